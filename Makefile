@@ -1,0 +1,48 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INPUT ?= build/zipf.txt
+ARGS ?=
+
+.PHONY: help run test check format lock clean
+
+help:  ## This list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: $(VENV)/ready $(INPUT)  ## Count the words of INPUT=... (by default of a text made on the spot)
+	$(BIN)/python -m driver run --input "$(INPUT)" $(ARGS)
+
+test: $(VENV)/ready $(VENV)/emulator  ## All tests
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+check: $(VENV)/ready  ## Lint, format, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format:  ## Put the code in the house's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(VENV)/ready  ## Pin every dependency anew, with hashes
+	bash requirements/lock.sh
+
+clean:  ## Remove the virtual environments and all that was built
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache
+
+build/zipf.txt: | $(VENV)/ready
+	$(BIN)/python -m driver.zipf --megabytes 5 --seed 7 --output $@
+
+$(VENV)/ready: requirements/dev.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# the S3 emulator pins its own versions of our dependencies, so it lives in an environment of its own
+$(VENV)/emulator: requirements/emulator.txt | $(VENV)/ready
+	$(PYTHON) -m venv $(VENV)/emulator-env
+	$(VENV)/emulator-env/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/emulator.txt
+	@touch $@

@@ -1,0 +1,49 @@
+"""What a store holds that can go, and taking it away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from driver.run_store import RunStore
+from mapreduce import keys
+from mapreduce.storage import ObjectInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaning:
+    """The objects that would be deleted."""
+
+    objects: tuple[ObjectInfo, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """What they take up."""
+        return sum(info.size for info in self.objects)
+
+
+def plan_cleaning(runs: RunStore, names: Iterable[str], *, results: bool) -> Cleaning:
+    """What belongs to runs: chunk files and map outputs, and with `results` their results and records too.
+
+    The keys of finished tasks whose objects go are of no use any more; a later run finds that out by itself, and does
+    those tasks again.
+    """
+    found: list[ObjectInfo] = []
+    for run in names:
+        folders = [keys.chunks(runs.store, run), keys.maps(runs.store, run)]
+        if results:
+            folders += [keys.results(runs.store, run), keys.run_file(runs.store, run, "").rstrip("/")]
+        for folder in folders:
+            found += runs.storage.list(folder)
+    return Cleaning(tuple(found))
+
+
+def plan_emptying(runs: RunStore) -> Cleaning:
+    """Everything that this program has ever written to the store."""
+    folders = (keys.INPUT, keys.CHUNKS, keys.MAPS, keys.REDUCE, keys.RUNS, keys.JOBS, keys.TASKS)
+    return Cleaning(tuple(info for name in folders for info in runs.storage.list(keys.join(runs.store, name))))
+
+
+def carry_out(cleaning: Cleaning, runs: RunStore) -> None:
+    """Deletes the objects."""
+    runs.storage.delete(info.url for info in cleaning.objects)

@@ -1,0 +1,58 @@
+"""The commands, and what becomes of an error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from driver.cli import proof, records, run
+from driver.cli.terminal import say
+from mapreduce.errors import FleetError, JobFailed, MapReduceError, UsageError
+
+DONE, FAILED, WRONG_USE, NO_FLEET, INTERRUPTED = 0, 1, 2, 3, 130
+
+app = App(
+    name="driver",
+    help="MapReduce on this machine or in your own AWS account.",
+    usage="Usage: python -m driver COMMAND [OPTIONS]",
+    version_flags=[],
+    exit_on_error=False,
+    print_error=False,
+    result_action="return_value",
+    suppress_keyboard_interrupt=False,
+)
+for command in (run.run, records.runs, records.status, proof.verify, proof.audit, records.clean):
+    app.command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs one command and ends the process with its exit code."""
+    sys.exit(exit_code(sys.argv[1:] if arguments is None else list(arguments)))
+
+
+def exit_code(arguments: list[str]) -> int:
+    """Runs one command; whatever goes wrong becomes a message and a code."""
+    try:
+        code = app(arguments)
+        return code if isinstance(code, int) else DONE
+    except CycloptsError as exc:
+        say(f"error: {exc}", style="red")
+        say("see: python -m driver --help, or python -m driver COMMAND --help")
+        return WRONG_USE
+    except UsageError as exc:
+        say(f"error: {exc}", style="red")
+        return WRONG_USE
+    except FleetError as exc:
+        say(f"error: {exc}", style="red")
+        return NO_FLEET
+    except JobFailed as exc:
+        run.say_failure(exc)
+        return FAILED
+    except MapReduceError as exc:
+        say(f"error: {exc}", style="red")
+        return FAILED
+    except KeyboardInterrupt:
+        say("interrupted; the same command goes on where this one stopped", style="yellow")
+        return INTERRUPTED

@@ -1,0 +1,86 @@
+"""`verify` and `audit`: is the answer right, and is it whole?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from driver.cli.terminal import print_document, say
+from driver.report.units import bytes_text, plural
+from mapreduce.errors import UsageError
+
+_ROWS_SHOWN = 20
+
+
+def verify(
+    run: str | None = None, /, *, json: Annotated[bool, Parameter(negative="")] = False, store: str | None = None
+) -> int:
+    """Does the same job over the same inputs the plain way, in one process, and compares every pair.
+
+    Exit code 0 when the two answers are equal, else 1. It needs memory for all pairs of the job.
+
+    Args:
+        run: The run's id, or how it begins or ends (by default, the last run).
+        json: Print one JSON document on standard output.
+        store: Folder or URL of the store (by default .mapreduce in this folder).
+    """
+    import tempfile
+    from pathlib import Path
+
+    from driver.targets import open_runs
+    from driver.verify import verify_run
+    from mapreduce.code import CodeLoader
+
+    kept = open_runs(store)
+    name = kept.resolve(run)
+    success = kept.success(name)
+    if success is None:
+        raise UsageError(f"{name} has no result to verify; see: python -m driver status {name}")
+    plan = kept.plan(name)
+    with tempfile.TemporaryDirectory(prefix="mapreduce-") as scratch:
+        job = CodeLoader(kept.storage, kept.store, Path(scratch)).load(plan.job)
+        verdict = verify_run(plan, job, kept, success)
+    if json:
+        print_document(verdict)
+    elif verdict.equal:
+        say(f"{name}: all {plural(verdict.pairs, 'pair')} are those of a plain count in one process", style="green")
+    else:
+        say(f"{name}: {plural(verdict.missing, 'pair')} missing, {verdict.extra} too many; for example", style="red")
+        for difference in verdict.examples:
+            say(f"  only {difference.side} has {difference.key!r}: {difference.value!r}"[:200])
+    return 0 if verdict.equal else 1
+
+
+def audit(
+    run: str | None = None, /, *, json: Annotated[bool, Parameter(negative="")] = False, store: str | None = None
+) -> int:
+    """Draws up a run's ledger again: bytes, pairs and checksums, in against out, and the objects as they are now.
+
+    Exit code 0 when it balances, else 1.
+
+    Args:
+        run: The run's id, or how it begins or ends (by default, the last run).
+        json: Print one JSON document on standard output.
+        store: Folder or URL of the store (by default .mapreduce in this folder).
+    """
+    from driver.audit import audit_run
+    from driver.targets import open_runs
+
+    kept = open_runs(store)
+    name = kept.resolve(run)
+    ledger = audit_run(name, kept)
+    if json:
+        print_document(ledger)
+        return 0 if ledger.balanced else 1
+    wrong = ledger.discrepancies
+    say(f"{name}: {'balances' if ledger.balanced else 'does NOT balance'}", style=None if ledger.balanced else "red")
+    say(f"  inputs    {bytes_text(ledger.bytes_in)}, {plural(ledger.records_in, 'record')} read")
+    say(f"  shuffled  {plural(ledger.pairs_shuffled, 'pair')}")
+    say(f"  result    {plural(ledger.records_out, 'pair')}")
+    for row in wrong[:_ROWS_SHOWN]:
+        say(f"  {row.what}: {row.expected} {row.unit} expected, {row.found} found", style="red")
+    if len(wrong) > _ROWS_SHOWN:
+        say(f"  and {len(wrong) - _ROWS_SHOWN} sums more", style="red")
+    say(f"  {plural(len(ledger.rows), 'sum')} compared, {len(wrong)} wrong")
+    return 0 if ledger.balanced else 1

@@ -1,0 +1,169 @@
+"""`runs`, `status` and `clean`: what a store holds of the past."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.table import Table
+
+from driver.cli.terminal import console, print_document, say
+from driver.report.units import bytes_text, plural
+from mapreduce.errors import UsageError
+from mapreduce.messages import Message
+
+
+class RunLine(Message):
+    """One run, as `runs` lists it."""
+
+    run_id: str
+    state: str
+    created: float
+    target: str
+    job: str
+    inputs: int
+    size_bytes: int
+
+
+class RunList(Message):
+    """All runs of a store."""
+
+    store: str
+    runs: tuple[RunLine, ...]
+
+
+class RunStatus(Message):
+    """How far a run is: tasks done and in all, by stage."""
+
+    run_id: str
+    state: str
+    splits: int
+    partitions: int
+    maps_done: int
+    reduces_done: int
+    failure: str = ""
+    result_urls: tuple[str, ...] = ()
+
+
+def runs(*, json: Annotated[bool, Parameter(negative="")] = False, store: str | None = None) -> int:
+    """Lists the runs, oldest first.
+
+    Args:
+        json: Print one JSON document on standard output.
+        store: Folder or URL of the store (by default .mapreduce in this folder).
+    """
+    from driver.targets import open_runs
+
+    kept = open_runs(store)
+    lines = []
+    for name in kept.runs():
+        plan = kept.plan(name)
+        lines.append(
+            RunLine(
+                run_id=name,
+                state=kept.state(name),
+                created=plan.created,
+                target=plan.target,
+                job=plan.job.name,
+                inputs=len(plan.inputs),
+                size_bytes=sum(given.size for given in plan.inputs),
+            )
+        )
+    if json:
+        print_document(RunList(store=kept.store, runs=tuple(lines)))
+        return 0
+    if not lines:
+        say(f"there is no run in {kept.store} yet; start one with: python -m driver run --input FILE")
+        return 0
+    table = Table(box=None, pad_edge=False)
+    for column in ("run", "state", "when", "target", "job", "input"):
+        table.add_column(column, no_wrap=column == "run")
+    for line in lines:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(line.created))
+        volume = f"{plural(line.inputs, 'file')}, {bytes_text(line.size_bytes)}"
+        table.add_row(line.run_id, line.state, when, line.target, line.job, volume)
+    console().print(table)
+    return 0
+
+
+def status(
+    run: str | None = None, /, *, json: Annotated[bool, Parameter(negative="")] = False, store: str | None = None
+) -> int:
+    """Says how far a run is, and why it failed if it did.
+
+    Args:
+        run: The run's id, or how it begins or ends (by default, the last run).
+        json: Print one JSON document on standard output.
+        store: Folder or URL of the store (by default .mapreduce in this folder).
+    """
+    from driver.planning import map_tasks, split_task
+    from driver.reuse import FinishedTasks
+    from driver.targets import open_runs
+    from mapreduce.messages import SplitResult, TaskError
+
+    kept = open_runs(store)
+    name = kept.resolve(run)
+    plan, success, results = kept.plan(name), kept.success(name), kept.results(name)
+    maps_done = len(results.maps)
+    if not maps_done:
+        finished = FinishedTasks(kept.storage, kept.store)
+        split = finished.find([split_task(plan)]).get(0)
+        maps_done = len(finished.find(map_tasks(plan, split.splits))) if isinstance(split, SplitResult) else 0
+    failure = kept.record(name, "failure.json")
+    document = RunStatus(
+        run_id=name,
+        state=kept.state(name),
+        splits=plan.splits,
+        partitions=plan.partitions,
+        maps_done=maps_done,
+        reduces_done=len(results.reduces),
+        failure=TaskError.model_validate_json(failure).message if failure and not success else "",
+        result_urls=tuple(url for url, _, _ in success.parts) if success else (),
+    )
+    if json:
+        print_document(document)
+        return 0
+    say(f"{name}: {document.state}")
+    say(f"  maps     {document.maps_done} of {document.splits} done")
+    say(f"  reduces  {document.reduces_done} of {document.partitions} done")
+    for url in document.result_urls:
+        say(f"  result   {url}")
+    if document.failure:
+        say(f"  {document.failure}", style="red")
+    return 0
+
+
+def clean(
+    *run: str,
+    all_runs: Annotated[bool, Parameter(negative="")] = False,
+    results: Annotated[bool, Parameter(negative="")] = False,
+    everything: Annotated[bool, Parameter(negative="")] = False,
+    yes: Annotated[bool, Parameter(negative="")] = False,
+    store: str | None = None,
+) -> int:
+    """Deletes what runs have left behind; says what it would delete, and does it with --yes.
+
+    Args:
+        run: The runs, by id.
+        all_runs: Every run.
+        results: Their results and records too, not only chunk files and map outputs.
+        everything: All that was ever written to the store: uploaded inputs and finished tasks as well.
+        yes: Delete, instead of saying what would be deleted.
+        store: Folder or URL of the store (by default .mapreduce in this folder).
+    """
+    from driver.cleaning import carry_out, plan_cleaning, plan_emptying
+    from driver.targets import open_runs
+
+    kept = open_runs(store)
+    if not (run or all_runs or everything):
+        raise UsageError("clean what? name runs, or give --all-runs or --everything")
+    names = kept.runs() if all_runs else [kept.resolve(name) for name in run]
+    cleaning = plan_emptying(kept) if everything else plan_cleaning(kept, names, results=results)
+    what = f"{plural(len(cleaning.objects), 'object')}, {bytes_text(cleaning.size_bytes)}"
+    if not yes:
+        say(f"would delete {what} from {kept.store}; do it with --yes")
+        return 0
+    carry_out(cleaning, kept)
+    say(f"deleted {what} from {kept.store}")
+    return 0

@@ -1,0 +1,131 @@
+"""`run`: one job over some inputs, from the command to the result."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from driver.cli.terminal import console, print_document, say
+from driver.cli.values import assignments, at_least_one, size_bytes
+from driver.config import DEFAULT_JOB, RunConfig, Target
+from driver.report.document import Report
+from mapreduce.errors import JobFailed, UsageError
+from mapreduce.messages import SplitMode, TaskError
+
+_LONGEST_TRACEBACK = 60
+
+
+def run(
+    *,
+    input: Annotated[tuple[str, ...], Parameter(name="--input", negative="", consume_multiple=True)],  # noqa: A002
+    job: str = DEFAULT_JOB,
+    param: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    mappers: int | None = None,
+    reducers: int | None = None,
+    chunks: int | None = None,
+    chunk_size: str | None = None,
+    split_mode: SplitMode = "range",
+    target: Target = "auto",
+    output: Path | None = None,
+    top: int = 10,
+    json: Annotated[bool, Parameter(negative="")] = False,
+    fresh: Annotated[bool, Parameter(negative="")] = False,
+    store: str | None = None,
+) -> int:
+    """Runs a job: split, map, reduce, and the proof that nothing was lost.
+
+    What an earlier run has already done of the same work is reused; after a crash the same command goes on.
+
+    Args:
+        input: A file, folder, glob or URL (s3://...); may be given several times.
+        job: The job: a module or a file, and `:Class` when it holds several.
+        param: A parameter of the job, as name=value; may be given several times.
+        mappers: How many mappers to use (by default, all that there are; locally one for each processor).
+        reducers: How many reduce tasks, and so parts of the result (by default 1; inline 2).
+        chunks: How many splits to cut the input into.
+        chunk_size: How long a split is, e.g. 64MiB (the default, but at least one for each mapper).
+        split_mode: range: mappers read byte ranges of the input; copy: the splitter writes chunk files first.
+        target: local: services on this machine; inline: one process, for a debugger; aws: the deployed stack;
+            auto: aws if there is one, else local.
+        output: Write the whole result to this file too, in key order; its ending says the format: .json, .jsonl,
+            .csv or .tsv.
+        top: How many of the heaviest keys to show.
+        json: Print one JSON document on standard output.
+        fresh: Reuse nothing of earlier runs.
+        store: Folder or URL that everything is written to (by default .mapreduce in this folder).
+    """
+    started = time.monotonic()
+    from driver import targets
+    from driver.report.merge_parts import output_format, write_result
+    from driver.report.summary import print_summary
+
+    if output is not None:
+        output_format(output)
+        if output.is_dir():
+            raise UsageError(f"--output {output} is a folder; name a file in it")
+    if top < 0:
+        raise UsageError(f"--top {top}: must not be negative")
+    if chunks is not None and chunk_size is not None:
+        raise UsageError("--chunks and --chunk-size say the same thing twice; give one of them")
+    config = RunConfig(
+        inputs=input,
+        job=job,
+        parameters=assignments("--param", param),
+        mappers=at_least_one("--mappers", mappers),
+        reducers=at_least_one("--reducers", reducers),
+        chunks=at_least_one("--chunks", chunks),
+        chunk_bytes=size_bytes("--chunk-size", chunk_size) if chunk_size is not None else None,
+        mode=split_mode,
+        top=top,
+        fresh=fresh,
+    )
+    prepared = targets.prepare(config, target, store)
+    report = asyncio.run(_carry_out(prepared, started))
+    if output is not None:
+        write_result(list(report.result_urls), prepared.runs.storage, output)
+    print_summary(report, console())
+    if output is not None:
+        say(f"written   {output}")
+    if json:
+        print_document(report)
+    return 0
+
+
+async def _carry_out(prepared: object, started: float) -> Report:
+    from driver import targets
+    from driver.events import EventLog
+    from driver.pipeline import run_job
+    from driver.report.console import RunView
+
+    assert isinstance(prepared, targets.Prepared)
+    with RunView(console()) as view:
+        async with targets.workplace(prepared) as place:
+            plan = await asyncio.to_thread(targets.write_plan, prepared)
+            return await run_job(plan, place, EventLog([view]), fresh=prepared.config.fresh, started=started)
+
+
+def say_failure(exc: JobFailed) -> None:
+    """What the user is told of a failed job: every cause, and of a fault in their code the code's own traceback."""
+    from driver.scheduler import StageFailed
+
+    if isinstance(exc, StageFailed):
+        shown = next((error for errors in exc.failures.values() for error in errors if error.traceback), None)
+        if shown is not None:
+            _say_user_error(shown)
+    say(f"error: {exc}", style="red")
+
+
+def _say_user_error(error: TaskError) -> None:
+    lines = error.traceback.rstrip().splitlines()
+    if len(lines) > _LONGEST_TRACEBACK:
+        lines = [*lines[: _LONGEST_TRACEBACK // 2], "  ...", *lines[-_LONGEST_TRACEBACK // 2 :]]
+    say("Traceback of the job's code (most recent call last):")
+    say("\n".join(lines))
+    if error.place:
+        say(f"in the record at {error.place}")
+    if error.record:
+        say(f"record: {error.record}")

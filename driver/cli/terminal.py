@@ -1,0 +1,24 @@
+"""The two doors of the command line: people read standard error, programs read standard output."""
+
+from __future__ import annotations
+
+import sys
+
+from pydantic import BaseModel
+from rich.console import Console
+
+
+def console() -> Console:
+    """Standard error, for people. rich honours NO_COLOR; in a pipe it writes plain text."""
+    return Console(stderr=True, highlight=False)
+
+
+def say(text: str, style: str | None = None) -> None:
+    """A message for people, as it is."""
+    console().print(text, style=style, markup=False, soft_wrap=True)
+
+
+def print_document(document: BaseModel) -> None:
+    """The one JSON document of a command, for programs."""
+    sys.stdout.write(document.model_dump_json(indent=2) + "\n")
+    sys.stdout.flush()

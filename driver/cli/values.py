@@ -1,0 +1,43 @@
+"""What the words on a command line mean: sizes, and `name=value` pairs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from mapreduce.errors import UsageError
+
+_UNITS = {"": 1, "b": 1, "k": 10**3, "kb": 10**3, "m": 10**6, "mb": 10**6, "g": 10**9, "gb": 10**9} | {
+    "kib": 1 << 10,
+    "mib": 1 << 20,
+    "gib": 1 << 30,
+}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE)
+
+
+def size_bytes(option: str, text: str) -> int:
+    """A size such as `64MiB`, `1.5gb` or `4096`, in bytes; raises `UsageError`."""
+    found = _SIZE.fullmatch(text.strip())
+    unit = _UNITS.get(found[2].lower()) if found else None
+    size = int(float(found[1]) * unit) if found and unit else 0
+    if size < 1:
+        raise UsageError(f"{option} {text}: not a size; write a number of bytes, or one with KiB, MiB, GiB, KB, MB or GB")
+    return size
+
+
+def assignments(option: str, texts: Iterable[str]) -> dict[str, str]:
+    """The names and values of `name=value` texts; raises `UsageError`."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError(f"{option} {text}: write {option} name=value")
+        found[name] = value
+    return found
+
+
+def at_least_one(option: str, number: int | None) -> int | None:
+    """A count, which must be positive; raises `UsageError`."""
+    if number is not None and number < 1:
+        raise UsageError(f"{option} {number}: must be at least 1")
+    return number

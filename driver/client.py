@@ -1,0 +1,90 @@
+"""Tasks over HTTP: signs a request, reads its stream of events, and turns every way a network fails into `TaskLost`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+
+import httpx
+from pydantic import ValidationError
+
+from driver.fleet.base import Endpoint
+from driver.planning import AnyTask
+from driver.transport import NoSlot
+from mapreduce.errors import TaskLost
+from mapreduce.messages import Done, Failed, Health, Progress, Started, TaskError, parse_event
+from mapreduce.tokens import sign
+
+CONNECT_S = 5.0
+
+
+class HttpTransport:
+    """One connection pool for a run.
+
+    Args:
+        signing_key: shared with the services.
+        heartbeat_timeout_s: silence after which a task counts as lost.
+    """
+
+    def __init__(self, signing_key: str, heartbeat_timeout_s: float) -> None:
+        self._key = signing_key
+        timeout = httpx.Timeout(heartbeat_timeout_s, connect=CONNECT_S, pool=None)
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=256)
+        # the services are ours and named by address: no proxy of the environment may come between
+        self._http = httpx.AsyncClient(timeout=timeout, limits=limits, trust_env=False)
+
+    async def __aenter__(self) -> HttpTransport:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
+
+    async def health(self, endpoint: Endpoint) -> Health:
+        """What `/health` says; raises `TaskLost`."""
+        try:
+            answer = await self._http.get(f"{endpoint.url}/health")
+            return Health.model_validate_json(answer.content)
+        except (httpx.HTTPError, ValidationError) as exc:
+            raise TaskLost(f"{endpoint.name} at {endpoint.url} does not answer: {_words(exc)}") from exc
+
+    async def run(self, endpoint: Endpoint, task: AnyTask) -> AsyncIterator[Started | Progress | Done | Failed]:
+        path = f"/{task.stage}"
+        body = task.model_dump_json().encode()
+        headers = {
+            "authorization": f"Bearer {sign(self._key, path, body, time.time())}",
+            "content-type": "application/json",
+        }
+        last = None
+        try:
+            async with self._http.stream("POST", endpoint.url + path, content=body, headers=headers) as answer:
+                if answer.status_code != httpx.codes.OK:
+                    last = await _refused(answer, endpoint)
+                    yield last
+                    return
+                async for line in answer.aiter_lines():
+                    last = parse_event.validate_json(line)
+                    yield last
+        except httpx.HTTPError as exc:
+            raise TaskLost(f"{endpoint.name} was lost: {_words(exc)}") from exc
+        except ValidationError as exc:
+            raise TaskLost(f"{endpoint.name} answered with what is no event of a task") from exc
+        if not isinstance(last, Done | Failed):
+            raise TaskLost(f"{endpoint.name} ended its answer before the task was done")
+
+
+async def _refused(answer: httpx.Response, endpoint: Endpoint) -> Failed:
+    body = await answer.aread()
+    if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        try:
+            retry_after_s = float(answer.headers.get("retry-after", "1"))
+        except ValueError:
+            retry_after_s = 1.0
+        raise NoSlot(retry_after_s)
+    try:
+        return Failed(error=TaskError.model_validate_json(body))
+    except ValidationError:
+        raise TaskLost(f"{endpoint.name} answered {answer.status_code}, which no service of ours does") from None
+
+
+def _words(exc: Exception) -> str:
+    return str(exc).partition("\n")[0] or type(exc).__name__

@@ -1,0 +1,41 @@
+"""What a run was asked for, as one frozen value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mapreduce.messages import SplitMode
+
+Target = Literal["auto", "local", "aws", "inline"]
+DEFAULT_JOB = "jobs.word_count"
+DEFAULT_STORE = ".mapreduce"
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """One run.
+
+    Attributes:
+        inputs: paths, folders, globs or URLs, in the order in which their records count.
+        job: module or file, and optionally `:Class`.
+        parameters: the texts of `--param name=value`.
+        mappers: mapper services to use; None for the target's own number.
+        reducers: partitions; None for the target's default.
+        chunks: how many splits; None to go by `chunk_bytes`.
+        chunk_bytes: how long a split is.
+        mode: "range" plans byte ranges, "copy" writes chunk files.
+        top: how many of the heaviest pairs are reported.
+        fresh: reuse no finished task.
+    """
+
+    inputs: tuple[str, ...]
+    job: str = DEFAULT_JOB
+    parameters: dict[str, str] = field(default_factory=dict)
+    mappers: int | None = None
+    reducers: int | None = None
+    chunks: int | None = None
+    chunk_bytes: int | None = None
+    mode: SplitMode = "range"
+    top: int = 10
+    fresh: bool = False

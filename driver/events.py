@@ -1,0 +1,126 @@
+"""What happens in a run, as frozen values. Observers are told; they never steer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+import msgspec
+
+from mapreduce.messages import StageName
+
+
+class Event(msgspec.Struct, frozen=True, tag=True, omit_defaults=True, kw_only=True):
+    """What all events share: `at`, in seconds since the epoch."""
+
+    at: float
+
+
+class RunStarted(Event, frozen=True):
+    """The plan is written."""
+
+    run: str
+    job: str
+    target: str
+    inputs: int
+    size_bytes: int
+
+
+class StageStarted(Event, frozen=True):
+    """A stage begins; `reused` of its `tasks` were done by an earlier run."""
+
+    stage: StageName
+    tasks: int
+    reused: int
+    size_bytes: int
+
+
+class AttemptStarted(Event, frozen=True):
+    """A service has been asked."""
+
+    task: str
+    attempt: int
+    endpoint: str
+
+
+class AttemptProgress(Event, frozen=True):
+    """A heartbeat."""
+
+    task: str
+    attempt: int
+    bytes: int
+    records: int
+    status: str = ""
+
+
+class AttemptDone(Event, frozen=True):
+    """A task has its result."""
+
+    task: str
+    attempt: int
+    endpoint: str
+    seconds: float
+    size_bytes: int
+
+
+class AttemptFailed(Event, frozen=True):
+    """An attempt failed; `then` says what follows."""
+
+    task: str
+    attempt: int
+    endpoint: str
+    kind: str
+    message: str
+    then: str
+
+
+class FleetChanged(Event, frozen=True):
+    """Endpoints came or went."""
+
+    stage: StageName
+    appeared: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+
+
+class StageDone(Event, frozen=True):
+    """All tasks of a stage have their results."""
+
+    stage: StageName
+    seconds: float
+
+
+class RunDone(Event, frozen=True):
+    """`_SUCCESS` is written."""
+
+    run: str
+    seconds: float
+
+
+class RunFailed(Event, frozen=True):
+    """The run ends without a result."""
+
+    run: str
+    kind: str
+    message: str
+
+
+Observer: TypeAlias = Callable[[Event], None]
+
+
+class EventLog:
+    """Remembers a run's events, and passes each on to the observers."""
+
+    def __init__(self, observers: Iterable[Observer] = ()) -> None:
+        self._observers = tuple(observers)
+        self._lines: list[bytes] = []
+        self._encode = msgspec.json.Encoder().encode
+
+    def __call__(self, event: Event) -> None:
+        if not isinstance(event, AttemptProgress):
+            self._lines.append(self._encode(event))
+        for observer in self._observers:
+            observer(event)
+
+    def json_lines(self) -> bytes:
+        """All events but the heartbeats, one JSON object a line."""
+        return b"\n".join([*self._lines, b""])

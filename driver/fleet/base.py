@@ -1,0 +1,32 @@
+"""What a fleet must tell: where the services of a stage are, now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from mapreduce.messages import StageName
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One service: a short name for people, its URL, and how many tasks it runs at the same time."""
+
+    name: str
+    url: str
+    slots: int
+
+
+class Fleet(Protocol):
+    """The services of a run. It may change while the run goes on."""
+
+    async def endpoints(self, stage: StageName) -> list[Endpoint]:
+        """Who can be asked for tasks of a stage now; asked again and again.
+
+        Raises:
+            FleetError: that cannot be found out.
+        """
+
+    @property
+    def refresh_s(self) -> float:
+        """Seconds after which it is worth asking again."""

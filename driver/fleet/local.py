@@ -1,0 +1,137 @@
+"""The services as processes of this machine, on loopback, for the time of one run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from driver.fleet.base import Endpoint
+from mapreduce.errors import FleetError
+from mapreduce.messages import StageName
+
+STOP_S = 8.0
+ROLES: dict[StageName, str] = {"split": "splitter", "map": "mapper", "reduce": "reducer"}
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFleetConfig:
+    """What the local services are given.
+
+    Attributes:
+        store: root URL of the store.
+        extra_inputs: URLs of folders that they may read besides.
+        signing_key: made afresh for each run.
+        mappers: mapper processes, with one slot each.
+        reduce_slots: slots of the one reducer.
+        log: the file that their logs go to.
+        scratch: their folder for intermediate files.
+    """
+
+    store: str
+    extra_inputs: tuple[str, ...]
+    signing_key: str
+    mappers: int
+    reduce_slots: int
+    log: Path
+    scratch: Path
+
+
+class LocalFleet:
+    """Starts the services with `async with`, and has none left behind at its end."""
+
+    refresh_s = 2.0
+
+    def __init__(self, config: LocalFleetConfig) -> None:
+        self._config = config
+        self._endpoints: dict[StageName, list[Endpoint]] = {"split": [], "map": [], "reduce": []}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log: IO[bytes] | None = None
+
+    def start(self) -> None:
+        """Starts the services. Their sockets listen at once, so requests wait in them until each has come up."""
+        sockets: list[socket.socket] = []
+        services = []
+        slots: list[tuple[StageName, int]] = [("split", 1), ("reduce", self._config.reduce_slots)]
+        slots += [("map", 1)] * self._config.mappers
+        for stage, count in slots:
+            listening = socket.create_server(("127.0.0.1", 0), backlog=128)
+            sockets.append(listening)
+            services.append({"role": ROLES[stage], "fd": listening.fileno(), "slots": count})
+            number = len(self._endpoints[stage])
+            url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+            self._endpoints[stage].append(Endpoint(f"{ROLES[stage]}-{number}", url, count))
+        self._config.log.parent.mkdir(parents=True, exist_ok=True)
+        self._log = self._config.log.open("ab")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "services.local_fleet"],
+            stdin=subprocess.PIPE,
+            stdout=self._log,
+            stderr=self._log,
+            pass_fds=[listening.fileno() for listening in sockets],
+            start_new_session=True,  # Ctrl-C is for the driver, which ends the services in its own time
+            env=os.environ | {"PYTHONPATH": self._module_path()},
+        )
+        for listening in sockets:
+            listening.close()
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"services": services, "settings": self._settings()}).encode() + b"\n")
+        self._process.stdin.flush()
+
+    async def stop(self) -> None:
+        """Ends all services, and waits until they are gone."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        assert process.stdin is not None
+        with contextlib.suppress(OSError):
+            process.stdin.close()  # the fleet ends when its standard input does
+        try:
+            await asyncio.to_thread(process.wait, STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            await asyncio.to_thread(process.wait)
+        if self._log is not None:
+            self._log.close()
+
+    async def __aenter__(self) -> LocalFleet:
+        self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.shield(self.stop())
+
+    async def endpoints(self, stage: StageName) -> list[Endpoint]:
+        if self._process is None or self._process.poll() is not None:
+            raise FleetError(f"the local services have ended: {self._last_words()} (log: {self._config.log})")
+        return self._endpoints[stage]
+
+    def _settings(self) -> dict[str, object]:
+        config = self._config
+        return {
+            "store": config.store,
+            "signing_key": config.signing_key,
+            "extra_inputs": list(config.extra_inputs),
+            "scratch": str(config.scratch),
+            "drain_s": 0,
+        }
+
+    def _last_words(self) -> str:
+        lines = self._config.log.read_text(errors="replace").splitlines() if self._config.log.exists() else []
+        return lines[-1][:300] if lines else "they said nothing"
+
+    @staticmethod
+    def _module_path() -> str:
+        ours = str(Path(__file__).resolve().parent.parent.parent)
+        given = os.environ.get("PYTHONPATH")
+        return f"{ours}{os.pathsep}{given}" if given else ours

@@ -1,0 +1,40 @@
+"""Everything in this process, one task after another: breakpoints work, and the job is loaded from its own file."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from driver.fleet.base import Endpoint
+from driver.planning import AnyTask
+from mapreduce.engine import TaskContext, run_task
+from mapreduce.engine.run import task_error
+from mapreduce.messages import Done, Failed, Progress, StageName, Started
+
+
+class InlineFleet:
+    """One endpoint for every stage: this process."""
+
+    refresh_s = 3600.0
+
+    async def endpoints(self, stage: StageName) -> list[Endpoint]:
+        return [Endpoint("inline", "inline:", 1)]
+
+
+class InlineTransport:
+    """Calls the engine itself.
+
+    Args:
+        context: the tools of every task.
+    """
+
+    def __init__(self, context: TaskContext) -> None:
+        self._context = context
+
+    async def run(self, endpoint: Endpoint, task: AnyTask) -> AsyncIterator[Started | Progress | Done | Failed]:
+        yield Started(worker=0)
+        try:
+            result = run_task(task, self._context)
+        except Exception as exc:  # noqa: BLE001 - whatever a task raises is its answer
+            yield Failed(error=task_error(exc))
+        else:
+            yield Done(result=result)

@@ -1,0 +1,162 @@
+"""What a run's tasks are, and the content-addressed key of each. Pure: no clock, no store, no fleet."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mapreduce.messages import (
+    FORMAT_VERSION,
+    BlockSource,
+    InputObject,
+    JobSpec,
+    MapResult,
+    MapTask,
+    Message,
+    ReduceTask,
+    Split,
+    SplitMode,
+    SplitTask,
+    StageName,
+)
+
+CHUNK_BYTES = 64 << 20
+"""How long a split is when nobody says: long enough that a task's start costs little, short enough to spread."""
+
+AnyTask = SplitTask | MapTask | ReduceTask
+
+
+class RunPlan(Message):
+    """What a run set out to do; written before its first task.
+
+    `splits` is how many ranges the inputs are cut into, `store` the root URL of all that the run writes.
+    """
+
+    run: str
+    created: float
+    target: str
+    store: str
+    job: JobSpec
+    inputs: tuple[InputObject, ...]
+    splits: int
+    partitions: int
+    mode: SplitMode
+    top: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    """One task to be done: its content-addressed key, the bytes it will read, and its message for an attempt."""
+
+    stage: StageName
+    index: int
+    key: str
+    size_bytes: int
+    message: Callable[[str], AnyTask]
+
+    @property
+    def name(self) -> str:
+        """How people call it, e.g. `map-3`."""
+        return f"{self.stage}-{self.index}"
+
+
+def split_count(total_bytes: int, *, chunks: int | None, chunk_bytes: int | None, slots: int) -> int:
+    """How many splits to cut.
+
+    Args:
+        total_bytes: of all inputs.
+        chunks: what the user asked for, if anything.
+        chunk_bytes: how long the user wants a split, if anything.
+        slots: map tasks that run at the same time; with nothing asked for, each gets at least one.
+    """
+    if chunks is not None:
+        return chunks
+    if chunk_bytes is not None:
+        return max(1, -(-total_bytes // chunk_bytes))
+    return max(slots, -(-total_bytes // CHUNK_BYTES))
+
+
+def split_task(plan: RunPlan) -> TaskSpec:
+    """The one task of the split stage."""
+
+    def message(attempt: str) -> SplitTask:
+        return SplitTask(
+            run=plan.run, attempt=attempt, store=plan.store, inputs=plan.inputs, splits=plan.splits, mode=plan.mode
+        )
+
+    key = task_key("split", inputs=[_input_identity(given) for given in plan.inputs], splits=plan.splits, mode=plan.mode)
+    return TaskSpec("split", 0, key, sum(given.size for given in plan.inputs), message)
+
+
+def map_tasks(plan: RunPlan, splits: Sequence[Split]) -> list[TaskSpec]:
+    """One task a split."""
+    return [_map_task(plan, split) for split in splits]
+
+
+def reduce_tasks(plan: RunPlan, maps: Sequence[MapResult]) -> list[TaskSpec]:
+    """One task a partition."""
+    return [_reduce_task(plan, number, maps) for number in range(plan.partitions)]
+
+
+def task_key(stage: StageName, **identity: Any) -> str:
+    """The key under which a finished task can be found again: SHA-256 of all that its result depends on."""
+    text = json.dumps([FORMAT_VERSION, stage, identity], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _map_task(plan: RunPlan, split: Split) -> TaskSpec:
+    def message(attempt: str) -> MapTask:
+        return MapTask(
+            run=plan.run,
+            attempt=attempt,
+            store=plan.store,
+            index=split.index,
+            job=plan.job,
+            split=split,
+            partitions=plan.partitions,
+        )
+
+    key = task_key(
+        "map",
+        pieces=[[piece.source, piece.source_offset, piece.etag, piece.start, piece.end] for piece in split.pieces],
+        job=plan.job.model_dump(),
+        partitions=plan.partitions,
+    )
+    return TaskSpec("map", split.index, key, split.length, message)
+
+
+def _reduce_task(plan: RunPlan, number: int, maps: Sequence[MapResult]) -> TaskSpec:
+    sources = tuple(
+        BlockSource(url=result.url, etag=result.etag, map_index=index, block=result.blocks[number])
+        for index, result in enumerate(maps)
+    )
+
+    def message(attempt: str) -> ReduceTask:
+        return ReduceTask(
+            run=plan.run,
+            attempt=attempt,
+            store=plan.store,
+            index=number,
+            job=plan.job,
+            sources=sources,
+            partitions=plan.partitions,
+            top=plan.top,
+        )
+
+    # what the blocks hold, not where they lie: a map task done again with the same answer changes nothing here
+    key = task_key(
+        "reduce",
+        blocks=[[source.block.records, source.block.checksum] for source in sources],
+        job=plan.job.model_dump(),
+        partition=number,
+        partitions=plan.partitions,
+        top=plan.top,
+    )
+    return TaskSpec("reduce", number, key, sum(source.block.length for source in sources), message)
+
+
+def _input_identity(given: InputObject) -> list[str | int]:
+    return [given.url, given.size, given.etag]

@@ -1,0 +1,167 @@
+"""A run as it goes, for a person: bars in a terminal, one plain line now and then elsewhere. Always on standard error."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from driver import events
+from driver.events import Event
+from driver.report.units import bytes_text, plural
+
+PLAIN_EVERY_S = 5.0
+
+
+class RunView:
+    """Shows events; use it as a context manager, so that the terminal is left as it was."""
+
+    def __init__(self, console: Console, now: Callable[[], float] = time.monotonic) -> None:
+        self._console = console
+        self._bars: _Bars | _Lines = _Bars(console) if console.is_terminal else _Lines(console, now)
+
+    def __enter__(self) -> RunView:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, events.RunStarted):
+            inputs = f"{plural(event.inputs, 'input')}, {bytes_text(event.size_bytes)}"
+            self._console.print(f"[bold]{event.run}[/]: {event.job} over {inputs}, {event.target}", highlight=False)
+        elif isinstance(event, events.StageStarted):
+            self._bars.stage(event)
+        elif isinstance(event, events.AttemptProgress):
+            self._bars.progress(event)
+        elif isinstance(event, events.AttemptDone):
+            self._bars.done(event)
+        elif isinstance(event, events.AttemptFailed):
+            first = event.message.partition("\n")[0]
+            self._console.print(
+                f"  {event.task} attempt {event.attempt} on {event.endpoint}: {event.kind}: {first}; {event.then}",
+                style="yellow",
+                highlight=False,
+                markup=False,
+            )
+        elif isinstance(event, events.StageDone):
+            self._bars.stage_done(event)
+        elif isinstance(event, events.FleetChanged) and event.gone:
+            self._console.print(f"  gone: {', '.join(event.gone)}", style="yellow", markup=False)
+
+
+class _Stage:
+    """How far a stage is, in tasks and bytes."""
+
+    def __init__(self, event: events.StageStarted) -> None:
+        self.name = event.stage
+        self.tasks = event.tasks
+        self.reused = event.reused
+        self.done = event.reused
+        self.size = event.size_bytes
+        self._finished = 0
+        self._running: dict[str, int] = {}
+
+    def progress(self, event: events.AttemptProgress) -> None:
+        self._running[event.task] = event.bytes
+
+    def finish(self, event: events.AttemptDone) -> None:
+        self.done += 1
+        self._running.pop(event.task, None)
+        self._finished += event.size_bytes
+
+    @property
+    def bytes(self) -> int:
+        return min(self._finished + sum(self._running.values()), self.size)
+
+    def text(self) -> str:
+        reused = f", {self.reused} reused" if self.reused else ""
+        return f"{self.done}/{plural(self.tasks, 'task')}{reused}"
+
+
+class _Bars:
+    """One bar a stage, for a terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            SpinnerColumn(finished_text="[green]✓"),
+            TextColumn("{task.description:<7}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.fields[text]}"),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self._stage: _Stage | None = None
+        self._id = TaskID(0)
+
+    def start(self) -> None:
+        self._progress.start()
+
+    def stop(self) -> None:
+        self._progress.stop()
+
+    def stage(self, event: events.StageStarted) -> None:
+        self._stage = _Stage(event)
+        self._id = self._progress.add_task(event.stage, total=max(event.size_bytes, 1), text=self._stage.text())
+
+    def progress(self, event: events.AttemptProgress) -> None:
+        if self._stage:
+            self._stage.progress(event)
+            self._progress.update(self._id, completed=self._stage.bytes, text=self._stage.text())
+
+    def done(self, event: events.AttemptDone) -> None:
+        if self._stage:
+            self._stage.finish(event)
+            self._progress.update(self._id, completed=self._stage.bytes, text=self._stage.text())
+
+    def stage_done(self, event: events.StageDone) -> None:
+        if self._stage:
+            self._progress.update(self._id, completed=max(self._stage.size, 1), text=self._stage.text())
+
+
+class _Lines:
+    """A line when a stage begins and ends, and every few seconds between: for logs and CI."""
+
+    def __init__(self, console: Console, now: Callable[[], float]) -> None:
+        self._console = console
+        self._now = now
+        self._said = 0.0
+        self._stage: _Stage | None = None
+
+    def start(self) -> None:
+        self._said = self._now()
+
+    def stop(self) -> None:
+        self._stage = None
+
+    def stage(self, event: events.StageStarted) -> None:
+        self._stage = _Stage(event)
+        self._said = self._now()
+
+    def progress(self, event: events.AttemptProgress) -> None:
+        if self._stage:
+            self._stage.progress(event)
+            self._say_sometimes(self._stage)
+
+    def done(self, event: events.AttemptDone) -> None:
+        if self._stage:
+            self._stage.finish(event)
+            self._say_sometimes(self._stage)
+
+    def stage_done(self, event: events.StageDone) -> None:
+        if self._stage:
+            self._say(f"{event.stage}: {self._stage.text()} in {event.seconds:.2f} s")
+
+    def _say_sometimes(self, stage: _Stage) -> None:
+        if self._now() - self._said >= PLAIN_EVERY_S and stage.done < stage.tasks:
+            self._said = self._now()
+            self._say(f"{stage.name}: {stage.text()}, {bytes_text(stage.bytes)} of {bytes_text(stage.size)}")
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False)

@@ -1,0 +1,151 @@
+"""The report of a run: the document that `--json` prints, and that tables are drawn from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from driver.planning import RunPlan
+from driver.scheduler import Outcome
+from mapreduce.engine import Ledger
+from mapreduce.engine.heaviest import Heaviest
+from mapreduce.messages import MapResult, Message, Piece, ReduceResult, SplitResult, StageName
+
+
+class TaskRow(Message):
+    """One task of a run. Sizes in bytes; `seconds` as the driver saw it, or as it took when it was done (`reused`)."""
+
+    stage: StageName
+    index: int
+    attempts: int
+    endpoint: str
+    reused: bool
+    seconds: float
+    bytes_in: int
+    bytes_out: int
+    records_in: int
+    records_out: int
+    peak_memory_bytes: int
+
+
+class Timings(Message):
+    """Seconds. `map_serial_sum` adds up the map tasks, `map_wall` is what the stage took; `speed_up` is their ratio."""
+
+    split: float
+    map_serial_sum: float
+    map_wall: float
+    reduce: float
+    end_to_end: float
+    speed_up: float
+
+
+class Report(Message):
+    """A run's report."""
+
+    run_id: str
+    target: str
+    job: str
+    chunk_urls: tuple[str, ...]
+    map_urls: tuple[str, ...]
+    result_urls: tuple[str, ...]
+    records: int
+    top: tuple[tuple[Any, Any], ...]
+    counters: dict[str, int]
+    timings: Timings
+    tasks: tuple[TaskRow, ...]
+    ledger: Ledger
+    reused_tasks: int
+
+
+def make_report(
+    plan: RunPlan,
+    split: Outcome,
+    maps: Sequence[Outcome],
+    reduces: Sequence[Outcome],
+    ledger: Ledger,
+    result_urls: Sequence[str],
+    stage_seconds: dict[StageName, float],
+    end_to_end: float,
+) -> Report:
+    """Puts a run's outcomes together."""
+    outcomes = [split, *maps, *reduces]
+    return Report(
+        run_id=plan.run,
+        target=plan.target,
+        job=plan.job.name,
+        chunk_urls=_chunk_urls(split.result),
+        map_urls=tuple(outcome.result.url for outcome in maps if isinstance(outcome.result, MapResult)),
+        result_urls=tuple(result_urls),
+        records=ledger.records_out,
+        top=_top(reduces, plan.top),
+        counters=_counters(outcomes),
+        timings=_timings(stage_seconds, maps, end_to_end),
+        tasks=tuple(_row(outcome) for outcome in outcomes),
+        ledger=ledger,
+        reused_tasks=sum(outcome.reused for outcome in outcomes),
+    )
+
+
+def _chunk_urls(result: object) -> tuple[str, ...]:
+    assert isinstance(result, SplitResult)
+    return tuple(_chunk_url(piece) for split in result.splits for piece in split.pieces)
+
+
+def _chunk_url(piece: Piece) -> str:
+    """A chunk file's URL, or a range as `URL#bytes=first-last` (both included, as in HTTP)."""
+    whole = piece.start == 0 and piece.end == piece.size
+    return piece.url if whole else f"{piece.url}#bytes={piece.start}-{piece.end - 1}"
+
+
+def _top(reduces: Sequence[Outcome], limit: int) -> tuple[tuple[Any, Any], ...]:
+    heaviest = Heaviest(limit)
+    rows = [row for outcome in reduces if isinstance(outcome.result, ReduceResult) for row in outcome.result.top]
+    for key, value in sorted(rows, key=lambda row: str(row[0])):
+        heaviest.offer(key, value)
+    return tuple(heaviest.pairs())
+
+
+def _counters(outcomes: Sequence[Outcome]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for outcome in outcomes:
+        if isinstance(outcome.result, MapResult | ReduceResult):
+            total.update(outcome.result.counters)
+    return dict(sorted(total.items()))
+
+
+def _timings(stage_seconds: dict[StageName, float], maps: Sequence[Outcome], end_to_end: float) -> Timings:
+    serial = sum(outcome.seconds for outcome in maps if not outcome.reused)
+    wall = stage_seconds["map"]
+    return Timings(
+        split=stage_seconds["split"],
+        map_serial_sum=serial,
+        map_wall=wall,
+        reduce=stage_seconds["reduce"],
+        end_to_end=end_to_end,
+        speed_up=serial / wall if wall else 0.0,
+    )
+
+
+def _row(outcome: Outcome) -> TaskRow:
+    result = outcome.result
+    if isinstance(result, SplitResult):
+        volumes = (result.bytes_read, result.bytes_written, 0, len(result.splits))
+    elif isinstance(result, MapResult):
+        volumes = (sum(piece.bytes_owned for piece in result.pieces), result.size, result.records_in, result.records_out)
+    else:
+        volumes = (result.bytes_in, result.size, result.records_in, result.records_out)
+    bytes_in, bytes_out, records_in, records_out = volumes
+    return TaskRow(
+        stage=outcome.spec.stage,
+        index=outcome.spec.index,
+        attempts=outcome.attempts,
+        endpoint=outcome.endpoint,
+        reused=outcome.reused,
+        seconds=outcome.seconds,
+        bytes_in=bytes_in,
+        bytes_out=bytes_out,
+        records_in=records_in,
+        records_out=records_out,
+        peak_memory_bytes=result.cost.peak_memory_bytes,
+    )

@@ -1,0 +1,73 @@
+"""A run's parts as one file in key order, in the format that its ending names."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from mapreduce.encoding import encode_key
+from mapreduce.errors import UsageError
+from mapreduce.formats.output import JsonPair, OutputFormat, key_of_json, read_pairs, write_pairs
+from mapreduce.storage import Storage
+
+FORMATS: dict[str, OutputFormat] = {".json": "json", ".jsonl": "jsonl", ".csv": "csv", ".tsv": "tsv"}
+
+
+def output_format(path: Path) -> OutputFormat:
+    """The format that a file's ending names; raises `UsageError`."""
+    try:
+        return FORMATS[path.suffix.lower()]
+    except KeyError:
+        known = ", ".join(FORMATS)
+        raise UsageError(f"--output {path}: the ending says the format, and must be one of {known}") from None
+
+
+def read_result(urls: Iterable[str], storage: Storage) -> Iterator[JsonPair]:
+    """All pairs of a result in key order, from parts that are each in key order."""
+    parts = [_keyed(read_pairs(_lines(url, storage))) for url in urls]
+    return (pair for _, pair in heapq.merge(*parts, key=lambda keyed: keyed[0]))
+
+
+def write_result(urls: list[str], storage: Storage, path: Path) -> None:
+    """Writes a result as one file; the file appears whole or not at all."""
+    style = output_format(path)
+    as_object = style == "json" and _is_object(read_result(urls, storage))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.writelines(write_pairs(read_result(urls, storage), style, as_object=as_object))
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _keyed(pairs: Iterator[JsonPair]) -> Iterator[tuple[bytes, JsonPair]]:
+    return ((encode_key(key_of_json(pair[0])), pair) for pair in pairs)
+
+
+def _is_object(pairs: Iterator[JsonPair]) -> bool:
+    previous: object = None
+    for key, _ in pairs:
+        if not isinstance(key, str) or key == previous:
+            return False
+        previous = key
+    return True
+
+
+def _lines(url: str, storage: Storage) -> Iterator[bytes]:
+    """The lines of an object, read in blocks."""
+    rest = b""
+    for block in storage.stream(url, 0, storage.head(url).size):
+        first, *others = block.split(b"\n")
+        if not others:
+            rest += first
+            continue
+        yield rest + first
+        yield from others[:-1]
+        rest = others[-1]
+    if rest:
+        yield rest
+
+

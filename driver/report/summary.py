@@ -1,0 +1,68 @@
+"""The end of a run, for a person: where everything is, what took how long, and the heaviest keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from driver.report.document import Report
+from driver.report.units import bytes_text, plural
+
+URLS_SHOWN = 3
+VALUE_WIDTH = 60
+
+
+def print_summary(report: Report, console: Console) -> None:
+    """Prints run id, URLs, timings and the heaviest pairs."""
+    console.print()
+    for label, urls in (("chunks", report.chunk_urls), ("maps", report.map_urls), ("result", report.result_urls)):
+        for number, url in enumerate(urls[:URLS_SHOWN]):
+            _line(console, label if number == 0 else "", url)
+        if len(urls) > URLS_SHOWN:
+            _line(console, "", f"and {len(urls) - URLS_SHOWN} more")
+    console.print(_timings(report))
+    ledger = report.ledger
+    _line(
+        console,
+        "ledger",
+        f"balances: {bytes_text(ledger.bytes_in)} and {plural(ledger.records_in, 'record')} in, "
+        f"{plural(ledger.pairs_shuffled, 'pair')} shuffled, {plural(ledger.records_out, 'pair')} out",
+    )
+    if report.reused_tasks:
+        _line(console, "reused", f"{report.reused_tasks} of {plural(len(report.tasks), 'task')}; --fresh does all again")
+    for name, count in report.counters.items():
+        _line(console, "counter", f"{name} = {count:,}")
+    if report.top:
+        console.print(_top(report.top))
+
+
+def _line(console: Console, label: str, text: str) -> None:
+    console.print(f"{label:<9} {text}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _timings(report: Report) -> Table:
+    table = Table(title=f"{report.run_id}", title_justify="left", box=None, pad_edge=False, show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    timings = report.timings
+    for name in ("split", "map_serial_sum", "map_wall", "reduce", "end_to_end"):
+        table.add_row(name, f"{getattr(timings, name):.3f} s")
+    table.add_row("speed-up", f"{timings.speed_up:.2f} x")
+    return table
+
+
+def _top(rows: tuple[tuple[Any, Any], ...]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("key")
+    table.add_column("value", justify="right")
+    for key, value in rows:
+        table.add_row(_short(key), f"{value:,}" if isinstance(value, int) else _short(value))
+    return table
+
+
+def _short(value: object) -> str:
+    text = value if isinstance(value, str) else str(value)
+    text = text.encode("unicode_escape").decode() if not text.isprintable() else text
+    return text if len(text) <= VALUE_WIDTH else text[: VALUE_WIDTH - 1] + "…"

@@ -1,0 +1,140 @@
+"""What is kept of a run, and how it is found again: plan, results, ledger, events, report, and the mark of success."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from driver.planning import RunPlan
+from mapreduce import keys
+from mapreduce.errors import InputError, ObjectExists, ObjectMissing
+from mapreduce.messages import MapResult, Message, ReduceResult, SplitResult
+from mapreduce.storage import Storage
+
+_ADJECTIVES = "amber bold brisk calm clear crisp deft eager fair fleet glad keen light lucid merry neat prime quick ready sharp smart solid sunny swift tidy vivid warm wise".split()
+_NOUNS = "ant badger beaver bee crane falcon finch fox gecko hare heron ibis jay lark lynx marten mole newt otter owl puffin raven robin seal stoat swan tern wren".split()
+Model = TypeVar("Model", bound=BaseModel)
+RunState = Literal["done", "failed", "unfinished"]
+
+
+class RunResults(Message):
+    """The winning results of a run so far."""
+
+    split: SplitResult | None = None
+    maps: tuple[MapResult, ...] = ()
+    reduces: tuple[ReduceResult, ...] = ()
+
+
+class Success(Message):
+    """What `_SUCCESS` says: the parts in order, each with its size in bytes and ETag."""
+
+    run: str
+    parts: tuple[tuple[str, int, str], ...]
+    records: int
+
+
+class RunStore:
+    """The records of the runs in one store."""
+
+    def __init__(self, storage: Storage, store: str) -> None:
+        self.storage = storage
+        self.store = store
+
+    def begin(self, plan: RunPlan) -> RunPlan:
+        """Writes the plan under a run id that nobody has, and returns it with that id."""
+        while True:
+            named = plan.model_copy(update={"run": new_run_id(plan.created)})
+            try:
+                self.storage.create(self._url(named.run, "plan.json"), _json(named))
+            except ObjectExists:
+                continue
+            return named
+
+    def write(self, run: str, name: str, content: BaseModel | bytes) -> None:
+        """Writes one of the run's records."""
+        self.storage.write(self._url(run, name), content if isinstance(content, bytes) else _json(content))
+
+    def succeed(self, success: Success) -> None:
+        """Marks the run's result as whole."""
+        self.storage.write(keys.success(self.store, success.run), _json(success))
+
+    def plan(self, run: str) -> RunPlan:
+        """A run's plan; raises `InputError` when there is no such run."""
+        try:
+            return self._read(RunPlan, self._url(run, "plan.json"))
+        except ObjectMissing:
+            known = self.runs()
+            hint = f"the last one is {known[-1]}" if known else "there is none yet"
+            raise InputError(f"there is no run {run!r} in {self.store}; {hint} (see: driver runs)") from None
+
+    def results(self, run: str) -> RunResults:
+        """A run's results so far."""
+        try:
+            return self._read(RunResults, self._url(run, "results.json"))
+        except ObjectMissing:
+            return RunResults()
+
+    def success(self, run: str) -> Success | None:
+        """What `_SUCCESS` says, if the run has one."""
+        try:
+            return self._read(Success, keys.success(self.store, run))
+        except ObjectMissing:
+            return None
+
+    def record(self, run: str, name: str) -> bytes | None:
+        """One of the run's records as it is, if it has it."""
+        try:
+            return self.storage.read(self._url(run, name))
+        except ObjectMissing:
+            return None
+
+    def state(self, run: str) -> RunState:
+        """How the run ended, or that it has not."""
+        if self.success(run) is not None:
+            return "done"
+        return "failed" if self.record(run, "failure.json") is not None else "unfinished"
+
+    def runs(self) -> list[str]:
+        """All run ids, oldest first."""
+        folder = keys.runs(self.store) + "/"
+        return sorted(
+            info.url.removeprefix(folder).removesuffix("/plan.json")
+            for info in self.storage.list(keys.runs(self.store))
+            if info.url.endswith("/plan.json")
+        )
+
+    def resolve(self, run: str | None) -> str:
+        """The run that the user means: the last one when none is named, else the one that begins or ends so."""
+        known = self.runs()
+        if not known:
+            raise InputError(f"there is no run in {self.store} yet; start one with: python -m driver run --input FILE")
+        if run is None:
+            return known[-1]
+        matching = [name for name in known if run in (name,) or name.startswith(run) or name.endswith(run)]
+        if len(matching) != 1:
+            what = f"{len(matching)} runs match {run!r}" if matching else f"there is no run {run!r}"
+            raise InputError(f"{what} in {self.store}; see: python -m driver runs")
+        return matching[0]
+
+    def _url(self, run: str, name: str) -> str:
+        return keys.run_file(self.store, run, name)
+
+    def _read(self, model: type[Model], url: str) -> Model:
+        try:
+            return model.model_validate_json(self.storage.read(url))
+        except ValidationError as exc:
+            raise InputError(f"{url} was written by another version of this program; start a new run") from exc
+
+
+def new_run_id(created: float) -> str:
+    """A run's id: the time it was planned (UTC), and a name that people can say."""
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(created))
+    chance = random.SystemRandom()
+    return f"run-{stamp}-{chance.choice(_ADJECTIVES)}-{chance.choice(_NOUNS)}"
+
+
+def _json(content: BaseModel) -> bytes:
+    return content.model_dump_json().encode()

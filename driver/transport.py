@@ -1,0 +1,35 @@
+"""How one task reaches an endpoint and its events come back: over HTTP, or within this process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from driver.fleet.base import Endpoint
+from driver.planning import AnyTask
+from mapreduce.errors import MapReduceError
+from mapreduce.messages import Done, Failed, Progress, Started
+
+
+class NoSlot(MapReduceError):  # noqa: N818 - an answer, not a fault
+    """The endpoint has no free slot now.
+
+    Args:
+        retry_after_s: when to ask it again.
+    """
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__(f"no free slot, ask again in {retry_after_s:g} s")
+        self.retry_after_s = retry_after_s
+
+
+class Transport(Protocol):
+    """Asks an endpoint to carry out a task."""
+
+    def run(self, endpoint: Endpoint, task: AnyTask) -> AsyncIterator[Started | Progress | Done | Failed]:
+        """The task's events; the last is `Done` or `Failed`. Closing the iterator cancels the task.
+
+        Raises:
+            NoSlot: the endpoint is full.
+            TaskLost: it cannot be reached, went silent, or answered with what is no event.
+        """

@@ -1,0 +1,234 @@
+"""Finds a job's class, packs its code, and loads it elsewhere by digest.
+
+A pack is a zip of source files, always the same bytes for the same sources, stored under its SHA-256. It holds the
+job's module, the packages above it, and what it imports from beside itself. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import io
+import sys
+import traceback
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mapreduce import keys
+from mapreduce.engine.user_code import user_frames
+from mapreduce.errors import CorruptBlock, JobLoadError
+from mapreduce.job import Job
+from mapreduce.messages import JobSpec
+from mapreduce.storage import Storage
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+PACK_LIMIT = 64 << 20
+"""Bytes of sources in a pack, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobSource:
+    """Where a job's code lies: the folder that goes on the module path, the dotted module, and the class."""
+
+    root: Path
+    module: str
+    name: str
+
+
+def find_job(text: str) -> tuple[JobSource, type[Job]]:
+    """The job that `MODULE_OR_FILE[:Class]` means.
+
+    Raises:
+        JobLoadError: there is no such file, module or class; it cannot be imported; or it is no job.
+    """
+    target, _, name = text.partition(":")
+    path = _path_of(target)
+    root, module = _root_and_module(path)
+    cls = import_job(root, module, name)
+    cls.check()
+    return JobSource(root, module, cls.__name__), cls
+
+
+def pack(source: JobSource) -> tuple[str, bytes]:
+    """A job's code as (SHA-256 of the pack, the pack)."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(_sources(source)):
+            entry = zipfile.ZipInfo(path.relative_to(source.root).as_posix(), _EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, path.read_bytes())
+    data = buffer.getvalue()
+    return hashlib.sha256(data).hexdigest(), data
+
+
+class CodeLoader:
+    """Loads jobs by digest into this process; one pack's modules are in it at a time.
+
+    Args:
+        storage: where packs are read.
+        store: the store's root URL.
+        folder: a local folder for unpacked code.
+    """
+
+    def __init__(self, storage: Storage, store: str, folder: Path) -> None:
+        self._storage = storage
+        self._store = store
+        self._folder = folder
+        self._loaded: Path | None = None
+
+    def load(self, spec: JobSpec) -> Job:
+        """A new instance of the job.
+
+        Raises:
+            CorruptBlock: the pack's digest is not the one asked for.
+            JobLoadError: it cannot be imported here.
+        """
+        root = self._folder / spec.code
+        if self._loaded != root:
+            if not root.is_dir():
+                unpack(self._storage.read(keys.code(self._store, spec.code)), spec.code, root)
+            if self._loaded is not None:
+                _forget(self._loaded)
+            self._loaded = root
+        return import_job(root, spec.module, spec.name)(**spec.parameters)
+
+
+def unpack(data: bytes, digest: str, root: Path) -> None:
+    """Unpacks a pack whose digest is proven; its members must be plain relative files, within `PACK_LIMIT` bytes."""
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise CorruptBlock(f"the code under jobs/{digest} is not the code of that digest; upload it again with --fresh")
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = archive.infolist()
+        if sum(member.file_size for member in members) > PACK_LIMIT:
+            raise JobLoadError(f"the code of this job is larger than {PACK_LIMIT >> 20} MiB")
+        for member in members:
+            target = root / member.filename
+            linked = (member.external_attr >> 16) & 0o170000 == 0o120000
+            if linked or member.is_dir() or not target.resolve().is_relative_to(root.resolve()):
+                raise JobLoadError(f"the code of this job holds {member.filename!r}, which is not a plain file inside it")
+        staged = root.with_name(f"{root.name}.{id(data):x}")
+        archive.extractall(staged)
+    try:
+        staged.rename(root)
+    except OSError:  # another worker has unpacked it meanwhile: the same bytes
+        if not root.is_dir():
+            raise
+
+
+def import_job(root: Path, module: str, name: str) -> type[Job]:
+    """Imports a job's class with `root` on the module path.
+
+    Raises:
+        JobLoadError: with the author's own frames when their code raised.
+    """
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    importlib.invalidate_caches()
+    _forget_other(module.split(".")[0], root)
+    try:
+        loaded = importlib.import_module(module)
+    except Exception as exc:
+        frames = "".join(traceback.format_list(user_frames(exc.__traceback__)))
+        what = "".join(traceback.format_exception_only(exc)).strip()
+        raise JobLoadError(f"the job {module} cannot be imported from {root}:\n{frames}{what}") from exc
+    jobs = {
+        cls.__name__: cls
+        for _, cls in inspect.getmembers(loaded, inspect.isclass)
+        if issubclass(cls, Job) and cls.__module__ == loaded.__name__
+    }
+    if name:
+        if name not in jobs:
+            raise JobLoadError(f"{module} has no job {name!r}; it has: {', '.join(sorted(jobs)) or 'none'}")
+        return jobs[name]
+    if len(jobs) != 1:
+        has = f"several jobs ({', '.join(sorted(jobs))}); name one: {module}:Class" if jobs else "no subclass of Job"
+        raise JobLoadError(f"{module} has {has}")
+    return next(iter(jobs.values()))
+
+
+def _path_of(target: str) -> Path:
+    path = Path(target)
+    if target.endswith(".py") or "/" in target:
+        if not path.is_file():
+            raise JobLoadError(f"there is no job file {target}; give a .py file or a module such as jobs.word_count")
+        return path.resolve()
+    try:
+        spec = importlib.util.find_spec(target)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        raise JobLoadError(f"there is no job module {target!r}; give a .py file or a module such as jobs.word_count")
+    return Path(spec.origin).resolve()
+
+
+def _root_and_module(path: Path) -> tuple[Path, str]:
+    """The first folder above the file that is no package, and the file's dotted name below it."""
+    root = path.parent
+    while (root / "__init__.py").is_file():
+        root = root.parent
+    parts = path.relative_to(root).with_suffix("").parts
+    if not all(part.isidentifier() for part in parts):
+        raise JobLoadError(f"{path.name} is no Python module name; rename it with letters, digits and underscores")
+    return root, ".".join(parts)
+
+
+def _sources(source: JobSource) -> set[Path]:
+    """The job's module and all that it imports, directly or not, from below the root."""
+    found: set[Path] = set()
+    waiting = [source.module]
+    while waiting:
+        module = waiting.pop()
+        for path in _files_of(source.root, module):
+            if path not in found:
+                found.add(path)
+                waiting += _imports(path, source.root)
+    return found
+
+
+def _files_of(root: Path, module: str) -> Iterator[Path]:
+    """A module's file and the packages above it, as far as they lie below the root."""
+    parts = module.split(".")
+    for depth in range(1, len(parts) + 1):
+        base = root.joinpath(*parts[:depth])
+        if (base / "__init__.py").is_file():
+            yield base / "__init__.py"
+        elif base.with_suffix(".py").is_file():
+            yield base.with_suffix(".py")
+
+
+def _imports(path: Path, root: Path) -> Iterator[str]:
+    """The dotted names that a file imports; our own package is in every image already."""
+    package = path.relative_to(root).with_suffix("").parts[:-1]
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        yield from (name for name in names if name and name.split(".")[0] != "mapreduce")
+
+
+def _forget(root: Path) -> None:
+    """Takes a pack's modules out of this process, so that another's of the same name can be imported."""
+    if str(root) in sys.path:
+        sys.path.remove(str(root))
+    for name, module in list(sys.modules.items()):
+        origin = getattr(module, "__file__", None)
+        if origin and Path(origin).is_relative_to(root):
+            del sys.modules[name]
+
+
+def _forget_other(top: str, root: Path) -> None:
+    """Takes a module or package of that name out of this process when it came from another folder."""
+    origin = getattr(sys.modules.get(top), "__file__", None)
+    if origin and not Path(origin).is_relative_to(root):
+        for name in [name for name in sys.modules if name == top or name.startswith(f"{top}.")]:
+            del sys.modules[name]

@@ -1,0 +1,224 @@
+"""Turns keys and values into bytes and back.
+
+Keys sort as bytes exactly as their values sort (the idea of FoundationDB's tuple layer), so that merging never
+decodes one. Each type has a tag, and types sort by tag: bool, int, float, bytes, tuple, str. `1`, `1.0` and `True`
+are three keys. Values are MessagePack with two extensions, for tuples and for integers beyond 64 bits. Nothing is
+ever pickled: what cannot be carried is refused here, with its type and a way out.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from typing import TypeAlias, Union
+
+import msgspec
+
+Key: TypeAlias = Union[str, bytes, int, float, bool, tuple["Key", ...]]  # noqa: UP007 - recursive
+Value: TypeAlias = Union[  # noqa: UP007 - recursive
+    None, bool, int, float, str, bytes, list["Value"], tuple["Value", ...], dict[str, "Value"]
+]
+
+FALSE, TRUE, INT, FLOAT, BYTES, TUPLE, STR = (bytes([tag]) for tag in (0x10, 0x11, 0x20, 0x30, 0x40, 0x50, 0x60))
+STR_TAG = STR[0]
+_END = b"\x00"
+_MAX_INT_BYTES = 126
+_TUPLE_EXT, _BIG_INT_EXT = 1, 2
+
+
+class NotCarriable(TypeError):
+    """A key or value of a type, or with a content, that no record can carry."""
+
+
+def encode_key(key: Key) -> bytes:
+    """The bytes of a key; their order is the keys' order.
+
+    Raises:
+        NotCarriable: the key is not a str, bytes, int, float, bool or tuple of these.
+    """
+    kind = type(key)
+    if kind is str:
+        return STR + _utf8(key)  # type: ignore[arg-type]
+    if kind is bytes:
+        return BYTES + key  # type: ignore[operator]
+    if kind is tuple:
+        return TUPLE + b"".join(map(_element, key))  # type: ignore[arg-type]
+    return _element(key)
+
+
+def decode_key(data: bytes) -> Key:
+    """The key that `encode_key` made these bytes of."""
+    tag = data[0]
+    if tag == STR_TAG:
+        return data[1:].decode("utf-8")
+    if tag == BYTES[0]:
+        return data[1:]
+    if tag == TUPLE[0]:
+        return _decode_tuple(data, 1)[0]
+    return _decode_element(data, 0)[0]
+
+
+def encode_value(value: Value) -> bytes:
+    """The bytes of a value.
+
+    Raises:
+        NotCarriable: the value is not what JSON can hold, bytes or a tuple.
+    """
+    kind = type(value)
+    if kind is str:
+        try:
+            return _PACK(value)
+        except UnicodeEncodeError as exc:
+            raise NotCarriable(_surrogate(value)) from exc  # type: ignore[arg-type]
+    if kind is int and -(1 << 63) <= value < (1 << 63):  # type: ignore[operator]
+        return _PACK(value)
+    return _PACK(_carried(value))
+
+
+def decode_value(data: bytes | memoryview) -> Value:
+    """The value that `encode_value` made these bytes of."""
+    decoded: Value = _UNPACK(data)
+    return decoded
+
+
+def pack_value(value: Value) -> int | bytes:
+    """A value as a frame holds it: an int where 64 bits hold it, else its encoded bytes."""
+    if type(value) is int and -(1 << 63) <= value < (1 << 63):
+        return value
+    return encode_value(value)
+
+
+def unpack_value(packed: int | bytes) -> Value:
+    """The value that `pack_value` packed."""
+    return packed if type(packed) is int else decode_value(packed)  # type: ignore[arg-type]
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as exc:
+        raise NotCarriable(_surrogate(text)) from exc
+
+
+def _surrogate(text: str) -> str:
+    return f"the text {text[:40]!r} holds a lone surrogate, which UTF-8 cannot carry; decode with errors='replace'"
+
+
+def _element(key: Key) -> bytes:
+    """One key inside a tuple: like `encode_key`, and it says itself where it ends."""
+    kind = type(key)
+    if kind is str:
+        return STR + _utf8(key).replace(b"\x00", b"\x00\xff") + _END  # type: ignore[arg-type]
+    if kind is int:
+        return INT + _ordered_int(key)  # type: ignore[arg-type]
+    if kind is float:
+        return FLOAT + _ordered_float(key)  # type: ignore[arg-type]
+    if kind is bool:
+        return TRUE if key else FALSE
+    if kind is bytes:
+        return BYTES + key.replace(b"\x00", b"\x00\xff") + _END  # type: ignore[union-attr,arg-type]
+    if kind is tuple:
+        return TUPLE + b"".join(map(_element, key)) + _END  # type: ignore[arg-type]
+    raise NotCarriable(
+        f"a key of type {_name(key)} cannot be carried; use str, bytes, int, float, bool or a tuple of these"
+    )
+
+
+def _ordered_int(number: int) -> bytes:
+    size = (abs(number).bit_length() + 7) // 8
+    if size > _MAX_INT_BYTES:
+        raise NotCarriable(f"an integer key of {size} bytes cannot be carried (at most {_MAX_INT_BYTES}); use str")
+    if number >= 0:
+        return bytes([0x80 + size]) + number.to_bytes(size, "big")
+    return bytes([0x80 - size]) + ((1 << (8 * size)) - 1 + number).to_bytes(size, "big")
+
+
+def _ordered_float(number: float) -> bytes:
+    if not math.isfinite(number):
+        raise NotCarriable(f"the key {number!r} cannot be carried: it is not a number that JSON can hold")
+    raw = struct.pack(">d", number + 0.0)  # -0.0 equals 0.0, so it is the same key
+    bits = int.from_bytes(raw, "big")
+    return ((bits ^ 0xFFFFFFFFFFFFFFFF) if bits >> 63 else (bits | 1 << 63)).to_bytes(8, "big")
+
+
+def _decode_tuple(data: bytes, at: int) -> tuple[tuple[Key, ...], int]:
+    items: list[Key] = []
+    while at < len(data) and data[at] != 0:
+        item, at = _decode_element(data, at)
+        items.append(item)
+    return tuple(items), at + 1
+
+
+def _decode_element(data: bytes, at: int) -> tuple[Key, int]:
+    tag, at = data[at : at + 1], at + 1
+    if tag in (TRUE, FALSE):
+        return tag == TRUE, at
+    if tag == INT:
+        size = data[at] - 0x80
+        end = at + 1 + abs(size)
+        number = int.from_bytes(data[at + 1 : end], "big")
+        return (number if size >= 0 else number - (1 << (-8 * size)) + 1), end
+    if tag == FLOAT:
+        bits = int.from_bytes(data[at : at + 8], "big")
+        bits = (bits ^ (1 << 63)) if bits >> 63 else bits ^ 0xFFFFFFFFFFFFFFFF
+        return struct.unpack(">d", bits.to_bytes(8, "big"))[0], at + 8
+    if tag == TUPLE:
+        return _decode_tuple(data, at)
+    end = data.index(_END, at)
+    while data[end + 1 : end + 2] == b"\xff":
+        end = data.index(_END, end + 2)
+    raw = data[at:end].replace(b"\x00\xff", b"\x00")
+    return (raw.decode("utf-8") if tag == STR else raw), end + 1
+
+
+def _carried(value: object) -> object:
+    """The same value with tuples and big integers wrapped, or a refusal."""
+    kind = type(value)
+    if value is None or kind is bool or kind is bytes:
+        return value
+    if kind is str:
+        _utf8(value)  # type: ignore[arg-type]
+        return value
+    if kind is int:
+        number: int = value  # type: ignore[assignment]
+        if -(1 << 63) <= number < (1 << 63):
+            return number
+        return msgspec.msgpack.Ext(_BIG_INT_EXT, number.to_bytes(number.bit_length() // 8 + 1, "big", signed=True))
+    if kind is float:
+        if not math.isfinite(value):  # type: ignore[arg-type]
+            raise NotCarriable(f"the value {value!r} cannot be carried: JSON has no such number; yield None instead")
+        return value
+    if kind is list:
+        return [_carried(item) for item in value]  # type: ignore[attr-defined]
+    if kind is tuple:
+        return msgspec.msgpack.Ext(_TUPLE_EXT, _PACK([_carried(item) for item in value]))  # type: ignore[attr-defined]
+    if kind is dict:
+        return {_field(name): _carried(item) for name, item in value.items()}  # type: ignore[attr-defined]
+    raise NotCarriable(
+        f"a value of type {_name(value)} cannot be carried; "
+        "use None, bool, int, float, str, bytes, or a list, tuple or dict of these"
+    )
+
+
+def _field(name: object) -> str:
+    if type(name) is not str:
+        raise NotCarriable(f"a dict with a key of type {_name(name)} cannot be carried; JSON has only str keys")
+    _utf8(name)
+    return name
+
+
+def _name(value: object) -> str:
+    kind = type(value)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _unwrap(code: int, data: memoryview) -> object:
+    if code == _TUPLE_EXT:
+        return tuple(_UNPACK(data))
+    if code == _BIG_INT_EXT:
+        return int.from_bytes(data, "big", signed=True)
+    raise ValueError(f"unknown extension {code} in a value")
+
+
+_PACK = msgspec.msgpack.Encoder().encode
+_UNPACK = msgspec.msgpack.Decoder(ext_hook=_unwrap).decode

@@ -1,0 +1,9 @@
+"""One implementation of each stage: plain functions from a message to a result. The services put them behind HTTP, the
+inline runner calls them in one process.
+"""
+
+from mapreduce.engine.context import Meter, TaskContext
+from mapreduce.engine.ledger import Ledger, LedgerRow, balance
+from mapreduce.engine.run import run_task
+
+__all__ = ["Ledger", "LedgerRow", "Meter", "TaskContext", "balance", "run_task"]

@@ -1,0 +1,68 @@
+"""What a task is given to work with, whoever runs it: a worker of a service, or the inline runner."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mapreduce.engine.memory import PeakMemory
+from mapreduce.job import Job
+from mapreduce.messages import Cost, JobSpec
+from mapreduce.storage import Storage
+
+
+@dataclass(slots=True)
+class Meter:
+    """How far a task is: written by the task, read by the heartbeat."""
+
+    bytes: int = 0
+    records: int = 0
+    status: Callable[[], str] = str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskContext:
+    """The tools of one task.
+
+    Attributes:
+        storage: where objects are read and written.
+        scratch: a local folder; each attempt makes one of its own in it, and removes it.
+        memory_bytes: what the task may use; buffers and DuckDB are cut to it.
+        load_job: gives a job's instance for its spec.
+        threads: processors that the task may use.
+        meter: tells how far the task is.
+    """
+
+    storage: Storage
+    scratch: Path
+    memory_bytes: int
+    load_job: Callable[[JobSpec], Job]
+    threads: int = 1
+    meter: Meter = field(default_factory=Meter)
+
+    @contextmanager
+    def scratch_folder(self) -> Iterator[Path]:
+        """A new folder, gone with all in it at the end."""
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix="task-", dir=self.scratch))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+class Stopwatch:
+    """Measures what a task costs, from its construction on."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+        self._memory = PeakMemory()
+
+    def cost(self) -> Cost:
+        """Seconds since the start, and the peak memory since then."""
+        return Cost(seconds=time.perf_counter() - self._started, peak_memory_bytes=self._memory.bytes())

@@ -1,0 +1,151 @@
+"""The shuffle's file format: sorted pairs in frames, each with its own count and checksum.
+
+A block is frames behind each other. A frame is a header (little-endian: magic, kind, number of pairs, raw length,
+stored length, xxh3_64 of the stored bytes) and a payload compressed with Zstandard: the keys' lengths, then for kind
+ENCODED the values' lengths, then all keys, then all values. In kind INTEGERS a value is 8 bytes. Columns, not rows:
+Python joins and slices them without touching a pair, and DuckDB reads the same bytes as Arrow buffers.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import BinaryIO
+
+import xxhash
+
+from mapreduce.encoding import encode_value
+from mapreduce.errors import CorruptBlock
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+MAGIC = b"MRF1"
+ENCODED, INTEGERS = 0, 1
+FRAME_PAIRS = 1024
+FRAME_BYTES = 256 << 10
+CHECKSUM_MODULO = 1 << 64
+
+_HEADER = struct.Struct("<4sBIIIQ")
+_LEVEL = 1
+
+PackedPair = tuple[bytes, "int | bytes"]
+"""An encoded key, and a value as `pack_value` gives it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Some neighbouring pairs of a block, as two columns of one length."""
+
+    keys: list[bytes]
+    values: list[int] | list[bytes]
+
+
+@dataclass(slots=True)
+class BlockWriter:
+    """Writes one block's frames, and keeps its count, length and checksum.
+
+    The checksum is the sum of its frames' hashes: it does not depend on the order in which they are read.
+    """
+
+    file: BinaryIO
+    records: int = 0
+    length: int = 0
+    checksum: int = 0
+    integers: bool = True
+
+    def write(self, pairs: Iterable[PackedPair]) -> None:
+        """Appends pairs, which must come in the order of their keys."""
+        keys: list[bytes] = []
+        values: list[int | bytes] = []
+        size = 0
+        for key, value in pairs:
+            keys.append(key)
+            values.append(value)
+            size += len(key) + (8 if type(value) is int else len(value))  # type: ignore[arg-type]
+            if size >= FRAME_BYTES or len(keys) >= FRAME_PAIRS:
+                self._frame(keys, values)
+                keys, values, size = [], [], 0
+        if keys:
+            self._frame(keys, values)
+
+    def _frame(self, keys: list[bytes], values: list[int | bytes]) -> None:
+        integers = all(type(value) is int for value in values)
+        lengths = array("I", map(len, keys))
+        if integers:
+            payload = b"".join([lengths.tobytes(), *keys, array("q", values).tobytes()])  # type: ignore[arg-type]
+        else:
+            encoded = [encode_value(value) if type(value) is int else value for value in values]
+            value_lengths = array("I", map(len, encoded))  # type: ignore[arg-type]
+            payload = b"".join([lengths.tobytes(), value_lengths.tobytes(), *keys, *encoded])  # type: ignore[list-item]
+        stored = zstd.compress(payload, _LEVEL)
+        checksum = xxhash.xxh3_64_intdigest(stored)
+        kind = INTEGERS if integers else ENCODED
+        self.file.write(_HEADER.pack(MAGIC, kind, len(keys), len(payload), len(stored), checksum))
+        self.file.write(stored)
+        self.records += len(keys)
+        self.length += _HEADER.size + len(stored)
+        self.checksum = (self.checksum + checksum) % CHECKSUM_MODULO
+        self.integers = self.integers and integers
+
+
+@dataclass(slots=True)
+class BlockReader:
+    """Reads one block's frames, checks each, and keeps the block's count and checksum as read so far.
+
+    Args:
+        file: open at the block's first byte.
+        length: bytes in the block.
+        name: how an error calls the block.
+    """
+
+    file: BinaryIO
+    length: int
+    name: str
+    records: int = 0
+    checksum: int = 0
+
+    def frames(self) -> Iterator[Frame]:
+        """The frames in their order; raises `CorruptBlock` when a byte is not as it was written."""
+        left = self.length
+        while left:
+            kind, pairs, raw_length, stored, checksum = self._stored(left)
+            left -= _HEADER.size + len(stored)
+            payload = zstd.decompress(stored)
+            if len(payload) != raw_length:
+                raise CorruptBlock(f"{self.name}: a frame holds {len(payload)} bytes instead of {raw_length}")
+            self.records += pairs
+            self.checksum = (self.checksum + checksum) % CHECKSUM_MODULO
+            yield _columns(kind, pairs, payload)
+
+    def _stored(self, left: int) -> tuple[int, int, int, bytes, int]:
+        header = self.file.read(_HEADER.size)
+        if len(header) != _HEADER.size:
+            raise CorruptBlock(f"{self.name} ends {left} bytes early")
+        magic, kind, pairs, raw_length, stored_length, checksum = _HEADER.unpack(header)
+        if magic != MAGIC or _HEADER.size + stored_length > left:
+            raise CorruptBlock(f"{self.name} holds no frame where one should begin, {left} bytes before its end")
+        stored = self.file.read(stored_length)
+        if xxhash.xxh3_64_intdigest(stored) != checksum:
+            raise CorruptBlock(f"{self.name}: a frame's checksum is wrong, {left} bytes before its end")
+        return kind, pairs, raw_length, stored, checksum
+
+
+def _columns(kind: int, pairs: int, payload: bytes) -> Frame:
+    lengths = array("I", payload[: 4 * pairs])
+    if kind == INTEGERS:
+        values = array("q", payload[len(payload) - 8 * pairs :])
+        return Frame(_slices(payload, 4 * pairs, lengths), values.tolist())
+    value_lengths = array("I", payload[4 * pairs : 8 * pairs])
+    keys_at = 8 * pairs
+    return Frame(_slices(payload, keys_at, lengths), _slices(payload, keys_at + sum(lengths), value_lengths))
+
+
+def _slices(payload: bytes, start: int, lengths: array[int]) -> list[bytes]:
+    return [payload[begin:end] for begin, end in pairwise(accumulate(lengths, initial=start))]

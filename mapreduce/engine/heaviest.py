@@ -1,0 +1,38 @@
+"""The heaviest pairs of a stream: what the user sees of a result first."""
+
+from __future__ import annotations
+
+import heapq
+from typing import Any
+
+
+def weight(value: Any) -> float:
+    """How heavy a value is: a number weighs itself, whatever has a length weighs that, anything else nothing."""
+    if isinstance(value, int | float):
+        return value
+    try:
+        return len(value)
+    except TypeError:
+        return 0
+
+
+class Heaviest:
+    """Keeps the `limit` heaviest of the pairs offered to it; of equal ones, those that came first."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._heap: list[tuple[float, int, Any, Any]] = []
+        self._offered = 0
+
+    def offer(self, key: Any, value: Any) -> None:
+        """One more pair."""
+        self._offered -= 1
+        entry = (weight(value), self._offered, key, value)
+        if len(self._heap) < self._limit:
+            heapq.heappush(self._heap, entry)
+        elif self._heap and entry[0] > self._heap[0][0]:
+            heapq.heapreplace(self._heap, entry)
+
+    def pairs(self) -> list[tuple[Any, Any]]:
+        """The pairs kept, heaviest first."""
+        return [(key, value) for _, _, key, value in sorted(self._heap, key=lambda entry: (-entry[0], -entry[1]))]

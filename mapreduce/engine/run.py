@@ -1,0 +1,32 @@
+"""From a task's message to its result, or to the error that the wire carries."""
+
+from __future__ import annotations
+
+from mapreduce.engine.context import TaskContext
+from mapreduce.engine.map_task import run_map
+from mapreduce.engine.reduce_task import run_reduce
+from mapreduce.engine.split import run_split
+from mapreduce.errors import UserCodeError
+from mapreduce.messages import MapResult, MapTask, ReduceResult, ReduceTask, SplitResult, SplitTask, TaskError
+
+
+def run_task(
+    task: SplitTask | MapTask | ReduceTask, context: TaskContext
+) -> SplitResult | MapResult | ReduceResult:
+    """Carries out one task of any stage; raises what its stage raises."""
+    if isinstance(task, SplitTask):
+        return run_split(task, context)
+    if isinstance(task, MapTask):
+        return run_map(task, context)
+    return run_reduce(task, context)
+
+
+def task_error(exc: BaseException) -> TaskError:
+    """What the wire says of an exception: its class in the error tree, its words, and the user's frames if it is theirs."""
+    if isinstance(exc, UserCodeError):
+        return TaskError(
+            kind="UserCodeError", message=exc.message, traceback=exc.traceback, place=exc.place, record=exc.record
+        )
+    if isinstance(exc, MemoryError):
+        return TaskError(kind="TaskLost", message="the worker ran out of memory (MemoryError)")
+    return TaskError(kind=type(exc).__name__, message=str(exc) or type(exc).__name__)

@@ -1,0 +1,74 @@
+"""Where the job's own code is called: what it raises is shown as the author needs it, with its frames and its record."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from mapreduce.encoding import NotCarriable
+from mapreduce.errors import MapReduceError, UserCodeError
+
+RECORD_LIMIT = 200
+_OURS = str(Path(__file__).resolve().parent.parent)
+
+
+class Place:
+    """What the job's code is working on now; the engine sets it, an error reads it."""
+
+    __slots__ = ("offset", "record", "step", "url")
+
+    def __init__(self, step: str) -> None:
+        self.step = step
+        self.url = ""
+        self.offset: int | None = None
+        self.record: object = None
+
+    def __str__(self) -> str:
+        if not self.url:
+            return ""
+        return self.url if self.offset is None else f"{self.url} at byte {self.offset}"
+
+
+@contextmanager
+def user_code(place: Place) -> Iterator[None]:
+    """Turns what the job's code raises into a `UserCodeError` that says where; lets our own errors pass.
+
+    Raises:
+        UserCodeError: from anything else that comes out of the block.
+    """
+    try:
+        yield
+    except (MapReduceError, MemoryError):
+        raise
+    except Exception as exc:
+        raise as_user_error(exc, place) from exc
+
+
+def as_user_error(exc: Exception, place: Place) -> UserCodeError:
+    """What the author is shown of an exception: the cause in a line, their own frames, and the record."""
+    frames = user_frames(exc.__traceback__)
+    if isinstance(exc, NotCarriable):
+        message = f"{place.step} yielded something that cannot be carried: {exc}"
+    elif not frames and isinstance(exc, TypeError | ValueError):
+        message = f"{place.step} yielded what is no (key, value) pair, or a value that cannot be used: {exc}"
+    else:
+        message = f"{place.step} raised {type(exc).__name__}: {exc}"
+    shown = "".join([*traceback.format_list(frames), *traceback.format_exception_only(exc)]) if frames else ""
+    record = "" if place.record is None else _cut(repr(place.record))
+    return UserCodeError(_cut(message, 2000), traceback=shown, place=str(place), record=record)
+
+
+def user_frames(trace: TracebackType | None) -> list[traceback.FrameSummary]:
+    """The frames of a traceback from the first that is not the engine's own on."""
+    frames = traceback.extract_tb(trace)
+    for at, frame in enumerate(frames):
+        if not frame.filename.startswith(_OURS) and not frame.filename.startswith("<frozen"):
+            return list(frames[at:])
+    return []
+
+
+def _cut(text: str, limit: int = RECORD_LIMIT) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}... ({len(text)} characters)"

@@ -1,0 +1,111 @@
+"""What can go wrong, as one tree. Each class is one cause that somebody can act on.
+
+    MapReduceError
+    ├── UsageError            the request cannot be carried out as it stands     exit 2   HTTP 422
+    │   ├── JobLoadError      the job cannot be found, imported or constructed
+    │   ├── ParameterError    a --param that the job does not have, or of a wrong type
+    │   ├── InputError        an input that is not there, or cannot be read
+    │   └── RefusedURL        a URL outside the places this process may touch             HTTP 403
+    ├── UserCodeError         the job's own code raised, or yielded what we cannot carry  exit 1
+    ├── DataError             the bytes are not those that were planned          exit 1
+    │   ├── InputChanged      an input's ETag is not the one pinned at planning
+    │   ├── CorruptBlock      a block's length, count or checksum is wrong
+    │   └── LedgerError       what went in is not what came out
+    ├── StorageError          the object store failed                            exit 1
+    │   ├── ObjectMissing     no object at that URL
+    │   └── ObjectExists      a conditional create found one there already
+    ├── TaskLost              a worker died, hung or could not be reached        (retried)
+    ├── JobFailed             a task used up its attempts                        exit 1
+    ├── FleetError            the services cannot be started or reached          exit 3
+    └── Unauthorized          a request without a good token                              HTTP 401
+
+Every message says the cause, the place, and what to do.
+"""
+
+from __future__ import annotations
+
+
+class MapReduceError(Exception):
+    """The root of all errors of ours."""
+
+
+class UsageError(MapReduceError):
+    """The request cannot be carried out as it stands; the caller must change it."""
+
+
+class JobLoadError(UsageError):
+    """The job cannot be found, imported or constructed."""
+
+
+class ParameterError(UsageError):
+    """A parameter that the job does not have, or a value of a wrong type."""
+
+
+class InputError(UsageError):
+    """An input that is not there or cannot be read."""
+
+
+class RefusedURL(UsageError):  # noqa: N818 - the tree names causes, not the suffix
+    """A URL outside the places that this process may touch."""
+
+
+class UserCodeError(MapReduceError):
+    """The job's own code raised, or yielded something that cannot be carried.
+
+    Args:
+        message: what happened, one line.
+        traceback: the user's own frames, as Python prints them ("" when there is none).
+        place: where the record came from: the object's URL and the byte offset.
+        record: the record that caused it, as `repr`, cut to a limit.
+    """
+
+    def __init__(self, message: str, *, traceback: str = "", place: str = "", record: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.traceback = traceback
+        self.place = place
+        self.record = record
+
+
+class DataError(MapReduceError):
+    """The bytes are not those that were planned."""
+
+
+class InputChanged(DataError):  # noqa: N818
+    """An object's ETag is not the one pinned at planning."""
+
+
+class CorruptBlock(DataError):  # noqa: N818
+    """A block's length, count or checksum is wrong."""
+
+
+class LedgerError(DataError):
+    """What went in is not what came out."""
+
+
+class StorageError(MapReduceError):
+    """The object store failed."""
+
+
+class ObjectMissing(StorageError):  # noqa: N818
+    """No object at that URL."""
+
+
+class ObjectExists(StorageError):  # noqa: N818
+    """A conditional create found an object there already."""
+
+
+class TaskLost(MapReduceError):  # noqa: N818
+    """A worker died, hung or could not be reached; the task may run again elsewhere."""
+
+
+class JobFailed(MapReduceError):  # noqa: N818
+    """A task used up its attempts."""
+
+
+class FleetError(MapReduceError):
+    """The services cannot be started or reached."""
+
+
+class Unauthorized(MapReduceError):  # noqa: N818
+    """A request without a good token."""

@@ -1,0 +1,87 @@
+"""Where everything lies in the store: the one place that spells an object's key.
+
+    input/<sha256>/<name>                       a local input, uploaded once
+    chunks/<run>/chunk-0.txt                    real chunk files (--split-mode copy)
+    maps/<run>/map-00000.attempt-0              one map attempt: R blocks behind each other
+    reduce/<run>/part-00000.attempt-0.jsonl     one reduce attempt
+    reduce/<run>/part-00000.jsonl, result.json  the committed result
+    reduce/<run>/_SUCCESS                       written last, when the ledger balances
+    runs/<run>/                                 plan.json, results.json, events.jsonl, report.json, ledger.json
+    jobs/<sha256>/code.zip                      a job's code
+    tasks/<task key>.json                       a finished task, for a later run to reuse
+"""
+
+from __future__ import annotations
+
+INPUT, CHUNKS, MAPS, REDUCE, RUNS, JOBS, TASKS = "input", "chunks", "maps", "reduce", "runs", "jobs", "tasks"
+
+
+def join(store: str, *parts: str) -> str:
+    """A URL below the store's root URL."""
+    return "/".join([store.rstrip("/"), *parts])
+
+
+def uploaded_input(store: str, sha256: str, name: str) -> str:
+    """Where a local input of that digest goes."""
+    return join(store, INPUT, sha256, name)
+
+
+def chunks(store: str, run: str) -> str:
+    """The folder of a run's chunk files."""
+    return join(store, CHUNKS, run)
+
+
+def chunk(store: str, run: str, index: int) -> str:
+    """A real chunk file of copy mode."""
+    return join(store, CHUNKS, run, f"chunk-{index}.txt")
+
+
+def maps(store: str, run: str) -> str:
+    """The folder of a run's map outputs."""
+    return join(store, MAPS, run)
+
+
+def map_attempt(store: str, run: str, index: int, attempt: str) -> str:
+    """What one attempt at a map task writes."""
+    return join(store, MAPS, run, f"map-{index:05d}.attempt-{attempt}")
+
+
+def reduce_attempt(store: str, run: str, index: int, attempt: str, ending: str) -> str:
+    """What one attempt at a reduce task writes."""
+    return join(store, REDUCE, run, f"part-{index:05d}.attempt-{attempt}.{ending}")
+
+
+def result(store: str, run: str, index: int, partitions: int) -> str:
+    """A committed part; with one partition, the whole result."""
+    name = "result.json" if partitions == 1 else f"part-{index:05d}.jsonl"
+    return join(store, REDUCE, run, name)
+
+
+def success(store: str, run: str) -> str:
+    """The mark that a run's result is whole."""
+    return join(store, REDUCE, run, "_SUCCESS")
+
+
+def results(store: str, run: str) -> str:
+    """The folder of a run's results."""
+    return join(store, REDUCE, run)
+
+
+def runs(store: str) -> str:
+    """The folder of all runs."""
+    return join(store, RUNS)
+
+
+def run_file(store: str, run: str, name: str) -> str:
+    """One of the records that the driver keeps of a run."""
+    return join(store, RUNS, run, name)
+
+
+def code(store: str, digest: str) -> str:
+    """A job's packed code."""
+    return join(store, JOBS, digest, "code.zip")
+
+
+def task(store: str, key: str) -> str:
+    """The result of a finished task, under its content-addressed key."""
+    return join(store, TASKS, f"{key}.json")

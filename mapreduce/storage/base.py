@@ -1,0 +1,81 @@
+"""What an object store must do. Everything else in the project knows objects only through this protocol.
+
+A URL is `file:///absolute/path` or `s3://bucket/key`, with the path or key as it is: nothing is percent-encoded, as in
+the AWS command line. A write is seen whole or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from mapreduce.errors import RefusedURL
+
+BLOCK_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """An object's URL, its size in bytes, and an ETag that changes with its content."""
+
+    url: str
+    size: int
+    etag: str
+
+
+class Storage(Protocol):
+    """Objects by URL. Every method raises `StorageError` when the store fails."""
+
+    def head(self, url: str) -> ObjectInfo:
+        """What the object is; raises `ObjectMissing`."""
+
+    def read(self, url: str, start: int = 0, end: int | None = None, *, etag: str | None = None) -> bytes:
+        """The bytes [start, end) of an object, to its end when `end` is None.
+
+        Raises:
+            ObjectMissing: there is no such object.
+            InputChanged: its ETag is not `etag`.
+        """
+
+    def stream(
+        self, url: str, start: int, end: int, *, etag: str | None = None, block_bytes: int = BLOCK_BYTES
+    ) -> Iterator[bytes]:
+        """The bytes [start, end) in blocks; raises as `read` does, and when fewer bytes come than were asked for."""
+
+    def write(self, url: str, data: bytes | Path) -> ObjectInfo:
+        """Writes bytes, or a local file's content, and replaces what was there."""
+
+    def create(self, url: str, data: bytes) -> ObjectInfo:
+        """Writes bytes where nothing is yet; raises `ObjectExists`."""
+
+    def copy(self, source: str, target: str) -> ObjectInfo:
+        """Copies within the store, and replaces what was there; raises `ObjectMissing`."""
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """The objects below a folder URL, sorted by URL; nothing when there is no such folder."""
+
+    def delete(self, urls: Iterable[str]) -> None:
+        """Deletes objects; those that are gone already are no error."""
+
+
+def split_url(url: str) -> tuple[str, str]:
+    """The root of a URL and the key below it: `("s3://bucket", "a/b")` or `("file://", "/a/b")`.
+
+    Raises:
+        RefusedURL: another scheme, no bucket, a relative path, or a `..` in it.
+    """
+    scheme, found, rest = url.partition("://")
+    if not found or scheme not in ("file", "s3"):
+        raise RefusedURL(f"{url!r} is not a URL of a store; write file:///absolute/path or s3://bucket/key")
+    if any(part in ("..", ".") for part in rest.split("/")) or "\x00" in rest:
+        raise RefusedURL(f"{url!r} has a '.' or '..' step in it; write the path that it means")
+    if scheme == "file":
+        if not rest.startswith("/"):
+            raise RefusedURL(f"{url!r} is not absolute; a local URL has three slashes: file:///absolute/path")
+        return "file://", rest
+    bucket, _, key = rest.partition("/")
+    if not bucket:
+        raise RefusedURL(f"{url!r} names no bucket; write s3://bucket/key")
+    return f"s3://{bucket}", key

@@ -1,0 +1,1 @@
+"""The mapper: maps one split into one object of sorted blocks."""

@@ -1,0 +1,7 @@
+"""`python -m services.mapper`: serves until SIGTERM; the settings are MAPREDUCE_... variables."""
+
+from services.mapper.app import create_app
+from services.shell.serve import main
+
+if __name__ == "__main__":
+    main(create_app, "mapper")

@@ -1,0 +1,15 @@
+"""The mapper's app: `POST /map`."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from mapreduce.messages import MapTask
+from services.shell import app as shell
+from services.shell.pool import WorkerPool
+from services.shell.settings import Settings
+
+
+def create_app(settings: Settings, pool: WorkerPool, state: shell.State) -> FastAPI:
+    """The mapper, which maps one split into one object of sorted blocks."""
+    return shell.create_app(settings, pool, state, stage="map", message=MapTask)

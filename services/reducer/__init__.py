@@ -1,0 +1,1 @@
+"""The reducer: merges one partition's blocks and writes one part."""

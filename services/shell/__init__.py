@@ -1,0 +1,1 @@
+"""What the three services share: settings, requests, workers, logs, metrics, start and stop. It knows no stage."""

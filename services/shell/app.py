@@ -1,0 +1,178 @@
+"""The app that each service is: `/health`, `/metrics`, and one task path that answers with a stream of events."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+import anyio
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import ValidationError
+from starlette.types import Receive, Scope, Send
+
+from mapreduce.errors import MapReduceError
+from mapreduce.messages import Health, MapTask, ReduceTask, SplitTask, StageName, TaskError
+from mapreduce.storage import Grants
+from services.shell.metrics import Metrics
+from services.shell.pool import Busy, WorkerPool
+from services.shell.requests import read_body, refusal, unavailable
+from services.shell.settings import Settings
+
+Message = SplitTask | MapTask | ReduceTask
+log = structlog.get_logger()
+
+
+class State:
+    """What a running service knows of itself."""
+
+    def __init__(self) -> None:
+        self.draining = False
+        self.stop: Callable[[], None] = lambda: None
+
+
+def create_app(
+    settings: Settings, pool: WorkerPool, state: State, *, stage: StageName, message: type[Message]
+) -> FastAPI:
+    """The app of one stage.
+
+    Args:
+        settings: the service's.
+        pool: the workers; started and closed with the app.
+        state: shared with whoever stops the service.
+        stage: names the task path: `POST /<stage>`.
+        message: the model of the stage's tasks.
+    """
+    metrics = Metrics(pool)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await pool.start(lost=state.stop)
+        yield
+        await pool.close()
+
+    app = FastAPI(title=f"MapReduce: {stage}", lifespan=lifespan, docs_url=None, redoc_url=None)
+
+    @app.get("/health")
+    async def health() -> Health:
+        """Says that the service answers, and how many slots it has."""
+        return Health(ok=True, role=stage, slots=pool.slots, busy=pool.busy, draining=state.draining)
+
+    @app.get("/metrics", response_class=Response)
+    async def prometheus() -> Response:
+        """Counts for Prometheus; they tell nothing of the data, so they need no token."""
+        return Response(metrics.text(), media_type="text/plain; version=0.0.4")
+
+    @app.post(f"/{stage}", openapi_extra=_body_of(message), responses=_RESPONSES, response_class=StreamingResponse)
+    async def task(request: Request) -> Response:
+        """Carries out one task, and answers with its events, one JSON object a line."""
+        response = await _accept(request)
+        metrics.requests.labels(str(response.status_code)).inc()
+        return response
+
+    async def _accept(request: Request) -> Response:
+        try:
+            body = await read_body(request, settings)
+            parsed = message.model_validate_json(body)
+            check_urls(parsed, settings.grants)
+        except (MapReduceError, ValidationError) as exc:
+            return refusal(exc)
+        if state.draining:
+            return unavailable("this service is stopping; ask another")
+        try:
+            pool.take()
+        except Busy:
+            return unavailable("every slot has a task")
+        return _EventStream(_events(parsed), media_type="application/jsonl")
+
+    async def _events(parsed: Message) -> AsyncIterator[bytes]:
+        started = time.perf_counter()
+        outcome = "cancelled"
+        index = getattr(parsed, "index", 0)
+        bound = log.bind(run=parsed.run, task=f"{stage}-{index}", attempt=parsed.attempt)
+        try:
+            async with aclosing(pool.run(parsed.model_dump_json().encode())) as lines:
+                async for line in lines:
+                    if line.startswith(b'{"event":"done"'):
+                        outcome = "done"
+                    elif line.startswith(b'{"event":"failed"'):
+                        outcome = "failed"
+                    yield line
+        finally:
+            seconds = time.perf_counter() - started
+            metrics.tasks.labels(outcome).inc()
+            metrics.seconds.observe(seconds)
+            bound.info("task", outcome=outcome, seconds=round(seconds, 3))
+
+    return app
+
+
+class _EventStream(StreamingResponse):
+    """A stream that stops its source as soon as the caller is gone, not at the next event."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with anyio.create_task_group() as group:
+
+            async def watch() -> None:
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+                group.cancel_scope.cancel()
+
+            group.start_soon(watch)
+            try:
+                await self.stream_response(send)
+            finally:
+                group.cancel_scope.cancel()
+
+
+def check_urls(task: Message, grants: Grants) -> None:
+    """Refuses a task that names a place which this service may not touch, before anything is read.
+
+    Raises:
+        RefusedURL: the first such place.
+    """
+    grants.check(task.store + "/", "write")
+    if isinstance(task, SplitTask):
+        urls = [given.url for given in task.inputs]
+    elif isinstance(task, MapTask):
+        urls = [piece.url for piece in task.split.pieces]
+    else:
+        urls = [source.url for source in task.sources]
+    for url in urls:
+        grants.check(url, "read")
+
+
+def _body_of(message: type[Message]) -> dict[str, Any]:
+    """The request's schema for OpenAPI: the body is read raw, because its bytes are what the token signs."""
+    schema = message.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {
+        "requestBody": {"required": True, "content": {"application/json": {"schema": _inlined(schema)}}},
+        "security": [{"bearer": []}],
+    }
+
+
+def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
+    definitions = schema.pop("$defs", {})
+
+    def resolve(node: Any) -> Any:
+        if isinstance(node, dict):
+            if "$ref" in node:
+                return resolve(definitions[node["$ref"].rpartition("/")[2]])
+            return {name: resolve(item) for name, item in node.items()}
+        return [resolve(item) for item in node] if isinstance(node, list) else node
+
+    resolved: dict[str, Any] = resolve(schema)
+    return resolved
+
+
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The task's events, one JSON object a line", "content": {"application/jsonl": {}}},
+    401: {"description": "No token, or one that is not good for this request", "model": TaskError},
+    403: {"description": "A URL that this service may not touch", "model": TaskError},
+    413: {"description": "A body over the limit", "model": TaskError},
+    422: {"description": "A message that cannot be carried out", "model": TaskError},
+    503: {"description": "No free slot; see Retry-After", "model": TaskError},
+}

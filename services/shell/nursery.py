@@ -1,0 +1,165 @@
+"""Forks workers from a clean, warm process.
+
+A worker must not be forked from the service itself (an event loop, open connections) nor after any use of the object
+store's client (its threads do not survive a fork). So before it does anything else a service forks a nursery: one
+thread, every module imported, nothing open. It forks a worker in milliseconds whenever the service asks, kills one
+when told, reports how each died, and takes all with it when the service is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import signal
+import socket
+import struct
+from collections.abc import Callable
+from typing import NoReturn
+
+from services.shell.processes import close_other_files, die_with_parent
+
+WorkerMain = Callable[[socket.socket], None]
+_COMMAND = struct.Struct("<cQ")  # b"F" fork (with a socket), b"K" kill
+_NOTE = struct.Struct("<QQ")  # pid, wait status
+
+
+class Nursery:
+    """The service's side.
+
+    Args:
+        control: the socket to the nursery process.
+    """
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._statuses: dict[int, asyncio.Future[int]] = {}
+        self._lost: Callable[[], None] = lambda: None
+
+    @classmethod
+    def fork(cls, worker_main: WorkerMain) -> Nursery:
+        """Forks the nursery. Call it before any thread, event loop or store client exists."""
+        ours, theirs = socket.socketpair()
+        if os.fork() == 0:
+            try:
+                _serve(theirs, worker_main)
+            finally:
+                os._exit(1)  # nothing of the service may go on in the copy
+        theirs.close()
+        return cls(ours)
+
+    async def attach(self, lost: Callable[[], None]) -> None:
+        """Listens for deaths from the running event loop; `lost` is called when the nursery itself is gone."""
+        self._lost = lost
+        # the writer is kept, not used: when it is collected, the connection is closed
+        reader, self._writer = await asyncio.open_connection(sock=self._control.dup())
+        self._listener = asyncio.create_task(self._listen(reader))
+
+    def spawn(self) -> socket.socket:
+        """Asks for a worker; returns the socket on which it will say that it is ready."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            socket.send_fds(self._control, [_COMMAND.pack(b"F", 0)], [theirs.fileno()])
+        return ours
+
+    def kill(self, pid: int) -> None:
+        """Kills a worker (only the nursery may: it alone knows that the pid is still its child's)."""
+        self._control.send(_COMMAND.pack(b"K", pid))
+
+    async def status(self, pid: int) -> int:
+        """The wait status of a worker, once it is dead."""
+        return await asyncio.shield(self._future(pid))
+
+    def forget(self, pid: int) -> None:
+        """Drops what is known of a dead worker."""
+        self._statuses.pop(pid, None)
+
+    def close(self) -> None:
+        """Ends the nursery and all its workers."""
+        self._lost = lambda: None
+        self._listener.cancel()
+        self._control.close()
+
+    def _future(self, pid: int) -> asyncio.Future[int]:
+        return self._statuses.setdefault(pid, asyncio.get_running_loop().create_future())
+
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
+        try:
+            while True:
+                pid, status = _NOTE.unpack(await reader.readexactly(_NOTE.size))
+                future = self._future(pid)
+                if not future.done():
+                    future.set_result(status)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            self._lost()
+
+
+def _serve(control: socket.socket, worker_main: WorkerMain) -> NoReturn:
+    """The nursery process: forks, kills, reaps, until the service is gone."""
+    die_with_parent()
+    close_other_files({control.fileno()})
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    woken, wake = socket.socketpair()
+    woken.setblocking(False)
+    wake.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+    children: set[int] = set()
+    try:
+        while True:
+            ready, _, _ = select.select([control, woken], [], [])
+            if woken in ready:
+                woken.recv(4096)
+                _reap(control, children)
+            if control in ready and not _obey(control, children, worker_main):
+                break
+    except OSError:
+        pass  # the service is gone in the middle of a word
+    for pid in children:
+        os.kill(pid, signal.SIGKILL)
+    os._exit(0)
+
+
+def _obey(control: socket.socket, children: set[int], worker_main: WorkerMain) -> bool:
+    """Carries out one command; False when there will be none any more."""
+    data, files, _, _ = socket.recv_fds(control, _COMMAND.size, 1)
+    if not data:
+        return False
+    while len(data) < _COMMAND.size:
+        data += control.recv(_COMMAND.size - len(data))
+    command, pid = _COMMAND.unpack(data)
+    if command == b"K":
+        if pid in children:
+            os.kill(pid, signal.SIGKILL)
+        return True
+    (worker_end,) = files
+    child = os.fork()
+    if child == 0:
+        _become_worker(worker_end, worker_main)
+    os.close(worker_end)
+    children.add(child)
+    return True
+
+
+def _reap(control: socket.socket, children: set[int]) -> None:
+    while children:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == 0:
+            return
+        children.discard(pid)
+        control.sendall(_NOTE.pack(pid, status))
+
+
+def _become_worker(file: int, worker_main: WorkerMain) -> NoReturn:
+    code = 1
+    try:
+        die_with_parent()
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        close_other_files({file})
+        worker_main(socket.socket(fileno=file))
+        code = 0
+    finally:
+        os._exit(code)

@@ -1,0 +1,106 @@
+"""Starts and stops one service: settings, nursery, socket, server; SIGTERM drains."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from pydantic import ValidationError
+
+from services.shell.app import State
+from services.shell.logs import configure_logs
+from services.shell.nursery import Nursery
+from services.shell.pool import WorkerPool
+from services.shell.settings import Settings
+from services.shell.worker import worker_main
+
+AppFactory = Callable[[Settings, WorkerPool, State], FastAPI]
+log = structlog.get_logger()
+
+
+def main(create: AppFactory, name: str) -> None:
+    """Runs a service with the environment's settings until it is told to stop; a wrong setting is a line, exit 2."""
+    try:
+        settings = Settings()  # type: ignore[call-arg]  # the fields come from the environment
+    except ValidationError as exc:
+        for error in exc.errors(include_url=False, include_input=False):
+            variable = "_".join(["MAPREDUCE", *(str(part).upper() for part in error["loc"])])
+            print(f"{variable}: {error['msg']}", file=sys.stderr)  # noqa: T201 - before there are logs
+        sys.exit(2)
+    listening = socket.create_server((settings.host, settings.port))
+    serve(create, name, settings, listening)
+
+
+def serve(
+    create: AppFactory, name: str, settings: Settings, listening: socket.socket, lifeline: int | None = None
+) -> None:
+    """Runs a service on a listening socket.
+
+    Args:
+        create: makes the app.
+        name: the service's, for its logs.
+        settings: its settings.
+        listening: the socket.
+        lifeline: a pipe's read end; when its other end is gone, the service ends at once.
+    """
+    nursery = Nursery.fork(worker_main(settings))
+    configure_logs(settings.log_level, name)
+    state = State()
+    pool = WorkerPool(nursery, settings.slot_count)
+    config = uvicorn.Config(
+        create(settings, pool, state),
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=2,
+        timeout_keep_alive=75,
+    )
+    server = _DrainingServer(config, state, pool, settings.drain_s)
+    state.stop = server.stop_now
+    if lifeline is not None:
+        threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
+    log.info("listening", address=listening.getsockname()[:2], slots=pool.slots, store=settings.store)
+    server.run(sockets=[listening])
+
+
+class _DrainingServer(uvicorn.Server):
+    """On SIGTERM: refuse new tasks (503), let the running ones end for `drain_s`, then stop. A second signal stops now."""
+
+    def __init__(self, config: uvicorn.Config, state: State, pool: WorkerPool, drain_s: float) -> None:
+        super().__init__(config)
+        self._state = state
+        self._pool = pool
+        self._drain_s = drain_s
+        self._drained_at = 0.0
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Called by uvicorn's signal handler."""
+        if self._state.draining or sig == signal.SIGINT:
+            self.stop_now()
+            return
+        self._state.draining = True
+        self._drained_at = time.monotonic() + self._drain_s
+
+    def stop_now(self) -> None:
+        """Stops without waiting for tasks."""
+        self.should_exit = True
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called by uvicorn ten times a second; True ends the server."""
+        if self._state.draining and (self._pool.busy == 0 or time.monotonic() > self._drained_at):
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+
+def _end_with(lifeline: int) -> None:
+    os.read(lifeline, 1)
+    os._exit(1)
+

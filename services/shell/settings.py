@@ -1,0 +1,64 @@
+"""A service's settings: read once from the environment (MAPREDUCE_...), then passed in."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from pathlib import Path
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from mapreduce.storage import Grants
+from mapreduce.tokens import check_key
+
+
+class Settings(BaseSettings):
+    """One service's settings; each field is the environment variable MAPREDUCE_<FIELD>.
+
+    Raises:
+        pydantic.ValidationError: a field is missing or wrong.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="MAPREDUCE_", frozen=True, extra="ignore")
+
+    store: str = Field(description="root URL of the store: s3://bucket or file:///folder")
+    signing_key: SecretStr = Field(description="the key that requests are signed with, at least 32 bytes")
+    extra_inputs: tuple[str, ...] = Field(default=(), description="URLs that may be read besides the store, as JSON")
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=8080, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    slots: int = Field(default=0, ge=0, description="tasks at the same time; 0: one for each processor")
+    scratch: Path = Field(
+        default=Path(tempfile.gettempdir()) / "mapreduce-scratch", description="folder for intermediate files"
+    )
+    memory_mb: int = Field(default=0, ge=0, description="memory of the whole service in MiB; 0: half of the machine's")
+    max_body_mb: int = Field(default=64, ge=1, description="greatest request body in MiB")
+    drain_s: float = Field(default=110, ge=0, description="seconds that SIGTERM leaves running tasks")
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @field_validator("signing_key")
+    @classmethod
+    def _long_enough(cls, key: SecretStr) -> SecretStr:
+        check_key(key.get_secret_value())
+        return key
+
+    @property
+    def slot_count(self) -> int:
+        """Tasks at the same time."""
+        return self.slots or os.cpu_count() or 1
+
+    @property
+    def task_memory_bytes(self) -> int:
+        """What one task may use: an even share, after a fifth for the service itself."""
+        total = (self.memory_mb << 20) if self.memory_mb else _machine_memory() // 2
+        return math.floor(total * 0.8 / self.slot_count)
+
+    @property
+    def grants(self) -> Grants:
+        """What this service may touch."""
+        return Grants(writable=(self.store,), readable=self.extra_inputs)
+
+
+def _machine_memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

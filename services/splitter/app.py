@@ -1,0 +1,15 @@
+"""The splitter's app: `POST /split`."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from mapreduce.messages import SplitTask
+from services.shell import app as shell
+from services.shell.pool import WorkerPool
+from services.shell.settings import Settings
+
+
+def create_app(settings: Settings, pool: WorkerPool, state: shell.State) -> FastAPI:
+    """The splitter, which plans byte ranges over the inputs, or writes them as chunk files."""
+    return shell.create_app(settings, pool, state, stage="split", message=SplitTask)
