@@ -33,7 +33,7 @@ clean:  ## Remove the virtual environments and all that was built
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache
 
 build/zipf.txt: | $(VENV)/ready
-	$(BIN)/python -m driver.zipf --megabytes 5 --seed 7 --output $@
+	$(BIN)/python -m bench.zipf --megabytes 5 --seed 7 --output $@
 
 $(VENV)/ready: requirements/dev.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import httpx
 from pydantic import ValidationError
@@ -47,19 +47,18 @@ class HttpTransport:
         except (httpx.HTTPError, ValidationError) as exc:
             raise TaskLost(f"{endpoint.name} at {endpoint.url} does not answer: {_words(exc)}") from exc
 
-    async def run(self, endpoint: Endpoint, task: AnyTask) -> AsyncIterator[Started | Progress | Done | Failed]:
+    async def run(self, endpoint: Endpoint, task: AnyTask) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
         path = f"/{task.stage}"
         body = task.model_dump_json().encode()
         headers = {
             "authorization": f"Bearer {sign(self._key, path, body, time.time())}",
             "content-type": "application/json",
         }
-        last = None
+        last: Started | Progress | Done | Failed | None = None
         try:
             async with self._http.stream("POST", endpoint.url + path, content=body, headers=headers) as answer:
                 if answer.status_code != httpx.codes.OK:
-                    last = await _refused(answer, endpoint)
-                    yield last
+                    yield await _refused(answer, endpoint)
                     return
                 async for line in answer.aiter_lines():
                     last = parse_event.validate_json(line)

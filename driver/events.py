@@ -116,6 +116,7 @@ class EventLog:
         self._encode = msgspec.json.Encoder().encode
 
     def __call__(self, event: Event) -> None:
+        """One more event."""
         if not isinstance(event, AttemptProgress):
             self._lines.append(self._encode(event))
         for observer in self._observers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from driver.fleet.base import Endpoint
 from driver.planning import AnyTask
@@ -30,7 +30,7 @@ class InlineTransport:
     def __init__(self, context: TaskContext) -> None:
         self._context = context
 
-    async def run(self, endpoint: Endpoint, task: AnyTask) -> AsyncIterator[Started | Progress | Done | Failed]:
+    async def run(self, endpoint: Endpoint, task: AnyTask) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
         yield Started(worker=0)
         try:
             result = run_task(task, self._context)

@@ -59,7 +59,7 @@ def _local_urls(text: str) -> list[str]:
         if not files:
             raise InputError(f"the folder {text} holds no file")
         return files
-    matched = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]
+    matched = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207 - absolute patterns too
     files = [local_url(match) for match in matched if match.is_file()]
     if not files:
         raise InputError(f"there is no file {text}; check the path (a relative one starts at {Path.cwd()})")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -24,6 +24,10 @@ from mapreduce.messages import InputObject, MapResult, ReduceResult, SplitResult
 from mapreduce.storage import ObjectInfo, Storage
 
 
+async def _at_once() -> None:
+    """Ready without waiting."""
+
+
 @dataclass(frozen=True, slots=True)
 class Workplace:
     """Where a run is carried out, and by whom."""
@@ -33,6 +37,8 @@ class Workplace:
     transport: Transport
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     clock: Clock = field(default_factory=Clock)
+    ready: Callable[[], Awaitable[None]] = _at_once
+    """Returns when the services answer; raises `FleetError` when they do not."""
 
 
 async def run_job(plan: RunPlan, place: Workplace, log: EventLog, *, fresh: bool, started: float) -> Report:
@@ -50,11 +56,16 @@ async def run_job(plan: RunPlan, place: Workplace, log: EventLog, *, fresh: bool
         LedgerError: what came out is not what went in.
         FleetError: no service can be reached.
     """
-    run = _Run(plan, place, log, fresh=fresh)
+    run = _Run(plan, place, log, fresh=fresh, started=started)
     size = sum(given.size for given in plan.inputs)
     log(
         events.RunStarted(
-            at=place.clock.wall(), run=plan.run, job=plan.job.name, target=plan.target, inputs=len(plan.inputs), size_bytes=size
+            at=place.clock.wall(),
+            run=plan.run,
+            job=plan.job.name,
+            target=plan.target,
+            inputs=len(plan.inputs),
+            size_bytes=size,
         )
     )
     try:
@@ -64,14 +75,19 @@ async def run_job(plan: RunPlan, place: Workplace, log: EventLog, *, fresh: bool
         map_results = [outcome.result for outcome in maps if isinstance(outcome.result, MapResult)]
         reduces = await run.stage("reduce", reduce_tasks(plan, map_results))
         reduce_results = [outcome.result for outcome in reduces if isinstance(outcome.result, ReduceResult)]
-        ledger = await asyncio.to_thread(
-            check_ledger, plan, map_results, reduce_results, place.runs, split.result
-        )
+        ledger = await asyncio.to_thread(check_ledger, plan, map_results, reduce_results, place.runs, split.result)
         parts = await asyncio.to_thread(commit, plan, reduce_results, place.runs)
         finished = place.clock.now()
         log(events.RunDone(at=place.clock.wall(), run=plan.run, seconds=finished - started))
         report = make_report(
-            plan, split, maps, reduces, ledger, [info.url for info in parts], run.stage_seconds, finished - started
+            plan,
+            split,
+            maps,
+            reduces,
+            ledger,
+            [info.url for info in parts],
+            run.stage_seconds,
+            finished - started,
         )
         await asyncio.to_thread(place.runs.write, plan.run, "report.json", report)
         return report
@@ -137,18 +153,20 @@ def commit(plan: RunPlan, reduces: Sequence[ReduceResult], runs: RunStore) -> li
 class _Run:
     """The stages of one run, and what each took."""
 
-    def __init__(self, plan: RunPlan, place: Workplace, log: EventLog, *, fresh: bool) -> None:
+    def __init__(self, plan: RunPlan, place: Workplace, log: EventLog, *, fresh: bool, started: float) -> None:
         self._place = place
         self._log = log
         self._fresh = fresh
         self._finished = FinishedTasks(place.runs.storage, plan.store)
-        self.stage_seconds: dict[StageName, float] = {}
+        self._started = started
+        self.stage_seconds: dict[str, float] = {"start": 0.0}
 
     async def stage(self, stage: StageName, specs: list[TaskSpec]) -> list[Outcome]:
         """Does what no earlier run has done of a stage's tasks; the outcomes in the order of the tasks."""
         clock, log = self._place.clock, self._log
-        started = clock.now()
+        looked = clock.now()
         reused = {} if self._fresh else await asyncio.to_thread(self._finished.find, specs)
+        found = clock.now()
         todo = [spec for spec in specs if spec.index not in reused]
         log(
             events.StageStarted(
@@ -160,13 +178,23 @@ class _Run:
             )
         )
         done = {
-            index: Outcome(specs[index], result, 0, "", result.cost.seconds, reused=True) for index, result in reused.items()
+            index: Outcome(specs[index], result, 0, "", result.cost.seconds, reused=True)
+            for index, result in reused.items()
         }
         if todo:
+            await self._ready()
+        started = clock.now()
+        if todo:
             done |= await self._do(stage, todo)
-        self.stage_seconds[stage] = clock.now() - started
+        self.stage_seconds[stage] = clock.now() - started + found - looked
         log(events.StageDone(at=clock.wall(), stage=stage, seconds=self.stage_seconds[stage]))
         return [done[spec.index] for spec in specs]
+
+    async def _ready(self) -> None:
+        """Waits for the services, once, and only when there is something for them to do."""
+        if not self.stage_seconds["start"]:
+            await self._place.ready()
+            self.stage_seconds["start"] = self._place.clock.now() - self._started
 
     async def _do(self, stage: StageName, todo: list[TaskSpec]) -> dict[int, Outcome]:
         """Runs tasks, and remembers each result as it comes, beside the tasks that still run."""

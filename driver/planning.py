@@ -84,10 +84,17 @@ def split_task(plan: RunPlan) -> TaskSpec:
 
     def message(attempt: str) -> SplitTask:
         return SplitTask(
-            run=plan.run, attempt=attempt, store=plan.store, inputs=plan.inputs, splits=plan.splits, mode=plan.mode
+            run=plan.run,
+            attempt=attempt,
+            store=plan.store,
+            inputs=plan.inputs,
+            splits=plan.splits,
+            mode=plan.mode,
         )
 
-    key = task_key("split", inputs=[_input_identity(given) for given in plan.inputs], splits=plan.splits, mode=plan.mode)
+    key = task_key(
+        "split", inputs=[_input_identity(given) for given in plan.inputs], splits=plan.splits, mode=plan.mode
+    )
     return TaskSpec("split", 0, key, sum(given.size for given in plan.inputs), message)
 
 

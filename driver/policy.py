@@ -58,9 +58,9 @@ def after_failure(failures: Sequence[TaskError], policy: RetryPolicy, jitter: fl
         return GiveUp("no other attempt could succeed")
     by_user_code = sum(failure.kind == "UserCodeError" for failure in failures)
     if by_user_code >= policy.user_code_attempts:
-        return GiveUp(f"the job's code failed {by_user_code} times on it")
+        return GiveUp("the job's code failed on it" + ("" if by_user_code == 1 else f" {by_user_code} times"))
     if len(failures) >= policy.attempts:
-        return GiveUp(f"it failed {len(failures)} times")
+        return GiveUp("it failed" + ("" if len(failures) == 1 else f" {len(failures)} times"))
     return Retry(_delay(len(failures), policy.first_delay_s, policy.longest_delay_s, jitter))
 
 

@@ -1,4 +1,4 @@
-"""Finished tasks of earlier runs: found by their content-addressed keys, and trusted only while their objects are there."""
+"""Finished tasks of earlier runs: found by content-addressed keys, and trusted only while their objects are there."""
 
 from __future__ import annotations
 

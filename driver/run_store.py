@@ -14,8 +14,66 @@ from mapreduce.errors import InputError, ObjectExists, ObjectMissing
 from mapreduce.messages import MapResult, Message, ReduceResult, SplitResult
 from mapreduce.storage import Storage
 
-_ADJECTIVES = "amber bold brisk calm clear crisp deft eager fair fleet glad keen light lucid merry neat prime quick ready sharp smart solid sunny swift tidy vivid warm wise".split()
-_NOUNS = "ant badger beaver bee crane falcon finch fox gecko hare heron ibis jay lark lynx marten mole newt otter owl puffin raven robin seal stoat swan tern wren".split()
+_ADJECTIVES = [
+    "amber",
+    "bold",
+    "brisk",
+    "calm",
+    "clear",
+    "crisp",
+    "deft",
+    "eager",
+    "fair",
+    "fleet",
+    "glad",
+    "keen",
+    "light",
+    "lucid",
+    "merry",
+    "neat",
+    "prime",
+    "quick",
+    "ready",
+    "sharp",
+    "smart",
+    "solid",
+    "sunny",
+    "swift",
+    "tidy",
+    "vivid",
+    "warm",
+    "wise",
+]
+_NOUNS = [
+    "ant",
+    "badger",
+    "beaver",
+    "bee",
+    "crane",
+    "falcon",
+    "finch",
+    "fox",
+    "gecko",
+    "hare",
+    "heron",
+    "ibis",
+    "jay",
+    "lark",
+    "lynx",
+    "marten",
+    "mole",
+    "newt",
+    "otter",
+    "owl",
+    "puffin",
+    "raven",
+    "robin",
+    "seal",
+    "stoat",
+    "swan",
+    "tern",
+    "wren",
+]
 Model = TypeVar("Model", bound=BaseModel)
 RunState = Literal["done", "failed", "unfinished"]
 

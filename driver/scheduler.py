@@ -1,4 +1,4 @@
-"""One stage's loop: keeps the slots of every endpoint full until each task has a result, or one has used up its attempts.
+"""One stage's loop: keeps every endpoint's slots full until each task has a result, or one is out of attempts.
 
 It holds no policy: what follows a failure is `policy`'s to say. It has no clock of its own either.
 """
@@ -10,7 +10,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 
 from driver import events
@@ -156,11 +156,11 @@ class StageRun:
         if self._slots:
             self._seen_endpoint = now
         elif now - self._seen_endpoint > NO_ENDPOINT_S:
-            raise FleetError(f"there has been no {self._stage} service for {NO_ENDPOINT_S:.0f} s; is the fleet running?")
-        if appeared or gone:
-            self._emit(
-                events.FleetChanged(at=self._clock.wall(), stage=self._stage, appeared=appeared, gone=gone)
+            raise FleetError(
+                f"there has been no {self._stage} service for {NO_ENDPOINT_S:.0f} s; is the fleet running?"
             )
+        if appeared or gone:
+            self._emit(events.FleetChanged(at=self._clock.wall(), stage=self._stage, appeared=appeared, gone=gone))
 
     def _assign(self) -> None:
         now = self._clock.now()
@@ -189,10 +189,8 @@ class StageRun:
         due += [task.not_before for task in self._waiting if task.not_before > now]
         if self._waiting:
             due += [slots.quiet_until for slots in self._slots.values() if slots.quiet_until > now]
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), max(min(due) - now, 0.001))
-        except TimeoutError:
-            pass
         self._wake.clear()
 
     async def _attempt(self, task: _Task, slots: _Slots) -> None:
@@ -200,9 +198,7 @@ class StageRun:
         started = self._clock.now()
         number = task.attempts
         name, endpoint = task.spec.name, slots.endpoint
-        self._emit(
-            events.AttemptStarted(at=self._clock.wall(), task=name, attempt=number, endpoint=endpoint.name)
-        )
+        self._emit(events.AttemptStarted(at=self._clock.wall(), task=name, attempt=number, endpoint=endpoint.name))
         try:
             result = await self._ask(task, number, endpoint)
         except NoSlot as exc:
@@ -226,7 +222,7 @@ class StageRun:
 
     async def _ask(self, task: _Task, number: int, endpoint: Endpoint) -> AnyResult | TaskError:
         message = task.spec.message(str(number - 1))
-        async with aclosing(self._transport.run(endpoint, message)) as answers:  # type: ignore[type-var]
+        async with aclosing(self._transport.run(endpoint, message)) as answers:
             async for event in answers:
                 if isinstance(event, Progress):
                     self._emit(

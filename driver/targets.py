@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
 import time
@@ -9,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from driver.config import DEFAULT_STORE, RunConfig, Target
 from driver.inputs import find_inputs, local_url
@@ -19,10 +20,14 @@ from driver.policy import RetryPolicy
 from driver.run_store import RunStore
 from mapreduce import keys
 from mapreduce.code import JobSource, find_job, import_job, pack
-from mapreduce.errors import ObjectExists, UsageError
+from mapreduce.errors import FleetError, ObjectExists, TaskLost, UsageError
 from mapreduce.job import Job, parse_parameters
-from mapreduce.messages import InputObject, JobSpec
+from mapreduce.messages import InputObject, JobSpec, StageName
 from mapreduce.storage import Storage, open_storage
+
+if TYPE_CHECKING:
+    from driver.client import HttpTransport
+    from driver.fleet.local import LocalFleet
 
 INLINE_AT_LEAST = 2
 """Splits and partitions of an inline run: with one of each, a wrong belief about the others would never show."""
@@ -88,7 +93,10 @@ def write_plan(prepared: Prepared) -> RunPlan:
         target=prepared.target,
         store=runs.store,
         job=JobSpec(
-            code=digest, module=prepared.source.module, name=prepared.source.name, parameters=prepared.parameters
+            code=digest,
+            module=prepared.source.module,
+            name=prepared.source.name,
+            parameters=prepared.parameters,
         ),
         inputs=prepared.inputs,
         splits=split_count(total, chunks=config.chunks, chunk_bytes=config.chunk_bytes, slots=slots),
@@ -117,9 +125,7 @@ async def _inline(prepared: Prepared) -> AsyncIterator[Workplace]:
         return import_job(prepared.source.root, spec.module, spec.name)(**spec.parameters)
 
     with tempfile.TemporaryDirectory(prefix="mapreduce-") as scratch:
-        context = TaskContext(
-            storage=prepared.runs.storage, scratch=Path(scratch), memory_bytes=1 << 30, load_job=load
-        )
+        context = TaskContext(storage=prepared.runs.storage, scratch=Path(scratch), memory_bytes=1 << 30, load_job=load)
         # a debugger may stop the only process for as long as it likes: there is no silence to time out, and no retry
         policy = RetryPolicy(attempts=1, user_code_attempts=1)
         yield Workplace(prepared.runs, InlineFleet(), InlineTransport(context), policy)
@@ -134,7 +140,7 @@ async def _local(prepared: Prepared) -> AsyncIterator[Workplace]:
     policy = RetryPolicy()
     key = new_key()
     folders = {given.url.rpartition("/")[0] for given in prepared.inputs}
-    with tempfile.TemporaryDirectory(prefix="mapreduce-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="mapreduce-", ignore_cleanup_errors=True) as scratch:
         config = LocalFleetConfig(
             store=prepared.runs.store,
             extra_inputs=tuple(sorted(folders)),
@@ -145,7 +151,18 @@ async def _local(prepared: Prepared) -> AsyncIterator[Workplace]:
             scratch=Path(scratch),
         )
         async with HttpTransport(key, policy.heartbeat_timeout_s) as transport, LocalFleet(config) as fleet:
-            yield Workplace(prepared.runs, fleet, transport, policy)
+            yield Workplace(prepared.runs, fleet, transport, policy, ready=lambda: _all_answer(fleet, transport))
+
+
+async def _all_answer(fleet: LocalFleet, transport: HttpTransport) -> None:
+    """Returns when every service answers; raises `FleetError` with what the services said last when one does not."""
+    stages: tuple[StageName, ...] = ("split", "map", "reduce")
+    waiting = [transport.health(endpoint) for stage in stages for endpoint in await fleet.endpoints(stage)]
+    try:
+        await asyncio.gather(*waiting)
+    except TaskLost as exc:
+        await fleet.endpoints("split")
+        raise FleetError(str(exc)) from exc
 
 
 def _create_once(storage: Storage, url: str, data: bytes) -> None:

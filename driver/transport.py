@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from driver.fleet.base import Endpoint
@@ -11,7 +11,7 @@ from mapreduce.errors import MapReduceError
 from mapreduce.messages import Done, Failed, Progress, Started
 
 
-class NoSlot(MapReduceError):  # noqa: N818 - an answer, not a fault
+class NoSlot(MapReduceError):
     """The endpoint has no free slot now.
 
     Args:
@@ -26,7 +26,7 @@ class NoSlot(MapReduceError):  # noqa: N818 - an answer, not a fault
 class Transport(Protocol):
     """Asks an endpoint to carry out a task."""
 
-    def run(self, endpoint: Endpoint, task: AnyTask) -> AsyncIterator[Started | Progress | Done | Failed]:
+    def run(self, endpoint: Endpoint, task: AnyTask) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
         """The task's events; the last is `Done` or `Failed`. Closing the iterator cancels the task.
 
         Raises:

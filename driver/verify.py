@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 from driver.planning import RunPlan
@@ -68,7 +68,7 @@ def verify_run(plan: RunPlan, job: Job, runs: RunStore, success: Success) -> Ver
 def in_key_order(pairs: Iterable[tuple[Any, Any]]) -> bool:
     """True when the keys never descend."""
     keys = [encode_key(key_of_json(key)) for key, _ in pairs]
-    return all(before <= after for before, after in zip(keys, keys[1:], strict=False))
+    return all(before <= after for before, after in pairwise(keys))
 
 
 def _counted(pairs: Iterable[tuple[Any, Any]]) -> Counter[str]:

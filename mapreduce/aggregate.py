@@ -89,11 +89,12 @@ class Sum(Aggregation[Any]):
         return [state[0] + other[0], *expansion(state[1:] + other[1:])]
 
     def result(self, state: Any) -> Number:
-        return state if type(state) is int else math.fsum([*state[1:], state[0]])
+        total: Number = state if type(state) is int else math.fsum([*state[1:], state[0]])
+        return total
 
     def plain(self, values: list[Any]) -> Number:
         if all(type(value) is int for value in values):
-            return sum(values)
+            return int(sum(values))
         whole = sum(value for value in values if type(value) is int)
         return math.fsum([*(value for value in values if type(value) is float), whole])
 
@@ -131,7 +132,8 @@ class Min(Aggregation[Any]):
     def add(self, state: Any, value: Any) -> Any:
         return value if value < state else state
 
-    merge = add
+    def merge(self, state: Any, other: Any) -> Any:
+        return other if other < state else state
 
     def result(self, state: Any) -> Any:
         return state
@@ -151,7 +153,8 @@ class Max(Aggregation[Any]):
     def add(self, state: Any, value: Any) -> Any:
         return value if value > state else state
 
-    merge = add
+    def merge(self, state: Any, other: Any) -> Any:
+        return other if other > state else state
 
     def result(self, state: Any) -> Any:
         return state

@@ -12,7 +12,9 @@ import importlib
 import importlib.util
 import inspect
 import io
+import shutil
 import sys
+import tempfile
 import traceback
 import zipfile
 from collections.abc import Iterator
@@ -110,14 +112,18 @@ def unpack(data: bytes, digest: str, root: Path) -> None:
             target = root / member.filename
             linked = (member.external_attr >> 16) & 0o170000 == 0o120000
             if linked or member.is_dir() or not target.resolve().is_relative_to(root.resolve()):
-                raise JobLoadError(f"the code of this job holds {member.filename!r}, which is not a plain file inside it")
-        staged = root.with_name(f"{root.name}.{id(data):x}")
+                raise JobLoadError(
+                    f"the code of this job holds {member.filename!r}, which is not a plain file inside it"
+                )
+        root.parent.mkdir(parents=True, exist_ok=True)
+        staged = Path(tempfile.mkdtemp(prefix="unpack-", dir=root.parent))
         archive.extractall(staged)
     try:
         staged.rename(root)
-    except OSError:  # another worker has unpacked it meanwhile: the same bytes
+    except OSError:
         if not root.is_dir():
             raise
+        shutil.rmtree(staged)  # another worker has unpacked the same bytes meanwhile
 
 
 def import_job(root: Path, module: str, name: str) -> type[Job]:
@@ -129,7 +135,7 @@ def import_job(root: Path, module: str, name: str) -> type[Job]:
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
     importlib.invalidate_caches()
-    _forget_other(module.split(".")[0], root)
+    _forget_other(module.split(".", maxsplit=1)[0], root)
     try:
         loaded = importlib.import_module(module)
     except Exception as exc:

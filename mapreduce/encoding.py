@@ -16,7 +16,7 @@ import msgspec
 
 Key: TypeAlias = Union[str, bytes, int, float, bool, tuple["Key", ...]]  # noqa: UP007 - recursive
 Value: TypeAlias = Union[  # noqa: UP007 - recursive
-    None, bool, int, float, str, bytes, list["Value"], tuple["Value", ...], dict[str, "Value"]
+    bool, int, float, str, bytes, list["Value"], tuple["Value", ...], dict[str, "Value"], None
 ]
 
 FALSE, TRUE, INT, FLOAT, BYTES, TUPLE, STR = (bytes([tag]) for tag in (0x10, 0x11, 0x20, 0x30, 0x40, 0x50, 0x60))
@@ -116,7 +116,7 @@ def _element(key: Key) -> bytes:
     if kind is bool:
         return TRUE if key else FALSE
     if kind is bytes:
-        return BYTES + key.replace(b"\x00", b"\x00\xff") + _END  # type: ignore[union-attr,arg-type]
+        return BYTES + key.replace(b"\x00", b"\x00\xff") + _END  # type: ignore[union-attr,arg-type,operator]
     if kind is tuple:
         return TUPLE + b"".join(map(_element, key)) + _END  # type: ignore[arg-type]
     raise NotCarriable(

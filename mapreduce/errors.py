@@ -45,7 +45,7 @@ class InputError(UsageError):
     """An input that is not there or cannot be read."""
 
 
-class RefusedURL(UsageError):  # noqa: N818 - the tree names causes, not the suffix
+class RefusedURL(UsageError):
     """A URL outside the places that this process may touch."""
 
 
@@ -71,11 +71,11 @@ class DataError(MapReduceError):
     """The bytes are not those that were planned."""
 
 
-class InputChanged(DataError):  # noqa: N818
+class InputChanged(DataError):
     """An object's ETag is not the one pinned at planning."""
 
 
-class CorruptBlock(DataError):  # noqa: N818
+class CorruptBlock(DataError):
     """A block's length, count or checksum is wrong."""
 
 
@@ -87,19 +87,19 @@ class StorageError(MapReduceError):
     """The object store failed."""
 
 
-class ObjectMissing(StorageError):  # noqa: N818
+class ObjectMissing(StorageError):
     """No object at that URL."""
 
 
-class ObjectExists(StorageError):  # noqa: N818
+class ObjectExists(StorageError):
     """A conditional create found an object there already."""
 
 
-class TaskLost(MapReduceError):  # noqa: N818
+class TaskLost(MapReduceError):
     """A worker died, hung or could not be reached; the task may run again elsewhere."""
 
 
-class JobFailed(MapReduceError):  # noqa: N818
+class JobFailed(MapReduceError):
     """A task used up its attempts."""
 
 
@@ -107,5 +107,5 @@ class FleetError(MapReduceError):
     """The services cannot be started or reached."""
 
 
-class Unauthorized(MapReduceError):  # noqa: N818
+class Unauthorized(MapReduceError):
     """A request without a good token."""

@@ -111,14 +111,16 @@ class Job:
             JobLoadError: `map` or `reduce` is missing or is not what it should be.
         """
         if cls.map is Job.map:
-            raise JobLoadError(f"the job {cls.__name__} has no `map`; write `def map(self, key, value)` that yields pairs")
+            raise JobLoadError(
+                f"the job {cls.__name__} has no `map`; write `def map(self, key, value)` that yields pairs"
+            )
         if cls.reduce is None:
             raise JobLoadError(
                 f"the job {cls.__name__} has no `reduce`; write `reduce = Sum()` or `def reduce(self, key, values)`"
             )
         if inspect.isclass(cls.reduce) and issubclass(cls.reduce, Aggregation):
             raise JobLoadError(
-                f"`reduce` of {cls.__name__} is the class {cls.reduce.__name__}; write `reduce = {cls.reduce.__name__}()`"
+                f"`reduce` of {cls.__name__} is a class; make an instance: `reduce = {cls.reduce.__name__}()`"
             )
         if not isinstance(cls.reduce, Aggregation) and not callable(cls.reduce):
             raise JobLoadError(f"`reduce` of {cls.__name__} is {cls.reduce!r}, neither a method nor an aggregation")

@@ -1,14 +1,14 @@
 """Where everything lies in the store: the one place that spells an object's key.
 
-    input/<sha256>/<name>                       a local input, uploaded once
-    chunks/<run>/chunk-0.txt                    real chunk files (--split-mode copy)
-    maps/<run>/map-00000.attempt-0              one map attempt: R blocks behind each other
-    reduce/<run>/part-00000.attempt-0.jsonl     one reduce attempt
-    reduce/<run>/part-00000.jsonl, result.json  the committed result
-    reduce/<run>/_SUCCESS                       written last, when the ledger balances
-    runs/<run>/                                 plan.json, results.json, events.jsonl, report.json, ledger.json
-    jobs/<sha256>/code.zip                      a job's code
-    tasks/<task key>.json                       a finished task, for a later run to reuse
+input/<sha256>/<name>                       a local input, uploaded once
+chunks/<run>/chunk-0.txt                    real chunk files (--split-mode copy)
+maps/<run>/map-00000.attempt-0              one map attempt: R blocks behind each other
+reduce/<run>/part-00000.attempt-0.jsonl     one reduce attempt
+reduce/<run>/part-00000.jsonl, result.json  the committed result
+reduce/<run>/_SUCCESS                       written last, when the ledger balances
+runs/<run>/                                 plan.json, results.json, events.jsonl, report.json, ledger.json
+jobs/<sha256>/code.zip                      a job's code
+tasks/<task key>.json                       a finished task, for a later run to reuse
 """
 
 from __future__ import annotations

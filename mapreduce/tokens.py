@@ -57,7 +57,11 @@ def verify(key: str, path: str, body: bytes, token: str) -> str:
     """
     try:
         claims = jwt.decode(
-            token, key, algorithms=["HS256"], audience=path, options={"require": ["exp", "aud", "jti", "body"]}
+            token,
+            key,
+            algorithms=["HS256"],
+            audience=path,
+            options={"require": ["exp", "aud", "jti", "body"]},
         )
     except jwt.PyJWTError as exc:
         raise Unauthorized("unauthorized") from exc

@@ -1,1 +1,1 @@
-"""How one task enters a container: three thin apps, `splitter`, `mapper` and `reducer`, and the shell that they share."""
+"""How one task enters a container: three thin apps, `splitter`, `mapper` and `reducer`, and their common shell."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -24,7 +25,11 @@ from services.shell.serve import AppFactory, serve
 from services.shell.settings import Settings
 from services.splitter.app import create_app as create_splitter
 
-APPS: dict[str, AppFactory] = {"splitter": create_splitter, "mapper": create_mapper, "reducer": create_reducer}
+APPS: dict[str, AppFactory] = {
+    "splitter": create_splitter,
+    "mapper": create_mapper,
+    "reducer": create_reducer,
+}
 STOP_S = 5.0
 RESTART_PAUSE_S = 0.2
 
@@ -66,10 +71,10 @@ class Supervisor:
         for service in self._spec.services:
             self._start(service)
         while True:
-            ready, _, _ = select.select([0, woken], [], [])
+            ready, _, _ = select.select([0, woken.fileno()], [], [])
             if 0 in ready and not os.read(0, 4096):
                 break
-            if woken in ready:
+            if woken.fileno() in ready:
                 if set(woken.recv(4096)) & {signal.SIGTERM, signal.SIGINT}:
                     break
                 self._restart_dead()
@@ -119,6 +124,8 @@ class Supervisor:
             time.sleep(0.01)
         for pid in self._running:
             os.kill(pid, signal.SIGKILL)
+        # the driver may be gone without a word: what it meant to take away is taken away here
+        shutil.rmtree(self._spec.settings["scratch"], ignore_errors=True)
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from cyclopts import App, CycloptsError
 
 from driver.cli import proof, records, run
 from driver.cli.terminal import say
-from mapreduce.errors import FleetError, JobFailed, MapReduceError, UsageError
+from mapreduce.errors import FleetError, MapReduceError, UsageError
 
 DONE, FAILED, WRONG_USE, NO_FLEET, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -47,9 +47,6 @@ def exit_code(arguments: list[str]) -> int:
     except FleetError as exc:
         say(f"error: {exc}", style="red")
         return NO_FLEET
-    except JobFailed as exc:
-        run.say_failure(exc)
-        return FAILED
     except MapReduceError as exc:
         say(f"error: {exc}", style="red")
         return FAILED

@@ -14,7 +14,11 @@ _ROWS_SHOWN = 20
 
 
 def verify(
-    run: str | None = None, /, *, json: Annotated[bool, Parameter(negative="")] = False, store: str | None = None
+    run: str | None = None,
+    /,
+    *,
+    json: Annotated[bool, Parameter(negative="")] = False,
+    store: str | None = None,
 ) -> int:
     """Does the same job over the same inputs the plain way, in one process, and compares every pair.
 
@@ -44,16 +48,26 @@ def verify(
     if json:
         print_document(verdict)
     elif verdict.equal:
-        say(f"{name}: all {plural(verdict.pairs, 'pair')} are those of a plain count in one process", style="green")
+        say(
+            f"{name}: all {plural(verdict.pairs, 'pair')} are those of a plain count in one process",
+            style="green",
+        )
     else:
-        say(f"{name}: {plural(verdict.missing, 'pair')} missing, {verdict.extra} too many; for example", style="red")
+        say(
+            f"{name}: {plural(verdict.missing, 'pair')} missing, {verdict.extra} too many; for example",
+            style="red",
+        )
         for difference in verdict.examples:
             say(f"  only {difference.side} has {difference.key!r}: {difference.value!r}"[:200])
     return 0 if verdict.equal else 1
 
 
 def audit(
-    run: str | None = None, /, *, json: Annotated[bool, Parameter(negative="")] = False, store: str | None = None
+    run: str | None = None,
+    /,
+    *,
+    json: Annotated[bool, Parameter(negative="")] = False,
+    store: str | None = None,
 ) -> int:
     """Draws up a run's ledger again: bytes, pairs and checksums, in against out, and the objects as they are now.
 
@@ -74,7 +88,10 @@ def audit(
         print_document(ledger)
         return 0 if ledger.balanced else 1
     wrong = ledger.discrepancies
-    say(f"{name}: {'balances' if ledger.balanced else 'does NOT balance'}", style=None if ledger.balanced else "red")
+    say(
+        f"{name}: {'balances' if ledger.balanced else 'does NOT balance'}",
+        style=None if ledger.balanced else "red",
+    )
     say(f"  inputs    {bytes_text(ledger.bytes_in)}, {plural(ledger.records_in, 'record')} read")
     say(f"  shuffled  {plural(ledger.pairs_shuffled, 'pair')}")
     say(f"  result    {plural(ledger.records_out, 'pair')}")

@@ -88,7 +88,11 @@ def runs(*, json: Annotated[bool, Parameter(negative="")] = False, store: str | 
 
 
 def status(
-    run: str | None = None, /, *, json: Annotated[bool, Parameter(negative="")] = False, store: str | None = None
+    run: str | None = None,
+    /,
+    *,
+    json: Annotated[bool, Parameter(negative="")] = False,
+    store: str | None = None,
 ) -> int:
     """Says how far a run is, and why it failed if it did.
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -16,7 +17,11 @@ from driver.report.document import Report
 from mapreduce.errors import JobFailed, UsageError
 from mapreduce.messages import SplitMode, TaskError
 
+if TYPE_CHECKING:
+    from driver.targets import Prepared
+
 _LONGEST_TRACEBACK = 60
+_UNPACKED = re.compile(r'File "[^"]*/jobs/[0-9a-f]{64}/')
 
 
 def run(
@@ -84,7 +89,11 @@ def run(
         fresh=fresh,
     )
     prepared = targets.prepare(config, target, store)
-    report = asyncio.run(_carry_out(prepared, started))
+    try:
+        report = asyncio.run(_carry_out(prepared, started))
+    except JobFailed as exc:
+        _say_failure(exc, prepared.source.root)
+        return 1
     if output is not None:
         write_result(list(report.result_urls), prepared.runs.storage, output)
     print_summary(report, console())
@@ -95,32 +104,32 @@ def run(
     return 0
 
 
-async def _carry_out(prepared: object, started: float) -> Report:
+async def _carry_out(prepared: Prepared, started: float) -> Report:
     from driver import targets
     from driver.events import EventLog
     from driver.pipeline import run_job
     from driver.report.console import RunView
 
-    assert isinstance(prepared, targets.Prepared)
     with RunView(console()) as view:
         async with targets.workplace(prepared) as place:
             plan = await asyncio.to_thread(targets.write_plan, prepared)
             return await run_job(plan, place, EventLog([view]), fresh=prepared.config.fresh, started=started)
 
 
-def say_failure(exc: JobFailed) -> None:
+def _say_failure(exc: JobFailed, root: Path) -> None:
     """What the user is told of a failed job: every cause, and of a fault in their code the code's own traceback."""
     from driver.scheduler import StageFailed
 
-    if isinstance(exc, StageFailed):
-        shown = next((error for errors in exc.failures.values() for error in errors if error.traceback), None)
-        if shown is not None:
-            _say_user_error(shown)
+    failures = exc.failures if isinstance(exc, StageFailed) else {}
+    for error in (error for errors in failures.values() for error in errors if error.traceback):
+        _say_user_error(error, root)
+        break
     say(f"error: {exc}", style="red")
 
 
-def _say_user_error(error: TaskError) -> None:
-    lines = error.traceback.rstrip().splitlines()
+def _say_user_error(error: TaskError, root: Path) -> None:
+    # a worker ran a copy of the code: the author is shown their own files
+    lines = _UNPACKED.sub(lambda _: f'File "{root}/', error.traceback).rstrip().splitlines()
     if len(lines) > _LONGEST_TRACEBACK:
         lines = [*lines[: _LONGEST_TRACEBACK // 2], "  ...", *lines[-_LONGEST_TRACEBACK // 2 :]]
     say("Traceback of the job's code (most recent call last):")

@@ -9,8 +9,8 @@ from rich.console import Console
 
 
 def console() -> Console:
-    """Standard error, for people. rich honours NO_COLOR; in a pipe it writes plain text."""
-    return Console(stderr=True, highlight=False)
+    """Standard error, for people. rich honours NO_COLOR; in a pipe it writes plain text, and wraps nothing."""
+    return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 200)
 
 
 def say(text: str, style: str | None = None) -> None:

@@ -21,7 +21,9 @@ def size_bytes(option: str, text: str) -> int:
     unit = _UNITS.get(found[2].lower()) if found else None
     size = int(float(found[1]) * unit) if found and unit else 0
     if size < 1:
-        raise UsageError(f"{option} {text}: not a size; write a number of bytes, or one with KiB, MiB, GiB, KB, MB or GB")
+        raise UsageError(
+            f"{option} {text}: not a size; write a number of bytes, or one with KiB, MiB, GiB, KB, MB or GB"
+        )
     return size
 
 

@@ -1,4 +1,4 @@
-"""A run as it goes, for a person: bars in a terminal, one plain line now and then elsewhere. Always on standard error."""
+"""A run as it goes, for a person: bars in a terminal, now and then a plain line elsewhere. All on standard error."""
 
 from __future__ import annotations
 

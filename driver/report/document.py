@@ -30,8 +30,13 @@ class TaskRow(Message):
 
 
 class Timings(Message):
-    """Seconds. `map_serial_sum` adds up the map tasks, `map_wall` is what the stage took; `speed_up` is their ratio."""
+    """Seconds.
 
+    `start` is until the services answer, `map_serial_sum` adds up the map tasks, `map_wall` is what the stage took, and
+    `speed_up` is their ratio.
+    """
+
+    start: float
     split: float
     map_serial_sum: float
     map_wall: float
@@ -65,7 +70,7 @@ def make_report(
     reduces: Sequence[Outcome],
     ledger: Ledger,
     result_urls: Sequence[str],
-    stage_seconds: dict[StageName, float],
+    stage_seconds: dict[str, float],
     end_to_end: float,
 ) -> Report:
     """Puts a run's outcomes together."""
@@ -114,10 +119,11 @@ def _counters(outcomes: Sequence[Outcome]) -> dict[str, int]:
     return dict(sorted(total.items()))
 
 
-def _timings(stage_seconds: dict[StageName, float], maps: Sequence[Outcome], end_to_end: float) -> Timings:
+def _timings(stage_seconds: dict[str, float], maps: Sequence[Outcome], end_to_end: float) -> Timings:
     serial = sum(outcome.seconds for outcome in maps if not outcome.reused)
     wall = stage_seconds["map"]
     return Timings(
+        start=stage_seconds["start"],
         split=stage_seconds["split"],
         map_serial_sum=serial,
         map_wall=wall,
@@ -132,7 +138,12 @@ def _row(outcome: Outcome) -> TaskRow:
     if isinstance(result, SplitResult):
         volumes = (result.bytes_read, result.bytes_written, 0, len(result.splits))
     elif isinstance(result, MapResult):
-        volumes = (sum(piece.bytes_owned for piece in result.pieces), result.size, result.records_in, result.records_out)
+        volumes = (
+            sum(piece.bytes_owned for piece in result.pieces),
+            result.size,
+            result.records_in,
+            result.records_out,
+        )
     else:
         volumes = (result.bytes_in, result.size, result.records_in, result.records_out)
     bytes_in, bytes_out, records_in, records_out = volumes

@@ -69,5 +69,3 @@ def _lines(url: str, storage: Storage) -> Iterator[bytes]:
         rest = others[-1]
     if rest:
         yield rest
-
-

@@ -17,7 +17,12 @@ VALUE_WIDTH = 60
 def print_summary(report: Report, console: Console) -> None:
     """Prints run id, URLs, timings and the heaviest pairs."""
     console.print()
-    for label, urls in (("chunks", report.chunk_urls), ("maps", report.map_urls), ("result", report.result_urls)):
+    _line(console, "run", report.run_id)
+    for label, urls in (
+        ("chunks", report.chunk_urls),
+        ("maps", report.map_urls),
+        ("result", report.result_urls),
+    ):
         for number, url in enumerate(urls[:URLS_SHOWN]):
             _line(console, label if number == 0 else "", url)
         if len(urls) > URLS_SHOWN:
@@ -31,7 +36,11 @@ def print_summary(report: Report, console: Console) -> None:
         f"{plural(ledger.pairs_shuffled, 'pair')} shuffled, {plural(ledger.records_out, 'pair')} out",
     )
     if report.reused_tasks:
-        _line(console, "reused", f"{report.reused_tasks} of {plural(len(report.tasks), 'task')}; --fresh does all again")
+        _line(
+            console,
+            "reused",
+            f"{report.reused_tasks} of {plural(len(report.tasks), 'task')}; --fresh does all again",
+        )
     for name, count in report.counters.items():
         _line(console, "counter", f"{name} = {count:,}")
     if report.top:
@@ -43,11 +52,11 @@ def _line(console: Console, label: str, text: str) -> None:
 
 
 def _timings(report: Report) -> Table:
-    table = Table(title=f"{report.run_id}", title_justify="left", box=None, pad_edge=False, show_header=False)
+    table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column()
     table.add_column(justify="right")
     timings = report.timings
-    for name in ("split", "map_serial_sum", "map_wall", "reduce", "end_to_end"):
+    for name in ("start", "split", "map_serial_sum", "map_wall", "reduce", "end_to_end"):
         table.add_row(name, f"{getattr(timings, name):.3f} s")
     table.add_row("speed-up", f"{timings.speed_up:.2f} x")
     return table

@@ -23,7 +23,7 @@ from mapreduce.messages import Block
 from mapreduce.partition import hash_partition
 
 PAIR_OVERHEAD = 150
-"""Bytes that Python needs for a pair beyond its key and value: tuple, objects and list slots (measured, CPython 3.11)."""
+"""Bytes that Python needs for a pair beyond its key and value: tuple, objects and list slots (CPython 3.11)."""
 
 _by_key = itemgetter(0)
 _SCALARS = frozenset((int, str, float, bool, type(None), bytes))
@@ -63,7 +63,11 @@ class AggregateCollector:
     """One state for each key; str keys are looked up as they are, others by their bytes (1, 1.0 and True differ)."""
 
     def __init__(
-        self, aggregation: Aggregation[Any], partition: Callable[[bytes], int], buffer_bytes: int, spills: Spills
+        self,
+        aggregation: Aggregation[Any],
+        partition: Callable[[bytes], int],
+        buffer_bytes: int,
+        spills: Spills,
     ) -> None:
         self._aggregation = aggregation
         self._partition = partition
@@ -78,6 +82,7 @@ class AggregateCollector:
         keeps, grows = self._aggregation.keeps_values, self._aggregation.grows
         for key, value in pairs:
             states: dict[Any, Any]
+            known: Any
             states, known = (by_text, key) if type(key) is str else (self._by_bytes, encode_key(key))
             kept = _own(value) if keeps and type(value) not in _SCALARS else value
             if known in states:
@@ -204,9 +209,7 @@ class Spills:
         return blocks
 
 
-def merged_states(
-    aggregation: Aggregation[Any], pairs: Iterator[PackedPair]
-) -> Iterator[tuple[bytes, Any]]:
+def merged_states(aggregation: Aggregation[Any], pairs: Iterator[PackedPair]) -> Iterator[tuple[bytes, Any]]:
     """One (key, state) for each key of sorted pairs whose values are packed states."""
     merge = aggregation.merge
     for key, group in groupby(pairs, _by_key):

@@ -11,10 +11,10 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import xxhash
 
@@ -44,7 +44,7 @@ class Frame:
     """Some neighbouring pairs of a block, as two columns of one length."""
 
     keys: list[bytes]
-    values: list[int] | list[bytes]
+    values: Sequence[int | bytes]
 
 
 @dataclass(slots=True)
@@ -79,7 +79,7 @@ class BlockWriter:
         integers = all(type(value) is int for value in values)
         lengths = array("I", map(len, keys))
         if integers:
-            payload = b"".join([lengths.tobytes(), *keys, array("q", values).tobytes()])  # type: ignore[arg-type]
+            payload = b"".join([lengths.tobytes(), *keys, array("q", cast("list[int]", values)).tobytes()])
         else:
             encoded = [encode_value(value) if type(value) is int else value for value in values]
             value_lengths = array("I", map(len, encoded))  # type: ignore[arg-type]

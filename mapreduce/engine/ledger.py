@@ -95,9 +95,7 @@ def _input_rows(inputs: Sequence[InputObject], maps: Sequence[MapResult]) -> lis
     ]
 
 
-def _shuffle_rows(
-    maps: Sequence[MapResult], reduces: Sequence[ReduceResult], partitions: int
-) -> list[LedgerRow]:
+def _shuffle_rows(maps: Sequence[MapResult], reduces: Sequence[ReduceResult], partitions: int) -> list[LedgerRow]:
     rows = [LedgerRow(what="partitions reduced", unit="partitions", expected=partitions, found=len(reduces))]
     for number, reduced in enumerate(reduces):
         blocks = [result.blocks[number] for result in maps]
@@ -106,7 +104,10 @@ def _shuffle_rows(
         rows += [
             LedgerRow(what=f"partition {number}", unit="pairs", expected=records, found=reduced.records_in),
             LedgerRow(
-                what=f"partition {number}", unit="checksum", expected=f"{written:016x}", found=f"{reduced.checksum_in:016x}"
+                what=f"partition {number}",
+                unit="checksum",
+                expected=f"{written:016x}",
+                found=f"{reduced.checksum_in:016x}",
             ),
         ]
     return rows

@@ -58,7 +58,7 @@ def _merge_once(runs: list[Run]) -> Iterator[PackedPair]:
 
 
 def _numbered(number: int, frames: Iterable[Frame]) -> Iterator[tuple[bytes, int, int | bytes]]:
-    return chain.from_iterable(zip(frame.keys, repeat(number), frame.values) for frame in frames)  # noqa: B905
+    return chain.from_iterable(zip(frame.keys, repeat(number), frame.values) for frame in frames)
 
 
 def _written(pairs: Iterator[PackedPair], path: Path) -> Run:

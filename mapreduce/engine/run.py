@@ -10,9 +10,7 @@ from mapreduce.errors import UserCodeError
 from mapreduce.messages import MapResult, MapTask, ReduceResult, ReduceTask, SplitResult, SplitTask, TaskError
 
 
-def run_task(
-    task: SplitTask | MapTask | ReduceTask, context: TaskContext
-) -> SplitResult | MapResult | ReduceResult:
+def run_task(task: SplitTask | MapTask | ReduceTask, context: TaskContext) -> SplitResult | MapResult | ReduceResult:
     """Carries out one task of any stage; raises what its stage raises."""
     if isinstance(task, SplitTask):
         return run_split(task, context)
@@ -22,10 +20,14 @@ def run_task(
 
 
 def task_error(exc: BaseException) -> TaskError:
-    """What the wire says of an exception: its class in the error tree, its words, and the user's frames if it is theirs."""
+    """What the wire says of an exception: its class, its words, and the user's frames if it is theirs."""
     if isinstance(exc, UserCodeError):
         return TaskError(
-            kind="UserCodeError", message=exc.message, traceback=exc.traceback, place=exc.place, record=exc.record
+            kind="UserCodeError",
+            message=exc.message,
+            traceback=exc.traceback,
+            place=exc.place,
+            record=exc.record,
         )
     if isinstance(exc, MemoryError):
         return TaskError(kind="TaskLost", message="the worker ran out of memory (MemoryError)")

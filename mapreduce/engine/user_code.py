@@ -1,7 +1,8 @@
-"""Where the job's own code is called: what it raises is shown as the author needs it, with its frames and its record."""
+"""Where the job's own code is called: what it raises is shown as its author needs it, with frames and record."""
 
 from __future__ import annotations
 
+import importlib
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from mapreduce.errors import MapReduceError, UserCodeError
 
 RECORD_LIMIT = 200
 _OURS = str(Path(__file__).resolve().parent.parent)
+_MACHINERY = ("<frozen importlib", str(Path(importlib.__file__).parent))
 
 
 class Place:
@@ -62,11 +64,11 @@ def as_user_error(exc: Exception, place: Place) -> UserCodeError:
 
 
 def user_frames(trace: TracebackType | None) -> list[traceback.FrameSummary]:
-    """The frames of a traceback from the first that is not the engine's own on."""
-    frames = traceback.extract_tb(trace)
+    """The frames of a traceback from the first that is not the engine's own on, without the import machinery's."""
+    frames = [frame for frame in traceback.extract_tb(trace) if not frame.filename.startswith(_MACHINERY)]
     for at, frame in enumerate(frames):
-        if not frame.filename.startswith(_OURS) and not frame.filename.startswith("<frozen"):
-            return list(frames[at:])
+        if not frame.filename.startswith(_OURS):
+            return frames[at:]
     return []
 
 

@@ -39,7 +39,9 @@ def owned_blocks(read: ReadRange, start: int, end: int, size: int) -> Iterator[t
         # the byte before the range tells whether a record begins with it
         position -= 1
     skipping = start > 0
-    held: list[bytes] = []  # the bytes since the last line feed: a list, so that a long line costs no more than its length
+    held: list[
+        bytes
+    ] = []  # the bytes since the last line feed: a list, so that a long line costs no more than its length
     held_at = position
     for block in read(position, end):
         at, position = position, position + len(block)

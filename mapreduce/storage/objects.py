@@ -65,9 +65,7 @@ class ObstoreStorage:
     def write(self, url: str, data: bytes | Path) -> ObjectInfo:
         size = data.stat().st_size if isinstance(data, Path) else len(data)
         with _translated(url):
-            put = obstore.put(
-                self._store, self._key(url), data, use_multipart=size > PART_BYTES, chunk_size=PART_BYTES
-            )
+            put = obstore.put(self._store, self._key(url), data, use_multipart=size > PART_BYTES, chunk_size=PART_BYTES)
         return ObjectInfo(url, size, put["e_tag"] or "")
 
     def create(self, url: str, data: bytes) -> ObjectInfo:
@@ -85,9 +83,7 @@ class ObstoreStorage:
         found: list[ObjectInfo] = []
         with _translated(prefix):
             for batch in obstore.list(self._store, prefix=folder or None):
-                found += [
-                    ObjectInfo(self._url(str(meta["path"])), meta["size"], meta["e_tag"] or "") for meta in batch
-                ]
+                found += [ObjectInfo(self._url(str(meta["path"])), meta["size"], meta["e_tag"] or "") for meta in batch]
         return iter(sorted(found, key=lambda info: info.url))
 
     def delete(self, urls: Iterable[str]) -> None:

@@ -26,18 +26,27 @@ def open_s3(bucket: str, *, credentials: Callable[[], Any] | None = None) -> Obs
         credentials: an obstore credential provider, fetched once a process.
     """
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    config: dict[str, Any] = {"region": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"}
+    config: dict[str, Any] = {
+        "region": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+    }
     if endpoint:
         config |= {"endpoint": endpoint, "virtual_hosted_style_request": False}
     store = S3Store(
         bucket,
         **config,
         credential_provider=credentials,
-        client_options={"allow_http": bool(endpoint and endpoint.startswith("http://")), "timeout": timedelta(minutes=5)},
+        client_options={
+            "allow_http": bool(endpoint and endpoint.startswith("http://")),
+            "timeout": timedelta(minutes=5),
+        },
         retry_config={
             "max_retries": 8,
             "retry_timeout": timedelta(minutes=3),
-            "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=10), "base": 2},
+            "backoff": {
+                "init_backoff": timedelta(milliseconds=100),
+                "max_backoff": timedelta(seconds=10),
+                "base": 2,
+            },
         },
     )
     return ObstoreStorage(store, f"s3://{bucket}")

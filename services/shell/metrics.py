@@ -12,9 +12,7 @@ class Metrics:
 
     def __init__(self, pool: WorkerPool) -> None:
         self._registry = CollectorRegistry()
-        self.requests = Counter(
-            "mapreduce_requests", "Task requests by answer", ["status"], registry=self._registry
-        )
+        self.requests = Counter("mapreduce_requests", "Task requests by answer", ["status"], registry=self._registry)
         self.tasks = Counter("mapreduce_tasks", "Tasks by outcome", ["outcome"], registry=self._registry)
         self.seconds = Histogram(
             "mapreduce_task_seconds",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
 from mapreduce.messages import Failed, TaskError
@@ -15,7 +15,7 @@ LINE_LIMIT = 256 << 20
 _LAST = (b'{"event":"done"', b'{"event":"failed"')
 
 
-class Busy(Exception):  # noqa: N818 - an answer, not a fault
+class Busy(Exception):
     """Every slot has a task."""
 
 
@@ -59,7 +59,7 @@ class WorkerPool:
             raise Busy
         self.busy += 1
 
-    async def run(self, task: bytes) -> AsyncIterator[bytes]:
+    async def run(self, task: bytes) -> AsyncGenerator[bytes, None]:
         """Runs a task in the slot that was taken, and gives the slot back.
 
         Args:

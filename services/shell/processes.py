@@ -43,4 +43,3 @@ def cause_of_death(status: int) -> str:
         }.get(signal.Signals(number), "")
         return f"was killed by {name}" + (f" ({hint})" if hint else "")
     return f"ended by itself with exit code {os.WEXITSTATUS(status)}"
-

@@ -14,7 +14,7 @@ from mapreduce.tokens import verify
 from services.shell.settings import Settings
 
 
-class TooLarge(UsageError):  # noqa: N818
+class TooLarge(UsageError):
     """A request body over the limit."""
 
 

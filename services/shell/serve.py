@@ -30,7 +30,7 @@ log = structlog.get_logger()
 def main(create: AppFactory, name: str) -> None:
     """Runs a service with the environment's settings until it is told to stop; a wrong setting is a line, exit 2."""
     try:
-        settings = Settings()  # type: ignore[call-arg]  # the fields come from the environment
+        settings = Settings()  # the fields come from the environment
     except ValidationError as exc:
         for error in exc.errors(include_url=False, include_input=False):
             variable = "_".join(["MAPREDUCE", *(str(part).upper() for part in error["loc"])])
@@ -72,7 +72,7 @@ def serve(
 
 
 class _DrainingServer(uvicorn.Server):
-    """On SIGTERM: refuse new tasks (503), let the running ones end for `drain_s`, then stop. A second signal stops now."""
+    """On SIGTERM: refuse new tasks (503), give the running ones `drain_s`, then stop. A second signal stops now."""
 
     def __init__(self, config: uvicorn.Config, state: State, pool: WorkerPool, drain_s: float) -> None:
         super().__init__(config)
@@ -103,4 +103,3 @@ class _DrainingServer(uvicorn.Server):
 def _end_with(lifeline: int) -> None:
     os.read(lifeline, 1)
     os._exit(1)
-

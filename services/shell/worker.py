@@ -7,7 +7,6 @@ import os
 import socket
 import threading
 from collections.abc import Callable
-from typing import BinaryIO
 
 from mapreduce.code import CodeLoader
 from mapreduce.engine import Meter, TaskContext, run_task
@@ -25,7 +24,11 @@ def worker_main(settings: Settings) -> Callable[[socket.socket], None]:
     def main(connection: socket.socket) -> None:
         storage = open_storage(settings.grants)
         loader = CodeLoader(storage, settings.store, settings.scratch / "jobs")
-        with connection, connection.makefile("rb") as tasks, connection.makefile("wb", buffering=0) as answers:
+        with (
+            connection,
+            connection.makefile("rb") as tasks,
+            connection.makefile("wb", buffering=0) as answers,
+        ):
             _say(answers, json.dumps({"ready": os.getpid()}).encode())
             for line in tasks:
                 context = TaskContext(
@@ -39,7 +42,7 @@ def worker_main(settings: Settings) -> Callable[[socket.socket], None]:
     return main
 
 
-def _carry_out(line: bytes, context: TaskContext, answers: BinaryIO) -> None:
+def _carry_out(line: bytes, context: TaskContext, answers: socket.SocketIO) -> None:
     _send(answers, Started(worker=os.getpid()))
     heartbeat = _Heartbeat(context.meter, answers)
     last: Message
@@ -54,7 +57,7 @@ def _carry_out(line: bytes, context: TaskContext, answers: BinaryIO) -> None:
 class _Heartbeat:
     """Sends the meter every second, from a thread of its own, until stopped."""
 
-    def __init__(self, meter: Meter, answers: BinaryIO) -> None:
+    def __init__(self, meter: Meter, answers: socket.SocketIO) -> None:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._beat, args=(meter, answers), daemon=True)
         self._thread.start()
@@ -63,16 +66,16 @@ class _Heartbeat:
         self._stopped.set()
         self._thread.join()
 
-    def _beat(self, meter: Meter, answers: BinaryIO) -> None:
+    def _beat(self, meter: Meter, answers: socket.SocketIO) -> None:
         while not self._stopped.wait(HEARTBEAT_S):
             _send(answers, Progress(bytes=meter.bytes, records=meter.records, status=meter.status()[:500]))
 
 
-def _send(answers: BinaryIO, message: Message) -> None:
+def _send(answers: socket.SocketIO, message: Message) -> None:
     _say(answers, message.model_dump_json().encode())
 
 
-def _say(answers: BinaryIO, line: bytes) -> None:
+def _say(answers: socket.SocketIO, line: bytes) -> None:
     left = memoryview(line + b"\n")
     try:
         while left:

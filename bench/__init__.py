@@ -1,0 +1,1 @@
+"""Measured comparisons, and the texts that they are made on."""

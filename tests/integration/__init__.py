@@ -1,0 +1,1 @@
+"""Real services on loopback, driven by the real command line."""
