@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from mapreduce.errors import UsageError
 from mapreduce.storage import Grants
 from mapreduce.tokens import check_key
 
@@ -40,7 +41,10 @@ class Settings(BaseSettings):
     @field_validator("signing_key")
     @classmethod
     def _long_enough(cls, key: SecretStr) -> SecretStr:
-        check_key(key.get_secret_value())
+        try:
+            check_key(key.get_secret_value())
+        except UsageError as exc:
+            raise ValueError(str(exc)) from None
         return key
 
     @property

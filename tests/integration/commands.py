@@ -1,0 +1,100 @@
+"""Runs the real command line in a process of its own, and finds every process that it has started."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+MARK = "MAPREDUCE_TEST_MARK"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The one JSON document on standard output."""
+        parsed: dict[str, Any] = json.loads(self.out)
+        return parsed
+
+
+@dataclass(frozen=True)
+class Driver:
+    """`python -m driver` in one folder, over one store; its processes carry `mark` in their environment."""
+
+    folder: Path
+    mark: str
+
+    @property
+    def store(self) -> Path:
+        """The folder of the default store."""
+        return self.folder / ".mapreduce"
+
+    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        """Starts a command."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "driver", *map(str, arguments)],
+            cwd=self.folder,
+            env=os.environ | {"PYTHONPATH": str(ROOT), MARK: self.mark, "NO_COLOR": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str | Path) -> Finished:
+        """Runs a command to its end."""
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=100)
+        return Finished(process.returncode, out, err)
+
+    def processes(self) -> list[psutil.Process]:
+        """Every living process that a command of this driver has started."""
+        return [process for process in psutil.process_iter() if _mark_of(process) == self.mark]
+
+    def wait_until_none_is_left(self) -> list[psutil.Process]:
+        """Those of the processes that are still there after ten seconds."""
+        _, alive = psutil.wait_procs(self.processes(), timeout=10)
+        return alive
+
+
+def _mark_of(process: psutil.Process) -> str | None:
+    try:
+        alive = process.status() != psutil.STATUS_ZOMBIE
+        return process.environ().get(MARK) if alive else None
+    except psutil.Error:
+        return None
+
+
+def plain_words(text: str) -> Counter[str]:
+    """Word counts by the definition, one character at a time, with the standard library's Unicode tables."""
+    counts: Counter[str] = Counter()
+    for line in text.split("\n"):
+        kept = "".join(
+            char if char == "'" or unicodedata.category(char)[0] in "LM" else " "
+            for char in line.lower().replace("’", "'")
+        )
+        counts.update(kept.split())
+    return counts
+
+
+def ascii_words(content: bytes) -> Counter[str]:
+    """Word counts of ASCII text, by the regular expression that defines a word."""
+    return Counter(re.findall("[a-z']+", content.decode("ascii").lower()))

@@ -1,0 +1,69 @@
+"""However a run ends, nothing of it is left, and the same command goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bench.zipf import write_text
+from tests.integration.commands import Driver, ascii_words
+
+CHUNKS = 12
+
+
+@pytest.fixture
+def text(driver: Driver) -> Path:
+    """A text that takes a few seconds."""
+    path = driver.folder / "text.txt"
+    write_text(path, 12_000_000, seed=3)
+    return path
+
+
+def _wait_for_tasks(driver: Driver, count: int) -> None:
+    """Until that many tasks have finished."""
+    deadline = time.monotonic() + 60
+    while len(list((driver.store / "tasks").glob("*.json"))) < count:
+        assert time.monotonic() < deadline, "no task finished"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_driver_leaves_nothing_and_goes_on(driver: Driver, text: Path, number: int) -> None:
+    """Stopped in the map stage by a signal: all processes end, and the next run does only what is left."""
+    command = ("run", "--input", text, "--chunks", str(CHUNKS), "--mappers", "2", "--json")
+    process = driver.start(*command)
+    _wait_for_tasks(driver, 3)
+    os.kill(process.pid, number)
+    _, err = process.communicate(timeout=30)
+    assert driver.wait_until_none_is_left() == []
+    if number == signal.SIGINT:
+        assert process.returncode == 130
+        assert "Traceback" not in err
+    again = driver.run(*command)
+    assert again.code == 0, again.err
+    assert 3 <= again.document["reused_tasks"] < CHUNKS + 2
+    result = Path(again.document["result_urls"][0].removeprefix("file://"))
+    assert ascii_words(text.read_bytes()) == json.loads(result.read_text())
+
+
+def test_killed_services_and_workers_come_back(driver: Driver, text: Path) -> None:
+    """Half of the fleet's processes are killed in the map stage; the answer is the same."""
+    process = driver.start("run", "--input", text, "--chunks", str(CHUNKS), "--mappers", "2", "--json")
+    _wait_for_tasks(driver, 2)
+    (fleet,) = psutil.Process(process.pid).children()
+    services = fleet.children()
+    victims = [*services[:2], services[-1].children()[0].children()[0]]
+    for victim in victims:
+        victim.kill()
+    out, err = process.communicate(timeout=90)
+    assert process.returncode == 0, err
+    assert "TaskLost" in err
+    result = Path(json.loads(out)["result_urls"][0].removeprefix("file://"))
+    assert ascii_words(text.read_bytes()) == json.loads(result.read_text())
+    assert driver.wait_until_none_is_left() == []

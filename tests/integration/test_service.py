@@ -1,0 +1,272 @@
+"""One real service, started by hand as the documentation says, and asked over HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from mapreduce import keys
+from mapreduce.code import JobSource, pack
+from mapreduce.messages import JobSpec, MapTask, Piece, Split, parse_event
+from mapreduce.storage import open_storage
+from mapreduce.tokens import sign
+from tests.integration.commands import ROOT
+
+KEY = "k" * 32
+SLOW = """\
+import os, time
+from mapreduce import Job, Sum
+
+class Slow(Job):
+    seconds: float = 0.0
+    die: bool = False
+    reduce = Sum()
+
+    def map(self, key, value):
+        if self.die:
+            os.kill(os.getpid(), 9)
+        time.sleep(self.seconds)
+        yield value, 1
+"""
+
+
+@dataclass
+class Mapper:
+    """A mapper with one slot."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    store: str
+    job: JobSpec
+    text: Path
+
+    def task(self, **parameters: Any) -> bytes:
+        """A map task over the whole text."""
+        info = open_storage().head(f"file://{self.text}")
+        piece = Piece(url=info.url, etag=info.etag, size=info.size, start=0, end=info.size, source=info.url)
+        return (
+            MapTask(
+                run="run-1",
+                store=self.store,
+                index=0,
+                job=self.job.model_copy(update={"parameters": parameters}),
+                split=Split(index=0, pieces=(piece,)),
+                partitions=2,
+            )
+            .model_dump_json()
+            .encode()
+        )
+
+    def post(self, body: bytes, token: str | None = None) -> httpx.Response:
+        """One signed request."""
+        token = sign(KEY, "/map", body, time.time()) if token is None else token
+        return httpx.post(f"{self.url}/map", content=body, headers={"authorization": f"Bearer {token}"}, timeout=30)
+
+    def health(self) -> dict[str, Any]:
+        """What /health says."""
+        answer: dict[str, Any] = httpx.get(f"{self.url}/health").json()
+        return answer
+
+    def wait_for(self, **expected: Any) -> None:
+        """Until /health says so."""
+        deadline = time.monotonic() + 20
+        while not expected.items() <= self.health().items():
+            assert time.monotonic() < deadline, (expected, self.health())
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def mapper(tmp_path: Path) -> Iterator[Mapper]:
+    """`python -m services.mapper` on a free port, over a folder."""
+    store = tmp_path / "store"
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "slow.py").write_text(SLOW)
+    text = store / "input" / "text.txt"
+    text.parent.mkdir(parents=True)
+    text.write_text("one\ntwo\none\n")
+    digest, data = pack(JobSource(tmp_path / "code", "slow", "Slow"))
+    open_storage().write(keys.code(f"file://{store}", digest), data)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings = {
+        "MAPREDUCE_STORE": f"file://{store}",
+        "MAPREDUCE_SIGNING_KEY": KEY,
+        "MAPREDUCE_PORT": str(port),
+        "MAPREDUCE_SLOTS": "1",
+        "MAPREDUCE_SCRATCH": str(tmp_path / "scratch"),
+        "MAPREDUCE_DRAIN_S": "20",
+        "MAPREDUCE_MAX_BODY_MB": "1",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "services.mapper"],
+        env=os.environ | settings | {"PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+    )
+    job = JobSpec(code=digest, module="slow", name="Slow")
+    made = Mapper(process, f"http://127.0.0.1:{port}", f"file://{store}", job, text)
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            made.health()
+            break
+        except httpx.HTTPError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    yield made
+    if process.poll() is None:
+        process.terminate()
+    process.communicate(timeout=30)
+    _, alive = psutil.wait_procs(family, timeout=5)
+    assert alive == []
+
+
+def _events(answer: httpx.Response) -> list[Any]:
+    return [parse_event.validate_json(line) for line in answer.text.splitlines()]
+
+
+def test_a_task_answers_with_its_events(mapper: Mapper) -> None:
+    """`started`, then `done` with what was read and written; the object is in the store."""
+    answer = mapper.post(mapper.task())
+    events = _events(answer)
+    assert [event.event for event in events] == ["started", "done"]
+    result = events[-1].result
+    assert (result.records_in, result.records_out, len(result.blocks)) == (3, 2, 2)
+    assert open_storage().head(result.url).size == result.size
+
+
+def test_heartbeats_come_while_a_task_runs_and_health_answers(mapper: Mapper) -> None:
+    """A task of three seconds sends progress, and `/health` answers meanwhile."""
+    answers: list[httpx.Response] = []
+    asking = threading.Thread(target=lambda: answers.append(mapper.post(mapper.task(seconds=1.2))))
+    asking.start()
+    mapper.wait_for(busy=1)
+    asking.join()
+    kinds = [event.event for event in _events(answers[0])]
+    assert kinds[0] == "started"
+    assert kinds[-1] == "done"
+    assert kinds.count("progress") >= 2
+
+
+def test_over_its_slots_it_says_when_to_come_again(mapper: Mapper) -> None:
+    """With its one slot taken: 503 and Retry-After; after a closed connection the slot is free at once."""
+    body = mapper.task(seconds=60)
+    headers = {"authorization": f"Bearer {sign(KEY, '/map', body, time.time())}"}
+    with httpx.stream("POST", f"{mapper.url}/map", content=body, headers=headers, timeout=30) as running:
+        lines = running.iter_lines()
+        assert next(lines).startswith('{"event":"started"')
+        refused = mapper.post(mapper.task())
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    mapper.wait_for(busy=0)
+    assert _events(mapper.post(mapper.task()))[-1].event == "done"
+
+
+def test_a_killed_worker_is_a_failed_task_not_a_dead_service(mapper: Mapper) -> None:
+    """The cause is said, and the next task is done."""
+    event = _events(mapper.post(mapper.task(die=True)))[-1]
+    assert (event.event, event.error.kind) == ("failed", "TaskLost")
+    assert "SIGKILL" in event.error.message
+    assert _events(mapper.post(mapper.task()))[-1].event == "done"
+
+
+def test_only_good_tokens_are_let_in(mapper: Mapper) -> None:
+    """No token, another key, another path, another body, an old one: 401, and no detail."""
+    body = mapper.task()
+    now = time.time()
+    bad = [
+        "garbage",
+        "a.b.c",
+        sign("x" * 32, "/map", body, now),
+        sign(KEY, "/reduce", body, now),
+        sign(KEY, "/map", body + b" ", now),
+        sign(KEY, "/map", body, now - 3600),
+    ]
+    answers = [mapper.post(body, token) for token in bad] + [httpx.post(f"{mapper.url}/map", content=body)]
+    assert [answer.status_code for answer in answers] == [401] * 7
+    assert {answer.json()["message"] for answer in answers} == {"unauthorized"}
+
+
+def test_bad_messages_are_refused_before_any_work(mapper: Mapper) -> None:
+    """What is no message: 422; another store or input: 403; too large: 413."""
+    task = json.loads(mapper.task())
+    elsewhere = task | {"store": "file:///etc"}
+    secret = json.loads(mapper.task())
+    secret["split"]["pieces"][0]["url"] = "file:///etc/passwd"
+    climbing = json.loads(mapper.task())
+    climbing["split"]["pieces"][0]["url"] = f"{mapper.store}/../secret"
+    cases = [(b"{", 422), (b"[]", 422), (json.dumps(task | {"index": -1}).encode(), 422)]
+    cases += [(json.dumps(message).encode(), 403) for message in (elsewhere, secret, climbing)]
+    assert [mapper.post(body).status_code for body, _ in cases] == [status for _, status in cases]
+    assert mapper.post(b" " * (2 << 20)).status_code == 413
+
+
+def test_a_job_whose_code_is_not_its_digest_is_refused(mapper: Mapper) -> None:
+    """Code that was changed in the store is never run."""
+    path = Path(keys.code(mapper.store, mapper.job.code).removeprefix("file://"))
+    path.write_bytes(path.read_bytes() + b"x")
+    event = _events(mapper.post(mapper.task()))[-1]
+    assert (event.event, event.error.kind) == ("failed", "CorruptBlock")
+
+
+def test_metrics_count_tasks(mapper: Mapper) -> None:
+    """Prometheus sees what was done, and how many slots there are."""
+    mapper.post(mapper.task())
+    text = httpx.get(f"{mapper.url}/metrics").text
+    assert 'mapreduce_tasks_total{outcome="done"} 1.0' in text
+    assert "mapreduce_slots 1.0" in text
+
+
+def test_sigterm_lets_the_running_task_end_and_takes_no_other(mapper: Mapper) -> None:
+    """Draining: the running task is finished, a new one is refused with 503, then the service ends with exit 0."""
+    answers: list[httpx.Response] = []
+    asking = threading.Thread(target=lambda: answers.append(mapper.post(mapper.task(seconds=1.0))))
+    asking.start()
+    mapper.wait_for(busy=1)
+    mapper.process.send_signal(signal.SIGTERM)
+    mapper.wait_for(draining=True)
+    assert mapper.post(mapper.task()).status_code == 503
+    asking.join()
+    assert _events(answers[0])[-1].event == "done"
+    _, err = mapper.process.communicate(timeout=20)
+    assert mapper.process.returncode == 0
+    logged = [json.loads(line) for line in err.splitlines()]
+    assert {"run-1", "map-0", "done"} <= {line.get(name) for line in logged for name in ("run", "task", "outcome")}
+    assert all(KEY not in json.dumps(line) for line in logged)
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({}, "MAPREDUCE_STORE"),
+        ({"MAPREDUCE_STORE": "file:///tmp/x", "MAPREDUCE_SIGNING_KEY": "short"}, "MAPREDUCE_SIGNING_KEY"),
+    ],
+)
+def test_wrong_settings_are_a_line_and_exit_2(settings: dict[str, str], named: str) -> None:
+    """The variable is named, there is no stack trace, and no key is shown."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAPREDUCE_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "services.mapper"],
+        env=environment | settings | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert named in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "short" not in done.stderr

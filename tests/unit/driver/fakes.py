@@ -1,0 +1,109 @@
+"""A fleet of scripted endpoints, and a transport that plays their scripts: no process, no socket, no waiting."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Callable, Iterable
+
+from driver.fleet.base import Endpoint
+from driver.planning import AnyTask, TaskSpec
+from driver.transport import NoSlot
+from mapreduce.errors import TaskLost
+from mapreduce.messages import (
+    Cost,
+    Done,
+    Failed,
+    MapResult,
+    MapTask,
+    Progress,
+    Split,
+    StageName,
+    Started,
+    TaskError,
+)
+from tests.unit.driver.samples import JOB
+
+Answer = Callable[[int], "Done | Failed | TaskLost | NoSlot"]
+
+
+class FakeFleet:
+    """Endpoints that a test may change while the stage runs."""
+
+    refresh_s = 0.0
+
+    def __init__(self, *endpoints: Endpoint) -> None:
+        self.now = list(endpoints)
+
+    async def endpoints(self, stage: StageName) -> list[Endpoint]:
+        """Those that are there now."""
+        return list(self.now)
+
+
+class FakeTransport:
+    """Answers by script: `script[(task index, attempt)]` for a task, else `default`. Remembers who was asked what."""
+
+    def __init__(self, script: dict[tuple[int, int], Failed | TaskLost | NoSlot] | None = None) -> None:
+        self.script = dict(script or {})
+        self.asked: list[tuple[str, int]] = []
+        self.running: defaultdict[str, int] = defaultdict(int)
+        self.most_running: defaultdict[str, int] = defaultdict(int)
+        self.attempts: defaultdict[int, int] = defaultdict(int)
+        self.before_answer: Callable[[], None] = lambda: None
+        self.cancelled = 0
+
+    async def run(self, endpoint: Endpoint, task: AnyTask) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
+        """One attempt."""
+        assert isinstance(task, MapTask)
+        self.asked.append((endpoint.name, task.index))
+        attempt = self.attempts[task.index] = self.attempts[task.index] + 1
+        self.running[endpoint.name] += 1
+        self.most_running[endpoint.name] = max(self.most_running[endpoint.name], self.running[endpoint.name])
+        try:
+            yield Started(worker=1)
+            await asyncio.sleep(0)
+            self.before_answer()
+            answer = self.script.get((task.index, attempt), Done(result=result_of(task)))
+            if isinstance(answer, TaskLost | NoSlot):
+                raise answer
+            yield answer
+        except (GeneratorExit, asyncio.CancelledError):
+            self.cancelled += 1
+            raise
+        finally:
+            self.running[endpoint.name] -= 1
+
+
+def result_of(task: MapTask) -> MapResult:
+    """A result that names its task and attempt."""
+    return MapResult(
+        url=f"file:///store/{task.index}.{task.attempt}",
+        etag="e",
+        size=1,
+        pieces=(),
+        records_in=1,
+        records_out=1,
+        blocks=(),
+        counters={},
+        cost=Cost(seconds=0.1, peak_memory_bytes=1),
+    )
+
+
+def map_specs(sizes: Iterable[int]) -> list[TaskSpec]:
+    """Map tasks of the given sizes."""
+
+    def spec(index: int, size: int) -> TaskSpec:
+        def message(attempt: str) -> MapTask:
+            split = Split(index=index, pieces=())
+            return MapTask(
+                run="run-1", attempt=attempt, store="file:///store", index=index, job=JOB, split=split, partitions=1
+            )
+
+        return TaskSpec("map", index, f"{index:064x}", size, message)
+
+    return [spec(index, size) for index, size in enumerate(sizes)]
+
+
+def failed(kind: str, message: str = "it broke") -> Failed:
+    """A failure of that kind."""
+    return Failed(error=TaskError(kind=kind, message=message))

@@ -1,0 +1,120 @@
+"""Tasks over HTTP: every way a network fails is a lost task, and nothing else is."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from driver.client import HttpTransport
+from driver.fleet.base import Endpoint
+from driver.transport import NoSlot
+from mapreduce.errors import TaskLost
+from mapreduce.messages import Done, Failed, MapTask
+from tests.unit.driver.fakes import map_specs, result_of
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/jsonl\r\nconnection: close\r\n\r\n"
+
+
+@contextmanager
+def _server(answer: bytes | None) -> Iterator[Endpoint]:
+    """A server that gives every request the same bytes and closes; with None it never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            with connection:
+                connection.recv(1 << 20)
+                if answer is None:
+                    connection.recv(1)
+                else:
+                    connection.sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield Endpoint("mapper-0", f"http://127.0.0.1:{listening.getsockname()[1]}", 1)
+        thread.join(timeout=5)
+
+
+def _ask(endpoint: Endpoint, timeout_s: float = 5.0) -> list[object]:
+    task = map_specs([1])[0].message("0")
+    assert isinstance(task, MapTask)
+
+    async def ask() -> list[object]:
+        async with HttpTransport("k" * 32, timeout_s) as transport:
+            return [event async for event in transport.run(endpoint, task)]
+
+    return asyncio.run(ask())
+
+
+def _task() -> MapTask:
+    task = map_specs([1])[0].message("0")
+    assert isinstance(task, MapTask)
+    return task
+
+
+def test_events_come_as_they_were_sent() -> None:
+    """A stream of two events."""
+    done = Done(result=result_of(_task()))
+    with _server(HEAD + b'{"event":"started","worker":7}\n' + done.model_dump_json().encode() + b"\n") as endpoint:
+        events = _ask(endpoint)
+    assert events[1] == done
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"\x00\xff garbage",
+        HEAD,
+        HEAD + b'{"event":"started","worker":7}\n',
+        HEAD + b"<html>hello</html>\n",
+        HEAD + b'{"event":"done"}\n',
+        b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 4\r\n\r\noops",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n" + b'{"event":"started","worker":7}\n',
+    ],
+    ids=["nothing", "garbage", "no event", "no end", "no JSON", "half an event", "a 500", "cut short"],
+)
+def test_a_broken_answer_is_a_lost_task(answer: bytes) -> None:
+    """Whatever comes that is no whole stream of events."""
+    with _server(answer) as endpoint, pytest.raises(TaskLost, match="mapper-0"):
+        _ask(endpoint)
+
+
+def test_silence_is_a_lost_task() -> None:
+    """A half-open connection ends with the heartbeat's timeout."""
+    with _server(None) as endpoint, pytest.raises(TaskLost, match="mapper-0"):
+        _ask(endpoint, timeout_s=0.05)
+
+
+def test_nobody_there_is_a_lost_task() -> None:
+    """A refused connection."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with pytest.raises(TaskLost, match="mapper-0"):
+        _ask(Endpoint("mapper-0", f"http://127.0.0.1:{port}", 1))
+
+
+def test_a_full_service_says_when_to_come_again() -> None:
+    """503 with Retry-After is an answer, not a failure."""
+    answer = b"HTTP/1.1 503 Busy\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n"
+    with _server(answer) as endpoint, pytest.raises(NoSlot) as caught:
+        _ask(endpoint)
+    assert caught.value.retry_after_s == 7
+
+
+def test_a_refusal_keeps_its_cause() -> None:
+    """403 with our own error is a failed attempt of that kind."""
+    body = b'{"kind":"RefusedURL","message":"not yours"}'
+    head = b"HTTP/1.1 403 Forbidden\r\ncontent-length: %d\r\n\r\n" % len(body)
+    with _server(head + body) as endpoint:
+        (event,) = _ask(endpoint)
+    assert isinstance(event, Failed)
+    assert (event.error.kind, event.error.message) == ("RefusedURL", "not yours")

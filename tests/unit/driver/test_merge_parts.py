@@ -1,0 +1,76 @@
+"""Parts as one file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from driver.report.merge_parts import output_format, read_result, write_result
+from mapreduce.encoding import encode_key
+from mapreduce.errors import UsageError
+from mapreduce.formats.output import jsonable, write_pairs
+from mapreduce.storage import open_storage
+
+keys = st.one_of(
+    st.text(max_size=5), st.integers(), st.booleans(), st.binary(max_size=4), st.tuples(st.text(max_size=2))
+)
+
+
+def _write_parts(folder: Path, parts: list[list[tuple[object, object]]]) -> list[str]:
+    urls = []
+    for number, part in enumerate(parts):
+        path = folder / f"part-{number}.jsonl"
+        rows = [(jsonable(key), jsonable(value)) for key, value in part]
+        path.write_bytes(b"".join(write_pairs(rows, "jsonl", as_object=False)))
+        urls.append(f"file://{path}")
+    return urls
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@given(pairs=st.lists(st.tuples(keys, st.integers()), max_size=40), count=st.integers(1, 5))
+def test_merged_parts_are_all_pairs_in_key_order(
+    tmp_path: Path, pairs: list[tuple[object, object]], count: int
+) -> None:
+    """Whatever the types of the keys: the order is that of all pairs sorted at once."""
+    parts: list[list[tuple[object, object]]] = [[] for _ in range(count)]
+    for number, pair in enumerate(pairs):
+        parts[number % count].append(pair)
+    for part in parts:
+        part.sort(key=lambda pair: encode_key(pair[0]))  # type: ignore[arg-type]
+    urls = _write_parts(tmp_path, parts)
+    merged = [encoded for encoded, _ in read_result(urls, open_storage())]
+    expected = [jsonable(key) for key, _ in sorted(pairs, key=lambda pair: encode_key(pair[0]))]  # type: ignore[arg-type]
+    assert merged == expected
+
+
+def test_json_is_an_object_only_when_no_key_comes_twice(tmp_path: Path) -> None:
+    """Two pairs of one key, or keys that are not strs, make a list of pairs: nothing is lost."""
+    cases: list[tuple[list[list[tuple[object, object]]], object]] = [
+        ([[("a", 1)], [("b", 2)]], {"a": 1, "b": 2}),
+        ([[("a", 1)], [("a", 2)]], [["a", 1], ["a", 2]]),
+        ([[(1, "x")], [("b", 2)]], [[1, "x"], ["b", 2]]),
+        ([[]], {}),
+    ]
+    for parts, expected in cases:
+        urls = _write_parts(tmp_path, parts)
+        write_result(urls, open_storage(), tmp_path / "out.json")
+        assert json.loads((tmp_path / "out.json").read_text()) == expected
+
+
+def test_a_failed_write_leaves_no_file(tmp_path: Path) -> None:
+    """The file appears whole or not at all."""
+    (tmp_path / "part-0.jsonl").write_text('{"key":"a","value":1}\n{"key":')
+    with pytest.raises(Exception, match=r".+"):
+        write_result([f"file://{tmp_path}/part-0.jsonl"], open_storage(), tmp_path / "out.csv")
+    assert [path.name for path in tmp_path.iterdir()] == ["part-0.jsonl"]
+
+
+def test_the_ending_says_the_format() -> None:
+    """Any case; an unknown one is refused with those that there are."""
+    assert output_format(Path("x.JSONL")) == "jsonl"
+    with pytest.raises(UsageError, match=r"\.csv"):
+        output_format(Path("x.xlsx"))

@@ -1,0 +1,31 @@
+"""The words of a command line."""
+
+from __future__ import annotations
+
+import pytest
+
+from driver.cli.values import assignments, size_bytes
+from mapreduce.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("64MiB", 64 << 20), ("1.5gb", 1_500_000_000), ("4096", 4096), ("2 KiB", 2048), ("10k", 10_000), ("7B", 7)],
+)
+def test_sizes(text: str, expected: int) -> None:
+    """Binary and decimal units, any case."""
+    assert size_bytes("--chunk-size", text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "0", "MiB", "-5", "64MiBs", "1e6", "12 parsecs"])
+def test_what_is_no_size_is_refused_with_the_option_named(text: str) -> None:
+    """The message names option and text."""
+    with pytest.raises(UsageError, match=f"--chunk-size {text}"):
+        size_bytes("--chunk-size", text)
+
+
+def test_assignments() -> None:
+    """A value may hold an equals sign, or be empty; the last of a name counts."""
+    assert assignments("--param", ["a=1", "b=x=y", "c=", "a=2"]) == {"a": "2", "b": "x=y", "c": ""}
+    with pytest.raises(UsageError, match="name=value"):
+        assignments("--param", ["=1"])
