@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INPUT ?= build/zipf.txt
 ARGS ?=
 
-.PHONY: help run test check format lock clean
+.PHONY: help run test check format docs lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -17,14 +17,18 @@ run: $(VENV)/ready $(INPUT)  ## Count the words of INPUT=... (by default of a te
 test: $(VENV)/ready $(VENV)/emulator  ## All tests
 	$(BIN)/python -m pytest -n auto $(ARGS)
 
-check: $(VENV)/ready  ## Lint, format, types
+check: $(VENV)/ready  ## Lint, format, strict types, arrows between rooms, docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/unit/test_house.py tests/unit/test_docs.py
 
 format:  ## Put the code in the house's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/ready  ## Write docs/command-line.md anew
+	$(BIN)/python -m docs.generate
 
 lock: $(VENV)/ready  ## Pin every dependency anew, with hashes
 	bash requirements/lock.sh
