@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INPUT ?= build/zipf.txt
 ARGS ?=
 
-.PHONY: help run test check format docs lock clean
+.PHONY: help run test check format docs deploy destroy scale stop start e2e lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,24 @@ format:  ## Put the code in the house's format
 
 docs: $(VENV)/ready  ## Write docs/command-line.md anew
 	$(BIN)/python -m docs.generate
+
+deploy:  ## Lay the stack out in AWS (ARGS="--region ... --mappers ...")
+	./deploy.sh $(ARGS)
+
+destroy:  ## Take the stack out of AWS, with all its data
+	./destroy.sh $(ARGS)
+
+scale:  ## Change the number of mappers: make scale N=10
+	terraform -chdir=terraform apply -auto-approve -var mapper_count=$(N)
+
+stop:  ## Stop all tasks; what is stored stays
+	terraform -chdir=terraform apply -auto-approve -var mapper_count=0 -var splitter_count=0 -var reducer_count=0
+
+start:  ## Start the tasks again
+	terraform -chdir=terraform apply -auto-approve
+
+e2e: $(VENV)/ready $(VENV)/emulator  ## Deploy, run, scale, break and destroy against an emulator of AWS
+	$(BIN)/python -m tests.e2e $(ARGS)
 
 lock: $(VENV)/ready  ## Pin every dependency anew, with hashes
 	bash requirements/lock.sh

@@ -75,11 +75,12 @@ class AttemptFailed(Event, frozen=True):
 
 
 class FleetChanged(Event, frozen=True):
-    """Endpoints came or went."""
+    """Endpoints came or went; `why` says what is known of those that went."""
 
     stage: StageName
     appeared: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
+    why: dict[str, str] = {}
 
 
 class StageDone(Event, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 from driver.fleet.base import Endpoint
 from driver.planning import AnyTask
@@ -18,6 +18,9 @@ class InlineFleet:
 
     async def endpoints(self, stage: StageName) -> list[Endpoint]:
         return [Endpoint("inline", "inline:", 1)]
+
+    async def why_gone(self, stage: StageName, names: Sequence[str]) -> dict[str, str]:
+        return {}
 
 
 class InlineTransport:

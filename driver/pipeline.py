@@ -39,6 +39,8 @@ class Workplace:
     clock: Clock = field(default_factory=Clock)
     ready: Callable[[], Awaitable[None]] = _at_once
     """Returns when the services answer; raises `FleetError` when they do not."""
+    log_text: Callable[[], bytes] = bytes
+    """What the services have logged, where they keep it nowhere else."""
 
 
 async def run_job(plan: RunPlan, place: Workplace, log: EventLog, *, fresh: bool, started: float) -> Report:
@@ -97,6 +99,8 @@ async def run_job(plan: RunPlan, place: Workplace, log: EventLog, *, fresh: bool
         raise
     finally:
         await asyncio.to_thread(place.runs.write, plan.run, "events.jsonl", log.json_lines())
+        if text := place.log_text():
+            await asyncio.to_thread(place.runs.write, plan.run, "services.log", text)
 
 
 def check_ledger(

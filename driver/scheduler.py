@@ -160,7 +160,10 @@ class StageRun:
                 f"there has been no {self._stage} service for {NO_ENDPOINT_S:.0f} s; is the fleet running?"
             )
         if appeared or gone:
-            self._emit(events.FleetChanged(at=self._clock.wall(), stage=self._stage, appeared=appeared, gone=gone))
+            why = await self._fleet.why_gone(self._stage, gone) if gone else {}
+            self._emit(
+                events.FleetChanged(at=self._clock.wall(), stage=self._stage, appeared=appeared, gone=gone, why=why)
+            )
 
     def _assign(self) -> None:
         now = self._clock.now()

@@ -1,4 +1,4 @@
-"""From a run's configuration to the place where it is carried out: this machine's services, this process, or AWS."""
+"""From a configuration to the place where the run is carried out: this machine's services, this process, or AWS."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -18,6 +18,8 @@ from driver.pipeline import Workplace
 from driver.planning import RunPlan, split_count
 from driver.policy import RetryPolicy
 from driver.run_store import RunStore
+from driver.stack import Stack, read_stack, terraform_folder
+from driver.upload import Progress, upload_inputs
 from mapreduce import keys
 from mapreduce.code import JobSource, find_job, import_job, pack
 from mapreduce.errors import FleetError, ObjectExists, TaskLost, UsageError
@@ -27,6 +29,7 @@ from mapreduce.storage import Storage, open_storage
 
 if TYPE_CHECKING:
     from driver.client import HttpTransport
+    from driver.fleet.aws import Aws
     from driver.fleet.local import LocalFleet
 
 INLINE_AT_LEAST = 2
@@ -38,69 +41,78 @@ class Prepared:
     """A run that has been checked, and of which nothing has been written or started yet."""
 
     config: RunConfig
-    target: Literal["local", "inline"]
+    target: Literal["local", "inline", "aws"]
     runs: RunStore
     source: JobSource
     job: type[Job]
     parameters: dict[str, object]
     inputs: tuple[InputObject, ...]
-    mappers: int
+    map_slots: int
+    stack: Stack | None
+    aws: Aws | None
 
 
 def open_runs(store: str | None) -> RunStore:
-    """The store of a path or URL; by default the folder `.mapreduce` here."""
-    text = store or os.environ.get("MAPREDUCE_STORE") or DEFAULT_STORE
-    url = text.rstrip("/") if "://" in text else local_url(Path(text).expanduser())
-    return RunStore(open_storage(), url)
+    """The store of a path or URL; by default the deployed stack's bucket, else the folder `.mapreduce` here."""
+    text = store or os.environ.get("MAPREDUCE_STORE")
+    stack = None if text else read_stack(terraform_folder())
+    return _runs_in(text or (stack.store if stack else DEFAULT_STORE), stack)[0]
 
 
 def prepare(config: RunConfig, target: Target, store: str | None) -> Prepared:
-    """Checks all that can be checked before anything is started.
+    """Checks all that can be checked before anything is started or written.
 
     Raises:
         UsageError: what the user asked for cannot be.
+        FleetError: the stack, or AWS, cannot be reached.
     """
-    if target == "aws":
-        raise UsageError("--target aws: there is no deployed stack; use --target local or inline")
-    runs = open_runs(store)
     source, job = find_job(config.job)
     parameters = parse_parameters(job, config.parameters)
+    stack = _stack_for(target)
+    where: Literal["local", "inline", "aws"] = "aws" if stack else "inline" if target == "inline" else "local"
+    text = store or os.environ.get("MAPREDUCE_STORE") or (stack.store if stack else DEFAULT_STORE)
+    runs, aws = _runs_in(text, stack)
+    if stack and runs.store != stack.store:
+        raise UsageError(f"--store {text}: a run in AWS uses the stack's bucket, {stack.store}")
     inputs = find_inputs(config.inputs, runs.storage)
+    if stack:
+        _check_buckets(inputs, stack)
     return Prepared(
         config=config,
-        target="inline" if target == "inline" else "local",
+        target=where,
         runs=runs,
         source=source,
         job=job,
         parameters=parameters,
         inputs=inputs,
-        mappers=config.mappers or os.cpu_count() or 1,
+        map_slots=_map_slots(config, stack),
+        stack=stack,
+        aws=aws,
     )
 
 
-def write_plan(prepared: Prepared) -> RunPlan:
-    """Puts the job's code into the store, and the plan under a new run id."""
+def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
+    """Puts the job's code, and in AWS the local inputs, into the store, and the plan under a new run id."""
     config, runs = prepared.config, prepared.runs
     digest, data = pack(prepared.source)
     _create_once(runs.storage, keys.code(runs.store, digest), data)
+    inputs = prepared.inputs
+    if prepared.target == "aws":
+        inputs = upload_inputs(inputs, runs.storage, runs.store, uploading)
     inline = prepared.target == "inline"
-    slots = max(prepared.mappers, INLINE_AT_LEAST) if inline else prepared.mappers
-    partitions = config.reducers or (INLINE_AT_LEAST if inline else 1)
-    total = sum(given.size for given in prepared.inputs)
+    slots = max(prepared.map_slots, INLINE_AT_LEAST) if inline else prepared.map_slots
+    total = sum(given.size for given in inputs)
     plan = RunPlan(
         run="run",
         created=time.time(),
         target=prepared.target,
         store=runs.store,
         job=JobSpec(
-            code=digest,
-            module=prepared.source.module,
-            name=prepared.source.name,
-            parameters=prepared.parameters,
+            code=digest, module=prepared.source.module, name=prepared.source.name, parameters=prepared.parameters
         ),
-        inputs=prepared.inputs,
+        inputs=inputs,
         splits=split_count(total, chunks=config.chunks, chunk_bytes=config.chunk_bytes, slots=slots),
-        partitions=partitions,
+        partitions=config.reducers or (INLINE_AT_LEAST if inline else 1),
         mode=config.mode,
         top=config.top,
     )
@@ -109,10 +121,51 @@ def write_plan(prepared: Prepared) -> RunPlan:
 
 @asynccontextmanager
 async def workplace(prepared: Prepared) -> AsyncIterator[Workplace]:
-    """The fleet and the road to it; both are gone at the end."""
-    opened = _inline(prepared) if prepared.target == "inline" else _local(prepared)
+    """The fleet and the road to it; what was started for the run is gone at the end."""
+    opened = {"inline": _inline, "local": _local, "aws": _aws}[prepared.target](prepared)
     async with opened as place:
         yield place
+
+
+def _stack_for(target: Target) -> Stack | None:
+    """The stack to run on, if the target is AWS, or may be and there is one."""
+    if target in ("local", "inline"):
+        return None
+    stack = read_stack(terraform_folder())
+    if stack is None and target == "aws":
+        raise FleetError("there is no deployed stack; run ./deploy.sh first, or use --target local")
+    return stack
+
+
+def _runs_in(text: str, stack: Stack | None) -> tuple[RunStore, Aws | None]:
+    """The store of a path or URL, and AWS as it was opened for it."""
+    if not text.startswith("s3://"):
+        url = text.rstrip("/") if "://" in text else local_url(Path(text).expanduser())
+        return RunStore(open_storage(), url), None
+    from driver.fleet.aws import Aws  # boto3 takes a quarter of a second to import
+
+    aws = Aws(stack.region if stack else None)
+    storage = open_storage(credentials=aws.credential_provider(), region=aws.region)
+    return RunStore(storage, text.rstrip("/")), aws
+
+
+def _check_buckets(inputs: tuple[InputObject, ...], stack: Stack) -> None:
+    readable = {stack.bucket, *stack.extra_input_buckets}
+    for given in inputs:
+        bucket = given.url.removeprefix("s3://").partition("/")[0]
+        if given.url.startswith("s3://") and bucket not in readable:
+            raise UsageError(
+                f"the services may not read {given.url}; add {bucket!r} to extra_input_buckets and apply, "
+                "or copy the input into the stack's bucket"
+            )
+
+
+def _map_slots(config: RunConfig, stack: Stack | None) -> int:
+    """Map tasks that will run at the same time."""
+    if stack is None:
+        return config.mappers or os.cpu_count() or 1
+    mapper = stack.services["mapper"]
+    return max(1, config.mappers or mapper.desired_count) * mapper.slots
 
 
 @asynccontextmanager
@@ -145,13 +198,28 @@ async def _local(prepared: Prepared) -> AsyncIterator[Workplace]:
             store=prepared.runs.store,
             extra_inputs=tuple(sorted(folders)),
             signing_key=key,
-            mappers=prepared.mappers,
+            mappers=prepared.map_slots,
             reduce_slots=min(os.cpu_count() or 1, prepared.config.reducers or 1),
             log=Path(scratch) / "services.log",
             scratch=Path(scratch),
         )
         async with HttpTransport(key, policy.heartbeat_timeout_s) as transport, LocalFleet(config) as fleet:
-            yield Workplace(prepared.runs, fleet, transport, policy, ready=lambda: _all_answer(fleet, transport))
+            place = Workplace(prepared.runs, fleet, transport, policy, log_text=fleet.log_text)
+            yield replace(place, ready=lambda: _all_answer(fleet, transport))
+
+
+@asynccontextmanager
+async def _aws(prepared: Prepared) -> AsyncIterator[Workplace]:
+    from driver.client import HttpTransport
+    from driver.fleet.ecs import EcsFleet
+
+    assert prepared.stack is not None
+    assert prepared.aws is not None
+    policy = RetryPolicy()
+    fleet = EcsFleet(prepared.stack, prepared.aws, most_mappers=prepared.config.mappers)
+    key = await asyncio.to_thread(fleet.signing_key)
+    async with HttpTransport(key, policy.heartbeat_timeout_s) as transport:
+        yield Workplace(prepared.runs, fleet, transport, policy)
 
 
 async def _all_answer(fleet: LocalFleet, transport: HttpTransport) -> None:

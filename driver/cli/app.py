@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
-from driver.cli import proof, records, run
+from driver.cli import cloud, proof, records, run
+from driver.cli.stack import stack
 from driver.cli.terminal import say
 from mapreduce.errors import FleetError, MapReduceError, UsageError
 
@@ -23,8 +24,18 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
-for command in (run.run, records.runs, records.status, proof.verify, proof.audit, records.clean):
+for command in (
+    run.run,
+    records.runs,
+    records.status,
+    proof.verify,
+    proof.audit,
+    records.clean,
+    cloud.logs,
+    cloud.doctor,
+):
     app.command(command)
+app.command(stack)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -112,7 +112,7 @@ async def _carry_out(prepared: Prepared, started: float) -> Report:
 
     with RunView(console()) as view:
         async with targets.workplace(prepared) as place:
-            plan = await asyncio.to_thread(targets.write_plan, prepared)
+            plan = await asyncio.to_thread(targets.write_plan, prepared, view.uploading)
             return await run_job(plan, place, EventLog([view]), fresh=prepared.config.fresh, started=started)
 
 

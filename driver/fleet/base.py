@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,6 +27,9 @@ class Fleet(Protocol):
         Raises:
             FleetError: that cannot be found out.
         """
+
+    async def why_gone(self, stage: StageName, names: Sequence[str]) -> dict[str, str]:
+        """What is known of why endpoints of those names went."""
 
     @property
     def refresh_s(self) -> float:

@@ -9,6 +9,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -115,6 +116,13 @@ class LocalFleet:
         if self._process is None or self._process.poll() is not None:
             raise FleetError(f"the local services have ended: {self._last_words()} (log: {self._config.log})")
         return self._endpoints[stage]
+
+    async def why_gone(self, stage: StageName, names: Sequence[str]) -> dict[str, str]:
+        return {}
+
+    def log_text(self) -> bytes:
+        """What the services have logged so far: JSON lines."""
+        return self._config.log.read_bytes() if self._config.log.exists() else b""
 
     def _settings(self) -> dict[str, object]:
         config = self._config

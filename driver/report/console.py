@@ -21,6 +21,7 @@ class RunView:
 
     def __init__(self, console: Console, now: Callable[[], float] = time.monotonic) -> None:
         self._console = console
+        self._looked: set[str] = set()
         self._bars: _Bars | _Lines = _Bars(console) if console.is_terminal else _Lines(console, now)
 
     def __enter__(self) -> RunView:
@@ -52,8 +53,21 @@ class RunView:
             )
         elif isinstance(event, events.StageDone):
             self._bars.stage_done(event)
-        elif isinstance(event, events.FleetChanged) and event.gone:
-            self._console.print(f"  gone: {', '.join(event.gone)}", style="yellow", markup=False)
+        elif isinstance(event, events.FleetChanged):
+            self._fleet_changed(event)
+
+    def uploading(self, name: str, sent: int, size: int) -> None:
+        """Shows how far the upload of an input is."""
+        self._bars.uploading(name, sent, size)
+
+    def _fleet_changed(self, event: events.FleetChanged) -> None:
+        """Says who went and why, and who came after the stage's first look."""
+        for name in event.gone:
+            why = f": {event.why[name]}" if name in event.why else ""
+            self._console.print(f"  {name} is gone{why}", style="yellow", highlight=False, markup=False)
+        if event.appeared and event.stage in self._looked:
+            self._console.print(f"  new: {', '.join(event.appeared)}", style="green", highlight=False, markup=False)
+        self._looked.add(event.stage)
 
 
 class _Stage:
@@ -99,12 +113,18 @@ class _Bars:
         )
         self._stage: _Stage | None = None
         self._id = TaskID(0)
+        self._uploads: dict[str, TaskID] = {}
 
     def start(self) -> None:
         self._progress.start()
 
     def stop(self) -> None:
         self._progress.stop()
+
+    def uploading(self, name: str, sent: int, size: int) -> None:
+        if name not in self._uploads:
+            self._uploads[name] = self._progress.add_task("upload", total=size, text=name)
+        self._progress.update(self._uploads[name], completed=sent, text=f"{name} {bytes_text(sent)}")
 
     def stage(self, event: events.StageStarted) -> None:
         self._stage = _Stage(event)
@@ -139,6 +159,11 @@ class _Lines:
 
     def stop(self) -> None:
         self._stage = None
+
+    def uploading(self, name: str, sent: int, size: int) -> None:
+        if sent == size or self._now() - self._said >= PLAIN_EVERY_S:
+            self._said = self._now()
+            self._say(f"upload: {name}, {bytes_text(sent)} of {bytes_text(size)}")
 
     def stage(self, event: events.StageStarted) -> None:
         self._stage = _Stage(event)

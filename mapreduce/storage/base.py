@@ -6,7 +6,7 @@ the AWS command line. A write is seen whole or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -44,8 +44,8 @@ class Storage(Protocol):
     ) -> Iterator[bytes]:
         """The bytes [start, end) in blocks; raises as `read` does, and when fewer bytes come than were asked for."""
 
-    def write(self, url: str, data: bytes | Path) -> ObjectInfo:
-        """Writes bytes, or a local file's content, and replaces what was there."""
+    def write(self, url: str, data: bytes | Path, *, progress: Callable[[int], None] | None = None) -> ObjectInfo:
+        """Writes bytes, or a local file's content, and replaces what was there; `progress` is told the bytes sent."""
 
     def create(self, url: str, data: bytes) -> ObjectInfo:
         """Writes bytes where nothing is yet; raises `ObjectExists`."""

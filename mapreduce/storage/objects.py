@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,10 +62,11 @@ class ObstoreStorage:
         if seen != end - start:
             raise InputChanged(f"{url} ended {end - start - seen} bytes before byte {end}: it was cut short; run again")
 
-    def write(self, url: str, data: bytes | Path) -> ObjectInfo:
+    def write(self, url: str, data: bytes | Path, *, progress: Callable[[int], None] | None = None) -> ObjectInfo:
         size = data.stat().st_size if isinstance(data, Path) else len(data)
+        body = _blocks_of(data, progress) if isinstance(data, Path) and progress else data
         with _translated(url):
-            put = obstore.put(self._store, self._key(url), data, use_multipart=size > PART_BYTES, chunk_size=PART_BYTES)
+            put = obstore.put(self._store, self._key(url), body, use_multipart=size > PART_BYTES, chunk_size=PART_BYTES)
         return ObjectInfo(url, size, put["e_tag"] or "")
 
     def create(self, url: str, data: bytes) -> ObjectInfo:
@@ -102,6 +103,16 @@ class ObstoreStorage:
 
     def _url(self, path: str) -> str:
         return f"{self._root}/{path}"
+
+
+def _blocks_of(path: Path, progress: Callable[[int], None]) -> Iterator[bytes]:
+    """A file's content; tells how much of it has been asked for."""
+    sent = 0
+    with path.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            yield block
+            sent += len(block)
+            progress(sent)
 
 
 @contextmanager

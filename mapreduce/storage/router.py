@@ -32,8 +32,8 @@ class RoutedStorage:
     ) -> Iterator[bytes]:
         return self._reading(url).stream(url, start, end, etag=etag, block_bytes=block_bytes)
 
-    def write(self, url: str, data: bytes | Path) -> ObjectInfo:
-        return self._writing(url).write(url, data)
+    def write(self, url: str, data: bytes | Path, *, progress: Callable[[int], None] | None = None) -> ObjectInfo:
+        return self._writing(url).write(url, data, progress=progress)
 
     def create(self, url: str, data: bytes) -> ObjectInfo:
         return self._writing(url).create(url, data)
@@ -66,7 +66,9 @@ class RoutedStorage:
         return self._roots[root]
 
 
-def open_storage(grants: Grants | None = None, *, credentials: Callable[[], Any] | None = None) -> Storage:
+def open_storage(
+    grants: Grants | None = None, *, credentials: Callable[[], Any] | None = None, region: str | None = None
+) -> Storage:
     """All of the local file system and of S3 by URL, or what `grants` leave of it.
 
     Opens nothing, and asks no network, before the first use.
@@ -80,6 +82,6 @@ def open_storage(grants: Grants | None = None, *, credentials: Callable[[], Any]
             return open_local()
         from mapreduce.storage.s3 import open_s3
 
-        return open_s3(root.removeprefix("s3://"), credentials=credentials)
+        return open_s3(root.removeprefix("s3://"), credentials=credentials, region=region)
 
     return RoutedStorage(open_root, grants)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def open_s3(bucket: str, *, credentials: Callable[[], Any] | None = None) -> ObstoreStorage:
+def open_s3(bucket: str, *, credentials: Callable[[], Any] | None = None, region: str | None = None) -> ObstoreStorage:
     """One bucket.
 
     Region, endpoint (`AWS_ENDPOINT_URL`) and, without `credentials`, the credentials come from the environment as
@@ -24,10 +24,11 @@ def open_s3(bucket: str, *, credentials: Callable[[], Any] | None = None) -> Obs
     Args:
         bucket: its name.
         credentials: an obstore credential provider, fetched once a process.
+        region: its region; without it, the environment's.
     """
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     config: dict[str, Any] = {
-        "region": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+        "region": region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
     }
     if endpoint:
         config |= {"endpoint": endpoint, "virtual_hosted_style_request": False}

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 ROOMS = ("mapreduce", "services", "driver", "jobs")
 ARROWS = {"mapreduce": set[str](), "services": {"mapreduce"}, "driver": {"mapreduce"}, "jobs": {"mapreduce"}}
 DOORS = {
-    "obstore": ("mapreduce/storage/",),
+    "obstore": ("mapreduce/storage/", "driver/fleet/aws.py"),
     "duckdb": ("mapreduce/engine/integer_merge.py",),
     "nanoarrow": ("mapreduce/engine/integer_merge.py",),
     "xxhash": ("mapreduce/partition.py", "mapreduce/engine/frames.py"),
@@ -28,7 +28,8 @@ DOORS = {
     "httpx": ("driver/client.py",),
     "cyclopts": ("driver/cli/",),
     "rich": ("driver/cli/", "driver/report/"),
-    "boto3": ("driver/fleet/",),
+    "boto3": ("driver/fleet/aws.py",),
+    "botocore": ("driver/fleet/aws.py",),
     "python_terraform": ("driver/stack.py",),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
 from driver.fleet.base import Endpoint
 from driver.planning import AnyTask, TaskSpec
@@ -38,6 +38,10 @@ class FakeFleet:
     async def endpoints(self, stage: StageName) -> list[Endpoint]:
         """Those that are there now."""
         return list(self.now)
+
+    async def why_gone(self, stage: StageName, names: Sequence[str]) -> dict[str, str]:
+        """Everything that goes was scaled in."""
+        return dict.fromkeys(names, "scaled in")
 
 
 class FakeTransport:

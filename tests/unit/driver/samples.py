@@ -23,3 +23,38 @@ def run_plan(**changes: object) -> RunPlan:
         top=10,
     )
     return plan.model_copy(update=changes)
+
+
+def _service(role: str, cpu: int, count: int) -> dict[str, object]:
+    return {
+        "service_name": role,
+        "discovery_service_id": "srv-1",
+        "discovery_service_name": role,
+        "container_name": role,
+        "port": 8080,
+        "log_group": f"/ecs/mapreduce/{role}",
+        "desired_count": count,
+        "cpu": cpu,
+        "memory": 2048,
+    }
+
+
+STACK_VALUES: dict[str, object] = {
+    "region": "eu-central-1",
+    "name": "mapreduce",
+    "bucket": "mapreduce-1-eu-central-1",
+    "extra_input_buckets": ["books"],
+    "cluster": "mapreduce",
+    "namespace": "mapreduce.internal",
+    "address_kind": "public",
+    "architecture": "X86_64",
+    "spot_share": 50,
+    "signing_key_secret_arn": "arn:aws:secretsmanager:eu-central-1:1:secret:key",
+    "repository_urls": {role: f"1.dkr.ecr/{role}" for role in ("splitter", "mapper", "reducer")},
+    "image_tag": "abc",
+    "services": {
+        "splitter": _service("splitter", 512, 1),
+        "mapper": _service("mapper", 2048, 3),
+        "reducer": _service("reducer", 1024, 1),
+    },
+}

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Lays the stack out in AWS, or brings it up to date; safe to run again. Options are those of
+#   python -m driver stack settings --help    (--region, --name, --mappers, --role LabRole, --allow CIDR, --architecture)
+# For a registry under another host (an emulator): MAPREDUCE_REGISTRY_HOST. More for docker build: MAPREDUCE_BUILD_OPTIONS.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+terraform_dir=${MAPREDUCE_TERRAFORM:-terraform}
+make --quiet .venv/ready
+stack() { .venv/bin/python -m driver stack "$@"; }
+step() { printf '\n== %s\n' "$*" >&2; }
+apply() { terraform -chdir="$terraform_dir" apply -auto-approve -input=false "$@"; }
+
+step "settings"
+stack settings "$@"
+
+step "checks, before anything is changed"
+stack preflight
+
+step "image registry"
+terraform -chdir="$terraform_dir" init -input=false -upgrade=false >/dev/null
+apply -target=module.registry >/dev/null
+
+step "images"
+platform=$(stack platform)
+images=$(stack images)
+if grep -q ' missing$' <<<"$images" && [ -z "${MAPREDUCE_REGISTRY_HOST:-}" ]; then
+    registry=$(awk 'NR == 1 { split($2, part, "/"); print part[1] }' <<<"$images")
+    stack registry-password | docker login --username AWS --password-stdin "$registry" >/dev/null
+fi
+while read -r role image state; do
+    if [ "$state" = there ]; then
+        echo "$role: $image is there" >&2
+        continue
+    fi
+    echo "$role: building and pushing $image" >&2
+    # shellcheck disable=SC2086  # options are words
+    docker build --quiet --platform "$platform" ${MAPREDUCE_BUILD_OPTIONS:-} \
+        --file "services/$role/Dockerfile" --tag "$image" . >/dev/null
+    pushed=$image
+    if [ -n "${MAPREDUCE_REGISTRY_HOST:-}" ]; then
+        pushed=$MAPREDUCE_REGISTRY_HOST/${image#*/}
+        docker tag "$image" "$pushed"
+    fi
+    docker push --quiet "$pushed" >/dev/null
+done <<<"$images"
+
+step "everything else"
+apply | { grep -E '^(Apply|Warning|No changes)' || true; } >&2
+
+step "waiting until every service answers"
+stack wait
+
+step "done"
+stack cost

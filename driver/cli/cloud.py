@@ -1,0 +1,86 @@
+"""`doctor` and `logs`: how the machine and the stack are doing, and what the services said."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from driver.cli.terminal import print_document, say
+from mapreduce.errors import UsageError
+from mapreduce.messages import Message
+
+
+class Findings(Message):
+    """All steps of an examination."""
+
+    well: bool
+    findings: tuple[dict[str, str | bool], ...]
+
+
+def doctor(
+    *,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Checks the whole chain, from this machine to an answer of each service; says what to do where it breaks.
+
+    Exit code 0 when all is well, else 3.
+
+    Args:
+        json: Print one JSON document on standard output.
+    """
+    from driver.doctor import examine
+
+    findings = []
+    for finding in examine():
+        findings.append(finding)
+        if not json:
+            say(f"{'✓' if finding.ok else '✗'} {finding.step}: {finding.seen}", style=None if finding.ok else "red")
+            if not finding.ok and finding.remedy:
+                say(f"    {finding.remedy}")
+    well = all(finding.ok for finding in findings)
+    if json:
+        print_document(Findings(well=well, findings=tuple(finding.model_dump() for finding in findings)))
+    return 0 if well else 3
+
+
+def logs(run: str | None = None, /, *, task: str | None = None, store: str | None = None) -> int:
+    """Prints what the services logged of a run: JSON lines, on standard output.
+
+    Args:
+        run: The run's id, or how it begins or ends (by default, the last run).
+        task: Only this task, e.g. map-3.
+        store: Folder or URL of the store (by default the stack's bucket, else .mapreduce in this folder).
+    """
+    from driver.stack import read_stack, terraform_folder
+    from driver.targets import open_runs
+
+    kept = open_runs(store)
+    name = kept.resolve(run)
+    plan = kept.plan(name)
+    if plan.target != "aws":
+        text = kept.record(name, "services.log") or b""
+        lines = [line for line in text.decode(errors="replace").splitlines() if _is_of(line, name, task)]
+    else:
+        from driver.cloud_logs import log_lines
+        from driver.fleet.aws import Aws
+
+        stack = read_stack(terraform_folder())
+        if stack is None:
+            raise UsageError(f"{name} ran in a stack that is gone, and its logs with it")
+        found = log_lines(stack, Aws(stack.region), name, task, plan.created - 60)
+        lines = [line.text for line in sorted(found, key=lambda line: line.at_ms)]
+    for line in lines:
+        print(line)
+    if not lines:
+        say(f"the services logged nothing of {name}" + (f", task {task}" if task else ""))
+    return 0
+
+
+def _is_of(line: str, run: str, task: str | None) -> bool:
+    try:
+        parsed = jsonlib.loads(line)
+    except ValueError:
+        return False
+    return parsed.get("run") == run and (task is None or parsed.get("task") == task)

@@ -1,0 +1,215 @@
+"""`stack ...`: what deploy.sh and destroy.sh ask of Python, one step each."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import os
+import time
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from driver.cli.terminal import say
+from driver.report.units import plural
+from mapreduce.errors import FleetError, UsageError
+
+if TYPE_CHECKING:
+    from driver.deployment import DeploySettings
+
+stack = App(name="stack", help="The deployed stack; used by deploy.sh and destroy.sh.")
+
+OWN_ADDRESS_URL = "https://checkip.amazonaws.com"
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@stack.command
+def settings(
+    *,
+    region: str | None = None,
+    name: str | None = None,
+    architecture: Literal["X86_64", "ARM64"] | None = None,
+    mappers: int | None = None,
+    role: str | None = None,
+    allow: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+) -> int:
+    """Writes what Terraform is to be given: terraform/deploy.auto.tfvars.json.
+
+    What is not said here stays as the last deployment had it.
+
+    Args:
+        region: The region (by default, that of the last deployment, or of the environment).
+        name: The stack's name.
+        architecture: X86_64, or ARM64.
+        mappers: How many mappers.
+        role: An existing IAM role for everything, e.g. LabRole.
+        allow: An address range that may call the services (by default, this machine's own public address).
+    """
+    from driver.deployment import SETTINGS_FILE, content_tag, merged_settings
+    from driver.stack import terraform_folder
+
+    path = terraform_folder() / SETTINGS_FILE
+    before: dict[str, object] = jsonlib.loads(path.read_text()) if path.exists() else {}
+    made = merged_settings(
+        before,
+        region or (None if before.get("region") else _region_of_environment()),
+        content_tag(ROOT),
+        None if allow or before.get("allowed_cidrs") else _own_address(),
+        name=name,
+        architecture=architecture,
+        mapper_count=mappers,
+        existing_role_name=role,
+        allowed_cidrs=list(allow) or None,
+    )
+    path.write_text(made.model_dump_json(indent=2) + "\n")
+    who = ", ".join(made.allowed_cidrs) or "nobody outside the VPC"
+    say(f"stack {made.name} in {made.region}, images {made.image_tag} ({made.architecture}), callable by {who}")
+    return 0
+
+
+@stack.command
+def preflight() -> int:
+    """Checks all that a deployment needs, before anything is changed. Exit code 0 when all is well, else 3."""
+    from driver.doctor import examine_before_deploy
+
+    made = _settings()
+    well = True
+    for finding in examine_before_deploy(made.region, made.vcpus()):
+        well = well and finding.ok
+        say(f"{'✓' if finding.ok else '✗'} {finding.step}: {finding.seen}", style=None if finding.ok else "red")
+        if not finding.ok:
+            say(f"    {finding.remedy}")
+    return 0 if well else 3
+
+
+@stack.command
+def platform() -> int:
+    """Prints Docker's name of the architecture."""
+    print(_settings().platform)
+    return 0
+
+
+@stack.command
+def images() -> int:
+    """Prints a line for each service: its role, its image's name in the registry, and `there` or `missing`."""
+    from driver.fleet.aws import Aws
+    from driver.fleet.images import images_of
+
+    made = _settings()
+    for image in images_of(Aws(made.region), made.name, made.image_tag):
+        print(image.role, image.reference, "there" if image.pushed else "missing")
+    return 0
+
+
+@stack.command
+def registry_password() -> int:
+    """Prints the password for `docker login --username AWS --password-stdin`; it is good for twelve hours."""
+    from driver.fleet.aws import Aws
+    from driver.fleet.images import registry_password as password
+
+    print(password(Aws(_settings().region)))
+    return 0
+
+
+@stack.command
+def wait(*, timeout_s: float = 600) -> int:
+    """Waits until every service has all its tasks and every task answers.
+
+    Args:
+        timeout_s: How long, at most.
+    """
+    from driver.doctor import examine_stack
+    from driver.stack import read_stack, terraform_folder
+
+    found = read_stack(terraform_folder())
+    if found is None:
+        raise FleetError("there is no deployed stack to wait for; run ./deploy.sh")
+    deadline = time.monotonic() + timeout_s
+    said = ""
+    while True:
+        wrong = [finding for finding in examine_stack(found) if not finding.ok]
+        if not wrong:
+            say(f"{plural(sum(s.desired_count for s in found.services.values()), 'task')} answer", style="green")
+            return 0
+        if time.monotonic() > deadline:
+            raise FleetError(f"after {timeout_s:.0f} s: {wrong[0].step}: {wrong[0].seen}; {wrong[0].remedy}")
+        if wrong[0].seen != said:
+            said = wrong[0].seen
+            say(f"  waiting: {wrong[0].step}: {said}")
+        time.sleep(3)
+
+
+@stack.command
+def cost() -> int:
+    """Says what the stack costs an hour, and what to do next."""
+    from driver.deployment import hourly_cost
+    from driver.pricing import standing_month
+    from driver.stack import read_stack, terraform_folder
+
+    found = read_stack(terraform_folder())
+    if found is None:
+        raise FleetError("there is no deployed stack; run ./deploy.sh")
+    say(f"costs      about ${hourly_cost(found):.3f} an hour while it runs (list prices of us-east-1)")
+    say(f"           about ${standing_month():.2f} a month when stopped, and what is stored")
+    say("run        python -m driver run --input book.txt")
+    say("scale      make scale N=10")
+    say("stop       make stop, or ./destroy.sh to leave nothing")
+    return 0
+
+
+@stack.command
+def leftovers(*, wait_s: float = 0) -> int:
+    """Lists what is still in the account of the stack, and what each thing costs a day.
+
+    Exit code 0 when there is nothing, else 1.
+
+    Args:
+        wait_s: How many seconds to wait for what is still going away.
+    """
+    from driver.fleet.aws import Aws
+    from driver.leftovers import find_leftovers
+
+    made = _settings()
+    aws = Aws(made.region)
+    deadline = time.monotonic() + wait_s
+    while (found := find_leftovers(made.name, aws)) and time.monotonic() < deadline:
+        time.sleep(3)
+    if not found:
+        say(f"nothing is left of {made.name} in {made.region}", style="green")
+        return 0
+    say(f"{plural(len(found), 'thing')} of {made.name} still in {made.region}, and what each costs a day:", style="red")
+    for left in found:
+        say(f"  {left.arn}: {left.costs_a_day}")
+    return 1
+
+
+def _settings() -> DeploySettings:
+    from driver.deployment import SETTINGS_FILE, DeploySettings
+    from driver.stack import terraform_folder
+
+    path = terraform_folder() / SETTINGS_FILE
+    if not path.exists():
+        raise UsageError(f"there is no {path}; ./deploy.sh writes it")
+    return DeploySettings.model_validate_json(path.read_text())
+
+
+def _region_of_environment() -> str | None:
+    from driver.fleet.aws import Aws
+
+    return Aws().region
+
+
+def _own_address() -> str | None:
+    """This machine's public address, as AWS sees it."""
+    if os.environ.get("AWS_ENDPOINT_URL"):
+        return None  # AWS is an emulator: no address of the internet means anything to it
+    try:
+        with urllib.request.urlopen(OWN_ADDRESS_URL, timeout=5) as answer:
+            text: str = answer.read(64).decode("ascii").strip()
+            return text
+    except (OSError, UnicodeDecodeError):
+        say(
+            "this machine's public address could not be found; name it with --allow 203.0.113.7/32, say", style="yellow"
+        )
+        return None

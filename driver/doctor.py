@@ -1,0 +1,273 @@
+"""Checks the whole chain, step by step, from this machine to a service's answer; each finding says what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from driver.report.units import bytes_text
+from driver.stack import ROLES, Stack, read_stack, terraform_folder
+from mapreduce.errors import FleetError, MapReduceError
+from mapreduce.messages import Message
+
+if TYPE_CHECKING:
+    from driver.fleet.aws import Aws
+
+TERRAFORM_AT_LEAST = (1, 11)
+FARGATE_VCPU_QUOTA = "L-3032A538"
+FREE_DISK_BYTES = 1 << 30
+
+
+class Finding(Message):
+    """One step: what was looked at, whether it is well, what was seen, and what to do if it is not."""
+
+    step: str
+    ok: bool
+    seen: str
+    remedy: str = ""
+
+
+Check = Callable[[], Finding]
+
+
+def examine() -> Iterator[Finding]:
+    """This machine, then the deployed stack if there is one; stops at the first step that the next ones stand on."""
+    yield python()
+    yield scratch()
+    folder = terraform_folder()
+    try:
+        stack = read_stack(folder)
+    except FleetError as exc:
+        yield Finding(step="stack", ok=False, seen=str(exc), remedy="mend it, or use --target local")
+        return
+    if stack is None:
+        yield Finding(
+            step="stack", ok=True, seen="nothing is deployed; --target local and inline work, ./deploy.sh deploys"
+        )
+        return
+    yield Finding(step="stack", ok=True, seen=f"{stack.name} in {stack.region}, images {stack.image_tag}")
+    yield from examine_stack(stack)
+
+
+def examine_before_deploy(region: str | None, vcpus_needed: float) -> Iterator[Finding]:
+    """All that deploy.sh needs before it changes anything.
+
+    Args:
+        region: the region to deploy to; None for the environment's.
+        vcpus_needed: vCPUs of all tasks together.
+    """
+    from driver.fleet.aws import Aws
+
+    yield python()
+    yield terraform()
+    yield docker()
+    try:
+        aws = Aws(region)
+    except FleetError as exc:
+        yield Finding(step="credentials", ok=False, seen=str(exc), remedy="sign in to AWS")
+        return
+    if not aws.region:
+        yield Finding(step="region", ok=False, seen="no region is set", remedy="export AWS_REGION=us-east-1, say")
+        return
+    yield Finding(step="region", ok=True, seen=aws.region)
+    identity = credentials(aws)
+    yield identity
+    if identity.ok:
+        yield fargate_quota(aws, vcpus_needed)
+
+
+def python() -> Finding:
+    """The interpreter."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding(step="python", ok=sys.version_info >= (3, 11), seen=version, remedy="install Python 3.11 or newer")
+
+
+def scratch() -> Finding:
+    """Where intermediate files go."""
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free
+    return Finding(
+        step="scratch disk",
+        ok=free >= FREE_DISK_BYTES and os.access(folder, os.W_OK),
+        seen=f"{bytes_text(free)} free in {folder}",
+        remedy="free some space, or set TMPDIR",
+    )
+
+
+def terraform() -> Finding:
+    """Terraform, new enough for ephemeral values and write-only arguments."""
+    out = _output_of("terraform", "version")
+    found = re.search(r"v(\d+)\.(\d+)\.(\d+)", out or "")
+    version = (int(found[1]), int(found[2])) if found else (0, 0)
+    return Finding(
+        step="terraform",
+        ok=version >= TERRAFORM_AT_LEAST,
+        seen=found[0] if found else "not found",
+        remedy="install Terraform 1.11 or newer: developer.hashicorp.com/terraform/install",
+    )
+
+
+def docker() -> Finding:
+    """A Docker engine that answers."""
+    version = _output_of("docker", "version", "--format", "{{.Server.Version}}")
+    missing = shutil.which("docker") is None
+    return Finding(
+        step="docker",
+        ok=bool(version),
+        seen=version or ("not found" if missing else "installed, but its engine does not answer"),
+        remedy="install Docker" if missing else "start Docker (Docker Desktop, or: sudo systemctl start docker)",
+    )
+
+
+def credentials(aws: Aws) -> Finding:
+    """Who AWS takes us for."""
+    from driver.fleet.aws import explained
+
+    try:
+        with explained():
+            identity = aws.sts.get_caller_identity()
+    except FleetError as exc:
+        return Finding(step="credentials", ok=False, seen=str(exc), remedy="then run this again")
+    return Finding(step="credentials", ok=True, seen=f"account {identity['Account']}, {identity['Arn']}")
+
+
+def fargate_quota(aws: Aws, vcpus_needed: float) -> Finding:
+    """How many vCPUs the account may run at the same time; where that may not be asked, nothing is held against it."""
+    from driver.fleet.aws import explained
+
+    try:
+        with explained():
+            quota = aws.quotas.get_service_quota(ServiceCode="fargate", QuotaCode=FARGATE_VCPU_QUOTA)["Quota"]["Value"]
+    except (FleetError, KeyError):
+        return Finding(step="Fargate quota", ok=True, seen="cannot be asked with these credentials; going on without")
+    return Finding(
+        step="Fargate quota",
+        ok=quota >= vcpus_needed,
+        seen=f"{quota:g} vCPUs, {vcpus_needed:g} needed",
+        remedy="lower mapper_count or mapper_cpu, or ask for more under Service Quotas, AWS Fargate",
+    )
+
+
+def examine_stack(stack: Stack) -> Iterator[Finding]:
+    """The deployed stack: credentials, bucket, services, endpoints, and a signed request into a worker."""
+    from driver.fleet.aws import Aws
+
+    try:
+        aws = Aws(stack.region)
+    except FleetError as exc:
+        yield Finding(step="credentials", ok=False, seen=str(exc), remedy="sign in to AWS")
+        return
+    identity = credentials(aws)
+    yield identity
+    if not identity.ok:
+        return
+    yield _guarded("bucket", lambda: _bucket(stack, aws), "is the stack destroyed, or in another account?")
+    for role in stack.services:
+        yield _guarded(f"{role} service", lambda role=role: _service(stack, aws, role), "see: python -m driver logs")  # type: ignore[misc]
+    yield from _guarded_answers(stack, aws)
+
+
+def _guarded(step: str, check: Callable[[], str], remedy: str) -> Finding:
+    """A finding from a check that says what it saw, or raises."""
+    try:
+        return Finding(step=step, ok=True, seen=check())
+    except MapReduceError as exc:
+        return Finding(step=step, ok=False, seen=str(exc), remedy=remedy)
+
+
+def _bucket(stack: Stack, aws: Aws) -> str:
+    from mapreduce.storage import open_storage
+
+    storage = open_storage(credentials=aws.credential_provider(), region=stack.region)
+    count = sum(1 for _ in storage.list(f"{stack.store}/runs"))
+    return f"{stack.store} can be read ({count} records of runs)"
+
+
+def _service(stack: Stack, aws: Aws, role: str) -> str:
+    from driver.fleet.aws import explained
+
+    name = stack.services[role].service_name  # type: ignore[index]
+    with explained():
+        services = aws.ecs.describe_services(cluster=stack.cluster, services=[name])["services"]
+    if not services:
+        raise FleetError(f"there is no service {name}; run ./deploy.sh")
+    found = services[0]
+    seen = f"{found['runningCount']} of {found['desiredCount']} tasks run"
+    if found["runningCount"] < found["desiredCount"]:
+        last = next((event["message"] for event in found.get("events", [])), "ECS has said nothing yet")
+        raise FleetError(f"{seen}: {last}")
+    if not found["desiredCount"]:
+        raise FleetError(f"{seen}: it is stopped; make start")
+    return seen
+
+
+def _guarded_answers(stack: Stack, aws: Aws) -> Iterator[Finding]:
+    """Each endpoint's health, and one signed request all the way into a worker."""
+    try:
+        answers = asyncio.run(_ask_all(stack, aws))
+    except MapReduceError as exc:
+        yield Finding(step="endpoints", ok=False, seen=str(exc), remedy="see: python -m driver logs")
+        return
+    yield from answers
+
+
+async def _ask_all(stack: Stack, aws: Aws) -> list[Finding]:
+    from driver.client import HttpTransport
+    from driver.fleet.ecs import EcsFleet
+
+    fleet = EcsFleet(stack, aws)
+    findings: list[Finding] = []
+    async with HttpTransport(fleet.signing_key(), heartbeat_timeout_s=15) as transport:
+        for stage in ROLES:
+            found = await fleet.endpoints(stage)
+            answers = await asyncio.gather(*map(transport.health, found), return_exceptions=True)
+            silent = [str(answer) for answer in answers if isinstance(answer, BaseException)]
+            well = len(found) - len(silent)
+            findings.append(
+                Finding(
+                    step=f"{ROLES[stage]} endpoints",
+                    ok=bool(found) and not silent,
+                    seen=f"{well} of {len(found)} answer" + (f"; {silent[0]}" if silent else ""),
+                    remedy="is your own address in allowed_cidrs? run ./deploy.sh again to set it",
+                )
+            )
+        findings.append(await _signed_request(stack, fleet, transport))
+    return findings
+
+
+async def _signed_request(stack: Stack, fleet: object, transport: object) -> Finding:
+    from driver.client import HttpTransport
+    from driver.fleet.ecs import EcsFleet
+    from mapreduce.messages import Done, SplitTask
+
+    assert isinstance(fleet, EcsFleet)
+    assert isinstance(transport, HttpTransport)
+    step = "signed request"
+    splitters = await fleet.endpoints("split")
+    if not splitters:
+        return Finding(step=step, ok=False, seen="no splitter to ask", remedy="make start")
+    task = SplitTask(run="doctor", store=stack.store, inputs=(), splits=1)
+    try:
+        events = [event async for event in transport.run(splitters[0], task)]
+    except MapReduceError as exc:
+        return Finding(step=step, ok=False, seen=str(exc), remedy="see: python -m driver logs")
+    done = bool(events) and isinstance(events[-1], Done)
+    seen = f"{splitters[0].name} did a task" if done else f"{splitters[0].name} refused it: {events[-1]}"
+    return Finding(step=step, ok=done, seen=seen, remedy="was the key replaced? run ./deploy.sh again")
+
+
+def _output_of(*command: str) -> str | None:
+    """What a command prints, or None when it cannot be run or fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=Path.home())
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

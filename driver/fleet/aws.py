@@ -1,0 +1,163 @@
+"""The door to AWS's control plane: one session, clients made once, and AWS's errors in words that say what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOTokenLoadError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+
+from mapreduce.errors import FleetError
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_service_quotas import ServiceQuotasClient
+    from mypy_boto3_servicediscovery import ServiceDiscoveryClient
+    from mypy_boto3_sts import STSClient
+
+__all__ = ["Aws", "ClientError", "explained"]
+
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
+_INVALID = {"InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "AuthFailure"}
+_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+_GONE = {"ClusterNotFoundException", "ServiceNotFoundException", "ResourceNotFoundException", "NoSuchBucket"}
+_SIGN_IN = "sign in again (aws sso login, aws configure, or the keys of your course's page)"
+
+
+class Aws:
+    """AWS in one region, as the user's own credentials see it. Clients are made when first asked for."""
+
+    def __init__(self, region: str | None = None) -> None:
+        with explained():
+            self._session = boto3.Session(region_name=region)
+        self._config = Config(
+            retries={"mode": "adaptive", "max_attempts": 8},
+            connect_timeout=10,
+            read_timeout=30,
+            max_pool_connections=32,
+        )
+
+    @property
+    def region(self) -> str | None:
+        """The region that the session uses."""
+        return self._session.region_name
+
+    @property
+    def partition(self) -> str:
+        """`aws`, or that of China or of GovCloud."""
+        return self._session.get_partition_for_region(self.region or "us-east-1")
+
+    def credential_provider(self) -> Callable[[], Any]:
+        """The session's credentials for the object store: SSO, profiles, roles and keys by one road."""
+        from obstore.auth.boto3 import Boto3CredentialProvider
+
+        with explained():
+            if self._session.get_credentials() is None:
+                raise NoCredentialsError
+            return Boto3CredentialProvider(self._session)
+
+    @cached_property
+    def ecs(self) -> ECSClient:
+        """Elastic Container Service."""
+        return self._session.client("ecs", config=self._config)
+
+    @cached_property
+    def ec2(self) -> EC2Client:
+        """Network interfaces."""
+        return self._session.client("ec2", config=self._config)
+
+    @cached_property
+    def discovery(self) -> ServiceDiscoveryClient:
+        """Cloud Map."""
+        return self._session.client("servicediscovery", config=self._config)
+
+    @cached_property
+    def logs(self) -> CloudWatchLogsClient:
+        """CloudWatch Logs."""
+        return self._session.client("logs", config=self._config)
+
+    @cached_property
+    def secrets(self) -> SecretsManagerClient:
+        """Secrets Manager."""
+        return self._session.client("secretsmanager", config=self._config)
+
+    @cached_property
+    def sts(self) -> STSClient:
+        """Who am I?"""
+        return self._session.client("sts", config=self._config)
+
+    @cached_property
+    def quotas(self) -> ServiceQuotasClient:
+        """Service Quotas."""
+        return self._session.client("service-quotas", config=self._config)
+
+    @cached_property
+    def s3(self) -> Any:
+        """S3, for looking at the bucket; data goes through `mapreduce.storage`."""
+        return self._session.client("s3", config=self._config)
+
+    @cached_property
+    def ecr(self) -> Any:
+        """The image repositories."""
+        return self._session.client("ecr", config=self._config)
+
+    @cached_property
+    def iam(self) -> Any:
+        """Roles."""
+        return self._session.client("iam", config=self._config)
+
+    @cached_property
+    def tagging(self) -> Any:
+        """The tagging API: everything that carries a tag."""
+        return self._session.client("resourcegroupstaggingapi", config=self._config)
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turns AWS's errors into a `FleetError` of one line: the cause, and what to do."""
+    try:
+        yield
+    except (NoCredentialsError, PartialCredentialsError) as exc:
+        raise FleetError(f"there are no AWS credentials; {_SIGN_IN}, or use --target local") from exc
+    except (SSOTokenLoadError, UnauthorizedSSOTokenError, TokenRetrievalError) as exc:
+        raise FleetError(f"the AWS sign-in has ended; {_SIGN_IN}") from exc
+    except (ProfileNotFound, NoRegionError) as exc:
+        raise FleetError(f"{exc}; set AWS_PROFILE and AWS_REGION, or mend ~/.aws/config") from exc
+    except EndpointConnectionError as exc:
+        raise FleetError(f"AWS cannot be reached: {exc}; check the network, and that the region is right") from exc
+    except ClientError as exc:
+        raise FleetError(_client_error(exc)) from exc
+    except BotoCoreError as exc:
+        raise FleetError(f"AWS failed: {exc}") from exc
+
+
+def _client_error(exc: ClientError) -> str:
+    error = exc.response.get("Error", {})
+    code, message = error.get("Code", "?"), error.get("Message", "")
+    if code in _EXPIRED:
+        return f"the AWS credentials have expired; {_SIGN_IN}"
+    if code in _INVALID:
+        return f"AWS does not accept the credentials ({code}); {_SIGN_IN}"
+    if code in _DENIED:
+        return f"these credentials may not do {exc.operation_name}: {message}"
+    if code in _GONE:
+        return f"{exc.operation_name}: {message or code}; is the stack in another region or account, or destroyed?"
+    return f"{exc.operation_name} failed ({code}): {message}"

@@ -1,0 +1,58 @@
+"""What a stack costs. Pure: sizes in, dollars out.
+
+List prices of us-east-1 for Linux, from aws.amazon.com/fargate/pricing, /vpc/pricing and /secrets-manager/pricing;
+other regions differ by some percent, and Spot by the hour. An estimate, not a bill.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Architecture = Literal["X86_64", "ARM64"]
+VCPU_HOUR: dict[Architecture, float] = {"X86_64": 0.04048, "ARM64": 0.03238}
+GIB_HOUR: dict[Architecture, float] = {"X86_64": 0.004445, "ARM64": 0.00356}
+SPOT_FACTOR = 0.3
+"""Spot is up to 70 % cheaper."""
+PUBLIC_ADDRESS_HOUR = 0.005
+SECRET_MONTH = 0.40
+STORAGE_GIB_MONTH = {"s3": 0.023, "ecr": 0.10, "logs": 0.03}
+HOURS_A_MONTH = 730
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSize:
+    """Some tasks of one size: CPU units (1024 = 1 vCPU), memory in MiB, and how many percent of them run on Spot."""
+
+    count: int
+    cpu: int
+    memory: int
+    spot_share: int = 0
+
+
+def task_hour(size: ServiceSize, architecture: Architecture) -> float:
+    """Dollars an hour of one task, with its public address; Spot's share averaged in."""
+    full = size.cpu / 1024 * VCPU_HOUR[architecture] + size.memory / 1024 * GIB_HOUR[architecture]
+    spot = size.spot_share / 100
+    return full * (1 - spot) + full * SPOT_FACTOR * spot + PUBLIC_ADDRESS_HOUR
+
+
+def running_hour(sizes: list[ServiceSize], architecture: Architecture) -> float:
+    """Dollars an hour of all tasks."""
+    return sum(size.count * task_hour(size, architecture) for size in sizes)
+
+
+def standing_month() -> float:
+    """Dollars a month of what stays when every count is 0, without what is stored: the signing key's secret."""
+    return SECRET_MONTH
+
+
+def resource_day(kind: str) -> str:
+    """What a resource that was left behind costs a day, in words; `kind` is the service part of its ARN."""
+    if kind == "secretsmanager":
+        return f"${SECRET_MONTH / 30:.3f}"
+    if kind in STORAGE_GIB_MONTH:
+        return f"${STORAGE_GIB_MONTH[kind] / 30:.4f} for each GiB in it"
+    if kind == "ecs":
+        return "what its running tasks cost"
+    return "nothing by itself"
