@@ -1,0 +1,85 @@
+# The execution role: what ECS itself does to start a task (pull the image, read the secret, write logs). What the
+# code in the task may do is each service's own role.
+
+data "aws_caller_identity" "current" {}
+
+data "aws_partition" "current" {}
+
+data "aws_region" "current" {}
+
+# Read, so that a wrong name fails at plan, and a role under a path is found too.
+data "aws_iam_role" "existing" {
+  count = var.existing_role_name == null ? 0 : 1
+
+  name = var.existing_role_name
+}
+
+locals {
+  account   = data.aws_caller_identity.current.account_id
+  partition = data.aws_partition.current.partition
+  region    = data.aws_region.current.name
+
+  log_group_prefix = "/ecs/${var.name}"
+
+  # Only ECS tasks of this account and region: another account cannot have ECS take the roles on its behalf.
+  task_assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "ecs-tasks.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+      Condition = {
+        StringEquals = { "aws:SourceAccount" = local.account }
+        ArnLike      = { "aws:SourceArn" = "arn:${local.partition}:ecs:${local.region}:${local.account}:*" }
+      }
+    }]
+  })
+}
+
+resource "aws_iam_role" "execution" {
+  count = var.existing_role_name == null ? 1 : 0
+
+  # Roles belong to no region, so the name tells stacks of the same name in two regions apart.
+  name               = "${var.name}-${local.region}-execution"
+  description        = "Lets ECS start the tasks of the MapReduce stack ${var.name}."
+  assume_role_policy = local.task_assume_role_policy
+}
+
+# AWS's managed policy for this allows every repository and log group of the account.
+resource "aws_iam_role_policy" "execution" {
+  count = var.existing_role_name == null ? 1 : 0
+
+  name = "start-tasks"
+  role = aws_iam_role.execution[0].id
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        # Has no resource to name.
+        Sid      = "LogInToRegistry"
+        Effect   = "Allow"
+        Action   = "ecr:GetAuthorizationToken"
+        Resource = "*"
+      },
+      {
+        Sid      = "PullImages"
+        Effect   = "Allow"
+        Action   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+        Resource = var.repository_arns
+      },
+      {
+        Sid      = "WriteLogs"
+        Effect   = "Allow"
+        Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+        Resource = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:${local.log_group_prefix}/*:*"
+      },
+      {
+        Sid      = "ReadSigningKey"
+        Effect   = "Allow"
+        Action   = "secretsmanager:GetSecretValue"
+        Resource = var.secret_arn
+      },
+    ]
+  })
+}

@@ -1,0 +1,44 @@
+output "cluster_arn" {
+  description = "ARN of the cluster, once it has its capacity providers."
+  value       = aws_ecs_cluster.this.arn
+
+  # At destroy, too: a capacity provider that a service still uses cannot be taken away.
+  depends_on = [aws_ecs_cluster_capacity_providers.this]
+}
+
+output "cluster_name" {
+  description = "Name of the cluster."
+  value       = aws_ecs_cluster.this.name
+}
+
+output "namespace_id" {
+  description = "ID of the Cloud Map namespace."
+  value       = aws_service_discovery_private_dns_namespace.this.id
+}
+
+output "namespace_name" {
+  description = "Name of the Cloud Map namespace."
+  value       = aws_service_discovery_private_dns_namespace.this.name
+}
+
+output "log_group_prefix" {
+  description = "Prefix of the log groups that tasks may write to."
+  value       = local.log_group_prefix
+}
+
+output "execution_role_arn" {
+  description = "ARN of the role with which ECS starts tasks, once it may."
+  value       = var.existing_role_name == null ? aws_iam_role.execution[0].arn : data.aws_iam_role.existing[0].arn
+
+  depends_on = [aws_iam_role_policy.execution]
+}
+
+output "existing_role_arn" {
+  description = "ARN of the role that the tasks' code must use, or null: then each service makes its own."
+  value       = one(data.aws_iam_role.existing[*].arn)
+}
+
+output "task_assume_role_policy" {
+  description = "Trust policy of every role that a task takes."
+  value       = local.task_assume_role_policy
+}

@@ -1,0 +1,9 @@
+variable "name" {
+  description = "Prefix of the names."
+  type        = string
+}
+
+variable "roles" {
+  description = "The services, each of which gets a repository."
+  type        = set(string)
+}

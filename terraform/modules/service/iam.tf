@@ -1,0 +1,86 @@
+# The task role: what the code in the container, and so a user's job, may do. Nothing but the objects its work needs.
+
+data "aws_partition" "current" {}
+
+locals {
+  # Prefixes of the stack's bucket. Who writes may read the same prefix, to tell whether its own PUT, repeated after
+  # a lost answer, had landed. Without leave to list, a missing object answers 403 and not 404.
+  access = {
+    splitter = {
+      reads        = ["input", "jobs"]
+      writes       = "chunks"
+      lists        = true
+      extra_inputs = true
+    }
+    mapper = {
+      reads        = ["input", "chunks", "jobs"]
+      writes       = "maps"
+      lists        = false
+      extra_inputs = true
+    }
+    reducer = {
+      reads        = ["maps", "jobs"]
+      writes       = "reduce"
+      lists        = false
+      extra_inputs = false
+    }
+  }[var.role]
+
+  arn_prefix        = "arn:${data.aws_partition.current.partition}:s3:::"
+  bucket_arn        = "${local.arn_prefix}${var.bucket}"
+  extra_bucket_arns = local.access.extra_inputs ? [for bucket in var.extra_input_buckets : "${local.arn_prefix}${bucket}"] : []
+
+  task_statements = concat(
+    [
+      {
+        Sid    = "ReadObjects"
+        Effect = "Allow"
+        Action = ["s3:GetObject"]
+        Resource = concat(
+          [for prefix in concat(local.access.reads, [local.access.writes]) : "${local.bucket_arn}/${prefix}/*"],
+          [for arn in local.extra_bucket_arns : "${arn}/*"],
+        )
+      },
+      {
+        Sid      = "WriteObjects"
+        Effect   = "Allow"
+        Action   = ["s3:PutObject", "s3:AbortMultipartUpload"]
+        Resource = ["${local.bucket_arn}/${local.access.writes}/*"]
+      },
+    ],
+    local.access.lists ? [{
+      Sid       = "ListInput"
+      Effect    = "Allow"
+      Action    = ["s3:ListBucket"]
+      Resource  = [local.bucket_arn]
+      Condition = { StringLike = { "s3:prefix" = ["input/*"] } }
+    }] : [],
+    local.access.lists && length(local.extra_bucket_arns) > 0 ? [{
+      Sid      = "ListExtraInputs"
+      Effect   = "Allow"
+      Action   = ["s3:ListBucket"]
+      Resource = local.extra_bucket_arns
+    }] : [],
+  )
+}
+
+resource "aws_iam_role" "task" {
+  count = var.existing_role_arn == null ? 1 : 0
+
+  # Roles belong to no region, so the name tells stacks of the same name in two regions apart.
+  name               = "${var.name}-${data.aws_region.current.name}-${var.role}"
+  description        = "What the ${var.role} tasks of the MapReduce stack ${var.name} may do."
+  assume_role_policy = var.task_assume_role_policy
+}
+
+resource "aws_iam_role_policy" "task" {
+  count = var.existing_role_arn == null ? 1 : 0
+
+  name = "objects"
+  role = aws_iam_role.task[0].id
+
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = local.task_statements
+  })
+}

@@ -1,0 +1,193 @@
+data "aws_region" "current" {}
+
+locals {
+  port    = 8080
+  scratch = "/scratch"
+
+  # The settings that services/ reads: the bridge between Terraform and Python. Both sides pin these names in a test.
+  environment = merge(
+    {
+      AWS_DEFAULT_REGION     = data.aws_region.current.name
+      AWS_REGION             = data.aws_region.current.name
+      MAPREDUCE_EXTRA_INPUTS = jsonencode([for bucket in var.extra_input_buckets : "s3://${bucket}/"])
+      MAPREDUCE_HOST         = "0.0.0.0"
+      MAPREDUCE_MEMORY_MB    = tostring(var.memory)
+      MAPREDUCE_PORT         = tostring(local.port)
+      MAPREDUCE_SCRATCH      = local.scratch
+      # One task of the job per vCPU, and one on a part of a vCPU.
+      MAPREDUCE_SLOTS = tostring(max(1, ceil(var.cpu / 1024)))
+      MAPREDUCE_STORE = "s3://${var.bucket}"
+    },
+    var.extra_environment,
+  )
+
+  # The weights are the percentages; a provider with none is left out.
+  capacity = {
+    for provider, weight in { FARGATE = 100 - var.spot_share, FARGATE_SPOT = var.spot_share } : provider => weight if weight > 0
+  }
+}
+
+resource "aws_cloudwatch_log_group" "this" {
+  name              = "${var.log_group_prefix}/${var.role}"
+  retention_in_days = var.log_retention_days
+}
+
+resource "aws_ecs_task_definition" "this" {
+  family                   = "${var.name}-${var.role}"
+  requires_compatibilities = ["FARGATE"]
+  network_mode             = "awsvpc"
+  cpu                      = var.cpu
+  memory                   = var.memory
+  execution_role_arn       = var.execution_role_arn
+  task_role_arn            = var.existing_role_arn == null ? aws_iam_role.task[0].arn : var.existing_role_arn
+
+  runtime_platform {
+    operating_system_family = "LINUX"
+    cpu_architecture        = var.architecture
+  }
+
+  # 20 GiB come with every task, and only more than that may be asked for.
+  dynamic "ephemeral_storage" {
+    for_each = var.ephemeral_storage_gib > 20 ? [var.ephemeral_storage_gib] : []
+
+    content {
+      size_in_gib = ephemeral_storage.value
+    }
+  }
+
+  # On the task's own disk, and gone with it. Fargate gives it the owner that the image's VOLUME has.
+  volume {
+    name = "scratch"
+  }
+
+  container_definitions = jsonencode([{
+    name      = var.role
+    image     = var.image
+    essential = true
+
+    # An attacker, or a job's bug, can write to the scratch volume and nowhere else.
+    user                   = "10001:10001"
+    readonlyRootFilesystem = true
+    linuxParameters = {
+      capabilities = { drop = ["ALL"] }
+      # Reaps the worker processes that a killed task leaves behind.
+      initProcessEnabled = true
+    }
+    mountPoints = [{
+      sourceVolume  = "scratch"
+      containerPath = local.scratch
+      readOnly      = false
+    }]
+
+    portMappings = [{
+      containerPort = local.port
+      hostPort      = local.port
+      protocol      = "tcp"
+    }]
+
+    environment = [for name, value in local.environment : { name = name, value = value }]
+    secrets     = [{ name = "MAPREDUCE_SIGNING_KEY", valueFrom = var.signing_key_arn }]
+
+    healthCheck = {
+      command     = ["CMD", "python", "-m", "services.healthcheck"]
+      interval    = 10
+      timeout     = 5
+      retries     = 3
+      startPeriod = 30
+    }
+
+    # The longest that Fargate grants, and the notice that Spot gives: time to finish or report what runs.
+    stopTimeout = 120
+
+    logConfiguration = {
+      logDriver = "awslogs"
+      options = {
+        awslogs-group         = aws_cloudwatch_log_group.this.name
+        awslogs-region        = data.aws_region.current.name
+        awslogs-stream-prefix = var.role
+        # A slow CloudWatch must not stop a task that writes a log line. What is dropped is a log line, never data.
+        mode            = "non-blocking"
+        max-buffer-size = "8m"
+      }
+    }
+  }])
+}
+
+resource "aws_service_discovery_service" "this" {
+  name        = var.role
+  description = "The ${var.role} tasks of the MapReduce stack ${var.name}."
+
+  # dns_config names the namespace already, but an API that does not infer it from there (an emulator's) needs it.
+  namespace_id = var.namespace_id
+
+  dns_config {
+    namespace_id   = var.namespace_id
+    routing_policy = "MULTIVALUE"
+
+    dns_records {
+      type = "A"
+      ttl  = 10
+    }
+  }
+
+  # ECS reports the container's health. The number is deprecated and always 1, but without it the provider forgets
+  # the block and replaces the service at the next apply.
+  health_check_custom_config {
+    failure_threshold = 1
+  }
+
+  # At destroy the last tasks may not have signed off yet.
+  force_destroy = true
+}
+
+resource "aws_ecs_service" "this" {
+  name            = var.role
+  cluster         = var.cluster_arn
+  task_definition = aws_ecs_task_definition.this.arn
+  desired_count   = var.desired_count
+
+  # No force_new_deployment: it would restart every mapper at each change of the count. The price is that another
+  # Spot share makes a new service.
+  dynamic "capacity_provider_strategy" {
+    for_each = local.capacity
+
+    content {
+      capacity_provider = capacity_provider_strategy.key
+      weight            = capacity_provider_strategy.value
+    }
+  }
+
+  network_configuration {
+    subnets         = var.subnet_ids
+    security_groups = [aws_security_group.this.id]
+    # The way out (images, logs, secret) and, for a driver outside the VPC, in: there is no NAT gateway.
+    assign_public_ip = true
+  }
+
+  service_registries {
+    registry_arn = aws_service_discovery_service.this.arn
+  }
+
+  # A deploy replaces tasks instead of doubling them: two versions never work on one job, and a small account's
+  # quota suffices. A run in between retries what was cut off.
+  deployment_minimum_healthy_percent = 0
+  deployment_maximum_percent         = 100
+
+  deployment_circuit_breaker {
+    enable   = true
+    rollback = true
+  }
+
+  # Moving a task to another zone kills the work in it, for a balance that a batch job does not need. Said here
+  # because AWS's own default is the opposite, and would show as a change in every plan.
+  availability_zone_rebalancing = "DISABLED"
+
+  enable_ecs_managed_tags = true
+  propagate_tags          = "SERVICE"
+
+  depends_on = [
+    aws_iam_role_policy.task,
+    aws_vpc_security_group_egress_rule.https,
+    aws_vpc_security_group_ingress_rule.http,
+  ]
+}

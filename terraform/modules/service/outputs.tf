@@ -1,0 +1,29 @@
+output "service_name" {
+  description = "Name of the ECS service."
+  value       = aws_ecs_service.this.name
+}
+
+output "discovery_service_id" {
+  description = "ID of the Cloud Map service."
+  value       = aws_service_discovery_service.this.id
+}
+
+output "discovery_service_name" {
+  description = "Name of the Cloud Map service."
+  value       = aws_service_discovery_service.this.name
+}
+
+output "container_name" {
+  description = "Name of the container in a task."
+  value       = var.role
+}
+
+output "port" {
+  description = "Port on which a task answers."
+  value       = local.port
+}
+
+output "log_group" {
+  description = "Name of the log group."
+  value       = aws_cloudwatch_log_group.this.name
+}

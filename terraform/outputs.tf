@@ -1,0 +1,78 @@
+# What the driver reads (driver/stack.py pins the same names). Nothing here is secret.
+
+output "region" {
+  description = "AWS region of the stack."
+  value       = var.region
+}
+
+output "name" {
+  description = "Prefix of every name in the stack, and its Stack tag."
+  value       = var.name
+}
+
+output "bucket" {
+  description = "Name of the bucket that holds input, intermediate data and results."
+  value       = module.storage.bucket
+}
+
+output "extra_input_buckets" {
+  description = "Names of the further buckets that jobs may read."
+  value       = var.extra_input_buckets
+}
+
+output "cluster" {
+  description = "Name of the ECS cluster."
+  value       = module.cluster.cluster_name
+}
+
+output "namespace" {
+  description = "Name of the Cloud Map namespace, under which a driver inside the VPC finds the tasks."
+  value       = module.cluster.namespace_name
+}
+
+output "address_kind" {
+  description = "Which address of a task the driver calls from outside Cloud Map: public or private."
+  value       = var.address_kind
+}
+
+output "architecture" {
+  description = "CPU architecture of the tasks, X86_64 or ARM64. Decides the image's platform and the price."
+  value       = var.architecture
+}
+
+output "spot_share" {
+  description = "Percentage of the mappers that run on Fargate Spot."
+  value       = var.spot_share
+}
+
+output "signing_key_secret_arn" {
+  description = "ARN of the secret with which the driver signs its calls. The key itself is in no output and no state."
+  value       = module.signing_key.secret_arn
+}
+
+output "repository_urls" {
+  description = "URL of each service's image repository, by role."
+  value       = module.registry.repository_urls
+}
+
+output "image_tag" {
+  description = "Tag of the images that the services run."
+  value       = var.image_tag
+}
+
+output "services" {
+  description = "Each service by role: its names in ECS, Cloud Map and CloudWatch, its port, and how many tasks of what size (CPU units, MiB) it should have."
+  value = {
+    for role, size in local.services : role => {
+      service_name           = module.service[role].service_name
+      discovery_service_id   = module.service[role].discovery_service_id
+      discovery_service_name = module.service[role].discovery_service_name
+      container_name         = module.service[role].container_name
+      port                   = module.service[role].port
+      log_group              = module.service[role].log_group
+      desired_count          = size.desired_count
+      cpu                    = size.cpu
+      memory                 = size.memory
+    }
+  }
+}

@@ -1,0 +1,18 @@
+provider "aws" {
+  region = var.region
+
+  default_tags {
+    tags = local.tags
+  }
+}
+
+# The same provider once more, for the one module with an ephemeral resource. Terraform's mock providers
+# refuse ephemeral resources, so the tests mock the provider above and leave this one real (and unused).
+provider "aws" {
+  alias  = "signing_key"
+  region = var.region
+
+  default_tags {
+    tags = local.tags
+  }
+}

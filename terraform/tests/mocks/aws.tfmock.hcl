@@ -1,0 +1,79 @@
+# One account, one region, for every test. Only what must have a form: the provider checks ARNs and JSON even when it
+# is mocked, and the rest may be any string. The tests ask for these values at plan (override_during = plan), so that
+# what is built from them can be compared.
+
+mock_data "aws_caller_identity" {
+  defaults = {
+    account_id = "123456789012"
+  }
+}
+
+mock_data "aws_partition" {
+  defaults = {
+    partition = "aws"
+  }
+}
+
+mock_data "aws_region" {
+  defaults = {
+    name = "eu-central-1"
+  }
+}
+
+# Not sorted, and one more than is used.
+mock_data "aws_availability_zones" {
+  defaults = {
+    names = ["eu-central-1c", "eu-central-1a", "eu-central-1b"]
+  }
+}
+
+mock_data "aws_iam_role" {
+  defaults = {
+    arn = "arn:aws:iam::123456789012:role/LabRole"
+  }
+}
+
+mock_resource "aws_vpc" {
+  defaults = {
+    id = "vpc-0123456789abcdef0"
+  }
+}
+
+mock_resource "aws_ecr_repository" {
+  defaults = {
+    arn            = "arn:aws:ecr:eu-central-1:123456789012:repository/mapreduce/service"
+    repository_url = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/mapreduce/service"
+  }
+}
+
+mock_resource "aws_s3_bucket" {
+  defaults = {
+    id  = "mapreduce-123456789012-eu-central-1"
+    arn = "arn:aws:s3:::mapreduce-123456789012-eu-central-1"
+  }
+}
+
+mock_resource "aws_ecs_cluster" {
+  defaults = {
+    arn = "arn:aws:ecs:eu-central-1:123456789012:cluster/mapreduce"
+  }
+}
+
+mock_resource "aws_ecs_task_definition" {
+  defaults = {
+    arn = "arn:aws:ecs:eu-central-1:123456789012:task-definition/mapreduce-service:1"
+  }
+}
+
+mock_resource "aws_service_discovery_service" {
+  defaults = {
+    id  = "srv-0123456789abcdef"
+    arn = "arn:aws:servicediscovery:eu-central-1:123456789012:service/srv-0123456789abcdef"
+  }
+}
+
+mock_resource "aws_iam_role" {
+  defaults = {
+    arn = "arn:aws:iam::123456789012:role/created"
+  }
+}

@@ -1,0 +1,380 @@
+mock_provider "aws" {
+  source          = "./tests/mocks"
+  override_during = plan
+}
+
+variables {
+  name                    = "mapreduce"
+  role                    = "mapper"
+  image                   = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/mapreduce/mapper:0123abcd"
+  architecture            = "X86_64"
+  desired_count           = 3
+  cpu                     = 1024
+  memory                  = 2048
+  log_retention_days      = 14
+  vpc_id                  = "vpc-0123456789abcdef0"
+  vpc_cidr                = "10.20.0.0/16"
+  subnet_ids              = ["subnet-0a", "subnet-0b"]
+  bucket                  = "store"
+  extra_input_buckets     = ["other"]
+  signing_key_arn         = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:mapreduce/signing-key-AbCdEf"
+  cluster_arn             = "arn:aws:ecs:eu-central-1:123456789012:cluster/mapreduce"
+  namespace_id            = "ns-0123456789abcdef"
+  log_group_prefix        = "/ecs/mapreduce"
+  execution_role_arn      = "arn:aws:iam::123456789012:role/mapreduce-execution"
+  task_assume_role_policy = "{\"Version\":\"2012-10-17\",\"Statement\":[]}"
+}
+
+run "the_container_gets_the_settings_that_services_read" {
+  command = plan
+
+  module {
+    source = "./modules/service"
+  }
+
+  assert {
+    condition = { for setting in jsondecode(aws_ecs_task_definition.this.container_definitions)[0].environment : setting.name => setting.value } == {
+      AWS_DEFAULT_REGION     = "eu-central-1"
+      AWS_REGION             = "eu-central-1"
+      MAPREDUCE_EXTRA_INPUTS = "[\"s3://other/\"]"
+      MAPREDUCE_HOST         = "0.0.0.0"
+      MAPREDUCE_MEMORY_MB    = "2048"
+      MAPREDUCE_PORT         = "8080"
+      MAPREDUCE_SCRATCH      = "/scratch"
+      MAPREDUCE_SLOTS        = "1"
+      MAPREDUCE_STORE        = "s3://store"
+    }
+    error_message = "The services' settings read these names: change both, or neither."
+  }
+
+  assert {
+    condition = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].secrets == [{
+      name      = "MAPREDUCE_SIGNING_KEY"
+      valueFrom = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:mapreduce/signing-key-AbCdEf"
+    }]
+    error_message = "The signing key comes from Secrets Manager."
+  }
+}
+
+run "the_container_can_do_little_harm_and_stops_in_peace" {
+  command = plan
+
+  module {
+    source = "./modules/service"
+  }
+
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].user == "10001:10001"
+    error_message = "The container must not run as root."
+  }
+
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].readonlyRootFilesystem && jsondecode(aws_ecs_task_definition.this.container_definitions)[0].linuxParameters.capabilities.drop == ["ALL"]
+    error_message = "The root file system must be read-only, and every capability dropped."
+  }
+
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].mountPoints == [{ sourceVolume = "scratch", containerPath = "/scratch", readOnly = false }]
+    error_message = "The scratch volume is the one place to write."
+  }
+
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].healthCheck.command == ["CMD", "python", "-m", "services.healthcheck"]
+    error_message = "The image has this module for a health check, and no shell tools."
+  }
+
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].stopTimeout == 120
+    error_message = "A task gets all the time that Fargate and Spot grant."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_log_group.this.name == "/ecs/mapreduce/mapper" && aws_cloudwatch_log_group.this.retention_in_days == 14
+    error_message = "Logs are kept as long as asked, where the execution role may write them."
+  }
+}
+
+run "the_task_is_of_the_size_and_kind_asked_for" {
+  command = plan
+
+  module {
+    source = "./modules/service"
+  }
+
+  variables {
+    architecture          = "ARM64"
+    cpu                   = 4096
+    memory                = 8192
+    ephemeral_storage_gib = 100
+  }
+
+  assert {
+    condition     = aws_ecs_task_definition.this.cpu == "4096" && aws_ecs_task_definition.this.memory == "8192" && local.environment.MAPREDUCE_SLOTS == "4"
+    error_message = "CPU, memory and slots must be those asked for."
+  }
+
+  assert {
+    condition     = aws_ecs_task_definition.this.runtime_platform[0].cpu_architecture == "ARM64" && aws_ecs_task_definition.this.ephemeral_storage[0].size_in_gib == 100
+    error_message = "Architecture and disk must be those asked for."
+  }
+}
+
+run "a_slot_for_each_vcpu_and_one_for_a_part" {
+  command = plan
+
+  module {
+    source = "./modules/service"
+  }
+
+  variables {
+    cpu    = 256
+    memory = 512
+    # The module's own settings give way to these.
+    extra_environment = { MAPREDUCE_STORE = "s3://elsewhere", LOG_LEVEL = "debug" }
+  }
+
+  assert {
+    condition     = local.environment.MAPREDUCE_SLOTS == "1" && local.environment.MAPREDUCE_MEMORY_MB == "512"
+    error_message = "A quarter of a vCPU still works on one task."
+  }
+
+  assert {
+    condition     = local.environment.MAPREDUCE_STORE == "s3://elsewhere" && local.environment.LOG_LEVEL == "debug"
+    error_message = "extra_environment must win."
+  }
+}
+
+run "a_failed_deploy_rolls_back_and_scaling_restarts_nothing" {
+  command = plan
+
+  module {
+    source = "./modules/service"
+  }
+
+  variables {
+    desired_count = 10
+  }
+
+  assert {
+    condition     = aws_ecs_service.this.desired_count == 10 && !coalesce(aws_ecs_service.this.force_new_deployment, false)
+    error_message = "A new count must not restart the mappers that work."
+  }
+
+  assert {
+    condition     = aws_ecs_service.this.deployment_circuit_breaker[0].enable && aws_ecs_service.this.deployment_circuit_breaker[0].rollback
+    error_message = "A version that does not start must give way to the last one."
+  }
+
+  assert {
+    condition     = aws_ecs_service.this.availability_zone_rebalancing == "DISABLED"
+    error_message = "AWS must not stop a working task to balance zones."
+  }
+
+  assert {
+    condition     = aws_ecs_service.this.propagate_tags == "SERVICE" && aws_ecs_service.this.enable_ecs_managed_tags
+    error_message = "Tasks carry the stack's tags too."
+  }
+}
+
+run "by_default_on_demand_found_by_name_and_closed_to_the_world" {
+  command = plan
+
+  module {
+    source = "./modules/service"
+  }
+
+  assert {
+    condition     = aws_service_discovery_service.this.namespace_id == "ns-0123456789abcdef" && aws_service_discovery_service.this.dns_config[0].routing_policy == "MULTIVALUE" && aws_service_discovery_service.this.dns_config[0].dns_records[0].type == "A"
+    error_message = "Cloud Map must answer with the addresses of all tasks."
+  }
+
+  assert {
+    condition     = aws_ecs_service.this.network_configuration[0].assign_public_ip
+    error_message = "Without NAT a task needs a public address to pull its image."
+  }
+
+  assert {
+    condition     = { for strategy in aws_ecs_service.this.capacity_provider_strategy : strategy.capacity_provider => strategy.weight } == { FARGATE = 100 }
+    error_message = "Without a Spot share there is no Spot."
+  }
+
+  assert {
+    condition     = [for rule in aws_vpc_security_group_ingress_rule.http : rule.cidr_ipv4] == ["10.20.0.0/16"]
+    error_message = "Nothing outside the VPC may reach a task unless it is named."
+  }
+
+  assert {
+    condition     = aws_vpc_security_group_egress_rule.https.from_port == 443 && aws_vpc_security_group_egress_rule.https.to_port == 443
+    error_message = "A task speaks HTTPS to AWS, and nothing else."
+  }
+}
+
+run "allowed_ranges_may_call_the_port" {
+  command = plan
+
+  module {
+    source = "./modules/service"
+  }
+
+  variables {
+    # The VPC's own range once more must not make the same rule twice: EC2 refuses that.
+    allowed_cidrs = ["203.0.113.7/32", "10.20.0.0/16"]
+  }
+
+  assert {
+    condition     = { for cidr, rule in aws_vpc_security_group_ingress_rule.http : cidr => "${rule.from_port}-${rule.to_port}" } == { "10.20.0.0/16" = "8080-8080", "203.0.113.7/32" = "8080-8080" }
+    error_message = "Who is named may reach the service's port, and no other."
+  }
+}
+
+run "spot_share_is_the_percentage" {
+  command = plan
+
+  module {
+    source = "./modules/service"
+  }
+
+  variables {
+    spot_share = 70
+  }
+
+  assert {
+    condition     = { for strategy in aws_ecs_service.this.capacity_provider_strategy : strategy.capacity_provider => strategy.weight } == { FARGATE = 30, FARGATE_SPOT = 70 }
+    error_message = "The weights must be the percentages."
+  }
+}
+
+run "the_splitter_may_list_input_and_write_chunks" {
+  command = plan
+
+  module {
+    source = "./modules/service"
+  }
+
+  variables {
+    role = "splitter"
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role_policy.task[0].policy).Statement == [
+      {
+        Sid      = "ReadObjects"
+        Effect   = "Allow"
+        Action   = ["s3:GetObject"]
+        Resource = ["arn:aws:s3:::store/input/*", "arn:aws:s3:::store/jobs/*", "arn:aws:s3:::store/chunks/*", "arn:aws:s3:::other/*"]
+      },
+      {
+        Sid      = "WriteObjects"
+        Effect   = "Allow"
+        Action   = ["s3:PutObject", "s3:AbortMultipartUpload"]
+        Resource = ["arn:aws:s3:::store/chunks/*"]
+      },
+      {
+        Sid       = "ListInput"
+        Effect    = "Allow"
+        Action    = ["s3:ListBucket"]
+        Resource  = ["arn:aws:s3:::store"]
+        Condition = { StringLike = { "s3:prefix" = ["input/*"] } }
+      },
+      {
+        Sid      = "ListExtraInputs"
+        Effect   = "Allow"
+        Action   = ["s3:ListBucket"]
+        Resource = ["arn:aws:s3:::other"]
+      },
+    ]
+    error_message = "The splitter's role may do what splitting needs, and nothing else."
+  }
+}
+
+run "the_mapper_may_read_input_and_write_maps" {
+  command = plan
+
+  module {
+    source = "./modules/service"
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role_policy.task[0].policy).Statement == [
+      {
+        Sid      = "ReadObjects"
+        Effect   = "Allow"
+        Action   = ["s3:GetObject"]
+        Resource = ["arn:aws:s3:::store/input/*", "arn:aws:s3:::store/chunks/*", "arn:aws:s3:::store/jobs/*", "arn:aws:s3:::store/maps/*", "arn:aws:s3:::other/*"]
+      },
+      {
+        Sid      = "WriteObjects"
+        Effect   = "Allow"
+        Action   = ["s3:PutObject", "s3:AbortMultipartUpload"]
+        Resource = ["arn:aws:s3:::store/maps/*"]
+      },
+    ]
+    error_message = "The mapper's role may do what mapping needs, and nothing else."
+  }
+}
+
+run "the_reducer_may_read_maps_and_write_results" {
+  command = plan
+
+  module {
+    source = "./modules/service"
+  }
+
+  variables {
+    role = "reducer"
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role_policy.task[0].policy).Statement == [
+      {
+        Sid      = "ReadObjects"
+        Effect   = "Allow"
+        Action   = ["s3:GetObject"]
+        Resource = ["arn:aws:s3:::store/maps/*", "arn:aws:s3:::store/jobs/*", "arn:aws:s3:::store/reduce/*"]
+      },
+      {
+        Sid      = "WriteObjects"
+        Effect   = "Allow"
+        Action   = ["s3:PutObject", "s3:AbortMultipartUpload"]
+        Resource = ["arn:aws:s3:::store/reduce/*"]
+      },
+    ]
+    error_message = "The reducer's role may do what reducing needs, and nothing else: no input, not even in the extra buckets."
+  }
+}
+
+run "no_role_is_created_beside_an_existing_one" {
+  command = plan
+
+  module {
+    source = "./modules/service"
+  }
+
+  variables {
+    existing_role_arn = "arn:aws:iam::123456789012:role/LabRole"
+  }
+
+  assert {
+    condition     = length(aws_iam_role.task) == 0 && length(aws_iam_role_policy.task) == 0
+    error_message = "AWS Academy allows no role to be created."
+  }
+
+  assert {
+    condition     = aws_ecs_task_definition.this.task_role_arn == "arn:aws:iam::123456789012:role/LabRole"
+    error_message = "The task must use the existing role."
+  }
+}
+
+run "reject_a_role_that_is_no_service" {
+  command = plan
+
+  module {
+    source = "./modules/service"
+  }
+
+  variables {
+    role = "combiner"
+  }
+
+  expect_failures = [var.role]
+}

@@ -1,0 +1,204 @@
+# The stack as a whole: what the driver reads, and what a change of one variable changes.
+
+mock_provider "aws" {
+  source          = "./tests/mocks"
+  override_during = plan
+}
+
+# Terraform 1.11 cannot mock ephemeral resources: the one module that has one keeps a real provider, and is overridden,
+# so that nothing is called.
+provider "aws" {
+  alias                       = "signing_key"
+  region                      = "eu-central-1"
+  access_key                  = "none"
+  secret_key                  = "none"
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  skip_requesting_account_id  = true
+}
+
+override_module {
+  target = module.signing_key
+
+  outputs = {
+    secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:mapreduce/signing-key-AbCdEf"
+  }
+}
+
+variables {
+  region        = "eu-central-1"
+  image_tag     = "0123abcd"
+  allowed_cidrs = ["203.0.113.7/32"]
+}
+
+run "output_shapes" {
+  command = plan
+
+  variables {
+    extra_input_buckets = ["other-bucket"]
+  }
+
+  assert {
+    condition = {
+      region              = output.region
+      name                = output.name
+      bucket              = output.bucket
+      extra_input_buckets = output.extra_input_buckets
+      cluster             = output.cluster
+      namespace           = output.namespace
+      address_kind        = output.address_kind
+      architecture        = output.architecture
+      spot_share          = output.spot_share
+      image_tag           = output.image_tag
+      } == {
+      region              = "eu-central-1"
+      name                = "mapreduce"
+      bucket              = "mapreduce-123456789012-eu-central-1"
+      extra_input_buckets = tolist(["other-bucket"])
+      cluster             = "mapreduce"
+      namespace           = "mapreduce.internal"
+      address_kind        = "public"
+      architecture        = "X86_64"
+      spot_share          = 0
+      image_tag           = "0123abcd"
+    }
+    error_message = "driver/stack.py reads these outputs: change both, or neither."
+  }
+
+  assert {
+    condition     = output.signing_key_secret_arn == "arn:aws:secretsmanager:eu-central-1:123456789012:secret:mapreduce/signing-key-AbCdEf"
+    error_message = "The driver reads the key by the secret's ARN."
+  }
+
+  assert {
+    condition     = output.repository_urls == { for role in ["mapper", "reducer", "splitter"] : role => "123456789012.dkr.ecr.eu-central-1.amazonaws.com/mapreduce/service" }
+    error_message = "The deploy script pushes to a URL per role."
+  }
+
+  assert {
+    condition     = keys(output.services) == ["mapper", "reducer", "splitter"]
+    error_message = "There are three services, by role."
+  }
+
+  assert {
+    condition = output.services.mapper == {
+      service_name           = "mapper"
+      discovery_service_id   = "srv-0123456789abcdef"
+      discovery_service_name = "mapper"
+      container_name         = "mapper"
+      port                   = 8080
+      log_group              = "/ecs/mapreduce/mapper"
+      desired_count          = 3
+      cpu                    = 1024
+      memory                 = 2048
+    }
+    error_message = "driver/stack.py reads these fields of each service: change both, or neither."
+  }
+}
+
+run "baseline_of_three_mappers" {
+  command = plan
+}
+
+run "only_count_changes_with_mapper_count" {
+  command = plan
+
+  variables {
+    mapper_count = 10
+  }
+
+  assert {
+    condition     = output.services.mapper.desired_count == 10 && run.baseline_of_three_mappers.services.mapper.desired_count == 3
+    error_message = "mapper_count must be the number of mappers."
+  }
+
+  assert {
+    condition     = merge(output.services.mapper, { desired_count = 3 }) == run.baseline_of_three_mappers.services.mapper
+    error_message = "mapper_count must change nothing about a mapper but its number."
+  }
+
+  assert {
+    condition     = { for role, service in output.services : role => service if role != "mapper" } == { for role, service in run.baseline_of_three_mappers.services : role => service if role != "mapper" }
+    error_message = "mapper_count must not touch the other services."
+  }
+}
+
+run "all_counts_may_be_zero" {
+  command = plan
+
+  variables {
+    splitter_count = 0
+    mapper_count   = 0
+    reducer_count  = 0
+  }
+
+  assert {
+    condition     = alltrue([for service in output.services : service.desired_count == 0])
+    error_message = "A stopped stack keeps its services, without tasks."
+  }
+}
+
+run "spot_is_for_mappers_alone" {
+  command = plan
+
+  variables {
+    spot_share = 70
+  }
+
+  assert {
+    condition     = { for role, service in local.services : role => service.spot_share } == { splitter = 0, mapper = 70, reducer = 0 }
+    error_message = "A lost reduce task is the whole stage again: only mappers may run on Spot."
+  }
+}
+
+run "the_existing_role_reaches_every_task" {
+  command = plan
+
+  variables {
+    existing_role_name = "LabRole"
+  }
+
+  assert {
+    condition     = module.cluster.execution_role_arn == "arn:aws:iam::123456789012:role/LabRole" && module.cluster.existing_role_arn == "arn:aws:iam::123456789012:role/LabRole"
+    error_message = "With existing_role_name one role starts the tasks and runs in them."
+  }
+}
+
+run "the_stack_can_be_found_by_its_tags" {
+  command = plan
+
+  variables {
+    name       = "course"
+    extra_tags = { CostCentre = "42" }
+  }
+
+  assert {
+    condition     = local.tags == { CostCentre = "42", Project = "mapreduce-on-fargate", Stack = "course", ManagedBy = "terraform" }
+    error_message = "Everything must carry Project, Stack and ManagedBy."
+  }
+}
+
+run "nobody_outside_is_let_in_by_default" {
+  command = plan
+
+  variables {
+    allowed_cidrs = []
+  }
+
+  # The warning that says so. (That an empty list opens nothing is tested with the service.)
+  expect_failures = [check.the_driver_can_reach_the_services]
+}
+
+run "a_driver_inside_needs_no_open_address" {
+  command = plan
+
+  variables {
+    allowed_cidrs = []
+    address_kind  = "private"
+  }
+
+  assert {
+    condition     = output.address_kind == "private"
+    error_message = "address_kind is handed to the driver as it is."
+  }
+}

@@ -1,0 +1,196 @@
+# What the variables refuse, and what they must not.
+
+mock_provider "aws" {
+  source          = "./tests/mocks"
+  override_during = plan
+}
+
+# Terraform 1.11 cannot mock ephemeral resources: the one module that has one keeps a real provider, and is overridden,
+# so that nothing is called.
+provider "aws" {
+  alias                       = "signing_key"
+  region                      = "eu-central-1"
+  access_key                  = "none"
+  secret_key                  = "none"
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  skip_requesting_account_id  = true
+}
+
+override_module {
+  target = module.signing_key
+
+  outputs = {
+    secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:mapreduce/signing-key-AbCdEf"
+  }
+}
+
+variables {
+  region        = "eu-central-1"
+  image_tag     = "0123abcd"
+  allowed_cidrs = ["203.0.113.7/32"]
+}
+
+run "reject_counts_that_are_not_whole_or_negative" {
+  command = plan
+
+  variables {
+    splitter_count = -1
+    mapper_count   = 2.5
+    reducer_count  = -3
+  }
+
+  expect_failures = [var.splitter_count, var.mapper_count, var.reducer_count]
+}
+
+run "reject_cpu_that_fargate_does_not_have" {
+  command = plan
+
+  variables {
+    splitter_cpu = 128
+    mapper_cpu   = 1000
+    reducer_cpu  = 32768
+  }
+
+  expect_failures = [var.splitter_cpu, var.mapper_cpu, var.reducer_cpu]
+}
+
+run "reject_memory_outside_the_range_of_its_cpu" {
+  command = plan
+
+  variables {
+    splitter_cpu    = 256
+    splitter_memory = 4096
+    mapper_cpu      = 512
+    mapper_memory   = 512
+    reducer_cpu     = 4096
+    reducer_memory  = 31744
+  }
+
+  expect_failures = [var.splitter_memory, var.mapper_memory, var.reducer_memory]
+}
+
+run "reject_memory_between_the_steps_of_its_cpu" {
+  command = plan
+
+  variables {
+    splitter_cpu    = 256
+    splitter_memory = 1536
+    mapper_cpu      = 8192
+    mapper_memory   = 17408
+    reducer_cpu     = 16384
+    reducer_memory  = 36864
+  }
+
+  expect_failures = [var.splitter_memory, var.mapper_memory, var.reducer_memory]
+}
+
+run "accept_the_corners_of_the_fargate_table" {
+  command = plan
+
+  variables {
+    splitter_cpu    = 256
+    splitter_memory = 512
+    mapper_cpu      = 8192
+    mapper_memory   = 20480
+    reducer_cpu     = 16384
+    reducer_memory  = 122880
+  }
+
+  assert {
+    condition     = output.services.reducer.memory == 122880
+    error_message = "The largest task of Fargate must be allowed."
+  }
+}
+
+run "reject_a_name_that_s3_refuses" {
+  command = plan
+
+  variables {
+    name = "Distributed_Systems"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "reject_a_name_that_a_security_group_may_not_have" {
+  command = plan
+
+  variables {
+    name = "sg-course"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "reject_ranges_that_aws_would_rewrite" {
+  command = plan
+
+  variables {
+    vpc_cidr      = "10.20.0.1/16"
+    allowed_cidrs = ["203.0.113.7/24"]
+  }
+
+  expect_failures = [var.vpc_cidr, var.allowed_cidrs]
+}
+
+run "reject_a_vpc_too_small_and_an_address_without_a_range" {
+  command = plan
+
+  variables {
+    vpc_cidr      = "10.20.0.0/28"
+    allowed_cidrs = ["203.0.113.7"]
+  }
+
+  expect_failures = [var.vpc_cidr, var.allowed_cidrs]
+}
+
+run "reject_words_that_are_no_choice" {
+  command = plan
+
+  variables {
+    region       = "Frankfurt"
+    image_tag    = "latest"
+    architecture = "arm"
+    address_kind = "elastic"
+  }
+
+  expect_failures = [var.region, var.image_tag, var.architecture, var.address_kind]
+}
+
+run "reject_amounts_out_of_range" {
+  command = plan
+
+  variables {
+    spot_share                  = 101
+    ephemeral_storage_gib       = 10
+    log_retention_days          = 10
+    intermediate_retention_days = 0
+  }
+
+  expect_failures = [
+    var.spot_share, var.ephemeral_storage_gib, var.log_retention_days, var.intermediate_retention_days,
+  ]
+}
+
+run "reject_urls_and_arns_where_names_belong" {
+  command = plan
+
+  variables {
+    extra_input_buckets = ["s3://other"]
+    existing_role_name  = "arn:aws:iam::123456789012:role/LabRole"
+  }
+
+  expect_failures = [var.extra_input_buckets, var.existing_role_name]
+}
+
+run "reject_what_would_hide_the_stacks_own" {
+  command = plan
+
+  variables {
+    extra_environment = { MAPREDUCE_SIGNING_KEY = "guessed" }
+    extra_tags        = { Stack = "another" }
+  }
+
+  expect_failures = [var.extra_environment, var.extra_tags]
+}

@@ -1,0 +1,325 @@
+# --- The stack -------------------------------------------------------------------------------------
+
+variable "region" {
+  description = "AWS region of the whole stack. Put it where the input is: S3 to Fargate inside one region costs nothing."
+  type        = string
+  default     = "us-east-1"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z]{2,4}(-[a-z]+){1,2}-[0-9]+$", var.region))
+    error_message = "region must be a region's code, such as us-east-1 or eu-central-1."
+  }
+}
+
+variable "name" {
+  description = "Prefix of every name in the stack, and its Stack tag. Two stacks in one account need two names."
+  type        = string
+  default     = "mapreduce"
+  nullable    = false
+
+  # It goes into the bucket's name (63 characters with account and region), a security group's (never "sg-")
+  # and a repository's: the strictest rules of all of them.
+  validation {
+    condition     = can(regex("^[a-z](-?[a-z0-9]){1,23}$", var.name)) && length(var.name) <= 24 && !startswith(var.name, "sg-")
+    error_message = "name must be 2 to 24 lower-case letters, digits and single hyphens, start with a letter (not with sg-) and end with a letter or digit."
+  }
+}
+
+variable "extra_tags" {
+  description = "Further tags on everything, for example a cost centre."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition = alltrue([
+      for key in keys(var.extra_tags) : !contains(["Project", "Stack", "ManagedBy"], key) && !startswith(lower(key), "aws:")
+    ])
+    error_message = "extra_tags may not set Project, Stack or ManagedBy (by these the stack is found again), nor a key that starts with aws:."
+  }
+}
+
+# --- How much of it --------------------------------------------------------------------------------
+
+variable "splitter_count" {
+  description = "Number of splitter tasks. 0 stops the service, and with it its cost."
+  type        = number
+  default     = 1
+  nullable    = false
+
+  validation {
+    condition     = var.splitter_count >= 0 && floor(var.splitter_count) == var.splitter_count
+    error_message = "splitter_count must be a whole number, 0 or more."
+  }
+}
+
+variable "mapper_count" {
+  description = "Number of mapper tasks. May change during a run: the driver finds new mappers by itself. 0 stops the service."
+  type        = number
+  default     = 3
+  nullable    = false
+
+  validation {
+    condition     = var.mapper_count >= 0 && floor(var.mapper_count) == var.mapper_count
+    error_message = "mapper_count must be a whole number, 0 or more."
+  }
+}
+
+variable "reducer_count" {
+  description = "Number of reducer tasks. 0 stops the service."
+  type        = number
+  default     = 1
+  nullable    = false
+
+  validation {
+    condition     = var.reducer_count >= 0 && floor(var.reducer_count) == var.reducer_count
+    error_message = "reducer_count must be a whole number, 0 or more."
+  }
+}
+
+# The defaults take 4.5 vCPUs at 3 mappers: below the 6 that a new account may run on Fargate.
+
+variable "splitter_cpu" {
+  description = "CPU of a splitter task in CPU units (1024 = 1 vCPU)."
+  type        = number
+  default     = 512
+  nullable    = false
+
+  validation {
+    condition     = contains(keys(local.fargate_memory_mib), tostring(var.splitter_cpu))
+    error_message = "splitter_cpu must be one of ${local.fargate_cpus}."
+  }
+}
+
+variable "splitter_memory" {
+  description = "Memory of a splitter task in MiB. Fargate fixes which sizes go with which CPU."
+  type        = number
+  default     = 1024
+  nullable    = false
+
+  validation {
+    condition     = contains(lookup(local.fargate_memory_mib, tostring(var.splitter_cpu), [var.splitter_memory]), var.splitter_memory)
+    error_message = "Fargate has no task of ${var.splitter_cpu} CPU units with ${var.splitter_memory} MiB. Choose splitter_memory from ${join(", ", lookup(local.fargate_memory_mib, tostring(var.splitter_cpu), []))}."
+  }
+}
+
+variable "mapper_cpu" {
+  description = "CPU of a mapper task in CPU units (1024 = 1 vCPU). A mapper works on one map task per vCPU, and on one if it has less."
+  type        = number
+  default     = 1024
+  nullable    = false
+
+  validation {
+    condition     = contains(keys(local.fargate_memory_mib), tostring(var.mapper_cpu))
+    error_message = "mapper_cpu must be one of ${local.fargate_cpus}."
+  }
+}
+
+variable "mapper_memory" {
+  description = "Memory of a mapper task in MiB, shared by its map tasks. Fargate fixes which sizes go with which CPU."
+  type        = number
+  default     = 2048
+  nullable    = false
+
+  validation {
+    condition     = contains(lookup(local.fargate_memory_mib, tostring(var.mapper_cpu), [var.mapper_memory]), var.mapper_memory)
+    error_message = "Fargate has no task of ${var.mapper_cpu} CPU units with ${var.mapper_memory} MiB. Choose mapper_memory from ${join(", ", lookup(local.fargate_memory_mib, tostring(var.mapper_cpu), []))}."
+  }
+}
+
+variable "reducer_cpu" {
+  description = "CPU of a reducer task in CPU units (1024 = 1 vCPU)."
+  type        = number
+  default     = 1024
+  nullable    = false
+
+  validation {
+    condition     = contains(keys(local.fargate_memory_mib), tostring(var.reducer_cpu))
+    error_message = "reducer_cpu must be one of ${local.fargate_cpus}."
+  }
+}
+
+variable "reducer_memory" {
+  description = "Memory of a reducer task in MiB. What does not fit is sorted on the scratch volume. Fargate fixes which sizes go with which CPU."
+  type        = number
+  default     = 4096
+  nullable    = false
+
+  validation {
+    condition     = contains(lookup(local.fargate_memory_mib, tostring(var.reducer_cpu), [var.reducer_memory]), var.reducer_memory)
+    error_message = "Fargate has no task of ${var.reducer_cpu} CPU units with ${var.reducer_memory} MiB. Choose reducer_memory from ${join(", ", lookup(local.fargate_memory_mib, tostring(var.reducer_cpu), []))}."
+  }
+}
+
+variable "ephemeral_storage_gib" {
+  description = "Disk of each task in GiB: image and /scratch together. 20 are free with every task."
+  type        = number
+  default     = 20
+  nullable    = false
+
+  validation {
+    condition     = var.ephemeral_storage_gib >= 20 && var.ephemeral_storage_gib <= 200 && floor(var.ephemeral_storage_gib) == var.ephemeral_storage_gib
+    error_message = "ephemeral_storage_gib must be a whole number from 20 to 200."
+  }
+}
+
+variable "spot_share" {
+  description = "Percentage of the mappers that run on Fargate Spot: about 70 % cheaper, and taken away with two minutes' notice. Splitter and reducer never do: a lost map task is one split again, a lost reduce task the whole stage."
+  type        = number
+  default     = 0
+  nullable    = false
+
+  validation {
+    condition     = var.spot_share >= 0 && var.spot_share <= 100 && floor(var.spot_share) == var.spot_share
+    error_message = "spot_share must be a whole number from 0 to 100."
+  }
+}
+
+# --- What runs -------------------------------------------------------------------------------------
+
+variable "image_tag" {
+  description = "Tag of the three images, written by the deploy script from their content. No default: a task can only run an image that was pushed."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$", var.image_tag)) && var.image_tag != "latest"
+    error_message = "image_tag must be a valid image tag, and not latest: the repositories' tags are immutable."
+  }
+}
+
+variable "architecture" {
+  description = "CPU architecture of the images and tasks: X86_64, or ARM64 (about 20 % cheaper)."
+  type        = string
+  default     = "X86_64"
+  nullable    = false
+
+  validation {
+    condition     = contains(["X86_64", "ARM64"], var.architecture)
+    error_message = "architecture must be X86_64 or ARM64."
+  }
+}
+
+variable "extra_environment" {
+  description = "Further environment variables of every container; they win over the stack's own. Readable by everyone who may describe a task definition, so nothing secret."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for key in keys(var.extra_environment) : can(regex("^[A-Za-z_][A-Za-z0-9_]*$", key))])
+    error_message = "extra_environment's keys must be names of environment variables."
+  }
+
+  # ECS refuses a name that is both a variable and a secret, but only when the task definition is registered.
+  validation {
+    condition     = !contains(keys(var.extra_environment), "MAPREDUCE_SIGNING_KEY")
+    error_message = "extra_environment may not set MAPREDUCE_SIGNING_KEY: it comes from Secrets Manager."
+  }
+}
+
+# --- Who reaches it, and what it reaches -----------------------------------------------------------
+
+variable "vpc_cidr" {
+  description = "Address range of the VPC. Change it if the VPC is to be peered with a network that uses the same."
+  type        = string
+  default     = "10.20.0.0/16"
+  nullable    = false
+
+  # cidrsubnet(..., 0, 0) gives the range with its host bits cleared: AWS does the same, and the next plan would differ.
+  validation {
+    condition     = can(cidrnetmask(var.vpc_cidr)) && try(cidrsubnet(var.vpc_cidr, 0, 0), "") == var.vpc_cidr && try(tonumber(split("/", var.vpc_cidr)[1]) >= 16 && tonumber(split("/", var.vpc_cidr)[1]) <= 24, false)
+    error_message = "vpc_cidr must be an IPv4 range from /16 to /24 with its host bits zero, such as 10.20.0.0/16."
+  }
+}
+
+variable "allowed_cidrs" {
+  description = "IPv4 ranges outside the VPC that may call the services, usually your own address as a /32. Empty: only from inside the VPC. Every call must also be signed, but 0.0.0.0/0 still invites the world to try; it is never set for you."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for cidr in var.allowed_cidrs : can(cidrnetmask(cidr)) && try(cidrsubnet(cidr, 0, 0), "") == cidr])
+    error_message = "allowed_cidrs must be IPv4 ranges with their host bits zero, such as 203.0.113.7/32."
+  }
+}
+
+variable "address_kind" {
+  description = "Which address of a task the driver calls: public from a laptop, or private from a network that reaches the VPC (VPN, peering, an instance inside). Terraform only hands it to the driver: every task has both, and the driver cannot know which one its network routes."
+  type        = string
+  default     = "public"
+  nullable    = false
+
+  validation {
+    condition     = contains(["public", "private"], var.address_kind)
+    error_message = "address_kind must be public or private."
+  }
+}
+
+variable "extra_input_buckets" {
+  description = "Names of further buckets that jobs may read their input from. Splitters may list them, splitters and mappers read them, nothing writes them."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for bucket in var.extra_input_buckets : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", bucket))])
+    error_message = "extra_input_buckets must be bucket names: no s3://, no path."
+  }
+}
+
+variable "existing_role_name" {
+  description = "Name of an IAM role that the tasks use for everything, such as LabRole in AWS Academy. Then no role is created; the tasks may do whatever that role may. Null: one least-privilege role per service and one to start tasks."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.existing_role_name == null || can(regex("^[A-Za-z0-9+=,.@_-]{1,64}$", var.existing_role_name))
+    error_message = "existing_role_name must be a role's name, not its ARN and not empty (null creates roles)."
+  }
+}
+
+# --- How long things stay --------------------------------------------------------------------------
+
+variable "log_retention_days" {
+  description = "Days that CloudWatch keeps the services' logs."
+  type        = number
+  default     = 14
+  nullable    = false
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "log_retention_days must be a value that CloudWatch knows: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653."
+  }
+}
+
+variable "intermediate_retention_days" {
+  description = "Days after which S3 deletes intermediate data (chunks/ and maps/). A run that is continued later than that does its map tasks again."
+  type        = number
+  default     = 7
+  nullable    = false
+
+  validation {
+    condition     = var.intermediate_retention_days >= 1 && floor(var.intermediate_retention_days) == var.intermediate_retention_days
+    error_message = "intermediate_retention_days must be a whole number, 1 or more."
+  }
+}
+
+# --- What Fargate offers ---------------------------------------------------------------------------
+
+locals {
+  # CPU units -> memory in MiB, for Linux tasks; AWS's table, complete.
+  fargate_memory_mib = {
+    "256"   = [512, 1024, 2048]
+    "512"   = range(1024, 4096 + 1, 1024)
+    "1024"  = range(2048, 8192 + 1, 1024)
+    "2048"  = range(4096, 16384 + 1, 1024)
+    "4096"  = range(8192, 30720 + 1, 1024)
+    "8192"  = range(16384, 61440 + 1, 4096)
+    "16384" = range(32768, 122880 + 1, 8192)
+  }
+
+  fargate_cpus = "256, 512, 1024, 2048, 4096, 8192 or 16384"
+}
