@@ -29,6 +29,9 @@ from mapreduce.messages import JobSpec
 from mapreduce.storage import Storage
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+_NEVER_A_JOBS = sys.stdlib_module_names | {"mapreduce", "services", "driver", "__main__"}
+"""Modules that stay when a job has one of the same name beside it: this process runs on them."""
+
 PACK_LIMIT = 64 << 20
 """Bytes of sources in a pack, at most."""
 
@@ -132,10 +135,9 @@ def import_job(root: Path, module: str, name: str) -> type[Job]:
     Raises:
         JobLoadError: with the author's own frames when their code raised.
     """
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
+    sys.path[:] = [str(root), *(folder for folder in sys.path if folder != str(root))]
     importlib.invalidate_caches()
-    _forget_other(module.split(".", maxsplit=1)[0], root)
+    _forget_others(root)
     try:
         loaded = importlib.import_module(module)
     except Exception as exc:
@@ -224,17 +226,27 @@ def _imports(path: Path, root: Path) -> Iterator[str]:
 
 def _forget(root: Path) -> None:
     """Takes a pack's modules out of this process, so that another's of the same name can be imported."""
-    if str(root) in sys.path:
-        sys.path.remove(str(root))
+    sys.path[:] = [folder for folder in sys.path if folder != str(root)]
     for name, module in list(sys.modules.items()):
-        origin = getattr(module, "__file__", None)
-        if origin and Path(origin).is_relative_to(root):
+        if (origin := _origin(module)) and origin.is_relative_to(root):
             del sys.modules[name]
 
 
-def _forget_other(top: str, root: Path) -> None:
-    """Takes a module or package of that name out of this process when it came from another folder."""
-    origin = getattr(sys.modules.get(top), "__file__", None)
-    if origin and not Path(origin).is_relative_to(root):
-        for name in [name for name in sys.modules if name == top or name.startswith(f"{top}.")]:
+def _forget_others(root: Path) -> None:
+    """Takes out of this process what the root has too but was imported from another folder: it is another job's."""
+    ours = {path.stem for path in root.iterdir() if path.suffix == ".py" or path.is_dir()} - _NEVER_A_JOBS
+    strangers = {
+        name
+        for name in ours
+        if (origin := _origin(sys.modules.get(name)))
+        and origin not in (root / f"{name}.py", root / name / "__init__.py", root / name)
+    }
+    for name in list(sys.modules):
+        if name.partition(".")[0] in strangers:
             del sys.modules[name]
+
+
+def _origin(module: object) -> Path | None:
+    """A module's file, or a folder of a package that has none."""
+    origin = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), None)
+    return Path(origin) if origin else None

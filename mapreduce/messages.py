@@ -162,7 +162,7 @@ class SplitResult(Message):
 
 
 class PieceRead(Message):
-    """How many bytes of `source` the records came to whose first byte lies in the piece."""
+    """The bytes [start, start + bytes_owned) of `source`: those of the records whose first byte lies in the piece."""
 
     source: str
     start: Size

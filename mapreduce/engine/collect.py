@@ -84,14 +84,14 @@ class AggregateCollector:
             states: dict[Any, Any]
             known: Any
             states, known = (by_text, key) if type(key) is str else (self._by_bytes, encode_key(key))
-            kept = _own(value) if keeps and type(value) not in _SCALARS else value
+            kept = _own(value) if keeps else value
             if known in states:
                 states[known] = add(states[known], kept)
                 if grows:
                     self._use(PAIR_OVERHEAD)
             else:
-                if keeps:
-                    encode_value(kept)
+                if states is by_text:
+                    encode_key(key)  # refused here, while the record is known, and not when it is written
                 states[known] = create(kept)
                 self._use(len(known) + PAIR_OVERHEAD)
 
@@ -254,5 +254,8 @@ def _partitioner(job: Job, partitions: int) -> Callable[[bytes], int]:
 
 
 def _own(value: Any) -> Any:
-    """A copy of a value that the author may go on changing, and a check that a record can carry it."""
-    return decode_value(encode_value(value))
+    """A value that a record can carry; of one that the author may go on changing, a copy."""
+    if type(value) is int:
+        return value
+    encoded = encode_value(value)
+    return value if type(value) in _SCALARS else decode_value(encoded)

@@ -1,9 +1,10 @@
 """The shuffle's file format: sorted pairs in frames, each with its own count and checksum.
 
 A block is frames behind each other. A frame is a header (little-endian: magic, kind, number of pairs, raw length,
-stored length, xxh3_64 of the stored bytes) and a payload compressed with Zstandard: the keys' lengths, then for kind
-ENCODED the values' lengths, then all keys, then all values. In kind INTEGERS a value is 8 bytes. Columns, not rows:
-Python joins and slices them without touching a pair, and DuckDB reads the same bytes as Arrow buffers.
+stored length, then the xxh3_64 of all these and of the stored bytes) and a payload compressed with Zstandard: the keys'
+lengths, then for kind ENCODED the values' lengths, then all keys, then all values. In kind INTEGERS a value is 8 bytes.
+Columns, not rows: Python joins and slices them without touching a pair, and DuckDB reads the same bytes
+as Arrow buffers.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ FRAME_PAIRS = 1024
 FRAME_BYTES = 256 << 10
 CHECKSUM_MODULO = 1 << 64
 
-_HEADER = struct.Struct("<4sBIIIQ")
+_HEAD = struct.Struct("<4sBIII")
+_CHECKSUM = struct.Struct("<Q")
+_HEADER_BYTES = _HEAD.size + _CHECKSUM.size
 _LEVEL = 1
 
 PackedPair = tuple[bytes, "int | bytes"]
@@ -85,12 +88,11 @@ class BlockWriter:
             value_lengths = array("I", map(len, encoded))  # type: ignore[arg-type]
             payload = b"".join([lengths.tobytes(), value_lengths.tobytes(), *keys, *encoded])  # type: ignore[list-item]
         stored = zstd.compress(payload, _LEVEL)
-        checksum = xxhash.xxh3_64_intdigest(stored)
-        kind = INTEGERS if integers else ENCODED
-        self.file.write(_HEADER.pack(MAGIC, kind, len(keys), len(payload), len(stored), checksum))
-        self.file.write(stored)
+        head = _HEAD.pack(MAGIC, INTEGERS if integers else ENCODED, len(keys), len(payload), len(stored))
+        checksum = xxhash.xxh3_64_intdigest(head + stored)
+        self.file.writelines((head, _CHECKSUM.pack(checksum), stored))
         self.records += len(keys)
-        self.length += _HEADER.size + len(stored)
+        self.length += _HEADER_BYTES + len(stored)
         self.checksum = (self.checksum + checksum) % CHECKSUM_MODULO
         self.integers = self.integers and integers
 
@@ -116,7 +118,7 @@ class BlockReader:
         left = self.length
         while left:
             kind, pairs, raw_length, stored, checksum = self._stored(left)
-            left -= _HEADER.size + len(stored)
+            left -= _HEADER_BYTES + len(stored)
             payload = zstd.decompress(stored)
             if len(payload) != raw_length:
                 raise CorruptBlock(f"{self.name}: a frame holds {len(payload)} bytes instead of {raw_length}")
@@ -125,14 +127,16 @@ class BlockReader:
             yield _columns(kind, pairs, payload)
 
     def _stored(self, left: int) -> tuple[int, int, int, bytes, int]:
-        header = self.file.read(_HEADER.size)
-        if len(header) != _HEADER.size:
+        header = self.file.read(_HEADER_BYTES)
+        if len(header) != _HEADER_BYTES:
             raise CorruptBlock(f"{self.name} ends {left} bytes early")
-        magic, kind, pairs, raw_length, stored_length, checksum = _HEADER.unpack(header)
-        if magic != MAGIC or _HEADER.size + stored_length > left:
+        head = header[: _HEAD.size]
+        magic, kind, pairs, raw_length, stored_length = _HEAD.unpack(head)
+        if magic != MAGIC or _HEADER_BYTES + stored_length > left:
             raise CorruptBlock(f"{self.name} holds no frame where one should begin, {left} bytes before its end")
         stored = self.file.read(stored_length)
-        if xxhash.xxh3_64_intdigest(stored) != checksum:
+        checksum: int = _CHECKSUM.unpack_from(header, _HEAD.size)[0]
+        if xxhash.xxh3_64_intdigest(head + stored) != checksum:
             raise CorruptBlock(f"{self.name}: a frame's checksum is wrong, {left} bytes before its end")
         return kind, pairs, raw_length, stored, checksum
 

@@ -1,7 +1,7 @@
 """What went in is what came out: the sums that must agree before a run's result counts. Decides, and does no I/O.
 
 Three laws:
-1. of each input, the bytes that the maps' records came to are the bytes that it has;
+1. of each input, every byte belongs to a record that one map has read, and no byte to two;
 2. for each partition, the pairs and checksums that the maps wrote are those that its reduce read;
 3. each input still has the ETag that it was planned with.
 """
@@ -10,11 +10,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import TypeAlias
 
 from pydantic import Field
 
 from mapreduce.engine.frames import CHECKSUM_MODULO
 from mapreduce.messages import InputObject, MapResult, Message, ReduceResult
+
+Range: TypeAlias = tuple[int, int]
+"""The bytes [start, end) of an input."""
 
 
 class LedgerRow(Message):
@@ -82,22 +87,45 @@ def balance(
 
 
 def _input_rows(inputs: Sequence[InputObject], maps: Sequence[MapResult]) -> list[LedgerRow]:
-    given_bytes: Counter[str] = Counter()
-    read: Counter[str] = Counter()
-    for given in inputs:
-        given_bytes[given.url] += given.size
-    for result in maps:
-        for piece in result.pieces:
-            read[piece.source] += piece.bytes_owned
-    return [
-        LedgerRow(what=f"bytes of {url}", unit="bytes", expected=given_bytes[url], found=read[url])
-        for url in dict.fromkeys([*given_bytes, *read])
-    ]
+    given: dict[str, list[int]] = {}
+    for each in inputs:
+        given.setdefault(each.url, []).append(each.size)
+    read: dict[str, list[Range]] = {url: [] for url in given}
+    for piece in (piece for result in maps for piece in result.pieces):
+        read.setdefault(piece.source, []).append((piece.start, piece.start + piece.bytes_owned))
+    rows = []
+    for url, ranges in read.items():
+        sizes = given.get(url, [])
+        found = sum(end - start for start, end in ranges)
+        rows += [
+            LedgerRow(what=f"bytes of {url}", unit="bytes", expected=sum(sizes), found=found),
+            LedgerRow(
+                what=f"bytes of {url}",
+                unit="times each",
+                expected=str(len(sizes)),
+                found=_times_read(ranges, max(sizes, default=0), len(sizes)),
+            ),
+        ]
+    return rows
+
+
+def _times_read(ranges: Sequence[Range], size: int, times: int) -> str:
+    """`times`, when every byte of [0, size) lies in so many of the ranges; else the first stretch that does not."""
+    edges = Counter({0: 0, size: 0})
+    for start, end in ranges:
+        edges[start] += 1
+        edges[end] -= 1
+    depth = 0
+    for at, after in pairwise(sorted(edges)):
+        depth += edges[at]
+        if depth != (times if after <= size else 0):
+            return f"{depth} in [{at}, {after})"
+    return str(times)
 
 
 def _shuffle_rows(maps: Sequence[MapResult], reduces: Sequence[ReduceResult], partitions: int) -> list[LedgerRow]:
     rows = [LedgerRow(what="partitions reduced", unit="partitions", expected=partitions, found=len(reduces))]
-    for number, reduced in enumerate(reduces):
+    for number, reduced in enumerate(reduces[:partitions]):
         blocks = [result.blocks[number] for result in maps]
         written = sum(block.checksum for block in blocks) % CHECKSUM_MODULO
         records = sum(block.records for block in blocks)

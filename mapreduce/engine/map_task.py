@@ -74,7 +74,7 @@ class _Mapping:
     def piece(self, piece: Piece) -> PieceRead:
         """Maps the records whose first byte lies in the piece."""
         storage, meter = self._context.storage, self._context.meter
-        owned = 0
+        begin, owned = piece.start, 0
 
         def read(start: int, end: int) -> Iterator[bytes]:
             for block in storage.stream(piece.url, start, end, etag=piece.etag):
@@ -85,11 +85,12 @@ class _Mapping:
         place = Place("map")
         place.url = piece.source
         for position, block in owned_blocks(read, piece.start, piece.end, piece.size):
+            begin = begin if owned else position
             owned += len(block)
             # the offset and the record are set for each record, and read only when something goes wrong
             with user_code(place):
                 self._block(place, position, block, piece.source_offset)
-        return PieceRead(source=piece.source, start=piece.start + piece.source_offset, bytes_owned=owned)
+        return PieceRead(source=piece.source, start=begin + piece.source_offset, bytes_owned=owned)
 
     def _block(self, place: Place, position: int, block: bytes, source_offset: int) -> None:
         map_record, add, meter = self._job.map, self._collector.add, self._context.meter

@@ -7,6 +7,7 @@ order of the input, so the values of a key reach `reduce` in the order in which 
 from __future__ import annotations
 
 import heapq
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, repeat
 from pathlib import Path
@@ -28,13 +29,9 @@ def merged(runs: list[Run], scratch: Path) -> Iterator[PackedPair]:
         runs: sorted runs, earlier input first.
         scratch: a folder for intermediate runs, when there are more than `FAN_IN`.
     """
-    level = 0
     while len(runs) > FAN_IN:
         groups = [runs[at : at + FAN_IN] for at in range(0, len(runs), FAN_IN)]
-        runs = [
-            _written(_merge_once(group), scratch / f"merge-{level}-{number}") for number, group in enumerate(groups)
-        ]
-        level += 1
+        runs = [_written(_merge_once(group), scratch) for group in groups]
     return _merge_once(runs)
 
 
@@ -61,10 +58,12 @@ def _numbered(number: int, frames: Iterable[Frame]) -> Iterator[tuple[bytes, int
     return chain.from_iterable(zip(frame.keys, repeat(number), frame.values) for frame in frames)
 
 
-def _written(pairs: Iterator[PackedPair], path: Path) -> Run:
-    with path.open("wb") as file:
+def _written(pairs: Iterator[PackedPair], scratch: Path) -> Run:
+    # several merges share the folder, so each run gets a name that no other has
+    descriptor, name = tempfile.mkstemp(dir=scratch, prefix="merge-")
+    with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
         length = write_block(file, pairs).length
-    return run_of_file(path, 0, length, path.name)
+    return run_of_file(Path(name), 0, length, Path(name).name)
 
 
 def write_block(file: BinaryIO, pairs: Iterable[PackedPair]) -> BlockWriter:

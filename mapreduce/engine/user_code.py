@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +14,8 @@ from mapreduce.encoding import NotCarriable
 from mapreduce.errors import MapReduceError, UserCodeError
 
 RECORD_LIMIT = 200
-_OURS = str(Path(__file__).resolve().parent.parent)
-_MACHINERY = ("<frozen importlib", str(Path(importlib.__file__).parent))
+_OURS = f"{Path(__file__).resolve().parent.parent}{os.sep}"
+_MACHINERY = ("<frozen importlib", f"{Path(importlib.__file__).parent}{os.sep}")
 
 
 class Place:

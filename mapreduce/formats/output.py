@@ -96,10 +96,13 @@ def _json_list(pairs: Iterable[JsonPair]) -> Iterator[bytes]:
 
 def _separated(pairs: Iterable[JsonPair], delimiter: str) -> Iterator[bytes]:
     text = io.StringIO(newline="")
-    writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
-    writer.writerow(("key", "value"))
+    plain = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+    quoted = csv.writer(text, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    plain.writerow(("key", "value"))
     for key, value in pairs:
-        writer.writerow((_cell(key), _cell(value)))
+        row = (_cell(key), _cell(value))
+        # a bare carriage return ends a row for most readers, but csv quotes one only from Python 3.13 on
+        (quoted if "\r" in row[0] or "\r" in row[1] else plain).writerow(row)
         if text.tell() > 1 << 16:
             yield text.getvalue().encode()
             text.seek(0)

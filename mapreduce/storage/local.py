@@ -1,12 +1,154 @@
-"""Objects that are files of this machine."""
+"""Objects that are files of this machine.
+
+An object is a file, its key the file's path. A write lands in a file of another name beside it, which then takes the
+object's name, so that it is seen whole or not at all.
+"""
 
 from __future__ import annotations
 
-from obstore.store import LocalStore
+import errno
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from stat import S_ISREG
 
-from mapreduce.storage.objects import ObstoreStorage
+from mapreduce.errors import InputChanged, ObjectExists, ObjectMissing, StorageError
+from mapreduce.storage.base import BLOCK_BYTES, ObjectInfo, split_url
+
+_UNFINISHED = re.compile(r"\.mapreduce-[0-9a-f]{16}\.unfinished")
 
 
-def open_local() -> ObstoreStorage:
-    """The whole local file system; a `GuardedStorage` in front of it says which folders may be touched."""
-    return ObstoreStorage(LocalStore("/", automatic_cleanup=True), "file://")
+class LocalStorage:
+    """The local file system. Arguments, results and errors are those of the `Storage` protocol."""
+
+    def head(self, url: str) -> ObjectInfo:
+        with _translated(url):
+            stat = _path(url).stat()
+        if not S_ISREG(stat.st_mode):
+            raise ObjectMissing(f"there is no object {url}: it is no plain file")
+        return _info(url, stat)
+
+    def read(self, url: str, start: int = 0, end: int | None = None, *, etag: str | None = None) -> bytes:
+        if end is not None:
+            return b"".join(self.stream(url, start, end, etag=etag, block_bytes=max(end - start, 1)))
+        with _translated(url), _path(url).open("rb") as file:
+            _unchanged(url, file.fileno(), etag)
+            file.seek(start)
+            return file.read()
+
+    def stream(
+        self, url: str, start: int, end: int, *, etag: str | None = None, block_bytes: int = BLOCK_BYTES
+    ) -> Iterator[bytes]:
+        if end <= start:
+            return
+        with _translated(url), _path(url).open("rb", buffering=0) as file:
+            _unchanged(url, file.fileno(), etag)
+            file.seek(start)
+            left = end - start
+            while left and (block := file.read(min(block_bytes, left))):
+                left -= len(block)
+                yield block
+            _unchanged(url, file.fileno(), etag)
+        if left:
+            raise InputChanged(f"{url} ended {left} bytes before byte {end}: it was cut short; run again")
+
+    def write(self, url: str, data: bytes | Path, *, progress: Callable[[int], None] | None = None) -> ObjectInfo:
+        with _translated(url), _unfinished(_path(url)) as unfinished:
+            _fill(unfinished, data, progress)
+            unfinished.replace(_path(url))
+            return self.head(url)
+
+    def create(self, url: str, data: bytes) -> ObjectInfo:
+        with _translated(url), _unfinished(_path(url)) as unfinished:
+            unfinished.write_bytes(data)
+            os.link(unfinished, _path(url))  # fails where there is a file already
+            return self.head(url)
+
+    def copy(self, source: str, target: str) -> ObjectInfo:
+        with _translated(source), _unfinished(_path(target)) as unfinished:
+            shutil.copyfile(_path(source), unfinished)
+            unfinished.replace(_path(target))
+            return self.head(target)
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        with _translated(prefix):
+            found = [
+                _info(f"file://{path}", path.stat())
+                for folder, _, names in os.walk(_path(prefix), onerror=_raise_but_missing)
+                for name in names
+                if not _UNFINISHED.fullmatch(name) and (path := Path(folder, name)).is_file()
+            ]
+        return iter(sorted(found, key=lambda info: info.url))
+
+    def delete(self, urls: Iterable[str]) -> None:
+        for url in urls:
+            path = _path(url)
+            with suppress(ObjectMissing), _translated(url):
+                path.unlink()
+            for folder in path.parents:  # a folder that has become empty is no more than a name
+                try:
+                    folder.rmdir()
+                except OSError:
+                    break
+
+
+def _path(url: str) -> Path:
+    root, key = split_url(url)
+    if root != "file://":
+        raise StorageError(f"{url} is not a file of this machine")
+    return Path(key)
+
+
+def _info(url: str, stat: os.stat_result) -> ObjectInfo:
+    return ObjectInfo(url, stat.st_size, f"{stat.st_ino:x}-{stat.st_mtime_ns:x}-{stat.st_size:x}")
+
+
+def _unchanged(url: str, file: int, etag: str | None) -> None:
+    if etag and _info(url, os.fstat(file)).etag != etag:
+        raise InputChanged(f"{url} has changed since the run was planned; run again to take it as it is now")
+
+
+def _fill(target: Path, data: bytes | Path, progress: Callable[[int], None] | None) -> None:
+    if isinstance(data, bytes):
+        target.write_bytes(data)
+        return
+    sent = 0
+    with data.open("rb") as source, target.open("wb") as file:
+        while block := source.read(BLOCK_BYTES):
+            sent += file.write(block)
+            if progress:
+                progress(sent)
+
+
+@contextmanager
+def _unfinished(path: Path) -> Iterator[Path]:
+    """The name under which a file is written before it takes its own; gone afterwards."""
+    unfinished = path.parent / f".mapreduce-{secrets.token_hex(8)}.unfinished"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield unfinished
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _raise_but_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+@contextmanager
+def _translated(url: str) -> Iterator[None]:
+    """The one door through which the system's errors become ours."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as exc:
+        raise ObjectMissing(f"there is no object {url}") from exc
+    except FileExistsError as exc:
+        raise ObjectExists(f"there is an object {url} already") from exc
+    except OSError as exc:
+        hint = "; make room, or name another folder" if exc.errno == errno.ENOSPC else ""
+        raise StorageError(f"the store failed at {url}: {exc.strerror or exc}{hint}") from exc

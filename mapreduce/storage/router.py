@@ -77,9 +77,9 @@ def open_storage(
     def open_root(root: str) -> Storage:
         # each backend is imported when it is used: a job on a laptop starts without the other's weight
         if root == "file://":
-            from mapreduce.storage.local import open_local
+            from mapreduce.storage.local import LocalStorage
 
-            return open_local()
+            return LocalStorage()
         from mapreduce.storage.s3 import open_s3
 
         return open_s3(root.removeprefix("s3://"), credentials=credentials, region=region)

@@ -1,0 +1,1 @@
+"""Tests of `mapreduce`: what a job means and what one task does."""

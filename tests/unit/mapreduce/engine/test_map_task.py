@@ -1,0 +1,250 @@
+"""A map task's mistakes are the author's to read: the record, its place, and their own frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+
+from jobs.word_count import WordCount
+from mapreduce import CollectList, Count, Job, Max, Min, Sum
+from mapreduce.engine import run_task
+from mapreduce.errors import InputChanged, ObjectMissing, ParameterError, UserCodeError
+from mapreduce.messages import MapTask, SplitMode
+from tests.unit.mapreduce.engine_run import RUN, engine
+
+CONTENT = b"one\ntwo\nbad line\nfour\n"
+
+
+class Fragile(Job):
+    reduce = Sum()
+
+    def map(self, key: int, value: str) -> Iterable[tuple[str, int]]:
+        """Fails on one line, in a function of the author's."""
+        yield "lines", self.checked(value)
+
+    def checked(self, value: str) -> int:
+        """One, or an error."""
+        if "bad" in value:
+            raise KeyError(value)
+        return 1
+
+
+@pytest.mark.parametrize("mode", ["range", "copy"])
+@pytest.mark.parametrize("splits", [1, 2, 3, 22])
+def test_error_of_the_author(mode: SplitMode, splits: int) -> None:
+    """What `map` raises comes with the record, the input and the byte, and the author's frames alone."""
+    with engine(Fragile) as stages:
+        planned = stages.split(stages.put([b"first\n", CONTENT]), splits, mode)
+        with pytest.raises(UserCodeError) as caught:
+            for split in planned.splits:
+                stages.map(split)
+    error = caught.value
+    assert "map raised KeyError: 'bad line'" == error.message
+    assert "'bad line'" == error.record
+    assert f"file://{stages.folder}/input/1.txt at byte 8" == error.place
+    assert [2, ["in map", "in checked"]] == [
+        error.traceback.count('File "'),
+        [line.split(", ")[-1] for line in error.traceback.splitlines() if 'File "' in line],
+    ]
+    assert __file__ in error.traceback
+    assert "raise KeyError(value)" in error.traceback
+    assert "engine/map_task" not in error.traceback
+    assert error.traceback.endswith("KeyError: 'bad line'\n")
+
+
+def job_of(yielded: Any, reduce: Any = None) -> type[Job]:
+    """A job whose `map` gives the same for each line: pairs, or what a function makes of the line."""
+
+    class Yielding(Job):
+        def map(self, key: int, value: str) -> Any:
+            return yielded(value) if callable(yielded) else yielded
+
+    Yielding.reduce = reduce or (lambda self, key, values: [])
+    return Yielding
+
+
+def map_error(job: type[Job], content: bytes = CONTENT) -> UserCodeError:
+    """The error that mapping gives."""
+    with engine(job) as stages, pytest.raises(UserCodeError) as caught:
+        stages.map_whole(content)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("yielded", "named"),
+    [
+        (None, "map returned None instead of pairs; write `yield key, value`, or return an empty list"),
+        (7, "map yielded what is no (key, value) pair"),
+        ([7], "map yielded what is no (key, value) pair"),
+        ([None], "map yielded what is no (key, value) pair"),
+        (["word"], "map yielded what is no (key, value) pair"),
+        (("word", 1), "map yielded what is no (key, value) pair"),
+        ([("a", 1, 2)], "map yielded what is no (key, value) pair"),
+        ([(None, 1)], "map yielded something that cannot be carried: a key of type NoneType"),
+        ([(["a"], 1)], "map yielded something that cannot be carried: a key of type list"),
+        ([("a", {1, 2})], "map yielded something that cannot be carried: a value of type set"),
+        ([("a", float("nan"))], "map yielded something that cannot be carried: the value nan"),
+        ([("a", {"b": [object()]})], "map yielded something that cannot be carried: a value of type object"),
+        ([("a\ud800", 1)], "map yielded something that cannot be carried: the text"),
+        ([(float("inf"), 1)], "map yielded something that cannot be carried: the key inf"),
+    ],
+)
+def test_wrong_yields(yielded: Any, named: str) -> None:
+    """What is no pair, or cannot be carried, is refused where it is yielded, with the record and no frame of ours."""
+    error = map_error(job_of(yielded))
+    assert named in error.message
+    assert "'one'" == error.record
+    assert error.place.endswith("/input/0.txt at byte 0")
+    assert "" == error.traceback
+
+
+@pytest.mark.parametrize("reduce", [CollectList(), Min(), Max()], ids=lambda reduce: type(reduce).__name__)
+@pytest.mark.parametrize(
+    ("bad", "named"), [(float("nan"), "the value nan"), (float("inf"), "the value inf"), ({1}, "a value of type set")]
+)
+def test_refused_values_of_an_aggregation(reduce: Any, bad: Any, named: str) -> None:
+    """A value that cannot be carried is refused at its record, also when its key has a state already."""
+    error = map_error(job_of(lambda line: [("k", bad if "bad" in line else 1.5)], reduce))
+    assert named in error.message
+    assert "'bad line'" == error.record
+
+
+@pytest.mark.parametrize("reduce", [Sum(), Count()], ids=lambda reduce: type(reduce).__name__)
+def test_refused_keys_of_an_aggregation(reduce: Any) -> None:
+    """A str key that cannot be carried is refused at its record."""
+    error = map_error(job_of(lambda line: [("\ud800" if "bad" in line else line, 1)], reduce))
+    assert "lone surrogate" in error.message
+    assert "'bad line'" == error.record
+
+
+def test_values_that_do_not_add() -> None:
+    """A value that Sum cannot add is refused at its record."""
+    error = map_error(job_of(lambda line: [("k", "1" if "bad" in line else 1)], Sum()))
+    assert "Sum adds int or float values, not str: '1'" in error.message
+    assert "'bad line'" == error.record
+
+
+def raising(step: str) -> type[Job]:
+    """A job that fails in one of its steps."""
+
+    def fail(self: Job, *_: Any) -> Any:
+        raise RuntimeError("no")
+
+    return type("Raising", (job_of(lambda line: [(line, 1)]),), {step: fail})
+
+
+@pytest.mark.parametrize(
+    ("step", "named"),
+    [
+        ("setup", "setup raised RuntimeError: no"),
+        ("cleanup", "cleanup raised RuntimeError: no"),
+        ("combine", "combine or partition raised RuntimeError: no"),
+        ("partition", "raised RuntimeError: no"),
+    ],
+)
+def test_errors_of_other_steps(step: str, named: str) -> None:
+    """What another step raises says which, with the author's frame."""
+    error = map_error(raising(step))
+    assert error.message.endswith(named)
+    assert "in fail" in error.traceback
+
+
+def test_long_records_are_cut() -> None:
+    """An error does not carry a whole long record."""
+    error = map_error(job_of([7]), b"x" * 100_000)
+    assert len(error.record) < 300
+    assert "100002 characters" in error.record
+
+
+def test_errors_of_ours_pass() -> None:
+    """An error of the system's own is not taken for the author's."""
+    with engine(WordCount, unknown=1) as stages, pytest.raises(ParameterError):
+        stages.map_whole(b"a")
+
+
+def overwritten(stages: Any, url: str) -> None:
+    """Writes as many other bytes."""
+    stages.storage.write(url, b"a b\nd e\n")
+
+
+def deleted(stages: Any, url: str) -> None:
+    """Takes the object away."""
+    stages.storage.delete([url])
+
+
+@pytest.mark.parametrize(("harm", "error"), [(overwritten, InputChanged), (deleted, ObjectMissing)])
+@pytest.mark.parametrize("mode", ["range", "copy"])
+def test_input_changed_after_planning(
+    mode: SplitMode, harm: Callable[[Any, str], None], error: type[Exception]
+) -> None:
+    """A split whose object is another than was planned, or gone, is never mapped."""
+    with engine(WordCount) as stages:
+        planned = stages.split(stages.put([b"a b\nc d\n"]), 2, mode)
+        harm(stages, planned.splits[1].pieces[0].url)
+        with pytest.raises(error):
+            for split in planned.splits:
+                stages.map(split)
+
+
+def test_counters_and_meter() -> None:
+    """Counters, invalid UTF-8, records and bytes are counted; the status is the job's."""
+
+    class Counting(WordCount):
+        def map(self, key: int, value: str) -> Any:
+            self.count("lines")
+            self.count("letters", len(value))
+            self.status(f"at {key}")
+            return super().map(key, value)
+
+    with engine(Counting) as stages:
+        context = stages.context()
+        (split,) = stages.split(stages.put([b"a\xff\nb b"])).splits
+        task = MapTask(run=RUN, store=stages.store, index=0, job=stages.spec, split=split, partitions=2)
+        result = run_task(task, context)
+    assert result.stage == "map"
+    assert {"lines": 2, "letters": 5, "invalid_utf8": 1} == result.counters
+    assert (2, 2) == (result.records_in, result.records_out)
+    assert (6, 2, "at 3") == (context.meter.bytes, context.meter.records, context.meter.status())
+    assert (6, 0) == (result.pieces[0].bytes_owned, result.pieces[0].start)
+    assert result.cost.seconds > 0
+    assert result.cost.peak_memory_bytes > 1 << 20
+
+
+def test_one_object_of_neighbouring_blocks() -> None:
+    """A map task writes one object, whose blocks lie behind each other and fill it."""
+    with engine(WordCount) as stages:
+        result = stages.map_whole(b"a b c d e f g", 4)
+        assert 4 == len(result.blocks)
+        assert [0, *(block.offset + block.length for block in result.blocks)] == [
+            *(block.offset for block in result.blocks),
+            result.size,
+        ]
+        assert result.size == len(stages.storage.read(result.url))
+        assert f"{stages.store}/maps/run-1/map-00000.attempt-0" == result.url
+
+
+def test_setup_and_cleanup_run_once_a_task() -> None:
+    """`setup` comes before the first record and `cleanup` after the last, once in a task of several pieces."""
+    calls: list[str] = []
+
+    class Steps(Job):
+        reduce = Count()
+
+        def setup(self) -> None:
+            calls.append(f"setup {self.stage}")
+
+        def map(self, key: int, value: str) -> list[tuple[str, int]]:
+            calls.append(f"{self.source[-5:]} {key} {value}")
+            return []
+
+        def cleanup(self) -> list[tuple[str, int]]:
+            calls.append("cleanup")
+            return [("k", 1)]
+
+    with engine(Steps) as stages:
+        (split,) = stages.split(stages.put([b"a\nb", b"c"])).splits
+        result = stages.map(split)
+    assert ["setup map", "0.txt 0 a", "0.txt 2 b", "1.txt 0 c", "cleanup"] == calls
+    assert 1 == result.records_out

@@ -1,0 +1,68 @@
+"""Sorted runs become one, in the order of keys, and of runs within a key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mapreduce.engine.frames import Frame, PackedPair
+from mapreduce.engine.merge import FAN_IN, Run, merged, run_of_file, write_block
+
+sorted_runs = st.lists(
+    st.lists(st.sampled_from([b"", b"a", b"a\x00", b"b", b"\xff"]), max_size=6).map(sorted), min_size=1, max_size=8
+)
+
+
+def run(pairs: list[PackedPair], frame_pairs: int = 3) -> Run:
+    """A run in memory, in frames of a few pairs."""
+
+    def frames() -> Iterator[Frame]:
+        for at in range(0, len(pairs), frame_pairs):
+            keys, values = zip(*pairs[at : at + frame_pairs], strict=True)
+            yield Frame(list(keys), list(values))
+
+    return frames
+
+
+def numbered(runs: list[list[bytes]]) -> list[list[PackedPair]]:
+    """Runs whose values say where they stand: the run, then the place in it."""
+    return [[(key, number << 32 | place) for place, key in enumerate(keys)] for number, keys in enumerate(runs)]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(sorted_runs)
+def test_merge_is_a_stable_sort(tmp_path: Path, runs: list[list[bytes]]) -> None:
+    """Merging gives what a stable sort of the runs laid end to end gives."""
+    pairs = numbered(runs)
+    expected = sorted((pair for part in pairs for pair in part), key=lambda pair: pair[0])
+    assert expected == list(merged([run(part) for part in pairs], tmp_path))
+
+
+@pytest.mark.parametrize("count", [FAN_IN, FAN_IN + 1, 2 * FAN_IN + 1, FAN_IN * FAN_IN + 1])
+def test_more_runs_than_are_merged_at_once(tmp_path: Path, count: int) -> None:
+    """Any number of runs is merged, by way of scratch disk, and values of a key stay in the order of the runs."""
+    few = [b"", b"k", b"z"] if count < 1000 else [b"k"]
+    pairs = numbered([few for _ in range(count)])
+    expected = sorted((pair for part in pairs for pair in part), key=lambda pair: pair[0])
+    assert expected == list(merged([run(part) for part in pairs], tmp_path))
+
+
+def test_values_are_never_compared(tmp_path: Path) -> None:
+    """Values of one key may be of kinds that do not compare with each other."""
+    pairs: list[list[PackedPair]] = [[(b"k", 1), (b"k", b"\xc0")], [(b"k", b"\xa0"), (b"k", 2)]]
+    assert pairs[0] + pairs[1] == list(merged([run(part) for part in pairs], tmp_path))
+
+
+def test_run_of_a_part_of_a_file(tmp_path: Path) -> None:
+    """A run reads its range of a file, and can be opened again."""
+    path = tmp_path / "blocks"
+    with path.open("wb") as file:
+        first = write_block(file, [(b"a", 1)])
+        second = write_block(file, [(b"b", 2), (b"c", b"\xc0")])
+    opened = run_of_file(path, first.length, second.length, "second")
+    for _ in range(2):
+        assert [b"b", b"c"] == [key for frame in opened() for key in frame.keys]

@@ -1,0 +1,275 @@
+"""A reduce task reads every byte as it was written, and puts whatever a reduce yields in key order."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from jobs.word_count import WordCount
+from mapreduce import Count, Job, Max, Mean, Min, Sum
+from mapreduce.engine import reduce_task
+from mapreduce.errors import CorruptBlock, InputChanged, ObjectMissing, UserCodeError
+from mapreduce.testing import plain_answer
+from tests.unit.mapreduce.engine_run import as_json, engine
+
+
+class Lines(Job):
+    def map(self, key: int, value: str) -> Iterable[tuple[Any, Any]]:
+        """Each line's first character, and the line."""
+        yield value[:1], value
+
+    def reduce(self, key: Any, values: Iterator[Any]) -> Any:
+        """The lines together."""
+        yield key, list(values)
+
+
+def damaged(path: Path, at: int) -> None:
+    """Flips the bits of one byte of a file as a failing disk does: its size, its times and its ETag stay."""
+    times = path.stat()
+    with path.open("r+b") as file:
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ 0xFF]))
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+@pytest.mark.parametrize("job", [WordCount, Lines])
+def test_every_damaged_byte_of_a_map_output_is_seen(job: type[Job]) -> None:
+    """Whichever byte of a map's output is not as it was written, the reduce ends with CorruptBlock."""
+    with engine(job) as stages:
+        mapped = stages.map_whole(b"a b c\nb c d\na b")
+        path = Path(mapped.url.removeprefix("file://"))
+        stages.reduce([mapped])
+        outcomes: dict[int, str] = {}
+        for at in range(mapped.size):
+            damaged(path, at)
+            try:
+                stages.reduce([mapped])
+            except CorruptBlock as exc:
+                assert mapped.url in str(exc)
+            except Exception as exc:  # noqa: BLE001 - any other end is what this test reports
+                outcomes[at] = type(exc).__name__
+            else:
+                outcomes[at] = "no error"
+            damaged(path, at)
+    assert {} == outcomes
+
+
+def test_other_pairs_than_reported() -> None:
+    """A whole block of which the map task reported another count is not taken for it."""
+    with engine(WordCount) as stages:
+        mapped = stages.map_whole(b"a b c")
+        wrong = mapped.model_copy(update={"blocks": (mapped.blocks[0].model_copy(update={"records": 2}),)})
+        with pytest.raises(CorruptBlock, match="holds 3 pairs, not the 2 that were written"):
+            stages.reduce([wrong])
+        wrong = mapped.model_copy(update={"blocks": (mapped.blocks[0].model_copy(update={"checksum": 2}),)})
+        with pytest.raises(CorruptBlock):
+            stages.reduce([wrong])
+
+
+def test_map_output_replaced_or_gone() -> None:
+    """A map's output that was written again, or is gone, is an error that names it."""
+    with engine(WordCount) as stages:
+        mapped = stages.map_whole(b"a b c")
+        stages.storage.write(mapped.url, stages.storage.read(mapped.url))
+        with pytest.raises(InputChanged, match="map-00000"):
+            stages.reduce([mapped])
+        stages.storage.delete([mapped.url])
+        with pytest.raises(ObjectMissing, match="map-00000"):
+            stages.reduce([mapped])
+
+
+TEXT = b"the cat the dog\na cat\nthe end\n" * 7
+
+
+@pytest.mark.parametrize("reduce", [Sum(), Count(), Min(), Max()], ids=lambda reduce: type(reduce).__name__)
+@pytest.mark.parametrize("large", [False, True])
+def test_duckdb_gives_the_same(monkeypatch: pytest.MonkeyPatch, reduce: Any, large: bool) -> None:
+    """With DuckDB the result is the plain one; values beyond 64 bits are left to Python."""
+    monkeypatch.setattr(reduce_task, "DUCKDB_FROM_PAIRS", 0)
+
+    class Integers(Job):
+        def map(self, key: int, value: str) -> Iterator[tuple[str, int]]:
+            for word in value.split():
+                yield word, (key - 100) << (60 if large else 0)
+
+    Integers.reduce = reduce
+    with engine(Integers) as stages:
+        inputs = stages.put([TEXT])
+        run = stages.whole_run(inputs, splits=5, partitions=2)
+    assert as_json(plain_answer(Integers(), [(inputs[0].url, TEXT)])) == run.pairs()
+    assert run.ledger.balanced
+
+
+def test_duckdb_is_left_alone_with_other_states(monkeypatch: pytest.MonkeyPatch) -> None:
+    """States that are no integers never go to DuckDB, also when only one map has them."""
+    monkeypatch.setattr(reduce_task, "DUCKDB_FROM_PAIRS", 0)
+
+    class Mixed(Job):
+        reduce: ClassVar[Any] = Sum()
+
+        def map(self, key: int, value: str) -> Iterator[tuple[str, float]]:
+            yield "k", float(value) if "." in value else int(value)
+
+    class Means(Mixed):
+        reduce = Mean()
+
+    for job, expected in ((Mixed, 6.5), (Means, 6.5 / 4)):
+        with engine(job) as stages:
+            run = stages.whole_run(stages.put([b"1\n2\n3\n0.5\n"]), splits=4, partitions=1)
+            assert [("k", expected)] == run.pairs()
+
+
+def test_corruption_is_seen_by_duckdbs_road_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The integers that DuckDB merges are checked like all others."""
+    monkeypatch.setattr(reduce_task, "DUCKDB_FROM_PAIRS", 0)
+    with engine(WordCount) as stages:
+        mapped = stages.map_whole(b"a b c")
+        damaged(Path(mapped.url.removeprefix("file://")), mapped.size - 1)
+        with pytest.raises(CorruptBlock):
+            stages.reduce([mapped])
+
+
+@pytest.mark.parametrize("memory_bytes", [1_600, 64 << 20])
+def test_reduce_may_yield_any_keys_in_any_order(memory_bytes: int) -> None:
+    """Results come in key order; those of one key in the order in which they were yielded, with or without spills."""
+
+    class Scattering(Lines):
+        def reduce(self, key: Any, values: Iterator[Any]) -> Any:
+            for number, value in enumerate(values):
+                yield ("z", key), number
+                yield value[::-1], [key, number]
+                yield -number, None
+
+    content = b"".join(b"%c%d\n" % (97 + number * 7 % 26, number) for number in range(120))
+    with engine(Scattering, memory_bytes) as stages:
+        inputs = stages.put([content])
+        run = stages.whole_run(inputs, splits=3, partitions=1)
+        assert as_json(plain_answer(Scattering(), [(inputs[0].url, content)])) == run.parts[0]
+
+
+def test_two_results_of_one_key_make_a_list() -> None:
+    """A str key that comes twice keeps both its pairs: the part is a list then, as an object would lose one."""
+
+    class Twice(Lines):
+        def reduce(self, key: Any, values: Iterator[Any]) -> Any:
+            yield from ((key, value) for value in values)
+
+    with engine(Twice) as stages:
+        reduced = stages.reduce([stages.map_whole(b"a1\nb\na2")])
+        assert [("a", "a1"), ("a", "a2"), ("b", "b")] == stages.pairs(reduced)
+        assert stages.storage.read(reduced.url).startswith(b"[")
+        assert 3 == reduced.records_out
+
+
+def test_parts_of_several_partitions_are_json_lines() -> None:
+    """One of several parts is JSON Lines, and holds the keys of its partition alone."""
+    with engine(WordCount) as stages:
+        run = stages.whole_run(stages.put([b"a b c d e f g h"]), splits=2, partitions=3)
+        assert all(reduced.url.endswith(f"part-{n:05d}.attempt-0.jsonl") for n, reduced in enumerate(run.reduces))
+        assert Counter("abcdefgh") == Counter(key for part in run.parts for key, _ in part)
+        assert all(len(part) < 8 for part in run.parts)
+
+
+def test_top_and_counts() -> None:
+    """The heaviest pairs are told, as many as were asked for; bytes and records are those of the blocks."""
+    with engine(WordCount) as stages:
+        mapped = stages.map_whole(b"b a b c c b")
+        reduced = stages.reduce([mapped], top=2)
+        assert (("b", 3), ("c", 2)) == reduced.top
+        assert (mapped.size, 3, 3) == (reduced.bytes_in, reduced.records_in, reduced.records_out)
+        assert mapped.blocks[0].checksum == reduced.checksum_in
+        assert () == stages.reduce([mapped], top=0).top
+
+
+def test_no_maps() -> None:
+    """A partition without a pair gives an empty result."""
+    with engine(WordCount) as stages:
+        reduced = stages.reduce([])
+        assert [] == stages.pairs(reduced)
+        assert (0, 0, 0) == (reduced.records_in, reduced.records_out, reduced.checksum_in)
+
+
+def test_cleanup_and_counters_of_a_reduce() -> None:
+    """Pairs that `cleanup` yields join the result in their place; counters are told."""
+
+    class Cleaning(Lines):
+        def setup(self) -> None:
+            self.groups = 0
+
+        def reduce(self, key: Any, values: Iterator[Any]) -> Any:
+            self.groups += 1
+            self.count("groups")
+            yield key, len(list(values))
+
+        def cleanup(self) -> Any:
+            return [("all", self.groups)] if self.stage == "reduce" else None
+
+    with engine(Cleaning) as stages:
+        reduced = stages.reduce([stages.map_whole(b"a1\nb\na2")])
+        assert [("a", 2), ("all", 2), ("b", 1)] == stages.pairs(reduced)
+        assert {"groups": 2} == reduced.counters
+
+
+def test_values_left_unread() -> None:
+    """A reduce that does not read all its values gets the next key all the same."""
+
+    class First(Lines):
+        def reduce(self, key: Any, values: Iterator[Any]) -> Any:
+            yield key, next(values)
+
+    with engine(First) as stages:
+        assert [("a", "a1"), ("b", "b")] == stages.pairs(stages.reduce([stages.map_whole(b"a1\nb\na2")]))
+
+
+def failing(step: str, given: Any) -> type[Job]:
+    """A job whose step, in the reduce stage, gives what a function gives."""
+
+    def answer(self: Job, *_: Any) -> Any:
+        if self.stage == "map":
+            return None
+        return given()
+
+    return type("Failing", (Lines,), {step: answer})
+
+
+def fail() -> Any:
+    """An author's mistake."""
+    raise RuntimeError("no")
+
+
+@pytest.mark.parametrize(
+    ("step", "given", "named", "record", "frames"),
+    [
+        ("reduce", fail, "reduce raised RuntimeError: no", "'a'", True),
+        ("setup", fail, "setup raised RuntimeError: no", "", True),
+        ("cleanup", fail, "cleanup raised RuntimeError: no", "", True),
+        ("reduce", lambda: None, "reduce returned None instead of pairs; write `yield key, value`", "'a'", False),
+        ("reduce", lambda: [7], "reduce yielded what is no (key, value) pair", "'a'", False),
+        (
+            "reduce",
+            lambda: [("k", {1})],
+            "reduce yielded something that cannot be carried: a value of type set",
+            "'a'",
+            False,
+        ),
+        ("reduce", lambda: [(None, 1)], "reduce yielded something that cannot be carried: a key of type", "'a'", False),
+        ("cleanup", lambda: [("k", {1})], "cleanup yielded something that cannot be carried", "", False),
+    ],
+)
+def test_errors_of_the_author(step: str, given: Any, named: str, record: str, frames: bool) -> None:
+    """What a step of the reduce raises or wrongly yields says which step, and which group."""
+    with engine(failing(step, given)) as stages:
+        mapped = stages.map_whole(b"a1\na2")
+        with pytest.raises(UserCodeError) as caught:
+            stages.reduce([mapped])
+    assert named in caught.value.message
+    assert record == caught.value.record
+    assert frames == ("in fail" in caught.value.traceback)
+    assert frames or "" == caught.value.traceback

@@ -1,0 +1,118 @@
+"""A plan covers each byte of the inputs once, in order; chunk files hold each record once."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.word_count import WordCount
+from mapreduce.engine.split import plan_splits
+from mapreduce.errors import InputChanged, ObjectMissing
+from mapreduce.messages import InputObject, Split
+from tests.unit.mapreduce.engine_run import engine
+
+sizes_lists = st.lists(st.integers(0, 50) | st.sampled_from([0, 1, 1 << 40]), max_size=8)
+
+
+def inputs_of(sizes: list[int]) -> tuple[InputObject, ...]:
+    """Inputs of these sizes."""
+    return tuple(InputObject(url=f"file:///{n}", size=size, etag=str(n)) for n, size in enumerate(sizes))
+
+
+def covered(splits: tuple[Split, ...]) -> dict[str, list[tuple[int, int]]]:
+    """The ranges of each input in the order of the plan."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for split in splits:
+        for piece in split.pieces:
+            found.setdefault(piece.url, []).append((piece.start, piece.end))
+    return found
+
+
+@given(sizes_lists, st.integers(1, 64))
+def test_every_byte_once_in_order(sizes: list[int], count: int) -> None:
+    """Ranges follow each other without gap or overlap, input by input, and are of one length but for a byte."""
+    inputs = inputs_of(sizes)
+    splits = plan_splits(inputs, splits=count)
+    total = sum(sizes)
+    assert min(count, total) == len(splits)
+    assert list(range(len(splits))) == [split.index for split in splits]
+    ranges = covered(splits)
+    assert [given.url for given in inputs if given.size] == list(ranges)
+    for given_input in inputs:
+        at = 0
+        for start, end in ranges.get(given_input.url, []):
+            assert at == start < end
+            at = end
+        assert given_input.size == at
+    lengths = [split.length for split in splits]
+    assert total == sum(lengths)
+    assert not lengths or max(lengths) - min(lengths) <= 1
+
+
+@given(sizes_lists, st.integers(1, 1 << 41))
+def test_split_bytes(sizes: list[int], split_bytes: int) -> None:
+    """With a wanted length, no range is longer, and there are no more than are needed."""
+    if sum(sizes) // split_bytes > 1000:
+        split_bytes = sum(sizes) // 1000
+    splits = plan_splits(inputs_of(sizes), split_bytes=split_bytes)
+    assert -(-sum(sizes) // split_bytes) == len(splits)
+    assert all(split.length <= split_bytes for split in splits)
+
+
+def test_pieces_say_where_they_come_from() -> None:
+    """A range of an input is pinned to its ETag and size, and is its own source."""
+    (split,) = plan_splits(inputs_of([3]), splits=1)
+    (piece,) = split.pieces
+    assert ("file:///0", "0", 3, 0, 3, "file:///0", 0) == tuple(piece.model_dump().values())
+
+
+def test_small_inputs_share_a_split() -> None:
+    """Many small files come in few splits."""
+    splits = plan_splits(inputs_of([10] * 100), splits=2)
+    assert [50, 50] == [len(split.pieces) for split in splits]
+
+
+def test_input_changed_before_the_split_stage() -> None:
+    """An input that is another than the run was given, or gone, stops the run before anything is read."""
+    with engine(WordCount) as stages:
+        inputs = stages.put([b"a\n", b"b\n"])
+        stages.storage.write(inputs[1].url, b"c\n")
+        with pytest.raises(InputChanged, match="1.txt has changed since the run was planned"):
+            stages.split(inputs)
+        stages.storage.delete([inputs[0].url])
+        with pytest.raises(ObjectMissing, match="0.txt"):
+            stages.split(inputs)
+
+
+contents = st.lists(st.sampled_from([b"\n", b"\r\n", b"a", b"word ", b"\xff", b"x" * 50]), max_size=40).map(b"".join)
+
+
+@given(st.lists(contents, min_size=1, max_size=3), st.integers(1, 64))
+def test_chunk_files(texts: list[bytes], count: int) -> None:
+    """Chunk files hold whole records, each once, in order; their offsets are those in the source."""
+    with engine(WordCount) as stages:
+        inputs = stages.put(texts)
+        result = stages.split(inputs, count, mode="copy")
+        pieces = [piece for split in result.splits for piece in split.pieces]
+        chunks = [stages.storage.read(piece.url, etag=piece.etag) for piece in pieces]
+        assert b"".join(texts) == b"".join(chunks)
+        assert all(
+            chunk == texts[int(piece.source[-5])][piece.source_offset : piece.source_offset + len(chunk)]
+            and (piece.source_offset == 0 or texts[int(piece.source[-5])][piece.source_offset - 1 :][:1] == b"\n")
+            and (0, len(chunk), len(chunk)) == (piece.start, piece.end, piece.size)
+            for piece, chunk in zip(pieces, chunks, strict=True)
+        )
+        assert (sum(map(len, texts)), sum(map(len, texts))) == (result.bytes_read, result.bytes_written)
+        assert [f"{stages.store}/chunks/run-1/chunk-{number}.txt" for number in range(len(pieces))] == [
+            piece.url for piece in pieces
+        ]
+        assert list(range(len(result.splits))) == [split.index for split in result.splits]
+
+
+def test_range_mode_writes_nothing() -> None:
+    """Planning ranges copies no byte."""
+    with engine(WordCount) as stages:
+        result = stages.split(stages.put([b"a\nb\n"]), 2)
+        assert (0, 0) == (result.bytes_read, result.bytes_written)
+        assert [] == list(stages.storage.list(stages.store))

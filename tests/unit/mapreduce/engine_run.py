@@ -1,0 +1,178 @@
+"""All three stages in one process over a local folder: what the driver does, in a page, without it."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mapreduce.encoding import encode_key
+from mapreduce.engine import Ledger, TaskContext, balance, run_task
+from mapreduce.formats.output import jsonable, key_of_json, read_pairs
+from mapreduce.job import Job
+from mapreduce.messages import (
+    BlockSource,
+    InputObject,
+    JobSpec,
+    MapResult,
+    MapTask,
+    Piece,
+    ReduceResult,
+    ReduceTask,
+    Split,
+    SplitMode,
+    SplitResult,
+    SplitTask,
+)
+from mapreduce.storage import Storage, open_storage
+
+RUN = "run-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """One job's stages, over one folder.
+
+    Attributes:
+        folder: the inputs, the store and the scratch space lie in it.
+        job: the job's class.
+        parameters: its parameters.
+        memory_bytes: what a task may use; little makes it spill.
+    """
+
+    folder: Path
+    job: type[Job]
+    parameters: dict[str, Any]
+    memory_bytes: int
+    storage: Storage
+
+    @property
+    def store(self) -> str:
+        """The store's URL."""
+        return f"file://{self.folder}/store"
+
+    @property
+    def spec(self) -> JobSpec:
+        """The job as a message names it."""
+        return JobSpec(code="0" * 64, module="sample_jobs", name=self.job.__name__, parameters=self.parameters)
+
+    def context(self) -> TaskContext:
+        """The tools of one task."""
+        return TaskContext(
+            storage=self.storage,
+            scratch=self.folder / "scratch",
+            memory_bytes=self.memory_bytes,
+            load_job=lambda spec: self.job(**spec.parameters),
+        )
+
+    def put(self, contents: Sequence[bytes]) -> tuple[InputObject, ...]:
+        """Writes the inputs, and pins them as planning does."""
+        found = [
+            self.storage.write(f"file://{self.folder}/input/{number}.txt", content)
+            for number, content in enumerate(contents)
+        ]
+        return tuple(InputObject(url=info.url, size=info.size, etag=info.etag) for info in found)
+
+    def split(self, inputs: tuple[InputObject, ...], splits: int = 1, mode: SplitMode = "range") -> SplitResult:
+        """The split stage."""
+        task = SplitTask(run=RUN, store=self.store, inputs=inputs, splits=splits, mode=mode)
+        result = run_task(task, self.context())
+        assert isinstance(result, SplitResult)
+        return result
+
+    def map(self, split: Split, partitions: int = 1, attempt: str = "0") -> MapResult:
+        """One map task."""
+        task = MapTask(
+            run=RUN,
+            store=self.store,
+            index=split.index,
+            attempt=attempt,
+            job=self.spec,
+            split=split,
+            partitions=partitions,
+        )
+        result = run_task(task, self.context())
+        assert isinstance(result, MapResult)
+        return result
+
+    def map_whole(self, content: bytes, partitions: int = 1) -> MapResult:
+        """The map stage over one input in one split."""
+        (given,) = self.put([content])
+        piece = Piece(url=given.url, etag=given.etag, size=given.size, start=0, end=given.size, source=given.url)
+        return self.map(Split(index=0, pieces=(piece,)), partitions)
+
+    def reduce(self, maps: Sequence[MapResult], number: int = 0, partitions: int = 1, top: int = 10) -> ReduceResult:
+        """One reduce task."""
+        task = ReduceTask(
+            run=RUN,
+            store=self.store,
+            index=number,
+            job=self.spec,
+            sources=sources(maps, number),
+            partitions=partitions,
+            top=top,
+        )
+        result = run_task(task, self.context())
+        assert isinstance(result, ReduceResult)
+        return result
+
+    def pairs(self, reduced: ReduceResult) -> list[tuple[Any, Any]]:
+        """The pairs of a part as JSON holds them, in the order in which they are written."""
+        return list(read_pairs(io.BytesIO(self.storage.read(reduced.url))))
+
+    def whole_run(
+        self, inputs: tuple[InputObject, ...], splits: int, partitions: int, mode: SplitMode = "range"
+    ) -> Finished:
+        """All three stages, and the ledger."""
+        planned = self.split(inputs, splits, mode)
+        maps = [self.map(split, partitions) for split in planned.splits]
+        reduces = [self.reduce(maps, number, partitions) for number in range(partitions)]
+        etags = {given.url: self.storage.head(given.url).etag for given in inputs}
+        parts = [self.pairs(reduced) for reduced in reduces]
+        return Finished(parts, maps, reduces, balance(inputs, maps, reduces, etags, partitions))
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A run: its parts' pairs, the results of its tasks, and its ledger."""
+
+    parts: list[list[tuple[Any, Any]]]
+    maps: list[MapResult]
+    reduces: list[ReduceResult]
+    ledger: Ledger
+
+    def pairs(self) -> list[tuple[Any, Any]]:
+        """The pairs of all parts in the order of their keys."""
+        return sorted((pair for part in self.parts for pair in part), key=json_order)
+
+
+def sources(maps: Sequence[MapResult], number: int) -> tuple[BlockSource, ...]:
+    """Where the blocks of one partition lie."""
+    return tuple(
+        BlockSource(url=result.url, etag=result.etag, map_index=index, block=result.blocks[number])
+        for index, result in enumerate(maps)
+    )
+
+
+def json_order(pair: tuple[Any, Any]) -> bytes:
+    """Where a pair read from JSON stands among the others."""
+    return encode_key(key_of_json(pair[0]))
+
+
+def as_json(pairs: Sequence[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    """Pairs as a job yields them, as they are after a trip through JSON."""
+    return [(json.loads(json.dumps(jsonable(key))), json.loads(json.dumps(jsonable(value)))) for key, value in pairs]
+
+
+@contextmanager
+def engine(
+    job: type[Job], memory_bytes: int = 64 << 20, folder: Path | None = None, **parameters: Any
+) -> Iterator[Engine]:
+    """An engine over `folder`, or over a new one that is gone at the end (each hypothesis example needs its own)."""
+    with tempfile.TemporaryDirectory() as fresh:
+        yield Engine(folder or Path(fresh), job, parameters, memory_bytes, open_storage())

@@ -1,0 +1,1 @@
+"""Tests of `mapreduce.storage` that need no store."""

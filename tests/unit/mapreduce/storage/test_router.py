@@ -1,0 +1,96 @@
+"""Each URL goes to its backend, which is opened once; a refused one goes nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mapreduce.errors import RefusedURL, StorageError
+from mapreduce.storage import Grants, Storage, open_storage
+from mapreduce.storage.local import LocalStorage
+from mapreduce.storage.router import RoutedStorage
+
+
+def never(root: str) -> Storage:
+    """Opens nothing: a refused URL must not come this far."""
+    raise AssertionError(f"{root} was opened")
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        lambda storage: storage.head("file:///other/a"),
+        lambda storage: storage.read("file:///other/a"),
+        lambda storage: list(storage.stream("file:///other/a", 0, 1)),
+        lambda storage: storage.write("file:///other/a", b""),
+        lambda storage: storage.write("file:///books/a", b""),
+        lambda storage: storage.create("file:///books/a", b""),
+        lambda storage: storage.copy("file:///store/a", "file:///books/a"),
+        lambda storage: storage.copy("file:///other/a", "file:///store/a"),
+        lambda storage: list(storage.list("file:///other")),
+        lambda storage: storage.delete(["file:///books/a"]),
+    ],
+)
+def test_refused_before_any_io(action: Callable[[Storage], Any]) -> None:
+    """Every operation on a URL outside the grants is refused before a backend is asked."""
+    opened: list[str] = []
+
+    def open_root(root: str) -> Storage:
+        opened.append(root)
+        return LocalStorage()
+
+    storage = RoutedStorage(open_root, Grants(writable=("file:///store",), readable=("file:///books",)))
+    with pytest.raises(RefusedURL):
+        action(storage)
+    # only the copy whose source is granted has come to open that source's backend
+    assert opened in ([], ["file://"])
+
+
+def test_nothing_is_opened_for_a_refused_url() -> None:
+    """A URL of another bucket does not make a client for it."""
+    with pytest.raises(RefusedURL):
+        RoutedStorage(never, Grants(writable=("s3://own",))).head("s3://other/a")
+
+
+def test_delete_stops_at_a_refused_url(tmp_path: Path) -> None:
+    """A refused URL among others is refused, and is not deleted."""
+    own, other = tmp_path / "own", tmp_path / "other"
+    for folder in (own, other):
+        folder.mkdir()
+        (folder / "a").write_bytes(b"a")
+    storage = open_storage(Grants(writable=(f"file://{own}",)))
+    with pytest.raises(RefusedURL):
+        storage.delete([f"file://{own}/a", f"file://{other}/a"])
+    assert (other / "a").exists()
+
+
+def test_each_root_is_opened_once() -> None:
+    """A backend is opened when it is first asked for, and kept."""
+    opened: list[str] = []
+
+    def open_root(root: str) -> Storage:
+        opened.append(root)
+        return LocalStorage()
+
+    storage = RoutedStorage(open_root)
+    for url in ("file:///nowhere/a", "file:///nowhere/b"):
+        assert [] == list(storage.list(url))
+    assert ["file://"] == opened
+
+
+def test_encoded_steps_do_not_leave_the_store(tmp_path: Path) -> None:
+    """`%2e%2e` is a folder's name like any other, not a step out of the store."""
+    store = tmp_path / "store"
+    storage = open_storage(Grants(writable=(f"file://{store}",)))
+    storage.write(f"file://{store}/%2e%2e/out", b"x")
+    assert not (tmp_path / "out").exists()
+    assert [store / "%2e%2e" / "out"] == [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_copy_between_stores_is_an_error(tmp_path: Path) -> None:
+    """A copy within the store is asked for; one from another store says so."""
+    with pytest.raises(StorageError, match="s3://bucket/a is not a file"):
+        LocalStorage().copy("s3://bucket/a", f"file://{tmp_path}/a")

@@ -1,0 +1,198 @@
+"""However the values are cut into splits, and in whatever tree their states are merged, the answer is the same."""
+
+from __future__ import annotations
+
+import random
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mapreduce import Aggregation, CollectList, CollectSet, Count, Max, Mean, Min, Sum, TopK
+from mapreduce.aggregate import expansion
+from mapreduce.encoding import decode_value, encode_value
+from tests.unit.mapreduce.any_keys import rank
+
+randoms = st.randoms(use_true_random=False)
+integers = st.integers(-(1 << 70), 1 << 70)
+small_integers = st.integers(-(1 << 40), 1 << 40)
+# sums of these stay within a float; their exponents are far apart, so that rounding each step would show
+floats = st.floats(-1e300, 1e300) | st.sampled_from([1e16, 1.0, -1e16, 0.1, 1e-300, 1e300, -1e300, -0.0])
+ties = st.sampled_from([0, 0.0, False, 1, 1.0, True, 2, -1])
+texts = st.text(alphabet="ab\x00é", max_size=3)
+
+
+def merged_result(aggregation: Aggregation[Any], values: list[Any], chance: random.Random) -> Any:
+    """The result by way of any splits and any tree of merges, each state carried as a record carries it."""
+    states: list[Any] = []
+    for value in values:
+        if states and chance.random() < 0.7:
+            states[-1] = aggregation.add(states[-1], value)
+        else:
+            states.append(aggregation.create(value))
+    states = [_carried(state) for state in states]
+    while len(states) > 1:
+        at = chance.randrange(len(states) - 1)
+        states[at : at + 2] = [_carried(aggregation.merge(states[at], states[at + 1]))]
+    return aggregation.result(states[0])
+
+
+def _carried(state: Any) -> Any:
+    return decode_value(encode_value(state))
+
+
+AGGREGATIONS: list[tuple[Aggregation[Any], st.SearchStrategy[Any]]] = [
+    (Sum(), integers),
+    (Sum(), floats),
+    (Sum(), small_integers | floats),
+    (Count(), integers | texts),
+    (Min(), integers),
+    (Min(), floats | small_integers),
+    (Min(), texts),
+    (Max(), integers),
+    (Max(), st.tuples(small_integers, texts)),
+    (Mean(), integers),
+    (Mean(), floats),
+    (TopK(1), ties),
+    (TopK(3), ties),
+    (TopK(2, smallest=True), ties),
+    (TopK(5), st.tuples(st.integers(0, 3), texts)),
+    (CollectList(), ties | texts),
+    (CollectSet(), ties.filter(lambda value: repr(value) != "-0.0") | texts | st.tuples(texts, ties)),
+]
+
+
+@pytest.mark.parametrize(
+    ("aggregation", "items"),
+    AGGREGATIONS,
+    ids=lambda item: type(item).__name__ if isinstance(item, Aggregation) else "",
+)
+@given(data=st.data(), chance=randoms)
+def test_any_splits_and_any_merge_tree(
+    aggregation: Aggregation[Any], items: st.SearchStrategy[Any], data: st.DataObject, chance: random.Random
+) -> None:
+    """The merged result is that of `plain` over all values at once, to the type and the last bit."""
+    values = data.draw(st.lists(items, min_size=1, max_size=60))
+    expected = repr(aggregation.plain(list(values)))
+    assert expected.replace("-0.0", "0.0") == repr(merged_result(aggregation, values, chance)).replace("-0.0", "0.0")
+
+
+@given(st.lists(integers, min_size=1, max_size=40), randoms)
+def test_sum_of_integers_is_exact(values: list[int], chance: random.Random) -> None:
+    """A sum of integers has no limit of 64 bits."""
+    expected = 0
+    for value in values:
+        expected += value
+    assert expected == Sum().plain(values) == merged_result(Sum(), values, chance)
+
+
+@given(st.lists(floats, min_size=1, max_size=80), randoms)
+def test_sum_of_floats_is_exactly_rounded(values: list[float], chance: random.Random) -> None:
+    """A sum of floats is the exact one, rounded once."""
+    expected = float(sum(map(Fraction, values)))
+    assert expected == Sum().plain(values) == merged_result(Sum(), values, chance)
+
+
+@given(st.lists(floats | small_integers, min_size=1, max_size=40), randoms)
+def test_mean(values: list[float], chance: random.Random) -> None:
+    """A mean is the exact sum, rounded, divided once."""
+    expected = float(sum(map(Fraction, values))) / len(values)
+    assert expected == Mean().plain(values) == merged_result(Mean(), values, chance)
+
+
+def test_mean_of_large_integers() -> None:
+    """The mean of integers beyond 64 bits comes from their exact sum."""
+    assert float((1 << 80) + 1) == merged_result(Mean(), [1 << 80, (1 << 80) + 2], random.Random(1))
+
+
+@given(st.lists(ties, min_size=1, max_size=60), st.integers(1, 5), st.booleans(), randoms)
+def test_top_k_ties(values: list[Any], k: int, smallest: bool, chance: random.Random) -> None:
+    """Of equal values those that came first are kept, in the order in which they came."""
+    expected: list[Any] = []
+    left = list(values)
+    while left and len(expected) < k:
+        best = min(left) if smallest else max(left)  # both give the first of equal ones
+        at = next(number for number, value in enumerate(left) if value == best)
+        expected.append(left.pop(at))
+    assert repr(expected) == repr(merged_result(TopK(k, smallest=smallest), values, chance))
+
+
+def test_top_k_needs_a_k() -> None:
+    """Less than one value cannot be kept."""
+    with pytest.raises(ValueError, match="not 0"):
+        TopK(0)
+
+
+@given(st.lists(texts, min_size=1, max_size=50), randoms)
+def test_collect_list_keeps_the_order(values: list[str], chance: random.Random) -> None:
+    """All values come in the order of the input."""
+    assert values == merged_result(CollectList(), values, chance)
+
+
+@given(st.lists(st.integers(0, 200) | texts, min_size=1, max_size=300), randoms)
+def test_collect_set_is_distinct_and_sorted(values: list[Any], chance: random.Random) -> None:
+    """Each value comes once, in the order of keys; `1` and `True` are two values."""
+    expected = sorted({(type(value), value): value for value in values}.values(), key=rank)
+    assert expected == merged_result(CollectSet(), values, chance)
+
+
+def test_collect_set_does_not_grow_with_repetitions() -> None:
+    """The state of many values of which few are distinct stays small."""
+    state = CollectSet().create("0")
+    for number in range(10_000):
+        state = CollectSet().add(state, str(number % 7))
+    assert len(state) < 200
+    assert list("0123456") == CollectSet().result(state)
+
+
+def test_float_sum_does_not_grow_with_its_values() -> None:
+    """The state of many floats stays an expansion of a few."""
+    state: Any = Sum().create(0.1)
+    for number in range(10_000):
+        state = Sum().add(state, 0.1 * number)
+    assert len(state) < 64
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "named"),
+    [
+        ("1", TypeError, "Sum adds int or float values, not str: '1'"),
+        (True, TypeError, "not bool: True"),
+        (None, TypeError, "not NoneType"),
+        (float("nan"), ValueError, "Sum cannot add nan"),
+        (float("inf"), ValueError, "Sum cannot add inf"),
+    ],
+)
+def test_sum_refuses_what_is_no_number(value: Any, error: type[Exception], named: str) -> None:
+    """What cannot be added is refused as a first value, a later one after ints, and a later one after floats."""
+    with pytest.raises(error, match=named):
+        Sum().create(value)
+    with pytest.raises(error, match=named):
+        Sum().add(3, value)
+    with pytest.raises(error, match=named):
+        Sum().add([0, 1.5], value)
+    with pytest.raises(error, match=named):
+        Mean().create(value)
+
+
+def test_float_sum_beyond_a_float_is_an_error() -> None:
+    """A sum that no float can hold is an error, never infinity."""
+    with pytest.raises(OverflowError):
+        Sum().result(Sum().merge(Sum().create(1.7e308), Sum().create(1.7e308)))
+
+
+@given(st.lists(floats, max_size=60))
+def test_expansion_is_exact(numbers: list[float]) -> None:
+    """The parts have exactly the sum of the numbers, and there are few of them."""
+    parts = expansion(numbers)
+    assert sum(map(Fraction, numbers)) == sum(map(Fraction, parts))
+    assert len(parts) <= 45
+
+
+def test_what_duckdb_may_merge() -> None:
+    """Only states that are plain integers are left to SQL, and by the right function."""
+    expected = ["sum", "sum", "min", "max", None, None, None, None]
+    every: list[Aggregation[Any]] = [Sum(), Count(), Min(), Max(), Mean(), TopK(1), CollectList(), CollectSet()]
+    assert expected == [aggregation.sql for aggregation in every]

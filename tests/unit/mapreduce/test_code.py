@@ -1,0 +1,364 @@
+"""A job's code travels by digest: the same bytes for the same sources, and nothing but plain files inside."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mapreduce import code, keys
+from mapreduce.code import CodeLoader, JobSource, find_job, pack, unpack
+from mapreduce.errors import CorruptBlock, JobLoadError
+from mapreduce.job import Job
+from mapreduce.messages import JobSpec
+from mapreduce.storage import Storage, open_storage
+
+JOB = """
+from mapreduce import Job, Sum
+
+class {name}(Job):
+    word: str = {word!r}
+    reduce = Sum()
+
+    def map(self, key, value):
+        yield self.word, 1
+"""
+
+
+@pytest.fixture(autouse=True)
+def fresh_imports() -> Iterator[None]:
+    """Whatever a test imports from its files is gone after it."""
+    path, modules = list(sys.path), dict(sys.modules)
+    yield
+    sys.path[:] = path
+    sys.modules.clear()
+    sys.modules.update(modules)
+
+
+def file(path: Path, text: str = "") -> Path:
+    """A source file with its folders."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def job_file(path: Path, name: str = "Mine", word: str = "x", before: str = "") -> str:
+    """A file with a job that yields `word`; returns its path as a command would give it."""
+    return str(file(path, before + JOB.format(name=name, word=word)))
+
+
+def word_of(job: Job | type[Job]) -> str:
+    """What a job of `job_file` yields."""
+    ((word, _),) = (job if isinstance(job, Job) else job()).map(0, "")
+    return str(word)
+
+
+def names(data: bytes) -> list[str]:
+    """The files in a pack."""
+    return zipfile.ZipFile(io.BytesIO(data)).namelist()
+
+
+class Store:
+    """A store with packs, and a loader that unpacks them elsewhere."""
+
+    def __init__(self, folder: Path) -> None:
+        self.url = f"file://{folder}/store"
+        self.storage: Storage = open_storage()
+        self.unpacked = folder / "unpacked"
+        self.loader = CodeLoader(self.storage, self.url, self.unpacked)
+
+    def add(self, source: JobSource) -> JobSpec:
+        """Uploads a job's pack."""
+        digest, data = pack(source)
+        self.storage.write(keys.code(self.url, digest), data)
+        return JobSpec(code=digest, module=source.module, name=source.name)
+
+
+# -- finding --------------------------------------------------------------------------------------------------------
+
+
+def test_file_and_class(tmp_path: Path) -> None:
+    """A file with one job means that job; with several, one is named."""
+    source, found = find_job(job_file(tmp_path / "one.py"))
+    assert (JobSource(tmp_path, "one", "Mine"), "x") == (source, word_of(found))
+    two = job_file(tmp_path / "two.py", "First", "1") + ":Second"
+    with (tmp_path / "two.py").open("a") as more:
+        more.write(JOB.format(name="Second", word="2"))
+    assert "2" == word_of(find_job(two)[1])
+    with pytest.raises(JobLoadError, match=r"several jobs \(First, Second\); name one: two:Class"):
+        find_job(str(tmp_path / "two.py"))
+
+
+def test_module(tmp_path: Path) -> None:
+    """A dotted module is found where Python finds it, with its package's parent as the root."""
+    source, found = find_job("jobs.word_count")
+    assert ("jobs.word_count", "WordCount", "WordCount") == (source.module, source.name, found.__name__)
+    assert (source.root / "jobs" / "__init__.py").is_file()
+
+
+def test_file_in_a_package(tmp_path: Path) -> None:
+    """A file in a package is a module of it, so that its relative imports work."""
+    file(tmp_path / "pkg" / "__init__.py")
+    file(tmp_path / "pkg" / "sub" / "__init__.py")
+    file(tmp_path / "pkg" / "words.py", "WORD = 'relative'")
+    path = job_file(tmp_path / "pkg" / "sub" / "job.py", before="from ..words import WORD\n")
+    source, _ = find_job(path)
+    assert JobSource(tmp_path, "pkg.sub.job", "Mine") == source
+
+
+def test_imported_jobs_are_not_the_files_own(tmp_path: Path) -> None:
+    """A job that a file only imports, to extend it, is not taken for the file's."""
+    path = file(
+        tmp_path / "extended.py",
+        "from jobs.word_count import WordCount\nclass Longer(WordCount):\n    min_length: int = 3\n",
+    )
+    assert "Longer" == find_job(str(path))[1].__name__
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("missing.py", "there is no job file missing.py"),
+        ("a/folder/missing", "there is no job file a/folder/missing"),
+        ("no.such.module", "there is no job module 'no.such.module'"),
+        ("nomodule", "there is no job module 'nomodule'"),
+        ("", "there is no job"),
+        ("..", "there is no job"),
+        ("sys", "there is no job module 'sys'"),
+        ("jobs.word_count:Other", "jobs.word_count has no job 'Other'; it has: WordCount"),
+        ("jobs.word_count:Job", "has no job 'Job'"),
+    ],
+)
+def test_not_found(text: str, named: str) -> None:
+    """What is not there is said, with what there is or what to give."""
+    with pytest.raises(JobLoadError) as caught:
+        find_job(text)
+    assert named in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "named"),
+    [
+        ("x = 1\n", "has no subclass of Job"),
+        ("def broken(:\n", "SyntaxError"),
+        ("import no_such_library_xyz\n", "ModuleNotFoundError: No module named 'no_such_library_xyz'"),
+        ("def f():\n    return 1 / 0\nf()\n", "line 2, in f"),
+        ("from mapreduce import Job\nclass J(Job):\n    pass\n", "the job J has no `map`"),
+    ],
+)
+def test_cannot_be_loaded(tmp_path: Path, source: str, named: str) -> None:
+    """A file that cannot be imported, or has no job that can run, is refused with the author's own frames."""
+    path = file(tmp_path / "bad_job.py", source)
+    with pytest.raises(JobLoadError) as caught:
+        find_job(str(path))
+    assert named in str(caught.value)
+    assert "importlib" not in str(caught.value)
+    assert "mapreduce/code.py" not in str(caught.value)
+
+
+def test_file_name_that_is_no_module(tmp_path: Path) -> None:
+    """A file whose name Python cannot import is refused with what to do."""
+    with pytest.raises(JobLoadError, match=r"my-job.py is no Python module name; rename it"):
+        find_job(job_file(tmp_path / "my-job.py"))
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_files_of_one_name(tmp_path: Path, again: bool) -> None:
+    """Two files of one name in two folders are two jobs, in whatever order they are asked for."""
+    one, other = (job_file(tmp_path / name / "job.py", word=name) for name in ("a", "b"))
+    expected = ["a", "b", "a", "b"] if again else ["a", "b"]
+    assert expected == [word_of(find_job(path)[1]) for path in ([one, other] * 2 if again else [one, other])]
+
+
+def test_siblings_of_one_name(tmp_path: Path) -> None:
+    """The modules that two jobs import from beside them are not mixed up."""
+    found = []
+    for name in ("a", "b"):
+        file(tmp_path / name / "sibling.py", f"WORD = {name!r}")
+        path = file(
+            tmp_path / name / "job.py",
+            "from mapreduce import Job, Sum\nfrom sibling import WORD\nclass J(Job):\n    reduce = Sum()\n"
+            "    def map(self, key, value):\n        yield WORD, 1\n",
+        )
+        found.append(word_of(find_job(str(path))[1]))
+    assert ["a", "b"] == found
+
+
+# -- packing --------------------------------------------------------------------------------------------------------
+
+
+def test_pack_is_deterministic(tmp_path: Path) -> None:
+    """The same sources give the same bytes, whatever folder and time they come from; other sources do not."""
+    packs = []
+    for name, word in (("a", "x"), ("b", "x"), ("c", "y")):
+        path = job_file(tmp_path / name / "job.py", word=word)
+        source, _ = find_job(path)
+        packs.append(pack(source))
+        if name == "a":
+            (tmp_path / "a" / "job.py").touch()
+            assert packs[0] == pack(source)
+    assert packs[0] == packs[1]
+    entries = zipfile.ZipFile(io.BytesIO(packs[0][1])).infolist()
+    assert {(1980, 1, 1, 0, 0, 0)} == {entry.date_time for entry in entries}
+    assert packs[0][0] != packs[2][0]
+    assert all(hashlib.sha256(data).hexdigest() == digest for digest, data in packs)
+
+
+def test_pack_holds_what_the_job_imports(tmp_path: Path) -> None:
+    """A pack holds siblings and packages that are imported, directly or not, and nothing else."""
+    file(
+        tmp_path / "sibling.py",
+        "import deeper.leaf as leaf\nimport json\nimport mapreduce.words\nfrom starred import *\n",
+    )
+    file(tmp_path / "deeper" / "__init__.py", "from . import other\n")
+    file(tmp_path / "deeper" / "leaf.py", "from .inner import thing\n")
+    file(tmp_path / "deeper" / "other.py")
+    file(tmp_path / "deeper" / "inner" / "__init__.py")
+    file(tmp_path / "deeper" / "inner" / "thing.py")
+    file(tmp_path / "deeper" / "unused.py")
+    file(tmp_path / "unrelated.py")
+    file(tmp_path / "mapreduce.txt")
+    file(tmp_path / "late.py")
+    file(tmp_path / "starred.py")
+    path = job_file(tmp_path / "job.py", before="import sibling\ndef f():\n    import late\n")
+    expected = [
+        "deeper/__init__.py",
+        "deeper/inner/__init__.py",
+        "deeper/inner/thing.py",
+        "deeper/leaf.py",
+        "deeper/other.py",
+        "job.py",
+        "late.py",
+        "sibling.py",
+        "starred.py",
+    ]
+    assert expected == names(pack(find_job(path)[0])[1])
+
+
+def test_pack_of_a_package_module(tmp_path: Path) -> None:
+    """A job in a package brings the package and what it imports from above."""
+    file(tmp_path / "pkg" / "__init__.py")
+    file(tmp_path / "pkg" / "sub" / "__init__.py")
+    file(tmp_path / "pkg" / "words.py", "WORD = 'relative'")
+    path = job_file(tmp_path / "pkg" / "sub" / "job.py", before="from ..words import WORD\n")
+    source, _ = find_job(path)
+    assert ["pkg/__init__.py", "pkg/sub/__init__.py", "pkg/sub/job.py", "pkg/words.py"] == names(pack(source)[1])
+
+
+# -- loading --------------------------------------------------------------------------------------------------------
+
+
+def test_load_by_digest(tmp_path: Path) -> None:
+    """A job is loaded from its pack with its parameters, and no longer needs its first folder."""
+    store = Store(tmp_path)
+    file(tmp_path / "src" / "sibling.py", "SUFFIX = '!'")
+    path = job_file(tmp_path / "src" / "job.py", before="from sibling import SUFFIX\n")
+    spec = store.add(find_job(path)[0]).model_copy(update={"parameters": {"word": "given"}})
+    for source in (tmp_path / "src").glob("*.py"):
+        source.unlink()
+    first, second = store.loader.load(spec), store.loader.load(spec)
+    assert "given" == word_of(first) == word_of(second)
+    assert first is not second
+    module = sys.modules[type(first).__module__]
+    assert str(store.unpacked / spec.code / "job.py") == module.__file__
+
+
+def test_jobs_of_one_module_name_one_after_another(tmp_path: Path) -> None:
+    """Packs whose modules and siblings have the same names do not mix, in whatever order they are loaded."""
+    store = Store(tmp_path)
+    specs = []
+    for name in ("a", "b"):
+        file(tmp_path / name / "sibling.py", f"WORD = {name!r}")
+        path = file(
+            tmp_path / name / "job.py",
+            "from mapreduce import Job, Sum\nimport sibling\nclass J(Job):\n    reduce = Sum()\n"
+            "    def map(self, key, value):\n        yield sibling.WORD, 1\n",
+        )
+        specs.append(store.add(JobSource(tmp_path / name, path.stem, "J")))
+    assert list("abaab") == [word_of(store.loader.load(specs["ab".index(name)])) for name in "abaab"]
+
+
+def test_find_after_load(tmp_path: Path) -> None:
+    """In one process a job is found, loaded from its pack, and another one of its package found after it."""
+    store = Store(tmp_path)
+    file(tmp_path / "ours" / "__init__.py")
+    one, other = (job_file(tmp_path / "ours" / f"{name}.py", word=name) for name in ("one", "other"))
+    assert "one" == word_of(store.loader.load(store.add(find_job(one)[0])))
+    assert "other" == word_of(find_job(other)[1])
+
+
+def test_code_of_another_digest(tmp_path: Path) -> None:
+    """Bytes that are not those of their digest are never unpacked, nor run."""
+    store = Store(tmp_path)
+    spec = store.add(find_job(job_file(tmp_path / "src" / "job.py"))[0])
+    other = find_job(job_file(tmp_path / "other" / "job.py", word="evil"))[0]
+    store.storage.write(keys.code(store.url, spec.code), pack(other)[1])
+    with pytest.raises(CorruptBlock, match=f"jobs/{spec.code} is not the code of that digest"):
+        store.loader.load(spec)
+    assert not (store.unpacked / spec.code).exists()
+
+
+def test_unknown_class_in_a_pack(tmp_path: Path) -> None:
+    """A spec that names a class or module that its pack does not have is refused."""
+    store = Store(tmp_path)
+    spec = store.add(find_job(job_file(tmp_path / "src" / "job.py"))[0])
+    with pytest.raises(JobLoadError, match="has no job 'Other'"):
+        store.loader.load(spec.model_copy(update={"name": "Other"}))
+    with pytest.raises(JobLoadError, match="cannot be imported"):
+        store.loader.load(spec.model_copy(update={"module": "nothing_like_it"}))
+
+
+def zipped(name: str, mode: int = 0o100644, content: bytes = b"evil") -> tuple[bytes, str]:
+    """A pack made by hand with one member, and its digest."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("job.py", "")
+        entry = zipfile.ZipInfo(name)
+        entry.external_attr = mode << 16
+        archive.writestr(entry, content)
+    return buffer.getvalue(), hashlib.sha256(buffer.getvalue()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        ("../evil.py", 0o100644),
+        ("a/../../evil.py", 0o100644),
+        ("/tmp/evil-of-a-test.py", 0o100644),
+        ("../unpacked-too/evil.py", 0o100644),
+        ("link", 0o120777),
+        ("folder/", 0o040755),
+    ],
+)
+def test_malicious_packs(tmp_path: Path, name: str, mode: int) -> None:
+    """A member that would leave the folder, a link or a folder is refused before anything is written."""
+    data, digest = zipped(name, mode, b"/etc/passwd")
+    root = tmp_path / "jobs" / "unpacked"
+    with pytest.raises(JobLoadError, match="which is not a plain file inside it"):
+        unpack(data, digest, root)
+    assert [] == list(tmp_path.rglob("*"))
+    assert not Path("/tmp/evil-of-a-test.py").exists()
+
+
+def test_pack_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pack that would unpack to more than the limit is refused before anything is written."""
+    monkeypatch.setattr(code, "PACK_LIMIT", 1 << 20)
+    data, digest = zipped("large.py", content=bytes((1 << 20) + 1))
+    with pytest.raises(JobLoadError, match="larger than 1 MiB"):
+        unpack(data, digest, tmp_path / "unpacked")
+    assert [] == list(tmp_path.rglob("*"))
+
+
+def test_unpacked_twice(tmp_path: Path) -> None:
+    """When another worker has unpacked the same code meanwhile, its folder is kept and nothing else is left."""
+    data, digest = zipped("more.py")
+    root = tmp_path / digest
+    unpack(data, digest, root)
+    unpack(data, digest, root)
+    assert [root] == list(tmp_path.iterdir())
+    assert {"job.py", "more.py"} == {path.name for path in root.iterdir()}

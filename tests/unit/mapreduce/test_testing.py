@@ -1,0 +1,48 @@
+"""The plain road itself, against answers worked out by hand."""
+
+from __future__ import annotations
+
+from jobs.inverted_index import InvertedIndex
+from jobs.word_count import WordCount
+from mapreduce.testing import plain_answer, plain_lines
+from tests.unit.mapreduce.sample_jobs import Everything, FloatTotals, LineOrder, MeanLength
+
+
+def test_plain_lines() -> None:
+    """Lines end at line feeds alone; offsets are those of bytes; a byte order mark goes at the start only."""
+    content = b"\xef\xbb\xbfa\r\n\nb\rc\n\xef\xbb\xbfd\xff"
+    assert [(0, "a"), (6, ""), (7, "b\rc"), (11, "\ufeffd\ufffd")] == plain_lines(content)
+    assert [] == plain_lines(b"")
+    assert [(0, "")] == plain_lines(b"\n") == plain_lines(b"\r\n")
+
+
+def test_word_count() -> None:
+    """Words are counted over all inputs, in key order."""
+    assert [("a", 3), ("b", 1), ("don't", 1)] == plain_answer(
+        WordCount(), [("u", b"b a\nA"), ("v", b""), ("w", "don\u2019t a".encode())]
+    )
+
+
+def test_inverted_index() -> None:
+    """Each word has the files that hold it, in the order of the inputs."""
+    expected = [("cat", [["u", 1], ["v", 2]]), ("dog", [["v", 1]])]
+    assert expected == plain_answer(InvertedIndex(min_length=2), [("u", b"a cat"), ("v", b"cat dog\ncat")])
+
+
+def test_own_steps() -> None:
+    """A job's own partition and combine do not matter; its setup, cleanup and reduce do."""
+    expected = [
+        ("ab 2", 1),
+        ("ba: 2", {"total": 1, "key": (2, "ba")}),
+        ("lines: 0", {"total": 2, "key": (0, "lines")}),
+        ("senil 0", 2),
+    ]
+    assert expected == plain_answer(Everything(min_length=2), [("u", b"ba\nc")])
+
+
+def test_aggregations() -> None:
+    """Sums are exact, means divide once, lists keep the order."""
+    assert [(b"a", 1.5), (b"b", 3.0)] == plain_answer(MeanLength(), [("u", b"a bbb aa")])
+    ((key, value),) = plain_answer(LineOrder(), [("u", b"xy")])
+    assert (("x", b"x"), [["u", 0, "xy", None, {"odd": False}]]) == (key, value)
+    assert [0, 1] == [key for key, _ in plain_answer(FloatTotals(), [("u", b"\na\n\n")])]
