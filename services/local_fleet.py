@@ -32,6 +32,7 @@ APPS: dict[str, AppFactory] = {
 }
 STOP_S = 5.0
 RESTART_PAUSE_S = 0.2
+_OUR_SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 
 
 class ServiceSpec(BaseModel):
@@ -65,7 +66,7 @@ class Supervisor:
         woken, wake = socket.socketpair()
         woken.setblocking(False)
         wake.setblocking(False)
-        for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
+        for number in _OUR_SIGNALS:
             signal.signal(number, lambda *_: None)
         signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
         for service in self._spec.services:
@@ -82,9 +83,12 @@ class Supervisor:
 
     def _start(self, service: ServiceSpec) -> None:
         lifeline, our_end = os.pipe()
+        # held back, so that no signal meets a child that still has our handlers, which would swallow it
+        signal.pthread_sigmask(signal.SIG_BLOCK, _OUR_SIGNALS)
         pid = os.fork()
         if pid == 0:
             self._become(service, lifeline)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _OUR_SIGNALS)
         os.close(lifeline)
         self._running[pid] = (service, our_end)
 
@@ -93,7 +97,9 @@ class Supervisor:
         try:
             die_with_parent()
             signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for number in _OUR_SIGNALS:
+                signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _OUR_SIGNALS)
             nothing = os.open(os.devnull, os.O_RDONLY)
             os.dup2(nothing, 0)
             close_other_files({service.fd, lifeline})
