@@ -15,13 +15,13 @@ run: $(VENV)/ready $(INPUT)  ## Count the words of INPUT=... (by default of a te
 	$(BIN)/python -m driver run --input "$(INPUT)" $(ARGS)
 
 test: $(VENV)/ready $(VENV)/emulator  ## All tests
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n auto --ignore tests/infrastructure $(ARGS)
 
-check: $(VENV)/ready  ## Lint, format, strict types, arrows between rooms, docs
+check: $(VENV)/ready $(VENV)/infrastructure  ## Lint, format, strict types, arrows between rooms, docs, infrastructure
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests/unit/test_house.py tests/unit/test_docs.py
+	$(BIN)/python -m pytest -q tests/unit/test_house.py tests/unit/test_docs.py tests/infrastructure
 
 format:  ## Put the code in the house's format
 	$(BIN)/ruff check --fix .
@@ -67,4 +67,10 @@ $(VENV)/ready: requirements/dev.txt
 $(VENV)/emulator: requirements/emulator.txt | $(VENV)/ready
 	$(PYTHON) -m venv $(VENV)/emulator-env
 	$(VENV)/emulator-env/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/emulator.txt
+	@touch $@
+
+# so do the checkers of what is deployed
+$(VENV)/infrastructure: requirements/infrastructure.txt | $(VENV)/ready
+	$(PYTHON) -m venv $(VENV)/infrastructure-env
+	$(VENV)/infrastructure-env/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/infrastructure.txt
 	@touch $@

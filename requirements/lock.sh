@@ -9,3 +9,4 @@ compile=("$python" -m uv pip compile --quiet --universal --python-version 3.11 -
 "${compile[@]}" pyproject.toml --extra services --extra driver -o requirements/driver.txt
 "${compile[@]}" pyproject.toml --extra services --extra driver --group dev -o requirements/dev.txt
 "${compile[@]}" requirements/emulator.in -o requirements/emulator.txt
+"${compile[@]}" requirements/infrastructure.in -o requirements/infrastructure.txt

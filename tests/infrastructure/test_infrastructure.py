@@ -1,0 +1,108 @@
+"""Terraform, Dockerfiles and shell scripts are what their own checkers want; nothing here needs an account."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import terraform_cli
+from tests.e2e.log import Skipped
+from tests.e2e.processes import Shell
+
+ROOT = Path(__file__).resolve().parents[2]
+CHECKERS = ROOT / ".venv" / "infrastructure-env" / "bin"
+SCRIPTS = ("deploy.sh", "destroy.sh", "requirements/lock.sh", ".ci/run")
+DOCKERFILES = tuple(f"services/{role}/Dockerfile" for role in ("splitter", "mapper", "reducer"))
+
+pytestmark = pytest.mark.timeout(600)
+
+
+def checker(name: str) -> str:
+    """A checker's path; `make check` installs it."""
+    path = CHECKERS / name
+    if not path.is_file():
+        pytest.skip(f"NOT CHECKED: {name} is missing; run: make .venv/infrastructure")
+    return str(path)
+
+
+def passes(*command: str) -> str:
+    """What a command prints; it must end with 0."""
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def terraform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Shell, Path]]:
+    """A shell and an initialised copy of the root module, without a backend."""
+    if shutil.which("terraform") is None:
+        pytest.skip("TERRAFORM IS NOT CHECKED: it is not on PATH; developer.hashicorp.com/terraform/install")
+    folder = tmp_path_factory.mktemp("terraform")
+    copy, outputs = folder / "terraform", folder / "outputs"
+    outputs.mkdir()
+    terraform_cli.copy_of(ROOT / "terraform", copy)
+    shell = Shell(copy, dict(os.environ), outputs)
+    try:
+        shell, _ = terraform_cli.with_provider(shell, copy, folder)
+    except Skipped as exc:
+        pytest.skip(f"TERRAFORM IS NOT CHECKED: {exc}")
+    yield shell, copy
+
+
+def test_terraform_is_formatted() -> None:
+    """`terraform fmt` would change nothing."""
+    if shutil.which("terraform") is None:
+        pytest.skip("TERRAFORM IS NOT CHECKED: it is not on PATH")
+    passes("terraform", "fmt", "-check", "-recursive", "-diff", "terraform")
+
+
+def test_terraform_is_valid(terraform: tuple[Shell, Path]) -> None:
+    """`terraform validate` finds nothing."""
+    shell, _ = terraform
+    assert "The configuration is valid" in shell.run("terraform", "validate", "-no-color").out
+
+
+def test_terraform_tests(terraform: tuple[Shell, Path]) -> None:
+    """`terraform test`, with a mocked provider: variables refuse, outputs keep their shapes, policies grant no more."""
+    shell, _ = terraform
+    out = shell.run("terraform", "test", "-no-color").out
+    found = re.search(r"Success! (\d+) passed, 0 failed", out)
+    assert found, out
+    assert int(found[1]) >= 40
+
+
+def test_checkov() -> None:
+    """No failed check but those that terraform/.checkov.yaml lists with their reasons."""
+    passes(checker("checkov"), "--directory", "terraform", "--config-file", "terraform/.checkov.yaml")
+
+
+def test_every_skipped_check_has_its_reason() -> None:
+    """A line of the list without a reason would be a check switched off in silence."""
+    lines = (ROOT / "terraform" / ".checkov.yaml").read_text().splitlines()
+    skipped = [line for line in lines if re.match(r"\s+- CKV", line)]
+    assert skipped
+    reasons, reason = [], ""
+    for line in lines:
+        text = line.strip()
+        reason = text if text.startswith("#") else reason
+        if text.startswith("- CKV"):
+            reasons.append("#" in text or bool(reason))
+    assert all(reasons)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_shellcheck(script: str) -> None:
+    """The shell scripts have none of the mistakes that ShellCheck knows."""
+    passes(checker("shellcheck"), script)
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES)
+def test_hadolint(dockerfile: str) -> None:
+    """The Dockerfiles break none of hadolint's rules."""
+    passes(checker("hadolint"), dockerfile)
