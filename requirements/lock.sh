@@ -8,5 +8,6 @@ compile=("$python" -m uv pip compile --quiet --universal --python-version 3.11 -
 "${compile[@]}" pyproject.toml --extra services -o requirements/services.txt
 "${compile[@]}" pyproject.toml --extra services --extra driver -o requirements/driver.txt
 "${compile[@]}" pyproject.toml --extra services --extra driver --group dev -o requirements/dev.txt
+"${compile[@]}" pyproject.toml --extra services --extra driver --extra spark -c requirements/dev.txt -o requirements/spark.txt
 "${compile[@]}" requirements/emulator.in -o requirements/emulator.txt
 "${compile[@]}" requirements/infrastructure.in -o requirements/infrastructure.txt

@@ -296,7 +296,7 @@ variable "log_retention_days" {
 }
 
 variable "intermediate_retention_days" {
-  description = "Days after which S3 deletes intermediate data (chunks/ and maps/). A run that is continued later than that does its map tasks again."
+  description = "Days after which S3 deletes intermediate data (chunks/, maps/ and pairs/). A run that is continued later than that does its map tasks again."
   type        = number
   default     = 7
   nullable    = false

@@ -261,7 +261,7 @@ run "the_splitter_may_list_input_and_write_chunks" {
         Sid      = "ReadObjects"
         Effect   = "Allow"
         Action   = ["s3:GetObject"]
-        Resource = ["arn:aws:s3:::store/input/*", "arn:aws:s3:::store/jobs/*", "arn:aws:s3:::store/chunks/*", "arn:aws:s3:::other/*"]
+        Resource = ["arn:aws:s3:::store/input/*", "arn:aws:s3:::store/jobs/*", "arn:aws:s3:::store/pairs/*", "arn:aws:s3:::store/chunks/*", "arn:aws:s3:::other/*"]
       },
       {
         Sid      = "WriteObjects"
@@ -300,13 +300,13 @@ run "the_mapper_may_read_input_and_write_maps" {
         Sid      = "ReadObjects"
         Effect   = "Allow"
         Action   = ["s3:GetObject"]
-        Resource = ["arn:aws:s3:::store/input/*", "arn:aws:s3:::store/chunks/*", "arn:aws:s3:::store/jobs/*", "arn:aws:s3:::store/maps/*", "arn:aws:s3:::other/*"]
+        Resource = ["arn:aws:s3:::store/input/*", "arn:aws:s3:::store/chunks/*", "arn:aws:s3:::store/jobs/*", "arn:aws:s3:::store/maps/*", "arn:aws:s3:::store/pairs/*", "arn:aws:s3:::store/reduce/*", "arn:aws:s3:::other/*"]
       },
       {
         Sid      = "WriteObjects"
         Effect   = "Allow"
         Action   = ["s3:PutObject", "s3:AbortMultipartUpload"]
-        Resource = ["arn:aws:s3:::store/maps/*"]
+        Resource = ["arn:aws:s3:::store/maps/*", "arn:aws:s3:::store/pairs/*", "arn:aws:s3:::store/reduce/*"]
       },
     ]
     error_message = "The mapper's role may do what mapping needs, and nothing else."
@@ -330,13 +330,13 @@ run "the_reducer_may_read_maps_and_write_results" {
         Sid      = "ReadObjects"
         Effect   = "Allow"
         Action   = ["s3:GetObject"]
-        Resource = ["arn:aws:s3:::store/maps/*", "arn:aws:s3:::store/jobs/*", "arn:aws:s3:::store/reduce/*"]
+        Resource = ["arn:aws:s3:::store/maps/*", "arn:aws:s3:::store/jobs/*", "arn:aws:s3:::store/pairs/*", "arn:aws:s3:::store/reduce/*"]
       },
       {
         Sid      = "WriteObjects"
         Effect   = "Allow"
         Action   = ["s3:PutObject", "s3:AbortMultipartUpload"]
-        Resource = ["arn:aws:s3:::store/reduce/*"]
+        Resource = ["arn:aws:s3:::store/pairs/*", "arn:aws:s3:::store/reduce/*"]
       },
     ]
     error_message = "The reducer's role may do what reducing needs, and nothing else: no input, not even in the extra buckets."

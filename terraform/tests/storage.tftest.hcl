@@ -58,8 +58,8 @@ run "intermediate_data_expires_and_a_destroy_takes_the_rest" {
   assert {
     condition = {
       for rule in aws_s3_bucket_lifecycle_configuration.this.rule : rule.filter[0].prefix => rule.expiration[0].days if length(rule.expiration) > 0
-    } == { "chunks/" = 5, "maps/" = 5 }
-    error_message = "chunks/ and maps/ expire, and nothing else."
+    } == { "chunks/" = 5, "maps/" = 5, "pairs/" = 5 }
+    error_message = "chunks/, maps/ and pairs/ expire, and nothing else."
   }
 
   assert {

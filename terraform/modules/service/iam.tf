@@ -4,23 +4,24 @@ data "aws_partition" "current" {}
 
 locals {
   # Prefixes of the stack's bucket. Who writes may read the same prefix, to tell whether its own PUT, repeated after
-  # a lost answer, had landed. Without leave to list, a missing object answers 403 and not 404.
+  # a lost answer, had landed. A step of a chain reads the pairs of the one before it; a job with nothing to reduce has
+  # its result from the mappers. Without leave to list, a missing object answers 403 and not 404.
   access = {
     splitter = {
-      reads        = ["input", "jobs"]
-      writes       = "chunks"
+      reads        = ["input", "jobs", "pairs"]
+      writes       = ["chunks"]
       lists        = true
       extra_inputs = true
     }
     mapper = {
       reads        = ["input", "chunks", "jobs"]
-      writes       = "maps"
+      writes       = ["maps", "pairs", "reduce"]
       lists        = false
       extra_inputs = true
     }
     reducer = {
       reads        = ["maps", "jobs"]
-      writes       = "reduce"
+      writes       = ["pairs", "reduce"]
       lists        = false
       extra_inputs = false
     }
@@ -37,7 +38,7 @@ locals {
         Effect = "Allow"
         Action = ["s3:GetObject"]
         Resource = concat(
-          [for prefix in concat(local.access.reads, [local.access.writes]) : "${local.bucket_arn}/${prefix}/*"],
+          [for prefix in concat(local.access.reads, local.access.writes) : "${local.bucket_arn}/${prefix}/*"],
           [for arn in local.extra_bucket_arns : "${arn}/*"],
         )
       },
@@ -45,7 +46,7 @@ locals {
         Sid      = "WriteObjects"
         Effect   = "Allow"
         Action   = ["s3:PutObject", "s3:AbortMultipartUpload"]
-        Resource = ["${local.bucket_arn}/${local.access.writes}/*"]
+        Resource = [for prefix in local.access.writes : "${local.bucket_arn}/${prefix}/*"]
       },
     ],
     local.access.lists ? [{

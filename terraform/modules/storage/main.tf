@@ -64,7 +64,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
   bucket = aws_s3_bucket.this.id
 
   dynamic "rule" {
-    for_each = toset(["chunks", "maps"])
+    for_each = toset(["chunks", "maps", "pairs"])
 
     content {
       id     = "expire-${rule.key}"

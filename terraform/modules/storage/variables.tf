@@ -4,6 +4,6 @@ variable "name" {
 }
 
 variable "intermediate_retention_days" {
-  description = "Days after which chunks/ and maps/ are deleted."
+  description = "Days after which chunks/, maps/ and pairs/ are deleted."
   type        = number
 }

@@ -1,0 +1,98 @@
+"""`make e2e`: deploys, runs, scales, breaks and destroys the stack in an emulator of AWS, and says what it saw.
+
+Exit code 0 when all is well, or this machine lacks what it takes and nothing was tested (1 with --require); else 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+from bench.zipf import write_text
+from tests.e2e import base_image, machine, stack, terraform_cli
+from tests.e2e.emulator import emulator
+from tests.e2e.log import Log, Skipped, StepFailed, box, say
+from tests.e2e.processes import Shell
+from tests.e2e.proof import Proof, prove
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+EMULATOR = ROOT / ".venv" / "emulator-env" / "bin" / "ministack"
+BOOKS = ROOT.parent / "shared" / "data"
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def main() -> int:
+    """Reads the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.e2e", description=__doc__)
+    parser.add_argument("--input", type=Path, nargs="+", help="texts in UTF-8 (by default books, or a made one)")
+    parser.add_argument("--require", action="store_true", help="exit code 1 when this machine lacks something")
+    arguments = parser.parse_args()
+    for number in SIGNALS:
+        signal.signal(number, _interrupted)
+    log = Log()
+    try:
+        with machine.temporary_shell() as shell, ExitStack() as ends:
+            _story(log, shell, ends, arguments.input)
+    except Skipped as exc:
+        box(str(exc))
+        return 1 if arguments.require else 0
+    except StepFailed as exc:
+        return log.summary(stopped_by=exc)
+    except Exception as exc:
+        log.summary(stopped_by=exc)
+        raise
+    return log.summary()
+
+
+def _story(log: Log, shell: Shell, ends: ExitStack, given: list[Path] | None) -> None:
+    """Everything from the bare machine to the proof; what is started is ended with `ends`."""
+    temporary, checkout = shell.outputs.parent, shell.folder
+    if not EMULATOR.is_file():
+        raise Skipped("the emulator is not installed; run: make .venv/emulator")
+    stack.checkout(ROOT, checkout)
+    with log.step("machine: Docker") as note:
+        machine.install_packages(shell, note)
+        engine = ends.enter_context(machine.engine(shell, note))
+        ends.callback(stack.remove_images, engine)
+    with log.step("machine: Terraform") as note:
+        terraform, where = terraform_cli.with_provider(engine.shell, checkout / "terraform", temporary)
+        note(where)
+    with log.step("machine: base image") as note:
+        base = base_image.base_image(engine, temporary)
+        note(base)
+    with log.step("machine: wheels for the images") as note:
+        fetched = base_image.fetch_wheels(shell, checkout / "requirements" / "services.txt", temporary / "wheels")
+        wheels = ends.enter_context(base_image.served(temporary / "wheels"))
+        note(f"{fetched} wheels")
+    with log.step("emulator of AWS") as note:
+        cloud = ends.enter_context(emulator(EMULATOR, engine, temporary / "emulator"))
+        note(cloud.endpoint)
+    made = stack.prepare(checkout, engine, terraform, cloud, wheels.build_options(base))
+    try:
+        prove(log, Proof(made, cloud, base, given or _books(temporary), temporary))
+    except Exception:
+        say(f"--- the emulator's last words\n{cloud.running.last_words()}\n---")
+        raise
+
+
+def _books(folder: Path) -> list[Path]:
+    """Real text where there is some beside the repository, else a made one."""
+    found = sorted(BOOKS.glob("*.txt"))
+    if not found:
+        found = [folder / "zipf.txt"]
+        write_text(found[0], 5_000_000, seed=7)
+    return found
+
+
+def _interrupted(number: int, _: object) -> None:
+    """Unwinds everything, once: what is being ended then is not to be disturbed."""
+    for other in SIGNALS:
+        signal.signal(other, signal.SIG_IGN)
+    say(f"e2e: interrupted by {signal.Signals(number).name}; cleaning up")
+    sys.exit(128 + number)
+
+
+sys.exit(main())

@@ -1,0 +1,141 @@
+"""A stand-in for the image that the Dockerfiles start from, made of Debian's packages, and wheels for the build.
+
+No registry is asked. The stand-in has a name of its own, which the Dockerfiles take as PYTHON_IMAGE; its pip knows one
+source, a host name that does not exist. The build's HTTP_PROXY, which Docker keeps out of image and cache, leads it to
+a folder of wheels that this machine's own pip has fetched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from urllib.parse import urlsplit
+
+from tests.e2e.log import Skipped, StepFailed
+from tests.e2e.machine import Engine
+from tests.e2e.processes import Shell
+
+NAME = "mapreduce-e2e/python"
+SUITE = "bookworm"  # its Python is the Dockerfiles' 3.11
+PYTHON = "3.11"
+PACKAGES = ("python3", "python3-pip", "ca-certificates")
+DEFAULT_MIRROR = "http://deb.debian.org/debian"
+PIP_CONF = """[global]
+no-index = true
+find-links = http://wheels.invalid/
+trusted-host = wheels.invalid
+disable-pip-version-check = true
+"""
+# what the official slim image does not hold either
+TRIM = """
+set -e
+ln -sf python3 "$1/usr/bin/python"
+rm -rf "$1"/var/cache/apt/* "$1"/var/lib/apt/lists/* "$1"/var/cache/debconf/* "$1"/var/log/*.log
+rm -rf "$1"/usr/share/doc/* "$1"/usr/share/man/* "$1"/usr/share/locale/*
+find "$1/usr" -name __pycache__ -type d -prune -exec rm -rf {} +
+"""
+# tar's end is docker's: both must go well
+IMPORT = """
+set -eo pipefail
+tar -C "$1" --numeric-owner -c . | docker import --change "LABEL mapreduce.e2e.recipe=$2" \
+    --change 'ENV LANG=C.UTF-8' --change 'CMD ["python"]' - "$3"
+"""
+
+
+def base_image(engine: Engine, folder: Path) -> str:
+    """The stand-in's name; it is made when it is missing or was made by another recipe.
+
+    Raises:
+        Skipped: Debian's packages cannot be had.
+    """
+    recipe = hashlib.sha256(repr((SUITE, PACKAGES, PIP_CONF, TRIM)).encode()).hexdigest()[:12]
+    image = f"{NAME}:{recipe}"
+    if recipe in engine.docker("images", "--quiet=false", "--format", "{{.Tag}}", NAME).split():
+        return image
+    root = folder / "base"
+    try:
+        engine.shell.run(
+            *("debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, root, mirror()),
+        )
+    except StepFailed as exc:
+        raise Skipped(f"debootstrap cannot make the base image: {exc}") from exc
+    (root / "etc" / "pip.conf").write_text(PIP_CONF)
+    engine.shell.run("bash", "-c", TRIM, "trim", root)
+    engine.shell.run("bash", "-c", IMPORT, "import", root, recipe, image)
+    engine.shell.run("rm", "-rf", "--one-file-system", root)
+    return image
+
+
+def mirror(sources: Path = Path("/etc/apt")) -> str:
+    """Debian's mirror as this machine's apt knows it, in either format of its lists."""
+    files = [sources / "sources.list", *sorted((sources / "sources.list.d").glob("*"))]
+    for file in files:
+        text = file.read_text(errors="replace") if file.is_file() else ""
+        found = re.findall(r"^(?:deb\s+(?:\[.*?\]\s+)?|URIs:\s*)(https?://\S+)", text, re.MULTILINE)
+        for url in found:
+            if urlsplit(url).path.rstrip("/").endswith("/debian"):
+                return str(url)
+    return DEFAULT_MIRROR
+
+
+def fetch_wheels(shell: Shell, requirements: Path, folder: Path) -> int:
+    """Fetches the services' wheels with this machine's pip, as it is configured; returns how many.
+
+    Raises:
+        Skipped: pip cannot have them.
+    """
+    other = [] if sys.version_info[:2] == (3, 11) else ["--python-version", PYTHON]
+    only = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--quiet", "--disable-pip-version-check"]
+    try:
+        shell.run(
+            *(sys.executable, "-m", "pip", "download", *only, *other),
+            *("--requirement", requirements, "--dest", folder),
+        )
+    except StepFailed as exc:
+        raise Skipped(f"pip cannot fetch the services' packages: {exc}") from exc
+    return len(list(folder.iterdir()))
+
+
+class _Wheels(SimpleHTTPRequestHandler):
+    """A folder, for a client that takes this for its proxy and so asks with whole URLs."""
+
+    def translate_path(self, path: str) -> str:
+        return super().translate_path(urlsplit(path).path or "/")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # as its base class has it
+        """Says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wheels:
+    """Wheels on loopback."""
+
+    port: int
+
+    def build_options(self, image: str) -> str:
+        """For `docker build`: this base, and the road to the wheels."""
+        proxy = f"http://127.0.0.1:{self.port}"
+        return f"--network host --build-arg PYTHON_IMAGE={image} --build-arg HTTP_PROXY={proxy}"
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[Wheels]:
+    """Serves a folder on loopback."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Wheels, directory=os.fspath(folder)))
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield Wheels(server.server_port)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,52 @@
+"""How large the three images are, as the registry has them, and how much of them is shared."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+
+from tests.e2e.log import Note, StepFailed
+from tests.e2e.machine import Engine
+
+ACCEPT = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
+ROLES = ("splitter", "mapper", "reducer")
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """An image in the registry: each layer's digest and compressed size, and all of it uncompressed, in bytes."""
+
+    layers: tuple[tuple[str, int], ...]
+    size: int
+
+
+def measure(engine: Engine, registry: str, name: str, tag: str, base: str, note: Note) -> None:
+    """Notes the sizes; raises `StepFailed` when the three images are not the same layers."""
+    pushed = {role: _pushed(engine, registry, f"{name}/{role}", tag) for role in ROLES}
+    base_size = int(engine.docker("image", "inspect", "--format", "{{.Size}}", base))
+    base_layers = len(json.loads(engine.docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", base)))
+    for role, image in pushed.items():
+        compressed = sum(size for _, size in image.layers)
+        own = sum(size for _, size in image.layers[base_layers:])
+        note(
+            f"{role}: {_mb(image.size)} ({_mb(compressed)} compressed) in {len(image.layers)} layers; "
+            f"above the base image {_mb(image.size - base_size)} ({_mb(own)} compressed)"
+        )
+    if len({image.layers for image in pushed.values()}) != 1:
+        raise StepFailed("the three images are not the same layers")
+    note("all layers are the same in all three; only their configuration differs")
+
+
+def _pushed(engine: Engine, registry: str, repository: str, tag: str) -> Pushed:
+    request = urllib.request.Request(f"http://{registry}/v2/{repository}/manifests/{tag}", headers={"Accept": ACCEPT})
+    with urllib.request.urlopen(request) as answer:
+        manifest: dict[str, Any] = json.load(answer)
+    layers = tuple((layer["digest"], int(layer["size"])) for layer in manifest["layers"])
+    local = f"{registry}/{repository}:{tag}"
+    return Pushed(layers, int(engine.docker("image", "inspect", "--format", "{{.Size}}", local)))
+
+
+def _mb(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:.1f} MB"

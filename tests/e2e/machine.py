@@ -1,0 +1,193 @@
+"""What the machine must have: Debian's packages where they are missing, a Docker engine, a folder that goes away."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.e2e import sealing
+from tests.e2e.log import Note, Skipped, StepFailed
+from tests.e2e.processes import Running, Shell
+
+PACKAGES = ("docker.io", "debootstrap", "iptables", "ca-certificates")
+PROGRAMS = ("dockerd", "docker", "debootstrap", "iptables")
+DATA_ROOT = Path("/var/lib/mapreduce-e2e")
+"""Of an engine that is started here. It stays, as it holds the base image, which takes a minute to make."""
+
+PREFIX = "mapreduce-e2e-"
+START_LIMIT_S = 60.0
+DEAD_PROXY = "http://127.0.0.1:9"
+"""Nothing listens there, so that an engine started here cannot reach any registry of the internet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A Docker engine: the shell in which `docker` finds it, its bridge's address, and whether it was started here."""
+
+    shell: Shell
+    gateway: str
+    own: bool
+
+    def docker(self, *arguments: str | Path) -> str:
+        """What a docker command prints."""
+        return self.shell.run("docker", *arguments).out.strip()
+
+    def remove_containers(self, *filters: str) -> None:
+        """Removes containers, running or not."""
+        if found := self.docker("ps", "--all", "--quiet", *filters).split():
+            self.docker("rm", "--force", "--volumes", *found)
+
+
+@contextmanager
+def temporary_shell() -> Iterator[Shell]:
+    """A shell in a folder that goes away; what is still mounted in there at the end is released."""
+    with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as name:
+        temporary = Path(name)
+        _sweep(temporary.parent)
+        (temporary / "pid").write_text(str(os.getpid()))
+        (temporary / "outputs").mkdir()
+        environment = os.environ | {"DOCKER_CONFIG": str(temporary / "docker-config"), "NO_COLOR": "1"}
+        try:
+            yield Shell(temporary / "checkout", environment, temporary / "outputs")
+        finally:
+            _unmount_below(temporary)
+
+
+def install_packages(shell: Shell, note: Note) -> None:
+    """Makes sure of Docker and debootstrap.
+
+    Raises:
+        Skipped: they are missing and cannot be installed.
+    """
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    if not missing:
+        return
+    if os.geteuid() != 0 or _distribution() != "debian":
+        raise Skipped(f"{', '.join(missing)} missing; they are installed only as root on Debian")
+    try:
+        shell.run("apt-get", "update")
+        shell.run("apt-get", "install", "--yes", "--no-install-recommends", *PACKAGES)
+    except StepFailed as exc:
+        raise Skipped(f"{', '.join(missing)} missing, and apt-get could not install them: {exc}") from exc
+    note(f"installed {' '.join(PACKAGES)}")
+
+
+@contextmanager
+def engine(shell: Shell, note: Note) -> Iterator[Engine]:
+    """The machine's engine if there is one that answers, else one of our own that ends with the block.
+
+    Raises:
+        Skipped: there is none, and none can be started.
+    """
+    if _version(shell):
+        note(f"the machine's own engine, {_version(shell)}")
+        yield Engine(shell, _gateway(shell), own=False)
+        return
+    if os.geteuid() != 0:
+        raise Skipped("no Docker engine answers, and only root can start one")
+    with _lock(), _started(shell) as mine:
+        note(f"an engine started for this, {_version(mine)}")
+        made = Engine(mine, _gateway(mine), own=True)
+        made.remove_containers()
+        made.docker("image", "prune", "--all", "--force", "--filter", "until=168h")
+        try:
+            yield made
+        finally:
+            made.remove_containers()
+
+
+@contextmanager
+def _started(shell: Shell) -> Iterator[Shell]:
+    """A shell in which `docker` talks to an engine that was started here."""
+    temporary = shell.outputs.parent
+    inner = shell.having(DOCKER_HOST=f"unix://{temporary}/docker.sock")
+    with _dockerd(shell, temporary) as running:
+        if _answers(running, inner):
+            yield inner
+            return
+        words = running.last_words()
+    raise Skipped(f"dockerd does not start: {words.splitlines()[-1] if words else 'it said nothing'}")
+
+
+@contextmanager
+def _dockerd(shell: Shell, temporary: Path) -> Iterator[Running]:
+    (temporary / "daemon.json").write_text("{}")
+    runtime = sealing.write_runtime(temporary / "sealing-runtime")
+    with shell.having(HTTP_PROXY=DEAD_PROXY, HTTPS_PROXY=DEAD_PROXY, NO_PROXY="127.0.0.1").start(
+        "dockerd",
+        *("--config-file", temporary / "daemon.json"),
+        *("--data-root", DATA_ROOT),
+        *("--exec-root", temporary / "exec"),
+        *("--pidfile", temporary / "docker.pid"),
+        *("--host", f"unix://{temporary}/docker.sock"),
+        *("--add-runtime", f"sealing={runtime}", "--default-runtime", "sealing"),
+        alone=True,
+    ) as running:
+        yield running
+
+
+def _answers(running: Running, shell: Shell) -> bool:
+    until = time.monotonic() + START_LIMIT_S
+    while running.alive and time.monotonic() < until:
+        if _version(shell):
+            return True
+        time.sleep(0.3)
+    return False
+
+
+def _version(shell: Shell) -> str:
+    if shutil.which("docker") is None:
+        return ""
+    finished = shell.run("docker", "version", "--format", "{{.Server.Version}}", ok=(0, 1))
+    return finished.out.strip() if finished.code == 0 else ""
+
+
+def _gateway(shell: Shell) -> str:
+    """The bridge's address: that of this machine, for a container and for the machine itself."""
+    template = "{{(index .IPAM.Config 0).Gateway}}"
+    found = shell.run("docker", "network", "inspect", "bridge", "--format", template).out.strip()
+    if not found:
+        raise Skipped("Docker's bridge has no address of its own")
+    return found
+
+
+@contextmanager
+def _lock() -> Iterator[None]:
+    """One engine over the data at a time."""
+    DATA_ROOT.mkdir(mode=0o710, parents=True, exist_ok=True)
+    with (DATA_ROOT / "in-use").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Skipped(f"another end-to-end run is using {DATA_ROOT}") from None
+        yield
+
+
+def _sweep(parent: Path) -> None:
+    """Removes the folders of runs that were killed before they could do it."""
+    for pid in parent.glob(f"{PREFIX}*/pid"):
+        if not Path("/proc", pid.read_text()).exists():
+            _unmount_below(pid.parent)
+            shutil.rmtree(pid.parent, ignore_errors=True)
+
+
+def _unmount_below(folder: Path) -> None:
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    below = [mount for mount in mounts if mount.startswith(f"{folder}/")]
+    for mount in sorted(below, reverse=True):
+        os.spawnlp(os.P_WAIT, "umount", "umount", "--lazy", mount)
+
+
+def _distribution() -> str:
+    try:
+        return platform.freedesktop_os_release()["ID"]
+    except OSError:
+        return ""

@@ -1,0 +1,156 @@
+"""What is proved of a deployed stack, step by step: it deploys, counts, grows, loses a mapper, and goes away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.e2e import images, remains, runs, stack
+from tests.e2e.emulator import Emulator
+from tests.e2e.log import Log, StepFailed
+from tests.e2e.stack import DeployedStack
+
+MAPPERS = 3
+MORE_MAPPERS = 10
+GROWING_S = 200.0  # a third of it with three mappers: enough for Terraform and new containers
+LOSING_S = 45.0
+# user and capabilities of the service itself, process 1; then it writes where it may, and where it may not
+LOOKS = """
+import re
+status = open("/proc/1/status").read()
+print(re.search(r"Uid:\\t(\\d+)", status)[1], re.search(r"CapBnd:\\t0*(\\w+)", status)[1])
+open("/scratch/x", "w")
+open("/app/x", "w")
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What is proved on: a stack, the emulator that it is in, its images' base, texts, and a folder that goes away."""
+
+    stack: DeployedStack
+    cloud: Emulator
+    base: str
+    inputs: list[Path]
+    folder: Path
+
+    @property
+    def book(self) -> Path:
+        """The longest text."""
+        return max(self.inputs, key=lambda path: path.stat().st_size)
+
+
+def prove(log: Log, proof: Proof) -> None:
+    """All steps, in their order."""
+    _deploy(log, proof)
+    _look(log, proof)
+    _count(log, proof)
+    _grow(log, proof)
+    _lose_a_mapper(log, proof)
+    _destroy(log, proof)
+
+
+def _deploy(log: Log, proof: Proof) -> None:
+    made = proof.stack
+    with log.step("./deploy.sh") as note:
+        said = made.deploy().err.splitlines()
+        note("; ".join(line for line in said if line.startswith(("Apply", "costs"))))
+        note(f"containers: {', '.join(f'{len(made.boxes(role))} {role}' for role in images.ROLES)}")
+    with log.step("./deploy.sh again changes nothing", vital=False) as note:
+        again = made.deploy().err
+        if "0 added, 0 changed, 0 destroyed" not in again or "building" in again:
+            raise StepFailed(again)
+        note("no image built, nothing added, changed or destroyed")
+    with log.step("terraform plan is empty", vital=False) as note:
+        made.check_that_the_plan_is_empty()
+        note("with an override: the emulator forgets availability_zone_rebalancing of an ECS service")
+
+
+def _look(log: Log, proof: Proof) -> None:
+    made = proof.stack
+    with log.step("images: size, and layers shared", vital=False) as note:
+        images.measure(made.engine, proof.cloud.registry, stack.NAME, made.image_tag, proof.base, note)
+    with log.step("containers: sealed as on Fargate", vital=False) as note:
+        if not made.engine.own:
+            note("not looked at: only an engine that is started here seals them")
+        for one in made.boxes("mapper") if made.engine.own else ():
+            tried = made.shell.run("docker", "exec", one.id, "python", "-c", LOOKS, ok=(1,))
+            if tried.out.strip() != "10001 0" or "Read-only file system" not in tried.err:
+                raise StepFailed(f"{one.name}: {tried.out}{tried.err}")
+            note(f"{one.name}: user 10001 without capabilities, who writes to /scratch and nowhere else")
+    with log.step("driver doctor", vital=False) as note:
+        note(f"{len(made.driver('doctor').err.splitlines())} findings, all well")
+
+
+def _count(log: Log, proof: Proof) -> None:
+    made, book = proof.stack, proof.book
+    with log.step(f"word count of {book.name} on {MAPPERS} mappers") as note:
+        answer = runs.count(made, [book], proof.folder / "words.json", "--chunks", "6")
+        runs.check_counts(answer, [book])
+        mappers = {one.name for one in made.boxes("mapper")}
+        if answer.mappers != mappers or len(mappers) != MAPPERS:
+            raise StepFailed(f"map tasks were done by {sorted(answer.mappers)}, and the mappers are {sorted(mappers)}")
+        note(f"{len(answer.counts)} words, {answer.counts.total()} occurrences, as counted plainly")
+        note(f"{len(answer.map_rows)} map tasks by {', '.join(sorted(mappers))}")
+    with log.step("driver verify, audit", vital=False) as note:
+        for command in ("verify", "audit"):
+            note(made.driver(command, answer.run).err.splitlines()[-1].strip())
+    with log.step("driver logs: what CloudWatch has of the run", vital=False) as note:
+        lines = made.driver("logs", answer.run).out.splitlines()
+        if len(lines) < len(answer.report["tasks"]):
+            raise StepFailed(f"{len(lines)} lines of {len(answer.report['tasks'])} tasks")
+        note(f"{len(lines)} lines")
+
+
+def _grow(log: Log, proof: Proof) -> None:
+    made, output = proof.stack, proof.folder / "grown.json"
+    slowly = runs.slowly(proof.folder, proof.inputs, GROWING_S)
+    with log.step(f"terraform apply -var mapper_count={MORE_MAPPERS} in the middle of a run", vital=False) as note:
+        first = {one.name for one in made.boxes("mapper")}
+        with runs.counting(made, proof.inputs, output, *slowly, "--chunks", "60") as (running, answer_of):
+            runs.busy_mapper(made, running)
+            note(made.apply("-var", f"mapper_count={MORE_MAPPERS}"))
+            answer = answer_of()
+        runs.check_counts(answer, proof.inputs)
+        new = answer.mappers - first
+        if not new:
+            raise StepFailed("no new mapper was given a task")
+        by_new = sum(row["endpoint"] in new for row in answer.map_rows)
+        note(f"{len(new)} new mappers did {by_new} of {len(answer.map_rows)} map tasks; the answer is right")
+    with log.step(f"terraform apply: back to {MAPPERS} mappers", vital=False) as note:
+        note(made.apply())
+        made.wait_for_boxes("mapper", MAPPERS)
+
+
+def _lose_a_mapper(log: Log, proof: Proof) -> None:
+    made, output = proof.stack, proof.folder / "lost.json"
+    slowly = runs.slowly(proof.folder, [proof.book], LOSING_S)
+    with log.step("docker kill of a mapper in the middle of its task", vital=False) as note:
+        with runs.counting(made, [proof.book], output, *slowly, "--chunks", "12") as (running, answer_of):
+            victim = runs.busy_mapper(made, running)
+            made.engine.docker("kill", victim.id)
+            answer = answer_of()
+        runs.check_counts(answer, [proof.book])
+        again = [row for row in answer.map_rows if row["attempts"] > 1]
+        if not again:
+            raise StepFailed(f"{victim.name} was killed, and no map task was tried again")
+        note(f"{victim.name} killed; {_attempts(again)}; the answer is right")
+        made.wait_for_boxes("mapper", MAPPERS)
+        note("and ECS has started another")
+
+
+def _attempts(rows: list[dict[str, Any]]) -> str:
+    return ", ".join(f"map-{row['index']} took {row['attempts']} attempts" for row in rows)
+
+
+def _destroy(log: Log, proof: Proof) -> None:
+    made = proof.stack
+    with log.step("./destroy.sh --yes") as note:
+        note("; ".join(made.destroy().err.strip().splitlines()))
+    with log.step("nothing is left") as note:
+        left = remains.remains(proof.cloud)
+        left += [f"container: {one.name}" for role in images.ROLES for one in made.boxes(role)]
+        if left:
+            raise StepFailed("\n".join(left))
+        note(f"no container, no {', no '.join(remains.QUESTIONS)}")

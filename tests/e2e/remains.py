@@ -1,0 +1,58 @@
+"""What is left in the emulator and in Docker after a destroy, asked of each service itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+
+from tests.e2e.emulator import REGION, Emulator
+from tests.e2e.stack import NAME
+
+Client = Any  # a stub of each of the nine clients is more than this page is worth
+
+
+def remains(emulator: Emulator) -> list[str]:
+    """Everything of the stack that any service still lists."""
+    session = boto3.Session("test", "test", region_name=REGION)
+
+    def client(service: str) -> Client:
+        return session.client(service, endpoint_url=emulator.endpoint)  # type: ignore[call-overload]
+
+    return [f"{what}: {one}" for what, ask in QUESTIONS.items() for one in ask(client)]
+
+
+def _buckets(client: Callable[[str], Client]) -> Iterator[str]:
+    return (bucket["Name"] for bucket in client("s3").list_buckets()["Buckets"])
+
+
+def _networks(client: Callable[[str], Client]) -> Iterator[str]:
+    return (vpc["VpcId"] for vpc in client("ec2").describe_vpcs()["Vpcs"] if not vpc["IsDefault"])
+
+
+def _clusters(client: Callable[[str], Client]) -> Iterator[str]:
+    ecs = client("ecs")
+    arns = ecs.list_clusters()["clusterArns"]
+    found = ecs.describe_clusters(clusters=arns)["clusters"] if arns else []
+    return (cluster["clusterArn"] for cluster in found if cluster["status"] == "ACTIVE")
+
+
+def _roles(client: Callable[[str], Client]) -> Iterator[str]:
+    names = (role["RoleName"] for role in client("iam").list_roles()["Roles"])
+    return (name for name in names if name.startswith(f"{NAME}-"))
+
+
+QUESTIONS: dict[str, Callable[[Callable[[str], Client]], Iterator[str] | list[str]]] = {
+    "bucket": _buckets,
+    "network": _networks,
+    "cluster": _clusters,
+    "role": _roles,
+    "task definition": lambda client: client("ecs").list_task_definitions(status="ACTIVE")["taskDefinitionArns"],
+    "repository": lambda client: [
+        found["repositoryName"] for found in client("ecr").describe_repositories()["repositories"]
+    ],
+    "secret": lambda client: [found["Name"] for found in client("secretsmanager").list_secrets()["SecretList"]],
+    "log group": lambda client: [found["logGroupName"] for found in client("logs").describe_log_groups()["logGroups"]],
+    "namespace": lambda client: [found["Name"] for found in client("servicediscovery").list_namespaces()["Namespaces"]],
+}

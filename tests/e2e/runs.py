@@ -1,0 +1,139 @@
+"""Runs of a word count on the deployed stack, each held against a count that knows nothing of the project."""
+
+from __future__ import annotations
+
+import json
+import time
+import unicodedata
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.log import StepFailed
+from tests.e2e.processes import Running
+from tests.e2e.stack import Box, DeployedStack
+
+# Waits instead of working, so that more containers than processors still show that more containers are faster.
+SLOW_JOB = '''"""A word count whose map waits at each line, as one would that asks a slow service."""
+
+import time
+
+from mapreduce import Job, Sum, words
+
+
+class SlowCount(Job):
+    """How often each word occurs, slowly."""
+
+    reduce = Sum()
+    pause_ms: float = 1.0
+
+    def map(self, offset, line):
+        time.sleep(self.pause_ms / 1000)
+        for word in words(line):
+            yield word, 1
+'''
+WAIT_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A finished run: its report, and every word with its count."""
+
+    report: dict[str, Any]
+    counts: Counter[str]
+
+    @property
+    def run(self) -> str:
+        """The run's id."""
+        return str(self.report["run_id"])
+
+    @property
+    def mappers(self) -> set[str]:
+        """Who did a map task."""
+        return {row["endpoint"] for row in self.map_rows}
+
+    @property
+    def map_rows(self) -> list[dict[str, Any]]:
+        """The map tasks, one row each."""
+        return [row for row in self.report["tasks"] if row["stage"] == "map"]
+
+
+def slowly(folder: Path, inputs: Sequence[Path], seconds: float) -> list[str | Path]:
+    """Options for a word count whose map tasks take that long together, and reuse nothing."""
+    job = folder / "slow_count.py"
+    job.write_text(SLOW_JOB)
+    lines = sum(path.read_bytes().count(b"\n") for path in inputs)
+    return ["--job", job, "--param", f"pause_ms={1000 * seconds / max(lines, 1):.3f}", "--fresh"]
+
+
+def plain_count(inputs: Sequence[Path]) -> Counter[str]:
+    """Words by their definition, character by character; the standard library alone."""
+    counts: Counter[str] = Counter()
+    for path in inputs:
+        text = path.read_bytes().decode("utf-8").lower().replace("’", "'")
+        others = {ord(char): " " for char in set(text) if not _in_word(char)}
+        counts.update(text.translate(others).split())
+    return counts
+
+
+def count(stack: DeployedStack, inputs: Sequence[Path], output: Path, *options: str | Path) -> Answer:
+    """A run to its end."""
+    return _answer(stack.driver(*_command(inputs, output), *options).out, output)
+
+
+@contextmanager
+def counting(
+    stack: DeployedStack, inputs: Sequence[Path], output: Path, *options: str | Path
+) -> Iterator[tuple[Running, Callable[[], Answer]]]:
+    """A run in the background, and how to wait for its answer."""
+    with stack.driving(*_command(inputs, output), *options) as running:
+        yield running, lambda: _answer(running.finish().out, output)
+
+
+def check_counts(answer: Answer, inputs: Sequence[Path]) -> None:
+    """Raises `StepFailed` unless every word has the plain count."""
+    expected = plain_count(inputs)
+    if answer.counts != expected:
+        wrong = [
+            f"{word!r}: {expected[word]} expected, {answer.counts[word]} found"
+            for word in sorted(expected.keys() | answer.counts.keys())
+            if expected[word] != answer.counts[word]
+        ]
+        raise StepFailed("\n".join(["the answer is wrong:", *wrong[:10]]))
+
+
+def busy_mapper(stack: DeployedStack, running: Running, since_s: float = 1.0) -> Box:
+    """A mapper in the middle of a task: one that says so, and said so `since_s` seconds ago."""
+    until = time.monotonic() + WAIT_S
+    while running.alive and time.monotonic() < until:
+        before = {box.id for box in stack.boxes("mapper") if _is_busy(box)}
+        time.sleep(since_s)
+        for box in stack.boxes("mapper"):
+            if box.id in before and _is_busy(box):
+                return box
+    raise StepFailed(f"no mapper was ever seen at work\n{running.last_words()}")
+
+
+def _is_busy(box: Box) -> bool:
+    url = f"http://{box.address}:8080/health"
+    with suppress(urllib.error.URLError, OSError), urllib.request.urlopen(url, timeout=5) as answer:
+        return bool(json.load(answer)["busy"])
+    return False
+
+
+def _in_word(char: str) -> bool:
+    return char == "'" or unicodedata.category(char)[0] in "LM"
+
+
+def _command(inputs: Sequence[Path], output: Path) -> list[str | Path]:
+    each = [word for path in inputs for word in ("--input", path)]
+    return ["run", *each, "--target", "aws", "--json", "--output", output]
+
+
+def _answer(out: str, output: Path) -> Answer:
+    return Answer(json.loads(out), Counter(json.loads(output.read_text(encoding="utf-8"))))

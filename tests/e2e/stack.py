@@ -1,0 +1,155 @@
+"""The stack as a user has it: a checkout, its ./deploy.sh, ./destroy.sh, Terraform and `python -m driver`."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.emulator import REGION, Emulator
+from tests.e2e.log import StepFailed
+from tests.e2e.machine import Engine
+from tests.e2e.processes import Finished, Running, Shell
+
+NAME = "mapreduce-e2e"
+SETTLE_S = 90.0
+SETTINGS_FILE = "deploy.auto.tfvars.json"
+TASK_LABEL = "com.amazonaws.ecs.task-arn"
+KEPT_HIDDEN = (".dockerignore",)
+IGNORED = ("build", "__pycache__", ".terraform", "*.tfstate*", "*.auto.tfvars.json", "*_override.tf", "*.tfplan")
+# what the emulator forgets would show as a change in every plan
+FORGOTTEN = """resource "aws_ecs_service" "this" {
+  lifecycle {
+    ignore_changes = [availability_zone_rebalancing]
+  }
+}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A container of the stack: Docker's id, its address, and the name that the driver gives the task in it."""
+
+    id: str
+    address: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedStack:
+    """A stack in the emulator, with the commands that work on it."""
+
+    root: Path
+    engine: Engine
+    shell: Shell
+
+    @property
+    def folder(self) -> Path:
+        """Its Terraform."""
+        return self.root / "terraform"
+
+    def deploy(self) -> Finished:
+        """./deploy.sh."""
+        return self.shell.run(self.root / "deploy.sh")
+
+    def destroy(self) -> Finished:
+        """./destroy.sh, without asking."""
+        return self.shell.run(self.root / "destroy.sh", "--yes")
+
+    def apply(self, *options: str) -> str:
+        """`terraform apply`, as the README has it; returns the line that counts the changes."""
+        out = self._terraform("apply", "-auto-approve", *options).out
+        return next((line for line in out.splitlines() if line.startswith("Apply complete")), "")
+
+    def check_that_the_plan_is_empty(self) -> None:
+        """Raises `StepFailed` when Terraform would change something."""
+        finished = self._terraform("plan", "-detailed-exitcode", ok=(0, 2))
+        if finished.code:
+            changes = re.findall(r"^  # .*|^ +[~+-].*", finished.out, re.MULTILINE)
+            raise StepFailed("\n".join(["Terraform would change:", *changes[:30]]))
+
+    def driver(self, *arguments: str | Path, ok: tuple[int, ...] = (0,)) -> Finished:
+        """`python -m driver`."""
+        return self.shell.run(sys.executable, "-m", "driver", *arguments, ok=ok)
+
+    @contextmanager
+    def driving(self, *arguments: str | Path) -> Iterator[Running]:
+        """The same in the background."""
+        with self.shell.start(sys.executable, "-m", "driver", *arguments) as running:
+            yield running
+
+    def boxes(self, role: str) -> list[Box]:
+        """The containers of a service that run now."""
+        filters = ("--filter", f"label=com.amazonaws.ecs.container-name={role}")
+        ids = self.engine.docker("ps", "--quiet", *filters).split()
+        found = json.loads(self.engine.docker("inspect", *ids)) if ids else []
+        return sorted((_box(one, role) for one in found), key=lambda box: box.name)
+
+    def wait_for_boxes(self, role: str, number: int) -> None:
+        """Returns when a service has that many containers; raises `StepFailed` when it does not come to that."""
+        until = time.monotonic() + SETTLE_S
+        while (found := len(self.boxes(role))) != number:
+            if time.monotonic() > until:
+                raise StepFailed(f"{found} containers of {role} run, and not {number}")
+            time.sleep(1)
+
+    @property
+    def image_tag(self) -> str:
+        """The tag that deploy.sh has given to the images."""
+        return str(json.loads((self.folder / SETTINGS_FILE).read_text())["image_tag"])
+
+    def _terraform(self, command: str, *options: str, ok: tuple[int, ...] = (0,)) -> Finished:
+        return self.shell.run(
+            "terraform", f"-chdir={self.folder}", command, "-input=false", "-no-color", *options, ok=ok
+        )
+
+
+def checkout(repository: Path, target: Path) -> None:
+    """Copies the repository without what git ignores, so that nothing is written there, and no edit disturbs a run."""
+    hidden = [path.name for path in repository.glob(".*") if path.name not in KEPT_HIDDEN]
+    shutil.copytree(repository, target, ignore=shutil.ignore_patterns(*hidden, *IGNORED))
+    (target / ".venv").symlink_to(repository / ".venv", target_is_directory=True)
+
+
+def prepare(root: Path, engine: Engine, shell: Shell, emulator: Emulator, options: str) -> DeployedStack:
+    """Writes what only the emulator needs into the checkout.
+
+    Args:
+        root: the checkout.
+        engine: where the emulator runs its tasks.
+        shell: with Terraform's provider.
+        emulator: to deploy to.
+        options: for `docker build`.
+    """
+    made = DeployedStack(root, engine, emulator.shell(shell).having(MAPREDUCE_BUILD_OPTIONS=options))
+    (made.folder / "modules" / "service" / "emulator_override.tf").write_text(FORGOTTEN)
+    settings = {
+        "region": REGION,
+        "name": NAME,
+        "address_kind": "private",
+        "allowed_cidrs": [f"{engine.gateway}/32"],
+        "extra_environment": emulator.credentials,
+    }
+    (made.folder / SETTINGS_FILE).write_text(json.dumps(settings))
+    return made
+
+
+def remove_images(engine: Engine) -> None:
+    """Removes the stack's images from Docker; in an engine of our own their layers stay, for the next build."""
+    template = "{{.Repository}}:{{.Tag}}"
+    found = engine.docker("images", "--filter", f"reference=*/{NAME}/*", "--format", template).split()
+    if found:
+        engine.docker("image", "rm", "--force", *(["--no-prune"] if engine.own else []), *found)
+
+
+def _box(found: dict[str, Any], role: str) -> Box:
+    task = found["Config"]["Labels"][TASK_LABEL].rpartition("/")[2]
+    networks = found["NetworkSettings"]["Networks"].values()
+    return Box(found["Id"], next(network["IPAddress"] for network in networks), f"{role}-{task[:8]}")

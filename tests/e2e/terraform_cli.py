@@ -1,0 +1,75 @@
+"""Terraform with its AWS provider: from this machine's disk when it is there, else from where Terraform looks."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from tests.e2e.log import Skipped, StepFailed
+from tests.e2e.processes import Shell
+
+ADDRESS = "registry.terraform.io/hashicorp/aws"
+CONFIGURATION = """provider_installation {{
+  filesystem_mirror {{
+    path    = "{mirror}"
+    include = ["{address}"]
+  }}
+  direct {{
+    exclude = ["{address}"]
+  }}
+}}
+"""
+
+
+def copy_of(terraform: Path, target: Path) -> None:
+    """The root module as git has it: without state, settings and overrides of a deployment from here."""
+    left = shutil.ignore_patterns(".terraform", "*.tfstate*", "*.auto.tfvars.json", "*_override.tf", "*.tfplan")
+    shutil.copytree(terraform, target, ignore=left)
+
+
+def with_provider(shell: Shell, root: Path, temporary: Path) -> tuple[Shell, str]:
+    """A shell in which `terraform init` has worked in `root`, and where the provider came from.
+
+    Raises:
+        Skipped: there is no Terraform, or no provider for it.
+    """
+    if shutil.which("terraform") is None:
+        raise Skipped("terraform is not on PATH: developer.hashicorp.com/terraform/install")
+    version = locked_version(root / ".terraform.lock.hcl")
+    where = "Terraform's own places"
+    if found := _on_disk(shell, version):
+        shell = _with_mirror(shell, found, version, temporary)
+        where = "this machine's disk"
+    try:
+        shell.run("terraform", f"-chdir={root}", "init", "-input=false", "-no-color")
+    except StepFailed as exc:
+        raise Skipped(f"terraform init finds no AWS provider {version}, neither on disk nor elsewhere: {exc}") from exc
+    return shell, f"AWS provider {version} from {where}"
+
+
+def locked_version(lock: Path) -> str:
+    """The provider's version that the repository has locked."""
+    found = re.search(rf'provider "{re.escape(ADDRESS)}" {{\s+version\s+= "([\d.]+)"', lock.read_text())
+    if found is None:
+        raise StepFailed(f"{lock.name} locks no {ADDRESS}")
+    return found[1]
+
+
+def _on_disk(shell: Shell, version: str) -> Path | None:
+    """The folder of an unpacked provider of that version, anywhere on this disk."""
+    name = f"terraform-provider-aws_v{version}*"
+    # no permission somewhere is exit code 1
+    out = shell.run("find", "/", "-xdev", "-type", "f", "-perm", "-u+x", "-name", name, ok=(0, 1)).out
+    return next((Path(line).parent for line in out.splitlines()), None)
+
+
+def _with_mirror(shell: Shell, provider: Path, version: str, temporary: Path) -> Shell:
+    """A shell whose Terraform takes the provider from that folder and from nowhere else."""
+    platform = re.search(r"on (\w+)", shell.run("terraform", "version").out)
+    place = temporary / "mirror" / ADDRESS / version / (platform[1] if platform else "linux_amd64")
+    place.parent.mkdir(parents=True)
+    place.symlink_to(provider, target_is_directory=True)
+    file = temporary / "terraform.rc"
+    file.write_text(CONFIGURATION.format(mirror=temporary / "mirror", address=ADDRESS))
+    return shell.having(TF_CLI_CONFIG_FILE=str(file))
