@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from driver.pipeline import current_etags
+from driver.chain import combined
+from driver.pipeline import draw_up
 from driver.run_store import RunStore
-from mapreduce.engine import Ledger, LedgerRow, balance
+from mapreduce.engine import Ledger, LedgerRow
 from mapreduce.errors import ObjectMissing
 from mapreduce.storage import Storage
 
 
 def audit_run(run: str, runs: RunStore) -> Ledger:
     """The ledger of a run as it stands now; with `_SUCCESS`, its parts must still be those that were committed."""
-    plan, results = runs.plan(run), runs.results(run)
-    ledger = balance(
-        plan.inputs, results.maps, results.reduces, current_etags(plan.inputs, runs.storage), plan.partitions
-    )
+    plan = runs.plan(run)
+    if plan.chain:
+        ledger = combined([audit_run(step, runs) for step in runs.steps(run)])
+    else:
+        ledger = draw_up(plan, runs.results(run), runs.storage)
     success = runs.success(run)
     rows = [LedgerRow(what="_SUCCESS", unit="", expected="written", found="written" if success else "not written")]
     if success:

@@ -29,8 +29,8 @@ def plan_cleaning(runs: RunStore, names: Iterable[str], *, results: bool) -> Cle
     those tasks again.
     """
     found: list[ObjectInfo] = []
-    for run in names:
-        folders = [keys.chunks(runs.store, run), keys.maps(runs.store, run)]
+    for run in [each for name in names for each in (name, *runs.steps(name))]:
+        folders = [keys.chunks(runs.store, run), keys.maps(runs.store, run), keys.pairs(runs.store, run)]
         if results:
             folders += [keys.results(runs.store, run), keys.run_file(runs.store, run, "").rstrip("/")]
         for folder in folders:
@@ -40,7 +40,7 @@ def plan_cleaning(runs: RunStore, names: Iterable[str], *, results: bool) -> Cle
 
 def plan_emptying(runs: RunStore) -> Cleaning:
     """Everything that this program has ever written to the store."""
-    folders = (keys.INPUT, keys.CHUNKS, keys.MAPS, keys.REDUCE, keys.RUNS, keys.JOBS, keys.TASKS)
+    folders = (keys.INPUT, keys.CHUNKS, keys.MAPS, keys.PAIRS, keys.REDUCE, keys.RUNS, keys.JOBS, keys.TASKS)
     return Cleaning(tuple(info for name in folders for info in runs.storage.list(keys.join(runs.store, name))))
 
 

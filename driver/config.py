@@ -7,9 +7,10 @@ from typing import Literal
 
 from mapreduce.messages import SplitMode
 
-Target = Literal["auto", "local", "aws", "inline"]
+Target = Literal["auto", "local", "aws", "inline", "spark"]
 DEFAULT_JOB = "jobs.word_count"
 DEFAULT_STORE = ".mapreduce"
+DEFAULT_SPARK_MASTER = "local[*]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,9 @@ class RunConfig:
         mode: "range" plans byte ranges, "copy" writes chunk files.
         top: how many of the heaviest pairs are reported.
         fresh: reuse no finished task.
+        task_memory_bytes: what a task may use on this machine; None for a share of it.
+        spark_master: the master of a run on Apache Spark.
+        sort: parts are ranges of keys, as with a job's own `total_order`.
     """
 
     inputs: tuple[str, ...]
@@ -39,3 +43,6 @@ class RunConfig:
     mode: SplitMode = "range"
     top: int = 10
     fresh: bool = False
+    sort: bool = False
+    task_memory_bytes: int | None = None
+    spark_master: str = DEFAULT_SPARK_MASTER

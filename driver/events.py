@@ -36,11 +36,12 @@ class StageStarted(Event, frozen=True):
 
 
 class AttemptStarted(Event, frozen=True):
-    """A service has been asked."""
+    """A service has been asked; `backup`: while another attempt at the task is still running."""
 
     task: str
     attempt: int
     endpoint: str
+    backup: bool = False
 
 
 class AttemptProgress(Event, frozen=True):
@@ -64,7 +65,7 @@ class AttemptDone(Event, frozen=True):
 
 
 class AttemptFailed(Event, frozen=True):
-    """An attempt failed; `then` says what follows."""
+    """An attempt failed after `seconds`; `then` says what follows."""
 
     task: str
     attempt: int
@@ -72,6 +73,37 @@ class AttemptFailed(Event, frozen=True):
     kind: str
     message: str
     then: str
+    seconds: float = 0.0
+
+
+class AttemptCancelled(Event, frozen=True):
+    """An attempt was ended after `seconds`, because another one had come to the result first."""
+
+    task: str
+    attempt: int
+    endpoint: str
+    seconds: float
+
+
+class CircuitOpened(Event, frozen=True):
+    """An endpoint failed so often in a row that it is left alone for a while."""
+
+    endpoint: str
+    failures: int
+    pause_s: float
+
+
+class CircuitClosed(Event, frozen=True):
+    """An endpoint whose circuit was open has carried out a task."""
+
+    endpoint: str
+
+
+class OutputsRedone(Event, frozen=True):
+    """What tasks had written was gone or damaged; they are carried out again."""
+
+    tasks: tuple[str, ...]
+    why: str
 
 
 class FleetChanged(Event, frozen=True):

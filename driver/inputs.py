@@ -14,15 +14,17 @@ from mapreduce.storage import ObjectInfo, Storage, split_url
 def find_inputs(given: Iterable[str], storage: Storage) -> tuple[InputObject, ...]:
     """The objects that paths, folders, globs and URLs mean, in the order given; within a folder or glob, by name.
 
-    A file named twice counts once. Files of a folder whose name starts with a dot or an underscore are left out.
+    `NAME=PATH` gives what PATH means a name, unless there is a file of that whole name. A file named twice counts once
+    for each name. Files of a folder whose name starts with a dot or an underscore are left out.
 
     Raises:
         InputError: one of them means no object.
     """
-    found: dict[str, InputObject] = {}
+    found: dict[tuple[str, str], InputObject] = {}
     for text in given:
-        for info in _objects(text, storage):
-            found.setdefault(info.url, InputObject(url=info.url, size=info.size, etag=info.etag))
+        name, path = _named(text)
+        for info in _objects(path, storage):
+            found.setdefault((name, info.url), InputObject(url=info.url, size=info.size, etag=info.etag, name=name))
     if not found:
         raise InputError("there is no input; name a file, folder, glob or URL with --input")
     return tuple(found.values())
@@ -31,6 +33,14 @@ def find_inputs(given: Iterable[str], storage: Storage) -> tuple[InputObject, ..
 def local_url(path: Path) -> str:
     """The URL of a local file, links resolved."""
     return f"file://{path.resolve()}"
+
+
+def _named(text: str) -> tuple[str, str]:
+    """The name and the path of `NAME=PATH`; without a name, "" and all of it."""
+    name, equals, path = text.partition("=")
+    if not equals or not name.isidentifier() or not path or Path(text).expanduser().exists():
+        return "", text
+    return name, path
 
 
 def _objects(text: str, storage: Storage) -> Iterator[ObjectInfo]:

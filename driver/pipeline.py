@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from driver import events
 from driver.events import EventLog
@@ -15,13 +17,17 @@ from driver.policy import RetryPolicy
 from driver.report.document import Report, make_report
 from driver.reuse import FinishedTasks
 from driver.run_store import RunResults, RunStore, Success
-from driver.scheduler import AnyResult, Clock, Outcome, StageRun
+from driver.scheduler import AnyResult, Clock, Outcome, StageFailed, StageRun
 from driver.transport import Transport
 from mapreduce import keys
 from mapreduce.engine import Ledger, balance
+from mapreduce.engine.run import task_error
 from mapreduce.errors import LedgerError, MapReduceError, ObjectMissing
-from mapreduce.messages import InputObject, MapResult, ReduceResult, SplitResult, StageName
+from mapreduce.messages import InputObject, MapResult, ReduceResult, SplitResult, StageName, TaskError
 from mapreduce.storage import ObjectInfo, Storage
+
+MOST_REDONE = 3
+"""How often the outputs of a stage may be lost and written again, before the job fails."""
 
 
 async def _at_once() -> None:
@@ -29,8 +35,49 @@ async def _at_once() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Workplace:
+class Outcomes:
+    """What the stages of a run have come to, and how many seconds each took."""
+
+    split: Outcome
+    maps: Sequence[Outcome]
+    reduces: Sequence[Outcome]
+    seconds: dict[str, float]
+
+    @property
+    def results(self) -> RunResults:
+        """The results alone."""
+        assert isinstance(self.split.result, SplitResult)
+        maps = (outcome.result for outcome in self.maps)
+        reduces = (outcome.result for outcome in self.reduces)
+        return RunResults(
+            split=self.split.result,
+            maps=tuple(result for result in maps if isinstance(result, MapResult)),
+            reduces=tuple(result for result in reduces if isinstance(result, ReduceResult)),
+        )
+
+
+class Workplace(Protocol):
     """Where a run is carried out, and by whom."""
+
+    @property
+    def runs(self) -> RunStore:
+        """What is kept of the run."""
+
+    @property
+    def clock(self) -> Clock:
+        """The time."""
+
+    @property
+    def log_text(self) -> Callable[[], bytes]:
+        """What the services have logged, where they keep it nowhere else."""
+
+    async def carry_out(self, plan: RunPlan, log: EventLog, *, fresh: bool, started: float) -> Outcomes:
+        """Does all stages of a run; takes and raises what `run_job` does."""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetWorkplace:
+    """Services that are asked task by task; what an earlier run has done is not done again."""
 
     runs: RunStore
     fleet: Fleet
@@ -40,10 +87,25 @@ class Workplace:
     ready: Callable[[], Awaitable[None]] = _at_once
     """Returns when the services answer; raises `FleetError` when they do not."""
     log_text: Callable[[], bytes] = bytes
-    """What the services have logged, where they keep it nowhere else."""
+
+    async def carry_out(self, plan: RunPlan, log: EventLog, *, fresh: bool, started: float) -> Outcomes:
+        """Stage after stage."""
+        stages = _Stages(plan, self, log, fresh=fresh, started=started)
+        (split,) = await stages.carry_out("split", [split_task(plan)])
+        assert isinstance(split.result, SplitResult)
+        maps, reduces = await _map_and_reduce(plan, split.result, stages)
+        return Outcomes(split, maps, reduces, stages.seconds)
 
 
-async def run_job(plan: RunPlan, place: Workplace, log: EventLog, *, fresh: bool, started: float) -> Report:
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A run that has come to its end: its report, and its pairs for the next step of a chain."""
+
+    report: Report
+    pairs: tuple[InputObject, ...]
+
+
+async def run_job(plan: RunPlan, place: Workplace, log: EventLog, *, fresh: bool, started: float) -> Finished:
     """Carries out a planned run.
 
     Args:
@@ -58,8 +120,6 @@ async def run_job(plan: RunPlan, place: Workplace, log: EventLog, *, fresh: bool
         LedgerError: what came out is not what went in.
         FleetError: no service can be reached.
     """
-    run = _Run(plan, place, log, fresh=fresh, started=started)
-    size = sum(given.size for given in plan.inputs)
     log(
         events.RunStarted(
             at=place.clock.wall(),
@@ -67,35 +127,71 @@ async def run_job(plan: RunPlan, place: Workplace, log: EventLog, *, fresh: bool
             job=plan.job.name,
             target=plan.target,
             inputs=len(plan.inputs),
-            size_bytes=size,
+            size_bytes=sum(given.size for given in plan.inputs),
         )
     )
-    try:
-        (split,) = await run.stage("split", [split_task(plan)])
-        assert isinstance(split.result, SplitResult)
-        maps = await run.stage("map", map_tasks(plan, split.result.splits))
-        map_results = [outcome.result for outcome in maps if isinstance(outcome.result, MapResult)]
-        reduces = await run.stage("reduce", reduce_tasks(plan, map_results))
-        reduce_results = [outcome.result for outcome in reduces if isinstance(outcome.result, ReduceResult)]
-        ledger = await asyncio.to_thread(check_ledger, plan, map_results, reduce_results, place.runs, split.result)
-        parts = await asyncio.to_thread(commit, plan, reduce_results, place.runs)
+    async with recorded(plan, place, log):
+        done = await place.carry_out(plan, log, fresh=fresh, started=started)
+        results = done.results
+        ledger = await asyncio.to_thread(check_ledger, plan, results, place.runs)
+        parts = await asyncio.to_thread(commit, plan, results, place.runs)
         finished = place.clock.now()
         log(events.RunDone(at=place.clock.wall(), run=plan.run, seconds=finished - started))
-        report = make_report(
-            plan,
-            split,
-            maps,
-            reduces,
-            ledger,
-            [info.url for info in parts],
-            run.stage_seconds,
-            finished - started,
-        )
+        urls = [info.url for info in parts]
+        report = make_report(plan, done.split, done.maps, done.reduces, ledger, urls, done.seconds, finished - started)
         await asyncio.to_thread(place.runs.write, plan.run, "report.json", report)
-        return report
+    return Finished(report, tuple(part.pairs for part in results.parts if part.pairs))
+
+
+async def _map_and_reduce(plan: RunPlan, split: SplitResult, stages: _Stages) -> tuple[list[Outcome], list[Outcome]]:
+    """The outcomes of both stages; what a task has written and is lost before the end is written again."""
+    maps = await stages.carry_out("map", map_tasks(plan, split))
+    if not plan.partitions:
+        return await stages.until_whole("map", maps), []
+    known: dict[str, Outcome] = {}
+    for round_left in reversed(range(MOST_REDONE + 1)):
+        results = [outcome.result for outcome in maps if isinstance(outcome.result, MapResult)]
+        try:
+            reduces = await stages.carry_out("reduce", reduce_tasks(plan, results), known)
+            return maps, await stages.until_whole("reduce", reduces)
+        except StageFailed as exc:
+            lost = outputs_lost(exc.failures, maps)
+            if not lost or not round_left:
+                raise
+            known |= {outcome.spec.key: outcome for outcome in exc.outcomes}
+            maps = await stages.redo("map", maps, lost, str(exc).partition("\n")[2].strip())
+    raise AssertionError("the last round returns or raises")
+
+
+def outputs_lost(failures: Mapping[str, Sequence[TaskError]], maps: Sequence[Outcome]) -> set[int]:
+    """The maps whose output could not be read, if that is what a reduce stage failed of.
+
+    Args:
+        failures: of the reduce stage, by task.
+        maps: the outcomes that it read.
+    """
+    unreadable = {
+        error.object
+        for errors in failures.values()
+        if errors[-1].kind in ("OutputLost", "CorruptBlock")
+        for error in errors
+        if error.object
+    }
+    return {outcome.spec.index for outcome in maps if _url(outcome) in unreadable}
+
+
+def _url(outcome: Outcome) -> str:
+    return "" if isinstance(outcome.result, SplitResult) else outcome.result.url
+
+
+@asynccontextmanager
+async def recorded(plan: RunPlan, place: Workplace, log: EventLog) -> AsyncIterator[None]:
+    """Writes down what happened, and of a failure why, before it goes on."""
+    try:
+        yield
     except MapReduceError as exc:
         log(events.RunFailed(at=place.clock.wall(), run=plan.run, kind=type(exc).__name__, message=str(exc)))
-        await asyncio.to_thread(place.runs.write, plan.run, "failure.json", _failure(exc))
+        await asyncio.to_thread(place.runs.write, plan.run, "failure.json", task_error(exc))
         raise
     finally:
         await asyncio.to_thread(place.runs.write, plan.run, "events.jsonl", log.json_lines())
@@ -103,16 +199,10 @@ async def run_job(plan: RunPlan, place: Workplace, log: EventLog, *, fresh: bool
             await asyncio.to_thread(place.runs.write, plan.run, "services.log", text)
 
 
-def check_ledger(
-    plan: RunPlan,
-    maps: Sequence[MapResult],
-    reduces: Sequence[ReduceResult],
-    runs: RunStore,
-    split: SplitResult,
-) -> Ledger:
+def check_ledger(plan: RunPlan, results: RunResults, runs: RunStore) -> Ledger:
     """Writes the run's results and its ledger; raises `LedgerError` when the ledger does not balance."""
-    runs.write(plan.run, "results.json", RunResults(split=split, maps=tuple(maps), reduces=tuple(reduces)))
-    ledger = balance(plan.inputs, maps, reduces, current_etags(plan.inputs, runs.storage), plan.partitions)
+    runs.write(plan.run, "results.json", results)
+    ledger = draw_up(plan, results, runs.storage)
     runs.write(plan.run, "ledger.json", ledger)
     if not ledger.balanced:
         wrong = "\n".join(
@@ -123,6 +213,13 @@ def check_ledger(
             f"see: python -m driver audit {plan.run}"
         )
     return ledger
+
+
+def draw_up(plan: RunPlan, results: RunResults, storage: Storage) -> Ledger:
+    """The ledger of a run's results, and of its inputs as they are now."""
+    etags = current_etags(plan.inputs, storage)
+    unpacked = results.split.unpacked if results.split else {}
+    return balance(plan.inputs, results.maps, results.reduces, etags, plan.partitions, unpacked)
 
 
 def current_etags(inputs: Sequence[InputObject], storage: Storage) -> dict[str, str]:
@@ -138,40 +235,51 @@ def current_etags(inputs: Sequence[InputObject], storage: Storage) -> dict[str, 
         return dict(zip([given.url for given in inputs], pool.map(etag, inputs), strict=True))
 
 
-def commit(plan: RunPlan, reduces: Sequence[ReduceResult], runs: RunStore) -> list[ObjectInfo]:
+def commit(plan: RunPlan, results: RunResults, runs: RunStore) -> list[ObjectInfo]:
     """Gives the winning attempts their final names, and writes `_SUCCESS` last."""
 
-    def give_name(numbered: tuple[int, ReduceResult]) -> ObjectInfo:
+    def give_name(numbered: tuple[int, MapResult | ReduceResult]) -> ObjectInfo:
         number, result = numbered
-        return runs.storage.copy(result.url, keys.result(runs.store, plan.run, number, plan.partitions))
+        return runs.storage.copy(result.url, keys.result(runs.store, plan.run, number, whole=plan.partitions == 1))
 
     with ThreadPoolExecutor(16) as pool:
-        parts = list(pool.map(give_name, enumerate(reduces)))
-    records = sum(result.records_out for result in reduces)
+        parts = list(pool.map(give_name, enumerate(results.parts)))
+    records = sum(result.records_out for result in results.parts)
     runs.succeed(
         Success(run=plan.run, parts=tuple((part.url, part.size, part.etag) for part in parts), records=records)
     )
     return parts
 
 
-class _Run:
-    """The stages of one run, and what each took."""
+class _Stages:
+    """The stages of one run, and how many seconds each took."""
 
-    def __init__(self, plan: RunPlan, place: Workplace, log: EventLog, *, fresh: bool, started: float) -> None:
+    def __init__(self, plan: RunPlan, place: FleetWorkplace, log: EventLog, *, fresh: bool, started: float) -> None:
         self._place = place
         self._log = log
         self._fresh = fresh
         self._finished = FinishedTasks(place.runs.storage, plan.store)
         self._started = started
-        self.stage_seconds: dict[str, float] = {"start": 0.0}
+        self._is_ready = False
+        self.seconds: dict[str, float] = {"start": 0.0, "reduce": 0.0}
 
-    async def stage(self, stage: StageName, specs: list[TaskSpec]) -> list[Outcome]:
-        """Does what no earlier run has done of a stage's tasks; the outcomes in the order of the tasks."""
+    async def carry_out(
+        self, stage: StageName, specs: list[TaskSpec], known: Mapping[str, Outcome] | None = None
+    ) -> list[Outcome]:
+        """Does what no earlier run has done of a stage's tasks; the outcomes in the order of the tasks.
+
+        Args:
+            stage: which.
+            specs: its tasks.
+            known: outcomes of this very run, by the keys of their tasks.
+        """
         clock, log = self._place.clock, self._log
         looked = clock.now()
-        reused = {} if self._fresh else await asyncio.to_thread(self._finished.find, specs)
+        done = {spec.index: known[spec.key] for spec in specs if known and spec.key in known}
+        missing = [spec for spec in specs if spec.index not in done]
+        reused = {} if self._fresh else await asyncio.to_thread(self._finished.find, missing)
         found = clock.now()
-        todo = [spec for spec in specs if spec.index not in reused]
+        todo = [spec for spec in missing if spec.index not in reused]
         log(
             events.StageStarted(
                 at=clock.wall(),
@@ -181,8 +289,9 @@ class _Run:
                 size_bytes=sum(spec.size_bytes for spec in todo),
             )
         )
-        done = {
-            index: Outcome(specs[index], result, 0, "", result.cost.seconds, reused=True)
+        by_index = {spec.index: spec for spec in missing}
+        done |= {
+            index: Outcome(by_index[index], result, 0, "", result.cost.seconds, reused=True)
             for index, result in reused.items()
         }
         if todo:
@@ -190,15 +299,41 @@ class _Run:
         started = clock.now()
         if todo:
             done |= await self._do(stage, todo)
-        self.stage_seconds[stage] = clock.now() - started + found - looked
-        log(events.StageDone(at=clock.wall(), stage=stage, seconds=self.stage_seconds[stage]))
+        seconds = clock.now() - started + found - looked
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+        log(events.StageDone(at=clock.wall(), stage=stage, seconds=seconds))
         return [done[spec.index] for spec in specs]
+
+    async def redo(self, stage: StageName, outcomes: list[Outcome], lost: Collection[int], why: str) -> list[Outcome]:
+        """Carries out tasks again whose output is lost; all outcomes, in the same order."""
+        again = {
+            outcome.spec.index: replace(outcome.spec, redone=outcome.spec.redone + 1)
+            for outcome in outcomes
+            if outcome.spec.index in lost
+        }
+        names = tuple(spec.name for spec in again.values())
+        self._log(events.OutputsRedone(at=self._place.clock.wall(), tasks=names, why=why))
+        keep = {outcome.spec.key: outcome for outcome in outcomes if outcome.spec.index not in lost}
+        specs = [again.get(outcome.spec.index, outcome.spec) for outcome in outcomes]
+        return await self.carry_out(stage, specs, keep)
+
+    async def until_whole(self, stage: StageName, outcomes: list[Outcome]) -> list[Outcome]:
+        """The outcomes, every one of whose objects is what its task wrote; what is not is written again."""
+        for _ in range(MOST_REDONE):
+            lost = await asyncio.to_thread(self._finished.lost, [outcome.result for outcome in outcomes])
+            if not lost:
+                break
+            urls = ", ".join(_url(outcomes[number]) for number in sorted(lost))
+            indexes = {outcomes[number].spec.index for number in lost}
+            outcomes = await self.redo(stage, outcomes, indexes, f"gone or changed: {urls}")
+        return outcomes
 
     async def _ready(self) -> None:
         """Waits for the services, once, and only when there is something for them to do."""
-        if not self.stage_seconds["start"]:
+        if not self._is_ready:
             await self._place.ready()
-            self.stage_seconds["start"] = self._place.clock.now() - self._started
+            self._is_ready = True
+            self.seconds["start"] = self._place.clock.now() - self._started
 
     async def _do(self, stage: StageName, todo: list[TaskSpec]) -> dict[int, Outcome]:
         """Runs tasks, and remembers each result as it comes, beside the tasks that still run."""
@@ -217,9 +352,3 @@ class _Run:
 
     async def _remember(self, spec: TaskSpec, result: AnyResult) -> None:
         await asyncio.to_thread(self._finished.remember, spec, result)
-
-
-def _failure(exc: MapReduceError) -> bytes:
-    from mapreduce.engine.run import task_error
-
-    return task_error(exc).model_dump_json().encode()

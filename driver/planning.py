@@ -19,6 +19,7 @@ from mapreduce.messages import (
     ReduceTask,
     Split,
     SplitMode,
+    SplitResult,
     SplitTask,
     StageName,
 )
@@ -32,7 +33,9 @@ AnyTask = SplitTask | MapTask | ReduceTask
 class RunPlan(Message):
     """What a run set out to do; written before its first task.
 
-    `splits` is how many ranges the inputs are cut into, `store` the root URL of all that the run writes.
+    `splits` is how many ranges the inputs are cut into, `store` the root URL of all that the run writes. With no
+    partition the maps' pairs are the result. `keep_pairs`: it is a step of a chain. `chain`: its job is one, and its
+    steps are runs of their own, named by `mapreduce.keys.step`.
     """
 
     run: str
@@ -45,22 +48,33 @@ class RunPlan(Message):
     partitions: int
     mode: SplitMode
     top: int
+    total_order: bool = False
+    keep_pairs: bool = False
+    chain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class TaskSpec:
-    """One task to be done: its content-addressed key, the bytes it will read, and its message for an attempt."""
+    """One task to be done: its content-addressed key, the bytes it will read, and its message for an attempt.
+
+    `redone` counts how often it was done before and its output was lost: no attempt may have another's name.
+    """
 
     stage: StageName
     index: int
     key: str
     size_bytes: int
     message: Callable[[str], AnyTask]
+    redone: int = 0
 
     @property
     def name(self) -> str:
         """How people call it, e.g. `map-3`."""
         return f"{self.stage}-{self.index}"
+
+    def attempt(self, number: int) -> AnyTask:
+        """The message of an attempt; the first is number 1."""
+        return self.message(f"{number - 1}" if not self.redone else f"{self.redone}-{number - 1}")
 
 
 def split_count(total_bytes: int, *, chunks: int | None, chunk_bytes: int | None, slots: int) -> int:
@@ -81,6 +95,8 @@ def split_count(total_bytes: int, *, chunks: int | None, chunk_bytes: int | None
 
 def split_task(plan: RunPlan) -> TaskSpec:
     """The one task of the split stage."""
+    key_ranges = plan.partitions if plan.total_order and plan.partitions > 1 else None
+    job = plan.job if key_ranges else None
 
     def message(attempt: str) -> SplitTask:
         return SplitTask(
@@ -90,17 +106,24 @@ def split_task(plan: RunPlan) -> TaskSpec:
             inputs=plan.inputs,
             splits=plan.splits,
             mode=plan.mode,
+            key_ranges=key_ranges,
+            job=job,
         )
 
     key = task_key(
-        "split", inputs=[_input_identity(given) for given in plan.inputs], splits=plan.splits, mode=plan.mode
+        "split",
+        inputs=[given.model_dump() for given in plan.inputs],
+        splits=plan.splits,
+        mode=plan.mode,
+        key_ranges=key_ranges,
+        job=job.model_dump() if job else None,
     )
     return TaskSpec("split", 0, key, sum(given.size for given in plan.inputs), message)
 
 
-def map_tasks(plan: RunPlan, splits: Sequence[Split]) -> list[TaskSpec]:
+def map_tasks(plan: RunPlan, split: SplitResult) -> list[TaskSpec]:
     """One task a split."""
-    return [_map_task(plan, split) for split in splits]
+    return [_map_task(plan, each, split.boundaries) for each in split.splits]
 
 
 def reduce_tasks(plan: RunPlan, maps: Sequence[MapResult]) -> list[TaskSpec]:
@@ -114,7 +137,9 @@ def task_key(stage: StageName, **identity: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _map_task(plan: RunPlan, split: Split) -> TaskSpec:
+def _map_task(plan: RunPlan, split: Split, boundaries: tuple[str, ...] | None) -> TaskSpec:
+    top = plan.top if not plan.partitions else 0
+
     def message(attempt: str) -> MapTask:
         return MapTask(
             run=plan.run,
@@ -124,13 +149,20 @@ def _map_task(plan: RunPlan, split: Split) -> TaskSpec:
             job=plan.job,
             split=split,
             partitions=plan.partitions,
+            boundaries=boundaries,
+            top=top,
+            keep_pairs=plan.keep_pairs and not plan.partitions,
         )
 
+    # a chunk file is copied anew by every run: what its bytes are, not where they lie
     key = task_key(
         "map",
-        pieces=[[piece.source, piece.source_offset, piece.etag, piece.start, piece.end] for piece in split.pieces],
+        pieces=[piece.model_dump(exclude={"url"} if piece.url != piece.source else None) for piece in split.pieces],
         job=plan.job.model_dump(),
         partitions=plan.partitions,
+        boundaries=boundaries,
+        top=top,
+        keep_pairs=plan.keep_pairs and not plan.partitions,
     )
     return TaskSpec("map", split.index, key, split.length, message)
 
@@ -151,6 +183,7 @@ def _reduce_task(plan: RunPlan, number: int, maps: Sequence[MapResult]) -> TaskS
             sources=sources,
             partitions=plan.partitions,
             top=plan.top,
+            keep_pairs=plan.keep_pairs,
         )
 
     # what the blocks hold, not where they lie: a map task done again with the same answer changes nothing here
@@ -161,9 +194,6 @@ def _reduce_task(plan: RunPlan, number: int, maps: Sequence[MapResult]) -> TaskS
         partition=number,
         partitions=plan.partitions,
         top=plan.top,
+        keep_pairs=plan.keep_pairs,
     )
     return TaskSpec("reduce", number, key, sum(source.block.length for source in sources), message)
-
-
-def _input_identity(given: InputObject) -> list[str | int]:
-    return [given.url, given.size, given.etag]

@@ -1,34 +1,70 @@
-"""What to do after a failure. Pure: takes what happened, returns what to do; no clock, no sleep, no I/O."""
+"""What to do after a failure, and about a straggler. Pure: takes what happened, returns what to do; no clock."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from mapreduce.messages import TaskError
 
-HOPELESS = frozenset({"InputChanged", "RefusedURL", "JobLoadError", "ParameterError", "UsageError", "InputError"})
-"""Causes that no second attempt can mend: the request itself, or the input, would have to be another."""
+HOPELESS = frozenset(
+    {"InputChanged", "OutputLost", "RecordError", "RefusedURL", "JobLoadError", "ParameterError", "UsageError"}
+    | {"InputError"}
+)
+"""Causes that no second attempt can mend: the request, the input, or another task's output would have to be another."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and how soon a task is tried again.
+    """How often and how soon a task is tried again, and what counts as dead or slow.
 
     Attributes:
         attempts: in all, before the job fails; Hadoop's and Spark's four.
         user_code_attempts: the same for an exception in the job's own code: once more, elsewhere, in case the
             machine was to blame; a fault in the code itself fails again at once.
+        corrupt_attempts: the same for a block that does not read as it was written: fetched once more, in case the way
+            was to blame; then its producer is asked again.
         first_delay_s: before the second attempt; it doubles with each.
         longest_delay_s: where doubling ends.
         heartbeat_timeout_s: silence after which an attempt counts as dead (a heartbeat comes every second).
+        stall_timeout_s: after so long without a byte, a record or a word of progress, heartbeats or not, an attempt
+            counts as hung (Hadoop's mapreduce.task.timeout is ten minutes too).
+        breaker_failures: so many failures in a row open an endpoint's circuit: it is left alone for a while, then asked
+            for one task at a time until one succeeds.
+        failures_per_task: the stage fails when it has seen so many failures for each of its tasks.
+        least_failures: failures that a stage of any size may see before that.
+        stage_timeout_s: how long a stage may take; None for as long as it needs.
     """
 
     attempts: int = 4
     user_code_attempts: int = 2
+    corrupt_attempts: int = 2
     first_delay_s: float = 0.25
     longest_delay_s: float = 15.0
     heartbeat_timeout_s: float = 20.0
+    stall_timeout_s: float = 600.0
+    breaker_failures: int = 3
+    failures_per_task: float = 1.0
+    least_failures: int = 30
+    stage_timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BackupPolicy:
+    """When a task that still runs is run a second time elsewhere (the MapReduce paper's backup tasks, section 3.6).
+
+    Attributes:
+        from_share: of the stage's tasks must be done before there are any.
+        slower: than so many times the median of the finished ones.
+        least_s: a task that takes less is not worth a second start.
+        most_share: of the stage's tasks may have a backup at the same time; at least one may.
+    """
+
+    from_share: float = 0.5
+    slower: float = 3.0
+    least_s: float = 1.0
+    most_share: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +92,47 @@ def after_failure(failures: Sequence[TaskError], policy: RetryPolicy, jitter: fl
     last = failures[-1]
     if last.kind in HOPELESS:
         return GiveUp("no other attempt could succeed")
-    by_user_code = sum(failure.kind == "UserCodeError" for failure in failures)
-    if by_user_code >= policy.user_code_attempts:
-        return GiveUp("the job's code failed on it" + ("" if by_user_code == 1 else f" {by_user_code} times"))
+    limits = {"UserCodeError": policy.user_code_attempts, "CorruptBlock": policy.corrupt_attempts}
+    alike = sum(failure.kind == last.kind for failure in failures)
+    if last.kind in limits and alike >= limits[last.kind]:
+        what = "the job's code failed on it" if last.kind == "UserCodeError" else "what it reads is damaged"
+        return GiveUp(what + ("" if alike == 1 else f" {alike} times"))
     if len(failures) >= policy.attempts:
         return GiveUp("it failed" + ("" if len(failures) == 1 else f" {len(failures)} times"))
     return Retry(_delay(len(failures), policy.first_delay_s, policy.longest_delay_s, jitter))
 
 
+def stage_budget(tasks: int, policy: RetryPolicy) -> int:
+    """How many failures a stage of so many tasks may see before the job fails: something general is wrong then."""
+    return max(policy.least_failures, int(tasks * policy.failures_per_task))
+
+
 def endpoint_pause(failures_in_a_row: int, policy: RetryPolicy, jitter: float) -> float:
     """How many seconds an endpoint is left alone after it failed that often in a row."""
     return _delay(failures_in_a_row, policy.first_delay_s, policy.longest_delay_s, jitter)
+
+
+def room(slots: int, failures_in_a_row: int, policy: RetryPolicy) -> int:
+    """How many tasks an endpoint may have: all its slots, or one while its circuit is half open."""
+    return 1 if failures_in_a_row >= policy.breaker_failures else slots
+
+
+def backup_after(finished_s: Sequence[float], tasks: int, policy: BackupPolicy) -> float | None:
+    """After how many seconds a running task should have a backup; None while too few have finished.
+
+    Args:
+        finished_s: seconds that each finished task took.
+        tasks: how many there are in the stage.
+        policy: the limits.
+    """
+    if not finished_s or len(finished_s) < tasks * policy.from_share:
+        return None
+    return max(policy.slower * median(finished_s), policy.least_s)
+
+
+def most_backups(tasks: int, policy: BackupPolicy) -> int:
+    """How many tasks of a stage may have a backup at the same time."""
+    return max(1, int(tasks * policy.most_share))
 
 
 def _delay(failures: int, first_s: float, longest_s: float, jitter: float) -> float:

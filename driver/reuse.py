@@ -35,19 +35,29 @@ class FinishedTasks:
             found = pool.map(self._find_one, specs)
             return {spec.index: result for spec, result in zip(specs, found, strict=True) if result is not None}
 
+    def lost(self, results: Sequence[AnyResult]) -> set[int]:
+        """The numbers of the results one of whose objects is gone, or is another."""
+        with ThreadPoolExecutor(LOOKUPS) as pool:
+            whole = pool.map(self._is_whole, results)
+            return {number for number, good in enumerate(whole) if not good}
+
     def _find_one(self, spec: TaskSpec) -> AnyResult | None:
         try:
             result = parse_result.validate_json(self._storage.read(keys.task(self._store, spec.key)))
-            for url, etag in _objects(result):
-                if self._storage.head(url).etag != etag:
-                    return None
         except (ObjectMissing, ValidationError):
             return None
-        return result
+        return result if self._is_whole(result) else None
+
+    def _is_whole(self, result: AnyResult) -> bool:
+        try:
+            return all(self._storage.head(url).etag == etag for url, etag in _objects(result))
+        except ObjectMissing:
+            return False
 
 
 def _objects(result: AnyResult) -> Iterable[tuple[str, str]]:
     """The objects that a result stands on."""
     if isinstance(result, SplitResult):
         return [(piece.url, piece.etag) for split in result.splits for piece in split.pieces]
-    return [(result.url, result.etag)]
+    written = [(result.url, result.etag)]
+    return [*written, (result.pairs.url, result.pairs.etag)] if result.pairs else written

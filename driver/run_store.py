@@ -85,6 +85,11 @@ class RunResults(Message):
     maps: tuple[MapResult, ...] = ()
     reduces: tuple[ReduceResult, ...] = ()
 
+    @property
+    def parts(self) -> tuple[MapResult | ReduceResult, ...]:
+        """Whose objects are the result: the reduces, or the maps of a job with nothing to reduce."""
+        return self.reduces or tuple(result for result in self.maps if not result.blocks)
+
 
 class Success(Message):
     """What `_SUCCESS` says: the parts in order, each with its size in bytes and ETag."""
@@ -164,14 +169,22 @@ class RunStore:
             if info.url.endswith("/plan.json")
         )
 
+    def steps(self, run: str) -> list[str]:
+        """The run ids of a chain's steps that have begun, in order."""
+        found = [name for name in self.runs() if name.startswith(f"{run}{keys.STEP}")]
+        return sorted(found, key=lambda name: int(name.rpartition("-")[2]))
+
     def resolve(self, run: str | None) -> str:
         """The run that the user means: the last one when none is named, else the one that begins or ends so."""
         known = self.runs()
         if not known:
             raise InputError(f"there is no run in {self.store} yet; start one with: python -m driver run --input FILE")
+        if run in known:
+            return run
         if run is None:
-            return known[-1]
-        matching = [name for name in known if run in (name,) or name.startswith(run) or name.endswith(run)]
+            return [name for name in known if keys.STEP not in name][-1]
+        matching = [name for name in known if name.startswith(run) or name.endswith(run)]
+        matching = [name for name in matching if keys.STEP not in name] or matching
         if len(matching) != 1:
             what = f"{len(matching)} runs match {run!r}" if matching else f"there is no run {run!r}"
             raise InputError(f"{what} in {self.store}; see: python -m driver runs")

@@ -17,7 +17,17 @@ from driver import events
 from driver.events import Observer
 from driver.fleet.base import Endpoint, Fleet
 from driver.planning import TaskSpec
-from driver.policy import GiveUp, RetryPolicy, after_failure, endpoint_pause
+from driver.policy import (
+    BackupPolicy,
+    GiveUp,
+    RetryPolicy,
+    after_failure,
+    backup_after,
+    endpoint_pause,
+    most_backups,
+    room,
+    stage_budget,
+)
 from driver.transport import NoSlot, Transport
 from mapreduce.errors import FleetError, JobFailed, TaskLost
 from mapreduce.messages import (
@@ -57,16 +67,31 @@ class Clock:
 
 
 @dataclass(slots=True)
+class _Attempt:
+    """One attempt that runs."""
+
+    number: int
+    endpoint: str
+    started: float
+    handle: asyncio.Task[None] | None = None
+
+
+@dataclass(slots=True)
 class _Task:
+    """A task without a result yet."""
+
     spec: TaskSpec
     attempts: int = 0
     failures: list[TaskError] = field(default_factory=list)
     failed_on: set[str] = field(default_factory=set)
     not_before: float = 0.0
+    running: dict[int, _Attempt] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class _Slots:
+    """An endpoint, and how it has done."""
+
     endpoint: Endpoint
     busy: int = 0
     failures: int = 0
@@ -74,11 +99,17 @@ class _Slots:
 
 
 class StageFailed(JobFailed):
-    """A task used up its attempts; `failures` holds every failure of the stage, by task."""
+    """A task used up its attempts, or the stage its budget.
 
-    def __init__(self, message: str, failures: dict[str, list[TaskError]]) -> None:
+    Attributes:
+        failures: every failure of the stage, by task.
+        outcomes: of the tasks that were done.
+    """
+
+    def __init__(self, message: str, failures: dict[str, list[TaskError]], outcomes: list[Outcome]) -> None:
         super().__init__(message)
         self.failures = failures
+        self.outcomes = outcomes
 
 
 class StageRun:
@@ -88,7 +119,8 @@ class StageRun:
         stage: which.
         fleet: tells the endpoints.
         transport: reaches them.
-        policy: the limits.
+        policy: the limits of failures.
+        backups: when a straggler is run a second time.
         emit: is told what happens.
         clock: the time.
         done: is called with each outcome as it comes, before the next task starts on its slot.
@@ -103,43 +135,58 @@ class StageRun:
         emit: Observer,
         clock: Clock,
         done: Callable[[Outcome], None],
+        backups: BackupPolicy | None = None,
     ) -> None:
         self._stage: StageName = stage
         self._fleet = fleet
         self._transport = transport
         self._policy = policy
+        self._backups = backups or BackupPolicy()
         self._emit = emit
         self._clock = clock
         self._done = done
         self._wake = asyncio.Event()
         self._slots: dict[str, _Slots] = {}
+        self._tasks = 0
         self._waiting: list[_Task] = []
+        self._running: dict[int, _Task] = {}
         self._attempts: set[asyncio.Task[None]] = set()
         self._outcomes: dict[int, Outcome] = {}
+        self._finished_s: list[float] = []
         self._failed: list[_Task] = []
+        self._failures = 0
         self._given_up: StageFailed | None = None
         self._refreshed = -1e9
-        self._seen_endpoint = clock.now()
+        self._started = self._seen_endpoint = clock.now()
 
     async def run(self, tasks: Sequence[TaskSpec]) -> list[Outcome]:
         """The outcomes, in the order of the tasks.
 
         Raises:
-            StageFailed: a task used up its attempts.
+            StageFailed: a task used up its attempts, or the stage its failures or its time.
             FleetError: there is no endpoint to ask.
         """
+        self._tasks = len(tasks)
         # the largest first: what is started last should be short
         self._waiting = [_Task(spec) for spec in sorted(tasks, key=lambda spec: -spec.size_bytes)]
         try:
             while len(self._outcomes) < len(tasks):
                 if self._given_up:
                     raise self._given_up
+                self._check_time()
                 await self._refresh()
                 self._assign()
+                self._assign_backups()
                 await self._pause()
         finally:
             await self._cancel()
         return [self._outcomes[spec.index] for spec in tasks]
+
+    def _check_time(self) -> None:
+        limit = self._policy.stage_timeout_s
+        if limit is not None and self._clock.now() - self._started > limit:
+            left = self._tasks - len(self._outcomes)
+            self._give_up(f"the {self._stage} stage", f"{left} of {self._tasks} tasks were not done after {limit:g} s")
 
     async def _refresh(self) -> None:
         now = self._clock.now()
@@ -172,15 +219,56 @@ class StageRun:
             if slots is None:
                 return
             self._waiting.remove(task)
-            slots.busy += 1
-            task.attempts += 1
-            attempt = asyncio.create_task(self._attempt(task, slots))
-            self._attempts.add(attempt)
-            attempt.add_done_callback(self._attempts.discard)
+            self._launch(task, slots)
 
-    def _pick(self, task: _Task, now: float) -> _Slots | None:
+    def _assign_backups(self) -> None:
+        """Starts stragglers a second time, when there is nothing else to do."""
+        after = backup_after(self._finished_s, self._tasks, self._backups)
+        now = self._clock.now()
+        if self._waiting or after is None:
+            return
+        doubled = sum(len(task.running) > 1 for task in self._running.values())
+        for task, attempt in self._single():
+            if doubled >= most_backups(self._tasks, self._backups):
+                return
+            slots = self._pick(task, now, besides=attempt.endpoint) if now - attempt.started >= after else None
+            if slots is not None:
+                self._launch(task, slots)
+                doubled += 1
+
+    def _single(self) -> list[tuple[_Task, _Attempt]]:
+        """The tasks that run once, with their attempts, the longest running first."""
+        alone = [(task, next(iter(task.running.values()))) for task in self._running.values() if len(task.running) == 1]
+        return sorted(alone, key=lambda pair: pair[1].started)
+
+    def _launch(self, task: _Task, slots: _Slots) -> None:
+        slots.busy += 1
+        task.attempts += 1
+        attempt = _Attempt(task.attempts, slots.endpoint.name, self._clock.now())
+        self._emit(
+            events.AttemptStarted(
+                at=self._clock.wall(),
+                task=task.spec.name,
+                attempt=attempt.number,
+                endpoint=attempt.endpoint,
+                backup=bool(task.running),
+            )
+        )
+        task.running[attempt.number] = attempt
+        self._running[task.spec.index] = task
+        attempt.handle = asyncio.create_task(self._attempt(task, attempt, slots))
+        self._attempts.add(attempt.handle)
+        attempt.handle.add_done_callback(self._attempts.discard)
+
+    def _pick(self, task: _Task, now: float, besides: str = "") -> _Slots | None:
         """The endpoint with most room; one that the task has not failed on, if there is any."""
-        free = [s for s in self._slots.values() if s.busy < s.endpoint.slots and s.quiet_until <= now]
+        free = [
+            s
+            for s in self._slots.values()
+            if s.busy < room(s.endpoint.slots, s.failures, self._policy)
+            and s.quiet_until <= now
+            and s.endpoint.name != besides
+        ]
         if not free:
             return None
         return min(free, key=lambda s: (s.endpoint.name in task.failed_on, s.failures, s.busy / s.endpoint.slots))
@@ -192,83 +280,145 @@ class StageRun:
         due += [task.not_before for task in self._waiting if task.not_before > now]
         if self._waiting:
             due += [slots.quiet_until for slots in self._slots.values() if slots.quiet_until > now]
+        after = backup_after(self._finished_s, self._tasks, self._backups)
+        if after is not None and not self._waiting:
+            due += [at for _, attempt in self._single() if (at := attempt.started + after) > now]
+        if self._policy.stage_timeout_s is not None:
+            due.append(self._started + self._policy.stage_timeout_s)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), max(min(due) - now, 0.001))
         self._wake.clear()
 
-    async def _attempt(self, task: _Task, slots: _Slots) -> None:
+    async def _attempt(self, task: _Task, attempt: _Attempt, slots: _Slots) -> None:
         """One attempt; catches its own errors, so that its siblings go on."""
-        started = self._clock.now()
-        number = task.attempts
-        name, endpoint = task.spec.name, slots.endpoint
-        self._emit(events.AttemptStarted(at=self._clock.wall(), task=name, attempt=number, endpoint=endpoint.name))
         try:
-            result = await self._ask(task, number, endpoint)
+            result = await self._ask(task, attempt, slots.endpoint)
         except NoSlot as exc:
             task.attempts -= 1
-            self._waiting.insert(0, task)
+            self._over(task, attempt)
+            if not task.running and task.spec.index not in self._outcomes:
+                self._waiting.insert(0, task)
             slots.quiet_until = self._clock.now() + exc.retry_after_s
         except TaskLost as exc:
-            slots.failures += 1
-            pause = endpoint_pause(slots.failures, self._policy, random.random())
-            slots.quiet_until = self._clock.now() + pause
-            self._fail(task, number, endpoint, TaskError(kind="TaskLost", message=str(exc)))
+            self._endpoint_failed(slots)
+            self._fail(task, attempt, TaskError(kind="TaskLost", message=str(exc)))
+        except asyncio.CancelledError:
+            self._over(task, attempt)
+            raise
         else:
-            slots.failures = 0
+            self._endpoint_answered(slots)
             if isinstance(result, TaskError):
-                self._fail(task, number, endpoint, result)
+                self._fail(task, attempt, result)
             else:
-                self._succeed(task, number, endpoint, result, self._clock.now() - started)
+                self._succeed(task, attempt, result)
         finally:
             slots.busy -= 1
             self._wake.set()
 
-    async def _ask(self, task: _Task, number: int, endpoint: Endpoint) -> AnyResult | TaskError:
-        message = task.spec.message(str(number - 1))
-        async with aclosing(self._transport.run(endpoint, message)) as answers:
+    async def _ask(self, task: _Task, attempt: _Attempt, endpoint: Endpoint) -> AnyResult | TaskError:
+        moved, seen = self._clock.now(), (0, 0, "")
+        async with aclosing(self._transport.run(endpoint, task.spec.attempt(attempt.number))) as answers:
             async for event in answers:
                 if isinstance(event, Progress):
-                    self._emit(
-                        events.AttemptProgress(
-                            at=self._clock.wall(),
-                            task=task.spec.name,
-                            attempt=number,
-                            bytes=event.bytes,
-                            records=event.records,
-                            status=event.status,
-                        )
-                    )
+                    self._progress(task, attempt, event)
+                    if (now_seen := (event.bytes, event.records, event.status)) != seen:
+                        moved, seen = self._clock.now(), now_seen
+                    elif self._clock.now() - moved > self._policy.stall_timeout_s:
+                        raise TaskLost(f"{endpoint.name} made no progress for {self._policy.stall_timeout_s:g} s")
                 elif isinstance(event, Done):
                     return event.result
                 elif isinstance(event, Failed):
                     return event.error
         raise TaskLost(f"{endpoint.name} ended its answer before the task was done")
 
-    def _succeed(self, task: _Task, number: int, endpoint: Endpoint, result: AnyResult, seconds: float) -> None:
-        outcome = Outcome(task.spec, result, number, endpoint.name, seconds)
+    def _progress(self, task: _Task, attempt: _Attempt, event: Progress) -> None:
+        self._emit(
+            events.AttemptProgress(
+                at=self._clock.wall(),
+                task=task.spec.name,
+                attempt=attempt.number,
+                bytes=event.bytes,
+                records=event.records,
+                status=event.status,
+            )
+        )
+
+    def _endpoint_failed(self, slots: _Slots) -> None:
+        slots.failures += 1
+        pause = endpoint_pause(slots.failures, self._policy, random.random())
+        slots.quiet_until = self._clock.now() + pause
+        if slots.failures >= self._policy.breaker_failures:
+            name = slots.endpoint.name
+            self._emit(
+                events.CircuitOpened(at=self._clock.wall(), endpoint=name, failures=slots.failures, pause_s=pause)
+            )
+
+    def _endpoint_answered(self, slots: _Slots) -> None:
+        if slots.failures >= self._policy.breaker_failures:
+            self._emit(events.CircuitClosed(at=self._clock.wall(), endpoint=slots.endpoint.name))
+        slots.failures = 0
+
+    def _over(self, task: _Task, attempt: _Attempt) -> None:
+        """The attempt runs no more."""
+        task.running.pop(attempt.number, None)
+        if not task.running:
+            self._running.pop(task.spec.index, None)
+
+    def _succeed(self, task: _Task, attempt: _Attempt, result: AnyResult) -> None:
+        self._over(task, attempt)
+        if task.spec.index in self._outcomes:
+            return  # another attempt was faster by a moment; this one's objects have a name of their own
+        seconds = self._clock.now() - attempt.started
+        outcome = Outcome(task.spec, result, attempt.number, attempt.endpoint, seconds)
         self._outcomes[task.spec.index] = outcome
+        self._finished_s.append(seconds)
         self._emit(
             events.AttemptDone(
                 at=self._clock.wall(),
                 task=task.spec.name,
-                attempt=number,
-                endpoint=endpoint.name,
+                attempt=attempt.number,
+                endpoint=attempt.endpoint,
                 seconds=seconds,
                 size_bytes=task.spec.size_bytes,
             )
         )
+        for other in list(task.running.values()):
+            self._cancel_attempt(task, other)
         self._done(outcome)
 
-    def _fail(self, task: _Task, number: int, endpoint: Endpoint, error: TaskError) -> None:
+    def _cancel_attempt(self, task: _Task, attempt: _Attempt) -> None:
+        assert attempt.handle is not None
+        attempt.handle.cancel()
+        self._emit(
+            events.AttemptCancelled(
+                at=self._clock.wall(),
+                task=task.spec.name,
+                attempt=attempt.number,
+                endpoint=attempt.endpoint,
+                seconds=self._clock.now() - attempt.started,
+            )
+        )
+
+    def _fail(self, task: _Task, attempt: _Attempt, error: TaskError) -> None:
+        self._over(task, attempt)
+        if task.spec.index in self._outcomes:
+            return
+        self._failures += 1
         task.failures.append(error)
-        task.failed_on.add(endpoint.name)
+        task.failed_on.add(attempt.endpoint)
         if task not in self._failed:
             self._failed.append(task)
         decision = after_failure(task.failures, self._policy, random.random())
         if isinstance(decision, GiveUp):
             then = f"the job fails: {decision.why}"
-            failures = {failed.spec.name: failed.failures for failed in self._failed}
-            self._given_up = StageFailed(_grouped(task.spec.name, decision.why, failures), failures)
+            self._give_up(task.spec.name, decision.why)
+        elif self._failures > (budget := stage_budget(self._tasks, self._policy)):
+            then = "the job fails: too many failures"
+            self._give_up(
+                task.spec.name, f"the stage has seen more than {budget} failures, so something general is wrong"
+            )
+        elif task.running:
+            then = "another attempt at it is running"
         else:
             then = f"tried again in {decision.delay_s:.1f} s"
             task.not_before = self._clock.now() + decision.delay_s
@@ -277,13 +427,18 @@ class StageRun:
             events.AttemptFailed(
                 at=self._clock.wall(),
                 task=task.spec.name,
-                attempt=number,
-                endpoint=endpoint.name,
+                attempt=attempt.number,
+                endpoint=attempt.endpoint,
                 kind=error.kind,
                 message=error.message,
                 then=then,
+                seconds=self._clock.now() - attempt.started,
             )
         )
+
+    def _give_up(self, what: str, why: str) -> None:
+        failures = {failed.spec.name: failed.failures for failed in self._failed}
+        self._given_up = StageFailed(_grouped(what, why, failures), failures, list(self._outcomes.values()))
 
     async def _cancel(self) -> None:
         for attempt in self._attempts:

@@ -14,17 +14,20 @@ from typing import TYPE_CHECKING, Literal
 
 from driver.config import DEFAULT_STORE, RunConfig, Target
 from driver.inputs import find_inputs, local_url
-from driver.pipeline import Workplace
+from driver.pipeline import FleetWorkplace, Workplace
 from driver.planning import RunPlan, split_count
 from driver.policy import RetryPolicy
 from driver.run_store import RunStore
+from driver.spark import check_installed
+from driver.spark import map_slots as spark_slots
 from driver.stack import Stack, read_stack, terraform_folder
 from driver.upload import Progress, upload_inputs
 from mapreduce import keys
-from mapreduce.code import JobSource, find_job, import_job, pack
+from mapreduce.code import JobClass, JobSource, find_job, instance, pack
 from mapreduce.errors import FleetError, ObjectExists, TaskLost, UsageError
-from mapreduce.job import Job, parse_parameters
+from mapreduce.job import Job
 from mapreduce.messages import InputObject, JobSpec, StageName
+from mapreduce.parameters import parse_parameters
 from mapreduce.storage import Storage, open_storage
 
 if TYPE_CHECKING:
@@ -35,16 +38,18 @@ if TYPE_CHECKING:
 INLINE_AT_LEAST = 2
 """Splits and partitions of an inline run: with one of each, a wrong belief about the others would never show."""
 
+Where = Literal["local", "inline", "aws", "spark"]
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A run that has been checked, and of which nothing has been written or started yet."""
 
     config: RunConfig
-    target: Literal["local", "inline", "aws"]
+    target: Where
     runs: RunStore
     source: JobSource
-    job: type[Job]
+    job: JobClass
     parameters: dict[str, object]
     inputs: tuple[InputObject, ...]
     map_slots: int
@@ -69,12 +74,15 @@ def prepare(config: RunConfig, target: Target, store: str | None) -> Prepared:
     source, job = find_job(config.job)
     parameters = parse_parameters(job, config.parameters)
     stack = _stack_for(target)
-    where: Literal["local", "inline", "aws"] = "aws" if stack else "inline" if target == "inline" else "local"
+    where: Where = "aws" if stack else target if target in ("inline", "spark") else "local"
+    if where == "spark":
+        check_installed()
     text = store or os.environ.get("MAPREDUCE_STORE") or (stack.store if stack else DEFAULT_STORE)
     runs, aws = _runs_in(text, stack)
     if stack and runs.store != stack.store:
         raise UsageError(f"--store {text}: a run in AWS uses the stack's bucket, {stack.store}")
-    inputs = find_inputs(config.inputs, runs.storage)
+    inputs = _formatted(find_inputs(config.inputs, runs.storage), job)
+    _check_sort(config, job)
     if stack:
         _check_buckets(inputs, stack)
     return Prepared(
@@ -85,7 +93,7 @@ def prepare(config: RunConfig, target: Target, store: str | None) -> Prepared:
         job=job,
         parameters=parameters,
         inputs=inputs,
-        map_slots=_map_slots(config, stack),
+        map_slots=_map_slots(config, where, stack),
         stack=stack,
         aws=aws,
     )
@@ -97,7 +105,7 @@ def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
     digest, data = pack(prepared.source)
     _create_once(runs.storage, keys.code(runs.store, digest), data)
     inputs = prepared.inputs
-    if prepared.target == "aws":
+    if prepared.target == "aws" or (prepared.target == "spark" and runs.store.startswith("s3://")):
         inputs = upload_inputs(inputs, runs.storage, runs.store, uploading)
     inline = prepared.target == "inline"
     slots = max(prepared.map_slots, INLINE_AT_LEAST) if inline else prepared.map_slots
@@ -112,9 +120,11 @@ def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
         ),
         inputs=inputs,
         splits=split_count(total, chunks=config.chunks, chunk_bytes=config.chunk_bytes, slots=slots),
-        partitions=config.reducers or (INLINE_AT_LEAST if inline else 1),
+        partitions=0 if _map_only(prepared.job) else config.reducers or (INLINE_AT_LEAST if inline else 1),
         mode=config.mode,
         top=config.top,
+        total_order=config.sort or (issubclass(prepared.job, Job) and prepared.job.total_order),
+        chain=not issubclass(prepared.job, Job),
     )
     return runs.begin(plan)
 
@@ -122,14 +132,14 @@ def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
 @asynccontextmanager
 async def workplace(prepared: Prepared) -> AsyncIterator[Workplace]:
     """The fleet and the road to it; what was started for the run is gone at the end."""
-    opened = {"inline": _inline, "local": _local, "aws": _aws}[prepared.target](prepared)
+    opened = {"inline": _inline, "local": _local, "aws": _aws, "spark": _spark}[prepared.target](prepared)
     async with opened as place:
         yield place
 
 
 def _stack_for(target: Target) -> Stack | None:
     """The stack to run on, if the target is AWS, or may be and there is one."""
-    if target in ("local", "inline"):
+    if target in ("local", "inline", "spark"):
         return None
     stack = read_stack(terraform_folder())
     if stack is None and target == "aws":
@@ -149,6 +159,27 @@ def _runs_in(text: str, stack: Stack | None) -> tuple[RunStore, Aws | None]:
     return RunStore(storage, text.rstrip("/")), aws
 
 
+def _formatted(inputs: tuple[InputObject, ...], job: JobClass) -> tuple[InputObject, ...]:
+    """The inputs with their formats; those of a chain are its steps' to name."""
+    if not issubclass(job, Job):
+        return inputs
+    return tuple(given.model_copy(update={"format": job.format_of(given.name)}) for given in inputs)
+
+
+def _map_only(job: JobClass) -> bool:
+    return issubclass(job, Job) and job.reduce is None
+
+
+def _check_sort(config: RunConfig, job: JobClass) -> None:
+    if not issubclass(job, Job):
+        if config.sort:
+            raise UsageError("--sort: the steps of a chain say themselves what is sorted; set `total_order` in one")
+        return
+    if (config.sort or job.total_order) and (job.reduce is None or job.partition is not Job.partition):
+        what = "has its own `partition`" if job.reduce is not None else "has no `reduce`, and so no keys to sort by"
+        raise UsageError(f"{job.__name__} {what}; its result cannot be in total order")
+
+
 def _check_buckets(inputs: tuple[InputObject, ...], stack: Stack) -> None:
     readable = {stack.bucket, *stack.extra_input_buckets}
     for given in inputs:
@@ -160,8 +191,10 @@ def _check_buckets(inputs: tuple[InputObject, ...], stack: Stack) -> None:
             )
 
 
-def _map_slots(config: RunConfig, stack: Stack | None) -> int:
+def _map_slots(config: RunConfig, target: Where, stack: Stack | None) -> int:
     """Map tasks that will run at the same time."""
+    if target == "spark":
+        return config.mappers or spark_slots(config.spark_master)
     if stack is None:
         return config.mappers or os.cpu_count() or 1
     mapper = stack.services["mapper"]
@@ -175,13 +208,18 @@ async def _inline(prepared: Prepared) -> AsyncIterator[Workplace]:
 
     def load(spec: JobSpec) -> Job:
         """The job from its own file, where the author's breakpoints are."""
-        return import_job(prepared.source.root, spec.module, spec.name)(**spec.parameters)
+        return instance(prepared.source.root, spec)
 
     with tempfile.TemporaryDirectory(prefix="mapreduce-") as scratch:
-        context = TaskContext(storage=prepared.runs.storage, scratch=Path(scratch), memory_bytes=1 << 30, load_job=load)
+        context = TaskContext(
+            storage=prepared.runs.storage,
+            scratch=Path(scratch),
+            memory_bytes=prepared.config.task_memory_bytes or 1 << 30,
+            load_job=load,
+        )
         # a debugger may stop the only process for as long as it likes: there is no silence to time out, and no retry
         policy = RetryPolicy(attempts=1, user_code_attempts=1)
-        yield Workplace(prepared.runs, InlineFleet(), InlineTransport(context), policy)
+        yield FleetWorkplace(prepared.runs, InlineFleet(), InlineTransport(context), policy)
 
 
 @asynccontextmanager
@@ -202,9 +240,10 @@ async def _local(prepared: Prepared) -> AsyncIterator[Workplace]:
             reduce_slots=min(os.cpu_count() or 1, prepared.config.reducers or 1),
             log=Path(scratch) / "services.log",
             scratch=Path(scratch),
+            task_memory_bytes=prepared.config.task_memory_bytes,
         )
         async with HttpTransport(key, policy.heartbeat_timeout_s) as transport, LocalFleet(config) as fleet:
-            place = Workplace(prepared.runs, fleet, transport, policy, log_text=fleet.log_text)
+            place = FleetWorkplace(prepared.runs, fleet, transport, policy, log_text=fleet.log_text)
             yield replace(place, ready=lambda: _all_answer(fleet, transport))
 
 
@@ -219,7 +258,27 @@ async def _aws(prepared: Prepared) -> AsyncIterator[Workplace]:
     fleet = EcsFleet(prepared.stack, prepared.aws, most_mappers=prepared.config.mappers)
     key = await asyncio.to_thread(fleet.signing_key)
     async with HttpTransport(key, policy.heartbeat_timeout_s) as transport:
-        yield Workplace(prepared.runs, fleet, transport, policy)
+        yield FleetWorkplace(prepared.runs, fleet, transport, policy)
+
+
+@asynccontextmanager
+async def _spark(prepared: Prepared) -> AsyncIterator[Workplace]:
+    from driver.on_spark import TASK_MEMORY_BYTES, SparkWorkplace, running_spark
+    from mapreduce.engine import TaskContext
+
+    config, runs = prepared.config, prepared.runs
+    memory_bytes = config.task_memory_bytes or TASK_MEMORY_BYTES
+
+    def load(spec: JobSpec) -> Job:
+        """The job for the split stage, which is this process's."""
+        return instance(prepared.source.root, spec)
+
+    with tempfile.TemporaryDirectory(prefix="mapreduce-", ignore_cleanup_errors=True) as scratch:
+        context = TaskContext(
+            storage=runs.storage, scratch=Path(scratch) / "split", memory_bytes=memory_bytes, load_job=load
+        )
+        async with running_spark(config.spark_master, Path(scratch)) as spark:
+            yield SparkWorkplace(runs, context, spark, memory_bytes)
 
 
 async def _all_answer(fleet: LocalFleet, transport: HttpTransport) -> None:

@@ -32,9 +32,9 @@ def _uploaded(given: InputObject, storage: Storage, store: str, progress: Progre
     try:
         info = storage.head(url)
         if info.size == given.size:
-            return InputObject(url=url, size=info.size, etag=info.etag)
+            return given.model_copy(update={"url": url, "etag": info.etag})
     except ObjectMissing:
         pass
     storage.write(url, path, progress=lambda sent: progress(path.name, sent, given.size))
     info = storage.head(url)
-    return InputObject(url=url, size=info.size, etag=info.etag)
+    return given.model_copy(update={"url": url, "size": info.size, "etag": info.etag})

@@ -9,12 +9,13 @@ from typing import Any
 
 from driver.planning import RunPlan
 from driver.run_store import RunStore, Success
+from mapreduce.chain import Chain
 from mapreduce.encoding import encode_key
 from mapreduce.errors import InputError
 from mapreduce.formats.output import jsonable, key_of_json, read_pairs
 from mapreduce.job import Job
 from mapreduce.messages import Message
-from mapreduce.testing import plain_answer
+from mapreduce.plain import PlainInput, plain_answer
 
 SHOWN = 5
 
@@ -38,14 +39,13 @@ class Verdict(Message):
     examples: tuple[Difference, ...]
 
 
-def verify_run(plan: RunPlan, job: Job, runs: RunStore, success: Success) -> Verdict:
+def verify_run(plan: RunPlan, job: Job | Chain, runs: RunStore, success: Success) -> Verdict:
     """Compares every pair of a committed result with the plain road's.
 
     Raises:
         InputChanged: an input is not the one that the run read.
     """
-    contents = ((given.url, runs.storage.read(given.url, etag=given.etag)) for given in plan.inputs)
-    expected = [(jsonable(key), jsonable(value)) for key, value in plain_answer(job, contents)]
+    expected = [(jsonable(key), jsonable(value)) for key, value in plain_answer(job, _contents(plan, job, runs))]
     found = [
         pair for url, _, etag in success.parts for pair in read_pairs(runs.storage.read(url, etag=etag).split(b"\n"))
     ]
@@ -63,6 +63,12 @@ def verify_run(plan: RunPlan, job: Job, runs: RunStore, success: Success) -> Ver
         extra=extra.total(),
         examples=tuple(shown),
     )
+
+
+def _contents(plan: RunPlan, job: Job | Chain, runs: RunStore) -> Iterable[PlainInput]:
+    for given in plan.inputs:
+        form = given.format if isinstance(job, Job) else None
+        yield PlainInput(given.url, runs.storage.read(given.url, etag=given.etag), given.name, form)
 
 
 def in_key_order(pairs: Iterable[tuple[Any, Any]]) -> bool:

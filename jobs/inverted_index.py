@@ -13,6 +13,7 @@ class InvertedIndex(Job):
     """
 
     min_length: int = 1
+    order_matters = True  # a word's files come in the order of the inputs
 
     def map(self, key: int, value: str) -> Iterator[tuple[str, tuple[str, int]]]:
         """A posting for each word that is long enough."""

@@ -4,19 +4,31 @@ A job's author needs only the names below.
 """
 
 from mapreduce.aggregate import Aggregation, CollectList, CollectSet, Count, Max, Mean, Min, Sum, TopK
+from mapreduce.batch import Batch
+from mapreduce.chain import Chain, Step, StepResult
+from mapreduce.formats.kinds import Csv, JsonLines, Parquet, Text, WholeFile
 from mapreduce.job import Job
 from mapreduce.words import words
 
 __all__ = [
     "Aggregation",
+    "Batch",
+    "Chain",
     "CollectList",
     "CollectSet",
     "Count",
+    "Csv",
     "Job",
+    "JsonLines",
     "Max",
     "Mean",
     "Min",
+    "Parquet",
+    "Step",
+    "StepResult",
     "Sum",
+    "Text",
     "TopK",
+    "WholeFile",
     "words",
 ]

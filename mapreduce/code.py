@@ -17,20 +17,28 @@ import sys
 import tempfile
 import traceback
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import TypeAlias
 
 from mapreduce import keys
+from mapreduce.chain import Chain
 from mapreduce.engine.user_code import user_frames
 from mapreduce.errors import CorruptBlock, JobLoadError
 from mapreduce.job import Job
 from mapreduce.messages import JobSpec
 from mapreduce.storage import Storage
 
+JobClass: TypeAlias = type[Job] | type[Chain]
+
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _NEVER_A_JOBS = sys.stdlib_module_names | {"mapreduce", "services", "driver", "__main__"}
 """Modules that stay when a job has one of the same name beside it: this process runs on them."""
+
+READY_MADE = "jobs"
+"""The package of ready-made jobs: a job that imports one of them takes it along."""
 
 PACK_LIMIT = 64 << 20
 """Bytes of sources in a pack, at most."""
@@ -38,15 +46,19 @@ PACK_LIMIT = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class JobSource:
-    """Where a job's code lies: the folder that goes on the module path, the dotted module, and the class."""
+    """Where a job's code lies: the folder that goes on the module path, the dotted module, and the class.
+
+    `files` are what the module's jobs want to have beside them.
+    """
 
     root: Path
     module: str
     name: str
+    files: tuple[Path, ...] = ()
 
 
-def find_job(text: str) -> tuple[JobSource, type[Job]]:
-    """The job that `MODULE_OR_FILE[:Class]` means.
+def find_job(text: str) -> tuple[JobSource, JobClass]:
+    """The job or chain that `MODULE_OR_FILE[:Class]` means.
 
     Raises:
         JobLoadError: there is no such file, module or class; it cannot be imported; or it is no job.
@@ -56,18 +68,25 @@ def find_job(text: str) -> tuple[JobSource, type[Job]]:
     root, module = _root_and_module(path)
     cls = import_job(root, module, name)
     cls.check()
-    return JobSource(root, module, cls.__name__), cls
+    wanted = {name for each in _classes(sys.modules[cls.__module__]).values() for name in each.files}
+    return JobSource(root, module, cls.__name__, tuple(_side_files(path.parent, sorted(wanted)))), cls
 
 
 def pack(source: JobSource) -> tuple[str, bytes]:
     """A job's code as (SHA-256 of the pack, the pack)."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(_sources(source)):
-            entry = zipfile.ZipInfo(path.relative_to(source.root).as_posix(), _EPOCH)
+        members = _sources(source) | {path.relative_to(source.root).as_posix(): path for path in source.files}
+        for name, path in sorted(members.items()):
+            entry = zipfile.ZipInfo(name, _EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, path.read_bytes())
     data = buffer.getvalue()
+    if len(data) > PACK_LIMIT:
+        raise JobLoadError(
+            f"the code and files of {source.name} take {len(data) >> 20} MiB; at most {PACK_LIMIT >> 20} MiB travel "
+            "with a job: give large data as an input"
+        )
     return hashlib.sha256(data).hexdigest(), data
 
 
@@ -93,6 +112,13 @@ class CodeLoader:
             CorruptBlock: the pack's digest is not the one asked for.
             JobLoadError: it cannot be imported here.
         """
+        return instance(self._unpacked(spec), spec)
+
+    def load_any(self, spec: JobSpec) -> Job | Chain:
+        """A new instance of the job or chain; raises as `load` does."""
+        return import_job(self._unpacked(spec), spec.module, spec.name)(**spec.parameters)
+
+    def _unpacked(self, spec: JobSpec) -> Path:
         root = self._folder / spec.code
         if self._loaded != root:
             if not root.is_dir():
@@ -100,7 +126,7 @@ class CodeLoader:
             if self._loaded is not None:
                 _forget(self._loaded)
             self._loaded = root
-        return import_job(root, spec.module, spec.name)(**spec.parameters)
+        return root
 
 
 def unpack(data: bytes, digest: str, root: Path) -> None:
@@ -129,8 +155,16 @@ def unpack(data: bytes, digest: str, root: Path) -> None:
         shutil.rmtree(staged)  # another worker has unpacked the same bytes meanwhile
 
 
-def import_job(root: Path, module: str, name: str) -> type[Job]:
-    """Imports a job's class with `root` on the module path.
+def instance(root: Path, spec: JobSpec) -> Job:
+    """A new instance of a job whose code lies in `root`; raises `JobLoadError`."""
+    cls = import_job(root, spec.module, spec.name)
+    if not issubclass(cls, Job):
+        raise JobLoadError(f"{spec.name} is a chain; a task carries out one of its steps")
+    return cls(**spec.parameters)
+
+
+def import_job(root: Path, module: str, name: str) -> JobClass:
+    """Imports the class of a job or chain with `root` on the module path.
 
     Raises:
         JobLoadError: with the author's own frames when their code raised.
@@ -144,19 +178,38 @@ def import_job(root: Path, module: str, name: str) -> type[Job]:
         frames = "".join(traceback.format_list(user_frames(exc.__traceback__)))
         what = "".join(traceback.format_exception_only(exc)).strip()
         raise JobLoadError(f"the job {module} cannot be imported from {root}:\n{frames}{what}") from exc
-    jobs = {
-        cls.__name__: cls
-        for _, cls in inspect.getmembers(loaded, inspect.isclass)
-        if issubclass(cls, Job) and cls.__module__ == loaded.__name__
-    }
+    jobs = _classes(loaded)
     if name:
         if name not in jobs:
             raise JobLoadError(f"{module} has no job {name!r}; it has: {', '.join(sorted(jobs)) or 'none'}")
         return jobs[name]
-    if len(jobs) != 1:
+    chains: list[JobClass] = [cls for cls in jobs.values() if issubclass(cls, Chain)]
+    candidates = chains or list(jobs.values())  # the jobs beside a chain are its steps
+    if len(candidates) != 1:
         has = f"several jobs ({', '.join(sorted(jobs))}); name one: {module}:Class" if jobs else "no subclass of Job"
         raise JobLoadError(f"{module} has {has}")
-    return next(iter(jobs.values()))
+    return candidates[0]
+
+
+def _classes(module: ModuleType) -> dict[str, JobClass]:
+    """The jobs and chains that a module defines itself, by name."""
+    return {
+        cls.__name__: cls
+        for _, cls in inspect.getmembers(module, inspect.isclass)
+        if issubclass(cls, Job | Chain) and cls.__module__ == module.__name__
+    }
+
+
+def _side_files(folder: Path, names: Iterable[str]) -> Iterator[Path]:
+    """The files that the names mean, which must lie in the folder or below it."""
+    for name in names:
+        path = folder / name
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise JobLoadError(f"`files` holds {name!r}, which is not beside the job's own file; copy it there")
+        found = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
+        if not found:
+            raise JobLoadError(f"`files` holds {name!r}, but there is no such file in {folder}")
+        yield from found
 
 
 def _path_of(target: str) -> Path:
@@ -185,28 +238,46 @@ def _root_and_module(path: Path) -> tuple[Path, str]:
     return root, ".".join(parts)
 
 
-def _sources(source: JobSource) -> set[Path]:
-    """The job's module and all that it imports, directly or not, from below the root."""
-    found: set[Path] = set()
+def _sources(source: JobSource) -> dict[str, Path]:
+    """The job's module and all that it imports, directly or not, from below its root or from the ready-made jobs.
+
+    Returns:
+        Files by their names in the pack.
+    """
+    roots = [source.root, *_ready_made()]
+    found: dict[str, Path] = {}
     waiting = [source.module]
     while waiting:
         module = waiting.pop()
-        for path in _files_of(source.root, module):
-            if path not in found:
-                found.add(path)
-                waiting += _imports(path, source.root)
+        for root, path in _files_of(roots, module):
+            name = path.relative_to(root).as_posix()
+            if name not in found:
+                found[name] = path
+                waiting += _imports(path, root)
     return found
 
 
-def _files_of(root: Path, module: str) -> Iterator[Path]:
-    """A module's file and the packages above it, as far as they lie below the root."""
+def _ready_made() -> Iterator[Path]:
+    """The folder of the package `jobs`, which the services do not have; another one of that name is left alone."""
+    spec = importlib.util.find_spec(READY_MADE)
+    if spec is not None and spec.origin is not None:
+        folder = Path(spec.origin).resolve().parent
+        if (folder / "word_count.py").is_file():
+            yield folder.parent
+
+
+def _files_of(roots: Iterable[Path], module: str) -> Iterator[tuple[Path, Path]]:
+    """A module's file and the packages above it, each with the root that it lies below."""
     parts = module.split(".")
-    for depth in range(1, len(parts) + 1):
-        base = root.joinpath(*parts[:depth])
-        if (base / "__init__.py").is_file():
-            yield base / "__init__.py"
-        elif base.with_suffix(".py").is_file():
-            yield base.with_suffix(".py")
+    for root in roots:
+        if root != next(iter(roots)) and parts[0] != READY_MADE:
+            continue
+        for depth in range(1, len(parts) + 1):
+            base = root.joinpath(*parts[:depth])
+            if (base / "__init__.py").is_file():
+                yield root, base / "__init__.py"
+            elif base.with_suffix(".py").is_file():
+                yield root, base.with_suffix(".py")
 
 
 def _imports(path: Path, root: Path) -> Iterator[str]:

@@ -58,6 +58,23 @@ def decode_key(data: bytes) -> Key:
     return _decode_element(data, 0)[0]
 
 
+def key_prefix(data: bytes, fields: int) -> bytes:
+    """The bytes of the key that holds only the first `fields` fields of an encoded composite key.
+
+    Raises:
+        NotCarriable: the key is no tuple of at least so many fields.
+    """
+    at = 1
+    if data[0] == TUPLE[0]:
+        for _ in range(fields):
+            if at >= len(data):
+                break
+            at = _element_end(data, at)
+        else:
+            return data[:at]
+    raise NotCarriable(f"the key {decode_key(data)!r} is no tuple of at least {fields} fields, which `group_by` needs")
+
+
 def encode_value(value: Value) -> bytes:
     """The bytes of a value.
 
@@ -169,6 +186,25 @@ def _decode_element(data: bytes, at: int) -> tuple[Key, int]:
         end = data.index(_END, end + 2)
     raw = data[at:end].replace(b"\x00\xff", b"\x00")
     return (raw.decode("utf-8") if tag == STR else raw), end + 1
+
+
+def _element_end(data: bytes, at: int) -> int:
+    """Where the element that begins at `at` ends."""
+    tag, at = data[at : at + 1], at + 1
+    if tag in (TRUE, FALSE):
+        return at
+    if tag == INT:
+        return at + 1 + abs(data[at] - 0x80)
+    if tag == FLOAT:
+        return at + 8
+    if tag == TUPLE:
+        while data[at]:
+            at = _element_end(data, at)
+        return at + 1
+    end = data.index(_END, at)
+    while data[end + 1 : end + 2] == b"\xff":
+        end = data.index(_END, end + 2)
+    return end + 1
 
 
 def _carried(value: object) -> object:

@@ -9,11 +9,14 @@
     ├── UserCodeError         the job's own code raised, or yielded what we cannot carry  exit 1
     ├── DataError             the bytes are not those that were planned          exit 1
     │   ├── InputChanged      an input's ETag is not the one pinned at planning
+    │   ├── RecordError       a record is not of the format that its input should have
+    │   ├── OutputLost        what another task has written is gone, or is not what it wrote
     │   ├── CorruptBlock      a block's length, count or checksum is wrong
     │   └── LedgerError       what went in is not what came out
     ├── StorageError          the object store failed                            exit 1
     │   ├── ObjectMissing     no object at that URL
     │   └── ObjectExists      a conditional create found one there already
+    ├── InjectedFault         a fault drill made the task fail                   (retried)
     ├── TaskLost              a worker died, hung or could not be reached        (retried)
     ├── JobFailed             a task used up its attempts                        exit 1
     ├── FleetError            the services cannot be started or reached          exit 3
@@ -75,8 +78,46 @@ class InputChanged(DataError):
     """An object's ETag is not the one pinned at planning."""
 
 
+class RecordError(DataError):
+    """A record is not of the format that its input should have.
+
+    Args:
+        message: what is wrong with it.
+        place: the object's URL and the byte offset.
+        record: the record, cut to a limit.
+    """
+
+    def __init__(self, message: str, *, place: str = "", record: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.place = place
+        self.record = record
+
+
+class OutputLost(DataError):
+    """What another task has written is gone or is not what it wrote; that task must be done again.
+
+    Args:
+        message: what is wrong.
+        url: the object.
+    """
+
+    def __init__(self, message: str, *, url: str = "") -> None:
+        super().__init__(message)
+        self.url = url
+
+
 class CorruptBlock(DataError):
-    """A block's length, count or checksum is wrong."""
+    """A block's length, count or checksum is wrong.
+
+    Args:
+        message: what is wrong.
+        url: the object that holds the block, if that is known.
+    """
+
+    def __init__(self, message: str, *, url: str = "") -> None:
+        super().__init__(message)
+        self.url = url
 
 
 class LedgerError(DataError):
@@ -93,6 +134,10 @@ class ObjectMissing(StorageError):
 
 class ObjectExists(StorageError):
     """A conditional create found an object there already."""
+
+
+class InjectedFault(MapReduceError):
+    """A fault drill made the task fail."""
 
 
 class TaskLost(MapReduceError):

@@ -4,6 +4,7 @@ input/<sha256>/<name>                       a local input, uploaded once
 chunks/<run>/chunk-0.txt                    real chunk files (--split-mode copy)
 maps/<run>/map-00000.attempt-0              one map attempt: R blocks behind each other
 reduce/<run>/part-00000.attempt-0.jsonl     one reduce attempt
+pairs/<run>/pairs-00000.attempt-0           the same pairs for the next step of a chain
 reduce/<run>/part-00000.jsonl, result.json  the committed result
 reduce/<run>/_SUCCESS                       written last, when the ledger balances
 runs/<run>/                                 plan.json, results.json, events.jsonl, report.json, ledger.json
@@ -13,7 +14,9 @@ tasks/<task key>.json                       a finished task, for a later run to 
 
 from __future__ import annotations
 
-INPUT, CHUNKS, MAPS, REDUCE, RUNS, JOBS, TASKS = "input", "chunks", "maps", "reduce", "runs", "jobs", "tasks"
+INPUT, CHUNKS, MAPS, PAIRS, REDUCE = "input", "chunks", "maps", "pairs", "reduce"
+RUNS, JOBS, TASKS = "runs", "jobs", "tasks"
+STEP = "-step-"
 
 
 def join(store: str, *parts: str) -> str:
@@ -46,15 +49,29 @@ def map_attempt(store: str, run: str, index: int, attempt: str) -> str:
     return join(store, MAPS, run, f"map-{index:05d}.attempt-{attempt}")
 
 
-def reduce_attempt(store: str, run: str, index: int, attempt: str, ending: str) -> str:
-    """What one attempt at a reduce task writes."""
+def part_attempt(store: str, run: str, index: int, attempt: str, ending: str) -> str:
+    """A part of the result as one attempt writes it."""
     return join(store, REDUCE, run, f"part-{index:05d}.attempt-{attempt}.{ending}")
 
 
-def result(store: str, run: str, index: int, partitions: int) -> str:
-    """A committed part; with one partition, the whole result."""
-    name = "result.json" if partitions == 1 else f"part-{index:05d}.jsonl"
-    return join(store, REDUCE, run, name)
+def pairs_attempt(store: str, run: str, index: int, attempt: str) -> str:
+    """A part's pairs for the next step of a chain, as one attempt writes them."""
+    return join(store, PAIRS, run, f"pairs-{index:05d}.attempt-{attempt}")
+
+
+def pairs(store: str, run: str) -> str:
+    """The folder of a run's pairs for the next step."""
+    return join(store, PAIRS, run)
+
+
+def step(run: str, number: int) -> str:
+    """The run id of a chain's step; the first is number 1."""
+    return f"{run}{STEP}{number}"
+
+
+def result(store: str, run: str, index: int, *, whole: bool) -> str:
+    """A committed part, or the whole result."""
+    return join(store, REDUCE, run, "result.json" if whole else f"part-{index:05d}.jsonl")
 
 
 def success(store: str, run: str) -> str:

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from mapreduce.formats.kinds import Compression, Format, Text
+
 FORMAT_VERSION = 1
 """Part of every task key: raise it when what a task writes changes, and nothing old is reused."""
 
@@ -20,6 +22,8 @@ RunId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,79}$")]
 AttemptName = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
 Size = Annotated[int, Field(ge=0)]
 Checksum = Annotated[int, Field(ge=0, lt=1 << 64)]
+EncodedKey = Annotated[str, Field(pattern=r"^([0-9a-f]{2})+$")]
+"""A key as `mapreduce.encoding` writes it, in hexadecimal."""
 
 
 class Message(BaseModel):
@@ -29,11 +33,13 @@ class Message(BaseModel):
 
 
 class InputObject(Message):
-    """An input as it was when the run was planned. `size` in bytes."""
+    """An input as it was when the run was planned. `size` in bytes; `name` is what `--input NAME=PATH` gave it."""
 
     url: str
     size: Size
     etag: str
+    name: str = ""
+    format: Format = Text()
 
 
 class Piece(Message):
@@ -41,6 +47,8 @@ class Piece(Message):
 
     `source` and `source_offset` say where the range's bytes come from: for a chunk file, the input it was copied
     from; else the object itself and 0. A record's offset is its position in the object plus `source_offset`.
+    What the split stage has found out of the object: its `compression`, for CSV the `header` and whether the range
+    begins inside of quotes.
     """
 
     url: str
@@ -50,6 +58,11 @@ class Piece(Message):
     end: Size
     source: str
     source_offset: Size = 0
+    name: str = ""
+    format: Format = Text()
+    compression: Compression | None = None
+    header: tuple[str, ...] | None = None
+    quoted: bool = False
 
     @property
     def length(self) -> int:
@@ -78,17 +91,34 @@ class JobSpec(Message):
     parameters: dict[str, Any] = {}
 
 
+FaultKind = Literal["kill", "hang", "slow", "error", "corrupt"]
+
+
+class Fault(Message):
+    """What a drill wants to go wrong with an attempt; only services that are set to take faults obey.
+
+    kill: the worker dies, before, during or after its work; hang: it falls silent; slow: it waits `seconds` first;
+    error: it fails; corrupt: a byte of what it has written is changed behind its back.
+    """
+
+    kind: FaultKind
+    when: Literal["before", "during", "after"] = "before"
+    seconds: Annotated[float, Field(ge=0, le=60)] = 0.0
+
+
 class TaskMessage(Message):
     """What the three kinds of task share. `attempt` names the attempt's own objects."""
 
     run: RunId
     attempt: AttemptName = "0"
+    fault: Fault | None = None
 
 
 class SplitTask(TaskMessage):
     """Plan byte ranges over the inputs; in copy mode, write them as chunk files too.
 
-    `splits` is how many ranges are wanted; `split_bytes` how long one should be (one of the two is given).
+    `splits` is how many ranges are wanted; `split_bytes` how long one should be (one of the two is given). With
+    `key_ranges` the keys are split too: `job` maps a sample of the input, and so many ranges of its keys are made.
     """
 
     stage: Literal["split"] = "split"
@@ -97,17 +127,28 @@ class SplitTask(TaskMessage):
     splits: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     split_bytes: Annotated[int, Field(ge=1)] | None = None
     mode: SplitMode = "range"
+    key_ranges: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    job: JobSpec | None = None
 
 
 class MapTask(TaskMessage):
-    """Map one split, and write one object of `partitions` sorted blocks."""
+    """Map one split, and write one object of `partitions` sorted blocks; with no partition, one part of the result.
+
+    With `boundaries`, partition n holds the keys from boundary n - 1 up to boundary n; else a key's hash decides.
+    `top` and `keep_pairs` are those of a `ReduceTask`, for a task that writes a part. Records at the places of `skip`
+    are set aside.
+    """
 
     stage: Literal["map"] = "map"
     store: str
     index: Size
     job: JobSpec
     split: Split
-    partitions: Annotated[int, Field(ge=1, le=100_000)]
+    partitions: Annotated[int, Field(ge=0, le=100_000)]
+    boundaries: tuple[EncodedKey, ...] | None = None
+    top: Annotated[int, Field(ge=0, le=100_000)] = 10
+    keep_pairs: bool = False
+    skip: tuple[str, ...] = ()
 
 
 class Block(Message):
@@ -133,7 +174,10 @@ class BlockSource(Message):
 
 
 class ReduceTask(TaskMessage):
-    """Merge one partition's blocks in the order given, reduce, and write one part."""
+    """Merge one partition's blocks in the order given, reduce, and write one part.
+
+    With `keep_pairs` it writes the part's pairs a second time, as the next step of a chain reads them.
+    """
 
     stage: Literal["reduce"] = "reduce"
     store: str
@@ -142,6 +186,7 @@ class ReduceTask(TaskMessage):
     sources: tuple[BlockSource, ...]
     partitions: Annotated[int, Field(ge=1, le=100_000)]
     top: Annotated[int, Field(ge=0, le=100_000)] = 10
+    keep_pairs: bool = False
 
 
 class Cost(Message):
@@ -152,10 +197,16 @@ class Cost(Message):
 
 
 class SplitResult(Message):
-    """The plan of the map stage."""
+    """The plan of the map stage.
+
+    `unpacked` says of each compressed input that was copied how many bytes it unpacks to, by URL; `boundaries` are the
+    keys at which the key ranges meet.
+    """
 
     stage: Literal["split"] = "split"
     splits: tuple[Split, ...]
+    unpacked: dict[str, Size] = {}
+    boundaries: tuple[EncodedKey, ...] | None = None
     bytes_read: Size
     bytes_written: Size
     cost: Cost
@@ -169,8 +220,19 @@ class PieceRead(Message):
     bytes_owned: Size
 
 
+class SkippedRecord(Message):
+    """A record that was set aside: its place as an error names it, and the record itself as JSON holds it."""
+
+    place: str
+    record: Any
+
+
 class MapResult(Message):
-    """What a map attempt read and wrote. `records_out` counts pairs after combining."""
+    """What a map attempt read and wrote. `records_out` counts pairs after combining.
+
+    Without a reduce stage there are no `blocks`, the object is a part of the result, and `top` and `pairs` are those of
+    a `ReduceResult`.
+    """
 
     stage: Literal["map"] = "map"
     url: str
@@ -180,12 +242,18 @@ class MapResult(Message):
     records_in: Size
     records_out: Size
     blocks: tuple[Block, ...]
+    top: tuple[tuple[Any, Any], ...] = ()
+    pairs: InputObject | None = None
+    skipped: tuple[SkippedRecord, ...] = ()
     counters: dict[str, int]
     cost: Cost
 
 
 class ReduceResult(Message):
-    """What a reduce attempt read and wrote. `top` holds its heaviest [key, value] pairs as JSON values."""
+    """What a reduce attempt read and wrote.
+
+    `top` holds its heaviest [key, value] pairs as JSON values, `pairs` the object for the next step of a chain.
+    """
 
     stage: Literal["reduce"] = "reduce"
     url: str
@@ -196,6 +264,7 @@ class ReduceResult(Message):
     checksum_in: Checksum
     records_out: Size
     top: tuple[tuple[Any, Any], ...]
+    pairs: InputObject | None = None
     counters: dict[str, int]
     cost: Cost
 
@@ -203,7 +272,8 @@ class ReduceResult(Message):
 class TaskError(Message):
     """Why an attempt failed.
 
-    `kind` is the class in `mapreduce.errors`; `traceback` holds the user's own frames.
+    `kind` is the class in `mapreduce.errors`; `traceback` holds the user's own frames, `object` the URL of what could
+    not be read as another task had written it.
     """
 
     kind: str
@@ -211,6 +281,7 @@ class TaskError(Message):
     traceback: str = ""
     place: str = ""
     record: str = ""
+    object: str = ""
 
 
 class Started(Message):

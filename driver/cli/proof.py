@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from driver.cli.terminal import print_document, say
+from driver.cli.terminal import no_output_of_jobs, print_document, say
 from driver.report.units import bytes_text, plural
 from mapreduce.errors import UsageError
 
@@ -42,8 +42,8 @@ def verify(
     if success is None:
         raise UsageError(f"{name} has no result to verify; see: python -m driver status {name}")
     plan = kept.plan(name)
-    with tempfile.TemporaryDirectory(prefix="mapreduce-") as scratch:
-        job = CodeLoader(kept.storage, kept.store, Path(scratch)).load(plan.job)
+    with no_output_of_jobs(), tempfile.TemporaryDirectory(prefix="mapreduce-") as scratch:
+        job = CodeLoader(kept.storage, kept.store, Path(scratch)).load_any(plan.job)
         verdict = verify_run(plan, job, kept, success)
     if json:
         print_document(verdict)

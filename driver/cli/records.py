@@ -44,6 +44,7 @@ class RunStatus(Message):
     reduces_done: int
     failure: str = ""
     result_urls: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
 
 
 def runs(*, json: Annotated[bool, Parameter(negative="")] = False, store: str | None = None) -> int:
@@ -110,10 +111,10 @@ def status(
     name = kept.resolve(run)
     plan, success, results = kept.plan(name), kept.success(name), kept.results(name)
     maps_done = len(results.maps)
-    if not maps_done:
+    if not maps_done and not plan.chain:
         finished = FinishedTasks(kept.storage, kept.store)
         split = finished.find([split_task(plan)]).get(0)
-        maps_done = len(finished.find(map_tasks(plan, split.splits))) if isinstance(split, SplitResult) else 0
+        maps_done = len(finished.find(map_tasks(plan, split))) if isinstance(split, SplitResult) else 0
     failure = kept.record(name, "failure.json")
     document = RunStatus(
         run_id=name,
@@ -124,13 +125,17 @@ def status(
         reduces_done=len(results.reduces),
         failure=TaskError.model_validate_json(failure).message if failure and not success else "",
         result_urls=tuple(url for url, _, _ in success.parts) if success else (),
+        steps=tuple(f"{step}: {kept.state(step)}" for step in kept.steps(name)),
     )
     if json:
         print_document(document)
         return 0
     say(f"{name}: {document.state}")
-    say(f"  maps     {document.maps_done} of {document.splits} done")
-    say(f"  reduces  {document.reduces_done} of {document.partitions} done")
+    for step in document.steps:
+        say(f"  {step}")
+    if not plan.chain:
+        say(f"  maps     {document.maps_done} of {document.splits} done")
+        say(f"  reduces  {document.reduces_done} of {document.partitions} done")
     for url in document.result_urls:
         say(f"  result   {url}")
     if document.failure:

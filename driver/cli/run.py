@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from driver.cli.terminal import console, print_document, say
+from driver.cli.terminal import console, no_output_of_jobs, print_document, say
 from driver.cli.values import assignments, at_least_one, size_bytes
-from driver.config import DEFAULT_JOB, RunConfig, Target
+from driver.config import DEFAULT_JOB, DEFAULT_SPARK_MASTER, RunConfig, Target
 from driver.report.document import Report
-from mapreduce.errors import JobFailed, UsageError
+from mapreduce.errors import JobFailed, UsageError, UserCodeError
 from mapreduce.messages import SplitMode, TaskError
 
 if TYPE_CHECKING:
@@ -39,6 +39,9 @@ def run(
     top: int = 10,
     json: Annotated[bool, Parameter(negative="")] = False,
     fresh: Annotated[bool, Parameter(negative="")] = False,
+    sort: Annotated[bool, Parameter(negative="")] = False,
+    task_memory: str | None = None,
+    spark_master: str = DEFAULT_SPARK_MASTER,
     store: str | None = None,
 ) -> int:
     """Runs a job: split, map, reduce, and the proof that nothing was lost.
@@ -46,7 +49,8 @@ def run(
     What an earlier run has already done of the same work is reused; after a crash the same command goes on.
 
     Args:
-        input: A file, folder, glob or URL (s3://...); may be given several times.
+        input: A file, folder, glob or URL (s3://...), or NAME=one of these for a job that joins several; may be given
+            several times.
         job: The job: a module or a file, and `:Class` when it holds several.
         param: A parameter of the job, as name=value; may be given several times.
         mappers: How many mappers to use (by default, all that there are; locally one for each processor).
@@ -55,18 +59,23 @@ def run(
         chunk_size: How long a split is, e.g. 64MiB (the default, but at least one for each mapper).
         split_mode: range: mappers read byte ranges of the input; copy: the splitter writes chunk files first.
         target: local: services on this machine; inline: one process, for a debugger; aws: the deployed stack;
-            auto: aws if there is one, else local.
+            auto: aws if there is one, else local. spark: Apache Spark.
         output: Write the whole result to this file too, in key order; its ending says the format: .json, .jsonl,
             .csv or .tsv.
         top: How many of the heaviest keys to show.
         json: Print one JSON document on standard output.
         fresh: Reuse nothing of earlier runs.
+        task_memory: What a task may use on this machine, e.g. 512MiB; beyond it, it spills to disk (by default a share
+            of half the machine's memory; in AWS the service's size decides).
+        sort: Make the parts ranges of keys, so that part after part the whole result is in key order.
+        spark_master: With --target spark, the master: local[*] is this machine; else as spark-submit takes it.
         store: Folder or URL that everything is written to (by default .mapreduce in this folder).
     """
     started = time.monotonic()
     from driver import targets
     from driver.report.merge_parts import output_format, write_result
     from driver.report.summary import print_summary
+    from mapreduce.engine.run import task_error
 
     if output is not None:
         output_format(output)
@@ -87,12 +96,21 @@ def run(
         mode=split_mode,
         top=top,
         fresh=fresh,
+        sort=sort,
+        spark_master=spark_master,
+        task_memory_bytes=size_bytes("--task-memory", task_memory) if task_memory is not None else None,
     )
-    prepared = targets.prepare(config, target, store)
+    with no_output_of_jobs():
+        prepared = targets.prepare(config, target, store)
     try:
-        report = asyncio.run(_carry_out(prepared, started))
+        with no_output_of_jobs():
+            report = asyncio.run(_carry_out(prepared, started))
     except JobFailed as exc:
         _say_failure(exc, prepared.source.root)
+        return 1
+    except UserCodeError as exc:
+        _say_user_error(task_error(exc), prepared.source.root)
+        say(f"error: {exc}", style="red")
         return 1
     if output is not None:
         write_result(list(report.result_urls), prepared.runs.storage, output)
@@ -106,14 +124,21 @@ def run(
 
 async def _carry_out(prepared: Prepared, started: float) -> Report:
     from driver import targets
+    from driver.chain import ChainRun, run_chain
     from driver.events import EventLog
     from driver.pipeline import run_job
     from driver.report.console import RunView
+    from mapreduce.chain import Chain
 
+    fresh = prepared.config.fresh
     with RunView(console()) as view:
         async with targets.workplace(prepared) as place:
             plan = await asyncio.to_thread(targets.write_plan, prepared, view.uploading)
-            return await run_job(plan, place, EventLog([view]), fresh=prepared.config.fresh, started=started)
+            log = EventLog([view])
+            if issubclass(prepared.job, Chain):
+                run = ChainRun(prepared.job(**prepared.parameters), plan)
+                return await run_chain(run, place, log, fresh=fresh, started=started)
+            return (await run_job(plan, place, log, fresh=fresh, started=started)).report
 
 
 def _say_failure(exc: JobFailed, root: Path) -> None:
@@ -121,7 +146,7 @@ def _say_failure(exc: JobFailed, root: Path) -> None:
     from driver.scheduler import StageFailed
 
     failures = exc.failures if isinstance(exc, StageFailed) else {}
-    for error in (error for errors in failures.values() for error in errors if error.traceback):
+    for error in (error for errors in failures.values() for error in errors if error.traceback or error.place):
         _say_user_error(error, root)
         break
     say(f"error: {exc}", style="red")
@@ -132,8 +157,9 @@ def _say_user_error(error: TaskError, root: Path) -> None:
     lines = _UNPACKED.sub(lambda _: f'File "{root}/', error.traceback).rstrip().splitlines()
     if len(lines) > _LONGEST_TRACEBACK:
         lines = [*lines[: _LONGEST_TRACEBACK // 2], "  ...", *lines[-_LONGEST_TRACEBACK // 2 :]]
-    say("Traceback of the job's code (most recent call last):")
-    say("\n".join(lines))
+    if lines:
+        say("Traceback of the job's code (most recent call last):")
+        say("\n".join(lines))
     if error.place:
         say(f"in the record at {error.place}")
     if error.record:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 
 from pydantic import BaseModel
 from rich.console import Console
@@ -16,6 +18,13 @@ def console() -> Console:
 def say(text: str, style: str | None = None) -> None:
     """A message for people, as it is."""
     console().print(text, style=style, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def no_output_of_jobs() -> Iterator[None]:
+    """Sends what a job's own code prints in this process to standard error: standard output is for the document."""
+    with redirect_stdout(sys.stderr):
+        yield
 
 
 def print_document(document: BaseModel) -> None:

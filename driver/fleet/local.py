@@ -35,6 +35,8 @@ class LocalFleetConfig:
         reduce_slots: slots of the one reducer.
         log: the file that their logs go to.
         scratch: their folder for intermediate files.
+        task_memory_bytes: what a task may use; None for the services' own default.
+        chaos: whether the services take the faults of a drill.
     """
 
     store: str
@@ -44,6 +46,8 @@ class LocalFleetConfig:
     reduce_slots: int
     log: Path
     scratch: Path
+    task_memory_bytes: int | None = None
+    chaos: bool = False
 
 
 class LocalFleet:
@@ -132,6 +136,8 @@ class LocalFleet:
             "extra_inputs": list(config.extra_inputs),
             "scratch": str(config.scratch),
             "drain_s": 0,
+            "chaos": config.chaos,
+            "task_memory_mb": (config.task_memory_bytes or 0) >> 20,
         }
 
     def _last_words(self) -> str:

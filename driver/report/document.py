@@ -14,8 +14,12 @@ from mapreduce.messages import MapResult, Message, Piece, ReduceResult, SplitRes
 
 
 class TaskRow(Message):
-    """One task of a run. Sizes in bytes; `seconds` as the driver saw it, or as it took when it was done (`reused`)."""
+    """One task of a run. Sizes in bytes; `seconds` as the driver saw it, or as it took when it was done (`reused`).
 
+    `step` is 0, or which step of a chain it belongs to.
+    """
+
+    step: int = 0
     stage: StageName
     index: int
     attempts: int
@@ -46,7 +50,7 @@ class Timings(Message):
 
 
 class Report(Message):
-    """A run's report."""
+    """A run's report. That of a chain has all its steps' tasks, and the chunks, maps and counters of the last step."""
 
     run_id: str
     target: str
@@ -61,6 +65,38 @@ class Report(Message):
     tasks: tuple[TaskRow, ...]
     ledger: Ledger
     reused_tasks: int
+    steps: tuple[str, ...] = ()
+
+
+def chain_report(plan: RunPlan, reports: Sequence[Report], result_urls: Sequence[str], ledger: Ledger) -> Report:
+    """The report of a chain, out of those of its steps."""
+    last = reports[-1]
+    timings = [report.timings for report in reports]
+    serial, wall = sum(each.map_serial_sum for each in timings), sum(each.map_wall for each in timings)
+    return last.model_copy(
+        update={
+            "run_id": plan.run,
+            "job": plan.job.name,
+            "result_urls": tuple(result_urls),
+            "timings": Timings(
+                start=next((each.start for each in timings if each.start), 0.0),
+                split=sum(each.split for each in timings),
+                map_serial_sum=serial,
+                map_wall=wall,
+                reduce=sum(each.reduce for each in timings),
+                end_to_end=last.timings.end_to_end,
+                speed_up=serial / wall if wall else 0.0,
+            ),
+            "tasks": tuple(
+                row.model_copy(update={"step": number})
+                for number, report in enumerate(reports, 1)
+                for row in report.tasks
+            ),
+            "ledger": ledger,
+            "reused_tasks": sum(report.reused_tasks for report in reports),
+            "steps": tuple(report.run_id for report in reports),
+        }
+    )
 
 
 def make_report(
@@ -80,10 +116,12 @@ def make_report(
         target=plan.target,
         job=plan.job.name,
         chunk_urls=_chunk_urls(split.result),
-        map_urls=tuple(outcome.result.url for outcome in maps if isinstance(outcome.result, MapResult)),
+        map_urls=tuple(
+            outcome.result.url for outcome in maps if isinstance(outcome.result, MapResult) and outcome.result.url
+        ),
         result_urls=tuple(result_urls),
         records=ledger.records_out,
-        top=_top(reduces, plan.top),
+        top=_top(reduces if plan.partitions else maps, plan.top),
         counters=_counters(outcomes),
         timings=_timings(stage_seconds, maps, end_to_end),
         tasks=tuple(_row(outcome) for outcome in outcomes),
@@ -103,9 +141,9 @@ def _chunk_url(piece: Piece) -> str:
     return piece.url if whole else f"{piece.url}#bytes={piece.start}-{piece.end - 1}"
 
 
-def _top(reduces: Sequence[Outcome], limit: int) -> tuple[tuple[Any, Any], ...]:
+def _top(parts: Sequence[Outcome], limit: int) -> tuple[tuple[Any, Any], ...]:
     heaviest = Heaviest(limit)
-    rows = [row for outcome in reduces if isinstance(outcome.result, ReduceResult) for row in outcome.result.top]
+    rows = [row for outcome in parts if not isinstance(outcome.result, SplitResult) for row in outcome.result.top]
     for key, value in sorted(rows, key=lambda row: str(row[0])):
         heaviest.offer(key, value)
     return tuple(heaviest.pairs())

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from mapreduce.encoding import encode_key
 from mapreduce.errors import UsageError
-from mapreduce.formats.output import JsonPair, OutputFormat, key_of_json, read_pairs, write_pairs
+from mapreduce.formats.output import FileFormat, JsonPair, key_of_json, read_pairs, write_pairs
 from mapreduce.storage import Storage
 
-FORMATS: dict[str, OutputFormat] = {".json": "json", ".jsonl": "jsonl", ".csv": "csv", ".tsv": "tsv"}
+FORMATS: dict[str, FileFormat] = {
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".parquet": "parquet",
+}
 
 
-def output_format(path: Path) -> OutputFormat:
+def output_format(path: Path) -> FileFormat:
     """The format that a file's ending names; raises `UsageError`."""
     try:
         return FORMATS[path.suffix.lower()]
@@ -32,15 +38,24 @@ def read_result(urls: Iterable[str], storage: Storage) -> Iterator[JsonPair]:
 def write_result(urls: list[str], storage: Storage, path: Path) -> None:
     """Writes a result as one file; the file appears whole or not at all."""
     style = output_format(path)
-    as_object = style == "json" and _is_object(read_result(urls, storage))
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     try:
-        with partial.open("wb") as file:
-            file.writelines(write_pairs(read_result(urls, storage), style, as_object=as_object))
+        _write(lambda: read_result(urls, storage), style, partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _write(pairs: Callable[[], Iterator[JsonPair]], style: FileFormat, path: Path) -> None:
+    if style == "parquet":
+        from mapreduce.formats.parquet_output import write_parquet  # brings DuckDB
+
+        write_parquet(pairs, path)
+        return
+    as_object = style == "json" and _is_object(pairs())
+    with path.open("wb") as file:
+        file.writelines(write_pairs(pairs(), style, as_object=as_object))
 
 
 def _keyed(pairs: Iterator[JsonPair]) -> Iterator[tuple[bytes, JsonPair]]:

@@ -6,7 +6,8 @@ aggregation; `PairCollector` keeps every pair, for a job with a `reduce` of its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -14,10 +15,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from mapreduce.aggregate import Aggregation
-from mapreduce.encoding import decode_key, decode_value, encode_key, encode_value, pack_value, unpack_value
-from mapreduce.engine.frames import PackedPair
+from mapreduce.encoding import decode_key, decode_value, encode_key, encode_value, key_prefix, pack_value, unpack_value
 from mapreduce.engine.merge import merged, run_of_file, write_block
 from mapreduce.errors import UserCodeError
+from mapreduce.formats.frames import PackedPair
 from mapreduce.job import Job
 from mapreduce.messages import Block
 from mapreduce.partition import hash_partition
@@ -32,6 +33,10 @@ Combine = Callable[[Iterator[PackedPair]], Iterator[PackedPair]]
 """Makes fewer pairs of sorted ones, and keeps their order."""
 
 
+Add = Callable[[Iterable[Any]], None]
+"""Takes what one call of `map` yielded."""
+
+
 class Collector(Protocol):
     """Where a map task's pairs go."""
 
@@ -42,7 +47,9 @@ class Collector(Protocol):
         """Writes one sorted block for each partition."""
 
 
-def collector_for(job: Job, partitions: int, buffer_bytes: int, scratch: Path) -> Collector:
+def collector_for(
+    job: Job, partitions: int, buffer_bytes: int, scratch: Path, boundaries: Sequence[bytes] | None = None
+) -> Collector:
     """The collector that a job needs.
 
     Args:
@@ -50,8 +57,9 @@ def collector_for(job: Job, partitions: int, buffer_bytes: int, scratch: Path) -
         partitions: how many blocks there will be.
         buffer_bytes: memory for pairs; beyond it they are spilled to `scratch`.
         scratch: a folder of this task's own.
+        boundaries: where the ranges of keys meet that the partitions are to be.
     """
-    partition = _partitioner(job, partitions)
+    partition = _by_range(boundaries) if boundaries is not None else _partitioner(job, partitions)
     if job.aggregation is not None:
         spills = Spills(partitions, scratch, _merging(job.aggregation))
         return AggregateCollector(job.aggregation, partition, buffer_bytes, spills)
@@ -237,8 +245,14 @@ def _combining(job: Job) -> Combine:
     return combined
 
 
+def _by_range(boundaries: Sequence[bytes]) -> Callable[[bytes], int]:
+    return lambda key: bisect_right(boundaries, key)
+
+
 def _partitioner(job: Job, partitions: int) -> Callable[[bytes], int]:
     if not job.partitions_itself:
+        if fields := job.group_by:
+            return lambda key: hash_partition(key_prefix(key, fields), partitions)
         return lambda key: hash_partition(key, partitions)
 
     def own(encoded: bytes) -> int:

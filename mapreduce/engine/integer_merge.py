@@ -15,7 +15,7 @@ import nanoarrow
 from nanoarrow.c_array_stream import CArrayStream
 
 from mapreduce.aggregate import SqlAggregate
-from mapreduce.engine.frames import Frame
+from mapreduce.formats.frames import Frame
 
 _FRAMES_PER_BATCH = 64
 _FETCH = 10_000

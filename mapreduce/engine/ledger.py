@@ -9,13 +9,13 @@ Three laws:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TypeAlias
 
 from pydantic import Field
 
-from mapreduce.engine.frames import CHECKSUM_MODULO
+from mapreduce.formats.frames import CHECKSUM_MODULO
 from mapreduce.messages import InputObject, MapResult, Message, ReduceResult
 
 Range: TypeAlias = tuple[int, int]
@@ -62,6 +62,7 @@ def balance(
     reduces: Sequence[ReduceResult],
     etags: dict[str, str],
     partitions: int,
+    unpacked: Mapping[str, int] | None = None,
 ) -> Ledger:
     """The ledger of a run.
 
@@ -70,9 +71,10 @@ def balance(
         maps: the winning attempts, one a map task.
         reduces: the winning attempts, one a partition, in order.
         etags: the inputs' ETags now, by URL ("" for one that is gone).
-        partitions: how many there should be.
+        partitions: how many there should be; with none, the maps' pairs are the result.
+        unpacked: of inputs that were unpacked into chunk files, the bytes that these hold.
     """
-    rows = [*_input_rows(inputs, maps), *_shuffle_rows(maps, reduces, partitions)]
+    rows = [*_input_rows(inputs, maps, unpacked or {}), *_shuffle_rows(maps, reduces, partitions)]
     rows += [
         LedgerRow(what=f"ETag of {given.url}", unit="", expected=given.etag, found=etags.get(given.url, ""))
         for given in inputs
@@ -81,15 +83,17 @@ def balance(
         rows=tuple(rows),
         bytes_in=sum(given.size for given in inputs),
         records_in=sum(result.records_in for result in maps),
-        pairs_shuffled=sum(result.records_out for result in maps),
-        records_out=sum(result.records_out for result in reduces),
+        pairs_shuffled=sum(result.records_out for result in maps) if partitions else 0,
+        records_out=sum(result.records_out for result in (reduces if partitions else maps)),
     )
 
 
-def _input_rows(inputs: Sequence[InputObject], maps: Sequence[MapResult]) -> list[LedgerRow]:
+def _input_rows(
+    inputs: Sequence[InputObject], maps: Sequence[MapResult], unpacked: Mapping[str, int]
+) -> list[LedgerRow]:
     given: dict[str, list[int]] = {}
     for each in inputs:
-        given.setdefault(each.url, []).append(each.size)
+        given.setdefault(each.url, []).append(unpacked.get(each.url, each.size))
     read: dict[str, list[Range]] = {url: [] for url in given}
     for piece in (piece for result in maps for piece in result.pieces):
         read.setdefault(piece.source, []).append((piece.start, piece.start + piece.bytes_owned))

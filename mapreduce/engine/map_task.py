@@ -1,17 +1,27 @@
-"""The map stage: one split in, one object of R sorted blocks out. Memory does not grow with the split."""
+"""The map stage: one split in, one object of R sorted blocks out. Memory does not grow with the split.
+
+A job with nothing to reduce writes a part of the result instead, in key order as a reduce does.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from typing import Any
 
 from mapreduce import keys
-from mapreduce.engine.collect import Collector, collector_for
+from mapreduce.batch import Batch
+from mapreduce.engine.collect import Add, PairCollector, Spills, collector_for
 from mapreduce.engine.context import Stopwatch, TaskContext
+from mapreduce.engine.part import store_pairs, write_part
 from mapreduce.engine.user_code import Place, user_code
 from mapreduce.errors import UserCodeError
-from mapreduce.formats.text import LineDecoder, owned_blocks
+from mapreduce.formats import base
+from mapreduce.formats.output import jsonable
+from mapreduce.formats.readers import reader_of
+from mapreduce.formats.text import count_invalid
 from mapreduce.job import Job
-from mapreduce.messages import MapResult, MapTask, Piece, PieceRead
+from mapreduce.messages import MapResult, MapTask, Piece, PieceRead, SkippedRecord
 
 BUFFER_SHARE = 4
 """A quarter of the task's memory holds pairs; sorting and writing them needs as much again."""
@@ -23,21 +33,27 @@ def run_map(task: MapTask, context: TaskContext) -> MapResult:
     Raises:
         UserCodeError: the job's code raised, or yielded what cannot be carried.
         InputChanged: the input is not the one that was planned.
+        RecordError: a record is not of the input's format.
     """
     stopwatch = Stopwatch()
     job = context.load_job(task.job)
     job.stage = "map"
     context.meter.status = lambda: job.status_text
     with context.scratch_folder() as folder:
-        collector = collector_for(job, task.partitions, context.memory_bytes // BUFFER_SHARE, folder)
-        mapping = _Mapping(job, collector, context)
-        mapping.begin()
-        pieces = tuple(mapping.piece(piece) for piece in task.split.pieces)
-        mapping.end()
-        written = folder / "output"
-        with written.open("wb") as file, user_code(Place("combine or partition")):
-            blocks = collector.finish(file)
-        info = context.storage.write(keys.map_attempt(task.store, task.run, task.index, task.attempt), written)
+        write = _to_partitions if task.partitions else _to_part
+        return write(task, job, context, folder, stopwatch)
+
+
+def _to_partitions(task: MapTask, job: Job, context: TaskContext, folder: Path, stopwatch: Stopwatch) -> MapResult:
+    boundaries = None if task.boundaries is None else [bytes.fromhex(key) for key in task.boundaries]
+    buffer_bytes = context.memory_bytes // BUFFER_SHARE
+    collector = collector_for(job, task.partitions, buffer_bytes, folder, boundaries)
+    mapping = Mapping(job, collector.add, context, task.skip)
+    pieces = mapping.split(task.split.pieces)
+    written = folder / "output"
+    with written.open("wb") as file, user_code(Place("combine or partition")):
+        blocks = collector.finish(file)
+    info = context.storage.write(keys.map_attempt(task.store, task.run, task.index, task.attempt), written)
     return MapResult(
         url=info.url,
         etag=info.etag,
@@ -46,70 +62,146 @@ def run_map(task: MapTask, context: TaskContext) -> MapResult:
         records_in=mapping.records,
         records_out=sum(block.records for block in blocks),
         blocks=tuple(blocks),
+        skipped=tuple(mapping.skipped),
         counters=mapping.counters(),
         cost=stopwatch.cost(),
     )
 
 
-class _Mapping:
-    """Feeds records to `map`, and what it yields to the collector."""
+def _to_part(task: MapTask, job: Job, context: TaskContext, folder: Path, stopwatch: Stopwatch) -> MapResult:
+    collector = PairCollector(lambda _: 0, context.memory_bytes // BUFFER_SHARE, Spills(1, folder, None))
+    mapping = Mapping(job, collector.add, context, task.skip)
+    pieces = mapping.split(task.split.pieces)
+    stored = store_pairs(collector, folder)
+    part = write_part(stored, task, context, whole=False)
+    return MapResult(
+        url=part.info.url,
+        etag=part.info.etag,
+        size=part.info.size,
+        pieces=pieces,
+        records_in=mapping.records,
+        records_out=stored.records,
+        blocks=(),
+        top=part.top,
+        pairs=part.pairs,
+        skipped=tuple(mapping.skipped),
+        counters=mapping.counters(),
+        cost=stopwatch.cost(),
+    )
 
-    def __init__(self, job: Job, collector: Collector, context: TaskContext) -> None:
+
+class Mapping:
+    """Feeds records to a job's `map`, and what it yields to a collector.
+
+    Args:
+        job: the job's instance.
+        add: takes what one call of `map` yielded.
+        context: where the records are read.
+        skip: the places of records that are set aside.
+    """
+
+    def __init__(self, job: Job, add: Add, context: TaskContext, skip: Collection[str] = ()) -> None:
         self._job = job
-        self._collector = collector
+        self._add = add
         self._context = context
-        self._decoder = LineDecoder()
+        self._skip = frozenset(skip)
+        self._invalid = 0
         self.records = 0
+        self.skipped: list[SkippedRecord] = []
 
-    def begin(self) -> None:
+    def split(self, pieces: Iterable[Piece]) -> tuple[PieceRead, ...]:
+        """Maps all records of a split, between `setup` and `cleanup`."""
         with user_code(Place("setup")):
             self._job.setup()
-
-    def end(self) -> None:
+        read = tuple(self._piece(piece) for piece in pieces)
         with user_code(Place("cleanup")):
             pairs = self._job.cleanup()
             if pairs is not None:
-                self._collector.add(pairs)
+                self._add(pairs)
+        return read
 
-    def piece(self, piece: Piece) -> PieceRead:
-        """Maps the records whose first byte lies in the piece."""
-        storage, meter = self._context.storage, self._context.meter
+    def counters(self) -> dict[str, int]:
+        """The job's own counters, and how many bytes were not UTF-8."""
+        counters = dict(self._job.counters)
+        if self._invalid:
+            counters["invalid_utf8"] = self._invalid
+        if self.skipped:
+            counters["skipped_records"] = len(self.skipped)
+        return counters
+
+    def _piece(self, piece: Piece) -> PieceRead:
+        reader = reader_of(piece.format)
+        self._job.source, self._job.input = piece.source, piece.name
+        place = Place("map")
+        place.url = piece.source
+        take = self._batch if self._job.maps_batches and not self._skip else self._records
         begin, owned = piece.start, 0
+        for batch in reader.batches(piece, self._range_of(piece)):
+            begin = begin if owned else batch.start
+            owned += batch.length
+            # the offset and the record are set for each record, and read only when something goes wrong
+            with user_code(place):
+                take(place, batch, piece)
+        self._invalid += reader.invalid
+        return PieceRead(source=piece.source, start=begin + piece.source_offset, bytes_owned=owned)
+
+    def _range_of(self, piece: Piece) -> base.ReadRange:
+        storage, meter = self._context.storage, self._context.meter
 
         def read(start: int, end: int) -> Iterator[bytes]:
             for block in storage.stream(piece.url, start, end, etag=piece.etag):
                 meter.bytes += len(block)
                 yield block
 
-        self._job.source = piece.source
-        place = Place("map")
-        place.url = piece.source
-        for position, block in owned_blocks(read, piece.start, piece.end, piece.size):
-            begin = begin if owned else position
-            owned += len(block)
-            # the offset and the record are set for each record, and read only when something goes wrong
-            with user_code(place):
-                self._block(place, position, block, piece.source_offset)
-        return PieceRead(source=piece.source, start=begin + piece.source_offset, bytes_owned=owned)
+        return read
 
-    def _block(self, place: Place, position: int, block: bytes, source_offset: int) -> None:
-        map_record, add, meter = self._job.map, self._collector.add, self._context.meter
-        for offset, line in self._decoder.lines(position, block, source_offset):
-            place.offset, place.record = offset, line
-            pairs = map_record(offset, line)
+    def _records(self, place: Place, batch: base.Batch, piece: Piece) -> None:
+        map_record, add, meter = self._job.map, self._add, self._context.meter
+        place.name_of_key = _KEY_NAMES.get(piece.format.kind, "byte")
+        for key, record in batch.records:
+            place.offset, place.record = key, record
+            if self._skip and str(place) in self._skip:
+                self.skipped.append(SkippedRecord(place=str(place), record=jsonable(record)))
+                continue
+            pairs = map_record(key, record)
             if pairs is None:
                 raise UserCodeError(
                     "map returned None instead of pairs; write `yield key, value`, or return an empty list",
                     place=str(place),
-                    record=repr(line)[:200],
+                    record=repr(record)[:200],
                 )
             add(pairs)
             self.records += 1
             meter.records += 1
 
-    def counters(self) -> dict[str, int]:
-        """The job's own counters, and how many bytes were not UTF-8."""
-        counters = dict(self._job.counters)
-        if self._decoder.invalid:
-            counters["invalid_utf8"] = self._decoder.invalid
-        return counters
+    def _batch(self, place: Place, batch: base.Batch, piece: Piece) -> None:
+        data = batch.data
+        if data is None:
+            data = b"".join(content for _, content in batch.records)  # a whole file
+        place.offset = batch.offset
+        mapped = self._job.map_batch(Batch(piece.source, batch.offset, data))
+        if mapped is None or len(mapped) != 2:
+            raise UserCodeError("map_batch must return two columns: `return keys, values`", place=str(place))
+        keys_column, values = (_column(column) for column in mapped)
+        if len(keys_column) != len(values):
+            raise UserCodeError(
+                f"map_batch returned {len(keys_column)} keys and {len(values)} values", place=str(place)
+            )
+        self._add(zip(keys_column, values, strict=True))
+        if batch.data is not None:
+            self._invalid += count_invalid(data)
+        records = data.count(b"\n") + (not data.endswith(b"\n")) if data else 0
+        self.records += records
+        self._context.meter.records += records
+
+
+_KEY_NAMES = {"parquet": "row", "whole": "file", "pairs": "key"}
+"""What a record's key is, where it is not its byte offset."""
+
+
+def _column(column: Any) -> list[Any]:
+    """A column as a list: of numpy, Arrow, or anything that can be gone through."""
+    for method in ("tolist", "to_pylist"):
+        if hasattr(column, method):
+            return list(getattr(column, method)())
+    return list(column)

@@ -13,7 +13,7 @@ from itertools import chain, repeat
 from pathlib import Path
 from typing import BinaryIO
 
-from mapreduce.engine.frames import BlockReader, BlockWriter, Frame, PackedPair
+from mapreduce.formats.frames import BlockReader, BlockWriter, Frame, PackedPair
 
 FAN_IN = 128
 """Runs merged at once; more are first merged in groups of this many, into runs on scratch disk."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, groupby
@@ -10,16 +10,14 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from mapreduce import keys
-from mapreduce.encoding import STR_TAG, decode_key, encode_key, pack_value, unpack_value
+from mapreduce.encoding import decode_key, encode_key, key_prefix, pack_value, unpack_value
 from mapreduce.engine.collect import PairCollector, Spills, merged_states
 from mapreduce.engine.context import Stopwatch, TaskContext
-from mapreduce.engine.frames import BlockReader, Frame, PackedPair
-from mapreduce.engine.heaviest import Heaviest
-from mapreduce.engine.merge import Run, merged, run_of_file
+from mapreduce.engine.merge import Run, merged
+from mapreduce.engine.part import StoredPairs, store_pairs, write_part
 from mapreduce.engine.user_code import Place, user_code
-from mapreduce.errors import CorruptBlock, UserCodeError
-from mapreduce.formats.output import jsonable, write_pairs
+from mapreduce.errors import CorruptBlock, InputChanged, ObjectMissing, OutputLost, UserCodeError
+from mapreduce.formats.frames import BlockReader, Frame, PackedPair
 from mapreduce.job import Job
 from mapreduce.messages import BlockSource, ReduceResult, ReduceTask
 from mapreduce.storage import Storage
@@ -32,7 +30,6 @@ BUFFER_SHARE = 8
 DUCKDB_FROM_PAIRS = 100_000
 """From this many pairs on DuckDB is worth its start (0.25 s); below, merging in Python is as fast."""
 
-Pair = tuple[Any, Any]
 _by_key = itemgetter(0)
 
 
@@ -41,8 +38,8 @@ def run_reduce(task: ReduceTask, context: TaskContext) -> ReduceResult:
 
     Raises:
         UserCodeError: the job's code raised, or yielded what cannot be carried.
-        CorruptBlock: a block is not as its map task wrote it.
-        ObjectMissing: a map task's object is gone.
+        CorruptBlock: a block does not read as its map task wrote it.
+        OutputLost: a map task's object is gone, or is another.
     """
     stopwatch = Stopwatch()
     job = context.load_job(task.job)
@@ -51,20 +48,17 @@ def run_reduce(task: ReduceTask, context: TaskContext) -> ReduceResult:
     with context.scratch_folder() as folder:
         blocks = fetch_blocks(task.sources, context, folder)
         reduced = _sorted(_reduced(job, blocks, context, folder), context.memory_bytes // BUFFER_SHARE, folder)
-        written = folder / "part"
-        top = _render(reduced, written, task)
-        ending = "json" if task.partitions == 1 else "jsonl"
-        url = keys.reduce_attempt(task.store, task.run, task.index, task.attempt, ending)
-        info = context.storage.write(url, written)
+        part = write_part(reduced, task, context, whole=task.partitions == 1)
     return ReduceResult(
-        url=info.url,
-        etag=info.etag,
-        size=info.size,
+        url=part.info.url,
+        etag=part.info.etag,
+        size=part.info.size,
         bytes_in=sum(source.block.length for source in task.sources),
         records_in=sum(block.records for block in blocks),
         checksum_in=sum(block.checksum for block in blocks) % (1 << 64),
         records_out=reduced.records,
-        top=tuple((jsonable(key), jsonable(value)) for key, value in top.pairs()),
+        top=part.top,
+        pairs=part.pairs,
         counters=dict(job.counters),
         cost=stopwatch.cost(),
     )
@@ -85,10 +79,15 @@ class FetchedBlock:
         name = f"the block at byte {expected.offset} of {self.source.url}"
         with self.path.open("rb") as file:
             reader = BlockReader(file, expected.length, name)
-            yield from reader.frames()
+            try:
+                yield from reader.frames()
+            except CorruptBlock as exc:
+                raise CorruptBlock(str(exc), url=self.source.url) from exc
         self.records, self.checksum = reader.records, reader.checksum
         if (self.records, self.checksum) != (expected.records, expected.checksum):
-            raise CorruptBlock(f"{name} holds {self.records} pairs, not the {expected.records} that were written")
+            raise CorruptBlock(
+                f"{name} holds {self.records} pairs, not the {expected.records} that were written", url=self.source.url
+            )
 
 
 def fetch_blocks(sources: tuple[BlockSource, ...], context: TaskContext, folder: Path) -> list[FetchedBlock]:
@@ -108,9 +107,14 @@ def fetch_blocks(sources: tuple[BlockSource, ...], context: TaskContext, folder:
 
 def _download(storage: Storage, source: BlockSource, path: Path) -> None:
     block = source.block
-    with path.open("wb") as file:
-        for piece in storage.stream(source.url, block.offset, block.offset + block.length, etag=source.etag):
-            file.write(piece)
+    try:
+        with path.open("wb") as file:
+            for piece in storage.stream(source.url, block.offset, block.offset + block.length, etag=source.etag):
+                file.write(piece)
+    except (ObjectMissing, InputChanged) as exc:
+        raise OutputLost(
+            f"the output of map-{source.map_index}, {source.url}, is gone or has changed", url=source.url
+        ) from exc
 
 
 def _reduced(job: Job, blocks: list[FetchedBlock], context: TaskContext, folder: Path) -> Iterator[PackedPair]:
@@ -148,8 +152,8 @@ def _groups(
 
 def _own_reduce(job: Job, pairs: Iterator[PackedPair], place: Place) -> Iterator[PackedPair]:
     group: Iterator[PackedPair]
-    for encoded, group in groupby(pairs, _by_key):
-        key = decode_key(encoded)
+    for encoded, group in groupby(pairs, _grouping(job)):
+        key = group_key(encoded, job.group_by)
         place.record = key
         yielded = job.reduce(key, (unpack_value(packed) for _, packed in group))
         if yielded is None:
@@ -159,6 +163,19 @@ def _own_reduce(job: Job, pairs: Iterator[PackedPair], place: Place) -> Iterator
             )
         for out_key, value in yielded:
             yield encode_key(out_key), pack_value(value)
+
+
+def _grouping(job: Job) -> Callable[[PackedPair], bytes]:
+    """What pairs of one group have in common: the key, or its first fields."""
+    if fields := job.group_by:
+        return lambda pair: key_prefix(pair[0], fields)
+    return _by_key
+
+
+def group_key(encoded: bytes, fields: int) -> Any:
+    """The key that `reduce` is given: with `group_by = 1` the first field itself, not a tuple of one."""
+    key = decode_key(encoded)
+    return key[0] if fields == 1 and isinstance(key, tuple) else key
 
 
 def _merged(blocks: list[FetchedBlock], context: TaskContext, folder: Path) -> Iterator[PackedPair]:
@@ -172,49 +189,9 @@ def _counted(frames: Iterator[Frame], context: TaskContext) -> Iterator[Frame]:
         yield frame
 
 
-@dataclass(frozen=True, slots=True)
-class _Sorted:
-    """The reduced pairs on scratch disk, in key order; those of one key in the order in which they were yielded."""
-
-    run: Run
-    records: int
-
-    def pairs(self) -> Iterator[Pair]:
-        for frame in self.run():
-            for key, packed in zip(frame.keys, frame.values, strict=True):
-                yield decode_key(key), unpack_value(packed)
-
-    def is_object(self) -> bool:
-        """True when every key is a str and none comes twice."""
-        previous: bytes | None = None
-        for key in (key for frame in self.run() for key in frame.keys):
-            if key[0] != STR_TAG or key == previous:
-                return False
-            previous = key
-        return True
-
-
-def _sorted(pairs: Iterator[PackedPair], buffer_bytes: int, folder: Path) -> _Sorted:
+def _sorted(pairs: Iterator[PackedPair], buffer_bytes: int, folder: Path) -> StoredPairs:
     """Puts pairs in key order: a `reduce` may yield any keys in any order. What comes in order stays cheap."""
     collector = PairCollector(lambda _: 0, buffer_bytes, Spills(1, folder, None))
     for key, packed in pairs:
         collector.put(key, packed)
-    path = folder / "reduced"
-    with path.open("wb") as file:
-        (block,) = collector.finish(file)
-    return _Sorted(run_of_file(path, 0, block.length, "the reduced pairs"), block.records)
-
-
-def _render(reduced: _Sorted, path: Path, task: ReduceTask) -> Heaviest:
-    """Writes the part, and keeps its heaviest pairs."""
-    top = Heaviest(task.top)
-
-    def offered() -> Iterator[Pair]:
-        for key, value in reduced.pairs():
-            top.offer(key, value)
-            yield jsonable(key), jsonable(value)
-
-    whole = task.partitions == 1
-    with path.open("wb") as file:
-        file.writelines(write_pairs(offered(), "json" if whole else "jsonl", as_object=whole and reduced.is_object()))
-    return top
+    return store_pairs(collector, folder)

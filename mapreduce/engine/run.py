@@ -6,7 +6,7 @@ from mapreduce.engine.context import TaskContext
 from mapreduce.engine.map_task import run_map
 from mapreduce.engine.reduce_task import run_reduce
 from mapreduce.engine.split import run_split
-from mapreduce.errors import UserCodeError
+from mapreduce.errors import CorruptBlock, OutputLost, RecordError, UserCodeError
 from mapreduce.messages import MapResult, MapTask, ReduceResult, ReduceTask, SplitResult, SplitTask, TaskError
 
 
@@ -29,6 +29,9 @@ def task_error(exc: BaseException) -> TaskError:
             place=exc.place,
             record=exc.record,
         )
+    if isinstance(exc, RecordError):
+        return TaskError(kind="RecordError", message=exc.message, place=exc.place, record=exc.record)
     if isinstance(exc, MemoryError):
         return TaskError(kind="TaskLost", message="the worker ran out of memory (MemoryError)")
-    return TaskError(kind=type(exc).__name__, message=str(exc) or type(exc).__name__)
+    lost = exc.url if isinstance(exc, OutputLost | CorruptBlock) else ""
+    return TaskError(kind=type(exc).__name__, message=str(exc) or type(exc).__name__, object=lost)

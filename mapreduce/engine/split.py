@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
-from mapreduce import keys
+from mapreduce.engine.chunks import copy_splits
 from mapreduce.engine.context import Stopwatch, TaskContext
-from mapreduce.errors import InputChanged
-from mapreduce.formats.text import owned_blocks
+from mapreduce.engine.sample import key_boundaries
+from mapreduce.formats.kinds import Compression
+from mapreduce.formats.survey import cuttable, look_at, marked
 from mapreduce.messages import InputObject, Piece, Split, SplitResult, SplitTask
-from mapreduce.storage import Storage
+
+LOOKS = 16
+"""Inputs looked at at the same time."""
 
 
 def run_split(task: SplitTask, context: TaskContext) -> SplitResult:
@@ -19,97 +22,97 @@ def run_split(task: SplitTask, context: TaskContext) -> SplitResult:
     Raises:
         ObjectMissing: an input is gone.
         InputChanged: an input is not the one that the run was given.
+        RecordError: an input is not of its format.
     """
     stopwatch = Stopwatch()
-    for given in task.inputs:
-        found = context.storage.head(given.url)
-        if (found.etag, found.size) != (given.etag, given.size):
-            raise InputChanged(f"{given.url} has changed since the run was planned; run again to take it as it is now")
-    splits = plan_splits(task.inputs, splits=task.splits, split_bytes=task.split_bytes)
+    with ThreadPoolExecutor(LOOKS) as pool:
+        compressions = list(pool.map(lambda given: look_at(given, context.storage), task.inputs))
+    splits = _marked(plan_splits(task.inputs, compressions, splits=task.splits, split_bytes=task.split_bytes), context)
+    boundaries: tuple[str, ...] | None = None
+    if task.key_ranges is not None and task.job is not None:
+        boundaries = key_boundaries(task.job, _samples(task, compressions, context), task.key_ranges, context)
     read = written = 0
+    unpacked: dict[str, int] = {}
     if task.mode == "copy":
-        splits, read, written = _copy(task, splits, context)
-    return SplitResult(splits=splits, bytes_read=read, bytes_written=written, cost=stopwatch.cost())
+        splits, read, written, unpacked = copy_splits(task, splits, context)
+    return SplitResult(
+        splits=splits,
+        unpacked=unpacked,
+        boundaries=boundaries,
+        bytes_read=read,
+        bytes_written=written,
+        cost=stopwatch.cost(),
+    )
 
 
 def plan_splits(
-    inputs: tuple[InputObject, ...], *, splits: int | None = None, split_bytes: int | None = None
+    inputs: Sequence[InputObject],
+    compressions: Sequence[Compression | None] = (),
+    *,
+    splits: int | None = None,
+    split_bytes: int | None = None,
 ) -> tuple[Split, ...]:
     """Cuts the inputs, laid end to end, into ranges of equal length.
 
     Args:
         inputs: in the order in which their records count.
+        compressions: one for each input; none at all when nothing is compressed.
         splits: how many ranges there should be; there are fewer when the inputs have fewer bytes.
         split_bytes: how long a range should be; used when `splits` is None.
 
     Returns:
-        Splits that together hold each byte of each input once, in order. Small inputs share one. Inputs without a
-        byte are in none; when all are empty there is no split.
+        Splits that together hold each byte of each input once, in order. Small inputs share one. An input that cannot
+        be cut lies whole in the split of its first byte. Inputs without a byte are in none, unless each file is a
+        record; with no piece at all there is no split.
     """
-    total = sum(given.size for given in inputs)
+    weights = [given.size or (given.format.kind == "whole") for given in inputs]
+    total = sum(weights)
     if not total:
         return ()
     if splits is None:
         splits = -(-total // (split_bytes or total))
     count = max(1, min(splits, total))
+    laid = list(zip(inputs, compressions or [None] * len(inputs), weights, strict=True))
     edges = [total * number // count for number in range(count + 1)]
-    return tuple(
-        Split(index=index, pieces=tuple(_pieces(inputs, edges[index], edges[index + 1]))) for index in range(count)
+    cut = (tuple(_pieces(laid, edges[number], edges[number + 1])) for number in range(count))
+    return tuple(Split(index=index, pieces=pieces) for index, pieces in enumerate(filter(None, cut)))
+
+
+def _pieces(laid: Sequence[tuple[InputObject, Compression | None, int]], start: int, end: int) -> Iterator[Piece]:
+    """The ranges of the inputs that [start, end) of all of them, laid end to end, covers."""
+    base = 0
+    for given, compression, weight in laid:
+        begin, stop = max(start - base, 0), min(end - base, weight)
+        if begin < stop and cuttable(given, compression):
+            yield _piece(given, compression, begin, stop)
+        elif begin < stop and begin == 0:
+            yield _piece(given, compression, 0, given.size)
+        base += weight
+
+
+def _piece(given: InputObject, compression: Compression | None, start: int, end: int) -> Piece:
+    return Piece(
+        url=given.url,
+        etag=given.etag,
+        size=given.size,
+        start=start,
+        end=end,
+        source=given.url,
+        name=given.name,
+        format=given.format,
+        compression=compression,
     )
 
 
-def _pieces(inputs: tuple[InputObject, ...], start: int, end: int) -> Iterator[Piece]:
-    """The ranges of the inputs that [start, end) of all of them, laid end to end, covers."""
-    base = 0
-    for given in inputs:
-        begin, stop = max(start - base, 0), min(end - base, given.size)
-        if begin < stop:
-            yield Piece(url=given.url, etag=given.etag, size=given.size, start=begin, end=stop, source=given.url)
-        base += given.size
+def _marked(splits: tuple[Split, ...], context: TaskContext) -> tuple[Split, ...]:
+    """The splits with pieces that know what lies before them."""
+    done = iter(marked([piece for split in splits for piece in split.pieces], context.storage))
+    return tuple(Split(index=split.index, pieces=tuple(next(done) for _ in split.pieces)) for split in splits)
 
 
-def _copy(task: SplitTask, splits: tuple[Split, ...], context: TaskContext) -> tuple[tuple[Split, ...], int, int]:
-    """Writes each range's records as a chunk file; the new splits read the chunk files whole."""
-    chunked: list[Split] = []
-    read = written = number = 0
-    with context.scratch_folder() as folder:
-        for split in splits:
-            pieces: list[Piece] = []
-            for piece in split.pieces:
-                chunk = folder / "chunk"
-                first = _write_records(piece, context.storage, chunk)
-                read += piece.length
-                context.meter.bytes = read
-                if first is None:
-                    continue
-                info = context.storage.write(keys.chunk(task.store, task.run, number), chunk)
-                pieces.append(
-                    Piece(
-                        url=info.url,
-                        etag=info.etag,
-                        size=info.size,
-                        start=0,
-                        end=info.size,
-                        source=piece.source,
-                        source_offset=first,
-                    )
-                )
-                number += 1
-                written += info.size
-            if pieces:
-                chunked.append(Split(index=len(chunked), pieces=tuple(pieces)))
-    return tuple(chunked), read, written
+def _samples(task: SplitTask, compressions: Sequence[Compression | None], context: TaskContext) -> list[Piece]:
+    """Pieces all over the inputs, of whose first records the keys are taken."""
+    from mapreduce.engine.sample import PLACES
 
-
-def _write_records(piece: Piece, storage: Storage, path: Path) -> int | None:
-    """Writes the piece's records to a file; returns the first one's offset, or None when it has none."""
-
-    def read(start: int, end: int) -> Iterator[bytes]:
-        return storage.stream(piece.url, start, end, etag=piece.etag)
-
-    first: int | None = None
-    with path.open("wb") as file:
-        for position, block in owned_blocks(read, piece.start, piece.end, piece.size):
-            first = position if first is None else first
-            file.write(block)
-    return first
+    splits = _marked(plan_splits(task.inputs, compressions, splits=PLACES), context)
+    return [piece for split in splits for piece in split.pieces]

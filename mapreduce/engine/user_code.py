@@ -14,25 +14,27 @@ from mapreduce.encoding import NotCarriable
 from mapreduce.errors import MapReduceError, UserCodeError
 
 RECORD_LIMIT = 200
-_OURS = f"{Path(__file__).resolve().parent.parent}{os.sep}"
+_ROOT = Path(__file__).resolve().parent.parent.parent
+_OURS = tuple(f"{_ROOT / room}{os.sep}" for room in ("mapreduce", "services", "driver"))
 _MACHINERY = ("<frozen importlib", f"{Path(importlib.__file__).parent}{os.sep}")
 
 
 class Place:
     """What the job's code is working on now; the engine sets it, an error reads it."""
 
-    __slots__ = ("offset", "record", "step", "url")
+    __slots__ = ("name_of_key", "offset", "record", "step", "url")
 
     def __init__(self, step: str) -> None:
         self.step = step
         self.url = ""
-        self.offset: int | None = None
+        self.name_of_key = "byte"
+        self.offset: object = None
         self.record: object = None
 
     def __str__(self) -> str:
         if not self.url:
             return ""
-        return self.url if self.offset is None else f"{self.url} at byte {self.offset}"
+        return self.url if self.offset is None else f"{self.url} at {self.name_of_key} {self.offset}"
 
 
 @contextmanager

@@ -35,7 +35,7 @@ CHECKSUM_MODULO = 1 << 64
 
 _HEAD = struct.Struct("<4sBIII")
 _CHECKSUM = struct.Struct("<Q")
-_HEADER_BYTES = _HEAD.size + _CHECKSUM.size
+HEADER_BYTES = _HEAD.size + _CHECKSUM.size
 _LEVEL = 1
 
 PackedPair = tuple[bytes, "int | bytes"]
@@ -92,7 +92,7 @@ class BlockWriter:
         checksum = xxhash.xxh3_64_intdigest(head + stored)
         self.file.writelines((head, _CHECKSUM.pack(checksum), stored))
         self.records += len(keys)
-        self.length += _HEADER_BYTES + len(stored)
+        self.length += HEADER_BYTES + len(stored)
         self.checksum = (self.checksum + checksum) % CHECKSUM_MODULO
         self.integers = self.integers and integers
 
@@ -117,28 +117,38 @@ class BlockReader:
         """The frames in their order; raises `CorruptBlock` when a byte is not as it was written."""
         left = self.length
         while left:
-            kind, pairs, raw_length, stored, checksum = self._stored(left)
-            left -= _HEADER_BYTES + len(stored)
-            payload = zstd.decompress(stored)
-            if len(payload) != raw_length:
-                raise CorruptBlock(f"{self.name}: a frame holds {len(payload)} bytes instead of {raw_length}")
-            self.records += pairs
-            self.checksum = (self.checksum + checksum) % CHECKSUM_MODULO
-            yield _columns(kind, pairs, payload)
+            header = self.file.read(HEADER_BYTES)
+            if len(header) != HEADER_BYTES:
+                raise CorruptBlock(f"{self.name} ends {left} bytes early")
+            stored_length = stored_bytes(header)
+            if stored_length is None or HEADER_BYTES + stored_length > left:
+                raise CorruptBlock(f"{self.name} holds no frame where one should begin, {left} bytes before its end")
+            frame = parse_frame(header, self.file.read(stored_length))
+            if frame is None:
+                raise CorruptBlock(f"{self.name}: a frame's checksum is wrong, {left} bytes before its end")
+            left -= HEADER_BYTES + stored_length
+            self.records += len(frame.keys)
+            self.checksum = (self.checksum + _checksum(header)) % CHECKSUM_MODULO
+            yield frame
 
-    def _stored(self, left: int) -> tuple[int, int, int, bytes, int]:
-        header = self.file.read(_HEADER_BYTES)
-        if len(header) != _HEADER_BYTES:
-            raise CorruptBlock(f"{self.name} ends {left} bytes early")
-        head = header[: _HEAD.size]
-        magic, kind, pairs, raw_length, stored_length = _HEAD.unpack(head)
-        if magic != MAGIC or _HEADER_BYTES + stored_length > left:
-            raise CorruptBlock(f"{self.name} holds no frame where one should begin, {left} bytes before its end")
-        stored = self.file.read(stored_length)
-        checksum: int = _CHECKSUM.unpack_from(header, _HEAD.size)[0]
-        if xxhash.xxh3_64_intdigest(head + stored) != checksum:
-            raise CorruptBlock(f"{self.name}: a frame's checksum is wrong, {left} bytes before its end")
-        return kind, pairs, raw_length, stored, checksum
+
+def stored_bytes(header: bytes) -> int | None:
+    """How many bytes follow a frame's header; None when it is no header of a frame."""
+    magic, _, _, _, stored_length = _HEAD.unpack_from(header)
+    return stored_length if magic == MAGIC else None
+
+
+def parse_frame(header: bytes, stored: bytes) -> Frame | None:
+    """The frame of a header and the bytes behind it; None when a byte of either is not as it was written."""
+    if xxhash.xxh3_64_intdigest(header[: _HEAD.size] + stored) != _checksum(header):
+        return None
+    _, kind, pairs, _, _ = _HEAD.unpack_from(header)
+    return _columns(kind, pairs, zstd.decompress(stored))
+
+
+def _checksum(header: bytes) -> int:
+    found: int = _CHECKSUM.unpack_from(header, _HEAD.size)[0]
+    return found
 
 
 def _columns(kind: int, pairs: int, payload: bytes) -> Frame:

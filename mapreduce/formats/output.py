@@ -1,5 +1,7 @@
 """How pairs are written as a result, and read back: JSON, JSON Lines, CSV and TSV, one pair a line in all of them.
 
+(Parquet is no format of lines: `mapreduce.formats.parquet_output` writes it.)
+
 In JSON a tuple is a list, and bytes are `{"base64": "..."}`. A result.json is an object of key to value when every key
 is a str and none comes twice, else a list of [key, value].
 """
@@ -15,6 +17,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 OutputFormat: TypeAlias = Literal["json", "jsonl", "csv", "tsv"]
+FileFormat: TypeAlias = OutputFormat | Literal["parquet"]
 JsonPair = tuple[Any, Any]
 """A key and a value as JSON holds them."""
 

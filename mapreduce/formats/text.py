@@ -9,15 +9,67 @@ A record ends with a line feed, which may have a carriage return before it; the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mapreduce.formats.base import Batch, ReadRange
+from mapreduce.formats.compression import decompressed
+from mapreduce.messages import Piece
 
 BOM = b"\xef\xbb\xbf"
 REPLACEMENT = "�"
 _REPLACEMENT_BYTES = REPLACEMENT.encode()
 TAIL_BYTES = 64 << 10
 
-ReadRange = Callable[[int, int], Iterator[bytes]]
-"""The bytes [start, end) of one object, in blocks of any length."""
+
+@dataclass(frozen=True, slots=True)
+class LineBlock:
+    """Some whole lines, where they begin, and which bytes of the object they account for.
+
+    Attributes:
+        position: of the block's first byte in the object, or in what it unpacks to.
+        data: the lines; all but the object's last end with a line feed.
+        start: position in the object of the first byte accounted for.
+        length: how many bytes are; a compressed object's are all accounted for by its first block.
+    """
+
+    position: int
+    data: bytes
+    start: int
+    length: int
+
+
+class TextReader:
+    """Lines of text. Arguments and errors are those of the `Reader` protocol."""
+
+    def __init__(self) -> None:
+        self._decoder = LineDecoder()
+
+    @property
+    def invalid(self) -> int:
+        """How many U+FFFD stand for bytes that were not UTF-8."""
+        return self._decoder.invalid
+
+    def batches(self, piece: Piece, read: ReadRange) -> Iterator[Batch]:
+        """Batches of lines."""
+        for block in line_blocks(piece, read):
+            records = self._decoder.lines(block.position, block.data, piece.source_offset)
+            yield Batch(block.start, block.length, records, block.data, block.position + piece.source_offset)
+
+
+def line_blocks(piece: Piece, read: ReadRange) -> Iterator[LineBlock]:
+    """The lines whose first byte lies in the piece, unpacked if its object is compressed."""
+    if piece.compression is None:
+        for position, data in owned_blocks(read, piece.start, piece.end, piece.size):
+            yield LineBlock(position, data, position, len(data))
+        return
+    unpacked = decompressed(read(0, piece.size), piece.compression, piece.source)
+    accounted = 0
+    for position, data in owned_blocks(lambda _start, _end: unpacked, 0, 1, 1):
+        yield LineBlock(position, data, accounted, piece.size - accounted)
+        accounted = piece.size
+    if not accounted:  # it unpacks to nothing
+        yield LineBlock(0, b"", 0, piece.size)
 
 
 def owned_blocks(read: ReadRange, start: int, end: int, size: int) -> Iterator[tuple[int, bytes]]:
@@ -112,6 +164,15 @@ class LineDecoder:
                 text = line.decode("utf-8")
             except UnicodeDecodeError:
                 text = line.decode("utf-8", "replace")
-                self.invalid += text.count(REPLACEMENT) - line.count(_REPLACEMENT_BYTES)
+                self.invalid += count_invalid(line)
             yield at, text
             at += len(raw) + 1
+
+
+def count_invalid(data: bytes) -> int:
+    """How many U+FFFD stand for bytes that are not UTF-8 when the data is decoded."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("utf-8", "replace").count(REPLACEMENT) - data.count(_REPLACEMENT_BYTES)
+    return 0

@@ -34,8 +34,10 @@ class Settings(BaseSettings):
         default=Path(tempfile.gettempdir()) / "mapreduce-scratch", description="folder for intermediate files"
     )
     memory_mb: int = Field(default=0, ge=0, description="memory of the whole service in MiB; 0: half of the machine's")
+    task_memory_mb: int = Field(default=0, ge=0, description="memory of one task in MiB; 0: an even share of memory_mb")
     max_body_mb: int = Field(default=64, ge=1, description="greatest request body in MiB")
     drain_s: float = Field(default=110, ge=0, description="seconds that SIGTERM leaves running tasks")
+    chaos: bool = Field(default=False, description="whether a driver's fault drill may break this service's workers")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
     @field_validator("signing_key")
@@ -55,6 +57,8 @@ class Settings(BaseSettings):
     @property
     def task_memory_bytes(self) -> int:
         """What one task may use: an even share, after a fifth for the service itself."""
+        if self.task_memory_mb:
+            return self.task_memory_mb << 20
         total = (self.memory_mb << 20) if self.memory_mb else _machine_memory() // 2
         return math.floor(total * 0.8 / self.slot_count)
 

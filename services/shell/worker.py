@@ -13,6 +13,7 @@ from mapreduce.engine import Meter, TaskContext, run_task
 from mapreduce.engine.run import task_error
 from mapreduce.messages import Done, Failed, Message, Progress, Started, parse_task
 from mapreduce.storage import open_storage
+from services.shell import faults
 from services.shell.settings import Settings
 
 HEARTBEAT_S = 1.0
@@ -37,17 +38,22 @@ def worker_main(settings: Settings) -> Callable[[socket.socket], None]:
                     memory_bytes=settings.task_memory_bytes,
                     load_job=loader.load,
                 )
-                _carry_out(line, context, answers)
+                _carry_out(line, context, answers, chaos=settings.chaos)
 
     return main
 
 
-def _carry_out(line: bytes, context: TaskContext, answers: socket.SocketIO) -> None:
+def _carry_out(line: bytes, context: TaskContext, answers: socket.SocketIO, *, chaos: bool) -> None:
     _send(answers, Started(worker=os.getpid()))
     heartbeat = _Heartbeat(context.meter, answers)
     last: Message
     try:
-        last = Done(result=run_task(parse_task.validate_json(line), context))
+        task = parse_task.validate_json(line)
+        faults.check_allowed(task.fault, allowed=chaos)
+        faults.before_task(task.fault, heartbeat.stop)
+        result = run_task(task, context)
+        faults.after_task(task.fault, result, context.storage)
+        last = Done(result=result)
     except (Exception, MemoryError) as exc:  # noqa: BLE001 - whatever a task raises is its answer
         last = Failed(error=task_error(exc))
     heartbeat.stop()

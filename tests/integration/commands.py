@@ -46,12 +46,17 @@ class Driver:
         """The folder of the default store."""
         return self.folder / ".mapreduce"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """That of its commands."""
+        return os.environ | {"PYTHONPATH": str(ROOT), MARK: self.mark, "NO_COLOR": "1"}
+
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
         """Starts a command."""
         return subprocess.Popen(
             [sys.executable, "-m", "driver", *map(str, arguments)],
             cwd=self.folder,
-            env=os.environ | {"PYTHONPATH": str(ROOT), MARK: self.mark, "NO_COLOR": "1"},
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

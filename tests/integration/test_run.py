@@ -26,6 +26,7 @@ DOCUMENT_FIELDS = {
     "tasks",
     "ledger",
     "reused_tasks",
+    "steps",
 }
 
 

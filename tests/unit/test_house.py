@@ -15,9 +15,10 @@ ROOMS = ("mapreduce", "services", "driver", "jobs")
 ARROWS = {"mapreduce": set[str](), "services": {"mapreduce"}, "driver": {"mapreduce"}, "jobs": {"mapreduce"}}
 DOORS = {
     "obstore": ("mapreduce/storage/", "driver/fleet/aws.py"),
-    "duckdb": ("mapreduce/engine/integer_merge.py",),
-    "nanoarrow": ("mapreduce/engine/integer_merge.py",),
-    "xxhash": ("mapreduce/partition.py", "mapreduce/engine/frames.py"),
+    "duckdb": ("mapreduce/engine/integer_merge.py", "mapreduce/formats/parquet"),
+    "fsspec": ("mapreduce/formats/parquet",),
+    "nanoarrow": ("mapreduce/engine/integer_merge.py", "mapreduce/formats/parquet", "mapreduce/batch.py"),
+    "xxhash": ("mapreduce/partition.py", "mapreduce/formats/frames.py", "mapreduce/engine/pairwise.py"),
     "jwt": ("mapreduce/tokens.py",),
     "regex": ("mapreduce/words.py",),
     "fastapi": ("services/",),
@@ -31,6 +32,8 @@ DOORS = {
     "boto3": ("driver/fleet/aws.py",),
     "botocore": ("driver/fleet/aws.py",),
     "python_terraform": ("driver/stack.py",),
+    "pyspark": ("driver/spark.py",),
+    "py4j": ("driver/spark.py",),
 }
 
 
@@ -102,7 +105,7 @@ def test_only_the_command_line_prints() -> None:
     assert [place for place in printing if not place.startswith(("driver/cli/", "services/shell/serve.py"))] == []
 
 
-@pytest.mark.parametrize("prefix", ["maps", "chunks", "reduce", "tasks", "runs", "jobs"])
+@pytest.mark.parametrize("prefix", ["maps", "chunks", "pairs", "reduce", "tasks", "runs", "jobs"])
 def test_object_keys_are_spelled_in_one_place(prefix: str) -> None:
     """No other file builds a URL of the store by hand."""
     wrong = [

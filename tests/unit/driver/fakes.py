@@ -55,6 +55,8 @@ class FakeTransport:
         self.attempts: defaultdict[int, int] = defaultdict(int)
         self.before_answer: Callable[[], None] = lambda: None
         self.cancelled = 0
+        self.hanging: set[tuple[int, int]] = set()
+        """(task index, attempt) of those that beat for ever and do nothing."""
 
     async def run(self, endpoint: Endpoint, task: AnyTask) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
         """One attempt."""
@@ -67,6 +69,9 @@ class FakeTransport:
             yield Started(worker=1)
             await asyncio.sleep(0)
             self.before_answer()
+            while (task.index, attempt) in self.hanging:
+                yield Progress(bytes=0, records=0)
+                await asyncio.sleep(0)
             answer = self.script.get((task.index, attempt), Done(result=result_of(task)))
             if isinstance(answer, TaskLost | NoSlot):
                 raise answer

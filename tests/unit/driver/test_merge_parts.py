@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -61,11 +62,22 @@ def test_json_is_an_object_only_when_no_key_comes_twice(tmp_path: Path) -> None:
         assert json.loads((tmp_path / "out.json").read_text()) == expected
 
 
-def test_a_failed_write_leaves_no_file(tmp_path: Path) -> None:
+def test_parquet_holds_all_pairs_in_key_order(tmp_path: Path) -> None:
+    """Parts in, one Parquet file out, as DuckDB reads it."""
+    urls = _write_parts(tmp_path, [[("a", 1), ("c", 3)], [("b", 2), ("d", 1 << 40)]])
+    write_result(urls, open_storage(), tmp_path / "new" / "out.parquet")
+    with duckdb.connect() as connection:
+        rows = connection.execute(f"SELECT * FROM '{tmp_path}/new/out.parquet'").fetchall()
+    assert rows == [("a", 1), ("b", 2), ("c", 3), ("d", 1 << 40)]
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["out.parquet"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_failed_write_leaves_no_file(tmp_path: Path, ending: str) -> None:
     """The file appears whole or not at all."""
     (tmp_path / "part-0.jsonl").write_text('{"key":"a","value":1}\n{"key":')
     with pytest.raises(Exception, match=r".+"):
-        write_result([f"file://{tmp_path}/part-0.jsonl"], open_storage(), tmp_path / "out.csv")
+        write_result([f"file://{tmp_path}/part-0.jsonl"], open_storage(), tmp_path / f"out.{ending}")
     assert [path.name for path in tmp_path.iterdir()] == ["part-0.jsonl"]
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from driver.planning import CHUNK_BYTES, map_tasks, reduce_tasks, split_count, split_task, task_key
+from driver.planning import CHUNK_BYTES, RunPlan, map_tasks, reduce_tasks, split_count, split_task, task_key
 from mapreduce.engine.split import plan_splits
-from mapreduce.messages import Block, Cost, InputObject, JobSpec, MapResult
+from mapreduce.formats.kinds import Csv
+from mapreduce.messages import Block, Cost, InputObject, JobSpec, MapResult, SplitResult
 from tests.unit.driver.samples import JOB, run_plan
 
 
@@ -41,10 +42,19 @@ def _result(url: str, checksum: int) -> MapResult:
     )
 
 
+def _planned(plan: RunPlan, splits: int) -> SplitResult:
+    return SplitResult(
+        splits=plan_splits(plan.inputs, splits=splits),
+        bytes_read=0,
+        bytes_written=0,
+        cost=Cost(seconds=0, peak_memory_bytes=0),
+    )
+
+
 def test_a_map_task_is_the_same_task_in_another_run() -> None:
     """The key does not hold the run, the store or the attempt, so that a later run finds it."""
     plan = run_plan()
-    splits = plan_splits(plan.inputs, splits=4)
+    splits = _planned(plan, 4)
     here = [spec.key for spec in map_tasks(plan, splits)]
     there = [spec.key for spec in map_tasks(run_plan(run="run-2", created=5.0, target="inline"), splits)]
     assert here == there
@@ -60,6 +70,9 @@ def test_a_map_task_is_the_same_task_in_another_run() -> None:
         {"inputs": (InputObject(url="file:///in/a.txt", size=1000, etag="e2"),)},
         {"inputs": (InputObject(url="file:///in/b.txt", size=1000, etag="e1"),)},
         {"splits": 5},
+        {"inputs": (InputObject(url="file:///in/a.txt", size=1000, etag="e1", format=Csv()),)},
+        {"inputs": (InputObject(url="file:///in/a.txt", size=1000, etag="e1", name="users"),)},
+        {"partitions": 0},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -68,7 +81,7 @@ def test_whatever_changes_the_result_changes_the_key(change: dict[str, object]) 
 
     def keys(plan_changes: dict[str, object]) -> set[str]:
         plan = run_plan(**plan_changes)
-        return {spec.key for spec in map_tasks(plan, plan_splits(plan.inputs, splits=plan.splits))}
+        return {spec.key for spec in map_tasks(plan, _planned(plan, plan.splits))}
 
     assert not keys({}) & keys(change)
 

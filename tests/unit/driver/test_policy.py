@@ -6,7 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driver.policy import HOPELESS, GiveUp, Retry, RetryPolicy, after_failure, endpoint_pause
+from driver.policy import (
+    HOPELESS,
+    BackupPolicy,
+    GiveUp,
+    Retry,
+    RetryPolicy,
+    after_failure,
+    backup_after,
+    endpoint_pause,
+    most_backups,
+    room,
+    stage_budget,
+)
 from mapreduce import errors
 from mapreduce.messages import TaskError
 
@@ -28,6 +40,10 @@ def _failures(*kinds: str) -> list[TaskError]:
         (["StorageError", "TaskLost", "CorruptBlock"], True),
         (["InputChanged"], False),
         (["RefusedURL"], False),
+        (["RecordError"], False),
+        (["CorruptBlock"], True),
+        (["CorruptBlock", "CorruptBlock"], False),
+        (["OutputLost"], False),
     ],
 )
 def test_attempts_are_four_of_user_code_two_and_of_the_hopeless_one(kinds: list[str], goes_on: bool) -> None:
@@ -47,3 +63,37 @@ def test_delays_double_up_to_their_limit_and_jitter_only_shortens(failures: int,
     policy = RetryPolicy(first_delay_s=0.5, longest_delay_s=8)
     full = min(0.5 * 2 ** (failures - 1), 8)
     assert full / 2 <= endpoint_pause(failures, policy, jitter) <= full
+
+
+def test_a_stage_may_see_as_many_failures_as_it_has_tasks_and_a_small_one_some() -> None:
+    """A fleet in trouble fails the job before every task has used up its own attempts."""
+    policy = RetryPolicy(failures_per_task=1.0, least_failures=30)
+    assert [30, 30, 1000] == [stage_budget(tasks, policy) for tasks in (1, 30, 1000)]
+
+
+def test_an_open_circuit_lets_one_task_through() -> None:
+    """After three failures in a row an endpoint is asked for one task at a time."""
+    assert [4, 4, 4, 1, 1] == [room(4, failures, RetryPolicy()) for failures in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("finished_s", "tasks", "expected"),
+    [
+        ([], 4, None),
+        ([10.0], 4, None),
+        ([10.0, 20.0], 4, 45.0),
+        ([10.0, 20.0, 1000.0], 4, 60.0),
+        ([0.1, 0.1], 4, 1.0),
+        ([10.0], 1, 30.0),
+    ],
+)
+def test_a_backup_comes_after_three_medians_when_half_is_done(
+    finished_s: list[float], tasks: int, expected: float | None
+) -> None:
+    """A median, so that one slow task does not hide the next; and never for a task of less than a second."""
+    assert expected == backup_after(finished_s, tasks, BackupPolicy())
+
+
+def test_few_tasks_have_a_backup_at_the_same_time() -> None:
+    """A tenth of the stage, but one at least."""
+    assert [1, 1, 10] == [most_backups(tasks, BackupPolicy()) for tasks in (1, 19, 100)]

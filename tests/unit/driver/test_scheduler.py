@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from itertools import count
 
 import pytest
 
@@ -141,3 +142,83 @@ def test_each_outcome_is_told_at_once() -> None:
     with pytest.raises(StageFailed):
         asyncio.run(stage())
     assert heard == [0]
+
+
+def _ticking(step_s: float) -> Clock:
+    """A clock on which every look takes a while."""
+    ticks = count(0)
+    return Clock(now=lambda: next(ticks) * step_s)
+
+
+def test_a_straggler_has_a_backup_and_the_first_to_finish_wins() -> None:
+    """Its first attempt is cancelled, and its result is the backup's."""
+    transport = FakeTransport()
+    transport.hanging = {(0, 1)}
+    outcomes, seen = _run(map_specs([9, 1, 1, 1]), FakeFleet(A, B), transport, clock=_ticking(0.05))
+    result = outcomes[0].result
+    assert isinstance(result, MapResult)
+    assert (result.url, outcomes[0].attempts) == ("file:///store/0.1", 2)
+    first, second = [event for event in seen if isinstance(event, events.AttemptStarted) and event.task == "map-0"]
+    assert (first.backup, second.backup) == (False, True)
+    assert first.endpoint != second.endpoint
+    (cancelled,) = [event for event in seen if isinstance(event, events.AttemptCancelled)]
+    assert (cancelled.task, cancelled.attempt) == ("map-0", 1)
+    assert not any(transport.running.values())
+
+
+def test_there_is_no_backup_before_half_of_the_stage_is_done() -> None:
+    """With nothing to compare, slow is not slow."""
+    transport = FakeTransport()
+    transport.hanging = {(0, 1), (1, 1), (2, 1)}
+    policy = RetryPolicy(stall_timeout_s=200.0, first_delay_s=0.0, longest_delay_s=0.0)
+    _, seen = _run(map_specs([9, 9, 9, 1]), FakeFleet(A, Endpoint("c", "", 9)), transport, policy, _ticking(0.5))
+    started = [event for event in seen if isinstance(event, events.AttemptStarted)]
+    assert not [event for event in started if event.backup and event.at < 0]
+    stalled = [event for event in seen if isinstance(event, events.AttemptFailed)]
+    assert stalled
+    assert all("made no progress for 200 s" in event.message for event in stalled)
+
+
+def test_a_backup_that_fails_leaves_the_first_attempt_alone() -> None:
+    """The task is not tried a third time while one attempt is still running."""
+    transport = FakeTransport({(0, 2): failed("StorageError")})
+    transport.hanging = {(0, 1)}
+
+    def free() -> None:
+        if transport.attempts[0] == 2:
+            transport.hanging.clear()
+
+    transport.before_answer = free
+    outcomes, seen = _run(map_specs([9, 1, 1, 1]), FakeFleet(A, B), transport, clock=_ticking(0.05))
+    assert transport.attempts[0] <= 3
+    assert {outcome.spec.index for outcome in outcomes} == {0, 1, 2, 3}
+    assert len([event for event in seen if isinstance(event, events.AttemptDone)]) == 4
+
+
+def test_an_endpoint_that_fails_often_is_left_alone_and_comes_back() -> None:
+    """Its circuit opens after three failures in a row, and closes with the first task that it carries out."""
+    script = {(index, 1): TaskLost("no route") for index in range(3)}
+    transport = FakeTransport(dict(script))
+    _, seen = _run(map_specs([1] * 40), FakeFleet(B), transport)
+    opened = [event for event in seen if isinstance(event, events.CircuitOpened)]
+    closed = [event for event in seen if isinstance(event, events.CircuitClosed)]
+    assert ([("b", 3)], ["b"]) == ([(event.endpoint, event.failures) for event in opened], [e.endpoint for e in closed])
+
+
+def test_a_stage_with_too_many_failures_ends() -> None:
+    """Even when no task has used up its own attempts."""
+    script = {(index, 1): failed("StorageError", "no") for index in range(60)}
+    policy = RetryPolicy(first_delay_s=0.0, longest_delay_s=0.0, least_failures=10, failures_per_task=0.1)
+    with pytest.raises(StageFailed, match="more than 10 failures, so something general is wrong"):
+        _run(map_specs([1] * 60), FakeFleet(A), FakeTransport(dict(script)), policy)
+
+
+def test_a_stage_may_have_a_time_limit() -> None:
+    """It ends with what was not done, and what runs is cancelled."""
+    transport = FakeTransport()
+    transport.hanging = {(0, 1)}
+    policy = RetryPolicy(stage_timeout_s=100.0)
+    with pytest.raises(StageFailed, match=r"1 of 2 tasks were not done after 100 s") as caught:
+        _run(map_specs([9, 1]), FakeFleet(A), transport, policy, _ticking(0.5))
+    assert not any(transport.running.values())
+    assert [outcome.spec.index for outcome in caught.value.outcomes] == [1]

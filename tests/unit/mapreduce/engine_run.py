@@ -134,7 +134,7 @@ class Engine:
         reduces = [self.reduce(maps, number, partitions) for number in range(partitions)]
         etags = {given.url: self.storage.head(given.url).etag for given in inputs}
         parts = [self.pairs(reduced) for reduced in reduces]
-        return Finished(parts, maps, reduces, balance(inputs, maps, reduces, etags, partitions))
+        return Finished(parts, maps, reduces, balance(inputs, maps, reduces, etags, partitions, planned.unpacked))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mapreduce import code, keys
-from mapreduce.code import CodeLoader, JobSource, find_job, pack, unpack
+from mapreduce.code import CodeLoader, JobClass, JobSource, find_job, pack, unpack
 from mapreduce.errors import CorruptBlock, JobLoadError
 from mapreduce.job import Job
 from mapreduce.messages import JobSpec
@@ -52,9 +52,11 @@ def job_file(path: Path, name: str = "Mine", word: str = "x", before: str = "") 
     return str(file(path, before + JOB.format(name=name, word=word)))
 
 
-def word_of(job: Job | type[Job]) -> str:
+def word_of(job: Job | JobClass) -> str:
     """What a job of `job_file` yields."""
-    ((word, _),) = (job if isinstance(job, Job) else job()).map(0, "")
+    made = job if isinstance(job, Job) else job()
+    assert isinstance(made, Job)
+    ((word, _),) = made.map(0, "")
     return str(word)
 
 

@@ -9,7 +9,7 @@ import pytest
 from mapreduce import Job, Sum
 from mapreduce.encoding import encode_key
 from mapreduce.errors import JobLoadError, ParameterError
-from mapreduce.job import parse_parameters
+from mapreduce.parameters import parse_parameters
 from mapreduce.partition import hash_partition
 
 
@@ -92,7 +92,7 @@ def test_texts_of_the_command_line(name: str, text: str, expected: Any) -> None:
         ("verbose", "maybe", "wants bool, not 'maybe'"),
         ("stop", "a,b", "wants list"),
         ("mode", "slow", "'fast' or 'exact'"),
-        ("min_lenght", "3", "the job Child has no parameter 'min_lenght'; it has: maybe, min_length, mode, name"),
+        ("min_lenght", "3", "Child has no parameter 'min_lenght'; it has: maybe, min_length, mode, name"),
         ("_private", "3", "no parameter '_private'"),
         ("limit", "3", "no parameter 'limit'"),
         ("reduce", "3", "no parameter 'reduce'"),
@@ -133,16 +133,6 @@ def no_map() -> type[Job]:
     return NoMap
 
 
-def no_reduce() -> type[Job]:
-    """Nothing to reduce with."""
-
-    class NoReduce(Job):
-        def map(self, key: Any, value: Any) -> list[Any]:
-            return []
-
-    return NoReduce
-
-
 def class_for_reduce() -> type[Job]:
     """The parentheses are missing."""
 
@@ -165,7 +155,6 @@ def text_for_reduce() -> type[Job]:
     ("make", "named"),
     [
         (no_map, "NoMap has no `map`; write `def map(self, key, value)`"),
-        (no_reduce, "NoReduce has no `reduce`; write `reduce = Sum()`"),
         (class_for_reduce, "`reduce = Sum()`"),
         (text_for_reduce, "is 'sum', neither a method nor an aggregation"),
     ],

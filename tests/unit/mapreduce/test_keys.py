@@ -33,9 +33,9 @@ def test_layout(store: str) -> None:
         keys.maps(store, "run-1"),
         keys.map_attempt(store, "run-1", 7, "0"),
         keys.results(store, "run-1"),
-        keys.reduce_attempt(store, "run-1", 3, "1", "jsonl"),
-        keys.result(store, "run-1", 3, 5),
-        keys.result(store, "run-1", 0, 1),
+        keys.part_attempt(store, "run-1", 3, "1", "jsonl"),
+        keys.result(store, "run-1", 3, whole=False),
+        keys.result(store, "run-1", 0, whole=True),
         keys.success(store, "run-1"),
         keys.runs(store),
         keys.run_file(store, "run-1", "plan.json"),
@@ -47,6 +47,4 @@ def test_layout(store: str) -> None:
 def test_attempts_have_names_of_their_own() -> None:
     """Two attempts at one task never write the same object."""
     assert keys.map_attempt("file:///s", "r", 1, "0") != keys.map_attempt("file:///s", "r", 1, "1")
-    assert keys.reduce_attempt("file:///s", "r", 1, "0", "json") != keys.reduce_attempt(
-        "file:///s", "r", 1, "1", "json"
-    )
+    assert keys.part_attempt("file:///s", "r", 1, "0", "json") != keys.part_attempt("file:///s", "r", 1, "1", "json")

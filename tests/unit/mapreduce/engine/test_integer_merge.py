@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from mapreduce.aggregate import SqlAggregate
 from mapreduce.encoding import encode_key
-from mapreduce.engine.frames import Frame
 from mapreduce.engine.integer_merge import merged_integers
+from mapreduce.formats.frames import Frame
 
 int64 = st.integers(-(1 << 63), (1 << 63) - 1)
 pairs_lists = st.lists(

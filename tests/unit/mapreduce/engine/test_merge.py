@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mapreduce.engine.frames import Frame, PackedPair
 from mapreduce.engine.merge import FAN_IN, Run, merged, run_of_file, write_block
+from mapreduce.formats.frames import Frame, PackedPair
 
 sorted_runs = st.lists(
     st.lists(st.sampled_from([b"", b"a", b"a\x00", b"b", b"\xff"]), max_size=6).map(sorted), min_size=1, max_size=8

@@ -13,7 +13,7 @@ import pytest
 from jobs.word_count import WordCount
 from mapreduce import Count, Job, Max, Mean, Min, Sum
 from mapreduce.engine import reduce_task
-from mapreduce.errors import CorruptBlock, InputChanged, ObjectMissing, UserCodeError
+from mapreduce.errors import CorruptBlock, OutputLost, UserCodeError
 from mapreduce.testing import plain_answer
 from tests.unit.mapreduce.engine_run import as_json, engine
 
@@ -78,11 +78,12 @@ def test_map_output_replaced_or_gone() -> None:
     with engine(WordCount) as stages:
         mapped = stages.map_whole(b"a b c")
         stages.storage.write(mapped.url, stages.storage.read(mapped.url))
-        with pytest.raises(InputChanged, match="map-00000"):
+        with pytest.raises(OutputLost, match="map-00000") as changed:
             stages.reduce([mapped])
         stages.storage.delete([mapped.url])
-        with pytest.raises(ObjectMissing, match="map-00000"):
+        with pytest.raises(OutputLost, match="map-00000") as gone:
             stages.reduce([mapped])
+        assert changed.value.url == gone.value.url == mapped.url
 
 
 TEXT = b"the cat the dog\na cat\nthe end\n" * 7

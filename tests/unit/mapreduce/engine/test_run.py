@@ -126,7 +126,7 @@ def test_line_of_50_megabytes() -> None:
 def test_what_the_wire_says_of_an_error() -> None:
     """An error travels as its class and words; a user's with traceback, place and record; memory as a lost task."""
     user = UserCodeError("m", traceback="t", place="p", record="r")
-    assert ("UserCodeError", "m", "t", "p", "r") == tuple(task_error(user).model_dump().values())
+    assert ("UserCodeError", "m", "t", "p", "r", "") == tuple(task_error(user).model_dump().values())
     assert ("CorruptBlock", "x") == (task_error(CorruptBlock("x")).kind, task_error(CorruptBlock("x")).message)
     assert "InputChanged" == task_error(InputChanged()).message
     assert "TaskLost" == task_error(MemoryError()).kind

@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mapreduce.encoding import decode_value, encode_value
-from mapreduce.engine.frames import CHECKSUM_MODULO, FRAME_BYTES, FRAME_PAIRS, BlockReader, BlockWriter, PackedPair
 from mapreduce.errors import CorruptBlock
+from mapreduce.formats.frames import CHECKSUM_MODULO, FRAME_BYTES, FRAME_PAIRS, BlockReader, BlockWriter, PackedPair
 
 int64 = st.integers(-(1 << 63), (1 << 63) - 1)
 pairs_lists = st.lists(st.tuples(st.binary(max_size=20), int64), max_size=20) | st.lists(

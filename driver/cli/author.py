@@ -1,0 +1,145 @@
+"""`new` and `check`: for whoever writes a job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from driver.cli.terminal import no_output_of_jobs, print_document, say
+from driver.cli.values import assignments, size_bytes
+from driver.report.units import plural
+from mapreduce.errors import UsageError
+from mapreduce.messages import Message
+
+if TYPE_CHECKING:
+    from mapreduce.laws import Breach
+
+_SHOWN_BYTES = 2000
+_SHOWN_LINES = 12
+
+
+class BreachLine(Message):
+    """A law that a job breaks: how, with the smallest input found (text), and a pair that only one way gives."""
+
+    law: str
+    why: str
+    way: str
+    inputs: tuple[str, ...]
+    expected: Any
+    found: Any
+
+
+class CheckReport(Message):
+    """What `check` has found of each job: of a chain, of each of its steps."""
+
+    jobs: tuple[str, ...]
+    laws: int
+    breaches: tuple[BreachLine, ...]
+
+
+def new(path: Path, /) -> int:
+    """Writes a job to start from, with a test beside it.
+
+    Args:
+        path: The file, e.g. my_job.py.
+    """
+    from driver.template import write_job
+
+    for written in write_job(path):
+        say(f"written   {written}")
+    say(f"run it    python -m driver run --job {path} --input book.txt")
+    say(f"check it  python -m driver check {path} --input book.txt")
+    return 0
+
+
+def check(
+    job: str,
+    /,
+    *,
+    input: Annotated[tuple[str, ...], Parameter(name="--input", negative="", consume_multiple=True)],  # noqa: A002
+    param: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    sample: str = "64KiB",
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Runs a job in many ways on a sample, and names each law that it breaks, with the smallest input that shows it.
+
+    Other split sizes, other numbers of partitions, with and without its combine, the values in another order, twice,
+    and as a plain loop: the answer must be one. Exit code 0 when it is, else 1.
+
+    Args:
+        job: The job: a module or a file, and `:Class` when it holds several. Of a chain, each step is checked.
+        input: A file, folder, glob or URL, or NAME=one of these; may be given several times.
+        param: A parameter of the job, as name=value; may be given several times.
+        sample: How much of the input is used, e.g. 64KiB; it is cut at a line. Parquet and whole files are not cut.
+        json: Print one JSON document on standard output.
+    """
+    from driver.sample import checked_jobs, sampled
+    from mapreduce.code import find_job
+    from mapreduce.laws import check as check_laws
+    from mapreduce.laws import laws_of
+    from mapreduce.parameters import parse_parameters
+    from mapreduce.storage import open_storage
+
+    limit = size_bytes("--sample", sample)
+    with no_output_of_jobs():
+        _, cls = find_job(job)
+        parameters = parse_parameters(cls, assignments("--param", param))
+        inputs = sampled(input, cls, open_storage(), limit)
+        jobs = checked_jobs(cls(**parameters), inputs)
+        if not any(given.content for _, sources in jobs for given in sources):
+            raise UsageError("the sample is empty; name an input that holds something")
+        breaches = [
+            (name, breach) for make, sources in jobs for name, breach in _named(make, check_laws(make, sources))
+        ]
+        names = tuple(type(make()).__name__ for make, _ in jobs)
+        laws = sum(len(laws_of(make)) for make, _ in jobs)
+    if json:
+        print_document(CheckReport(jobs=names, laws=laws, breaches=tuple(_line(each) for _, each in breaches)))
+    else:
+        for name, breach in breaches:
+            _say_breach(name, breach)
+        if not breaches:
+            say(f"{', '.join(names)}: keeps {plural(laws, 'law')} on this sample", style="green")
+    return 1 if breaches else 0
+
+
+def _named(make: Any, breaches: list[Breach]) -> list[tuple[str, Breach]]:
+    return [(type(make()).__name__, breach) for breach in breaches]
+
+
+def _line(breach: Breach) -> BreachLine:
+    return BreachLine(
+        law=breach.law.name,
+        why=breach.law.breach,
+        way=f"{breach.law.ways[0][0]} against {breach.way}",
+        inputs=tuple(_text(given.content) for given in breach.inputs),
+        expected=breach.expected,
+        found=breach.found,
+    )
+
+
+def _say_breach(name: str, breach: Breach) -> None:
+    line = _line(breach)
+    say(f"{name} breaks a law: {line.law}", style="red")
+    say(f"  {line.way}:")
+    say(f"    only the first gives   {_pair(line.expected)}")
+    say(f"    only the second gives  {_pair(line.found)}")
+    say("  the smallest input found:")
+    for given in breach.inputs:
+        lines = _text(given.content).splitlines()
+        for text in lines[:_SHOWN_LINES] or ["(empty)"]:
+            say(f"    {text}")
+        if len(lines) > _SHOWN_LINES:
+            say(f"    ... ({len(given.content):,} bytes)")
+    say(f"  most likely: {line.why}")
+
+
+def _pair(pair: Any) -> str:
+    return "nothing more" if pair is None else f"{pair[0]!r}: {pair[1]!r}"[:200]
+
+
+def _text(content: bytes) -> str:
+    text = content[:_SHOWN_BYTES].decode("utf-8", "backslashreplace")
+    return text if len(content) <= _SHOWN_BYTES else f"{text}... ({len(content)} bytes)"

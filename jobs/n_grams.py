@@ -1,0 +1,30 @@
+"""How often each sequence of n words occurs.
+
+    python -m driver run --job jobs.n_grams --input book.txt --param n=3
+
+Input: text. Output: the words, with one space between them -> count. An n-gram lies within one line: a line is a
+record, and the next one may be in another split, so no map task can count on seeing it.
+"""
+
+from collections.abc import Iterator
+
+from mapreduce import Count, Job, words
+
+
+class NGrams(Job):
+    """Sequences of `n` neighbouring words of a line."""
+
+    n: int = 2
+
+    reduce = Count()
+
+    def setup(self) -> None:
+        """Refuses what would count nothing, before the first record."""
+        if self.n < 1:
+            raise ValueError(f"an n-gram has at least one word, not {self.n}")
+
+    def map(self, key: int, value: str) -> Iterator[tuple[str, None]]:
+        """One pair for each place where `n` words of the line follow each other."""
+        found = words(value)
+        for at in range(len(found) - self.n + 1):
+            yield " ".join(found[at : at + self.n]), None

@@ -1,0 +1,34 @@
+"""Lines in order, over all parts: part after part, the result is one sorted file.
+
+    python -m driver run --job jobs.sort --input names.txt --reducers 4
+    python -m driver run --job jobs.sort --input table.tsv --param field=2
+
+Input: text. Output: line -> null, as often as it occurs; or, with `field`, that field -> line. Fields stand between
+tabs and count from 1. The order is that of code points. Lines of one key keep the order of the input, and a line
+without the field comes first, under an empty key.
+"""
+
+from collections.abc import Iterator
+
+from mapreduce import Job
+
+
+class Sort(Job):
+    """Sorted lines. With `total_order` each part is a range of keys, which a sample of the input has chosen."""
+
+    field: int = 0
+
+    total_order = True
+
+    def map(self, key: int, value: str) -> Iterator[tuple[str, str | None]]:
+        """The line under what it is sorted by. The engine does the rest: what reaches a reduce comes in key order."""
+        if self.field:
+            fields = value.split("\t", self.field)
+            yield fields[self.field - 1] if len(fields) >= self.field else "", value
+        else:
+            yield value, None
+
+    def reduce(self, key: str, values: Iterator[str | None]) -> Iterator[tuple[str, str | None]]:
+        """Every line, duplicates too."""
+        for line in values:
+            yield key, line

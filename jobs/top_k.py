@@ -1,0 +1,45 @@
+"""The k most frequent words: two jobs behind each other.
+
+    python -m driver run --job jobs.top_k --input book.txt --param k=20
+
+Input: text. Output: rank (1, 2, ...) -> [word, count]; of words that are equally frequent, the first by code points
+comes first.
+"""
+
+from collections.abc import Iterator
+from heapq import nsmallest
+
+from jobs.word_count import WordCount
+from mapreduce import Chain, Job
+
+Ranked = tuple[int, str]
+
+
+class Ranking(Job):
+    """The k greatest of some counts. One reduce task gets k pairs of each map task, however many words there are."""
+
+    k: int = 10
+
+    def map(self, key: str, value: int) -> Iterator[tuple[str, Ranked]]:
+        """All pairs under one key; the count is negative, so that the least is the best, and words ascend."""
+        yield "ranking", (-value, key)
+
+    def combine(self, key: str, values: Iterator[Ranked]) -> Iterator[tuple[str, Ranked]]:
+        """What is not among a mapper's k best is not among all."""
+        for best in nsmallest(self.k, values):
+            yield key, best
+
+    def reduce(self, key: str, values: Iterator[Ranked]) -> Iterator[tuple[int, tuple[str, int]]]:
+        """The k best of all, numbered."""
+        for rank, (count, word) in enumerate(nsmallest(self.k, values), 1):
+            yield rank, (word, -count)
+
+
+class TopWords(Chain):
+    """The `k` most frequent words."""
+
+    k: int = 10
+
+    def steps(self) -> list[Job]:
+        """Count, then rank."""
+        return [WordCount(), Ranking(k=self.k)]

@@ -1,0 +1,121 @@
+"""Copy mode: writes each range's records as a chunk file, and unpacks what is compressed on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mapreduce import keys
+from mapreduce.engine.context import TaskContext
+from mapreduce.formats.base import ReadRange
+from mapreduce.formats.readers import reader_of
+from mapreduce.messages import Piece, Split, SplitTask
+
+BLOCK_BYTES = 256 << 10
+"""How finely a compressed input can be cut."""
+_COPIED = frozenset({"text", "jsonl", "csv"})
+"""The formats whose records can be cut out; files of others are read where they lie."""
+
+
+def copy_splits(
+    task: SplitTask, splits: tuple[Split, ...], context: TaskContext
+) -> tuple[tuple[Split, ...], int, int, dict[str, int]]:
+    """Writes chunk files.
+
+    A compressed input, which is one piece, is unpacked as a stream and cut into as many chunks as its compressed length
+    would have been cut into.
+
+    Returns:
+        The splits that read the chunk files whole, the bytes read and written, and of each compressed input the bytes
+        that it unpacks to.
+    """
+    edge_bytes = max(1, sum(given.size for given in task.inputs) // max(1, task.splits or 1))
+    copying = _Copying(task, task.split_bytes or edge_bytes, context)
+    done: list[tuple[Piece, ...]] = []
+    with context.scratch_folder() as folder:
+        for split in splits:
+            together: list[Piece] = []
+            for piece in split.pieces:
+                pieces = list(copying.copies(piece, folder / "chunk"))
+                if piece.compression and len(pieces) > 1:
+                    done += [tuple(together), *((each,) for each in pieces)]
+                    together = []
+                else:
+                    together += pieces
+            done.append(tuple(together))
+    numbered = tuple(Split(index=index, pieces=pieces) for index, pieces in enumerate(filter(None, done)))
+    return numbered, copying.read, copying.written, copying.unpacked
+
+
+@dataclass(slots=True)
+class _Copying:
+    """The chunk files so far.
+
+    Attributes:
+        compressed_bytes: of a compressed input, how many bytes go into a chunk.
+        fetched: bytes that came from the store.
+        read: bytes of the inputs that are accounted for.
+        written: bytes in chunk files.
+        number: of the next chunk file.
+        unpacked: of each compressed input, the bytes that it unpacks to.
+    """
+
+    task: SplitTask
+    compressed_bytes: int
+    context: TaskContext
+    fetched: int = 0
+    read: int = 0
+    written: int = 0
+    number: int = 0
+    unpacked: dict[str, int] = field(default_factory=dict)
+
+    def copies(self, piece: Piece, path: Path) -> Iterator[Piece]:
+        """The pieces that read the records of one piece out of chunk files."""
+        if piece.format.kind not in _COPIED:
+            yield piece
+            return
+        batches = reader_of(piece.format).batches(piece, self._reading(piece))
+        edge = self.fetched
+        batch = next(batches, None)
+        end = piece.source_offset
+        while batch is not None:
+            first, edge = batch.offset, edge + self.compressed_bytes
+            with path.open("wb") as file:
+                while batch is not None:
+                    end = batch.offset + file.write(batch.data or b"")
+                    self.read += batch.length
+                    batch = next(batches, None)
+                    if piece.compression and self.fetched >= edge:
+                        break
+            if end > first:
+                yield self._chunk(piece, path, first)
+        if piece.compression:
+            self.unpacked[piece.source] = end
+
+    def _reading(self, piece: Piece) -> ReadRange:
+        def read(start: int, end: int) -> Iterator[bytes]:
+            for block in self.context.storage.stream(piece.url, start, end, etag=piece.etag, block_bytes=BLOCK_BYTES):
+                self.fetched += len(block)
+                self.context.meter.bytes = self.fetched
+                yield block
+
+        return read
+
+    def _chunk(self, piece: Piece, path: Path, first: int) -> Piece:
+        url = keys.chunk(self.task.store, self.task.run, self.number)
+        info = self.context.storage.write(url, path)
+        self.number += 1
+        self.written += info.size
+        return Piece(
+            url=info.url,
+            etag=info.etag,
+            size=info.size,
+            start=0,
+            end=info.size,
+            source=piece.source,
+            source_offset=first,
+            name=piece.name,
+            format=piece.format,
+            header=piece.header,
+        )

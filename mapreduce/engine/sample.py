@@ -1,0 +1,64 @@
+"""Where ranges of keys should meet, so that each holds about as many pairs: by the keys of a sample of the input.
+
+The idea is TeraSort's (Hadoop's TotalOrderPartitioner); here the sampled keys are those that `map` yields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any
+
+from mapreduce.encoding import encode_key, key_prefix
+from mapreduce.engine.context import TaskContext
+from mapreduce.engine.user_code import Place, user_code
+from mapreduce.formats.readers import reader_of
+from mapreduce.job import Job
+from mapreduce.messages import JobSpec, Piece
+
+PLACES = 100
+"""How many places of the input are looked at, evenly spread."""
+RECORDS = 200
+"""How many records are mapped at each place."""
+
+
+def key_boundaries(spec: JobSpec, pieces: Sequence[Piece], ranges: int, context: TaskContext) -> tuple[str, ...]:
+    """The keys, encoded and in hexadecimal, at which `ranges` ranges of keys meet: one fewer than ranges.
+
+    Args:
+        spec: the job that maps the sample.
+        pieces: the places; the first records of each are mapped.
+        ranges: how many ranges there should be.
+        context: where the pieces are read.
+
+    Raises:
+        UserCodeError: the job's code raised.
+    """
+    job = context.load_job(spec)
+    job.stage = "map"
+    place = Place("setup")
+    with user_code(place):
+        job.setup()
+        place.step = "map"
+        sampled = sorted(key for piece in pieces for key in _keys(job, piece, context, place))
+    if not sampled:
+        return (encode_key("").hex(),) * (ranges - 1)
+    return tuple(sampled[len(sampled) * number // ranges].hex() for number in range(1, ranges))
+
+
+def _keys(job: Job, piece: Piece, context: TaskContext, place: Place) -> Iterable[bytes]:
+    job.source, job.input = piece.source, piece.name
+    place.url = piece.source
+    reader = reader_of(piece.format)
+    batches = reader.batches(
+        piece, lambda start, end: context.storage.stream(piece.url, start, end, etag=piece.etag, block_bytes=64 << 10)
+    )
+    for offset, record in islice((record for batch in batches for record in batch.records), RECORDS):
+        place.offset, place.record = offset, record
+        yield from (_boundary(job, key) for key, _ in job.map(offset, record))
+
+
+def _boundary(job: Job, key: Any) -> bytes:
+    """A key as a boundary: of a group, so that no group lies on both sides."""
+    encoded = encode_key(key)
+    return key_prefix(encoded, job.group_by) if job.group_by else encoded

@@ -1,0 +1,192 @@
+"""Compressed input: recognised by its first bytes, unpacked as a stream.
+
+Damage is an error, and so is what follows a member and is none itself: the standard library's file objects take the
+latter for the end of the file, so the decompressors are driven here.
+"""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import re
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from mapreduce.errors import RecordError
+from mapreduce.formats.kinds import Compression
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+MAGIC_BYTES = 6
+"""How many of an object's first bytes tell its compression."""
+
+_STEP_BYTES = 64 << 10
+"""How much is given to a decompressor at once: it copies what it has not used when a member ends."""
+
+_UNPACKED_BYTES = 1 << 20
+"""The longest block that comes out, however well it was compressed."""
+
+_MEMORY_BYTES = 256 << 20
+"""What unpacking xz may need; `xz -9` makes what needs 65 MiB."""
+
+_MAGIC: tuple[tuple[re.Pattern[bytes], Compression], ...] = (
+    (re.compile(rb"\x1f\x8b"), "gzip"),
+    # then come the first bytes of pi, or of its root where nothing was packed; an object may end within them
+    (re.compile(rb"BZh[1-9](1(A|$)|\x17(r|$)|$)"), "bzip2"),
+    (re.compile(rb"\xfd7zXZ\x00"), "xz"),
+    (re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"), "zstd"),
+)
+
+
+class _Member(Protocol):
+    """Unpacks one member; the standard library's decompressors but zlib's are so."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, /, max_length: int = -1) -> bytes: ...
+
+
+class _GzipMember:
+    """zlib's decompressor, called as the others are; it checks a member's length and CRC.
+
+    It never holds output alone: a member's last 8 bytes are taken only when all before them is out.
+    """
+
+    def __init__(self) -> None:
+        self._zlib = zlib.decompressobj(wbits=31)
+        self._held = b""
+
+    @property
+    def eof(self) -> bool:
+        return self._zlib.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._held
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._zlib.unused_data
+
+    def decompress(self, data: bytes, /, max_length: int = -1) -> bytes:
+        unpacked = self._zlib.decompress(self._held + data, max_length)
+        self._held = self._zlib.unconsumed_tail
+        return unpacked
+
+
+@dataclass(frozen=True, slots=True)
+class _Codec:
+    """How members of one compression are unpacked, and which zeros may follow one (in multiples of so many)."""
+
+    member: Callable[[], _Member]
+    padding: int
+
+
+def _xz_member() -> _Member:
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MEMORY_BYTES)
+
+
+_CODECS: dict[Compression, _Codec] = {
+    "gzip": _Codec(_GzipMember, padding=1),
+    "bzip2": _Codec(bz2.BZ2Decompressor, padding=0),
+    "xz": _Codec(_xz_member, padding=4),
+    "zstd": _Codec(zstd.ZstdDecompressor, padding=0),
+}
+
+
+def compression_of(head: bytes) -> Compression | None:
+    """The compression that an object's first bytes tell, or None."""
+    for magic, compression in _MAGIC:
+        if magic.match(head[:MAGIC_BYTES]):
+            return compression
+    return None
+
+
+def decompressed(blocks: Iterator[bytes], compression: Compression, name: str) -> Iterator[bytes]:
+    """What compressed blocks unpack to, in blocks; all members or frames of the object, behind each other.
+
+    Args:
+        blocks: the object's bytes.
+        compression: how they are compressed.
+        name: how an error calls the object.
+
+    Raises:
+        RecordError: the bytes are damaged, or end early.
+    """
+    unpacking = _Unpacking(compression, name)
+    for block in blocks:
+        for at in range(0, len(block), _STEP_BYTES):
+            yield from unpacking.unpacked(block[at : at + _STEP_BYTES])
+    unpacking.finish()
+
+
+class _Unpacking:
+    """Unpacks one object's members, and keeps the place for errors."""
+
+    def __init__(self, compression: Compression, name: str) -> None:
+        self._compression = compression
+        self._codec = _CODECS[compression]
+        self._name = name
+        self._member: _Member | None = self._codec.member()
+        self._read = 0
+        self._padding = 0
+
+    def unpacked(self, packed: bytes) -> Iterator[bytes]:
+        """What the next packed bytes unpack to."""
+        self._read += len(packed)
+        while packed:
+            if self._member is None:
+                packed = self._after_padding(packed)
+                if not packed:
+                    return
+                self._member = self._codec.member()
+            member = self._member
+            if unpacked := self._step(member, packed):
+                yield unpacked
+            while not member.needs_input and not member.eof:
+                if unpacked := self._step(member, b""):
+                    yield unpacked
+            packed = b""
+            if member.eof:
+                packed = member.unused_data
+                self._member = None
+
+    def finish(self) -> None:
+        """Checks that the object ends with a member."""
+        if self._member is not None:
+            raise self._error("ends early; write it again from its source, it was cut off")
+        if self._codec.padding and self._padding % self._codec.padding:
+            raise self._error(f"ends with {self._padding} zero bytes, which is no whole padding; write it again")
+
+    def _after_padding(self, packed: bytes) -> bytes:
+        if not self._codec.padding:
+            return packed
+        rest = packed.lstrip(b"\x00")
+        self._padding += len(packed) - len(rest)
+        if rest:
+            if self._padding % self._codec.padding:
+                raise self._error(f"has {self._padding} zero bytes between its members; write it again")
+            self._padding = 0
+        return rest
+
+    def _step(self, member: _Member, packed: bytes) -> bytes:
+        try:
+            return member.decompress(packed, max_length=_UNPACKED_BYTES)
+        except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zstd.ZstdError) as exc:
+            raise self._error(f"is damaged ({exc}); write it again from its source") from exc
+
+    def _error(self, cause: str) -> RecordError:
+        return RecordError(
+            f"{self._name}: the {self._compression} data {cause}",
+            place=f"{self._name} at or before compressed byte {self._read}",
+        )

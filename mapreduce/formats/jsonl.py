@@ -1,0 +1,83 @@
+"""JSON Lines: one JSON value (RFC 8259) a line, whichever piece the line begins in.
+
+An integer stays exact, whatever its size. What JSON does not have is refused, though many a parser takes it: NaN,
+Infinity, a number that no float holds, half a surrogate pair, bytes that are not UTF-8.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import msgspec
+
+from mapreduce.errors import RecordError
+from mapreduce.formats.base import Batch, ReadRange
+from mapreduce.formats.text import BOM, line_blocks
+from mapreduce.messages import Piece
+
+_BLANK = b" \t\r"
+_RECORD_SHOWN = 200
+
+_decode = msgspec.json.Decoder().decode
+
+
+class JsonLinesReader:
+    """Lines of JSON. Arguments and errors are those of the `Reader` protocol."""
+
+    invalid = 0
+
+    def batches(self, piece: Piece, read: ReadRange) -> Iterator[Batch]:
+        """Batches of parsed lines."""
+        for block in line_blocks(piece, read):
+            offset = block.position + piece.source_offset
+            yield Batch(block.start, block.length, _values(block.data, offset, piece.source), block.data, offset)
+
+
+def _values(block: bytes, at: int, source: str) -> Iterator[tuple[int, Any]]:
+    """The (offset, value) of each line of a block that begins at offset `at`, but of blank ones."""
+    for raw in block.split(b"\n"):
+        line = raw.removeprefix(BOM) if at == 0 else raw
+        if line.strip(_BLANK):
+            try:
+                value = _decode(line)
+            except (msgspec.MsgspecError, ValueError, RecursionError):
+                value = _exact(line, f"{source} at byte {at}")
+            yield at, value
+        at += len(raw) + 1
+
+
+def _exact(line: bytes, place: str) -> Any:
+    """The value of a line that msgspec does not take: it limits integers in some versions; Python's json does not."""
+    try:
+        value = json.loads(line.decode("utf-8"), parse_constant=_refuse, parse_float=_float)
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as exc:
+        raise _error("it holds half a surrogate pair, which is no character", line, place) from exc
+    except UnicodeDecodeError as exc:
+        raise _error(f"it is not UTF-8 ({exc.reason} at its byte {exc.start})", line, place) from exc
+    except (ValueError, RecursionError) as exc:
+        raise _error(str(exc).partition("; use sys.")[0], line, place) from exc
+    return value
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON number; write null")
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"the number {text[:40]} is beyond what a float holds; write it as text")
+    return number
+
+
+def _error(cause: str, line: bytes, place: str) -> RecordError:
+    return RecordError(
+        f"a line is not JSON: {cause}. Each line must be one whole JSON value in UTF-8; mend it, or read the input as "
+        "Text() and parse it in map",
+        place=place,
+        record=repr(line[:_RECORD_SHOWN])[:_RECORD_SHOWN],
+    )

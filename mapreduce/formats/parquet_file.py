@@ -1,0 +1,267 @@
+"""One Parquet file, read in place by DuckDB: only its footer, and the row groups that are asked for."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+import duckdb
+from fsspec.spec import AbstractFileSystem
+
+from mapreduce.errors import RecordError
+from mapreduce.formats.base import ReadRange
+from mapreduce.formats.parquet_types import Converter, carriable_sql, converter_of, quoted_name
+
+_FETCH = 1000
+_PROTOCOL = "object"
+_PATH = f"{_PROTOCOL}://file"  # not the real name: DuckDB would look for patterns and partitions in it
+_ROW_NUMBER = "file_row_number"
+_SCAN = f"read_parquet('{_PATH}', {_ROW_NUMBER} = true, hive_partitioning = false)"
+_ROW_GROUPS = f"""
+    SELECT any_value(row_group_num_rows),
+           min(least(data_page_offset, coalesce(nullif(dictionary_page_offset, 0), data_page_offset)))
+    FROM parquet_metadata('{_PATH}') GROUP BY row_group_id ORDER BY row_group_id"""
+
+
+@dataclass(frozen=True, slots=True)
+class RowGroup:
+    """Rows [first_row, first_row + rows) of a file, and the bytes [start, end) that count as theirs.
+
+    The bytes of all row groups lie side by side and are those of the whole file.
+    """
+
+    first_row: int
+    rows: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    name: str
+    sql: str
+    convert: Converter | None
+
+
+@contextmanager
+def opened(source: str, size: int, read: ReadRange) -> Iterator[ParquetFile]:
+    """A Parquet file, for the time of the context.
+
+    Args:
+        source: how an error calls it.
+        size: its bytes.
+        read: reads a range of it.
+
+    Raises:
+        RecordError: it is no Parquet file, or is damaged. Whatever `read` raises comes as it is.
+    """
+    files = _OneFile(size, read)
+    with duckdb.connect(config={"threads": 1, "enable_external_file_cache": False}) as connection:
+        connection.register_filesystem(files)
+        connection.execute("SET parquet_metadata_cache = true; SET TimeZone = 'UTC'")
+        connection.execute("SET enable_geoparquet_conversion = false")
+        yield ParquetFile(connection, files, source)
+
+
+class ParquetFile:
+    """What `opened` gives."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, files: _OneFile, source: str) -> None:
+        self._connection = connection
+        self._files = files
+        self._source = source
+
+    def row_groups(self) -> list[RowGroup]:
+        """The row groups in the order of their bytes; one without a row when the file has none.
+
+        Raises:
+            RecordError: see `opened`.
+        """
+        with self._errors():
+            found = self._connection.execute(_ROW_GROUPS).fetchall()
+            total = self._connection.execute(f"SELECT num_rows FROM parquet_file_metadata('{_PATH}')").fetchall()
+        if total != [(sum(rows for rows, _ in found),)]:
+            raise self._error("its footer and its row groups disagree on the number of its rows")
+        return self._with_bytes(found)
+
+    def rows(self, group: RowGroup, columns: tuple[str, ...] | None) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The (number in the file, row) of each row of a row group, fetched as they are asked for.
+
+        Raises:
+            RecordError: see `opened`; or there is no such column.
+        """
+        if not group.rows:
+            return
+        wanted = self._columns(columns)
+        names = [column.name for column in wanted]
+        converters = [(column.name, column.convert) for column in wanted if column.convert]
+        read = 0
+        for fetched in self._fetched(group, wanted):
+            for number, *values in fetched:
+                row = dict(zip(names, values))  # noqa: B905 - as many as were selected
+                for name, convert in converters:
+                    row[name] = convert(row[name])
+                yield number, row
+            read += len(fetched)
+        if read != group.rows:
+            raise self._error(f"{read} rows were read of a row group that should hold {group.rows}")
+
+    def _with_bytes(self, found: list[tuple[int, int]]) -> list[RowGroup]:
+        size = self._files.size_bytes
+        first_row, placed = 0, []
+        for rows, offset in found:
+            if not 0 <= offset < size:
+                raise self._error("a row group lies outside of it")
+            placed.append((offset, first_row, rows))
+            first_row += rows
+        placed = sorted(placed) or [(0, 0, 0)]
+        edges = [0, *(offset for offset, _, _ in placed[1:]), size]
+        return [
+            RowGroup(first, rows, start, end)
+            for (_, first, rows), (start, end) in zip(placed, pairwise(edges), strict=True)
+        ]
+
+    def _columns(self, wanted: tuple[str, ...] | None) -> list[_Column]:
+        columns = self._all_columns()
+        if missing := [name for name in wanted or () if name not in columns]:
+            raise self._error(f"it has no column {missing[0]!r}, only {', '.join(map(repr, columns))}")
+        return [columns[name] for name in (columns if wanted is None else wanted)]
+
+    def _all_columns(self) -> dict[str, _Column]:
+        names = self._column_names()
+        if len(set(names)) < len(names):
+            raise self._error("two of its columns have the same name")
+        if _ROW_NUMBER in map(str.lower, names):
+            raise self._error(f"one of its columns is called {_ROW_NUMBER!r}, which is taken")
+        with self._errors():
+            scan = self._connection.sql(f"SELECT * EXCLUDE ({_ROW_NUMBER}) FROM {_SCAN}")
+            given, kinds = scan.columns, scan.types
+        # DuckDB gives another name to a column that differs from one before it in its case alone
+        return {
+            name: _Column(name, carriable_sql(kind, quoted_name(sql_name)), converter_of(kind))
+            for name, sql_name, kind in zip(names, given, kinds, strict=True)
+        }
+
+    def _column_names(self) -> list[str]:
+        """The names as the file has them; what they hold comes right behind each."""
+        with self._errors():
+            schema = f"SELECT name, coalesce(num_children, 0) FROM parquet_schema('{_PATH}')"
+            (_, columns), *fields = self._connection.execute(schema).fetchall()
+        names: list[str] = []
+        below = 0
+        for name, children in fields:
+            if not below:
+                names.append(name)
+            below += children - bool(below)
+        return names[:columns]
+
+    def _fetched(self, group: RowGroup, columns: list[_Column]) -> Iterator[list[tuple[Any, ...]]]:
+        selected = ", ".join([_ROW_NUMBER, *(column.sql for column in columns)])
+        last_row = group.first_row + group.rows - 1
+        with self._errors():
+            result = self._connection.execute(
+                f"SELECT {selected} FROM {_SCAN} WHERE {_ROW_NUMBER} BETWEEN {group.first_row} AND {last_row}"
+            )
+        while True:
+            with self._errors():
+                rows = result.fetchmany(_FETCH)
+            if not rows:
+                return
+            yield rows
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.OutOfMemoryException:
+            raise
+        except duckdb.Error as exc:
+            if not self._files.failed:
+                raise self._error(str(exc).strip().partition("\n")[0].replace(_PATH, "the file")) from exc
+        if self._files.failed:
+            raise self._files.failed.pop()
+
+    def _error(self, cause: str) -> RecordError:
+        return RecordError(
+            f"{self._source} cannot be read as Parquet: {cause}. Write it again from its source, or mend the job's "
+            "input_format",
+            place=self._source,
+        )
+
+
+class _OneFile(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
+    """A file system that holds one file, for DuckDB.
+
+    Attributes:
+        size_bytes: of the file.
+        failed: what reading it has raised, until that is taken and raised again. DuckDB is given no byte instead, as
+            what it holds (this object, too) and all that it refers to is out of the garbage collector's sight.
+    """
+
+    protocol = _PROTOCOL
+    cachable = False
+
+    def __init__(self, size: int, read: ReadRange) -> None:
+        super().__init__()
+        self.size_bytes = size
+        self.failed: list[Exception] = []
+        self._read = read
+
+    def glob(self, path: str, **_options: object) -> list[str]:
+        """The file, whatever the pattern."""
+        return [path]
+
+    def info(self, path: str, **_options: object) -> dict[str, object]:
+        """What fsspec asks for."""
+        return {"name": path, "size": self.size_bytes, "type": "file"}
+
+    def modified(self, _path: str) -> datetime:
+        """Always the same: the file's ETag is checked by `read`."""
+        return datetime(2000, 1, 1, tzinfo=UTC)
+
+    def _open(self, _path: str, _mode: str = "rb", **_options: object) -> _RangeFile:
+        return _RangeFile(self.size_bytes, self._range)
+
+    def _range(self, start: int, end: int) -> bytes:
+        try:
+            return b"".join(self._read(start, end))
+        except Exception as exc:  # noqa: BLE001 - it is raised when DuckDB has returned
+            self.failed[:] = [exc]
+            return b""
+
+
+class _RangeFile(io.RawIOBase):
+    """A file whose ranges are read when they are asked for."""
+
+    def __init__(self, size: int, read: Callable[[int, int], bytes]) -> None:
+        self._size = size
+        self._read = read
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
+        self._position = base + offset
+        return self._position
+
+    def read(self, size: int | None = -1) -> bytes:
+        end = self._size if size is None or size < 0 else min(self._position + size, self._size)
+        if self._position >= end:
+            return b""
+        data = self._read(self._position, end)
+        self._position = end
+        return data

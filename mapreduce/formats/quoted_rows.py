@@ -1,0 +1,168 @@
+"""Rows with line ends inside of quotes: which of them belong to a byte range.
+
+A row ends with a line feed outside of quotes, and a byte is outside where an even number of quotes comes before it. So
+a range can be read alone once it is known whether it begins inside of quotes; `quotes_before` finds that out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mapreduce.errors import RecordError
+from mapreduce.formats.base import ReadRange
+from mapreduce.formats.text import TAIL_BYTES
+
+MAX_ROW_BYTES = 256 << 20
+"""A longer row is taken for a quote that was never closed, before it fills the memory."""
+
+_LARGEST_READ = 64 << 20
+
+# possessive, so that a row of any length is matched in one go and in no memory
+_ROW = rb'[^"\n]*+(?:"[^"]*+"[^"\n]*+)*+\n'
+_QUOTE_END = rb'[^"]*+"'
+_FIRST_ROW = {False: re.compile(_ROW), True: re.compile(_QUOTE_END + _ROW)}
+_ALL_ROWS = {False: re.compile(rb"(?:%b)*+" % _ROW), True: re.compile(_QUOTE_END + rb"(?:%b)++" % _ROW)}
+
+
+@dataclass(frozen=True, slots=True)
+class RowRange:
+    """A range [start, end) of an object of `size` bytes, and whether it begins inside of quotes."""
+
+    start: int
+    end: int
+    size: int
+    quoted: bool = False
+
+
+def quotes_before(positions: Sequence[int], read: ReadRange) -> Iterator[bool]:
+    """Whether an odd number of quotes comes before each of the positions, which ascend; one pass up to the last."""
+    blocks = read(0, positions[-1]) if positions and positions[-1] else iter(())
+    block, begin, odd = b"", 0, False
+    for position in positions:
+        while begin + len(block) < position:
+            odd = _quoted_after(block, odd)
+            begin, block = begin + len(block), next(blocks)
+        odd = _quoted_after(block[: position - begin], odd)
+        begin, block = position, block[position - begin :]
+        yield odd
+
+
+def owned_rows(read: ReadRange, part: RowRange, source: str, offset: int = 0) -> Iterator[tuple[int, bytes]]:
+    """The rows whose first byte lies in the range, as blocks of whole rows.
+
+    Args:
+        read: reads a range of the object.
+        part: the range.
+        source: how an error calls the object.
+        offset: what an error adds to a position.
+
+    Yields:
+        (position of the block in the object, its bytes); all but the object's last row end with a line feed.
+
+    Raises:
+        RecordError: a row is too long to be one.
+    """
+    if part.start >= part.end:
+        return
+    held = _Held(source, offset)
+    # the byte before the range tells whether a row begins with it
+    skipping = part.start > 0
+    position, quoted = (part.start - 1, None) if skipping else (0, False)
+    for block in read(position, part.end):
+        if quoted is None:
+            quoted = part.quoted ^ (block[:1] == b'"')
+        if skipping:
+            end, quoted = _first_row_end(block, quoted)
+            position += end or len(block)
+            if not end:
+                continue
+            skipping, block = False, block[end:]
+        end, quoted = _last_row_end(block, quoted)
+        yield from held.rows(position, block, end)
+        position += len(block)
+    if held.length:
+        yield from _to_row_end(read, part, quoted is True, held)
+
+
+def row_at(rows: bytes, begin: int) -> bytes:
+    """The row that begins there, in a block of whole rows."""
+    found = _FIRST_ROW[False].match(rows, begin)
+    return found[0] if found else rows[begin:]
+
+
+def _to_row_end(read: ReadRange, part: RowRange, quoted: bool, held: _Held) -> Iterator[tuple[int, bytes]]:
+    """The last row, read beyond the range up to its end; asks for little first, then for ever more."""
+    start, length = part.end, TAIL_BYTES
+    while start < part.size:
+        stop = min(start + length, part.size)
+        for block in read(start, stop):
+            end, quoted = _first_row_end(block, quoted)
+            if end:
+                yield from held.rows(start, block[:end], end)
+                return
+            yield from held.rows(start, block, 0)
+        start, length = stop, min(length * 4, _LARGEST_READ)
+    yield from held.rest()
+
+
+class _Held:
+    """The bytes since the last row's end: a list, so that a long row costs no more than its length."""
+
+    def __init__(self, source: str, offset: int) -> None:
+        self._source = source
+        self._offset = offset
+        self._blocks: list[bytes] = []
+        self._at = 0
+        self.length = 0
+
+    def rows(self, position: int, block: bytes, end: int) -> Iterator[tuple[int, bytes]]:
+        """The rows that end in a block, with what was held of the first.
+
+        `end` is where the last of them does; 0 when none does.
+        """
+        if end:
+            self._hold(position, block[:end])
+            yield from self.rest()
+        self._hold(position + end, block[end:])
+        if self.length > MAX_ROW_BYTES:
+            raise RecordError(
+                f"a row is longer than {MAX_ROW_BYTES >> 20} MiB; most often, a quote is missing before its end, or "
+                "stands in a field without quotes: mend the file, or read it as Text()",
+                place=f"{self._source} at byte {self._at + self._offset}",
+                record=repr(self._blocks[0][:200])[:200],
+            )
+
+    def rest(self) -> Iterator[tuple[int, bytes]]:
+        """What is held."""
+        if self._blocks:
+            yield self._at, b"".join(self._blocks)
+        self._blocks, self.length = [], 0
+
+    def _hold(self, position: int, block: bytes) -> None:
+        if block:
+            self._at = self._at if self._blocks else position
+            self._blocks.append(block)
+            self.length += len(block)
+
+
+def _first_row_end(block: bytes, quoted: bool) -> tuple[int, bool]:
+    """Where the first row that ends in the block does (after its line feed), and the quoting there.
+
+    Where none ends: 0, and the quoting at the block's end.
+    """
+    found = _FIRST_ROW[quoted].match(block)
+    return (found.end(), False) if found else (0, _quoted_after(block, quoted))
+
+
+def _last_row_end(block: bytes, quoted: bool) -> tuple[int, bool]:
+    """Where the last row that ends in the block does (after its line feed; 0 for none), and the quoting at its end."""
+    if not quoted and b'"' not in block:
+        return block.rfind(b"\n") + 1, False
+    found = _ALL_ROWS[quoted].match(block)
+    return found.end() if found else 0, _quoted_after(block, quoted)
+
+
+def _quoted_after(data: bytes, quoted: bool) -> bool:
+    return quoted ^ (data.count(b'"') % 2 == 1)

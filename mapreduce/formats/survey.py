@@ -1,0 +1,53 @@
+"""What the split stage has to find out of an input before it can be cut: compression, and CSV's header and quotes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from mapreduce.errors import InputChanged
+from mapreduce.formats.base import ReadRange
+from mapreduce.formats.compression import MAGIC_BYTES, compression_of
+from mapreduce.formats.kinds import Compression
+from mapreduce.messages import InputObject, Piece
+from mapreduce.storage import Storage
+
+_UNPACKED = frozenset({"text", "jsonl", "csv", "whole"})
+"""The formats that may lie compressed; Parquet and pairs compress inside."""
+
+
+def look_at(given: InputObject, storage: Storage) -> Compression | None:
+    """An input's compression, by its first bytes.
+
+    Raises:
+        ObjectMissing: it is gone.
+        InputChanged: it is not the one that the run was given.
+    """
+    if not given.size or given.format.kind not in _UNPACKED:
+        found = storage.head(given.url)
+        if (found.etag, found.size) != (given.etag, given.size):
+            raise InputChanged(f"{given.url} has changed since the run was planned; run again to take it as it is now")
+        return None
+    return compression_of(storage.read(given.url, 0, min(MAGIC_BYTES, given.size), etag=given.etag))
+
+
+def cuttable(given: InputObject, compression: Compression | None) -> bool:
+    """Whether the input's records can be read from the middle on."""
+    return compression is None and given.format.kind != "whole"
+
+
+def marked(pieces: Sequence[Piece], storage: Storage) -> tuple[Piece, ...]:
+    """The pieces with what must be known of what lies before them; the others as they are."""
+    done: list[Piece] = []
+    for _, group in groupby(pieces, lambda piece: (piece.url, piece.etag, piece.name)):
+        of_one = list(group)
+        if of_one[0].format.kind == "csv":
+            from mapreduce.formats import separated
+
+            of_one = separated.marked(of_one, _range_of(of_one[0], storage))
+        done += of_one
+    return tuple(done)
+
+
+def _range_of(piece: Piece, storage: Storage) -> ReadRange:
+    return lambda start, end: storage.stream(piece.url, start, end, etag=piece.etag)

@@ -1,0 +1,92 @@
+"""What the author of a job does: start from a template, check it, bring files and modules along."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.integration.commands import Driver
+
+JOB = """
+from lists.stop import STOP
+from mapreduce import Job, Sum, words
+
+class Counted(Job):
+    reduce = Sum()
+    files = ["names", "extra.txt"]
+
+    def setup(self):
+        self.names = set(self.path("names/first.txt").read_text().split())
+        self.names |= set(self.path("extra.txt").read_text().split())
+
+    def map(self, offset, line):
+        for word in words(line):
+            if word in self.names and word not in STOP:
+                yield word, 1
+"""
+
+
+def test_a_job_with_a_module_and_files_beside_it(driver: Driver) -> None:
+    """They travel with it to the services, and are what they were when the run began."""
+    home = driver.folder / "elsewhere"
+    (home / "lists").mkdir(parents=True)
+    (home / "names").mkdir()
+    (home / "lists" / "stop.py").write_text("STOP = {'bob'}\n")
+    (home / "names" / "first.txt").write_text("ann bob")
+    (home / "extra.txt").write_text("cy")
+    (home / "counted.py").write_text(JOB)
+    text = driver.folder / "in.txt"
+    text.write_text("ann bob\ncy dee ann\n")
+    done = driver.run("run", "--job", home / "counted.py", "--input", text, "--target", "local", "--json")
+    assert done.code == 0, done.err
+    assert json.loads(Path(done.document["result_urls"][0].removeprefix("file://")).read_text()) == {"ann": 2, "cy": 1}
+    (home / "extra.txt").write_text("cy dee")
+    again = driver.run("run", "--job", home / "counted.py", "--input", text, "--target", "local", "--json")
+    assert again.document["reused_tasks"] == 1, "another file is another job; only the split is the same"
+    assert again.document["records"] == 3
+
+
+def test_a_file_that_is_not_there(driver: Driver) -> None:
+    """It is missed before anything is started."""
+    (driver.folder / "job.py").write_text(
+        "from mapreduce import Job\nclass J(Job):\n    files = ['gone.txt']\n    def map(self, k, v): yield k, v\n"
+    )
+    (driver.folder / "in.txt").write_text("a")
+    done = driver.run("run", "--job", driver.folder / "job.py", "--input", driver.folder / "in.txt")
+    assert done.code == 2
+    assert "`files` holds 'gone.txt', but there is no such file" in done.err
+
+
+def test_a_new_job_runs_passes_its_test_and_keeps_the_laws(driver: Driver) -> None:
+    """What `new` writes is a job to start from, not one to mend."""
+    text = driver.folder / "in.txt"
+    text.write_text("a rose is a rose\nis a rose\n" * 20)
+    path = driver.folder / "my_job.py"
+    assert driver.run("new", path).code == 0
+    again = driver.run("new", path)
+    assert (again.code, "there is a" in again.err) == (2, True)
+    assert driver.run("run", "--job", path, "--input", text, "--target", "inline").code == 0
+    checked = driver.run("check", path, "--input", text, "--json")
+    assert (checked.code, checked.document["breaches"]) == (0, [])
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_my_job.py"]
+    tested = subprocess.run(
+        command, cwd=driver.folder, env=driver.environment, capture_output=True, text=True, check=False
+    )
+    assert tested.returncode == 0, tested.stdout
+
+
+def test_a_job_that_breaks_a_law(driver: Driver) -> None:
+    """The law, the smallest input and what to do are said; exit code 1."""
+    (driver.folder / "first.py").write_text(
+        "from mapreduce import Job\nclass First(Job):\n    def map(self, k, line):\n        yield 'k', line\n"
+        "    def reduce(self, key, values):\n        print('in the job')\n        yield key, next(values)\n"
+    )
+    text = driver.folder / "in.txt"
+    text.write_text("".join(f"line {number}\n" for number in range(50)))
+    done = driver.run("check", driver.folder / "first.py", "--input", text)
+    assert done.code == 1
+    assert "First breaks a law: the answer does not depend on the order of a key's values" in done.err
+    assert "order_matters = True" in done.err
+    assert done.out == ""

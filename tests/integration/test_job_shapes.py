@@ -1,0 +1,191 @@
+"""Chains, joins, sorted and map-only jobs, and every format, through the real command and real services."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.integration.commands import Driver, ascii_words
+
+CHAIN = """
+from jobs.word_count import WordCount
+from mapreduce import Chain, Job, TopK
+
+class Best(Job):
+    k: int = 2
+    reduce = TopK(2)
+
+    def map(self, word, count):
+        assert type(word) is str and type(count) is int
+        yield word[0], (count, word)
+
+class Rounds(Chain):
+    least: int = 1
+
+    def steps(self):
+        counted = yield WordCount()
+        print("this is not the document")
+        if counted.records >= self.least and ("the", 3) in counted.pairs():
+            yield Best()
+"""
+
+
+def _result(driver: Driver, document: dict[str, object]) -> object:
+    urls = document["result_urls"]
+    assert isinstance(urls, list)
+    assert len(urls) == 1
+    return json.loads(Path(urls[0].removeprefix("file://")).read_text())
+
+
+@pytest.mark.parametrize("target", ["local", "inline"])
+def test_a_chain(driver: Driver, target: str) -> None:
+    """Its steps run behind each other with their types kept; all of it is verified, audited, and reused."""
+    (driver.folder / "rounds.py").write_text(CHAIN)
+    (driver.folder / "in.txt").write_text("the cat the dog\nthe cow and a\ncats\n")
+    command = ("run", "--job", "rounds.py", "--input", "in.txt", "--target", target, "--reducers", "1", "--json")
+    first = driver.run(*command)
+    assert first.code == 0, first.err
+    assert "this is not the document" in first.err
+    expected = {"a": [[1, "and"], [1, "a"]], "c": [[1, "cow"], [1, "cats"]], "d": [[1, "dog"]], "t": [[3, "the"]]}
+    assert _result(driver, first.document) == expected
+    assert len(first.document["steps"]) == 2
+    assert {row["step"] for row in first.document["tasks"]} == {1, 2}
+    run = first.document["run_id"]
+    assert driver.run("verify", run).code == 0
+    audited = driver.run("audit", run, "--json")
+    assert (audited.code, len(audited.document["rows"]) > 8) == (0, True)
+    again = driver.run(*command).document
+    assert again["reused_tasks"] == len(again["tasks"])
+    assert _result(driver, again) == expected
+    status = driver.run("status", "--json").document
+    assert (status["state"], len(status["steps"])) == ("done", 2)
+    cleaned = driver.run("clean", run, "--results", "--yes")
+    assert cleaned.code == 0
+    assert not [path for path in driver.store.rglob("*") if run in str(path) and path.is_file()]
+
+
+def test_a_chain_goes_on_with_the_step_that_failed(driver: Driver) -> None:
+    """What a step before it has done is reused after the fault is mended."""
+    good = CHAIN.replace("k: int = 2", "k: int = 2\n    broken: bool = False").replace(
+        "        assert type",
+        "        if self.broken:\n            raise ValueError('broken on purpose')\n        assert type",
+    )
+    good = good.replace("least: int = 1", "least: int = 1\n    broken: bool = False").replace(
+        "Best()", "Best(broken=self.broken)"
+    )
+    (driver.folder / "rounds.py").write_text(good)
+    (driver.folder / "in.txt").write_text("the cat the dog\nthe cow and a\ncats\n")
+    command = ("run", "--job", "rounds.py", "--input", "in.txt", "--target", "local", "--json")
+    failed = driver.run(*command, "--param", "broken=true")
+    assert failed.code == 1
+    assert "ValueError: broken on purpose" in failed.err
+    mended = driver.run(*command)
+    assert mended.code == 0, mended.err
+    assert mended.document["reused_tasks"] >= 3, "the first step is not done again"
+
+
+def test_a_fault_in_steps_is_shown(driver: Driver) -> None:
+    """The author's own traceback, and exit code 1."""
+    (driver.folder / "rounds.py").write_text(
+        "from jobs.word_count import WordCount\nfrom mapreduce import Chain\nclass R(Chain):\n"
+        "    def steps(self):\n        result = yield WordCount()\n        1 / result.counters['none']\n"
+    )
+    (driver.folder / "in.txt").write_text("a\n")
+    done = driver.run("run", "--job", "rounds.py", "--input", "in.txt", "--target", "inline")
+    assert done.code == 1
+    assert "ZeroDivisionError" in done.err
+    assert "1 / result.counters['none']" in done.err
+    assert "mapreduce/chain.py" not in done.err
+
+
+def test_a_sorted_result(driver: Driver) -> None:
+    """With --sort the parts, one behind the other, are in key order."""
+    words = ["".join("abcdefghij"[int(digit)] for digit in f"{number * 7919 % 10007:05d}") for number in range(5000)]
+    (driver.folder / "in.txt").write_text("\n".join(words))
+    done = driver.run("run", "--input", "in.txt", "--reducers", "4", "--sort", "--target", "local", "--json")
+    assert done.code == 0, done.err
+    parts = [Path(url.removeprefix("file://")).read_text() for url in done.document["result_urls"]]
+    keys = [json.loads(line)["key"] for part in parts for line in part.splitlines()]
+    assert keys == sorted(ascii_words("\n".join(words).encode()))
+    assert all(part for part in parts)
+
+
+def test_a_map_only_job_over_csv_and_compressed_input(driver: Driver) -> None:
+    """Rows with quoted line ends, cut into many splits, plain and unpacked into chunk files."""
+    (driver.folder / "rows.py").write_text(
+        "from mapreduce import Csv, Job\nclass Rows(Job):\n    input_format = Csv()\n"
+        "    def map(self, offset, row):\n        yield row['id'], row['text']\n"
+    )
+    rows = [(str(number), f'line one of {number},\n"two"') for number in range(300)]
+    content = "id,text\n" + "".join('{},"{}"\n'.format(key, text.replace('"', '""')) for key, text in rows)
+    (driver.folder / "rows.csv").write_text(content)
+    (driver.folder / "rows.csv.gz").write_bytes(gzip.compress(content.encode()))
+    for given, mode in (("rows.csv", "range"), ("rows.csv.gz", "range"), ("rows.csv.gz", "copy"), ("rows.csv", "copy")):
+        done = driver.run(
+            "run", "--job", "rows.py", "--input", given, "--chunks", "9", "--split-mode", mode, "--target", "inline",
+            "--json", "--output", "out.jsonl",
+        )  # fmt: skip
+        assert done.code == 0, done.err
+        written = [json.loads(line) for line in (driver.folder / "out.jsonl").read_text().splitlines()]
+        assert sorted(rows) == [(pair["key"], pair["value"]) for pair in written]
+        assert driver.run("verify").code == 0
+
+
+def test_a_join_of_two_formats(driver: Driver) -> None:
+    """Inputs have names; one without its name is refused with those that there are."""
+    (driver.folder / "join.py").write_text(
+        "from mapreduce import CollectList, Csv, Job, JsonLines\nclass J(Job):\n"
+        "    input_format = {'users': Csv(), 'orders': JsonLines()}\n    reduce = CollectList()\n"
+        "    def map(self, offset, row):\n        yield int(row['id']), (self.input, row.get('name') or row['item'])\n"
+    )
+    (driver.folder / "u.csv").write_text("id,name\n1,Ada\n2,Grace\n")
+    (driver.folder / "o.jsonl").write_text('{"id": 1, "item": "engine"}\n')
+    wrong = driver.run("run", "--job", "join.py", "--input", "u.csv")
+    assert (wrong.code, "--input users=PATH, --input orders=PATH" in wrong.err) == (2, True)
+    done = driver.run(
+        "run",
+        "--job",
+        "join.py",
+        "--input",
+        "users=u.csv",
+        "--input",
+        "orders=o.jsonl",
+        "--json",
+        "--output",
+        "o.parquet",
+    )
+    assert done.code == 0, done.err
+    assert _result(driver, done.document) == [[1, [["users", "Ada"], ["orders", "engine"]]], [2, [["users", "Grace"]]]]
+    assert (driver.folder / "o.parquet").read_bytes()[:4] == b"PAR1"
+    assert driver.run("verify").code == 0
+
+
+def test_a_broken_row(driver: Driver) -> None:
+    """One clear error with the record and its place, and no second attempt."""
+    (driver.folder / "rows.py").write_text(
+        "from mapreduce import Csv, Job\nclass Rows(Job):\n    input_format = Csv()\n"
+        "    def map(self, offset, row):\n        yield row['id'], 1\n"
+    )
+    (driver.folder / "rows.csv").write_text("id,text\n1,a\n2\n3,c\n")
+    done = driver.run("run", "--job", "rows.py", "--input", "rows.csv", "--target", "local")
+    assert done.code == 1
+    assert "rows.csv at byte 12" in done.err
+    assert "record: " in done.err
+    assert "Traceback" not in done.err
+
+
+def test_counts_of_many_small_compressed_files(driver: Driver) -> None:
+    """A folder of gzip files is one input of many; the answer is that of the texts."""
+    expected: Counter[str] = Counter()
+    (driver.folder / "in").mkdir()
+    for number in range(30):
+        text = f"file {'abcdefghij'[number % 10]} of many\n".encode() * (number + 1)
+        expected += ascii_words(text)
+        (driver.folder / "in" / f"{number:02d}.gz").write_bytes(gzip.compress(text))
+    done = driver.run("run", "--input", "in", "--chunks", "4", "--target", "local", "--json")
+    assert done.code == 0, done.err
+    assert _result(driver, done.document) == expected

@@ -1,0 +1,99 @@
+"""Two tables, against two loops."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any, Literal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobs.join import Join
+from mapreduce.errors import JobLoadError, UserCodeError
+from mapreduce.testing import Answer, PlainInput, run
+
+How = Literal["inner", "left"]
+Rows = list[dict[str, str]]
+
+text = st.text('ab",\n', max_size=3)
+
+
+def rows(column: str) -> st.SearchStrategy[Rows]:
+    """Rows with few ids, so that many have partners."""
+    return st.lists(st.fixed_dictionaries({"id": st.sampled_from(["1", "2", "01", ""]), column: text}), max_size=6)
+
+
+def table(rows: Rows, columns: list[str], end: str) -> bytes:
+    """Rows as a CSV file, by the standard library."""
+    file = io.StringIO(newline="")
+    writer = csv.DictWriter(file, columns, lineterminator=end)
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue().encode()
+
+
+def nested_loop(left: Rows, right: Rows, how: How) -> list[tuple[str, list[Any]]]:
+    """Every row with every row."""
+    found: list[tuple[str, list[Any]]] = []
+    for row in left:
+        partners: list[Any] = [other for other in right if other["id"] == row["id"]]
+        found += [(row["id"], [row, other]) for other in partners or ([None] if how == "left" else [])]
+    return found
+
+
+def in_one_order(pairs: list[tuple[str, list[Any]]]) -> list[str]:
+    """For comparing as multisets."""
+    return sorted(json.dumps(pair, sort_keys=True) for pair in pairs)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    left=rows("amount"),
+    right=rows("name"),
+    how=st.sampled_from(["inner", "left"]),
+    end=st.sampled_from(["\n", "\r\n"]),
+    splits=st.integers(1, 5),
+)
+def test_any_tables(left: Rows, right: Rows, how: How, end: str, splits: int) -> None:
+    """Quotes, line ends in fields, ids that many rows share, ids that none of the other table has."""
+    inputs = {"left": table(left, ["id", "amount"], end), "right": table(right, ["name", "id"], end)}
+    answer = run(Join(how=how), inputs=inputs, splits=splits)
+    assert in_one_order(nested_loop(left, right, how)) == in_one_order(answer.pairs)
+
+
+def join(left: bytes, right: bytes, **parameters: str) -> Answer:
+    """A join in three splits."""
+    return run(Join(**parameters), inputs={"left": left, "right": right}, splits=3)
+
+
+def test_tables_that_are_empty() -> None:
+    """A header alone, or not even that."""
+    assert [] == join(b"id,a\n1,2\n", b"id,b\n").pairs
+    assert [] == join(b"", b"id,b\n1,2\n", how="left").pairs
+    assert [("1", [{"id": "1", "a": "2"}, None])] == join(b"id,a\n1,2\n", b"", how="left").pairs
+
+
+def test_several_files_of_one_name() -> None:
+    """Are one table; rows keep the order of the inputs, and little memory changes nothing."""
+    left = [PlainInput(f"{part}.csv", b"k,n\n" + b"x,1\n" * 500 + part.encode() + b",2\n", "left") for part in "ab"]
+    right = PlainInput("right.csv", b"k,n\nx,3\nx,4\nb,5\n", "right")
+    answer = run(Join(on="k"), inputs=[*left, right], splits=4, memory_bytes=16 << 10)
+    x = [[{"k": "x", "n": "1"}, {"k": "x", "n": n}] for n in "34"] * 1000
+    assert sorted([*(("x", pair) for pair in x), ("b", [{"k": "b", "n": "2"}, {"k": "b", "n": "5"}])], key=repr) == (
+        sorted(answer.pairs, key=repr)
+    )
+
+
+def test_a_file_without_the_column_is_an_error() -> None:
+    """It names the input and what there is."""
+    with pytest.raises(UserCodeError, match=r"the input 'right' has no column 'id'; it has a, b"):
+        join(b"id,a\n1,2\n", b"a,b\n1,2\n")
+
+
+def test_an_input_without_a_name_is_an_error() -> None:
+    """It says how to name one."""
+    with pytest.raises(JobLoadError, match="--input left=PATH"):
+        run(Join(), inputs={"": b"id\n1\n"})

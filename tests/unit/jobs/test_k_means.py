@@ -1,0 +1,116 @@
+"""k-means, against Lloyd's algorithm over lists."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobs.k_means import Assign, KMeans
+from mapreduce.errors import ParameterError
+from mapreduce.testing import plain_answer, run
+
+Points = list[tuple[float, ...]]
+
+
+def lloyd(points: Points, centres: Points, rounds: int = 100) -> dict[int, dict[str, Any]]:
+    """The clusters that have points, after assigning and averaging until nothing moves."""
+    clusters: list[Points] = []
+    for _ in range(rounds):
+        clusters = [[] for _ in centres]
+        for point in points:
+            distances = [math.dist(point, centre) for centre in centres]
+            clusters[distances.index(min(distances))].append(point)
+        old = centres
+        centres = [
+            tuple(math.fsum(axis) / len(members) for axis in zip(*members, strict=True)) if members else centre
+            for members, centre in zip(clusters, centres, strict=True)
+        ]
+        if centres == old:
+            break
+    return {
+        number: {"centre": list(centres[number]), "points": len(members)}
+        for number, members in enumerate(clusters)
+        if members
+    }
+
+
+def k_means(points: Points, **parameters: Any) -> dict[int, dict[str, Any]]:
+    """The chain's answer, on the plain road."""
+    text = "".join(",".join(map(repr, point)) + "\n" for point in points)
+    return dict(plain_answer(KMeans(**parameters), [("file:///points", text.encode())]))
+
+
+def same(expected: dict[int, dict[str, Any]], found: dict[int, dict[str, Any]]) -> bool:
+    """The same clusters, with the same number of points and centres that differ by at most 1e-9."""
+    return expected.keys() == found.keys() and all(
+        cluster["points"] == found[number]["points"]
+        and cluster["centre"] == pytest.approx(found[number]["centre"], abs=1e-9)
+        for number, cluster in expected.items()
+    )
+
+
+# halves, so that sums are exact in the reference too and a tie is a tie for both
+coordinates = st.integers(-8, 8).map(lambda number: number / 2)
+
+
+@settings(max_examples=40, deadline=None)
+@given(points=st.lists(st.tuples(coordinates, coordinates), max_size=20), k=st.integers(1, 4))
+def test_any_points(points: Points, k: int) -> None:
+    """The first k distinct points are the first centres; with fewer, there are fewer clusters."""
+    first = list(dict.fromkeys(points))[:k]
+    assert same(lloyd(points, first), k_means(points, k=k, tolerance=0.0))
+
+
+def test_clouds() -> None:
+    """Three clouds of points in three dimensions, from given centres."""
+    chance = random.Random(5)
+    clouds = [(0.0, 0.0, 0.0), (5.0, 5.0, 0.0), (0.0, 9.0, 9.0)]
+    points: Points = [tuple(chance.gauss(at, 1.5) for at in clouds[number % 3]) for number in range(600)]
+    centres: Points = [(1.0, 0.0, 0.0), (2.0, 5.0, 1.0), (0.0, 1.0, 9.0)]
+    assert same(lloyd(points, centres), k_means(points, centres=centres))
+
+
+def test_a_centre_without_points() -> None:
+    """Keeps its place and its number, and is not in the result."""
+    points: Points = [(0.0,), (1.0,), (10.0,)]
+    found = k_means(points, centres=[(0.0,), (500.0,), (9.0,)])
+    assert found == {0: {"centre": [0.5], "points": 2}, 2: {"centre": [10.0], "points": 1}}
+
+
+def test_max_iterations() -> None:
+    """One iteration averages once."""
+    points: Points = [(0.0,), (2.0,), (3.0,), (10.0,)]
+    assert lloyd(points, [(0.0,), (2.0,)], rounds=1) == k_means(points, k=2, max_iterations=1)
+
+
+def test_assignment_does_not_depend_on_splits() -> None:
+    """Sums of floats are exact: 0.1 ten thousand times, and huge numbers that cancel out, spilled or not."""
+    rows = [f"{0.1 * (number % 7)},{1e300 if number % 2 else -1e300}" for number in range(4000)]
+    content = "\r\n".join(rows).encode()
+    job = Assign(centres=((0.0, 0.0), (0.6, 0.0)))
+    answers = [
+        sorted(run(job, inputs={"": content}, splits=splits, memory_bytes=memory).pairs)
+        for splits, memory in ((1, 256 << 20), (5, 16 << 10), (7, 256 << 20))
+    ]
+    assert answers[0] == answers[1] == answers[2]
+    assert sum(value for (_, dimension), value in answers[0] if dimension == 1) == 0.0
+
+
+def test_rows_that_are_no_points() -> None:
+    """A header, empty fields and nan are counted and passed over."""
+    content = b"x,y\n0,0\n\n1,\nnan,1\n inf,1\n2,2\n"
+    answer = run(Assign(centres=((0.0, 0.0),)), inputs={"": content})
+    assert [([0, -1], 2), ([0, 0], 2.0), ([0, 1], 2.0)] == sorted(answer.pairs)
+    assert answer.counters == {"malformed": 4}
+
+
+def test_nothing() -> None:
+    """No point, no cluster; centres that are none are refused."""
+    assert {} == k_means([], k=3)
+    with pytest.raises(ParameterError, match="centres"):
+        KMeans(centres="1,2")

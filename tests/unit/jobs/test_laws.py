@@ -1,0 +1,62 @@
+"""The ready-made jobs keep the laws that `check` holds everybody's jobs against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from jobs.distinct import Distinct
+from jobs.friend_recommendation import FriendRecommendation
+from jobs.grep import Grep
+from jobs.inverted_index import InvertedIndex
+from jobs.join import Join
+from jobs.k_means import Assign
+from jobs.log_statistics import LogStatistics
+from jobs.n_grams import NGrams
+from jobs.page_rank import Graph
+from jobs.sort import Sort
+from jobs.top_k import Ranking
+from jobs.word_count import WordCount
+from jobs.word_count_batch import WordCountBatch
+from mapreduce import Job
+from mapreduce.laws import check
+from mapreduce.testing import PlainInput
+
+TEXT = "".join(f"{number % 7}\t{number * 7 % 5},{number * 3 % 11} a b{'é' * (number % 3)} a\n" for number in range(60))
+GRAPH = "".join(f"{number}\t{','.join(str(other) for other in range(9) if other != number)}\n" for number in range(9))
+LOG = "".join(f'h - - [d] "GET /{number % 3} HTTP/1.0" 200 {number * 7 % 11}\n' for number in range(60))
+POINTS = "".join(f"{number * 0.1},{number * 7 % 5}\n" for number in range(40))
+TABLE = "id,n\n" + "".join(f"{number % 5},{number}\n" for number in range(20))
+
+
+class Scores(Ranking):
+    """`Ranking` reads pairs; here it is given lines."""
+
+    def map(self, key: int, value: str) -> list[tuple[str, tuple[int, str]]]:  # type: ignore[override]
+        return list(super().map(value, key % 7))
+
+
+@pytest.mark.parametrize(
+    ("make", "inputs"),
+    [
+        (Distinct, {"": TEXT}),
+        (FriendRecommendation, {"": GRAPH}),
+        (lambda: Grep(pattern="3"), {"": TEXT, "other": TEXT[40:]}),
+        (InvertedIndex, {"": TEXT, "other": TEXT[40:]}),
+        (lambda: Join(how="left"), {"left": TABLE, "right": TABLE[:60]}),
+        (lambda: Assign(centres=((0.0, 0.0), (2.0, 2.0))), {"": POINTS}),
+        (LogStatistics, {"": LOG}),
+        (NGrams, {"": TEXT}),
+        (Graph, {"": TEXT}),
+        (Sort, {"": TEXT}),
+        (lambda: Sort(field=1), {"": TEXT}),
+        (lambda: Scores(k=3), {"": TEXT}),
+        (WordCount, {"": TEXT}),
+        (WordCountBatch, {"": TEXT}),
+    ],
+)
+def test_laws(make: Callable[[], Job], inputs: dict[str, str]) -> None:
+    """Neither splits nor partitions, spills, combining or the order of the work change the answer."""
+    given = [PlainInput(f"{name}.txt", text.encode(), name) for name, text in inputs.items()]
+    assert [] == [f"{breach.law.name}: {breach.way}" for breach in check(make, given)]

@@ -1,0 +1,41 @@
+"""Lines in total order."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobs.sort import Sort
+from mapreduce.testing import run
+
+# surrogates cannot be in a file; a line feed ends a line, and so does a carriage return before one
+lines_of_text = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r\ufeff"), max_size=5))
+
+
+@settings(max_examples=60, deadline=None)
+@given(lines=lines_of_text, splits=st.integers(1, 5), partitions=st.integers(1, 4))
+def test_any_lines(lines: list[str], splits: int, partitions: int) -> None:
+    """Part after part, all lines in order, duplicates too."""
+    answer = run(Sort(), lines, splits=splits, partitions=partitions)
+    assert sorted(lines) == [line for line, _ in answer.pairs]
+
+
+@settings(max_examples=40, deadline=None)
+@given(lines=st.lists(st.text("ab\tc", max_size=6)), field=st.integers(1, 3), partitions=st.integers(1, 3))
+def test_by_field(lines: list[str], field: int, partitions: int) -> None:
+    """As Python's stable sort by that field has them; a line without it comes first."""
+
+    def of(line: str) -> str:
+        return dict(enumerate(line.split("\t"), 1)).get(field, "")
+
+    answer = run(Sort(field=field), lines, splits=3, partitions=partitions)
+    assert sorted(lines, key=of) == [line for _, line in answer.pairs]
+    assert sorted(map(of, lines)) == [key for key, _ in answer.pairs]
+
+
+def test_parts_share_the_work() -> None:
+    """Skewed lines that do not fit in memory: in order over all parts, and every part has some."""
+    lines = [f"{number * 7919 % 100_003:06}"[: 2 + number % 5] for number in range(20_000)]
+    answer = run(Sort(), lines, splits=3, partitions=4, memory_bytes=128 << 10)
+    assert sorted(lines) == [line for line, _ in answer.pairs]
+    assert all(len(part) > 2000 for part in answer.parts)

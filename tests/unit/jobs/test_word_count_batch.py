@@ -1,0 +1,29 @@
+"""Counting many lines at a time is counting line by line."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobs.word_count import WordCount
+from jobs.word_count_batch import WordCountBatch
+from mapreduce.testing import plain_answer, run
+
+ascii_texts = st.text(st.characters(max_codepoint=127), max_size=80).map(str.encode)
+texts = st.text(max_size=40).map(lambda text: text.encode("utf-8", "replace"))
+
+
+@settings(max_examples=80, deadline=None)
+@given(content=st.one_of(ascii_texts, texts, st.binary(max_size=40)), splits=st.integers(1, 4))
+def test_any_bytes(content: bytes, splits: int) -> None:
+    """ASCII, Unicode, and bytes that are neither."""
+    expected = plain_answer(WordCount(), [("file:///x", content)])
+    assert dict(expected) == dict(run(WordCountBatch(), inputs={"": content}, splits=splits).pairs)
+
+
+def test_what_is_easily_got_wrong() -> None:
+    """A byte order mark, the Kelvin sign (which is a k in lower case), capitals that become two letters, U+2019."""
+    content = "\ufeffThe \u212aing's\r\nTHE İ don\u2019t DON'T \u001f''".encode()
+    expected = {"the": 2, "king's": 1, "i\u0307": 1, "don't": 2, "''": 1}
+    assert expected == dict(run(WordCountBatch(), inputs={"": content}).pairs)
+    assert expected == dict(run(WordCount(), inputs={"": content}).pairs)

@@ -1,0 +1,315 @@
+"""What a job can be beyond map and aggregation: secondary sort, total order, map-only, batches, joins."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from mapreduce import Batch, CollectList, Count, Csv, Job, JsonLines, Sum, WholeFile, words
+from mapreduce.encoding import encode_key
+from mapreduce.errors import InputChanged, JobLoadError, RecordError, UserCodeError
+from mapreduce.formats.output import jsonable
+from mapreduce.plain import PlainInput, plain_answer, plain_run
+from mapreduce.testing import run
+from tests.unit.mapreduce.engine_run import engine
+
+line_lists = st.lists(st.text(st.sampled_from("ab 1é'"), max_size=8), max_size=12)
+counts = st.integers(1, 9)
+plain_texts = st.text(max_size=4).filter(lambda text: not set(text) & set("\r\n\ufeff"))
+compressors = st.sampled_from([gzip.compress, bz2.compress])
+
+
+class ByLetter(Job):
+    """Words in the order of their length, for each first letter."""
+
+    group_by = 1
+
+    def map(self, offset: int, line: str) -> Iterator[tuple[tuple[str, int, int], str]]:
+        for word in words(line):
+            yield (word[0], -len(word), offset), word
+
+    def reduce(self, letter: str, values: Iterator[str]) -> Iterator[tuple[str, list[str]]]:
+        yield letter, list(values)
+
+
+@settings(max_examples=60)
+@given(line_lists, counts, counts, st.sampled_from([4 << 10, 64 << 20]))
+def test_secondary_sort(lines: list[str], splits: int, partitions: int, memory_bytes: int) -> None:
+    """A group is the first field, whole in one part; the rest sorts its values."""
+    answer = run(ByLetter(), lines, splits=splits, partitions=partitions, memory_bytes=memory_bytes)
+    offsets = [sum(len(line.encode()) + 1 for line in lines[:number]) for number in range(len(lines))]
+    expected: dict[str, list[tuple[int, int, int, str]]] = {}
+    for offset, line in zip(offsets, lines, strict=True):
+        for place, word in enumerate(words(line)):
+            expected.setdefault(word[0], []).append((-len(word), offset, place, word))
+    wanted = {letter: [word for *_, word in sorted(found)] for letter, found in expected.items()}
+    assert sorted(wanted.items()) == sorted(answer.pairs)
+
+
+def test_two_fields_make_a_group() -> None:
+    """With group_by = 2 the key is a tuple of the two."""
+
+    class Pairs(Job):
+        group_by = 2
+
+        def map(self, offset: int, line: str) -> Iterator[tuple[Any, int]]:
+            first, second, third = line.split()
+            yield (first, int(second), third), 1
+
+        def reduce(self, key: tuple[str, int], values: Iterator[int]) -> Iterator[tuple[Any, int]]:
+            yield key, sum(values)
+
+    answer = run(Pairs(), ["a 1 x", "a 1 y", "a 2 x", "b 1 x"])
+    assert [(["a", 1], 2), (["a", 2], 1), (["b", 1], 1)] == sorted(answer.pairs)
+
+
+def test_group_by_needs_composite_keys() -> None:
+    """A key with too few fields is refused where it is yielded."""
+
+    class Short(Job):
+        group_by = 2
+
+        def map(self, offset: int, line: str) -> Iterator[tuple[Any, int]]:
+            yield (line,), 1
+
+        def reduce(self, key: Any, values: Any) -> Iterator[Any]:
+            yield key, 1
+
+    with pytest.raises(UserCodeError, match=r"no tuple of at least 2 fields, which `group_by` needs") as caught:
+        run(Short(), ["x"])
+    assert "'x'" == caught.value.record
+
+
+class Sorted(Job):
+    """Lines in total order, each as often as it comes."""
+
+    total_order = True
+
+    def map(self, offset: int, line: str) -> Iterator[tuple[str, int]]:
+        yield line, 1
+
+    def reduce(self, line: str, values: Iterator[int]) -> Iterator[tuple[str, int]]:
+        for value in values:
+            yield line, value
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.text(max_size=4).filter(lambda text: not set(text) & set("\r\n\ufeff")), max_size=40), counts, counts
+)
+def test_total_order(lines: list[str], splits: int, partitions: int) -> None:
+    """The parts behind each other are sorted, and hold what the input holds."""
+    answer = run(Sorted(), lines, splits=splits, partitions=partitions)
+    assert sorted(lines, key=encode_key) == [key for key, _ in answer.pairs]
+
+
+def test_total_order_shares_the_work() -> None:
+    """Keys that come sorted, in few splits, still make parts of about the same size."""
+    lines = [f"{number:06d}" for number in range(20_000)]
+    answer = run(Sorted(), lines, splits=2, partitions=5)
+    assert lines == [key for key, _ in answer.pairs]
+    sizes = [len(part) for part in answer.parts]
+    assert 5 == len(sizes)
+    assert max(sizes) < 2 * 20_000 / 5
+
+
+class Long(Job):
+    """Lines that are long enough: there is nothing to reduce."""
+
+    length: int = 3
+
+    def map(self, offset: int, line: str) -> Iterator[tuple[int, str]]:
+        if len(line) >= self.length:
+            self.count("long")
+            yield offset, line
+
+    def cleanup(self) -> Iterable[tuple[int, str]]:
+        return [(-1, "end")]
+
+
+@given(line_lists, counts)
+def test_map_only(lines: list[str], splits: int) -> None:
+    """Each part is in key order; its task's cleanup yields to it too."""
+    answer = run(Long(length=2), lines, splits=splits)
+    plain = plain_run(Long(length=2), [PlainInput("u", "".join(f"{line}\n" for line in lines).encode())])
+    assert [pair for pair in plain.pairs if pair[0] >= 0] == [pair for pair in answer.pairs if pair[0] >= 0]
+    assert dict(plain.counters) == answer.counters
+    assert all((-1, "end") == part[0] for part in answer.parts)
+
+
+class BatchCount(Job):
+    """Word count, with a batch road of its own."""
+
+    reduce = Sum()
+
+    def map(self, offset: int, line: str) -> Iterator[tuple[str, int]]:
+        for word in line.split():
+            yield word, 1
+
+    def map_batch(self, batch: Batch) -> tuple[list[str], list[int]]:
+        found = [word for line in batch.lines() for word in line.split()]
+        return found, [1] * len(found)
+
+
+@given(line_lists, counts, counts)
+def test_map_batch(lines: list[str], splits: int, partitions: int) -> None:
+    """The batch road gives what map gives, and reads as many records."""
+    content = "\r\n".join(lines).encode()
+    answer = run(BatchCount(), inputs={"": content}, splits=splits, partitions=partitions)
+    assert plain_answer(BatchCount(), [("u", content)]) == sorted(answer.pairs)
+
+
+def test_batches_know_their_offset() -> None:
+    """A batch's offset is that of its first record, in a range as in a compressed file."""
+
+    class Offsets(Job):
+        reduce = CollectList()
+
+        def map(self, offset: int, line: str) -> Iterator[tuple[str, int]]:
+            raise NotImplementedError
+
+        def map_batch(self, batch: Batch) -> tuple[list[str], list[int]]:
+            return ["offset"], [batch.offset]
+
+    content = b"".join(b"line %d\n" % number for number in range(9))
+    offsets = run(Offsets(), inputs={"": content}, splits=3)["offset"]
+    assert 3 == len(offsets)
+    assert all(offset == 0 or content[offset - 1 : offset] == b"\n" for offset in offsets)
+    assert [0] == run(Offsets(), inputs={"": gzip.compress(content)}, splits=3)["offset"]
+
+
+class _Column:
+    """A column as numpy or Arrow gives one."""
+
+    def __init__(self, method: str, values: list[Any]) -> None:
+        setattr(self, method, lambda: values)
+
+
+@pytest.mark.parametrize("method", ["tolist", "to_pylist"])
+def test_columns_of_libraries(method: str) -> None:
+    """A column may be a numpy array or an Arrow array."""
+
+    class Columns(BatchCount):
+        def map_batch(self, batch: Batch) -> Any:
+            return _Column(method, ["a", "b"]), _Column(method, [1, 2])
+
+    assert [("a", 1), ("b", 2)] == sorted(run(Columns(), ["x"]).pairs)
+
+
+@pytest.mark.parametrize(
+    ("returned", "named"),
+    [
+        (None, "map_batch must return two columns"),
+        ((["a"],), "map_batch must return two columns"),
+        ((["a"], []), "map_batch returned 1 keys and 0 values"),
+    ],
+)
+def test_wrong_columns(returned: Any, named: str) -> None:
+    """What is no two columns of one length is refused, with the batch's place."""
+
+    class Wrong(BatchCount):
+        def map_batch(self, batch: Batch) -> Any:
+            return returned
+
+    with pytest.raises(UserCodeError, match=named) as caught:
+        run(Wrong(), ["x"])
+    assert caught.value.place.endswith("lines.txt at byte 0")
+
+
+class Join(Job):
+    """Names and orders by user."""
+
+    input_format: ClassVar = {"users": Csv(), "orders": JsonLines()}
+    reduce = CollectList()
+
+    def map(self, offset: int, row: Any) -> Iterator[tuple[str, list[str]]]:
+        yield str(row["id"]), [self.input, row["name"] if self.input == "users" else row["item"]]
+
+
+def test_inputs_with_names_and_formats() -> None:
+    """Each input is read in its own format, and the job knows which one it is in."""
+    users = b'id,name\n1,"Ada\nLovelace"\n2,Grace\n'
+    orders = b'{"id": 1, "item": "engine"}\n\n{"id": 2, "item": "compiler"}\n'
+    answer = run(Join(), inputs={"users": users, "orders": orders}, splits=4)
+    assert [["users", "Ada\nLovelace"], ["orders", "engine"]] == answer["1"]
+    assert [["users", "Grace"], ["orders", "compiler"]] == answer["2"]
+
+
+def test_an_input_without_its_name() -> None:
+    """A job with formats by name says which names it has."""
+    with pytest.raises(JobLoadError, match="Join has inputs with names; give --input users=PATH, --input orders=PATH"):
+        run(Join(), inputs={"": b""})
+
+
+def test_a_broken_record_has_its_place() -> None:
+    """A record that is not of its format is one error with its text and place."""
+    with pytest.raises(RecordError) as caught:
+        run(Join(), inputs={"users": b"id,name\n1,Ada\n2\n", "orders": b""})
+    assert "at byte 14" in caught.value.place
+    assert "2" in caught.value.record
+
+
+class FileSizes(Job):
+    """Whole files."""
+
+    input_format = WholeFile()
+
+    def map(self, url: str, content: bytes) -> Iterator[tuple[str, int]]:
+        yield url.rpartition("/")[2], len(content)
+
+
+def test_whole_files() -> None:
+    """Each file is one record, empty and compressed ones too, however many splits are wanted."""
+    inputs = {"a": b"12345", "b": b"", "c": gzip.compress(b"x" * 1000)}
+    for splits in (1, 2, 7):
+        assert [("a", 5), ("b", 0), ("c", 1000)] == run(FileSizes(), inputs=inputs, splits=splits).pairs
+
+
+class LineCount(Job):
+    """Lines by content."""
+
+    reduce = Count()
+
+    def map(self, offset: int, line: str) -> Iterator[tuple[str, int]]:
+        yield f"{offset}:{line}", 1
+
+
+@given(
+    st.lists(st.integers(0, 1 << 40), max_size=300), st.integers(1, 20), st.sampled_from([gzip.compress, bz2.compress])
+)
+@example(list(range(5000)), 8, gzip.compress)
+def test_copy_mode_unpacks(numbers: list[int], splits: int, compress: Any) -> None:
+    """A compressed input is cut into chunk files, and the answer and the ledger are those of the text itself."""
+    content = b"".join(b"%d\n" % number for number in numbers)
+    with engine(LineCount) as stages:
+        inputs = stages.put([compress(content)])
+        finished = stages.whole_run(inputs, splits, 2, "copy")
+        assert sorted((jsonable(key), 1) for key, _ in plain_answer(LineCount(), [("u", content)])) == sorted(
+            finished.pairs()
+        )
+        assert () == finished.ledger.discrepancies
+
+
+def test_copy_mode_cuts_a_large_gzip() -> None:
+    """It makes about as many chunks as were asked for, so that all mappers have work."""
+    content = b"".join(b"%d\n" % (number * 7919 % 1_000_003) for number in range(1_500_000))
+    with engine(LineCount) as stages:
+        planned = stages.split(stages.put([gzip.compress(content, 1)]), 2, "copy")
+        assert 2 <= len(planned.splits) <= 3
+        chunks = [stages.storage.read(piece.url) for split in planned.splits for piece in split.pieces]
+        assert content == b"".join(chunks)
+
+
+def test_a_changed_input_is_seen_when_it_is_looked_at() -> None:
+    """The split stage reads the first bytes of the very object that was planned."""
+    with engine(LineCount) as stages:
+        inputs = stages.put([b"one\n"])
+        stages.put([b"two!\n"])
+        with pytest.raises(InputChanged):
+            stages.split(inputs)

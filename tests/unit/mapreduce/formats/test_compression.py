@@ -1,0 +1,143 @@
+"""Compressed bytes come out as they went in, and what is damaged or cut off is never taken for whole."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import struct
+import sys
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mapreduce.errors import RecordError
+from mapreduce.formats.compression import MAGIC_BYTES, compression_of, decompressed
+from mapreduce.formats.kinds import Compression
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+
+def _zstd(data: bytes) -> bytes:
+    return zstd.compress(data, options={zstd.CompressionParameter.checksum_flag: 1})
+
+
+PACK: dict[Compression, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+    "zstd": _zstd,
+}
+compressions = pytest.mark.parametrize("compression", list(PACK))
+
+
+def unpacked(data: bytes, compression: Compression, block_bytes: int = 1 << 20) -> bytes:
+    """All that the data unpacks to."""
+    blocks = (data[at : at + block_bytes] for at in range(0, len(data), block_bytes))
+    return b"".join(decompressed(blocks, compression, "file:///packed"))
+
+
+@compressions
+@given(members=st.lists(st.binary(max_size=300), min_size=1, max_size=5), block_bytes=st.integers(1, 400))
+def test_members_come_out_behind_each_other(compression: Compression, members: list[bytes], block_bytes: int) -> None:
+    """Any number of members, empty ones too, wherever the blocks end; and their first bytes tell the compression."""
+    data = b"".join(map(PACK[compression], members))
+    assert b"".join(members) == unpacked(data, compression, block_bytes)
+    assert compression == compression_of(data[:MAGIC_BYTES])
+
+
+@compressions
+def test_cut_anywhere_is_an_error(compression: Compression) -> None:
+    """An object cut off at any byte fails, but for where one of its members ends: then it is whole."""
+    first, second = PACK[compression](b"first " * 9), PACK[compression](b"second")
+    data = first + second
+    for size in range(len(data)):
+        if size == len(first):
+            assert b"first " * 9 == unpacked(data[:size], compression)
+            continue
+        with pytest.raises(RecordError, match=r"file:///packed: the .* data ends early; write it again"):
+            unpacked(data[:size], compression)
+
+
+@compressions
+def test_a_cut_object_is_still_known_as_compressed(compression: Compression) -> None:
+    """What is left of a compressed object is not read as text, from its fourth byte on."""
+    data = PACK[compression](b"some text")
+    for size in range(4, MAGIC_BYTES + 1):
+        expected = None if compression == "xz" and size < MAGIC_BYTES else compression
+        assert expected == compression_of(data[:size])
+
+
+@compressions
+def test_no_changed_bit_goes_unnoticed(compression: Compression) -> None:
+    """Each bit of an object, changed, is an error, or changes nothing (the time in gzip's header)."""
+    data = PACK[compression](b"a b c " * 5 + b"d")
+    for at in range(len(data)):
+        for bit in range(8):
+            changed = bytearray(data)
+            changed[at] ^= 1 << bit
+            try:
+                assert b"a b c " * 5 + b"d" == unpacked(bytes(changed), compression)
+            except RecordError as exc:
+                assert "file:///packed" in exc.place
+
+
+@compressions
+def test_what_follows_a_member_must_be_one(compression: Compression) -> None:
+    """Other bytes behind a member are an error, not the end."""
+    with pytest.raises(RecordError, match="is damaged"):
+        unpacked(PACK[compression](b"data") + b"something else", compression)
+
+
+@pytest.mark.parametrize(
+    ("compression", "zeros", "good"),
+    [("gzip", 3, True), ("xz", 8, True), ("xz", 3, False), ("bzip2", 4, False), ("zstd", 4, False)],
+)
+def test_padding(compression: Compression, zeros: int, good: bool) -> None:
+    """Zeros between and behind members are padding where the format has it: any for gzip, four or eight for xz."""
+    member, padding = PACK[compression](b"data"), b"\x00" * zeros
+    if good:
+        assert b"datadata" == unpacked(member + padding + member + padding, compression, 5)
+        return
+    for data in (member + padding, member + padding + member):
+        with pytest.raises(RecordError):
+            unpacked(data, compression)
+
+
+def test_skippable_frames_hold_no_data() -> None:
+    """Zstandard's skippable frames are passed over, before, between and behind others."""
+    skipped = b"\x5a\x2a\x4d\x18" + struct.pack("<I", 5) + b"hello"
+    data = skipped + _zstd(b"a") + skipped + skipped + _zstd(b"b") + skipped
+    assert "zstd" == compression_of(data)
+    assert b"ab" == unpacked(data, "zstd", 3)
+
+
+@compressions
+def test_blocks_stay_small(compression: Compression) -> None:
+    """What was compressed a thousandfold does not come out in one piece."""
+    data = PACK[compression](bytes(20 << 20))
+    lengths = [len(block) for block in decompressed(iter([data]), compression, "x")]
+    assert 20 << 20 == sum(lengths)
+    assert 1 << 20 >= max(lengths)
+
+
+@pytest.mark.parametrize("head", [b"", b"{", b"BZ", b"BZh", b"BZhello", b"BZh0", b"PAR1\x00\x00", b"\x1f", b"P*M"])
+def test_other_first_bytes(head: bytes) -> None:
+    """Text is no compressed data, though it may begin as bzip2 does."""
+    assert compression_of(head) is None
+
+
+def test_errors_of_reading_stay_as_they_are() -> None:
+    """An error of the storage is not taken for damage."""
+
+    def failing() -> object:
+        yield PACK["gzip"](b"x")[:5]
+        raise OSError("the network")
+
+    with pytest.raises(OSError, match="the network"):
+        list(decompressed(failing(), "gzip", "x"))  # type: ignore[arg-type]

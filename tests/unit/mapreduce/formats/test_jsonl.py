@@ -1,0 +1,115 @@
+"""JSON Lines give what Python's json gives, line by line, wherever the object is cut; and nothing broken passes."""
+
+from __future__ import annotations
+
+import codecs
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mapreduce.errors import RecordError
+from mapreduce.formats.jsonl import JsonLinesReader
+from mapreduce.formats.kinds import Compression, JsonLines
+from tests.unit.mapreduce.formats.pieces import SOURCE, batches_of, pieces_of, ranges_of, records_of
+from tests.unit.mapreduce.formats.test_compression import PACK, compressions
+
+numbers = st.integers() | st.integers(-(1 << 300), 1 << 300) | st.floats(allow_nan=False, allow_infinity=False)
+scalars = st.none() | st.booleans() | numbers | st.text()
+json_values = st.recursive(
+    scalars, lambda items: st.lists(items, max_size=3) | st.dictionaries(st.text(), items, max_size=3), max_leaves=6
+)
+lines = st.one_of(
+    st.builds(
+        lambda value, ascii_only: json.dumps(value, ensure_ascii=ascii_only).encode(), json_values, st.booleans()
+    ),
+    st.sampled_from([b"", b" ", b"\t\r", b"  [1 , 2]\r"]),
+)
+cuts = st.lists(st.integers(0, 1 << 30), max_size=15)
+
+
+def plain_records(content: bytes) -> list[tuple[int, Any]]:
+    """The (offset, value) of each line by Python's json."""
+    records, at = [], 0
+    for raw in content.split(b"\n"):
+        line = raw.removeprefix(codecs.BOM_UTF8) if at == 0 else raw
+        if line.strip():
+            records.append((at, json.loads(line.decode())))
+        at += len(raw) + 1
+    return records
+
+
+@given(st.lists(lines, max_size=12), st.booleans(), st.booleans(), cuts, st.integers(1, 64))
+@example([b"18446744073709551616", b"-0", b"-0.0", b'{"a":1,"a":2}'], False, False, [1, 2, 3], 1)
+@example([b"1", b"2"], True, False, [1, 2, 3], 1)
+def test_as_python_reads_it(
+    content_lines: list[bytes], bom: bool, last_feed: bool, places: list[int], block_bytes: int
+) -> None:
+    """The records of all pieces are those of the whole object, to the type and the digit."""
+    content = codecs.BOM_UTF8 * bom + b"\n".join(content_lines) + b"\n" * last_feed
+    found = records_of(JsonLinesReader(), pieces_of(content, JsonLines(), places), ranges_of(content, block_bytes))
+    assert repr(plain_records(content)) == repr(found)
+
+
+@compressions
+def test_compressed(compression: Compression) -> None:
+    """Offsets are those in what an object unpacks to; its bytes count once."""
+    plain = b'{"a": 1}\n\n[2]\n3'
+    content = PACK[compression](plain)
+    pieces = pieces_of(content, JsonLines(), compression=compression)
+    assert plain_records(plain) == records_of(JsonLinesReader(), pieces, ranges_of(content, 4))
+
+
+def test_compressed_nothing() -> None:
+    """What unpacks to nothing has no record, and its bytes count."""
+    content = PACK["gzip"](b"")
+    pieces = pieces_of(content, JsonLines(), compression="gzip")
+    assert [] == records_of(JsonLinesReader(), pieces, ranges_of(content))
+
+
+def test_chunk_of_another_object() -> None:
+    """Offsets are those in the source, where a byte order mark has its place at the very start only."""
+    content = b"1\n2\n"
+    piece = pieces_of(content, JsonLines())[0].model_copy(update={"source_offset": 70})
+    (batch,) = batches_of(JsonLinesReader(), piece, ranges_of(content))
+    assert content == batch.data
+    assert [(70, 1), (72, 2)] == list(batch.records)
+
+
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        (b"{", "line is not JSON"),
+        (b"[1,]", "line is not JSON"),
+        (b"{'a': 1}", "double quotes"),
+        (b"1 2", "Extra data"),
+        (b'"\x01"', "control character"),
+        (b"01", "line is not JSON"),
+        (b"\xef\xbb\xbf1", "BOM"),
+        (b"NaN", "NaN is no JSON number; write null"),
+        (b"[Infinity]", "Infinity is no JSON number"),
+        (b'{"a": -Infinity}', "-Infinity is no JSON number"),
+        (b"1e999", "beyond what a float holds"),
+        (b"[" + b"9" * 5000 + b"]", "4300 digits"),
+        (b'"\xff"', "not UTF-8"),
+        (b"\xe9", "not UTF-8"),
+        (b'"\\ud800"', "half a surrogate pair"),
+        (b"[" * 100_000, "recursion"),
+    ],
+)
+def test_broken_line(line: bytes, cause: str) -> None:
+    """What JSON does not have is refused, with its cause, its place and its text."""
+    content = b'{"a": 1}\n' + line + b"\n2\n"
+    with pytest.raises(RecordError, match=cause) as caught:
+        records_of(JsonLinesReader(), pieces_of(content, JsonLines(), [5]), ranges_of(content))
+    assert f"{SOURCE} at byte 9" == caught.value.place
+    assert repr(line)[:20] == caught.value.record[:20]
+    assert len(caught.value.record) <= 200
+
+
+def test_integer_of_thousands_of_digits() -> None:
+    """Integers stay exact as far as Python prints them."""
+    content = b"9" * 4300
+    assert [(0, 10**4300 - 1)] == records_of(JsonLinesReader(), pieces_of(content, JsonLines()), ranges_of(content))

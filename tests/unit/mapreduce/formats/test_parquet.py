@@ -1,0 +1,211 @@
+"""Parquet gives what DuckDB reads of the whole file, each row group in one piece, and nothing of a broken file."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from mapreduce.errors import RecordError, StorageError
+from mapreduce.formats.kinds import Parquet
+from mapreduce.formats.parquet import ParquetReader, plain_rows
+from mapreduce.formats.parquet_file import ParquetFile
+from tests.unit.mapreduce.formats.pieces import SOURCE, pieces_of, ranges_of, records_of
+
+ROWS = "SELECT i AS id, 'name ' || i % 7 AS name, i / 8 AS part, [i, NULL] AS items FROM range(5000) t(i)"
+
+
+def parquet(folder: Path, query: str, options: str = "") -> bytes:
+    """What DuckDB writes of a query."""
+    path = folder / "written.parquet"
+    with duckdb.connect() as connection:
+        connection.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet{options})")
+    return path.read_bytes()
+
+
+def answer(query: str) -> list[tuple[int, dict[str, Any]]]:
+    """What DuckDB answers itself."""
+    with duckdb.connect() as connection:
+        found = connection.execute(query)
+        names = [column[0] for column in found.description or ()]
+        return [(number, dict(zip(names, row, strict=True))) for number, row in enumerate(found.fetchall())]
+
+
+def read(content: bytes, form: Parquet | None = None) -> list[tuple[Any, Any]]:
+    """The records of the file as one piece."""
+    form = form or Parquet()
+    return records_of(ParquetReader(form), pieces_of(content, form), ranges_of(content))
+
+
+@pytest.fixture(scope="module")
+def groups(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A file of three row groups."""
+    return parquet(tmp_path_factory.mktemp("groups"), ROWS, ", ROW_GROUP_SIZE 2048")
+
+
+@settings(max_examples=12, deadline=None)
+@given(cuts=st.lists(st.integers(0, 1 << 30), max_size=8), block_bytes=st.sampled_from([100, 1 << 20]))
+@example(cuts=[1, 2, 3, 4, 5], block_bytes=1000)
+def test_each_row_group_is_in_one_piece(groups: bytes, cuts: list[int], block_bytes: int) -> None:
+    """Wherever the file is cut, each row comes once, with its number, and each byte counts once."""
+    pieces = pieces_of(groups, Parquet(), cuts)
+    assert answer(ROWS) == records_of(ParquetReader(Parquet()), pieces, ranges_of(groups, block_bytes))
+
+
+def test_only_its_own_row_groups_are_read(tmp_path: Path) -> None:
+    """A piece reads its own row groups, and the file's end, up to 32 KiB, where the footer is."""
+    content = parquet(tmp_path, "SELECT md5(i::VARCHAR) AS a FROM range(10000) t(i)", ", ROW_GROUP_SIZE 2048")
+    whole = pieces_of(content, Parquet())[0]
+    first, second, third, *_ = (batch.start for batch in ParquetReader(Parquet()).batches(whole, ranges_of(content)))
+    asked: list[tuple[int, int]] = []
+
+    def ranges(start: int, end: int) -> Iterator[bytes]:
+        asked.append((start, end))
+        return ranges_of(content)(start, end)
+
+    piece = whole.model_copy(update={"start": first + 1, "end": second + 1})
+    (rows,) = (list(batch.records) for batch in ParquetReader(Parquet()).batches(piece, ranges))
+    assert [2048, 4095] == [rows[0][0], rows[-1][0]]
+    footer, group = asked
+    assert len(content) == footer[1]
+    assert second <= group[0] < group[1] <= third < footer[1] - (32 << 10) <= footer[0]
+
+
+def test_chosen_columns(groups: bytes) -> None:
+    """Only the named columns, in the order in which they were named; none gives the rows' numbers alone."""
+    expected = answer(f"SELECT name, id FROM ({ROWS})")
+    found = read(groups, Parquet(columns=("name", "id")))
+    assert expected == found
+    assert ["name", "id"] == list(found[0][1])
+    assert [(number, {}) for number in range(5000)] == read(groups, Parquet(columns=()))
+    with pytest.raises(RecordError, match="it has no column 'Name', only 'id', 'name', 'part', 'items'"):
+        read(groups, Parquet(columns=("id", "Name")))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("NULL::INTEGER", None),
+        ("true", True),
+        ("(-128)::TINYINT", -128),
+        ("18446744073709551615::UBIGINT", 18446744073709551615),
+        ("1.5::FLOAT", 1.5),
+        ("'nan'::DOUBLE", None),
+        ("'-inf'::DOUBLE", float("-inf")),
+        ("'é\U0001f600'", "é\U0001f600"),
+        (r"'\x00\xFF'::BLOB", b"\x00\xff"),
+        ("12345678901234567890.1234567890::DECIMAL(38, 10)", "12345678901234567890.1234567890"),
+        ("1.50::DECIMAL(5, 2)", "1.50"),
+        ("DATE '2020-02-29'", "2020-02-29"),
+        ("TIME '23:59:59.123456'", "23:59:59.123456"),
+        ("TIMESTAMP '2020-02-29 01:02:03'", "2020-02-29T01:02:03"),
+        ("TIMESTAMP_NS '2020-02-29 01:02:03.123456789'", "2020-02-29T01:02:03.123456789"),
+        ("TIMESTAMPTZ '2020-02-29 01:02:03.5+02'", "2020-02-28T23:02:03.5+00"),
+        ("UUID '6b3bd9ca-ce91-4e3b-94ab-2a5bb3ad5ec2'", "6b3bd9ca-ce91-4e3b-94ab-2a5bb3ad5ec2"),
+        ("'b'::ENUM('a', 'b')", "b"),
+        ("INTERVAL 3 DAYS", "3 days"),
+        ("'{\"a\": 1}'::JSON", '{"a": 1}'),
+        ("['1.5', 'nan', NULL]::DOUBLE[]", [1.5, None, None]),
+        ("[DATE '2020-02-29']", ["2020-02-29"]),
+        ("[[TIMESTAMP '2020-02-29 01:02:03'], NULL, []]", [["2020-02-29T01:02:03"], None, []]),
+        ("{'a': 1, 'it''s \"b\"': {'c': DATE '2020-02-29'}}", {"a": 1, 'it\'s "b"': {"c": "2020-02-29"}}),
+        ("NULL::STRUCT(a DATE)", None),
+        ("[{'a': DATE '2020-02-29'}, NULL]", [{"a": "2020-02-29"}, None]),
+        ("MAP {'a': 1, 'b': NULL}", [["a", 1], ["b", None]]),
+        ("NULL::MAP(INTEGER, INTEGER)", None),
+        ("MAP {DATE '2020-02-29': [MAP {1: 'nan'::FLOAT}]}", [["2020-02-29", [[[1, None]]]]]),
+        ("{'m': MAP {'a': 1}, 'n': 2}", {"m": [["a", 1]], "n": 2}),
+        ("NULL::STRUCT(m MAP(INTEGER, INTEGER))", None),
+        ("[MAP {{'k': 1}: 1}, NULL]", [[[{"k": 1}, 1]], None]),
+    ],
+)
+def test_values(tmp_path: Path, value: str, expected: object) -> None:
+    """Each type comes as what a record can carry, to the digit, beside a row without a value."""
+    content = parquet(tmp_path, f"SELECT {value} AS \"the 'value'\" UNION ALL SELECT NULL")
+    found = [row for _, row in read(content)]
+    assert repr([{"the 'value'": expected}, {"the 'value'": None}]) == repr(found)
+    assert repr(found) == repr(plain_rows(content, Parquet()))
+
+
+@pytest.mark.parametrize("columns", [None, ("part", "id"), ()])
+def test_plain_rows(groups: bytes, columns: tuple[str, ...] | None) -> None:
+    """The plain road gives the rows that all pieces give."""
+    form = Parquet(columns=columns)
+    assert [row for _, row in read(groups, form)] == plain_rows(groups, form)
+
+
+def test_no_row(tmp_path: Path) -> None:
+    """A file without a row gives none, and its bytes count."""
+    content = parquet(tmp_path, "SELECT 1 AS a WHERE false")
+    pieces = pieces_of(content, Parquet(), [5, 50])
+    assert [] == records_of(ParquetReader(Parquet()), pieces, ranges_of(content))
+
+
+def test_taken_column_name(tmp_path: Path) -> None:
+    """A column with the name by which rows are counted is refused, as its values would be taken for the count."""
+    content = parquet(tmp_path, "SELECT 7 AS File_Row_Number")
+    with pytest.raises(RecordError, match="one of its columns is called 'file_row_number'"):
+        read(content)
+
+
+@pytest.mark.parametrize("content", [b"id,name\n1,2\n", b"PAR1", b"PAR1PAR1", b"a" * 20])
+def test_no_parquet_file(content: bytes) -> None:
+    """Another file is refused by its name, and with what to do."""
+    with pytest.raises(RecordError, match=rf"^{SOURCE} cannot be read as Parquet: .* Write it again") as caught:
+        read(content)
+    assert SOURCE == caught.value.place
+
+
+def test_cut_off_anywhere(tmp_path: Path) -> None:
+    """A file that was cut off is refused."""
+    content = parquet(tmp_path, ROWS)
+    for size in range(1, len(content), len(content) // 40):
+        with pytest.raises(RecordError):
+            read(content[:size])
+
+
+def test_damaged_pages(groups: bytes) -> None:
+    """Row groups with other bytes than were written are refused."""
+    with pytest.raises(RecordError):
+        read(groups[:4] + b"\xff" * 3000 + groups[3004:])
+
+
+def test_lost_row(groups: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer rows than the footer says is an error, not the end."""
+    fetched = ParquetFile._fetched
+    monkeypatch.setattr(ParquetFile, "_fetched", lambda *given: (rows[:-1] for rows in fetched(*given)))
+    with pytest.raises(RecordError, match="rows were read of a row group that should hold 2048"):
+        read(groups)
+
+
+def read_failing(content: bytes, good_reads: int) -> weakref.ref[object]:
+    """Reads until the storage fails; what that leaves behind would hold the object that is referred to."""
+    left = good_reads
+
+    def ranges(start: int, end: int) -> Iterator[bytes]:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise StorageError("the network")
+        return ranges_of(content)(start, end)
+
+    batches = ParquetReader(Parquet()).batches(pieces_of(content, Parquet())[0], ranges)
+    with pytest.raises(StorageError, match="the network"):
+        for batch in batches:
+            list(batch.records)
+    return weakref.ref(ranges)
+
+
+@pytest.mark.parametrize("good_reads", [0, 1, 2, 3])
+def test_errors_of_reading_stay_as_they_are(groups: bytes, good_reads: int) -> None:
+    """An error of the storage comes through DuckDB as it was raised, and leaves nothing behind."""
+    left_behind = read_failing(groups, good_reads)
+    gc.collect()
+    assert left_behind() is None

@@ -1,0 +1,334 @@
+"""CSV gives what Python's csv module gives of the whole object, wherever it is cut; and no broken row passes."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mapreduce.errors import RecordError
+from mapreduce.formats import quoted_rows
+from mapreduce.formats.kinds import Compression, Csv
+from mapreduce.formats.quoted_rows import quotes_before
+from mapreduce.formats.separated import CsvReader, marked
+from mapreduce.formats.text import TAIL_BYTES
+from tests.unit.mapreduce.formats.pieces import SOURCE, batches_of, pieces_of, ranges_of, records_of
+from tests.unit.mapreduce.formats.test_compression import PACK, compressions
+
+Records = list[tuple[int, Any]]
+
+LISTS = Csv(header=False)
+cuts = st.lists(st.integers(0, 1 << 30), max_size=15)
+fields = st.one_of(
+    st.text(alphabet='a,;"\n\ré\U0001f600 \x00\u2028', max_size=6),
+    st.sampled_from(["", "plain", '"', '""', "\n", "\r\n", '","', '"\n"', "\ufeff", "x" * 50]),
+)
+
+
+@dataclass(frozen=True)
+class Written:
+    """Rows as bytes: with or without quotes, line ends, blank lines and byte order mark of any kind."""
+
+    rows: list[list[str]]
+    content: bytes
+
+
+@st.composite
+def written(draw: st.DrawFn, form: Csv, names: list[str] | None = None) -> Written:
+    """Rows of any fields; of one width, below a row of names, if there are any."""
+    widths = st.just(len(names)) if names else st.integers(1, 4)
+    row = widths.flatmap(lambda width: st.lists(fields, min_size=width, max_size=width))
+    rows = ([names] if names else []) + draw(st.lists(row, max_size=8))
+    ends = st.sampled_from(["\n", "\r\n"])
+    text = "\ufeff" if draw(st.booleans()) else ""
+    for number, values in enumerate(rows):
+        last = number == len(rows) - 1
+        if number:
+            text += draw(st.sampled_from(["", "", "\n", "\r\n", "\n\n"]))
+        text += form.delimiter.join(_field(value, form, values, always=draw(st.booleans())) for value in values)
+        text += "" if last and draw(st.booleans()) else draw(ends)
+    return Written(rows, text.encode())
+
+
+def _field(value: str, form: Csv, row: list[str], *, always: bool) -> str:
+    # a row of one empty field would be a blank line
+    if always or row == [""] or any(char in value for char in f'"\r\n{form.delimiter}') or value.startswith("\ufeff"):
+        return '"' + value.replace('"', '""') + '"'
+    return value
+
+
+def plain_rows(content: bytes, form: Csv) -> list[list[str]]:
+    """The rows by Python's csv module."""
+    text = content.removeprefix(codecs.BOM_UTF8).decode()
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=form.delimiter, strict=True)
+    return [row for row in rows if row]
+
+
+def read(content: bytes, form: Csv, places: Sequence[int] = (), block_bytes: int = 1 << 20) -> Records:
+    """The records of all pieces, planned as the split stage does."""
+    ranges = ranges_of(content, block_bytes)
+    return records_of(CsvReader(form), marked(pieces_of(content, form, places), ranges), ranges)
+
+
+@given(written(LISTS), cuts, st.integers(1, 40))
+@example(Written([['a"\n"b', ""], [""]], b'"a""\n""b",\n""'), list(range(16)), 1)
+@example(Written([["\n"], ["\n"]], b'"\n"\r\n"\n"\r\n'), list(range(12)), 2)
+@example(Written([["a"]], b"\xef\xbb\xbf\n\na\r"), [1, 2, 3, 4, 5, 6], 1)
+def test_rows_without_header(table: Written, places: list[int], block_bytes: int) -> None:
+    """The rows of all pieces are those of the whole object, and the bytes at a row's offset begin that row."""
+    found = read(table.content, LISTS, places, block_bytes)
+    assert table.rows == plain_rows(table.content, LISTS)
+    assert table.rows == [row for _, row in found]
+    for offset, row in found:
+        assert row == plain_rows(table.content[offset:], LISTS)[0]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "§", "|", "\U0001f600", "^", "]", "-", "\\", " "])
+@given(data=st.data(), places=cuts, block_bytes=st.integers(1, 40))
+def test_rows_with_header(delimiter: str, data: st.DataObject, places: list[int], block_bytes: int) -> None:
+    """With a header, rows are dicts, and the header is in no piece a row."""
+    form = Csv(delimiter=delimiter)
+    table = data.draw(written(form, ["id", 'a "name"\n', f"x{delimiter}y"]))
+    names, *rows = plain_rows(table.content, form)
+    found = read(table.content, form, places, block_bytes)
+    assert [dict(zip(names, row, strict=True)) for row in rows] == [row for _, row in found]
+    for offset, row in found:
+        assert list(row.values()) == plain_rows(table.content[offset:], form)[0]
+
+
+def rows_by_the_book(content: bytes) -> Records:
+    """The rows of RFC 4180, a byte at a time; raises ValueError with a broken row's offset."""
+    rows: Records = []
+    at = 0
+    while at < len(content):
+        start = at
+        row: list[str] = []
+        while True:
+            value, at = _field_by_the_book(content, at, start)
+            row.append(value.decode())
+            if content[at : at + 1] != b",":
+                break
+            at += 1
+        end = next((end for end in (b"\r\n", b"\n") if content.startswith(end, at)), b"")
+        if not end and content[at:] not in (b"", b"\r"):
+            raise ValueError(start)
+        if content[start:at]:
+            rows.append((start, row))
+        at += len(end) or 1
+    return rows
+
+
+def _field_by_the_book(content: bytes, at: int, start: int) -> tuple[bytes, int]:
+    value = b""
+    if content[at : at + 1] != b'"':
+        while content[at : at + 1] not in (b"", b",", b'"', b"\r", b"\n"):
+            value, at = value + content[at : at + 1], at + 1
+        return value, at
+    at += 1
+    while True:
+        if at >= len(content):
+            raise ValueError(start)
+        if content.startswith(b'""', at):
+            value, at = value + b'"', at + 2
+        elif content.startswith(b'"', at):
+            return value, at + 1
+        else:
+            value, at = value + content[at : at + 1], at + 1
+
+
+@given(st.text(alphabet='ab,""\n\n\r', max_size=40).map(str.encode), cuts, st.integers(1, 9))
+@example(b'a,"b\n1,2\n3,"4"\n', [5, 9, 13], 2)
+@example(b'a"b\n1\n2\n"\n3\n', [4, 6, 8, 10], 3)
+def test_good_and_broken_objects(content: bytes, places: list[int], block_bytes: int) -> None:
+    """Any text at all is read by the book, or refused: at its first broken row, and wherever it is cut."""
+    try:
+        expected = rows_by_the_book(content)
+    except ValueError as exc:
+        with pytest.raises(RecordError) as caught:
+            read(content, LISTS, (), block_bytes)
+        assert f"{SOURCE} at byte {exc}" == caught.value.place
+        with pytest.raises(RecordError):
+            read(content, LISTS, places, block_bytes)
+    else:
+        assert expected == read(content, LISTS, places, block_bytes)
+
+
+@pytest.mark.parametrize(
+    ("row", "cause"),
+    [
+        (b"1", "a row has 1 fields, but the header names 2"),
+        (b"1,2,3", "a row has 3 fields, but the header names 2"),
+        (b'"1","2\n",3', "a row has 3 fields, but the header names 2"),
+        (b'1,5" disk\n3,"', "a quote stands inside of a field"),
+        (b'1,"2"x', "goes on after its closing quote"),
+        (b'1,"2" ', "goes on after its closing quote"),
+        (b'1,"2\n3,"4"', "goes on after its closing quote"),
+        (b'1,"2', "a quote is opened and never closed"),
+        (b'1,"2""', "a quote is opened and never closed"),
+        (b'1,"', "a quote is opened and never closed"),
+        (b"1,2\r3,4", "a carriage return stands alone"),
+        (b"1,2\r", "a carriage return stands alone"),
+    ],
+)
+@pytest.mark.parametrize("cut", [0, 7, 11])
+def test_broken_row(row: bytes, cause: str, cut: int) -> None:
+    """Each way to break a row is an error with the row's place and text."""
+    content = b'id,n\r\n"1",2\n\n' + row + b"\r\n\n5,6\n"
+    with pytest.raises(RecordError, match=cause) as caught:
+        read(content, Csv(), [cut])
+    assert f"{SOURCE} at byte 13" == caught.value.place
+    assert caught.value.record.startswith(repr(row.decode())[:-1])
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        (b"a,b,a\n1,2,3\n", "names 'a' twice"),
+        (b"a,,c\n1,2,3\n", "column without a name"),
+        (b'a,""\n1,2\n', "column without a name"),
+        (b"\na,b\n", "column without a name"),
+        (b"\xef\xbb\xbf\n", "column without a name"),
+        (b'a,b"c\n1,2\n', "a quote stands inside"),
+        (b"a,b\r1,2\r", "a carriage return stands alone"),
+    ],
+)
+@pytest.mark.parametrize("compression", [None, "gzip"])
+def test_broken_header(content: bytes, cause: str, compression: Compression | None) -> None:
+    """A header that does not name each column once is refused when the run is planned."""
+    packed = PACK[compression](content) if compression else content
+    with pytest.raises(RecordError, match=cause) as caught:
+        marked(pieces_of(packed, Csv(), compression=compression), ranges_of(packed))
+    assert f"{SOURCE} at byte 0" == caught.value.place
+
+
+def test_header_longer_than_a_read() -> None:
+    """A header of any length is read whole, and no more than is needed."""
+    names = [f'"column\n{number}"' for number in range(20_000)]
+    content = ",".join(names).encode() + b"\n" + b"x\n" * 1_000_000
+    (piece,) = marked(pieces_of(content, Csv()), ranges_of(content[: 6 * TAIL_BYTES]))
+    assert tuple(name.strip('"') for name in names) == piece.header
+
+
+@given(st.binary(max_size=60).map(lambda raw: raw.replace(b"\x00", b'"')), cuts, st.integers(1, 20))
+def test_quotes_before(content: bytes, places: list[int], block_bytes: int) -> None:
+    """Whether a position lies behind an odd number of quotes, in one pass that goes no further than the last."""
+    positions = sorted(place % (len(content) + 1) for place in places)
+    asked: list[tuple[int, int]] = []
+
+    def ranges(start: int, end: int) -> Iterator[bytes]:
+        asked.append((start, end))
+        return ranges_of(content, block_bytes)(start, end)
+
+    expected = [content[:position].count(b'"') % 2 == 1 for position in positions]
+    assert expected == list(quotes_before(positions, ranges))
+    assert [(0, last) for last in positions[-1:] if last] == asked
+
+
+@compressions
+def test_compressed(compression: Compression) -> None:
+    """A compressed object is read as what it unpacks to, and counts with the bytes that it has."""
+    plain = b'\xef\xbb\xbfid,text\n1,"a\nb"\n\n2,"c"\n'
+    content = PACK[compression](plain[:9]) + PACK[compression](plain[9:])
+    ranges = ranges_of(content, 3)
+    pieces = marked(pieces_of(content, Csv(), compression=compression), ranges)
+    expected = [(11, {"id": "1", "text": "a\nb"}), (20, {"id": "2", "text": "c"})]
+    assert expected == records_of(CsvReader(Csv()), pieces, ranges)
+
+
+def test_compressed_nothing() -> None:
+    """What unpacks to nothing has no row, and its bytes count."""
+    content = PACK["xz"](b"")
+    pieces = marked(pieces_of(content, Csv(), compression="xz"), ranges_of(content))
+    assert [] == records_of(CsvReader(Csv()), pieces, ranges_of(content))
+
+
+def test_chunk_of_another_object() -> None:
+    """A chunk that is not its source's first has no header row, and gives offsets in the source."""
+    content = b'1,"a\n"\n2,b\n'
+    piece = pieces_of(content, Csv())[0].model_copy(update={"header": ("id", "t"), "source_offset": 70})
+    (batch,) = batches_of(CsvReader(Csv()), piece, ranges_of(content))
+    assert content == batch.data
+    assert [(70, {"id": "1", "t": "a\n"}), (77, {"id": "2", "t": "b"})] == list(batch.records)
+
+
+def test_byte_order_mark_only_at_the_source_start() -> None:
+    """Where it stands elsewhere, it is text, also at a piece's or a chunk's start."""
+    content = b"\xef\xbb\xbfa\n\xef\xbb\xbfb\n"
+    assert [(0, ["a"]), (5, ["\ufeffb"])] == read(content, LISTS, [5])
+    chunk = pieces_of(content, LISTS)[0].model_copy(update={"source_offset": 70})
+    assert [(70, ["\ufeffa"]), (75, ["\ufeffb"])] == records_of(CsvReader(LISTS), [chunk], ranges_of(content))
+
+
+def test_invalid_utf8_is_replaced_and_counted() -> None:
+    """As in text: U+FFFD for what is not UTF-8, and the number of them; a U+FFFD that was there is not counted."""
+    reader = CsvReader(LISTS)
+    content = b'a,\xff\n"\xe2\x82",\xef\xbf\xbd\n'
+    assert [(0, ["a", "�"]), (4, ["�", "�"])] == records_of(reader, pieces_of(content, LISTS), ranges_of(content))
+    assert 2 == reader.invalid
+
+
+def test_unmarked_piece_is_refused() -> None:
+    """A piece whose header nobody has read is a mistake of the caller."""
+    with pytest.raises(ValueError, match="mark it"):
+        batches_of(CsvReader(Csv()), pieces_of(b"a\n1\n", Csv())[0], ranges_of(b"a\n1\n"))
+
+
+def test_long_rows_and_fields() -> None:
+    """A field beyond csv's own limit, and a row over many pieces, are read; the row counts where it begins."""
+    long = "x\n" * 200_000
+    content = f'a,b\n1,"{long}"\n2,3\n'.encode()
+    pieces = marked(pieces_of(content, Csv(), range(0, len(content), 9_000)), ranges_of(content, 4096))
+    found = records_of(CsvReader(Csv()), pieces, ranges_of(content, 4096))
+    assert [(4, {"a": "1", "b": long}), (len(content) - 4, {"a": "2", "b": "3"})] == found
+    assert [False] + [True] * 44 == [piece.quoted for piece in pieces]
+
+
+def test_row_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quote that is never closed is found before the rest of the object fills the memory."""
+    monkeypatch.setattr(quoted_rows, "MAX_ROW_BYTES", 1 << 20)
+    content = b'1,2\n3,"4\n' + b"5,6\n" * 1_000_000
+    with pytest.raises(RecordError, match="longer than 1 MiB; most often, a quote is missing") as caught:
+        read(content, LISTS, [20], 1 << 16)
+    assert f"{SOURCE} at byte 4" == caught.value.place
+
+
+def test_little_is_read_beyond_the_piece() -> None:
+    """The row that a piece's end cuts costs one short read beyond it."""
+    content = b'1,"a\nb"\n' * 100_000
+    asked: list[tuple[int, int]] = []
+
+    def ranges(start: int, end: int) -> Iterator[bytes]:
+        asked.append((start, end))
+        return ranges_of(content)(start, end)
+
+    piece = pieces_of(content, LISTS, [13, 21])[1].model_copy(update={"quoted": True})
+    assert [(16, ["1", "a\nb"])] == [
+        found for batch in CsvReader(LISTS).batches(piece, ranges) for found in batch.records
+    ]
+    assert [(12, 21), (21, 21 + TAIL_BYTES)] == asked
+
+
+def test_large_object() -> None:
+    """Megabytes of rows, cut into pieces, are those that Python's csv reads."""
+    chance = random.Random(7)
+    values = ["plain", 'qu"ote', "line\nend", "comma,", "", "é" * 9]
+    text = io.StringIO(newline="")
+    rows = [[str(number), chance.choice(values), chance.choice(values)] for number in range(60_000)]
+    csv.writer(text).writerows([["id", "a", "b"], *rows])
+    content = text.getvalue().encode()
+    found = read(content, Csv(), [chance.randrange(len(content)) for _ in range(9)], 100_000)
+    assert rows == [list(row.values()) for _, row in found]
+
+
+def test_assumption_of_the_oracle() -> None:
+    """The plain reader of these tests agrees with Python's csv on what both take."""
+    content = b'a,"b""\n"\r\n\n"",\n'
+    assert plain_rows(content, LISTS) == [row for _, row in rows_by_the_book(content)]

@@ -1,0 +1,42 @@
+"""A whole file is one record."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from mapreduce.errors import RecordError
+from mapreduce.formats.kinds import WholeFile
+from mapreduce.formats.whole import WholeFileReader
+from mapreduce.messages import Piece
+from tests.unit.mapreduce.formats.pieces import SOURCE, batches_of, pieces_of, ranges_of, records_of
+
+
+@pytest.mark.parametrize("content", [b"a", b"a\nb\n\xff\x00", bytes(3 << 20)])
+def test_content(content: bytes) -> None:
+    """All bytes, under the URL."""
+    assert [(SOURCE, content)] == records_of(
+        WholeFileReader(), pieces_of(content, WholeFile()), ranges_of(content, 1 << 20)
+    )
+
+
+def test_no_byte() -> None:
+    """A file without a byte is a record, and nothing is read."""
+    piece = Piece(url=SOURCE, etag="1", size=0, start=0, end=0, source=SOURCE, format=WholeFile())
+    assert [(SOURCE, b"")] == records_of(WholeFileReader(), [piece], ranges_of(b""))
+
+
+def test_unpacked() -> None:
+    """A compressed file is given as what it unpacks to, and counts with the bytes that it has."""
+    content = gzip.compress(b"text") + gzip.compress(b" and more")
+    pieces = pieces_of(content, WholeFile(), compression="gzip")
+    assert [(SOURCE, b"text and more")] == records_of(WholeFileReader(), pieces, ranges_of(content, 7))
+    with pytest.raises(RecordError, match="ends early"):
+        records_of(WholeFileReader(), pieces, lambda start, end: iter([content[: end - 1]]))
+
+
+def test_a_part_is_refused() -> None:
+    """A piece of a file is no file."""
+    with pytest.raises(ValueError, match="not the whole file"):
+        batches_of(WholeFileReader(), pieces_of(b"abc", WholeFile(), [1])[0], ranges_of(b"abc"))
