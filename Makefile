@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INPUT ?= build/zipf.txt
 ARGS ?=
 
-.PHONY: help run test check format docs deploy destroy scale stop start e2e lock clean
+.PHONY: help run test check format docs deploy destroy scale stop start e2e spark lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,13 @@ start:  ## Start the tasks again
 e2e: $(VENV)/ready $(VENV)/emulator  ## Deploy, run, scale, break and destroy against an emulator of AWS
 	$(BIN)/python -m tests.e2e $(ARGS)
 
+spark:  ## The tests on Apache Spark, in an environment of their own (needs Java 17 or newer)
+	@if command -v java >/dev/null; then \
+	  $(MAKE) --no-print-directory $(VENV)/spark && $(VENV)/spark-env/bin/python -m pytest tests/spark $(ARGS); \
+	else \
+	  echo "SKIPPED: the tests on Spark need Java 17 or newer, and there is no java here" >&2; \
+	fi
+
 lock: $(VENV)/ready  ## Pin every dependency anew, with hashes
 	bash requirements/lock.sh
 
@@ -69,7 +76,13 @@ $(VENV)/emulator: requirements/emulator.txt | $(VENV)/ready
 	$(VENV)/emulator-env/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/emulator.txt
 	@touch $@
 
-# so do the checkers of what is deployed
+# PySpark brings a Spark of its own, some 400 MB of it
+$(VENV)/spark: requirements/dev.txt requirements/spark.txt
+	$(PYTHON) -m venv $(VENV)/spark-env
+	$(VENV)/spark-env/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt -r requirements/spark.txt
+	@touch $@
+
+# the checkers of what is deployed pin their own versions too
 $(VENV)/infrastructure: requirements/infrastructure.txt | $(VENV)/ready
 	$(PYTHON) -m venv $(VENV)/infrastructure-env
 	$(VENV)/infrastructure-env/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/infrastructure.txt

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from driver.events import FaultInjected, Observer
 from driver.fleet.base import Endpoint
 from driver.planning import AnyTask
 from driver.transport import Transport
 from mapreduce.errors import UsageError
-from mapreduce.messages import Done, Failed, Fault, FaultKind, Message, Progress, Started
+from mapreduce.messages import Done, Failed, Fault, FaultKind, Progress, Started
 
 KINDS: tuple[FaultKind, ...] = ("kill", "hang", "slow", "error", "corrupt")
 DUPLICATE = "duplicate"
@@ -21,14 +23,6 @@ SLOW_S = (1.5, 4.0)
 DURING_S = (0.0, 0.3)
 HEARTBEAT_TIMEOUT_S = 3.0
 """In a drill silence is taken for death sooner: the hung attempts are many, and nobody wants to wait for each."""
-
-
-class InjectedRow(Message):
-    """A fault of the drill: which attempt it was done to."""
-
-    task: str
-    attempt: str
-    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +49,10 @@ class Chaos:
         chance.random()
         if kind == "kill":
             when = chance.choice(("before", "during", "after"))
-            return Fault(kind="kill", when=when, seconds=chance.uniform(*DURING_S))  # type: ignore[arg-type]
+            return Fault(kind="kill", when=when, seconds=chance.uniform(*DURING_S))
         if kind == "slow":
             return Fault(kind="slow", seconds=chance.uniform(*SLOW_S))
-        return Fault(kind=kind) if kind in KINDS else None  # type: ignore[arg-type]
+        return Fault(kind=kind) if kind in KINDS else None
 
     def _chance(self, task: AnyTask) -> random.Random:
         return random.Random(f"{self.seed}/{task.stage}/{getattr(task, 'index', 0)}/{task.attempt}")
@@ -89,19 +83,20 @@ class ChaosTransport:
     Args:
         inner: the transport that reaches the endpoints.
         chaos: the drill.
+        emit: is told of each fault.
     """
 
-    def __init__(self, inner: Transport, chaos: Chaos) -> None:
+    def __init__(self, inner: Transport, chaos: Chaos, emit: Observer) -> None:
         self._inner = inner
         self._chaos = chaos
-        self.injected: list[InjectedRow] = []
+        self._emit = emit
 
     async def run(self, endpoint: Endpoint, task: AnyTask) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
         """The task's events."""
         kind = self._chaos.kind(task)
         if kind is not None:
             name = f"{task.stage}-{getattr(task, 'index', 0)}"
-            self.injected.append(InjectedRow(task=name, attempt=task.attempt, kind=kind))
+            self._emit(FaultInjected(at=time.time(), task=name, attempt=task.attempt, fault=kind))
         if kind == DUPLICATE:
             await self._again(endpoint, task)
         elif kind is not None:
@@ -111,7 +106,7 @@ class ChaosTransport:
                 yield event
 
     async def _again(self, endpoint: Endpoint, task: AnyTask) -> None:
-        """Carries the very same attempt out once, for nothing: its objects are there when it is carried out for good."""
+        """Carries the very same attempt out once, for nothing: its objects are there when it is carried out again."""
         async with aclosing(self._inner.run(endpoint, task)) as answers:
             async for _ in answers:
                 continue

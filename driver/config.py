@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from driver.chaos import Chaos
 from mapreduce.messages import SplitMode
 
 Target = Literal["auto", "local", "aws", "inline", "spark"]
@@ -30,6 +31,9 @@ class RunConfig:
         fresh: reuse no finished task.
         task_memory_bytes: what a task may use on this machine; None for a share of it.
         spark_master: the master of a run on Apache Spark.
+        chaos: the fault drill, if there is one.
+        skip_bad_records: how many records that the job's code fails on may be set aside.
+        stage_timeout_s: how long a stage may take; None for as long as it needs.
         sort: parts are ranges of keys, as with a job's own `total_order`.
     """
 
@@ -44,5 +48,8 @@ class RunConfig:
     top: int = 10
     fresh: bool = False
     sort: bool = False
+    chaos: Chaos | None = None
+    skip_bad_records: int = 0
+    stage_timeout_s: float | None = None
     task_memory_bytes: int | None = None
     spark_master: str = DEFAULT_SPARK_MASTER

@@ -115,6 +115,22 @@ class FleetChanged(Event, frozen=True):
     why: dict[str, str] = {}
 
 
+class FaultInjected(Event, frozen=True):
+    """A drill made this attempt go wrong."""
+
+    task: str
+    attempt: str
+    fault: str
+
+
+class RecordSkipped(Event, frozen=True):
+    """A record that the job's code fails on is set aside from now on; `message` is what it raised."""
+
+    task: str
+    place: str
+    message: str
+
+
 class StageDone(Event, frozen=True):
     """All tasks of a stage have their results."""
 
@@ -145,16 +161,16 @@ class EventLog:
 
     def __init__(self, observers: Iterable[Observer] = ()) -> None:
         self._observers = tuple(observers)
-        self._lines: list[bytes] = []
-        self._encode = msgspec.json.Encoder().encode
+        self.events: list[Event] = []
 
     def __call__(self, event: Event) -> None:
         """One more event."""
         if not isinstance(event, AttemptProgress):
-            self._lines.append(self._encode(event))
+            self.events.append(event)
         for observer in self._observers:
             observer(event)
 
     def json_lines(self) -> bytes:
         """All events but the heartbeats, one JSON object a line."""
-        return b"\n".join([*self._lines, b""])
+        encode = msgspec.json.Encoder().encode
+        return b"\n".join([*map(encode, self.events), b""])

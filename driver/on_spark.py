@@ -11,17 +11,23 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from driver import events
+from driver.chain import ChainRun, run_chain
+from driver.cleaning import carry_out, plan_cleaning
 from driver.events import EventLog
-from driver.pipeline import Outcomes
+from driver.pipeline import Outcomes, run_job
 from driver.planning import RunPlan, TaskSpec, map_tasks, reduce_tasks, split_task
 from driver.run_store import RunStore
 from driver.scheduler import Clock, Outcome, StageFailed
 from driver.spark import Spark
+from mapreduce.chain import Chain
 from mapreduce.engine import TaskContext, run_task
 from mapreduce.engine.pairwise import Carried, Drained
 from mapreduce.executor import Workbench, map_side, map_whole, reduce_side
+from mapreduce.formats.output import read_pairs
+from mapreduce.job import Job
 from mapreduce.messages import SplitResult, StageName
 
 TASK_MEMORY_BYTES = 512 << 20
@@ -102,6 +108,31 @@ class SparkWorkplace:
         drained = [Drained.model_validate_json(answer) for answer in answers]
         maps = {(task.index, task.started): task for each in drained for task in each.maps}
         return _in_order(maps.values()), _in_order(each.reduce for each in drained if each.reduce)
+
+
+async def spark_answer(
+    plan: RunPlan, job: Job | Chain, runs: RunStore, master: str, context: TaskContext
+) -> list[tuple[Any, Any]]:
+    """The pairs, as JSON holds them, of a run done anew on Spark; that run is gone afterwards, unless it failed.
+
+    Args:
+        plan: of the run.
+        job: its job or chain.
+        runs: the store of both runs.
+        master: Spark's.
+        context: the tools of the split stage.
+    """
+    log, started = EventLog(), Clock().now()
+    again = runs.begin(plan.model_copy(update={"target": "spark", "created": Clock().wall()}))
+    async with running_spark(master, context.scratch) as spark:
+        place = SparkWorkplace(runs, context, spark, context.memory_bytes)
+        if isinstance(job, Chain):
+            report = await run_chain(ChainRun(job, again), place, log, fresh=True, started=started)
+        else:
+            report = (await run_job(again, place, log, fresh=True, started=started)).report
+    pairs = [pair for url in report.result_urls for pair in read_pairs(runs.storage.read(url).split(b"\n"))]
+    carry_out(plan_cleaning(runs, [again.run], results=True), runs)
+    return pairs
 
 
 @asynccontextmanager

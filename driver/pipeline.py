@@ -16,7 +16,7 @@ from driver.planning import RunPlan, TaskSpec, map_tasks, reduce_tasks, split_ta
 from driver.policy import RetryPolicy
 from driver.report.document import Report, make_report
 from driver.reuse import FinishedTasks
-from driver.run_store import RunResults, RunStore, Success
+from driver.run_store import DeadLetter, RunResults, RunStore, Success
 from driver.scheduler import AnyResult, Clock, Outcome, StageFailed, StageRun
 from driver.transport import Transport
 from mapreduce import keys
@@ -120,6 +120,7 @@ async def run_job(plan: RunPlan, place: Workplace, log: EventLog, *, fresh: bool
         LedgerError: what came out is not what went in.
         FleetError: no service can be reached.
     """
+    before = len(log.events)
     log(
         events.RunStarted(
             at=place.clock.wall(),
@@ -138,7 +139,10 @@ async def run_job(plan: RunPlan, place: Workplace, log: EventLog, *, fresh: bool
         finished = place.clock.now()
         log(events.RunDone(at=place.clock.wall(), run=plan.run, seconds=finished - started))
         urls = [info.url for info in parts]
-        report = make_report(plan, done.split, done.maps, done.reduces, ledger, urls, done.seconds, finished - started)
+        happened = log.events[before:]
+        report = make_report(
+            plan, done.split, done.maps, done.reduces, ledger, urls, done.seconds, finished - started, happened
+        )
         await asyncio.to_thread(place.runs.write, plan.run, "report.json", report)
     return Finished(report, tuple(part.pairs for part in results.parts if part.pairs))
 
@@ -255,6 +259,7 @@ class _Stages:
     """The stages of one run, and how many seconds each took."""
 
     def __init__(self, plan: RunPlan, place: FleetWorkplace, log: EventLog, *, fresh: bool, started: float) -> None:
+        self._plan = plan
         self._place = place
         self._log = log
         self._fresh = fresh
@@ -348,7 +353,20 @@ class _Stages:
             outcomes = await stage_run.run(todo)
         finally:
             await asyncio.gather(*remembering)
+        await asyncio.to_thread(self._write_dead_letters, outcomes, stage_run.skipped)
         return {outcome.spec.index: outcome for outcome in outcomes}
 
     async def _remember(self, spec: TaskSpec, result: AnyResult) -> None:
-        await asyncio.to_thread(self._finished.remember, spec, result)
+        if not (isinstance(result, MapResult) and result.skipped):  # a run that skips nothing must not find it
+            await asyncio.to_thread(self._finished.remember, spec, result)
+
+    def _write_dead_letters(self, outcomes: Sequence[Outcome], errors: Mapping[str, TaskError]) -> None:
+        skipped = (
+            record for outcome in outcomes if isinstance(outcome.result, MapResult) for record in outcome.result.skipped
+        )
+        for number, record in enumerate(skipped):
+            error = errors[record.place]
+            letter = DeadLetter(
+                place=record.place, record=record.record, message=error.message, traceback=error.traceback
+            )
+            self._place.runs.write(self._plan.run, keys.dead_letter(number), letter)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -91,6 +91,15 @@ class RunResults(Message):
         return self.reduces or tuple(result for result in self.maps if not result.blocks)
 
 
+class DeadLetter(Message):
+    """A record that was set aside: its place, the record as JSON holds it, and what the job's code raised on it."""
+
+    place: str
+    record: Any
+    message: str
+    traceback: str
+
+
 class Success(Message):
     """What `_SUCCESS` says: the parts in order, each with its size in bytes and ETag."""
 
@@ -153,6 +162,11 @@ class RunStore:
             return self.storage.read(self._url(run, name))
         except ObjectMissing:
             return None
+
+    def dead_letters(self, run: str) -> list[DeadLetter]:
+        """The records that the run has set aside."""
+        found = self.storage.list(self._url(run, keys.DEAD_LETTERS))
+        return [self._read(DeadLetter, info.url) for info in found]
 
     def state(self, run: str) -> RunState:
         """How the run ended, or that it has not."""

@@ -16,11 +16,12 @@ from dataclasses import dataclass, field
 from driver import events
 from driver.events import Observer
 from driver.fleet.base import Endpoint, Fleet
-from driver.planning import TaskSpec
+from driver.planning import AnyTask, TaskSpec
 from driver.policy import (
     BackupPolicy,
     GiveUp,
     RetryPolicy,
+    SkipRecord,
     after_failure,
     backup_after,
     endpoint_pause,
@@ -34,6 +35,7 @@ from mapreduce.messages import (
     Done,
     Failed,
     MapResult,
+    MapTask,
     Progress,
     ReduceResult,
     SplitResult,
@@ -86,6 +88,13 @@ class _Task:
     failed_on: set[str] = field(default_factory=set)
     not_before: float = 0.0
     running: dict[int, _Attempt] = field(default_factory=dict)
+    skip: list[str] = field(default_factory=list)
+
+    def message(self, number: int, policy: RetryPolicy) -> AnyTask:
+        """What an attempt is asked."""
+        asked = self.spec.attempt(number)
+        skipping = policy.skip_bad_records and isinstance(asked, MapTask)
+        return asked.model_copy(update={"skip": tuple(self.skip)}) if skipping else asked
 
 
 @dataclass(slots=True)
@@ -155,6 +164,7 @@ class StageRun:
         self._finished_s: list[float] = []
         self._failed: list[_Task] = []
         self._failures = 0
+        self._skipped: dict[str, TaskError] = {}
         self._given_up: StageFailed | None = None
         self._refreshed = -1e9
         self._started = self._seen_endpoint = clock.now()
@@ -317,7 +327,7 @@ class StageRun:
 
     async def _ask(self, task: _Task, attempt: _Attempt, endpoint: Endpoint) -> AnyResult | TaskError:
         moved, seen = self._clock.now(), (0, 0, "")
-        async with aclosing(self._transport.run(endpoint, task.spec.attempt(attempt.number))) as answers:
+        async with aclosing(self._transport.run(endpoint, task.message(attempt.number, self._policy))) as answers:
             async for event in answers:
                 if isinstance(event, Progress):
                     self._progress(task, attempt, event)
@@ -408,9 +418,12 @@ class StageRun:
         task.failed_on.add(attempt.endpoint)
         if task not in self._failed:
             self._failed.append(task)
-        decision = after_failure(task.failures, self._policy, random.random())
-        if isinstance(decision, GiveUp):
-            then = f"the job fails: {decision.why}"
+        counted = [failure for failure in task.failures if failure.place not in task.skip or not failure.place]
+        decision = after_failure(counted, self._policy, random.random(), len(self._skipped))
+        if isinstance(decision, SkipRecord):
+            then = self._skip(task, decision.place, error)
+        elif isinstance(decision, GiveUp):
+            then = f"given up: {decision.why}"
             self._give_up(task.spec.name, decision.why)
         elif self._failures > (budget := stage_budget(self._tasks, self._policy)):
             then = "the job fails: too many failures"
@@ -435,6 +448,20 @@ class StageRun:
                 seconds=self._clock.now() - attempt.started,
             )
         )
+
+    def _skip(self, task: _Task, place: str, error: TaskError) -> str:
+        """The task goes on without the record; what is said of it."""
+        task.skip.append(place)
+        self._skipped[place] = error
+        self._emit(events.RecordSkipped(at=self._clock.wall(), task=task.spec.name, place=place, message=error.message))
+        if not task.running:
+            self._waiting.append(task)
+        return f"the record at {place} is set aside"
+
+    @property
+    def skipped(self) -> dict[str, TaskError]:
+        """What was raised on each record that was set aside, by its place."""
+        return dict(self._skipped)
 
     def _give_up(self, what: str, why: str) -> None:
         failures = {failed.spec.name: failed.failures for failed in self._failed}

@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from driver.chaos import HEARTBEAT_TIMEOUT_S, ChaosTransport
 from driver.config import DEFAULT_STORE, RunConfig, Target
+from driver.events import Observer
 from driver.inputs import find_inputs, local_url
 from driver.pipeline import FleetWorkplace, Workplace
 from driver.planning import RunPlan, split_count
@@ -21,6 +23,7 @@ from driver.run_store import RunStore
 from driver.spark import check_installed
 from driver.spark import map_slots as spark_slots
 from driver.stack import Stack, read_stack, terraform_folder
+from driver.transport import Transport
 from driver.upload import Progress, upload_inputs
 from mapreduce import keys
 from mapreduce.code import JobClass, JobSource, find_job, instance, pack
@@ -77,6 +80,8 @@ def prepare(config: RunConfig, target: Target, store: str | None) -> Prepared:
     where: Where = "aws" if stack else target if target in ("inline", "spark") else "local"
     if where == "spark":
         check_installed()
+        if config.skip_bad_records:
+            raise UsageError("--skip-bad-records: a run on Spark stops at the first bad record; use another target")
     text = store or os.environ.get("MAPREDUCE_STORE") or (stack.store if stack else DEFAULT_STORE)
     runs, aws = _runs_in(text, stack)
     if stack and runs.store != stack.store:
@@ -130,9 +135,14 @@ def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
 
 
 @asynccontextmanager
-async def workplace(prepared: Prepared) -> AsyncIterator[Workplace]:
-    """The fleet and the road to it; what was started for the run is gone at the end."""
-    opened = {"inline": _inline, "local": _local, "aws": _aws, "spark": _spark}[prepared.target](prepared)
+async def workplace(prepared: Prepared, emit: Observer) -> AsyncIterator[Workplace]:
+    """The fleet and the road to it; what was started for the run is gone at the end.
+
+    Args:
+        prepared: the run.
+        emit: is told of a drill's faults.
+    """
+    opened = {"inline": _inline, "local": _local, "aws": _aws, "spark": _spark}[prepared.target](prepared, emit)
     async with opened as place:
         yield place
 
@@ -202,7 +212,7 @@ def _map_slots(config: RunConfig, target: Where, stack: Stack | None) -> int:
 
 
 @asynccontextmanager
-async def _inline(prepared: Prepared) -> AsyncIterator[Workplace]:
+async def _inline(prepared: Prepared, emit: Observer) -> AsyncIterator[Workplace]:
     from driver.inline import InlineFleet, InlineTransport
     from mapreduce.engine import TaskContext
 
@@ -218,17 +228,17 @@ async def _inline(prepared: Prepared) -> AsyncIterator[Workplace]:
             load_job=load,
         )
         # a debugger may stop the only process for as long as it likes: there is no silence to time out, and no retry
-        policy = RetryPolicy(attempts=1, user_code_attempts=1)
+        policy = RetryPolicy(attempts=1, user_code_attempts=1, skip_bad_records=prepared.config.skip_bad_records)
         yield FleetWorkplace(prepared.runs, InlineFleet(), InlineTransport(context), policy)
 
 
 @asynccontextmanager
-async def _local(prepared: Prepared) -> AsyncIterator[Workplace]:
+async def _local(prepared: Prepared, emit: Observer) -> AsyncIterator[Workplace]:
     from driver.client import HttpTransport
     from driver.fleet.local import LocalFleet, LocalFleetConfig
     from mapreduce.tokens import new_key
 
-    policy = RetryPolicy()
+    policy = _policy(prepared.config)
     key = new_key()
     folders = {given.url.rpartition("/")[0] for given in prepared.inputs}
     with tempfile.TemporaryDirectory(prefix="mapreduce-", ignore_cleanup_errors=True) as scratch:
@@ -241,28 +251,30 @@ async def _local(prepared: Prepared) -> AsyncIterator[Workplace]:
             log=Path(scratch) / "services.log",
             scratch=Path(scratch),
             task_memory_bytes=prepared.config.task_memory_bytes,
+            chaos=prepared.config.chaos is not None,
         )
         async with HttpTransport(key, policy.heartbeat_timeout_s) as transport, LocalFleet(config) as fleet:
-            place = FleetWorkplace(prepared.runs, fleet, transport, policy, log_text=fleet.log_text)
+            broken = _broken(transport, prepared.config, emit)
+            place = FleetWorkplace(prepared.runs, fleet, broken, policy, log_text=fleet.log_text)
             yield replace(place, ready=lambda: _all_answer(fleet, transport))
 
 
 @asynccontextmanager
-async def _aws(prepared: Prepared) -> AsyncIterator[Workplace]:
+async def _aws(prepared: Prepared, emit: Observer) -> AsyncIterator[Workplace]:
     from driver.client import HttpTransport
     from driver.fleet.ecs import EcsFleet
 
     assert prepared.stack is not None
     assert prepared.aws is not None
-    policy = RetryPolicy()
+    policy = _policy(prepared.config)
     fleet = EcsFleet(prepared.stack, prepared.aws, most_mappers=prepared.config.mappers)
     key = await asyncio.to_thread(fleet.signing_key)
     async with HttpTransport(key, policy.heartbeat_timeout_s) as transport:
-        yield FleetWorkplace(prepared.runs, fleet, transport, policy)
+        yield FleetWorkplace(prepared.runs, fleet, _broken(transport, prepared.config, emit), policy)
 
 
 @asynccontextmanager
-async def _spark(prepared: Prepared) -> AsyncIterator[Workplace]:
+async def _spark(prepared: Prepared, emit: Observer) -> AsyncIterator[Workplace]:
     from driver.on_spark import TASK_MEMORY_BYTES, SparkWorkplace, running_spark
     from mapreduce.engine import TaskContext
 
@@ -279,6 +291,17 @@ async def _spark(prepared: Prepared) -> AsyncIterator[Workplace]:
         )
         async with running_spark(config.spark_master, Path(scratch)) as spark:
             yield SparkWorkplace(runs, context, spark, memory_bytes)
+
+
+def _policy(config: RunConfig) -> RetryPolicy:
+    """The limits that the user has set; in a fault drill silence is taken for death sooner."""
+    policy = RetryPolicy(skip_bad_records=config.skip_bad_records, stage_timeout_s=config.stage_timeout_s)
+    return replace(policy, heartbeat_timeout_s=HEARTBEAT_TIMEOUT_S, least_failures=1000) if config.chaos else policy
+
+
+def _broken(transport: Transport, config: RunConfig, emit: Observer) -> Transport:
+    """The transport with the drill's faults, if there is a drill."""
+    return ChaosTransport(transport, config.chaos, emit) if config.chaos else transport
 
 
 async def _all_answer(fleet: LocalFleet, transport: HttpTransport) -> None:

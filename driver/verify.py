@@ -21,7 +21,7 @@ SHOWN = 5
 
 
 class Difference(Message):
-    """A pair that only one side has: of the run, or of the plain road."""
+    """A pair that only one side has: the run, or the road that it is held against."""
 
     side: str
     key: Any
@@ -29,7 +29,7 @@ class Difference(Message):
 
 
 class Verdict(Message):
-    """Whether the two answers are one; `missing` pairs only the plain road has, `extra` ones only the run."""
+    """Whether the two answers are one; `missing` pairs only the other road has, `extra` ones only the run."""
 
     run: str
     pairs: int
@@ -45,7 +45,15 @@ def verify_run(plan: RunPlan, job: Job | Chain, runs: RunStore, success: Success
     Raises:
         InputChanged: an input is not the one that the run read.
     """
-    expected = [(jsonable(key), jsonable(value)) for key, value in plain_answer(job, _contents(plan, job, runs))]
+    expected = [
+        (jsonable(key), jsonable(value))
+        for key, value in plain_answer(job, _contents(plan, job, runs), _skipped(plan, runs))
+    ]
+    return verdict_on(plan, runs, success, expected, "plain")
+
+
+def verdict_on(plan: RunPlan, runs: RunStore, success: Success, expected: list[tuple[Any, Any]], road: str) -> Verdict:
+    """Compares every pair of a committed result with those, as JSON holds them, that another road has led to."""
     found = [
         pair for url, _, etag in success.parts for pair in read_pairs(runs.storage.read(url, etag=etag).split(b"\n"))
     ]
@@ -54,7 +62,7 @@ def verify_run(plan: RunPlan, job: Job | Chain, runs: RunStore, success: Success
     missing, extra = _counted(expected), _counted(found)
     common = missing & extra
     missing, extra = missing - common, extra - common
-    shown = [*_examples("plain", expected, missing), *_examples("run", found, extra)]
+    shown = [*_examples(road, expected, missing), *_examples("run", found, extra)]
     return Verdict(
         run=plan.run,
         pairs=len(found),
@@ -69,6 +77,12 @@ def _contents(plan: RunPlan, job: Job | Chain, runs: RunStore) -> Iterable[Plain
     for given in plan.inputs:
         form = given.format if isinstance(job, Job) else None
         yield PlainInput(given.url, runs.storage.read(given.url, etag=given.etag), given.name, form)
+
+
+def _skipped(plan: RunPlan, runs: RunStore) -> list[tuple[Any, Any]]:
+    """The records that the run has set aside, as (URL, byte offset)."""
+    places = (letter.place.rpartition(" at byte ") for letter in runs.dead_letters(plan.run))
+    return [(url, int(offset)) for url, found, offset in places if found]
 
 
 def in_key_order(pairs: Iterable[tuple[Any, Any]]) -> bool:

@@ -7,7 +7,8 @@ reduce/<run>/part-00000.attempt-0.jsonl     one reduce attempt
 pairs/<run>/pairs-00000.attempt-0           the same pairs for the next step of a chain
 reduce/<run>/part-00000.jsonl, result.json  the committed result
 reduce/<run>/_SUCCESS                       written last, when the ledger balances
-runs/<run>/                                 plan.json, results.json, events.jsonl, report.json, ledger.json
+runs/<run>/                                 plan.json, results.json, events.jsonl, report.json, ledger.json,
+                                            dead-letters/00000.json: a record that was set aside
 jobs/<sha256>/code.zip                      a job's code
 tasks/<task key>.json                       a finished task, for a later run to reuse
 """
@@ -17,6 +18,7 @@ from __future__ import annotations
 INPUT, CHUNKS, MAPS, PAIRS, REDUCE = "input", "chunks", "maps", "pairs", "reduce"
 RUNS, JOBS, TASKS = "runs", "jobs", "tasks"
 STEP = "-step-"
+DEAD_LETTERS = "dead-letters"
 
 
 def join(store: str, *parts: str) -> str:
@@ -102,3 +104,8 @@ def code(store: str, digest: str) -> str:
 def task(store: str, key: str) -> str:
     """The result of a finished task, under its content-addressed key."""
     return join(store, TASKS, f"{key}.json")
+
+
+def dead_letter(number: int) -> str:
+    """The name of a record that was set aside, among the records of its run."""
+    return f"{DEAD_LETTERS}/{number:05d}.json"

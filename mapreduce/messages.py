@@ -136,7 +136,7 @@ class MapTask(TaskMessage):
 
     With `boundaries`, partition n holds the keys from boundary n - 1 up to boundary n; else a key's hash decides.
     `top` and `keep_pairs` are those of a `ReduceTask`, for a task that writes a part. Records at the places of `skip`
-    are set aside.
+    are set aside; when it is not None, records are mapped one by one, so that each has its place.
     """
 
     stage: Literal["map"] = "map"
@@ -148,7 +148,7 @@ class MapTask(TaskMessage):
     boundaries: tuple[EncodedKey, ...] | None = None
     top: Annotated[int, Field(ge=0, le=100_000)] = 10
     keep_pairs: bool = False
-    skip: tuple[str, ...] = ()
+    skip: tuple[str, ...] | None = None
 
 
 class Block(Message):

@@ -13,7 +13,7 @@ import lzma
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
@@ -58,7 +58,9 @@ class PlainAnswer:
     counters: Counter[str]
 
 
-def plain_answer(job: Job | Chain, inputs: Iterable[PlainInput | tuple[str, bytes]]) -> list[Record]:
+def plain_answer(
+    job: Job | Chain, inputs: Iterable[PlainInput | tuple[str, bytes]], skip: Collection[Record] = ()
+) -> list[Record]:
     """All result pairs of a job or chain.
 
     Each record of each input goes through `map`, all values of a key are gathered in the order of the input, and
@@ -67,14 +69,17 @@ def plain_answer(job: Job | Chain, inputs: Iterable[PlainInput | tuple[str, byte
     Args:
         job: a fresh instance.
         inputs: in order; a tuple is (URL, content).
+        skip: (URL, key) of records that are left out; of a job, not of a chain.
     """
     given = [each if isinstance(each, PlainInput) else PlainInput(*each) for each in inputs]
     if isinstance(job, Job):
-        return plain_run(job, given).pairs
+        return plain_run(job, given, skip=skip).pairs
     return _plain_chain(job, given).pairs
 
 
-def plain_run(job: Job, inputs: Iterable[PlainInput], pairs: Sequence[Record] = ()) -> PlainAnswer:
+def plain_run(
+    job: Job, inputs: Iterable[PlainInput], pairs: Sequence[Record] = (), skip: Collection[Record] = ()
+) -> PlainAnswer:
     """The answer of one job over inputs, and before them over pairs of a step before it."""
     gathered: list[tuple[bytes, Any]] = []
 
@@ -89,7 +94,8 @@ def plain_run(job: Job, inputs: Iterable[PlainInput], pairs: Sequence[Record] = 
     for given in inputs:
         job.source, job.input = given.url, given.name
         for key, value in plain_records(given, given.format or job.format_of(given.name)):
-            gather(job.map(key, value))
+            if (given.url, key) not in skip:
+                gather(job.map(key, value))
     gather(job.cleanup() or ())
     if job.map_only:
         ordered = sorted(gathered, key=itemgetter(0))
@@ -156,6 +162,7 @@ def _csv_rows(content: bytes, form: Csv) -> Iterator[Record]:
             used += len(raw)
             yield raw.decode("utf-8", errors="replace")
 
+    csv.field_size_limit(sys.maxsize)
     used = len(content) - len(content.removeprefix(b"\xef\xbb\xbf"))
     reader = csv.reader(lines(), delimiter=form.delimiter, strict=True)
     header = next(reader, []) if form.header else []

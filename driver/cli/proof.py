@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from driver.cli.terminal import no_output_of_jobs, print_document, say
+from driver.config import DEFAULT_SPARK_MASTER
 from driver.report.units import bytes_text, plural
 from mapreduce.errors import UsageError
 
 _ROWS_SHOWN = 20
+_ROADS = {"plain": "a plain count in one process", "spark": "the same job on Apache Spark"}
 
 
 def verify(
     run: str | None = None,
     /,
     *,
+    by: Literal["plain", "spark"] = "plain",
     json: Annotated[bool, Parameter(negative="")] = False,
+    spark_master: str = DEFAULT_SPARK_MASTER,
     store: str | None = None,
 ) -> int:
-    """Does the same job over the same inputs the plain way, in one process, and compares every pair.
+    """Does the same job over the same inputs by another road, and compares every pair.
 
     Exit code 0 when the two answers are equal, else 1. It needs memory for all pairs of the job.
 
     Args:
         run: The run's id, or how it begins or ends (by default, the last run).
+        by: plain: in one process, with nothing of the engine; spark: on Apache Spark, in a run that is then deleted.
         json: Print one JSON document on standard output.
+        spark_master: With --by spark, the master: local[*] is this machine; else as spark-submit takes it.
         store: Folder or URL of the store (by default .mapreduce in this folder).
     """
+    import asyncio
     import tempfile
     from pathlib import Path
 
+    from driver.on_spark import TASK_MEMORY_BYTES as SPARK_MEMORY_BYTES
+    from driver.on_spark import spark_answer
+    from driver.spark import check_installed
     from driver.targets import open_runs
-    from driver.verify import verify_run
+    from driver.verify import verdict_on, verify_run
     from mapreduce.code import CodeLoader
+    from mapreduce.engine import TaskContext
 
     kept = open_runs(store)
     name = kept.resolve(run)
@@ -43,13 +54,20 @@ def verify(
         raise UsageError(f"{name} has no result to verify; see: python -m driver status {name}")
     plan = kept.plan(name)
     with no_output_of_jobs(), tempfile.TemporaryDirectory(prefix="mapreduce-") as scratch:
-        job = CodeLoader(kept.storage, kept.store, Path(scratch)).load_any(plan.job)
-        verdict = verify_run(plan, job, kept, success)
+        loader = CodeLoader(kept.storage, kept.store, Path(scratch) / "jobs")
+        job = loader.load_any(plan.job)
+        if by == "spark":
+            check_installed()
+            context = TaskContext(kept.storage, Path(scratch), SPARK_MEMORY_BYTES, loader.load)
+            expected = asyncio.run(spark_answer(plan, job, kept, spark_master, context))
+            verdict = verdict_on(plan, kept, success, expected, "spark")
+        else:
+            verdict = verify_run(plan, job, kept, success)
     if json:
         print_document(verdict)
     elif verdict.equal:
         say(
-            f"{name}: all {plural(verdict.pairs, 'pair')} are those of a plain count in one process",
+            f"{name}: all {plural(verdict.pairs, 'pair')} are those of {_ROADS[by]}",
             style="green",
         )
     else:

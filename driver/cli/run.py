@@ -41,6 +41,10 @@ def run(
     fresh: Annotated[bool, Parameter(negative="")] = False,
     sort: Annotated[bool, Parameter(negative="")] = False,
     task_memory: str | None = None,
+    skip_bad_records: int = 0,
+    stage_timeout: float | None = None,
+    chaos: str | None = None,
+    chaos_seed: int = 0,
     spark_master: str = DEFAULT_SPARK_MASTER,
     store: str | None = None,
 ) -> int:
@@ -61,18 +65,25 @@ def run(
         target: local: services on this machine; inline: one process, for a debugger; aws: the deployed stack;
             auto: aws if there is one, else local. spark: Apache Spark.
         output: Write the whole result to this file too, in key order; its ending says the format: .json, .jsonl,
-            .csv or .tsv.
+            .csv, .tsv or .parquet.
         top: How many of the heaviest keys to show.
         json: Print one JSON document on standard output.
         fresh: Reuse nothing of earlier runs.
         task_memory: What a task may use on this machine, e.g. 512MiB; beyond it, it spills to disk (by default a share
             of half the machine's memory; in AWS the service's size decides).
+        skip_bad_records: How many records that the job's code fails on may be set aside as dead letters; one more, and
+            the job fails.
+        stage_timeout: How many seconds a stage may take; then the job fails.
+        chaos: A fault drill: how often attempts are made to go wrong, e.g. kill=0.2,hang=0.05,slow=0.1,error=0.1,
+            duplicate=0.05,corrupt=0.02. The answer must be the same.
+        chaos_seed: Another seed breaks other attempts.
         sort: Make the parts ranges of keys, so that part after part the whole result is in key order.
         spark_master: With --target spark, the master: local[*] is this machine; else as spark-submit takes it.
         store: Folder or URL that everything is written to (by default .mapreduce in this folder).
     """
     started = time.monotonic()
     from driver import targets
+    from driver.chaos import parse_chaos
     from driver.report.merge_parts import output_format, write_result
     from driver.report.summary import print_summary
     from mapreduce.engine.run import task_error
@@ -85,6 +96,10 @@ def run(
         raise UsageError(f"--top {top}: must not be negative")
     if chunks is not None and chunk_size is not None:
         raise UsageError("--chunks and --chunk-size say the same thing twice; give one of them")
+    if skip_bad_records < 0:
+        raise UsageError(f"--skip-bad-records {skip_bad_records}: must not be negative")
+    if chaos is not None and target in ("inline", "spark"):
+        raise UsageError(f"--chaos breaks the services of a fleet, and --target {target} has none")
     config = RunConfig(
         inputs=input,
         job=job,
@@ -98,6 +113,9 @@ def run(
         fresh=fresh,
         sort=sort,
         spark_master=spark_master,
+        skip_bad_records=skip_bad_records,
+        stage_timeout_s=stage_timeout,
+        chaos=parse_chaos(chaos, chaos_seed) if chaos is not None else None,
         task_memory_bytes=size_bytes("--task-memory", task_memory) if task_memory is not None else None,
     )
     with no_output_of_jobs():
@@ -132,9 +150,9 @@ async def _carry_out(prepared: Prepared, started: float) -> Report:
 
     fresh = prepared.config.fresh
     with RunView(console()) as view:
-        async with targets.workplace(prepared) as place:
+        log = EventLog([view])
+        async with targets.workplace(prepared, log) as place:
             plan = await asyncio.to_thread(targets.write_plan, prepared, view.uploading)
-            log = EventLog([view])
             if issubclass(prepared.job, Chain):
                 run = ChainRun(prepared.job(**prepared.parameters), plan)
                 return await run_chain(run, place, log, fresh=fresh, started=started)

@@ -38,6 +38,7 @@ class RunView:
             inputs = f"{plural(event.inputs, 'input')}, {bytes_text(event.size_bytes)}"
             self._console.print(f"[bold]{event.run}[/]: {event.job} over {inputs}, {event.target}", highlight=False)
         elif isinstance(event, events.StageStarted):
+            self._looked.discard(event.stage)
             self._bars.stage(event)
         elif isinstance(event, events.AttemptProgress):
             self._bars.progress(event)
@@ -50,11 +51,14 @@ class RunView:
                 style="yellow",
                 highlight=False,
                 markup=False,
+                soft_wrap=True,
             )
         elif isinstance(event, events.StageDone):
             self._bars.stage_done(event)
         elif isinstance(event, events.FleetChanged):
             self._fleet_changed(event)
+        elif (text := _said(event)) is not None:
+            self._console.print(f"  {text}", style="yellow", highlight=False, markup=False, soft_wrap=True)
 
     def uploading(self, name: str, sent: int, size: int) -> None:
         """Shows how far the upload of an input is."""
@@ -68,6 +72,21 @@ class RunView:
         if event.appeared and event.stage in self._looked:
             self._console.print(f"  new: {', '.join(event.appeared)}", style="green", highlight=False, markup=False)
         self._looked.add(event.stage)
+
+
+def _said(event: Event) -> str | None:
+    """What is said of the events that are rare."""
+    if isinstance(event, events.AttemptStarted) and event.backup:
+        return f"{event.task} is slow: attempt {event.attempt} on {event.endpoint} as a backup"
+    if isinstance(event, events.CircuitOpened):
+        return f"{event.endpoint} failed {event.failures} times in a row: left alone for {event.pause_s:.1f} s"
+    if isinstance(event, events.CircuitClosed):
+        return f"{event.endpoint} works again"
+    if isinstance(event, events.OutputsRedone):
+        return f"{', '.join(event.tasks)} done again: {event.why}"
+    if isinstance(event, events.RecordSkipped):
+        return f"record skipped at {event.place}: {event.message}"
+    return None
 
 
 class _Stage:

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from driver import events
+from driver.events import Event
 from driver.planning import RunPlan
 from driver.scheduler import Outcome
 from mapreduce.engine import Ledger
@@ -31,6 +33,30 @@ class TaskRow(Message):
     records_in: int
     records_out: int
     peak_memory_bytes: int
+
+
+class Recovery(Message):
+    """Something that went wrong, and what became of it.
+
+    `what` is the kind of error, "slower than its backup", "output lost" or "record skipped"; `cost_s` the seconds of
+    work that were for nothing.
+    """
+
+    task: str
+    attempt: int
+    endpoint: str
+    what: str
+    why: str
+    then: str
+    cost_s: float
+
+
+class InjectedFault(Message):
+    """A fault of a drill: the attempt (as its objects are named) that it was done to."""
+
+    task: str
+    attempt: str
+    fault: str
 
 
 class Timings(Message):
@@ -66,6 +92,8 @@ class Report(Message):
     ledger: Ledger
     reused_tasks: int
     steps: tuple[str, ...] = ()
+    recoveries: tuple[Recovery, ...] = ()
+    faults: tuple[InjectedFault, ...] = ()
 
 
 def chain_report(plan: RunPlan, reports: Sequence[Report], result_urls: Sequence[str], ledger: Ledger) -> Report:
@@ -95,6 +123,8 @@ def chain_report(plan: RunPlan, reports: Sequence[Report], result_urls: Sequence
             "ledger": ledger,
             "reused_tasks": sum(report.reused_tasks for report in reports),
             "steps": tuple(report.run_id for report in reports),
+            "recoveries": tuple(each for report in reports for each in report.recoveries),
+            "faults": tuple(each for report in reports for each in report.faults),
         }
     )
 
@@ -108,6 +138,7 @@ def make_report(
     result_urls: Sequence[str],
     stage_seconds: dict[str, float],
     end_to_end: float,
+    happened: Sequence[Event],
 ) -> Report:
     """Puts a run's outcomes together."""
     outcomes = [split, *maps, *reduces]
@@ -127,7 +158,57 @@ def make_report(
         tasks=tuple(_row(outcome) for outcome in outcomes),
         ledger=ledger,
         reused_tasks=sum(outcome.reused for outcome in outcomes),
+        recoveries=recoveries(happened),
+        faults=tuple(
+            InjectedFault(task=event.task, attempt=event.attempt, fault=event.fault)
+            for event in happened
+            if isinstance(event, events.FaultInjected)
+        ),
     )
+
+
+def recoveries(happened: Sequence[Event]) -> tuple[Recovery, ...]:
+    """What went wrong in a run, in the order in which it was seen."""
+    return tuple(row for event in happened if (row := _recovery(event)) is not None)
+
+
+def _recovery(event: Event) -> Recovery | None:
+    if isinstance(event, events.AttemptFailed):
+        return Recovery(
+            task=event.task,
+            attempt=event.attempt,
+            endpoint=event.endpoint,
+            what=event.kind,
+            why=event.message,
+            then=event.then,
+            cost_s=event.seconds,
+        )
+    if isinstance(event, events.AttemptCancelled):
+        return Recovery(
+            task=event.task,
+            attempt=event.attempt,
+            endpoint=event.endpoint,
+            what="slower than its backup",
+            why="another attempt had the result first",
+            then="cancelled",
+            cost_s=event.seconds,
+        )
+    if isinstance(event, events.OutputsRedone):
+        names = ", ".join(event.tasks)
+        return Recovery(
+            task=names, attempt=0, endpoint="", what="output lost", why=event.why, then="done again", cost_s=0.0
+        )
+    if isinstance(event, events.RecordSkipped):
+        return Recovery(
+            task=event.task,
+            attempt=0,
+            endpoint="",
+            what="record skipped",
+            why=f"{event.place}: {event.message}",
+            then="set aside as a dead letter",
+            cost_s=0.0,
+        )
+    return None
 
 
 def _chunk_urls(result: object) -> tuple[str, ...]:

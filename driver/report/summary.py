@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
@@ -41,10 +43,27 @@ def print_summary(report: Report, console: Console) -> None:
             "reused",
             f"{report.reused_tasks} of {plural(len(report.tasks), 'task')}; --fresh does all again",
         )
+    for label, text in _trouble(report):
+        _line(console, label, text)
     for name, count in report.counters.items():
         _line(console, "counter", f"{name} = {count:,}")
     if report.top:
         console.print(_top(report.top))
+
+
+def _trouble(report: Report) -> Iterator[tuple[str, str]]:
+    """What went wrong and was mended: how often, and the work that it cost."""
+    if report.faults:
+        kinds = Counter(fault.fault for fault in report.faults)
+        yield (
+            "drill",
+            f"{plural(len(report.faults), 'fault')}: " + ", ".join(f"{n} {k}" for k, n in sorted(kinds.items())),
+        )
+    if report.recoveries:
+        kinds = Counter(each.what for each in report.recoveries)
+        cost = sum(each.cost_s for each in report.recoveries)
+        what = ", ".join(f"{count} x {kind}" for kind, count in kinds.most_common())
+        yield "recovered", f"{what}; {cost:.1f} s of work done twice"
 
 
 def _line(console: Console, label: str, text: str) -> None:

@@ -97,14 +97,15 @@ class Mapping:
         job: the job's instance.
         add: takes what one call of `map` yielded.
         context: where the records are read.
-        skip: the places of records that are set aside.
+        skip: the places of records that are set aside; if not None, records are mapped one by one.
     """
 
-    def __init__(self, job: Job, add: Add, context: TaskContext, skip: Collection[str] = ()) -> None:
+    def __init__(self, job: Job, add: Add, context: TaskContext, skip: Collection[str] | None = None) -> None:
         self._job = job
         self._add = add
         self._context = context
-        self._skip = frozenset(skip)
+        self._one_by_one = skip is not None
+        self._skip = frozenset(skip or ())
         self._invalid = 0
         self.records = 0
         self.skipped: list[SkippedRecord] = []
@@ -134,7 +135,7 @@ class Mapping:
         self._job.source, self._job.input = piece.source, piece.name
         place = Place("map")
         place.url = piece.source
-        take = self._batch if self._job.maps_batches and not self._skip else self._records
+        take = self._batch if self._job.maps_batches and not self._one_by_one else self._records
         begin, owned = piece.start, 0
         for batch in reader.batches(piece, self._range_of(piece)):
             begin = begin if owned else batch.start

@@ -27,6 +27,8 @@ DOCUMENT_FIELDS = {
     "ledger",
     "reused_tasks",
     "steps",
+    "recoveries",
+    "faults",
 }
 
 

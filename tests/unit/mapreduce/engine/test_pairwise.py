@@ -29,8 +29,8 @@ def _drained(run: Engine, partitions: int, harm: Harm = list) -> tuple[list[Drai
     drained = []
     for number in range(partitions):
         own = sorted((each for each in records if partition_of(each[0]) == number), key=lambda each: each[0])
-        task = ReduceTask(run=RUN, store=run.store, index=number, job=run.spec, sources=(), partitions=partitions)
-        drained.append(reduce_records(task, iter(harm(own)), run.context(), "there"))
+        reducing = ReduceTask(run=RUN, store=run.store, index=number, job=run.spec, sources=(), partitions=partitions)
+        drained.append(reduce_records(reducing, iter(harm(own)), run.context(), "there"))
     maps = [task.result for each in drained for task in each.maps if isinstance(task.result, MapResult)]
     reduces = [each.reduce.result for each in drained if each.reduce and isinstance(each.reduce.result, ReduceResult)]
     etags = {given.url: given.etag for given in inputs}
@@ -96,7 +96,7 @@ class _Faulty(Job):
 
 @pytest.mark.parametrize("where", ["map", "reduce"])
 def test_a_fault_is_an_answer(where: str) -> None:
-    """With its traceback and record; what failed is told once a partition, and nothing is reduced after a failed map."""
+    """With its traceback and record; every partition hears of it, and nothing is reduced after a failed map."""
     with engine(_Faulty, where=where) as run:
         drained, _ = _drained(run, 2)
     tasks = [task for each in drained for task in (*each.maps, *([each.reduce] if each.reduce else []))]

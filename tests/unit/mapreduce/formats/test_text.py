@@ -11,7 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mapreduce.formats.text import TAIL_BYTES, LineDecoder, ReadRange, owned_blocks
+from mapreduce.formats.base import ReadRange
+from mapreduce.formats.text import TAIL_BYTES, LineDecoder, owned_blocks
 
 fragments = st.sampled_from(
     [

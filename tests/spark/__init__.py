@@ -1,0 +1,1 @@
+"""Runs on Apache Spark; they need PySpark and Java (`make spark`)."""
