@@ -233,6 +233,8 @@ def _root_and_module(path: Path) -> tuple[Path, str]:
     while (root / "__init__.py").is_file():
         root = root.parent
     parts = path.relative_to(root).with_suffix("").parts
+    if parts[0] in sys.stdlib_module_names:
+        raise JobLoadError(f"{path.name} has the name of a module of Python's standard library; give it another")
     if not all(part.isidentifier() for part in parts):
         raise JobLoadError(f"{path.name} is no Python module name; rename it with letters, digits and underscores")
     return root, ".".join(parts)

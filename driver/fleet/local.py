@@ -77,7 +77,7 @@ class LocalFleet:
         self._config.log.parent.mkdir(parents=True, exist_ok=True)
         self._log = self._config.log.open("ab")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "services.local_fleet"],
+            [sys.executable, "-P", "-m", "services.local_fleet"],
             stdin=subprocess.PIPE,
             stdout=self._log,
             stderr=self._log,

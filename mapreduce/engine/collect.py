@@ -62,7 +62,9 @@ def collector_for(
     partition = _by_range(boundaries) if boundaries is not None else _partitioner(job, partitions)
     if job.aggregation is not None:
         spills = Spills(partitions, scratch, _merging(job.aggregation))
-        return AggregateCollector(job.aggregation, partition, buffer_bytes, spills)
+        return AggregateCollector(
+            job.aggregation, partition, buffer_bytes, spills, check_partitions=job.partitions_itself
+        )
     spills = Spills(partitions, scratch, _combining(job) if job.combines else None)
     return PairCollector(partition, buffer_bytes, spills)
 
@@ -76,8 +78,11 @@ class AggregateCollector:
         partition: Callable[[bytes], int],
         buffer_bytes: int,
         spills: Spills,
+        *,
+        check_partitions: bool = False,
     ) -> None:
         self._aggregation = aggregation
+        self._check_partitions = check_partitions
         self._partition = partition
         self._buffer_bytes = buffer_bytes
         self._spills = spills
@@ -98,8 +103,10 @@ class AggregateCollector:
                 if grows:
                     self._use(PAIR_OVERHEAD)
             else:
-                if states is by_text:
-                    encode_key(key)  # refused here, while the record is known, and not when it is written
+                # refused here, while the record is known, and not when it is written
+                encoded = encode_key(key) if states is by_text else known
+                if self._check_partitions:
+                    self._partition(encoded)
                 states[known] = create(kept)
                 self._use(len(known) + PAIR_OVERHEAD)
 

@@ -46,6 +46,10 @@ def user_code(place: Place) -> Iterator[None]:
     """
     try:
         yield
+    except UserCodeError as exc:
+        exc.place = exc.place or str(place)
+        exc.record = exc.record or _record(place)
+        raise
     except (MapReduceError, MemoryError):
         raise
     except Exception as exc:
@@ -62,8 +66,11 @@ def as_user_error(exc: Exception, place: Place) -> UserCodeError:
     else:
         message = f"{place.step} raised {type(exc).__name__}: {exc}"
     shown = "".join([*traceback.format_list(frames), *traceback.format_exception_only(exc)]) if frames else ""
-    record = "" if place.record is None else _cut(repr(place.record))
-    return UserCodeError(_cut(message, 2000), traceback=shown, place=str(place), record=record)
+    return UserCodeError(_cut(message, 2000), traceback=shown, place=str(place), record=_record(place))
+
+
+def _record(place: Place) -> str:
+    return "" if place.record is None else _cut(repr(place.record))
 
 
 def user_frames(trace: TracebackType | None) -> list[traceback.FrameSummary]:

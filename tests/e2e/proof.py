@@ -15,6 +15,7 @@ MAPPERS = 3
 MORE_MAPPERS = 10
 GROWING_S = 200.0  # a third of it with three mappers: enough for Terraform and new containers
 LOSING_S = 45.0
+DRILL = "kill=0.2,hang=0.05,slow=0.1,error=0.1,duplicate=0.05,corrupt=0.1"
 # user and capabilities of the service itself, process 1; then it writes where it may, and where it may not
 LOOKS = """
 import re
@@ -96,6 +97,19 @@ def _count(log: Log, proof: Proof) -> None:
     with log.step("driver verify, audit", vital=False) as note:
         for command in ("verify", "audit"):
             note(made.driver(command, answer.run).err.splitlines()[-1].strip())
+    with log.step("a chain from outside, with a module and a file beside it", vital=False) as note:
+        job = ("--job", runs.own_job(proof.folder), "--chunks", "6", "--reducers", "2")
+        chained = runs.count(made, [book], proof.folder / "own.json", *job)
+        runs.check_counts(chained, [book], without=runs.STOP_WORD)
+        note(f"{len(chained.report['steps'])} steps, {len(chained.counts)} words; the answer is right")
+    with log.step("a fault drill", vital=False) as note:
+        drill = ("--chaos", DRILL, "--chaos-seed", "7", "--chunks", "12", "--fresh")
+        drilled = runs.count(made, [book], proof.folder / "drilled.json", *drill)
+        runs.check_counts(drilled, [book])
+        faults = [fault["fault"] for fault in drilled.report["faults"]]
+        if not faults:
+            raise StepFailed("no fault was injected")
+        note(f"{len(faults)} faults ({', '.join(sorted(set(faults)))}); the answer is right")
     with log.step("driver logs: what CloudWatch has of the run", vital=False) as note:
         lines = made.driver("logs", answer.run).out.splitlines()
         if len(lines) < len(answer.report["tasks"]):

@@ -135,7 +135,7 @@ def prepare(root: Path, engine: Engine, shell: Shell, emulator: Emulator, option
         "name": NAME,
         "address_kind": "private",
         "allowed_cidrs": [f"{engine.gateway}/32"],
-        "extra_environment": emulator.credentials,
+        "extra_environment": emulator.credentials | {"MAPREDUCE_CHAOS": "true"},
     }
     (made.folder / SETTINGS_FILE).write_text(json.dumps(settings))
     return made

@@ -90,3 +90,14 @@ def test_a_job_that_breaks_a_law(driver: Driver) -> None:
     assert "First breaks a law: the answer does not depend on the order of a key's values" in done.err
     assert "order_matters = True" in done.err
     assert done.out == ""
+
+
+def test_a_file_named_like_a_module_of_python(driver: Driver) -> None:
+    """It breaks nothing where it lies, and as a job it is refused with what to do."""
+    text = driver.folder / "in.txt"
+    text.write_text("a\n")
+    (driver.folder / "random.py").write_text("raise RuntimeError('the wrong random')\n")
+    assert driver.run("run", "--input", text, "--target", "local").code == 0
+    done = driver.run("run", "--input", text, "--job", "random.py")
+    assert done.code == 2
+    assert "random.py has the name of a module of Python's standard library; give it another" in done.err

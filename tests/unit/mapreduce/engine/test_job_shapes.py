@@ -313,3 +313,24 @@ def test_a_changed_input_is_seen_when_it_is_looked_at() -> None:
         stages.put([b"two!\n"])
         with pytest.raises(InputChanged):
             stages.split(inputs)
+
+
+@pytest.mark.parametrize("reduce", [Sum(), None], ids=["aggregation", "method"])
+def test_a_partition_out_of_range(reduce: Any) -> None:
+    """It is refused where the pair is yielded, with the record and its place."""
+
+    class Wrong(Job):
+        def map(self, offset: int, line: str) -> Iterator[tuple[str, int]]:
+            yield line, 1
+
+        def reduce(self, key: str, values: Iterator[int]) -> Iterator[tuple[str, int]]:
+            yield key, sum(values)
+
+        def partition(self, key: str, partitions: int) -> int:
+            return 0 if key == "fine" else 7
+
+    if reduce:
+        Wrong.reduce = reduce  # type: ignore[method-assign]
+    with pytest.raises(UserCodeError, match="must be an int from 0 to 1") as caught:
+        run(Wrong(), ["fine", "wrong"])
+    assert ("'wrong'", True) == (caught.value.record, caught.value.place.endswith("lines.txt at byte 5"))

@@ -1,0 +1,150 @@
+"""What a user has against faults: drills, dead letters, and a task done again under their eyes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.zipf import write_text
+from tests.integration.commands import Driver
+
+DRILL = "kill=0.2,hang=0.03,slow=0.1,error=0.15,duplicate=0.1,corrupt=0.1"
+BAD = """
+from mapreduce import Job, Sum
+
+class Numbers(Job):
+    reduce = Sum()
+
+    def map(self, offset, line):
+        yield "total", int(line)
+"""
+
+
+def _parts(document: dict[str, object]) -> list[bytes]:
+    urls = document["result_urls"]
+    assert isinstance(urls, list)
+    return [Path(url.removeprefix("file://")).read_bytes() for url in urls]
+
+
+def _numbers(driver: Driver) -> Path:
+    """A job that fails on two of its lines, and its input."""
+    (driver.folder / "totals.py").write_text(BAD)
+    lines = [str(number) for number in range(200)]
+    lines[50], lines[150] = "fifty", "150 or so"
+    path = driver.folder / "in.txt"
+    path.write_text("\n".join(lines))
+    return path
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_drill_changes_nothing_but_the_work(driver: Driver, seed: int) -> None:
+    """Killed, hung, slow, failing, doubled and corrupted attempts: the same bytes, and the report shows each fault."""
+    text = driver.folder / "text.txt"
+    write_text(text, 1_000_000, seed=3)
+    command = (
+        "run",
+        "--input",
+        text,
+        "--chunks",
+        "12",
+        "--mappers",
+        "2",
+        "--reducers",
+        "2",
+        "--target",
+        "local",
+        "--json",
+    )
+    quiet = driver.run(*command)
+    drilled = driver.run(*command, "--fresh", "--chaos", DRILL, "--chaos-seed", str(seed))
+    assert drilled.code == 0, drilled.err
+    assert _parts(quiet.document) == _parts(drilled.document)
+    faults = drilled.document["faults"]
+    assert len(faults) >= 3
+    broken = [fault for fault in faults if fault["fault"] in ("kill", "error", "hang")]
+    failed = [row for row in drilled.document["recoveries"] if row["what"] in ("TaskLost", "InjectedFault")]
+    assert len(failed) >= len(broken) - 1, "a killed attempt may have been slower than its backup"
+    assert all(row["why"] and row["then"] for row in drilled.document["recoveries"])
+    assert quiet.document["recoveries"] == quiet.document["faults"] == []
+    assert "drill" in drilled.err
+    assert driver.run("audit").code == 0
+    assert driver.wait_until_none_is_left() == []
+
+
+@pytest.mark.parametrize(
+    ("chaos", "named"),
+    [("kil=0.2", "there is no fault 'kil'"), ("kill", "write kind=rate"), ("kill=0.7,error=0.7", "more than 1")],
+)
+def test_a_drill_that_is_none(driver: Driver, chaos: str, named: str) -> None:
+    """One line says what can be drilled."""
+    text = driver.folder / "in.txt"
+    text.write_text("a")
+    done = driver.run("run", "--input", text, "--chaos", chaos)
+    assert (done.code, named in done.err) == (2, True)
+
+
+@pytest.mark.parametrize("target", ["local", "inline"])
+def test_bad_records_are_set_aside(driver: Driver, target: str) -> None:
+    """Each is kept with its place and what was raised; the rest is counted; a later run without it fails again."""
+    text = _numbers(driver)
+    command = (
+        "run",
+        "--input",
+        text,
+        "--job",
+        "totals.py",
+        "--chunks",
+        "3",
+        "--reducers",
+        "1",
+        "--target",
+        target,
+        "--json",
+    )
+    failed = driver.run(*command)
+    assert failed.code == 1
+    assert "invalid literal for int()" in failed.err
+    done = driver.run(*command, "--skip-bad-records", "2")
+    assert done.code == 0, done.err
+    assert json.loads(_parts(done.document)[0]) == {"total": sum(range(200)) - 50 - 150}
+    assert done.document["counters"] == {"skipped_records": 2}
+    letters = sorted((driver.store / "runs" / done.document["run_id"] / "dead-letters").iterdir())
+    kept = [json.loads(letter.read_text()) for letter in letters]
+    assert [letter["record"] for letter in kept] == ["fifty", "150 or so"]
+    content = text.read_bytes()
+    for letter in kept:
+        offset = int(letter["place"].rpartition(" ")[2])
+        assert content[offset:].startswith(letter["record"].encode())
+        assert "ValueError" in letter["message"]
+    assert driver.run("verify", done.document["run_id"]).code == 0
+    assert driver.run(*command).code == 1
+
+
+def test_one_bad_record_too_many(driver: Driver) -> None:
+    """The job fails, and says that it would take more."""
+    text = _numbers(driver)
+    done = driver.run("run", "--input", text, "--job", "totals.py", "--target", "local", "--skip-bad-records", "1")
+    assert done.code == 1
+    assert "more than 1 records would have to be skipped" in done.err
+
+
+def test_replay(driver: Driver) -> None:
+    """The task that failed fails again here, with its traceback; one that was done is done again; nothing is left."""
+    text = _numbers(driver)
+    failed = driver.run("run", "--input", text, "--job", "totals.py", "--chunks", "3", "--target", "local")
+    assert failed.code == 1
+    run = max((driver.store / "runs").iterdir()).name
+    (driver.folder / "totals.py").write_text("raise RuntimeError('replay takes the code of the run, not this')")
+    again = driver.run("replay", run, "map-0")
+    assert again.code == 1
+    assert "ValueError: invalid literal for int() with base 10: 'fifty'" in again.err
+    assert "in.txt bytes 0-" in again.err
+    assert "there is no terminal for the debugger" in again.err
+    before = {path for path in driver.store.rglob("*") if path.is_file()}
+    fine = driver.run("replay", run, "map-1", "--no-debug")
+    assert (fine.code, "nothing was raised" in fine.err) == (0, True)
+    assert before == {path for path in driver.store.rglob("*") if path.is_file()}
+    unknown = driver.run("replay", run, "map-9")
+    assert (unknown.code, "has no task 'map-9'" in unknown.err) == (2, True)
