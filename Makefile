@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INPUT ?= build/zipf.txt
 ARGS ?=
 
-.PHONY: help run test check format docs deploy destroy scale stop start e2e spark lock clean
+.PHONY: help run test check format docs deploy destroy scale stop start e2e faults spark lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,9 @@ start:  ## Start the tasks again
 
 e2e: $(VENV)/ready $(VENV)/emulator  ## Deploy, run, scale, break and destroy against an emulator of AWS
 	$(BIN)/python -m tests.e2e $(ARGS)
+
+faults: $(VENV)/ready $(VENV)/emulator  ## Break runs in every way that there is, and count the wrong answers (ARGS="--rounds 20")
+	$(BIN)/python -m tests.faults $(ARGS)
 
 spark:  ## The tests on Apache Spark, in an environment of their own (needs Java 17 or newer)
 	@if command -v java >/dev/null; then \

@@ -27,7 +27,7 @@ from mapreduce.messages import InputObject, MapResult, ReduceResult, SplitResult
 from mapreduce.storage import ObjectInfo, Storage
 
 MOST_REDONE = 3
-"""How often the outputs of a stage may be lost and written again, before the job fails."""
+"""How often one task's output may be lost and written again, before the job fails."""
 
 
 async def _at_once() -> None:
@@ -153,18 +153,18 @@ async def _map_and_reduce(plan: RunPlan, split: SplitResult, stages: _Stages) ->
     if not plan.partitions:
         return await stages.until_whole("map", maps), []
     known: dict[str, Outcome] = {}
-    for round_left in reversed(range(MOST_REDONE + 1)):
+    while True:
         results = [outcome.result for outcome in maps if isinstance(outcome.result, MapResult)]
         try:
             reduces = await stages.carry_out("reduce", reduce_tasks(plan, results), known)
             return maps, await stages.until_whole("reduce", reduces)
         except StageFailed as exc:
             lost = outputs_lost(exc.failures, maps)
-            if not lost or not round_left:
+            if not lost or any(outcome.spec.index in lost and outcome.spec.redone >= MOST_REDONE for outcome in maps):
                 raise
+            lost |= await stages.lost(maps)
             known |= {outcome.spec.key: outcome for outcome in exc.outcomes}
             maps = await stages.redo("map", maps, lost, str(exc).partition("\n")[2].strip())
-    raise AssertionError("the last round returns or raises")
 
 
 def outputs_lost(failures: Mapping[str, Sequence[TaskError]], maps: Sequence[Outcome]) -> set[int]:
@@ -282,7 +282,9 @@ class _Stages:
         looked = clock.now()
         done = {spec.index: known[spec.key] for spec in specs if known and spec.key in known}
         missing = [spec for spec in specs if spec.index not in done]
-        reused = {} if self._fresh else await asyncio.to_thread(self._finished.find, missing)
+        # what is done again is not to be found again: its object may be there, and be what could not be read
+        old = [spec for spec in missing if not spec.redone]
+        reused = {} if self._fresh else await asyncio.to_thread(self._finished.find, old)
         found = clock.now()
         todo = [spec for spec in missing if spec.index not in reused]
         log(
@@ -322,15 +324,19 @@ class _Stages:
         specs = [again.get(outcome.spec.index, outcome.spec) for outcome in outcomes]
         return await self.carry_out(stage, specs, keep)
 
+    async def lost(self, outcomes: Sequence[Outcome]) -> set[int]:
+        """Which tasks' outputs are gone or changed."""
+        lost = await asyncio.to_thread(self._finished.lost, [outcome.result for outcome in outcomes])
+        return {outcomes[number].spec.index for number in lost}
+
     async def until_whole(self, stage: StageName, outcomes: list[Outcome]) -> list[Outcome]:
         """The outcomes, every one of whose objects is what its task wrote; what is not is written again."""
         for _ in range(MOST_REDONE):
-            lost = await asyncio.to_thread(self._finished.lost, [outcome.result for outcome in outcomes])
+            lost = await self.lost(outcomes)
             if not lost:
                 break
-            urls = ", ".join(_url(outcomes[number]) for number in sorted(lost))
-            indexes = {outcomes[number].spec.index for number in lost}
-            outcomes = await self.redo(stage, outcomes, indexes, f"gone or changed: {urls}")
+            urls = ", ".join(_url(outcome) for outcome in outcomes if outcome.spec.index in lost)
+            outcomes = await self.redo(stage, outcomes, lost, f"gone or changed: {urls}")
         return outcomes
 
     async def _ready(self) -> None:

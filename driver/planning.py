@@ -57,7 +57,8 @@ class RunPlan(Message):
 class TaskSpec:
     """One task to be done: its content-addressed key, the bytes it will read, and its message for an attempt.
 
-    `redone` counts how often it was done before and its output was lost: no attempt may have another's name.
+    `reads` says for a person what it reads. `redone` counts how often it was done before and its output was lost: no
+    attempt may have another's name.
     """
 
     stage: StageName
@@ -65,6 +66,7 @@ class TaskSpec:
     key: str
     size_bytes: int
     message: Callable[[str], AnyTask]
+    reads: str = ""
     redone: int = 0
 
     @property
@@ -164,7 +166,13 @@ def _map_task(plan: RunPlan, split: Split, boundaries: tuple[str, ...] | None) -
         top=top,
         keep_pairs=plan.keep_pairs and not plan.partitions,
     )
-    return TaskSpec("map", split.index, key, split.length, message)
+    return TaskSpec("map", split.index, key, split.length, message, _ranges(split))
+
+
+def _ranges(split: Split) -> str:
+    """E.g. `s3://books/a.txt bytes 0-100`, and how many more."""
+    first = [f"{piece.source} bytes {piece.start}-{piece.end}" for piece in split.pieces[:1]]
+    return "".join(first) + (f" and {len(split.pieces) - 1} more" if len(split.pieces) > 1 else "")
 
 
 def _reduce_task(plan: RunPlan, number: int, maps: Sequence[MapResult]) -> TaskSpec:
@@ -196,4 +204,6 @@ def _reduce_task(plan: RunPlan, number: int, maps: Sequence[MapResult]) -> TaskS
         top=plan.top,
         keep_pairs=plan.keep_pairs,
     )
-    return TaskSpec("reduce", number, key, sum(source.block.length for source in sources), message)
+    return TaskSpec(
+        "reduce", number, key, sum(source.block.length for source in sources), message, f"partition {number}"
+    )

@@ -9,9 +9,10 @@ from statistics import median
 from mapreduce.messages import TaskError
 
 HOPELESS = frozenset(
-    {"InputChanged", "RecordError", "RefusedURL", "JobLoadError", "ParameterError", "UsageError"} | {"InputError"}
+    {"InputChanged", "RecordError", "RefusedURL", "JobLoadError", "ParameterError", "UsageError"}
+    | {"InputError", "Unauthorized"}
 )
-"""Causes that no second attempt can mend: the request, or the input, would have to be another."""
+"""Causes that no second attempt can mend: the request, the input or the key would have to be another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class RetryPolicy:
         heartbeat_timeout_s: silence after which an attempt counts as dead (a heartbeat comes every second).
         stall_timeout_s: after so long without a byte, a record or a word of progress, heartbeats or not, an attempt
             counts as hung (Hadoop's mapreduce.task.timeout is ten minutes too).
+        unreachable_s: after so long without an answer of any endpoint, one that cannot be connected to fails the task;
+            before, it does not: nothing of the task has begun, and the services may be on their way back.
         breaker_failures: so many failures in a row open an endpoint's circuit: it is left alone for a while, then asked
             for one task at a time until one succeeds.
         failures_per_task: the stage fails when it has seen so many failures for each of its tasks.
@@ -44,6 +47,7 @@ class RetryPolicy:
     longest_delay_s: float = 15.0
     heartbeat_timeout_s: float = 20.0
     stall_timeout_s: float = 600.0
+    unreachable_s: float = 60.0
     breaker_failures: int = 3
     failures_per_task: float = 1.0
     least_failures: int = 30

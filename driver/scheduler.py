@@ -29,7 +29,7 @@ from driver.policy import (
     room,
     stage_budget,
 )
-from driver.transport import NoSlot, Transport
+from driver.transport import NoSlot, NotReached, Transport
 from mapreduce.errors import FleetError, JobFailed, TaskLost
 from mapreduce.messages import (
     Done,
@@ -165,16 +165,16 @@ class StageRun:
         self._failed: list[_Task] = []
         self._failures = 0
         self._skipped: dict[str, TaskError] = {}
-        self._given_up: StageFailed | None = None
+        self._given_up: StageFailed | FleetError | None = None
         self._refreshed = -1e9
-        self._started = self._seen_endpoint = clock.now()
+        self._started = self._seen_endpoint = self._answered = clock.now()
 
     async def run(self, tasks: Sequence[TaskSpec]) -> list[Outcome]:
         """The outcomes, in the order of the tasks.
 
         Raises:
             StageFailed: a task used up its attempts, or the stage its failures or its time.
-            FleetError: there is no endpoint to ask.
+            FleetError: there is no endpoint to ask, or one does not take our signature.
         """
         self._tasks = len(tasks)
         # the largest first: what is started last should be short
@@ -309,6 +309,9 @@ class StageRun:
             if not task.running and task.spec.index not in self._outcomes:
                 self._waiting.insert(0, task)
             slots.quiet_until = self._clock.now() + exc.retry_after_s
+        except NotReached as exc:
+            self._endpoint_failed(slots)
+            self._not_reached(task, attempt, str(exc))
         except TaskLost as exc:
             self._endpoint_failed(slots)
             self._fail(task, attempt, TaskError(kind="TaskLost", message=str(exc)))
@@ -329,6 +332,7 @@ class StageRun:
         moved, seen = self._clock.now(), (0, 0, "")
         async with aclosing(self._transport.run(endpoint, task.message(attempt.number, self._policy))) as answers:
             async for event in answers:
+                self._answered = self._clock.now()
                 if isinstance(event, Progress):
                     self._progress(task, attempt, event)
                     if (now_seen := (event.bytes, event.records, event.status)) != seen:
@@ -424,7 +428,12 @@ class StageRun:
             then = self._skip(task, decision.place, error)
         elif isinstance(decision, GiveUp):
             then = f"given up: {decision.why}"
-            self._give_up(task.spec.name, decision.why)
+            if error.kind == "Unauthorized":  # no task's fault: the services are not to be had with this key
+                self._given_up = FleetError(error.message)
+            else:
+                self._give_up(
+                    f"{task.spec.name} ({task.spec.reads})" if task.spec.reads else task.spec.name, decision.why
+                )
         elif self._failures > (budget := stage_budget(self._tasks, self._policy)):
             then = "the job fails: too many failures"
             self._give_up(
@@ -445,6 +454,30 @@ class StageRun:
                 kind=error.kind,
                 message=error.message,
                 then=then,
+                seconds=self._clock.now() - attempt.started,
+            )
+        )
+
+    def _not_reached(self, task: _Task, attempt: _Attempt, why: str) -> None:
+        """Nothing of the task has begun, so it has not failed; unless nobody has answered for too long."""
+        if self._clock.now() - self._answered > self._policy.unreachable_s:
+            self._fail(task, attempt, TaskError(kind="TaskLost", message=why))
+            return
+        self._over(task, attempt)
+        if task.spec.index in self._outcomes:
+            return
+        task.failed_on.add(attempt.endpoint)
+        if not task.running:
+            self._waiting.insert(0, task)
+        self._emit(
+            events.AttemptFailed(
+                at=self._clock.wall(),
+                task=task.spec.name,
+                attempt=attempt.number,
+                endpoint=attempt.endpoint,
+                kind="TaskLost",
+                message=why,
+                then="asked for again: nothing had begun",
                 seconds=self._clock.now() - attempt.started,
             )
         )

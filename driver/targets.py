@@ -6,8 +6,8 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -240,23 +240,32 @@ async def _local(prepared: Prepared, emit: Observer) -> AsyncIterator[Workplace]
 
     policy = _policy(prepared.config)
     key = new_key()
-    folders = {given.url.rpartition("/")[0] for given in prepared.inputs}
-    with tempfile.TemporaryDirectory(prefix="mapreduce-", ignore_cleanup_errors=True) as scratch:
+    async with AsyncExitStack() as ends:
+        transport = await ends.enter_async_context(HttpTransport(key, policy.heartbeat_timeout_s))
+        # nothing slow between the folder and the services, which take it away should the driver be killed
+        folder = tempfile.TemporaryDirectory(prefix="mapreduce-", ignore_cleanup_errors=True)
+        scratch = Path(ends.enter_context(folder))
         config = LocalFleetConfig(
             store=prepared.runs.store,
-            extra_inputs=tuple(sorted(folders)),
+            extra_inputs=_readable(prepared.inputs),
             signing_key=key,
             mappers=prepared.map_slots,
             reduce_slots=min(os.cpu_count() or 1, prepared.config.reducers or 1),
-            log=Path(scratch) / "services.log",
-            scratch=Path(scratch),
+            log=scratch / "services.log",
+            scratch=scratch,
             task_memory_bytes=prepared.config.task_memory_bytes,
             chaos=prepared.config.chaos is not None,
         )
-        async with HttpTransport(key, policy.heartbeat_timeout_s) as transport, LocalFleet(config) as fleet:
-            broken = _broken(transport, prepared.config, emit)
-            place = FleetWorkplace(prepared.runs, fleet, broken, policy, log_text=fleet.log_text)
-            yield replace(place, ready=lambda: _all_answer(fleet, transport))
+        fleet = await ends.enter_async_context(LocalFleet(config))
+        broken = _broken(transport, prepared.config, emit)
+        place = FleetWorkplace(prepared.runs, fleet, broken, policy, log_text=fleet.log_text)
+        yield replace(place, ready=lambda: _all_answer(fleet, transport))
+
+
+def _readable(inputs: Sequence[InputObject]) -> tuple[str, ...]:
+    """The folders of the inputs; of one that lies in the root folder, which is all of the machine, itself."""
+    folders = {given.url: given.url.rpartition("/")[0] for given in inputs}
+    return tuple(sorted({url if folder.endswith("://") else folder for url, folder in folders.items()}))
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from driver.fleet.base import Endpoint
 from driver.planning import AnyTask
-from mapreduce.errors import MapReduceError
+from mapreduce.errors import MapReduceError, TaskLost
 from mapreduce.messages import Done, Failed, Progress, Started
 
 
@@ -23,6 +23,10 @@ class NoSlot(MapReduceError):
         self.retry_after_s = retry_after_s
 
 
+class NotReached(TaskLost):
+    """The endpoint could not be connected to, so that nothing of the task has begun."""
+
+
 class Transport(Protocol):
     """Asks an endpoint to carry out a task."""
 
@@ -31,5 +35,6 @@ class Transport(Protocol):
 
         Raises:
             NoSlot: the endpoint is full.
-            TaskLost: it cannot be reached, went silent, or answered with what is no event.
+            NotReached: it cannot be connected to.
+            TaskLost: it went silent, or answered with what is no event.
         """

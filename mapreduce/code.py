@@ -13,10 +13,13 @@ import importlib.util
 import inspect
 import io
 import shutil
+import stat
+import struct
 import sys
 import tempfile
 import traceback
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +44,19 @@ READY_MADE = "jobs"
 """The package of ready-made jobs: a job that imports one of them takes it along."""
 
 PACK_LIMIT = 64 << 20
-"""Bytes of sources in a pack, at most."""
+"""Bytes of sources in a pack, at most, packed or not."""
+MEMBER_LIMIT = 10_000
+"""Files in a pack, at most."""
+NAME_LIMIT = 200
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_PACKED_LIMIT = PACK_LIMIT + (8 << 20)
+"""What such a pack can be: incompressible files grow a little, and each has its name in it twice."""
+_BLOCK_BYTES = 1 << 20
+_NO_PACK = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, RuntimeError),
+    *(FileExistsError, NotADirectoryError, IsADirectoryError),
+)
+"""What reading a zip raises that is none, or is one of a kind that we do not make."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +92,17 @@ def pack(source: JobSource) -> tuple[str, bytes]:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         members = _sources(source) | {path.relative_to(source.root).as_posix(): path for path in source.files}
+        size = sum(path.stat().st_size for path in members.values())
+        if size > PACK_LIMIT or len(members) > MEMBER_LIMIT:
+            raise JobLoadError(
+                f"the code and files of {source.name} are {len(members)} files of {size >> 20} MiB; at most "
+                f"{MEMBER_LIMIT} files of {PACK_LIMIT >> 20} MiB travel with a job: give large data as an input"
+            )
         for name, path in sorted(members.items()):
             entry = zipfile.ZipInfo(name, _EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, path.read_bytes())
     data = buffer.getvalue()
-    if len(data) > PACK_LIMIT:
-        raise JobLoadError(
-            f"the code and files of {source.name} take {len(data) >> 20} MiB; at most {PACK_LIMIT >> 20} MiB travel "
-            "with a job: give large data as an input"
-        )
     return hashlib.sha256(data).hexdigest(), data
 
 
@@ -122,37 +138,82 @@ class CodeLoader:
         root = self._folder / spec.code
         if self._loaded != root:
             if not root.is_dir():
-                unpack(self._storage.read(keys.code(self._store, spec.code)), spec.code, root)
+                url = keys.code(self._store, spec.code)
+                if self._storage.head(url).size > _PACKED_LIMIT:
+                    raise _too_large()
+                unpack(self._storage.read(url), spec.code, root)
             if self._loaded is not None:
                 _forget(self._loaded)
             self._loaded = root
+        base = root.joinpath(*spec.module.split("."))
+        if not base.with_suffix(".py").is_file() and not (base / "__init__.py").is_file():
+            raise JobLoadError(f"the job {spec.module} cannot be imported: there is no such module in its code")
         return root
 
 
 def unpack(data: bytes, digest: str, root: Path) -> None:
-    """Unpacks a pack whose digest is proven; its members must be plain relative files, within `PACK_LIMIT` bytes."""
+    """Unpacks a pack whose digest is proven; its members must be plain relative files, within `PACK_LIMIT` bytes.
+
+    Raises:
+        CorruptBlock: the digest is another.
+        JobLoadError: there is something else in it; nothing of it is left then.
+    """
     if hashlib.sha256(data).hexdigest() != digest:
         raise CorruptBlock(f"the code under jobs/{digest} is not the code of that digest; upload it again with --fresh")
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        members = archive.infolist()
-        if sum(member.file_size for member in members) > PACK_LIMIT:
-            raise JobLoadError(f"the code of this job is larger than {PACK_LIMIT >> 20} MiB")
-        for member in members:
-            target = root / member.filename
-            linked = (member.external_attr >> 16) & 0o170000 == 0o120000
-            if linked or member.is_dir() or not target.resolve().is_relative_to(root.resolve()):
-                raise JobLoadError(
-                    f"the code of this job holds {member.filename!r}, which is not a plain file inside it"
-                )
-        root.parent.mkdir(parents=True, exist_ok=True)
-        staged = Path(tempfile.mkdtemp(prefix="unpack-", dir=root.parent))
-        archive.extractall(staged)
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = archive.infolist()
+            _check_members(members)
+            root.parent.mkdir(parents=True, exist_ok=True)
+            staged = Path(tempfile.mkdtemp(prefix="unpack-", dir=root.parent))
+            try:
+                _write_members(archive, members, staged)
+            except BaseException:
+                shutil.rmtree(staged)
+                raise
+    except _NO_PACK as exc:
+        raise JobLoadError(f"the code under jobs/{digest} is no pack of ours: {exc}") from exc
     try:
         staged.rename(root)
     except OSError:
         if not root.is_dir():
             raise
         shutil.rmtree(staged)  # another worker has unpacked the same bytes meanwhile
+
+
+def _check_members(members: list[zipfile.ZipInfo]) -> None:
+    """Holds a pack's table of contents to the rules, before anything is written."""
+    if len(members) > MEMBER_LIMIT:
+        raise JobLoadError(f"the code of this job is more than {MEMBER_LIMIT} files")
+    if sum(member.file_size for member in members) > PACK_LIMIT:
+        raise _too_large()
+    names: set[str] = set()
+    for member in members:
+        steps = member.filename.split("/")
+        plain = stat.S_IFMT(member.external_attr >> 16) in (0, stat.S_IFREG) and member.compress_type in _COMPRESSIONS
+        if not plain or {"", ".", ".."} & set(steps) or "\\" in member.filename or max(map(len, steps)) > NAME_LIMIT:
+            raise JobLoadError(f"the code of this job holds {member.filename!r}, which is not a plain file inside it")
+        if member.filename in names:
+            raise JobLoadError(f"the code of this job holds {member.filename!r} twice")
+        names.add(member.filename)
+
+
+def _write_members(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], folder: Path) -> None:
+    """Writes a pack's files; counts what comes out, whatever the table of contents says."""
+    left = PACK_LIMIT
+    for member in members:
+        path = folder / member.filename
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with archive.open(member) as source, path.open("xb") as target:
+            while block := source.read(_BLOCK_BYTES):
+                left -= len(block)
+                if left < 0:
+                    raise _too_large()
+                target.write(block)
+
+
+def _too_large() -> JobLoadError:
+    return JobLoadError(f"the code of this job is larger than {PACK_LIMIT >> 20} MiB")
 
 
 def instance(root: Path, spec: JobSpec) -> Job:

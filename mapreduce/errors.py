@@ -20,7 +20,7 @@
     ├── TaskLost              a worker died, hung or could not be reached        (retried)
     ├── JobFailed             a task used up its attempts                        exit 1
     ├── FleetError            the services cannot be started or reached          exit 3
-    └── Unauthorized          a request without a good token                              HTTP 401
+    └── Unauthorized          a request without a good token                     exit 3   HTTP 401
 
 Every message says the cause, the place, and what to do.
 """

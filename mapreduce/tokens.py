@@ -1,7 +1,8 @@
 """Signed requests: a short-lived token (JWT, HS256) that is good for one path and one body.
 
 The driver signs, the services verify, with a key that both were given. A token says which path it is for (`aud`), the
-SHA-256 of the body, when it ends (`exp`), and its own number (`jti`).
+SHA-256 of the body, when it ends (`exp`), and its own number (`jti`). A service opens it before it reads the body, and
+then holds the body to it; that a number is accepted once is the service's to see to.
 """
 
 from __future__ import annotations
@@ -9,12 +10,18 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from dataclasses import dataclass
 
 import jwt
 
 from mapreduce.errors import Unauthorized, UsageError
 
 LIFETIME_S = 60
+LEEWAY_S = 5
+"""How far the signer's clock may be ahead; it may be behind by the lifetime, less the time a request takes."""
+LENGTH_LIMIT = 1024
+"""Characters of a token, at most; ours have some 350."""
+NUMBER_LIMIT = 64
 KEY_BYTES = 32
 """RFC 7518, 3.2: a key of HS256 is at least as long as the hash."""
 
@@ -49,22 +56,47 @@ def sign(key: str, path: str, body: bytes, now: float) -> str:
     return jwt.encode(claims, key, algorithm="HS256")
 
 
-def verify(key: str, path: str, body: bytes, token: str) -> str:
-    """The token's own number, when it is good for this request now.
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a good token says: its own number, when it ends (seconds since the epoch), and its body's SHA-256."""
+
+    number: str
+    expires: int
+    digest: str
+
+    def check_body(self, body: bytes) -> None:
+        """Raises `Unauthorized` when the body is not the one that was signed."""
+        if not hmac.compare_digest(self.digest.encode(), hashlib.sha256(body).hexdigest().encode()):
+            raise Unauthorized("unauthorized")
+
+
+def opened(key: str, path: str, token: str, now: float) -> Claims:
+    """What a token says, when the key signed it, for this path, for now.
+
+    Args:
+        key: the shared key.
+        path: the request's path.
+        token: what the caller sent.
+        now: the time, in seconds since the epoch.
 
     Raises:
         Unauthorized: with no detail, whatever is wrong.
     """
+    if len(token) > LENGTH_LIMIT:
+        raise Unauthorized("unauthorized")
     try:
         claims = jwt.decode(
             token,
             key,
             algorithms=["HS256"],
             audience=path,
-            options={"require": ["exp", "aud", "jti", "body"]},
+            options={"require": ["exp", "aud", "jti", "body"], "verify_exp": False, "strict_aud": True},
         )
-    except jwt.PyJWTError as exc:
+    except (jwt.PyJWTError, ValueError, RecursionError) as exc:
         raise Unauthorized("unauthorized") from exc
-    if not hmac.compare_digest(str(claims["body"]), hashlib.sha256(body).hexdigest()):
+    number, expires, digest = claims["jti"], claims["exp"], claims["body"]
+    good = isinstance(number, str) and 0 < len(number) <= NUMBER_LIMIT and isinstance(digest, str)
+    # `exp` is held to both ends: a token that lives longer than ours do was not made by us just now
+    if not good or type(expires) is not int or not now < expires <= now + LIFETIME_S + LEEWAY_S:
         raise Unauthorized("unauthorized")
-    return str(claims["jti"])
+    return Claims(number, expires, digest)

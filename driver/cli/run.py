@@ -15,6 +15,7 @@ from driver.cli.values import assignments, at_least_one, size_bytes
 from driver.config import DEFAULT_JOB, DEFAULT_SPARK_MASTER, RunConfig, Target
 from driver.report.document import Report
 from mapreduce.errors import JobFailed, UsageError, UserCodeError
+from mapreduce.formats.output import FileFormat
 from mapreduce.messages import SplitMode, TaskError
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def run(
     chunk_size: str | None = None,
     split_mode: SplitMode = "range",
     target: Target = "auto",
-    output: Path | None = None,
+    output: str | None = None,
+    output_format: FileFormat | None = None,
     top: int = 10,
     json: Annotated[bool, Parameter(negative="")] = False,
     fresh: Annotated[bool, Parameter(negative="")] = False,
@@ -64,8 +66,9 @@ def run(
         split_mode: range: mappers read byte ranges of the input; copy: the splitter writes chunk files first.
         target: local: services on this machine; inline: one process, for a debugger; aws: the deployed stack;
             auto: aws if there is one, else local. spark: Apache Spark.
-        output: Write the whole result to this file too, in key order; its ending says the format: .json, .jsonl,
-            .csv, .tsv or .parquet.
+        output: Write the whole result to this file too, in key order; its ending says the format: .json, .jsonl, .csv,
+            .tsv or .parquet. A folder, `out/`, gets a file for each part.
+        output_format: The format of the files in the folder (by default jsonl).
         top: How many of the heaviest keys to show.
         json: Print one JSON document on standard output.
         fresh: Reuse nothing of earlier runs.
@@ -84,14 +87,11 @@ def run(
     started = time.monotonic()
     from driver import targets
     from driver.chaos import parse_chaos
-    from driver.report.merge_parts import output_format, write_result
+    from driver.output import Output
     from driver.report.summary import print_summary
     from mapreduce.engine.run import task_error
 
-    if output is not None:
-        output_format(output)
-        if output.is_dir():
-            raise UsageError(f"--output {output} is a folder; name a file in it")
+    wanted = Output.parse(output, output_format)
     if top < 0:
         raise UsageError(f"--top {top}: must not be negative")
     if chunks is not None and chunk_size is not None:
@@ -130,11 +130,11 @@ def run(
         _say_user_error(task_error(exc), prepared.source.root)
         say(f"error: {exc}", style="red")
         return 1
-    if output is not None:
-        write_result(list(report.result_urls), prepared.runs.storage, output)
+    if wanted is not None:
+        wanted.write(report.result_urls, prepared.runs.storage)
     print_summary(report, console())
-    if output is not None:
-        say(f"written   {output}")
+    if wanted is not None:
+        say(f"written   {wanted.path}")
     if json:
         print_document(report)
     return 0

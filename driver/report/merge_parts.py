@@ -1,4 +1,4 @@
-"""A run's parts as one file in key order, in the format that its ending names."""
+"""A run's result in files of the user's own: one in key order, or one for each part."""
 
 from __future__ import annotations
 
@@ -37,11 +37,21 @@ def read_result(urls: Iterable[str], storage: Storage) -> Iterator[JsonPair]:
 
 def write_result(urls: list[str], storage: Storage, path: Path) -> None:
     """Writes a result as one file; the file appears whole or not at all."""
-    style = output_format(path)
+    _write_whole(lambda: read_result(urls, storage), output_format(path), path)
+
+
+def write_parts(urls: list[str], storage: Storage, folder: Path, style: FileFormat) -> None:
+    """Writes each part as a file of the folder, `part-00000.csv` and so on."""
+    for number, url in enumerate(urls):
+        path = folder / f"part-{number:05d}.{style}"
+        _write_whole(lambda url=url: read_result([url], storage), style, path)  # type: ignore[misc]
+
+
+def _write_whole(pairs: Callable[[], Iterator[JsonPair]], style: FileFormat, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     try:
-        _write(lambda: read_result(urls, storage), style, partial)
+        _write(pairs, style, partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -64,13 +64,16 @@ def split_url(url: str) -> tuple[str, str]:
     """The root of a URL and the key below it: `("s3://bucket", "a/b")` or `("file://", "/a/b")`.
 
     Raises:
-        RefusedURL: another scheme, no bucket, a relative path, or a `..` in it.
+        RefusedURL: another scheme, no bucket, a relative path, a `.`, `..` or empty step, or a control character.
     """
     scheme, found, rest = url.partition("://")
     if not found or scheme not in ("file", "s3"):
         raise RefusedURL(f"{url!r} is not a URL of a store; write file:///absolute/path or s3://bucket/key")
-    if any(part in ("..", ".") for part in rest.split("/")) or "\x00" in rest:
-        raise RefusedURL(f"{url!r} has a '.' or '..' step in it; write the path that it means")
+    steps = rest.split("/")
+    if any(step in ("..", ".") for step in steps) or "" in steps[1:-1]:
+        raise RefusedURL(f"{url!r} has a '.', '..' or empty step in it; write the path that it means")
+    if any(char < " " or char == "\x7f" for char in rest):
+        raise RefusedURL(f"{url!r} has a control character in it; give the object another name")
     if scheme == "file":
         if not rest.startswith("/"):
             raise RefusedURL(f"{url!r} is not absolute; a local URL has three slashes: file:///absolute/path")

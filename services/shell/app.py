@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
+from http import HTTPStatus
 from typing import Any
 
 import anyio
@@ -12,6 +13,7 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from mapreduce.errors import MapReduceError
@@ -19,6 +21,7 @@ from mapreduce.messages import Health, MapTask, ReduceTask, SplitTask, StageName
 from mapreduce.storage import Grants
 from services.shell.metrics import Metrics
 from services.shell.pool import Busy, WorkerPool
+from services.shell.replays import Crowded, ReplayGuard
 from services.shell.requests import read_body, refusal, unavailable
 from services.shell.settings import Settings
 
@@ -47,6 +50,8 @@ def create_app(
         message: the model of the stage's tasks.
     """
     metrics = Metrics(pool)
+    seen = ReplayGuard()
+    path = f"/{stage}"
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -54,7 +59,8 @@ def create_app(
         yield
         await pool.close()
 
-    app = FastAPI(title=f"MapReduce: {stage}", lifespan=lifespan, docs_url=None, redoc_url=None)
+    # whoever has no token learns nothing of what can be asked, and is led nowhere else
+    app = FastAPI(title=f"MapReduce: {stage}", lifespan=lifespan, openapi_url=None, redirect_slashes=False)
 
     @app.get("/health")
     async def health() -> Health:
@@ -66,7 +72,7 @@ def create_app(
         """Counts for Prometheus; they tell nothing of the data, so they need no token."""
         return Response(metrics.text(), media_type="text/plain; version=0.0.4")
 
-    @app.post(f"/{stage}", openapi_extra=_body_of(message), responses=_RESPONSES, response_class=StreamingResponse)
+    @app.post(path, openapi_extra=_body_of(message), responses=_RESPONSES, response_class=StreamingResponse)
     async def task(request: Request) -> Response:
         """Carries out one task, and answers with its events, one JSON object a line."""
         response = await _accept(request)
@@ -75,11 +81,15 @@ def create_app(
 
     async def _accept(request: Request) -> Response:
         try:
-            body = await read_body(request, settings)
+            body = await read_body(request, path, settings, seen)
             parsed = message.model_validate_json(body)
             check_urls(parsed, settings.grants)
         except (MapReduceError, ValidationError) as exc:
             return refusal(exc)
+        except Crowded:
+            return unavailable("too many requests a minute")
+        except ClientDisconnect:
+            return Response(status_code=HTTPStatus.BAD_REQUEST)  # which nobody will read
         if state.draining:
             return unavailable("this service is stopping; ask another")
         try:
@@ -134,7 +144,7 @@ def check_urls(task: Message, grants: Grants) -> None:
     Raises:
         RefusedURL: the first such place.
     """
-    grants.check(task.store + "/", "write")
+    grants.check(task.store.rstrip("/") + "/", "write")
     if isinstance(task, SplitTask):
         urls = [given.url for given in task.inputs]
     elif isinstance(task, MapTask):
@@ -170,8 +180,9 @@ def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
 
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "The task's events, one JSON object a line", "content": {"application/jsonl": {}}},
-    401: {"description": "No token, or one that is not good for this request", "model": TaskError},
+    401: {"description": "No token, or one that is not good for this request, or was used", "model": TaskError},
     403: {"description": "A URL that this service may not touch", "model": TaskError},
+    408: {"description": "A body that did not come in its time", "model": TaskError},
     413: {"description": "A body over the limit", "model": TaskError},
     422: {"description": "A message that cannot be carried out", "model": TaskError},
     503: {"description": "No free slot; see Retry-After", "model": TaskError},

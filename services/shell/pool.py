@@ -12,6 +12,7 @@ from services.shell.nursery import Nursery
 from services.shell.processes import cause_of_death
 
 LINE_LIMIT = 256 << 20
+REHIRE_PAUSE_S = 0.2
 _LAST = (b'{"event":"done"', b'{"event":"failed"')
 
 
@@ -51,6 +52,8 @@ class WorkerPool:
         for hiring in self._hiring:
             hiring.cancel()
         await asyncio.gather(*self._hiring, return_exceptions=True)
+        while not self._idle.empty():
+            self._idle.get_nowait().writer.close()
         self._nursery.close()
 
     def take(self) -> None:
@@ -75,7 +78,7 @@ class WorkerPool:
             try:
                 worker.writer.write(task + b"\n")
                 while not finished:
-                    line = await worker.reader.readline()
+                    line = await _line(worker.reader)
                     if not line:
                         status = await self._nursery.status(worker.pid)
                         yield _lost(cause_of_death(status))
@@ -99,10 +102,23 @@ class WorkerPool:
         hiring.add_done_callback(self._hiring.discard)
 
     async def _hire(self) -> None:
-        reader, writer = await asyncio.open_connection(sock=self._nursery.spawn(), limit=LINE_LIMIT)
-        ready = await reader.readline()
-        if ready:
-            self._idle.put_nowait(_Worker(json.loads(ready)["ready"], reader, writer))
+        """Until there is one worker more: a slot without one would let its tasks wait for ever."""
+        while True:
+            reader, writer = await asyncio.open_connection(sock=self._nursery.spawn(), limit=LINE_LIMIT)
+            ready = await _line(reader)
+            if ready:
+                self._idle.put_nowait(_Worker(json.loads(ready)["ready"], reader, writer))
+                return
+            writer.close()
+            await asyncio.sleep(REHIRE_PAUSE_S)
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    """What a worker says next; nothing once it is dead, also when it died with something of ours unread."""
+    try:
+        return await reader.readline()
+    except ConnectionError:
+        return b""
 
 
 def _lost(cause: str) -> bytes:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 
 import structlog
@@ -16,13 +17,17 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
 
+from mapreduce.errors import UsageError
 from services.shell.app import State
+from services.shell.connections import HEAD_BYTES, patient
 from services.shell.logs import configure_logs
 from services.shell.nursery import Nursery
 from services.shell.pool import WorkerPool
 from services.shell.settings import Settings
 from services.shell.worker import worker_main
 
+CONNECTIONS = 256
+"""Connections besides those of the running tasks; a caller beyond them is told to come again."""
 AppFactory = Callable[[Settings, WorkerPool, State], FastAPI]
 log = structlog.get_logger()
 
@@ -31,13 +36,27 @@ def main(create: AppFactory, name: str) -> None:
     """Runs a service with the environment's settings until it is told to stop; a wrong setting is a line, exit 2."""
     try:
         settings = Settings()  # the fields come from the environment
+        own_folder(settings.scratch)
+    except UsageError as exc:
+        print(f"MAPREDUCE_SCRATCH: {exc}", file=sys.stderr)  # noqa: T201 - before there are logs
+        sys.exit(2)
     except ValidationError as exc:
         for error in exc.errors(include_url=False, include_input=False):
             variable = "_".join(["MAPREDUCE", *(str(part).upper() for part in error["loc"])])
             print(f"{variable}: {error['msg']}", file=sys.stderr)  # noqa: T201 - before there are logs
         sys.exit(2)
+    # what a job starts or prints has no business with it; the workers do not need it either
+    os.environ.pop("MAPREDUCE_SIGNING_KEY", None)
     listening = socket.create_server((settings.host, settings.port))
     serve(create, name, settings, listening)
+
+
+def own_folder(folder: Path) -> None:
+    """Makes a folder for this user alone; raises `UsageError` when another one could put a job's code there."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.stat()
+    if {found.st_uid, folder.lstat().st_uid} != {os.geteuid()} or found.st_mode & 0o022:
+        raise UsageError(f"others may write to {folder}, where jobs' code is unpacked; name a folder of your own")
 
 
 def serve(
@@ -58,6 +77,12 @@ def serve(
     pool = WorkerPool(nursery, settings.slot_count)
     config = uvicorn.Config(
         create(settings, pool, state),
+        http=patient(settings.patience_s),
+        h11_max_incomplete_event_size=HEAD_BYTES,
+        limit_concurrency=CONNECTIONS + pool.slots,
+        ws="none",
+        proxy_headers=False,
+        server_header=False,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=2,

@@ -10,8 +10,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from mapreduce.errors import UsageError
-from mapreduce.storage import Grants
+from mapreduce.errors import RefusedURL, UsageError
+from mapreduce.storage import Grants, split_url
 from mapreduce.tokens import check_key
 
 
@@ -31,11 +31,17 @@ class Settings(BaseSettings):
     port: int = Field(default=8080, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     slots: int = Field(default=0, ge=0, description="tasks at the same time; 0: one for each processor")
     scratch: Path = Field(
-        default=Path(tempfile.gettempdir()) / "mapreduce-scratch", description="folder for intermediate files"
+        default=Path(tempfile.gettempdir()) / f"mapreduce-scratch-{os.getuid()}",
+        description="folder for intermediate files and jobs' code; nobody else may write there",
     )
     memory_mb: int = Field(default=0, ge=0, description="memory of the whole service in MiB; 0: half of the machine's")
     task_memory_mb: int = Field(default=0, ge=0, description="memory of one task in MiB; 0: an even share of memory_mb")
     max_body_mb: int = Field(default=64, ge=1, description="greatest request body in MiB")
+    patience_s: float = Field(
+        default=20,
+        gt=0,
+        description="seconds for a request's head and for its body, which has one more for each 16 KiB",
+    )
     drain_s: float = Field(default=110, ge=0, description="seconds that SIGTERM leaves running tasks")
     chaos: bool = Field(default=False, description="whether a driver's fault drill may break this service's workers")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
@@ -48,6 +54,18 @@ class Settings(BaseSettings):
         except UsageError as exc:
             raise ValueError(str(exc)) from None
         return key
+
+    @field_validator("store", "extra_inputs")
+    @classmethod
+    def _are_places(cls, given: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        for url in (given,) if isinstance(given, str) else given:
+            try:
+                root, key = split_url(url)
+            except RefusedURL as exc:
+                raise ValueError(str(exc)) from None
+            if root == "file://" and not key.strip("/"):
+                raise ValueError(f"{url} is all of this machine's files; name a folder")
+        return given
 
     @property
     def slot_count(self) -> int:

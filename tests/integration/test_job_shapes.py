@@ -189,3 +189,19 @@ def test_counts_of_many_small_compressed_files(driver: Driver) -> None:
     done = driver.run("run", "--input", "in", "--chunks", "4", "--target", "local", "--json")
     assert done.code == 0, done.err
     assert _result(driver, done.document) == expected
+
+
+def test_a_folder_gets_a_file_for_each_part(driver: Driver) -> None:
+    """In any format; together they hold what the merged file holds."""
+    (driver.folder / "in.txt").write_text("a b c d e f g h\n" * 3)
+    command = ("run", "--input", "in.txt", "--reducers", "3", "--target", "inline")
+    done = driver.run(*command, "--output", "parts/", "--output-format", "csv")
+    assert done.code == 0, done.err
+    parts = sorted((driver.folder / "parts").iterdir())
+    assert [path.name for path in parts] == [f"part-0000{number}.csv" for number in range(3)]
+    assert driver.run(*command, "--output", "all.csv").code == 0
+    merged = (driver.folder / "all.csv").read_text().splitlines()
+    assert sorted(merged[1:]) == sorted(line for path in parts for line in path.read_text().splitlines()[1:])
+    assert all(path.read_text().startswith("key,value\n") for path in parts)
+    wrong = driver.run(*command, "--output", "all.csv", "--output-format", "tsv")
+    assert (wrong.code, "say different things" in wrong.err) == (2, True)

@@ -5,134 +5,30 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
 from mapreduce import keys
-from mapreduce.code import JobSource, pack
-from mapreduce.messages import JobSpec, MapTask, Piece, Split, parse_event
+from mapreduce.messages import parse_event
 from mapreduce.storage import open_storage
 from mapreduce.tokens import sign
 from tests.integration.commands import ROOT
-
-KEY = "k" * 32
-SLOW = """\
-import os, time
-from mapreduce import Job, Sum
-
-class Slow(Job):
-    seconds: float = 0.0
-    die: bool = False
-    reduce = Sum()
-
-    def map(self, key, value):
-        if self.die:
-            os.kill(os.getpid(), 9)
-        time.sleep(self.seconds)
-        yield value, 1
-"""
-
-
-@dataclass
-class Mapper:
-    """A mapper with one slot."""
-
-    process: subprocess.Popen[bytes]
-    url: str
-    store: str
-    job: JobSpec
-    text: Path
-
-    def task(self, **parameters: Any) -> bytes:
-        """A map task over the whole text."""
-        info = open_storage().head(f"file://{self.text}")
-        piece = Piece(url=info.url, etag=info.etag, size=info.size, start=0, end=info.size, source=info.url)
-        return (
-            MapTask(
-                run="run-1",
-                store=self.store,
-                index=0,
-                job=self.job.model_copy(update={"parameters": parameters}),
-                split=Split(index=0, pieces=(piece,)),
-                partitions=2,
-            )
-            .model_dump_json()
-            .encode()
-        )
-
-    def post(self, body: bytes, token: str | None = None) -> httpx.Response:
-        """One signed request."""
-        token = sign(KEY, "/map", body, time.time()) if token is None else token
-        return httpx.post(f"{self.url}/map", content=body, headers={"authorization": f"Bearer {token}"}, timeout=30)
-
-    def health(self) -> dict[str, Any]:
-        """What /health says."""
-        answer: dict[str, Any] = httpx.get(f"{self.url}/health").json()
-        return answer
-
-    def wait_for(self, **expected: Any) -> None:
-        """Until /health says so."""
-        deadline = time.monotonic() + 20
-        while not expected.items() <= self.health().items():
-            assert time.monotonic() < deadline, (expected, self.health())
-            time.sleep(0.02)
+from tests.integration.one_mapper import KEY, Mapper, running_mapper
 
 
 @pytest.fixture
 def mapper(tmp_path: Path) -> Iterator[Mapper]:
-    """`python -m services.mapper` on a free port, over a folder."""
-    store = tmp_path / "store"
-    (tmp_path / "code").mkdir()
-    (tmp_path / "code" / "slow.py").write_text(SLOW)
-    text = store / "input" / "text.txt"
-    text.parent.mkdir(parents=True)
-    text.write_text("one\ntwo\none\n")
-    digest, data = pack(JobSource(tmp_path / "code", "slow", "Slow"))
-    open_storage().write(keys.code(f"file://{store}", digest), data)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    settings = {
-        "MAPREDUCE_STORE": f"file://{store}",
-        "MAPREDUCE_SIGNING_KEY": KEY,
-        "MAPREDUCE_PORT": str(port),
-        "MAPREDUCE_SLOTS": "1",
-        "MAPREDUCE_SCRATCH": str(tmp_path / "scratch"),
-        "MAPREDUCE_DRAIN_S": "20",
-        "MAPREDUCE_MAX_BODY_MB": "1",
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "services.mapper"],
-        env=os.environ | settings | {"PYTHONPATH": str(ROOT)},
-        stderr=subprocess.PIPE,
-    )
-    job = JobSpec(code=digest, module="slow", name="Slow")
-    made = Mapper(process, f"http://127.0.0.1:{port}", f"file://{store}", job, text)
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            made.health()
-            break
-        except httpx.HTTPError:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-    yield made
-    if process.poll() is None:
-        process.terminate()
-    process.communicate(timeout=30)
-    _, alive = psutil.wait_procs(family, timeout=5)
-    assert alive == []
+    """A mapper for one test."""
+    with running_mapper(tmp_path) as made:
+        yield made
 
 
 def _events(answer: httpx.Response) -> list[Any]:

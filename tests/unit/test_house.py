@@ -22,7 +22,7 @@ DOORS = {
     "jwt": ("mapreduce/tokens.py",),
     "regex": ("mapreduce/words.py",),
     "fastapi": ("services/",),
-    "uvicorn": ("services/shell/serve.py",),
+    "uvicorn": ("services/shell/serve.py", "services/shell/connections.py"),
     "prometheus_client": ("services/shell/metrics.py",),
     "structlog": ("services/shell/",),
     "pydantic_settings": ("services/shell/settings.py",),

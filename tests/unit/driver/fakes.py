@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
 from driver.fleet.base import Endpoint
 from driver.planning import AnyTask, TaskSpec
-from driver.transport import NoSlot
+from driver.transport import NoSlot, NotReached
 from mapreduce.errors import TaskLost
 from mapreduce.messages import (
     Cost,
@@ -66,6 +66,8 @@ class FakeTransport:
         self.running[endpoint.name] += 1
         self.most_running[endpoint.name] = max(self.most_running[endpoint.name], self.running[endpoint.name])
         try:
+            if isinstance(out := self.script.get((task.index, attempt)), NotReached):
+                raise out
             yield Started(worker=1)
             await asyncio.sleep(0)
             self.before_answer()

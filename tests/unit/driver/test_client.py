@@ -7,14 +7,15 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import formatdate
 
 import pytest
 
 from driver.client import HttpTransport
 from driver.fleet.base import Endpoint
-from driver.transport import NoSlot
+from driver.transport import NoSlot, NotReached
 from mapreduce.errors import TaskLost
-from mapreduce.messages import Done, Failed, MapTask
+from mapreduce.messages import Done, Failed, Health, MapTask
 from tests.unit.driver.fakes import map_specs, result_of
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/jsonl\r\nconnection: close\r\n\r\n"
@@ -101,11 +102,11 @@ def test_silence_is_a_lost_task() -> None:
         _ask(endpoint, timeout_s=0.05)
 
 
-def test_nobody_there_is_a_lost_task() -> None:
-    """A refused connection."""
+def test_nobody_there_is_not_reached() -> None:
+    """A refused connection: nothing has begun."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    with pytest.raises(TaskLost, match="mapper-0"):
+    with pytest.raises(NotReached, match="mapper-0 cannot be reached"):
         _ask(Endpoint("mapper-0", f"http://127.0.0.1:{port}", 1))
 
 
@@ -117,6 +118,30 @@ def test_a_full_service_says_when_to_come_again() -> None:
     assert caught.value.retry_after_s == 7
 
 
+@pytest.mark.parametrize(
+    ("ahead_s", "said"),
+    [
+        (0, "its signing key is another"),
+        (-20, "its signing key is another"),
+        (75, "this machine's clock is 75 s ahead of the service's; set it"),
+        (-75, "this machine's clock is 75 s behind the service's; set it"),
+        (None, "its signing key is another"),
+    ],
+)
+def test_a_401_says_what_to_look_at(ahead_s: float | None, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service gives no reason; its clock, which every answer tells, or else the key must be it."""
+    monkeypatch.setattr("driver.client.time.time", lambda: 1_800_000_000.0)
+    date = "" if ahead_s is None else f"date: {formatdate(1_800_000_000 - ahead_s, usegmt=True)}\r\n"
+    body = b'{"kind":"Unauthorized","message":"unauthorized"}'
+    head = f"HTTP/1.1 401 Unauthorized\r\n{date}content-length: {len(body)}\r\n\r\n"
+    with _server(head.encode() + body) as endpoint:
+        (event,) = _ask(endpoint)
+    assert isinstance(event, Failed)
+    assert event.error.kind == "Unauthorized"
+    assert event.error.message.startswith("mapper-0 does not take our signature (401): ")
+    assert said in event.error.message
+
+
 def test_a_refusal_keeps_its_cause() -> None:
     """403 with our own error is a failed attempt of that kind."""
     body = b'{"kind":"RefusedURL","message":"not yours"}'
@@ -125,3 +150,28 @@ def test_a_refusal_keeps_its_cause() -> None:
         (event,) = _ask(endpoint)
     assert isinstance(event, Failed)
     assert (event.error.kind, event.error.message) == ("RefusedURL", "not yours")
+
+
+def test_a_service_that_starts_slowly_is_waited_for() -> None:
+    """`/health` has a patience of its own, however short that for heartbeats is."""
+    health = b'{"ok":true,"role":"map","slots":1,"busy":0}'
+
+    async def ask(endpoint: Endpoint) -> object:
+        async with HttpTransport("k" * 32, 0.01) as transport:
+            return await transport.health(endpoint)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                _read_request(connection)
+                threading.Event().wait(0.2)
+                connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(health) + health)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        found = asyncio.run(ask(Endpoint("mapper-0", f"http://127.0.0.1:{listening.getsockname()[1]}", 1)))
+        thread.join(timeout=5)
+    assert isinstance(found, Health)
+    assert found.slots == 1

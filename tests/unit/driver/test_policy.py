@@ -12,6 +12,7 @@ from driver.policy import (
     GiveUp,
     Retry,
     RetryPolicy,
+    SkipRecord,
     after_failure,
     backup_after,
     endpoint_pause,
@@ -40,6 +41,7 @@ def _failures(*kinds: str) -> list[TaskError]:
         (["StorageError", "TaskLost", "CorruptBlock"], True),
         (["InputChanged"], False),
         (["RefusedURL"], False),
+        (["Unauthorized"], False),
         (["RecordError"], False),
         (["CorruptBlock"], True),
         (["CorruptBlock", "CorruptBlock"], False),
@@ -97,3 +99,18 @@ def test_a_backup_comes_after_three_medians_when_half_is_done(
 def test_few_tasks_have_a_backup_at_the_same_time() -> None:
     """A tenth of the stage, but one at least."""
     assert [1, 1, 10] == [most_backups(tasks, BackupPolicy()) for tasks in (1, 19, 100)]
+
+
+def _bad(*places: str) -> list[TaskError]:
+    return [TaskError(kind="UserCodeError", message="", place=place) for place in places]
+
+
+def test_a_record_that_fails_twice_is_set_aside_while_there_is_room() -> None:
+    """Once may be the machine's fault; and without leave to skip, it is the job's end."""
+    skipping = RetryPolicy(skip_bad_records=2)
+    assert Retry(0.0) == after_failure(_bad("u at byte 1"), skipping, 0.5)
+    assert Retry(0.0) == after_failure(_bad("u at byte 1", "u at byte 2"), skipping, 0.5)
+    assert SkipRecord("u at byte 1") == after_failure(_bad("u at byte 1", "u at byte 1"), skipping, 0.5, skipped=1)
+    assert isinstance(after_failure(_bad("u at byte 1", "u at byte 1"), skipping, 0.5, skipped=2), GiveUp)
+    assert isinstance(after_failure(_bad("u at byte 1", "u at byte 1"), RetryPolicy(), 0.5), GiveUp)
+    assert isinstance(after_failure(_bad("", ""), skipping, 0.5), GiveUp)

@@ -14,7 +14,7 @@ from driver.fleet.base import Endpoint
 from driver.planning import TaskSpec
 from driver.policy import RetryPolicy
 from driver.scheduler import Clock, Outcome, StageFailed, StageRun
-from driver.transport import NoSlot
+from driver.transport import NoSlot, NotReached
 from mapreduce.errors import FleetError, TaskLost
 from mapreduce.messages import MapResult
 from tests.unit.driver.fakes import FakeFleet, FakeTransport, failed, map_specs
@@ -73,6 +73,22 @@ def test_a_full_endpoint_is_no_failure() -> None:
     outcomes, seen = _run(map_specs([1]), FakeFleet(B), FakeTransport(dict(script)))
     assert outcomes[0].attempts == 1
     assert not [event for event in seen if isinstance(event, events.AttemptFailed)]
+
+
+def test_a_service_that_cannot_be_reached_costs_no_attempt() -> None:
+    """A minute in which nobody answers is waited for; each try is shown, and none of them is the task's failure."""
+    script = {(0, number): NotReached("connection refused") for number in range(1, 12)}
+    outcomes, seen = _run(map_specs([1]), FakeFleet(B), FakeTransport(dict(script)))
+    assert outcomes[0].attempts == 12
+    shown = {event.then for event in seen if isinstance(event, events.AttemptFailed)}
+    assert shown == {"asked for again: nothing had begun"}
+
+
+def test_services_that_stay_away_fail_the_stage() -> None:
+    """After that minute they are tried four times more, and the cause is named."""
+    script = {(0, number): NotReached("connection refused") for number in range(1, 999)}
+    with pytest.raises(StageFailed, match=r"(?s)it failed 4 times.*connection refused"):
+        _run(map_specs([1]), FakeFleet(B), FakeTransport(dict(script)), clock=_ticking(0.5))
 
 
 def test_when_a_task_is_out_of_attempts_the_job_fails_with_every_cause() -> None:
@@ -222,3 +238,11 @@ def test_a_stage_may_have_a_time_limit() -> None:
         _run(map_specs([9, 1]), FakeFleet(A), transport, policy, _ticking(0.5))
     assert not any(transport.running.values())
     assert [outcome.spec.index for outcome in caught.value.outcomes] == [1]
+
+
+def test_a_service_that_does_not_know_our_key_ends_the_run_at_once() -> None:
+    """One refused signature: no attempt more, and it is the fleet that cannot be used, not the job that is wrong."""
+    transport = FakeTransport({(0, 1): failed("Unauthorized", "a does not take our signature (401)")})
+    with pytest.raises(FleetError, match=r"^a does not take our signature \(401\)$"):
+        _run(map_specs([9]), FakeFleet(A), transport)
+    assert transport.asked == [("a", 0)]

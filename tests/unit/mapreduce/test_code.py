@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import io
 import sys
+import tempfile
+import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mapreduce import code, keys
 from mapreduce.code import CodeLoader, JobClass, JobSource, find_job, pack, unpack
@@ -315,14 +319,24 @@ def test_unknown_class_in_a_pack(tmp_path: Path) -> None:
         store.loader.load(spec.model_copy(update={"module": "nothing_like_it"}))
 
 
-def zipped(name: str, mode: int = 0o100644, content: bytes = b"evil") -> tuple[bytes, str]:
+def zipped(
+    name: str, mode: int = 0o100644, content: bytes = b"evil", compression: int = zipfile.ZIP_STORED
+) -> tuple[bytes, str]:
     """A pack made by hand with one member, and its digest."""
+    return packed((name, mode, content), compression=compression)
+
+
+def packed(*members: tuple[str, int, bytes], compression: int = zipfile.ZIP_STORED) -> tuple[bytes, str]:
+    """A pack made by hand with members and `job.py`, and its digest."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
+    with zipfile.ZipFile(buffer, "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of a name that is there twice
         archive.writestr("job.py", "")
-        entry = zipfile.ZipInfo(name)
-        entry.external_attr = mode << 16
-        archive.writestr(entry, content)
+        for name, mode, content in members:
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = mode << 16
+            entry.compress_type = compression
+            archive.writestr(entry, content)
     return buffer.getvalue(), hashlib.sha256(buffer.getvalue()).hexdigest()
 
 
@@ -335,6 +349,16 @@ def zipped(name: str, mode: int = 0o100644, content: bytes = b"evil") -> tuple[b
         ("../unpacked-too/evil.py", 0o100644),
         ("link", 0o120777),
         ("folder/", 0o040755),
+        ("character-device", 0o020644),
+        ("block-device", 0o060644),
+        ("fifo", 0o010644),
+        ("socket", 0o140644),
+        ("./job.py", 0o100644),
+        ("a/./b.py", 0o100644),
+        ("a//b.py", 0o100644),
+        ("..", 0o100644),
+        ("a\\..\\..\\b.py", 0o100644),
+        ("n" * 201, 0o100644),
     ],
 )
 def test_malicious_packs(tmp_path: Path, name: str, mode: int) -> None:
@@ -354,6 +378,120 @@ def test_pack_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(JobLoadError, match="larger than 1 MiB"):
         unpack(data, digest, tmp_path / "unpacked")
     assert [] == list(tmp_path.rglob("*"))
+
+
+@pytest.mark.parametrize("twice", ["job.py", "more.py"])
+def test_a_name_twice(tmp_path: Path, twice: str) -> None:
+    """Which of the two would be run is nobody's guess: refused before anything is written."""
+    data, digest = packed(("more.py", 0o100644, b"1"), (twice, 0o100644, b"2"))
+    with pytest.raises(JobLoadError, match=f"holds '{twice}' twice"):
+        unpack(data, digest, tmp_path / "unpacked")
+    assert [] == list(tmp_path.rglob("*"))
+
+
+def test_a_file_and_a_folder_of_one_name(tmp_path: Path) -> None:
+    """It cannot be unpacked, and nothing of it is left."""
+    data, digest = packed(("job.py/more.py", 0o100644, b"1"))
+    with pytest.raises(JobLoadError, match="no pack of ours"):
+        unpack(data, digest, tmp_path / "unpacked")
+    assert [] == list(tmp_path.rglob("*"))
+
+
+def test_a_bomb_with_an_honest_label(tmp_path: Path) -> None:
+    """A small pack that says how large it is inside is refused by what it says."""
+    data, digest = zipped("large.py", content=bytes(code.PACK_LIMIT + 1), compression=zipfile.ZIP_DEFLATED)
+    assert len(data) < 1 << 20
+    with pytest.raises(JobLoadError, match="larger than 64 MiB"):
+        unpack(data, digest, tmp_path / "unpacked")
+    assert [] == list(tmp_path.rglob("*"))
+
+
+@pytest.mark.parametrize("claimed", [0, 1, 4096])
+def test_a_bomb_that_lies(tmp_path: Path, claimed: int) -> None:
+    """A pack whose table of contents says less than comes out is cut off at what it says, and refused."""
+    data, _ = zipped("large.py", content=bytes(1 << 20), compression=zipfile.ZIP_DEFLATED)
+    true, lie = (1 << 20).to_bytes(4, "little"), claimed.to_bytes(4, "little")
+    assert data.count(true) == 2
+    lying = data.replace(true, lie)
+    with pytest.raises(JobLoadError, match="no pack of ours"):
+        unpack(lying, hashlib.sha256(lying).hexdigest(), tmp_path / "unpacked")
+    assert [] == list(tmp_path.rglob("*"))
+
+
+def test_what_comes_out_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the table of contents says, the bytes that are written are counted too."""
+    monkeypatch.setattr(code, "PACK_LIMIT", 1 << 20)
+    monkeypatch.setattr(code, "_check_members", lambda _: None)
+    data, digest = zipped("large.py", content=bytes((1 << 20) + 1), compression=zipfile.ZIP_DEFLATED)
+    with pytest.raises(JobLoadError, match="larger than 1 MiB"):
+        unpack(data, digest, tmp_path / "unpacked")
+    assert [] == list(tmp_path.rglob("*"))
+
+
+def test_many_members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pack of very many small files is refused too, where it is made and where it is unpacked."""
+    monkeypatch.setattr(code, "MEMBER_LIMIT", 2)
+    data, digest = packed(("a.py", 0o100644, b""), ("b.py", 0o100644, b""))
+    with pytest.raises(JobLoadError, match="more than 2 files"):
+        unpack(data, digest, tmp_path / "unpacked")
+    assert [] == list(tmp_path.rglob("*"))
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_compressions(tmp_path: Path, compression: int) -> None:
+    """Only what we make ourselves: the others' readers hold no limit."""
+    data, digest = zipped("more.py", compression=compression)
+    with pytest.raises(JobLoadError, match="not a plain file"):
+        unpack(data, digest, tmp_path / "unpacked")
+
+
+def test_a_large_pack_is_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An object that no pack can be is refused by its size."""
+    store = Store(tmp_path)
+    spec = store.add(find_job(job_file(tmp_path / "src" / "job.py"))[0])
+    monkeypatch.setattr(code, "_PACKED_LIMIT", 10)
+    with pytest.raises(JobLoadError, match="larger than 64 MiB"):
+        store.loader.load(spec)
+
+
+@pytest.mark.parametrize("module", ["os", "json.tool", "mapreduce.testing", "subprocess"])
+def test_only_the_packs_own_modules(tmp_path: Path, module: str) -> None:
+    """A task cannot have a module of this process run in its job's place."""
+    store = Store(tmp_path)
+    spec = store.add(find_job(job_file(tmp_path / "src" / "job.py"))[0])
+    with pytest.raises(JobLoadError, match="there is no such module in its code"):
+        store.loader.load(spec.model_copy(update={"module": module}))
+
+
+NAMES = st.lists(
+    st.sampled_from(["job.py", "a", "b.py", "..", ".", "", "\\", "~", "/", "\x00", "C:", "%2e%2e", "\n", "é"]),
+    min_size=1,
+    max_size=4,
+).map("/".join)
+MODES = st.sampled_from([0, 0o100644, 0o100755, 0o104755, 0o120777, 0o040755, 0o020644, 0o060644, 0o010644])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+@given(members=st.lists(st.tuples(NAMES, MODES, st.binary(max_size=20)), max_size=4), damage=st.none() | st.integers(0))
+def test_any_pack_is_unpacked_inside_or_refused(
+    tmp_path: Path, members: list[tuple[str, int, bytes]], damage: int | None
+) -> None:
+    """Whatever is in it, whichever byte is wrong: plain files in its own folder, or an error of ours and nothing."""
+    data, _ = packed(*members)
+    if damage is not None:
+        at = damage % len(data)
+        data = data[:at] + bytes([data[at] ^ (1 + damage % 255)]) + data[at + 1 :]
+    outer = Path(tempfile.mkdtemp(dir=tmp_path))
+    root = outer / "jobs" / "unpacked"
+    try:
+        unpack(data, hashlib.sha256(data).hexdigest(), root)
+    except JobLoadError:
+        assert [] == [path for path in outer.rglob("*") if path.name != "jobs"]
+        return
+    found = [path for path in outer.rglob("*") if not path.is_dir()]
+    assert all(path.is_relative_to(root) and path.is_file() and not path.is_symlink() for path in found)
+    assert len(found) <= len(members) + 1
+    assert not any(path.stat().st_mode & 0o7111 for path in found)
 
 
 def test_unpacked_twice(tmp_path: Path) -> None:

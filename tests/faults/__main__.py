@@ -1,0 +1,106 @@
+"""`make faults`: breaks runs in every way that there is, and says what became of them.
+
+Exit code 0 when every fault was injected, every answer was right or withheld, and nothing was left behind; else 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.contract.emulator import MISSING, PROGRAM, running_emulator
+from tests.faults.fault import all_faults
+from tests.faults.report import lines_of, text_table, write_json, write_markdown
+from tests.faults.suite import BUCKET, Row, Suite
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def main() -> int:
+    """Reads the command line; returns the exit code."""
+    arguments = _arguments()
+    for number in SIGNALS:
+        signal.signal(number, _interrupted)
+    faults = {name: kind for name, kind in all_faults().items() if not arguments.only or name in arguments.only}
+    started = time.monotonic()
+    folder = Path(tempfile.mkdtemp(prefix="faults-"))
+    rows: list[Row] = []
+
+    def told(row: Row) -> None:
+        rows.append(row)
+        _say_row(row)
+
+    try:
+        with ExitStack() as ends:
+            suite = Suite(folder, arguments.seed, _s3(ends), keep=arguments.keep)
+            suite.run(list(faults.values()), arguments.rounds, arguments.jobs, told)
+    finally:
+        if not arguments.keep and all(row.is_good or row.verdict == "skipped" for row in rows):
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            _say(f"the folders of the trials to look at are in {folder}")
+    lines = lines_of(rows, faults)
+    _say("\n" + text_table(lines))
+    if arguments.json:
+        write_json(arguments.json, rows, lines, arguments.seed)
+    if arguments.markdown:
+        write_markdown(arguments.markdown, lines, arguments.rounds, arguments.seed)
+    bad = [row for row in rows if not row.is_good and row.verdict != "skipped"]
+    _say(f"\n{len(rows)} trials in {time.monotonic() - started:.0f} s, {len(bad)} of them not as they should be")
+    return 1 if bad else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=1, help="how often each fault is tried")
+    parser.add_argument("--only", action="append", choices=sorted(all_faults()), help="this fault; may be repeated")
+    parser.add_argument("--seed", type=int, default=1, help="another seed strikes at other moments")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="trials at the same time")
+    parser.add_argument("--keep", action="store_true", help="keep the folders of all trials, not of the bad ones only")
+    parser.add_argument("--json", type=Path, help="write every trial and the table to this file")
+    parser.add_argument("--markdown", type=Path, help="write the table between the markers of this page")
+    return parser.parse_args()
+
+
+def _s3(ends: ExitStack) -> str:
+    """The emulator's address, or "" when it is not installed; this process and its trials find it."""
+    if not PROGRAM.is_file():
+        _say(MISSING)
+        return ""
+    emulator = ends.enter_context(running_emulator(BUCKET))
+    os.environ.update(emulator.environment)
+    return emulator.endpoint
+
+
+def _say_row(row: Row) -> None:
+    good = "ok " if row.is_good else "-- " if row.verdict == "skipped" else "BAD"
+    done = (
+        row.injections[0] + (f" (and {len(row.injections) - 1} more)" if row.injections[1:] else "")
+        if row.injections
+        else ""
+    )
+    _say(f"{good} {row.fault:<30} {row.verdict:<14} {row.seconds:5.1f} s  {done}")
+    for text in (*row.complaints, *row.leaked, *row.leftovers):
+        _say(f"      {text}")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - a program of its own
+
+
+def _interrupted(number: int, _: object) -> None:
+    """Unwinds everything, once."""
+    for other in SIGNALS:
+        signal.signal(other, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

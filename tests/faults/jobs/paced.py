@@ -1,0 +1,88 @@
+"""Word counts at a measured pace: the job sleeps now and then, so that there is time for something to go wrong."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from mapreduce import Job, words
+
+
+class Paced(Job):
+    """How often each word occurs. Every pair is shuffled: there is no combiner."""
+
+    pause_s: float = 0.01
+
+    def setup(self) -> None:
+        self.seen = 0
+
+    def map(self, offset: int, line: str) -> Iterator[tuple[str, int]]:
+        self.rest(20)
+        for word in words(line):
+            yield word, 1
+
+    def reduce(self, word: str, counts: Iterable[int]) -> Iterator[tuple[str, int]]:
+        self.rest(60)
+        yield word, sum(counts)
+
+    def rest(self, every: int) -> None:
+        """Sleeps after so many calls."""
+        self.seen += 1
+        if self.seen % every == 0:
+            time.sleep(self.pause_s)
+
+
+class Once(Paced):
+    """Does something bad in one map call of the whole run: the first one to make a file at `mark` does it."""
+
+    mark: str = ""
+
+    def map(self, offset: int, line: str) -> Iterator[tuple[str, int]]:
+        if self.seen == 150:
+            try:
+                Path(self.mark).touch(exist_ok=False)
+            except FileExistsError:
+                pass
+            else:
+                self.misbehave()
+        return super().map(offset, line)
+
+    def misbehave(self) -> None:
+        """What it does."""
+
+
+class Forgetful(Once):
+    """Raises MemoryError."""
+
+    def misbehave(self) -> None:
+        raise MemoryError
+
+
+class Hungry(Once):
+    """Asks for more memory than its process may have."""
+
+    def misbehave(self) -> None:
+        before = resource.getrlimit(resource.RLIMIT_AS)
+        size = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        resource.setrlimit(resource.RLIMIT_AS, (size + (64 << 20), before[1]))
+        try:
+            bytearray(1 << 30)
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+class Poisoned(Paced):
+    """Cannot bear the lines with the word `poison` in them; when it is `spared`, it passes over them."""
+
+    spared: bool = False
+
+    def map(self, offset: int, line: str) -> Iterator[tuple[str, int]]:
+        if "poison" in line:
+            if self.spared:
+                self.seen += 1
+                return iter(())
+            raise ValueError("this line is poison")
+        return super().map(offset, line)

@@ -1,0 +1,77 @@
+"""Attempts that are slow, doubled, or cannot succeed."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from tests.faults.fault import Fault, Setting, register
+from tests.faults.kinds.workers import reported
+from tests.faults.suite import POISON_LINES
+from tests.faults.trial import Trial
+
+
+class _Drill(Fault):
+    """One of the driver's own drills."""
+
+    drill: ClassVar[str]
+
+    def prepare(self, trial: Trial) -> None:
+        """With a seed of the trial's."""
+        trial.arguments += ["--chaos", self.drill, "--chaos-seed", str(trial.chance.randrange(1 << 30))]
+
+    def finish(self, trial: Trial) -> None:
+        """Counts the report's."""
+        trial.injections = [f"{fault['fault']}: {fault['task']}" for fault in reported(trial)]
+
+
+@register
+class SlowMapper(_Drill):
+    name = "slow-mapper"
+    says = "some attempts are far slower than the others; a backup overtakes them"
+    drill = "slow=0.08"
+
+
+@register
+class Duplicate(_Drill):
+    name = "duplicate-delivery"
+    says = "attempts are carried out twice, under the same name"
+    drill = "duplicate=0.3"
+
+
+@register
+class Everything(_Drill):
+    name = "everything-at-once"
+    says = "a drill of killed, hung, slow, failing, doubled and damaged attempts together"
+    drill = "kill=0.15,hang=0.05,slow=0.05,error=0.1,duplicate=0.1,corrupt=0.05"
+    shows = "TaskLost|InjectedFault|CorruptBlock|OutputLost|slower|output lost|^\\[\\]$"
+
+
+SPARED = Setting(job="Poisoned", text="poison", parameters=("spared=true",))
+
+
+class _Poison(Fault):
+    """The job fails on some records of its input, always."""
+
+    quiet = SPARED
+
+    def prepare(self, trial: Trial) -> None:
+        """The text has them."""
+        for number in POISON_LINES:
+            trial.injected(f"poison in line {number}")
+
+
+@register
+class PoisonSkipped(_Poison):
+    name = "poison-records-skipped"
+    says = "the job's code fails on three records, and the run may set some aside (--skip-bad-records)"
+    setting = Setting(job="Poisoned", text="poison", arguments=("--skip-bad-records", "3"))
+    shows = "record skipped.*record skipped.*record skipped"
+
+
+@register
+class PoisonFails(_Poison):
+    name = "poison-records"
+    says = "the job's code fails on three records, and the run may set none aside"
+    setting = Setting(job="Poisoned", text="poison")
+    expected = "fails loudly"
+    message = r"this line is poison.*text\.txt at byte \d+"

@@ -1,0 +1,116 @@
+"""What a network does between the driver and the services."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from tests.faults.fault import DRILL, Fault, Setting, register
+from tests.faults.network import Trouble
+from tests.faults.proxied_driver import VARIABLE
+from tests.faults.trial import Trial
+
+PROXIED = Setting(launcher="tests.faults.proxied_driver")
+
+
+def troubled(trial: Trial, **trouble: Any) -> None:
+    """Puts a network with that trouble between the trial's driver and its services."""
+    settings = Trouble(seed=trial.chance.randrange(1 << 30), log=trial.folder / "network.log", **trouble)
+    trial.environment[VARIABLE] = settings.model_dump_json()
+
+
+class _NetworkFault(Fault):
+    """Something that a proxy does."""
+
+    setting = PROXIED
+    trouble: ClassVar[dict[str, Any]]
+
+    def prepare(self, trial: Trial) -> None:
+        """Sets the proxies up; the moment is theirs to choose."""
+        troubled(trial, from_request=trial.chance.randint(0, 5), **self.trouble)
+
+    def finish(self, trial: Trial) -> None:
+        """Counts what the proxies have written down."""
+        log = trial.folder / "network.log"
+        trial.injections = log.read_text().splitlines() if log.exists() else []
+
+
+@register
+class Garbage(_NetworkFault):
+    name = "garbage-response"
+    says = "requests are answered with bytes that are no HTTP, no JSON, no event, or only half of one"
+    trouble: ClassVar = {"kind": "garbage"}
+    shows = "TaskLost"
+
+
+@register
+class Reset(_NetworkFault):
+    name = "connection-reset"
+    says = "connections are reset at a random byte of the answer"
+    trouble: ClassVar = {"kind": "reset"}
+    shows = "TaskLost"
+
+
+@register
+class HalfOpen(_NetworkFault):
+    name = "half-open-connection"
+    says = "the answer stops in the middle, and the connection stays open for ever"
+    setting = Setting(launcher=PROXIED.launcher, arguments=DRILL)
+    quiet = PROXIED
+    trouble: ClassVar = {"kind": "silence", "most": 2}
+    shows = "TaskLost|slower than its backup"
+
+
+@register
+class ServerError(_NetworkFault):
+    name = "http-500"
+    says = "requests are answered with 500"
+    trouble: ClassVar = {"kind": "error"}
+    shows = "TaskLost.*answered 500"
+
+
+@register
+class Storm(_NetworkFault):
+    name = "http-503-storm"
+    says = "every request is answered with 503 for four seconds; none of it counts as a failure"
+    trouble: ClassVar = {"kind": "full", "seconds": 4.0}
+    shows = r"^\[\]$"
+
+
+@register
+class Refused(_NetworkFault):
+    name = "mappers-refuse-connections"
+    says = "all connections to the mappers are cut, and new ones refused, for ten seconds"
+    trouble: ClassVar = {"kind": "refused", "seconds": 10.0, "most": 1, "share": 1.0}
+    shows = "nothing had begun"
+
+    def prepare(self, trial: Trial) -> None:
+        """At any time of the map stage: also when a single task is left, which then is the one to be refused."""
+        troubled(trial, from_request=trial.chance.randint(0, 11), **self.trouble)
+
+
+@register
+class ScaledIn(_NetworkFault):
+    name = "scale-in-mid-task"
+    says = "a mapper disappears from the fleet while it has a task"
+    trouble: ClassVar = {"kind": "leaves", "most": 1}
+    shows = "TaskLost"
+
+    def prepare(self, trial: Trial) -> None:
+        """In the map stage, where one mapper is left."""
+        troubled(trial, share=1.0, from_request=trial.chance.randint(0, 8), **self.trouble)
+
+
+@register
+class LateLoser(_NetworkFault):
+    name = "late-loser"
+    says = "an attempt that the driver has given up for a backup goes on, and writes after the winner"
+    setting = Setting(launcher=PROXIED.launcher)
+    trouble: ClassVar = {"kind": "lingers", "most": 1}
+    shows = "slower than its backup"
+
+
+@register
+class LateDuplicate(_NetworkFault):
+    name = "duplicate-delivered-late"
+    says = "the same signed message reaches that service, or another one, a second time when its task is done"
+    trouble: ClassVar = {"kind": "repeats", "most": 8, "share": 0.5}

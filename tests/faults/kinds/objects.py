@@ -1,0 +1,104 @@
+"""Objects that are lost, damaged or changed between one stage and the next."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mapreduce import keys
+from tests.faults.fault import Fault, Missed, register
+from tests.faults.trial import MAPS, Trial
+
+
+def _an_output(trial: Trial) -> Path:
+    """A finished map's output."""
+    trial.wait_for_tasks(1 + trial.chance.randint(1, MAPS))
+    found = sorted((Path(trial.store) / keys.MAPS).glob("*/map-*.attempt-0"))
+    if not found:
+        raise Missed("there is no output")
+    return trial.chance.choice(found)
+
+
+def _change_a_byte(path: Path, trial: Trial) -> None:
+    with path.open("r+b") as file:
+        at = trial.chance.randrange(path.stat().st_size)
+        file.seek(at)
+        before = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([before ^ trial.chance.randrange(1, 256)]))
+
+
+@register
+class OutputDeleted(Fault):
+    name = "map-output-deleted"
+    says = "a map's output is deleted before the reduces have read it"
+    shows = "output lost|^\\[\\]$"
+
+    def inject(self, trial: Trial) -> None:
+        """One output."""
+        path = _an_output(trial)
+        path.unlink()
+        trial.injected(f"deleted {path.name}")
+
+
+@register
+class OutputDamaged(Fault):
+    name = "map-output-damaged"
+    says = "a byte of a map's output is changed, and its time of change tells"
+    shows = "output lost|^\\[\\]$"
+
+    def inject(self, trial: Trial) -> None:
+        """One byte."""
+        path = _an_output(trial)
+        _change_a_byte(path, trial)
+        trial.injected(f"changed a byte of {path.name}")
+
+
+@register
+class OutputDamagedUnseen(Fault):
+    name = "map-output-rotten"
+    says = "a byte of a map's output is changed, and only its checksum tells"
+    shows = "CorruptBlock|output lost|^\\[\\]$"
+
+    def inject(self, trial: Trial) -> None:
+        """One byte, and the file's times put back."""
+        path = _an_output(trial)
+        stat = path.stat()
+        _change_a_byte(path, trial)
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        trial.injected(f"changed a byte of {path.name}, and put its times back")
+
+
+@register
+class InputChanged(Fault):
+    name = "input-changed"
+    says = "the input is changed while it is being read"
+    expected = "fails loudly"
+    message = r"error: .*text\.txt.*(changed|ETag)|error: .*ledger.*text\.txt"
+
+    def inject(self, trial: Trial) -> None:
+        """Appends to it, cuts it, or changes a byte."""
+        trial.in_map_stage()
+        how = trial.chance.choice(("appended to", "cut", "changed"))
+        if how == "appended to":
+            with trial.text.open("a") as file:
+                file.write("one more line\n")
+        elif how == "cut":
+            os.truncate(trial.text, trial.text.stat().st_size // 2)
+        else:
+            _change_a_byte(trial.text, trial)
+        trial.injected(f"input {how}")
+
+
+@register
+class InputDeleted(Fault):
+    name = "input-deleted"
+    says = "the input is deleted while it is being read"
+    expected = "fails loudly"
+    message = r"error: .*text\.txt"
+
+    def inject(self, trial: Trial) -> None:
+        """The file."""
+        trial.in_map_stage()
+        trial.text.unlink()
+        trial.injected("input deleted")

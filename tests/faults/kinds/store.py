@@ -1,0 +1,72 @@
+"""What an object store does: it throttles, fails, hangs, sends too little, or sends other bytes."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any, ClassVar
+
+from mapreduce import keys
+from tests.faults.fault import Fault, Setting, register
+from tests.faults.object_store import Deed, Rule, troubled
+from tests.faults.trial import Trial
+
+
+class _StoreFault(Fault):
+    """Something that a proxy before the store does."""
+
+    setting = Setting(s3=True)
+    deed: ClassVar[Deed]
+    rule: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self) -> None:
+        self._ends = ExitStack()
+
+    def prepare(self, trial: Trial) -> None:
+        """The trial's commands see the proxy, the suite sees the store."""
+        rule = Rule(self.deed, trial.chance, trial.injected, **self.rule)
+        trial.endpoint = self._ends.enter_context(troubled(trial.endpoint, rule))
+
+    def finish(self, trial: Trial) -> None:
+        """Ends the proxy."""
+        self._ends.close()
+
+
+@register
+class SlowDown(_StoreFault):
+    name = "s3-slow-down"
+    says = "S3 answers 503 SlowDown to a quarter of all requests"
+    deed = "slow down"
+    rule: ClassVar = {"share": 0.25, "most": 40}
+
+
+@register
+class StoreErrors(_StoreFault):
+    name = "s3-server-errors"
+    says = "S3 answers 500 InternalError to a quarter of all requests"
+    deed = "server error"
+    rule: ClassVar = {"share": 0.25, "most": 40}
+
+
+@register
+class StoreTimeouts(_StoreFault):
+    name = "s3-timeouts"
+    says = "S3 does not answer some requests for three seconds, and then cuts the connection"
+    deed = "no answer"
+    rule: ClassVar = {"share": 0.1, "most": 6, "seconds": 3.0}
+
+
+@register
+class TruncatedReads(_StoreFault):
+    name = "s3-truncated-reads"
+    says = "S3 cuts the connection before all the bytes that it has announced have come"
+    deed = "cut short"
+    rule: ClassVar = {"share": 0.3, "most": 8, "smallest": 200}
+
+
+@register
+class CorruptedReads(_StoreFault):
+    name = "s3-corrupted-shuffle"
+    says = "S3 sends map outputs with a changed byte"
+    deed = "byte changed"
+    rule: ClassVar = {"share": 0.3, "most": 3, "method": "GET", "part": f"/{keys.MAPS}/", "smallest": 1}
+    shows = "CorruptBlock"

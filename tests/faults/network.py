@@ -1,0 +1,306 @@
+"""A network that goes wrong: one proxy before each service, which does to some requests what its trouble says.
+
+Each request gets a connection of its own to the service, which closes it after its answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import struct
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from driver.fleet.base import Endpoint
+
+Kind = Literal["none", "garbage", "reset", "silence", "error", "full", "refused", "leaves", "lingers", "repeats"]
+FULL = b'{"kind":"TaskLost","message":"every slot has a task"}'
+LOSER = "a loser finished after its caller had gone"
+GARBAGE = (
+    b"\x16\x03\x01\x00\xa5\x01\x00 this is not HTTP at all\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 26\r\n\r\n<html>a captive portal</html>"[:-3],
+    b'HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{"event":"done","result":{"stage":"map"}}\n',
+    b'HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{"event":"started","worker":1}\n{"event":"prog',
+    b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n\xff\xfe\x00\x01\n\n\n",
+    b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:9/\r\ncontent-length: 0\r\n\r\n",
+)
+_ANSWER_LIMIT_S = 30.0
+
+
+class Trouble(BaseModel):
+    """What the proxies do.
+
+    Attributes:
+        kind: what.
+        seed: decides to which requests.
+        share: of the requests that it befalls.
+        most: how often it befalls one.
+        from_request: the first requests are spared.
+        seconds: how long it takes, where it takes time.
+        drain_s: what SIGTERM leaves the services' tasks.
+        log: where each injection is written down.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Kind = "none"
+    seed: int = 0
+    share: float = 0.3
+    most: int = 3
+    from_request: int = 0
+    seconds: float = 0.0
+    drain_s: float = 0.0
+    log: Path | None = None
+
+
+class Network:
+    """All proxies of one run, and what they have done together."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        self.trouble = trouble
+        self._chance = random.Random(trouble.seed)
+        self._requests = 0
+        self._done = 0
+        self._since: float | None = None
+        self._proxies: list[Proxy] = []
+
+    async def before(self, endpoint: Endpoint) -> Proxy:
+        """A proxy before a service."""
+        proxy = Proxy(self, endpoint)
+        await proxy.listen()
+        self._proxies.append(proxy)
+        return proxy
+
+    def strikes(self) -> bool:
+        """Whether it befalls the task that has just been asked for."""
+        self._requests += 1
+        trouble = self.trouble
+        if trouble.kind == "none" or self._requests <= trouble.from_request:
+            return False
+        if trouble.kind == "full":
+            self._since = self._since or time.monotonic()
+            return time.monotonic() < self._since + trouble.seconds
+        if self._done >= trouble.most or self._chance.random() >= trouble.share:
+            return False
+        self._done += 1
+        return True
+
+    def say(self, what: str) -> None:
+        """Writes an injection down."""
+        if self.trouble.log is not None:
+            with self.trouble.log.open("a") as log:
+                log.write(what + "\n")
+
+    async def all_refuse(self) -> None:
+        """For a while no mapper is there to be connected to."""
+        mappers = [proxy for proxy in self._proxies if proxy.name.startswith("mapper")]
+        await asyncio.gather(*(proxy.refuse(self.trouble.seconds) for proxy in mappers))
+
+    def any_like(self, one: Proxy) -> Proxy:
+        """That proxy, or another one before a service of the same kind."""
+        role = one.name.partition("-")[0]
+        return self._chance.choice([proxy for proxy in self._proxies if proxy.name.startswith(role)])
+
+    def choice(self, options: tuple[bytes, ...]) -> bytes:
+        """One of them."""
+        return self._chance.choice(options)
+
+    def below(self, most: int) -> int:
+        """A number from 0 to most - 1."""
+        return self._chance.randrange(most)
+
+
+class Proxy:
+    """Stands before one service."""
+
+    def __init__(self, network: Network, behind: Endpoint) -> None:
+        self._network = network
+        self._behind = behind
+        self._server: asyncio.Server | None = None
+        self._port = 0
+        self._lingering: set[asyncio.Task[None]] = set()
+        self._open: set[asyncio.StreamWriter] = set()
+        self._busy = 0
+        self.gone = False
+
+    @property
+    def name(self) -> str:
+        """The service's."""
+        return self._behind.name
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the driver finds the service."""
+        return Endpoint(self._behind.name, f"http://127.0.0.1:{self._port}", self._behind.slots)
+
+    async def listen(self) -> None:
+        """Starts, on the same port as before."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        """Ends it, with every connection; what lingers is waited for."""
+        if self._server is not None:
+            self._server.close()
+        await asyncio.wait([*self._lingering, asyncio.create_task(asyncio.sleep(0))], timeout=_ANSWER_LIMIT_S)
+        for writer in list(self._open):
+            writer.close()
+
+    async def refuse(self, seconds: float) -> None:
+        """Closes the door and all connections, and opens again later."""
+        assert self._server is not None
+        self._server.close()
+        for writer in list(self._open):
+            _reset(writer)
+        await asyncio.sleep(seconds)
+        await self.listen()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open.add(writer)
+        with suppress(ConnectionError, asyncio.IncompleteReadError, OSError):
+            request = await _request(reader)
+            acts = request.startswith(b"POST") and b"POST /split" not in request[:12] and self._network.strikes()
+            act = self._acts()[self._network.trouble.kind] if acts else self._forward
+            self._busy += 1
+            try:
+                await act(request, reader, writer)
+            finally:
+                self._busy -= 1
+        self._open.discard(writer)
+        with suppress(ConnectionError, OSError):
+            writer.close()
+
+    def _acts(self) -> dict[Kind, Callable[[bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]]:
+        return {
+            "garbage": self._garbage,
+            "reset": self._reset_midway,
+            "silence": self._silence,
+            "error": self._error,
+            "full": self._full,
+            "refused": self._refused,
+            "leaves": self._leaves,
+            "lingers": self._lingers,
+            "repeats": self._repeats,
+        }
+
+    async def _forward(self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """As it should be: the answer as it comes, and a caller who goes takes the request along."""
+        async with self._asked(request) as (answer, _):
+            gone = asyncio.create_task(reader.read(1))
+            try:
+                while True:
+                    block = asyncio.create_task(answer.read(1 << 16))
+                    await asyncio.wait({block, gone}, return_when=asyncio.FIRST_COMPLETED)
+                    if not block.done() or not block.result():
+                        block.cancel()
+                        return
+                    writer.write(block.result())
+                    await writer.drain()
+            finally:
+                gone.cancel()
+
+    async def _garbage(self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._network.say("garbage instead of an answer")
+        writer.write(self._network.choice(GARBAGE))
+        await writer.drain()
+
+    async def _reset_midway(self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Lets some of the answer through, then resets the connection."""
+        async with self._asked(request) as (answer, _):
+            left = self._network.below(700)
+            while left > 0 and (block := await answer.read(left)):
+                left -= len(block)
+                writer.write(block)
+                await writer.drain()
+        self._network.say("connection reset")
+        _reset(writer)
+
+    async def _silence(self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Lets the beginning through, and then nothing more, in either direction; the connection stays."""
+        async with self._asked(request) as (answer, _):
+            writer.write(await answer.read(self._network.below(300) + 1))
+            await writer.drain()
+            self._network.say("half-open connection")
+            await reader.read()
+
+    async def _error(self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._network.say("a 500")
+        writer.write(b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 4\r\nconnection: close\r\n\r\noops")
+        await writer.drain()
+
+    async def _full(self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._network.say("a 503")
+        head = b"HTTP/1.1 503 Busy\r\nretry-after: 0.3\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(FULL)
+        writer.write(head + FULL)
+        await writer.drain()
+
+    async def _refused(self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._network.say("all mappers refuse connections")
+        await self._network.all_refuse()
+
+    async def _leaves(self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """The service is scaled in while it has a task: off the list, and its connections cut."""
+        if not self.name.startswith("mapper"):
+            await self._forward(request, reader, writer)
+            return
+        async with self._asked(request):
+            self.gone = True
+            self._network.say("scaled in")
+            assert self._server is not None
+            self._server.close()
+            _reset(writer)
+
+    async def _lingers(self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """The task goes on when the driver has turned away from it, and the driver gets its answer late or never."""
+        done = asyncio.create_task(self.carried_out(request, LOSER))
+        self._lingering.add(done)
+        await reader.read(1)
+
+    async def _repeats(self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """The same message arrives again, when its answer is back already: here, or where nobody has seen its token."""
+        await self._forward(request, reader, writer)
+        again = self._network.any_like(self)
+        self._lingering.add(asyncio.create_task(again.carried_out(request, "message delivered again")))
+
+    async def carried_out(self, request: bytes, what: str) -> None:
+        """Sends a request for nothing, when the service is free, and writes down what its answer begins with."""
+        async with asyncio.timeout(_ANSWER_LIMIT_S):
+            while self._busy > (what == LOSER):
+                await asyncio.sleep(0.002)
+        async with self._asked(request) as (answer, _):
+            content = await answer.read()
+        self._network.say(f"{what}: {content[:12].decode(errors='replace')}")
+
+    @asynccontextmanager
+    async def _asked(self, request: bytes) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        port = int(self._behind.url.rpartition(":")[2])
+        answer, asking = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            asking.write(request)
+            await asking.drain()
+            yield answer, asking
+        finally:
+            asking.close()
+
+
+async def _request(reader: asyncio.StreamReader) -> bytes:
+    """One whole request, which asks for its connection to be closed after the answer."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    lines = [line for line in head.split(b"\r\n") if line and not line.lower().startswith(b"connection:")]
+    size = next((int(line.split(b":")[1]) for line in lines if line.lower().startswith(b"content-length:")), 0)
+    return b"\r\n".join([*lines, b"connection: close", b"", b""]) + await reader.readexactly(size)
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Closes with RST instead of FIN."""
+    connection = writer.get_extra_info("socket")
+    if connection is not None:
+        with suppress(OSError):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()

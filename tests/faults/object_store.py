@@ -1,0 +1,160 @@
+"""An object store that goes wrong: a proxy before the S3 emulator, which does to some requests what its rule says."""
+
+from __future__ import annotations
+
+import http.client
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Literal
+from urllib.parse import urlsplit
+
+Deed = Literal["slow down", "server error", "no answer", "cut short", "byte changed"]
+_ERROR = "<?xml version='1.0'?><Error><Code>{code}</Code><Message>{code}: a fault of the suite</Message></Error>"
+_NO_BODY = frozenset({"HEAD"})
+_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"})
+
+
+@dataclass
+class Rule:
+    """To which requests it happens, and how often at most.
+
+    Attributes:
+        deed: what happens.
+        chance: decides.
+        share: of the requests that match.
+        most: how often at most.
+        method: that it happens to; any when empty.
+        part: of the path that it happens to.
+        smallest: answers with fewer bytes are spared.
+        seconds: how long "no answer" lasts.
+        told: is called for each.
+    """
+
+    deed: Deed
+    chance: random.Random
+    told: Callable[[str], None]
+    share: float = 0.2
+    most: int = 8
+    method: str = ""
+    part: str = ""
+    smallest: int = 0
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._done = 0
+
+    def strikes(self, method: str, path: str, size: int) -> bool:
+        """Whether it happens to this request."""
+        if (self.method and method != self.method) or self.part not in path or size < self.smallest:
+            return False
+        with self._lock:
+            if self._done >= self.most or self.chance.random() >= self.share:
+                return False
+            self._done += 1
+        self.told(f"{self.deed}: {method} {path.partition('?')[0].rpartition('/')[2]}")
+        return True
+
+
+class _Server(ThreadingHTTPServer):
+    """One proxy."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, behind: str, rule: Rule) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.behind = urlsplit(behind)
+        self.rule = rule
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that goes is no error."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One connection."""
+
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def do_GET(self) -> None:
+        """Any request: forwarded, unless something happens to it."""
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        rule = self.server.rule
+        before = rule.deed in ("slow down", "server error", "no answer")
+        if before and rule.strikes(self.command, self.path, rule.smallest):
+            self._refuse(rule)
+            return
+        status, headers, content = self._forwarded(body)
+        ok = status in (200, 206) and self.command == "GET"
+        if not before and ok and rule.strikes(self.command, self.path, len(content)):
+            self._spoilt(rule, status, headers, content)
+        else:
+            self._answer(status, headers, content)
+
+    do_PUT = do_POST = do_HEAD = do_DELETE = do_GET
+
+    def _forwarded(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        behind = self.server.behind
+        connection = http.client.HTTPConnection(str(behind.hostname), behind.port, timeout=60)
+        try:
+            connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+            for name, value in self.headers.items():
+                if name.lower() != "connection":
+                    connection.putheader(name, value)
+            connection.endheaders(body)
+            answer = connection.getresponse()
+            return answer.status, answer.getheaders(), answer.read()
+        finally:
+            connection.close()
+
+    def _answer(self, status: int, headers: list[tuple[str, str]], content: bytes, size: int | None = None) -> None:
+        self.send_response(status)
+        length = next((value for name, value in headers if name.lower() == "content-length"), str(len(content)))
+        for name, value in headers:
+            if name.lower() not in _HOP:
+                self.send_header(name, value)
+        if status != http.HTTPStatus.NO_CONTENT:
+            self.send_header("Content-Length", length if self.command in _NO_BODY else str(size or len(content)))
+        self.end_headers()
+        if self.command not in _NO_BODY:
+            self.wfile.write(content)
+
+    def _refuse(self, rule: Rule) -> None:
+        self.close_connection = True
+        if rule.deed == "no answer":
+            time.sleep(rule.seconds)
+            return
+        code, status = ("SlowDown", 503) if rule.deed == "slow down" else ("InternalError", 500)
+        self._answer(status, [("Content-Type", "application/xml")], _ERROR.format(code=code).encode())
+
+    def _spoilt(self, rule: Rule, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
+        if rule.deed == "cut short":
+            self.close_connection = True
+            self._answer(status, headers, content[: rule.chance.randrange(len(content))], len(content))
+            return
+        changed = bytearray(content)
+        changed[rule.chance.randrange(len(changed))] ^= rule.chance.randrange(1, 256)
+        self._answer(status, headers, bytes(changed))
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def troubled(behind: str, rule: Rule) -> Iterator[str]:
+    """The address of a proxy before an object store, until the end of the block."""
+    server = _Server(behind, rule)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,211 @@
+"""One run under one fault: its folder, its commands and their processes, and the moments at which to strike."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from mapreduce import keys
+from mapreduce.storage import open_storage
+from tests.faults.family import Role, services, supervisor, workers
+from tests.faults.fault import Missed, Setting
+from tests.integration.commands import Driver
+
+MAPS = 12
+REDUCES = 3
+MAPPERS = 2
+LIMIT_S = 120
+"""How long a command may take before it counts as hanging."""
+_POLL_S = 0.01
+
+
+@dataclass
+class Command:
+    """A command of a trial; `killed` by the fault itself, so that its end says nothing."""
+
+    process: subprocess.Popen[bytes]
+    out: Path
+    err: Path
+    killed: bool = False
+
+    def wait(self) -> None:
+        """Until it ends; a command that hangs is killed, and its exit code says so."""
+        try:
+            self.process.wait(LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@dataclass
+class Trial:
+    """A run, and what is done to it.
+
+    Attributes:
+        folder: all that is of the trial; TMPDIR of its commands is `folder/tmp`.
+        mark: what its processes carry in their environment.
+        setting: how its command is started.
+        text: the input, a file that is the trial's own.
+        store: the store's path or URL.
+        chance: decides when and whom.
+        endpoint: the S3 that its commands use, if any.
+    """
+
+    folder: Path
+    mark: str
+    setting: Setting
+    text: Path
+    store: str
+    chance: random.Random
+    endpoint: str = ""
+    arguments: list[str] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+    injections: list[str] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+
+    @property
+    def driver(self) -> Driver:
+        """Finds the trial's processes."""
+        return Driver(self.folder, self.mark)
+
+    @property
+    def temporary(self) -> Path:
+        """TMPDIR of its commands."""
+        return self.folder / "tmp"
+
+    @property
+    def input(self) -> str:
+        """The input as the command is given it."""
+        return keys.join(self.store, "input", "text.txt") if self.setting.s3 else str(self.text)
+
+    @property
+    def store_url(self) -> str:
+        """The store's root URL."""
+        return self.store if "://" in self.store else f"file://{self.store}"
+
+    def injected(self, what: str) -> None:
+        """One more thing has been done."""
+        self.injections.append(what)
+
+    # -- commands -----------------------------------------------------------------------------------------------------
+
+    def start(self) -> Command:
+        """Starts the run's command; a second time, the same command once more."""
+        number = len(self.commands)
+        out, err = (self.folder / f"{name}-{number}" for name in ("out", "err"))
+        with out.open("wb") as out_file, err.open("wb") as err_file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", self.setting.launcher, *self._run()],
+                cwd=self.folder,
+                env=self.driver.environment | {"TMPDIR": str(self.temporary)} | self._s3() | self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out_file,
+                stderr=err_file,
+                start_new_session=True,
+            )
+        command = Command(process, out, err)
+        self.commands.append(command)
+        return command
+
+    def _run(self) -> list[str]:
+        parameters = [f"--param={each}" for each in self.setting.parameters]
+        job = f"{Path(__file__).parent / 'jobs' / 'paced.py'}:{self.setting.job}"
+        sizes = {"--mappers": MAPPERS, "--chunks": MAPS, "--reducers": REDUCES}
+        command = ["run", "--input", self.input, "--job", job, "--target", "local", "--store", self.store, "--json"]
+        command += [text for name, number in sizes.items() for text in (name, str(number))]
+        return [*command, *parameters, *self.setting.arguments, *self.arguments]
+
+    def _s3(self) -> dict[str, str]:
+        return {"AWS_ENDPOINT_URL": self.endpoint} if self.endpoint else {}
+
+    def wait(self) -> None:
+        """Until every command has ended."""
+        for command in self.commands:
+            command.wait()
+
+    def kill_driver(self) -> None:
+        """Kills the last command's own process, and waits until all that it had started is gone."""
+        command = self.commands[-1]
+        command.killed = True
+        command.process.kill()
+        command.process.wait()
+        self.driver.wait_until_none_is_left()
+
+    # -- moments ------------------------------------------------------------------------------------------------------
+
+    @property
+    def over(self) -> bool:
+        """Every command has ended."""
+        return all(command.process.poll() is not None for command in self.commands)
+
+    def finished_tasks(self) -> int:
+        """How many tasks have left their result in the store."""
+        if self.setting.s3:
+            return sum(1 for _ in open_storage().list(keys.join(self.store, keys.TASKS)))
+        return len(list((Path(self.store) / keys.TASKS).glob("*.json")))
+
+    def wait_for_tasks(self, count: int) -> None:
+        """Until so many tasks have finished, the split included; raises `Missed`."""
+        until = time.monotonic() + LIMIT_S
+        while self.finished_tasks() < count:
+            if self.over or time.monotonic() > until:
+                raise Missed(f"the run was over before {count} tasks had finished")
+            time.sleep(_POLL_S)
+
+    def pause(self, least_s: float, most_s: float) -> None:
+        """A random time, cut short by the run's end."""
+        until = time.monotonic() + self.chance.uniform(least_s, most_s)
+        while time.monotonic() < until and not self.over:
+            time.sleep(_POLL_S)
+
+    def in_map_stage(self, latest: int = MAPS - 5) -> None:
+        """A random moment while maps are running: when at most `latest` of them have finished."""
+        self.wait_for_tasks(1 + self.chance.randint(0, latest))
+        self.pause(0.0, 0.1)
+
+    def in_reduce_stage(self) -> None:
+        """A random moment while reduces are running."""
+        self.wait_for_tasks(1 + MAPS)
+        self.pause(0.0, 0.4)
+
+    # -- victims ------------------------------------------------------------------------------------------------------
+
+    def supervisor(self) -> psutil.Process:
+        """The process that starts the services; raises `Missed`."""
+        return _found([supervisor(self.commands[-1].process.pid)])[0]
+
+    def services(self, role: Role) -> list[psutil.Process]:
+        """The services of that role that are alive, in a random order; raises `Missed`."""
+        logs = self.temporary.glob("mapreduce-*/services.log")
+        found = _found(services(self.supervisor(), role, logs))
+        self.chance.shuffle(found)
+        return found
+
+    def workers(self, role: Role) -> list[psutil.Process]:
+        """The workers of that role, in a random order; raises `Missed`."""
+        found = _found(worker for service in self.services(role) for worker in workers(service))
+        self.chance.shuffle(found)
+        return found
+
+    def signal(self, victims: Iterable[psutil.Process], number: signal.Signals, whom: str) -> None:
+        """Sends a signal to each, and writes down that it did."""
+        for victim in victims:
+            with suppress(psutil.NoSuchProcess):
+                victim.send_signal(number)
+                self.injected(f"{number.name} to {whom}")
+
+
+def _found(processes: Iterable[psutil.Process | None]) -> list[psutil.Process]:
+    found = [process for process in processes if process is not None]
+    if not found:
+        raise Missed("there is no such process")
+    return found

@@ -1,0 +1,96 @@
+"""No pinned dependency has a known vulnerability, as far as the public database can be asked from here.
+
+It needs the network; without it, this says loudly that nothing was checked, and never fails for that.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+AUDITOR = ROOT / ".venv" / "infrastructure-env" / "bin" / "pip-audit"
+REQUIREMENTS = sorted(path.name for path in (ROOT / "requirements").glob("*.txt"))
+TIMEOUT_S = 120
+
+pytestmark = pytest.mark.timeout(600)
+
+
+class NotAsked(Exception):
+    """The database cannot be asked."""
+
+
+def audited(name: str) -> list[dict[str, Any]]:
+    """What the database says of each pinned package; raises `NotAsked`."""
+    if not AUDITOR.is_file():
+        raise NotAsked("pip-audit is missing; run: make .venv/infrastructure")
+    command = [str(AUDITOR), "--disable-pip", "--require-hashes", "--progress-spinner", "off", "--format", "json"]
+    try:
+        done = subprocess.run(
+            [*command, "--timeout", "10", "--requirement", str(ROOT / "requirements" / name)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT_S,
+        )
+        found: list[dict[str, Any]] = json.loads(done.stdout)["dependencies"]
+    except subprocess.TimeoutExpired:
+        raise NotAsked(f"no answer in {TIMEOUT_S} s") from None
+    except (ValueError, KeyError):
+        raise NotAsked((done.stderr.strip().splitlines() or ["pip-audit said nothing"])[-1]) from None
+    return known(found)
+
+
+def known(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The packages that the database knows; raises `NotAsked` when it knows none."""
+    of_these = [package for package in found if "vulns" in package]
+    if found and not of_these:
+        raise NotAsked(f"of {len(found)} packages none was found: {found[0].get('skip_reason', 'no reason given')}")
+    return of_these
+
+
+def vulnerable(found: list[dict[str, Any]]) -> list[str]:
+    """A line for each vulnerability."""
+    return [
+        f"{package['name']} {package['version']}: {one['id']}, mended in {', '.join(one['fix_versions']) or 'none'}"
+        for package in found
+        for one in package["vulns"]
+    ]
+
+
+@lru_cache
+def why_not_asked() -> str:
+    """Why the database cannot be asked; "" when it can. Tried once, with what we ship."""
+    try:
+        audited("services.txt")
+    except NotAsked as exc:
+        return str(exc)
+    return ""
+
+
+@pytest.mark.parametrize("name", REQUIREMENTS)
+def test_no_dependency_has_a_known_vulnerability(name: str) -> None:
+    """Each file of requirements."""
+    if why := why_not_asked():
+        pytest.skip(f"DEPENDENCIES ARE NOT CHECKED FOR VULNERABILITIES: {why}")
+    try:
+        found = audited(name)
+    except NotAsked as exc:
+        pytest.skip(f"{name} IS NOT CHECKED FOR VULNERABILITIES: {exc}")
+    assert vulnerable(found) == [], "raise them: .venv/bin/python -m uv pip compile --upgrade-package NAME ..."
+
+
+def test_what_an_answer_means() -> None:
+    """A vulnerability is one; a database that knows no package was not asked at all."""
+    bad = {"name": "a", "version": "1", "vulns": [{"id": "CVE-1", "fix_versions": ["2"]}]}
+    good = {"name": "b", "version": "1", "vulns": []}
+    unknown = {"name": "c", "skip_reason": "not found"}
+    assert ["a 1: CVE-1, mended in 2"] == vulnerable(known([bad, good, unknown]))
+    with pytest.raises(NotAsked, match="of 1 packages none was found: not found"):
+        known([unknown])

@@ -1,0 +1,55 @@
+"""What a service will not start with: places that mean everything, and a scratch folder that others may write to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from mapreduce.errors import UsageError
+from services.shell.serve import own_folder
+from services.shell.settings import Settings
+
+KEY = "k" * 32
+
+
+@pytest.mark.parametrize("place", ["s3://", "file:///", "file://", "/store", "", "http://store", "file:///a/../.."])
+def test_places_that_are_none(place: str) -> None:
+    """A store or an input that is no place, or is all of this machine's files."""
+    for changed in ({"store": place}, {"store": "s3://own", "extra_inputs": (place,)}):
+        with pytest.raises(ValidationError):
+            Settings(signing_key=KEY, **changed)
+
+
+def test_the_key_is_not_shown() -> None:
+    """Not in a settings' text, and not in what is said of a wrong setting."""
+    assert KEY not in repr(Settings(store="s3://own", signing_key=KEY))
+    with pytest.raises(ValidationError) as caught:
+        Settings(store="s3://own", signing_key="short-key")
+    assert "short-key" not in str(caught.value.errors(include_url=False, include_input=False))
+
+
+def test_a_folder_of_ones_own(tmp_path: Path) -> None:
+    """A new one is for this user alone; one that is there must not be open to others' hands."""
+    own_folder(tmp_path / "new")
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+    own_folder(tmp_path / "new")
+    (tmp_path / "link").symlink_to("new")
+    own_folder(tmp_path / "link")
+    for mode in (0o777, 0o1777, 0o770, 0o702):
+        (tmp_path / "new").chmod(mode)
+        for name in ("new", "link"):
+            with pytest.raises(UsageError, match="others may write"):
+                own_folder(tmp_path / name)
+
+
+@pytest.mark.parametrize("mine", ["folder", "link"])
+def test_a_folder_of_anothers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mine: str) -> None:
+    """A folder, or a link to it, that belongs to somebody else is refused, whatever its mode."""
+    (tmp_path / "folder").mkdir(mode=0o700)
+    (tmp_path / "link").symlink_to("folder")
+    other = tmp_path.stat().st_uid + 1
+    monkeypatch.setattr("services.shell.serve.os.geteuid", lambda: other)
+    with pytest.raises(UsageError, match="others may write"):
+        own_folder(tmp_path / mine)
