@@ -153,18 +153,20 @@ async def _map_and_reduce(plan: RunPlan, split: SplitResult, stages: _Stages) ->
     if not plan.partitions:
         return await stages.until_whole("map", maps), []
     known: dict[str, Outcome] = {}
-    while True:
+    for round_left in reversed(range(MOST_REDONE * len(maps) + 1)):
         results = [outcome.result for outcome in maps if isinstance(outcome.result, MapResult)]
         try:
             reduces = await stages.carry_out("reduce", reduce_tasks(plan, results), known)
             return maps, await stages.until_whole("reduce", reduces)
         except StageFailed as exc:
             lost = outputs_lost(exc.failures, maps)
-            if not lost or any(outcome.spec.index in lost and outcome.spec.redone >= MOST_REDONE for outcome in maps):
+            again = max((outcome.spec.redone for outcome in maps if outcome.spec.index in lost), default=0)
+            if not lost or again >= MOST_REDONE or not round_left:
                 raise
             lost |= await stages.lost(maps)
             known |= {outcome.spec.key: outcome for outcome in exc.outcomes}
             maps = await stages.redo("map", maps, lost, str(exc).partition("\n")[2].strip())
+    raise AssertionError("the last round returns or raises")
 
 
 def outputs_lost(failures: Mapping[str, Sequence[TaskError]], maps: Sequence[Outcome]) -> set[int]:

@@ -17,10 +17,14 @@ from pathlib import Path
 
 from tests.contract.emulator import MISSING, PROGRAM, running_emulator
 from tests.faults.fault import all_faults
-from tests.faults.report import lines_of, text_table, write_json, write_markdown
+from tests.faults.report import lines_of, read_json, text_table, write_json, write_markdown
 from tests.faults.suite import BUCKET, Row, Suite
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupted(BaseException):
+    """A signal has come; what has been measured is still shown."""
 
 
 def main() -> int:
@@ -31,7 +35,7 @@ def main() -> int:
     faults = {name: kind for name, kind in all_faults().items() if not arguments.only or name in arguments.only}
     started = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
-    rows: list[Row] = []
+    rows = [row for path in arguments.add for row in read_json(path) if row.fault in faults]
 
     def told(row: Row) -> None:
         rows.append(row)
@@ -41,6 +45,8 @@ def main() -> int:
         with ExitStack() as ends:
             suite = Suite(folder, arguments.seed, _s3(ends), keep=arguments.keep)
             suite.run(list(faults.values()), arguments.rounds, arguments.jobs, told)
+    except Interrupted as exc:
+        _say(f"interrupted by {exc}: this is what there is so far")
     finally:
         if not arguments.keep and all(row.is_good or row.verdict == "skipped" for row in rows):
             shutil.rmtree(folder, ignore_errors=True)
@@ -51,10 +57,10 @@ def main() -> int:
     if arguments.json:
         write_json(arguments.json, rows, lines, arguments.seed)
     if arguments.markdown:
-        write_markdown(arguments.markdown, lines, arguments.rounds, arguments.seed)
+        write_markdown(arguments.markdown, lines)
     bad = [row for row in rows if not row.is_good and row.verdict != "skipped"]
     _say(f"\n{len(rows)} trials in {time.monotonic() - started:.0f} s, {len(bad)} of them not as they should be")
-    return 1 if bad else 0
+    return 1 if bad or any(not line.runs and not line.skipped for line in lines) else 0
 
 
 def _arguments() -> argparse.Namespace:
@@ -64,6 +70,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="another seed strikes at other moments")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="trials at the same time")
     parser.add_argument("--keep", action="store_true", help="keep the folders of all trials, not of the bad ones only")
+    parser.add_argument("--add", type=Path, action="append", default=[], help="the trials of an earlier --json too")
     parser.add_argument("--json", type=Path, help="write every trial and the table to this file")
     parser.add_argument("--markdown", type=Path, help="write the table between the markers of this page")
     return parser.parse_args()
@@ -99,7 +106,7 @@ def _interrupted(number: int, _: object) -> None:
     """Unwinds everything, once."""
     for other in SIGNALS:
         signal.signal(other, signal.SIG_IGN)
-    sys.exit(128 + number)
+    raise Interrupted(signal.Signals(number).name)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
 
@@ -92,12 +92,6 @@ def all_faults() -> Mapping[str, type[Fault]]:
 
     assert kinds
     return FAULTS
-
-
-def settings() -> Iterator[Setting]:
-    """The quiet runs that are needed to judge every fault."""
-    for kind in all_faults().values():
-        yield quiet_of(kind)
 
 
 def quiet_of(kind: type[Fault]) -> Setting:

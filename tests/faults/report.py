@@ -106,7 +106,14 @@ def write_json(path: Path, rows: Sequence[Row], lines: Sequence[Line], seed: int
     path.write_text(json.dumps(document, indent=1) + "\n")
 
 
-def write_markdown(path: Path, lines: Sequence[Line], rounds: int, seed: int) -> None:
+def read_json(path: Path) -> list[Row]:
+    """The trials that `write_json` has written."""
+    lists = ("injections", "complaints", "leaked", "leftovers")
+    trials = json.loads(path.read_text())["trials"]
+    return [Row(**(trial | {name: tuple(trial[name]) for name in lists})) for trial in trials]
+
+
+def write_markdown(path: Path, lines: Sequence[Line]) -> None:
     """The table, in place of what is between the markers of a page."""
     page = path.read_text(encoding="utf-8")
     before, _, rest = page.partition(BEGIN)
@@ -117,7 +124,7 @@ def write_markdown(path: Path, lines: Sequence[Line], rounds: int, seed: int) ->
     runs, injected = sum(line.runs for line in lines), sum(line.injected for line in lines)
     when = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
     words = (
-        f"{when}, {machine()}; {rounds} rounds, seed {seed}: {runs} runs with {injected} faults in them, "
+        f"{when}, {machine()}; {runs} runs with {injected} faults in them, "
         f"{sum(line.wrong_answers for line in lines)} wrong answers, "
         f"{sum(line.leaked_processes for line in lines)} leaked processes."
     )

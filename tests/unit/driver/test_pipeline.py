@@ -21,6 +21,7 @@ from mapreduce.messages import (
     Done,
     Failed,
     MapTask,
+    Piece,
     Progress,
     ReduceResult,
     ReduceTask,
@@ -76,6 +77,10 @@ class _Writing:
         )
 
 
+def _piece(index: int) -> Piece:
+    return Piece(url="file:///in", etag="e", size=MAPS, start=index, end=index + 1, source="file:///in")
+
+
 def _carry_out(folder: Path, unreadable: Unreadable) -> tuple[list[tuple[int, str]], list[OutputsRedone]]:
     """Maps and one reduce: which map attempts there were, and what was redone."""
     store = f"file://{folder}"
@@ -91,7 +96,7 @@ def _carry_out(folder: Path, unreadable: Unreadable) -> tuple[list[tuple[int, st
         mode="range",
         top=0,
     )
-    splits = tuple(Split(index=index, pieces=()) for index in range(MAPS))
+    splits = tuple(Split(index=index, pieces=(_piece(index),)) for index in range(MAPS))
     split = SplitResult(splits=splits, bytes_read=0, bytes_written=0, cost=COST)
     transport, log = _Writing(store, unreadable), EventLog()
     quick = RetryPolicy(first_delay_s=0.0, longest_delay_s=0.0)
