@@ -65,7 +65,9 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=1, help="how often each fault is tried")
+    parser.add_argument(
+        "--rounds", type=int, default=1, help="how often each fault is tried; with 0 and --add, only the table"
+    )
     parser.add_argument("--only", action="append", choices=sorted(all_faults()), help="this fault; may be repeated")
     parser.add_argument("--seed", type=int, default=1, help="another seed strikes at other moments")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="trials at the same time")

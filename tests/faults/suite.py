@@ -78,7 +78,7 @@ class Suite:
     def run(self, faults: Sequence[type[Fault]], rounds: int, jobs: int, told: Callable[[Row], None]) -> None:
         """Every fault in every round; each row is told as it comes."""
         with ThreadPoolExecutor(jobs) as pool:
-            wanted = {quiet_of(kind) for kind in faults if self._can(kind)}
+            wanted = {quiet_of(kind) for kind in faults if rounds and self._can(kind)}
             self._quiet |= dict(zip(wanted, pool.map(self._quiet_run, wanted), strict=True))
 
             for _ in pool.map(lambda pair: told(self._round(*pair)), _rounds(faults, rounds)):
