@@ -14,7 +14,7 @@ help:  ## This list
 run: $(VENV)/ready $(INPUT)  ## Count the words of INPUT=... (by default of a text made on the spot)
 	$(BIN)/python -m driver run --input "$(INPUT)" $(ARGS)
 
-test: $(VENV)/ready $(VENV)/emulator  ## All tests
+test: $(VENV)/ready $(VENV)/emulator  ## Unit, contract and integration tests
 	$(BIN)/python -m pytest -n auto --ignore tests/infrastructure $(ARGS)
 
 check: $(VENV)/ready $(VENV)/infrastructure  ## Lint, format, strict types, arrows between rooms, docs, infrastructure
