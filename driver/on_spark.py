@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from driver import events
+from driver.attempts import Outcome
 from driver.chain import ChainRun, run_chain
 from driver.cleaning import carry_out, plan_cleaning
 from driver.events import EventLog
 from driver.pipeline import Outcomes, run_job
 from driver.planning import RunPlan, TaskSpec, map_tasks, reduce_tasks, split_task
 from driver.run_store import RunStore
-from driver.scheduler import Clock, Outcome, StageFailed
+from driver.scheduler import Clock, StageFailed
 from driver.spark import Spark
 from mapreduce.chain import Chain
 from mapreduce.engine import TaskContext, run_task

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from driver import events
+from driver.attempts import AnyResult, Outcome
 from driver.events import EventLog
 from driver.fleet.base import Fleet
 from driver.planning import RunPlan, TaskSpec, map_tasks, reduce_tasks, split_task
@@ -17,7 +18,7 @@ from driver.policy import RetryPolicy
 from driver.report.document import Report, make_report
 from driver.reuse import FinishedTasks
 from driver.run_store import DeadLetter, RunResults, RunStore, Success
-from driver.scheduler import AnyResult, Clock, Outcome, StageFailed, StageRun
+from driver.scheduler import Clock, StageFailed, StageRun
 from driver.transport import Transport
 from mapreduce import keys
 from mapreduce.engine import Ledger, balance

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from pydantic import ValidationError
 
+from driver.attempts import AnyResult
 from driver.planning import TaskSpec
-from driver.scheduler import AnyResult
 from mapreduce import keys
 from mapreduce.errors import ObjectMissing
 from mapreduce.messages import SplitResult, parse_result

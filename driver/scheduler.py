@@ -11,12 +11,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from driver import events
+from driver.attempts import AnyResult, Attempt, OpenTask, Outcome, Slots
 from driver.events import Observer
 from driver.fleet.base import Endpoint, Fleet
-from driver.planning import AnyTask, TaskSpec
+from driver.planning import TaskSpec
 from driver.policy import (
     BackupPolicy,
     GiveUp,
@@ -34,30 +35,13 @@ from mapreduce.errors import FleetError, JobFailed, TaskLost
 from mapreduce.messages import (
     Done,
     Failed,
-    MapResult,
-    MapTask,
     Progress,
-    ReduceResult,
-    SplitResult,
     StageName,
     TaskError,
 )
 
-AnyResult = SplitResult | MapResult | ReduceResult
 NO_ENDPOINT_S = 60.0
 """How long a stage waits while there is no endpoint at all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """A finished task: its result, and who did it in how many attempts; `reused` when an earlier run did."""
-
-    spec: TaskSpec
-    result: AnyResult
-    attempts: int
-    endpoint: str
-    seconds: float
-    reused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,45 +50,6 @@ class Clock:
 
     now: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
-
-
-@dataclass(slots=True)
-class _Attempt:
-    """One attempt that runs."""
-
-    number: int
-    endpoint: str
-    started: float
-    handle: asyncio.Task[None] | None = None
-
-
-@dataclass(slots=True)
-class _Task:
-    """A task without a result yet."""
-
-    spec: TaskSpec
-    attempts: int = 0
-    failures: list[TaskError] = field(default_factory=list)
-    failed_on: set[str] = field(default_factory=set)
-    not_before: float = 0.0
-    running: dict[int, _Attempt] = field(default_factory=dict)
-    skip: list[str] = field(default_factory=list)
-
-    def message(self, number: int, policy: RetryPolicy) -> AnyTask:
-        """What an attempt is asked."""
-        asked = self.spec.attempt(number)
-        skipping = policy.skip_bad_records and isinstance(asked, MapTask)
-        return asked.model_copy(update={"skip": tuple(self.skip)}) if skipping else asked
-
-
-@dataclass(slots=True)
-class _Slots:
-    """An endpoint, and how it has done."""
-
-    endpoint: Endpoint
-    busy: int = 0
-    failures: int = 0
-    quiet_until: float = 0.0
 
 
 class StageFailed(JobFailed):
@@ -155,14 +100,14 @@ class StageRun:
         self._clock = clock
         self._done = done
         self._wake = asyncio.Event()
-        self._slots: dict[str, _Slots] = {}
+        self._slots: dict[str, Slots] = {}
         self._tasks = 0
-        self._waiting: list[_Task] = []
-        self._running: dict[int, _Task] = {}
+        self._waiting: list[OpenTask] = []
+        self._running: dict[int, OpenTask] = {}
         self._attempts: set[asyncio.Task[None]] = set()
         self._outcomes: dict[int, Outcome] = {}
         self._finished_s: list[float] = []
-        self._failed: list[_Task] = []
+        self._failed: list[OpenTask] = []
         self._failures = 0
         self._skipped: dict[str, TaskError] = {}
         self._given_up: StageFailed | FleetError | None = None
@@ -178,7 +123,7 @@ class StageRun:
         """
         self._tasks = len(tasks)
         # the largest first: what is started last should be short
-        self._waiting = [_Task(spec) for spec in sorted(tasks, key=lambda spec: -spec.size_bytes)]
+        self._waiting = [OpenTask(spec) for spec in sorted(tasks, key=lambda spec: -spec.size_bytes)]
         try:
             while len(self._outcomes) < len(tasks):
                 if self._given_up:
@@ -207,7 +152,7 @@ class StageRun:
         appeared = tuple(name for name in found if name not in self._slots)
         gone = tuple(name for name in self._slots if name not in found)
         for name in appeared:
-            self._slots[name] = _Slots(found[name])
+            self._slots[name] = Slots(found[name])
         for name in gone:
             del self._slots[name]
         if self._slots:
@@ -246,15 +191,15 @@ class StageRun:
                 self._launch(task, slots)
                 doubled += 1
 
-    def _single(self) -> list[tuple[_Task, _Attempt]]:
+    def _single(self) -> list[tuple[OpenTask, Attempt]]:
         """The tasks that run once, with their attempts, the longest running first."""
         alone = [(task, next(iter(task.running.values()))) for task in self._running.values() if len(task.running) == 1]
         return sorted(alone, key=lambda pair: pair[1].started)
 
-    def _launch(self, task: _Task, slots: _Slots) -> None:
+    def _launch(self, task: OpenTask, slots: Slots) -> None:
         slots.busy += 1
         task.attempts += 1
-        attempt = _Attempt(task.attempts, slots.endpoint.name, self._clock.now())
+        attempt = Attempt(task.attempts, slots.endpoint.name, self._clock.now())
         self._emit(
             events.AttemptStarted(
                 at=self._clock.wall(),
@@ -270,7 +215,7 @@ class StageRun:
         self._attempts.add(attempt.handle)
         attempt.handle.add_done_callback(self._attempts.discard)
 
-    def _pick(self, task: _Task, now: float, besides: str = "") -> _Slots | None:
+    def _pick(self, task: OpenTask, now: float, besides: str = "") -> Slots | None:
         """The endpoint with most room; one that the task has not failed on, if there is any."""
         free = [
             s
@@ -299,7 +244,7 @@ class StageRun:
             await asyncio.wait_for(self._wake.wait(), max(min(due) - now, 0.001))
         self._wake.clear()
 
-    async def _attempt(self, task: _Task, attempt: _Attempt, slots: _Slots) -> None:
+    async def _attempt(self, task: OpenTask, attempt: Attempt, slots: Slots) -> None:
         """One attempt; catches its own errors, so that its siblings go on."""
         try:
             result = await self._ask(task, attempt, slots.endpoint)
@@ -328,7 +273,7 @@ class StageRun:
             slots.busy -= 1
             self._wake.set()
 
-    async def _ask(self, task: _Task, attempt: _Attempt, endpoint: Endpoint) -> AnyResult | TaskError:
+    async def _ask(self, task: OpenTask, attempt: Attempt, endpoint: Endpoint) -> AnyResult | TaskError:
         moved, seen = self._clock.now(), (0, 0, "")
         async with aclosing(self._transport.run(endpoint, task.message(attempt.number, self._policy))) as answers:
             async for event in answers:
@@ -345,7 +290,7 @@ class StageRun:
                     return event.error
         raise TaskLost(f"{endpoint.name} ended its answer before the task was done")
 
-    def _progress(self, task: _Task, attempt: _Attempt, event: Progress) -> None:
+    def _progress(self, task: OpenTask, attempt: Attempt, event: Progress) -> None:
         self._emit(
             events.AttemptProgress(
                 at=self._clock.wall(),
@@ -357,7 +302,7 @@ class StageRun:
             )
         )
 
-    def _endpoint_failed(self, slots: _Slots) -> None:
+    def _endpoint_failed(self, slots: Slots) -> None:
         slots.failures += 1
         pause = endpoint_pause(slots.failures, self._policy, random.random())
         slots.quiet_until = self._clock.now() + pause
@@ -367,18 +312,18 @@ class StageRun:
                 events.CircuitOpened(at=self._clock.wall(), endpoint=name, failures=slots.failures, pause_s=pause)
             )
 
-    def _endpoint_answered(self, slots: _Slots) -> None:
+    def _endpoint_answered(self, slots: Slots) -> None:
         if slots.failures >= self._policy.breaker_failures:
             self._emit(events.CircuitClosed(at=self._clock.wall(), endpoint=slots.endpoint.name))
         slots.failures = 0
 
-    def _over(self, task: _Task, attempt: _Attempt) -> None:
+    def _over(self, task: OpenTask, attempt: Attempt) -> None:
         """The attempt runs no more."""
         task.running.pop(attempt.number, None)
         if not task.running:
             self._running.pop(task.spec.index, None)
 
-    def _succeed(self, task: _Task, attempt: _Attempt, result: AnyResult) -> None:
+    def _succeed(self, task: OpenTask, attempt: Attempt, result: AnyResult) -> None:
         self._over(task, attempt)
         if task.spec.index in self._outcomes:
             return  # another attempt was faster by a moment; this one's objects have a name of their own
@@ -400,7 +345,7 @@ class StageRun:
             self._cancel_attempt(task, other)
         self._done(outcome)
 
-    def _cancel_attempt(self, task: _Task, attempt: _Attempt) -> None:
+    def _cancel_attempt(self, task: OpenTask, attempt: Attempt) -> None:
         assert attempt.handle is not None
         attempt.handle.cancel()
         self._emit(
@@ -413,7 +358,7 @@ class StageRun:
             )
         )
 
-    def _fail(self, task: _Task, attempt: _Attempt, error: TaskError) -> None:
+    def _fail(self, task: OpenTask, attempt: Attempt, error: TaskError) -> None:
         self._over(task, attempt)
         if task.spec.index in self._outcomes:
             return
@@ -458,7 +403,7 @@ class StageRun:
             )
         )
 
-    def _not_reached(self, task: _Task, attempt: _Attempt, why: str) -> None:
+    def _not_reached(self, task: OpenTask, attempt: Attempt, why: str) -> None:
         """Nothing of the task has begun, so it has not failed; unless nobody has answered for too long."""
         if self._clock.now() - self._answered > self._policy.unreachable_s:
             self._fail(task, attempt, TaskError(kind="TaskLost", message=why))
@@ -482,7 +427,7 @@ class StageRun:
             )
         )
 
-    def _skip(self, task: _Task, place: str, error: TaskError) -> str:
+    def _skip(self, task: OpenTask, place: str, error: TaskError) -> str:
         """The task goes on without the record; what is said of it."""
         task.skip.append(place)
         self._skipped[place] = error

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from driver import events
+from driver.attempts import Outcome
 from driver.events import Event
 from driver.planning import RunPlan
-from driver.scheduler import Outcome
 from mapreduce.engine import Ledger
 from mapreduce.engine.heaviest import Heaviest
 from mapreduce.messages import MapResult, Message, Piece, ReduceResult, SplitResult, StageName

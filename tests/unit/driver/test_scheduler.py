@@ -9,11 +9,12 @@ from itertools import count
 import pytest
 
 from driver import events
+from driver.attempts import Outcome
 from driver.events import Event
 from driver.fleet.base import Endpoint
 from driver.planning import TaskSpec
 from driver.policy import RetryPolicy
-from driver.scheduler import Clock, Outcome, StageFailed, StageRun
+from driver.scheduler import Clock, StageFailed, StageRun
 from driver.transport import NoSlot, NotReached
 from mapreduce.errors import FleetError, TaskLost
 from mapreduce.messages import MapResult
