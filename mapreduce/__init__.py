@@ -8,6 +8,7 @@ from mapreduce.batch import Batch
 from mapreduce.chain import Chain, Step, StepResult
 from mapreduce.formats.kinds import Csv, JsonLines, Parquet, Text, WholeFile
 from mapreduce.job import Job
+from mapreduce.word_counts import WordCounts
 from mapreduce.words import words
 
 __all__ = [
@@ -30,5 +31,6 @@ __all__ = [
     "Text",
     "TopK",
     "WholeFile",
+    "WordCounts",
     "words",
 ]

@@ -109,8 +109,13 @@ class Job(Parametrised):
 
     @property
     def maps_batches(self) -> bool:
-        """True when the author wrote a `map_batch`."""
-        return type(self).map_batch is not Job.map_batch
+        """True when the author wrote a `map_batch`, and no other `map` since."""
+        for cls in type(self).__mro__:
+            if "map_batch" in vars(cls):
+                return cls is not Job
+            if "map" in vars(cls):
+                return False
+        return False
 
     @property
     def map_only(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from typing import Any
 
 
@@ -23,6 +24,13 @@ class Heaviest:
         self._limit = limit
         self._heap: list[tuple[float, int, Any, Any]] = []
         self._offered = 0
+
+    @property
+    def threshold(self) -> float:
+        """The weight that a pair must be above to be kept."""
+        if not self._limit:
+            return math.inf
+        return self._heap[0][0] if len(self._heap) == self._limit else -math.inf
 
     def offer(self, key: Any, value: Any) -> None:
         """One more pair."""

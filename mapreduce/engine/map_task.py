@@ -5,13 +5,14 @@ A job with nothing to reduce writes a part of the result instead, in key order a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from mapreduce import keys
 from mapreduce.batch import Batch
-from mapreduce.engine.collect import Add, PairCollector, Spills, collector_for
+from mapreduce.engine.collectors import collector_for, sorter
 from mapreduce.engine.context import Stopwatch, TaskContext
 from mapreduce.engine.part import store_pairs, write_part
 from mapreduce.engine.user_code import Place, user_code
@@ -22,6 +23,9 @@ from mapreduce.formats.readers import reader_of
 from mapreduce.formats.text import count_invalid
 from mapreduce.job import Job
 from mapreduce.messages import MapResult, MapTask, Piece, PieceRead, SkippedRecord
+
+Add = Callable[[Iterable[Any]], None]
+"""Takes pairs as `map` yields them."""
 
 BUFFER_SHARE = 4
 """A quarter of the task's memory holds pairs; sorting and writing them needs as much again."""
@@ -69,7 +73,7 @@ def _to_partitions(task: MapTask, job: Job, context: TaskContext, folder: Path, 
 
 
 def _to_part(task: MapTask, job: Job, context: TaskContext, folder: Path, stopwatch: Stopwatch) -> MapResult:
-    collector = PairCollector(lambda _: 0, context.memory_bytes // BUFFER_SHARE, Spills(1, folder, None))
+    collector = sorter(context.memory_bytes // BUFFER_SHARE, folder)
     mapping = Mapping(job, collector.add, context, task.skip)
     pieces = mapping.split(task.split.pieces)
     stored = store_pairs(collector, folder)
@@ -157,8 +161,12 @@ class Mapping:
         return read
 
     def _records(self, place: Place, batch: base.Batch, piece: Piece) -> None:
-        map_record, add, meter = self._job.map, self._add, self._context.meter
         place.name_of_key = _KEY_NAMES.get(piece.format.kind, "byte")
+        # one call for all records of the batch: the collector goes through what `map` yields for each in turn
+        self._add(chain.from_iterable(self._mapped(place, batch)))
+
+    def _mapped(self, place: Place, batch: base.Batch) -> Iterator[Iterable[Any]]:
+        map_record, meter = self._job.map, self._context.meter
         for key, record in batch.records:
             place.offset, place.record = key, record
             if self._skip and str(place) in self._skip:
@@ -171,7 +179,7 @@ class Mapping:
                     place=str(place),
                     record=repr(record)[:200],
                 )
-            add(pairs)
+            yield pairs
             self.records += 1
             meter.records += 1
 

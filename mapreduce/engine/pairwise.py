@@ -19,7 +19,7 @@ import xxhash
 from mapreduce.encoding import encode_value
 from mapreduce.engine.context import TaskContext
 from mapreduce.engine.map_task import run_map
-from mapreduce.engine.merge import run_of_file, write_block
+from mapreduce.engine.merge import FileRun, write_block
 from mapreduce.engine.reduce_task import run_reduce
 from mapreduce.engine.run import run_task, task_error
 from mapreduce.errors import DataError, UsageError, UserCodeError
@@ -175,7 +175,7 @@ def _reduced(task: ReduceTask, pairs: Iterator[PackedPair], context: TaskContext
 
 
 def _pairs(path: Path, block: Block) -> Iterator[PackedPair]:
-    for frame in run_of_file(path, block.offset, block.length, path.name)():
+    for frame in FileRun(path, block.offset, block.length, path.name).frames():
         yield from zip(frame.keys, frame.values, strict=True)
 
 

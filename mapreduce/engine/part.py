@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,11 @@ from mapreduce.encoding import STR_TAG, decode_key, unpack_value
 from mapreduce.engine.collect import Collector
 from mapreduce.engine.context import TaskContext
 from mapreduce.engine.heaviest import Heaviest
-from mapreduce.engine.merge import Run, run_of_file
+from mapreduce.engine.merge import FileRun
+from mapreduce.formats.frames import INTEGERS, BlockWriter, Frame, RawFrame, columns, integers_of
 from mapreduce.formats.kinds import Pairs
-from mapreduce.formats.output import jsonable, write_pairs
-from mapreduce.messages import InputObject, MapTask, ReduceTask
+from mapreduce.formats.output import JsonLayout, jsonable, layout_of
+from mapreduce.messages import Block, InputObject, MapTask, ReduceTask
 from mapreduce.storage import ObjectInfo
 
 Pair = tuple[Any, Any]
@@ -23,36 +24,35 @@ Pair = tuple[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class StoredPairs:
-    """Pairs on scratch disk, one block of frames.
+    """Pairs on scratch disk, in key order: one block of frames.
 
     Attributes:
         path: the file.
-        length: bytes in it.
-        records: pairs in it.
+        block: what is in it.
     """
 
     path: Path
-    length: int
-    records: int
-
-    def pairs(self) -> Iterator[Pair]:
-        """The pairs, decoded, in the order in which they were stored."""
-        for frame in self._run():
-            for key, packed in zip(frame.keys, frame.values, strict=True):
-                yield decode_key(key), unpack_value(packed)
-
-    def is_object(self) -> bool:
-        """True when every key is a str and, the keys being sorted, none comes twice."""
-        previous: bytes | None = None
-        for key in (key for frame in self._run() for key in frame.keys):
-            if key[0] != STR_TAG or key == previous:
-                return False
-            previous = key
-        return True
+    block: Block
 
     @property
-    def _run(self) -> Run:
-        return run_of_file(self.path, 0, self.length, "the task's own pairs")
+    def records(self) -> int:
+        """Pairs in it."""
+        return self.block.records
+
+    @property
+    def run(self) -> FileRun:
+        """The pairs as a run."""
+        return FileRun(self.path, 0, self.block.length, "the task's own pairs")
+
+    def is_object(self) -> bool:
+        """True when every key is a str and none comes twice."""
+        previous: bytes | None = None
+        for frame in self.run.frames():
+            # they are sorted, and a str has the greatest tag: if the first is one, so are all
+            if frame.keys[0][0] != STR_TAG or frame.keys[0] == previous or len(set(frame.keys)) < len(frame.keys):
+                return False
+            previous = frame.keys[-1]
+        return True
 
 
 def store_pairs(collector: Collector, folder: Path) -> StoredPairs:
@@ -60,7 +60,19 @@ def store_pairs(collector: Collector, folder: Path) -> StoredPairs:
     path = folder / "result"
     with path.open("wb") as file:
         (block,) = collector.finish(file)
-    return StoredPairs(path, block.length, block.records)
+    return StoredPairs(path, block)
+
+
+def store_written(write: Callable[[BlockWriter], None], folder: Path) -> StoredPairs:
+    """Pairs that are in key order already."""
+    path = folder / "ordered"
+    with path.open("wb") as file:
+        writer = BlockWriter(file)
+        write(writer)
+    block = Block(
+        offset=0, length=writer.length, records=writer.records, checksum=writer.checksum, integers=writer.integers
+    )
+    return StoredPairs(path, block)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +94,10 @@ def write_part(stored: StoredPairs, task: MapTask | ReduceTask, context: TaskCon
         whole: the part is the whole result, so it becomes a .json document; else one of several, .jsonl.
     """
     rendered = stored.path.with_name("part")
-    top = _render(stored, rendered, task.top, whole=whole)
+    layout = layout_of("json" if whole else "jsonl", as_object=whole and stored.is_object())
+    top = Heaviest(task.top)
+    with rendered.open("wb") as file:
+        file.writelines(_rendered(stored.run.raw_frames(), layout, top))
     url = keys.part_attempt(task.store, task.run, task.index, task.attempt, "json" if whole else "jsonl")
     info = context.storage.write(url, rendered)
     pairs: InputObject | None = None
@@ -92,15 +107,32 @@ def write_part(stored: StoredPairs, task: MapTask | ReduceTask, context: TaskCon
     return Part(info, tuple((jsonable(key), jsonable(value)) for key, value in top.pairs()), pairs)
 
 
-def _render(stored: StoredPairs, path: Path, limit: int, *, whole: bool) -> Heaviest:
-    top = Heaviest(limit)
+def _rendered(frames: Iterable[RawFrame], layout: JsonLayout, top: Heaviest) -> Iterator[bytes]:
+    yield layout.head
+    separator = b""
+    for raw in frames:
+        frame: Frame | None = None
+        rows = layout.rows_of_frame(raw)
+        if rows is None or _may_be_heavy(raw, top):
+            frame = columns(raw)
+            _offer(frame, top)
+        if rows is None:
+            assert frame is not None
+            rows = layout.rows((jsonable(decode_key(key)), jsonable(value)) for key, value in _pairs(frame))
+        yield separator + rows
+        separator = layout.separator
+    yield layout.tail
 
-    def offered() -> Iterator[Pair]:
-        for key, value in stored.pairs():
-            top.offer(key, value)
-            yield jsonable(key), jsonable(value)
 
-    with path.open("wb") as file:
-        style = "json" if whole else "jsonl"
-        file.writelines(write_pairs(offered(), style, as_object=whole and stored.is_object()))  # type: ignore[arg-type]
-    return top
+def _may_be_heavy(raw: RawFrame, top: Heaviest) -> bool:
+    return raw[0] != INTEGERS or max(integers_of(raw)) > top.threshold
+
+
+def _offer(frame: Frame, top: Heaviest) -> None:
+    for key, value in zip(frame.keys, frame.values, strict=True):
+        if type(value) is not int or value > top.threshold:
+            top.offer(decode_key(key), unpack_value(value))
+
+
+def _pairs(frame: Frame) -> Iterator[tuple[bytes, Any]]:
+    return zip(frame.keys, map(unpack_value, frame.values), strict=True)

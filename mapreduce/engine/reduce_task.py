@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, groupby
@@ -10,14 +10,18 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from mapreduce.encoding import decode_key, encode_key, key_prefix, pack_value, unpack_value
-from mapreduce.engine.collect import PairCollector, Spills, merged_states
+from mapreduce import native
+from mapreduce.aggregate import Aggregation
+from mapreduce.encoding import decode_key, key_prefix, pack_value, unpack_value
+from mapreduce.engine import compiled
+from mapreduce.engine.collect import merged_states
+from mapreduce.engine.collectors import sorter
 from mapreduce.engine.context import Stopwatch, TaskContext
-from mapreduce.engine.merge import Run, merged
-from mapreduce.engine.part import StoredPairs, store_pairs, write_part
+from mapreduce.engine.merge import Run, merged, merged_frames
+from mapreduce.engine.part import StoredPairs, store_pairs, store_written, write_part
 from mapreduce.engine.user_code import Place, user_code
 from mapreduce.errors import CorruptBlock, InputChanged, ObjectMissing, OutputLost, UserCodeError
-from mapreduce.formats.frames import BlockReader, Frame, PackedPair
+from mapreduce.formats.frames import BlockReader, BlockWriter, Frame, PackedPair, RawFrame, columns
 from mapreduce.job import Job
 from mapreduce.messages import BlockSource, ReduceResult, ReduceTask
 from mapreduce.storage import Storage
@@ -47,7 +51,7 @@ def run_reduce(task: ReduceTask, context: TaskContext) -> ReduceResult:
     context.meter.status = lambda: job.status_text
     with context.scratch_folder() as folder:
         blocks = fetch_blocks(task.sources, context, folder)
-        reduced = _sorted(_reduced(job, blocks, context, folder), context.memory_bytes // BUFFER_SHARE, folder)
+        reduced = _reduced(job, blocks, context, folder)
         part = write_part(reduced, task, context, whole=task.partitions == 1)
     return ReduceResult(
         url=part.info.url,
@@ -70,17 +74,24 @@ class FetchedBlock:
 
     source: BlockSource
     path: Path
+    context: TaskContext
     records: int = 0
     checksum: int = 0
 
     def frames(self) -> Iterator[Frame]:
         """The frames; at the end the count and checksum must be those that the map task reported."""
+        return map(columns, self.raw_frames())
+
+    def raw_frames(self) -> Iterator[RawFrame]:
+        """The same, as their payloads."""
         expected = self.source.block
         name = f"the block at byte {expected.offset} of {self.source.url}"
         with self.path.open("rb") as file:
             reader = BlockReader(file, expected.length, name)
             try:
-                yield from reader.frames()
+                for frame in reader.raw_frames():
+                    self.context.meter.records += frame[1]
+                    yield frame
             except CorruptBlock as exc:
                 raise CorruptBlock(str(exc), url=self.source.url) from exc
         self.records, self.checksum = reader.records, reader.checksum
@@ -98,7 +109,7 @@ def fetch_blocks(sources: tuple[BlockSource, ...], context: TaskContext, folder:
         path = folder / f"block-{number}"
         _download(context.storage, source, path)
         context.meter.bytes += source.block.length
-        return FetchedBlock(source, path)
+        return FetchedBlock(source, path, context)
 
     wanted = [source for source in sources if source.block.records]
     with ThreadPoolExecutor(FETCHES) as pool:
@@ -117,55 +128,102 @@ def _download(storage: Storage, source: BlockSource, path: Path) -> None:
         ) from exc
 
 
-def _reduced(job: Job, blocks: list[FetchedBlock], context: TaskContext, folder: Path) -> Iterator[PackedPair]:
-    """What the job's `reduce` makes of the merged blocks, packed."""
+def _reduced(job: Job, blocks: list[FetchedBlock], context: TaskContext, folder: Path) -> StoredPairs:
+    """What the job's `reduce` makes of the merged blocks."""
     place = Place("setup")
+    ordered: StoredPairs | None = None
+    results = sorter(context.memory_bytes // BUFFER_SHARE, folder)
     with user_code(place):
         job.setup()
         place.step = "reduce"
-        yield from _groups(job, blocks, context, folder, place)
+        if job.aggregation is None:
+            results.add(_own_reduce(job, _groups(job, blocks, folder), place))
+        else:
+            ordered = store_written(_aggregated(job.aggregation, blocks, context, folder), folder)
         place.step, place.record = "cleanup", None
-        for key, value in job.cleanup() or ():
-            yield encode_key(key), pack_value(value)
+        late = job.cleanup()
+        if ordered and late is None:
+            return ordered
+        if ordered:
+            results.spills.adopt(ordered.path, ordered.block)
+        results.add(late or ())
+    return store_pairs(results, folder)
 
 
-def _groups(
-    job: Job, blocks: list[FetchedBlock], context: TaskContext, folder: Path, place: Place
+def _aggregated(
+    aggregation: Aggregation[Any], blocks: list[FetchedBlock], context: TaskContext, folder: Path
+) -> Callable[[BlockWriter], None]:
+    """Writes one pair for each key, in key order."""
+    integers = all(block.source.block.integers for block in blocks)
+    runs: list[Run] = list(blocks)
+    if not integers or not compiled.combines(aggregation):
+        return lambda writer: writer.write(_aggregated_in_python(aggregation, blocks, context, folder))
+
+    def write(writer: BlockWriter) -> None:
+        try:
+            writer.write_frames(merged_frames(runs, folder, compiled.state_operation(aggregation)))
+        except OverflowError:  # a sum beyond 64 bits
+            writer.start_over()
+            writer.write(_aggregated_in_python(aggregation, blocks, context, folder))
+
+    return write
+
+
+def _aggregated_in_python(
+    aggregation: Aggregation[Any], blocks: list[FetchedBlock], context: TaskContext, folder: Path
 ) -> Iterator[PackedPair]:
-    aggregation = job.aggregation
-    if aggregation is None:
-        return _own_reduce(job, _merged(blocks, context, folder), place)
+    """The same where the compiled part is missing, or cannot carry the values."""
     many = sum(block.source.block.records for block in blocks) >= DUCKDB_FROM_PAIRS
     if aggregation.sql and many and all(block.source.block.integers for block in blocks):
         from mapreduce.engine.integer_merge import merged_integers  # DuckDB takes 0.2 s to import
 
-        return merged_integers(
-            _counted(chain.from_iterable(block.frames() for block in blocks), context),
+        pairs = merged_integers(
+            chain.from_iterable(block.frames() for block in blocks),
             aggregation.sql,
             memory_bytes=context.memory_bytes // 2,
             threads=context.threads,
             scratch=folder,
         )
-    states = merged_states(aggregation, _merged(blocks, context, folder))
+        return ((key, pack_value(total)) for key, total in pairs)
+    states = merged_states(aggregation, merged(list(blocks), folder) if blocks else iter(()))
     return ((key, pack_value(aggregation.result(state))) for key, state in states)
 
 
-def _own_reduce(job: Job, pairs: Iterator[PackedPair], place: Place) -> Iterator[PackedPair]:
-    group: Iterator[PackedPair]
-    for encoded, group in groupby(pairs, _grouping(job)):
+def _own_reduce(job: Job, groups: Iterator[tuple[bytes, Iterator[Any]]], place: Place) -> Iterator[Any]:
+    """What the job's own `reduce` yields."""
+    return chain.from_iterable(_yielded(job, groups, place))
+
+
+def _yielded(job: Job, groups: Iterator[tuple[bytes, Iterator[Any]]], place: Place) -> Iterator[Iterable[Any]]:
+    for encoded, values in groups:
         key = group_key(encoded, job.group_by)
         place.record = key
-        yielded = job.reduce(key, (unpack_value(packed) for _, packed in group))
+        yielded = job.reduce(key, values)
         if yielded is None:
             raise UserCodeError(
                 "reduce returned None instead of pairs; write `yield key, value`, or return an empty list",
                 record=repr(key)[:200],
             )
-        for out_key, value in yielded:
-            yield encode_key(out_key), pack_value(value)
+        yield yielded
 
 
-def _grouping(job: Job) -> Callable[[PackedPair], bytes]:
+def _groups(job: Job, blocks: list[FetchedBlock], folder: Path) -> Iterator[tuple[bytes, Iterator[Any]]]:
+    """The groups in the order of their keys, and the values of each as a stream."""
+    if not blocks:
+        return
+    together = _grouping(job)
+    if native.kernel is None:
+        group: Iterator[PackedPair]
+        for encoded, group in groupby(merged(list(blocks), folder), together):
+            yield encoded, (unpack_value(packed) for _, packed in group)
+        return
+    pieces: Iterator[tuple[bytes, list[Any]]]
+    frames = merged_frames(list(blocks), folder, compiled.operation("KEEP"))
+    for encoded, pieces in groupby(compiled.groups_of(frames), together):
+        yield encoded, chain.from_iterable(values for _, values in pieces)
+
+
+def _grouping(job: Job) -> Callable[[tuple[bytes, Any]], bytes]:
     """What pairs of one group have in common: the key, or its first fields."""
     if fields := job.group_by:
         return lambda pair: key_prefix(pair[0], fields)
@@ -176,22 +234,3 @@ def group_key(encoded: bytes, fields: int) -> Any:
     """The key that `reduce` is given: with `group_by = 1` the first field itself, not a tuple of one."""
     key = decode_key(encoded)
     return key[0] if fields == 1 and isinstance(key, tuple) else key
-
-
-def _merged(blocks: list[FetchedBlock], context: TaskContext, folder: Path) -> Iterator[PackedPair]:
-    runs: list[Run] = [lambda block=block: _counted(block.frames(), context) for block in blocks]  # type: ignore[misc]
-    return merged(runs, folder) if runs else iter(())
-
-
-def _counted(frames: Iterator[Frame], context: TaskContext) -> Iterator[Frame]:
-    for frame in frames:
-        context.meter.records += len(frame.keys)
-        yield frame
-
-
-def _sorted(pairs: Iterator[PackedPair], buffer_bytes: int, folder: Path) -> StoredPairs:
-    """Puts pairs in key order: a `reduce` may yield any keys in any order. What comes in order stays cheap."""
-    collector = PairCollector(lambda _: 0, buffer_bytes, Spills(1, folder, None))
-    for key, packed in pairs:
-        collector.put(key, packed)
-    return store_pairs(collector, folder)

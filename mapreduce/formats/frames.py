@@ -13,7 +13,7 @@ import struct
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from typing import BinaryIO, cast
 
@@ -41,6 +41,9 @@ _LEVEL = 1
 PackedPair = tuple[bytes, "int | bytes"]
 """An encoded key, and a value as `pack_value` gives it."""
 
+RawFrame = tuple[int, int, bytes]
+"""A frame as its payload: kind, number of pairs, payload."""
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -62,6 +65,8 @@ class BlockWriter:
     length: int = 0
     checksum: int = 0
     integers: bool = True
+    # one for all frames: making one costs more than compressing a frame
+    compressor: zstd.ZstdCompressor = field(default_factory=lambda: zstd.ZstdCompressor(_LEVEL))
 
     def write(self, pairs: Iterable[PackedPair]) -> None:
         """Appends pairs, which must come in the order of their keys."""
@@ -78,23 +83,35 @@ class BlockWriter:
         if keys:
             self._frame(keys, values)
 
+    def write_frames(self, frames: Iterable[RawFrame]) -> None:
+        """Appends frames, which must come in the order of their keys."""
+        for kind, pairs, payload in frames:
+            stored = self.compressor.compress(payload, zstd.ZstdCompressor.FLUSH_FRAME)
+            head = _HEAD.pack(MAGIC, kind, pairs, len(payload), len(stored))
+            checksum = xxhash.xxh3_64_intdigest(head + stored)
+            self.file.writelines((head, _CHECKSUM.pack(checksum), stored))
+            self.records += pairs
+            self.length += HEADER_BYTES + len(stored)
+            self.checksum = (self.checksum + checksum) % CHECKSUM_MODULO
+            self.integers = self.integers and kind == INTEGERS
+
+    def start_over(self) -> None:
+        """Forgets what was written; the file must be seekable."""
+        self.file.seek(self.file.tell() - self.length)
+        self.file.truncate()
+        self.records = self.length = self.checksum = 0
+        self.integers = True
+
     def _frame(self, keys: list[bytes], values: list[int | bytes]) -> None:
-        integers = all(type(value) is int for value in values)
         lengths = array("I", map(len, keys))
-        if integers:
+        if all(type(value) is int for value in values):
             payload = b"".join([lengths.tobytes(), *keys, array("q", cast("list[int]", values)).tobytes()])
-        else:
-            encoded = [encode_value(value) if type(value) is int else value for value in values]
-            value_lengths = array("I", map(len, encoded))  # type: ignore[arg-type]
-            payload = b"".join([lengths.tobytes(), value_lengths.tobytes(), *keys, *encoded])  # type: ignore[list-item]
-        stored = zstd.compress(payload, _LEVEL)
-        head = _HEAD.pack(MAGIC, INTEGERS if integers else ENCODED, len(keys), len(payload), len(stored))
-        checksum = xxhash.xxh3_64_intdigest(head + stored)
-        self.file.writelines((head, _CHECKSUM.pack(checksum), stored))
-        self.records += len(keys)
-        self.length += HEADER_BYTES + len(stored)
-        self.checksum = (self.checksum + checksum) % CHECKSUM_MODULO
-        self.integers = self.integers and integers
+            self.write_frames([(INTEGERS, len(keys), payload)])
+            return
+        encoded = [encode_value(value) if type(value) is int else value for value in values]
+        value_lengths = array("I", map(len, encoded))  # type: ignore[arg-type]
+        payload = b"".join([lengths.tobytes(), value_lengths.tobytes(), *keys, *encoded])  # type: ignore[list-item]
+        self.write_frames([(ENCODED, len(keys), payload)])
 
 
 @dataclass(slots=True)
@@ -115,6 +132,10 @@ class BlockReader:
 
     def frames(self) -> Iterator[Frame]:
         """The frames in their order; raises `CorruptBlock` when a byte is not as it was written."""
+        return map(columns, self.raw_frames())
+
+    def raw_frames(self) -> Iterator[RawFrame]:
+        """The same, as their payloads."""
         left = self.length
         while left:
             header = self.file.read(HEADER_BYTES)
@@ -123,11 +144,11 @@ class BlockReader:
             stored_length = stored_bytes(header)
             if stored_length is None or HEADER_BYTES + stored_length > left:
                 raise CorruptBlock(f"{self.name} holds no frame where one should begin, {left} bytes before its end")
-            frame = parse_frame(header, self.file.read(stored_length))
+            frame = raw_frame(header, self.file.read(stored_length))
             if frame is None:
                 raise CorruptBlock(f"{self.name}: a frame's checksum is wrong, {left} bytes before its end")
             left -= HEADER_BYTES + stored_length
-            self.records += len(frame.keys)
+            self.records += frame[1]
             self.checksum = (self.checksum + _checksum(header)) % CHECKSUM_MODULO
             yield frame
 
@@ -140,10 +161,22 @@ def stored_bytes(header: bytes) -> int | None:
 
 def parse_frame(header: bytes, stored: bytes) -> Frame | None:
     """The frame of a header and the bytes behind it; None when a byte of either is not as it was written."""
+    raw = raw_frame(header, stored)
+    return columns(raw) if raw else None
+
+
+def raw_frame(header: bytes, stored: bytes) -> RawFrame | None:
+    """The same, as its payload."""
     if xxhash.xxh3_64_intdigest(header[: _HEAD.size] + stored) != _checksum(header):
         return None
     _, kind, pairs, _, _ = _HEAD.unpack_from(header)
-    return _columns(kind, pairs, zstd.decompress(stored))
+    return kind, pairs, zstd.decompress(stored)
+
+
+def integers_of(frame: RawFrame) -> array[int]:
+    """The values of a frame of INTEGERS kind."""
+    _, pairs, payload = frame
+    return array("q", payload[len(payload) - 8 * pairs :])
 
 
 def _checksum(header: bytes) -> int:
@@ -151,11 +184,12 @@ def _checksum(header: bytes) -> int:
     return found
 
 
-def _columns(kind: int, pairs: int, payload: bytes) -> Frame:
+def columns(frame: RawFrame) -> Frame:
+    """A frame's keys and values."""
+    kind, pairs, payload = frame
     lengths = array("I", payload[: 4 * pairs])
     if kind == INTEGERS:
-        values = array("q", payload[len(payload) - 8 * pairs :])
-        return Frame(_slices(payload, 4 * pairs, lengths), values.tolist())
+        return Frame(_slices(payload, 4 * pairs, lengths), integers_of(frame).tolist())
     value_lengths = array("I", payload[4 * pairs : 8 * pairs])
     keys_at = 8 * pairs
     return Frame(_slices(payload, keys_at, lengths), _slices(payload, keys_at + sum(lengths), value_lengths))

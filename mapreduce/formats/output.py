@@ -12,9 +12,13 @@ import base64
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import msgspec
+
+from mapreduce import native
+from mapreduce.formats.frames import RawFrame
 
 OutputFormat: TypeAlias = Literal["json", "jsonl", "csv", "tsv"]
 FileFormat: TypeAlias = OutputFormat | Literal["parquet"]
@@ -47,6 +51,50 @@ def key_of_json(key: Any) -> Any:
     return key
 
 
+@dataclass(frozen=True, slots=True)
+class JsonLayout:
+    """What stands around the rows of a JSON result, and around the key and value of each."""
+
+    head: bytes
+    before: bytes
+    between: bytes
+    behind: bytes
+    separator: bytes
+    tail: bytes
+
+    def row(self, key: Any, value: Any) -> bytes:
+        """One pair."""
+        return self.before + _encode(key) + self.between + _encode(value) + self.behind
+
+    def rows(self, pairs: Iterable[JsonPair]) -> bytes:
+        """Several pairs, with the separators between them."""
+        return self.separator.join(self.row(key, value) for key, value in pairs)
+
+    def rows_of_frame(self, frame: RawFrame) -> bytes | None:
+        """The same of a frame that the compiled part can read: str keys and 64-bit integers; else None."""
+        if native.kernel is None:
+            return None
+        rows: bytes | None = native.kernel.rows(frame, self.separator + self.before, self.between, self.behind)
+        return rows if rows is None else rows[len(self.separator) :]
+
+
+_JSONL = JsonLayout(b"", b'{"key":', b',"value":', b"}\n", b"", b"")
+_OBJECT = JsonLayout(b"{\n", b"", b": ", b"", b",\n", b"\n}\n")
+_LIST = JsonLayout(b"[\n", b"[", b", ", b"]", b",\n", b"\n]\n")
+
+
+def layout_of(style: Literal["json", "jsonl"], *, as_object: bool) -> JsonLayout:
+    """The layout of a style.
+
+    Args:
+        style: the format.
+        as_object: for "json": an object; the keys must be distinct strs.
+    """
+    if style == "jsonl":
+        return _JSONL
+    return _OBJECT if as_object else _LIST
+
+
 def write_pairs(pairs: Iterable[JsonPair], style: OutputFormat, *, as_object: bool) -> Iterator[bytes]:
     """The bytes of a result in pieces.
 
@@ -55,10 +103,8 @@ def write_pairs(pairs: Iterable[JsonPair], style: OutputFormat, *, as_object: bo
         style: the format.
         as_object: for "json": an object; the keys must be distinct strs.
     """
-    if style == "jsonl":
-        return _jsonl(pairs)
-    if style == "json":
-        return _json_object(pairs) if as_object else _json_list(pairs)
+    if style in ("json", "jsonl"):
+        return _json(pairs, layout_of("json" if style == "json" else "jsonl", as_object=as_object))
     return _separated(pairs, "," if style == "csv" else "\t")
 
 
@@ -74,27 +120,13 @@ def read_pairs(lines: Iterable[bytes]) -> Iterator[JsonPair]:
             yield parse(line)
 
 
-def _jsonl(pairs: Iterable[JsonPair]) -> Iterator[bytes]:
-    for key, value in pairs:
-        yield b'{"key":' + _encode(key) + b',"value":' + _encode(value) + b"}\n"
-
-
-def _json_object(pairs: Iterable[JsonPair]) -> Iterator[bytes]:
-    yield b"{\n"
+def _json(pairs: Iterable[JsonPair], layout: JsonLayout) -> Iterator[bytes]:
+    yield layout.head
     separator = b""
     for key, value in pairs:
-        yield separator + _encode(key) + b": " + _encode(value)
-        separator = b",\n"
-    yield b"\n}\n"
-
-
-def _json_list(pairs: Iterable[JsonPair]) -> Iterator[bytes]:
-    yield b"[\n"
-    separator = b""
-    for key, value in pairs:
-        yield separator + b"[" + _encode(key) + b", " + _encode(value) + b"]"
-        separator = b",\n"
-    yield b"\n]\n"
+        yield separator + layout.row(key, value)
+        separator = layout.separator
+    yield layout.tail
 
 
 def _separated(pairs: Iterable[JsonPair], delimiter: str) -> Iterator[bytes]:

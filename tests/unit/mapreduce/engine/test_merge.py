@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mapreduce.engine.merge import FAN_IN, Run, merged, run_of_file, write_block
-from mapreduce.formats.frames import Frame, PackedPair
+from mapreduce.engine.merge import FAN_IN, FileRun, Run, merged, write_block
+from mapreduce.formats.frames import BlockReader, BlockWriter, Frame, PackedPair, RawFrame, columns
 
 sorted_runs = st.lists(
     st.lists(st.sampled_from([b"", b"a", b"a\x00", b"b", b"\xff"]), max_size=6).map(sorted), min_size=1, max_size=8
 )
 
 
-def run(pairs: list[PackedPair], frame_pairs: int = 3) -> Run:
+@dataclass(frozen=True)
+class MemoryRun:
     """A run in memory, in frames of a few pairs."""
 
-    def frames() -> Iterator[Frame]:
-        for at in range(0, len(pairs), frame_pairs):
-            keys, values = zip(*pairs[at : at + frame_pairs], strict=True)
-            yield Frame(list(keys), list(values))
+    pairs: list[PackedPair]
+    frame_pairs: int = 3
 
-    return frames
+    def frames(self) -> Iterator[Frame]:
+        """Its frames."""
+        return map(columns, self.raw_frames())
+
+    def raw_frames(self) -> Iterator[RawFrame]:
+        """The same, as payloads."""
+        for at in range(0, len(self.pairs), self.frame_pairs):
+            file = io.BytesIO()
+            writer = BlockWriter(file)
+            writer.write(self.pairs[at : at + self.frame_pairs])
+            yield from BlockReader(io.BytesIO(file.getvalue()), writer.length, "memory").raw_frames()
+
+
+def run(pairs: list[PackedPair]) -> Run:
+    """A run in memory."""
+    return MemoryRun(pairs)
 
 
 def numbered(runs: list[list[bytes]]) -> list[list[PackedPair]]:
@@ -54,7 +70,7 @@ def test_more_runs_than_are_merged_at_once(tmp_path: Path, count: int) -> None:
 def test_values_are_never_compared(tmp_path: Path) -> None:
     """Values of one key may be of kinds that do not compare with each other."""
     pairs: list[list[PackedPair]] = [[(b"k", 1), (b"k", b"\xc0")], [(b"k", b"\xa0"), (b"k", 2)]]
-    assert pairs[0] + pairs[1] == list(merged([run(part) for part in pairs], tmp_path))
+    assert pairs[0] + pairs[1] == list(merged([MemoryRun(part, 1) for part in pairs], tmp_path))
 
 
 def test_run_of_a_part_of_a_file(tmp_path: Path) -> None:
@@ -63,6 +79,6 @@ def test_run_of_a_part_of_a_file(tmp_path: Path) -> None:
     with path.open("wb") as file:
         first = write_block(file, [(b"a", 1)])
         second = write_block(file, [(b"b", 2), (b"c", b"\xc0")])
-    opened = run_of_file(path, first.length, second.length, "second")
+    opened = FileRun(path, first.length, second.length, "second")
     for _ in range(2):
-        assert [b"b", b"c"] == [key for frame in opened() for key in frame.keys]
+        assert [b"b", b"c"] == [key for frame in opened.frames() for key in frame.keys]

@@ -1,0 +1,98 @@
+"""Which collector a job needs, on the road that this machine has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mapreduce import native
+from mapreduce.aggregate import Aggregation
+from mapreduce.engine import compiled
+from mapreduce.engine.collect import (
+    AggregateCollector,
+    Collector,
+    Combine,
+    PairCollector,
+    Partitioner,
+    by_hash,
+    combining,
+    merging_pairs,
+    merging_states,
+    partitioner,
+)
+from mapreduce.engine.spills import Spills
+from mapreduce.job import Job
+
+
+def collector_for(
+    job: Job, partitions: int, buffer_bytes: int, scratch: Path, boundaries: Sequence[bytes] | None = None
+) -> Collector:
+    """The collector of a map task.
+
+    Args:
+        job: the job's instance.
+        partitions: how many blocks there will be.
+        buffer_bytes: memory for pairs; beyond it they are spilled to `scratch`.
+        scratch: a folder of this task's own.
+        boundaries: where the ranges of keys meet that the partitions are to be.
+    """
+    partition = partitioner(job, partitions, boundaries)
+    check = job.partitions_itself or job.group_by > 0
+    if job.aggregation is None:
+        return _keeping(partitions, buffer_bytes, scratch, partition, combining(job), check=check)
+    return _combining(job.aggregation, partitions, buffer_bytes, scratch, partition, check=check)
+
+
+def sorter(buffer_bytes: int, scratch: Path) -> Collector:
+    """A collector of one partition, which keeps every pair."""
+    return _keeping(1, buffer_bytes, scratch, None, None, check=False)
+
+
+def _keeping(
+    partitions: int,
+    buffer_bytes: int,
+    scratch: Path,
+    partition: Partitioner | None,
+    combine: Combine | None,
+    *,
+    check: bool,
+) -> Collector:
+    if native.kernel is None:
+        spills = Spills(partitions, scratch, merging_pairs(combine))
+        return PairCollector(partition or by_hash(partitions), buffer_bytes, spills, combine)
+    spills = Spills(partitions, scratch, compiled.merging_kept(combine))
+    keep = compiled.operation("KEEP")
+    return compiled.CompiledCollector(
+        keep, buffer_bytes, spills, partition, check=partition if check else None, combine=combine
+    )
+
+
+def _combining(
+    aggregation: Aggregation[Any],
+    partitions: int,
+    buffer_bytes: int,
+    scratch: Path,
+    partition: Partitioner | None,
+    *,
+    check: bool,
+) -> Collector:
+    in_python = merging_pairs(merging_states(aggregation))
+    spills = Spills(partitions, scratch, in_python)
+
+    def python() -> Collector:
+        spills.merging = in_python
+        by = partition or by_hash(partitions)
+        return AggregateCollector(aggregation, by, buffer_bytes, spills, check_partitions=check)
+
+    if not compiled.combines(aggregation):
+        return python()
+    spills.merging = compiled.merging_combined(aggregation, in_python)
+    return compiled.CompiledCollector(
+        compiled.value_operation(aggregation),
+        buffer_bytes,
+        spills,
+        partition,
+        check=partition if check else None,
+        otherwise=python,
+    )

@@ -1,0 +1,196 @@
+"""The collector that the compiled part makes possible: the pairs stay bytes from `map` to the reducer.
+
+It combines 64-bit integers for `Sum`, `Count`, `Min` and `Max`, and keeps pairs of any kind for a `reduce` of one's
+own. When an aggregation is given what it cannot carry (a float, a sum beyond 64 bits), the Python collector takes over,
+with all that has been collected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import xxhash
+
+from mapreduce import native
+from mapreduce.aggregate import Aggregation, Count, Max, Min, Sum
+from mapreduce.encoding import encode_key, encode_value, unpack_value
+from mapreduce.engine.collect import Collector, Combine, Partitioner
+from mapreduce.engine.merge import Run, merged_frames
+from mapreduce.engine.spills import Merging, Part, Spills
+from mapreduce.formats.frames import BlockWriter, PackedPair, RawFrame, columns
+from mapreduce.messages import Block
+
+if TYPE_CHECKING:
+    from mapreduce.native.kernel import Collector as Pairs
+
+_COMBINING: dict[type[Aggregation[Any]], tuple[str, str]] = {
+    Sum: ("SUM", "SUM"),
+    Count: ("COUNT", "SUM"),
+    Min: ("LEAST", "LEAST"),
+    Max: ("GREATEST", "GREATEST"),
+}
+"""What the kernel does with a value, and with two states, for the aggregations that it knows."""
+
+
+def operation(name: str) -> int:
+    """The kernel's number of one of its operations."""
+    number: int = getattr(native.kernel, name)
+    return number
+
+
+def combines(aggregation: Aggregation[Any]) -> bool:
+    """Whether the kernel is here and knows the aggregation (a subclass may do something else)."""
+    return native.kernel is not None and type(aggregation) in _COMBINING
+
+
+def value_operation(aggregation: Aggregation[Any]) -> int:
+    """What the kernel does with a value."""
+    return operation(_COMBINING[type(aggregation)][0])
+
+
+def state_operation(aggregation: Aggregation[Any]) -> int:
+    """What the kernel does with two states of a key."""
+    return operation(_COMBINING[type(aggregation)][1])
+
+
+class CompiledCollector:
+    """Pairs in the kernel's memory.
+
+    Args:
+        operation: of the kernel.
+        buffer_bytes: memory for pairs; beyond it they are spilled.
+        spills: where they go.
+        partition: of a key; None: by its hash.
+        check: called with each new key, and raises when the key is not to be had; None: nothing to check.
+        combine: makes fewer of the pairs that are kept, before they are written.
+        otherwise: the collector that takes over when the kernel cannot carry a pair.
+    """
+
+    def __init__(
+        self,
+        operation: int,
+        buffer_bytes: int,
+        spills: Spills,
+        partition: Partitioner | None = None,
+        check: Partitioner | None = None,
+        combine: Combine | None = None,
+        otherwise: Callable[[], Collector] | None = None,
+    ) -> None:
+        assert native.kernel is not None, "this collector is the compiled part's"
+        self.spills = spills
+        self._combine = combine
+        self._otherwise = otherwise
+        self._instead: Collector | None = None
+        self._pairs: Pairs = native.kernel.Collector(
+            operation=operation,
+            partitions=spills.partitions,
+            limit=buffer_bytes,
+            encode_key=encode_key,
+            encode_value=encode_value,
+            long_hash=xxhash.xxh3_64_intdigest,
+            partition=partition,
+            check=check,
+        )
+
+    def add(self, pairs: Iterable[Any]) -> None:
+        if self._instead is not None:
+            self._instead.add(pairs)
+            return
+        iterator = iter(pairs)
+        while (refused := self._fed(iterator)) is not None:
+            (pair,) = refused
+            key, value = pair  # raises for what is no pair, as the assignment in a loop would
+            if type(pair) in (tuple, list) or self._fed(iter([(key, value)])) is not None:
+                self._instead = self._taken_over()
+                self._instead.add([(key, value)])
+                self._instead.add(iterator)
+                return
+
+    def _fed(self, pairs: Iterator[Any]) -> tuple[Any] | None:
+        """Feeds the kernel until the pairs end, or one comes that it does not take."""
+        while isinstance(left := self._pairs.add(pairs), bool):
+            self._spill()
+        return left
+
+    def finish(self, file: BinaryIO) -> list[Block]:
+        if self._instead is not None:
+            return self._instead.finish(file)
+        blocks = self.spills.write(file, self._parts())
+        self._pairs.clear()
+        return blocks
+
+    def _taken_over(self) -> Collector:
+        assert self._otherwise is not None, "pairs of any kind are kept"
+        self._spill()
+        return self._otherwise()
+
+    def _spill(self) -> None:
+        self.spills.spill(self._parts())
+        self._pairs.clear()
+
+    def _parts(self) -> list[Part]:
+        self._pairs.sort()
+        return [self._part(number) for number in range(self.spills.partitions)]
+
+    def _part(self, number: int) -> Part:
+        def part(writer: BlockWriter) -> None:
+            frames = self._frames(number)
+            if self._combine:
+                writer.write(self._combine(pairs_of(frames)))
+            else:
+                writer.write_frames(frames)
+
+        return part
+
+    def _frames(self, partition: int) -> Iterator[RawFrame]:
+        at = 0
+        while frame := self._pairs.frame(partition, at):
+            at += frame[1]
+            yield frame
+
+
+def merging_kept(combine: Combine | None) -> Merging:
+    """Runs of kept pairs become one."""
+
+    def merging(runs: list[Run], scratch: Path) -> Part:
+        def part(writer: BlockWriter) -> None:
+            frames = merged_frames(runs, scratch, operation("KEEP"))
+            if combine:
+                writer.write(combine(pairs_of(frames)))
+            else:
+                writer.write_frames(frames)
+
+        return part
+
+    return merging
+
+
+def merging_combined(aggregation: Aggregation[Any], otherwise: Merging) -> Merging:
+    """Runs of combined integers become one; by the other road where a sum does not fit 64 bits."""
+
+    def merging(runs: list[Run], scratch: Path) -> Part:
+        def part(writer: BlockWriter) -> None:
+            try:
+                writer.write_frames(merged_frames(runs, scratch, state_operation(aggregation)))
+            except OverflowError:
+                writer.start_over()
+                otherwise(runs, scratch)(writer)
+
+        return part
+
+    return merging
+
+
+def groups_of(frames: Iterable[RawFrame]) -> Iterator[tuple[bytes, list[Any]]]:
+    """Keys and their values; a key that has pairs in two frames comes twice."""
+    assert native.kernel is not None, "frames are taken apart by the compiled part"
+    for frame in frames:
+        yield from native.kernel.groups(frame, unpack_value)
+
+
+def pairs_of(frames: Iterable[RawFrame]) -> Iterator[PackedPair]:
+    """The pairs of frames, packed."""
+    for frame in map(columns, frames):
+        yield from zip(frame.keys, frame.values, strict=True)

@@ -1,0 +1,361 @@
+/* Takes the pairs that `map` yields, combines or keeps them, and gives them back sorted, as frames, partition by partition.
+ *
+ * A key is the bytes of mapreduce/encoding.py. Up to 16 of them lie in the entry itself, so that most look-ups touch one
+ * cache line; longer ones lie in the arena. When combining, the entries are a hash table with open addressing; when
+ * keeping every pair they are a list in the order of arrival, which sorting preserves among equal keys.
+ */
+#include "kernel.h"
+
+#include "collector.h"
+
+#define FIRST_ENTRIES 4096
+
+static size_t room(const Collector *self) {
+    return self->size / 8 * 5; /* a hash table is at most 5/8 full */
+}
+
+static Entry *slot_for(Entry *entries, size_t size, uint64_t low, uint64_t high, uint32_t length, uint64_t hash,
+                       const uint8_t *arena, const uint8_t *key) {
+    for (size_t at = hash & (size - 1);; at = (at + 1) & (size - 1)) {
+        Entry *entry = &entries[at];
+        if (!entry->length)
+            return entry;
+        if (entry->length != length)
+            continue;
+        if (length <= INLINE_BYTES ? entry->low == low && entry->high == high
+                                   : entry->low == hash && !memcmp(arena + entry->high, key, length))
+            return entry;
+    }
+}
+
+static uint64_t short_hash(uint64_t low, uint64_t high, uint32_t length) {
+    uint64_t hash = (low ^ (high << 29 | high >> 35) ^ length) * 0x9E3779B97F4A7C15ULL;
+    hash = (hash ^ hash >> 32) * 0xD6E8FEB86659FD93ULL;
+    return hash ^ hash >> 32;
+}
+
+static int grow(Collector *self) {
+    size_t size = self->size ? self->size * 2 : FIRST_ENTRIES;
+    Entry *entries = calloc(size, sizeof *entries);
+    if (!entries) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (size_t at = 0; at < self->size; at++) {
+        const Entry *entry = &self->entries[at];
+        if (!entry->length)
+            continue;
+        uint64_t hash = entry->length <= INLINE_BYTES ? short_hash(entry->low, entry->high, entry->length) : entry->low;
+        size_t slot = hash & (size - 1);
+        while (entries[slot].length)
+            slot = (slot + 1) & (size - 1);
+        entries[slot] = *entry;
+    }
+    free(self->entries);
+    self->entries = entries;
+    self->size = size;
+    return 0;
+}
+
+static int is_full(const Collector *self) {
+    if (self->operation == KEEP)
+        return self->used && self->used * sizeof(Entry) + self->arena.used > self->limit;
+    if (self->used < room(self))
+        return self->used && self->arena.used + self->size * sizeof(Entry) > self->limit;
+    return self->used && self->arena.used + 2 * self->size * sizeof(Entry) > self->limit;
+}
+
+/* The key's bytes at the end of the arena, which is not moved on; NULL with the error that Python raises. */
+static const uint8_t *encoded_key(Collector *self, PyObject *key, size_t *length) {
+    const char *text = NULL;
+    Py_ssize_t size = 0;
+    PyObject *encoded = NULL;
+    if (PyUnicode_CheckExact(key)) {
+        text = PyUnicode_AsUTF8AndSize(key, &size);
+        if (!text)
+            PyErr_Clear(); /* a lone surrogate: Python's own encoder says so in our words */
+    }
+    if (!text) {
+        encoded = PyObject_CallOneArg(self->encode_key, key);
+        if (!encoded)
+            return NULL;
+        if (!PyBytes_Check(encoded) || !PyBytes_GET_SIZE(encoded)) {
+            PyErr_SetString(PyExc_TypeError, "a key is encoded as bytes");
+            Py_DECREF(encoded);
+            return NULL;
+        }
+    }
+    size_t tag = encoded ? 0 : 1;
+    if (encoded) {
+        text = PyBytes_AS_STRING(encoded);
+        size = PyBytes_GET_SIZE(encoded);
+    }
+    *length = (size_t)size + tag;
+    uint8_t *at = NULL;
+    if (*length >= UINT32_MAX)
+        PyErr_SetString(PyExc_OverflowError, "a key of 4 GiB or more cannot be carried");
+    else if (buffer_reserve(&self->arena, *length + INLINE_BYTES) == 0) {
+        at = self->arena.data + self->arena.used;
+        memset(at, 0, INLINE_BYTES); /* short keys are padded with zeros */
+        at[0] = STR_TAG;
+        memcpy(at + tag, text, (size_t)size);
+    }
+    Py_XDECREF(encoded);
+    return at;
+}
+
+static int checked(Collector *self, const uint8_t *key, size_t length) {
+    if (self->check == Py_None)
+        return 0;
+    PyObject *bytes = PyBytes_FromStringAndSize((const char *)key, (Py_ssize_t)length);
+    PyObject *answer = bytes ? PyObject_CallOneArg(self->check, bytes) : NULL;
+    Py_XDECREF(bytes);
+    Py_XDECREF(answer);
+    return answer ? 0 : -1;
+}
+
+static void set_key(Collector *self, Entry *entry, const uint8_t *key, size_t length, uint64_t hash) {
+    entry->length = (uint32_t)length;
+    if (length <= INLINE_BYTES) {
+        entry->low = load64(key);
+        entry->high = load64(key + 8);
+    } else {
+        entry->low = hash;
+        entry->high = (uint64_t)(key - self->arena.data);
+        self->arena.used += length;
+    }
+}
+
+/* 1: taken; 0: refused, a sum does not fit; -1: an error of Python. */
+static int combine_pair(Collector *self, PyObject *key, int64_t value) {
+    if (self->used >= room(self) && grow(self) < 0)
+        return -1;
+    size_t length;
+    const uint8_t *bytes = encoded_key(self, key, &length);
+    if (!bytes)
+        return -1;
+    uint64_t low = load64(bytes), high = load64(bytes + 8);
+    uint64_t hash = length <= INLINE_BYTES ? short_hash(low, high, (uint32_t)length) : hash_bytes(bytes, length);
+    Entry *entry =
+        slot_for(self->entries, self->size, low, high, (uint32_t)length, hash, self->arena.data, bytes);
+    if (entry->length)
+        return combine(self->operation, &entry->value, value) < 0 ? 0 : 1;
+    if (checked(self, bytes, length) < 0)
+        return -1;
+    set_key(self, entry, bytes, length, hash);
+    entry->value = value;
+    entry->value_length = IS_INT;
+    self->used++;
+    return 1;
+}
+
+static int keep_value(Collector *self, Entry *entry, PyObject *value) {
+    PyObject *encoded = PyObject_CallOneArg(self->encode_value, value);
+    if (!encoded)
+        return -1;
+    int failed = -1;
+    if (!PyBytes_Check(encoded))
+        PyErr_SetString(PyExc_TypeError, "a value is encoded as bytes");
+    else if (PyBytes_GET_SIZE(encoded) >= IS_INT)
+        PyErr_SetString(PyExc_OverflowError, "a value of 4 GiB or more cannot be carried");
+    else {
+        entry->value = (int64_t)self->arena.used;
+        entry->value_length = (uint32_t)PyBytes_GET_SIZE(encoded);
+        failed = buffer_add(&self->arena, PyBytes_AS_STRING(encoded), entry->value_length);
+    }
+    Py_DECREF(encoded);
+    return failed;
+}
+
+static int keep_pair(Collector *self, PyObject *key, PyObject *value, int is_number, int64_t number) {
+    if (self->used == self->size) {
+        size_t size = self->size ? self->size + self->size / 2 : FIRST_ENTRIES;
+        Entry *entries = size < UINT32_MAX ? realloc(self->entries, size * sizeof *entries) : NULL;
+        if (!entries) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        self->entries = entries;
+        self->size = size;
+    }
+    size_t length;
+    const uint8_t *bytes = encoded_key(self, key, &length);
+    if (!bytes || checked(self, bytes, length) < 0)
+        return -1;
+    Entry *entry = &self->entries[self->used];
+    set_key(self, entry, bytes, length, 0);
+    entry->value = number;
+    entry->value_length = IS_INT;
+    if (!is_number && keep_value(self, entry, value) < 0)
+        return -1;
+    self->used++;
+    return 1;
+}
+
+/* 1: taken; 0: refused; -1: an error of Python. */
+static int take_pair(Collector *self, PyObject *key, PyObject *value) {
+    if (self->operation == COUNT)
+        return combine_pair(self, key, 1);
+    int overflow = 1;
+    int64_t number = PyLong_CheckExact(value) ? PyLong_AsLongLongAndOverflow(value, &overflow) : 0;
+    if (self->operation == KEEP)
+        return keep_pair(self, key, value, overflow == 0, number);
+    return overflow ? 0 : combine_pair(self, key, number);
+}
+
+/* As `key, value = pair` does: 1, 0 when it is no tuple or list of two, which Python then says itself. */
+static int unpack(PyObject *pair, PyObject **key, PyObject **value) {
+    if (PyTuple_CheckExact(pair) && PyTuple_GET_SIZE(pair) == 2) {
+        *key = PyTuple_GET_ITEM(pair, 0);
+        *value = PyTuple_GET_ITEM(pair, 1);
+        return 1;
+    }
+    if (PyList_CheckExact(pair) && PyList_GET_SIZE(pair) == 2) {
+        *key = PyList_GET_ITEM(pair, 0);
+        *value = PyList_GET_ITEM(pair, 1);
+        return 1;
+    }
+    return 0;
+}
+
+static PyObject *Collector_add(Collector *self, PyObject *iterator) {
+    iternextfunc next = Py_TYPE(iterator)->tp_iternext;
+    if (!next)
+        return PyErr_Format(PyExc_TypeError, "%s is no iterator", Py_TYPE(iterator)->tp_name);
+    if (self->is_sorted)
+        return PyErr_Format(PyExc_RuntimeError, "the collector is sorted; clear it first");
+    while (!is_full(self)) {
+        PyObject *pair = next(iterator), *key, *value;
+        if (!pair) {
+            if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_StopIteration))
+                return NULL;
+            PyErr_Clear();
+            Py_RETURN_NONE;
+        }
+        int taken = 0;
+        if (unpack(pair, &key, &value)) {
+            Py_INCREF(key);
+            Py_INCREF(value);
+            taken = take_pair(self, key, value);
+            Py_DECREF(key);
+            Py_DECREF(value);
+        }
+        if (taken == 0)
+            return Py_BuildValue("(N)", pair); /* wrapped, as it may be None or False itself */
+        Py_DECREF(pair);
+        if (taken < 0)
+            return NULL;
+    }
+    Py_RETURN_FALSE;
+}
+
+static PyObject *Collector_sort(Collector *self, PyObject *Py_UNUSED(ignored)) {
+    if (!self->is_sorted && collector_sort(self) < 0)
+        return NULL;
+    self->is_sorted = 1;
+    Py_RETURN_NONE;
+}
+
+static PyObject *Collector_frame(Collector *self, PyObject *const *arguments, Py_ssize_t count) {
+    if (count != 2)
+        return PyErr_Format(PyExc_TypeError, "frame(partition, at)");
+    size_t partition = PyLong_AsSize_t(arguments[0]), at = PyLong_AsSize_t(arguments[1]);
+    if (PyErr_Occurred())
+        return NULL;
+    if (!self->is_sorted || partition >= self->partitions)
+        return PyErr_Format(PyExc_IndexError, "no such partition, or the collector is not sorted");
+    size_t end = self->starts[partition + 1];
+    at += self->starts[partition];
+    if (at >= end)
+        Py_RETURN_NONE;
+    for (; at < end && !builder_is_full(&self->builder); at++) {
+        const Entry *entry = &self->entries[self->order[at]];
+        Pair pair = {entry_key(self, entry), entry->length, entry->value_length, entry->value, NULL};
+        if (entry->value_length != IS_INT)
+            pair.encoded = self->arena.data + entry->value;
+        if (builder_add(&self->builder, &pair) < 0)
+            return NULL;
+    }
+    return builder_take(&self->builder);
+}
+
+static void forget(Collector *self) {
+    if (self->entries && self->operation != KEEP)
+        memset(self->entries, 0, self->size * sizeof *self->entries);
+    free(self->order);
+    free(self->starts);
+    self->order = NULL;
+    self->starts = NULL;
+    self->used = self->arena.used = 0;
+    self->is_sorted = 0;
+}
+
+static PyObject *Collector_clear(Collector *self, PyObject *Py_UNUSED(ignored)) {
+    forget(self);
+    Py_RETURN_NONE;
+}
+
+static int Collector_init(Collector *self, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"operation", "partitions", "limit",     "encode_key", "encode_value",
+                            "long_hash", "partition",  "check", NULL};
+    PyObject *encode_key, *encode_value, *long_hash, *partition, *check;
+    Py_ssize_t partitions, limit;
+    int operation;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "innOOOOO", names, &operation, &partitions, &limit, &encode_key,
+                                     &encode_value, &long_hash, &partition, &check))
+        return -1;
+    if (operation < KEEP || operation > GREATEST || partitions < 1 || limit < 0) {
+        PyErr_SetString(PyExc_ValueError, "no such operation, or no partitions, or a limit below 0");
+        return -1;
+    }
+    self->operation = operation;
+    self->partitions = (size_t)partitions;
+    self->limit = (size_t)limit;
+    Py_XSETREF(self->encode_key, Py_NewRef(encode_key));
+    Py_XSETREF(self->encode_value, Py_NewRef(encode_value));
+    Py_XSETREF(self->long_hash, Py_NewRef(long_hash));
+    Py_XSETREF(self->partition, Py_NewRef(partition));
+    Py_XSETREF(self->check, Py_NewRef(check));
+    forget(self);
+    return 0;
+}
+
+static void Collector_dealloc(Collector *self) {
+    forget(self);
+    free(self->entries);
+    buffer_free(&self->arena);
+    builder_free(&self->builder);
+    Py_XDECREF(self->encode_key);
+    Py_XDECREF(self->encode_value);
+    Py_XDECREF(self->long_hash);
+    Py_XDECREF(self->partition);
+    Py_XDECREF(self->check);
+    Py_TYPE(self)->tp_free(self);
+}
+
+static Py_ssize_t Collector_length(Collector *self) {
+    return (Py_ssize_t)self->used;
+}
+
+static PyMethodDef Collector_methods[] = {
+    {"add", (PyCFunction)Collector_add, METH_O,
+     "Takes pairs from an iterator. None: it has ended; False: the collector is full; (pair,): one that it cannot take."},
+    {"sort", (PyCFunction)Collector_sort, METH_NOARGS, "Puts all pairs in the order of their partitions and keys."},
+    {"frame", (PyCFunction)(void (*)(void))Collector_frame, METH_FASTCALL,
+     "frame(partition, at): (kind, pairs, payload) from a partition's pair number `at` on, or None."},
+    {"clear", (PyCFunction)Collector_clear, METH_NOARGS, "Forgets all pairs."},
+    {NULL}};
+
+static PySequenceMethods Collector_sequence = {.sq_length = (lenfunc)Collector_length};
+
+PyTypeObject CollectorType = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "mapreduce.native.kernel.Collector",
+    .tp_doc = "Pairs, combined or kept, that come back sorted.",
+    .tp_basicsize = sizeof(Collector),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_new = PyType_GenericNew,
+    .tp_init = (initproc)Collector_init,
+    .tp_dealloc = (destructor)Collector_dealloc,
+    .tp_methods = Collector_methods,
+    .tp_as_sequence = &Collector_sequence,
+};

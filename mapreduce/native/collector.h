@@ -1,0 +1,37 @@
+/* The collector's own insides: its entries, and how they are sorted. */
+#ifndef MAPREDUCE_COLLECTOR_H
+#define MAPREDUCE_COLLECTOR_H
+
+#include "kernel.h"
+
+#define INLINE_BYTES 16
+
+typedef struct {
+    uint64_t low, high; /* a key of up to 16 bytes, padded with zeros; else its hash, and where it is in the arena */
+    int64_t value;      /* an integer, or where the encoded value is in the arena */
+    uint32_t length;    /* of the key; 0 where there is no entry */
+    uint32_t value_length;
+} Entry;
+
+typedef struct {
+    PyObject_HEAD
+    int operation;
+    int is_sorted;
+    size_t partitions, limit;
+    PyObject *encode_key, *encode_value, *long_hash, *partition, *check;
+    Entry *entries;
+    size_t used, size;
+    Buffer arena;
+    uint32_t *order; /* once sorted: the entries by partition and key */
+    size_t *starts;  /* where each partition begins in that */
+    FrameBuilder builder;
+} Collector;
+
+static inline const uint8_t *entry_key(const Collector *self, const Entry *entry) {
+    return entry->length <= INLINE_BYTES ? (const uint8_t *)&entry->low : self->arena.data + entry->high;
+}
+
+/* Fills `order` and `starts`; -1 with an error of Python. */
+int collector_sort(Collector *self);
+
+#endif

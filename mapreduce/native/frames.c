@@ -1,0 +1,258 @@
+/* Frames: put together, read pair by pair; and the bytes that they are made of. */
+#include "kernel.h"
+
+int buffer_reserve(Buffer *buffer, size_t more) {
+    if (buffer->size - buffer->used >= more)
+        return 0;
+    size_t size = buffer->size ? buffer->size : 4096;
+    while (size - buffer->used < more)
+        size += size / 2;
+    uint8_t *data = realloc(buffer->data, size);
+    if (!data) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    buffer->data = data;
+    buffer->size = size;
+    return 0;
+}
+
+int buffer_add(Buffer *buffer, const void *data, size_t length) {
+    if (buffer_reserve(buffer, length) < 0)
+        return -1;
+    if (length)
+        memcpy(buffer->data + buffer->used, data, length);
+    buffer->used += length;
+    return 0;
+}
+
+void buffer_free(Buffer *buffer) {
+    free(buffer->data);
+    memset(buffer, 0, sizeof *buffer);
+}
+
+int builder_add(FrameBuilder *builder, const Pair *pair) {
+    uint32_t at = builder->pairs;
+    if (buffer_add(&builder->keys, pair->key, pair->key_length) < 0)
+        return -1;
+    builder->key_lengths[at] = pair->key_length;
+    builder->value_lengths[at] = pair->value_length;
+    builder->numbers[at] = pair->number;
+    if (at == 0)
+        builder->all_integers = 1;
+    if (pair->value_length != IS_INT) {
+        builder->all_integers = 0;
+        if (buffer_add(&builder->values, pair->encoded, pair->value_length) < 0)
+            return -1;
+    }
+    builder->bytes += pair->key_length + (pair->value_length == IS_INT ? 8 : pair->value_length);
+    builder->pairs = at + 1;
+    return 0;
+}
+
+int builder_is_full(const FrameBuilder *builder) {
+    return builder->pairs == FRAME_PAIRS || builder->bytes >= FRAME_BYTES;
+}
+
+/* An integer as MessagePack, in its shortest form (the MessagePack specification, "int format family"). */
+static size_t pack_integer(uint8_t *out, int64_t number) {
+    uint64_t bits = (uint64_t)number;
+    int size;
+    if (number >= 0) {
+        if (number < 0x80)
+            return out[0] = (uint8_t)number, 1;
+        size = number <= 0xff ? 0 : number <= 0xffff ? 1 : number <= 0xffffffffLL ? 2 : 3;
+        out[0] = (uint8_t)(0xcc + size);
+    } else {
+        if (number >= -32)
+            return out[0] = (uint8_t)number, 1;
+        size = number >= INT8_MIN ? 0 : number >= INT16_MIN ? 1 : number >= INT32_MIN ? 2 : 3;
+        out[0] = (uint8_t)(0xd0 + size);
+    }
+    int length = 1 << size;
+    for (int byte = 0; byte < length; byte++)
+        out[1 + byte] = (uint8_t)(bits >> (8 * (length - 1 - byte)));
+    return 1 + (size_t)length;
+}
+
+static PyObject *integers_payload(const FrameBuilder *builder) {
+    size_t pairs = builder->pairs, keys = builder->keys.used;
+    PyObject *payload = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(12 * pairs + keys));
+    if (!payload)
+        return NULL;
+    char *out = PyBytes_AS_STRING(payload);
+    memcpy(out, builder->key_lengths, 4 * pairs);
+    memcpy(out + 4 * pairs, builder->keys.data, keys);
+    memcpy(out + 4 * pairs + keys, builder->numbers, 8 * pairs);
+    return payload;
+}
+
+static PyObject *encoded_payload(const FrameBuilder *builder) {
+    size_t pairs = builder->pairs, keys = builder->keys.used, most = builder->values.used + 9 * pairs, used = 0;
+    const uint8_t *value = builder->values.data;
+    uint8_t *values = malloc(most);
+    uint32_t lengths[FRAME_PAIRS];
+    if (!values)
+        return PyErr_NoMemory();
+    for (size_t at = 0; at < pairs; at++) {
+        if (builder->value_lengths[at] == IS_INT) {
+            lengths[at] = (uint32_t)pack_integer(values + used, builder->numbers[at]);
+        } else {
+            lengths[at] = builder->value_lengths[at];
+            if (lengths[at])
+                memcpy(values + used, value, lengths[at]);
+            value += lengths[at];
+        }
+        used += lengths[at];
+    }
+    PyObject *payload = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(8 * pairs + keys + used));
+    if (payload) {
+        char *out = PyBytes_AS_STRING(payload);
+        memcpy(out, builder->key_lengths, 4 * pairs);
+        memcpy(out + 4 * pairs, lengths, 4 * pairs);
+        memcpy(out + 8 * pairs, builder->keys.data, keys);
+        memcpy(out + 8 * pairs + keys, values, used);
+    }
+    free(values);
+    return payload;
+}
+
+PyObject *builder_take(FrameBuilder *builder) {
+    PyObject *payload = builder->all_integers ? integers_payload(builder) : encoded_payload(builder);
+    if (!payload)
+        return NULL;
+    PyObject *frame = Py_BuildValue("(iIN)", builder->all_integers ? INTEGERS : ENCODED, builder->pairs, payload);
+    builder->pairs = 0;
+    builder->bytes = 0;
+    builder->keys.used = 0;
+    builder->values.used = 0;
+    return frame;
+}
+
+void builder_free(FrameBuilder *builder) {
+    buffer_free(&builder->keys);
+    buffer_free(&builder->values);
+}
+
+static uint64_t total(const uint8_t *lengths, uint32_t pairs) {
+    uint64_t sum = 0;
+    for (uint32_t at = 0; at < pairs; at++)
+        sum += load32(lengths + 4 * (size_t)at);
+    return sum;
+}
+
+int cursor_open(FrameCursor *cursor, PyObject *frame) {
+    PyObject *payload;
+    unsigned int pairs;
+    if (!PyTuple_Check(frame)) {
+        PyErr_SetString(PyExc_TypeError, "a frame is a tuple (kind, pairs, payload)");
+        return -1;
+    }
+    if (!PyArg_ParseTuple(frame, "iIS", &cursor->kind, &pairs, &payload))
+        return -1;
+    uint64_t length = (uint64_t)PyBytes_GET_SIZE(payload), heads = (cursor->kind == INTEGERS ? 4 : 8) * (uint64_t)pairs;
+    const uint8_t *data = (const uint8_t *)PyBytes_AS_STRING(payload);
+    cursor->pairs = pairs;
+    cursor->at = 0;
+    cursor->key_lengths = data;
+    cursor->value_lengths = data + 4 * (uint64_t)pairs;
+    if (heads <= length) {
+        uint64_t keys = total(data, pairs);
+        uint64_t values = cursor->kind == INTEGERS ? 8 * (uint64_t)pairs : total(cursor->value_lengths, pairs);
+        if (heads + keys + values == length) {
+            cursor->key = data + heads;
+            cursor->value = cursor->key + keys;
+            return 0;
+        }
+    }
+    PyErr_SetString(PyExc_ValueError, "the lengths in a frame do not add up to its own");
+    return -1;
+}
+
+Pair cursor_pair(const FrameCursor *cursor) {
+    Pair pair = {cursor->key, load32(cursor->key_lengths + 4 * (size_t)cursor->at), IS_INT, 0, NULL};
+    if (cursor->kind == INTEGERS) {
+        pair.number = (int64_t)load64(cursor->value);
+    } else {
+        pair.value_length = load32(cursor->value_lengths + 4 * (size_t)cursor->at);
+        pair.encoded = cursor->value;
+    }
+    return pair;
+}
+
+void cursor_next(FrameCursor *cursor) {
+    cursor->key += load32(cursor->key_lengths + 4 * (size_t)cursor->at);
+    cursor->value += cursor->kind == INTEGERS ? 8 : load32(cursor->value_lengths + 4 * (size_t)cursor->at);
+    cursor->at++;
+}
+
+int combine(int operation, int64_t *state, int64_t value) {
+    if (operation == LEAST)
+        *state = value < *state ? value : *state;
+    else if (operation == GREATEST)
+        *state = value > *state ? value : *state;
+    else {
+        int64_t sum;
+        if (__builtin_add_overflow(*state, value, &sum))
+            return -1;
+        *state = sum;
+    }
+    return 0;
+}
+
+int compare_bytes(const uint8_t *a, size_t a_length, const uint8_t *b, size_t b_length) {
+    int order = memcmp(a, b, a_length < b_length ? a_length : b_length);
+    return order ? order : (a_length > b_length) - (a_length < b_length);
+}
+
+/* The first bytes of XXH3's default secret (the XXH3 specification, "Default secret"). */
+static const uint8_t SECRET[56] = {
+    0xb8, 0xfe, 0x6c, 0x39, 0x23, 0xa4, 0x4b, 0xbe, 0x7c, 0x01, 0x81, 0x2c, 0xf7, 0x21, 0xad, 0x1c, 0xde, 0xd4, 0x6d,
+    0xe9, 0x83, 0x90, 0x97, 0xdb, 0x72, 0x40, 0xa4, 0xa4, 0xb7, 0xb3, 0x67, 0x1f, 0xcb, 0x79, 0xe6, 0x4e, 0xcc, 0xc0,
+    0xe5, 0x78, 0x82, 0x5a, 0xd0, 0x7d, 0xcc, 0xff, 0x72, 0x21, 0xb8, 0x08, 0x46, 0x74, 0xf7, 0x43, 0x24, 0x8e};
+
+static uint64_t turned(uint64_t word, int bits) {
+    return word << bits | word >> (64 - bits);
+}
+
+uint64_t xxh3_short(const uint8_t *data, size_t length) {
+    uint64_t hash;
+    if (length <= 3) {
+        uint32_t mixed = (uint32_t)data[0] << 16 | (uint32_t)data[length >> 1] << 24 | data[length - 1]
+                         | (uint32_t)length << 8;
+        hash = mixed ^ (uint64_t)(load32(SECRET) ^ load32(SECRET + 4));
+        hash ^= hash >> 33;
+        hash *= 0xC2B2AE3D27D4EB4FULL;
+        hash ^= hash >> 29;
+        hash *= 0x165667B19E3779F9ULL;
+        return hash ^ hash >> 32;
+    }
+    if (length <= 8) {
+        hash = load32(data + length - 4) + ((uint64_t)load32(data) << 32);
+        hash ^= load64(SECRET + 8) ^ load64(SECRET + 16);
+        hash ^= turned(hash, 49) ^ turned(hash, 24);
+        hash *= 0x9FB21C651E98DF25ULL;
+        hash ^= (hash >> 35) + length;
+        hash *= 0x9FB21C651E98DF25ULL;
+        return hash ^ hash >> 28;
+    }
+    uint64_t low = load64(data) ^ load64(SECRET + 24) ^ load64(SECRET + 32);
+    uint64_t high = load64(data + length - 8) ^ load64(SECRET + 40) ^ load64(SECRET + 48);
+    unsigned __int128 product = (unsigned __int128)low * high;
+    hash = length + __builtin_bswap64(low) + high + ((uint64_t)product ^ (uint64_t)(product >> 64));
+    hash ^= hash >> 37;
+    hash *= 0x165667919E3779F9ULL;
+    return hash ^ hash >> 32;
+}
+
+uint64_t hash_bytes(const uint8_t *data, size_t length) {
+    uint64_t hash = length * 0x9E3779B97F4A7C15ULL;
+    for (; length >= 8; data += 8, length -= 8) {
+        hash = (hash ^ load64(data)) * 0xD6E8FEB86659FD93ULL;
+        hash ^= hash >> 32;
+    }
+    uint64_t rest = 0;
+    memcpy(&rest, data, length);
+    hash = (hash ^ rest) * 0xD6E8FEB86659FD93ULL;
+    return hash ^ hash >> 32;
+}

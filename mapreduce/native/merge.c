@@ -1,0 +1,204 @@
+/* Merges sorted runs of frames into one, with memory for one frame of each run.
+ *
+ * A heap holds the runs by the key at which each stands; of equal keys the earlier run comes first. A run is an iterator
+ * of (kind, pairs, payload), and so is the merge.
+ */
+#include "kernel.h"
+
+typedef struct {
+    PyObject *frames; /* the iterator */
+    PyObject *frame;  /* the frame that the cursor borrows from */
+    FrameCursor cursor;
+    Pair pair;
+    uint64_t prefix; /* of the key behind its tag, as a number: most comparisons end with it */
+} MergeRun;
+
+typedef struct {
+    PyObject_HEAD
+    int operation;
+    int is_open;
+    MergeRun *runs;
+    size_t count, alive;
+    size_t *heap;
+    FrameBuilder builder;
+    Buffer key; /* the key that is being combined */
+} Merge;
+
+static void stand(MergeRun *run) {
+    uint8_t bytes[8] = {0};
+    run->pair = cursor_pair(&run->cursor);
+    size_t left = run->pair.key_length ? run->pair.key_length - 1 : 0;
+    memcpy(bytes, run->pair.key + 1, left < 8 ? left : 8);
+    run->prefix = __builtin_bswap64(load64(bytes));
+}
+
+/* 1: the run stands at a pair; 0: it has ended; -1: an error of Python. */
+static int next_frame(MergeRun *run) {
+    do {
+        Py_CLEAR(run->frame);
+        run->frame = PyIter_Next(run->frames);
+        if (!run->frame)
+            return PyErr_Occurred() ? -1 : 0;
+        if (cursor_open(&run->cursor, run->frame) < 0)
+            return -1;
+    } while (!run->cursor.pairs);
+    stand(run);
+    return 1;
+}
+
+static int advance(MergeRun *run) {
+    cursor_next(&run->cursor);
+    if (run->cursor.at == run->cursor.pairs)
+        return next_frame(run);
+    stand(run);
+    return 1;
+}
+
+static int comes_before(const Merge *self, size_t a, size_t b) {
+    const MergeRun *one = &self->runs[a], *other = &self->runs[b];
+    if (one->pair.key_length && other->pair.key_length && one->pair.key[0] == other->pair.key[0]
+        && one->prefix != other->prefix)
+        return one->prefix < other->prefix;
+    int order = compare_bytes(one->pair.key, one->pair.key_length, other->pair.key, other->pair.key_length);
+    return order ? order < 0 : a < b;
+}
+
+static void sift_down(Merge *self, size_t at) {
+    size_t run = self->heap[at];
+    for (;;) {
+        size_t child = 2 * at + 1;
+        if (child >= self->alive)
+            break;
+        if (child + 1 < self->alive && comes_before(self, self->heap[child + 1], self->heap[child]))
+            child++;
+        if (!comes_before(self, self->heap[child], run))
+            break;
+        self->heap[at] = self->heap[child];
+        at = child;
+    }
+    self->heap[at] = run;
+}
+
+/* Moves the first run on by one pair. */
+static int pop(Merge *self) {
+    int moved = advance(&self->runs[self->heap[0]]);
+    if (moved < 0)
+        return -1;
+    if (!moved)
+        self->heap[0] = self->heap[--self->alive];
+    if (self->alive)
+        sift_down(self, 0);
+    return 0;
+}
+
+static int open_runs(Merge *self) {
+    for (size_t number = 0; number < self->count; number++) {
+        int found = next_frame(&self->runs[number]);
+        if (found < 0)
+            return -1;
+        if (found)
+            self->heap[self->alive++] = number;
+    }
+    for (size_t at = self->alive / 2; at-- > 0;)
+        sift_down(self, at);
+    self->is_open = 1;
+    return 0;
+}
+
+/* One key with the values of all runs, combined. */
+static int add_combined(Merge *self) {
+    Pair first = self->runs[self->heap[0]].pair;
+    if (first.value_length != IS_INT) {
+        PyErr_SetString(PyExc_TypeError, "only integers are combined here");
+        return -1;
+    }
+    self->key.used = 0;
+    if (buffer_add(&self->key, first.key, first.key_length) < 0 || pop(self) < 0)
+        return -1;
+    first.key = self->key.data;
+    while (self->alive) {
+        const Pair *other = &self->runs[self->heap[0]].pair;
+        if (other->key_length != first.key_length || memcmp(other->key, first.key, first.key_length))
+            break;
+        if (other->value_length != IS_INT) {
+            PyErr_SetString(PyExc_TypeError, "only integers are combined here");
+            return -1;
+        }
+        if (combine(self->operation, &first.number, other->number) < 0) {
+            PyErr_SetString(PyExc_OverflowError, "a sum does not fit 64 bits");
+            return -1;
+        }
+        if (pop(self) < 0)
+            return -1;
+    }
+    return builder_add(&self->builder, &first);
+}
+
+static PyObject *Merge_next(Merge *self) {
+    if (!self->is_open && open_runs(self) < 0)
+        return NULL;
+    if (!self->alive)
+        return NULL;
+    while (self->alive && !builder_is_full(&self->builder)) {
+        if (self->operation == KEEP) {
+            if (builder_add(&self->builder, &self->runs[self->heap[0]].pair) < 0 || pop(self) < 0)
+                return NULL;
+        } else if (add_combined(self) < 0) {
+            return NULL;
+        }
+    }
+    return builder_take(&self->builder);
+}
+
+static PyObject *Merge_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"runs", "operation", NULL};
+    PyObject *given;
+    int operation;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!i", names, &PyList_Type, &given, &operation))
+        return NULL;
+    if (operation < KEEP || operation > GREATEST)
+        return PyErr_Format(PyExc_ValueError, "no such operation");
+    Merge *self = (Merge *)type->tp_alloc(type, 0);
+    if (!self)
+        return NULL;
+    size_t count = (size_t)PyList_GET_SIZE(given);
+    self->operation = operation;
+    self->runs = calloc(count + 1, sizeof *self->runs);
+    self->heap = calloc(count + 1, sizeof *self->heap);
+    if (!self->runs || !self->heap) {
+        Py_DECREF(self);
+        return PyErr_NoMemory();
+    }
+    for (; self->count < count; self->count++) {
+        PyObject *frames = PyObject_GetIter(PyList_GET_ITEM(given, (Py_ssize_t)self->count));
+        if (!frames) {
+            Py_DECREF(self);
+            return NULL;
+        }
+        self->runs[self->count].frames = frames;
+    }
+    return (PyObject *)self;
+}
+
+static void Merge_dealloc(Merge *self) {
+    for (size_t number = 0; number < self->count; number++) {
+        Py_XDECREF(self->runs[number].frames);
+        Py_XDECREF(self->runs[number].frame);
+    }
+    free(self->runs);
+    free(self->heap);
+    buffer_free(&self->key);
+    builder_free(&self->builder);
+    Py_TYPE(self)->tp_free(self);
+}
+
+PyTypeObject MergeType = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "mapreduce.native.kernel.Merge",
+    .tp_doc = "Merge(runs, operation): the frames of sorted runs as those of one.",
+    .tp_basicsize = sizeof(Merge),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_new = Merge_new,
+    .tp_dealloc = (destructor)Merge_dealloc,
+    .tp_iter = PyObject_SelfIter,
+    .tp_iternext = (iternextfunc)Merge_next,
+};

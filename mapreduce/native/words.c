@@ -1,0 +1,314 @@
+/* Counts the words of text: maximal runs of ASCII letters and apostrophes, lower-cased.
+ *
+ * A run that holds bytes beyond ASCII is counted as it stands, apart from the words: what its words are is for Python to
+ * say, once for each different run. Sixty-four bytes at a time become a bit mask of those that words are made of; its
+ * edges are where words begin and end. A word of up to 16 bytes is two machine words, in a table that holds no pointers.
+ */
+#include "kernel.h"
+
+#define WORD_BYTES 16
+#define BLOCK 64
+
+typedef struct {
+    uint64_t low, high; /* the word, padded with zeros; low is 0 where there is none */
+    uint64_t count;
+} ShortWord;
+
+typedef struct {
+    uint64_t hash;
+    size_t at; /* in the buffer of texts */
+    uint32_t length;
+    uint32_t is_run; /* holds bytes beyond ASCII, as they stand */
+    uint64_t count;  /* 0 where there is none */
+} LongWord;
+
+typedef struct {
+    PyObject_HEAD
+    ShortWord *words;
+    size_t used;
+    int bits;
+    LongWord *runs;
+    size_t runs_used, runs_size;
+    Buffer texts;
+} WordCounts;
+
+static inline size_t slot_of(uint64_t low, uint64_t high, int bits) {
+    uint64_t hash = (low ^ (high << 29 | high >> 35)) * 0x9E3779B97F4A7C15ULL;
+    hash ^= hash >> 29;
+    return (size_t)((hash * 0xD6E8FEB86659FD93ULL) >> (64 - bits));
+}
+
+static inline ShortWord *find_short(ShortWord *words, int bits, uint64_t low, uint64_t high) {
+    size_t mask = ((size_t)1 << bits) - 1, at = slot_of(low, high, bits);
+    while (words[at].low && (words[at].low != low || words[at].high != high))
+        at = (at + 1) & mask;
+    return &words[at];
+}
+
+static int grow_short(WordCounts *self) {
+    size_t size = (size_t)1 << self->bits;
+    ShortWord *words = calloc(size * 2, sizeof *words);
+    if (!words)
+        return -1;
+    for (size_t at = 0; at < size; at++)
+        if (self->words[at].low)
+            *find_short(words, self->bits + 1, self->words[at].low, self->words[at].high) = self->words[at];
+    free(self->words);
+    self->words = words;
+    self->bits++;
+    return 0;
+}
+
+static inline int count_short(WordCounts *self, uint64_t low, uint64_t high) {
+    ShortWord *word = find_short(self->words, self->bits, low, high);
+    if (word->low) {
+        word->count++;
+        return 0;
+    }
+    *word = (ShortWord){low, high, 1};
+    return ++self->used > (size_t)1 << (self->bits - 1) ? grow_short(self) : 0;
+}
+
+static int grow_runs(WordCounts *self) {
+    size_t size = self->runs_size ? self->runs_size * 2 : 1024;
+    LongWord *runs = calloc(size, sizeof *runs);
+    if (!runs)
+        return -1;
+    for (size_t at = 0; at < self->runs_size; at++) {
+        if (!self->runs[at].count)
+            continue;
+        size_t slot = self->runs[at].hash & (size - 1);
+        while (runs[slot].count)
+            slot = (slot + 1) & (size - 1);
+        runs[slot] = self->runs[at];
+    }
+    free(self->runs);
+    self->runs = runs;
+    self->runs_size = size;
+    return 0;
+}
+
+/* A word of more than 16 bytes, or a run with bytes beyond ASCII. It may be called without the interpreter's lock. */
+static int count_long(WordCounts *self, const uint8_t *text, size_t length, int is_run) {
+    if (length > UINT32_MAX)
+        return -1;
+    if (self->texts.size - self->texts.used < length) {
+        size_t size = self->texts.size * 2 + length + 4096;
+        uint8_t *data = realloc(self->texts.data, size);
+        if (!data)
+            return -1;
+        self->texts.data = data;
+        self->texts.size = size;
+    }
+    uint8_t *kept = self->texts.data + self->texts.used;
+    for (size_t at = 0; at < length; at++)
+        kept[at] = is_run ? text[at] : text[at] | 0x20;
+    if (self->runs_used * 2 >= self->runs_size && grow_runs(self) < 0)
+        return -1;
+    uint64_t hash = hash_bytes(kept, length);
+    size_t slot = hash & (self->runs_size - 1);
+    for (; self->runs[slot].count; slot = (slot + 1) & (self->runs_size - 1)) {
+        LongWord *known = &self->runs[slot];
+        if (known->hash == hash && known->length == length && !memcmp(self->texts.data + known->at, kept, length)) {
+            known->count++;
+            return 0;
+        }
+    }
+    self->runs[slot] = (LongWord){hash, self->texts.used, (uint32_t)length, (uint32_t)is_run, 1};
+    self->runs_used++;
+    self->texts.used += length;
+    return 0;
+}
+
+static inline int count_word(WordCounts *self, const uint8_t *data, size_t size, size_t start, size_t end, int is_run) {
+    size_t length = end - start;
+    if (is_run || length > WORD_BYTES)
+        return count_long(self, data + start, length, is_run);
+    uint64_t parts[2] = {0, 0};
+    if (start + WORD_BYTES <= size)
+        memcpy(parts, data + start, WORD_BYTES);
+    else
+        memcpy(parts, data + start, length);
+    /* bit 5 makes a letter small, and an apostrophe has it */
+    uint64_t low = parts[0] | 0x2020202020202020ULL, high = parts[1] | 0x2020202020202020ULL;
+    if (length <= 8) {
+        low &= ~0ULL >> (64 - 8 * length);
+        high = 0;
+    } else {
+        high &= ~0ULL >> (128 - 8 * length);
+    }
+    return count_short(self, low, high);
+}
+
+typedef struct {
+    uint64_t words; /* bytes that words are made of */
+    uint64_t high;  /* bytes beyond ASCII */
+} Masks;
+
+static inline uint64_t packed(const uint8_t flags[BLOCK]) {
+    uint64_t mask = 0;
+    for (int part = 0; part < 8; part++) /* eight bytes of 0 or 1 become eight bits */
+        mask |= (load64(flags + 8 * part) * 0x0102040810204080ULL >> 56) << (8 * part);
+    return mask;
+}
+
+static inline Masks masks_of(const uint8_t *data) {
+    uint8_t words[BLOCK], high[BLOCK];
+    for (int at = 0; at < BLOCK; at++) {
+        uint8_t byte = data[at];
+        high[at] = byte >> 7;
+        words[at] = (uint8_t)((uint8_t)((byte | 0x20) - 'a') < 26) | (byte == '\'') | high[at];
+    }
+    return (Masks){packed(words), packed(high)};
+}
+
+static int count_words(WordCounts *self, const uint8_t *data, size_t size) {
+    size_t start = 0;
+    uint64_t inside = 0; /* 1 when the byte before is of a word that goes on */
+    int is_run = 0;
+    for (size_t at = 0; at < size; at += BLOCK) {
+        Masks masks;
+        if (at + BLOCK <= size) {
+            masks = masks_of(data + at);
+        } else {
+            uint8_t last[BLOCK] = {0};
+            memcpy(last, data + at, size - at);
+            masks = masks_of(last);
+        }
+        uint64_t edges = masks.words ^ (masks.words << 1 | inside);
+        size_t from = 0; /* where the word begins, within this block */
+        while (edges) {
+            size_t edge = (size_t)__builtin_ctzll(edges);
+            edges &= edges - 1;
+            if (inside) {
+                if (masks.high)
+                    is_run |= (masks.high & ((1ULL << edge) - 1)) >> from != 0;
+                if (count_word(self, data, size, start, at + edge, is_run) < 0)
+                    return -1;
+                is_run = 0;
+            } else {
+                start = at + edge;
+                from = edge;
+            }
+            inside ^= 1;
+        }
+        if (inside)
+            is_run |= masks.high >> from != 0;
+    }
+    return inside ? count_word(self, data, size, start, size, is_run) : 0;
+}
+
+static PyObject *WordCounts_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+    (void)args, (void)kwargs;
+    WordCounts *self = (WordCounts *)type->tp_alloc(type, 0);
+    if (!self)
+        return NULL;
+    self->bits = 12;
+    self->words = calloc((size_t)1 << self->bits, sizeof *self->words);
+    if (!self->words) {
+        Py_DECREF(self);
+        return PyErr_NoMemory();
+    }
+    return (PyObject *)self;
+}
+
+static void WordCounts_dealloc(WordCounts *self) {
+    free(self->words);
+    free(self->runs);
+    buffer_free(&self->texts);
+    Py_TYPE(self)->tp_free(self);
+}
+
+static PyObject *WordCounts_add(WordCounts *self, PyObject *argument) {
+    Py_buffer view;
+    if (PyObject_GetBuffer(argument, &view, PyBUF_SIMPLE) < 0)
+        return NULL;
+    int done;
+    Py_BEGIN_ALLOW_THREADS
+    done = count_words(self, view.buf, (size_t)view.len);
+    Py_END_ALLOW_THREADS
+    PyBuffer_Release(&view);
+    if (done < 0)
+        return PyErr_NoMemory();
+    Py_RETURN_NONE;
+}
+
+static int append(PyObject *texts, PyObject *counts, PyObject *text, uint64_t count) {
+    PyObject *number = text ? PyLong_FromUnsignedLongLong(count) : NULL;
+    int failed = !number || PyList_Append(texts, text) < 0 || PyList_Append(counts, number) < 0;
+    Py_XDECREF(text);
+    Py_XDECREF(number);
+    return failed ? -1 : 0;
+}
+
+static int take_all(WordCounts *self, PyObject *words, PyObject *counts, PyObject *runs, PyObject *run_counts) {
+    for (size_t at = 0; at < (size_t)1 << self->bits; at++) {
+        const ShortWord *word = &self->words[at];
+        if (!word->low)
+            continue;
+        int zeros = word->high ? __builtin_clzll(word->high) / 8 : 8 + __builtin_clzll(word->low) / 8;
+        if (append(words, counts, PyUnicode_FromStringAndSize((const char *)word, WORD_BYTES - zeros), word->count) < 0)
+            return -1;
+    }
+    for (size_t at = 0; at < self->runs_size; at++) {
+        const LongWord *run = &self->runs[at];
+        if (!run->count)
+            continue;
+        const char *text = (const char *)self->texts.data + run->at;
+        int failed = run->is_run
+                         ? append(runs, run_counts, PyBytes_FromStringAndSize(text, run->length), run->count)
+                         : append(words, counts, PyUnicode_FromStringAndSize(text, run->length), run->count);
+        if (failed < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static PyObject *WordCounts_take(WordCounts *self, PyObject *Py_UNUSED(ignored)) {
+    PyObject *lists = Py_BuildValue("([][][][])");
+    if (!lists)
+        return NULL;
+    if (take_all(self, PyTuple_GET_ITEM(lists, 0), PyTuple_GET_ITEM(lists, 1), PyTuple_GET_ITEM(lists, 2),
+                 PyTuple_GET_ITEM(lists, 3)) < 0) {
+        Py_DECREF(lists);
+        return NULL;
+    }
+    memset(self->words, 0, sizeof *self->words << self->bits);
+    if (self->runs_size)
+        memset(self->runs, 0, sizeof *self->runs * self->runs_size);
+    self->used = self->runs_used = self->texts.used = 0;
+    return lists;
+}
+
+static Py_ssize_t WordCounts_length(WordCounts *self) {
+    return (Py_ssize_t)(self->used + self->runs_used);
+}
+
+static PyObject *WordCounts_nbytes(WordCounts *self, void *closure) {
+    (void)closure;
+    return PyLong_FromSize_t((sizeof *self->words << self->bits) + self->runs_size * sizeof *self->runs
+                             + self->texts.size);
+}
+
+static PyMethodDef WordCounts_methods[] = {
+    {"add", (PyCFunction)WordCounts_add, METH_O, "Counts the words of some bytes; words do not go on from call to call."},
+    {"take", (PyCFunction)WordCounts_take, METH_NOARGS,
+     "(words, their counts, runs with bytes beyond ASCII, their counts); nothing is left."},
+    {NULL}};
+
+static PyGetSetDef WordCounts_getset[] = {{"nbytes", (getter)WordCounts_nbytes, NULL, "Bytes of memory held.", NULL},
+                                          {NULL}};
+
+static PySequenceMethods WordCounts_sequence = {.sq_length = (lenfunc)WordCounts_length};
+
+PyTypeObject WordCountsType = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "mapreduce.native.kernel.WordCounts",
+    .tp_doc = "How often each word of ASCII letters and apostrophes occurs.",
+    .tp_basicsize = sizeof(WordCounts),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_new = WordCounts_new,
+    .tp_dealloc = (destructor)WordCounts_dealloc,
+    .tp_methods = WordCounts_methods,
+    .tp_getset = WordCounts_getset,
+    .tp_as_sequence = &WordCounts_sequence,
+};

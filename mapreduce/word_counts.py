@@ -1,0 +1,85 @@
+"""How often each word occurs in blocks of text: what `words` finds line by line, at the speed of C.
+
+Text is cut into runs of ASCII letters, apostrophes and bytes beyond ASCII, and each different run is counted: by the
+compiled part where it is built, else by `bytes.translate`, `bytes.split` and `Counter`. What the words of a run beyond
+ASCII are is asked of `words` once for each different one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from mapreduce import native
+from mapreduce.words import words
+
+LARGE_BYTES = 64 << 20
+"""Memory above which the counts should be taken and given on."""
+
+_RUN_BYTES = 150
+"""What a run costs in a `Counter` (CPython 3.11): the slot, a bytes object and an int."""
+
+_CAPITAL_SIGMA = "Σ".encode()
+_RUNS = bytes(
+    low if (low := bytes([byte]).lower()[0]) in b"abcdefghijklmnopqrstuvwxyz'" or byte > 127 else ord(" ")
+    for byte in range(256)
+)
+"""For each byte: a letter in lower case, an apostrophe, a byte beyond ASCII, or a space."""
+
+
+class WordCounts:
+    """Counts words until they are taken."""
+
+    def __init__(self) -> None:
+        self._compiled = native.kernel.WordCounts() if native.kernel else None
+        self._runs: Counter[bytes] = Counter()
+        self._words: Counter[str] = Counter()
+
+    @property
+    def is_large(self) -> bool:
+        """True when the counts hold so much memory that they should be taken."""
+        held = self._compiled.nbytes if self._compiled else len(self._runs) * _RUN_BYTES
+        return held + len(self._words) * _RUN_BYTES > LARGE_BYTES
+
+    def add(self, data: bytes) -> None:
+        """Counts the words of whole lines of UTF-8."""
+        if not data.isascii() and _CAPITAL_SIGMA in data:
+            data = self._without_sigmas(data)
+        if self._compiled:
+            self._compiled.add(data)
+        else:
+            self._runs.update(data.translate(_RUNS).split())
+
+    def take(self) -> tuple[list[str], list[int]]:
+        """The words, and how often each has occurred; nothing is left. A word may come more than once."""
+        if self._compiled:
+            found, counts, runs, run_counts = self._compiled.take()
+            self._count_runs(zip(runs, run_counts, strict=True))
+        else:
+            ascii_runs = {run: count for run, count in self._runs.items() if run.isascii()}
+            found, counts = [run.decode() for run in ascii_runs], list(ascii_runs.values())
+            self._count_runs((run, count) for run, count in self._runs.items() if run not in ascii_runs)
+            self._runs.clear()
+        found += self._words.keys()
+        counts += self._words.values()
+        self._words.clear()
+        return found, counts
+
+    def _count_runs(self, runs: Iterable[tuple[bytes, int]]) -> None:
+        for run, count in runs:
+            for word in words(run.decode("utf-8", "replace")):
+                self._words[word] += count
+
+    def _without_sigmas(self, data: bytes) -> bytes:
+        """Counts the lines that hold a capital sigma, and gives back the others.
+
+        What becomes of that letter in lower case depends on what is around it, beyond the run too (the Unicode
+        Standard, section 3.13, Final_Sigma).
+        """
+        others: list[bytes] = []
+        for line in data.split(b"\n"):
+            if _CAPITAL_SIGMA in line:
+                self._words.update(words(line.decode("utf-8", "replace")))
+            else:
+                others.append(line)
+        return b"\n".join(others)
