@@ -31,28 +31,28 @@ class WordCounts:
     """Counts words until they are taken."""
 
     def __init__(self) -> None:
-        self._compiled = native.kernel.WordCounts() if native.kernel else None
+        self._compiled = native.kernel.WordCounts() if native.kernel is not None else None
         self._runs: Counter[bytes] = Counter()
         self._words: Counter[str] = Counter()
 
     @property
     def is_large(self) -> bool:
         """True when the counts hold so much memory that they should be taken."""
-        held = self._compiled.nbytes if self._compiled else len(self._runs) * _RUN_BYTES
+        held = self._compiled.nbytes if self._compiled is not None else len(self._runs) * _RUN_BYTES
         return held + len(self._words) * _RUN_BYTES > LARGE_BYTES
 
     def add(self, data: bytes) -> None:
         """Counts the words of whole lines of UTF-8."""
         if not data.isascii() and _CAPITAL_SIGMA in data:
             data = self._without_sigmas(data)
-        if self._compiled:
+        if self._compiled is not None:
             self._compiled.add(data)
         else:
             self._runs.update(data.translate(_RUNS).split())
 
     def take(self) -> tuple[list[str], list[int]]:
         """The words, and how often each has occurred; nothing is left. A word may come more than once."""
-        if self._compiled:
+        if self._compiled is not None:
             found, counts, runs, run_counts = self._compiled.take()
             self._count_runs(zip(runs, run_counts, strict=True))
         else:
