@@ -8,10 +8,9 @@ with all that has been collected.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
-
-import xxhash
 
 from mapreduce import native
 from mapreduce.aggregate import Aggregation, Count, Max, Min, Sum
@@ -21,6 +20,7 @@ from mapreduce.engine.merge import Run, merged_frames
 from mapreduce.engine.spills import Merging, Part, Spills
 from mapreduce.formats.frames import BlockWriter, PackedPair, RawFrame, columns
 from mapreduce.messages import Block
+from mapreduce.partition import key_hash
 
 if TYPE_CHECKING:
     from mapreduce.native.kernel import Collector as Pairs
@@ -89,7 +89,7 @@ class CompiledCollector:
             limit=buffer_bytes,
             encode_key=encode_key,
             encode_value=encode_value,
-            long_hash=xxhash.xxh3_64_intdigest,
+            long_hash=key_hash,
             partition=partition,
             check=check,
         )
@@ -99,20 +99,19 @@ class CompiledCollector:
             self._instead.add(pairs)
             return
         iterator = iter(pairs)
-        while (refused := self._fed(iterator)) is not None:
-            (pair,) = refused
-            key, value = pair  # raises for what is no pair, as the assignment in a loop would
-            if type(pair) in (tuple, list) or self._fed(iter([(key, value)])) is not None:
-                self._instead = self._taken_over()
-                self._instead.add([(key, value)])
-                self._instead.add(iterator)
-                return
+        while refused := self._fed(iterator):
+            for at, pair in enumerate(refused):
+                key, value = pair  # raises for what is no pair, as the assignment in a loop would
+                if type(pair) in (tuple, list) or self._fed(iter([(key, value)])):
+                    self._instead = self._taken_over()
+                    self._instead.add(chain([(key, value)], refused[at + 1 :], iterator))
+                    return
 
-    def _fed(self, pairs: Iterator[Any]) -> tuple[Any] | None:
-        """Feeds the kernel until the pairs end, or one comes that it does not take."""
-        while isinstance(left := self._pairs.add(pairs), bool):
+    def _fed(self, pairs: Iterator[Any]) -> tuple[Any, ...]:
+        """Feeds the kernel until the pairs end, or some come that it does not take."""
+        while (left := self._pairs.add(pairs)) is True:
             self._spill()
-        return left
+        return left or ()
 
     def finish(self, file: BinaryIO) -> list[Block]:
         if self._instead is not None:

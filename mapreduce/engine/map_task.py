@@ -20,7 +20,7 @@ from mapreduce.errors import UserCodeError
 from mapreduce.formats import base
 from mapreduce.formats.output import jsonable
 from mapreduce.formats.readers import reader_of
-from mapreduce.formats.text import count_invalid
+from mapreduce.formats.text import count_invalid, count_records
 from mapreduce.job import Job
 from mapreduce.messages import MapResult, MapTask, Piece, PieceRead, SkippedRecord
 
@@ -199,7 +199,7 @@ class Mapping:
         self._add(zip(keys_column, values, strict=True))
         if batch.data is not None:
             self._invalid += count_invalid(data)
-        records = data.count(b"\n") + (not data.endswith(b"\n")) if data else 0
+        records = count_records(data)
         self.records += records
         self._context.meter.records += records
 

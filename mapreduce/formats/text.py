@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mapreduce import native
 from mapreduce.formats.base import Batch, ReadRange
 from mapreduce.formats.compression import decompressed
 from mapreduce.messages import Piece
@@ -109,7 +110,8 @@ def owned_blocks(read: ReadRange, start: int, end: int, size: int) -> Iterator[t
             if block:
                 held.append(block)
             continue
-        yield held_at, b"".join([*held, block[: last_feed + 1]])
+        # a view, so that the bytes are copied once
+        yield held_at, b"".join([*held, memoryview(block)[: last_feed + 1]])
         rest = block[last_feed + 1 :]
         held, held_at = ([rest] if rest else []), at + last_feed + 1
     if held:
@@ -153,6 +155,11 @@ class LineDecoder:
             (byte offset of the record, its text without its line end, and without a byte order mark at offset 0).
         """
         at = position + offset
+        if b"\r" not in block and block.isascii():
+            for text in block.decode("ascii").removesuffix("\n").split("\n") if block else ():
+                yield at, text
+                at += len(text) + 1
+            return
         records = block.split(b"\n")
         if not records[-1]:
             records.pop()
@@ -171,8 +178,16 @@ class LineDecoder:
 
 def count_invalid(data: bytes) -> int:
     """How many U+FFFD stand for bytes that are not UTF-8 when the data is decoded."""
+    if data.isascii():
+        return 0
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
         return data.decode("utf-8", "replace").count(REPLACEMENT) - data.count(_REPLACEMENT_BYTES)
     return 0
+
+
+def count_records(data: bytes) -> int:
+    """How many records whole lines are."""
+    feeds: int = data.count(b"\n") if native.kernel is None else native.kernel.line_feeds(data)
+    return feeds + (not data.endswith(b"\n")) if data else 0

@@ -8,7 +8,26 @@
 
 #include "collector.h"
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 #define FIRST_ENTRIES 4096
+#define HUGE_BYTES ((size_t)2 << 20)
+
+/* Zeroed entries; many of them on large pages, as a look-up would else miss the address cache too. */
+static Entry *new_entries(size_t count) {
+    size_t bytes = count * sizeof(Entry);
+    if (bytes < 2 * HUGE_BYTES)
+        return calloc(count, sizeof(Entry));
+    void *entries = NULL;
+    if (posix_memalign(&entries, HUGE_BYTES, bytes))
+        return NULL;
+#ifdef MADV_HUGEPAGE
+    madvise(entries, bytes, MADV_HUGEPAGE);
+#endif
+    return memset(entries, 0, bytes);
+}
 
 static size_t room(const Collector *self) {
     return self->size / 8 * 5; /* a hash table is at most 5/8 full */
@@ -36,7 +55,7 @@ static uint64_t short_hash(uint64_t low, uint64_t high, uint32_t length) {
 
 static int grow(Collector *self) {
     size_t size = self->size ? self->size * 2 : FIRST_ENTRIES;
-    Entry *entries = calloc(size, sizeof *entries);
+    Entry *entries = new_entries(size);
     if (!entries) {
         PyErr_NoMemory();
         return -1;
@@ -60,7 +79,7 @@ static int grow(Collector *self) {
 static int is_full(const Collector *self) {
     if (self->operation == KEEP)
         return self->used && self->used * sizeof(Entry) + self->arena.used > self->limit;
-    if (self->used < room(self))
+    if (self->used + PENDING < room(self))
         return self->used && self->arena.used + self->size * sizeof(Entry) > self->limit;
     return self->used && self->arena.used + 2 * self->size * sizeof(Entry) > self->limit;
 }
@@ -87,6 +106,7 @@ static const uint8_t *encoded_key(Collector *self, PyObject *key, size_t *length
     }
     size_t tag = encoded ? 0 : 1;
     if (encoded) {
+        self->all_str = 0;
         text = PyBytes_AS_STRING(encoded);
         size = PyBytes_GET_SIZE(encoded);
     }
@@ -126,27 +146,81 @@ static void set_key(Collector *self, Entry *entry, const uint8_t *key, size_t le
     }
 }
 
-/* 1: taken; 0: refused, a sum does not fit; -1: an error of Python. */
+/* Combines a value with those of its key: 1, or 0 when a sum does not fit. A new key's bytes are at the arena's end. */
+static int combine_value(Collector *self, const Waiting *pair, const uint8_t *key) {
+    Entry *entry = slot_for(self->entries, self->size, pair->low, pair->high, pair->length, pair->hash,
+                            self->arena.data, key);
+    if (entry->length)
+        return combine(self->operation, &entry->value, pair->value) < 0 ? 0 : 1;
+    entry->length = pair->length;
+    entry->value = pair->value;
+    entry->value_length = IS_INT;
+    if (pair->length <= INLINE_BYTES) {
+        entry->low = pair->low;
+        entry->high = pair->high;
+    } else {
+        entry->low = pair->hash;
+        entry->high = self->arena.used;
+        self->arena.used += pair->length;
+    }
+    self->used++;
+    return 1;
+}
+
+/* The short keys that wait, from the last to the first: 1, 0 when a sum does not fit, which then waits still; -1. */
+static int settle(Collector *self) {
+    while (self->used + self->waits > room(self))
+        if (grow(self) < 0)
+            return -1;
+    for (; self->waits; self->waits--)
+        if (!combine_value(self, &self->waiting[self->waits - 1], NULL))
+            return 0;
+    return 1;
+}
+
+/* What the table cannot take: the pairs that wait still, as Python gave them, and one more if there is one (stolen). */
+static PyObject *refused(Collector *self, PyObject *pair) {
+    PyObject *pairs = PyTuple_New((Py_ssize_t)self->waits + (pair ? 1 : 0));
+    Py_ssize_t count = 0;
+    for (; pairs && self->waits; self->waits--) {
+        const Waiting *last = &self->waiting[self->waits - 1];
+        const char *text = (const char *)&last->low + 1;
+        PyObject *given = Py_BuildValue("(s#L)", text, (Py_ssize_t)last->length - 1, (long long)last->value);
+        if (!given)
+            Py_CLEAR(pairs);
+        else
+            PyTuple_SET_ITEM(pairs, count++, given);
+    }
+    if (pairs && pair)
+        PyTuple_SET_ITEM(pairs, count, pair);
+    else
+        Py_XDECREF(pair);
+    return pairs;
+}
+
+/* 1: taken; 0: refused, a sum does not fit; 2: so is one that waits; -1: an error of Python. */
 static int combine_pair(Collector *self, PyObject *key, int64_t value) {
-    if (self->used >= room(self) && grow(self) < 0)
-        return -1;
     size_t length;
     const uint8_t *bytes = encoded_key(self, key, &length);
     if (!bytes)
         return -1;
-    uint64_t low = load64(bytes), high = load64(bytes + 8);
-    uint64_t hash = length <= INLINE_BYTES ? short_hash(low, high, (uint32_t)length) : hash_bytes(bytes, length);
-    Entry *entry =
-        slot_for(self->entries, self->size, low, high, (uint32_t)length, hash, self->arena.data, bytes);
-    if (entry->length)
-        return combine(self->operation, &entry->value, value) < 0 ? 0 : 1;
-    if (checked(self, bytes, length) < 0)
+    Waiting pair = {load64(bytes), load64(bytes + 8), 0, value, (uint32_t)length};
+    pair.hash = length <= INLINE_BYTES ? short_hash(pair.low, pair.high, pair.length) : hash_bytes(bytes, length);
+    if (length <= INLINE_BYTES && bytes[0] == STR_TAG && self->check == Py_None) {
+        self->waiting[self->waits++] = pair;
+        if (self->size)
+            __builtin_prefetch(&self->entries[pair.hash & (self->size - 1)], 1);
+        int settled = self->waits < PENDING ? 1 : settle(self);
+        return settled ? settled : 2;
+    }
+    if (self->used + 1 > room(self) && grow(self) < 0)
         return -1;
-    set_key(self, entry, bytes, length, hash);
-    entry->value = value;
-    entry->value_length = IS_INT;
-    self->used++;
-    return 1;
+    if (self->check != Py_None
+        && !slot_for(self->entries, self->size, pair.low, pair.high, pair.length, pair.hash, self->arena.data, bytes)
+                ->length
+        && checked(self, bytes, length) < 0)
+        return -1;
+    return combine_value(self, &pair, bytes);
 }
 
 static int keep_value(Collector *self, Entry *entry, PyObject *value) {
@@ -192,7 +266,7 @@ static int keep_pair(Collector *self, PyObject *key, PyObject *value, int is_num
     return 1;
 }
 
-/* 1: taken; 0: refused; -1: an error of Python. */
+/* 1: taken; 0: refused; 2: one that waits is; -1: an error of Python. */
 static int take_pair(Collector *self, PyObject *key, PyObject *value) {
     if (self->operation == COUNT)
         return combine_pair(self, key, 1);
@@ -224,13 +298,15 @@ static PyObject *Collector_add(Collector *self, PyObject *iterator) {
         return PyErr_Format(PyExc_TypeError, "%s is no iterator", Py_TYPE(iterator)->tp_name);
     if (self->is_sorted)
         return PyErr_Format(PyExc_RuntimeError, "the collector is sorted; clear it first");
-    while (!is_full(self)) {
+    int ended = 0;
+    while (!ended && !is_full(self)) {
         PyObject *pair = next(iterator), *key, *value;
         if (!pair) {
             if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_StopIteration))
                 return NULL;
             PyErr_Clear();
-            Py_RETURN_NONE;
+            ended = 1;
+            continue;
         }
         int taken = 0;
         if (unpack(pair, &key, &value)) {
@@ -240,13 +316,20 @@ static PyObject *Collector_add(Collector *self, PyObject *iterator) {
             Py_DECREF(key);
             Py_DECREF(value);
         }
-        if (taken == 0)
-            return Py_BuildValue("(N)", pair); /* wrapped, as it may be None or False itself */
+        if (taken == 0 && settle(self) >= 0)
+            return refused(self, pair);
         Py_DECREF(pair);
-        if (taken < 0)
+        if (taken == 2)
+            return refused(self, NULL);
+        if (taken != 1)
             return NULL;
     }
-    Py_RETURN_FALSE;
+    int settled = settle(self);
+    if (settled < 0)
+        return NULL;
+    if (!settled)
+        return refused(self, NULL);
+    return PyBool_FromLong(!ended);
 }
 
 static PyObject *Collector_sort(Collector *self, PyObject *Py_UNUSED(ignored)) {
@@ -269,6 +352,8 @@ static PyObject *Collector_frame(Collector *self, PyObject *const *arguments, Py
     if (at >= end)
         Py_RETURN_NONE;
     for (; at < end && !builder_is_full(&self->builder); at++) {
+        if (at + PENDING < end)
+            __builtin_prefetch(&self->entries[self->order[at + PENDING]]);
         const Entry *entry = &self->entries[self->order[at]];
         Pair pair = {entry_key(self, entry), entry->length, entry->value_length, entry->value, NULL};
         if (entry->value_length != IS_INT)
@@ -286,8 +371,9 @@ static void forget(Collector *self) {
     free(self->starts);
     self->order = NULL;
     self->starts = NULL;
-    self->used = self->arena.used = 0;
+    self->used = self->arena.used = self->waits = 0;
     self->is_sorted = 0;
+    self->all_str = 1;
 }
 
 static PyObject *Collector_clear(Collector *self, PyObject *Py_UNUSED(ignored)) {
@@ -339,7 +425,7 @@ static Py_ssize_t Collector_length(Collector *self) {
 
 static PyMethodDef Collector_methods[] = {
     {"add", (PyCFunction)Collector_add, METH_O,
-     "Takes pairs from an iterator. None: it has ended; False: the collector is full; (pair,): one that it cannot take."},
+     "Takes pairs from an iterator. False: it has ended; True: the collector is full; a tuple: pairs that it cannot take."},
     {"sort", (PyCFunction)Collector_sort, METH_NOARGS, "Puts all pairs in the order of their partitions and keys."},
     {"frame", (PyCFunction)(void (*)(void))Collector_frame, METH_FASTCALL,
      "frame(partition, at): (kind, pairs, payload) from a partition's pair number `at` on, or None."},

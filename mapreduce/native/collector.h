@@ -13,10 +13,20 @@ typedef struct {
     uint32_t value_length;
 } Entry;
 
+#define PENDING 32
+
+/* A pair whose place in the table is on its way to the processor's cache. */
+typedef struct {
+    uint64_t low, high, hash;
+    int64_t value;
+    uint32_t length;
+} Waiting;
+
 typedef struct {
     PyObject_HEAD
     int operation;
     int is_sorted;
+    int all_str; /* no key is anything but a str */
     size_t partitions, limit;
     PyObject *encode_key, *encode_value, *long_hash, *partition, *check;
     Entry *entries;
@@ -25,6 +35,8 @@ typedef struct {
     uint32_t *order; /* once sorted: the entries by partition and key */
     size_t *starts;  /* where each partition begins in that */
     FrameBuilder builder;
+    Waiting waiting[PENDING];
+    size_t waits;
 } Collector;
 
 static inline const uint8_t *entry_key(const Collector *self, const Entry *entry) {

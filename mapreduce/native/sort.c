@@ -119,6 +119,16 @@ static void sort_ties(const Sorting *sorting, Item *items, size_t count, size_t 
         sort_items(sorting, items + begin[9], count - begin[9], depth + 8);
 }
 
+/* Items that are in the order of their prefixes, which are the eight bytes from `depth` on. */
+static void sort_equal(const Sorting *sorting, Item *items, size_t count, size_t depth) {
+    for (size_t at = 0, end; at < count; at = end) {
+        for (end = at + 1; end < count && items[end].prefix == items[at].prefix;)
+            end++;
+        if (end - at > 1)
+            sort_ties(sorting, items + at, end - at, depth);
+    }
+}
+
 static void sort_items(const Sorting *sorting, Item *items, size_t count, size_t depth) {
     if (count <= SMALL) {
         insert_all(sorting, items, count, depth);
@@ -128,12 +138,7 @@ static void sort_items(const Sorting *sorting, Item *items, size_t count, size_t
     for (size_t at = 0; at < count; at++)
         items[at].prefix = prefix_of(sorting, items[at], depth);
     radix(sorting, items, count);
-    for (size_t at = 0, end; at < count; at = end) {
-        for (end = at + 1; end < count && items[end].prefix == items[at].prefix;)
-            end++;
-        if (end - at > 1)
-            sort_ties(sorting, items + at, end - at, depth);
-    }
+    sort_equal(sorting, items, count, depth);
 }
 
 static int partition_of(const Collector *self, const Entry *entry, uint32_t *partition) {
@@ -162,53 +167,47 @@ static int partition_of(const Collector *self, const Entry *entry, uint32_t *par
     return 0;
 }
 
-/* The entries by partition, in the order of arrival within each. */
-static int scatter(Collector *self) {
-    uint32_t *found = malloc(self->used * sizeof *found + 1), *partitions = malloc(self->used * sizeof *partitions + 1);
-    size_t *places = calloc(self->partitions + 1, sizeof *places);
-    int failed = !found || !partitions || !places;
+/* The first bytes of a key as a number, by which the first sorting goes: those behind the tag, if all keys have the same. */
+static uint64_t first_bytes(const Collector *self, const Entry *entry) {
+    uint8_t bytes[8] = {0};
+    size_t skipped = self->all_str ? 1 : 0, left = entry->length - skipped;
+    memcpy(bytes, entry_key(self, entry) + skipped, left < 8 ? left : 8);
+    return __builtin_bswap64(load64(bytes));
+}
+
+/* The entries by partition, in the order of arrival within each; `items` has room for all. */
+static int scatter(Collector *self, Item *items) {
+    uint32_t *partitions = malloc(self->used * sizeof *partitions + 1);
+    size_t *places = calloc(self->partitions + 1, sizeof *places), slots = self->operation == KEEP ? self->used : self->size;
+    int failed = !partitions || !places;
     if (failed)
         PyErr_NoMemory();
-    size_t count = 0, slots = self->operation == KEEP ? self->used : self->size;
-    for (size_t at = 0; !failed && at < slots; at++) {
+    for (size_t at = 0, count = 0; !failed && at < slots; at++) {
         if (!self->entries[at].length)
             continue;
         partitions[count] = 0;
         failed = self->partitions > 1 && partition_of(self, &self->entries[at], &partitions[count]) < 0;
-        found[count] = (uint32_t)at;
-        count++;
+        if (!failed)
+            self->starts[partitions[count++] + 1]++;
     }
-    for (size_t at = 0; !failed && at < count; at++)
-        self->starts[partitions[at] + 1]++;
     for (size_t number = 0; !failed && number < self->partitions; number++) {
         self->starts[number + 1] += self->starts[number];
         places[number] = self->starts[number];
     }
-    for (size_t at = 0; !failed && at < count; at++)
-        self->order[places[partitions[at]]++] = found[at];
-    free(found);
+    for (size_t at = 0, count = 0; !failed && at < slots; at++)
+        if (self->entries[at].length)
+            items[places[partitions[count++]]++] = (Item){first_bytes(self, &self->entries[at]), (uint32_t)at};
     free(partitions);
     free(places);
     return failed ? -1 : 0;
 }
 
-static int sort_partition(Collector *self, uint32_t *order, size_t count) {
-    Item *items = malloc(2 * count * sizeof *items + 1);
-    if (!items) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    Sorting sorting = {self, items + count};
-    for (size_t at = 0; at < count; at++)
-        items[at] = (Item){0, order[at]};
-    Py_BEGIN_ALLOW_THREADS
-    if (!is_in_order(&sorting, items, count, 0))
-        sort_items(&sorting, items, count, 0);
-    Py_END_ALLOW_THREADS
-    for (size_t at = 0; at < count; at++)
-        order[at] = items[at].index;
-    free(items);
-    return 0;
+static void sort_partition(Collector *self, Item *items, Item *spare, size_t count) {
+    Sorting sorting = {self, spare};
+    if (count < 2 || is_in_order(&sorting, items, count, 0))
+        return;
+    radix(&sorting, items, count);
+    sort_equal(&sorting, items, count, self->all_str ? 1 : 0);
 }
 
 int collector_sort(Collector *self) {
@@ -216,16 +215,22 @@ int collector_sort(Collector *self) {
     free(self->starts);
     self->order = malloc(self->used * sizeof *self->order + 1);
     self->starts = calloc(self->partitions + 1, sizeof *self->starts);
-    if (!self->order || !self->starts) {
+    Item *items = malloc(2 * self->used * sizeof *items + 1);
+    int failed = -1;
+    if (!self->order || !self->starts || !items)
         PyErr_NoMemory();
-        return -1;
+    else
+        failed = scatter(self, items);
+    if (!failed) {
+        Py_BEGIN_ALLOW_THREADS
+        for (size_t number = 0; number < self->partitions; number++) {
+            size_t start = self->starts[number];
+            sort_partition(self, items + start, items + self->used, self->starts[number + 1] - start);
+        }
+        for (size_t at = 0; at < self->used; at++)
+            self->order[at] = items[at].index;
+        Py_END_ALLOW_THREADS
     }
-    if (scatter(self) < 0)
-        return -1;
-    for (size_t number = 0; number < self->partitions; number++) {
-        size_t start = self->starts[number], count = self->starts[number + 1] - start;
-        if (count > 1 && sort_partition(self, self->order + start, count) < 0)
-            return -1;
-    }
-    return 0;
+    free(items);
+    return failed;
 }

@@ -19,6 +19,9 @@ from stat import S_ISREG
 from mapreduce.errors import InputChanged, ObjectExists, ObjectMissing, StorageError
 from mapreduce.storage.base import BLOCK_BYTES, ObjectInfo, split_url
 
+READ_BYTES = 1 << 20
+"""What is read at once: little enough to stay in the processor's cache while it is worked on."""
+
 _UNFINISHED = re.compile(r"\.mapreduce-[0-9a-f]{16}\.unfinished")
 
 
@@ -41,7 +44,7 @@ class LocalStorage:
             return file.read()
 
     def stream(
-        self, url: str, start: int, end: int, *, etag: str | None = None, block_bytes: int = BLOCK_BYTES
+        self, url: str, start: int, end: int, *, etag: str | None = None, block_bytes: int = READ_BYTES
     ) -> Iterator[bytes]:
         if end <= start:
             return

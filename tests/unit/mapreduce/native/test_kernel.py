@@ -1,0 +1,307 @@
+"""The compiled part against plain Python: the same hash, the same order, the same sums, the same bytes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import pytest
+import xxhash
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from mapreduce import native
+from mapreduce.encoding import decode_key, encode_key, encode_value, pack_value, unpack_value
+from mapreduce.formats.frames import BlockReader, BlockWriter, PackedPair, RawFrame, columns
+from mapreduce.formats.output import JsonLayout, jsonable, layout_of
+from mapreduce.partition import hash_partition, key_hash
+from tests.unit.mapreduce.any_keys import keys, values
+
+pytestmark = pytest.mark.skipif(native.kernel is None, reason=f"the compiled part is {native.why_not}")
+kernel: Any = native.kernel
+
+near = st.text("ab\x00é", max_size=20)
+many_keys = st.one_of(keys, near, near.map(str.encode), st.integers(0, 20).map(lambda number: "k" * number))
+integers = st.one_of(st.integers(-5, 5), st.integers(-(1 << 63), (1 << 63) - 1))
+STYLES: tuple[Literal["json"], Literal["jsonl"]] = ("json", "jsonl")
+OPERATIONS: list[tuple[str, Callable[[int, int], int]]] = [
+    ("SUM", lambda state, value: state + value),
+    ("COUNT", lambda state, _: state + 1),
+    ("LEAST", min),
+    ("GREATEST", max),
+]
+
+
+def collector(
+    operation: str, partitions: int = 1, limit: int = 1 << 30, check: Any = None, partition: Any = None
+) -> Any:
+    """A collector of the kernel."""
+    number = getattr(kernel, operation)
+    return kernel.Collector(number, partitions, limit, encode_key, encode_value, key_hash, partition, check)
+
+
+def frames_of(given: Any, partition: int = 0) -> Iterator[RawFrame]:
+    """All frames of one partition."""
+    at = 0
+    while frame := given.frame(partition, at):
+        at += frame[1]
+        yield frame
+
+
+def packed(given: Any, partition: int = 0) -> list[PackedPair]:
+    """All pairs of one partition."""
+    found = map(columns, frames_of(given, partition))
+    return [pair for frame in found for pair in zip(frame.keys, frame.values, strict=True)]
+
+
+def raw(pairs: list[PackedPair], frame_pairs: int = 3) -> Iterator[RawFrame]:
+    """Pairs in small frames, as the pure road writes them."""
+    for at in range(0, len(pairs), frame_pairs):
+        file = io.BytesIO()
+        writer = BlockWriter(file)
+        writer.write(pairs[at : at + frame_pairs])
+        yield from BlockReader(io.BytesIO(file.getvalue()), writer.length, "memory").raw_frames()
+
+
+@given(st.binary(min_size=1, max_size=16))
+def test_short_hash(data: bytes) -> None:
+    """The kernel's hash of short keys is xxh3_64, or keys would go to other partitions than in Python."""
+    assert xxhash.xxh3_64_intdigest(data) == kernel.short_hash(data)
+
+
+@given(st.binary(max_size=2000))
+@example(b"\n" * 1000)
+def test_line_feeds(data: bytes) -> None:
+    """Line feeds are counted as `bytes.count` does."""
+    assert data.count(b"\n") == kernel.line_feeds(data)
+
+
+@settings(max_examples=150)
+@given(pairs=st.lists(st.tuples(many_keys, integers), max_size=60), partitions=st.integers(1, 4))
+@pytest.mark.parametrize(("name", "fold"), OPERATIONS)
+def test_combining(name: str, fold: Callable[[int, int], int], pairs: list[tuple[Any, int]], partitions: int) -> None:
+    """One value a key, in the order of the keys, in the partition of the key's hash; no overflow goes by unseen."""
+    expected: dict[bytes, int] = {}
+    for key, value in pairs:
+        encoded = encode_key(key)
+        first = 1 if name == "COUNT" else value
+        expected[encoded] = fold(expected[encoded], value) if encoded in expected else first
+    given_pairs = collector(name, partitions)
+    refused = given_pairs.add(iter(pairs))
+    if refused:
+        assert any(not -(1 << 63) <= total < 1 << 63 for total in expected.values()) or name == "SUM"
+        return
+    assert refused is False
+    assert len(expected) == len(given_pairs)
+    given_pairs.sort()
+    for number in range(partitions):
+        mine = {key: value for key, value in expected.items() if hash_partition(key, partitions) == number}
+        assert sorted(mine.items()) == packed(given_pairs, number)
+
+
+@settings(max_examples=150)
+@given(pairs=st.lists(st.tuples(many_keys, values), max_size=80), partitions=st.integers(1, 3))
+def test_keeping(pairs: list[tuple[Any, Any]], partitions: int) -> None:
+    """Every pair, by key; the pairs of one key in the order in which they came."""
+    given_pairs = collector("KEEP", partitions)
+    assert given_pairs.add(iter(pairs)) is False
+    given_pairs.sort()
+    for number in range(partitions):
+        mine = [(encode_key(key), value) for key, value in pairs]
+        expected = sorted((pair for pair in mine if hash_partition(pair[0], partitions) == number), key=lambda p: p[0])
+        assert expected == [(key, unpack_value(value)) for key, value in packed(given_pairs, number)]
+
+
+@settings(max_examples=60)
+@given(
+    stems=st.lists(st.text("ab\x00", max_size=18), min_size=1, max_size=12),
+    picks=st.lists(st.integers(0, 11), min_size=49, max_size=400),
+)
+def test_many_keys_with_much_in_common(stems: list[str], picks: list[int]) -> None:
+    """Sorting by eight bytes at a time is sorting: keys that end within the eight too; equal ones stay in order."""
+    pairs = [("common prefix" + stems[pick % len(stems)], place) for place, pick in enumerate(picks)]
+    given_pairs = collector("KEEP")
+    given_pairs.add(iter(pairs))
+    given_pairs.sort()
+    assert sorted(pairs, key=lambda pair: encode_key(pair[0])) == [
+        (decode_key(key), value) for key, value in packed(given_pairs)
+    ]
+
+
+def test_many_different_keys() -> None:
+    """The table grows, and more keys than a frame holds come back in order."""
+    pairs = [(f"key {number * 7919 % 10007}" * (1 + number % 3), number) for number in range(10007)]
+    given_pairs = collector("SUM")
+    assert given_pairs.add(iter(pairs)) is False
+    given_pairs.sort()
+    assert sorted((encode_key(key), value) for key, value in pairs) == packed(given_pairs)
+    given_pairs.clear()
+    assert len(given_pairs) == 0
+
+
+def test_what_is_refused_comes_back() -> None:
+    """A float, a bool, a sum beyond 64 bits: nothing is lost, whatever was waiting to be looked up."""
+    most = (1 << 63) - 1
+    for odd in (1.5, True, None, "text", 1 << 63):
+        given_pairs = collector("SUM")
+        iterator = iter([("a", 1), ("a", 2), ("b", odd), ("c", 4)])
+        assert (("b", odd),) == given_pairs.add(iterator)
+        assert [("c", 4)] == list(iterator)
+        given_pairs.sort()
+        assert [(encode_key("a"), 3)] == packed(given_pairs)
+    given_pairs = collector("SUM")
+    back = given_pairs.add(iter([("a", most), ("b", 1), ("a", 1), ("c", 5)]))
+    given_pairs.sort()
+    total = sum(int(value) for _, value in packed(given_pairs)) + sum(value for _, value in back)
+    assert most + 7 == total
+
+
+@pytest.mark.parametrize("odd", [7, None, False, "word", ("a", 1, 2), ("a",), []])
+def test_what_is_no_pair_comes_back(odd: Any) -> None:
+    """Python's own unpacking says what is wrong with it."""
+    for operation in ("SUM", "KEEP"):
+        assert (odd,) == collector(operation).add(iter([odd]))
+
+
+def test_errors_come_through() -> None:
+    """An error of the user's generator, of the encoding and of the partition's check is raised as it is."""
+
+    def broken() -> Iterator[tuple[str, int]]:
+        yield "a", 1
+        raise LookupError("mine")
+
+    def check(key: bytes) -> int:
+        raise ArithmeticError(key)
+
+    for operation in ("SUM", "KEEP"):
+        with pytest.raises(LookupError, match="mine"):
+            collector(operation).add(broken())
+        with pytest.raises(TypeError, match="cannot be carried"):
+            collector(operation).add(iter([({1}, 1)]))
+        with pytest.raises(TypeError, match="surrogate"):
+            collector(operation).add(iter([("\ud800", 1)]))
+        with pytest.raises(ArithmeticError):
+            collector(operation, check=check).add(iter([("a", 1)]))
+    with pytest.raises(ValueError, match="not one of the partitions"):
+        (full := collector("SUM", 2, partition=lambda _: 2)).add(iter([("a", 1)])) or full.sort()
+
+
+@given(st.lists(st.tuples(many_keys, integers), min_size=1, max_size=50), st.sampled_from(["LEAST", "KEEP"]))
+def test_a_full_collector_says_so(pairs: list[tuple[Any, int]], operation: str) -> None:
+    """Over its limit a collector takes one pair at a time, until it is cleared; none is lost."""
+    given_pairs = collector(operation, limit=0)
+    iterator, taken = iter(pairs), 0
+    while given_pairs.add(iterator):
+        given_pairs.sort()
+        taken += len(packed(given_pairs))
+        given_pairs.clear()
+    given_pairs.sort()
+    assert taken + len(packed(given_pairs)) <= len(pairs)
+    if operation == "KEEP":
+        assert taken + len(packed(given_pairs)) == len(pairs)
+    assert [] == list(iterator)
+
+
+runs_of = st.lists(st.lists(st.tuples(near.map(encode_key), integers), max_size=12).map(sorted), max_size=6)
+
+
+@given(runs_of)
+def test_merging_keeps(runs: list[list[tuple[bytes, int]]]) -> None:
+    """All pairs by key, and by run within a key: a stable sort of the runs laid end to end."""
+    given_runs = [[(key, number << 8 | at) for at, (key, _) in enumerate(run)] for number, run in enumerate(runs)]
+    expected = sorted((pair for run in given_runs for pair in run), key=lambda pair: pair[0])
+    merged = kernel.Merge([raw(list(run)) for run in given_runs], kernel.KEEP)
+    assert expected == [pair for frame in map(columns, merged) for pair in zip(frame.keys, frame.values, strict=True)]
+
+
+@given(st.lists(st.lists(st.tuples(many_keys, values), max_size=8), max_size=4))
+def test_merging_keeps_values_of_any_kind(runs: list[list[tuple[Any, Any]]]) -> None:
+    """Integers among other values are encoded as Python encodes them."""
+    given_runs = [
+        sorted(((encode_key(key), pack_value(value)) for key, value in run), key=lambda pair: pair[0]) for run in runs
+    ]
+    expected = sorted(
+        ((key, unpack_value(value)) for run in given_runs for key, value in run), key=lambda pair: pair[0]
+    )
+    merged = kernel.Merge([raw(run) for run in given_runs], kernel.KEEP)
+    found = [pair for frame in map(columns, merged) for pair in zip(frame.keys, frame.values, strict=True)]
+    assert expected == [(key, unpack_value(value)) for key, value in found]
+
+
+@given(runs_of, st.sampled_from(OPERATIONS[:1] + OPERATIONS[2:]))
+def test_merging_combines(
+    runs: list[list[tuple[bytes, int]]], operation: tuple[str, Callable[[int, int], int]]
+) -> None:
+    """One pair for each key; a sum that does not fit 64 bits is an error, and never a wrong number."""
+    name, fold = operation
+    expected: dict[bytes, int] = {}
+    for key, value in (pair for run in runs for pair in run):
+        expected[key] = fold(expected[key], value) if key in expected else value
+    merged = kernel.Merge([raw(list(run)) for run in runs], getattr(kernel, name))
+    try:
+        found = [pair for frame in map(columns, merged) for pair in zip(frame.keys, frame.values, strict=True)]
+    except OverflowError:
+        assert name == "SUM"
+        return
+    assert sorted(expected.items()) == found
+
+
+def test_more_pairs_than_a_frame_holds() -> None:
+    """Frames are cut where they are full, and errors of a run come through."""
+    pairs: list[PackedPair] = [(encode_key(f"{number:06}"), number) for number in range(5000)]
+    frames = list(kernel.Merge([raw(pairs[::2], 100), raw(pairs[1::2], 1000)], kernel.SUM))
+    assert [1024, 1024, 1024, 1024, 904] == [frame[1] for frame in frames]
+    assert pairs == [pair for frame in map(columns, frames) for pair in zip(frame.keys, frame.values, strict=True)]
+
+    def broken() -> Iterator[RawFrame]:
+        yield from raw(pairs[:4])
+        raise LookupError("lost")
+
+    with pytest.raises(LookupError, match="lost"):
+        list(kernel.Merge([broken(), raw(pairs)], kernel.SUM))
+
+
+@pytest.mark.parametrize(
+    "frame", [(1, 1, b""), (1, 1, b"\x01\x00\x00\x00a"), (0, 1, b"\xff" * 8), (1, 1 << 31, b"x" * 50), (1, 0, b"x")]
+)
+def test_lengths_that_do_not_add_up(frame: RawFrame) -> None:
+    """What is no frame is refused before a byte beyond it is read."""
+    for use in (lambda: list(kernel.Merge([iter([frame])], kernel.KEEP)), lambda: kernel.groups(frame, unpack_value)):
+        with pytest.raises(ValueError, match="do not add up"):
+            use()
+
+
+@given(st.lists(st.tuples(near, values), max_size=30))
+def test_groups(pairs: list[tuple[str, Any]]) -> None:
+    """Each run of equal keys with its values, decoded."""
+    expected: list[tuple[bytes, list[Any]]] = []
+    for key, value in pairs:
+        if not expected or expected[-1][0] != encode_key(key):
+            expected.append((encode_key(key), []))
+        expected[-1][1].append(value)
+    (frame,) = raw([(encode_key(key), pack_value(value)) for key, value in pairs], 100) if pairs else [(1, 0, b"")]
+    assert expected == kernel.groups(frame, unpack_value)
+
+
+@given(st.lists(st.tuples(st.text(max_size=12), integers), min_size=1, max_size=20))
+@example([("".join(map(chr, range(200))), -(1 << 63)), ('"\\\u2028\U0001f600', (1 << 63) - 1), ("", 0)])
+@pytest.mark.parametrize(
+    "layout",
+    [layout_of("jsonl", as_object=False), layout_of("json", as_object=True), layout_of("json", as_object=False)],
+)
+def test_rows(layout: JsonLayout, pairs: list[tuple[str, int]]) -> None:
+    """JSON byte for byte as Python's encoder writes it."""
+    (frame,) = raw([(encode_key(key), value) for key, value in pairs], 100)
+    assert layout.rows(pairs) == layout.rows_of_frame(frame)
+
+
+@given(keys, values)
+def test_rows_of_other_kinds_are_left_to_python(key: Any, value: Any) -> None:
+    """What is no str with an integer is not guessed at."""
+    (frame,) = raw([(encode_key(key), pack_value(value))])
+    found = layout_of("jsonl", as_object=False).rows_of_frame(frame)
+    if type(key) is str and type(pack_value(value)) is int:
+        assert layout_of("jsonl", as_object=False).rows([(jsonable(key), value)]) == found
+    else:
+        assert found is None

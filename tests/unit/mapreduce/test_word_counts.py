@@ -1,0 +1,83 @@
+"""Counting words in blocks is what finding them line by line comes to, on both roads."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from mapreduce import WordCounts, native, word_counts, words
+
+
+@pytest.fixture(autouse=True, params=["compiled", "pure"])
+def road(request: pytest.FixtureRequest) -> Iterator[None]:
+    """With the compiled part, and without it."""
+    if request.param == "compiled" and native.kernel is None:
+        pytest.skip(f"the compiled part is {native.why_not}")
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "pure":
+            patch.setattr(native, "kernel", None)
+        yield
+
+
+def plain(blocks: list[bytes]) -> Counter[str]:
+    """Line by line, with the definition of a word."""
+    return Counter(
+        word for block in blocks for line in block.split(b"\n") for word in words(line.decode("utf-8", "replace"))
+    )
+
+
+def counted(blocks: list[bytes]) -> Counter[str]:
+    """The same by blocks."""
+    counts = WordCounts()
+    for block in blocks:
+        counts.add(block)
+    total: Counter[str] = Counter()
+    for word, count in zip(*counts.take(), strict=True):
+        total[word] += count
+    assert ([], []) == counts.take()
+    return total
+
+
+ascii_words = st.text("abcXYZ'", min_size=1, max_size=20)
+unicode_words = st.text("aZß'’éÀİ\u0301ñ日本語ΑΩΣςσ.ж\u0915\u093f\u212a “”\u00a0\ufeff", min_size=1, max_size=12)
+fillers = st.sampled_from(["\n", " ", "\r\n", "-", "0", "\x00", ". ", " " * 63, "Σ", "Α.Σ.", ""])
+texts = st.lists(st.one_of(ascii_words, unicode_words, fillers, st.text(max_size=4)), max_size=40).map("".join)
+blocks = st.one_of(texts.map(lambda text: text.encode("utf-8", "replace")), st.binary(max_size=200))
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(blocks, max_size=3))
+@example([b"x" * 64, b"x" * 65, b" " * 63 + b"ab", b"a" * 16, b"a" * 17, b"it's ''"])
+@example(["ΑΣ.Β ΟΔΟΣ\nΟΔΟΣ".encode(), b"\xce\xa3 \xce", b"\xa3"])
+def test_any_text(given_blocks: list[bytes]) -> None:
+    """ASCII, other scripts, what is not UTF-8; words at every place of a machine word and of a block of 64 bytes."""
+    assert plain(given_blocks) == counted(given_blocks)
+
+
+@pytest.mark.parametrize("length", [1, 7, 8, 9, 15, 16, 17, 63, 64, 65, 1000])
+def test_words_of_every_length_at_every_place(length: int) -> None:
+    """A word is found whole wherever it begins, at the end of the data too."""
+    for before in range(130):
+        assert Counter({"q" * length: 1}) == counted([b" " * before + b"Q" * length])
+
+
+def test_more_words_than_the_table_holds_at_first() -> None:
+    """The table grows, and nothing is lost on the way."""
+    names = [f"w{chr(97 + number % 26)}{'abcdefghij'[number // 26 % 10]}" * (1 + number % 7) for number in range(5000)]
+    names += [chr(97 + a) + chr(97 + b) + chr(97 + c) for a in range(26) for b in range(26) for c in range(26)]
+    data = " ".join(names).encode()
+    assert plain([data]) == counted([data, b""])
+
+
+def test_counts_say_when_they_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the limit the counts ask to be taken; taking them starts anew."""
+    counts = WordCounts()
+    counts.add(b"some words")
+    before = counts.is_large
+    monkeypatch.setattr(word_counts, "LARGE_BYTES", 0)
+    assert (False, True) == (before, counts.is_large)
+    assert {"some": 1, "words": 1} == dict(zip(*counts.take(), strict=True))
