@@ -18,12 +18,18 @@ from stat import S_ISREG
 
 from mapreduce.errors import InputChanged, ObjectExists, ObjectMissing, StorageError
 from mapreduce.storage.base import BLOCK_BYTES, ObjectInfo, split_url
+from mapreduce.storage.requests import Requests
 
 _UNFINISHED = re.compile(r"\.mapreduce-[0-9a-f]{16}\.unfinished")
 
 
 class LocalStorage:
     """The local file system. Arguments, results and errors are those of the `Storage` protocol."""
+
+    requests = Requests()
+
+    def with_own_count(self) -> LocalStorage:
+        return self
 
     def head(self, url: str) -> ObjectInfo:
         with _translated(url):
@@ -41,7 +47,14 @@ class LocalStorage:
             return file.read()
 
     def stream(
-        self, url: str, start: int, end: int, *, etag: str | None = None, block_bytes: int = BLOCK_BYTES
+        self,
+        url: str,
+        start: int,
+        end: int,
+        *,
+        etag: str | None = None,
+        block_bytes: int = BLOCK_BYTES,
+        ahead: int = 0,
     ) -> Iterator[bytes]:
         if end <= start:
             return
