@@ -17,7 +17,7 @@ from mapreduce.storage import Storage
 from mapreduce.storage.base import BLOCK_BYTES
 
 BLOCK_SHARE = 64
-"""A block has at most a 64th of the task's memory: reading ahead has five of them, and fetching the shuffle eight."""
+"""A block has at most a 64th of the task's memory: reading ahead has three of them, and fetching the shuffle eight."""
 BLOCK_LEAST_BYTES = 1 << 20
 
 

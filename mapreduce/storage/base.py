@@ -15,8 +15,8 @@ from mapreduce.errors import RefusedURL
 from mapreduce.storage.requests import Requests
 
 BLOCK_BYTES = 8 << 20
-"""A block of a stream, and so a request of S3: the 8 MB that AWS's guide to S3's performance asks for."""
-AHEAD = 3
+"""A block of a stream, and so a request of S3: the 8 MB that AWS's guide to S3's performance names."""
+AHEAD = 2
 """Blocks that are read ahead of a task's computing."""
 REQUEST_LIMIT_S = 60.0
 """A request brings 8 MiB or takes 16: what has not ended after a minute in a data centre never will."""
@@ -65,7 +65,8 @@ class Storage(Protocol):
         """The bytes [start, end) in blocks, all of one version of the object.
 
         Raises as `read` does, and when fewer bytes come than were asked for. From S3 each block is a request, and
-        `ahead` more are under way while one is being used; of a local file the system reads ahead by itself.
+        `ahead` more are under way while one is being used, which then comes in pieces; blocks of a local file may be
+        shorter, and the system reads ahead by itself.
         """
 
     def write(self, url: str, data: bytes | Path, *, progress: Callable[[int], None] | None = None) -> ObjectInfo:
@@ -79,6 +80,12 @@ class Storage(Protocol):
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """The objects below a folder URL, sorted by URL; nothing when there is no such folder."""
+
+    def unfinished(self, prefix: str, age_s: float) -> Iterator[ObjectInfo]:
+        """What writes below a folder URL have left that began so long ago and never ended; `delete` takes it away.
+
+        Of S3 there is none to be seen: a rule of the bucket ends such uploads.
+        """
 
     def delete(self, urls: Iterable[str]) -> None:
         """Deletes objects; those that are gone already are no error."""

@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,8 @@ from mapreduce.errors import InputChanged, ObjectExists, ObjectMissing, StorageE
 from mapreduce.storage.base import BLOCK_BYTES, ObjectInfo, split_url
 from mapreduce.storage.requests import Requests
 
+LONGEST_BLOCK_BYTES = 4 << 20
+"""More at once costs memory, and is no faster: nothing is asked for over a network."""
 _UNFINISHED = re.compile(r"\.mapreduce-[0-9a-f]{16}\.unfinished")
 
 
@@ -62,7 +65,7 @@ class LocalStorage:
             _unchanged(url, file.fileno(), etag)
             file.seek(start)
             left = end - start
-            while left and (block := file.read(min(block_bytes, left))):
+            while left and (block := file.read(min(block_bytes, LONGEST_BLOCK_BYTES, left))):
                 left -= len(block)
                 yield block
             _unchanged(url, file.fileno(), etag)
@@ -89,13 +92,14 @@ class LocalStorage:
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         with _translated(prefix):
-            found = [
-                _info(f"file://{path}", path.stat())
-                for folder, _, names in os.walk(_path(prefix), onerror=_raise_but_missing)
-                for name in names
-                if not _UNFINISHED.fullmatch(name) and (path := Path(folder, name)).is_file()
-            ]
+            found = [_info(f"file://{path}", path.stat()) for path in _files(prefix) if not _is_unfinished(path)]
         return iter(sorted(found, key=lambda info: info.url))
+
+    def unfinished(self, prefix: str, age_s: float) -> Iterator[ObjectInfo]:
+        now = time.time()
+        with _translated(prefix):
+            stats = [(path, path.stat()) for path in _files(prefix) if _is_unfinished(path)]
+        return iter([_info(f"file://{path}", stat) for path, stat in stats if stat.st_mtime <= now - age_s])
 
     def delete(self, urls: Iterable[str]) -> None:
         for url in urls:
@@ -114,6 +118,15 @@ def _path(url: str) -> Path:
     if root != "file://":
         raise StorageError(f"{url} is not a file of this machine")
     return Path(key)
+
+
+def _files(prefix: str) -> Iterator[Path]:
+    for folder, _, names in os.walk(_path(prefix), onerror=_raise_but_missing):
+        yield from (path for name in names if (path := Path(folder, name)).is_file())
+
+
+def _is_unfinished(path: Path) -> bool:
+    return _UNFINISHED.fullmatch(path.name) is not None
 
 
 def _info(url: str, stat: os.stat_result) -> ObjectInfo:

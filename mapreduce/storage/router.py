@@ -62,6 +62,9 @@ class RoutedStorage:
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         return self._reading(prefix).list(prefix)
 
+    def unfinished(self, prefix: str, age_s: float) -> Iterator[ObjectInfo]:
+        return self._reading(prefix).unfinished(prefix, age_s)
+
     def delete(self, urls: Iterable[str]) -> None:
         for url in urls:
             self._writing(url).delete([url])

@@ -25,6 +25,8 @@ PARTS_AT_ONCE = 4
 """Parts that are sent, and held in memory, at the same time: more would be slow each on a thin line."""
 READERS = 16
 """Threads that read ahead, at most; they are started as they are needed."""
+PIECE_BYTES = 1 << 20
+"""What is read ahead is handed on in pieces of about this size, so that computing begins with the first."""
 PAGE = 1000
 """Objects that one request lists, at most."""
 
@@ -106,7 +108,7 @@ class S3Storage:
     def read(self, url: str, start: int = 0, end: int | None = None, *, etag: str | None = None) -> bytes:
         if end is not None:
             return self._range(url, start, end, etag)[0] if start < end else b""
-        return self._get(url, {"range": {"offset": start}} if start else {}, etag)[0]
+        return self._whole(url, {"range": {"offset": start}} if start else {}, etag)[0]
 
     def stream(
         self,
@@ -123,7 +125,12 @@ class S3Storage:
             start += block_bytes
             yield block
         ranges = ((first, min(first + block_bytes, end)) for first in range(start, end, block_bytes))
-        yield from read_ahead(lambda first, last: self._range(url, first, last, etag)[0], ranges, ahead, self._readers)
+        if ahead:
+            yield from read_ahead(
+                lambda first, last: self._pieces(url, first, last, etag), ranges, ahead, self._readers
+            )
+        else:
+            yield from (self._range(url, first, last, etag)[0] for first, last in ranges)
 
     def write(self, url: str, data: bytes | Path, *, progress: Callable[[int], None] | None = None) -> ObjectInfo:
         size = data.stat().st_size if isinstance(data, Path) else len(data)
@@ -162,6 +169,9 @@ class S3Storage:
         self._tally.add(Requests(list=max(1, -(-len(found) // PAGE))))
         return iter(sorted(found, key=lambda info: info.url))
 
+    def unfinished(self, prefix: str, age_s: float) -> Iterator[ObjectInfo]:
+        return iter(())
+
     def delete(self, urls: Iterable[str]) -> None:
         for url in urls:
             self._tally.add(Requests(delete=1))
@@ -173,20 +183,29 @@ class S3Storage:
 
     def _range(self, url: str, start: int, end: int, etag: str | None) -> tuple[bytes, str]:
         """The bytes [start, end), all of them, and the object's ETag."""
-        data, seen = self._get(url, {"range": (start, end)}, etag)
-        if len(data) != end - start:
-            raise InputChanged(
-                f"{url} ended {end - start - len(data)} bytes before byte {end}: it was cut short; run again"
-            )
+        data, seen = self._whole(url, {"range": (start, end)}, etag)
+        _check_length(url, end, end - start - len(data))
         return data, seen
 
-    def _get(self, url: str, options: obstore.GetOptions, etag: str | None) -> tuple[bytes, str]:
+    def _pieces(self, url: str, start: int, end: int, etag: str | None) -> Iterator[bytes]:
+        """The same bytes as they come; take them at once: the time of the request runs."""
+        left = end - start
+        with _translated(url):
+            for piece in self._get(url, {"range": (start, end)}, etag).stream(PIECE_BYTES):
+                left -= len(piece)
+                yield bytes(piece)
+        _check_length(url, end, left)
+
+    def _whole(self, url: str, options: obstore.GetOptions, etag: str | None) -> tuple[bytes, str]:
+        with _translated(url):
+            got = self._get(url, options, etag)
+            return bytes(got.bytes()), got.meta["e_tag"] or ""
+
+    def _get(self, url: str, options: obstore.GetOptions, etag: str | None) -> obstore.GetResult:
         self._tally.add(Requests(get=1))
         if etag:
             options["if_match"] = etag
-        with _translated(url):
-            got = obstore.get(self._store, self._key(url), options=options)
-            return bytes(got.bytes()), got.meta["e_tag"] or ""
+        return obstore.get(self._store, self._key(url), options=options)
 
     def _key(self, url: str) -> str:
         root, key = split_url(url)
@@ -196,6 +215,11 @@ class S3Storage:
 
     def _url(self, path: str) -> str:
         return f"{self._root}/{path}"
+
+
+def _check_length(url: str, end: int, missing: int) -> None:
+    if missing:
+        raise InputChanged(f"{url} ended {missing} bytes before byte {end}: it was cut short; run again")
 
 
 def _blocks_of(path: Path, progress: Callable[[int], None]) -> Iterator[bytes]:
