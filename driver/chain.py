@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from driver.events import EventLog
-from driver.pipeline import Finished, Workplace, recorded, run_job
+from driver.pipeline import NO_REQUESTS, Finished, Workplace, recorded, run_job
 from driver.planning import RunPlan
 from driver.report.document import Report, chain_report
 from driver.run_store import RunStore, Success
@@ -45,17 +45,19 @@ async def run_chain(run: ChainRun, place: Workplace, log: EventLog, *, fresh: bo
         done: Finished | None = None
         steps = _Steps(run.chain, place.runs.storage)
         while step := await asyncio.to_thread(steps.after, done):
+            counted = place.runs.storage.requests if reports else NO_REQUESTS
             inputs = _inputs(step, plan.inputs, done)
             step_plan = plan_step(run, step, len(reports) + 1, inputs)
             await asyncio.to_thread(place.runs.write, step_plan.run, "plan.json", step_plan)
-            done = await run_job(step_plan, place, log, fresh=fresh, started=started)
+            done = await run_job(step_plan, place, log, fresh=fresh, started=started, counted=counted)
             reports.append(done.report)
         if done is None:
             raise InputError(f"{plan.job.name} has no step; let `steps` yield a job")
         ledger = combined([report.ledger for report in reports])
         success = await asyncio.to_thread(_commit, plan, done.report, place.runs)
-        report = chain_report(plan, reports, [url for url, _, _ in success.parts], ledger)
-        await asyncio.to_thread(place.runs.write, plan.run, "report.json", report)
+    urls = [url for url, _, _ in success.parts]
+    report = chain_report(plan, reports, urls, ledger, place.runs.requests_with_report)
+    await asyncio.to_thread(place.runs.write, plan.run, "report.json", report)
     return report
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from driver.run_store import RunStore
 from mapreduce import keys
 from mapreduce.storage import ObjectInfo
+
+UNFINISHED_AGE_S = 86_400.0
+"""No write takes a day: what is older has been left by a process that is dead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ def plan_cleaning(runs: RunStore, names: Iterable[str], *, results: bool) -> Cle
     """What belongs to runs: chunk files and map outputs, and with `results` their results and records too.
 
     The keys of finished tasks whose objects go are of no use any more; a later run finds that out by itself, and does
-    those tasks again.
+    those tasks again. What a killed process left half written goes too, wherever it lies in the store.
     """
     found: list[ObjectInfo] = []
     for run in [each for name in names for each in (name, *runs.steps(name))]:
@@ -35,13 +38,18 @@ def plan_cleaning(runs: RunStore, names: Iterable[str], *, results: bool) -> Cle
             folders += [keys.results(runs.store, run), keys.run_file(runs.store, run, "").rstrip("/")]
         for folder in folders:
             found += runs.storage.list(folder)
-    return Cleaning(tuple(found))
+    return Cleaning((*found, *_unfinished(runs)))
 
 
 def plan_emptying(runs: RunStore) -> Cleaning:
     """Everything that this program has ever written to the store."""
     folders = (keys.INPUT, keys.CHUNKS, keys.MAPS, keys.PAIRS, keys.REDUCE, keys.RUNS, keys.JOBS, keys.TASKS)
-    return Cleaning(tuple(info for name in folders for info in runs.storage.list(keys.join(runs.store, name))))
+    found = (info for name in folders for info in runs.storage.list(keys.join(runs.store, name)))
+    return Cleaning((*found, *_unfinished(runs)))
+
+
+def _unfinished(runs: RunStore) -> Iterator[ObjectInfo]:
+    return runs.storage.unfinished(runs.store, UNFINISHED_AGE_S)
 
 
 def carry_out(cleaning: Cleaning, runs: RunStore) -> None:

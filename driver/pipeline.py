@@ -25,8 +25,9 @@ from mapreduce.engine import Ledger, balance
 from mapreduce.engine.run import task_error
 from mapreduce.errors import LedgerError, MapReduceError, ObjectMissing
 from mapreduce.messages import InputObject, MapResult, ReduceResult, SplitResult, StageName, TaskError
-from mapreduce.storage import ObjectInfo, Storage
+from mapreduce.storage import ObjectInfo, Requests, Storage
 
+NO_REQUESTS = Requests()
 MOST_REDONE = 3
 """How often one task's output may be lost and written again, before the job fails."""
 
@@ -106,7 +107,15 @@ class Finished:
     pairs: tuple[InputObject, ...]
 
 
-async def run_job(plan: RunPlan, place: Workplace, log: EventLog, *, fresh: bool, started: float) -> Finished:
+async def run_job(
+    plan: RunPlan,
+    place: Workplace,
+    log: EventLog,
+    *,
+    fresh: bool,
+    started: float,
+    counted: Requests = NO_REQUESTS,
+) -> Finished:
     """Carries out a planned run.
 
     Args:
@@ -115,6 +124,7 @@ async def run_job(plan: RunPlan, place: Workplace, log: EventLog, *, fresh: bool
         log: is told what happens.
         fresh: reuse nothing.
         started: when the user's command began, by the clock's `now`.
+        counted: the driver's requests that were not for this run.
 
     Raises:
         JobFailed: a task used up its attempts.
@@ -139,12 +149,19 @@ async def run_job(plan: RunPlan, place: Workplace, log: EventLog, *, fresh: bool
         parts = await asyncio.to_thread(commit, plan, results, place.runs)
         finished = place.clock.now()
         log(events.RunDone(at=place.clock.wall(), run=plan.run, seconds=finished - started))
-        urls = [info.url for info in parts]
-        happened = log.events[before:]
-        report = make_report(
-            plan, done.split, done.maps, done.reduces, ledger, urls, done.seconds, finished - started, happened
-        )
-        await asyncio.to_thread(place.runs.write, plan.run, "report.json", report)
+    report = make_report(
+        plan,
+        done.split,
+        done.maps,
+        done.reduces,
+        ledger,
+        [info.url for info in parts],
+        done.seconds,
+        finished - started,
+        log.events[before:],
+        place.runs.requests_with_report - counted,
+    )
+    await asyncio.to_thread(place.runs.write, plan.run, "report.json", report)
     return Finished(report, tuple(part.pairs for part in results.parts if part.pairs))
 
 

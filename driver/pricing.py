@@ -1,13 +1,15 @@
-"""What a stack costs. Pure: sizes in, dollars out.
+"""What a stack costs, and what a run's requests of S3 do. Pure: sizes and counts in, dollars out.
 
-List prices of us-east-1 for Linux, from aws.amazon.com/fargate/pricing, /vpc/pricing and /secrets-manager/pricing;
-other regions differ by some percent, and Spot by the hour. An estimate, not a bill.
+List prices of us-east-1 for Linux, from aws.amazon.com/fargate/pricing, /vpc/pricing, /secrets-manager/pricing and
+/s3/pricing; other regions differ by some percent, and Spot by the hour. An estimate, not a bill.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
+
+from mapreduce.storage import Requests
 
 Architecture = Literal["X86_64", "ARM64"]
 VCPU_HOUR: dict[Architecture, float] = {"X86_64": 0.04048, "ARM64": 0.03238}
@@ -17,6 +19,10 @@ SPOT_FACTOR = 0.3
 PUBLIC_ADDRESS_HOUR = 0.005
 SECRET_MONTH = 0.40
 STORAGE_GIB_MONTH = {"s3": 0.023, "ecr": 0.10, "logs": 0.03}
+WRITING_REQUEST = 0.005 / 1000
+"""PUT, COPY, POST and LIST, S3 Standard."""
+READING_REQUEST = 0.0004 / 1000
+"""GET, and all others but DELETE, which costs nothing."""
 HOURS_A_MONTH = 730
 
 
@@ -40,6 +46,12 @@ def task_hour(size: ServiceSize, architecture: Architecture) -> float:
 def running_hour(sizes: list[ServiceSize], architecture: Architecture) -> float:
     """Dollars an hour of all tasks."""
     return sum(size.count * task_hour(size, architecture) for size in sizes)
+
+
+def requests_price(requests: Requests) -> float:
+    """Dollars for requests of S3."""
+    writing = requests.put + requests.copy + requests.list
+    return writing * WRITING_REQUEST + (requests.get + requests.head) * READING_REQUEST
 
 
 def standing_month() -> float:

@@ -56,8 +56,9 @@ class FinishedTasks:
 
 
 def _objects(result: AnyResult) -> Iterable[tuple[str, str]]:
-    """The objects that a result stands on."""
+    """The objects that a result stands on, without the run's inputs: the driver has just looked at those."""
     if isinstance(result, SplitResult):
-        return [(piece.url, piece.etag) for split in result.splits for piece in split.pieces]
+        pieces = (piece for split in result.splits for piece in split.pieces if piece.url != piece.source)
+        return dict.fromkeys((piece.url, piece.etag) for piece in pieces)
     written = [(result.url, result.etag)]
     return [*written, (result.pairs.url, result.pairs.etag)] if result.pairs else written

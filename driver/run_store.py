@@ -12,7 +12,7 @@ from driver.planning import RunPlan
 from mapreduce import keys
 from mapreduce.errors import InputError, ObjectExists, ObjectMissing
 from mapreduce.messages import MapResult, Message, ReduceResult, SplitResult
-from mapreduce.storage import Storage
+from mapreduce.storage import Requests, Storage
 
 _ADJECTIVES = [
     "amber",
@@ -114,6 +114,11 @@ class RunStore:
     def __init__(self, storage: Storage, store: str) -> None:
         self.storage = storage
         self.store = store
+
+    @property
+    def requests_with_report(self) -> Requests:
+        """What this process has asked of the store, and the one request that will write the report that tells it."""
+        return self.storage.requests + (Requests(put=1) if self.store.startswith("s3://") else Requests())
 
     def begin(self, plan: RunPlan) -> RunPlan:
         """Writes the plan under a run id that nobody has, and returns it with that id."""

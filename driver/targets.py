@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 INLINE_AT_LEAST = 2
 """Splits and partitions of an inline run: with one of each, a wrong belief about the others would never show."""
 
+THIN_LINE_S = 300.0
+"""How long a request of the driver's may take: it may send 64 MiB at once, from a laptop with 2 megabits a second."""
+
 Where = Literal["local", "inline", "aws", "spark"]
 
 
@@ -165,7 +168,8 @@ def _runs_in(text: str, stack: Stack | None) -> tuple[RunStore, Aws | None]:
     from driver.fleet.aws import Aws  # boto3 takes a quarter of a second to import
 
     aws = Aws(stack.region if stack else None)
-    storage = open_storage(credentials=aws.credential_provider(), region=aws.region)
+    credentials = aws.credential_provider()
+    storage = open_storage(credentials=credentials, region=aws.region, request_limit_s=THIN_LINE_S)
     return RunStore(storage, text.rstrip("/")), aws
 
 
@@ -222,7 +226,7 @@ async def _inline(prepared: Prepared, emit: Observer) -> AsyncIterator[Workplace
 
     with tempfile.TemporaryDirectory(prefix="mapreduce-") as scratch:
         context = TaskContext(
-            storage=prepared.runs.storage,
+            storage=prepared.runs.storage.with_own_count(),
             scratch=Path(scratch),
             memory_bytes=prepared.config.task_memory_bytes or 1 << 30,
             load_job=load,
@@ -296,7 +300,10 @@ async def _spark(prepared: Prepared, emit: Observer) -> AsyncIterator[Workplace]
 
     with tempfile.TemporaryDirectory(prefix="mapreduce-", ignore_cleanup_errors=True) as scratch:
         context = TaskContext(
-            storage=runs.storage, scratch=Path(scratch) / "split", memory_bytes=memory_bytes, load_job=load
+            storage=runs.storage.with_own_count(),
+            scratch=Path(scratch) / "split",
+            memory_bytes=memory_bytes,
+            load_job=load,
         )
         async with running_spark(config.spark_master, Path(scratch)) as spark:
             yield SparkWorkplace(runs, context, spark, memory_bytes)

@@ -35,6 +35,5 @@ def _uploaded(given: InputObject, storage: Storage, store: str, progress: Progre
             return given.model_copy(update={"url": url, "etag": info.etag})
     except ObjectMissing:
         pass
-    storage.write(url, path, progress=lambda sent: progress(path.name, sent, given.size))
-    info = storage.head(url)
+    info = storage.write(url, path, progress=lambda sent: progress(path.name, sent, given.size))
     return given.model_copy(update={"url": url, "size": info.size, "etag": info.etag})

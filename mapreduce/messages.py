@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from mapreduce.formats.kinds import Compression, Format, Text
+from mapreduce.storage.requests import Requests
 
 FORMAT_VERSION = 1
 """Part of every task key: raise it when what a task writes changes, and nothing old is reused."""
@@ -190,10 +191,11 @@ class ReduceTask(TaskMessage):
 
 
 class Cost(Message):
-    """What an attempt used: `seconds` of wall time in the worker, and its peak resident memory in bytes."""
+    """What an attempt used: `seconds` in the worker, its peak resident memory in bytes, its requests of the store."""
 
     seconds: float
     peak_memory_bytes: Size
+    requests: Requests = Requests()
 
 
 class SplitResult(Message):

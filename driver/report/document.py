@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from driver import events
 from driver.attempts import Outcome
 from driver.events import Event
 from driver.planning import RunPlan
+from driver.pricing import requests_price
 from mapreduce.engine import Ledger
 from mapreduce.engine.heaviest import Heaviest
 from mapreduce.messages import MapResult, Message, Piece, ReduceResult, SplitResult, StageName
+from mapreduce.storage import Requests
 
 
 class TaskRow(Message):
@@ -75,6 +77,21 @@ class Timings(Message):
     speed_up: float
 
 
+class RunRequests(Message):
+    """The requests that a run made of S3: in all, by its tasks, and by the driver; none in a local folder.
+
+    Those of reused tasks are an earlier run's, and those of attempts that did not count are not known. `dollars` is
+    their list price (`driver.pricing`).
+    """
+
+    total: Requests = Requests()
+    split: Requests = Requests()
+    maps: Requests = Requests()
+    reduces: Requests = Requests()
+    driver: Requests = Requests()
+    dollars: float = 0.0
+
+
 class Report(Message):
     """A run's report. That of a chain has all its steps' tasks, and the chunks, maps and counters of the last step."""
 
@@ -94,10 +111,13 @@ class Report(Message):
     steps: tuple[str, ...] = ()
     recoveries: tuple[Recovery, ...] = ()
     faults: tuple[InjectedFault, ...] = ()
+    requests: RunRequests = RunRequests()
 
 
-def chain_report(plan: RunPlan, reports: Sequence[Report], result_urls: Sequence[str], ledger: Ledger) -> Report:
-    """The report of a chain, out of those of its steps."""
+def chain_report(
+    plan: RunPlan, reports: Sequence[Report], result_urls: Sequence[str], ledger: Ledger, driver: Requests
+) -> Report:
+    """The report of a chain, out of those of its steps; `driver` are the driver's requests for all of it."""
     last = reports[-1]
     timings = [report.timings for report in reports]
     serial, wall = sum(each.map_serial_sum for each in timings), sum(each.map_wall for each in timings)
@@ -125,6 +145,12 @@ def chain_report(plan: RunPlan, reports: Sequence[Report], result_urls: Sequence
             "steps": tuple(report.run_id for report in reports),
             "recoveries": tuple(each for report in reports for each in report.recoveries),
             "faults": tuple(each for report in reports for each in report.faults),
+            "requests": _requests(
+                split=(report.requests.split for report in reports),
+                maps=(report.requests.maps for report in reports),
+                reduces=(report.requests.reduces for report in reports),
+                driver=driver,
+            ),
         }
     )
 
@@ -139,8 +165,9 @@ def make_report(
     stage_seconds: dict[str, float],
     end_to_end: float,
     happened: Sequence[Event],
+    driver: Requests,
 ) -> Report:
-    """Puts a run's outcomes together."""
+    """Puts a run's outcomes together; `driver` are the requests that the driver has made for it."""
     outcomes = [split, *maps, *reduces]
     return Report(
         run_id=plan.run,
@@ -164,6 +191,26 @@ def make_report(
             for event in happened
             if isinstance(event, events.FaultInjected)
         ),
+        requests=_requests(_made([split]), _made(maps), _made(reduces), driver),
+    )
+
+
+def _made(outcomes: Sequence[Outcome]) -> Iterator[Requests]:
+    return (outcome.result.cost.requests for outcome in outcomes if not outcome.reused)
+
+
+def _requests(
+    split: Iterable[Requests], maps: Iterable[Requests], reduces: Iterable[Requests], driver: Requests
+) -> RunRequests:
+    of_split, of_maps, of_reduces = (sum(each, Requests()) for each in (split, maps, reduces))
+    total = of_split + of_maps + of_reduces + driver
+    return RunRequests(
+        total=total,
+        split=of_split,
+        maps=of_maps,
+        reduces=of_reduces,
+        driver=driver,
+        dollars=requests_price(total),
     )
 
 

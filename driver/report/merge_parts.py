@@ -10,6 +10,11 @@ from mapreduce.encoding import encode_key
 from mapreduce.errors import UsageError
 from mapreduce.formats.output import FileFormat, JsonPair, key_of_json, read_pairs, write_pairs
 from mapreduce.storage import Storage
+from mapreduce.storage.base import BLOCK_BYTES
+
+BLOCKS_BYTES = 64 << 20
+"""All parts are read at the same time, and a block of each is in memory."""
+BLOCK_LEAST_BYTES = 256 << 10
 
 FORMATS: dict[str, FileFormat] = {
     ".json": "json",
@@ -31,8 +36,10 @@ def output_format(path: Path) -> FileFormat:
 
 def read_result(urls: Iterable[str], storage: Storage) -> Iterator[JsonPair]:
     """All pairs of a result in key order, from parts that are each in key order."""
-    parts = [_keyed(read_pairs(_lines(url, storage))) for url in urls]
-    return (pair for _, pair in heapq.merge(*parts, key=lambda keyed: keyed[0]))
+    parts = list(urls)
+    size = min(BLOCK_BYTES, max(BLOCK_LEAST_BYTES, BLOCKS_BYTES // max(1, len(parts))))
+    keyed = [_keyed(read_pairs(_lines(url, storage, size))) for url in parts]
+    return (pair for _, pair in heapq.merge(*keyed, key=lambda keyed: keyed[0]))
 
 
 def write_result(urls: list[str], storage: Storage, path: Path) -> None:
@@ -81,10 +88,11 @@ def _is_object(pairs: Iterator[JsonPair]) -> bool:
     return True
 
 
-def _lines(url: str, storage: Storage) -> Iterator[bytes]:
+def _lines(url: str, storage: Storage, block_bytes: int) -> Iterator[bytes]:
     """The lines of an object, read in blocks."""
     rest = b""
-    for block in storage.stream(url, 0, storage.head(url).size):
+    info = storage.head(url)
+    for block in storage.stream(url, 0, info.size, etag=info.etag, block_bytes=block_bytes):
         first, *others = block.split(b"\n")
         if not others:
             rest += first

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from driver.report.document import Report
+from driver.report.document import Report, RunRequests
 from driver.report.units import bytes_text, plural
 
 URLS_SHOWN = 3
@@ -43,6 +43,8 @@ def print_summary(report: Report, console: Console) -> None:
             "reused",
             f"{report.reused_tasks} of {plural(len(report.tasks), 'task')}; --fresh does all again",
         )
+    if report.requests.total:
+        _line(console, "requests", _requests(report.requests))
     for label, text in _trouble(report):
         _line(console, label, text)
     for name, count in report.counters.items():
@@ -64,6 +66,12 @@ def _trouble(report: Report) -> Iterator[tuple[str, str]]:
         cost = sum(each.cost_s for each in report.recoveries)
         what = ", ".join(f"{count} x {kind}" for kind, count in kinds.most_common())
         yield "recovered", f"{what}; {cost:.1f} s of work done twice"
+
+
+def _requests(made: RunRequests) -> str:
+    """E.g. `S3: 21 PUT, 2 COPY, 20 GET, 8 HEAD; $0.000126`."""
+    counts = ((kind, getattr(made.total, kind)) for kind in ("put", "copy", "list", "get", "head", "delete"))
+    return f"S3: {', '.join(f'{count:,} {kind.upper()}' for kind, count in counts if count)}; ${made.dollars:.6f}"
 
 
 def _line(console: Console, label: str, text: str) -> None:

@@ -11,8 +11,9 @@ from mapreduce.engine.context import TaskContext
 from mapreduce.formats.base import ReadRange
 from mapreduce.formats.readers import reader_of
 from mapreduce.messages import Piece, Split, SplitTask
+from mapreduce.storage.base import AHEAD
 
-BLOCK_BYTES = 256 << 10
+CUT_BYTES = 256 << 10
 """How finely a compressed input can be cut."""
 _COPIED = frozenset({"text", "jsonl", "csv"})
 """The formats whose records can be cut out; files of others are read where they lie."""
@@ -95,10 +96,15 @@ class _Copying:
 
     def _reading(self, piece: Piece) -> ReadRange:
         def read(start: int, end: int) -> Iterator[bytes]:
-            for block in self.context.storage.stream(piece.url, start, end, etag=piece.etag, block_bytes=BLOCK_BYTES):
-                self.fetched += len(block)
-                self.context.meter.bytes = self.fetched
-                yield block
+            size = self.context.block_bytes
+            for block in self.context.storage.stream(
+                piece.url, start, end, etag=piece.etag, block_bytes=size, ahead=AHEAD
+            ):
+                for at in range(0, len(block), CUT_BYTES):
+                    bit = block[at : at + CUT_BYTES]
+                    self.fetched += len(bit)
+                    self.context.meter.bytes = self.fetched
+                    yield bit
 
         return read
 

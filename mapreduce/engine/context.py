@@ -14,6 +14,11 @@ from mapreduce.engine.memory import PeakMemory
 from mapreduce.job import Job
 from mapreduce.messages import Cost, JobSpec
 from mapreduce.storage import Storage
+from mapreduce.storage.base import BLOCK_BYTES
+
+BLOCK_SHARE = 64
+"""A block has at most a 64th of the task's memory: reading ahead has three of them, and fetching the shuffle eight."""
+BLOCK_LEAST_BYTES = 1 << 20
 
 
 @dataclass(slots=True)
@@ -45,6 +50,11 @@ class TaskContext:
     threads: int = 1
     meter: Meter = field(default_factory=Meter)
 
+    @property
+    def block_bytes(self) -> int:
+        """How long the blocks should be in which the task reads an object; a few are in memory at the same time."""
+        return min(BLOCK_BYTES, max(BLOCK_LEAST_BYTES, self.memory_bytes // BLOCK_SHARE))
+
     @contextmanager
     def scratch_folder(self) -> Iterator[Path]:
         """A new folder, gone with all in it at the end."""
@@ -57,12 +67,18 @@ class TaskContext:
 
 
 class Stopwatch:
-    """Measures what a task costs, from its construction on."""
+    """Measures what a task costs, from its construction on; the process must have no other task with that storage."""
 
-    def __init__(self) -> None:
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._requests = storage.requests
         self._started = time.perf_counter()
         self._memory = PeakMemory()
 
     def cost(self) -> Cost:
-        """Seconds since the start, and the peak memory since then."""
-        return Cost(seconds=time.perf_counter() - self._started, peak_memory_bytes=self._memory.bytes())
+        """Seconds since the start, the peak memory since then, and the requests made of the store."""
+        return Cost(
+            seconds=time.perf_counter() - self._started,
+            peak_memory_bytes=self._memory.bytes(),
+            requests=self._storage.requests - self._requests,
+        )

@@ -23,6 +23,7 @@ from mapreduce.formats.readers import reader_of
 from mapreduce.formats.text import count_invalid, count_records
 from mapreduce.job import Job
 from mapreduce.messages import MapResult, MapTask, Piece, PieceRead, SkippedRecord
+from mapreduce.storage.base import AHEAD
 
 Add = Callable[[Iterable[Any]], None]
 """Takes pairs as `map` yields them."""
@@ -39,7 +40,7 @@ def run_map(task: MapTask, context: TaskContext) -> MapResult:
         InputChanged: the input is not the one that was planned.
         RecordError: a record is not of the input's format.
     """
-    stopwatch = Stopwatch()
+    stopwatch = Stopwatch(context.storage)
     job = context.load_job(task.job)
     job.stage = "map"
     context.meter.status = lambda: job.status_text
@@ -151,10 +152,10 @@ class Mapping:
         return PieceRead(source=piece.source, start=begin + piece.source_offset, bytes_owned=owned)
 
     def _range_of(self, piece: Piece) -> base.ReadRange:
-        storage, meter = self._context.storage, self._context.meter
+        storage, meter, size = self._context.storage, self._context.meter, self._context.block_bytes
 
         def read(start: int, end: int) -> Iterator[bytes]:
-            for block in storage.stream(piece.url, start, end, etag=piece.etag):
+            for block in storage.stream(piece.url, start, end, etag=piece.etag, block_bytes=size, ahead=AHEAD):
                 meter.bytes += len(block)
                 yield block
 

@@ -45,7 +45,7 @@ def run_reduce(task: ReduceTask, context: TaskContext) -> ReduceResult:
         CorruptBlock: a block does not read as its map task wrote it.
         OutputLost: a map task's object is gone, or is another.
     """
-    stopwatch = Stopwatch()
+    stopwatch = Stopwatch(context.storage)
     job = context.load_job(task.job)
     job.stage = "reduce"
     context.meter.status = lambda: job.status_text
@@ -107,7 +107,7 @@ def fetch_blocks(sources: tuple[BlockSource, ...], context: TaskContext, folder:
     def fetch(numbered: tuple[int, BlockSource]) -> FetchedBlock:
         number, source = numbered
         path = folder / f"block-{number}"
-        _download(context.storage, source, path)
+        _download(context.storage, source, path, context.block_bytes)
         context.meter.bytes += source.block.length
         return FetchedBlock(source, path, context)
 
@@ -116,11 +116,12 @@ def fetch_blocks(sources: tuple[BlockSource, ...], context: TaskContext, folder:
         return list(pool.map(fetch, enumerate(wanted)))
 
 
-def _download(storage: Storage, source: BlockSource, path: Path) -> None:
+def _download(storage: Storage, source: BlockSource, path: Path, size: int) -> None:
     block = source.block
+    end = block.offset + block.length
     try:
         with path.open("wb") as file:
-            for piece in storage.stream(source.url, block.offset, block.offset + block.length, etag=source.etag):
+            for piece in storage.stream(source.url, block.offset, end, etag=source.etag, block_bytes=size):
                 file.write(piece)
     except (ObjectMissing, InputChanged) as exc:
         raise OutputLost(

@@ -24,7 +24,7 @@ def run_split(task: SplitTask, context: TaskContext) -> SplitResult:
         InputChanged: an input is not the one that the run was given.
         RecordError: an input is not of its format.
     """
-    stopwatch = Stopwatch()
+    stopwatch = Stopwatch(context.storage)
     with ThreadPoolExecutor(LOOKS) as pool:
         compressions = list(pool.map(lambda given: look_at(given, context.storage), task.inputs))
     splits = _marked(plan_splits(task.inputs, compressions, splits=task.splits, split_bytes=task.split_bytes), context)

@@ -11,6 +11,7 @@ from mapreduce.formats.compression import MAGIC_BYTES, compression_of
 from mapreduce.formats.kinds import Compression
 from mapreduce.messages import InputObject, Piece
 from mapreduce.storage import Storage
+from mapreduce.storage.base import AHEAD
 
 _UNPACKED = frozenset({"text", "jsonl", "csv", "whole"})
 """The formats that may lie compressed; Parquet and pairs compress inside."""
@@ -50,4 +51,4 @@ def marked(pieces: Sequence[Piece], storage: Storage) -> tuple[Piece, ...]:
 
 
 def _range_of(piece: Piece, storage: Storage) -> ReadRange:
-    return lambda start, end: storage.stream(piece.url, start, end, etag=piece.etag)
+    return lambda start, end: storage.stream(piece.url, start, end, etag=piece.etag, ahead=AHEAD)

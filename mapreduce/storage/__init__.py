@@ -2,6 +2,7 @@
 
 from mapreduce.storage.base import ObjectInfo, Storage, split_url
 from mapreduce.storage.grants import Grants
+from mapreduce.storage.requests import Requests
 from mapreduce.storage.router import open_storage
 
-__all__ = ["Grants", "ObjectInfo", "Storage", "open_storage", "split_url"]
+__all__ = ["Grants", "ObjectInfo", "Requests", "Storage", "open_storage", "split_url"]

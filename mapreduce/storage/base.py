@@ -12,8 +12,14 @@ from pathlib import Path
 from typing import Protocol
 
 from mapreduce.errors import RefusedURL
+from mapreduce.storage.requests import Requests
 
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 8 << 20
+"""A block of a stream, and so a request of S3: the 8 MB that AWS's guide to S3's performance names."""
+AHEAD = 2
+"""Blocks that are read ahead of a task's computing."""
+REQUEST_LIMIT_S = 60.0
+"""A request brings 8 MiB or takes 16: what has not ended after a minute in a data centre never will."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,13 @@ class ObjectInfo:
 class Storage(Protocol):
     """Objects by URL. Every method raises `StorageError` when the store fails."""
 
+    @property
+    def requests(self) -> Requests:
+        """The requests that this has made over a network so far; a local folder needs none."""
+
+    def with_own_count(self) -> Storage:
+        """The same objects over the same connections, with a count of requests that begins at zero."""
+
     def head(self, url: str) -> ObjectInfo:
         """What the object is; raises `ObjectMissing`."""
 
@@ -40,9 +53,21 @@ class Storage(Protocol):
         """
 
     def stream(
-        self, url: str, start: int, end: int, *, etag: str | None = None, block_bytes: int = BLOCK_BYTES
+        self,
+        url: str,
+        start: int,
+        end: int,
+        *,
+        etag: str | None = None,
+        block_bytes: int = BLOCK_BYTES,
+        ahead: int = 0,
     ) -> Iterator[bytes]:
-        """The bytes [start, end) in blocks; raises as `read` does, and when fewer bytes come than were asked for."""
+        """The bytes [start, end) in blocks, all of one version of the object.
+
+        Raises as `read` does, and when fewer bytes come than were asked for. From S3 each block is a request, and
+        `ahead` more are under way while one is being used, which then comes in pieces; blocks of a local file may be
+        shorter, and the system reads ahead by itself.
+        """
 
     def write(self, url: str, data: bytes | Path, *, progress: Callable[[int], None] | None = None) -> ObjectInfo:
         """Writes bytes, or a local file's content, and replaces what was there; `progress` is told the bytes sent."""
@@ -55,6 +80,12 @@ class Storage(Protocol):
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """The objects below a folder URL, sorted by URL; nothing when there is no such folder."""
+
+    def unfinished(self, prefix: str, age_s: float) -> Iterator[ObjectInfo]:
+        """What writes below a folder URL have left that began so long ago and never ended; `delete` takes it away.
+
+        Of S3 there is none to be seen: a rule of the bucket ends such uploads.
+        """
 
     def delete(self, urls: Iterable[str]) -> None:
         """Deletes objects; those that are gone already are no error."""

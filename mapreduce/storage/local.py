@@ -1,7 +1,8 @@
 """Objects that are files of this machine.
 
-An object is a file, its key the file's path. A write lands in a file of another name beside it, which then takes the
-object's name, so that it is seen whole or not at all.
+An object is a file, its key the file's path. A write lands in a file without a name, which then takes the object's
+name: so it is seen whole or not at all, and a process that is killed in the middle of one leaves nothing. Where the
+system has no files without names (O_TMPFILE, open(2)), it lands in one of a hidden name beside the object.
 """
 
 from __future__ import annotations
@@ -11,22 +12,31 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
+from typing import BinaryIO
 
 from mapreduce.errors import InputChanged, ObjectExists, ObjectMissing, StorageError
 from mapreduce.storage.base import BLOCK_BYTES, ObjectInfo, split_url
+from mapreduce.storage.requests import Requests
 
-READ_BYTES = 1 << 20
-"""What is read at once: little enough to stay in the processor's cache while it is worked on."""
+LONGEST_BLOCK_BYTES = 1 << 20
+"""More at once is slower: so much stays in the processor's cache while it is worked on."""
 
 _UNFINISHED = re.compile(r"\.mapreduce-[0-9a-f]{16}\.unfinished")
 
 
 class LocalStorage:
     """The local file system. Arguments, results and errors are those of the `Storage` protocol."""
+
+    requests = Requests()
+
+    def with_own_count(self) -> LocalStorage:
+        return self
 
     def head(self, url: str) -> ObjectInfo:
         with _translated(url):
@@ -44,7 +54,14 @@ class LocalStorage:
             return file.read()
 
     def stream(
-        self, url: str, start: int, end: int, *, etag: str | None = None, block_bytes: int = READ_BYTES
+        self,
+        url: str,
+        start: int,
+        end: int,
+        *,
+        etag: str | None = None,
+        block_bytes: int = BLOCK_BYTES,
+        ahead: int = 0,
     ) -> Iterator[bytes]:
         if end <= start:
             return
@@ -52,7 +69,7 @@ class LocalStorage:
             _unchanged(url, file.fileno(), etag)
             file.seek(start)
             left = end - start
-            while left and (block := file.read(min(block_bytes, left))):
+            while left and (block := file.read(min(block_bytes, LONGEST_BLOCK_BYTES, left))):
                 left -= len(block)
                 yield block
             _unchanged(url, file.fileno(), etag)
@@ -60,32 +77,33 @@ class LocalStorage:
             raise InputChanged(f"{url} ended {left} bytes before byte {end}: it was cut short; run again")
 
     def write(self, url: str, data: bytes | Path, *, progress: Callable[[int], None] | None = None) -> ObjectInfo:
-        with _translated(url), _unfinished(_path(url)) as unfinished:
-            _fill(unfinished, data, progress)
-            unfinished.replace(_path(url))
+        with _translated(url), _new_file(_path(url)) as new:
+            _fill(new.file, data, progress)
+            new.take_name(_path(url), replace=True)
             return self.head(url)
 
     def create(self, url: str, data: bytes) -> ObjectInfo:
-        with _translated(url), _unfinished(_path(url)) as unfinished:
-            unfinished.write_bytes(data)
-            os.link(unfinished, _path(url))  # fails where there is a file already
+        with _translated(url), _new_file(_path(url)) as new:
+            new.file.write(data)
+            new.take_name(_path(url), replace=False)
             return self.head(url)
 
     def copy(self, source: str, target: str) -> ObjectInfo:
-        with _translated(source), _unfinished(_path(target)) as unfinished:
-            shutil.copyfile(_path(source), unfinished)
-            unfinished.replace(_path(target))
+        with _translated(source), _path(source).open("rb") as file, _new_file(_path(target)) as new:
+            shutil.copyfileobj(file, new.file, BLOCK_BYTES)
+            new.take_name(_path(target), replace=True)
             return self.head(target)
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         with _translated(prefix):
-            found = [
-                _info(f"file://{path}", path.stat())
-                for folder, _, names in os.walk(_path(prefix), onerror=_raise_but_missing)
-                for name in names
-                if not _UNFINISHED.fullmatch(name) and (path := Path(folder, name)).is_file()
-            ]
+            found = [_info(f"file://{path}", path.stat()) for path in _files(prefix) if not _is_unfinished(path)]
         return iter(sorted(found, key=lambda info: info.url))
+
+    def unfinished(self, prefix: str, age_s: float) -> Iterator[ObjectInfo]:
+        now = time.time()
+        with _translated(prefix):
+            stats = [(path, path.stat()) for path in _files(prefix) if _is_unfinished(path)]
+        return iter([_info(f"file://{path}", stat) for path, stat in stats if stat.st_mtime <= now - age_s])
 
     def delete(self, urls: Iterable[str]) -> None:
         for url in urls:
@@ -106,6 +124,15 @@ def _path(url: str) -> Path:
     return Path(key)
 
 
+def _files(prefix: str) -> Iterator[Path]:
+    for folder, _, names in os.walk(_path(prefix), onerror=_raise_but_missing):
+        yield from (path for name in names if (path := Path(folder, name)).is_file())
+
+
+def _is_unfinished(path: Path) -> bool:
+    return _UNFINISHED.fullmatch(path.name) is not None
+
+
 def _info(url: str, stat: os.stat_result) -> ObjectInfo:
     return ObjectInfo(url, stat.st_size, f"{stat.st_ino:x}-{stat.st_mtime_ns:x}-{stat.st_size:x}")
 
@@ -115,27 +142,71 @@ def _unchanged(url: str, file: int, etag: str | None) -> None:
         raise InputChanged(f"{url} has changed since the run was planned; run again to take it as it is now")
 
 
-def _fill(target: Path, data: bytes | Path, progress: Callable[[int], None] | None) -> None:
+def _fill(target: BinaryIO, data: bytes | Path, progress: Callable[[int], None] | None) -> None:
     if isinstance(data, bytes):
-        target.write_bytes(data)
+        target.write(data)
         return
     sent = 0
-    with data.open("rb") as source, target.open("wb") as file:
+    with data.open("rb") as source:
         while block := source.read(BLOCK_BYTES):
-            sent += file.write(block)
+            sent += target.write(block)
             if progress:
                 progress(sent)
 
 
+@dataclass(frozen=True, slots=True)
+class _NewFile:
+    """A file that is being written; `hidden` is its name until it takes its own, `nameless` that it has none yet."""
+
+    file: BinaryIO
+    hidden: Path
+    nameless: bool
+
+    def take_name(self, path: Path, *, replace: bool) -> None:
+        """Gives the file its name, which must be free unless it replaces what has it."""
+        self.file.flush()
+        name = self.hidden if replace else path
+        if self.nameless:
+            # the folder is named only so that the link is followed (linkat(2), AT_SYMLINK_FOLLOW)
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.link(f"/proc/self/fd/{self.file.fileno()}", name, src_dir_fd=folder)
+            finally:
+                os.close(folder)
+        elif not replace:
+            os.link(self.hidden, path)
+        if replace:
+            self.hidden.replace(path)
+
+
 @contextmanager
-def _unfinished(path: Path) -> Iterator[Path]:
-    """The name under which a file is written before it takes its own; gone afterwards."""
-    unfinished = path.parent / f".mapreduce-{secrets.token_hex(8)}.unfinished"
+def _new_file(path: Path) -> Iterator[_NewFile]:
+    """A file in the folder of `path`; gone afterwards, unless it has taken a name."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    hidden = path.parent / f".mapreduce-{secrets.token_hex(8)}.unfinished"
+    descriptor = _open_nameless(path.parent)
     try:
-        yield unfinished
+        if descriptor is not None:
+            with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
+                yield _NewFile(file, hidden, nameless=True)
+        else:
+            with hidden.open("wb") as file:
+                yield _NewFile(file, hidden, nameless=False)
     finally:
-        unfinished.unlink(missing_ok=True)
+        hidden.unlink(missing_ok=True)
+
+
+def _open_nameless(folder: Path) -> int | None:
+    """A file without a name in that folder; None where there are none."""
+    flag = getattr(os, "O_TMPFILE", 0)
+    if not flag or not Path("/proc/self/fd").is_dir():
+        return None
+    try:
+        return os.open(folder, flag | os.O_WRONLY | os.O_CLOEXEC, 0o666)
+    except OSError as exc:
+        if exc.errno in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
+            return None
+        raise
 
 
 def _raise_but_missing(error: OSError) -> None:

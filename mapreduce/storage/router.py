@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from mapreduce.storage.base import BLOCK_BYTES, ObjectInfo, Storage, split_url
+from mapreduce.storage.base import BLOCK_BYTES, REQUEST_LIMIT_S, ObjectInfo, Storage, split_url
 from mapreduce.storage.grants import Grants
+from mapreduce.storage.requests import Requests
 
 
 class RoutedStorage:
@@ -20,6 +22,14 @@ class RoutedStorage:
         self._open_root = open_root
         self._grants = grants
         self._roots: dict[str, Storage] = {}
+        self._opening = threading.Lock()
+
+    @property
+    def requests(self) -> Requests:
+        return sum((backend.requests for backend in self._opened()), Requests())
+
+    def with_own_count(self) -> RoutedStorage:
+        return RoutedStorage(lambda root: self._backend(root).with_own_count(), self._grants)
 
     def head(self, url: str) -> ObjectInfo:
         return self._reading(url).head(url)
@@ -28,9 +38,16 @@ class RoutedStorage:
         return self._reading(url).read(url, start, end, etag=etag)
 
     def stream(
-        self, url: str, start: int, end: int, *, etag: str | None = None, block_bytes: int = BLOCK_BYTES
+        self,
+        url: str,
+        start: int,
+        end: int,
+        *,
+        etag: str | None = None,
+        block_bytes: int = BLOCK_BYTES,
+        ahead: int = 0,
     ) -> Iterator[bytes]:
-        return self._reading(url).stream(url, start, end, etag=etag, block_bytes=block_bytes)
+        return self._reading(url).stream(url, start, end, etag=etag, block_bytes=block_bytes, ahead=ahead)
 
     def write(self, url: str, data: bytes | Path, *, progress: Callable[[int], None] | None = None) -> ObjectInfo:
         return self._writing(url).write(url, data, progress=progress)
@@ -45,6 +62,9 @@ class RoutedStorage:
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         return self._reading(prefix).list(prefix)
 
+    def unfinished(self, prefix: str, age_s: float) -> Iterator[ObjectInfo]:
+        return self._reading(prefix).unfinished(prefix, age_s)
+
     def delete(self, urls: Iterable[str]) -> None:
         for url in urls:
             self._writing(url).delete([url])
@@ -52,26 +72,35 @@ class RoutedStorage:
     def _reading(self, url: str) -> Storage:
         if self._grants:
             self._grants.check(url, "read")
-        return self._backend(url)
+        return self._backend(split_url(url)[0])
 
     def _writing(self, url: str) -> Storage:
         if self._grants:
             self._grants.check(url, "write")
-        return self._backend(url)
+        return self._backend(split_url(url)[0])
 
-    def _backend(self, url: str) -> Storage:
-        root = split_url(url)[0]
-        if root not in self._roots:
-            self._roots[root] = self._open_root(root)
-        return self._roots[root]
+    def _backend(self, root: str) -> Storage:
+        with self._opening:  # of threads that come at once only one opens: a backend has connections and credentials
+            if root not in self._roots:
+                self._roots[root] = self._open_root(root)
+            return self._roots[root]
+
+    def _opened(self) -> tuple[Storage, ...]:
+        with self._opening:
+            return tuple(self._roots.values())
 
 
 def open_storage(
-    grants: Grants | None = None, *, credentials: Callable[[], Any] | None = None, region: str | None = None
+    grants: Grants | None = None,
+    *,
+    credentials: Callable[[], Any] | None = None,
+    region: str | None = None,
+    request_limit_s: float = REQUEST_LIMIT_S,
 ) -> Storage:
     """All of the local file system and of S3 by URL, or what `grants` leave of it.
 
-    Opens nothing, and asks no network, before the first use.
+    Opens nothing, and asks no network, before the first use. `credentials`, `region` and `request_limit_s` are those of
+    `mapreduce.storage.s3.open_s3`.
     """
 
     def open_root(root: str) -> Storage:
@@ -82,6 +111,7 @@ def open_storage(
             return LocalStorage()
         from mapreduce.storage.s3 import open_s3
 
-        return open_s3(root.removeprefix("s3://"), credentials=credentials, region=region)
+        bucket = root.removeprefix("s3://")
+        return open_s3(bucket, credentials=credentials, region=region, request_limit_s=request_limit_s)
 
     return RoutedStorage(open_root, grants)

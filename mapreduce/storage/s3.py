@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -14,23 +15,40 @@ from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError, Pre
 from obstore.store import S3Store
 
 from mapreduce.errors import InputChanged, ObjectExists, ObjectMissing, StorageError
-from mapreduce.storage.base import BLOCK_BYTES, ObjectInfo, split_url
+from mapreduce.storage.base import BLOCK_BYTES, REQUEST_LIMIT_S, ObjectInfo, split_url
+from mapreduce.storage.read_ahead import read_ahead
+from mapreduce.storage.requests import Requests, Tally
 
 PART_BYTES = 16 << 20
 """Above this a write is multipart, in parts of this size."""
+PARTS_AT_ONCE = 4
+"""Parts that are sent, and held in memory, at the same time: more would be slow each on a thin line."""
+READERS = 16
+"""Threads that read ahead, at most; they are started as they are needed."""
+PIECE_BYTES = 1 << 20
+"""What is read ahead is handed on in pieces of about this size, so that computing begins with the first."""
+PAGE = 1000
+"""Objects that one request lists, at most."""
 
 
-def open_s3(bucket: str, *, credentials: Callable[[], Any] | None = None, region: str | None = None) -> S3Storage:
+def open_s3(
+    bucket: str,
+    *,
+    credentials: Callable[[], Any] | None = None,
+    region: str | None = None,
+    request_limit_s: float = REQUEST_LIMIT_S,
+) -> S3Storage:
     """One bucket.
 
     Region, endpoint (`AWS_ENDPOINT_URL`) and, without `credentials`, the credentials come from the environment as
     AWS's own tools read them: variables, or the task role of a container. Failed requests are tried again by obstore,
-    so nothing around this may.
+    so nothing around this may. Open it once a process: connections and credentials are its own, and are kept.
 
     Args:
         bucket: its name.
         credentials: an obstore credential provider, fetched once a process.
         region: its region; without it, the environment's.
+        request_limit_s: how long a request may take, until its last byte, before it is tried again.
     """
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     config: dict[str, Any] = {
@@ -44,7 +62,7 @@ def open_s3(bucket: str, *, credentials: Callable[[], Any] | None = None, region
         credential_provider=credentials,
         client_options={
             "allow_http": bool(endpoint and endpoint.startswith("http://")),
-            "timeout": timedelta(minutes=5),
+            "timeout": timedelta(seconds=request_limit_s),
         },
         retry_config={
             "max_retries": 8,
@@ -65,55 +83,79 @@ class S3Storage:
     Args:
         store: the bucket, as obstore opens it.
         root: the bucket's URL, `s3://bucket`.
+        readers: threads that read ahead; by default some of its own.
     """
 
-    def __init__(self, store: S3Store, root: str) -> None:
+    def __init__(self, store: S3Store, root: str, readers: Executor | None = None) -> None:
         self._store = store
         self._root = root
+        self._readers = readers or ThreadPoolExecutor(READERS, thread_name_prefix="read-ahead")
+        self._tally = Tally()
+
+    @property
+    def requests(self) -> Requests:
+        return self._tally.requests
+
+    def with_own_count(self) -> S3Storage:
+        return S3Storage(self._store, self._root, self._readers)
 
     def head(self, url: str) -> ObjectInfo:
+        self._tally.add(Requests(head=1))
         with _translated(url):
             meta = obstore.head(self._store, self._key(url))
         return ObjectInfo(url, meta["size"], meta["e_tag"] or "")
 
     def read(self, url: str, start: int = 0, end: int | None = None, *, etag: str | None = None) -> bytes:
         if end is not None:
-            return b"".join(self.stream(url, start, end, etag=etag, block_bytes=max(end - start, 1)))
-        options: obstore.GetOptions = {"if_match": etag} if etag else {}
-        if start:
-            options["range"] = {"offset": start}
-        with _translated(url):
-            return bytes(obstore.get(self._store, self._key(url), options=options).bytes())
+            return self._range(url, start, end, etag)[0] if start < end else b""
+        return self._whole(url, {"range": {"offset": start}} if start else {}, etag)[0]
 
     def stream(
-        self, url: str, start: int, end: int, *, etag: str | None = None, block_bytes: int = BLOCK_BYTES
+        self,
+        url: str,
+        start: int,
+        end: int,
+        *,
+        etag: str | None = None,
+        block_bytes: int = BLOCK_BYTES,
+        ahead: int = 0,
     ) -> Iterator[bytes]:
-        if end <= start:
-            return
-        options: obstore.GetOptions = {"range": (start, end)}
-        if etag:
-            options["if_match"] = etag
-        seen = 0
-        with _translated(url):
-            for block in obstore.get(self._store, self._key(url), options=options).stream(block_bytes):
-                seen += len(block)
-                yield bytes(block)
-        if seen != end - start:
-            raise InputChanged(f"{url} ended {end - start - seen} bytes before byte {end}: it was cut short; run again")
+        if end - start > block_bytes and not etag:  # whatever comes after the first block must be of the same object
+            block, etag = self._range(url, start, start + block_bytes, None)
+            start += block_bytes
+            yield block
+        ranges = ((first, min(first + block_bytes, end)) for first in range(start, end, block_bytes))
+        if ahead:
+            yield from read_ahead(
+                lambda first, last: self._pieces(url, first, last, etag), ranges, ahead, self._readers
+            )
+        else:
+            yield from (self._range(url, first, last, etag)[0] for first, last in ranges)
 
     def write(self, url: str, data: bytes | Path, *, progress: Callable[[int], None] | None = None) -> ObjectInfo:
         size = data.stat().st_size if isinstance(data, Path) else len(data)
         body = _blocks_of(data, progress) if isinstance(data, Path) and progress else data
+        multipart = size > PART_BYTES
+        self._tally.add(Requests(put=2 + -(-size // PART_BYTES) if multipart else 1))
         with _translated(url):
-            put = obstore.put(self._store, self._key(url), body, use_multipart=size > PART_BYTES, chunk_size=PART_BYTES)
+            put = obstore.put(
+                self._store,
+                self._key(url),
+                body,
+                use_multipart=multipart,
+                chunk_size=PART_BYTES,
+                max_concurrency=PARTS_AT_ONCE,
+            )
         return ObjectInfo(url, size, put["e_tag"] or "")
 
     def create(self, url: str, data: bytes) -> ObjectInfo:
+        self._tally.add(Requests(put=1))
         with _translated(url):
             put = obstore.put(self._store, self._key(url), data, mode="create")
         return ObjectInfo(url, len(data), put["e_tag"] or "")
 
     def copy(self, source: str, target: str) -> ObjectInfo:
+        self._tally.add(Requests(copy=1))
         with _translated(source):
             obstore.copy(self._store, self._key(source), self._key(target))
         return self.head(target)
@@ -124,15 +166,46 @@ class S3Storage:
         with _translated(prefix):
             for batch in obstore.list(self._store, prefix=folder or None):
                 found += [ObjectInfo(self._url(str(meta["path"])), meta["size"], meta["e_tag"] or "") for meta in batch]
+        self._tally.add(Requests(list=max(1, -(-len(found) // PAGE))))
         return iter(sorted(found, key=lambda info: info.url))
+
+    def unfinished(self, prefix: str, age_s: float) -> Iterator[ObjectInfo]:
+        return iter(())
 
     def delete(self, urls: Iterable[str]) -> None:
         for url in urls:
+            self._tally.add(Requests(delete=1))
             try:
                 with _translated(url):
                     obstore.delete(self._store, self._key(url))
             except ObjectMissing:
                 continue
+
+    def _range(self, url: str, start: int, end: int, etag: str | None) -> tuple[bytes, str]:
+        """The bytes [start, end), all of them, and the object's ETag."""
+        data, seen = self._whole(url, {"range": (start, end)}, etag)
+        _check_length(url, end, end - start - len(data))
+        return data, seen
+
+    def _pieces(self, url: str, start: int, end: int, etag: str | None) -> Iterator[bytes]:
+        """The same bytes as they come; take them at once: the time of the request runs."""
+        left = end - start
+        with _translated(url):
+            for piece in self._get(url, {"range": (start, end)}, etag).stream(PIECE_BYTES):
+                left -= len(piece)
+                yield bytes(piece)
+        _check_length(url, end, left)
+
+    def _whole(self, url: str, options: obstore.GetOptions, etag: str | None) -> tuple[bytes, str]:
+        with _translated(url):
+            got = self._get(url, options, etag)
+            return bytes(got.bytes()), got.meta["e_tag"] or ""
+
+    def _get(self, url: str, options: obstore.GetOptions, etag: str | None) -> obstore.GetResult:
+        self._tally.add(Requests(get=1))
+        if etag:
+            options["if_match"] = etag
+        return obstore.get(self._store, self._key(url), options=options)
 
     def _key(self, url: str) -> str:
         root, key = split_url(url)
@@ -142,6 +215,11 @@ class S3Storage:
 
     def _url(self, path: str) -> str:
         return f"{self._root}/{path}"
+
+
+def _check_length(url: str, end: int, missing: int) -> None:
+    if missing:
+        raise InputChanged(f"{url} ended {missing} bytes before byte {end}: it was cut short; run again")
 
 
 def _blocks_of(path: Path, progress: Callable[[int], None]) -> Iterator[bytes]:

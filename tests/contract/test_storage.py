@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -373,3 +374,26 @@ def test_other_bucket_of_a_store(storage: Storage, root: str) -> None:
         storage.write(url, b"x")
     assert url in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+# -- what is left ---------------------------------------------------------------------------------------------------
+
+
+def test_finished_objects_are_not_unfinished(storage: Storage, root: str) -> None:
+    """Only what a write has left is found as such; a store without a folder has nothing."""
+    storage.write(f"{root}/a", DIGITS)
+    assert [] == list(storage.unfinished(root, 0)) == list(storage.unfinished(f"{root}/none", 0))
+
+
+def test_what_a_killed_write_leaves_is_found_and_deleted(tmp_path: Path) -> None:
+    """A half-written file of a dead process is no object; when it is old enough it can be taken away."""
+    left = tmp_path / "maps" / f".mapreduce-{'0' * 16}.unfinished"
+    left.parent.mkdir()
+    left.write_bytes(DIGITS)
+    storage, root = open_storage(), f"file://{tmp_path}"
+    assert [] == list(storage.list(root)) == list(storage.unfinished(root, 3600))
+    os.utime(left, (0, 0))
+    (found,) = storage.unfinished(root, 3600)
+    assert (f"file://{left}", len(DIGITS)) == (found.url, found.size)
+    storage.delete([found.url])
+    assert not left.exists()

@@ -8,6 +8,7 @@ import pytest
 
 from jobs.word_count import WordCount
 from mapreduce.engine.context import Stopwatch
+from mapreduce.storage import open_storage
 from tests.unit.mapreduce.engine_run import engine
 
 
@@ -26,7 +27,7 @@ def test_scratch_folder_is_gone_at_the_end(tmp_path: Path) -> None:
 
 def test_cost() -> None:
     """A task's cost is the time since it began and its own peak of memory."""
-    stopwatch = Stopwatch()
+    stopwatch = Stopwatch(open_storage())
     held = bytearray(64 << 20)
     held[::4096] = b"x" * len(held[::4096])
     first = stopwatch.cost()

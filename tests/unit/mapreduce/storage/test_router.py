@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +82,47 @@ def test_each_root_is_opened_once() -> None:
     for url in ("file:///nowhere/a", "file:///nowhere/b"):
         assert [] == list(storage.list(url))
     assert ["file://"] == opened
+
+
+def test_threads_that_come_at_once_open_a_root_once() -> None:
+    """Each opening has connections and credentials of its own, so a second thread waits for the first."""
+    opened: list[str] = []
+    both = threading.Barrier(2)
+
+    def open_root(root: str) -> Storage:
+        opened.append(root)
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.2)  # a second opening would meet the first one here
+        return LocalStorage()
+
+    storage = RoutedStorage(open_root)
+    with ThreadPoolExecutor(2) as pool:
+        assert [[], []] == list(pool.map(lambda _: list(storage.list("file:///nowhere/a")), range(2)))
+    assert ["file://"] == opened
+
+
+def test_a_count_of_ones_own_opens_nothing_again() -> None:
+    """It stands on the backends that are open, and keeps to the same grants."""
+    opened: list[str] = []
+
+    def open_root(root: str) -> Storage:
+        opened.append(root)
+        return LocalStorage()
+
+    storage = RoutedStorage(open_root, Grants(writable=("file:///nowhere",)))
+    for each in (storage, storage.with_own_count(), storage.with_own_count()):
+        assert [] == list(each.list("file:///nowhere/a"))
+        with pytest.raises(RefusedURL):
+            each.head("file:///other/a")
+    assert ["file://"] == opened
+
+
+def test_a_local_folder_needs_no_request(tmp_path: Path) -> None:
+    """Nothing is counted where nothing is asked over a network."""
+    storage = open_storage()
+    storage.write(f"file://{tmp_path}/a", b"x")
+    assert storage.read(f"file://{tmp_path}/a") == b"x"
+    assert not storage.requests
 
 
 def test_encoded_steps_do_not_leave_the_store(tmp_path: Path) -> None:

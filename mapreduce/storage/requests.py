@@ -1,0 +1,48 @@
+"""How many requests were made of a store, by the kinds that its price list has.
+
+What a client sends again by itself, because an answer was an error or did not come, is not seen here.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import astuple, dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """Counts of requests. Each part of a multipart write is a `put`, and so are its beginning and its end."""
+
+    get: int = 0
+    head: int = 0
+    put: int = 0
+    copy: int = 0
+    list: int = 0
+    delete: int = 0
+
+    def __add__(self, other: Requests) -> Requests:
+        return Requests(*map(int.__add__, astuple(self), astuple(other)))
+
+    def __sub__(self, other: Requests) -> Requests:
+        return Requests(*map(int.__sub__, astuple(self), astuple(other)))
+
+    def __bool__(self) -> bool:
+        return any(astuple(self))
+
+
+class Tally:
+    """Adds up the requests of several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._requests = Requests()
+
+    def add(self, requests: Requests) -> None:
+        """So many more."""
+        with self._lock:
+            self._requests += requests
+
+    @property
+    def requests(self) -> Requests:
+        """All so far."""
+        return self._requests

@@ -1,0 +1,147 @@
+"""What a client really asks of an object store: a proxy before the emulator that writes each request down."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, unquote, urlsplit
+
+_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"})
+_BLOCK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request: over which connection of the client, what for, and two of its headers."""
+
+    connection: int
+    method: str
+    path: str
+    query: tuple[str, ...]
+    byte_range: str
+    source: str
+
+    @property
+    def kind(self) -> str:
+        """What it counts as; a POST begins or ends a write of several parts."""
+        if self.method == "GET":
+            return "list" if "list-type" in self.query else "get"
+        if self.method == "POST":
+            return "delete" if "delete" in self.query else "put"
+        return "copy" if self.source else self.method.lower()
+
+
+@dataclass
+class Recording:
+    """What has been asked so far.
+
+    Attributes:
+        endpoint: the proxy's address.
+        requests: in the order in which they came.
+        before: is called with each before it is passed on, in its connection's thread.
+    """
+
+    endpoint: str = ""
+    requests: list[Request] = field(default_factory=list)
+    before: Callable[[Request], None] = lambda _: None
+
+    def kinds(self) -> dict[str, int]:
+        """How many requests of each kind."""
+        return dict(Counter(request.kind for request in self.requests))
+
+    @property
+    def connections(self) -> int:
+        """Over how many connections they came."""
+        return len({request.connection for request in self.requests})
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, behind: str, recording: Recording) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.behind = urlsplit(behind)
+        self.recording = recording
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that goes is no error."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One connection of a client, with one of its own to the store."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    server: _Server
+
+    def setup(self) -> None:
+        super().setup()
+        behind = self.server.behind
+        self._store = http.client.HTTPConnection(str(behind.hostname), behind.port, timeout=60)
+
+    def finish(self) -> None:
+        self._store.close()
+        super().finish()
+
+    def do_GET(self) -> None:
+        """Any request: written down, then passed on."""
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        path, _, query = self.path.partition("?")
+        request = Request(
+            self.client_address[1],
+            self.command,
+            unquote(path),
+            tuple(parse_qs(query, keep_blank_values=True)),
+            self.headers.get("range", ""),
+            self.headers.get("x-amz-copy-source", ""),
+        )
+        self.server.recording.requests.append(request)
+        self.server.recording.before(request)
+        self._pass_on(body)
+
+    do_PUT = do_POST = do_HEAD = do_DELETE = do_GET
+
+    def _pass_on(self, body: bytes) -> None:
+        self._store.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+        for name, value in self.headers.items():
+            if name.lower() != "connection":
+                self._store.putheader(name, value)
+        self._store.endheaders(body)
+        answer = self._store.getresponse()
+        self.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in _HOP:
+                self.send_header(name, value)
+        length = answer.getheader("content-length")
+        content = b"" if length is not None else answer.read()
+        self.send_header("Content-Length", length if length is not None else str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+        while block := answer.read(_BLOCK_BYTES):
+            self.wfile.write(block)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def recorded(behind: str) -> Iterator[Recording]:
+    """A proxy before an object store, until the end of the block."""
+    recording = Recording()
+    server = _Server(behind, recording)
+    recording.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield recording
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

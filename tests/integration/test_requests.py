@@ -1,0 +1,172 @@
+"""What a run asks of S3: the fewest writes that its promises leave, and a report of just those that were made."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pytest
+
+from driver.report.document import Report, RunRequests
+from mapreduce.storage import Requests
+from tests.contract.emulator import MISSING, PROGRAM, running_emulator
+from tests.contract.recorder import Recording, Request, recorded
+from tests.integration.commands import ROOT
+
+pytestmark = pytest.mark.s3
+BUCKET = "request-counts"
+MAPS, REDUCES = 4, 2
+TASKS = 1 + MAPS + REDUCES
+TEXT = "".join(f"line {number} has the number {number % 7}\n" for number in range(4_000))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A run's report, and what the store was asked for it."""
+
+    report: Report
+    requests: tuple[Request, ...]
+
+    def kinds(self) -> Counter[str]:
+        """How many requests of each kind."""
+        return Counter(each.kind for each in self.requests)
+
+    def folders(self, *kinds: str) -> Counter[str]:
+        """How many requests of these kinds each folder of the store, or the input, had."""
+        return Counter(_folder(each.path) for each in self.requests if each.kind in kinds)
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """An S3 with one input in it, and what it is asked."""
+
+    recording: Recording
+    environment: dict[str, str]
+
+    def run(self, *options: str, store: str = "store", target: str = "local") -> Asked:
+        """One run of word count over the input."""
+        self.recording.requests.clear()
+        where = ["--input", f"s3://{BUCKET}/books/a.txt", "--store", f"s3://{BUCKET}/{store}", "--target", target]
+        size = ["--mappers", "1", "--chunks", str(MAPS), "--reducers", str(REDUCES)]
+        out = self.python("-m", "driver", "run", "--json", *where, *size, *options)
+        return Asked(Report.model_validate_json(out), tuple(self.recording.requests))
+
+    def python(self, *arguments: str) -> str:
+        """What a program prints; it must succeed."""
+        done = subprocess.run(
+            [sys.executable, *arguments], cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[Bucket]:
+    """An emulator with a recording proxy before it."""
+    if not PROGRAM.is_file():
+        pytest.skip(MISSING)
+    with running_emulator(BUCKET) as emulator, recorded(emulator.endpoint) as recording:
+        filled = Bucket(recording, {**os.environ, **emulator.environment, "AWS_ENDPOINT_URL": recording.endpoint})
+        filled.python(
+            "-c",
+            "import sys; from mapreduce.storage import open_storage; "
+            f"open_storage().write('s3://{BUCKET}/books/a.txt', sys.argv[1].encode())",
+            TEXT[:100_000],
+        )
+        yield filled
+
+
+@pytest.fixture(scope="module")
+def first(bucket: Bucket) -> Asked:
+    """The first run over an empty store."""
+    return bucket.run()
+
+
+def _folder(path: str) -> str:
+    _, _, top, *rest = path.split("/")
+    return rest[0] if top.startswith("store") else top
+
+
+def test_writes_of_a_run(first: Asked) -> None:
+    """M maps write M objects and R reduces R; a record for each task and a handful for the run, no more."""
+    assert first.folders("put") == {
+        "maps": MAPS,
+        "reduce": REDUCES + len(["_SUCCESS"]),
+        "tasks": TASKS,
+        "jobs": len(["code.zip"]),
+        "runs": len(["plan", "results", "ledger", "events", "services.log", "report"]),
+    }
+    assert first.folders("copy") == {"reduce": REDUCES}
+    assert not first.folders("list", "delete")
+
+
+def test_reads_of_a_run(first: Asked) -> None:
+    """Each reduce reads its block of each map's object once; a map reads its range and the end of its last line."""
+    gets, heads = first.folders("get"), first.folders("head")
+    assert gets["maps"] == MAPS * REDUCES
+    assert gets["tasks"] == TASKS
+    assert (
+        gets["books"] <= 1 + 2 * MAPS
+    )  # the first bytes tell the compression; then a range, and the end of its last line
+    assert heads == {
+        "books": len(["for the plan", "for the ledger"]),
+        "reduce": REDUCES * len(["is it whole", "its copy's ETag"]),
+        "jobs": 1,
+    }
+
+
+def test_the_report_has_the_requests_that_were_made(first: Asked) -> None:
+    """All of them, to the last one, which writes the report itself; and what they cost by AWS's price list."""
+    made = first.report.requests
+    assert Counter(asdict(made.total)) - Counter() == first.kinds()
+    assert made.split + made.maps + made.reduces + made.driver == made.total
+    assert (made.maps.put, made.reduces.put, made.reduces.get) == (MAPS, REDUCES, MAPS * REDUCES)
+    kinds = first.kinds()
+    dollars = (kinds["put"] + kinds["copy"]) * 0.005 / 1000 + (kinds["get"] + kinds["head"]) * 0.0004 / 1000
+    assert made.dollars == pytest.approx(dollars)
+
+
+def test_a_worker_keeps_its_connection(first: Asked) -> None:
+    """One mapper, one worker: what it reads and writes goes over one connection, or a second one now and then."""
+    mapping = {each.connection for each in first.requests if _folder(each.path) == "maps" and each.kind == "put"}
+    assert len(mapping) <= 2
+
+
+def test_a_run_that_finds_everything_done(bucket: Bucket, first: Asked) -> None:
+    """Nothing is read of the input nor written by a task, and an earlier run's requests are not counted again."""
+    again = bucket.run()
+    assert again.report.reused_tasks == TASKS
+    assert again.folders("get") == {"tasks": TASKS}
+    assert again.folders("head")["books"] == len(["for the plan", "for the ledger"])
+    made = again.report.requests
+    assert Counter(asdict(made.total)) - Counter() == again.kinds()
+    assert (made.split, made.maps, made.reduces) == (Requests(), Requests(), Requests())
+
+
+@pytest.mark.parametrize("target", ["inline"])
+def test_tasks_and_driver_in_one_process(bucket: Bucket, target: str) -> None:
+    """Each counts its own, though they share the store's connections."""
+    asked = bucket.run(store="store-of-one-process", target=target)
+    made = asked.report.requests
+    assert Counter(asdict(made.total)) - Counter() == asked.kinds()
+    assert (made.maps.put, made.reduces.put) == (MAPS, REDUCES)
+
+
+def test_a_chain_counts_all_its_steps(bucket: Bucket) -> None:
+    """The report of a chain has the requests of its steps, and the driver's between them."""
+    asked = bucket.run("--job", "jobs.top_k", store="store-of-a-chain")
+    assert len(asked.report.steps) > 1
+    assert Counter(asdict(asked.report.requests.total)) - Counter() == asked.kinds()
+
+
+def test_a_local_run_asks_nothing_of_s3(bucket: Bucket, tmp_path: Path) -> None:
+    """Without S3 there is nothing to count, and nothing to pay."""
+    out = bucket.python(
+        "-m", "driver", "run", "--json", "--target", "inline", "--store", str(tmp_path), "--input", "README.md"
+    )
+    assert Report.model_validate_json(out).requests == RunRequests()
