@@ -22,7 +22,8 @@ from driver.policy import RetryPolicy
 from driver.run_store import RunStore
 from driver.spark import check_installed
 from driver.spark import map_slots as spark_slots
-from driver.stack import Stack, read_stack, terraform_folder
+from driver.stack import Stack, read_stack
+from driver.terraform import terraform_folder
 from driver.transport import Transport
 from driver.upload import Progress, upload_inputs
 from mapreduce import keys
