@@ -18,7 +18,6 @@ from driver.terraform import is_applied, terraform_folder
 
 FILES_AT_ONCE = 200
 """Open files that one message may carry (Linux allows 253)."""
-COMMANDS = ("run", "bench")
 
 
 class Forerunner:
@@ -74,7 +73,7 @@ def needs_services(arguments: Sequence[str], *, deployed: bool) -> bool:
         arguments: of the program.
         deployed: there is a stack, which `auto` would use.
     """
-    if not arguments or arguments[0] not in COMMANDS or {"-h", "--help"} & set(arguments):
+    if not arguments or arguments[0] != "run" or {"-h", "--help"} & set(arguments):
         return False
     target = "auto"
     for option, following in zip(arguments, [*arguments[1:], ""], strict=True):

@@ -105,6 +105,15 @@ def prepare(config: RunConfig, target: Target, store: str | None) -> Prepared:
     )
 
 
+async def mappers_there(prepared: Prepared) -> int | None:
+    """How many mappers answer for the stack now; None where each run starts its own."""
+    if prepared.stack is None or prepared.aws is None:
+        return None
+    from driver.fleet.ecs import EcsFleet  # boto3 again
+
+    return len(await EcsFleet(prepared.stack, prepared.aws).endpoints("map"))
+
+
 def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
     """Puts the job's code, and in AWS the local inputs, into the store, and the plan under a new run id."""
     config, runs = prepared.config, prepared.runs
