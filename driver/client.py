@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 
 import httpx
@@ -19,10 +22,14 @@ from mapreduce.tokens import LEEWAY_S, LIFETIME_S, sign
 CONNECT_S = 5.0
 HEALTH_S = 20.0
 """How long a service that is just starting may take to answer; a drill's short patience is not for that."""
+END_S = 1.0
+"""How long an answer may take to end once the task's last event is there."""
 
 
 class HttpTransport:
-    """One connection pool for a run.
+    """A connection pool for each endpoint, for the time of a run.
+
+    One pool for all would look at every connection at each event of any of them.
 
     Args:
         signing_key: shared with the services.
@@ -31,21 +38,23 @@ class HttpTransport:
 
     def __init__(self, signing_key: str, heartbeat_timeout_s: float) -> None:
         self._key = signing_key
-        timeout = httpx.Timeout(heartbeat_timeout_s, connect=CONNECT_S, pool=None)
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=256)
-        # the services are ours and named by address: no proxy of the environment may come between
-        self._http = httpx.AsyncClient(timeout=timeout, limits=limits, trust_env=False)
+        self._timeout = httpx.Timeout(heartbeat_timeout_s, connect=CONNECT_S, pool=None)
+        self._limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+        # requests are signed, not encrypted: with no authority to trust, a URL that is https fails
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._clients: dict[str, httpx.AsyncClient] = {}
 
     async def __aenter__(self) -> HttpTransport:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._http.aclose()
+        for client in self._clients.values():
+            await client.aclose()
 
     async def health(self, endpoint: Endpoint) -> Health:
         """What `/health` says; raises `TaskLost`."""
         try:
-            answer = await self._http.get(f"{endpoint.url}/health", timeout=HEALTH_S)
+            answer = await self._client(endpoint).get(f"{endpoint.url}/health", timeout=HEALTH_S)
             return Health.model_validate_json(answer.content)
         except (httpx.HTTPError, ValidationError) as exc:
             raise TaskLost(f"{endpoint.name} at {endpoint.url} does not answer: {_words(exc)}") from exc
@@ -58,13 +67,17 @@ class HttpTransport:
             "content-type": "application/json",
         }
         last: Started | Progress | Done | Failed | None = None
+        asked = self._client(endpoint).stream("POST", endpoint.url + path, content=body, headers=headers)
         try:
-            async with self._http.stream("POST", endpoint.url + path, content=body, headers=headers) as answer:
+            async with asked as answer:
                 if answer.status_code != httpx.codes.OK:
                     yield await _refused(answer, endpoint)
                     return
-                async for line in answer.aiter_lines():
+                lines = answer.aiter_lines()
+                async for line in lines:
                     last = parse_event.validate_json(line)
+                    if isinstance(last, Done | Failed):
+                        await _ended(lines)
                     yield last
         except (httpx.ConnectError, httpx.ConnectTimeout) as exc:
             raise NotReached(f"{endpoint.name} cannot be reached: {_words(exc)}") from exc
@@ -74,6 +87,25 @@ class HttpTransport:
             raise TaskLost(f"{endpoint.name} answered with what is no event of a task") from exc
         if not isinstance(last, Done | Failed):
             raise TaskLost(f"{endpoint.name} ended its answer before the task was done")
+
+    def _client(self, endpoint: Endpoint) -> httpx.AsyncClient:
+        if endpoint.url not in self._clients:
+            pool = httpx.AsyncHTTPTransport(verify=self._tls, limits=self._limits, trust_env=False)
+            # the services are ours and named by address: no proxy of the environment may come between
+            client = httpx.AsyncClient(transport=pool, timeout=self._timeout, trust_env=False)
+            self._clients[endpoint.url] = client
+        return self._clients[endpoint.url]
+
+
+async def _ended(lines: AsyncIterator[str]) -> None:
+    """Reads an answer to its end: only then is the connection good for the next task, and the service's slot free.
+
+    The task has its last event already, so whatever happens here is no failure of it.
+    """
+    with suppress(httpx.HTTPError, TimeoutError):
+        async with asyncio.timeout(END_S):
+            async for _ in lines:
+                continue
 
 
 async def _refused(answer: httpx.Response, endpoint: Endpoint) -> Failed:

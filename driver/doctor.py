@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from driver.report.units import bytes_text
-from driver.stack import ROLES, Stack, read_stack, terraform_folder
+from driver.stack import ROLES, Stack, read_stack
+from driver.terraform import terraform_folder
 from mapreduce.errors import FleetError, MapReduceError
 from mapreduce.messages import Message
 

@@ -176,12 +176,12 @@ def _ranges(split: Split) -> str:
 
 
 def _reduce_task(plan: RunPlan, number: int, maps: Sequence[MapResult]) -> TaskSpec:
-    sources = tuple(
-        BlockSource(url=result.url, etag=result.etag, map_index=index, block=result.blocks[number])
-        for index, result in enumerate(maps)
-    )
-
     def message(attempt: str) -> ReduceTask:
+        # made when it is asked for: those of all tasks at once would be maps times partitions
+        sources = tuple(
+            BlockSource(url=result.url, etag=result.etag, map_index=index, block=result.blocks[number])
+            for index, result in enumerate(maps)
+        )
         return ReduceTask(
             run=plan.run,
             attempt=attempt,
@@ -194,16 +194,15 @@ def _reduce_task(plan: RunPlan, number: int, maps: Sequence[MapResult]) -> TaskS
             keep_pairs=plan.keep_pairs,
         )
 
+    blocks = [result.blocks[number] for result in maps]
     # what the blocks hold, not where they lie: a map task done again with the same answer changes nothing here
     key = task_key(
         "reduce",
-        blocks=[[source.block.records, source.block.checksum] for source in sources],
+        blocks=[[block.records, block.checksum] for block in blocks],
         job=plan.job.model_dump(),
         partition=number,
         partitions=plan.partitions,
         top=plan.top,
         keep_pairs=plan.keep_pairs,
     )
-    return TaskSpec(
-        "reduce", number, key, sum(source.block.length for source in sources), message, f"partition {number}"
-    )
+    return TaskSpec("reduce", number, key, sum(block.length for block in blocks), message, f"partition {number}")

@@ -6,6 +6,7 @@ It holds no policy: what follows a failure is `policy`'s to say. It has no clock
 from __future__ import annotations
 
 import asyncio
+import bisect
 import random
 import time
 from collections import Counter
@@ -14,7 +15,8 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
 from driver import events
-from driver.attempts import AnyResult, Attempt, OpenTask, Outcome, Slots
+from driver.attempts import AnyResult, Attempt, OpenTask, Outcome, Running, Waiting
+from driver.endpoints import Endpoints, Slots
 from driver.events import Observer
 from driver.fleet.base import Endpoint, Fleet
 from driver.planning import TaskSpec
@@ -27,7 +29,6 @@ from driver.policy import (
     backup_after,
     endpoint_pause,
     most_backups,
-    room,
     stage_budget,
 )
 from driver.transport import NoSlot, NotReached, Transport
@@ -100,14 +101,16 @@ class StageRun:
         self._clock = clock
         self._done = done
         self._wake = asyncio.Event()
-        self._slots: dict[str, Slots] = {}
+        self._endpoints = Endpoints(policy)
+        self._looking: asyncio.Task[None] | None = None
         self._tasks = 0
-        self._waiting: list[OpenTask] = []
-        self._running: dict[int, OpenTask] = {}
+        self._waiting = Waiting(())
+        self._running = Running()
+        self._backup_due: float | None = None
         self._attempts: set[asyncio.Task[None]] = set()
         self._outcomes: dict[int, Outcome] = {}
-        self._finished_s: list[float] = []
-        self._failed: list[OpenTask] = []
+        self._finished_s: list[float] = []  # ascending
+        self._failed: dict[int, OpenTask] = {}
         self._failures = 0
         self._skipped: dict[str, TaskError] = {}
         self._given_up: StageFailed | FleetError | None = None
@@ -123,7 +126,7 @@ class StageRun:
         """
         self._tasks = len(tasks)
         # the largest first: what is started last should be short
-        self._waiting = [OpenTask(spec) for spec in sorted(tasks, key=lambda spec: -spec.size_bytes)]
+        self._waiting = Waiting(OpenTask(spec) for spec in sorted(tasks, key=lambda spec: -spec.size_bytes))
         try:
             while len(self._outcomes) < len(tasks):
                 if self._given_up:
@@ -144,60 +147,72 @@ class StageRun:
             self._give_up(f"the {self._stage} stage", f"{left} of {self._tasks} tasks were not done after {limit:g} s")
 
     async def _refresh(self) -> None:
+        """Looks who is there now and then; beside the tasks, unless there is nobody to give them to."""
         now = self._clock.now()
-        if now - self._refreshed < self._fleet.refresh_s:
-            return
-        found = {endpoint.name: endpoint for endpoint in await self._fleet.endpoints(self._stage)}
-        self._refreshed = now
-        appeared = tuple(name for name in found if name not in self._slots)
-        gone = tuple(name for name in self._slots if name not in found)
-        for name in appeared:
-            self._slots[name] = Slots(found[name])
-        for name in gone:
-            del self._slots[name]
-        if self._slots:
+        if self._looking is None and now - self._refreshed >= self._fleet.refresh_s:
+            self._refreshed = now
+            self._looking = asyncio.create_task(self._look())
+            self._looking.add_done_callback(self._looked)
+        if self._looking is not None and (self._looking.done() or not self._endpoints):
+            looking, self._looking = self._looking, None
+            await looking
+
+    async def _look(self) -> None:
+        appeared, gone = self._endpoints.update(await self._fleet.endpoints(self._stage))
+        now = self._clock.now()
+        if self._endpoints:
             self._seen_endpoint = now
         elif now - self._seen_endpoint > NO_ENDPOINT_S:
             raise FleetError(
                 f"there has been no {self._stage} service for {NO_ENDPOINT_S:.0f} s; is the fleet running?"
             )
-        if appeared or gone:
-            why = await self._fleet.why_gone(self._stage, gone) if gone else {}
-            self._emit(
-                events.FleetChanged(at=self._clock.wall(), stage=self._stage, appeared=appeared, gone=gone, why=why)
-            )
+        if not appeared and not gone:
+            return
+        self._wake.set()
+        why = await self._fleet.why_gone(self._stage, gone) if gone else {}
+        self._emit(events.FleetChanged(at=self._clock.wall(), stage=self._stage, appeared=appeared, gone=gone, why=why))
+
+    def _looked(self, looking: asyncio.Task[None]) -> None:
+        if not looking.cancelled() and looking.exception():
+            self._wake.set()
 
     def _assign(self) -> None:
         now = self._clock.now()
-        for task in [task for task in self._waiting if task.not_before <= now]:
-            slots = self._pick(task, now)
+        while task := self._waiting.first(now):
+            slots = self._endpoints.pick(now, task.failed_on)
             if slots is None:
                 return
-            self._waiting.remove(task)
+            self._waiting.take_first()
             self._launch(task, slots)
 
     def _assign_backups(self) -> None:
         """Starts stragglers a second time, when there is nothing else to do."""
+        self._backup_due = None
         after = backup_after(self._finished_s, self._tasks, self._backups)
-        now = self._clock.now()
         if self._waiting or after is None:
             return
-        doubled = sum(len(task.running) > 1 for task in self._running.values())
-        for task, attempt in self._single():
-            if doubled >= most_backups(self._tasks, self._backups):
-                return
-            slots = self._pick(task, now, besides=attempt.endpoint) if now - attempt.started >= after else None
-            if slots is not None:
+        now = self._clock.now()
+        stay: list[tuple[OpenTask, Attempt]] = []
+        while self._running.doubled < most_backups(self._tasks, self._backups) and self._endpoints.pick(now):
+            longest = self._running.take_longest()
+            if longest is None:
+                break
+            task, attempt = longest
+            if now - attempt.started < after:
+                stay.append(longest)
+                self._backup_due = attempt.started + after
+                break
+            slots = self._endpoints.pick(now, task.failed_on, besides=attempt.endpoint)
+            if slots is None:
+                stay.append(longest)
+            else:
                 self._launch(task, slots)
-                doubled += 1
-
-    def _single(self) -> list[tuple[OpenTask, Attempt]]:
-        """The tasks that run once, with their attempts, the longest running first."""
-        alone = [(task, next(iter(task.running.values()))) for task in self._running.values() if len(task.running) == 1]
-        return sorted(alone, key=lambda pair: pair[1].started)
+        for task, attempt in stay:
+            self._running.put_back(task, attempt)
 
     def _launch(self, task: OpenTask, slots: Slots) -> None:
         slots.busy += 1
+        self._endpoints.changed(slots)
         task.attempts += 1
         attempt = Attempt(task.attempts, slots.endpoint.name, self._clock.now())
         self._emit(
@@ -209,39 +224,22 @@ class StageRun:
                 backup=bool(task.running),
             )
         )
-        task.running[attempt.number] = attempt
-        self._running[task.spec.index] = task
+        self._running.begin(task, attempt)
         attempt.handle = asyncio.create_task(self._attempt(task, attempt, slots))
         self._attempts.add(attempt.handle)
         attempt.handle.add_done_callback(self._attempts.discard)
 
-    def _pick(self, task: OpenTask, now: float, besides: str = "") -> Slots | None:
-        """The endpoint with most room; one that the task has not failed on, if there is any."""
-        free = [
-            s
-            for s in self._slots.values()
-            if s.busy < room(s.endpoint.slots, s.failures, self._policy)
-            and s.quiet_until <= now
-            and s.endpoint.name != besides
-        ]
-        if not free:
-            return None
-        return min(free, key=lambda s: (s.endpoint.name in task.failed_on, s.failures, s.busy / s.endpoint.slots))
-
     async def _pause(self) -> None:
         """Until something has happened, or the next thing is due."""
         now = self._clock.now()
-        due = [self._refreshed + self._fleet.refresh_s]
-        due += [task.not_before for task in self._waiting if task.not_before > now]
+        due = [self._refreshed + self._fleet.refresh_s, self._waiting.next_due, self._backup_due]
         if self._waiting:
-            due += [slots.quiet_until for slots in self._slots.values() if slots.quiet_until > now]
-        after = backup_after(self._finished_s, self._tasks, self._backups)
-        if after is not None and not self._waiting:
-            due += [at for _, attempt in self._single() if (at := attempt.started + after) > now]
+            due.append(self._endpoints.next_return(now))
         if self._policy.stage_timeout_s is not None:
             due.append(self._started + self._policy.stage_timeout_s)
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), max(min(due) - now, 0.001))
+            async with asyncio.timeout(max(min(at for at in due if at is not None) - now, 0.001)):
+                await self._wake.wait()
         self._wake.clear()
 
     async def _attempt(self, task: OpenTask, attempt: Attempt, slots: Slots) -> None:
@@ -250,9 +248,9 @@ class StageRun:
             result = await self._ask(task, attempt, slots.endpoint)
         except NoSlot as exc:
             task.attempts -= 1
-            self._over(task, attempt)
+            self._running.end(task, attempt)
             if not task.running and task.spec.index not in self._outcomes:
-                self._waiting.insert(0, task)
+                self._waiting.put_first(task)
             slots.quiet_until = self._clock.now() + exc.retry_after_s
         except NotReached as exc:
             self._endpoint_failed(slots)
@@ -261,7 +259,7 @@ class StageRun:
             self._endpoint_failed(slots)
             self._fail(task, attempt, TaskError(kind="TaskLost", message=str(exc)))
         except asyncio.CancelledError:
-            self._over(task, attempt)
+            self._running.end(task, attempt)
             raise
         else:
             self._endpoint_answered(slots)
@@ -271,6 +269,7 @@ class StageRun:
                 self._succeed(task, attempt, result)
         finally:
             slots.busy -= 1
+            self._endpoints.changed(slots)
             self._wake.set()
 
     async def _ask(self, task: OpenTask, attempt: Attempt, endpoint: Endpoint) -> AnyResult | TaskError:
@@ -317,20 +316,14 @@ class StageRun:
             self._emit(events.CircuitClosed(at=self._clock.wall(), endpoint=slots.endpoint.name))
         slots.failures = 0
 
-    def _over(self, task: OpenTask, attempt: Attempt) -> None:
-        """The attempt runs no more."""
-        task.running.pop(attempt.number, None)
-        if not task.running:
-            self._running.pop(task.spec.index, None)
-
     def _succeed(self, task: OpenTask, attempt: Attempt, result: AnyResult) -> None:
-        self._over(task, attempt)
+        self._running.end(task, attempt)
         if task.spec.index in self._outcomes:
             return  # another attempt was faster by a moment; this one's objects have a name of their own
         seconds = self._clock.now() - attempt.started
         outcome = Outcome(task.spec, result, attempt.number, attempt.endpoint, seconds)
         self._outcomes[task.spec.index] = outcome
-        self._finished_s.append(seconds)
+        bisect.insort(self._finished_s, seconds)
         self._emit(
             events.AttemptDone(
                 at=self._clock.wall(),
@@ -359,14 +352,13 @@ class StageRun:
         )
 
     def _fail(self, task: OpenTask, attempt: Attempt, error: TaskError) -> None:
-        self._over(task, attempt)
+        self._running.end(task, attempt)
         if task.spec.index in self._outcomes:
             return
         self._failures += 1
         task.failures.append(error)
         task.failed_on.add(attempt.endpoint)
-        if task not in self._failed:
-            self._failed.append(task)
+        self._failed.setdefault(task.spec.index, task)
         counted = [failure for failure in task.failures if failure.place not in task.skip or not failure.place]
         decision = after_failure(counted, self._policy, random.random(), len(self._skipped))
         if isinstance(decision, SkipRecord):
@@ -389,7 +381,7 @@ class StageRun:
         else:
             then = f"tried again in {decision.delay_s:.1f} s"
             task.not_before = self._clock.now() + decision.delay_s
-            self._waiting.append(task)
+            self._waiting.put_last(task)
         self._emit(
             events.AttemptFailed(
                 at=self._clock.wall(),
@@ -408,12 +400,12 @@ class StageRun:
         if self._clock.now() - self._answered > self._policy.unreachable_s:
             self._fail(task, attempt, TaskError(kind="TaskLost", message=why))
             return
-        self._over(task, attempt)
+        self._running.end(task, attempt)
         if task.spec.index in self._outcomes:
             return
         task.failed_on.add(attempt.endpoint)
         if not task.running:
-            self._waiting.insert(0, task)
+            self._waiting.put_first(task)
         self._emit(
             events.AttemptFailed(
                 at=self._clock.wall(),
@@ -433,7 +425,7 @@ class StageRun:
         self._skipped[place] = error
         self._emit(events.RecordSkipped(at=self._clock.wall(), task=task.spec.name, place=place, message=error.message))
         if not task.running:
-            self._waiting.append(task)
+            self._waiting.put_last(task)
         return f"the record at {place} is set aside"
 
     @property
@@ -442,10 +434,13 @@ class StageRun:
         return dict(self._skipped)
 
     def _give_up(self, what: str, why: str) -> None:
-        failures = {failed.spec.name: failed.failures for failed in self._failed}
+        failures = {failed.spec.name: failed.failures for failed in self._failed.values()}
         self._given_up = StageFailed(_grouped(what, why, failures), failures, list(self._outcomes.values()))
 
     async def _cancel(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
         for attempt in self._attempts:
             attempt.cancel()
         await asyncio.gather(*self._attempts, return_exceptions=True)

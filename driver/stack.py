@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
 import shutil
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -15,13 +14,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from driver.terraform import is_applied
 from mapreduce.errors import FleetError
 from mapreduce.messages import StageName
 
 TIMEOUT_S = 60.0
 Role = Literal["splitter", "mapper", "reducer"]
 ROLES: dict[StageName, Role] = {"split": "splitter", "map": "mapper", "reduce": "reducer"}
-FOLDER_VARIABLE = "MAPREDUCE_TERRAFORM"
 
 
 class ServiceOutputs(BaseModel):
@@ -68,17 +67,6 @@ class Stack(BaseModel):
     def store(self) -> str:
         """The store's root URL."""
         return f"s3://{self.bucket}"
-
-
-def terraform_folder() -> Path:
-    """Where the root module is: beside this package, or where MAPREDUCE_TERRAFORM says."""
-    given = os.environ.get(FOLDER_VARIABLE)
-    return Path(given) if given else Path(__file__).resolve().parent.parent / "terraform"
-
-
-def is_applied(folder: Path) -> bool:
-    """A quick look, without Terraform: is there a state, here or in a backend?"""
-    return any((folder / name).exists() for name in ("terraform.tfstate", ".terraform/terraform.tfstate"))
 
 
 def read_stack(folder: Path) -> Stack | None:

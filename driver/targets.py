@@ -22,7 +22,8 @@ from driver.policy import RetryPolicy
 from driver.run_store import RunStore
 from driver.spark import check_installed
 from driver.spark import map_slots as spark_slots
-from driver.stack import Stack, read_stack, terraform_folder
+from driver.stack import Stack, read_stack
+from driver.terraform import terraform_folder
 from driver.transport import Transport
 from driver.upload import Progress, upload_inputs
 from mapreduce import keys
@@ -105,6 +106,15 @@ def prepare(config: RunConfig, target: Target, store: str | None) -> Prepared:
         stack=stack,
         aws=aws,
     )
+
+
+async def mappers_there(prepared: Prepared) -> int | None:
+    """How many mappers answer for the stack now; None where each run starts its own."""
+    if prepared.stack is None or prepared.aws is None:
+        return None
+    from driver.fleet.ecs import EcsFleet  # boto3 again
+
+    return len(await EcsFleet(prepared.stack, prepared.aws).endpoints("map"))
 
 
 def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:

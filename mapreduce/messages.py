@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic.dataclasses import dataclass
 
 from mapreduce.formats.kinds import Compression, Format, Text
 from mapreduce.storage.requests import Requests
@@ -152,10 +153,12 @@ class MapTask(TaskMessage):
     skip: tuple[str, ...] | None = None
 
 
-class Block(Message):
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
+class Block:
     """The bytes of one partition in a map attempt's object.
 
-    `checksum` sums its frames' xxh3_64, modulo 2**64; `integers` says that all its values are 64-bit integers.
+    `checksum` sums its frames' xxh3_64, modulo 2**64; `integers` says that all its values are 64-bit integers. A run
+    has one for each map task and partition, so it is a message with slots: a fifth of the memory.
     """
 
     offset: Size

@@ -1,11 +1,13 @@
 """The services of one laptop run, as processes on loopback: forked from one process that has imported everything once.
 
-The driver starts this with the listening sockets open and one JSON line on standard input, which it then keeps open:
-when it ends, however the driver went, every service ends. A service that dies is started again on its own socket.
+The driver starts this before it knows what the services will be, with a socket as standard input. On that it sends the
+log and the listening sockets, and one JSON line; then it keeps it open: when it ends, however the driver went, every
+service ends. A service that dies is started again on its own socket.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import select
@@ -14,34 +16,31 @@ import signal
 import socket
 import sys
 import time
-from typing import Any, Literal, NoReturn
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict
 
-from services.mapper.app import create_app as create_mapper
-from services.reducer.app import create_app as create_reducer
-from services.shell.processes import close_other_files, die_with_parent
-from services.shell.serve import AppFactory, serve
-from services.shell.settings import Settings
-from services.splitter.app import create_app as create_splitter
+from services.shell.processes import adopt_orphans, close_other_files, die_with_parent
 
-APPS: dict[str, AppFactory] = {
-    "splitter": create_splitter,
-    "mapper": create_mapper,
-    "reducer": create_reducer,
-}
-STOP_S = 5.0
+if TYPE_CHECKING:
+    from services.shell.serve import AppFactory
+
+STOP_S = 3.0
+"""How long processes that were killed may take to be gone."""
 RESTART_PAUSE_S = 0.2
+MOST_FILES = 253
+"""Open files that one message may carry, on Linux."""
 _OUR_SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 
 
 class ServiceSpec(BaseModel):
-    """One service: its role, the file number of its listening socket, its slots."""
+    """One service: its role, which of the sockets that were sent it listens on, its slots."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     role: Literal["splitter", "mapper", "reducer"]
-    fd: int
+    socket: int
     slots: int
 
 
@@ -55,28 +54,37 @@ class FleetSpec(BaseModel):
 
 
 class Supervisor:
-    """Starts each service, starts it again when it dies, and ends all of them."""
+    """Starts each service, starts it again when it dies, and ends all of them.
 
-    def __init__(self, spec: FleetSpec) -> None:
+    Args:
+        spec: the services.
+        apps: makes the app of each role.
+        sockets: the file numbers of the listening sockets.
+    """
+
+    def __init__(self, spec: FleetSpec, apps: Mapping[str, AppFactory], sockets: Sequence[int]) -> None:
         self._spec = spec
+        self._apps = apps
+        self._sockets = sockets
         self._running: dict[int, tuple[ServiceSpec, int]] = {}  # pid -> service, write end of its lifeline
+        self._woken, self._wake = socket.socketpair()
 
     def run(self) -> None:
         """Until standard input ends or a signal comes."""
-        woken, wake = socket.socketpair()
-        woken.setblocking(False)
-        wake.setblocking(False)
+        self._woken.setblocking(False)
+        self._wake.setblocking(False)
         for number in _OUR_SIGNALS:
             signal.signal(number, lambda *_: None)
-        signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
+        adopt_orphans()
         for service in self._spec.services:
             self._start(service)
         while True:
-            ready, _, _ = select.select([0, woken.fileno()], [], [])
+            ready, _, _ = select.select([0, self._woken.fileno()], [], [])
             if 0 in ready and not os.read(0, 4096):
                 break
-            if woken.fileno() in ready:
-                if set(woken.recv(4096)) & {signal.SIGTERM, signal.SIGINT}:
+            if self._woken.fileno() in ready:
+                if set(self._woken.recv(4096)) & {signal.SIGTERM, signal.SIGINT}:
                     break
                 self._restart_dead()
         self._stop()
@@ -93,6 +101,9 @@ class Supervisor:
         self._running[pid] = (service, our_end)
 
     def _become(self, service: ServiceSpec, lifeline: int) -> NoReturn:
+        from services.shell.serve import serve
+        from services.shell.settings import Settings
+
         code = 1
         try:
             die_with_parent()
@@ -102,9 +113,10 @@ class Supervisor:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _OUR_SIGNALS)
             nothing = os.open(os.devnull, os.O_RDONLY)
             os.dup2(nothing, 0)
-            close_other_files({service.fd, lifeline})
+            listening = self._sockets[service.socket]
+            close_other_files({listening, lifeline})
             settings = Settings(**self._spec.settings, slots=service.slots)
-            serve(APPS[service.role], service.role, settings, socket.socket(fileno=service.fd), lifeline)
+            serve(self._apps[service.role], service.role, settings, socket.socket(fileno=listening), lifeline)
             code = 0
         except SystemExit as exc:
             code = exc.code if isinstance(exc.code, int) else 1
@@ -112,37 +124,71 @@ class Supervisor:
             os._exit(code)
 
     def _restart_dead(self) -> None:
-        for pid in list(self._running):
-            if os.waitpid(pid, os.WNOHANG)[0]:
+        while pid := self._reaped():
+            if pid in self._running:  # else it is an orphan of one
                 service, our_end = self._running.pop(pid)
                 os.close(our_end)
                 time.sleep(RESTART_PAUSE_S)  # a service that dies at once must not spin
                 self._start(service)
 
     def _stop(self) -> None:
-        for pid in self._running:
-            os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_S
-        while self._running and time.monotonic() < deadline:
-            for pid in list(self._running):
-                if os.waitpid(pid, os.WNOHANG)[0]:
-                    del self._running[pid]
-            time.sleep(0.01)
+        """Kills everything: the driver is done with it or gone, so nothing that still runs is wanted by anybody."""
         for pid in self._running:
             os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + STOP_S
+        while (reaped := self._reaped()) is not None and (left := deadline - time.monotonic()) > 0:
+            if not reaped and select.select([self._woken], [], [], left)[0]:
+                self._woken.recv(4096)
         # the driver may be gone without a word: what it meant to take away is taken away here
         shutil.rmtree(self._spec.settings["scratch"], ignore_errors=True)
 
+    @staticmethod
+    def _reaped() -> int | None:
+        """The number of a child that has died; 0 if none has, None if there are no children any more."""
+        try:
+            return os.waitpid(-1, os.WNOHANG)[0]
+        except ChildProcessError:
+            return None
+
 
 def main() -> None:
-    """Reads the fleet's description from standard input and runs it."""
+    """Loads everything, is told what the services are, and runs them."""
+    apps = loaded_apps()
+    files, line = _told(socket.socket(fileno=os.dup(0)))
+    log, *sockets = files
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    Supervisor(FleetSpec.model_validate(json.loads(line)), apps, sockets).run()
+
+
+def loaded_apps() -> dict[str, AppFactory]:
+    """What makes the app of each role, with all that the services need loaded."""
+    gc.disable()  # there is no garbage yet, and to look for it is a fifth of the time
+    from services.mapper.app import create_app as create_mapper
+    from services.reducer.app import create_app as create_reducer
+    from services.shell.serve import preload
+    from services.splitter.app import create_app as create_splitter
+
+    apps: dict[str, AppFactory] = {"splitter": create_splitter, "mapper": create_mapper, "reducer": create_reducer}
+    for create in apps.values():
+        preload(create)
+    gc.freeze()  # a collection in a child would copy every page of this
+    gc.enable()
+    return apps
+
+
+def _told(control: socket.socket) -> tuple[list[int], bytes]:
+    """The files that the driver sends (the log, then the sockets) and the line behind them; ends with the driver."""
+    files: list[int] = []
     line = b""
-    while not line.endswith(b"\n"):  # unbuffered: what follows must stay for `select`
-        byte = os.read(0, 1)
-        if not byte:
-            sys.exit(2)
-        line += byte
-    Supervisor(FleetSpec.model_validate(json.loads(line))).run()
+    with control:
+        while not line.endswith(b"\n"):  # byte by byte: the files come with bytes of their own
+            byte, sent, _, _ = socket.recv_fds(control, 1, MOST_FILES)
+            if not byte:
+                sys.exit(2)
+            files += sent
+            line += b"" if sent else byte
+    return files, line
 
 
 if __name__ == "__main__":

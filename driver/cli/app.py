@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
-from driver.cli import author, cloud, proof, records, replay, run
+from driver.cli import author, bench, cloud, proof, records, replay, run
 from driver.cli.stack import stack
 from driver.cli.terminal import say
 from mapreduce.errors import FleetError, MapReduceError, UsageError
@@ -30,6 +30,7 @@ for command in (
     records.status,
     proof.verify,
     proof.audit,
+    bench.bench,
     replay.replay,
     author.new,
     author.check,

@@ -53,8 +53,9 @@ def logs(run: str | None = None, /, *, task: str | None = None, store: str | Non
         task: Only this task, e.g. map-3.
         store: Folder or URL of the store (by default the stack's bucket, else .mapreduce in this folder).
     """
-    from driver.stack import read_stack, terraform_folder
+    from driver.stack import read_stack
     from driver.targets import open_runs
+    from driver.terraform import terraform_folder
 
     kept = open_runs(store)
     name = kept.resolve(run)

@@ -122,7 +122,7 @@ def run(
         prepared = targets.prepare(config, target, store)
     try:
         with no_output_of_jobs():
-            report = asyncio.run(_carry_out(prepared, started))
+            report = _shown(prepared, started)
     except JobFailed as exc:
         _say_failure(exc, prepared.source.root)
         return 1
@@ -140,23 +140,13 @@ def run(
     return 0
 
 
-async def _carry_out(prepared: Prepared, started: float) -> Report:
-    from driver import targets
-    from driver.chain import ChainRun, run_chain
+def _shown(prepared: Prepared, started: float) -> Report:
     from driver.events import EventLog
-    from driver.pipeline import run_job
+    from driver.job_run import carry_out
     from driver.report.console import RunView
-    from mapreduce.chain import Chain
 
-    fresh = prepared.config.fresh
     with RunView(console()) as view:
-        log = EventLog([view])
-        async with targets.workplace(prepared, log) as place:
-            plan = await asyncio.to_thread(targets.write_plan, prepared, view.uploading)
-            if issubclass(prepared.job, Chain):
-                run = ChainRun(prepared.job(**prepared.parameters), plan)
-                return await run_chain(run, place, log, fresh=fresh, started=started)
-            return (await run_job(plan, place, log, fresh=fresh, started=started)).report
+        return asyncio.run(carry_out(prepared, EventLog([view]), view.uploading, started))
 
 
 def _say_failure(exc: JobFailed, root: Path) -> None:

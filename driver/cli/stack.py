@@ -47,7 +47,7 @@ def settings(
         allow: An address range that may call the services (by default, this machine's own public address).
     """
     from driver.deployment import SETTINGS_FILE, content_tag, merged_settings
-    from driver.stack import terraform_folder
+    from driver.terraform import terraform_folder
 
     path = terraform_folder() / SETTINGS_FILE
     before: dict[str, object] = jsonlib.loads(path.read_text()) if path.exists() else {}
@@ -120,7 +120,8 @@ def wait(*, timeout_s: float = 600) -> int:
         timeout_s: How long, at most.
     """
     from driver.doctor import examine_stack
-    from driver.stack import read_stack, terraform_folder
+    from driver.stack import read_stack
+    from driver.terraform import terraform_folder
 
     found = read_stack(terraform_folder())
     if found is None:
@@ -145,7 +146,8 @@ def cost() -> int:
     """Says what the stack costs an hour, and what to do next."""
     from driver.deployment import hourly_cost
     from driver.pricing import standing_month
-    from driver.stack import read_stack, terraform_folder
+    from driver.stack import read_stack
+    from driver.terraform import terraform_folder
 
     found = read_stack(terraform_folder())
     if found is None:
@@ -186,7 +188,7 @@ def leftovers(*, wait_s: float = 0) -> int:
 
 def _settings() -> DeploySettings:
     from driver.deployment import SETTINGS_FILE, DeploySettings
-    from driver.stack import terraform_folder
+    from driver.terraform import terraform_folder
 
     path = terraform_folder() / SETTINGS_FILE
     if not path.exists():

@@ -43,3 +43,14 @@ def at_least_one(option: str, number: int | None) -> int | None:
     if number is not None and number < 1:
         raise UsageError(f"{option} {number}: must be at least 1")
     return number
+
+
+def counts(option: str, text: str) -> tuple[int, ...]:
+    """The different counts of `1,2,5`, in ascending order; raises `UsageError`."""
+    try:
+        numbers = {int(part) for part in text.split(",")}
+    except ValueError:
+        raise UsageError(f"{option} {text}: write whole numbers with commas between them, e.g. 1,2,5") from None
+    if min(numbers) < 1:
+        raise UsageError(f"{option} {text}: each must be at least 1")
+    return tuple(sorted(numbers))

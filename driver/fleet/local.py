@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import os
 import socket
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO
 
+from driver import forerunner
 from driver.fleet.base import Endpoint
+from driver.forerunner import Forerunner
 from mapreduce.errors import FleetError
 from mapreduce.messages import StageName
 
@@ -58,54 +55,35 @@ class LocalFleet:
     def __init__(self, config: LocalFleetConfig) -> None:
         self._config = config
         self._endpoints: dict[StageName, list[Endpoint]] = {"split": [], "map": [], "reduce": []}
-        self._process: subprocess.Popen[bytes] | None = None
-        self._log: IO[bytes] | None = None
+        self._forerunner: Forerunner | None = None
 
     def start(self) -> None:
         """Starts the services. Their sockets listen at once, so requests wait in them until each has come up."""
         sockets: list[socket.socket] = []
-        services = []
+        services: list[dict[str, object]] = []
         slots: list[tuple[StageName, int]] = [("split", 1), ("reduce", self._config.reduce_slots)]
         slots += [("map", 1)] * self._config.mappers
         for stage, count in slots:
             listening = socket.create_server(("127.0.0.1", 0), backlog=128)
             sockets.append(listening)
-            services.append({"role": ROLES[stage], "fd": listening.fileno(), "slots": count})
+            services.append({"role": ROLES[stage], "socket": len(services), "slots": count})
             number = len(self._endpoints[stage])
             url = f"http://127.0.0.1:{listening.getsockname()[1]}"
             self._endpoints[stage].append(Endpoint(f"{ROLES[stage]}-{number}", url, count))
         self._config.log.parent.mkdir(parents=True, exist_ok=True)
-        self._log = self._config.log.open("ab")
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "services.local_fleet"],
-            stdin=subprocess.PIPE,
-            stdout=self._log,
-            stderr=self._log,
-            pass_fds=[listening.fileno() for listening in sockets],
-            start_new_session=True,  # Ctrl-C is for the driver, which ends the services in its own time
-            env=os.environ | {"PYTHONPATH": self._module_path()},
-        )
+        described = {"services": services, "settings": self._settings()}
+        with self._config.log.open("ab") as log:
+            files = [log.fileno(), *(listening.fileno() for listening in sockets)]
+            self._forerunner = forerunner.take()
+            self._forerunner.tell(json.dumps(described).encode(), files)
         for listening in sockets:
             listening.close()
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"services": services, "settings": self._settings()}).encode() + b"\n")
-        self._process.stdin.flush()
 
     async def stop(self) -> None:
         """Ends all services, and waits until they are gone."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        assert process.stdin is not None
-        with contextlib.suppress(OSError):
-            process.stdin.close()  # the fleet ends when its standard input does
-        try:
-            await asyncio.to_thread(process.wait, STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            await asyncio.to_thread(process.wait)
-        if self._log is not None:
-            self._log.close()
+        started, self._forerunner = self._forerunner, None
+        if started is not None:
+            await asyncio.to_thread(started.end, STOP_S)
 
     async def __aenter__(self) -> LocalFleet:
         self.start()
@@ -117,7 +95,7 @@ class LocalFleet:
         await asyncio.shield(self.stop())
 
     async def endpoints(self, stage: StageName) -> list[Endpoint]:
-        if self._process is None or self._process.poll() is not None:
+        if self._forerunner is None or self._forerunner.process.poll() is not None:
             raise FleetError(f"the local services have ended: {self._last_words()} (log: {self._config.log})")
         return self._endpoints[stage]
 
@@ -143,9 +121,3 @@ class LocalFleet:
     def _last_words(self) -> str:
         lines = self._config.log.read_text(errors="replace").splitlines() if self._config.log.exists() else []
         return lines[-1][:300] if lines else "they said nothing"
-
-    @staticmethod
-    def _module_path() -> str:
-        ours = str(Path(__file__).resolve().parent.parent.parent)
-        given = os.environ.get("PYTHONPATH")
-        return f"{ours}{os.pathsep}{given}" if given else ours

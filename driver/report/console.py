@@ -98,20 +98,20 @@ class _Stage:
         self.reused = event.reused
         self.done = event.reused
         self.size = event.size_bytes
-        self._finished = 0
+        self._bytes = 0
         self._running: dict[str, int] = {}
 
     def progress(self, event: events.AttemptProgress) -> None:
+        self._bytes += event.bytes - self._running.get(event.task, 0)
         self._running[event.task] = event.bytes
 
     def finish(self, event: events.AttemptDone) -> None:
         self.done += 1
-        self._running.pop(event.task, None)
-        self._finished += event.size_bytes
+        self._bytes += event.size_bytes - self._running.pop(event.task, 0)
 
     @property
     def bytes(self) -> int:
-        return min(self._finished + sum(self._running.values()), self.size)
+        return min(self._bytes, self.size)
 
     def text(self) -> str:
         reused = f", {self.reused} reused" if self.reused else ""

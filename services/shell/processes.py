@@ -9,6 +9,7 @@ import sys
 from collections.abc import Collection
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 def close_other_files(keep: Collection[int]) -> None:
@@ -29,6 +30,12 @@ def die_with_parent() -> None:
     """Asks the kernel to kill this process when its parent dies (Linux; elsewhere the pipes alone tell)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def adopt_orphans() -> None:
+    """Makes the children of dead children ours, so that they can be waited for (Linux; elsewhere they are init's)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def cause_of_death(status: int) -> str:

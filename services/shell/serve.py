@@ -9,15 +9,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 
 import structlog
 import uvicorn
 from fastapi import FastAPI
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from mapreduce.errors import UsageError
+from mapreduce.tokens import KEY_BYTES
 from services.shell.app import State
 from services.shell.connections import HEAD_BYTES, patient
 from services.shell.logs import configure_logs
@@ -75,7 +77,28 @@ def serve(
     configure_logs(settings.log_level, name)
     state = State()
     pool = WorkerPool(nursery, settings.slot_count)
-    config = uvicorn.Config(
+    config = _configured(create, settings, pool, state)
+    server = _DrainingServer(config, state, pool, settings.drain_s)
+    state.stop = server.stop_now
+    if lifeline is not None:
+        threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
+    log.info("listening", address=listening.getsockname()[:2], slots=pool.slots, store=settings.store)
+    server.run(sockets=[listening])
+
+
+def preload(create: AppFactory) -> None:
+    """Loads what a service and its workers would load when they begin; before a fork, it is there in all of them."""
+    settings = Settings(store="file:///nowhere", signing_key=SecretStr("0" * KEY_BYTES))
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        config = _configured(create, settings, WorkerPool(Nursery(ours), slots=1), State())
+        config.load()
+        config.get_loop_factory()
+    import_module("mapreduce.storage.local")  # the store's client for S3 must not be touched before a fork
+
+
+def _configured(create: AppFactory, settings: Settings, pool: WorkerPool, state: State) -> uvicorn.Config:
+    return uvicorn.Config(
         create(settings, pool, state),
         http=patient(settings.patience_s),
         h11_max_incomplete_event_size=HEAD_BYTES,
@@ -88,12 +111,6 @@ def serve(
         timeout_graceful_shutdown=2,
         timeout_keep_alive=75,
     )
-    server = _DrainingServer(config, state, pool, settings.drain_s)
-    state.stop = server.stop_now
-    if lifeline is not None:
-        threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
-    log.info("listening", address=listening.getsockname()[:2], slots=pool.slots, store=settings.store)
-    server.run(sockets=[listening])
 
 
 class _DrainingServer(uvicorn.Server):

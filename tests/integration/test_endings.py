@@ -67,3 +67,23 @@ def test_killed_services_and_workers_come_back(driver: Driver, text: Path) -> No
     result = Path(json.loads(out)["result_urls"][0].removeprefix("file://"))
     assert ascii_words(text.read_bytes()) == json.loads(result.read_text())
     assert driver.wait_until_none_is_left() == []
+
+
+def test_a_run_that_cannot_begin_leaves_nothing(driver: Driver) -> None:
+    """What was started before the command line was read is gone again, and has said nothing."""
+    done = driver.run("run", "--target", "local", "--input", "missing.txt")
+    assert (done.code, done.out) == (2, "")
+    assert "there is no file missing.txt" in done.err
+    assert "Traceback" not in done.err
+    assert driver.processes() == []
+
+
+def test_services_that_are_still_starting_end_with_a_killed_driver(driver: Driver, text: Path) -> None:
+    """Killed before it has told them anything."""
+    process = driver.start("run", "--target", "local", "--input", text)
+    deadline = time.monotonic() + 60
+    while not psutil.Process(process.pid).children():
+        assert time.monotonic() < deadline
+    process.kill()
+    process.communicate(timeout=30)
+    assert driver.wait_until_none_is_left() == []

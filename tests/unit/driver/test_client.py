@@ -6,7 +6,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from email.utils import formatdate
 
 import pytest
@@ -175,3 +175,48 @@ def test_a_service_that_starts_slowly_is_waited_for() -> None:
         thread.join(timeout=5)
     assert isinstance(found, Health)
     assert found.slots == 1
+
+
+def test_tasks_of_one_endpoint_share_a_connection() -> None:
+    """An answer is read to its end, so that the next task need not connect anew."""
+    done = Done(result=result_of(_task())).model_dump_json().encode() + b"\n"
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    connections: list[asyncio.StreamWriter] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        try:
+            while request := await reader.readuntil(b"\r\n\r\n"):
+                fields = dict(line.lower().split(b": ") for line in request.strip().split(b"\r\n")[1:])
+                await reader.readexactly(int(fields[b"content-length"]))
+                writer.write(head + b"%x\r\n%b\r\n" % (len(done), done))
+                await writer.drain()
+                writer.write(b"0\r\n\r\n")
+        except asyncio.IncompleteReadError:
+            return
+
+    async def ask() -> list[object]:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        found: list[object] = []
+        async with server, HttpTransport("k" * 32, 5.0) as transport:
+            for _ in range(3):
+                async with aclosing(transport.run(Endpoint("mapper-0", url, 1), _task())) as events:
+                    found.append(await anext(events))
+        for writer in connections:
+            writer.close()
+            await writer.wait_closed()
+        return found
+
+    assert all(isinstance(event, Done) for event in asyncio.run(ask()))
+    assert len(connections) == 1
+
+
+@pytest.mark.parametrize("end", [b"", b"zz\r\n"], ids=["no end", "a broken end"])
+def test_a_result_that_is_there_counts_however_its_answer_ends(end: bytes) -> None:
+    """What comes after the last event is of no interest."""
+    done = Done(result=result_of(_task()))
+    line = done.model_dump_json().encode() + b"\n"
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    with _server(head + b"%x\r\n%b\r\n" % (len(line), line) + end) as endpoint:
+        assert _ask(endpoint) == [done]

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from driver.stack import ServiceOutputs, Stack, is_applied, read_stack
+from driver.stack import ServiceOutputs, Stack, read_stack
+from driver.terraform import is_applied
 from mapreduce.errors import FleetError
 from services.shell.settings import Settings
 from tests.unit.driver.samples import STACK_VALUES

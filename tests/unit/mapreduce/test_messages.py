@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from mapreduce.messages import (
     Block,
@@ -76,7 +76,7 @@ def test_events_by_name() -> None:
 def test_refused(model: Any, fields: dict[str, Any]) -> None:
     """Names that would leave their folder, negative sizes, unknown and missing fields are refused."""
     with pytest.raises(ValidationError):
-        model.model_validate(fields)
+        TypeAdapter(model).validate_python(fields)
 
 
 def test_frozen_and_lenient_where_meant() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -65,10 +66,10 @@ def test_other_pairs_than_reported() -> None:
     """A whole block of which the map task reported another count is not taken for it."""
     with engine(WordCount) as stages:
         mapped = stages.map_whole(b"a b c")
-        wrong = mapped.model_copy(update={"blocks": (mapped.blocks[0].model_copy(update={"records": 2}),)})
+        wrong = mapped.model_copy(update={"blocks": (replace(mapped.blocks[0], records=2),)})
         with pytest.raises(CorruptBlock, match="holds 3 pairs, not the 2 that were written"):
             stages.reduce([wrong])
-        wrong = mapped.model_copy(update={"blocks": (mapped.blocks[0].model_copy(update={"checksum": 2}),)})
+        wrong = mapped.model_copy(update={"blocks": (replace(mapped.blocks[0], checksum=2),)})
         with pytest.raises(CorruptBlock):
             stages.reduce([wrong])
 

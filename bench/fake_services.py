@@ -1,0 +1,134 @@
+"""Fake mappers, as many as one likes in one process: they speak the services' protocol, check tokens, and do no work.
+
+They are for measuring the driver: whatever a task costs here is not the driver's, and lies in another process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+
+from mapreduce.errors import Unauthorized
+from mapreduce.messages import Block, Cost, Done, Health, MapResult, MapTask, PieceRead, Progress, Started
+from mapreduce.tokens import opened
+
+HEALTH = Health(ok=True, role="map", slots=1, busy=0).model_dump_json().encode()
+
+
+@contextmanager
+def fake_mappers(count: int, signing_key: str, task_s: float) -> Iterator[list[str]]:
+    """The URLs of so many mappers, which are there until the end of the block.
+
+    Args:
+        count: how many.
+        signing_key: what requests must be signed with.
+        task_s: how long each task seems to take, in seconds.
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs, count, signing_key, task_s), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        yield [f"http://127.0.0.1:{port}" for port in ours.recv()]
+    finally:
+        ours.close()  # which is what ends the process
+        process.join()
+
+
+def _serve(control: Connection, count: int, signing_key: str, task_s: float) -> None:
+    asyncio.run(_serve_until_closed(control, count, signing_key, task_s))
+
+
+async def _serve_until_closed(control: Connection, count: int, signing_key: str, task_s: float) -> None:
+    loop = asyncio.get_running_loop()
+    closed = asyncio.Event()
+    loop.add_reader(control.fileno(), closed.set)
+    servers = [
+        await loop.create_server(lambda: _Connection(signing_key, task_s), "127.0.0.1", 0, backlog=128)
+        for _ in range(count)
+    ]
+    control.send([server.sockets[0].getsockname()[1] for server in servers])
+    await closed.wait()
+
+
+class _Connection(asyncio.Protocol):
+    """One connection: requests behind each other, each answered in chunks as the real services do."""
+
+    def __init__(self, signing_key: str, task_s: float) -> None:
+        self._key = signing_key
+        self._task_s = task_s
+        self._received = b""
+        self._loop = asyncio.get_running_loop()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, found, rest = self._received.partition(b"\r\n\r\n")
+        if not found:
+            return
+        request, *lines = head.decode("latin-1").split("\r\n")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        length = int(headers.get("content-length", "0"))
+        if len(rest) >= length:
+            self._received = rest[length:]
+            self._answer(request, headers, rest[:length])
+
+    def _answer(self, request: str, headers: dict[str, str], body: bytes) -> None:
+        if request.startswith("GET /health"):
+            self._head("200 OK", f"content-length: {len(HEALTH)}")
+            self._transport.write(HEALTH)
+            return
+        try:
+            token = headers.get("authorization", "").removeprefix("Bearer ")
+            opened(self._key, "/map", token, time.time()).check_body(body)
+        except Unauthorized:
+            self._head("401 Unauthorized", "content-length: 0")
+            return
+        task = MapTask.model_validate_json(body)
+        self._head("200 OK", "content-type: application/jsonl\r\ntransfer-encoding: chunked")
+        self._chunk(Started(worker=1))
+        if self._task_s:
+            self._loop.call_later(self._task_s, self._finish, task)
+        else:
+            self._finish(task)
+
+    def _finish(self, task: MapTask) -> None:
+        if not self._transport.is_closing():
+            self._chunk(Progress(bytes=task.split.length, records=1000))
+            self._chunk(Done(result=_result(task, self._task_s)))
+            self._transport.write(b"0\r\n\r\n")
+
+    def _head(self, status: str, headers: str) -> None:
+        self._transport.write(f"HTTP/1.1 {status}\r\n{headers}\r\n\r\n".encode())
+
+    def _chunk(self, message: Started | Progress | Done) -> None:
+        line = message.model_dump_json().encode() + b"\n"
+        self._transport.write(b"%x\r\n%b\r\n" % (len(line), line))
+
+
+def _result(task: MapTask, seconds: float) -> MapResult:
+    """What a mapper answers that has read all of its split."""
+    return MapResult(
+        url=f"{task.store}/maps/{task.run}/map-{task.index:05d}.attempt-{task.attempt}",
+        etag=f"{task.index:032x}",
+        size=64_000 * task.partitions,
+        pieces=tuple(
+            PieceRead(source=piece.source, start=piece.start, bytes_owned=piece.length) for piece in task.split.pieces
+        ),
+        records_in=1000,
+        records_out=1000 * task.partitions,
+        blocks=tuple(
+            Block(offset=64_000 * number, length=64_000, records=1000, checksum=number, integers=True)
+            for number in range(task.partitions)
+        ),
+        counters={},
+        cost=Cost(seconds=seconds, peak_memory_bytes=100_000_000),
+    )

@@ -1,0 +1,180 @@
+"""`bench`: what more mappers bring, measured on the user's own fleet with the user's own job."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+from rich.table import Table
+
+from driver.cli.terminal import console, no_output_of_jobs, print_document, say
+from driver.cli.values import assignments, at_least_one, counts
+from driver.config import DEFAULT_JOB, RunConfig
+from driver.report.units import bytes_text, plural
+from mapreduce.errors import UsageError
+
+if TYPE_CHECKING:
+    from driver.speedup import Measured, SpeedUp, Spread
+    from driver.targets import Prepared
+
+BenchTarget = Literal["auto", "local", "aws"]
+TASKS_A_SLOT = 4
+"""Map tasks for each slot of the greatest fleet: with few, the last ones leave most slots empty."""
+
+
+def bench(
+    *,
+    input: Annotated[tuple[str, ...], Parameter(name="--input", negative="", consume_multiple=True)],  # noqa: A002
+    job: str = DEFAULT_JOB,
+    param: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    mappers: str = "1,2,3,5,10",
+    repeat: int = 3,
+    chunks: int | None = None,
+    reducers: int | None = None,
+    target: BenchTarget = "auto",
+    output: Path = Path("speedup"),
+    json: Annotated[bool, Parameter(negative="")] = False,
+    store: str | None = None,
+) -> int:
+    """Measures what more mappers bring: the map stage's speed-up and the end-to-end time, as two figures.
+
+    The same work, in the same splits, is done with each number of mappers several times, in turn; nothing is reused,
+    and what the runs have written is deleted. The figures show medians with the least and the greatest value, and
+    Amdahl's bound: what is not map stage in the runs with one mapper (start, split, reduce, commit) counts as serial.
+
+    Args:
+        input: A file, folder, glob or URL; may be given several times.
+        job: The job: a module or a file, and `:Class` when it holds several.
+        param: A parameter of the job, as name=value; may be given several times.
+        mappers: The numbers of mappers; 1 is measured in any case. In AWS they are the first ones of those that run.
+        repeat: How often each is measured.
+        chunks: How many splits to cut the input into (by default four for each slot of the greatest number of mappers).
+        reducers: How many reduce tasks.
+        target: local: services on this machine; aws: the deployed stack; auto: aws if there is one, else local.
+        output: The folder that gets map-stage.svg and end-to-end.svg.
+        json: Print one JSON document on standard output.
+        store: Folder or URL that the runs write to (by default a folder of their own, which is deleted).
+    """
+    from driver import targets
+    from driver.report.chart import svg
+    from driver.report.figures import end_to_end, map_stage
+    from driver.speedup import speed_up
+
+    levels = tuple(sorted({1, *counts("--mappers", mappers)}))
+    at_least_one("--repeat", repeat)
+    config = RunConfig(
+        inputs=input,
+        job=job,
+        parameters=assignments("--param", param),
+        mappers=levels[-1],
+        reducers=at_least_one("--reducers", reducers),
+        chunks=at_least_one("--chunks", chunks),
+        fresh=True,
+    )
+    with no_output_of_jobs(), _folder(target, store) as place:
+        prepared = targets.prepare(config, target, place)
+        _check_fleet(prepared, levels)
+        config = replace(config, chunks=chunks or TASKS_A_SLOT * prepared.map_slots)
+        processors = _processors(prepared, levels)
+        runs = []
+        for number in range(1, repeat + 1):  # in turn, so that a change of the machine's mood is all levels'
+            for level in levels:
+                runs.append(_measured(replace(config, mappers=level), target, place))
+                say(f"{plural(level, 'mapper')}, run {number} of {repeat}: {_seconds(runs[-1])}")
+    found = speed_up(runs)
+    size = bytes_text(sum(given.size for given in prepared.inputs))
+    subtitle = f"{prepared.source.name}, {size} in {plural(config.chunks or 0, 'split')}, {prepared.target}"
+    console().print(_table(found))
+    output.mkdir(parents=True, exist_ok=True)
+    for name, draw in (("map-stage.svg", map_stage), ("end-to-end.svg", end_to_end)):
+        (output / name).write_text(svg(draw(found, subtitle, processors)), encoding="utf-8")
+        say(f"written   {output / name}")
+    if json:
+        print_document(found)
+    return 0
+
+
+@contextmanager
+def _folder(target: BenchTarget, store: str | None) -> Iterator[str | None]:
+    """The store that is wanted, the stack's own (None), or a folder that is there for the runs alone."""
+    from driver.terraform import is_applied, terraform_folder
+
+    if store is not None or target == "aws" or (target == "auto" and is_applied(terraform_folder())):
+        yield store
+        return
+    with tempfile.TemporaryDirectory(prefix=".mapreduce-bench-", dir=Path.cwd()) as folder:
+        yield folder
+
+
+def _check_fleet(prepared: Prepared, levels: tuple[int, ...]) -> None:
+    """Refuses more mappers than there are, where a run does not start its own."""
+    from driver.targets import mappers_there
+
+    there = asyncio.run(mappers_there(prepared))
+    if there is not None and levels[-1] > there:
+        raise UsageError(
+            f"--mappers: {levels[-1]} are wanted, and {plural(there, 'mapper')} run; "
+            f"first: cd terraform && terraform apply -var mapper_count={levels[-1]}"
+        )
+
+
+def _processors(prepared: Prepared, levels: tuple[int, ...]) -> int | None:
+    """How many processors the mappers share, if they share this machine's."""
+    if prepared.target != "local":
+        return None
+    processors = os.cpu_count() or 1
+    if levels[-1] > processors:
+        say(
+            f"this machine has {plural(processors, 'processor')}: "
+            "beyond as many mappers there is no more speed-up to be expected here",
+            style="yellow",
+        )
+    return processors
+
+
+def _measured(config: RunConfig, target: BenchTarget, store: str | None) -> Measured:
+    """One run, of which nothing stays."""
+    from driver import cleaning, targets
+    from driver.events import EventLog
+    from driver.job_run import carry_out
+    from driver.speedup import Measured
+
+    started = time.monotonic()
+    prepared = targets.prepare(config, target, store)
+    report = asyncio.run(carry_out(prepared, EventLog(), lambda *_: None, started))
+    cleaning.carry_out(cleaning.plan_cleaning(prepared.runs, [report.run_id], results=True), prepared.runs)
+    timings = report.timings
+    return Measured(mappers=config.mappers or 1, map_s=timings.map_wall, end_to_end_s=timings.end_to_end)
+
+
+def _seconds(run: Measured) -> str:
+    return f"map stage {run.map_s:.2f} s, end to end {run.end_to_end_s:.2f} s"
+
+
+def _table(found: SpeedUp) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in ("mappers", "map stage", "speed-up", "end to end", "speed-up", "Amdahl's bound"):
+        table.add_column(name, justify="right")
+    for level in found.levels:
+        table.add_row(
+            str(level.mappers),
+            _text(level.map_s, " s"),
+            _text(level.map_speed_up, " x"),
+            _text(level.end_to_end_s, " s"),
+            _text(level.speed_up, " x"),
+            f"{level.bound_s:.2f} s, {level.bound_speed_up:.2f} x",
+        )
+    return table
+
+
+def _text(values: Spread, unit: str) -> str:
+    """The median, and how far the values lie apart."""
+    return f"{values.median:.2f}{unit} ({values.least:.2f}-{values.most:.2f})"

@@ -1,0 +1,35 @@
+"""A prepared run, from its plan to its report: a job, or a chain of them."""
+
+from __future__ import annotations
+
+import asyncio
+
+from driver import targets
+from driver.chain import ChainRun, run_chain
+from driver.events import EventLog
+from driver.pipeline import run_job
+from driver.report.document import Report
+from driver.targets import Prepared
+from driver.upload import Progress
+from mapreduce.chain import Chain
+
+
+async def carry_out(prepared: Prepared, log: EventLog, uploading: Progress, started: float) -> Report:
+    """Starts what the run needs, does it, and ends what it has started.
+
+    Args:
+        prepared: the run.
+        log: is told what happens.
+        uploading: is told how far the upload of an input is.
+        started: when the user's command began, by `time.monotonic`.
+
+    Raises:
+        MapReduceError: as `run_job` and `run_chain` do.
+    """
+    fresh = prepared.config.fresh
+    async with targets.workplace(prepared, log) as place:
+        plan = await asyncio.to_thread(targets.write_plan, prepared, uploading)
+        if issubclass(prepared.job, Chain):
+            run = ChainRun(prepared.job(**prepared.parameters), plan)
+            return await run_chain(run, place, log, fresh=fresh, started=started)
+        return (await run_job(plan, place, log, fresh=fresh, started=started)).report

@@ -1,0 +1,65 @@
+"""The two figures of `driver bench`: what the map stage gains by more mappers, and what the whole run does."""
+
+from __future__ import annotations
+
+from driver.report.chart import Chart, Point, Series
+from driver.report.units import plural
+from driver.speedup import SpeedUp, Spread, amdahl_s
+
+CURVE_POINTS = 60
+X_NAME = "mappers"
+
+
+def map_stage(found: SpeedUp, subtitle: str, processors: int | None) -> Chart:
+    """Speed-up against mappers: of the map stage, and of the whole run with its bound.
+
+    Args:
+        found: what was measured.
+        subtitle: what was run.
+        processors: of this machine, when the mappers share it.
+    """
+    alone_s = found.serial_s + found.parallel_s
+    bound = [(x, alone_s / amdahl_s(found.serial_s, found.parallel_s, x)) for x in _curve(found)]
+    most = found.levels[-1].mappers
+    return Chart(
+        title="Speed-up by mappers",
+        subtitle=subtitle,
+        x_name=X_NAME,
+        y_name="times as fast as one mapper",
+        series=(
+            Series("map stage", tuple(_point(each.mappers, each.map_speed_up) for each in found.levels)),
+            Series("whole run", tuple(_point(each.mappers, each.speed_up) for each in found.levels)),
+            Series.computed("linear", [(1, 1), (most, most)]),
+            Series.computed("Amdahl's bound, whole run", bound),
+        ),
+        mark=_mark(processors),
+    )
+
+
+def end_to_end(found: SpeedUp, subtitle: str, processors: int | None) -> Chart:
+    """Seconds against mappers, from the command to the result, with Amdahl's bound; arguments as above."""
+    bound = [(x, amdahl_s(found.serial_s, found.parallel_s, x)) for x in _curve(found)]
+    return Chart(
+        title="End-to-end time by mappers",
+        subtitle=subtitle,
+        x_name=X_NAME,
+        y_name="seconds, end to end",
+        series=(
+            Series("measured", tuple(_point(each.mappers, each.end_to_end_s) for each in found.levels)),
+            Series.computed(f"Amdahl's bound ({found.serial_fraction:.0%} serial)", bound),
+        ),
+        mark=_mark(processors),
+    )
+
+
+def _curve(found: SpeedUp) -> list[float]:
+    most = found.levels[-1].mappers
+    return [1 + (most - 1) * step / CURVE_POINTS for step in range(CURVE_POINTS + 1)]
+
+
+def _point(mappers: int, values: Spread) -> Point:
+    return Point(mappers, values.median, values.least, values.most)
+
+
+def _mark(processors: int | None) -> tuple[float, str] | None:
+    return None if processors is None else (processors, f"{plural(processors, 'processor')} here")

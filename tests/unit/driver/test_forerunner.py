@@ -1,0 +1,29 @@
+"""When services are started before anything is known of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from driver.forerunner import needs_services
+
+
+@pytest.mark.parametrize(
+    ("line", "deployed", "expected"),
+    [
+        ("run --input a.txt", False, True),
+        ("run --input a.txt", True, False),
+        ("run --input a.txt --target auto", True, False),
+        ("run --target local --input a.txt", True, True),
+        ("run --target=local --input a.txt", True, True),
+        ("run --target=inline --input a.txt", False, False),
+        ("run --target aws", False, False),
+        ("run --target", False, False),
+        ("run --help", False, False),
+        ("runs", False, False),
+        ("verify run", False, False),
+        ("", False, False),
+    ],
+)
+def test_only_a_run_on_this_machine_needs_services(line: str, deployed: bool, expected: bool) -> None:
+    """`auto` means this machine while nothing is deployed."""
+    assert expected == needs_services(line.split(), deployed=deployed)

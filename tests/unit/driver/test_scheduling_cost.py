@@ -1,0 +1,76 @@
+"""What a task costs the scheduler does not depend on how many tasks or endpoints there are: by lines, not seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+import driver
+from driver import events
+from driver.events import Event
+from driver.fleet.base import Endpoint
+from driver.policy import RetryPolicy
+from driver.scheduler import Clock, StageRun
+from tests.unit.driver.fakes import FakeFleet, FakeTransport, failed, map_specs
+
+OURS = str(Path(driver.__file__).parent)
+POLICY = RetryPolicy(first_delay_s=0.0, longest_delay_s=0.0, least_failures=10**6)
+
+
+class _Rare(FakeFleet):
+    """Looked up once."""
+
+    refresh_s = 3600.0
+
+
+def _lines_a_task(tasks: int, endpoints: int, *, failing: bool = False) -> tuple[float, list[Event]]:
+    """How many lines of the driver are executed for each task, every turn of a loop counted; and the events."""
+    seen: list[Event] = []
+    transport = FakeTransport({(index, 1): failed("StorageError") for index in range(tasks)} if failing else {})
+    fleet = _Rare(*(Endpoint(f"e{number}", "", 2) for number in range(endpoints)))
+    stage = StageRun("map", fleet, transport, POLICY, seen.append, Clock(), lambda _: None)
+    specs = map_specs([1] * tasks)
+    lines = 0
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal lines
+        lines += event == "line"
+        return trace
+
+    def only_ours(frame: FrameType, event: str, argument: Any) -> Any:
+        return trace if frame.f_code.co_filename.startswith(OURS) else None
+
+    before = sys.gettrace()
+    sys.settrace(only_ours)
+    try:
+        asyncio.run(stage.run(specs))
+    finally:
+        sys.settrace(before)
+    return lines / tasks, seen
+
+
+@pytest.mark.parametrize("failing", [False, True], ids=["all well", "each fails once"])
+def test_more_tasks_cost_no_more_each(failing: bool) -> None:
+    """A thousand against a hundred."""
+    few, _ = _lines_a_task(100, 4, failing=failing)
+    many, seen = _lines_a_task(1000, 4, failing=failing)
+    assert many < 1.2 * few
+    assert len([event for event in seen if isinstance(event, events.AttemptDone)]) == 1000
+
+
+def test_more_endpoints_cost_no_more_a_task() -> None:
+    """A hundred against four, with the same tasks."""
+    few, _ = _lines_a_task(1000, 4)
+    many, _ = _lines_a_task(1000, 100)
+    assert many < 1.2 * few
+
+
+def test_a_task_that_succeeds_at_once_makes_two_events() -> None:
+    """It was started, and it is done: the log of a run grows by no more."""
+    _, seen = _lines_a_task(200, 4)
+    assert len(seen) == 1 + 2 * 200
