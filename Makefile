@@ -11,13 +11,13 @@ ARGS ?=
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-run: $(VENV)/ready $(INPUT)  ## Count the words of INPUT=... (by default of a text made on the spot)
+run: $(VENV)/kernel $(INPUT)  ## Count the words of INPUT=... (by default of a text made on the spot)
 	$(BIN)/python -m driver run --input "$(INPUT)" $(ARGS)
 
-test: $(VENV)/ready $(VENV)/emulator  ## Unit, contract and integration tests
+test: $(VENV)/kernel $(VENV)/emulator  ## Unit, contract and integration tests
 	$(BIN)/python -m pytest -n auto --ignore tests/infrastructure $(ARGS)
 
-check: $(VENV)/ready $(VENV)/infrastructure  ## Lint, format, strict types, arrows between rooms, docs, infrastructure
+check: $(VENV)/kernel $(VENV)/infrastructure  ## Lint, format, strict types, arrows between rooms, docs, infrastructure
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -27,7 +27,7 @@ format:  ## Put the code in the house's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(VENV)/ready  ## Write docs/command-line.md anew
+docs: $(VENV)/kernel  ## Write docs/command-line.md anew
 	$(BIN)/python -m docs.generate
 
 deploy:  ## Lay the stack out in AWS (ARGS="--region ... --mappers ...")
@@ -45,10 +45,10 @@ stop:  ## Stop all tasks; what is stored stays
 start:  ## Start the tasks again
 	terraform -chdir=terraform apply -auto-approve
 
-e2e: $(VENV)/ready $(VENV)/emulator  ## Deploy, run, scale, break and destroy against an emulator of AWS
+e2e: $(VENV)/kernel $(VENV)/emulator  ## Deploy, run, scale, break and destroy against an emulator of AWS
 	$(BIN)/python -m tests.e2e $(ARGS)
 
-faults: $(VENV)/ready $(VENV)/emulator  ## Break runs in every way that there is, and count the wrong answers (ARGS="--rounds 20")
+faults: $(VENV)/kernel $(VENV)/emulator  ## Break runs in every way that there is, and count the wrong answers (ARGS="--rounds 20")
 	$(BIN)/python -m tests.faults $(ARGS)
 
 spark:  ## The tests on Apache Spark, in an environment of their own (needs Java 17 or newer)
@@ -62,10 +62,15 @@ lock: $(VENV)/ready  ## Pin every dependency anew, with hashes
 	bash requirements/lock.sh
 
 clean:  ## Remove the virtual environments and all that was built
-	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build mapreduce/native/*.so .mypy_cache .ruff_cache .pytest_cache
 
 build/zipf.txt: | $(VENV)/ready
 	$(BIN)/python -m bench.zipf --megabytes 5 --seed 7 --output $@
+
+# the engine's compiled part, where there is a C compiler; without one all is as right, and slower
+$(VENV)/kernel: $(wildcard mapreduce/native/*.c mapreduce/native/*.h) | $(VENV)/ready
+	$(BIN)/python -m mapreduce.native --if-possible
+	@touch $@
 
 $(VENV)/ready: requirements/dev.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'

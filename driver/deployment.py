@@ -88,7 +88,12 @@ def _image_files(root: Path) -> Iterable[Path]:
     for source in IMAGE_SOURCES:
         path = root / source
         files = sorted(path.rglob("*")) if path.is_dir() else [path]
-        yield from (file for file in files if file.is_file() and "__pycache__" not in file.parts)
+        yield from (file for file in files if file.is_file() and _is_source(file))
+
+
+def _is_source(file: Path) -> bool:
+    """Not what this machine has built of the sources; the same as .dockerignore says."""
+    return "__pycache__" not in file.parts and file.suffix != ".so"
 
 
 def hourly_cost(stack: Stack) -> float:

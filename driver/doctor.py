@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from driver.report.units import bytes_text
 from driver.stack import ROLES, Stack, read_stack
 from driver.terraform import terraform_folder
+from mapreduce import native
 from mapreduce.errors import FleetError, MapReduceError
 from mapreduce.messages import Message
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 TERRAFORM_AT_LEAST = (1, 11)
 FARGATE_VCPU_QUOTA = "L-3032A538"
 FREE_DISK_BYTES = 1 << 30
+BUILD_IT = "python -m mapreduce.native builds it, with a C compiler"
 
 
 class Finding(Message):
@@ -42,6 +44,7 @@ Check = Callable[[], Finding]
 def examine() -> Iterator[Finding]:
     """This machine, then the deployed stack if there is one; stops at the first step that the next ones stand on."""
     yield python()
+    yield compiled_part()
     yield scratch()
     folder = terraform_folder()
     try:
@@ -89,6 +92,12 @@ def python() -> Finding:
     """The interpreter."""
     version = ".".join(map(str, sys.version_info[:3]))
     return Finding(step="python", ok=sys.version_info >= (3, 11), seen=version, remedy="install Python 3.11 or newer")
+
+
+def compiled_part() -> Finding:
+    """Whether the engine's compiled part is in use here; without it all is as right, and slower."""
+    seen = "in use" if native.kernel is not None else f"{native.why_not}; Python and DuckDB do its work, more slowly"
+    return Finding(step="compiled part", ok=True, seen=seen if native.kernel is not None else f"{seen} ({BUILD_IT})")
 
 
 def scratch() -> Finding:

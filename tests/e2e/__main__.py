@@ -61,7 +61,7 @@ def _story(log: Log, shell: Shell, ends: ExitStack, given: list[Path] | None) ->
         terraform, where = terraform_cli.with_provider(engine.shell, checkout / "terraform", temporary)
         note(where)
     with log.step("machine: base image") as note:
-        base = base_image.base_image(engine, temporary)
+        bases = base_image.base_images(engine, temporary)
         note(base)
     with log.step("machine: wheels for the images") as note:
         fetched = base_image.fetch_wheels(shell, checkout / "requirements" / "services.txt", temporary / "wheels")
@@ -70,7 +70,7 @@ def _story(log: Log, shell: Shell, ends: ExitStack, given: list[Path] | None) ->
     with log.step("emulator of AWS") as note:
         cloud = ends.enter_context(emulator(EMULATOR, engine, temporary / "emulator"))
         note(cloud.endpoint)
-    made = stack.prepare(checkout, engine, terraform, cloud, wheels.build_options(base))
+    made = stack.prepare(checkout, engine, terraform, cloud, wheels.build_options(bases))
     try:
         prove(log, Proof(made, cloud, base, given or _books(temporary), temporary))
     except Exception:

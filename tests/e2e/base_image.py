@@ -28,6 +28,7 @@ NAME = "mapreduce-e2e/python"
 SUITE = "bookworm"  # its Python is the Dockerfiles' 3.11
 PYTHON = "3.11"
 PACKAGES = ("python3", "python3-pip", "ca-certificates")
+COMPILER = ("gcc", "libc6-dev", "python3-dev")
 DEFAULT_MIRROR = "http://deb.debian.org/debian"
 PIP_CONF = """[global]
 no-index = true
@@ -51,20 +52,34 @@ tar -C "$1" --numeric-owner -c . | docker import --change "LABEL mapreduce.e2e.r
 """
 
 
-def base_image(engine: Engine, folder: Path) -> str:
-    """The stand-in's name; it is made when it is missing or was made by another recipe.
+@dataclass(frozen=True, slots=True)
+class BaseImages:
+    """The names of the stand-ins: of the image that is shipped on, and of the one that builds."""
+
+    python: str
+    builder: str
+
+
+def base_images(engine: Engine, folder: Path) -> BaseImages:
+    """Both stand-ins; they are made when they are missing or were made by another recipe.
 
     Raises:
         Skipped: Debian's packages cannot be had.
     """
-    recipe = hashlib.sha256(repr((SUITE, PACKAGES, PIP_CONF, TRIM)).encode()).hexdigest()[:12]
+    return BaseImages(
+        python=_base_image(engine, folder, PACKAGES), builder=_base_image(engine, folder, (*PACKAGES, *COMPILER))
+    )
+
+
+def _base_image(engine: Engine, folder: Path, packages: tuple[str, ...]) -> str:
+    recipe = hashlib.sha256(repr((SUITE, packages, PIP_CONF, TRIM)).encode()).hexdigest()[:12]
     image = f"{NAME}:{recipe}"
     if recipe in engine.docker("images", "--quiet=false", "--format", "{{.Tag}}", NAME).split():
         return image
     root = folder / "base"
     try:
         engine.shell.run(
-            *("debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, root, mirror()),
+            *("debootstrap", "--variant=minbase", f"--include={','.join(packages)}", SUITE, root, mirror()),
         )
     except StepFailed as exc:
         raise Skipped(f"debootstrap cannot make the base image: {exc}") from exc
@@ -121,10 +136,11 @@ class Wheels:
 
     port: int
 
-    def build_options(self, image: str) -> str:
-        """For `docker build`: this base, and the road to the wheels."""
+    def build_options(self, images: BaseImages) -> str:
+        """For `docker build`: these bases, and the road to the wheels."""
         proxy = f"http://127.0.0.1:{self.port}"
-        return f"--network host --build-arg PYTHON_IMAGE={image} --build-arg HTTP_PROXY={proxy}"
+        bases = f"--build-arg PYTHON_IMAGE={images.python} --build-arg BUILDER_IMAGE={images.builder}"
+        return f"--network host {bases} --build-arg HTTP_PROXY={proxy}"
 
 
 @contextmanager

@@ -51,7 +51,13 @@ def test_the_base_is_pinned_and_can_be_another(instructions: list[tuple[str, str
     """A tag that names release and distribution, never latest; every stage stands on it."""
     (argument,) = [rest for rest in _all(instructions, "ARG") if rest.startswith("PYTHON_IMAGE=")]
     assert re.fullmatch(r"PYTHON_IMAGE=python:\d+\.\d+(\.\d+)?-slim-[a-z]+", argument)
-    assert {rest.split()[0] for rest in _all(instructions, "FROM")} == {"${PYTHON_IMAGE}"}
+    assert [rest.split()[0] for rest in _all(instructions, "FROM")] == ["${BUILDER_IMAGE}", "${PYTHON_IMAGE}"]
+
+
+def test_what_is_built_has_the_python_that_it_was_built_for(instructions: list[tuple[str, str]]) -> None:
+    """The builder is the very base image, but for its compiler."""
+    images = dict(rest.split("=") for rest in _all(instructions, "ARG") if "=" in rest)
+    assert images["BUILDER_IMAGE"] == images["PYTHON_IMAGE"].replace("-slim", "")
 
 
 def test_the_shipped_stage_runs_as_nobody_in_particular(instructions: list[tuple[str, str]]) -> None:
