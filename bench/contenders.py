@@ -32,13 +32,14 @@ def ours(
     input_url: str = "",
     store_url: str = "",
     world: World = as_it_is,
+    needs: tuple[str, ...] = (),
     most_repeats: int = 1000,
     key: Callable[[str], str] = same_key,
 ) -> Trial:
     """`python -m driver run` with these options, from the command to the result, in a store of its own.
 
-    `key` is what the job makes of the corpus's keys. With an `input_url` the command reads that, and not the corpus, and writes its result to a file too, as the store is gone
-    when the answer is looked at.
+    `key` is what the job makes of the corpus's keys. With an `input_url` the command reads that, and not the corpus, and
+    writes its result to a file too, as the store is gone when the answer is looked at.
     """
 
     def command(place: Place) -> list[str]:
@@ -52,7 +53,18 @@ def ours(
         urls = [str(place.scratch / "answer.jsonl")] if input_url else report["result_urls"]
         return Judged(report_figures(report), wrong_of_ours(corpus, place, report, urls, key))
 
-    return Trial(case, OURS, label, corpus, command, judge, variant=variant, world=world, most_repeats=most_repeats)
+    return Trial(
+        case,
+        OURS,
+        label,
+        corpus,
+        command,
+        judge,
+        variant=variant,
+        needs=needs,
+        world=world,
+        most_repeats=most_repeats,
+    )
 
 
 def wrong_of_ours(
@@ -75,6 +87,8 @@ def report_figures(report: dict[str, Any]) -> dict[str, float]:
         rows = [row for row in report["tasks"] if row["stage"] == stage]
         figures[f"{stage}_peak_bytes"] = max((row["peak_memory_bytes"] for row in rows), default=0)
         figures[f"{stage}_tasks"] = len(rows)
+    figures["records"] = report["records"]
+    figures["shuffled_bytes"] = sum(row["bytes_out"] for row in report["tasks"] if row["stage"] == "map")
     if "requests" in report:
         figures["requests"] = total(report["requests"])
     return figures

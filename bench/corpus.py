@@ -1,9 +1,9 @@
 """The files that are measured on. Each is made once, by its name: the same name has the same bytes everywhere.
 
-Text repeats a base: books, if a folder of them is given, else prose of made-up words. No repetition is as the one before:
-one space in 64 is left out, which joins two words to a rare one, so that the vocabulary grows with the text as it does in
-a language (Heaps 1978), and a table of words does not stay in the processor's cache as it would with a text that is
-merely repeated.
+Text repeats a base: books, if a folder of them is given, else prose of made-up words. No repetition is as the one
+before: one space in 64 is left out, which joins two words to a rare one, so that the vocabulary grows with the text as
+it does in a language (Heaps 1978), and a table of words does not stay in the processor's cache as it would with a text
+that is merely repeated.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ Kind = Literal["text", "pairs", "lines"]
 class Corpus:
     """A file to be made.
 
-    `count` is a text's least size in bytes, or how many pairs or lines there are; `keys` how many keys the pairs are drawn
-    from. `books` is a folder of texts to repeat.
+    `count` is a text's least size in bytes, or how many pairs or lines there are; `keys` how many keys the pairs are
+    drawn from. `books` is a folder of texts to repeat.
     """
 
     kind: Kind

@@ -1,8 +1,8 @@
 """Runs one command and says what it took: `python -m bench.launch REPORT COMMAND...`.
 
-A process of its own for each measurement, so that the processor time of all that the command has started is counted, also
-of what outlives its parent, as Spark's Java machine does: on Linux orphans become this process's children, and it
-waits for them. Wall time ends when the command itself does.
+A process of its own for each measurement, so that the processor time of all that the command has started is counted,
+also of what outlives its parent, as Spark's Java machine does: on Linux orphans become this process's children, and
+it waits for them. Wall time ends when the command itself does.
 """
 
 from __future__ import annotations

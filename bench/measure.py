@@ -43,7 +43,7 @@ def measured(command: Sequence[str], folder: Path, environment: Mapping[str, str
         subprocess.run(
             [sys.executable, "-m", "bench.launch", str(report), *command],
             cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
             stdout=stdout,
             stderr=stderr,
             check=True,

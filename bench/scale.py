@@ -45,6 +45,10 @@ class Scale:
         """The pairs; of n keys that are drawn 4 n times, about 98 in a hundred occur."""
         return Corpus("pairs", self.pairs, self.keys)
 
+    def distinct_lines(self) -> Corpus:
+        """Lines of 64 characters, no two alike."""
+        return Corpus("lines", self.lines)
+
 
 DEFAULT = Scale(
     name="default",

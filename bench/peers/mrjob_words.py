@@ -1,4 +1,4 @@
-"""Word count with mrjob, in its `local` runner, which uses all cores: `python -m bench.peers.mrjob_words INPUT OUTPUT`."""
+"""Word count with mrjob, in its `local` runner, which uses all cores."""
 
 import re
 import sys
