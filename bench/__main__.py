@@ -7,7 +7,6 @@ anew when the measured code has changed, and with --fresh. Exit code 1 if an ans
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import subprocess
 import sys
@@ -73,17 +72,21 @@ def _circumstances(scale: Scale, runner: Runner) -> Circumstances:
     text = (
         "books, repeated with variation" if scale.books else "prose of Zipf-distributed made-up words, with variation"
     )
-    latest = max((record.at for record in runner.results.records), default="")
-    day = datetime.date.fromisoformat(latest[:10]) if latest else datetime.datetime.now(datetime.UTC).date()
+    moments = [record.at for record in runner.results.records if record.code == runner.code] or ["never"]
     return Circumstances(
         scale=scale.name,
         repeats=scale.repeats,
-        at=day.isoformat(),
+        first=_minute(min(moments)),
+        last=_minute(max(moments)),
         text=text,
         command=f"make bench{size}",
         machine=machine(),
         versions=versions(runner.peers, ROOT),
     )
+
+
+def _minute(moment: str) -> str:
+    return f"{moment[:16].replace('T', ' ')} UTC"
 
 
 def _verdict(sections: list[Section]) -> int:

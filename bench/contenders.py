@@ -38,8 +38,8 @@ def ours(
 ) -> Trial:
     """`python -m driver run` with these options, from the command to the result, in a store of its own.
 
-    `key` is what the job makes of the corpus's keys. With an `input_url` the command reads that, and not the corpus, and
-    writes its result to a file too, as the store is gone when the answer is looked at.
+    `key` is what the job makes of the corpus's keys. With an `input_url` the command reads that, and not the corpus,
+    and writes its result to a file too, as the store is gone when the answer is looked at.
     """
 
     def command(place: Place) -> list[str]:

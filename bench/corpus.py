@@ -84,11 +84,10 @@ def cut(blocks: Iterable[bytes], size: int) -> Iterator[bytes]:
     """The first `size` bytes, and those up to the end of the line."""
     left = size
     for block in blocks:
-        if left <= len(block):
-            end = block.find(b"\n", max(left - 1, 0))
-            yield block if end < 0 else block[: end + 1]
+        end = block.find(b"\n", max(left - 1, 0)) if left <= len(block) else -1
+        yield block if end < 0 else block[: end + 1]
+        if end >= 0:
             return
-        yield block
         left -= len(block)
 
 

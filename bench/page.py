@@ -11,15 +11,25 @@ from bench.results import Record, summarise
 from bench.trial import Trial
 
 BAD = {"wrong": "**WRONG ANSWER**", "failed": "**FAILED**", "missing": "not installed"}
+SIZES = {
+    "quick": "These are the sizes of `--quick`, which shows that all works; they say little about speed.",
+    "default": "It is the smaller version: `make bench ARGS=--full` goes up to 4 GB, with splits of up to 4 GiB and "
+    "4 GB of distinct keys.",
+    "full": "These are the full sizes.",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """Where and how it was measured. `machine` and `versions` are names and what they stand for."""
+    """Where and how it was measured. `machine` and `versions` are names and what they stand for.
+
+    `first` and `last` are when.
+    """
 
     scale: str
     repeats: int
-    at: str
+    first: str
+    last: str
     text: str
     command: str
     machine: Mapping[str, str]
@@ -88,10 +98,13 @@ def _head(given: Circumstances) -> str:
 
 # Benchmarks
 
-Measured by `{given.command}` on {given.at}, all in one run on one machine. Trust the ratios, not the seconds. Each
-measurement is a process of its own, timed from outside, with its input in the page cache; contenders take turns
-(A B C A B C), and a figure is the median of up to {given.repeats} such turns. Every answer is compared with that of a
-plain Python loop over the same file, pair for pair, by digest. Text: {given.text}."""
+Measured by `{given.command}` on one machine, from {given.first} to {given.last}. {SIZES[given.scale]}
+
+Trust the ratios, not the seconds. Each measurement is a process of its own, timed from outside, with its input in the
+page cache; contenders take turns (A B C A B C), and a figure is the median of up to {given.repeats} such turns, with
+the least and the most in brackets. Every answer is compared with that of a plain Python loop over the same file, pair
+for pair, by digest. "Without start" is what the command itself says: of ours without the start of the services, of
+Spark and Dask without that of their own; of the others it is the whole command. Text: {given.text}."""
 
 
 def _warning(sections: Sequence[Section]) -> list[str]:
@@ -130,9 +143,15 @@ def drawn(section: Section) -> tuple[Plot, ...]:
 
 def _cells(case: Case, row: Row, rows: Rows) -> list[str]:
     if row.ok is None:
-        state = BAD[row.summary.status] if row.summary else "not measured"
-        return [state, *("" for _ in case.columns[1:])]
+        return [_state(row), *("" for _ in case.columns[1:])]
     return [column.text(row.ok, row, rows) for column in case.columns]
+
+
+def _state(row: Row) -> str:
+    """Why there are no figures."""
+    if row.summary is None:
+        return "not measured"
+    return "cannot be run here" if "cannot be run" in row.summary.why else BAD[row.summary.status]
 
 
 def _one_line(text: str) -> str:

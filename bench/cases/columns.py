@@ -17,9 +17,7 @@ def seconds(value: float) -> str:
 
 def times(value: float | None) -> str:
     """A ratio; a dash if it is not known."""
-    return (
-        "-" if value is None else f"{value:.0f}x" if value >= 20 else f"{value:.1f}x" if value >= 2 else f"{value:.2f}x"
-    )
+    return "-" if value is None else f"{value:.0f}x" if value >= 100 else f"{value:.3g}x"
 
 
 def throughput(summary: Summary) -> str:

@@ -98,9 +98,9 @@ def _mappers_plots(rows: Rows) -> tuple[Plot, ...]:
 MAPPERS = Case(
     name="mappers",
     title="Number of mappers",
-    about=f"The built-in word count in {SPLITS} splits, whatever the number of mappers. This machine has {CORES} cores: "
-    "more mappers than cores can bring nothing here; in AWS each mapper has cores of its own. Amdahl's bound takes all "
-    "that is not the map stage as serial.",
+    about=f"The built-in word count in {SPLITS} splits, whatever the number of mappers. This machine has {CORES} "
+    "cores: more mappers than cores can bring nothing here; in AWS each mapper has cores of its own. Amdahl's bound "
+    "takes all that is not the map stage as serial.",
     trials=_mappers,
     columns=(
         WHOLE,

@@ -52,8 +52,9 @@ SHUFFLE = Case(
     name="shuffle",
     title="Shuffle",
     about="Lines `key value`; the sum of each key's values. Ours reads the lines in `map_batch`, writes sorted "
-    "blocks to the store, proves them whole, merges them and writes parts in key order. DuckDB reads the same file into "
-    "a table, groups it in memory, and writes the sums in no order: it has no store between, and nothing to prove.",
+    "blocks to the store, proves them whole, merges them and writes parts in key order. DuckDB reads the same file "
+    "into a table, groups it in memory, and writes the sums in no order: it has no store between, and nothing to "
+    "prove.",
     trials=_shuffle,
     columns=(
         CORES_COLUMN,
@@ -111,7 +112,8 @@ SKEW = Case(
     name="skew",
     title="Skew",
     about=f"The same pairs, summed in {SKEWED_PARTITIONS} reduce tasks: spread evenly by the hash, which is the "
-    "fair time; with one key for 80 % of them; and with a `partition` of the job's own that gives 80 % of the keys to one task.",
+    "fair time; with one key for 80 % of them; and with a `partition` of the job's own that gives 80 % of the keys to "
+    "one task.",
     trials=_skew,
     columns=(
         WHOLE,

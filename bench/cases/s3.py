@@ -61,8 +61,8 @@ def _of_folder(rows: Rows) -> float | None:
 S3 = Case(
     name="s3",
     title="S3",
-    about="The built-in word count, with input and store in a local folder, and in a bucket of an S3 emulator that runs "
-    "on the same cores: what it takes of them is part of the time.",
+    about="The built-in word count, with input and store in a local folder, and in a bucket of an S3 emulator that "
+    "runs on the same cores: what it takes of them is part of the time.",
     trials=_s3,
     columns=(
         WHOLE,
