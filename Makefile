@@ -58,7 +58,7 @@ spark:  ## The tests on Apache Spark, in an environment of their own (needs Java
 	  echo "SKIPPED: the tests on Spark need Java 17 or newer, and there is no java here" >&2; \
 	fi
 
-bench: $(VENV)/ready $(VENV)/bench  ## Measure ours against the others, and write docs/benchmarks.md (ARGS="--quick", "--only word-count --fresh", "--full")
+bench: $(VENV)/ready $(VENV)/bench  ## Measure ours against Spark and others; writes docs/benchmarks.md (ARGS=--quick for a glance)
 	$(BIN)/python -m bench $(ARGS)
 
 lock: $(VENV)/ready  ## Pin every dependency anew, with hashes

@@ -83,7 +83,7 @@ def goal_lines(sections: Iterable[Section]) -> list[tuple[str, str, str, str]]:
         for goal in section.case.goals:
             ratio = goal.ratio(section.rows)
             verdict = "not measured" if ratio is None else "met" if goal.met(ratio) else "**not met**"
-            lines.append((section.case.title, f"{goal.text}: {goal.kind} {times(goal.bound)}", times(ratio), verdict))
+            lines.append((section.case.title, f"{goal.text}: {goal.kind} {goal.bound:.3g}x", times(ratio), verdict))
     return lines
 
 

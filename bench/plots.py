@@ -6,6 +6,7 @@ The same data gives the same bytes: no date, no random ids.
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ def bars(axes: Any, plot: dict[str, Any]) -> None:
     drawn = axes.barh(labels, values, color=[OURS if "**" in label else PEER for label, _ in plot["bars"]])
     axes.bar_label(drawn, labels=[f"{value:.3g}" if value < 100 else f"{value:.0f}" for value in values], padding=3)
     axes.invert_yaxis()
-    axes.set_xlim(right=max(values) * (2 if plot["log"] else 1.15))
+    decade = 10 ** math.floor(math.log10(min(values) * 0.99))
+    axes.set_xlim(*(decade, max(values) * 2) if plot["log"] else (0, max(values) * 1.15))
     axes.spines[["left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
 
@@ -41,7 +43,7 @@ def lines(axes: Any, plot: dict[str, Any]) -> None:
     axes.grid(visible=True, color="#e2e8f0")
     axes.set_axisbelow(True)
     if "y" not in plot["log"]:
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.1 * max(y for series in plot["series"] for _, y in series["points"]))
     ticks = sorted({x for series in plot["series"] for x, _ in series["points"]})
     axes.set_xticks(ticks)
     axes.xaxis.set_minor_formatter(NullFormatter())

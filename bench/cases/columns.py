@@ -17,13 +17,15 @@ def seconds(value: float) -> str:
 
 def times(value: float | None) -> str:
     """A ratio; a dash if it is not known."""
-    return "-" if value is None else f"{value:.0f}x" if value >= 100 else f"{value:.3g}x"
+    if value is None:
+        return "-"
+    return f"{value:.0f}x" if value >= 100 else f"{value:.1f}x" if value >= 10 else f"{value:.2f}x"
 
 
 def throughput(summary: Summary) -> str:
     """MB/s of the whole command."""
     value = summary.bytes_per_s / 1e6
-    return f"{value:.0f}" if value >= 20 else f"{value:.1f}"
+    return f"{value:.0f}" if value >= 20 else f"{value:.1f}" if value >= 2 else f"{value:.2f}"
 
 
 def whole_ratio(rows: Rows, contender: str) -> float | None:
@@ -96,7 +98,7 @@ def throughput_bars(name: str, title: str) -> Callable[[Rows], tuple[Plot, ...]]
                 name,
                 title,
                 "bars",
-                "MB/s, from the command to the result (in brackets: cores)",
+                "MB/s, from the command to the result (logarithmic; in brackets: cores)",
                 "",
                 bars=tuple(bars),
                 log="x",

@@ -47,7 +47,7 @@ def test_ratios_are_of_throughput() -> None:
         record("c", 1.0),
         record("spark-dataframe", 30.0),
     ]
-    assert [("15x", "met"), ("100x", "met"), ("0.5x", "**not met**")] == [
+    assert [("15.0x", "met"), ("100x", "met"), ("0.50x", "**not met**")] == [
         (ratio, verdict) for *_, ratio, verdict in goal_lines([Section(WORD_COUNT, rows(measured))])
     ]
     assert "100x" == line_of("mrjob", measured)[5]
@@ -57,7 +57,7 @@ def test_a_start_is_counted_and_shown_apart() -> None:
     """Of whoever says how long it took without its start, both are shown."""
     measured = [record("ours", 4.0, inner_s=2.0), record("spark-dataframe", 20.0, inner_s=16.0)]
     cells = line_of("spark-dataframe", measured)
-    assert ["20.0", "5x", "16.0", "8x"] == [cells[3], cells[5], cells[6], cells[7]]
+    assert ["20.0", "5.00x", "16.0", "8.00x"] == [cells[3], cells[5], cells[6], cells[7]]
 
 
 def test_a_peer_that_is_missing_is_named_with_the_reason() -> None:
