@@ -68,10 +68,11 @@ def _write(sections: list[Section], scale: Scale, runner: Runner, target: Path |
 
 
 def _circumstances(scale: Scale, runner: Runner) -> Circumstances:
-    size = {"quick": " ARGS=--quick", "full": " ARGS=--full"}.get(scale.name, "")
-    text = (
-        "books, repeated with variation" if scale.books else "prose of Zipf-distributed made-up words, with variation"
-    )
+    options = [
+        name for name, given in ((f"--{scale.name}", scale.name != "default"), ("--books FOLDER", scale.books)) if given
+    ]
+    arguments = f' ARGS="{" ".join(options)}"' if options else ""
+    text = "books, repeated with variation" if scale.books else "made-up words of Zipf's frequencies, with variation"
     moments = [record.at for record in runner.results.records if record.code == runner.code] or ["never"]
     return Circumstances(
         scale=scale.name,
@@ -79,7 +80,7 @@ def _circumstances(scale: Scale, runner: Runner) -> Circumstances:
         first=_minute(min(moments)),
         last=_minute(max(moments)),
         text=text,
-        command=f"make bench{size}",
+        command=f"make bench{arguments}",
         machine=machine(),
         versions=versions(runner.peers, ROOT),
     )

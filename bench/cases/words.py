@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.case import Case, Goal
+from bench.case import Case, Goal, Rows
 from bench.cases.columns import AGAINST_PEERS, throughput_bars, whole_ratio
 from bench.contenders import kernel, ours, python_peer, shell_peer
 from bench.scale import Scale
@@ -13,9 +13,19 @@ FINDALL_SUM = "bench/jobs/findall_sum.py"
 FINDALL_REDUCE = "bench/jobs/findall_reduce.py"
 
 
-def _mrjob(case: str, scale: Scale) -> Trial:
-    text = scale.text(scale.slice_bytes)
-    return python_peer(case, "mrjob", "mrjob, `-r local`", "mrjob_words", text, needs=("module:mrjob.job",))
+def _mrjob(case: str, scale: Scale) -> list[Trial]:
+    """Both of its runners: which is the faster depends on the machine."""
+    text, needs = scale.text(scale.slice_bytes), ("module:mrjob.job",)
+    return [
+        python_peer(case, "mrjob-local", "mrjob, `-r local`", "mrjob_words", text, "local", needs=needs),
+        python_peer(case, "mrjob-inline", "mrjob, `-r inline`", "mrjob_words", text, "inline", cores=1, needs=needs),
+    ]
+
+
+def against_mrjob(rows: Rows) -> float | None:
+    """How much faster ours is than the faster of mrjob's runners."""
+    ratios = (whole_ratio(rows, name) for name in ("mrjob-local", "mrjob-inline"))
+    return min((ratio for ratio in ratios if ratio is not None), default=None)
 
 
 def _word_count(scale: Scale) -> list[Trial]:
@@ -36,7 +46,7 @@ def _word_count(scale: Scale) -> list[Trial]:
             case, "coreutils", "`tr`, `sort`, `uniq -c`", "coreutils_words.sh", scale.text(scale.sort_bytes), CORES,
             ("tr", "sort", "uniq", "awk"),
         ),
-        _mrjob(case, scale),
+        *_mrjob(case, scale),
     ]  # fmt: skip
 
 
@@ -49,7 +59,7 @@ WORD_COUNT = Case(
     columns=AGAINST_PEERS,
     goals=(
         Goal("faster than PySpark's DataFrame", "at least", 10, lambda rows: whole_ratio(rows, "spark-dataframe")),
-        Goal("faster than mrjob", "at least", 100, lambda rows: whole_ratio(rows, "mrjob")),
+        Goal("faster than the faster of mrjob's runners", "at least", 100, against_mrjob),
         Goal("of the C kernel's speed on all cores", "at least", 2 / 3, lambda rows: whole_ratio(rows, "c")),
     ),
     plots=throughput_bars("word-count", "Word count"),
@@ -61,14 +71,7 @@ def _python_map_sum(scale: Scale) -> list[Trial]:
     return [
         ours(case, text, "--job", FINDALL_SUM, label="**ours**, `map` and `reduce = Sum()`"),
         python_peer(case, "spark-rdd", "PySpark RDD, `reduceByKey`", "spark_rdd_words", text, "sum", needs=SPARK),
-        python_peer(
-            case,
-            "mrjob",
-            "mrjob, `-r local`",
-            "mrjob_words",
-            scale.text(scale.slice_bytes),
-            needs=("module:mrjob.job",),
-        ),
+        *_mrjob(case, scale),
     ]
 
 
@@ -80,7 +83,7 @@ PYTHON_MAP_SUM = Case(
     columns=AGAINST_PEERS,
     goals=(
         Goal("faster than PySpark's RDD", "at least", 3, lambda rows: whole_ratio(rows, "spark-rdd")),
-        Goal("faster than mrjob", "at least", 15, lambda rows: whole_ratio(rows, "mrjob")),
+        Goal("faster than the faster of mrjob's runners", "at least", 15, against_mrjob),
     ),
     plots=throughput_bars("python-map-sum", "A plain Python map, and a sum"),
 )

@@ -1,4 +1,7 @@
-"""Word count with mrjob, in its `local` runner, which uses all cores."""
+"""Word count with mrjob: `python -m bench.peers.mrjob_words INPUT OUTPUT RUNNER`.
+
+`inline` is mrjob's default, in one process; `local` has a process for each task, on all cores.
+"""
 
 import re
 import sys
@@ -25,9 +28,9 @@ class WordCount(MRJob):  # type: ignore[misc]  # mrjob has no types
         yield word, sum(counts)
 
 
-def main(source: str, target: str) -> None:
+def main(source: str, target: str, runner_name: str) -> None:
     """Mrjob starts this file again for each of its tasks, with options that begin with two dashes."""
-    job = WordCount(["-r", "local", "--no-conf", source])
+    job = WordCount(["-r", runner_name, "--no-conf", source])
     with job.make_runner() as runner, Path(target).open("w", encoding="ascii") as file:
         runner.run()
         file.writelines(f"{word}\t{count}\n" for word, count in job.parse_output(runner.cat_output()))
