@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INPUT ?= build/zipf.txt
 ARGS ?=
 
-.PHONY: help run test check format docs deploy destroy scale stop start e2e faults spark lock clean
+.PHONY: help run test check format docs deploy destroy scale stop start e2e faults spark bench lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -58,6 +58,9 @@ spark:  ## The tests on Apache Spark, in an environment of their own (needs Java
 	  echo "SKIPPED: the tests on Spark need Java 17 or newer, and there is no java here" >&2; \
 	fi
 
+bench: $(VENV)/ready $(VENV)/bench  ## Measure ours against Spark and others; writes docs/benchmarks.md (ARGS=--quick for a glance)
+	$(BIN)/python -m bench $(ARGS)
+
 lock: $(VENV)/ready  ## Pin every dependency anew, with hashes
 	bash requirements/lock.sh
 
@@ -88,6 +91,12 @@ $(VENV)/emulator: requirements/emulator.txt | $(VENV)/ready
 $(VENV)/spark: requirements/dev.txt requirements/spark.txt
 	$(PYTHON) -m venv $(VENV)/spark-env
 	$(VENV)/spark-env/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt -r requirements/spark.txt
+	@touch $@
+
+# what ours is measured against, and what draws the plots
+$(VENV)/bench: requirements/bench.txt | $(VENV)/ready
+	$(PYTHON) -m venv $(VENV)/bench-env
+	$(VENV)/bench-env/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	@touch $@
 
 # the checkers of what is deployed pin their own versions too

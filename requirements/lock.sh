@@ -11,3 +11,4 @@ compile=("$python" -m uv pip compile --quiet --universal --python-version 3.11 -
 "${compile[@]}" pyproject.toml --extra services --extra driver --extra spark -c requirements/dev.txt -o requirements/spark.txt
 "${compile[@]}" requirements/emulator.in -o requirements/emulator.txt
 "${compile[@]}" requirements/infrastructure.in -o requirements/infrastructure.txt
+"${compile[@]}" requirements/bench.in -o requirements/bench.txt

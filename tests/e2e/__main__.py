@@ -60,9 +60,9 @@ def _story(log: Log, shell: Shell, ends: ExitStack, given: list[Path] | None) ->
     with log.step("machine: Terraform") as note:
         terraform, where = terraform_cli.with_provider(engine.shell, checkout / "terraform", temporary)
         note(where)
-    with log.step("machine: base image") as note:
+    with log.step("machine: base images") as note:
         bases = base_image.base_images(engine, temporary)
-        note(base)
+        note(f"{bases.python}, {bases.builder}")
     with log.step("machine: wheels for the images") as note:
         fetched = base_image.fetch_wheels(shell, checkout / "requirements" / "services.txt", temporary / "wheels")
         wheels = ends.enter_context(base_image.served(temporary / "wheels"))
@@ -72,7 +72,7 @@ def _story(log: Log, shell: Shell, ends: ExitStack, given: list[Path] | None) ->
         note(cloud.endpoint)
     made = stack.prepare(checkout, engine, terraform, cloud, wheels.build_options(bases))
     try:
-        prove(log, Proof(made, cloud, base, given or _books(temporary), temporary))
+        prove(log, Proof(made, cloud, bases.python, given or _books(temporary), temporary))
     except Exception:
         say(f"--- the emulator's last words\n{cloud.running.last_words()}\n---")
         raise

@@ -1,0 +1,130 @@
+"""Measures ours against the others: `python -m bench`, or `make bench ARGS="--only word-count --fresh"`.
+
+What has been measured is kept under build/bench, so that an interrupted run goes on where it stopped; it is measured
+anew when the measured code has changed, and with --fresh. Exit code 1 if an answer was wrong, or a contender failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from bench.case import Case
+from bench.cases import CASES
+from bench.machine import machine, versions
+from bench.measure import ROOT
+from bench.page import Circumstances, Section, drawn, goal_lines, page, rows_of, wrong_or_failed
+from bench.results import Results
+from bench.runner import Runner, digest_of_code
+from bench.scale import DEFAULT, FULL, QUICK, Scale
+
+BUILD = ROOT / "build" / "bench"
+PEERS = ROOT / ".venv" / "bench-env" / "bin" / "python"
+DOCS = ROOT / "docs"
+
+
+def main() -> int:
+    """Measures, writes the page, and says what was not as it should be."""
+    given = _arguments().parse_args()
+    scale = _scale(given)
+    chosen = [case for case in CASES if not given.only or case.name in given.only]
+    results = Results(BUILD / f"{scale.name}.jsonl")
+    if given.fresh:
+        results.forget(case.name for case in chosen)
+    code = digest_of_code()
+    runner = Runner(given.peers, BUILD, results, code, _say)
+    if not given.page_only:
+        _measure(chosen, scale, runner)
+    sections = [Section(case, rows_of(case.trials(scale), results.records, code)) for case in CASES]
+    sections = [section for section in sections if any(row.summary for row in section.rows.values())]
+    _write(sections, scale, runner, given.page)
+    return _verdict(sections)
+
+
+def _measure(cases: list[Case], scale: Scale, runner: Runner) -> None:
+    for case in cases:
+        _say(f"-- {case.name}: {case.title}")
+        runner.carry_out(case.trials(scale), scale.repeats)
+
+
+def _write(sections: list[Section], scale: Scale, runner: Runner, target: Path | None) -> None:
+    """The page and its plots: in docs, or beside the results when it was but a glance."""
+    path = target or (BUILD if scale.name == "quick" else DOCS) / "benchmarks.md"
+    plots = path.parent / path.stem
+    data = BUILD / "plots.json"
+    data.parent.mkdir(parents=True, exist_ok=True)
+    data.write_text(json.dumps([asdict(plot) for section in sections for plot in drawn(section)]))
+    if runner.peers.exists():
+        subprocess.run([runner.peers, "-m", "bench.plots", str(data), str(plots)], cwd=ROOT, check=True)
+    else:
+        _say("!!!!! no plots are drawn: there is no environment of the peers; run: make .venv/bench")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page(sections, _circumstances(scale, runner), plots.name), encoding="utf-8")
+    _say(f"written   {path}")
+
+
+def _circumstances(scale: Scale, runner: Runner) -> Circumstances:
+    options = [
+        name for name, given in ((f"--{scale.name}", scale.name != "default"), ("--books FOLDER", scale.books)) if given
+    ]
+    arguments = f' ARGS="{" ".join(options)}"' if options else ""
+    text = "books, repeated with variation" if scale.books else "made-up words of Zipf's frequencies, with variation"
+    moments = [record.at for record in runner.results.records if record.code == runner.code] or ["never"]
+    return Circumstances(
+        scale=scale.name,
+        repeats=scale.repeats,
+        first=_minute(min(moments)),
+        last=_minute(max(moments)),
+        text=text,
+        command=f"make bench{arguments}",
+        machine=machine(),
+        versions=versions(runner.peers, ROOT),
+    )
+
+
+def _minute(moment: str) -> str:
+    return f"{moment[:16].replace('T', ' ')} UTC"
+
+
+def _verdict(sections: list[Section]) -> int:
+    for title, goal, ratio, verdict in goal_lines(sections):
+        _say(f"{verdict.strip('*'):<13} {title}: {goal}; measured {ratio}")
+    bad = wrong_or_failed(sections)
+    for line in bad:
+        _say(f"!!!!! {line}")
+    return 1 if bad else 0
+
+
+def _scale(given: argparse.Namespace) -> Scale:
+    scale = QUICK if given.quick else FULL if given.full else DEFAULT
+    repeats = given.repeat or scale.repeats
+    return replace(scale, repeats=repeats, books=given.books.resolve() if given.books else None)
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measures ours against the others.")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument(
+        "--quick", action="store_true", help="small inputs, once each; the page is written beside the results"
+    )
+    size.add_argument("--full", action="store_true", help="up to 4 GB; takes hours")
+    parser.add_argument("--only", nargs="+", choices=[case.name for case in CASES], help="only these cases")
+    parser.add_argument("--fresh", action="store_true", help="measure anew what has been measured")
+    parser.add_argument("--repeat", type=int, help="how often each is measured")
+    parser.add_argument("--books", type=Path, help="a folder of .txt files to make the text of")
+    parser.add_argument("--peers", type=Path, default=PEERS, help="the Python that has the peers")
+    parser.add_argument("--page", type=Path, help="where the page is written (by default docs/benchmarks.md)")
+    parser.add_argument("--page-only", action="store_true", help="measure nothing, write the page anew")
+    return parser
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""Is an answer the right one? Each is brought to the same form, and compared with a plain Python loop over the file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from bench.corpus import Corpus
+
+_LETTERS = bytes(byte if chr(byte) in "abcdefghijklmnopqrstuvwxyz'" else 32 for byte in bytes(range(256)).lower())
+_BLOCK = 1 << 24
+
+
+def digest(lines: Iterable[bytes]) -> str:
+    """The SHA-256 of lines `key<TAB>count`, in any order."""
+    hashed = hashlib.sha256()
+    for line in sorted(lines):
+        hashed.update(line)
+    return hashed.hexdigest()
+
+
+def peer_lines(target: Path) -> Iterator[bytes]:
+    """What a peer wrote: a file, or a folder of part files."""
+    for path in sorted(target.glob("part-*")) if target.is_dir() else [target]:
+        with path.open("rb") as file:
+            yield from file
+
+
+def our_lines(urls: Iterable[str], read: Callable[[str], bytes]) -> Iterator[bytes]:
+    """A run's result: one JSON document, or a part of JSON Lines for each reduce task."""
+    for url in urls:
+        data = read(url)
+        if url.endswith(".jsonl"):
+            rows = map(json.loads, data.splitlines())
+            pairs: Iterable[tuple[object, object]] = ((row["key"], row["value"]) for row in rows)
+        else:
+            document = json.loads(data)
+            pairs = document.items() if isinstance(document, dict) else document
+        for key, value in pairs:
+            yield f"{key}\t{value}\n".encode()
+
+
+def as_it_is(key: str) -> str:
+    """The key that the corpus has."""
+    return key
+
+
+def expected(corpus: Corpus, path: Path, key: Callable[[str], str] = as_it_is) -> str:
+    """The digest of the right answer, which is kept beside the corpus. `key` is what a job makes of a pair's key."""
+    kept = path.with_suffix(f".{key.__name__}.answer")
+    if not kept.exists():
+        counts = word_counts(path) if corpus.kind == "text" else sums(path, key)
+        kept.write_text(digest(f"{key}\t{count}\n".encode() for key, count in counts.items()))
+    return kept.read_text()
+
+
+def word_counts(path: Path) -> dict[str, int]:
+    """How often each word occurs."""
+    counts: Counter[bytes] = Counter()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK) + file.readline():
+            counts.update(block.translate(_LETTERS).split())
+    return {word.decode(): count for word, count in counts.items()}
+
+
+def sums(path: Path, key: Callable[[str], str]) -> dict[str, int]:
+    """The sum of each key's values."""
+    total: dict[str, int] = {}
+    with path.open(encoding="ascii") as file:
+        for line in file:
+            name, _, value = line.partition(" ")
+            name = key(name)
+            total[name] = total.get(name, 0) + int(value)
+    return total

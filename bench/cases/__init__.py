@@ -1,0 +1,23 @@
+"""The comparisons, each in a file of its own room: words, growth, pairs, memory, S3."""
+
+from __future__ import annotations
+
+from bench.case import Case
+from bench.cases.growth import GROWTH, MAPPERS
+from bench.cases.memory import MEMORY, SPILL
+from bench.cases.pairs import SHUFFLE, SKEW
+from bench.cases.s3 import S3
+from bench.cases.words import PYTHON_MAP_SUM, PYTHON_REDUCE, WORD_COUNT
+
+CASES: tuple[Case, ...] = (
+    WORD_COUNT,
+    PYTHON_MAP_SUM,
+    PYTHON_REDUCE,
+    SHUFFLE,
+    SKEW,
+    GROWTH,
+    MAPPERS,
+    MEMORY,
+    SPILL,
+    S3,
+)

@@ -1,0 +1,133 @@
+"""From map to reduce through the store: many pairs of many keys, and pairs that nearly all go to one reduce task."""
+
+from __future__ import annotations
+
+from bench.case import Case, Column, Goal, Row, Rows, divided, found
+from bench.cases.columns import CORES as CORES_COLUMN
+from bench.cases.columns import MAP, PROCESSOR, REDUCE, WHOLE, figure, times
+from bench.contenders import ours, python_peer
+from bench.results import Summary
+from bench.scale import Scale
+from bench.trial import CORES, OURS, Trial
+
+SKEWED_PARTITIONS = 4
+
+
+def _shuffle(scale: Scale) -> list[Trial]:
+    pairs = scale.drawn_pairs()
+    return [
+        ours(
+            "shuffle",
+            pairs,
+            *("--job", "bench/jobs/pair_sums.py", "--reducers", str(CORES)),
+            label=f"**ours**, {scale.pairs:,} pairs",
+        ),
+        python_peer("shuffle", "duckdb", "DuckDB", "duckdb_pairs", pairs, needs=("module:duckdb",)),
+    ]
+
+
+def _stages(summary: Summary) -> float:
+    return summary.figures["map_wall"] + summary.figures["reduce"]
+
+
+def _against_duckdb(rows: Rows) -> float | None:
+    ours_found, duckdb = found(rows), found(rows, "duckdb")
+    return divided(_stages(ours_found), duckdb.figures["inner_s"]) if ours_found and duckdb else None
+
+
+def _grouping_against_duckdb(rows: Rows) -> float | None:
+    ours_found, duckdb = found(rows), found(rows, "duckdb")
+    return divided(ours_found.figures["reduce"], duckdb.figures["group_s"]) if ours_found and duckdb else None
+
+
+def _grouping(summary: Summary, row: Row, rows: Rows) -> str:
+    return times(_grouping_against_duckdb(rows)) if row.contender == OURS else ""
+
+
+def _all(summary: Summary, row: Row, rows: Rows) -> str:
+    return times(_against_duckdb(rows)) if row.contender == OURS else ""
+
+
+SHUFFLE = Case(
+    name="shuffle",
+    title="Shuffle",
+    about="Lines `key value`; the sum of each key's values. Ours reads the lines in `map_batch`, writes sorted "
+    "blocks to the store, proves them whole, merges them and writes parts in key order. DuckDB reads the same file "
+    "into a table, groups it in memory, and writes the sums in no order: it has no store between, and nothing to "
+    "prove.",
+    trials=_shuffle,
+    columns=(
+        CORES_COLUMN,
+        WHOLE,
+        MAP,
+        REDUCE,
+        figure("read, s", "read_s"),
+        figure("group, s", "group_s"),
+        figure("write, s", "write_s"),
+        Column("map and reduce, of DuckDB's read, group and write", _all),
+        Column("reduce, of DuckDB's group alone", _grouping),
+        PROCESSOR,
+    ),
+    goals=(
+        Goal(
+            "map and reduce stage, in times of bare DuckDB's reading, grouping and writing",
+            "at most",
+            2,
+            _against_duckdb,
+        ),
+    ),
+)
+
+
+def hot(key: str) -> str:
+    """What `SkewedSums` makes of a key with skew=key."""
+    return "hot" if int(key) % 5 else key
+
+
+def _skew(scale: Scale) -> list[Trial]:
+    pairs = scale.drawn_pairs()
+    options = ("--job", "bench/jobs/skewed_sums.py", "--reducers", str(SKEWED_PARTITIONS))
+    return [
+        ours("skew", pairs, *options, "--param", "skew=none", variant="none", label="**ours**, evenly spread"),
+        ours(
+            "skew", pairs, *options, "--param", "skew=key", variant="key", label="**ours**, 80 % have one key", key=hot
+        ),
+        ours(
+            "skew",
+            pairs,
+            *options,
+            *("--param", "skew=partition"),
+            variant="partition",
+            label="**ours**, 80 % of the keys go to one reduce task",
+        ),
+    ]
+
+
+def _of_fair(variant: str, rows: Rows) -> float | None:
+    fair, skewed = found(rows, variant="none"), found(rows, variant=variant)
+    return divided(skewed.figures["reduce"], fair.figures["reduce"]) if fair and skewed else None
+
+
+SKEW = Case(
+    name="skew",
+    title="Skew",
+    about=f"The same pairs, summed in {SKEWED_PARTITIONS} reduce tasks: spread evenly by the hash, which is the "
+    "fair time; with one key for 80 % of them; and with a `partition` of the job's own that gives 80 % of the keys to "
+    "one task.",
+    trials=_skew,
+    columns=(
+        WHOLE,
+        MAP,
+        REDUCE,
+        Column("reduce stage, of its fair time", lambda each, row, rows: times(_of_fair(row.variant, rows))),
+    ),
+    goals=(
+        Goal("reduce stage with one hot key, in times of its fair time", "at most", 1.2, lambda r: _of_fair("key", r)),
+        Goal(
+            "reduce stage with 80 % of the keys in one task, in times of its fair time",
+            "at most",
+            1.2,
+            lambda rows: _of_fair("partition", rows),
+        ),
+    ),
+)

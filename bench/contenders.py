@@ -1,0 +1,183 @@
+"""How each contender is run: ours, the peers of the Python environment, shell's and C's."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.answer import as_it_is as same_key
+from bench.answer import digest, expected, our_lines, peer_lines
+from bench.corpus import Corpus
+from bench.measure import ROOT
+from bench.trial import CORES, OURS, Judged, Place, Trial, as_it_is
+
+PEERS = ROOT / "bench" / "peers"
+KERNEL = ROOT / "bench" / "native" / "word_count.c"
+
+World = Callable[[Place], AbstractContextManager[Mapping[str, str]]]
+
+
+def ours(
+    case: str,
+    corpus: Corpus,
+    *options: str,
+    variant: str = "",
+    label: str = "**ours**",
+    input_url: str = "",
+    store_url: str = "",
+    world: World = as_it_is,
+    needs: tuple[str, ...] = (),
+    most_repeats: int = 1000,
+    key: Callable[[str], str] = same_key,
+) -> Trial:
+    """`python -m driver run` with these options, from the command to the result, in a store of its own.
+
+    `key` is what the job makes of the corpus's keys. With an `input_url` the command reads that, and not the corpus,
+    and writes its result to a file too, as the store is gone when the answer is looked at.
+    """
+
+    def command(place: Place) -> list[str]:
+        where = ["--input", input_url or str(place.corpus), "--store", store_url or str(place.scratch / "store")]
+        if input_url:
+            where += ["--output", str(place.scratch / "answer.jsonl")]
+        return [sys.executable, "-m", "driver", "run", "--target", "local", "--json", *where, *options]
+
+    def judge(place: Place, stdout: str) -> Judged:
+        report = json.loads(stdout)
+        urls = [str(place.scratch / "answer.jsonl")] if input_url else report["result_urls"]
+        return Judged(report_figures(report), wrong_of_ours(corpus, place, report, urls, key))
+
+    return Trial(
+        case,
+        OURS,
+        label,
+        corpus,
+        command,
+        judge,
+        variant=variant,
+        needs=needs,
+        world=world,
+        most_repeats=most_repeats,
+    )
+
+
+def wrong_of_ours(
+    corpus: Corpus, place: Place, report: dict[str, Any], urls: Sequence[str], key: Callable[[str], str]
+) -> str:
+    """Why the result is wrong, or nothing. Lines are all different: there are as many keys, and more than fit."""
+    if corpus.kind == "lines":
+        found = report["records"]
+        return "" if found == corpus.count else f"{found} keys, and not {corpus.count}"
+    lines = our_lines(urls, lambda url: Path(url.removeprefix("file://")).read_bytes())
+    return _wrong(digest(lines), corpus, place, key)
+
+
+def report_figures(report: dict[str, Any]) -> dict[str, float]:
+    """What is kept of a run's report: the timings, and of each stage its largest task's memory in bytes."""
+    timings = report["timings"]
+    figures = {name: float(value) for name, value in timings.items()}
+    figures["inner_s"] = figures["end_to_end"] - figures["start"]
+    for stage in ("map", "reduce"):
+        rows = [row for row in report["tasks"] if row["stage"] == stage]
+        figures[f"{stage}_peak_bytes"] = max((row["peak_memory_bytes"] for row in rows), default=0)
+        figures[f"{stage}_tasks"] = len(rows)
+    figures["records"] = report["records"]
+    figures["shuffled_bytes"] = sum(row["bytes_out"] for row in report["tasks"] if row["stage"] == "map")
+    if "requests" in report:
+        figures["requests"] = total(report["requests"])
+    return figures
+
+
+def total(value: object) -> float:
+    """All numbers in a JSON document, added up."""
+    if isinstance(value, dict):
+        return sum(total(each) for each in value.values())
+    if isinstance(value, list):
+        return sum(total(each) for each in value)
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def python_peer(
+    case: str,
+    name: str,
+    label: str,
+    module: str,
+    corpus: Corpus,
+    *options: str,
+    cores: int = CORES,
+    needs: Sequence[str],
+) -> Trial:
+    """A program of `bench/peers` in Python."""
+
+    def command(place: Place) -> list[str]:
+        return [str(place.peers), "-m", f"bench.peers.{module}", str(place.corpus), str(place.answer), *options]
+
+    return Trial(
+        case, name, label, corpus, command, _judge_peer(corpus), cores=cores, needs=tuple(needs), world=_spark_folders
+    )
+
+
+def shell_peer(
+    case: str, name: str, label: str, script: str, corpus: Corpus, cores: int, needs: Sequence[str]
+) -> Trial:
+    """A program of `bench/peers` for the shell."""
+
+    def command(place: Place) -> list[str]:
+        return ["sh", str(PEERS / script), str(place.corpus), str(place.answer)]
+
+    return Trial(case, name, label, corpus, command, _judge_peer(corpus), cores=cores, needs=tuple(needs))
+
+
+def kernel(case: str, name: str, label: str, corpus: Corpus, threads: int) -> Trial:
+    """The C program, on so many cores."""
+
+    def command(place: Place) -> list[str]:
+        return [str(compiled(place.build)), str(place.corpus), str(place.answer), str(threads)]
+
+    return Trial(case, name, label, corpus, command, _judge_peer(corpus), cores=threads, needs=("gcc",))
+
+
+def compiled(build: Path) -> Path:
+    """The C program, compiled for this machine."""
+    program = build / f"word_count-{hashlib.sha256(KERNEL.read_bytes()).hexdigest()[:12]}"
+    if not program.exists():
+        build.mkdir(parents=True, exist_ok=True)
+        partial = program.with_suffix(".partial")
+        options = ["-O3", "-march=native", "-pthread"]
+        subprocess.run(["gcc", *options, str(KERNEL), "-o", str(partial)], check=True)
+        partial.replace(program)
+    return program
+
+
+def _judge_peer(corpus: Corpus) -> Callable[[Place, str], Judged]:
+    def judge(place: Place, stdout: str) -> Judged:
+        said = [line for line in stdout.splitlines() if line.startswith("{")]
+        figures = {name: float(value) for name, value in json.loads(said[-1]).items()} if said else {}
+        return Judged(figures, _wrong(digest(peer_lines(place.answer)), corpus, place))
+
+    return judge
+
+
+def _wrong(found: str, corpus: Corpus, place: Place, key: Callable[[str], str] = same_key) -> str:
+    right = expected(corpus, place.corpus, key)
+    return "" if found == right else f"its answer has the digest {found[:12]}, the right one {right[:12]}"
+
+
+@contextmanager
+def _spark_folders(place: Place) -> Iterator[Mapping[str, str]]:
+    """Spark finds its workers' Python, and everyone their place for temporary files, on the same disk as ours."""
+    folder = place.scratch / "temporary"
+    folder.mkdir()
+    yield {
+        "PYSPARK_PYTHON": str(place.peers),
+        "PYSPARK_DRIVER_PYTHON": str(place.peers),
+        "SPARK_LOCAL_DIRS": str(folder),
+        "TMPDIR": str(folder),
+        "PYTHONWARNINGS": "ignore",
+    }

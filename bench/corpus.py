@@ -1,0 +1,147 @@
+"""The files that are measured on. Each is made once, by its name: the same name has the same bytes everywhere.
+
+Text repeats a base: books, if a folder of them is given, else prose of made-up words. No repetition is as the one
+before: one space in 64 is left out, which joins two words to a rare one, so that the vocabulary grows with the text as
+it does in a language (Heaps 1978), and a table of words does not stay in the processor's cache as it would with a text
+that is merely repeated.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate, islice
+from pathlib import Path
+from typing import Literal
+
+from bench.zipf import VOCABULARY, vocabulary
+
+JOINED = 64
+"""One space in so many is left out of a repetition."""
+SEED = 7
+PROSE_BYTES = 16_000_000
+LINE_LENGTH = 72
+SENTENCE_WORDS = (4, 30)
+PARAGRAPH_SENTENCES = (1, 9)
+BATCH = 100_000
+
+Kind = Literal["text", "pairs", "lines"]
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """A file to be made.
+
+    `count` is a text's least size in bytes, or how many pairs or lines there are; `keys` how many keys the pairs are
+    drawn from. `books` is a folder of texts to repeat.
+    """
+
+    kind: Kind
+    count: int
+    keys: int = 0
+    books: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """The file's name: all that its bytes depend on."""
+        suffix = f"-of-{self.keys}" if self.keys else f"-{_digest(self.books)}" if self.books else ""
+        return f"{self.kind}-{self.count}{suffix}.txt"
+
+    def made_in(self, folder: Path) -> Path:
+        """The file, which is made unless it is there."""
+        path = folder / self.name
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            partial = path.with_suffix(".partial")
+            with partial.open("wb") as file:
+                file.writelines(self.blocks())
+            partial.replace(path)
+        return path
+
+    def blocks(self) -> Iterator[bytes]:
+        """The file's bytes."""
+        if self.kind == "pairs":
+            return pairs(self.count, self.keys)
+        if self.kind == "lines":
+            return distinct_lines(self.count)
+        return cut(repetitions(books(self.books) if self.books else prose(min(PROSE_BYTES, self.count))), self.count)
+
+
+def repetitions(base: bytes) -> Iterator[bytes]:
+    """The base, and then for ever the base with some of its spaces left out."""
+    yield base
+    chance = random.Random(SEED)
+    words = base.split(b" ")
+    while True:
+        ends = sorted(chance.sample(range(1, len(words)), len(words) // JOINED))
+        yield b"".join(b" ".join(words[start:end]) for start, end in zip([0, *ends], [*ends, len(words)], strict=True))
+
+
+def cut(blocks: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """The first `size` bytes, and those up to the end of the line."""
+    left = size
+    for block in blocks:
+        end = block.find(b"\n", max(left - 1, 0)) if left <= len(block) else -1
+        yield block if end < 0 else block[: end + 1]
+        if end >= 0:
+            return
+        left -= len(block)
+
+
+def books(folder: Path) -> bytes:
+    """All texts of a folder, in ASCII: a typographic apostrophe becomes a straight one, other marks are dropped."""
+    texts = [path.read_text(encoding="utf-8", errors="replace") for path in sorted(folder.glob("*.txt"))]
+    if not texts:
+        raise SystemExit(f"--books {folder}: there is no .txt file in it")
+    plain = unicodedata.normalize("NFKD", "".join(texts).replace("\u2019", "'"))
+    return plain.encode("ascii", "ignore")
+
+
+def prose(size: int) -> bytes:
+    """Sentences of Zipf-distributed made-up words, in paragraphs, with lines as long as a book's."""
+    chance = random.Random(SEED)
+    words = vocabulary(VOCABULARY)
+    weights = list(accumulate(1 / rank for rank in range(1, len(words) + 1)))
+    text = bytearray()
+    while len(text) < size:
+        sentences = chance.randint(*PARAGRAPH_SENTENCES)
+        drawn = [
+            chance.choices(words, cum_weights=weights, k=chance.randint(*SENTENCE_WORDS)) for _ in range(sentences)
+        ]
+        text += paragraph(drawn).encode("ascii")
+    return bytes(text)
+
+
+def paragraph(sentences: list[list[str]]) -> str:
+    """Lines of at most `LINE_LENGTH` characters, and an empty one."""
+    lines, line = [], ""
+    for word in (word for words in sentences for word in [words[0].capitalize(), *words[1:-1], words[-1] + "."]):
+        if len(line) + len(word) >= LINE_LENGTH:
+            lines.append(line)
+            line = word
+        else:
+            line = f"{line} {word}" if line else word
+    return "\n".join([*lines, line, "", ""])
+
+
+def pairs(count: int, keys: int) -> Iterator[bytes]:
+    """Lines `key value`: a key is a number below `keys`, each as likely, a value one from 1 to 99."""
+    chance = random.Random(SEED)
+    for start in range(0, count, BATCH):
+        batch = min(BATCH, count - start)
+        drawn = zip(chance.choices(range(keys), k=batch), chance.choices(range(1, 100), k=batch), strict=True)
+        yield "".join(f"{key} {value}\n" for key, value in drawn).encode("ascii")
+
+
+def distinct_lines(count: int) -> Iterator[bytes]:
+    """Lines of 64 hexadecimal digits, no two alike, in no order: hashes of numbers."""
+    hashes = (hashlib.blake2b(number.to_bytes(8, "big"), digest_size=32).hexdigest() for number in range(count))
+    while batch := list(islice(hashes, BATCH)):
+        yield ("\n".join(batch) + "\n").encode("ascii")
+
+
+def _digest(folder: Path) -> str:
+    return hashlib.sha256(books(folder)).hexdigest()[:12]

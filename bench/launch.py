@@ -1,0 +1,79 @@
+"""Runs one command and says what it took: `python -m bench.launch REPORT COMMAND...`.
+
+A process of its own for each measurement, so that the processor time of all that the command has started is counted,
+also of what outlives its parent, as Spark's Java machine does: on Linux orphans become this process's children, and
+it waits for them. Wall time ends when the command itself does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ORPHANS_LIMIT_S = 30
+"""What still runs so long after its parent is ended."""
+SET_CHILD_SUBREAPER = 36
+
+
+def adopt_orphans() -> None:
+    """Makes whoever loses its parent a child of this process (prctl(2)); elsewhere than on Linux nothing happens."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(SET_CHILD_SUBREAPER, 1)
+
+
+def wait_for_orphans(limit_s: float) -> bool:
+    """Waits until there is no child left; returns False if some had to be ended."""
+    until = time.monotonic() + limit_s
+    ended = False
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            if os.waitpid(-1, os.WNOHANG)[0]:
+                continue
+            if time.monotonic() > until:
+                end_children()
+                ended = True
+            time.sleep(0.02)
+    return not ended
+
+
+def end_children() -> None:
+    """Kills this process's children, by their ids."""
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, IndexError):
+            parent = status.read_text().rpartition(")")[2].split()[1]
+            if int(parent) == os.getpid():
+                os.kill(int(status.parent.name), signal.SIGKILL)
+
+
+def main(report: str, *command: str) -> int:
+    """Writes REPORT: wall and processor seconds, the largest process's memory, and the exit code."""
+    adopt_orphans()
+    started = time.perf_counter()
+    code = subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode
+    wall_s = time.perf_counter() - started
+    wait_for_orphans(ORPHANS_LIMIT_S)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    unit = 1 if sys.platform == "darwin" else 1024
+    Path(report).write_text(
+        json.dumps(
+            {
+                "wall_s": wall_s,
+                "cpu_s": used.ru_utime + used.ru_stime,
+                "peak_bytes": used.ru_maxrss * unit,
+                "exit_code": code,
+            }
+        )
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

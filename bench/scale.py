@@ -1,0 +1,105 @@
+"""How much is measured: a glance, the default, or all of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench.corpus import Corpus
+
+MB = 1_000_000
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Sizes of the inputs, in bytes; of pairs and lines, how many.
+
+    `slice_bytes` is the input of contenders that would take hours for the whole, `sort_bytes` of those that would take
+    minutes; their throughput is compared. `books` is a folder of texts to make the text of.
+    """
+
+    name: str
+    repeats: int
+    text_bytes: int
+    python_bytes: int
+    slice_bytes: int
+    sort_bytes: int
+    pairs: int
+    keys: int
+    growth_bytes: tuple[int, ...]
+    mapper_counts: tuple[int, ...]
+    mappers_bytes: int
+    memory_bytes: int
+    split_bytes: tuple[int, ...]
+    lines: int
+    task_memory_bytes: int
+    s3_bytes: int
+    books: Path | None = None
+
+    def text(self, size_bytes: int) -> Corpus:
+        """A text of so many bytes."""
+        return Corpus("text", size_bytes, books=self.books)
+
+    def drawn_pairs(self) -> Corpus:
+        """The pairs; of n keys that are drawn 4 n times, about 98 in a hundred occur."""
+        return Corpus("pairs", self.pairs, self.keys)
+
+    def distinct_lines(self) -> Corpus:
+        """Lines of 64 characters, no two alike."""
+        return Corpus("lines", self.lines)
+
+
+DEFAULT = Scale(
+    name="default",
+    repeats=3,
+    text_bytes=1000 * MB,
+    python_bytes=200 * MB,
+    slice_bytes=20 * MB,
+    sort_bytes=100 * MB,
+    pairs=20_000_000,
+    keys=5_000_000,
+    growth_bytes=(MB, 10 * MB, 100 * MB, 1000 * MB),
+    mapper_counts=(1, 2, 3, 5, 10),
+    mappers_bytes=300 * MB,
+    memory_bytes=1024 * MIB,
+    split_bytes=(64 * MIB, 256 * MIB, 1024 * MIB),
+    lines=4_000_000,
+    task_memory_bytes=256 * MIB,
+    s3_bytes=100 * MB,
+)
+QUICK = replace(
+    DEFAULT,
+    name="quick",
+    repeats=1,
+    text_bytes=20 * MB,
+    python_bytes=10 * MB,
+    slice_bytes=2 * MB,
+    sort_bytes=10 * MB,
+    pairs=400_000,
+    keys=100_000,
+    growth_bytes=(MB, 10 * MB, 20 * MB),
+    mapper_counts=(1, 2, 3),
+    mappers_bytes=20 * MB,
+    memory_bytes=32 * MIB,
+    split_bytes=(2 * MIB, 8 * MIB, 32 * MIB),
+    lines=400_000,
+    s3_bytes=10 * MB,
+)
+FULL = replace(
+    DEFAULT,
+    name="full",
+    growth_bytes=(*DEFAULT.growth_bytes, 4000 * MB),
+    memory_bytes=4096 * MIB,
+    split_bytes=(*DEFAULT.split_bytes, 4096 * MIB),
+    lines=4_000_000_000 // 65,
+    task_memory_bytes=512 * MIB,
+)
+
+
+def size_text(size_bytes: int) -> str:
+    """`64 MiB` where it is a whole number of these, else `100 MB`."""
+    for unit, name in ((1 << 30, "GiB"), (MIB, "MiB"), (1000 * MB, "GB"), (MB, "MB")):
+        if size_bytes % unit == 0:
+            return f"{size_bytes // unit} {name}"
+    return f"{size_bytes / MB:.1f} MB"

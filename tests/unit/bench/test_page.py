@@ -1,0 +1,116 @@
+"""The page says what was measured, and hides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from bench.case import Rows
+from bench.cases import CASES
+from bench.cases.growth import amdahl
+from bench.cases.words import WORD_COUNT
+from bench.page import Circumstances, Section, drawn, goal_lines, page, rows_of, wrong_or_failed
+from bench.results import Record
+from bench.scale import DEFAULT, FULL, QUICK, Scale
+from tests.unit.bench.records import CODE, record, trial
+
+CIRCUMSTANCES = Circumstances(
+    "default", 3, "2026-01-01", "2026-01-02", "books", "make bench", {"processor": "a"}, {"ours": "b"}
+)
+PEERS = ("ours", "c", "spark-dataframe", "mrjob-local", "mrjob-inline")
+
+
+def rows(records: Sequence[Record]) -> Rows:
+    """The rows of some contenders."""
+    return rows_of([trial(name) for name in PEERS], records, CODE)
+
+
+def text(records: Sequence[Record]) -> str:
+    """The page of one case."""
+    return page([Section(WORD_COUNT, rows(records))], CIRCUMSTANCES, "benchmarks")
+
+
+def line_of(name: str, records: Sequence[Record]) -> list[str]:
+    """The cells of a contender's line in the case's table."""
+    table = text(records).split("## Word count")[1]
+    (line,) = (line for line in table.splitlines() if line.startswith(f"| {name} |"))
+    return [cell.strip() for cell in line.split("|")[1:-1]]
+
+
+def test_ratios_are_of_throughput() -> None:
+    """A peer with a hundredth of the input in the same time is a hundred times slower."""
+    measured = [
+        record("ours", 2.0),
+        record("mrjob-local", 2.0, size_bytes=10),
+        record("mrjob-inline", 2.0, size_bytes=5),
+        record("c", 1.0),
+        record("spark-dataframe", 30.0),
+    ]
+    assert [("15.0x", "met"), ("100x", "met"), ("0.50x", "**not met**")] == [
+        (ratio, verdict) for *_, ratio, verdict in goal_lines([Section(WORD_COUNT, rows(measured))])
+    ]
+    assert "100x" == line_of("mrjob-local", measured)[5]
+
+
+def test_a_start_is_counted_and_shown_apart() -> None:
+    """Of whoever says how long it took without its start, both are shown."""
+    measured = [record("ours", 4.0, inner_s=2.0), record("spark-dataframe", 20.0, inner_s=16.0)]
+    cells = line_of("spark-dataframe", measured)
+    assert ["20.0", "5.00x", "16.0", "8.00x"] == [cells[3], cells[5], cells[6], cells[7]]
+
+
+def test_a_peer_that_is_missing_is_named_with_the_reason() -> None:
+    """And its goal is not measured, instead of met."""
+    gone = record("spark-dataframe", status="missing", why="java is not installed", size_bytes=0)
+    measured = [record("ours"), gone]
+    assert "not installed" == line_of("spark-dataframe", measured)[1]
+    assert "- spark-dataframe: java is not installed" in text(measured)
+    assert "| Word count | faster than PySpark's DataFrame: at least 10x | - | not measured |" in text(measured)
+    assert [] == wrong_or_failed([Section(WORD_COUNT, rows(measured))])
+
+
+def test_a_wrong_answer_is_loud_and_counts_for_nothing() -> None:
+    """It heads the page, has no figures, meets no goal, and fails the command."""
+    measured = [record("ours", 0.001, status="wrong", why="its digest differs"), record("c", 1.0)]
+    assert "**Not all answers are right:**" in text(measured).split("## Goals")[0]
+    assert ["**WRONG ANSWER**", ""] == line_of("ours", measured)[1:3]
+    assert ["not measured"] * 3 == [verdict for *_, verdict in goal_lines([Section(WORD_COUNT, rows(measured))])]
+    assert ["word-count: ours: wrong: its digest differs"] == wrong_or_failed([Section(WORD_COUNT, rows(measured))])
+
+
+def test_another_codes_figures_are_not_shown() -> None:
+    """What was measured before a change says nothing of the code as it is now."""
+    assert "not measured" == line_of("ours", [record("ours", code="before")])[1]
+
+
+def test_a_plot_of_one_point_is_not_drawn() -> None:
+    """Nor linked to."""
+    assert () == drawn(Section(WORD_COUNT, rows([record("ours")])))
+    assert "![" not in text([record("ours")])
+    assert "![Word count](benchmarks/word-count.svg)" in text([record("ours"), record("c")])
+
+
+@pytest.mark.parametrize("scale", [QUICK, DEFAULT, FULL], ids=lambda scale: scale.name)
+def test_every_case_can_be_shown_before_anything_is_measured(scale: Scale) -> None:
+    """No case's table, goals or plots need a measurement that is not there."""
+    sections = [Section(case, rows_of(case.trials(scale), [], CODE)) for case in CASES]
+    shown = page(sections, replace(CIRCUMSTANCES, scale=scale.name), "benchmarks")
+    assert all(f"## {case.title}" in shown for case in CASES)
+    assert {"not measured"} == {verdict for *_, verdict in goal_lines(sections)}
+
+
+def test_trials_have_names_of_their_own() -> None:
+    """Two with the same name would be one in the results."""
+    for case in CASES:
+        trials = case.trials(DEFAULT)
+        assert {case.name} == {trial.case for trial in trials}
+        assert len(trials) == len({(trial.contender, trial.variant) for trial in trials})
+
+
+def test_amdahls_bound() -> None:
+    """Half of it parallel: at most twice as fast, and on two cores never more than two are at work."""
+    assert 1.0 == amdahl(5, 5, 1, 8)
+    assert 10 / 7.5 == amdahl(5, 5, 2, 8)
+    assert 10 / 7.5 == amdahl(5, 5, 10, 2)

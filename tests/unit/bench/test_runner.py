@@ -1,0 +1,109 @@
+"""The measuring itself: in turn, once each, with a contender's failure its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench.corpus import Corpus
+from bench.measure import ROOT
+from bench.results import Results
+from bench.runner import Runner
+from bench.trial import Judged, Place, Trial
+
+CORPUS = Corpus("lines", 10)
+
+
+def trial(name: str, script: str = "print(7)", wrong: str = "", needs: tuple[str, ...] = ()) -> Trial:
+    """A contender that is a line of Python."""
+
+    def judge(place: Place, stdout: str) -> Judged:
+        return Judged({"said": float(stdout)}, wrong)
+
+    return Trial("case", name, name, CORPUS, lambda _: [sys.executable, "-c", script], judge, needs=needs)
+
+
+@pytest.fixture
+def said() -> list[str]:
+    """What the runner says."""
+    return []
+
+
+@pytest.fixture
+def runner(tmp_path: Path, said: list[str]) -> Runner:
+    """A runner with nothing measured yet."""
+    return Runner(Path(sys.executable), tmp_path, Results(tmp_path / "results.jsonl"), "code", said.append)
+
+
+def measured(runner: Runner) -> list[tuple[str, int, str]]:
+    """Who was measured, in order."""
+    return [(each.contender, each.repeat, each.status) for each in runner.results.records]
+
+
+def test_contenders_take_turns(runner: Runner) -> None:
+    """What disturbs the machine for a while disturbs all of them."""
+    runner.carry_out([trial("a"), trial("b")], 2)
+    assert [("a", 0, "ok"), ("b", 0, "ok"), ("a", 1, "ok"), ("b", 1, "ok")] == measured(runner)
+    first, *_ = runner.results.records
+    assert {"said": 7.0} == first.figures
+    assert 650 == first.size_bytes
+    assert first.wall_s > 0
+    assert first.cpu_s > 0
+
+
+def test_what_is_done_is_not_done_again(runner: Runner, said: list[str]) -> None:
+    """An interrupted run goes on with what is left."""
+    runner.carry_out([trial("a")], 1)
+    said.clear()
+    runner.carry_out([trial("a"), trial("b")], 1)
+    assert ["case b"] == [line.partition(":")[0] for line in said]
+
+
+@pytest.mark.parametrize(
+    ("contender", "status", "why"),
+    [
+        (trial("b", "import sys; sys.exit('no memory')"), "failed", "exit code 1: no memory"),
+        (trial("b", "print('gibberish')"), "failed", "could not convert string to float"),
+        (trial("b", wrong="its digest differs"), "wrong", "its digest differs"),
+        (trial("b", needs=("no-such-program",)), "missing", "no-such-program is not installed"),
+        (trial("b", needs=("module:no_such_module",)), "missing", "it cannot be run here: ModuleNotFoundError"),
+    ],
+)
+def test_what_one_cannot_do_is_written_down_and_the_others_go_on(
+    contender: Trial, status: str, why: str, runner: Runner, said: list[str]
+) -> None:
+    """Loudly, with the cause, and it is not tried again in the same run."""
+    runner.carry_out([contender, trial("c")], 2)
+    assert [("b", 0, status), ("c", 0, "ok"), ("c", 1, "ok")] == measured(runner)
+    assert why in runner.results.records[0].why
+    assert f"!!!!! {status.upper()}" in said[0]
+
+
+def test_a_contender_that_is_long_is_measured_less_often(runner: Runner) -> None:
+    """Where it says so."""
+    runner.carry_out([replace(trial("a"), most_repeats=1), trial("b")], 2)
+    assert [("a", 0, "ok"), ("b", 0, "ok"), ("b", 1, "ok")] == measured(runner)
+
+
+def test_nothing_is_left_behind_but_the_corpus(runner: Runner, tmp_path: Path) -> None:
+    """The folders of the measurements are gone."""
+    runner.carry_out([trial("a")], 1)
+    assert {"corpora", "results.jsonl"} == {path.name for path in tmp_path.iterdir()}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="orphans are adopted on Linux only")
+def test_the_time_of_orphans_counts(tmp_path: Path) -> None:
+    """A process that outlives its parent, as Spark's Java machine does, has its processor time counted."""
+    busy = "import time\nwhile time.process_time() < 0.5: pass"
+    parent = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {busy!r}])"
+    report = tmp_path / "report.json"
+    command = [sys.executable, "-m", "bench.launch", str(report), sys.executable, "-c", parent]
+    subprocess.run(command, check=True, cwd=ROOT)
+    took = json.loads(report.read_text())
+    assert took["cpu_s"] >= 0.5
+    assert took["exit_code"] == 0
