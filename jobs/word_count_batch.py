@@ -3,8 +3,8 @@
     python -m driver run --job jobs.word_count_batch --input book.txt
 
 Input and output are those of `jobs.word_count`. The speed comes from calling Python once for a batch of lines, and C
-(`bytes.translate`, `str.split`, `Counter`) for each word. A batch that is not all ASCII goes the slow road. `WordCounts`,
-which `jobs.word_count` uses, goes on from here.
+(`bytes.translate`, `str.split`, `Counter`) for each word. A batch that is not all ASCII goes the slow road.
+`WordCounts`, which `jobs.word_count` uses, goes on from here.
 """
 
 from collections import Counter
