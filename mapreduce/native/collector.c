@@ -169,7 +169,7 @@ static int combine_value(Collector *self, const Waiting *pair, const uint8_t *ke
 
 /* The short keys that wait, from the last to the first: 1, 0 when a sum does not fit, which then waits still; -1. */
 static int settle(Collector *self) {
-    while (self->used + self->waits > room(self))
+    while (self->waits && self->used + self->waits > room(self))
         if (grow(self) < 0)
             return -1;
     for (; self->waits; self->waits--)

@@ -17,6 +17,7 @@ DOCUMENT_FIELDS = {
     "target",
     "job",
     "chunk_urls",
+    "requests",
     "map_urls",
     "result_urls",
     "records",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
@@ -129,13 +130,24 @@ def test_many_keys_with_much_in_common(stems: list[str], picks: list[int]) -> No
     ]
 
 
-def test_many_different_keys() -> None:
-    """The table grows, and more keys than a frame holds come back in order."""
-    pairs = [(f"key {number * 7919 % 10007}" * (1 + number % 3), number) for number in range(10007)]
-    given_pairs = collector("SUM")
-    assert given_pairs.add(iter(pairs)) is False
+@pytest.mark.parametrize("operation", ["SUM", "KEEP"])
+@pytest.mark.parametrize("calls", [1, 7])
+def test_many_pairs(operation: str, calls: int) -> None:
+    """The memory grows, and more pairs than a frame holds come back in order; kept ones in that of their arrival."""
+    pairs = [(f"key {number * 7919 % 9001}" * (1 + number % 3), number) for number in range(20011)]
+    given_pairs = collector(operation)
+    for call in range(calls):
+        assert given_pairs.add(iter(pairs[call::calls])) is False
     given_pairs.sort()
-    assert sorted((encode_key(key), value) for key, value in pairs) == packed(given_pairs)
+    arrived = [pair for call in range(calls) for pair in pairs[call::calls]]
+    if operation == "KEEP":
+        expected = sorted(((encode_key(key), value) for key, value in arrived), key=lambda pair: pair[0])
+    else:
+        sums: Counter[bytes] = Counter()
+        for key, value in pairs:
+            sums[encode_key(key)] += value
+        expected = sorted(sums.items())
+    assert expected == packed(given_pairs)
     given_pairs.clear()
     assert len(given_pairs) == 0
 
