@@ -25,6 +25,10 @@ from mapreduce.messages import (
 )
 
 CHUNK_BYTES = 64 << 20
+SHORT_CHUNK_BYTES = 4 << 20
+"""Below this a split's own cost shows; only so that no mapper is without one are they shorter."""
+WAVES = 4
+"""Splits for each slot, where there would else be fewer."""
 """How long a split is when nobody says: long enough that a task's start costs little, short enough to spread."""
 
 AnyTask = SplitTask | MapTask | ReduceTask
@@ -86,13 +90,16 @@ def split_count(total_bytes: int, *, chunks: int | None, chunk_bytes: int | None
         total_bytes: of all inputs.
         chunks: what the user asked for, if anything.
         chunk_bytes: how long the user wants a split, if anything.
-        slots: map tasks that run at the same time; with nothing asked for, each gets at least one.
+        slots: map tasks that run at the same time. With nothing asked for, splits are `CHUNK_BYTES` long, or shorter
+            where that would leave slots idle at the end: each slot then gets `WAVES` of them, all as many.
     """
     if chunks is not None:
         return chunks
     if chunk_bytes is not None:
         return max(1, -(-total_bytes // chunk_bytes))
-    return max(slots, -(-total_bytes // CHUNK_BYTES))
+    count = -(-total_bytes // CHUNK_BYTES)
+    waves = min(WAVES, max(1, total_bytes // (SHORT_CHUNK_BYTES * slots)))
+    return count if count >= WAVES * slots else slots * max(waves, -(-count // slots))
 
 
 def split_task(plan: RunPlan) -> TaskSpec:

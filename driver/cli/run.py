@@ -62,7 +62,7 @@ def run(
         mappers: How many mappers to use (by default, all that there are; locally one for each processor).
         reducers: How many reduce tasks, and so parts of the result (by default 1; inline 2).
         chunks: How many splits to cut the input into.
-        chunk_size: How long a split is, e.g. 64MiB (the default, but at least one for each mapper).
+        chunk_size: How long a split is, e.g. 64MiB (the default; less where that keeps all mappers busy).
         split_mode: range: mappers read byte ranges of the input; copy: the splitter writes chunk files first.
         target: local: services on this machine; inline: one process, for a debugger; aws: the deployed stack;
             auto: aws if there is one, else local. spark: Apache Spark.

@@ -167,10 +167,10 @@ class Mapping:
         self._add(chain.from_iterable(self._mapped(place, batch)))
 
     def _mapped(self, place: Place, batch: base.Batch) -> Iterator[Iterable[Any]]:
-        map_record, meter = self._job.map, self._context.meter
+        map_record, skip, mapped = self._job.map, self._skip, 0
         for key, record in batch.records:
             place.offset, place.record = key, record
-            if self._skip and str(place) in self._skip:
+            if skip and str(place) in skip:
                 self.skipped.append(SkippedRecord(place=str(place), record=jsonable(record)))
                 continue
             pairs = map_record(key, record)
@@ -181,8 +181,9 @@ class Mapping:
                     record=repr(record)[:200],
                 )
             yield pairs
-            self.records += 1
-            meter.records += 1
+            mapped += 1
+        self.records += mapped
+        self._context.meter.records += mapped
 
     def _batch(self, place: Place, batch: base.Batch, piece: Piece) -> None:
         data = batch.data
