@@ -19,6 +19,9 @@ LARGE_BYTES = 64 << 20
 _RUN_BYTES = 150
 """What a run costs in a `Counter` (CPython 3.11): the slot, a bytes object and an int."""
 
+_FEW = 10_000
+"""So many runs or words are no reason to add their lengths up after every block."""
+
 _CAPITAL_SIGMA = "Σ".encode()
 _RUNS = bytes(
     low if (low := bytes([byte]).lower()[0]) in b"abcdefghijklmnopqrstuvwxyz'" or byte > 127 else ord(" ")
@@ -38,8 +41,8 @@ class WordCounts:
     @property
     def is_large(self) -> bool:
         """True when the counts hold so much memory that they should be taken."""
-        held = self._compiled.nbytes if self._compiled is not None else len(self._runs) * _RUN_BYTES
-        return held + len(self._words) * _RUN_BYTES > LARGE_BYTES
+        held = self._compiled.nbytes if self._compiled is not None else _held(self._runs)
+        return held + _held(self._words) > LARGE_BYTES
 
     def add(self, data: bytes) -> None:
         """Counts the words of whole lines of UTF-8."""
@@ -83,3 +86,8 @@ class WordCounts:
             else:
                 others.append(line)
         return b"\n".join(others)
+
+
+def _held(counts: Counter[bytes] | Counter[str]) -> int:
+    """About how many bytes of memory the counts hold."""
+    return len(counts) * _RUN_BYTES + (sum(map(len, counts)) if len(counts) > _FEW else 0)

@@ -16,7 +16,16 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from mapreduce.aggregate import Aggregation, Sum
-from mapreduce.encoding import decode_key, decode_value, encode_key, encode_value, key_prefix, pack_value, unpack_value
+from mapreduce.encoding import (
+    STR_TAG,
+    decode_key,
+    decode_value,
+    encode_key,
+    encode_value,
+    key_prefix,
+    pack_value,
+    unpack_value,
+)
 from mapreduce.engine.merge import Run, merged
 from mapreduce.engine.spills import Merging, Part, Spills
 from mapreduce.errors import UserCodeError
@@ -105,6 +114,14 @@ class AggregateCollector:
                     self._partition(encoded)
                 states[known] = create(kept)
                 self._use(len(known) + PAIR_OVERHEAD)
+
+    def take_state(self, key: bytes, state: Any) -> None:
+        """Takes the state of a key that it has none of yet."""
+        if key[0] == STR_TAG:
+            self._by_text[key[1:].decode()] = state
+        else:
+            self._by_bytes[key] = state
+        self._use(len(key) + PAIR_OVERHEAD)
 
     def _use(self, size: int) -> None:
         self._used += size

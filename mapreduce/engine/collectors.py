@@ -80,7 +80,7 @@ def _combining(
     in_python = merging_pairs(merging_states(aggregation))
     spills = Spills(partitions, scratch, in_python)
 
-    def python() -> Collector:
+    def python() -> AggregateCollector:
         spills.merging = in_python
         by = partition or by_hash(partitions)
         return AggregateCollector(aggregation, by, buffer_bytes, spills, check_partitions=check)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from mapreduce import native
 from mapreduce.aggregate import Aggregation, Count, Max, Min, Sum
 from mapreduce.encoding import encode_key, encode_value, unpack_value
-from mapreduce.engine.collect import Collector, Combine, Partitioner
+from mapreduce.engine.collect import AggregateCollector, Collector, Combine, Partitioner
 from mapreduce.engine.merge import Run, merged_frames
 from mapreduce.engine.spills import Merging, Part, Spills
 from mapreduce.formats.frames import BlockWriter, PackedPair, RawFrame, columns
@@ -76,7 +76,7 @@ class CompiledCollector:
         partition: Partitioner | None = None,
         check: Partitioner | None = None,
         combine: Combine | None = None,
-        otherwise: Callable[[], Collector] | None = None,
+        otherwise: Callable[[], AggregateCollector] | None = None,
     ) -> None:
         assert native.kernel is not None, "this collector is the compiled part's"
         self.spills = spills
@@ -121,9 +121,15 @@ class CompiledCollector:
         return blocks
 
     def _taken_over(self) -> Collector:
+        """The collector that goes on, with all that is here; what was spilled is with the spills."""
         assert self._otherwise is not None, "pairs of any kind are kept"
-        self._spill()
-        return self._otherwise()
+        instead = self._otherwise()
+        self._pairs.sort()
+        for number in range(self.spills.partitions):
+            for key, state in pairs_of(self._frames(number)):
+                instead.take_state(key, unpack_value(state))
+        del self._pairs  # and with it the memory, which is the other's now
+        return instead
 
     def _spill(self) -> None:
         self.spills.spill(self._parts())

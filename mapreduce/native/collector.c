@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #endif
 
-#define FIRST_ENTRIES 4096
+#define FIRST_ENTRIES 128
 #define HUGE_BYTES ((size_t)2 << 20)
 
 /* Zeroed entries; many of them on large pages, as a look-up would else miss the address cache too. */
@@ -48,9 +48,7 @@ static Entry *slot_for(Entry *entries, size_t size, uint64_t low, uint64_t high,
 }
 
 static uint64_t short_hash(uint64_t low, uint64_t high, uint32_t length) {
-    uint64_t hash = (low ^ (high << 29 | high >> 35) ^ length) * 0x9E3779B97F4A7C15ULL;
-    hash = (hash ^ hash >> 32) * 0xD6E8FEB86659FD93ULL;
-    return hash ^ hash >> 32;
+    return hash_words(low ^ (uint64_t)length << 56, high);
 }
 
 static int grow(Collector *self) {
@@ -292,7 +290,7 @@ static int unpack(PyObject *pair, PyObject **key, PyObject **value) {
     return 0;
 }
 
-static PyObject *Collector_add(Collector *self, PyObject *iterator) {
+static PyObject *add_all(Collector *self, PyObject *iterator) {
     iternextfunc next = Py_TYPE(iterator)->tp_iternext;
     if (!next)
         return PyErr_Format(PyExc_TypeError, "%s is no iterator", Py_TYPE(iterator)->tp_name);
@@ -332,11 +330,40 @@ static PyObject *Collector_add(Collector *self, PyObject *iterator) {
     return PyBool_FromLong(!ended);
 }
 
-static PyObject *Collector_sort(Collector *self, PyObject *Py_UNUSED(ignored)) {
-    if (!self->is_sorted && collector_sort(self) < 0)
+/* Whether a call may begin, which then ends with `busy` = 0. */
+static int begin(Collector *self) {
+    if (self->check && !self->busy)
+        return self->busy = 1;
+    PyErr_SetString(PyExc_RuntimeError, self->check ? "the collector is in use" : "the collector is not initialised");
+    return 0;
+}
+
+static PyObject *Collector_add(Collector *self, PyObject *iterator) {
+    if (!begin(self))
         return NULL;
+    PyObject *answer = add_all(self, iterator);
+    self->busy = 0;
+    return answer;
+}
+
+static int sort_all(Collector *self) {
+    if (self->is_sorted)
+        return 0;
+    int settled = settle(self);
+    if (!settled)
+        PyErr_SetString(PyExc_OverflowError, "a sum does not fit 64 bits");
+    if (settled != 1 || collector_sort(self) < 0)
+        return -1;
     self->is_sorted = 1;
-    Py_RETURN_NONE;
+    return 0;
+}
+
+static PyObject *Collector_sort(Collector *self, PyObject *Py_UNUSED(ignored)) {
+    if (!begin(self))
+        return NULL;
+    int failed = sort_all(self);
+    self->busy = 0;
+    return failed ? NULL : Py_NewRef(Py_None);
 }
 
 static PyObject *Collector_frame(Collector *self, PyObject *const *arguments, Py_ssize_t count) {
@@ -345,7 +372,7 @@ static PyObject *Collector_frame(Collector *self, PyObject *const *arguments, Py
     size_t partition = PyLong_AsSize_t(arguments[0]), at = PyLong_AsSize_t(arguments[1]);
     if (PyErr_Occurred())
         return NULL;
-    if (!self->is_sorted || partition >= self->partitions)
+    if (self->busy || !self->is_sorted || partition >= self->partitions)
         return PyErr_Format(PyExc_IndexError, "no such partition, or the collector is not sorted");
     size_t end = self->starts[partition + 1];
     at += self->starts[partition];
@@ -374,10 +401,16 @@ static void forget(Collector *self) {
     self->used = self->arena.used = self->waits = 0;
     self->is_sorted = 0;
     self->all_str = 1;
+    builder_clear(&self->builder);
+    if (self->arena.size > self->limit)
+        buffer_free(&self->arena);
 }
 
 static PyObject *Collector_clear(Collector *self, PyObject *Py_UNUSED(ignored)) {
+    if (!begin(self))
+        return NULL;
     forget(self);
+    self->busy = 0;
     Py_RETURN_NONE;
 }
 
@@ -392,6 +425,10 @@ static int Collector_init(Collector *self, PyObject *args, PyObject *kwargs) {
         return -1;
     if (operation < KEEP || operation > GREATEST || partitions < 1 || limit < 0) {
         PyErr_SetString(PyExc_ValueError, "no such operation, or no partitions, or a limit below 0");
+        return -1;
+    }
+    if (self->check) {
+        PyErr_SetString(PyExc_RuntimeError, "the collector is initialised already");
         return -1;
     }
     self->operation = operation;

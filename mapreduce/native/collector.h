@@ -26,6 +26,7 @@ typedef struct {
     PyObject_HEAD
     int operation;
     int is_sorted;
+    int busy; /* a call is under way: none may come between, from a callback or another thread */
     int all_str; /* no key is anything but a str */
     size_t partitions, limit;
     PyObject *encode_key, *encode_value, *long_hash, *partition, *check;

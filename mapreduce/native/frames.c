@@ -82,39 +82,52 @@ static PyObject *integers_payload(const FrameBuilder *builder) {
         return NULL;
     char *out = PyBytes_AS_STRING(payload);
     memcpy(out, builder->key_lengths, 4 * pairs);
-    memcpy(out + 4 * pairs, builder->keys.data, keys);
+    if (keys)
+        memcpy(out + 4 * pairs, builder->keys.data, keys);
     memcpy(out + 4 * pairs + keys, builder->numbers, 8 * pairs);
     return payload;
 }
 
 static PyObject *encoded_payload(const FrameBuilder *builder) {
-    size_t pairs = builder->pairs, keys = builder->keys.used, most = builder->values.used + 9 * pairs, used = 0;
+    size_t pairs = builder->pairs, keys = builder->keys.used, used = 0;
     const uint8_t *value = builder->values.data;
-    uint8_t *values = malloc(most);
     uint32_t lengths[FRAME_PAIRS];
-    if (!values)
-        return PyErr_NoMemory();
+    uint8_t packed[9];
     for (size_t at = 0; at < pairs; at++) {
-        if (builder->value_lengths[at] == IS_INT) {
-            lengths[at] = (uint32_t)pack_integer(values + used, builder->numbers[at]);
-        } else {
-            lengths[at] = builder->value_lengths[at];
-            if (lengths[at])
-                memcpy(values + used, value, lengths[at]);
-            value += lengths[at];
-        }
+        int is_integer = builder->value_lengths[at] == IS_INT;
+        lengths[at] = is_integer ? (uint32_t)pack_integer(packed, builder->numbers[at]) : builder->value_lengths[at];
         used += lengths[at];
     }
     PyObject *payload = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(8 * pairs + keys + used));
-    if (payload) {
-        char *out = PyBytes_AS_STRING(payload);
-        memcpy(out, builder->key_lengths, 4 * pairs);
-        memcpy(out + 4 * pairs, lengths, 4 * pairs);
+    if (!payload)
+        return NULL;
+    uint8_t *out = (uint8_t *)PyBytes_AS_STRING(payload);
+    memcpy(out, builder->key_lengths, 4 * pairs);
+    memcpy(out + 4 * pairs, lengths, 4 * pairs);
+    if (keys)
         memcpy(out + 8 * pairs, builder->keys.data, keys);
-        memcpy(out + 8 * pairs + keys, values, used);
+    out += 8 * pairs + keys;
+    for (size_t at = 0; at < pairs; out += lengths[at], at++) {
+        if (builder->value_lengths[at] == IS_INT) {
+            size_t length = pack_integer(packed, builder->numbers[at]);
+            memcpy(out, packed, length);
+        } else if (lengths[at]) {
+            memcpy(out, value, lengths[at]);
+            value += lengths[at];
+        }
     }
-    free(values);
     return payload;
+}
+
+void builder_clear(FrameBuilder *builder) {
+    builder->pairs = 0;
+    builder->bytes = 0;
+    builder->keys.used = 0;
+    builder->values.used = 0;
+    if (builder->keys.size > 4 * FRAME_BYTES)
+        buffer_free(&builder->keys);
+    if (builder->values.size > 4 * FRAME_BYTES)
+        buffer_free(&builder->values);
 }
 
 PyObject *builder_take(FrameBuilder *builder) {
@@ -122,10 +135,7 @@ PyObject *builder_take(FrameBuilder *builder) {
     if (!payload)
         return NULL;
     PyObject *frame = Py_BuildValue("(iIN)", builder->all_integers ? INTEGERS : ENCODED, builder->pairs, payload);
-    builder->pairs = 0;
-    builder->bytes = 0;
-    builder->keys.used = 0;
-    builder->values.used = 0;
+    builder_clear(builder);
     return frame;
 }
 
@@ -201,7 +211,8 @@ int combine(int operation, int64_t *state, int64_t value) {
 }
 
 int compare_bytes(const uint8_t *a, size_t a_length, const uint8_t *b, size_t b_length) {
-    int order = memcmp(a, b, a_length < b_length ? a_length : b_length);
+    size_t length = a_length < b_length ? a_length : b_length;
+    int order = length ? memcmp(a, b, length) : 0;
     return order ? order : (a_length > b_length) - (a_length < b_length);
 }
 
@@ -245,14 +256,14 @@ uint64_t xxh3_short(const uint8_t *data, size_t length) {
     return hash ^ hash >> 32;
 }
 
+uint64_t hash_seeds[2] = {0x9E3779B97F4A7C15ULL, 0xD6E8FEB86659FD93ULL};
+
 uint64_t hash_bytes(const uint8_t *data, size_t length) {
-    uint64_t hash = length * 0x9E3779B97F4A7C15ULL;
-    for (; length >= 8; data += 8, length -= 8) {
-        hash = (hash ^ load64(data)) * 0xD6E8FEB86659FD93ULL;
-        hash ^= hash >> 32;
-    }
+    uint64_t hash = length;
+    for (; length >= 8; data += 8, length -= 8)
+        hash = hash_words(hash, load64(data));
     uint64_t rest = 0;
-    memcpy(&rest, data, length);
-    hash = (hash ^ rest) * 0xD6E8FEB86659FD93ULL;
-    return hash ^ hash >> 32;
+    if (length)
+        memcpy(&rest, data, length);
+    return hash_words(hash, rest);
 }

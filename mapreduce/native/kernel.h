@@ -58,6 +58,8 @@ int builder_add(FrameBuilder *builder, const Pair *pair);
 int builder_is_full(const FrameBuilder *builder);
 /* (kind, pairs, payload), and the builder is empty again. */
 PyObject *builder_take(FrameBuilder *builder);
+/* Empties it, and lets go of what a large pair has needed. */
+void builder_clear(FrameBuilder *builder);
 void builder_free(FrameBuilder *builder);
 
 /* A frame that is read pair by pair; it borrows the payload. */
@@ -80,7 +82,15 @@ int compare_bytes(const uint8_t *a, size_t a_length, const uint8_t *b, size_t b_
 
 /* XXH3, 64 bits, seed 0, of 1 to 16 bytes (Collet 2019). */
 uint64_t xxh3_short(const uint8_t *data, size_t length);
+
+/* The hashes of the tables here. They are seeded anew in each process, so that no input can be made that collides. */
+extern uint64_t hash_seeds[2];
 uint64_t hash_bytes(const uint8_t *data, size_t length);
+
+static inline uint64_t hash_words(uint64_t a, uint64_t b) {
+    unsigned __int128 product = (unsigned __int128)(a ^ hash_seeds[0]) * (b ^ hash_seeds[1]);
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
 
 static inline uint64_t load64(const void *at) {
     uint64_t word;

@@ -16,9 +16,9 @@ typedef struct {
 typedef struct {
     PyObject_HEAD
     int operation;
-    int is_open;
+    int is_open, busy;
     MergeRun *runs;
-    size_t count, alive;
+    size_t count, alive; /* runs, and those of them that have pairs left */
     size_t *heap;
     FrameBuilder builder;
     Buffer key; /* the key that is being combined */
@@ -28,7 +28,8 @@ static void stand(MergeRun *run) {
     uint8_t bytes[8] = {0};
     run->pair = cursor_pair(&run->cursor);
     size_t left = run->pair.key_length ? run->pair.key_length - 1 : 0;
-    memcpy(bytes, run->pair.key + 1, left < 8 ? left : 8);
+    if (left)
+        memcpy(bytes, run->pair.key + 1, left < 8 ? left : 8);
     run->prefix = __builtin_bswap64(load64(bytes));
 }
 
@@ -118,7 +119,7 @@ static int add_combined(Merge *self) {
     first.key = self->key.data;
     while (self->alive) {
         const Pair *other = &self->runs[self->heap[0]].pair;
-        if (other->key_length != first.key_length || memcmp(other->key, first.key, first.key_length))
+        if (compare_bytes(other->key, other->key_length, first.key, first.key_length))
             break;
         if (other->value_length != IS_INT) {
             PyErr_SetString(PyExc_TypeError, "only integers are combined here");
@@ -134,7 +135,7 @@ static int add_combined(Merge *self) {
     return builder_add(&self->builder, &first);
 }
 
-static PyObject *Merge_next(Merge *self) {
+static PyObject *next_merged(Merge *self) {
     if (!self->is_open && open_runs(self) < 0)
         return NULL;
     if (!self->alive)
@@ -148,6 +149,19 @@ static PyObject *Merge_next(Merge *self) {
         }
     }
     return builder_take(&self->builder);
+}
+
+static PyObject *Merge_next(Merge *self) {
+    if (self->busy)
+        return PyErr_Format(PyExc_RuntimeError, "the merge is in use");
+    self->busy = 1;
+    PyObject *frame = next_merged(self);
+    self->busy = 0;
+    if (!frame) { /* ended, or broken: there is no more */
+        self->alive = 0;
+        self->is_open = 1;
+    }
+    return frame;
 }
 
 static PyObject *Merge_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {

@@ -51,6 +51,11 @@ PyMODINIT_FUNC PyInit_kernel(void) {
         const char *name;
         int number;
     } operations[] = {{"KEEP", KEEP}, {"SUM", SUM}, {"COUNT", COUNT}, {"LEAST", LEAST}, {"GREATEST", GREATEST}};
+    PyObject *seeds = PyObject_CallMethod(PyImport_ImportModule("os"), "urandom", "i", (int)sizeof hash_seeds);
+    if (!seeds)
+        return NULL;
+    memcpy(hash_seeds, PyBytes_AS_STRING(seeds), sizeof hash_seeds);
+    Py_DECREF(seeds);
     PyObject *module = PyModule_Create(&definition);
     if (!module || PyModule_AddStringConstant(module, "SOURCES_DIGEST", SOURCES_DIGEST) < 0)
         return NULL;

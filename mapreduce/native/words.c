@@ -8,6 +8,7 @@
 
 #define WORD_BYTES 16
 #define BLOCK 64
+#define FIRST_BITS 12
 
 typedef struct {
     uint64_t low, high; /* the word, padded with zeros; low is 0 where there is none */
@@ -24,6 +25,7 @@ typedef struct {
 
 typedef struct {
     PyObject_HEAD
+    PyThread_type_lock lock; /* counting runs without the interpreter's */
     ShortWord *words;
     size_t used;
     int bits;
@@ -33,9 +35,7 @@ typedef struct {
 } WordCounts;
 
 static inline size_t slot_of(uint64_t low, uint64_t high, int bits) {
-    uint64_t hash = (low ^ (high << 29 | high >> 35)) * 0x9E3779B97F4A7C15ULL;
-    hash ^= hash >> 29;
-    return (size_t)((hash * 0xD6E8FEB86659FD93ULL) >> (64 - bits));
+    return (size_t)(hash_words(low, high) >> (64 - bits));
 }
 
 static inline ShortWord *find_short(ShortWord *words, int bits, uint64_t low, uint64_t high) {
@@ -65,8 +65,14 @@ static inline int count_short(WordCounts *self, uint64_t low, uint64_t high) {
         word->count++;
         return 0;
     }
+    if (self->used >= (size_t)1 << (self->bits - 1)) {
+        if (grow_short(self) < 0)
+            return -1;
+        word = find_short(self->words, self->bits, low, high);
+    }
     *word = (ShortWord){low, high, 1};
-    return ++self->used > (size_t)1 << (self->bits - 1) ? grow_short(self) : 0;
+    self->used++;
+    return 0;
 }
 
 static int grow_runs(WordCounts *self) {
@@ -203,9 +209,10 @@ static PyObject *WordCounts_new(PyTypeObject *type, PyObject *args, PyObject *kw
     WordCounts *self = (WordCounts *)type->tp_alloc(type, 0);
     if (!self)
         return NULL;
-    self->bits = 12;
+    self->bits = FIRST_BITS;
     self->words = calloc((size_t)1 << self->bits, sizeof *self->words);
-    if (!self->words) {
+    self->lock = PyThread_allocate_lock();
+    if (!self->words || !self->lock) {
         Py_DECREF(self);
         return PyErr_NoMemory();
     }
@@ -213,6 +220,8 @@ static PyObject *WordCounts_new(PyTypeObject *type, PyObject *args, PyObject *kw
 }
 
 static void WordCounts_dealloc(WordCounts *self) {
+    if (self->lock)
+        PyThread_free_lock(self->lock);
     free(self->words);
     free(self->runs);
     buffer_free(&self->texts);
@@ -225,7 +234,9 @@ static PyObject *WordCounts_add(WordCounts *self, PyObject *argument) {
         return NULL;
     int done;
     Py_BEGIN_ALLOW_THREADS
+    PyThread_acquire_lock(self->lock, WAIT_LOCK);
     done = count_words(self, view.buf, (size_t)view.len);
+    PyThread_release_lock(self->lock);
     Py_END_ALLOW_THREADS
     PyBuffer_Release(&view);
     if (done < 0)
@@ -264,19 +275,36 @@ static int take_all(WordCounts *self, PyObject *words, PyObject *counts, PyObjec
     return 0;
 }
 
+/* Nothing is left, and a table that has grown large is small again. */
+static void forget(WordCounts *self) {
+    ShortWord *fresh = self->bits > 16 ? calloc((size_t)1 << FIRST_BITS, sizeof *fresh) : NULL;
+    if (fresh) {
+        free(self->words);
+        self->words = fresh;
+        self->bits = FIRST_BITS;
+    } else {
+        memset(self->words, 0, sizeof *self->words << self->bits);
+    }
+    free(self->runs);
+    self->runs = NULL;
+    self->used = self->runs_used = self->runs_size = 0;
+    buffer_free(&self->texts);
+}
+
 static PyObject *WordCounts_take(WordCounts *self, PyObject *Py_UNUSED(ignored)) {
     PyObject *lists = Py_BuildValue("([][][][])");
     if (!lists)
         return NULL;
-    if (take_all(self, PyTuple_GET_ITEM(lists, 0), PyTuple_GET_ITEM(lists, 1), PyTuple_GET_ITEM(lists, 2),
-                 PyTuple_GET_ITEM(lists, 3)) < 0) {
-        Py_DECREF(lists);
-        return NULL;
-    }
-    memset(self->words, 0, sizeof *self->words << self->bits);
-    if (self->runs_size)
-        memset(self->runs, 0, sizeof *self->runs * self->runs_size);
-    self->used = self->runs_used = self->texts.used = 0;
+    Py_BEGIN_ALLOW_THREADS
+    PyThread_acquire_lock(self->lock, WAIT_LOCK);
+    Py_END_ALLOW_THREADS
+    int failed = take_all(self, PyTuple_GET_ITEM(lists, 0), PyTuple_GET_ITEM(lists, 1), PyTuple_GET_ITEM(lists, 2),
+                          PyTuple_GET_ITEM(lists, 3));
+    if (!failed)
+        forget(self);
+    PyThread_release_lock(self->lock);
+    if (failed)
+        Py_CLEAR(lists);
     return lists;
 }
 

@@ -233,3 +233,16 @@ def test_inherited_partition_is_the_hash() -> None:
 
     pairs: Pairs = [(json.dumps(number), number) for number in range(30)]
     assert contents(Plain(), pairs, 4) == contents(Same(), pairs, 4)
+
+
+def test_a_value_of_another_type_is_refused_where_it_is_yielded() -> None:
+    """On either road the values of a key that do not compare raise at once, while the record is known."""
+
+    class Least(Base):
+        reduce = Min()
+
+    with tempfile.TemporaryDirectory() as folder:
+        collector = collector_for(Least(), 1, LARGE, Path(folder))
+        collector.add([("a", 1), ("b", 2.5), ("b", 1)])
+        with pytest.raises(TypeError):
+            collector.add([("a", "text")])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
 import pytest
@@ -317,3 +318,49 @@ def test_rows_of_other_kinds_are_left_to_python(key: Any, value: Any) -> None:
         assert layout_of("jsonl", as_object=False).rows([(jsonable(key), value)]) == found
     else:
         assert found is None
+
+
+def test_one_call_at_a_time() -> None:
+    """A collector or merge that is called from within its own call refuses, and is whole afterwards."""
+    given_pairs = collector("SUM")
+
+    def calling() -> Iterator[tuple[str, int]]:
+        yield "a", 1
+        for act in (given_pairs.sort, given_pairs.clear, lambda: given_pairs.add(iter([]))):
+            with pytest.raises(RuntimeError, match="in use"):
+                act()
+        yield "a", 2
+
+    assert given_pairs.add(calling()) is False
+    given_pairs.sort()
+    assert [(encode_key("a"), 3)] == packed(given_pairs)
+    with pytest.raises(RuntimeError, match="not initialised"):
+        kernel.Collector.__new__(kernel.Collector).add(iter([]))
+    with pytest.raises(RuntimeError, match="initialised already"):
+        given_pairs.__init__(kernel.SUM, 1, 1, encode_key, encode_value, key_hash, None, None)
+
+
+def test_a_merge_that_has_failed_has_no_more() -> None:
+    """After an error of a run there is neither another pair nor a crash."""
+
+    def broken() -> Iterator[RawFrame]:
+        yield from raw([(b"a", 1)])
+        raise LookupError("lost")
+
+    merging = kernel.Merge([broken(), raw([(b"b", 1)])], kernel.SUM)
+    with pytest.raises(LookupError, match="lost"):
+        list(merging)
+    assert [] == list(merging)
+
+
+def test_words_are_counted_by_many_threads() -> None:
+    """The counter works without the interpreter's lock, and has one of its own; large tables are given back."""
+    counts = kernel.WordCounts()
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    data = "".join(f"{a}{b}{c}x{d} " for a in letters for b in letters for c in letters for d in letters[:4]).encode()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(counts.add, [data] * 8))
+    before = counts.nbytes
+    words, numbers, _, _ = counts.take()
+    assert (26**3 * 4, {8}) == (len(words), set(numbers))
+    assert counts.nbytes < before / 10
