@@ -58,6 +58,9 @@ class Trouble(BaseModel):
     drain_s: float = 0.0
     log: Path | None = None
 
+SURE_WITHIN = 8
+"""Of so many requests one is struck for certain: a trial without a fault would prove nothing."""
+
 
 class Network:
     """All proxies of one run, and what they have done together."""
@@ -66,6 +69,7 @@ class Network:
         self.trouble = trouble
         self._chance = random.Random(trouble.seed)
         self._requests = 0
+        self._certain = trouble.from_request + 1 + self._chance.randrange(SURE_WITHIN)
         self._done = 0
         self._since: float | None = None
         self._proxies: list[Proxy] = []
@@ -86,7 +90,9 @@ class Network:
         if trouble.kind == "full":
             self._since = self._since or time.monotonic()
             return time.monotonic() < self._since + trouble.seconds
-        if self._done >= trouble.most or self._chance.random() >= trouble.share:
+        if self._done >= trouble.most:
+            return False
+        if self._requests != self._certain and self._chance.random() >= trouble.share:
             return False
         self._done += 1
         return True
