@@ -58,6 +58,7 @@ class Trouble(BaseModel):
     drain_s: float = 0.0
     log: Path | None = None
 
+
 SURE_WITHIN = 8
 """Of so many requests one is struck for certain: a trial without a fault would prove nothing."""
 

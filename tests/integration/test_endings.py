@@ -15,14 +15,38 @@ from bench.zipf import write_text
 from tests.integration.commands import Driver, ascii_words
 
 CHUNKS = 12
+SLOW_JOB = """
+import time
+
+from mapreduce import Job, Sum, words
+
+
+class SlowCount(Job):
+    reduce = Sum()
+
+    def setup(self):
+        time.sleep(0.5 if self.stage == "map" else 0)
+
+    def map(self, key, value):
+        for word in words(value):
+            yield word, 1
+"""
 
 
 @pytest.fixture
 def text(driver: Driver) -> Path:
-    """A text that takes a few seconds."""
+    """A text."""
     path = driver.folder / "text.txt"
-    write_text(path, 12_000_000, seed=3)
+    write_text(path, 2_000_000, seed=3)
     return path
+
+
+@pytest.fixture
+def slowly(driver: Driver, text: Path) -> tuple[str | Path, ...]:
+    """A run that takes a few seconds however fast the machine is."""
+    job = driver.folder / "slow_count.py"
+    job.write_text(SLOW_JOB)
+    return ("run", "--job", job, "--input", text, "--chunks", str(CHUNKS), "--mappers", "2", "--json")
 
 
 def _wait_for_tasks(driver: Driver, count: int) -> None:
@@ -34,10 +58,11 @@ def _wait_for_tasks(driver: Driver, count: int) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_driver_leaves_nothing_and_goes_on(driver: Driver, text: Path, number: int) -> None:
+def test_a_stopped_driver_leaves_nothing_and_goes_on(
+    driver: Driver, text: Path, slowly: tuple[str | Path, ...], number: int
+) -> None:
     """Stopped in the map stage by a signal: all processes end, and the next run does only what is left."""
-    command = ("run", "--input", text, "--chunks", str(CHUNKS), "--mappers", "2", "--json")
-    process = driver.start(*command)
+    process = driver.start(*slowly)
     _wait_for_tasks(driver, 3)
     os.kill(process.pid, number)
     _, err = process.communicate(timeout=30)
@@ -45,16 +70,16 @@ def test_a_stopped_driver_leaves_nothing_and_goes_on(driver: Driver, text: Path,
     if number == signal.SIGINT:
         assert process.returncode == 130
         assert "Traceback" not in err
-    again = driver.run(*command)
+    again = driver.run(*slowly)
     assert again.code == 0, again.err
     assert 3 <= again.document["reused_tasks"] < CHUNKS + 2
     result = Path(again.document["result_urls"][0].removeprefix("file://"))
     assert ascii_words(text.read_bytes()) == json.loads(result.read_text())
 
 
-def test_killed_services_and_workers_come_back(driver: Driver, text: Path) -> None:
+def test_killed_services_and_workers_come_back(driver: Driver, text: Path, slowly: tuple[str | Path, ...]) -> None:
     """Half of the fleet's processes are killed in the map stage; the answer is the same."""
-    process = driver.start("run", "--input", text, "--chunks", str(CHUNKS), "--mappers", "2", "--json")
+    process = driver.start(*slowly)
     _wait_for_tasks(driver, 2)
     (fleet,) = psutil.Process(process.pid).children()
     services = fleet.children()
