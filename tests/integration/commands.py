@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import unicodedata
@@ -62,6 +63,8 @@ class Driver:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            # a shell's background jobs ignore Ctrl-C, and hand that on; the command tested is one in the foreground
+            preexec_fn=_heed_interrupts,  # noqa: PLW1509 - it takes no lock
         )
 
     def run(self, *arguments: str | Path) -> Finished:
@@ -103,3 +106,7 @@ def plain_words(text: str) -> Counter[str]:
 def ascii_words(content: bytes) -> Counter[str]:
     """Word counts of ASCII text, by the regular expression that defines a word."""
     return Counter(re.findall("[a-z']+", content.decode("ascii").lower()))
+
+
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
