@@ -382,18 +382,7 @@ class StageRun:
             then = f"tried again in {decision.delay_s:.1f} s"
             task.not_before = self._clock.now() + decision.delay_s
             self._waiting.put_last(task)
-        self._emit(
-            events.AttemptFailed(
-                at=self._clock.wall(),
-                task=task.spec.name,
-                attempt=attempt.number,
-                endpoint=attempt.endpoint,
-                kind=error.kind,
-                message=error.message,
-                then=then,
-                seconds=self._clock.now() - attempt.started,
-            )
-        )
+        self._say_failed(task, attempt, error, then)
 
     def _not_reached(self, task: OpenTask, attempt: Attempt, why: str) -> None:
         """Nothing of the task has begun, so it has not failed; unless nobody has answered for too long."""
@@ -406,15 +395,19 @@ class StageRun:
         task.failed_on.add(attempt.endpoint)
         if not task.running:
             self._waiting.put_first(task)
+        error = TaskError(kind="TaskLost", message=why)
+        self._say_failed(task, attempt, error, "asked for again: nothing had begun")
+
+    def _say_failed(self, task: OpenTask, attempt: Attempt, error: TaskError, then: str) -> None:
         self._emit(
             events.AttemptFailed(
                 at=self._clock.wall(),
                 task=task.spec.name,
                 attempt=attempt.number,
                 endpoint=attempt.endpoint,
-                kind="TaskLost",
-                message=why,
-                then="asked for again: nothing had begun",
+                kind=error.kind,
+                message=error.message,
+                then=then,
                 seconds=self._clock.now() - attempt.started,
             )
         )
