@@ -110,7 +110,7 @@ class _Copying:
 
     def _chunk(self, piece: Piece, path: Path, first: int) -> Piece:
         url = keys.chunk(self.task.store, self.task.run, self.number)
-        info = self.context.storage.write(url, path)
+        info = self.context.storage.write(url, path, move=True)
         self.number += 1
         self.written += info.size
         return Piece(

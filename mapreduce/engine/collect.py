@@ -57,6 +57,9 @@ class Collector(Protocol):
     def add(self, pairs: Iterable[Any]) -> None:
         """Takes pairs as `map` or `reduce` yields them."""
 
+    def add_columns(self, keys: list[Any], values: list[Any]) -> None:
+        """Takes pairs as `map_batch` returns them: two lists of one length."""
+
     def finish(self, file: BinaryIO) -> list[Block]:
         """Writes one sorted block for each partition."""
 
@@ -81,6 +84,9 @@ class AggregateCollector:
         self._by_text: dict[str, Any] = {}
         self._by_bytes: dict[bytes, Any] = {}
         self._used = 0
+
+    def add_columns(self, keys: list[Any], values: list[Any]) -> None:
+        self.add(zip(keys, values, strict=True))
 
     def add(self, pairs: Iterable[Any]) -> None:
         if type(self._aggregation) is not Sum:
@@ -166,6 +172,9 @@ class PairCollector:
         self._combine = combine
         self._parts: list[list[PackedPair]] = [[] for _ in range(spills.partitions)]
         self._used = 0
+
+    def add_columns(self, keys: list[Any], values: list[Any]) -> None:
+        self.add(zip(keys, values, strict=True))
 
     def add(self, pairs: Iterable[Any]) -> None:
         for key, value in pairs:

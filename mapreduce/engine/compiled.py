@@ -107,6 +107,18 @@ class CompiledCollector:
                     self._instead.add(chain([(key, value)], refused[at + 1 :], iterator))
                     return
 
+    def add_columns(self, keys: list[Any], values: list[Any]) -> None:
+        at = 0
+        while self._instead is None and at < len(keys):
+            at, refused = self._pairs.add_columns(keys, values, at)
+            if refused is not None:
+                self.add(chain(refused, zip(keys[at:], values[at:], strict=True)))
+                return
+            if at < len(keys):
+                self._spill()
+        if self._instead is not None:
+            self._instead.add_columns(keys, values)
+
     def _fed(self, pairs: Iterator[Any]) -> tuple[Any, ...]:
         """Feeds the kernel until the pairs end, or some come that it does not take."""
         while (left := self._pairs.add(pairs)) is True:

@@ -5,13 +5,14 @@ A job with nothing to reduce writes a part of the result instead, in key order a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from mapreduce import keys
 from mapreduce.batch import Batch
+from mapreduce.engine.collect import Collector
 from mapreduce.engine.collectors import collector_for, sorter
 from mapreduce.engine.context import Stopwatch, TaskContext
 from mapreduce.engine.part import store_pairs, write_part
@@ -24,9 +25,6 @@ from mapreduce.formats.text import count_invalid, count_records
 from mapreduce.job import Job
 from mapreduce.messages import MapResult, MapTask, Piece, PieceRead, SkippedRecord
 from mapreduce.storage.base import AHEAD
-
-Add = Callable[[Iterable[Any]], None]
-"""Takes pairs as `map` yields them."""
 
 BUFFER_SHARE = 4
 """A quarter of the task's memory holds pairs; sorting and writing them needs as much again."""
@@ -53,12 +51,12 @@ def _to_partitions(task: MapTask, job: Job, context: TaskContext, folder: Path, 
     boundaries = None if task.boundaries is None else [bytes.fromhex(key) for key in task.boundaries]
     buffer_bytes = context.memory_bytes // BUFFER_SHARE
     collector = collector_for(job, task.partitions, buffer_bytes, folder, boundaries)
-    mapping = Mapping(job, collector.add, context, task.skip)
+    mapping = Mapping(job, collector, context, task.skip)
     pieces = mapping.split(task.split.pieces)
     written = folder / "output"
     with written.open("wb") as file, user_code(Place("combine or partition")):
         blocks = collector.finish(file)
-    info = context.storage.write(keys.map_attempt(task.store, task.run, task.index, task.attempt), written)
+    info = context.storage.write(keys.map_attempt(task.store, task.run, task.index, task.attempt), written, move=True)
     return MapResult(
         url=info.url,
         etag=info.etag,
@@ -75,7 +73,7 @@ def _to_partitions(task: MapTask, job: Job, context: TaskContext, folder: Path, 
 
 def _to_part(task: MapTask, job: Job, context: TaskContext, folder: Path, stopwatch: Stopwatch) -> MapResult:
     collector = sorter(context.memory_bytes // BUFFER_SHARE, folder)
-    mapping = Mapping(job, collector.add, context, task.skip)
+    mapping = Mapping(job, collector, context, task.skip)
     pieces = mapping.split(task.split.pieces)
     stored = store_pairs(collector, folder)
     part = write_part(stored, task, context, whole=False)
@@ -100,14 +98,16 @@ class Mapping:
 
     Args:
         job: the job's instance.
-        add: takes what one call of `map` yielded.
+        collector: takes what is yielded.
         context: where the records are read.
         skip: the places of records that are set aside; if not None, records are mapped one by one.
     """
 
-    def __init__(self, job: Job, add: Add, context: TaskContext, skip: Collection[str] | None = None) -> None:
+    def __init__(
+        self, job: Job, collector: Collector, context: TaskContext, skip: Collection[str] | None = None
+    ) -> None:
         self._job = job
-        self._add = add
+        self._collector = collector
         self._context = context
         self._one_by_one = skip is not None
         self._skip = frozenset(skip or ())
@@ -123,7 +123,7 @@ class Mapping:
         with user_code(Place("cleanup")):
             pairs = self._job.cleanup()
             if pairs is not None:
-                self._add(pairs)
+                self._collector.add(pairs)
         return read
 
     def counters(self) -> dict[str, int]:
@@ -164,7 +164,7 @@ class Mapping:
     def _records(self, place: Place, batch: base.Batch, piece: Piece) -> None:
         place.name_of_key = _KEY_NAMES.get(piece.format.kind, "byte")
         # one call for all records of the batch: the collector goes through what `map` yields for each in turn
-        self._add(chain.from_iterable(self._mapped(place, batch)))
+        self._collector.add(chain.from_iterable(self._mapped(place, batch)))
 
     def _mapped(self, place: Place, batch: base.Batch) -> Iterator[Iterable[Any]]:
         map_record, skip, mapped = self._job.map, self._skip, 0
@@ -198,7 +198,7 @@ class Mapping:
             raise UserCodeError(
                 f"map_batch returned {len(keys_column)} keys and {len(values)} values", place=str(place)
             )
-        self._add(zip(keys_column, values, strict=True))
+        self._collector.add_columns(keys_column, values)
         if batch.data is not None:
             self._invalid += count_invalid(data)
         records = count_records(data)
@@ -212,6 +212,8 @@ _KEY_NAMES = {"parquet": "row", "whole": "file", "pairs": "key"}
 
 def _column(column: Any) -> list[Any]:
     """A column as a list: of numpy, Arrow, or anything that can be gone through."""
+    if type(column) is list:
+        return column
     for method in ("tolist", "to_pylist"):
         if hasattr(column, method):
             return list(getattr(column, method)())

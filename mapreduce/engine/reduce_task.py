@@ -18,10 +18,10 @@ from mapreduce.engine.collect import merged_states
 from mapreduce.engine.collectors import sorter
 from mapreduce.engine.context import Stopwatch, TaskContext
 from mapreduce.engine.merge import Run, merged, merged_frames
-from mapreduce.engine.part import StoredPairs, store_pairs, store_written, write_part
+from mapreduce.engine.part import Part, StoredPairs, Write, store_pairs, store_written, write_part, write_rows
 from mapreduce.engine.user_code import Place, user_code
 from mapreduce.errors import CorruptBlock, InputChanged, ObjectMissing, OutputLost, UserCodeError
-from mapreduce.formats.frames import BlockReader, BlockWriter, Frame, PackedPair, RawFrame, columns
+from mapreduce.formats.frames import BlockReader, Frame, FrameSink, PackedPair, RawFrame, columns
 from mapreduce.job import Job
 from mapreduce.messages import BlockSource, ReduceResult, ReduceTask
 from mapreduce.storage import Storage
@@ -51,8 +51,7 @@ def run_reduce(task: ReduceTask, context: TaskContext) -> ReduceResult:
     context.meter.status = lambda: job.status_text
     with context.scratch_folder() as folder:
         blocks = fetch_blocks(task.sources, context, folder)
-        reduced = _reduced(job, blocks, context, folder)
-        part = write_part(reduced, task, context, whole=task.partitions == 1)
+        part = _part(job, task, blocks, context, folder)
     return ReduceResult(
         url=part.info.url,
         etag=part.info.etag,
@@ -60,7 +59,7 @@ def run_reduce(task: ReduceTask, context: TaskContext) -> ReduceResult:
         bytes_in=sum(source.block.length for source in task.sources),
         records_in=sum(block.records for block in blocks),
         checksum_in=sum(block.checksum for block in blocks) % (1 << 64),
-        records_out=reduced.records,
+        records_out=part.records,
         top=part.top,
         pairs=part.pairs,
         counters=dict(job.counters),
@@ -129,6 +128,22 @@ def _download(storage: Storage, source: BlockSource, path: Path, size: int) -> N
         ) from exc
 
 
+def _part(job: Job, task: ReduceTask, blocks: list[FetchedBlock], context: TaskContext, folder: Path) -> Part:
+    """Reduces, and writes what comes of it: at once, if nothing can join it and nobody else reads it."""
+    aggregation, whole = job.aggregation, task.partitions == 1
+    if aggregation is None or task.keep_pairs or type(job).cleanup is not Job.cleanup:
+        return write_part(_reduced(job, blocks, context, folder), task, context, whole=whole)
+
+    def write(sink: FrameSink) -> None:
+        place = Place("setup")
+        with user_code(place):
+            job.setup()
+            place.step = "reduce"
+            _aggregated(aggregation, blocks, context, folder)(sink)
+
+    return write_rows(write, task, context, folder, whole=whole, distinct=True)
+
+
 def _reduced(job: Job, blocks: list[FetchedBlock], context: TaskContext, folder: Path) -> StoredPairs:
     """What the job's `reduce` makes of the merged blocks."""
     place = Place("setup")
@@ -151,21 +166,19 @@ def _reduced(job: Job, blocks: list[FetchedBlock], context: TaskContext, folder:
     return store_pairs(results, folder)
 
 
-def _aggregated(
-    aggregation: Aggregation[Any], blocks: list[FetchedBlock], context: TaskContext, folder: Path
-) -> Callable[[BlockWriter], None]:
+def _aggregated(aggregation: Aggregation[Any], blocks: list[FetchedBlock], context: TaskContext, folder: Path) -> Write:
     """Writes one pair for each key, in key order."""
     integers = all(block.source.block.integers for block in blocks)
     runs: list[Run] = list(blocks)
     if not integers or not compiled.combines(aggregation):
-        return lambda writer: writer.write(_aggregated_in_python(aggregation, blocks, context, folder))
+        return lambda sink: sink.write(_aggregated_in_python(aggregation, blocks, context, folder))
 
-    def write(writer: BlockWriter) -> None:
+    def write(sink: FrameSink) -> None:
         try:
-            writer.write_frames(merged_frames(runs, folder, compiled.state_operation(aggregation)))
+            sink.write_frames(merged_frames(runs, folder, compiled.state_operation(aggregation)))
         except OverflowError:  # a sum beyond 64 bits
-            writer.start_over()
-            writer.write(_aggregated_in_python(aggregation, blocks, context, folder))
+            sink.start_over()
+            sink.write(_aggregated_in_python(aggregation, blocks, context, folder))
 
     return write
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import struct
 import sys
+from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ else:
 
 MAGIC = b"MRF1"
 ENCODED, INTEGERS = 0, 1
-FRAME_PAIRS = 1024
+FRAME_PAIRS = 4096
 FRAME_BYTES = 256 << 10
 CHECKSUM_MODULO = 1 << 64
 
@@ -53,8 +54,54 @@ class Frame:
     values: Sequence[int | bytes]
 
 
+class FrameSink(ABC):
+    """Where sorted pairs go, frame by frame."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def write_frames(self, frames: Iterable[RawFrame]) -> None:
+        """Appends frames, which must come in the order of their keys."""
+
+    @abstractmethod
+    def start_over(self) -> None:
+        """Forgets what was written."""
+
+    def write(self, pairs: Iterable[PackedPair]) -> None:
+        """Appends pairs, which must come in the order of their keys."""
+        keys: list[bytes] = []
+        values: list[int | bytes] = []
+        size = 0
+        for key, value in pairs:
+            keys.append(key)
+            values.append(value)
+            size += len(key) + (8 if type(value) is int else len(value))  # type: ignore[arg-type]
+            if size >= FRAME_BYTES or len(keys) >= FRAME_PAIRS:
+                self.write_frames([_frame(keys, values)])
+                keys, values, size = [], [], 0
+        if keys:
+            self.write_frames([_frame(keys, values)])
+
+
+def _frame(keys: list[bytes], values: list[int | bytes]) -> RawFrame:
+    lengths = array("I", map(len, keys))
+    if all(type(value) is int for value in values):
+        return (
+            INTEGERS,
+            len(keys),
+            b"".join([lengths.tobytes(), *keys, array("q", cast("list[int]", values)).tobytes()]),
+        )
+    encoded = [encode_value(value) if type(value) is int else value for value in values]
+    value_lengths = array("I", map(len, encoded))  # type: ignore[arg-type]
+    return (
+        ENCODED,
+        len(keys),
+        b"".join([lengths.tobytes(), value_lengths.tobytes(), *keys, *encoded]),  # type: ignore[list-item]
+    )
+
+
 @dataclass(slots=True)
-class BlockWriter:
+class BlockWriter(FrameSink):
     """Writes one block's frames, and keeps its count, length and checksum.
 
     The checksum is the sum of its frames' hashes: it does not depend on the order in which they are read.
@@ -67,21 +114,6 @@ class BlockWriter:
     integers: bool = True
     # one for all frames: making one costs more than compressing a frame
     compressor: zstd.ZstdCompressor = field(default_factory=lambda: zstd.ZstdCompressor(_LEVEL))
-
-    def write(self, pairs: Iterable[PackedPair]) -> None:
-        """Appends pairs, which must come in the order of their keys."""
-        keys: list[bytes] = []
-        values: list[int | bytes] = []
-        size = 0
-        for key, value in pairs:
-            keys.append(key)
-            values.append(value)
-            size += len(key) + (8 if type(value) is int else len(value))  # type: ignore[arg-type]
-            if size >= FRAME_BYTES or len(keys) >= FRAME_PAIRS:
-                self._frame(keys, values)
-                keys, values, size = [], [], 0
-        if keys:
-            self._frame(keys, values)
 
     def write_frames(self, frames: Iterable[RawFrame]) -> None:
         """Appends frames, which must come in the order of their keys."""
@@ -101,17 +133,6 @@ class BlockWriter:
         self.file.truncate()
         self.records = self.length = self.checksum = 0
         self.integers = True
-
-    def _frame(self, keys: list[bytes], values: list[int | bytes]) -> None:
-        lengths = array("I", map(len, keys))
-        if all(type(value) is int for value in values):
-            payload = b"".join([lengths.tobytes(), *keys, array("q", cast("list[int]", values)).tobytes()])
-            self.write_frames([(INTEGERS, len(keys), payload)])
-            return
-        encoded = [encode_value(value) if type(value) is int else value for value in values]
-        value_lengths = array("I", map(len, encoded))  # type: ignore[arg-type]
-        payload = b"".join([lengths.tobytes(), value_lengths.tobytes(), *keys, *encoded])  # type: ignore[list-item]
-        self.write_frames([(ENCODED, len(keys), payload)])
 
 
 @dataclass(slots=True)
@@ -171,6 +192,13 @@ def raw_frame(header: bytes, stored: bytes) -> RawFrame | None:
         return None
     _, kind, pairs, _, _ = _HEAD.unpack_from(header)
     return kind, pairs, zstd.decompress(stored)
+
+
+def first_key(frame: RawFrame) -> bytes:
+    """The first of a frame's keys."""
+    kind, pairs, payload = frame
+    at = 4 * pairs if kind == INTEGERS else 8 * pairs
+    return payload[at : at + int.from_bytes(payload[:4], sys.byteorder)]
 
 
 def integers_of(frame: RawFrame) -> array[int]:

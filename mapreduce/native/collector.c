@@ -8,26 +8,7 @@
 
 #include "collector.h"
 
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
-
 #define FIRST_ENTRIES 128
-#define HUGE_BYTES ((size_t)2 << 20)
-
-/* Zeroed entries; many of them on large pages, as a look-up would else miss the address cache too. */
-static Entry *new_entries(size_t count) {
-    size_t bytes = count * sizeof(Entry);
-    if (bytes < 2 * HUGE_BYTES)
-        return calloc(count, sizeof(Entry));
-    void *entries = NULL;
-    if (posix_memalign(&entries, HUGE_BYTES, bytes))
-        return NULL;
-#ifdef MADV_HUGEPAGE
-    madvise(entries, bytes, MADV_HUGEPAGE);
-#endif
-    return memset(entries, 0, bytes);
-}
 
 static size_t room(const Collector *self) {
     return self->size / 8 * 5; /* a hash table is at most 5/8 full */
@@ -51,26 +32,54 @@ static uint64_t short_hash(uint64_t low, uint64_t high, uint32_t length) {
     return hash_words(low ^ (uint64_t)length << 56, high);
 }
 
+static uint64_t hash_of(const Entry *entry) {
+    return entry->length <= INLINE_BYTES ? short_hash(entry->low, entry->high, entry->length) : entry->low;
+}
+
+/* Moves the entries of a table to their places in one of twice the size, where they stand. An entry's place there is its
+ * old one or that plus `size`, or behind it. From the slot behind a free one on, whatever lies between an entry's place
+ * and the entry has been moved already, so that it finds a slot without passing one that has not.
+ */
+static void spread(Entry *entries, size_t size) {
+    size_t gap = 0;
+    while (entries[gap].length)
+        gap++;
+    for (size_t step = 1; step < size; step++) {
+        Entry *old = &entries[(gap + step) & (size - 1)];
+        if (!old->length)
+            continue;
+        Entry entry = *old;
+        old->length = 0;
+        size_t slot = hash_of(&entry) & (2 * size - 1);
+        while (entries[slot].length)
+            slot = (slot + 1) & (2 * size - 1);
+        entries[slot] = entry;
+    }
+}
+
+/* The first table, for which addresses are reserved up to the limit, so that it can grow where it stands. */
+static int first_table(Collector *self) {
+    size_t least = FIRST_ENTRIES * sizeof(Entry), most = least;
+    while (most * 2 <= self->limit)
+        most *= 2;
+    if (reservation_make(&self->table, least, most) < 0)
+        return -1;
+    self->entries = (Entry *)reservation_use(&self->table, 0, least, 1);
+    self->size = FIRST_ENTRIES;
+    return 0;
+}
+
 static int grow(Collector *self) {
-    size_t size = self->size ? self->size * 2 : FIRST_ENTRIES;
-    Entry *entries = new_entries(size);
-    if (!entries) {
-        PyErr_NoMemory();
+    if (!self->size)
+        return first_table(self);
+    size_t bytes = self->size * sizeof(Entry);
+    if (2 * bytes > self->table.size) {
+        PyErr_NoMemory(); /* a collector is full before that */
         return -1;
     }
-    for (size_t at = 0; at < self->size; at++) {
-        const Entry *entry = &self->entries[at];
-        if (!entry->length)
-            continue;
-        uint64_t hash = entry->length <= INLINE_BYTES ? short_hash(entry->low, entry->high, entry->length) : entry->low;
-        size_t slot = hash & (size - 1);
-        while (entries[slot].length)
-            slot = (slot + 1) & (size - 1);
-        entries[slot] = *entry;
-    }
-    free(self->entries);
-    self->entries = entries;
-    self->size = size;
+    reservation_use(&self->table, bytes, 2 * bytes, 1);
+    spread(self->entries, self->size);
+    self->size *= 2;
     return 0;
 }
 
@@ -79,7 +88,8 @@ static int is_full(const Collector *self) {
         return self->used && self->used * sizeof(Entry) + self->arena.used > self->limit;
     if (self->used + PENDING < room(self))
         return self->used && self->arena.used + self->size * sizeof(Entry) > self->limit;
-    return self->used && self->arena.used + 2 * self->size * sizeof(Entry) > self->limit;
+    size_t larger = 2 * self->size * sizeof(Entry);
+    return self->used && (self->arena.used + larger > self->limit || larger > self->table.size);
 }
 
 /* The key's bytes at the end of the arena, which is not moved on; NULL with the error that Python raises. */
@@ -330,6 +340,29 @@ static PyObject *add_all(Collector *self, PyObject *iterator) {
     return PyBool_FromLong(!ended);
 }
 
+/* Takes pairs from two lists of one length, from `at` on: (where it stopped, what it cannot take or None). A pair that is
+ * refused itself is not in the tuple: it is where it stopped.
+ */
+static PyObject *add_columns(Collector *self, PyObject *keys, PyObject *values, Py_ssize_t at) {
+    int taken = 1;
+    while (taken == 1 && at < PyList_GET_SIZE(keys) && at < PyList_GET_SIZE(values) && !is_full(self)) {
+        PyObject *key = Py_NewRef(PyList_GET_ITEM(keys, at)), *value = Py_NewRef(PyList_GET_ITEM(values, at));
+        taken = take_pair(self, key, value);
+        Py_DECREF(key);
+        Py_DECREF(value);
+        at += taken > 0;
+    }
+    if (taken < 0)
+        return NULL;
+    int settled = taken == 2 ? 0 : settle(self);
+    if (settled < 0)
+        return NULL;
+    if (settled && taken)
+        return Py_BuildValue("(nO)", at, Py_None);
+    PyObject *left = refused(self, NULL);
+    return left ? Py_BuildValue("(nN)", at, left) : NULL;
+}
+
 /* Whether a call may begin, which then ends with `busy` = 0. */
 static int begin(Collector *self) {
     if (self->check && !self->busy)
@@ -342,6 +375,23 @@ static PyObject *Collector_add(Collector *self, PyObject *iterator) {
     if (!begin(self))
         return NULL;
     PyObject *answer = add_all(self, iterator);
+    self->busy = 0;
+    return answer;
+}
+
+static PyObject *Collector_add_columns(Collector *self, PyObject *const *arguments, Py_ssize_t count) {
+    if (count != 3 || !PyList_CheckExact(arguments[0]) || !PyList_CheckExact(arguments[1]))
+        return PyErr_Format(PyExc_TypeError, "add_columns(keys, values, at): two lists and where to begin");
+    Py_ssize_t at = PyLong_AsSsize_t(arguments[2]);
+    if (at == -1 && PyErr_Occurred())
+        return NULL;
+    if (at < 0 || PyList_GET_SIZE(arguments[0]) != PyList_GET_SIZE(arguments[1]))
+        return PyErr_Format(PyExc_ValueError, "the lists are of two lengths, or `at` is below 0");
+    if (self->is_sorted)
+        return PyErr_Format(PyExc_RuntimeError, "the collector is sorted; clear it first");
+    if (!begin(self))
+        return NULL;
+    PyObject *answer = add_columns(self, arguments[0], arguments[1], at);
     self->busy = 0;
     return answer;
 }
@@ -445,7 +495,9 @@ static int Collector_init(Collector *self, PyObject *args, PyObject *kwargs) {
 
 static void Collector_dealloc(Collector *self) {
     forget(self);
-    free(self->entries);
+    if (self->operation == KEEP)
+        free(self->entries);
+    reservation_free(&self->table);
     buffer_free(&self->arena);
     builder_free(&self->builder);
     Py_XDECREF(self->encode_key);
@@ -463,6 +515,9 @@ static Py_ssize_t Collector_length(Collector *self) {
 static PyMethodDef Collector_methods[] = {
     {"add", (PyCFunction)Collector_add, METH_O,
      "Takes pairs from an iterator. False: it has ended; True: the collector is full; a tuple: pairs that it cannot take."},
+    {"add_columns", (PyCFunction)(void (*)(void))Collector_add_columns, METH_FASTCALL,
+     "add_columns(keys, values, at): takes pairs from two lists. (where it stopped, None, or a tuple of pairs that it "
+     "cannot take)."},
     {"sort", (PyCFunction)Collector_sort, METH_NOARGS, "Puts all pairs in the order of their partitions and keys."},
     {"frame", (PyCFunction)(void (*)(void))Collector_frame, METH_FASTCALL,
      "frame(partition, at): (kind, pairs, payload) from a partition's pair number `at` on, or None."},

@@ -30,8 +30,9 @@ typedef struct {
     int all_str; /* no key is anything but a str */
     size_t partitions, limit;
     PyObject *encode_key, *encode_value, *long_hash, *partition, *check;
-    Entry *entries;
+    Entry *entries; /* when combining: in `table` */
     size_t used, size;
+    Reservation table;
     Buffer arena;
     uint32_t *order; /* once sorted: the entries by partition and key */
     size_t *starts;  /* where each partition begins in that */

@@ -19,7 +19,7 @@
 enum { ENCODED = 0, INTEGERS = 1 };           /* kinds of frames */
 enum { KEEP = 0, SUM = 1, COUNT = 2, LEAST = 3, GREATEST = 4 }; /* what becomes of values of one key */
 
-#define FRAME_PAIRS 1024
+#define FRAME_PAIRS 4096
 #define FRAME_BYTES (256 << 10)
 #define STR_TAG 0x60
 #define IS_INT UINT32_MAX /* in place of the length of an encoded value: it is an integer */
@@ -33,6 +33,20 @@ typedef struct {
 int buffer_reserve(Buffer *buffer, size_t more);
 int buffer_add(Buffer *buffer, const void *data, size_t length);
 void buffer_free(Buffer *buffer);
+
+/* Addresses for `size` bytes, from `data` on; `touched` of them may be other than zero. */
+typedef struct {
+    uint8_t *data;
+    size_t size, touched;
+    void *mapped;
+} Reservation;
+
+/* For `most` bytes, or by halves fewer where the process may not have so many; -1 with MemoryError below `least`. */
+int reservation_make(Reservation *reservation, size_t least, size_t most);
+/* The bytes [from, to), which will be touched. */
+uint8_t *reservation_use(Reservation *reservation, size_t from, size_t to, int as_zeros);
+/* Gives it back; it may be one that was never made. */
+void reservation_free(Reservation *reservation);
 
 /* One pair as a frame holds it; `value_length` is IS_INT, or that of the bytes at `encoded`. */
 typedef struct {

@@ -215,11 +215,17 @@ int collector_sort(Collector *self) {
     free(self->starts);
     self->order = malloc(self->used * sizeof *self->order + 1);
     self->starts = calloc(self->partitions + 1, sizeof *self->starts);
-    Item *items = malloc(2 * self->used * sizeof *items + 1);
+    size_t bytes = 2 * self->used * sizeof(Item) + 1, room = 1 << 12;
+    while (room < bytes)
+        room *= 2; /* the next collector may need a little more, and is to find this one's memory large enough */
+    Reservation memory = {NULL, 0, 0, NULL};
     int failed = -1;
-    if (!self->order || !self->starts || !items)
+    if (!self->order || !self->starts)
         PyErr_NoMemory();
     else
+        failed = reservation_make(&memory, bytes, room);
+    Item *items = failed ? NULL : (Item *)reservation_use(&memory, 0, bytes, 0);
+    if (!failed)
         failed = scatter(self, items);
     if (!failed) {
         Py_BEGIN_ALLOW_THREADS
@@ -231,6 +237,6 @@ int collector_sort(Collector *self) {
             self->order[at] = items[at].index;
         Py_END_ALLOW_THREADS
     }
-    free(items);
+    reservation_free(&memory);
     return failed;
 }

@@ -69,8 +69,13 @@ class Storage(Protocol):
         shorter, and the system reads ahead by itself.
         """
 
-    def write(self, url: str, data: bytes | Path, *, progress: Callable[[int], None] | None = None) -> ObjectInfo:
-        """Writes bytes, or a local file's content, and replaces what was there; `progress` is told the bytes sent."""
+    def write(
+        self, url: str, data: bytes | Path, *, progress: Callable[[int], None] | None = None, move: bool = False
+    ) -> ObjectInfo:
+        """Writes bytes, or a local file's content, and replaces what was there; `progress` is told the bytes sent.
+
+        With `move` the local file is not needed afterwards: it may become the object, and be gone.
+        """
 
     def create(self, url: str, data: bytes) -> ObjectInfo:
         """Writes bytes where nothing is yet; raises `ObjectExists`."""

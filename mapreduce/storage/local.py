@@ -24,7 +24,7 @@ from mapreduce.errors import InputChanged, ObjectExists, ObjectMissing, StorageE
 from mapreduce.storage.base import BLOCK_BYTES, ObjectInfo, split_url
 from mapreduce.storage.requests import Requests
 
-LONGEST_BLOCK_BYTES = 1 << 20
+LONGEST_BLOCK_BYTES = 256 << 10
 """More at once is slower: so much stays in the processor's cache while it is worked on."""
 
 _UNFINISHED = re.compile(r"\.mapreduce-[0-9a-f]{16}\.unfinished")
@@ -76,10 +76,16 @@ class LocalStorage:
         if left:
             raise InputChanged(f"{url} ended {left} bytes before byte {end}: it was cut short; run again")
 
-    def write(self, url: str, data: bytes | Path, *, progress: Callable[[int], None] | None = None) -> ObjectInfo:
-        with _translated(url), _new_file(_path(url)) as new:
-            _fill(new.file, data, progress)
-            new.take_name(_path(url), replace=True)
+    def write(
+        self, url: str, data: bytes | Path, *, progress: Callable[[int], None] | None = None, move: bool = False
+    ) -> ObjectInfo:
+        with _translated(url):
+            if move and isinstance(data, Path) and _linked(data, _path(url)):
+                data.unlink()  # nobody may write to the object by this name
+            else:
+                with _new_file(_path(url)) as new:
+                    _fill(new.file, data, progress)
+                    new.take_name(_path(url), replace=True)
             return self.head(url)
 
     def create(self, url: str, data: bytes) -> ObjectInfo:
@@ -89,9 +95,12 @@ class LocalStorage:
             return self.head(url)
 
     def copy(self, source: str, target: str) -> ObjectInfo:
-        with _translated(source), _path(source).open("rb") as file, _new_file(_path(target)) as new:
-            shutil.copyfileobj(file, new.file, BLOCK_BYTES)
-            new.take_name(_path(target), replace=True)
+        with _translated(source):
+            # an object is replaced by another file, and never written to: two names for one file are as good as two
+            if not _linked(_path(source), _path(target)):
+                with _path(source).open("rb") as file, _new_file(_path(target)) as new:
+                    shutil.copyfileobj(file, new.file, BLOCK_BYTES)
+                    new.take_name(_path(target), replace=True)
             return self.head(target)
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
@@ -154,6 +163,26 @@ def _fill(target: BinaryIO, data: bytes | Path, progress: Callable[[int], None] 
                 progress(sent)
 
 
+def _linked(source: Path, target: Path) -> bool:
+    """Gives a file a second name, in place of what has that name; False where the file system cannot."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    hidden = _hidden(target)
+    try:
+        os.link(source, hidden)
+        hidden.replace(target)
+    except OSError as exc:
+        if exc.errno in (errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK):
+            return False
+        raise
+    finally:
+        hidden.unlink(missing_ok=True)
+    return True
+
+
+def _hidden(path: Path) -> Path:
+    return path.parent / f".mapreduce-{secrets.token_hex(8)}.unfinished"
+
+
 @dataclass(frozen=True, slots=True)
 class _NewFile:
     """A file that is being written; `hidden` is its name until it takes its own, `nameless` that it has none yet."""
@@ -183,7 +212,7 @@ class _NewFile:
 def _new_file(path: Path) -> Iterator[_NewFile]:
     """A file in the folder of `path`; gone afterwards, unless it has taken a name."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    hidden = path.parent / f".mapreduce-{secrets.token_hex(8)}.unfinished"
+    hidden = _hidden(path)
     descriptor = _open_nameless(path.parent)
     try:
         if descriptor is not None:

@@ -49,8 +49,10 @@ class RoutedStorage:
     ) -> Iterator[bytes]:
         return self._reading(url).stream(url, start, end, etag=etag, block_bytes=block_bytes, ahead=ahead)
 
-    def write(self, url: str, data: bytes | Path, *, progress: Callable[[int], None] | None = None) -> ObjectInfo:
-        return self._writing(url).write(url, data, progress=progress)
+    def write(
+        self, url: str, data: bytes | Path, *, progress: Callable[[int], None] | None = None, move: bool = False
+    ) -> ObjectInfo:
+        return self._writing(url).write(url, data, progress=progress, move=move)
 
     def create(self, url: str, data: bytes) -> ObjectInfo:
         return self._writing(url).create(url, data)

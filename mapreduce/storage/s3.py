@@ -132,7 +132,9 @@ class S3Storage:
         else:
             yield from (self._range(url, first, last, etag)[0] for first, last in ranges)
 
-    def write(self, url: str, data: bytes | Path, *, progress: Callable[[int], None] | None = None) -> ObjectInfo:
+    def write(
+        self, url: str, data: bytes | Path, *, progress: Callable[[int], None] | None = None, move: bool = False
+    ) -> ObjectInfo:
         size = data.stat().st_size if isinstance(data, Path) else len(data)
         body = _blocks_of(data, progress) if isinstance(data, Path) and progress else data
         multipart = size > PART_BYTES

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -178,6 +179,32 @@ def test_write_from_a_file(storage: Storage, root: str, tmp_path: Path, extra: i
         found.update(block)
     assert hashlib.sha256(path.read_bytes()).hexdigest() == found.hexdigest()
     assert [written] == list(storage.list(root))
+
+
+def test_a_file_is_moved(storage: Storage, root: str, tmp_path: Path) -> None:
+    """What is given away is an object, whole, which nobody changes by writing to the file's old name."""
+    path = tmp_path / "given"
+    storage.write(f"{root}/deep/a", b"old")
+    path.write_bytes(DIGITS)
+    written = storage.write(f"{root}/deep/a", path, move=True)
+    path.write_bytes(b"another")
+    assert written == storage.head(f"{root}/deep/a")
+    assert DIGITS == storage.read(f"{root}/deep/a", etag=written.etag)
+    assert [written] == list(storage.list(root))
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="there is no second file system here")
+def test_a_file_of_another_file_system_is_moved(tmp_path: Path) -> None:
+    """Where a file cannot have a second name it is copied."""
+    storage = open_storage()
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
+        path = Path(other, "given")
+        path.write_bytes(DIGITS)
+        written = storage.write(f"file://{tmp_path}/a", path, move=True)
+        assert DIGITS == storage.read(written.url, etag=written.etag)
+        copied = storage.copy(written.url, f"file://{other}/b")
+        assert DIGITS == storage.read(copied.url, etag=copied.etag)
+    assert [written] == list(storage.list(f"file://{tmp_path}"))
 
 
 @pytest.mark.parametrize("size", [0, 10, PART_BYTES + 5])

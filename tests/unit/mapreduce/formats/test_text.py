@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mapreduce.formats.base import ReadRange
-from mapreduce.formats.text import TAIL_BYTES, LineDecoder, owned_blocks
+from mapreduce.formats.text import BATCH_BYTES, TAIL_BYTES, LineDecoder, owned_blocks
 
 fragments = st.sampled_from(
     [
@@ -91,6 +91,16 @@ def test_line_longer_than_ranges_and_tail(feeds: bool) -> None:
     assert len(line) > 7 * TAIL_BYTES - 300
     assert line.removesuffix(b"last") == owned[0]
     assert (b"last" if feeds else b"") == b"".join(owned[1:])
+
+
+@pytest.mark.parametrize("length", [1, 7, BATCH_BYTES - 1, BATCH_BYTES, BATCH_BYTES + 1])
+def test_large_blocks_become_small_batches(length: int) -> None:
+    """However much a store gives at once, lines come in batches that fit the processor's cache, and none is cut."""
+    content = (b"x" * (length - 1) + b"\n") * (5 * BATCH_BYTES // length + 1)
+    blocks = [block for _, block in owned_blocks(reader(content, len(content)), 0, len(content), len(content))]
+    assert content == b"".join(blocks)
+    assert max(map(len, blocks)) <= max(BATCH_BYTES, length)
+    assert all(block.endswith(b"\n") for block in blocks)
 
 
 def test_little_is_read_beyond_the_range() -> None:

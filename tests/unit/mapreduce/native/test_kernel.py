@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections import Counter
+import subprocess
+import sys
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 from typing import Any, Literal
 
 import pytest
@@ -15,7 +18,7 @@ from hypothesis import strategies as st
 
 from mapreduce import native
 from mapreduce.encoding import decode_key, encode_key, encode_value, pack_value, unpack_value
-from mapreduce.formats.frames import BlockReader, BlockWriter, PackedPair, RawFrame, columns
+from mapreduce.formats.frames import FRAME_PAIRS, BlockReader, BlockWriter, PackedPair, RawFrame, columns
 from mapreduce.formats.output import JsonLayout, jsonable, layout_of
 from mapreduce.partition import hash_partition, key_hash
 from tests.unit.mapreduce.any_keys import keys, values
@@ -153,6 +156,44 @@ def test_many_pairs(operation: str, calls: int) -> None:
     assert len(given_pairs) == 0
 
 
+def test_memory_is_used_again() -> None:
+    """A collector that is given the memory of one that is gone finds nothing in it."""
+    for round_ in range(3):
+        given_pairs = collector("SUM", limit=(1 << 22) if round_ == 2 else (1 << 30))
+        expected = Counter({f"{round_} {number * 7919}": number for number in range(1, 150_000)})
+        found: Counter[str] = Counter()
+        iterator = iter(expected.items())
+        more = True
+        while more:
+            more = given_pairs.add(iterator)
+            given_pairs.sort()
+            found.update({str(decode_key(key)): int(value) for key, value in packed(given_pairs)})
+            assert (len(given_pairs) < 120_000) is (round_ == 2)
+            given_pairs.clear()
+        assert expected == found
+
+
+def test_where_addresses_are_few() -> None:
+    """A process that may not have as many addresses as the limit has a smaller table, and is full earlier."""
+    script = (
+        "import resource\n"
+        "from mapreduce import native\n"
+        "from mapreduce.encoding import encode_key, encode_value\n"
+        "from mapreduce.partition import key_hash\n"
+        "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20),) * 2)\n"
+        "kernel = native.kernel\n"
+        "pairs = kernel.Collector(kernel.SUM, 1, 1 << 40, encode_key, encode_value, key_hash, None, None)\n"
+        "numbers, seen = iter([(str(number), 1) for number in range(100_000)]), 0\n"
+        "while pairs.add(numbers):\n"
+        "    seen += len(pairs)\n"
+        "    pairs.clear()\n"
+        "print(seen + len(pairs))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert ("100000\n", "") == (done.stdout, done.stderr)
+
+
 def test_what_is_refused_comes_back() -> None:
     """A float, a bool, a sum beyond 64 bits: nothing is lost, whatever was waiting to be looked up."""
     most = (1 << 63) - 1
@@ -168,6 +209,56 @@ def test_what_is_refused_comes_back() -> None:
     given_pairs.sort()
     total = sum(int(value) for _, value in packed(given_pairs)) + sum(value for _, value in back)
     assert most + 7 == total
+
+
+odd_values = st.one_of(st.integers(-3, 3), st.integers((1 << 63) - 2, (1 << 63) + 1), st.just(1.5))
+
+
+@settings(max_examples=150)
+@given(
+    pairs=st.lists(st.tuples(st.one_of(near, many_keys), odd_values), max_size=80),
+    operation=st.sampled_from(["SUM", "KEEP"]),
+    limit=st.sampled_from([0, 6000, 1 << 20]),
+)
+def test_columns_are_pairs(pairs: list[tuple[Any, Any]], operation: str, limit: int) -> None:
+    """Two lists are taken as their pairs are, one by one; what is refused comes back, and what follows is left."""
+    given_pairs, taken = collector(operation, limit=limit), Counter[tuple[bytes, Any]]()
+    key_list, value_list = [key for key, _ in pairs], [value for _, value in pairs]
+    at, refused = 0, None
+    while at < len(pairs) and refused is None:
+        at, refused = given_pairs.add_columns(key_list, value_list, at)
+        given_pairs.sort()
+        taken.update((key, unpack_value(value)) for key, value in packed(given_pairs))
+        given_pairs.clear()
+    left = [(encode_key(key), value) for key, value in [*(refused or ()), *pairs[at:]]]
+    expected = [(encode_key(key), value) for key, value in pairs]
+    if operation == "KEEP":
+        assert (at, refused, Counter(expected)) == (len(pairs), None, taken)
+        return
+    sums: defaultdict[bytes, Fraction] = defaultdict(Fraction)
+    for (key, value), times in taken.items():
+        sums[key] += Fraction(value) * times
+    for key, value in left:
+        sums[key] += Fraction(value)
+    for key, value in expected:
+        sums[key] -= Fraction(value)
+    assert not any(sums.values())
+    if refused is None:
+        assert at == len(pairs)
+    else:
+        assert any(value == 1.5 or value > 1 << 60 for _, value in left)
+
+
+def test_columns_must_be_two_lists_of_one_length() -> None:
+    """Anything else is refused before a pair is taken."""
+    given_pairs = collector("SUM")
+    wrongs: list[tuple[Any, Any]] = [([], ()), ([], [1]), (["a"], [])]
+    for wrong in wrongs:
+        with pytest.raises((TypeError, ValueError)):
+            given_pairs.add_columns(*wrong, 0)
+    with pytest.raises(ValueError, match="below 0"):
+        given_pairs.add_columns([], [], -1)
+    assert len(given_pairs) == 0
 
 
 @pytest.mark.parametrize("odd", [7, None, False, "word", ("a", 1, 2), ("a",), []])
@@ -262,9 +353,9 @@ def test_merging_combines(
 
 def test_more_pairs_than_a_frame_holds() -> None:
     """Frames are cut where they are full, and errors of a run come through."""
-    pairs: list[PackedPair] = [(encode_key(f"{number:06}"), number) for number in range(5000)]
+    pairs: list[PackedPair] = [(encode_key(f"{number:06}"), number) for number in range(2 * FRAME_PAIRS + 904)]
     frames = list(kernel.Merge([raw(pairs[::2], 100), raw(pairs[1::2], 1000)], kernel.SUM))
-    assert [1024, 1024, 1024, 1024, 904] == [frame[1] for frame in frames]
+    assert [FRAME_PAIRS, FRAME_PAIRS, 904] == [frame[1] for frame in frames]
     assert pairs == [pair for frame in map(columns, frames) for pair in zip(frame.keys, frame.values, strict=True)]
 
     def broken() -> Iterator[RawFrame]:

@@ -1,0 +1,90 @@
+"""A part's text: the rows of sorted pairs, written as they come, and the heaviest of them kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
+
+from mapreduce.encoding import STR_TAG, decode_key, unpack_value
+from mapreduce.engine.heaviest import Heaviest
+from mapreduce.formats.frames import INTEGERS, Frame, FrameSink, RawFrame, columns, first_key, integers_of
+from mapreduce.formats.output import JsonLayout, jsonable, layout_of
+
+
+class RowsWriter(FrameSink):
+    """Renders pairs as JSON.
+
+    Args:
+        file: where to, empty.
+        top: how many of the heaviest pairs are kept.
+        whole: they become a .json document; else rows of a .jsonl.
+        distinct: no key comes twice, so that the document can be an object, if its keys are str.
+    """
+
+    __slots__ = ("_distinct", "_file", "_layout", "_limit", "_top", "_whole", "records")
+
+    def __init__(self, file: BinaryIO, top: int, *, whole: bool, distinct: bool) -> None:
+        self._file = file
+        self._limit = top
+        self._whole = whole
+        self._distinct = distinct
+        self._begin()
+
+    def _begin(self) -> None:
+        self._top = Heaviest(self._limit)
+        self._layout: JsonLayout | None = None
+        self.records = 0
+
+    @property
+    def top(self) -> list[tuple[Any, Any]]:
+        """The heaviest pairs, the heaviest first."""
+        return self._top.pairs()
+
+    def start_over(self) -> None:
+        """Empties the file."""
+        self._file.seek(0)
+        self._file.truncate()
+        self._begin()
+
+    def write_frames(self, frames: Iterable[RawFrame]) -> None:
+        """Renders frames, which must come in the order of their keys."""
+        self._file.writelines(self._rendered(frames))
+
+    def finish(self) -> None:
+        """Writes what stands behind the last row."""
+        layout = self._layout or self._begun(STR_TAG)
+        self._file.write(layout.tail)
+
+    def _begun(self, tag: int) -> JsonLayout:
+        # keys are sorted, and a str has the greatest tag: if the first is one, so are all
+        as_object = self._whole and self._distinct and tag == STR_TAG
+        self._layout = layout_of("json" if self._whole else "jsonl", as_object=as_object)
+        self._file.write(self._layout.head)
+        return self._layout
+
+    def _rendered(self, frames: Iterable[RawFrame]) -> Iterator[bytes]:
+        for raw in frames:
+            layout = self._layout or self._begun(first_key(raw)[0])
+            frame: Frame | None = None
+            rows = layout.rows_of_frame(raw)
+            if rows is None or self._may_be_heavy(raw):
+                frame = columns(raw)
+                self._offer(frame)
+            if rows is None:
+                assert frame is not None
+                rows = layout.rows((jsonable(decode_key(key)), jsonable(value)) for key, value in _pairs(frame))
+            yield layout.separator + rows if self.records else rows
+            self.records += raw[1]
+
+    def _may_be_heavy(self, raw: RawFrame) -> bool:
+        return raw[0] != INTEGERS or max(integers_of(raw)) > self._top.threshold
+
+    def _offer(self, frame: Frame) -> None:
+        top = self._top
+        for key, value in zip(frame.keys, frame.values, strict=True):
+            if type(value) is not int or value > top.threshold:
+                top.offer(decode_key(key), unpack_value(value))
+
+
+def _pairs(frame: Frame) -> Iterator[tuple[bytes, Any]]:
+    return zip(frame.keys, map(unpack_value, frame.values), strict=True)

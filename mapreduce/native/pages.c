@@ -1,0 +1,89 @@
+/* Large pieces of memory: on large pages, as a look-up would else miss the address cache too, and used again.
+ *
+ * Memory that is touched for the first time costs a fault and zeroing, which is several times what writing to it costs.
+ * So the last two pieces that were given back are kept for who comes next, while the system may take their pages away if
+ * it needs them (MADV_FREE). All of this is called with Python's lock held.
+ */
+#include "kernel.h"
+
+#include <sys/mman.h>
+
+#define HUGE_BYTES ((size_t)2 << 20)
+#define KEPT 2
+
+static Reservation kept[KEPT];
+
+static void prefer_huge(const Reservation *reservation, size_t from, size_t to) {
+#ifdef MADV_HUGEPAGE
+    if (to - from >= HUGE_BYTES)
+        madvise(reservation->data + from, to - from, MADV_HUGEPAGE);
+#else
+    (void)reservation, (void)from, (void)to;
+#endif
+}
+
+static int mapped(Reservation *reservation, size_t bytes) {
+    void *start = mmap(NULL, bytes + HUGE_BYTES, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (start == MAP_FAILED)
+        return 0;
+    uintptr_t aligned = ((uintptr_t)start + HUGE_BYTES - 1) / HUGE_BYTES * HUGE_BYTES;
+    *reservation = (Reservation){(uint8_t *)aligned, bytes, 0, start};
+    return 1;
+}
+
+static void unmapped(Reservation *reservation) {
+    if (reservation->mapped)
+        munmap(reservation->mapped, reservation->size + HUGE_BYTES);
+    *reservation = (Reservation){NULL, 0, 0, NULL};
+}
+
+/* The smallest of those kept that is large enough. */
+static int taken(Reservation *reservation, size_t bytes) {
+    Reservation *best = NULL;
+    for (int number = 0; number < KEPT; number++)
+        if (kept[number].mapped && kept[number].size >= bytes && (!best || kept[number].size < best->size))
+            best = &kept[number];
+    if (!best)
+        return 0;
+    *reservation = *best;
+    best->mapped = NULL;
+    return 1;
+}
+
+int reservation_make(Reservation *reservation, size_t least, size_t most) {
+    if (taken(reservation, most))
+        return 0;
+    for (size_t bytes = most; bytes >= least && bytes; bytes /= 2)
+        if (mapped(reservation, bytes))
+            return 0;
+    PyErr_NoMemory();
+    return -1;
+}
+
+uint8_t *reservation_use(Reservation *reservation, size_t from, size_t to, int as_zeros) {
+    prefer_huge(reservation, from, to);
+    if (as_zeros && from < reservation->touched)
+        memset(reservation->data + from, 0, (to < reservation->touched ? to : reservation->touched) - from);
+    if (to > reservation->touched)
+        reservation->touched = to;
+    return reservation->data + from;
+}
+
+void reservation_free(Reservation *reservation) {
+    if (!reservation->mapped)
+        return;
+    Reservation *least = &kept[0];
+    for (int number = 1; number < KEPT; number++)
+        if (least->mapped && (!kept[number].mapped || kept[number].touched < least->touched))
+            least = &kept[number];
+    if (reservation->touched >= HUGE_BYTES && (!least->mapped || least->touched < reservation->touched)) {
+        unmapped(least);
+#ifdef MADV_FREE
+        madvise(reservation->data, reservation->touched, MADV_FREE);
+#endif
+        *least = *reservation;
+        reservation->mapped = NULL;
+    }
+    unmapped(reservation);
+}
