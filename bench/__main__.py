@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -29,7 +30,15 @@ DOCS = ROOT / "docs"
 
 def main() -> int:
     """Measures, writes the page, and says what was not as it should be."""
-    given = _arguments().parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _benchmark(_arguments().parse_args())
+    except KeyboardInterrupt:
+        _say("interrupted; what was measured is kept: the same command goes on from there")
+        return 130
+
+
+def _benchmark(given: argparse.Namespace) -> int:
     scale = _scale(given)
     chosen = [case for case in CASES if not given.only or case.name in given.only]
     results = Results(BUILD / f"{scale.name}.jsonl")

@@ -1,8 +1,9 @@
-"""Runs one command and says what it took: `python -m bench.launch REPORT COMMAND...`.
+"""Runs one command and says what it took: `python -m bench.launch PARENT REPORT COMMAND...`.
 
 A process of its own for each measurement, so that the processor time of all that the command has started is counted,
 also of what outlives its parent, as Spark's Java machine does: on Linux orphans become this process's children, and
-it waits for them. Wall time ends when the command itself does.
+it waits for them. Wall time ends when the command itself does. When this process is told to end, or on Linux when the
+one that measures is gone, however it ended, it ends all that it has started.
 """
 
 from __future__ import annotations
@@ -16,17 +17,39 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 ORPHANS_LIMIT_S = 30
 """What still runs so long after its parent is ended."""
-SET_CHILD_SUBREAPER = 36
+SET_PARENT_DEATH_SIGNAL, SET_CHILD_SUBREAPER = 1, 36
+ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class Ended(BaseException):
+    """This process was told to end, or its parent is gone."""
 
 
 def adopt_orphans() -> None:
     """Makes whoever loses its parent a child of this process (prctl(2)); elsewhere than on Linux nothing happens."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(SET_CHILD_SUBREAPER, 1)
+
+
+def heed_endings(parent: int) -> None:
+    """Raises `Ended` when this process is told to end, or when its parent is gone, which may have been so before."""
+
+    def end(number: int, frame: object) -> None:
+        for each in ENDINGS:
+            signal.signal(each, signal.SIG_IGN)
+        raise Ended
+
+    for each in ENDINGS:
+        signal.signal(each, end)
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(SET_PARENT_DEATH_SIGNAL, int(signal.SIGTERM))
+    if os.getppid() != parent:
+        end(signal.SIGTERM, None)
 
 
 def wait_for_orphans(limit_s: float) -> bool:
@@ -53,9 +76,28 @@ def end_children() -> None:
                 os.kill(int(status.parent.name), signal.SIGKILL)
 
 
-def main(report: str, *command: str) -> int:
+def end_all() -> None:
+    """Kills every child, and whoever becomes one by that, until there is none."""
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            end_children()
+            os.waitpid(-1, 0)
+
+
+def main(parent: str, report: str, *command: str) -> int:
     """Writes REPORT: wall and processor seconds, the largest process's memory, and the exit code."""
     adopt_orphans()
+    try:
+        heed_endings(int(parent))
+        measure(report, command)
+    except Ended:
+        end_all()
+        return 1
+    return 0
+
+
+def measure(report: str, command: Sequence[str]) -> None:
+    """Runs the command, waits for all that it has started, and writes the report."""
     started = time.perf_counter()
     code = subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode
     wall_s = time.perf_counter() - started
@@ -72,7 +114,6 @@ def main(report: str, *command: str) -> int:
             }
         )
     )
-    return 0
 
 
 if __name__ == "__main__":

@@ -40,14 +40,21 @@ def measured(command: Sequence[str], folder: Path, environment: Mapping[str, str
     """
     report, out, err = folder / "measured.json", folder / "stdout", folder / "stderr"
     with out.open("wb") as stdout, err.open("wb") as stderr:
-        subprocess.run(
-            [sys.executable, "-m", "bench.launch", str(report), *command],
+        launched = subprocess.Popen(
+            [sys.executable, "-m", "bench.launch", str(os.getpid()), str(report), *command],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
             stdout=stdout,
             stderr=stderr,
-            check=True,
         )
+        try:
+            code = launched.wait()
+        except BaseException:
+            launched.terminate()  # and with it all that it has started, which a kill would leave
+            launched.wait()
+            raise
+    if code:
+        raise subprocess.CalledProcessError(code, command)
     return Measured(
         **json.loads(report.read_text()),
         stdout=out.read_text(errors="replace"),

@@ -106,7 +106,9 @@ def reason_missing(need: str, peers: Path) -> str:
 def digest_of_code() -> str:
     """The digest of all that is measured: what was measured of another state of it does not count."""
     hashed = hashlib.sha256()
-    files = [path for room in MEASURED_CODE for path in (ROOT / room).rglob("*") if path.suffix in (".py", ".sh", ".c")]
+    files = [
+        path for room in MEASURED_CODE for path in (ROOT / room).rglob("*") if path.suffix in (".py", ".sh", ".c", ".h")
+    ]
     for path in [*sorted(files), ROOT / "requirements" / "bench.txt", ROOT / "requirements" / "dev.txt"]:
         hashed.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return hashed.hexdigest()[:16]

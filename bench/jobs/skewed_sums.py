@@ -1,19 +1,22 @@
-"""Sums the values of each key of lines `key value`, where one reduce task gets most of the pairs."""
+"""Sums the values of each key of lines `key value`, where many pairs have one key."""
 
 from collections.abc import Iterator
 from typing import Literal
 
+import msgspec
+
 from mapreduce import Batch, Job, Sum
+
+integers_of = msgspec.json.Decoder(list[int]).decode
 
 
 class SkewedSums(Job):
     """The sum of each key's values.
 
-    `skew`: none: a hash spreads the keys evenly; partition: four keys of five are given to the first reduce task; key:
-    four pairs of five have one and the same key.
+    `skew`: none: as the lines have it; key: four pairs of five have one and the same key.
     """
 
-    skew: Literal["none", "partition", "key"] = "none"
+    skew: Literal["none", "key"] = "none"
 
     reduce = Sum()
 
@@ -25,14 +28,8 @@ class SkewedSums(Job):
     def map_batch(self, batch: Batch) -> tuple[list[str], list[int]]:
         """The same for many lines."""
         fields = batch.data.decode("ascii").split()
-        names = fields[::2] if self.skew != "key" else list(map(self._key, fields[::2]))
-        return names, list(map(int, fields[1::2]))
-
-    def partition(self, key: str, partitions: int) -> int:
-        """Four keys of five to the first task, if so asked."""
-        if self.skew != "partition":
-            return super().partition(key, partitions)
-        return 0 if int(key) % 5 else 1 + int(key) // 5 % (partitions - 1)
+        names = fields[::2] if self.skew == "none" else list(map(self._key, fields[::2]))
+        return names, integers_of(f"[{','.join(fields[1::2])}]")
 
     def _key(self, name: str) -> str:
         return "hot" if self.skew == "key" and int(name) % 5 else name

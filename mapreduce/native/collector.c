@@ -132,9 +132,12 @@ static const uint8_t *encoded_key(Collector *self, PyObject *key, size_t *length
     return at;
 }
 
-static int checked(Collector *self, const uint8_t *key, size_t length) {
+/* Whether the key may be had. Where its partition is the check, the answer is kept, and not asked for again. */
+static int checked(Collector *self, const uint8_t *key, size_t length, uint32_t *partition) {
     if (self->check == Py_None)
         return 0;
+    if (self->check == self->partition)
+        return asked_partition(self, self->check, key, length, partition);
     PyObject *bytes = PyBytes_FromStringAndSize((const char *)key, (Py_ssize_t)length);
     PyObject *answer = bytes ? PyObject_CallOneArg(self->check, bytes) : NULL;
     Py_XDECREF(bytes);
@@ -162,7 +165,7 @@ static int combine_value(Collector *self, const Waiting *pair, const uint8_t *ke
         return combine(self->operation, &entry->value, pair->value) < 0 ? 0 : 1;
     entry->length = pair->length;
     entry->value = pair->value;
-    entry->value_length = IS_INT;
+    entry->value_length = pair->partition;
     if (pair->length <= INLINE_BYTES) {
         entry->low = pair->low;
         entry->high = pair->high;
@@ -212,7 +215,7 @@ static int combine_pair(Collector *self, PyObject *key, int64_t value) {
     const uint8_t *bytes = encoded_key(self, key, &length);
     if (!bytes)
         return -1;
-    Waiting pair = {load64(bytes), load64(bytes + 8), 0, value, (uint32_t)length};
+    Waiting pair = {load64(bytes), load64(bytes + 8), 0, value, (uint32_t)length, UNKNOWN};
     pair.hash = length <= INLINE_BYTES ? short_hash(pair.low, pair.high, pair.length) : hash_bytes(bytes, length);
     if (length <= INLINE_BYTES && bytes[0] == STR_TAG && self->check == Py_None) {
         self->waiting[self->waits++] = pair;
@@ -226,7 +229,7 @@ static int combine_pair(Collector *self, PyObject *key, int64_t value) {
     if (self->check != Py_None
         && !slot_for(self->entries, self->size, pair.low, pair.high, pair.length, pair.hash, self->arena.data, bytes)
                 ->length
-        && checked(self, bytes, length) < 0)
+        && checked(self, bytes, length, &pair.partition) < 0)
         return -1;
     return combine_value(self, &pair, bytes);
 }
@@ -262,7 +265,8 @@ static int keep_pair(Collector *self, PyObject *key, PyObject *value, int is_num
     }
     size_t length;
     const uint8_t *bytes = encoded_key(self, key, &length);
-    if (!bytes || checked(self, bytes, length) < 0)
+    uint32_t partition;
+    if (!bytes || checked(self, bytes, length, &partition) < 0)
         return -1;
     Entry *entry = &self->entries[self->used];
     set_key(self, entry, bytes, length, 0);
@@ -432,8 +436,9 @@ static PyObject *Collector_frame(Collector *self, PyObject *const *arguments, Py
         if (at + PENDING < end)
             __builtin_prefetch(&self->entries[self->order[at + PENDING]]);
         const Entry *entry = &self->entries[self->order[at]];
-        Pair pair = {entry_key(self, entry), entry->length, entry->value_length, entry->value, NULL};
-        if (entry->value_length != IS_INT)
+        uint32_t value_length = self->operation == KEEP ? entry->value_length : IS_INT;
+        Pair pair = {entry_key(self, entry), entry->length, value_length, entry->value, NULL};
+        if (value_length != IS_INT)
             pair.encoded = self->arena.data + entry->value;
         if (builder_add(&self->builder, &pair) < 0)
             return NULL;

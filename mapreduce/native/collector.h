@@ -10,8 +10,10 @@ typedef struct {
     uint64_t low, high; /* a key of up to 16 bytes, padded with zeros; else its hash, and where it is in the arena */
     int64_t value;      /* an integer, or where the encoded value is in the arena */
     uint32_t length;    /* of the key; 0 where there is no entry */
-    uint32_t value_length;
+    uint32_t value_length; /* when keeping: of the encoded value, or IS_INT; when combining: the partition, if known */
 } Entry;
+
+#define UNKNOWN UINT32_MAX /* a partition that was not asked for yet */
 
 #define PENDING 32
 
@@ -19,7 +21,7 @@ typedef struct {
 typedef struct {
     uint64_t low, high, hash;
     int64_t value;
-    uint32_t length;
+    uint32_t length, partition;
 } Waiting;
 
 typedef struct {
@@ -45,6 +47,8 @@ static inline const uint8_t *entry_key(const Collector *self, const Entry *entry
     return entry->length <= INLINE_BYTES ? (const uint8_t *)&entry->low : self->arena.data + entry->high;
 }
 
+/* What a callable of Python says is a key's partition; -1 with an error of Python. */
+int asked_partition(const Collector *self, PyObject *ask, const uint8_t *key, size_t length, uint32_t *partition);
 /* Fills `order` and `starts`; -1 with an error of Python. */
 int collector_sort(Collector *self);
 

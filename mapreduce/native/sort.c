@@ -143,12 +143,20 @@ static void sort_items(const Sorting *sorting, Item *items, size_t count, size_t
 
 static int partition_of(const Collector *self, const Entry *entry, uint32_t *partition) {
     const uint8_t *key = entry_key(self, entry);
-    PyObject *ask = self->partition != Py_None ? self->partition : self->long_hash;
+    if (self->operation != KEEP && entry->value_length != UNKNOWN) {
+        *partition = entry->value_length;
+        return 0;
+    }
     if (self->partition == Py_None && entry->length <= INLINE_BYTES) {
         *partition = (uint32_t)(xxh3_short(key, entry->length) % self->partitions);
         return 0;
     }
-    PyObject *bytes = PyBytes_FromStringAndSize((const char *)key, entry->length);
+    return asked_partition(self, self->partition != Py_None ? self->partition : self->long_hash, key, entry->length,
+                           partition);
+}
+
+int asked_partition(const Collector *self, PyObject *ask, const uint8_t *key, size_t length, uint32_t *partition) {
+    PyObject *bytes = PyBytes_FromStringAndSize((const char *)key, (Py_ssize_t)length);
     PyObject *answer = bytes ? PyObject_CallOneArg(ask, bytes) : NULL;
     Py_XDECREF(bytes);
     if (!answer)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bench.corpus import Corpus
@@ -102,8 +105,37 @@ def test_the_time_of_orphans_counts(tmp_path: Path) -> None:
     busy = "import time\nwhile time.process_time() < 0.5: pass"
     parent = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {busy!r}])"
     report = tmp_path / "report.json"
-    command = [sys.executable, "-m", "bench.launch", str(report), sys.executable, "-c", parent]
+    command = [sys.executable, "-m", "bench.launch", str(os.getpid()), str(report), sys.executable, "-c", parent]
     subprocess.run(command, check=True, cwd=ROOT)
     took = json.loads(report.read_text())
     assert took["cpu_s"] >= 0.5
     assert took["exit_code"] == 0
+
+
+MEASURER = """
+import sys
+from pathlib import Path
+from bench.measure import measured
+measured([sys.executable, "-c", sys.argv[2], sys.argv[3]], Path(sys.argv[1]), {})
+"""
+FAMILY = """
+import pathlib, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+pathlib.Path(sys.argv[1]).write_text(str(child.pid))
+time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a parent's death is told on Linux only")
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
+def test_whoever_is_measured_ends_with_the_measurer(tmp_path: Path, ending: signal.Signals) -> None:
+    """However it ends, and however deep in the family: no contender goes on by itself."""
+    told = tmp_path / "told"
+    os.mkfifo(told)
+    measurer = subprocess.Popen(
+        [sys.executable, "-c", MEASURER, str(tmp_path), FAMILY, str(told)], cwd=ROOT, stderr=subprocess.DEVNULL
+    )
+    grandchild = psutil.Process(int(told.read_text()))  # reading waits for the writer
+    measurer.send_signal(ending)
+    measurer.wait()
+    assert [] == psutil.wait_procs([grandchild], timeout=30)[1]
