@@ -29,6 +29,7 @@ class RunConfig:
         mode: "range" plans byte ranges, "copy" writes chunk files.
         top: how many of the heaviest pairs are reported.
         fresh: reuse no finished task.
+        remembered: later runs may reuse its tasks.
         task_memory_bytes: what a task may use on this machine; None for a share of it.
         spark_master: the master of a run on Apache Spark.
         chaos: the fault drill, if there is one.
@@ -47,6 +48,7 @@ class RunConfig:
     mode: SplitMode = "range"
     top: int = 10
     fresh: bool = False
+    remembered: bool = True
     sort: bool = False
     chaos: Chaos | None = None
     skip_bad_records: int = 0

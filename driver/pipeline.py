@@ -89,6 +89,8 @@ class FleetWorkplace:
     ready: Callable[[], Awaitable[None]] = _at_once
     """Returns when the services answer; raises `FleetError` when they do not."""
     log_text: Callable[[], bytes] = bytes
+    remembers: bool = True
+    """Whether a later run may reuse what is done here."""
 
     async def carry_out(self, plan: RunPlan, log: EventLog, *, fresh: bool, started: float) -> Outcomes:
         """Stage after stage."""
@@ -383,7 +385,8 @@ class _Stages:
         return {outcome.spec.index: outcome for outcome in outcomes}
 
     async def _remember(self, spec: TaskSpec, result: AnyResult) -> None:
-        if not (isinstance(result, MapResult) and result.skipped):  # a run that skips nothing must not find it
+        # a run that skips nothing must not find what another has skipped
+        if self._place.remembers and not (isinstance(result, MapResult) and result.skipped):
             await asyncio.to_thread(self._finished.remember, spec, result)
 
     def _write_dead_letters(self, outcomes: Sequence[Outcome], errors: Mapping[str, TaskError]) -> None:

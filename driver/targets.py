@@ -272,7 +272,8 @@ async def _local(prepared: Prepared, emit: Observer) -> AsyncIterator[Workplace]
         )
         fleet = await ends.enter_async_context(LocalFleet(config))
         broken = _broken(transport, prepared.config, emit)
-        place = FleetWorkplace(prepared.runs, fleet, broken, policy, log_text=fleet.log_text)
+        remembers = prepared.config.remembered
+        place = FleetWorkplace(prepared.runs, fleet, broken, policy, log_text=fleet.log_text, remembers=remembers)
         yield replace(place, ready=lambda: _all_answer(fleet, transport))
 
 
@@ -293,7 +294,8 @@ async def _aws(prepared: Prepared, emit: Observer) -> AsyncIterator[Workplace]:
     fleet = EcsFleet(prepared.stack, prepared.aws, most_mappers=prepared.config.mappers)
     key = await asyncio.to_thread(fleet.signing_key)
     async with HttpTransport(key, policy.heartbeat_timeout_s) as transport:
-        yield FleetWorkplace(prepared.runs, fleet, _broken(transport, prepared.config, emit), policy)
+        broken = _broken(transport, prepared.config, emit)
+        yield FleetWorkplace(prepared.runs, fleet, broken, policy, remembers=prepared.config.remembered)
 
 
 @asynccontextmanager

@@ -47,8 +47,9 @@ def bench(
     """Measures what more mappers bring: the map stage's speed-up and the end-to-end time, as two figures.
 
     The same work, in the same splits, is done with each number of mappers several times, in turn; nothing is reused,
-    and what the runs have written is deleted. The figures show medians with the least and the greatest value, and
-    Amdahl's bound: what is not map stage in the runs with one mapper (start, split, reduce, commit) counts as serial.
+    and what the runs have written is deleted (in AWS the input and the job's code stay). The figures show medians with
+    the least and the greatest value, and Amdahl's bound: what is not map stage in the runs with one mapper (start,
+    split, reduce, commit) counts as serial.
 
     Args:
         input: A file, folder, glob or URL; may be given several times.
@@ -78,6 +79,7 @@ def bench(
         reducers=at_least_one("--reducers", reducers),
         chunks=at_least_one("--chunks", chunks),
         fresh=True,
+        remembered=False,
     )
     with no_output_of_jobs(), _folder(target, store) as place:
         prepared = targets.prepare(config, target, place)

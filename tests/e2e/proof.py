@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from tests.e2e import images, remains, runs, stack
 from tests.e2e.emulator import Emulator
@@ -15,6 +17,8 @@ MAPPERS = 3
 MORE_MAPPERS = 10
 GROWING_S = 200.0  # a third of it with three mappers: enough for Terraform and new containers
 LOSING_S = 45.0
+MEASURING_S = 12.0  # of waiting, which more mappers share even where they share two processors
+LEAST_SPEED_UP = 1.3
 DRILL = "kill=0.2,hang=0.05,slow=0.1,error=0.1,duplicate=0.05,corrupt=0.1"
 # user and capabilities of the service itself, process 1; then it writes where it may, and where it may not
 LOOKS = """
@@ -47,6 +51,7 @@ def prove(log: Log, proof: Proof) -> None:
     _deploy(log, proof)
     _look(log, proof)
     _count(log, proof)
+    _measure(log, proof)
     _grow(log, proof)
     _lose_a_mapper(log, proof)
     _destroy(log, proof)
@@ -115,6 +120,28 @@ def _count(log: Log, proof: Proof) -> None:
         if len(lines) < len(answer.report["tasks"]):
             raise StepFailed(f"{len(lines)} lines of {len(answer.report['tasks'])} tasks")
         note(f"{len(lines)} lines")
+
+
+def _measure(log: Log, proof: Proof) -> None:
+    made, figures = proof.stack, proof.folder / "speedup"
+    levels = [1, 2, MAPPERS]
+    slowly = runs.slowly(proof.folder, [proof.book], MEASURING_S)
+    command = ["bench", "--target", "aws", "--input", proof.book, *(option for option in slowly if option != "--fresh")]
+    with log.step(f"driver bench on {', '.join(map(str, levels))} mappers", vital=False) as note:
+        before = remains.objects(proof.cloud)
+        wanted = ("--mappers", ",".join(map(str, levels)), "--repeat", "1", "--output", figures, "--json")
+        found = json.loads(made.driver(*command, *wanted).out)["levels"]
+        if [level["mappers"] for level in found] != levels or found[-1]["map_speed_up"]["median"] < LEAST_SPEED_UP:
+            raise StepFailed(f"measured: {found}")
+        note("; ".join(f"{each['mappers']}: map stage {each['map_speed_up']['median']:.2f} x" for each in found))
+        for name in ("map-stage.svg", "end-to-end.svg"):
+            ElementTree.parse(figures / name)
+        more = remains.objects(proof.cloud) - before
+        if left := [key for key in more if not key.startswith("jobs/")]:
+            raise StepFailed(f"objects were left: {sorted(left)[:10]}")
+        note("two figures drawn; of the runs no object is left but the job's code")
+    with log.step("driver bench on more mappers than there are", vital=False) as note:
+        note(made.driver(*command, "--mappers", str(MORE_MAPPERS), ok=(2,)).err.strip().splitlines()[-1])
 
 
 def _grow(log: Log, proof: Proof) -> None:

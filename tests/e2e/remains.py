@@ -15,12 +15,25 @@ Client = Any  # a stub of each of the nine clients is more than this page is wor
 
 def remains(emulator: Emulator) -> list[str]:
     """Everything of the stack that any service still lists."""
+    client = _clients(emulator)
+    return [f"{what}: {one}" for what, ask in QUESTIONS.items() for one in ask(client)]
+
+
+def objects(emulator: Emulator) -> set[str]:
+    """Every object in S3."""
+    client = _clients(emulator)
+    pages = client("s3").get_paginator("list_objects_v2")
+    found = (page for bucket in _buckets(client) for page in pages.paginate(Bucket=bucket))
+    return {each["Key"] for page in found for each in page.get("Contents", ())}
+
+
+def _clients(emulator: Emulator) -> Callable[[str], Client]:
     session = boto3.Session("test", "test", region_name=REGION)
 
     def client(service: str) -> Client:
         return session.client(service, endpoint_url=emulator.endpoint)  # type: ignore[call-overload]
 
-    return [f"{what}: {one}" for what, ask in QUESTIONS.items() for one in ask(client)]
+    return client
 
 
 def _buckets(client: Callable[[str], Client]) -> Iterator[str]:
