@@ -45,7 +45,8 @@ def heed_endings(parent: int) -> None:
         raise Ended
 
     for each in ENDINGS:
-        signal.signal(each, end)
+        if signal.getsignal(each) is not signal.SIG_IGN:  # as under nohup: whoever measures goes on, and so does this
+            signal.signal(each, end)
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(SET_PARENT_DEATH_SIGNAL, int(signal.SIGTERM))
     if os.getppid() != parent:

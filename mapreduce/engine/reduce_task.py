@@ -131,14 +131,13 @@ def _download(storage: Storage, source: BlockSource, path: Path, size: int) -> N
 def _part(job: Job, task: ReduceTask, blocks: list[FetchedBlock], context: TaskContext, folder: Path) -> Part:
     """Reduces, and writes what comes of it: at once, if nothing can join it and nobody else reads it."""
     aggregation, whole = job.aggregation, task.partitions == 1
-    if aggregation is None or task.keep_pairs or type(job).cleanup is not Job.cleanup:
+    with user_code(Place("setup")):
+        job.setup()
+    if aggregation is None or task.keep_pairs or getattr(job.cleanup, "__func__", None) is not Job.cleanup:
         return write_part(_reduced(job, blocks, context, folder), task, context, whole=whole)
 
     def write(sink: FrameSink) -> None:
-        place = Place("setup")
-        with user_code(place):
-            job.setup()
-            place.step = "reduce"
+        with user_code(Place("reduce")):
             _aggregated(aggregation, blocks, context, folder)(sink)
 
     return write_rows(write, task, context, folder, whole=whole, distinct=True)
@@ -146,12 +145,10 @@ def _part(job: Job, task: ReduceTask, blocks: list[FetchedBlock], context: TaskC
 
 def _reduced(job: Job, blocks: list[FetchedBlock], context: TaskContext, folder: Path) -> StoredPairs:
     """What the job's `reduce` makes of the merged blocks."""
-    place = Place("setup")
+    place = Place("reduce")
     ordered: StoredPairs | None = None
     results = sorter(context.memory_bytes // BUFFER_SHARE, folder)
     with user_code(place):
-        job.setup()
-        place.step = "reduce"
         if job.aggregation is None:
             results.add(_own_reduce(job, _groups(job, blocks, folder), place))
         else:

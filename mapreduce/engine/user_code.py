@@ -42,7 +42,8 @@ def user_code(place: Place) -> Iterator[None]:
     """Turns what the job's code raises into a `UserCodeError` that says where; lets our own errors pass.
 
     Raises:
-        UserCodeError: from anything else that comes out of the block.
+        UserCodeError: from anything else that comes out of the block, but for the system's errors in the engine's own
+            reading and writing.
     """
     try:
         yield
@@ -53,6 +54,8 @@ def user_code(place: Place) -> Iterator[None]:
     except (MapReduceError, MemoryError):
         raise
     except Exception as exc:
+        if isinstance(exc, OSError) and not user_frames(exc.__traceback__):
+            raise  # the machine's: a full disk under what the engine writes
         raise as_user_error(exc, place) from exc
 
 

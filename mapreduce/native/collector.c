@@ -1,96 +1,6 @@
 /* Takes the pairs that `map` yields, combines or keeps them, and gives them back sorted, as frames, partition by partition.
- *
- * A key is the bytes of mapreduce/encoding.py. Up to 16 of them lie in the entry itself, so that most look-ups touch one
- * cache line; longer ones lie in the arena. When combining, the entries are a hash table with open addressing; when
- * keeping every pair they are a list in the order of arrival, which sorting preserves among equal keys.
  */
-#include "kernel.h"
-
-#include "collector.h"
-
-#define FIRST_ENTRIES 128
-
-static size_t room(const Collector *self) {
-    return self->size / 8 * 5; /* a hash table is at most 5/8 full */
-}
-
-static Entry *slot_for(Entry *entries, size_t size, uint64_t low, uint64_t high, uint32_t length, uint64_t hash,
-                       const uint8_t *arena, const uint8_t *key) {
-    for (size_t at = hash & (size - 1);; at = (at + 1) & (size - 1)) {
-        Entry *entry = &entries[at];
-        if (!entry->length)
-            return entry;
-        if (entry->length != length)
-            continue;
-        if (length <= INLINE_BYTES ? entry->low == low && entry->high == high
-                                   : entry->low == hash && !memcmp(arena + entry->high, key, length))
-            return entry;
-    }
-}
-
-static uint64_t short_hash(uint64_t low, uint64_t high, uint32_t length) {
-    return hash_words(low ^ (uint64_t)length << 56, high);
-}
-
-static uint64_t hash_of(const Entry *entry) {
-    return entry->length <= INLINE_BYTES ? short_hash(entry->low, entry->high, entry->length) : entry->low;
-}
-
-/* Moves the entries of a table to their places in one of twice the size, where they stand. An entry's place there is its
- * old one or that plus `size`, or behind it. From the slot behind a free one on, whatever lies between an entry's place
- * and the entry has been moved already, so that it finds a slot without passing one that has not.
- */
-static void spread(Entry *entries, size_t size) {
-    size_t gap = 0;
-    while (entries[gap].length)
-        gap++;
-    for (size_t step = 1; step < size; step++) {
-        Entry *old = &entries[(gap + step) & (size - 1)];
-        if (!old->length)
-            continue;
-        Entry entry = *old;
-        old->length = 0;
-        size_t slot = hash_of(&entry) & (2 * size - 1);
-        while (entries[slot].length)
-            slot = (slot + 1) & (2 * size - 1);
-        entries[slot] = entry;
-    }
-}
-
-/* The first table, for which addresses are reserved up to the limit, so that it can grow where it stands. */
-static int first_table(Collector *self) {
-    size_t least = FIRST_ENTRIES * sizeof(Entry), most = least;
-    while (most * 2 <= self->limit)
-        most *= 2;
-    if (reservation_make(&self->table, least, most) < 0)
-        return -1;
-    self->entries = (Entry *)reservation_use(&self->table, 0, least, 1);
-    self->size = FIRST_ENTRIES;
-    return 0;
-}
-
-static int grow(Collector *self) {
-    if (!self->size)
-        return first_table(self);
-    size_t bytes = self->size * sizeof(Entry);
-    if (2 * bytes > self->table.size) {
-        PyErr_NoMemory(); /* a collector is full before that */
-        return -1;
-    }
-    reservation_use(&self->table, bytes, 2 * bytes, 1);
-    spread(self->entries, self->size);
-    self->size *= 2;
-    return 0;
-}
-
-static int is_full(const Collector *self) {
-    if (self->operation == KEEP)
-        return self->used && self->used * sizeof(Entry) + self->arena.used > self->limit;
-    if (self->used + PENDING < room(self))
-        return self->used && self->arena.used + self->size * sizeof(Entry) > self->limit;
-    size_t larger = 2 * self->size * sizeof(Entry);
-    return self->used && (self->arena.used + larger > self->limit || larger > self->table.size);
-}
+#include "entries.h"
 
 /* The key's bytes at the end of the arena, which is not moved on; NULL with the error that Python raises. */
 static const uint8_t *encoded_key(Collector *self, PyObject *key, size_t *length) {
@@ -159,8 +69,7 @@ static void set_key(Collector *self, Entry *entry, const uint8_t *key, size_t le
 
 /* Combines a value with those of its key: 1, or 0 when a sum does not fit. A new key's bytes are at the arena's end. */
 static int combine_value(Collector *self, const Waiting *pair, const uint8_t *key) {
-    Entry *entry = slot_for(self->entries, self->size, pair->low, pair->high, pair->length, pair->hash,
-                            self->arena.data, key);
+    Entry *entry = entries_find(self, pair, key);
     if (entry->length)
         return combine(self->operation, &entry->value, pair->value) < 0 ? 0 : 1;
     entry->length = pair->length;
@@ -180,8 +89,8 @@ static int combine_value(Collector *self, const Waiting *pair, const uint8_t *ke
 
 /* The short keys that wait, from the last to the first: 1, 0 when a sum does not fit, which then waits still; -1. */
 static int settle(Collector *self) {
-    while (self->waits && self->used + self->waits > room(self))
-        if (grow(self) < 0)
+    while (self->waits && entries_must_grow(self, self->waits))
+        if (entries_grow(self) < 0)
             return -1;
     for (; self->waits; self->waits--)
         if (!combine_value(self, &self->waiting[self->waits - 1], NULL))
@@ -224,11 +133,9 @@ static int combine_pair(Collector *self, PyObject *key, int64_t value) {
         int settled = self->waits < PENDING ? 1 : settle(self);
         return settled ? settled : 2;
     }
-    if (self->used + 1 > room(self) && grow(self) < 0)
+    if (entries_must_grow(self, 1) && entries_grow(self) < 0)
         return -1;
-    if (self->check != Py_None
-        && !slot_for(self->entries, self->size, pair.low, pair.high, pair.length, pair.hash, self->arena.data, bytes)
-                ->length
+    if (self->check != Py_None && !entries_find(self, &pair, bytes)->length
         && checked(self, bytes, length, &pair.partition) < 0)
         return -1;
     return combine_value(self, &pair, bytes);
@@ -311,7 +218,7 @@ static PyObject *add_all(Collector *self, PyObject *iterator) {
     if (self->is_sorted)
         return PyErr_Format(PyExc_RuntimeError, "the collector is sorted; clear it first");
     int ended = 0;
-    while (!ended && !is_full(self)) {
+    while (!ended && !entries_are_full(self)) {
         PyObject *pair = next(iterator), *key, *value;
         if (!pair) {
             if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_StopIteration))
@@ -349,7 +256,7 @@ static PyObject *add_all(Collector *self, PyObject *iterator) {
  */
 static PyObject *add_columns(Collector *self, PyObject *keys, PyObject *values, Py_ssize_t at) {
     int taken = 1;
-    while (taken == 1 && at < PyList_GET_SIZE(keys) && at < PyList_GET_SIZE(values) && !is_full(self)) {
+    while (taken == 1 && at < PyList_GET_SIZE(keys) && at < PyList_GET_SIZE(values) && !entries_are_full(self)) {
         PyObject *key = Py_NewRef(PyList_GET_ITEM(keys, at)), *value = Py_NewRef(PyList_GET_ITEM(values, at));
         taken = take_pair(self, key, value);
         Py_DECREF(key);

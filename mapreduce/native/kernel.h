@@ -41,7 +41,8 @@ typedef struct {
     void *mapped;
 } Reservation;
 
-/* For `most` bytes, or by halves fewer where the process may not have so many; -1 with MemoryError below `least`. */
+/* For `most` bytes, or for a part of what there is where the process may not have so many; -1 with MemoryError below
+ * `least`. */
 int reservation_make(Reservation *reservation, size_t least, size_t most);
 /* The bytes [from, to), which will be touched. */
 uint8_t *reservation_use(Reservation *reservation, size_t from, size_t to, int as_zeros);

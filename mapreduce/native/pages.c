@@ -54,11 +54,25 @@ static int taken(Reservation *reservation, size_t bytes) {
 int reservation_make(Reservation *reservation, size_t least, size_t most) {
     if (taken(reservation, most))
         return 0;
-    for (size_t bytes = most; bytes >= least && bytes; bytes /= 2)
-        if (mapped(reservation, bytes))
-            return 0;
-    PyErr_NoMemory();
-    return -1;
+    if (mapped(reservation, most))
+        return 0;
+    for (int number = 0; number < KEPT; number++)
+        unmapped(&kept[number]);
+    if (mapped(reservation, most))
+        return 0;
+    size_t bytes = most / 2;
+    while (bytes >= least && !mapped(reservation, bytes))
+        bytes /= 2;
+    if (!reservation->mapped) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    unmapped(reservation); /* what there was of it would leave nothing for others */
+    if (!mapped(reservation, bytes / 4 > least ? bytes / 4 : least)) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    return 0;
 }
 
 uint8_t *reservation_use(Reservation *reservation, size_t from, size_t to, int as_zeros) {

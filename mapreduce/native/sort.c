@@ -3,7 +3,7 @@
  * Eight bytes of each key at a time are sorted as one number (LSD radix sort, which is stable); keys that share them are
  * sorted by the next eight. What all keys of a group have in common is skipped first.
  */
-#include "collector.h"
+#include "entries.h"
 
 #define SMALL 48 /* below, inserting is faster than counting */
 

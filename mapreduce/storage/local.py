@@ -95,12 +95,10 @@ class LocalStorage:
             return self.head(url)
 
     def copy(self, source: str, target: str) -> ObjectInfo:
-        with _translated(source):
-            # an object is replaced by another file, and never written to: two names for one file are as good as two
-            if not _linked(_path(source), _path(target)):
-                with _path(source).open("rb") as file, _new_file(_path(target)) as new:
-                    shutil.copyfileobj(file, new.file, BLOCK_BYTES)
-                    new.take_name(_path(target), replace=True)
+        # a file of its own, not a second name: results are for people, who may edit them
+        with _translated(source), _path(source).open("rb") as file, _new_file(_path(target)) as new:
+            shutil.copyfileobj(file, new.file, BLOCK_BYTES)
+            new.take_name(_path(target), replace=True)
             return self.head(target)
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
@@ -164,7 +162,9 @@ def _fill(target: BinaryIO, data: bytes | Path, progress: Callable[[int], None] 
 
 
 def _linked(source: Path, target: Path) -> bool:
-    """Gives a file a second name, in place of what has that name; False where the file system cannot."""
+    """Gives a file a second name, in place of what has that name; False where that cannot be."""
+    if source.is_symlink() or (target.exists() and target.samefile(source)):
+        return False
     target.parent.mkdir(parents=True, exist_ok=True)
     hidden = _hidden(target)
     try:

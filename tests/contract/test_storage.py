@@ -193,6 +193,27 @@ def test_a_file_is_moved(storage: Storage, root: str, tmp_path: Path) -> None:
     assert [written] == list(storage.list(root))
 
 
+def test_what_is_no_plain_file_of_another_name_is_not_moved(tmp_path: Path) -> None:
+    """A file that is moved onto itself stays; of a link it is the content that becomes an object."""
+    storage = open_storage()
+    path, link = tmp_path / "a", tmp_path / "link"
+    path.write_bytes(DIGITS)
+    link.symlink_to("a")
+    assert DIGITS == storage.read(storage.write(f"file://{path}", path, move=True).url)
+    written = storage.write(f"file://{tmp_path}/deep/b", link, move=True)
+    path.write_bytes(b"another")
+    assert DIGITS == storage.read(written.url, etag=written.etag)
+
+
+def test_a_copy_is_a_file_of_its_own(tmp_path: Path) -> None:
+    """Whoever edits a result in place edits that one."""
+    storage = open_storage()
+    storage.write(f"file://{tmp_path}/a", DIGITS)
+    copied = storage.copy(f"file://{tmp_path}/a", f"file://{tmp_path}/b")
+    (tmp_path / "a").write_bytes(b"edited")
+    assert DIGITS == storage.read(copied.url, etag=copied.etag)
+
+
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="there is no second file system here")
 def test_a_file_of_another_file_system_is_moved(tmp_path: Path) -> None:
     """Where a file cannot have a second name it is copied."""

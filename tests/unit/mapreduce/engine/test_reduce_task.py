@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,7 +14,7 @@ import pytest
 
 from jobs.word_count import WordCount
 from mapreduce import Count, Job, Max, Mean, Min, Sum
-from mapreduce.engine import reduce_task
+from mapreduce.engine import TaskContext, reduce_task
 from mapreduce.errors import CorruptBlock, OutputLost, UserCodeError
 from mapreduce.testing import plain_answer
 from tests.unit.mapreduce.engine_run import as_json, engine
@@ -60,6 +61,45 @@ def test_every_damaged_byte_of_a_map_output_is_seen(job: type[Job]) -> None:
                 outcomes[at] = "no error"
             damaged(path, at)
     assert {} == outcomes
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full here")
+def test_a_full_disk_is_not_the_authors_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the engine cannot write while a job is at work is the machine's trouble, and is not told as the job's."""
+    scratch_folder = TaskContext.scratch_folder
+
+    @contextmanager
+    def full(self: TaskContext) -> Iterator[Path]:
+        with scratch_folder(self) as folder:
+            (folder / "part").symlink_to("/dev/full")
+            yield folder
+
+    with engine(WordCount) as stages:
+        mapped = stages.map_whole(b" ".join(b"word%d" % number for number in range(30_000)))
+        monkeypatch.setattr(TaskContext, "scratch_folder", full)
+        with pytest.raises(OSError, match="No space left"):
+            stages.reduce([mapped])
+
+
+class OwnCleanup(Job):
+    """Sums, and a `cleanup` that an object sets itself."""
+
+    reduce = Sum()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cleanup = lambda: [("late", 1)]  # type: ignore[method-assign]
+
+    def map(self, key: int, value: str) -> Iterable[tuple[Any, Any]]:
+        """Each line once."""
+        yield value, 1
+
+
+def test_a_cleanup_of_the_objects_own_is_called() -> None:
+    """Wherever it is defined, what it yields joins the result: here once of each of the two tasks."""
+    with engine(OwnCleanup) as stages:
+        reduced = stages.reduce([stages.map_whole(b"a\nb\na")])
+        assert [("a", 2), ("b", 1), ("late", 1), ("late", 1)] == sorted(stages.pairs(reduced))
 
 
 def test_other_pairs_than_reported() -> None:

@@ -1,6 +1,11 @@
-/* The collector's own insides: its entries, and how they are sorted. */
-#ifndef MAPREDUCE_COLLECTOR_H
-#define MAPREDUCE_COLLECTOR_H
+/* A collector's pairs in memory: taken from Python by collector.c, found by their keys in entries.c, sorted by sort.c.
+ *
+ * A key is the bytes of mapreduce/encoding.py. Up to 16 of them lie in the entry itself, so that most look-ups touch one
+ * cache line; longer ones lie in the arena. When combining, the entries are a hash table with open addressing; when
+ * keeping every pair they are a list in the order of arrival, which sorting preserves among equal keys.
+ */
+#ifndef MAPREDUCE_ENTRIES_H
+#define MAPREDUCE_ENTRIES_H
 
 #include "kernel.h"
 
@@ -15,6 +20,7 @@ typedef struct {
 
 #define UNKNOWN UINT32_MAX /* a partition that was not asked for yet */
 
+#define FIRST_ENTRIES 128
 #define PENDING 32
 
 /* A pair whose place in the table is on its way to the processor's cache. */
@@ -46,6 +52,20 @@ typedef struct {
 static inline const uint8_t *entry_key(const Collector *self, const Entry *entry) {
     return entry->length <= INLINE_BYTES ? (const uint8_t *)&entry->low : self->arena.data + entry->high;
 }
+
+/* Of a key that lies in the entry. */
+static inline uint64_t short_hash(uint64_t low, uint64_t high, uint32_t length) {
+    return hash_words(low ^ (uint64_t)length << 56, high);
+}
+
+/* The table's entry of a key, or the free one that it would have; `key` is read only where it is long. */
+Entry *entries_find(const Collector *self, const Waiting *pair, const uint8_t *key);
+/* Whether that many more keys need a larger table. */
+int entries_must_grow(const Collector *self, size_t more);
+/* The first table, or one of twice the size; -1 with an error of Python. */
+int entries_grow(Collector *self);
+/* Whether there is a pair, and the limit is reached. */
+int entries_are_full(const Collector *self);
 
 /* What a callable of Python says is a key's partition; -1 with an error of Python. */
 int asked_partition(const Collector *self, PyObject *ask, const uint8_t *key, size_t length, uint32_t *partition);
