@@ -120,7 +120,7 @@ def _arguments() -> argparse.ArgumentParser:
     size.add_argument(
         "--quick", action="store_true", help="small inputs, once each; the page is written beside the results"
     )
-    size.add_argument("--full", action="store_true", help="up to 4 GB; takes hours")
+    size.add_argument("--full", action="store_true", help="up to 4 GB; takes an hour, and 20 GB of disk")
     parser.add_argument("--only", nargs="+", choices=[case.name for case in CASES], help="only these cases")
     parser.add_argument("--fresh", action="store_true", help="measure anew what has been measured")
     parser.add_argument("--repeat", type=int, help="how often each is measured")
