@@ -90,17 +90,8 @@ def report_figures(report: dict[str, Any]) -> dict[str, float]:
     figures["records"] = report["records"]
     figures["shuffled_bytes"] = sum(row["bytes_out"] for row in report["tasks"] if row["stage"] == "map")
     if "requests" in report:
-        figures["requests"] = total(report["requests"])
+        figures["requests"] = float(sum(report["requests"]["total"].values()))
     return figures
-
-
-def total(value: object) -> float:
-    """All numbers in a JSON document, added up."""
-    if isinstance(value, dict):
-        return sum(total(each) for each in value.values())
-    if isinstance(value, list):
-        return sum(total(each) for each in value)
-    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def python_peer(
