@@ -81,7 +81,7 @@ S3 = Case(
     name="s3",
     title="S3",
     about="Input and store in a local folder, and in a bucket of an S3 emulator that runs on the same cores: what it "
-    "takes of them is part of the time. The built-in word count reads as fast as the emulator can write; in a plain "
+    "takes of them is part of the time. The built-in word count reads as fast as the emulator can send; in a plain "
     "Python map the reading is done while it computes.",
     trials=_s3,
     columns=(
