@@ -133,7 +133,11 @@ def test_whoever_is_measured_ends_with_the_measurer(tmp_path: Path, ending: sign
     told = tmp_path / "told"
     os.mkfifo(told)
     measurer = subprocess.Popen(
-        [sys.executable, "-c", MEASURER, str(tmp_path), FAMILY, str(told)], cwd=ROOT, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", MEASURER, str(tmp_path), FAMILY, str(told)],
+        cwd=ROOT,
+        stderr=subprocess.DEVNULL,
+        # a shell's background jobs ignore Ctrl-C, and hand that on; whoever measures is in the foreground here
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - it takes no lock
     )
     grandchild = psutil.Process(int(told.read_text()))  # reading waits for the writer
     measurer.send_signal(ending)
