@@ -139,7 +139,11 @@ def test_whoever_is_measured_ends_with_the_measurer(tmp_path: Path, ending: sign
         # a shell's background jobs ignore Ctrl-C, and hand that on; whoever measures is in the foreground here
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - it takes no lock
     )
-    grandchild = psutil.Process(int(told.read_text()))  # reading waits for the writer
-    measurer.send_signal(ending)
-    measurer.wait()
-    assert [] == psutil.wait_procs([grandchild], timeout=30)[1]
+    try:
+        grandchild = psutil.Process(int(told.read_text()))  # reading waits for the writer
+        measurer.send_signal(ending)
+        measurer.wait(timeout=60)
+        assert [] == psutil.wait_procs([grandchild], timeout=30)[1]
+    finally:
+        measurer.kill()
+        measurer.wait()
