@@ -85,10 +85,14 @@ class Split(Message):
 
 
 class JobSpec(Message):
-    """Which job: the digest of its packed code, its class, and its parameters as JSON values."""
+    """Which job: the digest of its packed code, its class, and its parameters as JSON values.
+
+    `file` is the module's file in that code, where Python cannot import it by its name (`my-job.py`, `json.py`).
+    """
 
     code: Digest
     module: str = Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")
+    file: str = Field(default="", pattern=r"^([^/\\\x00]+\.py)?$")
     name: str = Field(pattern=r"^[A-Za-z_]\w*$")
     parameters: dict[str, Any] = {}
 

@@ -15,8 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mapreduce import code, keys
+from mapreduce import keys
 from mapreduce.code import CodeLoader, JobClass, JobSource, find_job, pack, unpack
+from mapreduce.code.unpacking import PACK_LIMIT
 from mapreduce.errors import CorruptBlock, JobLoadError
 from mapreduce.job import Job
 from mapreduce.messages import JobSpec
@@ -82,7 +83,7 @@ class Store:
         """Uploads a job's pack."""
         digest, data = pack(source)
         self.storage.write(keys.code(self.url, digest), data)
-        return JobSpec(code=digest, module=source.module, name=source.name)
+        return JobSpec(code=digest, module=source.module, name=source.name, file=source.file)
 
 
 # -- finding --------------------------------------------------------------------------------------------------------
@@ -164,13 +165,23 @@ def test_cannot_be_loaded(tmp_path: Path, source: str, named: str) -> None:
         find_job(str(path))
     assert named in str(caught.value)
     assert "importlib" not in str(caught.value)
-    assert "mapreduce/code.py" not in str(caught.value)
+    assert "mapreduce/code" not in str(caught.value)
 
 
-def test_file_name_that_is_no_module(tmp_path: Path) -> None:
-    """A file whose name Python cannot import is refused with what to do."""
-    with pytest.raises(JobLoadError, match=r"my-job.py is no Python module name; rename it"):
-        find_job(job_file(tmp_path / "my-job.py"))
+@pytest.mark.parametrize(
+    "name", ["my-job.py", "2024 report.py", "json.py", "random.py", "mapreduce.py", "driver.py", "pydantic.py", "é!.py"]
+)
+def test_any_file_name(tmp_path: Path, name: str) -> None:
+    """A job's file may have any name, that of a module of Python's or of ours too, here and elsewhere."""
+    source, found = find_job(job_file(tmp_path / "src" / name, before="import json, random, pydantic\n"))
+    assert "x" == word_of(found)
+    store = Store(tmp_path)
+    spec = store.add(source)
+    assert "x" == word_of(store.loader.load(spec))
+    import json
+    import random
+
+    assert all(not str(module.__file__).startswith(str(tmp_path)) for module in (json, random))
 
 
 @pytest.mark.parametrize("again", [False, True])
@@ -373,7 +384,8 @@ def test_malicious_packs(tmp_path: Path, name: str, mode: int) -> None:
 
 def test_pack_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pack that would unpack to more than the limit is refused before anything is written."""
-    monkeypatch.setattr(code, "PACK_LIMIT", 1 << 20)
+    monkeypatch.setattr("mapreduce.code.packing.PACK_LIMIT", 1 << 20)
+    monkeypatch.setattr("mapreduce.code.unpacking.PACK_LIMIT", 1 << 20)
     data, digest = zipped("large.py", content=bytes((1 << 20) + 1))
     with pytest.raises(JobLoadError, match="larger than 1 MiB"):
         unpack(data, digest, tmp_path / "unpacked")
@@ -399,7 +411,7 @@ def test_a_file_and_a_folder_of_one_name(tmp_path: Path) -> None:
 
 def test_a_bomb_with_an_honest_label(tmp_path: Path) -> None:
     """A small pack that says how large it is inside is refused by what it says."""
-    data, digest = zipped("large.py", content=bytes(code.PACK_LIMIT + 1), compression=zipfile.ZIP_DEFLATED)
+    data, digest = zipped("large.py", content=bytes(PACK_LIMIT + 1), compression=zipfile.ZIP_DEFLATED)
     assert len(data) < 1 << 20
     with pytest.raises(JobLoadError, match="larger than 64 MiB"):
         unpack(data, digest, tmp_path / "unpacked")
@@ -420,8 +432,9 @@ def test_a_bomb_that_lies(tmp_path: Path, claimed: int) -> None:
 
 def test_what_comes_out_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the table of contents says, the bytes that are written are counted too."""
-    monkeypatch.setattr(code, "PACK_LIMIT", 1 << 20)
-    monkeypatch.setattr(code, "_check_members", lambda _: None)
+    monkeypatch.setattr("mapreduce.code.packing.PACK_LIMIT", 1 << 20)
+    monkeypatch.setattr("mapreduce.code.unpacking.PACK_LIMIT", 1 << 20)
+    monkeypatch.setattr("mapreduce.code.unpacking._check_members", lambda _: None)
     data, digest = zipped("large.py", content=bytes((1 << 20) + 1), compression=zipfile.ZIP_DEFLATED)
     with pytest.raises(JobLoadError, match="larger than 1 MiB"):
         unpack(data, digest, tmp_path / "unpacked")
@@ -430,7 +443,8 @@ def test_what_comes_out_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_many_members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pack of very many small files is refused too, where it is made and where it is unpacked."""
-    monkeypatch.setattr(code, "MEMBER_LIMIT", 2)
+    monkeypatch.setattr("mapreduce.code.packing.MEMBER_LIMIT", 2)
+    monkeypatch.setattr("mapreduce.code.unpacking.MEMBER_LIMIT", 2)
     data, digest = packed(("a.py", 0o100644, b""), ("b.py", 0o100644, b""))
     with pytest.raises(JobLoadError, match="more than 2 files"):
         unpack(data, digest, tmp_path / "unpacked")
@@ -449,7 +463,7 @@ def test_a_large_pack_is_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """An object that no pack can be is refused by its size."""
     store = Store(tmp_path)
     spec = store.add(find_job(job_file(tmp_path / "src" / "job.py"))[0])
-    monkeypatch.setattr(code, "_PACKED_LIMIT", 10)
+    monkeypatch.setattr("mapreduce.code.load.PACKED_LIMIT", 10)
     with pytest.raises(JobLoadError, match="larger than 64 MiB"):
         store.loader.load(spec)
 

@@ -1,0 +1,20 @@
+"""A job's code: found by name, read for what it imports, packed, fetched by digest, and loaded."""
+
+from mapreduce.code.find import JobClass, JobSource, find_job
+from mapreduce.code.identity import CodeIdentity, identity_of
+from mapreduce.code.load import CodeLoader, import_job, instance
+from mapreduce.code.packing import pack
+from mapreduce.code.unpacking import unpack
+
+__all__ = [
+    "CodeIdentity",
+    "CodeLoader",
+    "JobClass",
+    "JobSource",
+    "find_job",
+    "identity_of",
+    "import_job",
+    "instance",
+    "pack",
+    "unpack",
+]

@@ -1,0 +1,130 @@
+"""Finds the job that a user names: a file or a module, and a class in it."""
+
+from __future__ import annotations
+
+import importlib.util
+import keyword
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from mapreduce.chain import Chain
+from mapreduce.code.load import classes_of, import_job
+from mapreduce.code.modules import Modules, imports_of, modules_of, own_modules
+from mapreduce.code.reserved import is_reserved
+from mapreduce.errors import JobLoadError
+from mapreduce.job import Job
+
+JobClass: TypeAlias = type[Job] | type[Chain]
+
+
+@dataclass(frozen=True, slots=True)
+class JobSource:
+    """Where a job's code lies.
+
+    Attributes:
+        root: the folder that its modules are found in first.
+        module: the dotted module of the job's file.
+        name: the class.
+        files: what the module's jobs want to have beside them.
+        file: the job's file below the root, where its name is none that Python can import; else "".
+        imported: modules that were loaded when the job was imported.
+    """
+
+    root: Path
+    module: str
+    name: str
+    files: tuple[Path, ...] = ()
+    file: str = ""
+    imported: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def path(self) -> Path:
+        """The job's own file."""
+        if self.file:
+            return self.root / self.file
+        base = self.root.joinpath(*self.module.split("."))
+        return base / "__init__.py" if (base / "__init__.py").is_file() else base.with_suffix(".py")
+
+    def modules(self) -> Modules:
+        """Return the modules that the job stands on; raises `JobLoadError` as `modules_of` does."""
+        first = [*imports_of(self.path, self.root), *own_modules(self.imported)]
+        found = modules_of(self.root, [*first, *([] if self.file else [self.module])], self.path)
+        name = self.path.relative_to(self.root).as_posix()
+        return Modules({name: self.path} | found.files, found.packages)
+
+
+def find_job(text: str) -> tuple[JobSource, JobClass]:
+    """Return the job or chain that `MODULE_OR_FILE[:Class]` means.
+
+    Raises:
+        JobLoadError: there is no such file, module or class; it cannot be imported; or it is no job.
+    """
+    target, _, name = text.partition(":")
+    path = _path_of(target)
+    root, module, file = _place_of(path)
+    before = set(sys.modules)
+    cls = import_job(root, module, name, file)
+    imported = tuple(sorted(set(sys.modules) - before - {module}))
+    cls.check()
+    wanted = {name for each in classes_of(sys.modules[cls.__module__]).values() for name in each.files}
+    files = tuple(_side_files(path.parent, sorted(wanted)))
+    return JobSource(root, module, cls.__name__, files, file, imported), cls
+
+
+def _side_files(folder: Path, names: Iterable[str]) -> Iterator[Path]:
+    """Yield the files that the names mean, which must lie in the folder or below it."""
+    for name in names:
+        path = folder / name
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise JobLoadError(f"`files` holds {name!r}, which is not beside the job's own file; copy it there")
+        found = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
+        if not found:
+            raise JobLoadError(f"`files` holds {name!r}, but there is no such file in {folder}")
+        yield from found
+
+
+def _path_of(target: str) -> Path:
+    path = Path(target)
+    if target.endswith(".py") or "/" in target:
+        if not path.is_file():
+            raise JobLoadError(f"there is no job file {target}; give a .py file or a module such as jobs.word_count")
+        return path.resolve()
+    try:
+        spec = importlib.util.find_spec(target)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        raise JobLoadError(f"there is no job module {target!r}; give a .py file or a module such as jobs.word_count")
+    return Path(spec.origin).resolve()
+
+
+def _place_of(path: Path) -> tuple[Path, str, str]:
+    """Return the root of a job's file, its module, and its name below the root if it cannot be imported by its name.
+
+    The root is the first folder above the file that is no package.
+    """
+    root = path.parent
+    while (root / "__init__.py").is_file() and _is_name(root.name):
+        root = root.parent
+    parts = path.relative_to(root).with_suffix("").parts
+    if len(parts) > 1 and is_reserved(parts[0]):  # a user's package called `services`: its file stands alone
+        root, parts = path.parent, (path.stem,)
+    if all(map(_is_name, parts)) and not is_reserved(parts[0]):
+        return root, ".".join(parts), ""
+    return path.parent, _stand_in(path), path.name
+
+
+def _is_name(text: str) -> bool:
+    return text.isidentifier() and not keyword.iskeyword(text)
+
+
+def _stand_in(path: Path) -> str:
+    """Return a module name for a file like `my-job.py` or `json.py`, which nothing beside it has."""
+    name = "job_" + re.sub(r"\W", "_", path.stem, flags=re.ASCII)
+    while (path.parent / f"{name}.py").exists() or (path.parent / name).exists():
+        name += "_"
+    return name

@@ -1,0 +1,201 @@
+"""Which modules a job's code consists of, found by reading the import statements, without running anything.
+
+A module is one of four kinds: Python's own, this program's, a package that is installed as a distribution, or the
+author's. The author's modules travel in the pack, wherever on the module path they lie; installed packages are named,
+with their versions, in the key of every task.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import metadata
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
+from pathlib import Path
+
+from mapreduce.code.reserved import PROGRAM, is_reserved
+from mapreduce.errors import JobLoadError
+
+_STDLIB = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib"))
+_DYNAMIC = frozenset(("import_module", "__import__"))
+
+
+@dataclass(frozen=True, slots=True)
+class Modules:
+    """What a job imports, directly or not.
+
+    Attributes:
+        files: the author's modules: name in the pack, e.g. `helpers/words.py`, to file.
+        packages: top-level names of the installed packages.
+    """
+
+    files: dict[str, Path] = field(default_factory=dict)
+    packages: frozenset[str] = frozenset()
+
+
+def modules_of(root: Path, first: Iterable[str], file: Path) -> Modules:
+    """Return the modules that a job's own file stands on.
+
+    Args:
+        root: the folder that the job's file lies below; it is searched before the module path.
+        first: the modules to begin with, dotted.
+        file: the job's own file.
+
+    Raises:
+        JobLoadError: the job imports a module from beside it under a name that it cannot have.
+    """
+    found: dict[str, Path] = {}
+    packages: set[str] = set()
+    seen: set[str] = set()
+    waiting = list(first)
+    while waiting:
+        module = waiting.pop()
+        if module in seen:
+            continue
+        seen.add(module)
+        place = _place_of(root, module, file)
+        if isinstance(place, str):
+            packages.add(place)
+            continue
+        for folder, path in place:
+            name = path.relative_to(folder).as_posix()
+            if name not in found:
+                found[name] = path
+                waiting += imports_of(path, folder)
+    return Modules(found, frozenset(packages))
+
+
+def files_of(root: Path, module: str) -> list[Path]:
+    """Return a module's file and those of the packages above it, below a folder."""
+    parts = module.split(".")
+    found: list[Path] = []
+    for depth in range(1, len(parts) + 1):
+        base = root.joinpath(*parts[:depth])
+        if (base / "__init__.py").is_file():
+            found.append(base / "__init__.py")
+            continue
+        # a compiled module wins over a source of the same name, and both travel: another machine may have only one
+        names = (f"{base.name}{suffix}" for suffix in (*EXTENSION_SUFFIXES, ".py"))
+        found += [path for name in names if (path := base.parent / name).is_file()]
+    return found
+
+
+def imports_of(path: Path, root: Path) -> Iterator[str]:
+    """Yield the dotted names that a source file imports, relative ones made absolute."""
+    if path.suffix != ".py":
+        return
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):  # a file that cannot be imported imports nothing
+        return
+    package = path.relative_to(root).with_suffix("").parts[:-1]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            yield from (name for name in (base, *(f"{base}.{alias.name}" for alias in node.names)) if name)
+        elif isinstance(node, ast.Call) and (name := _imported_by_call(node)):
+            yield name
+
+
+def _imported_by_call(node: ast.Call) -> str | None:
+    """Return the module of `import_module("name")` or `__import__("name")`."""
+    called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    first = node.args[0] if node.args else None
+    if called not in _DYNAMIC or not isinstance(first, ast.Constant) or not isinstance(first.value, str):
+        return None
+    return None if first.value.startswith(".") else first.value
+
+
+def _place_of(root: Path, module: str, file: Path) -> str | Sequence[tuple[Path, Path]]:
+    """Return the author's files of a module with their roots, or the name of the installed package that it is in."""
+    top = module.partition(".")[0]
+    beside = [path for path in files_of(root, top) if path != file]
+    if is_reserved(top):
+        if beside and top != "mapreduce" and not _is_installed_beside(root, top):
+            raise JobLoadError(
+                f"the job imports {top}, and {beside[0]} lies beside it; that name belongs to Python or to a library "
+                f"that runs the job, so the file would not be used: rename it"
+            )
+        return []
+    if beside or files_of(root, module):
+        return [(root, path) for path in files_of(root, module)]
+    return _on_the_path(top, module)
+
+
+def _is_installed_beside(root: Path, top: str) -> bool:
+    """Return whether a package beside the job was put there by an installer (`pip install --target`)."""
+    return any(
+        line.startswith((f"{top}/", f"{top}.py"))
+        for record in root.glob("*.dist-info/RECORD")
+        for line in record.read_text(errors="replace").splitlines()
+    )
+
+
+def _on_the_path(top: str, module: str) -> str | Sequence[tuple[Path, Path]]:
+    """Find a module on the module path; see `_place_of`."""
+    for folder in _folders_of(top):
+        if folder in _STDLIB:
+            return []
+        if _is_distribution(folder, top):
+            return top
+    return [(folder, path) for folder in _folders_of(top) for path in files_of(folder, module)]
+
+
+def _folders_of(top: str) -> list[Path]:
+    """Return the folders in which a top-level module or its package lies; none for a built-in or unknown one."""
+    spec = _spec_of(top)
+    if spec is None:
+        return []
+    if spec.submodule_search_locations is not None:
+        return [Path(each).resolve().parent for each in spec.submodule_search_locations]
+    return [Path(spec.origin).resolve().parent] if spec.origin and spec.has_location else []
+
+
+def _spec_of(top: str) -> ModuleSpec | None:
+    try:
+        return importlib.util.find_spec(top)
+    except (ImportError, ValueError, AttributeError):
+        return None
+
+
+def _is_distribution(folder: Path, top: str) -> bool:
+    """Return whether a module is there because a distribution was installed into that folder."""
+    return any((folder / name).is_dir() for name in _metadata_folders(top))
+
+
+@cache
+def _distributions() -> dict[str, list[metadata.Distribution]]:
+    """Return the installed distributions by the top-level names that they provide."""
+    found: dict[str, list[metadata.Distribution]] = {}
+    for top, names in metadata.packages_distributions().items():
+        found[top] = [metadata.distribution(name) for name in dict.fromkeys(names)]
+    return found
+
+
+def distributions_of(top: str) -> list[metadata.Distribution]:
+    """Return the distributions that provide a top-level module name."""
+    return _distributions().get(top, [])
+
+
+def _metadata_folders(top: str) -> Iterator[str]:
+    for found in distributions_of(top):
+        folder = getattr(found, "_path", None)  # importlib.metadata has no public name for it
+        if folder is not None:
+            yield Path(str(folder)).name
+
+
+def own_modules(names: Iterable[str]) -> Iterator[str]:
+    """Yield those of loaded modules that come from files and are neither Python's nor this program's."""
+    for name in names:
+        top = name.partition(".")[0]
+        module = sys.modules.get(name)
+        if module is not None and getattr(module, "__file__", None) and not is_reserved(top) and top not in PROGRAM:
+            yield name
