@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,10 +16,12 @@ from driver.report.document import Report, chain_report
 from driver.run_store import RunStore, Success
 from mapreduce import keys
 from mapreduce.chain import Chain, Step, StepResult, steps_of
+from mapreduce.code import CodeIdentity
 from mapreduce.engine import Ledger
 from mapreduce.engine.user_code import Place, user_code
-from mapreduce.errors import InputError
+from mapreduce.errors import InputError, OutputLost
 from mapreduce.formats.pairs import PairsReader
+from mapreduce.job import Job
 from mapreduce.messages import InputObject, JobSpec, Piece
 from mapreduce.storage import Storage
 
@@ -31,10 +33,12 @@ class ChainRun:
     Attributes:
         chain: the author's instance.
         plan: the chain's plan, with its run id, the inputs that the user gave, and each step's partitions.
+        identify: what the tasks of a step depend on of the chain's code.
     """
 
     chain: Chain
     plan: RunPlan
+    identify: Callable[[type[Job]], CodeIdentity] = lambda _: CodeIdentity()
 
 
 async def run_chain(run: ChainRun, place: Workplace, log: EventLog, *, fresh: bool, started: float) -> Report:
@@ -71,6 +75,7 @@ def plan_step(run: ChainRun, step: Step, number: int, inputs: tuple[InputObject,
             "job": JobSpec(
                 code=run.plan.job.code,
                 module=job.__module__,
+                file=run.plan.job.file if job.__module__ == run.plan.job.module else "",
                 name=job.__name__,
                 parameters=step.job.parameter_values(),
             ),
@@ -79,6 +84,7 @@ def plan_step(run: ChainRun, step: Step, number: int, inputs: tuple[InputObject,
             "total_order": job.total_order,
             "keep_pairs": True,
             "chain": False,
+            "code": run.identify(job),
         }
     )
 
@@ -130,12 +136,12 @@ def _inputs(step: Step, given: tuple[InputObject, ...], done: Finished | None) -
 
 
 def _commit(plan: RunPlan, last: Report, runs: RunStore) -> Success:
-    """The last step's parts as the chain's own, under its name."""
-    parts = []
-    for number, url in enumerate(last.result_urls):
-        whole = url.endswith("/result.json")
-        info = runs.storage.copy(url, keys.result(runs.store, plan.run, number, whole=whole))
-        parts.append((info.url, info.size, info.etag))
-    success = Success(run=plan.run, parts=tuple(parts), records=last.records)
-    runs.succeed(success)
-    return success
+    """Commit the last step's parts as the chain's own, under its name; raises `OutputLost`."""
+    step = runs.success(last.run_id)
+    if step is None:
+        raise OutputLost(f"the result of {last.run_id} is gone before the chain could be committed; run again")
+    parts = [
+        (part, keys.result(runs.store, plan.run, number, whole=part.url.endswith("/result.json")))
+        for number, part in enumerate(step.objects)
+    ]
+    return runs.commit(plan.run, parts, last.records)

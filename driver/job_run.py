@@ -30,6 +30,6 @@ async def carry_out(prepared: Prepared, log: EventLog, uploading: Progress, star
     async with targets.workplace(prepared, log) as place:
         plan = await asyncio.to_thread(targets.write_plan, prepared, uploading)
         if issubclass(prepared.job, Chain):
-            run = ChainRun(prepared.job(**prepared.parameters), plan)
+            run = ChainRun(prepared.job(**prepared.parameters), plan, prepared.identity_of)
             return await run_chain(run, place, log, fresh=fresh, started=started)
         return (await run_job(plan, place, log, fresh=fresh, started=started)).report

@@ -16,16 +16,16 @@ from driver.fleet.base import Fleet
 from driver.planning import RunPlan, TaskSpec, map_tasks, reduce_tasks, split_task
 from driver.policy import RetryPolicy
 from driver.report.document import Report, make_report
-from driver.reuse import FinishedTasks
+from driver.reuse import FinishedTasks, part_of
 from driver.run_store import DeadLetter, RunResults, RunStore, Success
 from driver.scheduler import Clock, StageFailed, StageRun
 from driver.transport import Transport
 from mapreduce import keys
 from mapreduce.engine import Ledger, balance
 from mapreduce.engine.run import task_error
-from mapreduce.errors import LedgerError, MapReduceError, ObjectMissing
+from mapreduce.errors import JobFailed, LedgerError, MapReduceError, ObjectMissing
 from mapreduce.messages import InputObject, MapResult, ReduceResult, SplitResult, StageName, TaskError
-from mapreduce.storage import ObjectInfo, Requests, Storage
+from mapreduce.storage import Requests, Storage
 
 NO_REQUESTS = Requests()
 MOST_REDONE = 3
@@ -148,7 +148,7 @@ async def run_job(
         done = await place.carry_out(plan, log, fresh=fresh, started=started)
         results = done.results
         ledger = await asyncio.to_thread(check_ledger, plan, results, place.runs)
-        parts = await asyncio.to_thread(commit, plan, results, place.runs)
+        success = await asyncio.to_thread(commit, plan, results, place.runs)
         finished = place.clock.now()
         log(events.RunDone(at=place.clock.wall(), run=plan.run, seconds=finished - started))
     report = make_report(
@@ -157,7 +157,7 @@ async def run_job(
         done.maps,
         done.reduces,
         ledger,
-        [info.url for info in parts],
+        [info.url for info in success.objects],
         done.seconds,
         finished - started,
         log.events[before:],
@@ -261,20 +261,13 @@ def current_etags(inputs: Sequence[InputObject], storage: Storage) -> dict[str, 
         return dict(zip([given.url for given in inputs], pool.map(etag, inputs), strict=True))
 
 
-def commit(plan: RunPlan, results: RunResults, runs: RunStore) -> list[ObjectInfo]:
-    """Gives the winning attempts their final names, and writes `_SUCCESS` last."""
-
-    def give_name(numbered: tuple[int, MapResult | ReduceResult]) -> ObjectInfo:
-        number, result = numbered
-        return runs.storage.copy(result.url, keys.result(runs.store, plan.run, number, whole=plan.partitions == 1))
-
-    with ThreadPoolExecutor(16) as pool:
-        parts = list(pool.map(give_name, enumerate(results.parts)))
+def commit(plan: RunPlan, results: RunResults, runs: RunStore) -> Success:
+    """Give the winning attempts their final names, and write `_SUCCESS` last; raises `OutputLost`."""
+    names = [
+        keys.result(runs.store, plan.run, number, whole=plan.partitions == 1) for number in range(len(results.parts))
+    ]
     records = sum(result.records_out for result in results.parts)
-    runs.succeed(
-        Success(run=plan.run, parts=tuple((part.url, part.size, part.etag) for part in parts), records=records)
-    )
-    return parts
+    return runs.commit(plan.run, list(zip(map(part_of, results.parts), names, strict=True)), records)
 
 
 class _Stages:
@@ -352,14 +345,23 @@ class _Stages:
         return {outcomes[number].spec.index for number in lost}
 
     async def until_whole(self, stage: StageName, outcomes: list[Outcome]) -> list[Outcome]:
-        """The outcomes, every one of whose objects is what its task wrote; what is not is written again."""
-        for _ in range(MOST_REDONE):
+        """Return the outcomes, every one of whose objects is what its task wrote; what is not is written again.
+
+        Raises:
+            JobFailed: what was written for the last time is not whole either.
+        """
+        for again in range(MOST_REDONE + 1):
             lost = await self.lost(outcomes)
             if not lost:
-                break
+                return outcomes
             urls = ", ".join(_url(outcome) for outcome in outcomes if outcome.spec.index in lost)
+            if again == MOST_REDONE:
+                raise JobFailed(
+                    f"what the {stage} stage has written is gone or changed, {MOST_REDONE} times after it was written "
+                    f"again: {urls}. Does another program change or delete files in the store?"
+                )
             outcomes = await self.redo(stage, outcomes, lost, f"gone or changed: {urls}")
-        return outcomes
+        raise AssertionError("the last round returns or raises")
 
     async def _ready(self) -> None:
         """Waits for the services, once, and only when there is something for them to do."""
@@ -386,7 +388,9 @@ class _Stages:
 
     async def _remember(self, spec: TaskSpec, result: AnyResult) -> None:
         # a run that skips nothing must not find what another has skipped
-        if self._place.remembers and not (isinstance(result, MapResult) and result.skipped):
+        # nor may anybody find what depends on a module that is not in the task's key
+        unknown = set(result.cost.imported) - set(self._plan.modules)
+        if self._place.remembers and not unknown and not (isinstance(result, MapResult) and result.skipped):
             await asyncio.to_thread(self._finished.remember, spec, result)
 
     def _write_dead_letters(self, outcomes: Sequence[Outcome], errors: Mapping[str, TaskError]) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mapreduce.build import Build
+from mapreduce.code import CodeIdentity
 from mapreduce.messages import (
     FORMAT_VERSION,
     BlockSource,
@@ -25,11 +27,11 @@ from mapreduce.messages import (
 )
 
 CHUNK_BYTES = 64 << 20
+"""How long a split is when nothing is asked for: a task's start costs little of it, and there are many to spread."""
 SHORT_CHUNK_BYTES = 4 << 20
 """Below this a split's own cost shows; only so that no mapper is without one are they shorter."""
 WAVES = 4
 """Splits for each slot, where there would else be fewer."""
-"""How long a split is when nobody says: long enough that a task's start costs little, short enough to spread."""
 
 AnyTask = SplitTask | MapTask | ReduceTask
 
@@ -39,7 +41,8 @@ class RunPlan(Message):
 
     `splits` is how many ranges the inputs are cut into, `store` the root URL of all that the run writes. With no
     partition the maps' pairs are the result. `keep_pairs`: it is a step of a chain. `chain`: its job is one, and its
-    steps are runs of their own, named by `mapreduce.keys.step`.
+    steps are runs of their own, named by `mapreduce.keys.step`. `build` is what the tasks run on, `code` what they
+    depend on of the job's code, and `modules` names all that the two were told of.
     """
 
     run: str
@@ -55,6 +58,9 @@ class RunPlan(Message):
     total_order: bool = False
     keep_pairs: bool = False
     chain: bool = False
+    build: Build = Build(engine="", python="")
+    code: CodeIdentity = CodeIdentity()
+    modules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +131,8 @@ def split_task(plan: RunPlan) -> TaskSpec:
         splits=plan.splits,
         mode=plan.mode,
         key_ranges=key_ranges,
-        job=job.model_dump() if job else None,
+        job=_job_identity(plan, plan.code.map) if job else None,
+        build=plan.build.model_dump(),
     )
     return TaskSpec("split", 0, key, sum(given.size for given in plan.inputs), message)
 
@@ -144,6 +151,11 @@ def task_key(stage: StageName, **identity: Any) -> str:
     """The key under which a finished task can be found again: SHA-256 of all that its result depends on."""
     text = json.dumps([FORMAT_VERSION, stage, identity], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _job_identity(plan: RunPlan, code: str) -> dict[str, Any]:
+    """Return what a result depends on of the job; of a plan without an identity of the code, every byte of its pack."""
+    return plan.job.model_dump() | ({"code": code} if code else {})
 
 
 def _map_task(plan: RunPlan, split: Split, boundaries: tuple[str, ...] | None) -> TaskSpec:
@@ -166,8 +178,9 @@ def _map_task(plan: RunPlan, split: Split, boundaries: tuple[str, ...] | None) -
     # a chunk file is copied anew by every run: what its bytes are, not where they lie
     key = task_key(
         "map",
-        pieces=[piece.model_dump(exclude={"url"} if piece.url != piece.source else None) for piece in split.pieces],
-        job=plan.job.model_dump(),
+        pieces=[piece.model_dump(exclude={"url", "etag"} if piece.digest else None) for piece in split.pieces],
+        job=_job_identity(plan, plan.code.map),
+        build=plan.build.model_dump(),
         partitions=plan.partitions,
         boundaries=boundaries,
         top=top,
@@ -206,7 +219,8 @@ def _reduce_task(plan: RunPlan, number: int, maps: Sequence[MapResult]) -> TaskS
     key = task_key(
         "reduce",
         blocks=[[block.records, block.checksum] for block in blocks],
-        job=plan.job.model_dump(),
+        job=_job_identity(plan, plan.code.reduce),
+        build=plan.build.model_dump(),
         partition=number,
         partitions=plan.partitions,
         top=plan.top,

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from driver.planning import RunPlan
 from mapreduce import keys
-from mapreduce.errors import InputError, ObjectExists, ObjectMissing
+from mapreduce.errors import InputChanged, InputError, ObjectExists, ObjectMissing, OutputLost
 from mapreduce.messages import MapResult, Message, ReduceResult, SplitResult
-from mapreduce.storage import Requests, Storage
+from mapreduce.storage import ObjectInfo, Requests, Storage
+
+COPIES_AT_ONCE = 16
+"""Parts that are given their final names at the same time."""
 
 _ADJECTIVES = [
     "amber",
@@ -74,6 +79,7 @@ _NOUNS = [
     "tern",
     "wren",
 ]
+_STAMP = "run-20261126-000000"
 Model = TypeVar("Model", bound=BaseModel)
 RunState = Literal["done", "failed", "unfinished"]
 
@@ -101,11 +107,18 @@ class DeadLetter(Message):
 
 
 class Success(Message):
-    """What `_SUCCESS` says: the parts in order, each with its size in bytes and ETag."""
+    """What `_SUCCESS` says: the parts in order, each with its size in bytes and its ETag, and their digests."""
 
     run: str
     parts: tuple[tuple[str, int, str], ...]
     records: int
+    digests: tuple[str, ...] = ()
+
+    @property
+    def objects(self) -> tuple[ObjectInfo, ...]:
+        """The parts as they were committed; without digests where an older version has committed them."""
+        digests = self.digests or ("",) * len(self.parts)
+        return tuple(ObjectInfo(*part, digest) for part, digest in zip(self.parts, digests, strict=True))
 
 
 class RunStore:
@@ -134,9 +147,37 @@ class RunStore:
         """Writes one of the run's records."""
         self.storage.write(self._url(run, name), content if isinstance(content, bytes) else _json(content))
 
-    def succeed(self, success: Success) -> None:
-        """Marks the run's result as whole."""
-        self.storage.write(keys.success(self.store, success.run), _json(success))
+    def commit(self, run: str, parts: Sequence[tuple[ObjectInfo, str]], records: int) -> Success:
+        """Give parts their final names, and mark the run's result as whole, last.
+
+        Args:
+            run: the run.
+            parts: each part as it was proven, and its final URL.
+            records: how many pairs they hold.
+
+        Raises:
+            OutputLost: a part is gone, or is not the one that was proven; nothing is marked then.
+        """
+
+        def give_name(part: tuple[ObjectInfo, str]) -> ObjectInfo:
+            proven, url = part
+            try:
+                return self.storage.copy(proven.url, url, expected=proven)
+            except (ObjectMissing, InputChanged) as exc:
+                raise OutputLost(
+                    f"a part of the result was changed before it could be committed: {exc}; run again", url=proven.url
+                ) from exc
+
+        with ThreadPoolExecutor(COPIES_AT_ONCE) as pool:
+            named = list(pool.map(give_name, parts))
+        success = Success(
+            run=run,
+            parts=tuple((part.url, part.size, part.etag) for part in named),
+            records=records,
+            digests=tuple(part.digest for part in named),
+        )
+        self.storage.write(keys.success(self.store, run), _json(success))
+        return success
 
     def plan(self, run: str) -> RunPlan:
         """A run's plan; raises `InputError` when there is no such run."""
@@ -144,7 +185,7 @@ class RunStore:
             return self._read(RunPlan, self._url(run, "plan.json"))
         except ObjectMissing:
             known = self.runs()
-            hint = f"the last one is {known[-1]}" if known else "there is none yet"
+            hint = f"the last one is {self.resolve(None)}" if known else "there is none yet"
             raise InputError(f"there is no run {run!r} in {self.store}; {hint} (see: driver runs)") from None
 
     def results(self, run: str) -> RunResults:
@@ -201,13 +242,27 @@ class RunStore:
         if run in known:
             return run
         if run is None:
-            return [name for name in known if keys.STEP not in name][-1]
+            return self._last([name for name in known if keys.STEP not in name])
         matching = [name for name in known if name.startswith(run) or name.endswith(run)]
         matching = [name for name in matching if keys.STEP not in name] or matching
         if len(matching) != 1:
             what = f"{len(matching)} runs match {run!r}" if matching else f"there is no run {run!r}"
             raise InputError(f"{what} in {self.store}; see: python -m driver runs")
         return matching[0]
+
+    def _last(self, names: Sequence[str]) -> str:
+        """Return the run that was planned last; a name tells the second, and its plan the rest."""
+        latest = max(name[: len(_STAMP)] for name in names)
+        candidates = [name for name in names if name.startswith(latest)]
+        if len(candidates) == 1:
+            return candidates[0]
+        return max(candidates, key=lambda name: (self._created(name), name))
+
+    def _created(self, run: str) -> float:
+        try:
+            return self.plan(run).created
+        except InputError:
+            return 0.0
 
     def _url(self, run: str, name: str) -> str:
         return keys.run_file(self.store, run, name)

@@ -27,7 +27,18 @@ from driver.terraform import terraform_folder
 from driver.transport import Transport
 from driver.upload import Progress, upload_inputs
 from mapreduce import keys
-from mapreduce.code import JobClass, JobSource, find_job, instance, pack
+from mapreduce.build import HASH_SEED, Build, this_build
+from mapreduce.code import (
+    CodeIdentity,
+    JobClass,
+    JobSource,
+    Modules,
+    find_job,
+    identity_of,
+    instance,
+    modules_loaded,
+    pack,
+)
 from mapreduce.errors import FleetError, ObjectExists, TaskLost, UsageError
 from mapreduce.job import Job
 from mapreduce.messages import InputObject, JobSpec, StageName
@@ -62,6 +73,28 @@ class Prepared:
     map_slots: int
     stack: Stack | None
     aws: Aws | None
+    modules: Modules
+
+    def identity_of(self, job: type[Job]) -> CodeIdentity:
+        """Return what the tasks of a job, or of a step of this chain, depend on of the code."""
+        return identity_of(self.source, self.modules, job)
+
+    @property
+    def build(self) -> Build:
+        """What the tasks run on: this program, in the services' environment, or in this machine's.
+
+        The images' tag stands for the environment of the services. Locally the job's packages are in its identity, so
+        that nothing else that is installed counts.
+        """
+        here = this_build()
+        if self.stack is not None:
+            return Build(engine=here.engine, python="image", environment=self.stack.image_tag)
+        return here.model_copy(update={"environment": "", "hashing": here.hashing if self._hashes_here else ""})
+
+    @property
+    def _hashes_here(self) -> bool:
+        """Whether tasks have this process's hash seed; those of services and of Spark have one that never changes."""
+        return self.target == "inline" and os.environ.get("PYTHONHASHSEED") != HASH_SEED
 
 
 def open_runs(store: str | None) -> RunStore:
@@ -105,6 +138,7 @@ def prepare(config: RunConfig, target: Target, store: str | None) -> Prepared:
         map_slots=_map_slots(config, where, stack),
         stack=stack,
         aws=aws,
+        modules=source.modules(),
     )
 
 
@@ -120,8 +154,8 @@ async def mappers_there(prepared: Prepared) -> int | None:
 def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
     """Puts the job's code, and in AWS the local inputs, into the store, and the plan under a new run id."""
     config, runs = prepared.config, prepared.runs
-    digest, data = pack(prepared.source)
-    _create_once(runs.storage, keys.code(runs.store, digest), data)
+    digest, data = pack(prepared.source, prepared.modules)
+    _keep_code(runs.storage, keys.code(runs.store, digest), data)
     inputs = prepared.inputs
     if prepared.target == "aws" or (prepared.target == "spark" and runs.store.startswith("s3://")):
         inputs = upload_inputs(inputs, runs.storage, runs.store, uploading)
@@ -134,7 +168,11 @@ def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
         target=prepared.target,
         store=runs.store,
         job=JobSpec(
-            code=digest, module=prepared.source.module, name=prepared.source.name, parameters=prepared.parameters
+            code=digest,
+            module=prepared.source.module,
+            file=prepared.source.file,
+            name=prepared.source.name,
+            parameters=prepared.parameters,
         ),
         inputs=inputs,
         splits=split_count(total, chunks=config.chunks, chunk_bytes=config.chunk_bytes, slots=slots),
@@ -143,6 +181,9 @@ def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
         top=config.top,
         total_order=config.sort or (issubclass(prepared.job, Job) and prepared.job.total_order),
         chain=not issubclass(prepared.job, Job),
+        build=prepared.build,
+        code=prepared.identity_of(prepared.job) if issubclass(prepared.job, Job) else CodeIdentity(),
+        modules=prepared.modules.names(),
     )
     return runs.begin(plan)
 
@@ -179,7 +220,9 @@ def _runs_in(text: str, stack: Stack | None) -> tuple[RunStore, Aws | None]:
 
     aws = Aws(stack.region if stack else None)
     credentials = aws.credential_provider()
-    storage = open_storage(credentials=credentials, region=aws.region, request_limit_s=THIN_LINE_S)
+    storage = open_storage(
+        credentials=credentials, region=aws.region, request_limit_s=THIN_LINE_S, copy_large=aws.copy_large
+    )
     return RunStore(storage, text.rstrip("/")), aws
 
 
@@ -240,6 +283,7 @@ async def _inline(prepared: Prepared, emit: Observer) -> AsyncIterator[Workplace
             scratch=Path(scratch),
             memory_bytes=prepared.config.task_memory_bytes or 1 << 30,
             load_job=load,
+            imported=modules_loaded,
         )
         # a debugger may stop the only process for as long as it likes: there is no silence to time out, and no retry
         policy = RetryPolicy(attempts=1, user_code_attempts=1, skip_bad_records=prepared.config.skip_bad_records)
@@ -343,9 +387,10 @@ async def _all_answer(fleet: LocalFleet, transport: HttpTransport) -> None:
         raise FleetError(str(exc)) from exc
 
 
-def _create_once(storage: Storage, url: str, data: bytes) -> None:
-    """Writes content-addressed bytes unless they are there."""
+def _keep_code(storage: Storage, url: str, data: bytes) -> None:
+    """Write a job's code unless it is there, and as it was written: one that has rotten would fail every later run."""
     try:
         storage.create(url, data)
     except ObjectExists:
-        return
+        if storage.read(url) != data:
+            storage.write(url, data)

@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 from mapreduce.formats.kinds import Compression, Format, Text
 from mapreduce.storage.requests import Requests
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Part of every task key: raise it when what a task writes changes, and nothing old is reused."""
 
 StageName = Literal["split", "map", "reduce"]
@@ -35,13 +35,17 @@ class Message(BaseModel):
 
 
 class InputObject(Message):
-    """An input as it was when the run was planned. `size` in bytes; `name` is what `--input NAME=PATH` gave it."""
+    """An input as it was when the run was planned. `size` in bytes; `name` is what `--input NAME=PATH` gave it.
+
+    `digest` is that of the bytes, of an object that a task has written (`mapreduce.storage.digest`).
+    """
 
     url: str
     size: Size
     etag: str
     name: str = ""
     format: Format = Text()
+    digest: str = ""
 
 
 class Piece(Message):
@@ -50,7 +54,7 @@ class Piece(Message):
     `source` and `source_offset` say where the range's bytes come from: for a chunk file, the input it was copied
     from; else the object itself and 0. A record's offset is its position in the object plus `source_offset`.
     What the split stage has found out of the object: its `compression`, for CSV the `header` and whether the range
-    begins inside of quotes.
+    begins inside of quotes. `digest` is that of a chunk file's bytes.
     """
 
     url: str
@@ -65,6 +69,7 @@ class Piece(Message):
     compression: Compression | None = None
     header: tuple[str, ...] | None = None
     quoted: bool = False
+    digest: str = ""
 
     @property
     def length(self) -> int:
@@ -198,11 +203,15 @@ class ReduceTask(TaskMessage):
 
 
 class Cost(Message):
-    """What an attempt used: `seconds` in the worker, its peak resident memory in bytes, its requests of the store."""
+    """What an attempt used: `seconds` in the worker, its peak resident memory in bytes, its requests of the store.
+
+    `imported` names the modules that the job's code has loaded into the process.
+    """
 
     seconds: float
     peak_memory_bytes: Size
     requests: Requests = Requests()
+    imported: tuple[str, ...] = ()
 
 
 class SplitResult(Message):
@@ -237,7 +246,7 @@ class SkippedRecord(Message):
 
 
 class MapResult(Message):
-    """What a map attempt read and wrote. `records_out` counts pairs after combining.
+    """What a map attempt read and wrote. `records_out` counts pairs after combining, `digest` is that of the object.
 
     Without a reduce stage there are no `blocks`, the object is a part of the result, and `top` and `pairs` are those of
     a `ReduceResult`.
@@ -247,6 +256,7 @@ class MapResult(Message):
     url: str
     etag: str
     size: Size
+    digest: str = ""
     pieces: tuple[PieceRead, ...]
     records_in: Size
     records_out: Size
@@ -259,7 +269,7 @@ class MapResult(Message):
 
 
 class ReduceResult(Message):
-    """What a reduce attempt read and wrote.
+    """What a reduce attempt read and wrote; `digest` is that of the object.
 
     `top` holds its heaviest [key, value] pairs as JSON values, `pairs` the object for the next step of a chain.
     """
@@ -268,6 +278,7 @@ class ReduceResult(Message):
     url: str
     etag: str
     size: Size
+    digest: str = ""
     bytes_in: Size
     records_in: Size
     checksum_in: Checksum

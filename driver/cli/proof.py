@@ -84,15 +84,18 @@ def audit(
     run: str | None = None,
     /,
     *,
+    quick: Annotated[bool, Parameter(negative="")] = False,
     json: Annotated[bool, Parameter(negative="")] = False,
     store: str | None = None,
 ) -> int:
-    """Draws up a run's ledger again: bytes, pairs and checksums, in against out, and the objects as they are now.
+    """Draw up a run's ledger again: bytes, pairs and checksums, in against out, and the objects as they are now.
 
-    Exit code 0 when it balances, else 1.
+    Every object that the run has written is read and compared with what was written. Exit code 0 when the ledger
+    balances, else 1.
 
     Args:
         run: The run's id, or how it begins or ends (by default, the last run).
+        quick: Look at sizes and ETags only, and read no object.
         json: Print one JSON document on standard output.
         store: Folder or URL of the store (by default .mapreduce in this folder).
     """
@@ -101,7 +104,7 @@ def audit(
 
     kept = open_runs(store)
     name = kept.resolve(run)
-    ledger = audit_run(name, kept)
+    ledger = audit_run(name, kept, quick=quick)
     if json:
         print_document(ledger)
         return 0 if ledger.balanced else 1
@@ -118,4 +121,6 @@ def audit(
     if len(wrong) > _ROWS_SHOWN:
         say(f"  and {len(wrong) - _ROWS_SHOWN} sums more", style="red")
     say(f"  {plural(len(ledger.rows), 'sum')} compared, {len(wrong)} wrong")
+    if quick:
+        say("  no object was read: sizes and ETags only (--quick)")
     return 0 if ledger.balanced else 1

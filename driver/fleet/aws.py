@@ -23,6 +23,7 @@ from botocore.exceptions import (
 )
 
 from mapreduce.errors import FleetError
+from mapreduce.storage.base import COPY_BYTES
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Aws", "ClientError", "explained"]
 
+COPIES_AT_ONCE = 8
+"""Parts of an object that are copied at the same time."""
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 _INVALID = {"InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "AuthFailure"}
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
@@ -113,6 +116,35 @@ class Aws:
     def s3(self) -> Any:
         """S3, for looking at the bucket; data goes through `mapreduce.storage`."""
         return self._session.client("s3", config=self._config)
+
+    def copy_large(self, source: str, target: str) -> None:
+        """Copy an object of S3 in parts, several at the same time, all of one version of it.
+
+        Args:
+            source: its URL, `s3://bucket/key`.
+            target: the URL of the copy.
+
+        Raises:
+            FleetError: S3 refuses, or cannot be reached.
+        """
+        from boto3.s3.transfer import TransferConfig
+
+        (bucket, key), (target_bucket, target_key) = (
+            url.removeprefix("s3://").split("/", 1) for url in (source, target)
+        )
+        parts = TransferConfig(
+            multipart_threshold=COPY_BYTES, multipart_chunksize=COPY_BYTES, max_concurrency=COPIES_AT_ONCE
+        )
+        with explained():
+            # without this one the parts may be of two versions of the object
+            etag = self.s3.head_object(Bucket=bucket, Key=key)["ETag"]
+            self.s3.copy(
+                {"Bucket": bucket, "Key": key},
+                target_bucket,
+                target_key,
+                ExtraArgs={"CopySourceIfMatch": etag},
+                Config=parts,
+            )
 
     @cached_property
     def ecr(self) -> Any:

@@ -2,7 +2,8 @@
 
 from mapreduce.code.find import JobClass, JobSource, find_job
 from mapreduce.code.identity import CodeIdentity, identity_of
-from mapreduce.code.load import CodeLoader, import_job, instance
+from mapreduce.code.load import CodeLoader, import_job, instance, modules_loaded
+from mapreduce.code.modules import Modules
 from mapreduce.code.packing import pack
 from mapreduce.code.unpacking import unpack
 
@@ -11,10 +12,12 @@ __all__ = [
     "CodeLoader",
     "JobClass",
     "JobSource",
+    "Modules",
     "find_job",
     "identity_of",
     "import_job",
     "instance",
+    "modules_loaded",
     "pack",
     "unpack",
 ]

@@ -11,13 +11,13 @@ import hashlib
 import sys
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
 
 from mapreduce.code.find import JobSource
 from mapreduce.code.load import classes_of
-from mapreduce.code.modules import Modules, distributions_of
+from mapreduce.code.modules import Modules, distributions_behind
 from mapreduce.code.packing import members_of
 from mapreduce.job import Job
 
@@ -39,9 +39,10 @@ _LOOKS_AROUND = frozenset(
 """Names in a source that may lead to a method without its name."""
 
 
-@dataclass(frozen=True, slots=True)
-class CodeIdentity:
+class CodeIdentity(BaseModel):
     """Digests of what a job's map tasks and its reduce tasks depend on, 32 hexadecimal digits each."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     map: str = ""
     reduce: str = ""
@@ -56,13 +57,21 @@ def identity_of(source: JobSource, modules: Modules, job: type[Job]) -> CodeIden
         job: the class, or that of a step of a chain.
     """
     trees, raw = _read(members_of(source, modules))
-    own = source.path.relative_to(source.root).as_posix()
+    own = _file_of(job, source, modules)
     shared = [*raw, *_packages(modules.packages)]
     names = _reduce_only(job, trees, own)
     mapped = dict(trees)
     if names:
         mapped[own] = _without(mapped[own], names, _jobs_beside(job))
     return CodeIdentity(map=_digest(mapped, shared), reduce=_digest(trees, shared))
+
+
+def _file_of(job: type[Job], source: JobSource, modules: Modules) -> str:
+    """Return the name in the pack of the file that defines a job, which a chain may have imported."""
+    if job.__module__ == source.module:
+        return source.path.relative_to(source.root).as_posix()
+    base = job.__module__.replace(".", "/")
+    return f"{base}/__init__.py" if f"{base}/__init__.py" in modules.files else f"{base}.py"
 
 
 def _read(members: Mapping[str, Path]) -> tuple[dict[str, ast.Module], list[bytes]]:
@@ -184,45 +193,21 @@ def _can_go(node: ast.FunctionDef, names: frozenset[str]) -> bool:
     return all(isinstance(each, ast.Constant | ast.Name | ast.Attribute | ast.Subscript) for each in evaluated)
 
 
-def _packages(tops: Iterable[str]) -> list[bytes]:
+def _packages(tops: frozenset[str]) -> list[bytes]:
     """Return what tells one state of the installed packages from another: those named, and those that they require.
 
     Of each: its name and version, the digests of its files as the installer has written them down, and the files of
     its modules that are loaded, which somebody may have edited in place.
     """
-    waiting = [found for top in sorted(tops) for found in distributions_of(top)]
-    known: dict[str, metadata.Distribution] = {}
-    while waiting:
-        found = waiting.pop()
-        if found.name not in known:
-            known[found.name] = found
-            waiting += _required(found)
     parts = [
         part
-        for name, found in sorted(known.items())
+        for name, found in sorted(distributions_behind(tops).items())
         for part in (name.encode(), found.version.encode(), (found.read_text("RECORD") or "").encode())
     ]
     for name, module in sorted(sys.modules.items()):
         if name.partition(".")[0] in tops and (file := getattr(module, "__file__", None)):
             parts += [name.encode(), _content(Path(file))]
     return parts
-
-
-def _required(found: metadata.Distribution) -> list[metadata.Distribution]:
-    names = (text.partition(";")[0] for text in found.requires or () if "extra ==" not in text)
-    required = []
-    for name in names:
-        try:
-            required.append(metadata.distribution(_bare(name)))
-        except metadata.PackageNotFoundError:
-            continue
-    return required
-
-
-def _bare(requirement: str) -> str:
-    """Return the name at the beginning of a requirement."""
-    end = next((at for at, char in enumerate(requirement) if not (char.isalnum() or char in "-_.")), len(requirement))
-    return requirement[:end]
 
 
 def _content(path: Path) -> bytes:

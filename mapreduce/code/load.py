@@ -15,6 +15,7 @@ from typing import ClassVar, TypeAlias
 
 from mapreduce import keys
 from mapreduce.chain import Chain
+from mapreduce.code.modules import loaded_modules
 from mapreduce.code.reserved import is_reserved
 from mapreduce.code.unpacking import PACKED_LIMIT, too_large, unpack
 from mapreduce.engine.user_code import user_frames
@@ -147,6 +148,13 @@ def _import_file(path: Path, module: str) -> ModuleType:
     return loaded
 
 
+def modules_loaded() -> tuple[str, ...]:
+    """Return the modules that the current job has loaded into this process, as `Modules.names` names them."""
+    if _OwnModules.root is None:
+        return ()
+    return loaded_modules(set(sys.modules) - _OwnModules.before[_OwnModules.root])
+
+
 class _OwnModules:
     """Finds a job's modules in the folder of its code, before the module path, but for the reserved names.
 
@@ -157,6 +165,8 @@ class _OwnModules:
     root: Path | None = None
     found: ClassVar[set[str]] = set()
     """Top-level names that were found in the folder."""
+    before: ClassVar[dict[Path, frozenset[str]]] = {}
+    """The modules that were loaded before the first one of a folder."""
 
     @classmethod
     def search(cls, root: Path) -> None:
@@ -170,6 +180,7 @@ class _OwnModules:
             cls.found.clear()
         _forget_others(root)
         cls.root = root
+        cls.before.setdefault(root, frozenset(sys.modules))
         # last, for what is looked up by folder: namespace packages, pkgutil
         sys.path[:] = [*(folder for folder in sys.path if folder != str(root)), str(root)]
 

@@ -9,19 +9,24 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
 from pathlib import Path
 
-from mapreduce.code.reserved import PROGRAM, is_reserved
+from mapreduce.code.reserved import is_reserved
 from mapreduce.errors import JobLoadError
 
 _STDLIB = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib"))
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_INSTALLED = frozenset(("site-packages", "dist-packages"))
+PROGRAM_FOLDER = Path(__file__).resolve().parent.parent
 _DYNAMIC = frozenset(("import_module", "__import__"))
 
 
@@ -36,6 +41,12 @@ class Modules:
 
     files: dict[str, Path] = field(default_factory=dict)
     packages: frozenset[str] = frozenset()
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names under which all of this may be loaded: dotted modules, and top-level names of packages."""
+        own = (name.partition(".")[0].replace("/", ".").removesuffix(".__init__") for name in self.files)
+        provided = {top for found in distributions_behind(self.packages).values() for top in _provided_by(found.name)}
+        return tuple(sorted({*own, *provided, *self.packages}))
 
 
 def modules_of(root: Path, first: Iterable[str], file: Path) -> Modules:
@@ -192,10 +203,42 @@ def _metadata_folders(top: str) -> Iterator[str]:
             yield Path(str(folder)).name
 
 
+def distributions_behind(tops: Iterable[str]) -> dict[str, metadata.Distribution]:
+    """Return the distributions that provide top-level names, and all that those require, by their names."""
+    waiting = [found for top in sorted(tops) for found in distributions_of(top)]
+    known: dict[str, metadata.Distribution] = {}
+    while waiting:
+        found = waiting.pop()
+        if found.name not in known:
+            known[found.name] = found
+            waiting += _required_by(found)
+    return known
+
+
+def _required_by(found: metadata.Distribution) -> Iterator[metadata.Distribution]:
+    for requirement in found.requires or ():
+        name = _NAME.match(requirement)
+        if name and "extra ==" not in requirement:
+            with suppress(metadata.PackageNotFoundError):
+                yield metadata.distribution(name[0])
+
+
+def _provided_by(distribution: str) -> list[str]:
+    return [top for top, found in _distributions().items() if any(each.name == distribution for each in found)]
+
+
 def own_modules(names: Iterable[str]) -> Iterator[str]:
-    """Yield those of loaded modules that come from files and are neither Python's nor this program's."""
+    """Yield those of loaded modules that come from files, and are neither Python's nor this program's."""
     for name in names:
-        top = name.partition(".")[0]
-        module = sys.modules.get(name)
-        if module is not None and getattr(module, "__file__", None) and not is_reserved(top) and top not in PROGRAM:
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if file and not is_reserved(name.partition(".")[0]) and not Path(file).is_relative_to(PROGRAM_FOLDER):
             yield name
+
+
+def loaded_modules(names: Iterable[str]) -> tuple[str, ...]:
+    """Return what a job has loaded, as `Modules.names` names it: own modules, and top-level names of packages."""
+    found = set()
+    for name in own_modules(names):
+        installed = _INSTALLED & set(Path(str(sys.modules[name].__file__)).parts)
+        found.add(name.partition(".")[0] if installed else name)
+    return tuple(sorted(found))

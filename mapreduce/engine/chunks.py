@@ -12,6 +12,7 @@ from mapreduce.formats.base import ReadRange
 from mapreduce.formats.readers import reader_of
 from mapreduce.messages import Piece, Split, SplitTask
 from mapreduce.storage.base import AHEAD
+from mapreduce.storage.digest import digest_of_file
 
 CUT_BYTES = 256 << 10
 """How finely a compressed input can be cut."""
@@ -110,6 +111,7 @@ class _Copying:
 
     def _chunk(self, piece: Piece, path: Path, first: int) -> Piece:
         url = keys.chunk(self.task.store, self.task.run, self.number)
+        digest = digest_of_file(path)
         info = self.context.storage.write(url, path, move=True)
         self.number += 1
         self.written += info.size
@@ -124,4 +126,5 @@ class _Copying:
             name=piece.name,
             format=piece.format,
             header=piece.header,
+            digest=digest,
         )

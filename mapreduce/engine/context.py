@@ -41,6 +41,7 @@ class TaskContext:
         load_job: gives a job's instance for its spec.
         threads: processors that the task may use.
         meter: tells how far the task is.
+        imported: names the modules that the job's code has loaded into this process.
     """
 
     storage: Storage
@@ -49,6 +50,7 @@ class TaskContext:
     load_job: Callable[[JobSpec], Job]
     threads: int = 1
     meter: Meter = field(default_factory=Meter)
+    imported: Callable[[], tuple[str, ...]] = tuple
 
     @property
     def block_bytes(self) -> int:

@@ -15,7 +15,7 @@ from mapreduce.batch import Batch
 from mapreduce.engine.collect import Collector
 from mapreduce.engine.collectors import collector_for, sorter
 from mapreduce.engine.context import Stopwatch, TaskContext
-from mapreduce.engine.part import store_pairs, write_part
+from mapreduce.engine.part import keep, store_pairs, write_part
 from mapreduce.engine.user_code import Place, user_code
 from mapreduce.errors import UserCodeError
 from mapreduce.formats import base
@@ -56,11 +56,12 @@ def _to_partitions(task: MapTask, job: Job, context: TaskContext, folder: Path, 
     written = folder / "output"
     with written.open("wb") as file, user_code(Place("combine or partition")):
         blocks = collector.finish(file)
-    info = context.storage.write(keys.map_attempt(task.store, task.run, task.index, task.attempt), written, move=True)
+    info = keep(context.storage, keys.map_attempt(task.store, task.run, task.index, task.attempt), written)
     return MapResult(
         url=info.url,
         etag=info.etag,
         size=info.size,
+        digest=info.digest,
         pieces=pieces,
         records_in=mapping.records,
         records_out=sum(block.records for block in blocks),
@@ -81,6 +82,7 @@ def _to_part(task: MapTask, job: Job, context: TaskContext, folder: Path, stopwa
         url=part.info.url,
         etag=part.info.etag,
         size=part.info.size,
+        digest=part.info.digest,
         pieces=pieces,
         records_in=mapping.records,
         records_out=stored.records,

@@ -16,7 +16,8 @@ from mapreduce.formats.frames import BlockWriter, FrameSink
 from mapreduce.formats.kinds import Pairs
 from mapreduce.formats.output import jsonable
 from mapreduce.messages import Block, InputObject, MapTask, ReduceTask
-from mapreduce.storage import ObjectInfo
+from mapreduce.storage import ObjectInfo, Storage
+from mapreduce.storage.digest import digest_of_file
 
 Pair = tuple[Any, Any]
 
@@ -106,12 +107,17 @@ def write_part(stored: StoredPairs, task: MapTask | ReduceTask, context: TaskCon
     )
     if not task.keep_pairs:
         return part
-    kept = context.storage.write(
-        keys.pairs_attempt(task.store, task.run, task.index, task.attempt), stored.path, move=True
+    kept = keep(context.storage, keys.pairs_attempt(task.store, task.run, task.index, task.attempt), stored.path)
+    pairs = InputObject(
+        url=kept.url, size=kept.size, etag=kept.etag, name="previous", format=Pairs(), digest=kept.digest
     )
-    return replace(
-        part, pairs=InputObject(url=kept.url, size=kept.size, etag=kept.etag, name="previous", format=Pairs())
-    )
+    return replace(part, pairs=pairs)
+
+
+def keep(storage: Storage, url: str, path: Path) -> ObjectInfo:
+    """Make a file of the task's scratch folder an object; return what it is, with the digest of its bytes."""
+    digest = digest_of_file(path)
+    return replace(storage.write(url, path, move=True), digest=digest)
 
 
 def write_rows(
@@ -133,5 +139,5 @@ def write_rows(
         write(rows)
         rows.finish()
     url = keys.part_attempt(task.store, task.run, task.index, task.attempt, "json" if whole else "jsonl")
-    info = context.storage.write(url, rendered, move=True)
+    info = keep(context.storage, url, rendered)
     return Part(info, rows.records, tuple((jsonable(key), jsonable(value)) for key, value in rows.top))

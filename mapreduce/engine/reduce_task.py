@@ -56,6 +56,7 @@ def run_reduce(task: ReduceTask, context: TaskContext) -> ReduceResult:
         url=part.info.url,
         etag=part.info.etag,
         size=part.info.size,
+        digest=part.info.digest,
         bytes_in=sum(source.block.length for source in task.sources),
         records_in=sum(block.records for block in blocks),
         checksum_in=sum(block.checksum for block in blocks) % (1 << 64),

@@ -11,7 +11,15 @@ from mapreduce.messages import MapResult, MapTask, ReduceResult, ReduceTask, Spl
 
 
 def run_task(task: SplitTask | MapTask | ReduceTask, context: TaskContext) -> SplitResult | MapResult | ReduceResult:
-    """Carries out one task of any stage; raises what its stage raises."""
+    """Carry out one task of any stage; raises what its stage raises."""
+    result = _run(task, context)
+    imported = context.imported()
+    if not imported:
+        return result
+    return result.model_copy(update={"cost": result.cost.model_copy(update={"imported": imported})})
+
+
+def _run(task: SplitTask | MapTask | ReduceTask, context: TaskContext) -> SplitResult | MapResult | ReduceResult:
     if isinstance(task, SplitTask):
         return run_split(task, context)
     if isinstance(task, MapTask):

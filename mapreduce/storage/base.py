@@ -20,15 +20,22 @@ AHEAD = 2
 """Blocks that are read ahead of a task's computing."""
 REQUEST_LIMIT_S = 60.0
 """A request brings 8 MiB or takes 16: what has not ended after a minute in a data centre never will."""
+COPY_BYTES = 256 << 20
+"""Above this an object of S3 is copied in parts: one request copies at most 5 GB, and takes too long below that."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """An object's URL, its size in bytes, and an ETag that changes with its content."""
+    """An object's URL, its size in bytes, an ETag that changes with its content, and its digest where it is known."""
 
     url: str
     size: int
     etag: str
+    digest: str = ""
+
+
+CopyLarge = Callable[[str, str], None]
+"""Copies an object of S3 to another URL in parts, which one request cannot do above 5 GB."""
 
 
 class Storage(Protocol):
@@ -80,8 +87,19 @@ class Storage(Protocol):
     def create(self, url: str, data: bytes) -> ObjectInfo:
         """Writes bytes where nothing is yet; raises `ObjectExists`."""
 
-    def copy(self, source: str, target: str) -> ObjectInfo:
-        """Copies within the store, and replaces what was there; raises `ObjectMissing`."""
+    def copy(self, source: str, target: str, *, expected: ObjectInfo | None = None) -> ObjectInfo:
+        """Copy within the store, and replace what was there.
+
+        Raises:
+            ObjectMissing: there is no such object.
+            InputChanged: the object is not the one that is expected; nothing bears the target's name then.
+        """
+
+    def vouches(self, url: str) -> bool:
+        """Return whether an ETag of this store stands for the bytes, because only the store itself can change them.
+
+        Where it does not, whoever relies on an object reads it and compares its digest.
+        """
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """The objects below a folder URL, sorted by URL; nothing when there is no such folder."""

@@ -11,17 +11,18 @@ import errno
 import os
 import re
 import secrets
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from stat import S_ISREG
 from typing import BinaryIO
 
 from mapreduce.errors import InputChanged, ObjectExists, ObjectMissing, StorageError
 from mapreduce.storage.base import BLOCK_BYTES, ObjectInfo, split_url
+from mapreduce.storage.digest import Digest, check_copy
 from mapreduce.storage.requests import Requests
 
 LONGEST_BLOCK_BYTES = 256 << 10
@@ -94,12 +95,17 @@ class LocalStorage:
             new.take_name(_path(url), replace=False)
             return self.head(url)
 
-    def copy(self, source: str, target: str) -> ObjectInfo:
+    def copy(self, source: str, target: str, *, expected: ObjectInfo | None = None) -> ObjectInfo:
         # a file of its own, not a second name: results are for people, who may edit them
+        digest = Digest()
         with _translated(source), _path(source).open("rb") as file, _new_file(_path(target)) as new:
-            shutil.copyfileobj(file, new.file, BLOCK_BYTES)
+            new.file.writelines(digest.passing(iter(partial(file.read, LONGEST_BLOCK_BYTES), b"")))
+            check_copy(source, expected, digest)
             new.take_name(_path(target), replace=True)
-            return self.head(target)
+            return replace(self.head(target), digest=digest.text)
+
+    def vouches(self, url: str) -> bool:
+        return False
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         with _translated(prefix):
@@ -141,7 +147,9 @@ def _is_unfinished(path: Path) -> bool:
 
 
 def _info(url: str, stat: os.stat_result) -> ObjectInfo:
-    return ObjectInfo(url, stat.st_size, f"{stat.st_ino:x}-{stat.st_mtime_ns:x}-{stat.st_size:x}")
+    # the time of the last change of the file's entry cannot be set back, as that of its content can
+    etag = f"{stat.st_ino:x}-{stat.st_mtime_ns:x}-{stat.st_ctime_ns:x}-{stat.st_size:x}"
+    return ObjectInfo(url, stat.st_size, etag)
 
 
 def _unchanged(url: str, file: int, etag: str | None) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from mapreduce.storage.base import BLOCK_BYTES, REQUEST_LIMIT_S, ObjectInfo, Storage, split_url
+from mapreduce.storage.base import BLOCK_BYTES, REQUEST_LIMIT_S, CopyLarge, ObjectInfo, Storage, split_url
 from mapreduce.storage.grants import Grants
 from mapreduce.storage.requests import Requests
 
@@ -57,9 +57,12 @@ class RoutedStorage:
     def create(self, url: str, data: bytes) -> ObjectInfo:
         return self._writing(url).create(url, data)
 
-    def copy(self, source: str, target: str) -> ObjectInfo:
+    def copy(self, source: str, target: str, *, expected: ObjectInfo | None = None) -> ObjectInfo:
         self._reading(source)
-        return self._writing(target).copy(source, target)
+        return self._writing(target).copy(source, target, expected=expected)
+
+    def vouches(self, url: str) -> bool:
+        return self._reading(url).vouches(url)
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         return self._reading(prefix).list(prefix)
@@ -98,11 +101,12 @@ def open_storage(
     credentials: Callable[[], Any] | None = None,
     region: str | None = None,
     request_limit_s: float = REQUEST_LIMIT_S,
+    copy_large: CopyLarge | None = None,
 ) -> Storage:
-    """All of the local file system and of S3 by URL, or what `grants` leave of it.
+    """Return all of the local file system and of S3 by URL, or what `grants` leave of it.
 
-    Opens nothing, and asks no network, before the first use. `credentials`, `region` and `request_limit_s` are those of
-    `mapreduce.storage.s3.open_s3`.
+    Opens nothing, and asks no network, before the first use. `credentials`, `region`, `request_limit_s` and
+    `copy_large` are those of `mapreduce.storage.s3.open_s3`.
     """
 
     def open_root(root: str) -> Storage:
@@ -114,6 +118,12 @@ def open_storage(
         from mapreduce.storage.s3 import open_s3
 
         bucket = root.removeprefix("s3://")
-        return open_s3(bucket, credentials=credentials, region=region, request_limit_s=request_limit_s)
+        return open_s3(
+            bucket,
+            credentials=credentials,
+            region=region,
+            request_limit_s=request_limit_s,
+            copy_large=copy_large,
+        )
 
     return RoutedStorage(open_root, grants)

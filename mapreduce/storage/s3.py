@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError, Pre
 from obstore.store import S3Store
 
 from mapreduce.errors import InputChanged, ObjectExists, ObjectMissing, StorageError
-from mapreduce.storage.base import BLOCK_BYTES, REQUEST_LIMIT_S, ObjectInfo, split_url
+from mapreduce.storage.base import BLOCK_BYTES, COPY_BYTES, REQUEST_LIMIT_S, CopyLarge, ObjectInfo, split_url
 from mapreduce.storage.read_ahead import read_ahead
 from mapreduce.storage.requests import Requests, Tally
 
@@ -37,6 +38,7 @@ def open_s3(
     credentials: Callable[[], Any] | None = None,
     region: str | None = None,
     request_limit_s: float = REQUEST_LIMIT_S,
+    copy_large: CopyLarge | None = None,
 ) -> S3Storage:
     """One bucket.
 
@@ -49,6 +51,7 @@ def open_s3(
         credentials: an obstore credential provider, fetched once a process.
         region: its region; without it, the environment's.
         request_limit_s: how long a request may take, until its last byte, before it is tried again.
+        copy_large: copies what is longer than `COPY_BYTES`; without it, one request does, which S3 limits to 5 GB.
     """
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     config: dict[str, Any] = {
@@ -74,7 +77,7 @@ def open_s3(
             },
         },
     )
-    return S3Storage(store, f"s3://{bucket}")
+    return S3Storage(store, f"s3://{bucket}", copy_large=copy_large)
 
 
 class S3Storage:
@@ -84,10 +87,14 @@ class S3Storage:
         store: the bucket, as obstore opens it.
         root: the bucket's URL, `s3://bucket`.
         readers: threads that read ahead; by default some of its own.
+        copy_large: copies objects longer than `COPY_BYTES`.
     """
 
-    def __init__(self, store: S3Store, root: str, readers: Executor | None = None) -> None:
+    def __init__(
+        self, store: S3Store, root: str, readers: Executor | None = None, copy_large: CopyLarge | None = None
+    ) -> None:
         self._store = store
+        self._copy_large = copy_large
         self._root = root
         self._readers = readers or ThreadPoolExecutor(READERS, thread_name_prefix="read-ahead")
         self._tally = Tally()
@@ -97,7 +104,7 @@ class S3Storage:
         return self._tally.requests
 
     def with_own_count(self) -> S3Storage:
-        return S3Storage(self._store, self._root, self._readers)
+        return S3Storage(self._store, self._root, self._readers, self._copy_large)
 
     def head(self, url: str) -> ObjectInfo:
         self._tally.add(Requests(head=1))
@@ -156,11 +163,27 @@ class S3Storage:
             put = obstore.put(self._store, self._key(url), data, mode="create")
         return ObjectInfo(url, len(data), put["e_tag"] or "")
 
-    def copy(self, source: str, target: str) -> ObjectInfo:
-        self._tally.add(Requests(copy=1))
-        with _translated(source):
-            obstore.copy(self._store, self._key(source), self._key(target))
-        return self.head(target)
+    def copy(self, source: str, target: str, *, expected: ObjectInfo | None = None) -> ObjectInfo:
+        size = 0
+        if expected is not None or self._copy_large is not None:
+            found = self.head(source)
+            size = found.size
+            if expected is not None and (found.size, found.etag) != (expected.size, expected.etag):
+                raise InputChanged(f"{source} is not what its task has written: another ETag or size")
+        if size > COPY_BYTES and self._copy_large is not None:
+            self._tally.add(Requests(copy=2 + -(-size // COPY_BYTES)))
+            self._copy_large(source, target)
+        else:
+            self._tally.add(Requests(copy=1))
+            with _translated(source):
+                obstore.copy(self._store, self._key(source), self._key(target))
+        copied = self.head(target)
+        if expected is not None and copied.size != expected.size:
+            raise InputChanged(f"{target} has {copied.size} bytes after the copy, not {expected.size}; run again")
+        return replace(copied, digest=expected.digest) if expected is not None else copied
+
+    def vouches(self, url: str) -> bool:
+        return True
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         folder = self._key(prefix).strip("/")

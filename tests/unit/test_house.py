@@ -18,7 +18,10 @@ DOORS = {
     "duckdb": ("mapreduce/engine/integer_merge.py", "mapreduce/formats/parquet"),
     "fsspec": ("mapreduce/formats/parquet",),
     "nanoarrow": ("mapreduce/engine/integer_merge.py", "mapreduce/formats/parquet", "mapreduce/batch.py"),
-    "xxhash": ("mapreduce/partition.py", "mapreduce/formats/frames.py", "mapreduce/engine/pairwise.py"),
+    "xxhash": (
+        *("mapreduce/partition.py", "mapreduce/formats/frames.py", "mapreduce/engine/pairwise.py"),
+        "mapreduce/storage/digest.py",
+    ),
     "jwt": ("mapreduce/tokens.py",),
     "regex": ("mapreduce/words.py",),
     "fastapi": ("services/",),

@@ -31,10 +31,12 @@ from mapreduce.messages import (
     TaskError,
 )
 from mapreduce.storage import open_storage
+from mapreduce.storage.digest import digest_of_bytes
 from tests.unit.driver.fakes import FakeFleet, result_of
 from tests.unit.driver.samples import JOB
 
 MAPS = 8
+PAIRS_DIGEST = digest_of_bytes(b"pairs")
 COST = Cost(seconds=0.1, peak_memory_bytes=1)
 Unreadable = Callable[[ReduceTask], TaskError | None]
 
@@ -53,7 +55,7 @@ class _Writing:
             self.maps.append((task.index, task.attempt))
             info = open_storage().write(f"{self._store}/maps/{task.index}.{task.attempt}", b"pairs")
             block = Block(offset=0, length=5, records=1, checksum=task.index, integers=False)
-            found = {"url": info.url, "etag": info.etag, "blocks": (block,)}
+            found = {"url": info.url, "etag": info.etag, "size": info.size, "digest": PAIRS_DIGEST, "blocks": (block,)}
             yield Done(result=result_of(task).model_copy(update=found))
             return
         assert isinstance(task, ReduceTask)
@@ -66,6 +68,7 @@ class _Writing:
                 url=info.url,
                 etag=info.etag,
                 size=info.size,
+                digest=digest_of_bytes(b"result"),
                 bytes_in=0,
                 records_in=0,
                 checksum_in=0,

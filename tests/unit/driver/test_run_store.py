@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from driver.run_store import RunStore, Success, new_run_id
+from driver.run_store import RunStore, new_run_id
 from mapreduce.errors import InputError
 from mapreduce.storage import open_storage
 from tests.unit.driver.samples import run_plan
@@ -40,7 +40,7 @@ def test_states(runs: RunStore) -> None:
     assert runs.state(run) == "unfinished"
     runs.write(run, "failure.json", b"{}")
     assert runs.state(run) == "failed"
-    runs.succeed(Success(run=run, parts=(), records=0))
+    runs.commit(run, [], 0)
     assert runs.state(run) == "done"
 
 
