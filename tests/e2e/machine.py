@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import platform
 import shutil
+import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import psutil
 
 from tests.e2e import sealing
 from tests.e2e.log import Note, Skipped, StepFailed
@@ -151,12 +156,28 @@ def _version(shell: Shell) -> str:
 
 
 def _gateway(shell: Shell) -> str:
-    """The bridge's address: that of this machine, for a container and for the machine itself."""
-    template = "{{(index .IPAM.Config 0).Gateway}}"
-    found = shell.run("docker", "network", "inspect", "bridge", "--format", template).out.strip()
-    if not found:
-        raise Skipped("Docker's bridge has no address of its own")
+    """Return the bridge's address, by which containers and this machine both reach this machine."""
+    network = json.loads(shell.run("docker", "network", "inspect", "bridge").out)[0]
+    found = bridge_address(network, psutil.net_if_addrs())
+    if found is None:
+        raise Skipped("Docker's bridge has no address, neither in Docker's own account of it nor on its interface")
     return found
+
+
+def bridge_address(network: dict[str, Any], interfaces: Mapping[str, Sequence[Any]]) -> str | None:
+    """Return the IPv4 address of Docker's default bridge.
+
+    An engine names no gateway until its second start on a data root; the bridge's interface has the address from
+    the first one on.
+
+    Args:
+        network: what `docker network inspect bridge` says.
+        interfaces: the machine's addresses, as `psutil.net_if_addrs` lists them.
+    """
+    gateways = [str(config.get("Gateway") or "") for config in network["IPAM"]["Config"] or ()]
+    name = (network.get("Options") or {}).get("com.docker.network.bridge.name", "docker0")
+    own = [str(one.address) for one in interfaces.get(name, ()) if one.family == socket.AF_INET]
+    return next((address for address in (*gateways, *own) if "." in address), None)
 
 
 @contextmanager
