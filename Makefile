@@ -15,7 +15,7 @@ run: $(VENV)/kernel $(INPUT)  ## Count the words of INPUT=... (by default of a t
 	$(BIN)/python -m driver run --input "$(INPUT)" $(ARGS)
 
 test: $(VENV)/kernel $(VENV)/emulator  ## Unit, contract and integration tests
-	$(BIN)/python -m pytest -n auto --ignore tests/infrastructure $(ARGS)
+	$(BIN)/python -m pytest -n auto --ignore tests/infrastructure --ignore tests/spark $(ARGS)
 
 check: $(VENV)/kernel $(VENV)/infrastructure  ## Lint, format, strict types, arrows between rooms, docs, infrastructure
 	$(BIN)/ruff check .
@@ -52,11 +52,9 @@ faults: $(VENV)/kernel $(VENV)/emulator  ## Break runs in every way that there i
 	$(BIN)/python -m tests.faults $(ARGS)
 
 spark:  ## The tests on Apache Spark, in an environment of their own (needs Java 17 or newer)
-	@if command -v java >/dev/null; then \
-	  $(MAKE) --no-print-directory $(VENV)/spark && $(VENV)/spark-env/bin/python -m pytest tests/spark $(ARGS); \
-	else \
-	  echo "SKIPPED: the tests on Spark need Java 17 or newer, and there is no java here" >&2; \
-	fi
+	@command -v java >/dev/null || { echo "the tests on Spark need Java 17 or newer; on Debian: apt-get install default-jre-headless" >&2; exit 1; }
+	@$(MAKE) --no-print-directory $(VENV)/spark
+	$(VENV)/spark-env/bin/python -m pytest tests/spark $(ARGS)
 
 bench: $(VENV)/ready $(VENV)/bench  ## Measure ours against Spark and others; writes docs/benchmarks.md (ARGS=--quick for a glance)
 	$(BIN)/python -m bench $(ARGS)

@@ -21,4 +21,4 @@ fi
 make --quiet .venv/ready
 terraform -chdir="$terraform_dir" init -input=false >/dev/null
 terraform -chdir="$terraform_dir" destroy -auto-approve -input=false | { grep -E '^(Destroy|Warning|No changes)' || true; } >&2
-.venv/bin/python -m driver stack leftovers --wait-s 120
+.venv/bin/python -m driver stack leftovers --wait-s 120 --deregister

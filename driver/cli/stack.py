@@ -161,22 +161,30 @@ def cost() -> int:
 
 
 @stack.command
-def leftovers(*, wait_s: float = 0) -> int:
+def leftovers(*, wait_s: float = 0, deregister: bool = False) -> int:
     """Lists what is still in the account of the stack, and what each thing costs a day.
 
     Exit code 0 when there is nothing, else 1.
 
     Args:
-        wait_s: How many seconds to wait for what is still going away.
+        wait_s: How many seconds to wait for what is still going away. Nothing is left when two looks in a row find
+            nothing.
+        deregister: Deregister task definitions that are still active when the cluster and its services are gone:
+            Terraform's state does not name them.
     """
     from driver.fleet.aws import Aws
-    from driver.leftovers import find_leftovers
+    from driver.leftovers import Leftover, deregister_orphans, find_leftovers, watch
 
     made = _settings()
     aws = Aws(made.region)
-    deadline = time.monotonic() + wait_s
-    while (found := find_leftovers(made.name, aws)) and time.monotonic() < deadline:
-        time.sleep(3)
+
+    def look() -> list[Leftover]:
+        found = find_leftovers(made.name, aws)
+        for arn in deregister_orphans(found, aws) if deregister else ():
+            say(f"deregistered {arn}, which Terraform's state does not name")
+        return found
+
+    found = watch(look, wait_s=wait_s)
     if not found:
         say(f"nothing is left of {made.name} in {made.region}", style="green")
         return 0

@@ -58,7 +58,9 @@ def _exact(line: bytes, place: str) -> Any:
         raise _error("it holds half a surrogate pair, which is no character", line, place) from exc
     except UnicodeDecodeError as exc:
         raise _error(f"it is not UTF-8 ({exc.reason} at its byte {exc.start})", line, place) from exc
-    except (ValueError, RecursionError) as exc:
+    except RecursionError as exc:  # Python's own words for it differ by version
+        raise _error("its values are nested too deeply", line, place) from exc
+    except ValueError as exc:
         raise _error(str(exc).partition("; use sys.")[0], line, place) from exc
     return value
 

@@ -1,6 +1,6 @@
 """`make e2e`: deploys, runs, scales, breaks and destroys the stack in an emulator of AWS, and says what it saw.
 
-Exit code 0 when all is well, or this machine lacks what it takes and nothing was tested (1 with --require); else 1.
+Exit code 0 when all is well; 1 when something is not, and when nothing was tested because this machine lacks something.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.zipf import write_text
 from tests.e2e import base_image, machine, stack, terraform_cli
 from tests.e2e.emulator import emulator
-from tests.e2e.log import Log, Skipped, StepFailed, box, say
+from tests.e2e.log import CannotRun, Log, StepFailed, box, say
 from tests.e2e.processes import Shell
 from tests.e2e.proof import Proof, prove
 
@@ -24,21 +24,20 @@ BOOKS = ROOT.parent / "shared" / "data"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def main() -> int:
-    """Reads the command line; returns the exit code."""
+def main(argv: list[str] | None = None) -> int:
+    """Read the command line; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.e2e", description=__doc__)
     parser.add_argument("--input", type=Path, nargs="+", help="texts in UTF-8 (by default books, or a made one)")
-    parser.add_argument("--require", action="store_true", help="exit code 1 when this machine lacks something")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     for number in SIGNALS:
         signal.signal(number, _interrupted)
     log = Log()
     try:
         with machine.temporary_shell() as shell, ExitStack() as ends:
             _story(log, shell, ends, arguments.input)
-    except Skipped as exc:
+    except CannotRun as exc:
         box(str(exc))
-        return 1 if arguments.require else 0
+        return 1
     except StepFailed as exc:
         return log.summary(stopped_by=exc)
     except Exception as exc:
@@ -51,7 +50,7 @@ def _story(log: Log, shell: Shell, ends: ExitStack, given: list[Path] | None) ->
     """Everything from the bare machine to the proof; what is started is ended with `ends`."""
     temporary, checkout = shell.outputs.parent, shell.folder
     if not EMULATOR.is_file():
-        raise Skipped("the emulator is not installed; run: make .venv/emulator")
+        raise CannotRun("the emulator is not installed; run: make .venv/emulator")
     stack.checkout(ROOT, checkout)
     with log.step("machine: Docker") as note:
         machine.install_packages(shell, note)
@@ -95,4 +94,5 @@ def _interrupted(number: int, _: object) -> None:
     sys.exit(128 + number)
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -20,7 +20,7 @@ from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
 
-from tests.e2e.log import Skipped, StepFailed
+from tests.e2e.log import CannotRun, StepFailed
 from tests.e2e.machine import Engine
 from tests.e2e.processes import Shell
 
@@ -64,7 +64,7 @@ def base_images(engine: Engine, folder: Path) -> BaseImages:
     """Both stand-ins; they are made when they are missing or were made by another recipe.
 
     Raises:
-        Skipped: Debian's packages cannot be had.
+        CannotRun: Debian's packages cannot be had.
     """
     return BaseImages(
         python=_base_image(engine, folder, PACKAGES), builder=_base_image(engine, folder, (*PACKAGES, *COMPILER))
@@ -82,7 +82,7 @@ def _base_image(engine: Engine, folder: Path, packages: tuple[str, ...]) -> str:
             *("debootstrap", "--variant=minbase", f"--include={','.join(packages)}", SUITE, root, mirror()),
         )
     except StepFailed as exc:
-        raise Skipped(f"debootstrap cannot make the base image: {exc}") from exc
+        raise CannotRun(f"debootstrap cannot make the base image: {exc}") from exc
     (root / "etc" / "pip.conf").write_text(PIP_CONF)
     engine.shell.run("bash", "-c", TRIM, "trim", root)
     engine.shell.run("bash", "-c", IMPORT, "import", root, recipe, image)
@@ -106,7 +106,7 @@ def fetch_wheels(shell: Shell, requirements: Path, folder: Path) -> int:
     """Fetches the services' wheels with this machine's pip, as it is configured; returns how many.
 
     Raises:
-        Skipped: pip cannot have them.
+        CannotRun: pip cannot have them.
     """
     other = [] if sys.version_info[:2] == (3, 11) else ["--python-version", PYTHON]
     only = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--quiet", "--disable-pip-version-check"]
@@ -116,7 +116,7 @@ def fetch_wheels(shell: Shell, requirements: Path, folder: Path) -> int:
             *("--requirement", requirements, "--dest", folder),
         )
     except StepFailed as exc:
-        raise Skipped(f"pip cannot fetch the services' packages: {exc}") from exc
+        raise CannotRun(f"pip cannot fetch the services' packages: {exc}") from exc
     return len(list(folder.iterdir()))
 
 

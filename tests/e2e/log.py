@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 Note = Callable[[str], None]
 
 
-class Skipped(Exception):
+class CannotRun(Exception):
     """This machine lacks what the proof needs; the text says what."""
 
 
@@ -45,7 +45,7 @@ class Log:
         started = time.monotonic()
         try:
             yield notes.append
-        except Skipped:
+        except CannotRun:
             raise
         except Exception as exc:
             self._end(Row(name, time.monotonic() - started, ok=False), [*notes, *str(exc).splitlines()])
@@ -92,4 +92,4 @@ def box(reason: str) -> None:
     for line in lines:
         say(f"║ {line:<{width}} ║")
     say("╚" + "═" * (width + 2) + "╝")
-    say(f"e2e: SKIPPED: {reason}")
+    say(f"e2e: NOT RUN: {reason}")

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import platform
 import shutil
+import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import psutil
 
 from tests.e2e import sealing
-from tests.e2e.log import Note, Skipped, StepFailed
+from tests.e2e.log import CannotRun, Note, StepFailed
 from tests.e2e.processes import Running, Shell
 
 PACKAGES = ("docker.io", "debootstrap", "iptables", "ca-certificates")
@@ -65,18 +70,18 @@ def install_packages(shell: Shell, note: Note) -> None:
     """Makes sure of Docker and debootstrap.
 
     Raises:
-        Skipped: they are missing and cannot be installed.
+        CannotRun: they are missing and cannot be installed.
     """
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if not missing:
         return
     if os.geteuid() != 0 or _distribution() != "debian":
-        raise Skipped(f"{', '.join(missing)} missing; they are installed only as root on Debian")
+        raise CannotRun(f"{', '.join(missing)} missing; they are installed only as root on Debian")
     try:
         shell.run("apt-get", "update")
         shell.run("apt-get", "install", "--yes", "--no-install-recommends", *PACKAGES)
     except StepFailed as exc:
-        raise Skipped(f"{', '.join(missing)} missing, and apt-get could not install them: {exc}") from exc
+        raise CannotRun(f"{', '.join(missing)} missing, and apt-get could not install them: {exc}") from exc
     note(f"installed {' '.join(PACKAGES)}")
 
 
@@ -85,14 +90,14 @@ def engine(shell: Shell, note: Note) -> Iterator[Engine]:
     """The machine's engine if there is one that answers, else one of our own that ends with the block.
 
     Raises:
-        Skipped: there is none, and none can be started.
+        CannotRun: there is none, and none can be started.
     """
     if _version(shell):
         note(f"the machine's own engine, {_version(shell)}")
         yield Engine(shell, _gateway(shell), own=False)
         return
     if os.geteuid() != 0:
-        raise Skipped("no Docker engine answers, and only root can start one")
+        raise CannotRun("no Docker engine answers, and only root can start one")
     with _lock(), _started(shell) as mine:
         note(f"an engine started for this, {_version(mine)}")
         made = Engine(mine, _gateway(mine), own=True)
@@ -114,7 +119,7 @@ def _started(shell: Shell) -> Iterator[Shell]:
             yield inner
             return
         words = running.last_words()
-    raise Skipped(f"dockerd does not start: {words.splitlines()[-1] if words else 'it said nothing'}")
+    raise CannotRun(f"dockerd does not start: {words.splitlines()[-1] if words else 'it said nothing'}")
 
 
 @contextmanager
@@ -151,12 +156,28 @@ def _version(shell: Shell) -> str:
 
 
 def _gateway(shell: Shell) -> str:
-    """The bridge's address: that of this machine, for a container and for the machine itself."""
-    template = "{{(index .IPAM.Config 0).Gateway}}"
-    found = shell.run("docker", "network", "inspect", "bridge", "--format", template).out.strip()
-    if not found:
-        raise Skipped("Docker's bridge has no address of its own")
+    """Return the bridge's address, by which containers and this machine both reach this machine."""
+    network = json.loads(shell.run("docker", "network", "inspect", "bridge").out)[0]
+    found = bridge_address(network, psutil.net_if_addrs())
+    if found is None:
+        raise CannotRun("Docker's bridge has no address, neither in Docker's own account of it nor on its interface")
     return found
+
+
+def bridge_address(network: dict[str, Any], interfaces: Mapping[str, Sequence[Any]]) -> str | None:
+    """Return the IPv4 address of Docker's default bridge.
+
+    An engine names no gateway until its second start on a data root; the bridge's interface has the address from
+    the first one on.
+
+    Args:
+        network: what `docker network inspect bridge` says.
+        interfaces: the machine's addresses, as `psutil.net_if_addrs` lists them.
+    """
+    gateways = [str(config.get("Gateway") or "") for config in network["IPAM"]["Config"] or ()]
+    name = (network.get("Options") or {}).get("com.docker.network.bridge.name", "docker0")
+    own = [str(one.address) for one in interfaces.get(name, ()) if one.family == socket.AF_INET]
+    return next((address for address in (*gateways, *own) if "." in address), None)
 
 
 @contextmanager
@@ -167,7 +188,7 @@ def _lock() -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Skipped(f"another end-to-end run is using {DATA_ROOT}") from None
+            raise CannotRun(f"another end-to-end run is using {DATA_ROOT}") from None
         yield
 
 

@@ -19,6 +19,16 @@ def remains(emulator: Emulator) -> list[str]:
     return [f"{what}: {one}" for what, ask in QUESTIONS.items() for one in ask(client)]
 
 
+def register_again(emulator: Emulator, role: str) -> str:
+    """Register a task definition a second time, as AWS's SDK does when the first answer is lost; return its ARN."""
+    ecs = _clients(emulator)("ecs")
+    found = ecs.describe_task_definition(taskDefinition=f"{NAME}-{role}", include=["TAGS"])
+    inputs = ecs.meta.service_model.operation_model("RegisterTaskDefinition").input_shape.members
+    same = {key: value for key, value in found["taskDefinition"].items() if key in inputs and value}
+    made = ecs.register_task_definition(**same, tags=found["tags"])
+    return str(made["taskDefinition"]["taskDefinitionArn"])
+
+
 def objects(emulator: Emulator) -> set[str]:
     """Every object in S3."""
     client = _clients(emulator)

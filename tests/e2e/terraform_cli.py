@@ -6,7 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
-from tests.e2e.log import Skipped, StepFailed
+from tests.e2e.log import CannotRun, StepFailed
 from tests.e2e.processes import Shell
 
 ADDRESS = "registry.terraform.io/hashicorp/aws"
@@ -32,10 +32,10 @@ def with_provider(shell: Shell, root: Path, temporary: Path) -> tuple[Shell, str
     """A shell in which `terraform init` has worked in `root`, and where the provider came from.
 
     Raises:
-        Skipped: there is no Terraform, or no provider for it.
+        CannotRun: there is no Terraform, or no provider for it.
     """
     if shutil.which("terraform") is None:
-        raise Skipped("terraform is not on PATH: developer.hashicorp.com/terraform/install")
+        raise CannotRun("terraform is not on PATH: developer.hashicorp.com/terraform/install")
     version = locked_version(root / ".terraform.lock.hcl")
     where = "Terraform's own places"
     if found := _on_disk(shell, version):
@@ -44,7 +44,7 @@ def with_provider(shell: Shell, root: Path, temporary: Path) -> tuple[Shell, str
     try:
         shell.run("terraform", f"-chdir={root}", "init", "-input=false", "-no-color")
     except StepFailed as exc:
-        raise Skipped(f"terraform init finds no AWS provider {version}, neither on disk nor elsewhere: {exc}") from exc
+        raise CannotRun(f"terraform init finds no AWS provider {version}, on disk or elsewhere: {exc}") from exc
     return shell, f"AWS provider {version} from {where}"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import terraform_cli
-from tests.e2e.log import Skipped
+from tests.e2e.log import CannotRun
 from tests.e2e.processes import Shell
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,7 +50,7 @@ def terraform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Shell,
     shell = Shell(copy, dict(os.environ), outputs)
     try:
         shell, _ = terraform_cli.with_provider(shell, copy, folder)
-    except Skipped as exc:
+    except CannotRun as exc:
         pytest.skip(f"TERRAFORM IS NOT CHECKED: {exc}")
     yield shell, copy
 

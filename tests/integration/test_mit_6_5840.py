@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.integration.commands import Driver, plain_words
+from tests.requirement import CANNOT
 
 JOBS = '''
 import os
@@ -158,7 +159,7 @@ def test_map_parallelism(driver: Driver, books: list[Path], traces: Path) -> Non
     assert _result(done.document) == _expected(books)
 
 
-@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one processor has one slot for reduces")
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason=f"{CANNOT}one processor has one slot for reduces")
 def test_reduce_parallelism(driver: Driver, books: list[Path], traces: Path) -> None:
     """rtiming: two reduces run at the same time."""
     command = _command("Together", traces, books, mappers=2, reducers=2)

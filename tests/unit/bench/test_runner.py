@@ -18,6 +18,7 @@ from bench.measure import ROOT
 from bench.results import Results
 from bench.runner import Runner
 from bench.trial import Judged, Place, Trial
+from tests.requirement import CANNOT
 
 CORPUS = Corpus("lines", 10)
 
@@ -99,7 +100,7 @@ def test_nothing_is_left_behind_but_the_corpus(runner: Runner, tmp_path: Path) -
     assert {"corpora", "results.jsonl"} == {path.name for path in tmp_path.iterdir()}
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="orphans are adopted on Linux only")
+@pytest.mark.skipif(sys.platform != "linux", reason=f"{CANNOT}orphans are adopted on Linux only")
 def test_the_time_of_orphans_counts(tmp_path: Path) -> None:
     """A process that outlives its parent, as Spark's Java machine does, has its processor time counted."""
     busy = "import time\nwhile time.process_time() < 0.5: pass"
@@ -126,7 +127,7 @@ time.sleep(600)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="a parent's death is told on Linux only")
+@pytest.mark.skipif(sys.platform != "linux", reason=f"{CANNOT}a parent's death is told on Linux only")
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
 def test_whoever_is_measured_ends_with_the_measurer(tmp_path: Path, ending: signal.Signals) -> None:
     """However it ends, and however deep in the family: no contender goes on by itself."""

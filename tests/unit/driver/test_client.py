@@ -6,7 +6,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, closing, contextmanager, suppress
 from email.utils import formatdate
 
 import pytest
@@ -181,19 +181,18 @@ def test_tasks_of_one_endpoint_share_a_connection() -> None:
     """An answer is read to its end, so that the next task need not connect anew."""
     done = Done(result=result_of(_task())).model_dump_json().encode() + b"\n"
     head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
-    connections: list[asyncio.StreamWriter] = []
+    connections = 0
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connections.append(writer)
-        try:
+        nonlocal connections
+        connections += 1
+        with closing(writer), suppress(asyncio.IncompleteReadError):
             while request := await reader.readuntil(b"\r\n\r\n"):
                 fields = dict(line.lower().split(b": ") for line in request.strip().split(b"\r\n")[1:])
                 await reader.readexactly(int(fields[b"content-length"]))
                 writer.write(head + b"%x\r\n%b\r\n" % (len(done), done))
                 await writer.drain()
                 writer.write(b"0\r\n\r\n")
-        except asyncio.IncompleteReadError:
-            return
 
     async def ask() -> list[object]:
         server = await asyncio.start_server(answer, "127.0.0.1", 0)
@@ -203,13 +202,10 @@ def test_tasks_of_one_endpoint_share_a_connection() -> None:
             for _ in range(3):
                 async with aclosing(transport.run(Endpoint("mapper-0", url, 1), _task())) as events:
                     found.append(await anext(events))
-        for writer in connections:
-            writer.close()
-            await writer.wait_closed()
         return found
 
     assert all(isinstance(event, Done) for event in asyncio.run(ask()))
-    assert len(connections) == 1
+    assert connections == 1
 
 
 @pytest.mark.parametrize("end", [b"", b"zz\r\n"], ids=["no end", "a broken end"])

@@ -96,7 +96,8 @@ def test_chunk_of_another_object() -> None:
         (b'"\xff"', "not UTF-8"),
         (b"\xe9", "not UTF-8"),
         (b'"\\ud800"', "half a surrogate pair"),
-        (b"[" * 100_000, "recursion"),
+        (b"[" * 100_000, "line is not JSON: its values are nested too deeply"),
+        (b'{"a":' * 100_000, "nested too deeply"),
     ],
 )
 def test_broken_line(line: bytes, cause: str) -> None:

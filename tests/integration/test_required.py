@@ -1,0 +1,50 @@
+"""CI's own commands fail where a check cannot be run, instead of leaving it out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.requirement import VARIABLE
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> dict[str, str]:
+    """An environment whose PATH holds what a shell script begins with, and a user who is not root."""
+    for name in ("bash", "dirname", "make"):
+        (tmp_path / name).symlink_to(shutil.which(name) or name)
+    (tmp_path / "id").write_text("#!/bin/sh\necho 1000\n")
+    (tmp_path / "id").chmod(0o755)
+    return {**os.environ, "PATH": str(tmp_path)}
+
+
+def _run(environment: dict[str, str], *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_ci_names_the_packages_that_it_lacks(bare: dict[str, str]) -> None:
+    """Before any check, when it may not install them."""
+    done = _run(bare, "bash", ".ci/run")
+    assert (1, "") == (done.returncode, done.stdout)
+    said = "gcc libc6-dev mawk default-jre-headless docker.io docker.io debootstrap iptables"
+    assert f"CI needs these packages, and installs them only as root on Debian: {said}\n" == done.stderr
+
+
+def test_make_spark_without_java_fails(bare: dict[str, str]) -> None:
+    """It says what to install."""
+    done = _run(bare, "make", "spark")
+    assert done.returncode != 0
+    assert "Java 17 or newer; on Debian: apt-get install default-jre-headless" in done.stderr
+
+
+def test_ci_requires_everything() -> None:
+    """The variable has the name that the tests read, and is set before the first check."""
+    lines = (ROOT / ".ci" / "run").read_text().splitlines()
+    assert lines.index(f"export {VARIABLE}=1") < lines.index("make check")
+    assert ["check", "test", "e2e", "faults", "spark"] == [line[5:] for line in lines if line.startswith("make ")]

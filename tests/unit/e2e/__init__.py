@@ -1,0 +1,1 @@
+"""What make e2e decides, without Docker."""

@@ -1,0 +1,56 @@
+"""What `make e2e` makes of the machine that it finds."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.e2e import __main__ as e2e
+from tests.e2e.machine import bridge_address
+
+INTERFACES = {
+    "lo": [SimpleNamespace(family=socket.AF_INET, address="127.0.0.1")],
+    "docker0": [
+        SimpleNamespace(family=socket.AF_PACKET, address="02:42:00:00:00:01"),
+        SimpleNamespace(family=socket.AF_INET6, address="fe80::1%docker0"),
+        SimpleNamespace(family=socket.AF_INET, address="172.17.0.1"),
+    ],
+    "br-own": [SimpleNamespace(family=socket.AF_INET, address="10.9.0.1")],
+}
+
+
+def _network(*configs: dict[str, str], bridge: str | None = None) -> dict[str, Any]:
+    options = {"com.docker.network.bridge.name": bridge} if bridge else {}
+    return {"IPAM": {"Config": list(configs)}, "Options": options}
+
+
+@pytest.mark.parametrize(
+    ("network", "expected"),
+    [
+        pytest.param(_network({"Subnet": "172.18.0.0/16", "Gateway": "172.18.0.1"}), "172.18.0.1", id="as Docker says"),
+        pytest.param(_network({"Subnet": "172.17.0.0/16"}), "172.17.0.1", id="first start: no gateway"),
+        pytest.param(_network({"Gateway": ""}), "172.17.0.1", id="an empty gateway"),
+        pytest.param(_network(bridge="br-own"), "10.9.0.1", id="an interface with another name"),
+        pytest.param(_network({"Gateway": "fd00::1"}, {"Gateway": "172.19.0.1"}), "172.19.0.1", id="IPv6 first"),
+        pytest.param({"IPAM": {"Config": None}, "Options": None}, "172.17.0.1", id="nothing said"),
+        pytest.param(_network(bridge="br-gone"), None, id="no such interface"),
+    ],
+)
+def test_the_bridges_address(network: dict[str, Any], expected: str | None) -> None:
+    """Docker's own account of it first; on the first start of a data root only the interface has it."""
+    assert expected == bridge_address(network, INTERFACES)
+
+
+def test_a_machine_that_cannot_run_it_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Nothing was proven, so the exit code is not 0."""
+    monkeypatch.setattr(e2e, "EMULATOR", tmp_path / "missing")
+    monkeypatch.setattr(e2e, "SIGNALS", ())
+    assert e2e.main([]) == 1
+    assert "NOTHING WAS TESTED" in (said := capsys.readouterr().out)
+    assert "make .venv/emulator" in said
