@@ -39,7 +39,8 @@ class RunPlan(Message):
 
     `splits` is how many ranges the inputs are cut into, `store` the root URL of all that the run writes. With no
     partition the maps' pairs are the result. `keep_pairs`: it is a step of a chain. `chain`: its job is one, and its
-    steps are runs of their own, named by `mapreduce.keys.step`.
+    steps are runs of their own, named by `mapreduce.keys.step`. `left_out`: how many entries of the given folders and
+    prefixes are no input.
     """
 
     run: str
@@ -55,6 +56,7 @@ class RunPlan(Message):
     total_order: bool = False
     keep_pairs: bool = False
     chain: bool = False
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from driver.inputs import find_inputs
+from driver.inputs import declared_names, find_inputs
 from mapreduce.chain import Chain, StepResult, steps_of
 from mapreduce.code import JobClass
 from mapreduce.errors import JobLoadError
@@ -28,7 +28,7 @@ def sampled(given: Iterable[str], job: JobClass, storage: Storage, limit_bytes: 
     """
     found: list[PlainInput] = []
     left = limit_bytes
-    for each in find_inputs(given, storage):
+    for each in find_inputs(given, storage, names=declared_names(job)).objects:
         form = job.format_of(each.name) if issubclass(job, Job) else Text()
         content = storage.read(each.url, etag=each.etag)
         if isinstance(form, Text | JsonLines | Csv):

@@ -119,7 +119,9 @@ def run(
         task_memory_bytes=size_bytes("--task-memory", task_memory) if task_memory is not None else None,
     )
     with no_output_of_jobs():
-        prepared = targets.prepare(config, target, store)
+        prepared = targets.prepare(config, target, store, wanted)
+    for note in prepared.notes:
+        say(note)
     try:
         with no_output_of_jobs():
             report = _shown(prepared, started)
@@ -131,7 +133,7 @@ def run(
         say(f"error: {exc}", style="red")
         return 1
     if wanted is not None:
-        wanted.write(report.result_urls, prepared.runs.storage)
+        wanted.write(report.result_urls, prepared.runs, report.run_id)
     print_summary(report, console())
     if wanted is not None:
         say(f"written   {wanted.path}")
