@@ -96,7 +96,7 @@ def find_inputs(
         finding.take(text)
     if not finding.found:
         raise InputError("there is no input; name a file, folder, glob or URL with --input")
-    return FoundInputs(tuple(finding.found.values()), dict(finding.left_out), tuple(dict.fromkeys(finding.twice)))
+    return FoundInputs(tuple(finding.found.values()), dict(+finding.left_out), tuple(dict.fromkeys(finding.twice)))
 
 
 def declared_names(job: JobClass) -> frozenset[str]:
@@ -232,16 +232,21 @@ def _head(storage: Storage, url: str) -> ObjectInfo | None:
 
 def _below(storage: Storage, url: str) -> list[ObjectInfo]:
     """The objects below a URL; a key without a byte that ends with a slash is a folder to S3's console, and none."""
-    listed = list(storage.list(url))
-    times = Counter(info.url for info in listed)
-    found = []
-    for info in listed:
-        # the listing names a key without the slash at its end
-        there = info if info.size and times[info.url] == 1 else _head(storage, info.url)
-        if info.size and there != info:
-            raise InputError(f"{info.url}/ is an object whose key ends with a slash; copy it to another key")
-        if there == info:
-            found.append(info)
+    listed: dict[str, list[ObjectInfo]] = {}
+    for info in storage.list(url):
+        # the listing names a key without the slash at its end, so two keys may come under one name
+        listed.setdefault(info.url, []).append(info)
+    return [info for infos in listed.values() if (info := _one_of(infos, storage)) is not None]
+
+
+def _one_of(infos: list[ObjectInfo], storage: Storage) -> ObjectInfo | None:
+    """The object among the keys that are listed under one name; None when that is only a folder's mark."""
+    filled = [info for info in infos if info.size]
+    if len(infos) == len(filled) == 1:
+        return filled[0]
+    found = _head(storage, infos[0].url)
+    if filled and filled != [found]:
+        raise InputError(f"{infos[0].url}/ is an object whose key ends with a slash; copy it to another key")
     return found
 
 
