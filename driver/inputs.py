@@ -236,7 +236,8 @@ def _below(storage: Storage, url: str) -> list[ObjectInfo]:
     for info in storage.list(url):
         # the listing names a key without the slash at its end, so two keys may come under one name
         listed.setdefault(info.url, []).append(info)
-    return [info for infos in listed.values() if (info := _one_of(infos, storage)) is not None]
+    found = (_one_of(infos, storage) for infos in listed.values())
+    return [info for info in found if info is not None]
 
 
 def _one_of(infos: list[ObjectInfo], storage: Storage) -> ObjectInfo | None:

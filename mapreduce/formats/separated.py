@@ -20,10 +20,10 @@ from typing import TypeAlias
 
 from mapreduce.errors import RecordError
 from mapreduce.formats.base import Batch, ReadRange
-from mapreduce.formats.compression import decompressed
 from mapreduce.formats.kinds import Csv
 from mapreduce.formats.quoted_rows import RowRange, owned_rows, quotes_before, row_at
 from mapreduce.formats.text import BOM, REPLACEMENT, TAIL_BYTES
+from mapreduce.formats.unpacked import unpacked_text
 from mapreduce.messages import Piece
 
 Row: TypeAlias = "dict[str, str] | list[str]"
@@ -112,7 +112,7 @@ def _blocks(piece: Piece, read: ReadRange) -> Iterator[tuple[int, bytes]]:
     if piece.compression is None:
         part = RowRange(piece.start, piece.end, piece.size, piece.quoted)
         return owned_rows(read, part, piece.source, piece.source_offset)
-    unpacked = decompressed(read(0, piece.size), piece.compression, piece.source)
+    unpacked = unpacked_text(read(0, piece.size), piece.compression, piece.source)
     return owned_rows(lambda _start, _end: unpacked, RowRange(0, 1, 1), piece.source)
 
 

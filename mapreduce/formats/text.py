@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from mapreduce import native
 from mapreduce.formats.base import Batch, ReadRange
-from mapreduce.formats.compression import decompressed
+from mapreduce.formats.unpacked import unpacked_text
 from mapreduce.messages import Piece
 
 BOM = b"\xef\xbb\xbf"
@@ -66,7 +66,7 @@ def line_blocks(piece: Piece, read: ReadRange) -> Iterator[LineBlock]:
         for position, data in owned_blocks(read, piece.start, piece.end, piece.size):
             yield LineBlock(position, data, position, len(data))
         return
-    unpacked = decompressed(read(0, piece.size), piece.compression, piece.source)
+    unpacked = unpacked_text(read(0, piece.size), piece.compression, piece.source)
     accounted = 0
     for position, data in owned_blocks(lambda _start, _end: unpacked, 0, 1, 1):
         yield LineBlock(position, data, accounted, piece.size - accounted)
