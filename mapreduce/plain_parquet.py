@@ -81,7 +81,7 @@ def _carried(value: Any, kind: DuckDBPyType) -> Any:
 
 
 def _entries(value: Any, key: DuckDBPyType) -> Iterable[tuple[Any, Any]]:
-    """The entries of a map as DuckDB gives it to Python: a list, a dict, or two lists where no dict can have the keys."""
+    """The entries of a map as DuckDB gives it to Python: a list, a dict, or two lists where keys are no dict's."""
     if isinstance(value, list):
         return [(entry["key"], entry["value"]) for entry in value]
     if key.id in _NESTED:

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from mapreduce.formats.base import Batch, ReadRange
 from mapreduce.formats.kinds import Parquet
 from mapreduce.formats.parquet_file import opened
+from mapreduce.formats.undecoded import Undecoded
 from mapreduce.messages import Piece
 
 
@@ -27,7 +28,7 @@ class ParquetReader:
         form: which columns are read.
     """
 
-    invalid = 0
+    undecoded = Undecoded()
 
     def __init__(self, form: Parquet) -> None:
         self._form = form
