@@ -55,8 +55,8 @@ def run(
     What an earlier run has already done of the same work is reused; after a crash the same command goes on.
 
     Args:
-        input: A file, folder, glob or URL (s3://...), or NAME=one of these for a job that joins several; may be given
-            several times.
+        input: A file, folder, glob or URL (s3://...), or NAME=one of these for a job that declares input names; may be
+            given several times. Of a folder, what begins with . or _ is left out.
         job: The job: a module or a file, and `:Class` when it holds several.
         param: A parameter of the job, as name=value; may be given several times.
         mappers: How many mappers to use (by default, all that there are; locally one for each processor).

@@ -114,12 +114,13 @@ def _unmarked(codec: str, unit_bytes: int, big: bool) -> Callable[[Ends], bool]:
 
     def matches(ends: Ends) -> bool:
         head = ends.head[: len(ends.head) // unit_bytes * unit_bytes]
-        if len(head) < 8 * unit_bytes or (ends.is_whole and len(ends.head) % unit_bytes):
-            return False
         columns = [head[at::unit_bytes] for at in range(unit_bytes)]
         low, *high = reversed(columns) if big else columns
         controls = min(len(column) - len(column.translate(None, _CONTROLS)) for column in high)
         zeros = min(column.count(0) for column in high)
+        least = 3 if zeros == len(low) else 8
+        if len(low) < least or (ends.is_whole and len(ends.head) % unit_bytes):
+            return False
         if low.count(0) or controls * 3 < len(low) * 2 or zeros * 64 < len(low):
             return False
         text = head.decode(codec, "replace")
