@@ -130,6 +130,7 @@ TEXTS = [
     "SQLite format 3 is a file format",
     "x^2 + y^2 = 1, x^2 - y^2 = 0\n" * 200,
     "x^",
+    "x^" + "2" * 5000,  # which inflates, as far as it is looked at
     "]\n",
     "LZIP is a tool",
     "7z is a tool",
