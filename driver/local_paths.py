@@ -84,7 +84,7 @@ def paths_of(text: str) -> list[str]:
     A path that is there is meant literally, whatever characters it holds, unless as a pattern it matches itself too.
     """
     path = absolute(text)
-    matches = sorted(set(_expanded("/", path.split("/")[1:]))) if _PATTERN.search(path) else []
+    matches = sorted(set(map(absolute, _matches(os.path.expanduser(text)))))
     if text.endswith("/"):
         matches = [match for match in matches if os.path.isdir(match)]
     if os.path.lexists(path) and path not in matches:
@@ -164,6 +164,15 @@ def _reading(path: str) -> Iterator[None]:
         yield
     except OSError as exc:
         raise InputError(f"{shown(path)} cannot be read ({exc.strerror or exc}); mend it, or leave it out") from exc
+
+
+def _matches(text: str) -> Iterator[str]:
+    """What a pattern matches; of the folder that it starts in, no character is part of it."""
+    steps = text.split("/")
+    first = next((number for number, step in enumerate(steps) if _PATTERN.search(step)), None)
+    if first is not None:
+        start = absolute("/".join(steps[:first]) or ("/" if text.startswith("/") else "."))
+        yield from _expanded(start, [step for step in steps[first:] if step not in ("", ".")])
 
 
 def _expanded(folder: str, steps: list[str]) -> Iterator[str]:

@@ -244,6 +244,17 @@ def test_a_file_with_a_pattern_for_a_name(tmp_path: Path) -> None:
     assert ["*.csv", "b.csv"] == _names(tmp_path / "*.csv")
 
 
+def test_a_pattern_begins_where_it_was_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name of the folder that it is relative to is no part of it; `..` and `.` may stand in it."""
+    write(tmp_path, "a[1]*/b.txt", "a[1]*/d/c.txt", "a1x/no.txt")
+    monkeypatch.chdir(tmp_path / "a[1]*")
+    below = tmp_path / "a[1]*"
+    assert ["b.txt"] == paths("*.txt", below=below)
+    assert ["b.txt"] == paths("./d/../*.txt", below=below)
+    assert ["b.txt"] == paths("d*/../*.txt", below=below)
+    assert ["b.txt", "d/c.txt"] == paths("**/./*.txt", below=below)
+
+
 # -- names ----------------------------------------------------------------------------------------------------------
 
 
