@@ -42,7 +42,8 @@ class RunPlan(Message):
     `splits` is how many ranges the inputs are cut into, `store` the root URL of all that the run writes. With no
     partition the maps' pairs are the result. `keep_pairs`: it is a step of a chain. `chain`: its job is one, and its
     steps are runs of their own, named by `mapreduce.keys.step`. `build` is what the tasks run on, `code` what they
-    depend on of the job's code, and `modules` names all that the two were told of.
+    depend on of the job's code, and `modules` names all that the two were told of. `left_out`: how many entries of the
+    given folders and prefixes are no input.
     """
 
     run: str
@@ -61,6 +62,7 @@ class RunPlan(Message):
     build: Build = Build(engine="", python="")
     code: CodeIdentity = CodeIdentity()
     modules: tuple[str, ...] = ()
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from driver.inputs import find_inputs
+from driver.inputs import declared_names, find_inputs
 from mapreduce.chain import Chain, StepResult, steps_of
 from mapreduce.code import JobClass
 from mapreduce.errors import JobLoadError
+from mapreduce.formats.compression import MAGIC_BYTES, compression_of
 from mapreduce.formats.kinds import Csv, JsonLines, Pairs, Text
 from mapreduce.formats.pairs import pairs_content
 from mapreduce.job import Job
@@ -28,10 +29,11 @@ def sampled(given: Iterable[str], job: JobClass, storage: Storage, limit_bytes: 
     """
     found: list[PlainInput] = []
     left = limit_bytes
-    for each in find_inputs(given, storage):
+    for each in find_inputs(given, storage, names=declared_names(job)).objects:
         form = job.format_of(each.name) if issubclass(job, Job) else Text()
         content = storage.read(each.url, etag=each.etag)
-        if isinstance(form, Text | JsonLines | Csv):
+        # what is compressed has no lines before it is unpacked
+        if isinstance(form, Text | JsonLines | Csv) and compression_of(content[:MAGIC_BYTES]) is None:
             content = _first_lines(content, left)
             left -= len(content)
         found.append(PlainInput(each.url, content, each.name, form))

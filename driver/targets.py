@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Literal
 from driver.chaos import HEARTBEAT_TIMEOUT_S, ChaosTransport
 from driver.config import DEFAULT_STORE, RunConfig, Target
 from driver.events import Observer
-from driver.inputs import find_inputs, local_url
+from driver.inputs import declared_names, find_inputs, local_url
+from driver.output import Output
 from driver.pipeline import FleetWorkplace, Workplace
 from driver.planning import RunPlan, split_count
 from driver.policy import RetryPolicy
@@ -61,7 +62,10 @@ Where = Literal["local", "inline", "aws", "spark"]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A run that has been checked, and of which nothing has been written or started yet."""
+    """A run that has been checked, and of which nothing has been written or started yet.
+
+    `left_out` is how many entries of the given folders are no input; `notes` is what the user is told of the inputs.
+    """
 
     config: RunConfig
     target: Where
@@ -74,6 +78,8 @@ class Prepared:
     stack: Stack | None
     aws: Aws | None
     modules: Modules
+    left_out: int = 0
+    notes: tuple[str, ...] = ()
 
     def identity_of(self, job: type[Job]) -> CodeIdentity:
         """Return what the tasks of a job, or of a step of this chain, depend on of the code."""
@@ -104,7 +110,7 @@ def open_runs(store: str | None) -> RunStore:
     return _runs_in(text or (stack.store if stack else DEFAULT_STORE), stack)[0]
 
 
-def prepare(config: RunConfig, target: Target, store: str | None) -> Prepared:
+def prepare(config: RunConfig, target: Target, store: str | None, output: Output | None = None) -> Prepared:
     """Checks all that can be checked before anything is started or written.
 
     Raises:
@@ -123,7 +129,9 @@ def prepare(config: RunConfig, target: Target, store: str | None) -> Prepared:
     runs, aws = _runs_in(text, stack)
     if stack and runs.store != stack.store:
         raise UsageError(f"--store {text}: a run in AWS uses the stack's bucket, {stack.store}")
-    inputs = _formatted(find_inputs(config.inputs, runs.storage), job)
+    found = find_inputs(config.inputs, runs.storage, names=declared_names(job), store=runs.store)
+    found = output.checked(found, runs) if output else found
+    inputs = _formatted(found.objects, job)
     _check_sort(config, job)
     if stack:
         _check_buckets(inputs, stack)
@@ -139,6 +147,8 @@ def prepare(config: RunConfig, target: Target, store: str | None) -> Prepared:
         stack=stack,
         aws=aws,
         modules=source.modules(),
+        left_out=sum(found.left_out.values()),
+        notes=found.notes,
     )
 
 
@@ -184,6 +194,7 @@ def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
         build=prepared.build,
         code=prepared.identity_of(prepared.job) if issubclass(prepared.job, Job) else CodeIdentity(),
         modules=prepared.modules.names(),
+        left_out=prepared.left_out,
     )
     return runs.begin(plan)
 
@@ -322,8 +333,10 @@ async def _local(prepared: Prepared, emit: Observer) -> AsyncIterator[Workplace]
 
 
 def _readable(inputs: Sequence[InputObject]) -> tuple[str, ...]:
-    """The folders of the inputs; of one that lies in the root folder, which is all of the machine, itself."""
-    folders = {given.url: given.url.rpartition("/")[0] for given in inputs}
+    """The folders of the inputs, and of what they are links to; of one in the root folder, which is all, itself."""
+    urls = {given.url for given in inputs}
+    urls |= {local_url(Path(url.removeprefix("file://"))) for url in urls if url.startswith("file://")}
+    folders = {url: url.rpartition("/")[0] for url in urls}
     return tuple(sorted({url if folder.endswith("://") else folder for url, folder in folders.items()}))
 
 

@@ -1,4 +1,7 @@
-"""Local inputs into the store: once for each content, whatever the file is called now or later."""
+"""Local inputs into the store: once for each content, whatever the file is called now or later.
+
+What lies under a digest must have it, as later runs believe it: a file that changes while it is sent is no upload.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mapreduce import keys
-from mapreduce.errors import ObjectMissing
+from mapreduce.errors import InputChanged, ObjectMissing
 from mapreduce.messages import InputObject
 from mapreduce.storage import Storage
 
@@ -18,7 +21,11 @@ Progress = Callable[[str, int, int], None]
 def upload_inputs(
     inputs: Sequence[InputObject], storage: Storage, store: str, progress: Progress
 ) -> tuple[InputObject, ...]:
-    """The same inputs with every local file replaced by its copy in the store; the order stays."""
+    """The same inputs with every local file replaced by its copy in the store; the order stays.
+
+    Raises:
+        InputChanged: a file is not as it was when the run was planned, or changed while it was sent.
+    """
     return tuple(
         _uploaded(given, storage, store, progress) if given.url.startswith("file://") else given for given in inputs
     )
@@ -32,8 +39,19 @@ def _uploaded(given: InputObject, storage: Storage, store: str, progress: Progre
     try:
         info = storage.head(url)
         if info.size == given.size:
+            _check_unchanged(given, storage)
             return given.model_copy(update={"url": url, "etag": info.etag})
     except ObjectMissing:
         pass
     info = storage.write(url, path, progress=lambda sent: progress(path.name, sent, given.size))
+    try:
+        _check_unchanged(given, storage)
+    except InputChanged:
+        storage.delete([url])
+        raise
     return given.model_copy(update={"url": url, "size": info.size, "etag": info.etag})
+
+
+def _check_unchanged(given: InputObject, storage: Storage) -> None:
+    if storage.head(given.url).etag != given.etag:
+        raise InputChanged(f"{given.url} has changed since the run was planned; run again to take it as it is now")

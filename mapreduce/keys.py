@@ -15,10 +15,38 @@ tasks/<task key>.json                       a finished task, for a later run to 
 
 from __future__ import annotations
 
+import re
+
 INPUT, CHUNKS, MAPS, PAIRS, REDUCE = "input", "chunks", "maps", "pairs", "reduce"
 RUNS, JOBS, TASKS = "runs", "jobs", "tasks"
 STEP = "-step-"
 DEAD_LETTERS = "dead-letters"
+
+_RUN_FOLDERS = "|".join((CHUNKS, MAPS, PAIRS, REDUCE, RUNS))
+# a store may be a whole bucket, in which a user has folders of the same names: the ids tell which are a run's
+_OWN = re.compile(
+    rf"({INPUT}|{JOBS})/[0-9a-f]{{64}}(/.*)?|{TASKS}/[0-9a-f]{{64}}\.json|"
+    rf"({_RUN_FOLDERS})/run-[0-9]{{8}}-[0-9]{{6}}-[a-z0-9-]+(/.*)?",
+    re.DOTALL,
+)
+_COMMITTED = re.compile(rf"{REDUCE}/(run-[a-z0-9-]+)/(result\.json|part-[0-9]{{5,}}\.jsonl)")
+
+
+def is_own(key: str) -> bool:
+    """Whether a key below the store's root names what a run has written, or a folder of one."""
+    return _OWN.fullmatch(key) is not None
+
+
+def run_of_result(key: str) -> str | None:
+    """The run whose committed result has a part of that key below the store's root; None when it is no such key."""
+    match = _COMMITTED.fullmatch(key)
+    return match[1] if match else None
+
+
+def run_of_results(key: str) -> str | None:
+    """The run whose folder of results has that key below the store's root; None when it is no such folder."""
+    folder, _, run = key.rpartition("/")
+    return run if folder == REDUCE and is_own(key) else None
 
 
 def join(store: str, *parts: str) -> str:

@@ -245,6 +245,14 @@ class SkippedRecord(Message):
     record: Any
 
 
+class InvalidText(Message):
+    """Bytes that should be text and are not UTF-8: how many, in how many lines, and the place of the first line."""
+
+    size_bytes: Size
+    lines: Size
+    first: str
+
+
 class MapResult(Message):
     """What a map attempt read and wrote. `records_out` counts pairs after combining, `digest` is that of the object.
 
@@ -264,6 +272,7 @@ class MapResult(Message):
     top: tuple[tuple[Any, Any], ...] = ()
     pairs: InputObject | None = None
     skipped: tuple[SkippedRecord, ...] = ()
+    invalid: InvalidText | None = None
     counters: dict[str, int]
     cost: Cost
 

@@ -174,7 +174,7 @@ def _csv_rows(content: bytes, form: Csv) -> Iterator[Record]:
 
 
 def _parquet_rows(content: bytes, form: Parquet) -> Iterator[Record]:
-    from mapreduce.formats.parquet import plain_rows  # DuckDB takes 0.2 s to import
+    from mapreduce.plain_parquet import plain_rows  # DuckDB takes 0.2 s to import
 
     yield from enumerate(plain_rows(content, form))
 

@@ -55,8 +55,8 @@ def run(
     What an earlier run has already done of the same work is reused; after a crash the same command goes on.
 
     Args:
-        input: A file, folder, glob or URL (s3://...), or NAME=one of these for a job that joins several; may be given
-            several times.
+        input: A file, folder, glob or URL (s3://...), or NAME=one of these for a job that declares input names; may be
+            given several times. Of a folder, what begins with . or _ is left out.
         job: The job: a module or a file, and `:Class` when it holds several.
         param: A parameter of the job, as name=value; may be given several times.
         mappers: How many mappers to use (by default, all that there are; locally one for each processor).
@@ -119,7 +119,9 @@ def run(
         task_memory_bytes=size_bytes("--task-memory", task_memory) if task_memory is not None else None,
     )
     with no_output_of_jobs():
-        prepared = targets.prepare(config, target, store)
+        prepared = targets.prepare(config, target, store, wanted)
+    for note in prepared.notes:
+        say(note)
     try:
         with no_output_of_jobs():
             report = _shown(prepared, started)
@@ -131,7 +133,7 @@ def run(
         say(f"error: {exc}", style="red")
         return 1
     if wanted is not None:
-        wanted.write(report.result_urls, prepared.runs.storage)
+        wanted.write(report.result_urls, prepared.runs, report.run_id)
     print_summary(report, console())
     if wanted is not None:
         say(f"written   {wanted.path}")

@@ -13,7 +13,7 @@ from driver.planning import RunPlan
 from driver.pricing import requests_price
 from mapreduce.engine import Ledger
 from mapreduce.engine.heaviest import Heaviest
-from mapreduce.messages import MapResult, Message, Piece, ReduceResult, SplitResult, StageName
+from mapreduce.messages import InvalidText, MapResult, Message, Piece, ReduceResult, SplitResult, StageName
 from mapreduce.storage import Requests
 
 
@@ -93,7 +93,10 @@ class RunRequests(Message):
 
 
 class Report(Message):
-    """A run's report. That of a chain has all its steps' tasks, and the chunks, maps and counters of the last step."""
+    """A run's report. That of a chain has all its steps' tasks, and the chunks, maps and counters of the last step.
+
+    `left_out` counts the entries of the given folders that are no input; `invalid_text` is what was not UTF-8.
+    """
 
     run_id: str
     target: str
@@ -112,6 +115,8 @@ class Report(Message):
     recoveries: tuple[Recovery, ...] = ()
     faults: tuple[InjectedFault, ...] = ()
     requests: RunRequests = RunRequests()
+    left_out: int = 0
+    invalid_text: InvalidText | None = None
 
 
 def chain_report(
@@ -143,6 +148,7 @@ def chain_report(
             "ledger": ledger,
             "reused_tasks": sum(report.reused_tasks for report in reports),
             "steps": tuple(report.run_id for report in reports),
+            "invalid_text": _together(report.invalid_text for report in reports),
             "recoveries": tuple(each for report in reports for each in report.recoveries),
             "faults": tuple(each for report in reports for each in report.faults),
             "requests": _requests(
@@ -192,7 +198,18 @@ def make_report(
             if isinstance(event, events.FaultInjected)
         ),
         requests=_requests(_made([split]), _made(maps), _made(reduces), driver),
+        left_out=plan.left_out,
+        invalid_text=_together(outcome.result.invalid for outcome in maps if isinstance(outcome.result, MapResult)),
     )
+
+
+def _together(found: Iterable[InvalidText | None]) -> InvalidText | None:
+    """All that was not UTF-8, in the order in which it was read."""
+    some = [each for each in found if each is not None]
+    if not some:
+        return None
+    size_bytes, lines = sum(each.size_bytes for each in some), sum(each.lines for each in some)
+    return InvalidText(size_bytes=size_bytes, lines=lines, first=some[0].first)
 
 
 def _made(outcomes: Sequence[Outcome]) -> Iterator[Requests]:

@@ -47,11 +47,12 @@ def write_result(urls: list[str], storage: Storage, path: Path) -> None:
     _write_whole(lambda: read_result(urls, storage), output_format(path), path)
 
 
-def write_parts(urls: list[str], storage: Storage, folder: Path, style: FileFormat) -> None:
-    """Writes each part as a file of the folder, `part-00000.csv` and so on."""
-    for number, url in enumerate(urls):
-        path = folder / f"part-{number:05d}.{style}"
+def write_parts(urls: list[str], storage: Storage, folder: Path, style: FileFormat) -> list[Path]:
+    """Writes each part as a file of the folder, `part-00000.csv` and so on, and returns the files."""
+    files = [folder / f"part-{number:05d}.{style}" for number in range(len(urls))]
+    for url, path in zip(urls, files, strict=True):
         _write_whole(lambda url=url: read_result([url], storage), style, path)  # type: ignore[misc]
+    return files
 
 
 def _write_whole(pairs: Callable[[], Iterator[JsonPair]], style: FileFormat, path: Path) -> None:

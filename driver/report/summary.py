@@ -45,12 +45,26 @@ def print_summary(report: Report, console: Console) -> None:
         )
     if report.requests.total:
         _line(console, "requests", _requests(report.requests))
-    for label, text in _trouble(report):
+    for label, text in [*_unread(report), *_trouble(report)]:
         _line(console, label, text)
     for name, count in report.counters.items():
         _line(console, "counter", f"{name} = {count:,}")
     if report.top:
         console.print(_top(report.top))
+
+
+def _unread(report: Report) -> Iterator[tuple[str, str]]:
+    """What of the input was not read, or not as it stands there."""
+    if report.left_out:
+        entries = "1 entry" if report.left_out == 1 else f"{report.left_out:,} entries"
+        yield "left out", f"{entries} of the input folders: hidden by name, or written by a run"
+    if invalid := report.invalid_text:
+        yield (
+            "not UTF-8",
+            f"{plural(invalid.size_bytes, 'byte')} in {plural(invalid.lines, 'line')}, first in {invalid.first}; "
+            "read as U+FFFD. If the text is in another encoding, convert it and run again: "
+            "iconv -f WINDOWS-1252 -t UTF-8 FILE > FILE.utf8",
+        )
 
 
 def _trouble(report: Report) -> Iterator[tuple[str, str]]:

@@ -21,9 +21,10 @@ from mapreduce.errors import UserCodeError
 from mapreduce.formats import base
 from mapreduce.formats.output import jsonable
 from mapreduce.formats.readers import reader_of
-from mapreduce.formats.text import count_invalid, count_records
+from mapreduce.formats.text import count_records
+from mapreduce.formats.undecoded import Undecoded
 from mapreduce.job import Job
-from mapreduce.messages import MapResult, MapTask, Piece, PieceRead, SkippedRecord
+from mapreduce.messages import InvalidText, MapResult, MapTask, Piece, PieceRead, SkippedRecord
 from mapreduce.storage.base import AHEAD
 
 BUFFER_SHARE = 4
@@ -67,6 +68,7 @@ def _to_partitions(task: MapTask, job: Job, context: TaskContext, folder: Path, 
         records_out=sum(block.records for block in blocks),
         blocks=tuple(blocks),
         skipped=tuple(mapping.skipped),
+        invalid=mapping.invalid_text(),
         counters=mapping.counters(),
         cost=stopwatch.cost(),
     )
@@ -90,6 +92,7 @@ def _to_part(task: MapTask, job: Job, context: TaskContext, folder: Path, stopwa
         top=part.top,
         pairs=part.pairs,
         skipped=tuple(mapping.skipped),
+        invalid=mapping.invalid_text(),
         counters=mapping.counters(),
         cost=stopwatch.cost(),
     )
@@ -113,7 +116,8 @@ class Mapping:
         self._context = context
         self._one_by_one = skip is not None
         self._skip = frozenset(skip or ())
-        self._invalid = 0
+        self._invalid: list[tuple[str, Undecoded]] = []
+        self._in_batches = Undecoded()
         self.records = 0
         self.skipped: list[SkippedRecord] = []
 
@@ -132,10 +136,21 @@ class Mapping:
         """The job's own counters, and how many bytes were not UTF-8."""
         counters = dict(self._job.counters)
         if self._invalid:
-            counters["invalid_utf8"] = self._invalid
+            counters["invalid_utf8"] = sum(undecoded.replaced for _, undecoded in self._invalid)
         if self.skipped:
             counters["skipped_records"] = len(self.skipped)
         return counters
+
+    def invalid_text(self) -> InvalidText | None:
+        """What was not UTF-8; None when all was."""
+        if not self._invalid:
+            return None
+        source, first = self._invalid[0]
+        return InvalidText(
+            size_bytes=sum(undecoded.size_bytes for _, undecoded in self._invalid),
+            lines=sum(undecoded.lines for _, undecoded in self._invalid),
+            first=f"{source} at byte {first.first}",
+        )
 
     def _piece(self, piece: Piece) -> PieceRead:
         reader = reader_of(piece.format)
@@ -144,13 +159,17 @@ class Mapping:
         place.url = piece.source
         take = self._batch if self._job.maps_batches and not self._one_by_one else self._records
         begin, owned = piece.start, 0
+        self._in_batches = Undecoded()
         for batch in reader.batches(piece, self._range_of(piece)):
             begin = begin if owned else batch.start
             owned += batch.length
             # the offset and the record are set for each record, and read only when something goes wrong
             with user_code(place):
                 take(place, batch, piece)
-        self._invalid += reader.invalid
+        # batches of lines come as bytes, which the reader has not decoded
+        for undecoded in (reader.undecoded, self._in_batches):
+            if undecoded.lines:
+                self._invalid.append((piece.source, undecoded))
         return PieceRead(source=piece.source, start=begin + piece.source_offset, bytes_owned=owned)
 
     def _range_of(self, piece: Piece) -> base.ReadRange:
@@ -202,7 +221,7 @@ class Mapping:
             )
         self._collector.add_columns(keys_column, values)
         if batch.data is not None:
-            self._invalid += count_invalid(data)
+            self._in_batches.whole_lines(data, batch.offset)
         records = count_records(data)
         self.records += records
         self._context.meter.records += records

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from mapreduce.formats.undecoded import Undecoded
 from mapreduce.messages import Piece
 
 ReadRange = Callable[[int, int], Iterator[bytes]]
@@ -36,8 +37,8 @@ class Reader(Protocol):
     """Reads pieces of one format."""
 
     @property
-    def invalid(self) -> int:
-        """How many U+FFFD stand for bytes that were not UTF-8, so far."""
+    def undecoded(self) -> Undecoded:
+        """What was not UTF-8, so far; of a format that is no text, nothing."""
 
     def batches(self, piece: Piece, read: ReadRange) -> Iterator[Batch]:
         """The records whose first byte lies in the piece.

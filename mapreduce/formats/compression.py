@@ -17,13 +17,14 @@ from typing import Protocol
 
 from mapreduce.errors import RecordError
 from mapreduce.formats.kinds import Compression
+from mapreduce.formats.member_needs import dictionary_of, memory_bytes
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
 
-MAGIC_BYTES = 6
+MAGIC_BYTES = 10
 """How many of an object's first bytes tell its compression."""
 
 _STEP_BYTES = 64 << 10
@@ -32,16 +33,31 @@ _STEP_BYTES = 64 << 10
 _UNPACKED_BYTES = 1 << 20
 """The longest block that comes out, however well it was compressed."""
 
-_MEMORY_BYTES = 256 << 20
-"""What unpacking xz may need; `xz -9` makes what needs 65 MiB."""
+MEMORY_BYTES = 256 << 20
+"""What unpacking may need, so that a task keeps its memory: `xz -9` makes what needs 65 MiB, `zstd --long` 128 MiB."""
+_HEADER_BYTES = 1 << 10
+"""How many of a member's first bytes are kept, to tell what it needs."""
+
+_LEAST_BYTES = 4
+"""Of an object that was cut off within its signature, how many bytes of that must be there."""
 
 _MAGIC: tuple[tuple[re.Pattern[bytes], Compression], ...] = (
     (re.compile(rb"\x1f\x8b"), "gzip"),
-    # then come the first bytes of pi, or of its root where nothing was packed; an object may end within them
-    (re.compile(rb"BZh[1-9](1(A|$)|\x17(r|$)|$)"), "bzip2"),
+    # then come the first bytes of pi, or of its root where nothing was packed
+    (re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"), "bzip2"),
     (re.compile(rb"\xfd7zXZ\x00"), "xz"),
     (re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"), "zstd"),
 )
+_CUT: tuple[tuple[tuple[bytes, ...], Compression], ...] = (
+    (tuple(b"BZh%d%b" % (level, end) for level in range(1, 10) for end in (b"1AY&SY", b"\x17rE8P\x90")), "bzip2"),
+    ((b"\xfd7zXZ\x00",), "xz"),
+)
+
+
+_SMALLER: dict[Compression, str] = {
+    "zstd": "without --long, e.g. `zstd -d --long=31 < FILE | zstd > NEW.zst`",
+    "xz": "with a smaller dictionary, e.g. `xz -dc FILE | xz -9 > NEW.xz`",
+}
 
 
 class _Member(Protocol):
@@ -93,22 +109,35 @@ class _Codec:
 
 
 def _xz_member() -> _Member:
-    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MEMORY_BYTES)
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MEMORY_BYTES)
+
+
+def _zstd_member() -> _Member:
+    return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: MEMORY_BYTES.bit_length() - 1})
 
 
 _CODECS: dict[Compression, _Codec] = {
     "gzip": _Codec(_GzipMember, padding=1),
     "bzip2": _Codec(bz2.BZ2Decompressor, padding=0),
     "xz": _Codec(_xz_member, padding=4),
-    "zstd": _Codec(zstd.ZstdDecompressor, padding=0),
+    "zstd": _Codec(_zstd_member, padding=0),
 }
 
 
-def compression_of(head: bytes) -> Compression | None:
-    """The compression that an object's first bytes tell, or None."""
+def compression_of(head: bytes, *, cut: bool = False) -> Compression | None:
+    """The compression that an object's first bytes tell, or None.
+
+    Args:
+        head: the first `MAGIC_BYTES`.
+        cut: these are all of the object; what was cut off within its signature is then known by what is left of it.
+    """
     for magic, compression in _MAGIC:
-        if magic.match(head[:MAGIC_BYTES]):
+        if magic.match(head):
             return compression
+    if cut and _LEAST_BYTES <= len(head) < MAGIC_BYTES:
+        for signatures, compression in _CUT:
+            if any(signature.startswith(head) for signature in signatures):
+                return compression
     return None
 
 
@@ -121,13 +150,34 @@ def decompressed(blocks: Iterator[bytes], compression: Compression, name: str) -
         name: how an error calls the object.
 
     Raises:
-        RecordError: the bytes are damaged, or end early.
+        RecordError: the bytes are damaged, end early, or need a dictionary or more than `MEMORY_BYTES`.
     """
     unpacking = _Unpacking(compression, name)
     for block in blocks:
         for at in range(0, len(block), _STEP_BYTES):
             yield from unpacking.unpacked(block[at : at + _STEP_BYTES])
     unpacking.finish()
+
+
+def needs(header: bytes, compression: Compression) -> str | None:
+    """What a sound member needs that it is not given, and what to do; None when it lacks nothing.
+
+    Args:
+        header: the member's first bytes.
+        compression: how it is compressed.
+    """
+    memory = memory_bytes(header, compression)
+    if memory > MEMORY_BYTES:
+        return (
+            f"needs a window of {memory >> 20:,} MiB to be unpacked, and no more than {MEMORY_BYTES >> 20} MiB are "
+            f"taken; it is not damaged: pack it again {_SMALLER[compression]}"
+        )
+    if number := dictionary_of(header, compression):
+        return (
+            f"needs the dictionary {number} that it was packed with; it is not damaged: unpack it with "
+            "`zstd -d -D DICTIONARY`, and name what comes out"
+        )
+    return None
 
 
 class _Unpacking:
@@ -140,6 +190,7 @@ class _Unpacking:
         self._member: _Member | None = self._codec.member()
         self._read = 0
         self._padding = 0
+        self._header = b""
 
     def unpacked(self, packed: bytes) -> Iterator[bytes]:
         """What the next packed bytes unpack to."""
@@ -150,7 +201,9 @@ class _Unpacking:
                 if not packed:
                     return
                 self._member = self._codec.member()
+                self._header = b""
             member = self._member
+            self._header += packed[: _HEADER_BYTES - len(self._header)]
             if unpacked := self._step(member, packed):
                 yield unpacked
             while not member.needs_input and not member.eof:
@@ -183,7 +236,8 @@ class _Unpacking:
         try:
             return member.decompress(packed, max_length=_UNPACKED_BYTES)
         except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zstd.ZstdError) as exc:
-            raise self._error(f"is damaged ({exc}); write it again from its source") from exc
+            needed = needs(self._header, self._compression)
+            raise self._error(needed or f"is damaged ({exc}); write it again from its source") from exc
 
     def _error(self, cause: str) -> RecordError:
         return RecordError(

@@ -16,6 +16,7 @@ import msgspec
 from mapreduce.errors import RecordError
 from mapreduce.formats.base import Batch, ReadRange
 from mapreduce.formats.text import BOM, line_blocks
+from mapreduce.formats.undecoded import Undecoded
 from mapreduce.messages import Piece
 
 _BLANK = b" \t\r"
@@ -27,7 +28,7 @@ _decode = msgspec.json.Decoder().decode
 class JsonLinesReader:
     """Lines of JSON. Arguments and errors are those of the `Reader` protocol."""
 
-    invalid = 0
+    undecoded = Undecoded()
 
     def batches(self, piece: Piece, read: ReadRange) -> Iterator[Batch]:
         """Batches of parsed lines."""

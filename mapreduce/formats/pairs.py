@@ -14,6 +14,7 @@ from mapreduce.encoding import decode_key, encode_key, pack_value, unpack_value
 from mapreduce.errors import CorruptBlock
 from mapreduce.formats.base import Batch, ReadRange
 from mapreduce.formats.frames import HEADER_BYTES, MAGIC, BlockReader, BlockWriter, Frame, parse_frame, stored_bytes
+from mapreduce.formats.undecoded import Undecoded
 from mapreduce.messages import Piece
 
 WINDOW_BYTES = 4 << 20
@@ -22,7 +23,7 @@ WINDOW_BYTES = 4 << 20
 class PairsReader:
     """Frames of pairs. Arguments and errors are those of the `Reader` protocol."""
 
-    invalid = 0
+    undecoded = Undecoded()
 
     def batches(self, piece: Piece, read: ReadRange) -> Iterator[Batch]:
         """A batch for each frame."""

@@ -13,16 +13,11 @@ A timestamp keeps its nanoseconds, but as INT96 (which old writers use) only its
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
-
-import duckdb
 
 from mapreduce.formats.base import Batch, ReadRange
 from mapreduce.formats.kinds import Parquet
 from mapreduce.formats.parquet_file import opened
-from mapreduce.formats.parquet_types import carriable_sql, converter_of, quoted_name, quoted_text
+from mapreduce.formats.undecoded import Undecoded
 from mapreduce.messages import Piece
 
 
@@ -33,7 +28,7 @@ class ParquetReader:
         form: which columns are read.
     """
 
-    invalid = 0
+    undecoded = Undecoded()
 
     def __init__(self, form: Parquet) -> None:
         self._form = form
@@ -45,21 +40,3 @@ class ParquetReader:
                 if piece.start <= group.start < piece.end:
                     rows = file.rows(group, self._form.columns)
                     yield Batch(group.start, group.end - group.start, rows)
-
-
-def plain_rows(content: bytes, form: Parquet) -> list[dict[str, Any]]:
-    """All rows of a file, by one query over the whole of it: what all pieces together must come to."""
-    with TemporaryDirectory() as folder, duckdb.connect() as connection:
-        path = Path(folder) / "whole.parquet"
-        path.write_bytes(content)
-        scan = f"read_parquet({quoted_text(str(path))}, hive_partitioning = false)"
-        connection.execute("SET TimeZone = 'UTC'; SET enable_geoparquet_conversion = false")
-        relation = connection.sql(f"SELECT * FROM {scan}")
-        kinds = dict(zip(relation.columns, relation.types, strict=True))
-        names = relation.columns if form.columns is None else list(form.columns)
-        selected = [carriable_sql(kinds[name], quoted_name(name)) for name in names]
-        converters = [converter_of(kinds[name]) or (lambda value: value) for name in names]
-        found = connection.execute(f"SELECT {', '.join(['NULL', *selected])} FROM {scan}").fetchall()
-    return [
-        {name: convert(value) for name, convert, value in zip(names, converters, row[1:], strict=True)} for row in found
-    ]

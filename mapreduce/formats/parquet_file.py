@@ -66,6 +66,8 @@ def opened(source: str, size: int, read: ReadRange) -> Iterator[ParquetFile]:
         connection.register_filesystem(files)
         connection.execute("SET parquet_metadata_cache = true; SET TimeZone = 'UTC'")
         connection.execute("SET enable_geoparquet_conversion = false")
+        # statistics do not count NaN (parquet.thrift), so by them a column has none, and the test for it is dropped
+        connection.execute("SET disabled_optimizers = 'statistics_propagation'")
         yield ParquetFile(connection, files, source)
 
 

@@ -20,10 +20,11 @@ from typing import TypeAlias
 
 from mapreduce.errors import RecordError
 from mapreduce.formats.base import Batch, ReadRange
-from mapreduce.formats.compression import decompressed
 from mapreduce.formats.kinds import Csv
 from mapreduce.formats.quoted_rows import RowRange, owned_rows, quotes_before, row_at
-from mapreduce.formats.text import BOM, REPLACEMENT, TAIL_BYTES
+from mapreduce.formats.text import BOM, TAIL_BYTES
+from mapreduce.formats.undecoded import Undecoded
+from mapreduce.formats.unpacked import unpacked_text
 from mapreduce.messages import Piece
 
 Row: TypeAlias = "dict[str, str] | list[str]"
@@ -61,9 +62,9 @@ class CsvReader:
         self._parser = _Parser(form.delimiter)
 
     @property
-    def invalid(self) -> int:
-        """How many U+FFFD stand for bytes that were not UTF-8."""
-        return self._parser.invalid
+    def undecoded(self) -> Undecoded:
+        """What was not UTF-8, so far."""
+        return self._parser.undecoded
 
     def batches(self, piece: Piece, read: ReadRange) -> Iterator[Batch]:
         """Batches of rows.
@@ -112,7 +113,7 @@ def _blocks(piece: Piece, read: ReadRange) -> Iterator[tuple[int, bytes]]:
     if piece.compression is None:
         part = RowRange(piece.start, piece.end, piece.size, piece.quoted)
         return owned_rows(read, part, piece.source, piece.source_offset)
-    unpacked = decompressed(read(0, piece.size), piece.compression, piece.source)
+    unpacked = unpacked_text(read(0, piece.size), piece.compression, piece.source)
     return owned_rows(lambda _start, _end: unpacked, RowRange(0, 1, 1), piece.source)
 
 
@@ -165,7 +166,7 @@ class _Parser:
         row = rf"{field}(?:{re.escape(delimiter)}{field})*+"
         self._row = re.compile(row)
         self._rows = re.compile(rf"(?:{row}\r?+\n)*+(?:{row}\r?+)?+")
-        self.invalid = 0
+        self.undecoded = Undecoded()
 
     def rows(self, block: _Block) -> Iterator[tuple[int, list[str]]]:
         """The (offset, fields) of each row; an empty one has no field, or is left out.
@@ -183,7 +184,7 @@ class _Parser:
             text = block.data.decode("utf-8")
         except UnicodeDecodeError:
             text = block.data.decode("utf-8", "replace")
-            self.invalid += text.count(REPLACEMENT) - block.data.count(REPLACEMENT.encode())
+            self.undecoded.whole_lines(block.data, block.offset)
         return text.removeprefix(BOM.decode()) if block.offset == 0 else text
 
     def _plain(self, block: _Block, text: str) -> Iterator[tuple[int, list[str]]]:

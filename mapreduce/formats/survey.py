@@ -1,4 +1,7 @@
-"""What the split stage has to find out of an input before it can be cut: compression, and CSV's header and quotes."""
+"""What the split stage has to find out of an input before it can be cut: compression, and CSV's header and quotes.
+
+What is certainly no text is refused here, before any of it is mapped.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,16 @@ from itertools import groupby
 
 from mapreduce.errors import InputChanged
 from mapreduce.formats.base import ReadRange
-from mapreduce.formats.compression import MAGIC_BYTES, compression_of
+from mapreduce.formats.compression import compression_of
 from mapreduce.formats.kinds import Compression
+from mapreduce.formats.signatures import HEAD_BYTES, TAIL_BYTES, Ends, refuse_what_is_no_text
 from mapreduce.messages import InputObject, Piece
 from mapreduce.storage import Storage
 from mapreduce.storage.base import AHEAD
 
 _UNPACKED = frozenset({"text", "jsonl", "csv", "whole"})
 """The formats that may lie compressed; Parquet and pairs compress inside."""
+_TOLD_BY_THE_END = (b"PAR1", b"PARE", b"ORC")
 
 
 def look_at(given: InputObject, storage: Storage) -> Compression | None:
@@ -23,13 +28,27 @@ def look_at(given: InputObject, storage: Storage) -> Compression | None:
     Raises:
         ObjectMissing: it is gone.
         InputChanged: it is not the one that the run was given.
+        RecordError: it should be text, and certainly is none.
     """
     if not given.size or given.format.kind not in _UNPACKED:
         found = storage.head(given.url)
         if (found.etag, found.size) != (given.etag, given.size):
             raise InputChanged(f"{given.url} has changed since the run was planned; run again to take it as it is now")
         return None
-    return compression_of(storage.read(given.url, 0, min(MAGIC_BYTES, given.size), etag=given.etag))
+    head = storage.read(given.url, 0, min(HEAD_BYTES, given.size), etag=given.etag)
+    compression = compression_of(head, cut=len(head) == given.size)
+    if compression is None and given.format.kind != "whole":
+        refuse_what_is_no_text(_ends(given, head, storage), given.url)
+    return compression
+
+
+def _ends(given: InputObject, head: bytes, storage: Storage) -> Ends:
+    """The ends of an input; the last bytes are read only where the first leave it open what it is."""
+    tail = b""
+    if head.startswith(_TOLD_BY_THE_END):
+        start = max(0, given.size - TAIL_BYTES)
+        tail = storage.read(given.url, start, given.size, etag=given.etag)
+    return Ends(head, tail, given.size)
 
 
 def cuttable(given: InputObject, compression: Compression | None) -> bool:

@@ -14,12 +14,11 @@ from dataclasses import dataclass
 
 from mapreduce import native
 from mapreduce.formats.base import Batch, ReadRange
-from mapreduce.formats.compression import decompressed
+from mapreduce.formats.undecoded import Undecoded
+from mapreduce.formats.unpacked import unpacked_text
 from mapreduce.messages import Piece
 
 BOM = b"\xef\xbb\xbf"
-REPLACEMENT = "�"
-_REPLACEMENT_BYTES = REPLACEMENT.encode()
 TAIL_BYTES = 64 << 10
 BATCH_BYTES = 256 << 10
 """Lines of more bytes at once are slower: the Python objects made of them no longer lie in the processor's cache."""
@@ -49,9 +48,9 @@ class TextReader:
         self._decoder = LineDecoder()
 
     @property
-    def invalid(self) -> int:
-        """How many U+FFFD stand for bytes that were not UTF-8."""
-        return self._decoder.invalid
+    def undecoded(self) -> Undecoded:
+        """What was not UTF-8, so far."""
+        return self._decoder.undecoded
 
     def batches(self, piece: Piece, read: ReadRange) -> Iterator[Batch]:
         """Batches of lines."""
@@ -66,7 +65,7 @@ def line_blocks(piece: Piece, read: ReadRange) -> Iterator[LineBlock]:
         for position, data in owned_blocks(read, piece.start, piece.end, piece.size):
             yield LineBlock(position, data, position, len(data))
         return
-    unpacked = decompressed(read(0, piece.size), piece.compression, piece.source)
+    unpacked = unpacked_text(read(0, piece.size), piece.compression, piece.source)
     accounted = 0
     for position, data in owned_blocks(lambda _start, _end: unpacked, 0, 1, 1):
         yield LineBlock(position, data, accounted, piece.size - accounted)
@@ -144,14 +143,14 @@ def _to_line_feed(read: ReadRange, start: int, size: int) -> Iterator[bytes]:
 
 
 class LineDecoder:
-    """Turns blocks of whole records into lines of text, and counts what was not UTF-8.
+    """Turns blocks of whole records into lines of text.
 
     Attributes:
-        invalid: how many U+FFFD stand for bytes that were not UTF-8.
+        undecoded: what was not UTF-8, so far.
     """
 
     def __init__(self) -> None:
-        self.invalid = 0
+        self.undecoded = Undecoded()
 
     def lines(self, position: int, block: bytes, offset: int = 0) -> Iterator[tuple[int, str]]:
         """Each record of the block.
@@ -180,21 +179,9 @@ class LineDecoder:
             try:
                 text = line.decode("utf-8")
             except UnicodeDecodeError:
-                text = line.decode("utf-8", "replace")
-                self.invalid += count_invalid(line)
+                text = self.undecoded.line(line, at)
             yield at, text
             at += len(raw) + 1
-
-
-def count_invalid(data: bytes) -> int:
-    """How many U+FFFD stand for bytes that are not UTF-8 when the data is decoded."""
-    if data.isascii():
-        return 0
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode("utf-8", "replace").count(REPLACEMENT) - data.count(_REPLACEMENT_BYTES)
-    return 0
 
 
 def count_records(data: bytes) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from mapreduce.formats.base import Batch, ReadRange
 from mapreduce.formats.compression import decompressed
+from mapreduce.formats.undecoded import Undecoded
 from mapreduce.messages import Piece
 
 
@@ -15,7 +16,7 @@ class WholeFileReader:
     Its pieces are always whole objects. Arguments and errors are those of the `Reader` protocol.
     """
 
-    invalid = 0
+    undecoded = Undecoded()
 
     def batches(self, piece: Piece, read: ReadRange) -> Iterator[Batch]:
         """One batch of one record."""

@@ -64,15 +64,17 @@ def test_text_jobs(driver: Driver, text: list[str]) -> None:
 
 
 def test_grep(driver: Driver, text: list[str]) -> None:
-    """A folder, and one of its files once more under a name: it is searched twice."""
+    """Two files, and one of them once more by a link: under that path it is searched too."""
     (driver.folder / "b.txt").write_bytes(b"\r\nthe end\r\n")
+    (driver.folder / "again").mkdir()
+    (driver.folder / "again/b.txt").symlink_to("../b.txt")
     given = (
         "--input",
         "b.txt",
         "--input",
         "text.txt",
         "--input",
-        "again=b.txt",
+        "again",
         "--param",
         "pattern=(?i)THE (end|mind)",
     )

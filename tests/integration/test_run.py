@@ -30,6 +30,8 @@ DOCUMENT_FIELDS = {
     "steps",
     "recoveries",
     "faults",
+    "left_out",
+    "invalid_text",
 }
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from jobs.word_count import WordCount
-from mapreduce import CollectList, Count, Job, Max, Min, Sum
+from mapreduce import Batch, CollectList, Count, Job, Max, Min, Sum
 from mapreduce.engine import run_task
 from mapreduce.errors import InputChanged, ObjectMissing, ParameterError, UserCodeError
-from mapreduce.messages import MapTask, SplitMode
+from mapreduce.messages import InvalidText, MapTask, SplitMode
 from tests.unit.mapreduce.engine_run import RUN, engine
 
 CONTENT = b"one\ntwo\nbad line\nfour\n"
@@ -205,11 +205,27 @@ def test_counters_and_meter() -> None:
         result = run_task(task, context)
     assert result.stage == "map"
     assert {"lines": 2, "letters": 5, "invalid_utf8": 1} == result.counters
+    assert result.invalid == InvalidText(size_bytes=1, lines=1, first=f"{split.pieces[0].source} at byte 0")
     assert (2, 2) == (result.records_in, result.records_out)
     assert (6, 2, "at 3") == (context.meter.bytes, context.meter.records, context.meter.status())
     assert (6, 0) == (result.pieces[0].bytes_owned, result.pieces[0].start)
     assert result.cost.seconds > 0
     assert result.cost.peak_memory_bytes > 1 << 20
+
+
+def test_batches_count_what_is_not_utf_8_too() -> None:
+    """Their bytes are the job's, and what is wrong with them is said all the same."""
+
+    class Batched(WordCount):
+        def map_batch(self, batch: Batch) -> Any:
+            return ["lines"], [len(batch.data.splitlines())]
+
+    with engine(Batched) as stages:
+        result = stages.map(stages.split(stages.put([b"a\nb\n", b"c\n\xff\xfe d\n\xff"])).splits[0])
+    assert result.invalid is not None
+    assert (3, 2) == (result.invalid.size_bytes, result.invalid.lines)
+    assert result.invalid.first.endswith("/input/1.txt at byte 2")
+    assert 3 == result.counters["invalid_utf8"]
 
 
 def test_one_object_of_neighbouring_blocks() -> None:

@@ -69,8 +69,58 @@ def test_a_cut_object_is_still_known_as_compressed(compression: Compression) -> 
     """What is left of a compressed object is not read as text, from its fourth byte on."""
     data = PACK[compression](b"some text")
     for size in range(4, MAGIC_BYTES + 1):
-        expected = None if compression == "xz" and size < MAGIC_BYTES else compression
-        assert expected == compression_of(data[:size])
+        assert compression == compression_of(data[:size], cut=size < MAGIC_BYTES)
+
+
+@pytest.mark.parametrize(
+    "text", [b"BZh9\n", b"BZh91A and so on", b"BZh9 1AY&SY", b"BZh0", b"BZh91AY&SX", b"P*M", b"7zXZ"]
+)
+@pytest.mark.parametrize("cut", [True, False])
+def test_a_text_that_begins_with_the_same_letters_is_not_compressed(text: bytes, cut: bool) -> None:
+    """Only a whole signature counts, or what a cut left of it."""
+    assert compression_of(text, cut=cut) is None
+
+
+def _zstd_frame(window_byte: int, content: bytes) -> bytes:
+    """A frame of one raw block, as `zstd --long` writes it of a pipe (RFC 8878)."""
+    header = b"\x28\xb5\x2f\xfd\x00" + bytes([window_byte])
+    return header + (len(content) << 3 | 1).to_bytes(3, "little") + content
+
+
+@pytest.mark.parametrize(
+    ("window_log", "good"), [(10, True), (27, True), (28, True), (29, False), (31, False), (41, False)]
+)
+def test_long_windows(window_log: int, good: bool) -> None:
+    """Up to the limit they are read; beyond it the error says what is needed, and not that anything is damaged."""
+    data = _zstd(b"first ") + _zstd_frame(window_log - 10 << 3, b"alpha")
+    if good:
+        assert b"first alpha" == unpacked(data, "zstd", 3)
+        return
+    for block_bytes in (1, 7, 1 << 20):
+        with pytest.raises(
+            RecordError, match=rf"needs a window of {1 << window_log - 20:,} MiB .*not damaged"
+        ) as caught:
+            unpacked(data, "zstd", block_bytes)
+        assert "is damaged" not in str(caught.value)
+
+
+def test_large_dictionaries_of_xz() -> None:
+    """The same of xz."""
+    filters = [{"id": lzma.FILTER_DELTA, "dist": 1}, {"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 1 << 30}]
+    data = lzma.compress(b"first") + lzma.compress(b"alpha", filters=filters)
+    for block_bytes in (1, 1 << 20):
+        with pytest.raises(RecordError, match=r"needs a window of 1,024 MiB .*not damaged.*xz -dc FILE"):
+            unpacked(data, "xz", block_bytes)
+    fits = lzma.compress(b"alpha", filters=[{"id": lzma.FILTER_LZMA2, "preset": 9}])
+    assert b"alpha" == unpacked(fits, "xz")
+
+
+def test_a_dictionary_is_asked_for_by_its_number() -> None:
+    """A frame that was packed with a dictionary is not damaged."""
+    dictionary = zstd.train_dict([b"alpha beta %d gamma" % number for number in range(5000)], 2000)
+    data = zstd.compress(b"alpha beta 7 gamma", zstd_dict=dictionary)
+    with pytest.raises(RecordError, match=f"needs the dictionary {dictionary.dict_id} .*not damaged"):
+        unpacked(data, "zstd", 5)
 
 
 @compressions

@@ -272,7 +272,8 @@ def test_invalid_utf8_is_replaced_and_counted() -> None:
     reader = CsvReader(LISTS)
     content = b'a,\xff\n"\xe2\x82",\xef\xbf\xbd\n'
     assert [(0, ["a", "�"]), (4, ["�", "�"])] == records_of(reader, pieces_of(content, LISTS), ranges_of(content))
-    assert 2 == reader.invalid
+    lost = reader.undecoded
+    assert (2, 3, 2, 0) == (lost.replaced, lost.size_bytes, lost.lines, lost.first)
 
 
 def test_unmarked_piece_is_refused() -> None:

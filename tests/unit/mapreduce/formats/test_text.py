@@ -153,7 +153,7 @@ def test_lines(content: bytes, cuts: list[int], block_bytes: int) -> None:
         for position, block in owned_blocks(reader(content, block_bytes), start, end, len(content))
         for line in decoder.lines(position, block)
     ]
-    assert plain_lines(content) == (lines, decoder.invalid)
+    assert plain_lines(content) == (lines, decoder.undecoded.replaced)
 
 
 def test_byte_order_mark_only_at_the_source_start() -> None:

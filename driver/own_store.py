@@ -1,0 +1,110 @@
+"""What of the inputs lies in the run's own store: never read, but for the committed result of a run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mapreduce import keys
+from mapreduce.errors import InputError, ObjectMissing
+from mapreduce.storage import Storage
+
+_LOCAL = "file://"
+
+
+class OwnStore:
+    """Places in the store. A place is a URL, or of a file of this machine the absolute path without links.
+
+    Args:
+        store: root URL of the store; None for no store.
+        storage: where it lies.
+    """
+
+    def __init__(self, store: str | None, storage: Storage) -> None:
+        self._store = store.rstrip("/") if store else None
+        self._storage = storage
+        self._keys: dict[str, str | None] = {}
+        self._committed: dict[str, bool] = {}
+
+    @property
+    def example(self) -> str:
+        """How a committed result is named, for a message."""
+        return f"{(self._store or '').removeprefix(_LOCAL)}/{keys.REDUCE}/RUN/"
+
+    def contains(self, place: str) -> bool:
+        """Whether a place is the store or lies below its root, whoever has put it there."""
+        root = (self._store or "").removeprefix(_LOCAL)
+        return self._key(place) is not None or (self._store is not None and _same(place, root))
+
+    def holds(self, place: str) -> bool:
+        """Whether a run has written what lies at a place."""
+        key = self._key(place)
+        return key is not None and keys.is_own(key)
+
+    def results_folder(self, place: str) -> str | None:
+        """The run whose folder of results a place is."""
+        key = self._key(place.rstrip("/") if "://" in place else os.path.realpath(place))
+        return keys.run_of_results(key) if key else None
+
+    def is_result(self, place: str, run: str | None) -> bool:
+        """Whether at a place lies a part of the committed result of that run."""
+        key = self._key(place)
+        return run is not None and key is not None and keys.run_of_result(key) == run and self._is_committed(run)
+
+    def check_given(self, given: str, place: str) -> None:
+        """Refuses an object of the store that is named as an input; but not a part of a committed result.
+
+        Raises:
+            InputError: it is none.
+        """
+        if not self.holds(place):
+            return
+        run = keys.run_of_result(self._key(place) or "")
+        if run is None or not self._is_committed(run):
+            raise InputError(
+                f"{given} lies in the run store, which is no input but for the committed result of a run: "
+                f"name {self.example}"
+            )
+
+    def _is_committed(self, run: str) -> bool:
+        if run not in self._committed:
+            try:
+                self._storage.head(keys.success(self._store or "", run))
+                self._committed[run] = True
+            except ObjectMissing:
+                self._committed[run] = False
+        return self._committed[run]
+
+    def _key(self, place: str) -> str | None:
+        """A place's key below the store's root; None when it does not lie there."""
+        if self._store is None or ("://" in place) == self._store.startswith(_LOCAL):
+            return None
+        if "://" in place:
+            return place.removeprefix(f"{self._store}/") if place.startswith(f"{self._store}/") else None
+        folder, _, name = place.rpartition("/")
+        above = self._folder_key(folder or "/")
+        return None if above is None else f"{above}/{name}".lstrip("/")
+
+    def _folder_key(self, folder: str) -> str | None:
+        """The same of a folder of this machine, "" for the root itself; kept, as many files lie in one."""
+        if folder not in self._keys:
+            assert self._store is not None
+            if _same(folder, self._store.removeprefix(_LOCAL)):
+                self._keys[folder] = ""
+            elif folder == "/":
+                self._keys[folder] = None
+            else:
+                parent, _, name = folder.rpartition("/")
+                above = self._folder_key(parent or "/")
+                self._keys[folder] = None if above is None else f"{above}/{name}".lstrip("/")
+        return self._keys[folder]
+
+
+def _same(path: str, folder: str) -> bool:
+    """Whether two paths are one folder, however each is written."""
+    if path == folder:
+        return True
+    try:
+        return Path(path).samefile(folder)
+    except OSError:
+        return False

@@ -1,0 +1,123 @@
+"""What is read, what is left out and what is refused, through the real command."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.integration.commands import Driver
+
+LINES = """
+from mapreduce import Count, Job
+
+class Lines(Job):
+    reduce = Count()
+
+    def map(self, offset, line):
+        yield [self.source.removeprefix("file://"), line], 1
+"""
+
+
+@pytest.fixture(autouse=True)
+def _job(driver: Driver) -> None:
+    (driver.folder / "lines.py").write_text(LINES.replace("[self", "(self").replace("line], 1", "line), 1"))
+
+
+def write(driver: Driver, name: str, content: str | bytes) -> Path:
+    """A file below the driver's folder."""
+    path = driver.folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+@pytest.mark.parametrize("target", ["local", "inline"])
+def test_links_and_left_out_entries(driver: Driver, target: str) -> None:
+    """Services may read what links lead to, the job sees the path that was given, and the run says what it left out."""
+    write(driver, "far/away/b.txt", "linked\n")
+    write(driver, "in/a.txt", "own\n")
+    write(driver, "in/_temporary/a.txt", "own\n")
+    (driver.folder / "in/sub").symlink_to("../far/away")
+    (driver.folder / "in/sub/loop").symlink_to(driver.folder / "in")
+    (driver.folder / "in/c.txt").symlink_to("../far/away/b.txt")
+    command = (
+        "run",
+        "--job",
+        "lines.py",
+        "--input",
+        "in",
+        "--target",
+        target,
+        "--reducers",
+        "1",
+        "--output",
+        "in/r.json",
+    )
+    first = driver.run(*command, "--json")
+    assert first.code == 0, first.err
+    here = driver.folder
+    expected = [
+        [[f"{here}/in/{name}", line], 1]
+        for name, line in (("a.txt", "own"), ("c.txt", "linked"), ("sub/b.txt", "linked"))
+    ]
+    assert expected == json.loads((here / "in/r.json").read_text())
+    assert "left out: 1 entry of the input" in first.err
+    assert "one file under two names" in first.err
+    plan = json.loads((driver.store / "runs" / first.document["run_id"] / "plan.json").read_text())
+    assert 1 == plan["left_out"] == first.document["left_out"]
+    assert driver.run("verify").code == 0
+
+    again = driver.run(*command, "--json")
+    assert again.code == 0, again.err
+    assert expected == json.loads((here / "in/r.json").read_text())
+    assert "1 of an earlier result in --output" in again.err
+    assert 2 == again.document["left_out"]
+
+
+def test_a_result_is_the_next_runs_input(driver: Driver) -> None:
+    """The folder of a committed result is read, without the attempts that lie there too."""
+    write(driver, "a.txt", "x\ny\n")
+    first = driver.run(
+        "run", "--job", "lines.py", "--input", "a.txt", "--target", "inline", "--reducers", "2", "--json"
+    )
+    assert first.code == 0, first.err
+    results = Path(first.document["result_urls"][0].removeprefix("file://")).parent
+    second = driver.run("run", "--job", "lines.py", "--input", results, "--target", "local", "--json")
+    assert second.code == 0, second.err
+    assert 2 == second.document["ledger"]["records_in"]
+    refused = driver.run("run", "--job", "lines.py", "--input", results.parent, "--target", "local")
+    assert (2, True) == (refused.code, "only a committed result can be an input" in refused.err)
+
+
+def test_what_is_not_utf_8_is_shown(driver: Driver) -> None:
+    """How much, where first, and what becomes of it."""
+    write(driver, "a.txt", "good\n")
+    write(driver, "b.txt", "good\nGr\u00f6\u00dfe\n".encode("latin-1"))
+    done = driver.run("run", "--job", "lines.py", "--input", "a.txt", "b.txt", "--target", "local", "--mappers", "2")
+    assert done.code == 0, done.err
+    assert f"not UTF-8 2 bytes in 1 line, first in file://{driver.folder}/b.txt at byte 5; read as U+FFFD" in done.err
+
+
+@pytest.mark.parametrize("target", ["local", "inline"])
+@pytest.mark.parametrize(
+    ("name", "content"), [("u.txt", "alpha\n".encode("utf-16")), ("g.gz", gzip.compress("alpha\n".encode("utf-16")))]
+)
+def test_what_is_no_text_is_refused(driver: Driver, target: str, name: str, content: bytes) -> None:
+    """In a sentence, with no stack trace, and what can be done."""
+    write(driver, name, content)
+    done = driver.run("run", "--job", "lines.py", "--input", name, "--target", target)
+    assert done.code == 1
+    assert "text in UTF-16; convert it to UTF-8: iconv -f UTF-16 -t UTF-8" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_an_output_over_the_input_is_refused_before_the_work(driver: Driver) -> None:
+    """Nothing is run, and the input is as it was."""
+    path = write(driver, "x.json", "a\n")
+    done = driver.run("run", "--job", "lines.py", "--input", "x.json", "--output", "x.json", "--target", "local")
+    assert (2, "a\n") == (done.code, path.read_text())
+    assert "would replace the input" in done.err
+    assert not (driver.store / "runs").exists()
