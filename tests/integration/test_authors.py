@@ -17,7 +17,7 @@ class Counted(Job):
     reduce = Sum()
     files = ["names", "extra.txt"]
 
-    def setup(self):
+    def map_setup(self):
         self.names = set(self.path("names/first.txt").read_text().split())
         self.names |= set(self.path("extra.txt").read_text().split())
 

@@ -30,7 +30,7 @@ def test_inverted_index() -> None:
 
 
 def test_own_steps() -> None:
-    """A job's own partition and combine do not matter; its setup, cleanup and reduce do."""
+    """A job's own partition and combine do not matter; its hooks and its reduce do."""
     expected = [
         ("ab 2", 1),
         ("ba: 2", {"total": 1, "key": (2, "ba")}),
