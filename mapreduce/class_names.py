@@ -6,6 +6,7 @@ Such a name would be passed over in silence, and the job would do something else
 from __future__ import annotations
 
 import difflib
+import dis
 import inspect
 import sys
 from collections.abc import Collection, Iterator, Mapping
@@ -14,8 +15,9 @@ from typing import Any, ClassVar, Generic
 
 from mapreduce.errors import JobLoadError
 
-_SETUP = "`map_setup` (before a map task's first record) or `reduce_setup` (before a reduce task's first key)"
-_CLEANUP = "`map_cleanup` (after a map task's last record) or `reduce_cleanup` (after a reduce task's last key)"
+_STAGES = "(hooks name their stage: map_setup, map_cleanup, reduce_setup, reduce_cleanup)"
+_SETUP = f"`map_setup`, called before a map task's first record, or `reduce_setup` {_STAGES}"
+_CLEANUP = f"`map_cleanup`, called after a map task's last record, or `reduce_cleanup` {_STAGES}"
 _MAP_SETUP = "`map_setup`, called before a map task's first record"
 _MAP_CLEANUP = "`map_cleanup`, called after a map task's last record, which may yield pairs"
 _REDUCE_SETUP = "`reduce_setup`, called before a reduce task's first key"
@@ -183,7 +185,7 @@ def check_names(
                 used = _used_names(cls, base) if used is None else used
                 if name in used:
                     continue  # a helper
-            raise JobLoadError(f"{owner.__name__} has `{name}`, which nothing here calls; {word}")
+            raise JobLoadError(f"{owner.__name__} has `{name}`, which the engine does not call; {word}")
 
 
 def authors_classes(cls: type, base: type) -> Iterator[type]:
@@ -234,7 +236,7 @@ def _used_names(cls: type, base: type) -> frozenset[str]:
     for owner in authors_classes(cls, base):
         for value in vars(owner).values():
             for code in _codes(value):
-                used |= _names_in(code)
+                used.update(_names_in(code))
         module = sys.modules.get(owner.__module__)
         used |= _used_in_module(module) if module is not None else set()
     return frozenset(used)
@@ -255,9 +257,17 @@ def _codes(value: Any) -> Iterator[CodeType]:
     yield from (function.__code__ for function in functions if isinstance(function, FunctionType))
 
 
-def _names_in(code: CodeType) -> set[str]:
-    names = set(code.co_names)
+def _names_in(code: CodeType) -> Iterator[str]:
+    """Yield the attributes that code reads of its variables and of classes, as in `self.name` and `TheJob.name`."""
+    before = ""
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in ("LOAD_ATTR", "LOAD_METHOD") and before.startswith(
+            ("LOAD_FAST", "LOAD_DEREF", "class")
+        ):
+            yield instruction.argval
+        name = str(instruction.argval)
+        is_class = instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME") and name[:1].isupper()
+        before = "class" if is_class else instruction.opname
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            names |= _names_in(constant)
-    return names
+            yield from _names_in(constant)

@@ -281,9 +281,9 @@ _VALUE_HINTS = {
 def _way_out(value: object, hints: dict[str, str]) -> str:
     """Return what to write instead of a value of that type, as the end of a sentence."""
     if hasattr(value, "dtype") and hasattr(value, "tolist"):  # numpy's scalars and arrays
-        return "; of numpy, value.tolist()"
+        return "; of numpy, write value.tolist()"
     hint = hints.get(_name(value), "")
-    return f"; {hint}" if hint else ""
+    return f"; write {hint}" if hint.endswith(")") else f"; {hint}" if hint else ""
 
 
 def _name(value: object) -> str:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
+from itertools import takewhile
 from typing import Any, ClassVar, Self, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
 from mapreduce.errors import JobLoadError, ParameterError
+
+_ASKED_OF_CLASSES = frozenset(("check", "parameters", "parameter_values"))
+"""Without these no class could be checked, so they are refused when it is made."""
 
 
 class Parametrised:
@@ -37,6 +41,9 @@ class Parametrised:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        for owner in takewhile(lambda each: each not in _bases(cls), cls.__mro__):
+            if hidden := _ASKED_OF_CLASSES.intersection(vars(owner)):
+                raise JobLoadError(f"`{min(hidden)}` of {owner.__name__} hides a name of the engine; call it otherwise")
         if "__init__" in vars(cls):
             cls.__init__ = _given_what_it_takes(cls.__init__)  # type: ignore[method-assign]
 
@@ -145,13 +152,16 @@ def _settings(cls: type) -> set[str]:
 
 def _given_what_it_takes(init: Callable[..., None]) -> Callable[..., None]:
     """An author's `__init__`, which is called with those of the parameters that it names."""
+    from mapreduce.engine.user_code import Place, user_code  # whose package needs this class
+
     named = inspect.signature(init).parameters
     takes_all = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in named.values())
 
     @functools.wraps(init)
     def initialise(self: Any, *args: Any, **parameters: Any) -> None:
         taken = {name: value for name, value in parameters.items() if takes_all or name in named}
-        init(self, *args, **taken)
+        with user_code(Place("__init__")):
+            init(self, *args, **taken)
 
     return initialise
 

@@ -259,7 +259,7 @@ def packed_state(aggregation: Aggregation[Any], key: bytes, state: Any) -> int |
         raise_of_key(exc, f"the state of {type(aggregation).__name__}", key)
 
 
-def raise_of_key(exc: Exception, step: str, key: bytes) -> NoReturn:
+def raise_of_key(exc: BaseException, step: str, key: bytes) -> NoReturn:
     """Raise what came out of a call of the job's code for an encoded key, as its author needs to see it."""
     told = told_as(exc, Place(step, decode_key(key)))
     if told is exc:
@@ -291,7 +291,7 @@ def _combined(job: Job, pairs: Iterable[PackedPair]) -> Iterator[PackedPair]:
                     )
                 packed = pack_value(value)
                 yield encoded, packed
-        except Exception as exc:  # noqa: BLE001 - the author's code may raise anything
+        except (Exception, SystemExit) as exc:  # noqa: BLE001 - the author's code may raise anything
             raise_of_key(exc, "combine", encoded)
 
 
@@ -321,7 +321,7 @@ def _own_partition(job: Job, partitions: int, encoded: bytes) -> int:
     key = decode_key(encoded)
     try:
         number = job.partition(key, partitions)
-    except Exception as exc:  # noqa: BLE001 - the author's code may raise anything
+    except (Exception, SystemExit) as exc:  # noqa: BLE001 - the author's code may raise anything
         raise_of_key(exc, "partition", encoded)
     if type(number) is not int or not 0 <= number < partitions:
         raise UserCodeError(

@@ -120,7 +120,7 @@ def as_user_error(exc: BaseException, place: Place) -> UserCodeError:
 
 
 def _message(exc: BaseException, place: Place) -> str:
-    group = "" if place.url or place.record is None else f", for the key {_cut(repr(place.record))}"
+    group = "" if place.url or place.record is None else f" (for the key {_cut(repr(place.record))})"
     if isinstance(exc, NotCarriable):
         return f"{place.step} yielded something that cannot be carried: {exc}{group}"
     if isinstance(exc, NotAPair):
@@ -134,7 +134,7 @@ def _message(exc: BaseException, place: Place) -> str:
         )
     if isinstance(exc, StopIteration):
         return f"{place.step} raised StopIteration: next() found no value; give it a default, as in next(values, None)"
-    return f"{place.step} raised {type(exc).__name__}: {exc}"
+    return f"{place.step} raised {type(exc).__name__}: {exc}".removesuffix(": ")
 
 
 def _record(place: Place) -> str:

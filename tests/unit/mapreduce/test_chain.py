@@ -21,7 +21,7 @@ class Halve(Job):
 
     def map(self, key: Any, value: Any) -> Iterator[tuple[str, int]]:
         number = int(value) // 2
-        self.count("left", number > 0)
+        self.count("left", int(number > 0))
         yield "n", number
 
 
