@@ -106,7 +106,7 @@ def _check_method(cls: type[Job], name: str, arguments: int) -> None:
     written = f"`def {name}(self{', ' if arguments else ''}{_ARGUMENTS.get(name, '')})`"
     raw = inspect.getattr_static(cls, name)
     function = raw.__func__ if isinstance(raw, staticmethod | classmethod) else raw
-    if not callable(raw) or inspect.isclass(raw) or not hasattr(raw, "__get__"):
+    if not callable(function) or inspect.isclass(raw) or not hasattr(raw, "__get__"):
         if name == "reduce" and (instead := _instead_of(raw)):
             raise JobLoadError(f"`reduce = {raw.__name__}` of {cls.__name__} is a function; write `reduce = {instead}`")
         raise JobLoadError(f"`{name}` of {cls.__name__} is {raw!r}, not a method; write {written}")
