@@ -40,6 +40,9 @@ from mapreduce.yielded import pair_of, pairs_of
 PAIR_OVERHEAD = 150
 """Bytes that Python needs for a pair beyond its key and value: tuple, objects and list slots (CPython 3.11)."""
 
+KNOWN_GROUPS = 100_000
+"""Of a job with its own `partition` and `group_by`, so many groups are remembered; then they are learnt anew."""
+
 _by_key = itemgetter(0)
 _SCALARS = frozenset((int, str, float, bool, type(None), bytes))
 
@@ -306,10 +309,30 @@ def partitioner(job: Job, partitions: int, boundaries: Sequence[bytes] | None) -
     if boundaries is not None:
         return partial(bisect_right, boundaries)
     if job.partitions_itself:
-        return partial(_own_partition, job, partitions)
+        own = partial(_own_partition, job, partitions)
+        return _of_whole_groups(own, job.group_by) if job.group_by else own
     if fields := job.group_by:
         return lambda key: hash_partition(key_prefix(key, fields), partitions)
     return None
+
+
+def _of_whole_groups(partition: Partitioner, fields: int) -> Partitioner:
+    """The job's own partition, held to send all keys of a group to one place, as far as this task sees them."""
+    known: dict[bytes, int] = {}
+
+    def checked(key: bytes) -> int:
+        number = partition(key)
+        group = key_prefix(key, fields)
+        if known.setdefault(group, number) != number:
+            raise UserCodeError(
+                f"partition gave {known[group]} and {number} for two keys of the group {decode_key(group)!r}; with "
+                f"`group_by = {fields}` it must depend on the first {fields} of the key's fields alone"
+            )
+        if len(known) >= KNOWN_GROUPS:
+            known.clear()
+        return number
+
+    return checked
 
 
 def by_hash(partitions: int) -> Partitioner:
