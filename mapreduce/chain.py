@@ -98,25 +98,28 @@ def steps_of(chain: Chain) -> Generator[Step, StepResult, None]:
 
     Raises:
         JobLoadError: what the author gives is no job.
+        UserCodeError: the author's `steps` raised.
     """
-    given = chain.steps()
+    from mapreduce.engine.user_code import Place, user_code  # the engine is not needed to write a chain
+
+    with user_code(Place("steps")):
+        given = chain.steps()
     if isinstance(given, Job | Step):
         given = [given]
     if given is None or isinstance(given, str | type) or not isinstance(given, Iterable):
         raise JobLoadError(
             f"`steps` of {type(chain).__name__} returned {given!r}; yield jobs, or return a list of them"
         )
-    if not isinstance(given, Generator):
-        for number, job in enumerate(given):
-            yield _step(job, number)
-        return
+    # a list is told no results
+    steps: Generator[Any, Any, None] = given if isinstance(given, Generator) else (job for job in given)
     result: StepResult | None = None
     number = 0
     while True:
-        try:
-            job = given.send(result) if result is not None else next(given)
-        except StopIteration:
-            return
+        with user_code(Place("steps")):
+            try:
+                job = steps.send(result) if result is not None else next(steps)
+            except StopIteration:
+                return
         result = yield _step(job, number)
         number += 1
 

@@ -29,7 +29,7 @@ from typing import TypeAlias
 from mapreduce import keys
 from mapreduce.chain import Chain
 from mapreduce.engine.user_code import is_authors, user_frames
-from mapreduce.errors import CorruptBlock, JobLoadError
+from mapreduce.errors import CorruptBlock, JobLoadError, MapReduceError
 from mapreduce.job import Job
 from mapreduce.messages import JobSpec
 from mapreduce.storage import Storage
@@ -238,14 +238,16 @@ def import_job(root: Path, module: str, name: str) -> JobClass:
     except BaseException as exc:
         if not isinstance(exc, Exception) and not is_authors(exc):
             raise  # Ctrl-C
-        frames = "".join(traceback.format_list(user_frames(exc.__traceback__)))
+        # of an error of ours, a wrong option of a format or a name, the author is shown their own frames alone
+        shown = user_frames(exc.__traceback__, without_ours=isinstance(exc, MapReduceError))
+        frames = "".join(traceback.format_list(shown))
         if isinstance(exc, SystemExit):
             raise JobLoadError(
                 f"the job {module} called exit({'' if exc.code is None else repr(exc.code)}) when it was "
                 f"imported from {root}:\n{frames}put what a script does (argparse, MyJob.run()) below "
                 '`if __name__ == "__main__":`; a parameter of a job is an annotated class attribute'
             ) from exc
-        what = "".join(traceback.format_exception_only(exc)).strip()
+        what = str(exc) if isinstance(exc, MapReduceError) else "".join(traceback.format_exception_only(exc)).strip()
         raise JobLoadError(f"the job {module} cannot be imported from {root}:\n{frames}{what}") from exc
     jobs = _classes(loaded)
     if name:

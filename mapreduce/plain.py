@@ -21,6 +21,7 @@ from typing import Any
 from mapreduce.chain import Chain, StepResult, steps_of
 from mapreduce.encoding import decode_key, decode_value, encode_key, encode_value
 from mapreduce.engine.user_code import Place, user_code
+from mapreduce.errors import JobLoadError
 from mapreduce.formats.kinds import Csv, Format, JsonLines, Pairs, Parquet, WholeFile
 from mapreduce.job import Job, task_state
 from mapreduce.yielded import pair_of, pairs_of
@@ -121,7 +122,9 @@ def plain_run(
 
 def _plain_chain(chain: Chain, inputs: list[PlainInput]) -> PlainAnswer:
     steps = steps_of(chain)
-    step = next(steps)
+    step = next(steps, None)
+    if step is None:
+        raise JobLoadError(f"{type(chain).__name__} has no step; let `steps` yield a job")
     answer = PlainAnswer([], Counter())
     while True:
         given = inputs if "given" in step.sources else []

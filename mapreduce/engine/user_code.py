@@ -141,15 +141,20 @@ def _record(place: Place) -> str:
     return "" if place.record is None else _printable(_cut(repr(place.record)))
 
 
-def user_frames(trace: TracebackType | None) -> list[traceback.FrameSummary]:
+def user_frames(trace: TracebackType | None, *, without_ours: bool = False) -> list[traceback.FrameSummary]:
     """Return the frames of a traceback from the author's first one on, without those of the import machinery.
 
     What the engine called itself, also of Python's library, is not among them; what the author called is.
+
+    Args:
+        trace: the traceback.
+        without_ours: leave out the frames of ours that the author called.
     """
     frames = [frame for frame in traceback.extract_tb(trace) if not frame.filename.startswith(_MACHINERY)]
     for at, frame in enumerate(frames):
         if _owner(frame.filename) == "author":
-            return frames[at:]
+            shown = frames[at:]
+            return [each for each in shown if not each.filename.startswith(_OURS)] if without_ours else shown
     return []
 
 
