@@ -73,10 +73,12 @@ class Job(Parametrised):
         made._mapreduce_task = TaskState()
         return made
 
-    def __getattr__(self, name: str) -> NoReturn:
+    def __getattr__(self, name: str) -> Any:
         """Say what is written here for a name of mrjob, Hadoop or PySpark that is not there."""
-        said = f"; write {FOREIGN[name]}" if name in FOREIGN else ""
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{said}", name=name, obj=self)
+        if name in FOREIGN:
+            message = f"{type(self).__name__!r} object has no attribute {name!r}; write {FOREIGN[name]}"
+            raise AttributeError(message, name=name, obj=self)
+        return super().__getattribute__(name)  # raises Python's own error, also that of a property of the author's
 
     # -- what an author writes ------------------------------------------------------------------------------------
 

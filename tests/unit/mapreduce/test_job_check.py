@@ -187,3 +187,15 @@ def test_a_missing_name_of_another_framework() -> None:
         Lines().increment_counter("g", "n")
     with pytest.raises(AttributeError, match="no attribute 'nothing'$"):
         _ = Lines().nothing
+
+
+def test_an_error_in_a_property_of_the_authors() -> None:
+    """It names what is missing, not the property."""
+
+    class Typing(Lines):
+        @property
+        def regex(self) -> Any:
+            return self._misspelt
+
+    with pytest.raises(AttributeError, match="no attribute '_misspelt'"):
+        _ = Typing().regex
