@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
@@ -11,14 +12,17 @@ from mapreduce import Csv, Parquet, Text
 from mapreduce.errors import JobLoadError
 from mapreduce.formats.kinds import Format
 
+TEXT: Any = Text
+CSV: Any = Csv
+
 
 @pytest.mark.parametrize(
     ("make", "named"),
     [
-        (lambda: Text(encoding="latin-1"), r"Text has no option `encoding`; it has: Text\(\)"),  # type: ignore[call-arg]
-        (lambda: Csv(separator=";"), r"Csv has no option `separator`; it has: Csv\(delimiter=',', header=True\)"),  # type: ignore[call-arg]
+        (lambda: TEXT(encoding="latin-1"), r"Text has no option `encoding`; it has: Text\(\)"),
+        (lambda: CSV(separator=";"), r"Csv has no option `separator`; it has: Csv\(delimiter=',', header=True\)"),
         (lambda: Csv(delimiter="\n\n"), r"the option `delimiter` of Csv cannot be '\\n\\n'"),
-        (lambda: Csv(";"), "Csv takes options by name"),  # type: ignore[call-arg]
+        (lambda: CSV(";"), "Csv takes options by name"),
         (lambda: Parquet(columns="a"), "the option `columns` of Parquet cannot be 'a'"),
     ],
 )
