@@ -28,7 +28,7 @@ class Grep(Job):
 
     group_by = 2
 
-    def setup(self) -> None:
+    def map_setup(self) -> None:
         """Before the first record."""
         self._regex = re.compile(self.pattern)
         self._file: File | None = None
@@ -37,13 +37,13 @@ class Grep(Job):
     def map(self, key: int, value: str) -> Iterator[tuple[tuple[str, str, int, int], Numbered]]:
         """A pair for each match, and one for each stretch that is over."""
         if self._file != (self.source, self.input):
-            yield from self.cleanup()
+            yield from self.map_cleanup()
             self._file, self._start, self._lines = (self.source, self.input), key, 0
         self._lines += 1
         if self._regex.search(value):
             yield (*self._file, self._start, self._lines), (self._lines, value)
 
-    def cleanup(self) -> Iterator[tuple[tuple[str, str, int, int], Numbered]]:
+    def map_cleanup(self) -> Iterator[tuple[tuple[str, str, int, int], Numbered]]:
         """How many lines the last stretch had; the pair sorts behind the stretch's matches."""
         if self._file:
             yield (*self._file, self._start, self._lines + 1), (self._lines, None)

@@ -44,7 +44,7 @@ class FirstPoints(Points):
 
     k: int = 1
 
-    def setup(self) -> None:
+    def map_setup(self) -> None:
         """Before the first record."""
         self._seen: set[Point] = set()
 

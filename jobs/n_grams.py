@@ -18,7 +18,7 @@ class NGrams(Job):
 
     reduce = Count()
 
-    def setup(self) -> None:
+    def map_setup(self) -> None:
         """Refuses what would count nothing, before the first record."""
         if self.n < 1:
             raise ValueError(f"an n-gram has at least one word, not {self.n}")

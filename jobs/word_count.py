@@ -20,7 +20,7 @@ class WordCount(Job):
 
     # The same for many lines at once, and this is what runs; `map` stays the definition, and `verify` holds to it.
 
-    def setup(self) -> None:
+    def map_setup(self) -> None:
         """The words of the task, counted where they are found (Lin and Dyer 2010: in-mapper combining)."""
         self.counts = WordCounts()
 
@@ -29,6 +29,6 @@ class WordCount(Job):
         self.counts.add(batch.data)
         return self.counts.take() if self.counts.is_large else ([], [])
 
-    def cleanup(self) -> Iterable[tuple[str, int]]:
+    def map_cleanup(self) -> Iterable[tuple[str, int]]:
         """What is left at the task's end."""
         return zip(*self.counts.take(), strict=True)

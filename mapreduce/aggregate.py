@@ -3,6 +3,8 @@
 An aggregation folds values into a partial *state*, merges states, and turns the last one into a result. Merging is
 associative, and does not depend on where the splits fall: integers are exact, and sums of floats are kept as exact
 expansions (Shewchuk 1997, as in Python's `math.fsum`) and rounded once, at the end.
+
+`plain` is the definition of each, over all values at once. It shares no arithmetic with the rest.
 """
 
 from __future__ import annotations
@@ -10,21 +12,31 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Iterable
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from fractions import Fraction
+from typing import Any, ClassVar, Generic, Literal, NoReturn, TypeVar
 
-from mapreduce.encoding import encode_key
+from mapreduce.encoding import NotCarriable, encode_key
 
 State = TypeVar("State")
 Number = int | float
 SqlAggregate = Literal["sum", "min", "max"]
 
 _EXPAND_AFTER = 32
+_LARGE = 2.0**900
+"""Floats from here on are added as integers, which they are: 2**64 of the others cannot pass the largest float."""
+_EXACT = 1 << 53
+"""Integers up to here are floats without rounding."""
+
+
+class NotAggregable(TypeError):
+    """A value that an aggregation cannot take, or a result that no float can hold."""
 
 
 class Aggregation(Generic[State]):
     """A reduce that the engine knows how to combine.
 
-    A state must be a value that a record can carry. `add` may change and return the state it is given.
+    A subclass writes `create`, `add`, `merge` and `result`. A state must be a value that a record can carry. `add` and
+    `merge` may change and return the state that they are given.
     """
 
     sql: ClassVar[SqlAggregate | None] = None
@@ -36,37 +48,41 @@ class Aggregation(Generic[State]):
     """True when a state holds the values themselves, so that each must be one that a record can carry."""
 
     def create(self, value: Any) -> State:
-        """The state of one value."""
-        raise NotImplementedError
+        """Return the state of one value."""
+        raise NotImplementedError(f"{type(self).__name__} has no `create`")
 
     def add(self, state: State, value: Any) -> State:
-        """The state with one value more."""
-        raise NotImplementedError
+        """Return the state with one value more."""
+        raise NotImplementedError(f"{type(self).__name__} has no `add`")
 
     def merge(self, state: State, other: State) -> State:
-        """The state of both; `state` holds the earlier values."""
-        raise NotImplementedError
+        """Return the state of both; `state` holds the earlier values."""
+        raise NotImplementedError(f"{type(self).__name__} has no `merge`")
 
     def result(self, state: State) -> Any:
-        """What the key's values come to."""
-        raise NotImplementedError
+        """Return what the key's values come to."""
+        raise NotImplementedError(f"{type(self).__name__} has no `result`")
 
     def plain(self, values: list[Any]) -> Any:
-        """The definition, over all values at once: the answer that `verify` holds the others against."""
-        raise NotImplementedError
+        """Return the answer for all values at once, which `verify` and `check` compare the run's with."""
+        state = self.create(values[0])
+        for value in values[1:]:
+            state = self.add(state, value)
+        return self.result(state)
 
 
 class Sum(Aggregation[Any]):
     """The sum of int or float values; of floats the exactly rounded one.
 
-    The state is an int as long as all values are, then a list `[total of the ints, part, part, ...]`.
+    The state is an int as long as all values are, then a list `[total, part, part, ...]`: the total of the ints and of
+    the floats that are so large that adding them could overflow (they are integers), and the rest of the floats.
     """
 
     sql = "sum"
     keeps_values = False
 
     def create(self, value: Any) -> Any:
-        return value if type(value) is int else [0, _number(value, "Sum")]
+        return value if type(value) is int else _added([0], value, self)
 
     def add(self, state: Any, value: Any) -> Any:
         if type(value) is int:
@@ -74,12 +90,7 @@ class Sum(Aggregation[Any]):
                 return state + value
             state[0] += value
             return state
-        if type(state) is int:
-            return [state, _number(value, "Sum")]
-        state.append(_number(value, "Sum"))
-        if len(state) > _EXPAND_AFTER:
-            state[1:] = expansion(state[1:])
-        return state
+        return _added([state] if type(state) is int else state, value, self)
 
     def merge(self, state: Any, other: Any) -> Any:
         if type(other) is int:
@@ -89,14 +100,18 @@ class Sum(Aggregation[Any]):
         return [state[0] + other[0], *expansion(state[1:] + other[1:])]
 
     def result(self, state: Any) -> Number:
-        total: Number = state if type(state) is int else math.fsum([*state[1:], state[0]])
-        return total
+        if type(state) is int:
+            return state
+        if -_EXACT <= state[0] <= _EXACT:
+            return math.fsum(state)
+        return _rounded(exact(state), "the sum")
 
     def plain(self, values: list[Any]) -> Number:
+        for value in values:
+            _check_number(value, self)
         if all(type(value) is int for value in values):
             return int(sum(values))
-        whole = sum(value for value in values if type(value) is int)
-        return math.fsum([*(value for value in values if type(value) is float), whole])
+        return _rounded(sum(map(Fraction, values), Fraction(0)), "the sum")
 
 
 class Count(Aggregation[int]):
@@ -127,19 +142,27 @@ class Min(Aggregation[Any]):
     sql = "min"
 
     def create(self, value: Any) -> Any:
-        return value
+        return value if type(value) in _ORDERED else _ordered(value, self)
 
     def add(self, state: Any, value: Any) -> Any:
-        return value if value < state else state
+        try:
+            return value if value < state else state
+        except TypeError:
+            _refuse_mixture(self, state, value)
 
     def merge(self, state: Any, other: Any) -> Any:
-        return other if other < state else state
+        return self.add(state, other)
 
     def result(self, state: Any) -> Any:
         return state
 
     def plain(self, values: list[Any]) -> Any:
-        return min(values)
+        for value in values:
+            _ordered(value, self)
+        try:
+            return min(values)
+        except TypeError:
+            _refuse_mixture(self, *_unlike(values))
 
 
 class Max(Aggregation[Any]):
@@ -148,23 +171,31 @@ class Max(Aggregation[Any]):
     sql = "max"
 
     def create(self, value: Any) -> Any:
-        return value
+        return value if type(value) in _ORDERED else _ordered(value, self)
 
     def add(self, state: Any, value: Any) -> Any:
-        return value if value > state else state
+        try:
+            return value if value > state else state
+        except TypeError:
+            _refuse_mixture(self, state, value)
 
     def merge(self, state: Any, other: Any) -> Any:
-        return other if other > state else state
+        return self.add(state, other)
 
     def result(self, state: Any) -> Any:
         return state
 
     def plain(self, values: list[Any]) -> Any:
-        return max(values)
+        for value in values:
+            _ordered(value, self)
+        try:
+            return max(values)
+        except TypeError:
+            _refuse_mixture(self, *_unlike(values))
 
 
 class Mean(Aggregation[list[Any]]):
-    """The arithmetic mean of int or float values, as a float: their exact sum, divided once.
+    """The arithmetic mean of int or float values, as a float: their exact sum, divided and rounded once.
 
     The state is `[count, state of Sum]`.
     """
@@ -173,21 +204,28 @@ class Mean(Aggregation[list[Any]]):
     _sum: ClassVar[Sum] = Sum()
 
     def create(self, value: Any) -> list[Any]:
-        return [1, self._sum.create(value)]
+        return [1, value if type(value) is int else _added([0], value, self)]
 
     def add(self, state: list[Any], value: Any) -> list[Any]:
+        total = state[1]
+        if type(value) is int:
+            state[1] = self._sum.add(total, value)
+        else:
+            state[1] = _added([total] if type(total) is int else total, value, self)
         state[0] += 1
-        state[1] = self._sum.add(state[1], value)
         return state
 
     def merge(self, state: list[Any], other: list[Any]) -> list[Any]:
         return [state[0] + other[0], self._sum.merge(state[1], other[1])]
 
     def result(self, state: list[Any]) -> float:
-        return self._sum.result(state[1]) / state[0]  # type: ignore[no-any-return]
+        count, total = state
+        return _rounded(Fraction(total if type(total) is int else exact(total)) / count, "the mean")
 
     def plain(self, values: list[Any]) -> float:
-        return self._sum.plain(values) / len(values)
+        for value in values:
+            _check_number(value, self)
+        return _rounded(sum(map(Fraction, values), Fraction(0)) / len(values), "the mean")
 
 
 class TopK(Aggregation[list[Any]]):
@@ -199,15 +237,19 @@ class TopK(Aggregation[list[Any]]):
     grows = True
 
     def __init__(self, k: int, *, smallest: bool = False) -> None:
-        if k < 1:
-            raise ValueError(f"TopK keeps at least one value, not {k}")
+        if type(k) is not int or k < 1:
+            raise ValueError(f"TopK keeps at least one value, not {k!r}; write TopK(10)")
         self.k = k
         self.smallest = smallest
 
     def create(self, value: Any) -> list[Any]:
-        return [value]
+        return [value if type(value) in _ORDERED else _ordered(value, self)]
 
     def add(self, state: list[Any], value: Any) -> list[Any]:
+        try:
+            value < state[0]  # noqa: B015 - refused here, while the record is known, and not when the state is cut
+        except TypeError:
+            _refuse_mixture(self, state[0], value)
         state.append(value)
         return state if len(state) < 4 * self.k + 16 else self._best(state)
 
@@ -218,10 +260,18 @@ class TopK(Aggregation[list[Any]]):
         return self._best(state)
 
     def plain(self, values: list[Any]) -> list[Any]:
-        return sorted(values, reverse=not self.smallest)[: self.k]
+        for value in values:
+            _ordered(value, self)
+        try:
+            return sorted(values, reverse=not self.smallest)[: self.k]
+        except TypeError:
+            _refuse_mixture(self, *_unlike(values))
 
     def _best(self, values: list[Any]) -> list[Any]:
-        return heapq.nsmallest(self.k, values) if self.smallest else heapq.nlargest(self.k, values)
+        try:
+            return heapq.nsmallest(self.k, values) if self.smallest else heapq.nlargest(self.k, values)
+        except TypeError:
+            _refuse_mixture(self, *_unlike(values))
 
 
 class CollectList(Aggregation[list[Any]]):
@@ -256,11 +306,15 @@ class CollectSet(Aggregation[list[Any]]):
     grows = True
 
     def create(self, value: Any) -> list[Any]:
+        if type(value) not in _PLAIN_KEYS:
+            self._check(value)
         return [value]
 
     def add(self, state: list[Any], value: Any) -> list[Any]:
         if state[-1] is value:
             return state
+        if type(value) not in _PLAIN_KEYS:
+            self._check(value)
         state.append(value)
         # a length that is a power of two: each doubling is paid for by the values that came since the last one
         return _distinct(state) if len(state) & (len(state) - 1) == 0 and len(state) >= 64 else state
@@ -272,15 +326,22 @@ class CollectSet(Aggregation[list[Any]]):
         return _distinct(state)
 
     def plain(self, values: list[Any]) -> list[Any]:
+        for value in values:
+            self._check(value)
         kept: dict[bytes, Any] = {encode_key(value): value for value in values}
         return [kept[key] for key in sorted(kept)]
 
+    def _check(self, value: Any) -> None:
+        try:
+            encode_key(value)
+        except NotCarriable as exc:
+            raise NotAggregable(f"CollectSet holds what a key can be, and {exc!s}"[:_LIMIT]) from None
+
 
 def expansion(numbers: Iterable[float]) -> list[float]:
-    """Few floats whose exact sum is the exact sum of all `numbers` (each is the rounded rest of the ones before).
+    """Return few floats whose exact sum is the exact sum of all `numbers`, each below `_LARGE`.
 
-    Raises:
-        OverflowError: the sum is beyond what a float can hold.
+    Each is the rounded rest of the ones before it.
     """
     rest = list(numbers)
     parts: list[float] = []
@@ -290,16 +351,84 @@ def expansion(numbers: Iterable[float]) -> list[float]:
     return parts
 
 
-def _number(value: Any, who: str) -> float:
-    if type(value) is not float:
-        raise TypeError(f"{who} adds int or float values, not {type(value).__name__}: {value!r}"[:200])
-    if not math.isfinite(value):
-        raise ValueError(f"{who} cannot add {value!r}: yield None, or skip the record")
+def exact(state: Iterable[Number]) -> Fraction:
+    """Return the exact total of a state of `Sum`."""
+    return sum(map(Fraction, state), Fraction(0))
+
+
+def _added(state: list[Any], value: Any, who: Aggregation[Any]) -> list[Any]:
+    """Add a float to a state of `Sum` that has floats."""
+    _check_number(value, who)
+    if -_LARGE < value < _LARGE:
+        state.append(value)
+        if len(state) > _EXPAND_AFTER:
+            state[1:] = expansion(state[1:])
+    else:
+        state[0] += int(value)
+    return state
+
+
+def _rounded(total: Fraction, what: str) -> float:
+    try:
+        return float(total)
+    except OverflowError:
+        raise NotAggregable(
+            f"{what} is beyond the largest float, 1.8e308; yield ints, or smaller numbers (a scaled unit, a logarithm)"
+        ) from None
+
+
+def _check_number(value: Any, who: Aggregation[Any]) -> None:
+    name = type(who).__name__
+    if type(value) is float:
+        if not math.isfinite(value):
+            raise NotAggregable(f"{name} cannot add {value!r}; skip the record (`if math.isfinite(value)`)")
+    elif type(value) is not int:
+        hint = {"str": "; write float(value)", "bool": "; write int(value)", "NoneType": "; skip the record"}
+        kind = type(value).__name__
+        numpy = "; write value.item()" if hasattr(value, "item") else ""
+        raise NotAggregable(f"{name} adds int or float values, not {kind}: {value!r}{hint.get(kind, numpy)}"[:_LIMIT])
+
+
+def _ordered(value: Any, who: Aggregation[Any]) -> Any:
+    """Return a value that has an order among its like.
+
+    Raises:
+        NotAggregable: it has none.
+    """
+    if type(value) not in _ORDERED:
+        if type(value) not in (tuple, list):
+            raise NotAggregable(
+                f"{type(who).__name__} compares values, and {type(value).__name__} has no order: {value!r}"[:_LIMIT]
+            )
+        for item in value:
+            if item is not None and type(item) is not dict:  # which decide nothing where an earlier item does
+                _ordered(item, who)
     return value
 
 
+def _unlike(values: list[Any]) -> tuple[Any, Any]:
+    """Return two of the values that do not compare."""
+    for value in values:
+        try:
+            value < values[0]  # noqa: B015
+        except TypeError:
+            return values[0], value
+    return values[0], values[-1]
+
+
+def _refuse_mixture(who: Aggregation[Any], one: Any, other: Any) -> NoReturn:
+    kinds = f"{type(one).__name__} {one!r}"[:60], f"{type(other).__name__} {other!r}"[:60]
+    raise NotAggregable(
+        f"{type(who).__name__} compares the values of a key, and {kinds[0]} does not compare with {kinds[1]}; "
+        "yield values of one type"
+    ) from None
+
+
 def _distinct(values: list[Any]) -> list[Any]:
-    return CollectSet.plain(_SET, values)
+    kept: dict[bytes, Any] = {encode_key(value): value for value in values}
+    return [kept[key] for key in sorted(kept)]
 
 
-_SET = CollectSet()
+_LIMIT = 300
+_ORDERED = frozenset((int, float, str, bytes, bool))
+_PLAIN_KEYS = frozenset((str, bytes, bool))

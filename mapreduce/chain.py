@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
+from mapreduce.class_names import FOREIGN, check_names
 from mapreduce.errors import JobLoadError
 from mapreduce.job import Job
-from mapreduce.parameters import Parametrised
+from mapreduce.parameters import Parametrised, check_parameters
 
 Reads = Literal["previous", "given"]
 
@@ -72,9 +74,23 @@ class Chain(Parametrised):
 
     @classmethod
     def check(cls) -> None:
-        """Refuses a class that cannot run; raises `JobLoadError`."""
+        """Refuses a class that cannot run, or would do something else than its author wrote; raises `JobLoadError`."""
+        check_names(cls, Chain, ("steps", "files"), {*vars(Chain), *vars(Parametrised)} - {"steps", "files"}, _FOREIGN)
         if cls.steps is Chain.steps:
             raise JobLoadError(f"the chain {cls.__name__} has no `steps`; write `def steps(self)` that yields jobs")
+        if inspect.iscoroutinefunction(cls.steps) or inspect.isasyncgenfunction(cls.steps):
+            raise JobLoadError(f"`steps` of {cls.__name__} may not be async; write `def steps(self)`")
+        check_parameters(cls)
+
+
+_OF_A_JOB = "it in the class of a step's job: a chain only has `steps`"
+_FOREIGN = {name: word for name, word in FOREIGN.items() if name != "steps"} | dict.fromkeys(
+    (
+        *("map", "map_batch", "reduce", "combine", "partition", "input_format", "group_by", "total_order"),
+        *("order_matters", "map_setup", "map_cleanup", "reduce_setup", "reduce_cleanup"),
+    ),
+    _OF_A_JOB,
+)
 
 
 def steps_of(chain: Chain) -> Generator[Step, StepResult, None]:
@@ -82,29 +98,51 @@ def steps_of(chain: Chain) -> Generator[Step, StepResult, None]:
 
     Raises:
         JobLoadError: what the author gives is no job.
+        UserCodeError: the author's `steps` raised.
     """
-    given = chain.steps()
-    if not isinstance(given, Generator):
-        for number, job in enumerate(given):
-            yield _step(job, number)
-        return
+    from mapreduce.engine.user_code import Place, user_code  # the engine is not needed to write a chain
+
+    with user_code(Place("steps")):
+        given = chain.steps()
+    if isinstance(given, Job | Step):
+        given = [given]
+    if given is None or isinstance(given, str | type) or not isinstance(given, Iterable):
+        raise JobLoadError(
+            f"`steps` of {type(chain).__name__} returned {given!r}; yield jobs, or return a list of them"
+        )
+    # a list is told no results
+    steps: Generator[Any, Any, None] = given if isinstance(given, Generator) else (job for job in given)
     result: StepResult | None = None
     number = 0
     while True:
-        try:
-            job = given.send(result) if result is not None else next(given)
-        except StopIteration:
-            return
+        with user_code(Place("steps")):
+            try:
+                job = steps.send(result) if result is not None else next(steps)
+            except StopIteration:
+                return
         result = yield _step(job, number)
         number += 1
 
 
-def _step(job: object, number: int) -> Step:
-    step = (
-        job if isinstance(job, Step) else Step(job, "previous" if number else "given") if isinstance(job, Job) else None
-    )
-    if step is None:
-        raise JobLoadError(f"step {number + 1} of the chain is {job!r}, not a job; yield an instance: `yield Count()`")
+def _step(given: object, number: int) -> Step:
+    step = given if isinstance(given, Step) else Step(given, "previous" if number else "given")  # type: ignore[arg-type]
+    if not isinstance(step.job, Job):
+        raise JobLoadError(
+            f"step {number + 1} of the chain is {step.job!r}, not a job; yield an instance: `yield Count()`"
+        )
+    _check_step(step.job, number)
     if number == 0 and step.sources == ("previous",):
         step = Step(step.job, "given")
     return step
+
+
+def _check_step(job: Job, number: int) -> None:
+    """Refuse a step whose class cannot run, or that has something that would not travel to the tasks."""
+    cls = type(job)
+    cls.check()
+    as_in_a_task = cls(**job.parameter_values())
+    if unsaid := sorted(vars(job).keys() - vars(as_in_a_task).keys() - set(cls.parameters())):
+        raise JobLoadError(
+            f"step {number + 1} of the chain sets `{unsaid[0]}` of {cls.__name__}, which does not reach the tasks; "
+            f"make it a parameter: `{unsaid[0]}: int = 0` in the class, and `{cls.__name__}({unsaid[0]}=...)`"
+        )

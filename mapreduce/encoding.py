@@ -138,6 +138,7 @@ def _element(key: Key) -> bytes:
         return TUPLE + b"".join(map(_element, key)) + _END  # type: ignore[arg-type]
     raise NotCarriable(
         f"a key of type {_name(key)} cannot be carried; use str, bytes, int, float, bool or a tuple of these"
+        f"{_way_out(key, _KEY_HINTS)}"
     )
 
 
@@ -152,7 +153,10 @@ def _ordered_int(number: int) -> bytes:
 
 def _ordered_float(number: float) -> bytes:
     if not math.isfinite(number):
-        raise NotCarriable(f"the key {number!r} cannot be carried: it is not a number that JSON can hold")
+        raise NotCarriable(
+            f"the key {number!r} cannot be carried: it is not a number that JSON can hold; "
+            "skip the record, or use a str such as 'missing'"
+        )
     raw = struct.pack(">d", number + 0.0)  # -0.0 equals 0.0, so it is the same key
     bits = int.from_bytes(raw, "big")
     return ((bits ^ 0xFFFFFFFFFFFFFFFF) if bits >> 63 else (bits | 1 << 63)).to_bytes(8, "big")
@@ -222,7 +226,10 @@ def _carried(value: object) -> object:
         return msgspec.msgpack.Ext(_BIG_INT_EXT, number.to_bytes(number.bit_length() // 8 + 1, "big", signed=True))
     if kind is float:
         if not math.isfinite(value):  # type: ignore[arg-type]
-            raise NotCarriable(f"the value {value!r} cannot be carried: JSON has no such number; yield None instead")
+            raise NotCarriable(
+                f"the value {value!r} cannot be carried: JSON has no such number; skip the record "
+                "(`if math.isfinite(value)`), or yield None where no aggregation computes with it"
+            )
         return value
     if kind is list:
         return [_carried(item) for item in value]  # type: ignore[attr-defined]
@@ -232,7 +239,7 @@ def _carried(value: object) -> object:
         return {_field(name): _carried(item) for name, item in value.items()}  # type: ignore[attr-defined]
     raise NotCarriable(
         f"a value of type {_name(value)} cannot be carried; "
-        "use None, bool, int, float, str, bytes, or a list, tuple or dict of these"
+        f"use None, bool, int, float, str, bytes, or a list, tuple or dict of these{_way_out(value, _VALUE_HINTS)}"
     )
 
 
@@ -241,6 +248,42 @@ def _field(name: object) -> str:
         raise NotCarriable(f"a dict with a key of type {_name(name)} cannot be carried; JSON has only str keys")
     _utf8(name)
     return name
+
+
+_KEY_HINTS = {
+    "NoneType": "for one group of everything, take a constant such as 'all'",
+    "list": "tuple(key)",
+    "set": "tuple(sorted(key))",
+    "frozenset": "tuple(sorted(key))",
+    "dict": "tuple(sorted(key.items()))",
+    "datetime.date": "key.isoformat()",
+    "datetime.datetime": "key.isoformat()",
+    "decimal.Decimal": "str(key)",
+}
+_VALUE_HINTS = {
+    "set": "sorted(value)",
+    "frozenset": "sorted(value)",
+    "generator": "list(value)",
+    "map": "list(value)",
+    "dict_values": "list(value)",
+    "dict_keys": "list(value)",
+    "dict_items": "list(value)",
+    "datetime.date": "value.isoformat()",
+    "datetime.datetime": "value.isoformat()",
+    "decimal.Decimal": "str(value)",
+    "fractions.Fraction": "(value.numerator, value.denominator)",
+    "collections.Counter": "dict(value)",
+    "collections.defaultdict": "dict(value)",
+    "bytearray": "bytes(value)",
+}
+
+
+def _way_out(value: object, hints: dict[str, str]) -> str:
+    """Return what to write instead of a value of that type, as the end of a sentence."""
+    if hasattr(value, "dtype") and hasattr(value, "tolist"):  # numpy's scalars and arrays
+        return "; of numpy, write value.tolist()"
+    hint = hints.get(_name(value), "")
+    return f"; write {hint}" if hint.endswith(")") else f"; {hint}" if hint else ""
 
 
 def _name(value: object) -> str:

@@ -5,19 +5,43 @@ from __future__ import annotations
 import inspect
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, NoReturn, Self
 
 from mapreduce.aggregate import Aggregation
 from mapreduce.batch import Batch
+from mapreduce.class_names import FOREIGN
 from mapreduce.encoding import encode_key
 from mapreduce.errors import JobLoadError
-from mapreduce.formats.kinds import Format, JsonLines, Text, WholeFile
+from mapreduce.formats.kinds import Format, Text
 from mapreduce.parameters import Parametrised
 from mapreduce.partition import hash_partition
 
 Pair = tuple[Any, Any]
-_BATCHED = (Text, JsonLines, WholeFile)
+StageOfJob = Literal["map", "reduce"]
+_STATUS_LIMIT = 1000
+_ENGINES_COUNTERS = frozenset(("invalid_utf8", "skipped_records"))
+
+
+@dataclass(slots=True)
+class TaskState:
+    """What the engine keeps of the task that a job's instance runs in; the author reads it through the job."""
+
+    source: str = ""
+    input: str = ""
+    stage: StageOfJob = "map"
+    counters: Counter[str] = field(default_factory=Counter)
+    status: str = ""
+
+
+class _ReadOnly(property):
+    """A property of the engine's that says so when a job sets it."""
+
+    def __set__(self, instance: Any, value: Any) -> NoReturn:
+        name = self.fget.__name__ if self.fget else ""
+        raise AttributeError(f"`self.{name}` is the engine's and cannot be set; keep yours under another name")
 
 
 class Job(Parametrised):
@@ -33,9 +57,6 @@ class Job(Parametrised):
         total_order: parts are ranges of keys, so that part after part the whole result is in key order.
         order_matters: the result depends on the order of the input, on purpose; `check` then does not look for it.
         files: names of files and folders beside the job's own file that travel with it; `self.path(name)` finds one.
-        source: the URL of the object that the current record comes from (in `map` and `combine`).
-        input: the name of the current input, as `--input NAME=PATH` gave it.
-        stage: "map" or "reduce": which task this instance runs in.
     """
 
     reduce: ClassVar[Any] = None
@@ -44,22 +65,31 @@ class Job(Parametrised):
     total_order: ClassVar[bool] = False
     order_matters: ClassVar[bool] = False
     files: ClassVar[Sequence[str]] = ()
+    _mapreduce_task: TaskState
 
-    def __init__(self, **parameters: Any) -> None:
-        super().__init__(**parameters)
-        self.source = ""
-        self.input = ""
-        self.stage: Literal["map", "reduce"] = "map"
-        self.counters: Counter[str] = Counter()
-        self.status_text = ""
+    def __new__(cls, *values: Any, **parameters: Any) -> Self:
+        """Make an instance with a task's state, whatever an `__init__` of the author's does."""
+        made = super().__new__(cls, *values, **parameters)
+        made._mapreduce_task = TaskState()
+        return made
+
+    def __getattr__(self, name: str) -> Any:
+        """Say what is written here for a name of mrjob, Hadoop or PySpark that is not there."""
+        if name in FOREIGN:
+            message = f"{type(self).__name__!r} object has no attribute {name!r}; write {FOREIGN[name]}"
+            raise AttributeError(message, name=name, obj=self)
+        return super().__getattribute__(name)  # raises Python's own error, also that of a property of the author's
 
     # -- what an author writes ------------------------------------------------------------------------------------
 
-    def setup(self) -> None:
-        """Called once in each task, before its first record."""
+    def map_setup(self) -> None:
+        """Called in each map task, before its first record."""
 
     def map(self, key: Any, value: Any) -> Iterable[Pair]:
-        """Yields pairs for one record. For text, `key` is the byte offset of the line and `value` the line."""
+        """Yields pairs for one record. For text, `key` is the byte offset of the line and `value` the line.
+
+        In a job that has a `map_cleanup` it may also return None, for no pairs.
+        """
         raise NotImplementedError
 
     def map_batch(self, batch: Batch) -> tuple[Iterable[Any], Iterable[Any]]:
@@ -70,26 +100,67 @@ class Job(Parametrised):
         """
         raise NotImplementedError
 
+    def map_cleanup(self) -> Iterable[Pair] | None:
+        """Called in each map task, after its last record; may yield pairs, which join those of `map`."""
+
     def combine(self, key: Any, values: Iterator[Any]) -> Iterable[Pair]:
         """Yields fewer pairs for the same key, in the mapper, any number of times or never."""
         raise NotImplementedError
 
     def partition(self, key: Any, partitions: int) -> int:
-        """Which of the `partitions` reduce tasks gets the key: 0 to partitions - 1, by the key alone."""
+        """Which of the `partitions` reduce tasks gets the key: 0 to partitions - 1, by the key alone.
+
+        Not by Python's `hash`: that of a str or bytes differs from process to process.
+        """
         return hash_partition(encode_key(key), partitions)
 
-    def cleanup(self) -> Iterable[Pair] | None:
-        """Called once in each task, after its last record; may yield pairs, which join the task's own."""
+    def reduce_setup(self) -> None:
+        """Called in each reduce task, before its first key."""
+
+    def reduce_cleanup(self) -> Iterable[Pair] | None:
+        """Called in each reduce task, after its last key; may yield pairs, which join those of `reduce`."""
 
     # -- what an author calls -------------------------------------------------------------------------------------
 
-    def count(self, name: str, increment: int = 1) -> None:
-        """Adds to a counter; the counters of all tasks are summed in the run's report."""
-        self.counters[name] += increment
+    @_ReadOnly
+    def source(self) -> str:
+        """The URL of the object that the current record comes from (in `map`)."""
+        return self._mapreduce_task.source
 
-    def status(self, text: str) -> None:
-        """Says what the task is doing now; it travels with the next heartbeat."""
-        self.status_text = text
+    @_ReadOnly
+    def input(self) -> str:
+        """The name of the current input, as `--input NAME=PATH` gave it (in `map`)."""
+        return self._mapreduce_task.input
+
+    @_ReadOnly
+    def stage(self) -> StageOfJob:
+        """Which task this instance runs in: "map" or "reduce"."""
+        return self._mapreduce_task.stage
+
+    @_ReadOnly
+    def counters(self) -> Mapping[str, int]:
+        """What this instance has counted so far; `count` adds to it."""
+        return MappingProxyType(self._mapreduce_task.counters)
+
+    def count(self, name: str, increment: int = 1) -> None:
+        """Adds to a counter; the counters of all tasks are summed in the run's report.
+
+        Args:
+            name: the counter's name.
+            increment: an int; it may be negative.
+
+        Raises:
+            TypeError: the name is no str, or the increment no int.
+        """
+        if type(increment) is not int or type(name) is not str or name in _ENGINES_COUNTERS:
+            raise TypeError(_wrong_count(name, increment))
+        name.encode()  # half a surrogate is refused here, where the author sees it
+        self._mapreduce_task.counters[name] += increment
+
+    def status(self, text: object) -> None:
+        """Says what the task is doing now; it travels with the next heartbeat, cut to 1,000 characters."""
+        said = str(text)[:_STATUS_LIMIT]
+        self._mapreduce_task.status = said.encode("utf-8", "backslashreplace").decode()
 
     def path(self, name: str) -> Path:
         """Where one of `files` is now."""
@@ -118,6 +189,11 @@ class Job(Parametrised):
         return False
 
     @property
+    def gathers(self) -> bool:
+        """True when the author wrote a `map_cleanup`, so that `map` may yield nothing and return None."""
+        return type(self).map_cleanup is not Job.map_cleanup
+
+    @property
     def map_only(self) -> bool:
         """True when there is nothing to reduce."""
         return self.reduce is None
@@ -143,41 +219,28 @@ class Job(Parametrised):
 
     @classmethod
     def check(cls) -> None:
-        """Refuses a class that cannot run as a job.
+        """Refuses a class that cannot run as a job, or would do something else than its author wrote.
 
         Raises:
-            JobLoadError: `map` is missing, or `reduce` or another attribute is not what it should be.
+            JobLoadError: what is wrong, and what to write.
         """
-        if cls.map is Job.map:
-            raise JobLoadError(
-                f"the job {cls.__name__} has no `map`; write `def map(self, key, value)` that yields pairs"
-            )
-        _check_reduce(cls)
-        _check_attributes(cls)
+        from mapreduce.job_check import check_job  # which needs this class
+
+        check_job(cls)
 
 
-def _check_reduce(cls: type[Job]) -> None:
-    if inspect.isclass(cls.reduce) and issubclass(cls.reduce, Aggregation):
-        raise JobLoadError(
-            f"`reduce` of {cls.__name__} is a class; make an instance: `reduce = {cls.reduce.__name__}()`"
-        )
-    if cls.reduce is not None and not isinstance(cls.reduce, Aggregation) and not callable(cls.reduce):
-        raise JobLoadError(f"`reduce` of {cls.__name__} is {cls.reduce!r}, neither a method nor an aggregation")
-    if cls.group_by and (cls.reduce is None or isinstance(cls.reduce, Aggregation)):
-        raise JobLoadError(f"{cls.__name__} has `group_by`, which needs `def reduce(self, key, values)`")
+def task_state(job: Job) -> TaskState:
+    """The engine's side of an instance: what it sets, and what the job has counted and said."""
+    return job._mapreduce_task
 
 
-def _check_attributes(cls: type[Job]) -> None:
-    if type(cls.group_by) is not int or cls.group_by < 0:
-        raise JobLoadError(f"`group_by` of {cls.__name__} is {cls.group_by!r}; it is how many fields make a group")
-    formats = cls.input_format.values() if isinstance(cls.input_format, Mapping) else [cls.input_format]
-    for form in formats:
-        if not hasattr(form, "kind"):
-            raise JobLoadError(
-                f"`input_format` of {cls.__name__} is {form!r}; write Text(), JsonLines(), Csv(), Parquet() or "
-                "WholeFile(), or a dict of input name to one of these"
-            )
-        if cls.map_batch is not Job.map_batch and not isinstance(form, _BATCHED):
-            raise JobLoadError(f"{cls.__name__} has `map_batch`, which reads Text, JsonLines and WholeFile alone")
-    if isinstance(cls.files, str):
-        raise JobLoadError(f"`files` of {cls.__name__} is a text; write a list: [{cls.files!r}]")
+def _wrong_count(name: object, increment: object) -> str:
+    if type(name) is str and type(increment) is str:
+        return f"a counter has one name: write self.count({f'{name}: {increment}'!r})"
+    if type(name) is not str:
+        return f"a counter's name is a str, not {type(name).__name__}: write self.count(str(name))"
+    if name in _ENGINES_COUNTERS:
+        return f"the counter {name!r} is the engine's; call yours otherwise"
+    kind = type(increment)
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    return f"the counter {name!r} is counted in ints, not by a {module}{kind.__name__} ({increment!r}); write int(...)"

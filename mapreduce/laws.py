@@ -66,7 +66,7 @@ class Breach:
     found: tuple[Any, Any] | None
 
 
-def check(make: Callable[[], Job], inputs: Sequence[PlainInput]) -> list[Breach]:
+def check(make: Callable[[], Job], inputs: Sequence[PlainInput], seeded: Sequence[Way] = ()) -> list[Breach]:
     """The laws that a job breaks on a sample, each with the smallest input found.
 
     A job that is not deterministic breaks all other laws by chance, so then only that is reported.
@@ -74,16 +74,17 @@ def check(make: Callable[[], Job], inputs: Sequence[PlainInput]) -> list[Breach]
     Args:
         make: gives a new instance.
         inputs: the sample.
+        seeded: ways to run the job under several seeds of Python's hash, each in a process of its own.
     """
     formatted = make().format_of
     inputs = [replace(given, format=given.format or formatted(given.name)) for given in inputs]
-    first, *others = laws_of(make)
+    first, *others = laws_of(make, seeded)
     if breach := _tried(first, inputs):
         return [breach]
     return [breach for law in others if (breach := _tried(law, inputs))]
 
 
-def laws_of(make: Callable[[], Job]) -> list[Law]:
+def laws_of(make: Callable[[], Job], seeded: Sequence[Way] = ()) -> list[Law]:
     """The laws that apply to a job; the first is that of determinism.
 
     A wrong `combine` would break others too, so those are tried without it.
@@ -97,7 +98,36 @@ def laws_of(make: Callable[[], Job]) -> list[Law]:
         laws.append(_combine(make))
     if not (job.map_only or job.order_matters or isinstance(job.aggregation, CollectList)):
         laws.append(_order(plain))
-    return [*laws, _plain(plain)]
+    laws.append(_plain(plain))
+    if seeded:
+        laws.append(_hash_seed(seeded))
+    return laws
+
+
+def placed(job: Job, answer: Answer) -> Pairs:
+    """An answer's pairs as JSON holds them, in one order; of a job with its own `partition`, each with its part."""
+    if job.partitions_itself:
+        return _in_one_order(
+            [
+                (key_of_json(key), {"part": part, "value": value})
+                for part, pairs in enumerate(answer.parts)
+                for key, value in pairs
+            ]
+        )
+    return _in_one_order([(key_of_json(key), value) for key, value in answer.pairs])
+
+
+SEEDED = Trial(splits=2, partitions=3)
+"""How a job is run under several seeds of Python's hash."""
+
+
+def _hash_seed(ways: Sequence[Way]) -> Law:
+    return Law(
+        "the answer does not depend on Python's hash seed",
+        "`partition` or a key goes by hash() of a str or bytes, or the job goes through a set of them: both differ "
+        "from process to process; take zlib.crc32(text.encode()) for the one, and sorted(...) for the other",
+        tuple(ways),
+    )
 
 
 def _deterministic(make: Callable[[], Job]) -> Law:
@@ -115,9 +145,8 @@ def _deterministic(make: Callable[[], Job]) -> Law:
 def _splits(make: Callable[[], Job]) -> Law:
     return Law(
         "the answer does not depend on where the input is split",
-        "`map` remembers something from one record to the next, or `setup` or `cleanup` counts tasks: each map "
-        "task has "
-        "an instance of its own, which sees only its split",
+        "`map` remembers something from one record to the next, or `map_setup` or `map_cleanup` counts tasks: each map "
+        "task has an instance of its own, which sees only its split",
         tuple((_plural(n, "split"), _way(make, replace(BASE, splits=n))) for n in (1, 2, 3, 7)),
     )
 

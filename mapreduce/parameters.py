@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, get_type_hints
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from itertools import takewhile
+from typing import Any, ClassVar, Self, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticUserError
 
-from mapreduce.errors import ParameterError
+from mapreduce.errors import JobLoadError, ParameterError
+
+_ASKED_OF_CLASSES = frozenset(("check", "parameters", "parameter_values"))
+"""Without these no class could be checked, so they are refused when it is made."""
 
 
 class Parametrised:
@@ -17,31 +24,65 @@ class Parametrised:
     An attribute whose name starts with an underscore, or that is a `ClassVar`, is not a parameter.
     """
 
-    def __init__(self, **parameters: Any) -> None:
-        known = type(self).parameters()
+    def __new__(cls, *_: Any, **parameters: Any) -> Self:
+        """Make an instance that has its parameters, whatever an `__init__` of the author's does."""
+        made = super().__new__(cls)
+        known = cls.parameters()
         for name, value in parameters.items():
             if name not in known:
-                raise ParameterError(_unknown_parameter(type(self), name, known))
-            setattr(self, name, _converted(type(self), name, known[name], value))
+                raise ParameterError(_unknown_parameter(cls, name, known))
+            setattr(made, name, _converted(cls, name, known[name], value))
+        return made
+
+    def __init__(self, **parameters: Any) -> None:
+        for name in parameters:
+            if name not in type(self).parameters():
+                raise ParameterError(_unknown_parameter(type(self), name, type(self).parameters()))
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for owner in takewhile(lambda each: each not in _bases(cls), cls.__mro__):
+            if hidden := _ASKED_OF_CLASSES.intersection(vars(owner)):
+                raise JobLoadError(f"`{min(hidden)}` of {owner.__name__} hides a name of the engine; call it otherwise")
+        if "__init__" in vars(cls):
+            cls.__init__ = _given_what_it_takes(cls.__init__)  # type: ignore[method-assign]
 
     @classmethod
     def parameters(cls) -> dict[str, Any]:
-        """The parameters: name to type."""
-        hints = get_type_hints(cls)
-        own = {name for base in cls.__mro__ if issubclass(base, Parametrised) for name in vars(base)}
+        """The parameters: name to type.
+
+        Raises:
+            JobLoadError: an annotation names a type that is not there.
+        """
+        try:
+            hints = get_type_hints(cls)
+        except (NameError, TypeError) as exc:
+            raise JobLoadError(
+                f"an annotation in {cls.__name__} cannot be read: {exc}; import the type where the class is made"
+            ) from exc
+        own = {name for base in _authors(cls) for name in vars(base)}
         return {
             name: kind
             for name, kind in hints.items()
-            if name in own and not name.startswith("_") and ClassVar not in (kind, getattr(kind, "__origin__", None))
+            if name in own
+            and not name.startswith("_")
+            and name not in _settings(cls)
+            and ClassVar not in (kind, getattr(kind, "__origin__", None))
         }
 
     def parameter_values(self) -> dict[str, Any]:
-        """Every parameter with the value that this instance has."""
-        return {name: getattr(self, name) for name in self.parameters()}
+        """Every parameter with the value that this instance has, as JSON holds it.
+
+        Raises:
+            ParameterError: a value that is not of the parameter's type, or that JSON cannot hold.
+        """
+        return {
+            name: as_json(type(self), name, kind, getattr(self, name)) for name, kind in type(self).parameters().items()
+        }
 
 
 def parse_parameters(cls: type[Parametrised], assignments: Mapping[str, str]) -> dict[str, Any]:
-    """Parameter values from the texts of `--param name=value`.
+    """Return parameter values, as JSON holds them, from the texts of `--param name=value`.
 
     Raises:
         ParameterError: an unknown name, or a text that is not of the parameter's type.
@@ -50,7 +91,96 @@ def parse_parameters(cls: type[Parametrised], assignments: Mapping[str, str]) ->
     for name in assignments:
         if name not in known:
             raise ParameterError(_unknown_parameter(cls, name, known))
-    return {name: _parsed(cls, name, known[name], text) for name, text in assignments.items()}
+    return {
+        name: as_json(cls, name, known[name], _parsed(cls, name, known[name], text))
+        for name, text in assignments.items()
+    }
+
+
+def check_parameters(cls: type[Parametrised]) -> None:
+    """Refuse parameters of types that no text can be read as, and an `__init__` that the engine could not call.
+
+    Raises:
+        JobLoadError: there is one.
+    """
+    for name, kind in cls.parameters().items():
+        try:
+            TypeAdapter(kind)
+        except (PydanticUserError, TypeError) as exc:
+            wanted = getattr(kind, "__name__", str(kind))
+            raise JobLoadError(
+                f"the parameter `{name}` of {cls.__name__} is a {wanted}, which no text can be read as; take int, "
+                f"float, bool, str, date, a list or dict of these; if it is no parameter, write `{name}: ClassVar[...]`"
+            ) from exc
+    for owner in _authors(cls):
+        init = vars(owner).get("__init__")
+        if init is not None:
+            _check_init(cls, owner, init)
+
+
+def as_json(cls: type[Parametrised], name: str, kind: Any, value: Any) -> Any:
+    """Return a parameter's value as JSON holds it, proven to come back as it is."""
+    adapter = TypeAdapter[Any](kind)
+    try:
+        held = adapter.dump_python(adapter.validate_python(value), mode="json")
+        if isinstance(value, set | frozenset):
+            held = sorted(held, key=repr)  # the order of a set of texts differs from process to process
+        if adapter.validate_python(held) == value or value != value:  # noqa: PLR0124 - a nan
+            return held
+    except ValidationError as exc:
+        raise ParameterError(_wrong_value(cls, name, kind, value, exc)) from None
+    except ValueError:
+        pass
+    raise ParameterError(f"parameter {name} of {cls.__name__} has the value {value!r}, which JSON cannot hold")
+
+
+def _authors(cls: type) -> list[type]:
+    """The classes that an author wrote, below `Job` or `Chain`."""
+    return [base for base in cls.__mro__ if issubclass(base, Parametrised) and base not in _bases(cls)]
+
+
+def _bases(cls: type) -> list[type]:
+    """`Parametrised`, and `Job` or `Chain`."""
+    found = [base for base in cls.__mro__ if issubclass(base, Parametrised)]
+    return found[-2:]
+
+
+def _settings(cls: type) -> set[str]:
+    """What `Job` or `Chain` itself has: an annotation makes no parameter of it."""
+    return {name for base in _bases(cls) for name in vars(base)}
+
+
+def _given_what_it_takes(init: Callable[..., None]) -> Callable[..., None]:
+    """An author's `__init__`, which is called with those of the parameters that it names."""
+    from mapreduce.engine.user_code import Place, user_code  # whose package needs this class
+
+    named = inspect.signature(init).parameters
+    takes_all = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in named.values())
+
+    @functools.wraps(init)
+    def initialise(self: Any, *args: Any, **parameters: Any) -> None:
+        taken = {name: value for name, value in parameters.items() if takes_all or name in named}
+        with user_code(Place("__init__")):
+            init(self, *args, **taken)
+
+    return initialise
+
+
+def _check_init(cls: type[Parametrised], owner: type, init: Callable[..., None]) -> None:
+    parameters = cls.parameters()
+    _, *named = inspect.signature(init).parameters.values()
+    for each in named:
+        any_kind = each.kind in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+        if not any_kind and each.name not in parameters:
+            raise JobLoadError(
+                f"the `__init__` of {owner.__name__} has the argument `{each.name}`; the engine makes the instances "
+                f"itself: write a parameter in the class, `{each.name}: int = 0`, and what is made of it in `map_setup`"
+            )
+        if each.default is inspect.Parameter.empty and not any_kind:
+            raise JobLoadError(
+                f"the `__init__` of {owner.__name__} needs the argument `{each.name}`, which is a parameter already: "
+                f"write `def __init__(self)`, and read `self.{each.name}`"
+            )
 
 
 def _converted(cls: type[Parametrised], name: str, kind: Any, value: Any) -> Any:
@@ -78,5 +208,7 @@ def _wrong_value(cls: type[Parametrised], name: str, kind: Any, value: Any, exc:
 
 
 def _unknown_parameter(cls: type[Parametrised], name: str, known: Mapping[str, Any]) -> str:
+    if any(name in inspect.get_annotations(owner) for owner in _authors(cls)) and not hasattr(cls, name):
+        return f"`{name}` of {cls.__name__} has no default, so it is no parameter; give it one: `{name}: str = ''`"
     has = ", ".join(sorted(known)) if known else "none"
     return f"{cls.__name__} has no parameter {name!r}; it has: {has}"

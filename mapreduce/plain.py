@@ -20,8 +20,11 @@ from typing import Any
 
 from mapreduce.chain import Chain, StepResult, steps_of
 from mapreduce.encoding import decode_key, decode_value, encode_key, encode_value
+from mapreduce.engine.user_code import Place, user_code
+from mapreduce.errors import JobLoadError
 from mapreduce.formats.kinds import Csv, Format, JsonLines, Pairs, Parquet, WholeFile
-from mapreduce.job import Job
+from mapreduce.job import Job, task_state
+from mapreduce.yielded import pair_of, pairs_of
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -82,34 +85,46 @@ def plain_run(
 ) -> PlainAnswer:
     """The answer of one job over inputs, and before them over pairs of a step before it."""
     gathered: list[tuple[bytes, Any]] = []
+    state = task_state(job)
+    place = Place("map_setup")
 
-    def gather(yielded: Iterable[Record]) -> None:
-        gathered.extend((encode_key(key), decode_value(encode_value(value))) for key, value in yielded)
+    def gather(yielded: Any, *, none_is_empty: bool) -> None:
+        for each in pairs_of(yielded, none_is_empty=none_is_empty):
+            key, value = pair_of(each)
+            gathered.append((encode_key(key), decode_value(encode_value(value))))
 
-    job.stage = "map"
-    job.setup()
-    job.source = job.input = "previous"
-    for key, value in pairs:
-        gather(job.map(key, value))
-    for given in inputs:
-        job.source, job.input = given.url, given.name
-        for key, value in plain_records(given, given.format or job.format_of(given.name)):
-            if (given.url, key) not in skip:
-                gather(job.map(key, value))
-    gather(job.cleanup() or ())
+    def mapped(key: Any, value: Any) -> None:
+        place.offset, place.record = key, value
+        gather(job.map(key, value), none_is_empty=job.gathers)
+
+    with user_code(place):
+        job.map_setup()
+        place.step = "map"
+        state.source = state.input = place.url = "previous"
+        for key, value in pairs:
+            mapped(key, value)
+        for given in inputs:
+            state.source, state.input, place.url = given.url, given.name, given.url
+            for key, value in plain_records(given, given.format or job.format_of(given.name)):
+                if (given.url, key) not in skip:
+                    mapped(key, value)
+        place.step, place.url, place.record, place.offset = "map_cleanup", "", None, None
+        gather(job.map_cleanup(), none_is_empty=True)
     if job.map_only:
         ordered = sorted(gathered, key=itemgetter(0))
-        return PlainAnswer([(decode_key(key), value) for key, value in ordered], job.counters)
+        return PlainAnswer([(decode_key(key), value) for key, value in ordered], Counter(job.counters))
     reducing = type(job)(**job.parameter_values())
     result = _reduced(reducing, gathered)
-    counters = job.counters.copy()
+    counters = Counter(job.counters)
     counters.update(reducing.counters)
     return PlainAnswer(result, counters)
 
 
 def _plain_chain(chain: Chain, inputs: list[PlainInput]) -> PlainAnswer:
     steps = steps_of(chain)
-    step = next(steps)
+    step = next(steps, None)
+    if step is None:
+        raise JobLoadError(f"{type(chain).__name__} has no step; let `steps` yield a job")
     answer = PlainAnswer([], Counter())
     while True:
         given = inputs if "given" in step.sources else []
@@ -187,16 +202,23 @@ def _unpacked(content: bytes) -> bytes:
 
 
 def _reduced(job: Job, gathered: list[tuple[bytes, Any]]) -> list[Record]:
-    job.stage = "reduce"
-    job.setup()
+    task_state(job).stage = "reduce"
+    groups = _groups(job, sorted(gathered, key=itemgetter(0)))
+    aggregation, place = job.aggregation, Place("reduce")
     result: list[Record] = []
-    for key, values in _groups(job, sorted(gathered, key=itemgetter(0))):
-        if job.aggregation is not None:
-            result.append((key, job.aggregation.plain(values)))
-        else:
-            result += list(job.reduce(key, iter(values)))
-    result += list(job.cleanup() or ())
-    return sorted(result, key=lambda pair: encode_key(pair[0]))
+    with user_code(place):
+        if aggregation is None:
+            job.reduce_setup()
+        for key, values in groups:
+            place.record = key
+            if aggregation is None:
+                result += map(pair_of, pairs_of(job.reduce(key, iter(values))))
+            else:
+                result.append((key, aggregation.plain(values)))
+        if aggregation is None:
+            place.step, place.record = "reduce_cleanup", None
+            result += map(pair_of, pairs_of(job.reduce_cleanup(), none_is_empty=True))
+        return sorted(result, key=lambda pair: encode_key(pair[0]))
 
 
 def _groups(job: Job, ordered: Iterable[tuple[bytes, Any]]) -> list[tuple[Any, list[Any]]]:

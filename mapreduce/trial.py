@@ -9,9 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mapreduce.chain import Chain, StepResult, steps_of
 from mapreduce.engine import TaskContext, balance, run_task
-from mapreduce.errors import LedgerError
+from mapreduce.engine.user_code import Place, user_code
+from mapreduce.errors import JobLoadError, LedgerError
+from mapreduce.formats.kinds import Pairs
 from mapreduce.formats.output import read_pairs
+from mapreduce.formats.pairs import pairs_content, pairs_of_content
 from mapreduce.job import Job
 from mapreduce.messages import (
     BlockSource,
@@ -73,22 +77,52 @@ class Answer:
         return value
 
 
-def carry_out(job: Job, inputs: Iterable[PlainInput], trial: Trial) -> Answer:
-    """Runs a job, and proves the answer whole.
+def carry_out(job: Job | Chain, inputs: Iterable[PlainInput], trial: Trial) -> Answer:
+    """Runs a job, or all steps of a chain, and proves the answer whole. A chain's answer is that of its last step.
 
     Raises:
+        JobLoadError: the class cannot run.
         UserCodeError: the job's code raised, or yielded what cannot be carried.
         RecordError: a record is not of the input's format.
     """
+    type(job).check()
+    given = list(inputs)
     with tempfile.TemporaryDirectory(prefix="mapreduce-") as folder:
-        return _Run(job, Path(folder), trial).whole(list(inputs))
+        if isinstance(job, Job):
+            return _Run(job, Path(folder), trial).whole(given)
+        return _chain(job, given, Path(folder), trial)
+
+
+def _chain(chain: Chain, inputs: list[PlainInput], folder: Path, trial: Trial) -> Answer:
+    steps = steps_of(chain)
+    answer: Answer | None = None
+    result: StepResult | None = None
+    previous: list[PlainInput] = []
+    number = 0
+    while True:
+        with user_code(Place("steps")):
+            try:
+                step = steps.send(result) if result is not None else next(steps)
+            except StopIteration:
+                break
+        number += 1
+        read = {"previous": previous, "given": inputs}
+        run = _Run(step.job, folder / str(number), trial, keep_pairs=True)
+        answer = run.whole([each for source in step.sources for each in read[source]])
+        pairs = run.kept_pairs
+        previous = [PlainInput("previous", pairs_content(pairs), "previous", Pairs())]
+        result = StepResult(Counter(answer.counters), len(pairs), lambda pairs=pairs: iter(pairs))  # type: ignore[misc]
+    if answer is None:
+        raise JobLoadError(f"{type(chain).__name__} has no step; let `steps` yield a job")
+    return answer
 
 
 class _Run:
     """One run over a folder of its own."""
 
-    def __init__(self, job: Job, folder: Path, trial: Trial) -> None:
-        type(job).check()
+    def __init__(self, job: Job, folder: Path, trial: Trial, *, keep_pairs: bool = False) -> None:
+        self.kept_pairs: list[tuple[Any, Any]] = []
+        self._keep_pairs = keep_pairs
         self._job = job
         self._trial = trial
         self._partitions = 0 if job.map_only else trial.partitions
@@ -120,6 +154,8 @@ class _Run:
         counters: Counter[str] = Counter()
         for result in results:
             counters.update(result.counters)
+            if result.pairs is not None:
+                self.kept_pairs += pairs_of_content(self._storage.read(result.pairs.url))
         return Answer([self._pairs(result.url) for result in (reduces if self._partitions else maps)], dict(counters))
 
     def _put(self, number: int, given: PlainInput) -> InputObject:
@@ -150,6 +186,7 @@ class _Run:
             split=planned.splits[number],
             partitions=self._partitions,
             boundaries=planned.boundaries,
+            keep_pairs=self._keep_pairs and not self._partitions,
         )
         result = run_task(task, self._context)
         assert isinstance(result, MapResult)
@@ -169,6 +206,7 @@ class _Run:
             job=self._spec,
             sources=tuple(sources),
             partitions=self._partitions,
+            keep_pairs=self._keep_pairs,
         )
         result = run_task(task, self._context)
         assert isinstance(result, ReduceResult)

@@ -10,7 +10,7 @@ from cyclopts import App, CycloptsError
 from driver.cli import author, bench, cloud, proof, records, replay, run
 from driver.cli.stack import stack
 from driver.cli.terminal import say
-from mapreduce.errors import FleetError, MapReduceError, UsageError
+from mapreduce.errors import FleetError, MapReduceError, UsageError, UserCodeError
 
 DONE, FAILED, WRONG_USE, NO_FLEET, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -62,6 +62,16 @@ def exit_code(arguments: list[str]) -> int:
     except FleetError as exc:
         say(f"error: {exc}", style="red")
         return NO_FLEET
+    except UserCodeError as exc:
+        if exc.traceback:
+            say("Traceback of the job's code (most recent call last):")
+            say(exc.traceback.rstrip())
+        if exc.place:
+            say(f"in the record at {exc.place}")
+        if exc.record:
+            say(f"record: {exc.record}")
+        say(f"error: {exc}", style="red")
+        return FAILED
     except MapReduceError as exc:
         say(f"error: {exc}", style="red")
         return FAILED

@@ -66,7 +66,7 @@ def check(
     """Runs a job in many ways on a sample, and names each law that it breaks, with the smallest input that shows it.
 
     Other split sizes, other numbers of partitions, with and without its combine, the values in another order, twice,
-    and as a plain loop: the answer must be one. Exit code 0 when it is, else 1.
+    as a plain loop, and under two seeds of Python's hash: the answer must be one. Exit code 0 when it is, else 1.
 
     Args:
         job: The job: a module or a file, and `:Class` when it holds several. Of a chain, each step is checked.
@@ -76,6 +76,7 @@ def check(
         json: Print one JSON document on standard output.
     """
     from driver.sample import checked_jobs, sampled
+    from driver.seeds import SeededRuns
     from mapreduce.code import find_job
     from mapreduce.laws import check as check_laws
     from mapreduce.laws import laws_of
@@ -90,11 +91,14 @@ def check(
         jobs = checked_jobs(cls(**parameters), inputs)
         if not any(given.content for _, sources in jobs for given in sources):
             raise UsageError("the sample is empty; name an input that holds something")
-        breaches = [
-            (name, breach) for make, sources in jobs for name, breach in _named(make, check_laws(make, sources))
-        ]
+        breaches: list[tuple[str, Breach]] = []
+        laws = 0
+        with SeededRuns(job) as seeds:
+            for make, sources in jobs:
+                ways = seeds.ways_of(make())
+                breaches += _named(make, check_laws(make, sources, ways))
+                laws += len(laws_of(make, ways))
         names = tuple(type(make()).__name__ for make, _ in jobs)
-        laws = sum(len(laws_of(make)) for make, _ in jobs)
     if json:
         print_document(CheckReport(jobs=names, laws=laws, breaches=tuple(_line(each) for _, each in breaches)))
     else:

@@ -18,8 +18,8 @@ from mapreduce.chain import Chain
 from mapreduce.code.modules import loaded_modules
 from mapreduce.code.reserved import is_reserved
 from mapreduce.code.unpacking import PACKED_LIMIT, too_large, unpack
-from mapreduce.engine.user_code import user_frames
-from mapreduce.errors import JobLoadError
+from mapreduce.engine.user_code import is_authors, user_frames
+from mapreduce.errors import JobLoadError, MapReduceError
 from mapreduce.job import Job
 from mapreduce.messages import JobSpec
 from mapreduce.storage import Storage
@@ -104,10 +104,10 @@ def import_job(root: Path, module: str, name: str, file: str = "") -> JobClass:
     _OwnModules.search(root)
     try:
         loaded = _import_file(root / file, module) if file else importlib.import_module(module)
-    except Exception as exc:
-        frames = "".join(traceback.format_list(user_frames(exc.__traceback__)))
-        what = "".join(traceback.format_exception_only(exc)).strip()
-        raise JobLoadError(f"the job {file or module} cannot be imported from {root}:\n{frames}{what}") from exc
+    except BaseException as exc:
+        if not isinstance(exc, Exception) and not is_authors(exc):
+            raise  # Ctrl-C
+        raise _import_failed(exc, file or module, root) from exc
     jobs = classes_of(loaded)
     if name:
         if name not in jobs:
@@ -119,6 +119,19 @@ def import_job(root: Path, module: str, name: str, file: str = "") -> JobClass:
         several = f"several jobs ({', '.join(sorted(jobs))}); name one: {file or module}:Class"
         raise JobLoadError(f"{file or module} has {several if jobs else 'no subclass of Job'}")
     return candidates[0]
+
+
+def _import_failed(exc: BaseException, name: str, root: Path) -> JobLoadError:
+    """Return what the author is told; of an error of ours, such as a wrong option of a format, only their own frames."""
+    frames = "".join(traceback.format_list(user_frames(exc.__traceback__, without_ours=isinstance(exc, MapReduceError))))
+    if isinstance(exc, SystemExit):
+        return JobLoadError(
+            f"the job {name} called exit({'' if exc.code is None else repr(exc.code)}) when it was imported from "
+            f"{root}:\n{frames}put what a script does (argparse, MyJob.run()) below `if __name__ == \"__main__\":`; "
+            "a parameter of a job is an annotated class attribute"
+        )
+    what = str(exc) if isinstance(exc, MapReduceError) else "".join(traceback.format_exception_only(exc)).strip()
+    return JobLoadError(f"the job {name} cannot be imported from {root}:\n{frames}{what}")
 
 
 def classes_of(module: ModuleType) -> dict[str, JobClass]:

@@ -13,11 +13,12 @@ from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, NoReturn, Protocol
 
 from mapreduce.aggregate import Aggregation, Sum
 from mapreduce.encoding import (
     STR_TAG,
+    NotCarriable,
     decode_key,
     decode_value,
     encode_key,
@@ -28,14 +29,19 @@ from mapreduce.encoding import (
 )
 from mapreduce.engine.merge import Run, merged
 from mapreduce.engine.spills import Merging, Part, Spills
+from mapreduce.engine.user_code import Place, told_as
 from mapreduce.errors import UserCodeError
 from mapreduce.formats.frames import BlockWriter, PackedPair
 from mapreduce.job import Job
 from mapreduce.messages import Block
 from mapreduce.partition import hash_partition
+from mapreduce.yielded import pair_of, pairs_of
 
 PAIR_OVERHEAD = 150
 """Bytes that Python needs for a pair beyond its key and value: tuple, objects and list slots (CPython 3.11)."""
+
+KNOWN_GROUPS = 100_000
+"""Of a job with its own `partition` and `group_by`, so many groups are remembered; then they are learnt anew."""
 
 _by_key = itemgetter(0)
 _SCALARS = frozenset((int, str, float, bool, type(None), bytes))
@@ -94,7 +100,7 @@ class AggregateCollector:
             return
         states = self._by_text
         for pair in pairs:
-            key, value = pair
+            key, value = pair if type(pair) is tuple and len(pair) == 2 else pair_of(pair)
             # the most frequent case by far, without a call
             if type(value) is int and type(key) is str and type(state := states.get(key)) is int:
                 states[key] = state + value
@@ -104,7 +110,8 @@ class AggregateCollector:
     def _add(self, pairs: Iterable[Any]) -> None:
         add, create, by_text = self._aggregation.add, self._aggregation.create, self._by_text
         keeps, grows = self._aggregation.keeps_values, self._aggregation.grows
-        for key, value in pairs:
+        for pair in pairs:
+            key, value = pair if type(pair) is tuple and len(pair) == 2 else pair_of(pair)
             states: dict[Any, Any]
             known: Any
             states, known = (by_text, key) if type(key) is str else (self._by_bytes, encode_key(key))
@@ -142,9 +149,9 @@ class AggregateCollector:
         parts: list[list[PackedPair]] = [[] for _ in range(self.spills.partitions)]
         for text, state in self._by_text.items():
             key = encode_key(text)
-            parts[self._partition(key)].append((key, pack_value(state)))
+            parts[self._partition(key)].append((key, packed_state(self._aggregation, key, state)))
         for key, state in self._by_bytes.items():
-            parts[self._partition(key)].append((key, pack_value(state)))
+            parts[self._partition(key)].append((key, packed_state(self._aggregation, key, state)))
         self._by_text.clear()
         self._by_bytes.clear()
         self._used = 0
@@ -177,7 +184,8 @@ class PairCollector:
         self.add(zip(keys, values, strict=True))
 
     def add(self, pairs: Iterable[Any]) -> None:
-        for key, value in pairs:
+        for pair in pairs:
+            key, value = pair if type(pair) is tuple and len(pair) == 2 else pair_of(pair)
             self._put(encode_key(key), pack_value(value))
 
     def _put(self, key: bytes, value: int | bytes) -> None:
@@ -217,19 +225,56 @@ def merging_pairs(combine: Combine | None = None) -> Merging:
 
 
 def merged_states(aggregation: Aggregation[Any], pairs: Iterable[PackedPair]) -> Iterator[tuple[bytes, Any]]:
-    """One (key, state) for each key of sorted pairs whose values are packed states."""
+    """One (key, state) for each key of sorted pairs whose values are packed states.
+
+    Raises:
+        UserCodeError: two states do not merge; it names the key.
+    """
     merge = aggregation.merge
     for key, group in groupby(pairs, _by_key):
         states = (unpack_value(packed) for _, packed in group)
         state: Any = next(states)
         for other in states:
-            state = merge(state, other)
+            try:
+                state = merge(state, other)
+            except Exception as exc:  # noqa: BLE001 - the author's class may raise anything
+                raise_of_key(exc, f"{type(aggregation).__name__}.merge", key)
         yield key, state
+
+
+def packed_result(aggregation: Aggregation[Any], key: bytes, state: Any) -> int | bytes:
+    """What a key's state comes to, packed.
+
+    Raises:
+        UserCodeError: it comes to nothing that can be carried; it names the key.
+    """
+    try:
+        return pack_value(aggregation.result(state))
+    except Exception as exc:  # noqa: BLE001 - the author's class may raise anything
+        raise_of_key(exc, f"{type(aggregation).__name__}.result", key)
+
+
+def packed_state(aggregation: Aggregation[Any], key: bytes, state: Any) -> int | bytes:
+    """A state, packed; raises as `packed_result` does."""
+    try:
+        return pack_value(state)
+    except NotCarriable as exc:
+        raise_of_key(exc, f"the state of {type(aggregation).__name__}", key)
+
+
+def raise_of_key(exc: BaseException, step: str, key: bytes) -> NoReturn:
+    """Raise what came out of a call of the job's code for an encoded key, as its author needs to see it."""
+    told = told_as(exc, Place(step, decode_key(key)))
+    if told is exc:
+        raise exc
+    raise told from exc
 
 
 def merging_states(aggregation: Aggregation[Any]) -> Combine:
     """A combine that merges the states of a key."""
-    return lambda pairs: ((key, pack_value(state)) for key, state in merged_states(aggregation, pairs))
+    return lambda pairs: (
+        (key, packed_state(aggregation, key, state)) for key, state in merged_states(aggregation, pairs)
+    )
 
 
 def combining(job: Job) -> Combine | None:
@@ -239,12 +284,18 @@ def combining(job: Job) -> Combine | None:
 
 def _combined(job: Job, pairs: Iterable[PackedPair]) -> Iterator[PackedPair]:
     for encoded, group in groupby(pairs, _by_key):
-        for key, value in job.combine(decode_key(encoded), (unpack_value(packed) for _, packed in group)):
-            if encode_key(key) != encoded:
-                raise UserCodeError(
-                    f"combine yielded the key {key!r} for the group {decode_key(encoded)!r}; it must keep its key"
-                )
-            yield encoded, pack_value(value)
+        try:
+            yielded = job.combine(decode_key(encoded), (unpack_value(packed) for _, packed in group))
+            for pair in pairs_of(yielded):
+                key, value = pair_of(pair)
+                if encode_key(key) != encoded:
+                    raise UserCodeError(
+                        f"combine yielded the key {key!r} for the group {decode_key(encoded)!r}; it must keep its key"
+                    )
+                packed = pack_value(value)
+                yield encoded, packed
+        except (Exception, SystemExit) as exc:  # noqa: BLE001 - the author's code may raise anything
+            raise_of_key(exc, "combine", encoded)
 
 
 def partitioner(job: Job, partitions: int, boundaries: Sequence[bytes] | None) -> Partitioner | None:
@@ -258,10 +309,30 @@ def partitioner(job: Job, partitions: int, boundaries: Sequence[bytes] | None) -
     if boundaries is not None:
         return partial(bisect_right, boundaries)
     if job.partitions_itself:
-        return partial(_own_partition, job, partitions)
+        own = partial(_own_partition, job, partitions)
+        return _of_whole_groups(own, job.group_by) if job.group_by else own
     if fields := job.group_by:
         return lambda key: hash_partition(key_prefix(key, fields), partitions)
     return None
+
+
+def _of_whole_groups(partition: Partitioner, fields: int) -> Partitioner:
+    """The job's own partition, held to send all keys of a group to one place, as far as this task sees them."""
+    known: dict[bytes, int] = {}
+
+    def checked(key: bytes) -> int:
+        number = partition(key)
+        group = key_prefix(key, fields)
+        if known.setdefault(group, number) != number:
+            raise UserCodeError(
+                f"partition gave {known[group]} and {number} for two keys of the group {decode_key(group)!r}; with "
+                f"`group_by = {fields}` it must depend on the first {fields} of the key's fields alone"
+            )
+        if len(known) >= KNOWN_GROUPS:
+            known.clear()
+        return number
+
+    return checked
 
 
 def by_hash(partitions: int) -> Partitioner:
@@ -271,12 +342,33 @@ def by_hash(partitions: int) -> Partitioner:
 
 def _own_partition(job: Job, partitions: int, encoded: bytes) -> int:
     key = decode_key(encoded)
-    number = job.partition(key, partitions)
+    try:
+        number = job.partition(key, partitions)
+    except (Exception, SystemExit) as exc:  # noqa: BLE001 - the author's code may raise anything
+        raise_of_key(exc, "partition", encoded)
     if type(number) is not int or not 0 <= number < partitions:
         raise UserCodeError(
             f"partition gave {number!r} for the key {key!r}; it must be an int from 0 to {partitions - 1}"
         )
     return number
+
+
+def check_placement(job: Job, key: bytes, index: int, partitions: int) -> None:
+    """Refuse a key that has come to a partition to which the job's own `partition` would not send it.
+
+    Another part holds the rest of its values then, or will after the next run.
+
+    Raises:
+        UserCodeError: it is elsewhere.
+    """
+    number = _own_partition(job, partitions, key)
+    if number != index:
+        raise UserCodeError(
+            f"the key {decode_key(key)!r} was sent to partition {index}, and `partition` now says {number}; it must "
+            "depend on the key alone, and not on hash(), which for str and bytes differs from process to process: "
+            "take zlib.crc32(key.encode()) % partitions",
+            record=repr(decode_key(key))[:200],
+        )
 
 
 def _own(value: Any) -> Any:

@@ -21,6 +21,7 @@ from mapreduce.engine.spills import Merging, Part, Spills
 from mapreduce.formats.frames import BlockWriter, PackedPair, RawFrame, columns
 from mapreduce.messages import Block
 from mapreduce.partition import key_hash
+from mapreduce.yielded import pair_of
 
 if TYPE_CHECKING:
     from mapreduce.native.kernel import Collector as Pairs
@@ -101,7 +102,7 @@ class CompiledCollector:
         iterator = iter(pairs)
         while refused := self._fed(iterator):
             for at, pair in enumerate(refused):
-                key, value = pair  # raises for what is no pair, as the assignment in a loop would
+                key, value = pair_of(pair)
                 if type(pair) in (tuple, list) or self._fed(iter([(key, value)])):
                     self._instead = self._taken_over()
                     self._instead.add(chain([(key, value)], refused[at + 1 :], iterator))

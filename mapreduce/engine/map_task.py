@@ -5,9 +5,10 @@ A job with nothing to reduce writes a part of the result instead, in key order a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, KeysView, Mapping, Set
 from itertools import chain
 from pathlib import Path
+from types import GeneratorType
 from typing import Any
 
 from mapreduce import keys
@@ -23,9 +24,11 @@ from mapreduce.formats.output import jsonable
 from mapreduce.formats.readers import reader_of
 from mapreduce.formats.text import count_records
 from mapreduce.formats.undecoded import Undecoded
-from mapreduce.job import Job
+from mapreduce.job import Job, task_state
+from mapreduce.job_check import check_instance
 from mapreduce.messages import InvalidText, MapResult, MapTask, Piece, PieceRead, SkippedRecord
 from mapreduce.storage.base import AHEAD
+from mapreduce.yielded import pairs_of
 
 BUFFER_SHARE = 4
 """A quarter of the task's memory holds pairs; sorting and writing them needs as much again."""
@@ -41,8 +44,9 @@ def run_map(task: MapTask, context: TaskContext) -> MapResult:
     """
     stopwatch = Stopwatch(context.storage)
     job = context.load_job(task.job)
-    job.stage = "map"
-    context.meter.status = lambda: job.status_text
+    state = task_state(job)
+    state.stage = "map"
+    context.meter.status = lambda: state.status
     with context.scratch_folder() as folder:
         write = _to_partitions if task.partitions else _to_part
         return write(task, job, context, folder, stopwatch)
@@ -52,7 +56,7 @@ def _to_partitions(task: MapTask, job: Job, context: TaskContext, folder: Path, 
     boundaries = None if task.boundaries is None else [bytes.fromhex(key) for key in task.boundaries]
     buffer_bytes = context.memory_bytes // BUFFER_SHARE
     collector = collector_for(job, task.partitions, buffer_bytes, folder, boundaries)
-    mapping = Mapping(job, collector, context, task.skip)
+    mapping = MapStage(job, collector, context, task.skip)
     pieces = mapping.split(task.split.pieces)
     written = folder / "output"
     with written.open("wb") as file, user_code(Place("combine or partition")):
@@ -76,7 +80,7 @@ def _to_partitions(task: MapTask, job: Job, context: TaskContext, folder: Path, 
 
 def _to_part(task: MapTask, job: Job, context: TaskContext, folder: Path, stopwatch: Stopwatch) -> MapResult:
     collector = sorter(context.memory_bytes // BUFFER_SHARE, folder)
-    mapping = Mapping(job, collector, context, task.skip)
+    mapping = MapStage(job, collector, context, task.skip)
     pieces = mapping.split(task.split.pieces)
     stored = store_pairs(collector, folder)
     part = write_part(stored, task, context, whole=False)
@@ -98,7 +102,7 @@ def _to_part(task: MapTask, job: Job, context: TaskContext, folder: Path, stopwa
     )
 
 
-class Mapping:
+class MapStage:
     """Feeds records to a job's `map`, and what it yields to a collector.
 
     Args:
@@ -122,19 +126,19 @@ class Mapping:
         self.skipped: list[SkippedRecord] = []
 
     def split(self, pieces: Iterable[Piece]) -> tuple[PieceRead, ...]:
-        """Maps all records of a split, between `setup` and `cleanup`."""
-        with user_code(Place("setup")):
-            self._job.setup()
+        """Maps all records of a split, between `map_setup` and `map_cleanup`."""
+        with user_code(Place("map_setup")):
+            self._job.map_setup()
+            check_instance(self._job, "map_setup")
         read = tuple(self._piece(piece) for piece in pieces)
-        with user_code(Place("cleanup")):
-            pairs = self._job.cleanup()
-            if pairs is not None:
-                self._collector.add(pairs)
+        with user_code(Place("map_cleanup")):
+            check_instance(self._job, "map")
+            self._collector.add(pairs_of(self._job.map_cleanup(), none_is_empty=True))
         return read
 
     def counters(self) -> dict[str, int]:
         """The job's own counters, and how many bytes were not UTF-8."""
-        counters = dict(self._job.counters)
+        counters: dict[str, int] = dict(self._job.counters)
         if self._invalid:
             counters["invalid_utf8"] = sum(undecoded.replaced for _, undecoded in self._invalid)
         if self.skipped:
@@ -154,7 +158,8 @@ class Mapping:
 
     def _piece(self, piece: Piece) -> PieceRead:
         reader = reader_of(piece.format)
-        self._job.source, self._job.input = piece.source, piece.name
+        state = task_state(self._job)
+        state.source, state.input = piece.source, piece.name
         place = Place("map")
         place.url = piece.source
         take = self._batch if self._job.maps_batches and not self._one_by_one else self._records
@@ -188,20 +193,14 @@ class Mapping:
         self._collector.add(chain.from_iterable(self._mapped(place, batch)))
 
     def _mapped(self, place: Place, batch: base.Batch) -> Iterator[Iterable[Any]]:
-        map_record, skip, mapped = self._job.map, self._skip, 0
+        map_record, skip, mapped, gathers = self._job.map, self._skip, 0, self._job.gathers
         for key, record in batch.records:
             place.offset, place.record = key, record
             if skip and str(place) in skip:
                 self.skipped.append(SkippedRecord(place=str(place), record=jsonable(record)))
                 continue
             pairs = map_record(key, record)
-            if pairs is None:
-                raise UserCodeError(
-                    "map returned None instead of pairs; write `yield key, value`, or return an empty list",
-                    place=str(place),
-                    record=repr(record)[:200],
-                )
-            yield pairs
+            yield pairs if type(pairs) is GeneratorType else pairs_of(pairs, none_is_empty=gathers)
             mapped += 1
         self.records += mapped
         self._context.meter.records += mapped
@@ -211,8 +210,10 @@ class Mapping:
         if data is None:
             data = b"".join(content for _, content in batch.records)  # a whole file
         place.offset = batch.offset
-        mapped = self._job.map_batch(Batch(piece.source, batch.offset, data))
-        if mapped is None or len(mapped) != 2:
+        mapped: Any = self._job.map_batch(Batch(piece.source, batch.offset, data))
+        if mapped is None and self._job.gathers:
+            mapped = (), ()
+        if not isinstance(mapped, tuple | list) or len(mapped) != 2:
             raise UserCodeError("map_batch must return two columns: `return keys, values`", place=str(place))
         keys_column, values = (_column(column) for column in mapped)
         if len(keys_column) != len(values):
@@ -235,7 +236,11 @@ def _column(column: Any) -> list[Any]:
     """A column as a list: of numpy, Arrow, or anything that can be gone through."""
     if type(column) is list:
         return column
+    if isinstance(column, str | bytes | Mapping | Set) and not isinstance(column, KeysView):
+        raise UserCodeError(f"map_batch returned a {type(column).__name__} for a column; return a list, or an array")
     for method in ("tolist", "to_pylist"):
         if hasattr(column, method):
             return list(getattr(column, method)())
+    if not isinstance(column, Iterable):
+        raise UserCodeError(f"map_batch returned {column!r} for a column; return a list, or an array")
     return list(column)

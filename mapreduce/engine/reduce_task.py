@@ -14,17 +14,19 @@ from mapreduce import native
 from mapreduce.aggregate import Aggregation
 from mapreduce.encoding import decode_key, key_prefix, pack_value, unpack_value
 from mapreduce.engine import compiled
-from mapreduce.engine.collect import merged_states
+from mapreduce.engine.collect import check_placement, merged_states, packed_result
 from mapreduce.engine.collectors import sorter
 from mapreduce.engine.context import Stopwatch, TaskContext
 from mapreduce.engine.merge import Run, merged, merged_frames
 from mapreduce.engine.part import Part, StoredPairs, Write, store_pairs, store_written, write_part, write_rows
 from mapreduce.engine.user_code import Place, user_code
-from mapreduce.errors import CorruptBlock, InputChanged, ObjectMissing, OutputLost, UserCodeError
+from mapreduce.errors import CorruptBlock, InputChanged, ObjectMissing, OutputLost
 from mapreduce.formats.frames import BlockReader, Frame, FrameSink, PackedPair, RawFrame, columns
-from mapreduce.job import Job
+from mapreduce.job import Job, task_state
+from mapreduce.job_check import check_instance
 from mapreduce.messages import BlockSource, ReduceResult, ReduceTask
 from mapreduce.storage import Storage
+from mapreduce.yielded import pairs_of
 
 FETCHES = 8
 """Blocks fetched at the same time."""
@@ -33,6 +35,9 @@ BUFFER_SHARE = 8
 
 DUCKDB_FROM_PAIRS = 100_000
 """From this many pairs on DuckDB is worth its start (0.25 s); below, merging in Python is as fast."""
+
+PROVEN_KEYS = 100_000
+"""Of a job with its own `partition`, so many keys are remembered as proven; then they are proven anew."""
 
 _by_key = itemgetter(0)
 
@@ -47,10 +52,15 @@ def run_reduce(task: ReduceTask, context: TaskContext) -> ReduceResult:
     """
     stopwatch = Stopwatch(context.storage)
     job = context.load_job(task.job)
-    job.stage = "reduce"
-    context.meter.status = lambda: job.status_text
+    state = task_state(job)
+    state.stage = "reduce"
+    context.meter.status = lambda: state.status
     with context.scratch_folder() as folder:
         blocks = fetch_blocks(task.sources, context, folder)
+        if job.partitions_itself:
+            proof = PlacementProof(job, task.index, task.partitions)
+            for block in blocks:
+                block.proof = proof
         part = _part(job, task, blocks, context, folder)
     return ReduceResult(
         url=part.info.url,
@@ -68,15 +78,44 @@ def run_reduce(task: ReduceTask, context: TaskContext) -> ReduceResult:
     )
 
 
+class PlacementProof:
+    """Holds each key that comes to a reduce task against the job's own `partition`.
+
+    Args:
+        job: the job's instance.
+        index: the task's partition.
+        partitions: how many there are.
+    """
+
+    def __init__(self, job: Job, index: int, partitions: int) -> None:
+        self._job = job
+        self._index = index
+        self._partitions = partitions
+        self._proven: set[bytes] = set()
+
+    def check(self, frame: RawFrame) -> None:
+        """Check the keys of a frame that have not been checked lately; raises `UserCodeError`."""
+        for key in set(columns(frame).keys) - self._proven:
+            check_placement(self._job, key, self._index, self._partitions)
+            if len(self._proven) >= PROVEN_KEYS:
+                self._proven.clear()
+            self._proven.add(key)
+
+
 @dataclass(slots=True)
 class FetchedBlock:
-    """A map task's block on local disk, and what has been read of it."""
+    """A map task's block on local disk, and what has been read of it.
+
+    With a `proof`, every frame that is read, by whatever way the blocks are merged, is checked for keys that do not
+    belong to this partition.
+    """
 
     source: BlockSource
     path: Path
     context: TaskContext
     records: int = 0
     checksum: int = 0
+    proof: PlacementProof | None = None
 
     def frames(self) -> Iterator[Frame]:
         """The frames; at the end the count and checksum must be those that the map task reported."""
@@ -91,6 +130,8 @@ class FetchedBlock:
             try:
                 for frame in reader.raw_frames():
                     self.context.meter.records += frame[1]
+                    if self.proof is not None:
+                        self.proof.check(frame)
                     yield frame
             except CorruptBlock as exc:
                 raise CorruptBlock(str(exc), url=self.source.url) from exc
@@ -132,9 +173,7 @@ def _download(storage: Storage, source: BlockSource, path: Path, size: int) -> N
 def _part(job: Job, task: ReduceTask, blocks: list[FetchedBlock], context: TaskContext, folder: Path) -> Part:
     """Reduces, and writes what comes of it: at once, if nothing can join it and nobody else reads it."""
     aggregation, whole = job.aggregation, task.partitions == 1
-    with user_code(Place("setup")):
-        job.setup()
-    if aggregation is None or task.keep_pairs or getattr(job.cleanup, "__func__", None) is not Job.cleanup:
+    if aggregation is None or task.keep_pairs:
         return write_part(_reduced(job, blocks, context, folder), task, context, whole=whole)
 
     def write(sink: FrameSink) -> None:
@@ -147,20 +186,18 @@ def _part(job: Job, task: ReduceTask, blocks: list[FetchedBlock], context: TaskC
 def _reduced(job: Job, blocks: list[FetchedBlock], context: TaskContext, folder: Path) -> StoredPairs:
     """What the job's `reduce` makes of the merged blocks."""
     place = Place("reduce")
-    ordered: StoredPairs | None = None
-    results = sorter(context.memory_bytes // BUFFER_SHARE, folder)
     with user_code(place):
-        if job.aggregation is None:
-            results.add(_own_reduce(job, _groups(job, blocks, folder), place))
-        else:
-            ordered = store_written(_aggregated(job.aggregation, blocks, context, folder), folder)
-        place.step, place.record = "cleanup", None
-        late = job.cleanup()
-        if ordered and late is None:
-            return ordered
-        if ordered:
-            results.spills.adopt(ordered.path, ordered.block)
-        results.add(late or ())
+        if job.aggregation is not None:
+            return store_written(_aggregated(job.aggregation, blocks, context, folder), folder)
+        results = sorter(context.memory_bytes // BUFFER_SHARE, folder)
+        place.step = "reduce_setup"
+        job.reduce_setup()
+        check_instance(job, "reduce_setup")
+        place.step = "reduce"
+        results.add(_own_reduce(job, _groups(job, blocks, folder), place))
+        check_instance(job, "reduce")
+        place.step, place.record = "reduce_cleanup", None
+        results.add(pairs_of(job.reduce_cleanup(), none_is_empty=True))
     return store_pairs(results, folder)
 
 
@@ -198,7 +235,7 @@ def _aggregated_in_python(
         )
         return ((key, pack_value(total)) for key, total in pairs)
     states = merged_states(aggregation, merged(list(blocks), folder) if blocks else iter(()))
-    return ((key, pack_value(aggregation.result(state))) for key, state in states)
+    return ((key, packed_result(aggregation, key, state)) for key, state in states)
 
 
 def _own_reduce(job: Job, groups: Iterator[tuple[bytes, Iterator[Any]]], place: Place) -> Iterator[Any]:
@@ -210,13 +247,7 @@ def _yielded(job: Job, groups: Iterator[tuple[bytes, Iterator[Any]]], place: Pla
     for encoded, values in groups:
         key = group_key(encoded, job.group_by)
         place.record = key
-        yielded = job.reduce(key, values)
-        if yielded is None:
-            raise UserCodeError(
-                "reduce returned None instead of pairs; write `yield key, value`, or return an empty list",
-                record=repr(key)[:200],
-            )
-        yield yielded
+        yield pairs_of(job.reduce(key, values))
 
 
 def _groups(job: Job, blocks: list[FetchedBlock], folder: Path) -> Iterator[tuple[bytes, Iterator[Any]]]:

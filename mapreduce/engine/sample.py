@@ -13,8 +13,9 @@ from mapreduce.encoding import encode_key, key_prefix
 from mapreduce.engine.context import TaskContext
 from mapreduce.engine.user_code import Place, user_code
 from mapreduce.formats.readers import reader_of
-from mapreduce.job import Job
+from mapreduce.job import Job, task_state
 from mapreduce.messages import JobSpec, Piece
+from mapreduce.yielded import pair_of, pairs_of
 
 PLACES = 100
 """How many places of the input are looked at, evenly spread."""
@@ -35,10 +36,10 @@ def key_boundaries(spec: JobSpec, pieces: Sequence[Piece], ranges: int, context:
         UserCodeError: the job's code raised.
     """
     job = context.load_job(spec)
-    job.stage = "map"
-    place = Place("setup")
+    task_state(job).stage = "map"
+    place = Place("map_setup")
     with user_code(place):
-        job.setup()
+        job.map_setup()
         place.step = "map"
         sampled = sorted(key for piece in pieces for key in _keys(job, piece, context, place))
     if not sampled:
@@ -47,7 +48,8 @@ def key_boundaries(spec: JobSpec, pieces: Sequence[Piece], ranges: int, context:
 
 
 def _keys(job: Job, piece: Piece, context: TaskContext, place: Place) -> Iterable[bytes]:
-    job.source, job.input = piece.source, piece.name
+    state = task_state(job)
+    state.source, state.input = piece.source, piece.name
     place.url = piece.source
     reader = reader_of(piece.format)
     batches = reader.batches(
@@ -55,7 +57,8 @@ def _keys(job: Job, piece: Piece, context: TaskContext, place: Place) -> Iterabl
     )
     for offset, record in islice((record for batch in batches for record in batch.records), RECORDS):
         place.offset, place.record = offset, record
-        yield from (_boundary(job, key) for key, _ in job.map(offset, record))
+        for pair in pairs_of(job.map(offset, record), none_is_empty=job.gathers):
+            yield _boundary(job, pair_of(pair)[0])
 
 
 def _boundary(job: Job, key: Any) -> bytes:

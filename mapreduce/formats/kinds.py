@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mapreduce.errors import JobLoadError
 
 Compression = Literal["gzip", "bzip2", "xz", "zstd"]
 
 
 class _Format(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def __new__(cls, *values: object, **options: object) -> Self:
+        """Refuse a wrong option in the words of a job's author, who writes `Csv(delimiter=";")` in a class."""
+        if values:
+            raise JobLoadError(f"{cls.__name__} takes options by name: {cls._written()}")
+        try:
+            if options:
+                cls.model_validate(options)
+        except ValidationError as exc:
+            first = exc.errors()[0]
+            name = ".".join(map(str, first["loc"]))
+            if first["type"] == "extra_forbidden":
+                raise JobLoadError(f"{cls.__name__} has no option `{name}`; it has: {cls._written()}") from None
+            raise JobLoadError(
+                f"the option `{name}` of {cls.__name__} cannot be {first['input']!r}: {first['msg']}"
+            ) from None
+        return super().__new__(cls)
+
+    @classmethod
+    def _written(cls) -> str:
+        options = [f"{name}={field.default!r}" for name, field in cls.model_fields.items() if name != "kind"]
+        return f"{cls.__name__}({', '.join(options)})"
 
 
 class Text(_Format):

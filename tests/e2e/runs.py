@@ -48,7 +48,7 @@ class Counted(Job):
     reduce = Sum()
     files = ["stop.txt"]
 
-    def setup(self):
+    def map_setup(self):
         self.stop = set(self.path("stop.txt").read_text().split())
 
     def map(self, offset, line):

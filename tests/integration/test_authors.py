@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.integration.commands import Driver
 
 JOB = """
@@ -17,7 +19,7 @@ class Counted(Job):
     reduce = Sum()
     files = ["names", "extra.txt"]
 
-    def setup(self):
+    def map_setup(self):
         self.names = set(self.path("names/first.txt").read_text().split())
         self.names |= set(self.path("extra.txt").read_text().split())
 
@@ -101,3 +103,59 @@ def test_a_file_named_like_a_module_of_python(driver: Driver) -> None:
     done = driver.run("run", "--input", text, "--job", "random.py")
     assert done.code == 2
     assert "random.py has the name of a module of Python's standard library; give it another" in done.err
+
+
+def job_file(driver: Driver, body: str) -> Path:
+    """A job of these methods, which counts lines unless they do something else."""
+    path = driver.folder / "mine.py"
+    default = "" if "def map(" in body else "    def map(self, offset, line):\n        yield line, 1\n"
+    path.write_text(f"from mapreduce import Count, Job\n\n\nclass Mine(Job):\n    reduce = Count()\n\n{default}{body}")
+    (driver.folder / "in.txt").write_text("".join(f"line {number}\n" for number in range(20)))
+    return path
+
+
+def test_check_tries_two_seeds_of_pythons_hash(driver: Driver) -> None:
+    """A partition that goes by `hash()` is found in one process each, with a small input and the cure."""
+    path = job_file(driver, "    def partition(self, key, partitions):\n        return hash(key) % partitions\n")
+    done = driver.run("check", path, "--input", driver.folder / "in.txt")
+    assert done.code == 1
+    assert "Mine breaks a law: the answer does not depend on Python's hash seed" in done.err
+    assert "PYTHONHASHSEED=1 against PYTHONHASHSEED=2" in done.err
+    assert "zlib.crc32" in done.err
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "named"),
+    [
+        ("    def map(self, offset, line):\n        exit()\n", 1, "map ended the process with exit()"),
+        ("    def map(self, offset, line):\n        yield line[:2]\n", 1, "map yielded the str 'li', which is no pair"),
+        ("    def reducer(self, key, values):\n        pass\n", 2, "write `reduce(self, key, values)`"),
+        ("    def setup(self):\n        pass\n", 2, "map_setup, map_cleanup, reduce_setup, reduce_cleanup"),
+        ("    source: str = ''\n", 2, "`source` of Mine hides a name of the engine"),
+        ("import argparse\nparser = argparse.ArgumentParser()\nparser.error('no')\n", 2, "called exit(2)"),
+    ],
+)
+@pytest.mark.parametrize("target", ["inline", "local"])
+def test_mistakes_are_told_in_the_authors_words(driver: Driver, body: str, code: int, named: str, target: str) -> None:
+    """Wherever a job runs: what is wrong, with their own line, and never a stack trace of ours."""
+    path = job_file(driver, body)
+    done = driver.run("run", "--job", path, "--input", driver.folder / "in.txt", "--target", target)
+    assert done.code == code
+    assert named in done.err
+    assert "mapreduce/engine" not in done.err
+
+
+def test_a_date_as_a_parameter(driver: Driver) -> None:
+    """It reaches the services as what it is."""
+    path = driver.folder / "dated.py"
+    path.write_text(
+        "import datetime\n\nfrom mapreduce import Count, Job\n\n\nclass Dated(Job):\n    reduce = Count()\n"
+        "    day: datetime.date = datetime.date(2020, 1, 2)\n\n    def map(self, offset, line):\n"
+        "        yield (self.day + datetime.timedelta(1)).isoformat(), 1\n"
+    )
+    text = driver.folder / "in.txt"
+    text.write_text("a\n")
+    for given, expected in (((), "2020-01-03"), (("--param", "day=2021-12-31"), "2022-01-01")):
+        done = driver.run("run", "--job", path, "--input", text, "--target", "local", "--json", *given)
+        assert done.code == 0, done.err
+        assert json.loads(Path(done.document["result_urls"][0].removeprefix("file://")).read_text()) == {expected: 1}

@@ -24,8 +24,8 @@ from mapreduce import Job, Sum, words
 class SlowCount(Job):
     reduce = Sum()
 
-    def setup(self):
-        time.sleep(0.5 if self.stage == "map" else 0)
+    def map_setup(self):
+        time.sleep(0.5)
 
     def map(self, key, value):
         for word in words(value):

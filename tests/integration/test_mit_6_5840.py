@@ -39,14 +39,22 @@ class Words(Job):
     """Word counts that leave a trace of each task."""
 
     folder: str = ""
-    reduce = Sum()
 
-    def setup(self):
+    def map_setup(self):
+        self.begin()
+
+    def reduce_setup(self):
+        self.begin()
+
+    def begin(self):
         self.trace(f"{self.stage}-{os.getpid()}-{time.monotonic_ns()}")
 
     def map(self, offset, line):
         for word in words(line):
             yield word, 1
+
+    def reduce(self, word, counts):
+        yield word, sum(counts)
 
     def trace(self, name):
         (Path(self.folder) / name).touch()
@@ -60,8 +68,8 @@ class Together(Words):
 
     at: str = "map"
 
-    def setup(self):
-        super().setup()
+    def begin(self):
+        super().begin()
         if self.stage == self.at and waited_for(lambda: self.traces(f"{self.stage}-*") > 1):
             self.count("met")
 
@@ -79,7 +87,7 @@ class Held(Words):
 class Crashing(Words):
     """Each stretch of the input and each reduce may kill its worker, once."""
 
-    def setup(self):
+    def begin(self):
         self.calls = 0
 
     def map(self, offset, line):

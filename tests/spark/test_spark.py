@@ -57,7 +57,7 @@ class WordCount(Job):
     files = ("extra.txt",)
     reduce = Sum()
 
-    def setup(self):
+    def map_setup(self):
         self.extra = self.path("extra.txt").read_text().split()
 
     def map(self, offset, line):
@@ -120,9 +120,9 @@ class Upper(Job):
 
 
 class Own(Job):
-    """A combine and a partition of its own, a reduce that yields other keys, and a cleanup in both stages."""
+    """A combine and a partition of its own, a reduce that yields other keys, and a hook at the end of each map task."""
 
-    def setup(self):
+    def map_setup(self):
         self.lines = 0
 
     def map(self, offset, line):
@@ -138,8 +138,8 @@ class Own(Job):
     def reduce(self, key, values):
         yield key[1][::-1], [key[0], sum(values)]
 
-    def cleanup(self):
-        return [((0, "lines"), self.lines)] if self.stage == "map" and self.lines else None
+    def map_cleanup(self):
+        return [((0, "lines"), self.lines)] if self.lines else None
 
 
 class Best(Job):

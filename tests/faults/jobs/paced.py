@@ -16,7 +16,7 @@ class Paced(Job):
 
     pause_s: float = 0.01
 
-    def setup(self) -> None:
+    def __init__(self) -> None:
         self.seen = 0
 
     def map(self, offset: int, line: str) -> Iterator[tuple[str, int]]:

@@ -19,12 +19,12 @@ class FloatTotals(Job):
 
 
 class Everything(Job):
-    """Counts words by (length, word), with a combine, partition, reduce, setup and cleanup of its own."""
+    """Counts words by (length, word), with a combine, partition, reduce and hooks of its own."""
 
     min_length: int = 1
 
-    def setup(self) -> None:
-        """Starts a count of lines, for `cleanup` to yield."""
+    def map_setup(self) -> None:
+        """Starts a count of lines, for `map_cleanup` to yield."""
         self.lines = 0
 
     def map(self, key: int, value: str) -> Iterator[tuple[tuple[int, str], int]]:
@@ -49,9 +49,9 @@ class Everything(Job):
         yield f"{key[1][::-1]} {key[0]}", total
         yield f"{key[1]}: {key[0]}", {"total": total, "key": key}
 
-    def cleanup(self) -> Iterable[tuple[tuple[int, str], int]] | None:
+    def map_cleanup(self) -> Iterable[tuple[tuple[int, str], int]] | None:
         """The number of lines, as a pair for the reduces."""
-        return [((0, "lines"), self.lines)] if self.stage == "map" and self.lines else None
+        return [((0, "lines"), self.lines)] if self.lines else None
 
 
 class LineOrder(Job):

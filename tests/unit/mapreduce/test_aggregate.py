@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mapreduce import Aggregation, CollectList, CollectSet, Count, Max, Mean, Min, Sum, TopK
-from mapreduce.aggregate import expansion
+from mapreduce.aggregate import NotAggregable, expansion
 from mapreduce.encoding import decode_value, encode_value
 from tests.unit.mapreduce.any_keys import rank
 
@@ -20,6 +20,11 @@ integers = st.integers(-(1 << 70), 1 << 70)
 small_integers = st.integers(-(1 << 40), 1 << 40)
 # sums of these stay within a float; their exponents are far apart, so that rounding each step would show
 floats = st.floats(-1e300, 1e300) | st.sampled_from([1e16, 1.0, -1e16, 0.1, 1e-300, 1e300, -1e300, -0.0])
+all_numbers = (
+    st.floats(allow_nan=False, allow_infinity=False)
+    | st.integers(-(1 << 1100), 1 << 1100)
+    | st.sampled_from([1.7e308, -1.7e308, 1e308, 5e-324, (1 << 53) + 1, 2.0**900, 0.5])
+)
 ties = st.sampled_from([0, 0.0, False, 1, 1.0, True, 2, -1])
 texts = st.text(alphabet="ab\x00é", max_size=3)
 
@@ -88,18 +93,48 @@ def test_sum_of_integers_is_exact(values: list[int], chance: random.Random) -> N
     assert expected == Sum().plain(values) == merged_result(Sum(), values, chance)
 
 
-@given(st.lists(floats, min_size=1, max_size=80), randoms)
-def test_sum_of_floats_is_exactly_rounded(values: list[float], chance: random.Random) -> None:
-    """A sum of floats is the exact one, rounded once."""
-    expected = float(sum(map(Fraction, values)))
-    assert expected == Sum().plain(values) == merged_result(Sum(), values, chance)
+@given(st.lists(all_numbers, min_size=1, max_size=80), randoms)
+def test_sums_and_means_are_exactly_rounded(values: list[float], chance: random.Random) -> None:
+    """Both are the exact value, rounded once, whatever passes the largest float on the way; states stay small."""
+    exact_sum = sum(map(Fraction, values), Fraction(0))
+    for aggregation, exact in ((Sum(), exact_sum), (Mean(), exact_sum / len(values))):
+        whole = isinstance(aggregation, Sum) and all(type(value) is int for value in values)
+        try:
+            expected = int(exact) if whole else float(exact)
+        except OverflowError:
+            with pytest.raises(NotAggregable, match="beyond the largest float"):
+                merged_result(aggregation, values, chance)
+            with pytest.raises(NotAggregable, match="beyond the largest float"):
+                aggregation.plain(values)
+            continue
+        merged = merged_result(aggregation, values, chance)
+        assert repr(expected) == repr(merged) == repr(aggregation.plain(values))
 
 
-@given(st.lists(floats | small_integers, min_size=1, max_size=40), randoms)
-def test_mean(values: list[float], chance: random.Random) -> None:
-    """A mean is the exact sum, rounded, divided once."""
-    expected = float(sum(map(Fraction, values))) / len(values)
-    assert expected == Mean().plain(values) == merged_result(Mean(), values, chance)
+@pytest.mark.parametrize(
+    ("values", "total"),
+    [
+        ([1e308, 1e308, -1e308], 1e308),
+        ([1.7e308] * 40 + [-1.7e308] * 39, 1.7e308),
+        ([2**53 + 1, 0.5, -0.5], float(2**53 + 1)),
+        ([10**400, 0.5, -(10**400)], 0.5),
+        ([5e-324, 1e308, 1e308, -1e308, -1e308], 5e-324),
+    ],
+)
+def test_sums_beyond_the_largest_float_on_the_way(values: list[float], total: float) -> None:
+    """What passes the largest float and comes back is right, in any order."""
+    for seed in range(20):
+        mixed = random.Random(seed).sample(values, len(values))
+        assert total == merged_result(Sum(), mixed, random.Random(seed))
+
+
+def test_the_state_of_huge_floats_can_be_carried() -> None:
+    """It is made of finite floats and of ints, and does not grow with the number of values."""
+    state: Any = Sum().create(1.7e308)
+    for number in range(10_000):
+        state = Sum().add(state, (-1) ** number * 1.7e308 * (number % 7 > 2) + 0.1 * number)
+    assert decode_value(encode_value(state)) == state
+    assert len(encode_value(state)) < 1000
 
 
 def test_mean_of_large_integers() -> None:
@@ -161,8 +196,8 @@ def test_float_sum_does_not_grow_with_its_values() -> None:
         ("1", TypeError, "Sum adds int or float values, not str: '1'"),
         (True, TypeError, "not bool: True"),
         (None, TypeError, "not NoneType"),
-        (float("nan"), ValueError, "Sum cannot add nan"),
-        (float("inf"), ValueError, "Sum cannot add inf"),
+        (float("nan"), TypeError, "Sum cannot add nan; skip the record"),
+        (float("inf"), TypeError, "Sum cannot add inf; skip the record"),
     ],
 )
 def test_sum_refuses_what_is_no_number(value: Any, error: type[Exception], named: str) -> None:
@@ -173,13 +208,45 @@ def test_sum_refuses_what_is_no_number(value: Any, error: type[Exception], named
         Sum().add(3, value)
     with pytest.raises(error, match=named):
         Sum().add([0, 1.5], value)
-    with pytest.raises(error, match=named):
+    with pytest.raises(error, match=named.replace("Sum", "Mean")):
         Mean().create(value)
+    with pytest.raises(error, match=named.replace("Sum", "Mean")):
+        Mean().add([1, 3], value)
+    for aggregation in (Sum(), Mean()):
+        with pytest.raises(error, match=named.removeprefix("Sum")):
+            aggregation.plain([1, value])
+
+
+@pytest.mark.parametrize(
+    ("aggregation", "values"),
+    [
+        (Min(), [1, "a"]),
+        (Max(), ["a", b"a"]),
+        (TopK(3), [(1, "a"), (1, 2)]),
+        (Min(), [None]),
+        (Max(), [{"a": 1}]),
+        (TopK(1), [{}]),
+        (TopK(1), [1, None]),
+        (CollectSet(), [[1]]),
+        (CollectSet(), [1, {"a": 1}]),
+        (CollectSet(), [None]),
+    ],
+)
+def test_values_that_have_no_order_are_refused(aggregation: Aggregation[Any], values: list[Any]) -> None:
+    """They are refused when they are added, and when two states with one each are merged."""
+    with pytest.raises(NotAggregable):
+        state = aggregation.create(values[0])
+        aggregation.add(state, values[-1])
+    with pytest.raises(NotAggregable):
+        first, last = aggregation.create(values[0]), aggregation.create(values[-1])
+        aggregation.result(aggregation.merge(first, last))
+    with pytest.raises(NotAggregable):
+        aggregation.plain(values)
 
 
 def test_float_sum_beyond_a_float_is_an_error() -> None:
     """A sum that no float can hold is an error, never infinity."""
-    with pytest.raises(OverflowError):
+    with pytest.raises(NotAggregable, match="beyond the largest float"):
         Sum().result(Sum().merge(Sum().create(1.7e308), Sum().create(1.7e308)))
 
 

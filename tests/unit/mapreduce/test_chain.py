@@ -21,7 +21,7 @@ class Halve(Job):
 
     def map(self, key: Any, value: Any) -> Iterator[tuple[str, int]]:
         number = int(value) // 2
-        self.count("left", number > 0)
+        self.count("left", int(number > 0))
         yield "n", number
 
 
@@ -87,6 +87,44 @@ def test_what_is_no_job(wrong: Any) -> None:
     next(steps)
     with pytest.raises(JobLoadError, match="step 2 of the chain is .*, not a job; yield an instance"):
         next(steps)
+
+
+def test_what_would_not_reach_the_tasks() -> None:
+    """An attribute that `steps` sets, and that is no parameter, is refused; a parameter may be set so."""
+
+    class Scaled(Halve):
+        scale: int = 1
+
+    class Setting(Chain):
+        name: str = "scale"
+
+        def steps(self) -> Steps:
+            job = Scaled()
+            setattr(job, self.name, 5)
+            yield job
+
+    (step,) = steps_of(Setting())
+    assert {"scale": 5} == step.job.parameter_values()
+    with pytest.raises(JobLoadError, match="sets `other` of Scaled, which does not reach .* make it a parameter"):
+        next(steps_of(Setting(name="other")))
+
+
+@pytest.mark.parametrize("wrong", [None, "jobs", Halve, 3])
+def test_steps_that_are_no_list(wrong: Any) -> None:
+    """What `steps` returns must be jobs; one job alone is taken for a list of one."""
+    with pytest.raises(JobLoadError, match="`steps` of Given returned .* yield jobs, or return a list"):
+        next(steps_of(given_steps(wrong)))
+    assert 1 == len(list(steps_of(given_steps(Halve()))))
+
+
+def given_steps(returned: Any) -> Chain:
+    """A chain whose `steps` returns something."""
+
+    class Given(Chain):
+        def steps(self) -> Steps:
+            return returned  # type: ignore[no-any-return]
+
+    return Given()
 
 
 def test_no_steps() -> None:

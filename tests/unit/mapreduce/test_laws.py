@@ -47,7 +47,7 @@ class Remembers(Job):
 
     reduce = Sum()
 
-    def setup(self) -> None:
+    def map_setup(self) -> None:
         self.seen: set[str] = set()
 
     def map(self, offset: int, line: str) -> Iterator[tuple[str, int]]:
@@ -68,7 +68,7 @@ class Dice(Job):
 class NumberedKeys(Job):
     """A reduce that remembers how many keys it has had."""
 
-    def setup(self) -> None:
+    def reduce_setup(self) -> None:
         self.number = 0
 
     def map(self, offset: int, line: str) -> Iterator[tuple[str, int]]:
@@ -146,7 +146,7 @@ def test_the_header_stays() -> None:
         input_format = Csv()
         reduce = Sum()
 
-        def setup(self) -> None:
+        def map_setup(self) -> None:
             self.rows = 0
 
         def map(self, offset: int, row: Any) -> Iterator[tuple[str, int]]:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from jobs.inverted_index import InvertedIndex
 from jobs.word_count import WordCount
-from mapreduce.testing import plain_answer, plain_lines
+from mapreduce import Chain, Count, Job
+from mapreduce.errors import UsageError
+from mapreduce.testing import plain_answer, plain_lines, run
 from tests.unit.mapreduce.sample_jobs import Everything, FloatTotals, LineOrder, MeanLength
 
 
@@ -30,7 +36,7 @@ def test_inverted_index() -> None:
 
 
 def test_own_steps() -> None:
-    """A job's own partition and combine do not matter; its setup, cleanup and reduce do."""
+    """A job's own partition and combine do not matter; its hooks and its reduce do."""
     expected = [
         ("ab 2", 1),
         ("ba: 2", {"total": 1, "key": (2, "ba")}),
@@ -46,3 +52,46 @@ def test_aggregations() -> None:
     ((key, value),) = plain_answer(LineOrder(), [("u", b"xy")])
     assert (("x", b"x"), [["u", 0, "xy", None, {"odd": False}]]) == (key, value)
     assert [0, 1] == [key for key, _ in plain_answer(FloatTotals(), [("u", b"\na\n\n")])]
+
+
+class Rounds(Chain):
+    """Counts words, then the words of each count; the first step's records are the second's parameter."""
+
+    def steps(self) -> Any:
+        counted = yield WordCount()
+        assert [("a", 3), ("b", 1)] == sorted(counted.pairs())
+        yield Times(words=counted.records)
+
+
+class Times(Job):
+    """How many words occur how often."""
+
+    words: int = 0
+    reduce = Count()
+
+    def map(self, key: str, value: int) -> Any:
+        self.count("words", self.words)
+        yield (value, self.input), key
+
+
+def test_a_chain() -> None:
+    """It is carried out step by step, with exact types between, and answers with its last step."""
+    for splits in (1, 3):
+        answer = run(Rounds(), ["a b a", "a"], splits=splits)
+        assert [([1, "previous"], 1), ([3, "previous"], 1)] == sorted(answer.pairs)
+        assert {"words": 4} == answer.counters
+
+
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        (lambda: run(WordCount(), "a text"), "a list of lines, not one text"),
+        (lambda: run(WordCount(), b"a text"), "a list of lines, not one text"),  # type: ignore[arg-type]
+        (lambda: run(WordCount, ["a"]), r"an instance of a job or chain, .* write run\(MyJob\(\)"),  # type: ignore[arg-type]
+        (lambda: run(WordCount(), inputs={"a": "text"}), "takes inputs as bytes, by name"),  # type: ignore[arg-type]
+    ],
+)
+def test_wrong_arguments(call: Any, named: str) -> None:
+    """What would be taken apart in silence, or crash, is refused with what to write."""
+    with pytest.raises(UsageError, match=named):
+        call()

@@ -129,13 +129,13 @@ class Long(Job):
             self.count("long")
             yield offset, line
 
-    def cleanup(self) -> Iterable[tuple[int, str]]:
+    def map_cleanup(self) -> Iterable[tuple[int, str]]:
         return [(-1, "end")]
 
 
 @given(line_lists, counts)
 def test_map_only(lines: list[str], splits: int) -> None:
-    """Each part is in key order; its task's cleanup yields to it too."""
+    """Each part is in key order; its task's map_cleanup yields to it too."""
     answer = run(Long(length=2), lines, splits=splits)
     plain = plain_run(Long(length=2), [PlainInput("u", "".join(f"{line}\n" for line in lines).encode())])
     assert [pair for pair in plain.pairs if pair[0] >= 0] == [pair for pair in answer.pairs if pair[0] >= 0]

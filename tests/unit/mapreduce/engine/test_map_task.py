@@ -76,12 +76,23 @@ def map_error(job: type[Job], content: bytes = CONTENT) -> UserCodeError:
     ("yielded", "named"),
     [
         (None, "map returned None instead of pairs; write `yield key, value`, or return an empty list"),
-        (7, "map yielded what is no (key, value) pair"),
-        ([7], "map yielded what is no (key, value) pair"),
-        ([None], "map yielded what is no (key, value) pair"),
-        (["word"], "map yielded what is no (key, value) pair"),
-        (("word", 1), "map yielded what is no (key, value) pair"),
-        ([("a", 1, 2)], "map yielded what is no (key, value) pair"),
+        (7, "map returned the int 7 instead of pairs; write `yield key, value`"),
+        ("NY", "map returned the str 'NY' instead of pairs"),
+        ({"a": 1}, "map returned a dict; return its pairs: `return counts.items()`"),
+        ([7], "map yielded the int 7, which is no pair; write `yield key, value`"),
+        ([None], "map yielded the NoneType None, which is no pair"),
+        (["NY"], "map yielded the str 'NY', which is no pair; write `yield key, value`"),
+        ([b"NY"], "map yielded the bytes b'NY', which is no pair"),
+        ([("a", 1), "NY"], "map yielded the str 'NY', which is no pair"),
+        ([("a", 1), {"a": 1, "b": 2}], "which is no pair; write `yield key, value`; of a dict, `yield from"),
+        ([{1, 2}], "map yielded the set {1, 2}, which is no pair"),
+        ([range(2)], "map yielded the range range(0, 2), which is no pair"),
+        ([(letter for letter in "ab")], "map yielded the generator"),
+        (lambda line: iter(["NY"]), "map yielded the str 'NY', which is no pair"),
+        (("word", 1), "map returned a pair, the tuple ('word', 1); yield it: `yield key, value`"),
+        ((("a", 1), ("b", 2)), "map returned a pair"),
+        ([("a", 1, 2)], "which is no pair; write `yield key, value`; several values are one tuple"),
+        (lambda line: map(int, ["x"]), "map raised ValueError: invalid literal for int()"),
         ([(None, 1)], "map yielded something that cannot be carried: a key of type NoneType"),
         ([(["a"], 1)], "map yielded something that cannot be carried: a key of type list"),
         ([("a", {1, 2})], "map yielded something that cannot be carried: a value of type set"),
@@ -122,7 +133,7 @@ def test_refused_keys_of_an_aggregation(reduce: Any) -> None:
 def test_values_that_do_not_add() -> None:
     """A value that Sum cannot add is refused at its record."""
     error = map_error(job_of(lambda line: [("k", "1" if "bad" in line else 1)], Sum()))
-    assert "Sum adds int or float values, not str: '1'" in error.message
+    assert "map yielded what cannot be aggregated: Sum adds int or float values, not str: '1'" in error.message
     assert "'bad line'" == error.record
 
 
@@ -138,10 +149,10 @@ def raising(step: str) -> type[Job]:
 @pytest.mark.parametrize(
     ("step", "named"),
     [
-        ("setup", "setup raised RuntimeError: no"),
-        ("cleanup", "cleanup raised RuntimeError: no"),
-        ("combine", "combine or partition raised RuntimeError: no"),
-        ("partition", "raised RuntimeError: no"),
+        ("map_setup", "map_setup raised RuntimeError: no"),
+        ("map_cleanup", "map_cleanup raised RuntimeError: no"),
+        ("combine", "combine raised RuntimeError: no"),
+        ("partition", "partition raised RuntimeError: no"),
     ],
 )
 def test_errors_of_other_steps(step: str, named: str) -> None:
@@ -242,20 +253,20 @@ def test_one_object_of_neighbouring_blocks() -> None:
 
 
 def test_setup_and_cleanup_run_once_a_task() -> None:
-    """`setup` comes before the first record and `cleanup` after the last, once in a task of several pieces."""
+    """`map_setup` comes before the first record and `map_cleanup` after the last, once in a task of several pieces."""
     calls: list[str] = []
 
     class Steps(Job):
         reduce = Count()
 
-        def setup(self) -> None:
+        def map_setup(self) -> None:
             calls.append(f"setup {self.stage}")
 
         def map(self, key: int, value: str) -> list[tuple[str, int]]:
             calls.append(f"{self.source[-5:]} {key} {value}")
             return []
 
-        def cleanup(self) -> list[tuple[str, int]]:
+        def map_cleanup(self) -> list[tuple[str, int]]:
             calls.append("cleanup")
             return [("k", 1)]
 

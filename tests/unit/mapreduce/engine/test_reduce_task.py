@@ -81,25 +81,27 @@ def test_a_full_disk_is_not_the_authors_fault(monkeypatch: pytest.MonkeyPatch) -
             stages.reduce([mapped])
 
 
-class OwnCleanup(Job):
-    """Sums, and a `cleanup` that an object sets itself."""
+class LinesAtTheEnd(Job):
+    """Gathers in the map task, and yields at its end; every other hook would be seen in the answer."""
 
     reduce = Sum()
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.cleanup = lambda: [("late", 1)]  # type: ignore[method-assign]
+    def map_setup(self) -> None:
+        self.lines = 0
 
-    def map(self, key: int, value: str) -> Iterable[tuple[Any, Any]]:
-        """Each line once."""
-        yield value, 1
+    def map(self, key: int, value: str) -> Any:
+        self.lines += 1
+
+    def map_cleanup(self) -> Iterable[tuple[Any, Any]]:
+        yield "lines", self.lines
 
 
-def test_a_cleanup_of_the_objects_own_is_called() -> None:
-    """Wherever it is defined, what it yields joins the result: here once of each of the two tasks."""
-    with engine(OwnCleanup) as stages:
-        reduced = stages.reduce([stages.map_whole(b"a\nb\na")])
-        assert [("a", 2), ("b", 1), ("late", 1), ("late", 1)] == sorted(stages.pairs(reduced))
+def test_what_a_map_task_yields_at_its_end_is_yielded_once() -> None:
+    """No hook of a job runs in the reduce of an aggregation; a `map` that only gathers may return None."""
+    with engine(LinesAtTheEnd) as stages:
+        run = stages.whole_run(stages.put([b"a\nb\na"]), splits=3, partitions=2)
+        assert [("lines", 3)] == run.pairs()
+    assert [("lines", 3)] == plain_answer(LinesAtTheEnd(), [("u", b"a\nb\na")])
 
 
 def test_other_pairs_than_reported() -> None:
@@ -239,10 +241,10 @@ def test_no_maps() -> None:
 
 
 def test_cleanup_and_counters_of_a_reduce() -> None:
-    """Pairs that `cleanup` yields join the result in their place; counters are told."""
+    """Pairs that `reduce_cleanup` yields join the result in their place; counters are told."""
 
     class Cleaning(Lines):
-        def setup(self) -> None:
+        def reduce_setup(self) -> None:
             self.groups = 0
 
         def reduce(self, key: Any, values: Iterator[Any]) -> Any:
@@ -250,8 +252,8 @@ def test_cleanup_and_counters_of_a_reduce() -> None:
             self.count("groups")
             yield key, len(list(values))
 
-        def cleanup(self) -> Any:
-            return [("all", self.groups)] if self.stage == "reduce" else None
+        def reduce_cleanup(self) -> Any:
+            return [("all", self.groups)]
 
     with engine(Cleaning) as stages:
         reduced = stages.reduce([stages.map_whole(b"a1\nb\na2")])
@@ -271,11 +273,9 @@ def test_values_left_unread() -> None:
 
 
 def failing(step: str, given: Any) -> type[Job]:
-    """A job whose step, in the reduce stage, gives what a function gives."""
+    """A job whose step gives what a function gives."""
 
     def answer(self: Job, *_: Any) -> Any:
-        if self.stage == "map":
-            return None
         return given()
 
     return type("Failing", (Lines,), {step: answer})
@@ -290,10 +290,19 @@ def fail() -> Any:
     ("step", "given", "named", "record", "frames"),
     [
         ("reduce", fail, "reduce raised RuntimeError: no", "'a'", True),
-        ("setup", fail, "setup raised RuntimeError: no", "", True),
-        ("cleanup", fail, "cleanup raised RuntimeError: no", "", True),
+        ("reduce_setup", fail, "reduce_setup raised RuntimeError: no", "", True),
+        ("reduce_cleanup", fail, "reduce_cleanup raised RuntimeError: no", "", True),
+        ("reduce", lambda: ("k", 1), "reduce returned a pair, the tuple ('k', 1); yield it", "'a'", False),
+        (
+            "reduce",
+            lambda: ["NY"],
+            "reduce yielded the str 'NY', which is no pair; write `yield key, value`",
+            "'a'",
+            False,
+        ),
+        ("reduce_cleanup", lambda: ["NY"], "reduce_cleanup yielded the str 'NY', which is no pair", "", False),
         ("reduce", lambda: None, "reduce returned None instead of pairs; write `yield key, value`", "'a'", False),
-        ("reduce", lambda: [7], "reduce yielded what is no (key, value) pair", "'a'", False),
+        ("reduce", lambda: [7], "reduce yielded the int 7, which is no pair", "'a'", False),
         (
             "reduce",
             lambda: [("k", {1})],
@@ -302,7 +311,7 @@ def fail() -> Any:
             False,
         ),
         ("reduce", lambda: [(None, 1)], "reduce yielded something that cannot be carried: a key of type", "'a'", False),
-        ("cleanup", lambda: [("k", {1})], "cleanup yielded something that cannot be carried", "", False),
+        ("reduce_cleanup", lambda: [("k", {1})], "reduce_cleanup yielded something that cannot be carried", "", False),
     ],
 )
 def test_errors_of_the_author(step: str, given: Any, named: str, record: str, frames: bool) -> None:

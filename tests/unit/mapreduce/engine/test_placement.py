@@ -1,0 +1,117 @@
+"""A key in a partition to which its job's own `partition` would not send it fails the reduce task, on every path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import pytest
+
+from mapreduce import CollectList, Job, Mean, Sum
+from mapreduce.engine import reduce_task
+from mapreduce.errors import UserCodeError
+from mapreduce.messages import ReduceTask
+from tests.unit.mapreduce.engine_run import RUN, Engine, engine, sources
+
+LINES = b"".join(b"k%d\n" % number for number in range(50))
+
+
+class Shifted(Job):
+    """Goes by the key and a number that another process might have: a stand-in for `hash()`."""
+
+    shift: ClassVar[int] = 0
+
+    def map(self, key: Any, value: Any) -> Iterator[tuple[Any, int]]:
+        yield value, 1
+
+    def partition(self, key: Any, partitions: int) -> int:
+        return (int(str(key).strip("k(',)").split(",")[0].strip("'k")) + self.shift) % partitions
+
+
+class Own(Shifted):
+    def reduce(self, key: Any, values: Iterator[int]) -> Any:
+        yield key, sum(values)
+
+
+class Grouped(Own):
+    group_by = 1
+
+    def map(self, key: Any, value: Any) -> Iterator[tuple[Any, int]]:
+        yield (value, key), 1
+
+
+class Sums(Shifted):
+    reduce = Sum()
+
+
+class Floats(Shifted):
+    reduce = Mean()
+
+
+class Lists(Shifted):
+    reduce = CollectList()
+
+
+def reduced(stages: Engine, maps: Any, *, keep_pairs: bool) -> Any:
+    """One partition of three."""
+    task = ReduceTask(
+        run=RUN,
+        store=stages.store,
+        index=1,
+        job=stages.spec,
+        sources=sources(maps, 1),
+        partitions=3,
+        keep_pairs=keep_pairs,
+    )
+    return reduce_task.run_reduce(task, stages.context())
+
+
+@pytest.mark.parametrize("job", [Own, Grouped, Sums, Floats, Lists])
+@pytest.mark.parametrize("keep_pairs", [False, True])
+@pytest.mark.parametrize("duckdb", [False, True])
+def test_a_partition_that_has_changed(
+    job: type[Shifted], keep_pairs: bool, duckdb: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error names the key and both partitions; as long as nothing changes, all is well."""
+    if duckdb:
+        monkeypatch.setattr(reduce_task, "DUCKDB_FROM_PAIRS", 0)
+    with engine(job) as stages:
+        maps = [stages.map(split, 3) for split in stages.split(stages.put([LINES, LINES[:18]]), 2).splits]
+        assert reduced(stages, maps, keep_pairs=keep_pairs).records_out == 17
+        monkeypatch.setattr(job, "shift", 1)
+        with pytest.raises(UserCodeError, match=r"the key .*k\d+.* to partition 1, and `partition` now says 2"):
+            reduced(stages, maps, keep_pairs=keep_pairs)
+
+
+def test_a_group_in_two_places() -> None:
+    """With `group_by`, a partition that goes by the rest of the key would tear a group apart."""
+
+    class Torn(Grouped):
+        def partition(self, key: Any, partitions: int) -> int:
+            return int(key[1]) % partitions
+
+    with (
+        engine(Torn) as stages,
+        pytest.raises(UserCodeError, match=r"two keys of the group \('k1',\)"),
+    ):
+        stages.map_whole(b"k1\nk1\n", 2)
+
+
+def test_one_key_among_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every distinct key is held against `partition`, however many are remembered as proven."""
+    monkeypatch.setattr(reduce_task, "PROVEN_KEYS", 3)
+
+    class OneMoves(Own):
+        moved: ClassVar[str] = ""
+
+        def partition(self, key: Any, partitions: int) -> int:
+            return 0 if key == self.moved else 1
+
+    for moved in ("k0", "k7", "k49"):
+        with engine(OneMoves) as stages:
+            monkeypatch.setattr(OneMoves, "moved", "")
+            maps = [stages.map_whole(LINES, 3)]
+            assert reduced(stages, maps, keep_pairs=False).records_out == 50
+            monkeypatch.setattr(OneMoves, "moved", moved)
+            with pytest.raises(UserCodeError, match=f"the key '{moved}' was sent to partition 1.* now says 0.*hash"):
+                reduced(stages, maps, keep_pairs=False)
