@@ -130,6 +130,18 @@ class CodeLoader:
         """
         return instance(self._unpacked(spec), spec)
 
+    def fetch(self, spec: JobSpec) -> Path:
+        """Download, prove and unpack a job's code where that is not done yet; import nothing.
+
+        Returns:
+            The folder that goes on the module path.
+
+        Raises:
+            CorruptBlock: the pack's digest is not the one asked for.
+            JobLoadError: it is no pack of ours, or the module is not in it.
+        """
+        return self._unpacked(spec)
+
     def load_any(self, spec: JobSpec) -> Job | Chain:
         """A new instance of the job or chain; raises as `load` does."""
         return import_job(self._unpacked(spec), spec.module, spec.name)(**spec.parameters)
