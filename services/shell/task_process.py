@@ -9,9 +9,10 @@ import threading
 from collections.abc import Callable
 
 from mapreduce.build import this_build
-from mapreduce.code import CodeLoader
+from mapreduce.code import CodeLoader, JobClass
 from mapreduce.engine import Meter, TaskContext, run_task
-from mapreduce.messages import Done, Failed, Message, Progress, Started, parse_task
+from mapreduce.job import Job
+from mapreduce.messages import Done, Failed, JobSpec, Message, Progress, Started, parse_task
 from mapreduce.storage import open_storage
 from services.shell import faults
 from services.shell.channel import EVENT, LAST, Frame
@@ -28,17 +29,25 @@ _DESCRIPTOR = 500
 far below."""
 
 
-def task_main(settings: Settings) -> Callable[[Order, socket.socket], None]:
+def task_main(settings: Settings) -> Callable[[Order, socket.socket, JobClass | None], None]:
     """Return what the process of a task does, of a service with these settings."""
 
-    def main(order: Order, connection: socket.socket) -> None:
+    def main(order: Order, connection: socket.socket, imported: JobClass | None = None) -> None:
         guard_forks()
         storage = open_storage(settings.grants, credentials=provider_of(order.head.credentials))
+        loader = CodeLoader(storage, settings.store, settings.scratch / "jobs")
+
+        def load(spec: JobSpec) -> Job:
+            # what a template has imported is not looked for again: to go through all modules touches, and so copies, memory
+            if imported is not None and issubclass(imported, Job) and imported.__name__ == spec.name:
+                return imported(**spec.parameters)
+            return loader.load(spec)
+
         context = TaskContext(
             storage=storage,
             scratch=settings.scratch,
             memory_bytes=settings.task_memory_bytes,
-            load_job=CodeLoader(storage, settings.store, settings.scratch / "jobs").load,
+            load_job=load,
         )
         _carry_out(order, context, _Answers(order.nonce, connection), chaos=settings.chaos)
 

@@ -19,9 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mapreduce.code import import_job
-from mapreduce.engine.run import task_error
-from mapreduce.errors import MapReduceError
+from mapreduce.code import JobClass, import_job
 from mapreduce.messages import JobSpec, Message, TaskError
 from services.shell.channel import EVENT, NO_NONCE, Frame
 from services.shell.children import Child, become, received
@@ -36,7 +34,8 @@ _STATUS = struct.Struct(">i")
 END_S = 1.0
 """How long the end of a process that was killed may take."""
 _PAUSE_S = 0.01
-TaskMain = Callable[[Order, socket.socket], None]
+TaskMain = Callable[[Order, socket.socket, JobClass | None], None]
+"""Carries out a task, with the job's class if that is imported already."""
 
 
 class Imported(Message):
@@ -62,7 +61,7 @@ def template_main(spec: JobSpec, root: str, run: TaskMain) -> Callable[[socket.s
 
     def main(control: socket.socket) -> None:
         unseeded = random.getstate()
-        imported = _import(spec, root)
+        imported, job = _import(spec, root)
         control.sendall(Frame(EVENT, NO_NONCE, imported.model_dump_json().encode()).encoded())
         if imported.error or imported.fresh:
             return
@@ -72,23 +71,23 @@ def template_main(spec: JobSpec, root: str, run: TaskMain) -> Callable[[socket.s
         seeded = random.getstate() if random.getstate() != unseeded else None
         while (given := _given(control)) is not None:
             order, answers = given
-            control.sendall(_STATUS.pack(_forked(order, answers, run, seeded)))
+            control.sendall(
+                _STATUS.pack(_forked(order, answers, lambda order, answers: run(order, answers, job), seeded))
+            )
 
     return main
 
 
-def _import(spec: JobSpec, root: str) -> Imported:
+def _import(spec: JobSpec, root: str) -> tuple[Imported, JobClass | None]:
     guard_forks()
     before, watch = traces(), OutsideWatch()
     try:
-        import_job(Path(root), spec.module, spec.name)
-    except MapReduceError as exc:
-        return Imported(error=task_error(exc))
+        job = import_job(Path(root), spec.module, spec.name)
     except BaseException as exc:  # noqa: BLE001 - a job that ends the process at its import has failed
-        return Imported(error=error_of(exc, f"the import of {spec.module}"))
+        return Imported(error=error_of(exc, f"the import of {spec.module}")), None
     finally:
         watch.stop()
-    return Imported(fresh=why_fresh(before, traces(), watch.seen))
+    return Imported(fresh=why_fresh(before, traces(), watch.seen)), job
 
 
 def _given(control: socket.socket) -> tuple[Order, socket.socket] | None:
@@ -106,7 +105,7 @@ def _given(control: socket.socket) -> tuple[Order, socket.socket] | None:
     return Order.decoded(bytes(body)), socket.socket(fileno=files[0])
 
 
-def _forked(order: Order, answers: socket.socket, run: TaskMain, seeded: Any) -> int:
+def _forked(order: Order, answers: socket.socket, run: Callable[[Order, socket.socket], None], seeded: Any) -> int:
     """Carry out a task in a copy of this process; return its wait status."""
     pid = os.fork()
     if pid == 0:
@@ -115,7 +114,9 @@ def _forked(order: Order, answers: socket.socket, run: TaskMain, seeded: Any) ->
     return os.waitpid(pid, 0)[1]
 
 
-def _become_task(order: Order, answers: socket.socket, run: TaskMain, seeded: Any) -> NoReturn:
+def _become_task(
+    order: Order, answers: socket.socket, run: Callable[[Order, socket.socket], None], seeded: Any
+) -> NoReturn:
     if seeded is not None:
         random.setstate(seeded)
     become(answers, lambda connection: run(order, connection))

@@ -83,7 +83,7 @@ class Worker:
         self._service = service
         self._carry_out_task = task_main(settings)
         self._credentials = ContainerCredentials()
-        self._job: tuple[str, str] | None = None
+        self._job: tuple[str, str, str] | None = None
         self._template: Template | None = None
         self._fresh = ""
 
@@ -116,7 +116,7 @@ class Worker:
         if head.job is not None and self._template is not None:
             process: Child | TemplateTask = self._template.start(order)
         else:
-            process = Child.fork(lambda connection: self._carry_out_task(order, connection))
+            process = Child.fork(lambda connection: self._carry_out_task(order, connection, None))
         try:
             return self._passed_on(order, process)
         except Foreign as exc:
@@ -158,7 +158,7 @@ class Worker:
         Raises:
             Unprepared: its code cannot be fetched or imported.
         """
-        if self._job == (spec.code, spec.module):
+        if self._job == (spec.code, spec.module, spec.name):
             return
         self._forget_job()
         root = self._fetched(spec, order)
@@ -175,7 +175,7 @@ class Worker:
             end_all_strays((), END_S)
         else:
             self._template = Template(child)
-        self._job, self._fresh = (spec.code, spec.module), imported.fresh
+        self._job, self._fresh = (spec.code, spec.module, spec.name), imported.fresh
 
     def _fetched(self, spec: JobSpec, order: Order) -> str:
         """Return the folder of a job's code, after a process of its own has brought it here if it must be."""
