@@ -107,7 +107,7 @@ def check_spark_answer(task: MapTask | ReduceTask, result: MapResult | ReduceRes
         check_answer(task, result)
 
 
-# -- split --------------------------------------------------------------------------------------------------------------
+# -- split ------------------------------------------------------------------------------------------------------------
 
 
 def _wrong_split(task: SplitTask, result: SplitResult) -> Iterable[str]:
@@ -143,7 +143,7 @@ def _wrong_cover(inputs: Iterable[InputObject], pieces: Iterable[Piece]) -> Iter
             yield f"its pieces of {url} are {cut[url]} bytes of {size}"
 
 
-# -- map ----------------------------------------------------------------------------------------------------------------
+# -- map --------------------------------------------------------------------------------------------------------------
 
 
 def _wrong_map(task: MapTask, result: MapResult) -> Iterable[str]:
@@ -190,7 +190,7 @@ def _wrong_pieces(asked: tuple[Piece, ...], read: tuple[PieceRead, ...]) -> Iter
             )
 
 
-# -- reduce, and whatever writes a part ---------------------------------------------------------------------------------
+# -- reduce, and whatever writes a part -------------------------------------------------------------------------------
 
 
 def _wrong_reduce(task: ReduceTask, result: ReduceResult) -> Iterable[str]:
@@ -221,7 +221,7 @@ def _part(task: MapTask | ReduceTask, attempt: str) -> str:
     return keys.part_attempt(task.store, task.run, task.index, attempt, "json" if whole else "jsonl")
 
 
-# -- words --------------------------------------------------------------------------------------------------------------
+# -- words ------------------------------------------------------------------------------------------------------------
 
 
 def _wrong_url(expected: str, found: str) -> Iterable[str]:

@@ -13,7 +13,7 @@ def error_of(exc: BaseException, step: str = "the job's code") -> TaskError:
     """Return the error of a task that an exception has ended.
 
     Args:
-        exc: the exception; one that ends a process (`exit()`, KeyboardInterrupt) is the fault of the code that raised it.
+        exc: the exception; one that ends a process (`exit()`, KeyboardInterrupt) is the fault of who raised it.
         step: what raised it, for an exception that does not say so itself.
     """
     if isinstance(exc, Exception):

@@ -12,10 +12,24 @@ from mapreduce.build import this_build
 from mapreduce.code import CodeLoader, JobClass
 from mapreduce.engine import Meter, TaskContext, run_task
 from mapreduce.job import Job
-from mapreduce.messages import Done, Failed, JobSpec, Message, Progress, Started, parse_task
+from mapreduce.messages import (
+    AttemptId,
+    Done,
+    Failed,
+    JobSpec,
+    MapTask,
+    Message,
+    Piece,
+    Progress,
+    Split,
+    Started,
+    parse_event,
+    parse_task,
+)
 from mapreduce.storage import open_storage
 from services.shell import faults
-from services.shell.channel import EVENT, LAST, Frame
+from services.shell.channel import EVENT, LAST, TASK, Frame, FrameBuffer
+from services.shell.children import received
 from services.shell.credentials import provider_of
 from services.shell.failures import clean, error_of
 from services.shell.forks import guard_forks
@@ -24,34 +38,71 @@ from services.shell.settings import Settings
 
 HEARTBEAT_S = 1.0
 STATUS_CHARACTERS = 500
+_PIECE = Piece(url="file:///a", etag="", size=1, start=0, end=1, source="file:///a")
+_SAMPLE = (
+    MapTask(
+        run="run",
+        store="file:///a",
+        index=0,
+        job=JobSpec(code="0" * 64, module="m", name="J"),
+        split=Split(index=0, pieces=(_PIECE,)),
+        partitions=1,
+    )
+    .model_dump_json()
+    .encode()
+)
 _DESCRIPTOR = 500
 """Where the descriptor of the answers lies, or above: what a job opens, and what it closes or writes to by number, is
 far below."""
 
 
-def task_main(settings: Settings) -> Callable[[Order, socket.socket, JobClass | None], None]:
-    """Return what the process of a task does, of a service with these settings."""
+def task_main(settings: Settings) -> Callable[[socket.socket, JobClass | None], None]:
+    """Return what the process of a task does, of a service with these settings: it waits for its task, and ends."""
 
-    def main(order: Order, connection: socket.socket, imported: JobClass | None = None) -> None:
+    def main(connection: socket.socket, imported: JobClass | None = None) -> None:
         guard_forks()
-        storage = open_storage(settings.grants, credentials=provider_of(order.head.credentials))
-        loader = CodeLoader(storage, settings.store, settings.scratch / "jobs")
-
-        def load(spec: JobSpec) -> Job:
-            # what a template has imported is not looked for again: to go through all modules touches, and so copies, memory
-            if imported is not None and issubclass(imported, Job) and imported.__name__ == spec.name:
-                return imported(**spec.parameters)
-            return loader.load(spec)
-
-        context = TaskContext(
-            storage=storage,
-            scratch=settings.scratch,
-            memory_bytes=settings.task_memory_bytes,
-            load_job=load,
-        )
-        _carry_out(order, context, _Answers(order.nonce, connection), chaos=settings.chaos)
+        _touch()
+        order = _order(connection)
+        if order is not None:
+            answers = _Answers(order.nonce, connection)
+            _carry_out(order, _context(order, settings, imported), answers, chaos=settings.chaos)
 
     return main
+
+
+def _order(connection: socket.socket) -> Order | None:
+    """Return the task that comes; None when the worker is gone or has no use for this process."""
+    incoming = FrameBuffer(frozenset((TASK,)))
+    while data := received(connection):
+        incoming.feed(data)
+        if (frame := incoming.next(None)) is not None:
+            return Order.decoded(frame.payload)
+    return None
+
+
+def _context(order: Order, settings: Settings, imported: JobClass | None) -> TaskContext:
+    storage = open_storage(settings.grants, credentials=provider_of(order.head.credentials))
+    loader = CodeLoader(storage, settings.store, settings.scratch / "jobs")
+
+    def load(spec: JobSpec) -> Job:
+        # what a template has imported is not looked for again: a look at all modules copies their memory
+        if imported is not None and issubclass(imported, Job) and imported.__name__ == spec.name:
+            return imported(**spec.parameters)
+        return loader.load(spec)
+
+    return TaskContext(
+        storage=storage, scratch=settings.scratch, memory_bytes=settings.task_memory_bytes, load_job=load
+    )
+
+
+def _touch() -> None:
+    """Make the memory that every task writes to this process's own, while it waits: a page is copied when written."""
+    attempt = AttemptId(run="run", stage="split", index=0, attempt="0")
+    parse_event.validate_json(Started(attempt=attempt, worker=0, build=this_build()).model_dump_json())
+    parse_task.validate_json(_SAMPLE)
+    thread = threading.Thread(target=int)
+    thread.start()
+    thread.join()
 
 
 class _Answers:

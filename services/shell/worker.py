@@ -11,9 +11,12 @@ import json
 import os
 import select
 import socket
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 from mapreduce.code import CodeLoader
+from mapreduce.errors import TaskLost
 from mapreduce.messages import Failed, JobSpec, Message, Progress, TaskError
 from mapreduce.storage import open_storage
 from services.shell.channel import (
@@ -23,7 +26,6 @@ from services.shell.channel import (
     READY,
     TASK,
     UNCLEAN,
-    Foreign,
     Frame,
     FrameBuffer,
 )
@@ -31,10 +33,10 @@ from services.shell.children import Child, received
 from services.shell.credentials import ContainerCredentials, provider_of
 from services.shell.failures import error_of, lost
 from services.shell.order import Order
-from services.shell.processes import adopt_orphans, cause_of_death, end_all_strays
+from services.shell.processes import adopt_orphans, cause_of_death, children_of, end_all_strays
 from services.shell.settings import Settings
 from services.shell.task_process import HEARTBEAT_S, task_main
-from services.shell.template import Imported, Template, TemplateTask, template_main
+from services.shell.template import Imported, Template, TemplateLost, TemplateTask, template_main
 
 END_S = 2.0
 """How long the end of a task's process, and of all that it has started, may take."""
@@ -98,33 +100,60 @@ class Worker:
                 self._carry_out(Order.decoded(frame.payload))
 
     def _carry_out(self, order: Order) -> None:
+        """Answer a task. Nothing of it is left when the worker takes the next one, or says that it is done."""
+        process: Child | TemplateTask | None = None
         try:
-            last = self._answer(order)
+            order, process = self._started(order)
+            last = self._passed_on(order, process)
+            if self._is_alone(process):  # it is about to end by itself: no need to wait for that
+                self._say(Frame(LAST, order.nonce, last))
+                if not self._settled(process, END_S):
+                    os._exit(1)
+                return
         except Unprepared as exc:
             last = _failed(order, exc.error)
-        keep = [self._template.child.pid] if self._template else []
-        clean = end_all_strays(keep, END_S)
+        except TaskLost as exc:
+            last = _failed(order, lost(str(exc)))
+        clean = self._settled(process, 0.0)
         self._say(Frame(LAST if clean else UNCLEAN, order.nonce, last))
 
-    def _answer(self, order: Order) -> bytes:
-        """Return the last event of a task, and pass those before it on."""
+    def _started(self, order: Order) -> tuple[Order, Child | TemplateTask]:
         head = order.head.model_copy(update={"credentials": self._credentials.current()})
-        if head.job is not None:
-            self._prepare(head.job, Order(head, order.body))
-            head = head.model_copy(update={"fresh": self._fresh})
-        order = Order(head, order.body)
-        if head.job is not None and self._template is not None:
-            process: Child | TemplateTask = self._template.start(order)
-        else:
-            process = Child.fork(lambda connection: self._carry_out_task(order, connection, None))
-        try:
-            return self._passed_on(order, process)
-        except Foreign as exc:
-            return _failed(order, lost(str(exc)))
-        finally:
-            process.end()
-            if self._template and self._template.child.poll() is not None:
-                self._forget_job()
+        if head.job is None:
+            return order, self._fork(Order(head, order.body))
+        self._prepare(head.job, Order(head, order.body))
+        order = Order(head.model_copy(update={"fresh": self._fresh}), order.body)
+        return order, self._template.start(order) if self._template is not None else self._fork(order)
+
+    def _fork(self, order: Order) -> Child:
+        """Have a task carried out by a process that has imported no job."""
+        child = Child.fork(lambda connection: self._carry_out_task(connection, None))
+        with suppress(OSError):  # a process that is gone answers nothing, which is noticed
+            child.socket.sendall(Frame(TASK, order.nonce, order.encoded()).encoded())
+        return child
+
+    def _is_alone(self, process: Child | TemplateTask) -> bool:
+        """True when a task's process has started nothing that still runs."""
+        own = {process.pid, *([self._template.child.pid] if self._template else [])}
+        return sys.platform == "linux" and not children_of(process.pid) and children_of(os.getpid()) <= own
+
+    def _settled(self, process: Child | TemplateTask | None, patience_s: float) -> bool:
+        """End a task's process and all that it has started.
+
+        Args:
+            process: the task's, if there is one.
+            patience_s: how long it may take to end by itself.
+
+        Returns:
+            False when that cannot be done in its time.
+        """
+        if process is not None:
+            with suppress(TemplateLost):
+                process.wait(patience_s)
+                process.end()
+        if self._template and self._template.child.poll() is not None:
+            self._forget_job()
+        return end_all_strays([self._template.child.pid] if self._template else [], END_S)
 
     # -- the events of a task -----------------------------------------------------------------------------------------
 
@@ -139,7 +168,6 @@ class Worker:
                 buffer.feed(data)
                 while (frame := buffer.next(order.nonce)) is not None:
                     if frame.kind == LAST:
-                        process.wait(END_S)
                         return frame.payload
                     self._say(frame)
             elif process.socket in ready:
@@ -201,7 +229,7 @@ class Worker:
 
     def _forget_job(self) -> None:
         if self._template is not None:
-            self._template.child.end()
+            self._template.end()
         self._template, self._job, self._fresh = None, None, ""
 
     # -- what is said -------------------------------------------------------------------------------------------------
