@@ -12,20 +12,7 @@ from mapreduce.build import this_build
 from mapreduce.code import CodeLoader, JobClass
 from mapreduce.engine import Meter, TaskContext, run_task
 from mapreduce.job import Job
-from mapreduce.messages import (
-    AttemptId,
-    Done,
-    Failed,
-    JobSpec,
-    MapTask,
-    Message,
-    Piece,
-    Progress,
-    Split,
-    Started,
-    parse_event,
-    parse_task,
-)
+from mapreduce.messages import Done, Failed, JobSpec, Message, Progress, parse_task
 from mapreduce.storage import open_storage
 from services.shell import faults
 from services.shell.channel import EVENT, LAST, TASK, Frame, FrameBuffer
@@ -38,19 +25,6 @@ from services.shell.settings import Settings
 
 HEARTBEAT_S = 1.0
 STATUS_CHARACTERS = 500
-_PIECE = Piece(url="file:///a", etag="", size=1, start=0, end=1, source="file:///a")
-_SAMPLE = (
-    MapTask(
-        run="run",
-        store="file:///a",
-        index=0,
-        job=JobSpec(code="0" * 64, module="m", name="J"),
-        split=Split(index=0, pieces=(_PIECE,)),
-        partitions=1,
-    )
-    .model_dump_json()
-    .encode()
-)
 _DESCRIPTOR = 500
 """Where the descriptor of the answers lies, or above: what a job opens, and what it closes or writes to by number, is
 far below."""
@@ -61,7 +35,6 @@ def task_main(settings: Settings) -> Callable[[socket.socket, JobClass | None], 
 
     def main(connection: socket.socket, imported: JobClass | None = None) -> None:
         guard_forks()
-        _touch()
         order = _order(connection)
         if order is not None:
             answers = _Answers(order.nonce, connection)
@@ -93,16 +66,6 @@ def _context(order: Order, settings: Settings, imported: JobClass | None) -> Tas
     return TaskContext(
         storage=storage, scratch=settings.scratch, memory_bytes=settings.task_memory_bytes, load_job=load
     )
-
-
-def _touch() -> None:
-    """Make the memory that every task writes to this process's own, while it waits: a page is copied when written."""
-    attempt = AttemptId(run="run", stage="split", index=0, attempt="0")
-    parse_event.validate_json(Started(attempt=attempt, worker=0, build=this_build()).model_dump_json())
-    parse_task.validate_json(_SAMPLE)
-    thread = threading.Thread(target=int)
-    thread.start()
-    thread.join()
 
 
 class _Answers:
@@ -143,7 +106,6 @@ def _moved(connection: socket.socket) -> int:
 
 def _carry_out(order: Order, context: TaskContext, answers: _Answers, *, chaos: bool) -> None:
     attempt, build = order.head.attempt, this_build()
-    answers.send(EVENT, Started(attempt=attempt, worker=os.getpid(), build=build, fresh=order.head.fresh))
     heartbeat = _Heartbeat(order, context.meter, answers)
     last: Message
     try:

@@ -15,9 +15,10 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
+from mapreduce.build import this_build
 from mapreduce.code import CodeLoader
 from mapreduce.errors import TaskLost
-from mapreduce.messages import Failed, JobSpec, Message, Progress, TaskError
+from mapreduce.messages import Failed, JobSpec, Message, Progress, Started, TaskError
 from mapreduce.storage import open_storage
 from services.shell.channel import (
     EVENT,
@@ -104,6 +105,7 @@ class Worker:
         process: Child | TemplateTask | None = None
         try:
             order, process = self._started(order)
+            self._say(Frame(EVENT, order.nonce, _started_event(order, process.pid)))
             last = self._passed_on(order, process)
             if self._is_alone(process):  # it is about to end by itself: no need to wait for that
                 self._say(Frame(LAST, order.nonce, last))
@@ -248,6 +250,11 @@ class Worker:
             self._service.sendall(frame.encoded())
         except OSError:
             os._exit(1)  # the service is gone: nobody wants the answer
+
+
+def _started_event(order: Order, pid: int) -> bytes:
+    event = Started(attempt=order.head.attempt, worker=pid, build=this_build(), fresh=order.head.fresh)
+    return event.model_dump_json().encode()
 
 
 def _failed(order: Order, error: TaskError) -> bytes:
