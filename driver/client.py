@@ -24,6 +24,8 @@ from mapreduce.tokens import LEEWAY_S, LIFETIME_S, sign
 CONNECT_S = 5.0
 HEALTH_S = 20.0
 """How long a service that is just starting may take to answer; a drill's short patience is not for that."""
+VERSION_S = 2.0
+"""How long a service whose answer was not understood may take to tell its build."""
 END_S = 1.0
 """How long an answer may take to end once the task's last event is there."""
 
@@ -54,15 +56,19 @@ class HttpTransport:
         for client in self._clients.values():
             await client.aclose()
 
-    async def health(self, endpoint: Endpoint) -> Health:
+    async def health(self, endpoint: Endpoint, timeout_s: float = HEALTH_S) -> Health:
         """Return what `/health` says.
+
+        Args:
+            endpoint: whose.
+            timeout_s: how long it may take.
 
         Raises:
             TaskLost: it does not answer.
             FleetError: its build is not the run's.
         """
         try:
-            answer = await self._client(endpoint).get(f"{endpoint.url}/health", timeout=HEALTH_S)
+            answer = await self._client(endpoint).get(f"{endpoint.url}/health", timeout=timeout_s)
             health = Health.model_validate_json(answer.content)
         except (httpx.HTTPError, ValidationError) as exc:
             raise TaskLost(f"{endpoint.name} at {endpoint.url} does not answer: {_words(exc)}") from exc
@@ -83,7 +89,7 @@ class HttpTransport:
                 if answer.status_code != httpx.codes.OK:
                     error = await _refused(answer, endpoint)
                     if error.kind != "Unauthorized":  # a service of another version may not know the message
-                        await self.health(endpoint)
+                        await self._check_version(endpoint)
                     yield Failed(attempt=AttemptId.of(task), error=error)
                     return
                 lines = answer.aiter_lines()
@@ -99,10 +105,15 @@ class HttpTransport:
         except httpx.HTTPError as exc:
             raise TaskLost(f"{endpoint.name} was lost: {_words(exc)}") from exc
         except ValidationError as exc:
-            await self.health(endpoint)  # one of another version says so here
+            await self._check_version(endpoint)
             raise TaskLost(f"{endpoint.name} answered with what is no event of a task") from exc
         if not isinstance(last, Done | Failed):
             raise TaskLost(f"{endpoint.name} ended its answer before the task was done")
+
+    async def _check_version(self, endpoint: Endpoint) -> None:
+        """Ask a service whose answer is not understood for its build; raises `FleetError` if that explains it."""
+        with suppress(TaskLost):
+            await self.health(endpoint, VERSION_S)
 
     def _check_build(self, endpoint: Endpoint, build: Build | None) -> None:
         """Refuse a service of another build; every answer is compared, as a service may be replaced in mid-run."""
