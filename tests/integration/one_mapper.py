@@ -71,12 +71,10 @@ class Mapper:
             .encode()
         )
 
-    def post(self, body: bytes, token: str | None = None, timeout_s: float = 30) -> httpx.Response:
+    def post(self, body: bytes, token: str | None = None) -> httpx.Response:
         """One signed request."""
         token = sign(KEY, "/map", body, time.time()) if token is None else token
-        return httpx.post(
-            f"{self.url}/map", content=body, headers={"authorization": f"Bearer {token}"}, timeout=timeout_s
-        )
+        return httpx.post(f"{self.url}/map", content=body, headers={"authorization": f"Bearer {token}"}, timeout=30)
 
     def health(self) -> dict[str, Any]:
         """What /health says."""

@@ -256,12 +256,13 @@ def test_a_result_of_another_task_is_a_lost_attempt() -> None:
     (other,) = map_specs([1, 1])[1:]
     asked = other.message("0")
     assert isinstance(asked, MapTask)
+    answer = result_of(asked)
 
     class Mixed(FakeTransport):
         async def run(self, endpoint: Endpoint, task: AnyTask) -> AsyncGenerator[AnyEvent, None]:
             async for event in super().run(endpoint, task):
                 mixed = isinstance(event, Done) and isinstance(task, MapTask) and (task.index, task.attempt) == (0, "0")
-                yield event.model_copy(update={"result": result_of(asked)}) if mixed else event
+                yield event.model_copy(update={"result": answer}) if mixed else event
 
     outcomes, seen = _run(map_specs([1, 1]), FakeFleet(A, B), Mixed())
     result = outcomes[0].result
@@ -289,8 +290,9 @@ def test_a_fleet_of_another_build_ends_the_stage() -> None:
 
     class Old(FakeTransport):
         async def run(self, endpoint: Endpoint, task: AnyTask) -> AsyncGenerator[AnyEvent, None]:
-            raise FleetError("another build")
-            yield  # a generator all the same
+            async for event in super().run(endpoint, task):
+                yield event
+                raise FleetError("another build")
 
     with pytest.raises(FleetError, match="another build"):
         _run(map_specs([1] * 3), FakeFleet(A, B), Old())

@@ -32,7 +32,7 @@ def test_an_import_that_leaves_nothing_may_be_forked() -> None:
         ({"children": 1}, [], "1 process runs on"),
         ({"modules": frozenset({"os", "polars", "polars.lazy"})}, [], "polars cannot be forked"),
         ({"files": frozenset({("3", "socket:[1]"), ("4", "/data/table")})}, [], "/data/table stays open"),
-        ({"shared": frozenset({"7f00-7f01"})}, [], "memory is shared"),
+        ({"shared": frozenset({"7f00-7f01"})}, [], "memory is shared between processes"),
         ({"timer": True}, [], "a timer is set"),
         ({}, ["tempfile.mkdtemp", "tempfile.mkdtemp"], "it calls tempfile.mkdtemp"),
     ],
