@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
+from mapreduce.build import this_build
 from mapreduce.errors import Unauthorized
-from mapreduce.messages import Block, Cost, Done, Health, MapResult, MapTask, PieceRead, Progress, Started
+from mapreduce.messages import AttemptId, Block, Cost, Done, Health, MapResult, MapTask, PieceRead, Progress, Started
 from mapreduce.tokens import opened
 
-HEALTH = Health(ok=True, role="map", slots=1, busy=0).model_dump_json().encode()
+HEALTH = Health(ok=True, role="map", slots=1, busy=0, build=this_build()).model_dump_json().encode()
 
 
 @contextmanager
@@ -94,7 +95,7 @@ class _Connection(asyncio.Protocol):
             return
         task = MapTask.model_validate_json(body)
         self._head("200 OK", "content-type: application/jsonl\r\ntransfer-encoding: chunked")
-        self._chunk(Started(worker=1))
+        self._chunk(Started(attempt=AttemptId.of(task), worker=1, build=this_build()))
         if self._task_s:
             self._loop.call_later(self._task_s, self._finish, task)
         else:
@@ -102,8 +103,8 @@ class _Connection(asyncio.Protocol):
 
     def _finish(self, task: MapTask) -> None:
         if not self._transport.is_closing():
-            self._chunk(Progress(bytes=task.split.length, records=1000))
-            self._chunk(Done(result=_result(task, self._task_s)))
+            self._chunk(Progress(attempt=AttemptId.of(task), bytes=task.split.length, records=1000))
+            self._chunk(Done(attempt=AttemptId.of(task), result=_result(task, self._task_s), build=this_build()))
             self._transport.write(b"0\r\n\r\n")
 
     def _head(self, status: str, headers: str) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from driver import events
+from driver.answers import check_answer, check_spark_answer
 from driver.attempts import Outcome
 from driver.chain import ChainRun, run_chain
 from driver.cleaning import carry_out, plan_cleaning
@@ -29,7 +30,7 @@ from mapreduce.engine.pairwise import Carried, Drained
 from mapreduce.executor import Workbench, map_side, map_whole, reduce_side
 from mapreduce.formats.output import read_pairs
 from mapreduce.job import Job
-from mapreduce.messages import SplitResult, StageName
+from mapreduce.messages import MapTask, ReduceTask, SplitResult, StageName
 
 TASK_MEMORY_BYTES = 512 << 20
 """What a map or reduce task may use when nobody says; Spark's own sorting has as much again."""
@@ -84,6 +85,7 @@ class SparkWorkplace:
         telling.begun("split", [spec])
         started = self.clock.now()
         result = await asyncio.to_thread(run_task, spec.message(_ATTEMPT), self.context)
+        check_answer(spec.message(_ATTEMPT), result)
         outcome = Outcome(spec, result, 1, "driver", self.clock.now() - started)
         telling.done("split", [outcome], outcome.seconds)
         return outcome
@@ -162,7 +164,8 @@ class _Telling:
     def ended(
         self, stage: StageName, specs: Sequence[TaskSpec], carried: Sequence[Carried], seconds: float
     ) -> list[Outcome]:
-        """The stage's outcomes, of as many tasks as have told of themselves; raises `StageFailed`."""
+        """The stage's outcomes, of as many tasks as have told of themselves; raises `StageFailed` and `TaskLost`."""
+        _check(specs, carried)
         outcomes = [
             Outcome(specs[each.index], each.result, 1, each.worker, each.ended - each.started)
             for each in carried
@@ -208,6 +211,15 @@ class _Telling:
                 {task: [error] for task, (_, error) in failures.items()},
                 outcomes,
             )
+
+
+def _check(specs: Sequence[TaskSpec], carried: Sequence[Carried]) -> None:
+    """Refuse results that do not fit what was asked for; raises `TaskLost`."""
+    for each in carried:
+        task = specs[each.index].message(_ATTEMPT)
+        if each.result is not None and isinstance(task, MapTask | ReduceTask):
+            stored = isinstance(task, ReduceTask) or not task.partitions
+            check_spark_answer(task, each.result, stored=stored)
 
 
 def _in_order(carried: Iterable[Carried]) -> list[Carried]:

@@ -10,6 +10,7 @@ import pytest
 
 from driver.deployment import IMAGE_SOURCES
 from driver.stack import ROLES
+from mapreduce.build import HASH_SEED
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SECRETS = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL")
@@ -121,3 +122,8 @@ def test_what_is_copied_is_let_through_and_counted(instructions: list[tuple[str,
 def test_code_belongs_to_root(instructions: list[tuple[str, str]]) -> None:
     """What runs cannot change what runs."""
     assert [rest for rest in _all(instructions, "COPY") if "--chown" in rest] == []
+
+
+def test_the_images_have_the_common_hash_seed() -> None:
+    """All processes that run a job's code agree on `hash`."""
+    assert all(f"PYTHONHASHSEED={HASH_SEED} " in path.read_text() for path in (ROOT / "services").glob("*/Dockerfile"))

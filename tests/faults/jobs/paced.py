@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import decimal
 import os
 import resource
+import subprocess
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
-from mapreduce import Job, words
+from mapreduce import Chain, Job, words
+
+BEGUN: list[int] = []
+"""One entry for each task that has begun in this process, and none was to begin after another."""
 
 
 class Paced(Job):
@@ -86,3 +92,60 @@ class Poisoned(Paced):
                 return iter(())
             raise ValueError("this line is poison")
         return super().map(offset, line)
+
+
+class Forks(Once):
+    """Forks, and lets the copy come back."""
+
+    def misbehave(self) -> None:
+        os.fork()
+
+
+class LeavesChild(Once):
+    """Starts a daemon, and leaves it behind."""
+
+    def misbehave(self) -> None:
+        subprocess.Popen(["sh", "-c", "(setsid sleep 3600 &) &"])
+
+
+class Keeps(Paced):
+    """When it `keeps`, each task changes its process, and counts otherwise if another one has before it."""
+
+    keeps: bool = False
+
+    def setup(self) -> None:
+        super().setup()
+        self.changed = bool(BEGUN) or decimal.getcontext().prec == 3 or "PACED_KEEPS" in os.environ
+        if self.keeps:
+            BEGUN.append(1)
+            decimal.getcontext().prec = 3
+            os.environ["PACED_KEEPS"] = "1"
+
+    def map(self, offset: int, line: str) -> Iterator[tuple[str, int]]:
+        for word, count in super().map(offset, line):
+            yield (f"changed {word}" if self.changed else word), count
+
+
+class KeepsForNext(Keeps):
+    """Passes every line on; changes its process as `Keeps` does."""
+
+    def map(self, offset: int, line: str) -> Iterator[tuple[str, int]]:
+        self.rest(20)
+        yield line, 1
+
+
+class CountsNext(Keeps):
+    """Counts the words of the lines that it is given: they are the keys, and come with a count."""
+
+    def map(self, offset: Any, line: Any) -> Iterator[tuple[str, int]]:
+        yield from super().map(0, offset)
+
+
+class TwoJobs(Chain):
+    """One job and then another one in the same workers; the first changes them, if it `keeps`."""
+
+    keeps: bool = False
+
+    def steps(self) -> Iterator[Job]:
+        yield KeepsForNext(keeps=self.keeps)
+        yield CountsNext()

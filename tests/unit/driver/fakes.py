@@ -9,13 +9,17 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from driver.fleet.base import Endpoint
 from driver.planning import AnyTask, TaskSpec
 from driver.transport import NoSlot, NotReached
+from mapreduce import keys
 from mapreduce.errors import TaskLost
 from mapreduce.messages import (
+    AttemptId,
+    Block,
     Cost,
     Done,
     Failed,
     MapResult,
     MapTask,
+    PieceRead,
     Progress,
     Split,
     StageName,
@@ -24,6 +28,7 @@ from mapreduce.messages import (
 )
 from tests.unit.driver.samples import JOB
 
+NOBODY = AttemptId(run="run-1", stage="map", index=0, attempt="0")
 Answer = Callable[[int], "Done | Failed | TaskLost | NoSlot"]
 
 
@@ -68,16 +73,16 @@ class FakeTransport:
         try:
             if isinstance(out := self.script.get((task.index, attempt)), NotReached):
                 raise out
-            yield Started(worker=1)
+            yield Started(attempt=AttemptId.of(task), worker=1)
             await asyncio.sleep(0)
             self.before_answer()
             while (task.index, attempt) in self.hanging:
-                yield Progress(bytes=0, records=0)
+                yield Progress(attempt=AttemptId.of(task), bytes=0, records=0)
                 await asyncio.sleep(0)
-            answer = self.script.get((task.index, attempt), Done(result=result_of(task)))
+            answer = self.script.get((task.index, attempt), Done(attempt=AttemptId.of(task), result=result_of(task)))
             if isinstance(answer, TaskLost | NoSlot):
                 raise answer
-            yield answer
+            yield answer.model_copy(update={"attempt": AttemptId.of(task)})
         except (GeneratorExit, asyncio.CancelledError):
             self.cancelled += 1
             raise
@@ -88,13 +93,15 @@ class FakeTransport:
 def result_of(task: MapTask) -> MapResult:
     """A result that names its task and attempt."""
     return MapResult(
-        url=f"file:///store/{task.index}.{task.attempt}",
+        url=keys.map_attempt(task.store, task.run, task.index, task.attempt),
         etag="e",
         size=1,
-        pieces=(),
+        pieces=tuple(
+            PieceRead(source=piece.source, start=piece.start, bytes_owned=piece.length) for piece in task.split.pieces
+        ),
         records_in=1,
         records_out=1,
-        blocks=(),
+        blocks=(Block(offset=0, length=1, records=1, checksum=1, integers=False),),
         counters={},
         cost=Cost(seconds=0.1, peak_memory_bytes=1),
     )
@@ -116,5 +123,5 @@ def map_specs(sizes: Iterable[int]) -> list[TaskSpec]:
 
 
 def failed(kind: str, message: str = "it broke") -> Failed:
-    """A failure of that kind."""
-    return Failed(error=TaskError(kind=kind, message=message))
+    """A failure of that kind; the transport names the attempt."""
+    return Failed(attempt=NOBODY, error=TaskError(kind=kind, message=message))

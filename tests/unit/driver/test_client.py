@@ -14,10 +14,17 @@ import pytest
 from driver.client import HttpTransport
 from driver.fleet.base import Endpoint
 from driver.transport import NoSlot, NotReached
-from mapreduce.errors import TaskLost
-from mapreduce.messages import Done, Failed, Health, MapTask
+from mapreduce.build import Build, this_build
+from mapreduce.errors import FleetError, TaskLost
+from mapreduce.messages import AttemptId, Done, Failed, Health, MapTask, Started
 from tests.unit.driver.fakes import map_specs, result_of
 
+STARTED = (
+    Started(attempt=AttemptId(run="run-1", stage="map", index=0, attempt="0"), worker=7, build=this_build())
+    .model_dump_json()
+    .encode()
+    + b"\n"
+)
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/jsonl\r\nconnection: close\r\n\r\n"
 
 
@@ -68,10 +75,14 @@ def _task() -> MapTask:
     return task
 
 
+def _done() -> Done:
+    return Done(attempt=AttemptId.of(_task()), result=result_of(_task()), build=this_build())
+
+
 def test_events_come_as_they_were_sent() -> None:
     """A stream of two events."""
-    done = Done(result=result_of(_task()))
-    with _server(HEAD + b'{"event":"started","worker":7}\n' + done.model_dump_json().encode() + b"\n") as endpoint:
+    done = _done()
+    with _server(HEAD + STARTED + done.model_dump_json().encode() + b"\n") as endpoint:
         events = _ask(endpoint)
     assert events[1] == done
 
@@ -82,11 +93,11 @@ def test_events_come_as_they_were_sent() -> None:
         b"",
         b"\x00\xff garbage",
         HEAD,
-        HEAD + b'{"event":"started","worker":7}\n',
+        HEAD + STARTED,
         HEAD + b"<html>hello</html>\n",
         HEAD + b'{"event":"done"}\n',
         b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 4\r\n\r\noops",
-        b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n" + b'{"event":"started","worker":7}\n',
+        b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n" + STARTED,
     ],
     ids=["nothing", "garbage", "no event", "no end", "no JSON", "half an event", "a 500", "cut short"],
 )
@@ -154,7 +165,7 @@ def test_a_refusal_keeps_its_cause() -> None:
 
 def test_a_service_that_starts_slowly_is_waited_for() -> None:
     """`/health` has a patience of its own, however short that for heartbeats is."""
-    health = b'{"ok":true,"role":"map","slots":1,"busy":0}'
+    health = Health(ok=True, role="map", slots=1, busy=0, build=this_build()).model_dump_json().encode()
 
     async def ask(endpoint: Endpoint) -> object:
         async with HttpTransport("k" * 32, 0.01) as transport:
@@ -179,7 +190,7 @@ def test_a_service_that_starts_slowly_is_waited_for() -> None:
 
 def test_tasks_of_one_endpoint_share_a_connection() -> None:
     """An answer is read to its end, so that the next task need not connect anew."""
-    done = Done(result=result_of(_task())).model_dump_json().encode() + b"\n"
+    done = _done().model_dump_json().encode() + b"\n"
     head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
     connections = 0
 
@@ -211,8 +222,52 @@ def test_tasks_of_one_endpoint_share_a_connection() -> None:
 @pytest.mark.parametrize("end", [b"", b"zz\r\n"], ids=["no end", "a broken end"])
 def test_a_result_that_is_there_counts_however_its_answer_ends(end: bytes) -> None:
     """What comes after the last event is of no interest."""
-    done = Done(result=result_of(_task()))
+    done = _done()
     line = done.model_dump_json().encode() + b"\n"
     head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
     with _server(head + b"%x\r\n%b\r\n" % (len(line), line) + end) as endpoint:
         assert _ask(endpoint) == [done]
+
+
+HEALTH_OF_OLD = b'{"ok":true,"role":"map","slots":1,"busy":0}'
+
+
+@pytest.mark.parametrize(
+    ("build", "named"),
+    [
+        (None, "older version"),
+        (this_build().model_copy(update={"engine": "0" * 32}), "another build of the engine"),
+    ],
+)
+def test_an_event_of_another_build_ends_the_run(build: Build | None, named: str) -> None:
+    """Already the first answer of an endpoint is compared, and says how to mend it."""
+    started = Started(attempt=AttemptId.of(_task()), worker=1, build=build).model_dump_json().encode() + b"\n"
+    with _server(HEAD + started) as endpoint, pytest.raises(FleetError, match=named) as caught:
+        _ask(endpoint)
+    assert "./deploy.sh" in str(caught.value)
+
+
+def test_a_service_that_does_not_know_the_messages_is_asked_for_its_build() -> None:
+    """One of an older version refuses them or answers in its own way: the cause is its version, not the task."""
+    answers = [b"HTTP/1.1 422 No\r\ncontent-length: 34\r\n\r\n" + b'{"kind":"UsageError","message":""}']
+    answers.append(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(HEALTH_OF_OLD) + HEALTH_OF_OLD)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        fields = dict(line.lower().split(b": ") for line in head.strip().split(b"\r\n")[1:])
+        await reader.readexactly(int(fields.get(b"content-length", b"0")))
+        writer.write(answers.pop(0))
+        await writer.drain()
+        writer.close()
+
+    async def ask() -> list[object]:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        try:
+            async with HttpTransport("k" * 32, 5.0) as transport:
+                return [event async for event in transport.run(Endpoint("mapper-0", url, 1), _task())]
+        finally:
+            server.close()
+
+    with pytest.raises(FleetError, match="mapper-0 does not tell its build"):
+        asyncio.run(ask())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from driver.forerunner import needs_services
+from driver.forerunner import HASH_SEED, needs_services
+from mapreduce import build
 
 
 @pytest.mark.parametrize(
@@ -27,3 +28,8 @@ from driver.forerunner import needs_services
 def test_only_a_run_on_this_machine_needs_services(line: str, deployed: bool, expected: bool) -> None:
     """`auto` means this machine while nothing is deployed."""
     assert expected == needs_services(line.split(), deployed=deployed)
+
+
+def test_the_services_have_the_common_hash_seed() -> None:
+    """The seed is spelled twice, as what names it is too heavy to import first."""
+    assert HASH_SEED == build.HASH_SEED

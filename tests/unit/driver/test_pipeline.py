@@ -15,7 +15,9 @@ from driver.planning import AnyTask, RunPlan
 from driver.policy import RetryPolicy
 from driver.run_store import RunStore
 from driver.scheduler import StageFailed
+from mapreduce import keys
 from mapreduce.messages import (
+    AttemptId,
     Block,
     Cost,
     Done,
@@ -53,30 +55,34 @@ class _Writing:
         """One attempt."""
         if isinstance(task, MapTask):
             self.maps.append((task.index, task.attempt))
-            info = open_storage().write(f"{self._store}/maps/{task.index}.{task.attempt}", b"pairs")
+            info = open_storage().write(result_of(task).url, b"pairs")
             block = Block(offset=0, length=5, records=1, checksum=task.index, integers=False)
             found = {"url": info.url, "etag": info.etag, "size": info.size, "digest": PAIRS_DIGEST, "blocks": (block,)}
-            yield Done(result=result_of(task).model_copy(update=found))
+            yield Done(attempt=AttemptId.of(task), result=result_of(task).model_copy(update=found))
             return
         assert isinstance(task, ReduceTask)
         if error := self._unreadable(task):
-            yield Failed(error=error)
+            yield Failed(attempt=AttemptId.of(task), error=error)
             return
-        info = open_storage().write(f"{self._store}/reduce/{task.index}.{task.attempt}", b"result")
+        info = open_storage().write(
+            keys.part_attempt(self._store, task.run, task.index, task.attempt, "json"), b"result"
+        )
+        blocks = [source.block for source in task.sources]
         yield Done(
+            attempt=AttemptId.of(task),
             result=ReduceResult(
                 url=info.url,
                 etag=info.etag,
                 size=info.size,
                 digest=digest_of_bytes(b"result"),
-                bytes_in=0,
-                records_in=0,
-                checksum_in=0,
+                bytes_in=sum(block.length for block in blocks),
+                records_in=sum(block.records for block in blocks),
+                checksum_in=sum(block.checksum for block in blocks),
                 records_out=0,
                 top=(),
                 counters={},
                 cost=COST,
-            )
+            ),
         )
 
 
@@ -118,7 +124,7 @@ def _lost(task: ReduceTask) -> TaskError | None:
 
 def test_all_outputs_that_are_lost_are_written_again_at_once(tmp_path: Path) -> None:
     """A reduce stumbles over one of them; the others are looked for, or a run that has lost many would not end."""
-    deleted = [tmp_path / "maps" / f"{index}.0" for index in range(1, 7)]
+    deleted = [tmp_path / "maps" / "run-1" / f"map-{index:05d}.attempt-0" for index in range(1, 7)]
 
     def unreadable(task: ReduceTask) -> TaskError | None:
         while deleted:
@@ -134,7 +140,7 @@ def test_a_damaged_output_whose_etag_is_as_it_was_is_written_again(tmp_path: Pat
     """It is still there, and yet must not be found again as finished; however many there are, one after another."""
 
     def unreadable(task: ReduceTask) -> TaskError | None:
-        rotten = [source.url for source in task.sources if source.url.endswith(".0")]
+        rotten = [source.url for source in task.sources if source.url.endswith("attempt-0")]
         return TaskError(kind="CorruptBlock", message="rotten", object=rotten[0]) if rotten else None
 
     maps, redone = _carry_out(tmp_path, unreadable)
@@ -151,4 +157,4 @@ def test_an_output_that_is_lost_again_and_again_fails_the_run(tmp_path: Path) ->
 
     with pytest.raises(StageFailed, match="gone"):
         _carry_out(tmp_path, unreadable)
-    assert not list((tmp_path / "maps").glob(f"3.{MOST_REDONE + 1}-*"))
+    assert not list((tmp_path / "maps").rglob(f"map-00003.attempt-{MOST_REDONE + 1}-*"))

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncGenerator
 from itertools import count
 
 import pytest
 
 from driver import events
+from driver.answers import AnyEvent
 from driver.attempts import Outcome
 from driver.events import Event
 from driver.fleet.base import Endpoint
-from driver.planning import TaskSpec
+from driver.planning import AnyTask, TaskSpec
 from driver.policy import RetryPolicy
 from driver.scheduler import Clock, StageFailed, StageRun
 from driver.transport import NoSlot, NotReached
 from mapreduce.errors import FleetError, TaskLost
-from mapreduce.messages import MapResult
-from tests.unit.driver.fakes import FakeFleet, FakeTransport, failed, map_specs
+from mapreduce.messages import Done, MapResult, MapTask, Started
+from tests.unit.driver.fakes import FakeFleet, FakeTransport, failed, map_specs, result_of
 
 QUICK = RetryPolicy(first_delay_s=0.0, longest_delay_s=0.0)
 A, B = Endpoint("a", "http://a", 2), Endpoint("b", "http://b", 1)
@@ -63,7 +65,7 @@ def test_a_failed_task_is_tried_again_on_another_endpoint() -> None:
     outcomes, seen = _run(map_specs([1]), FakeFleet(one, B, Endpoint("c", "", 1)), transport)
     result = outcomes[0].result
     assert isinstance(result, MapResult)
-    assert (outcomes[0].attempts, result.url) == (3, "file:///store/0.2")
+    assert (outcomes[0].attempts, result.url) == (3, "file:///store/maps/run-1/map-00000.attempt-2")
     assert len({name for name, _ in transport.asked}) == 3
     assert [event.kind for event in seen if isinstance(event, events.AttemptFailed)] == ["StorageError", "TaskLost"]
 
@@ -174,7 +176,7 @@ def test_a_straggler_has_a_backup_and_the_first_to_finish_wins() -> None:
     outcomes, seen = _run(map_specs([9, 1, 1, 1]), FakeFleet(A, B), transport, clock=_ticking(0.05))
     result = outcomes[0].result
     assert isinstance(result, MapResult)
-    assert (result.url, outcomes[0].attempts) == ("file:///store/0.1", 2)
+    assert (result.url, outcomes[0].attempts) == ("file:///store/maps/run-1/map-00000.attempt-1", 2)
     first, second = [event for event in seen if isinstance(event, events.AttemptStarted) and event.task == "map-0"]
     assert (first.backup, second.backup) == (False, True)
     assert first.endpoint != second.endpoint
@@ -247,3 +249,50 @@ def test_a_service_that_does_not_know_our_key_ends_the_run_at_once() -> None:
     with pytest.raises(FleetError, match=r"^a does not take our signature \(401\)$"):
         _run(map_specs([9]), FakeFleet(A), transport)
     assert transport.asked == [("a", 0)]
+
+
+def test_a_result_of_another_task_is_a_lost_attempt() -> None:
+    """The answer of a service that has mixed two tasks up is not taken, and the endpoint counts as failed."""
+    (other,) = map_specs([1, 1])[1:]
+    asked = other.message("0")
+    assert isinstance(asked, MapTask)
+    answer = result_of(asked)
+
+    class Mixed(FakeTransport):
+        async def run(self, endpoint: Endpoint, task: AnyTask) -> AsyncGenerator[AnyEvent, None]:
+            async for event in super().run(endpoint, task):
+                mixed = isinstance(event, Done) and isinstance(task, MapTask) and (task.index, task.attempt) == (0, "0")
+                yield event.model_copy(update={"result": answer}) if mixed else event
+
+    outcomes, seen = _run(map_specs([1, 1]), FakeFleet(A, B), Mixed())
+    result = outcomes[0].result
+    assert isinstance(result, MapResult)
+    assert (outcomes[0].attempts, result.url) == (2, "file:///store/maps/run-1/map-00000.attempt-1")
+    (lost,) = (event for event in seen if isinstance(event, events.AttemptFailed))
+    assert lost.kind == "TaskLost"
+    assert "map-00001.attempt-0" in lost.message
+
+
+def test_a_job_that_is_imported_anew_is_said_once_a_stage() -> None:
+    """Not once a task."""
+
+    class Fresh(FakeTransport):
+        async def run(self, endpoint: Endpoint, task: AnyTask) -> AsyncGenerator[AnyEvent, None]:
+            async for event in super().run(endpoint, task):
+                yield event.model_copy(update={"fresh": "2 threads run on"}) if isinstance(event, Started) else event
+
+    _, seen = _run(map_specs([1] * 5), FakeFleet(A, B), Fresh())
+    assert ["2 threads run on"] == [event.why for event in seen if isinstance(event, events.ImportedAnew)]
+
+
+def test_a_fleet_of_another_build_ends_the_stage() -> None:
+    """No attempt at a task can mend it."""
+
+    class Old(FakeTransport):
+        async def run(self, endpoint: Endpoint, task: AnyTask) -> AsyncGenerator[AnyEvent, None]:
+            async for event in super().run(endpoint, task):
+                yield event
+                raise FleetError("another build")
+
+    with pytest.raises(FleetError, match="another build"):
+        _run(map_specs([1] * 3), FakeFleet(A, B), Old())

@@ -8,6 +8,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from mapreduce.messages import (
+    AttemptId,
     Block,
     Done,
     Health,
@@ -20,6 +21,8 @@ from mapreduce.messages import (
 )
 
 DIGEST = "0" * 64
+
+ATTEMPT = AttemptId(run="run-1", stage="map", index=3, attempt="0", nonce="ab")
 
 
 def test_piece_and_split_lengths() -> None:
@@ -48,8 +51,9 @@ def test_piece_and_split_lengths() -> None:
 
 def test_events_by_name() -> None:
     """Each line of an answer is parsed as what its `event` says."""
-    line = '{"event": "progress", "bytes": 3, "records": 1}'
-    assert Progress(bytes=3, records=1) == parse_event.validate_json(line)
+    named = '{"run": "run-1", "stage": "map", "index": 3, "attempt": "0", "nonce": "ab"}'
+    line = f'{{"event": "progress", "attempt": {named}, "bytes": 3, "records": 1}}'
+    assert Progress(attempt=ATTEMPT, bytes=3, records=1) == parse_event.validate_json(line)
     with pytest.raises(ValidationError):
         parse_event.validate_json('{"event": "finished"}')
     with pytest.raises(ValidationError):
@@ -81,7 +85,7 @@ def test_refused(model: Any, fields: dict[str, Any]) -> None:
 
 def test_frozen_and_lenient_where_meant() -> None:
     """A message cannot be changed; only a health answer may hold more than we know."""
-    event = Progress(bytes=1, records=1)
+    event = Progress(attempt=ATTEMPT, bytes=1, records=1)
     with pytest.raises(ValidationError, match="frozen"):
         event.bytes = 2  # type: ignore[misc]
     assert Health.model_validate({"ok": True, "role": "map", "slots": 1, "busy": 0, "newer": "x"}).ok
