@@ -2,7 +2,9 @@
 
 from tests.faults.kinds import (  # noqa: F401 - each registers its faults
     attempts,
+    commits,
     drivers,
+    kept,
     machines,
     network,
     objects,
