@@ -22,7 +22,7 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
-from mapreduce.errors import FleetError, InputChanged
+from mapreduce.errors import FleetError, InputChanged, ObjectMissing
 from mapreduce.storage.base import COPY_BYTES
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ _INVALID = {"InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoe
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 _GONE = {"ClusterNotFoundException", "ServiceNotFoundException", "ResourceNotFoundException", "NoSuchBucket"}
 _CHANGED = {"PreconditionFailed", "412"}
+_NO_OBJECT = {"NoSuchKey", "404"}
 _SIGN_IN = "sign in again (aws sso login, aws configure, or the keys of your course's page)"
 
 
@@ -128,6 +129,7 @@ class Aws:
 
         Raises:
             InputChanged: the object has another ETag by now.
+            ObjectMissing: it is gone.
             FleetError: S3 refuses, or cannot be reached.
         """
         from boto3.s3.transfer import TransferConfig
@@ -149,8 +151,11 @@ class Aws:
                     Config=parts,
                 )
             except ClientError as exc:
-                if exc.response.get("Error", {}).get("Code") in _CHANGED:
+                code = exc.response.get("Error", {}).get("Code")
+                if code in _CHANGED:
                     raise InputChanged(f"{source} has changed while it was copied") from exc
+                if code in _NO_OBJECT:
+                    raise ObjectMissing(f"there is no object {source}") from exc
                 raise
 
     @cached_property

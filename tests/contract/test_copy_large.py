@@ -13,7 +13,7 @@ from driver.fleet import aws
 from driver.fleet.aws import Aws
 from driver.run_store import RunStore
 from mapreduce import keys
-from mapreduce.errors import FleetError, InputChanged, OutputLost
+from mapreduce.errors import FleetError, InputChanged, ObjectMissing, OutputLost
 from mapreduce.storage import ObjectInfo, Storage, open_storage, s3
 from mapreduce.storage.digest import digest_of_bytes
 from tests.contract.conftest import BUCKET
@@ -92,6 +92,14 @@ def test_a_large_object_that_changes_before_it_is_copied_is_refused(store: _Stor
     with pytest.raises(InputChanged, match="has changed while it was copied"):
         store.storage.copy(proven.url, f"{store.root}/b", expected=proven)
     assert [f"{store.root}/a"] == [info.url for info in store.storage.list(store.root)]
+
+
+def test_a_large_object_that_is_gone_by_then_is_missing(store: _Store) -> None:
+    """As every other operation says it."""
+    proven = store.put("a", CONTENT)
+    store.before_copy = lambda: store.storage.delete([proven.url])
+    with pytest.raises(ObjectMissing):
+        store.storage.copy(proven.url, f"{store.root}/b", expected=proven)
 
 
 def test_a_change_fails_the_commit_and_marks_nothing(store: _Store) -> None:

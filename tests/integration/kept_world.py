@@ -26,6 +26,7 @@ from driver.config import RunConfig
 from driver.events import Event, EventLog, RunDone
 from driver.job_run import carry_out
 from driver.report.document import Report
+from driver.reuse import objects_of
 from driver.run_store import RunStore
 from mapreduce import keys
 from mapreduce.encoding import encode_key
@@ -241,6 +242,19 @@ class World:
         folders = (keys.MAPS, keys.PAIRS, keys.CHUNKS, keys.TASKS, keys.JOBS, keys.REDUCE)
         found = [path for name in folders for path in (self.store / name).rglob("*") if path.is_file()]
         return sorted(path for path in found if keys.REDUCE not in path.parts or ".attempt-" in path.name)
+
+    def newest(self, count: int) -> list[Path]:
+        """Return what has been written last of the objects that tasks write; damage leaves a file's time as it is."""
+        found = [path for path in self.kept() if keys.TASKS not in path.parts and keys.JOBS not in path.parts]
+        return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path))[-count:]
+
+    def used(self, report: Report) -> list[Path]:
+        """Return the objects that a run's results stand on, and the records of the results."""
+        names = report.steps or (report.run_id,)
+        results = [each for each in map(self.runs.results, names) if each.split is not None]
+        every = [result for each in results for result in (each.split, *each.maps, *each.reduces) if result is not None]
+        found = {Path(info.url.removeprefix("file://")) for result in every for info in objects_of(result)}
+        return sorted(path for path in {*found, *(self.store / keys.TASKS).iterdir()} if path.exists())
 
 
 def reference(wish: Wish, inputs: list[list[str]]) -> Rows:

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from driver.events import Event
+from driver.events import Event, StageDone
 from mapreduce import keys
 from tests.integration.kept_world import Code, Ended, Wish, World, overwrite, silent_rot
 
@@ -149,12 +149,24 @@ class Kept(RuleBasedStateMachine):
         """Damage a kept object between two runs."""
         self._harm(harm, place, other)
 
-    @rule(harms=st.lists(st.tuples(harms, places, places), min_size=3, max_size=6))
-    def harm_much(self, harms: list[tuple[str, int, int]]) -> None:
-        """Damage several, and run the same again."""
-        for each in harms:
-            self._harm(*each)
-        self._undisturbed(self.wish)
+    @rule(harms=st.lists(st.tuples(harms, places, places), min_size=1, max_size=4))
+    def harm_what_is_used(self, harms: list[tuple[str, int, int]]) -> None:
+        """Damage what the run before stands on, and run the same again."""
+        wish = replace(self.wish, fresh=False)
+        used = self.world.used(self._undisturbed(wish))
+        for harm, place, other in harms:
+            self._harm(harm, place, other, [path for path in used if path.exists()])
+        self._undisturbed(wish)
+
+    @rule(wish=wishes, stage=st.sampled_from(("split", "map", "reduce")), harm=harms, place=places, other=places)
+    def harm_what_is_new(self, wish: Wish, stage: str, harm: str, place: int, other: int) -> None:
+        """Damage what a stage has just written."""
+
+        def interfere(event: Event) -> None:
+            if isinstance(event, StageDone) and event.stage == stage:
+                self._harm(harm, place, other, self.world.newest(3))
+
+        self._check(wish, self.world.run(replace(wish, fresh=True), interfere), must=False)
 
     @rule(wish=wishes, at=st.integers(0, 30), harm=harms, place=places, other=places)
     def run_harmed(self, wish: Wish, at: int, harm: str, place: int, other: int) -> None:
@@ -223,8 +235,8 @@ class Kept(RuleBasedStateMachine):
         assert ended.expected == self.world.answer(ended.report, wish)
         return ended.report
 
-    def _harm(self, harm: str, place: int, other: int) -> None:
-        found = self.world.kept()
+    def _harm(self, harm: str, place: int, other: int, among: list[Path] | None = None) -> None:
+        found = self.world.kept() if among is None else among
         if not found:
             return
         path, second = found[place % len(found)], found[other % len(found)]
