@@ -32,7 +32,7 @@ class FinishedTasks:
 
     def remember(self, spec: TaskSpec, result: AnyResult) -> None:
         """Keep a task's result for later runs."""
-        self._storage.write(keys.task(self._store, spec.key), to_record(result))
+        self._storage.write(keys.task(self._store, spec.key), to_record(spec.key, result))
 
     def find(self, specs: Sequence[TaskSpec]) -> dict[int, AnyResult]:
         """Return the results that are still good, by the index of their task."""
@@ -48,7 +48,7 @@ class FinishedTasks:
 
     def _find_one(self, spec: TaskSpec) -> AnyResult | None:
         try:
-            result = from_record(self._storage.read(keys.task(self._store, spec.key)))
+            result = from_record(spec.key, self._storage.read(keys.task(self._store, spec.key)))
         except ObjectMissing:
             return None
         return result if result is not None and self._is_whole(result) else None
@@ -57,21 +57,29 @@ class FinishedTasks:
         return all(is_whole(self._storage, each) for each in objects_of(result))
 
 
-def to_record(result: AnyResult) -> bytes:
-    """Return a result as it is kept: the digest of its JSON text, and the text."""
+def to_record(key: str, result: AnyResult) -> bytes:
+    """Return a result as it is kept under its task's key: a digest of the key and of its JSON text, and the text."""
     text = result.model_dump_json().encode()
-    return digest_of_bytes(text).encode() + b"\n" + text
+    return _seal(key, text) + b"\n" + text
 
 
-def from_record(data: bytes) -> AnyResult | None:
-    """Return a kept result; None when a byte of it has changed, or another version has written it."""
+def from_record(key: str, data: bytes) -> AnyResult | None:
+    """Return the result that was kept under a key.
+
+    None when a byte of it has changed, when it was kept under another key and then copied here, and when another
+    version has written it.
+    """
     digest, _, text = data.partition(b"\n")
-    if digest_of_bytes(text).encode() != digest:
+    if _seal(key, text) != digest:
         return None
     try:
         return parse_result.validate_json(text)
     except ValidationError:
         return None
+
+
+def _seal(key: str, text: bytes) -> bytes:
+    return digest_of_bytes(key.encode() + b"\n" + text).encode()
 
 
 def is_whole(storage: Storage, expected: ObjectInfo, *, read: bool = False) -> bool:

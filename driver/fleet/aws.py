@@ -22,7 +22,7 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
-from mapreduce.errors import FleetError
+from mapreduce.errors import FleetError, InputChanged, ObjectMissing
 from mapreduce.storage.base import COPY_BYTES
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 _INVALID = {"InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "AuthFailure"}
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 _GONE = {"ClusterNotFoundException", "ServiceNotFoundException", "ResourceNotFoundException", "NoSuchBucket"}
+_CHANGED = {"PreconditionFailed", "412"}
+_NO_OBJECT = {"NoSuchKey", "404"}
 _SIGN_IN = "sign in again (aws sso login, aws configure, or the keys of your course's page)"
 
 
@@ -117,14 +119,17 @@ class Aws:
         """S3, for looking at the bucket; data goes through `mapreduce.storage`."""
         return self._session.client("s3", config=self._config)
 
-    def copy_large(self, source: str, target: str) -> None:
+    def copy_large(self, source: str, target: str, etag: str) -> None:
         """Copy an object of S3 in parts, several at the same time, all of one version of it.
 
         Args:
             source: its URL, `s3://bucket/key`.
             target: the URL of the copy.
+            etag: of the version.
 
         Raises:
+            InputChanged: the object has another ETag by now.
+            ObjectMissing: it is gone.
             FleetError: S3 refuses, or cannot be reached.
         """
         from boto3.s3.transfer import TransferConfig
@@ -136,15 +141,22 @@ class Aws:
             multipart_threshold=COPY_BYTES, multipart_chunksize=COPY_BYTES, max_concurrency=COPIES_AT_ONCE
         )
         with explained():
-            # without this one the parts may be of two versions of the object
-            etag = self.s3.head_object(Bucket=bucket, Key=key)["ETag"]
-            self.s3.copy(
-                {"Bucket": bucket, "Key": key},
-                target_bucket,
-                target_key,
-                ExtraArgs={"CopySourceIfMatch": etag},
-                Config=parts,
-            )
+            try:
+                self.s3.copy(
+                    {"Bucket": bucket, "Key": key},
+                    target_bucket,
+                    target_key,
+                    # without it the parts may be of two versions of the object
+                    ExtraArgs={"CopySourceIfMatch": etag},
+                    Config=parts,
+                )
+            except ClientError as exc:
+                code = exc.response.get("Error", {}).get("Code")
+                if code in _CHANGED:
+                    raise InputChanged(f"{source} has changed while it was copied") from exc
+                if code in _NO_OBJECT:
+                    raise ObjectMissing(f"there is no object {source}") from exc
+                raise
 
     @cached_property
     def ecr(self) -> Any:

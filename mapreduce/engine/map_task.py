@@ -18,7 +18,7 @@ from mapreduce.engine.collectors import collector_for, sorter
 from mapreduce.engine.context import Stopwatch, TaskContext
 from mapreduce.engine.part import keep, store_pairs, write_part
 from mapreduce.engine.user_code import Place, user_code
-from mapreduce.errors import UserCodeError
+from mapreduce.errors import OutputLost, UserCodeError
 from mapreduce.formats import base
 from mapreduce.formats.output import jsonable
 from mapreduce.formats.readers import reader_of
@@ -29,6 +29,7 @@ from mapreduce.job_check import check_instance
 from mapreduce.messages import InvalidText, MapResult, MapTask, Piece, PieceRead, SkippedRecord
 from mapreduce.storage.base import AHEAD
 from mapreduce.yielded import pairs_of
+from mapreduce.storage.digest import Digest
 
 BUFFER_SHARE = 4
 """A quarter of the task's memory holds pairs; sorting and writing them needs as much again."""
@@ -181,7 +182,8 @@ class MapStage:
         storage, meter, size = self._context.storage, self._context.meter, self._context.block_bytes
 
         def read(start: int, end: int) -> Iterator[bytes]:
-            for block in storage.stream(piece.url, start, end, etag=piece.etag, block_bytes=size, ahead=AHEAD):
+            blocks = storage.stream(piece.url, start, end, etag=piece.etag, block_bytes=size, ahead=AHEAD)
+            for block in _proven(piece, blocks) if piece.digest and end - start == piece.size else blocks:
                 meter.bytes += len(block)
                 yield block
 
@@ -226,6 +228,14 @@ class MapStage:
         records = count_records(data)
         self.records += records
         self._context.meter.records += records
+
+
+def _proven(chunk: Piece, blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield all blocks of a chunk file; raise `OutputLost` at the end unless it is what the split stage wrote."""
+    digest = Digest()
+    yield from digest.passing(blocks)
+    if digest.text != chunk.digest:
+        raise OutputLost(f"the chunk file {chunk.url} is not what the split stage wrote; run again", url=chunk.url)
 
 
 _KEY_NAMES = {"parquet": "row", "whole": "file", "pairs": "key"}

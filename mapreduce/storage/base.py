@@ -34,8 +34,11 @@ class ObjectInfo:
     digest: str = ""
 
 
-CopyLarge = Callable[[str, str], None]
-"""Copies an object of S3 to another URL in parts, which one request cannot do above 5 GB."""
+CopyLarge = Callable[[str, str, str], None]
+"""Copies an object of S3 (URL) to another URL in parts, all of the version with the ETag that is given third.
+
+One request copies at most 5 GB. Raises `InputChanged` when the object has another ETag.
+"""
 
 
 class Storage(Protocol):

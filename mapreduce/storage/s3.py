@@ -164,23 +164,24 @@ class S3Storage:
         return ObjectInfo(url, len(data), put["e_tag"] or "")
 
     def copy(self, source: str, target: str, *, expected: ObjectInfo | None = None) -> ObjectInfo:
-        size = 0
-        if expected is not None or self._copy_large is not None:
-            found = self.head(source)
-            size = found.size
-            if expected is not None and (found.size, found.etag) != (expected.size, expected.etag):
-                raise InputChanged(f"{source} is not what its task has written: another ETag or size")
-        if size > COPY_BYTES and self._copy_large is not None:
-            self._tally.add(Requests(copy=2 + -(-size // COPY_BYTES)))
-            self._copy_large(source, target)
+        found = self.head(source) if expected is not None or self._copy_large is not None else None
+        _check_is(source, expected, found)
+        if found is not None and found.size > COPY_BYTES and self._copy_large is not None:
+            self._tally.add(Requests(copy=2 + -(-found.size // COPY_BYTES)))
+            self._copy_large(source, target, found.etag)
         else:
             self._tally.add(Requests(copy=1))
             with _translated(source):
                 obstore.copy(self._store, self._key(source), self._key(target))
-        copied = self.head(target)
-        if expected is not None and copied.size != expected.size:
-            raise InputChanged(f"{target} has {copied.size} bytes after the copy, not {expected.size}; run again")
-        return replace(copied, digest=expected.digest) if expected is not None else copied
+        if expected is None:
+            return self.head(target)
+        try:
+            # the copy has no condition of its own: what was there before and after it is what was copied
+            _check_is(source, expected, self.head(source))
+        except (InputChanged, ObjectMissing):
+            self.delete([target])
+            raise
+        return replace(self.head(target), digest=expected.digest)
 
     def vouches(self, url: str) -> bool:
         return True
@@ -240,6 +241,12 @@ class S3Storage:
 
     def _url(self, path: str) -> str:
         return f"{self._root}/{path}"
+
+
+def _check_is(url: str, expected: ObjectInfo | None, found: ObjectInfo | None) -> None:
+    """Raise `InputChanged` unless an object is the one that is expected, if one is."""
+    if expected is not None and found is not None and (found.size, found.etag) != (expected.size, expected.etag):
+        raise InputChanged(f"{url} is not what its task has written: another ETag or size")
 
 
 def _check_length(url: str, end: int, missing: int) -> None:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 
 from mapreduce.build import this_build
-from mapreduce.code import CodeLoader, JobClass
+from mapreduce.code import CodeLoader, JobClass, modules_loaded
 from mapreduce.engine import Meter, TaskContext, run_task
 from mapreduce.job import Job
 from mapreduce.messages import Done, Failed, JobSpec, Message, Progress, parse_task
@@ -64,7 +64,11 @@ def _context(order: Order, settings: Settings, imported: JobClass | None) -> Tas
         return loader.load(spec)
 
     return TaskContext(
-        storage=storage, scratch=settings.scratch, memory_bytes=settings.task_memory_bytes, load_job=load
+        storage=storage,
+        scratch=settings.scratch,
+        memory_bytes=settings.task_memory_bytes,
+        load_job=load,
+        imported=modules_loaded,
     )
 
 

@@ -8,17 +8,22 @@ import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import obstore
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mapreduce.errors import InputChanged, ObjectExists, ObjectMissing, RefusedURL, StorageError
 from mapreduce.storage import Grants, ObjectInfo, Storage, open_storage
+from mapreduce.storage.digest import digest_of_bytes
 from mapreduce.storage.s3 import PART_BYTES
 from tests.contract.conftest import BUCKET
+from tests.contract.emulator import Emulator
 
 DIGITS = b"0123456789"
 
@@ -258,6 +263,69 @@ def test_copy(storage: Storage, root: str) -> None:
     assert DIGITS == storage.read(f"{root}/deep/b", etag=copied.etag)
     storage.delete([f"{root}/a"])
     assert copied == storage.head(f"{root}/deep/b")
+
+
+def test_copy_of_what_was_proven(storage: Storage, root: str) -> None:
+    """The copy has the digest that was proven, and the size and ETag that it has itself."""
+    proven = _proven(storage, f"{root}/a", DIGITS)
+    copied = storage.copy(proven.url, f"{root}/b", expected=proven)
+    assert replace(storage.head(f"{root}/b"), digest=proven.digest) == copied
+    assert DIGITS == storage.read(f"{root}/b", etag=copied.etag)
+
+
+@pytest.mark.parametrize("content", [b"0123456788", b"012345678", b"01234567890", b"", None])
+def test_copy_of_what_is_another_by_now(storage: Storage, root: str, content: bytes | None) -> None:
+    """It is refused, and nothing bears the target's name."""
+    proven = _proven(storage, f"{root}/a", DIGITS)
+    if content is None:
+        storage.delete([proven.url])
+    else:
+        storage.write(proven.url, content)
+    with pytest.raises(ObjectMissing if content is None else InputChanged):
+        storage.copy(proven.url, f"{root}/b", expected=proven)
+    assert [] == [info for info in storage.list(root) if info.url.endswith("/b")]
+
+
+def test_copy_of_a_file_that_has_rotten(tmp_path: Path) -> None:
+    """The bytes that are copied are held against the digest, whatever the file's times and ETag say."""
+    storage = open_storage()
+    proven = _proven(storage, f"file://{tmp_path}/a", DIGITS)
+    (tmp_path / "a").write_bytes(b"0123456780")
+    with pytest.raises(InputChanged, match="another digest"):
+        storage.copy(
+            proven.url, f"file://{tmp_path}/b", expected=replace(storage.head(proven.url), digest=proven.digest)
+        )
+    assert ["a"] == [path.name for path in tmp_path.iterdir()]
+
+
+@pytest.mark.s3
+def test_a_change_while_s3_copies_is_refused(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The request has no condition, so the object is looked at before and after; the copy is gone again."""
+    for name, value in emulator.environment.items():
+        monkeypatch.setenv(name, value)
+    storage, root = open_storage(), f"s3://{BUCKET}/{tmp_path.name}"
+    proven = _proven(storage, f"{root}/a", DIGITS)
+    copy = obstore.copy
+
+    def change_and_copy(store: Any, source: str, target: str) -> None:
+        storage.write(f"{root}/a", b"9876543210")
+        copy(store, source, target)
+
+    monkeypatch.setattr(obstore, "copy", change_and_copy)
+    with pytest.raises(InputChanged):
+        storage.copy(proven.url, f"{root}/b", expected=proven)
+    assert [f"{root}/a"] == [info.url for info in storage.list(root)]
+
+
+def test_a_store_vouches_for_its_etags_or_is_read(storage: Storage, root: str) -> None:
+    """Nobody changes an object of S3 but by S3; a file anybody may change."""
+    assert root.startswith("s3:") == storage.vouches(f"{root}/a")
+
+
+def _proven(storage: Storage, url: str, content: bytes) -> ObjectInfo:
+    return replace(storage.write(url, content), digest=digest_of_bytes(content))
 
 
 def test_delete(storage: Storage, root: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from tests.faults.trial import Trial
 
 Expected = Literal["survives", "fails loudly", "either"]
-Launcher = Literal["driver", "tests.faults.proxied_driver", "tests.faults.skewed_driver"]
+Launcher = Literal["driver", "tests.faults.proxied_driver", "tests.faults.skewed_driver", "tests.faults.mortal_driver"]
 DRILL = ("--chaos", "kill=0")
 """A drill with no fault of its own: three seconds of silence are death, not twenty."""
 
@@ -28,7 +28,7 @@ class Setting:
     """How a run is started; each setting has a quiet run of its own to be compared with.
 
     Attributes:
-        launcher: the module that is run: the driver itself, or the driver behind proxies or with a wrong clock.
+        launcher: the module that is run: the driver, or one behind proxies, with a wrong clock, or that kills itself.
         job: the job's class in `jobs/paced.py`.
         parameters: the job's.
         s3: the store and the input are in S3.
@@ -73,6 +73,10 @@ class Fault:
 
     def finish(self, trial: Trial) -> None:
         """When all commands have ended: takes away what it put up, counts what others have injected for it."""
+
+    def is_right(self, parts: Sequence[bytes], answer: Sequence[bytes]) -> bool:
+        """Whether the parts of a result are right, given those of the quiet run."""
+        return list(parts) == list(answer)
 
 
 FAULTS: dict[str, type[Fault]] = {}

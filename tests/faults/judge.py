@@ -45,7 +45,9 @@ def judge(fault: Fault, trial: Trial, answer: Sequence[bytes]) -> Judgement:
         answer: the parts of the quiet run's result.
     """
     leaked = tuple(str(process) for process in trial.driver.wait_until_none_is_left())
-    verdicts = [_of(command, fault, trial, answer) for command in trial.commands if not command.killed]
+    verdicts = [
+        _of(command, fault, trial, answer) for command in trial.commands if not (command.killed or command.another)
+    ]
     order: list[Verdict] = ["wrong answer", "failed badly", "failed loudly", "survived"]
     worst = min((verdict for verdict, _ in verdicts), key=order.index)
     complaints = [complaint for _, found in verdicts for complaint in found]
@@ -67,10 +69,12 @@ def _success(command: Command, fault: Fault, trial: Trial, answer: Sequence[byte
     storage = open_storage()
     runs = RunStore(storage, trial.store_url)
     document = json.loads(command.out.read_bytes())
-    if [storage.read(url) for url in document["result_urls"]] != list(answer):
+    if not fault.is_right([storage.read(url) for url in document["result_urls"]], answer):
         return "wrong answer", ["the parts are not those of the quiet run"]
     ledger = audit_run(document["run_id"], runs)
-    if not ledger.balanced:
+    if ledger.balanced and command.spoilt:
+        return "wrong answer", ["the audit does not find what was changed after the run"]
+    if not ledger.balanced and not command.spoilt:
         return "wrong answer", [f"the audit finds: {ledger.discrepancies}"]
     seen = json.dumps(document["recoveries"])
     if fault.shows and not re.search(fault.shows, seen):

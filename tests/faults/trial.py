@@ -30,12 +30,20 @@ _POLL_S = 0.01
 
 @dataclass
 class Command:
-    """A command of a trial; `killed` by the fault itself, so that its end says nothing."""
+    """A command of a trial.
+
+    Attributes:
+        killed: by the fault itself, so that its end says nothing.
+        another: it is not the command of the quiet run, so that its answer is another.
+        spoilt: what it has written was changed after its end, so that its audit must say so.
+    """
 
     process: subprocess.Popen[bytes]
     out: Path
     err: Path
     killed: bool = False
+    another: bool = False
+    spoilt: bool = False
 
     def wait(self) -> None:
         """Until it ends; a command that hangs is killed, and its exit code says so."""
@@ -58,6 +66,7 @@ class Trial:
         store: the store's path or URL.
         chance: decides when and whom.
         endpoint: the S3 that its commands use, if any.
+        jobs: the file of its job.
     """
 
     folder: Path
@@ -67,6 +76,7 @@ class Trial:
     store: str
     chance: random.Random
     endpoint: str = ""
+    jobs: Path = Path(__file__).parent / "jobs" / "paced.py"
     arguments: list[str] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     injections: list[str] = field(default_factory=list)
@@ -118,7 +128,7 @@ class Trial:
 
     def _run(self) -> list[str]:
         parameters = [f"--param={each}" for each in self.setting.parameters]
-        job = f"{Path(__file__).parent / 'jobs' / 'paced.py'}:{self.setting.job}"
+        job = f"{self.jobs}:{self.setting.job}"
         sizes = {"--mappers": MAPPERS, "--chunks": MAPS, "--reducers": REDUCES}
         command = ["run", "--input", self.input, "--job", job, "--target", "local", "--store", self.store, "--json"]
         command += [text for name, number in sizes.items() for text in (name, str(number))]
@@ -126,6 +136,14 @@ class Trial:
 
     def _s3(self) -> dict[str, str]:
         return {"AWS_ENDPOINT_URL": self.endpoint} if self.endpoint else {}
+
+    def finish_run(self) -> Command:
+        """Waits until the last command has ended, which must have given an answer; returns it."""
+        command = self.commands[-1]
+        command.wait()
+        if command.process.returncode:
+            raise RuntimeError(f"the first run failed: {command.err.read_text()[-1000:]}")
+        return command
 
     def wait(self) -> None:
         """Until every command has ended."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import decimal
 import os
+import random
 import resource
 import subprocess
 import time
@@ -78,6 +79,34 @@ class Hungry(Once):
             bytearray(1 << 30)
         finally:
             resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+class Unsteady(Job):
+    """Counts words, and says of each which task's draw came with it: another attempt at a map draws another number."""
+
+    pause_s: float = 0.01
+
+    def setup(self) -> None:
+        self.seen = 0
+        self.first = -1
+        self.draw = random.SystemRandom().random()
+
+    def map(self, offset: int, line: str) -> Iterator[tuple[str, list[float]]]:
+        self.rest(20)
+        self.first = offset if self.first < 0 else self.first
+        for word in words(line):
+            yield word, [self.first, self.draw]
+
+    def reduce(self, word: str, draws: Iterable[list[float]]) -> Iterator[tuple[str, dict[str, Any]]]:
+        self.rest(60)
+        found = [tuple(draw) for draw in draws]
+        yield word, {"count": len(found), "draws": [list(draw) for draw in sorted(set(found))]}
+
+    def rest(self, every: int) -> None:
+        """Sleeps after so many calls."""
+        self.seen += 1
+        if self.seen % every == 0:
+            time.sleep(self.pause_s)
 
 
 class Poisoned(Paced):

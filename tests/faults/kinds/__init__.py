@@ -2,8 +2,10 @@
 
 from tests.faults.kinds import (  # noqa: F401 - each registers its faults
     attempts,
+    commits,
     drivers,
     isolation,
+    kept,
     machines,
     network,
     objects,

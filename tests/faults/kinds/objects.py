@@ -19,7 +19,15 @@ def _an_output(trial: Trial) -> Path:
     return trial.chance.choice(found)
 
 
-def _change_a_byte(path: Path, trial: Trial) -> None:
+def rot(path: Path, trial: Trial) -> None:
+    """Change a byte of a file and put its times back."""
+    stat = path.stat()
+    change_a_byte(path, trial)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def change_a_byte(path: Path, trial: Trial) -> None:
+    """Change one byte of a file, at a random place."""
     with path.open("r+b") as file:
         at = trial.chance.randrange(path.stat().st_size)
         file.seek(at)
@@ -50,7 +58,7 @@ class OutputDamaged(Fault):
     def inject(self, trial: Trial) -> None:
         """One byte."""
         path = _an_output(trial)
-        _change_a_byte(path, trial)
+        change_a_byte(path, trial)
         trial.injected(f"changed a byte of {path.name}")
 
 
@@ -63,9 +71,7 @@ class OutputDamagedUnseen(Fault):
     def inject(self, trial: Trial) -> None:
         """One byte, and the file's times put back."""
         path = _an_output(trial)
-        stat = path.stat()
-        _change_a_byte(path, trial)
-        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        rot(path, trial)
         trial.injected(f"changed a byte of {path.name}, and put its times back")
 
 
@@ -86,7 +92,7 @@ class InputChanged(Fault):
         elif how == "cut":
             os.truncate(trial.text, trial.text.stat().st_size // 2)
         else:
-            _change_a_byte(trial.text, trial)
+            change_a_byte(trial.text, trial)
         trial.injected(f"input {how}")
 
 

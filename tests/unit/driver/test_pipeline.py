@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from driver.attempts import Outcome
 from driver.events import EventLog, OutputsRedone
 from driver.fleet.base import Endpoint
 from driver.pipeline import MOST_REDONE, FleetWorkplace, _map_and_reduce, _Stages
@@ -16,6 +17,7 @@ from driver.policy import RetryPolicy
 from driver.run_store import RunStore
 from driver.scheduler import StageFailed
 from mapreduce import keys
+from mapreduce.errors import JobFailed
 from mapreduce.messages import (
     AttemptId,
     Block,
@@ -41,15 +43,21 @@ MAPS = 8
 PAIRS_DIGEST = digest_of_bytes(b"pairs")
 COST = Cost(seconds=0.1, peak_memory_bytes=1)
 Unreadable = Callable[[ReduceTask], TaskError | None]
+Harm = Callable[[Path], object]
 
 
 class _Writing:
-    """Carries tasks out by writing objects; a reduce fails while `unreadable` finds something in its sources."""
+    """Carries tasks out by writing objects; a reduce fails while `unreadable` finds something in its sources.
 
-    def __init__(self, store: str, unreadable: Unreadable) -> None:
+    `harm` does something to a part when it has just been written.
+    """
+
+    def __init__(self, store: str, unreadable: Unreadable, harm: Harm) -> None:
         self._store = store
         self._unreadable = unreadable
+        self._harm = harm
         self.maps: list[tuple[int, str]] = []
+        self.reduces: list[str] = []
 
     async def run(self, endpoint: Endpoint, task: AnyTask) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
         """One attempt."""
@@ -67,6 +75,8 @@ class _Writing:
         info = open_storage().write(
             keys.part_attempt(self._store, task.run, task.index, task.attempt, "json"), b"result"
         )
+        self.reduces.append(task.attempt)
+        self._harm(Path(info.url.removeprefix("file://")))
         blocks = [source.block for source in task.sources]
         yield Done(
             attempt=AttemptId.of(task),
@@ -92,6 +102,13 @@ def _piece(index: int) -> Piece:
 
 def _carry_out(folder: Path, unreadable: Unreadable) -> tuple[list[tuple[int, str]], list[OutputsRedone]]:
     """Maps and one reduce: which map attempts there were, and what was redone."""
+    transport, log = _Writing(f"file://{folder}", unreadable, lambda _: None), EventLog()
+    _run(transport, log, folder)
+    return transport.maps, [event for event in log.events if isinstance(event, OutputsRedone)]
+
+
+def _run(transport: _Writing, log: EventLog, folder: Path) -> list[Outcome]:
+    """Maps and one reduce; the outcomes of the reduce."""
     store = f"file://{folder}"
     plan = RunPlan(
         run="run-1",
@@ -107,11 +124,9 @@ def _carry_out(folder: Path, unreadable: Unreadable) -> tuple[list[tuple[int, st
     )
     splits = tuple(Split(index=index, pieces=(_piece(index),)) for index in range(MAPS))
     split = SplitResult(splits=splits, bytes_read=0, bytes_written=0, cost=COST)
-    transport, log = _Writing(store, unreadable), EventLog()
     quick = RetryPolicy(first_delay_s=0.0, longest_delay_s=0.0)
     place = FleetWorkplace(RunStore(open_storage(), store), FakeFleet(Endpoint("a", "", 2)), transport, quick)
-    asyncio.run(_map_and_reduce(plan, split, _Stages(plan, place, log, fresh=False, started=0.0)))
-    return transport.maps, [event for event in log.events if isinstance(event, OutputsRedone)]
+    return asyncio.run(_map_and_reduce(plan, split, _Stages(plan, place, log, fresh=False, started=0.0)))[1]
 
 
 def _lost(task: ReduceTask) -> TaskError | None:
@@ -158,3 +173,22 @@ def test_an_output_that_is_lost_again_and_again_fails_the_run(tmp_path: Path) ->
     with pytest.raises(StageFailed, match="gone"):
         _carry_out(tmp_path, unreadable)
     assert not list((tmp_path / "maps").rglob(f"map-00003.attempt-{MOST_REDONE + 1}-*"))
+
+
+def test_a_part_that_is_changed_before_the_commit_is_written_again(tmp_path: Path) -> None:
+    """Under another name; the maps are not done again."""
+    transport = _Writing(f"file://{tmp_path}", lambda _: None, lambda path: path.name == "part-00000.attempt-0.json" and path.write_text("x"))
+    (outcome,) = _run(transport, EventLog(), tmp_path)
+    assert ["0", "1-0"] == transport.reduces
+    assert MAPS == len(transport.maps)
+    assert isinstance(outcome.result, ReduceResult)
+    assert b"result" == open_storage().read(outcome.result.url)
+
+
+@pytest.mark.parametrize("harm", [lambda path: path.write_text("resulx"), Path.unlink], ids=["changed", "deleted"])
+def test_a_part_that_is_changed_for_ever_fails_the_run(tmp_path: Path, harm: Harm) -> None:
+    """After the last repetition: what was written last is looked at too. The message names the object."""
+    transport = _Writing(f"file://{tmp_path}", lambda _: None, harm)
+    with pytest.raises(JobFailed, match=r"gone or changed, 3 times.*/part-00000\.attempt-3-0.*Does another program"):
+        _run(transport, EventLog(), tmp_path)
+    assert ["0", *(f"{again}-0" for again in range(1, MOST_REDONE + 1))] == transport.reduces

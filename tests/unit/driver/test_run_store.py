@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from driver.run_store import RunStore, new_run_id
-from mapreduce.errors import InputError
-from mapreduce.storage import open_storage
+from driver.run_store import RunStore, Success, new_run_id
+from mapreduce import keys
+from mapreduce.errors import InputError, OutputLost
+from mapreduce.storage import ObjectInfo, open_storage
+from mapreduce.storage.digest import digest_of_bytes
 from tests.unit.driver.samples import run_plan
 
 
@@ -58,3 +61,92 @@ def test_a_run_can_be_named_by_its_beginning_or_end(runs: RunStore, monkeypatch:
         runs.resolve("run-2026")
     with pytest.raises(InputError, match="there is no run"):
         runs.resolve("heron")
+
+
+def _begin(runs: RunStore, monkeypatch: pytest.MonkeyPatch, name: str, created: float) -> str:
+    monkeypatch.setattr("driver.run_store.new_run_id", lambda _: name)
+    return runs.begin(run_plan(created=created)).run
+
+
+def test_the_last_run_is_the_last_by_time(runs: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two in one second the one that was planned later, whatever chance has called them."""
+    _begin(runs, monkeypatch, "run-20260101-000000-warm-wren", 1767225600.25)
+    last = _begin(runs, monkeypatch, "run-20260101-000000-amber-ant", 1767225600.75)
+    assert last == runs.resolve(None)
+    _begin(runs, monkeypatch, "run-20260101-000000-wise-wren", 1767225600.5)
+    assert last == runs.resolve(None)
+
+
+def test_the_last_run_is_told_by_the_clock_that_planned_it(runs: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run of a machine whose clock is behind counts as older, in whatever order the two were written."""
+    last = _begin(runs, monkeypatch, "run-20260101-000001-amber-ant", 1767225601.0)
+    _begin(runs, monkeypatch, "run-20260101-000000-wise-wren", 1767225600.9)
+    assert last == runs.resolve(None)
+    _begin(runs, monkeypatch, "run-20251231-235959-zany-zebu", 1767225599.0)
+    assert last == runs.resolve(None)
+
+
+def test_a_chain_is_the_last_run_and_not_its_step(runs: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps are found by their names only."""
+    chain = _begin(runs, monkeypatch, "run-20260101-000000-amber-ant", 1767225600.0)
+    step = keys.step(chain, 1)
+    runs.write(step, "plan.json", run_plan(run=step, created=1767225600.0))
+    assert chain == runs.resolve(None)
+    assert step == runs.resolve(step)
+
+
+def test_a_plan_that_cannot_be_read_is_not_the_last_of_its_second(
+    runs: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is another version's, and nobody knows when it was."""
+    known = _begin(runs, monkeypatch, "run-20260101-000000-amber-ant", 1767225600.0)
+    runs.write("run-20260101-000000-wise-wren", "plan.json", b'{"run": 1}')
+    assert known == runs.resolve(None)
+
+
+def _parts(runs: RunStore, count: int) -> list[tuple[ObjectInfo, str]]:
+    """Parts as tasks have written them, and their final URLs."""
+    parts = []
+    for number in range(count):
+        content = b"part %d" % number
+        info = runs.storage.write(keys.part_attempt(runs.store, "run-1", number, "0", "jsonl"), content)
+        url = keys.result(runs.store, "run-1", number, whole=False)
+        parts.append((replace(info, digest=digest_of_bytes(content)), url))
+    return parts
+
+
+def test_a_commit_names_what_it_has_copied(runs: RunStore) -> None:
+    """In the order of the parts, each with its size, ETag and digest as it is now."""
+    parts = _parts(runs, 20)
+    success = runs.commit("run-1", parts, 7)
+    assert (success, "run-1", 7) == (runs.success("run-1"), success.run, success.records)
+    expected = [replace(runs.storage.head(url), digest=proven.digest) for proven, url in parts]
+    assert expected == list(success.objects)
+    assert [b"part %d" % number for number in range(20)] == [runs.storage.read(info.url) for info in expected]
+
+
+@pytest.mark.parametrize("content", [b"part X", b"part", b"part 10", None])
+def test_a_part_that_is_not_the_one_that_was_proven_is_not_committed(runs: RunStore, content: bytes | None) -> None:
+    """The run fails, and nothing is marked: neither the run nor that part."""
+    parts = _parts(runs, 3)
+    path = Path(parts[1][0].url.removeprefix("file://"))
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(OutputLost, match="changed before it could be committed.*run again") as raised:
+        runs.commit("run-1", parts, 7)
+    assert parts[1][0].url == raised.value.url
+    assert runs.success("run-1") is None
+    assert not Path(parts[1][1].removeprefix("file://")).exists()
+
+
+def test_a_success_of_an_older_version_has_no_digests(runs: RunStore) -> None:
+    """It is read as it is; its parts are known by size and ETag."""
+    text = b'{"run":"run-1","parts":[["file:///a",1,"e"],["file:///b",2,"f"]],"records":3}'
+    runs.storage.write(keys.success(runs.store, "run-1"), text)
+    success = runs.success("run-1")
+    assert success is not None
+    assert [ObjectInfo("file:///a", 1, "e"), ObjectInfo("file:///b", 2, "f")] == list(success.objects)
+    newer = Success(run="run-1", parts=success.parts, records=3, digests=("c" * 32, "d" * 32))
+    assert ["c" * 32, "d" * 32] == [info.digest for info in newer.objects]

@@ -1,0 +1,66 @@
+"""The digest of bytes, however they come."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import xxhash
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mapreduce.errors import InputChanged
+from mapreduce.storage import ObjectInfo, open_storage
+from mapreduce.storage.digest import Digest, check_copy, digest_of_bytes, digest_of_file, digest_of_object
+
+
+@given(st.lists(st.binary(max_size=20), max_size=10))
+def test_blocks_make_the_digest_of_the_whole(blocks: list[bytes]) -> None:
+    """Where the bytes are cut does not matter; the blocks pass unchanged, and their bytes are counted."""
+    digest, whole = Digest(), b"".join(blocks)
+    assert blocks == list(digest.passing(blocks))
+    assert (len(whole), xxhash.xxh3_128_hexdigest(whole)) == (digest.size, digest.text)
+    assert digest_of_bytes(whole) == digest.text
+
+
+def test_a_digest_is_pinned() -> None:
+    """A result that an earlier version has kept is held against the same digest."""
+    assert digest_of_bytes(b"") == "99aa06d3014798d86001c324468d497f"
+    assert digest_of_bytes(b"abc") == "06b05ab6733a618578af5f94892f3950"
+
+
+@pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, (8 << 20) + 3])
+def test_a_file_and_an_object_have_the_digest_of_their_bytes(tmp_path: Path, size: int) -> None:
+    """At the edges of blocks too."""
+    data = bytes(range(251)) * (size // 251 + 1)
+    path = tmp_path / "a"
+    path.write_bytes(data[:size])
+    storage = open_storage()
+    expected = xxhash.xxh3_128_hexdigest(data[:size])
+    assert expected == digest_of_file(path)
+    assert expected == digest_of_object(storage, storage.head(f"file://{path}"))
+
+
+def test_an_object_that_is_another_by_now_has_no_digest(tmp_path: Path) -> None:
+    """It is read as the one that was looked at, or not at all."""
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+    info = open_storage().head(f"file://{path}")
+    path.write_bytes(b"newer")
+    with pytest.raises(InputChanged):
+        digest_of_object(open_storage(), info)
+
+
+def test_a_copy_is_held_against_what_was_proven() -> None:
+    """Its length and its digest, where there is one."""
+    digest = Digest()
+    digest.add(b"abc")
+    proven = ObjectInfo("file:///a", 3, "e", digest_of_bytes(b"abc"))
+    check_copy("file:///a", proven, digest)
+    check_copy("file:///a", None, digest)
+    for other in (
+        ObjectInfo("file:///a", 3, "e", digest_of_bytes(b"abd")),
+        ObjectInfo("file:///a", 4, "e", proven.digest),
+    ):
+        with pytest.raises(InputChanged, match="is not what its task has written"):
+            check_copy("file:///a", other, digest)
