@@ -122,15 +122,16 @@ def import_job(root: Path, module: str, name: str, file: str = "") -> JobClass:
 
 
 def _import_failed(exc: BaseException, name: str, root: Path) -> JobLoadError:
-    """Return what the author is told; of an error of ours, such as a wrong option of a format, only their own frames."""
-    frames = "".join(traceback.format_list(user_frames(exc.__traceback__, without_ours=isinstance(exc, MapReduceError))))
+    """Return what the author is told, with their own frames."""
+    ours = isinstance(exc, MapReduceError)  # a wrong option of a format, say: where we raise it helps no author
+    frames = "".join(traceback.format_list(user_frames(exc.__traceback__, without_ours=ours)))
     if isinstance(exc, SystemExit):
         return JobLoadError(
             f"the job {name} called exit({'' if exc.code is None else repr(exc.code)}) when it was imported from "
-            f"{root}:\n{frames}put what a script does (argparse, MyJob.run()) below `if __name__ == \"__main__\":`; "
+            f'{root}:\n{frames}put what a script does (argparse, MyJob.run()) below `if __name__ == "__main__":`; '
             "a parameter of a job is an annotated class attribute"
         )
-    what = str(exc) if isinstance(exc, MapReduceError) else "".join(traceback.format_exception_only(exc)).strip()
+    what = str(exc) if ours else "".join(traceback.format_exception_only(exc)).strip()
     return JobLoadError(f"the job {name} cannot be imported from {root}:\n{frames}{what}")
 
 

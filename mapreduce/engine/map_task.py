@@ -28,8 +28,8 @@ from mapreduce.job import Job, task_state
 from mapreduce.job_check import check_instance
 from mapreduce.messages import InvalidText, MapResult, MapTask, Piece, PieceRead, SkippedRecord
 from mapreduce.storage.base import AHEAD
-from mapreduce.yielded import pairs_of
 from mapreduce.storage.digest import Digest
+from mapreduce.yielded import pairs_of
 
 BUFFER_SHARE = 4
 """A quarter of the task's memory holds pairs; sorting and writing them needs as much again."""

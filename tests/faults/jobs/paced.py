@@ -23,7 +23,7 @@ class Paced(Job):
 
     pause_s: float = 0.01
 
-    def __init__(self) -> None:
+    def map_setup(self) -> None:
         self.seen = 0
 
     def map(self, offset: int, line: str) -> Iterator[tuple[str, int]]:
@@ -142,8 +142,8 @@ class Keeps(Paced):
 
     keeps: bool = False
 
-    def setup(self) -> None:
-        super().setup()
+    def map_setup(self) -> None:
+        super().map_setup()
         self.changed = bool(BEGUN) or decimal.getcontext().prec == 3 or "PACED_KEEPS" in os.environ
         if self.keeps:
             BEGUN.append(1)

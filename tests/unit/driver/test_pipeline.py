@@ -177,7 +177,11 @@ def test_an_output_that_is_lost_again_and_again_fails_the_run(tmp_path: Path) ->
 
 def test_a_part_that_is_changed_before_the_commit_is_written_again(tmp_path: Path) -> None:
     """Under another name; the maps are not done again."""
-    transport = _Writing(f"file://{tmp_path}", lambda _: None, lambda path: path.name == "part-00000.attempt-0.json" and path.write_text("x"))
+    transport = _Writing(
+        f"file://{tmp_path}",
+        lambda _: None,
+        lambda path: path.name == "part-00000.attempt-0.json" and path.write_text("x"),
+    )
     (outcome,) = _run(transport, EventLog(), tmp_path)
     assert ["0", "1-0"] == transport.reduces
     assert MAPS == len(transport.maps)
