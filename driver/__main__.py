@@ -10,6 +10,8 @@ _here = __file__.rpartition(os.sep)[0].rpartition(os.sep)[0]
 if sys.path[0] in ("", os.curdir, _cwd := os.path.realpath(os.curdir)) and os.path.realpath(_here) != _cwd:
     sys.path.append(sys.path.pop(0))
 
+import_module("driver.hash_seed").start_over_if_needed(sys.argv[1:])
+
 # the services' modules and the driver's take as long to import: they do it side by side
 _forerunner = import_module("driver.forerunner")
 try:

@@ -1,0 +1,19 @@
+"""What the tests of a job's code share."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def fresh_imports() -> Iterator[None]:
+    """Everything that a test imports from its files is gone after it."""
+    path, modules, finders = list(sys.path), dict(sys.modules), list(sys.meta_path)
+    yield
+    sys.path[:] = path
+    sys.modules.clear()
+    sys.modules.update(modules)
+    sys.meta_path[:] = finders
