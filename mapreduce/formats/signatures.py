@@ -131,7 +131,9 @@ def _unmarked(codec: str, unit_bytes: int, big: bool) -> Callable[[Ends], bool]:
 
 def _is_zip(ends: Ends) -> bool:
     head = ends.head
-    if head[:4] in (b"PK\x05\x06", b"PK\x07\x08"):
+    if head[:4] == b"PK\x05\x06":  # an archive of nothing: its directory's end alone, of 22 bytes
+        return len(head) >= 22 and not any(head[4:20])
+    if head[:8] == b"PK\x07\x08PK\x03\x04":  # the mark of an archive that was made to be cut into parts
         return True
     # version needed, flags, method, ... name length: all of them small numbers
     return head[:4] == b"PK\x03\x04" and (len(head) < 30 or (head[4] < 100 and head[9] == 0 and head[26:28] != b"\0\0"))

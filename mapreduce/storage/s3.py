@@ -164,24 +164,32 @@ class S3Storage:
         return ObjectInfo(url, len(data), put["e_tag"] or "")
 
     def copy(self, source: str, target: str, *, expected: ObjectInfo | None = None) -> ObjectInfo:
-        found = self.head(source) if expected is not None or self._copy_large is not None else None
-        _check_is(source, expected, found)
-        if found is not None and found.size > COPY_BYTES and self._copy_large is not None:
-            self._tally.add(Requests(copy=2 + -(-found.size // COPY_BYTES)))
-            self._copy_large(source, target, found.etag)
+        known = expected or (self.head(source) if self._copy_large else None)
+        if known is not None and known.size > COPY_BYTES and self._copy_large is not None:
+            self._tally.add(Requests(copy=2 + -(-known.size // COPY_BYTES)))
+            self._copy_large(source, target, known.etag)
         else:
             self._tally.add(Requests(copy=1))
             with _translated(source):
                 obstore.copy(self._store, self._key(source), self._key(target))
+            self._check_copied(source, target, expected)
+        copied = self.head(target)
+        return replace(copied, digest=expected.digest) if expected is not None else copied
+
+    def _check_copied(self, source: str, target: str, expected: ObjectInfo | None) -> None:
+        """Delete a copy and raise unless its source is, after it, the object that is expected, if one is.
+
+        obstore's copy takes no condition. Who changes an object before the copy is seen by its ETag after it.
+        """
         if expected is None:
-            return self.head(target)
+            return
         try:
-            # the copy has no condition of its own: what was there before and after it is what was copied
-            _check_is(source, expected, self.head(source))
+            found = self.head(source)
+            if (found.size, found.etag) != (expected.size, expected.etag):
+                raise InputChanged(f"{source} is not what its task has written: another ETag or size")
         except (InputChanged, ObjectMissing):
             self.delete([target])
             raise
-        return replace(self.head(target), digest=expected.digest)
 
     def vouches(self, url: str) -> bool:
         return True
@@ -241,12 +249,6 @@ class S3Storage:
 
     def _url(self, path: str) -> str:
         return f"{self._root}/{path}"
-
-
-def _check_is(url: str, expected: ObjectInfo | None, found: ObjectInfo | None) -> None:
-    """Raise `InputChanged` unless an object is the one that is expected, if one is."""
-    if expected is not None and found is not None and (found.size, found.etag) != (expected.size, expected.etag):
-        raise InputChanged(f"{url} is not what its task has written: another ETag or size")
 
 
 def _check_length(url: str, end: int, missing: int) -> None:

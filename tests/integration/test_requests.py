@@ -115,7 +115,7 @@ def test_reads_of_a_run(first: Asked) -> None:
     )  # the first bytes tell the compression; then a range, and the end of its last line
     assert heads == {
         "books": len(["for the plan", "for the ledger"]),
-        "reduce": REDUCES * len(["is it whole", "is it still, at the copy", "its copy's ETag"]),
+        "reduce": REDUCES * len(["is it whole", "is it still what was copied", "its copy's ETag"]),
         "jobs": 1,
     }
 
@@ -141,7 +141,7 @@ def test_a_run_that_finds_everything_done(bucket: Bucket, first: Asked) -> None:
     """Nothing is read of the input nor written by a task, and an earlier run's requests are not counted again."""
     again = bucket.run()
     assert again.report.reused_tasks == TASKS
-    assert again.folders("get") == {"tasks": TASKS, "jobs": len(["is the code as it was"])}
+    assert again.folders("get") == {"tasks": TASKS, "jobs": len(["is the code as it was written"])}
     assert again.folders("head")["books"] == len(["for the plan", "for the ledger"])
     made = again.report.requests
     assert Counter(asdict(made.total)) - Counter() == again.kinds()

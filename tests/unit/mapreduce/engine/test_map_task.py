@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +11,10 @@ import pytest
 from jobs.word_count import WordCount
 from mapreduce import Batch, CollectList, Count, Job, Max, Min, Sum
 from mapreduce.engine import run_task
-from mapreduce.errors import InputChanged, ObjectMissing, ParameterError, UserCodeError
+from mapreduce.errors import InputChanged, ObjectMissing, OutputLost, ParameterError, UserCodeError
+from mapreduce.formats.kinds import Csv, Format, Text
 from mapreduce.messages import InvalidText, MapTask, SplitMode
+from mapreduce.storage import ObjectInfo, local
 from tests.unit.mapreduce.engine_run import RUN, engine
 
 CONTENT = b"one\ntwo\nbad line\nfour\n"
@@ -275,3 +278,34 @@ def test_setup_and_cleanup_run_once_a_task() -> None:
         result = stages.map(split)
     assert ["setup map", "0.txt 0 a", "0.txt 2 b", "1.txt 0 c", "cleanup"] == calls
     assert 1 == result.records_out
+
+
+class Lines(Job):
+    reduce = Count()
+
+    def map(self, key: int, value: Any) -> Iterable[tuple[str, int]]:
+        """One pair a record."""
+        yield str(value), 1
+
+
+def _rot(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Change a byte of a file, which no ETag tells from now on."""
+    before = local._info(f"file://{path}", path.stat())
+    content = path.read_bytes()
+    path.write_bytes(content[:-2] + bytes([content[-2] ^ 1]) + content[-1:])
+    monkeypatch.setattr(local, "_info", lambda url, stat: ObjectInfo(url, stat.st_size, before.etag))
+
+
+@pytest.mark.parametrize("format_", [Text(), Csv(header=True)], ids=["text", "csv"])
+def test_a_chunk_file_that_has_rotten_is_refused(format_: Format, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its ETag does not tell, and its bytes do; the error names it."""
+    with engine(Lines) as stages:
+        inputs = [each.model_copy(update={"format": format_}) for each in stages.put([b"a,b\nc,d\ne,f\n"])]
+        planned = stages.split(tuple(inputs), 2, "copy")
+        chunk = planned.splits[1].pieces[0]
+        assert chunk.digest
+        assert stages.map(planned.splits[1]).records_in
+        _rot(Path(chunk.url.removeprefix("file://")), monkeypatch)
+        with pytest.raises(OutputLost, match="is not what the split stage wrote; run again") as caught:
+            stages.map(planned.splits[1])
+    assert chunk.url == caught.value.url

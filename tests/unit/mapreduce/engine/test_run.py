@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from jobs.inverted_index import InvertedIndex
 from jobs.word_count import WordCount
 from mapreduce.engine.run import task_error
-from mapreduce.errors import CorruptBlock, InputChanged, UserCodeError
+from mapreduce.errors import CorruptBlock, InputChanged, RecordError, UserCodeError
 from mapreduce.job import Job
 from mapreduce.messages import SplitMode
 from mapreduce.testing import plain_answer
@@ -73,7 +73,11 @@ def test_a_run_gives_the_plain_answer(
     """For any text, splits, partitions, mode and memory, the result is the plain answer, and nothing is lost."""
     with engine(job, memory_bytes, **parameters) as stages:
         inputs = stages.put(texts)
-        run = stages.whole_run(inputs, splits, partitions, mode)
+        try:
+            run = stages.whole_run(inputs, splits, partitions, mode)
+        except RecordError as exc:  # drawn bytes may be those of an archive, say
+            assume("cannot be read as text" not in str(exc))
+            raise
         plain = plain_answer(job(**parameters), [(given.url, text) for given, text in zip(inputs, texts, strict=True)])
         assert repr(as_json(plain)) == repr(run.pairs())
         assert () == run.ledger.discrepancies
