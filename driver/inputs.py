@@ -6,6 +6,7 @@ import glob
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from driver.text import shown
 from mapreduce.errors import InputError, ObjectMissing
 from mapreduce.messages import InputObject
 from mapreduce.storage import ObjectInfo, Storage, split_url
@@ -24,10 +25,19 @@ def find_inputs(given: Iterable[str], storage: Storage) -> tuple[InputObject, ..
     for text in given:
         name, path = _named(text)
         for info in _objects(path, storage):
+            check_name(info.url)
             found.setdefault((name, info.url), InputObject(url=info.url, size=info.size, etag=info.etag, name=name))
     if not found:
         raise InputError("there is no input; name a file, folder, glob or URL with --input")
     return tuple(found.values())
+
+
+def check_name(name: str) -> None:
+    """Refuse a path or URL that the records of a run could not hold; raises `InputError`."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InputError(f"the name {shown(name)} is no UTF-8; give the file or folder another name") from None
 
 
 def local_url(path: Path) -> str:

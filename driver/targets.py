@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from driver.chaos import HEARTBEAT_TIMEOUT_S, ChaosTransport
 from driver.config import DEFAULT_STORE, RunConfig, Target
 from driver.events import Observer
-from driver.inputs import find_inputs, local_url
+from driver.inputs import check_name, find_inputs, local_url
 from driver.pipeline import FleetWorkplace, Workplace
 from driver.planning import RunPlan, split_count
 from driver.policy import RetryPolicy
@@ -215,6 +215,7 @@ def _runs_in(text: str, stack: Stack | None) -> tuple[RunStore, Aws | None]:
     """The store of a path or URL, and AWS as it was opened for it."""
     if not text.startswith("s3://"):
         url = text.rstrip("/") if "://" in text else local_url(Path(text).expanduser())
+        check_name(url)
         return RunStore(open_storage(), url), None
     from driver.fleet.aws import Aws  # boto3 takes a quarter of a second to import
 

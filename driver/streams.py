@@ -1,0 +1,137 @@
+"""The process's standard streams, made safe for a run of hours: what cannot be shown never ends what is being done.
+
+Standard error is for people, and goes quiet when it cannot be written to. Standard output is for programs, and a
+failure to write to it is an error of the command, told in one line. Nothing heavy may be imported here.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TextIO
+
+_STANDARD = (0, 1, 2)
+
+
+def fill_closed() -> None:
+    """Open the null device in place of standard streams that are closed.
+
+    Else the next file or socket would take such a number, and whatever this process or its children print would be
+    written into it.
+    """
+    for number in _STANDARD:
+        try:
+            os.fstat(number)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            os.set_inheritable(number, True)
+
+
+def make_safe() -> None:
+    """Put the safe streams in place of `sys.stdout` and `sys.stderr`."""
+    sys.stderr = QuietStream(sys.stderr)
+    sys.stdout = OutputStream(sys.stdout)
+
+
+class _Stream(io.TextIOBase):
+    """A text stream over another one, which may be None or broken.
+
+    Args:
+        stream: where the text goes.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The encoding of the stream below."""
+        return getattr(self._stream, "encoding", None) or "utf-8"
+
+    @property
+    def errors(self) -> str:  # type: ignore[override]
+        """What becomes of characters that the encoding lacks."""
+        return "backslashreplace"
+
+    @property
+    def buffer(self) -> Any:
+        """The stream of bytes below; `AttributeError` where there is none."""
+        return getattr(self._stream, "buffer")  # noqa: B009 - the caller's AttributeError, of None too
+
+    def fileno(self) -> int:
+        """The number of the stream below; raises `OSError` where there is none."""
+        if self._stream is None:
+            raise io.UnsupportedOperation("the stream is closed")
+        return self._stream.fileno()
+
+    def isatty(self) -> bool:
+        """Whether the stream below is a terminal."""
+        try:
+            return self._stream is not None and self._stream.isatty()
+        except (OSError, ValueError):
+            return False
+
+    def writable(self) -> bool:
+        """Text is always taken."""
+        return True
+
+    def close(self) -> None:
+        """Leave the stream below open: it is the process's."""
+        self.flush()
+
+
+class QuietStream(_Stream):
+    """Standard error: what cannot be written is dropped."""
+
+    def write(self, text: str) -> int:
+        """Write a text if that can be."""
+        if self._stream is not None:
+            with suppress(OSError, ValueError):  # ValueError: closed, or a character that it cannot encode
+                self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Hand on what is held back."""
+        if self._stream is not None:
+            with suppress(OSError, ValueError):
+                self._stream.flush()
+
+
+class OutputStream(_Stream):
+    """Standard output: raises `NotWritten` at the first write that fails, and drops what comes after it."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        super().__init__(stream)
+        self._failed = False
+
+    def write(self, text: str) -> int:
+        """Write a text; raises `NotWritten`."""
+        self._do(lambda stream: stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Hand on what is held back; raises `NotWritten`."""
+        if self._stream is not None:
+            self._do(lambda stream: stream.flush())
+
+    def _do(self, act: Callable[[TextIO], object]) -> None:
+        if self._failed:
+            return
+        try:
+            if self._stream is None:
+                raise OSError("it is closed")
+            act(self._stream)
+        except (OSError, ValueError) as exc:
+            from mapreduce.errors import NotWritten  # brings the job API
+
+            self._failed = True
+            why = getattr(exc, "strerror", None) or exc
+            raise NotWritten(f"standard output cannot be written to: {why}") from exc
