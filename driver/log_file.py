@@ -22,6 +22,6 @@ def log_bytes(path: Path, limit: int = LOG_BYTES) -> bytes:
         file.seek(-half, 2)
         tail = file.read(half)
     head = head[: head.rfind(b"\n") + 1]
-    tail = tail[tail.find(b"\n") + 1 :]
+    tail = tail.partition(b"\n")[2]
     left_out = json.dumps({"event": "log cut", "bytes_left_out": size - len(head) - len(tail)})
     return b"".join([head, left_out.encode(), b"\n", tail])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -159,10 +158,14 @@ def _shown(prepared: Prepared, started: float) -> Report:
     view = RunView(console())
     log = EventLog([view])
     unseen = "what happened could not be shown"
+
+    def uploading(name: str, sent: int, size: int) -> None:
+        log.contain(unseen, view.uploading, name, sent, size)
+
     log.contain(unseen, view.start)
     try:
         with no_output_of_jobs():  # once more: what is printed now must not disturb the bars
-            return asyncio.run(carry_out(prepared, log, partial(log.contain, unseen, view.uploading), started))
+            return asyncio.run(carry_out(prepared, log, uploading, started))
     except BaseException:
         log.contain(unseen, view.stop)
         for note in log.notes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,13 @@ def test_what_means_nothing_is_named(shelf: Path, text: str) -> None:
     with pytest.raises(InputError) as caught:
         find_inputs([given], open_storage())
     assert given in str(caught.value)
+
+
+def test_a_name_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
+    """Records are UTF-8; the message shows the byte, and says what to do."""
+    name = os.fsencode(tmp_path) + b"/lat\xe9.txt"
+    with open(name, "wb") as file:  # noqa: PTH123 - a name in bytes
+        file.write(b"a\n")
+    for given in (os.fsdecode(name), tmp_path):
+        with pytest.raises(InputError, match=r"lat\\udce9\.txt is no UTF-8; give the file or folder another name"):
+            _names(given)
