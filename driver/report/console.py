@@ -36,7 +36,8 @@ class RunView:
     def __call__(self, event: Event) -> None:
         if isinstance(event, events.RunStarted):
             inputs = f"{plural(event.inputs, 'input')}, {bytes_text(event.size_bytes)}"
-            self._say(Text.assemble((event.run, "bold"), f": {shown(event.job)} over {inputs}, {event.target}"))
+            told = shown(f": {event.job} over {inputs}, {event.target}")
+            self._say(Text.assemble((shown(event.run), "bold"), told))
         elif isinstance(event, events.StageStarted):
             self._looked.discard(event.stage)
             self._bars.stage(event)

@@ -3,6 +3,7 @@
 from tests.faults.kinds import (  # noqa: F401 - each registers its faults
     attempts,
     drivers,
+    helpers,
     machines,
     network,
     objects,

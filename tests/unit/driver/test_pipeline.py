@@ -211,7 +211,7 @@ def test_a_record_that_cannot_be_written_does_not_hide_the_failure(tmp_path: Pat
     """The job's own error comes out; the other records are written, and this one is noted."""
     log = EventLog()
     with pytest.raises(JobFailed, match="map-3 could not be done"):
-        _end(_place(tmp_path, _Full(name)), log, JobFailed("map-3 could not be done"))  # type: ignore[arg-type]
+        _end(_place(tmp_path, _Full(name)), log, JobFailed("map-3 could not be done"))
     assert _records(tmp_path) == {"failure.json", "events.jsonl", "services.log"} - {name}
     (note,) = log.notes
     assert note.startswith(f"the run's {name} could not be written: StorageError: ")

@@ -45,8 +45,7 @@ def _events(text: str) -> list[Event]:
 
 def _shown(text: str, *, terminal: bool) -> tuple[str, EventLog]:
     screen = io.StringIO()
-    colours = "standard" if terminal else None
-    view = RunView(Console(file=screen, force_terminal=terminal, width=200, color_system=colours))
+    view = RunView(Console(file=screen, force_terminal=terminal, width=200, no_color=not terminal))
     log = EventLog([view])
     view.start()
     for event in _events(text):
