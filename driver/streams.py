@@ -11,7 +11,10 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
 
 _STANDARD = (0, 1, 2)
 
@@ -62,9 +65,12 @@ class _Stream(io.TextIOBase):
         return "backslashreplace"
 
     @property
-    def buffer(self) -> Any:
-        """The stream of bytes below; `AttributeError` where there is none."""
-        return getattr(self._stream, "buffer")  # noqa: B009 - the caller's AttributeError, of None too
+    def buffer(self) -> BinaryIO:
+        """The same stream for bytes, as programs write them that make their text themselves."""
+        return cast("BinaryIO", _Bytes(self))
+
+    def reconfigure(self, **_: object) -> None:
+        """Change nothing: what a job asks of its own standard output is not for the driver's."""
 
     def fileno(self) -> int:
         """The number of the stream below; raises `OSError` where there is none."""
@@ -86,6 +92,27 @@ class _Stream(io.TextIOBase):
     def close(self) -> None:
         """Leave the stream below open: it is the process's."""
         self.flush()
+
+
+class _Bytes(io.RawIOBase):
+    """The bytes of a text stream."""
+
+    def __init__(self, text: _Stream) -> None:
+        self._text = text
+
+    def writable(self) -> bool:
+        """Bytes are always taken."""
+        return True
+
+    def write(self, data: Buffer) -> int:
+        """Write bytes as the text that they are."""
+        content = bytes(data)
+        self._text.write(content.decode(self._text.encoding, "backslashreplace"))
+        return len(content)
+
+    def flush(self) -> None:
+        """Hand on what is held back."""
+        self._text.flush()
 
 
 class QuietStream(_Stream):

@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 CELL_LIMIT = 60
 """Characters of a key or a value in a table."""
+NAME_LIMIT = 100
+"""Characters of a name in a table: of a run, a job."""
 LINE_LIMIT = 500
 """Characters of a message in a line."""
 BLOCK_LIMIT = 20_000

@@ -6,7 +6,6 @@ job, a file name, AWS or another program says is never taken for markup, and no 
 
 from __future__ import annotations
 
-import io
 import logging
 import sys
 import traceback
@@ -21,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from driver import streams
-from driver.text import CELL_LIMIT, json_text, shown, shown_lines
+from driver.text import NAME_LIMIT, json_text, shown, shown_lines
 
 PIPE_WIDTH = 200
 """Columns where there is no terminal: tables are not squeezed, and a line wraps nowhere."""
@@ -60,7 +59,7 @@ def show(table: Table) -> None:
 
 def add_row(table: Table, *cells: object) -> None:
     """Add a row of texts that may be anybody's."""
-    table.add_row(*(Text(shown(cell, CELL_LIMIT)) for cell in cells))
+    table.add_row(*(Text(shown(cell, NAME_LIMIT)) for cell in cells))
 
 
 @contextmanager
@@ -70,31 +69,17 @@ def no_output_of_jobs() -> Iterator[None]:
         yield
 
 
-class _Shown(io.TextIOBase):
+class _Shown(streams.QuietStream):
     """A job's own prints on their way to the terminal: the job may print what it reads."""
 
-    def __init__(self, stream: TextIO | None) -> None:
-        self._stream = streams.QuietStream(stream)
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        return self._stream.encoding
-
-    def fileno(self) -> int:
-        return self._stream.fileno()
-
     def isatty(self) -> bool:
-        return self._stream.isatty()
-
-    def writable(self) -> bool:
-        return True
+        """Say no, so that a debugger in the job uses no colours: they would be shown as escapes."""
+        return False
 
     def write(self, text: str) -> int:
-        self._stream.write(shown_lines(text))
+        """Write a text with visible escapes, of a very long one the beginning."""
+        super().write(shown_lines(text))
         return len(text)
-
-    def flush(self) -> None:
-        self._stream.flush()
 
 
 def print_document(document: BaseModel) -> None:

@@ -69,3 +69,13 @@ def test_a_character_that_the_encoding_lacks_is_escaped() -> None:
     stream.write("Zoë ✓\n")
     stream.flush()
     assert below.getvalue() == b"Zo\\xeb \\u2713\n"
+
+
+def test_bytes_and_settings_of_a_job(capsys: pytest.CaptureFixture[str]) -> None:
+    """A job that writes bytes to its standard output, or changes its buffering, works as anywhere."""
+    below = io.StringIO()
+    stream = QuietStream(below)
+    stream.reconfigure(line_buffering=True)
+    assert stream.buffer.write(b"Zo\xc3\xab \xff\n") == 7
+    stream.buffer.flush()
+    assert below.getvalue() == "Zoë \\xff\n"
