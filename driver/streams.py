@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import io
 import os
+import queue
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
+
+WAITING_TEXTS = 1_000
+"""Texts that wait for a reader who is slow; more are dropped."""
+DRAIN_S = 2.0
+"""How long the end of a run waits for such a reader."""
 
 _STANDARD = (0, 1, 2)
 
@@ -40,6 +47,28 @@ def make_safe() -> None:
     """Put the safe streams in place of `sys.stdout` and `sys.stderr`."""
     sys.stderr = QuietStream(sys.stderr)
     sys.stdout = OutputStream(sys.stdout)
+
+
+@contextmanager
+def unhurried() -> Iterator[None]:
+    """Let a thread write standard error for a while.
+
+    A terminal that is stopped with Ctrl-S, or a pipe whose reader does not read, would else stop the whole run.
+    """
+    before = sys.stderr
+    try:
+        number = before.fileno()
+    except (AttributeError, OSError, ValueError):
+        yield  # no stream of the system that could make anything wait
+        return
+    before.flush()
+    slow = _SlowStream(before, number)
+    sys.stderr = slow
+    try:
+        yield
+    finally:
+        slow.drain(DRAIN_S)
+        sys.stderr = before
 
 
 class _Stream(io.TextIOBase):
@@ -162,3 +191,35 @@ class OutputStream(_Stream):
             self._failed = True
             why = getattr(exc, "strerror", None) or exc
             raise NotWritten(f"standard output cannot be written to: {why}") from exc
+
+
+class _SlowStream(_Stream):
+    """A stream whose texts are written by a thread, straight to the descriptor: no lock is held while it waits."""
+
+    def __init__(self, stream: TextIO, number: int) -> None:
+        super().__init__(stream)
+        self._number = number
+        self._texts: queue.Queue[bytes | None] = queue.Queue(WAITING_TEXTS)
+        self._thread = threading.Thread(target=self._write_all, name="standard error", daemon=True)
+        self._thread.start()
+
+    def write(self, text: str) -> int:
+        """Leave a text to the thread, or drop it when too many wait."""
+        with suppress(queue.Full):
+            self._texts.put_nowait(text.encode(self.encoding, "backslashreplace"))
+        return len(text)
+
+    def flush(self) -> None:
+        """Do nothing: the thread holds nothing back."""
+
+    def drain(self, patience_s: float) -> None:
+        """Wait until all is written, for so long at most."""
+        with suppress(queue.Full):
+            self._texts.put(None, timeout=patience_s)
+            self._thread.join(patience_s)
+
+    def _write_all(self) -> None:
+        while (content := self._texts.get()) is not None:
+            with suppress(OSError):
+                while content:
+                    content = content[os.write(self._number, content) :]

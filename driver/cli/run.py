@@ -14,6 +14,7 @@ from driver.cli.terminal import console, no_output_of_jobs, print_document, say
 from driver.cli.values import assignments, at_least_one, size_bytes
 from driver.config import DEFAULT_JOB, DEFAULT_SPARK_MASTER, RunConfig, Target
 from driver.report.document import Report
+from driver.streams import unhurried
 from driver.text import LINE_LIMIT, TRACEBACK_LIMIT, TRACEBACK_LINES, cut_middle, shown, shown_lines
 from mapreduce.errors import JobFailed, NotWritten, UsageError, UserCodeError
 from mapreduce.formats.output import FileFormat
@@ -151,6 +152,11 @@ def _show_summary(report: Report) -> None:
 
 
 def _shown(prepared: Prepared, started: float) -> Report:
+    with unhurried():
+        return _watched(prepared, started)
+
+
+def _watched(prepared: Prepared, started: float) -> Report:
     from driver.events import EventLog
     from driver.job_run import carry_out
     from driver.report.console import RunView

@@ -8,6 +8,7 @@ import pty
 import re
 import subprocess
 import sys
+import time
 import unicodedata
 from pathlib import Path
 
@@ -86,6 +87,28 @@ def _in_terminal(driver: Driver, arguments: list[str], read_bytes: int = 1 << 30
     return process.wait(100), seen.decode(errors="replace")
 
 
+def _stopped_terminal(driver: Driver, arguments: list[str], until: Path) -> bool:
+    """Run a command in a terminal that shows nothing (Ctrl-S): whether a file came to be there all the same."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "driver", *arguments],
+        cwd=driver.folder,
+        env={**driver.environment, "TERM": "xterm-256color", "COLUMNS": "200"},
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    last = time.monotonic() + 40
+    while not list(driver.folder.glob(str(until))) and time.monotonic() < last:
+        time.sleep(0.05)
+    came = bool(list(driver.folder.glob(str(until))))
+    os.close(ours)  # whoever still waits for the terminal sees that it is gone
+    assert process.wait(60) == 0
+    return came
+
+
 def _obeyed(text: str) -> list[str]:
     return [char for char in text if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")]
 
@@ -131,6 +154,16 @@ def test_a_terminal_that_goes_away_ends_nothing(driver: Driver, folder: Path) ->
     code, _ = _in_terminal(driver, _command("--output", "o.json", target="local"), read_bytes=1)
     assert code == 0
     assert len(json.loads((folder / "o.json").read_text())) == 2
+
+
+def test_a_terminal_that_is_stopped_holds_no_run_up(driver: Driver, folder: Path) -> None:
+    """The result is committed while nothing is shown."""
+    (folder / "slow.py").write_text(
+        "import time\n\nfrom mapreduce import Count, Job\n\n\nclass Slow(Job):\n    reduce = Count()\n\n"
+        "    def map(self, offset, line):\n        time.sleep(4)\n        yield line, 1\n"
+    )
+    command = ["run", "--target", "local", "--input", "in.txt", "--job", "slow.py", "--chunks", "2", "--mappers", "1"]
+    assert _stopped_terminal(driver, command, Path(".mapreduce/reduce/*/_SUCCESS"))
 
 
 @pytest.mark.parametrize("ending", [">/dev/full", ">&-"])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import io
+import os
+import sys
 
 import pytest
 
-from driver.streams import OutputStream, QuietStream
+from driver.streams import OutputStream, QuietStream, unhurried
 from mapreduce.errors import NotWritten
 
 
@@ -79,3 +81,32 @@ def test_bytes_and_settings_of_a_job(capsys: pytest.CaptureFixture[str]) -> None
     assert stream.buffer.write(b"Zo\xc3\xab \xff\n") == 7
     stream.buffer.flush()
     assert below.getvalue() == "Zoë \\xff\n"
+
+
+def test_a_reader_who_does_not_read_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-S: the texts that a pipe has no room for wait or are dropped, and the first ones come in order."""
+    reader, writer = os.pipe()
+    monkeypatch.setattr("driver.streams.DRAIN_S", 0.01)
+    with os.fdopen(writer, "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        with unhurried():
+            for number in range(5000):
+                sys.stderr.write(f"{number}".rjust(99) + "\n")
+        assert sys.stderr is stream
+        seen = os.read(reader, 10_000).decode().split()
+    os.close(reader)
+    assert seen[:90] == [str(number) for number in range(90)]
+
+
+def test_all_texts_are_written_when_there_is_a_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In their order, before the stream is as it was."""
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w", encoding="ascii") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        stream.write("before\n")
+        with unhurried():
+            sys.stderr.write("Zoë\n")
+        stream.write("after\n")
+        stream.flush()
+        assert os.read(reader, 1000) == b"before\nZo\\xeb\nafter\n"
+    os.close(reader)
