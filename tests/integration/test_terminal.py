@@ -16,7 +16,7 @@ import pytest
 
 from tests.integration.commands import Driver
 
-HOSTILE = "a\x1b[2Jb\x9b2Jc\x1b]0;own\x07d[bold]e[/nope]:smile:\u202ef\u2066g"
+HOSTILE = "a\x1b[2Jb\x9b2Jc\x1b]0;own\x07d[bold]e[/nope]:smile:\u202ef\u2066gé"
 JOB = f"""
 from mapreduce import Count, Job
 
@@ -147,6 +147,18 @@ def test_standard_error_that_cannot_be_written_ends_nothing(
     assert _shell(driver, f"driver {good} --output o.json {ending}").returncode == 0
     assert len(json.loads((folder / "o.json").read_text())) == 2
     assert _shell(driver, f"driver {bad} {ending}").returncode == 1
+
+
+@pytest.mark.parametrize("ending", ["2>&-", "<&- >&- 2>&-"])
+def test_closed_descriptors_are_nobody_elses(driver: Driver, folder: Path, ending: str) -> None:
+    """What a job or a library writes to descriptor 2 must not land in a file or a socket that has taken the number."""
+    (folder / "raw.py").write_text(
+        "import os\n\nfrom mapreduce import Count, Job\n\n\nclass Raw(Job):\n    reduce = Count()\n\n"
+        "    def map(self, offset, line):\n        os.write(2, b'raw')\n        yield line, 1\n"
+    )
+    command = "driver run --target inline --input in.txt --job raw.py --output o.json"
+    assert _shell(driver, f"{command} {ending}").returncode == 0
+    assert json.loads((folder / "o.json").read_text()) == {"x": 1, "y": 1}
 
 
 def test_a_terminal_that_goes_away_ends_nothing(driver: Driver, folder: Path) -> None:

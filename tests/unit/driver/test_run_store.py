@@ -75,6 +75,7 @@ def test_the_last_run_is_the_last_that_can_be_read(runs: RunStore, monkeypatch: 
     good = runs.begin(run_plan()).run
     for name in ("run-20260102-000000-bad-fox", "zebra", "RUN-step-abc", "run-20260101-000000-good-owl-step-x"):
         runs.write(name, "plan.json", b"{")
+    runs.write("zzz-a-copy", "plan.json", run_plan(created=9e9))
     assert runs.resolve(None) == good
     assert runs.resolve("good-owl") == good
     assert runs.steps(good) == []
