@@ -260,3 +260,15 @@ def test_a_traceback_and_a_message_of_megabytes_are_cut(driver: Driver, folder: 
     assert len(done.err) < 60_000
     (run,) = (driver.store / "runs").iterdir()
     assert all(path.stat().st_size < 100_000 for path in run.iterdir())
+
+
+@pytest.mark.parametrize("option", ["--input", "--store", "--job", "--param"])
+def test_names_that_are_no_utf_8_are_refused(driver: Driver, folder: Path, option: str) -> None:
+    """Exit code 2 and a sentence that shows the byte; a record of the run could not hold such a name."""
+    name = "bad-\udce9.py"
+    (folder / name).write_text(JOB, encoding="utf-8")
+    given = f"fails={name}" if option == "--param" else name
+    done = driver.run(*_command(), option, given) if option != "--input" else driver.run("run", "--input", given)
+    assert done.code == 2
+    assert re.search(r"^error: .*bad-\\udce9\.py.* is no UTF-8", done.err, re.MULTILINE)
+    assert "Traceback" not in done.err
