@@ -268,7 +268,8 @@ def test_names_that_are_no_utf_8_are_refused(driver: Driver, folder: Path, optio
     name = "bad-\udce9.py"
     (folder / name).write_text(JOB, encoding="utf-8")
     given = f"fails={name}" if option == "--param" else name
-    done = driver.run(*_command(), option, given) if option != "--input" else driver.run("run", "--input", given)
+    options = {"--input": "in.txt", "--job": "hostile.py", option: given}
+    done = driver.run("run", "--target", "inline", *(text for pair in options.items() for text in pair))
     assert done.code == 2
     assert re.search(r"^error: .*bad-\\udce9\.py.* is no UTF-8", done.err, re.MULTILINE)
     assert "Traceback" not in done.err
