@@ -55,11 +55,11 @@ def unhurried() -> Iterator[None]:
 
     A terminal that is stopped with Ctrl-S, or a pipe whose reader does not read, would else stop the whole run.
     """
-    before = sys.stderr
-    try:
+    before, number = sys.stderr, None
+    with suppress(AttributeError, OSError, ValueError):
         number = before.fileno()
-    except (AttributeError, OSError, ValueError):
-        yield  # no stream of the system that could make anything wait
+    if number is None:  # no stream of the system that could make anything wait
+        yield
         return
     before.flush()
     slow = _SlowStream(before, number)
