@@ -199,6 +199,7 @@ class _SlowStream(_Stream):
     def __init__(self, stream: TextIO, number: int) -> None:
         super().__init__(stream)
         self._number = number
+        self._is_over = False
         self._texts: queue.Queue[bytes | None] = queue.Queue(WAITING_TEXTS)
         self._thread = threading.Thread(target=self._write_all, name="standard error", daemon=True)
         self._thread.start()
@@ -213,13 +214,14 @@ class _SlowStream(_Stream):
         """Do nothing: the thread holds nothing back."""
 
     def drain(self, patience_s: float) -> None:
-        """Wait until all is written, for so long at most."""
+        """Wait until all is written, for so long at most; what is left then is dropped."""
         with suppress(queue.Full):
             self._texts.put(None, timeout=patience_s)
             self._thread.join(patience_s)
+        self._is_over = True
 
     def _write_all(self) -> None:
-        while (content := self._texts.get()) is not None:
+        while (content := self._texts.get()) is not None and not self._is_over:
             with suppress(OSError):
-                while content:
+                while content and not self._is_over:
                     content = content[os.write(self._number, content) :]
