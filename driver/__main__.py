@@ -12,6 +12,9 @@ if sys.path[0] in ("", os.curdir, _cwd := os.path.realpath(os.curdir)) and os.pa
 
 import_module("driver.hash_seed").start_over_if_needed(sys.argv[1:])
 
+# before anything is opened that would take their numbers
+import_module("driver.streams").fill_closed()
+
 # the services' modules and the driver's take as long to import: they do it side by side
 _forerunner = import_module("driver.forerunner")
 try:

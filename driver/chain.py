@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from driver.events import EventLog
-from driver.pipeline import NO_REQUESTS, Finished, Workplace, recorded, run_job
+from driver.pipeline import NO_REQUESTS, Finished, Workplace, recorded, run_job, with_notes
 from driver.planning import RunPlan
 from driver.report.document import Report, chain_report
 from driver.run_store import RunStore, Success
@@ -61,8 +61,7 @@ async def run_chain(run: ChainRun, place: Workplace, log: EventLog, *, fresh: bo
         success = await asyncio.to_thread(_commit, plan, done.report, place.runs)
     urls = [url for url, _, _ in success.parts]
     report = chain_report(plan, reports, urls, ledger, place.runs.requests_with_report)
-    await asyncio.to_thread(place.runs.write, plan.run, "report.json", report)
-    return report
+    return await with_notes(report, place, log)
 
 
 def plan_step(run: ChainRun, step: Step, number: int, inputs: tuple[InputObject, ...]) -> RunPlan:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from driver.run_store import RunStore
 from mapreduce import keys
-from mapreduce.storage import ObjectInfo
+from mapreduce.errors import RefusedURL
+from mapreduce.storage import ObjectInfo, split_url
 
 UNFINISHED_AGE_S = 86_400.0
 """No write takes a day: what is older has been left by a process that is dead."""
@@ -15,9 +16,10 @@ UNFINISHED_AGE_S = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Cleaning:
-    """The objects that would be deleted."""
+    """The objects that would be deleted; `strange` ones have a name that a URL cannot hold, and are left alone."""
 
     objects: tuple[ObjectInfo, ...]
+    strange: tuple[str, ...] = ()
 
     @property
     def size_bytes(self) -> int:
@@ -38,18 +40,28 @@ def plan_cleaning(runs: RunStore, names: Iterable[str], *, results: bool) -> Cle
             folders += [keys.results(runs.store, run), keys.run_file(runs.store, run, "").rstrip("/")]
         for folder in folders:
             found += runs.storage.list(folder)
-    return Cleaning((*found, *_unfinished(runs)))
+    return _cleaning(found, runs)
 
 
 def plan_emptying(runs: RunStore) -> Cleaning:
     """Everything that this program has ever written to the store."""
     folders = (keys.INPUT, keys.CHUNKS, keys.MAPS, keys.PAIRS, keys.REDUCE, keys.RUNS, keys.JOBS, keys.TASKS)
     found = (info for name in folders for info in runs.storage.list(keys.join(runs.store, name)))
-    return Cleaning((*found, *_unfinished(runs)))
+    return _cleaning(found, runs)
 
 
-def _unfinished(runs: RunStore) -> Iterator[ObjectInfo]:
-    return runs.storage.unfinished(runs.store, UNFINISHED_AGE_S)
+def _cleaning(found: Iterable[ObjectInfo], runs: RunStore) -> Cleaning:
+    every = [*found, *runs.storage.unfinished(runs.store, UNFINISHED_AGE_S)]
+    good = [info for info in every if _can_be_named(info.url)]
+    return Cleaning(tuple(good), tuple(info.url for info in every if not _can_be_named(info.url)))
+
+
+def _can_be_named(url: str) -> bool:
+    try:
+        split_url(url)
+    except RefusedURL:
+        return False
+    return True
 
 
 def carry_out(cleaning: Cleaning, runs: RunStore) -> None:

@@ -1,13 +1,16 @@
-"""What happens in a run, as frozen values. Observers are told; they never steer."""
+"""What happens in a run, as frozen values. Observers are told; they never steer, and a fault in one ends nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TypeAlias
+from typing import ParamSpec, TypeAlias
 
 import msgspec
 
+from driver.text import MESSAGE_LIMIT, shown, storable
 from mapreduce.messages import StageName
+
+Arguments = ParamSpec("Arguments")
 
 
 class Event(msgspec.Struct, frozen=True, tag=True, omit_defaults=True, kw_only=True):
@@ -164,20 +167,69 @@ Observer: TypeAlias = Callable[[Event], None]
 
 
 class EventLog:
-    """Remembers a run's events, and passes each on to the observers."""
+    """Remembers a run's events, passes each on to the observers, and notes what went wrong beside the run.
+
+    No text of an event is longer than `MESSAGE_LIMIT` characters: what a job says is cut here, where it is kept.
+    """
 
     def __init__(self, observers: Iterable[Observer] = ()) -> None:
         self._observers = tuple(observers)
+        self._notes: dict[str, tuple[int, str]] = {}
         self.events: list[Event] = []
 
     def __call__(self, event: Event) -> None:
-        """One more event."""
+        """Take one more event."""
+        event = bounded(event)
         if not isinstance(event, AttemptProgress):
             self.events.append(event)
         for observer in self._observers:
-            observer(event)
+            self.contain("what happened could not be shown", observer, event)
+
+    def contain(
+        self, what: str, call: Callable[Arguments, object], *args: Arguments.args, **named: Arguments.kwargs
+    ) -> None:
+        """Make a call that is of no importance to the run; when it fails, note it and go on.
+
+        Args:
+            what: went wrong then, in words.
+            call: an observer, or a write that the run can do without.
+            args: its arguments.
+            named: its arguments by name.
+        """
+        try:
+            call(*args, **named)
+        except Exception as exc:  # noqa: BLE001 - whatever it is, the run must not end of it
+            self.note(what, exc)
+
+    def note(self, what: str, exc: Exception) -> None:
+        """Note that something beside the run went wrong; the same thing is told once, with how often."""
+        count, first = self._notes.get(what, (0, f"{type(exc).__name__}: {shown(exc)}"))
+        self._notes[what] = (count + 1, first)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What went wrong beside the run so far, a line each."""
+        return tuple(
+            f"{what}{f', {count:,} times' if count > 1 else ''}: {first}"
+            for what, (count, first) in self._notes.items()
+        )
 
     def json_lines(self) -> bytes:
-        """All events but the heartbeats, one JSON object a line."""
+        """Return all events but the heartbeats, one JSON object a line."""
         encode = msgspec.json.Encoder().encode
         return b"\n".join([*map(encode, self.events), b""])
+
+
+def bounded(event: Event) -> Event:
+    """Return an event none of whose texts is longer than `MESSAGE_LIMIT` or holds a lone surrogate."""
+    values = {name: getattr(event, name) for name in event.__struct_fields__}
+    changed = {name: kept for name, value in values.items() if (kept := _bounded(value)) is not value}
+    return msgspec.structs.replace(event, **changed) if changed else event
+
+
+def _bounded(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _bounded(each) for name, each in value.items()} if value else value
+    if not isinstance(value, str) or (value.isascii() and len(value) <= MESSAGE_LIMIT):
+        return value
+    return storable(value)

@@ -33,7 +33,13 @@ class Forerunner:
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,  # ours is for documents
                 start_new_session=True,  # Ctrl-C is for the driver, which ends the services in its own time
-                env=os.environ | {"PYTHONPATH": _module_path(), "PYTHONHASHSEED": HASH_SEED},
+                # what a job prints goes into a log in UTF-8, whatever this terminal can show
+                env=os.environ
+                | {
+                    "PYTHONPATH": _module_path(),
+                    "PYTHONHASHSEED": HASH_SEED,
+                    "PYTHONIOENCODING": "utf-8:backslashreplace",
+                },
             )
 
     def tell(self, document: bytes, files: Sequence[int]) -> None:

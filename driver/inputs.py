@@ -106,6 +106,14 @@ def declared_names(job: JobClass) -> frozenset[str]:
     return frozenset(name for each in _subclasses(Job) for name in declared_names(each))
 
 
+def check_name(name: str) -> None:
+    """Refuse a path or URL that the records of a run could not hold; raises `InputError`."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InputError(f"the name {shown(name)} is no UTF-8; give the file or folder another name") from None
+
+
 def local_url(path: Path) -> str:
     """The URL of a local file, links resolved."""
     return f"{_LOCAL}{path.resolve()}"

@@ -19,6 +19,7 @@ from driver.report.document import Report, make_report
 from driver.reuse import FinishedTasks, part_of
 from driver.run_store import DeadLetter, RunResults, RunStore, Success
 from driver.scheduler import Clock, StageFailed, StageRun
+from driver.text import BLOCK_LIMIT, TRACEBACK_LIMIT, cut_middle, storable
 from driver.transport import Transport
 from mapreduce import keys
 from mapreduce.engine import Ledger, balance
@@ -163,8 +164,16 @@ async def run_job(
         log.events[before:],
         place.runs.requests_with_report - counted,
     )
-    await asyncio.to_thread(place.runs.write, plan.run, "report.json", report)
+    report = await with_notes(report, place, log)
     return Finished(report, tuple(part.pairs for part in results.parts if part.pairs))
+
+
+async def with_notes(report: Report, place: Workplace, log: EventLog) -> Report:
+    """Write a run's report, with what went wrong beside the run; the result is committed, so nothing fails any more."""
+    report = report.model_copy(update={"notes": log.notes})
+    what = "the run's report.json could not be written"
+    await asyncio.to_thread(log.contain, what, place.runs.write, report.run_id, "report.json", report)
+    return report.model_copy(update={"notes": log.notes})
 
 
 async def _map_and_reduce(plan: RunPlan, split: SplitResult, stages: _Stages) -> tuple[list[Outcome], list[Outcome]]:
@@ -212,17 +221,31 @@ def _url(outcome: Outcome) -> str:
 
 @asynccontextmanager
 async def recorded(plan: RunPlan, place: Workplace, log: EventLog) -> AsyncIterator[None]:
-    """Writes down what happened, and of a failure why, before it goes on."""
+    """Write down what happened, and of a failure why, before it goes on.
+
+    These are records for people. When one cannot be written, that is noted, and the run ends as it would have.
+    """
+
+    async def keep(name: str, content: Callable[[], TaskError | bytes]) -> None:
+        what = f"the run's {name} could not be written"
+        await asyncio.to_thread(log.contain, what, lambda: place.runs.write_unless_empty(plan.run, name, content()))
+
     try:
         yield
     except MapReduceError as exc:
-        log(events.RunFailed(at=place.clock.wall(), run=plan.run, kind=type(exc).__name__, message=str(exc)))
-        await asyncio.to_thread(place.runs.write, plan.run, "failure.json", task_error(exc))
+        failure = kept_error(task_error(exc))
+        log(events.RunFailed(at=place.clock.wall(), run=plan.run, kind=failure.kind, message=failure.message))
+        await keep("failure.json", lambda: failure)
         raise
     finally:
-        await asyncio.to_thread(place.runs.write, plan.run, "events.jsonl", log.json_lines())
-        if text := place.log_text():
-            await asyncio.to_thread(place.runs.write, plan.run, "services.log", text)
+        await keep("events.jsonl", log.json_lines)
+        await keep("services.log", place.log_text)
+
+
+def kept_error(error: TaskError) -> TaskError:
+    """Return an error as the records of a run keep it: its texts cut, each to a limit of its own."""
+    texts = {name: storable(text, BLOCK_LIMIT) for name, text in error.model_dump(exclude={"traceback"}).items()}
+    return TaskError(**texts, traceback=storable(cut_middle(error.traceback, TRACEBACK_LIMIT), 2 * TRACEBACK_LIMIT))
 
 
 def check_ledger(plan: RunPlan, results: RunResults, runs: RunStore) -> Ledger:
@@ -391,14 +414,15 @@ class _Stages:
         # nor may anybody find what depends on a module that is not in the task's key
         unknown = set(result.cost.imported) - set(self._plan.modules)
         if self._place.remembers and not unknown and not (isinstance(result, MapResult) and result.skipped):
-            await asyncio.to_thread(self._finished.remember, spec, result)
+            what = "the results of tasks could not be kept for later runs"
+            await asyncio.to_thread(self._log.contain, what, self._finished.remember, spec, result)
 
     def _write_dead_letters(self, outcomes: Sequence[Outcome], errors: Mapping[str, TaskError]) -> None:
         skipped = (
             record for outcome in outcomes if isinstance(outcome.result, MapResult) for record in outcome.result.skipped
         )
         for number, record in enumerate(skipped):
-            error = errors[record.place]
+            error = kept_error(errors[record.place])
             letter = DeadLetter(
                 place=record.place, record=record.record, message=error.message, traceback=error.traceback
             )

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from driver.planning import RunPlan
+from driver.text import shown
 from mapreduce import keys
-from mapreduce.errors import InputChanged, InputError, ObjectExists, ObjectMissing, OutputLost
-from mapreduce.messages import MapResult, Message, ReduceResult, SplitResult
+from mapreduce.errors import (
+    DataError,
+    InputChanged,
+    InputError,
+    MapReduceError,
+    ObjectExists,
+    ObjectMissing,
+    OutputLost,
+)
+from mapreduce.messages import MapResult, Message, ReduceResult, SplitResult, TaskError
 from mapreduce.storage import ObjectInfo, Requests, Storage
 
 COPIES_AT_ONCE = 16
@@ -80,8 +91,11 @@ _NOUNS = [
     "wren",
 ]
 _STAMP = "run-20261126-000000"
+_STAMPED = re.compile(r"run-\d{8}-\d{6}-.+", re.ASCII)
+_RUN_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
+_STEP_NAME = re.compile(rf"(.+){keys.STEP}([1-9]\d{{0,8}})", re.ASCII)
 Model = TypeVar("Model", bound=BaseModel)
-RunState = Literal["done", "failed", "unfinished"]
+RunState = Literal["done", "failed", "unfinished", "unreadable"]
 
 
 class RunResults(Message):
@@ -147,6 +161,11 @@ class RunStore:
         """Writes one of the run's records."""
         self.storage.write(self._url(run, name), content if isinstance(content, bytes) else _json(content))
 
+    def write_unless_empty(self, run: str, name: str, content: BaseModel | bytes) -> None:
+        """Write one of the run's records if there is something in it."""
+        if content:
+            self.write(run, name, content)
+
     def commit(self, run: str, parts: Sequence[tuple[ObjectInfo, str]], records: int) -> Success:
         """Give parts their final names, and mark the run's result as whole, last.
 
@@ -180,13 +199,11 @@ class RunStore:
         return success
 
     def plan(self, run: str) -> RunPlan:
-        """A run's plan; raises `InputError` when there is no such run."""
+        """A run's plan; raises `InputError` when there is no such run, or its plan cannot be read."""
         try:
             return self._read(RunPlan, self._url(run, "plan.json"))
         except ObjectMissing:
-            known = self.runs()
-            hint = f"the last one is {self.resolve(None)}" if known else "there is none yet"
-            raise InputError(f"there is no run {run!r} in {self.store}; {hint} (see: driver runs)") from None
+            raise InputError(f"there is no run {run!r} in {self.store}; see: python -m driver runs") from None
 
     def results(self, run: str) -> RunResults:
         """A run's results so far."""
@@ -215,13 +232,25 @@ class RunStore:
         return [self._read(DeadLetter, info.url) for info in found]
 
     def state(self, run: str) -> RunState:
-        """How the run ended, or that it has not."""
-        if self.success(run) is not None:
-            return "done"
-        return "failed" if self.record(run, "failure.json") is not None else "unfinished"
+        """How the run ended, or that it has not; "unreadable" when what would say so cannot be read."""
+        try:
+            if self.success(run) is not None:
+                return "done"
+            return "failed" if self.record(run, "failure.json") is not None else "unfinished"
+        except MapReduceError:
+            return "unreadable"
+
+    def failure(self, run: str) -> TaskError | None:
+        """Why the run failed, if it did and its record can be read."""
+        try:
+            return self._read(TaskError, self._url(run, "failure.json"))
+        except ObjectMissing:
+            return None
+        except MapReduceError as exc:
+            return TaskError(kind="unknown", message=f"why it failed cannot be read: {exc}")
 
     def runs(self) -> list[str]:
-        """All run ids, oldest first."""
+        """The names of all folders of runs, oldest run first; other programs may have made some of them."""
         folder = keys.runs(self.store) + "/"
         return sorted(
             info.url.removeprefix(folder).removesuffix("/plan.json")
@@ -231,8 +260,10 @@ class RunStore:
 
     def steps(self, run: str) -> list[str]:
         """The run ids of a chain's steps that have begun, in order."""
-        found = [name for name in self.runs() if name.startswith(f"{run}{keys.STEP}")]
-        return sorted(found, key=lambda name: int(name.rpartition("-")[2]))
+        numbers = {
+            int(found[2]): found[0] for name in self.runs() if (found := _STEP_NAME.fullmatch(name)) and found[1] == run
+        }
+        return [numbers[number] for number in sorted(numbers)]
 
     def resolve(self, run: str | None) -> str:
         """The run that the user means: the last one when none is named, else the one that begins or ends so."""
@@ -242,27 +273,33 @@ class RunStore:
         if run in known:
             return run
         if run is None:
-            return self._last([name for name in known if keys.STEP not in name])
+            return self._last([name for name in known if is_run_name(name) and not _STEP_NAME.fullmatch(name)])
         matching = [name for name in known if name.startswith(run) or name.endswith(run)]
-        matching = [name for name in matching if keys.STEP not in name] or matching
+        matching = [name for name in matching if not _STEP_NAME.fullmatch(name)] or matching
         if len(matching) != 1:
             what = f"{len(matching)} runs match {run!r}" if matching else f"there is no run {run!r}"
             raise InputError(f"{what} in {self.store}; see: python -m driver runs")
         return matching[0]
 
     def _last(self, names: Sequence[str]) -> str:
-        """Return the run that was planned last; a name tells the second, and its plan the rest."""
-        latest = max(name[: len(_STAMP)] for name in names)
-        candidates = [name for name in names if name.startswith(latest)]
-        if len(candidates) == 1:
-            return candidates[0]
-        return max(candidates, key=lambda name: (self._created(name), name))
+        """Return the run that was planned last; a name tells the second, and its plan the rest.
 
-    def _created(self, run: str) -> float:
+        A folder whose name is not made by `new_run_id` counts only where there is no other. One whose plan cannot be
+        read is passed over.
+        """
+        names = [name for name in names if _STAMPED.fullmatch(name)] or names
+        for second in sorted({name[: len(_STAMP)] for name in names}, reverse=True):
+            created = [(self._created(name), name) for name in names if name.startswith(second)]
+            readable = [(at, name) for at, name in created if at is not None]
+            if readable:
+                return max(readable)[1]
+        raise InputError(f"no run in {self.store} can be read; see: python -m driver runs")
+
+    def _created(self, run: str) -> float | None:
         try:
             return self.plan(run).created
-        except InputError:
-            return 0.0
+        except (InputError, DataError):
+            return None
 
     def _url(self, run: str, name: str) -> str:
         return keys.run_file(self.store, run, name)
@@ -271,7 +308,9 @@ class RunStore:
         try:
             return model.model_validate_json(self.storage.read(url))
         except ValidationError as exc:
-            raise InputError(f"{url} was written by another version of this program; start a new run") from exc
+            half = exc.errors(include_input=False, include_url=False)[0]["type"] == "json_invalid"
+            why = "it is no whole JSON document" if half else "another version of this program has written it"
+            raise InputError(f"{shown(url)} cannot be read: {why}; start a new run") from exc
 
 
 def new_run_id(created: float) -> str:
@@ -281,5 +320,16 @@ def new_run_id(created: float) -> str:
     return f"run-{stamp}-{chance.choice(_ADJECTIVES)}-{chance.choice(_NOUNS)}"
 
 
+def is_run_name(name: str) -> bool:
+    """Return whether a folder may be a run of ours, by its name."""
+    return _RUN_NAME.fullmatch(name) is not None
+
+
 def _json(content: BaseModel) -> bytes:
-    return content.model_dump_json().encode()
+    try:
+        return content.model_dump_json().encode()
+    except PydanticSerializationError as exc:
+        raise DataError(
+            f"the {type(content).__name__} of the run holds a text that is no Unicode (half a surrogate pair, in the "
+            f"name of a counter, say), and cannot be written: {exc}"
+        ) from exc

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import mapreduce
+from driver.log_file import log_bytes
 from mapreduce.engine.pairwise import partition_of
 from mapreduce.errors import FleetError, JobFailed, UsageError
 
@@ -109,7 +110,7 @@ class Spark:
 
     def log_text(self) -> bytes:
         """What Spark, and the jobs' own code in it, have written."""
-        return self._log.read_bytes()
+        return log_bytes(self._log)
 
     def map(self, function: Callable[[str], str], texts: Sequence[str]) -> list[str]:
         """One task a text; raises `JobFailed` when Spark gives one up."""

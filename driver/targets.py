@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from driver.chaos import HEARTBEAT_TIMEOUT_S, ChaosTransport
 from driver.config import DEFAULT_STORE, RunConfig, Target
 from driver.events import Observer
-from driver.inputs import declared_names, find_inputs, local_url
+from driver.inputs import check_name, declared_names, find_inputs, local_url
 from driver.output import Output
 from driver.pipeline import FleetWorkplace, Workplace
 from driver.planning import RunPlan, split_count
@@ -25,6 +25,7 @@ from driver.spark import check_installed
 from driver.spark import map_slots as spark_slots
 from driver.stack import Stack, read_stack
 from driver.terraform import terraform_folder
+from driver.text import shown
 from driver.transport import Transport
 from driver.upload import Progress, upload_inputs
 from mapreduce import keys
@@ -40,7 +41,7 @@ from mapreduce.code import (
     modules_loaded,
     pack,
 )
-from mapreduce.errors import FleetError, ObjectExists, TaskLost, UsageError
+from mapreduce.errors import FleetError, InputError, ObjectExists, TaskLost, UsageError
 from mapreduce.job import Job
 from mapreduce.messages import InputObject, JobSpec, StageName
 from mapreduce.parameters import parse_parameters
@@ -118,6 +119,7 @@ def prepare(config: RunConfig, target: Target, store: str | None, output: Output
         FleetError: the stack, or AWS, cannot be reached.
     """
     source, job = find_job(config.job)
+    check_name(source.file)
     parameters = parse_parameters(job, config.parameters)
     stack = _stack_for(target)
     where: Where = "aws" if stack else target if target in ("inline", "spark") else "local"
@@ -164,7 +166,11 @@ async def mappers_there(prepared: Prepared) -> int | None:
 def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
     """Puts the job's code, and in AWS the local inputs, into the store, and the plan under a new run id."""
     config, runs = prepared.config, prepared.runs
-    digest, data = pack(prepared.source, prepared.modules)
+    try:
+        digest, data = pack(prepared.source, prepared.modules)
+    except UnicodeEncodeError as exc:
+        name = shown(exc.object)
+        raise InputError(f"the file {name} travels with the job, and its name is no UTF-8; rename it") from exc
     _keep_code(runs.storage, keys.code(runs.store, digest), data)
     inputs = prepared.inputs
     if prepared.target == "aws" or (prepared.target == "spark" and runs.store.startswith("s3://")):
@@ -226,6 +232,7 @@ def _runs_in(text: str, stack: Stack | None) -> tuple[RunStore, Aws | None]:
     """The store of a path or URL, and AWS as it was opened for it."""
     if not text.startswith("s3://"):
         url = text.rstrip("/") if "://" in text else local_url(Path(text).expanduser())
+        check_name(url)
         return RunStore(open_storage(), url), None
     from driver.fleet.aws import Aws  # boto3 takes a quarter of a second to import
 

@@ -19,6 +19,7 @@
     ├── InjectedFault         a fault drill made the task fail                   (retried)
     ├── TaskLost              a worker died, hung or could not be reached        (retried)
     ├── JobFailed             a task used up its attempts                        exit 1
+    ├── NotWritten            standard output or an --output cannot be written   exit 1
     ├── FleetError            the services cannot be started or reached          exit 3
     └── Unauthorized          a request without a good token                     exit 3   HTTP 401
 
@@ -146,6 +147,10 @@ class TaskLost(MapReduceError):
 
 class JobFailed(MapReduceError):
     """A task used up its attempts."""
+
+
+class NotWritten(MapReduceError):
+    """Standard output, or a file that was asked for beside the store, cannot be written to; the result is committed."""
 
 
 class FleetError(MapReduceError):

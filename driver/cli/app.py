@@ -9,7 +9,7 @@ from cyclopts import App, CycloptsError
 
 from driver.cli import author, bench, cloud, proof, records, replay, run
 from driver.cli.stack import stack
-from driver.cli.terminal import say
+from driver.cli.terminal import make_safe, say
 from mapreduce.errors import FleetError, MapReduceError, UsageError, UserCodeError
 
 DONE, FAILED, WRONG_USE, NO_FLEET, INTERRUPTED = 0, 1, 2, 3, 130
@@ -44,6 +44,7 @@ app.command(stack)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and ends the process with its exit code."""
+    make_safe()
     sys.exit(exit_code(sys.argv[1:] if arguments is None else list(arguments)))
 
 
@@ -51,6 +52,8 @@ def exit_code(arguments: list[str]) -> int:
     """Runs one command; whatever goes wrong becomes a message and a code."""
     try:
         code = app(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # while what cannot be written can still be told
         return code if isinstance(code, int) else DONE
     except CycloptsError as exc:
         say(f"error: {exc}", style="red")

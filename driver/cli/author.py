@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from driver.cli.terminal import no_output_of_jobs, print_document, say
 from driver.cli.values import assignments, size_bytes
 from driver.report.units import plural
+from driver.text import shown, shown_repr
 from mapreduce.errors import UsageError
 from mapreduce.messages import Message
 
@@ -132,16 +133,16 @@ def _say_breach(name: str, breach: Breach) -> None:
     say(f"    only the second gives  {_pair(line.found)}")
     say("  the smallest input found:")
     for given in breach.inputs:
-        lines = _text(given.content).splitlines()
-        for text in lines[:_SHOWN_LINES] or ["(empty)"]:
-            say(f"    {text}")
+        lines = _text(given.content).removesuffix("\n").split("\n") if given.content else ["(empty)"]
+        for text in lines[:_SHOWN_LINES]:
+            say(f"    {shown(text)}")
         if len(lines) > _SHOWN_LINES:
             say(f"    ... ({len(given.content):,} bytes)")
     say(f"  most likely: {line.why}")
 
 
 def _pair(pair: Any) -> str:
-    return "nothing more" if pair is None else f"{pair[0]!r}: {pair[1]!r}"[:200]
+    return "nothing more" if pair is None else f"{shown_repr(pair[0], 100)}: {shown_repr(pair[1], 100)}"
 
 
 def _text(content: bytes) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from rich.table import Table
 
-from driver.cli.terminal import console, no_output_of_jobs, print_document, say
+from driver.cli.terminal import no_output_of_jobs, print_document, say, show
 from driver.cli.values import assignments, at_least_one, counts
 from driver.config import DEFAULT_JOB, RunConfig
 from driver.report.units import bytes_text, plural
@@ -94,7 +94,7 @@ def bench(
     found = speed_up(runs)
     size = bytes_text(sum(given.size for given in prepared.inputs))
     subtitle = f"{prepared.source.name}, {size} in {plural(config.chunks or 0, 'split')}, {prepared.target}"
-    console().print(_table(found))
+    show(_table(found))
     output.mkdir(parents=True, exist_ok=True)
     for name, draw in (("map-stage.svg", map_stage), ("end-to-end.svg", end_to_end)):
         (output / name).write_text(svg(draw(found, subtitle, processors)), encoding="utf-8")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from driver.cli.terminal import print_document, say
+from driver.cli.terminal import print_document, say, write_json
 from mapreduce.errors import UsageError
 from mapreduce.messages import Message
 
@@ -62,7 +62,7 @@ def logs(run: str | None = None, /, *, task: str | None = None, store: str | Non
     plan = kept.plan(name)
     if plan.target != "aws":
         text = kept.record(name, "services.log") or b""
-        lines = [line for line in text.decode(errors="replace").splitlines() if _is_of(line, name, task)]
+        lines = [line for line in text.decode(errors="replace").split("\n") if _is_of(line, name, task)]
     else:
         from driver.cloud_logs import log_lines
         from driver.fleet.aws import Aws
@@ -73,7 +73,7 @@ def logs(run: str | None = None, /, *, task: str | None = None, store: str | Non
         found = log_lines(stack, Aws(stack.region), name, task, plan.created - 60)
         lines = [line.text for line in sorted(found, key=lambda line: line.at_ms)]
     for line in lines:
-        print(line)
+        write_json(line)
     if not lines:
         say(f"the services logged nothing of {name}" + (f", task {task}" if task else ""))
     return 0
@@ -82,6 +82,6 @@ def logs(run: str | None = None, /, *, task: str | None = None, store: str | Non
 def _is_of(line: str, run: str, task: str | None) -> bool:
     try:
         parsed = jsonlib.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
-    return parsed.get("run") == run and (task is None or parsed.get("task") == task)
+    return isinstance(parsed, dict) and parsed.get("run") == run and (task is None or parsed.get("task") == task)

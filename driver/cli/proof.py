@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from driver.cli.terminal import no_output_of_jobs, print_document, say
 from driver.config import DEFAULT_SPARK_MASTER
 from driver.report.units import bytes_text, plural
+from driver.text import shown, shown_repr
 from mapreduce.errors import UsageError
 
 _ROWS_SHOWN = 20
@@ -76,7 +77,8 @@ def verify(
             style="red",
         )
         for difference in verdict.examples:
-            say(f"  only {difference.side} has {difference.key!r}: {difference.value!r}"[:200])
+            pair = f"{shown_repr(difference.key, 100)}: {shown_repr(difference.value, 100)}"
+            say(f"  only {difference.side} has {pair}")
     return 0 if verdict.equal else 1
 
 
@@ -117,7 +119,7 @@ def audit(
     say(f"  shuffled  {plural(ledger.pairs_shuffled, 'pair')}")
     say(f"  result    {plural(ledger.records_out, 'pair')}")
     for row in wrong[:_ROWS_SHOWN]:
-        say(f"  {row.what}: {row.expected} {row.unit} expected, {row.found} found", style="red")
+        say(shown(f"  {row.what}: {row.expected} {row.unit} expected, {row.found} found"), style="red")
     if len(wrong) > _ROWS_SHOWN:
         say(f"  and {len(wrong) - _ROWS_SHOWN} sums more", style="red")
     say(f"  {plural(len(ledger.rows), 'sum')} compared, {len(wrong)} wrong")

@@ -8,22 +8,25 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.table import Table
 
-from driver.cli.terminal import console, print_document, say
+from driver.cli.terminal import add_row, print_document, say, show
 from driver.report.units import bytes_text, plural
-from mapreduce.errors import UsageError
+from driver.run_store import RunStore, is_run_name
+from driver.text import shown, storable
+from mapreduce.errors import MapReduceError, UsageError
 from mapreduce.messages import Message
 
 
 class RunLine(Message):
-    """One run, as `runs` lists it."""
+    """One run, as `runs` lists it; of one that is unreadable, `why`."""
 
     run_id: str
     state: str
-    created: float
-    target: str
-    job: str
-    inputs: int
-    size_bytes: int
+    created: float = 0.0
+    target: str = ""
+    job: str = ""
+    inputs: int = 0
+    size_bytes: int = 0
+    why: str = ""
 
 
 class RunList(Message):
@@ -57,20 +60,7 @@ def runs(*, json: Annotated[bool, Parameter(negative="")] = False, store: str | 
     from driver.targets import open_runs
 
     kept = open_runs(store)
-    lines = []
-    for name in kept.runs():
-        plan = kept.plan(name)
-        lines.append(
-            RunLine(
-                run_id=name,
-                state=kept.state(name),
-                created=plan.created,
-                target=plan.target,
-                job=plan.job.name,
-                inputs=len(plan.inputs),
-                size_bytes=sum(given.size for given in plan.inputs),
-            )
-        )
+    lines = [_run_line(kept, name) for name in kept.runs()]
     if json:
         print_document(RunList(store=kept.store, runs=tuple(lines)))
         return 0
@@ -81,11 +71,41 @@ def runs(*, json: Annotated[bool, Parameter(negative="")] = False, store: str | 
     for column in ("run", "state", "when", "target", "job", "input"):
         table.add_column(column, no_wrap=column == "run")
     for line in lines:
-        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(line.created))
-        volume = f"{plural(line.inputs, 'file')}, {bytes_text(line.size_bytes)}"
-        table.add_row(line.run_id, line.state, when, line.target, line.job, volume)
-    console().print(table)
+        volume = f"{plural(line.inputs, 'file')}, {bytes_text(line.size_bytes)}" if line.inputs else ""
+        add_row(table, line.run_id, line.state, _when(line.created), line.target, line.job, volume)
+    show(table)
+    for line in lines:
+        if line.why:
+            say(f"unreadable: {shown(line.run_id)}: {line.why}", style="yellow")
     return 0
+
+
+def _run_line(kept: RunStore, name: str) -> RunLine:
+    """Say what is known of one run; one that cannot be read does not hide the others."""
+    if not is_run_name(name):
+        why = "no run has such a name; another program has made this folder"
+        return RunLine(run_id=storable(name), state="unreadable", why=why)
+    try:
+        plan = kept.plan(name)
+    except MapReduceError as exc:
+        return RunLine(run_id=name, state="unreadable", why=str(exc))
+    return RunLine(
+        run_id=name,
+        state=kept.state(name),
+        created=plan.created,
+        target=plan.target,
+        job=plan.job.name,
+        inputs=len(plan.inputs),
+        size_bytes=sum(given.size for given in plan.inputs),
+    )
+
+
+def _when(created: float) -> str:
+    """Return the local time; nothing for a time that no calendar has."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M", time.localtime(created)) if created else ""
+    except (ValueError, OverflowError, OSError):
+        return ""
 
 
 def status(
@@ -105,7 +125,7 @@ def status(
     from driver.planning import map_tasks, split_task
     from driver.reuse import FinishedTasks
     from driver.targets import open_runs
-    from mapreduce.messages import SplitResult, TaskError
+    from mapreduce.messages import SplitResult
 
     kept = open_runs(store)
     name = kept.resolve(run)
@@ -115,7 +135,7 @@ def status(
         finished = FinishedTasks(kept.storage, kept.store)
         split = finished.find([split_task(plan)]).get(0)
         maps_done = len(finished.find(map_tasks(plan, split))) if isinstance(split, SplitResult) else 0
-    failure = kept.record(name, "failure.json")
+    failure = None if success else kept.failure(name)
     document = RunStatus(
         run_id=name,
         state=kept.state(name),
@@ -123,7 +143,7 @@ def status(
         partitions=plan.partitions,
         maps_done=maps_done,
         reduces_done=len(results.reduces),
-        failure=TaskError.model_validate_json(failure).message if failure and not success else "",
+        failure=failure.message if failure else "",
         result_urls=tuple(url for url, _, _ in success.parts) if success else (),
         steps=tuple(f"{step}: {kept.state(step)}" for step in kept.steps(name)),
     )
@@ -167,9 +187,11 @@ def clean(
     kept = open_runs(store)
     if not (run or all_runs or everything):
         raise UsageError("clean what? name runs, or give --all-runs or --everything")
-    names = kept.runs() if all_runs else [kept.resolve(name) for name in run]
+    names = list(filter(is_run_name, kept.runs())) if all_runs else [kept.resolve(name) for name in run]
     cleaning = plan_emptying(kept) if everything else plan_cleaning(kept, names, results=results)
     what = f"{plural(len(cleaning.objects), 'object')}, {bytes_text(cleaning.size_bytes)}"
+    for url in cleaning.strange:
+        say(f"left alone, since its name has a control character: {shown(url)}", style="yellow")
     if not yes:
         say(f"would delete {what} from {kept.store}; do it with --yes")
         return 0

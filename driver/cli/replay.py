@@ -10,6 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from driver.cli.terminal import say
+from driver.text import TRACEBACK_LIMIT, cut_middle, shown
 from mapreduce.errors import MapReduceError, UserCodeError
 
 
@@ -49,11 +50,11 @@ def replay(
             result = run_task(again.task, again.context)
         except UserCodeError as exc:
             say(f"error: {exc}", style="red")
-            say(exc.traceback.rstrip())
+            say(cut_middle(exc.traceback.rstrip(), TRACEBACK_LIMIT))
             if exc.place:
-                say(f"in the record at {exc.place}")
+                say(f"in the record at {shown(exc.place)}")
             if exc.record:
-                say(f"record: {exc.record}")
+                say(f"record: {shown(exc.record)}")
             if debug:
                 _open_debugger(exc)
             return 1

@@ -14,14 +14,15 @@ from driver.cli.terminal import console, no_output_of_jobs, print_document, say
 from driver.cli.values import assignments, at_least_one, size_bytes
 from driver.config import DEFAULT_JOB, DEFAULT_SPARK_MASTER, RunConfig, Target
 from driver.report.document import Report
-from mapreduce.errors import JobFailed, UsageError, UserCodeError
+from driver.streams import unhurried
+from driver.text import LINE_LIMIT, TRACEBACK_LIMIT, TRACEBACK_LINES, cut_middle, shown, shown_lines
+from mapreduce.errors import JobFailed, NotWritten, UsageError, UserCodeError
 from mapreduce.formats.output import FileFormat
 from mapreduce.messages import SplitMode, TaskError
 
 if TYPE_CHECKING:
     from driver.targets import Prepared
 
-_LONGEST_TRACEBACK = 60
 _UNPACKED = re.compile(r'File "[^"]*/jobs/[0-9a-f]{64}/')
 
 
@@ -88,7 +89,6 @@ def run(
     from driver import targets
     from driver.chaos import parse_chaos
     from driver.output import Output
-    from driver.report.summary import print_summary
     from mapreduce.engine.run import task_error
 
     wanted = Output.parse(output, output_format)
@@ -132,23 +132,55 @@ def run(
         _say_user_error(task_error(exc), prepared.source.root)
         say(f"error: {exc}", style="red")
         return 1
-    if wanted is not None:
-        wanted.write(report.result_urls, prepared.runs, report.run_id)
-    print_summary(report, console())
-    if wanted is not None:
-        say(f"written   {wanted.path}")
-    if json:
-        print_document(report)
+    _show_summary(report)
+    try:
+        if wanted is not None:
+            wanted.write(report.result_urls, prepared.runs, report.run_id)
+            say(f"written   {wanted.path}")
+        if json:
+            print_document(report)
+    except NotWritten as exc:
+        raise NotWritten(f"{exc}; the result is committed, see: python -m driver status {report.run_id}") from exc
     return 0
 
 
+def _show_summary(report: Report) -> None:
+    try:
+        from driver.report.summary import print_summary
+
+        print_summary(report, console())
+    except Exception as exc:  # noqa: BLE001 - the result is committed, whatever cannot be shown of it
+        say(f"{report.run_id} is done; its summary could not be shown: {exc}", style="yellow")
+
+
 def _shown(prepared: Prepared, started: float) -> Report:
+    with unhurried():
+        return _watched(prepared, started)
+
+
+def _watched(prepared: Prepared, started: float) -> Report:
     from driver.events import EventLog
     from driver.job_run import carry_out
     from driver.report.console import RunView
 
-    with RunView(console()) as view:
-        return asyncio.run(carry_out(prepared, EventLog([view]), view.uploading, started))
+    view = RunView(console())
+    log = EventLog([view])
+    unseen = "what happened could not be shown"
+
+    def uploading(name: str, sent: int, size: int) -> None:
+        log.contain(unseen, view.uploading, name, sent, size)
+
+    log.contain(unseen, view.start)
+    try:
+        with no_output_of_jobs():  # once more: what is printed now must not disturb the bars
+            return asyncio.run(carry_out(prepared, log, uploading, started))
+    except BaseException:
+        log.contain(unseen, view.stop)
+        for note in log.notes:
+            say(f"note: {note}", style="yellow")
+        raise
+    finally:
+        log.contain(unseen, view.stop)
 
 
 def _say_failure(exc: JobFailed, root: Path) -> None:
@@ -164,13 +196,14 @@ def _say_failure(exc: JobFailed, root: Path) -> None:
 
 def _say_user_error(error: TaskError, root: Path) -> None:
     # a worker ran a copy of the code: the author is shown their own files
-    lines = _UNPACKED.sub(lambda _: f'File "{root}/', error.traceback).rstrip().splitlines()
-    if len(lines) > _LONGEST_TRACEBACK:
-        lines = [*lines[: _LONGEST_TRACEBACK // 2], "  ...", *lines[-_LONGEST_TRACEBACK // 2 :]]
-    if lines:
+    trace = cut_middle(error.traceback, TRACEBACK_LIMIT)
+    lines = _UNPACKED.sub(lambda _: f'File "{root}/', trace).rstrip().split("\n")
+    if len(lines) > TRACEBACK_LINES:
+        lines = [*lines[: TRACEBACK_LINES // 2], "  ...", *lines[-TRACEBACK_LINES // 2 :]]
+    if trace:
         say("Traceback of the job's code (most recent call last):")
-        say("\n".join(lines))
+        say("\n".join(shown_lines(line, LINE_LIMIT) for line in lines))
     if error.place:
-        say(f"in the record at {error.place}")
+        say(f"in the record at {shown(error.place)}")
     if error.record:
-        say(f"record: {error.record}")
+        say(f"record: {shown(error.record)}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from driver.cli.terminal import say
+from driver.cli.terminal import say, write_line
 from driver.report.units import plural
 from mapreduce.errors import FleetError, UsageError
 
@@ -86,7 +86,7 @@ def preflight() -> int:
 @stack.command
 def platform() -> int:
     """Prints Docker's name of the architecture."""
-    print(_settings().platform)
+    write_line(_settings().platform)
     return 0
 
 
@@ -98,7 +98,7 @@ def images() -> int:
 
     made = _settings()
     for image in images_of(Aws(made.region), made.name, made.image_tag):
-        print(image.role, image.reference, "there" if image.pushed else "missing")
+        write_line(f"{image.role} {image.reference} {'there' if image.pushed else 'missing'}")
     return 0
 
 
@@ -108,7 +108,7 @@ def registry_password() -> int:
     from driver.fleet.aws import Aws
     from driver.fleet.images import registry_password as password
 
-    print(password(Aws(_settings().region)))
+    write_line(password(Aws(_settings().region)))
     return 0
 
 

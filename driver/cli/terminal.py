@@ -1,33 +1,119 @@
-"""The two doors of the command line: people read standard error, programs read standard output."""
+"""The two doors of the command line: people read standard error, programs read standard output.
+
+All text that the driver shows goes through here or through `driver.report`, and `driver.text` makes it visible: what a
+job, a file name, AWS or another program says is never taken for markup, and no escape code of it reaches a terminal.
+"""
 
 from __future__ import annotations
 
+import logging
 import sys
+import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
+from types import TracebackType
+from typing import TextIO
 
 from pydantic import BaseModel
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from driver import streams
+from driver.text import NAME_LIMIT, json_text, shown, shown_lines
+
+PIPE_WIDTH = 200
+"""Columns where there is no terminal: tables are not squeezed, and a line wraps nowhere."""
+LEAST_WIDTH = 20
+"""Columns that a terminal is taken to have: some say 0."""
 
 
 def console() -> Console:
     """Standard error, for people. rich honours NO_COLOR; in a pipe it writes plain text, and wraps nothing."""
-    return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 200)
+    made = _console(None if _is_terminal(sys.stderr) else PIPE_WIDTH)
+    return made if made.width >= LEAST_WIDTH else _console(LEAST_WIDTH)
+
+
+def _console(width: int | None) -> Console:
+    return Console(stderr=True, highlight=False, markup=False, emoji=False, width=width)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and stream.isatty()
+    except (OSError, ValueError):
+        return False
 
 
 def say(text: str, style: str | None = None) -> None:
-    """A message for people, as it is."""
-    console().print(text, style=style, markup=False, soft_wrap=True)
+    """Show a message for people, in one or several lines; never fails."""
+    with suppress(Exception):  # a message that cannot be shown must not end what it tells of
+        console().print(Text(shown_lines(text), style=style or ""), soft_wrap=True)
+
+
+def show(table: Table) -> None:
+    """Show a table for people; never fails."""
+    with suppress(Exception):
+        console().print(table)
+
+
+def add_row(table: Table, *cells: object) -> None:
+    """Add a row of texts that may be anybody's."""
+    table.add_row(*(Text(shown(cell, NAME_LIMIT)) for cell in cells))
 
 
 @contextmanager
 def no_output_of_jobs() -> Iterator[None]:
-    """Sends what a job's own code prints in this process to standard error: standard output is for the document."""
-    with redirect_stdout(sys.stderr):
+    """Send what a job's own code prints in this process to standard error: standard output is for the document."""
+    with redirect_stdout(_Shown(sys.stderr)):
         yield
 
 
+class _Shown(streams.QuietStream):
+    """A job's own prints on their way to the terminal: the job may print what it reads."""
+
+    def isatty(self) -> bool:
+        """Say no, so that a debugger in the job uses no colours: they would be shown as escapes."""
+        return False
+
+    def write(self, text: str) -> int:
+        """Write a text with visible escapes, of a very long one the beginning."""
+        super().write(shown_lines(text))
+        return len(text)
+
+
 def print_document(document: BaseModel) -> None:
-    """The one JSON document of a command, for programs."""
-    sys.stdout.write(document.model_dump_json(indent=2) + "\n")
-    sys.stdout.flush()
+    """Print the one JSON document of a command, for programs; raises `NotWritten`."""
+    write_json(document.model_dump_json(indent=2))
+
+
+def write_json(text: str) -> None:
+    """Print JSON on standard output, with nothing in it that a terminal would obey; raises `NotWritten`."""
+    encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("_", "-")
+    write_line(json_text(text, ascii_only=encoding not in ("utf-8", "utf8")))
+
+
+def write_line(text: str) -> None:
+    """Print a line on standard output, for programs, as it is; raises `NotWritten`."""
+    output = streams.OutputStream(sys.stdout)
+    output.write(text + "\n")
+    output.flush()
+
+
+def make_safe() -> None:
+    """Make the process's streams, its log and its last words safe; for the start of a program."""
+    streams.make_safe()
+    sys.excepthook = _say_exception
+    logging.lastResort = _SaidLog(logging.WARNING)
+
+
+def _say_exception(kind: type[BaseException], exc: BaseException, trace: TracebackType | None) -> None:
+    """Show a fault of this program as Python does."""
+    say("".join(traceback.format_exception(kind, exc, trace)).rstrip())
+
+
+class _SaidLog(logging.Handler):
+    """The warnings of libraries, which may hold anybody's words."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(self.format(record), style="yellow")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from driver.text import shown
 from mapreduce.errors import UsageError
 
 _UNITS = {"": 1, "b": 1, "k": 10**3, "kb": 10**3, "m": 10**6, "mb": 10**6, "g": 10**9, "gb": 10**9} | {
@@ -34,8 +35,14 @@ def assignments(option: str, texts: Iterable[str]) -> dict[str, str]:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise UsageError(f"{option} {text}: write {option} name=value")
+        if not _is_unicode(text):
+            raise UsageError(f"{option} {shown(text)}: is no UTF-8")
         found[name] = value
     return found
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def at_least_one(option: str, number: int | None) -> int | None:

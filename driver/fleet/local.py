@@ -13,6 +13,8 @@ from types import TracebackType
 from driver import forerunner
 from driver.fleet.base import Endpoint
 from driver.forerunner import Forerunner
+from driver.log_file import log_bytes
+from driver.text import shown
 from mapreduce.errors import FleetError
 from mapreduce.messages import StageName
 
@@ -103,8 +105,8 @@ class LocalFleet:
         return {}
 
     def log_text(self) -> bytes:
-        """What the services have logged so far: JSON lines."""
-        return self._config.log.read_bytes() if self._config.log.exists() else b""
+        """What the services have logged so far, JSON lines; of a log beyond `LOG_BYTES`, its two ends."""
+        return log_bytes(self._config.log)
 
     def _settings(self) -> dict[str, object]:
         config = self._config
@@ -119,5 +121,5 @@ class LocalFleet:
         }
 
     def _last_words(self) -> str:
-        lines = self._config.log.read_text(errors="replace").splitlines() if self._config.log.exists() else []
-        return lines[-1][:300] if lines else "they said nothing"
+        lines = self.log_text().decode(errors="replace").rstrip("\n").split("\n")
+        return shown(lines[-1], 300) or "they said nothing"

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from driver import events
 from driver.events import Event
 from driver.report.units import bytes_text, plural
+from driver.text import CELL_LIMIT, MESSAGE_LIMIT, shown
 
 PLAIN_EVERY_S = 5.0
 
 
 class RunView:
-    """Shows events; use it as a context manager, so that the terminal is left as it was."""
+    """Shows events, between `start` and `stop`, which leaves the terminal as it was."""
 
     def __init__(self, console: Console, now: Callable[[], float] = time.monotonic) -> None:
         self._console = console
@@ -25,19 +26,19 @@ class RunView:
         self._said: set[str] = set()
         self._bars: _Bars | _Lines = _Bars(console) if console.is_terminal else _Lines(console, now)
 
-    def __enter__(self) -> RunView:
+    def start(self) -> None:
+        """Begin to show progress."""
         self._bars.start()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def stop(self) -> None:
+        """Leave the terminal as it was."""
         self._bars.stop()
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, events.RunStarted):
             inputs = f"{plural(event.inputs, 'input')}, {bytes_text(event.size_bytes)}"
-            self._console.print(f"[bold]{event.run}[/]: {event.job} over {inputs}, {event.target}", highlight=False)
+            told = shown(f": {event.job} over {inputs}, {event.target}")
+            self._say(Text.assemble((shown(event.run), "bold"), told))
         elif isinstance(event, events.StageStarted):
             self._looked.discard(event.stage)
             self._bars.stage(event)
@@ -46,14 +47,9 @@ class RunView:
         elif isinstance(event, events.AttemptDone):
             self._bars.done(event)
         elif isinstance(event, events.AttemptFailed):
-            first = event.message.partition("\n")[0]
-            self._console.print(
-                f"  {event.task} attempt {event.attempt} on {event.endpoint}: {event.kind}: {first}; {event.then}",
-                style="yellow",
-                highlight=False,
-                markup=False,
-                soft_wrap=True,
-            )
+            first = shown(event.message.partition("\n")[0])
+            where = f"{event.task} attempt {event.attempt} on {event.endpoint}"
+            self._warn(f"{where}: {event.kind}: {first}; {event.then}")
         elif isinstance(event, events.StageDone):
             self._bars.stage_done(event)
         elif isinstance(event, events.FleetChanged):
@@ -62,7 +58,7 @@ class RunView:
             if event.why not in self._said:
                 self._say_imported_anew(event.why)
         elif (text := _said(event)) is not None:
-            self._console.print(f"  {text}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+            self._warn(text)
 
     def _say_imported_anew(self, why: str) -> None:
         """Say it once a run, not once a stage."""
@@ -78,10 +74,16 @@ class RunView:
         """Says who went and why, and who came after the stage's first look."""
         for name in event.gone:
             why = f": {event.why[name]}" if name in event.why else ""
-            self._console.print(f"  {name} is gone{why}", style="yellow", highlight=False, markup=False)
+            self._warn(f"{name} is gone{why}")
         if event.appeared and event.stage in self._looked:
-            self._console.print(f"  new: {', '.join(event.appeared)}", style="green", highlight=False, markup=False)
+            self._warn(f"new: {', '.join(event.appeared)}", style="green")
         self._looked.add(event.stage)
+
+    def _warn(self, text: str, style: str = "yellow") -> None:
+        self._say(Text(f"  {shown(text, MESSAGE_LIMIT)}", style=style))
+
+    def _say(self, text: Text) -> None:
+        self._console.print(text, soft_wrap=True)
 
 
 def _said(event: Event) -> str | None:
@@ -134,9 +136,9 @@ class _Bars:
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
             SpinnerColumn(finished_text="[green]✓"),
-            TextColumn("{task.description:<7}"),
+            TextColumn("{task.description:<7}", markup=False),
             BarColumn(bar_width=30),
-            TextColumn("{task.fields[text]}"),
+            TextColumn("{task.fields[text]}", markup=False),
             TimeElapsedColumn(),
             console=console,
         )
@@ -152,8 +154,9 @@ class _Bars:
 
     def uploading(self, name: str, sent: int, size: int) -> None:
         if name not in self._uploads:
-            self._uploads[name] = self._progress.add_task("upload", total=size, text=name)
-        self._progress.update(self._uploads[name], completed=sent, text=f"{name} {bytes_text(sent)}")
+            self._uploads[name] = self._progress.add_task("upload", total=size, text=shown(name, CELL_LIMIT))
+        text = f"{shown(name, CELL_LIMIT)} {bytes_text(sent)}"
+        self._progress.update(self._uploads[name], completed=sent, text=text)
 
     def stage(self, event: events.StageStarted) -> None:
         self._stage = _Stage(event)
@@ -218,4 +221,4 @@ class _Lines:
             self._say(f"{stage.name}: {stage.text()}, {bytes_text(stage.bytes)} of {bytes_text(stage.size)}")
 
     def _say(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False)
+        self._console.print(Text(shown(text)))

@@ -11,6 +11,7 @@ from driver.attempts import Outcome
 from driver.events import Event
 from driver.planning import RunPlan
 from driver.pricing import requests_price
+from driver.text import text_of
 from mapreduce.engine import Ledger
 from mapreduce.engine.heaviest import Heaviest
 from mapreduce.messages import InvalidText, MapResult, Message, Piece, ReduceResult, SplitResult, StageName
@@ -95,7 +96,8 @@ class RunRequests(Message):
 class Report(Message):
     """A run's report. That of a chain has all its steps' tasks, and the chunks, maps and counters of the last step.
 
-    `left_out` counts the entries of the given folders that are no input; `invalid_text` is what was not UTF-8.
+    `left_out` counts the entries of the given folders that are no input; `invalid_text` is what was not UTF-8. `notes`
+    name what went wrong beside the run: a record that could not be kept, something that could not be shown.
     """
 
     run_id: str
@@ -117,6 +119,7 @@ class Report(Message):
     requests: RunRequests = RunRequests()
     left_out: int = 0
     invalid_text: InvalidText | None = None
+    notes: tuple[str, ...] = ()
 
 
 def chain_report(
@@ -289,7 +292,7 @@ def _chunk_url(piece: Piece) -> str:
 def _top(parts: Sequence[Outcome], limit: int) -> tuple[tuple[Any, Any], ...]:
     heaviest = Heaviest(limit)
     rows = [row for outcome in parts if not isinstance(outcome.result, SplitResult) for row in outcome.result.top]
-    for key, value in sorted(rows, key=lambda row: str(row[0])):
+    for key, value in sorted(rows, key=lambda row: text_of(row[0])):
         heaviest.offer(key, value)
     return tuple(heaviest.pairs())
 

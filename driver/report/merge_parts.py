@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from mapreduce.encoding import encode_key
-from mapreduce.errors import UsageError
+from mapreduce.errors import NotWritten, UsageError
 from mapreduce.formats.output import FileFormat, JsonPair, key_of_json, read_pairs, write_pairs
 from mapreduce.storage import Storage
 from mapreduce.storage.base import BLOCK_BYTES
@@ -56,13 +57,16 @@ def write_parts(urls: list[str], storage: Storage, folder: Path, style: FileForm
 
 
 def _write_whole(pairs: Callable[[], Iterator[JsonPair]], style: FileFormat, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         _write(pairs, style, partial)
         partial.replace(path)
+    except OSError as exc:
+        raise NotWritten(f"--output {path} cannot be written: {exc.strerror or exc}") from exc
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def _write(pairs: Callable[[], Iterator[JsonPair]], style: FileFormat, path: Path) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from driver.report.document import Report, RunRequests
 from driver.report.units import bytes_text, plural
+from driver.text import CELL_LIMIT, MESSAGE_LIMIT, shown
 
 URLS_SHOWN = 3
-VALUE_WIDTH = 60
+COUNTERS_SHOWN = 50
+DIGITS_GROUPED_BITS = 128
 
 
 def print_summary(report: Report, console: Console) -> None:
@@ -47,10 +51,14 @@ def print_summary(report: Report, console: Console) -> None:
         _line(console, "requests", _requests(report.requests))
     for label, text in [*_unread(report), *_trouble(report)]:
         _line(console, label, text)
-    for name, count in report.counters.items():
-        _line(console, "counter", f"{name} = {count:,}")
+    for name, count in islice(report.counters.items(), COUNTERS_SHOWN):
+        _line(console, "counter", f"{shown(name, CELL_LIMIT)} = {_number(count)}")
+    if len(report.counters) > COUNTERS_SHOWN:
+        _line(console, "", f"and {plural(len(report.counters) - COUNTERS_SHOWN, 'counter')} more; --json has all")
     if report.top:
         console.print(_top(report.top))
+    for note in report.notes:
+        _line(console, "note", note)
 
 
 def _unread(report: Report) -> Iterator[tuple[str, str]]:
@@ -89,7 +97,7 @@ def _requests(made: RunRequests) -> str:
 
 
 def _line(console: Console, label: str, text: str) -> None:
-    console.print(f"{label:<9} {text}", highlight=False, markup=False, soft_wrap=True)
+    console.print(Text(f"{label:<9} {shown(text, MESSAGE_LIMIT)}"), soft_wrap=True)
 
 
 def _timings(report: Report) -> Table:
@@ -108,11 +116,11 @@ def _top(rows: tuple[tuple[Any, Any], ...]) -> Table:
     table.add_column("key")
     table.add_column("value", justify="right")
     for key, value in rows:
-        table.add_row(_short(key), f"{value:,}" if isinstance(value, int) else _short(value))
+        table.add_row(Text(shown(key, CELL_LIMIT)), Text(shown(_number(value), CELL_LIMIT)))
     return table
 
 
-def _short(value: object) -> str:
-    text = value if isinstance(value, str) else str(value)
-    text = text.encode("unicode_escape").decode() if not text.isprintable() else text
-    return text if len(text) <= VALUE_WIDTH else text[: VALUE_WIDTH - 1] + "…"
+def _number(value: object) -> object:
+    """Group the digits of an integer; leave one of thousands of digits, and anything else, as it is."""
+    is_plain = isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= DIGITS_GROUPED_BITS
+    return f"{value:,}" if is_plain else value

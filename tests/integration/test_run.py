@@ -29,6 +29,7 @@ DOCUMENT_FIELDS = {
     "reused_tasks",
     "steps",
     "recoveries",
+    "notes",
     "faults",
     "left_out",
     "invalid_text",

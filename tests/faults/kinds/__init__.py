@@ -4,6 +4,7 @@ from tests.faults.kinds import (  # noqa: F401 - each registers its faults
     attempts,
     commits,
     drivers,
+    helpers,
     isolation,
     kept,
     machines,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from driver.planning import RunPlan
+from driver.report.document import Report, Timings
+from mapreduce.engine import Ledger
 from mapreduce.messages import InputObject, JobSpec
 
 JOB = JobSpec(code="0" * 64, module="jobs.word_count", name="WordCount")
@@ -23,6 +25,26 @@ def run_plan(**changes: object) -> RunPlan:
         top=10,
     )
     return plan.model_copy(update=changes)
+
+
+def empty_report(**changes: object) -> Report:
+    """The report of a run that had nothing to do, with the changes asked for."""
+    report = Report(
+        run_id="run-1",
+        target="local",
+        job="WordCount",
+        chunk_urls=(),
+        map_urls=(),
+        result_urls=(),
+        records=0,
+        top=(),
+        counters={},
+        timings=Timings(**dict.fromkeys(Timings.model_fields, 0.0)),
+        tasks=(),
+        ledger=Ledger(rows=(), bytes_in=0, records_in=0, pairs_shuffled=0, records_out=0),
+        reused_tasks=0,
+    )
+    return report.model_copy(update=changes)
 
 
 def _service(role: str, cpu: int, count: int) -> dict[str, object]:

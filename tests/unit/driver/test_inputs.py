@@ -393,3 +393,13 @@ def test_nothing_else_of_the_store_is_an_input(store: Path, given: str) -> None:
     """Refused, with what can be named."""
     with pytest.raises(UsageError, match=rf"name {store}/reduce/RUN/"):
         found(f"{store}/{given}", store=store)
+
+
+def test_a_name_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
+    """Records are UTF-8; the message shows the byte, and says what to do."""
+    name = os.fsencode(tmp_path) + b"/lat\xe9.txt"
+    with open(name, "wb") as file:  # noqa: PTH123 - a name in bytes
+        file.write(b"a\n")
+    for given in (os.fsdecode(name), tmp_path):
+        with pytest.raises(InputError, match=r"lat\\xe9\.txt is not UTF-8; rename the file"):
+            _names(given)

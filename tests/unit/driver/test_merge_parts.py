@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from driver.report.merge_parts import output_format, read_result, write_result
 from mapreduce.encoding import encode_key
-from mapreduce.errors import UsageError
+from mapreduce.errors import NotWritten, UsageError
 from mapreduce.formats.output import jsonable, write_pairs
 from mapreduce.storage import open_storage
 
@@ -86,3 +86,11 @@ def test_the_ending_says_the_format() -> None:
     assert output_format(Path("x.JSONL")) == "jsonl"
     with pytest.raises(UsageError, match=r"\.csv"):
         output_format(Path("x.xlsx"))
+
+
+def test_an_output_that_cannot_be_written_is_an_error_of_ours(tmp_path: Path) -> None:
+    """Not a stack trace: the run behind it is committed."""
+    urls = _write_parts(tmp_path, [[("a", 1)]])
+    (tmp_path / "file").touch()
+    with pytest.raises(NotWritten, match=r"--output .*file/out\.json cannot be written: "):
+        write_result(urls, open_storage(), tmp_path / "file" / "out.json")

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from driver.attempts import Outcome
-from driver.events import EventLog, OutputsRedone
+from driver.events import EventLog, OutputsRedone, RunDone
 from driver.fleet.base import Endpoint
-from driver.pipeline import MOST_REDONE, FleetWorkplace, _map_and_reduce, _Stages
+from driver.pipeline import (
+    MOST_REDONE,
+    FleetWorkplace,
+    _map_and_reduce,
+    _Stages,
+    check_ledger,
+    kept_error,
+    recorded,
+    with_notes,
+)
 from driver.planning import AnyTask, RunPlan
 from driver.policy import RetryPolicy
-from driver.run_store import RunStore
+from driver.run_store import RunResults, RunStore
 from driver.scheduler import StageFailed
+from driver.text import BLOCK_LIMIT, TRACEBACK_LIMIT
 from mapreduce import keys
-from mapreduce.errors import JobFailed
+from mapreduce.errors import JobFailed, StorageError
 from mapreduce.messages import (
     AttemptId,
     Block,
@@ -34,10 +46,10 @@ from mapreduce.messages import (
     Started,
     TaskError,
 )
-from mapreduce.storage import open_storage
+from mapreduce.storage import Storage, open_storage
 from mapreduce.storage.digest import digest_of_bytes
 from tests.unit.driver.fakes import FakeFleet, result_of
-from tests.unit.driver.samples import JOB
+from tests.unit.driver.samples import JOB, empty_report, run_plan
 
 MAPS = 8
 PAIRS_DIGEST = digest_of_bytes(b"pairs")
@@ -196,3 +208,119 @@ def test_a_part_that_is_changed_for_ever_fails_the_run(tmp_path: Path, harm: Har
     with pytest.raises(JobFailed, match=r"gone or changed, 3 times.*/part-00000\.attempt-3-0.*Does another program"):
         _run(transport, EventLog(), tmp_path)
     assert ["0", *(f"{again}-0" for again in range(1, MOST_REDONE + 1))] == transport.reduces
+
+
+class _Full:
+    """A store in which nothing can be written below some names."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+        self._storage = open_storage()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+    def write(self, url: str, data: bytes | Path, **options: Any) -> Any:
+        """Write, unless it is one of them."""
+        if any(name in url for name in self._names):
+            raise StorageError(f"the store failed at {url}: No space left on device")
+        return self._storage.write(url, data, **options)
+
+
+def _place(folder: Path, storage: Storage, transport: Any = None) -> FleetWorkplace:
+    runs = RunStore(storage, f"file://{folder}")
+    return FleetWorkplace(runs, FakeFleet(Endpoint("a", "", 2)), transport, log_text=lambda: b"a log\n")
+
+
+def _plan(folder: Path, maps: int = 0) -> RunPlan:
+    return run_plan(store=f"file://{folder}", inputs=(), splits=maps, partitions=1)
+
+
+def _records(folder: Path) -> Collection[str]:
+    return {path.name for path in (folder / "runs" / "run-1").iterdir()}
+
+
+def _end(place: FleetWorkplace, log: EventLog, exc: Exception | None) -> None:
+    async def run() -> None:
+        async with recorded(_plan(Path("/none")), place, log):
+            if exc is not None:
+                raise exc
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("name", ["failure.json", "events.jsonl", "services.log"])
+def test_a_record_that_cannot_be_written_does_not_hide_the_failure(tmp_path: Path, name: str) -> None:
+    """The job's own error comes out; the other records are written, and this one is noted."""
+    log = EventLog()
+    with pytest.raises(JobFailed, match="map-3 could not be done"):
+        _end(_place(tmp_path, _Full(name)), log, JobFailed("map-3 could not be done"))
+    assert _records(tmp_path) == {"failure.json", "events.jsonl", "services.log"} - {name}
+    (note,) = log.notes
+    assert note.startswith(f"the run's {name} could not be written: StorageError: ")
+
+
+def test_a_run_ends_well_without_its_records(tmp_path: Path) -> None:
+    """Nothing of events, log and report can be written, nor can the log be read."""
+    storage: Any = _Full("/runs/")
+
+    def unreadable() -> bytes:
+        raise OSError("the log is gone")
+
+    place, log = replace(_place(tmp_path, storage), log_text=unreadable), EventLog()
+    log(RunDone(at=0.0, run="run-1", seconds=1.0))
+    _end(place, log, None)
+    report = empty_report()
+    told = asyncio.run(with_notes(report, place, log))
+    assert [note.partition(" could")[0] for note in told.notes] == [
+        "the run's events.jsonl",
+        "the run's services.log",
+        "the run's report.json",
+    ]
+
+
+def test_results_that_cannot_be_kept_for_later_end_nothing(tmp_path: Path) -> None:
+    """`tasks/` is a cache: all tasks are done, and the note says how many could not be kept."""
+    storage: Any = _Full("/tasks/")
+    transport, log = _Writing(f"file://{tmp_path}", lambda _: None, lambda _: None), EventLog()
+    place = _place(tmp_path, storage, transport)
+    splits = tuple(Split(index=index, pieces=(_piece(index),)) for index in range(MAPS))
+    split = SplitResult(splits=splits, bytes_read=0, bytes_written=0, cost=COST)
+    plan = _plan(tmp_path, MAPS)
+    stages = _Stages(plan, place, log, fresh=False, started=0.0)
+    maps, reduces = asyncio.run(_map_and_reduce(plan, split, stages))
+    assert (len(maps), len(reduces)) == (MAPS, 1)
+    (note,) = log.notes
+    assert note.startswith(f"the results of tasks could not be kept for later runs, {MAPS + 1} times: ")
+
+
+def test_the_stages_own_error_is_the_one_that_is_told(tmp_path: Path) -> None:
+    """A reduce fails while the cache cannot be written: the reduce is what the user hears of."""
+    storage: Any = _Full("/tasks/")
+    poison = TaskError(kind="UserCodeError", message="reduce raised ValueError: poison")
+    transport = _Writing(f"file://{tmp_path}", lambda _: poison, lambda _: None)
+    place = _place(tmp_path, storage, transport)
+    split = SplitResult(splits=(Split(index=0, pieces=(_piece(0),)),), bytes_read=0, bytes_written=0, cost=COST)
+    plan = _plan(tmp_path, 1)
+    with pytest.raises(StageFailed, match="poison"):
+        asyncio.run(_map_and_reduce(plan, split, _Stages(plan, place, EventLog(), fresh=False, started=0.0)))
+
+
+@pytest.mark.parametrize("name", ["results.json", "ledger.json"])
+def test_what_the_commit_needs_must_be_written(tmp_path: Path, name: str) -> None:
+    """Without results or ledger there is no run that could be audited, and so no `_SUCCESS`."""
+    storage: Any = _Full(name)
+    with pytest.raises(StorageError, match="No space left"):
+        check_ledger(_plan(tmp_path), RunResults(), RunStore(storage, f"file://{tmp_path}"))
+
+
+def test_a_failure_is_kept_within_limits() -> None:
+    """A traceback of 90 MB keeps both its ends; a message of 10 MB its beginning; half a surrogate is an escape."""
+    error = TaskError(kind="K", message="m" * 10_000_000, traceback="begin" + "t" * 90_000_000 + "end", place="\ud800")
+    kept = kept_error(error)
+    assert (kept.kind, kept.place) == ("K", "\\ud800")
+    assert len(kept.message) < BLOCK_LIMIT + 50
+    assert len(kept.traceback) < TRACEBACK_LIMIT + 50
+    assert kept.traceback.startswith("begin")
+    assert kept.traceback.endswith("end")
+    assert kept.model_dump_json()

@@ -1,0 +1,227 @@
+"""The process's standard streams, made safe for a run of hours: what cannot be shown never ends what is being done.
+
+Standard error is for people, and goes quiet when it cannot be written to. Standard output is for programs, and a
+failure to write to it is an error of the command, told in one line. Nothing heavy may be imported here.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
+
+WAITING_TEXTS = 1_000
+"""Texts that wait for a reader who is slow; more are dropped."""
+DRAIN_S = 2.0
+"""How long the end of a run waits for such a reader."""
+
+_STANDARD = (0, 1, 2)
+
+
+def fill_closed() -> None:
+    """Open the null device in place of standard streams that are closed.
+
+    Else the next file or socket would take such a number, and whatever this process or its children print would be
+    written into it.
+    """
+    for number in _STANDARD:
+        try:
+            os.fstat(number)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            os.set_inheritable(number, True)
+
+
+def make_safe() -> None:
+    """Put the safe streams in place of `sys.stdout` and `sys.stderr`."""
+    sys.stderr = QuietStream(sys.stderr)
+    sys.stdout = OutputStream(sys.stdout)
+
+
+@contextmanager
+def unhurried() -> Iterator[None]:
+    """Let a thread write standard error for a while.
+
+    A terminal that is stopped with Ctrl-S, or a pipe whose reader does not read, would else stop the whole run.
+    """
+    before, number = sys.stderr, None
+    with suppress(AttributeError, OSError, ValueError):
+        number = before.fileno()
+    if number is None:  # no stream of the system that could make anything wait
+        yield
+        return
+    before.flush()
+    slow = _SlowStream(before, number)
+    sys.stderr = slow
+    try:
+        yield
+    finally:
+        slow.drain(DRAIN_S)
+        sys.stderr = before
+
+
+class _Stream(io.TextIOBase):
+    """A text stream over another one, which may be None or broken.
+
+    Args:
+        stream: where the text goes.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The encoding of the stream below."""
+        return getattr(self._stream, "encoding", None) or "utf-8"
+
+    @property
+    def errors(self) -> str:  # type: ignore[override]
+        """What becomes of characters that the encoding lacks."""
+        return "backslashreplace"
+
+    @property
+    def buffer(self) -> BinaryIO:
+        """The same stream for bytes, as programs write them that make their text themselves."""
+        return cast("BinaryIO", _Bytes(self))
+
+    def reconfigure(self, **_: object) -> None:
+        """Change nothing: what a job asks of its own standard output is not for the driver's."""
+
+    def fileno(self) -> int:
+        """The number of the stream below; raises `OSError` where there is none."""
+        if self._stream is None:
+            raise io.UnsupportedOperation("the stream is closed")
+        return self._stream.fileno()
+
+    def isatty(self) -> bool:
+        """Whether the stream below is a terminal."""
+        try:
+            return self._stream is not None and self._stream.isatty()
+        except (OSError, ValueError):
+            return False
+
+    def writable(self) -> bool:
+        """Text is always taken."""
+        return True
+
+    def close(self) -> None:
+        """Leave the stream below open: it is the process's."""
+        self.flush()
+
+
+class _Bytes(io.RawIOBase):
+    """The bytes of a text stream."""
+
+    def __init__(self, text: _Stream) -> None:
+        self._text = text
+
+    def writable(self) -> bool:
+        """Bytes are always taken."""
+        return True
+
+    def write(self, data: Buffer) -> int:
+        """Write bytes as the text that they are."""
+        content = bytes(data)
+        self._text.write(content.decode(self._text.encoding, "backslashreplace"))
+        return len(content)
+
+    def flush(self) -> None:
+        """Hand on what is held back."""
+        self._text.flush()
+
+
+class QuietStream(_Stream):
+    """Standard error: what cannot be written is dropped."""
+
+    def write(self, text: str) -> int:
+        """Write a text if that can be."""
+        if self._stream is not None:
+            with suppress(OSError, ValueError):  # ValueError: closed, or a character that it cannot encode
+                self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Hand on what is held back."""
+        if self._stream is not None:
+            with suppress(OSError, ValueError):
+                self._stream.flush()
+
+
+class OutputStream(_Stream):
+    """Standard output: raises `NotWritten` at the first write that fails, and drops what comes after it."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        super().__init__(stream)
+        self._failed = False
+
+    def write(self, text: str) -> int:
+        """Write a text; raises `NotWritten`."""
+        self._do(lambda stream: stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Hand on what is held back; raises `NotWritten`."""
+        if self._stream is not None:
+            self._do(lambda stream: stream.flush())
+
+    def _do(self, act: Callable[[TextIO], object]) -> None:
+        if self._failed:
+            return
+        try:
+            if self._stream is None:
+                raise OSError("it is closed")
+            act(self._stream)
+        except (OSError, ValueError) as exc:
+            from mapreduce.errors import NotWritten  # brings the job API
+
+            self._failed = True
+            why = getattr(exc, "strerror", None) or exc
+            raise NotWritten(f"standard output cannot be written to: {why}") from exc
+
+
+class _SlowStream(_Stream):
+    """A stream whose texts are written by a thread, straight to the descriptor: no lock is held while it waits."""
+
+    def __init__(self, stream: TextIO, number: int) -> None:
+        super().__init__(stream)
+        self._number = number
+        self._is_over = False
+        self._texts: queue.Queue[bytes | None] = queue.Queue(WAITING_TEXTS)
+        self._thread = threading.Thread(target=self._write_all, name="standard error", daemon=True)
+        self._thread.start()
+
+    def write(self, text: str) -> int:
+        """Leave a text to the thread, or drop it when too many wait."""
+        with suppress(queue.Full):
+            self._texts.put_nowait(text.encode(self.encoding, "backslashreplace"))
+        return len(text)
+
+    def flush(self) -> None:
+        """Do nothing: the thread holds nothing back."""
+
+    def drain(self, patience_s: float) -> None:
+        """Wait until all is written, for so long at most; what is left then is dropped."""
+        with suppress(queue.Full):
+            self._texts.put(None, timeout=patience_s)
+            self._thread.join(patience_s)
+        self._is_over = True
+
+    def _write_all(self) -> None:
+        while (content := self._texts.get()) is not None and not self._is_over:
+            with suppress(OSError):
+                while content and not self._is_over:
+                    content = content[os.write(self._number, content) :]

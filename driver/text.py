@@ -1,0 +1,129 @@
+"""How text that is not ours is shown to people and kept in records: every character visible, and a limit to its length.
+
+Keys, messages, tracebacks, file names and the words of other programs may hold escape codes, bidirectional controls or
+ten megabytes. What is shown is for eyes; `--json` and the result itself hold the exact characters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+CELL_LIMIT = 60
+"""Characters of a key or a value in a table."""
+NAME_LIMIT = 100
+"""Characters of a name in a table: of a run, a job."""
+LINE_LIMIT = 500
+"""Characters of a message in a line."""
+BLOCK_LIMIT = 20_000
+"""Characters of a text of several lines: on the terminal, and of the message of a failed run in its records."""
+TRACEBACK_LINES = 60
+"""Lines of a traceback on the terminal."""
+MESSAGE_LIMIT = 2_000
+"""Characters of a text of an event: a message, a place, a status."""
+TRACEBACK_LIMIT = 20_000
+"""Characters of a traceback in a record of a run."""
+
+_NOT_PLAIN = re.compile(r"[^\x20-\x7e\n]")
+# printable by Unicode's categories, and yet nothing to be seen: fillers, joiners, variation selectors
+_INVISIBLE = frozenset(
+    map(chr, [0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x2800, 0x3164, 0xFFA0])
+) | frozenset(map(chr, [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]))
+
+
+def shown(value: object, limit: int = LINE_LIMIT) -> str:
+    r"""Return a value as one line for a terminal.
+
+    Control, format and bidirectional characters, line ends, lone surrogates and invisible characters become escapes
+    such as `\x1b` and `\u2028`. A backslash stays one backslash, so a text that has been shown is not changed again.
+
+    Args:
+        value: a text, or what `str` makes one of.
+        limit: in characters; what is longer is cut, and says how many characters of the text are left out.
+    """
+    return _shown(text_of(value), limit, _escape)
+
+
+def shown_repr(value: object, limit: int = LINE_LIMIT) -> str:
+    """Return a value as `shown` does, as Python would write it: a text in quotes."""
+    return _shown(text_of(value, repr), limit, _escape)
+
+
+def shown_lines(text: str, limit: int = BLOCK_LIMIT) -> str:
+    """Return a text as `shown` does, with its line ends kept and its tabs as spaces."""
+    return _shown(text, limit, _escape_but_line_ends)
+
+
+def cut(text: str, limit: int) -> str:
+    """Return the beginning of a text, and how many characters are left out."""
+    return text if len(text) <= limit else f"{text[:limit]}{_left_out(len(text) - limit)}"
+
+
+def cut_middle(text: str, limit: int) -> str:
+    """Return the beginning and the end of a text, and how many characters are left out between them."""
+    if len(text) <= limit:
+        return text
+    head = limit // 2
+    return f"{text[:head]}\n  {_left_out(len(text) - limit)}\n{text[len(text) - limit + head :]}"
+
+
+def storable(text: str, limit: int = MESSAGE_LIMIT) -> str:
+    """Return a text that a record of a run can hold: cut to a limit, a lone surrogate as an escape."""
+    return cut(text, limit).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def json_text(document: str, *, ascii_only: bool = False) -> str:
+    """Return a JSON document that means the same, and in which no control or invisible character is left.
+
+    Args:
+        document: JSON, whose strings may hold any character.
+        ascii_only: escape every character beyond ASCII, for a stream whose encoding is not UTF-8.
+    """
+
+    def escaped(found: re.Match[str]) -> str:
+        char = found[0]
+        if not ascii_only and _is_visible(char):
+            return char
+        units = char.encode("utf-16-be", "surrogatepass")
+        return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+
+    return _NOT_PLAIN.sub(escaped, document)
+
+
+def text_of(value: object, as_text: Callable[[object], str] = str) -> str:
+    """Return a value as text, of a value that Python refuses to write out too."""
+    try:
+        return as_text(value)
+    except (ValueError, RecursionError):  # an integer of more than 4,300 digits, or lists in lists without end
+        return f"a {type(value).__name__} that is too long to show"
+
+
+def _shown(text: str, limit: int, escape: Callable[[str], str]) -> str:
+    pieces: list[str] = []
+    length = 0
+    for char in text[:limit]:
+        piece = char if " " <= char <= "~" else escape(char)
+        length += len(piece)
+        if length > limit:
+            break
+        pieces.append(piece)
+    left_out = len(text) - len(pieces)
+    return "".join(pieces) + (_left_out(left_out) if left_out else "")
+
+
+def _left_out(count: int) -> str:
+    return f"… ({count:,} more character{'' if count == 1 else 's'})"
+
+
+def _is_visible(char: str) -> bool:
+    return char.isprintable() and char not in _INVISIBLE
+
+
+def _escape(char: str) -> str:
+    return char if _is_visible(char) else char.encode("unicode_escape").decode("ascii")
+
+
+def _escape_but_line_ends(char: str) -> str:
+    if char == "\n":
+        return char
+    return "    " if char == "\t" else _escape(char)

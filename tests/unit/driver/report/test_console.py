@@ -1,0 +1,80 @@
+"""What a person is shown of a run, whatever its data say."""
+
+from __future__ import annotations
+
+import io
+import re
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from driver import events
+from driver.events import Event, EventLog
+from driver.report.console import RunView
+
+ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=40) | st.sampled_from(
+    ["[/nope]", "[bold]x[/]", "[link=http://evil]x[/link]", ":smile:", "\x1b[2J", "\x1b]0;own\x07", "\x9b2J", "\u202e"]
+)
+OURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\n]")
+"""The codes that rich moves and colours with."""
+
+
+def _events(text: str) -> list[Event]:
+    """Every kind of event, with the text wherever it has a text."""
+    start = {"run": text, "job": text, "target": text, "inputs": 1, "size_bytes": 1}
+    attempt = {"task": text, "attempt": 1, "endpoint": text}
+    return [
+        events.RunStarted(at=0.0, **start),  # type: ignore[arg-type]
+        events.FleetChanged(at=0.0, stage="map", appeared=(text,)),
+        events.StageStarted(at=0.0, stage="map", tasks=2, reused=0, size_bytes=10),
+        events.AttemptStarted(at=0.0, backup=True, **attempt),  # type: ignore[arg-type]
+        events.AttemptProgress(at=0.0, task=text, attempt=1, bytes=1, records=1, status=text),
+        events.AttemptFailed(at=0.0, kind=text, message=text, then=text, **attempt),  # type: ignore[arg-type]
+        events.CircuitOpened(at=0.0, endpoint=text, failures=3, pause_s=1.0),
+        events.CircuitClosed(at=0.0, endpoint=text),
+        events.OutputsRedone(at=0.0, tasks=(text,), why=text),
+        events.RecordSkipped(at=0.0, task=text, place=text, message=text),
+        events.FleetChanged(at=0.0, stage="map", appeared=(text,), gone=(text,), why={text: text}),
+        events.AttemptDone(at=0.0, seconds=1.0, size_bytes=10, **attempt),  # type: ignore[arg-type]
+        events.StageDone(at=0.0, stage="map", seconds=1.0),
+    ]
+
+
+def _shown(text: str, *, terminal: bool) -> tuple[str, EventLog]:
+    screen = io.StringIO()
+    view = RunView(Console(file=screen, force_terminal=terminal, width=200, no_color=not terminal))
+    log = EventLog([view])
+    view.start()
+    for event in _events(text):
+        log(event)
+    view.uploading(text, 5, 10)
+    view.uploading(text, 10, 10)
+    view.stop()
+    return screen.getvalue(), log
+
+
+@settings(max_examples=25, deadline=None)
+@given(ANY_TEXT, st.booleans())
+def test_no_text_of_a_run_is_obeyed(text: str, terminal: bool) -> None:
+    """In every event, in a terminal and in a pipe: nothing raises, and all codes on the screen are rich's own."""
+    screen, log = _shown(text, terminal=terminal)
+    assert log.notes == ()
+    rest = OURS.sub("", screen) if terminal else screen.replace("\n", "")
+    assert [char for char in rest if unicodedata.category(char)[0] == "C" or char in "\u2028\u2029"] == []
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_markup_in_data_is_text(terminal: bool) -> None:
+    """A job called `[bold]x[/]` is neither bold nor an error."""
+    screen, _ = _shown("[bold]x[/nope]:smile:", terminal=terminal)
+    assert OURS.sub("", screen).count("[bold]x[/nope]:smile:") >= 10
+
+
+def test_the_first_line_of_a_long_message_is_shown_with_how_much_is_cut() -> None:
+    """Ten megabytes of a job's words do not scroll by."""
+    screen, _ = _shown("y" * 10_000_000, terminal=False)
+    assert len(screen) < 50_000
+    assert "more characters)" in screen
