@@ -12,11 +12,13 @@ from email.utils import parsedate_to_datetime
 import httpx
 from pydantic import ValidationError
 
+from driver.builds import mixture
 from driver.fleet.base import Endpoint
 from driver.planning import AnyTask
 from driver.transport import NoSlot, NotReached
-from mapreduce.errors import TaskLost
-from mapreduce.messages import Done, Failed, Health, Progress, Started, TaskError, parse_event
+from mapreduce.build import Build, this_build
+from mapreduce.errors import FleetError, TaskLost
+from mapreduce.messages import AttemptId, Done, Failed, Health, Progress, Started, TaskError, parse_event
 from mapreduce.tokens import LEEWAY_S, LIFETIME_S, sign
 
 CONNECT_S = 5.0
@@ -43,6 +45,7 @@ class HttpTransport:
         # requests are signed, not encrypted: with no authority to trust, a URL that is https fails
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._clients: dict[str, httpx.AsyncClient] = {}
+        self._builds: dict[str, Build] = {}
 
     async def __aenter__(self) -> HttpTransport:
         return self
@@ -52,12 +55,19 @@ class HttpTransport:
             await client.aclose()
 
     async def health(self, endpoint: Endpoint) -> Health:
-        """What `/health` says; raises `TaskLost`."""
+        """Return what `/health` says.
+
+        Raises:
+            TaskLost: it does not answer.
+            FleetError: its build is not the run's.
+        """
         try:
             answer = await self._client(endpoint).get(f"{endpoint.url}/health", timeout=HEALTH_S)
-            return Health.model_validate_json(answer.content)
+            health = Health.model_validate_json(answer.content)
         except (httpx.HTTPError, ValidationError) as exc:
             raise TaskLost(f"{endpoint.name} at {endpoint.url} does not answer: {_words(exc)}") from exc
+        self._check_build(endpoint, health.build)
+        return health
 
     async def run(self, endpoint: Endpoint, task: AnyTask) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
         path = f"/{task.stage}"
@@ -71,11 +81,16 @@ class HttpTransport:
         try:
             async with asked as answer:
                 if answer.status_code != httpx.codes.OK:
-                    yield await _refused(answer, endpoint)
+                    error = await _refused(answer, endpoint)
+                    if error.kind != "Unauthorized":  # a service of another version may not know the message
+                        await self.health(endpoint)
+                    yield Failed(attempt=AttemptId.of(task), error=error)
                     return
                 lines = answer.aiter_lines()
                 async for line in lines:
                     last = parse_event.validate_json(line)
+                    if isinstance(last, Started | Done):
+                        self._check_build(endpoint, last.build)
                     if isinstance(last, Done | Failed):
                         await _ended(lines)
                     yield last
@@ -84,9 +99,17 @@ class HttpTransport:
         except httpx.HTTPError as exc:
             raise TaskLost(f"{endpoint.name} was lost: {_words(exc)}") from exc
         except ValidationError as exc:
+            await self.health(endpoint)  # one of another version says so here
             raise TaskLost(f"{endpoint.name} answered with what is no event of a task") from exc
         if not isinstance(last, Done | Failed):
             raise TaskLost(f"{endpoint.name} ended its answer before the task was done")
+
+    def _check_build(self, endpoint: Endpoint, build: Build | None) -> None:
+        """Refuse a service of another build; every answer is compared, as a service may be replaced in mid-run."""
+        if why := mixture(this_build(), self._builds, endpoint.name, build):
+            raise FleetError(why)
+        if build is not None:
+            self._builds.setdefault(endpoint.name, build)
 
     def _client(self, endpoint: Endpoint) -> httpx.AsyncClient:
         if endpoint.url not in self._clients:
@@ -108,7 +131,7 @@ async def _ended(lines: AsyncIterator[str]) -> None:
                 continue
 
 
-async def _refused(answer: httpx.Response, endpoint: Endpoint) -> Failed:
+async def _refused(answer: httpx.Response, endpoint: Endpoint) -> TaskError:
     body = await answer.aread()
     if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
         try:
@@ -117,9 +140,9 @@ async def _refused(answer: httpx.Response, endpoint: Endpoint) -> Failed:
             retry_after_s = 1.0
         raise NoSlot(retry_after_s)
     if answer.status_code == httpx.codes.UNAUTHORIZED:
-        return Failed(error=TaskError(kind="Unauthorized", message=_why_unauthorized(answer, endpoint)))
+        return TaskError(kind="Unauthorized", message=_why_unauthorized(answer, endpoint))
     try:
-        return Failed(error=TaskError.model_validate_json(body))
+        return TaskError.model_validate_json(body)
     except ValidationError:
         raise TaskLost(f"{endpoint.name} answered {answer.status_code}, which no service of ours does") from None
 

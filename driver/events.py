@@ -131,6 +131,13 @@ class RecordSkipped(Event, frozen=True):
     message: str
 
 
+class ImportedAnew(Event, frozen=True):
+    """Each task of the stage has a process that imports the job anew; `why` it cannot be a copy of one that has."""
+
+    stage: StageName
+    why: str
+
+
 class StageDone(Event, frozen=True):
     """All tasks of a stage have their results."""
 

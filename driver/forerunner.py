@@ -16,6 +16,8 @@ from pathlib import Path
 
 from driver.terraform import is_applied, terraform_folder
 
+HASH_SEED = "0"
+"""`mapreduce.build.HASH_SEED`, which is too heavy to import here; a test holds the two together."""
 FILES_AT_ONCE = 200
 """Open files that one message may carry (Linux allows 253)."""
 
@@ -31,7 +33,7 @@ class Forerunner:
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,  # ours is for documents
                 start_new_session=True,  # Ctrl-C is for the driver, which ends the services in its own time
-                env=os.environ | {"PYTHONPATH": _module_path()},
+                env=os.environ | {"PYTHONPATH": _module_path(), "PYTHONHASHSEED": HASH_SEED},
             )
 
     def tell(self, document: bytes, files: Sequence[int]) -> None:

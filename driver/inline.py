@@ -1,4 +1,7 @@
-"""Everything in this process, one task after another: breakpoints work, and the job is loaded from its own file."""
+"""Everything in this process, one task after another: breakpoints work, and the job is loaded from its own file.
+
+Nothing is isolated here: what one task changes in the process, the next one finds.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from driver.fleet.base import Endpoint
 from driver.planning import AnyTask
 from mapreduce.engine import TaskContext, run_task
 from mapreduce.engine.run import task_error
-from mapreduce.messages import Done, Failed, Progress, StageName, Started
+from mapreduce.messages import AttemptId, Done, Failed, Progress, StageName, Started
 
 
 class InlineFleet:
@@ -34,10 +37,11 @@ class InlineTransport:
         self._context = context
 
     async def run(self, endpoint: Endpoint, task: AnyTask) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
-        yield Started(worker=0)
+        attempt = AttemptId.of(task)
+        yield Started(attempt=attempt, worker=0)
         try:
             result = run_task(task, self._context)
         except Exception as exc:  # noqa: BLE001 - whatever a task raises is its answer
-            yield Failed(error=task_error(exc))
+            yield Failed(attempt=attempt, error=task_error(exc))
         else:
-            yield Done(result=result)
+            yield Done(attempt=attempt, result=result)

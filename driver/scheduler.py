@@ -15,6 +15,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
 from driver import events
+from driver.answers import check_answer, check_event
 from driver.attempts import AnyResult, Attempt, OpenTask, Outcome, Running, Waiting
 from driver.endpoints import Endpoints, Slots
 from driver.events import Observer
@@ -38,6 +39,7 @@ from mapreduce.messages import (
     Failed,
     Progress,
     StageName,
+    Started,
     TaskError,
 )
 
@@ -112,6 +114,7 @@ class StageRun:
         self._finished_s: list[float] = []  # ascending
         self._failed: dict[int, OpenTask] = {}
         self._failures = 0
+        self._said_fresh = False
         self._skipped: dict[str, TaskError] = {}
         self._given_up: StageFailed | FleetError | None = None
         self._refreshed = -1e9
@@ -255,6 +258,9 @@ class StageRun:
         except NotReached as exc:
             self._endpoint_failed(slots)
             self._not_reached(task, attempt, str(exc))
+        except FleetError as exc:  # no task's fault: this fleet is not to be used
+            self._running.end(task, attempt)
+            self._given_up = exc
         except TaskLost as exc:
             self._endpoint_failed(slots)
             self._fail(task, attempt, TaskError(kind="TaskLost", message=str(exc)))
@@ -274,20 +280,31 @@ class StageRun:
 
     async def _ask(self, task: OpenTask, attempt: Attempt, endpoint: Endpoint) -> AnyResult | TaskError:
         moved, seen = self._clock.now(), (0, 0, "")
-        async with aclosing(self._transport.run(endpoint, task.message(attempt.number, self._policy))) as answers:
+        asked, nonce = task.message(attempt.number, self._policy), None
+        async with aclosing(self._transport.run(endpoint, asked)) as answers:
             async for event in answers:
                 self._answered = self._clock.now()
-                if isinstance(event, Progress):
+                nonce = check_event(asked, event, nonce)
+                if isinstance(event, Started):
+                    self._started_anew(event)
+                elif isinstance(event, Progress):
                     self._progress(task, attempt, event)
                     if (now_seen := (event.bytes, event.records, event.status)) != seen:
                         moved, seen = self._clock.now(), now_seen
                     elif self._clock.now() - moved > self._policy.stall_timeout_s:
                         raise TaskLost(f"{endpoint.name} made no progress for {self._policy.stall_timeout_s:g} s")
                 elif isinstance(event, Done):
+                    check_answer(asked, event.result)
                     return event.result
                 elif isinstance(event, Failed):
                     return event.error
         raise TaskLost(f"{endpoint.name} ended its answer before the task was done")
+
+    def _started_anew(self, event: Started) -> None:
+        """Say once that each task of the job imports it anew."""
+        if event.fresh and not self._said_fresh:
+            self._said_fresh = True
+            self._emit(events.ImportedAnew(at=self._clock.wall(), stage=self._stage, why=event.fresh))
 
     def _progress(self, task: OpenTask, attempt: Attempt, event: Progress) -> None:
         self._emit(

@@ -1,7 +1,8 @@
 """The wire models: all that the driver and the services say to each other. Frozen, and strict about what they hold.
 
 A task goes out as one `SplitTask`, `MapTask` or `ReduceTask`; back comes a stream of JSON lines, each a `TaskEvent`:
-`started`, then `progress` every second, then `done` with the stage's result or `failed` with a `TaskError`.
+`started`, then `progress` every second, then `done` with the stage's result or `failed` with a `TaskError`. Each names
+the attempt that it belongs to.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
+from mapreduce.build import Build
 from mapreduce.formats.kinds import Compression, Format, Text
 from mapreduce.storage.requests import Requests
 
@@ -304,17 +306,49 @@ class TaskError(Message):
     object: str = ""
 
 
+class AttemptId(Message):
+    """One attempt at one task, as each of its events names it.
+
+    `nonce` is drawn by whoever carries the attempt out, anew for each request: two streams never share one.
+    """
+
+    run: RunId
+    stage: StageName
+    index: Size
+    attempt: AttemptName
+    nonce: str = Field(default="", pattern=r"^[0-9a-f]{0,64}$")
+
+    @classmethod
+    def of(cls, task: SplitTask | MapTask | ReduceTask, nonce: str = "") -> AttemptId:
+        """Return the name of the attempt that a message asks for."""
+        index = 0 if isinstance(task, SplitTask) else task.index
+        return cls(run=task.run, stage=task.stage, index=index, attempt=task.attempt, nonce=nonce)
+
+    @property
+    def task(self) -> str:
+        """The task as people call it, e.g. `map-3`."""
+        return f"{self.stage}-{self.index}"
+
+
 class Started(Message):
-    """A worker has taken the task."""
+    """A worker has taken the task.
+
+    `build` is the service's, where there is a service. `fresh` says why each task of the job gets a process that
+    imports the job anew, if it does.
+    """
 
     event: Literal["started"] = "started"
+    attempt: AttemptId
     worker: int
+    build: Build | None = None
+    fresh: str = ""
 
 
 class Progress(Message):
     """The heartbeat: bytes and records so far, and the job's own status text."""
 
     event: Literal["progress"] = "progress"
+    attempt: AttemptId
     bytes: Size
     records: Size
     status: str = ""
@@ -325,16 +359,19 @@ Task: TypeAlias = Annotated[SplitTask | MapTask | ReduceTask, Field(discriminato
 
 
 class Done(Message):
-    """The attempt has succeeded."""
+    """The attempt has succeeded; `build` is the service's, where there is a service."""
 
     event: Literal["done"] = "done"
+    attempt: AttemptId
     result: TaskResult
+    build: Build | None = None
 
 
 class Failed(Message):
     """The attempt has failed."""
 
     event: Literal["failed"] = "failed"
+    attempt: AttemptId
     error: TaskError
 
 
@@ -346,7 +383,7 @@ parse_result: TypeAdapter[SplitResult | MapResult | ReduceResult] = TypeAdapter(
 
 
 class Health(BaseModel):
-    """What `GET /health` answers; a newer service may say more."""
+    """What `GET /health` answers; a newer service may say more. One of before there were builds has no `build`."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -355,3 +392,4 @@ class Health(BaseModel):
     slots: Size
     busy: Size
     draining: bool = False
+    build: Build | None = None

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict
 
-from services.shell.processes import adopt_orphans, close_other_files, die_with_parent
+from services.shell.processes import adopt_orphans, close_other_files, die_with_parent, end_all_strays, end_strays
 
 if TYPE_CHECKING:
     from services.shell.serve import AppFactory
@@ -130,15 +130,11 @@ class Supervisor:
                 os.close(our_end)
                 time.sleep(RESTART_PAUSE_S)  # a service that dies at once must not spin
                 self._start(service)
+        end_strays(self._running)  # what a dead service has left, and what jobs have left below it
 
     def _stop(self) -> None:
         """Kills everything: the driver is done with it or gone, so nothing that still runs is wanted by anybody."""
-        for pid in self._running:
-            os.kill(pid, signal.SIGKILL)
-        deadline = time.monotonic() + STOP_S
-        while (reaped := self._reaped()) is not None and (left := deadline - time.monotonic()) > 0:
-            if not reaped and select.select([self._woken], [], [], left)[0]:
-                self._woken.recv(4096)
+        end_all_strays((), STOP_S)
         # the driver may be gone without a word: what it meant to take away is taken away here
         shutil.rmtree(self._spec.settings["scratch"], ignore_errors=True)
 

@@ -22,6 +22,7 @@ class RunView:
     def __init__(self, console: Console, now: Callable[[], float] = time.monotonic) -> None:
         self._console = console
         self._looked: set[str] = set()
+        self._said: set[str] = set()
         self._bars: _Bars | _Lines = _Bars(console) if console.is_terminal else _Lines(console, now)
 
     def __enter__(self) -> RunView:
@@ -57,8 +58,17 @@ class RunView:
             self._bars.stage_done(event)
         elif isinstance(event, events.FleetChanged):
             self._fleet_changed(event)
+        elif isinstance(event, events.ImportedAnew):
+            if event.why not in self._said:
+                self._say_imported_anew(event.why)
         elif (text := _said(event)) is not None:
             self._console.print(f"  {text}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+    def _say_imported_anew(self, why: str) -> None:
+        """Say it once a run, not once a stage."""
+        self._said.add(why)
+        text = f"each task imports the job anew, because of what its import does: {why}"
+        self._console.print(f"  {text}", style="yellow", highlight=False, markup=False, soft_wrap=True)
 
     def uploading(self, name: str, sent: int, size: int) -> None:
         """Shows how far the upload of an input is."""

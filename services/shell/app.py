@@ -16,8 +16,9 @@ from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from mapreduce.build import this_build
 from mapreduce.errors import MapReduceError
-from mapreduce.messages import Health, MapTask, ReduceTask, SplitTask, StageName, TaskError
+from mapreduce.messages import Done, Health, MapTask, ReduceTask, SplitTask, StageName, TaskError, parse_event
 from mapreduce.storage import Grants
 from services.shell.metrics import Metrics
 from services.shell.pool import Busy, WorkerPool
@@ -64,8 +65,15 @@ def create_app(
 
     @app.get("/health")
     async def health() -> Health:
-        """Says that the service answers, and how many slots it has."""
-        return Health(ok=True, role=stage, slots=pool.slots, busy=pool.busy, draining=state.draining)
+        """Says that the service answers, how many slots it has, and which program it runs."""
+        return Health(
+            ok=True,
+            role=stage,
+            slots=pool.slots,
+            busy=pool.busy,
+            draining=state.draining,
+            build=this_build(),
+        )
 
     @app.get("/metrics", response_class=Response)
     async def prometheus() -> Response:
@@ -104,13 +112,12 @@ def create_app(
         index = getattr(parsed, "index", 0)
         bound = log.bind(run=parsed.run, task=f"{stage}-{index}", attempt=parsed.attempt)
         try:
-            async with aclosing(pool.run(parsed.model_dump_json().encode())) as lines:
-                async for line in lines:
-                    if line.startswith(b'{"event":"done"'):
-                        outcome = "done"
-                    elif line.startswith(b'{"event":"failed"'):
-                        outcome = "failed"
-                    yield line
+            async with aclosing(pool.run(parsed)) as events:
+                async for event in events:
+                    if event.last:
+                        last = parse_event.validate_json(event.line)
+                        outcome = "done" if isinstance(last, Done) else "failed"
+                    yield event.line
         finally:
             seconds = time.perf_counter() - started
             metrics.tasks.labels(outcome).inc()

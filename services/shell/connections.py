@@ -7,6 +7,7 @@ sending a body after it was refused, would hold its connection as long as it lik
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -25,6 +26,9 @@ def patient(patience_s: float) -> type[H11Protocol]:
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
+            # asyncio does so only for sockets that were made with a protocol number, and the listening one was not:
+            # an event would wait for the acknowledgement of the one before, 40 ms
+            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._watch()
 
         def connection_lost(self, exc: Exception | None) -> None:

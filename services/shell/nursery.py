@@ -1,9 +1,10 @@
-"""Forks workers from a clean, warm process.
+"""The fork server: forks workers from a clean, warm process, and ends whatever they leave behind.
 
 A worker must not be forked from the service itself (an event loop, open connections) nor after any use of the object
-store's client (its threads do not survive a fork). So before it does anything else a service forks a nursery: one
-thread, every module imported, nothing open. It forks a worker in milliseconds whenever the service asks, kills one
-when told, reports how each died, and takes all with it when the service is gone.
+store's client (its threads do not survive a fork). So before it does anything else a service forks a server: one
+thread, every module imported, nothing open, and no job's code, ever. It forks a worker in milliseconds whenever the
+service asks, kills one when told, reports how each died, kills what a dead worker's jobs have started, and takes all
+with it when the service is gone.
 """
 
 from __future__ import annotations
@@ -15,20 +16,23 @@ import signal
 import socket
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn
 
-from services.shell.processes import close_other_files, die_with_parent
+from services.shell.processes import adopt_orphans, close_other_files, die_with_parent, end_all_strays, end_strays
 
 WorkerMain = Callable[[socket.socket], None]
+END_S = 2.0
+"""How long the end of everything below the fork server may take."""
 _COMMAND = struct.Struct("<cQ")  # b"F" fork (with a socket), b"K" kill
 _NOTE = struct.Struct("<QQ")  # pid, wait status
 
 
 class Nursery:
-    """The service's side.
+    """The service's side of the fork server.
 
     Args:
-        control: the socket to the nursery process.
+        control: the socket to the fork server.
     """
 
     def __init__(self, control: socket.socket) -> None:
@@ -38,7 +42,7 @@ class Nursery:
 
     @classmethod
     def fork(cls, worker_main: WorkerMain) -> Nursery:
-        """Forks the nursery. Call it before any thread, event loop or store client exists."""
+        """Fork the server. Call it before any thread, event loop or store client exists."""
         ours, theirs = socket.socketpair()
         if os.fork() == 0:
             try:
@@ -49,7 +53,7 @@ class Nursery:
         return cls(ours)
 
     async def attach(self, lost: Callable[[], None]) -> None:
-        """Listens for deaths from the running event loop; `lost` is called when the nursery itself is gone."""
+        """Listens for deaths from the running event loop; `lost` is called when the fork server itself is gone."""
         self._lost = lost
         # the writer is kept, not used: when it is collected, the connection is closed
         reader, self._writer = await asyncio.open_connection(sock=self._control.dup())
@@ -75,7 +79,7 @@ class Nursery:
         self._statuses.pop(pid, None)
 
     def close(self) -> None:
-        """Ends the nursery and all its workers."""
+        """End the fork server and all its workers."""
         self._lost = lambda: None
         self._listener.cancel()
         self._control.close()
@@ -95,8 +99,12 @@ class Nursery:
 
 
 def _serve(control: socket.socket, worker_main: WorkerMain) -> NoReturn:
-    """The nursery process: forks, kills, reaps, until the service is gone."""
-    die_with_parent()
+    """Fork, kill and reap, until the service is gone.
+
+    That is told by the end of the socket, not by the kernel's parent-death signal: what jobs have started must be
+    ended first.
+    """
+    adopt_orphans()
     close_other_files({control.fileno()})
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -106,7 +114,7 @@ def _serve(control: socket.socket, worker_main: WorkerMain) -> NoReturn:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
     children: set[int] = set()
-    try:
+    with suppress(OSError):  # the service is gone in the middle of a word
         while True:
             ready, _, _ = select.select([control, woken], [], [])
             if woken in ready:
@@ -114,10 +122,7 @@ def _serve(control: socket.socket, worker_main: WorkerMain) -> NoReturn:
                 _reap(control, children)
             if control in ready and not _obey(control, children, worker_main):
                 break
-    except OSError:
-        pass  # the service is gone in the middle of a word
-    for pid in children:
-        os.kill(pid, signal.SIGKILL)
+    end_all_strays((), END_S)
     os._exit(0)
 
 
@@ -143,12 +148,17 @@ def _obey(control: socket.socket, children: set[int], worker_main: WorkerMain) -
 
 
 def _reap(control: socket.socket, children: set[int]) -> None:
-    while children:
-        pid, status = os.waitpid(-1, os.WNOHANG)
-        if pid == 0:
-            return
-        children.discard(pid)
-        control.sendall(_NOTE.pack(pid, status))
+    """Report the workers that have died, and end what has come to this process from them.
+
+    A stray that is killed here wakes the server again when it is dead, and so does whatever it had started.
+    """
+    with suppress(ChildProcessError):
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            pid, status = found
+            if pid in children:
+                children.discard(pid)
+                control.sendall(_NOTE.pack(pid, status))
+    end_strays(children)
 
 
 def _become_worker(file: int, worker_main: WorkerMain) -> NoReturn:

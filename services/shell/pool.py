@@ -1,30 +1,98 @@
-"""The slots of a service: warm workers, each with at most one task; a dead or cancelled one is replaced at once."""
+"""The slots of a service: warm workers, each with at most one task; a dead or cancelled one is replaced at once.
+
+A line is taken for a task's only if it has the nonce that was drawn for that task, and a worker goes on only if nothing
+is left of it: no byte in its socket, no process.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from mapreduce.messages import Failed, TaskError
+from mapreduce.messages import Failed, MapTask, ReduceTask, SplitTask
+from services.shell.channel import (
+    EVENT,
+    LAST,
+    NO_NONCE,
+    READY,
+    TASK,
+    UNCLEAN,
+    Foreign,
+    Frame,
+    FrameBuffer,
+    new_nonce,
+)
+from services.shell.children import READ_BYTES
+from services.shell.failures import lost
 from services.shell.nursery import Nursery
+from services.shell.order import Order
 from services.shell.processes import cause_of_death
 
-LINE_LIMIT = 256 << 20
 REHIRE_PAUSE_S = 0.2
-_LAST = (b'{"event":"done"', b'{"event":"failed"')
+_ANSWERS = frozenset((READY, EVENT, LAST, UNCLEAN))
 
 
 class Busy(Exception):
     """Every slot has a task."""
 
 
+class _Gone(Exception):
+    """The worker's end of the socket is closed."""
+
+
 @dataclass(frozen=True, slots=True)
+class Event:
+    """One event of a task: its JSON line, and whether it is the last."""
+
+    line: bytes
+    last: bool = False
+
+
+@dataclass(slots=True)
 class _Worker:
-    pid: int
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
+    """A worker's socket, and what has come of it."""
+
+    socket: socket.socket
+    pid: int = 0
+    incoming: FrameBuffer = field(default_factory=lambda: FrameBuffer(_ANSWERS))
+
+    async def next(self, nonce: bytes) -> Frame:
+        """Return the next frame; raises `_Gone`, and `Foreign` when it is not of that nonce."""
+        while (frame := self.incoming.next(nonce)) is None:
+            await self._receive()
+        return frame
+
+    async def send(self, frame: Frame) -> None:
+        """Send a frame; raises `_Gone`."""
+        try:
+            await asyncio.get_running_loop().sock_sendall(self.socket, frame.encoded())
+        except OSError:
+            raise _Gone from None
+
+    @property
+    def is_silent(self) -> bool:
+        """True when nothing is left of what it has said, and it is still there."""
+        if not self.incoming.is_empty:
+            return False
+        try:
+            self.socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False  # more bytes, or the end
+
+    async def _receive(self) -> None:
+        try:
+            data = await asyncio.get_running_loop().sock_recv(self.socket, READ_BYTES)
+        except OSError:
+            raise _Gone from None
+        if not data:
+            raise _Gone
+        self.incoming.feed(data)
 
 
 class WorkerPool:
@@ -53,7 +121,7 @@ class WorkerPool:
             hiring.cancel()
         await asyncio.gather(*self._hiring, return_exceptions=True)
         while not self._idle.empty():
-            self._idle.get_nowait().writer.close()
+            self._idle.get_nowait().socket.close()
         self._nursery.close()
 
     def take(self) -> None:
@@ -62,41 +130,53 @@ class WorkerPool:
             raise Busy
         self.busy += 1
 
-    async def run(self, task: bytes) -> AsyncGenerator[bytes, None]:
-        """Runs a task in the slot that was taken, and gives the slot back.
+    async def run(self, task: SplitTask | MapTask | ReduceTask) -> AsyncGenerator[Event, None]:
+        """Run a task in the slot that was taken, and give the slot back.
 
         Args:
-            task: the message, as JSON on one line.
+            task: the message.
 
         Yields:
-            The worker's events, one JSON line each; the last is `done` or `failed`. Closing the generator kills the
-            worker.
+            The task's events. Closing the generator kills the worker.
         """
-        finished = False
+        nonce = new_nonce()
+        order = Order.of(task, nonce)
+        healthy = False
         try:
-            worker = await self._idle.get()
+            worker = await self._silent()
             try:
-                worker.writer.write(task + b"\n")
-                while not finished:
-                    line = await _line(worker.reader)
-                    if not line:
-                        status = await self._nursery.status(worker.pid)
-                        yield _lost(cause_of_death(status))
+                await worker.send(Frame(TASK, nonce, order.encoded()))
+                while True:
+                    frame = await worker.next(nonce)
+                    if frame.kind == EVENT:
+                        yield _event(frame)
+                    elif frame.kind in (LAST, UNCLEAN):
+                        healthy = frame.kind == LAST
+                        yield _event(frame)
                         return
-                    finished = line.startswith(_LAST)
-                    yield line
+            except _Gone:
+                status = await self._nursery.status(worker.pid)
+                yield _failed(order, f"the worker process {cause_of_death(status)}")
+            except Foreign as exc:
+                yield _failed(order, str(exc))
             finally:
-                self._return(worker, healthy=finished)
+                self._return(worker, healthy=healthy)
         finally:
             self.busy -= 1
 
+    async def _silent(self) -> _Worker:
+        """Return an idle worker that has nothing left to say; another one is replaced."""
+        while not (worker := await self._idle.get()).is_silent:
+            self._return(worker, healthy=False)
+        return worker
+
     def _return(self, worker: _Worker, *, healthy: bool) -> None:
-        if healthy:
+        if healthy and worker.is_silent:
             self._idle.put_nowait(worker)
             return
         self._nursery.kill(worker.pid)
         self._nursery.forget(worker.pid)
-        worker.writer.close()
+        worker.socket.close()
         hiring = asyncio.create_task(self._hire())
         self._hiring.add(hiring)
         hiring.add_done_callback(self._hiring.discard)
@@ -104,23 +184,25 @@ class WorkerPool:
     async def _hire(self) -> None:
         """Until there is one worker more: a slot without one would let its tasks wait for ever."""
         while True:
-            reader, writer = await asyncio.open_connection(sock=self._nursery.spawn(), limit=LINE_LIMIT)
-            ready = await _line(reader)
-            if ready:
-                self._idle.put_nowait(_Worker(json.loads(ready)["ready"], reader, writer))
+            worker = _Worker(self._nursery.spawn())
+            worker.socket.setblocking(False)
+            try:
+                worker.pid = json.loads((await worker.next(NO_NONCE)).payload)["ready"]
+            except (_Gone, Foreign):
+                worker.socket.close()
+                await asyncio.sleep(REHIRE_PAUSE_S)
+            except asyncio.CancelledError:
+                worker.socket.close()
+                raise
+            else:
+                self._idle.put_nowait(worker)
                 return
-            writer.close()
-            await asyncio.sleep(REHIRE_PAUSE_S)
 
 
-async def _line(reader: asyncio.StreamReader) -> bytes:
-    """What a worker says next; nothing once it is dead, also when it died with something of ours unread."""
-    try:
-        return await reader.readline()
-    except ConnectionError:
-        return b""
+def _event(frame: Frame) -> Event:
+    return Event(frame.payload + b"\n", last=frame.kind != EVENT)
 
 
-def _lost(cause: str) -> bytes:
-    error = TaskError(kind="TaskLost", message=f"the worker process {cause}")
-    return Failed(error=error).model_dump_json().encode() + b"\n"
+def _failed(order: Order, message: str) -> Event:
+    failed = Failed(attempt=order.head.attempt, error=lost(message))
+    return Event(failed.model_dump_json().encode() + b"\n", last=True)

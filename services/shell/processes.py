@@ -1,4 +1,4 @@
-"""Small truths about processes that both the nursery and the local fleet need."""
+"""What the fork server, the workers and the local fleet need to know of processes: their families, and their ends."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ import ctypes
 import os
 import signal
 import sys
+import time
 from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+_PAUSE_S = 0.002
+_prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
 
 def close_other_files(keep: Collection[int]) -> None:
-    """Closes every open file but standard input, output, error and those to keep.
+    """Close every open file but standard input, output, error and those to keep.
 
     A fork copies all of them, and a pipe says "the other side is gone" only when every copy is closed.
     """
@@ -27,19 +32,85 @@ def close_other_files(keep: Collection[int]) -> None:
 
 
 def die_with_parent() -> None:
-    """Asks the kernel to kill this process when its parent dies (Linux; elsewhere the pipes alone tell)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    """Ask the kernel to kill this process when its parent dies (Linux; elsewhere the pipes alone tell)."""
+    if _prctl is not None:
+        _prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
 
 
 def adopt_orphans() -> None:
-    """Makes the children of dead children ours, so that they can be waited for (Linux; elsewhere they are init's)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    """Make the children of dead descendants ours, so that they can be found and ended (Linux; elsewhere init's)."""
+    if _prctl is not None:
+        _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def children_of(pid: int) -> set[int]:
+    """Return the children of a process; none where the system does not tell (no /proc)."""
+    found: set[int] = set()
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - names, and often
+            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:  # noqa: PTH123 - once a task, so quick
+                found.update(map(int, file.read().split()))
+    except FileNotFoundError:
+        # a process that has ended has none; a kernel without that file has only the long way
+        return _children_by_parent(pid) if Path(f"/proc/{pid}").is_dir() else set()
+    except OSError:
+        return set()
+    return found
+
+
+def descendants_of(pid: int) -> list[int]:
+    """Return a process's children, their children and so on; parents come before their children."""
+    found: list[int] = []
+    waiting = [pid]
+    while waiting:
+        below = [child for child in children_of(waiting.pop()) if child not in found]
+        found += below
+        waiting += below
+    return found
+
+
+def end_strays(keep: Collection[int]) -> None:
+    """Kill each child of this process that is not to be kept, and all below it. Returns at once."""
+    for child in children_of(os.getpid()).difference(keep):
+        for pid in (child, *descendants_of(child)):
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def end_all_strays(keep: Collection[int], limit_s: float) -> bool:
+    """Kill and reap until no child is left but those to keep.
+
+    This process must have adopted orphans: whatever a killed process has started in the meantime comes to it, and is
+    killed in the next round. So processes that go on forking are ended too.
+
+    Args:
+        keep: children that stay; they are not reaped.
+        limit_s: when to give up.
+
+    Returns:
+        Whether none is left.
+    """
+    until = time.monotonic() + limit_s
+    while strays := children_of(os.getpid()).difference(keep):
+        end_strays(keep)
+        for pid in strays:
+            with suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+        if time.monotonic() > until:
+            return False
+        time.sleep(_PAUSE_S)
+    return True
+
+
+def reap_orphans() -> None:
+    """Take leave of every child that has ended: where this process is a container's first, orphans come to it."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def cause_of_death(status: int) -> str:
-    """What a child's wait status says, in words."""
+    """Return what a child's wait status says, in words."""
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         name = signal.Signals(number).name
@@ -50,3 +121,15 @@ def cause_of_death(status: int) -> str:
         }.get(signal.Signals(number), "")
         return f"was killed by {name}" + (f" ({hint})" if hint else "")
     return f"ended by itself with exit code {os.WEXITSTATUS(status)}"
+
+
+def _children_by_parent(pid: int) -> set[int]:
+    """Return the same by a look at every process of the machine."""
+    found = set()
+    for name in os.listdir("/proc"):  # noqa: PTH208 - names
+        if name.isdigit():
+            with suppress(OSError, ValueError):
+                stat = Path(f"/proc/{name}/stat").read_bytes()
+                if int(stat.rpartition(b")")[2].split()[1]) == pid:
+                    found.add(int(name))
+    return found

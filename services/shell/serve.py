@@ -18,6 +18,7 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import SecretStr, ValidationError
 
+from mapreduce.build import HASH_SEED, this_build
 from mapreduce.errors import UsageError
 from mapreduce.tokens import KEY_BYTES
 from services.shell.app import State
@@ -25,17 +26,22 @@ from services.shell.connections import HEAD_BYTES, patient
 from services.shell.logs import configure_logs
 from services.shell.nursery import Nursery
 from services.shell.pool import WorkerPool
+from services.shell.processes import adopt_orphans, end_all_strays, reap_orphans
 from services.shell.settings import Settings
 from services.shell.worker import worker_main
 
 CONNECTIONS = 256
 """Connections besides those of the running tasks; a caller beyond them is told to come again."""
+HASH_VARIABLE = "PYTHONHASHSEED"
+END_S = 2.0
+"""How long what is left of jobs may take to end with the service."""
 AppFactory = Callable[[Settings, WorkerPool, State], FastAPI]
 log = structlog.get_logger()
 
 
 def main(create: AppFactory, name: str) -> None:
     """Runs a service with the environment's settings until it is told to stop; a wrong setting is a line, exit 2."""
+    _have_the_common_hash_seed()
     try:
         settings = Settings()  # the fields come from the environment
         own_folder(settings.scratch)
@@ -51,6 +57,13 @@ def main(create: AppFactory, name: str) -> None:
     os.environ.pop("MAPREDUCE_SIGNING_KEY", None)
     listening = socket.create_server((settings.host, settings.port))
     serve(create, name, settings, listening)
+
+
+def _have_the_common_hash_seed() -> None:
+    """Start this program anew when its hash seed is another: all processes that run a job's code must share one."""
+    if os.environ.get(HASH_VARIABLE) != HASH_SEED:
+        os.environ[HASH_VARIABLE] = HASH_SEED
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def own_folder(folder: Path) -> None:
@@ -73,6 +86,8 @@ def serve(
         listening: the socket.
         lifeline: a pipe's read end; when its other end is gone, the service ends at once.
     """
+    this_build()  # once, before the forks
+    adopt_orphans()
     nursery = Nursery.fork(worker_main(settings))
     configure_logs(settings.log_level, name)
     state = State()
@@ -84,6 +99,7 @@ def serve(
         threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
     log.info("listening", address=listening.getsockname()[:2], slots=pool.slots, store=settings.store)
     server.run(sockets=[listening])
+    end_all_strays((), END_S)
 
 
 def preload(create: AppFactory) -> None:
@@ -94,6 +110,7 @@ def preload(create: AppFactory) -> None:
         config = _configured(create, settings, WorkerPool(Nursery(ours), slots=1), State())
         config.load()
         config.get_loop_factory()
+    this_build()
     import_module("mapreduce.storage.local")  # the store's client for S3 must not be touched before a fork
 
 
@@ -137,6 +154,7 @@ class _DrainingServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Called by uvicorn ten times a second; True ends the server."""
+        reap_orphans()
         if self._state.draining and (self._pool.busy == 0 or time.monotonic() > self._drained_at):
             self.should_exit = True
         return await super().on_tick(counter)

@@ -1,90 +1,230 @@
-"""A worker: a child process that carries out one task at a time and says how far it is, every second."""
+"""A worker: a process that takes one task at a time and has it carried out by a process of the task's own.
+
+It runs no job's code itself. A job's tasks are copies of one template, which has imported the job and run nothing of
+it; what cannot be copied is imported anew by each task's process. Whatever a task has started is ended before the
+worker takes another one.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import select
 import socket
-import threading
 from collections.abc import Callable
 
 from mapreduce.code import CodeLoader
-from mapreduce.engine import Meter, TaskContext, run_task
-from mapreduce.engine.run import task_error
-from mapreduce.messages import Done, Failed, Message, Progress, Started, parse_task
+from mapreduce.messages import Failed, JobSpec, Message, Progress, TaskError
 from mapreduce.storage import open_storage
-from services.shell import faults
+from services.shell.channel import (
+    EVENT,
+    LAST,
+    NO_NONCE,
+    READY,
+    TASK,
+    UNCLEAN,
+    Foreign,
+    Frame,
+    FrameBuffer,
+)
+from services.shell.children import Child, received
+from services.shell.credentials import ContainerCredentials, provider_of
+from services.shell.failures import error_of, lost
+from services.shell.order import Order
+from services.shell.processes import adopt_orphans, cause_of_death, end_all_strays
 from services.shell.settings import Settings
+from services.shell.task_process import HEARTBEAT_S, task_main
+from services.shell.template import Imported, Template, TemplateTask, template_main
 
-HEARTBEAT_S = 1.0
+END_S = 2.0
+"""How long the end of a task's process, and of all that it has started, may take."""
+POLL_S = 0.25
+
+
+class Unprepared(Exception):
+    """The job of a task cannot be had here.
+
+    Args:
+        error: why.
+    """
+
+    def __init__(self, error: TaskError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+class Fetched(Message):
+    """What becomes of fetching a job's code: the folder that it lies in, or why there is none."""
+
+    root: str = ""
+    error: TaskError | None = None
 
 
 def worker_main(settings: Settings) -> Callable[[socket.socket], None]:
-    """What a worker of a service with these settings does, from its first line to its end."""
+    """Return what a worker of a service with these settings does, from its first line to its end."""
 
     def main(connection: socket.socket) -> None:
-        storage = open_storage(settings.grants)
-        loader = CodeLoader(storage, settings.store, settings.scratch / "jobs")
-        with (
-            connection,
-            connection.makefile("rb") as tasks,
-            connection.makefile("wb", buffering=0) as answers,
-        ):
-            _say(answers, json.dumps({"ready": os.getpid()}).encode())
-            for line in tasks:
-                context = TaskContext(
-                    storage=storage,
-                    scratch=settings.scratch,
-                    memory_bytes=settings.task_memory_bytes,
-                    load_job=loader.load,
-                )
-                _carry_out(line, context, answers, chaos=settings.chaos)
+        with connection:
+            Worker(settings, connection).run()
 
     return main
 
 
-def _carry_out(line: bytes, context: TaskContext, answers: socket.SocketIO, *, chaos: bool) -> None:
-    _send(answers, Started(worker=os.getpid()))
-    heartbeat = _Heartbeat(context.meter, answers)
-    last: Message
-    try:
-        task = parse_task.validate_json(line)
-        faults.check_allowed(task.fault, allowed=chaos)
-        faults.before_task(task.fault, heartbeat.stop)
-        result = run_task(task, context)
-        faults.after_task(task.fault, result, context.storage)
-        last = Done(result=result)
-    except (Exception, MemoryError) as exc:  # noqa: BLE001 - whatever a task raises is its answer
-        last = Failed(error=task_error(exc))
-    heartbeat.stop()
-    _send(answers, last)
+class Worker:
+    """One slot's worker.
+
+    Args:
+        settings: the service's.
+        service: the socket to the service.
+    """
+
+    def __init__(self, settings: Settings, service: socket.socket) -> None:
+        self._settings = settings
+        self._service = service
+        self._carry_out_task = task_main(settings)
+        self._credentials = ContainerCredentials()
+        self._job: tuple[str, str, str] | None = None
+        self._template: Template | None = None
+        self._fresh = ""
+
+    def run(self) -> None:
+        """Carry out tasks until the service is gone."""
+        adopt_orphans()
+        self._say(Frame(READY, NO_NONCE, json.dumps({"ready": os.getpid()}).encode()))
+        incoming = FrameBuffer(frozenset((TASK,)))
+        while data := received(self._service):
+            incoming.feed(data)
+            while (frame := incoming.next(None)) is not None:
+                self._carry_out(Order.decoded(frame.payload))
+
+    def _carry_out(self, order: Order) -> None:
+        try:
+            last = self._answer(order)
+        except Unprepared as exc:
+            last = _failed(order, exc.error)
+        keep = [self._template.child.pid] if self._template else []
+        clean = end_all_strays(keep, END_S)
+        self._say(Frame(LAST if clean else UNCLEAN, order.nonce, last))
+
+    def _answer(self, order: Order) -> bytes:
+        """Return the last event of a task, and pass those before it on."""
+        head = order.head.model_copy(update={"credentials": self._credentials.current()})
+        if head.job is not None:
+            self._prepare(head.job, Order(head, order.body))
+            head = head.model_copy(update={"fresh": self._fresh})
+        order = Order(head, order.body)
+        if head.job is not None and self._template is not None:
+            process: Child | TemplateTask = self._template.start(order)
+        else:
+            process = Child.fork(lambda connection: self._carry_out_task(order, connection, None))
+        try:
+            return self._passed_on(order, process)
+        except Foreign as exc:
+            return _failed(order, lost(str(exc)))
+        finally:
+            process.end()
+            if self._template and self._template.child.poll() is not None:
+                self._forget_job()
+
+    # -- the events of a task -----------------------------------------------------------------------------------------
+
+    def _passed_on(self, order: Order, process: Child | TemplateTask) -> bytes:
+        buffer = FrameBuffer(frozenset((EVENT, LAST)))
+        status: int | None = None
+        while True:
+            ready, _, _ = select.select([process.socket, self._service], [], [], POLL_S if status is None else 0)
+            if self._service in ready:
+                os._exit(1)  # the service is gone, or does not keep to its part
+            if process.socket in ready and (data := received(process.socket)):
+                buffer.feed(data)
+                while (frame := buffer.next(order.nonce)) is not None:
+                    if frame.kind == LAST:
+                        process.wait(END_S)
+                        return frame.payload
+                    self._say(frame)
+            elif process.socket in ready:
+                status = process.wait(END_S)
+                return _failed(order, lost(f"the task's process {_how_it_ended(status)}"))
+            elif status is not None:  # it has ended, and a copy of it holds its socket
+                return _failed(order, lost(f"the task's process {_how_it_ended(status)}"))
+            else:
+                status = process.poll()
+
+    # -- the job of a task --------------------------------------------------------------------------------------------
+
+    def _prepare(self, spec: JobSpec, order: Order) -> None:
+        """Have a template of the job, or know why each task must import it anew; another job's template ends.
+
+        Raises:
+            Unprepared: its code cannot be fetched or imported.
+        """
+        if self._job == (spec.code, spec.module, spec.name):
+            return
+        self._forget_job()
+        root = self._fetched(spec, order)
+        child = Child.fork(template_main(spec, root, self._carry_out_task))
+        said = child.reply(NO_NONCE, self._beat(order), HEARTBEAT_S)
+        imported = Imported.model_validate_json(said) if said is not None else None
+        if imported is None or imported.error:
+            error = imported.error if imported else None
+            status = child.wait(END_S)
+            child.end()
+            raise Unprepared(error or lost(f"the process that imports the job {_how_it_ended(status)}"))
+        if imported.fresh:
+            child.end()
+            end_all_strays((), END_S)
+        else:
+            self._template = Template(child)
+        self._job, self._fresh = (spec.code, spec.module, spec.name), imported.fresh
+
+    def _fetched(self, spec: JobSpec, order: Order) -> str:
+        """Return the folder of a job's code, after a process of its own has brought it here if it must be."""
+
+        def fetch(connection: socket.socket) -> None:
+            try:
+                storage = open_storage(self._settings.grants, credentials=provider_of(order.head.credentials))
+                loader = CodeLoader(storage, self._settings.store, self._settings.scratch / "jobs")
+                fetched = Fetched(root=str(loader.fetch(spec)))
+            except Exception as exc:  # noqa: BLE001 - it is the task's answer
+                fetched = Fetched(error=error_of(exc))
+            connection.sendall(Frame(EVENT, NO_NONCE, fetched.model_dump_json().encode()).encoded())
+
+        child = Child.fork(fetch)
+        said = child.reply(NO_NONCE, self._beat(order), HEARTBEAT_S)
+        status = child.wait(END_S)
+        child.end()
+        fetched = Fetched.model_validate_json(said) if said is not None else None
+        if fetched is None or fetched.error:
+            error = fetched.error if fetched else None
+            raise Unprepared(error or lost(f"the process that fetches the job's code {_how_it_ended(status)}"))
+        return fetched.root
+
+    def _forget_job(self) -> None:
+        if self._template is not None:
+            self._template.child.end()
+        self._template, self._job, self._fresh = None, None, ""
+
+    # -- what is said -------------------------------------------------------------------------------------------------
+
+    def _beat(self, order: Order) -> Callable[[], None]:
+        """Return what says that a task's job is being prepared, and that nothing of the task has begun."""
+
+        def beat() -> None:
+            event = Progress(attempt=order.head.attempt, bytes=0, records=0, status="importing the job")
+            self._say(Frame(EVENT, order.nonce, event.model_dump_json().encode()))
+
+        return beat
+
+    def _say(self, frame: Frame) -> None:
+        try:
+            self._service.sendall(frame.encoded())
+        except OSError:
+            os._exit(1)  # the service is gone: nobody wants the answer
 
 
-class _Heartbeat:
-    """Sends the meter every second, from a thread of its own, until stopped."""
-
-    def __init__(self, meter: Meter, answers: socket.SocketIO) -> None:
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._beat, args=(meter, answers), daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopped.set()
-        self._thread.join()
-
-    def _beat(self, meter: Meter, answers: socket.SocketIO) -> None:
-        while not self._stopped.wait(HEARTBEAT_S):
-            _send(answers, Progress(bytes=meter.bytes, records=meter.records, status=meter.status()[:500]))
+def _failed(order: Order, error: TaskError) -> bytes:
+    return Failed(attempt=order.head.attempt, error=error).model_dump_json().encode()
 
 
-def _send(answers: socket.SocketIO, message: Message) -> None:
-    _say(answers, message.model_dump_json().encode())
-
-
-def _say(answers: socket.SocketIO, line: bytes) -> None:
-    left = memoryview(line + b"\n")
-    try:
-        while left:
-            left = left[answers.write(left) :]
-    except OSError:
-        os._exit(1)  # the service is gone: nobody wants the answer
+def _how_it_ended(status: int | None) -> str:
+    return cause_of_death(status) if status is not None else "has closed the stream of its answers"
