@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
+from itertools import pairwise
 
 VARIABLE = "PYTHONHASHSEED"
 SHARED = "0"
@@ -38,9 +39,8 @@ def needs_seed(
     """
     if VARIABLE in environment or traced or any(name in modules for name in _DEBUGGERS):
         return False
-    given = [*arguments, ""]
     inline = any(
         option == "--target=inline" or (option == "--target" and following == "inline")
-        for option, following in zip(given, given[1:], strict=False)
+        for option, following in pairwise([*arguments, ""])
     )
     return bool(arguments) and arguments[0] == "run" and inline
