@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INPUT ?= build/zipf.txt
 ARGS ?=
 
-.PHONY: help run test check format docs deploy destroy scale stop start e2e faults spark bench lock clean
+.PHONY: help run test check format docs deploy destroy scale stop start e2e faults simulate spark bench lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -55,6 +55,9 @@ spark:  ## The tests on Apache Spark, in an environment of their own (needs Java
 	@command -v java >/dev/null || { echo "the tests on Spark need Java 17 or newer; on Debian: apt-get install default-jre-headless" >&2; exit 1; }
 	@$(MAKE) --no-print-directory $(VENV)/spark
 	$(VENV)/spark-env/bin/python -m pytest tests/spark $(ARGS)
+
+simulate: $(VENV)/ready  ## Run the scheduler in virtual time against SEEDS=10000 drawn worlds
+	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),1000) $(ARGS)
 
 bench: $(VENV)/ready $(VENV)/bench  ## Measure ours against Spark and others; writes docs/benchmarks.md (ARGS=--quick for a glance)
 	$(BIN)/python -m bench $(ARGS)

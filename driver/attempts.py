@@ -42,7 +42,11 @@ class Attempt:
 
 @dataclass(slots=True)
 class OpenTask:
-    """A task without a result yet."""
+    """A task without a result yet.
+
+    Attributes:
+        attempts: those that have begun, as far as is known.
+    """
 
     spec: TaskSpec
     attempts: int = 0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from driver.events import FaultInjected, Observer
 from driver.fleet.base import Endpoint
 from driver.planning import AnyTask
-from driver.transport import Transport
+from driver.transport import Heard, Transport, nobody
 from mapreduce.errors import UsageError
 from mapreduce.messages import Done, Failed, Fault, FaultKind, Progress, Started
 
@@ -91,22 +91,24 @@ class ChaosTransport:
         self._chaos = chaos
         self._emit = emit
 
-    async def run(self, endpoint: Endpoint, task: AnyTask) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
+    async def run(
+        self, endpoint: Endpoint, task: AnyTask, heard: Heard = nobody
+    ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
         """The task's events."""
         kind = self._chaos.kind(task)
         if kind is not None:
             name = f"{task.stage}-{getattr(task, 'index', 0)}"
             self._emit(FaultInjected(at=time.time(), task=name, attempt=task.attempt, fault=kind))
         if kind == DUPLICATE:
-            await self._again(endpoint, task)
+            await self._again(endpoint, task, heard)
         elif kind is not None:
             task = task.model_copy(update={"fault": self._chaos.fault(kind, task)})
-        async with aclosing(self._inner.run(endpoint, task)) as answers:
+        async with aclosing(self._inner.run(endpoint, task, heard)) as answers:
             async for event in answers:
                 yield event
 
-    async def _again(self, endpoint: Endpoint, task: AnyTask) -> None:
+    async def _again(self, endpoint: Endpoint, task: AnyTask, heard: Heard) -> None:
         """Carries the very same attempt out once, for nothing: its objects are there when it is carried out again."""
-        async with aclosing(self._inner.run(endpoint, task)) as answers:
+        async with aclosing(self._inner.run(endpoint, task, heard)) as answers:
             async for _ in answers:
-                continue
+                heard()

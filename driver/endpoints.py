@@ -16,7 +16,10 @@ from driver.policy import RetryPolicy, room
 
 @dataclass(slots=True, eq=False)
 class Slots:
-    """An endpoint, and how it has done. `place` counts its changes: only the newest of its places is good."""
+    """An endpoint, and how it has done. `place` counts its changes: only the newest of its places is good.
+
+    `unauthorized`: the last time that it was asked, it refused our signature. `left`: when it was last seen to be gone.
+    """
 
     endpoint: Endpoint
     number: int
@@ -24,6 +27,8 @@ class Slots:
     failures: int = 0
     quiet_until: float = float("-inf")
     place: int = 0
+    unauthorized: bool = False
+    left: float = float("-inf")
 
 
 class Endpoints:
@@ -39,28 +44,52 @@ class Endpoints:
         self._free: list[tuple[int, float, int, int]] = []  # failures, share that is busy, number, place
         self._quiet: list[tuple[float, int, int]] = []  # until when, number, place
         self._by_number: dict[int, Slots] = {}
+        self._left: dict[str, Slots] = {}  # those that are gone
         self._numbers = 0
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def update(self, found: Sequence[Endpoint]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Takes over who is there now; the names of those that have appeared, and of those that are gone."""
+    def update(self, found: Sequence[Endpoint], now: float) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Take over who is there now; return the names of those that have appeared, and of those that are gone."""
         names = {endpoint.name for endpoint in found}
         gone = tuple(name for name in self._known if name not in names)
         for name in gone:
-            del self._by_number[self._known.pop(name).number]
+            slots = self._left[name] = self._known.pop(name)
+            slots.left = now
+            del self._by_number[slots.number]
         appeared = [endpoint for endpoint in found if endpoint.name not in self._known]
         for endpoint in appeared:
-            slots = self._known[endpoint.name] = Slots(endpoint, self._numbers)
+            slots = self._known[endpoint.name] = self._returned(endpoint)
             self._by_number[slots.number] = slots
-            self._numbers += 1
             self.changed(slots)
         return tuple(endpoint.name for endpoint in appeared), gone
+
+    def _returned(self, endpoint: Endpoint) -> Slots:
+        """Return the slots of an endpoint that has appeared; one that was here before has what it had then.
+
+        A look-up may miss an endpoint whose tasks run on: its slots are as busy as before when it is seen again.
+        """
+        known = self._left.pop(endpoint.name, None)
+        if known is not None and known.endpoint == endpoint:
+            return known
+        self._numbers += 1
+        return Slots(endpoint, self._numbers - 1)
+
+    def all_refuse(self, now: float) -> bool:
+        """Return whether each endpoint has refused our signature the last time that it was asked.
+
+        One that has left and had not refused it may come back, and counts until the policy gives it up.
+        """
+        since = now - self._policy.no_endpoint_s
+        back = (slots for slots in self._left.values() if slots.left > since)
+        return bool(self._known) and all(slots.unauthorized for slots in (*self._known.values(), *back))
 
     def changed(self, slots: Slots) -> None:
         """Gives an endpoint its new place, after any change of what it does or how it has done."""
         slots.place += 1
+        if slots.number not in self._by_number:
+            return
         if slots.busy >= room(slots.endpoint.slots, slots.failures, self._policy):
             return
         if slots.quiet_until > float("-inf"):

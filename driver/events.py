@@ -109,6 +109,28 @@ class OutputsRedone(Event, frozen=True):
     why: str
 
 
+class LookFailed(Event, frozen=True):
+    """It could not be found out which endpoints there are; those that are known stay."""
+
+    stage: StageName
+    why: str
+
+
+class WaitingForFleet(Event, frozen=True):
+    """There has been no endpoint for `seconds`; `why` says what a look-up has failed of."""
+
+    stage: StageName
+    seconds: float
+    why: str = ""
+
+
+class DriverAway(Event, frozen=True):
+    """The driver did not run for `seconds`: its machine slept, or its process was stopped."""
+
+    stage: StageName
+    seconds: float
+
+
 class FleetChanged(Event, frozen=True):
     """Endpoints came or went; `why` says what is known of those that went."""
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Sequence
 
 from driver.fleet.base import Endpoint
 from driver.planning import AnyTask
+from driver.transport import Heard, nobody
 from mapreduce.engine import TaskContext, run_task
 from mapreduce.engine.run import task_error
 from mapreduce.messages import AttemptId, Done, Failed, Progress, StageName, Started
@@ -36,7 +37,9 @@ class InlineTransport:
     def __init__(self, context: TaskContext) -> None:
         self._context = context
 
-    async def run(self, endpoint: Endpoint, task: AnyTask) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
+    async def run(
+        self, endpoint: Endpoint, task: AnyTask, heard: Heard = nobody
+    ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
         attempt = AttemptId.of(task)
         yield Started(attempt=attempt, worker=0)
         try:

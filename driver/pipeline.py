@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -186,6 +187,7 @@ async def _map_and_reduce(plan: RunPlan, split: SplitResult, stages: _Stages) ->
         results = [outcome.result for outcome in maps if isinstance(outcome.result, MapResult)]
         try:
             reduces = await stages.carry_out("reduce", reduce_tasks(plan, results), known)
+            known |= {outcome.spec.key: outcome for outcome in reduces}
             return maps, await stages.until_whole("reduce", reduces)
         except StageFailed as exc:
             lost = outputs_lost(exc.failures, maps)
@@ -304,6 +306,7 @@ class _Stages:
         self._finished = FinishedTasks(place.runs.storage, plan.store)
         self._started = started
         self._is_ready = False
+        self._names = Counter[str]()  # attempts that each task has had, by its name
         self.seconds: dict[str, float] = {"start": 0.0, "reduce": 0.0}
 
     async def carry_out(
@@ -401,7 +404,9 @@ class _Stages:
         def remember(outcome: Outcome) -> None:
             remembering.add(asyncio.ensure_future(self._remember(outcome.spec, outcome.result)))
 
-        stage_run = StageRun(stage, place.fleet, place.transport, place.policy, self._log, place.clock, remember)
+        stage_run = StageRun(
+            stage, place.fleet, place.transport, place.policy, self._log, place.clock, remember, names=self._names
+        )
         try:
             outcomes = await stage_run.run(todo)
         finally:

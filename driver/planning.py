@@ -69,8 +69,7 @@ class RunPlan(Message):
 class TaskSpec:
     """One task to be done: its content-addressed key, the bytes it will read, and its message for an attempt.
 
-    `reads` says for a person what it reads. `redone` counts how often it was done before and its output was lost: no
-    attempt may have another's name.
+    `reads` says for a person what it reads. `redone` counts how often it was done before and its output was lost.
     """
 
     stage: StageName
@@ -87,8 +86,8 @@ class TaskSpec:
         return f"{self.stage}-{self.index}"
 
     def attempt(self, number: int) -> AnyTask:
-        """The message of an attempt; the first is number 1."""
-        return self.message(f"{number - 1}" if not self.redone else f"{self.redone}-{number - 1}")
+        """Return the message of an attempt; the first of the run is number 1."""
+        return self.message(f"{number - 1}")
 
 
 def split_count(total_bytes: int, *, chunks: int | None, chunk_bytes: int | None, slots: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ HOPELESS = frozenset(
     | {"InputError", "Unauthorized"}
 )
 """Causes that no second attempt can mend: the request, the input or the key would have to be another."""
+LONGEST_WAIT_S = 60.0
+"""An endpoint may ask for so long a pause at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,9 @@ class RetryPolicy:
             counts as hung (Hadoop's mapreduce.task.timeout is ten minutes too).
         unreachable_s: after so long without an answer of any endpoint, one that cannot be connected to fails the task;
             before, it does not: nothing of the task has begun, and the services may be on their way back.
+        no_endpoint_s: how long a stage waits while there is no endpoint at all: Fargate takes a minute or two to start
+            a task, and ECS to see that it must.
+        full_s: how long a stage waits while every endpoint has tasks of others.
         breaker_failures: so many failures in a row open an endpoint's circuit: it is left alone for a while, then asked
             for one task at a time until one succeeds.
         failures_per_task: the stage fails when it has seen so many failures for each of its tasks.
@@ -46,7 +52,9 @@ class RetryPolicy:
     longest_delay_s: float = 15.0
     heartbeat_timeout_s: float = 20.0
     stall_timeout_s: float = 600.0
-    unreachable_s: float = 60.0
+    unreachable_s: float = 300.0
+    no_endpoint_s: float = 300.0
+    full_s: float = 3600.0
     breaker_failures: int = 3
     failures_per_task: float = 1.0
     least_failures: int = 30
@@ -129,6 +137,11 @@ def _after_bad_record(failures: Sequence[TaskError], policy: RetryPolicy, skippe
     if skipped >= policy.skip_bad_records:
         return GiveUp(f"more than {policy.skip_bad_records} records would have to be skipped (--skip-bad-records)")
     return SkipRecord(place)
+
+
+def wait_for_slot(wanted_s: float) -> float:
+    """Return how long an endpoint without a free slot is left alone, whatever it has asked for."""
+    return min(max(wanted_s, 0.0), LONGEST_WAIT_S) if math.isfinite(wanted_s) else LONGEST_WAIT_S
 
 
 def stage_budget(tasks: int, policy: RetryPolicy) -> int:

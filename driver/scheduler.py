@@ -11,15 +11,15 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 
 from driver import events
-from driver.answers import check_answer, check_event
 from driver.attempts import AnyResult, Attempt, OpenTask, Outcome, Running, Waiting
 from driver.endpoints import Endpoints, Slots
 from driver.events import Observer
 from driver.fleet.base import Endpoint, Fleet
+from driver.listening import Ears, listen
 from driver.planning import TaskSpec
 from driver.policy import (
     BackupPolicy,
@@ -31,20 +31,24 @@ from driver.policy import (
     endpoint_pause,
     most_backups,
     stage_budget,
+    wait_for_slot,
 )
+from driver.pulse import TICK_S, Pulse
 from driver.transport import NoSlot, NotReached, Transport
 from mapreduce.errors import FleetError, JobFailed, TaskLost
 from mapreduce.messages import (
-    Done,
-    Failed,
     Progress,
     StageName,
     Started,
     TaskError,
 )
 
-NO_ENDPOINT_S = 60.0
-"""How long a stage waits while there is no endpoint at all."""
+LOOK_S = 60.0
+"""How long a look who is there may take."""
+SAY_WAITING_S = 10.0
+"""How often a user is told that a stage waits for a service."""
+EXCUSED_S = 30.0
+"""How long after a pause of this machine what is lost is the pause's fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +81,12 @@ class StageRun:
         fleet: tells the endpoints.
         transport: reaches them.
         policy: the limits of failures.
-        backups: when a straggler is run a second time.
         emit: is told what happens.
         clock: the time.
         done: is called with each outcome as it comes, before the next task starts on its slot.
+        backups: when a straggler is run a second time.
+        names: how many attempts each task has had in this run, by its name: no attempt may have another's number, also
+            when a stage is carried out again.
     """
 
     def __init__(
@@ -93,6 +99,7 @@ class StageRun:
         clock: Clock,
         done: Callable[[Outcome], None],
         backups: BackupPolicy | None = None,
+        names: Counter[str] | None = None,
     ) -> None:
         self._stage: StageName = stage
         self._fleet = fleet
@@ -102,6 +109,7 @@ class StageRun:
         self._emit = emit
         self._clock = clock
         self._done = done
+        self._names = Counter[str]() if names is None else names
         self._wake = asyncio.Event()
         self._endpoints = Endpoints(policy)
         self._looking: asyncio.Task[None] | None = None
@@ -117,8 +125,10 @@ class StageRun:
         self._said_fresh = False
         self._skipped: dict[str, TaskError] = {}
         self._given_up: StageFailed | FleetError | None = None
-        self._refreshed = -1e9
-        self._started = self._seen_endpoint = self._answered = clock.now()
+        self._refreshed = self._said_waiting = -1e9
+        self._look_failed = ""
+        self._pulse = Pulse(clock.now, clock.wall)
+        self._started = self._seen_endpoint = self._answered = self._worked = clock.now()
 
     async def run(self, tasks: Sequence[TaskSpec]) -> list[Outcome]:
         """The outcomes, in the order of the tasks.
@@ -130,6 +140,7 @@ class StageRun:
         self._tasks = len(tasks)
         # the largest first: what is started last should be short
         self._waiting = Waiting(OpenTask(spec) for spec in sorted(tasks, key=lambda spec: -spec.size_bytes))
+        ticking = asyncio.create_task(self._tick())
         try:
             while len(self._outcomes) < len(tasks):
                 if self._given_up:
@@ -140,8 +151,16 @@ class StageRun:
                 self._assign_backups()
                 await self._pause()
         finally:
+            ticking.cancel()
             await self._cancel()
         return [self._outcomes[spec.index] for spec in tasks]
+
+    async def _tick(self) -> None:
+        """Notice each time in which this process was away."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            if away_s := self._pulse.beat():
+                self._emit(events.DriverAway(at=self._clock.wall(), stage=self._stage, seconds=away_s))
 
     def _check_time(self) -> None:
         limit = self._policy.stage_timeout_s
@@ -150,34 +169,69 @@ class StageRun:
             self._give_up(f"the {self._stage} stage", f"{left} of {self._tasks} tasks were not done after {limit:g} s")
 
     async def _refresh(self) -> None:
-        """Looks who is there now and then; beside the tasks, unless there is nobody to give them to."""
+        """Look who is there now and then; beside the tasks, unless there is nobody to give them to."""
         now = self._clock.now()
         if self._looking is None and now - self._refreshed >= self._fleet.refresh_s:
             self._refreshed = now
             self._looking = asyncio.create_task(self._look())
-            self._looking.add_done_callback(self._looked)
+            self._looking.add_done_callback(lambda _: self._wake.set())
         if self._looking is not None and (self._looking.done() or not self._endpoints):
             looking, self._looking = self._looking, None
             await looking
+        self._check_endpoints()
 
     async def _look(self) -> None:
-        appeared, gone = self._endpoints.update(await self._fleet.endpoints(self._stage))
+        """Take over who is there; when that cannot be found out, those that are known stay."""
+        try:
+            async with asyncio.timeout(LOOK_S):
+                found = await self._fleet.endpoints(self._stage)
+        except Exception as exc:  # noqa: BLE001 - the tasks that run need no look-up
+            self._look_failed = f"{type(exc).__name__}: {exc}" if not isinstance(exc, FleetError) else str(exc)
+            self._emit(events.LookFailed(at=self._clock.wall(), stage=self._stage, why=self._look_failed))
+            return
+        self._look_failed = ""
+        appeared, gone = self._endpoints.update(found, self._clock.now())
+        if appeared or gone:
+            self._wake.set()
+            self._emit(
+                events.FleetChanged(
+                    at=self._clock.wall(),
+                    stage=self._stage,
+                    appeared=appeared,
+                    gone=gone,
+                    why=await self._why_gone(gone) if gone else {},
+                )
+            )
+
+    async def _why_gone(self, gone: tuple[str, ...]) -> dict[str, str]:
+        try:
+            async with asyncio.timeout(LOOK_S):
+                return await self._fleet.why_gone(self._stage, gone)
+        except Exception:  # noqa: BLE001 - a diagnosis that fails tells nothing, and ends nothing
+            return {}
+
+    def _check_endpoints(self) -> None:
+        """Give up when there was no endpoint for too long, and say so while waiting."""
         now = self._clock.now()
         if self._endpoints:
             self._seen_endpoint = now
-        elif now - self._seen_endpoint > NO_ENDPOINT_S:
-            raise FleetError(
-                f"there has been no {self._stage} service for {NO_ENDPOINT_S:.0f} s; is the fleet running?"
-            )
-        if not appeared and not gone:
+            if now - self._worked > self._policy.full_s:
+                raise FleetError(
+                    f"no {self._stage} service has had a free slot for {now - self._worked:.0f} s; does another run "
+                    "use the fleet, or does a task of it hang? See: python -m driver doctor"
+                )
             return
-        self._wake.set()
-        why = await self._fleet.why_gone(self._stage, gone) if gone else {}
-        self._emit(events.FleetChanged(at=self._clock.wall(), stage=self._stage, appeared=appeared, gone=gone, why=why))
-
-    def _looked(self, looking: asyncio.Task[None]) -> None:
-        if not looking.cancelled() and looking.exception():
-            self._wake.set()
+        missing_s = now - self._seen_endpoint
+        if missing_s > self._policy.no_endpoint_s:
+            why = f": {self._look_failed}" if self._look_failed else "; is the fleet running?"
+            raise FleetError(f"there has been no {self._stage} service for {missing_s:.0f} s{why}")
+        if now - self._said_waiting >= SAY_WAITING_S and missing_s >= SAY_WAITING_S:
+            self._said_waiting = now
+            self._emit(
+                events.WaitingForFleet(
+                    at=self._clock.wall(), stage=self._stage, seconds=missing_s, why=self._look_failed
+                )
+            )
 
     def _assign(self) -> None:
         now = self._clock.now()
@@ -217,7 +271,8 @@ class StageRun:
         slots.busy += 1
         self._endpoints.changed(slots)
         task.attempts += 1
-        attempt = Attempt(task.attempts, slots.endpoint.name, self._clock.now())
+        self._names[task.spec.name] += 1
+        attempt = Attempt(self._names[task.spec.name], slots.endpoint.name, self._clock.now())
         self._emit(
             events.AttemptStarted(
                 at=self._clock.wall(),
@@ -235,39 +290,45 @@ class StageRun:
     async def _pause(self) -> None:
         """Until something has happened, or the next thing is due."""
         now = self._clock.now()
-        due = [self._refreshed + self._fleet.refresh_s, self._waiting.next_due, self._backup_due]
+        due = [self._waiting.next_due, self._backup_due]
+        if self._looking is None:  # a look that is under way wakes the stage when it is over
+            due.append(self._refreshed + self._fleet.refresh_s)
         if self._waiting:
             due.append(self._endpoints.next_return(now))
         if self._policy.stage_timeout_s is not None:
             due.append(self._started + self._policy.stage_timeout_s)
         with suppress(TimeoutError):
-            async with asyncio.timeout(max(min(at for at in due if at is not None) - now, 0.001)):
+            first = min((at for at in due if at is not None), default=now + LOOK_S)
+            async with asyncio.timeout(max(first - now, 0.001)):
                 await self._wake.wait()
         self._wake.clear()
 
     async def _attempt(self, task: OpenTask, attempt: Attempt, slots: Slots) -> None:
-        """One attempt; catches its own errors, so that its siblings go on."""
+        """Carry out one attempt; no error of it reaches its siblings or the stage."""
         try:
             result = await self._ask(task, attempt, slots.endpoint)
         except NoSlot as exc:
-            task.attempts -= 1
-            self._running.end(task, attempt)
-            if not task.running and task.spec.index not in self._outcomes:
-                self._waiting.put_first(task)
-            slots.quiet_until = self._clock.now() + exc.retry_after_s
+            self._answered = self._clock.now()
+            self._put_back(task, attempt)
+            slots.quiet_until = self._clock.now() + wait_for_slot(exc.retry_after_s)
         except NotReached as exc:
             self._endpoint_failed(slots)
             self._not_reached(task, attempt, str(exc))
         except FleetError as exc:  # no task's fault: this fleet is not to be used
             self._running.end(task, attempt)
             self._given_up = exc
-        except TaskLost as exc:
-            self._endpoint_failed(slots)
-            self._fail(task, attempt, TaskError(kind="TaskLost", message=str(exc)))
         except asyncio.CancelledError:
             self._running.end(task, attempt)
             raise
+        except TaskLost as exc:
+            self._lost(task, attempt, slots, str(exc))
+        except Exception as exc:  # noqa: BLE001 - whatever else goes wrong is a failure of this attempt
+            words = str(exc).partition("\n")[0]
+            self._lost(task, attempt, slots, f"{type(exc).__name__} while {slots.endpoint.name} was asked: {words}")
         else:
+            if isinstance(result, TaskError) and result.kind == "Unauthorized":
+                self._unauthorized(task, attempt, slots, result)
+                return
             self._endpoint_answered(slots)
             if isinstance(result, TaskError):
                 self._fail(task, attempt, result)
@@ -279,26 +340,45 @@ class StageRun:
             self._wake.set()
 
     async def _ask(self, task: OpenTask, attempt: Attempt, endpoint: Endpoint) -> AnyResult | TaskError:
-        moved, seen = self._clock.now(), (0, 0, "")
-        asked, nonce = task.message(attempt.number, self._policy), None
-        async with aclosing(self._transport.run(endpoint, asked)) as answers:
-            async for event in answers:
-                self._answered = self._clock.now()
-                nonce = check_event(asked, event, nonce)
-                if isinstance(event, Started):
-                    self._started_anew(event)
-                elif isinstance(event, Progress):
-                    self._progress(task, attempt, event)
-                    if (now_seen := (event.bytes, event.records, event.status)) != seen:
-                        moved, seen = self._clock.now(), now_seen
-                    elif self._clock.now() - moved > self._policy.stall_timeout_s:
-                        raise TaskLost(f"{endpoint.name} made no progress for {self._policy.stall_timeout_s:g} s")
-                elif isinstance(event, Done):
-                    check_answer(asked, event.result)
-                    return event.result
-                elif isinstance(event, Failed):
-                    return event.error
-        raise TaskLost(f"{endpoint.name} ended its answer before the task was done")
+        ears = Ears(
+            now=self._clock.now,
+            answered=self._note_answer,
+            started=self._started_anew,
+            progress=lambda event: self._progress(task, attempt, event),
+        )
+        asked = task.message(attempt.number, self._policy)
+        return await listen(self._transport, endpoint, asked, self._policy, ears)
+
+    def _note_answer(self) -> None:
+        self._answered = self._worked = self._clock.now()
+
+    def _put_back(self, task: OpenTask, attempt: Attempt) -> None:
+        """Take an attempt for one that never began."""
+        task.attempts -= 1
+        self._running.end(task, attempt)
+        if not task.running and task.spec.index not in self._outcomes:
+            self._waiting.put_first(task)
+
+    def _lost(self, task: OpenTask, attempt: Attempt, slots: Slots, why: str) -> None:
+        """Count a lost attempt against its task and its endpoint, unless this machine was away meanwhile."""
+        error = TaskError(kind="TaskLost", message=why)
+        if self._pulse.excuses(attempt.started, EXCUSED_S):
+            self._put_back(task, attempt)
+            self._say_failed(task, attempt, error, "asked for again: this machine was away")
+            return
+        self._endpoint_failed(slots)
+        self._fail(task, attempt, error)
+
+    def _unauthorized(self, task: OpenTask, attempt: Attempt, slots: Slots, error: TaskError) -> None:
+        """Leave an endpoint alone that refuses our signature; when none takes it, it is our fault."""
+        slots.unauthorized = True
+        self._endpoint_failed(slots)
+        self._put_back(task, attempt)
+        task.failed_on.add(attempt.endpoint)
+        then = "asked for elsewhere: the endpoint does not take our signature"
+        if self._endpoints.all_refuse(self._clock.now()):
+            self._given_up, then = FleetError(error.message), "the job fails: no endpoint takes our signature"
+        self._say_failed(task, attempt, error, then)
 
     def _started_anew(self, event: Started) -> None:
         """Say once that each task of the job imports it anew."""
@@ -332,13 +412,14 @@ class StageRun:
         if slots.failures >= self._policy.breaker_failures:
             self._emit(events.CircuitClosed(at=self._clock.wall(), endpoint=slots.endpoint.name))
         slots.failures = 0
+        slots.unauthorized = False
 
     def _succeed(self, task: OpenTask, attempt: Attempt, result: AnyResult) -> None:
         self._running.end(task, attempt)
         if task.spec.index in self._outcomes:
             return  # another attempt was faster by a moment; this one's objects have a name of their own
         seconds = self._clock.now() - attempt.started
-        outcome = Outcome(task.spec, result, attempt.number, attempt.endpoint, seconds)
+        outcome = Outcome(task.spec, result, task.attempts, attempt.endpoint, seconds)
         self._outcomes[task.spec.index] = outcome
         bisect.insort(self._finished_s, seconds)
         self._emit(
@@ -382,12 +463,8 @@ class StageRun:
             then = self._skip(task, decision.place, error)
         elif isinstance(decision, GiveUp):
             then = f"given up: {decision.why}"
-            if error.kind == "Unauthorized":  # no task's fault: the services are not to be had with this key
-                self._given_up = FleetError(error.message)
-            else:
-                self._give_up(
-                    f"{task.spec.name} ({task.spec.reads})" if task.spec.reads else task.spec.name, decision.why
-                )
+            name = f"{task.spec.name} ({task.spec.reads})" if task.spec.reads else task.spec.name
+            self._give_up(name, decision.why)
         elif self._failures > (budget := stage_budget(self._tasks, self._policy)):
             then = "the job fails: too many failures"
             self._give_up(

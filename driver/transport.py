@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Protocol
 
 from driver.fleet.base import Endpoint
 from driver.planning import AnyTask
 from mapreduce.errors import MapReduceError, TaskLost
 from mapreduce.messages import Done, Failed, Progress, Started
+
+Heard = Callable[[], None]
+
+
+def nobody() -> None:
+    """Listen to nothing."""
 
 
 class NoSlot(MapReduceError):
@@ -30,8 +36,16 @@ class NotReached(TaskLost):
 class Transport(Protocol):
     """Asks an endpoint to carry out a task."""
 
-    def run(self, endpoint: Endpoint, task: AnyTask) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
-        """The task's events; the last is `Done` or `Failed`. Closing the iterator cancels the task.
+    def run(
+        self, endpoint: Endpoint, task: AnyTask, heard: Heard = nobody
+    ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
+        """Yield the task's events; the last is `Done` or `Failed`. Closing the iterator cancels the task.
+
+        Args:
+            endpoint: who is asked.
+            task: for what.
+            heard: is called whenever the endpoint has taken in some of the request. The time that it takes to answer
+                is the caller's to limit.
 
         Raises:
             NoSlot: the endpoint is full.

@@ -63,8 +63,7 @@ class RunView:
     def _say_imported_anew(self, why: str) -> None:
         """Say it once a run, not once a stage."""
         self._said.add(why)
-        text = f"each task imports the job anew, because of what its import does: {why}"
-        self._console.print(f"  {text}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+        self._warn(f"each task imports the job anew, because of what its import does: {why}")
 
     def uploading(self, name: str, sent: int, size: int) -> None:
         """Shows how far the upload of an input is."""
@@ -96,6 +95,13 @@ def _said(event: Event) -> str | None:
         return f"{event.endpoint} works again"
     if isinstance(event, events.OutputsRedone):
         return f"{', '.join(event.tasks)} done again: {event.why}"
+    if isinstance(event, events.LookFailed):
+        return f"the fleet could not be looked up, and is taken to be as before: {event.why}"
+    if isinstance(event, events.WaitingForFleet):
+        why = f" ({event.why})" if event.why else ""
+        return f"waiting for a service of the {event.stage} stage, {event.seconds:.0f} s{why}"
+    if isinstance(event, events.DriverAway):
+        return f"this machine was away for {event.seconds:.0f} s; what was lost meanwhile is asked for again"
     if isinstance(event, events.RecordSkipped):
         return f"record skipped at {event.place}: {event.message}"
     return None

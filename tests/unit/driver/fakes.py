@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
 from driver.fleet.base import Endpoint
 from driver.planning import AnyTask, TaskSpec
-from driver.transport import NoSlot, NotReached
+from driver.transport import Heard, NoSlot, NotReached, nobody
 from mapreduce import keys
 from mapreduce.errors import TaskLost
 from mapreduce.messages import (
@@ -63,7 +63,9 @@ class FakeTransport:
         self.hanging: set[tuple[int, int]] = set()
         """(task index, attempt) of those that beat for ever and do nothing."""
 
-    async def run(self, endpoint: Endpoint, task: AnyTask) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
+    async def run(
+        self, endpoint: Endpoint, task: AnyTask, heard: Heard = nobody
+    ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
         """One attempt."""
         assert isinstance(task, MapTask)
         self.asked.append((endpoint.name, task.index))

@@ -107,12 +107,6 @@ def test_a_broken_answer_is_a_lost_task(answer: bytes) -> None:
         _ask(endpoint)
 
 
-def test_silence_is_a_lost_task() -> None:
-    """A half-open connection ends with the heartbeat's timeout."""
-    with _server(None) as endpoint, pytest.raises(TaskLost, match="mapper-0"):
-        _ask(endpoint, timeout_s=0.05)
-
-
 def test_nobody_there_is_not_reached() -> None:
     """A refused connection: nothing has begun."""
     with socket.create_server(("127.0.0.1", 0)) as free:

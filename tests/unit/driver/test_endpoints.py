@@ -14,7 +14,7 @@ POLICY = RetryPolicy()
 
 def _fleet(*slots: int) -> Endpoints:
     endpoints = Endpoints(POLICY)
-    endpoints.update([Endpoint(f"e{number}", "", count) for number, count in enumerate(slots)])
+    endpoints.update([Endpoint(f"e{number}", "", count) for number, count in enumerate(slots)], 0.0)
     return endpoints
 
 
@@ -58,10 +58,10 @@ def test_one_that_is_gone_is_not_chosen_even_when_its_task_ends_later() -> None:
     endpoints = _fleet(1)
     slots = endpoints.pick(0.0)
     assert slots is not None
-    assert ((), ("e0",)) == endpoints.update([])
+    assert ((), ("e0",)) == endpoints.update([], 0.0)
     endpoints.changed(slots)
     assert None is endpoints.pick(0.0)
-    assert (("e0",), ()) == endpoints.update([Endpoint("e0", "", 1)])
+    assert (("e0",), ()) == endpoints.update([Endpoint("e0", "", 1)], 0.0)
     assert "e0" == _take(endpoints)
 
 

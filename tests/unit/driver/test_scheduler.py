@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import AsyncGenerator
 from itertools import count
@@ -15,11 +16,11 @@ from driver.attempts import Outcome
 from driver.events import Event
 from driver.fleet.base import Endpoint
 from driver.planning import AnyTask, TaskSpec
-from driver.policy import RetryPolicy
+from driver.policy import RetryPolicy, wait_for_slot
 from driver.scheduler import Clock, StageFailed, StageRun
-from driver.transport import NoSlot, NotReached
+from driver.transport import Heard, NoSlot, NotReached, nobody
 from mapreduce.errors import FleetError, TaskLost
-from mapreduce.messages import Done, MapResult, MapTask, Started
+from mapreduce.messages import AttemptId, Done, Failed, MapResult, MapTask, StageName, Started, TaskError
 from tests.unit.driver.fakes import FakeFleet, FakeTransport, failed, map_specs, result_of
 
 QUICK = RetryPolicy(first_delay_s=0.0, longest_delay_s=0.0)
@@ -32,11 +33,12 @@ def _run(
     transport: FakeTransport,
     policy: RetryPolicy = QUICK,
     clock: Clock | None = None,
+    names: Counter[str] | None = None,
 ) -> tuple[list[Outcome], list[Event]]:
     seen: list[Event] = []
 
     async def stage() -> list[Outcome]:
-        run = StageRun("map", fleet, transport, policy, seen.append, clock or Clock(), lambda _: None)
+        run = StageRun("map", fleet, transport, policy, seen.append, clock or Clock(), lambda _: None, names=names)
         return await run.run(tasks)
 
     return asyncio.run(stage()), seen
@@ -259,8 +261,8 @@ def test_a_result_of_another_task_is_a_lost_attempt() -> None:
     answer = result_of(asked)
 
     class Mixed(FakeTransport):
-        async def run(self, endpoint: Endpoint, task: AnyTask) -> AsyncGenerator[AnyEvent, None]:
-            async for event in super().run(endpoint, task):
+        async def run(self, endpoint: Endpoint, task: AnyTask, heard: Heard = nobody) -> AsyncGenerator[AnyEvent, None]:
+            async for event in super().run(endpoint, task, heard):
                 mixed = isinstance(event, Done) and isinstance(task, MapTask) and (task.index, task.attempt) == (0, "0")
                 yield event.model_copy(update={"result": answer}) if mixed else event
 
@@ -277,8 +279,8 @@ def test_a_job_that_is_imported_anew_is_said_once_a_stage() -> None:
     """Not once a task."""
 
     class Fresh(FakeTransport):
-        async def run(self, endpoint: Endpoint, task: AnyTask) -> AsyncGenerator[AnyEvent, None]:
-            async for event in super().run(endpoint, task):
+        async def run(self, endpoint: Endpoint, task: AnyTask, heard: Heard = nobody) -> AsyncGenerator[AnyEvent, None]:
+            async for event in super().run(endpoint, task, heard):
                 yield event.model_copy(update={"fresh": "2 threads run on"}) if isinstance(event, Started) else event
 
     _, seen = _run(map_specs([1] * 5), FakeFleet(A, B), Fresh())
@@ -289,10 +291,118 @@ def test_a_fleet_of_another_build_ends_the_stage() -> None:
     """No attempt at a task can mend it."""
 
     class Old(FakeTransport):
-        async def run(self, endpoint: Endpoint, task: AnyTask) -> AsyncGenerator[AnyEvent, None]:
-            async for event in super().run(endpoint, task):
+        async def run(self, endpoint: Endpoint, task: AnyTask, heard: Heard = nobody) -> AsyncGenerator[AnyEvent, None]:
+            async for event in super().run(endpoint, task, heard):
                 yield event
                 raise FleetError("another build")
 
     with pytest.raises(FleetError, match="another build"):
         _run(map_specs([1] * 3), FakeFleet(A, B), Old())
+
+
+class _Broken(FakeFleet):
+    """A fleet whose look-ups fail after the first."""
+
+    def __init__(self, *endpoints: Endpoint, fails: Exception) -> None:
+        super().__init__(*endpoints)
+        self._fails = fails
+        self.looks = 0
+
+    async def endpoints(self, stage: StageName) -> list[Endpoint]:
+        self.looks += 1
+        if self.looks > 1:
+            raise self._fails
+        return await super().endpoints(stage)
+
+
+@pytest.mark.parametrize("fails", [FleetError("throttled"), OSError("no network"), KeyError("odd")])
+def test_a_look_that_fails_keeps_the_fleet_that_is_known(fails: Exception) -> None:
+    """The tasks go on where they are; each failed look is told."""
+    fleet = _Broken(A, B, fails=fails)
+    outcomes, seen = _run(map_specs([1] * 20), fleet, FakeTransport())
+    assert 20 == len(outcomes)
+    assert fleet.looks > 1
+    assert any(isinstance(event, events.LookFailed) for event in seen)
+
+
+class _Throwing(FakeTransport):
+    """Raises what no transport should, at the first attempts of each task."""
+
+    def __init__(self, raises: Exception) -> None:
+        super().__init__()
+        self._raises = raises
+        self._left = {0: 2, 1: 1}
+
+    async def run(self, endpoint: Endpoint, task: AnyTask, heard: Heard = nobody) -> AsyncGenerator[AnyEvent, None]:
+        if isinstance(task, MapTask) and self._left.get(task.index, 0) > 0:
+            self._left[task.index] -= 1
+            raise self._raises
+        async for event in super().run(endpoint, task, heard):
+            yield event
+
+
+@pytest.mark.parametrize("raises", [UnicodeError("utf-16"), AssertionError(), OSError(5, "I/O"), RuntimeError("x\ny")])
+def test_any_exception_in_an_attempt_is_a_failed_attempt(raises: Exception) -> None:
+    """Its class is told, and the task is tried again."""
+    outcomes, seen = _run(map_specs([1, 1, 1]), FakeFleet(A, B), _Throwing(raises))
+    assert [3, 2, 1] == [outcome.attempts for outcome in outcomes]
+    lost = [event for event in seen if isinstance(event, events.AttemptFailed)]
+    assert {"TaskLost"} == {event.kind for event in lost}
+    assert all(type(raises).__name__ in event.message for event in lost)
+
+
+class _Refusing(FakeTransport):
+    """Endpoints that do not take our signature."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__()
+        self._names = names
+
+    async def run(self, endpoint: Endpoint, task: AnyTask, heard: Heard = nobody) -> AsyncGenerator[AnyEvent, None]:
+        if endpoint.name in self._names:
+            error = TaskError(kind="Unauthorized", message=f"{endpoint.name} does not take our signature")
+            yield Failed(attempt=AttemptId.of(task), error=error)
+            return
+        async for event in super().run(endpoint, task, heard):
+            yield event
+
+
+def test_one_endpoint_that_refuses_our_signature_is_avoided() -> None:
+    """The tasks are done by the others, and none of them has failed."""
+    outcomes, _ = _run(map_specs([1] * 10), FakeFleet(A, B), _Refusing("a"))
+    assert {"b"} == {outcome.endpoint for outcome in outcomes}
+    assert {1} == {outcome.attempts for outcome in outcomes}
+
+
+def test_a_fleet_that_refuses_our_signature_ends_the_run() -> None:
+    """When all say so, it is the key or the clock of this side."""
+    with pytest.raises(FleetError, match="does not take our signature"):
+        _run(map_specs([1] * 10), FakeFleet(A, B), _Refusing("a", "b"))
+
+
+def test_no_two_attempts_have_one_name() -> None:
+    """Also when some have found no slot, and in the same stage of the same run done again."""
+    names: Counter[str] = Counter()
+    script: dict[tuple[int, int], Failed | TaskLost | NoSlot] = {
+        (0, 1): NoSlot(0.0),
+        (0, 3): NoSlot(0.0),
+        (1, 2): TaskLost("x"),
+        (1, 1): TaskLost("x"),
+    }
+    seen: list[str] = []
+
+    class Watching(FakeTransport):
+        async def run(self, endpoint: Endpoint, task: AnyTask, heard: Heard = nobody) -> AsyncGenerator[AnyEvent, None]:
+            assert isinstance(task, MapTask)
+            seen.append(f"{task.index}.{task.attempt}")
+            async for event in super().run(endpoint, task, heard):
+                yield event
+
+    for _ in range(2):
+        _run(map_specs([1, 1]), FakeFleet(A, B), Watching(dict(script)), names=names)
+    assert len(seen) == len(set(seen))
+
+
+def test_no_slot_asks_for_a_sane_pause() -> None:
+    """Whatever a service says: not for ever, not below nothing."""
+    assert [1.0, 0.0, 60.0, 60.0, 60.0] == [wait_for_slot(each) for each in (1.0, -5.0, 1e9, math.inf, math.nan)]

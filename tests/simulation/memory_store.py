@@ -1,0 +1,145 @@
+"""A store in memory that loses answers, fails, and whose objects rot or vanish, as its world has drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from mapreduce.errors import InputChanged, ObjectExists, ObjectMissing, StorageError
+from mapreduce.storage import ObjectInfo, Requests
+from mapreduce.storage.base import BLOCK_BYTES
+from mapreduce.storage.digest import digest_of_bytes
+
+Strike = Callable[[str, str], str]
+"""Told an operation and a URL: "" to carry it out, "fail" to fail it, "lose" to carry it out and lose the answer."""
+
+
+class MemoryStorage:
+    """Objects by URL. Arguments, results and errors are those of the `Storage` protocol.
+
+    Args:
+        strike: what goes wrong with each operation.
+        vouching: whether an ETag stands for the bytes.
+    """
+
+    requests = Requests()
+
+    def __init__(self, strike: Strike, *, vouching: bool) -> None:
+        self._strike = strike
+        self._vouching = vouching
+        self._objects: dict[str, tuple[bytes, str]] = {}
+        self._writes = 0
+
+    def with_own_count(self) -> MemoryStorage:
+        """Return the same store."""
+        return self
+
+    def head(self, url: str) -> ObjectInfo:
+        """Return what an object is."""
+        self._before("head", url)
+        data, etag = self._object(url)
+        return ObjectInfo(url, len(data), etag)
+
+    def read(self, url: str, start: int = 0, end: int | None = None, *, etag: str | None = None) -> bytes:
+        """Return bytes of an object."""
+        self._before("read", url)
+        data, found = self._object(url)
+        if etag and found != etag:
+            raise InputChanged(f"{url} has changed")
+        return data[start:end]
+
+    def stream(
+        self,
+        url: str,
+        start: int,
+        end: int,
+        *,
+        etag: str | None = None,
+        block_bytes: int = BLOCK_BYTES,
+        ahead: int = 0,
+    ) -> Iterator[bytes]:
+        """Yield bytes of an object."""
+        yield self.read(url, start, end, etag=etag)
+
+    def write(
+        self, url: str, data: bytes | Path, *, progress: Callable[[int], None] | None = None, move: bool = False
+    ) -> ObjectInfo:
+        """Write an object."""
+        lost = self._before("write", url)
+        content = data if isinstance(data, bytes) else data.read_bytes()
+        return self._put(url, content, lost=lost)
+
+    def create(self, url: str, data: bytes) -> ObjectInfo:
+        """Write an object where there is none."""
+        lost = self._before("create", url)
+        if url in self._objects:
+            raise ObjectExists(f"there is an object {url} already")
+        return self._put(url, data, lost=lost)
+
+    def copy(self, source: str, target: str, *, expected: ObjectInfo | None = None) -> ObjectInfo:
+        """Copy an object."""
+        lost = self._before("copy", target)
+        data, etag = self._object(source)
+        if expected is not None:
+            same = etag == expected.etag if self._vouching else digest_of_bytes(data) == expected.digest
+            if not same:
+                raise InputChanged(f"{source} is not what its task has written")
+        info = self._put(target, data, lost=lost)
+        return ObjectInfo(info.url, info.size, info.etag, expected.digest if expected else "")
+
+    def vouches(self, url: str) -> bool:
+        """Return whether an ETag stands for the bytes."""
+        return self._vouching
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """Yield the objects below a URL."""
+        found = sorted(url for url in self._objects if url.startswith(prefix.rstrip("/") + "/"))
+        return iter([self.head(url) for url in found])
+
+    def unfinished(self, prefix: str, age_s: float) -> Iterator[ObjectInfo]:
+        """Yield nothing: a write is whole."""
+        return iter(())
+
+    def delete(self, urls: Iterable[str]) -> None:
+        """Delete objects."""
+        for url in urls:
+            self._objects.pop(url, None)
+
+    # -- what the world does to it ------------------------------------------------------------------------------------
+
+    def put(self, url: str, data: bytes) -> ObjectInfo:
+        """Write an object, whatever the world has drawn."""
+        return self._put(url, data, lost=False)
+
+    def urls(self, part: str) -> Sequence[str]:
+        """Return the URLs that hold a text, in order."""
+        return sorted(url for url in self._objects if part in url)
+
+    def rot(self, url: str, at: int) -> None:
+        """Change one byte; where ETags do not vouch for the bytes, the ETag stays."""
+        data, etag = self._objects[url]
+        changed = bytearray(data)
+        changed[at % len(data)] ^= 0x11
+        self._objects[url] = bytes(changed), f"{etag}'" if self._vouching else etag
+
+    def content(self, url: str) -> bytes:
+        """Return an object's bytes, whatever the world has drawn."""
+        return self._objects[url][0]
+
+    def _before(self, operation: str, url: str) -> bool:
+        struck = self._strike(operation, url)
+        if struck == "fail":
+            raise StorageError(f"the store failed at {url}: drawn")
+        return struck == "lose"
+
+    def _object(self, url: str) -> tuple[bytes, str]:
+        if url not in self._objects:
+            raise ObjectMissing(f"there is no object {url}")
+        return self._objects[url]
+
+    def _put(self, url: str, data: bytes, *, lost: bool) -> ObjectInfo:
+        self._writes += 1
+        self._objects[url] = data, f"etag-{self._writes}"
+        if lost:
+            raise StorageError(f"the store did not answer at {url}: drawn")
+        return ObjectInfo(url, len(data), self._objects[url][1])

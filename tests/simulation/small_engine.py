@@ -1,0 +1,129 @@
+"""What a simulated service does with a task: a count so small that it takes no time, with all that a ledger compares.
+
+A map writes one number for each partition; a reduce adds them up. A part depends on every map and on nothing else, so
+one answer is right, and every mixture of attempts but that one is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+
+from driver.planning import AnyTask
+from mapreduce import keys
+from mapreduce.errors import CorruptBlock, InputChanged, ObjectMissing, OutputLost
+from mapreduce.messages import (
+    Block,
+    Cost,
+    MapResult,
+    MapTask,
+    Piece,
+    PieceRead,
+    ReduceResult,
+    ReduceTask,
+    Split,
+    SplitResult,
+    SplitTask,
+)
+from mapreduce.storage import ObjectInfo, Storage
+from mapreduce.storage.digest import digest_of_bytes
+
+COST = Cost(seconds=0.5, peak_memory_bytes=1)
+BLOCK_BYTES = 12
+
+
+def carry_out(task: AnyTask, storage: Storage) -> SplitResult | MapResult | ReduceResult:
+    """Carry out a task over a store; raises as the engine does."""
+    if isinstance(task, SplitTask):
+        return _split(task)
+    return _map(task, storage) if isinstance(task, MapTask) else _reduce(task, storage)
+
+
+def number(index: int, partition: int) -> int:
+    """Return what a map writes for a partition."""
+    return (index + 1) * 1009 + partition * 7
+
+
+def right_part(partition: int, maps: int) -> bytes:
+    """Return what a part must hold."""
+    return json.dumps({"partition": partition, "sum": sum(number(index, partition) for index in range(maps))}).encode()
+
+
+def _split(task: SplitTask) -> SplitResult:
+    (given,) = task.inputs
+    count = task.splits or 1
+    edges = [given.size * each // count for each in range(count + 1)]
+    splits = tuple(
+        Split(
+            index=index,
+            pieces=(
+                Piece(
+                    url=given.url,
+                    etag=given.etag,
+                    size=given.size,
+                    start=edges[index],
+                    end=edges[index + 1],
+                    source=given.url,
+                ),
+            ),
+        )
+        for index in range(count)
+    )
+    return SplitResult(splits=splits, bytes_read=0, bytes_written=0, cost=COST)
+
+
+def _map(task: MapTask, storage: Storage) -> MapResult:
+    (piece,) = task.split.pieces
+    storage.read(piece.url, piece.start, piece.end, etag=piece.etag)
+    numbers = [number(task.index, each) for each in range(task.partitions)]
+    content = "".join(f"{each:{BLOCK_BYTES}d}" for each in numbers).encode()
+    info = _kept(storage, keys.map_attempt(task.store, task.run, task.index, task.attempt), content)
+    blocks = tuple(
+        Block(offset=at * BLOCK_BYTES, length=BLOCK_BYTES, records=1, checksum=each, integers=True)
+        for at, each in enumerate(numbers)
+    )
+    return MapResult(
+        url=info.url,
+        etag=info.etag,
+        size=info.size,
+        digest=info.digest,
+        pieces=(PieceRead(source=piece.source, start=piece.start, bytes_owned=piece.length),),
+        records_in=1,
+        records_out=len(blocks),
+        blocks=blocks,
+        counters={},
+        cost=COST,
+    )
+
+
+def _reduce(task: ReduceTask, storage: Storage) -> ReduceResult:
+    total = 0
+    for source in task.sources:
+        block = source.block
+        try:
+            data = storage.read(source.url, block.offset, block.offset + block.length, etag=source.etag)
+        except (ObjectMissing, InputChanged) as exc:
+            raise OutputLost(f"the output of map-{source.map_index} is gone", url=source.url) from exc
+        if data != f"{block.checksum:{BLOCK_BYTES}d}".encode():
+            raise CorruptBlock("a block is not as it was written", url=source.url)
+        total += int(data)
+    content = json.dumps({"partition": task.index, "sum": total}).encode()
+    ending = "json" if task.partitions == 1 else "jsonl"
+    info = _kept(storage, keys.part_attempt(task.store, task.run, task.index, task.attempt, ending), content)
+    return ReduceResult(
+        url=info.url,
+        etag=info.etag,
+        size=info.size,
+        digest=info.digest,
+        bytes_in=sum(source.block.length for source in task.sources),
+        records_in=len(task.sources),
+        checksum_in=sum(source.block.checksum for source in task.sources) % (1 << 64),
+        records_out=1,
+        top=(),
+        counters={},
+        cost=COST,
+    )
+
+
+def _kept(storage: Storage, url: str, content: bytes) -> ObjectInfo:
+    info = storage.write(url, content)
+    return ObjectInfo(info.url, info.size, info.etag, digest_of_bytes(content))
