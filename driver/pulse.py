@@ -18,22 +18,33 @@ class Pulse:
     Args:
         now: the clock for waiting, which may stand still while the machine sleeps.
         wall: the clock for people, which does not.
+        away: is told of each pause, in seconds.
+
+    Attributes:
+        missed_s: how much of all pauses the clock for waiting has counted: time that no limit may count.
     """
 
-    def __init__(self, now: Callable[[], float], wall: Callable[[], float]) -> None:
+    def __init__(
+        self, now: Callable[[], float], wall: Callable[[], float], away: Callable[[float], None] = lambda _: None
+    ) -> None:
+        self._away = away
         self._now = now
         self._wall = wall
         self._last_now, self._last_wall = now(), wall()
         self._woke = float("-inf")
+        self.missed_s = 0.0
 
     def beat(self) -> float:
         """Tick; return how many seconds this process was away, or 0."""
         now, wall = self._now(), self._wall()
-        gap = max(now - self._last_now, wall - self._last_wall)
+        passed = now - self._last_now
+        gap = max(passed, wall - self._last_wall)
         self._last_now, self._last_wall = now, wall
         if gap <= PAUSE_S:
             return 0.0
         self._woke = now
+        self.missed_s += passed
+        self._away(gap)
         return gap
 
     def excuses(self, started: float, within_s: float) -> bool:

@@ -127,7 +127,7 @@ class StageRun:
         self._given_up: StageFailed | FleetError | None = None
         self._refreshed = self._said_waiting = -1e9
         self._look_failed = ""
-        self._pulse = Pulse(clock.now, clock.wall)
+        self._pulse = Pulse(clock.now, clock.wall, self._say_away)
         self._started = self._seen_endpoint = self._answered = self._worked = clock.now()
 
     async def run(self, tasks: Sequence[TaskSpec]) -> list[Outcome]:
@@ -159,8 +159,10 @@ class StageRun:
         """Notice each time in which this process was away."""
         while True:
             await asyncio.sleep(TICK_S)
-            if away_s := self._pulse.beat():
-                self._emit(events.DriverAway(at=self._clock.wall(), stage=self._stage, seconds=away_s))
+            self._pulse.beat()
+
+    def _say_away(self, seconds: float) -> None:
+        self._emit(events.DriverAway(at=self._clock.wall(), stage=self._stage, seconds=seconds))
 
     def _check_time(self) -> None:
         limit = self._policy.stage_timeout_s
@@ -212,7 +214,8 @@ class StageRun:
 
     def _check_endpoints(self) -> None:
         """Give up when there was no endpoint for too long, and say so while waiting."""
-        now = self._clock.now()
+        self._pulse.beat()
+        now = self._clock.now() - self._pulse.missed_s
         if self._endpoints:
             self._seen_endpoint = now
             if now - self._worked > self._policy.full_s:
@@ -350,7 +353,8 @@ class StageRun:
         return await listen(self._transport, endpoint, asked, self._policy, ears)
 
     def _note_answer(self) -> None:
-        self._answered = self._worked = self._clock.now()
+        self._answered = self._clock.now()
+        self._worked = self._answered - self._pulse.missed_s
 
     def _put_back(self, task: OpenTask, attempt: Attempt) -> None:
         """Take an attempt for one that never began."""

@@ -16,7 +16,7 @@ BATCH = 50
 
 @pytest.mark.parametrize("first", range(0, SEEDS, BATCH))
 def test_every_seed_keeps_the_laws(first: int) -> None:
-    """One outcome a task, no name twice, slots never overfull, handles end, the right answer or an error of ours, in time.
+    """One outcome a task, no name twice, no slot overfull, no handle left, the right answer or our error, in time.
 
     A seed that fails is run again by `python -m tests.simulation --seed N`.
     """

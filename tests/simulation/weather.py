@@ -34,8 +34,8 @@ class Weather:
 
 
 HARMLESS: dict[str, tuple[float, ...]] = {
-    "look-fails": (0, 0.3, 0.9),
-    "look-hangs": (0, 0, 0.05),
+    "look-fails": (0, 0.3, 0.6),
+    "look-hangs": (0, 0, 0.02),
     "why-gone-fails": (0, 0.5, 1),
     "flap": (0, 0, 0.1),
     "late-503": (0, 0.1, 0.4),
@@ -49,6 +49,8 @@ HARMLESS: dict[str, tuple[float, ...]] = {
 """What may never end a run, with the rates that are drawn from."""
 
 STORMY: dict[str, tuple[float, ...]] = HARMLESS | {
+    "look-fails": (0, 0.3, 0.95),
+    "look-hangs": (0, 0, 0.1),
     "odd-exception": (0, 0.02, 0.1),
     "silence": (0, 0.02, 0.1),
     "trickle": (0, 0, 0.05),

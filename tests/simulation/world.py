@@ -77,7 +77,8 @@ class World:
         here = self._here[stage]
         for endpoint in self._all[stage]:
             if self._strikes("flap"):
-                if endpoint in here and len(here) > 1:
+                # a fleet of which only those that refuse can be seen is refused, and rightly
+                if endpoint in here and len(here) > 1 and not self._refusing:
                     here.remove(endpoint)
                 elif endpoint not in here:
                     here.append(endpoint)
