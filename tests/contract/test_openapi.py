@@ -185,7 +185,8 @@ def test_messages_of_our_own_store_are_carried_out(services: Services, stage: St
         statuses.append(answer.status_code)
         if answer.status_code == 200:
             lines = answer.content.splitlines()
-            assert lines[0].startswith(b'{"event":"started"')
+            # a job whose code is not there fails before the task has started
+            assert lines[0].startswith(b'{"event":"started"') or len(lines) == 1
             assert lines[-1].startswith((b'{"event":"done"', b'{"event":"failed"'))
 
     statuses: list[int] = []

@@ -227,7 +227,7 @@ def _wait_until_alone(mapper: Mapper) -> None:
     ("line", "kind", "named"),
     [
         ("raise ValueError('bad \\ud800')", "UserCodeError", "bad \\ud800"),
-        ("raise SystemExit(3)", "UserCodeError", "SystemExit"),
+        ("raise SystemExit(3)", "UserCodeError", "exit(3)"),
         ("raise KeyboardInterrupt", "UserCodeError", "KeyboardInterrupt"),
         ("raise GeneratorExit", "UserCodeError", "GeneratorExit"),
         ("os._exit(7)", "TaskLost", "exit code 7"),

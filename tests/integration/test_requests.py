@@ -131,10 +131,10 @@ def test_the_report_has_the_requests_that_were_made(first: Asked) -> None:
     assert made.dollars == pytest.approx(dollars)
 
 
-def test_a_worker_keeps_its_connection(first: Asked) -> None:
-    """One mapper, one worker: what it reads and writes goes over one connection, or a second one now and then."""
+def test_a_task_keeps_its_connection(first: Asked) -> None:
+    """A task has a process and a client of its own: what it writes goes over one connection."""
     mapping = {each.connection for each in first.requests if _folder(each.path) == "maps" and each.kind == "put"}
-    assert len(mapping) <= 2
+    assert len(mapping) <= MAPS
 
 
 def test_a_run_that_finds_everything_done(bucket: Bucket, first: Asked) -> None:

@@ -138,7 +138,7 @@ def test_endpoints_that_go_get_no_more_tasks() -> None:
 
 def test_with_no_endpoint_at_all_it_gives_up_after_a_while() -> None:
     """An empty fleet is an error of its own, after some minutes of the clock."""
-    ticks = count(0, 2)
+    ticks = (number / 2 for number in count())
     with pytest.raises(FleetError, match="no map service"):
         _run(map_specs([1]), FakeFleet(), FakeTransport(), clock=Clock(now=lambda: float(next(ticks))))
 
