@@ -103,7 +103,9 @@ def test_what_is_not_utf_8_is_shown(driver: Driver) -> None:
 
 @pytest.mark.parametrize("target", ["local", "inline"])
 @pytest.mark.parametrize(
-    ("name", "content"), [("u.txt", "alpha\n".encode("utf-16")), ("g.gz", gzip.compress("alpha\n".encode("utf-16")))]
+    ("name", "content"),
+    [("u.txt", "alpha\n".encode("utf-16")), ("g.gz", gzip.compress("alpha\n".encode("utf-16"), mtime=0))],
+    ids=["plain", "packed"],
 )
 def test_what_is_no_text_is_refused(driver: Driver, target: str, name: str, content: bytes) -> None:
     """In a sentence, with no stack trace, and what can be done."""
