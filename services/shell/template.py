@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mapreduce.code import JobClass, import_job
+from mapreduce.code import JobClass, import_job, modules_loaded
 from mapreduce.errors import TaskLost
 from mapreduce.messages import JobSpec, Message, TaskError
 from services.shell.channel import EVENT, NO_NONCE, TASK, Frame
@@ -68,6 +68,7 @@ def template_main(spec: JobSpec, root: str, run: TaskMain) -> Callable[[socket.s
         control.sendall(Frame(EVENT, NO_NONCE, imported.model_dump_json().encode()).encoded())
         if imported.error or imported.fresh:
             return
+        modules_loaded()  # so that a task's process looks only at what it loads itself
         gc.collect()
         gc.freeze()  # a collection in a task's process would copy every page
         # a fork gives the generator a new seed, as a new process has one; one that the job has chosen is kept
@@ -139,7 +140,7 @@ class Template:
         self._spare = None
         self._tell(FORK)
         with suppress(OSError):  # a copy that is gone answers nothing, which is noticed
-            connection.sendall(Frame(TASK, order.nonce, order.encoded()).encoded())
+            connection.sendall(Frame(TASK, order.nonce, order.for_process()).encoded())
         return TemplateTask(self, pid, connection)
 
     def status(self, pid: int) -> int | None:
