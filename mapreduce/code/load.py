@@ -173,10 +173,14 @@ def modules_loaded() -> tuple[str, ...]:
     added = look.added() if look is not None and look.root == root else None
     if look is None or added is None:
         names = list(sys.modules)
-        look = _Look(root, names[-1], sys.modules[names[-1]], len(names), loaded_modules(set(names) - _OwnModules.before[root]))
+        look = _Look(
+            root, names[-1], sys.modules[names[-1]], len(names), loaded_modules(set(names) - _OwnModules.before[root])
+        )
     elif added:
         found = loaded_modules(set(added) - _OwnModules.before[root])
-        look = _Look(root, added[0], sys.modules[added[0]], look.count + len(added), tuple(sorted({*look.found, *found})))
+        look = _Look(
+            root, added[0], sys.modules[added[0]], look.count + len(added), tuple(sorted({*look.found, *found}))
+        )
     _OwnModules.look = look
     return look.found
 

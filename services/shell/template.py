@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import random
+import select
 import signal
 import socket
 import struct
@@ -35,7 +36,7 @@ _ANSWER = struct.Struct("<ii")
 """A process, and its wait status: of one that runs, -1."""
 END_S = 1.0
 """How long the end of a process that was killed may take."""
-_PAUSE_S = 0.001
+_PAUSE_S = 0.0005
 _RUNNING = -1
 TaskMain = Callable[[socket.socket, JobClass | None], None]
 """Waits for a task and carries it out, with the job's class if that is imported already."""
@@ -201,8 +202,12 @@ class TemplateTask:
     def wait(self, limit_s: float) -> int | None:
         """Return the wait status, or None if the process has not ended after so many seconds."""
         until = time.monotonic() + limit_s
+        gone = False
         while self.poll() is None and time.monotonic() < until:
-            time.sleep(_PAUSE_S)
+            if gone:
+                time.sleep(_PAUSE_S)
+            else:  # its end of the socket is closed when it ends, unless a copy of it holds that
+                gone = bool(select.select([self.socket], [], [], _PAUSE_S)[0])
         return self._status
 
     def end(self) -> None:
