@@ -209,7 +209,7 @@ class TemplateTask:
     def wait(self, limit_s: float) -> int | None:
         """Return the wait status, or None if the process has not ended after so many seconds."""
         until = time.monotonic() + limit_s
-        gone = False
+        gone = self.socket.fileno() < 0
         while self.poll() is None and time.monotonic() < until:
             if gone:
                 time.sleep(_PAUSE_S)
