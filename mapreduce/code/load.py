@@ -8,7 +8,9 @@ import inspect
 import sys
 import traceback
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, PathFinder
+from itertools import takewhile
 from pathlib import Path
 from types import ModuleType
 from typing import ClassVar, TypeAlias
@@ -164,9 +166,51 @@ def _import_file(path: Path, module: str) -> ModuleType:
 
 def modules_loaded() -> tuple[str, ...]:
     """Return the modules that the current job has loaded into this process, as `Modules.names` names them."""
-    if _OwnModules.root is None:
+    root = _OwnModules.root
+    if root is None:
         return ()
-    return loaded_modules(set(sys.modules) - _OwnModules.before[_OwnModules.root])
+    look = _OwnModules.look
+    added = look.added() if look is not None and look.root == root else None
+    if look is None or added is None:
+        names = list(sys.modules)
+        look = _Look(
+            root, names[-1], sys.modules[names[-1]], len(names), loaded_modules(set(names) - _OwnModules.before[root])
+        )
+    elif added:
+        found = loaded_modules(set(added) - _OwnModules.before[root])
+        look = _Look(
+            root, added[0], sys.modules[added[0]], look.count + len(added), tuple(sorted({*look.found, *found}))
+        )
+    _OwnModules.look = look
+    return look.found
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What was found at a look at all loaded modules.
+
+    A process that was forked afterwards looks only at what came later: each name that it touches costs it a copy of
+    the page that the name lies in.
+
+    Attributes:
+        root: the folder of the job.
+        last: the last name in `sys.modules`, which keeps the order of the imports.
+        module: what had that name; another one has been imported anew.
+        count: how many there were.
+        found: the job's modules among them.
+    """
+
+    root: Path
+    last: str
+    module: object
+    count: int
+    found: tuple[str, ...]
+
+    def added(self) -> list[str] | None:
+        """Return the names that have come since, the last one first; None when names are gone."""
+        added = list(takewhile(self.last.__ne__, reversed(sys.modules)))
+        is_whole = len(sys.modules) == self.count + len(added) and sys.modules.get(self.last) is self.module
+        return added if is_whole else None
 
 
 class _OwnModules:
@@ -179,6 +223,7 @@ class _OwnModules:
     root: Path | None = None
     found: ClassVar[set[str]] = set()
     """Top-level names that were found in the folder."""
+    look: _Look | None = None
     before: ClassVar[dict[Path, frozenset[str]]] = {}
     """The modules that were loaded before the first one of a folder."""
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -60,12 +60,23 @@ class TaskContext:
     @contextmanager
     def scratch_folder(self) -> Iterator[Path]:
         """A new folder, gone with all in it at the end."""
-        self.scratch.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix="task-", dir=self.scratch))
+        folder = self.scratch / f"task-{secrets.token_hex(8)}"
+        try:
+            folder.mkdir(mode=0o700)
+        except FileNotFoundError:
+            self.scratch.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700)
         try:
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    try:
+        folder.rmdir()  # most tasks leave nothing in it
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Stopwatch:

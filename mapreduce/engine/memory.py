@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
-from pathlib import Path
+from collections.abc import Callable
+from typing import TypeVar
 
-_CLEAR = Path("/proc/self/clear_refs")
-_STATUS = Path("/proc/self/status")
+T = TypeVar("T")
+_CLEAR = "/proc/self/clear_refs"
+_STATUS = "/proc/self/status"
+_MARK = b"\nVmHWM:"
+_STATUS_BYTES = 16 << 10
 
 
 class PeakMemory:
@@ -19,7 +24,7 @@ class PeakMemory:
 
     def __init__(self) -> None:
         try:
-            _CLEAR.write_text("5")
+            _with_file(_CLEAR, os.O_WRONLY, lambda file: os.write(file, b"5"))
             self._since_start = False
         except OSError:
             self._since_start = True
@@ -27,8 +32,17 @@ class PeakMemory:
     def bytes(self) -> int:
         """The peak so far, in bytes."""
         if not self._since_start:
-            for line in _STATUS.read_text().splitlines():
-                if line.startswith("VmHWM:"):
-                    return int(line.split()[1]) * 1024
+            status = _with_file(_STATUS, os.O_RDONLY, lambda file: os.read(file, _STATUS_BYTES))
+            if _MARK in status:
+                return int(status.partition(_MARK)[2].split(None, 1)[0]) * 1024
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _with_file(path: str, flags: int, use: Callable[[int], T]) -> T:
+    """Use a file by its number: a task may be small, and a file object with its buffers costs more than the rest."""
+    file = os.open(path, flags)
+    try:
+        return use(file)
+    finally:
+        os.close(file)

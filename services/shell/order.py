@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from dataclasses import dataclass
 from typing import Any
@@ -54,9 +55,24 @@ class Order:
         head = self.head.model_dump_json().encode()
         return _LENGTH.pack(len(head)) + head + self.body
 
+    def for_process(self) -> bytes:
+        """Return what the task's own process needs of it, as bytes that `received_order` takes apart."""
+        credentials = b"" if self.head.credentials is None else json.dumps(self.head.credentials).encode()
+        return _LENGTH.pack(len(credentials)) + credentials + self.body
+
     @classmethod
     def decoded(cls, data: bytes) -> Order:
         """Return the order that was encoded."""
         (length,) = _LENGTH.unpack_from(data)
         end = _LENGTH.size + length
         return cls(OrderHead.model_validate_json(data[_LENGTH.size : end]), data[end:])
+
+
+def received_order(data: bytes) -> tuple[dict[str, Any] | None, bytes]:
+    """Return the credentials and the message of a task, of what `Order.for_process` has made.
+
+    Only the message is parsed in a task's process: each object that is touched there costs a copy of its page.
+    """
+    (length,) = _LENGTH.unpack_from(data)
+    end = _LENGTH.size + length
+    return json.loads(data[_LENGTH.size : end]) if length else None, data[end:]

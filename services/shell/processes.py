@@ -14,6 +14,7 @@ from pathlib import Path
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _PAUSE_S = 0.002
+_READ_BYTES = 16 << 10
 _prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
 
@@ -48,8 +49,7 @@ def children_of(pid: int) -> set[int]:
     found: set[int] = set()
     try:
         for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - names, and often
-            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:  # noqa: PTH123 - once a task, so quick
-                found.update(map(int, file.read().split()))
+            found.update(map(int, _read(f"/proc/{pid}/task/{thread}/children").split()))
     except FileNotFoundError:
         # a process that has ended has none; a kernel without that file has only the long way
         return _children_by_parent(pid) if Path(f"/proc/{pid}").is_dir() else set()
@@ -121,6 +121,18 @@ def cause_of_death(status: int) -> str:
         }.get(signal.Signals(number), "")
         return f"was killed by {name}" + (f" ({hint})" if hint else "")
     return f"ended by itself with exit code {os.WEXITSTATUS(status)}"
+
+
+def _read(path: str) -> bytes:
+    """Return what a file of /proc says, without a file object: it is asked several times a task."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        read = b""
+        while more := os.read(file, _READ_BYTES):
+            read += more
+        return read
+    finally:
+        os.close(file)
 
 
 def _children_by_parent(pid: int) -> set[int]:

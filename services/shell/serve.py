@@ -28,6 +28,7 @@ from services.shell.nursery import Nursery
 from services.shell.pool import WorkerPool
 from services.shell.processes import adopt_orphans, end_all_strays, reap_orphans
 from services.shell.settings import Settings
+from services.shell.warm import warm_engine
 from services.shell.worker import worker_main
 
 CONNECTIONS = 256
@@ -87,6 +88,7 @@ def serve(
         lifeline: a pipe's read end; when its other end is gone, the service ends at once.
     """
     this_build()  # once, before the forks
+    warm_engine()
     adopt_orphans()
     nursery = Nursery.fork(worker_main(settings))
     configure_logs(settings.log_level, name)
@@ -112,6 +114,7 @@ def preload(create: AppFactory) -> None:
         config.get_loop_factory()
     this_build()
     import_module("mapreduce.storage.local")  # the store's client for S3 must not be touched before a fork
+    warm_engine()
 
 
 def _configured(create: AppFactory, settings: Settings, pool: WorkerPool, state: State) -> uvicorn.Config:

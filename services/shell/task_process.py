@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import _thread
 import fcntl
 import os
 import socket
-import threading
 from collections.abc import Callable
 
 from mapreduce.build import this_build
 from mapreduce.code import CodeLoader, JobClass, modules_loaded
 from mapreduce.engine import Meter, TaskContext, run_task
 from mapreduce.job import Job
-from mapreduce.messages import Done, Failed, JobSpec, Message, Progress, parse_task
+from mapreduce.messages import AttemptId, Done, Failed, JobSpec, Message, Progress, parse_task
 from mapreduce.storage import open_storage
 from services.shell import faults
 from services.shell.channel import EVENT, LAST, TASK, Frame, FrameBuffer
@@ -20,7 +20,7 @@ from services.shell.children import received
 from services.shell.credentials import provider_of
 from services.shell.failures import clean, error_of
 from services.shell.forks import guard_forks
-from services.shell.order import Order
+from services.shell.order import received_order
 from services.shell.settings import Settings
 
 HEARTBEAT_S = 1.0
@@ -32,44 +32,36 @@ far below."""
 
 def task_main(settings: Settings) -> Callable[[socket.socket, JobClass | None], None]:
     """Return what the process of a task does, of a service with these settings: it waits for its task, and ends."""
+    memory_bytes, grants, jobs = settings.task_memory_bytes, settings.grants, settings.scratch / "jobs"
 
     def main(connection: socket.socket, imported: JobClass | None = None) -> None:
         guard_forks()
-        order = _order(connection)
-        if order is not None:
-            answers = _Answers(order.nonce, connection)
-            _carry_out(order, _context(order, settings, imported), answers, chaos=settings.chaos)
+        frame = _frame(connection)
+        if frame is None:
+            return
+        credentials, message = received_order(frame.payload)
+        storage = open_storage(grants, credentials=provider_of(credentials))
+
+        def load(spec: JobSpec) -> Job:
+            # what a template has imported is not looked for again: a look at all modules copies their memory
+            if imported is not None and issubclass(imported, Job) and imported.__name__ == spec.name:
+                return imported(**spec.parameters)
+            return CodeLoader(storage, settings.store, jobs).load(spec)
+
+        context = TaskContext(storage, settings.scratch, memory_bytes, load, imported=modules_loaded)
+        _carry_out(message, context, _Answers(frame.nonce, connection), chaos=settings.chaos)
 
     return main
 
 
-def _order(connection: socket.socket) -> Order | None:
+def _frame(connection: socket.socket) -> Frame | None:
     """Return the task that comes; None when the worker is gone or has no use for this process."""
     incoming = FrameBuffer(frozenset((TASK,)))
     while data := received(connection):
         incoming.feed(data)
         if (frame := incoming.next(None)) is not None:
-            return Order.decoded(frame.payload)
+            return frame
     return None
-
-
-def _context(order: Order, settings: Settings, imported: JobClass | None) -> TaskContext:
-    storage = open_storage(settings.grants, credentials=provider_of(order.head.credentials))
-    loader = CodeLoader(storage, settings.store, settings.scratch / "jobs")
-
-    def load(spec: JobSpec) -> Job:
-        # what a template has imported is not looked for again: a look at all modules copies their memory
-        if imported is not None and issubclass(imported, Job) and imported.__name__ == spec.name:
-            return imported(**spec.parameters)
-        return loader.load(spec)
-
-    return TaskContext(
-        storage=storage,
-        scratch=settings.scratch,
-        memory_bytes=settings.task_memory_bytes,
-        load_job=load,
-        imported=modules_loaded,
-    )
 
 
 class _Answers:
@@ -81,20 +73,22 @@ class _Answers:
     """
 
     def __init__(self, nonce: bytes, connection: socket.socket) -> None:
-        self._nonce = nonce
+        self.nonce = nonce
         self._owner = os.getpid()
-        self._lock = threading.Lock()
-        self._file = _moved(connection)
+        self._lock = _thread.allocate_lock()
+        self._file: int | None = _moved(connection)
 
     def send(self, kind: bytes, event: Message) -> None:
-        """Send one event."""
+        """Send one event; after the last one, none."""
         if os.getpid() != self._owner:
             os._exit(1)
-        left = memoryview(Frame(kind, self._nonce, event.model_dump_json().encode()).encoded())
+        left = memoryview(Frame(kind, self.nonce, event.model_dump_json().encode()).encoded())
         try:
             with self._lock:
-                while left:
+                while left and self._file is not None:
                     left = left[os.write(self._file, left) :]
+                if kind == LAST:
+                    self._file = None
         except OSError:
             os._exit(1)  # the worker is gone: nobody wants the answer
 
@@ -108,12 +102,12 @@ def _moved(connection: socket.socket) -> int:
     return moved
 
 
-def _carry_out(order: Order, context: TaskContext, answers: _Answers, *, chaos: bool) -> None:
-    attempt, build = order.head.attempt, this_build()
-    heartbeat = _Heartbeat(order, context.meter, answers)
+def _carry_out(message: bytes, context: TaskContext, answers: _Answers, *, chaos: bool) -> None:
+    task = parse_task.validate_json(message)
+    attempt, build = AttemptId.of(task, answers.nonce.hex()), this_build()
+    heartbeat = _Heartbeat(attempt, context.meter, answers)
     last: Message
     try:
-        task = parse_task.validate_json(order.body)
         faults.check_allowed(task.fault, allowed=chaos)
         faults.before_task(task.fault, heartbeat.stop)
         result = run_task(task, context)
@@ -121,25 +115,24 @@ def _carry_out(order: Order, context: TaskContext, answers: _Answers, *, chaos: 
         last = Done(attempt=attempt, result=result, build=build)
     except BaseException as exc:  # noqa: BLE001 - whatever a task raises is its answer
         last = Failed(attempt=attempt, error=error_of(exc))
-    heartbeat.stop()
-    answers.send(LAST, last)
+    answers.send(LAST, last)  # and the heartbeat ends with the process
 
 
 class _Heartbeat:
-    """Sends the meter every second, from a thread of its own, until stopped."""
+    """Sends the meter every second, from a thread of its own, until stopped.
 
-    def __init__(self, order: Order, meter: Meter, answers: _Answers) -> None:
-        self._stopped = threading.Event()
-        self._order = order
-        self._thread = threading.Thread(target=self._beat, args=(meter, answers), daemon=True)
-        self._thread.start()
+    The thread is a bare one: what `threading` keeps of a thread costs a small task as much as the thread itself.
+    """
+
+    def __init__(self, attempt: AttemptId, meter: Meter, answers: _Answers) -> None:
+        self._stopped = _thread.allocate_lock()
+        self._stopped.acquire()
+        _thread.start_new_thread(self._beat, (attempt, meter, answers))
 
     def stop(self) -> None:
-        self._stopped.set()
-        self._thread.join()
+        self._stopped.release()
 
-    def _beat(self, meter: Meter, answers: _Answers) -> None:
-        attempt = self._order.head.attempt
-        while not self._stopped.wait(HEARTBEAT_S):
+    def _beat(self, attempt: AttemptId, meter: Meter, answers: _Answers) -> None:
+        while not self._stopped.acquire(timeout=HEARTBEAT_S):
             status = clean(meter.status())[:STATUS_CHARACTERS]
             answers.send(EVENT, Progress(attempt=attempt, bytes=meter.bytes, records=meter.records, status=status))

@@ -131,7 +131,7 @@ class Worker:
         """Have a task carried out by a process that has imported no job."""
         child = Child.fork(lambda connection: self._carry_out_task(connection, None))
         with suppress(OSError):  # a process that is gone answers nothing, which is noticed
-            child.socket.sendall(Frame(TASK, order.nonce, order.encoded()).encoded())
+            child.socket.sendall(Frame(TASK, order.nonce, order.for_process()).encoded())
         return child
 
     def _is_alone(self, process: Child | TemplateTask) -> bool:
