@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INPUT ?= build/zipf.txt
 ARGS ?=
 
-.PHONY: help run test check format docs deploy destroy scale stop start e2e faults simulate spark bench lock clean
+.PHONY: help run test integration check format docs deploy destroy scale stop start e2e faults simulate spark bench lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -14,8 +14,11 @@ help:  ## This list
 run: $(VENV)/kernel $(INPUT)  ## Count the words of INPUT=... (by default of a text made on the spot)
 	$(BIN)/python -m driver run --input "$(INPUT)" $(ARGS)
 
-test: $(VENV)/kernel $(VENV)/emulator  ## Unit, contract and integration tests
-	$(BIN)/python -m pytest -n auto --ignore tests/infrastructure --ignore tests/spark $(ARGS)
+test: $(VENV)/kernel $(VENV)/emulator  ## Unit and contract tests, the simulation, and the runs that a change breaks first
+	$(BIN)/python -m pytest -n auto tests/unit tests/contract tests/simulation tests/integration/test_run.py $(ARGS)
+
+integration: $(VENV)/kernel $(VENV)/emulator  ## Tests of whole runs, with real services, terminals and endings
+	$(BIN)/python -m pytest -n auto tests/integration $(ARGS)
 
 check: $(VENV)/kernel $(VENV)/infrastructure  ## Lint, format, strict types, arrows between rooms, docs, infrastructure
 	$(BIN)/ruff check .
