@@ -158,7 +158,7 @@ class MapStage:
         )
 
     def _piece(self, piece: Piece) -> PieceRead:
-        reader = reader_of(piece.format)
+        reader = reader_of(piece.format, self._context.limits)
         state = task_state(self._job)
         state.source, state.input = piece.source, piece.name
         place = Place("map")
