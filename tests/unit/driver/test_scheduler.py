@@ -9,7 +9,7 @@ from itertools import count
 
 import pytest
 
-from driver import events
+from driver import events, scheduler
 from driver.answers import AnyEvent
 from driver.attempts import Outcome
 from driver.events import Event
@@ -19,7 +19,7 @@ from driver.policy import RetryPolicy
 from driver.scheduler import Clock, StageFailed, StageRun
 from driver.transport import NoSlot, NotReached
 from mapreduce.errors import FleetError, TaskLost
-from mapreduce.messages import Done, MapResult, MapTask, Started
+from mapreduce.messages import Done, MapResult, MapTask, SkippedRecord, Started
 from tests.unit.driver.fakes import FakeFleet, FakeTransport, failed, map_specs, result_of
 
 QUICK = RetryPolicy(first_delay_s=0.0, longest_delay_s=0.0)
@@ -296,3 +296,41 @@ def test_a_fleet_of_another_build_ends_the_stage() -> None:
 
     with pytest.raises(FleetError, match="another build"):
         _run(map_specs([1] * 3), FakeFleet(A, B), Old())
+
+
+class SetsAside(FakeTransport):
+    """Each task sets some records aside."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self._count = count
+
+    async def run(self, endpoint: Endpoint, task: AnyTask) -> AsyncGenerator[AnyEvent, None]:
+        """Refuses to, unless it may."""
+        assert isinstance(task, MapTask)
+        assert task.skip_limit is not None
+        async for event in super().run(endpoint, task):
+            if isinstance(event, Done) and isinstance(event.result, MapResult):
+                places = (f"in-{task.index} at byte {number}" for number in range(self._count))
+                skipped = tuple(SkippedRecord(place=place, record="r", message="m") for place in places)
+                yield event.model_copy(update={"result": event.result.model_copy(update={"skipped": skipped})})
+            else:
+                yield event
+
+
+def test_records_set_aside_are_counted_over_all_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as may be are told of; one more ends the stage, though it came with the last task's result."""
+    monkeypatch.setattr(scheduler, "check_answer", lambda task, result: None)
+    policy = RetryPolicy(skip_bad_records=6)
+    outcomes, seen = _run(map_specs([1] * 3), FakeFleet(B), SetsAside(2), policy)
+    assert 3 == len(outcomes)
+    assert 6 == len([event for event in seen if isinstance(event, events.RecordSkipped)])
+    with pytest.raises(StageFailed, match=r"more than 5 records .*records 5\): 6 so far, the first at in-"):
+        _run(map_specs([1] * 3), FakeFleet(B), SetsAside(2), RetryPolicy(skip_bad_records=5))
+
+
+def test_many_records_set_aside_are_no_flood_of_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred are told of; the dead letters hold all."""
+    monkeypatch.setattr(scheduler, "check_answer", lambda task, result: None)
+    _, seen = _run(map_specs([1, 1]), FakeFleet(B), SetsAside(400), RetryPolicy(skip_bad_records=1000))
+    assert 100 == len([event for event in seen if isinstance(event, events.RecordSkipped)])
