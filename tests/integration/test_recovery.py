@@ -128,7 +128,8 @@ def test_lines_that_are_not_json_are_set_aside(driver: Driver) -> None:
     text = driver.folder / "in.jsonl"
     text.write_text("\n".join(lines) + "\n")
     (driver.folder / "rows.py").write_text(
-        "from mapreduce import Job, JsonLines, Sum\n\n\nclass Rows(Job):\n    input_format = JsonLines()\n    reduce = Sum()\n\n"
+        "from mapreduce import Job, JsonLines, Sum\n\n\nclass Rows(Job):\n"
+        "    input_format = JsonLines()\n    reduce = Sum()\n\n"
         "    def map(self, offset, row):\n        yield 'total', row['n']\n"
     )
     command = ("run", "--input", text, "--job", "rows.py", "--target", "local", "--json", "--reducers", "1")
