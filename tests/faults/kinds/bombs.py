@@ -61,7 +61,7 @@ def _resident(trial: Trial) -> Iterator[int]:
 @register
 class InputBomb(_Bomb):
     name = "input-bomb"
-    says = f"the input is one line of {BOMB_MIB} MiB, as it is or packed to a few KB (gzip, bzip2, xz, zstd)"
+    says = f"the input is one line of {BOMB_MIB} MiB, as it is or packed by gzip, bzip2, xz or zstd"
     expected = "fails loudly"
     message = r"a line is longer than 8 MiB[\s\S]*--task-memory"
 
