@@ -151,14 +151,17 @@ def _wrong_map(task: MapTask, result: MapResult) -> Iterable[str]:
         yield from _wrong_url(keys.map_attempt(task.store, task.run, task.index, task.attempt), result.url)
         yield from _wrong_number(task, result.blocks)
         yield from _wrong_blocks(result)
-        if result.top or result.pairs:
+        if result.top or result.top_lengths or result.pairs:
             yield "it has a part of the result, and only a reduce was to write one"
     else:
         yield from _wrong_number(task, result.blocks)
         yield from _wrong_part(task, result)
     yield from _wrong_pieces(task.split.pieces, result.pieces)
-    if strangers := {record.place for record in result.skipped} - set(task.skip or ()):
-        yield f"it has set aside the record at {min(strangers)}, which it was not told to"
+    if len(result.skipped) > (task.skip_limit or 0):
+        yield f"it has set aside {len(result.skipped)} records, and {task.skip_limit or 0} were allowed"
+    sources = tuple(f"{piece.source} at " for piece in task.split.pieces)
+    if strangers := [record.place for record in result.skipped if not record.place.startswith(sources)]:
+        yield f"it has set aside the record at {min(strangers)}, which is none of its split"
 
 
 def _wrong_number(task: MapTask, blocks: tuple[Block, ...]) -> Iterable[str]:
@@ -212,6 +215,8 @@ def _wrong_part(task: MapTask | ReduceTask, result: AnyResult) -> Iterable[str]:
     yield from _wrong_url(_part(task, task.attempt), result.url)
     pairs = keys.pairs_attempt(task.store, task.run, task.index, task.attempt) if task.keep_pairs else ""
     yield from _wrong_url(pairs, result.pairs.url if result.pairs else "")
+    if len(result.top_lengths) > len(result.top):
+        yield "it says more of its heaviest pairs than it has"
     if len(result.top) > task.top:
         yield f"it has {len(result.top)} heaviest pairs, and {task.top} were asked for"
 

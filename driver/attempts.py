@@ -54,13 +54,12 @@ class OpenTask:
     failed_on: set[str] = field(default_factory=set)
     not_before: float = 0.0
     running: dict[int, Attempt] = field(default_factory=dict)
-    skip: list[str] = field(default_factory=list)
 
     def message(self, number: int, policy: RetryPolicy) -> AnyTask:
         """What an attempt is asked."""
         asked = self.spec.attempt(number)
         skipping = policy.skip_bad_records and isinstance(asked, MapTask)
-        return asked.model_copy(update={"skip": tuple(self.skip)}) if skipping else asked
+        return asked.model_copy(update={"skip_limit": policy.skip_bad_records}) if skipping else asked
 
 
 class Waiting:

@@ -33,7 +33,7 @@ class RunConfig:
         task_memory_bytes: what a task may use on this machine; None for a share of it.
         spark_master: the master of a run on Apache Spark.
         chaos: the fault drill, if there is one.
-        skip_bad_records: how many records that the job's code fails on may be set aside.
+        skip_bad_records: how many records that cannot be mapped may be set aside.
         stage_timeout_s: how long a stage may take; None for as long as it needs.
         sort: parts are ranges of keys, as with a job's own `total_order`.
     """

@@ -411,7 +411,7 @@ class _Stages:
             outcomes = await stage_run.run(todo)
         finally:
             await asyncio.gather(*remembering)
-        await asyncio.to_thread(self._write_dead_letters, outcomes, stage_run.skipped)
+        await asyncio.to_thread(self._write_dead_letters, outcomes)
         return {outcome.spec.index: outcome for outcome in outcomes}
 
     async def _remember(self, spec: TaskSpec, result: AnyResult) -> None:
@@ -422,13 +422,15 @@ class _Stages:
             what = "the results of tasks could not be kept for later runs"
             await asyncio.to_thread(self._log.contain, what, self._finished.remember, spec, result)
 
-    def _write_dead_letters(self, outcomes: Sequence[Outcome], errors: Mapping[str, TaskError]) -> None:
-        skipped = (
-            record for outcome in outcomes if isinstance(outcome.result, MapResult) for record in outcome.result.skipped
-        )
-        for number, record in enumerate(skipped):
-            error = kept_error(errors[record.place])
-            letter = DeadLetter(
-                place=record.place, record=record.record, message=error.message, traceback=error.traceback
-            )
-            self._place.runs.write(self._plan.run, keys.dead_letter(number), letter)
+    def _write_dead_letters(self, outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            skipped = outcome.result.skipped if isinstance(outcome.result, MapResult) else ()
+            for number, record in enumerate(skipped):
+                letter = DeadLetter(
+                    place=record.place,
+                    record=record.record,
+                    message=storable(record.message),
+                    traceback=storable(record.traceback, TRACEBACK_LIMIT),
+                )
+                # named after its task: a task that is done again writes its letters again, and no other's
+                self._place.runs.write(self._plan.run, keys.dead_letter(outcome.spec.index, number), letter)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mapreduce.messages import TaskError
 
 HOPELESS = frozenset(
-    {"InputChanged", "RecordError", "RefusedURL", "JobLoadError", "ParameterError", "UsageError"}
+    {"InputChanged", "RecordError", "TooManyBadRecords", "RefusedURL", "JobLoadError", "ParameterError", "UsageError"}
     | {"InputError", "Unauthorized"}
 )
 """Causes that no second attempt can mend: the request, the input or the key would have to be another."""
@@ -41,7 +41,7 @@ class RetryPolicy:
             for one task at a time until one succeeds.
         failures_per_task: the stage fails when it has seen so many failures for each of its tasks.
         least_failures: failures that a stage of any size may see before that.
-        skip_bad_records: how many records that the job's code fails on may be set aside in a stage.
+        skip_bad_records: how many records that cannot be mapped may be set aside in a stage.
         stage_timeout_s: how long a stage may take; None for as long as it needs.
     """
 
@@ -87,38 +87,25 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
-class SkipRecord:
-    """Set the record at this place aside, and try again at once."""
-
-    place: str
-
-
-@dataclass(frozen=True, slots=True)
 class GiveUp:
     """The job has failed."""
 
     why: str
 
 
-def after_failure(
-    failures: Sequence[TaskError], policy: RetryPolicy, jitter: float, skipped: int = 0
-) -> Retry | SkipRecord | GiveUp:
+def after_failure(failures: Sequence[TaskError], policy: RetryPolicy, jitter: float) -> Retry | GiveUp:
     """What to do with a task.
 
     Args:
-        failures: those of its failures so far that count, the last one last; at least one. Once a record is set aside,
-            the failures on it count no more.
+        failures: its failures so far, the last one last; at least one.
         policy: the limits.
         jitter: from 0 to 1; spreads the delays of tasks that failed together.
-        skipped: how many records the stage has set aside.
     """
     last = failures[-1]
     if last.kind == "OutputLost":
         return GiveUp("the task that wrote it has to write it again")
     if last.kind in HOPELESS:
         return GiveUp("no other attempt could succeed")
-    if policy.skip_bad_records and last.kind == "UserCodeError" and last.place:
-        return _after_bad_record(failures, policy, skipped)
     limits = {"UserCodeError": policy.user_code_attempts, "CorruptBlock": policy.corrupt_attempts}
     alike = sum(failure.kind == last.kind for failure in failures)
     if last.kind in limits and alike >= limits[last.kind]:
@@ -127,16 +114,6 @@ def after_failure(
     if len(failures) >= policy.attempts:
         return GiveUp("it failed" + ("" if len(failures) == 1 else f" {len(failures)} times"))
     return Retry(_delay(len(failures), policy.first_delay_s, policy.longest_delay_s, jitter))
-
-
-def _after_bad_record(failures: Sequence[TaskError], policy: RetryPolicy, skipped: int) -> Retry | SkipRecord | GiveUp:
-    """Twice at the same place is the record's fault, or the code's on it; once may be the machine's."""
-    place = failures[-1].place
-    if sum(failure.place == place for failure in failures) < policy.user_code_attempts:
-        return Retry(0.0)
-    if skipped >= policy.skip_bad_records:
-        return GiveUp(f"more than {policy.skip_bad_records} records would have to be skipped (--skip-bad-records)")
-    return SkipRecord(place)
 
 
 def wait_for_slot(wanted_s: float) -> float:

@@ -25,7 +25,6 @@ from driver.policy import (
     BackupPolicy,
     GiveUp,
     RetryPolicy,
-    SkipRecord,
     after_failure,
     backup_after,
     endpoint_pause,
@@ -35,9 +34,12 @@ from driver.policy import (
 )
 from driver.pulse import TICK_S, Pulse
 from driver.transport import NoSlot, NotReached, Transport
+from mapreduce.engine.set_aside import too_many
 from mapreduce.errors import FleetError, JobFailed, TaskLost
 from mapreduce.messages import (
+    MapResult,
     Progress,
+    SkippedRecord,
     StageName,
     Started,
     TaskError,
@@ -49,6 +51,8 @@ SAY_WAITING_S = 10.0
 """How often a user is told that a stage waits for a service."""
 EXCUSED_S = 30.0
 """How long after a pause of this machine what is lost is the pause's fault."""
+SKIPPED_SAID = 100
+"""Of so many records that are set aside is told while a stage runs; the dead letters hold all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,7 @@ class StageRun:
         self._failed: dict[int, OpenTask] = {}
         self._failures = 0
         self._said_fresh = False
-        self._skipped: dict[str, TaskError] = {}
+        self._set_aside: list[SkippedRecord] = []
         self._given_up: StageFailed | FleetError | None = None
         self._refreshed = self._said_waiting = -1e9
         self._look_failed = ""
@@ -422,6 +426,8 @@ class StageRun:
         self._running.end(task, attempt)
         if task.spec.index in self._outcomes:
             return  # another attempt was faster by a moment; this one's objects have a name of their own
+        if not self._take_skipped(task, result):
+            return
         seconds = self._clock.now() - attempt.started
         outcome = Outcome(task.spec, result, task.attempts, attempt.endpoint, seconds)
         self._outcomes[task.spec.index] = outcome
@@ -461,11 +467,8 @@ class StageRun:
         task.failures.append(error)
         task.failed_on.add(attempt.endpoint)
         self._failed.setdefault(task.spec.index, task)
-        counted = [failure for failure in task.failures if failure.place not in task.skip or not failure.place]
-        decision = after_failure(counted, self._policy, random.random(), len(self._skipped))
-        if isinstance(decision, SkipRecord):
-            then = self._skip(task, decision.place, error)
-        elif isinstance(decision, GiveUp):
+        decision = after_failure(task.failures, self._policy, random.random())
+        if isinstance(decision, GiveUp):
             then = f"given up: {decision.why}"
             name = f"{task.spec.name} ({task.spec.reads})" if task.spec.reads else task.spec.name
             self._give_up(name, decision.why)
@@ -510,19 +513,21 @@ class StageRun:
             )
         )
 
-    def _skip(self, task: OpenTask, place: str, error: TaskError) -> str:
-        """The task goes on without the record; what is said of it."""
-        task.skip.append(place)
-        self._skipped[place] = error
-        self._emit(events.RecordSkipped(at=self._clock.wall(), task=task.spec.name, place=place, message=error.message))
-        if not task.running:
-            self._waiting.put_last(task)
-        return f"the record at {place} is set aside"
-
-    @property
-    def skipped(self) -> dict[str, TaskError]:
-        """What was raised on each record that was set aside, by its place."""
-        return dict(self._skipped)
+    def _take_skipped(self, task: OpenTask, result: AnyResult) -> bool:
+        """Count the records that a task has set aside; return False when the tasks together have too many."""
+        for record in result.skipped if isinstance(result, MapResult) else ():
+            self._set_aside.append(record)
+            if len(self._set_aside) <= SKIPPED_SAID:
+                message = record.message
+                self._emit(
+                    events.RecordSkipped(
+                        at=self._clock.wall(), task=task.spec.name, place=record.place, message=message
+                    )
+                )
+        if len(self._set_aside) <= (limit := self._policy.skip_bad_records):
+            return True
+        self._give_up("the map stage", too_many(limit, [record.place for record in self._set_aside]))
+        return False
 
     def _give_up(self, what: str, why: str) -> None:
         failures = {failed.spec.name: failed.failures for failed in self._failed.values()}

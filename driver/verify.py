@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from itertools import islice, pairwise
@@ -18,6 +19,7 @@ from mapreduce.messages import Message
 from mapreduce.plain import PlainInput, plain_answer
 
 SHOWN = 5
+_PLACE = re.compile(r"(?P<url>.*) at (?P<name>byte|row|file) (?P<key>.*)", re.DOTALL)
 
 
 class Difference(Message):
@@ -79,10 +81,14 @@ def _contents(plan: RunPlan, job: Job | Chain, runs: RunStore) -> Iterable[Plain
         yield PlainInput(given.url, runs.storage.read(given.url, etag=given.etag), given.name, form)
 
 
-def _skipped(plan: RunPlan, runs: RunStore) -> list[tuple[Any, Any]]:
-    """The records that the run has set aside, as (URL, byte offset)."""
-    places = (letter.place.rpartition(" at byte ") for letter in runs.dead_letters(plan.run))
-    return [(url, int(offset)) for url, found, offset in places if found]
+def _skipped(plan: RunPlan, runs: RunStore) -> set[tuple[Any, Any]]:
+    """The records that the run has set aside, as (URL, key of the record)."""
+    found = (_PLACE.fullmatch(letter.place) for letter in runs.dead_letters(plan.run))
+    return {
+        (place["url"], place["url"] if place["name"] == "file" else int(place["key"]))
+        for place in found
+        if place and (place["name"] == "file" or place["key"].isdecimal())
+    }
 
 
 def in_key_order(pairs: Iterable[tuple[Any, Any]]) -> bool:

@@ -7,6 +7,7 @@
     │   ├── InputError        an input that is not there, or cannot be read
     │   └── RefusedURL        a URL outside the places this process may touch             HTTP 403
     ├── UserCodeError         the job's own code raised, or yielded what we cannot carry  exit 1
+    │   └── TooManyBadRecords more records would have to be set aside than may be
     ├── DataError             the bytes are not those that were planned          exit 1
     │   ├── InputChanged      an input's ETag is not the one pinned at planning
     │   ├── RecordError       a record is not of the format that its input should have
@@ -69,6 +70,10 @@ class UserCodeError(MapReduceError):
         self.traceback = traceback
         self.place = place
         self.record = record
+
+
+class TooManyBadRecords(UserCodeError):
+    """More records would have to be set aside than `--skip-bad-records` allows."""
 
 
 class DataError(MapReduceError):

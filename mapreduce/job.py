@@ -22,6 +22,9 @@ from mapreduce.partition import hash_partition
 Pair = tuple[Any, Any]
 StageOfJob = Literal["map", "reduce"]
 _STATUS_LIMIT = 1000
+MOST_COUNTERS = 1_000
+COUNTER_NAME_LIMIT = 200
+COUNTER_LIMIT = 1 << 63
 _ENGINES_COUNTERS = frozenset(("invalid_utf8", "skipped_records"))
 
 
@@ -146,16 +149,22 @@ class Job(Parametrised):
         """Adds to a counter; the counters of all tasks are summed in the run's report.
 
         Args:
-            name: the counter's name.
+            name: the counter's name, of at most 200 characters.
             increment: an int; it may be negative.
 
         Raises:
             TypeError: the name is no str, or the increment no int.
+            ValueError: the name is too long, the count does not fit 64 bits, or a task would have more than 1,000
+                counters.
         """
         if type(increment) is not int or type(name) is not str or name in _ENGINES_COUNTERS:
             raise TypeError(_wrong_count(name, increment))
         name.encode()  # half a surrogate is refused here, where the author sees it
-        self._mapreduce_task.counters[name] += increment
+        counters = self._mapreduce_task.counters
+        total = counters.get(name, 0) + increment
+        if name not in counters or not -COUNTER_LIMIT <= total < COUNTER_LIMIT:
+            _check_count(name, total, len(counters))
+        counters[name] = total
 
     def status(self, text: object) -> None:
         """Says what the task is doing now; it travels with the next heartbeat, cut to 1,000 characters."""
@@ -232,6 +241,21 @@ class Job(Parametrised):
 def task_state(job: Job) -> TaskState:
     """The engine's side of an instance: what it sets, and what the job has counted and said."""
     return job._mapreduce_task
+
+
+def _check_count(name: str, total: int, counters: int) -> None:
+    if len(name) > COUNTER_NAME_LIMIT:
+        raise ValueError(
+            f"the name of a counter has {len(name):,} characters, and at most {COUNTER_NAME_LIMIT} are carried: "
+            f"{name[:40]!r}..."
+        )
+    if not -COUNTER_LIMIT <= total < COUNTER_LIMIT:
+        raise ValueError(f"the counter {name!r} does not fit 64 bits; yield such a number as a pair")
+    if counters >= MOST_COUNTERS:
+        raise ValueError(
+            f"the counter {name!r} would be one more than the {MOST_COUNTERS:,} that a task may have; yield a pair for "
+            "each of many names, and let reduce add them up"
+        )
 
 
 def _wrong_count(name: object, increment: object) -> str:

@@ -134,6 +134,6 @@ def task(store: str, key: str) -> str:
     return join(store, TASKS, f"{key}.json")
 
 
-def dead_letter(number: int) -> str:
-    """The name of a record that was set aside, among the records of its run."""
-    return f"{DEAD_LETTERS}/{number:05d}.json"
+def dead_letter(task: int, number: int) -> str:
+    """The name of a record that a map task has set aside, among the records of its run."""
+    return f"{DEAD_LETTERS}/map-{task:05d}-{number:05d}.json"

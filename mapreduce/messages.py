@@ -28,6 +28,8 @@ Size = Annotated[int, Field(ge=0)]
 Checksum = Annotated[int, Field(ge=0, lt=1 << 64)]
 EncodedKey = Annotated[str, Field(pattern=r"^([0-9a-f]{2})+$")]
 """A key as `mapreduce.encoding` writes it, in hexadecimal."""
+MOST_SKIPPED = 100_000
+"""So many records may be set aside in a run: a task's answer holds the places of all of its own."""
 
 
 class Message(BaseModel):
@@ -148,8 +150,8 @@ class MapTask(TaskMessage):
     """Map one split, and write one object of `partitions` sorted blocks; with no partition, one part of the result.
 
     With `boundaries`, partition n holds the keys from boundary n - 1 up to boundary n; else a key's hash decides.
-    `top` and `keep_pairs` are those of a `ReduceTask`, for a task that writes a part. Records at the places of `skip`
-    are set aside; when it is not None, records are mapped one by one, so that each has its place.
+    `top` and `keep_pairs` are those of a `ReduceTask`, for a task that writes a part. With `skip_limit`, records are
+    mapped one by one, and up to so many that cannot be mapped are set aside.
     """
 
     stage: Literal["map"] = "map"
@@ -161,7 +163,7 @@ class MapTask(TaskMessage):
     boundaries: tuple[EncodedKey, ...] | None = None
     top: Annotated[int, Field(ge=0, le=100_000)] = 10
     keep_pairs: bool = False
-    skip: tuple[str, ...] | None = None
+    skip_limit: Annotated[int, Field(ge=0, le=MOST_SKIPPED)] | None = None
 
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
@@ -241,10 +243,15 @@ class PieceRead(Message):
 
 
 class SkippedRecord(Message):
-    """A record that was set aside: its place as an error names it, and the record itself as JSON holds it."""
+    """A record that was set aside: its place as an error names it, the record as JSON holds it, and what was raised.
+
+    A long record is kept as its beginning.
+    """
 
     place: str
     record: Any
+    message: str = ""
+    traceback: str = ""
 
 
 class InvalidText(Message):
@@ -272,6 +279,7 @@ class MapResult(Message):
     records_out: Size
     blocks: tuple[Block, ...]
     top: tuple[tuple[Any, Any], ...] = ()
+    top_lengths: tuple[Size | None, ...] = ()
     pairs: InputObject | None = None
     skipped: tuple[SkippedRecord, ...] = ()
     invalid: InvalidText | None = None
@@ -282,7 +290,8 @@ class MapResult(Message):
 class ReduceResult(Message):
     """What a reduce attempt read and wrote; `digest` is that of the object.
 
-    `top` holds its heaviest [key, value] pairs as JSON values, `pairs` the object for the next step of a chain.
+    `top` holds its heaviest [key, value] pairs as JSON values, a long one as its beginning; `top_lengths` says how long
+    each such value is that is no number. `pairs` is the object for the next step of a chain.
     """
 
     stage: Literal["reduce"] = "reduce"
@@ -295,6 +304,7 @@ class ReduceResult(Message):
     checksum_in: Checksum
     records_out: Size
     top: tuple[tuple[Any, Any], ...]
+    top_lengths: tuple[Size | None, ...] = ()
     pairs: InputObject | None = None
     counters: dict[str, int]
     cost: Cost

@@ -105,7 +105,7 @@ def plain_run(
             mapped(key, value)
         for given in inputs:
             state.source, state.input, place.url = given.url, given.name, given.url
-            for key, value in plain_records(given, given.format or job.format_of(given.name)):
+            for key, value in plain_records(given, given.format or job.format_of(given.name), skip):
                 if (given.url, key) not in skip:
                     mapped(key, value)
         place.step, place.url, place.record, place.offset = "map_cleanup", "", None, None
@@ -137,8 +137,14 @@ def _plain_chain(chain: Chain, inputs: list[PlainInput]) -> PlainAnswer:
             return answer
 
 
-def plain_records(given: PlainInput, form: Format) -> Iterator[Record]:
-    """The records of an input, read by the plainest means that Python or DuckDB has for its format."""
+def plain_records(given: PlainInput, form: Format, skip: Collection[Record] = ()) -> Iterator[Record]:
+    """The records of an input, read by the plainest means that Python or DuckDB has for its format.
+
+    Args:
+        given: the input.
+        form: its format.
+        skip: (URL, key) of records that are left out; those need not be of the format.
+    """
     if isinstance(form, Parquet):
         yield from _parquet_rows(given.content, form)
         return
@@ -146,9 +152,13 @@ def plain_records(given: PlainInput, form: Format) -> Iterator[Record]:
     if isinstance(form, WholeFile):
         yield given.url, content
     elif isinstance(form, JsonLines):
-        yield from ((offset, json.loads(line)) for offset, line in plain_lines(content) if line.strip())
+        lines = plain_lines(content)
+        yield from (
+            (offset, json.loads(line)) for offset, line in lines if line.strip() and (given.url, offset) not in skip
+        )
     elif isinstance(form, Csv):
-        yield from _csv_rows(content, form)
+        left_out = {key for url, key in skip if url == given.url}
+        yield from _csv_rows(content, form, left_out)
     elif isinstance(form, Pairs):
         from mapreduce.formats.pairs import pairs_of_content  # only a step of a chain reads them
 
@@ -168,7 +178,7 @@ def plain_lines(content: bytes) -> list[tuple[int, str]]:
     return lines
 
 
-def _csv_rows(content: bytes, form: Csv) -> Iterator[Record]:
+def _csv_rows(content: bytes, form: Csv, skip: Collection[object]) -> Iterator[Record]:
     used = 0
 
     def lines() -> Iterator[str]:
@@ -183,7 +193,7 @@ def _csv_rows(content: bytes, form: Csv) -> Iterator[Record]:
     header = next(reader, []) if form.header else []
     start = used
     for row in reader:
-        if row:
+        if row and start not in skip:
             yield start, dict(zip(header, row, strict=True)) if form.header else row
         start = used
 

@@ -18,7 +18,7 @@ from driver.streams import unhurried
 from driver.text import LINE_LIMIT, TRACEBACK_LIMIT, TRACEBACK_LINES, cut_middle, shown, shown_lines
 from mapreduce.errors import JobFailed, NotWritten, UsageError, UserCodeError
 from mapreduce.formats.output import FileFormat
-from mapreduce.messages import SplitMode, TaskError
+from mapreduce.messages import MOST_SKIPPED, SplitMode, TaskError
 
 if TYPE_CHECKING:
     from driver.targets import Prepared
@@ -75,8 +75,8 @@ def run(
         fresh: Reuse nothing of earlier runs.
         task_memory: What a task may use on this machine, e.g. 512MiB; beyond it, it spills to disk (by default a share
             of half the machine's memory; in AWS the service's size decides).
-        skip_bad_records: How many records that the job's code fails on may be set aside as dead letters; one more, and
-            the job fails.
+        skip_bad_records: How many records that the job's code fails on, or that are not of their format, may be set
+            aside as dead letters; one more, and the job fails.
         stage_timeout: How many seconds a stage may take; then the job fails.
         chaos: A fault drill: how often attempts are made to go wrong, e.g. kill=0.2,hang=0.05,slow=0.1,error=0.1,
             duplicate=0.05,corrupt=0.02. The answer must be the same.
@@ -98,6 +98,8 @@ def run(
         raise UsageError("--chunks and --chunk-size say the same thing twice; give one of them")
     if skip_bad_records < 0:
         raise UsageError(f"--skip-bad-records {skip_bad_records}: must not be negative")
+    if skip_bad_records > MOST_SKIPPED:
+        raise UsageError(f"--skip-bad-records {skip_bad_records}: at most {MOST_SKIPPED:,} can be set aside in a run")
     if chaos is not None and target in ("inline", "spark"):
         raise UsageError(f"--chaos breaks the services of a fleet, and --target {target} has none")
     config = RunConfig(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from driver import events
@@ -291,9 +292,10 @@ def _chunk_url(piece: Piece) -> str:
 
 def _top(parts: Sequence[Outcome], limit: int) -> tuple[tuple[Any, Any], ...]:
     heaviest = Heaviest(limit)
-    rows = [row for outcome in parts if not isinstance(outcome.result, SplitResult) for row in outcome.result.top]
-    for key, value in sorted(rows, key=lambda row: text_of(row[0])):
-        heaviest.offer(key, value)
+    results = [outcome.result for outcome in parts if not isinstance(outcome.result, SplitResult)]
+    rows = [row for result in results for row in zip_longest(result.top, result.top_lengths[: len(result.top)])]
+    for (key, value), length in sorted(rows, key=lambda row: text_of(row[0][0])):
+        heaviest.offer(key, value, length)
     return tuple(heaviest.pairs())
 
 

@@ -77,7 +77,7 @@ class _Copying:
         if piece.format.kind not in _COPIED:
             yield piece
             return
-        batches = reader_of(piece.format).batches(piece, self._reading(piece))
+        batches = reader_of(piece.format, self.context.limits).batches(piece, self._reading(piece))
         edge = self.fetched
         batch = next(batches, None)
         end = piece.source_offset

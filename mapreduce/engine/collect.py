@@ -309,7 +309,7 @@ def partitioner(job: Job, partitions: int, boundaries: Sequence[bytes] | None) -
     if boundaries is not None:
         return partial(bisect_right, boundaries)
     if job.partitions_itself:
-        own = partial(_own_partition, job, partitions)
+        own = partial(own_partition, job, partitions)
         return _of_whole_groups(own, job.group_by) if job.group_by else own
     if fields := job.group_by:
         return lambda key: hash_partition(key_prefix(key, fields), partitions)
@@ -340,7 +340,8 @@ def by_hash(partitions: int) -> Partitioner:
     return (lambda key: hash_partition(key, partitions)) if partitions > 1 else (lambda _: 0)
 
 
-def _own_partition(job: Job, partitions: int, encoded: bytes) -> int:
+def own_partition(job: Job, partitions: int, encoded: bytes) -> int:
+    """Return the partition that the job's own `partition` gives an encoded key; raises `UserCodeError`."""
     key = decode_key(encoded)
     try:
         number = job.partition(key, partitions)
@@ -361,7 +362,7 @@ def check_placement(job: Job, key: bytes, index: int, partitions: int) -> None:
     Raises:
         UserCodeError: it is elsewhere.
     """
-    number = _own_partition(job, partitions, key)
+    number = own_partition(job, partitions, key)
     if number != index:
         raise UserCodeError(
             f"the key {decode_key(key)!r} was sent to partition {index}, and `partition` now says {number}; it must "

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mapreduce.engine.memory import PeakMemory
+from mapreduce.formats.limits import Limits
 from mapreduce.job import Job
 from mapreduce.messages import Cost, JobSpec
 from mapreduce.storage import Storage
@@ -51,6 +52,11 @@ class TaskContext:
     threads: int = 1
     meter: Meter = field(default_factory=Meter)
     imported: Callable[[], tuple[str, ...]] = tuple
+
+    @property
+    def limits(self) -> Limits:
+        """How long the records may be that the task reads."""
+        return Limits(self.memory_bytes)
 
     @property
     def block_bytes(self) -> int:

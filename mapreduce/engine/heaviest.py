@@ -9,12 +9,15 @@ from typing import Any
 
 def weight(value: Any) -> float:
     """How heavy a value is: a number weighs itself, whatever has a length weighs that, anything else nothing."""
-    if isinstance(value, int | float):
-        return value
+    return value if isinstance(value, int | float) else length(value) or 0
+
+
+def length(value: Any) -> int | None:
+    """How long a value is; None of what has no length."""
     try:
         return len(value)
     except TypeError:
-        return 0
+        return None
 
 
 class Heaviest:
@@ -32,10 +35,10 @@ class Heaviest:
             return math.inf
         return self._heap[0][0] if len(self._heap) == self._limit else -math.inf
 
-    def offer(self, key: Any, value: Any) -> None:
-        """One more pair."""
+    def offer(self, key: Any, value: Any, known: float | None = None) -> None:
+        """One more pair; `known` is its weight where the value was cut."""
         self._offered -= 1
-        entry = (weight(value), self._offered, key, value)
+        entry = (weight(value) if known is None else known, self._offered, key, value)
         if len(self._heap) < self._limit:
             heapq.heappush(self._heap, entry)
         elif self._heap and entry[0] > self._heap[0][0]:

@@ -5,7 +5,8 @@ A job with nothing to reduce writes a part of the result instead, in key order a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, KeysView, Mapping, Set
+from collections.abc import Iterable, Iterator, KeysView, Mapping, Set
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from types import GeneratorType
@@ -13,14 +14,14 @@ from typing import Any
 
 from mapreduce import keys
 from mapreduce.batch import Batch
-from mapreduce.engine.collect import Collector
+from mapreduce.engine.collect import Collector, own_partition
 from mapreduce.engine.collectors import collector_for, sorter
 from mapreduce.engine.context import Stopwatch, TaskContext
 from mapreduce.engine.part import keep, store_pairs, write_part
+from mapreduce.engine.set_aside import SetAside
 from mapreduce.engine.user_code import Place, user_code
 from mapreduce.errors import OutputLost, UserCodeError
 from mapreduce.formats import base
-from mapreduce.formats.output import jsonable
 from mapreduce.formats.readers import reader_of
 from mapreduce.formats.text import count_records
 from mapreduce.formats.undecoded import Undecoded
@@ -57,7 +58,9 @@ def _to_partitions(task: MapTask, job: Job, context: TaskContext, folder: Path, 
     boundaries = None if task.boundaries is None else [bytes.fromhex(key) for key in task.boundaries]
     buffer_bytes = context.memory_bytes // BUFFER_SHARE
     collector = collector_for(job, task.partitions, buffer_bytes, folder, boundaries)
-    mapping = MapStage(job, collector, context, task.skip)
+    check_key = partial(own_partition, job, task.partitions) if job.partitions_itself else None
+    aside = None if task.skip_limit is None else SetAside(job, task.skip_limit, check_key)
+    mapping = MapStage(job, collector, context, aside)
     pieces = mapping.split(task.split.pieces)
     written = folder / "output"
     with written.open("wb") as file, user_code(Place("combine or partition")):
@@ -72,7 +75,7 @@ def _to_partitions(task: MapTask, job: Job, context: TaskContext, folder: Path, 
         records_in=mapping.records,
         records_out=sum(block.records for block in blocks),
         blocks=tuple(blocks),
-        skipped=tuple(mapping.skipped),
+        skipped=mapping.skipped,
         invalid=mapping.invalid_text(),
         counters=mapping.counters(),
         cost=stopwatch.cost(),
@@ -81,7 +84,7 @@ def _to_partitions(task: MapTask, job: Job, context: TaskContext, folder: Path, 
 
 def _to_part(task: MapTask, job: Job, context: TaskContext, folder: Path, stopwatch: Stopwatch) -> MapResult:
     collector = sorter(context.memory_bytes // BUFFER_SHARE, folder)
-    mapping = MapStage(job, collector, context, task.skip)
+    mapping = MapStage(job, collector, context, None if task.skip_limit is None else SetAside(job, task.skip_limit))
     pieces = mapping.split(task.split.pieces)
     stored = store_pairs(collector, folder)
     part = write_part(stored, task, context, whole=False)
@@ -95,8 +98,9 @@ def _to_part(task: MapTask, job: Job, context: TaskContext, folder: Path, stopwa
         records_out=stored.records,
         blocks=(),
         top=part.top,
+        top_lengths=part.top_lengths,
         pairs=part.pairs,
-        skipped=tuple(mapping.skipped),
+        skipped=mapping.skipped,
         invalid=mapping.invalid_text(),
         counters=mapping.counters(),
         cost=stopwatch.cost(),
@@ -110,21 +114,22 @@ class MapStage:
         job: the job's instance.
         collector: takes what is yielded.
         context: where the records are read.
-        skip: the places of records that are set aside; if not None, records are mapped one by one.
+        aside: takes the records that cannot be mapped; None when the first one ends the task.
     """
 
-    def __init__(
-        self, job: Job, collector: Collector, context: TaskContext, skip: Collection[str] | None = None
-    ) -> None:
+    def __init__(self, job: Job, collector: Collector, context: TaskContext, aside: SetAside | None = None) -> None:
         self._job = job
         self._collector = collector
         self._context = context
-        self._one_by_one = skip is not None
-        self._skip = frozenset(skip or ())
+        self._aside = aside
         self._invalid: list[tuple[str, Undecoded]] = []
         self._in_batches = Undecoded()
         self.records = 0
-        self.skipped: list[SkippedRecord] = []
+
+    @property
+    def skipped(self) -> tuple[SkippedRecord, ...]:
+        """The records that were set aside."""
+        return tuple(self._aside.records) if self._aside else ()
 
     def split(self, pieces: Iterable[Piece]) -> tuple[PieceRead, ...]:
         """Maps all records of a split, between `map_setup` and `map_cleanup`."""
@@ -158,12 +163,12 @@ class MapStage:
         )
 
     def _piece(self, piece: Piece) -> PieceRead:
-        reader = reader_of(piece.format)
+        reader = reader_of(piece.format, self._context.limits, lenient=self._aside is not None)
         state = task_state(self._job)
         state.source, state.input = piece.source, piece.name
         place = Place("map")
         place.url = piece.source
-        take = self._batch if self._job.maps_batches and not self._one_by_one else self._records
+        take = self._one_by_one if self._aside else self._batch if self._job.maps_batches else self._records
         begin, owned = piece.start, 0
         self._in_batches = Undecoded()
         for batch in reader.batches(piece, self._range_of(piece)):
@@ -195,17 +200,25 @@ class MapStage:
         self._collector.add(chain.from_iterable(self._mapped(place, batch)))
 
     def _mapped(self, place: Place, batch: base.Batch) -> Iterator[Iterable[Any]]:
-        map_record, skip, mapped, gathers = self._job.map, self._skip, 0, self._job.gathers
+        map_record, mapped, gathers = self._job.map, 0, self._job.gathers
         for key, record in batch.records:
             place.offset, place.record = key, record
-            if skip and str(place) in skip:
-                self.skipped.append(SkippedRecord(place=str(place), record=jsonable(record)))
-                continue
             pairs = map_record(key, record)
             yield pairs if type(pairs) is GeneratorType else pairs_of(pairs, none_is_empty=gathers)
             mapped += 1
         self.records += mapped
         self._context.meter.records += mapped
+
+    def _one_by_one(self, place: Place, batch: base.Batch, piece: Piece) -> None:
+        assert self._aside is not None, "without it a record that fails ends the task"
+        place.name_of_key = _KEY_NAMES.get(piece.format.kind, "byte")
+        for key, record in batch.records:
+            place.offset, place.record = key, record
+            pairs = self._aside.mapped(place, record)
+            if pairs is not None:
+                self._collector.add(pairs)
+                self.records += 1
+                self._context.meter.records += 1
 
     def _batch(self, place: Place, batch: base.Batch, piece: Piece) -> None:
         data = batch.data

@@ -10,8 +10,10 @@ from typing import Any
 from mapreduce import keys
 from mapreduce.engine.collect import Collector
 from mapreduce.engine.context import TaskContext
+from mapreduce.engine.heaviest import length
 from mapreduce.engine.merge import FileRun
 from mapreduce.engine.rows import RowsWriter
+from mapreduce.engine.said import short_top
 from mapreduce.formats.frames import BlockWriter, FrameSink
 from mapreduce.formats.kinds import Pairs
 from mapreduce.formats.output import jsonable
@@ -79,11 +81,20 @@ def store_written(write: Write, folder: Path) -> StoredPairs:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A written part: its object, how many pairs are in it, the heaviest as JSON values, and the next step's input."""
+    """A written part.
+
+    Attributes:
+        info: its object.
+        records: how many pairs are in it.
+        top: the heaviest as JSON values, a long one as its beginning.
+        top_lengths: how long each value of these is that is no number.
+        pairs: the next step's input.
+    """
 
     info: ObjectInfo
     records: int
     top: tuple[Pair, ...]
+    top_lengths: tuple[int | None, ...]
     pairs: InputObject | None = None
 
 
@@ -140,4 +151,5 @@ def write_rows(
         rows.finish()
     url = keys.part_attempt(task.store, task.run, task.index, task.attempt, "json" if whole else "jsonl")
     info = keep(context.storage, url, rendered)
-    return Part(info, rows.records, tuple((jsonable(key), jsonable(value)) for key, value in rows.top))
+    top = tuple((short_top(jsonable(key)), short_top(jsonable(value))) for key, value in rows.top)
+    return Part(info, rows.records, top, tuple(length(value) for _, value in rows.top))

@@ -72,6 +72,7 @@ def run_reduce(task: ReduceTask, context: TaskContext) -> ReduceResult:
         checksum_in=sum(block.checksum for block in blocks) % (1 << 64),
         records_out=part.records,
         top=part.top,
+        top_lengths=part.top_lengths,
         pairs=part.pairs,
         counters=dict(job.counters),
         cost=stopwatch.cost(),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from mapreduce.engine.context import TaskContext
 from mapreduce.engine.map_task import run_map
 from mapreduce.engine.reduce_task import run_reduce
+from mapreduce.engine.said import short_error
 from mapreduce.engine.split import run_split
+from mapreduce.engine.user_code import text_of
 from mapreduce.errors import CorruptBlock, OutputLost, RecordError, UserCodeError
 from mapreduce.messages import MapResult, MapTask, ReduceResult, ReduceTask, SplitResult, SplitTask, TaskError
 
@@ -28,10 +30,17 @@ def _run(task: SplitTask | MapTask | ReduceTask, context: TaskContext) -> SplitR
 
 
 def task_error(exc: BaseException) -> TaskError:
-    """What the wire says of an exception: its class, its words, and the user's frames if it is theirs."""
+    """Return what the wire says of an exception: its class, its words, and the user's frames if it is theirs.
+
+    Each text is cut to its limit.
+    """
+    return short_error(_error(exc))
+
+
+def _error(exc: BaseException) -> TaskError:
     if isinstance(exc, UserCodeError):
         return TaskError(
-            kind="UserCodeError",
+            kind=type(exc).__name__,
             message=exc.message,
             traceback=exc.traceback,
             place=exc.place,
@@ -42,4 +51,4 @@ def task_error(exc: BaseException) -> TaskError:
     if isinstance(exc, MemoryError):
         return TaskError(kind="TaskLost", message="the worker ran out of memory (MemoryError)")
     lost = exc.url if isinstance(exc, OutputLost | CorruptBlock) else ""
-    return TaskError(kind=type(exc).__name__, message=str(exc) or type(exc).__name__, object=lost)
+    return TaskError(kind=type(exc).__name__, message=text_of(exc) or type(exc).__name__, object=lost)

@@ -51,7 +51,7 @@ def _keys(job: Job, piece: Piece, context: TaskContext, place: Place) -> Iterabl
     state = task_state(job)
     state.source, state.input = piece.source, piece.name
     place.url = piece.source
-    reader = reader_of(piece.format)
+    reader = reader_of(piece.format, context.limits)
     batches = reader.batches(
         piece, lambda start, end: context.storage.stream(piece.url, start, end, etag=piece.etag, block_bytes=64 << 10)
     )

@@ -106,7 +106,7 @@ def _piece(given: InputObject, compression: Compression | None, start: int, end:
 
 def _marked(splits: tuple[Split, ...], context: TaskContext) -> tuple[Split, ...]:
     """The splits with pieces that know what lies before them."""
-    done = iter(marked([piece for split in splits for piece in split.pieces], context.storage))
+    done = iter(marked([piece for split in splits for piece in split.pieces], context.storage, context.limits))
     return tuple(Split(index=split.index, pieces=tuple(next(done) for _ in split.pieces)) for split in splits)
 
 

@@ -134,7 +134,15 @@ def _message(exc: BaseException, place: Place) -> str:
         )
     if isinstance(exc, StopIteration):
         return f"{place.step} raised StopIteration: next() found no value; give it a default, as in next(values, None)"
-    return f"{place.step} raised {type(exc).__name__}: {exc}".removesuffix(": ")
+    return f"{place.step} raised {type(exc).__name__}: {text_of(exc)}".removesuffix(": ")
+
+
+def text_of(exc: BaseException) -> str:
+    """Return the words of an exception, whatever its author's `__str__` does."""
+    try:
+        return str(exc)
+    except Exception as failed:  # noqa: BLE001 - the author's code may raise anything
+        return f"<its text raises {type(failed).__name__}>"
 
 
 def _record(place: Place) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from mapreduce.errors import RecordError
 from mapreduce.formats.undecoded import Undecoded
 from mapreduce.messages import Piece
 
@@ -31,6 +32,19 @@ class Batch:
     records: Iterator[tuple[Any, Any]]
     data: bytes | None = None
     offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BadRecord:
+    """A record that is not of its format, in the place of what it should be; only lenient readers give it.
+
+    Attributes:
+        data: its bytes.
+        error: what is wrong with it.
+    """
+
+    data: bytes
+    error: RecordError
 
 
 class Reader(Protocol):

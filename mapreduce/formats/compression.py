@@ -17,6 +17,7 @@ from typing import Protocol
 
 from mapreduce.errors import RecordError
 from mapreduce.formats.kinds import Compression
+from mapreduce.formats.limits import WINDOW_MOST_BYTES
 from mapreduce.formats.member_needs import dictionary_of, memory_bytes
 
 if sys.version_info >= (3, 14):
@@ -30,11 +31,11 @@ MAGIC_BYTES = 10
 _STEP_BYTES = 64 << 10
 """How much is given to a decompressor at once: it copies what it has not used when a member ends."""
 
+_XZ_BESIDE_BYTES = 1 << 20
+"""What the decoder of xz needs beside the window."""
 _UNPACKED_BYTES = 1 << 20
 """The longest block that comes out, however well it was compressed."""
 
-MEMORY_BYTES = 256 << 20
-"""What unpacking may need, so that a task keeps its memory: `xz -9` makes what needs 65 MiB, `zstd --long` 128 MiB."""
 _HEADER_BYTES = 1 << 10
 """How many of a member's first bytes are kept, to tell what it needs."""
 
@@ -104,21 +105,21 @@ class _GzipMember:
 class _Codec:
     """How members of one compression are unpacked, and which zeros may follow one (in multiples of so many)."""
 
-    member: Callable[[], _Member]
+    member: Callable[[int], _Member]
     padding: int
 
 
-def _xz_member() -> _Member:
-    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MEMORY_BYTES)
+def _xz_member(memory_bytes: int) -> _Member:
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=memory_bytes + _XZ_BESIDE_BYTES)
 
 
-def _zstd_member() -> _Member:
-    return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: MEMORY_BYTES.bit_length() - 1})
+def _zstd_member(memory_bytes: int) -> _Member:
+    return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: memory_bytes.bit_length() - 1})
 
 
 _CODECS: dict[Compression, _Codec] = {
-    "gzip": _Codec(_GzipMember, padding=1),
-    "bzip2": _Codec(bz2.BZ2Decompressor, padding=0),
+    "gzip": _Codec(lambda _memory_bytes: _GzipMember(), padding=1),
+    "bzip2": _Codec(lambda _memory_bytes: bz2.BZ2Decompressor(), padding=0),
     "xz": _Codec(_xz_member, padding=4),
     "zstd": _Codec(_zstd_member, padding=0),
 }
@@ -141,36 +142,40 @@ def compression_of(head: bytes, *, cut: bool = False) -> Compression | None:
     return None
 
 
-def decompressed(blocks: Iterator[bytes], compression: Compression, name: str) -> Iterator[bytes]:
+def decompressed(
+    blocks: Iterator[bytes], compression: Compression, name: str, memory_bytes: int = WINDOW_MOST_BYTES
+) -> Iterator[bytes]:
     """What compressed blocks unpack to, in blocks; all members or frames of the object, behind each other.
 
     Args:
         blocks: the object's bytes.
         compression: how they are compressed.
         name: how an error calls the object.
+        memory_bytes: what unpacking may need, a power of two: `xz -9` makes what needs 65 MiB, `zstd --long` 128 MiB.
 
     Raises:
-        RecordError: the bytes are damaged, end early, or need a dictionary or more than `MEMORY_BYTES`.
+        RecordError: the bytes are damaged, end early, or need a dictionary or more memory.
     """
-    unpacking = _Unpacking(compression, name)
+    unpacking = _Unpacking(compression, name, memory_bytes)
     for block in blocks:
         for at in range(0, len(block), _STEP_BYTES):
             yield from unpacking.unpacked(block[at : at + _STEP_BYTES])
     unpacking.finish()
 
 
-def needs(header: bytes, compression: Compression) -> str | None:
+def needs(header: bytes, compression: Compression, limit_bytes: int = WINDOW_MOST_BYTES) -> str | None:
     """What a sound member needs that it is not given, and what to do; None when it lacks nothing.
 
     Args:
         header: the member's first bytes.
         compression: how it is compressed.
+        limit_bytes: what it may need of memory.
     """
     memory = memory_bytes(header, compression)
-    if memory > MEMORY_BYTES:
+    if memory > limit_bytes:
         return (
-            f"needs a window of {memory >> 20:,} MiB to be unpacked, and no more than {MEMORY_BYTES >> 20} MiB are "
-            f"taken; it is not damaged: pack it again {_SMALLER[compression]}"
+            f"needs a window of {memory >> 20:,} MiB to be unpacked, and no more than {limit_bytes >> 20} MiB are "
+            f"taken{_of_the_task(limit_bytes)}; it is not damaged: pack it again {_SMALLER[compression]}"
         )
     if number := dictionary_of(header, compression):
         return (
@@ -180,14 +185,19 @@ def needs(header: bytes, compression: Compression) -> str | None:
     return None
 
 
+def _of_the_task(limit_bytes: int) -> str:
+    return "" if limit_bytes == WINDOW_MOST_BYTES else " with the task's memory (--task-memory)"
+
+
 class _Unpacking:
     """Unpacks one object's members, and keeps the place for errors."""
 
-    def __init__(self, compression: Compression, name: str) -> None:
+    def __init__(self, compression: Compression, name: str, memory_bytes: int) -> None:
+        self._memory_bytes = memory_bytes
         self._compression = compression
         self._codec = _CODECS[compression]
         self._name = name
-        self._member: _Member | None = self._codec.member()
+        self._member: _Member | None = self._codec.member(memory_bytes)
         self._read = 0
         self._padding = 0
         self._header = b""
@@ -200,7 +210,7 @@ class _Unpacking:
                 packed = self._after_padding(packed)
                 if not packed:
                     return
-                self._member = self._codec.member()
+                self._member = self._codec.member(self._memory_bytes)
                 self._header = b""
             member = self._member
             self._header += packed[: _HEADER_BYTES - len(self._header)]
@@ -236,7 +246,7 @@ class _Unpacking:
         try:
             return member.decompress(packed, max_length=_UNPACKED_BYTES)
         except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zstd.ZstdError) as exc:
-            needed = needs(self._header, self._compression)
+            needed = needs(self._header, self._compression, self._memory_bytes)
             raise self._error(needed or f"is damaged ({exc}); write it again from its source") from exc
 
     def _error(self, cause: str) -> RecordError:

@@ -16,12 +16,14 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
+from operator import gt
 from typing import BinaryIO, cast
 
 import xxhash
 
+from mapreduce import native
 from mapreduce.encoding import encode_value
-from mapreduce.errors import CorruptBlock
+from mapreduce.errors import CorruptBlock, UserCodeError
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -33,11 +35,18 @@ ENCODED, INTEGERS = 0, 1
 FRAME_PAIRS = 4096
 FRAME_BYTES = 256 << 10
 CHECKSUM_MODULO = 1 << 64
+PAIR_BYTES = 256 << 20
+"""The longest pair: so much memory a reader must have for it, and no more is unpacked, whatever a header says."""
+_PAYLOAD_BYTES = PAIR_BYTES + FRAME_BYTES
+_WINDOW_LOG = 27
+"""zstd makes no longer windows unless it is asked to."""
 
 _HEAD = struct.Struct("<4sBIII")
 _CHECKSUM = struct.Struct("<Q")
 HEADER_BYTES = _HEAD.size + _CHECKSUM.size
 _LEVEL = 1
+_LEAST_BYTES = {ENCODED: 8, INTEGERS: 12}
+"""What a pair takes in a payload beside its key and its encoded value."""
 
 PackedPair = tuple[bytes, "int | bytes"]
 """An encoded key, and a value as `pack_value` gives it."""
@@ -118,6 +127,8 @@ class BlockWriter(FrameSink):
     def write_frames(self, frames: Iterable[RawFrame]) -> None:
         """Appends frames, which must come in the order of their keys."""
         for kind, pairs, payload in frames:
+            if len(payload) > _PAYLOAD_BYTES:
+                raise _too_long((kind, pairs, payload))
             stored = self.compressor.compress(payload, zstd.ZstdCompressor.FLUSH_FRAME)
             head = _HEAD.pack(MAGIC, kind, pairs, len(payload), len(stored))
             checksum = xxhash.xxh3_64_intdigest(head + stored)
@@ -143,11 +154,13 @@ class BlockReader:
         file: open at the block's first byte.
         length: bytes in the block.
         name: how an error calls the block.
+        ordered: the keys must ascend, as those of the shuffle do; those of a step of a chain need not.
     """
 
     file: BinaryIO
     length: int
     name: str
+    ordered: bool = True
     records: int = 0
     checksum: int = 0
 
@@ -158,6 +171,7 @@ class BlockReader:
     def raw_frames(self) -> Iterator[RawFrame]:
         """The same, as their payloads."""
         left = self.length
+        last: bytes | None = None
         while left:
             header = self.file.read(HEADER_BYTES)
             if len(header) != HEADER_BYTES:
@@ -167,7 +181,13 @@ class BlockReader:
                 raise CorruptBlock(f"{self.name} holds no frame where one should begin, {left} bytes before its end")
             frame = raw_frame(header, self.file.read(stored_length))
             if frame is None:
-                raise CorruptBlock(f"{self.name}: a frame's checksum is wrong, {left} bytes before its end")
+                raise CorruptBlock(f"{self.name}: a frame's checksum or length is wrong, {left} bytes before its end")
+            found = last_key(frame, last if self.ordered else None, ordered=self.ordered)
+            if found is None:
+                raise CorruptBlock(
+                    f"{self.name}: a frame's lengths or the order of its keys is wrong, {left} bytes before its end"
+                )
+            last = found
             left -= HEADER_BYTES + stored_length
             self.records += frame[1]
             self.checksum = (self.checksum + _checksum(header)) % CHECKSUM_MODULO
@@ -183,15 +203,60 @@ def stored_bytes(header: bytes) -> int | None:
 def parse_frame(header: bytes, stored: bytes) -> Frame | None:
     """The frame of a header and the bytes behind it; None when a byte of either is not as it was written."""
     raw = raw_frame(header, stored)
-    return columns(raw) if raw else None
+    return columns(raw) if raw and last_key(raw, None, ordered=False) is not None else None
 
 
 def raw_frame(header: bytes, stored: bytes) -> RawFrame | None:
-    """The same, as its payload."""
+    """The same, as its payload. Nothing is unpacked that the header does not announce, or beyond the limit."""
     if xxhash.xxh3_64_intdigest(header[: _HEAD.size] + stored) != _checksum(header):
         return None
-    _, kind, pairs, _, _ = _HEAD.unpack_from(header)
-    return kind, pairs, zstd.decompress(stored)
+    _, kind, pairs, length, _ = _HEAD.unpack_from(header)
+    if kind not in _LEAST_BYTES or not 0 < pairs <= FRAME_PAIRS:
+        return None
+    if not _LEAST_BYTES[kind] * pairs <= length <= _PAYLOAD_BYTES:
+        return None
+    payload = _unpacked(stored, length)
+    return None if payload is None else (kind, pairs, payload)
+
+
+def _unpacked(stored: bytes, length: int) -> bytes | None:
+    """What a frame's payload unpacks to; None when that is not `length` bytes."""
+    decompressor = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _WINDOW_LOG})
+    try:
+        payload = decompressor.decompress(stored, max_length=length + 1)
+    except (zstd.ZstdError, EOFError):
+        return None
+    return payload if decompressor.eof and not decompressor.unused_data and len(payload) == length else None
+
+
+def last_key(frame: RawFrame, previous: bytes | None, *, ordered: bool = True) -> bytes | None:
+    """Return the last key of a frame; None when its lengths do not add up to its own, or its keys do not ascend.
+
+    Args:
+        frame: the frame.
+        previous: the key before the frame's first, if there is one.
+        ordered: the keys must ascend.
+    """
+    if ordered and native.kernel is not None:
+        found: bytes | None = native.kernel.last_key(frame, previous)
+        return found
+    kind, pairs, payload = frame
+    lengths = array("I", payload[: (_LEAST_BYTES[kind] - 8 * (kind == INTEGERS)) * pairs])
+    if sum(lengths) + 4 * len(lengths) + 8 * pairs * (kind == INTEGERS) != len(payload):
+        return None
+    keys = columns(frame).keys
+    if ordered and any(map(gt, [keys[0] if previous is None else previous, *keys], keys)):
+        return None
+    return keys[-1]
+
+
+def _too_long(frame: RawFrame) -> UserCodeError:
+    payload = frame[2]
+    key = repr(first_key(frame)[:60])
+    return UserCodeError(
+        f"a pair of {len(payload) >> 20:,} MiB cannot be carried: a key and its value may have {PAIR_BYTES >> 20} MiB "
+        f"together; yield several smaller values (the key begins with {key})"
+    )
 
 
 def first_key(frame: RawFrame) -> bytes:

@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 import msgspec
 
 from mapreduce.errors import RecordError
-from mapreduce.formats.base import Batch, ReadRange
+from mapreduce.formats.base import BadRecord, Batch, ReadRange
+from mapreduce.formats.limits import LIMITS, Limits
 from mapreduce.formats.text import BOM, line_blocks
 from mapreduce.formats.undecoded import Undecoded
 from mapreduce.messages import Piece
@@ -26,18 +27,28 @@ _decode = msgspec.json.Decoder().decode
 
 
 class JsonLinesReader:
-    """Lines of JSON. Arguments and errors are those of the `Reader` protocol."""
+    """Lines of JSON. Arguments and errors are those of the `Reader` protocol.
+
+    Args:
+        limits: how long a line may be.
+        lenient: give a line that is not JSON as a `BadRecord`, in the place of its value.
+    """
 
     undecoded = Undecoded()
 
+    def __init__(self, limits: Limits = LIMITS, *, lenient: bool = False) -> None:
+        self._limits = limits
+        self._lenient = lenient
+
     def batches(self, piece: Piece, read: ReadRange) -> Iterator[Batch]:
         """Batches of parsed lines."""
-        for block in line_blocks(piece, read):
+        for block in line_blocks(piece, read, self._limits):
             offset = block.position + piece.source_offset
-            yield Batch(block.start, block.length, _values(block.data, offset, piece.source), block.data, offset)
+            values = _values(block.data, offset, piece.source, lenient=self._lenient)
+            yield Batch(block.start, block.length, values, block.data, offset)
 
 
-def _values(block: bytes, at: int, source: str) -> Iterator[tuple[int, Any]]:
+def _values(block: bytes, at: int, source: str, *, lenient: bool) -> Iterator[tuple[int, Any]]:
     """The (offset, value) of each line of a block that begins at offset `at`, but of blank ones."""
     for raw in block.split(b"\n"):
         line = raw.removeprefix(BOM) if at == 0 else raw
@@ -45,9 +56,18 @@ def _values(block: bytes, at: int, source: str) -> Iterator[tuple[int, Any]]:
             try:
                 value = _decode(line)
             except (msgspec.MsgspecError, ValueError, RecursionError):
-                value = _exact(line, f"{source} at byte {at}")
+                value = _exact_or_bad(line, f"{source} at byte {at}", lenient=lenient)
             yield at, value
         at += len(raw) + 1
+
+
+def _exact_or_bad(line: bytes, place: str, *, lenient: bool) -> Any:
+    try:
+        return _exact(line, place)
+    except RecordError as exc:
+        if not lenient:
+            raise
+        return BadRecord(line, exc)
 
 
 def _exact(line: bytes, place: str) -> Any:

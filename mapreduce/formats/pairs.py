@@ -50,7 +50,7 @@ def pairs_content(pairs: Iterable[tuple[Any, Any]]) -> bytes:
 
 def pairs_of_content(content: bytes) -> Iterator[tuple[Any, Any]]:
     """The pairs that an object holds; raises `CorruptBlock`."""
-    for frame in BlockReader(io.BytesIO(content), len(content), "the pairs").frames():
+    for frame in BlockReader(io.BytesIO(content), len(content), "the pairs", ordered=False).frames():
         yield from _records(frame)
 
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 from mapreduce.formats.base import Batch, ReadRange
 from mapreduce.formats.kinds import Parquet
+from mapreduce.formats.limits import LIMITS, Limits
 from mapreduce.formats.parquet_file import opened
 from mapreduce.formats.undecoded import Undecoded
 from mapreduce.messages import Piece
@@ -26,16 +27,18 @@ class ParquetReader:
 
     Args:
         form: which columns are read.
+        limits: how long a row may be.
     """
 
     undecoded = Undecoded()
 
-    def __init__(self, form: Parquet) -> None:
+    def __init__(self, form: Parquet, limits: Limits = LIMITS) -> None:
         self._form = form
+        self._limits = limits
 
     def batches(self, piece: Piece, read: ReadRange) -> Iterator[Batch]:
         """A batch for each row group; its rows are read as they are taken, so take them before the next batch."""
-        with opened(piece.source, piece.size, read) as file:
+        with opened(piece.source, piece.size, read, self._limits) as file:
             for group in file.row_groups():
                 if piece.start <= group.start < piece.end:
                     rows = file.rows(group, self._form.columns)

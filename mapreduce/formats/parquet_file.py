@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import duckdb
@@ -16,9 +16,14 @@ from fsspec.spec import AbstractFileSystem
 
 from mapreduce.errors import RecordError
 from mapreduce.formats.base import ReadRange
-from mapreduce.formats.parquet_types import Converter, carriable_sql, converter_of, quoted_name
+from mapreduce.formats.limits import LIMITS, MIB, Limits, shown_bytes, too_long
+from mapreduce.formats.parquet_types import Converter, carriable_sql, converter_of, quoted_name, size_sql
 
 _FETCH = 1000
+_VECTOR_ROWS = 2048
+"""DuckDB makes so many rows at once, with copies of their texts."""
+_LEAST_MEMORY_BYTES = 64 * MIB
+_LONG = "a row is long: "
 _PROTOCOL = "object"
 _PATH = f"{_PROTOCOL}://file"  # not the real name: DuckDB would look for patterns and partitions in it
 _ROW_NUMBER = "file_row_number"
@@ -46,35 +51,47 @@ class RowGroup:
 class _Column:
     name: str
     sql: str
+    size_sql: str
     convert: Converter | None
 
 
 @contextmanager
-def opened(source: str, size: int, read: ReadRange) -> Iterator[ParquetFile]:
+def opened(source: str, size: int, read: ReadRange, limits: Limits = LIMITS) -> Iterator[ParquetFile]:
     """A Parquet file, for the time of the context.
 
     Args:
         source: how an error calls it.
         size: its bytes.
         read: reads a range of it.
+        limits: how long a row may be, and what reading it may take.
 
     Raises:
-        RecordError: it is no Parquet file, or is damaged. Whatever `read` raises comes as it is.
+        RecordError: it is no Parquet file, is damaged, or takes too much memory. Whatever `read` raises comes as it
+            is.
     """
     files = _OneFile(size, read)
-    with duckdb.connect(config={"threads": 1, "enable_external_file_cache": False}) as connection:
+    memory = max(limits.memory_bytes // 2, _LEAST_MEMORY_BYTES)
+    config: dict[str, Any] = {
+        "threads": 1,
+        "enable_external_file_cache": False,
+        "memory_limit": f"{memory // MIB}MiB",
+    }
+    with duckdb.connect(config=config) as connection:
         connection.register_filesystem(files)
         connection.execute("SET parquet_metadata_cache = true; SET TimeZone = 'UTC'")
         connection.execute("SET enable_geoparquet_conversion = false")
         # statistics do not count NaN (parquet.thrift), so by them a column has none, and the test for it is dropped
         connection.execute("SET disabled_optimizers = 'statistics_propagation'")
-        yield ParquetFile(connection, files, source)
+        yield ParquetFile(connection, files, source, limits)
 
 
 class ParquetFile:
     """What `opened` gives."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, files: _OneFile, source: str) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, files: _OneFile, source: str, limits: Limits = LIMITS
+    ) -> None:
+        self._limits = limits
         self._connection = connection
         self._files = files
         self._source = source
@@ -146,7 +163,12 @@ class ParquetFile:
             given, kinds = scan.columns, scan.types
         # DuckDB gives another name to a column that differs from one before it in its case alone
         return {
-            name: _Column(name, carriable_sql(kind, quoted_name(sql_name)), converter_of(kind))
+            name: _Column(
+                name,
+                carriable_sql(kind, quoted_name(sql_name)),
+                size_sql(kind, quoted_name(sql_name)),
+                converter_of(kind),
+            )
             for name, sql_name, kind in zip(names, given, kinds, strict=True)
         }
 
@@ -164,26 +186,65 @@ class ParquetFile:
         return names[:columns]
 
     def _fetched(self, group: RowGroup, columns: list[_Column]) -> Iterator[list[tuple[Any, ...]]]:
-        selected = ", ".join([_ROW_NUMBER, *(column.sql for column in columns)])
-        last_row = group.first_row + group.rows - 1
+        """The rows of a group; where one is long, in ranges of rows that fit the memory together."""
+        first, last = group.first_row, group.first_row + group.rows - 1
+        size = " + ".join(filter(None, (column.size_sql for column in columns)))
+        if not size:
+            yield from self._range(first, last, columns, _ROW_NUMBER)
+            return
+        most = self._limits.file_bytes // _VECTOR_ROWS
+        number = f"CASE WHEN {size} > {most} THEN error('{_LONG}') ELSE {_ROW_NUMBER} END"
+        try:
+            for rows in self._range(first, last, columns, number):
+                first += len(rows)
+                yield rows
+        except _LongRow:
+            # all are found first: the connection holds one open result
+            for begin, end in list(self._ranges(first, last, size)):
+                yield from self._range(begin, end, columns, _ROW_NUMBER)
+
+    def _range(self, first: int, last: int, columns: list[_Column], number: str) -> Iterator[list[tuple[Any, ...]]]:
+        selected = ", ".join([number, *(column.sql for column in columns)])
         with self._errors():
             result = self._connection.execute(
-                f"SELECT {selected} FROM {_SCAN} WHERE {_ROW_NUMBER} BETWEEN {group.first_row} AND {last_row}"
+                f"SELECT {selected} FROM {_SCAN} WHERE {_ROW_NUMBER} BETWEEN {first} AND {last}"
             )
-        while True:
-            with self._errors():
-                rows = result.fetchmany(_FETCH)
-            if not rows:
-                return
-            yield rows
+        yield from iter(lambda: self._next(result), [])
+
+    def _next(self, result: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
+        with self._errors():
+            rows: list[tuple[Any, ...]] = result.fetchmany(_FETCH)
+        return rows
+
+    def _ranges(self, first: int, last: int, size: str) -> Iterator[tuple[int, int]]:
+        """The rows in ranges that are no longer together than one row may be; raises `RecordError` of a longer row."""
+        limit, total, begin = self._limits.record_bytes, 0, first
+        with self._errors():
+            sizes = self._connection.execute(
+                f"SELECT {_ROW_NUMBER}, {size} FROM {_SCAN} WHERE {_ROW_NUMBER} BETWEEN {first} AND {last}"
+            )
+        for row, row_bytes in chain.from_iterable(iter(lambda: self._next(sizes), [])):
+            if row_bytes > limit:
+                hint = "Read fewer columns (Parquet(columns=[...])), or write the file with shorter values"
+                raise too_long("a row", limit, hint, place=f"{self._source} at row {row}")
+            if total + row_bytes > limit:
+                yield begin, row - 1
+                total, begin = 0, row
+            total += row_bytes
+        yield begin, last
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except duckdb.OutOfMemoryException:
-            raise
+        except duckdb.OutOfMemoryException as exc:
+            limit = shown_bytes(max(self._limits.memory_bytes // 2, _LEAST_MEMORY_BYTES))
+            raise self._error(
+                f"a page of it does not fit into {limit}, half of the task's memory (give it more: --task-memory)"
+            ) from exc
         except duckdb.Error as exc:
+            if _LONG in str(exc) and not self._files.failed:
+                raise _LongRow from exc
             if not self._files.failed:
                 raise self._error(str(exc).strip().partition("\n")[0].replace(_PATH, "the file")) from exc
         if self._files.failed:
@@ -195,6 +256,10 @@ class ParquetFile:
             "input_format",
             place=self._source,
         )
+
+
+class _LongRow(Exception):
+    """A row is too long to be made together with its neighbours."""
 
 
 class _OneFile(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types

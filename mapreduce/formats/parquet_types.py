@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 Converter = Callable[[Any], Any]
 
+_ITEM_BYTES = 16
+"""About what an item of a list takes beside its text."""
+
 _INTEGERS = ("tinyint", "smallint", "integer", "bigint", "hugeint")
 _AS_THEY_ARE = frozenset((*_INTEGERS, *(f"u{name}" for name in _INTEGERS), "boolean", "varchar", "blob"))
 
@@ -52,6 +55,42 @@ def converter_of(kind: DuckDBPyType) -> Converter | None:
             return _map_converter(converter_of(key) or _same, converter_of(value) or _same)
         case _:
             return None
+
+
+def size_sql(kind: DuckDBPyType, value: str, depth: int = 0) -> str:
+    """The SQL of how many bytes a value has about, found without a copy of it; "" where it is always few.
+
+    Args:
+        kind: the type of the value.
+        value: the SQL of the value as it is.
+        depth: how many lists it lies in.
+    """
+    match kind.id:
+        case "varchar":
+            return f"coalesce(strlen({value}), 0)"
+        case "blob":
+            return f"coalesce(octet_length({value}), 0)"
+        case "struct":
+            fields = (
+                size_sql(child, f"struct_extract({value}, {quoted_text(name)})", depth)
+                for name, child in _children(kind).items()
+            )
+            return " + ".join(filter(None, fields))
+        case "list":
+            return _list_size(_children(kind)["child"], value, depth)
+        case "map":
+            key, content = _children(kind).values()
+            keys, contents = f"map_keys({value})", f"map_values({value})"
+            return f"{_list_size(key, keys, depth)} + {_list_size(content, contents, depth)}"
+        case _:
+            return ""
+
+
+def _list_size(kind: DuckDBPyType, value: str, depth: int) -> str:
+    item = f"s{depth}"
+    of_item = size_sql(kind, item, depth + 1)
+    items = f"{_ITEM_BYTES} * coalesce(len({value}), 0)"
+    return f"{items} + coalesce(list_sum(list_transform({value}, lambda {item}: {of_item})), 0)" if of_item else items
 
 
 def quoted_name(name: str) -> str:

@@ -10,12 +10,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mapreduce.errors import RecordError
 from mapreduce.formats.base import ReadRange
+from mapreduce.formats.limits import LIMITS, Limits, too_long
 from mapreduce.formats.text import TAIL_BYTES
-
-MAX_ROW_BYTES = 256 << 20
-"""A longer row is taken for a quote that was never closed, before it fills the memory."""
 
 _LARGEST_READ = 64 << 20
 
@@ -49,7 +46,9 @@ def quotes_before(positions: Sequence[int], read: ReadRange) -> Iterator[bool]:
         yield odd
 
 
-def owned_rows(read: ReadRange, part: RowRange, source: str, offset: int = 0) -> Iterator[tuple[int, bytes]]:
+def owned_rows(
+    read: ReadRange, part: RowRange, source: str, offset: int = 0, limits: Limits = LIMITS
+) -> Iterator[tuple[int, bytes]]:
     """The rows whose first byte lies in the range, as blocks of whole rows.
 
     Args:
@@ -57,6 +56,7 @@ def owned_rows(read: ReadRange, part: RowRange, source: str, offset: int = 0) ->
         part: the range.
         source: how an error calls the object.
         offset: what an error adds to a position.
+        limits: how long a row may be.
 
     Yields:
         (position of the block in the object, its bytes); all but the object's last row end with a line feed.
@@ -66,7 +66,7 @@ def owned_rows(read: ReadRange, part: RowRange, source: str, offset: int = 0) ->
     """
     if part.start >= part.end:
         return
-    held = _Held(source, offset)
+    held = _Held(source, offset, limits.record_bytes)
     # the byte before the range tells whether a row begins with it
     skipping = part.start > 0
     position, quoted = (part.start - 1, None) if skipping else (0, False)
@@ -79,8 +79,9 @@ def owned_rows(read: ReadRange, part: RowRange, source: str, offset: int = 0) ->
             if not end:
                 continue
             skipping, block = False, block[end:]
+        before = quoted
         end, quoted = _last_row_end(block, quoted)
-        yield from held.rows(position, block, end)
+        yield from held.rows(position, block, end, _first_row_end(block, before)[0] if held.length and end else 0)
         position += len(block)
     if held.length:
         yield from _to_row_end(read, part, quoted is True, held)
@@ -100,7 +101,7 @@ def _to_row_end(read: ReadRange, part: RowRange, quoted: bool, held: _Held) -> I
         for block in read(start, stop):
             end, quoted = _first_row_end(block, quoted)
             if end:
-                yield from held.rows(start, block[:end], end)
+                yield from held.rows(start, block[:end], end, end)
                 return
             yield from held.rows(start, block, 0)
         start, length = stop, min(length * 4, _LARGEST_READ)
@@ -110,35 +111,42 @@ def _to_row_end(read: ReadRange, part: RowRange, quoted: bool, held: _Held) -> I
 class _Held:
     """The bytes since the last row's end: a list, so that a long row costs no more than its length."""
 
-    def __init__(self, source: str, offset: int) -> None:
+    def __init__(self, source: str, offset: int, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
         self._source = source
         self._offset = offset
         self._blocks: list[bytes] = []
         self._at = 0
         self.length = 0
 
-    def rows(self, position: int, block: bytes, end: int) -> Iterator[tuple[int, bytes]]:
+    def rows(self, position: int, block: bytes, end: int, first: int = 0) -> Iterator[tuple[int, bytes]]:
         """The rows that end in a block, with what was held of the first.
 
-        `end` is where the last of them does; 0 when none does.
+        `end` is where the last of them does, 0 when none does; `first` where that does of which bytes are held.
         """
+        self._check(first)
         if end:
             self._hold(position, block[:end])
             yield from self.rest()
         self._hold(position + end, block[end:])
-        if self.length > MAX_ROW_BYTES:
-            raise RecordError(
-                f"a row is longer than {MAX_ROW_BYTES >> 20} MiB; most often, a quote is missing before its end, or "
-                "stands in a field without quotes: mend the file, or read it as Text()",
-                place=f"{self._source} at byte {self._at + self._offset}",
-                record=repr(self._blocks[0][:200])[:200],
-            )
+        self._check(0)
 
     def rest(self) -> Iterator[tuple[int, bytes]]:
         """What is held."""
         if self._blocks:
             yield self._at, b"".join(self._blocks)
         self._blocks, self.length = [], 0
+
+    def _check(self, more: int) -> None:
+        if self.length + more <= self._limit_bytes + 1:  # with its line end
+            return
+        start, self._blocks = self._blocks[0], []
+        hint = (
+            "Most often, a quote is missing before its end, or stands in a field without quotes: mend the file, or "
+            "read it as Text()"
+        )
+        place = f"{self._source} at byte {self._at + self._offset}"
+        raise too_long("a row", self._limit_bytes, hint, place=place, start=start)
 
     def _hold(self, position: int, block: bytes) -> None:
         if block:

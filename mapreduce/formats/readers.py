@@ -4,31 +4,38 @@ from __future__ import annotations
 
 from mapreduce.formats.base import Reader
 from mapreduce.formats.kinds import Format
+from mapreduce.formats.limits import Limits
 
 
-def reader_of(form: Format) -> Reader:
-    """A reader of that format."""
+def reader_of(form: Format, limits: Limits, *, lenient: bool = False) -> Reader:
+    """Return a reader of a format.
+
+    Args:
+        form: the format.
+        limits: how long a record may be.
+        lenient: a record that is not of the format comes as a `BadRecord`, where its end can be found.
+    """
     match form.kind:
         case "text":
             from mapreduce.formats.text import TextReader
 
-            return TextReader()
+            return TextReader(limits)
         case "jsonl":
             from mapreduce.formats.jsonl import JsonLinesReader
 
-            return JsonLinesReader()
+            return JsonLinesReader(limits, lenient=lenient)
         case "csv":
             from mapreduce.formats.separated import CsvReader
 
-            return CsvReader(form)
+            return CsvReader(form, limits, lenient=lenient)
         case "parquet":
             from mapreduce.formats.parquet import ParquetReader
 
-            return ParquetReader(form)
+            return ParquetReader(form, limits)
         case "whole":
             from mapreduce.formats.whole import WholeFileReader
 
-            return WholeFileReader()
+            return WholeFileReader(limits)
         case "pairs":
             from mapreduce.formats.pairs import PairsReader
 

@@ -11,6 +11,7 @@ import csv
 import io
 import re
 import sys
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,30 +20,32 @@ from itertools import accumulate, repeat
 from typing import TypeAlias
 
 from mapreduce.errors import RecordError
-from mapreduce.formats.base import Batch, ReadRange
+from mapreduce.formats.base import BadRecord, Batch, ReadRange
 from mapreduce.formats.kinds import Csv
+from mapreduce.formats.limits import LIMITS, Limits
 from mapreduce.formats.quoted_rows import RowRange, owned_rows, quotes_before, row_at
 from mapreduce.formats.text import BOM, TAIL_BYTES
 from mapreduce.formats.undecoded import Undecoded
 from mapreduce.formats.unpacked import unpacked_text
 from mapreduce.messages import Piece
 
-Row: TypeAlias = "dict[str, str] | list[str]"
+Row: TypeAlias = "dict[str, str] | list[str] | BadRecord"
 
 _RECORD_SHOWN = 200
 
 
-def marked(pieces: Sequence[Piece], read: ReadRange) -> list[Piece]:
+def marked(pieces: Sequence[Piece], read: ReadRange, limits: Limits = LIMITS) -> list[Piece]:
     """The pieces with what they need to know of their object: its header, and whether they begin inside of quotes.
 
     Args:
         pieces: all of one object with format `Csv`, in the order in which they lie in it.
         read: reads a range of the object.
+        limits: how long the header may be.
 
     Raises:
-        RecordError: the header is broken, or names a column twice or not at all.
+        RecordError: the header is broken or too long, or names a column twice or not at all.
     """
-    header = _header(pieces[0], read) if pieces and _form(pieces[0]).header else None
+    header = _header(pieces[0], read, limits) if pieces and _form(pieces[0]).header else None
     starts = [piece.start for piece in pieces]
     return [
         piece.model_copy(update={"header": header, "quoted": quoted})
@@ -55,10 +58,14 @@ class CsvReader:
 
     Args:
         form: the delimiter, and whether the object's first row names the columns.
+        limits: how long a row may be.
+        lenient: give a row of another width than the header as a `BadRecord`, in the place of its fields.
     """
 
-    def __init__(self, form: Csv) -> None:
+    def __init__(self, form: Csv, limits: Limits = LIMITS, *, lenient: bool = False) -> None:
         self._form = form
+        self._limits = limits
+        self._lenient = lenient
         self._parser = _Parser(form.delimiter)
 
     @property
@@ -75,7 +82,7 @@ class CsvReader:
         if self._form.header and piece.header is None:
             raise ValueError(f"the piece of {piece.source} at {piece.start} has no header; mark it when it is planned")
         accounted = 0
-        for position, data in _blocks(piece, read):
+        for position, data in _blocks(piece, read, self._limits):
             start, length = position, len(data)
             if piece.compression is not None:  # its first batch accounts for all of its bytes
                 start, length, accounted = accounted, piece.size - accounted, piece.size
@@ -98,8 +105,10 @@ class CsvReader:
             if len(row) == width and at:
                 yield at, dict(zip(header, row))  # noqa: B905 - the lengths are equal, and this is the hottest line
             elif len(row) != width and row:
-                cause = f"a row has {len(row)} fields, but the header names {width}"
-                raise block.error(cause, at)
+                error = block.error(f"a row has {len(row)} fields, but the header names {width}", at)
+                if not self._lenient:
+                    raise error
+                yield at, BadRecord(block.row_at(at), error)
 
 
 def _form(piece: Piece) -> Csv:
@@ -108,19 +117,19 @@ def _form(piece: Piece) -> Csv:
     return piece.format
 
 
-def _blocks(piece: Piece, read: ReadRange) -> Iterator[tuple[int, bytes]]:
+def _blocks(piece: Piece, read: ReadRange, limits: Limits) -> Iterator[tuple[int, bytes]]:
     """The rows whose first byte lies in the piece, unpacked if its object is compressed; as `owned_rows` yields."""
     if piece.compression is None:
         part = RowRange(piece.start, piece.end, piece.size, piece.quoted)
-        return owned_rows(read, part, piece.source, piece.source_offset)
-    unpacked = unpacked_text(read(0, piece.size), piece.compression, piece.source)
-    return owned_rows(lambda _start, _end: unpacked, RowRange(0, 1, 1), piece.source)
+        return owned_rows(read, part, piece.source, piece.source_offset, limits)
+    unpacked = unpacked_text(read(0, piece.size), piece.compression, piece.source, limits)
+    return owned_rows(lambda _start, _end: unpacked, RowRange(0, 1, 1), piece.source, limits=limits)
 
 
-def _header(piece: Piece, read: ReadRange) -> tuple[str, ...]:
+def _header(piece: Piece, read: ReadRange, limits: Limits) -> tuple[str, ...]:
     """The names in the object's first row; none when the object holds no byte."""
     start_only = piece.model_copy(update={"start": 0, "end": min(piece.size, TAIL_BYTES), "quoted": False})
-    rows = next((rows for _, rows in _blocks(start_only, read)), b"")
+    rows = next((rows for _, rows in _blocks(start_only, read, limits)), b"")
     if not rows:
         return ()
     block = _Block(row_at(rows, 0), 0, piece.source)
@@ -197,7 +206,7 @@ class _Parser:
     def _quoted(self, block: _Block, text: str) -> Iterator[tuple[int, list[str]]]:
         if not self._rows.fullmatch(text):
             raise self._first_error(block)
-        offsets = list(_line_offsets(block))
+        offsets = array("Q", _line_offsets(block))  # a list would need five times as much
         # newline: lines end with a line feed only, and keep what they end with
         rows = csv.reader(io.StringIO(text, newline="\n"), delimiter=self._delimiter, strict=True)
         # zip asks for a row's offset first, when the reader has taken as many lines as come before the row

@@ -12,6 +12,7 @@ from mapreduce.errors import InputChanged
 from mapreduce.formats.base import ReadRange
 from mapreduce.formats.compression import compression_of
 from mapreduce.formats.kinds import Compression
+from mapreduce.formats.limits import Limits
 from mapreduce.formats.signatures import HEAD_BYTES, TAIL_BYTES, Ends, refuse_what_is_no_text
 from mapreduce.messages import InputObject, Piece
 from mapreduce.storage import Storage
@@ -56,7 +57,7 @@ def cuttable(given: InputObject, compression: Compression | None) -> bool:
     return compression is None and given.format.kind != "whole"
 
 
-def marked(pieces: Sequence[Piece], storage: Storage) -> tuple[Piece, ...]:
+def marked(pieces: Sequence[Piece], storage: Storage, limits: Limits) -> tuple[Piece, ...]:
     """The pieces with what must be known of what lies before them; the others as they are."""
     done: list[Piece] = []
     for _, group in groupby(pieces, lambda piece: (piece.url, piece.etag, piece.name)):
@@ -64,7 +65,7 @@ def marked(pieces: Sequence[Piece], storage: Storage) -> tuple[Piece, ...]:
         if of_one[0].format.kind == "csv":
             from mapreduce.formats import separated
 
-            of_one = separated.marked(of_one, _range_of(of_one[0], storage))
+            of_one = separated.marked(of_one, _range_of(of_one[0], storage), limits)
         done += of_one
     return tuple(done)
 

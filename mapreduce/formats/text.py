@@ -9,11 +9,12 @@ A record ends with a line feed, which may have a carriage return before it; the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from mapreduce import native
 from mapreduce.formats.base import Batch, ReadRange
+from mapreduce.formats.limits import LIMITS, Limits, too_long
 from mapreduce.formats.undecoded import Undecoded
 from mapreduce.formats.unpacked import unpacked_text
 from mapreduce.messages import Piece
@@ -42,9 +43,14 @@ class LineBlock:
 
 
 class TextReader:
-    """Lines of text. Arguments and errors are those of the `Reader` protocol."""
+    """Lines of text. Arguments and errors are those of the `Reader` protocol.
 
-    def __init__(self) -> None:
+    Args:
+        limits: how long a line may be.
+    """
+
+    def __init__(self, limits: Limits = LIMITS) -> None:
+        self._limits = limits
         self._decoder = LineDecoder()
 
     @property
@@ -54,27 +60,87 @@ class TextReader:
 
     def batches(self, piece: Piece, read: ReadRange) -> Iterator[Batch]:
         """Batches of lines."""
-        for block in line_blocks(piece, read):
+        for block in line_blocks(piece, read, self._limits):
             records = self._decoder.lines(block.position, block.data, piece.source_offset)
             yield Batch(block.start, block.length, records, block.data, block.position + piece.source_offset)
 
 
-def line_blocks(piece: Piece, read: ReadRange) -> Iterator[LineBlock]:
-    """The lines whose first byte lies in the piece, unpacked if its object is compressed."""
+def line_blocks(piece: Piece, read: ReadRange, limits: Limits) -> Iterator[LineBlock]:
+    """The lines whose first byte lies in the piece, unpacked if its object is compressed.
+
+    Raises:
+        RecordError: a line is longer than the limit.
+    """
+
+    def held(position: int) -> HeldLine:
+        return HeldLine(position, limits.record_bytes, piece)
+
     if piece.compression is None:
-        for position, data in owned_blocks(read, piece.start, piece.end, piece.size):
+        for position, data in owned_blocks(read, piece.start, piece.end, piece.size, held):
             yield LineBlock(position, data, position, len(data))
         return
-    unpacked = unpacked_text(read(0, piece.size), piece.compression, piece.source)
+    unpacked = unpacked_text(read(0, piece.size), piece.compression, piece.source, limits)
     accounted = 0
-    for position, data in owned_blocks(lambda _start, _end: unpacked, 0, 1, 1):
+    for position, data in owned_blocks(lambda _start, _end: unpacked, 0, 1, 1, held):
         yield LineBlock(position, data, accounted, piece.size - accounted)
         accounted = piece.size
     if not accounted:  # it unpacks to nothing
         yield LineBlock(0, b"", 0, piece.size)
 
 
-def owned_blocks(read: ReadRange, start: int, end: int, size: int) -> Iterator[tuple[int, bytes]]:
+class HeldLine:
+    """The bytes since the last line feed: a list, so that a long line costs no more than its length.
+
+    Args:
+        position: where they begin in the object.
+        limit_bytes: how many there may be.
+        piece: names the line in an error.
+    """
+
+    def __init__(self, position: int, limit_bytes: int = 1 << 30, piece: Piece | None = None) -> None:
+        self.position = position
+        self._limit_bytes = limit_bytes
+        self._piece = piece
+        self._blocks: list[bytes] = []
+        self._length = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._blocks)
+
+    def hold(self, block: bytes) -> None:
+        """Append bytes; raises `RecordError` when the line is longer than the limit."""
+        if block:
+            self._blocks.append(block)
+            self._length += len(block)
+        self._check(0)
+
+    def take(self, block: bytes, end: int, position: int) -> bytes:
+        """Return the line and the first `end` bytes of a block as one; what is held next begins at `position`.
+
+        Raises:
+            RecordError: with its end in the block, the line is longer than the limit.
+        """
+        if self._blocks:
+            self._check(block.find(b"\n"))
+        # a view, so that the bytes are copied once
+        data = b"".join([*self._blocks, memoryview(block)[:end]])
+        self._blocks, self._length, self.position = [], 0, position
+        return data
+
+    def _check(self, more: int) -> None:
+        if self._length + more <= self._limit_bytes:
+            return
+        start, self._blocks = self._blocks[0], []
+        place = ""
+        if self._piece is not None:
+            place = f"{self._piece.source} at byte {self.position + self._piece.source_offset}"
+        hint = "Does the file have line ends? Read it with WholeFile() where each file is one record"
+        raise too_long("a line", self._limit_bytes, hint, place=place, start=start)
+
+
+def owned_blocks(
+    read: ReadRange, start: int, end: int, size: int, held_from: Callable[[int], HeldLine] = HeldLine
+) -> Iterator[tuple[int, bytes]]:
     """The records whose first byte lies in [start, end), as blocks of whole records.
 
     Args:
@@ -82,6 +148,7 @@ def owned_blocks(read: ReadRange, start: int, end: int, size: int) -> Iterator[t
         start: first byte of the range.
         end: byte after the range's last.
         size: bytes in the object.
+        held_from: makes what holds a line that is not whole yet.
 
     Yields:
         (position of the block in the object, its bytes); all but the object's last record end with a line feed.
@@ -93,10 +160,7 @@ def owned_blocks(read: ReadRange, start: int, end: int, size: int) -> Iterator[t
         # the byte before the range tells whether a record begins with it
         position -= 1
     skipping = start > 0
-    held: list[
-        bytes
-    ] = []  # the bytes since the last line feed: a list, so that a long line costs no more than its length
-    held_at = position
+    held = held_from(position)
     for block in _small(read(position, end)):
         at, position = position, position + len(block)
         if skipping:
@@ -105,19 +169,20 @@ def owned_blocks(read: ReadRange, start: int, end: int, size: int) -> Iterator[t
                 continue
             skipping = False
             at, block = at + feed + 1, block[feed + 1 :]
-            held_at = at
+            held.position = at
         last_feed = block.rfind(b"\n")
-        if last_feed < 0:
-            if block:
-                held.append(block)
-            continue
-        # a view, so that the bytes are copied once
-        yield held_at, b"".join([*held, memoryview(block)[: last_feed + 1]])
-        rest = block[last_feed + 1 :]
-        held, held_at = ([rest] if rest else []), at + last_feed + 1
+        if last_feed >= 0:
+            begin = held.position
+            yield begin, held.take(block, last_feed + 1, at + last_feed + 1)
+            block = block[last_feed + 1 :]
+        held.hold(block)
     if held:
-        held += _to_line_feed(read, end, size)
-        yield held_at, b"".join(held)
+        for block in _to_line_feed(read, end, size):
+            if block.endswith(b"\n"):
+                yield held.position, held.take(block, len(block), size)
+                return
+            held.hold(block)
+        yield held.position, held.take(b"", 0, size)
 
 
 def _small(blocks: Iterable[bytes]) -> Iterator[bytes]:

@@ -6,17 +6,20 @@ from collections.abc import Iterator
 
 from mapreduce.formats.compression import decompressed
 from mapreduce.formats.kinds import Compression
+from mapreduce.formats.limits import LIMITS, Limits
 from mapreduce.formats.signatures import HEAD_BYTES, TAIL_BYTES, Ends, refuse_what_is_no_text
 
 
-def unpacked_text(blocks: Iterator[bytes], compression: Compression, name: str) -> Iterator[bytes]:
-    """What compressed text unpacks to; arguments are those of `decompressed`.
+def unpacked_text(
+    blocks: Iterator[bytes], compression: Compression, name: str, limits: Limits = LIMITS
+) -> Iterator[bytes]:
+    """What compressed text unpacks to; arguments are those of `decompressed`, and the limits of the task.
 
     Raises:
         RecordError: as `decompressed` does; or it unpacks to what is no text, as an archive, or to data that are
             compressed once more.
     """
-    unpacked = decompressed(blocks, compression, name)
+    unpacked = decompressed(blocks, compression, name, limits.window_bytes)
     held: list[bytes] = []
     length = 0
     ended = True

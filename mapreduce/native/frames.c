@@ -196,6 +196,35 @@ void cursor_next(FrameCursor *cursor) {
     cursor->at++;
 }
 
+/* last_key(frame, previous): the frame's last key; None when its lengths do not add up to its own, or when its keys do
+ * not ascend, from `previous` on if that is not None. */
+PyObject *kernel_last_key(PyObject *module, PyObject *const *arguments, Py_ssize_t count) {
+    (void)module;
+    FrameCursor cursor;
+    if (count != 2 || (arguments[1] != Py_None && !PyBytes_Check(arguments[1])))
+        return PyErr_Format(PyExc_TypeError, "last_key(frame, previous)");
+    if (cursor_open(&cursor, arguments[0]) < 0) {
+        if (!PyErr_ExceptionMatches(PyExc_ValueError))
+            return NULL;
+        PyErr_Clear();
+        Py_RETURN_NONE;
+    }
+    const uint8_t *last = NULL;
+    size_t length = 0;
+    if (arguments[1] != Py_None) {
+        last = (const uint8_t *)PyBytes_AS_STRING(arguments[1]);
+        length = (size_t)PyBytes_GET_SIZE(arguments[1]);
+    }
+    for (; cursor.at < cursor.pairs; cursor_next(&cursor)) {
+        Pair pair = cursor_pair(&cursor);
+        if (last && compare_bytes(last, length, pair.key, pair.key_length) > 0)
+            Py_RETURN_NONE;
+        last = pair.key;
+        length = pair.key_length;
+    }
+    return PyBytes_FromStringAndSize((const char *)last, last ? (Py_ssize_t)length : 0);
+}
+
 int combine(int operation, int64_t *state, int64_t value) {
     if (operation == LEAST)
         *state = value < *state ? value : *state;

@@ -121,6 +121,7 @@ static inline uint32_t load32(const void *at) {
 
 extern PyTypeObject WordCountsType, CollectorType, MergeType;
 PyObject *kernel_groups(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+PyObject *kernel_last_key(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 PyObject *kernel_rows(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
 #endif

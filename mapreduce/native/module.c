@@ -34,6 +34,8 @@ static PyMethodDef methods[] = {
     {"line_feeds", line_feeds, METH_O, "How many line feeds there are in bytes."},
     {"groups", (PyCFunction)(void (*)(void))kernel_groups, METH_FASTCALL,
      "groups(frame, decode_value): [(key, [value, ...]), ...] for each run of equal keys."},
+    {"last_key", (PyCFunction)(void (*)(void))kernel_last_key, METH_FASTCALL,
+     "last_key(frame, previous): the last key; None when the lengths do not add up or the keys do not ascend."},
     {"rows", (PyCFunction)(void (*)(void))kernel_rows, METH_FASTCALL,
      "rows(frame, before, between, behind): str keys and integers as JSON; None when there are others."},
     {"short_hash", short_hash, METH_O, "xxh3_64 of 1 to 16 bytes."},

@@ -5,8 +5,11 @@ from __future__ import annotations
 import traceback
 
 from mapreduce.engine.run import task_error
-from mapreduce.engine.user_code import user_frames
+from mapreduce.engine.said import cut, short_error
+from mapreduce.engine.user_code import text_of, user_frames
 from mapreduce.messages import TaskError
+
+WORDS_LIMIT = 2_000
 
 
 def error_of(exc: BaseException, step: str = "the job's code") -> TaskError:
@@ -20,10 +23,9 @@ def error_of(exc: BaseException, step: str = "the job's code") -> TaskError:
         return sendable(task_error(exc))
     frames = user_frames(exc.__traceback__)
     shown = "".join([*traceback.format_list(frames), *traceback.format_exception_only(exc)]) if frames else ""
-    words = f"{step} raised {type(exc).__name__}: {exc}".rstrip(": ")
-    return sendable(
-        TaskError(kind="UserCodeError", message=f"{words}; a job must not end its process", traceback=shown)
-    )
+    words = cut(f"{step} raised {type(exc).__name__}: {text_of(exc)}".rstrip(": "), WORDS_LIMIT)
+    error = TaskError(kind="UserCodeError", message=f"{words}; a job must not end its process", traceback=shown)
+    return sendable(short_error(error))
 
 
 def lost(message: str) -> TaskError:

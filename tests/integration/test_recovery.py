@@ -122,6 +122,34 @@ def test_bad_records_are_set_aside(driver: Driver, target: str) -> None:
     assert driver.run(*command).code == 1
 
 
+def test_lines_that_are_not_json_are_set_aside(driver: Driver) -> None:
+    """And `verify` and `audit` know them, wherever the input was cut."""
+    lines = [f'{{"n": {number}}}' if number % 10 else "{broken" for number in range(200)]
+    text = driver.folder / "in.jsonl"
+    text.write_text("\n".join(lines) + "\n")
+    (driver.folder / "rows.py").write_text(
+        "from mapreduce import Job, JsonLines, Sum\n\n\nclass Rows(Job):\n"
+        "    input_format = JsonLines()\n    reduce = Sum()\n\n"
+        "    def map(self, offset, row):\n        yield 'total', row['n']\n"
+    )
+    command = ("run", "--input", text, "--job", "rows.py", "--target", "local", "--json", "--reducers", "1")
+    letters = []
+    for chunks in (1, 4):
+        done = driver.run(*command, "--chunks", str(chunks), "--skip-bad-records", "20")
+        assert done.code == 0, done.err
+        assert json.loads(_parts(done.document)[0]) == {"total": sum(n for n in range(200) if n % 10)}
+        folder = driver.store / "runs" / done.document["run_id"] / "dead-letters"
+        kept = [json.loads(path.read_text()) for path in sorted(folder.iterdir())]
+        letters.append({letter["place"] for letter in kept})
+        assert ["{broken"] * 20 == [letter["record"] for letter in kept]
+        assert all("a line is not JSON" in letter["message"] for letter in kept)
+        assert driver.run("verify", done.document["run_id"]).code == 0
+        assert driver.run("audit", done.document["run_id"]).code == 0
+    assert letters[0] == letters[1]
+    failed = driver.run(*command, "--skip-bad-records", "19")
+    assert (failed.code, "more than 19 records would have to be skipped" in failed.err) == (1, True)
+
+
 def test_one_bad_record_too_many(driver: Driver) -> None:
     """The job fails, and says that it would take more."""
     text = _numbers(driver)

@@ -26,6 +26,9 @@ class Paced(Job):
     def map_setup(self) -> None:
         self.seen = 0
 
+    def reduce_setup(self) -> None:
+        self.seen = 0
+
     def map(self, offset: int, line: str) -> Iterator[tuple[str, int]]:
         self.rest(20)
         for word in words(line):
@@ -86,10 +89,13 @@ class Unsteady(Job):
 
     pause_s: float = 0.01
 
-    def setup(self) -> None:
+    def map_setup(self) -> None:
         self.seen = 0
         self.first = -1
         self.draw = random.SystemRandom().random()
+
+    def reduce_setup(self) -> None:
+        self.seen = 0
 
     def map(self, offset: int, line: str) -> Iterator[tuple[str, list[float]]]:
         self.rest(20)

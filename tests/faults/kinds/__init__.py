@@ -2,6 +2,7 @@
 
 from tests.faults.kinds import (  # noqa: F401 - each registers its faults
     attempts,
+    bombs,
     commits,
     drivers,
     helpers,

@@ -10,7 +10,7 @@ from tests.faults.fault import Fault, Missed, register
 from tests.faults.trial import MAPS, Trial
 
 
-def _an_output(trial: Trial) -> Path:
+def an_output(trial: Trial) -> Path:
     """A finished map's output."""
     trial.wait_for_tasks(1 + trial.chance.randint(1, MAPS))
     found = sorted((Path(trial.store) / keys.MAPS).glob("*/map-*.attempt-0"))
@@ -44,7 +44,7 @@ class OutputDeleted(Fault):
 
     def inject(self, trial: Trial) -> None:
         """One output."""
-        path = _an_output(trial)
+        path = an_output(trial)
         path.unlink()
         trial.injected(f"deleted {path.name}")
 
@@ -57,7 +57,7 @@ class OutputDamaged(Fault):
 
     def inject(self, trial: Trial) -> None:
         """One byte."""
-        path = _an_output(trial)
+        path = an_output(trial)
         change_a_byte(path, trial)
         trial.injected(f"changed a byte of {path.name}")
 
@@ -70,7 +70,7 @@ class OutputDamagedUnseen(Fault):
 
     def inject(self, trial: Trial) -> None:
         """One byte, and the file's times put back."""
-        path = _an_output(trial)
+        path = an_output(trial)
         rot(path, trial)
         trial.injected(f"changed a byte of {path.name}, and put its times back")
 

@@ -137,7 +137,8 @@ def test_answers_to_what_was_asked_are_taken() -> None:
         {"pieces": (PieceRead(source="file:///in", start=9, bytes_owned=1),)},
         {"pieces": (PieceRead(source="file:///in", start=12, bytes_owned=89),)},
         {"pieces": (PieceRead(source="file:///in", start=12, bytes_owned=1),) * 2},
-        {"skipped": (SkippedRecord(place="file:///in at byte 3", record="x"),)},
+        {"skipped": (SkippedRecord(place="file:///in at byte 13", record="x"),)},
+        {"top_lengths": (1,)},
         {"top": (("a", 1),)},
         {"pairs": INPUT},
     ],
@@ -146,6 +147,18 @@ def test_a_map_result_that_does_not_fit_is_lost(changed: dict[str, Any]) -> None
     """Another run's, task's or attempt's object, or blocks and pieces that are not those asked for."""
     with pytest.raises(TaskLost, match="the answer to map-3 is not taken: "):
         check_answer(_map_task(), _map_result(**changed))
+
+
+def test_records_that_a_map_task_has_set_aside() -> None:
+    """As many as it was allowed to, of its own split."""
+    task = _map_task().model_copy(update={"skip_limit": 2})
+    skipped = tuple(SkippedRecord(place=f"file:///in at byte {at}", record="x") for at in (12, 13, 14))
+    check_answer(task, _map_result(skipped=skipped[:2]))
+    with pytest.raises(TaskLost, match="set aside 3 records, and 2 were allowed"):
+        check_answer(task, _map_result(skipped=skipped))
+    stranger = SkippedRecord(place="file:///input at byte 3", record="x")
+    with pytest.raises(TaskLost, match="none of its split"):
+        check_answer(task, _map_result(skipped=(stranger,)))
 
 
 @pytest.mark.parametrize(

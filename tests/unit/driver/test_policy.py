@@ -12,7 +12,6 @@ from driver.policy import (
     GiveUp,
     Retry,
     RetryPolicy,
-    SkipRecord,
     after_failure,
     backup_after,
     endpoint_pause,
@@ -101,16 +100,8 @@ def test_few_tasks_have_a_backup_at_the_same_time() -> None:
     assert [1, 1, 10] == [most_backups(tasks, BackupPolicy()) for tasks in (1, 19, 100)]
 
 
-def _bad(*places: str) -> list[TaskError]:
-    return [TaskError(kind="UserCodeError", message="", place=place) for place in places]
-
-
-def test_a_record_that_fails_twice_is_set_aside_while_there_is_room() -> None:
-    """Once may be the machine's fault; and without leave to skip, it is the job's end."""
-    skipping = RetryPolicy(skip_bad_records=2)
-    assert Retry(0.0) == after_failure(_bad("u at byte 1"), skipping, 0.5)
-    assert Retry(0.0) == after_failure(_bad("u at byte 1", "u at byte 2"), skipping, 0.5)
-    assert SkipRecord("u at byte 1") == after_failure(_bad("u at byte 1", "u at byte 1"), skipping, 0.5, skipped=1)
-    assert isinstance(after_failure(_bad("u at byte 1", "u at byte 1"), skipping, 0.5, skipped=2), GiveUp)
-    assert isinstance(after_failure(_bad("u at byte 1", "u at byte 1"), RetryPolicy(), 0.5), GiveUp)
-    assert isinstance(after_failure(_bad("", ""), skipping, 0.5), GiveUp)
+def test_too_many_bad_records_end_the_run_at_once() -> None:
+    """The task has tried each record twice itself, so no other attempt is made; nor is one for a bad record."""
+    for kind in ("TooManyBadRecords", "RecordError"):
+        failure = TaskError(kind=kind, message="", place="u at byte 1")
+        assert isinstance(after_failure([failure], RetryPolicy(skip_bad_records=2), 0.5), GiveUp)

@@ -10,7 +10,7 @@ from itertools import count
 
 import pytest
 
-from driver import events
+from driver import events, scheduler
 from driver.answers import AnyEvent
 from driver.attempts import Outcome
 from driver.events import Event
@@ -20,7 +20,17 @@ from driver.policy import RetryPolicy, wait_for_slot
 from driver.scheduler import Clock, StageFailed, StageRun
 from driver.transport import Heard, NoSlot, NotReached, nobody
 from mapreduce.errors import FleetError, TaskLost
-from mapreduce.messages import AttemptId, Done, Failed, MapResult, MapTask, StageName, Started, TaskError
+from mapreduce.messages import (
+    AttemptId,
+    Done,
+    Failed,
+    MapResult,
+    MapTask,
+    SkippedRecord,
+    StageName,
+    Started,
+    TaskError,
+)
 from tests.unit.driver.fakes import FakeFleet, FakeTransport, failed, map_specs, result_of
 
 QUICK = RetryPolicy(first_delay_s=0.0, longest_delay_s=0.0)
@@ -406,3 +416,41 @@ def test_no_two_attempts_have_one_name() -> None:
 def test_no_slot_asks_for_a_sane_pause() -> None:
     """Whatever a service says: not for ever, not below nothing."""
     assert [1.0, 0.0, 60.0, 60.0, 60.0] == [wait_for_slot(each) for each in (1.0, -5.0, 1e9, math.inf, math.nan)]
+
+
+class SetsAside(FakeTransport):
+    """Each task sets some records aside."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self._count = count
+
+    async def run(self, endpoint: Endpoint, task: AnyTask, heard: Heard = nobody) -> AsyncGenerator[AnyEvent, None]:
+        """Refuses to, unless it may."""
+        assert isinstance(task, MapTask)
+        assert task.skip_limit is not None
+        async for event in super().run(endpoint, task, heard):
+            if isinstance(event, Done) and isinstance(event.result, MapResult):
+                places = (f"in-{task.index} at byte {number}" for number in range(self._count))
+                skipped = tuple(SkippedRecord(place=place, record="r", message="m") for place in places)
+                yield event.model_copy(update={"result": event.result.model_copy(update={"skipped": skipped})})
+            else:
+                yield event
+
+
+def test_records_set_aside_are_counted_over_all_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as may be are told of; one more ends the stage, though it came with the last task's result."""
+    monkeypatch.setattr(scheduler, "check_answer", lambda task, result: None)
+    policy = RetryPolicy(skip_bad_records=6)
+    outcomes, seen = _run(map_specs([1] * 3), FakeFleet(B), SetsAside(2), policy)
+    assert 3 == len(outcomes)
+    assert 6 == len([event for event in seen if isinstance(event, events.RecordSkipped)])
+    with pytest.raises(StageFailed, match=r"more than 5 records .*records 5\): 6 so far, the first at in-"):
+        _run(map_specs([1] * 3), FakeFleet(B), SetsAside(2), RetryPolicy(skip_bad_records=5))
+
+
+def test_many_records_set_aside_are_no_flood_of_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred are told of; the dead letters hold all."""
+    monkeypatch.setattr(scheduler, "check_answer", lambda task, result: None)
+    _, seen = _run(map_specs([1, 1]), FakeFleet(B), SetsAside(400), RetryPolicy(skip_bad_records=1000))
+    assert 100 == len([event for event in seen if isinstance(event, events.RecordSkipped)])

@@ -13,6 +13,7 @@ from typing import Any
 
 from mapreduce.encoding import encode_key
 from mapreduce.engine import Ledger, TaskContext, balance, run_task
+from mapreduce.formats.kinds import Format, Text
 from mapreduce.formats.output import jsonable, key_of_json, read_pairs
 from mapreduce.job import Job
 from mapreduce.messages import (
@@ -32,6 +33,7 @@ from mapreduce.messages import (
 from mapreduce.storage import Storage, open_storage
 
 RUN = "run-1"
+TEXT = Text()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +72,13 @@ class Engine:
             load_job=lambda spec: self.job(**spec.parameters),
         )
 
-    def put(self, contents: Sequence[bytes]) -> tuple[InputObject, ...]:
+    def put(self, contents: Sequence[bytes], form: Format = TEXT) -> tuple[InputObject, ...]:
         """Writes the inputs, and pins them as planning does."""
         found = [
             self.storage.write(f"file://{self.folder}/input/{number}.txt", content)
             for number, content in enumerate(contents)
         ]
-        return tuple(InputObject(url=info.url, size=info.size, etag=info.etag) for info in found)
+        return tuple(InputObject(url=info.url, size=info.size, etag=info.etag, format=form) for info in found)
 
     def split(self, inputs: tuple[InputObject, ...], splits: int = 1, mode: SplitMode = "range") -> SplitResult:
         """The split stage."""
@@ -85,7 +87,7 @@ class Engine:
         assert isinstance(result, SplitResult)
         return result
 
-    def map(self, split: Split, partitions: int = 1, attempt: str = "0") -> MapResult:
+    def map(self, split: Split, partitions: int = 1, attempt: str = "0", skip_limit: int | None = None) -> MapResult:
         """One map task."""
         task = MapTask(
             run=RUN,
@@ -95,6 +97,7 @@ class Engine:
             job=self.spec,
             split=split,
             partitions=partitions,
+            skip_limit=skip_limit,
         )
         result = run_task(task, self.context())
         assert isinstance(result, MapResult)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,7 @@ from jobs.word_count import WordCount
 from mapreduce import Count, Job, Max, Mean, Min, Sum
 from mapreduce.engine import TaskContext, reduce_task
 from mapreduce.errors import CorruptBlock, OutputLost, UserCodeError
+from mapreduce.formats.frames import INTEGERS, BlockWriter
 from mapreduce.storage import ObjectInfo, local
 from mapreduce.testing import plain_answer
 from tests.unit.mapreduce.engine_run import as_json, engine
@@ -337,3 +339,41 @@ def test_errors_of_the_author(step: str, given: Any, named: str, record: str, fr
     assert record == caught.value.record
     assert frames == ("in fail" in caught.value.traceback)
     assert frames or "" == caught.value.traceback
+
+
+class Totals(Job):
+    def map(self, key: int, value: str) -> Iterable[tuple[str, int]]:
+        """One for each word."""
+        return [(word, 1) for word in value.split()]
+
+    def reduce(self, key: str, values: Iterator[int]) -> Iterable[tuple[str, int]]:
+        """The author's own loop is where the frames are read."""
+        yield key, sum(values)
+
+
+@pytest.mark.usefixtures("failing_disk")
+@pytest.mark.parametrize("job", [WordCount, Totals])
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"\x02\0\0\0\x02\0\0\0\x05b\x05a" + bytes(16),
+        b"\x02\0\0\0\x03\0\0\0\x05a\x05b" + bytes(16),
+        b"\x02\0\0\0\x02\0\0\0\x05a\x05b" + bytes(15),
+    ],
+)
+def test_a_forged_frame_is_not_the_jobs_fault(job: type[Job], payload: bytes) -> None:
+    """Right checksums and wrong lengths, or keys out of order: the block is damaged, and no key comes twice."""
+    with engine(job) as stages:
+        forged = stages.map_whole(b"a b c d")
+        file = io.BytesIO()
+        writer = BlockWriter(file)
+        writer.write_frames([(INTEGERS, 2, payload)])
+        path = Path(forged.url.removeprefix("file://"))
+        times = path.stat()
+        path.write_bytes(file.getvalue())
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        block = replace(forged.blocks[0], length=writer.length, records=2, checksum=writer.checksum)
+        etag = stages.storage.head(forged.url).etag
+        bad = forged.model_copy(update={"blocks": (block,), "etag": etag, "size": writer.length})
+        with pytest.raises(CorruptBlock, match="lengths or the order"):
+            stages.reduce([bad])

@@ -120,7 +120,7 @@ def test_line_of_50_megabytes() -> None:
             return [(key, sum(values))]
 
     content = b"short\n" + b"x" * (50 << 20) + b"\nlast"
-    with engine(Lengths) as stages:
+    with engine(Lengths, memory_bytes=400 << 20) as stages:
         run = stages.whole_run(stages.put([content]), splits=7, partitions=1)
         assert [(0, 5), (6, 50 << 20), (len(content) - 4, 4)] == run.pairs()
         assert [2, 0, 0, 0, 0, 0, 1] == [result.records_in for result in run.maps]

@@ -11,8 +11,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mapreduce.errors import RecordError
+from mapreduce.formats.base import BadRecord
 from mapreduce.formats.jsonl import JsonLinesReader
 from mapreduce.formats.kinds import Compression, JsonLines
+from mapreduce.formats.limits import Limits
 from tests.unit.mapreduce.formats.pieces import SOURCE, batches_of, pieces_of, ranges_of, records_of
 from tests.unit.mapreduce.formats.test_compression import PACK, compressions
 
@@ -114,3 +116,22 @@ def test_integer_of_thousands_of_digits() -> None:
     """Integers stay exact as far as Python prints them."""
     content = b"9" * 4300
     assert [(0, 10**4300 - 1)] == records_of(JsonLinesReader(), pieces_of(content, JsonLines()), ranges_of(content))
+
+
+def test_a_line_longer_than_the_limit() -> None:
+    """It is refused before it is parsed, with its place."""
+    content = b"1\n[" + b"1," * (1 << 20) + b"1]\n"
+    with pytest.raises(RecordError, match="a line is longer than 1 MiB") as caught:
+        records_of(JsonLinesReader(Limits(8 << 20)), pieces_of(content, JsonLines()), ranges_of(content, 1 << 16))
+    assert f"{SOURCE} at byte 2" == caught.value.place
+
+
+def test_lines_that_are_not_json_can_be_given_as_bad() -> None:
+    """A lenient reader gives them in their places, with what is wrong, and all others as they are."""
+    content = b'{"a": 1}\nnope\n[2]\n{"b": NaN}\n'
+    for cuts in ([], [3, 11, 20]):
+        reader = JsonLinesReader(lenient=True)
+        found = records_of(reader, pieces_of(content, JsonLines(), cuts), ranges_of(content))
+        assert [0, 9, 14, 18] == [at for at, _ in found]
+        assert [b"nope", b'{"b": NaN}'] == [value.data for _, value in found if isinstance(value, BadRecord)]
+        assert [{"a": 1}, [2]] == [value for _, value in found if not isinstance(value, BadRecord)]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from mapreduce.errors import RecordError, StorageError
 from mapreduce.formats.kinds import Parquet
+from mapreduce.formats.limits import Limits
 from mapreduce.formats.parquet import ParquetReader
 from mapreduce.formats.parquet_file import ParquetFile
 from mapreduce.plain_parquet import plain_rows
@@ -254,3 +255,43 @@ def test_errors_of_reading_stay_as_they_are(groups: bytes, good_reads: int) -> N
     left_behind = read_failing(groups, good_reads)
     gc.collect()
     assert left_behind() is None
+
+
+LONG = "SELECT i AS id, repeat('é', (i % 50) * 200) AS text, [repeat('b', i % 9 * 100)] AS items FROM range(3000) t(i)"
+
+
+def test_long_rows_are_read_in_smaller_ranges(tmp_path: Path) -> None:
+    """Rows too long to be made a vector at a time are the same rows."""
+    content = parquet(tmp_path, LONG, ", ROW_GROUP_SIZE 2048")
+    small = ParquetReader(Parquet(), Limits(8 << 20))
+    assert answer(LONG) == records_of(small, pieces_of(content, Parquet()), ranges_of(content))
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        "CASE WHEN i = 9 THEN repeat('x', 2000000) ELSE 'y' END AS text",
+        "CASE WHEN i = 9 THEN encode(repeat('x', 2000000)) ELSE 'y'::BLOB END AS data",
+        "CASE WHEN i = 9 THEN list_transform(range(200), lambda z: repeat('x', 10000)) ELSE ['y'] END AS items",
+        "CASE WHEN i = 9 THEN range(200000) ELSE [1] END AS numbers",
+        "{'a': CASE WHEN i = 9 THEN repeat('x', 2000000) ELSE 'y' END} AS packed",
+        "MAP {'k': CASE WHEN i = 9 THEN repeat('x', 2000000) ELSE 'y' END} AS named",
+    ],
+)
+def test_a_row_longer_than_the_limit(tmp_path: Path, column: str) -> None:
+    """Whatever holds the bytes, the row is refused by its number; without that column the file is read."""
+    content = parquet(tmp_path, f"SELECT i AS id, {column} FROM range(20) t(i)")
+    with pytest.raises(RecordError, match=r"a row is longer than 1 MiB.*columns=.*--task-memory") as caught:
+        records_of(ParquetReader(Parquet(), Limits(8 << 20)), pieces_of(content, Parquet()), ranges_of(content))
+    assert f"{SOURCE} at row 9" == caught.value.place
+    form = Parquet(columns=("id",))
+    found = records_of(ParquetReader(form, Limits(8 << 20)), pieces_of(content, form), ranges_of(content))
+    assert [{"id": number} for number in range(20)] == [row for _, row in found]
+
+
+def test_a_page_that_does_not_fit(tmp_path: Path) -> None:
+    """A small file whose page unpacks to more than half of the task's memory is refused, and says so."""
+    content = parquet(tmp_path, "SELECT repeat('x', 150000000) AS text", ", COMPRESSION zstd")
+    assert len(content) < 50_000
+    with pytest.raises(RecordError, match="does not fit into 64 MiB.*--task-memory"):
+        records_of(ParquetReader(Parquet(), Limits(64 << 20)), pieces_of(content, Parquet()), ranges_of(content))

@@ -15,8 +15,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mapreduce.errors import RecordError
-from mapreduce.formats import quoted_rows
+from mapreduce.formats.base import BadRecord
 from mapreduce.formats.kinds import Compression, Csv
+from mapreduce.formats.limits import Limits
 from mapreduce.formats.quoted_rows import quotes_before
 from mapreduce.formats.separated import CsvReader, marked
 from mapreduce.formats.text import TAIL_BYTES
@@ -292,13 +293,56 @@ def test_long_rows_and_fields() -> None:
     assert [False] + [True] * 44 == [piece.quoted for piece in pieces]
 
 
-def test_row_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_row_without_end_is_refused() -> None:
     """A quote that is never closed is found before the rest of the object fills the memory."""
-    monkeypatch.setattr(quoted_rows, "MAX_ROW_BYTES", 1 << 20)
     content = b'1,2\n3,"4\n' + b"5,6\n" * 1_000_000
-    with pytest.raises(RecordError, match="longer than 1 MiB; most often, a quote is missing") as caught:
-        read(content, LISTS, [20], 1 << 16)
+    ranges = ranges_of(content, 1 << 16)
+    pieces = marked(pieces_of(content, LISTS, [20]), ranges)
+    with pytest.raises(RecordError, match=r"longer than 1 MiB.*a quote is missing.*--task-memory") as caught:
+        records_of(CsvReader(LISTS, Limits(8 << 20)), pieces, ranges)
     assert f"{SOURCE} at byte 4" == caught.value.place
+
+
+@pytest.mark.parametrize("block_bytes", [1000, 1 << 16, (1 << 20) - 7])
+@pytest.mark.parametrize(("length", "fits"), [(1 << 20, True), ((1 << 20) + 1, False)])
+def test_the_longest_row(length: int, fits: bool, block_bytes: int) -> None:
+    """A row of the limit is read and a byte more is refused, however the bytes come."""
+    content = b'1,2\n"%b",\n3,4\n' % (b"\n" * (length - 3))
+    ranges = ranges_of(content, block_bytes)
+    pieces = marked(pieces_of(content, LISTS, [9]), ranges)
+    if fits:
+        found = records_of(CsvReader(LISTS, Limits(8 << 20)), pieces, ranges)
+        assert length - 3 == len(found[1][1][0])
+        return
+    with pytest.raises(RecordError, match="longer than 1 MiB") as caught:
+        records_of(CsvReader(LISTS, Limits(8 << 20)), pieces, ranges)
+    assert f"{SOURCE} at byte 4" == caught.value.place
+
+
+def test_a_header_without_end() -> None:
+    """The split stage reads no more of a header than a row may have."""
+    content = b"a," * (3 << 20)
+    asked: list[int] = []
+
+    def ranges(start: int, end: int) -> Iterator[bytes]:
+        for block in ranges_of(content, 1 << 16)(start, end):
+            asked.append(len(block))
+            yield block
+
+    with pytest.raises(RecordError, match="a row is longer than 1 MiB"):
+        marked(pieces_of(content, Csv()), ranges, Limits(8 << 20))
+    assert sum(asked) < 1_300_000
+
+
+def test_rows_of_another_width_can_be_given_as_bad() -> None:
+    """A lenient reader gives them in their places, with what is wrong, and all others as they are."""
+    content = b"a,b\n1,2\n3\n4,5,6\n7,8\n"
+    ranges = ranges_of(content)
+    reader = CsvReader(Csv(), lenient=True)
+    found = records_of(reader, marked(pieces_of(content, Csv(), [9]), ranges), ranges)
+    assert [4, 8, 10, 16] == [at for at, _ in found]
+    assert [b"3\n", b"4,5,6\n"] == [row.data for _, row in found if isinstance(row, BadRecord)]
+    assert [{"a": "1", "b": "2"}, {"a": "7", "b": "8"}] == [row for _, row in found if not isinstance(row, BadRecord)]
 
 
 def test_little_is_read_beyond_the_piece() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import tracemalloc
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -11,8 +12,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mapreduce.errors import RecordError
 from mapreduce.formats.base import ReadRange
-from mapreduce.formats.text import BATCH_BYTES, TAIL_BYTES, LineDecoder, owned_blocks
+from mapreduce.formats.kinds import Compression, Text
+from mapreduce.formats.limits import Limits
+from mapreduce.formats.text import BATCH_BYTES, TAIL_BYTES, LineDecoder, TextReader, owned_blocks
+from tests.unit.mapreduce.formats.pieces import SOURCE, pieces_of, ranges_of, records_of
+from tests.unit.mapreduce.formats.test_compression import PACK
 
 fragments = st.sampled_from(
     [
@@ -167,3 +173,37 @@ def test_nuls_and_other_line_ends_are_text() -> None:
     """Only a line feed ends a line: not NUL, nor the separators at which `str.splitlines` cuts."""
     text = "a\x00b\x0bc\x0cd\x1ce\x85f\u2028g\rh"
     assert [(0, text)] == list(LineDecoder().lines(0, text.encode()))
+
+
+LIMITS = Limits(8 << 20)  # a line may have 1 MiB
+
+
+@pytest.mark.parametrize("block_bytes", [1000, 1 << 16, (1 << 20) - 7, 1 << 22])
+@pytest.mark.parametrize("feed", [b"\n", b""])
+@pytest.mark.parametrize("cut", [0, 6, 500_000])
+def test_the_longest_line(block_bytes: int, feed: bytes, cut: int) -> None:
+    """A line of the limit is read and a byte more is refused, however the bytes come and wherever the object is cut."""
+    longest = b"first\n" + b"x" * (1 << 20) + feed
+    found = records_of(TextReader(LIMITS), pieces_of(longest, Text(), [cut]), ranges_of(longest, block_bytes))
+    assert [(0, 5), (6, 1 << 20)] == [(at, len(line)) for at, line in found]
+    longer = b"first\n" + b"x" * ((1 << 20) + 1) + feed
+    with pytest.raises(RecordError, match=r"a line is longer than 1 MiB.*WholeFile.*--task-memory") as caught:
+        records_of(TextReader(LIMITS), pieces_of(longer, Text(), [cut]), ranges_of(longer, block_bytes))
+    assert (f"{SOURCE} at byte 6", repr(b"x" * 197)[:-1]) == (caught.value.place, caught.value.record[:199])
+
+
+@pytest.mark.parametrize("compression", ["gzip", "bzip2", "xz", "zstd"])
+def test_a_bomb_of_one_line(compression: Compression) -> None:
+    """No more of a packed line is unpacked than a line may have, and a block."""
+    packed = PACK[compression](bytes(64 << 20))
+    tracemalloc.start()
+    try:
+        with pytest.raises(RecordError, match="a line is longer than 1 MiB") as caught:
+            records_of(
+                TextReader(LIMITS), pieces_of(packed, Text(), compression=compression), ranges_of(packed, 1 << 16)
+            )
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert f"{SOURCE} at byte 0" == caught.value.place
+    assert peak < 40 << 20

@@ -8,6 +8,7 @@ import pytest
 
 from mapreduce.errors import RecordError
 from mapreduce.formats.kinds import WholeFile
+from mapreduce.formats.limits import Limits
 from mapreduce.formats.whole import WholeFileReader
 from mapreduce.messages import Piece
 from tests.unit.mapreduce.formats.pieces import SOURCE, batches_of, pieces_of, ranges_of, records_of
@@ -40,3 +41,16 @@ def test_a_part_is_refused() -> None:
     """A piece of a file is no file."""
     with pytest.raises(ValueError, match="not the whole file"):
         batches_of(WholeFileReader(), pieces_of(b"abc", WholeFile(), [1])[0], ranges_of(b"abc"))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_file_longer_than_the_limit(packed: bool) -> None:
+    """It is refused: as it lies, before a byte is read; packed, when so much has been unpacked."""
+    content = bytes((2 << 20) + 1)
+    content = gzip.compress(content) if packed else content
+    pieces = pieces_of(content, WholeFile(), compression="gzip" if packed else None)
+    fits = WholeFileReader(Limits(9 << 20))
+    assert (2 << 20) + 1 == len(records_of(fits, pieces, ranges_of(content, 1 << 16))[0][1])
+    with pytest.raises(RecordError, match=r"a whole file.* is longer than 2 MiB.*--task-memory") as caught:
+        records_of(WholeFileReader(Limits(8 << 20)), pieces, ranges_of(content, 1 << 16))
+    assert SOURCE == caught.value.place

@@ -66,7 +66,7 @@ def raw(pairs: list[PackedPair], frame_pairs: int = 3) -> Iterator[RawFrame]:
         file = io.BytesIO()
         writer = BlockWriter(file)
         writer.write(pairs[at : at + frame_pairs])
-        yield from BlockReader(io.BytesIO(file.getvalue()), writer.length, "memory").raw_frames()
+        yield from BlockReader(io.BytesIO(file.getvalue()), writer.length, "memory", ordered=False).raw_frames()
 
 
 @given(st.binary(min_size=1, max_size=16))

@@ -1,0 +1,59 @@
+"""How much a task may say of itself: each text has a limit, and is cut where the task runs.
+
+A job decides what it raises, counts and yields, so each of these texts may be of any length. What is cut says so.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from mapreduce.messages import TaskError
+
+LIMITS = {"kind": 200, "message": 4_000, "traceback": 20_000, "place": 4_000, "record": 1_000, "object": 4_000}
+"""Characters of the texts of an error."""
+TOP_BYTES = 1_000
+"""A key or value among the heaviest is shown whole up to so many bytes of JSON; the result itself is never cut."""
+
+Text = Literal["kind", "message", "traceback", "place", "record", "object"]
+_encode = msgspec.json.Encoder().encode
+
+
+def cut(text: str, limit: int) -> str:
+    """Return a text of at most `limit` characters; of a longer one the beginning and the end, and how long it is."""
+    if len(text) <= limit:
+        return text
+    note = (
+        f"\n... ({len(text):,} characters, cut) ...\n" if "\n" in text else f"... ({len(text):,} characters, cut) ..."
+    )
+    left = max(limit - len(note), 0)
+    head = left - left // 2
+    return f"{text[:head]}{note}{text[len(text) - left // 2 :]}"[:limit]
+
+
+def within_limits(name: Text, text: str) -> str:
+    """Return a text of an error, cut to its limit."""
+    return cut(text, LIMITS[name])
+
+
+def short_error(error: TaskError) -> TaskError:
+    """Return an error with each of its texts cut to its limit."""
+    return TaskError(
+        kind=within_limits("kind", error.kind),
+        message=within_limits("message", error.message),
+        traceback=within_limits("traceback", error.traceback),
+        place=within_limits("place", error.place),
+        record=within_limits("record", error.record),
+        object=within_limits("object", error.object),
+    )
+
+
+def short_top(value: Any) -> Any:
+    """Return a key or value of the heaviest pairs, as JSON holds it; a long one as its beginning, a str."""
+    if isinstance(value, str):
+        return value if len(value) <= TOP_BYTES else cut(value, TOP_BYTES)
+    if not isinstance(value, list | dict):
+        return value
+    encoded = _encode(value)
+    return value if len(encoded) <= TOP_BYTES else cut(encoded.decode(), TOP_BYTES)

@@ -1,0 +1,146 @@
+"""Records that a map task sets aside: those on which the job's code fails twice, and those not of their format.
+
+Each record is mapped by itself, and what it yields is kept only when all of it is in order. So which records are set
+aside depends on the records alone, not on how the input is split, or on which attempt reads them.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from mapreduce.encoding import encode_key, pack_value
+from mapreduce.engine.said import cut, within_limits
+from mapreduce.engine.user_code import Place, user_code
+from mapreduce.errors import RecordError, TooManyBadRecords, UserCodeError
+from mapreduce.formats.base import BadRecord
+from mapreduce.formats.output import jsonable
+from mapreduce.job import Job, task_state
+from mapreduce.messages import SkippedRecord
+from mapreduce.yielded import pair_of, pairs_of
+
+TRIES = 2
+"""One failure may be the machine's fault."""
+RECORD_BYTES = 64 << 10
+"""A longer record is kept as its beginning; its place says where the rest is."""
+TASK_BYTES = 16 << 20
+"""When the records of a task that are set aside, and what was raised on them, are more, the others are kept as their
+places and the first words of what was raised."""
+SHOWN_PLACES = 3
+_SHORT = 200
+_MUTABLE = (list, dict, tuple, set, bytearray)
+_encode = msgspec.json.Encoder().encode
+
+Check = Callable[[bytes], object]
+"""Raises when a key is not to be had in this job."""
+
+
+class SetAside:
+    """Maps records one by one, and keeps those that cannot be mapped.
+
+    Args:
+        job: the job's instance.
+        limit: how many records may be set aside.
+        check_key: raises when the job's own `partition` does on a key.
+    """
+
+    def __init__(self, job: Job, limit: int, check_key: Check | None = None) -> None:
+        self.records: list[SkippedRecord] = []
+        self._job = job
+        self._limit = limit
+        self._check_key = check_key
+        self._left_bytes = TASK_BYTES
+
+    def mapped(self, place: Place, record: Any) -> list[Any] | None:
+        """Return the pairs of the record at a place, or None when it is set aside.
+
+        What a try that fails has counted does not count. What it has changed in the job's own attributes stays.
+
+        Raises:
+            TooManyBadRecords: more are set aside than may be.
+        """
+        if type(record) is BadRecord:
+            place.record = None
+            self._put(place, record.data.decode("utf-8", "replace"), record.error)
+            return None
+        state = task_state(self._job)
+        failure: UserCodeError | None = None
+        for _ in range(TRIES):
+            counted = state.counters.copy()
+            try:
+                with user_code(place):
+                    yielded = pairs_of(self._job.map(place.offset, record), none_is_empty=self._job.gathers)
+                    return [self._carriable(pair) for pair in yielded]
+            except UserCodeError as exc:
+                state.counters = counted
+                failure = exc
+        assert failure is not None
+        self._put(place, record, failure)
+        return None
+
+    def _carriable(self, yielded: Any) -> tuple[Any, Any]:
+        """Return a pair as it is now, after a look at all that would be refused later; raises what refuses it."""
+        key, value = pair_of(yielded)
+        encoded = encode_key(key)
+        aggregation = self._job.aggregation
+        # the author may go on changing what was yielded
+        own: Any = _copied(value)
+        if aggregation is None or aggregation.keeps_values:
+            pack_value(own)
+        if aggregation is not None:
+            aggregation.create(_copied(own))
+        if self._check_key is not None:
+            self._check_key(encoded)
+        return key, own
+
+    def _put(self, place: Place, record: Any, failure: UserCodeError | RecordError) -> None:
+        trace = failure.traceback if isinstance(failure, UserCodeError) else ""
+        message = f"RecordError: {failure.message}" if isinstance(failure, RecordError) else failure.message
+        if len(self.records) >= self._limit:
+            raise TooManyBadRecords(
+                too_many(self._limit, [*(each.place for each in self.records), str(place)]) + f"; the last: {message}",
+                traceback=trace,
+                place=str(place),
+                record=failure.record,
+            )
+        skipped = SkippedRecord(
+            place=str(place),
+            record=_kept(record),
+            message=within_limits("message", message),
+            traceback=within_limits("traceback", trace),
+        )
+        self._left_bytes -= len(_encode(skipped.record)) + len(skipped.message) + len(skipped.traceback)
+        if self._left_bytes < 0:
+            short = cut(skipped.message, _SHORT)
+            skipped = SkippedRecord(place=skipped.place, record=None, message=short, traceback="")
+        self.records.append(skipped)
+
+
+def _copied(value: Any) -> Any:
+    return copy.deepcopy(value) if isinstance(value, _MUTABLE) else value
+
+
+def too_many(limit: int, places: list[str]) -> str:
+    """Return the words for more records that would have to be set aside than may be.
+
+    Args:
+        limit: how many may be.
+        places: of those found so far, one more at least.
+    """
+    first = ", ".join(places[:SHOWN_PLACES])
+    return (
+        f"more than {limit} records would have to be skipped (--skip-bad-records {limit}): {len(places)} so far, the "
+        f"first at {first}"
+    )
+
+
+def _kept(record: Any) -> Any:
+    """Return a record as JSON holds it; of a long one its beginning."""
+    if isinstance(record, str | bytes) and len(record) > RECORD_BYTES:
+        return f"{record[:_SHORT]!r}... ({len(record)} long)"
+    value = jsonable(record)
+    size = len(_encode(value))
+    return value if size <= RECORD_BYTES else f"{repr(value)[:_SHORT]}... ({size} bytes of JSON)"

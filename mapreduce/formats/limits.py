@@ -1,0 +1,74 @@
+"""How long a record may be, and what reading one may take. All of it follows from the memory of the task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mapreduce.errors import RecordError
+
+MIB = 1 << 20
+RECORD_SHARE = 8
+"""A record has at most an eighth of the task's memory: its bytes, the copy that joins them and its text, in which
+Python may need four bytes for each character, fit into the rest."""
+FILE_SHARE = 4
+"""A file that is one record comes as bytes: its blocks and the copy that joins them are half of the task's memory."""
+WINDOW_SHARE = 2
+WINDOW_LEAST_BYTES = 8 * MIB
+"""What `xz` and `zstd` need at their usual levels."""
+WINDOW_MOST_BYTES = 256 * MIB
+RECORD_LEAST_BYTES = MIB
+RECORD_MOST_BYTES = 1 << 30
+RECORD_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of a task with so much memory."""
+
+    memory_bytes: int = 256 * MIB
+
+    @property
+    def record_bytes(self) -> int:
+        """The longest line, row or value."""
+        return self._share(RECORD_SHARE)
+
+    @property
+    def file_bytes(self) -> int:
+        """The longest file that is one record, unpacked."""
+        return self._share(FILE_SHARE)
+
+    @property
+    def window_bytes(self) -> int:
+        """The longest window that a decoder may keep: a power of two, as zstd's limit is."""
+        wanted = min(max(self.memory_bytes // WINDOW_SHARE, WINDOW_LEAST_BYTES), WINDOW_MOST_BYTES)
+        return 1 << (wanted.bit_length() - 1)
+
+    def _share(self, share: int) -> int:
+        return min(max(self.memory_bytes // share, RECORD_LEAST_BYTES), RECORD_MOST_BYTES)
+
+
+LIMITS = Limits()
+"""Those of a task with 256 MiB."""
+
+
+def too_long(what: str, limit_bytes: int, hint: str, *, place: str, start: bytes = b"") -> RecordError:
+    """Return the error of a record that is longer than the limit.
+
+    Args:
+        what: names the record, e.g. "a line".
+        limit_bytes: the limit.
+        hint: what to do besides giving the task more memory.
+        place: the object's URL and the byte offset.
+        start: the record's first bytes.
+    """
+    return RecordError(
+        f"{what} is longer than {shown_bytes(limit_bytes)}, the limit that follows from the task's memory. {hint}; or "
+        "give each task more memory: `--task-memory` on this machine, `-var mapper_memory=` in AWS",
+        place=place,
+        record=repr(start[:RECORD_SHOWN])[:RECORD_SHOWN] if start else "",
+    )
+
+
+def shown_bytes(count: int) -> str:
+    """Return a number of bytes as people read it."""
+    return f"{count / MIB:,.0f} MiB" if count % MIB == 0 or count > 10 * MIB else f"{count:,} bytes"

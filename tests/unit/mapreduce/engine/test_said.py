@@ -1,0 +1,113 @@
+"""What a task says has limits, and what is cut says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mapreduce import CollectList, Job, Sum
+from mapreduce.engine.run import task_error
+from mapreduce.engine.said import LIMITS, TOP_BYTES, cut, short_top
+from mapreduce.errors import RecordError, StorageError, UserCodeError
+from mapreduce.job import COUNTER_NAME_LIMIT, MOST_COUNTERS
+from tests.unit.mapreduce.engine_run import engine
+
+
+@given(text=st.text(max_size=300), limit=st.integers(60, 200))
+def test_a_text_is_never_longer_than_its_limit(text: str, limit: int) -> None:
+    """A short one is as it was; a long one keeps both ends, and tells its length."""
+    short = cut(text, limit)
+    assert len(short) <= limit
+    if len(text) <= limit:
+        assert text == short
+    else:
+        assert f"({len(text)} characters, cut)" in short
+        assert (text[:5], text[-5:]) == (short[:5], short[-5:])
+
+
+@pytest.mark.parametrize("kind", [UserCodeError, RecordError, StorageError])
+def test_errors_of_any_length(kind: type[Exception]) -> None:
+    """Each text of an error that travels is cut."""
+    long = "x" * 1_000_000
+    error = kind(long) if kind is StorageError else kind(long, place=long, record=long)  # type: ignore[call-arg]
+    if isinstance(error, UserCodeError):
+        error.traceback = long
+    said = task_error(error)
+    assert all(len(text) <= LIMITS[name] for name, text in said.model_dump().items())
+    assert "(1,000,000 characters, cut)" in said.message
+
+
+class Raises(Job):
+    reduce = Sum()
+
+    def map(self, key: int, line: str) -> Iterable[tuple[str, int]]:
+        """What has no text."""
+        raise Textless
+
+
+class Textless(Exception):
+    def __str__(self) -> str:
+        """Nothing."""
+        raise RuntimeError("no text")
+
+
+def test_an_exception_whose_text_raises() -> None:
+    """It is the author's, and is told as what it is."""
+    said = pytest.raises(UserCodeError, match="map raised Textless: <its text raises RuntimeError>")
+    with engine(Raises) as stages, said:
+        stages.map_whole(b"a\n")
+
+
+class Counting(Job):
+    reduce = Sum()
+
+    def map(self, key: int, line: str) -> Iterable[tuple[str, int]]:
+        """Counts what the line says."""
+        name, _, times = line.partition(" ")
+        for number in range(int(times or 1)):
+            self.count(f"{name}{number}" if times else name)
+        yield "lines", 1
+
+
+def test_counters_have_limits() -> None:
+    """As many as may be are carried; one more, a long name, or a number beyond 64 bits is refused at its record."""
+    with engine(Counting) as stages:
+        assert MOST_COUNTERS == len(stages.map_whole(f"c {MOST_COUNTERS}\n".encode()).counters)
+        with pytest.raises(UserCodeError, match=r"one more than the 1,000 that a task may have"):
+            stages.map_whole(f"c {MOST_COUNTERS + 1}\n".encode())
+        with pytest.raises(UserCodeError, match="has 201 characters, and at most 200 are carried"):
+            stages.map_whole(b"x" * (COUNTER_NAME_LIMIT + 1) + b"\n")
+    job = Counting()
+    job.count("a", (1 << 63) - 1)
+    with pytest.raises(ValueError, match="does not fit 64 bits"):
+        job.count("a")
+    assert {"a": (1 << 63) - 1} == job.counters
+
+
+class Long(Job):
+    reduce = CollectList()
+
+    def map(self, key: int, line: str) -> Iterable[tuple[str, str]]:
+        """The line under itself."""
+        yield line, line
+
+
+def test_the_heaviest_pairs_are_shown_short() -> None:
+    """A long key or value is cut where it is shown, with its length beside it; the result holds it whole."""
+    line = "k" * 100_000
+    with engine(Long) as stages:
+        reduced = stages.reduce([stages.map_whole(f"{line}\nshort\nshort\n".encode())])
+        (first, second) = reduced.top
+        assert ("short", ["short", "short"]) == first
+        assert all(isinstance(text, str) and len(text) <= TOP_BYTES for text in second)
+        assert (2, 1) == reduced.top_lengths
+        assert [(line, [line]), ("short", ["short", "short"])] == stages.pairs(reduced)
+
+
+@pytest.mark.parametrize("value", [1, 2.5, None, True, "a", ["b"], {"c": 1}])
+def test_short_values_are_shown_as_they_are(value: object) -> None:
+    """With their types."""
+    assert value == short_top(value)

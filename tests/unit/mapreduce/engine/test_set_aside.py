@@ -1,0 +1,176 @@
+"""Records that cannot be mapped are set aside in the task, one by one; what is kept does not depend on the splits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mapreduce import Job, Sum
+from mapreduce.engine import set_aside
+from mapreduce.errors import RecordError, TooManyBadRecords
+from mapreduce.formats.kinds import Csv, JsonLines
+from mapreduce.messages import SkippedRecord
+from mapreduce.plain import PlainInput, plain_answer
+from tests.unit.mapreduce.engine_run import as_json, engine
+
+
+class Numbers(Job):
+    reduce = Sum()
+
+    def map(self, key: int, line: str) -> Iterable[tuple[str, int]]:
+        """Two pairs a line; one that is no number fails between them."""
+        self.count("lines")
+        yield "seen", 1
+        yield "total", int(line)
+
+
+class Listed(Job):
+    def map(self, key: int, line: str) -> Iterable[tuple[str, list[str]]]:
+        """One list, changed after it was yielded."""
+        items = [line]
+        yield "line", items
+        items.append("later")
+        if line == "bad":
+            yield "object", [object()]  # type: ignore[list-item]
+
+    def reduce(self, key: str, values: Iterable[list[str]]) -> Iterable[tuple[str, list[str]]]:
+        """All of them."""
+        yield key, sorted(item for items in values for item in items)
+
+
+class Fields(Job):
+    reduce = Sum()
+
+    def map(self, key: int, value: Any) -> Iterable[tuple[str, int]]:
+        """A number that the record holds."""
+        yield "total", int(value["n"])
+
+
+class Once(Job):
+    """Fails on its first call of all, as a machine may."""
+
+    reduce = Sum()
+    calls = 0
+
+    def map(self, key: int, line: str) -> Iterable[tuple[str, int]]:
+        """One."""
+        Once.calls += 1
+        if Once.calls == 1:
+            raise OSError("a disk that was away")
+        yield line, 1
+
+
+@settings(max_examples=40, deadline=None)
+@given(lines=st.lists(st.sampled_from(["1", "22", "bad", "", "x"]), max_size=30), splits=st.integers(1, 6))
+def test_the_answer_is_that_of_the_good_records(lines: list[str], splits: int) -> None:
+    """However the input is split, the same are set aside, and the rest is what the plain road makes of the others."""
+    content = "".join(f"{line}\n" for line in lines).encode()
+    with engine(Numbers) as stages:
+        inputs = stages.put([content])
+        maps = [stages.map(split, skip_limit=100) for split in stages.split(inputs, splits).splits]
+        places = [record.place for result in maps for record in result.skipped]
+        offsets = [sum(len(line) + 1 for line in lines[:at]) for at, line in enumerate(lines) if not line.isdigit()]
+        assert [f"{inputs[0].url} at byte {offset}" for offset in offsets] == places
+        good = sum(map(str.isdigit, lines))
+        skip = {(inputs[0].url, offset) for offset in offsets}
+        plain = plain_answer(Numbers(), [PlainInput(inputs[0].url, content)], skip)
+        found = stages.pairs(stages.reduce(maps)) if maps else []
+        assert as_json(plain) == found
+        assert good == sum(result.records_in for result in maps)
+        assert good == sum(result.counters.get("lines", 0) for result in maps)
+        assert len(offsets) == sum(result.counters.get("skipped_records", 0) for result in maps)
+
+
+def test_what_was_raised_is_kept() -> None:
+    """The message and the author's frames come with the record."""
+    with engine(Numbers) as stages:
+        (split,) = stages.split(stages.put([b"1\nbad\n"])).splits
+        (record,) = stages.map(split, skip_limit=1).skipped
+        assert "bad" == record.record
+        assert "map raised ValueError: invalid literal for int() with base 10: 'bad'" == record.message
+        assert "in map" in record.traceback
+        assert record.traceback.endswith("ValueError: invalid literal for int() with base 10: 'bad'\n")
+
+
+def test_one_more_than_may_be() -> None:
+    """The task fails with the number, the first places, and what was raised last."""
+    with engine(Numbers) as stages:
+        (split,) = stages.split(stages.put([b"a\n1\nb\nc\n"])).splits
+        assert 3 == len(stages.map(split, skip_limit=3).skipped)
+        with pytest.raises(TooManyBadRecords, match=r"more than 2 records .*--skip-bad-records 2.*3 so far") as caught:
+            stages.map(split, skip_limit=2)
+        url = f"file://{stages.folder}/input/0.txt"
+        assert f"the first at {url} at byte 0, {url} at byte 4, {url} at byte 6" in caught.value.message
+        assert "ValueError" in caught.value.message
+        assert "in map" in caught.value.traceback
+
+
+def test_what_a_record_yields_is_kept_as_it_was_yielded() -> None:
+    """Not as the author has changed it since; and of a record that fails, nothing is."""
+    with engine(Listed) as stages:
+        (split,) = stages.split(stages.put([b"a\nbad\nb\n"])).splits
+        mapped = stages.map(split, skip_limit=1)
+        assert ["bad"] == [record.record for record in mapped.skipped]
+        assert "cannot be carried" in mapped.skipped[0].message
+        assert [("line", ["a", "b"])] == stages.pairs(stages.reduce([mapped]))
+
+
+def test_a_record_that_fails_once_is_not_set_aside() -> None:
+    """It may have been the machine's fault."""
+    Once.calls = 0
+    with engine(Once) as stages:
+        (split,) = stages.split(stages.put([b"a\nb\n"])).splits
+        mapped = stages.map(split, skip_limit=0)
+        assert ((), 2) == (mapped.skipped, mapped.records_in)
+
+
+@pytest.mark.parametrize("splits", [1, 3])
+@pytest.mark.parametrize(
+    ("form", "content", "bad"),
+    [
+        (JsonLines(), b'{"n": 1}\n{"n": \n{"n": 5}\n{"m": 3}\n', ['{"n": ', {"m": 3}]),
+        (Csv(), b"n,x\n1,2\n7\n5,6\nno,8\n", ["7\n", {"n": "no", "x": "8"}]),
+    ],
+)
+def test_records_that_are_not_of_their_format(form: Any, content: bytes, bad: list[Any], splits: int) -> None:
+    """They are set aside as those are on which the code fails; the plain road leaves the same ones out."""
+    with engine(Fields) as stages:
+        inputs = stages.put([content], form)
+        planned = stages.split(inputs, splits).splits
+        maps = [stages.map(split, skip_limit=9) for split in planned]
+        skipped = [record for result in maps for record in result.skipped]
+        assert bad == [record.record for record in skipped]
+        assert "RecordError: " in skipped[0].message
+        assert [("total", 6)] == stages.pairs(stages.reduce(maps))
+        keys = {(inputs[0].url, int(record.place.rpartition(" ")[2])) for record in skipped}
+        assert [("total", 6)] == plain_answer(Fields(), [PlainInput(inputs[0].url, content, "", form)], keys)
+        with pytest.raises(RecordError):
+            for split in planned:
+                stages.map(split)
+
+
+def test_a_line_without_end_is_not_set_aside() -> None:
+    """Where it ends is not known."""
+    with engine(Numbers, memory_bytes=8 << 20) as stages:
+        (split,) = stages.split(stages.put([b"1\n" + b"2" * (2 << 20) + b"\n3\n"])).splits
+        with pytest.raises(RecordError, match="a line is longer than 1 MiB"):
+            stages.map(split, skip_limit=9)
+
+
+def test_long_records_are_kept_as_their_beginnings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long record is cut, and once a task has kept much, only places and a few words are kept."""
+    monkeypatch.setattr(set_aside, "TASK_BYTES", 80_000)
+    content = b"x" * 70_000 + b"\n" + (b"y" * 60_000 + b"\n") * 3
+    with engine(Numbers) as stages:
+        (split,) = stages.split(stages.put([content])).splits
+        skipped = stages.map(split, skip_limit=9).skipped
+    assert skipped[0].record.startswith("'xxx")
+    assert skipped[0].record.endswith("... (70000 long)")
+    assert "y" * 60_000 == skipped[1].record
+    assert [(None, "")] * 2 == [(record.record, record.traceback) for record in skipped[2:]]
+    assert all(record.message and isinstance(record, SkippedRecord) for record in skipped)
+    assert sum(len(record.model_dump_json()) for record in skipped) < 100_000
