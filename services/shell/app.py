@@ -69,7 +69,7 @@ def create_app(
         return Health(
             ok=True,
             role=stage,
-            slots=pool.slots,
+            slots=pool.able,
             busy=pool.busy,
             draining=state.draining,
             build=this_build(),
@@ -90,8 +90,8 @@ def create_app(
     async def _accept(request: Request) -> Response:
         try:
             body = await read_body(request, path, settings, seen)
-            parsed = message.model_validate_json(body)
-            check_urls(parsed, settings.grants)
+            # in a thread: a large message, and links that are followed, take their time
+            parsed = await anyio.to_thread.run_sync(_checked, message, body, settings.grants)
         except (MapReduceError, ValidationError) as exc:
             return refusal(exc)
         except Crowded:
@@ -145,6 +145,13 @@ class _EventStream(StreamingResponse):
                 group.cancel_scope.cancel()
 
 
+def _checked(message: type[Message], body: bytes, grants: Grants) -> Message:
+    """Return the task that a body holds; raises `ValidationError` and `RefusedURL`."""
+    parsed = message.model_validate_json(body)
+    check_urls(parsed, grants)
+    return parsed
+
+
 def check_urls(task: Message, grants: Grants) -> None:
     """Refuses a task that names a place which this service may not touch, before anything is read.
 
@@ -158,7 +165,7 @@ def check_urls(task: Message, grants: Grants) -> None:
         urls = [piece.url for piece in task.split.pieces]
     else:
         urls = [source.url for source in task.sources]
-    for url in urls:
+    for url in dict.fromkeys(urls):  # many pieces are of one object
         grants.check(url, "read")
 
 

@@ -10,7 +10,10 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+
+import structlog
 
 from mapreduce.messages import Failed, MapTask, ReduceTask, SplitTask
 from services.shell.channel import (
@@ -32,7 +35,10 @@ from services.shell.order import Order
 from services.shell.processes import cause_of_death
 
 REHIRE_PAUSE_S = 0.2
+HIRE_LIMIT_S = 10.0
+"""How long a task waits for a worker: one is forked in milliseconds, unless the system has no room for it."""
 _ANSWERS = frozenset((READY, EVENT, LAST, UNCLEAN))
+log = structlog.get_logger("services.workers")
 
 
 class Busy(Exception):
@@ -41,6 +47,10 @@ class Busy(Exception):
 
 class _Gone(Exception):
     """The worker's end of the socket is closed."""
+
+
+class _NotHired(Exception):
+    """There is no worker; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +119,19 @@ class WorkerPool:
         self.busy = 0
         self._idle: asyncio.Queue[_Worker] = asyncio.Queue()
         self._hiring: set[asyncio.Task[None]] = set()
+        self._lacking = 0
+
+    @property
+    def able(self) -> int:
+        """How many tasks can run at the same time now: a slot for which no worker can be had is none."""
+        return self.slots - self._lacking
 
     async def start(self, lost: Callable[[], None]) -> None:
         """Forks the workers; `lost` is called if no more can be had, ever."""
         await self._nursery.attach(lost)
-        await asyncio.gather(*(self._hire() for _ in range(self.slots)))
+        for _ in range(self.slots):
+            self._rehire()
+        await asyncio.wait(self._hiring, timeout=HIRE_LIMIT_S)
 
     async def close(self) -> None:
         """Ends all workers."""
@@ -126,7 +144,7 @@ class WorkerPool:
 
     def take(self) -> None:
         """Takes a slot for a task; raises `Busy`."""
-        if self.busy >= self.slots:
+        if self.busy >= self.able:
             raise Busy
         self.busy += 1
 
@@ -143,7 +161,12 @@ class WorkerPool:
         order = Order.of(task, nonce)
         healthy = False
         try:
-            worker = await self._silent()
+            try:
+                async with asyncio.timeout(HIRE_LIMIT_S):
+                    worker = await self._silent()
+            except TimeoutError:
+                yield _failed(order, "the service has no worker for it: no process could be started")
+                return
             try:
                 await worker.send(Frame(TASK, nonce, order.encoded()))
                 while True:
@@ -174,29 +197,54 @@ class WorkerPool:
         if healthy and worker.is_silent:
             self._idle.put_nowait(worker)
             return
-        self._nursery.kill(worker.pid)
+        with suppress(OSError):  # it ends all the same, when its socket is closed
+            self._nursery.kill(worker.pid)
         self._nursery.forget(worker.pid)
         worker.socket.close()
+        self._rehire()
+
+    def _rehire(self) -> None:
         hiring = asyncio.create_task(self._hire())
         self._hiring.add(hiring)
         hiring.add_done_callback(self._hiring.discard)
 
     async def _hire(self) -> None:
         """Until there is one worker more: a slot without one would let its tasks wait for ever."""
-        while True:
-            worker = _Worker(self._nursery.spawn())
+        failed = False
+        try:
+            while True:
+                try:
+                    worker = await self._hired()
+                except (_NotHired, _Gone, Foreign, OSError) as exc:
+                    self._lacking += not failed
+                    failed = True
+                    log.warning("no worker could be started; trying again", error=str(exc), slots=self.able)
+                    await asyncio.sleep(REHIRE_PAUSE_S)
+                else:
+                    self._idle.put_nowait(worker)
+                    return
+        finally:
+            self._lacking -= failed
+
+    async def _hired(self) -> _Worker:
+        """Return a new worker.
+
+        Raises:
+            _NotHired: it could not be forked.
+            _Gone: it ended at once.
+            OSError: this process has no descriptor or memory left for its socket.
+        """
+        worker = _Worker(self._nursery.spawn())
+        try:
             worker.socket.setblocking(False)
-            try:
-                worker.pid = json.loads((await worker.next(NO_NONCE)).payload)["ready"]
-            except (_Gone, Foreign):
-                worker.socket.close()
-                await asyncio.sleep(REHIRE_PAUSE_S)
-            except asyncio.CancelledError:
-                worker.socket.close()
-                raise
-            else:
-                self._idle.put_nowait(worker)
-                return
+            said = json.loads((await worker.next(NO_NONCE)).payload)
+            if "ready" not in said:
+                raise _NotHired(said.get("error", "no reason given"))
+            worker.pid = said["ready"]
+        except BaseException:
+            worker.socket.close()
+            raise
+        return worker
 
 
 def _event(frame: Frame) -> Event:
