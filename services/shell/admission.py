@@ -59,7 +59,7 @@ class Limits:
         """Return the limits of a service with so many slots, whose process may have so many files open."""
         room = files - RESERVED_FILES - FILES_PER_SLOT * slots
         total = max(FEWEST, min(CONNECTIONS + slots, room))
-        return cls(total, max(FEWEST // 2, min(CONNECTIONS // 2 + slots, total // 2)))
+        return cls(total, total * 3 // 4)
 
 
 @dataclass(frozen=True, slots=True)

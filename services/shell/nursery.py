@@ -61,8 +61,11 @@ class Nursery:
         reader, self._writer = await asyncio.open_connection(sock=self._control.dup())
         self._listener = asyncio.create_task(self._listen(reader))
 
-    def spawn(self) -> socket.socket:
+    def spawn(self, output: int) -> socket.socket:
         """Ask for a worker; return the socket on which it says that it is ready, or why there is none.
+
+        Args:
+            output: the descriptor that the worker gets as standard output and error.
 
         Raises:
             OSError: there is no descriptor left for it.
@@ -70,7 +73,7 @@ class Nursery:
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                socket.send_fds(self._control, [_COMMAND.pack(b"F", 0)], [theirs.fileno()])
+                socket.send_fds(self._control, [_COMMAND.pack(b"F", 0)], [theirs.fileno(), output])
             except OSError:
                 ours.close()
                 raise
@@ -138,7 +141,7 @@ def _serve(control: socket.socket, worker_main: WorkerMain) -> NoReturn:
 
 def _obey(control: socket.socket, children: set[int], worker_main: WorkerMain) -> bool:
     """Carries out one command; False when there will be none any more."""
-    data, files, _, _ = socket.recv_fds(control, _COMMAND.size, 1)
+    data, files, _, _ = socket.recv_fds(control, _COMMAND.size, 2)
     if not data:
         return False
     while len(data) < _COMMAND.size:
@@ -148,17 +151,21 @@ def _obey(control: socket.socket, children: set[int], worker_main: WorkerMain) -
         if pid in children:
             os.kill(pid, signal.SIGKILL)
         return True
-    if not files:  # there was no descriptor left for it; its other end is closed, so the service asks again
+    if len(files) < 2:  # no descriptor was left for them; the worker's end is closed, so the service asks again
+        for file in files:
+            os.close(file)
         return True
-    (worker_end,) = files
+    worker_end, output = files
     try:
         child = os.fork()
     except OSError as exc:
+        os.close(output)
         _decline(worker_end, exc)
         return True
     if child == 0:
-        _become_worker(worker_end, worker_main)
+        _become_worker(worker_end, output, worker_main)
     os.close(worker_end)
+    os.close(output)
     children.add(child)
     return True
 
@@ -184,13 +191,15 @@ def _reap(control: socket.socket, children: set[int]) -> None:
     end_strays(children)
 
 
-def _become_worker(file: int, worker_main: WorkerMain) -> NoReturn:
+def _become_worker(file: int, output: int, worker_main: WorkerMain) -> NoReturn:
     code = 1
     try:
         die_with_parent()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
         close_other_files({file})
         worker_main(socket.socket(fileno=file))
         code = 0

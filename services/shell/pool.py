@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
@@ -32,6 +33,7 @@ from services.shell.children import READ_BYTES
 from services.shell.failures import lost
 from services.shell.nursery import Nursery
 from services.shell.order import Order
+from services.shell.prints import Prints
 from services.shell.processes import cause_of_death
 
 REHIRE_PAUSE_S = 0.2
@@ -66,6 +68,7 @@ class _Worker:
     """A worker's socket, and what has come of it."""
 
     socket: socket.socket
+    prints: Prints
     pid: int = 0
     incoming: FrameBuffer = field(default_factory=lambda: FrameBuffer(_ANSWERS))
 
@@ -94,6 +97,11 @@ class _Worker:
         except OSError:
             return False
         return False  # more bytes, or the end
+
+    def close(self) -> None:
+        """Close the socket, which ends the worker, and the pipe of what its tasks print."""
+        self.socket.close()
+        self.prints.close()
 
     async def _receive(self) -> None:
         try:
@@ -139,7 +147,7 @@ class WorkerPool:
             hiring.cancel()
         await asyncio.gather(*self._hiring, return_exceptions=True)
         while not self._idle.empty():
-            self._idle.get_nowait().socket.close()
+            self._idle.get_nowait().close()
         self._nursery.close()
 
     def take(self) -> None:
@@ -167,6 +175,7 @@ class WorkerPool:
             except TimeoutError:
                 yield _failed(order, "the service has no worker for it: no process could be started")
                 return
+            worker.prints.begin()
             try:
                 await worker.send(Frame(TASK, nonce, order.encoded()))
                 while True:
@@ -183,6 +192,8 @@ class WorkerPool:
             except Foreign as exc:
                 yield _failed(order, str(exc))
             finally:
+                if left_out := worker.prints.end():
+                    log.warning("too much was printed by a task", left_out_bytes=left_out, task=order.head.attempt.task)
                 self._return(worker, healthy=healthy)
         finally:
             self.busy -= 1
@@ -200,7 +211,7 @@ class WorkerPool:
         with suppress(OSError):  # it ends all the same, when its socket is closed
             self._nursery.kill(worker.pid)
         self._nursery.forget(worker.pid)
-        worker.socket.close()
+        worker.close()
         self._rehire()
 
     def _rehire(self) -> None:
@@ -234,7 +245,14 @@ class WorkerPool:
             _Gone: it ended at once.
             OSError: this process has no descriptor or memory left for its socket.
         """
-        worker = _Worker(self._nursery.spawn())
+        prints = Prints()
+        try:
+            worker = _Worker(self._nursery.spawn(prints.writing), prints)
+        except BaseException:
+            prints.close()
+            raise
+        finally:
+            os.close(prints.writing)
         try:
             worker.socket.setblocking(False)
             said = json.loads((await worker.next(NO_NONCE)).payload)
@@ -242,7 +260,7 @@ class WorkerPool:
                 raise _NotHired(said.get("error", "no reason given"))
             worker.pid = said["ready"]
         except BaseException:
-            worker.socket.close()
+            worker.close()
             raise
         return worker
 

@@ -31,7 +31,7 @@ class _Nursery:
     async def attach(self, lost: Callable[[], None]) -> None:
         """Nothing to listen to."""
 
-    def spawn(self) -> socket.socket:
+    def spawn(self, output: int) -> socket.socket:
         """One more worker; `born` decides what it does first."""
         ours, theirs = socket.socketpair()
         self.theirs.append(theirs)
