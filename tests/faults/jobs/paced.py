@@ -23,7 +23,7 @@ class Paced(Job):
 
     pause_s: float = 0.01
 
-    def map_setup(self) -> None:
+    def setup(self) -> None:
         self.seen = 0
 
     def map(self, offset: int, line: str) -> Iterator[tuple[str, int]]:
@@ -143,7 +143,6 @@ class Keeps(Paced):
     keeps: bool = False
 
     def map_setup(self) -> None:
-        super().map_setup()
         self.changed = bool(BEGUN) or decimal.getcontext().prec == 3 or "PACED_KEEPS" in os.environ
         if self.keeps:
             BEGUN.append(1)
