@@ -17,6 +17,8 @@ from mapreduce.errors import FleetError
 from mapreduce.messages import StageName
 
 STOP_S = 8.0
+LOG_BYTES = 32 << 20
+"""Of the services' log at most: the driver holds it in memory, and a job may print in each of many tasks."""
 ROLES: dict[StageName, str] = {"split": "splitter", "map": "mapper", "reduce": "reducer"}
 
 
@@ -103,8 +105,8 @@ class LocalFleet:
         return {}
 
     def log_text(self) -> bytes:
-        """What the services have logged so far: JSON lines."""
-        return self._config.log.read_bytes() if self._config.log.exists() else b""
+        """What the services have logged so far: JSON lines, and of very many the first and the last."""
+        return _ends_of(self._config.log, LOG_BYTES) if self._config.log.exists() else b""
 
     def _settings(self) -> dict[str, object]:
         config = self._config
@@ -121,3 +123,17 @@ class LocalFleet:
     def _last_words(self) -> str:
         lines = self._config.log.read_text(errors="replace").splitlines() if self._config.log.exists() else []
         return lines[-1][:300] if lines else "they said nothing"
+
+
+def _ends_of(path: Path, limit: int) -> bytes:
+    """Return a file, or as much of its beginning and of its end as is allowed, with a line between that says so."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if size <= limit:
+            return file.read(size)
+        first = file.read(limit // 2)
+        file.seek(size - limit // 2)
+        last = file.read(limit // 2)
+    first, last = first[: first.rfind(b"\n") + 1], last[last.find(b"\n") + 1 :]
+    left_out = size - len(first) - len(last)
+    return first + b'{"event": "%d bytes of the log were left out here"}\n' % left_out + last

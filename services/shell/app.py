@@ -56,7 +56,9 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await anyio.sleep(0)  # loads what it would load at the first request, when there may be no descriptor for a file
+        await anyio.sleep(
+            0
+        )  # loads what it would load at the first request, when there may be no descriptor for a file
         await pool.start(lost=state.stop)
         yield
         await pool.close()

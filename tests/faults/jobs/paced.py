@@ -23,7 +23,10 @@ class Paced(Job):
 
     pause_s: float = 0.01
 
-    def setup(self) -> None:
+    def map_setup(self) -> None:
+        self.seen = 0
+
+    def reduce_setup(self) -> None:
         self.seen = 0
 
     def map(self, offset: int, line: str) -> Iterator[tuple[str, int]]:
@@ -86,7 +89,10 @@ class Unsteady(Job):
 
     pause_s: float = 0.01
 
-    def setup(self) -> None:
+    def reduce_setup(self) -> None:
+        self.seen = 0
+
+    def map_setup(self) -> None:
         self.seen = 0
         self.first = -1
         self.draw = random.SystemRandom().random()
@@ -143,6 +149,7 @@ class Keeps(Paced):
     keeps: bool = False
 
     def map_setup(self) -> None:
+        super().map_setup()
         self.changed = bool(BEGUN) or decimal.getcontext().prec == 3 or "PACED_KEEPS" in os.environ
         if self.keeps:
             BEGUN.append(1)

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.shell import admission as module
 from services.shell.admission import (
     BURST,
     CONNECTIONS,
@@ -152,7 +151,7 @@ def test_without_a_descriptor_a_caller_is_closed_with_the_spare_one(
     assert [True, False] == [_is_closed(caller) for caller in callers]
     assert 1 == len(accepted)
     failing[0] = 1 << 30
-    monkeypatch.setattr(module.os, "open", _no_descriptor)
+    monkeypatch.setattr(os, "open", _no_descriptor)
     with pytest.raises(OSError, match="Too many open files"):
         gate.accept()
     with pytest.raises(BlockingIOError):

@@ -8,7 +8,7 @@ from services.shell.throttle import StrangersFilter, Throttle
 
 
 def _record(name: str, message: object) -> logging.LogRecord:
-    return logging.LogRecord(name, logging.WARNING, "", 0, message, None, None)  # type: ignore[arg-type]
+    return logging.LogRecord(name, logging.WARNING, "", 0, message, None, None)
 
 
 def test_one_of_a_kind_in_a_while() -> None:
