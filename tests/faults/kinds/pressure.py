@@ -25,7 +25,7 @@ RUBBISH = (b"GET /metrics HTTP/1.1\r\n", b"\x16\x03\x01", b"POST /map HT")
 @register
 class FloodOfCallers(Fault):
     name = "flood-of-callers"
-    says = f"{CALLERS} callers without the key connect to each mapper service, again and again, and send rubbish"
+    says = f"callers without the key, {CALLERS} at a time, connect to each mapper service and send rubbish"
 
     def inject(self, trial: Trial) -> None:
         """For some seconds of the map stage, from several threads."""
