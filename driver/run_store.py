@@ -169,6 +169,8 @@ class RunStore:
     def commit(self, run: str, parts: Sequence[tuple[ObjectInfo, str]], records: int) -> Success:
         """Give parts their final names, and mark the run's result as whole, last.
 
+        A loss of power at any moment leaves no mark without all the parts, and once this returns it leaves both.
+
         Args:
             run: the run.
             parts: each part as it was proven, and its final URL.
@@ -181,7 +183,7 @@ class RunStore:
         def give_name(part: tuple[ObjectInfo, str]) -> ObjectInfo:
             proven, url = part
             try:
-                return self.storage.copy(proven.url, url, expected=proven)
+                return self.storage.copy(proven.url, url, expected=proven, durable=True)
             except (ObjectMissing, InputChanged) as exc:
                 raise OutputLost(
                     f"a part of the result was changed before it could be committed: {exc}; run again", url=proven.url
@@ -195,7 +197,7 @@ class RunStore:
             records=records,
             digests=tuple(part.digest for part in named),
         )
-        self.storage.write(keys.success(self.store, run), _json(success))
+        self.storage.write(keys.success(self.store, run), _json(success), durable=True)
         return success
 
     def plan(self, run: str) -> RunPlan:

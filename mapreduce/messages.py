@@ -18,6 +18,10 @@ from mapreduce.storage.requests import Requests
 
 FORMAT_VERSION = 2
 """Part of every task key: raise it when what a task writes changes, and nothing old is reused."""
+URL_LIMIT = 4200
+"""Characters of a URL: `file://` and a path of PATH_MAX (4096), which an S3 URL never comes near."""
+PIECES_LIMIT = 1_000_000
+"""Inputs of a run, pieces of a split and sources of a reduce task: as many as there may be splits."""
 
 StageName = Literal["split", "map", "reduce"]
 SplitMode = Literal["range", "copy"]
@@ -26,6 +30,10 @@ RunId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,79}$")]
 AttemptName = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
 Size = Annotated[int, Field(ge=0)]
 Checksum = Annotated[int, Field(ge=0, lt=1 << 64)]
+Url = Annotated[str, Field(max_length=URL_LIMIT)]
+"""As long as a path or an object's key may be: what follows links takes time with each step of a path."""
+Label = Annotated[str, Field(max_length=URL_LIMIT)]
+"""An ETag, a name, a header: no longer than a URL."""
 EncodedKey = Annotated[str, Field(pattern=r"^([0-9a-f]{2})+$")]
 """A key as `mapreduce.encoding` writes it, in hexadecimal."""
 MOST_SKIPPED = 100_000
@@ -44,12 +52,12 @@ class InputObject(Message):
     `digest` is that of the bytes, of an object that a task has written (`mapreduce.storage.digest`).
     """
 
-    url: str
+    url: Url
     size: Size
-    etag: str
-    name: str = ""
+    etag: Label
+    name: Label = ""
     format: Format = Text()
-    digest: str = ""
+    digest: Label = ""
 
 
 class Piece(Message):
@@ -61,14 +69,14 @@ class Piece(Message):
     begins inside of quotes. `digest` is that of a chunk file's bytes.
     """
 
-    url: str
-    etag: str
+    url: Url
+    etag: Label
     size: Size
     start: Size
     end: Size
-    source: str
+    source: Url
     source_offset: Size = 0
-    name: str = ""
+    name: Label = ""
     format: Format = Text()
     compression: Compression | None = None
     header: tuple[str, ...] | None = None
@@ -85,7 +93,7 @@ class Split(Message):
     """The input of one map task: one range, or several small objects together."""
 
     index: Size
-    pieces: tuple[Piece, ...]
+    pieces: Annotated[tuple[Piece, ...], Field(max_length=PIECES_LIMIT)]
 
     @property
     def length(self) -> int:
@@ -137,8 +145,8 @@ class SplitTask(TaskMessage):
     """
 
     stage: Literal["split"] = "split"
-    store: str
-    inputs: tuple[InputObject, ...]
+    store: Url
+    inputs: Annotated[tuple[InputObject, ...], Field(max_length=PIECES_LIMIT)]
     splits: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     split_bytes: Annotated[int, Field(ge=1)] | None = None
     mode: SplitMode = "range"
@@ -155,7 +163,7 @@ class MapTask(TaskMessage):
     """
 
     stage: Literal["map"] = "map"
-    store: str
+    store: Url
     index: Size
     job: JobSpec
     split: Split
@@ -184,8 +192,8 @@ class Block:
 class BlockSource(Message):
     """A block, and the object that holds it."""
 
-    url: str
-    etag: str
+    url: Url
+    etag: Label
     map_index: Size
     block: Block
 
@@ -197,10 +205,10 @@ class ReduceTask(TaskMessage):
     """
 
     stage: Literal["reduce"] = "reduce"
-    store: str
+    store: Url
     index: Size
     job: JobSpec
-    sources: tuple[BlockSource, ...]
+    sources: Annotated[tuple[BlockSource, ...], Field(max_length=PIECES_LIMIT)]
     partitions: Annotated[int, Field(ge=1, le=100_000)]
     top: Annotated[int, Field(ge=0, le=100_000)] = 10
     keep_pairs: bool = False

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ LEEWAY_S = 5
 LENGTH_LIMIT = 1024
 """Characters of a token, at most; ours have some 350."""
 NUMBER_LIMIT = 64
+_DIGEST = re.compile("[0-9a-f]{64}")
 KEY_BYTES = 32
 """RFC 7518, 3.2: a key of HS256 is at least as long as the hash."""
 
@@ -95,7 +97,8 @@ def opened(key: str, path: str, token: str, now: float) -> Claims:
     except (jwt.PyJWTError, ValueError, RecursionError) as exc:
         raise Unauthorized("unauthorized") from exc
     number, expires, digest = claims["jti"], claims["exp"], claims["body"]
-    good = isinstance(number, str) and 0 < len(number) <= NUMBER_LIMIT and isinstance(digest, str)
+    good = isinstance(number, str) and 0 < len(number) <= NUMBER_LIMIT
+    good = good and isinstance(digest, str) and _DIGEST.fullmatch(digest) is not None
     # `exp` is held to both ends: a token that lives longer than ours do was not made by us just now
     if not good or type(expires) is not int or not now < expires <= now + LIFETIME_S + LEEWAY_S:
         raise Unauthorized("unauthorized")

@@ -1,21 +1,57 @@
-"""`python -m services.healthcheck`: exit 0 when the service of this container answers; for HEALTHCHECK and ECS."""
+"""`python -m services.healthcheck`: exit 0 when the service of this container answers; for HEALTHCHECK and ECS.
+
+On Linux it asks over a socket that only processes of this machine can reach, so no number of callers from elsewhere can
+keep it from an answer. Where there is no such socket it asks over TCP.
+"""
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
+import socket
+import struct
 import sys
-import urllib.request
+
+TIMEOUT_S = 3.0
+_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid (unix(7), SO_PEERCRED)
+
+
+def address(port: int) -> str:
+    """Return the name of the health check's socket: an abstract one, which is gone with its service."""
+    return f"\0mapreduce-health-{port}"
+
+
+class _LocalConnection(http.client.HTTPConnection):
+    """HTTP over the service's own socket; a socket of another user's process is not believed."""
+
+    def connect(self) -> None:
+        """Connect; raises OSError."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(TIMEOUT_S)
+        self.sock.connect(address(self.port))
+        _, uid, _ = _CREDENTIALS.unpack(self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+        if uid != os.geteuid():
+            raise ConnectionRefusedError(f"the socket belongs to user {uid}")
 
 
 def main() -> int:
-    """0 when `/health` says ok, else 1."""
-    port = os.environ.get("MAPREDUCE_PORT", "8080")
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=3) as answer:
-            return 0 if json.load(answer)["ok"] else 1
-    except (OSError, ValueError, KeyError):
-        return 1
+    """Return 0 when `/health` says ok, else 1."""
+    port = int(os.environ.get("MAPREDUCE_PORT", "8080"))
+    kinds = [_LocalConnection] if sys.platform == "linux" else []
+    for kind in (*kinds, http.client.HTTPConnection):
+        connection = kind("127.0.0.1", port, timeout=TIMEOUT_S)
+        try:
+            connection.request("GET", "/health")
+            answer = connection.getresponse()
+            return 0 if answer.status == http.HTTPStatus.OK and json.load(answer)["ok"] else 1
+        except ConnectionRefusedError:
+            continue  # there is no such socket
+        except (OSError, http.client.HTTPException, ValueError, KeyError):
+            return 1
+        finally:
+            connection.close()
+    return 1
 
 
 if __name__ == "__main__":

@@ -67,6 +67,7 @@ class Supervisor:
         self._apps = apps
         self._sockets = sockets
         self._running: dict[int, tuple[ServiceSpec, int]] = {}  # pid -> service, write end of its lifeline
+        self._unstarted: list[ServiceSpec] = []
         self._woken, self._wake = socket.socketpair()
 
     def run(self) -> None:
@@ -80,25 +81,44 @@ class Supervisor:
         for service in self._spec.services:
             self._start(service)
         while True:
-            ready, _, _ = select.select([0, self._woken.fileno()], [], [])
+            ready, _, _ = select.select([0, self._woken.fileno()], [], [], RESTART_PAUSE_S if self._unstarted else None)
             if 0 in ready and not os.read(0, 4096):
                 break
             if self._woken.fileno() in ready:
                 if set(self._woken.recv(4096)) & {signal.SIGTERM, signal.SIGINT}:
                     break
                 self._restart_dead()
+            waiting, self._unstarted = self._unstarted, []
+            for service in waiting:
+                self._start(service, again=True)
         self._stop()
 
-    def _start(self, service: ServiceSpec) -> None:
-        lifeline, our_end = os.pipe()
+    def _start(self, service: ServiceSpec, *, again: bool = False) -> None:
+        """Start a service; if the system has no room for it, say so and leave it for the next try."""
         # held back, so that no signal meets a child that still has our handlers, which would swallow it
         signal.pthread_sigmask(signal.SIG_BLOCK, _OUR_SIGNALS)
-        pid = os.fork()
+        ends: tuple[int, ...] = ()
+        try:
+            ends = lifeline, our_end = os.pipe()
+            pid = os.fork()
+        except OSError as exc:
+            for end in ends:
+                os.close(end)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _OUR_SIGNALS)
+            self._put_off(service, exc, said=again)
+            return
         if pid == 0:
             self._become(service, lifeline)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _OUR_SIGNALS)
         os.close(lifeline)
         self._running[pid] = (service, our_end)
+
+    def _put_off(self, service: ServiceSpec, exc: OSError, *, said: bool) -> None:
+        self._unstarted.append(service)
+        if not said:
+            event = f"a {service.role} could not be started; trying again: {exc.strerror}"
+            sys.stderr.write(json.dumps({"level": "warning", "event": event}) + "\n")
+            sys.stderr.flush()
 
     def _become(self, service: ServiceSpec, lifeline: int) -> NoReturn:
         from services.shell.serve import serve

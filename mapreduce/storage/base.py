@@ -80,18 +80,28 @@ class Storage(Protocol):
         """
 
     def write(
-        self, url: str, data: bytes | Path, *, progress: Callable[[int], None] | None = None, move: bool = False
+        self,
+        url: str,
+        data: bytes | Path,
+        *,
+        progress: Callable[[int], None] | None = None,
+        move: bool = False,
+        durable: bool = False,
     ) -> ObjectInfo:
         """Writes bytes, or a local file's content, and replaces what was there; `progress` is told the bytes sent.
 
-        With `move` the local file is not needed afterwards: it may become the object, and be gone.
+        With `move` the local file is not needed afterwards: it may become the object, and be gone. A `durable` write
+        survives a loss of power from the moment that it returns, and until then leaves what was there before or all of
+        it. In S3 every write is durable.
         """
 
     def create(self, url: str, data: bytes) -> ObjectInfo:
         """Writes bytes where nothing is yet; raises `ObjectExists`."""
 
-    def copy(self, source: str, target: str, *, expected: ObjectInfo | None = None) -> ObjectInfo:
-        """Copy within the store, and replace what was there.
+    def copy(
+        self, source: str, target: str, *, expected: ObjectInfo | None = None, durable: bool = False
+    ) -> ObjectInfo:
+        """Copy within the store, and replace what was there; `durable` as for `write`.
 
         Raises:
             ObjectMissing: there is no such object.

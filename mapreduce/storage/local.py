@@ -8,9 +8,11 @@ system has no files without names (O_TMPFILE, open(2)), it lands in one of a hid
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import re
 import secrets
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -78,15 +80,21 @@ class LocalStorage:
             raise InputChanged(f"{url} ended {left} bytes before byte {end}: it was cut short; run again")
 
     def write(
-        self, url: str, data: bytes | Path, *, progress: Callable[[int], None] | None = None, move: bool = False
+        self,
+        url: str,
+        data: bytes | Path,
+        *,
+        progress: Callable[[int], None] | None = None,
+        move: bool = False,
+        durable: bool = False,
     ) -> ObjectInfo:
         with _translated(url):
-            if move and isinstance(data, Path) and _linked(data, _path(url)):
+            if move and not durable and isinstance(data, Path) and _linked(data, _path(url)):
                 data.unlink()  # nobody may write to the object by this name
             else:
                 with _new_file(_path(url)) as new:
                     _fill(new.file, data, progress)
-                    new.take_name(_path(url), replace=True)
+                    new.take_name(_path(url), replace=True, durable=durable)
             return self.head(url)
 
     def create(self, url: str, data: bytes) -> ObjectInfo:
@@ -95,13 +103,15 @@ class LocalStorage:
             new.take_name(_path(url), replace=False)
             return self.head(url)
 
-    def copy(self, source: str, target: str, *, expected: ObjectInfo | None = None) -> ObjectInfo:
+    def copy(
+        self, source: str, target: str, *, expected: ObjectInfo | None = None, durable: bool = False
+    ) -> ObjectInfo:
         # a file of its own, not a second name: results are for people, who may edit them
         digest = Digest()
         with _translated(source), _path(source).open("rb") as file, _new_file(_path(target)) as new:
             new.file.writelines(digest.passing(iter(partial(file.read, LONGEST_BLOCK_BYTES), b"")))
             check_copy(source, expected, digest)
-            new.take_name(_path(target), replace=True)
+            new.take_name(_path(target), replace=True, durable=durable)
             return replace(self.head(target), digest=digest.text if expected else "")
 
     def vouches(self, url: str) -> bool:
@@ -199,9 +209,14 @@ class _NewFile:
     hidden: Path
     nameless: bool
 
-    def take_name(self, path: Path, *, replace: bool) -> None:
-        """Gives the file its name, which must be free unless it replaces what has it."""
+    def take_name(self, path: Path, *, replace: bool, durable: bool = False) -> None:
+        """Gives the file its name, which must be free unless it replaces what has it.
+
+        A durable one is on the disk before it has the name: else a loss of power could leave the name, and no content.
+        """
         self.file.flush()
+        if durable:
+            _sync(self.file.fileno())
         name = self.hidden if replace else path
         if self.nameless:
             # the folder is named only so that the link is followed (linkat(2), AT_SYMLINK_FOLLOW)
@@ -214,6 +229,32 @@ class _NewFile:
             os.link(self.hidden, path)
         if replace:
             self.hidden.replace(path)
+        if durable:
+            _sync_folders(path)
+
+
+def _sync_folders(path: Path) -> None:
+    """Have the disk keep the names of a file and of its folders; each may have been made a moment ago."""
+    for folder in path.parents:
+        try:
+            opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except PermissionError:  # so it was not this user who has made it, or what is in it
+            continue
+        try:
+            _sync(opened)
+        except OSError as exc:
+            if exc.errno not in (errno.EINVAL, errno.EROFS):  # a file system that does not sync folders
+                raise
+        finally:
+            os.close(opened)
+
+
+def _sync(file: int) -> None:
+    """Have the disk keep what is written; fsync(2) alone does not reach the disk itself on macOS."""
+    if sys.platform == "darwin":
+        fcntl.fcntl(file, fcntl.F_FULLFSYNC)
+    else:
+        os.fsync(file)
 
 
 @contextmanager

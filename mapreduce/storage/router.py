@@ -50,16 +50,24 @@ class RoutedStorage:
         return self._reading(url).stream(url, start, end, etag=etag, block_bytes=block_bytes, ahead=ahead)
 
     def write(
-        self, url: str, data: bytes | Path, *, progress: Callable[[int], None] | None = None, move: bool = False
+        self,
+        url: str,
+        data: bytes | Path,
+        *,
+        progress: Callable[[int], None] | None = None,
+        move: bool = False,
+        durable: bool = False,
     ) -> ObjectInfo:
-        return self._writing(url).write(url, data, progress=progress, move=move)
+        return self._writing(url).write(url, data, progress=progress, move=move, durable=durable)
 
     def create(self, url: str, data: bytes) -> ObjectInfo:
         return self._writing(url).create(url, data)
 
-    def copy(self, source: str, target: str, *, expected: ObjectInfo | None = None) -> ObjectInfo:
+    def copy(
+        self, source: str, target: str, *, expected: ObjectInfo | None = None, durable: bool = False
+    ) -> ObjectInfo:
         self._reading(source)
-        return self._writing(target).copy(source, target, expected=expected)
+        return self._writing(target).copy(source, target, expected=expected, durable=durable)
 
     def vouches(self, url: str) -> bool:
         return self._reading(url).vouches(url)

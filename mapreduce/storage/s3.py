@@ -140,7 +140,13 @@ class S3Storage:
             yield from (self._range(url, first, last, etag)[0] for first, last in ranges)
 
     def write(
-        self, url: str, data: bytes | Path, *, progress: Callable[[int], None] | None = None, move: bool = False
+        self,
+        url: str,
+        data: bytes | Path,
+        *,
+        progress: Callable[[int], None] | None = None,
+        move: bool = False,
+        durable: bool = False,
     ) -> ObjectInfo:
         size = data.stat().st_size if isinstance(data, Path) else len(data)
         body = _blocks_of(data, progress) if isinstance(data, Path) and progress else data
@@ -163,7 +169,9 @@ class S3Storage:
             put = obstore.put(self._store, self._key(url), data, mode="create")
         return ObjectInfo(url, len(data), put["e_tag"] or "")
 
-    def copy(self, source: str, target: str, *, expected: ObjectInfo | None = None) -> ObjectInfo:
+    def copy(
+        self, source: str, target: str, *, expected: ObjectInfo | None = None, durable: bool = False
+    ) -> ObjectInfo:
         known = expected or (self.head(source) if self._copy_large else None)
         if known is not None and known.size > COPY_BYTES and self._copy_large is not None:
             self._tally.add(Requests(copy=2 + -(-known.size // COPY_BYTES)))

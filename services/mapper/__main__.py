@@ -1,7 +1,6 @@
 """`python -m services.mapper`: serves until SIGTERM; the settings are MAPREDUCE_... variables."""
 
-from services.mapper.app import create_app
-from services.shell.serve import main
+from services.shell.start import start
 
 if __name__ == "__main__":
-    main(create_app, "mapper")
+    start("mapper")

@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from mapreduce.build import this_build
-from mapreduce.errors import MapReduceError
+from mapreduce.errors import MapReduceError, UsageError
 from mapreduce.messages import Done, Health, MapTask, ReduceTask, SplitTask, StageName, TaskError, parse_event
 from mapreduce.storage import Grants
 from services.shell.metrics import Metrics
@@ -56,6 +56,9 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await anyio.sleep(
+            0
+        )  # loads what it would load at the first request, when there may be no descriptor for a file
         await pool.start(lost=state.stop)
         yield
         await pool.close()
@@ -69,7 +72,7 @@ def create_app(
         return Health(
             ok=True,
             role=stage,
-            slots=pool.slots,
+            slots=pool.able,
             busy=pool.busy,
             draining=state.draining,
             build=this_build(),
@@ -90,8 +93,8 @@ def create_app(
     async def _accept(request: Request) -> Response:
         try:
             body = await read_body(request, path, settings, seen)
-            parsed = message.model_validate_json(body)
-            check_urls(parsed, settings.grants)
+            # in a thread: a large message, and links that are followed, take their time
+            parsed = await anyio.to_thread.run_sync(_checked, message, body, settings)
         except (MapReduceError, ValidationError) as exc:
             return refusal(exc)
         except Crowded:
@@ -145,12 +148,21 @@ class _EventStream(StreamingResponse):
                 group.cancel_scope.cancel()
 
 
-def check_urls(task: Message, grants: Grants) -> None:
+def _checked(message: type[Message], body: bytes, settings: Settings) -> Message:
+    """Return the task that a body holds; raises `ValidationError` and what `check_urls` raises."""
+    parsed = message.model_validate_json(body)
+    check_urls(parsed, settings.grants, settings.patience_s)
+    return parsed
+
+
+def check_urls(task: Message, grants: Grants, limit_s: float) -> None:
     """Refuses a task that names a place which this service may not touch, before anything is read.
 
     Raises:
         RefusedURL: the first such place.
+        UsageError: there are so many places that the check takes longer than `limit_s`.
     """
+    until = time.monotonic() + limit_s
     grants.check(task.store.rstrip("/") + "/", "write")
     if isinstance(task, SplitTask):
         urls = [given.url for given in task.inputs]
@@ -158,8 +170,10 @@ def check_urls(task: Message, grants: Grants) -> None:
         urls = [piece.url for piece in task.split.pieces]
     else:
         urls = [source.url for source in task.sources]
-    for url in urls:
+    for url in dict.fromkeys(urls):  # many pieces are of one object
         grants.check(url, "read")
+        if time.monotonic() > until:
+            raise UsageError(f"the places of the task were not checked within {limit_s:g} s; give a task fewer objects")
 
 
 def _body_of(message: type[Message]) -> dict[str, Any]:

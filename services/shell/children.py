@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
 
+from mapreduce.errors import TaskLost
 from services.shell.channel import Foreign, FrameBuffer
 from services.shell.processes import close_other_files, die_with_parent
 
@@ -33,9 +34,18 @@ class Child:
 
     @classmethod
     def fork(cls, main: Callable[[socket.socket], None]) -> Child:
-        """Fork a process that carries out `main` with its end of a socket, and ends."""
+        """Fork a process that carries out `main` with its end of a socket, and ends.
+
+        Raises:
+            TaskLost: the system has no process or memory left for it; another attempt may find some.
+        """
         ours, theirs = socket.socketpair()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as exc:
+            ours.close()
+            theirs.close()
+            raise TaskLost(f"no process could be started for the task: {exc.strerror}") from exc
         if pid == 0:
             become(theirs, main)
         theirs.close()

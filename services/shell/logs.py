@@ -7,6 +7,8 @@ import sys
 
 import structlog
 
+from services.shell.throttle import StrangersFilter, Throttle
+
 
 def configure_logs(level: str, service: str) -> None:
     """Sends everything, uvicorn's own lines too, through one JSON renderer.
@@ -29,6 +31,7 @@ def configure_logs(level: str, service: str) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
+    handler.addFilter(StrangersFilter(Throttle()))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)

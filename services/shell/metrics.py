@@ -20,7 +20,7 @@ class Metrics:
             registry=self._registry,
             buckets=(0.05, 0.25, 1, 5, 15, 60, 300, 1800, float("inf")),
         )
-        Gauge("mapreduce_slots", "Tasks at the same time", registry=self._registry).set_function(lambda: pool.slots)
+        Gauge("mapreduce_slots", "Tasks at the same time", registry=self._registry).set_function(lambda: pool.able)
         Gauge("mapreduce_busy_slots", "Tasks running now", registry=self._registry).set_function(lambda: pool.busy)
 
     def text(self) -> bytes:

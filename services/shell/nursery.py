@@ -10,6 +10,7 @@ with it when the service is gone.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import select
 import signal
@@ -19,6 +20,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
 
+from services.shell.channel import NO_NONCE, READY, Frame
 from services.shell.processes import adopt_orphans, close_other_files, die_with_parent, end_all_strays, end_strays
 
 WorkerMain = Callable[[socket.socket], None]
@@ -59,11 +61,22 @@ class Nursery:
         reader, self._writer = await asyncio.open_connection(sock=self._control.dup())
         self._listener = asyncio.create_task(self._listen(reader))
 
-    def spawn(self) -> socket.socket:
-        """Asks for a worker; returns the socket on which it will say that it is ready."""
+    def spawn(self, output: int) -> socket.socket:
+        """Ask for a worker; return the socket on which it says that it is ready, or why there is none.
+
+        Args:
+            output: the descriptor that the worker gets as standard output and error.
+
+        Raises:
+            OSError: there is no descriptor left for it.
+        """
         ours, theirs = socket.socketpair()
         with theirs:
-            socket.send_fds(self._control, [_COMMAND.pack(b"F", 0)], [theirs.fileno()])
+            try:
+                socket.send_fds(self._control, [_COMMAND.pack(b"F", 0)], [theirs.fileno(), output])
+            except OSError:
+                ours.close()
+                raise
         return ours
 
     def kill(self, pid: int) -> None:
@@ -114,7 +127,7 @@ def _serve(control: socket.socket, worker_main: WorkerMain) -> NoReturn:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
     children: set[int] = set()
-    with suppress(OSError):  # the service is gone in the middle of a word
+    with suppress(OSError):  # the service is gone; a fork that fails is no such error
         while True:
             ready, _, _ = select.select([control, woken], [], [])
             if woken in ready:
@@ -128,7 +141,7 @@ def _serve(control: socket.socket, worker_main: WorkerMain) -> NoReturn:
 
 def _obey(control: socket.socket, children: set[int], worker_main: WorkerMain) -> bool:
     """Carries out one command; False when there will be none any more."""
-    data, files, _, _ = socket.recv_fds(control, _COMMAND.size, 1)
+    data, files, _, _ = socket.recv_fds(control, _COMMAND.size, 2)
     if not data:
         return False
     while len(data) < _COMMAND.size:
@@ -138,13 +151,30 @@ def _obey(control: socket.socket, children: set[int], worker_main: WorkerMain) -
         if pid in children:
             os.kill(pid, signal.SIGKILL)
         return True
-    (worker_end,) = files
-    child = os.fork()
+    if len(files) < 2:  # no descriptor was left for them; the worker's end is closed, so the service asks again
+        for file in files:
+            os.close(file)
+        return True
+    worker_end, output = files
+    try:
+        child = os.fork()
+    except OSError as exc:
+        os.close(output)
+        _decline(worker_end, exc)
+        return True
     if child == 0:
-        _become_worker(worker_end, worker_main)
+        _become_worker(worker_end, output, worker_main)
     os.close(worker_end)
+    os.close(output)
     children.add(child)
     return True
+
+
+def _decline(worker_end: int, exc: OSError) -> None:
+    """Say why there is no worker: the service asks again, and the other workers go on."""
+    reason = json.dumps({"error": f"fork: {exc.strerror}"}).encode()
+    with suppress(OSError), socket.socket(fileno=worker_end) as connection:
+        connection.sendall(Frame(READY, NO_NONCE, reason).encoded())
 
 
 def _reap(control: socket.socket, children: set[int]) -> None:
@@ -161,13 +191,15 @@ def _reap(control: socket.socket, children: set[int]) -> None:
     end_strays(children)
 
 
-def _become_worker(file: int, worker_main: WorkerMain) -> NoReturn:
+def _become_worker(file: int, output: int, worker_main: WorkerMain) -> NoReturn:
     code = 1
     try:
         die_with_parent()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
         close_other_files({file})
         worker_main(socket.socket(fileno=file))
         code = 0

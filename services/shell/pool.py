@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+
+import structlog
 
 from mapreduce.messages import Failed, MapTask, ReduceTask, SplitTask
 from services.shell.channel import (
@@ -29,10 +33,14 @@ from services.shell.children import READ_BYTES
 from services.shell.failures import lost
 from services.shell.nursery import Nursery
 from services.shell.order import Order
+from services.shell.prints import Prints
 from services.shell.processes import cause_of_death
 
 REHIRE_PAUSE_S = 0.2
+HIRE_LIMIT_S = 10.0
+"""How long a task waits for a worker: one is forked in milliseconds, unless the system has no room for it."""
 _ANSWERS = frozenset((READY, EVENT, LAST, UNCLEAN))
+log = structlog.get_logger("services.workers")
 
 
 class Busy(Exception):
@@ -41,6 +49,10 @@ class Busy(Exception):
 
 class _Gone(Exception):
     """The worker's end of the socket is closed."""
+
+
+class _NotHired(Exception):
+    """There is no worker; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +68,7 @@ class _Worker:
     """A worker's socket, and what has come of it."""
 
     socket: socket.socket
+    prints: Prints
     pid: int = 0
     incoming: FrameBuffer = field(default_factory=lambda: FrameBuffer(_ANSWERS))
 
@@ -85,6 +98,11 @@ class _Worker:
             return False
         return False  # more bytes, or the end
 
+    def close(self) -> None:
+        """Close the socket, which ends the worker, and the pipe of what its tasks print."""
+        self.socket.close()
+        self.prints.close()
+
     async def _receive(self) -> None:
         try:
             data = await asyncio.get_running_loop().sock_recv(self.socket, READ_BYTES)
@@ -109,11 +127,19 @@ class WorkerPool:
         self.busy = 0
         self._idle: asyncio.Queue[_Worker] = asyncio.Queue()
         self._hiring: set[asyncio.Task[None]] = set()
+        self._lacking = 0
+
+    @property
+    def able(self) -> int:
+        """How many tasks can run at the same time now: a slot for which no worker can be had is none."""
+        return self.slots - self._lacking
 
     async def start(self, lost: Callable[[], None]) -> None:
         """Forks the workers; `lost` is called if no more can be had, ever."""
         await self._nursery.attach(lost)
-        await asyncio.gather(*(self._hire() for _ in range(self.slots)))
+        for _ in range(self.slots):
+            self._rehire()
+        await asyncio.wait(self._hiring, timeout=HIRE_LIMIT_S)
 
     async def close(self) -> None:
         """Ends all workers."""
@@ -121,12 +147,12 @@ class WorkerPool:
             hiring.cancel()
         await asyncio.gather(*self._hiring, return_exceptions=True)
         while not self._idle.empty():
-            self._idle.get_nowait().socket.close()
+            self._idle.get_nowait().close()
         self._nursery.close()
 
     def take(self) -> None:
         """Takes a slot for a task; raises `Busy`."""
-        if self.busy >= self.slots:
+        if self.busy >= self.able:
             raise Busy
         self.busy += 1
 
@@ -143,7 +169,13 @@ class WorkerPool:
         order = Order.of(task, nonce)
         healthy = False
         try:
-            worker = await self._silent()
+            try:
+                async with asyncio.timeout(HIRE_LIMIT_S):
+                    worker = await self._silent()
+            except TimeoutError:
+                yield _failed(order, "the service has no worker for it: no process could be started")
+                return
+            worker.prints.begin()
             try:
                 await worker.send(Frame(TASK, nonce, order.encoded()))
                 while True:
@@ -160,6 +192,8 @@ class WorkerPool:
             except Foreign as exc:
                 yield _failed(order, str(exc))
             finally:
+                if left_out := worker.prints.end():
+                    log.warning("too much was printed by a task", left_out_bytes=left_out, task=order.head.attempt.task)
                 self._return(worker, healthy=healthy)
         finally:
             self.busy -= 1
@@ -174,29 +208,61 @@ class WorkerPool:
         if healthy and worker.is_silent:
             self._idle.put_nowait(worker)
             return
-        self._nursery.kill(worker.pid)
+        with suppress(OSError):  # it ends all the same, when its socket is closed
+            self._nursery.kill(worker.pid)
         self._nursery.forget(worker.pid)
-        worker.socket.close()
+        worker.close()
+        self._rehire()
+
+    def _rehire(self) -> None:
         hiring = asyncio.create_task(self._hire())
         self._hiring.add(hiring)
         hiring.add_done_callback(self._hiring.discard)
 
     async def _hire(self) -> None:
         """Until there is one worker more: a slot without one would let its tasks wait for ever."""
-        while True:
-            worker = _Worker(self._nursery.spawn())
+        failed = False
+        try:
+            while True:
+                try:
+                    worker = await self._hired()
+                except (_NotHired, _Gone, Foreign, OSError) as exc:
+                    self._lacking += not failed
+                    failed = True
+                    log.warning("no worker could be started; trying again", error=str(exc), slots=self.able)
+                    await asyncio.sleep(REHIRE_PAUSE_S)
+                else:
+                    self._idle.put_nowait(worker)
+                    return
+        finally:
+            self._lacking -= failed
+
+    async def _hired(self) -> _Worker:
+        """Return a new worker.
+
+        Raises:
+            _NotHired: it could not be forked.
+            _Gone: it ended at once.
+            OSError: this process has no descriptor or memory left for its socket.
+        """
+        prints = Prints()
+        try:
+            worker = _Worker(self._nursery.spawn(prints.writing), prints)
+        except BaseException:
+            prints.close()
+            raise
+        finally:
+            os.close(prints.writing)
+        try:
             worker.socket.setblocking(False)
-            try:
-                worker.pid = json.loads((await worker.next(NO_NONCE)).payload)["ready"]
-            except (_Gone, Foreign):
-                worker.socket.close()
-                await asyncio.sleep(REHIRE_PAUSE_S)
-            except asyncio.CancelledError:
-                worker.socket.close()
-                raise
-            else:
-                self._idle.put_nowait(worker)
-                return
+            said = json.loads((await worker.next(NO_NONCE)).payload)
+            if "ready" not in said:
+                raise _NotHired(said.get("error", "no reason given"))
+            worker.pid = said["ready"]
+        except BaseException:
+            worker.close()
+            raise
+        return worker
 
 
 def _event(frame: Frame) -> Event:

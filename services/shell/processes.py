@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 _PAUSE_S = 0.002
 _READ_BYTES = 16 << 10
@@ -42,6 +43,12 @@ def adopt_orphans() -> None:
     """Make the children of dead descendants ours, so that they can be found and ended (Linux; elsewhere init's)."""
     if _prctl is not None:
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def hide_from_others() -> None:
+    """Keep other processes of this user from reading this one's memory and files in /proc (Linux), and dump no core."""
+    if _prctl is not None:
+        _prctl(_PR_SET_DUMPABLE, 0)
 
 
 def children_of(pid: int) -> set[int]:

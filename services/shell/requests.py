@@ -17,6 +17,7 @@ from mapreduce import errors
 from mapreduce.errors import MapReduceError, RefusedURL, TaskLost, Unauthorized, UsageError
 from mapreduce.messages import TaskError
 from mapreduce.tokens import opened
+from services.shell.connections import SIGNED
 from services.shell.replays import ReplayGuard
 from services.shell.settings import Settings
 
@@ -55,6 +56,7 @@ async def read_body(request: Request, path: str, settings: Settings, seen: Repla
     claims = opened(settings.signing_key.get_secret_value(), path, token, now)
     if not seen.accept(claims.number, claims.expires, now):
         raise Unauthorized("unauthorized")
+    request.scope["state"][SIGNED] = True  # from here on the connection is not closed in favour of another
     body = await _whole_body(request, settings)
     claims.check_body(body)
     return body

@@ -12,28 +12,32 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 import structlog
 import uvicorn
 from fastapi import FastAPI
 from pydantic import SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 
-from mapreduce.build import HASH_SEED, this_build
+from mapreduce.build import this_build
 from mapreduce.errors import UsageError
-from mapreduce.tokens import KEY_BYTES
+from mapreduce.tokens import check_key
+from services.healthcheck import address as health_address
+from services.shell.admission import HEALTH_CONNECTIONS, Admission, Gate, Limits, file_limit
 from services.shell.app import State
 from services.shell.connections import HEAD_BYTES, patient
 from services.shell.logs import configure_logs
 from services.shell.nursery import Nursery
 from services.shell.pool import WorkerPool
-from services.shell.processes import adopt_orphans, end_all_strays, reap_orphans
-from services.shell.settings import Settings
+from services.shell.processes import adopt_orphans, end_all_strays, hide_from_others, reap_orphans
+from services.shell.settings import NO_KEY, Settings
+from services.shell.signing_key import VARIABLE, KeyMissing, read_key, take_descriptor
 from services.shell.warm import warm_engine
 from services.shell.worker import worker_main
 
-CONNECTIONS = 256
-"""Connections besides those of the running tasks; a caller beyond them is told to come again."""
-HASH_VARIABLE = "PYTHONHASHSEED"
+BACKLOG = 1024
+"""Connections that the system keeps until they are accepted."""
 END_S = 2.0
 """How long what is left of jobs may take to end with the service."""
 AppFactory = Callable[[Settings, WorkerPool, State], FastAPI]
@@ -41,30 +45,36 @@ log = structlog.get_logger()
 
 
 def main(create: AppFactory, name: str) -> None:
-    """Runs a service with the environment's settings until it is told to stop; a wrong setting is a line, exit 2."""
-    _have_the_common_hash_seed()
+    """Run a service with the environment's settings until it is stopped; a wrong setting is a line, exit 2."""
     try:
-        settings = Settings()  # the fields come from the environment
+        settings = Settings(signing_key=NO_KEY)  # the other fields come from the environment
+        key = take_descriptor()
         own_folder(settings.scratch)
     except UsageError as exc:
-        print(f"MAPREDUCE_SCRATCH: {exc}", file=sys.stderr)  # noqa: T201 - before there are logs
-        sys.exit(2)
+        _refuse("MAPREDUCE_SCRATCH", str(exc))
+    except KeyMissing as exc:
+        _refuse(VARIABLE, str(exc))
     except ValidationError as exc:
-        for error in exc.errors(include_url=False, include_input=False):
-            variable = "_".join(["MAPREDUCE", *(str(part).upper() for part in error["loc"])])
-            print(f"{variable}: {error['msg']}", file=sys.stderr)  # noqa: T201 - before there are logs
-        sys.exit(2)
-    # what a job starts or prints has no business with it; the workers do not need it either
-    os.environ.pop("MAPREDUCE_SIGNING_KEY", None)
-    listening = socket.create_server((settings.host, settings.port))
-    serve(create, name, settings, listening)
+        _refuse_settings(exc)
+    listening = socket.create_server((settings.host, settings.port), backlog=BACKLOG)
+    serve(create, name, settings, listening, key=key)
 
 
-def _have_the_common_hash_seed() -> None:
-    """Start this program anew when its hash seed is another: all processes that run a job's code must share one."""
-    if os.environ.get(HASH_VARIABLE) != HASH_SEED:
-        os.environ[HASH_VARIABLE] = HASH_SEED
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+def _refuse_settings(exc: ValidationError) -> NoReturn:
+    errors = exc.errors(include_url=False, include_input=False)
+    for error in errors[:-1]:
+        print(_in_words(error), file=sys.stderr)  # noqa: T201 - before there are logs
+    _refuse(*_in_words(errors[-1]).split(": ", 1))
+
+
+def _in_words(error: ErrorDetails) -> str:
+    variable = "_".join(["MAPREDUCE", *(str(part).upper() for part in error["loc"])])
+    return f"{variable}: {error['msg']}"
+
+
+def _refuse(variable: str, message: str) -> NoReturn:
+    print(f"{variable}: {message}", file=sys.stderr)  # noqa: T201 - before there are logs
+    sys.exit(2)
 
 
 def own_folder(folder: Path) -> None:
@@ -76,7 +86,12 @@ def own_folder(folder: Path) -> None:
 
 
 def serve(
-    create: AppFactory, name: str, settings: Settings, listening: socket.socket, lifeline: int | None = None
+    create: AppFactory,
+    name: str,
+    settings: Settings,
+    listening: socket.socket,
+    lifeline: int | None = None,
+    key: int | None = None,
 ) -> None:
     """Runs a service on a listening socket.
 
@@ -86,30 +101,61 @@ def serve(
         settings: its settings.
         listening: the socket.
         lifeline: a pipe's read end; when its other end is gone, the service ends at once.
+        key: a descriptor with the signing key, if the settings do not hold it.
     """
     this_build()  # once, before the forks
     warm_engine()
     adopt_orphans()
-    nursery = Nursery.fork(worker_main(settings))
+    nursery = Nursery.fork(worker_main(settings.model_copy(update={"signing_key": NO_KEY})))
+    if key is not None:
+        settings = _with_key(settings, key)
+        hide_from_others()
     configure_logs(settings.log_level, name)
     state = State()
     pool = WorkerPool(nursery, settings.slot_count)
-    config = _configured(create, settings, pool, state)
+    admission = Admission(Limits.of(pool.slots, file_limit()))
+    config = _configured(create, settings, pool, state, admission)
     server = _DrainingServer(config, state, pool, settings.drain_s)
     state.stop = server.stop_now
     if lifeline is not None:
         threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
-    log.info("listening", address=listening.getsockname()[:2], slots=pool.slots, store=settings.store)
-    server.run(sockets=[listening])
+    address = listening.getsockname()[:2]
+    log.info("listening", address=address, slots=pool.slots, store=settings.store)
+    listeners = [listening, *_health_listeners(address[1])]
+    server.run(sockets=[Gate(listener, admission) for listener in listeners])
     end_all_strays((), END_S)
+
+
+def _with_key(settings: Settings, key: int) -> Settings:
+    """Return the settings with the key that a descriptor holds; a key that cannot be used is a line, exit 2."""
+    try:
+        return settings.model_copy(update={"signing_key": SecretStr(check_key(read_key(key)))})
+    except (KeyMissing, UsageError) as exc:
+        _refuse(VARIABLE, str(exc))
+
+
+def _health_listeners(port: int) -> list[socket.socket]:
+    """Return the health check's own listener, where the system has such sockets and the name is free."""
+    if sys.platform != "linux":
+        return []
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listening.bind(health_address(port))
+    except OSError as exc:
+        listening.close()
+        log.warning("the health check has no socket of its own, and asks over TCP", error=str(exc))
+        return []
+    listening.listen(HEALTH_CONNECTIONS)
+    return [listening]
 
 
 def preload(create: AppFactory) -> None:
     """Loads what a service and its workers would load when they begin; before a fork, it is there in all of them."""
-    settings = Settings(store="file:///nowhere", signing_key=SecretStr("0" * KEY_BYTES))
+    settings = Settings(store="file:///nowhere", signing_key=NO_KEY)
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        config = _configured(create, settings, WorkerPool(Nursery(ours), slots=1), State())
+        admission = Admission(Limits.of(1, file_limit()))
+        config = _configured(create, settings, WorkerPool(Nursery(ours), slots=1), State(), admission)
         config.load()
         config.get_loop_factory()
     this_build()
@@ -117,12 +163,14 @@ def preload(create: AppFactory) -> None:
     warm_engine()
 
 
-def _configured(create: AppFactory, settings: Settings, pool: WorkerPool, state: State) -> uvicorn.Config:
+def _configured(
+    create: AppFactory, settings: Settings, pool: WorkerPool, state: State, admission: Admission
+) -> uvicorn.Config:
     return uvicorn.Config(
         create(settings, pool, state),
-        http=patient(settings.patience_s),
+        http=patient(settings.patience_s, admission),
         h11_max_incomplete_event_size=HEAD_BYTES,
-        limit_concurrency=CONNECTIONS + pool.slots,
+        backlog=BACKLOG,
         ws="none",
         proxy_headers=False,
         server_header=False,

@@ -10,7 +10,14 @@ if TYPE_CHECKING:
     from tests.faults.trial import Trial
 
 Expected = Literal["survives", "fails loudly", "either"]
-Launcher = Literal["driver", "tests.faults.proxied_driver", "tests.faults.skewed_driver", "tests.faults.mortal_driver"]
+Launcher = Literal[
+    "driver",
+    "tests.faults.proxied_driver",
+    "tests.faults.skewed_driver",
+    "tests.faults.mortal_driver",
+    "tests.faults.rekeyed_driver",
+    "tests.faults.multipart_driver",
+]
 DRILL = ("--chaos", "kill=0")
 """A drill with no fault of its own: three seconds of silence are death, not twenty."""
 
@@ -28,7 +35,8 @@ class Setting:
     """How a run is started; each setting has a quiet run of its own to be compared with.
 
     Attributes:
-        launcher: the module that is run: the driver, or one behind proxies, with a wrong clock, or that kills itself.
+        launcher: the module that is run: the driver, or one behind proxies, with a wrong clock, that kills itself, has
+            another key after a while, or writes to S3 in parts.
         job: the job's class in `jobs/paced.py`.
         parameters: the job's.
         s3: the store and the input are in S3.

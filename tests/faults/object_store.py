@@ -13,7 +13,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.parse import urlsplit
 
-Deed = Literal["slow down", "server error", "no answer", "cut short", "byte changed"]
+Deed = Literal["slow down", "server error", "no answer", "cut short", "byte changed", "answer lost"]
+Request = Literal["put", "copy", "completion", ""]
+"""Kinds of requests that change something; a part of an upload is none of them."""
 _ERROR = "<?xml version='1.0'?><Error><Code>{code}</Code><Message>{code}: a fault of the suite</Message></Error>"
 _NO_BODY = frozenset({"HEAD"})
 _HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"})
@@ -29,6 +31,7 @@ class Rule:
         share: of the requests that match.
         most: how often at most.
         method: that it happens to; any when empty.
+        request: the kind that it happens to; any when empty.
         part: of the path that it happens to.
         smallest: answers with fewer bytes are spared.
         seconds: how long "no answer" lasts.
@@ -41,6 +44,7 @@ class Rule:
     share: float = 0.2
     most: int = 8
     method: str = ""
+    request: Request = ""
     part: str = ""
     smallest: int = 0
     seconds: float = 0.0
@@ -92,12 +96,26 @@ class _Handler(BaseHTTPRequestHandler):
             return
         status, headers, content = self._forwarded(body)
         ok = status in (200, 206) and self.command == "GET"
-        if not before and ok and rule.strikes(self.command, self.path, len(content)):
+        if rule.deed == "answer lost":
+            lost = status < 300 and rule.request == self._kind()
+            if lost and rule.strikes(self.command, self.path, len(content)):
+                self.close_connection = True
+                return
+            self._answer(status, headers, content)
+        elif not before and ok and rule.strikes(self.command, self.path, len(content)):
             self._spoilt(rule, status, headers, content)
         else:
             self._answer(status, headers, content)
 
     do_PUT = do_POST = do_HEAD = do_DELETE = do_GET
+
+    def _kind(self) -> Request:
+        query = urlsplit(self.path).query
+        if self.command == "POST" and "uploadId=" in query:
+            return "completion"
+        if self.command != "PUT" or "uploadId=" in query:
+            return ""
+        return "copy" if "x-amz-copy-source" in self.headers else "put"
 
     def _forwarded(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         behind = self.server.behind

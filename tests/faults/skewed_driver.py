@@ -1,6 +1,7 @@
 """The driver's own command line on a machine whose clock is wrong by MAPREDUCE_TEST_SKEW_S seconds.
 
-The services are other programs, and have the right time.
+With MAPREDUCE_TEST_SKEW_FROM=/path it is right until that file exists: the clock jumps. The services are other
+programs, and have the right time.
 """
 
 from __future__ import annotations
@@ -8,9 +9,11 @@ from __future__ import annotations
 import os
 import runpy
 import time
+from pathlib import Path
 
 if __name__ == "__main__":
     skew_s = float(os.environ.get("MAPREDUCE_TEST_SKEW_S", "0"))
+    jump = Path(start) if (start := os.environ.get("MAPREDUCE_TEST_SKEW_FROM")) else None
     right_time = time.time
-    time.time = lambda: right_time() + skew_s
+    time.time = lambda: right_time() + (skew_s if jump is None or jump.exists() else 0.0)
     runpy.run_module("driver", run_name="__main__", alter_sys=True)

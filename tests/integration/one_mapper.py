@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ class Slow(Job):
     seconds: float = 0.0
     die: bool = False
     counts_keys: bool = False
+    prints: int = 0
     reduce = Sum()
 
     def map(self, key, value):
@@ -39,6 +40,8 @@ class Slow(Job):
             os.kill(os.getpid(), 9)
         if self.counts_keys:
             self.count("keys", sum("SIGNING_KEY" in name for name in os.environ))
+        for number in range(self.prints):
+            print(f"printed {number} {'x' * 1000}", flush=True)
         time.sleep(self.seconds)
         yield value, 1
 """
@@ -90,8 +93,13 @@ class Mapper:
 
 
 @contextmanager
-def running_mapper(tmp_path: Path, **changed: str) -> Iterator[Mapper]:
-    """`python -m services.mapper` on a free port, over a folder, with settings changed."""
+def running_mapper(
+    tmp_path: Path, program: Sequence[str | Path] = ("-m", "services.mapper"), **changed: str
+) -> Iterator[Mapper]:
+    """`python -m services.mapper` on a free port, over a folder, with settings changed.
+
+    What it logs is in the file `log` of that folder too when it has ended.
+    """
     store = tmp_path / "store"
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "slow.py").write_text(SLOW)
@@ -112,7 +120,7 @@ def running_mapper(tmp_path: Path, **changed: str) -> Iterator[Mapper]:
         "MAPREDUCE_MAX_BODY_MB": "1",
     }
     process = subprocess.Popen(
-        [sys.executable, "-m", "services.mapper"],
+        [sys.executable, *program],
         env=os.environ | settings | changed | {"PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
     )
@@ -127,9 +135,13 @@ def running_mapper(tmp_path: Path, **changed: str) -> Iterator[Mapper]:
             assert time.monotonic() < deadline
             time.sleep(0.05)
     family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-    yield made
-    if process.poll() is None:
-        process.terminate()
-    process.communicate(timeout=30)
+    try:
+        yield made
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        _, logged = process.communicate(timeout=30)
+        if logged:
+            (tmp_path / "log").write_bytes(logged)
     _, alive = psutil.wait_procs(family, timeout=5)
     assert alive == []

@@ -62,7 +62,13 @@ class MemoryStorage:
         yield self.read(url, start, end, etag=etag)
 
     def write(
-        self, url: str, data: bytes | Path, *, progress: Callable[[int], None] | None = None, move: bool = False
+        self,
+        url: str,
+        data: bytes | Path,
+        *,
+        progress: Callable[[int], None] | None = None,
+        move: bool = False,
+        durable: bool = False,
     ) -> ObjectInfo:
         """Write an object."""
         lost = self._before("write", url)
@@ -76,7 +82,9 @@ class MemoryStorage:
             raise ObjectExists(f"there is an object {url} already")
         return self._put(url, data, lost=lost)
 
-    def copy(self, source: str, target: str, *, expected: ObjectInfo | None = None) -> ObjectInfo:
+    def copy(
+        self, source: str, target: str, *, expected: ObjectInfo | None = None, durable: bool = False
+    ) -> ObjectInfo:
         """Copy an object."""
         lost = self._before("copy", target)
         data, etag = self._object(source)

@@ -70,8 +70,8 @@ resource "aws_ecs_task_definition" "this" {
     readonlyRootFilesystem = true
     linuxParameters = {
       capabilities = { drop = ["ALL"] }
-      # Reaps the worker processes that a killed task leaves behind.
-      initProcessEnabled = true
+      # No initProcessEnabled: the service itself is process 1 and reaps what killed tasks leave behind. An init
+      # process would keep the signing key in its environment, where every job could read it (/proc/1/environ).
     }
     mountPoints = [{
       sourceVolume  = "scratch"

@@ -11,6 +11,7 @@ from tests.faults.kinds import (  # noqa: F401 - each registers its faults
     machines,
     network,
     objects,
+    pressure,
     services,
     store,
     workers,

@@ -70,3 +70,32 @@ class CorruptedReads(_StoreFault):
     deed = "byte changed"
     rule: ClassVar = {"share": 0.3, "most": 3, "method": "GET", "part": f"/{keys.MAPS}/", "smallest": 1}
     shows = "CorruptBlock"
+
+
+class _AnswerLost(_StoreFault):
+    """What was asked for is done, and nobody is told: the connection is cut instead of an answer."""
+
+    deed = "answer lost"
+
+
+@register
+class PutAnswerLost(_AnswerLost):
+    name = "s3-put-answer-lost"
+    says = "S3 stores some objects and cuts the connection instead of an answer"
+    rule: ClassVar = {"share": 0.3, "most": 8, "request": "put"}
+
+
+@register
+class CopyAnswerLost(_AnswerLost):
+    name = "s3-copy-answer-lost"
+    says = "S3 copies parts to their final names and cuts the connection instead of an answer"
+    rule: ClassVar = {"share": 0.6, "most": 2, "request": "copy"}
+
+
+@register
+class CompletionAnswerLost(_AnswerLost):
+    name = "s3-completion-answer-lost"
+    says = "S3 completes uploads in parts and cuts the connection instead of an answer"
+    setting = Setting(s3=True, launcher="tests.faults.multipart_driver")
+    quiet = Setting(s3=True)
+    rule: ClassVar = {"share": 0.5, "most": 3, "request": "completion"}

@@ -68,6 +68,7 @@ def test_events_by_name() -> None:
         (SplitTask, {"run": "r", "attempt": "..", "store": "s", "inputs": []}),
         (SplitTask, {"run": "r", "store": "s", "inputs": [], "splits": 0}),
         (SplitTask, {"run": "r", "store": "s", "inputs": [], "surprise": 1}),
+        (SplitTask, {"run": "r", "store": "file:///" + "a/" * 2100, "inputs": []}),
         (JobSpec, {"code": "../" + DIGEST[3:], "module": "a", "name": "B"}),
         (JobSpec, {"code": DIGEST, "module": "os;x", "name": "B"}),
         (JobSpec, {"code": DIGEST, "module": "a..b", "name": "B"}),

@@ -164,3 +164,9 @@ def test_keys() -> None:
     assert 3 == len({tokens.check_key(tokens.new_key()) for _ in range(3)})
     with pytest.raises(UsageError, match="fewer than 32 bytes.*openssl rand"):
         tokens.check_key("k" * 31)
+
+
+@pytest.mark.parametrize("digest", ["\ud800", "", "0" * 63, "G" * 64, "0" * 64 + "\n", 5, None, ["0" * 64]])
+def test_a_body_claim_that_is_no_digest(digest: object) -> None:
+    """Whatever stands there in place of a SHA-256, also what UTF-8 cannot carry."""
+    refused(jwt.encode(claims(body=digest), KEY, algorithm="HS256"))

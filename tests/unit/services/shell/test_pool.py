@@ -31,11 +31,15 @@ class _Nursery:
     async def attach(self, lost: Callable[[], None]) -> None:
         """Nothing to listen to."""
 
-    def spawn(self) -> socket.socket:
+    def spawn(self, output: int) -> socket.socket:
         """One more worker; `born` decides what it does first."""
         ours, theirs = socket.socketpair()
         self.theirs.append(theirs)
-        self._born(len(self.theirs), theirs)
+        try:
+            self._born(len(self.theirs), theirs)
+        except OSError:
+            ours.close()
+            raise
         return ours
 
     def kill(self, pid: int) -> None:
@@ -207,3 +211,63 @@ def test_a_worker_that_dies_before_it_is_ready_is_replaced(monkeypatch: pytest.M
     event = asyncio.run(story())
     assert isinstance(event, Failed)
     assert event.error.message == "from worker 3"
+
+
+@pytest.mark.parametrize("trouble", ["no descriptor", "no process"])
+def test_a_worker_that_cannot_be_had_is_had_later(monkeypatch: pytest.MonkeyPatch, trouble: str) -> None:
+    """Its slot is none until then: it is not counted, and takes no task; afterwards it does."""
+    monkeypatch.setattr(pool_module, "REHIRE_PAUSE_S", 0.0)
+    scarce = [False]
+
+    def born(number: int, worker: socket.socket) -> None:
+        if scarce[0] and trouble == "no descriptor":
+            raise OSError(24, "Too many open files")
+        if scarce[0]:
+            worker.sendall(Frame(READY, NO_NONCE, b'{"error": "fork: no process"}').encoded())
+        else:
+            _ready(number, worker)
+
+    async def story() -> tuple[list[int], object]:
+        nursery = _Nursery(born)
+        pool = WorkerPool(cast(Nursery, nursery), slots=2)
+        await pool.start(lambda: None)
+        able = [pool.able]
+        scarce[0] = True
+        asking = asyncio.create_task(_last_event(pool))
+        await asyncio.sleep(0)
+        nursery.theirs[0].close()  # that worker dies of its task
+        await asyncio.wait_for(asking, 5)
+        while pool.able == 2:
+            await asyncio.sleep(0)
+        able.append(pool.able)
+        pool.take()
+        with pytest.raises(pool_module.Busy):
+            pool.take()
+        pool.busy -= 1
+        scarce[0] = False
+        while pool.able < 2:
+            await asyncio.sleep(0)
+        able.append(pool.able)
+        await pool.close()
+        await asyncio.sleep(0)  # what was closed is gone only in the next turn of the loop
+        return able, None
+
+    assert [2, 1, 2] == asyncio.run(story())[0]
+
+
+def test_a_task_whose_slot_gets_no_worker_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not silent until its caller gives up."""
+    monkeypatch.setattr(pool_module, "HIRE_LIMIT_S", 0.01)
+
+    async def story() -> object:
+        nursery = _Nursery(lambda *_: None)
+        pool = WorkerPool(cast(Nursery, nursery), slots=1)
+        await pool.start(lambda: None)
+        event = await asyncio.wait_for(_last_event(pool), 5)
+        await pool.close()
+        await asyncio.sleep(0)
+        return event
+
+    event = asyncio.run(story())
+    assert isinstance(event, Failed)
+    assert "no worker" in event.error.message

@@ -1,0 +1,253 @@
+"""Decide which connections a service takes, and close those beyond the limit as soon as they are accepted.
+
+Callers without the key must not keep out those with it. So there is a limit for all connections and one for each source
+address, and a new connection takes the place of one that has shown no token. A connection with a signed request under
+way is never closed in favour of another. The health check has a listener and a limit to itself.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import structlog
+
+CONNECTIONS = 256
+"""Connections besides those of the running tasks."""
+HEALTH_CONNECTIONS = 8
+"""Connections of the health check's own listener; they do not count as the others do."""
+FEWEST = 8
+BURST = 32
+"""Connections accepted in one turn of the event loop. Those that are closed in their favour are gone a turn later."""
+RESERVED_FILES = 64 + 2 * BURST
+"""Descriptors that connections never take: for the listeners, the workers, and the event loop itself."""
+FILES_PER_SLOT = 4
+ACCEPT_PAUSE_S = 0.9
+"""A little less than asyncio's own pause after an error of `accept` (ACCEPT_RETRY_DELAY)."""
+LOCAL = ""
+"""The address of a caller on a Unix socket."""
+_NO_FILES = (errno.EMFILE, errno.ENFILE)
+_NO_MEMORY = (errno.ENOMEM, errno.ENOBUFS)
+
+Standing = Literal["stranger", "known", "busy"]
+"""Of a connection: no token yet; a good one before, and idle now; a signed request under way."""
+log = structlog.get_logger("services.connections")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many connections there may be.
+
+    Attributes:
+        total: over TCP.
+        each: from one source address.
+    """
+
+    total: int
+    each: int
+
+    @classmethod
+    def of(cls, slots: int, files: int) -> Limits:
+        """Return the limits of a service with so many slots, whose process may have so many files open."""
+        room = files - RESERVED_FILES - FILES_PER_SLOT * slots
+        total = max(FEWEST, min(CONNECTIONS + slots, room))
+        return cls(total, total * 3 // 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """A connection as the decision sees it.
+
+    Attributes:
+        address: where it comes from.
+        standing: whether its caller has shown a token.
+    """
+
+    address: str
+    standing: Standing
+
+
+def place_for(address: str, guests: Iterable[Guest], limits: Limits) -> int | Literal["free", "none"]:
+    """Decide what becomes of a new connection.
+
+    Args:
+        address: where it comes from.
+        guests: the open connections, oldest first.
+        limits: how many there may be.
+
+    Returns:
+        "free" when there is room, "none" when there is none, or the number of the guest that must leave for it: one
+        without a token if there is one, of the address with the most connections, the oldest of those.
+    """
+    seated = [(number, guest) for number, guest in enumerate(guests) if (guest.address == LOCAL) == (address == LOCAL)]
+    counts = Counter(guest.address for _, guest in seated)
+    limit, each = (HEALTH_CONNECTIONS, HEALTH_CONNECTIONS) if address == LOCAL else (limits.total, limits.each)
+    if counts[address] >= each:
+        seated = [(number, guest) for number, guest in seated if guest.address == address]
+    elif len(seated) < limit:
+        return "free"
+    ranked = sorted(
+        (guest.standing != "stranger", -counts[guest.address], number)
+        for number, guest in seated
+        if guest.standing != "busy"
+    )
+    return ranked[0][2] if ranked else "none"
+
+
+class Caller(Protocol):
+    """The protocol of an accepted connection."""
+
+    @property
+    def standing(self) -> Standing:
+        """Whether its caller has shown a token."""
+
+    def drop(self) -> None:
+        """Close it at once, whatever is unsent."""
+
+
+class Connection(socket.socket):
+    """An accepted socket, which says when it is closed."""
+
+    address: str = LOCAL
+    caller: Caller | None = None
+    closed: Callable[[Connection], None] | None = None
+
+    def close(self) -> None:
+        """Close it, and free its place."""
+        super().close()
+        closed, self.closed = self.closed, None
+        if closed is not None:
+            closed(self)
+
+
+class Admission:
+    """The open connections of a service.
+
+    Args:
+        limits: how many there may be.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._open: dict[Connection, None] = {}  # a dictionary keeps the order
+        self._leaving: set[Connection] = set()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def admit(self, connection: Connection) -> bool:
+        """Give a connection its place; False when there is none for it."""
+        present = [each for each in self._open if each not in self._leaving]
+        place = place_for(connection.address, (Guest(each.address, _standing(each)) for each in present), self.limits)
+        if place == "none":
+            return False
+        if isinstance(place, int):
+            leaving = present[place]
+            if leaving.caller is None:  # accepted a moment ago, and not yet set up
+                return False
+            self._leaving.add(leaving)
+            leaving.caller.drop()
+        self._open[connection] = None
+        connection.closed = self._forget
+        return True
+
+    def introduce(self, file: int, caller: Caller) -> None:
+        """Name the protocol of an accepted connection, by its descriptor."""
+        for connection in self._open:
+            if connection.fileno() == file:
+                connection.caller = caller
+
+    def _forget(self, connection: Connection) -> None:
+        self._open.pop(connection, None)
+        self._leaving.discard(connection)
+        connection.caller = None
+
+
+def _standing(connection: Connection) -> Standing:
+    return "stranger" if connection.caller is None else connection.caller.standing
+
+
+class Gate(socket.socket):
+    """A listening socket that accepts what an `Admission` admits, and never fails for want of a descriptor.
+
+    Args:
+        listening: a listening socket, which this one replaces.
+        admission: decides.
+    """
+
+    def __init__(self, listening: socket.socket, admission: Admission) -> None:
+        super().__init__(listening.family, listening.type, listening.proto, fileno=listening.detach())
+        self._admission = admission
+        self._accepted = 0
+        self._paused_until = 0.0
+        self._spare: int | None = os.open(os.devnull, os.O_RDONLY)
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """Return the next connection that is admitted; those that are not are closed.
+
+        Raises:
+            BlockingIOError: there is none now, or there were enough for one turn of the event loop.
+            OSError: the system has no memory; asyncio pauses, and calls again.
+        """
+        while True:
+            if self._accepted >= BURST:
+                self._accepted = 0
+                raise BlockingIOError(errno.EAGAIN, "enough for one turn")
+            try:
+                accepted, address = super().accept()
+            except OSError as exc:
+                self._accepted = 0
+                if exc.errno in _NO_FILES + _NO_MEMORY:
+                    self._relieve(exc)
+                    continue
+                raise
+            self._accepted += 1
+            connection = Connection(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())
+            connection.address = LOCAL if self.family == socket.AF_UNIX else str(address[0])
+            if self._admission.admit(connection):
+                return connection, address
+            connection.close()
+
+    def close(self) -> None:
+        """Close the listener."""
+        if self._spare is not None:
+            os.close(self._spare)
+            self._spare = None
+        super().close()
+
+    def _relieve(self, exc: OSError) -> None:
+        """Accept one connection with the spare descriptor, and close it; without that, pause.
+
+        A connection that is not accepted would wake the event loop without end.
+        """
+        log.warning("a connection was refused: the system has no descriptor or memory for it", error=str(exc))
+        if exc.errno in _NO_FILES and self._spare is not None:
+            os.close(self._spare)
+            self._spare = None
+            with suppress(OSError):
+                super().accept()[0].close()
+            with suppress(OSError):
+                self._spare = os.open(os.devnull, os.O_RDONLY)
+            if self._spare is not None:
+                self._accepted += 1
+                return
+        if time.monotonic() < self._paused_until:
+            raise BlockingIOError(errno.EAGAIN, "paused")
+        self._paused_until = time.monotonic() + ACCEPT_PAUSE_S
+        with suppress(OSError):
+            self._spare = self._spare if self._spare is not None else os.open(os.devnull, os.O_RDONLY)
+        raise exc
+
+
+def file_limit() -> int:
+    """Return how many files this process may have open."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return 1 << 20 if limit == resource.RLIM_INFINITY else limit

@@ -1,0 +1,85 @@
+"""What a job prints: whole lines pass to the service's log, up to a limit for each task."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import suppress
+
+PRINTED_BYTES = 1 << 20
+"""Of one task, at most; a job that prints each record would fill the disk of its service, and the driver's store."""
+READ_BYTES = 64 << 10
+_LOG = 2
+
+
+class Allowance:
+    """How much of a task's output is passed on.
+
+    Args:
+        limit: bytes.
+    """
+
+    def __init__(self, limit: int = PRINTED_BYTES) -> None:
+        self._limit = limit
+        self._passed = 0
+        self._rest = b""
+        self.left_out = 0
+
+    def pass_on(self, data: bytes) -> bytes:
+        """Return what of some new output goes to the log: whole lines, as far as they are within the limit."""
+        head, newline, tail = (self._rest + data).rpartition(b"\n")
+        whole, self._rest = head + newline, tail
+        if len(self._rest) > READ_BYTES:  # a line without an end is not kept for ever
+            whole, self._rest = whole + self._rest, b""
+        room = self._limit - self._passed
+        allowed = whole if len(whole) <= room else whole[: whole.rfind(b"\n", 0, room) + 1]
+        self.left_out += len(whole) - len(allowed)
+        self._passed = self._limit if len(allowed) < len(whole) else self._passed + len(allowed)
+        return allowed
+
+    def rest(self) -> bytes:
+        """Return what is left of a line without an end, if there is room for it."""
+        return self.pass_on(b"\n") if self._rest else b""
+
+
+class Prints:
+    """The output of one worker's tasks, read from a pipe by the running event loop.
+
+    Attributes:
+        writing: the end that the worker has as standard output and error; close it when the worker has it.
+    """
+
+    def __init__(self) -> None:
+        self._reading, self.writing = os.pipe()
+        os.set_blocking(self._reading, False)
+        self._allowance = Allowance()
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._reading, self._read)
+
+    def begin(self) -> None:
+        """Count for a new task."""
+        self._allowance = Allowance()
+
+    def end(self) -> int:
+        """Pass on what is left of a task's output; return how many bytes of it were left out."""
+        self._read()
+        _write(self._allowance.rest())
+        return self._allowance.left_out
+
+    def close(self) -> None:
+        """Close the pipe."""
+        self._loop.remove_reader(self._reading)
+        os.close(self._reading)
+
+    def _read(self) -> None:
+        with suppress(BlockingIOError):
+            data = os.read(self._reading, READ_BYTES)
+            if not data:  # every process that had the other end is gone
+                self._loop.remove_reader(self._reading)
+            _write(self._allowance.pass_on(data))
+
+
+def _write(data: bytes) -> None:
+    with suppress(OSError):  # a full disk or a closed terminal must not end a task
+        while data:
+            data = data[os.write(_LOG, data) :]

@@ -1,0 +1,26 @@
+"""Start a service from the command line; all but this is loaded when the environment no longer holds the key."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+from services.shell.signing_key import VARIABLE, KeyMissing, restart_without_key
+
+
+def start(name: str) -> None:
+    """Run a service with the environment's settings until it is stopped; a wrong setting is a line, exit 2.
+
+    Args:
+        name: the service's, which is its package's in `services`.
+    """
+    from mapreduce.build import HASH_SEED
+
+    try:
+        restart_without_key(HASH_SEED)
+    except KeyMissing as exc:
+        sys.stderr.write(f"{VARIABLE}: {exc}\n")
+        sys.exit(2)
+    from services.shell.serve import main
+
+    main(import_module(f"services.{name}.app").create_app, name)

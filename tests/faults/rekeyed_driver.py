@@ -1,0 +1,27 @@
+"""The driver's own command line, whose signing key is another one from the moment that a file exists.
+
+MAPREDUCE_TEST_REKEYED=/path python -m tests.faults.rekeyed_driver run ...
+
+That is what a driver sees when the services' key was rotated: it holds the old one.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+from pathlib import Path
+
+VARIABLE = "MAPREDUCE_TEST_REKEYED"
+
+if __name__ == "__main__":
+    from driver import client
+    from mapreduce import tokens
+
+    mark = Path(os.environ.get(VARIABLE, "/nowhere"))
+
+    def sign(key: str, path: str, body: bytes, now: float) -> str:
+        """Sign with the key of before the rotation, once that has taken place."""
+        return tokens.sign(key[::-1] + "0" if mark.exists() else key, path, body, now)
+
+    client.sign = sign  # type: ignore[attr-defined]
+    runpy.run_module("driver", run_name="__main__", alter_sys=True)
