@@ -24,7 +24,8 @@ StageOfJob = Literal["map", "reduce"]
 _STATUS_LIMIT = 1000
 MOST_COUNTERS = 1_000
 COUNTER_NAME_LIMIT = 200
-COUNTER_LIMIT = 1 << 63
+COUNTER_BITS = 1_024
+COUNTER_LIMIT = 1 << COUNTER_BITS
 _ENGINES_COUNTERS = frozenset(("invalid_utf8", "skipped_records"))
 
 
@@ -154,7 +155,7 @@ class Job(Parametrised):
 
         Raises:
             TypeError: the name is no str, or the increment no int.
-            ValueError: the name is too long, the count does not fit 64 bits, or a task would have more than 1,000
+            ValueError: the name is too long, the count does not fit 1,024 bits, or a task would have more than 1,000
                 counters.
         """
         if type(increment) is not int or type(name) is not str or name in _ENGINES_COUNTERS:
@@ -162,7 +163,7 @@ class Job(Parametrised):
         name.encode()  # half a surrogate is refused here, where the author sees it
         counters = self._mapreduce_task.counters
         total = counters.get(name, 0) + increment
-        if name not in counters or not -COUNTER_LIMIT <= total < COUNTER_LIMIT:
+        if name not in counters or not -COUNTER_LIMIT < total < COUNTER_LIMIT:
             _check_count(name, total, len(counters))
         counters[name] = total
 
@@ -249,8 +250,8 @@ def _check_count(name: str, total: int, counters: int) -> None:
             f"the name of a counter has {len(name):,} characters, and at most {COUNTER_NAME_LIMIT} are carried: "
             f"{name[:40]!r}..."
         )
-    if not -COUNTER_LIMIT <= total < COUNTER_LIMIT:
-        raise ValueError(f"the counter {name!r} does not fit 64 bits; yield such a number as a pair")
+    if not -COUNTER_LIMIT < total < COUNTER_LIMIT:
+        raise ValueError(f"the counter {name!r} does not fit {COUNTER_BITS:,} bits; yield such a number as a pair")
     if counters >= MOST_COUNTERS:
         raise ValueError(
             f"the counter {name!r} would be one more than the {MOST_COUNTERS:,} that a task may have; yield a pair for "

@@ -73,7 +73,7 @@ class Counting(Job):
 
 
 def test_counters_have_limits() -> None:
-    """As many as may be are carried; one more, a long name, or a number beyond 64 bits is refused at its record."""
+    """As many as may be are carried; one more, a long name, or a number beyond 1,024 bits is refused at its record."""
     with engine(Counting) as stages:
         assert MOST_COUNTERS == len(stages.map_whole(f"c {MOST_COUNTERS}\n".encode()).counters)
         with pytest.raises(UserCodeError, match=r"one more than the 1,000 that a task may have"):
@@ -81,10 +81,10 @@ def test_counters_have_limits() -> None:
         with pytest.raises(UserCodeError, match="has 201 characters, and at most 200 are carried"):
             stages.map_whole(b"x" * (COUNTER_NAME_LIMIT + 1) + b"\n")
     job = Counting()
-    job.count("a", (1 << 63) - 1)
-    with pytest.raises(ValueError, match="does not fit 64 bits"):
+    job.count("a", (1 << 1024) - 1)
+    with pytest.raises(ValueError, match="does not fit 1,024 bits"):
         job.count("a")
-    assert {"a": (1 << 63) - 1} == job.counters
+    assert {"a": (1 << 1024) - 1} == job.counters
 
 
 class Long(Job):
