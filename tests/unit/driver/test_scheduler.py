@@ -10,7 +10,7 @@ from itertools import count
 
 import pytest
 
-from driver import events, scheduler
+from driver import events
 from driver.answers import AnyEvent
 from driver.attempts import Outcome
 from driver.events import Event
@@ -440,7 +440,7 @@ class SetsAside(FakeTransport):
 
 def test_records_set_aside_are_counted_over_all_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many as may be are told of; one more ends the stage, though it came with the last task's result."""
-    monkeypatch.setattr(scheduler, "check_answer", lambda task, result: None)
+    monkeypatch.setattr("driver.listening.check_answer", lambda task, result: None)
     policy = RetryPolicy(skip_bad_records=6)
     outcomes, seen = _run(map_specs([1] * 3), FakeFleet(B), SetsAside(2), policy)
     assert 3 == len(outcomes)
@@ -451,6 +451,6 @@ def test_records_set_aside_are_counted_over_all_tasks(monkeypatch: pytest.Monkey
 
 def test_many_records_set_aside_are_no_flood_of_events(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hundred are told of; the dead letters hold all."""
-    monkeypatch.setattr(scheduler, "check_answer", lambda task, result: None)
+    monkeypatch.setattr("driver.listening.check_answer", lambda task, result: None)
     _, seen = _run(map_specs([1, 1]), FakeFleet(B), SetsAside(400), RetryPolicy(skip_bad_records=1000))
     assert 100 == len([event for event in seen if isinstance(event, events.RecordSkipped)])
