@@ -19,7 +19,24 @@ from pydantic import BaseModel, ConfigDict
 
 from driver.fleet.base import Endpoint
 
-Kind = Literal["none", "garbage", "reset", "silence", "error", "full", "refused", "leaves", "lingers", "repeats"]
+Kind = Literal[
+    "none",
+    "garbage",
+    "reset",
+    "silence",
+    "error",
+    "full",
+    "refused",
+    "leaves",
+    "lingers",
+    "repeats",
+    "trickle",
+    "unauthorized",
+    "look",
+    "odd",
+]
+IN_THE_DRIVER = frozenset(("none", "look", "odd"))
+"""Troubles that no proxy makes."""
 FULL = b'{"kind":"TaskLost","message":"every slot has a task"}'
 LOSER = "a loser finished after its caller had gone"
 GARBAGE = (
@@ -82,11 +99,16 @@ class Network:
         self._proxies.append(proxy)
         return proxy
 
+    def fails(self) -> bool:
+        """Whether something of the driver's own fails now, after the first time that it was asked."""
+        self._requests += 1
+        return self._requests > self.trouble.from_request + 1 and self._chance.random() < self.trouble.share
+
     def strikes(self) -> bool:
         """Whether it befalls the task that has just been asked for."""
         self._requests += 1
         trouble = self.trouble
-        if trouble.kind == "none" or self._requests <= trouble.from_request:
+        if trouble.kind in IN_THE_DRIVER or self._requests <= trouble.from_request:
             return False
         if trouble.kind == "full":
             self._since = self._since or time.monotonic()
@@ -135,6 +157,7 @@ class Proxy:
         self._open: set[asyncio.StreamWriter] = set()
         self._busy = 0
         self.gone = False
+        self._refusing = False
 
     @property
     def name(self) -> str:
@@ -173,7 +196,7 @@ class Proxy:
         with suppress(ConnectionError, asyncio.IncompleteReadError, OSError):
             request = await _request(reader)
             acts = request.startswith(b"POST") and b"POST /split" not in request[:12] and self._network.strikes()
-            act = self._acts()[self._network.trouble.kind] if acts else self._forward
+            act = self._acts()[self._network.trouble.kind] if acts or self._refusing else self._forward
             self._busy += 1
             try:
                 await act(request, reader, writer)
@@ -194,6 +217,8 @@ class Proxy:
             "leaves": self._leaves,
             "lingers": self._lingers,
             "repeats": self._repeats,
+            "trickle": self._trickle,
+            "unauthorized": self._unauthorized,
         }
 
     async def _forward(self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -235,6 +260,29 @@ class Proxy:
             await writer.drain()
             self._network.say("half-open connection")
             await reader.read()
+
+    async def _trickle(self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answers with one byte after another, none of which ends an event, until the caller turns away."""
+        self._network.say("an answer that trickles")
+        writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n")
+        gone = asyncio.create_task(reader.read(1))
+        while not gone.done():
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.wait({gone}, timeout=0.2)
+
+    async def _unauthorized(self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Refuses every signature from now on, as a container with an old key does."""
+        if not self.name.startswith("mapper"):
+            await self._forward(request, reader, writer)
+            return
+        if not self._refusing:
+            self._network.say("one service refuses our signature")
+        self._refusing = True
+        body = b'{"kind":"Unauthorized","message":"unauthorized"}'
+        head = b"HTTP/1.1 401 Unauthorized\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
+        writer.write(head + body)
+        await writer.drain()
 
     async def _error(self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._network.say("a 500")

@@ -7,12 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import runpy
+from collections.abc import AsyncGenerator
 from types import TracebackType
+from typing import ClassVar
 
+from driver import client
+from driver.client import HttpTransport
 from driver.fleet import local
 from driver.fleet.base import Endpoint
-from mapreduce.messages import StageName
+from driver.planning import AnyTask
+from driver.transport import Heard, nobody
+from mapreduce.messages import Done, Failed, Progress, StageName, Started
 from tests.faults.network import Network, Proxy, Trouble
 
 VARIABLE = "MAPREDUCE_TEST_NETWORK"
@@ -42,6 +49,9 @@ class ProxiedFleet(local.LocalFleet):
         await super().__aexit__(kind, exc, trace)
 
     async def endpoints(self, stage: StageName) -> list[Endpoint]:
+        if self._network.trouble.kind == "look" and self._network.fails():
+            self._network.say("a look-up of the fleet failed")
+            raise OSError("the network is unreachable")
         behind = await super().endpoints(stage)
         proxies = [self._proxies[endpoint.name] for endpoint in behind]
         return [proxy.endpoint for proxy in proxies if not proxy.gone]
@@ -50,6 +60,25 @@ class ProxiedFleet(local.LocalFleet):
         return super()._settings() | {"drain_s": self._network.trouble.drain_s}
 
 
+class OddTransport(HttpTransport):
+    """Raises what no transport should, now and then."""
+
+    network: ClassVar[Network]
+
+    async def run(
+        self, endpoint: Endpoint, task: AnyTask, heard: Heard = nobody
+    ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
+        if task.stage != "split" and self.network.fails():
+            self.network.say("an exception that nobody has foreseen")
+            raise random.choice((KeyError("odd"), UnicodeError("odd"), AssertionError(), OSError(5, "odd")))
+        async for event in super().run(endpoint, task, heard):
+            yield event
+
+
 if __name__ == "__main__":
+    trouble = Trouble.model_validate_json(os.environ.get(VARIABLE, "{}"))
+    if trouble.kind == "odd":
+        OddTransport.network = Network(trouble)
+        client.HttpTransport = OddTransport  # type: ignore[misc]
     local.LocalFleet = ProxiedFleet  # type: ignore[misc]
     runpy.run_module("driver", run_name="__main__", alter_sys=True)

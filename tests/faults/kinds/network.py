@@ -61,6 +61,48 @@ class HalfOpen(_NetworkFault):
 
 
 @register
+class Trickle(_NetworkFault):
+    name = "trickling-answer"
+    says = "an answer comes byte by byte, and never becomes an event"
+    setting = Setting(launcher=PROXIED.launcher, arguments=DRILL)
+    quiet = PROXIED
+    trouble: ClassVar = {"kind": "trickle", "most": 2}
+    shows = "TaskLost|slower than its backup"
+
+
+@register
+class OneRefuses(_NetworkFault):
+    name = "one-service-refuses-the-key"
+    says = "one of the mappers answers 401 from some task on, as a container with an old key does"
+    trouble: ClassVar = {"kind": "unauthorized", "most": 1, "share": 1.0}
+    shows = "does not take our signature"
+
+    def prepare(self, trial: Trial) -> None:
+        """In the map stage."""
+        troubled(trial, from_request=trial.chance.randint(0, 5), **self.trouble)
+
+
+@register
+class LookFails(_NetworkFault):
+    name = "look-up-fails"
+    says = "two of three look-ups of the fleet fail, after the first of each run"
+    trouble: ClassVar = {"kind": "look", "share": 0.67}
+    shows = r"^\[\]$"
+
+    def prepare(self, trial: Trial) -> None:
+        """From the first look that was good."""
+        troubled(trial, from_request=3, **self.trouble)
+
+
+@register
+class OddException(_NetworkFault):
+    name = "unforeseen-exception"
+    says = "attempts end with an exception that nobody has foreseen, inside of the driver"
+    trouble: ClassVar = {"kind": "odd", "share": 0.15}
+    shows = "TaskLost"
+
+
+@register
 class ServerError(_NetworkFault):
     name = "http-500"
     says = "requests are answered with 500"
