@@ -234,7 +234,7 @@ def _wait_until_alone(mapper: Mapper) -> None:
         ("raise GeneratorExit", "UserCodeError", "GeneratorExit"),
         ("os._exit(7)", "TaskLost", "exit code 7"),
         ("os.kill(os.getpid(), 11)", "TaskLost", "SIGSEGV"),
-        ("os.kill(os.getppid(), 9)", "TaskLost", "ended"),
+        ("os.kill(os.getppid(), 9); import time; time.sleep(9)", "TaskLost", "ended"),
     ],
 )
 def test_however_a_job_ends_its_cause_is_said(
