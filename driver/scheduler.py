@@ -18,7 +18,7 @@ from driver import events
 from driver.attempts import AnyResult, Attempt, OpenTask, Outcome, Running, Waiting
 from driver.endpoints import Endpoints, Slots
 from driver.events import Observer
-from driver.fleet.base import Endpoint, Fleet
+from driver.fleet.base import Endpoint, Fleet, FleetGone
 from driver.listening import Ears, listen
 from driver.planning import TaskSpec
 from driver.policy import (
@@ -191,9 +191,14 @@ class StageRun:
         try:
             async with asyncio.timeout(LOOK_S):
                 found = await self._fleet.endpoints(self._stage)
+        except FleetGone as exc:
+            self._given_up = exc
+            return
         except Exception as exc:  # noqa: BLE001 - the tasks that run need no look-up
+            said = self._look_failed
             self._look_failed = f"{type(exc).__name__}: {exc}" if not isinstance(exc, FleetError) else str(exc)
-            self._emit(events.LookFailed(at=self._clock.wall(), stage=self._stage, why=self._look_failed))
+            if not said:  # once for all that fail in a row
+                self._emit(events.LookFailed(at=self._clock.wall(), stage=self._stage, why=self._look_failed))
             return
         self._look_failed = ""
         appeared, gone = self._endpoints.update(found, self._clock.now())

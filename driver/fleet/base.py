@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from mapreduce.errors import FleetError
 from mapreduce.messages import StageName
 
 
@@ -18,6 +19,10 @@ class Endpoint:
     slots: int
 
 
+class FleetGone(FleetError):
+    """The services have ended for good, so that no later look can find any."""
+
+
 class Fleet(Protocol):
     """The services of a run. It may change while the run goes on."""
 
@@ -25,7 +30,8 @@ class Fleet(Protocol):
         """Who can be asked for tasks of a stage now; asked again and again.
 
         Raises:
-            FleetError: that cannot be found out.
+            FleetGone: there will be none any more.
+            FleetError: that cannot be found out now.
         """
 
     async def why_gone(self, stage: StageName, names: Sequence[str]) -> dict[str, str]:

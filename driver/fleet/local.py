@@ -11,11 +11,10 @@ from pathlib import Path
 from types import TracebackType
 
 from driver import forerunner
-from driver.fleet.base import Endpoint
+from driver.fleet.base import Endpoint, FleetGone
 from driver.forerunner import Forerunner
 from driver.log_file import log_bytes
 from driver.text import shown
-from mapreduce.errors import FleetError
 from mapreduce.messages import StageName
 
 STOP_S = 8.0
@@ -98,7 +97,7 @@ class LocalFleet:
 
     async def endpoints(self, stage: StageName) -> list[Endpoint]:
         if self._forerunner is None or self._forerunner.process.poll() is not None:
-            raise FleetError(f"the local services have ended: {self._last_words()} (log: {self._config.log})")
+            raise FleetGone(f"the local services have ended: {self._last_words()} (log: {self._config.log})")
         return self._endpoints[stage]
 
     async def why_gone(self, stage: StageName, names: Sequence[str]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from driver import events
 from driver.answers import AnyEvent
 from driver.attempts import Outcome
 from driver.events import Event
-from driver.fleet.base import Endpoint
+from driver.fleet.base import Endpoint, FleetGone
 from driver.planning import AnyTask, TaskSpec
 from driver.policy import RetryPolicy, wait_for_slot
 from driver.scheduler import Clock, StageFailed, StageRun
@@ -454,3 +454,12 @@ def test_many_records_set_aside_are_no_flood_of_events(monkeypatch: pytest.Monke
     monkeypatch.setattr("driver.listening.check_answer", lambda task, result: None)
     _, seen = _run(map_specs([1, 1]), FakeFleet(B), SetsAside(400), RetryPolicy(skip_bad_records=1000))
     assert 100 == len([event for event in seen if isinstance(event, events.RecordSkipped)])
+
+
+def test_a_fleet_that_is_gone_for_good_ends_the_run() -> None:
+    """Nothing is waited for that cannot come."""
+    fleet = _Broken(A, B, fails=FleetGone("the local services have ended"))
+    transport = FakeTransport()
+    transport.hanging = {(0, 1)}
+    with pytest.raises(FleetError, match="have ended"):
+        _run(map_specs([1]), fleet, transport)
