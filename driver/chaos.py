@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from driver.events import FaultInjected, Observer
 from driver.fleet.base import Endpoint
 from driver.planning import AnyTask
-from driver.transport import Heard, Transport, nobody
+from driver.transport import Heard, Transport, unheard
 from mapreduce.errors import UsageError
 from mapreduce.messages import Done, Failed, Fault, FaultKind, Progress, Started
 
@@ -92,7 +92,7 @@ class ChaosTransport:
         self._emit = emit
 
     async def run(
-        self, endpoint: Endpoint, task: AnyTask, heard: Heard = nobody
+        self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
     ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
         """The task's events."""
         kind = self._chaos.kind(task)

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from driver.builds import mixture
 from driver.fleet.base import Endpoint
 from driver.planning import AnyTask
-from driver.transport import Heard, NoSlot, NotReached, nobody
+from driver.transport import Heard, NoSlot, NotReached, unheard
 from mapreduce.build import Build, this_build
 from mapreduce.errors import FleetError, TaskLost
 from mapreduce.messages import AttemptId, Done, Failed, Health, Progress, Started, TaskError, parse_event
@@ -89,7 +89,7 @@ class HttpTransport:
         return health
 
     async def run(
-        self, endpoint: Endpoint, task: AnyTask, heard: Heard = nobody
+        self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
     ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
         path = f"/{task.stage}"
         body = task.model_dump_json().encode()

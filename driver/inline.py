@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Sequence
 
 from driver.fleet.base import Endpoint
 from driver.planning import AnyTask
-from driver.transport import Heard, nobody
+from driver.transport import Heard, unheard
 from mapreduce.engine import TaskContext, run_task
 from mapreduce.engine.run import task_error
 from mapreduce.messages import AttemptId, Done, Failed, Progress, StageName, Started
@@ -38,7 +38,7 @@ class InlineTransport:
         self._context = context
 
     async def run(
-        self, endpoint: Endpoint, task: AnyTask, heard: Heard = nobody
+        self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
     ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
         attempt = AttemptId.of(task)
         yield Started(attempt=attempt, worker=0)

@@ -13,8 +13,8 @@ from mapreduce.messages import Done, Failed, Progress, Started
 Heard = Callable[[], None]
 
 
-def nobody() -> None:
-    """Listen to nothing."""
+def unheard() -> None:
+    """Note nothing: the caller does not ask how far the request is."""
 
 
 class NoSlot(MapReduceError):
@@ -37,7 +37,7 @@ class Transport(Protocol):
     """Asks an endpoint to carry out a task."""
 
     def run(
-        self, endpoint: Endpoint, task: AnyTask, heard: Heard = nobody
+        self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
     ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
         """Yield the task's events; the last is `Done` or `Failed`. Closing the iterator cancels the task.
 

@@ -18,7 +18,7 @@ from driver.client import HttpTransport
 from driver.fleet import local
 from driver.fleet.base import Endpoint
 from driver.planning import AnyTask
-from driver.transport import Heard, nobody
+from driver.transport import Heard, unheard
 from mapreduce.messages import Done, Failed, Progress, StageName, Started
 from tests.faults.network import Network, Proxy, Trouble
 
@@ -66,7 +66,7 @@ class OddTransport(HttpTransport):
     network: ClassVar[Network]
 
     async def run(
-        self, endpoint: Endpoint, task: AnyTask, heard: Heard = nobody
+        self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
     ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
         if task.stage != "split" and self.network.fails():
             self.network.say("an exception that nobody has foreseen")

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from driver.fleet.base import Endpoint
 from driver.planning import AnyTask
-from driver.transport import Heard, NoSlot, NotReached, nobody
+from driver.transport import Heard, NoSlot, NotReached, unheard
 from mapreduce.engine.run import task_error
 from mapreduce.errors import FleetError, MapReduceError, TaskLost
 from mapreduce.messages import AttemptId, Done, Failed, Progress, StageName, Started, TaskError
@@ -95,7 +95,7 @@ class World:
     # -- the transport ------------------------------------------------------------------------------------------------
 
     async def run(
-        self, endpoint: Endpoint, task: AnyTask, heard: Heard = nobody
+        self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
     ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
         """Carry out one attempt, or what the weather makes of it."""
         self._asked(endpoint, task)

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
 from driver.fleet.base import Endpoint
 from driver.planning import AnyTask, TaskSpec
-from driver.transport import Heard, NoSlot, NotReached, nobody
+from driver.transport import Heard, NoSlot, NotReached, unheard
 from mapreduce import keys
 from mapreduce.errors import TaskLost
 from mapreduce.messages import (
@@ -64,7 +64,7 @@ class FakeTransport:
         """(task index, attempt) of those that beat for ever and do nothing."""
 
     async def run(
-        self, endpoint: Endpoint, task: AnyTask, heard: Heard = nobody
+        self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
     ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
         """One attempt."""
         assert isinstance(task, MapTask)

@@ -11,7 +11,7 @@ from driver.fleet.base import Endpoint
 from driver.listening import EVENTS_AT_ONCE, Ears, listen
 from driver.planning import AnyTask
 from driver.policy import RetryPolicy
-from driver.transport import Heard, nobody
+from driver.transport import Heard, unheard
 from mapreduce.errors import TaskLost
 from mapreduce.messages import AttemptId, Done, Failed, MapResult, MapTask, Progress, Started
 from tests.simulation.virtual_time import VirtualLoop, run_virtually
@@ -31,7 +31,7 @@ class _Scripted:
         self._uploads = uploads
         self.closed = False
 
-    async def run(self, endpoint: Endpoint, task: AnyTask, heard: Heard = nobody) -> AsyncGenerator[AnyEvent, None]:
+    async def run(self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard) -> AsyncGenerator[AnyEvent, None]:
         """Say it."""
         try:
             for _ in range(self._uploads):

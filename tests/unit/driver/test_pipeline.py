@@ -28,7 +28,7 @@ from driver.policy import RetryPolicy
 from driver.run_store import RunResults, RunStore
 from driver.scheduler import StageFailed
 from driver.text import BLOCK_LIMIT, TRACEBACK_LIMIT
-from driver.transport import Heard, nobody
+from driver.transport import Heard, unheard
 from mapreduce import keys
 from mapreduce.errors import JobFailed, StorageError
 from mapreduce.messages import (
@@ -73,7 +73,7 @@ class _Writing:
         self.reduces: list[str] = []
 
     async def run(
-        self, endpoint: Endpoint, task: AnyTask, heard: Heard = nobody
+        self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
     ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
         """One attempt."""
         if isinstance(task, MapTask):

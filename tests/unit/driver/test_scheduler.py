@@ -18,7 +18,7 @@ from driver.fleet.base import Endpoint, FleetGone
 from driver.planning import AnyTask, TaskSpec
 from driver.policy import RetryPolicy, wait_for_slot
 from driver.scheduler import Clock, StageFailed, StageRun
-from driver.transport import Heard, NoSlot, NotReached, nobody
+from driver.transport import Heard, NoSlot, NotReached, unheard
 from mapreduce.errors import FleetError, TaskLost
 from mapreduce.messages import (
     AttemptId,
@@ -271,7 +271,9 @@ def test_a_result_of_another_task_is_a_lost_attempt() -> None:
     answer = result_of(asked)
 
     class Mixed(FakeTransport):
-        async def run(self, endpoint: Endpoint, task: AnyTask, heard: Heard = nobody) -> AsyncGenerator[AnyEvent, None]:
+        async def run(
+            self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
+        ) -> AsyncGenerator[AnyEvent, None]:
             async for event in super().run(endpoint, task, heard):
                 mixed = isinstance(event, Done) and isinstance(task, MapTask) and (task.index, task.attempt) == (0, "0")
                 yield event.model_copy(update={"result": answer}) if mixed else event
@@ -289,7 +291,9 @@ def test_a_job_that_is_imported_anew_is_said_once_a_stage() -> None:
     """Not once a task."""
 
     class Fresh(FakeTransport):
-        async def run(self, endpoint: Endpoint, task: AnyTask, heard: Heard = nobody) -> AsyncGenerator[AnyEvent, None]:
+        async def run(
+            self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
+        ) -> AsyncGenerator[AnyEvent, None]:
             async for event in super().run(endpoint, task, heard):
                 yield event.model_copy(update={"fresh": "2 threads run on"}) if isinstance(event, Started) else event
 
@@ -301,7 +305,9 @@ def test_a_fleet_of_another_build_ends_the_stage() -> None:
     """No attempt at a task can mend it."""
 
     class Old(FakeTransport):
-        async def run(self, endpoint: Endpoint, task: AnyTask, heard: Heard = nobody) -> AsyncGenerator[AnyEvent, None]:
+        async def run(
+            self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
+        ) -> AsyncGenerator[AnyEvent, None]:
             async for event in super().run(endpoint, task, heard):
                 yield event
                 raise FleetError("another build")
@@ -343,7 +349,7 @@ class _Throwing(FakeTransport):
         self._raises = raises
         self._left = {0: 2, 1: 1}
 
-    async def run(self, endpoint: Endpoint, task: AnyTask, heard: Heard = nobody) -> AsyncGenerator[AnyEvent, None]:
+    async def run(self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard) -> AsyncGenerator[AnyEvent, None]:
         if isinstance(task, MapTask) and self._left.get(task.index, 0) > 0:
             self._left[task.index] -= 1
             raise self._raises
@@ -368,7 +374,7 @@ class _Refusing(FakeTransport):
         super().__init__()
         self._names = names
 
-    async def run(self, endpoint: Endpoint, task: AnyTask, heard: Heard = nobody) -> AsyncGenerator[AnyEvent, None]:
+    async def run(self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard) -> AsyncGenerator[AnyEvent, None]:
         if endpoint.name in self._names:
             error = TaskError(kind="Unauthorized", message=f"{endpoint.name} does not take our signature")
             yield Failed(attempt=AttemptId.of(task), error=error)
@@ -402,7 +408,9 @@ def test_no_two_attempts_have_one_name() -> None:
     seen: list[str] = []
 
     class Watching(FakeTransport):
-        async def run(self, endpoint: Endpoint, task: AnyTask, heard: Heard = nobody) -> AsyncGenerator[AnyEvent, None]:
+        async def run(
+            self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
+        ) -> AsyncGenerator[AnyEvent, None]:
             assert isinstance(task, MapTask)
             seen.append(f"{task.index}.{task.attempt}")
             async for event in super().run(endpoint, task, heard):
@@ -425,7 +433,7 @@ class SetsAside(FakeTransport):
         super().__init__()
         self._count = count
 
-    async def run(self, endpoint: Endpoint, task: AnyTask, heard: Heard = nobody) -> AsyncGenerator[AnyEvent, None]:
+    async def run(self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard) -> AsyncGenerator[AnyEvent, None]:
         """Refuses to, unless it may."""
         assert isinstance(task, MapTask)
         assert task.skip_limit is not None
