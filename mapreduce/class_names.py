@@ -261,9 +261,9 @@ def _names_in(code: CodeType) -> Iterator[str]:
     """Yield the attributes that code reads of its variables and of classes, as in `self.name` and `TheJob.name`."""
     before = ""
     for instruction in dis.get_instructions(code):
-        if instruction.opname in ("LOAD_ATTR", "LOAD_METHOD") and before.startswith(
-            ("LOAD_FAST", "LOAD_DEREF", "class")
-        ):
+        # of a variable: newer Pythons store one and load another by one instruction, STORE_FAST_LOAD_FAST
+        of_variable = "LOAD_FAST" in before or before in ("LOAD_DEREF", "class")
+        if of_variable and instruction.opname in ("LOAD_ATTR", "LOAD_METHOD"):
             yield instruction.argval
         name = str(instruction.argval)
         is_class = instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME") and name[:1].isupper()
