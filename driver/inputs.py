@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from driver import local_paths
-from driver.local_paths import Identity, LeftOut, shown
+from driver.local_paths import Identity, LeftOut, shown_path
 from driver.own_store import OwnStore
 from mapreduce.code import JobClass
 from mapreduce.errors import InputError, ObjectMissing
@@ -111,7 +111,7 @@ def check_name(name: str) -> None:
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:
-        raise InputError(f"the name {shown(name)} is no UTF-8; give the file or folder another name") from None
+        raise InputError(f"the name {shown_path(name)} is no UTF-8; give the file or folder another name") from None
 
 
 def local_url(path: Path) -> str:
@@ -195,14 +195,15 @@ class _Finding:
             hint = "name a file itself to read it, whatever it is called"
             if left_out["store"]:
                 hint = f"of the store only a committed result can be an input: name {self._own.example}"
-            return f"{shown(path)} holds no input: {total:,} left out ({counts}); {hint}"
+            return f"{shown_path(path)} holds no input: {total:,} left out ({counts}); {hint}"
         if "://" in path:
             hint = "a pattern is not expanded in a URL; name what lies above it" if set("*?[") & set(path) else ""
             return f"there is no object {path}, and nothing below it; {hint or 'check the name, or list what is there'}"
         if local_paths.paths_of(path):
-            return f"the folder {shown(path)} holds no file"
-        return f"there is no file {shown(path)}; check the path (a relative one starts at {Path.cwd()})" + _reading(
-            text, self._names
+            return f"the folder {shown_path(path)} holds no file"
+        return (
+            f"there is no file {shown_path(path)}; check the path (a relative one starts at {Path.cwd()})"
+            + _reading(text, self._names)
         )
 
 

@@ -107,7 +107,7 @@ def files_of(path: str) -> Iterator[LocalFile | LeftOut]:
             yield _readable(LocalFile(entry.path, entry.real, identity))
         elif not stat.S_ISDIR(found.st_mode):
             what = _KINDS.get(stat.S_IFMT(found.st_mode), "no plain file")
-            raise InputError(f"{shown(entry.path)} is {what}, which cannot be read as an input; {_way_out(entry)}")
+            raise InputError(f"{shown_path(entry.path)} is {what}, which cannot be read as an input; {_way_out(entry)}")
         elif identity not in entry.above:
             names = _names(entry.path)
             yield from (LeftOut(f"{entry.path}/{name}") for name in names if is_left_out(name))
@@ -115,7 +115,7 @@ def files_of(path: str) -> Iterator[LocalFile | LeftOut]:
             pending += [_below(entry, name, above) for name in reversed(names) if not is_left_out(name)]
 
 
-def shown(path: str) -> str:
+def shown_path(path: str) -> str:
     """A path for a message, whatever bytes its name holds."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
@@ -128,11 +128,13 @@ def _below(folder: _Pending, name: str, above: frozenset[Identity]) -> _Pending:
 
 def _readable(file: LocalFile) -> LocalFile:
     if not os.access(file.path, os.R_OK):
-        raise InputError(f"{shown(file.path)} cannot be read (permission denied); change its mode, or leave it out")
+        raise InputError(
+            f"{shown_path(file.path)} cannot be read (permission denied); change its mode, or leave it out"
+        )
     try:
         file.path.encode("utf-8")
     except UnicodeEncodeError:
-        raise InputError(f"the name of {shown(file.path)} is not UTF-8; rename the file") from None
+        raise InputError(f"the name of {shown_path(file.path)} is not UTF-8; rename the file") from None
     return file
 
 
@@ -144,7 +146,7 @@ def _stat(path: str) -> os.stat_result:
             if not os.path.islink(path):
                 raise
             target = os.readlink(path)
-            cause = f"{shown(path)} is a link to {shown(target)}, which is not there"
+            cause = f"{shown_path(path)} is a link to {shown_path(target)}, which is not there"
             raise InputError(f"{cause}; mend or remove the link") from None
 
 
@@ -163,7 +165,9 @@ def _reading(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        raise InputError(f"{shown(path)} cannot be read ({exc.strerror or exc}); mend it, or leave it out") from exc
+        raise InputError(
+            f"{shown_path(path)} cannot be read ({exc.strerror or exc}); mend it, or leave it out"
+        ) from exc
 
 
 def _matches(text: str) -> Iterator[str]:

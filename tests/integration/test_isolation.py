@@ -200,21 +200,28 @@ def test_what_a_job_starts_ends_with_its_task(
     last = _events(mapper, job)[-1]
     assert isinstance(last, Done if then == "end" else Failed), last
     _wait_until_alone(mapper)
-    assert [each for each in psutil.process_iter(["cmdline"]) if mark in (each.info["cmdline"] or ())] == []
+    assert _processes_with(mark) == []
 
 
 def test_what_a_job_starts_ends_with_its_caller(mapper: Mapper, stored: Callable[[str], JobSpec]) -> None:
-    """The same when nobody waits for the answer any more."""
-    job = stored(_job("import subprocess, time", "subprocess.Popen(['sleep', '9753'])", "time.sleep(60)"))
+    """The same when its caller hangs up before the answer."""
+    mark = f"9{time.monotonic_ns() % 10**8}"
+    job = stored(_job("import subprocess, time", f"subprocess.Popen(['sleep', '{mark}'])", "time.sleep(60)"))
     mapper.job = job
     body = mapper.task()
     headers = {"authorization": f"Bearer {sign(KEY, '/map', body, time.time())}"}
     with httpx.stream("POST", f"{mapper.url}/map", content=body, headers=headers, timeout=30) as running:
         lines = running.iter_lines()
-        while '"progress"' not in next(lines):
+        while '"progress"' not in next(lines) or not _processes_with(mark):
             pass
     mapper.wait_for(busy=0)
     _wait_until_alone(mapper)
+    assert _processes_with(mark) == []
+
+
+def _processes_with(mark: str) -> list[psutil.Process]:
+    """The processes of this machine, whatever their parent, with an argument that is the mark."""
+    return [each for each in psutil.process_iter(["cmdline"]) if mark in (each.info["cmdline"] or ())]
 
 
 def _wait_until_alone(mapper: Mapper) -> None:
