@@ -159,8 +159,8 @@ def _wrong_map(task: MapTask, result: MapResult) -> Iterable[str]:
     yield from _wrong_pieces(task.split.pieces, result.pieces)
     if len(result.skipped) > (task.skip_limit or 0):
         yield f"it has set aside {len(result.skipped)} records, and {task.skip_limit or 0} were allowed"
-    sources = tuple(f"{piece.source} at " for piece in task.split.pieces)
-    if strangers := [record.place for record in result.skipped if not record.place.startswith(sources)]:
+    sources = {piece.source for piece in task.split.pieces}
+    if strangers := [record.place for record in result.skipped if record.url not in sources]:
         yield f"it has set aside the record at {min(strangers)}, which is none of its split"
 
 

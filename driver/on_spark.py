@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,12 +46,14 @@ class SparkWorkplace:
         context: the tools of the split stage.
         spark: carries out the other stages.
         task_memory_bytes: what a map or reduce task may use.
+        skip_limit: how many records a map task may set aside; None when the first bad one ends the run.
     """
 
     runs: RunStore
     context: TaskContext
     spark: Spark
     task_memory_bytes: int = TASK_MEMORY_BYTES
+    skip_limit: int | None = None
     clock: Clock = field(default_factory=Clock)
 
     @property
@@ -65,7 +67,7 @@ class SparkWorkplace:
         telling = _Telling(log, self.clock)
         split = await self._split(plan, telling)
         assert isinstance(split.result, SplitResult)
-        specs = map_tasks(plan, split.result)
+        specs = [self._skipping(spec) for spec in map_tasks(plan, split.result)]
         telling.begun("map", specs)
         submitted = self.clock.wall()
         maps, reduces = await self._on_spark(plan, specs)
@@ -79,6 +81,12 @@ class SparkWorkplace:
             telling.begun("reduce", reducing)
             reduced = telling.ended("reduce", reducing, reduces, seconds["reduce"])
         return Outcomes(split, mapped, reduced, seconds)
+
+    def _skipping(self, spec: TaskSpec) -> TaskSpec:
+        if self.skip_limit is None:
+            return spec
+        changed = {"skip_limit": self.skip_limit}
+        return replace(spec, message=lambda attempt: spec.message(attempt).model_copy(update=changed))
 
     async def _split(self, plan: RunPlan, telling: _Telling) -> Outcome:
         spec = split_task(plan)
@@ -124,11 +132,14 @@ async def spark_answer(
         runs: the store of both runs.
         master: Spark's.
         context: the tools of the split stage.
+
+    Each map task may set as many records aside as the run has in all; which ones is for Spark to find.
     """
+    skipped = sum(len(runs.dead_letters(step)) for step in runs.steps_of(plan))
     log, started = EventLog(), Clock().now()
     again = runs.begin(plan.model_copy(update={"target": "spark", "created": Clock().wall()}))
     async with running_spark(master, context.scratch) as spark:
-        place = SparkWorkplace(runs, context, spark, context.memory_bytes)
+        place = SparkWorkplace(runs, context, spark, context.memory_bytes, skip_limit=skipped or None)
         if isinstance(job, Chain):
             report = await run_chain(ChainRun(job, again), place, log, fresh=True, started=started)
         else:

@@ -428,6 +428,8 @@ class _Stages:
             for number, record in enumerate(skipped):
                 letter = DeadLetter(
                     place=record.place,
+                    url=record.url,
+                    key=record.key,
                     record=record.record,
                     message=storable(record.message),
                     traceback=storable(record.traceback, TRACEBACK_LIMIT),

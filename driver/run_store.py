@@ -115,6 +115,8 @@ class DeadLetter(Message):
     """A record that was set aside: its place, the record as JSON holds it, and what the job's code raised on it."""
 
     place: str
+    url: str
+    key: Any
     record: Any
     message: str
     traceback: str
@@ -266,6 +268,10 @@ class RunStore:
             int(found[2]): found[0] for name in self.runs() if (found := _STEP_NAME.fullmatch(name)) and found[1] == run
         }
         return [numbers[number] for number in sorted(numbers)]
+
+    def steps_of(self, plan: RunPlan) -> list[str]:
+        """The run ids under which a run's tasks are recorded: its own, or those of a chain's steps, in order."""
+        return self.steps(plan.run) if plan.chain else [plan.run]
 
     def resolve(self, run: str | None) -> str:
         """The run that the user means: the last one when none is named, else the one that begins or ends so."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from itertools import islice, pairwise
@@ -16,10 +15,9 @@ from mapreduce.errors import InputError
 from mapreduce.formats.output import jsonable, key_of_json, read_pairs
 from mapreduce.job import Job
 from mapreduce.messages import Message
-from mapreduce.plain import PlainInput, plain_answer
+from mapreduce.plain import LeftOut, PlainInput, pair_text, plain_answer
 
 SHOWN = 5
-_PLACE = re.compile(r"(?P<url>.*) at (?P<name>byte|row|file) (?P<key>.*)", re.DOTALL)
 
 
 class Difference(Message):
@@ -49,7 +47,7 @@ def verify_run(plan: RunPlan, job: Job | Chain, runs: RunStore, success: Success
     """
     expected = [
         (jsonable(key), jsonable(value))
-        for key, value in plain_answer(job, _contents(plan, job, runs), _skipped(plan, runs))
+        for key, value in plain_answer(job, _contents(plan, job, runs), _left_out(plan, runs))
     ]
     return verdict_on(plan, runs, success, expected, "plain")
 
@@ -81,14 +79,19 @@ def _contents(plan: RunPlan, job: Job | Chain, runs: RunStore) -> Iterable[Plain
         yield PlainInput(given.url, runs.storage.read(given.url, etag=given.etag), given.name, form)
 
 
-def _skipped(plan: RunPlan, runs: RunStore) -> set[tuple[Any, Any]]:
-    """The records that the run has set aside, as (URL, key of the record)."""
-    found = (_PLACE.fullmatch(letter.place) for letter in runs.dead_letters(plan.run))
-    return {
-        (place["url"], place["url"] if place["name"] == "file" else int(place["key"]))
-        for place in found
-        if place and (place["name"] == "file" or place["key"].isdecimal())
-    }
+def _left_out(plan: RunPlan, runs: RunStore) -> list[LeftOut]:
+    """Return the records that each step of the run has set aside; a job is one step."""
+    inputs = {given.url for given in plan.inputs}
+    left_out = []
+    for step in runs.steps_of(plan):
+        letters = runs.dead_letters(step)
+        left_out.append(
+            LeftOut(
+                frozenset((letter.url, letter.key) for letter in letters if letter.url in inputs),
+                Counter(pair_text(letter.key, letter.record) for letter in letters if letter.url not in inputs),
+            )
+        )
+    return left_out
 
 
 def in_key_order(pairs: Iterable[tuple[Any, Any]]) -> bool:

@@ -253,10 +253,13 @@ class PieceRead(Message):
 class SkippedRecord(Message):
     """A record that was set aside: its place as an error names it, the record as JSON holds it, and what was raised.
 
-    A long record is kept as its beginning.
+    `url` and `key` are the object that the record stands in, and what `map` gets as its key. A long key or record is
+    kept as its beginning.
     """
 
     place: str
+    url: str
+    key: Any
     record: Any
     message: str = ""
     traceback: str = ""

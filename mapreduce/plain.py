@@ -14,12 +14,14 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from operator import itemgetter
 from typing import Any
 
 from mapreduce.chain import Chain, StepResult, steps_of
 from mapreduce.encoding import decode_key, decode_value, encode_key, encode_value
+from mapreduce.engine.set_aside import kept_as, kept_as_length
 from mapreduce.engine.user_code import Place, user_code
 from mapreduce.errors import JobLoadError
 from mapreduce.formats.kinds import Csv, Format, JsonLines, Pairs, Parquet, WholeFile
@@ -54,6 +56,19 @@ class PlainInput:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Records that one step of a run has set aside, and that the reference leaves out.
+
+    Attributes:
+        records: those of inputs, as (URL, key).
+        pairs: of the pairs of the step before it, as `pair_text` gives them, how many.
+    """
+
+    records: frozenset[Record] = frozenset()
+    pairs: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
 class PlainAnswer:
     """The pairs in key order, and the counters."""
 
@@ -62,7 +77,7 @@ class PlainAnswer:
 
 
 def plain_answer(
-    job: Job | Chain, inputs: Iterable[PlainInput | tuple[str, bytes]], skip: Collection[Record] = ()
+    job: Job | Chain, inputs: Iterable[PlainInput | tuple[str, bytes]], left_out: Sequence[LeftOut] = ()
 ) -> list[Record]:
     """All result pairs of a job or chain.
 
@@ -72,21 +87,22 @@ def plain_answer(
     Args:
         job: a fresh instance.
         inputs: in order; a tuple is (URL, content).
-        skip: (URL, key) of records that are left out; of a job, not of a chain.
+        left_out: the records of each step that are left out; a job is one step.
     """
     given = [each if isinstance(each, PlainInput) else PlainInput(*each) for each in inputs]
     if isinstance(job, Job):
-        return plain_run(job, given, skip=skip).pairs
-    return _plain_chain(job, given).pairs
+        return plain_run(job, given, left_out=left_out[0] if left_out else LeftOut()).pairs
+    return _plain_chain(job, given, left_out).pairs
 
 
 def plain_run(
-    job: Job, inputs: Iterable[PlainInput], pairs: Sequence[Record] = (), skip: Collection[Record] = ()
+    job: Job, inputs: Iterable[PlainInput], pairs: Sequence[Record] = (), left_out: LeftOut | None = None
 ) -> PlainAnswer:
     """The answer of one job over inputs, and before them over pairs of a step before it."""
     gathered: list[tuple[bytes, Any]] = []
     state = task_state(job)
     place = Place("map_setup")
+    left_out = left_out or LeftOut()
 
     def gather(yielded: Any, *, none_is_empty: bool) -> None:
         for each in pairs_of(yielded, none_is_empty=none_is_empty):
@@ -101,12 +117,13 @@ def plain_run(
         job.map_setup()
         place.step = "map"
         state.source = state.input = place.url = "previous"
-        for key, value in pairs:
+        for key, value in _without(pairs, left_out.pairs):
             mapped(key, value)
         for given in inputs:
             state.source, state.input, place.url = given.url, given.name, given.url
-            for key, value in plain_records(given, given.format or job.format_of(given.name), skip):
-                if (given.url, key) not in skip:
+            form = given.format or job.format_of(given.name)
+            for key, value in plain_records(given, form, left_out.records):
+                if (given.url, key) not in left_out.records:
                     mapped(key, value)
         place.step, place.url, place.record, place.offset = "map_cleanup", "", None, None
         gather(job.map_cleanup(), none_is_empty=True)
@@ -120,21 +137,45 @@ def plain_run(
     return PlainAnswer(result, counters)
 
 
-def _plain_chain(chain: Chain, inputs: list[PlainInput]) -> PlainAnswer:
+def pair_text(key: Any, value: Any) -> str:
+    """Return the text by which a pair is known among those that a step has set aside.
+
+    Args:
+        key: the pair's key, as JSON holds it.
+        value: its value, as JSON holds it.
+    """
+    return json.dumps([key, value], sort_keys=True)
+
+
+def _without(pairs: Iterable[Record], left_out: Counter[str]) -> Iterator[Record]:
+    """Yield the pairs but for those left out."""
+    left = left_out.copy()
+    for key, value in pairs:
+        # a task that has kept much keeps only the length of a value
+        texts = [pair_text(kept_as(key), kept(value)) for kept in (kept_as, kept_as_length)] if +left else []
+        known = next((text for text in texts if left[text] > 0), None)
+        if known is None:
+            yield key, value
+        else:
+            left[known] -= 1
+
+
+def _plain_chain(chain: Chain, inputs: list[PlainInput], left_out: Sequence[LeftOut]) -> PlainAnswer:
     steps = steps_of(chain)
     step = next(steps, None)
     if step is None:
         raise JobLoadError(f"{type(chain).__name__} has no step; let `steps` yield a job")
     answer = PlainAnswer([], Counter())
-    while True:
+    for number in count():
         given = inputs if "given" in step.sources else []
         previous = answer.pairs if "previous" in step.sources else []
-        answer = plain_run(step.job, given, previous)
+        answer = plain_run(step.job, given, previous, left_out[number] if number < len(left_out) else None)
         pairs = answer.pairs
         try:
             step = steps.send(StepResult(answer.counters, len(pairs), lambda pairs=pairs: iter(pairs)))  # type: ignore[misc]
         except StopIteration:
-            return answer
+            break
+    return answer
 
 
 def plain_records(given: PlainInput, form: Format, skip: Collection[Record] = ()) -> Iterator[Record]:
@@ -143,7 +184,7 @@ def plain_records(given: PlainInput, form: Format, skip: Collection[Record] = ()
     Args:
         given: the input.
         form: its format.
-        skip: (URL, key) of records that are left out; those need not be of the format.
+        skip: (URL, key) of records to leave out; those need not be of the format.
     """
     if isinstance(form, Parquet):
         yield from _parquet_rows(given.content, form)

@@ -28,7 +28,7 @@ RECORD_BYTES = 64 << 10
 """A longer record is kept as its beginning; its place says where the rest is."""
 TASK_BYTES = 16 << 20
 """When the records of a task that are set aside, and what was raised on them, are more, the others are kept as their
-places and the first words of what was raised."""
+places, their lengths and the first words of what was raised."""
 SHOWN_PLACES = 3
 _SHORT = 200
 _MUTABLE = (list, dict, tuple, set, bytearray)
@@ -108,14 +108,16 @@ class SetAside:
             )
         skipped = SkippedRecord(
             place=str(place),
-            record=_kept(record),
+            url=place.url,
+            key=kept_as(place.offset),
+            record=kept_as(record),
             message=within_limits("message", message),
             traceback=within_limits("traceback", trace),
         )
         self._left_bytes -= len(_encode(skipped.record)) + len(skipped.message) + len(skipped.traceback)
         if self._left_bytes < 0:
             short = cut(skipped.message, _SHORT)
-            skipped = SkippedRecord(place=skipped.place, record=None, message=short, traceback="")
+            skipped = skipped.model_copy(update={"record": kept_as_length(record), "message": short, "traceback": ""})
         self.records.append(skipped)
 
 
@@ -137,10 +139,15 @@ def too_many(limit: int, places: list[str]) -> str:
     )
 
 
-def _kept(record: Any) -> Any:
-    """Return a record as JSON holds it; of a long one its beginning."""
+def kept_as(record: Any) -> Any:
+    """Return a record, or its key, as JSON holds it; of a long one its beginning."""
     if isinstance(record, str | bytes) and len(record) > RECORD_BYTES:
         return f"{record[:_SHORT]!r}... ({len(record)} long)"
     value = jsonable(record)
     size = len(_encode(value))
     return value if size <= RECORD_BYTES else f"{repr(value)[:_SHORT]}... ({size} bytes of JSON)"
+
+
+def kept_as_length(record: Any) -> str:
+    """Return what stands for a record when its task has kept much already."""
+    return f"... ({len(_encode(jsonable(record)))} bytes of JSON)"

@@ -100,9 +100,11 @@ class Network:
         return proxy
 
     def fails(self) -> bool:
-        """Whether something of the driver's own fails now, after the first time that it was asked."""
+        """Return whether something of the driver's own fails now; one time of the first few does for certain."""
         self._requests += 1
-        return self._requests > self.trouble.from_request + 1 and self._chance.random() < self.trouble.share
+        if self._requests <= self.trouble.from_request:
+            return False
+        return self._requests == self._certain or self._chance.random() < self.trouble.share
 
     def strikes(self) -> bool:
         """Whether it befalls the task that has just been asked for."""

@@ -176,3 +176,35 @@ def test_replay(driver: Driver) -> None:
     assert before == {path for path in driver.store.rglob("*") if path.is_file()}
     unknown = driver.run("replay", run, "map-9")
     assert (unknown.code, "has no task 'map-9'" in unknown.err) == (2, True)
+
+
+def test_a_chain_that_sets_records_aside_is_verified(driver: Driver) -> None:
+    """Each step leaves out its own: lines of the input, and pairs of the step before it, some of them twice."""
+    text = driver.folder / "in.txt"
+    text.write_text("".join(f"{number}\n" if number % 25 else "no number\n" for number in range(200)))
+    (driver.folder / "steps.py").write_text(
+        "from mapreduce import Chain, Job, Step, Sum\n\n\nclass Digits(Job):\n"
+        "    def map(self, offset, line):\n        one = 'x' if line[0] == '7' else 1\n"
+        "        yield (int(line) % 10, b'k'), [int(line), one]\n\n"
+        "    def reduce(self, key, values):\n        for value in sorted(values, key=str):\n"
+        "            yield key, value[1:]\n\n\n"
+        "class Total(Job):\n    reduce = Sum()\n\n    def map(self, key, value):\n"
+        "        if self.input == 'previous':\n            yield 'total', value[0] + key[0]\n"
+        "        else:\n            yield 'lines', 1 + 0 * len(value[:3].encode('ascii')) // (value[0] != '3')\n\n\n"
+        "class Both(Chain):\n    def steps(self):\n        yield Digits()\n"
+        "        yield Step(Total(), reads=('previous', 'given'))\n"
+    )
+    command = ("run", "--input", text, "--job", "steps.py:Both", "--target", "local", "--json", "--skip-bad-records")
+    done = driver.run(*command, "40")
+    assert done.code == 0, done.err
+    numbers = [number for number in range(200) if number % 25]
+    added = [number for number in numbers if not str(number).startswith("7")]
+    third = [number for number in numbers if str(number).startswith("3")]
+    (part,) = _parts(done.document)
+    assert {"lines": 200 - len(third), "total": sum(1 + n % 10 for n in added)} == json.loads(part)
+    letters = {path.parent.parent.name for path in (driver.store / "runs").glob("*/dead-letters/*")}
+    assert 2 == len(letters)
+    verified = driver.run("verify", done.document["run_id"])
+    assert verified.code == 0, verified.out + verified.err
+    Path(done.document["result_urls"][0].removeprefix("file://")).write_text('{"lines": 1, "total": 2}')
+    assert driver.run("verify", done.document["run_id"]).code == 1

@@ -343,6 +343,24 @@ def test_the_command(home: Path) -> None:
     assert (by_spark.returncode, json.loads(by_spark.stdout)["equal"]) == (0, True), by_spark.stderr
 
 
+@pytest.mark.parametrize("job", ["Numbers", "Twice"])
+def test_a_run_that_set_records_aside_is_verified_on_spark(home: Path, job: str) -> None:
+    """Spark finds the same bad records by itself, in each step of a chain."""
+    (home / "numbers.txt").write_text("".join(f"{number}\n" if number % 25 else "none\n" for number in range(200)))
+    (home / "aside.py").write_text(
+        "from mapreduce import Chain, Job, Sum\n\n\nclass Numbers(Job):\n    reduce = Sum()\n\n"
+        "    def map(self, offset, line):\n        yield int(line) % 10, 1\n\n\n"
+        "class Digits(Job):\n    reduce = Sum()\n\n    def map(self, key, value):\n"
+        "        yield 'tens', value // (key - 3)\n\n\n"
+        "class Twice(Chain):\n    def steps(self):\n        return [Numbers(), Digits()]\n"
+    )
+    command = ("run", "--job", f"aside.py:{job}", "--input", "numbers.txt", "--target", "inline")
+    done = _command(home, *command, "--skip-bad-records", "9")
+    assert done.returncode == 0, done.stderr
+    by_spark = _command(home, "verify", "--by", "spark", "--spark-master", "local[2]", "--json")
+    assert (by_spark.returncode, json.loads(by_spark.stdout)["equal"]) == (0, True), by_spark.stderr
+
+
 def test_a_spark_that_cannot_start_is_one_line(home: Path) -> None:
     """Exit code 3, the reason, and no traceback."""
     done = _command(home, "run", "--input", "one.txt", "--target", "spark", "--spark-master", "nonsense")

@@ -55,6 +55,10 @@ def _block(offset: int = 0, length: int = 5, records: int = 2) -> Block:
     return Block(offset=offset, length=length, records=records, checksum=7, integers=False)
 
 
+def _aside(url: str, offset: int) -> SkippedRecord:
+    return SkippedRecord(place=f"{url} at byte {offset}", url=url, key=offset, record="x")
+
+
 def _map_result(**changed: Any) -> MapResult:
     result = MapResult(
         url=keys.map_attempt(STORE, "run-1", 3, "1"),
@@ -137,7 +141,7 @@ def test_answers_to_what_was_asked_are_taken() -> None:
         {"pieces": (PieceRead(source="file:///in", start=9, bytes_owned=1),)},
         {"pieces": (PieceRead(source="file:///in", start=12, bytes_owned=89),)},
         {"pieces": (PieceRead(source="file:///in", start=12, bytes_owned=1),) * 2},
-        {"skipped": (SkippedRecord(place="file:///in at byte 13", record="x"),)},
+        {"skipped": (_aside("file:///in", 13),)},
         {"top_lengths": (1,)},
         {"top": (("a", 1),)},
         {"pairs": INPUT},
@@ -152,11 +156,11 @@ def test_a_map_result_that_does_not_fit_is_lost(changed: dict[str, Any]) -> None
 def test_records_that_a_map_task_has_set_aside() -> None:
     """As many as it was allowed to, of its own split."""
     task = _map_task().model_copy(update={"skip_limit": 2})
-    skipped = tuple(SkippedRecord(place=f"file:///in at byte {at}", record="x") for at in (12, 13, 14))
+    skipped = tuple(_aside("file:///in", at) for at in (12, 13, 14))
     check_answer(task, _map_result(skipped=skipped[:2]))
     with pytest.raises(TaskLost, match="set aside 3 records, and 2 were allowed"):
         check_answer(task, _map_result(skipped=skipped))
-    stranger = SkippedRecord(place="file:///input at byte 3", record="x")
+    stranger = _aside("file:///input", 3)
     with pytest.raises(TaskLost, match="none of its split"):
         check_answer(task, _map_result(skipped=(stranger,)))
 

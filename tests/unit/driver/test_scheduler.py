@@ -439,8 +439,11 @@ class SetsAside(FakeTransport):
         assert task.skip_limit is not None
         async for event in super().run(endpoint, task, heard):
             if isinstance(event, Done) and isinstance(event.result, MapResult):
-                places = (f"in-{task.index} at byte {number}" for number in range(self._count))
-                skipped = tuple(SkippedRecord(place=place, record="r", message="m") for place in places)
+                url = f"in-{task.index}"
+                skipped = tuple(
+                    SkippedRecord(place=f"{url} at byte {number}", url=url, key=number, record="r", message="m")
+                    for number in range(self._count)
+                )
                 yield event.model_copy(update={"result": event.result.model_copy(update={"skipped": skipped})})
             else:
                 yield event

@@ -14,7 +14,7 @@ from mapreduce.engine import set_aside
 from mapreduce.errors import RecordError, TooManyBadRecords
 from mapreduce.formats.kinds import Csv, JsonLines
 from mapreduce.messages import SkippedRecord
-from mapreduce.plain import PlainInput, plain_answer
+from mapreduce.plain import LeftOut, PlainInput, plain_answer
 from tests.unit.mapreduce.engine_run import as_json, engine
 
 
@@ -76,8 +76,8 @@ def test_the_answer_is_that_of_the_good_records(lines: list[str], splits: int) -
         offsets = [sum(len(line) + 1 for line in lines[:at]) for at, line in enumerate(lines) if not line.isdigit()]
         assert [f"{inputs[0].url} at byte {offset}" for offset in offsets] == places
         good = sum(map(str.isdigit, lines))
-        skip = {(inputs[0].url, offset) for offset in offsets}
-        plain = plain_answer(Numbers(), [PlainInput(inputs[0].url, content)], skip)
+        left_out = LeftOut(frozenset((record.url, record.key) for result in maps for record in result.skipped))
+        plain = plain_answer(Numbers(), [PlainInput(inputs[0].url, content)], [left_out])
         found = stages.pairs(stages.reduce(maps)) if maps else []
         assert as_json(plain) == found
         assert good == sum(result.records_in for result in maps)
@@ -146,8 +146,9 @@ def test_records_that_are_not_of_their_format(form: Any, content: bytes, bad: li
         assert bad == [record.record for record in skipped]
         assert "RecordError: " in skipped[0].message
         assert [("total", 6)] == stages.pairs(stages.reduce(maps))
-        keys = {(inputs[0].url, int(record.place.rpartition(" ")[2])) for record in skipped}
-        assert [("total", 6)] == plain_answer(Fields(), [PlainInput(inputs[0].url, content, "", form)], keys)
+        assert [f"{record.url} at byte {record.key}" for record in skipped] == [record.place for record in skipped]
+        left_out = LeftOut(frozenset((record.url, record.key) for record in skipped))
+        assert [("total", 6)] == plain_answer(Fields(), [PlainInput(inputs[0].url, content, "", form)], [left_out])
         with pytest.raises(RecordError):
             for split in planned:
                 stages.map(split)
@@ -171,6 +172,6 @@ def test_long_records_are_kept_as_their_beginnings(monkeypatch: pytest.MonkeyPat
     assert skipped[0].record.startswith("'xxx")
     assert skipped[0].record.endswith("... (70000 long)")
     assert "y" * 60_000 == skipped[1].record
-    assert [(None, "")] * 2 == [(record.record, record.traceback) for record in skipped[2:]]
+    assert [("... (60002 bytes of JSON)", "")] * 2 == [(record.record, record.traceback) for record in skipped[2:]]
     assert all(record.message and isinstance(record, SkippedRecord) for record in skipped)
     assert sum(len(record.model_dump_json()) for record in skipped) < 100_000
