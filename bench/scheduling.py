@@ -18,13 +18,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench.fake_services import fake_mappers
-from driver.attempts import Outcome
-from driver.client import HttpTransport
-from driver.events import EventLog
-from driver.fleet.base import Endpoint
-from driver.planning import RunPlan, map_tasks
-from driver.policy import RetryPolicy
-from driver.scheduler import Clock, StageRun
+from driver.plan.events import EventLog
+from driver.plan.tasks import RunPlan, map_tasks
+from driver.scheduling.attempts import Outcome
+from driver.scheduling.policy import RetryPolicy
+from driver.scheduling.scheduler import Clock, StageRun
+from driver.transport.endpoint import Endpoint
+from driver.transport.http import HttpTransport
 from mapreduce.messages import Cost, InputObject, JobSpec, Piece, Split, SplitResult, StageName
 from mapreduce.tokens import new_key
 

@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from driver.cloud.stack import ROLES, Stack, read_stack
+from driver.cloud.terraform import terraform_folder
 from driver.report.units import bytes_text
-from driver.stack import ROLES, Stack, read_stack
-from driver.terraform import terraform_folder
 from mapreduce import native
 from mapreduce.errors import FleetError, MapReduceError
 from mapreduce.messages import Message
 
 if TYPE_CHECKING:
-    from driver.fleet.aws import Aws
+    from driver.cloud.aws import Aws
 
 TERRAFORM_AT_LEAST = (1, 11)
 FARGATE_VCPU_QUOTA = "L-3032A538"
@@ -68,7 +68,7 @@ def examine_before_deploy(region: str | None, vcpus_needed: float) -> Iterator[F
         region: the region to deploy to; None for the environment's.
         vcpus_needed: vCPUs of all tasks together.
     """
-    from driver.fleet.aws import Aws
+    from driver.cloud.aws import Aws
 
     yield python()
     yield terraform()
@@ -139,7 +139,7 @@ def docker() -> Finding:
 
 def credentials(aws: Aws) -> Finding:
     """Who AWS takes us for."""
-    from driver.fleet.aws import explained
+    from driver.cloud.aws import explained
 
     try:
         with explained():
@@ -151,7 +151,7 @@ def credentials(aws: Aws) -> Finding:
 
 def fargate_quota(aws: Aws, vcpus_needed: float) -> Finding:
     """How many vCPUs the account may run at the same time; where that may not be asked, nothing is held against it."""
-    from driver.fleet.aws import explained
+    from driver.cloud.aws import explained
 
     try:
         with explained():
@@ -168,7 +168,7 @@ def fargate_quota(aws: Aws, vcpus_needed: float) -> Finding:
 
 def examine_stack(stack: Stack) -> Iterator[Finding]:
     """The deployed stack: credentials, bucket, services, endpoints, and a signed request into a worker."""
-    from driver.fleet.aws import Aws
+    from driver.cloud.aws import Aws
 
     try:
         aws = Aws(stack.region)
@@ -202,7 +202,7 @@ def _bucket(stack: Stack, aws: Aws) -> str:
 
 
 def _service(stack: Stack, aws: Aws, role: str) -> str:
-    from driver.fleet.aws import explained
+    from driver.cloud.aws import explained
 
     name = stack.services[role].service_name  # type: ignore[index]
     with explained():
@@ -230,8 +230,8 @@ def _guarded_answers(stack: Stack, aws: Aws) -> Iterator[Finding]:
 
 
 async def _ask_all(stack: Stack, aws: Aws) -> list[Finding]:
-    from driver.client import HttpTransport
-    from driver.fleet.ecs import EcsFleet
+    from driver.cloud.ecs import EcsFleet
+    from driver.transport.http import HttpTransport
 
     fleet = EcsFleet(stack, aws)
     findings: list[Finding] = []
@@ -254,8 +254,8 @@ async def _ask_all(stack: Stack, aws: Aws) -> list[Finding]:
 
 
 async def _signed_request(stack: Stack, fleet: object, transport: object) -> Finding:
-    from driver.client import HttpTransport
-    from driver.fleet.ecs import EcsFleet
+    from driver.cloud.ecs import EcsFleet
+    from driver.transport.http import HttpTransport
     from mapreduce.messages import Done, SplitTask
 
     assert isinstance(fleet, EcsFleet)

@@ -1,4 +1,4 @@
-# What the driver reads (driver/stack.py pins the same names). Nothing here is secret.
+# What the driver reads (driver/cloud/stack.py pins the same names). Nothing here is secret.
 
 output "region" {
   description = "AWS region of the stack."

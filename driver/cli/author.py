@@ -46,7 +46,7 @@ def new(path: Path, /) -> int:
     Args:
         path: The file, e.g. my_job.py.
     """
-    from driver.template import write_job
+    from driver.authoring.template import write_job
 
     for written in write_job(path):
         say(f"written   {written}")
@@ -76,8 +76,8 @@ def check(
         sample: How much of the input is used, e.g. 64KiB; it is cut at a line. Parquet and whole files are not cut.
         json: Print one JSON document on standard output.
     """
-    from driver.sample import checked_jobs, sampled
-    from driver.seeds import SeededRuns
+    from driver.authoring.hash_seeds import SeededRuns
+    from driver.authoring.sample import checked_jobs, sampled
     from mapreduce.code import find_job
     from mapreduce.laws import check as check_laws
     from mapreduce.laws import laws_of

@@ -17,13 +17,13 @@ from rich.table import Table
 
 from driver.cli.terminal import no_output_of_jobs, print_document, say, show
 from driver.cli.values import assignments, at_least_one, counts
-from driver.config import DEFAULT_JOB, RunConfig
+from driver.plan.config import DEFAULT_JOB, RunConfig
 from driver.report.units import bytes_text, plural
 from mapreduce.errors import UsageError
 
 if TYPE_CHECKING:
-    from driver.speedup import Measured, SpeedUp, Spread
-    from driver.targets import Prepared
+    from driver.report.speedup import Measured, SpeedUp, Spread
+    from driver.targets.prepare import Prepared
 
 BenchTarget = Literal["auto", "local", "aws"]
 TASKS_A_SLOT = 4
@@ -64,10 +64,10 @@ def bench(
         json: Print one JSON document on standard output.
         store: Folder or URL that the runs write to (by default a folder of their own, which is deleted).
     """
-    from driver import targets
     from driver.report.chart import svg
     from driver.report.figures import end_to_end, map_stage
-    from driver.speedup import speed_up
+    from driver.report.speedup import speed_up
+    from driver.targets import prepare as targets
 
     levels = tuple(sorted({1, *counts("--mappers", mappers)}))
     at_least_one("--repeat", repeat)
@@ -107,7 +107,7 @@ def bench(
 @contextmanager
 def _folder(target: BenchTarget, store: str | None) -> Iterator[str | None]:
     """The store that is wanted, the stack's own (None), or a folder that is there for the runs alone."""
-    from driver.terraform import is_applied, terraform_folder
+    from driver.cloud.terraform import is_applied, terraform_folder
 
     if store is not None or target == "aws" or (target == "auto" and is_applied(terraform_folder())):
         yield store
@@ -118,7 +118,7 @@ def _folder(target: BenchTarget, store: str | None) -> Iterator[str | None]:
 
 def _check_fleet(prepared: Prepared, levels: tuple[int, ...]) -> None:
     """Refuses more mappers than there are, where a run does not start its own."""
-    from driver.targets import mappers_there
+    from driver.targets.prepare import mappers_there
 
     there = asyncio.run(mappers_there(prepared))
     if there is not None and levels[-1] > there:
@@ -144,10 +144,11 @@ def _processors(prepared: Prepared, levels: tuple[int, ...]) -> int | None:
 
 def _measured(config: RunConfig, target: BenchTarget, store: str | None) -> Measured:
     """One run, of which nothing stays."""
-    from driver import cleaning, targets
-    from driver.events import EventLog
-    from driver.job_run import carry_out
-    from driver.speedup import Measured
+    from driver.history import cleaning
+    from driver.plan.events import EventLog
+    from driver.report.speedup import Measured
+    from driver.targets import prepare as targets
+    from driver.targets.start import carry_out
 
     started = time.monotonic()
     prepared = targets.prepare(config, target, store)

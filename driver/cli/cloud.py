@@ -53,9 +53,9 @@ def logs(run: str | None = None, /, *, task: str | None = None, store: str | Non
         task: Only this task, e.g. map-3.
         store: Folder or URL of the store (by default the stack's bucket, else .mapreduce in this folder).
     """
-    from driver.stack import read_stack
-    from driver.targets import open_runs
-    from driver.terraform import terraform_folder
+    from driver.cloud.stack import read_stack
+    from driver.cloud.terraform import terraform_folder
+    from driver.targets.prepare import open_runs
 
     kept = open_runs(store)
     name = kept.resolve(run)
@@ -64,8 +64,8 @@ def logs(run: str | None = None, /, *, task: str | None = None, store: str | Non
         text = kept.record(name, "services.log") or b""
         lines = [line for line in text.decode(errors="replace").split("\n") if _is_of(line, name, task)]
     else:
-        from driver.cloud_logs import log_lines
-        from driver.fleet.aws import Aws
+        from driver.cloud.aws import Aws
+        from driver.cloud.logs import log_lines
 
         stack = read_stack(terraform_folder())
         if stack is None:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from driver.cli.terminal import no_output_of_jobs, print_document, say
-from driver.config import DEFAULT_SPARK_MASTER
+from driver.plan.config import DEFAULT_SPARK_MASTER
 from driver.report.units import bytes_text, plural
 from driver.text import shown, shown_repr
 from mapreduce.errors import UsageError
@@ -40,11 +40,11 @@ def verify(
     import tempfile
     from pathlib import Path
 
-    from driver.on_spark import TASK_MEMORY_BYTES as SPARK_MEMORY_BYTES
-    from driver.on_spark import spark_answer
-    from driver.spark import check_installed
-    from driver.targets import open_runs
-    from driver.verify import verdict_on, verify_run
+    from driver.history.verify import verdict_on, verify_run
+    from driver.spark.backend import TASK_MEMORY_BYTES as SPARK_MEMORY_BYTES
+    from driver.spark.backend import spark_answer
+    from driver.spark.session import check_installed
+    from driver.targets.prepare import open_runs
     from mapreduce.code import CodeLoader
     from mapreduce.engine import TaskContext
 
@@ -101,8 +101,8 @@ def audit(
         json: Print one JSON document on standard output.
         store: Folder or URL of the store (by default .mapreduce in this folder).
     """
-    from driver.audit import audit_run
-    from driver.targets import open_runs
+    from driver.history.audit import audit_run
+    from driver.targets.prepare import open_runs
 
     kept = open_runs(store)
     name = kept.resolve(run)

@@ -9,8 +9,8 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from driver.cli.terminal import add_row, print_document, say, show
+from driver.history.run_store import RunStore, is_run_name
 from driver.report.units import bytes_text, plural
-from driver.run_store import RunStore, is_run_name
 from driver.text import shown, storable
 from mapreduce.errors import MapReduceError, UsageError
 from mapreduce.messages import Message
@@ -57,7 +57,7 @@ def runs(*, json: Annotated[bool, Parameter(negative="")] = False, store: str | 
         json: Print one JSON document on standard output.
         store: Folder or URL of the store (by default .mapreduce in this folder).
     """
-    from driver.targets import open_runs
+    from driver.targets.prepare import open_runs
 
     kept = open_runs(store)
     lines = [_run_line(kept, name) for name in kept.runs()]
@@ -122,9 +122,9 @@ def status(
         json: Print one JSON document on standard output.
         store: Folder or URL of the store (by default .mapreduce in this folder).
     """
-    from driver.planning import map_tasks, split_task
-    from driver.reuse import FinishedTasks
-    from driver.targets import open_runs
+    from driver.history.reuse import FinishedTasks
+    from driver.plan.tasks import map_tasks, split_task
+    from driver.targets.prepare import open_runs
     from mapreduce.messages import SplitResult
 
     kept = open_runs(store)
@@ -181,8 +181,8 @@ def clean(
         yes: Delete, instead of saying what would be deleted.
         store: Folder or URL of the store (by default .mapreduce in this folder).
     """
-    from driver.cleaning import carry_out, plan_cleaning, plan_emptying
-    from driver.targets import open_runs
+    from driver.history.cleaning import carry_out, plan_cleaning, plan_emptying
+    from driver.targets.prepare import open_runs
 
     kept = open_runs(store)
     if not (run or all_runs or everything):

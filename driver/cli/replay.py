@@ -35,8 +35,8 @@ def replay(
         stop_at_start: Open it before the first record already.
         store: Folder or URL of the store (by default .mapreduce in this folder).
     """
-    from driver.replay import prepared_replay
-    from driver.targets import open_runs
+    from driver.history.replay import prepared_replay
+    from driver.targets.prepare import open_runs
     from mapreduce.engine import run_task
 
     kept = open_runs(store)

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from driver.cli.streams import unhurried
 from driver.cli.terminal import console, no_output_of_jobs, print_document, say
 from driver.cli.values import assignments, at_least_one, size_bytes
-from driver.config import DEFAULT_JOB, DEFAULT_SPARK_MASTER, RunConfig, Target
+from driver.plan.config import DEFAULT_JOB, DEFAULT_SPARK_MASTER, RunConfig, Target
 from driver.report.document import Report
-from driver.streams import unhurried
 from driver.text import LINE_LIMIT, TRACEBACK_LIMIT, TRACEBACK_LINES, cut_middle, shown, shown_lines
 from mapreduce.errors import JobFailed, NotWritten, UsageError, UserCodeError
 from mapreduce.formats.output import FileFormat
 from mapreduce.messages import MOST_SKIPPED, SplitMode, TaskError
 
 if TYPE_CHECKING:
-    from driver.targets import Prepared
+    from driver.targets.prepare import Prepared
 
 _UNPACKED = re.compile(r'File "[^"]*/jobs/[0-9a-f]{64}/')
 
@@ -86,9 +86,9 @@ def run(
         store: Folder or URL that everything is written to (by default .mapreduce in this folder).
     """
     started = time.monotonic()
-    from driver import targets
-    from driver.chaos import parse_chaos
-    from driver.output import Output
+    from driver.output.place import Output
+    from driver.targets import prepare as targets
+    from driver.transport.fault_injection import parse_chaos
     from mapreduce.engine.run import task_error
 
     wanted = Output.parse(output, output_format)
@@ -161,9 +161,9 @@ def _shown(prepared: Prepared, started: float) -> Report:
 
 
 def _watched(prepared: Prepared, started: float) -> Report:
-    from driver.events import EventLog
-    from driver.job_run import carry_out
+    from driver.plan.events import EventLog
     from driver.report.console import RunView
+    from driver.targets.start import carry_out
 
     view = RunView(console())
     log = EventLog([view])
@@ -187,7 +187,7 @@ def _watched(prepared: Prepared, started: float) -> Report:
 
 def _say_failure(exc: JobFailed, root: Path) -> None:
     """What the user is told of a failed job: every cause, and of a fault in their code the code's own traceback."""
-    from driver.scheduler import StageFailed
+    from driver.scheduling.scheduler import StageFailed
 
     failures = exc.failures if isinstance(exc, StageFailed) else {}
     for error in (error for errors in failures.values() for error in errors if error.traceback or error.place):

@@ -16,7 +16,7 @@ from driver.report.units import plural
 from mapreduce.errors import FleetError, UsageError
 
 if TYPE_CHECKING:
-    from driver.deployment import DeploySettings
+    from driver.cloud.deployment import DeploySettings
 
 stack = App(name="stack", help="The deployed stack; used by deploy.sh and destroy.sh.")
 
@@ -46,8 +46,8 @@ def settings(
         role: An existing IAM role for everything, e.g. LabRole.
         allow: An address range that may call the services (by default, this machine's own public address).
     """
-    from driver.deployment import SETTINGS_FILE, content_tag, merged_settings
-    from driver.terraform import terraform_folder
+    from driver.cloud.deployment import SETTINGS_FILE, content_tag, merged_settings
+    from driver.cloud.terraform import terraform_folder
 
     path = terraform_folder() / SETTINGS_FILE
     before: dict[str, object] = jsonlib.loads(path.read_text()) if path.exists() else {}
@@ -93,8 +93,8 @@ def platform() -> int:
 @stack.command
 def images() -> int:
     """Prints a line for each service: its role, its image's name in the registry, and `there` or `missing`."""
-    from driver.fleet.aws import Aws
-    from driver.fleet.images import images_of
+    from driver.cloud.aws import Aws
+    from driver.cloud.images import images_of
 
     made = _settings()
     for image in images_of(Aws(made.region), made.name, made.image_tag):
@@ -105,8 +105,8 @@ def images() -> int:
 @stack.command
 def registry_password() -> int:
     """Prints the password for `docker login --username AWS --password-stdin`; it is good for twelve hours."""
-    from driver.fleet.aws import Aws
-    from driver.fleet.images import registry_password as password
+    from driver.cloud.aws import Aws
+    from driver.cloud.images import registry_password as password
 
     write_line(password(Aws(_settings().region)))
     return 0
@@ -119,9 +119,9 @@ def wait(*, timeout_s: float = 600) -> int:
     Args:
         timeout_s: How long, at most.
     """
+    from driver.cloud.stack import read_stack
+    from driver.cloud.terraform import terraform_folder
     from driver.doctor import examine_stack
-    from driver.stack import read_stack
-    from driver.terraform import terraform_folder
 
     found = read_stack(terraform_folder())
     if found is None:
@@ -144,10 +144,10 @@ def wait(*, timeout_s: float = 600) -> int:
 @stack.command
 def cost() -> int:
     """Says what the stack costs an hour, and what to do next."""
-    from driver.deployment import hourly_cost
-    from driver.pricing import standing_month
-    from driver.stack import read_stack
-    from driver.terraform import terraform_folder
+    from driver.cloud.deployment import hourly_cost
+    from driver.cloud.stack import read_stack
+    from driver.cloud.terraform import terraform_folder
+    from driver.forecast.pricing import standing_month
 
     found = read_stack(terraform_folder())
     if found is None:
@@ -172,8 +172,8 @@ def leftovers(*, wait_s: float = 0, deregister: bool = False) -> int:
         deregister: Deregister task definitions that are still active when the cluster and its services are gone:
             Terraform's state does not name them.
     """
-    from driver.fleet.aws import Aws
-    from driver.leftovers import Leftover, deregister_orphans, find_leftovers, watch
+    from driver.cloud.aws import Aws
+    from driver.cloud.leftovers import Leftover, deregister_orphans, find_leftovers, watch
 
     made = _settings()
     aws = Aws(made.region)
@@ -195,8 +195,8 @@ def leftovers(*, wait_s: float = 0, deregister: bool = False) -> int:
 
 
 def _settings() -> DeploySettings:
-    from driver.deployment import SETTINGS_FILE, DeploySettings
-    from driver.terraform import terraform_folder
+    from driver.cloud.deployment import SETTINGS_FILE, DeploySettings
+    from driver.cloud.terraform import terraform_folder
 
     path = terraform_folder() / SETTINGS_FILE
     if not path.exists():
@@ -205,7 +205,7 @@ def _settings() -> DeploySettings:
 
 
 def _region_of_environment() -> str | None:
-    from driver.fleet.aws import Aws
+    from driver.cloud.aws import Aws
 
     return Aws().region
 

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from driver import streams
+from driver.cli import streams
 from driver.text import NAME_LIMIT, json_text, shown, shown_lines
 
 PIPE_WIDTH = 200

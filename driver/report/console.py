@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from driver import events
-from driver.events import Event
+from driver.plan import events
+from driver.plan.events import Event
 from driver.report.units import bytes_text, plural
 from driver.text import CELL_LIMIT, MESSAGE_LIMIT, shown
 

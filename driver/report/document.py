@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from driver import events
-from driver.attempts import Outcome
-from driver.events import Event
-from driver.planning import RunPlan
-from driver.pricing import requests_price
+from driver.forecast.pricing import requests_price
+from driver.plan import events
+from driver.plan.events import Event
+from driver.plan.tasks import RunPlan
+from driver.scheduling.attempts import Outcome
 from driver.text import text_of
 from mapreduce.engine import Ledger
 from mapreduce.engine.heaviest import Heaviest
@@ -83,7 +83,7 @@ class RunRequests(Message):
     """The requests that a run made of S3: in all, by its tasks, and by the driver; none in a local folder.
 
     Those of reused tasks are an earlier run's, and those of attempts that did not count are not known. `dollars` is
-    their list price (`driver.pricing`).
+    their list price (`driver.forecast.pricing`).
     """
 
     total: Requests = Requests()

@@ -62,7 +62,7 @@ run "output_shapes" {
       spot_share          = 0
       image_tag           = "0123abcd"
     }
-    error_message = "driver/stack.py reads these outputs: change both, or neither."
+    error_message = "driver/cloud/stack.py reads these outputs: change both, or neither."
   }
 
   assert {
@@ -92,7 +92,7 @@ run "output_shapes" {
       cpu                    = 1024
       memory                 = 2048
     }
-    error_message = "driver/stack.py reads these fields of each service: change both, or neither."
+    error_message = "driver/cloud/stack.py reads these fields of each service: change both, or neither."
   }
 }
 

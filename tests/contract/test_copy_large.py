@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from driver.fleet import aws
-from driver.fleet.aws import Aws
-from driver.run_store import RunStore
+from driver.cloud import aws
+from driver.cloud.aws import Aws
+from driver.history.run_store import RunStore
 from mapreduce import keys
 from mapreduce.errors import FleetError, InputChanged, ObjectMissing, OutputLost
 from mapreduce.storage import ObjectInfo, Storage, open_storage, s3

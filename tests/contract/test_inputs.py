@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from driver.inputs import FoundInputs, find_inputs
+from driver.plan.inputs import FoundInputs, find_inputs
 from mapreduce.errors import InputError, UsageError
 from mapreduce.storage import open_storage
 from tests.contract.conftest import BUCKET

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
-from driver.fleet.local import LocalFleet, LocalFleetConfig
+from driver.targets.local_fleet import LocalFleet, LocalFleetConfig
 from mapreduce.messages import StageName
 from mapreduce.tokens import sign
 from services.mapper import app as mapper

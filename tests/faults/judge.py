@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from driver.audit import audit_run
-from driver.run_store import RunStore
+from driver.history.audit import audit_run
+from driver.history.run_store import RunStore
 from mapreduce.storage import open_storage
 from tests.faults.fault import Fault
 from tests.faults.trial import Command, Trial

@@ -17,7 +17,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from driver.fleet.base import Endpoint
+from driver.transport.endpoint import Endpoint
 
 Kind = Literal[
     "none",

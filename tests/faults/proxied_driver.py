@@ -13,12 +13,12 @@ from collections.abc import AsyncGenerator
 from types import TracebackType
 from typing import ClassVar
 
-from driver import client
-from driver.client import HttpTransport
-from driver.fleet import local
-from driver.fleet.base import Endpoint
-from driver.planning import AnyTask
-from driver.transport import Heard, unheard
+from driver.plan.tasks import AnyTask
+from driver.targets import local_fleet as local
+from driver.transport import http as client
+from driver.transport.base import Heard, unheard
+from driver.transport.endpoint import Endpoint
+from driver.transport.http import HttpTransport
 from mapreduce.messages import Done, Failed, Progress, StageName, Started
 from tests.faults.network import Network, Proxy, Trouble
 

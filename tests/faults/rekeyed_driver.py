@@ -14,7 +14,7 @@ from pathlib import Path
 VARIABLE = "MAPREDUCE_TEST_REKEYED"
 
 if __name__ == "__main__":
-    from driver import client
+    from driver.transport import http as client
     from mapreduce import tokens
 
     mark = Path(os.environ.get(VARIABLE, "/nowhere"))

@@ -18,16 +18,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from driver import targets
-from driver.audit import audit_run
-from driver.cleaning import carry_out as clean_up
-from driver.cleaning import plan_cleaning
-from driver.config import RunConfig
-from driver.events import Event, EventLog, RunDone
-from driver.job_run import carry_out
+from driver.history.audit import audit_run
+from driver.history.cleaning import carry_out as clean_up
+from driver.history.cleaning import plan_cleaning
+from driver.history.reuse import objects_of
+from driver.history.run_store import RunStore
+from driver.plan.config import RunConfig
+from driver.plan.events import Event, EventLog, RunDone
 from driver.report.document import Report
-from driver.reuse import objects_of
-from driver.run_store import RunStore
+from driver.targets import prepare as targets
+from driver.targets.start import carry_out
 from mapreduce import keys
 from mapreduce.encoding import encode_key
 from mapreduce.errors import MapReduceError

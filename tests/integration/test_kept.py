@@ -25,7 +25,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from driver.events import Event, StageDone
+from driver.plan.events import Event, StageDone
 from mapreduce import keys
 from tests.integration.kept_world import Code, Ended, Wish, World, overwrite, silent_rot
 

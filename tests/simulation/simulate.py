@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from driver.events import AttemptDone, EventLog, OutputsRedone
-from driver.pipeline import FleetWorkplace, run_job
-from driver.planning import RunPlan
-from driver.policy import RetryPolicy
-from driver.run_store import RunStore
-from driver.scheduler import Clock
+from driver.history.run_store import RunStore
+from driver.plan.events import AttemptDone, EventLog, OutputsRedone
+from driver.plan.tasks import RunPlan
+from driver.run.pipeline import FleetWorkplace, run_job
+from driver.scheduling.policy import RetryPolicy
+from driver.scheduling.scheduler import Clock
 from mapreduce import keys
 from mapreduce.errors import MapReduceError
 from mapreduce.messages import InputObject, JobSpec

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from driver.planning import AnyTask
+from driver.plan.tasks import AnyTask
 from mapreduce import keys
 from mapreduce.errors import CorruptBlock, InputChanged, ObjectMissing, OutputLost
 from mapreduce.messages import (

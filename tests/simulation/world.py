@@ -8,9 +8,9 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 
-from driver.fleet.base import Endpoint
-from driver.planning import AnyTask
-from driver.transport import Heard, NoSlot, NotReached, unheard
+from driver.plan.tasks import AnyTask
+from driver.transport.base import Heard, NoSlot, NotReached, unheard
+from driver.transport.endpoint import Endpoint
 from mapreduce.engine.run import task_error
 from mapreduce.errors import FleetError, MapReduceError, TaskLost
 from mapreduce.messages import AttemptId, Done, Failed, Progress, StageName, Started, TaskError

@@ -17,17 +17,17 @@ from typing import Any
 
 import pytest
 
-from driver.audit import audit_run
-from driver.chain import ChainRun, run_chain
-from driver.config import RunConfig
-from driver.events import EventLog
-from driver.on_spark import SparkWorkplace
-from driver.pipeline import run_job
+from driver.history.audit import audit_run
+from driver.history.verify import verify_run
+from driver.plan.config import RunConfig
+from driver.plan.events import EventLog
 from driver.report.document import Report
-from driver.scheduler import StageFailed
-from driver.spark import Spark, check_installed, map_slots
-from driver.targets import prepare, write_plan
-from driver.verify import verify_run
+from driver.run.chain import ChainRun, run_chain
+from driver.run.pipeline import run_job
+from driver.scheduling.scheduler import StageFailed
+from driver.spark.backend import SparkWorkplace
+from driver.spark.session import Spark, check_installed, map_slots
+from driver.targets.prepare import prepare, write_plan
 from mapreduce import Chain, Job
 from mapreduce.code import instance
 from mapreduce.engine import TaskContext

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from driver.deployment import IMAGE_SOURCES
-from driver.stack import ROLES
+from driver.cloud.deployment import IMAGE_SOURCES
+from driver.cloud.stack import ROLES
 from mapreduce.build import HASH_SEED
 
 ROOT = Path(__file__).resolve().parent.parent.parent

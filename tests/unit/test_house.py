@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 ROOMS = ("mapreduce", "services", "driver", "jobs")
 ARROWS = {"mapreduce": set[str](), "services": {"mapreduce"}, "driver": {"mapreduce"}, "jobs": {"mapreduce"}}
 DOORS = {
-    "obstore": ("mapreduce/storage/", "driver/fleet/aws.py"),
+    "obstore": ("mapreduce/storage/", "driver/cloud/aws.py"),
     "duckdb": ("mapreduce/plain_parquet.py", "mapreduce/engine/integer_merge.py", "mapreduce/formats/parquet"),
     "fsspec": ("mapreduce/formats/parquet",),
     "nanoarrow": ("mapreduce/engine/integer_merge.py", "mapreduce/formats/parquet", "mapreduce/batch.py"),
@@ -29,14 +29,14 @@ DOORS = {
     "prometheus_client": ("services/shell/metrics.py",),
     "structlog": ("services/shell/",),
     "pydantic_settings": ("services/shell/settings.py",),
-    "httpx": ("driver/client.py",),
+    "httpx": ("driver/transport/http.py",),
     "cyclopts": ("driver/cli/",),
     "rich": ("driver/cli/", "driver/report/"),
-    "boto3": ("driver/fleet/aws.py",),
-    "botocore": ("driver/fleet/aws.py",),
-    "python_terraform": ("driver/stack.py",),
-    "pyspark": ("driver/spark.py",),
-    "py4j": ("driver/spark.py",),
+    "boto3": ("driver/cloud/aws.py",),
+    "botocore": ("driver/cloud/aws.py",),
+    "python_terraform": ("driver/cloud/stack.py",),
+    "pyspark": ("driver/spark/session.py",),
+    "py4j": ("driver/spark/session.py",),
 }
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import ClassVar
 
-from driver.audit import audit_run
-from driver.run_store import RunStore
+from driver.history.audit import audit_run
+from driver.history.run_store import RunStore
 from mapreduce.storage import open_storage
 from tests.faults.fault import Fault, Missed, Setting, register
 from tests.faults.mortal_driver import VARIABLE, At, Death

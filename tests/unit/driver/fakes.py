@@ -6,9 +6,9 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
-from driver.fleet.base import Endpoint
-from driver.planning import AnyTask, TaskSpec
-from driver.transport import Heard, NoSlot, NotReached, unheard
+from driver.plan.tasks import AnyTask, TaskSpec
+from driver.transport.base import Heard, NoSlot, NotReached, unheard
+from driver.transport.endpoint import Endpoint
 from mapreduce import keys
 from mapreduce.errors import TaskLost
 from mapreduce.messages import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from driver.planning import RunPlan
+from driver.plan.tasks import RunPlan
 from driver.report.document import Report, Timings
 from mapreduce.engine import Ledger
 from mapreduce.messages import InputObject, JobSpec

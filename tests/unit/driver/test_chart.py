@@ -8,7 +8,7 @@ import pytest
 
 from driver.report.chart import Chart, Point, Series, svg, ticks
 from driver.report.figures import end_to_end, map_stage
-from driver.speedup import Measured, speed_up
+from driver.report.speedup import Measured, speed_up
 
 SVG = "{http://www.w3.org/2000/svg}"
 FOUND = speed_up(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from driver.report.merge_parts import output_format, read_result, write_result
+from driver.output.merge_parts import output_format, read_result, write_result
 from mapreduce.encoding import encode_key
 from mapreduce.errors import NotWritten, UsageError
 from mapreduce.formats.output import jsonable, write_pairs

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from driver.run_store import RunStore
+from driver.history.run_store import RunStore
 from mapreduce.storage import local, open_storage
 
 PARTS = 5

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 import driver
-from driver import events
-from driver.events import Event
-from driver.fleet.base import Endpoint
-from driver.policy import RetryPolicy
-from driver.scheduler import Clock, StageRun
+from driver.plan import events
+from driver.plan.events import Event
+from driver.scheduling.policy import RetryPolicy
+from driver.scheduling.scheduler import Clock, StageRun
+from driver.transport.endpoint import Endpoint
 from tests.unit.driver.fakes import FakeFleet, FakeTransport, failed, map_specs
 
 OURS = str(Path(driver.__file__).parent)

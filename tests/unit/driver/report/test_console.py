@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from driver import events
-from driver.events import Event, EventLog
+from driver.plan import events
+from driver.plan.events import Event, EventLog
 from driver.report.console import RunView
 
 ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=40) | st.sampled_from(

@@ -1,0 +1,163 @@
+"""Run a job on a sample under several seeds of Python's hash: one process for each, since a seed is a process's own.
+
+`python -m driver.authoring.hash_seeds JOB` is such a process. It reads requests, a line of JSON each, and answers with
+a line each.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+import threading
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+from pydantic import Base64Bytes
+
+from mapreduce.code import find_job
+from mapreduce.errors import JobFailed, MapReduceError
+from mapreduce.formats.kinds import Format
+from mapreduce.job import Job
+from mapreduce.laws import SEEDED, Pairs, Way, placed
+from mapreduce.messages import Message
+from mapreduce.plain import PlainInput
+from mapreduce.trial import carry_out
+
+SEEDS = (1, 2)
+LIMIT_S = 60.0
+"""How long all runs under one seed may take together; then the process is ended."""
+
+
+class SeededInput(Message):
+    """An input of a sample."""
+
+    url: str
+    content: Base64Bytes
+    name: str
+    format: Format | None
+
+
+class SeededRequest(Message):
+    """Run one job, which may be a step of a chain, on a sample."""
+
+    module: str
+    name: str
+    parameters: dict[str, Any]
+    inputs: tuple[SeededInput, ...]
+
+
+class SeededAnswer(Message):
+    """The pairs of the answer as JSON holds them, or what the job's code raised."""
+
+    pairs: tuple[tuple[Any, Any], ...] = ()
+    error: str = ""
+
+
+class SeededRuns:
+    """A process for each seed, started when it is first used, and ended with the block.
+
+    Args:
+        job: the job as `find_job` takes it.
+    """
+
+    def __init__(self, job: str) -> None:
+        self._job = job
+        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self._timers: list[threading.Timer] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        for process in self._processes.values():
+            process.kill()
+            process.communicate()
+
+    def ways_of(self, job: Job) -> tuple[Way, ...]:
+        """One way for each seed to run the job."""
+        return tuple((f"PYTHONHASHSEED={seed}", partial(self._pairs, seed, job)) for seed in SEEDS)
+
+    def _pairs(self, seed: int, job: Job, inputs: Sequence[PlainInput]) -> Pairs:
+        request = SeededRequest(
+            module=type(job).__module__,
+            name=type(job).__name__,
+            parameters=job.parameter_values(),
+            inputs=tuple(_sent(each) for each in inputs),
+        )
+        process = self._processes.get(seed) or self._started(seed)
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            process.stdin.write(request.model_dump_json().encode() + b"\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
+        except BrokenPipeError:
+            line = b""
+        if not line:
+            raise JobFailed(
+                f"{type(job).__name__} did not answer with PYTHONHASHSEED={seed} (in {LIMIT_S:.0f} s for all runs): "
+                "its process ended; give `check` a smaller --sample"
+            )
+        answer = SeededAnswer.model_validate_json(line)
+        return [("error", answer.error)] if answer.error else [(key, value) for key, value in answer.pairs]
+
+    def _started(self, seed: int) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "driver.authoring.hash_seeds", self._job],
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        timer = threading.Timer(LIMIT_S, process.kill)
+        timer.daemon = True
+        timer.start()
+        self._timers.append(timer)
+        self._processes[seed] = process
+        return process
+
+
+def _sent(given: PlainInput) -> SeededInput:
+    return SeededInput(url=given.url, content=b64encode(given.content), name=given.name, format=given.format)
+
+
+def answered(line: bytes, found: Callable[[str, str], type[Job]]) -> SeededAnswer:
+    """Carry out one request.
+
+    Args:
+        line: the request.
+        found: gives a job's class by its module and name.
+    """
+    request = SeededRequest.model_validate_json(line)
+    inputs = [PlainInput(each.url, each.content, each.name, each.format) for each in request.inputs]
+    try:
+        job = found(request.module, request.name)(**request.parameters)
+        return SeededAnswer(pairs=tuple(placed(job, carry_out(job, inputs, SEEDED))))
+    except MapReduceError as exc:
+        return SeededAnswer(error=str(exc))
+
+
+def _class(module: str, name: str) -> type[Job]:
+    cls: type[Job] = getattr(importlib.import_module(module), name)
+    return cls
+
+
+def _serve(job: str) -> None:
+    with os.fdopen(os.dup(1), "wb") as answers:
+        os.dup2(2, 1)  # what the job prints is no answer
+        find_job(job)  # which puts its folder on the module path
+        for line in sys.stdin.buffer:
+            answers.write(answered(line, _class).model_dump_json().encode() + b"\n")
+            answers.flush()
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1])

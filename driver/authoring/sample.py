@@ -1,0 +1,80 @@
+"""What the law checker is given: the beginning of each input, and of a chain what each step reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from driver.plan.inputs import declared_names, find_inputs
+from mapreduce.chain import Chain, StepResult, steps_of
+from mapreduce.code import JobClass
+from mapreduce.errors import JobLoadError
+from mapreduce.formats.compression import MAGIC_BYTES, compression_of
+from mapreduce.formats.kinds import Csv, JsonLines, Pairs, Text
+from mapreduce.formats.pairs import pairs_content
+from mapreduce.job import Job
+from mapreduce.plain import PlainAnswer, PlainInput, plain_run
+from mapreduce.storage import Storage
+
+CheckedJob = tuple[Callable[[], Job], list[PlainInput]]
+"""Makes an instance of a job, and its sample."""
+MOST_STEPS = 5
+"""Of a chain that goes on until something is reached, no more steps than these are checked."""
+
+
+def sampled(given: Iterable[str], job: JobClass, storage: Storage, limit_bytes: int) -> list[PlainInput]:
+    """The inputs, cut at a line so that together they hold no more than `limit_bytes`; what has no lines is whole.
+
+    Raises:
+        InputError: one of them is not there.
+    """
+    found: list[PlainInput] = []
+    left = limit_bytes
+    for each in find_inputs(given, storage, names=declared_names(job)).objects:
+        form = job.format_of(each.name) if issubclass(job, Job) else Text()
+        content = storage.read(each.url, etag=each.etag)
+        # what is compressed has no lines before it is unpacked
+        if isinstance(form, Text | JsonLines | Csv) and compression_of(content[:MAGIC_BYTES]) is None:
+            content = _first_lines(content, left)
+            left -= len(content)
+        found.append(PlainInput(each.url, content, each.name, form))
+    return [each for each in found if each.content] or found[:1]
+
+
+def checked_jobs(job: Job | Chain, inputs: list[PlainInput]) -> list[CheckedJob]:
+    """The job and its sample; of a chain each step, with what the steps before it make of the sample."""
+    if isinstance(job, Job):
+        return [(_maker(job), inputs)]
+    checked: list[CheckedJob] = []
+    steps = steps_of(job)
+    step = next(steps, None)
+    answer: PlainAnswer | None = None
+    while step is not None and len(checked) < MOST_STEPS:
+        own = [
+            PlainInput(each.url, each.content, each.name, step.job.format_of(each.name))
+            for each in inputs
+            if "given" in step.sources
+        ]
+        before = answer.pairs if answer and "previous" in step.sources else []
+        previous = [PlainInput("previous", pairs_content(before), "previous", Pairs())] if before else []
+        checked.append((_maker(step.job), [*previous, *own]))
+        answer = plain_run(step.job, own, before)
+        pairs = answer.pairs
+        try:
+            step = steps.send(StepResult(answer.counters, len(pairs), lambda pairs=pairs: iter(pairs)))  # type: ignore[misc]
+        except StopIteration:
+            break
+    if not checked:
+        raise JobLoadError(f"{type(job).__name__} has no step; let `steps` yield a job")
+    return checked
+
+
+def _maker(job: Job) -> Callable[[], Job]:
+    cls, parameters = type(job), job.parameter_values()
+    return lambda: cls(**parameters)
+
+
+def _first_lines(content: bytes, limit: int) -> bytes:
+    if len(content) <= limit:
+        return content
+    end = content.rfind(b"\n", 0, max(limit, 0)) + 1
+    return content[:end] if end else content[: content.find(b"\n") + 1] or content

@@ -1,0 +1,110 @@
+"""What deploy.sh has to decide: the settings that Terraform is given, and the tag of the images' content."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from driver.cloud.stack import Role, Stack
+from driver.forecast.pricing import ServiceSize, running_hour
+from mapreduce.errors import UsageError
+
+SETTINGS_FILE = "deploy.auto.tfvars.json"
+IMAGE_SOURCES = ("mapreduce", "services", "requirements/services.txt", ".dockerignore")
+DEFAULT_NAME = "mapreduce"
+CPU_DEFAULTS: dict[Role, int] = {"splitter": 512, "mapper": 1024, "reducer": 1024}
+COUNT_DEFAULTS: dict[Role, int] = {"splitter": 1, "mapper": 3, "reducer": 1}
+
+
+class DeploySettings(BaseModel):
+    """The variables that deploy.sh writes for Terraform; those that the user added by hand stay as they are."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    region: str
+    name: str = DEFAULT_NAME
+    image_tag: str
+    architecture: Literal["X86_64", "ARM64"] = "X86_64"
+    allowed_cidrs: tuple[str, ...] = ()
+
+    def vcpus(self) -> float:
+        """VCPUs of all tasks together."""
+        extra = self.model_extra or {}
+        return sum(
+            int(extra.get(f"{role}_count", COUNT_DEFAULTS[role])) * int(extra.get(f"{role}_cpu", cpu)) / 1024
+            for role, cpu in CPU_DEFAULTS.items()
+        )
+
+    @property
+    def platform(self) -> str:
+        """Docker's name of the architecture."""
+        return "linux/arm64" if self.architecture == "ARM64" else "linux/amd64"
+
+
+def merged_settings(
+    before: dict[str, object], region: str | None, image_tag: str, own_address: str | None, **chosen: object
+) -> DeploySettings:
+    """The settings for this deployment: what was chosen now, else what the last one had, else the defaults.
+
+    Args:
+        before: the last deployment's settings, or nothing.
+        region: chosen now, or the environment's.
+        image_tag: of the images as they are now.
+        own_address: this machine's public address, if it could be found out.
+        chosen: variables chosen now; None means not chosen.
+
+    Raises:
+        UsageError: there is no region, or a range of addresses is none.
+    """
+    values = before | {name: value for name, value in chosen.items() if value is not None} | {"image_tag": image_tag}
+    values["region"] = region or values.get("region")
+    if not values["region"]:
+        raise UsageError("no region is set; give --region us-east-1, say, or export AWS_REGION")
+    if "allowed_cidrs" not in values and own_address:
+        values["allowed_cidrs"] = [f"{own_address}/32"]
+    for cidr in values.get("allowed_cidrs", ()):  # type: ignore[attr-defined]
+        try:
+            ipaddress.IPv4Network(cidr)
+        except ValueError as exc:
+            raise UsageError(f"--allow {cidr}: {exc}; write an IPv4 range such as 203.0.113.7/32") from exc
+    return DeploySettings.model_validate(values)
+
+
+def content_tag(root: Path) -> str:
+    """The images' tag: twelve hex digits of the SHA-256 of all that goes into them, names and bytes."""
+    digest = hashlib.sha256()
+    for path in _image_files(root):
+        name, data = path.relative_to(root).as_posix().encode(), path.read_bytes()
+        digest.update(b"%d %s %d " % (len(name), name, len(data)) + data)
+    return digest.hexdigest()[:12]
+
+
+def _image_files(root: Path) -> Iterable[Path]:
+    for source in IMAGE_SOURCES:
+        path = root / source
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        yield from (file for file in files if file.is_file() and _is_source(file))
+
+
+def _is_source(file: Path) -> bool:
+    """Not what this machine has built of the sources; the same as .dockerignore says."""
+    return "__pycache__" not in file.parts and file.suffix != ".so"
+
+
+def hourly_cost(stack: Stack) -> float:
+    """Dollars an hour of a stack's tasks, at list prices."""
+    sizes = [
+        ServiceSize(
+            count=service.desired_count,
+            cpu=service.cpu,
+            memory=service.memory,
+            spot_share=stack.spot_share if role == "mapper" else 0,
+        )
+        for role, service in stack.services.items()
+    ]
+    return running_hour(sizes, stack.architecture)

@@ -1,0 +1,135 @@
+"""The services as Fargate tasks: where they are, how they are doing, and what a stopped one died of.
+
+From outside the VPC a task is found by its network interface's public address; inside, Cloud Map knows the private
+ones. A task is in ECS some seconds before Cloud Map lists it, so ECS's word on the private address counts while Cloud
+Map has none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from driver.cloud.aws import Aws, explained
+from driver.cloud.stack import ROLES, ServiceOutputs, Stack
+from driver.transport.endpoint import Endpoint
+from mapreduce.messages import StageName
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecs.type_defs import TaskTypeDef
+
+DESCRIBE_AT_ONCE = 100
+"""Tasks, or interfaces, that one call may ask about (AWS's limit for DescribeTasks)."""
+
+
+class EcsFleet:
+    """The tasks of a stack's three services, looked up anew every few seconds; at most `most_mappers` mappers."""
+
+    refresh_s = 5.0
+
+    def __init__(self, stack: Stack, aws: Aws, most_mappers: int | None = None) -> None:
+        self._stack = stack
+        self._aws = aws
+        self._most_mappers = most_mappers
+
+    async def endpoints(self, stage: StageName) -> list[Endpoint]:
+        found = await asyncio.to_thread(self._find, stage)
+        return found[: self._most_mappers] if stage == "map" else found
+
+    async def why_gone(self, stage: StageName, names: Sequence[str]) -> dict[str, str]:
+        return await asyncio.to_thread(self._deaths, stage, names)
+
+    def signing_key(self) -> str:
+        """The key that requests are signed with; in no output, no state, no log."""
+        with explained():
+            return self._aws.secrets.get_secret_value(SecretId=self._stack.signing_key_secret_arn)["SecretString"]
+
+    def _find(self, stage: StageName) -> list[Endpoint]:
+        service = self._stack.services[ROLES[stage]]
+        with explained():
+            tasks = [task for task in self._tasks(service, "RUNNING") if task.get("lastStatus") == "RUNNING"]
+            addresses = self._public(tasks) if self._stack.address_kind == "public" else self._private(tasks, service)
+        found = [
+            Endpoint(endpoint_name(ROLES[stage], task), f"http://{address}:{service.port}", service.slots)
+            for task in tasks
+            if (address := addresses.get(task["taskArn"]))
+        ]
+        return sorted(found, key=lambda endpoint: endpoint.name)
+
+    def _deaths(self, stage: StageName, names: Sequence[str]) -> dict[str, str]:
+        service = self._stack.services[ROLES[stage]]
+        with explained():
+            stopped = {endpoint_name(ROLES[stage], task): task for task in self._tasks(service, "STOPPED")}
+        return {name: cause_of_stop(stopped[name]) for name in names if name in stopped}
+
+    def _tasks(self, service: ServiceOutputs, status: str) -> list[TaskTypeDef]:
+        pages = self._aws.ecs.get_paginator("list_tasks").paginate(
+            cluster=self._stack.cluster,
+            serviceName=service.service_name,
+            desiredStatus=status,  # type: ignore[arg-type]
+        )
+        arns = [arn for page in pages for arn in page["taskArns"]]
+        found: list[TaskTypeDef] = []
+        for some in _batched(arns, DESCRIBE_AT_ONCE):
+            found += self._aws.ecs.describe_tasks(cluster=self._stack.cluster, tasks=some)["tasks"]
+        return found
+
+    def _public(self, tasks: Iterable[TaskTypeDef]) -> dict[str, str]:
+        """Public addresses, by the ARN of the task."""
+        interfaces = {detail: task["taskArn"] for task in tasks if (detail := attachment(task, "networkInterfaceId"))}
+        found: dict[str, str] = {}
+        for some in _batched(list(interfaces), DESCRIBE_AT_ONCE):
+            for interface in self._aws.ec2.describe_network_interfaces(NetworkInterfaceIds=some)["NetworkInterfaces"]:
+                address = interface.get("Association", {}).get("PublicIp")
+                if address:
+                    found[interfaces[interface["NetworkInterfaceId"]]] = address
+        return found
+
+    def _private(self, tasks: Iterable[TaskTypeDef], service: ServiceOutputs) -> dict[str, str]:
+        """Private addresses, by the ARN of the task: those that Cloud Map has, else those that ECS tells."""
+        told = {task["taskArn"]: address for task in tasks if (address := private_address(task))}
+        answer = self._aws.discovery.discover_instances(
+            NamespaceName=self._stack.namespace, ServiceName=service.discovery_service_name, HealthStatus="ALL"
+        )
+        listed = {instance.get("Attributes", {}).get("AWS_INSTANCE_IPV4") for instance in answer["Instances"]}
+        known = {arn: address for arn, address in told.items() if address in listed}
+        return known or told
+
+
+def endpoint_name(role: str, task: TaskTypeDef) -> str:
+    """How people call a task: its role and the first eight characters of its id."""
+    return f"{role}-{task['taskArn'].rpartition('/')[2][:8]}"
+
+
+def attachment(task: TaskTypeDef, name: str) -> str | None:
+    """A detail of the task's network interface."""
+    details = (detail for found in task.get("attachments", []) for detail in found.get("details", []))
+    return next((detail.get("value") for detail in details if detail.get("name") == name), None)
+
+
+def private_address(task: TaskTypeDef) -> str | None:
+    """The task's address in the VPC."""
+    networks = (interface for box in task.get("containers", []) for interface in box.get("networkInterfaces", []))
+    named = next((interface.get("privateIpv4Address") for interface in networks), None)
+    return named or attachment(task, "privateIPv4Address")
+
+
+def cause_of_stop(task: TaskTypeDef) -> str:
+    """What a stopped task died of, in words: out of memory, Spot, scaled in, or what ECS says."""
+    reason = task.get("stoppedReason", "") or "ECS gives no reason"
+    boxes = task.get("containers", [])
+    codes = [box["exitCode"] for box in boxes if box.get("exitCode") is not None]
+    words = [box["reason"] for box in boxes if box.get("reason")]
+    if task.get("stopCode") == "SpotInterruption" or "Spot" in reason:
+        return f"AWS took the Spot capacity back ({reason})"
+    if any("OutOfMemory" in word for word in words) or 137 in codes:
+        return f"killed, exit code 137: most likely out of memory; raise the service's memory ({reason})"
+    if task.get("stopCode") == "ServiceSchedulerInitiated" or "Scaling activity" in reason:
+        return f"stopped by its service: scaled in or replaced ({reason})"
+    details = "; ".join([*(f"exit code {code}" for code in codes), *words])
+    return f"{reason} ({details})" if details else reason
+
+
+def _batched(items: Sequence[str], size: int) -> Iterator[list[str]]:
+    return (list(items[at : at + size]) for at in range(0, len(items), size))

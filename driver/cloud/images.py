@@ -1,0 +1,45 @@
+"""The services' images in ECR: which are there, and the key to the registry."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+
+from driver.cloud.aws import Aws, ClientError, explained
+from driver.cloud.stack import ROLES
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One service's image: its full name in the registry, and whether it is there."""
+
+    role: str
+    reference: str
+    pushed: bool
+
+
+def images_of(aws: Aws, name: str, tag: str) -> list[Image]:
+    """The three images of a stack under one tag; their repositories must exist."""
+    with explained():
+        return [_image(aws, f"{name}/{role}", role, tag) for role in ROLES.values()]
+
+
+def registry_password(aws: Aws) -> str:
+    """A password for the account's registry, for user AWS."""
+    with explained():
+        (data,) = aws.ecr.get_authorization_token()["authorizationData"]
+    return base64.b64decode(data["authorizationToken"]).decode().partition(":")[2]
+
+
+def _image(aws: Aws, repository: str, role: str, tag: str) -> Image:
+    (found,) = aws.ecr.describe_repositories(repositoryNames=[repository])["repositories"]
+    return Image(role, f"{found['repositoryUri']}:{tag}", _is_pushed(aws, repository, tag))
+
+
+def _is_pushed(aws: Aws, repository: str, tag: str) -> bool:
+    try:
+        return bool(aws.ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])["imageDetails"])
+    except ClientError as exc:
+        if exc.response.get("Error", {}).get("Code") == "ImageNotFoundException":
+            return False
+        raise

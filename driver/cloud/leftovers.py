@@ -1,0 +1,220 @@
+"""What is still in an account of a stack that should be gone: looked up by tag, then each thing asked for by itself.
+
+The tagging API lists a resource for a while after it is deleted, may not list a new one yet, and lists no IAM roles.
+So what has a name of its own that Terraform may have lost track of is also looked up by that name.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import get_args
+
+from driver.cloud.aws import Aws, ClientError, explained
+from driver.cloud.stack import Role
+from driver.forecast.pricing import resource_day
+from mapreduce.messages import Message
+
+PROJECT = "mapreduce-on-fargate"
+CLEAN_LOOKS = 2
+"""In a row, before nothing is said to be left: AWS's lists are eventually consistent."""
+
+PAUSE_S = 3.0
+_DEFINITION = ":task-definition/"
+
+
+class Leftover(Message):
+    """A resource that is still there, and what it costs a day, in words."""
+
+    arn: str
+    costs_a_day: str
+
+    @property
+    def is_definition(self) -> bool:
+        """Whether it is an ECS task definition."""
+        return _DEFINITION in self.arn
+
+
+def find_leftovers(name: str, aws: Aws) -> list[Leftover]:
+    """Return everything of a stack that still exists.
+
+    Args:
+        name: the stack's.
+        aws: its region.
+    """
+    with explained():
+        arns = {arn for arn in _tagged(name, aws) if _exists(arn, aws)}
+        arns |= {*_roles(name, aws), *_definitions(name, aws)}
+    return [Leftover(arn=arn, costs_a_day=resource_day(_priced_as(arn))) for arn in sorted(arns)]
+
+
+def orphans(found: Sequence[Leftover]) -> list[str]:
+    """Return the ARNs of task definitions that no cluster, service or task can use any more.
+
+    Terraform destroys only what its state names. AWS's SDK sends `RegisterTaskDefinition` again when an answer is
+    lost, and the call is not idempotent: the state names the second revision, and the first stays active.
+    """
+    if any(_service_of(left.arn) == "ecs" and not left.is_definition for left in found):
+        return []
+    return [left.arn for left in found if left.is_definition]
+
+
+def deregister_orphans(found: Sequence[Leftover], aws: Aws) -> list[str]:
+    """Deregister the `orphans` among what was found; return their ARNs."""
+    arns = orphans(found)
+    with explained():
+        for arn in arns:
+            aws.ecs.deregister_task_definition(taskDefinition=arn)
+    return arns
+
+
+def watch(
+    look: Callable[[], list[Leftover]],
+    *,
+    wait_s: float,
+    now: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[Leftover]:
+    """Look until nothing was found `CLEAN_LOOKS` times in a row, or time is up; return what the last look found.
+
+    Args:
+        look: finds what is left.
+        wait_s: how long things may take to go, in seconds; with 0 there is one look.
+        now: a clock, in seconds.
+        sleep: waits for a number of seconds.
+    """
+    deadline, clean = now() + wait_s, 0
+    while True:
+        found = look()
+        clean = 0 if found else clean + 1
+        is_late = now() >= deadline
+        # a clean look is confirmed even when time is up
+        if clean >= CLEAN_LOOKS or (is_late and (found or not wait_s)):
+            return found
+        sleep(PAUSE_S)
+
+
+def _tagged(name: str, aws: Aws) -> Iterator[str]:
+    pages = aws.tagging.get_paginator("get_resources").paginate(
+        TagFilters=[{"Key": "Project", "Values": [PROJECT]}, {"Key": "Stack", "Values": [name]}]
+    )
+    for page in pages:
+        for resource in page["ResourceTagMappingList"]:
+            yield resource["ResourceARN"]
+
+
+def _roles(name: str, aws: Aws) -> list[str]:
+    prefix = f"{name}-{aws.region}-"  # not the roles of a stack whose name begins with this one's
+    try:
+        pages = aws.iam.get_paginator("list_roles").paginate()
+        return [role["Arn"] for page in pages for role in page["Roles"] if role["RoleName"].startswith(prefix)]
+    except ClientError:
+        return []  # credentials that may not list roles (AWS Academy) have created none either
+
+
+def _definitions(name: str, aws: Aws) -> Iterator[str]:
+    """Every active revision of the stack's families."""
+    for role in get_args(Role):
+        family = f"{name}-{role}"
+        pages = aws.ecs.get_paginator("list_task_definitions").paginate(familyPrefix=family, status="ACTIVE")
+        for arn in (arn for page in pages for arn in page["taskDefinitionArns"]):
+            if arn.partition(_DEFINITION)[2].rpartition(":")[0] == family:
+                yield arn
+
+
+def _exists(arn: str, aws: Aws) -> bool:
+    """Asks the resource's own service; what nobody here knows how to ask for counts as there."""
+    service, resource = _service_of(arn), arn.split(":", 5)[5]
+    kind, _, identifier = resource.partition("/")
+    ask = _QUESTIONS.get((service, kind)) or _QUESTIONS.get((service, ""))
+    if ask is None:
+        return True
+    try:
+        return ask(aws, arn, identifier)
+    except ClientError as exc:
+        code = exc.response.get("Error", {}).get("Code", "")
+        if "NotFound" in code or code in ("404", "NoSuchBucket"):
+            return False
+        raise
+
+
+def _service_of(arn: str) -> str:
+    return arn.split(":", 3)[2]
+
+
+def _priced_as(arn: str) -> str:
+    """Return the service that a resource is billed by, or "" when it is free."""
+    return "" if _DEFINITION in arn else _service_of(arn)
+
+
+def _ecs_service(aws: Aws, arn: str, identifier: str) -> bool:
+    cluster, _, _ = identifier.partition("/")
+    found = aws.ecs.describe_services(cluster=cluster, services=[arn])["services"]
+    return any(service["status"] != "INACTIVE" for service in found)
+
+
+def _ecs_cluster(aws: Aws, arn: str, identifier: str) -> bool:
+    found = aws.ecs.describe_clusters(clusters=[arn])["clusters"]
+    return any(cluster["status"] != "INACTIVE" for cluster in found)
+
+
+def _ecs_task(aws: Aws, arn: str, identifier: str) -> bool:
+    """A task that drains is billed until it has stopped; AWS lists a stopped one for an hour."""
+    cluster, _, _ = identifier.partition("/")
+    found = aws.ecs.describe_tasks(cluster=cluster, tasks=[arn])["tasks"]
+    return any(task["lastStatus"] != "STOPPED" for task in found)
+
+
+def _definition(aws: Aws, arn: str, identifier: str) -> bool:
+    """AWS keeps a deregistered definition, inactive and free, and starts nothing from it; it counts as gone."""
+    try:
+        found = aws.ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]
+    except aws.ecs.exceptions.ClientException:  # ECS's answer for a definition that has been deleted
+        return False
+    return found["status"] == "ACTIVE"
+
+
+def _log_group(aws: Aws, arn: str, identifier: str) -> bool:
+    name = arn.split(":log-group:", 1)[1].removesuffix(":*")
+    found = aws.logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    return any(group["logGroupName"] == name for group in found)
+
+
+def _secret(aws: Aws, arn: str, identifier: str) -> bool:
+    return "DeletedDate" not in aws.secrets.describe_secret(SecretId=arn)
+
+
+def _repository(aws: Aws, arn: str, identifier: str) -> bool:
+    return bool(aws.ecr.describe_repositories(repositoryNames=[identifier])["repositories"])
+
+
+def _bucket(aws: Aws, arn: str, identifier: str) -> bool:
+    aws.s3.head_bucket(Bucket=arn.rpartition(":")[2])
+    return True
+
+
+_QUESTIONS: dict[tuple[str, str], Callable[[Aws, str, str], bool]] = {
+    ("ecs", "service"): _ecs_service,
+    ("ecs", "cluster"): _ecs_cluster,
+    ("ecs", "task-definition"): _definition,
+    ("ecs", "task"): _ecs_task,
+    ("logs", ""): _log_group,
+    ("secretsmanager", ""): _secret,
+    ("ecr", "repository"): _repository,
+    ("s3", ""): _bucket,
+    ("ec2", "vpc"): lambda aws, _, name: bool(aws.ec2.describe_vpcs(VpcIds=[name])["Vpcs"]),
+    ("ec2", "subnet"): lambda aws, _, name: bool(aws.ec2.describe_subnets(SubnetIds=[name])["Subnets"]),
+    ("ec2", "security-group"): lambda aws, _, name: bool(
+        aws.ec2.describe_security_groups(GroupIds=[name])["SecurityGroups"]
+    ),
+    ("ec2", "internet-gateway"): lambda aws, _, name: bool(
+        aws.ec2.describe_internet_gateways(InternetGatewayIds=[name])["InternetGateways"]
+    ),
+    ("ec2", "route-table"): lambda aws, _, name: bool(
+        aws.ec2.describe_route_tables(RouteTableIds=[name])["RouteTables"]
+    ),
+    ("ec2", "vpc-endpoint"): lambda aws, _, name: any(
+        endpoint["State"] not in ("deleted", "deleting")
+        for endpoint in aws.ec2.describe_vpc_endpoints(VpcEndpointIds=[name])["VpcEndpoints"]
+    ),
+}

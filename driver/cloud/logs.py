@@ -1,0 +1,52 @@
+"""The services' log lines of one run, from CloudWatch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from driver.cloud.aws import Aws, explained
+from driver.cloud.stack import Stack
+from mapreduce.messages import Message
+
+
+class LogLine(Message):
+    """One line: when (milliseconds since the epoch), from which service, and its text as it was logged."""
+
+    at_ms: int
+    role: str
+    text: str
+
+
+def log_lines(stack: Stack, aws: Aws, run: str | None, task: str | None, since_s: float) -> Iterator[LogLine]:
+    """The lines of all three services, oldest first within each.
+
+    Args:
+        stack: the stack.
+        aws: its region.
+        run: only lines of this run; None for all lines.
+        task: only lines of this task, e.g. `map-3`.
+        since_s: nothing older than this, in seconds since the epoch.
+    """
+    wanted = [f'$.{name} = "{value}"' for name, value in (("run", run), ("task", task)) if value]
+    pattern = f"{{ {' && '.join(wanted)} }}" if wanted else ""
+    for role, service in stack.services.items():
+        pages = aws.logs.get_paginator("filter_log_events").paginate(
+            logGroupName=service.log_group, startTime=int(since_s * 1000), filterPattern=pattern
+        )
+        with explained():
+            for page in pages:
+                for event in page["events"]:
+                    if _is_of(event["message"], run, task):
+                        yield LogLine(at_ms=event["timestamp"], role=role, text=event["message"].rstrip())
+
+
+def _is_of(text: str, run: str | None, task: str | None) -> bool:
+    """The same filter once more: not every server that speaks CloudWatch's protocol filters."""
+    if not (run or task):
+        return True
+    try:
+        line = json.loads(text)
+    except ValueError:
+        return False
+    return (not run or line.get("run") == run) and (not task or line.get("task") == task)

@@ -1,0 +1,1 @@
+"""What was done: records of runs, reuse, replay, verification, audit, cleaning."""

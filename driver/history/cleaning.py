@@ -1,0 +1,69 @@
+"""What a store holds that can go, and taking it away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from driver.history.run_store import RunStore
+from mapreduce import keys
+from mapreduce.errors import RefusedURL
+from mapreduce.storage import ObjectInfo, split_url
+
+UNFINISHED_AGE_S = 86_400.0
+"""No write takes a day: what is older has been left by a process that is dead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaning:
+    """The objects that would be deleted; `strange` ones have a name that a URL cannot hold, and are left alone."""
+
+    objects: tuple[ObjectInfo, ...]
+    strange: tuple[str, ...] = ()
+
+    @property
+    def size_bytes(self) -> int:
+        """What they take up."""
+        return sum(info.size for info in self.objects)
+
+
+def plan_cleaning(runs: RunStore, names: Iterable[str], *, results: bool) -> Cleaning:
+    """What belongs to runs: chunk files and map outputs, and with `results` their results and records too.
+
+    The keys of finished tasks whose objects go are of no use any more; a later run finds that out by itself, and does
+    those tasks again. What a killed process left half written goes too, wherever it lies in the store.
+    """
+    found: list[ObjectInfo] = []
+    for run in [each for name in names for each in (name, *runs.steps(name))]:
+        folders = [keys.chunks(runs.store, run), keys.maps(runs.store, run), keys.pairs(runs.store, run)]
+        if results:
+            folders += [keys.results(runs.store, run), keys.run_file(runs.store, run, "").rstrip("/")]
+        for folder in folders:
+            found += runs.storage.list(folder)
+    return _cleaning(found, runs)
+
+
+def plan_emptying(runs: RunStore) -> Cleaning:
+    """Everything that this program has ever written to the store."""
+    folders = (keys.INPUT, keys.CHUNKS, keys.MAPS, keys.PAIRS, keys.REDUCE, keys.RUNS, keys.JOBS, keys.TASKS)
+    found = (info for name in folders for info in runs.storage.list(keys.join(runs.store, name)))
+    return _cleaning(found, runs)
+
+
+def _cleaning(found: Iterable[ObjectInfo], runs: RunStore) -> Cleaning:
+    every = [*found, *runs.storage.unfinished(runs.store, UNFINISHED_AGE_S)]
+    good = [info for info in every if _can_be_named(info.url)]
+    return Cleaning(tuple(good), tuple(info.url for info in every if not _can_be_named(info.url)))
+
+
+def _can_be_named(url: str) -> bool:
+    try:
+        split_url(url)
+    except RefusedURL:
+        return False
+    return True
+
+
+def carry_out(cleaning: Cleaning, runs: RunStore) -> None:
+    """Deletes the objects."""
+    runs.storage.delete(info.url for info in cleaning.objects)

@@ -1,0 +1,85 @@
+"""One task of an earlier run, carried out again in this process: its exact range, its exact code."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from driver.history.reuse import FinishedTasks
+from driver.history.run_store import RunStore
+from driver.plan.tasks import AnyTask, RunPlan, map_tasks, reduce_tasks, split_task
+from mapreduce.code import CodeLoader
+from mapreduce.engine import TaskContext
+from mapreduce.errors import InputError
+from mapreduce.messages import MapResult, MapTask, ReduceResult, ReduceTask, SplitResult, SplitTask
+
+MEMORY_BYTES = 1 << 30
+ATTEMPT = "replay"
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A task and what it takes to carry it out here."""
+
+    task: AnyTask
+    context: TaskContext
+
+    @property
+    def reads(self) -> list[str]:
+        """What it reads, for a person: ranges as `URL bytes start-end`."""
+        if isinstance(self.task, MapTask):
+            return [f"{piece.source} bytes {piece.start}-{piece.end}" for piece in self.task.split.pieces]
+        if isinstance(self.task, ReduceTask):
+            blocks = [(source.url, source.block) for source in self.task.sources]
+            return [f"{url} bytes {block.offset}-{block.offset + block.length}" for url, block in blocks]
+        return [given.url for given in self.task.inputs]
+
+    def forget(self, result: SplitResult | MapResult | ReduceResult) -> None:
+        """Takes away what the task has written."""
+        if not isinstance(result, SplitResult):
+            self.context.storage.delete([result.url, *([result.pairs.url] if result.pairs else [])])
+
+
+@contextmanager
+def prepared_replay(runs: RunStore, run: str, name: str) -> Iterator[Replay]:
+    """The task of that name (`map-3`) of a run, ready to be carried out.
+
+    Raises:
+        InputError: the run has no such task, or had not come so far.
+    """
+    plan = runs.plan(run)
+    if plan.chain:
+        steps = ", ".join(runs.steps(run))
+        raise InputError(f"{run} is a chain; replay a task of one of its steps: {steps}")
+    with tempfile.TemporaryDirectory(prefix="mapreduce-") as scratch:
+        folder = Path(scratch)
+        context = TaskContext(
+            storage=runs.storage,
+            scratch=folder / "scratch",
+            memory_bytes=MEMORY_BYTES,
+            load_job=CodeLoader(runs.storage, runs.store, folder / "jobs").load,
+        )
+        yield Replay(_task(plan, runs, name), context)
+
+
+def _task(plan: RunPlan, runs: RunStore, name: str) -> SplitTask | MapTask | ReduceTask:
+    finished = FinishedTasks(runs.storage, runs.store)
+    specs = [split_task(plan)]
+    split = runs.results(plan.run).split or finished.find(specs).get(0)
+    if isinstance(split, SplitResult):
+        maps = map_tasks(plan, split)
+        specs += maps
+        known = finished.find(maps) if not runs.results(plan.run).maps else dict(enumerate(runs.results(plan.run).maps))
+        results = [known[index] for index in sorted(known)]
+        if plan.partitions and len(results) == len(maps):
+            specs += reduce_tasks(plan, [result for result in results if isinstance(result, MapResult)])
+    for spec in specs:
+        if spec.name == name:
+            return spec.message(ATTEMPT)
+    raise InputError(
+        f"{plan.run} has no task {name!r} that could be done again; it has: {specs[0].name}"
+        + (f", {specs[1].name} to {specs[-1].name}" if len(specs) > 1 else " (its split stage was not done)")
+    )

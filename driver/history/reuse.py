@@ -1,0 +1,117 @@
+"""What an earlier run has done already: results under the content-addressed keys of their tasks, proven before use.
+
+A result stands on objects: what its task has written. It is used only if each of them still holds the bytes that were
+written, which its length and digest tell; of a store that vouches for its ETags (S3), length and ETag do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from pydantic import ValidationError
+
+from driver.plan.tasks import TaskSpec
+from driver.scheduling.attempts import AnyResult
+from mapreduce import keys
+from mapreduce.errors import InputChanged, ObjectMissing
+from mapreduce.messages import MapResult, ReduceResult, SplitResult, parse_result
+from mapreduce.storage import ObjectInfo, Storage
+from mapreduce.storage.digest import digest_of_bytes, digest_of_object
+
+LOOKUPS = 16
+"""Objects looked up at the same time."""
+
+
+class FinishedTasks:
+    """The `tasks/` folder of a store."""
+
+    def __init__(self, storage: Storage, store: str) -> None:
+        self._storage = storage
+        self._store = store
+
+    def remember(self, spec: TaskSpec, result: AnyResult) -> None:
+        """Keep a task's result for later runs."""
+        self._storage.write(keys.task(self._store, spec.key), to_record(spec.key, result))
+
+    def find(self, specs: Sequence[TaskSpec]) -> dict[int, AnyResult]:
+        """Return the results that are still good, by the index of their task."""
+        with ThreadPoolExecutor(LOOKUPS) as pool:
+            found = pool.map(self._find_one, specs)
+            return {spec.index: result for spec, result in zip(specs, found, strict=True) if result is not None}
+
+    def lost(self, results: Sequence[AnyResult]) -> set[int]:
+        """Return the numbers of the results one of whose objects is gone, or is not what its task has written."""
+        with ThreadPoolExecutor(LOOKUPS) as pool:
+            whole = pool.map(self._is_whole, results)
+            return {number for number, good in enumerate(whole) if not good}
+
+    def _find_one(self, spec: TaskSpec) -> AnyResult | None:
+        try:
+            result = from_record(spec.key, self._storage.read(keys.task(self._store, spec.key)))
+        except ObjectMissing:
+            return None
+        return result if result is not None and self._is_whole(result) else None
+
+    def _is_whole(self, result: AnyResult) -> bool:
+        return all(is_whole(self._storage, each) for each in objects_of(result))
+
+
+def to_record(key: str, result: AnyResult) -> bytes:
+    """Return a result as it is kept under its task's key: a digest of the key and of its JSON text, and the text."""
+    text = result.model_dump_json().encode()
+    return _seal(key, text) + b"\n" + text
+
+
+def from_record(key: str, data: bytes) -> AnyResult | None:
+    """Return the result that was kept under a key.
+
+    None when a byte of it has changed, when it was kept under another key and then copied here, and when another
+    version has written it.
+    """
+    digest, _, text = data.partition(b"\n")
+    if _seal(key, text) != digest:
+        return None
+    try:
+        return parse_result.validate_json(text)
+    except ValidationError:
+        return None
+
+
+def _seal(key: str, text: bytes) -> bytes:
+    return digest_of_bytes(key.encode() + b"\n" + text).encode()
+
+
+def is_whole(storage: Storage, expected: ObjectInfo, *, read: bool = False) -> bool:
+    """Return whether an object still holds the bytes that were written.
+
+    Args:
+        storage: where it lies.
+        expected: its length, ETag and digest as they were.
+        read: read it, although its store vouches for its ETag.
+    """
+    try:
+        found = storage.head(expected.url)
+        if (found.size, found.etag) != (expected.size, expected.etag):
+            return False
+        if storage.vouches(expected.url) and not read:
+            return True
+        return bool(expected.digest) and digest_of_object(storage, found) == expected.digest
+    except (ObjectMissing, InputChanged):
+        return False
+
+
+def part_of(result: MapResult | ReduceResult) -> ObjectInfo:
+    """Return the object of a task as the task has written it."""
+    return ObjectInfo(result.url, result.size, result.etag, result.digest)
+
+
+def objects_of(result: AnyResult) -> Iterable[ObjectInfo]:
+    """Return the objects that a task has written, without the run's inputs: the driver has just looked at those."""
+    if isinstance(result, SplitResult):
+        pieces = (piece for split in result.splits for piece in split.pieces if piece.url != piece.source)
+        return dict.fromkeys(ObjectInfo(piece.url, piece.size, piece.etag, piece.digest) for piece in pieces)
+    if not result.url:
+        return []
+    pairs = result.pairs
+    return [part_of(result), *([ObjectInfo(pairs.url, pairs.size, pairs.etag, pairs.digest)] if pairs else [])]

@@ -1,0 +1,343 @@
+"""What is kept of a run, and how it is found again: plan, results, ledger, events, report, and the mark of success."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticSerializationError
+
+from driver.plan.tasks import RunPlan
+from driver.text import shown
+from mapreduce import keys
+from mapreduce.errors import (
+    DataError,
+    InputChanged,
+    InputError,
+    MapReduceError,
+    ObjectExists,
+    ObjectMissing,
+    OutputLost,
+)
+from mapreduce.messages import MapResult, Message, ReduceResult, SplitResult, TaskError
+from mapreduce.storage import ObjectInfo, Requests, Storage
+
+COPIES_AT_ONCE = 16
+"""Parts that are given their final names at the same time."""
+
+_ADJECTIVES = [
+    "amber",
+    "bold",
+    "brisk",
+    "calm",
+    "clear",
+    "crisp",
+    "deft",
+    "eager",
+    "fair",
+    "fleet",
+    "glad",
+    "keen",
+    "light",
+    "lucid",
+    "merry",
+    "neat",
+    "prime",
+    "quick",
+    "ready",
+    "sharp",
+    "smart",
+    "solid",
+    "sunny",
+    "swift",
+    "tidy",
+    "vivid",
+    "warm",
+    "wise",
+]
+_NOUNS = [
+    "ant",
+    "badger",
+    "beaver",
+    "bee",
+    "crane",
+    "falcon",
+    "finch",
+    "fox",
+    "gecko",
+    "hare",
+    "heron",
+    "ibis",
+    "jay",
+    "lark",
+    "lynx",
+    "marten",
+    "mole",
+    "newt",
+    "otter",
+    "owl",
+    "puffin",
+    "raven",
+    "robin",
+    "seal",
+    "stoat",
+    "swan",
+    "tern",
+    "wren",
+]
+_STAMP = "run-20261126-000000"
+_STAMPED = re.compile(r"run-\d{8}-\d{6}-.+", re.ASCII)
+_RUN_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
+_STEP_NAME = re.compile(rf"(.+){keys.STEP}([1-9]\d{{0,8}})", re.ASCII)
+Model = TypeVar("Model", bound=BaseModel)
+RunState = Literal["done", "failed", "unfinished", "unreadable"]
+
+
+class RunResults(Message):
+    """The winning results of a run so far."""
+
+    split: SplitResult | None = None
+    maps: tuple[MapResult, ...] = ()
+    reduces: tuple[ReduceResult, ...] = ()
+
+    @property
+    def parts(self) -> tuple[MapResult | ReduceResult, ...]:
+        """Whose objects are the result: the reduces, or the maps of a job with nothing to reduce."""
+        return self.reduces or tuple(result for result in self.maps if not result.blocks)
+
+
+class DeadLetter(Message):
+    """A record that was set aside: its place, the record as JSON holds it, and what the job's code raised on it."""
+
+    place: str
+    url: str
+    key: Any
+    record: Any
+    message: str
+    traceback: str
+
+
+class Success(Message):
+    """What `_SUCCESS` says: the parts in order, each with its size in bytes and its ETag, and their digests."""
+
+    run: str
+    parts: tuple[tuple[str, int, str], ...]
+    records: int
+    digests: tuple[str, ...] = ()
+
+    @property
+    def objects(self) -> tuple[ObjectInfo, ...]:
+        """The parts as they were committed; without digests where an older version has committed them."""
+        digests = self.digests or ("",) * len(self.parts)
+        return tuple(ObjectInfo(*part, digest) for part, digest in zip(self.parts, digests, strict=True))
+
+
+class RunStore:
+    """The records of the runs in one store."""
+
+    def __init__(self, storage: Storage, store: str) -> None:
+        self.storage = storage
+        self.store = store
+
+    @property
+    def requests_with_report(self) -> Requests:
+        """What this process has asked of the store, and the one request that will write the report that tells it."""
+        return self.storage.requests + (Requests(put=1) if self.store.startswith("s3://") else Requests())
+
+    def begin(self, plan: RunPlan) -> RunPlan:
+        """Writes the plan under a run id that nobody has, and returns it with that id."""
+        while True:
+            named = plan.model_copy(update={"run": new_run_id(plan.created)})
+            try:
+                self.storage.create(self._url(named.run, "plan.json"), _json(named))
+            except ObjectExists:
+                continue
+            return named
+
+    def write(self, run: str, name: str, content: BaseModel | bytes) -> None:
+        """Writes one of the run's records."""
+        self.storage.write(self._url(run, name), content if isinstance(content, bytes) else _json(content))
+
+    def write_unless_empty(self, run: str, name: str, content: BaseModel | bytes) -> None:
+        """Write one of the run's records if there is something in it."""
+        if content:
+            self.write(run, name, content)
+
+    def commit(self, run: str, parts: Sequence[tuple[ObjectInfo, str]], records: int) -> Success:
+        """Give parts their final names, and mark the run's result as whole, last.
+
+        A loss of power at any moment leaves no mark without all the parts, and once this returns it leaves both.
+
+        Args:
+            run: the run.
+            parts: each part as it was proven, and its final URL.
+            records: how many pairs they hold.
+
+        Raises:
+            OutputLost: a part is gone, or is not the one that was proven; nothing is marked then.
+        """
+
+        def give_name(part: tuple[ObjectInfo, str]) -> ObjectInfo:
+            proven, url = part
+            try:
+                return self.storage.copy(proven.url, url, expected=proven, durable=True)
+            except (ObjectMissing, InputChanged) as exc:
+                raise OutputLost(
+                    f"a part of the result was changed before it could be committed: {exc}; run again", url=proven.url
+                ) from exc
+
+        with ThreadPoolExecutor(COPIES_AT_ONCE) as pool:
+            named = list(pool.map(give_name, parts))
+        success = Success(
+            run=run,
+            parts=tuple((part.url, part.size, part.etag) for part in named),
+            records=records,
+            digests=tuple(part.digest for part in named),
+        )
+        self.storage.write(keys.success(self.store, run), _json(success), durable=True)
+        return success
+
+    def plan(self, run: str) -> RunPlan:
+        """A run's plan; raises `InputError` when there is no such run, or its plan cannot be read."""
+        try:
+            return self._read(RunPlan, self._url(run, "plan.json"))
+        except ObjectMissing:
+            raise InputError(f"there is no run {run!r} in {self.store}; see: python -m driver runs") from None
+
+    def results(self, run: str) -> RunResults:
+        """A run's results so far."""
+        try:
+            return self._read(RunResults, self._url(run, "results.json"))
+        except ObjectMissing:
+            return RunResults()
+
+    def success(self, run: str) -> Success | None:
+        """What `_SUCCESS` says, if the run has one."""
+        try:
+            return self._read(Success, keys.success(self.store, run))
+        except ObjectMissing:
+            return None
+
+    def record(self, run: str, name: str) -> bytes | None:
+        """One of the run's records as it is, if it has it."""
+        try:
+            return self.storage.read(self._url(run, name))
+        except ObjectMissing:
+            return None
+
+    def dead_letters(self, run: str) -> list[DeadLetter]:
+        """The records that the run has set aside."""
+        found = self.storage.list(self._url(run, keys.DEAD_LETTERS))
+        return [self._read(DeadLetter, info.url) for info in found]
+
+    def state(self, run: str) -> RunState:
+        """How the run ended, or that it has not; "unreadable" when what would say so cannot be read."""
+        try:
+            if self.success(run) is not None:
+                return "done"
+            return "failed" if self.record(run, "failure.json") is not None else "unfinished"
+        except MapReduceError:
+            return "unreadable"
+
+    def failure(self, run: str) -> TaskError | None:
+        """Why the run failed, if it did and its record can be read."""
+        try:
+            return self._read(TaskError, self._url(run, "failure.json"))
+        except ObjectMissing:
+            return None
+        except MapReduceError as exc:
+            return TaskError(kind="unknown", message=f"why it failed cannot be read: {exc}")
+
+    def runs(self) -> list[str]:
+        """The names of all folders of runs, oldest run first; other programs may have made some of them."""
+        folder = keys.runs(self.store) + "/"
+        return sorted(
+            info.url.removeprefix(folder).removesuffix("/plan.json")
+            for info in self.storage.list(keys.runs(self.store))
+            if info.url.endswith("/plan.json")
+        )
+
+    def steps(self, run: str) -> list[str]:
+        """The run ids of a chain's steps that have begun, in order."""
+        numbers = {
+            int(found[2]): found[0] for name in self.runs() if (found := _STEP_NAME.fullmatch(name)) and found[1] == run
+        }
+        return [numbers[number] for number in sorted(numbers)]
+
+    def steps_of(self, plan: RunPlan) -> list[str]:
+        """The run ids under which a run's tasks are recorded: its own, or those of a chain's steps, in order."""
+        return self.steps(plan.run) if plan.chain else [plan.run]
+
+    def resolve(self, run: str | None) -> str:
+        """The run that the user means: the last one when none is named, else the one that begins or ends so."""
+        known = self.runs()
+        if not known:
+            raise InputError(f"there is no run in {self.store} yet; start one with: python -m driver run --input FILE")
+        if run in known:
+            return run
+        if run is None:
+            return self._last([name for name in known if is_run_name(name) and not _STEP_NAME.fullmatch(name)])
+        matching = [name for name in known if name.startswith(run) or name.endswith(run)]
+        matching = [name for name in matching if not _STEP_NAME.fullmatch(name)] or matching
+        if len(matching) != 1:
+            what = f"{len(matching)} runs match {run!r}" if matching else f"there is no run {run!r}"
+            raise InputError(f"{what} in {self.store}; see: python -m driver runs")
+        return matching[0]
+
+    def _last(self, names: Sequence[str]) -> str:
+        """Return the run that was planned last; a name tells the second, and its plan the rest.
+
+        A folder whose name is not made by `new_run_id` counts only where there is no other. One whose plan cannot be
+        read is passed over.
+        """
+        names = [name for name in names if _STAMPED.fullmatch(name)] or names
+        for second in sorted({name[: len(_STAMP)] for name in names}, reverse=True):
+            created = [(self._created(name), name) for name in names if name.startswith(second)]
+            readable = [(at, name) for at, name in created if at is not None]
+            if readable:
+                return max(readable)[1]
+        raise InputError(f"no run in {self.store} can be read; see: python -m driver runs")
+
+    def _created(self, run: str) -> float | None:
+        try:
+            return self.plan(run).created
+        except (InputError, DataError):
+            return None
+
+    def _url(self, run: str, name: str) -> str:
+        return keys.run_file(self.store, run, name)
+
+    def _read(self, model: type[Model], url: str) -> Model:
+        try:
+            return model.model_validate_json(self.storage.read(url))
+        except ValidationError as exc:
+            half = exc.errors(include_input=False, include_url=False)[0]["type"] == "json_invalid"
+            why = "it is no whole JSON document" if half else "another version of this program has written it"
+            raise InputError(f"{shown(url)} cannot be read: {why}; start a new run") from exc
+
+
+def new_run_id(created: float) -> str:
+    """A run's id: the time it was planned (UTC), and a name that people can say."""
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(created))
+    chance = random.SystemRandom()
+    return f"run-{stamp}-{chance.choice(_ADJECTIVES)}-{chance.choice(_NOUNS)}"
+
+
+def is_run_name(name: str) -> bool:
+    """Return whether a folder may be a run of ours, by its name."""
+    return _RUN_NAME.fullmatch(name) is not None
+
+
+def _json(content: BaseModel) -> bytes:
+    try:
+        return content.model_dump_json().encode()
+    except PydanticSerializationError as exc:
+        raise DataError(
+            f"the {type(content).__name__} of the run holds a text that is no Unicode (half a surrogate pair, in the "
+            f"name of a counter, say), and cannot be written: {exc}"
+        ) from exc

@@ -1,0 +1,109 @@
+"""Holds a run's result against the plain road: the same job over the same inputs, in one process, in memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from itertools import islice, pairwise
+from typing import Any
+
+from driver.history.run_store import RunStore, Success
+from driver.plan.tasks import RunPlan
+from mapreduce.chain import Chain
+from mapreduce.encoding import encode_key
+from mapreduce.errors import InputError
+from mapreduce.formats.output import jsonable, key_of_json, read_pairs
+from mapreduce.job import Job
+from mapreduce.messages import Message
+from mapreduce.plain import LeftOut, PlainInput, pair_text, plain_answer
+
+SHOWN = 5
+
+
+class Difference(Message):
+    """A pair that only one side has: the run, or the road that it is held against."""
+
+    side: str
+    key: Any
+    value: Any
+
+
+class Verdict(Message):
+    """Whether the two answers are one; `missing` pairs only the other road has, `extra` ones only the run."""
+
+    run: str
+    pairs: int
+    equal: bool
+    missing: int
+    extra: int
+    examples: tuple[Difference, ...]
+
+
+def verify_run(plan: RunPlan, job: Job | Chain, runs: RunStore, success: Success) -> Verdict:
+    """Compares every pair of a committed result with the plain road's.
+
+    Raises:
+        InputChanged: an input is not the one that the run read.
+    """
+    expected = [
+        (jsonable(key), jsonable(value))
+        for key, value in plain_answer(job, _contents(plan, job, runs), _left_out(plan, runs))
+    ]
+    return verdict_on(plan, runs, success, expected, "plain")
+
+
+def verdict_on(plan: RunPlan, runs: RunStore, success: Success, expected: list[tuple[Any, Any]], road: str) -> Verdict:
+    """Compares every pair of a committed result with those, as JSON holds them, that another road has led to."""
+    found = [
+        pair for url, _, etag in success.parts for pair in read_pairs(runs.storage.read(url, etag=etag).split(b"\n"))
+    ]
+    if len(success.parts) == 1 and not in_key_order(found):
+        raise InputError(f"the result of {plan.run} is not in key order")
+    missing, extra = _counted(expected), _counted(found)
+    common = missing & extra
+    missing, extra = missing - common, extra - common
+    shown = [*_examples(road, expected, missing), *_examples("run", found, extra)]
+    return Verdict(
+        run=plan.run,
+        pairs=len(found),
+        equal=not missing and not extra,
+        missing=missing.total(),
+        extra=extra.total(),
+        examples=tuple(shown),
+    )
+
+
+def _contents(plan: RunPlan, job: Job | Chain, runs: RunStore) -> Iterable[PlainInput]:
+    for given in plan.inputs:
+        form = given.format if isinstance(job, Job) else None
+        yield PlainInput(given.url, runs.storage.read(given.url, etag=given.etag), given.name, form)
+
+
+def _left_out(plan: RunPlan, runs: RunStore) -> list[LeftOut]:
+    """Return the records that each step of the run has set aside; a job is one step."""
+    inputs = {given.url for given in plan.inputs}
+    left_out = []
+    for step in runs.steps_of(plan):
+        letters = runs.dead_letters(step)
+        left_out.append(
+            LeftOut(
+                frozenset((letter.url, letter.key) for letter in letters if letter.url in inputs),
+                Counter(pair_text(letter.key, letter.record) for letter in letters if letter.url not in inputs),
+            )
+        )
+    return left_out
+
+
+def in_key_order(pairs: Iterable[tuple[Any, Any]]) -> bool:
+    """True when the keys never descend."""
+    keys = [encode_key(key_of_json(key)) for key, _ in pairs]
+    return all(before <= after for before, after in pairwise(keys))
+
+
+def _counted(pairs: Iterable[tuple[Any, Any]]) -> Counter[str]:
+    return Counter(repr(pair) for pair in pairs)
+
+
+def _examples(side: str, pairs: Iterable[tuple[Any, Any]], wanted: Counter[str]) -> Iterable[Difference]:
+    different = (pair for pair in pairs if repr(pair) in wanted)
+    return [Difference(side=side, key=key, value=value) for key, value in islice(different, SHOWN)]

@@ -1,0 +1,1 @@
+"""Copies of a result in the places that the user names."""

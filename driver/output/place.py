@@ -1,0 +1,181 @@
+"""Where `--output` wants the result: one file, or a folder with a file for each part.
+
+Before any work, `Output.checked` refuses a place that would replace an input. What an earlier run has written there is
+no input of the next one; a record of it beside the run tells it from a file of the user's own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from driver.history.run_store import RunStore
+from driver.output.merge_parts import output_format, write_parts, write_result
+from driver.plan.inputs import FoundInput, FoundInputs
+from driver.plan.local_paths import Identity
+from driver.plan.own_store import OwnStore
+from mapreduce.errors import InputError, UsageError
+from mapreduce.formats.output import FileFormat
+from mapreduce.messages import Message
+from mapreduce.storage import Storage
+
+RECORD = "output.json"
+"""The name of the record among those of its run."""
+
+_LOCAL = "file://"
+
+
+class WrittenOutput(Message):
+    """The files that a run has written for `--output`: the path without links, and the ETag, of each."""
+
+    files: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A place and a format that have been checked.
+
+    Attributes:
+        path: the file, or the folder.
+        parts_format: of the files in the folder; None for one file, whose ending says it.
+    """
+
+    path: Path
+    parts_format: FileFormat | None
+
+    @classmethod
+    def parse(cls, text: str | None, style: FileFormat | None) -> Output | None:
+        """What the options say; raises `UsageError` before anything is run."""
+        if text is None:
+            if style is not None:
+                raise UsageError(f"--output-format {style} says how the files of --output FOLDER/ are to be; name it")
+            return None
+        if "://" in text:
+            raise UsageError(f"--output {text}: name a file or folder of this machine; a copy of the result is written")
+        path = Path(text).expanduser()
+        if text.endswith("/") or path.is_dir():
+            if path.exists() and not path.is_dir():
+                raise UsageError(f"--output {text}: there is a file of that name, so it can be no folder")
+            return cls(path, style or "jsonl")
+        if style is not None and style != output_format(path):
+            raise UsageError(f"--output {text} and --output-format {style} say different things")
+        output_format(path)
+        return cls(path, None)
+
+    def checked(self, found: FoundInputs, runs: RunStore) -> FoundInputs:
+        """The inputs without what an earlier run has written to this place.
+
+        Raises:
+            UsageError: nothing can be written here, or it would replace an input, or lie in the store.
+        """
+        self._check_place()
+        if OwnStore(runs.store, runs.storage).contains(os.path.realpath(self.path)):
+            raise UsageError(f"--output {self.path} lies in the run store; name another place")
+        self._check_folder(found)
+        claim = _Claim.of(self)
+        held = [each for each in found.inputs if claim.holds(each)]
+        if not held:
+            return found
+        written = _written(runs)
+        ours = {id(each) for each in held if (os.path.realpath(_path(each)), each.object.etag) in written}
+        for each in held:
+            if claim.replaces(each) and (each.direct or id(each) not in ours):
+                raise UsageError(
+                    f"--output {self.path} would replace the input {_path(each)} (given as {each.given}); "
+                    "name another output, or move that file away if it is an old result"
+                )
+        left = tuple(each for each in found.inputs if each.direct or id(each) not in ours)
+        if not left:
+            raise InputError(f"the input holds nothing but an earlier result at --output {self.path}")
+        gone = len(found.inputs) - len(left)
+        return replace(found, inputs=left, left_out={**found.left_out, "output": gone})
+
+    def write(self, urls: Sequence[str], runs: RunStore, run: str) -> None:
+        """Writes the result of a run, whose parts are these objects, and a record of the files."""
+        if self.parts_format is None:
+            write_result(list(urls), runs.storage, self.path)
+            files = [self.path]
+        else:
+            files = write_parts(list(urls), runs.storage, self.path, self.parts_format)
+        runs.write(run, RECORD, WrittenOutput(files=tuple(_identified(file, runs.storage) for file in files)))
+
+    def _check_place(self) -> None:
+        """Refuses a path at which no file can come to be."""
+        if self.path.exists() and not self.path.is_dir() and not self.path.is_file():
+            raise UsageError(f"--output {self.path} is no plain file; name one, or a folder")
+        place = self.path if self.parts_format else self.path.parent
+        above = next(folder for folder in (place, *place.absolute().parents) if os.path.lexists(folder))
+        if not above.is_dir():
+            raise UsageError(f"--output {self.path} lies below {above}, which is no folder; name another place")
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise UsageError(f"--output {self.path}: the folder {above} may not be written to; name another place")
+
+    def _check_folder(self, found: FoundInputs) -> None:
+        """Refuses to fill a folder that was given as the input."""
+        if self.parts_format is None:
+            return
+        for given in dict.fromkeys(each.given for each in found.inputs if not each.direct):
+            path = Path(given.removeprefix(_LOCAL)).expanduser()
+            if _is_same(path, self.path):
+                raise UsageError(f"--output {self.path} is the folder of the input {given}; name another folder")
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What an output takes for itself: the files that it replaces, and of a folder all files in it."""
+
+    replaced: frozenset[Identity]
+    folder: Path | None
+
+    @classmethod
+    def of(cls, output: Output) -> _Claim:
+        """The claim of an output, by what is there now."""
+        if output.parts_format is None:
+            return cls(_identities([output.path]), None)
+        part = re.compile(rf"part-[0-9]{{5,}}\.{output.parts_format}")
+        files = [path for path in output.path.iterdir() if part.fullmatch(path.name)] if output.path.is_dir() else []
+        return cls(_identities(files), output.path.resolve())
+
+    def holds(self, each: FoundInput) -> bool:
+        """Whether an input lies where the output goes, by whatever name."""
+        return self.replaces(each) or (self.folder is not None and self.folder == Path(_path(each)).resolve().parent)
+
+    def replaces(self, each: FoundInput) -> bool:
+        """Whether an input is a file that the output replaces, or another name of one."""
+        return each.identity in self.replaced
+
+
+def _written(runs: RunStore) -> frozenset[tuple[str, str]]:
+    """The files that the runs of this store have written for `--output`."""
+    files: set[tuple[str, str]] = set()
+    for run in runs.runs():
+        try:
+            files.update(WrittenOutput.model_validate_json(runs.record(run, RECORD) or b'{"files": []}').files)
+        except ValidationError:
+            continue  # of another version: its files are taken for the user's own
+    return frozenset(files)
+
+
+def _identified(file: Path, storage: Storage) -> tuple[str, str]:
+    path = os.path.realpath(file)
+    return path, storage.head(_LOCAL + path).etag
+
+
+def _path(each: FoundInput) -> str:
+    return each.object.url.removeprefix(_LOCAL)
+
+
+def _identities(paths: Sequence[Path]) -> frozenset[Identity]:
+    return frozenset((found.st_dev, found.st_ino) for path in paths if path.exists() for found in (path.stat(),))
+
+
+def _is_same(first: Path, second: Path) -> bool:
+    try:
+        return first.samefile(second)
+    except OSError:
+        return False

@@ -1,0 +1,1 @@
+"""One run: split, map, reduce, prove, commit; and chains of runs."""

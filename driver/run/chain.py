@@ -1,0 +1,146 @@
+"""The story of a chain: each step is a run of its own, whose pairs the next one reads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from driver.history.run_store import RunStore, Success
+from driver.plan.events import EventLog
+from driver.plan.tasks import RunPlan
+from driver.report.document import Report, chain_report
+from driver.run.pipeline import NO_REQUESTS, Finished, Workplace, recorded, run_job, with_notes
+from mapreduce import keys
+from mapreduce.chain import Chain, Step, StepResult, steps_of
+from mapreduce.code import CodeIdentity
+from mapreduce.engine import Ledger
+from mapreduce.engine.user_code import Place, user_code
+from mapreduce.errors import InputError, OutputLost
+from mapreduce.formats.pairs import PairsReader
+from mapreduce.job import Job
+from mapreduce.messages import InputObject, JobSpec, Piece
+from mapreduce.storage import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class ChainRun:
+    """A chain that has been planned.
+
+    Attributes:
+        chain: the author's instance.
+        plan: the chain's plan, with its run id, the inputs that the user gave, and each step's partitions.
+        identify: what the tasks of a step depend on of the chain's code.
+    """
+
+    chain: Chain
+    plan: RunPlan
+    identify: Callable[[type[Job]], CodeIdentity] = lambda _: CodeIdentity()
+
+
+async def run_chain(run: ChainRun, place: Workplace, log: EventLog, *, fresh: bool, started: float) -> Report:
+    """Carries out a chain, step by step; raises as `run_job` does, and `UserCodeError` from the author's `steps`."""
+    plan = run.plan
+    async with recorded(plan, place, log):
+        reports: list[Report] = []
+        done: Finished | None = None
+        steps = _Steps(run.chain, place.runs.storage)
+        while step := await asyncio.to_thread(steps.after, done):
+            counted = place.runs.storage.requests if reports else NO_REQUESTS
+            inputs = _inputs(step, plan.inputs, done)
+            step_plan = plan_step(run, step, len(reports) + 1, inputs)
+            await asyncio.to_thread(place.runs.write, step_plan.run, "plan.json", step_plan)
+            done = await run_job(step_plan, place, log, fresh=fresh, started=started, counted=counted)
+            reports.append(done.report)
+        if done is None:
+            raise InputError(f"{plan.job.name} has no step; let `steps` yield a job")
+        ledger = combined([report.ledger for report in reports])
+        success = await asyncio.to_thread(_commit, plan, done.report, place.runs)
+    urls = [url for url, _, _ in success.parts]
+    report = chain_report(plan, reports, urls, ledger, place.runs.requests_with_report)
+    return await with_notes(report, place, log)
+
+
+def plan_step(run: ChainRun, step: Step, number: int, inputs: tuple[InputObject, ...]) -> RunPlan:
+    """The plan of one step."""
+    job = type(step.job)
+    job.check()
+    return run.plan.model_copy(
+        update={
+            "run": keys.step(run.plan.run, number),
+            "job": JobSpec(
+                code=run.plan.job.code,
+                module=job.__module__,
+                file=run.plan.job.file if job.__module__ == run.plan.job.module else "",
+                name=job.__name__,
+                parameters=step.job.parameter_values(),
+            ),
+            "inputs": inputs,
+            "partitions": 0 if step.job.map_only else run.plan.partitions,
+            "total_order": job.total_order,
+            "keep_pairs": True,
+            "chain": False,
+            "code": run.identify(job),
+        }
+    )
+
+
+def combined(ledgers: Sequence[Ledger]) -> Ledger:
+    """All steps' sums in one ledger: what went into the first, what came out of the last."""
+    return Ledger(
+        rows=tuple(row for ledger in ledgers for row in ledger.rows),
+        bytes_in=ledgers[0].bytes_in if ledgers else 0,
+        records_in=ledgers[0].records_in if ledgers else 0,
+        pairs_shuffled=sum(ledger.pairs_shuffled for ledger in ledgers),
+        records_out=ledgers[-1].records_out if ledgers else 0,
+    )
+
+
+class _Steps:
+    """The author's steps; the author's code runs in here."""
+
+    def __init__(self, chain: Chain, storage: Storage) -> None:
+        self._steps = steps_of(chain)
+        self._storage = storage
+
+    def after(self, done: Finished | None) -> Step | None:
+        """The step that follows on the one that is done; None after the last."""
+        with user_code(Place("steps")):
+            try:
+                return next(self._steps) if done is None else self._steps.send(self._result(done))
+            except StopIteration:
+                return None
+
+    def _result(self, done: Finished) -> StepResult:
+        report = done.report
+        return StepResult(Counter(report.counters), report.records, lambda: read_pairs_of(done.pairs, self._storage))
+
+
+def read_pairs_of(objects: Sequence[InputObject], storage: Storage) -> Iterator[tuple[Any, Any]]:
+    """The pairs that a step has kept, with their exact types."""
+    for given in objects:
+        piece = Piece(url=given.url, etag=given.etag, size=given.size, start=0, end=given.size, source=given.url)
+        read = partial(storage.stream, given.url, etag=given.etag)
+        yield from (record for batch in PairsReader().batches(piece, read) for record in batch.records)
+
+
+def _inputs(step: Step, given: tuple[InputObject, ...], done: Finished | None) -> tuple[InputObject, ...]:
+    """What a step reads, in the order in which it names it."""
+    own = tuple(each.model_copy(update={"format": step.job.format_of(each.name)}) for each in given)
+    sources = {"given": own, "previous": done.pairs if done else ()}
+    return tuple(each for name in step.sources for each in sources[name])
+
+
+def _commit(plan: RunPlan, last: Report, runs: RunStore) -> Success:
+    """Commit the last step's parts as the chain's own, under its name; raises `OutputLost`."""
+    step = runs.success(last.run_id)
+    if step is None:
+        raise OutputLost(f"the result of {last.run_id} is gone before the chain could be committed; run again")
+    parts = [
+        (part, keys.result(runs.store, plan.run, number, whole=part.url.endswith("/result.json")))
+        for number, part in enumerate(step.objects)
+    ]
+    return runs.commit(plan.run, parts, last.records)

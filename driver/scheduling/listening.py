@@ -1,0 +1,106 @@
+"""Listens to the answer to one attempt, and ends in bounded time, whatever the endpoint says or does not say.
+
+It holds no policy of failures: what does not end well is raised as `TaskLost`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from driver.plan.tasks import AnyTask
+from driver.scheduling.policy import RetryPolicy
+from driver.scheduling.silence import Silence
+from driver.transport.answers import AnyResult, check_answer, check_event
+from driver.transport.base import Transport
+from driver.transport.endpoint import Endpoint
+from mapreduce.errors import TaskLost
+from mapreduce.messages import Done, Progress, Started, TaskError
+
+EVENTS_PER_SECOND = 20
+EVENTS_AT_ONCE = 200
+"""A worker beats once a second; an endpoint that says very much more is not one of ours, and is not listened to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ears:
+    """Who is told of an answer as it comes.
+
+    Attributes:
+        now: the time, in seconds.
+        answered: something was said.
+        started: the worker has the task.
+        progress: it is that far.
+    """
+
+    now: Callable[[], float]
+    answered: Callable[[], None]
+    started: Callable[[Started], None]
+    progress: Callable[[Progress], None]
+
+
+async def listen(
+    transport: Transport, endpoint: Endpoint, asked: AnyTask, policy: RetryPolicy, ears: Ears
+) -> AnyResult | TaskError:
+    """Ask an endpoint to carry out a task, and return what came of it.
+
+    Raises:
+        NoSlot: the endpoint is full.
+        NotReached: it cannot be connected to.
+        TaskLost: it fell silent, stood still, said too much, or answered something else.
+    """
+    limits = _Limits(endpoint.name, policy.stall_timeout_s, ears.now)
+    nonce: str | None = None
+    async with (
+        Silence(policy.heartbeat_timeout_s, endpoint.name) as silence,
+        aclosing(transport.run(endpoint, asked, silence.heard)) as answers,
+    ):
+        async for event in answers:
+            silence.heard()
+            ears.answered()
+            limits.count()
+            nonce = check_event(asked, event, nonce)
+            if isinstance(event, Started):
+                ears.started(event)
+            elif isinstance(event, Progress):
+                limits.check_progress(event)
+                ears.progress(event)
+            elif isinstance(event, Done):
+                check_answer(asked, event.result)
+                return event.result
+            else:
+                return event.error
+    raise TaskLost(f"{endpoint.name} ended its answer before the task was done")
+
+
+class _Limits:
+    """How much an endpoint may say, and how long without coming any further.
+
+    Args:
+        who: the endpoint.
+        stall_s: how long progress may stand still.
+        now: the time.
+    """
+
+    def __init__(self, who: str, stall_s: float, now: Callable[[], float]) -> None:
+        self._who = who
+        self._stall_s = stall_s
+        self._now = now
+        self._began = self._moved = now()
+        self._events = 0
+        self._seen = (0, 0, "")
+
+    def count(self) -> None:
+        """Count an event; raises `TaskLost` when there are too many."""
+        self._events += 1
+        if self._events > EVENTS_AT_ONCE + EVENTS_PER_SECOND * (self._now() - self._began):
+            raise TaskLost(f"{self._who} sent {self._events} events in {self._now() - self._began:.0f} s")
+
+    def check_progress(self, event: Progress) -> None:
+        """Raise `TaskLost` when there was no progress for too long."""
+        seen = (event.bytes, event.records, event.status)
+        if seen != self._seen:
+            self._seen, self._moved = seen, self._now()
+        elif self._now() - self._moved > self._stall_s:
+            raise TaskLost(f"{self._who} made no progress for {self._stall_s:g} s")

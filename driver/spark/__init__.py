@@ -1,0 +1,1 @@
+"""Apache Spark as a target. Imported only when it is asked for."""

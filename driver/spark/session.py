@@ -1,0 +1,198 @@
+"""A running Apache Spark, on this machine or a cluster's: the door of the package `pyspark`.
+
+It starts Spark, ships functions of ours by their names, and says in a line what went wrong. What is shipped, and what
+for, it does not know.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import mapreduce
+from driver.history.log_file import log_bytes
+from mapreduce.engine.pairwise import partition_of
+from mapreduce.errors import FleetError, JobFailed, UsageError
+
+STOP_S = 20
+"""How long Spark may take to end before its process is killed."""
+
+_LOCAL = re.compile(r"local(?:\[(\*|\d+)(?:,\s*\d+)?\])?")
+_ERROR = re.compile(r"([A-Za-z_][\w.]*)?(Error|Exception|Lost|Missing)\b")
+_LOG4J = """\
+rootLogger.level = warn
+rootLogger.appenderRef.console.ref = console
+appender.console.type = Console
+appender.console.name = console
+appender.console.target = SYSTEM_ERR
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{HH:mm:ss} %p %c{1}: %m%n%ex
+"""
+
+
+def is_local(master: str) -> bool:
+    """True when Spark runs on this machine alone."""
+    return _LOCAL.fullmatch(master) is not None
+
+
+def map_slots(master: str) -> int:
+    """Map tasks that will run at the same time, as far as the master's name tells."""
+    found = _LOCAL.fullmatch(master)
+    if found is None or found[1] is None:
+        return 1
+    return os.cpu_count() or 1 if found[1] == "*" else max(1, int(found[1]))
+
+
+def check_installed() -> None:
+    """Refuses a run before anything is written when what it needs is not on this machine.
+
+    Raises:
+        UsageError: there is no PySpark in this environment.
+        FleetError: there is no Java.
+    """
+    if importlib.util.find_spec("pyspark") is None:
+        raise UsageError(
+            "--target spark needs PySpark, which is not in this environment; install it with: "
+            "pip install --require-hashes -r requirements/spark.txt"
+        )
+    java = shutil.which("java", path=f"{os.environ['JAVA_HOME']}/bin") if os.environ.get("JAVA_HOME") else None
+    if java is None and shutil.which("java") is None:
+        raise FleetError(
+            "--target spark needs Java 17 or newer, and there is no `java` here; install it "
+            "(apt-get install openjdk-17-jre-headless, brew install openjdk@17), or set JAVA_HOME"
+        )
+
+
+class Spark:
+    """A running Spark.
+
+    Args:
+        master: as `spark-submit --master` takes it.
+        folder: a local folder for what Spark and its processes write; it may go when Spark has ended.
+
+    Raises:
+        FleetError: it could not be started.
+    """
+
+    def __init__(self, master: str, folder: Path) -> None:
+        from py4j.protocol import Py4JError
+        from pyspark import SparkConf, SparkContext
+        from pyspark.errors import PySparkException
+        from pyspark.java_gateway import launch_gateway
+
+        self._log = folder / "spark.log"
+        self._gateway: Any = None
+        self._context: Any = None
+        conf = SparkConf().setMaster(master).setAppName("mapreduce")
+        for name, value in _settings(master, folder).items():
+            conf.set(name, value)
+        self._errors = (PySparkException, Py4JError)
+        try:
+            with self._log.open("wb") as log:
+                self._gateway = launch_gateway(conf, popen_kwargs={"stdout": log, "stderr": log})
+            self._context = SparkContext(conf=conf, gateway=self._gateway)
+            if is_local(master):
+                self._context.pythonExec = sys.executable
+            else:
+                self._context.addPyFile(str(_packed(folder)))
+        except (*self._errors, OSError) as exc:
+            self.stop()
+            said = [line for line in self.log_text().decode(errors="replace").splitlines() if _ERROR.search(line)]
+            raise FleetError(f"Spark could not be started on {master}: {(said or [_why(exc)])[0][:500]}") from exc
+
+    def log_text(self) -> bytes:
+        """What Spark, and the jobs' own code in it, have written."""
+        return log_bytes(self._log)
+
+    def map(self, function: Callable[[str], str], texts: Sequence[str]) -> list[str]:
+        """One task a text; raises `JobFailed` when Spark gives one up."""
+        return self._collected(self._each(texts).map(function))
+
+    def map_and_reduce(
+        self, mapping: Callable[[str], Any], texts: Sequence[str], reducing: Callable[..., Any], partitions: int
+    ) -> list[str]:
+        """One task a text, their records sorted into partitions, and one task a partition; raises as `map` does."""
+        records = self._each(texts).flatMap(mapping)
+        sorted_records = records.repartitionAndSortWithinPartitions(partitions, partition_of)
+        return self._collected(sorted_records.mapPartitionsWithIndex(reducing))
+
+    def cancel(self) -> None:
+        """Ends what is running."""
+        self._context.cancelAllJobs()
+
+    def stop(self) -> None:
+        """Ends Spark and its processes, as far as they have been started."""
+        from pyspark import SparkContext
+
+        if self._context is not None:
+            self._context.stop()
+        if self._gateway is not None:
+            self._gateway.shutdown()
+            SparkContext._gateway = SparkContext._jvm = None  # else this process could not start another
+            _end(self._gateway.proc)
+
+    def _each(self, texts: Sequence[str]) -> Any:
+        return self._context.parallelize(texts, max(1, len(texts)))
+
+    def _collected(self, rdd: Any) -> list[str]:
+        try:
+            collected: list[str] = rdd.collect()
+        except self._errors as exc:
+            raise JobFailed(f"Spark has given up: {_why(exc)}\nall that it said is in the run's services.log") from exc
+        return collected
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Java ends when its standard input does."""
+    if process.stdin is not None:
+        process.stdin.close()
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _why(exc: Exception) -> str:
+    """Spark's reason in a line: of an error in Python its last line, else the first of Java's."""
+    java = getattr(exc, "java_exception", None)
+    lines = (str(java.getMessage()) if java is not None else str(exc)).strip().splitlines() or [type(exc).__name__]
+    python = [line for line in lines if _ERROR.match(line)]
+    return (python[-1] if python else lines[0])[:500]
+
+
+def _settings(master: str, folder: Path) -> dict[str, str]:
+    """What Spark is told beyond its own defaults and `spark-defaults.conf`; on this machine it is alone and unseen."""
+    (folder / "log4j2.properties").write_text(_LOG4J)
+    settings = {"spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file:{folder}/log4j2.properties"}
+    if is_local(master):
+        settings |= {
+            "spark.ui.enabled": "false",
+            "spark.ui.showConsoleProgress": "false",
+            "spark.driver.bindAddress": "127.0.0.1",
+            "spark.driver.host": "127.0.0.1",
+            "spark.local.dir": str(folder),
+            "spark.executorEnv.PYTHONPATH": str(_root()),
+        }
+    return settings
+
+
+def _packed(folder: Path) -> Path:
+    """Our own package as a zip, for machines that do not have it."""
+    path = folder / "mapreduce.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for source in sorted((_root() / "mapreduce").rglob("*.py")):
+            archive.write(source, source.relative_to(_root()).as_posix())
+    return path
+
+
+def _root() -> Path:
+    return Path(mapreduce.__file__).resolve().parent.parent

@@ -1,0 +1,124 @@
+"""The services as processes of this machine, on loopback, for the time of one run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from driver.history.log_file import log_bytes
+from driver.targets import prefork as forerunner
+from driver.targets.prefork import Forerunner
+from driver.text import shown
+from driver.transport.endpoint import Endpoint, FleetGone
+from mapreduce.messages import StageName
+
+STOP_S = 8.0
+ROLES: dict[StageName, str] = {"split": "splitter", "map": "mapper", "reduce": "reducer"}
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFleetConfig:
+    """What the local services are given.
+
+    Attributes:
+        store: root URL of the store.
+        extra_inputs: URLs of folders that they may read besides.
+        signing_key: made afresh for each run.
+        mappers: mapper processes, with one slot each.
+        reduce_slots: slots of the one reducer.
+        log: the file that their logs go to.
+        scratch: their folder for intermediate files.
+        task_memory_bytes: what a task may use; None for the services' own default.
+        chaos: whether the services take the faults of a drill.
+    """
+
+    store: str
+    extra_inputs: tuple[str, ...]
+    signing_key: str
+    mappers: int
+    reduce_slots: int
+    log: Path
+    scratch: Path
+    task_memory_bytes: int | None = None
+    chaos: bool = False
+
+
+class LocalFleet:
+    """Starts the services with `async with`, and has none left behind at its end."""
+
+    refresh_s = 2.0
+
+    def __init__(self, config: LocalFleetConfig) -> None:
+        self._config = config
+        self._endpoints: dict[StageName, list[Endpoint]] = {"split": [], "map": [], "reduce": []}
+        self._forerunner: Forerunner | None = None
+
+    def start(self) -> None:
+        """Starts the services. Their sockets listen at once, so requests wait in them until each has come up."""
+        sockets: list[socket.socket] = []
+        services: list[dict[str, object]] = []
+        slots: list[tuple[StageName, int]] = [("split", 1), ("reduce", self._config.reduce_slots)]
+        slots += [("map", 1)] * self._config.mappers
+        for stage, count in slots:
+            listening = socket.create_server(("127.0.0.1", 0), backlog=128)
+            sockets.append(listening)
+            services.append({"role": ROLES[stage], "socket": len(services), "slots": count})
+            number = len(self._endpoints[stage])
+            url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+            self._endpoints[stage].append(Endpoint(f"{ROLES[stage]}-{number}", url, count))
+        self._config.log.parent.mkdir(parents=True, exist_ok=True)
+        described = {"services": services, "settings": self._settings()}
+        with self._config.log.open("ab") as log:
+            files = [log.fileno(), *(listening.fileno() for listening in sockets)]
+            self._forerunner = forerunner.take()
+            self._forerunner.tell(json.dumps(described).encode(), files)
+        for listening in sockets:
+            listening.close()
+
+    async def stop(self) -> None:
+        """Ends all services, and waits until they are gone."""
+        started, self._forerunner = self._forerunner, None
+        if started is not None:
+            await asyncio.to_thread(started.end, STOP_S)
+
+    async def __aenter__(self) -> LocalFleet:
+        self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.shield(self.stop())
+
+    async def endpoints(self, stage: StageName) -> list[Endpoint]:
+        if self._forerunner is None or self._forerunner.process.poll() is not None:
+            raise FleetGone(f"the local services have ended: {self._last_words()} (log: {self._config.log})")
+        return self._endpoints[stage]
+
+    async def why_gone(self, stage: StageName, names: Sequence[str]) -> dict[str, str]:
+        return {}
+
+    def log_text(self) -> bytes:
+        """What the services have logged so far, JSON lines; of a log beyond `LOG_BYTES`, its two ends."""
+        return log_bytes(self._config.log)
+
+    def _settings(self) -> dict[str, object]:
+        config = self._config
+        return {
+            "store": config.store,
+            "signing_key": config.signing_key,
+            "extra_inputs": list(config.extra_inputs),
+            "scratch": str(config.scratch),
+            "drain_s": 0,
+            "chaos": config.chaos,
+            "task_memory_mb": (config.task_memory_bytes or 0) >> 20,
+        }
+
+    def _last_words(self) -> str:
+        lines = self.log_text().decode(errors="replace").rstrip("\n").split("\n")
+        return shown(lines[-1], 300) or "they said nothing"

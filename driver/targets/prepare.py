@@ -1,0 +1,416 @@
+"""From a configuration to the place where the run is carried out: this machine's services, this process, or AWS."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from driver.cloud.stack import Stack, read_stack
+from driver.cloud.terraform import terraform_folder
+from driver.history.run_store import RunStore
+from driver.output.place import Output
+from driver.plan.config import DEFAULT_STORE, RunConfig, Target
+from driver.plan.events import Observer
+from driver.plan.inputs import check_name, declared_names, find_inputs, local_url
+from driver.plan.tasks import RunPlan, split_count
+from driver.plan.upload import Progress, upload_inputs
+from driver.run.pipeline import FleetWorkplace, Workplace
+from driver.scheduling.policy import RetryPolicy
+from driver.spark.session import check_installed
+from driver.spark.session import map_slots as spark_slots
+from driver.text import shown
+from driver.transport.base import Transport
+from driver.transport.fault_injection import HEARTBEAT_TIMEOUT_S, ChaosTransport
+from mapreduce import keys
+from mapreduce.build import HASH_SEED, Build, this_build
+from mapreduce.code import (
+    CodeIdentity,
+    JobClass,
+    JobSource,
+    Modules,
+    find_job,
+    identity_of,
+    instance,
+    modules_loaded,
+    pack,
+)
+from mapreduce.errors import FleetError, InputError, ObjectExists, TaskLost, UsageError
+from mapreduce.job import Job
+from mapreduce.messages import InputObject, JobSpec, StageName
+from mapreduce.parameters import parse_parameters
+from mapreduce.storage import Storage, open_storage
+
+if TYPE_CHECKING:
+    from driver.cloud.aws import Aws
+    from driver.targets.local_fleet import LocalFleet
+    from driver.transport.http import HttpTransport
+
+INLINE_AT_LEAST = 2
+"""Splits and partitions of an inline run: with one of each, a wrong belief about the others would never show."""
+
+THIN_LINE_S = 300.0
+"""How long a request of the driver's may take: it may send 64 MiB at once, from a laptop with 2 megabits a second."""
+
+Where = Literal["local", "inline", "aws", "spark"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A run that has been checked, and of which nothing has been written or started yet.
+
+    `left_out` is how many entries of the given folders are no input; `notes` is what the user is told of the inputs.
+    """
+
+    config: RunConfig
+    target: Where
+    runs: RunStore
+    source: JobSource
+    job: JobClass
+    parameters: dict[str, object]
+    inputs: tuple[InputObject, ...]
+    map_slots: int
+    stack: Stack | None
+    aws: Aws | None
+    modules: Modules
+    left_out: int = 0
+    notes: tuple[str, ...] = ()
+
+    def identity_of(self, job: type[Job]) -> CodeIdentity:
+        """Return what the tasks of a job, or of a step of this chain, depend on of the code."""
+        return identity_of(self.source, self.modules, job)
+
+    @property
+    def build(self) -> Build:
+        """What the tasks run on: this program, in the services' environment, or in this machine's.
+
+        The images' tag stands for the environment of the services. Locally the job's packages are in its identity, so
+        that nothing else that is installed counts.
+        """
+        here = this_build()
+        if self.stack is not None:
+            return Build(engine=here.engine, python="image", environment=self.stack.image_tag)
+        return here.model_copy(update={"environment": "", "hashing": here.hashing if self._hashes_here else ""})
+
+    @property
+    def _hashes_here(self) -> bool:
+        """Whether tasks have this process's hash seed; those of services and of Spark have one that never changes."""
+        return self.target == "inline" and os.environ.get("PYTHONHASHSEED") != HASH_SEED
+
+
+def open_runs(store: str | None) -> RunStore:
+    """The store of a path or URL; by default the deployed stack's bucket, else the folder `.mapreduce` here."""
+    text = store or os.environ.get("MAPREDUCE_STORE")
+    stack = None if text else read_stack(terraform_folder())
+    return _runs_in(text or (stack.store if stack else DEFAULT_STORE), stack)[0]
+
+
+def prepare(config: RunConfig, target: Target, store: str | None, output: Output | None = None) -> Prepared:
+    """Checks all that can be checked before anything is started or written.
+
+    Raises:
+        UsageError: what the user asked for cannot be.
+        FleetError: the stack, or AWS, cannot be reached.
+    """
+    source, job = find_job(config.job)
+    check_name(source.file)
+    parameters = parse_parameters(job, config.parameters)
+    stack = _stack_for(target)
+    where: Where = "aws" if stack else target if target in ("inline", "spark") else "local"
+    if where == "spark":
+        check_installed()
+        if config.skip_bad_records:
+            raise UsageError("--skip-bad-records: a run on Spark stops at the first bad record; use another target")
+    text = store or os.environ.get("MAPREDUCE_STORE") or (stack.store if stack else DEFAULT_STORE)
+    runs, aws = _runs_in(text, stack)
+    if stack and runs.store != stack.store:
+        raise UsageError(f"--store {text}: a run in AWS uses the stack's bucket, {stack.store}")
+    found = find_inputs(config.inputs, runs.storage, names=declared_names(job), store=runs.store)
+    found = output.checked(found, runs) if output else found
+    inputs = _formatted(found.objects, job)
+    _check_sort(config, job)
+    if stack:
+        _check_buckets(inputs, stack)
+    return Prepared(
+        config=config,
+        target=where,
+        runs=runs,
+        source=source,
+        job=job,
+        parameters=parameters,
+        inputs=inputs,
+        map_slots=_map_slots(config, where, stack),
+        stack=stack,
+        aws=aws,
+        modules=source.modules(),
+        left_out=sum(found.left_out.values()),
+        notes=found.notes,
+    )
+
+
+async def mappers_there(prepared: Prepared) -> int | None:
+    """How many mappers answer for the stack now; None where each run starts its own."""
+    if prepared.stack is None or prepared.aws is None:
+        return None
+    from driver.cloud.ecs import EcsFleet  # boto3 again
+
+    return len(await EcsFleet(prepared.stack, prepared.aws).endpoints("map"))
+
+
+def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
+    """Puts the job's code, and in AWS the local inputs, into the store, and the plan under a new run id."""
+    config, runs = prepared.config, prepared.runs
+    try:
+        digest, data = pack(prepared.source, prepared.modules)
+    except UnicodeEncodeError as exc:
+        name = shown(exc.object)
+        raise InputError(f"the file {name} travels with the job, and its name is no UTF-8; rename it") from exc
+    _keep_code(runs.storage, keys.code(runs.store, digest), data)
+    inputs = prepared.inputs
+    if prepared.target == "aws" or (prepared.target == "spark" and runs.store.startswith("s3://")):
+        inputs = upload_inputs(inputs, runs.storage, runs.store, uploading)
+    inline = prepared.target == "inline"
+    slots = max(prepared.map_slots, INLINE_AT_LEAST) if inline else prepared.map_slots
+    total = sum(given.size for given in inputs)
+    plan = RunPlan(
+        run="run",
+        created=time.time(),
+        target=prepared.target,
+        store=runs.store,
+        job=JobSpec(
+            code=digest,
+            module=prepared.source.module,
+            file=prepared.source.file,
+            name=prepared.source.name,
+            parameters=prepared.parameters,
+        ),
+        inputs=inputs,
+        splits=split_count(total, chunks=config.chunks, chunk_bytes=config.chunk_bytes, slots=slots),
+        partitions=0 if _map_only(prepared.job) else config.reducers or (INLINE_AT_LEAST if inline else 1),
+        mode=config.mode,
+        top=config.top,
+        total_order=config.sort or (issubclass(prepared.job, Job) and prepared.job.total_order),
+        chain=not issubclass(prepared.job, Job),
+        build=prepared.build,
+        code=prepared.identity_of(prepared.job) if issubclass(prepared.job, Job) else CodeIdentity(),
+        modules=prepared.modules.names(),
+        left_out=prepared.left_out,
+    )
+    return runs.begin(plan)
+
+
+@asynccontextmanager
+async def workplace(prepared: Prepared, emit: Observer) -> AsyncIterator[Workplace]:
+    """The fleet and the road to it; what was started for the run is gone at the end.
+
+    Args:
+        prepared: the run.
+        emit: is told of a drill's faults.
+    """
+    opened = {"inline": _inline, "local": _local, "aws": _aws, "spark": _spark}[prepared.target](prepared, emit)
+    async with opened as place:
+        yield place
+
+
+def _stack_for(target: Target) -> Stack | None:
+    """The stack to run on, if the target is AWS, or may be and there is one."""
+    if target in ("local", "inline", "spark"):
+        return None
+    stack = read_stack(terraform_folder())
+    if stack is None and target == "aws":
+        raise FleetError("there is no deployed stack; run ./deploy.sh first, or use --target local")
+    return stack
+
+
+def _runs_in(text: str, stack: Stack | None) -> tuple[RunStore, Aws | None]:
+    """The store of a path or URL, and AWS as it was opened for it."""
+    if not text.startswith("s3://"):
+        url = text.rstrip("/") if "://" in text else local_url(Path(text).expanduser())
+        check_name(url)
+        return RunStore(open_storage(), url), None
+    from driver.cloud.aws import Aws  # boto3 takes a quarter of a second to import
+
+    aws = Aws(stack.region if stack else None)
+    credentials = aws.credential_provider()
+    storage = open_storage(
+        credentials=credentials, region=aws.region, request_limit_s=THIN_LINE_S, copy_large=aws.copy_large
+    )
+    return RunStore(storage, text.rstrip("/")), aws
+
+
+def _formatted(inputs: tuple[InputObject, ...], job: JobClass) -> tuple[InputObject, ...]:
+    """The inputs with their formats; those of a chain are its steps' to name."""
+    if not issubclass(job, Job):
+        return inputs
+    return tuple(given.model_copy(update={"format": job.format_of(given.name)}) for given in inputs)
+
+
+def _map_only(job: JobClass) -> bool:
+    return issubclass(job, Job) and job.reduce is None
+
+
+def _check_sort(config: RunConfig, job: JobClass) -> None:
+    if not issubclass(job, Job):
+        if config.sort:
+            raise UsageError("--sort: the steps of a chain say themselves what is sorted; set `total_order` in one")
+        return
+    if (config.sort or job.total_order) and (job.reduce is None or job.partition is not Job.partition):
+        what = "has its own `partition`" if job.reduce is not None else "has no `reduce`, and so no keys to sort by"
+        raise UsageError(f"{job.__name__} {what}; its result cannot be in total order")
+
+
+def _check_buckets(inputs: tuple[InputObject, ...], stack: Stack) -> None:
+    readable = {stack.bucket, *stack.extra_input_buckets}
+    for given in inputs:
+        bucket = given.url.removeprefix("s3://").partition("/")[0]
+        if given.url.startswith("s3://") and bucket not in readable:
+            raise UsageError(
+                f"the services may not read {given.url}; add {bucket!r} to extra_input_buckets and apply, "
+                "or copy the input into the stack's bucket"
+            )
+
+
+def _map_slots(config: RunConfig, target: Where, stack: Stack | None) -> int:
+    """Map tasks that will run at the same time."""
+    if target == "spark":
+        return config.mappers or spark_slots(config.spark_master)
+    if stack is None:
+        return config.mappers or os.cpu_count() or 1
+    mapper = stack.services["mapper"]
+    return max(1, config.mappers or mapper.desired_count) * mapper.slots
+
+
+@asynccontextmanager
+async def _inline(prepared: Prepared, emit: Observer) -> AsyncIterator[Workplace]:
+    from driver.transport.inline import InlineFleet, InlineTransport
+    from mapreduce.engine import TaskContext
+
+    def load(spec: JobSpec) -> Job:
+        """The job from its own file, where the author's breakpoints are."""
+        return instance(prepared.source.root, spec)
+
+    with tempfile.TemporaryDirectory(prefix="mapreduce-") as scratch:
+        context = TaskContext(
+            storage=prepared.runs.storage.with_own_count(),
+            scratch=Path(scratch),
+            memory_bytes=prepared.config.task_memory_bytes or 1 << 30,
+            load_job=load,
+            imported=modules_loaded,
+        )
+        # a debugger may stop the only process for as long as it likes: there is no silence to time out, and no retry
+        policy = RetryPolicy(attempts=1, user_code_attempts=1, skip_bad_records=prepared.config.skip_bad_records)
+        yield FleetWorkplace(prepared.runs, InlineFleet(), InlineTransport(context), policy)
+
+
+@asynccontextmanager
+async def _local(prepared: Prepared, emit: Observer) -> AsyncIterator[Workplace]:
+    from driver.targets.local_fleet import LocalFleet, LocalFleetConfig
+    from driver.transport.http import HttpTransport
+    from mapreduce.tokens import new_key
+
+    policy = _policy(prepared.config)
+    key = new_key()
+    async with AsyncExitStack() as ends:
+        transport = await ends.enter_async_context(HttpTransport(key, policy.heartbeat_timeout_s))
+        # nothing slow between the folder and the services, which take it away should the driver be killed
+        folder = tempfile.TemporaryDirectory(prefix="mapreduce-", ignore_cleanup_errors=True)
+        scratch = Path(ends.enter_context(folder))
+        config = LocalFleetConfig(
+            store=prepared.runs.store,
+            extra_inputs=_readable(prepared.inputs),
+            signing_key=key,
+            mappers=prepared.map_slots,
+            reduce_slots=min(os.cpu_count() or 1, prepared.config.reducers or 1),
+            log=scratch / "services.log",
+            scratch=scratch,
+            task_memory_bytes=prepared.config.task_memory_bytes,
+            chaos=prepared.config.chaos is not None,
+        )
+        fleet = await ends.enter_async_context(LocalFleet(config))
+        broken = _broken(transport, prepared.config, emit)
+        remembers = prepared.config.remembered
+        place = FleetWorkplace(prepared.runs, fleet, broken, policy, log_text=fleet.log_text, remembers=remembers)
+        yield replace(place, ready=lambda: _all_answer(fleet, transport))
+
+
+def _readable(inputs: Sequence[InputObject]) -> tuple[str, ...]:
+    """The folders of the inputs, and of what they are links to; of one in the root folder, which is all, itself."""
+    urls = {given.url for given in inputs}
+    urls |= {local_url(Path(url.removeprefix("file://"))) for url in urls if url.startswith("file://")}
+    folders = {url: url.rpartition("/")[0] for url in urls}
+    return tuple(sorted({url if folder.endswith("://") else folder for url, folder in folders.items()}))
+
+
+@asynccontextmanager
+async def _aws(prepared: Prepared, emit: Observer) -> AsyncIterator[Workplace]:
+    from driver.cloud.ecs import EcsFleet
+    from driver.transport.http import HttpTransport
+
+    assert prepared.stack is not None
+    assert prepared.aws is not None
+    policy = _policy(prepared.config)
+    fleet = EcsFleet(prepared.stack, prepared.aws, most_mappers=prepared.config.mappers)
+    key = await asyncio.to_thread(fleet.signing_key)
+    async with HttpTransport(key, policy.heartbeat_timeout_s) as transport:
+        broken = _broken(transport, prepared.config, emit)
+        yield FleetWorkplace(prepared.runs, fleet, broken, policy, remembers=prepared.config.remembered)
+
+
+@asynccontextmanager
+async def _spark(prepared: Prepared, emit: Observer) -> AsyncIterator[Workplace]:
+    from driver.spark.backend import TASK_MEMORY_BYTES, SparkWorkplace, running_spark
+    from mapreduce.engine import TaskContext
+
+    config, runs = prepared.config, prepared.runs
+    memory_bytes = config.task_memory_bytes or TASK_MEMORY_BYTES
+
+    def load(spec: JobSpec) -> Job:
+        """The job for the split stage, which is this process's."""
+        return instance(prepared.source.root, spec)
+
+    with tempfile.TemporaryDirectory(prefix="mapreduce-", ignore_cleanup_errors=True) as scratch:
+        context = TaskContext(
+            storage=runs.storage.with_own_count(),
+            scratch=Path(scratch) / "split",
+            memory_bytes=memory_bytes,
+            load_job=load,
+        )
+        async with running_spark(config.spark_master, Path(scratch)) as spark:
+            yield SparkWorkplace(runs, context, spark, memory_bytes)
+
+
+def _policy(config: RunConfig) -> RetryPolicy:
+    """The limits that the user has set; in a fault drill silence is taken for death sooner."""
+    policy = RetryPolicy(skip_bad_records=config.skip_bad_records, stage_timeout_s=config.stage_timeout_s)
+    return replace(policy, heartbeat_timeout_s=HEARTBEAT_TIMEOUT_S, least_failures=1000) if config.chaos else policy
+
+
+def _broken(transport: Transport, config: RunConfig, emit: Observer) -> Transport:
+    """The transport with the drill's faults, if there is a drill."""
+    return ChaosTransport(transport, config.chaos, emit) if config.chaos else transport
+
+
+async def _all_answer(fleet: LocalFleet, transport: HttpTransport) -> None:
+    """Returns when every service answers; raises `FleetError` with what the services said last when one does not."""
+    stages: tuple[StageName, ...] = ("split", "map", "reduce")
+    waiting = [transport.health(endpoint) for stage in stages for endpoint in await fleet.endpoints(stage)]
+    try:
+        await asyncio.gather(*waiting)
+    except TaskLost as exc:
+        await fleet.endpoints("split")
+        raise FleetError(str(exc)) from exc
+
+
+def _keep_code(storage: Storage, url: str, data: bytes) -> None:
+    """Write a job's code unless it is there, and as it was written: one that has rotten would fail every later run."""
+    try:
+        storage.create(url, data)
+    except ObjectExists:
+        if storage.read(url) != data:
+            storage.write(url, data)

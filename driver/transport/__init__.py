@@ -1,0 +1,1 @@
+"""How a task's message reaches a service, and how its answer is checked."""

@@ -1,0 +1,247 @@
+"""Whether an answer is one to what was asked: its events name the attempt, and its result fits the task. Pure.
+
+What is checked here needs no look at the store. A result that does not fit is never taken: the attempt counts as lost,
+and the task is tried again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from driver.plan.tasks import AnyTask
+from mapreduce import keys
+from mapreduce.errors import TaskLost
+from mapreduce.formats.frames import CHECKSUM_MODULO
+from mapreduce.messages import (
+    AttemptId,
+    Block,
+    Done,
+    Failed,
+    InputObject,
+    MapResult,
+    MapTask,
+    Piece,
+    PieceRead,
+    Progress,
+    ReduceResult,
+    ReduceTask,
+    SplitResult,
+    SplitTask,
+    Started,
+)
+
+AnyResult = SplitResult | MapResult | ReduceResult
+AnyEvent = Started | Progress | Done | Failed
+
+
+def check_event(task: AnyTask, event: AnyEvent, nonce: str | None) -> str:
+    """Refuse an event of another attempt, or of another answer.
+
+    Args:
+        task: what was asked.
+        event: what came.
+        nonce: that of the events before; None for the first.
+
+    Returns:
+        The event's nonce.
+
+    Raises:
+        TaskLost: the event is not of that attempt, or not of the answer that it came in.
+    """
+    found = event.attempt
+    asked = AttemptId.of(task, found.nonce)
+    if found != asked:
+        raise TaskLost(
+            f"the answer is to another task: asked for {_named(asked)}, and `{event.event}` came of {_named(found)}"
+        )
+    if nonce is not None and nonce != found.nonce:
+        raise TaskLost(f"two answers to {_named(asked)} came in one")
+    return found.nonce
+
+
+def check_answer(task: AnyTask, result: AnyResult) -> None:
+    """Refuse a result that is not one of the task that was asked for.
+
+    Args:
+        task: what was asked, with its attempt.
+        result: what came.
+
+    Raises:
+        TaskLost: with what does not fit.
+    """
+    if isinstance(task, SplitTask) and isinstance(result, SplitResult):
+        wrong = _wrong_split(task, result)
+    elif isinstance(task, MapTask) and isinstance(result, MapResult):
+        wrong = _wrong_map(task, result)
+    elif isinstance(task, ReduceTask) and isinstance(result, ReduceResult):
+        wrong = _wrong_reduce(task, result)
+    else:
+        wrong = [f"it is the result of a {result.stage} task"]
+    _refuse(task, wrong)
+
+
+def check_spark_answer(task: MapTask | ReduceTask, result: MapResult | ReduceResult, *, stored: bool) -> None:
+    """Refuse the same where Spark has carried the task out.
+
+    Args:
+        task: what was asked; each attempt has added something of its own to the attempt's name.
+        result: what came.
+        stored: whether it names an object; else the pairs are on Spark's way.
+
+    Raises:
+        TaskLost: with what does not fit.
+    """
+    if not stored:
+        if not isinstance(task, MapTask) or not isinstance(result, MapResult):
+            raise TaskLost(f"the answer to {_task_name(task)} is not taken: it is the result of a {result.stage} task")
+        _refuse(task, [*_wrong_pieces(task.split.pieces, result.pieces), *_wrong_number(task, result.blocks)])
+        return
+    head, _, tail = _part(task, "\0").partition("\0")
+    attempt = result.url.removeprefix(head).removesuffix(tail)
+    if attempt.startswith(f"{task.attempt}-"):
+        task = task.model_copy(update={"attempt": attempt})
+    if isinstance(task, ReduceTask):  # what has come in is Spark's to count, and the ledger's to compare
+        _refuse(task, _wrong_part(task, result))
+    else:
+        check_answer(task, result)
+
+
+# -- split ------------------------------------------------------------------------------------------------------------
+
+
+def _wrong_split(task: SplitTask, result: SplitResult) -> Iterable[str]:
+    pieces = [piece for split in result.splits for piece in split.pieces]
+    if [split.index for split in result.splits] != list(range(len(result.splits))):
+        yield "its splits are not numbered from 0 on"
+    expected = None if task.key_ranges is None or task.job is None else task.key_ranges - 1
+    if (None if result.boundaries is None else len(result.boundaries)) != expected:
+        yield f"it has {len(result.boundaries or ())} boundaries of key ranges, and {expected or 0} were asked for"
+    given = {(each.url, each.etag, each.size) for each in task.inputs}
+    sources = {each.url for each in task.inputs}
+    chunks = keys.join(keys.chunks(task.store, task.run), "")
+    for piece in pieces:
+        copied = task.mode == "copy" and piece.url.startswith(chunks)
+        if (not copied and (piece.url, piece.etag, piece.size) not in given) or piece.source not in sources:
+            yield f"{piece.url} is none of the inputs"
+        if not piece.start <= piece.end <= piece.size:
+            yield f"bytes {piece.start}-{piece.end} of {piece.url} are outside of it"
+    if task.mode == "range":
+        yield from _wrong_cover(task.inputs, pieces)
+
+
+def _wrong_cover(inputs: Iterable[InputObject], pieces: Iterable[Piece]) -> Iterable[str]:
+    """Say which inputs are not cut into pieces of their length."""
+    sizes: Counter[str] = Counter()
+    cut: Counter[str] = Counter()
+    for each in inputs:
+        sizes[each.url] += each.size
+    for piece in pieces:
+        cut[piece.url] += piece.length
+    for url, size in sizes.items():
+        if cut[url] != size:
+            yield f"its pieces of {url} are {cut[url]} bytes of {size}"
+
+
+# -- map --------------------------------------------------------------------------------------------------------------
+
+
+def _wrong_map(task: MapTask, result: MapResult) -> Iterable[str]:
+    if task.partitions:
+        yield from _wrong_url(keys.map_attempt(task.store, task.run, task.index, task.attempt), result.url)
+        yield from _wrong_number(task, result.blocks)
+        yield from _wrong_blocks(result)
+        if result.top or result.top_lengths or result.pairs:
+            yield "it has a part of the result, and only a reduce was to write one"
+    else:
+        yield from _wrong_number(task, result.blocks)
+        yield from _wrong_part(task, result)
+    yield from _wrong_pieces(task.split.pieces, result.pieces)
+    if len(result.skipped) > (task.skip_limit or 0):
+        yield f"it has set aside {len(result.skipped)} records, and {task.skip_limit or 0} were allowed"
+    sources = {piece.source for piece in task.split.pieces}
+    if strangers := [record.place for record in result.skipped if record.url not in sources]:
+        yield f"it has set aside the record at {min(strangers)}, which is none of its split"
+
+
+def _wrong_number(task: MapTask, blocks: tuple[Block, ...]) -> Iterable[str]:
+    if len(blocks) != task.partitions:
+        yield f"it has {len(blocks)} blocks, and {task.partitions} partitions were asked for"
+
+
+def _wrong_blocks(result: MapResult) -> Iterable[str]:
+    end = 0
+    for number, block in enumerate(result.blocks):
+        if block.offset < end or block.offset + block.length > result.size:
+            yield f"block {number} lies in bytes {block.offset}-{block.offset + block.length} of {result.size}"
+        end = block.offset + block.length
+    if (records := sum(block.records for block in result.blocks)) != result.records_out:
+        yield f"its blocks have {records} pairs of {result.records_out}"
+
+
+def _wrong_pieces(asked: tuple[Piece, ...], read: tuple[PieceRead, ...]) -> Iterable[str]:
+    if [piece.source for piece in asked] != [piece.source for piece in read]:
+        yield "it has not read the pieces of its split"
+        return
+    for piece, found in zip(asked, read, strict=True):
+        first, last = piece.start + piece.source_offset, piece.size + piece.source_offset
+        ends_inside = piece.compression is not None or found.start + found.bytes_owned <= last
+        if found.start < first or not ends_inside:
+            yield (
+                f"it has read bytes {found.start}-{found.start + found.bytes_owned} of {piece.source}, "
+                f"and was to read from {first} on, to {last} at most"
+            )
+
+
+# -- reduce, and whatever writes a part -------------------------------------------------------------------------------
+
+
+def _wrong_reduce(task: ReduceTask, result: ReduceResult) -> Iterable[str]:
+    yield from _wrong_part(task, result)
+    blocks = [source.block for source in task.sources]
+    expected = (
+        sum(block.length for block in blocks),
+        sum(block.records for block in blocks),
+        sum(block.checksum for block in blocks) % CHECKSUM_MODULO,
+    )
+    if (result.bytes_in, result.records_in, result.checksum_in) != expected:
+        yield f"it has read {result.records_in} pairs of {expected[1]}, or others than it was to read"
+
+
+def _wrong_part(task: MapTask | ReduceTask, result: AnyResult) -> Iterable[str]:
+    if isinstance(result, SplitResult):
+        yield f"it is the result of a {result.stage} task"
+        return
+    yield from _wrong_url(_part(task, task.attempt), result.url)
+    pairs = keys.pairs_attempt(task.store, task.run, task.index, task.attempt) if task.keep_pairs else ""
+    yield from _wrong_url(pairs, result.pairs.url if result.pairs else "")
+    if len(result.top_lengths) > len(result.top):
+        yield "it says more of its heaviest pairs than it has"
+    if len(result.top) > task.top:
+        yield f"it has {len(result.top)} heaviest pairs, and {task.top} were asked for"
+
+
+def _part(task: MapTask | ReduceTask, attempt: str) -> str:
+    whole = isinstance(task, ReduceTask) and task.partitions == 1
+    return keys.part_attempt(task.store, task.run, task.index, attempt, "json" if whole else "jsonl")
+
+
+# -- words ------------------------------------------------------------------------------------------------------------
+
+
+def _wrong_url(expected: str, found: str) -> Iterable[str]:
+    if found != expected:
+        yield f"it names {found or 'no object'}, and {expected or 'no object'} was asked for"
+
+
+def _refuse(task: AnyTask, wrong: Iterable[str]) -> None:
+    for words in wrong:
+        raise TaskLost(f"the answer to {_task_name(task)} is not taken: {words}")
+
+
+def _task_name(task: AnyTask) -> str:
+    return AttemptId.of(task).task
+
+
+def _named(attempt: AttemptId) -> str:
+    return f"{attempt.task}, attempt {attempt.attempt} of {attempt.run}"

@@ -1,0 +1,237 @@
+"""Tasks over HTTP: signs a request, reads its stream of events, and turns every way a network fails into `TaskLost`."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
+
+import httpx
+from pydantic import ValidationError
+
+from driver.plan.tasks import AnyTask
+from driver.transport.base import Heard, NoSlot, NotReached, unheard
+from driver.transport.builds import mixture
+from driver.transport.endpoint import Endpoint
+from mapreduce.build import Build, this_build
+from mapreduce.errors import FleetError, TaskLost
+from mapreduce.messages import AttemptId, Done, Failed, Health, Progress, Started, TaskError, parse_event
+from mapreduce.tokens import LEEWAY_S, LIFETIME_S, sign
+
+CONNECT_S = 5.0
+HEALTH_S = 20.0
+"""How long a service that is just starting may take to answer; a drill's short patience is not for that."""
+VERSION_S = 2.0
+"""How long a service whose answer was not understood may take to tell its build."""
+LINE_BYTES = 64 << 20
+"""The longest event: the result of a map task with 100,000 partitions has some 10 MB."""
+BODY_BYTES = 64 << 10
+"""The longest body of a refusal, or of `/health`."""
+REFUSAL_S = 10.0
+"""How long a refusal may take to come whole."""
+SENT_BYTES = 64 << 10
+"""So much of a request is sent at a time."""
+PLAIN = {"accept-encoding": "identity"}
+END_S = 1.0
+"""How long an answer may take to end once the task's last event is there."""
+
+
+class HttpTransport:
+    """A connection pool for each endpoint, for the time of a run.
+
+    One pool for all would look at every connection at each event of any of them.
+
+    Args:
+        signing_key: shared with the services.
+        heartbeat_timeout_s: silence after which a task counts as lost.
+    """
+
+    def __init__(self, signing_key: str, heartbeat_timeout_s: float) -> None:
+        self._key = signing_key
+        # how long an answer may take is the listener's to say: it knows whether this machine was away meanwhile
+        self._timeout = httpx.Timeout(None, connect=CONNECT_S, write=heartbeat_timeout_s)
+        self._limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+        # requests are signed, not encrypted: with no authority to trust, a URL that is https fails
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._clients: dict[str, httpx.AsyncClient] = {}
+        self._builds: dict[str, Build] = {}
+
+    async def __aenter__(self) -> HttpTransport:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for client in self._clients.values():
+            await client.aclose()
+
+    async def health(self, endpoint: Endpoint, timeout_s: float = HEALTH_S) -> Health:
+        """Return what `/health` says.
+
+        Args:
+            endpoint: whose.
+            timeout_s: how long it may take.
+
+        Raises:
+            TaskLost: it does not answer.
+            FleetError: its build is not the run's.
+        """
+        try:
+            async with (
+                asyncio.timeout(timeout_s),
+                self._client(endpoint).stream("GET", f"{endpoint.url}/health", headers=PLAIN) as answer,
+            ):
+                health = Health.model_validate_json(await _body(answer, endpoint.name))
+        except (httpx.HTTPError, ValidationError, TimeoutError) as exc:
+            raise TaskLost(f"{endpoint.name} at {endpoint.url} does not answer: {_words(exc)}") from exc
+        self._check_build(endpoint, health.build)
+        return health
+
+    async def run(
+        self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
+    ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
+        path = f"/{task.stage}"
+        body = task.model_dump_json().encode()
+        headers = PLAIN | {
+            "authorization": f"Bearer {sign(self._key, path, body, time.time())}",
+            "content-type": "application/json",
+            "content-length": str(len(body)),
+        }
+        last: Started | Progress | Done | Failed | None = None
+        asked = self._client(endpoint).stream("POST", endpoint.url + path, content=_sent(body, heard), headers=headers)
+        try:
+            async with asked as answer:
+                if answer.status_code != httpx.codes.OK:
+                    error = await _refused(answer, endpoint)
+                    if error.kind != "Unauthorized":  # a service of another version may not know the message
+                        await self._check_version(endpoint)
+                    yield Failed(attempt=AttemptId.of(task), error=error)
+                    return
+                _check_plain(answer, endpoint.name)
+                lines = lines_of(answer.aiter_raw(), endpoint.name)
+                async for line in lines:
+                    last = parse_event.validate_json(line)
+                    if isinstance(last, Started | Done):
+                        self._check_build(endpoint, last.build)
+                    if isinstance(last, Done | Failed):
+                        await _ended(lines)
+                    yield last
+        except (httpx.ConnectError, httpx.ConnectTimeout) as exc:
+            raise NotReached(f"{endpoint.name} cannot be reached: {_words(exc)}") from exc
+        except httpx.HTTPError as exc:
+            raise TaskLost(f"{endpoint.name} was lost: {_words(exc)}") from exc
+        except ValidationError as exc:
+            await self._check_version(endpoint)
+            raise TaskLost(f"{endpoint.name} answered with what is no event of a task") from exc
+        if not isinstance(last, Done | Failed):
+            raise TaskLost(f"{endpoint.name} ended its answer before the task was done")
+
+    async def _check_version(self, endpoint: Endpoint) -> None:
+        """Ask a service whose answer is not understood for its build; raises `FleetError` if that explains it."""
+        with suppress(TaskLost):
+            await self.health(endpoint, VERSION_S)
+
+    def _check_build(self, endpoint: Endpoint, build: Build | None) -> None:
+        """Refuse a service of another build; every answer is compared, as a service may be replaced in mid-run."""
+        if why := mixture(this_build(), self._builds, endpoint.name, build):
+            raise FleetError(why)
+        if build is not None:
+            self._builds.setdefault(endpoint.name, build)
+
+    def _client(self, endpoint: Endpoint) -> httpx.AsyncClient:
+        if endpoint.url not in self._clients:
+            pool = httpx.AsyncHTTPTransport(verify=self._tls, limits=self._limits, trust_env=False)
+            # the services are ours and named by address: no proxy of the environment may come between
+            client = httpx.AsyncClient(transport=pool, timeout=self._timeout, trust_env=False)
+            self._clients[endpoint.url] = client
+        return self._clients[endpoint.url]
+
+
+async def lines_of(blocks: AsyncIterator[bytes], who: str) -> AsyncGenerator[bytes, None]:
+    """Yield the lines of an answer, which end with LF and with nothing else that Unicode takes for a line's end.
+
+    Raises:
+        TaskLost: a line is longer than `LINE_BYTES`.
+    """
+    rest = bytearray()
+    async for block in blocks:
+        rest += block
+        if b"\n" in block:
+            *whole, rest = rest.split(b"\n")
+            for line in whole:
+                yield bytes(line)
+        if len(rest) > LINE_BYTES:
+            raise TaskLost(f"{who} sent a line of more than {LINE_BYTES >> 20} MiB")
+    if rest:
+        yield bytes(rest)
+
+
+async def _sent(body: bytes, heard: Heard) -> AsyncIterator[bytes]:
+    """Yield a body in blocks, and say when the other side has taken one: on a thin line that takes its time."""
+    for at in range(0, len(body), SENT_BYTES):
+        yield body[at : at + SENT_BYTES]
+        heard()
+
+
+def _check_plain(answer: httpx.Response, who: str) -> None:
+    """Refuse an answer that would have to be unpacked: a kilobyte may become a gigabyte."""
+    encoding = answer.headers.get("content-encoding", "identity")
+    if encoding != "identity":
+        raise TaskLost(f"{who} answered in the encoding {encoding[:40]!r}, which no service of ours does")
+
+
+async def _body(answer: httpx.Response, who: str) -> bytes:
+    """Return the whole body of a short answer; raises `TaskLost` when it is none."""
+    _check_plain(answer, who)
+    body = bytearray()
+    async for block in answer.aiter_raw():
+        body += block
+        if len(body) > BODY_BYTES:
+            raise TaskLost(f"{who} answered {answer.status_code} with more than {BODY_BYTES >> 10} KiB")
+    return bytes(body)
+
+
+async def _ended(lines: AsyncIterator[bytes]) -> None:
+    """Reads an answer to its end: only then is the connection good for the next task, and the service's slot free.
+
+    The task has its last event already, so whatever happens here is no failure of it.
+    """
+    with suppress(httpx.HTTPError, TimeoutError, TaskLost):
+        async with asyncio.timeout(END_S):
+            async for _ in lines:
+                continue
+
+
+async def _refused(answer: httpx.Response, endpoint: Endpoint) -> TaskError:
+    if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        try:
+            retry_after_s = float(answer.headers.get("retry-after", "1"))
+        except ValueError:
+            retry_after_s = 1.0
+        raise NoSlot(retry_after_s)
+    if answer.status_code == httpx.codes.UNAUTHORIZED:
+        return TaskError(kind="Unauthorized", message=_why_unauthorized(answer, endpoint))
+    try:
+        async with asyncio.timeout(REFUSAL_S):
+            body = await _body(answer, endpoint.name)
+        return TaskError.model_validate_json(body)
+    except (ValidationError, TimeoutError):
+        raise TaskLost(f"{endpoint.name} answered {answer.status_code}, which no service of ours does") from None
+
+
+def _why_unauthorized(answer: httpx.Response, endpoint: Endpoint) -> str:
+    """What can be the matter: the service says nothing of why, but every answer has its time."""
+    refused = f"{endpoint.name} does not take our signature (401)"
+    try:
+        ahead_s = time.time() - parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
+    except (ValueError, OverflowError):
+        ahead_s = 0.0
+    if ahead_s > LEEWAY_S or ahead_s < -LIFETIME_S / 2:
+        side = "ahead of" if ahead_s > 0 else "behind"
+        return f"{refused}: this machine's clock is {abs(ahead_s):.0f} s {side} the service's; set it"
+    return f"{refused}: its signing key is another; was it changed, or is this the address of another stack?"
+
+
+def _words(exc: Exception) -> str:
+    return str(exc).partition("\n")[0] or type(exc).__name__

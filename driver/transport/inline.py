@@ -1,0 +1,50 @@
+"""Everything in this process, one task after another: breakpoints work, and the job is loaded from its own file.
+
+Nothing is isolated here: what one task changes in the process, the next one finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+
+from driver.plan.tasks import AnyTask
+from driver.transport.base import Heard, unheard
+from driver.transport.endpoint import Endpoint
+from mapreduce.engine import TaskContext, run_task
+from mapreduce.engine.run import task_error
+from mapreduce.messages import AttemptId, Done, Failed, Progress, StageName, Started
+
+
+class InlineFleet:
+    """One endpoint for every stage: this process."""
+
+    refresh_s = 3600.0
+
+    async def endpoints(self, stage: StageName) -> list[Endpoint]:
+        return [Endpoint("inline", "inline:", 1)]
+
+    async def why_gone(self, stage: StageName, names: Sequence[str]) -> dict[str, str]:
+        return {}
+
+
+class InlineTransport:
+    """Calls the engine itself.
+
+    Args:
+        context: the tools of every task.
+    """
+
+    def __init__(self, context: TaskContext) -> None:
+        self._context = context
+
+    async def run(
+        self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
+    ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
+        attempt = AttemptId.of(task)
+        yield Started(attempt=attempt, worker=0)
+        try:
+            result = run_task(task, self._context)
+        except Exception as exc:  # noqa: BLE001 - whatever a task raises is its answer
+            yield Failed(attempt=attempt, error=task_error(exc))
+        else:
+            yield Done(attempt=attempt, result=result)

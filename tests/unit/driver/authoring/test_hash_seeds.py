@@ -1,0 +1,81 @@
+"""A job under two seeds of Python's hash: what a process answers, and what `check` makes of two answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from driver.authoring.hash_seeds import SeededInput, SeededRequest, answered
+from mapreduce import Count, Job
+from mapreduce.formats.kinds import Text
+from mapreduce.laws import SEEDED, Pairs, check, placed
+from mapreduce.plain import PlainInput
+from mapreduce.trial import carry_out
+
+
+class Lines(Job):
+    """Counts lines; parts go by a number that stands for a seed."""
+
+    seed: int = 0
+    reduce = Count()
+
+    def map(self, key: Any, value: Any) -> Iterator[tuple[str, int]]:
+        if value == "bad":
+            raise ValueError(value)
+        yield value, 1
+
+    def partition(self, key: Any, partitions: int) -> int:
+        return (len(key) + self.seed) % partitions
+
+
+class Elsewhere(Lines):
+    """The same, by the engine's own partition."""
+
+    partition = Job.partition
+
+
+def request(*lines: str, name: str = "Lines") -> bytes:
+    """A request for a run of one of the jobs above."""
+    content = "".join(f"{line}\n" for line in lines).encode()
+    given = SeededInput.model_validate({"url": "u", "content": _base64(content), "name": "", "format": Text()})
+    sent = SeededRequest(module=__name__, name=name, parameters={"seed": 1}, inputs=(given,))
+    return sent.model_dump_json().encode()
+
+
+def _base64(content: bytes) -> bytes:
+    from base64 import b64encode
+
+    return b64encode(content)
+
+
+def found(module: str, name: str) -> type[Job]:
+    """The class that a request names."""
+    assert module == __name__
+    return {"Lines": Lines, "Elsewhere": Elsewhere}[name]
+
+
+def test_an_answer() -> None:
+    """The pairs of a run, each with its part when the job partitions itself; an error of the job is an answer too."""
+    assert (("a", {"part": 2, "value": 2}), ("bb", {"part": 0, "value": 1})) == answered(
+        request("a", "bb", "a"), found
+    ).pairs
+    assert (("a", 1),) == answered(request("a", name="Elsewhere"), found).pairs
+    assert "map raised ValueError: bad" in answered(request("bad"), found).error
+
+
+def test_answers_that_differ() -> None:
+    """The law is named, with the smallest input, and its cure; two equal answers keep it."""
+
+    def under(seed: int) -> Any:
+        def pairs(inputs: Sequence[PlainInput]) -> Pairs:
+            job = Lines(seed=seed)
+            return placed(job, carry_out(job, inputs, SEEDED))
+
+        return pairs
+
+    inputs = [PlainInput("u", b"a\nbb\nccc\n", format=Text())]
+    assert [] == check(Lines, inputs, (("one", under(1)), ("two", under(1))))
+    (breach,) = check(Lines, inputs, (("one", under(1)), ("two", under(2))))
+    assert "the answer does not depend on Python's hash seed" == breach.law.name
+    assert 1 == breach.inputs[0].content.count(b"\n")
+    assert "zlib.crc32" in breach.law.breach

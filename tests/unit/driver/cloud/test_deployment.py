@@ -1,0 +1,82 @@
+"""What deploy.sh decides, and what a stack costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from driver.cloud.deployment import IMAGE_SOURCES, content_tag, hourly_cost, merged_settings
+from driver.cloud.stack import Stack
+from driver.forecast.pricing import ServiceSize, running_hour
+from mapreduce.errors import UsageError
+from tests.unit.driver.samples import STACK_VALUES
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A small copy of what goes into the images."""
+    for source in IMAGE_SOURCES:
+        path = tmp_path / source / "a.py" if "." not in source else tmp_path / source
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x = 1\n")
+    return tmp_path
+
+
+def test_the_tag_follows_the_content_and_nothing_else(tree: Path) -> None:
+    """Same bytes, same tag; another byte, another name or another file, another tag; caches do not count."""
+    tag = content_tag(tree)
+    (tree / "mapreduce" / "__pycache__").mkdir()
+    (tree / "mapreduce" / "__pycache__" / "a.pyc").write_bytes(b"x")
+    (tree / "README.md").write_text("new")
+    assert content_tag(tree) == tag
+    tags = {tag}
+    (tree / "services" / "a.py").write_text("x = 2\n")
+    tags.add(content_tag(tree))
+    (tree / "services" / "a.py").rename(tree / "services" / "b.py")
+    tags.add(content_tag(tree))
+    assert len(tags) == 3
+    assert all(len(tag) == 12 for tag in tags)
+
+
+def test_what_is_not_said_stays_as_it_was() -> None:
+    """The second deployment keeps the first one's choices, and what the user wrote into the file by hand."""
+    first = merged_settings({}, "eu-central-1", "t1", "203.0.113.7", name="books", mapper_count=5)
+    again = merged_settings(first.model_dump() | {"spot_share": 80}, None, "t2", "198.51.100.1", name=None)
+    assert again.model_dump() == {
+        "region": "eu-central-1",
+        "name": "books",
+        "image_tag": "t2",
+        "architecture": "X86_64",
+        "allowed_cidrs": ("203.0.113.7/32",),
+        "mapper_count": 5,
+        "spot_share": 80,
+    }
+
+
+def test_the_world_is_never_let_in_unasked() -> None:
+    """Without an address of our own nobody is let in; a range that is none is refused."""
+    assert merged_settings({}, "us-east-1", "t", None).allowed_cidrs == ()
+    with pytest.raises(UsageError, match=r"300\.1\.1\.1"):
+        merged_settings({}, "us-east-1", "t", None, allowed_cidrs=["300.1.1.1/32"])
+    with pytest.raises(UsageError, match="region"):
+        merged_settings({}, None, "t", None)
+
+
+def test_vcpus_of_all_tasks() -> None:
+    """1 splitter of a half, 3 mappers and 1 reducer of one, or what the settings say."""
+    assert merged_settings({}, "us-east-1", "t", None).vcpus() == 4.5
+    assert merged_settings({}, "us-east-1", "t", None, mapper_count=10, mapper_cpu=2048).vcpus() == 21.5
+
+
+def test_cost_of_an_hour_by_hand() -> None:
+    """Figures worked out from the published table: 1 vCPU and 2 GiB are 0.04048 + 2 x 0.004445, an address 0.005."""
+    one = ServiceSize(count=1, cpu=1024, memory=2048)
+    assert running_hour([one], "X86_64") == pytest.approx(0.05437)
+    assert running_hour([ServiceSize(2, 1024, 2048, spot_share=100)], "X86_64") == pytest.approx(
+        2 * (0.04937 * 0.3 + 0.005)
+    )
+    assert running_hour([one], "ARM64") == pytest.approx(0.03238 + 2 * 0.00356 + 0.005)
+    assert hourly_cost(Stack.model_validate(STACK_VALUES)) == pytest.approx(
+        (0.02024 + 0.00889 + 0.005) + 3 * ((0.08096 + 0.00889) * 0.65 + 0.005) + (0.04048 + 0.00889 + 0.005)
+    )

@@ -1,0 +1,172 @@
+"""Fargate tasks as endpoints, from AWS's answers as botocore's own stubs check them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.stub import Stubber
+
+from driver.cloud.aws import Aws
+from driver.cloud.ecs import EcsFleet, cause_of_stop
+from driver.cloud.stack import Stack
+from driver.transport.endpoint import Endpoint
+from mapreduce.errors import FleetError
+from tests.unit.driver.samples import STACK_VALUES
+
+CLUSTER = "arn:aws:ecs:eu-central-1:1:task/mapreduce"
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
+    """AWS with credentials that nobody will ever check."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return Aws("eu-central-1")
+
+
+@pytest.fixture
+def ecs(aws: Aws) -> Iterator[Stubber]:
+    """ECS as a test scripts it."""
+    with Stubber(aws.ecs) as stubber:
+        yield stubber
+        stubber.assert_no_pending_responses()
+
+
+def _stack(**changes: object) -> Stack:
+    return Stack.model_validate(STACK_VALUES | changes)
+
+
+def _task(number: int, status: str = "RUNNING", **more: object) -> dict[str, Any]:
+    return {
+        "taskArn": f"{CLUSTER}/{number:032x}",
+        "lastStatus": status,
+        "attachments": [
+            {
+                "type": "ElasticNetworkInterface",
+                "details": [
+                    {"name": "networkInterfaceId", "value": f"eni-{number}"},
+                    {"name": "privateIPv4Address", "value": f"10.20.0.{number}"},
+                ],
+            }
+        ],
+        "containers": [{"networkInterfaces": [{"privateIpv4Address": f"10.20.0.{number}"}]}],
+        **more,
+    }
+
+
+def _script_tasks(ecs: Stubber, tasks: list[dict[str, Any]], status: str = "RUNNING") -> None:
+    arns = [task["taskArn"] for task in tasks]
+    ecs.add_response(
+        "list_tasks",
+        {"taskArns": arns},
+        {"cluster": "mapreduce", "serviceName": "mapper", "desiredStatus": status},
+    )
+    for at in range(0, len(arns), 100):
+        some = arns[at : at + 100]
+        ecs.add_response("describe_tasks", {"tasks": tasks[at : at + 100]}, {"cluster": "mapreduce", "tasks": some})
+
+
+def _endpoints(stack: Stack, aws: Aws, most: int | None = None) -> list[Endpoint]:
+    return asyncio.run(EcsFleet(stack, aws, most).endpoints("map"))
+
+
+def test_from_outside_a_task_is_its_interfaces_public_address(aws: Aws, ecs: Stubber) -> None:
+    """Tasks that still start, and those without a public address, are left out; all others are named and counted."""
+    _script_tasks(ecs, [_task(1), _task(2, "PENDING"), _task(3), _task(4)])
+    interfaces = [
+        {"NetworkInterfaceId": f"eni-{number}", "Association": {"PublicIp": f"203.0.113.{number}"}} for number in (1, 3)
+    ]
+    with Stubber(aws.ec2) as ec2:
+        ec2.add_response(
+            "describe_network_interfaces",
+            {"NetworkInterfaces": [*interfaces, {"NetworkInterfaceId": "eni-4"}]},
+            {"NetworkInterfaceIds": ["eni-1", "eni-3", "eni-4"]},
+        )
+        found = _endpoints(_stack(), aws)
+    assert [(endpoint.url, endpoint.slots) for endpoint in found] == [
+        ("http://203.0.113.1:8080", 2),
+        ("http://203.0.113.3:8080", 2),
+    ]
+
+
+@pytest.mark.parametrize(("listed", "expected"), [([], ["10.20.0.1", "10.20.0.2"]), (["10.20.0.2"], ["10.20.0.2"])])
+def test_from_inside_cloud_map_counts_and_before_it_knows_ecs(
+    aws: Aws, ecs: Stubber, listed: list[str], expected: list[str]
+) -> None:
+    """The private addresses that Cloud Map lists; while it has none, those that ECS tells."""
+    _script_tasks(ecs, [_task(1), _task(2)])
+    instances = [{"InstanceId": ip, "Attributes": {"AWS_INSTANCE_IPV4": ip}} for ip in listed]
+    with Stubber(aws.discovery) as discovery:
+        discovery.add_response("discover_instances", {"Instances": instances})
+        found = _endpoints(_stack(address_kind="private"), aws)
+    assert [endpoint.url for endpoint in found] == [f"http://{ip}:8080" for ip in expected]
+
+
+def test_many_tasks_are_described_in_batches_and_mappers_can_be_limited(aws: Aws, ecs: Stubber) -> None:
+    """250 tasks take three calls each; `--mappers 7` uses seven."""
+    tasks = [_task(number) for number in range(250)]
+    _script_tasks(ecs, tasks)
+    with Stubber(aws.ec2) as ec2:
+        for at in (0, 100, 200):
+            some = list(range(at, min(at + 100, 250)))
+            ec2.add_response(
+                "describe_network_interfaces",
+                {
+                    "NetworkInterfaces": [
+                        {"NetworkInterfaceId": f"eni-{n}", "Association": {"PublicIp": f"198.51.100.{n}"}} for n in some
+                    ]
+                },
+                {"NetworkInterfaceIds": [f"eni-{n}" for n in some]},
+            )
+        assert len(_endpoints(_stack(), aws, most=7)) == 7
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        ({"stoppedReason": "Essential container exited", "containers": [{"exitCode": 137}]}, "out of memory"),
+        ({"containers": [{"reason": "OutOfMemoryError: Container killed due to memory usage"}]}, "out of memory"),
+        ({"stopCode": "SpotInterruption", "stoppedReason": "Your Spot Task was interrupted."}, "Spot"),
+        ({"stopCode": "ServiceSchedulerInitiated", "stoppedReason": "Scaling activity initiated by (x)"}, "scaled in"),
+        ({"stoppedReason": "Essential container exited", "containers": [{"exitCode": 1}]}, "exit code 1"),
+        (
+            {"stoppedReason": "CannotPullContainerError: pull image manifest has been retried"},
+            "CannotPullContainerError",
+        ),
+        ({}, "no reason"),
+    ],
+)
+def test_what_a_stopped_task_died_of(task: dict[str, Any], words: str) -> None:
+    """In words that say what to do, where there is something."""
+    assert words in cause_of_stop(task)  # type: ignore[arg-type]
+
+
+def test_why_an_endpoint_is_gone(aws: Aws, ecs: Stubber) -> None:
+    """By the names that the run has shown."""
+    arn = f"{CLUSTER}/abcdef0123456789"
+    stopped = {"taskArn": arn, "stopCode": "SpotInterruption", "stoppedReason": "taken back"}
+    _script_tasks(ecs, [stopped], "STOPPED")
+    why = asyncio.run(EcsFleet(_stack(), aws).why_gone("map", ["mapper-abcdef01", "mapper-99999999"]))
+    assert list(why) == ["mapper-abcdef01"]
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("ExpiredTokenException", "expired"),
+        ("UnrecognizedClientException", "does not accept the credentials"),
+        ("AccessDeniedException", "may not do ListTasks"),
+        ("ClusterNotFoundException", "another region or account"),
+        ("ServerException", "ListTasks failed"),
+    ],
+)
+def test_aws_errors_are_a_line_that_says_what_to_do(aws: Aws, ecs: Stubber, code: str, words: str) -> None:
+    """Expired or missing credentials, a wrong region, a stack that is gone."""
+    ecs.add_client_error("list_tasks", code, "said AWS")
+    with pytest.raises(FleetError, match=words) as caught:
+        _endpoints(_stack(), aws)
+    assert "\n" not in str(caught.value)

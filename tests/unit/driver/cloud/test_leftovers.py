@@ -1,0 +1,179 @@
+"""What counts as left behind, when that is certain, and which task definitions nothing can use any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from botocore.stub import Stubber
+
+from driver.cloud.aws import Aws
+from driver.cloud.leftovers import PAUSE_S, Leftover, deregister_orphans, find_leftovers, orphans, watch
+
+ECS = "arn:aws:ecs:eu-central-1:1"
+DEFINITION = f"{ECS}:task-definition/books-mapper"
+SERVICE = f"{ECS}:service/books/mapper"
+
+
+def _left(*arns: str) -> list[Leftover]:
+    return [Leftover(arn=arn, costs_a_day="") for arn in arns]
+
+
+class Clock:
+    """Seconds that pass only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+def _watched(looks: Sequence[int], wait_s: float) -> tuple[int, int]:
+    """Return how many things the last look found, and how many looks there were; the last entry repeats."""
+    clock, made = Clock(), list[int]()
+
+    def look() -> list[Leftover]:
+        made.append(looks[min(len(made), len(looks) - 1)])
+        return _left(*(f"{DEFINITION}:{number}" for number in range(made[-1])))
+
+    return len(watch(look, wait_s=wait_s, now=clock.now, sleep=clock.sleep)), len(made)
+
+
+@pytest.mark.parametrize(
+    ("looks", "wait_s", "expected"),
+    [
+        pytest.param([0], 0, (0, 1), id="without waiting there is one look"),
+        pytest.param([2], 0, (2, 1), id="and it says what it found"),
+        pytest.param([0], 60, (0, 2), id="a clean look is confirmed"),
+        pytest.param([0, 1, 0, 0], 60, (0, 4), id="what shows up late is waited for"),
+        pytest.param([0, 1], 60, (1, 2 + 60 // PAUSE_S - 1), id="what shows up late and stays is told"),
+        pytest.param([3], 60, (3, 60 // PAUSE_S + 1), id="what stays is told when time is up"),
+        pytest.param(
+            [*[1] * int(60 // PAUSE_S), 0], 60, (0, 60 // PAUSE_S + 2), id="clean in time is confirmed after it"
+        ),
+    ],
+)
+def test_nothing_is_left_when_two_looks_in_a_row_say_so(
+    looks: list[int], wait_s: float, expected: tuple[int, int]
+) -> None:
+    """One clean look may be an eventually consistent list that lags."""
+    assert expected == _watched(looks, wait_s)
+
+
+def test_a_definition_is_an_orphan_only_without_a_cluster() -> None:
+    """While anything of ECS is still there, the definitions may be in use."""
+    bucket = "arn:aws:s3:::books"
+    assert [f"{DEFINITION}:1"] == orphans(_left(f"{DEFINITION}:1", bucket))
+    assert [] == orphans(_left(f"{DEFINITION}:1", SERVICE))
+    assert [] == orphans(_left(f"{DEFINITION}:1", f"{ECS}:cluster/books"))
+    assert [] == orphans(_left(f"{DEFINITION}:1", f"{ECS}:task/books/1"))
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
+    """AWS with credentials that are never checked."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return Aws("eu-central-1")
+
+
+@pytest.fixture
+def stubs(aws: Aws) -> Iterator[dict[str, Stubber]]:
+    """The three services that are asked, as a test scripts them."""
+    with ExitStack() as ends:
+        made = {name: ends.enter_context(Stubber(getattr(aws, name))) for name in ("tagging", "ecs", "iam")}
+        yield made
+        for stub in made.values():
+            stub.assert_no_pending_responses()
+
+
+def _script(
+    stubs: dict[str, Stubber], *, tagged: Sequence[str] = (), roles: Sequence[str] = (), active: Sequence[str] = ()
+) -> None:
+    """Script the three lists; `active` are the task definitions that ECS lists under each of the three families."""
+    mapping = [{"ResourceARN": arn, "Tags": []} for arn in tagged]
+    stubs["tagging"].add_response("get_resources", {"ResourceTagMappingList": mapping})
+    rows = [_role(name) for name in roles]
+    stubs["iam"].add_response("list_roles", {"Roles": rows, "IsTruncated": False})
+    for family in ("books-splitter", "books-mapper", "books-reducer"):
+        arns = [arn for arn in active if f"/{family}" in arn]
+        expected = {"familyPrefix": family, "status": "ACTIVE"}
+        stubs["ecs"].add_response("list_task_definitions", {"taskDefinitionArns": arns}, expected)
+
+
+def _role(name: str) -> dict[str, Any]:
+    arn = f"arn:aws:iam::1:role/{name}"
+    return {"Path": "/", "RoleName": name, "RoleId": "A" * 16, "Arn": arn, "CreateDate": "2026-01-01T00:00:00Z"}
+
+
+def _found(aws: Aws) -> list[str]:
+    return [left.arn for left in find_leftovers("books", aws)]
+
+
+def test_an_active_revision_is_found_by_its_family(aws: Aws, stubs: dict[str, Stubber]) -> None:
+    """Of every revision, whether or not the tagging API lists it; another stack's family is not ours."""
+    other = f"{ECS}:task-definition/books-mapper-two:1"
+    _script(stubs, active=[f"{DEFINITION}:1", f"{DEFINITION}:12", other])
+    assert [f"{DEFINITION}:1", f"{DEFINITION}:12"] == _found(aws)
+
+
+@pytest.mark.parametrize(("status", "expected"), [("ACTIVE", True), ("INACTIVE", False), ("DELETE_IN_PROGRESS", False)])
+def test_a_tagged_definition_is_left_while_it_is_active(
+    aws: Aws, stubs: dict[str, Stubber], status: str, expected: bool
+) -> None:
+    """A family of an older version is found by its tag; AWS keeps inactive definitions, which are free."""
+    old = f"{ECS}:task-definition/books-worker:3"
+    answer: Any = {"taskDefinition": {"status": status}}
+    stubs["ecs"].add_response("describe_task_definition", answer, {"taskDefinition": old})
+    _script(stubs, tagged=[old])
+    assert ([old] if expected else []) == _found(aws)
+
+
+def test_a_deleted_definition_is_gone(aws: Aws, stubs: dict[str, Stubber]) -> None:
+    """The tagging API lists it for a while after ECS has forgotten it."""
+    stubs["ecs"].add_client_error("describe_task_definition", "ClientException", "Unable to describe task definition.")
+    _script(stubs, tagged=[f"{DEFINITION}:1"])
+    assert [] == _found(aws)
+
+
+@pytest.mark.parametrize(("status", "expected"), [("RUNNING", True), ("STOPPING", True), ("STOPPED", False)])
+def test_a_task_is_left_until_it_has_stopped(aws: Aws, stubs: dict[str, Stubber], status: str, expected: bool) -> None:
+    """A task that is stopping is still billed."""
+    task = f"{ECS}:task/books/1"
+    answer: Any = {"tasks": [{"lastStatus": status}]}
+    stubs["ecs"].add_response("describe_tasks", answer, {"cluster": "books", "tasks": [task]})
+    _script(stubs, tagged=[task])
+    assert ([task] if expected else []) == _found(aws)
+
+
+def test_a_draining_service_is_left(aws: Aws, stubs: dict[str, Stubber]) -> None:
+    """Its last tasks are still there."""
+    answer: Any = {"services": [{"status": "DRAINING"}]}
+    stubs["ecs"].add_response("describe_services", answer, {"cluster": "books", "services": [SERVICE]})
+    _script(stubs, tagged=[SERVICE])
+    assert [SERVICE] == _found(aws)
+
+
+def test_only_the_stacks_own_roles_are_left(aws: Aws, stubs: dict[str, Stubber]) -> None:
+    """Not those of a stack whose name begins with this one's, nor of the same name in another region."""
+    ours = "books-eu-central-1-mapper"
+    _script(stubs, roles=[ours, "books-two-eu-central-1-mapper", "books-us-east-1-mapper"])
+    assert [f"arn:aws:iam::1:role/{ours}"] == _found(aws)
+
+
+def test_orphans_are_deregistered(aws: Aws, stubs: dict[str, Stubber]) -> None:
+    """Each revision by itself, and nothing while a service is there."""
+    for revision in (1, 2):
+        answer: Any = {"taskDefinition": {"status": "INACTIVE"}}
+        asked = {"taskDefinition": f"{DEFINITION}:{revision}"}
+        stubs["ecs"].add_response("deregister_task_definition", answer, asked)
+    found = _left(f"{DEFINITION}:1", f"{DEFINITION}:2")
+    assert [f"{DEFINITION}:1", f"{DEFINITION}:2"] == deregister_orphans(found, aws)
+    assert [] == deregister_orphans([*found, *_left(SERVICE)], aws)

@@ -1,0 +1,220 @@
+"""What is kept of runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from driver.history.run_store import RunStore, Success, is_run_name, new_run_id
+from mapreduce import keys
+from mapreduce.errors import DataError, InputError, OutputLost
+from mapreduce.storage import ObjectInfo, open_storage
+from mapreduce.storage.digest import digest_of_bytes
+from tests.unit.driver.samples import run_plan
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> RunStore:
+    """An empty store."""
+    return RunStore(open_storage(), f"file://{tmp_path}")
+
+
+def test_a_run_gets_an_id_of_its_own(runs: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When chance gives the same id twice, the second run takes another; the first plan stands."""
+    ids = iter(["run-a", "run-a", "run-b"])
+    monkeypatch.setattr("driver.history.run_store.new_run_id", lambda _: next(ids))
+    first = runs.begin(run_plan())
+    second = runs.begin(run_plan(partitions=9))
+    assert (first.run, second.run) == ("run-a", "run-b")
+    assert runs.plan("run-a") == first
+    assert runs.runs() == ["run-a", "run-b"]
+
+
+def test_ids_sort_by_time() -> None:
+    """The listing of a store is the order of its runs."""
+    assert new_run_id(1_000_000_000) < new_run_id(1_000_000_001) < new_run_id(2_000_000_000)
+
+
+def test_states(runs: RunStore) -> None:
+    """Unfinished until there is a failure or a success; a success is stronger."""
+    run = runs.begin(run_plan()).run
+    assert runs.state(run) == "unfinished"
+    runs.write(run, "failure.json", b"{}")
+    assert runs.state(run) == "failed"
+    runs.commit(run, [], 0)
+    assert runs.state(run) == "done"
+
+
+def test_a_run_can_be_named_by_its_beginning_or_end(runs: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last run by default; a name that fits two or none is an error that says so."""
+    ids = iter(["run-20260101-brisk-owl", "run-20260102-brisk-fox"])
+    monkeypatch.setattr("driver.history.run_store.new_run_id", lambda _: next(ids))
+    with pytest.raises(InputError, match="no run"):
+        runs.resolve(None)
+    first, second = runs.begin(run_plan()).run, runs.begin(run_plan()).run
+    assert runs.resolve(None) == second
+    assert runs.resolve("brisk-owl") == first
+    assert runs.resolve("run-20260102") == second
+    with pytest.raises(InputError, match="2 runs match"):
+        runs.resolve("run-2026")
+    with pytest.raises(InputError, match="there is no run"):
+        runs.resolve("heron")
+
+
+def _begin(runs: RunStore, monkeypatch: pytest.MonkeyPatch, name: str, created: float) -> str:
+    monkeypatch.setattr("driver.history.run_store.new_run_id", lambda _: name)
+    return runs.begin(run_plan(created=created)).run
+
+
+def test_the_last_run_is_the_last_by_time(runs: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two in one second the one that was planned later, whatever chance has called them."""
+    _begin(runs, monkeypatch, "run-20260101-000000-warm-wren", 1767225600.25)
+    last = _begin(runs, monkeypatch, "run-20260101-000000-amber-ant", 1767225600.75)
+    assert last == runs.resolve(None)
+    _begin(runs, monkeypatch, "run-20260101-000000-wise-wren", 1767225600.5)
+    assert last == runs.resolve(None)
+
+
+def test_the_last_run_is_told_by_the_clock_that_planned_it(runs: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run of a machine whose clock is behind counts as older, in whatever order the two were written."""
+    last = _begin(runs, monkeypatch, "run-20260101-000001-amber-ant", 1767225601.0)
+    _begin(runs, monkeypatch, "run-20260101-000000-wise-wren", 1767225600.9)
+    assert last == runs.resolve(None)
+    _begin(runs, monkeypatch, "run-20251231-235959-zany-zebu", 1767225599.0)
+    assert last == runs.resolve(None)
+
+
+def test_a_chain_is_the_last_run_and_not_its_step(runs: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps are found by their names only."""
+    chain = _begin(runs, monkeypatch, "run-20260101-000000-amber-ant", 1767225600.0)
+    step = keys.step(chain, 1)
+    runs.write(step, "plan.json", run_plan(run=step, created=1767225600.0))
+    assert chain == runs.resolve(None)
+    assert step == runs.resolve(step)
+
+
+def test_a_plan_that_cannot_be_read_is_not_the_last_of_its_second(
+    runs: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is another version's, and nobody knows when it was."""
+    known = _begin(runs, monkeypatch, "run-20260101-000000-amber-ant", 1767225600.0)
+    runs.write("run-20260101-000000-wise-wren", "plan.json", b'{"run": 1}')
+    assert known == runs.resolve(None)
+
+
+def _parts(runs: RunStore, count: int) -> list[tuple[ObjectInfo, str]]:
+    """Parts as tasks have written them, and their final URLs."""
+    parts = []
+    for number in range(count):
+        content = b"part %d" % number
+        info = runs.storage.write(keys.part_attempt(runs.store, "run-1", number, "0", "jsonl"), content)
+        url = keys.result(runs.store, "run-1", number, whole=False)
+        parts.append((replace(info, digest=digest_of_bytes(content)), url))
+    return parts
+
+
+def test_a_commit_names_what_it_has_copied(runs: RunStore) -> None:
+    """In the order of the parts, each with its size, ETag and digest as it is now."""
+    parts = _parts(runs, 20)
+    success = runs.commit("run-1", parts, 7)
+    assert (success, "run-1", 7) == (runs.success("run-1"), success.run, success.records)
+    expected = [replace(runs.storage.head(url), digest=proven.digest) for proven, url in parts]
+    assert expected == list(success.objects)
+    assert [b"part %d" % number for number in range(20)] == [runs.storage.read(info.url) for info in expected]
+
+
+@pytest.mark.parametrize("content", [b"part X", b"part", b"part 10", None])
+def test_a_part_that_is_not_the_one_that_was_proven_is_not_committed(runs: RunStore, content: bytes | None) -> None:
+    """The run fails, and nothing is marked: neither the run nor that part."""
+    parts = _parts(runs, 3)
+    path = Path(parts[1][0].url.removeprefix("file://"))
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(OutputLost, match="changed before it could be committed.*run again") as raised:
+        runs.commit("run-1", parts, 7)
+    assert parts[1][0].url == raised.value.url
+    assert runs.success("run-1") is None
+    assert not Path(parts[1][1].removeprefix("file://")).exists()
+
+
+def test_a_success_of_an_older_version_has_no_digests(runs: RunStore) -> None:
+    """It is read as it is; its parts are known by size and ETag."""
+    text = b'{"run":"run-1","parts":[["file:///a",1,"e"],["file:///b",2,"f"]],"records":3}'
+    runs.storage.write(keys.success(runs.store, "run-1"), text)
+    success = runs.success("run-1")
+    assert success is not None
+    assert [ObjectInfo("file:///a", 1, "e"), ObjectInfo("file:///b", 2, "f")] == list(success.objects)
+    newer = Success(run="run-1", parts=success.parts, records=3, digests=("c" * 32, "d" * 32))
+    assert ["c" * 32, "d" * 32] == [info.digest for info in newer.objects]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b'{"run": 5}', b"[" * 100_000])
+def test_a_plan_that_cannot_be_read_says_so(runs: RunStore, content: bytes) -> None:
+    """Half written, foreign, of another version, nested without end: always our error, with the place."""
+    runs.write("run-20260101-000000-a", "plan.json", content)
+    with pytest.raises(InputError, match=r"plan\.json cannot be read"):
+        runs.plan("run-20260101-000000-a")
+
+
+def test_the_last_run_is_the_last_that_can_be_read(runs: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a broken plan nor a folder that another program has made takes its place."""
+    monkeypatch.setattr("driver.history.run_store.new_run_id", lambda _: "run-20260101-000000-good-owl")
+    good = runs.begin(run_plan()).run
+    for name in ("run-20260102-000000-bad-fox", "zebra", "RUN-step-abc", "run-20260101-000000-good-owl-step-x"):
+        runs.write(name, "plan.json", b"{")
+    runs.write("zzz-a-copy", "plan.json", run_plan(created=9e9))
+    assert runs.resolve(None) == good
+    assert runs.resolve("good-owl") == good
+    assert runs.steps(good) == []
+
+
+def test_no_run_can_be_read(runs: RunStore) -> None:
+    """Then that is said."""
+    runs.write("run-20260102-000000-bad-fox", "plan.json", b"{")
+    with pytest.raises(InputError, match="no run in .* can be read"):
+        runs.resolve(None)
+
+
+def test_steps_are_in_the_order_of_their_numbers(runs: RunStore) -> None:
+    """As numbers, not as text; what is no number is no step."""
+    for end in ("10", "2", "1", "x", "0", "01", "²", "9" * 200):
+        runs.write(f"run-a-step-{end}", "plan.json", b"{}")
+    assert runs.steps("run-a") == ["run-a-step-1", "run-a-step-2", "run-a-step-10"]
+
+
+def test_records_that_cannot_be_read_do_not_stop_a_look(runs: RunStore) -> None:
+    """A `_SUCCESS` or a failure.json that somebody has forged."""
+    run = runs.begin(run_plan()).run
+    assert runs.failure(run) is None
+    runs.write(run, "failure.json", b'{"kind": 1}')
+    failure = runs.failure(run)
+    assert failure is not None
+    assert "cannot be read" in failure.message
+    runs.storage.write(keys.success(runs.store, run), b"\x00")
+    assert runs.state(run) == "unreadable"
+
+
+def test_a_text_that_is_no_unicode_is_an_error_of_ours(runs: RunStore) -> None:
+    """A record is UTF-8."""
+    with pytest.raises(DataError, match="no Unicode"):
+        runs.write("run-a", "plan.json", run_plan(run="\ud800"))
+
+
+@pytest.mark.parametrize(
+    ("name", "is_run"),
+    [
+        ("run-20260101-000000-a", True),
+        ("a\n", False),
+        ("a\x1bb", False),
+        ("RUN", False),
+        ("a/b", False),
+        ("\udce9", False),
+    ],
+)
+def test_names_of_runs(name: str, is_run: bool) -> None:
+    """What a message may name as a run."""
+    assert is_run_name(name) == is_run

@@ -1,0 +1,180 @@
+"""Where `--output` may go: never over an input, whatever name that has."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from driver.history.run_store import RunStore
+from driver.output.place import Output
+from driver.plan.inputs import FoundInputs, find_inputs
+from mapreduce.errors import InputError, UsageError
+from mapreduce.formats.output import FileFormat
+from mapreduce.storage import open_storage
+
+STORE = ".mapreduce"
+PART = b'{"key":"a","value":1}\n'
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def runs() -> RunStore:
+    """The store of this folder."""
+    return RunStore(open_storage(), f"file://{Path.cwd() / STORE}")
+
+
+def checked(output: str, *given: str, style: FileFormat | None = None) -> FoundInputs:
+    """The inputs that are left after a look at the output."""
+    parsed = Output.parse(output, style)
+    assert parsed is not None
+    kept = runs()
+    return parsed.checked(find_inputs(given, kept.storage, store=kept.store), kept)
+
+
+def written(output: str, run: str = "run-20260101-000000-calm-crane") -> None:
+    """What a run writes to its output: two parts, or both as one file."""
+    kept = runs()
+    urls = [f"{kept.store}/reduce/{run}/part-0000{number}.jsonl" for number in range(2)]
+    for url in urls:
+        kept.storage.write(url, PART)
+    kept.write(run, "plan.json", b"{}")
+    parsed = Output.parse(output, None)
+    assert parsed is not None
+    parsed.write(urls, kept, run)
+
+
+def names(found: FoundInputs) -> list[str]:
+    """The inputs' paths below this folder."""
+    return [each.url.removeprefix(f"file://{Path.cwd()}/") for each in found.objects]
+
+
+def write(*paths: str) -> None:
+    """Files of the user's own."""
+    for path in paths:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text("a b a\n")
+
+
+@pytest.mark.parametrize(
+    ("output", "given"),
+    [
+        ("in/x.json", "in/x.json"),
+        ("in/x.json", "in"),
+        ("in/x.json", "in/*"),
+        ("./in/../in/x.json", "in/x.json"),
+        ("link/x.json", "in/x.json"),
+        ("in/x.json", "link/x.json"),
+        ("in/x.json", "link"),
+        ("soft.json", "in/x.json"),
+        ("in/x.json", "soft.json"),
+        ("hard.json", "in/x.json"),
+    ],
+)
+def test_an_output_does_not_replace_an_input(output: str, given: str) -> None:
+    """Whether it is named itself or met in a folder, and through links, `..` and a second name of the file."""
+    write("in/x.json", "in/y.txt")
+    Path("link").symlink_to("in")
+    Path("soft.json").symlink_to("in/x.json")
+    os.link("in/x.json", "hard.json")
+    with pytest.raises(UsageError, match=r"would replace the input .*name another output"):
+        checked(output, given)
+
+
+def test_an_output_beside_its_input_is_good() -> None:
+    """A new file in the input's folder, and another format's file of the same stem."""
+    write("in/x.txt")
+    assert ["in/x.txt"] == names(checked("in/x.json", "in"))
+
+
+def test_an_earlier_result_is_no_input_of_the_same_command() -> None:
+    """A second run does not read what the first has written, and says that it is left out."""
+    write("in/x.txt")
+    written("in/r.json")
+    found = checked("in/r.json", "in")
+    assert ["in/x.txt"] == names(found)
+    assert {"output": 1} == found.left_out
+    assert ("left out: 1 entry of the input: 1 of an earlier result in --output",) == found.notes
+    assert ["in/r.json", "in/x.txt"] == names(checked("other.json", "in"))
+
+
+def test_an_earlier_result_that_was_changed_is_the_users_file() -> None:
+    """What is not as a run has written it may be anything: it is not left out, and not replaced."""
+    write("in/x.txt")
+    written("in/r.json")
+    Path("in/r.json").write_text("mine")
+    with pytest.raises(UsageError, match="would replace the input"):
+        checked("in/r.json", "in")
+
+
+def test_an_earlier_result_that_is_named_itself_is_not_replaced() -> None:
+    """It is an input then, and the run would destroy it."""
+    written("r.json")
+    with pytest.raises(UsageError, match="would replace the input"):
+        checked("r.json", "r.json")
+    assert ["r.json"] == names(checked("s.json", "r.json"))
+
+
+def test_a_folder_of_parts_below_the_input() -> None:
+    """Parts of an earlier run are left out, also where this one will write fewer; the user's files are read."""
+    write("in/x.txt")
+    written("in/out/")
+    write("in/out/notes.txt")
+    found = checked("in/out/", "in")
+    assert ["in/out/notes.txt", "in/x.txt"] == names(found)
+    assert {"output": 2} == found.left_out
+    write("in/out/part-00007.jsonl")
+    with pytest.raises(UsageError, match=r"would replace the input .*part-00007.jsonl"):
+        checked("in/out/", "in")
+    assert "in/out/part-00007.jsonl" in names(checked("in/out/", "in", style="csv"))
+
+
+def test_the_input_folder_is_not_filled() -> None:
+    """Parts among the input would be the next run's input."""
+    write("in/x.txt")
+    Path("link").symlink_to("in")
+    for output in ("in/", "link/", "in"):
+        with pytest.raises(UsageError, match="is the folder of the input in"):
+            checked(output, "in")
+    assert ["in/x.txt"] == names(checked("in/", "in/x.txt"))
+
+
+def test_nothing_but_an_earlier_result() -> None:
+    """An empty input is an error as ever."""
+    written("in/r.json")
+    with pytest.raises(InputError, match="holds nothing but an earlier result"):
+        checked("in/r.json", "in")
+
+
+@pytest.mark.parametrize("output", ["x.txt/r.json", "x.txt/deep/er/r.json", "x.txt/out/"])
+def test_an_output_below_a_file_is_refused(output: str) -> None:
+    """Before the work, with the file's name."""
+    write("x.txt")
+    with pytest.raises(UsageError, match=r"lies below .*x.txt, which is no folder"):
+        checked(output, "x.txt")
+
+
+@pytest.mark.parametrize("output", [f"{STORE}/r.json", f"{STORE}/runs/r.json", f"{STORE}/", "link/r.json"])
+def test_an_output_in_the_store_is_refused(output: str) -> None:
+    """Nothing but a run's own objects lies there."""
+    write("x.txt", f"{STORE}/runs/x")
+    Path("link").symlink_to(STORE)
+    with pytest.raises(UsageError, match="lies in the run store"):
+        checked(output, "x.txt")
+
+
+def test_an_output_that_cannot_be_written_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe, a URL, a folder without leave."""
+    write("x.txt")
+    os.mkfifo("p.json")
+    with pytest.raises(UsageError, match="is no plain file"):
+        checked("p.json", "x.txt")
+    with pytest.raises(UsageError, match="name a file or folder of this machine"):
+        Output.parse("s3://bucket/r.json", None)
+    monkeypatch.setattr(os, "access", lambda _path, mode: mode == os.R_OK)
+    with pytest.raises(UsageError, match="may not be written to"):
+        checked("r.json", "x.txt")

@@ -1,0 +1,193 @@
+"""Tasks and their keys."""
+
+from __future__ import annotations
+
+import pytest
+
+from driver.plan.tasks import CHUNK_BYTES, RunPlan, map_tasks, reduce_tasks, split_count, split_task, task_key
+from mapreduce.build import Build
+from mapreduce.code import CodeIdentity
+from mapreduce.engine.split import plan_splits
+from mapreduce.formats.kinds import Csv
+from mapreduce.messages import Block, Cost, InputObject, JobSpec, MapResult, Piece, Split, SplitResult
+from tests.unit.driver.samples import JOB, run_plan
+
+
+@pytest.mark.parametrize(
+    ("total", "chunks", "chunk_bytes", "slots", "expected"),
+    [
+        (1000, 7, None, 3, 7),
+        (1000, None, 300, 3, 4),
+        (1000, None, None, 3, 3),
+        (12 * CHUNK_BYTES, None, None, 3, 12),
+        (12 * CHUNK_BYTES + 1, None, None, 3, 13),
+        (10 * CHUNK_BYTES, None, None, 3, 12),
+        (3 * CHUNK_BYTES, None, None, 2, 8),
+        (CHUNK_BYTES, None, None, 5, 15),
+        (CHUNK_BYTES // 2, None, None, 10, 10),
+        (0, None, 10, 1, 1),
+    ],
+)
+def test_number_of_splits(total: int, chunks: int | None, chunk_bytes: int | None, slots: int, expected: int) -> None:
+    """What the user says goes first; else every slot has work, and no split is longer than the default."""
+    assert split_count(total, chunks=chunks, chunk_bytes=chunk_bytes, slots=slots) == expected
+
+
+def _result(url: str, checksum: int) -> MapResult:
+    block = Block(offset=0, length=10, records=5, checksum=checksum, integers=True)
+    return MapResult(
+        url=url,
+        etag="e",
+        size=20,
+        pieces=(),
+        records_in=1,
+        records_out=10,
+        blocks=(block, block),
+        counters={},
+        cost=Cost(seconds=1, peak_memory_bytes=1),
+    )
+
+
+def _planned(plan: RunPlan, splits: int) -> SplitResult:
+    return SplitResult(
+        splits=plan_splits(plan.inputs, splits=splits),
+        bytes_read=0,
+        bytes_written=0,
+        cost=Cost(seconds=0, peak_memory_bytes=0),
+    )
+
+
+def test_a_map_task_is_the_same_task_in_another_run() -> None:
+    """The key does not hold the run, the store or the attempt, so that a later run finds it."""
+    plan = run_plan()
+    splits = _planned(plan, 4)
+    here = [spec.key for spec in map_tasks(plan, splits)]
+    there = [spec.key for spec in map_tasks(run_plan(run="run-2", created=5.0, target="inline"), splits)]
+    assert here == there
+    assert len(set(here)) == 4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"partitions": 3},
+        {"job": JOB.model_copy(update={"parameters": {"min_length": 2}})},
+        {"job": JobSpec(code="1" * 64, module="jobs.word_count", name="WordCount")},
+        {"inputs": (InputObject(url="file:///in/a.txt", size=1000, etag="e2"),)},
+        {"inputs": (InputObject(url="file:///in/b.txt", size=1000, etag="e1"),)},
+        {"splits": 5},
+        {"inputs": (InputObject(url="file:///in/a.txt", size=1000, etag="e1", format=Csv()),)},
+        {"inputs": (InputObject(url="file:///in/a.txt", size=1000, etag="e1", name="users"),)},
+        {"partitions": 0},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_whatever_changes_the_result_changes_the_key(change: dict[str, object]) -> None:
+    """Code, parameters, partitions, content, name and range are all part of a map task's key."""
+
+    def keys(plan_changes: dict[str, object]) -> set[str]:
+        plan = run_plan(**plan_changes)
+        return {spec.key for spec in map_tasks(plan, _planned(plan, plan.splits))}
+
+    assert not keys({}) & keys(change)
+
+
+def test_a_reduce_task_is_known_by_what_it_reads_not_by_where_that_lies() -> None:
+    """A map task done again with the same answer leaves the reduce's key; another answer changes it."""
+    plan = run_plan()
+    before = [spec.key for spec in reduce_tasks(plan, [_result("file:///x", 1)])]
+    assert before == [spec.key for spec in reduce_tasks(plan, [_result("file:///y", 1)])]
+    assert before != [spec.key for spec in reduce_tasks(plan, [_result("file:///x", 2)])]
+    assert len(set(before)) == 2
+
+
+BUILD = Build(engine="e", python="cpython-3.11.7", hashing="h", environment="v")
+KNOWN = {"build": BUILD, "code": CodeIdentity(map="m", reduce="r")}
+SORTED = {"total_order": True}
+MAP_ONLY = {"partitions": 0}
+
+
+def _keys(**changes: object) -> dict[str, set[str]]:
+    """The keys of a run's tasks, by stage: of a plan that knows its build and its code, with the changes."""
+    plan = run_plan(**(KNOWN | changes))
+    # always of the same splits and blocks, so that a stage's keys show only what they hold themselves
+    split = _planned(run_plan(), 4)
+    maps = [_result("file:///x", 1).model_copy(update={"blocks": _result("", 1).blocks * 2})]
+    return {
+        "split": {split_task(plan).key},
+        "map": {spec.key for spec in map_tasks(plan, split)},
+        "reduce": {spec.key for spec in reduce_tasks(plan, maps)},
+    }
+
+
+@pytest.mark.parametrize(
+    ("base", "change", "expected"),
+    [
+        ({}, {"build": BUILD.model_copy(update={"engine": "f"})}, "split map reduce"),
+        ({}, {"build": BUILD.model_copy(update={"python": "cpython-3.12.0"})}, "split map reduce"),
+        ({}, {"build": BUILD.model_copy(update={"hashing": "i"})}, "split map reduce"),
+        ({}, {"build": BUILD.model_copy(update={"environment": "w"})}, "split map reduce"),
+        ({}, {"code": CodeIdentity(map="n", reduce="r")}, "map"),
+        ({}, {"code": CodeIdentity(map="m", reduce="s")}, "reduce"),
+        ({}, {"job": JOB.model_copy(update={"code": "1" * 64})}, ""),
+        ({}, {"job": JOB.model_copy(update={"file": "my-job.py"})}, "map reduce"),
+        ({}, {"job": JOB.model_copy(update={"parameters": {"min_length": 2}})}, "map reduce"),
+        ({}, {"job": JOB.model_copy(update={"name": "Other"})}, "map reduce"),
+        ({}, {"job": JOB.model_copy(update={"module": "jobs.other"})}, "map reduce"),
+        ({}, {"partitions": 3}, "map reduce"),
+        ({}, {"splits": 5}, "split"),
+        ({}, {"mode": "copy"}, "split"),
+        ({}, {"inputs": (InputObject(url="file:///in/a.txt", size=1000, etag="e2"),)}, "split"),
+        ({}, {"total_order": True}, "split"),
+        ({}, {"top": 11}, "reduce"),
+        ({}, {"keep_pairs": True}, "reduce"),
+        ({}, {"run": "run-2", "created": 5.0, "target": "inline", "store": "s3://b"}, ""),
+        ({}, {"modules": ("helper",)}, ""),
+        (MAP_ONLY, {"top": 11}, "map"),
+        (MAP_ONLY, {"keep_pairs": True}, "map"),
+        (SORTED, {"code": CodeIdentity(map="n", reduce="r")}, "split map"),
+        (SORTED, {"code": CodeIdentity(map="m", reduce="s")}, "reduce"),
+        (SORTED, {"job": JOB.model_copy(update={"parameters": {"min_length": 2}})}, "split map reduce"),
+        (SORTED, {"partitions": 3}, "split map reduce"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else None,
+)
+def test_each_part_of_the_identity_is_in_the_keys_of_the_stages_that_depend_on_it(
+    base: dict[str, object], change: dict[str, object], expected: str
+) -> None:
+    """And in those of no other stage: a fix in the reducer redoes no map."""
+    before, after = _keys(**base), _keys(**(base | change))
+    changed = [stage for stage in before if not before[stage] & after[stage] and (before[stage] or after[stage])]
+    same = [stage for stage in before if before[stage] == after[stage]]
+    assert expected.split() == changed
+    assert {"split", "map", "reduce"} == {*changed, *same}
+
+
+def test_with_an_identity_of_the_code_its_pack_is_in_no_key() -> None:
+    """A comment changes the pack, and nothing else; without an identity, every byte of the pack counts."""
+    packed = {"job": JOB.model_copy(update={"code": "1" * 64})}
+    assert _keys() == _keys(**packed)
+    unknown = {"code": CodeIdentity()}
+    assert not _keys(**unknown)["map"] & _keys(**unknown, **packed)["map"]
+
+
+def test_a_chunk_file_is_known_by_its_bytes() -> None:
+    """Each run copies the input anew: where a chunk lies is in no key of a map, its digest is."""
+    chunk = Piece(url="file:///c/1", etag="e", size=9, start=0, end=9, source="file:///in", digest="d" * 32)
+
+    def key(**changes: object) -> str:
+        split = Split(index=0, pieces=(chunk.model_copy(update=changes),))
+        cost = Cost(seconds=0, peak_memory_bytes=0)
+        (spec,) = map_tasks(run_plan(), SplitResult(splits=(split,), bytes_read=0, bytes_written=0, cost=cost))
+        return spec.key
+
+    assert key() == key(url="file:///c/2", etag="f")
+    others = [key(digest="e" * 32), key(source="file:///other"), key(source_offset=1), key(digest="")]
+    assert len({key(), *others}) == 5
+
+
+def test_keys_are_pinned() -> None:
+    """A task that an earlier version finished is found by a later one: the spelling of keys may not drift."""
+    key = task_key("map", pieces=[["s", 0, "e", 0, 5]], job={"code": "c"}, partitions=1)
+    assert key == "4cc50ea74d9ad0f7c25976e1a650ca25264a66e1a2fa8db3623799d14ac092fd"
+    assert split_task(run_plan()).name == "split-0"

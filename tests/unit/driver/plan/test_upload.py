@@ -1,0 +1,60 @@
+"""A local input in the store has the digest that it lies under."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from driver.plan.inputs import find_inputs
+from driver.plan.upload import upload_inputs
+from mapreduce.errors import InputChanged
+from mapreduce.messages import InputObject
+from mapreduce.storage import open_storage
+
+STORAGE = open_storage()
+
+
+def uploaded(folder: Path, given: tuple[InputObject, ...], change: Path | None = None) -> tuple[InputObject, ...]:
+    """The inputs in a store below the folder; `change` is changed while it is sent."""
+
+    def progress(_name: str, _sent: int, _size: int) -> None:
+        if change is not None:
+            change.write_bytes(b"other")
+
+    return upload_inputs(given, STORAGE, f"file://{folder}/store", progress)
+
+
+def test_an_input_goes_up_once_for_its_content(tmp_path: Path) -> None:
+    """Under its digest, wherever it lies later, and by a link too."""
+    (tmp_path / "a").write_bytes(b"alpha")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b/a").symlink_to("../a")
+    one, other = (uploaded(tmp_path, find_inputs([str(tmp_path / name)], STORAGE).objects)[0] for name in ("a", "b/a"))
+    assert one == other
+    assert one.url == f"file://{tmp_path}/store/input/{hashlib.sha256(b'alpha').hexdigest()}/a"
+    assert b"alpha" == STORAGE.read(one.url, etag=one.etag)
+
+
+def test_a_file_that_changes_while_it_is_sent_is_no_upload(tmp_path: Path) -> None:
+    """Nothing is left under the digest of what it was."""
+    path = tmp_path / "a"
+    path.write_bytes(b"alpha")
+    given = find_inputs([str(path)], STORAGE).objects
+    with pytest.raises(InputChanged, match="run again"):
+        uploaded(tmp_path, given, change=path)
+    assert not list((tmp_path / "store").rglob("a"))
+
+
+def test_a_file_that_has_changed_since_it_was_found(tmp_path: Path) -> None:
+    """Also where its new content lies in the store already, with as many bytes."""
+    path = tmp_path / "a"
+    path.write_bytes(b"other")
+    uploaded(tmp_path, find_inputs([str(path)], STORAGE).objects)
+    path.write_bytes(b"alpha")
+    given = find_inputs([str(path)], STORAGE).objects
+    path.unlink()
+    path.write_bytes(b"other")
+    with pytest.raises(InputChanged):
+        uploaded(tmp_path, given)

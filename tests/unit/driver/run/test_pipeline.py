@@ -1,0 +1,329 @@
+"""How a run's stages hang together, without a service: what is reused, and what is done again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Collection
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from driver.history.run_store import RunResults, RunStore
+from driver.plan.events import EventLog, OutputsRedone, RunDone
+from driver.plan.tasks import AnyTask, RunPlan
+from driver.run.pipeline import (
+    MOST_REDONE,
+    FleetWorkplace,
+    _map_and_reduce,
+    _Stages,
+    check_ledger,
+    kept_error,
+    recorded,
+    with_notes,
+)
+from driver.scheduling.attempts import Outcome
+from driver.scheduling.policy import RetryPolicy
+from driver.scheduling.scheduler import StageFailed
+from driver.text import BLOCK_LIMIT, TRACEBACK_LIMIT
+from driver.transport.base import Heard, unheard
+from driver.transport.endpoint import Endpoint
+from mapreduce import keys
+from mapreduce.errors import JobFailed, StorageError
+from mapreduce.messages import (
+    AttemptId,
+    Block,
+    Cost,
+    Done,
+    Failed,
+    MapTask,
+    Piece,
+    Progress,
+    ReduceResult,
+    ReduceTask,
+    Split,
+    SplitResult,
+    Started,
+    TaskError,
+)
+from mapreduce.storage import Storage, open_storage
+from mapreduce.storage.digest import digest_of_bytes
+from tests.unit.driver.fakes import FakeFleet, result_of
+from tests.unit.driver.samples import JOB, empty_report, run_plan
+
+MAPS = 8
+PAIRS_DIGEST = digest_of_bytes(b"pairs")
+COST = Cost(seconds=0.1, peak_memory_bytes=1)
+Unreadable = Callable[[ReduceTask], TaskError | None]
+Harm = Callable[[Path], object]
+
+
+class _Writing:
+    """Carries tasks out by writing objects; a reduce fails while `unreadable` finds something in its sources.
+
+    `harm` does something to a part when it has just been written.
+    """
+
+    def __init__(self, store: str, unreadable: Unreadable, harm: Harm) -> None:
+        self._store = store
+        self._unreadable = unreadable
+        self._harm = harm
+        self.maps: list[tuple[int, str]] = []
+        self.reduces: list[str] = []
+
+    async def run(
+        self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
+    ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
+        """One attempt."""
+        if isinstance(task, MapTask):
+            self.maps.append((task.index, task.attempt))
+            info = open_storage().write(result_of(task).url, b"pairs")
+            block = Block(offset=0, length=5, records=1, checksum=task.index, integers=False)
+            found = {"url": info.url, "etag": info.etag, "size": info.size, "digest": PAIRS_DIGEST, "blocks": (block,)}
+            yield Done(attempt=AttemptId.of(task), result=result_of(task).model_copy(update=found))
+            return
+        assert isinstance(task, ReduceTask)
+        if error := self._unreadable(task):
+            yield Failed(attempt=AttemptId.of(task), error=error)
+            return
+        info = open_storage().write(
+            keys.part_attempt(self._store, task.run, task.index, task.attempt, "json"), b"result"
+        )
+        self.reduces.append(task.attempt)
+        self._harm(Path(info.url.removeprefix("file://")))
+        blocks = [source.block for source in task.sources]
+        yield Done(
+            attempt=AttemptId.of(task),
+            result=ReduceResult(
+                url=info.url,
+                etag=info.etag,
+                size=info.size,
+                digest=digest_of_bytes(b"result"),
+                bytes_in=sum(block.length for block in blocks),
+                records_in=sum(block.records for block in blocks),
+                checksum_in=sum(block.checksum for block in blocks),
+                records_out=0,
+                top=(),
+                counters={},
+                cost=COST,
+            ),
+        )
+
+
+def _piece(index: int) -> Piece:
+    return Piece(url="file:///in", etag="e", size=MAPS, start=index, end=index + 1, source="file:///in")
+
+
+def _carry_out(folder: Path, unreadable: Unreadable) -> tuple[list[tuple[int, str]], list[OutputsRedone]]:
+    """Maps and one reduce: which map attempts there were, and what was redone."""
+    transport, log = _Writing(f"file://{folder}", unreadable, lambda _: None), EventLog()
+    _run(transport, log, folder)
+    return transport.maps, [event for event in log.events if isinstance(event, OutputsRedone)]
+
+
+def _run(transport: _Writing, log: EventLog, folder: Path) -> list[Outcome]:
+    """Maps and one reduce; the outcomes of the reduce."""
+    store = f"file://{folder}"
+    plan = RunPlan(
+        run="run-1",
+        created=0.0,
+        target="local",
+        store=store,
+        job=JOB,
+        inputs=(),
+        splits=MAPS,
+        partitions=1,
+        mode="range",
+        top=0,
+    )
+    splits = tuple(Split(index=index, pieces=(_piece(index),)) for index in range(MAPS))
+    split = SplitResult(splits=splits, bytes_read=0, bytes_written=0, cost=COST)
+    quick = RetryPolicy(first_delay_s=0.0, longest_delay_s=0.0)
+    place = FleetWorkplace(RunStore(open_storage(), store), FakeFleet(Endpoint("a", "", 2)), transport, quick)
+    return asyncio.run(_map_and_reduce(plan, split, _Stages(plan, place, log, fresh=False, started=0.0)))[1]
+
+
+def _lost(task: ReduceTask) -> TaskError | None:
+    """The first of the sources that is not there."""
+    for source in task.sources:
+        if not Path(source.url.removeprefix("file://")).exists():
+            return TaskError(kind="OutputLost", message="gone", object=source.url)
+    return None
+
+
+def test_all_outputs_that_are_lost_are_written_again_at_once(tmp_path: Path) -> None:
+    """A reduce stumbles over one of them; the others are looked for, or a run that has lost many would not end."""
+    deleted = [tmp_path / "maps" / "run-1" / f"map-{index:05d}.attempt-0" for index in range(1, 7)]
+
+    def unreadable(task: ReduceTask) -> TaskError | None:
+        while deleted:
+            deleted.pop().unlink()
+        return _lost(task)
+
+    maps, redone = _carry_out(tmp_path, unreadable)
+    assert sorted(maps) == sorted([(index, "0") for index in range(MAPS)] + [(index, "1") for index in range(1, 7)])
+    assert len(redone) == 1
+
+
+def test_a_damaged_output_whose_etag_is_as_it_was_is_written_again(tmp_path: Path) -> None:
+    """It is still there, and yet must not be found again as finished; however many there are, one after another."""
+
+    def unreadable(task: ReduceTask) -> TaskError | None:
+        rotten = [source.url for source in task.sources if source.url.endswith("attempt-0")]
+        return TaskError(kind="CorruptBlock", message="rotten", object=rotten[0]) if rotten else None
+
+    maps, redone = _carry_out(tmp_path, unreadable)
+    assert sorted(maps) == sorted((index, attempt) for index in range(MAPS) for attempt in ("0", "1"))
+    assert len(redone) == MAPS
+
+
+def test_an_output_that_is_lost_again_and_again_fails_the_run(tmp_path: Path) -> None:
+    """Something deletes it on purpose: that has an end."""
+
+    def unreadable(task: ReduceTask) -> TaskError | None:
+        Path(task.sources[3].url.removeprefix("file://")).unlink()
+        return _lost(task)
+
+    with pytest.raises(StageFailed, match="gone"):
+        _carry_out(tmp_path, unreadable)
+    assert not list((tmp_path / "maps").rglob(f"map-00003.attempt-{MOST_REDONE + 1}"))
+
+
+def test_a_part_that_is_changed_before_the_commit_is_written_again(tmp_path: Path) -> None:
+    """Under another name; the maps are not done again."""
+    transport = _Writing(
+        f"file://{tmp_path}",
+        lambda _: None,
+        lambda path: path.name == "part-00000.attempt-0.json" and path.write_text("x"),
+    )
+    (outcome,) = _run(transport, EventLog(), tmp_path)
+    assert ["0", "1"] == transport.reduces
+    assert MAPS == len(transport.maps)
+    assert isinstance(outcome.result, ReduceResult)
+    assert b"result" == open_storage().read(outcome.result.url)
+
+
+@pytest.mark.parametrize("harm", [lambda path: path.write_text("resulx"), Path.unlink], ids=["changed", "deleted"])
+def test_a_part_that_is_changed_for_ever_fails_the_run(tmp_path: Path, harm: Harm) -> None:
+    """After the last repetition: what was written last is looked at too. The message names the object."""
+    transport = _Writing(f"file://{tmp_path}", lambda _: None, harm)
+    with pytest.raises(JobFailed, match=r"gone or changed, 3 times.*/part-00000\.attempt-3.*Does another program"):
+        _run(transport, EventLog(), tmp_path)
+    assert [f"{again}" for again in range(MOST_REDONE + 1)] == transport.reduces
+
+
+class _Full:
+    """A store in which nothing can be written below some names."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+        self._storage = open_storage()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+    def write(self, url: str, data: bytes | Path, **options: Any) -> Any:
+        """Write, unless it is one of them."""
+        if any(name in url for name in self._names):
+            raise StorageError(f"the store failed at {url}: No space left on device")
+        return self._storage.write(url, data, **options)
+
+
+def _place(folder: Path, storage: Storage, transport: Any = None) -> FleetWorkplace:
+    runs = RunStore(storage, f"file://{folder}")
+    return FleetWorkplace(runs, FakeFleet(Endpoint("a", "", 2)), transport, log_text=lambda: b"a log\n")
+
+
+def _plan(folder: Path, maps: int = 0) -> RunPlan:
+    return run_plan(store=f"file://{folder}", inputs=(), splits=maps, partitions=1)
+
+
+def _records(folder: Path) -> Collection[str]:
+    return {path.name for path in (folder / "runs" / "run-1").iterdir()}
+
+
+def _end(place: FleetWorkplace, log: EventLog, exc: Exception | None) -> None:
+    async def run() -> None:
+        async with recorded(_plan(Path("/none")), place, log):
+            if exc is not None:
+                raise exc
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("name", ["failure.json", "events.jsonl", "services.log"])
+def test_a_record_that_cannot_be_written_does_not_hide_the_failure(tmp_path: Path, name: str) -> None:
+    """The job's own error comes out; the other records are written, and this one is noted."""
+    log = EventLog()
+    with pytest.raises(JobFailed, match="map-3 could not be done"):
+        _end(_place(tmp_path, _Full(name)), log, JobFailed("map-3 could not be done"))
+    assert _records(tmp_path) == {"failure.json", "events.jsonl", "services.log"} - {name}
+    (note,) = log.notes
+    assert note.startswith(f"the run's {name} could not be written: StorageError: ")
+
+
+def test_a_run_ends_well_without_its_records(tmp_path: Path) -> None:
+    """Nothing of events, log and report can be written, nor can the log be read."""
+    storage: Any = _Full("/runs/")
+
+    def unreadable() -> bytes:
+        raise OSError("the log is gone")
+
+    place, log = replace(_place(tmp_path, storage), log_text=unreadable), EventLog()
+    log(RunDone(at=0.0, run="run-1", seconds=1.0))
+    _end(place, log, None)
+    report = empty_report()
+    told = asyncio.run(with_notes(report, place, log))
+    assert [note.partition(" could")[0] for note in told.notes] == [
+        "the run's events.jsonl",
+        "the run's services.log",
+        "the run's report.json",
+    ]
+
+
+def test_results_that_cannot_be_kept_for_later_end_nothing(tmp_path: Path) -> None:
+    """`tasks/` is a cache: all tasks are done, and the note says how many could not be kept."""
+    storage: Any = _Full("/tasks/")
+    transport, log = _Writing(f"file://{tmp_path}", lambda _: None, lambda _: None), EventLog()
+    place = _place(tmp_path, storage, transport)
+    splits = tuple(Split(index=index, pieces=(_piece(index),)) for index in range(MAPS))
+    split = SplitResult(splits=splits, bytes_read=0, bytes_written=0, cost=COST)
+    plan = _plan(tmp_path, MAPS)
+    stages = _Stages(plan, place, log, fresh=False, started=0.0)
+    maps, reduces = asyncio.run(_map_and_reduce(plan, split, stages))
+    assert (len(maps), len(reduces)) == (MAPS, 1)
+    (note,) = log.notes
+    assert note.startswith(f"the results of tasks could not be kept for later runs, {MAPS + 1} times: ")
+
+
+def test_the_stages_own_error_is_the_one_that_is_told(tmp_path: Path) -> None:
+    """A reduce fails while the cache cannot be written: the reduce is what the user hears of."""
+    storage: Any = _Full("/tasks/")
+    poison = TaskError(kind="UserCodeError", message="reduce raised ValueError: poison")
+    transport = _Writing(f"file://{tmp_path}", lambda _: poison, lambda _: None)
+    place = _place(tmp_path, storage, transport)
+    split = SplitResult(splits=(Split(index=0, pieces=(_piece(0),)),), bytes_read=0, bytes_written=0, cost=COST)
+    plan = _plan(tmp_path, 1)
+    with pytest.raises(StageFailed, match="poison"):
+        asyncio.run(_map_and_reduce(plan, split, _Stages(plan, place, EventLog(), fresh=False, started=0.0)))
+
+
+@pytest.mark.parametrize("name", ["results.json", "ledger.json"])
+def test_what_the_commit_needs_must_be_written(tmp_path: Path, name: str) -> None:
+    """Without results or ledger there is no run that could be audited, and so no `_SUCCESS`."""
+    storage: Any = _Full(name)
+    with pytest.raises(StorageError, match="No space left"):
+        check_ledger(_plan(tmp_path), RunResults(), RunStore(storage, f"file://{tmp_path}"))
+
+
+def test_a_failure_is_kept_within_limits() -> None:
+    """A traceback of 90 MB keeps both its ends; a message of 10 MB its beginning; half a surrogate is an escape."""
+    error = TaskError(kind="K", message="m" * 10_000_000, traceback="begin" + "t" * 90_000_000 + "end", place="\ud800")
+    kept = kept_error(error)
+    assert (kept.kind, kept.place) == ("K", "\\ud800")
+    assert len(kept.message) < BLOCK_LIMIT + 50
+    assert len(kept.traceback) < TRACEBACK_LIMIT + 50
+    assert kept.traceback.startswith("begin")
+    assert kept.traceback.endswith("end")
+    assert kept.model_dump_json()

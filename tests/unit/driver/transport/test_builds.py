@@ -1,0 +1,41 @@
+"""Who may carry out a run's tasks: services of the driver's engine, all alike."""
+
+from __future__ import annotations
+
+import pytest
+
+from driver.transport.builds import mixture
+from mapreduce.build import Build
+
+OURS = Build(engine="e1", python="cpython-3.11.7", hashing="h1", environment="p1")
+
+
+def test_services_of_one_build_may() -> None:
+    """The driver's own Python, seed and packages need not be theirs."""
+    theirs = OURS.model_copy(update={"python": "cpython-3.12.1", "hashing": "h2", "environment": "p2"})
+    assert mixture(OURS, {}, "mapper-0", theirs) is None
+    assert mixture(OURS, {"mapper-0": theirs, "mapper-1": theirs}, "mapper-1", theirs) is None
+
+
+@pytest.mark.parametrize(
+    ("found", "named"),
+    [
+        (None, "does not tell its build"),
+        (OURS.model_copy(update={"engine": "e2"}), "another build of the engine"),
+        (OURS.model_copy(update={"python": "cpython-3.12.1"}), "version of Python"),
+        (OURS.model_copy(update={"hashing": "h2"}), "PYTHONHASHSEED"),
+        (OURS.model_copy(update={"environment": "p2"}), "installed packages"),
+    ],
+)
+def test_a_mixture_is_refused_with_what_mends_it(found: Build | None, named: str) -> None:
+    """One that differs from the driver's engine, or from another service in anything, or does not say."""
+    why = mixture(OURS, {"mapper-0": OURS}, "mapper-1", found)
+    assert why is not None
+    assert named in why
+    assert "mapper-1" in why
+    assert "./deploy.sh" in why
+
+
+def test_a_service_that_is_replaced_in_mid_run_is_compared_with_what_it_was() -> None:
+    """Its name is the same, its build is not."""
+    assert mixture(OURS, {"mapper-0": OURS}, "mapper-0", OURS.model_copy(update={"hashing": "h2"}))

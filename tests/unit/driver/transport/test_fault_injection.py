@@ -1,0 +1,82 @@
+"""A fault drill breaks the same attempts in the same ways, as often as it was told, and spares the third."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from driver.plan.events import Event, FaultInjected
+from driver.transport.endpoint import Endpoint
+from driver.transport.fault_injection import DUPLICATE, Chaos, ChaosTransport, parse_chaos
+from mapreduce.errors import UsageError
+from mapreduce.messages import MapTask
+from tests.unit.driver.fakes import FakeTransport, map_specs
+
+TASKS = [spec.message("0") for spec in map_specs([1] * 2000)]
+
+
+def _kinds(chaos: Chaos) -> list[str | None]:
+    return [chaos.kind(task) for task in TASKS]
+
+
+def test_the_rates_are_kept() -> None:
+    """Within what chance allows for two thousand attempts."""
+    counts = Counter(_kinds(parse_chaos("kill=0.2,slow=0.1", 1)))
+    assert 320 < counts["kill"] < 480
+    assert 140 < counts["slow"] < 260
+    assert set(counts) == {"kill", "slow", None}
+
+
+def test_a_seed_breaks_the_same_attempts_again_and_another_others() -> None:
+    """So that a drill can be repeated."""
+    first = parse_chaos("kill=0.2,slow=0.1", 1)
+    assert _kinds(first) == _kinds(parse_chaos("kill=0.2,slow=0.1", 1))
+    assert _kinds(first) != _kinds(parse_chaos("kill=0.2,slow=0.1", 2))
+    task = TASKS[0]
+    assert first.fault("kill", task) == first.fault("kill", task)
+
+
+def test_the_third_attempt_is_spared() -> None:
+    """And so is every attempt at a task whose output was lost: a drill comes to its end."""
+    chaos = parse_chaos("kill=1", 1)
+    (spec,) = map_specs([1])
+    broken = {attempt: chaos.kind(spec.message(attempt)) for attempt in ("0", "1", "2", "3", "1-0")}
+    assert broken == {"0": "kill", "1": "kill", "2": None, "3": None, "1-0": None}
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("kill", "write kind=rate"),
+        ("kill=x", "write kind=rate"),
+        ("crash=0.1", "there is no fault 'crash'; there are: kill, hang, slow, error, corrupt, duplicate"),
+        ("kill=1.5", "kill must be from 0 to 1"),
+        ("kill=-1", "kill must be from 0 to 1"),
+        ("kill=0.6,hang=0.6", "more than 1"),
+    ],
+)
+def test_what_is_no_drill(text: str, named: str) -> None:
+    """One line with what to write."""
+    with pytest.raises(UsageError) as caught:
+        parse_chaos(text, 0)
+    assert named in str(caught.value)
+
+
+def test_a_fault_travels_with_the_task_and_is_told_of() -> None:
+    """A duplicated attempt is asked for twice, under the same name."""
+    seen: list[Event] = []
+    inner = FakeTransport()
+    (task,) = (spec.message("0") for spec in map_specs([1]))
+    assert isinstance(task, MapTask)
+
+    async def carry_out(text: str) -> None:
+        transport = ChaosTransport(inner, parse_chaos(text, 3), seen.append)
+        async for _ in transport.run(Endpoint("a", "", 1), task):
+            pass
+
+    asyncio.run(carry_out("error=1"))
+    asyncio.run(carry_out(f"{DUPLICATE}=1"))
+    assert inner.attempts[0] == 3
+    assert [event.fault for event in seen if isinstance(event, FaultInjected)] == ["error", DUPLICATE]
