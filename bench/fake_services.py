@@ -12,10 +12,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
-from mapreduce.build import this_build
 from mapreduce.errors import Unauthorized
-from mapreduce.messages import AttemptId, Block, Cost, Done, Health, MapResult, MapTask, PieceRead, Progress, Started
-from mapreduce.tokens import opened
+from mapreduce.wire.build import this_build
+from mapreduce.wire.messages import (
+    AttemptId,
+    Block,
+    Cost,
+    Done,
+    Health,
+    MapResult,
+    MapTask,
+    PieceRead,
+    Progress,
+    Started,
+)
+from mapreduce.wire.tokens import opened
 
 HEALTH = Health(ok=True, role="map", slots=1, busy=0, build=this_build()).model_dump_json().encode()
 

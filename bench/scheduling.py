@@ -25,8 +25,8 @@ from driver.scheduling.policy import RetryPolicy
 from driver.scheduling.scheduler import Clock, StageRun
 from driver.transport.endpoint import Endpoint
 from driver.transport.http import HttpTransport
-from mapreduce.messages import Cost, InputObject, JobSpec, Piece, Split, SplitResult, StageName
-from mapreduce.tokens import new_key
+from mapreduce.wire.messages import Cost, InputObject, JobSpec, Piece, Split, SplitResult, StageName
+from mapreduce.wire.tokens import new_key
 
 SPLIT_BYTES = 64 << 20
 LOOKS = 5

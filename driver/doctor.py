@@ -18,7 +18,7 @@ from driver.cloud.terraform import terraform_folder
 from driver.report.units import bytes_text
 from mapreduce import native
 from mapreduce.errors import FleetError, MapReduceError
-from mapreduce.messages import Message
+from mapreduce.wire.messages import Message
 
 if TYPE_CHECKING:
     from driver.cloud.aws import Aws
@@ -256,7 +256,7 @@ async def _ask_all(stack: Stack, aws: Aws) -> list[Finding]:
 async def _signed_request(stack: Stack, fleet: object, transport: object) -> Finding:
     from driver.cloud.ecs import EcsFleet
     from driver.transport.http import HttpTransport
-    from mapreduce.messages import Done, SplitTask
+    from mapreduce.wire.messages import Done, SplitTask
 
     assert isinstance(fleet, EcsFleet)
     assert isinstance(transport, HttpTransport)

@@ -8,10 +8,10 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
-from mapreduce.class_names import FOREIGN, check_names
 from mapreduce.errors import JobLoadError
 from mapreduce.job import Job
 from mapreduce.parameters import Parametrised, check_parameters
+from mapreduce.rules.class_names import FOREIGN, check_names
 
 Reads = Literal["previous", "given"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from mapreduce.chain import Chain
+from mapreduce.check.reference import PlainInput, plain_answer, plain_lines
+from mapreduce.check.trial import MEMORY_BYTES, Answer, Trial, carry_out
 from mapreduce.errors import UsageError
 from mapreduce.job import Job
-from mapreduce.plain import PlainInput, plain_answer, plain_lines
-from mapreduce.trial import MEMORY_BYTES, Answer, Trial, carry_out
 
 __all__ = ["Answer", "PlainInput", "plain_answer", "plain_lines", "run"]
 

@@ -21,7 +21,13 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict
 
-from services.shell.processes import adopt_orphans, close_other_files, die_with_parent, end_all_strays, end_strays
+from services.shell.workers.processes import (
+    adopt_orphans,
+    close_other_files,
+    die_with_parent,
+    end_all_strays,
+    end_strays,
+)
 
 if TYPE_CHECKING:
     from services.shell.serve import AppFactory

@@ -19,14 +19,14 @@ from typing import Any, Self
 
 from pydantic import Base64Bytes
 
+from mapreduce.check.laws import SEEDED, Pairs, Way, placed
+from mapreduce.check.reference import PlainInput
+from mapreduce.check.trial import carry_out
 from mapreduce.code import find_job
 from mapreduce.errors import JobFailed, MapReduceError
 from mapreduce.formats.kinds import Format
 from mapreduce.job import Job
-from mapreduce.laws import SEEDED, Pairs, Way, placed
-from mapreduce.messages import Message
-from mapreduce.plain import PlainInput
-from mapreduce.trial import carry_out
+from mapreduce.wire.messages import Message
 
 SEEDS = (1, 2)
 LIMIT_S = 60.0

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable
 
 from driver.plan.inputs import declared_names, find_inputs
 from mapreduce.chain import Chain, StepResult, steps_of
+from mapreduce.check.reference import PlainAnswer, PlainInput, plain_run
 from mapreduce.code import JobClass
 from mapreduce.errors import JobLoadError
 from mapreduce.formats.compression import MAGIC_BYTES, compression_of
 from mapreduce.formats.kinds import Csv, JsonLines, Pairs, Text
 from mapreduce.formats.pairs import pairs_content
 from mapreduce.job import Job
-from mapreduce.plain import PlainAnswer, PlainInput, plain_run
 from mapreduce.storage import Storage
 
 CheckedJob = tuple[Callable[[], Job], list[PlainInput]]

@@ -12,10 +12,10 @@ from driver.cli.values import assignments, size_bytes
 from driver.report.units import plural
 from driver.text import shown, shown_repr
 from mapreduce.errors import UsageError
-from mapreduce.messages import Message
+from mapreduce.wire.messages import Message
 
 if TYPE_CHECKING:
-    from mapreduce.laws import Breach
+    from mapreduce.check.laws import Breach
 
 _SHOWN_BYTES = 2000
 _SHOWN_LINES = 12
@@ -78,9 +78,9 @@ def check(
     """
     from driver.authoring.hash_seeds import SeededRuns
     from driver.authoring.sample import checked_jobs, sampled
+    from mapreduce.check.laws import check as check_laws
+    from mapreduce.check.laws import laws_of
     from mapreduce.code import find_job
-    from mapreduce.laws import check as check_laws
-    from mapreduce.laws import laws_of
     from mapreduce.parameters import parse_parameters
     from mapreduce.storage import open_storage
 

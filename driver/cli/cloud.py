@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from driver.cli.terminal import print_document, say, write_json
 from mapreduce.errors import UsageError
-from mapreduce.messages import Message
+from mapreduce.wire.messages import Message
 
 
 class Findings(Message):

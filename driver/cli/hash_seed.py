@@ -13,7 +13,7 @@ from itertools import pairwise
 
 VARIABLE = "PYTHONHASHSEED"
 SHARED = "0"
-"""The value of `mapreduce.build.HASH_SEED`, which is too slow to import here; a test compares them."""
+"""The value of `mapreduce.wire.build.HASH_SEED`, which is too slow to import here; a test compares them."""
 _DEBUGGERS = ("debugpy", "pydevd", "bdb", "coverage")
 """Modules that are lost when a process starts over, and with them what their user has set up."""
 

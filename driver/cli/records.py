@@ -13,7 +13,7 @@ from driver.history.run_store import RunStore, is_run_name
 from driver.report.units import bytes_text, plural
 from driver.text import shown, storable
 from mapreduce.errors import MapReduceError, UsageError
-from mapreduce.messages import Message
+from mapreduce.wire.messages import Message
 
 
 class RunLine(Message):
@@ -125,7 +125,7 @@ def status(
     from driver.history.reuse import FinishedTasks
     from driver.plan.tasks import map_tasks, split_task
     from driver.targets.prepare import open_runs
-    from mapreduce.messages import SplitResult
+    from mapreduce.wire.messages import SplitResult
 
     kept = open_runs(store)
     name = kept.resolve(run)

@@ -18,7 +18,7 @@ from driver.report.document import Report
 from driver.text import LINE_LIMIT, TRACEBACK_LIMIT, TRACEBACK_LINES, cut_middle, shown, shown_lines
 from mapreduce.errors import JobFailed, NotWritten, UsageError, UserCodeError
 from mapreduce.formats.output import FileFormat
-from mapreduce.messages import MOST_SKIPPED, SplitMode, TaskError
+from mapreduce.wire.messages import MOST_SKIPPED, SplitMode, TaskError
 
 if TYPE_CHECKING:
     from driver.targets.prepare import Prepared

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from driver.cloud.aws import Aws, explained
 from driver.cloud.stack import ROLES, ServiceOutputs, Stack
 from driver.transport.endpoint import Endpoint
-from mapreduce.messages import StageName
+from mapreduce.wire.messages import StageName
 
 if TYPE_CHECKING:
     from mypy_boto3_ecs.type_defs import TaskTypeDef

@@ -13,7 +13,7 @@ from typing import get_args
 from driver.cloud.aws import Aws, ClientError, explained
 from driver.cloud.stack import Role
 from driver.forecast.pricing import resource_day
-from mapreduce.messages import Message
+from mapreduce.wire.messages import Message
 
 PROJECT = "mapreduce-on-fargate"
 CLEAN_LOOKS = 2

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from driver.cloud.aws import Aws, explained
 from driver.cloud.stack import Stack
-from mapreduce.messages import Message
+from mapreduce.wire.messages import Message
 
 
 class LogLine(Message):

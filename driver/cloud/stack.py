@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from driver.cloud.terraform import is_applied
 from mapreduce.errors import FleetError
-from mapreduce.messages import StageName
+from mapreduce.wire.messages import StageName
 
 TIMEOUT_S = 60.0
 Role = Literal["splitter", "mapper", "reducer"]

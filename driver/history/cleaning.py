@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from driver.history.run_store import RunStore
-from mapreduce import keys
 from mapreduce.errors import RefusedURL
 from mapreduce.storage import ObjectInfo, split_url
+from mapreduce.wire import keys
 
 UNFINISHED_AGE_S = 86_400.0
 """No write takes a day: what is older has been left by a process that is dead."""

@@ -14,7 +14,7 @@ from driver.plan.tasks import AnyTask, RunPlan, map_tasks, reduce_tasks, split_t
 from mapreduce.code import CodeLoader
 from mapreduce.engine import TaskContext
 from mapreduce.errors import InputError
-from mapreduce.messages import MapResult, MapTask, ReduceResult, ReduceTask, SplitResult, SplitTask
+from mapreduce.wire.messages import MapResult, MapTask, ReduceResult, ReduceTask, SplitResult, SplitTask
 
 MEMORY_BYTES = 1 << 30
 ATTEMPT = "replay"

@@ -13,11 +13,11 @@ from pydantic import ValidationError
 
 from driver.plan.tasks import TaskSpec
 from driver.scheduling.attempts import AnyResult
-from mapreduce import keys
 from mapreduce.errors import InputChanged, ObjectMissing
-from mapreduce.messages import MapResult, ReduceResult, SplitResult, parse_result
 from mapreduce.storage import ObjectInfo, Storage
 from mapreduce.storage.digest import digest_of_bytes, digest_of_object
+from mapreduce.wire import keys
+from mapreduce.wire.messages import MapResult, ReduceResult, SplitResult, parse_result
 
 LOOKUPS = 16
 """Objects looked up at the same time."""

@@ -14,7 +14,6 @@ from pydantic_core import PydanticSerializationError
 
 from driver.plan.tasks import RunPlan
 from driver.text import shown
-from mapreduce import keys
 from mapreduce.errors import (
     DataError,
     InputChanged,
@@ -24,8 +23,9 @@ from mapreduce.errors import (
     ObjectMissing,
     OutputLost,
 )
-from mapreduce.messages import MapResult, Message, ReduceResult, SplitResult, TaskError
 from mapreduce.storage import ObjectInfo, Requests, Storage
+from mapreduce.wire import keys
+from mapreduce.wire.messages import MapResult, Message, ReduceResult, SplitResult, TaskError
 
 COPIES_AT_ONCE = 16
 """Parts that are given their final names at the same time."""

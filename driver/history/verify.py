@@ -10,12 +10,12 @@ from typing import Any
 from driver.history.run_store import RunStore, Success
 from driver.plan.tasks import RunPlan
 from mapreduce.chain import Chain
+from mapreduce.check.reference import LeftOut, PlainInput, pair_text, plain_answer
 from mapreduce.encoding import encode_key
 from mapreduce.errors import InputError
 from mapreduce.formats.output import jsonable, key_of_json, read_pairs
 from mapreduce.job import Job
-from mapreduce.messages import Message
-from mapreduce.plain import LeftOut, PlainInput, pair_text, plain_answer
+from mapreduce.wire.messages import Message
 
 SHOWN = 5
 

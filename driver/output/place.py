@@ -21,8 +21,8 @@ from driver.plan.local_paths import Identity
 from driver.plan.own_store import OwnStore
 from mapreduce.errors import InputError, UsageError
 from mapreduce.formats.output import FileFormat
-from mapreduce.messages import Message
 from mapreduce.storage import Storage
+from mapreduce.wire.messages import Message
 
 RECORD = "output.json"
 """The name of the record among those of its run."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from driver.transport.fault_injection import Chaos
-from mapreduce.messages import SplitMode
+from mapreduce.wire.messages import SplitMode
 
 Target = Literal["auto", "local", "aws", "inline", "spark"]
 DEFAULT_JOB = "jobs.word_count"

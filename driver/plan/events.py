@@ -8,7 +8,7 @@ from typing import ParamSpec, TypeAlias
 import msgspec
 
 from driver.text import MESSAGE_LIMIT, shown, storable
-from mapreduce.messages import StageName
+from mapreduce.wire.messages import StageName
 
 Arguments = ParamSpec("Arguments")
 

@@ -14,8 +14,8 @@ from driver.plan.own_store import OwnStore
 from mapreduce.code import JobClass
 from mapreduce.errors import InputError, ObjectMissing
 from mapreduce.job import Job
-from mapreduce.messages import InputObject
 from mapreduce.storage import ObjectInfo, Storage, split_url
+from mapreduce.wire.messages import InputObject
 
 Reason: TypeAlias = Literal["name", "store", "output"]
 

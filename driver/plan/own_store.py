@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from mapreduce import keys
 from mapreduce.errors import InputError, ObjectMissing
 from mapreduce.storage import Storage
+from mapreduce.wire import keys
 
 _LOCAL = "file://"
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mapreduce.build import Build
 from mapreduce.code import CodeIdentity
-from mapreduce.messages import (
+from mapreduce.wire.build import Build
+from mapreduce.wire.messages import (
     FORMAT_VERSION,
     BlockSource,
     InputObject,
@@ -41,7 +41,7 @@ class RunPlan(Message):
 
     `splits` is how many ranges the inputs are cut into, `store` the root URL of all that the run writes. With no
     partition the maps' pairs are the result. `keep_pairs`: it is a step of a chain. `chain`: its job is one, and its
-    steps are runs of their own, named by `mapreduce.keys.step`. `build` is what the tasks run on, `code` what they
+    steps are runs of their own, named by `mapreduce.wire.keys.step`. `build` is what the tasks run on, `code` what they
     depend on of the job's code, and `modules` names all that the two were told of. `left_out`: how many entries of the
     given folders and prefixes are no input.
     """

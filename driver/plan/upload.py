@@ -9,10 +9,10 @@ import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mapreduce import keys
 from mapreduce.errors import InputChanged, ObjectMissing
-from mapreduce.messages import InputObject
 from mapreduce.storage import Storage
+from mapreduce.wire import keys
+from mapreduce.wire.messages import InputObject
 
 Progress = Callable[[str, int, int], None]
 """Told (name, bytes sent, bytes in all) as an upload goes."""

@@ -15,8 +15,8 @@ from driver.scheduling.attempts import Outcome
 from driver.text import text_of
 from mapreduce.engine import Ledger
 from mapreduce.engine.heaviest import Heaviest
-from mapreduce.messages import InvalidText, MapResult, Message, Piece, ReduceResult, SplitResult, StageName
 from mapreduce.storage import Requests
+from mapreduce.wire.messages import InvalidText, MapResult, Message, Piece, ReduceResult, SplitResult, StageName
 
 
 class TaskRow(Message):

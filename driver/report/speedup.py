@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 
 from mapreduce.errors import UsageError
-from mapreduce.messages import Message
+from mapreduce.wire.messages import Message
 
 
 class Measured(Message):

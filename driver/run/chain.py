@@ -14,7 +14,6 @@ from driver.plan.events import EventLog
 from driver.plan.tasks import RunPlan
 from driver.report.document import Report, chain_report
 from driver.run.pipeline import NO_REQUESTS, Finished, Workplace, recorded, run_job, with_notes
-from mapreduce import keys
 from mapreduce.chain import Chain, Step, StepResult, steps_of
 from mapreduce.code import CodeIdentity
 from mapreduce.engine import Ledger
@@ -22,8 +21,9 @@ from mapreduce.engine.user_code import Place, user_code
 from mapreduce.errors import InputError, OutputLost
 from mapreduce.formats.pairs import PairsReader
 from mapreduce.job import Job
-from mapreduce.messages import InputObject, JobSpec, Piece
 from mapreduce.storage import Storage
+from mapreduce.wire import keys
+from mapreduce.wire.messages import InputObject, JobSpec, Piece
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,12 @@ from driver.scheduling.scheduler import Clock, StageFailed, StageRun
 from driver.text import BLOCK_LIMIT, TRACEBACK_LIMIT, cut_middle, storable
 from driver.transport.base import Transport
 from driver.transport.endpoint import Fleet
-from mapreduce import keys
 from mapreduce.engine import Ledger, balance
 from mapreduce.engine.run import task_error
 from mapreduce.errors import JobFailed, LedgerError, MapReduceError, ObjectMissing
-from mapreduce.messages import InputObject, MapResult, ReduceResult, SplitResult, StageName, TaskError
 from mapreduce.storage import Requests, Storage
+from mapreduce.wire import keys
+from mapreduce.wire.messages import InputObject, MapResult, ReduceResult, SplitResult, StageName, TaskError
 
 NO_REQUESTS = Requests()
 MOST_REDONE = 3

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from driver.plan.tasks import AnyTask, TaskSpec
 from driver.scheduling.policy import RetryPolicy
-from mapreduce.messages import MapResult, MapTask, ReduceResult, SplitResult, TaskError
+from mapreduce.wire.messages import MapResult, MapTask, ReduceResult, SplitResult, TaskError
 
 AnyResult = SplitResult | MapResult | ReduceResult
 

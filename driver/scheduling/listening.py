@@ -16,7 +16,7 @@ from driver.transport.answers import AnyResult, check_answer, check_event
 from driver.transport.base import Transport
 from driver.transport.endpoint import Endpoint
 from mapreduce.errors import TaskLost
-from mapreduce.messages import Done, Progress, Started, TaskError
+from mapreduce.wire.messages import Done, Progress, Started, TaskError
 
 EVENTS_PER_SECOND = 20
 EVENTS_AT_ONCE = 200

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mapreduce.messages import TaskError
+from mapreduce.wire.messages import TaskError
 
 HOPELESS = frozenset(
     {"InputChanged", "RecordError", "TooManyBadRecords", "RefusedURL", "JobLoadError", "ParameterError", "UsageError"}

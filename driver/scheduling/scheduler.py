@@ -36,7 +36,7 @@ from driver.transport.base import NoSlot, NotReached, Transport
 from driver.transport.endpoint import Endpoint, Fleet, FleetGone
 from mapreduce.engine.set_aside import too_many
 from mapreduce.errors import FleetError, JobFailed, TaskLost
-from mapreduce.messages import (
+from mapreduce.wire.messages import (
     MapResult,
     Progress,
     SkippedRecord,

@@ -1,6 +1,6 @@
 """Apache Spark as the place of a run: this process splits, Spark's executors map and reduce, Spark carries the pairs.
 
-What a task does is the engine's (`mapreduce.executor`), what a run means is the pipeline's; here the two are joined.
+What a task does is the engine's (`driver.spark.executor`), what a run means is the pipeline's; here the two are joined.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from driver.run.chain import ChainRun, run_chain
 from driver.run.pipeline import Outcomes, run_job
 from driver.scheduling.attempts import Outcome
 from driver.scheduling.scheduler import Clock, StageFailed
+from driver.spark.executor import Workbench, map_side, map_whole, reduce_side
+from driver.spark.external_shuffle import Carried, Drained
 from driver.spark.session import Spark
 from driver.transport.answers import check_answer, check_spark_answer
 from mapreduce.chain import Chain
 from mapreduce.engine import TaskContext, run_task
-from mapreduce.engine.pairwise import Carried, Drained
-from mapreduce.executor import Workbench, map_side, map_whole, reduce_side
 from mapreduce.formats.output import read_pairs
 from mapreduce.job import Job
-from mapreduce.messages import MapTask, ReduceTask, SplitResult, StageName
+from mapreduce.wire.messages import MapTask, ReduceTask, SplitResult, StageName
 
 TASK_MEMORY_BYTES = 512 << 20
 """What a map or reduce task may use when nobody says; Spark's own sorting has as much again."""

@@ -19,7 +19,7 @@ from typing import Any
 
 import mapreduce
 from driver.history.log_file import log_bytes
-from mapreduce.engine.pairwise import partition_of
+from driver.spark.external_shuffle import partition_of
 from mapreduce.errors import FleetError, JobFailed, UsageError
 
 STOP_S = 20
@@ -186,10 +186,12 @@ def _settings(master: str, folder: Path) -> dict[str, str]:
 
 
 def _packed(folder: Path) -> Path:
-    """Our own package as a zip, for machines that do not have it."""
+    """Zip what an executor imports of ours, for machines that do not have it."""
     path = folder / "mapreduce.zip"
+    own = ("__init__.py", "spark/__init__.py", "spark/executor.py", "spark/external_shuffle.py")
+    sources = [*sorted((_root() / "mapreduce").rglob("*.py")), *(_root() / "driver" / name for name in own)]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for source in sorted((_root() / "mapreduce").rglob("*.py")):
+        for source in sources:
             archive.write(source, source.relative_to(_root()).as_posix())
     return path
 

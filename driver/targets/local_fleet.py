@@ -15,7 +15,7 @@ from driver.targets import prefork as forerunner
 from driver.targets.prefork import Forerunner
 from driver.text import shown
 from driver.transport.endpoint import Endpoint, FleetGone
-from mapreduce.messages import StageName
+from mapreduce.wire.messages import StageName
 
 STOP_S = 8.0
 ROLES: dict[StageName, str] = {"split": "splitter", "map": "mapper", "reduce": "reducer"}

@@ -17,7 +17,7 @@ from pathlib import Path
 from driver.cloud.terraform import is_applied, terraform_folder
 
 HASH_SEED = "0"
-"""`mapreduce.build.HASH_SEED`, which is too heavy to import here; a test holds the two together."""
+"""`mapreduce.wire.build.HASH_SEED`, which is too heavy to import here; a test holds the two together."""
 FILES_AT_ONCE = 200
 """Open files that one message may carry (Linux allows 253)."""
 

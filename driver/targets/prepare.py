@@ -28,8 +28,6 @@ from driver.spark.session import map_slots as spark_slots
 from driver.text import shown
 from driver.transport.base import Transport
 from driver.transport.fault_injection import HEARTBEAT_TIMEOUT_S, ChaosTransport
-from mapreduce import keys
-from mapreduce.build import HASH_SEED, Build, this_build
 from mapreduce.code import (
     CodeIdentity,
     JobClass,
@@ -43,9 +41,11 @@ from mapreduce.code import (
 )
 from mapreduce.errors import FleetError, InputError, ObjectExists, TaskLost, UsageError
 from mapreduce.job import Job
-from mapreduce.messages import InputObject, JobSpec, StageName
 from mapreduce.parameters import parse_parameters
 from mapreduce.storage import Storage, open_storage
+from mapreduce.wire import keys
+from mapreduce.wire.build import HASH_SEED, Build, this_build
+from mapreduce.wire.messages import InputObject, JobSpec, StageName
 
 if TYPE_CHECKING:
     from driver.cloud.aws import Aws
@@ -312,7 +312,7 @@ async def _inline(prepared: Prepared, emit: Observer) -> AsyncIterator[Workplace
 async def _local(prepared: Prepared, emit: Observer) -> AsyncIterator[Workplace]:
     from driver.targets.local_fleet import LocalFleet, LocalFleetConfig
     from driver.transport.http import HttpTransport
-    from mapreduce.tokens import new_key
+    from mapreduce.wire.tokens import new_key
 
     policy = _policy(prepared.config)
     key = new_key()

@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Iterable
 
 from driver.plan.tasks import AnyTask
-from mapreduce import keys
 from mapreduce.errors import TaskLost
 from mapreduce.formats.frames import CHECKSUM_MODULO
-from mapreduce.messages import (
+from mapreduce.wire import keys
+from mapreduce.wire.messages import (
     AttemptId,
     Block,
     Done,

@@ -8,7 +8,7 @@ from typing import Protocol
 from driver.plan.tasks import AnyTask
 from driver.transport.endpoint import Endpoint
 from mapreduce.errors import MapReduceError, TaskLost
-from mapreduce.messages import Done, Failed, Progress, Started
+from mapreduce.wire.messages import Done, Failed, Progress, Started
 
 Heard = Callable[[], None]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mapreduce.build import Build
+from mapreduce.wire.build import Build
 
 MEND = "deploy the services anew: ./deploy.sh, or `make deploy` (services started by hand: start them anew)"
 

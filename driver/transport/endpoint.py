@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mapreduce.errors import FleetError
-from mapreduce.messages import StageName
+from mapreduce.wire.messages import StageName
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from driver.plan.tasks import AnyTask
 from driver.transport.base import Heard, Transport, unheard
 from driver.transport.endpoint import Endpoint
 from mapreduce.errors import UsageError
-from mapreduce.messages import Done, Failed, Fault, FaultKind, Progress, Started
+from mapreduce.wire.messages import Done, Failed, Fault, FaultKind, Progress, Started
 
 KINDS: tuple[FaultKind, ...] = ("kill", "hang", "slow", "error", "corrupt")
 DUPLICATE = "duplicate"

@@ -16,10 +16,10 @@ from driver.plan.tasks import AnyTask
 from driver.transport.base import Heard, NoSlot, NotReached, unheard
 from driver.transport.builds import mixture
 from driver.transport.endpoint import Endpoint
-from mapreduce.build import Build, this_build
 from mapreduce.errors import FleetError, TaskLost
-from mapreduce.messages import AttemptId, Done, Failed, Health, Progress, Started, TaskError, parse_event
-from mapreduce.tokens import LEEWAY_S, LIFETIME_S, sign
+from mapreduce.wire.build import Build, this_build
+from mapreduce.wire.messages import AttemptId, Done, Failed, Health, Progress, Started, TaskError, parse_event
+from mapreduce.wire.tokens import LEEWAY_S, LIFETIME_S, sign
 
 CONNECT_S = 5.0
 HEALTH_S = 20.0

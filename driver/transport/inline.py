@@ -12,7 +12,7 @@ from driver.transport.base import Heard, unheard
 from driver.transport.endpoint import Endpoint
 from mapreduce.engine import TaskContext, run_task
 from mapreduce.engine.run import task_error
-from mapreduce.messages import AttemptId, Done, Failed, Progress, StageName, Started
+from mapreduce.wire.messages import AttemptId, Done, Failed, Progress, StageName, Started
 
 
 class InlineFleet:

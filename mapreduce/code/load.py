@@ -15,7 +15,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import ClassVar, TypeAlias
 
-from mapreduce import keys
 from mapreduce.chain import Chain
 from mapreduce.code.modules import loaded_modules
 from mapreduce.code.reserved import is_reserved
@@ -23,8 +22,9 @@ from mapreduce.code.unpacking import PACKED_LIMIT, too_large, unpack
 from mapreduce.engine.user_code import is_authors, user_frames
 from mapreduce.errors import JobLoadError, MapReduceError
 from mapreduce.job import Job
-from mapreduce.messages import JobSpec
 from mapreduce.storage import Storage
+from mapreduce.wire import keys
+from mapreduce.wire.messages import JobSpec
 
 JobClass: TypeAlias = type[Job] | type[Chain]
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mapreduce import keys
 from mapreduce.engine.context import TaskContext
 from mapreduce.formats.base import ReadRange
 from mapreduce.formats.readers import reader_of
-from mapreduce.messages import Piece, Split, SplitTask
 from mapreduce.storage.base import AHEAD
 from mapreduce.storage.digest import digest_of_file
+from mapreduce.wire import keys
+from mapreduce.wire.messages import Piece, Split, SplitTask
 
 CUT_BYTES = 256 << 10
 """How finely a compressed input can be cut."""

@@ -33,9 +33,9 @@ from mapreduce.engine.user_code import Place, told_as
 from mapreduce.errors import UserCodeError
 from mapreduce.formats.frames import BlockWriter, PackedPair
 from mapreduce.job import Job
-from mapreduce.messages import Block
 from mapreduce.partition import hash_partition
-from mapreduce.yielded import pair_of, pairs_of
+from mapreduce.rules.yielded import pair_of, pairs_of
+from mapreduce.wire.messages import Block
 
 PAIR_OVERHEAD = 150
 """Bytes that Python needs for a pair beyond its key and value: tuple, objects and list slots (CPython 3.11)."""

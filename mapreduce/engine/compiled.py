@@ -19,9 +19,9 @@ from mapreduce.engine.collect import AggregateCollector, Collector, Combine, Par
 from mapreduce.engine.merge import Run, merged_frames
 from mapreduce.engine.spills import Merging, Part, Spills
 from mapreduce.formats.frames import BlockWriter, PackedPair, RawFrame, columns
-from mapreduce.messages import Block
 from mapreduce.partition import key_hash
-from mapreduce.yielded import pair_of
+from mapreduce.rules.yielded import pair_of
+from mapreduce.wire.messages import Block
 
 if TYPE_CHECKING:
     from mapreduce.native.kernel import Collector as Pairs

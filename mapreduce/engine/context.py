@@ -13,9 +13,9 @@ from pathlib import Path
 from mapreduce.engine.memory import PeakMemory
 from mapreduce.formats.limits import Limits
 from mapreduce.job import Job
-from mapreduce.messages import Cost, JobSpec
 from mapreduce.storage import Storage
 from mapreduce.storage.base import BLOCK_BYTES
+from mapreduce.wire.messages import Cost, JobSpec
 
 BLOCK_SHARE = 64
 """A block has at most a 64th of the task's memory: reading ahead has three of them, and fetching the shuffle eight."""

@@ -16,7 +16,7 @@ from typing import TypeAlias
 from pydantic import Field
 
 from mapreduce.formats.frames import CHECKSUM_MODULO
-from mapreduce.messages import InputObject, MapResult, Message, ReduceResult
+from mapreduce.wire.messages import InputObject, MapResult, Message, ReduceResult
 
 Range: TypeAlias = tuple[int, int]
 """The bytes [start, end) of an input."""

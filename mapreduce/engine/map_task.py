@@ -12,7 +12,6 @@ from pathlib import Path
 from types import GeneratorType
 from typing import Any
 
-from mapreduce import keys
 from mapreduce.batch import Batch
 from mapreduce.engine.collect import Collector, own_partition
 from mapreduce.engine.collectors import collector_for, sorter
@@ -26,11 +25,12 @@ from mapreduce.formats.readers import reader_of
 from mapreduce.formats.text import count_records
 from mapreduce.formats.undecoded import Undecoded
 from mapreduce.job import Job, task_state
-from mapreduce.job_check import check_instance
-from mapreduce.messages import InvalidText, MapResult, MapTask, Piece, PieceRead, SkippedRecord
+from mapreduce.rules.job_check import check_instance
+from mapreduce.rules.yielded import pairs_of
 from mapreduce.storage.base import AHEAD
 from mapreduce.storage.digest import Digest
-from mapreduce.yielded import pairs_of
+from mapreduce.wire import keys
+from mapreduce.wire.messages import InvalidText, MapResult, MapTask, Piece, PieceRead, SkippedRecord
 
 BUFFER_SHARE = 4
 """A quarter of the task's memory holds pairs; sorting and writing them needs as much again."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mapreduce import keys
 from mapreduce.engine.collect import Collector
 from mapreduce.engine.context import TaskContext
 from mapreduce.engine.heaviest import length
@@ -17,9 +16,10 @@ from mapreduce.engine.said import short_top
 from mapreduce.formats.frames import BlockWriter, FrameSink
 from mapreduce.formats.kinds import Pairs
 from mapreduce.formats.output import jsonable
-from mapreduce.messages import Block, InputObject, MapTask, ReduceTask
 from mapreduce.storage import ObjectInfo, Storage
 from mapreduce.storage.digest import digest_of_file
+from mapreduce.wire import keys
+from mapreduce.wire.messages import Block, InputObject, MapTask, ReduceTask
 
 Pair = tuple[Any, Any]
 

@@ -23,10 +23,10 @@ from mapreduce.engine.user_code import Place, user_code
 from mapreduce.errors import CorruptBlock, InputChanged, ObjectMissing, OutputLost
 from mapreduce.formats.frames import BlockReader, Frame, FrameSink, PackedPair, RawFrame, columns
 from mapreduce.job import Job, task_state
-from mapreduce.job_check import check_instance
-from mapreduce.messages import BlockSource, ReduceResult, ReduceTask
+from mapreduce.rules.job_check import check_instance
+from mapreduce.rules.yielded import pairs_of
 from mapreduce.storage import Storage
-from mapreduce.yielded import pairs_of
+from mapreduce.wire.messages import BlockSource, ReduceResult, ReduceTask
 
 FETCHES = 8
 """Blocks fetched at the same time."""

@@ -9,7 +9,7 @@ from mapreduce.engine.said import short_error
 from mapreduce.engine.split import run_split
 from mapreduce.engine.user_code import text_of
 from mapreduce.errors import CorruptBlock, OutputLost, RecordError, UserCodeError
-from mapreduce.messages import MapResult, MapTask, ReduceResult, ReduceTask, SplitResult, SplitTask, TaskError
+from mapreduce.wire.messages import MapResult, MapTask, ReduceResult, ReduceTask, SplitResult, SplitTask, TaskError
 
 
 def run_task(task: SplitTask | MapTask | ReduceTask, context: TaskContext) -> SplitResult | MapResult | ReduceResult:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from mapreduce.messages import TaskError
+from mapreduce.wire.messages import TaskError
 
 LIMITS = {"kind": 200, "message": 4_000, "traceback": 20_000, "place": 4_000, "record": 1_000, "object": 4_000}
 """Characters of the texts of an error."""

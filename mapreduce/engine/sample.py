@@ -14,8 +14,8 @@ from mapreduce.engine.context import TaskContext
 from mapreduce.engine.user_code import Place, user_code
 from mapreduce.formats.readers import reader_of
 from mapreduce.job import Job, task_state
-from mapreduce.messages import JobSpec, Piece
-from mapreduce.yielded import pair_of, pairs_of
+from mapreduce.rules.yielded import pair_of, pairs_of
+from mapreduce.wire.messages import JobSpec, Piece
 
 PLACES = 100
 """How many places of the input are looked at, evenly spread."""

@@ -19,8 +19,8 @@ from mapreduce.errors import RecordError, TooManyBadRecords, UserCodeError
 from mapreduce.formats.base import BadRecord
 from mapreduce.formats.output import jsonable
 from mapreduce.job import Job, task_state
-from mapreduce.messages import SkippedRecord
-from mapreduce.yielded import pair_of, pairs_of
+from mapreduce.rules.yielded import pair_of, pairs_of
+from mapreduce.wire.messages import SkippedRecord
 
 TRIES = 2
 """One failure may be the machine's fault."""

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from mapreduce.engine.merge import FileRun, Run
 from mapreduce.formats.frames import BlockWriter
-from mapreduce.messages import Block
+from mapreduce.wire.messages import Block
 
 Part = Callable[[BlockWriter], None]
 """Writes the sorted pairs of one partition."""

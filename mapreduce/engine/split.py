@@ -10,7 +10,7 @@ from mapreduce.engine.context import Stopwatch, TaskContext
 from mapreduce.engine.sample import key_boundaries
 from mapreduce.formats.kinds import Compression
 from mapreduce.formats.survey import cuttable, look_at, marked
-from mapreduce.messages import InputObject, Piece, Split, SplitResult, SplitTask
+from mapreduce.wire.messages import InputObject, Piece, Split, SplitResult, SplitTask
 
 LOOKS = 16
 """Inputs looked at at the same time."""

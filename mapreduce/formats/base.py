@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from mapreduce.errors import RecordError
 from mapreduce.formats.undecoded import Undecoded
-from mapreduce.messages import Piece
+from mapreduce.wire.messages import Piece
 
 ReadRange = Callable[[int, int], Iterator[bytes]]
 """The bytes [start, end) of one object, in blocks of any length."""

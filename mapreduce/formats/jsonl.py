@@ -18,7 +18,7 @@ from mapreduce.formats.base import BadRecord, Batch, ReadRange
 from mapreduce.formats.limits import LIMITS, Limits
 from mapreduce.formats.text import BOM, line_blocks
 from mapreduce.formats.undecoded import Undecoded
-from mapreduce.messages import Piece
+from mapreduce.wire.messages import Piece
 
 _BLANK = b" \t\r"
 _RECORD_SHOWN = 200

@@ -15,7 +15,7 @@ from mapreduce.errors import CorruptBlock
 from mapreduce.formats.base import Batch, ReadRange
 from mapreduce.formats.frames import HEADER_BYTES, MAGIC, BlockReader, BlockWriter, Frame, parse_frame, stored_bytes
 from mapreduce.formats.undecoded import Undecoded
-from mapreduce.messages import Piece
+from mapreduce.wire.messages import Piece
 
 WINDOW_BYTES = 4 << 20
 

@@ -19,7 +19,7 @@ from mapreduce.formats.kinds import Parquet
 from mapreduce.formats.limits import LIMITS, Limits
 from mapreduce.formats.parquet_file import opened
 from mapreduce.formats.undecoded import Undecoded
-from mapreduce.messages import Piece
+from mapreduce.wire.messages import Piece
 
 
 class ParquetReader:

@@ -27,7 +27,7 @@ from mapreduce.formats.quoted_rows import RowRange, owned_rows, quotes_before, r
 from mapreduce.formats.text import BOM, TAIL_BYTES
 from mapreduce.formats.undecoded import Undecoded
 from mapreduce.formats.unpacked import unpacked_text
-from mapreduce.messages import Piece
+from mapreduce.wire.messages import Piece
 
 Row: TypeAlias = "dict[str, str] | list[str] | BadRecord"
 

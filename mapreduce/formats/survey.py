@@ -14,9 +14,9 @@ from mapreduce.formats.compression import compression_of
 from mapreduce.formats.kinds import Compression
 from mapreduce.formats.limits import Limits
 from mapreduce.formats.signatures import HEAD_BYTES, TAIL_BYTES, Ends, refuse_what_is_no_text
-from mapreduce.messages import InputObject, Piece
 from mapreduce.storage import Storage
 from mapreduce.storage.base import AHEAD
+from mapreduce.wire.messages import InputObject, Piece
 
 _UNPACKED = frozenset({"text", "jsonl", "csv", "whole"})
 """The formats that may lie compressed; Parquet and pairs compress inside."""

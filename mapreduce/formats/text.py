@@ -17,7 +17,7 @@ from mapreduce.formats.base import Batch, ReadRange
 from mapreduce.formats.limits import LIMITS, Limits, too_long
 from mapreduce.formats.undecoded import Undecoded
 from mapreduce.formats.unpacked import unpacked_text
-from mapreduce.messages import Piece
+from mapreduce.wire.messages import Piece
 
 BOM = b"\xef\xbb\xbf"
 TAIL_BYTES = 64 << 10

@@ -9,7 +9,7 @@ from mapreduce.formats.base import Batch, ReadRange
 from mapreduce.formats.compression import decompressed
 from mapreduce.formats.limits import LIMITS, Limits, too_long
 from mapreduce.formats.undecoded import Undecoded
-from mapreduce.messages import Piece
+from mapreduce.wire.messages import Piece
 
 
 class WholeFileReader:

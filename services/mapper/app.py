@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from mapreduce.messages import MapTask
+from mapreduce.wire.messages import MapTask
 from services.shell import app as shell
-from services.shell.pool import WorkerPool
 from services.shell.settings import Settings
+from services.shell.workers.pool import WorkerPool
 
 
 def create_app(settings: Settings, pool: WorkerPool, state: shell.State) -> FastAPI:

@@ -16,15 +16,15 @@ from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from mapreduce.build import this_build
 from mapreduce.errors import MapReduceError, UsageError
-from mapreduce.messages import Done, Health, MapTask, ReduceTask, SplitTask, StageName, TaskError, parse_event
 from mapreduce.storage import Grants
+from mapreduce.wire.build import this_build
+from mapreduce.wire.messages import Done, Health, MapTask, ReduceTask, SplitTask, StageName, TaskError, parse_event
+from services.shell.http.replays import Crowded, ReplayGuard
+from services.shell.http.requests import read_body, refusal, unavailable
 from services.shell.metrics import Metrics
-from services.shell.pool import Busy, WorkerPool
-from services.shell.replays import Crowded, ReplayGuard
-from services.shell.requests import read_body, refusal, unavailable
 from services.shell.settings import Settings
+from services.shell.workers.pool import Busy, WorkerPool
 
 Message = SplitTask | MapTask | ReduceTask
 log = structlog.get_logger()

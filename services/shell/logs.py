@@ -7,7 +7,7 @@ import sys
 
 import structlog
 
-from services.shell.throttle import StrangersFilter, Throttle
+from services.shell.http.throttle import StrangersFilter, Throttle
 
 
 def configure_logs(level: str, service: str) -> None:

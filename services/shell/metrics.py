@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from services.shell.pool import WorkerPool
+from services.shell.workers.pool import WorkerPool
 
 
 class Metrics:

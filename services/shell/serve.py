@@ -20,21 +20,21 @@ from fastapi import FastAPI
 from pydantic import SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
-from mapreduce.build import this_build
 from mapreduce.errors import UsageError
-from mapreduce.tokens import check_key
+from mapreduce.wire.build import this_build
+from mapreduce.wire.tokens import check_key
 from services.healthcheck import address as health_address
-from services.shell.admission import HEALTH_CONNECTIONS, Admission, Gate, Limits, file_limit
 from services.shell.app import State
-from services.shell.connections import HEAD_BYTES, patient
+from services.shell.http.admission import HEALTH_CONNECTIONS, Admission, Gate, Limits, file_limit
+from services.shell.http.connections import HEAD_BYTES, patient
 from services.shell.logs import configure_logs
-from services.shell.nursery import Nursery
-from services.shell.pool import WorkerPool
-from services.shell.processes import adopt_orphans, end_all_strays, hide_from_others, reap_orphans
 from services.shell.settings import NO_KEY, Settings
 from services.shell.signing_key import VARIABLE, KeyMissing, read_key, take_descriptor
-from services.shell.warm import warm_engine
-from services.shell.worker import worker_main
+from services.shell.task.worker import worker_main
+from services.shell.workers.fork_server import Nursery
+from services.shell.workers.pool import WorkerPool
+from services.shell.workers.processes import adopt_orphans, end_all_strays, hide_from_others, reap_orphans
+from services.shell.workers.warm import warm_engine
 
 BACKLOG = 1024
 """Connections that the system keeps until they are accepted."""

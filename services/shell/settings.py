@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mapreduce.errors import RefusedURL, UsageError
 from mapreduce.storage import Grants, split_url
-from mapreduce.tokens import KEY_BYTES, check_key
+from mapreduce.wire.tokens import KEY_BYTES, check_key
 
 NO_KEY = SecretStr("0" * KEY_BYTES)
 """Stands for the signing key in processes that must not have it."""

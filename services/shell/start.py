@@ -14,7 +14,7 @@ def start(name: str) -> None:
     Args:
         name: the service's, which is its package's in `services`.
     """
-    from mapreduce.build import HASH_SEED
+    from mapreduce.wire.build import HASH_SEED
 
     try:
         restart_without_key(HASH_SEED)

@@ -12,10 +12,10 @@ import pytest
 from driver.cloud import aws
 from driver.cloud.aws import Aws
 from driver.history.run_store import RunStore
-from mapreduce import keys
 from mapreduce.errors import FleetError, InputChanged, ObjectMissing, OutputLost
 from mapreduce.storage import ObjectInfo, Storage, open_storage, s3
 from mapreduce.storage.digest import digest_of_bytes
+from mapreduce.wire import keys
 from tests.contract.conftest import BUCKET
 from tests.contract.emulator import Emulator
 

@@ -21,13 +21,13 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
 from driver.targets.local_fleet import LocalFleet, LocalFleetConfig
-from mapreduce.messages import StageName
-from mapreduce.tokens import sign
+from mapreduce.wire.messages import StageName
+from mapreduce.wire.tokens import sign
 from services.mapper import app as mapper
 from services.reducer import app as reducer
 from services.shell.app import State
-from services.shell.pool import WorkerPool
 from services.shell.settings import Settings
+from services.shell.workers.pool import WorkerPool
 from services.splitter import app as splitter
 
 KEY = "k" * 32

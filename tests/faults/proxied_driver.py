@@ -19,7 +19,7 @@ from driver.transport import http as client
 from driver.transport.base import Heard, unheard
 from driver.transport.endpoint import Endpoint
 from driver.transport.http import HttpTransport
-from mapreduce.messages import Done, Failed, Progress, StageName, Started
+from mapreduce.wire.messages import Done, Failed, Progress, StageName, Started
 from tests.faults.network import Network, Proxy, Trouble
 
 VARIABLE = "MAPREDUCE_TEST_NETWORK"

@@ -15,7 +15,7 @@ VARIABLE = "MAPREDUCE_TEST_REKEYED"
 
 if __name__ == "__main__":
     from driver.transport import http as client
-    from mapreduce import tokens
+    from mapreduce.wire import tokens
 
     mark = Path(os.environ.get(VARIABLE, "/nowhere"))
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import psutil
 
-from mapreduce import keys
 from mapreduce.storage import open_storage
+from mapreduce.wire import keys
 from tests.faults.family import Role, services, supervisor, workers
 from tests.faults.fault import Missed, Setting
 from tests.integration.commands import Driver

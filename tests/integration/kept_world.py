@@ -28,11 +28,11 @@ from driver.plan.events import Event, EventLog, RunDone
 from driver.report.document import Report
 from driver.targets import prepare as targets
 from driver.targets.start import carry_out
-from mapreduce import keys
 from mapreduce.encoding import encode_key
 from mapreduce.errors import MapReduceError
 from mapreduce.partition import hash_partition
 from mapreduce.storage import ObjectInfo, local, open_storage
+from mapreduce.wire import keys
 
 JobName = Literal["Count", "Lines", "Twice"]
 Rows = list[tuple[Any, Any]]

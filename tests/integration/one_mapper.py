@@ -16,11 +16,11 @@ from typing import Any
 import httpx
 import psutil
 
-from mapreduce import keys
 from mapreduce.code import JobSource, pack
-from mapreduce.messages import JobSpec, MapTask, Piece, Split
 from mapreduce.storage import open_storage
-from mapreduce.tokens import sign
+from mapreduce.wire import keys
+from mapreduce.wire.messages import JobSpec, MapTask, Piece, Split
+from mapreduce.wire.tokens import sign
 from tests.integration.commands import ROOT
 
 KEY = "k" * 32

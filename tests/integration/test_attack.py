@@ -18,8 +18,8 @@ import jwt
 import psutil
 import pytest
 
-from mapreduce.messages import Done, parse_event
-from mapreduce.tokens import LIFETIME_S, sign
+from mapreduce.wire.messages import Done, parse_event
+from mapreduce.wire.tokens import LIFETIME_S, sign
 from tests.integration.commands import ROOT
 from tests.integration.one_mapper import KEY, Mapper, running_mapper
 

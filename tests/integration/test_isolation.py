@@ -15,11 +15,11 @@ import httpx
 import psutil
 import pytest
 
-from mapreduce import keys
 from mapreduce.code import JobSource, pack
-from mapreduce.messages import Done, Failed, JobSpec, Started, TaskError, parse_event
 from mapreduce.storage import open_storage
-from mapreduce.tokens import sign
+from mapreduce.wire import keys
+from mapreduce.wire.messages import Done, Failed, JobSpec, Started, TaskError, parse_event
+from mapreduce.wire.tokens import sign
 from tests.integration.commands import Driver
 from tests.integration.one_mapper import KEY, Mapper, running_mapper
 

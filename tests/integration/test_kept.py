@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 )
 
 from driver.plan.events import Event, StageDone
-from mapreduce import keys
+from mapreduce.wire import keys
 from tests.integration.kept_world import Code, Ended, Wish, World, overwrite, silent_rot
 
 EXAMPLES = int(os.environ.get("MAPREDUCE_TEST_EXAMPLES", "0"))

@@ -35,7 +35,7 @@ with engine(Lengths, memory_bytes=int(sys.argv[3]) << 20, folder=Path(sys.argv[1
     form = {"text": Text(), "csv": Csv(), "rows": Csv(header=False), "jsonl": JsonLines(), "whole": WholeFile(),
             "parquet": Parquet()}[sys.argv[2]]
     info = stages.storage.head(f"file://{sys.argv[1]}")
-    from mapreduce.messages import InputObject
+    from mapreduce.wire.messages import InputObject
     given = InputObject(url=info.url, size=info.size, etag=info.etag, format=form)
     said = "read"
     try:

@@ -22,8 +22,8 @@ import psutil
 import pytest
 from jwt.warnings import InsecureKeyLengthWarning
 
-from mapreduce.messages import Done, parse_event
-from mapreduce.tokens import LIFETIME_S, sign
+from mapreduce.wire.messages import Done, parse_event
+from mapreduce.wire.tokens import LIFETIME_S, sign
 from tests.integration.commands import Driver, Finished
 from tests.integration.one_mapper import KEY, Mapper, running_mapper
 

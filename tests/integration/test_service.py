@@ -16,10 +16,10 @@ from typing import Any
 import httpx
 import pytest
 
-from mapreduce import keys
-from mapreduce.messages import parse_event
 from mapreduce.storage import open_storage
-from mapreduce.tokens import sign
+from mapreduce.wire import keys
+from mapreduce.wire.messages import parse_event
+from mapreduce.wire.tokens import sign
 from tests.integration.commands import ROOT
 from tests.integration.one_mapper import KEY, Mapper, running_mapper
 

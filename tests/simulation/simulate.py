@@ -14,9 +14,9 @@ from driver.plan.tasks import RunPlan
 from driver.run.pipeline import FleetWorkplace, run_job
 from driver.scheduling.policy import RetryPolicy
 from driver.scheduling.scheduler import Clock
-from mapreduce import keys
 from mapreduce.errors import MapReduceError
-from mapreduce.messages import InputObject, JobSpec
+from mapreduce.wire import keys
+from mapreduce.wire.messages import InputObject, JobSpec
 from tests.simulation.small_engine import right_part
 from tests.simulation.virtual_time import Stuck, VirtualLoop, run_virtually
 from tests.simulation.weather import Weather, drawn

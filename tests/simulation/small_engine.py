@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 
 from driver.plan.tasks import AnyTask
-from mapreduce import keys
 from mapreduce.errors import CorruptBlock, InputChanged, ObjectMissing, OutputLost
-from mapreduce.messages import (
+from mapreduce.storage import ObjectInfo, Storage
+from mapreduce.storage.digest import digest_of_bytes
+from mapreduce.wire import keys
+from mapreduce.wire.messages import (
     Block,
     Cost,
     MapResult,
@@ -24,8 +26,6 @@ from mapreduce.messages import (
     SplitResult,
     SplitTask,
 )
-from mapreduce.storage import ObjectInfo, Storage
-from mapreduce.storage.digest import digest_of_bytes
 
 COST = Cost(seconds=0.5, peak_memory_bytes=1)
 BLOCK_BYTES = 12

@@ -13,7 +13,7 @@ from driver.transport.base import Heard, NoSlot, NotReached, unheard
 from driver.transport.endpoint import Endpoint
 from mapreduce.engine.run import task_error
 from mapreduce.errors import FleetError, MapReduceError, TaskLost
-from mapreduce.messages import AttemptId, Done, Failed, Progress, StageName, Started, TaskError
+from mapreduce.wire.messages import AttemptId, Done, Failed, Progress, StageName, Started, TaskError
 from tests.simulation.memory_store import MemoryStorage
 from tests.simulation.small_engine import carry_out
 from tests.simulation.virtual_time import VirtualLoop

@@ -29,12 +29,12 @@ from driver.spark.backend import SparkWorkplace
 from driver.spark.session import Spark, check_installed, map_slots
 from driver.targets.prepare import prepare, write_plan
 from mapreduce import Chain, Job
+from mapreduce.check.reference import PlainInput, plain_answer, plain_run
 from mapreduce.code import instance
 from mapreduce.engine import TaskContext
 from mapreduce.errors import FleetError, UsageError
 from mapreduce.formats.output import read_pairs
 from mapreduce.job import Pair
-from mapreduce.plain import PlainInput, plain_answer, plain_run
 from tests.unit.mapreduce.engine_run import as_json
 
 ROOT = Path(__file__).resolve().parent.parent.parent

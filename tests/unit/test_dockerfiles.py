@@ -10,7 +10,7 @@ import pytest
 
 from driver.cloud.deployment import IMAGE_SOURCES
 from driver.cloud.stack import ROLES
-from mapreduce.build import HASH_SEED
+from mapreduce.wire.build import HASH_SEED
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SECRETS = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL")

@@ -15,17 +15,21 @@ ROOMS = ("mapreduce", "services", "driver", "jobs")
 ARROWS = {"mapreduce": set[str](), "services": {"mapreduce"}, "driver": {"mapreduce"}, "jobs": {"mapreduce"}}
 DOORS = {
     "obstore": ("mapreduce/storage/", "driver/cloud/aws.py"),
-    "duckdb": ("mapreduce/plain_parquet.py", "mapreduce/engine/integer_merge.py", "mapreduce/formats/parquet"),
+    "duckdb": (
+        "mapreduce/check/reference_parquet.py",
+        "mapreduce/engine/integer_merge.py",
+        "mapreduce/formats/parquet",
+    ),
     "fsspec": ("mapreduce/formats/parquet",),
     "nanoarrow": ("mapreduce/engine/integer_merge.py", "mapreduce/formats/parquet", "mapreduce/batch.py"),
     "xxhash": (
-        *("mapreduce/partition.py", "mapreduce/formats/frames.py", "mapreduce/engine/pairwise.py"),
+        *("mapreduce/partition.py", "mapreduce/formats/frames.py", "driver/spark/external_shuffle.py"),
         "mapreduce/storage/digest.py",
     ),
-    "jwt": ("mapreduce/tokens.py",),
+    "jwt": ("mapreduce/wire/tokens.py",),
     "regex": ("mapreduce/words.py",),
     "fastapi": ("services/",),
-    "uvicorn": ("services/shell/serve.py", "services/shell/connections.py"),
+    "uvicorn": ("services/shell/serve.py", "services/shell/http/connections.py"),
     "prometheus_client": ("services/shell/metrics.py",),
     "structlog": ("services/shell/",),
     "pydantic_settings": ("services/shell/settings.py",),

@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from mapreduce import keys
+from mapreduce.wire import keys
 from tests.faults.fault import Fault, Missed, register
 from tests.faults.trial import MAPS, Trial
 

@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
-from mapreduce import keys
 from mapreduce.storage import open_storage
+from mapreduce.wire import keys
 from tests.faults.fault import Fault, Missed, Setting, register
 from tests.faults.kinds.objects import rot
 from tests.faults.trial import MAPS, REDUCES, Command, Trial

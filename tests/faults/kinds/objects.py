@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from mapreduce import keys
+from mapreduce.wire import keys
 from tests.faults.fault import Fault, Missed, register
 from tests.faults.trial import MAPS, Trial
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any, ClassVar
 
-from mapreduce import keys
+from mapreduce.wire import keys
 from tests.faults.fault import Fault, Setting, register
 from tests.faults.object_store import Deed, Rule, troubled
 from tests.faults.trial import Trial

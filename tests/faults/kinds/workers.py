@@ -7,7 +7,7 @@ import signal
 from typing import ClassVar, Literal
 
 from driver.transport.fault_injection import Chaos, parse_chaos
-from mapreduce.messages import JobSpec, MapTask, Split
+from mapreduce.wire.messages import JobSpec, MapTask, Split
 from tests.faults.fault import DRILL, Fault, Setting, register
 from tests.faults.trial import MAPS, Trial
 

@@ -9,9 +9,9 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from driver.plan.tasks import AnyTask, TaskSpec
 from driver.transport.base import Heard, NoSlot, NotReached, unheard
 from driver.transport.endpoint import Endpoint
-from mapreduce import keys
 from mapreduce.errors import TaskLost
-from mapreduce.messages import (
+from mapreduce.wire import keys
+from mapreduce.wire.messages import (
     AttemptId,
     Block,
     Cost,

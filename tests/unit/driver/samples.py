@@ -5,7 +5,7 @@ from __future__ import annotations
 from driver.plan.tasks import RunPlan
 from driver.report.document import Report, Timings
 from mapreduce.engine import Ledger
-from mapreduce.messages import InputObject, JobSpec
+from mapreduce.wire.messages import InputObject, JobSpec
 
 JOB = JobSpec(code="0" * 64, module="jobs.word_count", name="WordCount")
 

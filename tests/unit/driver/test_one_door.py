@@ -23,7 +23,7 @@ def test_the_standard_streams_are_used_in_one_place() -> None:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "sys"
         if node.attr in ("stdout", "stderr", "__stdout__", "__stderr__")
     }
-    assert using == {"streams.py", "cli/terminal.py", "cli/app.py"}
+    assert using == {"cli/streams.py", "cli/terminal.py", "cli/app.py"}
 
 
 def test_nothing_is_taken_for_markup() -> None:

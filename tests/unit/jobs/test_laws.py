@@ -20,7 +20,7 @@ from jobs.top_k import Ranking
 from jobs.word_count import WordCount
 from jobs.word_count_batch import WordCountBatch
 from mapreduce import Job
-from mapreduce.laws import check
+from mapreduce.check.laws import check
 from mapreduce.testing import PlainInput
 
 TEXT = "".join(f"{number % 7}\t{number * 7 % 5},{number * 3 % 11} a b{'é' * (number % 3)} a\n" for number in range(60))

@@ -16,7 +16,8 @@ from mapreduce.engine import Ledger, TaskContext, balance, run_task
 from mapreduce.formats.kinds import Format, Text
 from mapreduce.formats.output import jsonable, key_of_json, read_pairs
 from mapreduce.job import Job
-from mapreduce.messages import (
+from mapreduce.storage import Storage, open_storage
+from mapreduce.wire.messages import (
     BlockSource,
     InputObject,
     JobSpec,
@@ -30,7 +31,6 @@ from mapreduce.messages import (
     SplitResult,
     SplitTask,
 )
-from mapreduce.storage import Storage, open_storage
 
 RUN = "run-1"
 TEXT = Text()

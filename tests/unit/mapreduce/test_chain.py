@@ -10,8 +10,8 @@ import pytest
 
 from mapreduce import Chain, Job, Step, StepResult, Sum
 from mapreduce.chain import Steps, steps_of
+from mapreduce.check.reference import plain_answer
 from mapreduce.errors import JobLoadError
-from mapreduce.plain import plain_answer
 
 
 class Halve(Job):

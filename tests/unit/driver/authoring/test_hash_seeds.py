@@ -7,10 +7,10 @@ from typing import Any
 
 from driver.authoring.hash_seeds import SeededInput, SeededRequest, answered
 from mapreduce import Count, Job
+from mapreduce.check.laws import SEEDED, Pairs, check, placed
+from mapreduce.check.reference import PlainInput
+from mapreduce.check.trial import carry_out
 from mapreduce.formats.kinds import Text
-from mapreduce.laws import SEEDED, Pairs, check, placed
-from mapreduce.plain import PlainInput
-from mapreduce.trial import carry_out
 
 
 class Lines(Job):

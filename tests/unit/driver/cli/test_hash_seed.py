@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from driver.cli.hash_seed import SHARED, VARIABLE, needs_seed
-from mapreduce.build import HASH_SEED
+from mapreduce.wire.build import HASH_SEED
 
 
 def test_the_seed_is_the_services_one() -> None:

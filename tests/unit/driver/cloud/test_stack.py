@@ -15,7 +15,7 @@ from mapreduce.errors import FleetError
 from services.shell.settings import Settings
 from tests.unit.driver.samples import STACK_VALUES
 
-TERRAFORM = Path(__file__).resolve().parent.parent.parent.parent / "terraform"
+TERRAFORM = Path(__file__).resolve().parents[4] / "terraform"
 
 
 def _terraform(folder: Path, monkeypatch: pytest.MonkeyPatch, *, out: str, code: int = 0, err: str = "") -> None:

@@ -16,8 +16,8 @@ from driver.plan.config import RunConfig
 from driver.plan.events import EventLog
 from driver.targets import prepare as targets
 from driver.targets.start import carry_out
-from mapreduce import keys
 from mapreduce.storage import open_storage
+from mapreduce.wire import keys
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from driver.history.run_store import RunStore, Success, is_run_name, new_run_id
-from mapreduce import keys
 from mapreduce.errors import DataError, InputError, OutputLost
 from mapreduce.storage import ObjectInfo, open_storage
 from mapreduce.storage.digest import digest_of_bytes
+from mapreduce.wire import keys
 from tests.unit.driver.samples import run_plan
 
 

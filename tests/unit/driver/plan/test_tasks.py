@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from driver.plan.tasks import CHUNK_BYTES, RunPlan, map_tasks, reduce_tasks, split_count, split_task, task_key
-from mapreduce.build import Build
 from mapreduce.code import CodeIdentity
 from mapreduce.engine.split import plan_splits
 from mapreduce.formats.kinds import Csv
-from mapreduce.messages import Block, Cost, InputObject, JobSpec, MapResult, Piece, Split, SplitResult
+from mapreduce.wire.build import Build
+from mapreduce.wire.messages import Block, Cost, InputObject, JobSpec, MapResult, Piece, Split, SplitResult
 from tests.unit.driver.samples import JOB, run_plan
 
 

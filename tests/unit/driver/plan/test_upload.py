@@ -10,8 +10,8 @@ import pytest
 from driver.plan.inputs import find_inputs
 from driver.plan.upload import upload_inputs
 from mapreduce.errors import InputChanged
-from mapreduce.messages import InputObject
 from mapreduce.storage import open_storage
+from mapreduce.wire.messages import InputObject
 
 STORAGE = open_storage()
 

@@ -29,9 +29,11 @@ from driver.scheduling.scheduler import StageFailed
 from driver.text import BLOCK_LIMIT, TRACEBACK_LIMIT
 from driver.transport.base import Heard, unheard
 from driver.transport.endpoint import Endpoint
-from mapreduce import keys
 from mapreduce.errors import JobFailed, StorageError
-from mapreduce.messages import (
+from mapreduce.storage import Storage, open_storage
+from mapreduce.storage.digest import digest_of_bytes
+from mapreduce.wire import keys
+from mapreduce.wire.messages import (
     AttemptId,
     Block,
     Cost,
@@ -47,8 +49,6 @@ from mapreduce.messages import (
     Started,
     TaskError,
 )
-from mapreduce.storage import Storage, open_storage
-from mapreduce.storage.digest import digest_of_bytes
 from tests.unit.driver.fakes import FakeFleet, result_of
 from tests.unit.driver.samples import JOB, empty_report, run_plan
 

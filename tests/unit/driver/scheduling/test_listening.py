@@ -13,7 +13,7 @@ from driver.scheduling.policy import RetryPolicy
 from driver.transport.base import Heard, unheard
 from driver.transport.endpoint import Endpoint
 from mapreduce.errors import TaskLost
-from mapreduce.messages import AttemptId, Done, Failed, MapResult, MapTask, Progress, Started
+from mapreduce.wire.messages import AttemptId, Done, Failed, MapResult, MapTask, Progress, Started
 from tests.simulation.virtual_time import VirtualLoop, run_virtually
 from tests.unit.driver.fakes import map_specs, result_of
 

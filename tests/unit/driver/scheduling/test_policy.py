@@ -20,7 +20,7 @@ from driver.scheduling.policy import (
     stage_budget,
 )
 from mapreduce import errors
-from mapreduce.messages import TaskError
+from mapreduce.wire.messages import TaskError
 
 
 def _failures(*kinds: str) -> list[TaskError]:

@@ -20,7 +20,7 @@ from driver.transport.answers import AnyEvent
 from driver.transport.base import Heard, NoSlot, NotReached, unheard
 from driver.transport.endpoint import Endpoint, FleetGone
 from mapreduce.errors import FleetError, TaskLost
-from mapreduce.messages import (
+from mapreduce.wire.messages import (
     AttemptId,
     Done,
     Failed,

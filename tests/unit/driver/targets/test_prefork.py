@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from driver.targets.prefork import HASH_SEED, needs_services
-from mapreduce import build
+from mapreduce.wire import build
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from driver.transport.answers import check_answer, check_event, check_spark_answer
-from mapreduce import keys
 from mapreduce.errors import TaskLost
 from mapreduce.formats.kinds import Pairs
-from mapreduce.messages import (
+from mapreduce.wire import keys
+from mapreduce.wire.messages import (
     AttemptId,
     Block,
     BlockSource,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from driver.transport.builds import mixture
-from mapreduce.build import Build
+from mapreduce.wire.build import Build
 
 OURS = Build(engine="e1", python="cpython-3.11.7", hashing="h1", environment="p1")
 

@@ -11,7 +11,7 @@ from driver.plan.events import Event, FaultInjected
 from driver.transport.endpoint import Endpoint
 from driver.transport.fault_injection import DUPLICATE, Chaos, ChaosTransport, parse_chaos
 from mapreduce.errors import UsageError
-from mapreduce.messages import MapTask
+from mapreduce.wire.messages import MapTask
 from tests.unit.driver.fakes import FakeTransport, map_specs
 
 TASKS = [spec.message("0") for spec in map_specs([1] * 2000)]

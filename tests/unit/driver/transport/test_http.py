@@ -14,9 +14,9 @@ import pytest
 from driver.transport.base import NoSlot, NotReached
 from driver.transport.endpoint import Endpoint
 from driver.transport.http import HttpTransport
-from mapreduce.build import Build, this_build
 from mapreduce.errors import FleetError, TaskLost
-from mapreduce.messages import AttemptId, Done, Failed, Health, MapTask, Started
+from mapreduce.wire.build import Build, this_build
+from mapreduce.wire.messages import AttemptId, Done, Failed, Health, MapTask, Started
 from tests.unit.driver.fakes import map_specs, result_of
 
 STARTED = (

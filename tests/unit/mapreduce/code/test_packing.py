@@ -15,13 +15,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mapreduce import keys
 from mapreduce.code import CodeLoader, JobClass, JobSource, find_job, pack, unpack
 from mapreduce.code.unpacking import PACK_LIMIT
 from mapreduce.errors import CorruptBlock, JobLoadError
 from mapreduce.job import Job
-from mapreduce.messages import JobSpec
 from mapreduce.storage import Storage, open_storage
+from mapreduce.wire import keys
+from mapreduce.wire.messages import JobSpec
 
 JOB = """
 from mapreduce import Job, Sum

@@ -20,8 +20,8 @@ from mapreduce.engine.collectors import collector_for
 from mapreduce.engine.merge import FAN_IN
 from mapreduce.errors import UserCodeError
 from mapreduce.formats.frames import BlockReader
-from mapreduce.messages import Block
 from mapreduce.partition import hash_partition
+from mapreduce.wire.messages import Block
 from tests.unit.mapreduce.any_keys import keys, scalars
 
 TINY, LARGE = 200, 64 << 20

@@ -12,10 +12,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mapreduce import Batch, CollectList, Count, Csv, Job, JsonLines, Sum, WholeFile, words
+from mapreduce.check.reference import PlainInput, plain_answer, plain_run
 from mapreduce.encoding import encode_key
 from mapreduce.errors import InputChanged, JobLoadError, RecordError, UserCodeError
 from mapreduce.formats.output import jsonable
-from mapreduce.plain import PlainInput, plain_answer, plain_run
 from mapreduce.testing import run
 from tests.unit.mapreduce.engine_run import engine
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mapreduce.engine.ledger import balance
-from mapreduce.messages import Block, Cost, InputObject, MapResult, PieceRead, ReduceResult
+from mapreduce.wire.messages import Block, Cost, InputObject, MapResult, PieceRead, ReduceResult
 
 A, B = "s3://books/a", "s3://books/b"
 COST = Cost(seconds=0.0, peak_memory_bytes=0)

@@ -13,8 +13,8 @@ from mapreduce import Batch, CollectList, Count, Job, Max, Min, Sum
 from mapreduce.engine import run_task
 from mapreduce.errors import InputChanged, ObjectMissing, OutputLost, ParameterError, UserCodeError
 from mapreduce.formats.kinds import Csv, Format, Text
-from mapreduce.messages import InvalidText, MapTask, SplitMode
 from mapreduce.storage import ObjectInfo, local
+from mapreduce.wire.messages import InvalidText, MapTask, SplitMode
 from tests.unit.mapreduce.engine_run import RUN, engine
 
 CONTENT = b"one\ntwo\nbad line\nfour\n"

@@ -10,7 +10,7 @@ import pytest
 from mapreduce import CollectList, Job, Mean, Sum
 from mapreduce.engine import reduce_task
 from mapreduce.errors import UserCodeError
-from mapreduce.messages import ReduceTask
+from mapreduce.wire.messages import ReduceTask
 from tests.unit.mapreduce.engine_run import RUN, Engine, engine, sources
 
 LINES = b"".join(b"k%d\n" % number for number in range(50))

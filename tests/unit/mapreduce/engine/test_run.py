@@ -15,8 +15,8 @@ from mapreduce.engine.run import task_error
 from mapreduce.errors import CorruptBlock, InputChanged, RecordError, UserCodeError
 from mapreduce.formats.compression import MAGIC_BYTES, compression_of
 from mapreduce.job import Job
-from mapreduce.messages import SplitMode
 from mapreduce.testing import plain_answer
+from mapreduce.wire.messages import SplitMode
 from tests.unit.mapreduce.engine_run import as_json, engine, json_order
 from tests.unit.mapreduce.sample_jobs import (
     Everything,

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mapreduce import Job, Sum
+from mapreduce.check.reference import LeftOut, PlainInput, plain_answer
 from mapreduce.engine import set_aside
 from mapreduce.errors import RecordError, TooManyBadRecords
 from mapreduce.formats.kinds import Csv, JsonLines
-from mapreduce.messages import SkippedRecord
-from mapreduce.plain import LeftOut, PlainInput, plain_answer
+from mapreduce.wire.messages import SkippedRecord
 from tests.unit.mapreduce.engine_run import as_json, engine
 
 

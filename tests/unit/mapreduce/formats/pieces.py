@@ -8,7 +8,7 @@ from typing import Any
 
 from mapreduce.formats.base import Batch, Reader, ReadRange
 from mapreduce.formats.kinds import Compression, Format
-from mapreduce.messages import Piece
+from mapreduce.wire.messages import Piece
 
 SOURCE = "file:///input"
 

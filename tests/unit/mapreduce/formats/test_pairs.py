@@ -16,7 +16,7 @@ from mapreduce.formats.base import ReadRange
 from mapreduce.formats.frames import MAGIC, BlockWriter
 from mapreduce.formats.kinds import Pairs
 from mapreduce.formats.pairs import PairsReader
-from mapreduce.messages import Piece
+from mapreduce.wire.messages import Piece
 from tests.unit.mapreduce.any_keys import keys, values
 
 

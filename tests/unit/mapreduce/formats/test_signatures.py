@@ -24,8 +24,8 @@ from mapreduce.formats.kinds import Compression, Csv, Format, JsonLines, Text, W
 from mapreduce.formats.signatures import HEAD_BYTES, TAIL_BYTES, Ends, kind_of
 from mapreduce.formats.survey import look_at
 from mapreduce.formats.unpacked import unpacked_text
-from mapreduce.messages import InputObject
 from mapreduce.storage import open_storage
+from mapreduce.wire.messages import InputObject
 
 # as pyarrow writes a table of one row
 ORC = base64.b64decode(

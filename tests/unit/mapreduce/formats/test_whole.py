@@ -10,7 +10,7 @@ from mapreduce.errors import RecordError
 from mapreduce.formats.kinds import WholeFile
 from mapreduce.formats.limits import Limits
 from mapreduce.formats.whole import WholeFileReader
-from mapreduce.messages import Piece
+from mapreduce.wire.messages import Piece
 from tests.unit.mapreduce.formats.pieces import SOURCE, batches_of, pieces_of, ranges_of, records_of
 
 

@@ -1,0 +1,75 @@
+"""What a process of somebody else's cluster runs: our tasks, as functions that can be shipped by their names.
+
+They take a task's message as JSON text, and give what came of it as JSON text, or records for the shuffle between. Of
+the job only its digest travels; its code is loaded from the store, as the services do.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+from driver.spark.external_shuffle import Record, map_records, reduce_records, run_whole
+from mapreduce.code import CodeLoader
+from mapreduce.engine.context import TaskContext
+from mapreduce.storage import Storage, open_storage
+from mapreduce.wire.messages import MapTask, ReduceTask
+
+Task = TypeVar("Task", MapTask, ReduceTask)
+LOCAL_FOLDERS = "SPARK_LOCAL_DIRS"
+"""Where Spark tells its Python processes to keep what may go when the application ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workbench:
+    """What every task of a run is given.
+
+    Attributes:
+        store: the store's root URL.
+        memory_bytes: what a task may use.
+    """
+
+    store: str
+    memory_bytes: int
+
+
+def map_whole(bench: Workbench, text: str) -> str:
+    """A map task that writes a part of the result."""
+    return run_whole(_attempt(MapTask.model_validate_json(text)), _context(bench), platform.node()).model_dump_json()
+
+
+def map_side(bench: Workbench, text: str) -> Iterator[Record]:
+    """A map task's records."""
+    yield from map_records(MapTask.model_validate_json(text), _context(bench), platform.node())
+
+
+def reduce_side(bench: Workbench, text: str, partition: int, records: Iterator[Record]) -> Iterator[str]:
+    """Partition number `partition`, reduced; `text` is the task of any of them."""
+    task = _attempt(ReduceTask.model_validate_json(text).model_copy(update={"index": partition}))
+    yield reduce_records(task, records, _context(bench), platform.node()).model_dump_json()
+
+
+def _attempt(task: Task) -> Task:
+    """The task under a name that no other attempt at it has, on whatever machine."""
+    return task.model_copy(update={"attempt": f"{task.attempt}-{secrets.token_hex(4)}"})
+
+
+def _context(bench: Workbench) -> TaskContext:
+    storage, loader, scratch = _tools(bench.store)
+    return TaskContext(storage=storage, scratch=scratch, memory_bytes=bench.memory_bytes, load_job=loader.load)
+
+
+@cache
+def _tools(store: str) -> tuple[Storage, CodeLoader, Path]:
+    """Kept as long as the process lives, so that its next task finds the job imported."""
+    folder = os.environ.get(LOCAL_FOLDERS, tempfile.gettempdir()).split(",")[0]
+    scratch = Path(tempfile.mkdtemp(prefix="mapreduce-", dir=folder))
+    storage = open_storage()
+    return storage, CodeLoader(storage, store, scratch / "jobs"), scratch

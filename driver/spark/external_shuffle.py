@@ -1,0 +1,199 @@
+"""The two ends of a shuffle that somebody else carries out, pair by pair, and that this engine only feeds and drains.
+
+`map_records` gives what a map task would have written as records that sort by partition, key, and place in the input;
+`reduce_records` takes those of one partition in that order. In front of its pairs each map task sends each partition a
+note of what it has sent, for the ledger. Both run the engine's own stages, over scratch disk, so that what a task does
+is written once. What carries the records is not known here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import xxhash
+
+from mapreduce.encoding import encode_value
+from mapreduce.engine.context import TaskContext
+from mapreduce.engine.map_task import run_map
+from mapreduce.engine.merge import FileRun, write_block
+from mapreduce.engine.reduce_task import run_reduce
+from mapreduce.engine.run import run_task, task_error
+from mapreduce.errors import DataError, UsageError, UserCodeError
+from mapreduce.formats.frames import CHECKSUM_MODULO, PackedPair
+from mapreduce.wire.messages import (
+    Block,
+    BlockSource,
+    MapResult,
+    MapTask,
+    Message,
+    ReduceResult,
+    ReduceTask,
+    TaskError,
+)
+
+RecordKey = tuple[int, bytes, int, int]
+"""Partition, encoded key, map task, and number of the pair in that task's output: no two records share one."""
+Record = tuple[RecordKey, Any]
+
+_NOTE_KEY = b""
+"""Sorts before every encoded key: none is empty."""
+_FAULTS = (UserCodeError, DataError, UsageError)
+"""What a second attempt cannot mend is an answer; anything else is raised, for whoever runs the task to try again."""
+
+
+class Carried(Message):
+    """A task that somebody else's scheduler has run: what came of it, or why nothing did.
+
+    `started` and `ended` are in seconds since the epoch, by the clock of the machine, whose name is `worker`.
+    """
+
+    index: int
+    worker: str
+    started: float
+    ended: float
+    result: MapResult | ReduceResult | None = None
+    error: TaskError | None = None
+
+
+class Note(Message):
+    """What a map task has sent to one partition; to the first it tells all of itself, of a failure it tells each."""
+
+    block: Block | None
+    task: Carried | None
+
+
+class Drained(Message):
+    """What became of one partition, and the map tasks that it heard of."""
+
+    reduce: Carried | None
+    maps: tuple[Carried, ...]
+
+
+@dataclass(slots=True)
+class Sums:
+    """How many pairs have gone by, their bytes, and the sum of their xxh3_64: the same in whatever order they go."""
+
+    records: int = 0
+    length: int = 0
+    checksum: int = 0
+
+    def counted(self, pairs: Iterable[PackedPair]) -> Iterator[PackedPair]:
+        """The same pairs."""
+        for pair in pairs:
+            key, value = pair
+            data = value if type(value) is bytes else encode_value(value)
+            self.records += 1
+            self.length += len(key) + len(data)
+            # the key's length as the seed says where the key ends
+            self.checksum = (self.checksum + xxhash.xxh3_64_intdigest(key + data, len(key))) % CHECKSUM_MODULO
+            yield pair
+
+
+def partition_of(key: RecordKey) -> int:
+    """Which partition a record goes to."""
+    return key[0]
+
+
+def run_whole(task: MapTask, context: TaskContext, worker: str) -> Carried:
+    """A map task of a job with nothing to reduce: it writes its part itself."""
+    started = time.time()
+    try:
+        result = run_task(task, context)
+        assert isinstance(result, MapResult)
+    except _FAULTS as exc:
+        return Carried(index=task.index, worker=worker, started=started, ended=time.time(), error=task_error(exc))
+    return Carried(index=task.index, worker=worker, started=started, ended=time.time(), result=result)
+
+
+def map_records(task: MapTask, context: TaskContext, worker: str) -> Iterator[Record]:
+    """One map task's pairs and notes, as records."""
+    started = time.time()
+    sent: list[Block] = []
+    result: MapResult | None = None
+    error: TaskError | None = None
+    try:
+        with context.scratch_folder() as folder:
+            mapped = run_map(task.model_copy(update={"store": f"file://{folder}"}), context)
+            path = Path(mapped.url.removeprefix("file://"))
+            for number, block in enumerate(mapped.blocks):
+                sums = Sums()
+                for at, (key, value) in enumerate(sums.counted(_pairs(path, block))):
+                    yield (number, key, task.index, at), value
+                sent.append(_block(sums, integers=block.integers))
+        size = sum(block.length for block in sent)
+        result = mapped.model_copy(update={"url": "", "etag": "", "size": size, "blocks": tuple(sent)})
+    except _FAULTS as exc:
+        error = task_error(exc)
+    done = Carried(index=task.index, worker=worker, started=started, ended=time.time(), result=result, error=error)
+    for number in range(task.partitions):
+        note = Note(block=None if error else sent[number], task=done if error or number == 0 else None)
+        yield (number, _NOTE_KEY, task.index, 0), note.model_dump_json()
+
+
+def reduce_records(task: ReduceTask, records: Iterator[Record], context: TaskContext, worker: str) -> Drained:
+    """One partition's records, in the order of their keys: reduced, and written as a part.
+
+    Args:
+        task: names the partition and the part; it has no sources.
+        records: all that the map tasks have sent to the partition.
+        context: where the part is written.
+        worker: this machine.
+    """
+    started = time.time()
+    notes, first = _notes(records)
+    maps = tuple(note.task for note in notes if note.task)
+    if any(each.error for each in maps):
+        return Drained(reduce=None, maps=maps)
+    integers = all(note.block.integers for note in notes if note.block)
+    try:
+        result = _reduced(task, _after(first, records), context, integers=integers)
+    except _FAULTS as exc:
+        reduce = Carried(index=task.index, worker=worker, started=started, ended=time.time(), error=task_error(exc))
+    else:
+        reduce = Carried(index=task.index, worker=worker, started=started, ended=time.time(), result=result)
+    return Drained(reduce=reduce, maps=maps)
+
+
+def _reduced(task: ReduceTask, pairs: Iterator[PackedPair], context: TaskContext, *, integers: bool) -> ReduceResult:
+    """Runs the reduce stage on one block that holds all pairs; its result says what has come in."""
+    sums = Sums()
+    with context.scratch_folder() as folder:
+        path = folder / "sorted"
+        with path.open("wb") as file:
+            written = write_block(file, sums.counted(pairs))
+        info = context.storage.head(f"file://{path}")
+        block = Block(
+            offset=0, length=written.length, records=written.records, checksum=written.checksum, integers=integers
+        )
+        source = BlockSource(url=info.url, etag=info.etag, map_index=0, block=block)
+        result = run_reduce(task.model_copy(update={"sources": (source,)}), context)
+    return result.model_copy(update={"bytes_in": sums.length, "records_in": sums.records, "checksum_in": sums.checksum})
+
+
+def _pairs(path: Path, block: Block) -> Iterator[PackedPair]:
+    for frame in FileRun(path, block.offset, block.length, path.name).frames():
+        yield from zip(frame.keys, frame.values, strict=True)
+
+
+def _block(sums: Sums, *, integers: bool) -> Block:
+    return Block(offset=0, length=sums.length, records=sums.records, checksum=sums.checksum, integers=integers)
+
+
+def _notes(records: Iterator[Record]) -> tuple[list[Note], Record | None]:
+    """The notes, which come first, and the first record that is none."""
+    notes: list[Note] = []
+    for record in records:
+        if record[0][1] != _NOTE_KEY:
+            return notes, record
+        notes.append(Note.model_validate_json(record[1]))
+    return notes, None
+
+
+def _after(first: Record | None, records: Iterator[Record]) -> Iterator[PackedPair]:
+    if first is not None:
+        yield first[0][1], first[1]
+    yield from ((key[1], value) for key, value in records)

@@ -1,0 +1,302 @@
+"""The laws that a job must keep for its answer not to depend on how it is run; tried on a sample of its input.
+
+Each law is a few ways to run the job that must give one answer. Where they do not, the sample is made smaller as long
+as they still do not (delta debugging: Zeller and Hildebrandt, 2002), so that the author sees the few records that
+matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mapreduce.aggregate import CollectList
+from mapreduce.check.reference import PlainInput, plain_run
+from mapreduce.check.trial import Answer, Trial, carry_out
+from mapreduce.encoding import encode_key, encode_value
+from mapreduce.formats.kinds import Csv, JsonLines, Text
+from mapreduce.formats.output import jsonable, key_of_json
+from mapreduce.job import Job
+
+Pairs = list[tuple[Any, Any]]
+_Differing = tuple[Pairs, Pairs] | None
+Way = tuple[str, Callable[[Sequence[PlainInput]], Pairs]]
+"""What a way of running the job is called, and the pairs that it gives, in one order for all."""
+
+BASE = Trial(splits=1, partitions=1)
+LITTLE_MEMORY = 16 << 10
+MOST_TRIALS = 400
+"""How often the job is run to make an input smaller, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """A law, and what its breach means.
+
+    Attributes:
+        name: a few words.
+        breach: what the author has most likely done, and what to do instead.
+        ways: the ways to run the job that must give one answer; the first is what the others are held against.
+        chances: how often a way is run; more than once where the answers may agree by chance.
+    """
+
+    name: str
+    breach: str
+    ways: tuple[Way, ...]
+    chances: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A broken law.
+
+    Attributes:
+        law: which one.
+        way: how the job was run when its answer was another.
+        inputs: the smallest input found for which it is.
+        expected: a pair that only the first way gives, or None.
+        found: a pair that only this way gives, or None.
+    """
+
+    law: Law
+    way: str
+    inputs: tuple[PlainInput, ...]
+    expected: tuple[Any, Any] | None
+    found: tuple[Any, Any] | None
+
+
+def check(make: Callable[[], Job], inputs: Sequence[PlainInput], seeded: Sequence[Way] = ()) -> list[Breach]:
+    """The laws that a job breaks on a sample, each with the smallest input found.
+
+    A job that is not deterministic breaks all other laws by chance, so then only that is reported.
+
+    Args:
+        make: gives a new instance.
+        inputs: the sample.
+        seeded: ways to run the job under several seeds of Python's hash, each in a process of its own.
+    """
+    formatted = make().format_of
+    inputs = [replace(given, format=given.format or formatted(given.name)) for given in inputs]
+    first, *others = laws_of(make, seeded)
+    if breach := _tried(first, inputs):
+        return [breach]
+    return [breach for law in others if (breach := _tried(law, inputs))]
+
+
+def laws_of(make: Callable[[], Job], seeded: Sequence[Way] = ()) -> list[Law]:
+    """The laws that apply to a job; the first is that of determinism.
+
+    A wrong `combine` would break others too, so those are tried without it.
+    """
+    job = make()
+    plain = (lambda: _without_combine(make())) if job.combines else make
+    laws = [_deterministic(make), _splits(plain)]
+    if not job.map_only:
+        laws.append(_partitions(plain))
+    if job.combines:
+        laws.append(_combine(make))
+    if not (job.map_only or job.order_matters or isinstance(job.aggregation, CollectList)):
+        laws.append(_order(plain))
+    laws.append(_plain(plain))
+    if seeded:
+        laws.append(_hash_seed(seeded))
+    return laws
+
+
+def placed(job: Job, answer: Answer) -> Pairs:
+    """An answer's pairs as JSON holds them, in one order; of a job with its own `partition`, each with its part."""
+    if job.partitions_itself:
+        return _in_one_order(
+            [
+                (key_of_json(key), {"part": part, "value": value})
+                for part, pairs in enumerate(answer.parts)
+                for key, value in pairs
+            ]
+        )
+    return _in_one_order([(key_of_json(key), value) for key, value in answer.pairs])
+
+
+SEEDED = Trial(splits=2, partitions=3)
+"""How a job is run under several seeds of Python's hash."""
+
+
+def _hash_seed(ways: Sequence[Way]) -> Law:
+    return Law(
+        "the answer does not depend on Python's hash seed",
+        "`partition` or a key goes by hash() of a str or bytes, or the job goes through a set of them: both differ "
+        "from process to process; take zlib.crc32(text.encode()) for the one, and sorted(...) for the other",
+        tuple(ways),
+    )
+
+
+def _deterministic(make: Callable[[], Job]) -> Law:
+    once = _way(make, BASE)
+    return Law(
+        "the same input gives the same answer",
+        "the job draws random numbers, reads the clock, or goes through a set: a task that is done again "
+        "elsewhere would "
+        "change the answer; derive what must vary from the record itself",
+        (("once", once), ("again", once)),
+        chances=8,
+    )
+
+
+def _splits(make: Callable[[], Job]) -> Law:
+    return Law(
+        "the answer does not depend on where the input is split",
+        "`map` remembers something from one record to the next, or `map_setup` or `map_cleanup` counts tasks: each map "
+        "task has an instance of its own, which sees only its split",
+        tuple((_plural(n, "split"), _way(make, replace(BASE, splits=n))) for n in (1, 2, 3, 7)),
+    )
+
+
+def _partitions(make: Callable[[], Job]) -> Law:
+    return Law(
+        "the answer does not depend on the number of partitions",
+        "`reduce` remembers something from one key to the next, or `partition` does not go by the key alone: "
+        "each reduce "
+        "task sees only the keys of its partition",
+        tuple((_plural(n, "partition"), _way(make, replace(BASE, partitions=n))) for n in (1, 2, 5)),
+    )
+
+
+def _combine(make: Callable[[], Job]) -> Law:
+    return Law(
+        "combine changes nothing but the work",
+        "`combine` is run any number of times, on any part of a key's values, or never: it must be associative, "
+        "and yield "
+        "what `map` yields (a mean of means is no mean: carry sum and count)",
+        (
+            ("without combine", _way(lambda: _without_combine(make()), BASE)),
+            ("with combine", _way(make, BASE)),
+            ("with combine, in 3 splits", _way(make, replace(BASE, splits=3))),
+            ("with combine at every spill", _way(make, replace(BASE, memory_bytes=LITTLE_MEMORY))),
+        ),
+    )
+
+
+def _order(make: Callable[[], Job]) -> Law:
+    return Law(
+        "the answer does not depend on the order of a key's values",
+        "`reduce` takes the first value or the last one, or adds floats as they come: sort the values by "
+        "`group_by`, use "
+        "an aggregation, or say `order_matters = True` if the order of the input is meant",
+        (
+            ("4 splits", _way(make, replace(BASE, splits=4))),
+            ("4 splits, the last one first", _way(make, replace(BASE, splits=4, reversed_maps=True))),
+        ),
+    )
+
+
+def _plain(make: Callable[[], Job]) -> Law:
+    return Law(
+        "the answer is that of a plain loop",
+        "`map_batch` does something else than `map`, or an aggregation of one's own does not merge as its `plain` says",
+        (
+            ("a plain loop", lambda inputs: _in_one_order(plain_run(make(), inputs).pairs)),
+            ("a run", _way(make, BASE)),
+        ),
+    )
+
+
+def _way(make: Callable[[], Job], trial: Trial) -> Callable[[Sequence[PlainInput]], Pairs]:
+    def pairs(inputs: Sequence[PlainInput]) -> Pairs:
+        answer: Answer = carry_out(make(), inputs, trial)
+        return _in_one_order([(key_of_json(key), value) for key, value in answer.pairs])
+
+    return pairs
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("s" if number != 1 else "")
+
+
+def _in_one_order(pairs: Pairs) -> Pairs:
+    """As JSON holds them; by key, then by value: a key's pairs come in the order of the work."""
+    as_json = [(jsonable(key), jsonable(value)) for key, value in pairs]
+    return sorted(as_json, key=lambda pair: (encode_key(key_of_json(pair[0])), encode_value(pair[1])))
+
+
+def _without_combine(job: Job) -> Job:
+    job.__class__ = type(type(job).__name__, (type(job),), {"combine": Job.combine, "__module__": type(job).__module__})
+    return job
+
+
+def _tried(law: Law, inputs: Sequence[PlainInput]) -> Breach | None:
+    for name, way in law.ways[1:]:
+        if _difference(law, way, inputs):
+            return _smallest(law, (name, way), inputs)
+    return None
+
+
+def _difference(law: Law, way: Callable[[Sequence[PlainInput]], Pairs], inputs: Sequence[PlainInput]) -> _Differing:
+    """The answers of the law's first way and of another, if they are not one."""
+    for _ in range(law.chances):
+        expected, found = law.ways[0][1](inputs), way(inputs)
+        if expected != found:
+            return expected, found
+    return None
+
+
+def _smallest(law: Law, other: Way, inputs: Sequence[PlainInput]) -> Breach:
+    """The breach with as few records as can be found in `MOST_TRIALS` trials."""
+    left = MOST_TRIALS // law.chances
+    small = list(inputs)
+    differing = _difference(law, other[1], small)
+
+    def differs(tried: Sequence[PlainInput]) -> bool:
+        nonlocal left, differing
+        left -= 1
+        difference = _difference(law, other[1], tried) if left > 0 else None
+        differing = difference or differing
+        return difference is not None
+
+    for number, given in enumerate(inputs):
+        cut = _Cut(given)
+
+        def still(records: Sequence[bytes], number: int = number, cut: _Cut = cut) -> bool:
+            return differs([*small[:number], cut.of(records), *small[number + 1 :]])
+
+        small[number] = cut.of(_fewest(cut.records, still))
+    expected, found = differing or ([], [])
+    return Breach(
+        law,
+        other[0],
+        tuple(small),
+        next((pair for pair in expected if pair not in found), None),
+        next((pair for pair in found if pair not in expected), None),
+    )
+
+
+class _Cut:
+    """An input as records that can be left out; one whose format has no lines stays whole."""
+
+    def __init__(self, given: PlainInput) -> None:
+        self._given = given
+        lines = given.content.splitlines(keepends=True) if isinstance(given.format, Text | JsonLines | Csv) else []
+        header = 1 if isinstance(given.format, Csv) and given.format.header else 0
+        quoted = isinstance(given.format, Csv) and b'"' in given.content
+        self._head = b"".join(lines[:header])
+        self.records = [] if quoted else lines[header:]
+
+    def of(self, records: Sequence[bytes]) -> PlainInput:
+        """The input with these records only."""
+        return replace(self._given, content=self._head + b"".join(records)) if self.records else self._given
+
+
+def _fewest(records: list[bytes], still: Callable[[list[bytes]], bool]) -> list[bytes]:
+    """A sublist of records for which `still` holds, and none of whose records can be left out (if trials last)."""
+    parts = 2
+    while len(records) > 1:
+        size = -(-len(records) // parts)
+        for start in range(0, len(records), size):
+            rest = records[:start] + records[start + size :]
+            if rest and still(rest):
+                records, parts = rest, max(parts - 1, 2)
+                break
+        else:
+            if size == 1:
+                break
+            parts = min(parts * 2, len(records))
+    return records

@@ -1,0 +1,26 @@
+"""Fixtures for the tests of jobs: write `pytest_plugins = ["mapreduce.check.pytest_plugin"]` into conftest.py.
+
+A test that takes `run_job` runs once for each way in which a real run may cut the work:
+
+    def test_counts(run_job):
+        assert dict(run_job(WordCount(), ["a rose is a rose"]).pairs) == {"a": 2, "is": 1, "rose": 2}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from mapreduce.testing import Answer, run
+
+WAYS = ((1, 1), (2, 2), (7, 3))
+"""(splits, partitions)."""
+
+
+@pytest.fixture(params=WAYS, ids=lambda way: f"{way[0]}-splits-{way[1]}-partitions")
+def run_job(request: pytest.FixtureRequest) -> Callable[..., Answer]:
+    """`mapreduce.testing.run`, with numbers of splits and partitions that are not the test's to choose."""
+    splits, partitions = request.param
+    return partial(run, splits=splits, partitions=partitions)

@@ -1,0 +1,283 @@
+"""The plain road: a job's answer by the book, in one process, in memory, with nothing of the engine or its formats.
+
+`verify` and `check` hold a run's result against it, and so do the tests.
+"""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import json
+import lzma
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from operator import itemgetter
+from typing import Any
+
+from mapreduce.chain import Chain, StepResult, steps_of
+from mapreduce.encoding import decode_key, decode_value, encode_key, encode_value
+from mapreduce.engine.set_aside import kept_as, kept_as_length
+from mapreduce.engine.user_code import Place, user_code
+from mapreduce.errors import JobLoadError
+from mapreduce.formats.kinds import Csv, Format, JsonLines, Pairs, Parquet, WholeFile
+from mapreduce.job import Job, task_state
+from mapreduce.rules.yielded import pair_of, pairs_of
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+Record = tuple[Any, Any]
+_UNPACK: tuple[tuple[str, Callable[[bytes], bytes]], ...] = (
+    (r"\x1f\x8b", gzip.decompress),
+    (r"BZh[1-9](1AY&SY|\x17rE8P\x90)", bz2.decompress),
+    (r"\xfd7zXZ\x00", lzma.decompress),
+    (r"\x28\xb5\x2f\xfd", zstd.decompress),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PlainInput:
+    """An input: its URL, its content, the name that `--input NAME=PATH` gave it, and what it consists of.
+
+    Without a `format` it is what the job says.
+    """
+
+    url: str
+    content: bytes
+    name: str = ""
+    format: Format | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Records that one step of a run has set aside, and that the reference leaves out.
+
+    Attributes:
+        records: those of inputs, as (URL, key).
+        pairs: of the pairs of the step before it, as `pair_text` gives them, how many.
+    """
+
+    records: frozenset[Record] = frozenset()
+    pairs: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class PlainAnswer:
+    """The pairs in key order, and the counters."""
+
+    pairs: list[Record]
+    counters: Counter[str]
+
+
+def plain_answer(
+    job: Job | Chain, inputs: Iterable[PlainInput | tuple[str, bytes]], left_out: Sequence[LeftOut] = ()
+) -> list[Record]:
+    """All result pairs of a job or chain.
+
+    Each record of each input goes through `map`, all values of a key are gathered in the order of the input, and
+    reduced once. Nothing is split, combined, partitioned or merged.
+
+    Args:
+        job: a fresh instance.
+        inputs: in order; a tuple is (URL, content).
+        left_out: the records of each step that are left out; a job is one step.
+    """
+    given = [each if isinstance(each, PlainInput) else PlainInput(*each) for each in inputs]
+    if isinstance(job, Job):
+        return plain_run(job, given, left_out=left_out[0] if left_out else LeftOut()).pairs
+    return _plain_chain(job, given, left_out).pairs
+
+
+def plain_run(
+    job: Job, inputs: Iterable[PlainInput], pairs: Sequence[Record] = (), left_out: LeftOut | None = None
+) -> PlainAnswer:
+    """The answer of one job over inputs, and before them over pairs of a step before it."""
+    gathered: list[tuple[bytes, Any]] = []
+    state = task_state(job)
+    place = Place("map_setup")
+    left_out = left_out or LeftOut()
+
+    def gather(yielded: Any, *, none_is_empty: bool) -> None:
+        for each in pairs_of(yielded, none_is_empty=none_is_empty):
+            key, value = pair_of(each)
+            gathered.append((encode_key(key), decode_value(encode_value(value))))
+
+    def mapped(key: Any, value: Any) -> None:
+        place.offset, place.record = key, value
+        gather(job.map(key, value), none_is_empty=job.gathers)
+
+    with user_code(place):
+        job.map_setup()
+        place.step = "map"
+        state.source = state.input = place.url = "previous"
+        for key, value in _without(pairs, left_out.pairs):
+            mapped(key, value)
+        for given in inputs:
+            state.source, state.input, place.url = given.url, given.name, given.url
+            form = given.format or job.format_of(given.name)
+            for key, value in plain_records(given, form, left_out.records):
+                if (given.url, key) not in left_out.records:
+                    mapped(key, value)
+        place.step, place.url, place.record, place.offset = "map_cleanup", "", None, None
+        gather(job.map_cleanup(), none_is_empty=True)
+    if job.map_only:
+        ordered = sorted(gathered, key=itemgetter(0))
+        return PlainAnswer([(decode_key(key), value) for key, value in ordered], Counter(job.counters))
+    reducing = type(job)(**job.parameter_values())
+    result = _reduced(reducing, gathered)
+    counters = Counter(job.counters)
+    counters.update(reducing.counters)
+    return PlainAnswer(result, counters)
+
+
+def pair_text(key: Any, value: Any) -> str:
+    """Return the text by which a pair is known among those that a step has set aside.
+
+    Args:
+        key: the pair's key, as JSON holds it.
+        value: its value, as JSON holds it.
+    """
+    return json.dumps([key, value], sort_keys=True)
+
+
+def _without(pairs: Iterable[Record], left_out: Counter[str]) -> Iterator[Record]:
+    """Yield the pairs but for those left out."""
+    left = left_out.copy()
+    for key, value in pairs:
+        # a task that has kept much keeps only the length of a value
+        texts = [pair_text(kept_as(key), kept(value)) for kept in (kept_as, kept_as_length)] if +left else []
+        known = next((text for text in texts if left[text] > 0), None)
+        if known is None:
+            yield key, value
+        else:
+            left[known] -= 1
+
+
+def _plain_chain(chain: Chain, inputs: list[PlainInput], left_out: Sequence[LeftOut]) -> PlainAnswer:
+    steps = steps_of(chain)
+    step = next(steps, None)
+    if step is None:
+        raise JobLoadError(f"{type(chain).__name__} has no step; let `steps` yield a job")
+    answer = PlainAnswer([], Counter())
+    for number in count():
+        given = inputs if "given" in step.sources else []
+        previous = answer.pairs if "previous" in step.sources else []
+        answer = plain_run(step.job, given, previous, left_out[number] if number < len(left_out) else None)
+        pairs = answer.pairs
+        try:
+            step = steps.send(StepResult(answer.counters, len(pairs), lambda pairs=pairs: iter(pairs)))  # type: ignore[misc]
+        except StopIteration:
+            break
+    return answer
+
+
+def plain_records(given: PlainInput, form: Format, skip: Collection[Record] = ()) -> Iterator[Record]:
+    """The records of an input, read by the plainest means that Python or DuckDB has for its format.
+
+    Args:
+        given: the input.
+        form: its format.
+        skip: (URL, key) of records to leave out; those need not be of the format.
+    """
+    if isinstance(form, Parquet):
+        yield from _parquet_rows(given.content, form)
+        return
+    content = _unpacked(given.content)
+    if isinstance(form, WholeFile):
+        yield given.url, content
+    elif isinstance(form, JsonLines):
+        lines = plain_lines(content)
+        yield from (
+            (offset, json.loads(line)) for offset, line in lines if line.strip() and (given.url, offset) not in skip
+        )
+    elif isinstance(form, Csv):
+        left_out = {key for url, key in skip if url == given.url}
+        yield from _csv_rows(content, form, left_out)
+    elif isinstance(form, Pairs):
+        from mapreduce.formats.pairs import pairs_of_content  # only a step of a chain reads them
+
+        yield from pairs_of_content(content)
+    else:
+        yield from plain_lines(content)
+
+
+def plain_lines(content: bytes) -> list[tuple[int, str]]:
+    """The (byte offset, text) of each line of a file."""
+    lines: list[tuple[int, str]] = []
+    offset = 0
+    for raw in content.removesuffix(b"\n").split(b"\n") if content else []:
+        text = raw.decode("utf-8", errors="replace")
+        lines.append((offset, text.removesuffix("\r").removeprefix("\ufeff" if offset == 0 else "")))
+        offset += len(raw) + 1
+    return lines
+
+
+def _csv_rows(content: bytes, form: Csv, skip: Collection[object]) -> Iterator[Record]:
+    used = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal used
+        for raw in content.removeprefix(b"\xef\xbb\xbf").splitlines(keepends=True):
+            used += len(raw)
+            yield raw.decode("utf-8", errors="replace")
+
+    csv.field_size_limit(sys.maxsize)
+    used = len(content) - len(content.removeprefix(b"\xef\xbb\xbf"))
+    reader = csv.reader(lines(), delimiter=form.delimiter, strict=True)
+    header = next(reader, []) if form.header else []
+    start = used
+    for row in reader:
+        if row and start not in skip:
+            yield start, dict(zip(header, row, strict=True)) if form.header else row
+        start = used
+
+
+def _parquet_rows(content: bytes, form: Parquet) -> Iterator[Record]:
+    from mapreduce.check.reference_parquet import plain_rows  # DuckDB takes 0.2 s to import
+
+    yield from enumerate(plain_rows(content, form))
+
+
+def _unpacked(content: bytes) -> bytes:
+    for magic, unpack in _UNPACK:
+        if re.match(magic.encode("latin-1"), content):
+            return unpack(content)
+    return content
+
+
+def _reduced(job: Job, gathered: list[tuple[bytes, Any]]) -> list[Record]:
+    task_state(job).stage = "reduce"
+    groups = _groups(job, sorted(gathered, key=itemgetter(0)))
+    aggregation, place = job.aggregation, Place("reduce")
+    result: list[Record] = []
+    with user_code(place):
+        if aggregation is None:
+            job.reduce_setup()
+        for key, values in groups:
+            place.record = key
+            if aggregation is None:
+                result += map(pair_of, pairs_of(job.reduce(key, iter(values))))
+            else:
+                result.append((key, aggregation.plain(values)))
+        if aggregation is None:
+            place.step, place.record = "reduce_cleanup", None
+            result += map(pair_of, pairs_of(job.reduce_cleanup(), none_is_empty=True))
+        return sorted(result, key=lambda pair: encode_key(pair[0]))
+
+
+def _groups(job: Job, ordered: Iterable[tuple[bytes, Any]]) -> list[tuple[Any, list[Any]]]:
+    """The groups in key order; the values of each in the order of their keys, then of the input."""
+    groups: dict[bytes, tuple[Any, list[Any]]] = {}
+    for encoded, value in ordered:
+        key: Any = decode_key(encoded)
+        if job.group_by:
+            key = key[: job.group_by] if job.group_by > 1 else key[0]
+        groups.setdefault(encode_key(key), (key, []))[1].append(value)
+    return list(groups.values())

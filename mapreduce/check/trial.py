@@ -1,0 +1,226 @@
+"""One run of a job in this process, over a folder of its own: the engine's own stages, and the ledger."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mapreduce.chain import Chain, StepResult, steps_of
+from mapreduce.check.reference import PlainInput
+from mapreduce.engine import TaskContext, balance, run_task
+from mapreduce.engine.user_code import Place, user_code
+from mapreduce.errors import JobLoadError, LedgerError
+from mapreduce.formats.kinds import Pairs
+from mapreduce.formats.output import read_pairs
+from mapreduce.formats.pairs import pairs_content, pairs_of_content
+from mapreduce.job import Job
+from mapreduce.storage import open_storage
+from mapreduce.wire.messages import (
+    BlockSource,
+    InputObject,
+    JobSpec,
+    MapResult,
+    MapTask,
+    Piece,
+    ReduceResult,
+    ReduceTask,
+    Split,
+    SplitResult,
+    SplitTask,
+)
+
+MEMORY_BYTES = 256 << 20
+_RUN = "trial"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """How a job is run.
+
+    Attributes:
+        splits: how many map tasks.
+        partitions: how many reduce tasks.
+        memory_bytes: what a task may use; little makes it spill to disk.
+        reversed_maps: the reduces are given the maps' pairs in the opposite order.
+    """
+
+    splits: int = 2
+    partitions: int = 2
+    memory_bytes: int = MEMORY_BYTES
+    reversed_maps: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a run has come to.
+
+    Attributes:
+        parts: the pairs of each part as JSON holds them, in the order in which they are written.
+        counters: the sums of all tasks' counters.
+    """
+
+    parts: list[list[tuple[Any, Any]]]
+    counters: dict[str, int]
+
+    @property
+    def pairs(self) -> list[tuple[Any, Any]]:
+        """The pairs of all parts, one part after another."""
+        return [pair for part in self.parts for pair in part]
+
+    def __getitem__(self, key: object) -> Any:
+        """The value of a key that comes once."""
+        (value,) = [value for found, value in self.pairs if found == key]
+        return value
+
+
+def carry_out(job: Job | Chain, inputs: Iterable[PlainInput], trial: Trial) -> Answer:
+    """Runs a job, or all steps of a chain, and proves the answer whole. A chain's answer is that of its last step.
+
+    Raises:
+        JobLoadError: the class cannot run.
+        UserCodeError: the job's code raised, or yielded what cannot be carried.
+        RecordError: a record is not of the input's format.
+    """
+    type(job).check()
+    given = list(inputs)
+    with tempfile.TemporaryDirectory(prefix="mapreduce-") as folder:
+        if isinstance(job, Job):
+            return _Run(job, Path(folder), trial).whole(given)
+        return _chain(job, given, Path(folder), trial)
+
+
+def _chain(chain: Chain, inputs: list[PlainInput], folder: Path, trial: Trial) -> Answer:
+    steps = steps_of(chain)
+    answer: Answer | None = None
+    result: StepResult | None = None
+    previous: list[PlainInput] = []
+    number = 0
+    while True:
+        with user_code(Place("steps")):
+            try:
+                step = steps.send(result) if result is not None else next(steps)
+            except StopIteration:
+                break
+        number += 1
+        read = {"previous": previous, "given": inputs}
+        run = _Run(step.job, folder / str(number), trial, keep_pairs=True)
+        answer = run.whole([each for source in step.sources for each in read[source]])
+        pairs = run.kept_pairs
+        previous = [PlainInput("previous", pairs_content(pairs), "previous", Pairs())]
+        result = StepResult(Counter(answer.counters), len(pairs), lambda pairs=pairs: iter(pairs))  # type: ignore[misc]
+    if answer is None:
+        raise JobLoadError(f"{type(chain).__name__} has no step; let `steps` yield a job")
+    return answer
+
+
+class _Run:
+    """One run over a folder of its own."""
+
+    def __init__(self, job: Job, folder: Path, trial: Trial, *, keep_pairs: bool = False) -> None:
+        self.kept_pairs: list[tuple[Any, Any]] = []
+        self._keep_pairs = keep_pairs
+        self._job = job
+        self._trial = trial
+        self._partitions = 0 if job.map_only else trial.partitions
+        self._store = f"file://{folder}/store"
+        self._inputs = f"file://{folder}/input"
+        self._storage = open_storage()
+        parameters = job.parameter_values()
+        self._spec = JobSpec(code="0" * 64, module="job", name=type(job).__name__, parameters=parameters)
+        self._context = TaskContext(
+            storage=self._storage,
+            scratch=folder / "scratch",
+            memory_bytes=trial.memory_bytes,
+            load_job=lambda spec: type(job)(**spec.parameters),
+        )
+
+    def whole(self, given: list[PlainInput]) -> Answer:
+        """All stages, and the ledger."""
+        inputs = tuple(self._put(number, each) for number, each in enumerate(given))
+        named = dict(zip((each.url for each in inputs), (each.url for each in given), strict=True))
+        planned = _renamed(self._split(inputs), named)
+        maps = [self._map(planned, number) for number in range(len(planned.splits))]
+        reduces = [self._reduce(maps, number) for number in range(self._partitions)]
+        # nothing changes during a trial, and one URL may be given under two names: no ETag is compared
+        planned_as = [each.model_copy(update={"url": named[each.url], "etag": ""}) for each in inputs]
+        ledger = balance(planned_as, maps, reduces, {}, self._partitions)
+        if not ledger.balanced:
+            raise LedgerError(f"the ledger does not balance: {ledger.discrepancies[0]}")
+        results: list[MapResult | ReduceResult] = [*maps, *reduces]
+        counters: Counter[str] = Counter()
+        for result in results:
+            counters.update(result.counters)
+            if result.pairs is not None:
+                self.kept_pairs += pairs_of_content(self._storage.read(result.pairs.url))
+        return Answer([self._pairs(result.url) for result in (reduces if self._partitions else maps)], dict(counters))
+
+    def _put(self, number: int, given: PlainInput) -> InputObject:
+        info = self._storage.write(f"{self._inputs}/{number}/{Path(given.url).name}", given.content)
+        form = given.format or self._job.format_of(given.name)
+        return InputObject(url=info.url, size=info.size, etag=info.etag, name=given.name, format=form)
+
+    def _split(self, inputs: tuple[InputObject, ...]) -> SplitResult:
+        ranges = self._partitions if self._job.total_order and self._partitions > 1 else None
+        task = SplitTask(
+            run=_RUN,
+            store=self._store,
+            inputs=inputs,
+            splits=self._trial.splits,
+            key_ranges=ranges,
+            job=self._spec if ranges else None,
+        )
+        result = run_task(task, self._context)
+        assert isinstance(result, SplitResult)
+        return result
+
+    def _map(self, planned: SplitResult, number: int) -> MapResult:
+        task = MapTask(
+            run=_RUN,
+            store=self._store,
+            index=number,
+            job=self._spec,
+            split=planned.splits[number],
+            partitions=self._partitions,
+            boundaries=planned.boundaries,
+            keep_pairs=self._keep_pairs and not self._partitions,
+        )
+        result = run_task(task, self._context)
+        assert isinstance(result, MapResult)
+        return result
+
+    def _reduce(self, maps: list[MapResult], number: int) -> ReduceResult:
+        sources = [
+            BlockSource(url=result.url, etag=result.etag, map_index=index, block=result.blocks[number])
+            for index, result in enumerate(maps)
+        ]
+        if self._trial.reversed_maps:
+            sources.reverse()
+        task = ReduceTask(
+            run=_RUN,
+            store=self._store,
+            index=number,
+            job=self._spec,
+            sources=tuple(sources),
+            partitions=self._partitions,
+            keep_pairs=self._keep_pairs,
+        )
+        result = run_task(task, self._context)
+        assert isinstance(result, ReduceResult)
+        return result
+
+    def _pairs(self, url: str) -> list[tuple[Any, Any]]:
+        return list(read_pairs(self._storage.read(url).split(b"\n")))
+
+
+def _renamed(planned: SplitResult, names: Mapping[str, str]) -> SplitResult:
+    """The same plan, whose records say that they come from the URLs that the caller gave."""
+
+    def piece(each: Piece) -> Piece:
+        return each.model_copy(update={"source": names[each.source]})
+
+    splits = (Split(index=split.index, pieces=tuple(map(piece, split.pieces))) for split in planned.splits)
+    return planned.model_copy(update={"splits": tuple(splits)})

@@ -1,0 +1,1 @@
+"""What a job's class may be, and what it may yield."""

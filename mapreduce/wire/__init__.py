@@ -1,0 +1,1 @@
+"""What goes between driver, services and store: messages, object keys, tokens, the build."""

@@ -1,0 +1,425 @@
+"""The wire models: all that the driver and the services say to each other. Frozen, and strict about what they hold.
+
+A task goes out as one `SplitTask`, `MapTask` or `ReduceTask`; back comes a stream of JSON lines, each a `TaskEvent`:
+`started`, then `progress` every second, then `done` with the stage's result or `failed` with a `TaskError`. Each names
+the attempt that it belongs to.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic.dataclasses import dataclass
+
+from mapreduce.formats.kinds import Compression, Format, Text
+from mapreduce.storage.requests import Requests
+from mapreduce.wire.build import Build
+
+FORMAT_VERSION = 2
+"""Part of every task key: raise it when what a task writes changes, and nothing old is reused."""
+URL_LIMIT = 4200
+"""Characters of a URL: `file://` and a path of PATH_MAX (4096), which an S3 URL never comes near."""
+PIECES_LIMIT = 1_000_000
+"""Inputs of a run, pieces of a split and sources of a reduce task: as many as there may be splits."""
+
+StageName = Literal["split", "map", "reduce"]
+SplitMode = Literal["range", "copy"]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+RunId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,79}$")]
+AttemptName = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
+Size = Annotated[int, Field(ge=0)]
+Checksum = Annotated[int, Field(ge=0, lt=1 << 64)]
+Url = Annotated[str, Field(max_length=URL_LIMIT)]
+"""As long as a path or an object's key may be: what follows links takes time with each step of a path."""
+Label = Annotated[str, Field(max_length=URL_LIMIT)]
+"""An ETag, a name, a header: no longer than a URL."""
+EncodedKey = Annotated[str, Field(pattern=r"^([0-9a-f]{2})+$")]
+"""A key as `mapreduce.encoding` writes it, in hexadecimal."""
+MOST_SKIPPED = 100_000
+"""So many records may be set aside in a run: a task's answer holds the places of all of its own."""
+
+
+class Message(BaseModel):
+    """What all wire models share: frozen, and no field that is not theirs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class InputObject(Message):
+    """An input as it was when the run was planned. `size` in bytes; `name` is what `--input NAME=PATH` gave it.
+
+    `digest` is that of the bytes, of an object that a task has written (`mapreduce.storage.digest`).
+    """
+
+    url: Url
+    size: Size
+    etag: Label
+    name: Label = ""
+    format: Format = Text()
+    digest: Label = ""
+
+
+class Piece(Message):
+    """A byte range [start, end) of one object.
+
+    `source` and `source_offset` say where the range's bytes come from: for a chunk file, the input it was copied
+    from; else the object itself and 0. A record's offset is its position in the object plus `source_offset`.
+    What the split stage has found out of the object: its `compression`, for CSV the `header` and whether the range
+    begins inside of quotes. `digest` is that of a chunk file's bytes.
+    """
+
+    url: Url
+    etag: Label
+    size: Size
+    start: Size
+    end: Size
+    source: Url
+    source_offset: Size = 0
+    name: Label = ""
+    format: Format = Text()
+    compression: Compression | None = None
+    header: tuple[str, ...] | None = None
+    quoted: bool = False
+    digest: str = ""
+
+    @property
+    def length(self) -> int:
+        """Bytes in the range."""
+        return self.end - self.start
+
+
+class Split(Message):
+    """The input of one map task: one range, or several small objects together."""
+
+    index: Size
+    pieces: Annotated[tuple[Piece, ...], Field(max_length=PIECES_LIMIT)]
+
+    @property
+    def length(self) -> int:
+        """Bytes in all ranges."""
+        return sum(piece.length for piece in self.pieces)
+
+
+class JobSpec(Message):
+    """Which job: the digest of its packed code, its class, and its parameters as JSON values.
+
+    `file` is the module's file in that code, where Python cannot import it by its name (`my-job.py`, `json.py`).
+    """
+
+    code: Digest
+    module: str = Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")
+    file: str = Field(default="", pattern=r"^([^/\\\x00]+\.py)?$")
+    name: str = Field(pattern=r"^[A-Za-z_]\w*$")
+    parameters: dict[str, Any] = {}
+
+
+FaultKind = Literal["kill", "hang", "slow", "error", "corrupt"]
+
+
+class Fault(Message):
+    """What a drill wants to go wrong with an attempt; only services that are set to take faults obey.
+
+    kill: the worker dies, before, during or after its work; hang: it falls silent; slow: it waits `seconds` first;
+    error: it fails; corrupt: a byte of what it has written is changed behind its back.
+    """
+
+    kind: FaultKind
+    when: Literal["before", "during", "after"] = "before"
+    seconds: Annotated[float, Field(ge=0, le=60)] = 0.0
+
+
+class TaskMessage(Message):
+    """What the three kinds of task share. `attempt` names the attempt's own objects."""
+
+    run: RunId
+    attempt: AttemptName = "0"
+    fault: Fault | None = None
+
+
+class SplitTask(TaskMessage):
+    """Plan byte ranges over the inputs; in copy mode, write them as chunk files too.
+
+    `splits` is how many ranges are wanted; `split_bytes` how long one should be (one of the two is given). With
+    `key_ranges` the keys are split too: `job` maps a sample of the input, and so many ranges of its keys are made.
+    """
+
+    stage: Literal["split"] = "split"
+    store: Url
+    inputs: Annotated[tuple[InputObject, ...], Field(max_length=PIECES_LIMIT)]
+    splits: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    split_bytes: Annotated[int, Field(ge=1)] | None = None
+    mode: SplitMode = "range"
+    key_ranges: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    job: JobSpec | None = None
+
+
+class MapTask(TaskMessage):
+    """Map one split, and write one object of `partitions` sorted blocks; with no partition, one part of the result.
+
+    With `boundaries`, partition n holds the keys from boundary n - 1 up to boundary n; else a key's hash decides.
+    `top` and `keep_pairs` are those of a `ReduceTask`, for a task that writes a part. With `skip_limit`, records are
+    mapped one by one, and up to so many that cannot be mapped are set aside.
+    """
+
+    stage: Literal["map"] = "map"
+    store: Url
+    index: Size
+    job: JobSpec
+    split: Split
+    partitions: Annotated[int, Field(ge=0, le=100_000)]
+    boundaries: tuple[EncodedKey, ...] | None = None
+    top: Annotated[int, Field(ge=0, le=100_000)] = 10
+    keep_pairs: bool = False
+    skip_limit: Annotated[int, Field(ge=0, le=MOST_SKIPPED)] | None = None
+
+
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
+class Block:
+    """The bytes of one partition in a map attempt's object.
+
+    `checksum` sums its frames' xxh3_64, modulo 2**64; `integers` says that all its values are 64-bit integers. A run
+    has one for each map task and partition, so it is a message with slots: a fifth of the memory.
+    """
+
+    offset: Size
+    length: Size
+    records: Size
+    checksum: Checksum
+    integers: bool
+
+
+class BlockSource(Message):
+    """A block, and the object that holds it."""
+
+    url: Url
+    etag: Label
+    map_index: Size
+    block: Block
+
+
+class ReduceTask(TaskMessage):
+    """Merge one partition's blocks in the order given, reduce, and write one part.
+
+    With `keep_pairs` it writes the part's pairs a second time, as the next step of a chain reads them.
+    """
+
+    stage: Literal["reduce"] = "reduce"
+    store: Url
+    index: Size
+    job: JobSpec
+    sources: Annotated[tuple[BlockSource, ...], Field(max_length=PIECES_LIMIT)]
+    partitions: Annotated[int, Field(ge=1, le=100_000)]
+    top: Annotated[int, Field(ge=0, le=100_000)] = 10
+    keep_pairs: bool = False
+
+
+class Cost(Message):
+    """What an attempt used: `seconds` in the worker, its peak resident memory in bytes, its requests of the store.
+
+    `imported` names the modules that the job's code has loaded into the process.
+    """
+
+    seconds: float
+    peak_memory_bytes: Size
+    requests: Requests = Requests()
+    imported: tuple[str, ...] = ()
+
+
+class SplitResult(Message):
+    """The plan of the map stage.
+
+    `unpacked` says of each compressed input that was copied how many bytes it unpacks to, by URL; `boundaries` are the
+    keys at which the key ranges meet.
+    """
+
+    stage: Literal["split"] = "split"
+    splits: tuple[Split, ...]
+    unpacked: dict[str, Size] = {}
+    boundaries: tuple[EncodedKey, ...] | None = None
+    bytes_read: Size
+    bytes_written: Size
+    cost: Cost
+
+
+class PieceRead(Message):
+    """The bytes [start, start + bytes_owned) of `source`: those of the records whose first byte lies in the piece."""
+
+    source: str
+    start: Size
+    bytes_owned: Size
+
+
+class SkippedRecord(Message):
+    """A record that was set aside: its place as an error names it, the record as JSON holds it, and what was raised.
+
+    `url` and `key` are the object that the record stands in, and what `map` gets as its key. A long key or record is
+    kept as its beginning.
+    """
+
+    place: str
+    url: str
+    key: Any
+    record: Any
+    message: str = ""
+    traceback: str = ""
+
+
+class InvalidText(Message):
+    """Bytes that should be text and are not UTF-8: how many, in how many lines, and the place of the first line."""
+
+    size_bytes: Size
+    lines: Size
+    first: str
+
+
+class MapResult(Message):
+    """What a map attempt read and wrote. `records_out` counts pairs after combining, `digest` is that of the object.
+
+    Without a reduce stage there are no `blocks`, the object is a part of the result, and `top` and `pairs` are those of
+    a `ReduceResult`.
+    """
+
+    stage: Literal["map"] = "map"
+    url: str
+    etag: str
+    size: Size
+    digest: str = ""
+    pieces: tuple[PieceRead, ...]
+    records_in: Size
+    records_out: Size
+    blocks: tuple[Block, ...]
+    top: tuple[tuple[Any, Any], ...] = ()
+    top_lengths: tuple[Size | None, ...] = ()
+    pairs: InputObject | None = None
+    skipped: tuple[SkippedRecord, ...] = ()
+    invalid: InvalidText | None = None
+    counters: dict[str, int]
+    cost: Cost
+
+
+class ReduceResult(Message):
+    """What a reduce attempt read and wrote; `digest` is that of the object.
+
+    `top` holds its heaviest [key, value] pairs as JSON values, a long one as its beginning; `top_lengths` says how long
+    each such value is that is no number. `pairs` is the object for the next step of a chain.
+    """
+
+    stage: Literal["reduce"] = "reduce"
+    url: str
+    etag: str
+    size: Size
+    digest: str = ""
+    bytes_in: Size
+    records_in: Size
+    checksum_in: Checksum
+    records_out: Size
+    top: tuple[tuple[Any, Any], ...]
+    top_lengths: tuple[Size | None, ...] = ()
+    pairs: InputObject | None = None
+    counters: dict[str, int]
+    cost: Cost
+
+
+class TaskError(Message):
+    """Why an attempt failed.
+
+    `kind` is the class in `mapreduce.errors`; `traceback` holds the user's own frames, `object` the URL of what could
+    not be read as another task had written it.
+    """
+
+    kind: str
+    message: str
+    traceback: str = ""
+    place: str = ""
+    record: str = ""
+    object: str = ""
+
+
+class AttemptId(Message):
+    """One attempt at one task, as each of its events names it.
+
+    `nonce` is drawn by whoever carries the attempt out, anew for each request: two streams never share one.
+    """
+
+    run: RunId
+    stage: StageName
+    index: Size
+    attempt: AttemptName
+    nonce: str = Field(default="", pattern=r"^[0-9a-f]{0,64}$")
+
+    @classmethod
+    def of(cls, task: SplitTask | MapTask | ReduceTask, nonce: str = "") -> AttemptId:
+        """Return the name of the attempt that a message asks for."""
+        index = 0 if isinstance(task, SplitTask) else task.index
+        return cls(run=task.run, stage=task.stage, index=index, attempt=task.attempt, nonce=nonce)
+
+    @property
+    def task(self) -> str:
+        """The task as people call it, e.g. `map-3`."""
+        return f"{self.stage}-{self.index}"
+
+
+class Started(Message):
+    """A worker has taken the task.
+
+    `build` is the service's, where there is a service. `fresh` says why each task of the job gets a process that
+    imports the job anew, if it does.
+    """
+
+    event: Literal["started"] = "started"
+    attempt: AttemptId
+    worker: int
+    build: Build | None = None
+    fresh: str = ""
+
+
+class Progress(Message):
+    """The heartbeat: bytes and records so far, and the job's own status text."""
+
+    event: Literal["progress"] = "progress"
+    attempt: AttemptId
+    bytes: Size
+    records: Size
+    status: str = ""
+
+
+TaskResult: TypeAlias = Annotated[SplitResult | MapResult | ReduceResult, Field(discriminator="stage")]
+Task: TypeAlias = Annotated[SplitTask | MapTask | ReduceTask, Field(discriminator="stage")]
+
+
+class Done(Message):
+    """The attempt has succeeded; `build` is the service's, where there is a service."""
+
+    event: Literal["done"] = "done"
+    attempt: AttemptId
+    result: TaskResult
+    build: Build | None = None
+
+
+class Failed(Message):
+    """The attempt has failed."""
+
+    event: Literal["failed"] = "failed"
+    attempt: AttemptId
+    error: TaskError
+
+
+TaskEvent: TypeAlias = Annotated[Started | Progress | Done | Failed, Field(discriminator="event")]
+
+parse_task: TypeAdapter[SplitTask | MapTask | ReduceTask] = TypeAdapter(Task)
+parse_event: TypeAdapter[Started | Progress | Done | Failed] = TypeAdapter(TaskEvent)
+parse_result: TypeAdapter[SplitResult | MapResult | ReduceResult] = TypeAdapter(TaskResult)
+
+
+class Health(BaseModel):
+    """What `GET /health` answers; a newer service may say more. One of before there were builds has no `build`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    ok: bool
+    role: StageName
+    slots: Size
+    busy: Size
+    draining: bool = False
+    build: Build | None = None

@@ -1,0 +1,112 @@
+"""From a request to a task's message: token, size, time, schema, and what each refusal answers. Nothing is read twice.
+
+The token comes first, from the headers alone: of a caller who has none, no byte of a body is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from http import HTTPStatus
+
+from fastapi import Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ValidationError
+
+from mapreduce import errors
+from mapreduce.errors import MapReduceError, RefusedURL, TaskLost, Unauthorized, UsageError
+from mapreduce.wire.messages import TaskError
+from mapreduce.wire.tokens import opened
+from services.shell.http.connections import SIGNED
+from services.shell.http.replays import ReplayGuard
+from services.shell.settings import Settings
+
+BYTES_PER_SECOND = 16 << 10
+"""Each so many bytes of a body give its sender a second more."""
+MESSAGE_LIMIT = 500
+
+
+class TooLarge(UsageError):
+    """A request body over the limit."""
+
+
+class TooSlow(TaskLost):
+    """A request body that did not come in its time."""
+
+
+async def read_body(request: Request, path: str, settings: Settings, seen: ReplayGuard) -> bytes:
+    """The body of a request whose token is good for it, for the first time.
+
+    Args:
+        request: the request.
+        path: the path that it must be signed for.
+        settings: the service's.
+        seen: the tokens that were accepted before.
+
+    Raises:
+        Unauthorized: no token, or one that is not good for this path, this body or this time, or is used again.
+        TooLarge: the body is over the limit; it is not read to its end.
+        TooSlow: the body did not come in its time.
+        services.shell.http.replays.Crowded: too many requests a minute.
+    """
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        raise Unauthorized("unauthorized")
+    now = time.time()
+    claims = opened(settings.signing_key.get_secret_value(), path, token, now)
+    if not seen.accept(claims.number, claims.expires, now):
+        raise Unauthorized("unauthorized")
+    request.scope["state"][SIGNED] = True  # from here on the connection is not closed in favour of another
+    body = await _whole_body(request, settings)
+    claims.check_body(body)
+    return body
+
+
+async def _whole_body(request: Request, settings: Settings) -> bytes:
+    limit = settings.max_body_mb << 20
+    too_large = TooLarge(f"the request is larger than {settings.max_body_mb} MiB")
+    if int(request.headers.get("content-length", "0")) > limit:  # the server has refused what is no number
+        raise too_large
+    body = bytearray()
+    first_end = asyncio.get_running_loop().time() + settings.patience_s
+    try:
+        async with asyncio.timeout_at(first_end) as timer:
+            async for piece in request.stream():
+                body += piece
+                if len(body) > limit:
+                    raise too_large
+                timer.reschedule(first_end + len(body) / BYTES_PER_SECOND)
+    except TimeoutError:
+        raise TooSlow(f"the request's body did not come in {settings.patience_s:g} s") from None
+    return bytes(body)
+
+
+def refusal(exc: MapReduceError | ValidationError) -> JSONResponse:
+    """What a request is answered that cannot be carried out."""
+    if isinstance(exc, ValidationError):
+        first = exc.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])[:MESSAGE_LIMIT] or "the body"
+        message = f"{where}: {first['msg']} ({exc.error_count()} errors in all)"
+        return _answer(HTTPStatus.UNPROCESSABLE_ENTITY, TaskError(kind="UsageError", message=message))
+    error = TaskError(kind=_kind(exc), message=str(exc)[:MESSAGE_LIMIT])
+    if isinstance(exc, Unauthorized):
+        return _answer(HTTPStatus.UNAUTHORIZED, error, {"WWW-Authenticate": "Bearer"})
+    if isinstance(exc, TooSlow):
+        return _answer(HTTPStatus.REQUEST_TIMEOUT, error, {"Connection": "close"})
+    if isinstance(exc, TooLarge):
+        return _answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, error)
+    return _answer(HTTPStatus.FORBIDDEN if isinstance(exc, RefusedURL) else HTTPStatus.UNPROCESSABLE_ENTITY, error)
+
+
+def unavailable(message: str) -> JSONResponse:
+    """What is answered when no slot is free; the caller should ask again in a second."""
+    return _answer(HTTPStatus.SERVICE_UNAVAILABLE, TaskError(kind="TaskLost", message=message), {"Retry-After": "1"})
+
+
+def _kind(exc: MapReduceError) -> str:
+    """The nearest class that the driver knows too."""
+    return next(cls.__name__ for cls in type(exc).__mro__ if cls.__module__ == errors.__name__)
+
+
+def _answer(status: HTTPStatus, error: BaseModel, headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse(error.model_dump(), status_code=status, headers=headers)

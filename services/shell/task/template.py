@@ -1,0 +1,228 @@
+"""A template: a process that has imported a job and run nothing of it, and is forked for each of the job's tasks.
+
+So every task begins from the same state, whatever ran before it. It never touches the object store's client, whose
+threads do not survive a fork, and runs one task at a time.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import select
+import signal
+import socket
+import struct
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from mapreduce.code import JobClass, import_job, modules_loaded
+from mapreduce.errors import TaskLost
+from mapreduce.wire.messages import JobSpec, Message, TaskError
+from services.shell.task.forkable import OutsideWatch, traces, why_fresh
+from services.shell.task.forks import guard_forks
+from services.shell.task.huge_pages import use_huge_pages
+from services.shell.workers.channel import EVENT, NO_NONCE, TASK, Frame
+from services.shell.workers.children import Child, become
+from services.shell.workers.failures import error_of
+from services.shell.workers.order import Order
+from services.shell.workers.processes import descendants_of
+
+FORK, POLL = b"F", b"P"
+_COMMAND = struct.Struct("<ci")
+_ANSWER = struct.Struct("<ii")
+"""A process, and its wait status: of one that runs, -1."""
+END_S = 1.0
+"""How long the end of a process that was killed may take."""
+_PAUSE_S = 0.0005
+_RUNNING = -1
+_HUGE_PAGES_AFTER = 10
+"""Forks after which a template makes the next ones cheaper: that takes tens of milliseconds, and memory of its own."""
+TaskMain = Callable[[socket.socket, JobClass | None], None]
+"""Waits for a task and carries it out, with the job's class if that is imported already."""
+
+
+class Imported(Message):
+    """What a template says when it has imported its job.
+
+    Attributes:
+        error: why it could not.
+        fresh: why it may not be forked, or "".
+    """
+
+    error: TaskError | None = None
+    fresh: str = ""
+
+
+def template_main(spec: JobSpec, root: str, run: TaskMain) -> Callable[[socket.socket], None]:
+    """Return what a template does, from its fork to its end.
+
+    Args:
+        spec: the job.
+        root: the folder of its code.
+        run: carries out a task, in a process of its own.
+    """
+
+    def main(control: socket.socket) -> None:
+        unseeded = random.getstate()
+        imported, job = _import(spec, root)
+        control.sendall(Frame(EVENT, NO_NONCE, imported.model_dump_json().encode()).encoded())
+        if imported.error or imported.fresh:
+            return
+        modules_loaded()  # so that a task's process looks only at what it loads itself
+        gc.collect()
+        gc.freeze()  # a collection in a task's process would copy every page
+        # a fork gives the generator a new seed, as a new process has one; one that the job has chosen is kept
+        seeded = random.getstate() if random.getstate() != unseeded else None
+        forks = 0
+        while (command := _received(control)) is not None:
+            _obey(command, control, lambda connection: run(connection, job), seeded)
+            forks += command[0] == FORK
+            if forks == _HUGE_PAGES_AFTER and command[0] == FORK:
+                use_huge_pages()
+
+    return main
+
+
+def _received(control: socket.socket) -> tuple[bytes, int] | None:
+    """Return the worker's next command; None when the worker is gone."""
+    data = control.recv(_COMMAND.size, socket.MSG_WAITALL)
+    if len(data) < _COMMAND.size:
+        return None
+    kind, pid = _COMMAND.unpack(data)
+    return kind, pid
+
+
+def _obey(
+    command: tuple[bytes, int], control: socket.socket, run: Callable[[socket.socket], None], seeded: Any
+) -> None:
+    kind, pid = command
+    if kind == FORK:
+        theirs, ours = socket.socketpair()
+        with theirs, ours:
+            copy = os.fork()
+            if copy == 0:
+                if seeded is not None:
+                    random.setstate(seeded)
+                become(ours, run)
+            socket.send_fds(control, [_ANSWER.pack(copy, _RUNNING)], [theirs.fileno()])
+        return
+    found, status = os.waitpid(pid, os.WNOHANG)
+    control.sendall(_ANSWER.pack(pid, status if found else _RUNNING))
+
+
+def _import(spec: JobSpec, root: str) -> tuple[Imported, JobClass | None]:
+    guard_forks()
+    before, watch = traces(), OutsideWatch()
+    try:
+        job = import_job(Path(root), spec.module, spec.name, spec.file)
+    except BaseException as exc:  # noqa: BLE001 - a job that ends the process at its import has failed
+        return Imported(error=error_of(exc, f"the import of {spec.module}")), None
+    finally:
+        watch.stop()
+    return Imported(fresh=why_fresh(before, traces(), watch.seen)), job
+
+
+class TemplateLost(TaskLost):
+    """The template is gone, and its copies with it."""
+
+
+class Template:
+    """The worker's side of a template. A copy is made ahead of each task, and waits for it.
+
+    Attributes:
+        child: the process.
+    """
+
+    def __init__(self, child: Child) -> None:
+        self.child = child
+        self._spare: tuple[int, socket.socket] | None = None
+        self._tell(FORK)
+
+    def start(self, order: Order) -> TemplateTask:
+        """Have a task carried out by the copy that waits for one, and another copy made; raises `TemplateLost`."""
+        pid, connection = self._waiting()
+        self._spare = None
+        self._tell(FORK)
+        with suppress(OSError):  # a copy that is gone answers nothing, which is noticed
+            connection.sendall(Frame(TASK, order.nonce, order.for_process()).encoded())
+        return TemplateTask(self, pid, connection)
+
+    def status(self, pid: int) -> int | None:
+        """Return the wait status of a copy, or None while it runs; raises `TemplateLost`."""
+        self._waiting()  # the answer to the command before comes first
+        self._tell(POLL, pid)
+        _, status, _ = self._answer()
+        return None if status == _RUNNING else status
+
+    def end(self) -> None:
+        """End the template and its copies."""
+        if self._spare is not None:
+            self._spare[1].close()
+        self.child.end()
+
+    def _waiting(self) -> tuple[int, socket.socket]:
+        """Return the copy that waits for a task."""
+        if self._spare is None:
+            pid, _, files = self._answer()
+            self._spare = pid, socket.socket(fileno=files[0])
+        return self._spare
+
+    def _tell(self, kind: bytes, pid: int = 0) -> None:
+        with suppress(OSError):
+            self.child.socket.sendall(_COMMAND.pack(kind, pid))
+
+    def _answer(self) -> tuple[int, int, list[int]]:
+        try:
+            data, files, _, _ = socket.recv_fds(self.child.socket, _ANSWER.size, 1)
+        except OSError:
+            data, files = b"", []
+        if len(data) < _ANSWER.size:
+            raise TemplateLost("the process that has imported the job has ended")
+        pid, status = _ANSWER.unpack(data)
+        return pid, status, files
+
+
+class TemplateTask:
+    """A task's process, as a copy of a template.
+
+    Attributes:
+        pid: the process.
+        socket: where its answers come.
+    """
+
+    def __init__(self, template: Template, pid: int, answers: socket.socket) -> None:
+        self._template = template
+        self.pid = pid
+        self.socket = answers
+        self._status: int | None = None
+
+    def poll(self) -> int | None:
+        """Return the wait status if the process has ended, else None."""
+        if self._status is None:
+            self._status = self._template.status(self.pid)
+        return self._status
+
+    def wait(self, limit_s: float) -> int | None:
+        """Return the wait status, or None if the process has not ended after so many seconds."""
+        until = time.monotonic() + limit_s
+        gone = self.socket.fileno() < 0
+        while self.poll() is None and time.monotonic() < until:
+            if gone:
+                time.sleep(_PAUSE_S)
+            else:  # its end of the socket is closed when it ends, unless a copy of it holds that
+                gone = bool(select.select([self.socket], [], [], _PAUSE_S)[0])
+        return self._status
+
+    def end(self) -> None:
+        """Kill the process and all below it; the template goes on."""
+        self.socket.close()
+        if self.poll() is None:
+            for pid in (*descendants_of(self.pid), self.pid):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        if self.wait(END_S) is None:
+            self._template.end()

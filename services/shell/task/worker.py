@@ -1,0 +1,265 @@
+"""A worker: a process that takes one task at a time and has it carried out by a process of the task's own.
+
+It runs no job's code itself. A job's tasks are copies of one template, which has imported the job and run nothing of
+it; what cannot be copied is imported anew by each task's process. Whatever a task has started is ended before the
+worker takes another one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+
+from mapreduce.code import CodeLoader
+from mapreduce.errors import TaskLost
+from mapreduce.storage import open_storage
+from mapreduce.wire.build import this_build
+from mapreduce.wire.messages import Failed, JobSpec, Message, Progress, Started, TaskError
+from services.shell.settings import Settings
+from services.shell.task.credentials import ContainerCredentials, provider_of
+from services.shell.task.task_process import HEARTBEAT_S, task_main
+from services.shell.task.template import Imported, Template, TemplateLost, TemplateTask, template_main
+from services.shell.workers.channel import (
+    EVENT,
+    LAST,
+    NO_NONCE,
+    READY,
+    TASK,
+    UNCLEAN,
+    Frame,
+    FrameBuffer,
+)
+from services.shell.workers.children import Child, received
+from services.shell.workers.failures import error_of, lost
+from services.shell.workers.order import Order
+from services.shell.workers.processes import adopt_orphans, cause_of_death, children_of, end_all_strays
+
+END_S = 2.0
+"""How long the end of a task's process, and of all that it has started, may take."""
+POLL_S = 0.25
+
+
+class Unprepared(Exception):
+    """The job of a task cannot be had here.
+
+    Args:
+        error: why.
+    """
+
+    def __init__(self, error: TaskError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+class Fetched(Message):
+    """What becomes of fetching a job's code: the folder that it lies in, or why there is none."""
+
+    root: str = ""
+    error: TaskError | None = None
+
+
+def worker_main(settings: Settings) -> Callable[[socket.socket], None]:
+    """Return what a worker of a service with these settings does, from its first line to its end."""
+
+    def main(connection: socket.socket) -> None:
+        with connection:
+            Worker(settings, connection).run()
+
+    return main
+
+
+class Worker:
+    """One slot's worker.
+
+    Args:
+        settings: the service's.
+        service: the socket to the service.
+    """
+
+    def __init__(self, settings: Settings, service: socket.socket) -> None:
+        self._settings = settings
+        self._service = service
+        self._carry_out_task = task_main(settings)
+        self._credentials = ContainerCredentials()
+        self._job: tuple[str, str, str] | None = None
+        self._template: Template | None = None
+        self._fresh = ""
+
+    def run(self) -> None:
+        """Carry out tasks until the service is gone."""
+        adopt_orphans()
+        self._say(Frame(READY, NO_NONCE, json.dumps({"ready": os.getpid()}).encode()))
+        incoming = FrameBuffer(frozenset((TASK,)))
+        while data := received(self._service):
+            incoming.feed(data)
+            while (frame := incoming.next(None)) is not None:
+                self._carry_out(Order.decoded(frame.payload))
+
+    def _carry_out(self, order: Order) -> None:
+        """Answer a task. Nothing of it is left when the worker takes the next one, or says that it is done."""
+        process: Child | TemplateTask | None = None
+        try:
+            order, process = self._started(order)
+            self._say(Frame(EVENT, order.nonce, _started_event(order, process.pid)))
+            last = self._passed_on(order, process)
+            if self._is_alone(process):  # it is about to end by itself: no need to wait for that
+                self._say(Frame(LAST, order.nonce, last))
+                if not self._settled(process, END_S):
+                    os._exit(1)
+                return
+        except Unprepared as exc:
+            last = _failed(order, exc.error)
+        except TaskLost as exc:
+            last = _failed(order, lost(str(exc)))
+        clean = self._settled(process, 0.0)
+        self._say(Frame(LAST if clean else UNCLEAN, order.nonce, last))
+
+    def _started(self, order: Order) -> tuple[Order, Child | TemplateTask]:
+        head = order.head.model_copy(update={"credentials": self._credentials.current()})
+        if head.job is None:
+            return order, self._fork(Order(head, order.body))
+        self._prepare(head.job, Order(head, order.body))
+        order = Order(head.model_copy(update={"fresh": self._fresh}), order.body)
+        return order, self._template.start(order) if self._template is not None else self._fork(order)
+
+    def _fork(self, order: Order) -> Child:
+        """Have a task carried out by a process that has imported no job."""
+        child = Child.fork(lambda connection: self._carry_out_task(connection, None))
+        with suppress(OSError):  # a process that is gone answers nothing, which is noticed
+            child.socket.sendall(Frame(TASK, order.nonce, order.for_process()).encoded())
+        return child
+
+    def _is_alone(self, process: Child | TemplateTask) -> bool:
+        """True when a task's process has started nothing that still runs."""
+        own = {process.pid, *([self._template.child.pid] if self._template else [])}
+        return sys.platform == "linux" and not children_of(process.pid) and children_of(os.getpid()) <= own
+
+    def _settled(self, process: Child | TemplateTask | None, patience_s: float) -> bool:
+        """End a task's process and all that it has started.
+
+        Args:
+            process: the task's, if there is one.
+            patience_s: how long it may take to end by itself.
+
+        Returns:
+            False when that cannot be done in its time.
+        """
+        if process is not None:
+            with suppress(TemplateLost):
+                process.wait(patience_s)
+                process.end()
+        if self._template and self._template.child.poll() is not None:
+            self._forget_job()
+        return end_all_strays([self._template.child.pid] if self._template else [], END_S)
+
+    # -- the events of a task -----------------------------------------------------------------------------------------
+
+    def _passed_on(self, order: Order, process: Child | TemplateTask) -> bytes:
+        buffer = FrameBuffer(frozenset((EVENT, LAST)))
+        status: int | None = None
+        while True:
+            ready, _, _ = select.select([process.socket, self._service], [], [], POLL_S if status is None else 0)
+            if self._service in ready:
+                os._exit(1)  # the service is gone, or does not keep to its part
+            if process.socket in ready and (data := received(process.socket)):
+                buffer.feed(data)
+                while (frame := buffer.next(order.nonce)) is not None:
+                    if frame.kind == LAST:
+                        return frame.payload
+                    self._say(frame)
+            elif process.socket in ready:
+                status = process.wait(END_S)
+                return _failed(order, lost(f"the task's process {_how_it_ended(status)}"))
+            elif status is not None:  # it has ended, and a copy of it holds its socket
+                return _failed(order, lost(f"the task's process {_how_it_ended(status)}"))
+            else:
+                status = process.poll()
+
+    # -- the job of a task --------------------------------------------------------------------------------------------
+
+    def _prepare(self, spec: JobSpec, order: Order) -> None:
+        """Have a template of the job, or know why each task must import it anew; another job's template ends.
+
+        Raises:
+            Unprepared: its code cannot be fetched or imported.
+        """
+        if self._job == (spec.code, spec.module, spec.name):
+            return
+        self._forget_job()
+        root = self._fetched(spec, order)
+        child = Child.fork(template_main(spec, root, self._carry_out_task))
+        said = child.reply(NO_NONCE, self._beat(order), HEARTBEAT_S)
+        imported = Imported.model_validate_json(said) if said is not None else None
+        if imported is None or imported.error:
+            error = imported.error if imported else None
+            status = child.wait(END_S)
+            child.end()
+            raise Unprepared(error or lost(f"the process that imports the job {_how_it_ended(status)}"))
+        if imported.fresh:
+            child.end()
+            end_all_strays((), END_S)
+        else:
+            self._template = Template(child)
+        self._job, self._fresh = (spec.code, spec.module, spec.name), imported.fresh
+
+    def _fetched(self, spec: JobSpec, order: Order) -> str:
+        """Return the folder of a job's code, after a process of its own has brought it here if it must be."""
+
+        def fetch(connection: socket.socket) -> None:
+            try:
+                storage = open_storage(self._settings.grants, credentials=provider_of(order.head.credentials))
+                loader = CodeLoader(storage, self._settings.store, self._settings.scratch / "jobs")
+                fetched = Fetched(root=str(loader.fetch(spec)))
+            except Exception as exc:  # noqa: BLE001 - it is the task's answer
+                fetched = Fetched(error=error_of(exc))
+            connection.sendall(Frame(EVENT, NO_NONCE, fetched.model_dump_json().encode()).encoded())
+
+        child = Child.fork(fetch)
+        said = child.reply(NO_NONCE, self._beat(order), HEARTBEAT_S)
+        status = child.wait(END_S)
+        child.end()
+        fetched = Fetched.model_validate_json(said) if said is not None else None
+        if fetched is None or fetched.error:
+            error = fetched.error if fetched else None
+            raise Unprepared(error or lost(f"the process that fetches the job's code {_how_it_ended(status)}"))
+        return fetched.root
+
+    def _forget_job(self) -> None:
+        if self._template is not None:
+            self._template.end()
+        self._template, self._job, self._fresh = None, None, ""
+
+    # -- what is said -------------------------------------------------------------------------------------------------
+
+    def _beat(self, order: Order) -> Callable[[], None]:
+        """Return what says that a task's job is being prepared, and that nothing of the task has begun."""
+
+        def beat() -> None:
+            event = Progress(attempt=order.head.attempt, bytes=0, records=0, status="importing the job")
+            self._say(Frame(EVENT, order.nonce, event.model_dump_json().encode()))
+
+        return beat
+
+    def _say(self, frame: Frame) -> None:
+        try:
+            self._service.sendall(frame.encoded())
+        except OSError:
+            os._exit(1)  # the service is gone: nobody wants the answer
+
+
+def _started_event(order: Order, pid: int) -> bytes:
+    event = Started(attempt=order.head.attempt, worker=pid, build=this_build(), fresh=order.head.fresh)
+    return event.model_dump_json().encode()
+
+
+def _failed(order: Order, error: TaskError) -> bytes:
+    return Failed(attempt=order.head.attempt, error=error).model_dump_json().encode()
+
+
+def _how_it_ended(status: int | None) -> str:
+    return cause_of_death(status) if status is not None else "has closed the stream of its answers"

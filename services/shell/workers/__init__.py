@@ -1,0 +1,1 @@
+"""The service's side of its processes: the pool of slots, the fork server, and the channel to a task."""

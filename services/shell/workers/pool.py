@@ -1,0 +1,274 @@
+"""The slots of a service: warm workers, each with at most one task; a dead or cancelled one is replaced at once.
+
+A line is taken for a task's only if it has the nonce that was drawn for that task, and a worker goes on only if nothing
+is left of it: no byte in its socket, no process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import structlog
+
+from mapreduce.wire.messages import Failed, MapTask, ReduceTask, SplitTask
+from services.shell.workers.channel import (
+    EVENT,
+    LAST,
+    NO_NONCE,
+    READY,
+    TASK,
+    UNCLEAN,
+    Foreign,
+    Frame,
+    FrameBuffer,
+    new_nonce,
+)
+from services.shell.workers.children import READ_BYTES
+from services.shell.workers.failures import lost
+from services.shell.workers.fork_server import Nursery
+from services.shell.workers.order import Order
+from services.shell.workers.prints import Prints
+from services.shell.workers.processes import cause_of_death
+
+REHIRE_PAUSE_S = 0.2
+HIRE_LIMIT_S = 10.0
+"""How long a task waits for a worker: one is forked in milliseconds, unless the system has no room for it."""
+_ANSWERS = frozenset((READY, EVENT, LAST, UNCLEAN))
+log = structlog.get_logger("services.workers")
+
+
+class Busy(Exception):
+    """Every slot has a task."""
+
+
+class _Gone(Exception):
+    """The worker's end of the socket is closed."""
+
+
+class _NotHired(Exception):
+    """There is no worker; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of a task: its JSON line, and whether it is the last."""
+
+    line: bytes
+    last: bool = False
+
+
+@dataclass(slots=True)
+class _Worker:
+    """A worker's socket, and what has come of it."""
+
+    socket: socket.socket
+    prints: Prints
+    pid: int = 0
+    incoming: FrameBuffer = field(default_factory=lambda: FrameBuffer(_ANSWERS))
+
+    async def next(self, nonce: bytes) -> Frame:
+        """Return the next frame; raises `_Gone`, and `Foreign` when it is not of that nonce."""
+        while (frame := self.incoming.next(nonce)) is None:
+            await self._receive()
+        return frame
+
+    async def send(self, frame: Frame) -> None:
+        """Send a frame; raises `_Gone`."""
+        try:
+            await asyncio.get_running_loop().sock_sendall(self.socket, frame.encoded())
+        except OSError:
+            raise _Gone from None
+
+    @property
+    def is_silent(self) -> bool:
+        """True when nothing is left of what it has said, and it is still there."""
+        if not self.incoming.is_empty:
+            return False
+        try:
+            self.socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False  # more bytes, or the end
+
+    def close(self) -> None:
+        """Close the socket, which ends the worker, and the pipe of what its tasks print."""
+        self.socket.close()
+        self.prints.close()
+
+    async def _receive(self) -> None:
+        try:
+            data = await asyncio.get_running_loop().sock_recv(self.socket, READ_BYTES)
+        except OSError:
+            raise _Gone from None
+        if not data:
+            raise _Gone
+        self.incoming.feed(data)
+
+
+class WorkerPool:
+    """Runs tasks in workers.
+
+    Args:
+        nursery: forks the workers.
+        slots: how many tasks may run at the same time.
+    """
+
+    def __init__(self, nursery: Nursery, slots: int) -> None:
+        self._nursery = nursery
+        self.slots = slots
+        self.busy = 0
+        self._idle: asyncio.Queue[_Worker] = asyncio.Queue()
+        self._hiring: set[asyncio.Task[None]] = set()
+        self._lacking = 0
+
+    @property
+    def able(self) -> int:
+        """How many tasks can run at the same time now: a slot for which no worker can be had is none."""
+        return self.slots - self._lacking
+
+    async def start(self, lost: Callable[[], None]) -> None:
+        """Forks the workers; `lost` is called if no more can be had, ever."""
+        await self._nursery.attach(lost)
+        for _ in range(self.slots):
+            self._rehire()
+        await asyncio.wait(self._hiring, timeout=HIRE_LIMIT_S)
+
+    async def close(self) -> None:
+        """Ends all workers."""
+        for hiring in self._hiring:
+            hiring.cancel()
+        await asyncio.gather(*self._hiring, return_exceptions=True)
+        while not self._idle.empty():
+            self._idle.get_nowait().close()
+        self._nursery.close()
+
+    def take(self) -> None:
+        """Takes a slot for a task; raises `Busy`."""
+        if self.busy >= self.able:
+            raise Busy
+        self.busy += 1
+
+    async def run(self, task: SplitTask | MapTask | ReduceTask) -> AsyncGenerator[Event, None]:
+        """Run a task in the slot that was taken, and give the slot back.
+
+        Args:
+            task: the message.
+
+        Yields:
+            The task's events. Closing the generator kills the worker.
+        """
+        nonce = new_nonce()
+        order = Order.of(task, nonce)
+        healthy = False
+        try:
+            try:
+                async with asyncio.timeout(HIRE_LIMIT_S):
+                    worker = await self._silent()
+            except TimeoutError:
+                yield _failed(order, "the service has no worker for it: no process could be started")
+                return
+            worker.prints.begin()
+            try:
+                await worker.send(Frame(TASK, nonce, order.encoded()))
+                while True:
+                    frame = await worker.next(nonce)
+                    if frame.kind == EVENT:
+                        yield _event(frame)
+                    elif frame.kind in (LAST, UNCLEAN):
+                        healthy = frame.kind == LAST
+                        yield _event(frame)
+                        return
+            except _Gone:
+                status = await self._nursery.status(worker.pid)
+                yield _failed(order, f"the worker process {cause_of_death(status)}")
+            except Foreign as exc:
+                yield _failed(order, str(exc))
+            finally:
+                if left_out := worker.prints.end():
+                    log.warning("too much was printed by a task", left_out_bytes=left_out, task=order.head.attempt.task)
+                self._return(worker, healthy=healthy)
+        finally:
+            self.busy -= 1
+
+    async def _silent(self) -> _Worker:
+        """Return an idle worker that has nothing left to say; another one is replaced."""
+        while not (worker := await self._idle.get()).is_silent:
+            self._return(worker, healthy=False)
+        return worker
+
+    def _return(self, worker: _Worker, *, healthy: bool) -> None:
+        if healthy and worker.is_silent:
+            self._idle.put_nowait(worker)
+            return
+        with suppress(OSError):  # it ends all the same, when its socket is closed
+            self._nursery.kill(worker.pid)
+        self._nursery.forget(worker.pid)
+        worker.close()
+        self._rehire()
+
+    def _rehire(self) -> None:
+        hiring = asyncio.create_task(self._hire())
+        self._hiring.add(hiring)
+        hiring.add_done_callback(self._hiring.discard)
+
+    async def _hire(self) -> None:
+        """Until there is one worker more: a slot without one would let its tasks wait for ever."""
+        failed = False
+        try:
+            while True:
+                try:
+                    worker = await self._hired()
+                except (_NotHired, _Gone, Foreign, OSError) as exc:
+                    self._lacking += not failed
+                    failed = True
+                    log.warning("no worker could be started; trying again", error=str(exc), slots=self.able)
+                    await asyncio.sleep(REHIRE_PAUSE_S)
+                else:
+                    self._idle.put_nowait(worker)
+                    return
+        finally:
+            self._lacking -= failed
+
+    async def _hired(self) -> _Worker:
+        """Return a new worker.
+
+        Raises:
+            _NotHired: it could not be forked.
+            _Gone: it ended at once.
+            OSError: this process has no descriptor or memory left for its socket.
+        """
+        prints = Prints()
+        try:
+            worker = _Worker(self._nursery.spawn(prints.writing), prints)
+        except BaseException:
+            prints.close()
+            raise
+        finally:
+            os.close(prints.writing)
+        try:
+            worker.socket.setblocking(False)
+            said = json.loads((await worker.next(NO_NONCE)).payload)
+            if "ready" not in said:
+                raise _NotHired(said.get("error", "no reason given"))
+            worker.pid = said["ready"]
+        except BaseException:
+            worker.close()
+            raise
+        return worker
+
+
+def _event(frame: Frame) -> Event:
+    return Event(frame.payload + b"\n", last=frame.kind != EVENT)
+
+
+def _failed(order: Order, message: str) -> Event:
+    failed = Failed(attempt=order.head.attempt, error=lost(message))
+    return Event(failed.model_dump_json().encode() + b"\n", last=True)

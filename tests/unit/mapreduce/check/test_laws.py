@@ -1,0 +1,159 @@
+"""The law checker names the law that a faulty job breaks, with a small input, and finds nothing wrong in a good one."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from jobs.inverted_index import InvertedIndex
+from jobs.word_count import WordCount
+from mapreduce import Batch, Csv, Job, Sum, words
+from mapreduce.check.laws import check
+from mapreduce.check.reference import PlainInput
+
+TEXT = "".join(f"the {number} quick brown foxes number {number % 7}\n" for number in range(60)).encode()
+
+
+class MeanOfMeans(Job):
+    """A combine that is not associative."""
+
+    def map(self, offset: int, line: str) -> Iterator[tuple[str, float]]:
+        for word in line.split():
+            yield "length", len(word)
+
+    def combine(self, key: str, values: Iterator[float]) -> Iterator[tuple[str, float]]:
+        found = list(values)
+        yield key, sum(found) / len(found)
+
+    reduce = combine
+
+
+class FirstComes(Job):
+    """A reduce that goes by the order of its values."""
+
+    def map(self, offset: int, line: str) -> Iterator[tuple[str, str]]:
+        for word in words(line):
+            yield word[0], line
+
+    def reduce(self, key: str, values: Iterator[str]) -> Iterator[tuple[str, str]]:
+        yield key, next(values)
+
+
+class Remembers(Job):
+    """A map that remembers what it has seen."""
+
+    reduce = Sum()
+
+    def map_setup(self) -> None:
+        self.seen: set[str] = set()
+
+    def map(self, offset: int, line: str) -> Iterator[tuple[str, int]]:
+        for word in set(words(line)) - self.seen:
+            self.seen.add(word)
+            yield word, 1
+
+
+class Dice(Job):
+    """A map that is not deterministic."""
+
+    reduce = Sum()
+
+    def map(self, offset: int, line: str) -> Iterator[tuple[str, int]]:
+        yield "points", random.randint(1, 6)
+
+
+class NumberedKeys(Job):
+    """A reduce that remembers how many keys it has had."""
+
+    def reduce_setup(self) -> None:
+        self.number = 0
+
+    def map(self, offset: int, line: str) -> Iterator[tuple[str, int]]:
+        for word in words(line):
+            yield word, 1
+
+    def reduce(self, key: str, values: Iterator[int]) -> Iterator[tuple[str, int]]:
+        self.number += 1
+        yield key, self.number
+
+
+class OtherBatch(Job):
+    """A map_batch that does not split as map does."""
+
+    reduce = Sum()
+
+    def map(self, offset: int, line: str) -> Iterator[tuple[str, int]]:
+        for word in words(line):
+            yield word, 1
+
+    def map_batch(self, batch: Batch) -> tuple[list[str], list[int]]:
+        found = batch.data.decode().split(" ")
+        return found, [1] * len(found)
+
+
+@pytest.mark.parametrize(
+    ("job", "law", "most_lines"),
+    [
+        (MeanOfMeans, "combine changes nothing but the work", 3),
+        (FirstComes, "the answer does not depend on the order of a key's values", 4),
+        (Remembers, "the answer does not depend on where the input is split", 3),
+        (Dice, "the same input gives the same answer", 2),
+        (NumberedKeys, "the answer does not depend on the number of partitions", 2),
+        (OtherBatch, "the answer is that of a plain loop", 2),
+    ],
+    ids=lambda each: each.__name__ if isinstance(each, type) else None,
+)
+def test_each_fault_is_named(job: type[Job], law: str, most_lines: int) -> None:
+    """The law is in the list, and the input is small and still shows it."""
+    breaches = {breach.law.name: breach for breach in check(job, [PlainInput("u", TEXT)])}
+    assert law in breaches
+    breach = breaches[law]
+    assert 1 <= breach.inputs[0].content.count(b"\n") <= most_lines
+    assert breach.expected != breach.found
+    assert breach.expected is not None or breach.found is not None
+
+
+def test_a_wrong_combine_is_not_taken_for_something_else() -> None:
+    """The other laws are tried without it."""
+    assert ["combine changes nothing but the work"] == [
+        breach.law.name for breach in check(MeanOfMeans, [PlainInput("u", TEXT)])
+    ]
+
+
+@pytest.mark.parametrize("job", [WordCount, InvertedIndex])
+def test_good_jobs_pass(job: type[Job]) -> None:
+    """Nothing is wrong with the shipped jobs, over several inputs and odd bytes."""
+    inputs = [PlainInput("u", TEXT), PlainInput("v", b"the \xff\r\nend"), PlainInput("w", b"")]
+    assert [] == check(job, inputs)
+
+
+def test_an_order_that_is_meant() -> None:
+    """A job whose result depends on the order of the input, and says so, passes."""
+
+    class Meant(FirstComes):
+        order_matters = True
+
+    assert [] == check(Meant, [PlainInput("u", TEXT)])
+
+
+def test_the_header_stays() -> None:
+    """The smallest CSV still has its header."""
+
+    class Rows(Job):
+        input_format = Csv()
+        reduce = Sum()
+
+        def map_setup(self) -> None:
+            self.rows = 0
+
+        def map(self, offset: int, row: Any) -> Iterator[tuple[str, int]]:
+            self.rows += 1
+            yield row["name"], self.rows
+
+    content = b"name,other\n" + b"".join(b"a%d,b\n" % (number % 3) for number in range(40))
+    (breach,) = check(Rows, [PlainInput("u", content)])
+    assert breach.inputs[0].content.startswith(b"name,other\n")
+    assert breach.inputs[0].content.count(b"\n") <= 4

@@ -1,0 +1,201 @@
+"""A class that cannot run, or that has what would never be called, is refused with what to write."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from typing import Any, ClassVar
+
+import pytest
+
+from mapreduce import Aggregation, CollectSet, Count, Job, Sum
+from mapreduce.errors import JobLoadError, UserCodeError
+from mapreduce.rules.job_check import check_instance
+from mapreduce.testing import run
+
+
+class Lines(Job):
+    """A good job."""
+
+    reduce: ClassVar[Any] = Count()
+
+    def map(self, key: Any, value: Any) -> Any:
+        return [(value, 1)]
+
+
+def hook(self: Any, *_: Any) -> Any:
+    """A method that takes anything."""
+    return []
+
+
+async def awaited(self: Any, *_: Any) -> Any:
+    """A coroutine."""
+
+
+async def streamed(self: Any, *_: Any) -> Any:
+    """An asynchronous generator."""
+    yield 1
+
+
+class NoMerge(Aggregation[Any]):
+    """Half an aggregation."""
+
+    def create(self, value: Any) -> Any:
+        return value
+
+    def add(self, state: Any, value: Any) -> Any:
+        return state
+
+
+@pytest.mark.parametrize(
+    ("names", "named"),
+    [
+        ({"reduce": sum}, "`reduce = sum` of Mine is a function; write `reduce = Sum()`"),
+        ({"reduce": set}, "write `reduce = CollectSet()`"),
+        ({"reduce": math.fsum}, "write `reduce = Sum()`"),
+        ({"reduce": statistics.mean}, "write `reduce = Mean()`"),
+        ({"reduce": print}, "not a method; write `def reduce(self, key, values)`"),
+        ({"reduce": NoMerge()}, "the aggregation NoMerge has no `merge`"),
+        ({"reduce": lambda self, values: []}, "takes (self, values); write `def reduce(self, key, values)`"),
+        ({"map": lambda self, line: []}, "takes (self, line); write `def map(self, key, value)`"),
+        ({"map": 3}, "`map` of Mine is 3, not a method"),
+        ({"map": awaited}, "`map` of Mine may not be async; write `def map(self, key, value)`"),
+        ({"map": streamed}, "`map` of Mine may not be async"),
+        ({"map_setup": awaited}, "`map_setup` of Mine may not be async; write `def map_setup(self)`"),
+        ({"map_setup": lambda self, context: None}, "write `def map_setup(self)`"),
+        ({"combine": hook}, "`combine` of Mine is never called: `reduce = Count()` needs no code of the job"),
+        ({"reduce_setup": hook}, "`reduce_setup` of Mine is never called"),
+        ({"reduce_cleanup": hook}, "`reduce_cleanup` of Mine is never called"),
+        ({"reduce": None, "combine": hook}, "`combine` of Mine is never called: it has no `reduce`"),
+        ({"reduce": None, "partition": hook}, "`partition` of Mine is never called"),
+        ({"reduce": None, "reduce_cleanup": hook}, "`reduce_cleanup` of Mine is never called"),
+        ({"reduce": None, "total_order": True}, "has `total_order`, which needs a `reduce`"),
+        ({"total_order": True, "partition": hook}, "its own `partition`, which is never called then"),
+    ],
+)
+def test_refusals(names: dict[str, Any], named: str) -> None:
+    """The message says what to write."""
+    with pytest.raises(JobLoadError) as caught:
+        type("Mine", (Lines,), {"__module__": __name__, **names}).check()  # type: ignore[attr-defined]
+    assert named in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"reduce": hook, "combine": hook, "partition": hook, "reduce_setup": hook, "reduce_cleanup": hook},
+        {"reduce": CollectSet(), "partition": hook, "map_setup": hook, "map_cleanup": hook},
+        {"reduce": None, "map_setup": hook, "map_cleanup": hook, "map_batch": hook},
+        {"map": staticmethod(lambda key, value: [])},
+        {"reduce": classmethod(lambda cls, key, values: [])},
+        {"reduce": lambda self, word, counts, scale=2: []},
+        {"__annotations__": {"group_by": int}, "reduce": hook, "group_by": 1},
+    ],
+)
+def test_what_may_be_written(names: dict[str, Any]) -> None:
+    """Every hook that will be called, in any form that Python calls as a method."""
+    cls: Any = type("Mine", (Lines,), {"__module__": __name__, **names})
+    cls.check()
+    assert {} == cls.parameters()
+
+
+class OwnInit(Lines):
+    """An `__init__` that does not call that of the job, and does not take the parameters."""
+
+    reduce = Sum()
+    factor: int = 3
+
+    def __init__(self) -> None:
+        self.one = 1
+
+    def map(self, key: Any, value: Any) -> Any:
+        self.count("lines")
+        yield value, self.one * self.factor
+
+
+def test_an_init_of_ones_own() -> None:
+    """It works without `super`, and the parameters are set all the same."""
+    answer = run(OwnInit(factor=5), ["a", "b", "a"])  # type: ignore[call-arg]
+    assert ({"a": 10, "b": 5}, {"lines": 3}) == (dict(answer.pairs), answer.counters)
+
+
+def test_an_init_that_could_not_be_called() -> None:
+    """An argument that is no parameter would not reach the tasks."""
+
+    class Needs(Lines):
+        def __init__(self, stop: str) -> None:
+            self.stop = stop
+
+    class Offers(Lines):
+        def __init__(self, stop: str = "the") -> None:
+            self.stop = stop
+
+    for job in (Needs, Offers):
+        with pytest.raises(JobLoadError, match="has the argument `stop`; .* write a parameter in the class"):
+            job.check()
+
+
+def test_an_init_that_raises() -> None:
+    """It is the author's error, with their frame."""
+
+    class Raises(Lines):
+        def __init__(self) -> None:
+            raise KeyError("no")
+
+    with pytest.raises(UserCodeError, match="__init__ raised KeyError") as caught:
+        Raises()
+    assert "in __init__" in caught.value.traceback
+
+
+@pytest.mark.parametrize("name", ["count", "path", "map", "reduce", "status", "group_by"])
+def test_an_attribute_over_a_method(name: str) -> None:
+    """One that a hook sets over a method of the job is refused, with the hook's name."""
+    job = Lines()
+    check_instance(job, "map_setup")
+    setattr(job, name, 0)
+    with pytest.raises(UserCodeError, match=f"map_setup set `self.{name}`"):
+        check_instance(job, "map_setup")
+
+
+@pytest.mark.parametrize("name", ["source", "input", "stage", "counters"])
+def test_the_engines_state_cannot_be_set(name: str) -> None:
+    """The assignment itself is the error."""
+    with pytest.raises(AttributeError, match=f"`self.{name}` is the engine's and cannot be set"):
+        setattr(Lines(), name, {})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("group", "name"), "a counter has one name: write self.count('group: name')"),
+        (("n", 1.0), "counted in ints, not by a float (1.0)"),
+        (("n", True), "not by a bool (True)"),
+        ((5,), "a counter's name is a str, not int"),
+        (("invalid_utf8",), "is the engine's"),
+    ],
+)
+def test_wrong_counts(arguments: Any, named: str) -> None:
+    """A counter has a name and is counted in ints."""
+    with pytest.raises(TypeError) as caught:
+        Lines().count(*arguments)
+    assert named in str(caught.value)
+
+
+def test_a_missing_name_of_another_framework() -> None:
+    """What is called but not there is answered with our word."""
+    with pytest.raises(AttributeError, match=r"no attribute 'increment_counter'; write `self.count\(name\)`"):
+        Lines().increment_counter("g", "n")
+    with pytest.raises(AttributeError, match="no attribute 'nothing'$"):
+        _ = Lines().nothing
+
+
+def test_an_error_in_a_property_of_the_authors() -> None:
+    """It names what is missing, not the property."""
+
+    class Typing(Lines):
+        @property
+        def regex(self) -> Any:
+            return self._misspelt
+
+    with pytest.raises(AttributeError, match="no attribute '_misspelt'"):
+        _ = Typing().regex

@@ -1,0 +1,98 @@
+"""A pair is a tuple or a list of two, wherever a job may give pairs; the engine and the plain loop agree."""
+
+from __future__ import annotations
+
+from collections import UserList, namedtuple
+from typing import Any
+
+import pytest
+
+from mapreduce import Job, Sum
+from mapreduce.check.reference import PlainInput, plain_run
+from mapreduce.errors import UserCodeError
+from mapreduce.rules.yielded import NotAPair, pair_of, pairs_of
+from mapreduce.testing import run
+
+Named = namedtuple("Named", "key value")
+
+NO_PAIRS = [
+    "NY",
+    b"NY",
+    {"a": 1, "b": 2},
+    {1, 2},
+    range(2),
+    ("a",),
+    ["a", 1, 2],
+    7,
+    None,
+    UserList("ab"),
+]
+
+
+@pytest.mark.parametrize("pair", [("a", 1), ["a", 1], Named("a", 1), (("a", "b"), ("c", "d"))])
+def test_pairs(pair: Any) -> None:
+    """A named tuple is a tuple; key and value may be tuples themselves."""
+    assert (pair[0], pair[1]) == pair_of(pair)
+
+
+@pytest.mark.parametrize("wrong", NO_PAIRS, ids=repr)
+def test_what_is_no_pair(wrong: Any) -> None:
+    """It is refused with what it is, and with what to write."""
+    with pytest.raises(
+        NotAPair, match=f"yielded the {type(wrong).__name__} .* which is no pair; write `yield key, value`"
+    ):
+        pair_of(wrong)
+
+
+@pytest.mark.parametrize(
+    "returned", [[], (), [("a", 1)], {("a", 1)}, iter([("a", 1)]), zip("a", [1], strict=True), {"a": 1}.items()]
+)
+def test_what_may_be_returned(returned: Any) -> None:
+    """Any collection of pairs but a dict, and no pair itself."""
+    assert all(each == ("a", 1) for each in pairs_of(returned))
+
+
+@pytest.mark.parametrize("returned", [("a", 1), (("a", 1), ("b", 2)), {"a": 1}, "ab", b"ab", 7, None])
+def test_what_may_not_be_returned(returned: Any) -> None:
+    """A pair; a dict, whose keys could look like pairs; a text, of whose letters the same is true."""
+    with pytest.raises(NotAPair, match="yield|items"):
+        pairs_of(returned)
+    assert [] == list(pairs_of(None, none_is_empty=True))
+
+
+def job_with(hook: str, yielded: Any) -> type[Job]:
+    """A job that yields something from one of its methods, and pairs from the others."""
+
+    class Yielding(Job):
+        def map(self, key: Any, value: Any) -> Any:
+            yield value, 1
+
+        def reduce(self, key: Any, values: Any) -> Any:
+            yield key, sum(values)
+
+    def giving(self: Any, *_: Any) -> Any:
+        yield yielded
+
+    names: dict[str, Any] = {"__module__": __name__, hook.removesuffix(" only"): giving}
+    if hook == "map only":
+        names["reduce"] = None
+    if hook == "map of Sum":
+        names = {"__module__": __name__, "map": giving, "reduce": Sum()}
+    return type("Mine", (Yielding,), names)
+
+
+HOOKS = ["map", "map only", "map of Sum", "map_cleanup", "combine", "reduce", "reduce_cleanup"]
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("wrong", NO_PAIRS, ids=repr)
+def test_every_place_refuses_the_same(hook: str, wrong: Any) -> None:
+    """The engine, compiled and pure, and the plain loop (which never combines) name the method and say `pair`."""
+    job = job_with(hook, wrong)
+    with pytest.raises(UserCodeError, match=rf"^{hook.split(maxsplit=1)[0]} yielded .* no pair") as caught:
+        run(job(), ["NY", "CA"])
+    if hook not in ("map_cleanup", "reduce_cleanup"):
+        assert caught.value.record in ("'NY'", "'CA'")
+    if hook != "combine":
+        with pytest.raises(UserCodeError, match=rf"^{hook.split(maxsplit=1)[0]} yielded .* no pair"):
+            plain_run(job(), [PlainInput("u", b"NY\nCA")])

@@ -1,0 +1,50 @@
+"""The layout of the store, pinned: documentation, lifecycle rules and task roles rest on these names."""
+
+from __future__ import annotations
+
+import pytest
+
+from mapreduce.wire import keys
+
+
+@pytest.mark.parametrize("store", ["s3://bucket/a", "s3://bucket/a/"])
+def test_layout(store: str) -> None:
+    """Everything lies where the design says, whether or not the store's URL ends with a slash."""
+    expected = [
+        "input/ab12/book.txt",
+        "chunks/run-1",
+        "chunks/run-1/chunk-0.txt",
+        "maps/run-1",
+        "maps/run-1/map-00007.attempt-0",
+        "reduce/run-1",
+        "reduce/run-1/part-00003.attempt-1.jsonl",
+        "reduce/run-1/part-00003.jsonl",
+        "reduce/run-1/result.json",
+        "reduce/run-1/_SUCCESS",
+        "runs",
+        "runs/run-1/plan.json",
+        "jobs/ab12/code.zip",
+        "tasks/ab12.json",
+    ]
+    assert [f"s3://bucket/a/{name}" for name in expected] == [
+        keys.uploaded_input(store, "ab12", "book.txt"),
+        keys.chunks(store, "run-1"),
+        keys.chunk(store, "run-1", 0),
+        keys.maps(store, "run-1"),
+        keys.map_attempt(store, "run-1", 7, "0"),
+        keys.results(store, "run-1"),
+        keys.part_attempt(store, "run-1", 3, "1", "jsonl"),
+        keys.result(store, "run-1", 3, whole=False),
+        keys.result(store, "run-1", 0, whole=True),
+        keys.success(store, "run-1"),
+        keys.runs(store),
+        keys.run_file(store, "run-1", "plan.json"),
+        keys.code(store, "ab12"),
+        keys.task(store, "ab12"),
+    ]
+
+
+def test_attempts_have_names_of_their_own() -> None:
+    """Two attempts at one task never write the same object."""
+    assert keys.map_attempt("file:///s", "r", 1, "0") != keys.map_attempt("file:///s", "r", 1, "1")
+    assert keys.part_attempt("file:///s", "r", 1, "0", "json") != keys.part_attempt("file:///s", "r", 1, "1", "json")

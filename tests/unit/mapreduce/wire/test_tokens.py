@@ -1,0 +1,172 @@
+"""A token is good for one path, one body and one key, and not for long."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import time
+
+import jwt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mapreduce.errors import Unauthorized, UsageError
+from mapreduce.wire import tokens
+
+KEY = "k" * 32
+BODY = b'{"stage": "map"}'
+
+
+def claims(**changed: object) -> dict[str, object]:
+    """The claims of a good token, with changes; None takes one away."""
+    good: dict[str, object] = {
+        "aud": "/map",
+        "exp": int(time.time()) + 60,
+        "body": hashlib.sha256(BODY).hexdigest(),
+        "jti": "1",
+    }
+    return {name: value for name, value in (good | changed).items() if value is not None}
+
+
+def accepted(token: str, key: str = KEY, path: str = "/map", body: bytes = BODY, now: float | None = None) -> str:
+    """The number of a token that is good for the request."""
+    opened = tokens.opened(key, path, token, time.time() if now is None else now)
+    opened.check_body(body)
+    return opened.number
+
+
+def refused(token: str, key: str = KEY, path: str = "/map", body: bytes = BODY) -> None:
+    """Holds that the request is refused, and that nothing is said of why."""
+    with pytest.raises(Unauthorized) as caught:
+        accepted(token, key, path, body)
+    assert "unauthorized" == str(caught.value)
+
+
+def test_good_token() -> None:
+    """A fresh token is good for its request, and each has a number of its own."""
+    numbers = {accepted(tokens.sign(KEY, "/map", BODY, time.time())) for _ in range(3)}
+    assert 3 == len(numbers)
+    assert "1" == accepted(jwt.encode(claims(), KEY, algorithm="HS256"))
+
+
+def test_other_requests() -> None:
+    """The token of a request is no good for another path, another body or under another key."""
+    token = tokens.sign(KEY, "/map", BODY, time.time())
+    refused(token, path="/reduce")
+    refused(token, path="/map/")
+    refused(token, body=BODY + b" ")
+    refused(token, body=b"")
+    refused(token, key="K" * 32)
+
+
+def test_expired() -> None:
+    """A token is no good a lifetime after it was signed."""
+    refused(tokens.sign(KEY, "/map", BODY, time.time() - tokens.LIFETIME_S - 1))
+
+
+@pytest.mark.parametrize(
+    ("signer_ahead_s", "good"),
+    [(-61, False), (-60, False), (-59, True), (0, True), (5, True), (6, False), (3600, False), (10**9, False)],
+)
+def test_clocks(signer_ahead_s: int, good: bool) -> None:
+    """The signer's clock may be a lifetime behind and a little ahead; nothing is good for longer than a lifetime."""
+    now = 1_800_000_000
+    token = tokens.sign(KEY, "/map", BODY, now + signer_ahead_s)
+    if good:
+        assert accepted(token, now=now)
+    else:
+        with pytest.raises(Unauthorized):
+            accepted(token, now=now)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"exp": "9" * 400},
+        {"exp": True},
+        {"exp": float("inf")},
+        {"exp": float("nan")},
+        {"exp": -1},
+        {"exp": 10**400},
+        {"exp": [1]},
+        {"aud": ["/map", "/reduce"]},
+        {"aud": ["/map"]},
+        {"aud": {"/map": 1}},
+        {"body": "é"},
+        {"body": 1},
+        {"body": None},
+        {"jti": 1},
+        {"jti": ""},
+        {"jti": "n" * 65},
+        {"nbf": 9_999_999_999},
+        {"filler": "x" * 2000},
+    ],
+    ids=str,
+)
+def test_strange_claims(changed: dict[str, object]) -> None:
+    """Claims of other types, ends that are no time, several audiences: refused, though the key signed them."""
+    refused(jwt.encode(claims() | changed, KEY, algorithm="HS256"))
+
+
+@given(st.text(max_size=60) | st.from_regex(r"[A-Za-z0-9_-]{0,40}\.[A-Za-z0-9_-]{0,40}\.[A-Za-z0-9_-]{0,50}"))
+def test_no_text_is_a_token(text: str) -> None:
+    """Whatever is sent is refused in the one way there is."""
+    refused(text)
+
+
+@given(st.integers(min_value=0), st.characters(codec="ascii", exclude_characters="\x00"))
+def test_no_character_may_change(where: int, other: str) -> None:
+    """A token in which one character is another is no token, or says the same as before."""
+    token = tokens.sign(KEY, "/map", BODY, time.time())
+    where %= len(token)
+    changed = token[:where] + other + token[where + 1 :]
+    try:
+        assert accepted(token) == accepted(changed)
+    except Unauthorized:
+        assert changed != token
+
+
+@pytest.mark.parametrize(
+    "head", [b"[" * 700, b'{"a":' * 140, b'{"alg":["HS256"]}', b'{"alg":{}}', b"[]", b'"HS256"', b"\xff"]
+)
+def test_strange_heads(head: bytes) -> None:
+    """A token's head is read before its signature is proven: whatever it is, it breaks nothing."""
+    refused(base64.urlsafe_b64encode(head).decode().rstrip("=") + ".e30.AAAA")
+
+
+@pytest.mark.parametrize("missing", ["aud", "exp", "body", "jti"])
+def test_missing_claims(missing: str) -> None:
+    """A token that lacks a claim is refused, though the key signed it."""
+    refused(jwt.encode(claims(**{missing: None}), KEY, algorithm="HS256"))
+
+
+@pytest.mark.parametrize("garbage", ["", "a", "a.b.c", "..", "é", "\x00", "Bearer x", "." * 1000])
+def test_garbage(garbage: str) -> None:
+    """What is no token is refused as a bad one is."""
+    refused(garbage)
+
+
+def test_unsigned_and_tampered() -> None:
+    """A token without a signature, of another algorithm, or changed after signing is refused."""
+    refused(jwt.encode(claims(), None, algorithm="none"))
+    refused(jwt.encode(claims(), "k" * 64, algorithm="HS512"), key="k" * 64)
+    head, body, signature = jwt.encode(claims(), KEY, algorithm="HS256").split(".")
+    other = jwt.encode(claims(aud="/reduce"), KEY, algorithm="HS256").split(".")[1]
+    refused(f"{head}.{other}.{signature}", path="/reduce")
+    refused(f"{head}.{body}.")
+    refused(f"{head}.{body}.{signature[:-4]}AAAA")
+
+
+def test_keys() -> None:
+    """A key has at least 32 bytes; the made ones do, and differ."""
+    assert KEY == tokens.check_key(KEY)
+    assert 3 == len({tokens.check_key(tokens.new_key()) for _ in range(3)})
+    with pytest.raises(UsageError, match="fewer than 32 bytes.*openssl rand"):
+        tokens.check_key("k" * 31)
+
+
+@pytest.mark.parametrize("digest", ["\ud800", "", "0" * 63, "G" * 64, "0" * 64 + "\n", 5, None, ["0" * 64]])
+def test_a_body_claim_that_is_no_digest(digest: object) -> None:
+    """Whatever stands there in place of a SHA-256, also what UTF-8 cannot carry."""
+    refused(jwt.encode(claims(body=digest), KEY, algorithm="HS256"))

@@ -1,0 +1,40 @@
+"""Whatever ends a task can be sent, and says where."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.shell.workers.failures import clean, error_of
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit])
+def test_what_would_end_the_process_is_the_jobs_error(kind: type[BaseException]) -> None:
+    """With its name and the frames of who raised it."""
+    with pytest.raises(kind) as caught:
+        raise kind("bad \ud800")
+    error = error_of(caught.value, "map")
+    assert error.kind == "UserCodeError"
+    assert error.message.startswith(f"map raised {kind.__name__}: bad \\ud800")
+    assert __file__ in error.traceback
+    assert error.model_dump_json()
+
+
+def test_half_a_surrogate_in_a_message_is_shown_as_its_escape() -> None:
+    """UTF-8 has no such character."""
+    assert error_of(ValueError("bad \ud800")).message == "bad \\ud800"
+
+
+class _Broken:
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(("given", "shown"), [(5, "5"), (None, "None"), (b"x", "b'x'"), ("a\udfff", "a\\udfff")])
+def test_a_status_may_be_anything(given: object, shown: str) -> None:
+    """It is shown as a text."""
+    assert clean(given) == shown
+
+
+def test_a_status_whose_text_raises_is_named() -> None:
+    """The heartbeat goes on."""
+    assert "_Broken" in clean(_Broken())

@@ -1,0 +1,273 @@
+"""The slots of a service, over workers that are sockets of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import cast
+
+import pytest
+
+from mapreduce.wire.messages import Failed, SplitTask, parse_event
+from services.shell.workers import pool as pool_module
+from services.shell.workers.channel import LAST, NO_NONCE, NONCE_BYTES, READY, UNCLEAN, Frame, FrameBuffer
+from services.shell.workers.failures import lost
+from services.shell.workers.fork_server import Nursery
+from services.shell.workers.order import Order
+from services.shell.workers.pool import WorkerPool
+
+TASK_MESSAGE = SplitTask(run="run-1", store="file:///store", inputs=(), splits=1)
+
+
+class _Nursery:
+    """Each spawn is a pair of sockets: the pool has one end, and the test keeps the other."""
+
+    def __init__(self, born: Callable[[int, socket.socket], None]) -> None:
+        self._born = born
+        self.theirs: list[socket.socket] = []
+        self.killed: list[int] = []
+
+    async def attach(self, lost: Callable[[], None]) -> None:
+        """Nothing to listen to."""
+
+    def spawn(self, output: int) -> socket.socket:
+        """One more worker; `born` decides what it does first."""
+        ours, theirs = socket.socketpair()
+        self.theirs.append(theirs)
+        try:
+            self._born(len(self.theirs), theirs)
+        except OSError:
+            ours.close()
+            raise
+        return ours
+
+    def kill(self, pid: int) -> None:
+        """Remembered."""
+        self.killed.append(pid)
+
+    async def status(self, pid: int) -> int:
+        """Killed by SIGKILL."""
+        return 9
+
+    def forget(self, pid: int) -> None:
+        """Nothing is known."""
+
+    def close(self) -> None:
+        """Closes all ends."""
+        for each in self.theirs:
+            each.close()
+
+
+def _ready(number: int, worker: socket.socket) -> None:
+    worker.sendall(Frame(READY, NO_NONCE, b'{"ready": %d}' % number).encoded())
+
+
+async def _given(worker: socket.socket) -> Order:
+    """The task that a worker is given."""
+    worker.setblocking(False)
+    incoming = FrameBuffer()
+    while (frame := incoming.next(None)) is None:
+        incoming.feed(await asyncio.get_running_loop().sock_recv(worker, 1 << 16))
+    return Order.decoded(frame.payload)
+
+
+def _failure(order: Order, message: str) -> bytes:
+    return Failed(attempt=order.head.attempt, error=lost(message)).model_dump_json().encode()
+
+
+async def _last_event(pool: WorkerPool) -> object:
+    pool.take()
+    return [parse_event.validate_json(event.line) async for event in pool.run(TASK_MESSAGE)][-1]
+
+
+def test_a_worker_that_dies_with_its_task_unread_has_a_cause() -> None:
+    """The socket of such a worker is reset, not closed; its task fails all the same, with the cause."""
+
+    async def story() -> object:
+        nursery = _Nursery(_ready)
+        pool = WorkerPool(cast(Nursery, nursery), slots=1)
+        await pool.start(lambda: None)
+        asking = asyncio.create_task(_last_event(pool))
+        await asyncio.sleep(0)
+        nursery.theirs[0].recv(1)  # the rest of the task stays unread
+        nursery.theirs[0].close()
+        event = await asking
+        await pool.close()
+        await asyncio.sleep(0)
+        return event
+
+    event = asyncio.run(story())
+    assert isinstance(event, Failed)
+    assert "was killed by SIGKILL" in event.error.message
+
+
+Behaviour = Callable[[Order, socket.socket], None]
+
+
+def _story(monkeypatch: pytest.MonkeyPatch, *behaviours: Behaviour) -> tuple[list[object], list[int]]:
+    """The last events of as many tasks as there are behaviours, one slot's, and the workers that were killed.
+
+    Behaviour n is that of worker n when it has its task; the last worker has the last one for all that follow.
+    """
+    monkeypatch.setattr(pool_module, "REHIRE_PAUSE_S", 0.0)
+
+    async def story() -> tuple[list[object], list[int]]:
+        nursery = _Nursery(_ready)
+        pool = WorkerPool(cast(Nursery, nursery), slots=1)
+        await pool.start(lambda: None)
+        events: list[object] = []
+        for behave in behaviours:
+            asking = asyncio.create_task(_last_event(pool))
+            await asyncio.sleep(0)
+            worker = nursery.theirs[-1]
+            behave(await _given(worker), worker)
+            events.append(await asyncio.wait_for(asking, 5))
+            await asyncio.sleep(0)
+        await pool.close()
+        await asyncio.sleep(0)  # what was closed is gone only in the next turn of the loop
+        return events, nursery.killed
+
+    return asyncio.run(story())
+
+
+def _messages(events: list[object]) -> list[str]:
+    return [event.error.message if isinstance(event, Failed) else "done" for event in events]
+
+
+def _says(text: str, kind: bytes = LAST) -> Behaviour:
+    return lambda order, worker: worker.sendall(Frame(kind, order.nonce, _failure(order, text)).encoded())
+
+
+def test_a_worker_that_is_done_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is left of it, so the next task is its own too."""
+    events, killed = _story(monkeypatch, _says("one"), _says("two"))
+    assert ["one", "two"] == _messages(events)
+    assert killed == []
+
+
+def test_a_second_answer_is_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that has said one thing too much is killed, and the next task gets an answer of its own."""
+
+    def twice(order: Order, worker: socket.socket) -> None:
+        for text in ("one", "one too much"):
+            _says(text)(order, worker)
+
+    events, killed = _story(monkeypatch, twice, _says("two"))
+    assert ["one", "two"] == _messages(events)
+    assert [1] == killed
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        Frame(LAST, b"f" * NONCE_BYTES, b'{"event":"done"}').encoded(),
+        b'{"event":"done","result":{}}\n',
+        b"L",
+        b"\0" * 40,
+    ],
+    ids=["another nonce", "a line", "one byte of it", "zeros"],
+)
+def test_what_is_no_frame_of_the_task_is_not_its_answer(monkeypatch: pytest.MonkeyPatch, forged: bytes) -> None:
+    """The task is lost, and so is the worker: what it says next may be anything."""
+
+    def forge(order: Order, worker: socket.socket) -> None:
+        worker.sendall(forged + Frame(LAST, order.nonce, _failure(order, "true")).encoded())
+
+    events, killed = _story(monkeypatch, forge, _says("two"))
+    assert "no answer of the task" in _messages(events)[0]
+    assert "two" == _messages(events)[1]
+    assert [1] == killed
+
+
+def test_a_worker_with_something_left_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its answer counts; it does not get another task."""
+    events, killed = _story(monkeypatch, _says("one", UNCLEAN), _says("two"))
+    assert ["one", "two"] == _messages(events)
+    assert [1] == killed
+
+
+def test_a_worker_that_dies_before_it_is_ready_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else its slot would take tasks and never start them."""
+    monkeypatch.setattr(pool_module, "REHIRE_PAUSE_S", 0.0)
+
+    def born(number: int, worker: socket.socket) -> None:
+        if number < 3:
+            worker.close()
+        else:
+            _ready(number, worker)
+
+    async def story() -> object:
+        nursery = _Nursery(born)
+        pool = WorkerPool(cast(Nursery, nursery), slots=1)
+        await pool.start(lambda: None)
+        asking = asyncio.create_task(_last_event(pool))
+        _says("from worker 3")(await _given(nursery.theirs[2]), nursery.theirs[2])
+        event = await asyncio.wait_for(asking, 5)
+        await pool.close()
+        await asyncio.sleep(0)  # what was closed is gone only in the next turn of the loop
+        return event
+
+    event = asyncio.run(story())
+    assert isinstance(event, Failed)
+    assert event.error.message == "from worker 3"
+
+
+@pytest.mark.parametrize("trouble", ["no descriptor", "no process"])
+def test_a_worker_that_cannot_be_had_is_had_later(monkeypatch: pytest.MonkeyPatch, trouble: str) -> None:
+    """Its slot is none until then: it is not counted, and takes no task; afterwards it does."""
+    monkeypatch.setattr(pool_module, "REHIRE_PAUSE_S", 0.0)
+    scarce = [False]
+
+    def born(number: int, worker: socket.socket) -> None:
+        if scarce[0] and trouble == "no descriptor":
+            raise OSError(24, "Too many open files")
+        if scarce[0]:
+            worker.sendall(Frame(READY, NO_NONCE, b'{"error": "fork: no process"}').encoded())
+        else:
+            _ready(number, worker)
+
+    async def story() -> tuple[list[int], object]:
+        nursery = _Nursery(born)
+        pool = WorkerPool(cast(Nursery, nursery), slots=2)
+        await pool.start(lambda: None)
+        able = [pool.able]
+        scarce[0] = True
+        asking = asyncio.create_task(_last_event(pool))
+        await asyncio.sleep(0)
+        nursery.theirs[0].close()  # that worker dies of its task
+        await asyncio.wait_for(asking, 5)
+        while pool.able == 2:
+            await asyncio.sleep(0)
+        able.append(pool.able)
+        pool.take()
+        with pytest.raises(pool_module.Busy):
+            pool.take()
+        pool.busy -= 1
+        scarce[0] = False
+        while pool.able < 2:
+            await asyncio.sleep(0)
+        able.append(pool.able)
+        await pool.close()
+        await asyncio.sleep(0)  # what was closed is gone only in the next turn of the loop
+        return able, None
+
+    assert [2, 1, 2] == asyncio.run(story())[0]
+
+
+def test_a_task_whose_slot_gets_no_worker_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not silent until its caller gives up."""
+    monkeypatch.setattr(pool_module, "HIRE_LIMIT_S", 0.01)
+
+    async def story() -> object:
+        nursery = _Nursery(lambda *_: None)
+        pool = WorkerPool(cast(Nursery, nursery), slots=1)
+        await pool.start(lambda: None)
+        event = await asyncio.wait_for(_last_event(pool), 5)
+        await pool.close()
+        await asyncio.sleep(0)
+        return event
+
+    event = asyncio.run(story())
+    assert isinstance(event, Failed)
+    assert "no worker" in event.error.message

@@ -1,0 +1,29 @@
+"""What is passed on of a job's output: whole lines, up to a limit."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.shell.workers.prints import Allowance
+
+
+@given(st.lists(st.binary(max_size=30)), st.integers(0, 200))
+def test_whole_lines_within_the_limit(pieces: list[bytes], limit: int) -> None:
+    """However it is cut: what is passed on is a beginning of what was printed, in whole lines, and the rest counts."""
+    allowance = Allowance(limit)
+    passed = b"".join(map(allowance.pass_on, pieces)) + allowance.rest()
+    printed = b"".join(pieces)
+    printed += b"" if printed.endswith(b"\n") or not printed else b"\n"
+    assert printed.startswith(passed)
+    assert len(passed) <= limit
+    assert passed == b"" or passed.endswith(b"\n")
+    assert len(printed) == len(passed) + allowance.left_out
+
+
+def test_all_of_little_is_passed_on() -> None:
+    """The last line too, though it has no end."""
+    allowance = Allowance(100)
+    assert b"one\n" == allowance.pass_on(b"one\ntw")
+    assert b"two\n" == allowance.pass_on(b"o") + allowance.rest()
+    assert 0 == allowance.left_out
