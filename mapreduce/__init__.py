@@ -6,7 +6,7 @@ A job's author needs only the names below.
 from mapreduce.aggregate import Aggregation, CollectList, CollectSet, Count, Max, Mean, Min, Sum, TopK
 from mapreduce.batch import Batch
 from mapreduce.chain import Chain, Step, StepResult
-from mapreduce.formats.kinds import Csv, JsonLines, Parquet, Text, WholeFile
+from mapreduce.input_formats import Csv, JsonLines, Parquet, Text, WholeFile
 from mapreduce.job import Job
 from mapreduce.word_counts import WordCounts
 from mapreduce.words import words

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 from mapreduce.errors import JobLoadError
 from mapreduce.job import Job
 from mapreduce.parameters import Parametrised, check_parameters
-from mapreduce.rules.class_names import FOREIGN, check_names
+from mapreduce.user_code.class_names import FOREIGN, check_names
 
 Reads = Literal["previous", "given"]
 
@@ -100,7 +100,7 @@ def steps_of(chain: Chain) -> Generator[Step, StepResult, None]:
         JobLoadError: what the author gives is no job.
         UserCodeError: the author's `steps` raised.
     """
-    from mapreduce.engine.user_code import Place, user_code  # the engine is not needed to write a chain
+    from mapreduce.user_code.calls import Place, user_code  # the engine is not needed to write a chain
 
     with user_code(Place("steps")):
         given = chain.steps()

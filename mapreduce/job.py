@@ -14,10 +14,10 @@ from mapreduce.aggregate import Aggregation
 from mapreduce.batch import Batch
 from mapreduce.encoding import encode_key
 from mapreduce.errors import JobLoadError
-from mapreduce.formats.kinds import Format, Text
+from mapreduce.input_formats import Format, Text
 from mapreduce.parameters import Parametrised
 from mapreduce.partition import hash_partition
-from mapreduce.rules.class_names import FOREIGN
+from mapreduce.user_code.class_names import FOREIGN
 
 Pair = tuple[Any, Any]
 StageOfJob = Literal["map", "reduce"]
@@ -234,7 +234,7 @@ class Job(Parametrised):
         Raises:
             JobLoadError: what is wrong, and what to write.
         """
-        from mapreduce.rules.job_check import check_job  # which needs this class
+        from mapreduce.user_code.class_check import check_job  # which needs this class
 
         check_job(cls)
 

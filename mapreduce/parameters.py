@@ -152,7 +152,7 @@ def _settings(cls: type) -> set[str]:
 
 def _given_what_it_takes(init: Callable[..., None]) -> Callable[..., None]:
     """An author's `__init__`, which is called with those of the parameters that it names."""
-    from mapreduce.engine.user_code import Place, user_code  # whose package needs this class
+    from mapreduce.user_code.calls import Place, user_code  # whose package needs this class
 
     named = inspect.signature(init).parameters
     takes_all = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in named.values())

@@ -24,7 +24,7 @@ from mapreduce.check.reference import PlainInput
 from mapreduce.check.trial import carry_out
 from mapreduce.code import find_job
 from mapreduce.errors import JobFailed, MapReduceError
-from mapreduce.formats.kinds import Format
+from mapreduce.input_formats import Format
 from mapreduce.job import Job
 from mapreduce.wire.messages import Message
 

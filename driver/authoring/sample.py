@@ -10,8 +10,8 @@ from mapreduce.check.reference import PlainAnswer, PlainInput, plain_run
 from mapreduce.code import JobClass
 from mapreduce.errors import JobLoadError
 from mapreduce.formats.compression import MAGIC_BYTES, compression_of
-from mapreduce.formats.kinds import Csv, JsonLines, Pairs, Text
 from mapreduce.formats.pairs import pairs_content
+from mapreduce.input_formats import Csv, JsonLines, Pairs, Text
 from mapreduce.job import Job
 from mapreduce.storage import Storage
 

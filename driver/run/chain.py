@@ -17,11 +17,11 @@ from driver.run.pipeline import NO_REQUESTS, Finished, Workplace, recorded, run_
 from mapreduce.chain import Chain, Step, StepResult, steps_of
 from mapreduce.code import CodeIdentity
 from mapreduce.engine import Ledger
-from mapreduce.engine.user_code import Place, user_code
 from mapreduce.errors import InputError, OutputLost
 from mapreduce.formats.pairs import PairsReader
 from mapreduce.job import Job
 from mapreduce.storage import Storage
+from mapreduce.user_code.calls import Place, user_code
 from mapreduce.wire import keys
 from mapreduce.wire.messages import InputObject, JobSpec, Piece
 

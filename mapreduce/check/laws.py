@@ -15,8 +15,8 @@ from mapreduce.aggregate import CollectList
 from mapreduce.check.reference import PlainInput, plain_run
 from mapreduce.check.trial import Answer, Trial, carry_out
 from mapreduce.encoding import encode_key, encode_value
-from mapreduce.formats.kinds import Csv, JsonLines, Text
 from mapreduce.formats.output import jsonable, key_of_json
+from mapreduce.input_formats import Csv, JsonLines, Text
 from mapreduce.job import Job
 
 Pairs = list[tuple[Any, Any]]

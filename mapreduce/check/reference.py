@@ -22,11 +22,11 @@ from typing import Any
 from mapreduce.chain import Chain, StepResult, steps_of
 from mapreduce.encoding import decode_key, decode_value, encode_key, encode_value
 from mapreduce.engine.set_aside import kept_as, kept_as_length
-from mapreduce.engine.user_code import Place, user_code
 from mapreduce.errors import JobLoadError
-from mapreduce.formats.kinds import Csv, Format, JsonLines, Pairs, Parquet, WholeFile
+from mapreduce.input_formats import Csv, Format, JsonLines, Pairs, Parquet, WholeFile
 from mapreduce.job import Job, task_state
-from mapreduce.rules.yielded import pair_of, pairs_of
+from mapreduce.user_code.calls import Place, user_code
+from mapreduce.user_code.yielded import pair_of, pairs_of
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
 
-from mapreduce.formats.kinds import Parquet
+from mapreduce.input_formats import Parquet
 
 if TYPE_CHECKING:
     from duckdb.sqltypes import DuckDBPyType

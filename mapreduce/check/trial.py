@@ -12,13 +12,13 @@ from typing import Any
 from mapreduce.chain import Chain, StepResult, steps_of
 from mapreduce.check.reference import PlainInput
 from mapreduce.engine import TaskContext, balance, run_task
-from mapreduce.engine.user_code import Place, user_code
 from mapreduce.errors import JobLoadError, LedgerError
-from mapreduce.formats.kinds import Pairs
 from mapreduce.formats.output import read_pairs
 from mapreduce.formats.pairs import pairs_content, pairs_of_content
+from mapreduce.input_formats import Pairs
 from mapreduce.job import Job
 from mapreduce.storage import open_storage
+from mapreduce.user_code.calls import Place, user_code
 from mapreduce.wire.messages import (
     BlockSource,
     InputObject,

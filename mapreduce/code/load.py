@@ -19,10 +19,10 @@ from mapreduce.chain import Chain
 from mapreduce.code.modules import loaded_modules
 from mapreduce.code.reserved import is_reserved
 from mapreduce.code.unpacking import PACKED_LIMIT, too_large, unpack
-from mapreduce.engine.user_code import is_authors, user_frames
 from mapreduce.errors import JobLoadError, MapReduceError
 from mapreduce.job import Job
 from mapreduce.storage import Storage
+from mapreduce.user_code.calls import is_authors, user_frames
 from mapreduce.wire import keys
 from mapreduce.wire.messages import JobSpec
 

@@ -29,12 +29,12 @@ from mapreduce.encoding import (
 )
 from mapreduce.engine.merge import Run, merged
 from mapreduce.engine.spills import Merging, Part, Spills
-from mapreduce.engine.user_code import Place, told_as
 from mapreduce.errors import UserCodeError
 from mapreduce.formats.frames import BlockWriter, PackedPair
 from mapreduce.job import Job
 from mapreduce.partition import hash_partition
-from mapreduce.rules.yielded import pair_of, pairs_of
+from mapreduce.user_code.calls import Place, told_as
+from mapreduce.user_code.yielded import pair_of, pairs_of
 from mapreduce.wire.messages import Block
 
 PAIR_OVERHEAD = 150

@@ -20,7 +20,7 @@ from mapreduce.engine.merge import Run, merged_frames
 from mapreduce.engine.spills import Merging, Part, Spills
 from mapreduce.formats.frames import BlockWriter, PackedPair, RawFrame, columns
 from mapreduce.partition import key_hash
-from mapreduce.rules.yielded import pair_of
+from mapreduce.user_code.yielded import pair_of
 from mapreduce.wire.messages import Block
 
 if TYPE_CHECKING:

@@ -18,17 +18,17 @@ from mapreduce.engine.collectors import collector_for, sorter
 from mapreduce.engine.context import Stopwatch, TaskContext
 from mapreduce.engine.part import keep, store_pairs, write_part
 from mapreduce.engine.set_aside import SetAside
-from mapreduce.engine.user_code import Place, user_code
 from mapreduce.errors import OutputLost, UserCodeError
 from mapreduce.formats import base
 from mapreduce.formats.readers import reader_of
 from mapreduce.formats.text import count_records
 from mapreduce.formats.undecoded import Undecoded
 from mapreduce.job import Job, task_state
-from mapreduce.rules.job_check import check_instance
-from mapreduce.rules.yielded import pairs_of
 from mapreduce.storage.base import AHEAD
 from mapreduce.storage.digest import Digest
+from mapreduce.user_code.calls import Place, user_code
+from mapreduce.user_code.class_check import check_instance
+from mapreduce.user_code.yielded import pairs_of
 from mapreduce.wire import keys
 from mapreduce.wire.messages import InvalidText, MapResult, MapTask, Piece, PieceRead, SkippedRecord
 

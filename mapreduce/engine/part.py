@@ -14,8 +14,8 @@ from mapreduce.engine.merge import FileRun
 from mapreduce.engine.rows import RowsWriter
 from mapreduce.engine.said import short_top
 from mapreduce.formats.frames import BlockWriter, FrameSink
-from mapreduce.formats.kinds import Pairs
 from mapreduce.formats.output import jsonable
+from mapreduce.input_formats import Pairs
 from mapreduce.storage import ObjectInfo, Storage
 from mapreduce.storage.digest import digest_of_file
 from mapreduce.wire import keys

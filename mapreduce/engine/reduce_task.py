@@ -19,13 +19,13 @@ from mapreduce.engine.collectors import sorter
 from mapreduce.engine.context import Stopwatch, TaskContext
 from mapreduce.engine.merge import Run, merged, merged_frames
 from mapreduce.engine.part import Part, StoredPairs, Write, store_pairs, store_written, write_part, write_rows
-from mapreduce.engine.user_code import Place, user_code
 from mapreduce.errors import CorruptBlock, InputChanged, ObjectMissing, OutputLost
 from mapreduce.formats.frames import BlockReader, Frame, FrameSink, PackedPair, RawFrame, columns
 from mapreduce.job import Job, task_state
-from mapreduce.rules.job_check import check_instance
-from mapreduce.rules.yielded import pairs_of
 from mapreduce.storage import Storage
+from mapreduce.user_code.calls import Place, user_code
+from mapreduce.user_code.class_check import check_instance
+from mapreduce.user_code.yielded import pairs_of
 from mapreduce.wire.messages import BlockSource, ReduceResult, ReduceTask
 
 FETCHES = 8

@@ -7,8 +7,8 @@ from mapreduce.engine.map_task import run_map
 from mapreduce.engine.reduce_task import run_reduce
 from mapreduce.engine.said import short_error
 from mapreduce.engine.split import run_split
-from mapreduce.engine.user_code import text_of
 from mapreduce.errors import CorruptBlock, OutputLost, RecordError, UserCodeError
+from mapreduce.user_code.calls import text_of
 from mapreduce.wire.messages import MapResult, MapTask, ReduceResult, ReduceTask, SplitResult, SplitTask, TaskError
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from mapreduce.encoding import encode_key, key_prefix
 from mapreduce.engine.context import TaskContext
-from mapreduce.engine.user_code import Place, user_code
 from mapreduce.formats.readers import reader_of
 from mapreduce.job import Job, task_state
-from mapreduce.rules.yielded import pair_of, pairs_of
+from mapreduce.user_code.calls import Place, user_code
+from mapreduce.user_code.yielded import pair_of, pairs_of
 from mapreduce.wire.messages import JobSpec, Piece
 
 PLACES = 100

@@ -14,12 +14,12 @@ import msgspec
 
 from mapreduce.encoding import encode_key, pack_value
 from mapreduce.engine.said import cut, within_limits
-from mapreduce.engine.user_code import Place, user_code
 from mapreduce.errors import RecordError, TooManyBadRecords, UserCodeError
 from mapreduce.formats.base import BadRecord
 from mapreduce.formats.output import jsonable
 from mapreduce.job import Job, task_state
-from mapreduce.rules.yielded import pair_of, pairs_of
+from mapreduce.user_code.calls import Place, user_code
+from mapreduce.user_code.yielded import pair_of, pairs_of
 from mapreduce.wire.messages import SkippedRecord
 
 TRIES = 2

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from mapreduce.engine.chunks import copy_splits
 from mapreduce.engine.context import Stopwatch, TaskContext
 from mapreduce.engine.sample import key_boundaries
-from mapreduce.formats.kinds import Compression
 from mapreduce.formats.survey import cuttable, look_at, marked
+from mapreduce.input_formats import Compression
 from mapreduce.wire.messages import InputObject, Piece, Split, SplitResult, SplitTask
 
 LOOKS = 16

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mapreduce.errors import RecordError
-from mapreduce.formats.kinds import Compression
 from mapreduce.formats.limits import WINDOW_MOST_BYTES
 from mapreduce.formats.member_needs import dictionary_of, memory_bytes
+from mapreduce.input_formats import Compression
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -6,7 +6,7 @@ for people why they refuse one.
 
 from __future__ import annotations
 
-from mapreduce.formats.kinds import Compression
+from mapreduce.input_formats import Compression
 
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _DICTIONARY_BYTES = (0, 1, 2, 4)

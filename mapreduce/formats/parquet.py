@@ -15,10 +15,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mapreduce.formats.base import Batch, ReadRange
-from mapreduce.formats.kinds import Parquet
 from mapreduce.formats.limits import LIMITS, Limits
 from mapreduce.formats.parquet_file import opened
 from mapreduce.formats.undecoded import Undecoded
+from mapreduce.input_formats import Parquet
 from mapreduce.wire.messages import Piece
 
 

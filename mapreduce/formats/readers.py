@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mapreduce.formats.base import Reader
-from mapreduce.formats.kinds import Format
 from mapreduce.formats.limits import Limits
+from mapreduce.input_formats import Format
 
 
 def reader_of(form: Format, limits: Limits, *, lenient: bool = False) -> Reader:

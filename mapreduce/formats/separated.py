@@ -21,12 +21,12 @@ from typing import TypeAlias
 
 from mapreduce.errors import RecordError
 from mapreduce.formats.base import BadRecord, Batch, ReadRange
-from mapreduce.formats.kinds import Csv
 from mapreduce.formats.limits import LIMITS, Limits
 from mapreduce.formats.quoted_rows import RowRange, owned_rows, quotes_before, row_at
 from mapreduce.formats.text import BOM, TAIL_BYTES
 from mapreduce.formats.undecoded import Undecoded
 from mapreduce.formats.unpacked import unpacked_text
+from mapreduce.input_formats import Csv
 from mapreduce.wire.messages import Piece
 
 Row: TypeAlias = "dict[str, str] | list[str] | BadRecord"

@@ -11,9 +11,9 @@ from itertools import groupby
 from mapreduce.errors import InputChanged
 from mapreduce.formats.base import ReadRange
 from mapreduce.formats.compression import compression_of
-from mapreduce.formats.kinds import Compression
 from mapreduce.formats.limits import Limits
 from mapreduce.formats.signatures import HEAD_BYTES, TAIL_BYTES, Ends, refuse_what_is_no_text
+from mapreduce.input_formats import Compression
 from mapreduce.storage import Storage
 from mapreduce.storage.base import AHEAD
 from mapreduce.wire.messages import InputObject, Piece

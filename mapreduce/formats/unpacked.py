@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mapreduce.formats.compression import decompressed
-from mapreduce.formats.kinds import Compression
 from mapreduce.formats.limits import LIMITS, Limits
 from mapreduce.formats.signatures import HEAD_BYTES, TAIL_BYTES, Ends, refuse_what_is_no_text
+from mapreduce.input_formats import Compression
 
 
 def unpacked_text(

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from mapreduce.formats.kinds import Compression, Format, Text
+from mapreduce.input_formats import Compression, Format, Text
 from mapreduce.storage.requests import Requests
 from mapreduce.wire.build import Build
 

@@ -6,7 +6,7 @@ import traceback
 
 from mapreduce.engine.run import task_error
 from mapreduce.engine.said import cut, short_error
-from mapreduce.engine.user_code import text_of, user_frames
+from mapreduce.user_code.calls import text_of, user_frames
 from mapreduce.wire.messages import TaskError
 
 WORDS_LIMIT = 2_000

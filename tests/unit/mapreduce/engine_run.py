@@ -13,8 +13,8 @@ from typing import Any
 
 from mapreduce.encoding import encode_key
 from mapreduce.engine import Ledger, TaskContext, balance, run_task
-from mapreduce.formats.kinds import Format, Text
 from mapreduce.formats.output import jsonable, key_of_json, read_pairs
+from mapreduce.input_formats import Format, Text
 from mapreduce.job import Job
 from mapreduce.storage import Storage, open_storage
 from mapreduce.wire.messages import (

@@ -10,7 +10,7 @@ from mapreduce import Count, Job
 from mapreduce.check.laws import SEEDED, Pairs, check, placed
 from mapreduce.check.reference import PlainInput
 from mapreduce.check.trial import carry_out
-from mapreduce.formats.kinds import Text
+from mapreduce.input_formats import Text
 
 
 class Lines(Job):

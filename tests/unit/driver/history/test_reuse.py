@@ -10,7 +10,7 @@ import pytest
 
 from driver.history.reuse import FinishedTasks, from_record, is_whole, objects_of, part_of, to_record
 from driver.plan.tasks import TaskSpec
-from mapreduce.formats.kinds import Pairs
+from mapreduce.input_formats import Pairs
 from mapreduce.storage import ObjectInfo, Storage, open_storage
 from mapreduce.storage.digest import digest_of_bytes
 from mapreduce.wire.messages import Cost, InputObject, MapResult, Piece, Split, SplitResult

@@ -7,7 +7,7 @@ import pytest
 from driver.plan.tasks import CHUNK_BYTES, RunPlan, map_tasks, reduce_tasks, split_count, split_task, task_key
 from mapreduce.code import CodeIdentity
 from mapreduce.engine.split import plan_splits
-from mapreduce.formats.kinds import Csv
+from mapreduce.input_formats import Csv
 from mapreduce.wire.build import Build
 from mapreduce.wire.messages import Block, Cost, InputObject, JobSpec, MapResult, Piece, Split, SplitResult
 from tests.unit.driver.samples import JOB, run_plan

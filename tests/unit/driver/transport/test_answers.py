@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from driver.transport.answers import check_answer, check_event, check_spark_answer
 from mapreduce.errors import TaskLost
-from mapreduce.formats.kinds import Pairs
+from mapreduce.input_formats import Pairs
 from mapreduce.wire import keys
 from mapreduce.wire.messages import (
     AttemptId,

@@ -12,7 +12,7 @@ from jobs.word_count import WordCount
 from mapreduce import Batch, CollectList, Count, Job, Max, Min, Sum
 from mapreduce.engine import run_task
 from mapreduce.errors import InputChanged, ObjectMissing, OutputLost, ParameterError, UserCodeError
-from mapreduce.formats.kinds import Csv, Format, Text
+from mapreduce.input_formats import Csv, Format, Text
 from mapreduce.storage import ObjectInfo, local
 from mapreduce.wire.messages import InvalidText, MapTask, SplitMode
 from tests.unit.mapreduce.engine_run import RUN, engine

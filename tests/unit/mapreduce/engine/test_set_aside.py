@@ -13,7 +13,7 @@ from mapreduce import Job, Sum
 from mapreduce.check.reference import LeftOut, PlainInput, plain_answer
 from mapreduce.engine import set_aside
 from mapreduce.errors import RecordError, TooManyBadRecords
-from mapreduce.formats.kinds import Csv, JsonLines
+from mapreduce.input_formats import Csv, JsonLines
 from mapreduce.wire.messages import SkippedRecord
 from tests.unit.mapreduce.engine_run import as_json, engine
 

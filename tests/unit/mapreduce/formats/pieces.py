@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from mapreduce.formats.base import Batch, Reader, ReadRange
-from mapreduce.formats.kinds import Compression, Format
+from mapreduce.input_formats import Compression, Format
 from mapreduce.wire.messages import Piece
 
 SOURCE = "file:///input"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mapreduce.errors import RecordError
 from mapreduce.formats.compression import MAGIC_BYTES, compression_of, decompressed
-from mapreduce.formats.kinds import Compression
+from mapreduce.input_formats import Compression
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from mapreduce.errors import RecordError
 from mapreduce.formats.base import BadRecord
 from mapreduce.formats.jsonl import JsonLinesReader
-from mapreduce.formats.kinds import Compression, JsonLines
 from mapreduce.formats.limits import Limits
+from mapreduce.input_formats import Compression, JsonLines
 from tests.unit.mapreduce.formats.pieces import SOURCE, batches_of, pieces_of, ranges_of, records_of
 from tests.unit.mapreduce.formats.test_compression import PACK, compressions
 

@@ -14,8 +14,8 @@ from mapreduce.encoding import decode_key, encode_key, pack_value
 from mapreduce.errors import CorruptBlock
 from mapreduce.formats.base import ReadRange
 from mapreduce.formats.frames import MAGIC, BlockWriter
-from mapreduce.formats.kinds import Pairs
 from mapreduce.formats.pairs import PairsReader
+from mapreduce.input_formats import Pairs
 from mapreduce.wire.messages import Piece
 from tests.unit.mapreduce.any_keys import keys, values
 

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from mapreduce.check.reference_parquet import plain_rows
 from mapreduce.errors import RecordError, StorageError
-from mapreduce.formats.kinds import Parquet
 from mapreduce.formats.limits import Limits
 from mapreduce.formats.parquet import ParquetReader
 from mapreduce.formats.parquet_file import ParquetFile
+from mapreduce.input_formats import Parquet
 from tests.unit.mapreduce.formats.pieces import SOURCE, pieces_of, ranges_of, records_of
 
 DATA = Path(__file__).parent / "data"

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from mapreduce.errors import RecordError
 from mapreduce.formats.base import BadRecord
-from mapreduce.formats.kinds import Compression, Csv
 from mapreduce.formats.limits import Limits
 from mapreduce.formats.quoted_rows import quotes_before
 from mapreduce.formats.separated import CsvReader, marked
 from mapreduce.formats.text import TAIL_BYTES
+from mapreduce.input_formats import Compression, Csv
 from tests.unit.mapreduce.formats.pieces import SOURCE, batches_of, pieces_of, ranges_of, records_of
 from tests.unit.mapreduce.formats.test_compression import PACK, compressions
 

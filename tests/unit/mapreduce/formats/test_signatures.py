@@ -20,10 +20,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mapreduce.errors import RecordError
-from mapreduce.formats.kinds import Compression, Csv, Format, JsonLines, Text, WholeFile
 from mapreduce.formats.signatures import HEAD_BYTES, TAIL_BYTES, Ends, kind_of
 from mapreduce.formats.survey import look_at
 from mapreduce.formats.unpacked import unpacked_text
+from mapreduce.input_formats import Compression, Csv, Format, JsonLines, Text, WholeFile
 from mapreduce.storage import open_storage
 from mapreduce.wire.messages import InputObject
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from mapreduce.errors import RecordError
 from mapreduce.formats.base import ReadRange
-from mapreduce.formats.kinds import Compression, Text
 from mapreduce.formats.limits import Limits
 from mapreduce.formats.text import BATCH_BYTES, TAIL_BYTES, LineDecoder, TextReader, owned_blocks
+from mapreduce.input_formats import Compression, Text
 from tests.unit.mapreduce.formats.pieces import SOURCE, pieces_of, ranges_of, records_of
 from tests.unit.mapreduce.formats.test_compression import PACK
 

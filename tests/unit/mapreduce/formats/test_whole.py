@@ -7,9 +7,9 @@ import gzip
 import pytest
 
 from mapreduce.errors import RecordError
-from mapreduce.formats.kinds import WholeFile
 from mapreduce.formats.limits import Limits
 from mapreduce.formats.whole import WholeFileReader
+from mapreduce.input_formats import WholeFile
 from mapreduce.wire.messages import Piece
 from tests.unit.mapreduce.formats.pieces import SOURCE, batches_of, pieces_of, ranges_of, records_of
 

@@ -8,7 +8,7 @@ import pytest
 
 from mapreduce import Chain, Count, Job, Sum, Text
 from mapreduce.errors import JobLoadError
-from mapreduce.rules.class_names import FOREIGN
+from mapreduce.user_code.class_names import FOREIGN
 
 
 class Lines(Job):

@@ -10,8 +10,8 @@ import pytest
 from mapreduce import Job, Sum
 from mapreduce.check.reference import PlainInput, plain_run
 from mapreduce.errors import UserCodeError
-from mapreduce.rules.yielded import NotAPair, pair_of, pairs_of
 from mapreduce.testing import run
+from mapreduce.user_code.yielded import NotAPair, pair_of, pairs_of
 
 Named = namedtuple("Named", "key value")
 

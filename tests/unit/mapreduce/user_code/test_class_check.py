@@ -10,8 +10,8 @@ import pytest
 
 from mapreduce import Aggregation, CollectSet, Count, Job, Sum
 from mapreduce.errors import JobLoadError, UserCodeError
-from mapreduce.rules.job_check import check_instance
 from mapreduce.testing import run
+from mapreduce.user_code.class_check import check_instance
 
 
 class Lines(Job):

@@ -1,4 +1,4 @@
-"""Fixtures for the tests of jobs: write `pytest_plugins = ["mapreduce.check.pytest_plugin"]` into conftest.py.
+"""Fixtures for the tests of jobs: write `pytest_plugins = ["mapreduce.pytest_plugin"]` into conftest.py.
 
 A test that takes `run_job` runs once for each way in which a real run may cut the work:
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import mapreduce
-from mapreduce.engine.user_code import Place, told_as, user_code, user_frames
 from mapreduce.errors import InputChanged, UserCodeError
+from mapreduce.user_code.calls import Place, told_as, user_code, user_frames
 
 PACKAGE = Path(mapreduce.__file__).parent
 

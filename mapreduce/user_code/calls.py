@@ -18,7 +18,7 @@ from typing import Literal
 from mapreduce.aggregate import NotAggregable
 from mapreduce.encoding import NotCarriable
 from mapreduce.errors import MapReduceError, UserCodeError
-from mapreduce.rules.yielded import NotAPair, RaisedOutsidePython
+from mapreduce.user_code.yielded import NotAPair, RaisedOutsidePython
 
 RECORD_LIMIT = 200
 _MESSAGE_LIMIT = 2000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from jobs.word_count import WordCount
-from mapreduce.check.pytest_plugin import WAYS, run_job
+from mapreduce.pytest_plugin import WAYS, run_job
 from mapreduce.testing import Answer
 
 __all__ = ["run_job"]

@@ -10,10 +10,10 @@ from typing import Any
 
 from mapreduce.aggregate import Aggregation
 from mapreduce.errors import JobLoadError, UserCodeError
-from mapreduce.formats.kinds import JsonLines, Text, WholeFile
+from mapreduce.input_formats import JsonLines, Text, WholeFile
 from mapreduce.job import Job
 from mapreduce.parameters import Parametrised, check_parameters
-from mapreduce.rules.class_names import FOREIGN, check_names
+from mapreduce.user_code.class_names import FOREIGN, check_names
 
 HOOKS: Mapping[str, int] = {
     "map_setup": 0,

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from mapreduce import Csv, Parquet, Text
 from mapreduce.errors import JobLoadError
-from mapreduce.formats.kinds import Format
+from mapreduce.input_formats import Format
 
 TEXT: Any = Text
 CSV: Any = Csv

@@ -1,1 +1,0 @@
-"""What a job's class may be, and what it may yield."""
