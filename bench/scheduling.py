@@ -18,11 +18,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench.fake_services import fake_mappers
+from driver.plan.clock import Clock
 from driver.plan.events import EventLog
+from driver.plan.outcomes import Outcome
 from driver.plan.tasks import RunPlan, map_tasks
-from driver.scheduling.attempts import Outcome
 from driver.scheduling.policy import RetryPolicy
-from driver.scheduling.scheduler import Clock, StageRun
+from driver.scheduling.scheduler import StageRun
 from driver.transport.endpoint import Endpoint
 from driver.transport.http import HttpTransport
 from mapreduce.wire.messages import Cost, InputObject, JobSpec, Piece, Split, SplitResult, StageName

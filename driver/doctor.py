@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from driver.cloud.stack import ROLES, Stack, read_stack
 from driver.cloud.terraform import terraform_folder
-from driver.report.units import bytes_text
+from driver.text import bytes_text
 from mapreduce import native
 from mapreduce.errors import FleetError, MapReduceError
 from mapreduce.wire.messages import Message

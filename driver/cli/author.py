@@ -9,8 +9,7 @@ from cyclopts import Parameter
 
 from driver.cli.terminal import no_output_of_jobs, print_document, say
 from driver.cli.values import assignments, size_bytes
-from driver.report.units import plural
-from driver.text import shown, shown_repr
+from driver.text import plural, shown, shown_repr
 from mapreduce.errors import UsageError
 from mapreduce.wire.messages import Message
 

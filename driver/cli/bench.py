@@ -18,7 +18,7 @@ from rich.table import Table
 from driver.cli.terminal import no_output_of_jobs, print_document, say, show
 from driver.cli.values import assignments, at_least_one, counts
 from driver.plan.config import DEFAULT_JOB, RunConfig
-from driver.report.units import bytes_text, plural
+from driver.text import bytes_text, plural
 from mapreduce.errors import UsageError
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from cyclopts import Parameter
 
 from driver.cli.terminal import no_output_of_jobs, print_document, say
 from driver.plan.config import DEFAULT_SPARK_MASTER
-from driver.report.units import bytes_text, plural
-from driver.text import shown, shown_repr
+from driver.text import bytes_text, plural, shown, shown_repr
 from mapreduce.errors import UsageError
 
 _ROWS_SHOWN = 20

@@ -10,8 +10,7 @@ from rich.table import Table
 
 from driver.cli.terminal import add_row, print_document, say, show
 from driver.history.run_store import RunStore, is_run_name
-from driver.report.units import bytes_text, plural
-from driver.text import shown, storable
+from driver.text import bytes_text, plural, shown, storable
 from mapreduce.errors import MapReduceError, UsageError
 from mapreduce.wire.messages import Message
 

@@ -87,8 +87,8 @@ def run(
     """
     started = time.monotonic()
     from driver.output.place import Output
+    from driver.plan.fault_rates import parse_chaos
     from driver.targets import prepare as targets
-    from driver.transport.fault_injection import parse_chaos
     from mapreduce.engine.run import task_error
 
     wanted = Output.parse(output, output_format)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from driver.cli.terminal import say, write_line
-from driver.report.units import plural
+from driver.text import plural
 from mapreduce.errors import FleetError, UsageError
 
 if TYPE_CHECKING:

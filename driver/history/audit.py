@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from driver.history.ledger import combined, draw_up
 from driver.history.reuse import LOOKUPS, objects_of
 from driver.history.run_store import RunResults, RunStore
-from driver.run.chain import combined
-from driver.run.pipeline import draw_up
 from mapreduce.engine import Ledger, LedgerRow
 from mapreduce.errors import InputChanged, ObjectMissing
 from mapreduce.storage import ObjectInfo, Storage

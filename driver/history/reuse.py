@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from pydantic import ValidationError
 
+from driver.plan.outcomes import AnyResult
 from driver.plan.tasks import TaskSpec
-from driver.scheduling.attempts import AnyResult
 from mapreduce.errors import InputChanged, ObjectMissing
 from mapreduce.storage import ObjectInfo, Storage
 from mapreduce.storage.digest import digest_of_bytes, digest_of_object

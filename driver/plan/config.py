@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from driver.transport.fault_injection import Chaos
+from driver.plan.fault_rates import Chaos
 from mapreduce.wire.messages import SplitMode
 
 Target = Literal["auto", "local", "aws", "inline", "spark"]

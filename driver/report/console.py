@@ -11,8 +11,7 @@ from rich.text import Text
 
 from driver.plan import events
 from driver.plan.events import Event
-from driver.report.units import bytes_text, plural
-from driver.text import CELL_LIMIT, MESSAGE_LIMIT, shown
+from driver.text import CELL_LIMIT, MESSAGE_LIMIT, bytes_text, plural, shown
 
 PLAIN_EVERY_S = 5.0
 

@@ -10,8 +10,8 @@ from typing import Any
 from driver.forecast.pricing import requests_price
 from driver.plan import events
 from driver.plan.events import Event
+from driver.plan.outcomes import Outcome
 from driver.plan.tasks import RunPlan
-from driver.scheduling.attempts import Outcome
 from driver.text import text_of
 from mapreduce.engine import Ledger
 from mapreduce.engine.heaviest import Heaviest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from driver.report.chart import Chart, Point, Series
 from driver.report.speedup import SpeedUp, Spread, amdahl_s
-from driver.report.units import plural
+from driver.text import plural
 
 CURVE_POINTS = 60
 X_NAME = "mappers"

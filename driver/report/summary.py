@@ -12,8 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from driver.report.document import Report, RunRequests
-from driver.report.units import bytes_text, plural
-from driver.text import CELL_LIMIT, MESSAGE_LIMIT, shown
+from driver.text import CELL_LIMIT, MESSAGE_LIMIT, bytes_text, plural, shown
 
 URLS_SHOWN = 3
 COUNTERS_SHOWN = 50

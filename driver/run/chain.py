@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from driver.history.ledger import combined
 from driver.history.run_store import RunStore, Success
 from driver.plan.events import EventLog
 from driver.plan.tasks import RunPlan
@@ -16,7 +17,6 @@ from driver.report.document import Report, chain_report
 from driver.run.pipeline import NO_REQUESTS, Finished, Workplace, recorded, run_job, with_notes
 from mapreduce.chain import Chain, Step, StepResult, steps_of
 from mapreduce.code import CodeIdentity
-from mapreduce.engine import Ledger
 from mapreduce.errors import InputError, OutputLost
 from mapreduce.formats.pairs import PairsReader
 from mapreduce.job import Job
@@ -85,17 +85,6 @@ def plan_step(run: ChainRun, step: Step, number: int, inputs: tuple[InputObject,
             "chain": False,
             "code": run.identify(job),
         }
-    )
-
-
-def combined(ledgers: Sequence[Ledger]) -> Ledger:
-    """All steps' sums in one ledger: what went into the first, what came out of the last."""
-    return Ledger(
-        rows=tuple(row for ledger in ledgers for row in ledger.rows),
-        bytes_in=ledgers[0].bytes_in if ledgers else 0,
-        records_in=ledgers[0].records_in if ledgers else 0,
-        pairs_shuffled=sum(ledger.pairs_shuffled for ledger in ledgers),
-        records_out=ledgers[-1].records_out if ledgers else 0,
     )
 
 

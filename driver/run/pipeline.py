@@ -5,27 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from driver.history.ledger import draw_up
 from driver.history.reuse import FinishedTasks, part_of
 from driver.history.run_store import DeadLetter, RunResults, RunStore, Success
 from driver.plan import events
+from driver.plan.clock import Clock
 from driver.plan.events import EventLog
+from driver.plan.outcomes import AnyResult, Outcome
 from driver.plan.tasks import RunPlan, TaskSpec, map_tasks, reduce_tasks, split_task
 from driver.report.document import Report, make_report
-from driver.scheduling.attempts import AnyResult, Outcome
 from driver.scheduling.policy import RetryPolicy
-from driver.scheduling.scheduler import Clock, StageFailed, StageRun
+from driver.scheduling.scheduler import StageFailed, StageRun
 from driver.text import BLOCK_LIMIT, TRACEBACK_LIMIT, cut_middle, storable
 from driver.transport.base import Transport
 from driver.transport.endpoint import Fleet
-from mapreduce.engine import Ledger, balance
+from mapreduce.engine import Ledger
 from mapreduce.engine.run import task_error
-from mapreduce.errors import JobFailed, LedgerError, MapReduceError, ObjectMissing
-from mapreduce.storage import Requests, Storage
+from mapreduce.errors import JobFailed, LedgerError, MapReduceError
+from mapreduce.storage import Requests
 from mapreduce.wire import keys
 from mapreduce.wire.messages import InputObject, MapResult, ReduceResult, SplitResult, StageName, TaskError
 
@@ -264,26 +265,6 @@ def check_ledger(plan: RunPlan, results: RunResults, runs: RunStore) -> Ledger:
             f"see: python -m driver audit {plan.run}"
         )
     return ledger
-
-
-def draw_up(plan: RunPlan, results: RunResults, storage: Storage) -> Ledger:
-    """The ledger of a run's results, and of its inputs as they are now."""
-    etags = current_etags(plan.inputs, storage)
-    unpacked = results.split.unpacked if results.split else {}
-    return balance(plan.inputs, results.maps, results.reduces, etags, plan.partitions, unpacked)
-
-
-def current_etags(inputs: Sequence[InputObject], storage: Storage) -> dict[str, str]:
-    """The inputs' ETags now, by URL; "" for one that is gone."""
-
-    def etag(given: InputObject) -> str:
-        try:
-            return storage.head(given.url).etag
-        except ObjectMissing:
-            return ""
-
-    with ThreadPoolExecutor(16) as pool:
-        return dict(zip([given.url for given in inputs], pool.map(etag, inputs), strict=True))
 
 
 def commit(plan: RunPlan, results: RunResults, runs: RunStore) -> Success:

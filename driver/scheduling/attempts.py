@@ -13,21 +13,7 @@ from dataclasses import dataclass, field
 
 from driver.plan.tasks import AnyTask, TaskSpec
 from driver.scheduling.policy import RetryPolicy
-from mapreduce.wire.messages import MapResult, MapTask, ReduceResult, SplitResult, TaskError
-
-AnyResult = SplitResult | MapResult | ReduceResult
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """A finished task: its result, and who did it in how many attempts; `reused` when an earlier run did."""
-
-    spec: TaskSpec
-    result: AnyResult
-    attempts: int
-    endpoint: str
-    seconds: float
-    reused: bool = False
+from mapreduce.wire.messages import MapTask, TaskError
 
 
 @dataclass(slots=True)

@@ -8,16 +8,16 @@ from __future__ import annotations
 import asyncio
 import bisect
 import random
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 from driver.plan import events
+from driver.plan.clock import Clock
 from driver.plan.events import Observer
+from driver.plan.outcomes import AnyResult, Outcome
 from driver.plan.tasks import TaskSpec
-from driver.scheduling.attempts import AnyResult, Attempt, OpenTask, Outcome, Running, Waiting
+from driver.scheduling.attempts import Attempt, OpenTask, Running, Waiting
 from driver.scheduling.endpoints import Endpoints, Slots
 from driver.scheduling.listening import Ears, listen
 from driver.scheduling.policy import (
@@ -53,14 +53,6 @@ EXCUSED_S = 30.0
 """How long after a pause of this machine what is lost is the pause's fault."""
 SKIPPED_SAID = 100
 """Of so many records that are set aside is told while a stage runs; the dead letters hold all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """The two clocks of a run: `now` for waiting and measuring, `wall` for what people read."""
-
-    now: Callable[[], float] = time.monotonic
-    wall: Callable[[], float] = time.time
 
 
 class StageFailed(JobFailed):

@@ -16,12 +16,13 @@ from typing import Any
 from driver.history.cleaning import carry_out, plan_cleaning
 from driver.history.run_store import RunStore
 from driver.plan import events
+from driver.plan.clock import Clock
 from driver.plan.events import EventLog
+from driver.plan.outcomes import Outcome
 from driver.plan.tasks import RunPlan, TaskSpec, map_tasks, reduce_tasks, split_task
 from driver.run.chain import ChainRun, run_chain
 from driver.run.pipeline import Outcomes, run_job
-from driver.scheduling.attempts import Outcome
-from driver.scheduling.scheduler import Clock, StageFailed
+from driver.scheduling.scheduler import StageFailed
 from driver.spark.executor import Workbench, map_side, map_whole, reduce_side
 from driver.spark.external_shuffle import Carried, Drained
 from driver.spark.session import Spark

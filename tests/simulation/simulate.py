@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from driver.history.run_store import RunStore
+from driver.plan.clock import Clock
 from driver.plan.events import AttemptDone, EventLog, OutputsRedone
 from driver.plan.tasks import RunPlan
 from driver.run.pipeline import FleetWorkplace, run_job
 from driver.scheduling.policy import RetryPolicy
-from driver.scheduling.scheduler import Clock
 from mapreduce.errors import MapReduceError
 from mapreduce.wire import keys
 from mapreduce.wire.messages import InputObject, JobSpec

@@ -6,7 +6,7 @@ import json
 import signal
 from typing import ClassVar, Literal
 
-from driver.transport.fault_injection import Chaos, parse_chaos
+from driver.plan.fault_rates import Chaos, parse_chaos
 from mapreduce.wire.messages import JobSpec, MapTask, Split
 from tests.faults.fault import DRILL, Fault, Setting, register
 from tests.faults.trial import MAPS, Trial

@@ -12,9 +12,10 @@ import pytest
 
 import driver
 from driver.plan import events
+from driver.plan.clock import Clock
 from driver.plan.events import Event
 from driver.scheduling.policy import RetryPolicy
-from driver.scheduling.scheduler import Clock, StageRun
+from driver.scheduling.scheduler import StageRun
 from driver.transport.endpoint import Endpoint
 from tests.unit.driver.fakes import FakeFleet, FakeTransport, failed, map_specs
 

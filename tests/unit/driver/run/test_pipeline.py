@@ -12,6 +12,7 @@ import pytest
 
 from driver.history.run_store import RunResults, RunStore
 from driver.plan.events import EventLog, OutputsRedone, RunDone
+from driver.plan.outcomes import Outcome
 from driver.plan.tasks import AnyTask, RunPlan
 from driver.run.pipeline import (
     MOST_REDONE,
@@ -23,7 +24,6 @@ from driver.run.pipeline import (
     recorded,
     with_notes,
 )
-from driver.scheduling.attempts import Outcome
 from driver.scheduling.policy import RetryPolicy
 from driver.scheduling.scheduler import StageFailed
 from driver.text import BLOCK_LIMIT, TRACEBACK_LIMIT

@@ -11,11 +11,12 @@ from itertools import count
 import pytest
 
 from driver.plan import events
+from driver.plan.clock import Clock
 from driver.plan.events import Event
+from driver.plan.outcomes import Outcome
 from driver.plan.tasks import AnyTask, TaskSpec
-from driver.scheduling.attempts import Outcome
 from driver.scheduling.policy import RetryPolicy, wait_for_slot
-from driver.scheduling.scheduler import Clock, StageFailed, StageRun
+from driver.scheduling.scheduler import StageFailed, StageRun
 from driver.transport.answers import AnyEvent
 from driver.transport.base import Heard, NoSlot, NotReached, unheard
 from driver.transport.endpoint import Endpoint, FleetGone

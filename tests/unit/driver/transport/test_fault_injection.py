@@ -8,8 +8,9 @@ from collections import Counter
 import pytest
 
 from driver.plan.events import Event, FaultInjected
+from driver.plan.fault_rates import DUPLICATE, Chaos, parse_chaos
 from driver.transport.endpoint import Endpoint
-from driver.transport.fault_injection import DUPLICATE, Chaos, ChaosTransport, parse_chaos
+from driver.transport.fault_injection import ChaosTransport
 from mapreduce.errors import UsageError
 from mapreduce.wire.messages import MapTask
 from tests.unit.driver.fakes import FakeTransport, map_specs

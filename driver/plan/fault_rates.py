@@ -1,0 +1,77 @@
+"""Which attempts go wrong under fault injection, and how. The same seed breaks the same attempts in the same ways."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from driver.plan.tasks import AnyTask
+from mapreduce.errors import UsageError
+from mapreduce.wire.messages import Fault, FaultKind
+
+KINDS: tuple[FaultKind, ...] = ("kill", "hang", "slow", "error", "corrupt")
+
+
+DUPLICATE = "duplicate"
+
+
+SPARED_FROM = 2
+"""The first two attempts at a task may go wrong; the third is left alone, so that a drill comes to its end."""
+
+
+SLOW_S = (1.5, 4.0)
+
+
+DURING_S = (0.0, 0.3)
+
+
+@dataclass(frozen=True, slots=True)
+class Chaos:
+    """How often each kind of fault befalls an attempt (0 to 1, together at most 1), and the seed."""
+
+    rates: tuple[tuple[str, float], ...]
+    seed: int
+
+    def kind(self, task: AnyTask) -> str | None:
+        """What befalls this attempt."""
+        if not task.attempt.isdigit() or int(task.attempt) >= SPARED_FROM:
+            return None
+        drawn = self._chance(task).random()
+        for kind, rate in self.rates:
+            if drawn < rate:
+                return kind
+            drawn -= rate
+        return None
+
+    def fault(self, kind: str, task: AnyTask) -> Fault | None:
+        """How it befalls it; None for what the driver does itself."""
+        chance = self._chance(task)
+        chance.random()
+        if kind == "kill":
+            when = chance.choice(("before", "during", "after"))
+            return Fault(kind="kill", when=when, seconds=chance.uniform(*DURING_S))
+        if kind == "slow":
+            return Fault(kind="slow", seconds=chance.uniform(*SLOW_S))
+        return Fault(kind=kind) if kind in KINDS else None
+
+    def _chance(self, task: AnyTask) -> random.Random:
+        return random.Random(f"{self.seed}/{task.stage}/{getattr(task, 'index', 0)}/{task.attempt}")
+
+
+def parse_chaos(text: str, seed: int) -> Chaos:
+    """A drill from `kill=0.2,hang=0.05`; raises `UsageError`."""
+    known = (*KINDS, DUPLICATE)
+    rates: dict[str, float] = {}
+    for part in text.split(","):
+        kind, _, number = part.partition("=")
+        try:
+            rates[kind] = float(number)
+        except ValueError:
+            raise UsageError(f"--chaos {text}: write kind=rate, e.g. kill=0.2,slow=0.1") from None
+        if kind not in known:
+            raise UsageError(f"--chaos {text}: there is no fault {kind!r}; there are: {', '.join(known)}")
+        if not 0 <= rates[kind] <= 1:
+            raise UsageError(f"--chaos {text}: {kind} must be from 0 to 1")
+    if sum(rates.values()) > 1:
+        raise UsageError(f"--chaos {text}: the rates add up to more than 1")
+    return Chaos(tuple(rates.items()), seed)

@@ -1,0 +1,22 @@
+"""What has come of a task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from driver.plan.tasks import TaskSpec
+from mapreduce.wire.messages import MapResult, ReduceResult, SplitResult
+
+AnyResult = SplitResult | MapResult | ReduceResult
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A finished task: its result, and who did it in how many attempts; `reused` when an earlier run did."""
+
+    spec: TaskSpec
+    result: AnyResult
+    attempts: int
+    endpoint: str
+    seconds: float
+    reused: bool = False
