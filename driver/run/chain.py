@@ -14,7 +14,9 @@ from driver.history.run_store import RunStore, Success
 from driver.plan.events import EventLog
 from driver.plan.tasks import RunPlan
 from driver.report.document import Report, chain_report
-from driver.run.pipeline import NO_REQUESTS, Finished, Workplace, recorded, run_job, with_notes
+from driver.run.backend import Backend
+from driver.run.pipeline import NO_REQUESTS, Finished, run_job
+from driver.run.records import recorded, with_notes
 from mapreduce.chain import Chain, Step, StepResult, steps_of
 from mapreduce.code import CodeIdentity
 from mapreduce.errors import InputError, OutputLost
@@ -41,27 +43,27 @@ class ChainRun:
     identify: Callable[[type[Job]], CodeIdentity] = lambda _: CodeIdentity()
 
 
-async def run_chain(run: ChainRun, place: Workplace, log: EventLog, *, fresh: bool, started: float) -> Report:
+async def run_chain(run: ChainRun, backend: Backend, log: EventLog, *, fresh: bool, started: float) -> Report:
     """Carries out a chain, step by step; raises as `run_job` does, and `UserCodeError` from the author's `steps`."""
     plan = run.plan
-    async with recorded(plan, place, log):
+    async with recorded(plan, backend, log):
         reports: list[Report] = []
         done: Finished | None = None
-        steps = _Steps(run.chain, place.runs.storage)
+        steps = _Steps(run.chain, backend.runs.storage)
         while step := await asyncio.to_thread(steps.after, done):
-            counted = place.runs.storage.requests if reports else NO_REQUESTS
+            counted = backend.runs.storage.requests if reports else NO_REQUESTS
             inputs = _inputs(step, plan.inputs, done)
             step_plan = plan_step(run, step, len(reports) + 1, inputs)
-            await asyncio.to_thread(place.runs.write, step_plan.run, "plan.json", step_plan)
-            done = await run_job(step_plan, place, log, fresh=fresh, started=started, counted=counted)
+            await asyncio.to_thread(backend.runs.write, step_plan.run, "plan.json", step_plan)
+            done = await run_job(step_plan, backend, log, fresh=fresh, started=started, counted=counted)
             reports.append(done.report)
         if done is None:
             raise InputError(f"{plan.job.name} has no step; let `steps` yield a job")
         ledger = combined([report.ledger for report in reports])
-        success = await asyncio.to_thread(_commit, plan, done.report, place.runs)
+        success = await asyncio.to_thread(_commit, plan, done.report, backend.runs)
     urls = [url for url, _, _ in success.parts]
-    report = chain_report(plan, reports, urls, ledger, place.runs.requests_with_report)
-    return await with_notes(report, place, log)
+    report = chain_report(plan, reports, urls, ledger, backend.runs.requests_with_report)
+    return await with_notes(report, backend, log)
 
 
 def plan_step(run: ChainRun, step: Step, number: int, inputs: tuple[InputObject, ...]) -> RunPlan:

@@ -20,8 +20,9 @@ from driver.plan.clock import Clock
 from driver.plan.events import EventLog
 from driver.plan.outcomes import Outcome
 from driver.plan.tasks import RunPlan, TaskSpec, map_tasks, reduce_tasks, split_task
+from driver.run.backend import Outcomes
 from driver.run.chain import ChainRun, run_chain
-from driver.run.pipeline import Outcomes, run_job
+from driver.run.pipeline import run_job
 from driver.scheduling.scheduler import StageFailed
 from driver.spark.executor import Workbench, map_side, map_whole, reduce_side
 from driver.spark.external_shuffle import Carried, Drained
@@ -39,7 +40,7 @@ _ATTEMPT = "spark"
 
 
 @dataclass(frozen=True, slots=True)
-class SparkWorkplace:
+class SparkBackend:
     """A running Spark. Nothing is reused: each run does all of its tasks.
 
     Attributes:
@@ -140,7 +141,7 @@ async def spark_answer(
     log, started = EventLog(), Clock().now()
     again = runs.begin(plan.model_copy(update={"target": "spark", "created": Clock().wall()}))
     async with running_spark(master, context.scratch) as spark:
-        place = SparkWorkplace(runs, context, spark, context.memory_bytes, skip_limit=skipped or None)
+        place = SparkBackend(runs, context, spark, context.memory_bytes, skip_limit=skipped or None)
         if isinstance(job, Chain):
             report = await run_chain(ChainRun(job, again), place, log, fresh=True, started=started)
         else:

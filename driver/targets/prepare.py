@@ -21,7 +21,8 @@ from driver.plan.events import Observer
 from driver.plan.inputs import check_name, declared_names, find_inputs, local_url
 from driver.plan.tasks import RunPlan, split_count
 from driver.plan.upload import Progress, upload_inputs
-from driver.run.pipeline import FleetWorkplace, Workplace
+from driver.run.backend import Backend
+from driver.run.stages import FleetBackend
 from driver.scheduling.policy import RetryPolicy
 from driver.spark.session import check_installed
 from driver.spark.session import map_slots as spark_slots
@@ -206,7 +207,7 @@ def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
 
 
 @asynccontextmanager
-async def workplace(prepared: Prepared, emit: Observer) -> AsyncIterator[Workplace]:
+async def workplace(prepared: Prepared, emit: Observer) -> AsyncIterator[Backend]:
     """The fleet and the road to it; what was started for the run is gone at the end.
 
     Args:
@@ -287,7 +288,7 @@ def _map_slots(config: RunConfig, target: Where, stack: Stack | None) -> int:
 
 
 @asynccontextmanager
-async def _inline(prepared: Prepared, emit: Observer) -> AsyncIterator[Workplace]:
+async def _inline(prepared: Prepared, emit: Observer) -> AsyncIterator[Backend]:
     from driver.transport.inline import InlineFleet, InlineTransport
     from mapreduce.engine import TaskContext
 
@@ -305,11 +306,11 @@ async def _inline(prepared: Prepared, emit: Observer) -> AsyncIterator[Workplace
         )
         # a debugger may stop the only process for as long as it likes: there is no silence to time out, and no retry
         policy = RetryPolicy(attempts=1, user_code_attempts=1, skip_bad_records=prepared.config.skip_bad_records)
-        yield FleetWorkplace(prepared.runs, InlineFleet(), InlineTransport(context), policy)
+        yield FleetBackend(prepared.runs, InlineFleet(), InlineTransport(context), policy)
 
 
 @asynccontextmanager
-async def _local(prepared: Prepared, emit: Observer) -> AsyncIterator[Workplace]:
+async def _local(prepared: Prepared, emit: Observer) -> AsyncIterator[Backend]:
     from driver.targets.local_fleet import LocalFleet, LocalFleetConfig
     from driver.transport.http import HttpTransport
     from mapreduce.wire.tokens import new_key
@@ -335,7 +336,7 @@ async def _local(prepared: Prepared, emit: Observer) -> AsyncIterator[Workplace]
         fleet = await ends.enter_async_context(LocalFleet(config))
         broken = _broken(transport, prepared.config, emit)
         remembers = prepared.config.remembered
-        place = FleetWorkplace(prepared.runs, fleet, broken, policy, log_text=fleet.log_text, remembers=remembers)
+        place = FleetBackend(prepared.runs, fleet, broken, policy, log_text=fleet.log_text, remembers=remembers)
         yield replace(place, ready=lambda: _all_answer(fleet, transport))
 
 
@@ -348,7 +349,7 @@ def _readable(inputs: Sequence[InputObject]) -> tuple[str, ...]:
 
 
 @asynccontextmanager
-async def _aws(prepared: Prepared, emit: Observer) -> AsyncIterator[Workplace]:
+async def _aws(prepared: Prepared, emit: Observer) -> AsyncIterator[Backend]:
     from driver.cloud.ecs import EcsFleet
     from driver.transport.http import HttpTransport
 
@@ -359,12 +360,12 @@ async def _aws(prepared: Prepared, emit: Observer) -> AsyncIterator[Workplace]:
     key = await asyncio.to_thread(fleet.signing_key)
     async with HttpTransport(key, policy.heartbeat_timeout_s) as transport:
         broken = _broken(transport, prepared.config, emit)
-        yield FleetWorkplace(prepared.runs, fleet, broken, policy, remembers=prepared.config.remembered)
+        yield FleetBackend(prepared.runs, fleet, broken, policy, remembers=prepared.config.remembered)
 
 
 @asynccontextmanager
-async def _spark(prepared: Prepared, emit: Observer) -> AsyncIterator[Workplace]:
-    from driver.spark.backend import TASK_MEMORY_BYTES, SparkWorkplace, running_spark
+async def _spark(prepared: Prepared, emit: Observer) -> AsyncIterator[Backend]:
+    from driver.spark.backend import TASK_MEMORY_BYTES, SparkBackend, running_spark
     from mapreduce.engine import TaskContext
 
     config, runs = prepared.config, prepared.runs
@@ -382,7 +383,7 @@ async def _spark(prepared: Prepared, emit: Observer) -> AsyncIterator[Workplace]
             load_job=load,
         )
         async with running_spark(config.spark_master, Path(scratch)) as spark:
-            yield SparkWorkplace(runs, context, spark, memory_bytes)
+            yield SparkBackend(runs, context, spark, memory_bytes)
 
 
 def _policy(config: RunConfig) -> RetryPolicy:

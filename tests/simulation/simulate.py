@@ -12,7 +12,8 @@ from driver.history.run_store import RunStore
 from driver.plan.clock import Clock
 from driver.plan.events import AttemptDone, EventLog, OutputsRedone
 from driver.plan.tasks import RunPlan
-from driver.run.pipeline import FleetWorkplace, run_job
+from driver.run.pipeline import run_job
+from driver.run.stages import FleetBackend
 from driver.scheduling.policy import RetryPolicy
 from mapreduce.errors import MapReduceError
 from mapreduce.wire import keys
@@ -101,7 +102,7 @@ async def _run(world: World, loop: VirtualLoop, log: EventLog) -> None:
     )
     runs = RunStore(world.storage, STORE)
     clock = Clock(now=loop.time, wall=world.wall)
-    place = FleetWorkplace(runs, world, world, RetryPolicy(), clock)
+    place = FleetBackend(runs, world, world, RetryPolicy(), clock)
     try:
         await run_job(plan, place, log, fresh=False, started=loop.time())
     finally:

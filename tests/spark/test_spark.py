@@ -25,7 +25,7 @@ from driver.report.document import Report
 from driver.run.chain import ChainRun, run_chain
 from driver.run.pipeline import run_job
 from driver.scheduling.scheduler import StageFailed
-from driver.spark.backend import SparkWorkplace
+from driver.spark.backend import SparkBackend
 from driver.spark.session import Spark, check_installed, map_slots
 from driver.targets.prepare import prepare, write_plan
 from mapreduce import Chain, Job
@@ -220,7 +220,7 @@ class Run:
         self.plan = write_plan(self.prepared, lambda *_: None)
         root = self.prepared.source.root
         self._context = TaskContext(self.prepared.runs.storage, home / "x", 64 << 20, lambda spec: instance(root, spec))
-        self._place = SparkWorkplace(self.prepared.runs, self._context, spark, task_memory_bytes=64 << 20)
+        self._place = SparkBackend(self.prepared.runs, self._context, spark, task_memory_bytes=64 << 20)
 
     def job(self) -> Job | Chain:
         """A fresh instance."""

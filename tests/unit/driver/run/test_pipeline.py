@@ -14,16 +14,9 @@ from driver.history.run_store import RunResults, RunStore
 from driver.plan.events import EventLog, OutputsRedone, RunDone
 from driver.plan.outcomes import Outcome
 from driver.plan.tasks import AnyTask, RunPlan
-from driver.run.pipeline import (
-    MOST_REDONE,
-    FleetWorkplace,
-    _map_and_reduce,
-    _Stages,
-    check_ledger,
-    kept_error,
-    recorded,
-    with_notes,
-)
+from driver.run.pipeline import check_ledger
+from driver.run.records import kept_error, recorded, with_notes
+from driver.run.stages import MOST_REDONE, FleetBackend, Stages, _map_and_reduce
 from driver.scheduling.policy import RetryPolicy
 from driver.scheduling.scheduler import StageFailed
 from driver.text import BLOCK_LIMIT, TRACEBACK_LIMIT
@@ -140,8 +133,8 @@ def _run(transport: _Writing, log: EventLog, folder: Path) -> list[Outcome]:
     splits = tuple(Split(index=index, pieces=(_piece(index),)) for index in range(MAPS))
     split = SplitResult(splits=splits, bytes_read=0, bytes_written=0, cost=COST)
     quick = RetryPolicy(first_delay_s=0.0, longest_delay_s=0.0)
-    place = FleetWorkplace(RunStore(open_storage(), store), FakeFleet(Endpoint("a", "", 2)), transport, quick)
-    return asyncio.run(_map_and_reduce(plan, split, _Stages(plan, place, log, fresh=False, started=0.0)))[1]
+    place = FleetBackend(RunStore(open_storage(), store), FakeFleet(Endpoint("a", "", 2)), transport, quick)
+    return asyncio.run(_map_and_reduce(plan, split, Stages(plan, place, log, fresh=False, started=0.0)))[1]
 
 
 def _lost(task: ReduceTask) -> TaskError | None:
@@ -230,9 +223,9 @@ class _Full:
         return self._storage.write(url, data, **options)
 
 
-def _place(folder: Path, storage: Storage, transport: Any = None) -> FleetWorkplace:
+def _place(folder: Path, storage: Storage, transport: Any = None) -> FleetBackend:
     runs = RunStore(storage, f"file://{folder}")
-    return FleetWorkplace(runs, FakeFleet(Endpoint("a", "", 2)), transport, log_text=lambda: b"a log\n")
+    return FleetBackend(runs, FakeFleet(Endpoint("a", "", 2)), transport, log_text=lambda: b"a log\n")
 
 
 def _plan(folder: Path, maps: int = 0) -> RunPlan:
@@ -243,7 +236,7 @@ def _records(folder: Path) -> Collection[str]:
     return {path.name for path in (folder / "runs" / "run-1").iterdir()}
 
 
-def _end(place: FleetWorkplace, log: EventLog, exc: Exception | None) -> None:
+def _end(place: FleetBackend, log: EventLog, exc: Exception | None) -> None:
     async def run() -> None:
         async with recorded(_plan(Path("/none")), place, log):
             if exc is not None:
@@ -290,7 +283,7 @@ def test_results_that_cannot_be_kept_for_later_end_nothing(tmp_path: Path) -> No
     splits = tuple(Split(index=index, pieces=(_piece(index),)) for index in range(MAPS))
     split = SplitResult(splits=splits, bytes_read=0, bytes_written=0, cost=COST)
     plan = _plan(tmp_path, MAPS)
-    stages = _Stages(plan, place, log, fresh=False, started=0.0)
+    stages = Stages(plan, place, log, fresh=False, started=0.0)
     maps, reduces = asyncio.run(_map_and_reduce(plan, split, stages))
     assert (len(maps), len(reduces)) == (MAPS, 1)
     (note,) = log.notes
@@ -306,7 +299,7 @@ def test_the_stages_own_error_is_the_one_that_is_told(tmp_path: Path) -> None:
     split = SplitResult(splits=(Split(index=0, pieces=(_piece(0),)),), bytes_read=0, bytes_written=0, cost=COST)
     plan = _plan(tmp_path, 1)
     with pytest.raises(StageFailed, match="poison"):
-        asyncio.run(_map_and_reduce(plan, split, _Stages(plan, place, EventLog(), fresh=False, started=0.0)))
+        asyncio.run(_map_and_reduce(plan, split, Stages(plan, place, EventLog(), fresh=False, started=0.0)))
 
 
 @pytest.mark.parametrize("name", ["results.json", "ledger.json"])

@@ -1,0 +1,54 @@
+"""The records that a run leaves, however it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from driver.plan import events
+from driver.plan.events import EventLog
+from driver.plan.tasks import RunPlan
+from driver.report.document import Report
+from driver.run.backend import Backend
+from driver.text import BLOCK_LIMIT, TRACEBACK_LIMIT, cut_middle, storable
+from mapreduce.engine.run import task_error
+from mapreduce.errors import MapReduceError
+from mapreduce.wire.messages import TaskError
+
+
+async def with_notes(report: Report, backend: Backend, log: EventLog) -> Report:
+    """Write a run's report, with what went wrong beside the run; the result is committed, so nothing fails any more."""
+    report = report.model_copy(update={"notes": log.notes})
+    what = "the run's report.json could not be written"
+    await asyncio.to_thread(log.contain, what, backend.runs.write, report.run_id, "report.json", report)
+    return report.model_copy(update={"notes": log.notes})
+
+
+@asynccontextmanager
+async def recorded(plan: RunPlan, backend: Backend, log: EventLog) -> AsyncIterator[None]:
+    """Write down what happened, and of a failure why, before it goes on.
+
+    These are records for people. When one cannot be written, that is noted, and the run ends as it would have.
+    """
+
+    async def keep(name: str, content: Callable[[], TaskError | bytes]) -> None:
+        what = f"the run's {name} could not be written"
+        await asyncio.to_thread(log.contain, what, lambda: backend.runs.write_unless_empty(plan.run, name, content()))
+
+    try:
+        yield
+    except MapReduceError as exc:
+        failure = kept_error(task_error(exc))
+        log(events.RunFailed(at=backend.clock.wall(), run=plan.run, kind=failure.kind, message=failure.message))
+        await keep("failure.json", lambda: failure)
+        raise
+    finally:
+        await keep("events.jsonl", log.json_lines)
+        await keep("services.log", backend.log_text)
+
+
+def kept_error(error: TaskError) -> TaskError:
+    """Return an error as the records of a run keep it: its texts cut, each to a limit of its own."""
+    texts = {name: storable(text, BLOCK_LIMIT) for name, text in error.model_dump(exclude={"traceback"}).items()}
+    return TaskError(**texts, traceback=storable(cut_middle(error.traceback, TRACEBACK_LIMIT), 2 * TRACEBACK_LIMIT))

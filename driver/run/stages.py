@@ -1,0 +1,250 @@
+"""The stages of a run on a fleet of services: what is reused, what is done, what is done again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from driver.history.reuse import FinishedTasks
+from driver.history.run_store import DeadLetter, RunStore
+from driver.plan import events
+from driver.plan.clock import Clock
+from driver.plan.events import EventLog
+from driver.plan.outcomes import AnyResult, Outcome
+from driver.plan.tasks import RunPlan, TaskSpec, map_tasks, reduce_tasks, split_task
+from driver.run.backend import Outcomes
+from driver.scheduling.policy import RetryPolicy
+from driver.scheduling.scheduler import StageFailed, StageRun
+from driver.text import TRACEBACK_LIMIT, storable
+from driver.transport.base import Transport
+from driver.transport.endpoint import Fleet
+from mapreduce.errors import JobFailed
+from mapreduce.wire import keys
+from mapreduce.wire.messages import MapResult, SplitResult, StageName, TaskError
+
+MOST_REDONE = 3
+"""How often one task's output may be lost and written again, before the job fails."""
+
+
+async def _at_once() -> None:
+    """Ready without waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetBackend:
+    """Services that are asked task by task; what an earlier run has done is not done again."""
+
+    runs: RunStore
+    fleet: Fleet
+    transport: Transport
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    clock: Clock = field(default_factory=Clock)
+    ready: Callable[[], Awaitable[None]] = _at_once
+    """Returns when the services answer; raises `FleetError` when they do not."""
+    log_text: Callable[[], bytes] = bytes
+    remembers: bool = True
+    """Whether a later run may reuse what is done here."""
+
+    async def carry_out(self, plan: RunPlan, log: EventLog, *, fresh: bool, started: float) -> Outcomes:
+        """Stage after stage."""
+        stages = Stages(plan, self, log, fresh=fresh, started=started)
+        (split,) = await stages.carry_out("split", [split_task(plan)])
+        assert isinstance(split.result, SplitResult)
+        maps, reduces = await _map_and_reduce(plan, split.result, stages)
+        return Outcomes(split, maps, reduces, stages.seconds)
+
+
+async def _map_and_reduce(plan: RunPlan, split: SplitResult, stages: Stages) -> tuple[list[Outcome], list[Outcome]]:
+    """The outcomes of both stages; what a task has written and is lost before the end is written again."""
+    maps = await stages.carry_out("map", map_tasks(plan, split))
+    if not plan.partitions:
+        return await stages.until_whole("map", maps), []
+    known: dict[str, Outcome] = {}
+    for round_left in reversed(range(MOST_REDONE * len(maps) + 1)):
+        results = [outcome.result for outcome in maps if isinstance(outcome.result, MapResult)]
+        try:
+            reduces = await stages.carry_out("reduce", reduce_tasks(plan, results), known)
+            known |= {outcome.spec.key: outcome for outcome in reduces}
+            return maps, await stages.until_whole("reduce", reduces)
+        except StageFailed as exc:
+            lost = outputs_lost(exc.failures, maps)
+            again = max((outcome.spec.redone for outcome in maps if outcome.spec.index in lost), default=0)
+            if not lost or again >= MOST_REDONE or not round_left:
+                raise
+            lost |= await stages.lost(maps)
+            known |= {outcome.spec.key: outcome for outcome in exc.outcomes}
+            maps = await stages.redo("map", maps, lost, str(exc).partition("\n")[2].strip())
+    raise AssertionError("the last round returns or raises")
+
+
+def outputs_lost(failures: Mapping[str, Sequence[TaskError]], maps: Sequence[Outcome]) -> set[int]:
+    """The maps whose output could not be read, if that is what a reduce stage failed of.
+
+    Args:
+        failures: of the reduce stage, by task.
+        maps: the outcomes that it read.
+    """
+    unreadable = {
+        error.object
+        for errors in failures.values()
+        if errors[-1].kind in ("OutputLost", "CorruptBlock")
+        for error in errors
+        if error.object
+    }
+    return {outcome.spec.index for outcome in maps if _url(outcome) in unreadable}
+
+
+def _url(outcome: Outcome) -> str:
+    return "" if isinstance(outcome.result, SplitResult) else outcome.result.url
+
+
+class Stages:
+    """The stages of one run, and how many seconds each took."""
+
+    def __init__(self, plan: RunPlan, backend: FleetBackend, log: EventLog, *, fresh: bool, started: float) -> None:
+        self._plan = plan
+        self._backend = backend
+        self._log = log
+        self._fresh = fresh
+        self._finished = FinishedTasks(backend.runs.storage, plan.store)
+        self._started = started
+        self._is_ready = False
+        self._names = Counter[str]()  # attempts that each task has had, by its name
+        self.seconds: dict[str, float] = {"start": 0.0, "reduce": 0.0}
+
+    async def carry_out(
+        self, stage: StageName, specs: list[TaskSpec], known: Mapping[str, Outcome] | None = None
+    ) -> list[Outcome]:
+        """Does what no earlier run has done of a stage's tasks; the outcomes in the order of the tasks.
+
+        Args:
+            stage: which.
+            specs: its tasks.
+            known: outcomes of this very run, by the keys of their tasks.
+        """
+        clock, log = self._backend.clock, self._log
+        looked = clock.now()
+        done = {spec.index: known[spec.key] for spec in specs if known and spec.key in known}
+        missing = [spec for spec in specs if spec.index not in done]
+        # what is done again is not to be found again: its object may be there, and be what could not be read
+        old = [spec for spec in missing if not spec.redone]
+        reused = {} if self._fresh else await asyncio.to_thread(self._finished.find, old)
+        found = clock.now()
+        todo = [spec for spec in missing if spec.index not in reused]
+        log(
+            events.StageStarted(
+                at=clock.wall(),
+                stage=stage,
+                tasks=len(specs),
+                reused=len(reused),
+                size_bytes=sum(spec.size_bytes for spec in todo),
+            )
+        )
+        by_index = {spec.index: spec for spec in missing}
+        done |= {
+            index: Outcome(by_index[index], result, 0, "", result.cost.seconds, reused=True)
+            for index, result in reused.items()
+        }
+        if todo:
+            await self._ready()
+        started = clock.now()
+        if todo:
+            done |= await self._do(stage, todo)
+        seconds = clock.now() - started + found - looked
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+        log(events.StageDone(at=clock.wall(), stage=stage, seconds=seconds))
+        return [done[spec.index] for spec in specs]
+
+    async def redo(self, stage: StageName, outcomes: list[Outcome], lost: Collection[int], why: str) -> list[Outcome]:
+        """Carries out tasks again whose output is lost; all outcomes, in the same order."""
+        again = {
+            outcome.spec.index: replace(outcome.spec, redone=outcome.spec.redone + 1)
+            for outcome in outcomes
+            if outcome.spec.index in lost
+        }
+        names = tuple(spec.name for spec in again.values())
+        self._log(events.OutputsRedone(at=self._backend.clock.wall(), tasks=names, why=why))
+        keep = {outcome.spec.key: outcome for outcome in outcomes if outcome.spec.index not in lost}
+        specs = [again.get(outcome.spec.index, outcome.spec) for outcome in outcomes]
+        return await self.carry_out(stage, specs, keep)
+
+    async def lost(self, outcomes: Sequence[Outcome]) -> set[int]:
+        """Which tasks' outputs are gone or changed."""
+        lost = await asyncio.to_thread(self._finished.lost, [outcome.result for outcome in outcomes])
+        return {outcomes[number].spec.index for number in lost}
+
+    async def until_whole(self, stage: StageName, outcomes: list[Outcome]) -> list[Outcome]:
+        """Return the outcomes, every one of whose objects is what its task wrote; what is not is written again.
+
+        Raises:
+            JobFailed: what was written for the last time is not whole either.
+        """
+        for again in range(MOST_REDONE + 1):
+            lost = await self.lost(outcomes)
+            if not lost:
+                return outcomes
+            urls = ", ".join(_url(outcome) for outcome in outcomes if outcome.spec.index in lost)
+            if again == MOST_REDONE:
+                raise JobFailed(
+                    f"what the {stage} stage has written is gone or changed, {MOST_REDONE} times after it was written "
+                    f"again: {urls}. Does another program change or delete files in the store?"
+                )
+            outcomes = await self.redo(stage, outcomes, lost, f"gone or changed: {urls}")
+        raise AssertionError("the last round returns or raises")
+
+    async def _ready(self) -> None:
+        """Waits for the services, once, and only when there is something for them to do."""
+        if not self._is_ready:
+            await self._backend.ready()
+            self._is_ready = True
+            self.seconds["start"] = self._backend.clock.now() - self._started
+
+    async def _do(self, stage: StageName, todo: list[TaskSpec]) -> dict[int, Outcome]:
+        """Runs tasks, and remembers each result as it comes, beside the tasks that still run."""
+        backend = self._backend
+        remembering: set[asyncio.Future[None]] = set()
+
+        def remember(outcome: Outcome) -> None:
+            remembering.add(asyncio.ensure_future(self._remember(outcome.spec, outcome.result)))
+
+        stage_run = StageRun(
+            stage,
+            backend.fleet,
+            backend.transport,
+            backend.policy,
+            self._log,
+            backend.clock,
+            remember,
+            names=self._names,
+        )
+        try:
+            outcomes = await stage_run.run(todo)
+        finally:
+            await asyncio.gather(*remembering)
+        await asyncio.to_thread(self._write_dead_letters, outcomes)
+        return {outcome.spec.index: outcome for outcome in outcomes}
+
+    async def _remember(self, spec: TaskSpec, result: AnyResult) -> None:
+        # a run that skips nothing must not find what another has skipped
+        # nor may anybody find what depends on a module that is not in the task's key
+        unknown = set(result.cost.imported) - set(self._plan.modules)
+        if self._backend.remembers and not unknown and not (isinstance(result, MapResult) and result.skipped):
+            what = "the results of tasks could not be kept for later runs"
+            await asyncio.to_thread(self._log.contain, what, self._finished.remember, spec, result)
+
+    def _write_dead_letters(self, outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            skipped = outcome.result.skipped if isinstance(outcome.result, MapResult) else ()
+            for number, record in enumerate(skipped):
+                letter = DeadLetter(
+                    place=record.place,
+                    url=record.url,
+                    key=record.key,
+                    record=record.record,
+                    message=storable(record.message),
+                    traceback=storable(record.traceback, TRACEBACK_LIMIT),
+                )
+                # named after its task: a task that is done again writes its letters again, and no other's
+                self._backend.runs.write(self._plan.run, keys.dead_letter(outcome.spec.index, number), letter)
