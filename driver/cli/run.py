@@ -13,7 +13,8 @@ from cyclopts import Parameter
 from driver.cli.streams import unhurried
 from driver.cli.terminal import console, no_output_of_jobs, print_document, say
 from driver.cli.values import assignments, at_least_one, size_bytes
-from driver.plan.config import DEFAULT_JOB, DEFAULT_SPARK_MASTER, RunConfig, Target
+from driver.plan.config import DEFAULT_JOB, DEFAULT_SPARK_MASTER, RunConfig
+from driver.plan.target import WantedTarget
 from driver.report.document import Report
 from driver.text import LINE_LIMIT, TRACEBACK_LIMIT, TRACEBACK_LINES, cut_middle, shown, shown_lines
 from mapreduce.errors import JobFailed, NotWritten, UsageError, UserCodeError
@@ -36,7 +37,7 @@ def run(
     chunks: int | None = None,
     chunk_size: str | None = None,
     split_mode: SplitMode = "range",
-    target: Target = "auto",
+    target: WantedTarget = "auto",
     output: str | None = None,
     output_format: FileFormat | None = None,
     top: int = 10,

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from driver.plan.fault_rates import Chaos
 from mapreduce.wire.messages import SplitMode
 
-Target = Literal["auto", "local", "aws", "inline", "spark"]
 DEFAULT_JOB = "jobs.word_count"
 DEFAULT_STORE = ".mapreduce"
 DEFAULT_SPARK_MASTER = "local[*]"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from driver.plan.target import Target
 from mapreduce.code import CodeIdentity
 from mapreduce.wire.build import Build
 from mapreduce.wire.messages import (
@@ -48,7 +49,7 @@ class RunPlan(Message):
 
     run: str
     created: float
-    target: str
+    target: Target
     store: str
     job: JobSpec
     inputs: tuple[InputObject, ...]

@@ -1,34 +1,23 @@
-"""From a configuration to the place where the run is carried out: this machine's services, this process, or AWS."""
+"""From a configuration to a run that has been checked and planned, and of which nothing has been started."""
 
 from __future__ import annotations
 
-import asyncio
 import os
-import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from driver.cloud.stack import Stack, read_stack
 from driver.cloud.terraform import terraform_folder
 from driver.history.run_store import RunStore
 from driver.output.place import Output
-from driver.plan.config import DEFAULT_STORE, RunConfig, Target
-from driver.plan.events import Observer
+from driver.plan.config import DEFAULT_STORE, RunConfig
 from driver.plan.inputs import check_name, declared_names, find_inputs, local_url
+from driver.plan.target import Target, WantedTarget
 from driver.plan.tasks import RunPlan, split_count
 from driver.plan.upload import Progress, upload_inputs
-from driver.run.backend import Backend
-from driver.run.stages import FleetBackend
-from driver.scheduling.policy import RetryPolicy
-from driver.spark.session import check_installed
-from driver.spark.session import map_slots as spark_slots
 from driver.text import shown
-from driver.transport.base import Transport
-from driver.transport.fault_injection import HEARTBEAT_TIMEOUT_S, ChaosTransport
 from mapreduce.code import (
     CodeIdentity,
     JobClass,
@@ -36,30 +25,24 @@ from mapreduce.code import (
     Modules,
     find_job,
     identity_of,
-    instance,
-    modules_loaded,
     pack,
 )
-from mapreduce.errors import FleetError, InputError, ObjectExists, TaskLost, UsageError
+from mapreduce.errors import FleetError, InputError, ObjectExists, UsageError
 from mapreduce.job import Job
 from mapreduce.parameters import parse_parameters
 from mapreduce.storage import Storage, open_storage
 from mapreduce.wire import keys
 from mapreduce.wire.build import HASH_SEED, Build, this_build
-from mapreduce.wire.messages import InputObject, JobSpec, StageName
+from mapreduce.wire.messages import InputObject, JobSpec
 
 if TYPE_CHECKING:
     from driver.cloud.aws import Aws
-    from driver.targets.local_fleet import LocalFleet
-    from driver.transport.http import HttpTransport
+
 
 INLINE_AT_LEAST = 2
 """Splits and partitions of an inline run: with one of each, a wrong belief about the others would never show."""
-
 THIN_LINE_S = 300.0
 """How long a request of the driver's may take: it may send 64 MiB at once, from a laptop with 2 megabits a second."""
-
-Where = Literal["local", "inline", "aws", "spark"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +53,7 @@ class Prepared:
     """
 
     config: RunConfig
-    target: Where
+    target: Target
     runs: RunStore
     source: JobSource
     job: JobClass
@@ -112,7 +95,7 @@ def open_runs(store: str | None) -> RunStore:
     return _runs_in(text or (stack.store if stack else DEFAULT_STORE), stack)[0]
 
 
-def prepare(config: RunConfig, target: Target, store: str | None, output: Output | None = None) -> Prepared:
+def prepare(config: RunConfig, target: WantedTarget, store: str | None, output: Output | None = None) -> Prepared:
     """Checks all that can be checked before anything is started or written.
 
     Raises:
@@ -123,8 +106,10 @@ def prepare(config: RunConfig, target: Target, store: str | None, output: Output
     check_name(source.file)
     parameters = parse_parameters(job, config.parameters)
     stack = _stack_for(target)
-    where: Where = "aws" if stack else target if target in ("inline", "spark") else "local"
+    where: Target = "aws" if stack else target if target in ("inline", "spark") else "local"
     if where == "spark":
+        from driver.spark.session import check_installed  # Spark is imported when it is asked for
+
         check_installed()
         if config.skip_bad_records:
             raise UsageError("--skip-bad-records: a run on Spark stops at the first bad record; use another target")
@@ -206,20 +191,7 @@ def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
     return runs.begin(plan)
 
 
-@asynccontextmanager
-async def workplace(prepared: Prepared, emit: Observer) -> AsyncIterator[Backend]:
-    """The fleet and the road to it; what was started for the run is gone at the end.
-
-    Args:
-        prepared: the run.
-        emit: is told of a drill's faults.
-    """
-    opened = {"inline": _inline, "local": _local, "aws": _aws, "spark": _spark}[prepared.target](prepared, emit)
-    async with opened as place:
-        yield place
-
-
-def _stack_for(target: Target) -> Stack | None:
+def _stack_for(target: WantedTarget) -> Stack | None:
     """The stack to run on, if the target is AWS, or may be and there is one."""
     if target in ("local", "inline", "spark"):
         return None
@@ -277,135 +249,16 @@ def _check_buckets(inputs: tuple[InputObject, ...], stack: Stack) -> None:
             )
 
 
-def _map_slots(config: RunConfig, target: Where, stack: Stack | None) -> int:
+def _map_slots(config: RunConfig, target: Target, stack: Stack | None) -> int:
     """Map tasks that will run at the same time."""
     if target == "spark":
-        return config.mappers or spark_slots(config.spark_master)
+        from driver.spark.session import map_slots  # Spark is imported when it is asked for
+
+        return config.mappers or map_slots(config.spark_master)
     if stack is None:
         return config.mappers or os.cpu_count() or 1
     mapper = stack.services["mapper"]
     return max(1, config.mappers or mapper.desired_count) * mapper.slots
-
-
-@asynccontextmanager
-async def _inline(prepared: Prepared, emit: Observer) -> AsyncIterator[Backend]:
-    from driver.transport.inline import InlineFleet, InlineTransport
-    from mapreduce.engine import TaskContext
-
-    def load(spec: JobSpec) -> Job:
-        """The job from its own file, where the author's breakpoints are."""
-        return instance(prepared.source.root, spec)
-
-    with tempfile.TemporaryDirectory(prefix="mapreduce-") as scratch:
-        context = TaskContext(
-            storage=prepared.runs.storage.with_own_count(),
-            scratch=Path(scratch),
-            memory_bytes=prepared.config.task_memory_bytes or 1 << 30,
-            load_job=load,
-            imported=modules_loaded,
-        )
-        # a debugger may stop the only process for as long as it likes: there is no silence to time out, and no retry
-        policy = RetryPolicy(attempts=1, user_code_attempts=1, skip_bad_records=prepared.config.skip_bad_records)
-        yield FleetBackend(prepared.runs, InlineFleet(), InlineTransport(context), policy)
-
-
-@asynccontextmanager
-async def _local(prepared: Prepared, emit: Observer) -> AsyncIterator[Backend]:
-    from driver.targets.local_fleet import LocalFleet, LocalFleetConfig
-    from driver.transport.http import HttpTransport
-    from mapreduce.wire.tokens import new_key
-
-    policy = _policy(prepared.config)
-    key = new_key()
-    async with AsyncExitStack() as ends:
-        transport = await ends.enter_async_context(HttpTransport(key, policy.heartbeat_timeout_s))
-        # nothing slow between the folder and the services, which take it away should the driver be killed
-        folder = tempfile.TemporaryDirectory(prefix="mapreduce-", ignore_cleanup_errors=True)
-        scratch = Path(ends.enter_context(folder))
-        config = LocalFleetConfig(
-            store=prepared.runs.store,
-            extra_inputs=_readable(prepared.inputs),
-            signing_key=key,
-            mappers=prepared.map_slots,
-            reduce_slots=min(os.cpu_count() or 1, prepared.config.reducers or 1),
-            log=scratch / "services.log",
-            scratch=scratch,
-            task_memory_bytes=prepared.config.task_memory_bytes,
-            chaos=prepared.config.chaos is not None,
-        )
-        fleet = await ends.enter_async_context(LocalFleet(config))
-        broken = _broken(transport, prepared.config, emit)
-        remembers = prepared.config.remembered
-        place = FleetBackend(prepared.runs, fleet, broken, policy, log_text=fleet.log_text, remembers=remembers)
-        yield replace(place, ready=lambda: _all_answer(fleet, transport))
-
-
-def _readable(inputs: Sequence[InputObject]) -> tuple[str, ...]:
-    """The folders of the inputs, and of what they are links to; of one in the root folder, which is all, itself."""
-    urls = {given.url for given in inputs}
-    urls |= {local_url(Path(url.removeprefix("file://"))) for url in urls if url.startswith("file://")}
-    folders = {url: url.rpartition("/")[0] for url in urls}
-    return tuple(sorted({url if folder.endswith("://") else folder for url, folder in folders.items()}))
-
-
-@asynccontextmanager
-async def _aws(prepared: Prepared, emit: Observer) -> AsyncIterator[Backend]:
-    from driver.cloud.ecs import EcsFleet
-    from driver.transport.http import HttpTransport
-
-    assert prepared.stack is not None
-    assert prepared.aws is not None
-    policy = _policy(prepared.config)
-    fleet = EcsFleet(prepared.stack, prepared.aws, most_mappers=prepared.config.mappers)
-    key = await asyncio.to_thread(fleet.signing_key)
-    async with HttpTransport(key, policy.heartbeat_timeout_s) as transport:
-        broken = _broken(transport, prepared.config, emit)
-        yield FleetBackend(prepared.runs, fleet, broken, policy, remembers=prepared.config.remembered)
-
-
-@asynccontextmanager
-async def _spark(prepared: Prepared, emit: Observer) -> AsyncIterator[Backend]:
-    from driver.spark.backend import TASK_MEMORY_BYTES, SparkBackend, running_spark
-    from mapreduce.engine import TaskContext
-
-    config, runs = prepared.config, prepared.runs
-    memory_bytes = config.task_memory_bytes or TASK_MEMORY_BYTES
-
-    def load(spec: JobSpec) -> Job:
-        """The job for the split stage, which is this process's."""
-        return instance(prepared.source.root, spec)
-
-    with tempfile.TemporaryDirectory(prefix="mapreduce-", ignore_cleanup_errors=True) as scratch:
-        context = TaskContext(
-            storage=runs.storage.with_own_count(),
-            scratch=Path(scratch) / "split",
-            memory_bytes=memory_bytes,
-            load_job=load,
-        )
-        async with running_spark(config.spark_master, Path(scratch)) as spark:
-            yield SparkBackend(runs, context, spark, memory_bytes)
-
-
-def _policy(config: RunConfig) -> RetryPolicy:
-    """The limits that the user has set; in a fault drill silence is taken for death sooner."""
-    policy = RetryPolicy(skip_bad_records=config.skip_bad_records, stage_timeout_s=config.stage_timeout_s)
-    return replace(policy, heartbeat_timeout_s=HEARTBEAT_TIMEOUT_S, least_failures=1000) if config.chaos else policy
-
-
-def _broken(transport: Transport, config: RunConfig, emit: Observer) -> Transport:
-    """The transport with the drill's faults, if there is a drill."""
-    return ChaosTransport(transport, config.chaos, emit) if config.chaos else transport
-
-
-async def _all_answer(fleet: LocalFleet, transport: HttpTransport) -> None:
-    """Returns when every service answers; raises `FleetError` with what the services said last when one does not."""
-    stages: tuple[StageName, ...] = ("split", "map", "reduce")
-    waiting = [transport.health(endpoint) for stage in stages for endpoint in await fleet.endpoints(stage)]
-    try:
-        await asyncio.gather(*waiting)
-    except TaskLost as exc:
-        await fleet.endpoints("split")
-        raise FleetError(str(exc)) from exc
 
 
 def _keep_code(storage: Storage, url: str, data: bytes) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 
-from driver.plan.events import EventLog
+from driver.plan.events import EventLog, Observer
 from driver.plan.upload import Progress
 from driver.report.document import Report
+from driver.run.backend import Backend
 from driver.run.chain import ChainRun, run_chain
 from driver.run.pipeline import run_job
-from driver.targets import prepare as targets
-from driver.targets.prepare import Prepared
+from driver.targets.prepare import Prepared, write_plan
 from mapreduce.chain import Chain
 
 
@@ -27,9 +28,35 @@ async def carry_out(prepared: Prepared, log: EventLog, uploading: Progress, star
         MapReduceError: as `run_job` and `run_chain` do.
     """
     fresh = prepared.config.fresh
-    async with targets.workplace(prepared, log) as place:
-        plan = await asyncio.to_thread(targets.write_plan, prepared, uploading)
+    async with _backend(prepared, log) as backend:
+        plan = await asyncio.to_thread(write_plan, prepared, uploading)
         if issubclass(prepared.job, Chain):
             run = ChainRun(prepared.job(**prepared.parameters), plan, prepared.identity_of)
-            return await run_chain(run, place, log, fresh=fresh, started=started)
-        return (await run_job(plan, place, log, fresh=fresh, started=started)).report
+            return await run_chain(run, backend, log, fresh=fresh, started=started)
+        return (await run_job(plan, backend, log, fresh=fresh, started=started)).report
+
+
+def _backend(prepared: Prepared, emit: Observer) -> AbstractAsyncContextManager[Backend]:
+    """Return the backend of the run's target. Each is imported only for a run on it.
+
+    Args:
+        prepared: the run.
+        emit: is told of injected faults.
+    """
+    match prepared.target:
+        case "inline":
+            from driver.targets.inline import inline_backend
+
+            return inline_backend(prepared, emit)
+        case "local":
+            from driver.targets.local import local_backend
+
+            return local_backend(prepared, emit)
+        case "aws":
+            from driver.targets.aws import aws_backend
+
+            return aws_backend(prepared, emit)
+        case "spark":
+            from driver.targets.spark import spark_backend
+
+            return spark_backend(prepared, emit)

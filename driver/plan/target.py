@@ -1,0 +1,7 @@
+"""Where a run is carried out: the values of `--target`, and of a plan's `target`."""
+
+from typing import Literal
+
+Target = Literal["local", "aws", "inline", "spark"]
+WantedTarget = Literal["auto", Target]
+"""`auto` is AWS where a stack is deployed, else this machine."""

@@ -1,0 +1,22 @@
+"""Limits of a run that every fleet of services has: retries, time-outs, fault injection."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from driver.plan.config import RunConfig
+from driver.plan.events import Observer
+from driver.scheduling.policy import RetryPolicy
+from driver.transport.base import Transport
+from driver.transport.fault_injection import HEARTBEAT_TIMEOUT_S, ChaosTransport
+
+
+def policy_of(config: RunConfig) -> RetryPolicy:
+    """Return the limits that the user has set; under fault injection silence is taken for death sooner."""
+    policy = RetryPolicy(skip_bad_records=config.skip_bad_records, stage_timeout_s=config.stage_timeout_s)
+    return replace(policy, heartbeat_timeout_s=HEARTBEAT_TIMEOUT_S, least_failures=1000) if config.chaos else policy
+
+
+def with_faults(transport: Transport, config: RunConfig, emit: Observer) -> Transport:
+    """Return the transport, which injects the faults that the run asks for."""
+    return ChaosTransport(transport, config.chaos, emit) if config.chaos else transport

@@ -1,0 +1,40 @@
+"""A run on Apache Spark. Imported only when it is asked for."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from driver.plan.events import Observer
+from driver.run.backend import Backend
+from driver.spark.backend import TASK_MEMORY_BYTES, SparkBackend, running_spark
+from driver.targets.prepare import Prepared
+from mapreduce.code import (
+    instance,
+)
+from mapreduce.engine import TaskContext
+from mapreduce.job import Job
+from mapreduce.wire.messages import JobSpec
+
+
+@asynccontextmanager
+async def spark_backend(prepared: Prepared, emit: Observer) -> AsyncIterator[Backend]:
+    """Start Spark; it ends with the block."""
+    config, runs = prepared.config, prepared.runs
+    memory_bytes = config.task_memory_bytes or TASK_MEMORY_BYTES
+
+    def load(spec: JobSpec) -> Job:
+        """The job for the split stage, which is this process's."""
+        return instance(prepared.source.root, spec)
+
+    with tempfile.TemporaryDirectory(prefix="mapreduce-", ignore_cleanup_errors=True) as scratch:
+        context = TaskContext(
+            storage=runs.storage.with_own_count(),
+            scratch=Path(scratch) / "split",
+            memory_bytes=memory_bytes,
+            load_job=load,
+        )
+        async with running_spark(config.spark_master, Path(scratch)) as spark:
+            yield SparkBackend(runs, context, spark, memory_bytes)
