@@ -124,7 +124,9 @@ class StageRun:
         self._refreshed = self._said_waiting = -1e9
         self._look_failed = ""
         self._pulse = Pulse(clock.now, clock.wall, self._say_away)
-        self._started = self._seen_endpoint = self._answered = self._worked = clock.now()
+        self._started = clock.now()
+        # by `_awake`
+        self._seen_endpoint = self._answered = self._worked = self._started
 
     async def run(self, tasks: Sequence[TaskSpec]) -> list[Outcome]:
         """The outcomes, in the order of the tasks.
@@ -215,8 +217,7 @@ class StageRun:
 
     def _check_endpoints(self) -> None:
         """Give up when there was no endpoint for too long, and say so while waiting."""
-        self._pulse.beat()
-        now = self._clock.now() - self._pulse.missed_s
+        now = self._awake()
         if self._endpoints:
             self._seen_endpoint = now
             if now - self._worked > self._policy.full_s:
@@ -312,7 +313,7 @@ class StageRun:
         try:
             result = await self._ask(task, attempt, slots.endpoint)
         except NoSlot as exc:
-            self._answered = self._clock.now()
+            self._answered = self._awake()
             self._put_back(task, attempt)
             slots.quiet_until = self._clock.now() + wait_for_slot(exc.retry_after_s)
         except NotReached as exc:
@@ -354,8 +355,12 @@ class StageRun:
         return await listen(self._transport, endpoint, asked, self._policy, ears)
 
     def _note_answer(self) -> None:
-        self._answered = self._clock.now()
-        self._worked = self._answered - self._pulse.missed_s
+        self._answered = self._worked = self._awake()
+
+    def _awake(self) -> float:
+        """Return the time, without the seconds in which this process was away: nobody could answer it then."""
+        self._pulse.beat()
+        return self._clock.now() - self._pulse.missed_s
 
     def _put_back(self, task: OpenTask, attempt: Attempt) -> None:
         """Take an attempt for one that never began."""
@@ -484,7 +489,7 @@ class StageRun:
 
     def _not_reached(self, task: OpenTask, attempt: Attempt, why: str) -> None:
         """Nothing of the task has begun, so it has not failed; unless nobody has answered for too long."""
-        if self._clock.now() - self._answered > self._policy.unreachable_s:
+        if self._awake() - self._answered > self._policy.unreachable_s:
             self._fail(task, attempt, TaskError(kind="TaskLost", message=why))
             return
         self._running.end(task, attempt)

@@ -28,6 +28,12 @@ def test_every_seed_keeps_the_laws(first: int) -> None:
     assert {} == broken
 
 
+@pytest.mark.parametrize("seed", [6433, 9165])
+def test_a_pause_is_no_silence_of_the_services(seed: int) -> None:
+    """A driver that was stopped for minutes, and then finds the only service refusing for a moment, goes on."""
+    assert (simulate(seed).broken, simulate(seed).end) == ([], "answer")
+
+
 def test_one_seed_is_one_run() -> None:
     """The same seed draws the same world, and ends the same way at the same time."""
     first, second = simulate(7), simulate(7)
