@@ -31,7 +31,7 @@ def test_every_seed_keeps_the_laws(first: int) -> None:
 @pytest.mark.parametrize("seed", [6433, 9165])
 def test_a_pause_is_no_silence_of_the_services(seed: int) -> None:
     """A driver that was stopped for minutes, and then finds the only service refusing for a moment, goes on."""
-    assert (simulate(seed).broken, simulate(seed).end) == ([], "answer")
+    assert (simulate(seed).broken, simulate(seed).end) == ((), "answer")
 
 
 def test_one_seed_is_one_run() -> None:
