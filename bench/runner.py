@@ -16,7 +16,7 @@ from bench.measure import LAST_WORDS, ROOT, measured, read_whole
 from bench.results import Record, Results
 from bench.trial import Place, Trial
 
-MEASURED_CODE = ("mapreduce", "services", "driver", "jobs", "bench/jobs", "bench/peers", "bench/native")
+MEASURED_CODE = ("mapreduce", "services", "driver", "mapreduce_jobs", "bench/jobs", "bench/peers", "bench/native")
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,7 +126,7 @@ def resident_bytes() -> int:
 def _planned(tasks: int, partitions: int) -> tuple[RunPlan, SplitResult]:
     """A run over one large input, and the answer of its split stage."""
     given = InputObject(url="s3://a-bucket/a-large-input.txt", size=SPLIT_BYTES * tasks, etag="0" * 32)
-    job = JobSpec(code="0" * 64, module="jobs.word_count", name="WordCount")
+    job = JobSpec(code="0" * 64, module="mapreduce_jobs.word_count", name="WordCount")
     plan = RunPlan(
         run="run-1",
         created=0.0,

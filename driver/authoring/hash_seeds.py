@@ -19,6 +19,7 @@ from typing import Any, Self
 
 from pydantic import Base64Bytes
 
+from driver.plan.config import READY_MADE
 from mapreduce.check.laws import SEEDED, Pairs, Way, placed
 from mapreduce.check.reference import PlainInput
 from mapreduce.check.trial import carry_out
@@ -153,7 +154,7 @@ def _class(module: str, name: str) -> type[Job]:
 def _serve(job: str) -> None:
     with os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)  # what the job prints is no answer
-        find_job(job)  # which puts its folder on the module path
+        find_job(job, READY_MADE)  # which puts its folder on the module path
         for line in sys.stdin.buffer:
             answers.write(answered(line, _class).model_dump_json().encode() + b"\n")
             answers.flush()

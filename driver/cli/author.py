@@ -77,6 +77,7 @@ def check(
     """
     from driver.authoring.hash_seeds import SeededRuns
     from driver.authoring.sample import checked_jobs, sampled
+    from driver.plan.config import READY_MADE
     from mapreduce.check.laws import check as check_laws
     from mapreduce.check.laws import laws_of
     from mapreduce.code import find_job
@@ -85,7 +86,7 @@ def check(
 
     limit = size_bytes("--sample", sample)
     with no_output_of_jobs():
-        _, cls = find_job(job)
+        _, cls = find_job(job, READY_MADE)
         parameters = parse_parameters(cls, assignments("--param", param))
         inputs = sampled(input, cls, open_storage(), limit)
         jobs = checked_jobs(cls(**parameters), inputs)

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from driver.plan.fault_rates import Chaos
 from mapreduce.wire.messages import SplitMode
 
-DEFAULT_JOB = "jobs.word_count"
+READY_MADE = "mapreduce_jobs"
+"""The package of the ready-made jobs, which `--job` finds by their short names."""
+DEFAULT_JOB = f"{READY_MADE}.word_count"
 DEFAULT_STORE = ".mapreduce"
 DEFAULT_SPARK_MASTER = "local[*]"
 

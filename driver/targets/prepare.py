@@ -12,7 +12,7 @@ from driver.cloud.stack import Stack, read_stack
 from driver.cloud.terraform import terraform_folder
 from driver.history.run_store import RunStore
 from driver.output.place import Output
-from driver.plan.config import DEFAULT_STORE, RunConfig
+from driver.plan.config import DEFAULT_STORE, READY_MADE, RunConfig
 from driver.plan.inputs import check_name, declared_names, find_inputs, local_url
 from driver.plan.target import Target, WantedTarget
 from driver.plan.tasks import RunPlan, split_count
@@ -102,7 +102,7 @@ def prepare(config: RunConfig, target: WantedTarget, store: str | None, output: 
         UsageError: what the user asked for cannot be.
         FleetError: the stack, or AWS, cannot be reached.
     """
-    source, job = find_job(config.job)
+    source, job = find_job(config.job, READY_MADE)
     check_name(source.file)
     parameters = parse_parameters(job, config.parameters)
     stack = _stack_for(target)

@@ -57,14 +57,18 @@ class JobSource:
         return Modules({name: self.path} | found.files, found.packages)
 
 
-def find_job(text: str) -> tuple[JobSource, JobClass]:
+def find_job(text: str, ready_made: str = "") -> tuple[JobSource, JobClass]:
     """Return the job or chain that `MODULE_OR_FILE[:Class]` means.
+
+    Args:
+        text: what the user has written.
+        ready_made: a package; a name without a dot that is no module itself means a module in it.
 
     Raises:
         JobLoadError: there is no such file, module or class; it cannot be imported; or it is no job.
     """
     target, _, name = text.partition(":")
-    path = _path_of(target)
+    path = _path_of(target, ready_made)
     root, module, file = _place_of(path)
     before = set(sys.modules)
     cls = import_job(root, module, name, file)
@@ -87,19 +91,35 @@ def _side_files(folder: Path, names: Iterable[str]) -> Iterator[Path]:
         yield from found
 
 
-def _path_of(target: str) -> Path:
+def _path_of(target: str, ready_made: str) -> Path:
     path = Path(target)
     if target.endswith(".py") or "/" in target:
         if not path.is_file():
-            raise JobLoadError(f"there is no job file {target}; give a .py file or a module such as jobs.word_count")
+            raise JobLoadError(
+                f"there is no job file {target}; give a .py file or the name of a job, such as word_count"
+            )
         return path.resolve()
+    names = [target] if "." in target or not ready_made else [target, f"{ready_made}.{target}"]
+    found = next((file for name in names if (file := _file_of(name))), None)
+    if found is None:
+        known = f"; ready-made jobs: {', '.join(_modules_of(ready_made))}" if ready_made else ""
+        raise JobLoadError(f"there is no job module {target!r}; give a .py file or the name of a job{known}")
+    return found
+
+
+def _file_of(module: str) -> Path | None:
+    """Return a module's file; None where there is no such module, or it is not written in Python."""
     try:
-        spec = importlib.util.find_spec(target)
+        spec = importlib.util.find_spec(module)
     except (ImportError, ValueError):
-        spec = None
-    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
-        raise JobLoadError(f"there is no job module {target!r}; give a .py file or a module such as jobs.word_count")
-    return Path(spec.origin).resolve()
+        return None
+    return Path(spec.origin).resolve() if spec and spec.origin and spec.origin.endswith(".py") else None
+
+
+def _modules_of(package: str) -> list[str]:
+    """Return the names of a package's modules."""
+    file = _file_of(package)
+    return sorted(path.stem for path in file.parent.glob("[!_]*.py")) if file else []
 
 
 def _place_of(path: Path) -> tuple[Path, str, str]:

@@ -12,7 +12,7 @@ import pytest
 from tests.integration.commands import Driver, ascii_words
 
 CHAIN = """
-from jobs.word_count import WordCount
+from mapreduce_jobs.word_count import WordCount
 from mapreduce import Chain, Job, TopK
 
 class Best(Job):
@@ -91,7 +91,7 @@ def test_a_chain_goes_on_with_the_step_that_failed(driver: Driver) -> None:
 def test_a_fault_in_steps_is_shown(driver: Driver) -> None:
     """The author's own traceback, and exit code 1."""
     (driver.folder / "rounds.py").write_text(
-        "from jobs.word_count import WordCount\nfrom mapreduce import Chain\nclass R(Chain):\n"
+        "from mapreduce_jobs.word_count import WordCount\nfrom mapreduce import Chain\nclass R(Chain):\n"
         "    def steps(self):\n        result = yield WordCount()\n        1 / result.counters['none']\n"
     )
     (driver.folder / "in.txt").write_text("a\n")

@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 
 from bench.social_graph import write_graph
-from jobs.page_rank import UNIT
+from mapreduce_jobs.page_rank import UNIT
 from tests.integration.commands import Driver
-from tests.unit.jobs.test_friend_recommendation import brute_force
-from tests.unit.jobs.test_grep import plain_grep
-from tests.unit.jobs.test_join import in_one_order, table
-from tests.unit.jobs.test_k_means import Points, lloyd, same
-from tests.unit.jobs.test_log_statistics import HEAD, plain_statistics
-from tests.unit.jobs.test_n_grams import plain_n_grams
-from tests.unit.jobs.test_page_rank import power_iteration
+from tests.unit.mapreduce_jobs.test_friend_recommendation import brute_force
+from tests.unit.mapreduce_jobs.test_grep import plain_grep
+from tests.unit.mapreduce_jobs.test_join import in_one_order, table
+from tests.unit.mapreduce_jobs.test_k_means import Points, lloyd, same
+from tests.unit.mapreduce_jobs.test_log_statistics import HEAD, plain_statistics
+from tests.unit.mapreduce_jobs.test_n_grams import plain_n_grams
+from tests.unit.mapreduce_jobs.test_page_rank import power_iteration
 
 SENTENCES = ("To be, or not to be", "that is the question", "whether 'tis nobler in the mind", "to suffer")
 
@@ -55,12 +55,12 @@ def test_text_jobs(driver: Driver, text: list[str]) -> None:
     given = ("--input", "text.txt")
     counts = words_of(text)
     ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:3]
-    assert sorted(set(text)) == [line for line, _ in result(driver, "jobs.distinct", *given)]
-    assert sorted(plain_n_grams(text, 3).items()) == result(driver, "jobs.n_grams", *given, "--param", "n=3")
-    assert sorted(text) == [line for line, _ in result(driver, "jobs.sort", *given)]
-    assert sorted(counts.items()) == result(driver, "jobs.word_count_batch", *given)
+    assert sorted(set(text)) == [line for line, _ in result(driver, "distinct", *given)]
+    assert sorted(plain_n_grams(text, 3).items()) == result(driver, "n_grams", *given, "--param", "n=3")
+    assert sorted(text) == [line for line, _ in result(driver, "sort", *given)]
+    assert sorted(counts.items()) == result(driver, "word_count_batch", *given)
     expected = [(rank, [word, count]) for rank, (word, count) in enumerate(ranked, 1)]
-    assert expected == result(driver, "jobs.top_k", *given, "--param", "k=3")
+    assert expected == result(driver, "top_k", *given, "--param", "k=3")
 
 
 def test_grep(driver: Driver, text: list[str]) -> None:
@@ -80,7 +80,7 @@ def test_grep(driver: Driver, text: list[str]) -> None:
     )
     contents = [(driver.folder / name).read_bytes() for name in ("b.txt", "b.txt", "text.txt")]
     expected = plain_grep("the (end|mind)", contents)
-    found = [(Path(key[0]).name, key[1], line) for key, line in result(driver, "jobs.grep", *given)]
+    found = [(Path(key[0]).name, key[1], line) for key, line in result(driver, "grep", *given)]
     assert [(("b.txt", "b.txt", "text.txt")[at], number, line) for at, number, line in expected] == found
 
 
@@ -88,7 +88,7 @@ def test_join_of_a_table_with_itself(driver: Driver) -> None:
     """Each name reads the whole file: who has the same boss as whom."""
     staff = [{"id": str(number), "boss": str(number // 4)} for number in range(20)]
     (driver.folder / "staff.csv").write_bytes(table(staff, ["id", "boss"], "\n"))
-    found = result(driver, "jobs.join", "--input", "left=staff.csv", "--input", "right=staff.csv", "--param", "on=boss")
+    found = result(driver, "join", "--input", "left=staff.csv", "--input", "right=staff.csv", "--param", "on=boss")
     expected: list[tuple[str, list[Any]]] = [
         (row["boss"], [row, other]) for row in staff for other in staff if row["boss"] == other["boss"]
     ]
@@ -100,7 +100,7 @@ def test_log_statistics(driver: Driver) -> None:
     sizes = {f"/{number}": [at * 31 % (number + 50) for at in range(number * 9 + 1)] for number in range(5)}
     lines = [f'{HEAD} "GET {path} HTTP/1.0" 200 {size}\n' for path, some in sizes.items() for size in some]
     (driver.folder / "access.log").write_text("".join(lines), encoding="ascii")
-    found = result(driver, "jobs.log_statistics", "--input", "access.log")
+    found = result(driver, "log_statistics", "--input", "access.log")
     assert [(path, plain_statistics(some)) for path, some in sorted(sizes.items())] == found
 
 
@@ -110,7 +110,7 @@ def test_friend_recommendation(driver: Driver) -> None:
     rows = [line.split("\t") for line in (driver.folder / "graph.txt").read_text(encoding="ascii").splitlines()]
     friends = {int(user): {int(friend) for friend in known.split(",") if friend} for user, known in rows}
     assert any(not known for known in friends.values())
-    found = result(driver, "jobs.friend_recommendation", "--input", "graph.txt", target="local")
+    found = result(driver, "friend_recommendation", "--input", "graph.txt", target="local")
     assert sorted(brute_force(friends, 10).items()) == found
 
 
@@ -121,7 +121,7 @@ def test_page_rank(driver: Driver) -> None:
     text = "".join(f"{node}\t{','.join(sorted(targets))}\n" for node, targets in links.items())
     (driver.folder / "links.txt").write_text(text, encoding="ascii")
     parameters = ("--param", "tolerance=1e-11", "--param", "damping=0.5")
-    found = result(driver, "jobs.page_rank", "--input", "links.txt", *parameters, target="local")
+    found = result(driver, "page_rank", "--input", "links.txt", *parameters, target="local")
     assert pytest.approx(power_iteration(links, 0.5, rounds=60), abs=1e-9) == dict(found)
 
 
@@ -131,5 +131,5 @@ def test_k_means(driver: Driver) -> None:
     points: Points = [(chance.gauss(number % 3 * 4, 1), chance.gauss(number % 2 * 5, 1)) for number in range(200)]
     text = "".join(f"{x!r},{y!r}\n" for x, y in points)
     (driver.folder / "points.csv").write_text(text, encoding="ascii")
-    found = result(driver, "jobs.k_means", "--input", "points.csv", "--param", "k=4", "--param", "tolerance=0")
+    found = result(driver, "k_means", "--input", "points.csv", "--param", "k=4", "--param", "tolerance=0")
     assert same(lloyd(points, points[:4]), dict(found))

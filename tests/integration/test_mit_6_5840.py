@@ -150,7 +150,7 @@ def test_word_count(driver: Driver, books: list[Path]) -> None:
 
 def test_indexer(driver: Driver, books: list[Path]) -> None:
     """indexer: each word, with the files that hold it."""
-    job = ("--job", "jobs.inverted_index", "--chunks", "6", "--reducers", "3")
+    job = ("--job", "mapreduce_jobs.inverted_index", "--chunks", "6", "--reducers", "3")
     done = driver.run("run", "--target", "local", "--input", *books, *job, "--json")
     assert done.code == 0, done.err
     counts = {f"file://{book}": plain_words(book.read_text(encoding="utf-8")) for book in books}

@@ -161,7 +161,7 @@ def test_tasks_and_driver_in_one_process(bucket: Bucket, target: str) -> None:
 
 def test_a_chain_counts_all_its_steps(bucket: Bucket) -> None:
     """The report of a chain has the requests of its steps, and the driver's between them."""
-    asked = bucket.run("--job", "jobs.top_k", store="store-of-a-chain")
+    asked = bucket.run("--job", "mapreduce_jobs.top_k", store="store-of-a-chain")
     assert len(asked.report.steps) > 1
     assert Counter(asdict(asked.report.requests.total)) - Counter() == asked.kinds() - FETCHED
 

@@ -111,7 +111,7 @@ def test_output_file_in_each_format(driver: Driver, books: list[Path]) -> None:
 
 def test_inverted_index_names_the_files_of_each_word(driver: Driver, books: list[Path]) -> None:
     """A job with its own reduce: the postings are those of a plain count of each file."""
-    done = driver.run("run", *_inputs(books), "--job", "jobs.inverted_index", "--chunks", "4", "--json")
+    done = driver.run("run", *_inputs(books), "--job", "mapreduce_jobs.inverted_index", "--chunks", "4", "--json")
     assert done.code == 0, done.err
     expected: dict[str, list[list[str | int]]] = {}
     for book in books:
@@ -238,7 +238,7 @@ MISTAKES = [
     (["run", "--input", "text.txt", "--job", "missing.py"], "missing.py"),
     (["run", "--input", "text.txt", "--param", "depth=1"], "depth"),
     (["run", "--input", "text.txt", "--param", "depth"], "name=value"),
-    (["run", "--input", "text.txt", "--job", "jobs.inverted_index", "--param", "min_length=x"], "min_length"),
+    (["run", "--input", "text.txt", "--job", "mapreduce_jobs.inverted_index", "--param", "min_length=x"], "min_length"),
     (["run", "--input", "text.txt", "--target", "mars"], "mars"),
     (["run", "--input", "text.txt", "--split-mode", "cut"], "cut"),
     (["run", "--input", "text.txt", "--chunk-size", "3 parsecs"], "3 parsecs"),

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-ROOMS = ("mapreduce", "services", "driver", "jobs")
-ARROWS = {"mapreduce": set[str](), "services": {"mapreduce"}, "driver": {"mapreduce"}, "jobs": {"mapreduce"}}
+ROOMS = ("mapreduce", "services", "driver", "mapreduce_jobs")
+ARROWS = {"mapreduce": set[str](), "services": {"mapreduce"}, "driver": {"mapreduce"}, "mapreduce_jobs": {"mapreduce"}}
 DOORS = {
     "obstore": ("mapreduce/storage/", "driver/cloud/aws.py"),
     "duckdb": (
@@ -86,7 +86,7 @@ def test_jobs_use_only_public_names() -> None:
     """A shipped job is what a user could have written: from mapreduce itself, not from its inside."""
     inside = [
         f"{path.name}: from {node.module}"
-        for path in sorted((ROOT / "jobs").glob("*.py"))
+        for path in sorted((ROOT / "mapreduce_jobs").glob("*.py"))
         for node in ast.walk(ast.parse(path.read_bytes()))
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("mapreduce.")
     ]

@@ -7,7 +7,7 @@ from driver.report.document import Report, Timings
 from mapreduce.engine import Ledger
 from mapreduce.wire.messages import InputObject, JobSpec
 
-JOB = JobSpec(code="0" * 64, module="jobs.word_count", name="WordCount")
+JOB = JobSpec(code="0" * 64, module="mapreduce_jobs.word_count", name="WordCount")
 
 
 def run_plan(**changes: object) -> RunPlan:

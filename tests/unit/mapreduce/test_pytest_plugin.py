@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from jobs.word_count import WordCount
 from mapreduce.pytest_plugin import WAYS, run_job
 from mapreduce.testing import Answer
+from mapreduce_jobs.word_count import WordCount
 
 __all__ = ["run_job"]
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from jobs.inverted_index import InvertedIndex
-from jobs.word_count import WordCount
 from mapreduce import Chain, Count, Job
 from mapreduce.errors import UsageError
 from mapreduce.testing import plain_answer, plain_lines, run
+from mapreduce_jobs.inverted_index import InvertedIndex
+from mapreduce_jobs.word_count import WordCount
 from tests.unit.mapreduce.sample_jobs import Everything, FloatTotals, LineOrder, MeanLength
 
 

@@ -24,7 +24,7 @@ from mapreduce.wire import keys
 def run(tmp_path: Path) -> tuple[str, RunStore]:
     """A finished run over two partitions."""
     (tmp_path / "text.txt").write_text("one two three\n" * 9)
-    config = RunConfig(inputs=(str(tmp_path / "text.txt"),), job="jobs.word_count", reducers=2, chunks=2)
+    config = RunConfig(inputs=(str(tmp_path / "text.txt"),), job="mapreduce_jobs.word_count", reducers=2, chunks=2)
     prepared = targets.prepare(config, "inline", str(tmp_path / "store"))
     report = asyncio.run(carry_out(prepared, EventLog(), lambda *_: None, time.monotonic()))
     return report.run_id, RunStore(open_storage(), f"file://{tmp_path}/store")

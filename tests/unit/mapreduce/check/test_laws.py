@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from jobs.inverted_index import InvertedIndex
-from jobs.word_count import WordCount
 from mapreduce import Batch, Csv, Job, Sum, words
 from mapreduce.check.laws import check
 from mapreduce.check.reference import PlainInput
+from mapreduce_jobs.inverted_index import InvertedIndex
+from mapreduce_jobs.word_count import WordCount
 
 TEXT = "".join(f"the {number} quick brown foxes number {number % 7}\n" for number in range(60)).encode()
 

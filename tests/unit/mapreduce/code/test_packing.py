@@ -103,9 +103,9 @@ def test_file_and_class(tmp_path: Path) -> None:
 
 def test_module(tmp_path: Path) -> None:
     """A dotted module is found where Python finds it, with its package's parent as the root."""
-    source, found = find_job("jobs.word_count")
-    assert ("jobs.word_count", "WordCount", "WordCount") == (source.module, source.name, found.__name__)
-    assert (source.root / "jobs" / "__init__.py").is_file()
+    source, found = find_job("mapreduce_jobs.word_count")
+    assert ("mapreduce_jobs.word_count", "WordCount", "WordCount") == (source.module, source.name, found.__name__)
+    assert (source.root / "mapreduce_jobs" / "__init__.py").is_file()
 
 
 def test_file_in_a_package(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_imported_jobs_are_not_the_files_own(tmp_path: Path) -> None:
     """A job that a file only imports, to extend it, is not taken for the file's."""
     path = file(
         tmp_path / "extended.py",
-        "from jobs.word_count import WordCount\nclass Longer(WordCount):\n    min_length: int = 3\n",
+        "from mapreduce_jobs.word_count import WordCount\nclass Longer(WordCount):\n    min_length: int = 3\n",
     )
     assert "Longer" == find_job(str(path))[1].__name__
 
@@ -137,8 +137,8 @@ def test_imported_jobs_are_not_the_files_own(tmp_path: Path) -> None:
         ("", "there is no job"),
         ("..", "there is no job"),
         ("sys", "there is no job module 'sys'"),
-        ("jobs.word_count:Other", "jobs.word_count has no job 'Other'; it has: WordCount"),
-        ("jobs.word_count:Job", "has no job 'Job'"),
+        ("mapreduce_jobs.word_count:Other", "mapreduce_jobs.word_count has no job 'Other'; it has: WordCount"),
+        ("mapreduce_jobs.word_count:Job", "has no job 'Job'"),
     ],
 )
 def test_not_found(text: str, named: str) -> None:
@@ -516,3 +516,16 @@ def test_unpacked_twice(tmp_path: Path) -> None:
     unpack(data, digest, root)
     assert [root] == list(tmp_path.iterdir())
     assert {"job.py", "more.py"} == {path.name for path in root.iterdir()}
+
+
+def test_a_short_name_is_a_ready_made_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module of the user's with that name comes first, and a name that is neither is told all there are."""
+    assert "WordCount" == find_job("word_count", "mapreduce_jobs")[1].__name__
+    assert "TopWords" == find_job("top_k:TopWords", "mapreduce_jobs")[1].__name__
+    with pytest.raises(JobLoadError, match="no job module 'wrod_count'.*ready-made jobs: distinct, .*word_count"):
+        find_job("wrod_count", "mapreduce_jobs")
+    with pytest.raises(JobLoadError, match="no job module 'jobs.word_count'"):
+        find_job("jobs.word_count", "mapreduce_jobs")
+    job_file(tmp_path / "n_grams.py", word="mine")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "mine" == word_of(find_job("n_grams", "mapreduce_jobs")[1])

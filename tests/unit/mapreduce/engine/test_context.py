@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.word_count import WordCount
 from mapreduce.engine.context import Stopwatch
 from mapreduce.storage import open_storage
+from mapreduce_jobs.word_count import WordCount
 from tests.unit.mapreduce.engine_run import engine
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from jobs.word_count import WordCount
 from mapreduce import Batch, CollectList, Count, Job, Max, Min, Sum
 from mapreduce.engine import run_task
 from mapreduce.errors import InputChanged, ObjectMissing, OutputLost, ParameterError, UserCodeError
 from mapreduce.input_formats import Csv, Format, Text
 from mapreduce.storage import ObjectInfo, local
 from mapreduce.wire.messages import InvalidText, MapTask, SplitMode
+from mapreduce_jobs.word_count import WordCount
 from tests.unit.mapreduce.engine_run import RUN, engine
 
 CONTENT = b"one\ntwo\nbad line\nfour\n"

@@ -13,13 +13,13 @@ from typing import Any, ClassVar
 
 import pytest
 
-from jobs.word_count import WordCount
 from mapreduce import Count, Job, Max, Mean, Min, Sum
 from mapreduce.engine import TaskContext, reduce_task
 from mapreduce.errors import CorruptBlock, OutputLost, UserCodeError
 from mapreduce.formats.frames import INTEGERS, BlockWriter
 from mapreduce.storage import ObjectInfo, local
 from mapreduce.testing import plain_answer
+from mapreduce_jobs.word_count import WordCount
 from tests.unit.mapreduce.engine_run import as_json, engine
 
 

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from jobs.inverted_index import InvertedIndex
-from jobs.word_count import WordCount
 from mapreduce.engine.run import task_error
 from mapreduce.errors import CorruptBlock, InputChanged, RecordError, UserCodeError
 from mapreduce.formats.compression import MAGIC_BYTES, compression_of
 from mapreduce.job import Job
 from mapreduce.testing import plain_answer
 from mapreduce.wire.messages import SplitMode
+from mapreduce_jobs.inverted_index import InvertedIndex
+from mapreduce_jobs.word_count import WordCount
 from tests.unit.mapreduce.engine_run import as_json, engine, json_order
 from tests.unit.mapreduce.sample_jobs import (
     Everything,

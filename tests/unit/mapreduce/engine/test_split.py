@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.word_count import WordCount
 from mapreduce.engine.split import plan_splits
 from mapreduce.errors import InputChanged, ObjectMissing
 from mapreduce.wire.messages import InputObject, Piece, Split
+from mapreduce_jobs.word_count import WordCount
 from tests.unit.mapreduce.engine_run import engine
 
 sizes_lists = st.lists(st.integers(0, 50) | st.sampled_from([0, 1, 1 << 40]), max_size=8)

@@ -1,7 +1,7 @@
 """Joins two tables on a column.
 
-    python -m driver run --job jobs.join --input left=orders.csv --input right=customers.csv --param on=customer
-    python -m driver run --job jobs.join ... --param how=left
+    python -m driver run --job join --input left=orders.csv --input right=customers.csv --param on=customer
+    python -m driver run --job join ... --param how=left
 
 Input: CSV files with headers, named `left` and `right`; each name may be given several times. Output: the column's text
 -> [left row, right row] for each two rows that have it in common; with `how=left` also [left row, null] for a left row

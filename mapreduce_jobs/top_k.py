@@ -1,6 +1,6 @@
 """The k most frequent words: two jobs behind each other.
 
-    python -m driver run --job jobs.top_k --input book.txt --param k=20
+    python -m driver run --job top_k --input book.txt --param k=20
 
 Input: text. Output: rank (1, 2, ...) -> [word, count]; of words that are equally frequent, the first by code points
 comes first.
@@ -9,8 +9,8 @@ comes first.
 from collections.abc import Iterator
 from heapq import nsmallest
 
-from jobs.word_count import WordCount
 from mapreduce import Chain, Job
+from mapreduce_jobs.word_count import WordCount
 
 Ranked = tuple[int, str]
 

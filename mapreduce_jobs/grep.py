@@ -1,6 +1,6 @@
 """The lines that match a regular expression, with their line numbers, as `grep -n` shows them.
 
-    python -m driver run --job jobs.grep --input notes/ --param pattern='colou?r'
+    python -m driver run --job grep --input notes/ --param pattern='colou?r'
 
 Input: text. Output: (URL of the file, line number) -> line. A pattern that is none is an error.
 

@@ -7,8 +7,8 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.distinct import Distinct
 from mapreduce.testing import run
+from mapreduce_jobs.distinct import Distinct
 
 
 @settings(max_examples=30, deadline=None)

@@ -1,6 +1,6 @@
 """People you may know: for each user, those who have the most friends in common with them.
 
-    python -m driver run --job jobs.friend_recommendation --input graph.txt
+    python -m driver run --job friend_recommendation --input graph.txt
 
 Input: lines `user<TAB>friend,friend,...`, one a user; users are numbers (of 64 bits), and a friendship stands in both
 lines. A user may have no friends, with or without the tab. Other lines are passed over, and counted as `malformed`.

@@ -1,16 +1,16 @@
 """How often each word occurs, many lines at a time, with nothing but Python's own: how to write a `map_batch`.
 
-    python -m driver run --job jobs.word_count_batch --input book.txt
+    python -m driver run --job word_count_batch --input book.txt
 
-Input and output are those of `jobs.word_count`. The speed comes from calling Python once for a batch of lines, and C
+Input and output are those of `word_count`. The speed comes from calling Python once for a batch of lines, and C
 (`bytes.translate`, `str.split`, `Counter`) for each word. A batch that is not all ASCII goes the slow road.
-`WordCounts`, which `jobs.word_count` uses, goes on from here.
+`WordCounts`, which `word_count` uses, goes on from here.
 """
 
 from collections import Counter
 
-from jobs.word_count import WordCount
 from mapreduce import Batch, words
+from mapreduce_jobs.word_count import WordCount
 
 _LETTERS = b"abcdefghijklmnopqrstuvwxyz'"
 _TO_WORDS = bytes(low if (low := bytes([byte]).lower()[0]) in _LETTERS else ord(" ") for byte in range(256))

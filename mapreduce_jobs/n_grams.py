@@ -1,6 +1,6 @@
 """How often each sequence of n words occurs.
 
-    python -m driver run --job jobs.n_grams --input book.txt --param n=3
+    python -m driver run --job n_grams --input book.txt --param n=3
 
 Input: text. Output: the words, with one space between them -> count. An n-gram lies within one line: a line is a
 record, and the next one may be in another split, so no map task can count on seeing it.

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.k_means import Assign, KMeans
 from mapreduce.errors import ParameterError
 from mapreduce.testing import plain_answer, run
+from mapreduce_jobs.k_means import Assign, KMeans
 
 Points = list[tuple[float, ...]]
 

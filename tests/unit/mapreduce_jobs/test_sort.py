@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.sort import Sort
 from mapreduce.testing import run
+from mapreduce_jobs.sort import Sort
 
 # surrogates cannot be in a file; a line feed ends a line, and so does a carriage return before one
 lines_of_text = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r\ufeff"), max_size=5))

@@ -1,7 +1,7 @@
 """Statistics of a web server's access log, for each path.
 
-    python -m driver run --job jobs.log_statistics --input access.log
-    python -m driver run --job jobs.log_statistics --input access.log --param of=duration
+    python -m driver run --job log_statistics --input access.log
+    python -m driver run --job log_statistics --input access.log --param of=duration
 
 Input: lines in Common or Combined Log Format. Output: path without its query -> {"count", "min", "mean", "max", "p95"}
 of the responses' sizes in bytes ("-" is 0), or of their durations, if those are the last field (Apache's %D, nginx's

@@ -1,7 +1,7 @@
 """k-means clustering (Lloyd 1982): centres such that each is the mean of the points that are nearest to it.
 
-    python -m driver run --job jobs.k_means --input points.csv --param k=3
-    python -m driver run --job jobs.k_means --input points.csv --param centres='[[0, 0], [10, 10]]'
+    python -m driver run --job k_means --input points.csv --param k=3
+    python -m driver run --job k_means --input points.csv --param centres='[[0, 0], [10, 10]]'
 
 Input: CSV without a header, one point a row, each field a number. Rows with other fields are passed over, and counted
 as `malformed`; a point with more or fewer dimensions than the centres is an error. Output: cluster (0, 1, ...) ->

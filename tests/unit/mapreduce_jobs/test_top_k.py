@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.top_k import Ranking, TopWords
 from mapreduce.testing import plain_answer, run
+from mapreduce_jobs.top_k import Ranking, TopWords
 
 
 @settings(max_examples=40, deadline=None)

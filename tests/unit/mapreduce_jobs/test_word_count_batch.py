@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.word_count import WordCount
-from jobs.word_count_batch import WordCountBatch
 from mapreduce.testing import plain_answer, run
+from mapreduce_jobs.word_count import WordCount
+from mapreduce_jobs.word_count_batch import WordCountBatch
 
 ascii_texts = st.text(st.characters(max_codepoint=127), max_size=80).map(str.encode)
 texts = st.text(max_size=40).map(lambda text: text.encode("utf-8", "replace"))

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.social_graph import friendships
-from jobs.friend_recommendation import FriendRecommendation
 from mapreduce.testing import run
+from mapreduce_jobs.friend_recommendation import FriendRecommendation
 
 
 def brute_force(friends: dict[int, set[int]], most: int) -> dict[int, list[int]]:

@@ -1,6 +1,6 @@
 """PageRank (Brin and Page 1998): how likely a random walk over links is to be at each node.
 
-    python -m driver run --job jobs.page_rank --input links.txt --param tolerance=1e-6
+    python -m driver run --job page_rank --input links.txt --param tolerance=1e-6
 
 Input: lines `node<TAB>target,target,...`. A node without targets, or that is only a target, has no links: from it the
 walk goes on anywhere. Several lines of a node are one, a target named twice counts once, and empty lines are passed

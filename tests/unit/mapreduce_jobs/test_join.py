@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.join import Join
 from mapreduce.errors import JobLoadError, UserCodeError
 from mapreduce.testing import Answer, PlainInput, run
+from mapreduce_jobs.join import Join
 
 How = Literal["inner", "left"]
 Rows = list[dict[str, str]]

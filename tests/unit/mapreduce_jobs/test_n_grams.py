@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.n_grams import NGrams
 from mapreduce.errors import UserCodeError
 from mapreduce.testing import run
+from mapreduce_jobs.n_grams import NGrams
 
 
 def plain_n_grams(lines: list[str], n: int) -> dict[str, int]:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.page_rank import PageRank
 from mapreduce.testing import plain_answer
+from mapreduce_jobs.page_rank import PageRank
 
 Links = dict[str, set[str]]
 

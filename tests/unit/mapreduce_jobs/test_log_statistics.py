@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.log_statistics import LogStatistics
 from mapreduce.testing import run
+from mapreduce_jobs.log_statistics import LogStatistics
 
 HEAD = "127.0.0.1 - frank [10/Oct/2000:13:55:36 -0700]"
 

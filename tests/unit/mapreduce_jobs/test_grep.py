@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.grep import Grep
 from mapreduce.errors import UserCodeError
 from mapreduce.testing import Answer, PlainInput, run
+from mapreduce_jobs.grep import Grep
 
 contents = st.text("ab é\n\n\r", max_size=60).map(str.encode)
 

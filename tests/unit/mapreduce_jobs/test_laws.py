@@ -6,22 +6,22 @@ from collections.abc import Callable
 
 import pytest
 
-from jobs.distinct import Distinct
-from jobs.friend_recommendation import FriendRecommendation
-from jobs.grep import Grep
-from jobs.inverted_index import InvertedIndex
-from jobs.join import Join
-from jobs.k_means import Assign
-from jobs.log_statistics import LogStatistics
-from jobs.n_grams import NGrams
-from jobs.page_rank import Graph
-from jobs.sort import Sort
-from jobs.top_k import Ranking
-from jobs.word_count import WordCount
-from jobs.word_count_batch import WordCountBatch
 from mapreduce import Job
 from mapreduce.check.laws import check
 from mapreduce.testing import PlainInput
+from mapreduce_jobs.distinct import Distinct
+from mapreduce_jobs.friend_recommendation import FriendRecommendation
+from mapreduce_jobs.grep import Grep
+from mapreduce_jobs.inverted_index import InvertedIndex
+from mapreduce_jobs.join import Join
+from mapreduce_jobs.k_means import Assign
+from mapreduce_jobs.log_statistics import LogStatistics
+from mapreduce_jobs.n_grams import NGrams
+from mapreduce_jobs.page_rank import Graph
+from mapreduce_jobs.sort import Sort
+from mapreduce_jobs.top_k import Ranking
+from mapreduce_jobs.word_count import WordCount
+from mapreduce_jobs.word_count_batch import WordCountBatch
 
 TEXT = "".join(f"{number % 7}\t{number * 7 % 5},{number * 3 % 11} a b{'é' * (number % 3)} a\n" for number in range(60))
 GRAPH = "".join(f"{number}\t{','.join(str(other) for other in range(9) if other != number)}\n" for number in range(9))

@@ -1,7 +1,7 @@
 """Lines in order, over all parts: part after part, the result is one sorted file.
 
-    python -m driver run --job jobs.sort --input names.txt --reducers 4
-    python -m driver run --job jobs.sort --input table.tsv --param field=2
+    python -m driver run --job sort --input names.txt --reducers 4
+    python -m driver run --job sort --input table.tsv --param field=2
 
 Input: text. Output: line -> null, as often as it occurs; or, with `field`, that field -> line. Fields stand between
 tabs and count from 1. The order is that of code points. Lines of one key keep the order of the input, and a line

@@ -1,6 +1,6 @@
 """The distinct lines, or words, of a text.
 
-    python -m driver run --job jobs.distinct --input names.txt --param of=words
+    python -m driver run --job distinct --input names.txt --param of=words
 
 Input: text. Output: each line (or word) once -> null, in key order within each part.
 """
