@@ -49,7 +49,9 @@ def _benchmark(given: argparse.Namespace) -> int:
     if not given.page_only:
         _measure(chosen, scale, runner)
     sections = [Section(case, rows_of(case.trials(scale), results.records, code)) for case in CASES]
-    sections = [section for section in sections if any(row.summary for row in section.rows.values())]
+    sections = [
+        section for section in sections if any(row.summary for row in section.rows.values())
+    ]
     _write(sections, scale, runner, given.page)
     return _verdict(sections)
 
@@ -68,9 +70,13 @@ def _write(sections: list[Section], scale: Scale, runner: Runner, target: Path |
     data.parent.mkdir(parents=True, exist_ok=True)
     data.write_text(json.dumps([asdict(plot) for section in sections for plot in drawn(section)]))
     if runner.peers.exists():
-        subprocess.run([runner.peers, "-m", "bench.plots", str(data), str(plots)], cwd=ROOT, check=True)
+        subprocess.run(
+            [runner.peers, "-m", "bench.plots", str(data), str(plots)], cwd=ROOT, check=True
+        )
     else:
-        _say("!!!!! no plots are drawn: there is no environment of the peers; run: make .venv/bench")
+        _say(
+            "!!!!! no plots are drawn: there is no environment of the peers; run: make .venv/bench"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page(sections, _circumstances(scale, runner), plots.name), encoding="utf-8")
     _say(f"written   {path}")
@@ -78,11 +84,22 @@ def _write(sections: list[Section], scale: Scale, runner: Runner, target: Path |
 
 def _circumstances(scale: Scale, runner: Runner) -> Circumstances:
     options = [
-        name for name, given in ((f"--{scale.name}", scale.name != "default"), ("--books FOLDER", scale.books)) if given
+        name
+        for name, given in (
+            (f"--{scale.name}", scale.name != "default"),
+            ("--books FOLDER", scale.books),
+        )
+        if given
     ]
     arguments = f' ARGS="{" ".join(options)}"' if options else ""
-    text = "books, repeated with variation" if scale.books else "made-up words of Zipf's frequencies, with variation"
-    moments = [record.at for record in runner.results.records if record.code == runner.code] or ["never"]
+    text = (
+        "books, repeated with variation"
+        if scale.books
+        else "made-up words of Zipf's frequencies, with variation"
+    )
+    moments = [record.at for record in runner.results.records if record.code == runner.code] or [
+        "never"
+    ]
     return Circumstances(
         scale=scale.name,
         repeats=scale.repeats,
@@ -115,19 +132,31 @@ def _scale(given: argparse.Namespace) -> Scale:
 
 
 def _arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Measures ours against the others.")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description="Measures ours against the others."
+    )
     size = parser.add_mutually_exclusive_group()
     size.add_argument(
-        "--quick", action="store_true", help="small inputs, once each; the page is written beside the results"
+        "--quick",
+        action="store_true",
+        help="small inputs, once each; the page is written beside the results",
     )
-    size.add_argument("--full", action="store_true", help="up to 4 GB; takes an hour, and 20 GB of disk")
-    parser.add_argument("--only", nargs="+", choices=[case.name for case in CASES], help="only these cases")
+    size.add_argument(
+        "--full", action="store_true", help="up to 4 GB; takes an hour, and 20 GB of disk"
+    )
+    parser.add_argument(
+        "--only", nargs="+", choices=[case.name for case in CASES], help="only these cases"
+    )
     parser.add_argument("--fresh", action="store_true", help="measure anew what has been measured")
     parser.add_argument("--repeat", type=int, help="how often each is measured")
     parser.add_argument("--books", type=Path, help="a folder of .txt files to make the text of")
     parser.add_argument("--peers", type=Path, default=PEERS, help="the Python that has the peers")
-    parser.add_argument("--page", type=Path, help="where the page is written (by default docs/benchmarks.md)")
-    parser.add_argument("--page-only", action="store_true", help="measure nothing, write the page anew")
+    parser.add_argument(
+        "--page", type=Path, help="where the page is written (by default docs/benchmarks.md)"
+    )
+    parser.add_argument(
+        "--page-only", action="store_true", help="measure nothing, write the page anew"
+    )
     return parser
 
 

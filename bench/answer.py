@@ -10,7 +10,9 @@ from pathlib import Path
 
 from bench.corpus import Corpus
 
-_LETTERS = bytes(byte if chr(byte) in "abcdefghijklmnopqrstuvwxyz'" else 32 for byte in bytes(range(256)).lower())
+_LETTERS = bytes(
+    byte if chr(byte) in "abcdefghijklmnopqrstuvwxyz'" else 32 for byte in bytes(range(256)).lower()
+)
 _BLOCK = 1 << 24
 
 

@@ -43,10 +43,25 @@ def ours(
     """
 
     def command(place: Place) -> list[str]:
-        where = ["--input", input_url or str(place.corpus), "--store", store_url or str(place.scratch / "store")]
+        where = [
+            "--input",
+            input_url or str(place.corpus),
+            "--store",
+            store_url or str(place.scratch / "store"),
+        ]
         if input_url:
             where += ["--output", str(place.scratch / "answer.jsonl")]
-        return [sys.executable, "-m", "driver", "run", "--target", "local", "--json", *where, *options]
+        return [
+            sys.executable,
+            "-m",
+            "driver",
+            "run",
+            "--target",
+            "local",
+            "--json",
+            *where,
+            *options,
+        ]
 
     def judge(place: Place, stdout: str) -> Judged:
         report = json.loads(stdout)
@@ -68,7 +83,11 @@ def ours(
 
 
 def wrong_of_ours(
-    corpus: Corpus, place: Place, report: dict[str, Any], urls: Sequence[str], key: Callable[[str], str]
+    corpus: Corpus,
+    place: Place,
+    report: dict[str, Any],
+    urls: Sequence[str],
+    key: Callable[[str], str],
 ) -> str:
     """Why the result is wrong, or nothing. Lines are all different: there are as many keys, and more than fit."""
     if corpus.kind == "lines":
@@ -88,7 +107,9 @@ def report_figures(report: dict[str, Any]) -> dict[str, float]:
         figures[f"{stage}_peak_bytes"] = max((row["peak_memory_bytes"] for row in rows), default=0)
         figures[f"{stage}_tasks"] = len(rows)
     figures["records"] = report["records"]
-    figures["shuffled_bytes"] = sum(row["bytes_out"] for row in report["tasks"] if row["stage"] == "map")
+    figures["shuffled_bytes"] = sum(
+        row["bytes_out"] for row in report["tasks"] if row["stage"] == "map"
+    )
     if "requests" in report:
         figures["requests"] = float(sum(report["requests"]["total"].values()))
     return figures
@@ -107,10 +128,25 @@ def python_peer(
     """A program of `bench/peers` in Python."""
 
     def command(place: Place) -> list[str]:
-        return [str(place.peers), "-m", f"bench.peers.{module}", str(place.corpus), str(place.answer), *options]
+        return [
+            str(place.peers),
+            "-m",
+            f"bench.peers.{module}",
+            str(place.corpus),
+            str(place.answer),
+            *options,
+        ]
 
     return Trial(
-        case, name, label, corpus, command, _judge_peer(corpus), cores=cores, needs=tuple(needs), world=_spark_folders
+        case,
+        name,
+        label,
+        corpus,
+        command,
+        _judge_peer(corpus),
+        cores=cores,
+        needs=tuple(needs),
+        world=_spark_folders,
     )
 
 
@@ -122,7 +158,9 @@ def shell_peer(
     def command(place: Place) -> list[str]:
         return ["sh", str(PEERS / script), str(place.corpus), str(place.answer)]
 
-    return Trial(case, name, label, corpus, command, _judge_peer(corpus), cores=cores, needs=tuple(needs))
+    return Trial(
+        case, name, label, corpus, command, _judge_peer(corpus), cores=cores, needs=tuple(needs)
+    )
 
 
 def kernel(case: str, name: str, label: str, corpus: Corpus, threads: int) -> Trial:
@@ -131,7 +169,9 @@ def kernel(case: str, name: str, label: str, corpus: Corpus, threads: int) -> Tr
     def command(place: Place) -> list[str]:
         return [str(compiled(place.build)), str(place.corpus), str(place.answer), str(threads)]
 
-    return Trial(case, name, label, corpus, command, _judge_peer(corpus), cores=threads, needs=("gcc",))
+    return Trial(
+        case, name, label, corpus, command, _judge_peer(corpus), cores=threads, needs=("gcc",)
+    )
 
 
 def compiled(build: Path) -> Path:
@@ -149,7 +189,9 @@ def compiled(build: Path) -> Path:
 def _judge_peer(corpus: Corpus) -> Callable[[Place, str], Judged]:
     def judge(place: Place, stdout: str) -> Judged:
         said = [line for line in stdout.splitlines() if line.startswith("{")]
-        figures = {name: float(value) for name, value in json.loads(said[-1]).items()} if said else {}
+        figures = (
+            {name: float(value) for name, value in json.loads(said[-1]).items()} if said else {}
+        )
         return Judged(figures, _wrong(digest(peer_lines(place.answer)), corpus, place))
 
     return judge
@@ -157,7 +199,11 @@ def _judge_peer(corpus: Corpus) -> Callable[[Place, str], Judged]:
 
 def _wrong(found: str, corpus: Corpus, place: Place, key: Callable[[str], str] = same_key) -> str:
     right = expected(corpus, place.corpus, key)
-    return "" if found == right else f"its answer has the digest {found[:12]}, the right one {right[:12]}"
+    return (
+        ""
+        if found == right
+        else f"its answer has the digest {found[:12]}, the right one {right[:12]}"
+    )
 
 
 @contextmanager

@@ -47,7 +47,9 @@ class Corpus:
     @property
     def name(self) -> str:
         """The file's name: all that its bytes depend on."""
-        suffix = f"-of-{self.keys}" if self.keys else f"-{_digest(self.books)}" if self.books else ""
+        suffix = (
+            f"-of-{self.keys}" if self.keys else f"-{_digest(self.books)}" if self.books else ""
+        )
         return f"{self.kind}-{self.count}{suffix}.txt"
 
     def made_in(self, folder: Path) -> Path:
@@ -67,7 +69,10 @@ class Corpus:
             return pairs(self.count, self.keys)
         if self.kind == "lines":
             return distinct_lines(self.count)
-        return cut(repetitions(books(self.books) if self.books else prose(min(PROSE_BYTES, self.count))), self.count)
+        return cut(
+            repetitions(books(self.books) if self.books else prose(min(PROSE_BYTES, self.count))),
+            self.count,
+        )
 
 
 def repetitions(base: bytes) -> Iterator[bytes]:
@@ -77,7 +82,10 @@ def repetitions(base: bytes) -> Iterator[bytes]:
     words = base.split(b" ")
     while True:
         ends = sorted(chance.sample(range(1, len(words)), len(words) // JOINED))
-        yield b"".join(b" ".join(words[start:end]) for start, end in zip([0, *ends], [*ends, len(words)], strict=True))
+        yield b"".join(
+            b" ".join(words[start:end])
+            for start, end in zip([0, *ends], [*ends, len(words)], strict=True)
+        )
 
 
 def cut(blocks: Iterable[bytes], size: int) -> Iterator[bytes]:
@@ -93,7 +101,9 @@ def cut(blocks: Iterable[bytes], size: int) -> Iterator[bytes]:
 
 def books(folder: Path) -> bytes:
     """All texts of a folder, in ASCII: a typographic apostrophe becomes a straight one, other marks are dropped."""
-    texts = [path.read_text(encoding="utf-8", errors="replace") for path in sorted(folder.glob("*.txt"))]
+    texts = [
+        path.read_text(encoding="utf-8", errors="replace") for path in sorted(folder.glob("*.txt"))
+    ]
     if not texts:
         raise SystemExit(f"--books {folder}: there is no .txt file in it")
     plain = unicodedata.normalize("NFKD", "".join(texts).replace("\u2019", "'"))
@@ -109,7 +119,8 @@ def prose(size: int) -> bytes:
     while len(text) < size:
         sentences = chance.randint(*PARAGRAPH_SENTENCES)
         drawn = [
-            chance.choices(words, cum_weights=weights, k=chance.randint(*SENTENCE_WORDS)) for _ in range(sentences)
+            chance.choices(words, cum_weights=weights, k=chance.randint(*SENTENCE_WORDS))
+            for _ in range(sentences)
         ]
         text += paragraph(drawn).encode("ascii")
     return bytes(text)
@@ -118,7 +129,11 @@ def prose(size: int) -> bytes:
 def paragraph(sentences: list[list[str]]) -> str:
     """Lines of at most `LINE_LENGTH` characters, and an empty one."""
     lines, line = [], ""
-    for word in (word for words in sentences for word in [words[0].capitalize(), *words[1:-1], words[-1] + "."]):
+    for word in (
+        word
+        for words in sentences
+        for word in [words[0].capitalize(), *words[1:-1], words[-1] + "."]
+    ):
         if len(line) + len(word) >= LINE_LENGTH:
             lines.append(line)
             line = word
@@ -132,13 +147,20 @@ def pairs(count: int, keys: int) -> Iterator[bytes]:
     chance = random.Random(SEED)
     for start in range(0, count, BATCH):
         batch = min(BATCH, count - start)
-        drawn = zip(chance.choices(range(keys), k=batch), chance.choices(range(1, 100), k=batch), strict=True)
+        drawn = zip(
+            chance.choices(range(keys), k=batch),
+            chance.choices(range(1, 100), k=batch),
+            strict=True,
+        )
         yield "".join(f"{key} {value}\n" for key, value in drawn).encode("ascii")
 
 
 def distinct_lines(count: int) -> Iterator[bytes]:
     """Lines of 64 hexadecimal digits, no two alike, in no order: hashes of numbers."""
-    hashes = (hashlib.blake2b(number.to_bytes(8, "big"), digest_size=32).hexdigest() for number in range(count))
+    hashes = (
+        hashlib.blake2b(number.to_bytes(8, "big"), digest_size=32).hexdigest()
+        for number in range(count)
+    )
     while batch := list(islice(hashes, BATCH)):
         yield ("\n".join(batch) + "\n").encode("ascii")
 

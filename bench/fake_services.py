@@ -56,12 +56,16 @@ def _serve(control: Connection, count: int, signing_key: str, task_s: float) -> 
     asyncio.run(_serve_until_closed(control, count, signing_key, task_s))
 
 
-async def _serve_until_closed(control: Connection, count: int, signing_key: str, task_s: float) -> None:
+async def _serve_until_closed(
+    control: Connection, count: int, signing_key: str, task_s: float
+) -> None:
     loop = asyncio.get_running_loop()
     closed = asyncio.Event()
     loop.add_reader(control.fileno(), closed.set)
     servers = [
-        await loop.create_server(lambda: _Connection(signing_key, task_s), "127.0.0.1", 0, backlog=128)
+        await loop.create_server(
+            lambda: _Connection(signing_key, task_s), "127.0.0.1", 0, backlog=128
+        )
         for _ in range(count)
     ]
     control.send([server.sockets[0].getsockname()[1] for server in servers])
@@ -87,7 +91,10 @@ class _Connection(asyncio.Protocol):
         if not found:
             return
         request, *lines = head.decode("latin-1").split("\r\n")
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        headers = {
+            name.lower(): value.strip()
+            for name, _, value in (line.partition(":") for line in lines)
+        }
         length = int(headers.get("content-length", "0"))
         if len(rest) >= length:
             self._received = rest[length:]
@@ -115,7 +122,13 @@ class _Connection(asyncio.Protocol):
     def _finish(self, task: MapTask) -> None:
         if not self._transport.is_closing():
             self._chunk(Progress(attempt=AttemptId.of(task), bytes=task.split.length, records=1000))
-            self._chunk(Done(attempt=AttemptId.of(task), result=_result(task, self._task_s), build=this_build()))
+            self._chunk(
+                Done(
+                    attempt=AttemptId.of(task),
+                    result=_result(task, self._task_s),
+                    build=this_build(),
+                )
+            )
             self._transport.write(b"0\r\n\r\n")
 
     def _head(self, status: str, headers: str) -> None:
@@ -133,12 +146,15 @@ def _result(task: MapTask, seconds: float) -> MapResult:
         etag=f"{task.index:032x}",
         size=64_000 * task.partitions,
         pieces=tuple(
-            PieceRead(source=piece.source, start=piece.start, bytes_owned=piece.length) for piece in task.split.pieces
+            PieceRead(source=piece.source, start=piece.start, bytes_owned=piece.length)
+            for piece in task.split.pieces
         ),
         records_in=1000,
         records_out=1000 * task.partitions,
         blocks=tuple(
-            Block(offset=64_000 * number, length=64_000, records=1000, checksum=number, integers=True)
+            Block(
+                offset=64_000 * number, length=64_000, records=1000, checksum=number, integers=True
+            )
             for number in range(task.partitions)
         ),
         counters={},

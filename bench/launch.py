@@ -45,7 +45,9 @@ def heed_endings(parent: int) -> None:
         raise Ended
 
     for each in ENDINGS:
-        if signal.getsignal(each) is not signal.SIG_IGN:  # as under nohup: whoever measures goes on, and so does this
+        if (
+            signal.getsignal(each) is not signal.SIG_IGN
+        ):  # as under nohup: whoever measures goes on, and so does this
             signal.signal(each, end)
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(SET_PARENT_DEATH_SIGNAL, int(signal.SIGTERM))

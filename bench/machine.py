@@ -28,10 +28,17 @@ def machine() -> dict[str, str]:
 
 def versions(peers: Path, root: Path) -> dict[str, str]:
     """Of ours the commit (`-dirty` if files have changed since), of the peers the release."""
-    commit = _said(("git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"))
-    script = "import sys, importlib.metadata as m; print(*(m.version(name) for name in sys.argv[1:]))"
+    commit = _said(
+        ("git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
+    )
+    script = (
+        "import sys, importlib.metadata as m; print(*(m.version(name) for name in sys.argv[1:]))"
+    )
     released = _said((str(peers), "-c", script, *PACKAGES)).split()
-    found = {"ours": f"commit {commit}" if commit else "not in a repository", "Python": platform.python_version()}
+    found = {
+        "ours": f"commit {commit}" if commit else "not in a repository",
+        "Python": platform.python_version(),
+    }
     found |= dict(zip(PACKAGES, released, strict=False))
     return found | {name: _said(command) or "not installed" for name, command in PROGRAMS.items()}
 

@@ -44,7 +44,9 @@ class Section:
     rows: Rows
 
 
-def rows_of(trials: Iterable[Trial], records: Iterable[Record], code: str) -> dict[tuple[str, str], Row]:
+def rows_of(
+    trials: Iterable[Trial], records: Iterable[Record], code: str
+) -> dict[tuple[str, str], Row]:
     """A row for each trial, out of the measurements of this state of the code."""
     known = list(records)
     rows = {}
@@ -62,7 +64,8 @@ def rows_of(trials: Iterable[Trial], records: Iterable[Record], code: str) -> di
 def wrong_or_failed(sections: Iterable[Section]) -> list[str]:
     """A line for each contender whose answer was wrong, or that failed: there must be none."""
     return [
-        f"{section.case.name}: {row.label} {row.variant}".rstrip() + f": {row.summary.status}: {row.summary.why}"
+        f"{section.case.name}: {row.label} {row.variant}".rstrip()
+        + f": {row.summary.status}: {row.summary.why}"
         for section in sections
         for row in section.rows.values()
         if row.summary and row.summary.status in ("wrong", "failed")
@@ -82,8 +85,17 @@ def goal_lines(sections: Iterable[Section]) -> list[tuple[str, str, str, str]]:
     for section in sections:
         for goal in section.case.goals:
             ratio = goal.ratio(section.rows)
-            verdict = "not measured" if ratio is None else "met" if goal.met(ratio) else "**not met**"
-            lines.append((section.case.title, f"{goal.text}: {goal.kind} {goal.bound:.3g}x", times(ratio), verdict))
+            verdict = (
+                "not measured" if ratio is None else "met" if goal.met(ratio) else "**not met**"
+            )
+            lines.append(
+                (
+                    section.case.title,
+                    f"{goal.text}: {goal.kind} {goal.bound:.3g}x",
+                    times(ratio),
+                    verdict,
+                )
+            )
     return lines
 
 
@@ -109,7 +121,11 @@ Spark and Dask without that of their own; of the others it is the whole command.
 
 def _warning(sections: Sequence[Section]) -> list[str]:
     bad = wrong_or_failed(sections)
-    return ["> **Not all answers are right:**\n" + "\n".join(f"> - {_one_line(line)}" for line in bad)] if bad else []
+    return (
+        ["> **Not all answers are right:**\n" + "\n".join(f"> - {_one_line(line)}" for line in bad)]
+        if bad
+        else []
+    )
 
 
 def _goals(sections: Sequence[Section]) -> str:
@@ -124,7 +140,11 @@ def _machine(given: Circumstances) -> str:
 def _section(section: Section, plots: str) -> str:
     case, rows = section.case, section.rows
     lines = [[row.label, *_cells(case, row, rows)] for row in rows.values()]
-    parts = [f"## {case.title}", case.about, table(("", *(column.title for column in case.columns)), lines)]
+    parts = [
+        f"## {case.title}",
+        case.about,
+        table(("", *(column.title for column in case.columns)), lines),
+    ]
     notes = [
         f"- {row.label}: {_one_line(row.summary.why)}"
         for row in rows.values()
@@ -138,7 +158,11 @@ def _section(section: Section, plots: str) -> str:
 def drawn(section: Section) -> tuple[Plot, ...]:
     """The section's plots that have anything to show."""
     plots = section.case.plots(section.rows)
-    return tuple(plot for plot in plots if len(plot.bars) > 1 or any(len(line.points) > 1 for line in plot.series))
+    return tuple(
+        plot
+        for plot in plots
+        if len(plot.bars) > 1 or any(len(line.points) > 1 for line in plot.series)
+    )
 
 
 def _cells(case: Case, row: Row, rows: Rows) -> list[str]:

@@ -25,8 +25,14 @@ def bars(axes: Any, plot: dict[str, Any]) -> None:
     """Horizontal bars, each with its number; ours in a colour of its own."""
     labels = [label.replace("*", "").replace("`", "") for label, _ in plot["bars"]]
     values = [value for _, value in plot["bars"]]
-    drawn = axes.barh(labels, values, color=[OURS if "**" in label else PEER for label, _ in plot["bars"]])
-    axes.bar_label(drawn, labels=[f"{value:.3g}" if value < 100 else f"{value:.0f}" for value in values], padding=3)
+    drawn = axes.barh(
+        labels, values, color=[OURS if "**" in label else PEER for label, _ in plot["bars"]]
+    )
+    axes.bar_label(
+        drawn,
+        labels=[f"{value:.3g}" if value < 100 else f"{value:.0f}" for value in values],
+        padding=3,
+    )
     axes.invert_yaxis()
     decade = 10 ** math.floor(math.log10(min(values) * 0.99))
     axes.set_xlim(*(decade, max(values) * 2) if plot["log"] else (0, max(values) * 1.15))
@@ -39,7 +45,9 @@ def lines(axes: Any, plot: dict[str, Any]) -> None:
     for number, series in enumerate(plot["series"]):
         x, y = zip(*series["points"], strict=True)
         dashed = "--" if "bound" in series["label"] else "-"
-        axes.plot(x, y, dashed, marker=MARKS[number % 4], color=COLOURS[number % 4], label=series["label"])
+        axes.plot(
+            x, y, dashed, marker=MARKS[number % 4], color=COLOURS[number % 4], label=series["label"]
+        )
     axes.grid(visible=True, color="#e2e8f0")
     axes.set_axisbelow(True)
     if "y" not in plot["log"]:
@@ -47,7 +55,9 @@ def lines(axes: Any, plot: dict[str, Any]) -> None:
     ticks = sorted({x for series in plot["series"] for x, _ in series["points"]})
     axes.set_xticks(ticks)
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: size(x) if plot["x_unit"] == "bytes" else f"{x:g}"))
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda x, _: size(x) if plot["x_unit"] == "bytes" else f"{x:g}")
+    )
     if "y" in plot["log"]:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
     if len(plot["series"]) > 1:
@@ -83,7 +93,12 @@ def draw(plot: dict[str, Any], folder: Path) -> None:
 
 def main(source: str, target: str) -> None:
     """All plots of a file."""
-    mpl.rcParams |= {"svg.hashsalt": "bench", "font.family": "sans-serif", "font.size": 10, "figure.facecolor": "white"}
+    mpl.rcParams |= {
+        "svg.hashsalt": "bench",
+        "font.family": "sans-serif",
+        "font.size": 10,
+        "figure.facecolor": "white",
+    }
     Path(target).mkdir(parents=True, exist_ok=True)
     for plot in json.loads(Path(source).read_text()):
         draw(plot, Path(target))

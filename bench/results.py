@@ -64,7 +64,9 @@ class Results:
     def forget(self, cases: Iterable[str]) -> None:
         """Takes the measurements of these cases out of the file."""
         gone = set(cases)
-        self._records = {key: record for key, record in self._records.items() if record.case not in gone}
+        self._records = {
+            key: record for key, record in self._records.items() if record.case not in gone
+        }
         self._path.unlink(missing_ok=True)
         for record in list(self._records.values()):
             self.add(record)

@@ -16,7 +16,15 @@ from bench.measure import LAST_WORDS, ROOT, measured, read_whole
 from bench.results import Record, Results
 from bench.trial import Place, Trial
 
-MEASURED_CODE = ("mapreduce", "services", "driver", "mapreduce_jobs", "bench/jobs", "bench/peers", "bench/native")
+MEASURED_CODE = (
+    "mapreduce",
+    "services",
+    "driver",
+    "mapreduce_jobs",
+    "bench/jobs",
+    "bench/peers",
+    "bench/native",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +43,11 @@ class Runner:
         for repeat in range(repeats):
             for trial in trials:
                 record = empty_record(trial, repeat, self.code)
-                if trial in given_up or repeat >= trial.most_repeats or self.results.done(record.key):
+                if (
+                    trial in given_up
+                    or repeat >= trial.most_repeats
+                    or self.results.done(record.key)
+                ):
                     continue
                 record = self._tried(trial, record)
                 self.results.add(record)
@@ -69,9 +81,18 @@ class Runner:
             peak_bytes=took.peak_bytes,
         )
         if took.exit_code:
-            return replace(record, status="failed", why=f"exit code {took.exit_code}: {took.last_words.strip()}")
+            return replace(
+                record,
+                status="failed",
+                why=f"exit code {took.exit_code}: {took.last_words.strip()}",
+            )
         judged = trial.judge(place, took.stdout)
-        return replace(record, status="wrong" if judged.wrong else "ok", why=judged.wrong, figures=judged.figures)
+        return replace(
+            record,
+            status="wrong" if judged.wrong else "ok",
+            why=judged.wrong,
+            figures=judged.figures,
+        )
 
 
 def empty_record(trial: Trial, repeat: int, code: str) -> Record:
@@ -97,20 +118,37 @@ def reason_missing(need: str, peers: Path) -> str:
     if kind != "module":
         return "" if shutil.which(need) else f"{need} is not installed"
     if not peers.exists():
-        return f"there is no environment of the peers ({peers.name} not found); run: make .venv/bench"
-    done = subprocess.run([peers, "-c", f"import {module}"], capture_output=True, text=True, check=False)
+        return (
+            f"there is no environment of the peers ({peers.name} not found); run: make .venv/bench"
+        )
+    done = subprocess.run(
+        [peers, "-c", f"import {module}"], capture_output=True, text=True, check=False
+    )
     words = done.stderr.strip().splitlines()
-    return f"it cannot be run here: {words[-1] if words else 'import fails'}" if done.returncode else ""
+    return (
+        f"it cannot be run here: {words[-1] if words else 'import fails'}"
+        if done.returncode
+        else ""
+    )
 
 
 def digest_of_code() -> str:
     """The digest of all that is measured: what was measured of another state of it does not count."""
     hashed = hashlib.sha256()
     files = [
-        path for room in MEASURED_CODE for path in (ROOT / room).rglob("*") if path.suffix in (".py", ".sh", ".c", ".h")
+        path
+        for room in MEASURED_CODE
+        for path in (ROOT / room).rglob("*")
+        if path.suffix in (".py", ".sh", ".c", ".h")
     ]
-    for path in [*sorted(files), ROOT / "requirements" / "bench.txt", ROOT / "requirements" / "dev.txt"]:
-        hashed.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    for path in [
+        *sorted(files),
+        ROOT / "requirements" / "bench.txt",
+        ROOT / "requirements" / "dev.txt",
+    ]:
+        hashed.update(
+            path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0"
+        )
     return hashed.hexdigest()[:16]
 
 

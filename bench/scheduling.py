@@ -97,7 +97,9 @@ def measure(tasks: int, endpoints: int, slots: int, task_s: float, partitions: i
             memory.append((seen, resident_bytes()))
 
     async def stage(urls: list[str]) -> tuple[float, float]:
-        fleet = FakeFleet([Endpoint(f"mapper-{number}", url, slots) for number, url in enumerate(urls)])
+        fleet = FakeFleet(
+            [Endpoint(f"mapper-{number}", url, slots) for number, url in enumerate(urls)]
+        )
         policy = RetryPolicy()
         async with HttpTransport(key, policy.heartbeat_timeout_s) as transport:
             run = StageRun("map", fleet, transport, policy, EventLog(), Clock(), done)
@@ -125,7 +127,9 @@ def resident_bytes() -> int:
 
 def _planned(tasks: int, partitions: int) -> tuple[RunPlan, SplitResult]:
     """A run over one large input, and the answer of its split stage."""
-    given = InputObject(url="s3://a-bucket/a-large-input.txt", size=SPLIT_BYTES * tasks, etag="0" * 32)
+    given = InputObject(
+        url="s3://a-bucket/a-large-input.txt", size=SPLIT_BYTES * tasks, etag="0" * 32
+    )
     job = JobSpec(code="0" * 64, module="mapreduce_jobs.word_count", name="WordCount")
     plan = RunPlan(
         run="run-1",
@@ -164,15 +168,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="What a task costs the driver.")
     parser.add_argument("--tasks", type=int, default=1000)
     parser.add_argument("--endpoints", type=int, default=4)
-    parser.add_argument("--slots", type=int, default=2, help="tasks that an endpoint takes at the same time")
-    parser.add_argument("--seconds", type=float, default=0.0, help="how long each task seems to take")
+    parser.add_argument(
+        "--slots", type=int, default=2, help="tasks that an endpoint takes at the same time"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=0.0, help="how long each task seems to take"
+    )
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--json", type=Path, help="write the figures to this file too")
     given = parser.parse_args()
     figures = measure(given.tasks, given.endpoints, given.slots, given.seconds, given.partitions)
     sys.stdout.write(_table(figures))
     if given.json:
-        given.json.write_text(json.dumps(asdict(figures) | {"cpu_ms_a_task": figures.cpu_ms_a_task}) + "\n")
+        given.json.write_text(
+            json.dumps(asdict(figures) | {"cpu_ms_a_task": figures.cpu_ms_a_task}) + "\n"
+        )
 
 
 def _table(figures: Figures) -> str:

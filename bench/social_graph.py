@@ -24,7 +24,11 @@ def friendships(users: int, friends: int, seed: int) -> list[set[int]]:
         if user % LONELY == LONELY - 1:
             continue
         for _ in range(friends // 2):
-            other = chance.choice(ends) if ends and chance.random() < 0.75 else chance.randrange(user + 1)
+            other = (
+                chance.choice(ends)
+                if ends and chance.random() < 0.75
+                else chance.randrange(user + 1)
+            )
             if other != user and other % LONELY != LONELY - 1 and other not in graph[user]:
                 graph[user].add(other)
                 graph[other].add(user)

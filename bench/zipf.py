@@ -12,7 +12,11 @@ from pathlib import Path
 
 VOCABULARY = 50_000
 LINE_WORDS = 11
-_SYLLABLES = [first + second for first in "bdfghklmnprstvz" for second in ("a", "e", "i", "o", "u", "ai", "ou")]
+_SYLLABLES = [
+    first + second
+    for first in "bdfghklmnprstvz"
+    for second in ("a", "e", "i", "o", "u", "ai", "ou")
+]
 
 
 def vocabulary(size: int) -> list[str]:

@@ -14,7 +14,9 @@ HEAD = "<!-- Written by `make docs`; change the commands, not this page. -->\n\n
 def page() -> str:
     """The page as it should be."""
     text = app.generate_docs(output_format="markdown")
-    text = re.sub(r"^## Table of Contents\n.*?(?=^\*\*Commands)", "", text, flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(
+        r"^## Table of Contents\n.*?(?=^\*\*Commands)", "", text, flags=re.MULTILINE | re.DOTALL
+    )
     usage = r"^(python -m driver|driver) ((stack )?[a-z-]+)( -m \S+)?"
     text = re.sub(usage, r"python -m driver \2", text, flags=re.MULTILINE)
     return HEAD + "\n".join(line.rstrip() for line in text.splitlines()).strip() + "\n"

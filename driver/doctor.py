@@ -50,14 +50,20 @@ def examine() -> Iterator[Finding]:
     try:
         stack = read_stack(folder)
     except FleetError as exc:
-        yield Finding(step="stack", ok=False, seen=str(exc), remedy="mend it, or use --target local")
+        yield Finding(
+            step="stack", ok=False, seen=str(exc), remedy="mend it, or use --target local"
+        )
         return
     if stack is None:
         yield Finding(
-            step="stack", ok=True, seen="nothing is deployed; --target local and inline work, ./deploy.sh deploys"
+            step="stack",
+            ok=True,
+            seen="nothing is deployed; --target local and inline work, ./deploy.sh deploys",
         )
         return
-    yield Finding(step="stack", ok=True, seen=f"{stack.name} in {stack.region}, images {stack.image_tag}")
+    yield Finding(
+        step="stack", ok=True, seen=f"{stack.name} in {stack.region}, images {stack.image_tag}"
+    )
     yield from examine_stack(stack)
 
 
@@ -79,7 +85,12 @@ def examine_before_deploy(region: str | None, vcpus_needed: float) -> Iterator[F
         yield Finding(step="credentials", ok=False, seen=str(exc), remedy="sign in to AWS")
         return
     if not aws.region:
-        yield Finding(step="region", ok=False, seen="no region is set", remedy="export AWS_REGION=us-east-1, say")
+        yield Finding(
+            step="region",
+            ok=False,
+            seen="no region is set",
+            remedy="export AWS_REGION=us-east-1, say",
+        )
         return
     yield Finding(step="region", ok=True, seen=aws.region)
     identity = credentials(aws)
@@ -91,13 +102,26 @@ def examine_before_deploy(region: str | None, vcpus_needed: float) -> Iterator[F
 def python() -> Finding:
     """The interpreter."""
     version = ".".join(map(str, sys.version_info[:3]))
-    return Finding(step="python", ok=sys.version_info >= (3, 11), seen=version, remedy="install Python 3.11 or newer")
+    return Finding(
+        step="python",
+        ok=sys.version_info >= (3, 11),
+        seen=version,
+        remedy="install Python 3.11 or newer",
+    )
 
 
 def compiled_part() -> Finding:
     """Whether the engine's compiled part is in use here; without it all is as right, and slower."""
-    seen = "in use" if native.kernel is not None else f"{native.why_not}; Python and DuckDB do its work, more slowly"
-    return Finding(step="compiled part", ok=True, seen=seen if native.kernel is not None else f"{seen} ({BUILD_IT})")
+    seen = (
+        "in use"
+        if native.kernel is not None
+        else f"{native.why_not}; Python and DuckDB do its work, more slowly"
+    )
+    return Finding(
+        step="compiled part",
+        ok=True,
+        seen=seen if native.kernel is not None else f"{seen} ({BUILD_IT})",
+    )
 
 
 def scratch() -> Finding:
@@ -133,7 +157,9 @@ def docker() -> Finding:
         step="docker",
         ok=bool(version),
         seen=version or ("not found" if missing else "installed, but its engine does not answer"),
-        remedy="install Docker" if missing else "start Docker (Docker Desktop, or: sudo systemctl start docker)",
+        remedy="install Docker"
+        if missing
+        else "start Docker (Docker Desktop, or: sudo systemctl start docker)",
     )
 
 
@@ -146,7 +172,9 @@ def credentials(aws: Aws) -> Finding:
             identity = aws.sts.get_caller_identity()
     except FleetError as exc:
         return Finding(step="credentials", ok=False, seen=str(exc), remedy="then run this again")
-    return Finding(step="credentials", ok=True, seen=f"account {identity['Account']}, {identity['Arn']}")
+    return Finding(
+        step="credentials", ok=True, seen=f"account {identity['Account']}, {identity['Arn']}"
+    )
 
 
 def fargate_quota(aws: Aws, vcpus_needed: float) -> Finding:
@@ -155,9 +183,15 @@ def fargate_quota(aws: Aws, vcpus_needed: float) -> Finding:
 
     try:
         with explained():
-            quota = aws.quotas.get_service_quota(ServiceCode="fargate", QuotaCode=FARGATE_VCPU_QUOTA)["Quota"]["Value"]
+            quota = aws.quotas.get_service_quota(
+                ServiceCode="fargate", QuotaCode=FARGATE_VCPU_QUOTA
+            )["Quota"]["Value"]
     except (FleetError, KeyError):
-        return Finding(step="Fargate quota", ok=True, seen="cannot be asked with these credentials; going on without")
+        return Finding(
+            step="Fargate quota",
+            ok=True,
+            seen="cannot be asked with these credentials; going on without",
+        )
     return Finding(
         step="Fargate quota",
         ok=quota >= vcpus_needed,
@@ -179,9 +213,15 @@ def examine_stack(stack: Stack) -> Iterator[Finding]:
     yield identity
     if not identity.ok:
         return
-    yield _guarded("bucket", lambda: _bucket(stack, aws), "is the stack destroyed, or in another account?")
+    yield _guarded(
+        "bucket", lambda: _bucket(stack, aws), "is the stack destroyed, or in another account?"
+    )
     for role in stack.services:
-        yield _guarded(f"{role} service", lambda role=role: _service(stack, aws, role), "see: python -m driver logs")  # type: ignore[misc]
+        yield _guarded(
+            f"{role} service",
+            lambda role=role: _service(stack, aws, role),
+            "see: python -m driver logs",
+        )  # type: ignore[misc]
     yield from _guarded_answers(stack, aws)
 
 
@@ -212,7 +252,9 @@ def _service(stack: Stack, aws: Aws, role: str) -> str:
     found = services[0]
     seen = f"{found['runningCount']} of {found['desiredCount']} tasks run"
     if found["runningCount"] < found["desiredCount"]:
-        last = next((event["message"] for event in found.get("events", [])), "ECS has said nothing yet")
+        last = next(
+            (event["message"] for event in found.get("events", [])), "ECS has said nothing yet"
+        )
         raise FleetError(f"{seen}: {last}")
     if not found["desiredCount"]:
         raise FleetError(f"{seen}: it is stopped; make start")
@@ -224,7 +266,9 @@ def _guarded_answers(stack: Stack, aws: Aws) -> Iterator[Finding]:
     try:
         answers = asyncio.run(_ask_all(stack, aws))
     except MapReduceError as exc:
-        yield Finding(step="endpoints", ok=False, seen=str(exc), remedy="see: python -m driver logs")
+        yield Finding(
+            step="endpoints", ok=False, seen=str(exc), remedy="see: python -m driver logs"
+        )
         return
     yield from answers
 
@@ -270,14 +314,22 @@ async def _signed_request(stack: Stack, fleet: object, transport: object) -> Fin
     except MapReduceError as exc:
         return Finding(step=step, ok=False, seen=str(exc), remedy="see: python -m driver logs")
     done = bool(events) and isinstance(events[-1], Done)
-    seen = f"{splitters[0].name} did a task" if done else f"{splitters[0].name} refused it: {events[-1]}"
-    return Finding(step=step, ok=done, seen=seen, remedy="was the key replaced? run ./deploy.sh again")
+    seen = (
+        f"{splitters[0].name} did a task"
+        if done
+        else f"{splitters[0].name} refused it: {events[-1]}"
+    )
+    return Finding(
+        step=step, ok=done, seen=seen, remedy="was the key replaced? run ./deploy.sh again"
+    )
 
 
 def _output_of(*command: str) -> str | None:
     """What a command prints, or None when it cannot be run or fails."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=Path.home())
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=60, check=False, cwd=Path.home()
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None

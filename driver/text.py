@@ -27,7 +27,9 @@ TRACEBACK_LIMIT = 20_000
 _NOT_PLAIN = re.compile(r"[^\x20-\x7e\n]")
 # printable by Unicode's categories, and yet nothing to be seen: fillers, joiners, variation selectors
 _INVISIBLE = frozenset(
-    map(chr, [0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x2800, 0x3164, 0xFFA0])
+    map(
+        chr, [0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x2800, 0x3164, 0xFFA0]
+    )
 ) | frozenset(map(chr, [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]))
 
 
@@ -94,7 +96,10 @@ def text_of(value: object, as_text: Callable[[object], str] = str) -> str:
     """Return a value as text, of a value that Python refuses to write out too."""
     try:
         return as_text(value)
-    except (ValueError, RecursionError):  # an integer of more than 4,300 digits, or lists in lists without end
+    except (
+        ValueError,
+        RecursionError,
+    ):  # an integer of more than 4,300 digits, or lists in lists without end
         return f"a {type(value).__name__} that is too long to show"
 
 

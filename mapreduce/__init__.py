@@ -3,7 +3,17 @@
 A job's author needs only the names below.
 """
 
-from mapreduce.aggregate import Aggregation, CollectList, CollectSet, Count, Max, Mean, Min, Sum, TopK
+from mapreduce.aggregate import (
+    Aggregation,
+    CollectList,
+    CollectSet,
+    Count,
+    Max,
+    Mean,
+    Min,
+    Sum,
+    TopK,
+)
 from mapreduce.batch import Batch
 from mapreduce.chain import Chain, Step, StepResult
 from mapreduce.input_formats import Csv, JsonLines, Parquet, Text, WholeFile

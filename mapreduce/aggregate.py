@@ -269,7 +269,9 @@ class TopK(Aggregation[list[Any]]):
 
     def _best(self, values: list[Any]) -> list[Any]:
         try:
-            return heapq.nsmallest(self.k, values) if self.smallest else heapq.nlargest(self.k, values)
+            return (
+                heapq.nsmallest(self.k, values) if self.smallest else heapq.nlargest(self.k, values)
+            )
         except TypeError:
             _refuse_mixture(self, *_unlike(values))
 
@@ -317,7 +319,9 @@ class CollectSet(Aggregation[list[Any]]):
             self._check(value)
         state.append(value)
         # a length that is a power of two: each doubling is paid for by the values that came since the last one
-        return _distinct(state) if len(state) & (len(state) - 1) == 0 and len(state) >= 64 else state
+        return (
+            _distinct(state) if len(state) & (len(state) - 1) == 0 and len(state) >= 64 else state
+        )
 
     def merge(self, state: list[Any], other: list[Any]) -> list[Any]:
         return _distinct(state + other)
@@ -335,7 +339,9 @@ class CollectSet(Aggregation[list[Any]]):
         try:
             encode_key(value)
         except NotCarriable as exc:
-            raise NotAggregable(f"CollectSet holds what a key can be, and {exc!s}"[:_LIMIT]) from None
+            raise NotAggregable(
+                f"CollectSet holds what a key can be, and {exc!s}"[:_LIMIT]
+            ) from None
 
 
 def expansion(numbers: Iterable[float]) -> list[float]:
@@ -381,12 +387,22 @@ def _check_number(value: Any, who: Aggregation[Any]) -> None:
     name = type(who).__name__
     if type(value) is float:
         if not math.isfinite(value):
-            raise NotAggregable(f"{name} cannot add {value!r}; skip the record (`if math.isfinite(value)`)")
+            raise NotAggregable(
+                f"{name} cannot add {value!r}; skip the record (`if math.isfinite(value)`)"
+            )
     elif type(value) is not int:
-        hint = {"str": "; write float(value)", "bool": "; write int(value)", "NoneType": "; skip the record"}
+        hint = {
+            "str": "; write float(value)",
+            "bool": "; write int(value)",
+            "NoneType": "; skip the record",
+        }
         kind = type(value).__name__
         numpy = "; write value.item()" if hasattr(value, "item") else ""
-        raise NotAggregable(f"{name} adds int or float values, not {kind}: {value!r}{hint.get(kind, numpy)}"[:_LIMIT])
+        raise NotAggregable(
+            f"{name} adds int or float values, not {kind}: {value!r}{hint.get(kind, numpy)}"[
+                :_LIMIT
+            ]
+        )
 
 
 def _ordered(value: Any, who: Aggregation[Any]) -> Any:
@@ -398,10 +414,14 @@ def _ordered(value: Any, who: Aggregation[Any]) -> Any:
     if type(value) not in _ORDERED:
         if type(value) not in (tuple, list):
             raise NotAggregable(
-                f"{type(who).__name__} compares values, and {type(value).__name__} has no order: {value!r}"[:_LIMIT]
+                f"{type(who).__name__} compares values, and {type(value).__name__} has no order: {value!r}"[
+                    :_LIMIT
+                ]
             )
         for item in value:
-            if item is not None and type(item) is not dict:  # which decide nothing where an earlier item does
+            if (
+                item is not None and type(item) is not dict
+            ):  # which decide nothing where an earlier item does
                 _ordered(item, who)
     return value
 

@@ -75,18 +75,37 @@ class Chain(Parametrised):
     @classmethod
     def check(cls) -> None:
         """Refuses a class that cannot run, or would do something else than its author wrote; raises `JobLoadError`."""
-        check_names(cls, Chain, ("steps", "files"), {*vars(Chain), *vars(Parametrised)} - {"steps", "files"}, _FOREIGN)
+        check_names(
+            cls,
+            Chain,
+            ("steps", "files"),
+            {*vars(Chain), *vars(Parametrised)} - {"steps", "files"},
+            _FOREIGN,
+        )
         if cls.steps is Chain.steps:
-            raise JobLoadError(f"the chain {cls.__name__} has no `steps`; write `def steps(self)` that yields jobs")
+            raise JobLoadError(
+                f"the chain {cls.__name__} has no `steps`; write `def steps(self)` that yields jobs"
+            )
         if inspect.iscoroutinefunction(cls.steps) or inspect.isasyncgenfunction(cls.steps):
-            raise JobLoadError(f"`steps` of {cls.__name__} may not be async; write `def steps(self)`")
+            raise JobLoadError(
+                f"`steps` of {cls.__name__} may not be async; write `def steps(self)`"
+            )
         check_parameters(cls)
 
 
 _OF_A_JOB = "it in the class of a step's job: a chain only has `steps`"
 _FOREIGN = {name: word for name, word in FOREIGN.items() if name != "steps"} | dict.fromkeys(
     (
-        *("map", "map_batch", "reduce", "combine", "partition", "input_format", "group_by", "total_order"),
+        *(
+            "map",
+            "map_batch",
+            "reduce",
+            "combine",
+            "partition",
+            "input_format",
+            "group_by",
+            "total_order",
+        ),
         *("order_matters", "map_setup", "map_cleanup", "reduce_setup", "reduce_cleanup"),
     ),
     _OF_A_JOB,
@@ -100,7 +119,10 @@ def steps_of(chain: Chain) -> Generator[Step, StepResult, None]:
         JobLoadError: what the author gives is no job.
         UserCodeError: the author's `steps` raised.
     """
-    from mapreduce.user_code.calls import Place, user_code  # the engine is not needed to write a chain
+    from mapreduce.user_code.calls import (
+        Place,
+        user_code,
+    )  # the engine is not needed to write a chain
 
     with user_code(Place("steps")):
         given = chain.steps()
@@ -111,7 +133,9 @@ def steps_of(chain: Chain) -> Generator[Step, StepResult, None]:
             f"`steps` of {type(chain).__name__} returned {given!r}; yield jobs, or return a list of them"
         )
     # a list is told no results
-    steps: Generator[Any, Any, None] = given if isinstance(given, Generator) else (job for job in given)
+    steps: Generator[Any, Any, None] = (
+        given if isinstance(given, Generator) else (job for job in given)
+    )
     result: StepResult | None = None
     number = 0
     while True:

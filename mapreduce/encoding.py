@@ -19,7 +19,9 @@ Value: TypeAlias = Union[  # noqa: UP007 - recursive
     bool, int, float, str, bytes, list["Value"], tuple["Value", ...], dict[str, "Value"], None
 ]
 
-FALSE, TRUE, INT, FLOAT, BYTES, TUPLE, STR = (bytes([tag]) for tag in (0x10, 0x11, 0x20, 0x30, 0x40, 0x50, 0x60))
+FALSE, TRUE, INT, FLOAT, BYTES, TUPLE, STR = (
+    bytes([tag]) for tag in (0x10, 0x11, 0x20, 0x30, 0x40, 0x50, 0x60)
+)
 STR_TAG = STR[0]
 _END = b"\x00"
 _MAX_INT_BYTES = 126
@@ -72,7 +74,9 @@ def key_prefix(data: bytes, fields: int) -> bytes:
             at = _element_end(data, at)
         else:
             return data[:at]
-    raise NotCarriable(f"the key {decode_key(data)!r} is no tuple of at least {fields} fields, which `group_by` needs")
+    raise NotCarriable(
+        f"the key {decode_key(data)!r} is no tuple of at least {fields} fields, which `group_by` needs"
+    )
 
 
 def encode_value(value: Value) -> bytes:
@@ -145,7 +149,9 @@ def _element(key: Key) -> bytes:
 def _ordered_int(number: int) -> bytes:
     size = (abs(number).bit_length() + 7) // 8
     if size > _MAX_INT_BYTES:
-        raise NotCarriable(f"an integer key of {size} bytes cannot be carried (at most {_MAX_INT_BYTES}); use str")
+        raise NotCarriable(
+            f"an integer key of {size} bytes cannot be carried (at most {_MAX_INT_BYTES}); use str"
+        )
     if number >= 0:
         return bytes([0x80 + size]) + number.to_bytes(size, "big")
     return bytes([0x80 - size]) + ((1 << (8 * size)) - 1 + number).to_bytes(size, "big")
@@ -223,7 +229,9 @@ def _carried(value: object) -> object:
         number: int = value  # type: ignore[assignment]
         if -(1 << 63) <= number < (1 << 63):
             return number
-        return msgspec.msgpack.Ext(_BIG_INT_EXT, number.to_bytes(number.bit_length() // 8 + 1, "big", signed=True))
+        return msgspec.msgpack.Ext(
+            _BIG_INT_EXT, number.to_bytes(number.bit_length() // 8 + 1, "big", signed=True)
+        )
     if kind is float:
         if not math.isfinite(value):  # type: ignore[arg-type]
             raise NotCarriable(
@@ -245,7 +253,9 @@ def _carried(value: object) -> object:
 
 def _field(name: object) -> str:
     if type(name) is not str:
-        raise NotCarriable(f"a dict with a key of type {_name(name)} cannot be carried; JSON has only str keys")
+        raise NotCarriable(
+            f"a dict with a key of type {_name(name)} cannot be carried; JSON has only str keys"
+        )
     _utf8(name)
     return name
 
@@ -288,7 +298,11 @@ def _way_out(value: object, hints: dict[str, str]) -> str:
 
 def _name(value: object) -> str:
     kind = type(value)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return (
+        kind.__qualname__
+        if kind.__module__ == "builtins"
+        else f"{kind.__module__}.{kind.__qualname__}"
+    )
 
 
 def _unwrap(code: int, data: memoryview) -> object:

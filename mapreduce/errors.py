@@ -64,7 +64,9 @@ class UserCodeError(MapReduceError):
         record: the record that caused it, as `repr`, cut to a limit.
     """
 
-    def __init__(self, message: str, *, traceback: str = "", place: str = "", record: str = "") -> None:
+    def __init__(
+        self, message: str, *, traceback: str = "", place: str = "", record: str = ""
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.traceback = traceback

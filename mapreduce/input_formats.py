@@ -25,7 +25,9 @@ class _Format(BaseModel):
             first = exc.errors()[0]
             name = ".".join(map(str, first["loc"]))
             if first["type"] == "extra_forbidden":
-                raise JobLoadError(f"{cls.__name__} has no option `{name}`; it has: {cls._written()}") from None
+                raise JobLoadError(
+                    f"{cls.__name__} has no option `{name}`; it has: {cls._written()}"
+                ) from None
             raise JobLoadError(
                 f"the option `{name}` of {cls.__name__} cannot be {first['input']!r}: {first['msg']}"
             ) from None
@@ -33,7 +35,11 @@ class _Format(BaseModel):
 
     @classmethod
     def _written(cls) -> str:
-        options = [f"{name}={field.default!r}" for name, field in cls.model_fields.items() if name != "kind"]
+        options = [
+            f"{name}={field.default!r}"
+            for name, field in cls.model_fields.items()
+            if name != "kind"
+        ]
         return f"{cls.__name__}({', '.join(options)})"
 
 
@@ -82,4 +88,6 @@ class Pairs(_Format):
     kind: Literal["pairs"] = "pairs"
 
 
-Format: TypeAlias = Annotated[Text | JsonLines | Csv | Parquet | WholeFile | Pairs, Field(discriminator="kind")]
+Format: TypeAlias = Annotated[
+    Text | JsonLines | Csv | Parquet | WholeFile | Pairs, Field(discriminator="kind")
+]

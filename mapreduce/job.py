@@ -45,7 +45,9 @@ class _ReadOnly(property):
 
     def __set__(self, instance: Any, value: Any) -> NoReturn:
         name = self.fget.__name__ if self.fget else ""
-        raise AttributeError(f"`self.{name}` is the engine's and cannot be set; keep yours under another name")
+        raise AttributeError(
+            f"`self.{name}` is the engine's and cannot be set; keep yours under another name"
+        )
 
 
 class Job(Parametrised):
@@ -80,9 +82,13 @@ class Job(Parametrised):
     def __getattr__(self, name: str) -> Any:
         """Say what is written here for a name of mrjob, Hadoop or PySpark that is not there."""
         if name in FOREIGN:
-            message = f"{type(self).__name__!r} object has no attribute {name!r}; write {FOREIGN[name]}"
+            message = (
+                f"{type(self).__name__!r} object has no attribute {name!r}; write {FOREIGN[name]}"
+            )
             raise AttributeError(message, name=name, obj=self)
-        return super().__getattribute__(name)  # raises Python's own error, also that of a property of the author's
+        return super().__getattribute__(
+            name
+        )  # raises Python's own error, also that of a property of the author's
 
     # -- what an author writes ------------------------------------------------------------------------------------
 
@@ -251,7 +257,9 @@ def _check_count(name: str, total: int, counters: int) -> None:
             f"{name[:40]!r}..."
         )
     if not -COUNTER_LIMIT < total < COUNTER_LIMIT:
-        raise ValueError(f"the counter {name!r} does not fit {COUNTER_BITS:,} bits; yield such a number as a pair")
+        raise ValueError(
+            f"the counter {name!r} does not fit {COUNTER_BITS:,} bits; yield such a number as a pair"
+        )
     if counters >= MOST_COUNTERS:
         raise ValueError(
             f"the counter {name!r} would be one more than the {MOST_COUNTERS:,} that a task may have; yield a pair for "

@@ -43,7 +43,9 @@ class Parametrised:
         super().__init_subclass__(**options)
         for owner in takewhile(lambda each: each not in _bases(cls), cls.__mro__):
             if hidden := _ASKED_OF_CLASSES.intersection(vars(owner)):
-                raise JobLoadError(f"`{min(hidden)}` of {owner.__name__} hides a name of the engine; call it otherwise")
+                raise JobLoadError(
+                    f"`{min(hidden)}` of {owner.__name__} hides a name of the engine; call it otherwise"
+                )
         if "__init__" in vars(cls):
             cls.__init__ = _given_what_it_takes(cls.__init__)  # type: ignore[method-assign]
 
@@ -77,7 +79,8 @@ class Parametrised:
             ParameterError: a value that is not of the parameter's type, or that JSON cannot hold.
         """
         return {
-            name: as_json(type(self), name, kind, getattr(self, name)) for name, kind in type(self).parameters().items()
+            name: as_json(type(self), name, kind, getattr(self, name))
+            for name, kind in type(self).parameters().items()
         }
 
 
@@ -124,19 +127,25 @@ def as_json(cls: type[Parametrised], name: str, kind: Any, value: Any) -> Any:
     try:
         held = adapter.dump_python(adapter.validate_python(value), mode="json")
         if isinstance(value, set | frozenset):
-            held = sorted(held, key=repr)  # the order of a set of texts differs from process to process
+            held = sorted(
+                held, key=repr
+            )  # the order of a set of texts differs from process to process
         if adapter.validate_python(held) == value or value != value:  # noqa: PLR0124 - a nan
             return held
     except ValidationError as exc:
         raise ParameterError(_wrong_value(cls, name, kind, value, exc)) from None
     except ValueError:
         pass
-    raise ParameterError(f"parameter {name} of {cls.__name__} has the value {value!r}, which JSON cannot hold")
+    raise ParameterError(
+        f"parameter {name} of {cls.__name__} has the value {value!r}, which JSON cannot hold"
+    )
 
 
 def _authors(cls: type) -> list[type]:
     """The classes that an author wrote, below `Job` or `Chain`."""
-    return [base for base in cls.__mro__ if issubclass(base, Parametrised) and base not in _bases(cls)]
+    return [
+        base for base in cls.__mro__ if issubclass(base, Parametrised) and base not in _bases(cls)
+    ]
 
 
 def _bases(cls: type) -> list[type]:
@@ -202,13 +211,17 @@ def _parsed(cls: type[Parametrised], name: str, kind: Any, text: str) -> Any:
         raise ParameterError(_wrong_value(cls, name, kind, text, first)) from None
 
 
-def _wrong_value(cls: type[Parametrised], name: str, kind: Any, value: Any, exc: ValidationError) -> str:
+def _wrong_value(
+    cls: type[Parametrised], name: str, kind: Any, value: Any, exc: ValidationError
+) -> str:
     wanted = getattr(kind, "__name__", str(kind))
     return f"parameter {name} of {cls.__name__} wants {wanted}, not {value!r}: {exc.errors()[0]['msg']}"
 
 
 def _unknown_parameter(cls: type[Parametrised], name: str, known: Mapping[str, Any]) -> str:
-    if any(name in inspect.get_annotations(owner) for owner in _authors(cls)) and not hasattr(cls, name):
+    if any(name in inspect.get_annotations(owner) for owner in _authors(cls)) and not hasattr(
+        cls, name
+    ):
         return f"`{name}` of {cls.__name__} has no default, so it is no parameter; give it one: `{name}: str = ''`"
     has = ", ".join(sorted(known)) if known else "none"
     return f"{cls.__name__} has no parameter {name!r}; it has: {has}"

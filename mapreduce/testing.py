@@ -39,15 +39,27 @@ def run(
         RecordError: a record is not of the input's format.
     """
     if not isinstance(job, Job | Chain):
-        raise UsageError(f"run() takes an instance of a job or chain, not {job!r}; write run(MyJob(), [...])")
+        raise UsageError(
+            f"run() takes an instance of a job or chain, not {job!r}; write run(MyJob(), [...])"
+        )
     if isinstance(lines, str | bytes):
-        raise UsageError("run() takes a list of lines, not one text; write text.splitlines(), or [line]")
-    given = [PlainInput("lines.txt", "".join(f"{line}\n" for line in lines).encode())] if lines is not None else []
+        raise UsageError(
+            "run() takes a list of lines, not one text; write text.splitlines(), or [line]"
+        )
+    given = (
+        [PlainInput("lines.txt", "".join(f"{line}\n" for line in lines).encode())]
+        if lines is not None
+        else []
+    )
     if isinstance(inputs, Mapping):
         given += [PlainInput(name or "input", content, name) for name, content in inputs.items()]
     else:
         given += list(inputs)
     for each in given:
         if not isinstance(each, PlainInput) or not isinstance(each.content, bytes):
-            raise UsageError(f"run() takes inputs as bytes, by name: inputs={{'name': b'...'}}, not {each!r}"[:300])
+            raise UsageError(
+                f"run() takes inputs as bytes, by name: inputs={{'name': b'...'}}, not {each!r}"[
+                    :300
+                ]
+            )
     return carry_out(job, given, Trial(splits, partitions, memory_bytes))

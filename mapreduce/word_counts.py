@@ -24,7 +24,9 @@ _FEW = 10_000
 
 _CAPITAL_SIGMA = "Σ".encode()
 _RUNS = bytes(
-    low if (low := bytes([byte]).lower()[0]) in b"abcdefghijklmnopqrstuvwxyz'" or byte > 127 else ord(" ")
+    low
+    if (low := bytes([byte]).lower()[0]) in b"abcdefghijklmnopqrstuvwxyz'" or byte > 127
+    else ord(" ")
     for byte in range(256)
 )
 """For each byte: a letter in lower case, an apostrophe, a byte beyond ASCII, or a space."""
@@ -61,7 +63,9 @@ class WordCounts:
         else:
             ascii_runs = {run: count for run, count in self._runs.items() if run.isascii()}
             found, counts = [run.decode() for run in ascii_runs], list(ascii_runs.values())
-            self._count_runs((run, count) for run, count in self._runs.items() if run not in ascii_runs)
+            self._count_runs(
+                (run, count) for run, count in self._runs.items() if run not in ascii_runs
+            )
             self._runs.clear()
         found += self._words.keys()
         counts += self._words.values()

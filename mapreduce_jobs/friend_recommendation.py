@@ -30,7 +30,11 @@ class FriendRecommendation(Job):
         name, _, names = value.partition("\t")
         try:
             user = int(name)
-            friends = sorted({int(friend) for friend in names.split(",")} - {user}) if names.strip() else []
+            friends = (
+                sorted({int(friend) for friend in names.split(",")} - {user})
+                if names.strip()
+                else []
+            )
         except ValueError:
             self.count("malformed")
             return
@@ -51,6 +55,8 @@ class FriendRecommendation(Job):
                 common.update(others)
         for user in known:
             del common[user]
-        least = min(nlargest(self.most, common.values()), default=0)  # so that few are left to be compared in Python
+        least = min(
+            nlargest(self.most, common.values()), default=0
+        )  # so that few are left to be compared in Python
         found = [(-count, user) for user, count in common.items() if count >= least]
         yield key, [user for _, user in nsmallest(self.most, found)]

@@ -48,7 +48,9 @@ class Grep(Job):
         if self._file:
             yield (*self._file, self._start, self._lines + 1), (self._lines, None)
 
-    def reduce(self, key: File, values: Iterator[Numbered]) -> Iterator[tuple[tuple[str, int], str]]:
+    def reduce(
+        self, key: File, values: Iterator[Numbered]
+    ) -> Iterator[tuple[tuple[str, int], str]]:
         """The matches of one file, with their numbers in it."""
         before = 0
         for number, line in values:

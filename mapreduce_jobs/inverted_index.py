@@ -21,12 +21,16 @@ class InvertedIndex(Job):
             if len(word) >= self.min_length:
                 yield word, (self.source, 1)
 
-    def combine(self, key: str, values: Iterator[tuple[str, int]]) -> Iterator[tuple[str, tuple[str, int]]]:
+    def combine(
+        self, key: str, values: Iterator[tuple[str, int]]
+    ) -> Iterator[tuple[str, tuple[str, int]]]:
         """Neighbouring postings of the same file become one."""
         for name, postings in groupby(values, key=lambda posting: posting[0]):
             yield key, (name, sum(count for _, count in postings))
 
-    def reduce(self, key: str, values: Iterator[tuple[str, int]]) -> Iterator[tuple[str, list[list[str | int]]]]:
+    def reduce(
+        self, key: str, values: Iterator[tuple[str, int]]
+    ) -> Iterator[tuple[str, list[list[str | int]]]]:
         """All postings of the word, one for each file."""
         total: dict[str, int] = {}
         for name, count in values:

@@ -28,11 +28,15 @@ class Join(Job):
     def map(self, key: int, value: Row) -> Iterator[tuple[tuple[str, bool], tuple[bool, Row]]]:
         """The row under the column's text. Rows of the right sort before those of the left, as False before True."""
         if self.on not in value:
-            raise ValueError(f"the input {self.input!r} has no column {self.on!r}; it has {', '.join(value)}")
+            raise ValueError(
+                f"the input {self.input!r} has no column {self.on!r}; it has {', '.join(value)}"
+            )
         is_left = self.input == "left"
         yield (value[self.on], is_left), (is_left, value)
 
-    def reduce(self, key: str, values: Iterator[tuple[bool, Row]]) -> Iterator[tuple[str, tuple[Row, Row | None]]]:
+    def reduce(
+        self, key: str, values: Iterator[tuple[bool, Row]]
+    ) -> Iterator[tuple[str, tuple[Row, Row | None]]]:
         """Each left row, as it comes, with all right rows."""
         partners: list[Row | None] = []
         for is_left, row in values:

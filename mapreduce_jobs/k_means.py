@@ -118,4 +118,8 @@ class KMeans(Chain):
 def _centre(sums: dict[tuple[int, int], float], cluster: int, centre: Point) -> Point:
     """Where a cluster's points have their mean; where it was, if there are none."""
     points = sums.get((cluster, COUNT))
-    return tuple(sums[cluster, dimension] / points for dimension in range(len(centre))) if points else centre
+    return (
+        tuple(sums[cluster, dimension] / points for dimension in range(len(centre)))
+        if points
+        else centre
+    )

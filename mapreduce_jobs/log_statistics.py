@@ -41,7 +41,11 @@ class LogStatistics(Job):
         if found is None or found[self.of] is None:
             self.count("malformed")
             return
-        number = float(found["duration"]) if self.of == "duration" else int(found["size"].replace("-", "0"))
+        number = (
+            float(found["duration"])
+            if self.of == "duration"
+            else int(found["size"].replace("-", "0"))
+        )
         yield (found["path"], BEFORE_ALL), (BEFORE_ALL, 1)
         yield (found["path"], number), (number, 1)
 
@@ -51,7 +55,9 @@ class LogStatistics(Job):
         """Equal values become one, with how often it occurs."""
         yield key, (key[1], sum(times for _, times in values))
 
-    def reduce(self, key: str, values: Iterator[tuple[Number, int]]) -> Iterator[tuple[str, dict[str, Number]]]:
+    def reduce(
+        self, key: str, values: Iterator[tuple[Number, int]]
+    ) -> Iterator[tuple[str, dict[str, Number]]]:
         """Goes through a path's values once, least first."""
         count = seen = 0
         total = Fraction(0)  # exact, so that the mean does not depend on what has been combined
@@ -66,4 +72,13 @@ class LogStatistics(Job):
             greatest = number
             seen += times
             total += Fraction(number) * times
-        yield key, {"count": count, "min": least, "mean": float(total / count), "max": greatest, "p95": p95}
+        yield (
+            key,
+            {
+                "count": count,
+                "min": least,
+                "mean": float(total / count),
+                "max": greatest,
+                "p95": p95,
+            },
+        )

@@ -92,7 +92,9 @@ class PageRank(Chain):
         result = yield Graph()
         nodes = result.records
         for _ in range(self.max_iterations):
-            result = yield Iteration(damping=self.damping, nodes=nodes, dangling=result.counters.get("dangling", 0))
+            result = yield Iteration(
+                damping=self.damping, nodes=nodes, dangling=result.counters.get("dangling", 0)
+            )
             if result.counters.get("moved", 0) <= self.tolerance * nodes * UNIT:
                 break
         yield Ranks(nodes=nodes)

@@ -13,7 +13,9 @@ from mapreduce import Batch, words
 from mapreduce_jobs.word_count import WordCount
 
 _LETTERS = b"abcdefghijklmnopqrstuvwxyz'"
-_TO_WORDS = bytes(low if (low := bytes([byte]).lower()[0]) in _LETTERS else ord(" ") for byte in range(256))
+_TO_WORDS = bytes(
+    low if (low := bytes([byte]).lower()[0]) in _LETTERS else ord(" ") for byte in range(256)
+)
 """For each byte: a letter in lower case, an apostrophe, or a space."""
 
 

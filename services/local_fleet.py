@@ -68,11 +68,15 @@ class Supervisor:
         sockets: the file numbers of the listening sockets.
     """
 
-    def __init__(self, spec: FleetSpec, apps: Mapping[str, AppFactory], sockets: Sequence[int]) -> None:
+    def __init__(
+        self, spec: FleetSpec, apps: Mapping[str, AppFactory], sockets: Sequence[int]
+    ) -> None:
         self._spec = spec
         self._apps = apps
         self._sockets = sockets
-        self._running: dict[int, tuple[ServiceSpec, int]] = {}  # pid -> service, write end of its lifeline
+        self._running: dict[
+            int, tuple[ServiceSpec, int]
+        ] = {}  # pid -> service, write end of its lifeline
         self._unstarted: list[ServiceSpec] = []
         self._woken, self._wake = socket.socketpair()
 
@@ -87,7 +91,9 @@ class Supervisor:
         for service in self._spec.services:
             self._start(service)
         while True:
-            ready, _, _ = select.select([0, self._woken.fileno()], [], [], RESTART_PAUSE_S if self._unstarted else None)
+            ready, _, _ = select.select(
+                [0, self._woken.fileno()], [], [], RESTART_PAUSE_S if self._unstarted else None
+            )
             if 0 in ready and not os.read(0, 4096):
                 break
             if self._woken.fileno() in ready:
@@ -142,7 +148,13 @@ class Supervisor:
             listening = self._sockets[service.socket]
             close_other_files({listening, lifeline})
             settings = Settings(**self._spec.settings, slots=service.slots)
-            serve(self._apps[service.role], service.role, settings, socket.socket(fileno=listening), lifeline)
+            serve(
+                self._apps[service.role],
+                service.role,
+                settings,
+                socket.socket(fileno=listening),
+                lifeline,
+            )
             code = 0
         except SystemExit as exc:
             code = exc.code if isinstance(exc.code, int) else 1
@@ -191,7 +203,11 @@ def loaded_apps() -> dict[str, AppFactory]:
     from services.shell.serve import preload
     from services.splitter.app import create_app as create_splitter
 
-    apps: dict[str, AppFactory] = {"splitter": create_splitter, "mapper": create_mapper, "reducer": create_reducer}
+    apps: dict[str, AppFactory] = {
+        "splitter": create_splitter,
+        "mapper": create_mapper,
+        "reducer": create_reducer,
+    }
     for create in apps.values():
         preload(create)
     gc.freeze()  # a collection in a child would copy every page of this

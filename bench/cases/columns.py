@@ -91,7 +91,11 @@ def throughput_bars(name: str, title: str) -> Callable[[Rows], tuple[Plot, ...]]
     """A bar for each contender that could be measured, the fastest first."""
 
     def plots(rows: Rows) -> tuple[Plot, ...]:
-        bars = [(f"{row.label} ({row.cores})", row.ok.bytes_per_s / 1e6) for row in rows.values() if row.ok]
+        bars = [
+            (f"{row.label} ({row.cores})", row.ok.bytes_per_s / 1e6)
+            for row in rows.values()
+            if row.ok
+        ]
         bars.sort(key=lambda bar: -bar[1])
         return (
             Plot(

@@ -15,20 +15,36 @@ SPLITS = 30
 
 def _growth(scale: Scale) -> list[Trial]:
     return [
-        ours("growth", scale.text(size), variant=size_text(size), label=f"**ours**, {size_text(size)}")
+        ours(
+            "growth",
+            scale.text(size),
+            variant=size_text(size),
+            label=f"**ours**, {size_text(size)}",
+        )
         for size in scale.growth_bytes
     ]
 
 
 def _growth_plots(rows: Rows) -> tuple[Plot, ...]:
     known = [row.ok for row in rows.values() if row.ok]
-    series = [Series("from the command to the result", tuple((each.size_bytes, each.wall_s) for each in known))]
+    series = [
+        Series(
+            "from the command to the result",
+            tuple((each.size_bytes, each.wall_s) for each in known),
+        )
+    ]
     series += [
         Series(label, tuple((each.size_bytes, each.figures[name]) for each in known))
-        for label, name in (("map stage", "map_wall"), ("reduce stage", "reduce"), ("start of the services", "start"))
+        for label, name in (
+            ("map stage", "map_wall"),
+            ("reduce stage", "reduce"),
+            ("start of the services", "start"),
+        )
     ]
     title = "Cost of growth"
-    return (Plot("growth", title, "lines", "input", "seconds", tuple(series), log="xy", x_unit="bytes"),)
+    return (
+        Plot("growth", title, "lines", "input", "seconds", tuple(series), log="xy", x_unit="bytes"),
+    )
 
 
 GROWTH = Case(
@@ -81,17 +97,33 @@ def _bound(row: Row, rows: Rows) -> float | None:
 def _mappers_plots(rows: Rows) -> tuple[Plot, ...]:
     known = [(int(row.variant), row, row.ok) for row in rows.values() if row.ok]
     speed_up = tuple(
-        Series(label, tuple((count, gain) for count, _, each in known if (gain := _gained(name, each, rows))))
+        Series(
+            label,
+            tuple((count, gain) for count, _, each in known if (gain := _gained(name, each, rows))),
+        )
         for label, name in (("map stage", "map_wall"), ("end to end", "end_to_end"))
     )
     most = tuple((count, bound) for count, row, _ in known if (bound := _bound(row, rows)))
     bounds = Series("Amdahl's bound, end to end", most)
-    wall = Series("end to end", tuple((count, each.figures["end_to_end"]) for count, _, each in known))
-    stage = Series("map stage", tuple((count, each.figures["map_wall"]) for count, _, each in known))
+    wall = Series(
+        "end to end", tuple((count, each.figures["end_to_end"]) for count, _, each in known)
+    )
+    stage = Series(
+        "map stage", tuple((count, each.figures["map_wall"]) for count, _, each in known)
+    )
     where = f"mappers, on {CORES} cores"
     return (
-        Plot("mappers-speed-up", "Speed-up over one mapper", "lines", where, "times faster", (*speed_up, bounds)),
-        Plot("mappers-time", "Time and number of mappers", "lines", where, "seconds", (wall, stage)),
+        Plot(
+            "mappers-speed-up",
+            "Speed-up over one mapper",
+            "lines",
+            where,
+            "times faster",
+            (*speed_up, bounds),
+        ),
+        Plot(
+            "mappers-time", "Time and number of mappers", "lines", where, "seconds", (wall, stage)
+        ),
     )
 
 
@@ -106,8 +138,13 @@ MAPPERS = Case(
         WHOLE,
         MAP,
         figure("sum of the map tasks, s", "map_serial_sum", seconds),
-        Column("map stage, times one mapper's", lambda each, row, rows: times(_gained("map_wall", each, rows))),
-        Column("end to end, times", lambda each, row, rows: times(_gained("end_to_end", each, rows))),
+        Column(
+            "map stage, times one mapper's",
+            lambda each, row, rows: times(_gained("map_wall", each, rows)),
+        ),
+        Column(
+            "end to end, times", lambda each, row, rows: times(_gained("end_to_end", each, rows))
+        ),
         Column("Amdahl's bound", lambda each, row, rows: times(_bound(row, rows))),
     ),
     plots=_mappers_plots,

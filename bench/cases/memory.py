@@ -33,10 +33,16 @@ def _growth_of_memory(rows: Rows) -> float | None:
 
 
 def _memory_plots(rows: Rows) -> tuple[Plot, ...]:
-    points = tuple((int(row.variant), row.ok.figures["map_peak_bytes"] / (1 << 20)) for row in rows.values() if row.ok)
+    points = tuple(
+        (int(row.variant), row.ok.figures["map_peak_bytes"] / (1 << 20))
+        for row in rows.values()
+        if row.ok
+    )
     series = (Series("largest map task", points),)
     title = "Memory of a map task"
-    return (Plot("memory", title, "lines", "size of a split", "MiB", series, log="x", x_unit="bytes"),)
+    return (
+        Plot("memory", title, "lines", "size of a split", "MiB", series, log="x", x_unit="bytes"),
+    )
 
 
 MEMORY = Case(
@@ -46,7 +52,12 @@ MEMORY = Case(
     trials=_memory,
     columns=(figure("map tasks", "map_tasks", lambda n: f"{n:.0f}"), MAP_PEAK, REDUCE_PEAK, WHOLE),
     goals=(
-        Goal("memory with the largest splits, in times of that with the smallest", "at most", 1.5, _growth_of_memory),
+        Goal(
+            "memory with the largest splits, in times of that with the smallest",
+            "at most",
+            1.5,
+            _growth_of_memory,
+        ),
     ),
     plots=_memory_plots,
 )
@@ -69,7 +80,9 @@ def _spill(scale: Scale) -> list[Trial]:
 def _of_limit(rows: Rows) -> float | None:
     for row in rows.values():
         if row.ok:
-            return max(row.ok.figures["map_peak_bytes"], row.ok.figures["reduce_peak_bytes"]) / int(row.variant)
+            return max(row.ok.figures["map_peak_bytes"], row.ok.figures["reduce_peak_bytes"]) / int(
+                row.variant
+            )
     return None
 
 
@@ -88,5 +101,7 @@ SPILL = Case(
         MAP,
         REDUCE,
     ),
-    goals=(Goal("the largest task's memory, in times of its `--task-memory`", "at most", 1, _of_limit),),
+    goals=(
+        Goal("the largest task's memory, in times of its `--task-memory`", "at most", 1, _of_limit),
+    ),
 )

@@ -32,12 +32,18 @@ def _stages(summary: Summary) -> float:
 
 def _against_duckdb(rows: Rows) -> float | None:
     ours_found, duckdb = found(rows), found(rows, "duckdb")
-    return divided(_stages(ours_found), duckdb.figures["inner_s"]) if ours_found and duckdb else None
+    return (
+        divided(_stages(ours_found), duckdb.figures["inner_s"]) if ours_found and duckdb else None
+    )
 
 
 def _grouping_against_duckdb(rows: Rows) -> float | None:
     ours_found, duckdb = found(rows), found(rows, "duckdb")
-    return divided(ours_found.figures["reduce"], duckdb.figures["group_s"]) if ours_found and duckdb else None
+    return (
+        divided(ours_found.figures["reduce"], duckdb.figures["group_s"])
+        if ours_found and duckdb
+        else None
+    )
 
 
 def _grouping(summary: Summary, row: Row, rows: Rows) -> str:
@@ -97,7 +103,13 @@ def _skew(scale: Scale) -> list[Trial]:
     return [
         ours("skew", pairs, *keys, "skew=none", variant="none", label="**ours**, evenly spread"),
         ours(
-            "skew", pairs, *keys, "skew=key", variant="key", label="**ours**, 80 % of the pairs have one key", key=hot
+            "skew",
+            pairs,
+            *keys,
+            "skew=key",
+            variant="key",
+            label="**ours**, 80 % of the pairs have one key",
+            key=hot,
         ),
         ours(
             "skew",
@@ -139,10 +151,18 @@ SKEW = Case(
         WHOLE,
         MAP,
         REDUCE,
-        Column("reduce stage, of its fair time", lambda each, row, rows: times(_of_fair(row.variant, rows))),
+        Column(
+            "reduce stage, of its fair time",
+            lambda each, row, rows: times(_of_fair(row.variant, rows)),
+        ),
     ),
     goals=(
-        Goal("reduce stage with one hot key, in times of its fair time", "at most", 1.2, lambda r: _of_fair("key", r)),
+        Goal(
+            "reduce stage with one hot key, in times of its fair time",
+            "at most",
+            1.2,
+            lambda r: _of_fair("key", r),
+        ),
         Goal(
             "reduce stage with 80 % of the pairs in one task, in times of its fair time",
             "at most",

@@ -42,7 +42,10 @@ def _s3(scale: Scale) -> list[Trial]:
     text = scale.text(scale.s3_bytes)
     return [
         trial
-        for prefix, options, what in (("", (), "built-in word count"), ("python-", PYTHON_MAP, "a plain Python map"))
+        for prefix, options, what in (
+            ("", (), "built-in word count"),
+            ("python-", PYTHON_MAP, "a plain Python map"),
+        )
         for trial in (
             ours(
                 "s3",
@@ -73,7 +76,10 @@ def _of_folder(rows: Rows, prefix: str = "") -> float | None:
 
 
 def _cell(summary: Summary, row: Row, rows: Rows) -> str:
-    prefix, is_s3 = row.variant.removesuffix("folder").removesuffix("s3"), row.variant.endswith("s3")
+    prefix, is_s3 = (
+        row.variant.removesuffix("folder").removesuffix("s3"),
+        row.variant.endswith("s3"),
+    )
     return times(_of_folder(rows, prefix) if is_s3 else 1)
 
 
@@ -92,7 +98,12 @@ S3 = Case(
         figure("requests", "requests", lambda n: f"{n:.0f}"),
     ),
     goals=(
-        Goal("map stage of the word count over S3, in times of that over a folder", "at most", 1.2, _of_folder),
+        Goal(
+            "map stage of the word count over S3, in times of that over a folder",
+            "at most",
+            1.2,
+            _of_folder,
+        ),
         Goal(
             "map stage of a plain Python map over S3, in times of that over a folder",
             "at most",

@@ -17,8 +17,19 @@ def _mrjob(case: str, scale: Scale) -> list[Trial]:
     """Both of its runners: which is the faster depends on the machine."""
     text, needs = scale.text(scale.slice_bytes), ("module:mrjob.job",)
     return [
-        python_peer(case, "mrjob-local", "mrjob, `-r local`", "mrjob_words", text, "local", needs=needs),
-        python_peer(case, "mrjob-inline", "mrjob, `-r inline`", "mrjob_words", text, "inline", cores=1, needs=needs),
+        python_peer(
+            case, "mrjob-local", "mrjob, `-r local`", "mrjob_words", text, "local", needs=needs
+        ),
+        python_peer(
+            case,
+            "mrjob-inline",
+            "mrjob, `-r inline`",
+            "mrjob_words",
+            text,
+            "inline",
+            cores=1,
+            needs=needs,
+        ),
     ]
 
 
@@ -58,9 +69,19 @@ WORD_COUNT = Case(
     trials=_word_count,
     columns=AGAINST_PEERS,
     goals=(
-        Goal("faster than PySpark's DataFrame", "at least", 10, lambda rows: whole_ratio(rows, "spark-dataframe")),
+        Goal(
+            "faster than PySpark's DataFrame",
+            "at least",
+            10,
+            lambda rows: whole_ratio(rows, "spark-dataframe"),
+        ),
         Goal("faster than the faster of mrjob's runners", "at least", 100, against_mrjob),
-        Goal("of the C kernel's speed on all cores", "at least", 2 / 3, lambda rows: whole_ratio(rows, "c")),
+        Goal(
+            "of the C kernel's speed on all cores",
+            "at least",
+            2 / 3,
+            lambda rows: whole_ratio(rows, "c"),
+        ),
     ),
     plots=throughput_bars("word-count", "Word count"),
 )
@@ -70,7 +91,15 @@ def _python_map_sum(scale: Scale) -> list[Trial]:
     case, text = "python-map-sum", scale.text(scale.python_bytes)
     return [
         ours(case, text, "--job", FINDALL_SUM, label="**ours**, `map` and `reduce = Sum()`"),
-        python_peer(case, "spark-rdd", "PySpark RDD, `reduceByKey`", "spark_rdd_words", text, "sum", needs=SPARK),
+        python_peer(
+            case,
+            "spark-rdd",
+            "PySpark RDD, `reduceByKey`",
+            "spark_rdd_words",
+            text,
+            "sum",
+            needs=SPARK,
+        ),
         *_mrjob(case, scale),
     ]
 
@@ -82,7 +111,9 @@ PYTHON_MAP_SUM = Case(
     trials=_python_map_sum,
     columns=AGAINST_PEERS,
     goals=(
-        Goal("faster than PySpark's RDD", "at least", 3, lambda rows: whole_ratio(rows, "spark-rdd")),
+        Goal(
+            "faster than PySpark's RDD", "at least", 3, lambda rows: whole_ratio(rows, "spark-rdd")
+        ),
         Goal("faster than the faster of mrjob's runners", "at least", 15, against_mrjob),
     ),
     plots=throughput_bars("python-map-sum", "A plain Python map, and a sum"),
@@ -109,6 +140,13 @@ PYTHON_REDUCE = Case(
     about="Every pair is shuffled: nothing may be combined, as `reduce` is the user's own.",
     trials=_python_reduce,
     columns=AGAINST_PEERS,
-    goals=(Goal("faster than PySpark's groupByKey", "at least", 2, lambda rows: whole_ratio(rows, "spark-group")),),
+    goals=(
+        Goal(
+            "faster than PySpark's groupByKey",
+            "at least",
+            2,
+            lambda rows: whole_ratio(rows, "spark-group"),
+        ),
+    ),
     plots=throughput_bars("python-reduce", "A plain Python map and a plain Python reduce"),
 )

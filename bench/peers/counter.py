@@ -5,7 +5,9 @@ from collections import Counter
 from pathlib import Path
 
 BLOCK = 1 << 24
-LETTERS = bytes(byte if chr(byte) in "abcdefghijklmnopqrstuvwxyz'" else 32 for byte in bytes(range(256)).lower())
+LETTERS = bytes(
+    byte if chr(byte) in "abcdefghijklmnopqrstuvwxyz'" else 32 for byte in bytes(range(256)).lower()
+)
 
 
 def main(source: str, target: str) -> None:

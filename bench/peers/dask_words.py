@@ -19,7 +19,13 @@ def found(line: str) -> list[str]:
 def main(source: str, target: str) -> None:
     """`frequencies` is how Dask's users count."""
     started = time.perf_counter()
-    counts = bag.read_text(source, blocksize=BLOCK).map(found).flatten().frequencies().compute(scheduler="processes")
+    counts = (
+        bag.read_text(source, blocksize=BLOCK)
+        .map(found)
+        .flatten()
+        .frequencies()
+        .compute(scheduler="processes")
+    )
     Path(target).write_text("".join(f"{word}\t{count}\n" for word, count in counts))
     print(json.dumps({"inner_s": time.perf_counter() - started}))
 

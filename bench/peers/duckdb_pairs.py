@@ -10,7 +10,9 @@ READ = """
 CREATE TABLE pairs AS SELECT * FROM read_csv(?, header = false, delim = ' ', quote = '', escape = '',
     auto_detect = false, columns = {'key': 'VARCHAR', 'value': 'BIGINT'})
 """
-GROUP = "CREATE TABLE sums AS SELECT key, CAST(sum(value) AS BIGINT) AS total FROM pairs GROUP BY key"
+GROUP = (
+    "CREATE TABLE sums AS SELECT key, CAST(sum(value) AS BIGINT) AS total FROM pairs GROUP BY key"
+)
 WRITE = "COPY (SELECT * FROM sums) TO '%s' (FORMAT csv, DELIMITER E'\\t', HEADER false, QUOTE '')"
 
 

@@ -33,7 +33,9 @@ def main(source: str, target: str, runner_name: str) -> None:
     job = WordCount(["-r", runner_name, "--no-conf", source])
     with job.make_runner() as runner, Path(target).open("w", encoding="ascii") as file:
         runner.run()
-        file.writelines(f"{word}\t{count}\n" for word, count in job.parse_output(runner.cat_output()))
+        file.writelines(
+            f"{word}\t{count}\n" for word, count in job.parse_output(runner.cat_output())
+        )
 
 
 if __name__ == "__main__":

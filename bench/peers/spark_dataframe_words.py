@@ -13,7 +13,9 @@ def main(source: str, target: str) -> None:
     """What is no letter and no apostrophe separates; a separator at the start or end leaves an empty word."""
     spark = spark_session()
     started = time.perf_counter()
-    words = spark.read.text(source).select(explode(split(lower(col("value")), "[^a-z']+")).alias("word"))
+    words = spark.read.text(source).select(
+        explode(split(lower(col("value")), "[^a-z']+")).alias("word")
+    )
     counts = words.where(col("word") != "").groupBy("word").count()
     counts.write.csv(target, sep="\t")
     print(json.dumps({"inner_s": time.perf_counter() - started}))

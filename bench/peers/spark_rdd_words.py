@@ -25,7 +25,9 @@ def main(source: str, target: str, how: str) -> None:
     started = time.perf_counter()
     cores = os.cpu_count() or 1
     pairs = spark.sparkContext.textFile(source, cores).flatMap(found)
-    counts = pairs.reduceByKey(add, cores) if how == "sum" else pairs.groupByKey(cores).mapValues(sum)
+    counts = (
+        pairs.reduceByKey(add, cores) if how == "sum" else pairs.groupByKey(cores).mapValues(sum)
+    )
     counts.map(lambda pair: f"{pair[0]}\t{pair[1]}").saveAsTextFile(target)
     print(json.dumps({"inner_s": time.perf_counter() - started}))
     spark.stop()

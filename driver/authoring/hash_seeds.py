@@ -75,7 +75,10 @@ class SeededRuns:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         for timer in self._timers:
             timer.cancel()
@@ -108,7 +111,11 @@ class SeededRuns:
                 "its process ended; give `check` a smaller --sample"
             )
         answer = SeededAnswer.model_validate_json(line)
-        return [("error", answer.error)] if answer.error else [(key, value) for key, value in answer.pairs]
+        return (
+            [("error", answer.error)]
+            if answer.error
+            else [(key, value) for key, value in answer.pairs]
+        )
 
     def _started(self, seed: int) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
@@ -127,7 +134,9 @@ class SeededRuns:
 
 
 def _sent(given: PlainInput) -> SeededInput:
-    return SeededInput(url=given.url, content=b64encode(given.content), name=given.name, format=given.format)
+    return SeededInput(
+        url=given.url, content=b64encode(given.content), name=given.name, format=given.format
+    )
 
 
 def answered(line: bytes, found: Callable[[str, str], type[Job]]) -> SeededAnswer:

@@ -21,7 +21,9 @@ MOST_STEPS = 5
 """Of a chain that goes on until something is reached, no more steps than these are checked."""
 
 
-def sampled(given: Iterable[str], job: JobClass, storage: Storage, limit_bytes: int) -> list[PlainInput]:
+def sampled(
+    given: Iterable[str], job: JobClass, storage: Storage, limit_bytes: int
+) -> list[PlainInput]:
     """The inputs, cut at a line so that together they hold no more than `limit_bytes`; what has no lines is whole.
 
     Raises:
@@ -33,7 +35,10 @@ def sampled(given: Iterable[str], job: JobClass, storage: Storage, limit_bytes: 
         form = job.format_of(each.name) if issubclass(job, Job) else Text()
         content = storage.read(each.url, etag=each.etag)
         # what is compressed has no lines before it is unpacked
-        if isinstance(form, Text | JsonLines | Csv) and compression_of(content[:MAGIC_BYTES]) is None:
+        if (
+            isinstance(form, Text | JsonLines | Csv)
+            and compression_of(content[:MAGIC_BYTES]) is None
+        ):
             content = _first_lines(content, left)
             left -= len(content)
         found.append(PlainInput(each.url, content, each.name, form))
@@ -55,12 +60,16 @@ def checked_jobs(job: Job | Chain, inputs: list[PlainInput]) -> list[CheckedJob]
             if "given" in step.sources
         ]
         before = answer.pairs if answer and "previous" in step.sources else []
-        previous = [PlainInput("previous", pairs_content(before), "previous", Pairs())] if before else []
+        previous = (
+            [PlainInput("previous", pairs_content(before), "previous", Pairs())] if before else []
+        )
         checked.append((_maker(step.job), [*previous, *own]))
         answer = plain_run(step.job, own, before)
         pairs = answer.pairs
         try:
-            step = steps.send(StepResult(answer.counters, len(pairs), lambda pairs=pairs: iter(pairs)))  # type: ignore[misc]
+            step = steps.send(
+                StepResult(answer.counters, len(pairs), lambda pairs=pairs: iter(pairs))
+            )  # type: ignore[misc]
         except StopIteration:
             break
     if not checked:

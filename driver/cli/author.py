@@ -58,7 +58,9 @@ def check(
     job: str,
     /,
     *,
-    input: Annotated[tuple[str, ...], Parameter(name="--input", negative="", consume_multiple=True)],  # noqa: A002
+    input: Annotated[
+        tuple[str, ...], Parameter(name="--input", negative="", consume_multiple=True)
+    ],
     param: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     sample: str = "64KiB",
     json: Annotated[bool, Parameter(negative="")] = False,
@@ -101,7 +103,9 @@ def check(
                 laws += len(laws_of(make, ways))
         names = tuple(type(make()).__name__ for make, _ in jobs)
     if json:
-        print_document(CheckReport(jobs=names, laws=laws, breaches=tuple(_line(each) for _, each in breaches)))
+        print_document(
+            CheckReport(jobs=names, laws=laws, breaches=tuple(_line(each) for _, each in breaches))
+        )
     else:
         for name, breach in breaches:
             _say_breach(name, breach)
@@ -133,7 +137,9 @@ def _say_breach(name: str, breach: Breach) -> None:
     say(f"    only the second gives  {_pair(line.found)}")
     say("  the smallest input found:")
     for given in breach.inputs:
-        lines = _text(given.content).removesuffix("\n").split("\n") if given.content else ["(empty)"]
+        lines = (
+            _text(given.content).removesuffix("\n").split("\n") if given.content else ["(empty)"]
+        )
         for text in lines[:_SHOWN_LINES]:
             say(f"    {shown(text)}")
         if len(lines) > _SHOWN_LINES:
@@ -142,7 +148,11 @@ def _say_breach(name: str, breach: Breach) -> None:
 
 
 def _pair(pair: Any) -> str:
-    return "nothing more" if pair is None else f"{shown_repr(pair[0], 100)}: {shown_repr(pair[1], 100)}"
+    return (
+        "nothing more"
+        if pair is None
+        else f"{shown_repr(pair[0], 100)}: {shown_repr(pair[1], 100)}"
+    )
 
 
 def _text(content: bytes) -> str:

@@ -32,7 +32,9 @@ TASKS_A_SLOT = 4
 
 def bench(
     *,
-    input: Annotated[tuple[str, ...], Parameter(name="--input", negative="", consume_multiple=True)],  # noqa: A002
+    input: Annotated[
+        tuple[str, ...], Parameter(name="--input", negative="", consume_multiple=True)
+    ],
     job: str = DEFAULT_JOB,
     param: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     mappers: str = "1,2,3,5,10",
@@ -87,7 +89,9 @@ def bench(
         config = replace(config, chunks=chunks or TASKS_A_SLOT * prepared.map_slots)
         processors = _processors(prepared, levels)
         runs = []
-        for number in range(1, repeat + 1):  # in turn, so that a change of the machine's mood is all levels'
+        for number in range(
+            1, repeat + 1
+        ):  # in turn, so that a change of the machine's mood is all levels'
             for level in levels:
                 runs.append(_measured(replace(config, mappers=level), target, place))
                 say(f"{plural(level, 'mapper')}, run {number} of {repeat}: {_seconds(runs[-1])}")
@@ -109,7 +113,11 @@ def _folder(target: BenchTarget, store: str | None) -> Iterator[str | None]:
     """The store that is wanted, the stack's own (None), or a folder that is there for the runs alone."""
     from driver.cloud.terraform import is_applied, terraform_folder
 
-    if store is not None or target == "aws" or (target == "auto" and is_applied(terraform_folder())):
+    if (
+        store is not None
+        or target == "aws"
+        or (target == "auto" and is_applied(terraform_folder()))
+    ):
         yield store
         return
     with tempfile.TemporaryDirectory(prefix=".mapreduce-bench-", dir=Path.cwd()) as folder:
@@ -153,9 +161,13 @@ def _measured(config: RunConfig, target: BenchTarget, store: str | None) -> Meas
     started = time.monotonic()
     prepared = targets.prepare(config, target, store)
     report = asyncio.run(carry_out(prepared, EventLog(), lambda *_: None, started))
-    cleaning.carry_out(cleaning.plan_cleaning(prepared.runs, [report.run_id], results=True), prepared.runs)
+    cleaning.carry_out(
+        cleaning.plan_cleaning(prepared.runs, [report.run_id], results=True), prepared.runs
+    )
     timings = report.timings
-    return Measured(mappers=config.mappers or 1, map_s=timings.map_wall, end_to_end_s=timings.end_to_end)
+    return Measured(
+        mappers=config.mappers or 1, map_s=timings.map_wall, end_to_end_s=timings.end_to_end
+    )
 
 
 def _seconds(run: Measured) -> str:

@@ -36,12 +36,17 @@ def doctor(
     for finding in examine():
         findings.append(finding)
         if not json:
-            say(f"{'✓' if finding.ok else '✗'} {finding.step}: {finding.seen}", style=None if finding.ok else "red")
+            say(
+                f"{'✓' if finding.ok else '✗'} {finding.step}: {finding.seen}",
+                style=None if finding.ok else "red",
+            )
             if not finding.ok and finding.remedy:
                 say(f"    {finding.remedy}")
     well = all(finding.ok for finding in findings)
     if json:
-        print_document(Findings(well=well, findings=tuple(finding.model_dump() for finding in findings)))
+        print_document(
+            Findings(well=well, findings=tuple(finding.model_dump() for finding in findings))
+        )
     return 0 if well else 3
 
 
@@ -62,7 +67,9 @@ def logs(run: str | None = None, /, *, task: str | None = None, store: str | Non
     plan = kept.plan(name)
     if plan.target != "aws":
         text = kept.record(name, "services.log") or b""
-        lines = [line for line in text.decode(errors="replace").split("\n") if _is_of(line, name, task)]
+        lines = [
+            line for line in text.decode(errors="replace").split("\n") if _is_of(line, name, task)
+        ]
     else:
         from driver.cloud.aws import Aws
         from driver.cloud.logs import log_lines
@@ -84,4 +91,8 @@ def _is_of(line: str, run: str, task: str | None) -> bool:
         parsed = jsonlib.loads(line)
     except (ValueError, RecursionError):
         return False
-    return isinstance(parsed, dict) and parsed.get("run") == run and (task is None or parsed.get("task") == task)
+    return (
+        isinstance(parsed, dict)
+        and parsed.get("run") == run
+        and (task is None or parsed.get("task") == task)
+    )

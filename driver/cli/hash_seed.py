@@ -27,7 +27,11 @@ def start_over_if_needed(arguments: Sequence[str]) -> None:
 
 
 def needs_seed(
-    arguments: Sequence[str], environment: Mapping[str, str], modules: Collection[str], *, traced: bool
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    modules: Collection[str],
+    *,
+    traced: bool,
 ) -> bool:
     """Return whether a command must be started over.
 

@@ -118,7 +118,10 @@ def audit(
     say(f"  shuffled  {plural(ledger.pairs_shuffled, 'pair')}")
     say(f"  result    {plural(ledger.records_out, 'pair')}")
     for row in wrong[:_ROWS_SHOWN]:
-        say(shown(f"  {row.what}: {row.expected} {row.unit} expected, {row.found} found"), style="red")
+        say(
+            shown(f"  {row.what}: {row.expected} {row.unit} expected, {row.found} found"),
+            style="red",
+        )
     if len(wrong) > _ROWS_SHOWN:
         say(f"  and {len(wrong) - _ROWS_SHOWN} sums more", style="red")
     say(f"  {plural(len(ledger.rows), 'sum')} compared, {len(wrong)} wrong")

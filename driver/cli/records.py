@@ -64,13 +64,17 @@ def runs(*, json: Annotated[bool, Parameter(negative="")] = False, store: str | 
         print_document(RunList(store=kept.store, runs=tuple(lines)))
         return 0
     if not lines:
-        say(f"there is no run in {kept.store} yet; start one with: python -m driver run --input FILE")
+        say(
+            f"there is no run in {kept.store} yet; start one with: python -m driver run --input FILE"
+        )
         return 0
     table = Table(box=None, pad_edge=False)
     for column in ("run", "state", "when", "target", "job", "input"):
         table.add_column(column, no_wrap=column == "run")
     for line in lines:
-        volume = f"{plural(line.inputs, 'file')}, {bytes_text(line.size_bytes)}" if line.inputs else ""
+        volume = (
+            f"{plural(line.inputs, 'file')}, {bytes_text(line.size_bytes)}" if line.inputs else ""
+        )
         add_row(table, line.run_id, line.state, _when(line.created), line.target, line.job, volume)
     show(table)
     for line in lines:
@@ -133,7 +137,9 @@ def status(
     if not maps_done and not plan.chain:
         finished = FinishedTasks(kept.storage, kept.store)
         split = finished.find([split_task(plan)]).get(0)
-        maps_done = len(finished.find(map_tasks(plan, split))) if isinstance(split, SplitResult) else 0
+        maps_done = (
+            len(finished.find(map_tasks(plan, split))) if isinstance(split, SplitResult) else 0
+        )
     failure = None if success else kept.failure(name)
     document = RunStatus(
         run_id=name,
@@ -186,7 +192,9 @@ def clean(
     kept = open_runs(store)
     if not (run or all_runs or everything):
         raise UsageError("clean what? name runs, or give --all-runs or --everything")
-    names = list(filter(is_run_name, kept.runs())) if all_runs else [kept.resolve(name) for name in run]
+    names = (
+        list(filter(is_run_name, kept.runs())) if all_runs else [kept.resolve(name) for name in run]
+    )
     cleaning = plan_emptying(kept) if everything else plan_cleaning(kept, names, results=results)
     what = f"{plural(len(cleaning.objects), 'object')}, {bytes_text(cleaning.size_bytes)}"
     for url in cleaning.strange:

@@ -63,12 +63,17 @@ def replay(
             return 1
         again.forget(result)
     cost = result.cost
-    say(f"done      in {cost.seconds:.2f} s, {cost.peak_memory_bytes >> 20} MiB; nothing was raised", style="green")
+    say(
+        f"done      in {cost.seconds:.2f} s, {cost.peak_memory_bytes >> 20} MiB; nothing was raised",
+        style="green",
+    )
     return 0
 
 
 def _open_debugger(exc: UserCodeError) -> None:
-    trace: TracebackType | None = exc.__cause__.__traceback__ if exc.__cause__ else exc.__traceback__
+    trace: TracebackType | None = (
+        exc.__cause__.__traceback__ if exc.__cause__ else exc.__traceback__
+    )
     if not sys.stdin.isatty():
         say("there is no terminal for the debugger; run this command in one, or give --no-debug")
         return

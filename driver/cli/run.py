@@ -29,7 +29,9 @@ _UNPACKED = re.compile(r'File "[^"]*/jobs/[0-9a-f]{64}/')
 
 def run(
     *,
-    input: Annotated[tuple[str, ...], Parameter(name="--input", negative="", consume_multiple=True)],  # noqa: A002
+    input: Annotated[
+        tuple[str, ...], Parameter(name="--input", negative="", consume_multiple=True)
+    ],
     job: str = DEFAULT_JOB,
     param: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     mappers: int | None = None,
@@ -100,7 +102,9 @@ def run(
     if skip_bad_records < 0:
         raise UsageError(f"--skip-bad-records {skip_bad_records}: must not be negative")
     if skip_bad_records > MOST_SKIPPED:
-        raise UsageError(f"--skip-bad-records {skip_bad_records}: at most {MOST_SKIPPED:,} can be set aside in a run")
+        raise UsageError(
+            f"--skip-bad-records {skip_bad_records}: at most {MOST_SKIPPED:,} can be set aside in a run"
+        )
     if chaos is not None and target in ("inline", "spark"):
         raise UsageError(f"--chaos breaks the services of a fleet, and --target {target} has none")
     config = RunConfig(
@@ -119,7 +123,9 @@ def run(
         skip_bad_records=skip_bad_records,
         stage_timeout_s=stage_timeout,
         chaos=parse_chaos(chaos, chaos_seed) if chaos is not None else None,
-        task_memory_bytes=size_bytes("--task-memory", task_memory) if task_memory is not None else None,
+        task_memory_bytes=size_bytes("--task-memory", task_memory)
+        if task_memory is not None
+        else None,
     )
     with no_output_of_jobs():
         prepared = targets.prepare(config, target, store, wanted)
@@ -143,7 +149,9 @@ def run(
         if json:
             print_document(report)
     except NotWritten as exc:
-        raise NotWritten(f"{exc}; the result is committed, see: python -m driver status {report.run_id}") from exc
+        raise NotWritten(
+            f"{exc}; the result is committed, see: python -m driver status {report.run_id}"
+        ) from exc
     return 0
 
 
@@ -191,7 +199,9 @@ def _say_failure(exc: JobFailed, root: Path) -> None:
     from driver.scheduling.scheduler import StageFailed
 
     failures = exc.failures if isinstance(exc, StageFailed) else {}
-    for error in (error for errors in failures.values() for error in errors if error.traceback or error.place):
+    for error in (
+        error for errors in failures.values() for error in errors if error.traceback or error.place
+    ):
         _say_user_error(error, root)
         break
     say(f"error: {exc}", style="red")

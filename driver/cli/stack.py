@@ -64,7 +64,9 @@ def settings(
     )
     path.write_text(made.model_dump_json(indent=2) + "\n")
     who = ", ".join(made.allowed_cidrs) or "nobody outside the VPC"
-    say(f"stack {made.name} in {made.region}, images {made.image_tag} ({made.architecture}), callable by {who}")
+    say(
+        f"stack {made.name} in {made.region}, images {made.image_tag} ({made.architecture}), callable by {who}"
+    )
     return 0
 
 
@@ -77,7 +79,10 @@ def preflight() -> int:
     well = True
     for finding in examine_before_deploy(made.region, made.vcpus()):
         well = well and finding.ok
-        say(f"{'✓' if finding.ok else '✗'} {finding.step}: {finding.seen}", style=None if finding.ok else "red")
+        say(
+            f"{'✓' if finding.ok else '✗'} {finding.step}: {finding.seen}",
+            style=None if finding.ok else "red",
+        )
         if not finding.ok:
             say(f"    {finding.remedy}")
     return 0 if well else 3
@@ -131,10 +136,15 @@ def wait(*, timeout_s: float = 600) -> int:
     while True:
         wrong = [finding for finding in examine_stack(found) if not finding.ok]
         if not wrong:
-            say(f"{plural(sum(s.desired_count for s in found.services.values()), 'task')} answer", style="green")
+            say(
+                f"{plural(sum(s.desired_count for s in found.services.values()), 'task')} answer",
+                style="green",
+            )
             return 0
         if time.monotonic() > deadline:
-            raise FleetError(f"after {timeout_s:.0f} s: {wrong[0].step}: {wrong[0].seen}; {wrong[0].remedy}")
+            raise FleetError(
+                f"after {timeout_s:.0f} s: {wrong[0].step}: {wrong[0].seen}; {wrong[0].remedy}"
+            )
         if wrong[0].seen != said:
             said = wrong[0].seen
             say(f"  waiting: {wrong[0].step}: {said}")
@@ -152,7 +162,9 @@ def cost() -> int:
     found = read_stack(terraform_folder())
     if found is None:
         raise FleetError("there is no deployed stack; run ./deploy.sh")
-    say(f"costs      about ${hourly_cost(found):.3f} an hour while it runs (list prices of us-east-1)")
+    say(
+        f"costs      about ${hourly_cost(found):.3f} an hour while it runs (list prices of us-east-1)"
+    )
     say(f"           about ${standing_month():.2f} a month when stopped, and what is stored")
     say("run        python -m driver run --input book.txt")
     say("scale      make scale N=10")
@@ -188,7 +200,10 @@ def leftovers(*, wait_s: float = 0, deregister: bool = False) -> int:
     if not found:
         say(f"nothing is left of {made.name} in {made.region}", style="green")
         return 0
-    say(f"{plural(len(found), 'thing')} of {made.name} still in {made.region}, and what each costs a day:", style="red")
+    say(
+        f"{plural(len(found), 'thing')} of {made.name} still in {made.region}, and what each costs a day:",
+        style="red",
+    )
     for left in found:
         say(f"  {left.arn}: {left.costs_a_day}")
     return 1
@@ -220,6 +235,7 @@ def _own_address() -> str | None:
             return text
     except (OSError, UnicodeDecodeError):
         say(
-            "this machine's public address could not be found; name it with --allow 203.0.113.7/32, say", style="yellow"
+            "this machine's public address could not be found; name it with --allow 203.0.113.7/32, say",
+            style="yellow",
         )
         return None

@@ -150,7 +150,9 @@ class QuietStream(_Stream):
     def write(self, text: str) -> int:
         """Write a text if that can be."""
         if self._stream is not None:
-            with suppress(OSError, ValueError):  # ValueError: closed, or a character that it cannot encode
+            with suppress(
+                OSError, ValueError
+            ):  # ValueError: closed, or a character that it cannot encode
                 self._stream.write(text)
         return len(text)
 

@@ -107,7 +107,9 @@ def make_safe() -> None:
     logging.lastResort = _SaidLog(logging.WARNING)
 
 
-def _say_exception(kind: type[BaseException], exc: BaseException, trace: TracebackType | None) -> None:
+def _say_exception(
+    kind: type[BaseException], exc: BaseException, trace: TracebackType | None
+) -> None:
     """Show a fault of this program as Python does."""
     say("".join(traceback.format_exception(kind, exc, trace)).rstrip())
 

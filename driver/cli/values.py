@@ -8,7 +8,16 @@ from collections.abc import Iterable
 from driver.text import shown
 from mapreduce.errors import UsageError
 
-_UNITS = {"": 1, "b": 1, "k": 10**3, "kb": 10**3, "m": 10**6, "mb": 10**6, "g": 10**9, "gb": 10**9} | {
+_UNITS = {
+    "": 1,
+    "b": 1,
+    "k": 10**3,
+    "kb": 10**3,
+    "m": 10**6,
+    "mb": 10**6,
+    "g": 10**9,
+    "gb": 10**9,
+} | {
     "kib": 1 << 10,
     "mib": 1 << 20,
     "gib": 1 << 30,
@@ -57,7 +66,9 @@ def counts(option: str, text: str) -> tuple[int, ...]:
     try:
         numbers = {int(part) for part in text.split(",")}
     except ValueError:
-        raise UsageError(f"{option} {text}: write whole numbers with commas between them, e.g. 1,2,5") from None
+        raise UsageError(
+            f"{option} {text}: write whole numbers with commas between them, e.g. 1,2,5"
+        ) from None
     if min(numbers) < 1:
         raise UsageError(f"{option} {text}: each must be at least 1")
     return tuple(sorted(numbers))

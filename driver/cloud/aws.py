@@ -39,9 +39,19 @@ __all__ = ["Aws", "ClientError", "explained"]
 COPIES_AT_ONCE = 8
 """Parts of an object that are copied at the same time."""
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
-_INVALID = {"InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "AuthFailure"}
+_INVALID = {
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "SignatureDoesNotMatch",
+    "AuthFailure",
+}
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
-_GONE = {"ClusterNotFoundException", "ServiceNotFoundException", "ResourceNotFoundException", "NoSuchBucket"}
+_GONE = {
+    "ClusterNotFoundException",
+    "ServiceNotFoundException",
+    "ResourceNotFoundException",
+    "NoSuchBucket",
+}
 _CHANGED = {"PreconditionFailed", "412"}
 _NO_OBJECT = {"NoSuchKey", "404"}
 _SIGN_IN = "sign in again (aws sso login, aws configure, or the keys of your course's page)"
@@ -138,7 +148,9 @@ class Aws:
             url.removeprefix("s3://").split("/", 1) for url in (source, target)
         )
         parts = TransferConfig(
-            multipart_threshold=COPY_BYTES, multipart_chunksize=COPY_BYTES, max_concurrency=COPIES_AT_ONCE
+            multipart_threshold=COPY_BYTES,
+            multipart_chunksize=COPY_BYTES,
+            max_concurrency=COPIES_AT_ONCE,
         )
         with explained():
             try:
@@ -180,13 +192,17 @@ def explained() -> Iterator[None]:
     try:
         yield
     except (NoCredentialsError, PartialCredentialsError) as exc:
-        raise FleetError(f"there are no AWS credentials; {_SIGN_IN}, or use --target local") from exc
+        raise FleetError(
+            f"there are no AWS credentials; {_SIGN_IN}, or use --target local"
+        ) from exc
     except (SSOTokenLoadError, UnauthorizedSSOTokenError, TokenRetrievalError) as exc:
         raise FleetError(f"the AWS sign-in has ended; {_SIGN_IN}") from exc
     except (ProfileNotFound, NoRegionError) as exc:
         raise FleetError(f"{exc}; set AWS_PROFILE and AWS_REGION, or mend ~/.aws/config") from exc
     except EndpointConnectionError as exc:
-        raise FleetError(f"AWS cannot be reached: {exc}; check the network, and that the region is right") from exc
+        raise FleetError(
+            f"AWS cannot be reached: {exc}; check the network, and that the region is right"
+        ) from exc
     except ClientError as exc:
         raise FleetError(_client_error(exc)) from exc
     except BotoCoreError as exc:

@@ -36,7 +36,9 @@ class DeploySettings(BaseModel):
         """VCPUs of all tasks together."""
         extra = self.model_extra or {}
         return sum(
-            int(extra.get(f"{role}_count", COUNT_DEFAULTS[role])) * int(extra.get(f"{role}_cpu", cpu)) / 1024
+            int(extra.get(f"{role}_count", COUNT_DEFAULTS[role]))
+            * int(extra.get(f"{role}_cpu", cpu))
+            / 1024
             for role, cpu in CPU_DEFAULTS.items()
         )
 
@@ -47,7 +49,11 @@ class DeploySettings(BaseModel):
 
 
 def merged_settings(
-    before: dict[str, object], region: str | None, image_tag: str, own_address: str | None, **chosen: object
+    before: dict[str, object],
+    region: str | None,
+    image_tag: str,
+    own_address: str | None,
+    **chosen: object,
 ) -> DeploySettings:
     """The settings for this deployment: what was chosen now, else what the last one had, else the defaults.
 
@@ -61,7 +67,11 @@ def merged_settings(
     Raises:
         UsageError: there is no region, or a range of addresses is none.
     """
-    values = before | {name: value for name, value in chosen.items() if value is not None} | {"image_tag": image_tag}
+    values = (
+        before
+        | {name: value for name, value in chosen.items() if value is not None}
+        | {"image_tag": image_tag}
+    )
     values["region"] = region or values.get("region")
     if not values["region"]:
         raise UsageError("no region is set; give --region us-east-1, say, or export AWS_REGION")
@@ -71,7 +81,9 @@ def merged_settings(
         try:
             ipaddress.IPv4Network(cidr)
         except ValueError as exc:
-            raise UsageError(f"--allow {cidr}: {exc}; write an IPv4 range such as 203.0.113.7/32") from exc
+            raise UsageError(
+                f"--allow {cidr}: {exc}; write an IPv4 range such as 203.0.113.7/32"
+            ) from exc
     return DeploySettings.model_validate(values)
 
 

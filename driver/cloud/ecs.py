@@ -43,15 +43,27 @@ class EcsFleet:
     def signing_key(self) -> str:
         """The key that requests are signed with; in no output, no state, no log."""
         with explained():
-            return self._aws.secrets.get_secret_value(SecretId=self._stack.signing_key_secret_arn)["SecretString"]
+            return self._aws.secrets.get_secret_value(SecretId=self._stack.signing_key_secret_arn)[
+                "SecretString"
+            ]
 
     def _find(self, stage: StageName) -> list[Endpoint]:
         service = self._stack.services[ROLES[stage]]
         with explained():
-            tasks = [task for task in self._tasks(service, "RUNNING") if task.get("lastStatus") == "RUNNING"]
-            addresses = self._public(tasks) if self._stack.address_kind == "public" else self._private(tasks, service)
+            tasks = [
+                task
+                for task in self._tasks(service, "RUNNING")
+                if task.get("lastStatus") == "RUNNING"
+            ]
+            addresses = (
+                self._public(tasks)
+                if self._stack.address_kind == "public"
+                else self._private(tasks, service)
+            )
         found = [
-            Endpoint(endpoint_name(ROLES[stage], task), f"http://{address}:{service.port}", service.slots)
+            Endpoint(
+                endpoint_name(ROLES[stage], task), f"http://{address}:{service.port}", service.slots
+            )
             for task in tasks
             if (address := addresses.get(task["taskArn"]))
         ]
@@ -60,7 +72,9 @@ class EcsFleet:
     def _deaths(self, stage: StageName, names: Sequence[str]) -> dict[str, str]:
         service = self._stack.services[ROLES[stage]]
         with explained():
-            stopped = {endpoint_name(ROLES[stage], task): task for task in self._tasks(service, "STOPPED")}
+            stopped = {
+                endpoint_name(ROLES[stage], task): task for task in self._tasks(service, "STOPPED")
+            }
         return {name: cause_of_stop(stopped[name]) for name in names if name in stopped}
 
     def _tasks(self, service: ServiceOutputs, status: str) -> list[TaskTypeDef]:
@@ -77,10 +91,16 @@ class EcsFleet:
 
     def _public(self, tasks: Iterable[TaskTypeDef]) -> dict[str, str]:
         """Public addresses, by the ARN of the task."""
-        interfaces = {detail: task["taskArn"] for task in tasks if (detail := attachment(task, "networkInterfaceId"))}
+        interfaces = {
+            detail: task["taskArn"]
+            for task in tasks
+            if (detail := attachment(task, "networkInterfaceId"))
+        }
         found: dict[str, str] = {}
         for some in _batched(list(interfaces), DESCRIBE_AT_ONCE):
-            for interface in self._aws.ec2.describe_network_interfaces(NetworkInterfaceIds=some)["NetworkInterfaces"]:
+            for interface in self._aws.ec2.describe_network_interfaces(NetworkInterfaceIds=some)[
+                "NetworkInterfaces"
+            ]:
                 address = interface.get("Association", {}).get("PublicIp")
                 if address:
                     found[interfaces[interface["NetworkInterfaceId"]]] = address
@@ -90,9 +110,14 @@ class EcsFleet:
         """Private addresses, by the ARN of the task: those that Cloud Map has, else those that ECS tells."""
         told = {task["taskArn"]: address for task in tasks if (address := private_address(task))}
         answer = self._aws.discovery.discover_instances(
-            NamespaceName=self._stack.namespace, ServiceName=service.discovery_service_name, HealthStatus="ALL"
+            NamespaceName=self._stack.namespace,
+            ServiceName=service.discovery_service_name,
+            HealthStatus="ALL",
         )
-        listed = {instance.get("Attributes", {}).get("AWS_INSTANCE_IPV4") for instance in answer["Instances"]}
+        listed = {
+            instance.get("Attributes", {}).get("AWS_INSTANCE_IPV4")
+            for instance in answer["Instances"]
+        }
         known = {arn: address for arn, address in told.items() if address in listed}
         return known or told
 
@@ -104,13 +129,19 @@ def endpoint_name(role: str, task: TaskTypeDef) -> str:
 
 def attachment(task: TaskTypeDef, name: str) -> str | None:
     """A detail of the task's network interface."""
-    details = (detail for found in task.get("attachments", []) for detail in found.get("details", []))
+    details = (
+        detail for found in task.get("attachments", []) for detail in found.get("details", [])
+    )
     return next((detail.get("value") for detail in details if detail.get("name") == name), None)
 
 
 def private_address(task: TaskTypeDef) -> str | None:
     """The task's address in the VPC."""
-    networks = (interface for box in task.get("containers", []) for interface in box.get("networkInterfaces", []))
+    networks = (
+        interface
+        for box in task.get("containers", [])
+        for interface in box.get("networkInterfaces", [])
+    )
     named = next((interface.get("privateIpv4Address") for interface in networks), None)
     return named or attachment(task, "privateIPv4Address")
 

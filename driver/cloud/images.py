@@ -38,7 +38,11 @@ def _image(aws: Aws, repository: str, role: str, tag: str) -> Image:
 
 def _is_pushed(aws: Aws, repository: str, tag: str) -> bool:
     try:
-        return bool(aws.ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])["imageDetails"])
+        return bool(
+            aws.ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])[
+                "imageDetails"
+            ]
+        )
     except ClientError as exc:
         if exc.response.get("Error", {}).get("Code") == "ImageNotFoundException":
             return False

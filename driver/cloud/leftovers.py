@@ -107,7 +107,12 @@ def _roles(name: str, aws: Aws) -> list[str]:
     prefix = f"{name}-{aws.region}-"  # not the roles of a stack whose name begins with this one's
     try:
         pages = aws.iam.get_paginator("list_roles").paginate()
-        return [role["Arn"] for page in pages for role in page["Roles"] if role["RoleName"].startswith(prefix)]
+        return [
+            role["Arn"]
+            for page in pages
+            for role in page["Roles"]
+            if role["RoleName"].startswith(prefix)
+        ]
     except ClientError:
         return []  # credentials that may not list roles (AWS Academy) have created none either
 
@@ -116,7 +121,9 @@ def _definitions(name: str, aws: Aws) -> Iterator[str]:
     """Every active revision of the stack's families."""
     for role in get_args(Role):
         family = f"{name}-{role}"
-        pages = aws.ecs.get_paginator("list_task_definitions").paginate(familyPrefix=family, status="ACTIVE")
+        pages = aws.ecs.get_paginator("list_task_definitions").paginate(
+            familyPrefix=family, status="ACTIVE"
+        )
         for arn in (arn for page in pages for arn in page["taskDefinitionArns"]):
             if arn.partition(_DEFINITION)[2].rpartition(":")[0] == family:
                 yield arn
@@ -169,7 +176,9 @@ def _definition(aws: Aws, arn: str, identifier: str) -> bool:
     """AWS keeps a deregistered definition, inactive and free, and starts nothing from it; it counts as gone."""
     try:
         found = aws.ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]
-    except aws.ecs.exceptions.ClientException:  # ECS's answer for a definition that has been deleted
+    except (
+        aws.ecs.exceptions.ClientException
+    ):  # ECS's answer for a definition that has been deleted
         return False
     return found["status"] == "ACTIVE"
 
@@ -203,7 +212,9 @@ _QUESTIONS: dict[tuple[str, str], Callable[[Aws, str, str], bool]] = {
     ("ecr", "repository"): _repository,
     ("s3", ""): _bucket,
     ("ec2", "vpc"): lambda aws, _, name: bool(aws.ec2.describe_vpcs(VpcIds=[name])["Vpcs"]),
-    ("ec2", "subnet"): lambda aws, _, name: bool(aws.ec2.describe_subnets(SubnetIds=[name])["Subnets"]),
+    ("ec2", "subnet"): lambda aws, _, name: bool(
+        aws.ec2.describe_subnets(SubnetIds=[name])["Subnets"]
+    ),
     ("ec2", "security-group"): lambda aws, _, name: bool(
         aws.ec2.describe_security_groups(GroupIds=[name])["SecurityGroups"]
     ),

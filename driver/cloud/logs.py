@@ -18,7 +18,9 @@ class LogLine(Message):
     text: str
 
 
-def log_lines(stack: Stack, aws: Aws, run: str | None, task: str | None, since_s: float) -> Iterator[LogLine]:
+def log_lines(
+    stack: Stack, aws: Aws, run: str | None, task: str | None, since_s: float
+) -> Iterator[LogLine]:
     """The lines of all three services, oldest first within each.
 
     Args:
@@ -38,7 +40,9 @@ def log_lines(stack: Stack, aws: Aws, run: str | None, task: str | None, since_s
             for page in pages:
                 for event in page["events"]:
                     if _is_of(event["message"], run, task):
-                        yield LogLine(at_ms=event["timestamp"], role=role, text=event["message"].rstrip())
+                        yield LogLine(
+                            at_ms=event["timestamp"], role=role, text=event["message"].rstrip()
+                        )
 
 
 def _is_of(text: str, run: str | None, task: str | None) -> bool:

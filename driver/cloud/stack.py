@@ -78,7 +78,9 @@ def read_stack(folder: Path) -> Stack | None:
     if not is_applied(folder):
         return None
     if shutil.which("terraform") is None:
-        raise FleetError("there is a Terraform state, but no terraform to read it; install it, or use --target local")
+        raise FleetError(
+            "there is a Terraform state, but no terraform to read it; install it, or use --target local"
+        )
     outputs = _outputs(folder)
     if not outputs:
         return None

@@ -16,4 +16,6 @@ def terraform_folder() -> Path:
 
 def is_applied(folder: Path) -> bool:
     """Is there a state, here or in a backend?"""
-    return any((folder / name).exists() for name in ("terraform.tfstate", ".terraform/terraform.tfstate"))
+    return any(
+        (folder / name).exists() for name in ("terraform.tfstate", ".terraform/terraform.tfstate")
+    )

@@ -33,9 +33,13 @@ def audit_run(run: str, runs: RunStore, *, quick: bool = False) -> Ledger:
     else:
         results = runs.results(run)
         ledger = draw_up(plan, results, runs.storage)
-        ledger = _with(ledger, _rows(list(_written(results)), runs.storage, quick=quick, may_be_gone=True))
+        ledger = _with(
+            ledger, _rows(list(_written(results)), runs.storage, quick=quick, may_be_gone=True)
+        )
     success = runs.success(run)
-    mark = LedgerRow(what="_SUCCESS", unit="", expected="written", found="written" if success else "not written")
+    mark = LedgerRow(
+        what="_SUCCESS", unit="", expected="written", found="written" if success else "not written"
+    )
     parts = _rows(success.objects, runs.storage, quick=quick, may_be_gone=False) if success else []
     return _with(ledger, [mark, *parts])
 
@@ -51,7 +55,9 @@ def _written(results: RunResults) -> Iterator[ObjectInfo]:
         yield from objects_of(result) if result is not None else ()
 
 
-def _rows(objects: Sequence[ObjectInfo], storage: Storage, *, quick: bool, may_be_gone: bool) -> list[LedgerRow]:
+def _rows(
+    objects: Sequence[ObjectInfo], storage: Storage, *, quick: bool, may_be_gone: bool
+) -> list[LedgerRow]:
     with ThreadPoolExecutor(LOOKUPS) as pool:
         rows = pool.map(lambda each: _row(each, storage, quick=quick), objects)
     return [row for row in rows if not (may_be_gone and row.found == GONE)]

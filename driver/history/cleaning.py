@@ -35,9 +35,16 @@ def plan_cleaning(runs: RunStore, names: Iterable[str], *, results: bool) -> Cle
     """
     found: list[ObjectInfo] = []
     for run in [each for name in names for each in (name, *runs.steps(name))]:
-        folders = [keys.chunks(runs.store, run), keys.maps(runs.store, run), keys.pairs(runs.store, run)]
+        folders = [
+            keys.chunks(runs.store, run),
+            keys.maps(runs.store, run),
+            keys.pairs(runs.store, run),
+        ]
         if results:
-            folders += [keys.results(runs.store, run), keys.run_file(runs.store, run, "").rstrip("/")]
+            folders += [
+                keys.results(runs.store, run),
+                keys.run_file(runs.store, run, "").rstrip("/"),
+            ]
         for folder in folders:
             found += runs.storage.list(folder)
     return _cleaning(found, runs)
@@ -45,7 +52,16 @@ def plan_cleaning(runs: RunStore, names: Iterable[str], *, results: bool) -> Cle
 
 def plan_emptying(runs: RunStore) -> Cleaning:
     """Everything that this program has ever written to the store."""
-    folders = (keys.INPUT, keys.CHUNKS, keys.MAPS, keys.PAIRS, keys.REDUCE, keys.RUNS, keys.JOBS, keys.TASKS)
+    folders = (
+        keys.INPUT,
+        keys.CHUNKS,
+        keys.MAPS,
+        keys.PAIRS,
+        keys.REDUCE,
+        keys.RUNS,
+        keys.JOBS,
+        keys.TASKS,
+    )
     found = (info for name in folders for info in runs.storage.list(keys.join(runs.store, name)))
     return _cleaning(found, runs)
 

@@ -14,7 +14,14 @@ from driver.plan.tasks import AnyTask, RunPlan, map_tasks, reduce_tasks, split_t
 from mapreduce.code import CodeLoader
 from mapreduce.engine import TaskContext
 from mapreduce.errors import InputError
-from mapreduce.wire.messages import MapResult, MapTask, ReduceResult, ReduceTask, SplitResult, SplitTask
+from mapreduce.wire.messages import (
+    MapResult,
+    MapTask,
+    ReduceResult,
+    ReduceTask,
+    SplitResult,
+    SplitTask,
+)
 
 MEMORY_BYTES = 1 << 30
 ATTEMPT = "replay"
@@ -31,10 +38,15 @@ class Replay:
     def reads(self) -> list[str]:
         """What it reads, for a person: ranges as `URL bytes start-end`."""
         if isinstance(self.task, MapTask):
-            return [f"{piece.source} bytes {piece.start}-{piece.end}" for piece in self.task.split.pieces]
+            return [
+                f"{piece.source} bytes {piece.start}-{piece.end}"
+                for piece in self.task.split.pieces
+            ]
         if isinstance(self.task, ReduceTask):
             blocks = [(source.url, source.block) for source in self.task.sources]
-            return [f"{url} bytes {block.offset}-{block.offset + block.length}" for url, block in blocks]
+            return [
+                f"{url} bytes {block.offset}-{block.offset + block.length}" for url, block in blocks
+            ]
         return [given.url for given in self.task.inputs]
 
     def forget(self, result: SplitResult | MapResult | ReduceResult) -> None:
@@ -72,14 +84,24 @@ def _task(plan: RunPlan, runs: RunStore, name: str) -> SplitTask | MapTask | Red
     if isinstance(split, SplitResult):
         maps = map_tasks(plan, split)
         specs += maps
-        known = finished.find(maps) if not runs.results(plan.run).maps else dict(enumerate(runs.results(plan.run).maps))
+        known = (
+            finished.find(maps)
+            if not runs.results(plan.run).maps
+            else dict(enumerate(runs.results(plan.run).maps))
+        )
         results = [known[index] for index in sorted(known)]
         if plan.partitions and len(results) == len(maps):
-            specs += reduce_tasks(plan, [result for result in results if isinstance(result, MapResult)])
+            specs += reduce_tasks(
+                plan, [result for result in results if isinstance(result, MapResult)]
+            )
     for spec in specs:
         if spec.name == name:
             return spec.message(ATTEMPT)
     raise InputError(
         f"{plan.run} has no task {name!r} that could be done again; it has: {specs[0].name}"
-        + (f", {specs[1].name} to {specs[-1].name}" if len(specs) > 1 else " (its split stage was not done)")
+        + (
+            f", {specs[1].name} to {specs[-1].name}"
+            if len(specs) > 1
+            else " (its split stage was not done)"
+        )
     )

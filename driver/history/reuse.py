@@ -38,7 +38,11 @@ class FinishedTasks:
         """Return the results that are still good, by the index of their task."""
         with ThreadPoolExecutor(LOOKUPS) as pool:
             found = pool.map(self._find_one, specs)
-            return {spec.index: result for spec, result in zip(specs, found, strict=True) if result is not None}
+            return {
+                spec.index: result
+                for spec, result in zip(specs, found, strict=True)
+                if result is not None
+            }
 
     def lost(self, results: Sequence[AnyResult]) -> set[int]:
         """Return the numbers of the results one of whose objects is gone, or is not what its task has written."""
@@ -109,9 +113,16 @@ def part_of(result: MapResult | ReduceResult) -> ObjectInfo:
 def objects_of(result: AnyResult) -> Iterable[ObjectInfo]:
     """Return the objects that a task has written, without the run's inputs: the driver has just looked at those."""
     if isinstance(result, SplitResult):
-        pieces = (piece for split in result.splits for piece in split.pieces if piece.url != piece.source)
-        return dict.fromkeys(ObjectInfo(piece.url, piece.size, piece.etag, piece.digest) for piece in pieces)
+        pieces = (
+            piece for split in result.splits for piece in split.pieces if piece.url != piece.source
+        )
+        return dict.fromkeys(
+            ObjectInfo(piece.url, piece.size, piece.etag, piece.digest) for piece in pieces
+        )
     if not result.url:
         return []
     pairs = result.pairs
-    return [part_of(result), *([ObjectInfo(pairs.url, pairs.size, pairs.etag, pairs.digest)] if pairs else [])]
+    return [
+        part_of(result),
+        *([ObjectInfo(pairs.url, pairs.size, pairs.etag, pairs.digest)] if pairs else []),
+    ]

@@ -134,7 +134,9 @@ class Success(Message):
     def objects(self) -> tuple[ObjectInfo, ...]:
         """The parts as they were committed; without digests where an older version has committed them."""
         digests = self.digests or ("",) * len(self.parts)
-        return tuple(ObjectInfo(*part, digest) for part, digest in zip(self.parts, digests, strict=True))
+        return tuple(
+            ObjectInfo(*part, digest) for part, digest in zip(self.parts, digests, strict=True)
+        )
 
 
 class RunStore:
@@ -147,7 +149,9 @@ class RunStore:
     @property
     def requests_with_report(self) -> Requests:
         """What this process has asked of the store, and the one request that will write the report that tells it."""
-        return self.storage.requests + (Requests(put=1) if self.store.startswith("s3://") else Requests())
+        return self.storage.requests + (
+            Requests(put=1) if self.store.startswith("s3://") else Requests()
+        )
 
     def begin(self, plan: RunPlan) -> RunPlan:
         """Writes the plan under a run id that nobody has, and returns it with that id."""
@@ -161,7 +165,9 @@ class RunStore:
 
     def write(self, run: str, name: str, content: BaseModel | bytes) -> None:
         """Writes one of the run's records."""
-        self.storage.write(self._url(run, name), content if isinstance(content, bytes) else _json(content))
+        self.storage.write(
+            self._url(run, name), content if isinstance(content, bytes) else _json(content)
+        )
 
     def write_unless_empty(self, run: str, name: str, content: BaseModel | bytes) -> None:
         """Write one of the run's records if there is something in it."""
@@ -188,7 +194,8 @@ class RunStore:
                 return self.storage.copy(proven.url, url, expected=proven, durable=True)
             except (ObjectMissing, InputChanged) as exc:
                 raise OutputLost(
-                    f"a part of the result was changed before it could be committed: {exc}; run again", url=proven.url
+                    f"a part of the result was changed before it could be committed: {exc}; run again",
+                    url=proven.url,
                 ) from exc
 
         with ThreadPoolExecutor(COPIES_AT_ONCE) as pool:
@@ -207,7 +214,9 @@ class RunStore:
         try:
             return self._read(RunPlan, self._url(run, "plan.json"))
         except ObjectMissing:
-            raise InputError(f"there is no run {run!r} in {self.store}; see: python -m driver runs") from None
+            raise InputError(
+                f"there is no run {run!r} in {self.store}; see: python -m driver runs"
+            ) from None
 
     def results(self, run: str) -> RunResults:
         """A run's results so far."""
@@ -265,7 +274,9 @@ class RunStore:
     def steps(self, run: str) -> list[str]:
         """The run ids of a chain's steps that have begun, in order."""
         numbers = {
-            int(found[2]): found[0] for name in self.runs() if (found := _STEP_NAME.fullmatch(name)) and found[1] == run
+            int(found[2]): found[0]
+            for name in self.runs()
+            if (found := _STEP_NAME.fullmatch(name)) and found[1] == run
         }
         return [numbers[number] for number in sorted(numbers)]
 
@@ -277,11 +288,15 @@ class RunStore:
         """The run that the user means: the last one when none is named, else the one that begins or ends so."""
         known = self.runs()
         if not known:
-            raise InputError(f"there is no run in {self.store} yet; start one with: python -m driver run --input FILE")
+            raise InputError(
+                f"there is no run in {self.store} yet; start one with: python -m driver run --input FILE"
+            )
         if run in known:
             return run
         if run is None:
-            return self._last([name for name in known if is_run_name(name) and not _STEP_NAME.fullmatch(name)])
+            return self._last(
+                [name for name in known if is_run_name(name) and not _STEP_NAME.fullmatch(name)]
+            )
         matching = [name for name in known if name.startswith(run) or name.endswith(run)]
         matching = [name for name in matching if not _STEP_NAME.fullmatch(name)] or matching
         if len(matching) != 1:
@@ -317,7 +332,11 @@ class RunStore:
             return model.model_validate_json(self.storage.read(url))
         except ValidationError as exc:
             half = exc.errors(include_input=False, include_url=False)[0]["type"] == "json_invalid"
-            why = "it is no whole JSON document" if half else "another version of this program has written it"
+            why = (
+                "it is no whole JSON document"
+                if half
+                else "another version of this program has written it"
+            )
             raise InputError(f"{shown(url)} cannot be read: {why}; start a new run") from exc
 
 

@@ -52,10 +52,14 @@ def verify_run(plan: RunPlan, job: Job | Chain, runs: RunStore, success: Success
     return verdict_on(plan, runs, success, expected, "plain")
 
 
-def verdict_on(plan: RunPlan, runs: RunStore, success: Success, expected: list[tuple[Any, Any]], road: str) -> Verdict:
+def verdict_on(
+    plan: RunPlan, runs: RunStore, success: Success, expected: list[tuple[Any, Any]], road: str
+) -> Verdict:
     """Compares every pair of a committed result with those, as JSON holds them, that another road has led to."""
     found = [
-        pair for url, _, etag in success.parts for pair in read_pairs(runs.storage.read(url, etag=etag).split(b"\n"))
+        pair
+        for url, _, etag in success.parts
+        for pair in read_pairs(runs.storage.read(url, etag=etag).split(b"\n"))
     ]
     if len(success.parts) == 1 and not in_key_order(found):
         raise InputError(f"the result of {plan.run} is not in key order")
@@ -88,7 +92,11 @@ def _left_out(plan: RunPlan, runs: RunStore) -> list[LeftOut]:
         left_out.append(
             LeftOut(
                 frozenset((letter.url, letter.key) for letter in letters if letter.url in inputs),
-                Counter(pair_text(letter.key, letter.record) for letter in letters if letter.url not in inputs),
+                Counter(
+                    pair_text(letter.key, letter.record)
+                    for letter in letters
+                    if letter.url not in inputs
+                ),
             )
         )
     return left_out
@@ -104,6 +112,8 @@ def _counted(pairs: Iterable[tuple[Any, Any]]) -> Counter[str]:
     return Counter(repr(pair) for pair in pairs)
 
 
-def _examples(side: str, pairs: Iterable[tuple[Any, Any]], wanted: Counter[str]) -> Iterable[Difference]:
+def _examples(
+    side: str, pairs: Iterable[tuple[Any, Any]], wanted: Counter[str]
+) -> Iterable[Difference]:
     different = (pair for pair in pairs if repr(pair) in wanted)
     return [Difference(side=side, key=key, value=value) for key, value in islice(different, SHOWN)]

@@ -32,7 +32,9 @@ def output_format(path: Path) -> FileFormat:
         return FORMATS[path.suffix.lower()]
     except KeyError:
         known = ", ".join(FORMATS)
-        raise UsageError(f"--output {path}: the ending says the format, and must be one of {known}") from None
+        raise UsageError(
+            f"--output {path}: the ending says the format, and must be one of {known}"
+        ) from None
 
 
 def read_result(urls: Iterable[str], storage: Storage) -> Iterator[JsonPair]:

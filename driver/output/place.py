@@ -53,14 +53,20 @@ class Output:
         """What the options say; raises `UsageError` before anything is run."""
         if text is None:
             if style is not None:
-                raise UsageError(f"--output-format {style} says how the files of --output FOLDER/ are to be; name it")
+                raise UsageError(
+                    f"--output-format {style} says how the files of --output FOLDER/ are to be; name it"
+                )
             return None
         if "://" in text:
-            raise UsageError(f"--output {text}: name a file or folder of this machine; a copy of the result is written")
+            raise UsageError(
+                f"--output {text}: name a file or folder of this machine; a copy of the result is written"
+            )
         path = Path(text).expanduser()
         if text.endswith("/") or path.is_dir():
             if path.exists() and not path.is_dir():
-                raise UsageError(f"--output {text}: there is a file of that name, so it can be no folder")
+                raise UsageError(
+                    f"--output {text}: there is a file of that name, so it can be no folder"
+                )
             return cls(path, style or "jsonl")
         if style is not None and style != output_format(path):
             raise UsageError(f"--output {text} and --output-format {style} say different things")
@@ -82,7 +88,11 @@ class Output:
         if not held:
             return found
         written = _written(runs)
-        ours = {id(each) for each in held if (os.path.realpath(_path(each)), each.object.etag) in written}
+        ours = {
+            id(each)
+            for each in held
+            if (os.path.realpath(_path(each)), each.object.etag) in written
+        }
         for each in held:
             if claim.replaces(each) and (each.direct or id(each) not in ours):
                 raise UsageError(
@@ -91,7 +101,9 @@ class Output:
                 )
         left = tuple(each for each in found.inputs if each.direct or id(each) not in ours)
         if not left:
-            raise InputError(f"the input holds nothing but an earlier result at --output {self.path}")
+            raise InputError(
+                f"the input holds nothing but an earlier result at --output {self.path}"
+            )
         gone = len(found.inputs) - len(left)
         return replace(found, inputs=left, left_out={**found.left_out, "output": gone})
 
@@ -102,18 +114,28 @@ class Output:
             files = [self.path]
         else:
             files = write_parts(list(urls), runs.storage, self.path, self.parts_format)
-        runs.write(run, RECORD, WrittenOutput(files=tuple(_identified(file, runs.storage) for file in files)))
+        runs.write(
+            run,
+            RECORD,
+            WrittenOutput(files=tuple(_identified(file, runs.storage) for file in files)),
+        )
 
     def _check_place(self) -> None:
         """Refuses a path at which no file can come to be."""
         if self.path.exists() and not self.path.is_dir() and not self.path.is_file():
             raise UsageError(f"--output {self.path} is no plain file; name one, or a folder")
         place = self.path if self.parts_format else self.path.parent
-        above = next(folder for folder in (place, *place.absolute().parents) if os.path.lexists(folder))
+        above = next(
+            folder for folder in (place, *place.absolute().parents) if os.path.lexists(folder)
+        )
         if not above.is_dir():
-            raise UsageError(f"--output {self.path} lies below {above}, which is no folder; name another place")
+            raise UsageError(
+                f"--output {self.path} lies below {above}, which is no folder; name another place"
+            )
         if not os.access(above, os.W_OK | os.X_OK):
-            raise UsageError(f"--output {self.path}: the folder {above} may not be written to; name another place")
+            raise UsageError(
+                f"--output {self.path}: the folder {above} may not be written to; name another place"
+            )
 
     def _check_folder(self, found: FoundInputs) -> None:
         """Refuses to fill a folder that was given as the input."""
@@ -122,7 +144,9 @@ class Output:
         for given in dict.fromkeys(each.given for each in found.inputs if not each.direct):
             path = Path(given.removeprefix(_LOCAL)).expanduser()
             if _is_same(path, self.path):
-                raise UsageError(f"--output {self.path} is the folder of the input {given}; name another folder")
+                raise UsageError(
+                    f"--output {self.path} is the folder of the input {given}; name another folder"
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +162,18 @@ class _Claim:
         if output.parts_format is None:
             return cls(_identities([output.path]), None)
         part = re.compile(rf"part-[0-9]{{5,}}\.{output.parts_format}")
-        files = [path for path in output.path.iterdir() if part.fullmatch(path.name)] if output.path.is_dir() else []
+        files = (
+            [path for path in output.path.iterdir() if part.fullmatch(path.name)]
+            if output.path.is_dir()
+            else []
+        )
         return cls(_identities(files), output.path.resolve())
 
     def holds(self, each: FoundInput) -> bool:
         """Whether an input lies where the output goes, by whatever name."""
-        return self.replaces(each) or (self.folder is not None and self.folder == Path(_path(each)).resolve().parent)
+        return self.replaces(each) or (
+            self.folder is not None and self.folder == Path(_path(each)).resolve().parent
+        )
 
     def replaces(self, each: FoundInput) -> bool:
         """Whether an input is a file that the output replaces, or another name of one."""
@@ -155,7 +185,11 @@ def _written(runs: RunStore) -> frozenset[tuple[str, str]]:
     files: set[tuple[str, str]] = set()
     for run in runs.runs():
         try:
-            files.update(WrittenOutput.model_validate_json(runs.record(run, RECORD) or b'{"files": []}').files)
+            files.update(
+                WrittenOutput.model_validate_json(
+                    runs.record(run, RECORD) or b'{"files": []}'
+                ).files
+            )
         except ValidationError:
             continue  # of another version: its files are taken for the user's own
     return frozenset(files)
@@ -171,7 +205,9 @@ def _path(each: FoundInput) -> str:
 
 
 def _identities(paths: Sequence[Path]) -> frozenset[Identity]:
-    return frozenset((found.st_dev, found.st_ino) for path in paths if path.exists() for found in (path.stat(),))
+    return frozenset(
+        (found.st_dev, found.st_ino) for path in paths if path.exists() for found in (path.stat(),)
+    )
 
 
 def _is_same(first: Path, second: Path) -> bool:

@@ -208,7 +208,11 @@ class EventLog:
             self.contain("what happened could not be shown", observer, event)
 
     def contain(
-        self, what: str, call: Callable[Arguments, object], *args: Arguments.args, **named: Arguments.kwargs
+        self,
+        what: str,
+        call: Callable[Arguments, object],
+        *args: Arguments.args,
+        **named: Arguments.kwargs,
     ) -> None:
         """Make a call that is of no importance to the run; when it fails, note it and go on.
 
@@ -245,7 +249,9 @@ class EventLog:
 def bounded(event: Event) -> Event:
     """Return an event none of whose texts is longer than `MESSAGE_LIMIT` or holds a lone surrogate."""
     values = {name: getattr(event, name) for name in event.__struct_fields__}
-    changed = {name: kept for name, value in values.items() if (kept := _bounded(value)) is not value}
+    changed = {
+        name: kept for name, value in values.items() if (kept := _bounded(value)) is not value
+    }
     return msgspec.structs.replace(event, **changed) if changed else event
 
 

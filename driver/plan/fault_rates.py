@@ -69,7 +69,9 @@ def parse_chaos(text: str, seed: int) -> Chaos:
         except ValueError:
             raise UsageError(f"--chaos {text}: write kind=rate, e.g. kill=0.2,slow=0.1") from None
         if kind not in known:
-            raise UsageError(f"--chaos {text}: there is no fault {kind!r}; there are: {', '.join(known)}")
+            raise UsageError(
+                f"--chaos {text}: there is no fault {kind!r}; there are: {', '.join(known)}"
+            )
         if not 0 <= rates[kind] <= 1:
             raise UsageError(f"--chaos {text}: {kind} must be from 0 to 1")
     if sum(rates.values()) > 1:

@@ -68,8 +68,12 @@ class FoundInputs:
         """What the user is told: a line each."""
         notes = []
         if total := sum(self.left_out.values()):
-            counts = ", ".join(f"{count:,} {_REASONS[reason]}" for reason, count in self.left_out.items() if count)
-            notes.append(f"left out: {total:,} {'entry' if total == 1 else 'entries'} of the input: {counts}")
+            counts = ", ".join(
+                f"{count:,} {_REASONS[reason]}" for reason, count in self.left_out.items() if count
+            )
+            notes.append(
+                f"left out: {total:,} {'entry' if total == 1 else 'entries'} of the input: {counts}"
+            )
         if self.twice:
             notes.append(f"given more than once, read once: {_first_of(self.twice)}")
         if same := _same_files(self.inputs):
@@ -96,7 +100,9 @@ def find_inputs(
         finding.take(text)
     if not finding.found:
         raise InputError("there is no input; name a file, folder, glob or URL with --input")
-    return FoundInputs(tuple(finding.found.values()), dict(+finding.left_out), tuple(dict.fromkeys(finding.twice)))
+    return FoundInputs(
+        tuple(finding.found.values()), dict(+finding.left_out), tuple(dict.fromkeys(finding.twice))
+    )
 
 
 def declared_names(job: JobClass) -> frozenset[str]:
@@ -111,7 +117,9 @@ def check_name(name: str) -> None:
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:
-        raise InputError(f"the name {shown_path(name)} is no UTF-8; give the file or folder another name") from None
+        raise InputError(
+            f"the name {shown_path(name)} is no UTF-8; give the file or folder another name"
+        ) from None
 
 
 def local_url(path: Path) -> str:
@@ -157,7 +165,9 @@ class _Finding:
                 direct = entry.path == path
                 if direct:
                     self._own.check_given(entry.path, entry.real)
-                elif self._own.holds(entry.real) and not self._own.is_result(entry.real, results_of):
+                elif self._own.holds(entry.real) and not self._own.is_result(
+                    entry.real, results_of
+                ):
                     self.left_out["store"] += 1
                     continue
                 info = self._storage.head(_LOCAL + entry.path)
@@ -191,13 +201,19 @@ class _Finding:
 
     def _nothing(self, text: str, path: str, left_out: Counter[Reason]) -> str:
         if total := sum(left_out.values()):
-            counts = ", ".join(f"{count:,} {_REASONS[reason]}" for reason, count in left_out.items())
+            counts = ", ".join(
+                f"{count:,} {_REASONS[reason]}" for reason, count in left_out.items()
+            )
             hint = "name a file itself to read it, whatever it is called"
             if left_out["store"]:
                 hint = f"of the store only a committed result can be an input: name {self._own.example}"
             return f"{shown_path(path)} holds no input: {total:,} left out ({counts}); {hint}"
         if "://" in path:
-            hint = "a pattern is not expanded in a URL; name what lies above it" if set("*?[") & set(path) else ""
+            hint = (
+                "a pattern is not expanded in a URL; name what lies above it"
+                if set("*?[") & set(path)
+                else ""
+            )
             return f"there is no object {path}, and nothing below it; {hint or 'check the name, or list what is there'}"
         if local_paths.paths_of(path):
             return f"the folder {shown_path(path)} holds no file"
@@ -256,7 +272,9 @@ def _one_of(infos: list[ObjectInfo], storage: Storage) -> ObjectInfo | None:
         return filled[0]
     found = _head(storage, infos[0].url)
     if filled and filled != [found]:
-        raise InputError(f"{infos[0].url}/ is an object whose key ends with a slash; copy it to another key")
+        raise InputError(
+            f"{infos[0].url}/ is an object whose key ends with a slash; copy it to another key"
+        )
     return found
 
 

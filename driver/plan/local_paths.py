@@ -72,7 +72,9 @@ def absolute(text: str) -> str:
         if step == "..":
             folder = "/" + "/".join(steps)
             # the parent of what the link leads to, as the system understands it
-            steps = (os.path.realpath(folder) if os.path.islink(folder) else folder).split("/")[1:-1]
+            steps = (os.path.realpath(folder) if os.path.islink(folder) else folder).split("/")[
+                1:-1
+            ]
         elif step not in ("", "."):
             steps.append(step)
     return "/" + "/".join(steps)
@@ -107,12 +109,16 @@ def files_of(path: str) -> Iterator[LocalFile | LeftOut]:
             yield _readable(LocalFile(entry.path, entry.real, identity))
         elif not stat.S_ISDIR(found.st_mode):
             what = _KINDS.get(stat.S_IFMT(found.st_mode), "no plain file")
-            raise InputError(f"{shown_path(entry.path)} is {what}, which cannot be read as an input; {_way_out(entry)}")
+            raise InputError(
+                f"{shown_path(entry.path)} is {what}, which cannot be read as an input; {_way_out(entry)}"
+            )
         elif identity not in entry.above:
             names = _names(entry.path)
             yield from (LeftOut(f"{entry.path}/{name}") for name in names if is_left_out(name))
             above = entry.above | {identity}
-            pending += [_below(entry, name, above) for name in reversed(names) if not is_left_out(name)]
+            pending += [
+                _below(entry, name, above) for name in reversed(names) if not is_left_out(name)
+            ]
 
 
 def shown_path(path: str) -> str:
@@ -134,7 +140,9 @@ def _readable(file: LocalFile) -> LocalFile:
     try:
         file.path.encode("utf-8")
     except UnicodeEncodeError:
-        raise InputError(f"the name of {shown_path(file.path)} is not UTF-8; rename the file") from None
+        raise InputError(
+            f"the name of {shown_path(file.path)} is not UTF-8; rename the file"
+        ) from None
     return file
 
 
@@ -156,7 +164,11 @@ def _names(folder: str) -> list[str]:
 
 
 def _way_out(entry: _Pending) -> str:
-    return "remove it from the folder, or name the files" if entry.above else "write what it gives to a file first"
+    return (
+        "remove it from the folder, or name the files"
+        if entry.above
+        else "write what it gives to a file first"
+    )
 
 
 @contextmanager

@@ -49,7 +49,12 @@ class OwnStore:
     def is_result(self, place: str, run: str | None) -> bool:
         """Whether at a place lies a part of the committed result of that run."""
         key = self._key(place)
-        return run is not None and key is not None and keys.run_of_result(key) == run and self._is_committed(run)
+        return (
+            run is not None
+            and key is not None
+            and keys.run_of_result(key) == run
+            and self._is_committed(run)
+        )
 
     def check_given(self, given: str, place: str) -> None:
         """Refuses an object of the store that is named as an input; but not a part of a committed result.
@@ -80,7 +85,11 @@ class OwnStore:
         if self._store is None or ("://" in place) == self._store.startswith(_LOCAL):
             return None
         if "://" in place:
-            return place.removeprefix(f"{self._store}/") if place.startswith(f"{self._store}/") else None
+            return (
+                place.removeprefix(f"{self._store}/")
+                if place.startswith(f"{self._store}/")
+                else None
+            )
         folder, _, name = place.rpartition("/")
         above = self._folder_key(folder or "/")
         return None if above is None else f"{above}/{name}".lstrip("/")

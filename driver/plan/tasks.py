@@ -91,7 +91,9 @@ class TaskSpec:
         return self.message(f"{number - 1}")
 
 
-def split_count(total_bytes: int, *, chunks: int | None, chunk_bytes: int | None, slots: int) -> int:
+def split_count(
+    total_bytes: int, *, chunks: int | None, chunk_bytes: int | None, slots: int
+) -> int:
     """How many splits to cut.
 
     Args:
@@ -151,7 +153,9 @@ def reduce_tasks(plan: RunPlan, maps: Sequence[MapResult]) -> list[TaskSpec]:
 
 def task_key(stage: StageName, **identity: Any) -> str:
     """The key under which a finished task can be found again: SHA-256 of all that its result depends on."""
-    text = json.dumps([FORMAT_VERSION, stage, identity], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(
+        [FORMAT_VERSION, stage, identity], sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -180,7 +184,10 @@ def _map_task(plan: RunPlan, split: Split, boundaries: tuple[str, ...] | None) -
     # a chunk file is copied anew by every run: what its bytes are, not where they lie
     key = task_key(
         "map",
-        pieces=[piece.model_dump(exclude={"url", "etag"} if piece.digest else None) for piece in split.pieces],
+        pieces=[
+            piece.model_dump(exclude={"url", "etag"} if piece.digest else None)
+            for piece in split.pieces
+        ],
         job=_job_identity(plan, plan.code.map),
         build=plan.build.model_dump(),
         partitions=plan.partitions,
@@ -201,7 +208,9 @@ def _reduce_task(plan: RunPlan, number: int, maps: Sequence[MapResult]) -> TaskS
     def message(attempt: str) -> ReduceTask:
         # made when it is asked for: those of all tasks at once would be maps times partitions
         sources = tuple(
-            BlockSource(url=result.url, etag=result.etag, map_index=index, block=result.blocks[number])
+            BlockSource(
+                url=result.url, etag=result.etag, map_index=index, block=result.blocks[number]
+            )
             for index, result in enumerate(maps)
         )
         return ReduceTask(
@@ -228,4 +237,6 @@ def _reduce_task(plan: RunPlan, number: int, maps: Sequence[MapResult]) -> TaskS
         top=plan.top,
         keep_pairs=plan.keep_pairs,
     )
-    return TaskSpec("reduce", number, key, sum(block.length for block in blocks), message, f"partition {number}")
+    return TaskSpec(
+        "reduce", number, key, sum(block.length for block in blocks), message, f"partition {number}"
+    )

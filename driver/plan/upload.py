@@ -27,7 +27,8 @@ def upload_inputs(
         InputChanged: a file is not as it was when the run was planned, or changed while it was sent.
     """
     return tuple(
-        _uploaded(given, storage, store, progress) if given.url.startswith("file://") else given for given in inputs
+        _uploaded(given, storage, store, progress) if given.url.startswith("file://") else given
+        for given in inputs
     )
 
 
@@ -54,4 +55,6 @@ def _uploaded(given: InputObject, storage: Storage, store: str, progress: Progre
 
 def _check_unchanged(given: InputObject, storage: Storage) -> None:
     if storage.head(given.url).etag != given.etag:
-        raise InputChanged(f"{given.url} has changed since the run was planned; run again to take it as it is now")
+        raise InputChanged(
+            f"{given.url} has changed since the run was planned; run again to take it as it is now"
+        )

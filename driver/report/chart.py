@@ -106,7 +106,9 @@ def ticks(most: float, count: int = TICKS) -> list[float]:
     if most <= 0:
         return [0.0, 1.0]
     power = 10 ** math.floor(math.log10(most / count))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor * count >= most * 0.999)
+    step = next(
+        power * factor for factor in (1, 2, 5, 10) if power * factor * count >= most * 0.999
+    )
     return [round(step * number, 9) for number in range(math.ceil(most / step - 1e-9) + 1)]
 
 
@@ -131,7 +133,9 @@ def _axes(root: Xml.Element, chart: Chart, scale: _Scale) -> None:
         _line(root, LEFT, scale.y(value), right, scale.y(value), "grid" if value else "axis")
         _text(root, LEFT - 10, scale.y(value) + 4.5, _number(value), "quiet", "end")
     last = -math.inf
-    for value in sorted({point.x for series in chart.series if series.measured for point in series.points}):
+    for value in sorted(
+        {point.x for series in chart.series if series.measured for point in series.points}
+    ):
         _line(root, scale.x(value), bottom, scale.x(value), bottom + 5, "axis")
         if scale.x(value) - last >= TICK_ROOM:
             _text(root, scale.x(value), bottom + 21, _number(value), "quiet", "middle")
@@ -144,7 +148,14 @@ def _axes(root: Xml.Element, chart: Chart, scale: _Scale) -> None:
 def _mark(root: Xml.Element, x: float, text: str, scale: _Scale) -> None:
     _line(root, scale.x(x), TOP, scale.x(x), scale.y(0), "mark")
     near_end = scale.x(x) > WIDTH * 0.7
-    _text(root, scale.x(x) + (-6 if near_end else 6), TOP + 12, text, "quiet", "end" if near_end else "start")
+    _text(
+        root,
+        scale.x(x) + (-6 if near_end else 6),
+        TOP + 12,
+        text,
+        "quiet",
+        "end" if near_end else "start",
+    )
 
 
 def _series(root: Xml.Element, series: Series, number: int, scale: _Scale) -> None:
@@ -159,8 +170,14 @@ def _series(root: Xml.Element, series: Series, number: int, scale: _Scale) -> No
                 _line(group, x - 5, y, x + 5, y, f"line s{number}")
             _line(group, x, low, x, high, f"line s{number}")
         dot = _dot(group, x, scale.y(point.y), number)
-        spread = f" ({_number(point.least)} to {_number(point.most)})" if point.most > point.least else ""
-        Xml.SubElement(dot, "title").text = f"{series.name}, {_number(point.x)}: {_number(point.y)}{spread}"
+        spread = (
+            f" ({_number(point.least)} to {_number(point.most)})"
+            if point.most > point.least
+            else ""
+        )
+        Xml.SubElement(
+            dot, "title"
+        ).text = f"{series.name}, {_number(point.x)}: {_number(point.y)}{spread}"
 
 
 def _legend(root: Xml.Element, all_series: Sequence[Series]) -> None:
@@ -177,7 +194,9 @@ def _legend(root: Xml.Element, all_series: Sequence[Series]) -> None:
 def _dot(parent: Xml.Element, x: float, y: float, number: int) -> Xml.Element:
     """Round or square, so that two series differ without their colours too."""
     if number % 2 == 0:
-        return Xml.SubElement(parent, "circle", {"class": f"p{number}", "cx": f"{x}", "cy": f"{y}", "r": "4.5"})
+        return Xml.SubElement(
+            parent, "circle", {"class": f"p{number}", "cx": f"{x}", "cy": f"{y}", "r": "4.5"}
+        )
     corner = {"x": f"{x - 4:.1f}", "y": f"{y - 4:.1f}", "width": "8", "height": "8"}
     return Xml.SubElement(parent, "rect", {"class": f"p{number}", **corner})
 
@@ -187,8 +206,12 @@ def _line(parent: Xml.Element, x1: float, y1: float, x2: float, y2: float, kind:
     Xml.SubElement(parent, "line", {"class": kind, **ends})
 
 
-def _text(parent: Xml.Element, x: float, y: float, text: str, kind: str, anchor: str = "start") -> Xml.Element:
-    element = Xml.SubElement(parent, "text", {"class": kind, "x": f"{x}", "y": f"{y}", "text-anchor": anchor})
+def _text(
+    parent: Xml.Element, x: float, y: float, text: str, kind: str, anchor: str = "start"
+) -> Xml.Element:
+    element = Xml.SubElement(
+        parent, "text", {"class": kind, "x": f"{x}", "y": f"{y}", "text-anchor": anchor}
+    )
     element.text = text
     return element
 
@@ -200,7 +223,8 @@ def _number(value: float) -> str:
 def _description(chart: Chart) -> str:
     """The measured points in words, for whoever hears the figure."""
     lines = [
-        f"{series.name}: " + ", ".join(f"{_number(point.x)}: {_number(point.y)}" for point in series.points)
+        f"{series.name}: "
+        + ", ".join(f"{_number(point.x)}: {_number(point.y)}" for point in series.points)
         for series in chart.series
         if series.measured
     ]

@@ -159,13 +159,17 @@ class _Bars:
 
     def uploading(self, name: str, sent: int, size: int) -> None:
         if name not in self._uploads:
-            self._uploads[name] = self._progress.add_task("upload", total=size, text=shown(name, CELL_LIMIT))
+            self._uploads[name] = self._progress.add_task(
+                "upload", total=size, text=shown(name, CELL_LIMIT)
+            )
         text = f"{shown(name, CELL_LIMIT)} {bytes_text(sent)}"
         self._progress.update(self._uploads[name], completed=sent, text=text)
 
     def stage(self, event: events.StageStarted) -> None:
         self._stage = _Stage(event)
-        self._id = self._progress.add_task(event.stage, total=max(event.size_bytes, 1), text=self._stage.text())
+        self._id = self._progress.add_task(
+            event.stage, total=max(event.size_bytes, 1), text=self._stage.text()
+        )
 
     def progress(self, event: events.AttemptProgress) -> None:
         if self._stage:
@@ -179,7 +183,9 @@ class _Bars:
 
     def stage_done(self, event: events.StageDone) -> None:
         if self._stage:
-            self._progress.update(self._id, completed=max(self._stage.size, 1), text=self._stage.text())
+            self._progress.update(
+                self._id, completed=max(self._stage.size, 1), text=self._stage.text()
+            )
 
 
 class _Lines:
@@ -223,7 +229,9 @@ class _Lines:
     def _say_sometimes(self, stage: _Stage) -> None:
         if self._now() - self._said >= PLAIN_EVERY_S and stage.done < stage.tasks:
             self._said = self._now()
-            self._say(f"{stage.name}: {stage.text()}, {bytes_text(stage.bytes)} of {bytes_text(stage.size)}")
+            self._say(
+                f"{stage.name}: {stage.text()}, {bytes_text(stage.bytes)} of {bytes_text(stage.size)}"
+            )
 
     def _say(self, text: str) -> None:
         self._console.print(Text(shown(text)))

@@ -16,7 +16,15 @@ from driver.text import text_of
 from mapreduce.engine import Ledger
 from mapreduce.engine.heaviest import Heaviest
 from mapreduce.storage import Requests
-from mapreduce.wire.messages import InvalidText, MapResult, Message, Piece, ReduceResult, SplitResult, StageName
+from mapreduce.wire.messages import (
+    InvalidText,
+    MapResult,
+    Message,
+    Piece,
+    ReduceResult,
+    SplitResult,
+    StageName,
+)
 
 
 class TaskRow(Message):
@@ -124,12 +132,19 @@ class Report(Message):
 
 
 def chain_report(
-    plan: RunPlan, reports: Sequence[Report], result_urls: Sequence[str], ledger: Ledger, driver: Requests
+    plan: RunPlan,
+    reports: Sequence[Report],
+    result_urls: Sequence[str],
+    ledger: Ledger,
+    driver: Requests,
 ) -> Report:
     """The report of a chain, out of those of its steps; `driver` are the driver's requests for all of it."""
     last = reports[-1]
     timings = [report.timings for report in reports]
-    serial, wall = sum(each.map_serial_sum for each in timings), sum(each.map_wall for each in timings)
+    serial, wall = (
+        sum(each.map_serial_sum for each in timings),
+        sum(each.map_wall for each in timings),
+    )
     return last.model_copy(
         update={
             "run_id": plan.run,
@@ -185,7 +200,9 @@ def make_report(
         job=plan.job.name,
         chunk_urls=_chunk_urls(split.result),
         map_urls=tuple(
-            outcome.result.url for outcome in maps if isinstance(outcome.result, MapResult) and outcome.result.url
+            outcome.result.url
+            for outcome in maps
+            if isinstance(outcome.result, MapResult) and outcome.result.url
         ),
         result_urls=tuple(result_urls),
         records=ledger.records_out,
@@ -203,7 +220,9 @@ def make_report(
         ),
         requests=_requests(_made([split]), _made(maps), _made(reduces), driver),
         left_out=plan.left_out,
-        invalid_text=_together(outcome.result.invalid for outcome in maps if isinstance(outcome.result, MapResult)),
+        invalid_text=_together(
+            outcome.result.invalid for outcome in maps if isinstance(outcome.result, MapResult)
+        ),
     )
 
 
@@ -221,7 +240,10 @@ def _made(outcomes: Sequence[Outcome]) -> Iterator[Requests]:
 
 
 def _requests(
-    split: Iterable[Requests], maps: Iterable[Requests], reduces: Iterable[Requests], driver: Requests
+    split: Iterable[Requests],
+    maps: Iterable[Requests],
+    reduces: Iterable[Requests],
+    driver: Requests,
 ) -> RunRequests:
     of_split, of_maps, of_reduces = (sum(each, Requests()) for each in (split, maps, reduces))
     total = of_split + of_maps + of_reduces + driver
@@ -264,7 +286,13 @@ def _recovery(event: Event) -> Recovery | None:
     if isinstance(event, events.OutputsRedone):
         names = ", ".join(event.tasks)
         return Recovery(
-            task=names, attempt=0, endpoint="", what="output lost", why=event.why, then="done again", cost_s=0.0
+            task=names,
+            attempt=0,
+            endpoint="",
+            what="output lost",
+            why=event.why,
+            then="done again",
+            cost_s=0.0,
         )
     if isinstance(event, events.RecordSkipped):
         return Recovery(
@@ -293,7 +321,11 @@ def _chunk_url(piece: Piece) -> str:
 def _top(parts: Sequence[Outcome], limit: int) -> tuple[tuple[Any, Any], ...]:
     heaviest = Heaviest(limit)
     results = [outcome.result for outcome in parts if not isinstance(outcome.result, SplitResult)]
-    rows = [row for result in results for row in zip_longest(result.top, result.top_lengths[: len(result.top)])]
+    rows = [
+        row
+        for result in results
+        for row in zip_longest(result.top, result.top_lengths[: len(result.top)])
+    ]
     for (key, value), length in sorted(rows, key=lambda row: text_of(row[0][0])):
         heaviest.offer(key, value, length)
     return tuple(heaviest.pairs())
@@ -307,7 +339,9 @@ def _counters(outcomes: Sequence[Outcome]) -> dict[str, int]:
     return dict(sorted(total.items()))
 
 
-def _timings(stage_seconds: dict[str, float], maps: Sequence[Outcome], end_to_end: float) -> Timings:
+def _timings(
+    stage_seconds: dict[str, float], maps: Sequence[Outcome], end_to_end: float
+) -> Timings:
     serial = sum(outcome.seconds for outcome in maps if not outcome.reused)
     wall = stage_seconds["map"]
     return Timings(

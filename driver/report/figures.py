@@ -27,8 +27,12 @@ def map_stage(found: SpeedUp, subtitle: str, processors: int | None) -> Chart:
         x_name=X_NAME,
         y_name="times as fast as one mapper",
         series=(
-            Series("map stage", tuple(_point(each.mappers, each.map_speed_up) for each in found.levels)),
-            Series("whole run", tuple(_point(each.mappers, each.speed_up) for each in found.levels)),
+            Series(
+                "map stage", tuple(_point(each.mappers, each.map_speed_up) for each in found.levels)
+            ),
+            Series(
+                "whole run", tuple(_point(each.mappers, each.speed_up) for each in found.levels)
+            ),
             Series.computed("linear", [(1, 1), (most, most)]),
             Series.computed("Amdahl's bound, whole run", bound),
         ),
@@ -45,7 +49,9 @@ def end_to_end(found: SpeedUp, subtitle: str, processors: int | None) -> Chart:
         x_name=X_NAME,
         y_name="seconds, end to end",
         series=(
-            Series("measured", tuple(_point(each.mappers, each.end_to_end_s) for each in found.levels)),
+            Series(
+                "measured", tuple(_point(each.mappers, each.end_to_end_s) for each in found.levels)
+            ),
             Series.computed(f"Amdahl's bound ({found.serial_fraction:.0%} serial)", bound),
         ),
         mark=_mark(processors),

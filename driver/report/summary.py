@@ -53,7 +53,11 @@ def print_summary(report: Report, console: Console) -> None:
     for name, count in islice(report.counters.items(), COUNTERS_SHOWN):
         _line(console, "counter", f"{shown(name, CELL_LIMIT)} = {_number(count)}")
     if len(report.counters) > COUNTERS_SHOWN:
-        _line(console, "", f"and {plural(len(report.counters) - COUNTERS_SHOWN, 'counter')} more; --json has all")
+        _line(
+            console,
+            "",
+            f"and {plural(len(report.counters) - COUNTERS_SHOWN, 'counter')} more; --json has all",
+        )
     if report.top:
         console.print(_top(report.top))
     for note in report.notes:
@@ -80,7 +84,8 @@ def _trouble(report: Report) -> Iterator[tuple[str, str]]:
         kinds = Counter(fault.fault for fault in report.faults)
         yield (
             "drill",
-            f"{plural(len(report.faults), 'fault')}: " + ", ".join(f"{n} {k}" for k, n in sorted(kinds.items())),
+            f"{plural(len(report.faults), 'fault')}: "
+            + ", ".join(f"{n} {k}" for k, n in sorted(kinds.items())),
         )
     if report.recoveries:
         kinds = Counter(each.what for each in report.recoveries)
@@ -91,7 +96,10 @@ def _trouble(report: Report) -> Iterator[tuple[str, str]]:
 
 def _requests(made: RunRequests) -> str:
     """E.g. `S3: 21 PUT, 2 COPY, 20 GET, 8 HEAD; $0.000126`."""
-    counts = ((kind, getattr(made.total, kind)) for kind in ("put", "copy", "list", "get", "head", "delete"))
+    counts = (
+        (kind, getattr(made.total, kind))
+        for kind in ("put", "copy", "list", "get", "head", "delete")
+    )
     return f"S3: {', '.join(f'{count:,} {kind.upper()}' for kind, count in counts if count)}; ${made.dollars:.6f}"
 
 
@@ -121,5 +129,9 @@ def _top(rows: tuple[tuple[Any, Any], ...]) -> Table:
 
 def _number(value: object) -> object:
     """Group the digits of an integer; leave one of thousands of digits, and anything else, as it is."""
-    is_plain = isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= DIGITS_GROUPED_BITS
+    is_plain = (
+        isinstance(value, int)
+        and not isinstance(value, bool)
+        and value.bit_length() <= DIGITS_GROUPED_BITS
+    )
     return f"{value:,}" if is_plain else value

@@ -51,5 +51,7 @@ class Backend(Protocol):
     def log_text(self) -> Callable[[], bytes]:
         """What the services have logged, where they keep it nowhere else."""
 
-    async def carry_out(self, plan: RunPlan, log: EventLog, *, fresh: bool, started: float) -> Outcomes:
+    async def carry_out(
+        self, plan: RunPlan, log: EventLog, *, fresh: bool, started: float
+    ) -> Outcomes:
         """Does all stages of a run; takes and raises what `run_job` does."""

@@ -43,7 +43,9 @@ class ChainRun:
     identify: Callable[[type[Job]], CodeIdentity] = lambda _: CodeIdentity()
 
 
-async def run_chain(run: ChainRun, backend: Backend, log: EventLog, *, fresh: bool, started: float) -> Report:
+async def run_chain(
+    run: ChainRun, backend: Backend, log: EventLog, *, fresh: bool, started: float
+) -> Report:
     """Carries out a chain, step by step; raises as `run_job` does, and `UserCodeError` from the author's `steps`."""
     plan = run.plan
     async with recorded(plan, backend, log):
@@ -55,7 +57,9 @@ async def run_chain(run: ChainRun, backend: Backend, log: EventLog, *, fresh: bo
             inputs = _inputs(step, plan.inputs, done)
             step_plan = plan_step(run, step, len(reports) + 1, inputs)
             await asyncio.to_thread(backend.runs.write, step_plan.run, "plan.json", step_plan)
-            done = await run_job(step_plan, backend, log, fresh=fresh, started=started, counted=counted)
+            done = await run_job(
+                step_plan, backend, log, fresh=fresh, started=started, counted=counted
+            )
             reports.append(done.report)
         if done is None:
             raise InputError(f"{plan.job.name} has no step; let `steps` yield a job")
@@ -107,18 +111,33 @@ class _Steps:
 
     def _result(self, done: Finished) -> StepResult:
         report = done.report
-        return StepResult(Counter(report.counters), report.records, lambda: read_pairs_of(done.pairs, self._storage))
+        return StepResult(
+            Counter(report.counters),
+            report.records,
+            lambda: read_pairs_of(done.pairs, self._storage),
+        )
 
 
 def read_pairs_of(objects: Sequence[InputObject], storage: Storage) -> Iterator[tuple[Any, Any]]:
     """The pairs that a step has kept, with their exact types."""
     for given in objects:
-        piece = Piece(url=given.url, etag=given.etag, size=given.size, start=0, end=given.size, source=given.url)
+        piece = Piece(
+            url=given.url,
+            etag=given.etag,
+            size=given.size,
+            start=0,
+            end=given.size,
+            source=given.url,
+        )
         read = partial(storage.stream, given.url, etag=given.etag)
-        yield from (record for batch in PairsReader().batches(piece, read) for record in batch.records)
+        yield from (
+            record for batch in PairsReader().batches(piece, read) for record in batch.records
+        )
 
 
-def _inputs(step: Step, given: tuple[InputObject, ...], done: Finished | None) -> tuple[InputObject, ...]:
+def _inputs(
+    step: Step, given: tuple[InputObject, ...], done: Finished | None
+) -> tuple[InputObject, ...]:
     """What a step reads, in the order in which it names it."""
     own = tuple(each.model_copy(update={"format": step.job.format_of(each.name)}) for each in given)
     sources = {"given": own, "previous": done.pairs if done else ()}
@@ -129,7 +148,9 @@ def _commit(plan: RunPlan, last: Report, runs: RunStore) -> Success:
     """Commit the last step's parts as the chain's own, under its name; raises `OutputLost`."""
     step = runs.success(last.run_id)
     if step is None:
-        raise OutputLost(f"the result of {last.run_id} is gone before the chain could be committed; run again")
+        raise OutputLost(
+            f"the result of {last.run_id} is gone before the chain could be committed; run again"
+        )
     parts = [
         (part, keys.result(runs.store, plan.run, number, whole=part.url.endswith("/result.json")))
         for number, part in enumerate(step.objects)

@@ -96,7 +96,8 @@ def check_ledger(plan: RunPlan, results: RunResults, runs: RunStore) -> Ledger:
     runs.write(plan.run, "ledger.json", ledger)
     if not ledger.balanced:
         wrong = "\n".join(
-            f"  {row.what}: {row.expected} {row.unit} expected, {row.found} found" for row in ledger.discrepancies
+            f"  {row.what}: {row.expected} {row.unit} expected, {row.found} found"
+            for row in ledger.discrepancies
         )
         raise LedgerError(
             f"the ledger of {plan.run} does not balance, so there is no result:\n{wrong}\n"
@@ -108,7 +109,10 @@ def check_ledger(plan: RunPlan, results: RunResults, runs: RunStore) -> Ledger:
 def commit(plan: RunPlan, results: RunResults, runs: RunStore) -> Success:
     """Give the winning attempts their final names, and write `_SUCCESS` last; raises `OutputLost`."""
     names = [
-        keys.result(runs.store, plan.run, number, whole=plan.partitions == 1) for number in range(len(results.parts))
+        keys.result(runs.store, plan.run, number, whole=plan.partitions == 1)
+        for number in range(len(results.parts))
     ]
     records = sum(result.records_out for result in results.parts)
-    return runs.commit(plan.run, list(zip(map(part_of, results.parts), names, strict=True)), records)
+    return runs.commit(
+        plan.run, list(zip(map(part_of, results.parts), names, strict=True)), records
+    )

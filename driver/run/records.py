@@ -21,7 +21,9 @@ async def with_notes(report: Report, backend: Backend, log: EventLog) -> Report:
     """Write a run's report, with what went wrong beside the run; the result is committed, so nothing fails any more."""
     report = report.model_copy(update={"notes": log.notes})
     what = "the run's report.json could not be written"
-    await asyncio.to_thread(log.contain, what, backend.runs.write, report.run_id, "report.json", report)
+    await asyncio.to_thread(
+        log.contain, what, backend.runs.write, report.run_id, "report.json", report
+    )
     return report.model_copy(update={"notes": log.notes})
 
 
@@ -34,13 +36,19 @@ async def recorded(plan: RunPlan, backend: Backend, log: EventLog) -> AsyncItera
 
     async def keep(name: str, content: Callable[[], TaskError | bytes]) -> None:
         what = f"the run's {name} could not be written"
-        await asyncio.to_thread(log.contain, what, lambda: backend.runs.write_unless_empty(plan.run, name, content()))
+        await asyncio.to_thread(
+            log.contain, what, lambda: backend.runs.write_unless_empty(plan.run, name, content())
+        )
 
     try:
         yield
     except MapReduceError as exc:
         failure = kept_error(task_error(exc))
-        log(events.RunFailed(at=backend.clock.wall(), run=plan.run, kind=failure.kind, message=failure.message))
+        log(
+            events.RunFailed(
+                at=backend.clock.wall(), run=plan.run, kind=failure.kind, message=failure.message
+            )
+        )
         await keep("failure.json", lambda: failure)
         raise
     finally:
@@ -50,5 +58,11 @@ async def recorded(plan: RunPlan, backend: Backend, log: EventLog) -> AsyncItera
 
 def kept_error(error: TaskError) -> TaskError:
     """Return an error as the records of a run keep it: its texts cut, each to a limit of its own."""
-    texts = {name: storable(text, BLOCK_LIMIT) for name, text in error.model_dump(exclude={"traceback"}).items()}
-    return TaskError(**texts, traceback=storable(cut_middle(error.traceback, TRACEBACK_LIMIT), 2 * TRACEBACK_LIMIT))
+    texts = {
+        name: storable(text, BLOCK_LIMIT)
+        for name, text in error.model_dump(exclude={"traceback"}).items()
+    }
+    return TaskError(
+        **texts,
+        traceback=storable(cut_middle(error.traceback, TRACEBACK_LIMIT), 2 * TRACEBACK_LIMIT),
+    )

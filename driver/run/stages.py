@@ -47,7 +47,9 @@ class FleetBackend:
     remembers: bool = True
     """Whether a later run may reuse what is done here."""
 
-    async def carry_out(self, plan: RunPlan, log: EventLog, *, fresh: bool, started: float) -> Outcomes:
+    async def carry_out(
+        self, plan: RunPlan, log: EventLog, *, fresh: bool, started: float
+    ) -> Outcomes:
         """Stage after stage."""
         stages = Stages(plan, self, log, fresh=fresh, started=started)
         (split,) = await stages.carry_out("split", [split_task(plan)])
@@ -56,7 +58,9 @@ class FleetBackend:
         return Outcomes(split, maps, reduces, stages.seconds)
 
 
-async def _map_and_reduce(plan: RunPlan, split: SplitResult, stages: Stages) -> tuple[list[Outcome], list[Outcome]]:
+async def _map_and_reduce(
+    plan: RunPlan, split: SplitResult, stages: Stages
+) -> tuple[list[Outcome], list[Outcome]]:
     """The outcomes of both stages; what a task has written and is lost before the end is written again."""
     maps = await stages.carry_out("map", map_tasks(plan, split))
     if not plan.partitions:
@@ -70,7 +74,9 @@ async def _map_and_reduce(plan: RunPlan, split: SplitResult, stages: Stages) -> 
             return maps, await stages.until_whole("reduce", reduces)
         except StageFailed as exc:
             lost = outputs_lost(exc.failures, maps)
-            again = max((outcome.spec.redone for outcome in maps if outcome.spec.index in lost), default=0)
+            again = max(
+                (outcome.spec.redone for outcome in maps if outcome.spec.index in lost), default=0
+            )
             if not lost or again >= MOST_REDONE or not round_left:
                 raise
             lost |= await stages.lost(maps)
@@ -103,7 +109,9 @@ def _url(outcome: Outcome) -> str:
 class Stages:
     """The stages of one run, and how many seconds each took."""
 
-    def __init__(self, plan: RunPlan, backend: FleetBackend, log: EventLog, *, fresh: bool, started: float) -> None:
+    def __init__(
+        self, plan: RunPlan, backend: FleetBackend, log: EventLog, *, fresh: bool, started: float
+    ) -> None:
         self._plan = plan
         self._backend = backend
         self._log = log
@@ -157,7 +165,9 @@ class Stages:
         log(events.StageDone(at=clock.wall(), stage=stage, seconds=seconds))
         return [done[spec.index] for spec in specs]
 
-    async def redo(self, stage: StageName, outcomes: list[Outcome], lost: Collection[int], why: str) -> list[Outcome]:
+    async def redo(
+        self, stage: StageName, outcomes: list[Outcome], lost: Collection[int], why: str
+    ) -> list[Outcome]:
         """Carries out tasks again whose output is lost; all outcomes, in the same order."""
         again = {
             outcome.spec.index: replace(outcome.spec, redone=outcome.spec.redone + 1)
@@ -172,7 +182,9 @@ class Stages:
 
     async def lost(self, outcomes: Sequence[Outcome]) -> set[int]:
         """Which tasks' outputs are gone or changed."""
-        lost = await asyncio.to_thread(self._finished.lost, [outcome.result for outcome in outcomes])
+        lost = await asyncio.to_thread(
+            self._finished.lost, [outcome.result for outcome in outcomes]
+        )
         return {outcomes[number].spec.index for number in lost}
 
     async def until_whole(self, stage: StageName, outcomes: list[Outcome]) -> list[Outcome]:
@@ -230,7 +242,11 @@ class Stages:
         # a run that skips nothing must not find what another has skipped
         # nor may anybody find what depends on a module that is not in the task's key
         unknown = set(result.cost.imported) - set(self._plan.modules)
-        if self._backend.remembers and not unknown and not (isinstance(result, MapResult) and result.skipped):
+        if (
+            self._backend.remembers
+            and not unknown
+            and not (isinstance(result, MapResult) and result.skipped)
+        ):
             what = "the results of tasks could not be kept for later runs"
             await asyncio.to_thread(self._log.contain, what, self._finished.remember, spec, result)
 
@@ -247,4 +263,6 @@ class Stages:
                     traceback=storable(record.traceback, TRACEBACK_LIMIT),
                 )
                 # named after its task: a task that is done again writes its letters again, and no other's
-                self._backend.runs.write(self._plan.run, keys.dead_letter(outcome.spec.index, number), letter)
+                self._backend.runs.write(
+                    self._plan.run, keys.dead_letter(outcome.spec.index, number), letter
+                )

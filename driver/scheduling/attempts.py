@@ -45,7 +45,9 @@ class OpenTask:
         """What an attempt is asked."""
         asked = self.spec.attempt(number)
         skipping = policy.skip_bad_records and isinstance(asked, MapTask)
-        return asked.model_copy(update={"skip_limit": policy.skip_bad_records}) if skipping else asked
+        return (
+            asked.model_copy(update={"skip_limit": policy.skip_bad_records}) if skipping else asked
+        )
 
 
 class Waiting:
@@ -95,7 +97,9 @@ class Running:
         self.doubled = 0
         """How many run twice."""
         self._tasks: dict[int, OpenTask] = {}
-        self._alone: list[tuple[float, int, int]] = []  # since when, task, attempt; some of them long over
+        self._alone: list[
+            tuple[float, int, int]
+        ] = []  # since when, task, attempt; some of them long over
 
     def begin(self, task: OpenTask, attempt: Attempt) -> None:
         """One more attempt at a task."""

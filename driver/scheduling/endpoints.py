@@ -41,7 +41,9 @@ class Endpoints:
     def __init__(self, policy: RetryPolicy) -> None:
         self._policy = policy
         self._known: dict[str, Slots] = {}
-        self._free: list[tuple[int, float, int, int]] = []  # failures, share that is busy, number, place
+        self._free: list[
+            tuple[int, float, int, int]
+        ] = []  # failures, share that is busy, number, place
         self._quiet: list[tuple[float, int, int]] = []  # until when, number, place
         self._by_number: dict[int, Slots] = {}
         self._left: dict[str, Slots] = {}  # those that are gone
@@ -50,7 +52,9 @@ class Endpoints:
     def __len__(self) -> int:
         return len(self._known)
 
-    def update(self, found: Sequence[Endpoint], now: float) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def update(
+        self, found: Sequence[Endpoint], now: float
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Take over who is there now; return the names of those that have appeared, and of those that are gone."""
         names = {endpoint.name for endpoint in found}
         gone = tuple(name for name in self._known if name not in names)
@@ -83,7 +87,9 @@ class Endpoints:
         """
         since = now - self._policy.no_endpoint_s
         back = (slots for slots in self._left.values() if slots.left > since)
-        return bool(self._known) and all(slots.unauthorized for slots in (*self._known.values(), *back))
+        return bool(self._known) and all(
+            slots.unauthorized for slots in (*self._known.values(), *back)
+        )
 
     def changed(self, slots: Slots) -> None:
         """Gives an endpoint its new place, after any change of what it does or how it has done."""
@@ -125,7 +131,9 @@ class Endpoints:
 
     def _pick_among_all(self, avoid: Collection[str], besides: str) -> Slots | None:
         """For the few tasks that must not go just anywhere."""
-        free = [self._by_number[entry[2]] for entry in sorted(self._free) if not self._stale(*entry[2:])]
+        free = [
+            self._by_number[entry[2]] for entry in sorted(self._free) if not self._stale(*entry[2:])
+        ]
         free = [slots for slots in free if slots.endpoint.name != besides]
         return min(free, key=lambda slots: slots.endpoint.name in avoid, default=None)
 

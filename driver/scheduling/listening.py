@@ -95,7 +95,9 @@ class _Limits:
         """Count an event; raises `TaskLost` when there are too many."""
         self._events += 1
         if self._events > EVENTS_AT_ONCE + EVENTS_PER_SECOND * (self._now() - self._began):
-            raise TaskLost(f"{self._who} sent {self._events} events in {self._now() - self._began:.0f} s")
+            raise TaskLost(
+                f"{self._who} sent {self._events} events in {self._now() - self._began:.0f} s"
+            )
 
     def check_progress(self, event: Progress) -> None:
         """Raise `TaskLost` when there was no progress for too long."""

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from mapreduce.wire.messages import TaskError
 
 HOPELESS = frozenset(
-    {"InputChanged", "RecordError", "TooManyBadRecords", "RefusedURL", "JobLoadError", "ParameterError", "UsageError"}
+    {
+        "InputChanged",
+        "RecordError",
+        "TooManyBadRecords",
+        "RefusedURL",
+        "JobLoadError",
+        "ParameterError",
+        "UsageError",
+    }
     | {"InputError", "Unauthorized"}
 )
 """Causes that no second attempt can mend: the request, the input or the key would have to be another."""
@@ -93,7 +101,9 @@ class GiveUp:
     why: str
 
 
-def after_failure(failures: Sequence[TaskError], policy: RetryPolicy, jitter: float) -> Retry | GiveUp:
+def after_failure(
+    failures: Sequence[TaskError], policy: RetryPolicy, jitter: float
+) -> Retry | GiveUp:
     """What to do with a task.
 
     Args:
@@ -109,7 +119,11 @@ def after_failure(failures: Sequence[TaskError], policy: RetryPolicy, jitter: fl
     limits = {"UserCodeError": policy.user_code_attempts, "CorruptBlock": policy.corrupt_attempts}
     alike = sum(failure.kind == last.kind for failure in failures)
     if last.kind in limits and alike >= limits[last.kind]:
-        what = "the job's code failed on it" if last.kind == "UserCodeError" else "what it reads is damaged"
+        what = (
+            "the job's code failed on it"
+            if last.kind == "UserCodeError"
+            else "what it reads is damaged"
+        )
         return GiveUp(what + ("" if alike == 1 else f" {alike} times"))
     if len(failures) >= policy.attempts:
         return GiveUp("it failed" + ("" if len(failures) == 1 else f" {len(failures)} times"))

@@ -25,7 +25,10 @@ class Pulse:
     """
 
     def __init__(
-        self, now: Callable[[], float], wall: Callable[[], float], away: Callable[[float], None] = lambda _: None
+        self,
+        now: Callable[[], float],
+        wall: Callable[[], float],
+        away: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._away = away
         self._now = now

@@ -63,7 +63,9 @@ class StageFailed(JobFailed):
         outcomes: of the tasks that were done.
     """
 
-    def __init__(self, message: str, failures: dict[str, list[TaskError]], outcomes: list[Outcome]) -> None:
+    def __init__(
+        self, message: str, failures: dict[str, list[TaskError]], outcomes: list[Outcome]
+    ) -> None:
         super().__init__(message)
         self.failures = failures
         self.outcomes = outcomes
@@ -137,7 +139,9 @@ class StageRun:
         """
         self._tasks = len(tasks)
         # the largest first: what is started last should be short
-        self._waiting = Waiting(OpenTask(spec) for spec in sorted(tasks, key=lambda spec: -spec.size_bytes))
+        self._waiting = Waiting(
+            OpenTask(spec) for spec in sorted(tasks, key=lambda spec: -spec.size_bytes)
+        )
         ticking = asyncio.create_task(self._tick())
         try:
             while len(self._outcomes) < len(tasks):
@@ -166,7 +170,10 @@ class StageRun:
         limit = self._policy.stage_timeout_s
         if limit is not None and self._clock.now() - self._started > limit:
             left = self._tasks - len(self._outcomes)
-            self._give_up(f"the {self._stage} stage", f"{left} of {self._tasks} tasks were not done after {limit:g} s")
+            self._give_up(
+                f"the {self._stage} stage",
+                f"{left} of {self._tasks} tasks were not done after {limit:g} s",
+            )
 
     async def _refresh(self) -> None:
         """Look who is there now and then; beside the tasks, unless there is nobody to give them to."""
@@ -190,9 +197,15 @@ class StageRun:
             return
         except Exception as exc:  # noqa: BLE001 - the tasks that run need no look-up
             said = self._look_failed
-            self._look_failed = f"{type(exc).__name__}: {exc}" if not isinstance(exc, FleetError) else str(exc)
+            self._look_failed = (
+                f"{type(exc).__name__}: {exc}" if not isinstance(exc, FleetError) else str(exc)
+            )
             if not said:  # once for all that fail in a row
-                self._emit(events.LookFailed(at=self._clock.wall(), stage=self._stage, why=self._look_failed))
+                self._emit(
+                    events.LookFailed(
+                        at=self._clock.wall(), stage=self._stage, why=self._look_failed
+                    )
+                )
             return
         self._look_failed = ""
         appeared, gone = self._endpoints.update(found, self._clock.now())
@@ -234,7 +247,10 @@ class StageRun:
             self._said_waiting = now
             self._emit(
                 events.WaitingForFleet(
-                    at=self._clock.wall(), stage=self._stage, seconds=missing_s, why=self._look_failed
+                    at=self._clock.wall(),
+                    stage=self._stage,
+                    seconds=missing_s,
+                    why=self._look_failed,
                 )
             )
 
@@ -255,7 +271,9 @@ class StageRun:
             return
         now = self._clock.now()
         stay: list[tuple[OpenTask, Attempt]] = []
-        while self._running.doubled < most_backups(self._tasks, self._backups) and self._endpoints.pick(now):
+        while self._running.doubled < most_backups(
+            self._tasks, self._backups
+        ) and self._endpoints.pick(now):
             longest = self._running.take_longest()
             if longest is None:
                 break
@@ -329,7 +347,12 @@ class StageRun:
             self._lost(task, attempt, slots, str(exc))
         except Exception as exc:  # noqa: BLE001 - whatever else goes wrong is a failure of this attempt
             words = str(exc).partition("\n")[0]
-            self._lost(task, attempt, slots, f"{type(exc).__name__} while {slots.endpoint.name} was asked: {words}")
+            self._lost(
+                task,
+                attempt,
+                slots,
+                f"{type(exc).__name__} while {slots.endpoint.name} was asked: {words}",
+            )
         else:
             if isinstance(result, TaskError) and result.kind == "Unauthorized":
                 self._unauthorized(task, attempt, slots, result)
@@ -344,7 +367,9 @@ class StageRun:
             self._endpoints.changed(slots)
             self._wake.set()
 
-    async def _ask(self, task: OpenTask, attempt: Attempt, endpoint: Endpoint) -> AnyResult | TaskError:
+    async def _ask(
+        self, task: OpenTask, attempt: Attempt, endpoint: Endpoint
+    ) -> AnyResult | TaskError:
         ears = Ears(
             now=self._clock.now,
             answered=self._note_answer,
@@ -379,7 +404,9 @@ class StageRun:
         self._endpoint_failed(slots)
         self._fail(task, attempt, error)
 
-    def _unauthorized(self, task: OpenTask, attempt: Attempt, slots: Slots, error: TaskError) -> None:
+    def _unauthorized(
+        self, task: OpenTask, attempt: Attempt, slots: Slots, error: TaskError
+    ) -> None:
         """Leave an endpoint alone that refuses our signature; when none takes it, it is our fault."""
         slots.unauthorized = True
         self._endpoint_failed(slots)
@@ -387,14 +414,19 @@ class StageRun:
         task.failed_on.add(attempt.endpoint)
         then = "asked for elsewhere: the endpoint does not take our signature"
         if self._endpoints.all_refuse(self._clock.now()):
-            self._given_up, then = FleetError(error.message), "the job fails: no endpoint takes our signature"
+            self._given_up, then = (
+                FleetError(error.message),
+                "the job fails: no endpoint takes our signature",
+            )
         self._say_failed(task, attempt, error, then)
 
     def _started_anew(self, event: Started) -> None:
         """Say once that each task of the job imports it anew."""
         if event.fresh and not self._said_fresh:
             self._said_fresh = True
-            self._emit(events.ImportedAnew(at=self._clock.wall(), stage=self._stage, why=event.fresh))
+            self._emit(
+                events.ImportedAnew(at=self._clock.wall(), stage=self._stage, why=event.fresh)
+            )
 
     def _progress(self, task: OpenTask, attempt: Attempt, event: Progress) -> None:
         self._emit(
@@ -415,7 +447,9 @@ class StageRun:
         if slots.failures >= self._policy.breaker_failures:
             name = slots.endpoint.name
             self._emit(
-                events.CircuitOpened(at=self._clock.wall(), endpoint=name, failures=slots.failures, pause_s=pause)
+                events.CircuitOpened(
+                    at=self._clock.wall(), endpoint=name, failures=slots.failures, pause_s=pause
+                )
             )
 
     def _endpoint_answered(self, slots: Slots) -> None:
@@ -477,7 +511,8 @@ class StageRun:
         elif self._failures > (budget := stage_budget(self._tasks, self._policy)):
             then = "the job fails: too many failures"
             self._give_up(
-                task.spec.name, f"the stage has seen more than {budget} failures, so something general is wrong"
+                task.spec.name,
+                f"the stage has seen more than {budget} failures, so something general is wrong",
             )
         elif task.running:
             then = "another attempt at it is running"
@@ -523,17 +558,24 @@ class StageRun:
                 message = record.message
                 self._emit(
                     events.RecordSkipped(
-                        at=self._clock.wall(), task=task.spec.name, place=record.place, message=message
+                        at=self._clock.wall(),
+                        task=task.spec.name,
+                        place=record.place,
+                        message=message,
                     )
                 )
         if len(self._set_aside) <= (limit := self._policy.skip_bad_records):
             return True
-        self._give_up("the map stage", too_many(limit, [record.place for record in self._set_aside]))
+        self._give_up(
+            "the map stage", too_many(limit, [record.place for record in self._set_aside])
+        )
         return False
 
     def _give_up(self, what: str, why: str) -> None:
         failures = {failed.spec.name: failed.failures for failed in self._failed.values()}
-        self._given_up = StageFailed(_grouped(what, why, failures), failures, list(self._outcomes.values()))
+        self._given_up = StageFailed(
+            _grouped(what, why, failures), failures, list(self._outcomes.values())
+        )
 
     async def _cancel(self) -> None:
         if self._looking is not None:
@@ -546,7 +588,9 @@ class StageRun:
 
 def _grouped(task: str, why: str, failures: dict[str, list[TaskError]]) -> str:
     """All failures of a stage by cause, the most frequent first."""
-    causes = Counter((error.kind, error.message) for errors in failures.values() for error in errors)
+    causes = Counter(
+        (error.kind, error.message) for errors in failures.values() for error in errors
+    )
     lines = [f"{task} could not be done: {why}."]
     lines += [f"  {count} x {kind}: {message}" for (kind, message), count in causes.most_common()]
     return "\n".join(lines)

@@ -40,10 +40,17 @@ class Silence:
         self._last = self._loop.time()
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._timer.cancel()
-        if self._too_long and kind is asyncio.CancelledError and self._task.uncancel() <= self._cancelling:
+        if (
+            self._too_long
+            and kind is asyncio.CancelledError
+            and self._task.uncancel() <= self._cancelling
+        ):
             raise TaskLost(f"{self._who} said nothing for {self._limit_s:g} s") from exc
 
     def _wait(self, seconds: float) -> None:

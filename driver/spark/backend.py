@@ -63,7 +63,9 @@ class SparkBackend:
         """What Spark has written."""
         return self.spark.log_text
 
-    async def carry_out(self, plan: RunPlan, log: EventLog, *, fresh: bool, started: float) -> Outcomes:
+    async def carry_out(
+        self, plan: RunPlan, log: EventLog, *, fresh: bool, started: float
+    ) -> Outcomes:
         """Splits here, maps and reduces there; raises `StageFailed` when a task has failed."""
         start = max(0.0, self.clock.now() - started)
         telling = _Telling(log, self.clock)
@@ -75,7 +77,12 @@ class SparkBackend:
         maps, reduces = await self._on_spark(plan, specs)
         returned = self.clock.wall()
         turned = _turn(maps, submitted, returned) if plan.partitions else returned
-        seconds = {"start": start, "split": split.seconds, "map": turned - submitted, "reduce": returned - turned}
+        seconds = {
+            "start": start,
+            "split": split.seconds,
+            "map": turned - submitted,
+            "reduce": returned - turned,
+        }
         mapped = telling.ended("map", specs, maps, seconds["map"])
         reduced: list[Outcome] = []
         if plan.partitions:
@@ -88,7 +95,9 @@ class SparkBackend:
         if self.skip_limit is None:
             return spec
         changed = {"skip_limit": self.skip_limit}
-        return replace(spec, message=lambda attempt: spec.message(attempt).model_copy(update=changed))
+        return replace(
+            spec, message=lambda attempt: spec.message(attempt).model_copy(update=changed)
+        )
 
     async def _split(self, plan: RunPlan, telling: _Telling) -> Outcome:
         spec = split_task(plan)
@@ -100,7 +109,9 @@ class SparkBackend:
         telling.done("split", [outcome], outcome.seconds)
         return outcome
 
-    async def _on_spark(self, plan: RunPlan, specs: Sequence[TaskSpec]) -> tuple[list[Carried], list[Carried]]:
+    async def _on_spark(
+        self, plan: RunPlan, specs: Sequence[TaskSpec]
+    ) -> tuple[list[Carried], list[Carried]]:
         """What came of the map tasks and of the reduce tasks, each in the order of the tasks."""
         working = asyncio.ensure_future(asyncio.to_thread(self._carried, plan, specs))
         try:
@@ -110,14 +121,20 @@ class SparkBackend:
             await asyncio.gather(working, return_exceptions=True)
             raise
 
-    def _carried(self, plan: RunPlan, specs: Sequence[TaskSpec]) -> tuple[list[Carried], list[Carried]]:
+    def _carried(
+        self, plan: RunPlan, specs: Sequence[TaskSpec]
+    ) -> tuple[list[Carried], list[Carried]]:
         bench = Workbench(self.runs.store, self.task_memory_bytes)
         texts = [spec.message(_ATTEMPT).model_dump_json() for spec in specs]
         if not plan.partitions:
             answers = self.spark.map(partial(map_whole, bench), texts)
             return _in_order(Carried.model_validate_json(answer) for answer in answers), []
-        reducing = partial(reduce_side, bench, reduce_tasks(plan, ())[0].message(_ATTEMPT).model_dump_json())
-        answers = self.spark.map_and_reduce(partial(map_side, bench), texts, reducing, plan.partitions)
+        reducing = partial(
+            reduce_side, bench, reduce_tasks(plan, ())[0].message(_ATTEMPT).model_dump_json()
+        )
+        answers = self.spark.map_and_reduce(
+            partial(map_side, bench), texts, reducing, plan.partitions
+        )
         drained = [Drained.model_validate_json(answer) for answer in answers]
         maps = {(task.index, task.started): task for each in drained for task in each.maps}
         return _in_order(maps.values()), _in_order(each.reduce for each in drained if each.reduce)
@@ -146,7 +163,11 @@ async def spark_answer(
             report = await run_chain(ChainRun(job, again), place, log, fresh=True, started=started)
         else:
             report = (await run_job(again, place, log, fresh=True, started=started)).report
-    pairs = [pair for url in report.result_urls for pair in read_pairs(runs.storage.read(url).split(b"\n"))]
+    pairs = [
+        pair
+        for url in report.result_urls
+        for pair in read_pairs(runs.storage.read(url).split(b"\n"))
+    ]
     carry_out(plan_cleaning(runs, [again.run], results=True), runs)
     return pairs
 
@@ -172,10 +193,18 @@ class _Telling:
     def begun(self, stage: StageName, specs: Sequence[TaskSpec]) -> None:
         """A stage begins."""
         size = sum(spec.size_bytes for spec in specs)
-        self._log(events.StageStarted(at=self._clock.wall(), stage=stage, tasks=len(specs), reused=0, size_bytes=size))
+        self._log(
+            events.StageStarted(
+                at=self._clock.wall(), stage=stage, tasks=len(specs), reused=0, size_bytes=size
+            )
+        )
 
     def ended(
-        self, stage: StageName, specs: Sequence[TaskSpec], carried: Sequence[Carried], seconds: float
+        self,
+        stage: StageName,
+        specs: Sequence[TaskSpec],
+        carried: Sequence[Carried],
+        seconds: float,
     ) -> list[Outcome]:
         """The stage's outcomes, of as many tasks as have told of themselves; raises `StageFailed` and `TaskLost`."""
         _check(specs, carried)
@@ -203,7 +232,9 @@ class _Telling:
             )
         self._log(events.StageDone(at=self._clock.wall(), stage=stage, seconds=seconds))
 
-    def _failures(self, stage: StageName, carried: Sequence[Carried], outcomes: list[Outcome]) -> None:
+    def _failures(
+        self, stage: StageName, carried: Sequence[Carried], outcomes: list[Outcome]
+    ) -> None:
         failures = {f"{stage}-{each.index}": (each, each.error) for each in carried if each.error}
         for task, (each, error) in failures.items():
             self._log(
@@ -218,7 +249,9 @@ class _Telling:
                 )
             )
         if failures:
-            lines = dict.fromkeys(f"  {error.kind}: {error.message}" for _, error in failures.values())
+            lines = dict.fromkeys(
+                f"  {error.kind}: {error.message}" for _, error in failures.values()
+            )
             raise StageFailed(
                 "\n".join([f"{', '.join(failures)} could not be done:", *lines]),
                 {task: [error] for task, (_, error) in failures.items()},

@@ -42,7 +42,9 @@ class Workbench:
 
 def map_whole(bench: Workbench, text: str) -> str:
     """A map task that writes a part of the result."""
-    return run_whole(_attempt(MapTask.model_validate_json(text)), _context(bench), platform.node()).model_dump_json()
+    return run_whole(
+        _attempt(MapTask.model_validate_json(text)), _context(bench), platform.node()
+    ).model_dump_json()
 
 
 def map_side(bench: Workbench, text: str) -> Iterator[Record]:
@@ -50,7 +52,9 @@ def map_side(bench: Workbench, text: str) -> Iterator[Record]:
     yield from map_records(MapTask.model_validate_json(text), _context(bench), platform.node())
 
 
-def reduce_side(bench: Workbench, text: str, partition: int, records: Iterator[Record]) -> Iterator[str]:
+def reduce_side(
+    bench: Workbench, text: str, partition: int, records: Iterator[Record]
+) -> Iterator[str]:
     """Partition number `partition`, reduced; `text` is the task of any of them."""
     task = _attempt(ReduceTask.model_validate_json(text).model_copy(update={"index": partition}))
     yield reduce_records(task, records, _context(bench), platform.node()).model_dump_json()
@@ -63,7 +67,9 @@ def _attempt(task: Task) -> Task:
 
 def _context(bench: Workbench) -> TaskContext:
     storage, loader, scratch = _tools(bench.store)
-    return TaskContext(storage=storage, scratch=scratch, memory_bytes=bench.memory_bytes, load_job=loader.load)
+    return TaskContext(
+        storage=storage, scratch=scratch, memory_bytes=bench.memory_bytes, load_job=loader.load
+    )
 
 
 @cache

@@ -89,7 +89,9 @@ class Sums:
             self.records += 1
             self.length += len(key) + len(data)
             # the key's length as the seed says where the key ends
-            self.checksum = (self.checksum + xxhash.xxh3_64_intdigest(key + data, len(key))) % CHECKSUM_MODULO
+            self.checksum = (
+                self.checksum + xxhash.xxh3_64_intdigest(key + data, len(key))
+            ) % CHECKSUM_MODULO
             yield pair
 
 
@@ -105,8 +107,16 @@ def run_whole(task: MapTask, context: TaskContext, worker: str) -> Carried:
         result = run_task(task, context)
         assert isinstance(result, MapResult)
     except _FAULTS as exc:
-        return Carried(index=task.index, worker=worker, started=started, ended=time.time(), error=task_error(exc))
-    return Carried(index=task.index, worker=worker, started=started, ended=time.time(), result=result)
+        return Carried(
+            index=task.index,
+            worker=worker,
+            started=started,
+            ended=time.time(),
+            error=task_error(exc),
+        )
+    return Carried(
+        index=task.index, worker=worker, started=started, ended=time.time(), result=result
+    )
 
 
 def map_records(task: MapTask, context: TaskContext, worker: str) -> Iterator[Record]:
@@ -125,16 +135,29 @@ def map_records(task: MapTask, context: TaskContext, worker: str) -> Iterator[Re
                     yield (number, key, task.index, at), value
                 sent.append(_block(sums, integers=block.integers))
         size = sum(block.length for block in sent)
-        result = mapped.model_copy(update={"url": "", "etag": "", "size": size, "blocks": tuple(sent)})
+        result = mapped.model_copy(
+            update={"url": "", "etag": "", "size": size, "blocks": tuple(sent)}
+        )
     except _FAULTS as exc:
         error = task_error(exc)
-    done = Carried(index=task.index, worker=worker, started=started, ended=time.time(), result=result, error=error)
+    done = Carried(
+        index=task.index,
+        worker=worker,
+        started=started,
+        ended=time.time(),
+        result=result,
+        error=error,
+    )
     for number in range(task.partitions):
-        note = Note(block=None if error else sent[number], task=done if error or number == 0 else None)
+        note = Note(
+            block=None if error else sent[number], task=done if error or number == 0 else None
+        )
         yield (number, _NOTE_KEY, task.index, 0), note.model_dump_json()
 
 
-def reduce_records(task: ReduceTask, records: Iterator[Record], context: TaskContext, worker: str) -> Drained:
+def reduce_records(
+    task: ReduceTask, records: Iterator[Record], context: TaskContext, worker: str
+) -> Drained:
     """One partition's records, in the order of their keys: reduced, and written as a part.
 
     Args:
@@ -152,13 +175,23 @@ def reduce_records(task: ReduceTask, records: Iterator[Record], context: TaskCon
     try:
         result = _reduced(task, _after(first, records), context, integers=integers)
     except _FAULTS as exc:
-        reduce = Carried(index=task.index, worker=worker, started=started, ended=time.time(), error=task_error(exc))
+        reduce = Carried(
+            index=task.index,
+            worker=worker,
+            started=started,
+            ended=time.time(),
+            error=task_error(exc),
+        )
     else:
-        reduce = Carried(index=task.index, worker=worker, started=started, ended=time.time(), result=result)
+        reduce = Carried(
+            index=task.index, worker=worker, started=started, ended=time.time(), result=result
+        )
     return Drained(reduce=reduce, maps=maps)
 
 
-def _reduced(task: ReduceTask, pairs: Iterator[PackedPair], context: TaskContext, *, integers: bool) -> ReduceResult:
+def _reduced(
+    task: ReduceTask, pairs: Iterator[PackedPair], context: TaskContext, *, integers: bool
+) -> ReduceResult:
     """Runs the reduce stage on one block that holds all pairs; its result says what has come in."""
     sums = Sums()
     with context.scratch_folder() as folder:
@@ -167,11 +200,17 @@ def _reduced(task: ReduceTask, pairs: Iterator[PackedPair], context: TaskContext
             written = write_block(file, sums.counted(pairs))
         info = context.storage.head(f"file://{path}")
         block = Block(
-            offset=0, length=written.length, records=written.records, checksum=written.checksum, integers=integers
+            offset=0,
+            length=written.length,
+            records=written.records,
+            checksum=written.checksum,
+            integers=integers,
         )
         source = BlockSource(url=info.url, etag=info.etag, map_index=0, block=block)
         result = run_reduce(task.model_copy(update={"sources": (source,)}), context)
-    return result.model_copy(update={"bytes_in": sums.length, "records_in": sums.records, "checksum_in": sums.checksum})
+    return result.model_copy(
+        update={"bytes_in": sums.length, "records_in": sums.records, "checksum_in": sums.checksum}
+    )
 
 
 def _pairs(path: Path, block: Block) -> Iterator[PackedPair]:
@@ -180,7 +219,13 @@ def _pairs(path: Path, block: Block) -> Iterator[PackedPair]:
 
 
 def _block(sums: Sums, *, integers: bool) -> Block:
-    return Block(offset=0, length=sums.length, records=sums.records, checksum=sums.checksum, integers=integers)
+    return Block(
+        offset=0,
+        length=sums.length,
+        records=sums.records,
+        checksum=sums.checksum,
+        integers=integers,
+    )
 
 
 def _notes(records: Iterator[Record]) -> tuple[list[Note], Record | None]:

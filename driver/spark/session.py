@@ -63,7 +63,11 @@ def check_installed() -> None:
             "--target spark needs PySpark, which is not in this environment; install it with: "
             "pip install --require-hashes -r requirements/spark.txt"
         )
-    java = shutil.which("java", path=f"{os.environ['JAVA_HOME']}/bin") if os.environ.get("JAVA_HOME") else None
+    java = (
+        shutil.which("java", path=f"{os.environ['JAVA_HOME']}/bin")
+        if os.environ.get("JAVA_HOME")
+        else None
+    )
     if java is None and shutil.which("java") is None:
         raise FleetError(
             "--target spark needs Java 17 or newer, and there is no `java` here; install it "
@@ -105,8 +109,14 @@ class Spark:
                 self._context.addPyFile(str(_packed(folder)))
         except (*self._errors, OSError) as exc:
             self.stop()
-            said = [line for line in self.log_text().decode(errors="replace").splitlines() if _ERROR.search(line)]
-            raise FleetError(f"Spark could not be started on {master}: {(said or [_why(exc)])[0][:500]}") from exc
+            said = [
+                line
+                for line in self.log_text().decode(errors="replace").splitlines()
+                if _ERROR.search(line)
+            ]
+            raise FleetError(
+                f"Spark could not be started on {master}: {(said or [_why(exc)])[0][:500]}"
+            ) from exc
 
     def log_text(self) -> bytes:
         """What Spark, and the jobs' own code in it, have written."""
@@ -117,7 +127,11 @@ class Spark:
         return self._collected(self._each(texts).map(function))
 
     def map_and_reduce(
-        self, mapping: Callable[[str], Any], texts: Sequence[str], reducing: Callable[..., Any], partitions: int
+        self,
+        mapping: Callable[[str], Any],
+        texts: Sequence[str],
+        reducing: Callable[..., Any],
+        partitions: int,
     ) -> list[str]:
         """One task a text, their records sorted into partitions, and one task a partition; raises as `map` does."""
         records = self._each(texts).flatMap(mapping)
@@ -136,7 +150,9 @@ class Spark:
             self._context.stop()
         if self._gateway is not None:
             self._gateway.shutdown()
-            SparkContext._gateway = SparkContext._jvm = None  # else this process could not start another
+            SparkContext._gateway = SparkContext._jvm = (
+                None  # else this process could not start another
+            )
             _end(self._gateway.proc)
 
     def _each(self, texts: Sequence[str]) -> Any:
@@ -146,7 +162,9 @@ class Spark:
         try:
             collected: list[str] = rdd.collect()
         except self._errors as exc:
-            raise JobFailed(f"Spark has given up: {_why(exc)}\nall that it said is in the run's services.log") from exc
+            raise JobFailed(
+                f"Spark has given up: {_why(exc)}\nall that it said is in the run's services.log"
+            ) from exc
         return collected
 
 
@@ -164,7 +182,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _why(exc: Exception) -> str:
     """Spark's reason in a line: of an error in Python its last line, else the first of Java's."""
     java = getattr(exc, "java_exception", None)
-    lines = (str(java.getMessage()) if java is not None else str(exc)).strip().splitlines() or [type(exc).__name__]
+    lines = (str(java.getMessage()) if java is not None else str(exc)).strip().splitlines() or [
+        type(exc).__name__
+    ]
     python = [line for line in lines if _ERROR.match(line)]
     return (python[-1] if python else lines[0])[:500]
 
@@ -172,7 +192,9 @@ def _why(exc: Exception) -> str:
 def _settings(master: str, folder: Path) -> dict[str, str]:
     """What Spark is told beyond its own defaults and `spark-defaults.conf`; on this machine it is alone and unseen."""
     (folder / "log4j2.properties").write_text(_LOG4J)
-    settings = {"spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file:{folder}/log4j2.properties"}
+    settings = {
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file:{folder}/log4j2.properties"
+    }
     if is_local(master):
         settings |= {
             "spark.ui.enabled": "false",
@@ -189,7 +211,10 @@ def _packed(folder: Path) -> Path:
     """Zip what an executor imports of ours, for machines that do not have it."""
     path = folder / "mapreduce.zip"
     own = ("__init__.py", "spark/__init__.py", "spark/executor.py", "spark/external_shuffle.py")
-    sources = [*sorted((_root() / "mapreduce").rglob("*.py")), *(_root() / "driver" / name for name in own)]
+    sources = [
+        *sorted((_root() / "mapreduce").rglob("*.py")),
+        *(_root() / "driver" / name for name in own),
+    ]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for source in sources:
             archive.write(source, source.relative_to(_root()).as_posix())

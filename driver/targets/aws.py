@@ -25,4 +25,6 @@ async def aws_backend(prepared: Prepared, emit: Observer) -> AsyncIterator[Backe
     key = await asyncio.to_thread(fleet.signing_key)
     async with HttpTransport(key, policy.heartbeat_timeout_s) as transport:
         broken = with_faults(transport, prepared.config, emit)
-        yield FleetBackend(prepared.runs, fleet, broken, policy, remembers=prepared.config.remembered)
+        yield FleetBackend(
+            prepared.runs, fleet, broken, policy, remembers=prepared.config.remembered
+        )

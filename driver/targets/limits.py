@@ -13,8 +13,14 @@ from driver.transport.fault_injection import HEARTBEAT_TIMEOUT_S, ChaosTransport
 
 def policy_of(config: RunConfig) -> RetryPolicy:
     """Return the limits that the user has set; under fault injection silence is taken for death sooner."""
-    policy = RetryPolicy(skip_bad_records=config.skip_bad_records, stage_timeout_s=config.stage_timeout_s)
-    return replace(policy, heartbeat_timeout_s=HEARTBEAT_TIMEOUT_S, least_failures=1000) if config.chaos else policy
+    policy = RetryPolicy(
+        skip_bad_records=config.skip_bad_records, stage_timeout_s=config.stage_timeout_s
+    )
+    return (
+        replace(policy, heartbeat_timeout_s=HEARTBEAT_TIMEOUT_S, least_failures=1000)
+        if config.chaos
+        else policy
+    )
 
 
 def with_faults(transport: Transport, config: RunConfig, emit: Observer) -> Transport:

@@ -47,22 +47,30 @@ async def local_backend(prepared: Prepared, emit: Observer) -> AsyncIterator[Bac
         fleet = await ends.enter_async_context(LocalFleet(config))
         broken = with_faults(transport, prepared.config, emit)
         remembers = prepared.config.remembered
-        backend = FleetBackend(prepared.runs, fleet, broken, policy, log_text=fleet.log_text, remembers=remembers)
+        backend = FleetBackend(
+            prepared.runs, fleet, broken, policy, log_text=fleet.log_text, remembers=remembers
+        )
         yield replace(backend, ready=lambda: _all_answer(fleet, transport))
 
 
 def _readable(inputs: Sequence[InputObject]) -> tuple[str, ...]:
     """The folders of the inputs, and of what they are links to; of one in the root folder, which is all, itself."""
     urls = {given.url for given in inputs}
-    urls |= {local_url(Path(url.removeprefix("file://"))) for url in urls if url.startswith("file://")}
+    urls |= {
+        local_url(Path(url.removeprefix("file://"))) for url in urls if url.startswith("file://")
+    }
     folders = {url: url.rpartition("/")[0] for url in urls}
-    return tuple(sorted({url if folder.endswith("://") else folder for url, folder in folders.items()}))
+    return tuple(
+        sorted({url if folder.endswith("://") else folder for url, folder in folders.items()})
+    )
 
 
 async def _all_answer(fleet: LocalFleet, transport: HttpTransport) -> None:
     """Returns when every service answers; raises `FleetError` with what the services said last when one does not."""
     stages: tuple[StageName, ...] = ("split", "map", "reduce")
-    waiting = [transport.health(endpoint) for stage in stages for endpoint in await fleet.endpoints(stage)]
+    waiting = [
+        transport.health(endpoint) for stage in stages for endpoint in await fleet.endpoints(stage)
+    ]
     try:
         await asyncio.gather(*waiting)
     except TaskLost as exc:

@@ -91,13 +91,18 @@ class LocalFleet:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         await asyncio.shield(self.stop())
 
     async def endpoints(self, stage: StageName) -> list[Endpoint]:
         if self._forerunner is None or self._forerunner.process.poll() is not None:
-            raise FleetGone(f"the local services have ended: {self._last_words()} (log: {self._config.log})")
+            raise FleetGone(
+                f"the local services have ended: {self._last_words()} (log: {self._config.log})"
+            )
         return self._endpoints[stage]
 
     async def why_gone(self, stage: StageName, names: Sequence[str]) -> dict[str, str]:

@@ -80,7 +80,9 @@ class Prepared:
         here = this_build()
         if self.stack is not None:
             return Build(engine=here.engine, python="image", environment=self.stack.image_tag)
-        return here.model_copy(update={"environment": "", "hashing": here.hashing if self._hashes_here else ""})
+        return here.model_copy(
+            update={"environment": "", "hashing": here.hashing if self._hashes_here else ""}
+        )
 
     @property
     def _hashes_here(self) -> bool:
@@ -95,7 +97,9 @@ def open_runs(store: str | None) -> RunStore:
     return _runs_in(text or (stack.store if stack else DEFAULT_STORE), stack)[0]
 
 
-def prepare(config: RunConfig, target: WantedTarget, store: str | None, output: Output | None = None) -> Prepared:
+def prepare(
+    config: RunConfig, target: WantedTarget, store: str | None, output: Output | None = None
+) -> Prepared:
     """Checks all that can be checked before anything is started or written.
 
     Raises:
@@ -112,7 +116,9 @@ def prepare(config: RunConfig, target: WantedTarget, store: str | None, output: 
 
         check_installed()
         if config.skip_bad_records:
-            raise UsageError("--skip-bad-records: a run on Spark stops at the first bad record; use another target")
+            raise UsageError(
+                "--skip-bad-records: a run on Spark stops at the first bad record; use another target"
+            )
     text = store or os.environ.get("MAPREDUCE_STORE") or (stack.store if stack else DEFAULT_STORE)
     runs, aws = _runs_in(text, stack)
     if stack and runs.store != stack.store:
@@ -156,7 +162,9 @@ def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
         digest, data = pack(prepared.source, prepared.modules)
     except UnicodeEncodeError as exc:
         name = shown(exc.object)
-        raise InputError(f"the file {name} travels with the job, and its name is no UTF-8; rename it") from exc
+        raise InputError(
+            f"the file {name} travels with the job, and its name is no UTF-8; rename it"
+        ) from exc
     _keep_code(runs.storage, keys.code(runs.store, digest), data)
     inputs = prepared.inputs
     if prepared.target == "aws" or (prepared.target == "spark" and runs.store.startswith("s3://")):
@@ -177,14 +185,20 @@ def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
             parameters=prepared.parameters,
         ),
         inputs=inputs,
-        splits=split_count(total, chunks=config.chunks, chunk_bytes=config.chunk_bytes, slots=slots),
-        partitions=0 if _map_only(prepared.job) else config.reducers or (INLINE_AT_LEAST if inline else 1),
+        splits=split_count(
+            total, chunks=config.chunks, chunk_bytes=config.chunk_bytes, slots=slots
+        ),
+        partitions=0
+        if _map_only(prepared.job)
+        else config.reducers or (INLINE_AT_LEAST if inline else 1),
         mode=config.mode,
         top=config.top,
         total_order=config.sort or (issubclass(prepared.job, Job) and prepared.job.total_order),
         chain=not issubclass(prepared.job, Job),
         build=prepared.build,
-        code=prepared.identity_of(prepared.job) if issubclass(prepared.job, Job) else CodeIdentity(),
+        code=prepared.identity_of(prepared.job)
+        if issubclass(prepared.job, Job)
+        else CodeIdentity(),
         modules=prepared.modules.names(),
         left_out=prepared.left_out,
     )
@@ -212,7 +226,10 @@ def _runs_in(text: str, stack: Stack | None) -> tuple[RunStore, Aws | None]:
     aws = Aws(stack.region if stack else None)
     credentials = aws.credential_provider()
     storage = open_storage(
-        credentials=credentials, region=aws.region, request_limit_s=THIN_LINE_S, copy_large=aws.copy_large
+        credentials=credentials,
+        region=aws.region,
+        request_limit_s=THIN_LINE_S,
+        copy_large=aws.copy_large,
     )
     return RunStore(storage, text.rstrip("/")), aws
 
@@ -231,10 +248,18 @@ def _map_only(job: JobClass) -> bool:
 def _check_sort(config: RunConfig, job: JobClass) -> None:
     if not issubclass(job, Job):
         if config.sort:
-            raise UsageError("--sort: the steps of a chain say themselves what is sorted; set `total_order` in one")
+            raise UsageError(
+                "--sort: the steps of a chain say themselves what is sorted; set `total_order` in one"
+            )
         return
-    if (config.sort or job.total_order) and (job.reduce is None or job.partition is not Job.partition):
-        what = "has its own `partition`" if job.reduce is not None else "has no `reduce`, and so no keys to sort by"
+    if (config.sort or job.total_order) and (
+        job.reduce is None or job.partition is not Job.partition
+    ):
+        what = (
+            "has its own `partition`"
+            if job.reduce is not None
+            else "has no `reduce`, and so no keys to sort by"
+        )
         raise UsageError(f"{job.__name__} {what}; its result cannot be in total order")
 
 

@@ -15,7 +15,9 @@ from driver.targets.prepare import Prepared, write_plan
 from mapreduce.chain import Chain
 
 
-async def carry_out(prepared: Prepared, log: EventLog, uploading: Progress, started: float) -> Report:
+async def carry_out(
+    prepared: Prepared, log: EventLog, uploading: Progress, started: float
+) -> Report:
     """Starts what the run needs, does it, and ends what it has started.
 
     Args:

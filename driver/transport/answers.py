@@ -81,7 +81,9 @@ def check_answer(task: AnyTask, result: AnyResult) -> None:
     _refuse(task, wrong)
 
 
-def check_spark_answer(task: MapTask | ReduceTask, result: MapResult | ReduceResult, *, stored: bool) -> None:
+def check_spark_answer(
+    task: MapTask | ReduceTask, result: MapResult | ReduceResult, *, stored: bool
+) -> None:
     """Refuse the same where Spark has carried the task out.
 
     Args:
@@ -94,14 +96,21 @@ def check_spark_answer(task: MapTask | ReduceTask, result: MapResult | ReduceRes
     """
     if not stored:
         if not isinstance(task, MapTask) or not isinstance(result, MapResult):
-            raise TaskLost(f"the answer to {_task_name(task)} is not taken: it is the result of a {result.stage} task")
-        _refuse(task, [*_wrong_pieces(task.split.pieces, result.pieces), *_wrong_number(task, result.blocks)])
+            raise TaskLost(
+                f"the answer to {_task_name(task)} is not taken: it is the result of a {result.stage} task"
+            )
+        _refuse(
+            task,
+            [*_wrong_pieces(task.split.pieces, result.pieces), *_wrong_number(task, result.blocks)],
+        )
         return
     head, _, tail = _part(task, "\0").partition("\0")
     attempt = result.url.removeprefix(head).removesuffix(tail)
     if attempt.startswith(f"{task.attempt}-"):
         task = task.model_copy(update={"attempt": attempt})
-    if isinstance(task, ReduceTask):  # what has come in is Spark's to count, and the ledger's to compare
+    if isinstance(
+        task, ReduceTask
+    ):  # what has come in is Spark's to count, and the ledger's to compare
         _refuse(task, _wrong_part(task, result))
     else:
         check_answer(task, result)
@@ -122,7 +131,9 @@ def _wrong_split(task: SplitTask, result: SplitResult) -> Iterable[str]:
     chunks = keys.join(keys.chunks(task.store, task.run), "")
     for piece in pieces:
         copied = task.mode == "copy" and piece.url.startswith(chunks)
-        if (not copied and (piece.url, piece.etag, piece.size) not in given) or piece.source not in sources:
+        if (
+            not copied and (piece.url, piece.etag, piece.size) not in given
+        ) or piece.source not in sources:
             yield f"{piece.url} is none of the inputs"
         if not piece.start <= piece.end <= piece.size:
             yield f"bytes {piece.start}-{piece.end} of {piece.url} are outside of it"
@@ -148,7 +159,9 @@ def _wrong_cover(inputs: Iterable[InputObject], pieces: Iterable[Piece]) -> Iter
 
 def _wrong_map(task: MapTask, result: MapResult) -> Iterable[str]:
     if task.partitions:
-        yield from _wrong_url(keys.map_attempt(task.store, task.run, task.index, task.attempt), result.url)
+        yield from _wrong_url(
+            keys.map_attempt(task.store, task.run, task.index, task.attempt), result.url
+        )
         yield from _wrong_number(task, result.blocks)
         yield from _wrong_blocks(result)
         if result.top or result.top_lengths or result.pairs:
@@ -213,7 +226,11 @@ def _wrong_part(task: MapTask | ReduceTask, result: AnyResult) -> Iterable[str]:
         yield f"it is the result of a {result.stage} task"
         return
     yield from _wrong_url(_part(task, task.attempt), result.url)
-    pairs = keys.pairs_attempt(task.store, task.run, task.index, task.attempt) if task.keep_pairs else ""
+    pairs = (
+        keys.pairs_attempt(task.store, task.run, task.index, task.attempt)
+        if task.keep_pairs
+        else ""
+    )
     yield from _wrong_url(pairs, result.pairs.url if result.pairs else "")
     if len(result.top_lengths) > len(result.top):
         yield "it says more of its heaviest pairs than it has"
@@ -223,7 +240,9 @@ def _wrong_part(task: MapTask | ReduceTask, result: AnyResult) -> Iterable[str]:
 
 def _part(task: MapTask | ReduceTask, attempt: str) -> str:
     whole = isinstance(task, ReduceTask) and task.partitions == 1
-    return keys.part_attempt(task.store, task.run, task.index, attempt, "json" if whole else "jsonl")
+    return keys.part_attempt(
+        task.store, task.run, task.index, attempt, "json" if whole else "jsonl"
+    )
 
 
 # -- words ------------------------------------------------------------------------------------------------------------

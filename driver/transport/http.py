@@ -18,7 +18,16 @@ from driver.transport.builds import mixture
 from driver.transport.endpoint import Endpoint
 from mapreduce.errors import FleetError, TaskLost
 from mapreduce.wire.build import Build, this_build
-from mapreduce.wire.messages import AttemptId, Done, Failed, Health, Progress, Started, TaskError, parse_event
+from mapreduce.wire.messages import (
+    AttemptId,
+    Done,
+    Failed,
+    Health,
+    Progress,
+    Started,
+    TaskError,
+    parse_event,
+)
 from mapreduce.wire.tokens import LEEWAY_S, LIFETIME_S, sign
 
 CONNECT_S = 5.0
@@ -80,11 +89,15 @@ class HttpTransport:
         try:
             async with (
                 asyncio.timeout(timeout_s),
-                self._client(endpoint).stream("GET", f"{endpoint.url}/health", headers=PLAIN) as answer,
+                self._client(endpoint).stream(
+                    "GET", f"{endpoint.url}/health", headers=PLAIN
+                ) as answer,
             ):
                 health = Health.model_validate_json(await _body(answer, endpoint.name))
         except (httpx.HTTPError, ValidationError, TimeoutError) as exc:
-            raise TaskLost(f"{endpoint.name} at {endpoint.url} does not answer: {_words(exc)}") from exc
+            raise TaskLost(
+                f"{endpoint.name} at {endpoint.url} does not answer: {_words(exc)}"
+            ) from exc
         self._check_build(endpoint, health.build)
         return health
 
@@ -99,12 +112,16 @@ class HttpTransport:
             "content-length": str(len(body)),
         }
         last: Started | Progress | Done | Failed | None = None
-        asked = self._client(endpoint).stream("POST", endpoint.url + path, content=_sent(body, heard), headers=headers)
+        asked = self._client(endpoint).stream(
+            "POST", endpoint.url + path, content=_sent(body, heard), headers=headers
+        )
         try:
             async with asked as answer:
                 if answer.status_code != httpx.codes.OK:
                     error = await _refused(answer, endpoint)
-                    if error.kind != "Unauthorized":  # a service of another version may not know the message
+                    if (
+                        error.kind != "Unauthorized"
+                    ):  # a service of another version may not know the message
                         await self._check_version(endpoint)
                     yield Failed(attempt=AttemptId.of(task), error=error)
                     return
@@ -178,7 +195,9 @@ def _check_plain(answer: httpx.Response, who: str) -> None:
     """Refuse an answer that would have to be unpacked: a kilobyte may become a gigabyte."""
     encoding = answer.headers.get("content-encoding", "identity")
     if encoding != "identity":
-        raise TaskLost(f"{who} answered in the encoding {encoding[:40]!r}, which no service of ours does")
+        raise TaskLost(
+            f"{who} answered in the encoding {encoding[:40]!r}, which no service of ours does"
+        )
 
 
 async def _body(answer: httpx.Response, who: str) -> bytes:
@@ -188,7 +207,9 @@ async def _body(answer: httpx.Response, who: str) -> bytes:
     async for block in answer.aiter_raw():
         body += block
         if len(body) > BODY_BYTES:
-            raise TaskLost(f"{who} answered {answer.status_code} with more than {BODY_BYTES >> 10} KiB")
+            raise TaskLost(
+                f"{who} answered {answer.status_code} with more than {BODY_BYTES >> 10} KiB"
+            )
     return bytes(body)
 
 
@@ -217,7 +238,9 @@ async def _refused(answer: httpx.Response, endpoint: Endpoint) -> TaskError:
             body = await _body(answer, endpoint.name)
         return TaskError.model_validate_json(body)
     except (ValidationError, TimeoutError):
-        raise TaskLost(f"{endpoint.name} answered {answer.status_code}, which no service of ours does") from None
+        raise TaskLost(
+            f"{endpoint.name} answered {answer.status_code}, which no service of ours does"
+        ) from None
 
 
 def _why_unauthorized(answer: httpx.Response, endpoint: Endpoint) -> str:
@@ -229,7 +252,9 @@ def _why_unauthorized(answer: httpx.Response, endpoint: Endpoint) -> str:
         ahead_s = 0.0
     if ahead_s > LEEWAY_S or ahead_s < -LIFETIME_S / 2:
         side = "ahead of" if ahead_s > 0 else "behind"
-        return f"{refused}: this machine's clock is {abs(ahead_s):.0f} s {side} the service's; set it"
+        return (
+            f"{refused}: this machine's clock is {abs(ahead_s):.0f} s {side} the service's; set it"
+        )
     return f"{refused}: its signing key is another; was it changed, or is this the address of another stack?"
 
 

@@ -66,7 +66,9 @@ class Breach:
     found: tuple[Any, Any] | None
 
 
-def check(make: Callable[[], Job], inputs: Sequence[PlainInput], seeded: Sequence[Way] = ()) -> list[Breach]:
+def check(
+    make: Callable[[], Job], inputs: Sequence[PlainInput], seeded: Sequence[Way] = ()
+) -> list[Breach]:
     """The laws that a job breaks on a sample, each with the smallest input found.
 
     A job that is not deterministic breaks all other laws by chance, so then only that is reported.
@@ -157,7 +159,9 @@ def _partitions(make: Callable[[], Job]) -> Law:
         "`reduce` remembers something from one key to the next, or `partition` does not go by the key alone: "
         "each reduce "
         "task sees only the keys of its partition",
-        tuple((_plural(n, "partition"), _way(make, replace(BASE, partitions=n))) for n in (1, 2, 5)),
+        tuple(
+            (_plural(n, "partition"), _way(make, replace(BASE, partitions=n))) for n in (1, 2, 5)
+        ),
     )
 
 
@@ -184,7 +188,10 @@ def _order(make: Callable[[], Job]) -> Law:
         "an aggregation, or say `order_matters = True` if the order of the input is meant",
         (
             ("4 splits", _way(make, replace(BASE, splits=4))),
-            ("4 splits, the last one first", _way(make, replace(BASE, splits=4, reversed_maps=True))),
+            (
+                "4 splits, the last one first",
+                _way(make, replace(BASE, splits=4, reversed_maps=True)),
+            ),
         ),
     )
 
@@ -215,11 +222,17 @@ def _plural(number: int, noun: str) -> str:
 def _in_one_order(pairs: Pairs) -> Pairs:
     """As JSON holds them; by key, then by value: a key's pairs come in the order of the work."""
     as_json = [(jsonable(key), jsonable(value)) for key, value in pairs]
-    return sorted(as_json, key=lambda pair: (encode_key(key_of_json(pair[0])), encode_value(pair[1])))
+    return sorted(
+        as_json, key=lambda pair: (encode_key(key_of_json(pair[0])), encode_value(pair[1]))
+    )
 
 
 def _without_combine(job: Job) -> Job:
-    job.__class__ = type(type(job).__name__, (type(job),), {"combine": Job.combine, "__module__": type(job).__module__})
+    job.__class__ = type(
+        type(job).__name__,
+        (type(job),),
+        {"combine": Job.combine, "__module__": type(job).__module__},
+    )
     return job
 
 
@@ -230,7 +243,9 @@ def _tried(law: Law, inputs: Sequence[PlainInput]) -> Breach | None:
     return None
 
 
-def _difference(law: Law, way: Callable[[Sequence[PlainInput]], Pairs], inputs: Sequence[PlainInput]) -> _Differing:
+def _difference(
+    law: Law, way: Callable[[Sequence[PlainInput]], Pairs], inputs: Sequence[PlainInput]
+) -> _Differing:
     """The answers of the law's first way and of another, if they are not one."""
     for _ in range(law.chances):
         expected, found = law.ways[0][1](inputs), way(inputs)
@@ -274,7 +289,11 @@ class _Cut:
 
     def __init__(self, given: PlainInput) -> None:
         self._given = given
-        lines = given.content.splitlines(keepends=True) if isinstance(given.format, Text | JsonLines | Csv) else []
+        lines = (
+            given.content.splitlines(keepends=True)
+            if isinstance(given.format, Text | JsonLines | Csv)
+            else []
+        )
         header = 1 if isinstance(given.format, Csv) and given.format.header else 0
         quoted = isinstance(given.format, Csv) and b'"' in given.content
         self._head = b"".join(lines[:header])
@@ -282,7 +301,11 @@ class _Cut:
 
     def of(self, records: Sequence[bytes]) -> PlainInput:
         """The input with these records only."""
-        return replace(self._given, content=self._head + b"".join(records)) if self.records else self._given
+        return (
+            replace(self._given, content=self._head + b"".join(records))
+            if self.records
+            else self._given
+        )
 
 
 def _fewest(records: list[bytes], still: Callable[[list[bytes]], bool]) -> list[bytes]:

@@ -77,7 +77,9 @@ class PlainAnswer:
 
 
 def plain_answer(
-    job: Job | Chain, inputs: Iterable[PlainInput | tuple[str, bytes]], left_out: Sequence[LeftOut] = ()
+    job: Job | Chain,
+    inputs: Iterable[PlainInput | tuple[str, bytes]],
+    left_out: Sequence[LeftOut] = (),
 ) -> list[Record]:
     """All result pairs of a job or chain.
 
@@ -96,7 +98,10 @@ def plain_answer(
 
 
 def plain_run(
-    job: Job, inputs: Iterable[PlainInput], pairs: Sequence[Record] = (), left_out: LeftOut | None = None
+    job: Job,
+    inputs: Iterable[PlainInput],
+    pairs: Sequence[Record] = (),
+    left_out: LeftOut | None = None,
 ) -> PlainAnswer:
     """The answer of one job over inputs, and before them over pairs of a step before it."""
     gathered: list[tuple[bytes, Any]] = []
@@ -129,7 +134,9 @@ def plain_run(
         gather(job.map_cleanup(), none_is_empty=True)
     if job.map_only:
         ordered = sorted(gathered, key=itemgetter(0))
-        return PlainAnswer([(decode_key(key), value) for key, value in ordered], Counter(job.counters))
+        return PlainAnswer(
+            [(decode_key(key), value) for key, value in ordered], Counter(job.counters)
+        )
     reducing = type(job)(**job.parameter_values())
     result = _reduced(reducing, gathered)
     counters = Counter(job.counters)
@@ -152,7 +159,11 @@ def _without(pairs: Iterable[Record], left_out: Counter[str]) -> Iterator[Record
     left = left_out.copy()
     for key, value in pairs:
         # a task that has kept much keeps only the length of a value
-        texts = [pair_text(kept_as(key), kept(value)) for kept in (kept_as, kept_as_length)] if +left else []
+        texts = (
+            [pair_text(kept_as(key), kept(value)) for kept in (kept_as, kept_as_length)]
+            if +left
+            else []
+        )
         known = next((text for text in texts if left[text] > 0), None)
         if known is None:
             yield key, value
@@ -160,7 +171,9 @@ def _without(pairs: Iterable[Record], left_out: Counter[str]) -> Iterator[Record
             left[known] -= 1
 
 
-def _plain_chain(chain: Chain, inputs: list[PlainInput], left_out: Sequence[LeftOut]) -> PlainAnswer:
+def _plain_chain(
+    chain: Chain, inputs: list[PlainInput], left_out: Sequence[LeftOut]
+) -> PlainAnswer:
     steps = steps_of(chain)
     step = next(steps, None)
     if step is None:
@@ -169,16 +182,22 @@ def _plain_chain(chain: Chain, inputs: list[PlainInput], left_out: Sequence[Left
     for number in count():
         given = inputs if "given" in step.sources else []
         previous = answer.pairs if "previous" in step.sources else []
-        answer = plain_run(step.job, given, previous, left_out[number] if number < len(left_out) else None)
+        answer = plain_run(
+            step.job, given, previous, left_out[number] if number < len(left_out) else None
+        )
         pairs = answer.pairs
         try:
-            step = steps.send(StepResult(answer.counters, len(pairs), lambda pairs=pairs: iter(pairs)))  # type: ignore[misc]
+            step = steps.send(
+                StepResult(answer.counters, len(pairs), lambda pairs=pairs: iter(pairs))
+            )  # type: ignore[misc]
         except StopIteration:
             break
     return answer
 
 
-def plain_records(given: PlainInput, form: Format, skip: Collection[Record] = ()) -> Iterator[Record]:
+def plain_records(
+    given: PlainInput, form: Format, skip: Collection[Record] = ()
+) -> Iterator[Record]:
     """The records of an input, read by the plainest means that Python or DuckDB has for its format.
 
     Args:
@@ -195,7 +214,9 @@ def plain_records(given: PlainInput, form: Format, skip: Collection[Record] = ()
     elif isinstance(form, JsonLines):
         lines = plain_lines(content)
         yield from (
-            (offset, json.loads(line)) for offset, line in lines if line.strip() and (given.url, offset) not in skip
+            (offset, json.loads(line))
+            for offset, line in lines
+            if line.strip() and (given.url, offset) not in skip
         )
     elif isinstance(form, Csv):
         left_out = {key for url, key in skip if url == given.url}
@@ -214,7 +235,9 @@ def plain_lines(content: bytes) -> list[tuple[int, str]]:
     offset = 0
     for raw in content.removesuffix(b"\n").split(b"\n") if content else []:
         text = raw.decode("utf-8", errors="replace")
-        lines.append((offset, text.removesuffix("\r").removeprefix("\ufeff" if offset == 0 else "")))
+        lines.append(
+            (offset, text.removesuffix("\r").removeprefix("\ufeff" if offset == 0 else ""))
+        )
         offset += len(raw) + 1
     return lines
 

@@ -19,7 +19,9 @@ from mapreduce.input_formats import Parquet
 if TYPE_CHECKING:
     from duckdb.sqltypes import DuckDBPyType
 
-_INTEGERS = frozenset(f"{sign}{size}int" for sign in ("", "u") for size in ("tiny", "small", "big", "huge"))
+_INTEGERS = frozenset(
+    f"{sign}{size}int" for sign in ("", "u") for size in ("tiny", "small", "big", "huge")
+)
 _KEPT = _INTEGERS | {"integer", "uinteger", "boolean", "varchar", "blob", "float", "double"}
 _NESTED = frozenset(("struct", "list", "array", "map"))
 
@@ -32,14 +34,21 @@ def plain_rows(content: bytes, form: Parquet) -> list[dict[str, Any]]:
     with TemporaryDirectory() as folder, duckdb.connect() as connection:
         path = Path(folder) / "whole.parquet"
         path.write_bytes(content)
-        scan = f"read_parquet('{str(path).replace(chr(39), chr(39) * 2)}', hive_partitioning = false)"
+        scan = (
+            f"read_parquet('{str(path).replace(chr(39), chr(39) * 2)}', hive_partitioning = false)"
+        )
         connection.execute("SET TimeZone = 'UTC'; SET enable_geoparquet_conversion = false")
         relation = connection.sql(f"SELECT * FROM {scan}")
         kinds = dict(zip(relation.columns, relation.types, strict=True))
         names = relation.columns if form.columns is None else list(form.columns)
         selected = [_selected(name, kinds[name]) for name in names]
-        found = connection.execute(f"SELECT {', '.join(['NULL', *selected])} FROM {scan}").fetchall()
-    return [{name: _carried(value, kinds[name]) for name, value in zip(names, row[1:], strict=True)} for row in found]
+        found = connection.execute(
+            f"SELECT {', '.join(['NULL', *selected])} FROM {scan}"
+        ).fetchall()
+    return [
+        {name: _carried(value, kinds[name]) for name, value in zip(names, row[1:], strict=True)}
+        for row in found
+    ]
 
 
 def _selected(name: str, kind: DuckDBPyType) -> str:
@@ -52,7 +61,10 @@ def _sql_type(kind: DuckDBPyType) -> str:
     """The type that has text for each part of a value that is no number, text or bytes."""
     match kind.id:
         case "struct":
-            fields = (f"{_quoted(name)} {_sql_type(cast('DuckDBPyType', child))}" for name, child in kind.children)
+            fields = (
+                f"{_quoted(name)} {_sql_type(cast('DuckDBPyType', child))}"
+                for name, child in kind.children
+            )
             return f"STRUCT({', '.join(fields)})"
         case "list" | "array":
             return f"{_sql_type(_child(kind))}[]"
@@ -70,12 +82,18 @@ def _carried(value: Any, kind: DuckDBPyType) -> Any:
         case "float" | "double":
             return None if math.isnan(value) else value
         case "struct":
-            return {name: _carried(value[name], cast("DuckDBPyType", child)) for name, child in kind.children}
+            return {
+                name: _carried(value[name], cast("DuckDBPyType", child))
+                for name, child in kind.children
+            }
         case "list" | "array":
             return [_carried(item, _child(kind)) for item in value]
         case "map":
             (_, key), (_, content) = cast("list[tuple[str, DuckDBPyType]]", kind.children)
-            return [[_carried(name, key), _carried(item, content)] for name, item in _entries(value, key)]
+            return [
+                [_carried(name, key), _carried(item, content)]
+                for name, item in _entries(value, key)
+            ]
         case name:
             return value.replace(" ", "T", 1) if name.startswith("timestamp") else value
 

@@ -130,7 +130,9 @@ class _Run:
         self._inputs = f"file://{folder}/input"
         self._storage = open_storage()
         parameters = job.parameter_values()
-        self._spec = JobSpec(code="0" * 64, module="job", name=type(job).__name__, parameters=parameters)
+        self._spec = JobSpec(
+            code="0" * 64, module="job", name=type(job).__name__, parameters=parameters
+        )
         self._context = TaskContext(
             storage=self._storage,
             scratch=folder / "scratch",
@@ -146,7 +148,9 @@ class _Run:
         maps = [self._map(planned, number) for number in range(len(planned.splits))]
         reduces = [self._reduce(maps, number) for number in range(self._partitions)]
         # nothing changes during a trial, and one URL may be given under two names: no ETag is compared
-        planned_as = [each.model_copy(update={"url": named[each.url], "etag": ""}) for each in inputs]
+        planned_as = [
+            each.model_copy(update={"url": named[each.url], "etag": ""}) for each in inputs
+        ]
         ledger = balance(planned_as, maps, reduces, {}, self._partitions)
         if not ledger.balanced:
             raise LedgerError(f"the ledger does not balance: {ledger.discrepancies[0]}")
@@ -156,12 +160,17 @@ class _Run:
             counters.update(result.counters)
             if result.pairs is not None:
                 self.kept_pairs += pairs_of_content(self._storage.read(result.pairs.url))
-        return Answer([self._pairs(result.url) for result in (reduces if self._partitions else maps)], dict(counters))
+        return Answer(
+            [self._pairs(result.url) for result in (reduces if self._partitions else maps)],
+            dict(counters),
+        )
 
     def _put(self, number: int, given: PlainInput) -> InputObject:
         info = self._storage.write(f"{self._inputs}/{number}/{Path(given.url).name}", given.content)
         form = given.format or self._job.format_of(given.name)
-        return InputObject(url=info.url, size=info.size, etag=info.etag, name=given.name, format=form)
+        return InputObject(
+            url=info.url, size=info.size, etag=info.etag, name=given.name, format=form
+        )
 
     def _split(self, inputs: tuple[InputObject, ...]) -> SplitResult:
         ranges = self._partitions if self._job.total_order and self._partitions > 1 else None
@@ -194,7 +203,9 @@ class _Run:
 
     def _reduce(self, maps: list[MapResult], number: int) -> ReduceResult:
         sources = [
-            BlockSource(url=result.url, etag=result.etag, map_index=index, block=result.blocks[number])
+            BlockSource(
+                url=result.url, etag=result.etag, map_index=index, block=result.blocks[number]
+            )
             for index, result in enumerate(maps)
         ]
         if self._trial.reversed_maps:
@@ -222,5 +233,7 @@ def _renamed(planned: SplitResult, names: Mapping[str, str]) -> SplitResult:
     def piece(each: Piece) -> Piece:
         return each.model_copy(update={"source": names[each.source]})
 
-    splits = (Split(index=split.index, pieces=tuple(map(piece, split.pieces))) for split in planned.splits)
+    splits = (
+        Split(index=split.index, pieces=tuple(map(piece, split.pieces))) for split in planned.splits
+    )
     return planned.model_copy(update={"splits": tuple(splits)})

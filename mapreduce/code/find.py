@@ -74,7 +74,9 @@ def find_job(text: str, ready_made: str = "") -> tuple[JobSource, JobClass]:
     cls = import_job(root, module, name, file)
     imported = tuple(sorted(set(sys.modules) - before - {module}))
     cls.check()
-    wanted = {name for each in classes_of(sys.modules[cls.__module__]).values() for name in each.files}
+    wanted = {
+        name for each in classes_of(sys.modules[cls.__module__]).values() for name in each.files
+    }
     files = tuple(_side_files(path.parent, sorted(wanted)))
     return JobSource(root, module, cls.__name__, files, file, imported), cls
 
@@ -84,8 +86,12 @@ def _side_files(folder: Path, names: Iterable[str]) -> Iterator[Path]:
     for name in names:
         path = folder / name
         if not path.resolve().is_relative_to(folder.resolve()):
-            raise JobLoadError(f"`files` holds {name!r}, which is not beside the job's own file; copy it there")
-        found = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
+            raise JobLoadError(
+                f"`files` holds {name!r}, which is not beside the job's own file; copy it there"
+            )
+        found = (
+            [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
+        )
         if not found:
             raise JobLoadError(f"`files` holds {name!r}, but there is no such file in {folder}")
         yield from found
@@ -103,7 +109,9 @@ def _path_of(target: str, ready_made: str) -> Path:
     found = next((file for name in names if (file := _file_of(name))), None)
     if found is None:
         known = f"; ready-made jobs: {', '.join(_modules_of(ready_made))}" if ready_made else ""
-        raise JobLoadError(f"there is no job module {target!r}; give a .py file or the name of a job{known}")
+        raise JobLoadError(
+            f"there is no job module {target!r}; give a .py file or the name of a job{known}"
+        )
     return found
 
 
@@ -113,7 +121,11 @@ def _file_of(module: str) -> Path | None:
         spec = importlib.util.find_spec(module)
     except (ImportError, ValueError):
         return None
-    return Path(spec.origin).resolve() if spec and spec.origin and spec.origin.endswith(".py") else None
+    return (
+        Path(spec.origin).resolve()
+        if spec and spec.origin and spec.origin.endswith(".py")
+        else None
+    )
 
 
 def _modules_of(package: str) -> list[str]:
@@ -131,7 +143,9 @@ def _place_of(path: Path) -> tuple[Path, str, str]:
     while (root / "__init__.py").is_file() and _is_name(root.name):
         root = root.parent
     parts = path.relative_to(root).with_suffix("").parts
-    if len(parts) > 1 and is_reserved(parts[0]):  # a user's package called `services`: its file stands alone
+    if len(parts) > 1 and is_reserved(
+        parts[0]
+    ):  # a user's package called `services`: its file stands alone
         root, parts = path.parent, (path.stem,)
     if all(map(_is_name, parts)) and not is_reserved(parts[0]):
         return root, ".".join(parts), ""

@@ -25,15 +25,51 @@ REDUCE_ONLY = frozenset(("reduce", "reduce_setup", "reduce_cleanup"))
 """Methods of a job that the engine calls in reduce tasks alone."""
 _LOOKS_AT_ITSELF = frozenset(
     (
-        *("__file__", "__code__", "__loader__", "__spec__", "co_firstlineno", "f_lineno", "tb_lineno", "lineno"),
-        *("inspect", "linecache", "tokenize", "getsource", "get_data", "pkgutil", "importlib.resources"),
+        *(
+            "__file__",
+            "__code__",
+            "__loader__",
+            "__spec__",
+            "co_firstlineno",
+            "f_lineno",
+            "tb_lineno",
+            "lineno",
+        ),
+        *(
+            "inspect",
+            "linecache",
+            "tokenize",
+            "getsource",
+            "get_data",
+            "pkgutil",
+            "importlib.resources",
+        ),
     )
 )
 """Names in a source that may make it depend on its own text or its lines."""
 _LOOKS_AROUND = frozenset(
     (
-        *("getattr", "vars", "dir", "eval", "exec", "globals", "locals", "compile", "__dict__", "__getattribute__"),
-        *("__getattr__", "__init_subclass__", "__subclasses__", "attrgetter", "methodcaller", "inspect", "gc"),
+        *(
+            "getattr",
+            "vars",
+            "dir",
+            "eval",
+            "exec",
+            "globals",
+            "locals",
+            "compile",
+            "__dict__",
+            "__getattribute__",
+        ),
+        *(
+            "__getattr__",
+            "__init_subclass__",
+            "__subclasses__",
+            "attrgetter",
+            "methodcaller",
+            "inspect",
+            "gc",
+        ),
     )
 )
 """Names in a source that may lead to a method without its name."""
@@ -143,7 +179,11 @@ def _jobs_beside(job: type[Job]) -> frozenset[str]:
 def _hands_itself_on(tree: ast.AST) -> bool:
     """Return whether `self` is given to a call, which may then call any method of it."""
     calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
-    given = (each for call in calls for each in (*call.args, *(keyword.value for keyword in call.keywords)))
+    given = (
+        each
+        for call in calls
+        for each in (*call.args, *(keyword.value for keyword in call.keywords))
+    )
     return any(isinstance(each, ast.Name) and each.id == "self" for each in given)
 
 
@@ -154,18 +194,28 @@ def _is_ours(cls: type) -> bool:
 def _is_in(cls: type, trees: Mapping[str, ast.Module], own: str) -> bool:
     """Return whether a class is defined at the top of the job's own file, without decorators or a metaclass."""
     module = sys.modules.get(cls.__module__)
-    found = [node for node in trees[own].body if isinstance(node, ast.ClassDef) and node.name == cls.__name__]
-    in_own_file = module is not None and Path(str(getattr(module, "__file__", ""))).name == Path(own).name
+    found = [
+        node
+        for node in trees[own].body
+        if isinstance(node, ast.ClassDef) and node.name == cls.__name__
+    ]
+    in_own_file = (
+        module is not None and Path(str(getattr(module, "__file__", ""))).name == Path(own).name
+    )
     return in_own_file and len(found) == 1 and not found[0].decorator_list and not found[0].keywords
 
 
-def _without(tree: ast.Module, names: frozenset[str], classes: frozenset[str], *, gone: bool = False) -> ast.Module:
+def _without(
+    tree: ast.Module, names: frozenset[str], classes: frozenset[str], *, gone: bool = False
+) -> ast.Module:
     """Return a source in which methods of these names have no body, or are not there at all (`gone`).
 
     A method with a decorator, or with a default that is computed, stays: these run when the class is made.
     """
     body = [
-        _class_without(node, names, gone=gone) if isinstance(node, ast.ClassDef) and node.name in classes else node
+        _class_without(node, names, gone=gone)
+        if isinstance(node, ast.ClassDef) and node.name in classes
+        else node
         for node in tree.body
     ]
     return ast.Module(body=body, type_ignores=[])
@@ -190,7 +240,10 @@ def _can_go(node: ast.FunctionDef, names: frozenset[str]) -> bool:
     defaults = [*node.args.defaults, *(each for each in node.args.kw_defaults if each is not None)]
     annotated = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
     evaluated = [*defaults, *(each.annotation for each in annotated if each.annotation)]
-    return all(isinstance(each, ast.Constant | ast.Name | ast.Attribute | ast.Subscript) for each in evaluated)
+    return all(
+        isinstance(each, ast.Constant | ast.Name | ast.Attribute | ast.Subscript)
+        for each in evaluated
+    )
 
 
 def _packages(tops: frozenset[str]) -> list[bytes]:
@@ -202,7 +255,11 @@ def _packages(tops: frozenset[str]) -> list[bytes]:
     parts = [
         part
         for name, found in sorted(distributions_behind(tops).items())
-        for part in (name.encode(), found.version.encode(), (found.read_text("RECORD") or "").encode())
+        for part in (
+            name.encode(),
+            found.version.encode(),
+            (found.read_text("RECORD") or "").encode(),
+        )
     ]
     for name, module in sorted(sys.modules.items()):
         if name.partition(".")[0] in tops and (file := getattr(module, "__file__", None)):

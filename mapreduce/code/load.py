@@ -72,7 +72,9 @@ class CodeLoader:
                 raise too_large()
             unpack(self._storage.read(url), spec.code, root)
         if not _has_module(root, spec):
-            raise JobLoadError(f"the job {spec.module} cannot be imported: there is no such module in its code")
+            raise JobLoadError(
+                f"the job {spec.module} cannot be imported: there is no such module in its code"
+            )
         return root
 
 
@@ -113,7 +115,9 @@ def import_job(root: Path, module: str, name: str, file: str = "") -> JobClass:
     jobs = classes_of(loaded)
     if name:
         if name not in jobs:
-            raise JobLoadError(f"{file or module} has no job {name!r}; it has: {', '.join(sorted(jobs)) or 'none'}")
+            raise JobLoadError(
+                f"{file or module} has no job {name!r}; it has: {', '.join(sorted(jobs)) or 'none'}"
+            )
         return jobs[name]
     chains: list[JobClass] = [cls for cls in jobs.values() if issubclass(cls, Chain)]
     candidates = chains or list(jobs.values())  # the jobs beside a chain are its steps
@@ -125,7 +129,9 @@ def import_job(root: Path, module: str, name: str, file: str = "") -> JobClass:
 
 def _import_failed(exc: BaseException, name: str, root: Path) -> JobLoadError:
     """Return what the author is told, with their own frames."""
-    ours = isinstance(exc, MapReduceError)  # a wrong option of a format, say: where we raise it helps no author
+    ours = isinstance(
+        exc, MapReduceError
+    )  # a wrong option of a format, say: where we raise it helps no author
     frames = "".join(traceback.format_list(user_frames(exc.__traceback__, without_ours=ours)))
     if isinstance(exc, SystemExit):
         return JobLoadError(
@@ -174,12 +180,20 @@ def modules_loaded() -> tuple[str, ...]:
     if look is None or added is None:
         names = list(sys.modules)
         look = _Look(
-            root, names[-1], sys.modules[names[-1]], len(names), loaded_modules(set(names) - _OwnModules.before[root])
+            root,
+            names[-1],
+            sys.modules[names[-1]],
+            len(names),
+            loaded_modules(set(names) - _OwnModules.before[root]),
         )
     elif added:
         found = loaded_modules(set(added) - _OwnModules.before[root])
         look = _Look(
-            root, added[0], sys.modules[added[0]], look.count + len(added), tuple(sorted({*look.found, *found}))
+            root,
+            added[0],
+            sys.modules[added[0]],
+            look.count + len(added),
+            tuple(sorted({*look.found, *found})),
         )
     _OwnModules.look = look
     return look.found
@@ -209,7 +223,10 @@ class _Look:
     def added(self) -> list[str] | None:
         """Return the names that have come since, the last one first; None when names are gone."""
         added = list(takewhile(self.last.__ne__, reversed(sys.modules)))
-        is_whole = len(sys.modules) == self.count + len(added) and sys.modules.get(self.last) is self.module
+        is_whole = (
+            len(sys.modules) == self.count + len(added)
+            and sys.modules.get(self.last) is self.module
+        )
         return added if is_whole else None
 
 
@@ -254,7 +271,9 @@ class _OwnModules:
         if spec is None:
             return None
         cls.found.add(name)
-        return spec if spec.loader is not None else None  # a folder without code must not hide a package elsewhere
+        return (
+            spec if spec.loader is not None else None
+        )  # a folder without code must not hide a package elsewhere
 
 
 def _forget(tops: Collection[str]) -> None:

@@ -44,8 +44,15 @@ class Modules:
 
     def names(self) -> tuple[str, ...]:
         """Return the names under which all of this may be loaded: dotted modules, and top-level names of packages."""
-        own = (name.partition(".")[0].replace("/", ".").removesuffix(".__init__") for name in self.files)
-        provided = {top for found in distributions_behind(self.packages).values() for top in _provided_by(found.name)}
+        own = (
+            name.partition(".")[0].replace("/", ".").removesuffix(".__init__")
+            for name in self.files
+        )
+        provided = {
+            top
+            for found in distributions_behind(self.packages).values()
+            for top in _provided_by(found.name)
+        }
         return tuple(sorted({*own, *provided, *self.packages}))
 
 
@@ -111,16 +118,24 @@ def imports_of(path: Path, root: Path) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             above = package[: len(package) - node.level + 1] if node.level else ()
             base = ".".join([*above, *([node.module] if node.module else [])])
-            yield from (name for name in (base, *(f"{base}.{alias.name}" for alias in node.names)) if name)
+            yield from (
+                name for name in (base, *(f"{base}.{alias.name}" for alias in node.names)) if name
+            )
         elif isinstance(node, ast.Call) and (name := _imported_by_call(node)):
             yield name
 
 
 def _imported_by_call(node: ast.Call) -> str | None:
     """Return the module of `import_module("name")` or `__import__("name")`."""
-    called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    called = (
+        node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    )
     first = node.args[0] if node.args else None
-    if called not in _DYNAMIC or not isinstance(first, ast.Constant) or not isinstance(first.value, str):
+    if (
+        called not in _DYNAMIC
+        or not isinstance(first, ast.Constant)
+        or not isinstance(first.value, str)
+    ):
         return None
     return None if first.value.startswith(".") else first.value
 
@@ -224,14 +239,22 @@ def _required_by(found: metadata.Distribution) -> Iterator[metadata.Distribution
 
 
 def _provided_by(distribution: str) -> list[str]:
-    return [top for top, found in _distributions().items() if any(each.name == distribution for each in found)]
+    return [
+        top
+        for top, found in _distributions().items()
+        if any(each.name == distribution for each in found)
+    ]
 
 
 def own_modules(names: Iterable[str]) -> Iterator[str]:
     """Yield those of loaded modules that come from files, and are neither Python's nor this program's."""
     for name in names:
         file = getattr(sys.modules.get(name), "__file__", None)
-        if file and not is_reserved(name.partition(".")[0]) and not Path(file).is_relative_to(PROGRAM_FOLDER):
+        if (
+            file
+            and not is_reserved(name.partition(".")[0])
+            and not Path(file).is_relative_to(PROGRAM_FOLDER)
+        ):
             yield name
 
 

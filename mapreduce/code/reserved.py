@@ -13,7 +13,16 @@ LIBRARIES = frozenset(
     (
         *("_duckdb", "_xxhash", "adbc_driver_duckdb", "annotated_doc", "annotated_types", "anyio"),
         *("attr", "attrs", "backports", "boto3", "botocore", "certifi", "click", "cyclopts"),
-        *("dateutil", "docstring_parser", "dotenv", "duckdb", "fastapi", "fsspec", "h11", "httpcore"),
+        *(
+            "dateutil",
+            "docstring_parser",
+            "dotenv",
+            "duckdb",
+            "fastapi",
+            "fsspec",
+            "h11",
+            "httpcore",
+        ),
         *("httpx", "idna", "jmespath", "jwt", "markdown_it", "mdurl", "msgspec", "nanoarrow"),
         *("obstore", "opentelemetry", "prometheus_client", "pydantic", "pydantic_core"),
         *("pydantic_settings", "pygments", "python_terraform", "regex", "rich", "rich_rst"),

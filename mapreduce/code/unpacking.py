@@ -38,7 +38,9 @@ def unpack(data: bytes, digest: str, root: Path) -> None:
         JobLoadError: there is something else in it; nothing of it is left then.
     """
     if hashlib.sha256(data).hexdigest() != digest:
-        raise CorruptBlock(f"the code under jobs/{digest} is not the code of that digest; upload it again with --fresh")
+        raise CorruptBlock(
+            f"the code under jobs/{digest} is not the code of that digest; upload it again with --fresh"
+        )
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
@@ -69,9 +71,19 @@ def _check_members(members: list[zipfile.ZipInfo]) -> None:
     names: set[str] = set()
     for member in members:
         steps = member.filename.split("/")
-        plain = stat.S_IFMT(member.external_attr >> 16) in (0, stat.S_IFREG) and member.compress_type in _COMPRESSIONS
-        if not plain or {"", ".", ".."} & set(steps) or "\\" in member.filename or max(map(len, steps)) > NAME_LIMIT:
-            raise JobLoadError(f"the code of this job holds {member.filename!r}, which is not a plain file inside it")
+        plain = (
+            stat.S_IFMT(member.external_attr >> 16) in (0, stat.S_IFREG)
+            and member.compress_type in _COMPRESSIONS
+        )
+        if (
+            not plain
+            or {"", ".", ".."} & set(steps)
+            or "\\" in member.filename
+            or max(map(len, steps)) > NAME_LIMIT
+        ):
+            raise JobLoadError(
+                f"the code of this job holds {member.filename!r}, which is not a plain file inside it"
+            )
         if member.filename in names:
             raise JobLoadError(f"the code of this job holds {member.filename!r} twice")
         names.add(member.filename)

@@ -46,7 +46,9 @@ def copy_splits(
                 else:
                     together += pieces
             done.append(tuple(together))
-    numbered = tuple(Split(index=index, pieces=pieces) for index, pieces in enumerate(filter(None, done)))
+    numbered = tuple(
+        Split(index=index, pieces=pieces) for index, pieces in enumerate(filter(None, done))
+    )
     return numbered, copying.read, copying.written, copying.unpacked
 
 

@@ -114,7 +114,9 @@ class AggregateCollector:
             key, value = pair if type(pair) is tuple and len(pair) == 2 else pair_of(pair)
             states: dict[Any, Any]
             known: Any
-            states, known = (by_text, key) if type(key) is str else (self._by_bytes, encode_key(key))
+            states, known = (
+                (by_text, key) if type(key) is str else (self._by_bytes, encode_key(key))
+            )
             kept = _own(value) if keeps and type(value) is not int else value
             if known in states:
                 states[known] = add(states[known], kept)
@@ -171,7 +173,11 @@ class PairCollector:
     """
 
     def __init__(
-        self, partition: Partitioner, buffer_bytes: int, spills: Spills, combine: Combine | None = None
+        self,
+        partition: Partitioner,
+        buffer_bytes: int,
+        spills: Spills,
+        combine: Combine | None = None,
     ) -> None:
         self.spills = spills
         self._partition = partition
@@ -224,7 +230,9 @@ def merging_pairs(combine: Combine | None = None) -> Merging:
     return merging
 
 
-def merged_states(aggregation: Aggregation[Any], pairs: Iterable[PackedPair]) -> Iterator[tuple[bytes, Any]]:
+def merged_states(
+    aggregation: Aggregation[Any], pairs: Iterable[PackedPair]
+) -> Iterator[tuple[bytes, Any]]:
     """One (key, state) for each key of sorted pairs whose values are packed states.
 
     Raises:
@@ -273,7 +281,8 @@ def raise_of_key(exc: BaseException, step: str, key: bytes) -> NoReturn:
 def merging_states(aggregation: Aggregation[Any]) -> Combine:
     """A combine that merges the states of a key."""
     return lambda pairs: (
-        (key, packed_state(aggregation, key, state)) for key, state in merged_states(aggregation, pairs)
+        (key, packed_state(aggregation, key, state))
+        for key, state in merged_states(aggregation, pairs)
     )
 
 
@@ -285,7 +294,9 @@ def combining(job: Job) -> Combine | None:
 def _combined(job: Job, pairs: Iterable[PackedPair]) -> Iterator[PackedPair]:
     for encoded, group in groupby(pairs, _by_key):
         try:
-            yielded = job.combine(decode_key(encoded), (unpack_value(packed) for _, packed in group))
+            yielded = job.combine(
+                decode_key(encoded), (unpack_value(packed) for _, packed in group)
+            )
             for pair in pairs_of(yielded):
                 key, value = pair_of(pair)
                 if encode_key(key) != encoded:
@@ -298,7 +309,9 @@ def _combined(job: Job, pairs: Iterable[PackedPair]) -> Iterator[PackedPair]:
             raise_of_key(exc, "combine", encoded)
 
 
-def partitioner(job: Job, partitions: int, boundaries: Sequence[bytes] | None) -> Partitioner | None:
+def partitioner(
+    job: Job, partitions: int, boundaries: Sequence[bytes] | None
+) -> Partitioner | None:
     """Where a key goes, if that is not by the hash of its bytes.
 
     Args:

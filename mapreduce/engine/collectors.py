@@ -26,7 +26,11 @@ from mapreduce.job import Job
 
 
 def collector_for(
-    job: Job, partitions: int, buffer_bytes: int, scratch: Path, boundaries: Sequence[bytes] | None = None
+    job: Job,
+    partitions: int,
+    buffer_bytes: int,
+    scratch: Path,
+    boundaries: Sequence[bytes] | None = None,
 ) -> Collector:
     """The collector of a map task.
 

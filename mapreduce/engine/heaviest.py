@@ -46,4 +46,7 @@ class Heaviest:
 
     def pairs(self) -> list[tuple[Any, Any]]:
         """The pairs kept, heaviest first."""
-        return [(key, value) for _, _, key, value in sorted(self._heap, key=lambda entry: (-entry[0], -entry[1]))]
+        return [
+            (key, value)
+            for _, _, key, value in sorted(self._heap, key=lambda entry: (-entry[0], -entry[1]))
+        ]

@@ -24,7 +24,12 @@ _SCHEMA = nanoarrow.c_schema(_ROW)
 
 
 def merged_integers(
-    frames: Iterator[Frame], aggregate: SqlAggregate, *, memory_bytes: int, threads: int, scratch: Path
+    frames: Iterator[Frame],
+    aggregate: SqlAggregate,
+    *,
+    memory_bytes: int,
+    threads: int,
+    scratch: Path,
 ) -> Iterator[tuple[bytes, int]]:
     """One (key, exact total, least or greatest value) for each key, in key order.
 
@@ -49,7 +54,9 @@ def merged_integers(
             connection.execute("INSERT INTO pairs SELECT * FROM batch")
             connection.unregister("batch")
         # the casts keep a sum exact: HUGEINT comes back as a Python int
-        rows = connection.execute(f"SELECT key, {aggregate}(value) FROM pairs GROUP BY key ORDER BY key")
+        rows = connection.execute(
+            f"SELECT key, {aggregate}(value) FROM pairs GROUP BY key ORDER BY key"
+        )
         while found := rows.fetchmany(_FETCH):
             yield from found
 
@@ -60,9 +67,13 @@ class _ArrowBatch:
     def __init__(self, frames: tuple[Frame, ...]) -> None:
         keys = [key for frame in frames for key in frame.keys]
         offsets = array("i", accumulate(map(len, keys), initial=0))
-        values = array("q", chain.from_iterable(cast("list[int]", frame.values) for frame in frames))
+        values = array(
+            "q", chain.from_iterable(cast("list[int]", frame.values) for frame in frames)
+        )
         columns = [
-            nanoarrow.c_array_from_buffers(nanoarrow.binary(), len(keys), [None, offsets, b"".join(keys)]),
+            nanoarrow.c_array_from_buffers(
+                nanoarrow.binary(), len(keys), [None, offsets, b"".join(keys)]
+            ),
             nanoarrow.c_array_from_buffers(nanoarrow.int64(), len(keys), [None, values]),
         ]
         self._rows = nanoarrow.c_array_from_buffers(_ROW, len(keys), [None], children=columns)
@@ -71,7 +82,9 @@ class _ArrowBatch:
         return _SCHEMA.__arrow_c_schema__()
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        return CArrayStream.from_c_arrays([self._rows], _SCHEMA, validate=False).__arrow_c_stream__()
+        return CArrayStream.from_c_arrays(
+            [self._rows], _SCHEMA, validate=False
+        ).__arrow_c_stream__()
 
 
 def _batches(frames: Iterator[Frame], size: int) -> Iterator[tuple[Frame, ...]]:

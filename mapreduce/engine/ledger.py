@@ -76,7 +76,12 @@ def balance(
     """
     rows = [*_input_rows(inputs, maps, unpacked or {}), *_shuffle_rows(maps, reduces, partitions)]
     rows += [
-        LedgerRow(what=f"ETag of {given.url}", unit="", expected=given.etag, found=etags.get(given.url, ""))
+        LedgerRow(
+            what=f"ETag of {given.url}",
+            unit="",
+            expected=given.etag,
+            found=etags.get(given.url, ""),
+        )
         for given in inputs
     ]
     return Ledger(
@@ -127,14 +132,22 @@ def _times_read(ranges: Sequence[Range], size: int, times: int) -> str:
     return str(times)
 
 
-def _shuffle_rows(maps: Sequence[MapResult], reduces: Sequence[ReduceResult], partitions: int) -> list[LedgerRow]:
-    rows = [LedgerRow(what="partitions reduced", unit="partitions", expected=partitions, found=len(reduces))]
+def _shuffle_rows(
+    maps: Sequence[MapResult], reduces: Sequence[ReduceResult], partitions: int
+) -> list[LedgerRow]:
+    rows = [
+        LedgerRow(
+            what="partitions reduced", unit="partitions", expected=partitions, found=len(reduces)
+        )
+    ]
     for number, reduced in enumerate(reduces[:partitions]):
         blocks = [result.blocks[number] for result in maps]
         written = sum(block.checksum for block in blocks) % CHECKSUM_MODULO
         records = sum(block.records for block in blocks)
         rows += [
-            LedgerRow(what=f"partition {number}", unit="pairs", expected=records, found=reduced.records_in),
+            LedgerRow(
+                what=f"partition {number}", unit="pairs", expected=records, found=reduced.records_in
+            ),
             LedgerRow(
                 what=f"partition {number}",
                 unit="checksum",

@@ -54,8 +54,12 @@ def run_map(task: MapTask, context: TaskContext) -> MapResult:
         return write(task, job, context, folder, stopwatch)
 
 
-def _to_partitions(task: MapTask, job: Job, context: TaskContext, folder: Path, stopwatch: Stopwatch) -> MapResult:
-    boundaries = None if task.boundaries is None else [bytes.fromhex(key) for key in task.boundaries]
+def _to_partitions(
+    task: MapTask, job: Job, context: TaskContext, folder: Path, stopwatch: Stopwatch
+) -> MapResult:
+    boundaries = (
+        None if task.boundaries is None else [bytes.fromhex(key) for key in task.boundaries]
+    )
     buffer_bytes = context.memory_bytes // BUFFER_SHARE
     collector = collector_for(job, task.partitions, buffer_bytes, folder, boundaries)
     check_key = partial(own_partition, job, task.partitions) if job.partitions_itself else None
@@ -65,7 +69,9 @@ def _to_partitions(task: MapTask, job: Job, context: TaskContext, folder: Path, 
     written = folder / "output"
     with written.open("wb") as file, user_code(Place("combine or partition")):
         blocks = collector.finish(file)
-    info = keep(context.storage, keys.map_attempt(task.store, task.run, task.index, task.attempt), written)
+    info = keep(
+        context.storage, keys.map_attempt(task.store, task.run, task.index, task.attempt), written
+    )
     return MapResult(
         url=info.url,
         etag=info.etag,
@@ -82,9 +88,13 @@ def _to_partitions(task: MapTask, job: Job, context: TaskContext, folder: Path, 
     )
 
 
-def _to_part(task: MapTask, job: Job, context: TaskContext, folder: Path, stopwatch: Stopwatch) -> MapResult:
+def _to_part(
+    task: MapTask, job: Job, context: TaskContext, folder: Path, stopwatch: Stopwatch
+) -> MapResult:
     collector = sorter(context.memory_bytes // BUFFER_SHARE, folder)
-    mapping = MapStage(job, collector, context, None if task.skip_limit is None else SetAside(job, task.skip_limit))
+    mapping = MapStage(
+        job, collector, context, None if task.skip_limit is None else SetAside(job, task.skip_limit)
+    )
     pieces = mapping.split(task.split.pieces)
     stored = store_pairs(collector, folder)
     part = write_part(stored, task, context, whole=False)
@@ -117,7 +127,9 @@ class MapStage:
         aside: takes the records that cannot be mapped; None when the first one ends the task.
     """
 
-    def __init__(self, job: Job, collector: Collector, context: TaskContext, aside: SetAside | None = None) -> None:
+    def __init__(
+        self, job: Job, collector: Collector, context: TaskContext, aside: SetAside | None = None
+    ) -> None:
         self._job = job
         self._collector = collector
         self._context = context
@@ -168,7 +180,13 @@ class MapStage:
         state.source, state.input = piece.source, piece.name
         place = Place("map")
         place.url = piece.source
-        take = self._one_by_one if self._aside else self._batch if self._job.maps_batches else self._records
+        take = (
+            self._one_by_one
+            if self._aside
+            else self._batch
+            if self._job.maps_batches
+            else self._records
+        )
         begin, owned = piece.start, 0
         self._in_batches = Undecoded()
         for batch in reader.batches(piece, self._range_of(piece)):
@@ -187,8 +205,12 @@ class MapStage:
         storage, meter, size = self._context.storage, self._context.meter, self._context.block_bytes
 
         def read(start: int, end: int) -> Iterator[bytes]:
-            blocks = storage.stream(piece.url, start, end, etag=piece.etag, block_bytes=size, ahead=AHEAD)
-            for block in _proven(piece, blocks) if piece.digest and end - start == piece.size else blocks:
+            blocks = storage.stream(
+                piece.url, start, end, etag=piece.etag, block_bytes=size, ahead=AHEAD
+            )
+            for block in (
+                _proven(piece, blocks) if piece.digest and end - start == piece.size else blocks
+            ):
                 meter.bytes += len(block)
                 yield block
 
@@ -229,11 +251,14 @@ class MapStage:
         if mapped is None and self._job.gathers:
             mapped = (), ()
         if not isinstance(mapped, tuple | list) or len(mapped) != 2:
-            raise UserCodeError("map_batch must return two columns: `return keys, values`", place=str(place))
+            raise UserCodeError(
+                "map_batch must return two columns: `return keys, values`", place=str(place)
+            )
         keys_column, values = (_column(column) for column in mapped)
         if len(keys_column) != len(values):
             raise UserCodeError(
-                f"map_batch returned {len(keys_column)} keys and {len(values)} values", place=str(place)
+                f"map_batch returned {len(keys_column)} keys and {len(values)} values",
+                place=str(place),
             )
         self._collector.add_columns(keys_column, values)
         if batch.data is not None:
@@ -248,7 +273,10 @@ def _proven(chunk: Piece, blocks: Iterable[bytes]) -> Iterator[bytes]:
     digest = Digest()
     yield from digest.passing(blocks)
     if digest.text != chunk.digest:
-        raise OutputLost(f"the chunk file {chunk.url} is not what the split stage wrote; run again", url=chunk.url)
+        raise OutputLost(
+            f"the chunk file {chunk.url} is not what the split stage wrote; run again",
+            url=chunk.url,
+        )
 
 
 _KEY_NAMES = {"parquet": "row", "whole": "file", "pairs": "key"}
@@ -260,10 +288,14 @@ def _column(column: Any) -> list[Any]:
     if type(column) is list:
         return column
     if isinstance(column, str | bytes | Mapping | Set) and not isinstance(column, KeysView):
-        raise UserCodeError(f"map_batch returned a {type(column).__name__} for a column; return a list, or an array")
+        raise UserCodeError(
+            f"map_batch returned a {type(column).__name__} for a column; return a list, or an array"
+        )
     for method in ("tolist", "to_pylist"):
         if hasattr(column, method):
             return list(getattr(column, method)())
     if not isinstance(column, Iterable):
-        raise UserCodeError(f"map_batch returned {column!r} for a column; return a list, or an array")
+        raise UserCodeError(
+            f"map_batch returned {column!r} for a column; return a list, or an array"
+        )
     return list(column)

@@ -72,7 +72,10 @@ def merged_frames(runs: list[Run], scratch: Path, operation: int) -> Iterator[Ra
         OverflowError: a sum does not fit 64 bits.
     """
     return _frames_once(
-        _few(runs, scratch, lambda writer, group: writer.write_frames(_frames_once(group, operation))), operation
+        _few(
+            runs, scratch, lambda writer, group: writer.write_frames(_frames_once(group, operation))
+        ),
+        operation,
     )
 
 
@@ -83,7 +86,9 @@ def write_block(file: BinaryIO, pairs: Iterable[PackedPair]) -> BlockWriter:
     return writer
 
 
-def _few(runs: list[Run], scratch: Path, write: Callable[[BlockWriter, list[Run]], None]) -> list[Run]:
+def _few(
+    runs: list[Run], scratch: Path, write: Callable[[BlockWriter, list[Run]], None]
+) -> list[Run]:
     """As many runs as can be merged at once, which hold the same pairs."""
     while len(runs) > FAN_IN:
         groups = [runs[at : at + FAN_IN] for at in range(0, len(runs), FAN_IN)]
@@ -91,7 +96,9 @@ def _few(runs: list[Run], scratch: Path, write: Callable[[BlockWriter, list[Run]
     return runs
 
 
-def _written(group: list[Run], scratch: Path, write: Callable[[BlockWriter, list[Run]], None]) -> Run:
+def _written(
+    group: list[Run], scratch: Path, write: Callable[[BlockWriter, list[Run]], None]
+) -> Run:
     # several merges share the folder, so each run gets a name that no other has
     descriptor, name = tempfile.mkstemp(dir=scratch, prefix="merge-")
     with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
@@ -108,7 +115,9 @@ def _frames_once(runs: list[Run], operation: int) -> Iterator[RawFrame]:
 
 def _merge_once(runs: list[Run]) -> Iterator[PackedPair]:
     if len(runs) == 1:
-        return chain.from_iterable(zip(frame.keys, frame.values, strict=True) for frame in runs[0].frames())
+        return chain.from_iterable(
+            zip(frame.keys, frame.values, strict=True) for frame in runs[0].frames()
+        )
     # (key, number of the run, value): equal keys are told apart by their run, so values are never compared
     numbered = (_numbered(number, run.frames()) for number, run in enumerate(runs))
     return ((key, value) for key, _, value in heapq.merge(*numbered))

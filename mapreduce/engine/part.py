@@ -74,7 +74,11 @@ def store_written(write: Write, folder: Path) -> StoredPairs:
         writer = BlockWriter(file)
         write(writer)
     block = Block(
-        offset=0, length=writer.length, records=writer.records, checksum=writer.checksum, integers=writer.integers
+        offset=0,
+        length=writer.length,
+        records=writer.records,
+        checksum=writer.checksum,
+        integers=writer.integers,
     )
     return StoredPairs(path, block)
 
@@ -98,7 +102,9 @@ class Part:
     pairs: InputObject | None = None
 
 
-def write_part(stored: StoredPairs, task: MapTask | ReduceTask, context: TaskContext, *, whole: bool) -> Part:
+def write_part(
+    stored: StoredPairs, task: MapTask | ReduceTask, context: TaskContext, *, whole: bool
+) -> Part:
     """Writes the task's part under the attempt's own name, and the pairs for the next step if there is one.
 
     Args:
@@ -118,9 +124,18 @@ def write_part(stored: StoredPairs, task: MapTask | ReduceTask, context: TaskCon
     )
     if not task.keep_pairs:
         return part
-    kept = keep(context.storage, keys.pairs_attempt(task.store, task.run, task.index, task.attempt), stored.path)
+    kept = keep(
+        context.storage,
+        keys.pairs_attempt(task.store, task.run, task.index, task.attempt),
+        stored.path,
+    )
     pairs = InputObject(
-        url=kept.url, size=kept.size, etag=kept.etag, name="previous", format=Pairs(), digest=kept.digest
+        url=kept.url,
+        size=kept.size,
+        etag=kept.etag,
+        name="previous",
+        format=Pairs(),
+        digest=kept.digest,
     )
     return replace(part, pairs=pairs)
 
@@ -132,7 +147,13 @@ def keep(storage: Storage, url: str, path: Path) -> ObjectInfo:
 
 
 def write_rows(
-    write: Write, task: MapTask | ReduceTask, context: TaskContext, folder: Path, *, whole: bool, distinct: bool
+    write: Write,
+    task: MapTask | ReduceTask,
+    context: TaskContext,
+    folder: Path,
+    *,
+    whole: bool,
+    distinct: bool,
 ) -> Part:
     """Writes the part of pairs that are in key order, as they come.
 
@@ -149,7 +170,9 @@ def write_rows(
         rows = RowsWriter(file, task.top, whole=whole, distinct=distinct)
         write(rows)
         rows.finish()
-    url = keys.part_attempt(task.store, task.run, task.index, task.attempt, "json" if whole else "jsonl")
+    url = keys.part_attempt(
+        task.store, task.run, task.index, task.attempt, "json" if whole else "jsonl"
+    )
     info = keep(context.storage, url, rendered)
     top = tuple((short_top(jsonable(key)), short_top(jsonable(value))) for key, value in rows.top)
     return Part(info, rows.records, top, tuple(length(value) for _, value in rows.top))

@@ -18,7 +18,15 @@ from mapreduce.engine.collect import check_placement, merged_states, packed_resu
 from mapreduce.engine.collectors import sorter
 from mapreduce.engine.context import Stopwatch, TaskContext
 from mapreduce.engine.merge import Run, merged, merged_frames
-from mapreduce.engine.part import Part, StoredPairs, Write, store_pairs, store_written, write_part, write_rows
+from mapreduce.engine.part import (
+    Part,
+    StoredPairs,
+    Write,
+    store_pairs,
+    store_written,
+    write_part,
+    write_rows,
+)
 from mapreduce.errors import CorruptBlock, InputChanged, ObjectMissing, OutputLost
 from mapreduce.formats.frames import BlockReader, Frame, FrameSink, PackedPair, RawFrame, columns
 from mapreduce.job import Job, task_state
@@ -139,11 +147,14 @@ class FetchedBlock:
         self.records, self.checksum = reader.records, reader.checksum
         if (self.records, self.checksum) != (expected.records, expected.checksum):
             raise CorruptBlock(
-                f"{name} holds {self.records} pairs, not the {expected.records} that were written", url=self.source.url
+                f"{name} holds {self.records} pairs, not the {expected.records} that were written",
+                url=self.source.url,
             )
 
 
-def fetch_blocks(sources: tuple[BlockSource, ...], context: TaskContext, folder: Path) -> list[FetchedBlock]:
+def fetch_blocks(
+    sources: tuple[BlockSource, ...], context: TaskContext, folder: Path
+) -> list[FetchedBlock]:
     """Brings the blocks of one partition to local disk, several at a time, in the order of the sources."""
 
     def fetch(numbered: tuple[int, BlockSource]) -> FetchedBlock:
@@ -163,15 +174,20 @@ def _download(storage: Storage, source: BlockSource, path: Path, size: int) -> N
     end = block.offset + block.length
     try:
         with path.open("wb") as file:
-            for piece in storage.stream(source.url, block.offset, end, etag=source.etag, block_bytes=size):
+            for piece in storage.stream(
+                source.url, block.offset, end, etag=source.etag, block_bytes=size
+            ):
                 file.write(piece)
     except (ObjectMissing, InputChanged) as exc:
         raise OutputLost(
-            f"the output of map-{source.map_index}, {source.url}, is gone or has changed", url=source.url
+            f"the output of map-{source.map_index}, {source.url}, is gone or has changed",
+            url=source.url,
         ) from exc
 
 
-def _part(job: Job, task: ReduceTask, blocks: list[FetchedBlock], context: TaskContext, folder: Path) -> Part:
+def _part(
+    job: Job, task: ReduceTask, blocks: list[FetchedBlock], context: TaskContext, folder: Path
+) -> Part:
     """Reduces, and writes what comes of it: at once, if nothing can join it and nobody else reads it."""
     aggregation, whole = job.aggregation, task.partitions == 1
     if aggregation is None or task.keep_pairs:
@@ -184,7 +200,9 @@ def _part(job: Job, task: ReduceTask, blocks: list[FetchedBlock], context: TaskC
     return write_rows(write, task, context, folder, whole=whole, distinct=True)
 
 
-def _reduced(job: Job, blocks: list[FetchedBlock], context: TaskContext, folder: Path) -> StoredPairs:
+def _reduced(
+    job: Job, blocks: list[FetchedBlock], context: TaskContext, folder: Path
+) -> StoredPairs:
     """What the job's `reduce` makes of the merged blocks."""
     place = Place("reduce")
     with user_code(place):
@@ -202,7 +220,9 @@ def _reduced(job: Job, blocks: list[FetchedBlock], context: TaskContext, folder:
     return store_pairs(results, folder)
 
 
-def _aggregated(aggregation: Aggregation[Any], blocks: list[FetchedBlock], context: TaskContext, folder: Path) -> Write:
+def _aggregated(
+    aggregation: Aggregation[Any], blocks: list[FetchedBlock], context: TaskContext, folder: Path
+) -> Write:
     """Writes one pair for each key, in key order."""
     integers = all(block.source.block.integers for block in blocks)
     runs: list[Run] = list(blocks)
@@ -239,19 +259,25 @@ def _aggregated_in_python(
     return ((key, packed_result(aggregation, key, state)) for key, state in states)
 
 
-def _own_reduce(job: Job, groups: Iterator[tuple[bytes, Iterator[Any]]], place: Place) -> Iterator[Any]:
+def _own_reduce(
+    job: Job, groups: Iterator[tuple[bytes, Iterator[Any]]], place: Place
+) -> Iterator[Any]:
     """What the job's own `reduce` yields."""
     return chain.from_iterable(_yielded(job, groups, place))
 
 
-def _yielded(job: Job, groups: Iterator[tuple[bytes, Iterator[Any]]], place: Place) -> Iterator[Iterable[Any]]:
+def _yielded(
+    job: Job, groups: Iterator[tuple[bytes, Iterator[Any]]], place: Place
+) -> Iterator[Iterable[Any]]:
     for encoded, values in groups:
         key = group_key(encoded, job.group_by)
         place.record = key
         yield pairs_of(job.reduce(key, values))
 
 
-def _groups(job: Job, blocks: list[FetchedBlock], folder: Path) -> Iterator[tuple[bytes, Iterator[Any]]]:
+def _groups(
+    job: Job, blocks: list[FetchedBlock], folder: Path
+) -> Iterator[tuple[bytes, Iterator[Any]]]:
     """The groups in the order of their keys, and the values of each as a stream."""
     if not blocks:
         return

@@ -7,7 +7,15 @@ from typing import Any, BinaryIO
 
 from mapreduce.encoding import STR_TAG, decode_key, unpack_value
 from mapreduce.engine.heaviest import Heaviest
-from mapreduce.formats.frames import INTEGERS, Frame, FrameSink, RawFrame, columns, first_key, integers_of
+from mapreduce.formats.frames import (
+    INTEGERS,
+    Frame,
+    FrameSink,
+    RawFrame,
+    columns,
+    first_key,
+    integers_of,
+)
 from mapreduce.formats.output import JsonLayout, jsonable, layout_of
 
 
@@ -72,7 +80,9 @@ class RowsWriter(FrameSink):
                 self._offer(frame)
             if rows is None:
                 assert frame is not None
-                rows = layout.rows((jsonable(decode_key(key)), jsonable(value)) for key, value in _pairs(frame))
+                rows = layout.rows(
+                    (jsonable(decode_key(key)), jsonable(value)) for key, value in _pairs(frame)
+                )
             yield layout.separator + rows if self.records else rows
             self.records += raw[1]
 

@@ -9,10 +9,20 @@ from mapreduce.engine.said import short_error
 from mapreduce.engine.split import run_split
 from mapreduce.errors import CorruptBlock, OutputLost, RecordError, UserCodeError
 from mapreduce.user_code.calls import text_of
-from mapreduce.wire.messages import MapResult, MapTask, ReduceResult, ReduceTask, SplitResult, SplitTask, TaskError
+from mapreduce.wire.messages import (
+    MapResult,
+    MapTask,
+    ReduceResult,
+    ReduceTask,
+    SplitResult,
+    SplitTask,
+    TaskError,
+)
 
 
-def run_task(task: SplitTask | MapTask | ReduceTask, context: TaskContext) -> SplitResult | MapResult | ReduceResult:
+def run_task(
+    task: SplitTask | MapTask | ReduceTask, context: TaskContext
+) -> SplitResult | MapResult | ReduceResult:
     """Carry out one task of any stage; raises what its stage raises."""
     result = _run(task, context)
     imported = context.imported()
@@ -21,7 +31,9 @@ def run_task(task: SplitTask | MapTask | ReduceTask, context: TaskContext) -> Sp
     return result.model_copy(update={"cost": result.cost.model_copy(update={"imported": imported})})
 
 
-def _run(task: SplitTask | MapTask | ReduceTask, context: TaskContext) -> SplitResult | MapResult | ReduceResult:
+def _run(
+    task: SplitTask | MapTask | ReduceTask, context: TaskContext
+) -> SplitResult | MapResult | ReduceResult:
     if isinstance(task, SplitTask):
         return run_split(task, context)
     if isinstance(task, MapTask):
@@ -47,8 +59,12 @@ def _error(exc: BaseException) -> TaskError:
             record=exc.record,
         )
     if isinstance(exc, RecordError):
-        return TaskError(kind="RecordError", message=exc.message, place=exc.place, record=exc.record)
+        return TaskError(
+            kind="RecordError", message=exc.message, place=exc.place, record=exc.record
+        )
     if isinstance(exc, MemoryError):
         return TaskError(kind="TaskLost", message="the worker ran out of memory (MemoryError)")
     lost = exc.url if isinstance(exc, OutputLost | CorruptBlock) else ""
-    return TaskError(kind=type(exc).__name__, message=text_of(exc) or type(exc).__name__, object=lost)
+    return TaskError(
+        kind=type(exc).__name__, message=text_of(exc) or type(exc).__name__, object=lost
+    )

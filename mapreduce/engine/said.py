@@ -11,7 +11,14 @@ import msgspec
 
 from mapreduce.wire.messages import TaskError
 
-LIMITS = {"kind": 200, "message": 4_000, "traceback": 20_000, "place": 4_000, "record": 1_000, "object": 4_000}
+LIMITS = {
+    "kind": 200,
+    "message": 4_000,
+    "traceback": 20_000,
+    "place": 4_000,
+    "record": 1_000,
+    "object": 4_000,
+}
 """Characters of the texts of an error."""
 TOP_BYTES = 1_000
 """A key or value among the heaviest is shown whole up to so many bytes of JSON; the result itself is never cut."""
@@ -25,7 +32,9 @@ def cut(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     note = (
-        f"\n... ({len(text):,} characters, cut) ...\n" if "\n" in text else f"... ({len(text):,} characters, cut) ..."
+        f"\n... ({len(text):,} characters, cut) ...\n"
+        if "\n" in text
+        else f"... ({len(text):,} characters, cut) ..."
     )
     left = max(limit - len(note), 0)
     head = left - left // 2

@@ -23,7 +23,9 @@ RECORDS = 200
 """How many records are mapped at each place."""
 
 
-def key_boundaries(spec: JobSpec, pieces: Sequence[Piece], ranges: int, context: TaskContext) -> tuple[str, ...]:
+def key_boundaries(
+    spec: JobSpec, pieces: Sequence[Piece], ranges: int, context: TaskContext
+) -> tuple[str, ...]:
     """The keys, encoded and in hexadecimal, at which `ranges` ranges of keys meet: one fewer than ranges.
 
     Args:
@@ -53,9 +55,14 @@ def _keys(job: Job, piece: Piece, context: TaskContext, place: Place) -> Iterabl
     place.url = piece.source
     reader = reader_of(piece.format, context.limits)
     batches = reader.batches(
-        piece, lambda start, end: context.storage.stream(piece.url, start, end, etag=piece.etag, block_bytes=64 << 10)
+        piece,
+        lambda start, end: context.storage.stream(
+            piece.url, start, end, etag=piece.etag, block_bytes=64 << 10
+        ),
     )
-    for offset, record in islice((record for batch in batches for record in batch.records), RECORDS):
+    for offset, record in islice(
+        (record for batch in batches for record in batch.records), RECORDS
+    ):
         place.offset, place.record = offset, record
         for pair in pairs_of(job.map(offset, record), none_is_empty=job.gathers):
             yield _boundary(job, pair_of(pair)[0])

@@ -72,7 +72,9 @@ class SetAside:
             counted = state.counters.copy()
             try:
                 with user_code(place):
-                    yielded = pairs_of(self._job.map(place.offset, record), none_is_empty=self._job.gathers)
+                    yielded = pairs_of(
+                        self._job.map(place.offset, record), none_is_empty=self._job.gathers
+                    )
                     return [self._carriable(pair) for pair in yielded]
             except UserCodeError as exc:
                 state.counters = counted
@@ -98,10 +100,15 @@ class SetAside:
 
     def _put(self, place: Place, record: Any, failure: UserCodeError | RecordError) -> None:
         trace = failure.traceback if isinstance(failure, UserCodeError) else ""
-        message = f"RecordError: {failure.message}" if isinstance(failure, RecordError) else failure.message
+        message = (
+            f"RecordError: {failure.message}"
+            if isinstance(failure, RecordError)
+            else failure.message
+        )
         if len(self.records) >= self._limit:
             raise TooManyBadRecords(
-                too_many(self._limit, [*(each.place for each in self.records), str(place)]) + f"; the last: {message}",
+                too_many(self._limit, [*(each.place for each in self.records), str(place)])
+                + f"; the last: {message}",
                 traceback=trace,
                 place=str(place),
                 record=failure.record,
@@ -114,10 +121,14 @@ class SetAside:
             message=within_limits("message", message),
             traceback=within_limits("traceback", trace),
         )
-        self._left_bytes -= len(_encode(skipped.record)) + len(skipped.message) + len(skipped.traceback)
+        self._left_bytes -= (
+            len(_encode(skipped.record)) + len(skipped.message) + len(skipped.traceback)
+        )
         if self._left_bytes < 0:
             short = cut(skipped.message, _SHORT)
-            skipped = skipped.model_copy(update={"record": kept_as_length(record), "message": short, "traceback": ""})
+            skipped = skipped.model_copy(
+                update={"record": kept_as_length(record), "message": short, "traceback": ""}
+            )
         self.records.append(skipped)
 
 

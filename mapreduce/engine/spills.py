@@ -55,7 +55,13 @@ class Spills:
             return _blocks(file, parts)
         if parts is not None:
             self.spill(parts)
-        return _blocks(file, (self.merging(self._runs_of(number), self.scratch) for number in range(self.partitions)))
+        return _blocks(
+            file,
+            (
+                self.merging(self._runs_of(number), self.scratch)
+                for number in range(self.partitions)
+            ),
+        )
 
     def _runs_of(self, partition: int) -> list[Run]:
         return [

@@ -27,10 +27,15 @@ def run_split(task: SplitTask, context: TaskContext) -> SplitResult:
     stopwatch = Stopwatch(context.storage)
     with ThreadPoolExecutor(LOOKS) as pool:
         compressions = list(pool.map(lambda given: look_at(given, context.storage), task.inputs))
-    splits = _marked(plan_splits(task.inputs, compressions, splits=task.splits, split_bytes=task.split_bytes), context)
+    splits = _marked(
+        plan_splits(task.inputs, compressions, splits=task.splits, split_bytes=task.split_bytes),
+        context,
+    )
     boundaries: tuple[str, ...] | None = None
     if task.key_ranges is not None and task.job is not None:
-        boundaries = key_boundaries(task.job, _samples(task, compressions, context), task.key_ranges, context)
+        boundaries = key_boundaries(
+            task.job, _samples(task, compressions, context), task.key_ranges, context
+        )
     read = written = 0
     unpacked: dict[str, int] = {}
     if task.mode == "copy":
@@ -75,10 +80,14 @@ def plan_splits(
     laid = list(zip(inputs, compressions or [None] * len(inputs), weights, strict=True))
     edges = [total * number // count for number in range(count + 1)]
     cut = (tuple(_pieces(laid, edges[number], edges[number + 1])) for number in range(count))
-    return tuple(Split(index=index, pieces=pieces) for index, pieces in enumerate(filter(None, cut)))
+    return tuple(
+        Split(index=index, pieces=pieces) for index, pieces in enumerate(filter(None, cut))
+    )
 
 
-def _pieces(laid: Sequence[tuple[InputObject, Compression | None, int]], start: int, end: int) -> Iterator[Piece]:
+def _pieces(
+    laid: Sequence[tuple[InputObject, Compression | None, int]], start: int, end: int
+) -> Iterator[Piece]:
     """The ranges of the inputs that [start, end) of all of them, laid end to end, covers."""
     base = 0
     for given, compression, weight in laid:
@@ -106,11 +115,19 @@ def _piece(given: InputObject, compression: Compression | None, start: int, end:
 
 def _marked(splits: tuple[Split, ...], context: TaskContext) -> tuple[Split, ...]:
     """The splits with pieces that know what lies before them."""
-    done = iter(marked([piece for split in splits for piece in split.pieces], context.storage, context.limits))
-    return tuple(Split(index=split.index, pieces=tuple(next(done) for _ in split.pieces)) for split in splits)
+    done = iter(
+        marked(
+            [piece for split in splits for piece in split.pieces], context.storage, context.limits
+        )
+    )
+    return tuple(
+        Split(index=split.index, pieces=tuple(next(done) for _ in split.pieces)) for split in splits
+    )
 
 
-def _samples(task: SplitTask, compressions: Sequence[Compression | None], context: TaskContext) -> list[Piece]:
+def _samples(
+    task: SplitTask, compressions: Sequence[Compression | None], context: TaskContext
+) -> list[Piece]:
     """Pieces all over the inputs, of whose first records the keys are taken."""
     from mapreduce.engine.sample import PLACES
 

@@ -50,7 +50,14 @@ _MAGIC: tuple[tuple[re.Pattern[bytes], Compression], ...] = (
     (re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"), "zstd"),
 )
 _CUT: tuple[tuple[tuple[bytes, ...], Compression], ...] = (
-    (tuple(b"BZh%d%b" % (level, end) for level in range(1, 10) for end in (b"1AY&SY", b"\x17rE8P\x90")), "bzip2"),
+    (
+        tuple(
+            b"BZh%d%b" % (level, end)
+            for level in range(1, 10)
+            for end in (b"1AY&SY", b"\x17rE8P\x90")
+        ),
+        "bzip2",
+    ),
     ((b"\xfd7zXZ\x00",), "xz"),
 )
 
@@ -114,7 +121,9 @@ def _xz_member(memory_bytes: int) -> _Member:
 
 
 def _zstd_member(memory_bytes: int) -> _Member:
-    return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: memory_bytes.bit_length() - 1})
+    return zstd.ZstdDecompressor(
+        options={zstd.DecompressionParameter.window_log_max: memory_bytes.bit_length() - 1}
+    )
 
 
 _CODECS: dict[Compression, _Codec] = {
@@ -143,7 +152,10 @@ def compression_of(head: bytes, *, cut: bool = False) -> Compression | None:
 
 
 def decompressed(
-    blocks: Iterator[bytes], compression: Compression, name: str, memory_bytes: int = WINDOW_MOST_BYTES
+    blocks: Iterator[bytes],
+    compression: Compression,
+    name: str,
+    memory_bytes: int = WINDOW_MOST_BYTES,
 ) -> Iterator[bytes]:
     """What compressed blocks unpack to, in blocks; all members or frames of the object, behind each other.
 
@@ -163,7 +175,9 @@ def decompressed(
     unpacking.finish()
 
 
-def needs(header: bytes, compression: Compression, limit_bytes: int = WINDOW_MOST_BYTES) -> str | None:
+def needs(
+    header: bytes, compression: Compression, limit_bytes: int = WINDOW_MOST_BYTES
+) -> str | None:
     """What a sound member needs that it is not given, and what to do; None when it lacks nothing.
 
     Args:
@@ -229,7 +243,9 @@ class _Unpacking:
         if self._member is not None:
             raise self._error("ends early; write it again from its source, it was cut off")
         if self._codec.padding and self._padding % self._codec.padding:
-            raise self._error(f"ends with {self._padding} zero bytes, which is no whole padding; write it again")
+            raise self._error(
+                f"ends with {self._padding} zero bytes, which is no whole padding; write it again"
+            )
 
     def _after_padding(self, packed: bytes) -> bytes:
         if not self._codec.padding:
@@ -238,7 +254,9 @@ class _Unpacking:
         self._padding += len(packed) - len(rest)
         if rest:
             if self._padding % self._codec.padding:
-                raise self._error(f"has {self._padding} zero bytes between its members; write it again")
+                raise self._error(
+                    f"has {self._padding} zero bytes between its members; write it again"
+                )
             self._padding = 0
         return rest
 
@@ -247,7 +265,9 @@ class _Unpacking:
             return member.decompress(packed, max_length=_UNPACKED_BYTES)
         except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zstd.ZstdError) as exc:
             needed = needs(self._header, self._compression, self._memory_bytes)
-            raise self._error(needed or f"is damaged ({exc}); write it again from its source") from exc
+            raise self._error(
+                needed or f"is damaged ({exc}); write it again from its source"
+            ) from exc
 
     def _error(self, cause: str) -> RecordError:
         return RecordError(

@@ -178,10 +178,14 @@ class BlockReader:
                 raise CorruptBlock(f"{self.name} ends {left} bytes early")
             stored_length = stored_bytes(header)
             if stored_length is None or HEADER_BYTES + stored_length > left:
-                raise CorruptBlock(f"{self.name} holds no frame where one should begin, {left} bytes before its end")
+                raise CorruptBlock(
+                    f"{self.name} holds no frame where one should begin, {left} bytes before its end"
+                )
             frame = raw_frame(header, self.file.read(stored_length))
             if frame is None:
-                raise CorruptBlock(f"{self.name}: a frame's checksum or length is wrong, {left} bytes before its end")
+                raise CorruptBlock(
+                    f"{self.name}: a frame's checksum or length is wrong, {left} bytes before its end"
+                )
             found = last_key(frame, last if self.ordered else None, ordered=self.ordered)
             if found is None:
                 raise CorruptBlock(
@@ -221,12 +225,18 @@ def raw_frame(header: bytes, stored: bytes) -> RawFrame | None:
 
 def _unpacked(stored: bytes, length: int) -> bytes | None:
     """What a frame's payload unpacks to; None when that is not `length` bytes."""
-    decompressor = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _WINDOW_LOG})
+    decompressor = zstd.ZstdDecompressor(
+        options={zstd.DecompressionParameter.window_log_max: _WINDOW_LOG}
+    )
     try:
         payload = decompressor.decompress(stored, max_length=length + 1)
     except (zstd.ZstdError, EOFError):
         return None
-    return payload if decompressor.eof and not decompressor.unused_data and len(payload) == length else None
+    return (
+        payload
+        if decompressor.eof and not decompressor.unused_data and len(payload) == length
+        else None
+    )
 
 
 def last_key(frame: RawFrame, previous: bytes | None, *, ordered: bool = True) -> bytes | None:
@@ -285,7 +295,9 @@ def columns(frame: RawFrame) -> Frame:
         return Frame(_slices(payload, 4 * pairs, lengths), integers_of(frame).tolist())
     value_lengths = array("I", payload[4 * pairs : 8 * pairs])
     keys_at = 8 * pairs
-    return Frame(_slices(payload, keys_at, lengths), _slices(payload, keys_at + sum(lengths), value_lengths))
+    return Frame(
+        _slices(payload, keys_at, lengths), _slices(payload, keys_at + sum(lengths), value_lengths)
+    )
 
 
 def _slices(payload: bytes, start: int, lengths: array[int]) -> list[bytes]:

@@ -78,7 +78,9 @@ def _exact(line: bytes, place: str) -> Any:
     except UnicodeEncodeError as exc:
         raise _error("it holds half a surrogate pair, which is no character", line, place) from exc
     except UnicodeDecodeError as exc:
-        raise _error(f"it is not UTF-8 ({exc.reason} at its byte {exc.start})", line, place) from exc
+        raise _error(
+            f"it is not UTF-8 ({exc.reason} at its byte {exc.start})", line, place
+        ) from exc
     except RecursionError as exc:  # Python's own words for it differ by version
         raise _error("its values are nested too deeply", line, place) from exc
     except ValueError as exc:

@@ -51,7 +51,9 @@ LIMITS = Limits()
 """Those of a task with 256 MiB."""
 
 
-def too_long(what: str, limit_bytes: int, hint: str, *, place: str, start: bytes = b"") -> RecordError:
+def too_long(
+    what: str, limit_bytes: int, hint: str, *, place: str, start: bytes = b""
+) -> RecordError:
     """Return the error of a record that is longer than the limit.
 
     Args:

@@ -74,7 +74,9 @@ class JsonLayout:
         """The same of a frame that the compiled part can read: str keys and 64-bit integers; else None."""
         if native.kernel is None:
             return None
-        rows: bytes | None = native.kernel.rows(frame, self.separator + self.before, self.between, self.behind)
+        rows: bytes | None = native.kernel.rows(
+            frame, self.separator + self.before, self.between, self.behind
+        )
         return rows if rows is None else rows[len(self.separator) :]
 
 
@@ -95,7 +97,9 @@ def layout_of(style: Literal["json", "jsonl"], *, as_object: bool) -> JsonLayout
     return _OBJECT if as_object else _LIST
 
 
-def write_pairs(pairs: Iterable[JsonPair], style: OutputFormat, *, as_object: bool) -> Iterator[bytes]:
+def write_pairs(
+    pairs: Iterable[JsonPair], style: OutputFormat, *, as_object: bool
+) -> Iterator[bytes]:
     """The bytes of a result in pieces.
 
     Args:

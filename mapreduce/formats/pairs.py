@@ -13,7 +13,15 @@ from typing import Any
 from mapreduce.encoding import decode_key, encode_key, pack_value, unpack_value
 from mapreduce.errors import CorruptBlock
 from mapreduce.formats.base import Batch, ReadRange
-from mapreduce.formats.frames import HEADER_BYTES, MAGIC, BlockReader, BlockWriter, Frame, parse_frame, stored_bytes
+from mapreduce.formats.frames import (
+    HEADER_BYTES,
+    MAGIC,
+    BlockReader,
+    BlockWriter,
+    Frame,
+    parse_frame,
+    stored_bytes,
+)
 from mapreduce.formats.undecoded import Undecoded
 from mapreduce.wire.messages import Piece
 
@@ -50,7 +58,9 @@ def pairs_content(pairs: Iterable[tuple[Any, Any]]) -> bytes:
 
 def pairs_of_content(content: bytes) -> Iterator[tuple[Any, Any]]:
     """The pairs that an object holds; raises `CorruptBlock`."""
-    for frame in BlockReader(io.BytesIO(content), len(content), "the pairs", ordered=False).frames():
+    for frame in BlockReader(
+        io.BytesIO(content), len(content), "the pairs", ordered=False
+    ).frames():
         yield from _records(frame)
 
 
@@ -68,7 +78,10 @@ class _Window:
         end = min(start + length, self._size)
         if not self._start <= start <= end <= self._start + len(self._data):
             stop = min(max(end, start + WINDOW_BYTES), self._size)
-            self._start, self._data = start, b"".join(self._read(start, stop)) if start < stop else b""
+            self._start, self._data = (
+                start,
+                b"".join(self._read(start, stop)) if start < stop else b"",
+            )
         return self._data[start - self._start : end - self._start]
 
 

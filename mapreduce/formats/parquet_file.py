@@ -17,7 +17,13 @@ from fsspec.spec import AbstractFileSystem
 from mapreduce.errors import RecordError
 from mapreduce.formats.base import ReadRange
 from mapreduce.formats.limits import LIMITS, MIB, Limits, shown_bytes, too_long
-from mapreduce.formats.parquet_types import Converter, carriable_sql, converter_of, quoted_name, size_sql
+from mapreduce.formats.parquet_types import (
+    Converter,
+    carriable_sql,
+    converter_of,
+    quoted_name,
+    size_sql,
+)
 
 _FETCH = 1000
 _VECTOR_ROWS = 2048
@@ -25,7 +31,9 @@ _VECTOR_ROWS = 2048
 _LEAST_MEMORY_BYTES = 64 * MIB
 _LONG = "a row is long: "
 _PROTOCOL = "object"
-_PATH = f"{_PROTOCOL}://file"  # not the real name: DuckDB would look for patterns and partitions in it
+_PATH = (
+    f"{_PROTOCOL}://file"  # not the real name: DuckDB would look for patterns and partitions in it
+)
 _ROW_NUMBER = "file_row_number"
 _SCAN = f"read_parquet('{_PATH}', {_ROW_NUMBER} = true, hive_partitioning = false)"
 _ROW_GROUPS = f"""
@@ -56,7 +64,9 @@ class _Column:
 
 
 @contextmanager
-def opened(source: str, size: int, read: ReadRange, limits: Limits = LIMITS) -> Iterator[ParquetFile]:
+def opened(
+    source: str, size: int, read: ReadRange, limits: Limits = LIMITS
+) -> Iterator[ParquetFile]:
     """A Parquet file, for the time of the context.
 
     Args:
@@ -89,7 +99,11 @@ class ParquetFile:
     """What `opened` gives."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, files: _OneFile, source: str, limits: Limits = LIMITS
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        files: _OneFile,
+        source: str,
+        limits: Limits = LIMITS,
     ) -> None:
         self._limits = limits
         self._connection = connection
@@ -104,12 +118,16 @@ class ParquetFile:
         """
         with self._errors():
             found = self._connection.execute(_ROW_GROUPS).fetchall()
-            total = self._connection.execute(f"SELECT num_rows FROM parquet_file_metadata('{_PATH}')").fetchall()
+            total = self._connection.execute(
+                f"SELECT num_rows FROM parquet_file_metadata('{_PATH}')"
+            ).fetchall()
         if total != [(sum(rows for rows, _ in found),)]:
             raise self._error("its footer and its row groups disagree on the number of its rows")
         return self._with_bytes(found)
 
-    def rows(self, group: RowGroup, columns: tuple[str, ...] | None) -> Iterator[tuple[int, dict[str, Any]]]:
+    def rows(
+        self, group: RowGroup, columns: tuple[str, ...] | None
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
         """The (number in the file, row) of each row of a row group, fetched as they are asked for.
 
         Raises:
@@ -149,7 +167,9 @@ class ParquetFile:
     def _columns(self, wanted: tuple[str, ...] | None) -> list[_Column]:
         columns = self._all_columns()
         if missing := [name for name in wanted or () if name not in columns]:
-            raise self._error(f"it has no column {missing[0]!r}, only {', '.join(map(repr, columns))}")
+            raise self._error(
+                f"it has no column {missing[0]!r}, only {', '.join(map(repr, columns))}"
+            )
         return [columns[name] for name in (columns if wanted is None else wanted)]
 
     def _all_columns(self) -> dict[str, _Column]:
@@ -203,7 +223,9 @@ class ParquetFile:
             for begin, end in list(self._ranges(first, last, size)):
                 yield from self._range(begin, end, columns, _ROW_NUMBER)
 
-    def _range(self, first: int, last: int, columns: list[_Column], number: str) -> Iterator[list[tuple[Any, ...]]]:
+    def _range(
+        self, first: int, last: int, columns: list[_Column], number: str
+    ) -> Iterator[list[tuple[Any, ...]]]:
         selected = ", ".join([number, *(column.sql for column in columns)])
         with self._errors():
             result = self._connection.execute(
@@ -246,7 +268,9 @@ class ParquetFile:
             if _LONG in str(exc) and not self._files.failed:
                 raise _LongRow from exc
             if not self._files.failed:
-                raise self._error(str(exc).strip().partition("\n")[0].replace(_PATH, "the file")) from exc
+                raise self._error(
+                    str(exc).strip().partition("\n")[0].replace(_PATH, "the file")
+                ) from exc
         if self._files.failed:
             raise self._files.failed.pop()
 

@@ -53,7 +53,11 @@ def write_parquet(pairs: Callable[[], Iterable[JsonPair]], path: Path) -> None:
     """
     key, value = _columns(pairs())
     with TemporaryDirectory(dir=path.parent, prefix=".parquet-") as scratch:
-        config: dict[str, Any] = {"threads": 1, "temp_directory": scratch, "memory_limit": _limit(_MEMORY_BYTES)}
+        config: dict[str, Any] = {
+            "threads": 1,
+            "temp_directory": scratch,
+            "memory_limit": _limit(_MEMORY_BYTES),
+        }
         with duckdb.connect(f"{scratch}/pairs.duckdb", config=config) as connection:
             connection.execute(f"CREATE TABLE pairs (key {key.sql_type}, value {value.sql_type})")
             heaviest = 1
@@ -145,9 +149,14 @@ def _batches(pairs: Iterable[JsonPair], key: _Column, value: _Column) -> Iterato
         yield _Batch(keys, values, size)
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, batch: _Batch, key: _Column, value: _Column) -> None:
+def _insert(
+    connection: duckdb.DuckDBPyConnection, batch: _Batch, key: _Column, value: _Column
+) -> None:
     kinds = {"key": _ARROW[key.sql_type], "value": _ARROW[value.sql_type]}
-    columns = [nanoarrow.c_array(batch.keys, kinds["key"]), nanoarrow.c_array(batch.values, kinds["value"])]
+    columns = [
+        nanoarrow.c_array(batch.keys, kinds["key"]),
+        nanoarrow.c_array(batch.values, kinds["value"]),
+    ]
     connection.register("batch", _ArrowRows(nanoarrow.struct(kinds), columns, len(batch.keys)))
     connection.execute("INSERT INTO pairs SELECT * FROM batch")
     connection.unregister("batch")

@@ -14,7 +14,9 @@ _ITEM_BYTES = 16
 """About what an item of a list takes beside its text."""
 
 _INTEGERS = ("tinyint", "smallint", "integer", "bigint", "hugeint")
-_AS_THEY_ARE = frozenset((*_INTEGERS, *(f"u{name}" for name in _INTEGERS), "boolean", "varchar", "blob"))
+_AS_THEY_ARE = frozenset(
+    (*_INTEGERS, *(f"u{name}" for name in _INTEGERS), "boolean", "varchar", "blob")
+)
 
 
 def carriable_sql(kind: DuckDBPyType, value: str, depth: int = 0) -> str:
@@ -46,7 +48,9 @@ def converter_of(kind: DuckDBPyType) -> Converter | None:
     """What a value of `carriable_sql` still needs: a map's entries come as dicts, and become lists of two."""
     match kind.id:
         case "struct":
-            return _struct_converter({name: converter_of(child) for name, child in _children(kind).items()})
+            return _struct_converter(
+                {name: converter_of(child) for name, child in _children(kind).items()}
+            )
         case "list":
             item = converter_of(_children(kind)["child"])
             return _list_converter(item) if item else None
@@ -90,7 +94,11 @@ def _list_size(kind: DuckDBPyType, value: str, depth: int) -> str:
     item = f"s{depth}"
     of_item = size_sql(kind, item, depth + 1)
     items = f"{_ITEM_BYTES} * coalesce(len({value}), 0)"
-    return f"{items} + coalesce(list_sum(list_transform({value}, lambda {item}: {of_item})), 0)" if of_item else items
+    return (
+        f"{items} + coalesce(list_sum(list_transform({value}, lambda {item}: {of_item})), 0)"
+        if of_item
+        else items
+    )
 
 
 def quoted_name(name: str) -> str:
@@ -108,7 +116,10 @@ def _children(kind: DuckDBPyType) -> dict[str, DuckDBPyType]:
 
 
 def _struct_sql(kind: DuckDBPyType, value: str, depth: int) -> str:
-    fields = {name: (child, f"struct_extract({value}, {quoted_text(name)})") for name, child in _children(kind).items()}
+    fields = {
+        name: (child, f"struct_extract({value}, {quoted_text(name)})")
+        for name, child in _children(kind).items()
+    }
     made = {name: carriable_sql(child, field, depth) for name, (child, field) in fields.items()}
     if all(made[name] == field for name, (_, field) in fields.items()):
         return value
@@ -143,7 +154,9 @@ def _list_converter(item: Converter) -> Converter:
 
 
 def _map_converter(key: Converter, value: Converter) -> Converter:
-    return lambda entries: entries and [[key(each["key"]), value(each["value"])] for each in entries]
+    return lambda entries: (
+        entries and [[key(each["key"]), value(each["value"])] for each in entries]
+    )
 
 
 def _same(value: Any) -> Any:

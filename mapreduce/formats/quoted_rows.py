@@ -20,7 +20,10 @@ _LARGEST_READ = 64 << 20
 _ROW = rb'[^"\n]*+(?:"[^"]*+"[^"\n]*+)*+\n'
 _QUOTE_END = rb'[^"]*+"'
 _FIRST_ROW = {False: re.compile(_ROW), True: re.compile(_QUOTE_END + _ROW)}
-_ALL_ROWS = {False: re.compile(rb"(?:%b)*+" % _ROW), True: re.compile(_QUOTE_END + rb"(?:%b)++" % _ROW)}
+_ALL_ROWS = {
+    False: re.compile(rb"(?:%b)*+" % _ROW),
+    True: re.compile(_QUOTE_END + rb"(?:%b)++" % _ROW),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,9 @@ def owned_rows(
             skipping, block = False, block[end:]
         before = quoted
         end, quoted = _last_row_end(block, quoted)
-        yield from held.rows(position, block, end, _first_row_end(block, before)[0] if held.length and end else 0)
+        yield from held.rows(
+            position, block, end, _first_row_end(block, before)[0] if held.length and end else 0
+        )
         position += len(block)
     if held.length:
         yield from _to_row_end(read, part, quoted is True, held)
@@ -93,7 +98,9 @@ def row_at(rows: bytes, begin: int) -> bytes:
     return found[0] if found else rows[begin:]
 
 
-def _to_row_end(read: ReadRange, part: RowRange, quoted: bool, held: _Held) -> Iterator[tuple[int, bytes]]:
+def _to_row_end(
+    read: ReadRange, part: RowRange, quoted: bool, held: _Held
+) -> Iterator[tuple[int, bytes]]:
     """The last row, read beyond the range up to its end; asks for little first, then for ever more."""
     start, length = part.end, TAIL_BYTES
     while start < part.size:
@@ -119,7 +126,9 @@ class _Held:
         self._at = 0
         self.length = 0
 
-    def rows(self, position: int, block: bytes, end: int, first: int = 0) -> Iterator[tuple[int, bytes]]:
+    def rows(
+        self, position: int, block: bytes, end: int, first: int = 0
+    ) -> Iterator[tuple[int, bytes]]:
         """The rows that end in a block, with what was held of the first.
 
         `end` is where the last of them does, 0 when none does; `first` where that does of which bytes are held.

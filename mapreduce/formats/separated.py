@@ -80,13 +80,21 @@ class CsvReader:
             ValueError: the piece should have a header, but was not marked.
         """
         if self._form.header and piece.header is None:
-            raise ValueError(f"the piece of {piece.source} at {piece.start} has no header; mark it when it is planned")
+            raise ValueError(
+                f"the piece of {piece.source} at {piece.start} has no header; mark it when it is planned"
+            )
         accounted = 0
         for position, data in _blocks(piece, read, self._limits):
             start, length = position, len(data)
             if piece.compression is not None:  # its first batch accounts for all of its bytes
                 start, length, accounted = accounted, piece.size - accounted, piece.size
-            yield Batch(start, length, self._rows(piece, position, data), data, position + piece.source_offset)
+            yield Batch(
+                start,
+                length,
+                self._rows(piece, position, data),
+                data,
+                position + piece.source_offset,
+            )
         if piece.compression is not None and not accounted:  # it unpacks to nothing
             yield Batch(0, piece.size, iter(()), b"")
 
@@ -105,7 +113,9 @@ class CsvReader:
             if len(row) == width and at:
                 yield at, dict(zip(header, row))  # noqa: B905 - the lengths are equal, and this is the hottest line
             elif len(row) != width and row:
-                error = block.error(f"a row has {len(row)} fields, but the header names {width}", at)
+                error = block.error(
+                    f"a row has {len(row)} fields, but the header names {width}", at
+                )
                 if not self._lenient:
                     raise error
                 yield at, BadRecord(block.row_at(at), error)
@@ -128,14 +138,18 @@ def _blocks(piece: Piece, read: ReadRange, limits: Limits) -> Iterator[tuple[int
 
 def _header(piece: Piece, read: ReadRange, limits: Limits) -> tuple[str, ...]:
     """The names in the object's first row; none when the object holds no byte."""
-    start_only = piece.model_copy(update={"start": 0, "end": min(piece.size, TAIL_BYTES), "quoted": False})
+    start_only = piece.model_copy(
+        update={"start": 0, "end": min(piece.size, TAIL_BYTES), "quoted": False}
+    )
     rows = next((rows for _, rows in _blocks(start_only, read, limits)), b"")
     if not rows:
         return ()
     block = _Block(row_at(rows, 0), 0, piece.source)
     names = next((row for _, row in _Parser(_form(piece).delimiter).rows(block)), [])
     if not all(names) or not names:
-        raise block.error("the header, which is the file's first row, has a column without a name", 0)
+        raise block.error(
+            "the header, which is the file's first row, has a column without a name", 0
+        )
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise block.error(f"the header names {', '.join(map(repr, twice))} twice", 0)
     return tuple(names)

@@ -22,7 +22,9 @@ TAIL_BYTES = 1024
 """How many of the last."""
 
 _ARCHIVE = "it holds files: unpack it, and name the files or their folder"
-_PACKED = "unpack it first, or pack it with gzip, bzip2, xz or zstd, which are unpacked as they are read"
+_PACKED = (
+    "unpack it first, or pack it with gzip, bzip2, xz or zstd, which are unpacked as they are read"
+)
 _TABLE = "write it as Parquet, CSV or JSON Lines, and name that format in the job's input_format"
 _BINARY = "it is no text: a job with input_format = WholeFile() can read it"
 _DOCUMENT = "take the text out of it first, or read its bytes with input_format = WholeFile()"
@@ -71,7 +73,9 @@ def refuse_what_is_no_text(ends: Ends, name: str, packed_in: str | None = None) 
         where = f"what its {packed_in} data holds is" if packed_in else "it is"
         path = shlex.quote(name.removeprefix("file://")) if name.startswith("file://") else "FILE"
         advice = kind.advice.replace("FILE", path)
-        raise RecordError(f"{name} cannot be read as text: {where} {kind.name}; {advice}", place=name)
+        raise RecordError(
+            f"{name} cannot be read as text: {where} {kind.name}; {advice}", place=name
+        )
 
 
 def kind_of(ends: Ends) -> Kind | None:
@@ -102,7 +106,9 @@ def _looks_like_text(head: bytes) -> bool:
 
 
 def _encoding(name: str) -> Kind:
-    return Kind(f"text in {name}", f"convert it to UTF-8: iconv -f {name} -t UTF-8 FILE > FILE.utf8")
+    return Kind(
+        f"text in {name}", f"convert it to UTF-8: iconv -f {name} -t UTF-8 FILE > FILE.utf8"
+    )
 
 
 def _unmarked(codec: str, unit_bytes: int, big: bool) -> Callable[[Ends], bool]:
@@ -124,7 +130,10 @@ def _unmarked(codec: str, unit_bytes: int, big: bool) -> Callable[[Ends], bool]:
         if low.count(0) or controls * 3 < len(low) * 2 or zeros * 64 < len(low):
             return False
         text = head.decode(codec, "replace")
-        return all(char in "\t\r\n\f" or unicodedata.category(char) not in ("Cc", "Cn", "Co", "Cs") for char in text)
+        return all(
+            char in "\t\r\n\f" or unicodedata.category(char) not in ("Cc", "Cn", "Co", "Cs")
+            for char in text
+        )
 
     return matches
 
@@ -133,10 +142,14 @@ def _is_zip(ends: Ends) -> bool:
     head = ends.head
     if head[:4] == b"PK\x05\x06":  # an archive of nothing: its directory's end alone, of 22 bytes
         return len(head) >= 22 and not any(head[4:20])
-    if head[:8] == b"PK\x07\x08PK\x03\x04":  # the mark of an archive that was made to be cut into parts
+    if (
+        head[:8] == b"PK\x07\x08PK\x03\x04"
+    ):  # the mark of an archive that was made to be cut into parts
         return True
     # version needed, flags, method, ... name length: all of them small numbers
-    return head[:4] == b"PK\x03\x04" and (len(head) < 30 or (head[4] < 100 and head[9] == 0 and head[26:28] != b"\0\0"))
+    return head[:4] == b"PK\x03\x04" and (
+        len(head) < 30 or (head[4] < 100 and head[9] == 0 and head[26:28] != b"\0\0")
+    )
 
 
 def _is_tar(ends: Ends) -> bool:
@@ -167,7 +180,11 @@ def _is_lzma_alone(ends: Ends) -> bool:
         return False
     dictionary, size = int.from_bytes(head[1:5], "little"), int.from_bytes(head[5:13], "little")
     top = 1 << max(dictionary.bit_length() - 1, 0)
-    return dictionary >= 4096 and dictionary in (top, top + top // 2) and (size == (1 << 64) - 1 or size < 1 << 38)
+    return (
+        dictionary >= 4096
+        and dictionary in (top, top + top // 2)
+        and (size == (1 << 64) - 1 or size < 1 << 38)
+    )
 
 
 def _is_parquet(ends: Ends) -> bool:
@@ -193,7 +210,8 @@ def _is_pdf(ends: Ends) -> bool:
     """A version alone on the first line, and an object or the comment of bytes that marks a binary file behind it."""
     head = ends.head
     return re.match(rb"%PDF-[12]\.\d[ \t]*[\r\n]", head) is not None and (
-        re.search(rb"[\r\n]\d+ \d+ obj\b", head) is not None or re.search(rb"[\r\n]%[\x80-\xff]{4}", head) is not None
+        re.search(rb"[\r\n]\d+ \d+ obj\b", head) is not None
+        or re.search(rb"[\r\n]%[\x80-\xff]{4}", head) is not None
     )
 
 
@@ -213,7 +231,10 @@ _SIGNS: tuple[_Sign, ...] = (
     (Kind("a 7z archive", _ARCHIVE), _pattern(rb"7z\xbc\xaf\x27\x1c")),
     (Kind("a rar archive", _ARCHIVE), _pattern(rb"Rar!\x1a\x07[\x00\x01]")),
     (Kind("an ar archive (also .deb)", _ARCHIVE), _pattern(rb"!<arch>\n.{58}`\n")),
-    (Kind("a cpio archive (also inside .rpm)", _ARCHIVE), _pattern(rb"07070[12][0-9a-fA-F]{104}[^\x00]+\x00")),
+    (
+        Kind("a cpio archive (also inside .rpm)", _ARCHIVE),
+        _pattern(rb"07070[12][0-9a-fA-F]{104}[^\x00]+\x00"),
+    ),
     (Kind("an lz4 frame", _PACKED), _pattern(rb"\x04\x22\x4d\x18|\x02\x21\x4c\x18")),
     (Kind("an lzma file (the format before .xz)", _PACKED), _is_lzma_alone),
     (Kind("a zlib stream", _PACKED), _is_zlib),
@@ -222,17 +243,26 @@ _SIGNS: tuple[_Sign, ...] = (
     (Kind("an lzop file", _PACKED), _pattern(rb"\x89LZO\x00\r\n\x1a\n")),
     (Kind("an lzip file", _PACKED), _pattern(rb"LZIP[\x00\x01][\x0c-\xff]")),
     (Kind("data of an old zstd", _PACKED), _pattern(rb"[\x22-\x27]\xb5\x2f\xfd")),
-    (Kind("a dictionary of zstd, and no data", "name the files that were packed"), _pattern(rb"\x37\xa4\x30\xec")),
+    (
+        Kind("a dictionary of zstd, and no data", "name the files that were packed"),
+        _pattern(rb"\x37\xa4\x30\xec"),
+    ),
     (Kind("a Parquet file", "write input_format = Parquet() in the job"), _is_parquet),
     (Kind("an ORC file", _TABLE), _is_orc),
     (Kind("an Avro file", _TABLE), _pattern(rb"Obj\x01")),
-    (Kind("an Arrow file", _TABLE), _pattern(rb"ARROW1\x00\x00|\xff\xff\xff\xff..\x00\x00\x10\x00\x00\x00")),
+    (
+        Kind("an Arrow file", _TABLE),
+        _pattern(rb"ARROW1\x00\x00|\xff\xff\xff\xff..\x00\x00\x10\x00\x00\x00"),
+    ),
     (Kind("a Hadoop SequenceFile", _TABLE), _pattern(rb"SEQ[\x00-\x06]|RCF\x01")),
     (Kind("an SQLite database", _TABLE), _pattern(rb"SQLite format 3\x00")),
     (Kind("an HDF5 file", _TABLE), _pattern(rb"\x89HDF\r\n\x1a\n")),
     (Kind("a NumPy array", _TABLE), _pattern(rb"\x93NUMPY")),
     (Kind("a Python pickle", _TABLE), _pattern(rb"\x80[\x02-\x05]")),
-    (Kind("an Office document of the old kind (.xls, .doc)", _TABLE), _pattern(rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")),
+    (
+        Kind("an Office document of the old kind (.xls, .doc)", _TABLE),
+        _pattern(rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
+    ),
     (Kind("a PDF document", _DOCUMENT), _is_pdf),
     (Kind("a PNG image", _BINARY), _pattern(rb"\x89PNG\r\n\x1a\n")),
     (Kind("a JPEG image", _BINARY), _pattern(rb"\xff\xd8\xff")),

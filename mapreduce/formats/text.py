@@ -62,7 +62,9 @@ class TextReader:
         """Batches of lines."""
         for block in line_blocks(piece, read, self._limits):
             records = self._decoder.lines(block.position, block.data, piece.source_offset)
-            yield Batch(block.start, block.length, records, block.data, block.position + piece.source_offset)
+            yield Batch(
+                block.start, block.length, records, block.data, block.position + piece.source_offset
+            )
 
 
 def line_blocks(piece: Piece, read: ReadRange, limits: Limits) -> Iterator[LineBlock]:
@@ -97,7 +99,9 @@ class HeldLine:
         piece: names the line in an error.
     """
 
-    def __init__(self, position: int, limit_bytes: int = 1 << 30, piece: Piece | None = None) -> None:
+    def __init__(
+        self, position: int, limit_bytes: int = 1 << 30, piece: Piece | None = None
+    ) -> None:
         self.position = position
         self._limit_bytes = limit_bytes
         self._piece = piece
@@ -134,12 +138,18 @@ class HeldLine:
         place = ""
         if self._piece is not None:
             place = f"{self._piece.source} at byte {self.position + self._piece.source_offset}"
-        hint = "Does the file have line ends? Read it with WholeFile() where each file is one record"
+        hint = (
+            "Does the file have line ends? Read it with WholeFile() where each file is one record"
+        )
         raise too_long("a line", self._limit_bytes, hint, place=place, start=start)
 
 
 def owned_blocks(
-    read: ReadRange, start: int, end: int, size: int, held_from: Callable[[int], HeldLine] = HeldLine
+    read: ReadRange,
+    start: int,
+    end: int,
+    size: int,
+    held_from: Callable[[int], HeldLine] = HeldLine,
 ) -> Iterator[tuple[int, bytes]]:
     """The records whose first byte lies in [start, end), as blocks of whole records.
 

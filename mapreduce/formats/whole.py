@@ -29,7 +29,9 @@ class WholeFileReader:
     def batches(self, piece: Piece, read: ReadRange) -> Iterator[Batch]:
         """One batch of one record."""
         if (piece.start, piece.end) != (0, piece.size):
-            raise ValueError(f"bytes {piece.start} to {piece.end} of {piece.source} are not the whole file")
+            raise ValueError(
+                f"bytes {piece.start} to {piece.end} of {piece.source} are not the whole file"
+            )
         yield Batch(0, piece.size, _record(piece, read, self._limits))
 
 

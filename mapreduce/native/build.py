@@ -44,11 +44,24 @@ def compile_command() -> list[str]:
     compiler = shlex.split(os.environ.get("CC", "")) or _found_compiler()
     include = sysconfig.get_paths()["include"]
     if not (Path(include) / "Python.h").is_file():
-        raise NotBuilt(f"there is no Python.h in {include}; install Python's headers (Debian: python3-dev)")
+        raise NotBuilt(
+            f"there is no Python.h in {include}; install Python's headers (Debian: python3-dev)"
+        )
     link = ["-bundle", "-undefined", "dynamic_lookup"] if sys.platform == "darwin" else ["-shared"]
     files = [str(path) for path in sources() if path.suffix == ".c"]
     digest = f'-DSOURCES_DIGEST="{sources_digest()}"'
-    return [*compiler, "-std=c11", "-O3", "-fPIC", "-Wall", "-Wextra", *link, f"-I{include}", digest, *files]
+    return [
+        *compiler,
+        "-std=c11",
+        "-O3",
+        "-fPIC",
+        "-Wall",
+        "-Wextra",
+        *link,
+        f"-I{include}",
+        digest,
+        *files,
+    ]
 
 
 _LOAD = """
@@ -62,12 +75,16 @@ def _found_compiler() -> list[str]:
     for name in COMPILERS:
         if path := shutil.which(name):
             return [path]
-    raise NotBuilt(f"there is no C compiler here ({', '.join(COMPILERS)}); install one, or name it in CC")
+    raise NotBuilt(
+        f"there is no C compiler here ({', '.join(COMPILERS)}); install one, or name it in CC"
+    )
 
 
 def _run(command: list[str], failed: str) -> None:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", check=False
+        )
     except OSError as exc:
         raise NotBuilt(f"{command[0]} cannot be run: {exc}") from exc
     if done.returncode:

@@ -54,7 +54,9 @@ class Storage(Protocol):
     def head(self, url: str) -> ObjectInfo:
         """What the object is; raises `ObjectMissing`."""
 
-    def read(self, url: str, start: int = 0, end: int | None = None, *, etag: str | None = None) -> bytes:
+    def read(
+        self, url: str, start: int = 0, end: int | None = None, *, etag: str | None = None
+    ) -> bytes:
         """The bytes [start, end) of an object, to its end when `end` is None.
 
         Raises:
@@ -135,15 +137,21 @@ def split_url(url: str) -> tuple[str, str]:
     """
     scheme, found, rest = url.partition("://")
     if not found or scheme not in ("file", "s3"):
-        raise RefusedURL(f"{url!r} is not a URL of a store; write file:///absolute/path or s3://bucket/key")
+        raise RefusedURL(
+            f"{url!r} is not a URL of a store; write file:///absolute/path or s3://bucket/key"
+        )
     steps = rest.split("/")
     if any(step in ("..", ".") for step in steps) or "" in steps[1:-1]:
-        raise RefusedURL(f"{url!r} has a '.', '..' or empty step in it; write the path that it means")
+        raise RefusedURL(
+            f"{url!r} has a '.', '..' or empty step in it; write the path that it means"
+        )
     if any(char < " " or char == "\x7f" for char in rest):
         raise RefusedURL(f"{url!r} has a control character in it; give the object another name")
     if scheme == "file":
         if not rest.startswith("/"):
-            raise RefusedURL(f"{url!r} is not absolute; a local URL has three slashes: file:///absolute/path")
+            raise RefusedURL(
+                f"{url!r} is not absolute; a local URL has three slashes: file:///absolute/path"
+            )
         return "file://", rest
     bucket, _, key = rest.partition("/")
     if not bucket:

@@ -66,5 +66,11 @@ def digest_of_object(storage: Storage, info: ObjectInfo) -> str:
 
 def check_copy(source: str, expected: ObjectInfo | None, found: Digest) -> None:
     """Raise `InputChanged` unless the bytes that were copied are those that were proven."""
-    if expected is not None and expected.digest and (found.size, found.text) != (expected.size, expected.digest):
-        raise InputChanged(f"{source} is not what its task has written: {found.size} bytes of another digest")
+    if (
+        expected is not None
+        and expected.digest
+        and (found.size, found.text) != (expected.size, expected.digest)
+    ):
+        raise InputChanged(
+            f"{source} is not what its task has written: {found.size} bytes of another digest"
+        )

@@ -43,7 +43,9 @@ class Grants:
             raise RefusedURL(
                 f"this process may not {action} {url}: it lies outside the store and the inputs it was given"
             )
-        if root == _LOCAL and not _lies_in(_LOCAL + os.path.realpath(key), map(_without_links, granted)):
+        if root == _LOCAL and not _lies_in(
+            _LOCAL + os.path.realpath(key), map(_without_links, granted)
+        ):
             raise RefusedURL(
                 f"this process may not {action} {url}: a link leads from there to somewhere outside the store and the "
                 "inputs it was given; name the file itself as an input"
@@ -57,4 +59,6 @@ def _lies_in(url: str, places: Iterable[str]) -> bool:
 @lru_cache(maxsize=4096)
 def _without_links(place: str) -> str:
     """A granted place as it was when it was first asked about."""
-    return _LOCAL + os.path.realpath(place.removeprefix(_LOCAL)) if place.startswith(_LOCAL) else place
+    return (
+        _LOCAL + os.path.realpath(place.removeprefix(_LOCAL)) if place.startswith(_LOCAL) else place
+    )

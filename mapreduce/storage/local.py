@@ -48,9 +48,13 @@ class LocalStorage:
             raise ObjectMissing(f"there is no object {url}: it is no plain file")
         return _info(url, stat)
 
-    def read(self, url: str, start: int = 0, end: int | None = None, *, etag: str | None = None) -> bytes:
+    def read(
+        self, url: str, start: int = 0, end: int | None = None, *, etag: str | None = None
+    ) -> bytes:
         if end is not None:
-            return b"".join(self.stream(url, start, end, etag=etag, block_bytes=max(end - start, 1)))
+            return b"".join(
+                self.stream(url, start, end, etag=etag, block_bytes=max(end - start, 1))
+            )
         with _translated(url), _path(url).open("rb") as file:
             _unchanged(url, file.fileno(), etag)
             file.seek(start)
@@ -77,7 +81,9 @@ class LocalStorage:
                 yield block
             _unchanged(url, file.fileno(), etag)
         if left:
-            raise InputChanged(f"{url} ended {left} bytes before byte {end}: it was cut short; run again")
+            raise InputChanged(
+                f"{url} ended {left} bytes before byte {end}: it was cut short; run again"
+            )
 
     def write(
         self,
@@ -119,14 +125,20 @@ class LocalStorage:
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         with _translated(prefix):
-            found = [_info(f"file://{path}", path.stat()) for path in _files(prefix) if not _is_unfinished(path)]
+            found = [
+                _info(f"file://{path}", path.stat())
+                for path in _files(prefix)
+                if not _is_unfinished(path)
+            ]
         return iter(sorted(found, key=lambda info: info.url))
 
     def unfinished(self, prefix: str, age_s: float) -> Iterator[ObjectInfo]:
         now = time.time()
         with _translated(prefix):
             stats = [(path, path.stat()) for path in _files(prefix) if _is_unfinished(path)]
-        return iter([_info(f"file://{path}", stat) for path, stat in stats if stat.st_mtime <= now - age_s])
+        return iter(
+            [_info(f"file://{path}", stat) for path, stat in stats if stat.st_mtime <= now - age_s]
+        )
 
     def delete(self, urls: Iterable[str]) -> None:
         for url in urls:
@@ -164,7 +176,9 @@ def _info(url: str, stat: os.stat_result) -> ObjectInfo:
 
 def _unchanged(url: str, file: int, etag: str | None) -> None:
     if etag and _info(url, os.fstat(file)).etag != etag:
-        raise InputChanged(f"{url} has changed since the run was planned; run again to take it as it is now")
+        raise InputChanged(
+            f"{url} has changed since the run was planned; run again to take it as it is now"
+        )
 
 
 def _fill(target: BinaryIO, data: bytes | Path, progress: Callable[[int], None] | None) -> None:
@@ -243,7 +257,10 @@ def _sync_folders(path: Path) -> None:
         try:
             _sync(opened)
         except OSError as exc:
-            if exc.errno not in (errno.EINVAL, errno.EROFS):  # a file system that does not sync folders
+            if exc.errno not in (
+                errno.EINVAL,
+                errno.EROFS,
+            ):  # a file system that does not sync folders
                 raise
         finally:
             os.close(opened)

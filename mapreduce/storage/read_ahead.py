@@ -16,7 +16,10 @@ Coming: TypeAlias = "SimpleQueue[bytes | BaseException | None]"
 
 
 def read_ahead(
-    fetch: Callable[[int, int], Iterator[bytes]], ranges: Iterable[Range], ahead: int, pool: Executor
+    fetch: Callable[[int, int], Iterator[bytes]],
+    ranges: Iterable[Range],
+    ahead: int,
+    pool: Executor,
 ) -> Iterator[bytes]:
     """The bytes of the ranges, in their order, in the pieces in which they come.
 
@@ -46,7 +49,11 @@ def read_ahead(
 
 
 def _bring(
-    fetch: Callable[[int, int], Iterator[bytes]], start: int, end: int, coming: Coming, stopped: threading.Event
+    fetch: Callable[[int, int], Iterator[bytes]],
+    start: int,
+    end: int,
+    coming: Coming,
+    stopped: threading.Event,
 ) -> None:
     """Puts what comes of a range into its queue; as fast as it comes, so that no request waits for the reader."""
     try:

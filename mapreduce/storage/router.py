@@ -7,7 +7,14 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from mapreduce.storage.base import BLOCK_BYTES, REQUEST_LIMIT_S, CopyLarge, ObjectInfo, Storage, split_url
+from mapreduce.storage.base import (
+    BLOCK_BYTES,
+    REQUEST_LIMIT_S,
+    CopyLarge,
+    ObjectInfo,
+    Storage,
+    split_url,
+)
 from mapreduce.storage.grants import Grants
 from mapreduce.storage.requests import Requests
 
@@ -34,7 +41,9 @@ class RoutedStorage:
     def head(self, url: str) -> ObjectInfo:
         return self._reading(url).head(url)
 
-    def read(self, url: str, start: int = 0, end: int | None = None, *, etag: str | None = None) -> bytes:
+    def read(
+        self, url: str, start: int = 0, end: int | None = None, *, etag: str | None = None
+    ) -> bytes:
         return self._reading(url).read(url, start, end, etag=etag)
 
     def stream(
@@ -47,7 +56,9 @@ class RoutedStorage:
         block_bytes: int = BLOCK_BYTES,
         ahead: int = 0,
     ) -> Iterator[bytes]:
-        return self._reading(url).stream(url, start, end, etag=etag, block_bytes=block_bytes, ahead=ahead)
+        return self._reading(url).stream(
+            url, start, end, etag=etag, block_bytes=block_bytes, ahead=ahead
+        )
 
     def write(
         self,
@@ -93,7 +104,9 @@ class RoutedStorage:
         return self._backend(split_url(url)[0])
 
     def _backend(self, root: str) -> Storage:
-        with self._opening:  # of threads that come at once only one opens: a backend has connections and credentials
+        with (
+            self._opening
+        ):  # of threads that come at once only one opens: a backend has connections and credentials
             if root not in self._roots:
                 self._roots[root] = self._open_root(root)
             return self._roots[root]

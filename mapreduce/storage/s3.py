@@ -16,7 +16,14 @@ from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError, Pre
 from obstore.store import S3Store
 
 from mapreduce.errors import InputChanged, ObjectExists, ObjectMissing, StorageError
-from mapreduce.storage.base import BLOCK_BYTES, COPY_BYTES, REQUEST_LIMIT_S, CopyLarge, ObjectInfo, split_url
+from mapreduce.storage.base import (
+    BLOCK_BYTES,
+    COPY_BYTES,
+    REQUEST_LIMIT_S,
+    CopyLarge,
+    ObjectInfo,
+    split_url,
+)
 from mapreduce.storage.read_ahead import read_ahead
 from mapreduce.storage.requests import Requests, Tally
 
@@ -55,7 +62,10 @@ def open_s3(
     """
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     config: dict[str, Any] = {
-        "region": region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+        "region": region
+        or os.environ.get("AWS_REGION")
+        or os.environ.get("AWS_DEFAULT_REGION")
+        or "us-east-1"
     }
     if endpoint:
         config |= {"endpoint": endpoint, "virtual_hosted_style_request": False}
@@ -91,7 +101,11 @@ class S3Storage:
     """
 
     def __init__(
-        self, store: S3Store, root: str, readers: Executor | None = None, copy_large: CopyLarge | None = None
+        self,
+        store: S3Store,
+        root: str,
+        readers: Executor | None = None,
+        copy_large: CopyLarge | None = None,
     ) -> None:
         self._store = store
         self._copy_large = copy_large
@@ -112,7 +126,9 @@ class S3Storage:
             meta = obstore.head(self._store, self._key(url))
         return ObjectInfo(url, meta["size"], meta["e_tag"] or "")
 
-    def read(self, url: str, start: int = 0, end: int | None = None, *, etag: str | None = None) -> bytes:
+    def read(
+        self, url: str, start: int = 0, end: int | None = None, *, etag: str | None = None
+    ) -> bytes:
         if end is not None:
             return self._range(url, start, end, etag)[0] if start < end else b""
         return self._whole(url, {"range": {"offset": start}} if start else {}, etag)[0]
@@ -127,14 +143,21 @@ class S3Storage:
         block_bytes: int = BLOCK_BYTES,
         ahead: int = 0,
     ) -> Iterator[bytes]:
-        if end - start > block_bytes and not etag:  # whatever comes after the first block must be of the same object
+        if (
+            end - start > block_bytes and not etag
+        ):  # whatever comes after the first block must be of the same object
             block, etag = self._range(url, start, start + block_bytes, None)
             start += block_bytes
             yield block
-        ranges = ((first, min(first + block_bytes, end)) for first in range(start, end, block_bytes))
+        ranges = (
+            (first, min(first + block_bytes, end)) for first in range(start, end, block_bytes)
+        )
         if ahead:
             yield from read_ahead(
-                lambda first, last: self._pieces(url, first, last, etag), ranges, ahead, self._readers
+                lambda first, last: self._pieces(url, first, last, etag),
+                ranges,
+                ahead,
+                self._readers,
             )
         else:
             yield from (self._range(url, first, last, etag)[0] for first, last in ranges)
@@ -194,7 +217,9 @@ class S3Storage:
         try:
             found = self.head(source)
             if (found.size, found.etag) != (expected.size, expected.etag):
-                raise InputChanged(f"{source} is not what its task has written: another ETag or size")
+                raise InputChanged(
+                    f"{source} is not what its task has written: another ETag or size"
+                )
         except (InputChanged, ObjectMissing):
             self.delete([target])
             raise
@@ -207,7 +232,10 @@ class S3Storage:
         found: list[ObjectInfo] = []
         with _translated(prefix):
             for batch in obstore.list(self._store, prefix=folder or None):
-                found += [ObjectInfo(self._url(str(meta["path"])), meta["size"], meta["e_tag"] or "") for meta in batch]
+                found += [
+                    ObjectInfo(self._url(str(meta["path"])), meta["size"], meta["e_tag"] or "")
+                    for meta in batch
+                ]
         self._tally.add(Requests(list=max(1, -(-len(found) // PAGE))))
         return iter(sorted(found, key=lambda info: info.url))
 
@@ -261,7 +289,9 @@ class S3Storage:
 
 def _check_length(url: str, end: int, missing: int) -> None:
     if missing:
-        raise InputChanged(f"{url} ended {missing} bytes before byte {end}: it was cut short; run again")
+        raise InputChanged(
+            f"{url} ended {missing} bytes before byte {end}: it was cut short; run again"
+        )
 
 
 def _blocks_of(path: Path, progress: Callable[[int], None]) -> Iterator[bytes]:
@@ -284,10 +314,14 @@ def _translated(url: str) -> Iterator[None]:
     except AlreadyExistsError as exc:
         raise ObjectExists(f"there is an object {url} already") from exc
     except PreconditionError as exc:
-        raise InputChanged(f"{url} has changed since the run was planned; run again to take it as it is now") from exc
+        raise InputChanged(
+            f"{url} has changed since the run was planned; run again to take it as it is now"
+        ) from exc
     except (BaseError, OSError, ValueError) as exc:
         raise StorageError(f"the store failed at {url}: {_first_line(exc)}") from exc
 
 
 def _first_line(exc: BaseException) -> str:
-    return next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__)[:500]
+    return next(
+        (line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__
+    )[:500]

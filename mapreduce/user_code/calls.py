@@ -26,13 +26,31 @@ _ROOT = Path(__file__).resolve().parent.parent.parent
 _OURS = tuple(f"{_ROOT / folder}{os.sep}" for folder in ("mapreduce", "services", "driver"))
 _FOR_AUTHORS = tuple(
     str(_ROOT / "mapreduce" / name)
-    for name in ("aggregate.py", "batch.py", "job.py", "parameters.py", "word_counts.py", "words.py")
+    for name in (
+        "aggregate.py",
+        "batch.py",
+        "job.py",
+        "parameters.py",
+        "word_counts.py",
+        "words.py",
+    )
 )
 """Files of ours that a job calls: what they raise is about the call."""
 _PYTHON = tuple({f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib")})
 _PACKAGES = ("site-packages", "dist-packages")
 _DEPENDENCIES = frozenset(
-    ("backports", "duckdb", "fsspec", "msgspec", "nanoarrow", "obstore", "pydantic", "pydantic_core", "regex", "xxhash")
+    (
+        "backports",
+        "duckdb",
+        "fsspec",
+        "msgspec",
+        "nanoarrow",
+        "obstore",
+        "pydantic",
+        "pydantic_core",
+        "regex",
+        "xxhash",
+    )
 )
 """Packages that the engine calls. Any other installed package is the job's."""
 _MACHINERY = ("<frozen importlib", f"{sysconfig.get_path('stdlib')}{os.sep}importlib{os.sep}")
@@ -56,7 +74,9 @@ class Place:
     def __str__(self) -> str:
         if not self.url:
             return ""
-        return self.url if self.offset is None else f"{self.url} at {self.name_of_key} {self.offset}"
+        return (
+            self.url if self.offset is None else f"{self.url} at {self.name_of_key} {self.offset}"
+        )
 
 
 @contextmanager
@@ -87,7 +107,11 @@ def told_as(exc: BaseException, place: Place) -> BaseException:
         return as_user_error(exc.cause, place)
     if isinstance(exc, NotCarriable | NotAPair | NotAggregable):
         return as_user_error(exc, place)
-    if isinstance(exc, RuntimeError) and isinstance(exc.__cause__, StopIteration) and not is_authors(exc):
+    if (
+        isinstance(exc, RuntimeError)
+        and isinstance(exc.__cause__, StopIteration)
+        and not is_authors(exc)
+    ):
         exc = exc.__cause__  # a generator of the engine's was in between
     return as_user_error(exc, place) if is_authors(exc) else exc
 
@@ -106,27 +130,44 @@ def is_authors(exc: BaseException) -> bool:
         trace = trace.tb_next
     if innermost is None or _owner(innermost.tb_frame.f_code.co_filename) == "engine":
         return False
-    if isinstance(exc, KeyboardInterrupt):  # Ctrl-C arrives anywhere; a job's own is raised by a statement
-        return innermost.tb_next is None and innermost.tb_frame.f_code.co_code[innermost.tb_lasti] == _RAISE
+    if isinstance(
+        exc, KeyboardInterrupt
+    ):  # Ctrl-C arrives anywhere; a job's own is raised by a statement
+        return (
+            innermost.tb_next is None
+            and innermost.tb_frame.f_code.co_code[innermost.tb_lasti] == _RAISE
+        )
     return True
 
 
 def as_user_error(exc: BaseException, place: Place) -> UserCodeError:
     """Return what the author is shown of an exception: the cause in a line, their own frames, and the record."""
     frames = user_frames(exc.__traceback__)
-    shown = "".join([*traceback.format_list(frames), *traceback.format_exception_only(exc)]) if frames else ""
+    shown = (
+        "".join([*traceback.format_list(frames), *traceback.format_exception_only(exc)])
+        if frames
+        else ""
+    )
     message = _printable(_cut(_message(exc, place), _MESSAGE_LIMIT))
-    return UserCodeError(message, traceback=_printable(shown), place=_printable(str(place)), record=_record(place))
+    return UserCodeError(
+        message, traceback=_printable(shown), place=_printable(str(place)), record=_record(place)
+    )
 
 
 def _message(exc: BaseException, place: Place) -> str:
-    group = "" if place.url or place.record is None else f" (for the key {_cut(repr(place.record))})"
+    group = (
+        "" if place.url or place.record is None else f" (for the key {_cut(repr(place.record))})"
+    )
     if isinstance(exc, NotCarriable):
         return f"{place.step} yielded something that cannot be carried: {exc}{group}"
     if isinstance(exc, NotAPair):
         return f"{place.step} {exc}{group}"
     if isinstance(exc, NotAggregable):
-        return f"{place.step} yielded what cannot be aggregated: {exc}" if place.url else f"{exc}{group}"
+        return (
+            f"{place.step} yielded what cannot be aggregated: {exc}"
+            if place.url
+            else f"{exc}{group}"
+        )
     if isinstance(exc, SystemExit):
         return (
             f"{place.step} ended the process with exit({'' if exc.code is None else repr(exc.code)}); a job may not "
@@ -149,7 +190,9 @@ def _record(place: Place) -> str:
     return "" if place.record is None else _printable(_cut(repr(place.record)))
 
 
-def user_frames(trace: TracebackType | None, *, without_ours: bool = False) -> list[traceback.FrameSummary]:
+def user_frames(
+    trace: TracebackType | None, *, without_ours: bool = False
+) -> list[traceback.FrameSummary]:
     """Return the frames of a traceback from the author's first one on, without those of the import machinery.
 
     What the engine called itself, also of Python's library, is not among them; what the author called is.
@@ -158,11 +201,17 @@ def user_frames(trace: TracebackType | None, *, without_ours: bool = False) -> l
         trace: the traceback.
         without_ours: leave out the frames of ours that the author called.
     """
-    frames = [frame for frame in traceback.extract_tb(trace) if not frame.filename.startswith(_MACHINERY)]
+    frames = [
+        frame for frame in traceback.extract_tb(trace) if not frame.filename.startswith(_MACHINERY)
+    ]
     for at, frame in enumerate(frames):
         if _owner(frame.filename) == "author":
             shown = frames[at:]
-            return [each for each in shown if not each.filename.startswith(_OURS)] if without_ours else shown
+            return (
+                [each for each in shown if not each.filename.startswith(_OURS)]
+                if without_ours
+                else shown
+            )
     return []
 
 

@@ -60,10 +60,14 @@ def check_job(cls: type[Job]) -> None:
     """Refuse a class that cannot run as a job; raises `JobLoadError` with what to write."""
     check_names(cls, Job, (*HOOKS, *SETTINGS), ENGINES, FOREIGN)
     if cls.map is Job.map:
-        raise JobLoadError(f"the job {cls.__name__} has no `map`; write `def map(self, key, value)` that yields pairs")
+        raise JobLoadError(
+            f"the job {cls.__name__} has no `map`; write `def map(self, key, value)` that yields pairs"
+        )
     _check_reduce(cls)
     for name, arguments in HOOKS.items():
-        if getattr(cls, name) is not getattr(Job, name) and not isinstance(getattr(cls, name), Aggregation):
+        if getattr(cls, name) is not getattr(Job, name) and not isinstance(
+            getattr(cls, name), Aggregation
+        ):
             _check_method(cls, name, arguments)
     _check_that_all_is_called(cls)
     _check_attributes(cls)
@@ -87,18 +91,26 @@ def check_instance(job: Job, step: str) -> None:
 def _check_reduce(cls: type[Job]) -> None:
     reduce = cls.reduce
     if inspect.isclass(reduce) and issubclass(reduce, Aggregation):
-        raise JobLoadError(f"`reduce` of {cls.__name__} is a class; make an instance: `reduce = {reduce.__name__}()`")
+        raise JobLoadError(
+            f"`reduce` of {cls.__name__} is a class; make an instance: `reduce = {reduce.__name__}()`"
+        )
     if isinstance(reduce, Aggregation):
-        missing = [name for name in _MUST if getattr(type(reduce), name) is getattr(Aggregation, name)]
+        missing = [
+            name for name in _MUST if getattr(type(reduce), name) is getattr(Aggregation, name)
+        ]
         if missing:
             raise JobLoadError(
                 f"the aggregation {type(reduce).__name__} has no `{missing[0]}`; write one "
                 "(create, add, merge and result make an aggregation)"
             )
     elif reduce is not None and not callable(reduce):
-        raise JobLoadError(f"`reduce` of {cls.__name__} is {reduce!r}, neither a method nor an aggregation")
+        raise JobLoadError(
+            f"`reduce` of {cls.__name__} is {reduce!r}, neither a method nor an aggregation"
+        )
     if cls.group_by and (reduce is None or isinstance(reduce, Aggregation)):
-        raise JobLoadError(f"{cls.__name__} has `group_by`, which needs `def reduce(self, key, values)`")
+        raise JobLoadError(
+            f"{cls.__name__} has `group_by`, which needs `def reduce(self, key, values)`"
+        )
 
 
 def _check_method(cls: type[Job], name: str, arguments: int) -> None:
@@ -108,7 +120,9 @@ def _check_method(cls: type[Job], name: str, arguments: int) -> None:
     function = raw.__func__ if isinstance(raw, staticmethod | classmethod) else raw
     if not callable(function) or inspect.isclass(raw) or not hasattr(raw, "__get__"):
         if name == "reduce" and (instead := _instead_of(raw)):
-            raise JobLoadError(f"`reduce = {raw.__name__}` of {cls.__name__} is a function; write `reduce = {instead}`")
+            raise JobLoadError(
+                f"`reduce = {raw.__name__}` of {cls.__name__} is a function; write `reduce = {instead}`"
+            )
         raise JobLoadError(f"`{name}` of {cls.__name__} is {raw!r}, not a method; write {written}")
     plain = inspect.unwrap(function)
     if inspect.iscoroutinefunction(plain) or inspect.isasyncgenfunction(plain):
@@ -122,14 +136,19 @@ def _check_method(cls: type[Job], name: str, arguments: int) -> None:
             raise JobLoadError(
                 f"`reduce` of {cls.__name__} is the function {function.__name__}; write `reduce = {instead}`"
             ) from None
-        raise JobLoadError(f"`{name}` of {cls.__name__} takes {signature}; write {written}") from None
+        raise JobLoadError(
+            f"`{name}` of {cls.__name__} takes {signature}; write {written}"
+        ) from None
     except ValueError:  # a function in C that does not say
         return
 
 
 def _instead_of(function: Any) -> str | None:
     name = getattr(function, "__name__", "")
-    ours = getattr(builtins, name, None) is function or getattr(function, "__module__", "") in ("math", "statistics")
+    ours = getattr(builtins, name, None) is function or getattr(function, "__module__", "") in (
+        "math",
+        "statistics",
+    )
     return _INSTEAD.get(name) if ours and not isinstance(function, functools.partial) else None
 
 
@@ -138,17 +157,25 @@ def _check_that_all_is_called(cls: type[Job]) -> None:
     unused: tuple[str, ...] = ()
     why = ""
     if cls.reduce is None:
-        why, unused = "it has no `reduce`", ("combine", "partition", "reduce_setup", "reduce_cleanup")
+        why, unused = (
+            "it has no `reduce`",
+            ("combine", "partition", "reduce_setup", "reduce_cleanup"),
+        )
     elif isinstance(cls.reduce, Aggregation):
         name = type(cls.reduce).__name__
-        why, unused = f"`reduce = {name}()` needs no code of the job", ("combine", "reduce_setup", "reduce_cleanup")
+        why, unused = (
+            f"`reduce = {name}()` needs no code of the job",
+            ("combine", "reduce_setup", "reduce_cleanup"),
+        )
     for hook in unused:
         if getattr(cls, hook) is not getattr(Job, hook):
             raise JobLoadError(
                 f"`{hook}` of {cls.__name__} is never called: {why}; remove it, or write a method `reduce`"
             )
     if cls.total_order and cls.reduce is None:
-        raise JobLoadError(f"{cls.__name__} has `total_order`, which needs a `reduce`: without one nothing is sorted")
+        raise JobLoadError(
+            f"{cls.__name__} has `total_order`, which needs a `reduce`: without one nothing is sorted"
+        )
     if cls.total_order and cls.partition is not Job.partition:
         raise JobLoadError(
             f"{cls.__name__} has `total_order` and its own `partition`, which is never called then; remove one"
@@ -157,8 +184,12 @@ def _check_that_all_is_called(cls: type[Job]) -> None:
 
 def _check_attributes(cls: type[Job]) -> None:
     if type(cls.group_by) is not int or cls.group_by < 0:
-        raise JobLoadError(f"`group_by` of {cls.__name__} is {cls.group_by!r}; it is how many fields make a group")
-    formats = cls.input_format.values() if isinstance(cls.input_format, Mapping) else [cls.input_format]
+        raise JobLoadError(
+            f"`group_by` of {cls.__name__} is {cls.group_by!r}; it is how many fields make a group"
+        )
+    formats = (
+        cls.input_format.values() if isinstance(cls.input_format, Mapping) else [cls.input_format]
+    )
     for form in formats:
         if inspect.isclass(form) or not hasattr(form, "kind"):
             raise JobLoadError(
@@ -166,6 +197,8 @@ def _check_attributes(cls: type[Job]) -> None:
                 "WholeFile(), or a dict of input name to one of these"
             )
         if cls.map_batch is not Job.map_batch and not isinstance(form, _BATCHED):
-            raise JobLoadError(f"{cls.__name__} has `map_batch`, which reads Text, JsonLines and WholeFile alone")
+            raise JobLoadError(
+                f"{cls.__name__} has `map_batch`, which reads Text, JsonLines and WholeFile alone"
+            )
     if isinstance(cls.files, str):
         raise JobLoadError(f"`files` of {cls.__name__} is a text; write a list: [{cls.files!r}]")

@@ -147,7 +147,19 @@ FOREIGN: Mapping[str, str] = {
 """Names of mrjob, Hadoop and PySpark, and old ones of ours: what to write here."""
 
 _COMMON_WORDS = frozenset(
-    ("options", "filter", "distinct", "collect", "context", "broadcast", "accumulator", "run", "main", "close", "mr")
+    (
+        "options",
+        "filter",
+        "distinct",
+        "collect",
+        "context",
+        "broadcast",
+        "accumulator",
+        "run",
+        "main",
+        "close",
+        "mr",
+    )
 )
 """Names that a job may well use for a helper, so they are refused only where the class does not use them itself."""
 
@@ -156,7 +168,11 @@ _LIBRARY: tuple[Any, ...] = (object, Generic)
 
 
 def check_names(
-    cls: type, base: type, hooks: Collection[str], engines: Collection[str], foreign: Mapping[str, str]
+    cls: type,
+    base: type,
+    hooks: Collection[str],
+    engines: Collection[str],
+    foreign: Mapping[str, str],
 ) -> None:
     """Refuse a class whose author gave it a name that would be passed over or would hide one of the engine's.
 
@@ -172,12 +188,16 @@ def check_names(
     """
     used: frozenset[str] | None = None
     for owner in authors_classes(cls, base):
-        declared = _declared(owner) if issubclass(owner, base) else set()  # an annotation in a mixin declares nothing
+        declared = (
+            _declared(owner) if issubclass(owner, base) else set()
+        )  # an annotation in a mixin declares nothing
         for name in {*declared, *vars(owner)}:
             if name.startswith("_") or name in hooks:
                 continue
             if name in engines:
-                raise JobLoadError(f"`{name}` of {owner.__name__} hides a name of the engine; call it otherwise")
+                raise JobLoadError(
+                    f"`{name}` of {owner.__name__} hides a name of the engine; call it otherwise"
+                )
             word = None if name in declared else _word_for(name, vars(owner)[name], hooks, foreign)
             if word is None:
                 continue
@@ -185,18 +205,24 @@ def check_names(
                 used = _used_names(cls, base) if used is None else used
                 if name in used:
                     continue  # a helper
-            raise JobLoadError(f"{owner.__name__} has `{name}`, which the engine does not call; {word}")
+            raise JobLoadError(
+                f"{owner.__name__} has `{name}`, which the engine does not call; {word}"
+            )
 
 
 def authors_classes(cls: type, base: type) -> Iterator[type]:
     """Yield the class and its ancestors that its author wrote: neither ours nor Python's library's."""
     ours = base.__mro__
     for owner in cls.__mro__:
-        if owner not in ours and owner.__module__.partition(".")[0] not in sys.stdlib_module_names - {"__main__"}:
+        if owner not in ours and owner.__module__.partition(".")[
+            0
+        ] not in sys.stdlib_module_names - {"__main__"}:
             yield owner
 
 
-def _word_for(name: str, value: Any, hooks: Collection[str], foreign: Mapping[str, str]) -> str | None:
+def _word_for(
+    name: str, value: Any, hooks: Collection[str], foreign: Mapping[str, str]
+) -> str | None:
     if name in foreign:
         return f"write {foreign[name]}"
     near = _near(name, value, hooks)
@@ -245,7 +271,10 @@ def _used_names(cls: type, base: type) -> frozenset[str]:
 def _used_in_module(module: ModuleType) -> set[str]:
     found = (value for value in vars(module).values() if isinstance(value, FunctionType))
     return {
-        name for function in found if function.__module__ == module.__name__ for name in _names_in(function.__code__)
+        name
+        for function in found
+        if function.__module__ == module.__name__
+        for name in _names_in(function.__code__)
     }
 
 
@@ -253,7 +282,11 @@ def _codes(value: Any) -> Iterator[CodeType]:
     if isinstance(value, property):
         functions = [value.fget, value.fset]
     else:
-        functions = [inspect.unwrap(value.__func__ if isinstance(value, staticmethod | classmethod) else value)]
+        functions = [
+            inspect.unwrap(
+                value.__func__ if isinstance(value, staticmethod | classmethod) else value
+            )
+        ]
     yield from (function.__code__ for function in functions if isinstance(function, FunctionType))
 
 

@@ -38,7 +38,9 @@ def pair_of(yielded: Any) -> tuple[Any, Any]:
     """
     if isinstance(yielded, tuple | list) and len(yielded) == 2:
         return yielded[0], yielded[1]
-    raise NotAPair(f"yielded {_shown(yielded)}, which is no pair; write `yield key, value`{_hint(yielded)}")
+    raise NotAPair(
+        f"yielded {_shown(yielded)}, which is no pair; write `yield key, value`{_hint(yielded)}"
+    )
 
 
 def pairs_of(returned: Any, *, none_is_empty: bool = False) -> Iterable[Any]:
@@ -56,13 +58,17 @@ def pairs_of(returned: Any, *, none_is_empty: bool = False) -> Iterable[Any]:
     if returned is None:
         if none_is_empty:
             return ()
-        raise NotAPair("returned None instead of pairs; write `yield key, value`, or return an empty list")
+        raise NotAPair(
+            "returned None instead of pairs; write `yield key, value`, or return an empty list"
+        )
     if inspect.isawaitable(returned) or inspect.isasyncgen(returned):
         if inspect.iscoroutine(returned):
             returned.close()  # otherwise Python warns that nobody awaited it
         raise NotAPair("may not be async; write a plain `def` that yields pairs")
     if isinstance(returned, tuple):
-        if len(returned) == 2:  # two pairs in a tuple look as one pair of tuples does, so neither is guessed
+        if (
+            len(returned) == 2
+        ):  # two pairs in a tuple look as one pair of tuples does, so neither is guessed
             raise NotAPair(
                 f"returned a pair, {_shown(returned)}; yield it: `yield key, value` (or return a list of pairs)"
             )
@@ -79,7 +85,11 @@ def _iterated(returned: Iterable[Any]) -> Iterator[Any]:
         yield from returned
     except Exception as exc:
         trace = exc.__traceback__
-        if trace is not None and trace.tb_next is None and not isinstance(exc, OSError | MemoryError):
+        if (
+            trace is not None
+            and trace.tb_next is None
+            and not isinstance(exc, OSError | MemoryError)
+        ):
             raise RaisedOutsidePython(exc) from exc
         raise
 

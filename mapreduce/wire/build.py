@@ -16,7 +16,16 @@ from pydantic import BaseModel, ConfigDict
 
 FOLDER = Path(__file__).parents[1]
 SOURCE_SUFFIXES = frozenset((".py", ".c", ".h"))
-LIBRARIES = ("backports-zstd", "duckdb", "msgspec", "nanoarrow", "obstore", "pydantic", "regex", "xxhash")
+LIBRARIES = (
+    "backports-zstd",
+    "duckdb",
+    "msgspec",
+    "nanoarrow",
+    "obstore",
+    "pydantic",
+    "regex",
+    "xxhash",
+)
 """The distributions that the engine's answers depend on."""
 HASH_SEED = "0"
 """PYTHONHASHSEED of every process that runs a job's code, so that `hash` and the order of sets agree between them."""
@@ -54,7 +63,11 @@ def this_build() -> Build:
 def _sources() -> list[bytes]:
     """Return each source file's name and content, in the order of the names."""
     files = sorted(path for path in FOLDER.rglob("*") if path.suffix in SOURCE_SUFFIXES)
-    return [part for path in files for part in (path.relative_to(FOLDER).as_posix().encode(), path.read_bytes())]
+    return [
+        part
+        for path in files
+        for part in (path.relative_to(FOLDER).as_posix().encode(), path.read_bytes())
+    ]
 
 
 def _version(distribution: str) -> str:
@@ -67,7 +80,9 @@ def _version(distribution: str) -> str:
 def _distributions() -> list[str]:
     """Return `name-version.dist-info` of everything that is installed on the module path."""
     folders = (Path(folder) for folder in dict.fromkeys(sys.path) if folder)
-    return sorted({each.name for folder in folders if folder.is_dir() for each in folder.glob("*.dist-info")})
+    return sorted(
+        {each.name for folder in folders if folder.is_dir() for each in folder.glob("*.dist-info")}
+    )
 
 
 def _digest(parts: list[bytes]) -> str:

@@ -384,7 +384,9 @@ class Progress(Message):
     status: str = ""
 
 
-TaskResult: TypeAlias = Annotated[SplitResult | MapResult | ReduceResult, Field(discriminator="stage")]
+TaskResult: TypeAlias = Annotated[
+    SplitResult | MapResult | ReduceResult, Field(discriminator="stage")
+]
 Task: TypeAlias = Annotated[SplitTask | MapTask | ReduceTask, Field(discriminator="stage")]
 
 

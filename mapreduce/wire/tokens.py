@@ -31,7 +31,9 @@ KEY_BYTES = 32
 def check_key(key: str) -> str:
     """The key, when it is long enough; raises `UsageError`."""
     if len(key.encode()) < KEY_BYTES:
-        raise UsageError(f"the signing key has fewer than {KEY_BYTES} bytes; make one with: openssl rand -hex 32")
+        raise UsageError(
+            f"the signing key has fewer than {KEY_BYTES} bytes; make one with: openssl rand -hex 32"
+        )
     return key
 
 
@@ -92,7 +94,11 @@ def opened(key: str, path: str, token: str, now: float) -> Claims:
             key,
             algorithms=["HS256"],
             audience=path,
-            options={"require": ["exp", "aud", "jti", "body"], "verify_exp": False, "strict_aud": True},
+            options={
+                "require": ["exp", "aud", "jti", "body"],
+                "verify_exp": False,
+                "strict_aud": True,
+            },
         )
     except (jwt.PyJWTError, ValueError, RecursionError) as exc:
         raise Unauthorized("unauthorized") from exc

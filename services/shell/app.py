@@ -19,7 +19,16 @@ from starlette.types import Receive, Scope, Send
 from mapreduce.errors import MapReduceError, UsageError
 from mapreduce.storage import Grants
 from mapreduce.wire.build import this_build
-from mapreduce.wire.messages import Done, Health, MapTask, ReduceTask, SplitTask, StageName, TaskError, parse_event
+from mapreduce.wire.messages import (
+    Done,
+    Health,
+    MapTask,
+    ReduceTask,
+    SplitTask,
+    StageName,
+    TaskError,
+    parse_event,
+)
 from services.shell.http.replays import Crowded, ReplayGuard
 from services.shell.http.requests import read_body, refusal, unavailable
 from services.shell.metrics import Metrics
@@ -64,7 +73,9 @@ def create_app(
         await pool.close()
 
     # whoever has no token learns nothing of what can be asked, and is led nowhere else
-    app = FastAPI(title=f"MapReduce: {stage}", lifespan=lifespan, openapi_url=None, redirect_slashes=False)
+    app = FastAPI(
+        title=f"MapReduce: {stage}", lifespan=lifespan, openapi_url=None, redirect_slashes=False
+    )
 
     @app.get("/health")
     async def health() -> Health:
@@ -83,7 +94,12 @@ def create_app(
         """Counts for Prometheus; they tell nothing of the data, so they need no token."""
         return Response(metrics.text(), media_type="text/plain; version=0.0.4")
 
-    @app.post(path, openapi_extra=_body_of(message), responses=_RESPONSES, response_class=StreamingResponse)
+    @app.post(
+        path,
+        openapi_extra=_body_of(message),
+        responses=_RESPONSES,
+        response_class=StreamingResponse,
+    )
     async def task(request: Request) -> Response:
         """Carries out one task, and answers with its events, one JSON object a line."""
         response = await _accept(request)
@@ -173,14 +189,19 @@ def check_urls(task: Message, grants: Grants, limit_s: float) -> None:
     for url in dict.fromkeys(urls):  # many pieces are of one object
         grants.check(url, "read")
         if time.monotonic() > until:
-            raise UsageError(f"the places of the task were not checked within {limit_s:g} s; give a task fewer objects")
+            raise UsageError(
+                f"the places of the task were not checked within {limit_s:g} s; give a task fewer objects"
+            )
 
 
 def _body_of(message: type[Message]) -> dict[str, Any]:
     """The request's schema for OpenAPI: the body is read raw, because its bytes are what the token signs."""
     schema = message.model_json_schema(ref_template="#/components/schemas/{model}")
     return {
-        "requestBody": {"required": True, "content": {"application/json": {"schema": _inlined(schema)}}},
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": _inlined(schema)}},
+        },
         "security": [{"bearer": []}],
     }
 
@@ -200,8 +221,14 @@ def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 _RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The task's events, one JSON object a line", "content": {"application/jsonl": {}}},
-    401: {"description": "No token, or one that is not good for this request, or was used", "model": TaskError},
+    200: {
+        "description": "The task's events, one JSON object a line",
+        "content": {"application/jsonl": {}},
+    },
+    401: {
+        "description": "No token, or one that is not good for this request, or was used",
+        "model": TaskError,
+    },
     403: {"description": "A URL that this service may not touch", "model": TaskError},
     408: {"description": "A body that did not come in its time", "model": TaskError},
     413: {"description": "A body over the limit", "model": TaskError},

@@ -35,7 +35,9 @@ def configure_logs(level: str, service: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    logging.getLogger("uvicorn").setLevel(max(logging.WARNING, root.level))  # it says nothing that we do not
+    logging.getLogger("uvicorn").setLevel(
+        max(logging.WARNING, root.level)
+    )  # it says nothing that we do not
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -33,7 +33,12 @@ from services.shell.signing_key import VARIABLE, KeyMissing, read_key, take_desc
 from services.shell.task.worker import worker_main
 from services.shell.workers.fork_server import Nursery
 from services.shell.workers.pool import WorkerPool
-from services.shell.workers.processes import adopt_orphans, end_all_strays, hide_from_others, reap_orphans
+from services.shell.workers.processes import (
+    adopt_orphans,
+    end_all_strays,
+    hide_from_others,
+    reap_orphans,
+)
 from services.shell.workers.warm import warm_engine
 
 BACKLOG = 1024
@@ -82,7 +87,9 @@ def own_folder(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = folder.stat()
     if {found.st_uid, folder.lstat().st_uid} != {os.geteuid()} or found.st_mode & 0o022:
-        raise UsageError(f"others may write to {folder}, where jobs' code is unpacked; name a folder of your own")
+        raise UsageError(
+            f"others may write to {folder}, where jobs' code is unpacked; name a folder of your own"
+        )
 
 
 def serve(
@@ -155,11 +162,15 @@ def preload(create: AppFactory) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         admission = Admission(Limits.of(1, file_limit()))
-        config = _configured(create, settings, WorkerPool(Nursery(ours), slots=1), State(), admission)
+        config = _configured(
+            create, settings, WorkerPool(Nursery(ours), slots=1), State(), admission
+        )
         config.load()
         config.get_loop_factory()
     this_build()
-    import_module("mapreduce.storage.local")  # the store's client for S3 must not be touched before a fork
+    import_module(
+        "mapreduce.storage.local"
+    )  # the store's client for S3 must not be touched before a fork
     warm_engine()
 
 
@@ -184,7 +195,9 @@ def _configured(
 class _DrainingServer(uvicorn.Server):
     """On SIGTERM: refuse new tasks (503), give the running ones `drain_s`, then stop. A second signal stops now."""
 
-    def __init__(self, config: uvicorn.Config, state: State, pool: WorkerPool, drain_s: float) -> None:
+    def __init__(
+        self, config: uvicorn.Config, state: State, pool: WorkerPool, drain_s: float
+    ) -> None:
         super().__init__(config)
         self._state = state
         self._pool = pool

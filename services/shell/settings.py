@@ -28,25 +28,41 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="MAPREDUCE_", frozen=True, extra="ignore")
 
     store: str = Field(description="root URL of the store: s3://bucket or file:///folder")
-    signing_key: SecretStr = Field(description="the key that requests are signed with, at least 32 bytes")
-    extra_inputs: tuple[str, ...] = Field(default=(), description="URLs that may be read besides the store, as JSON")
+    signing_key: SecretStr = Field(
+        description="the key that requests are signed with, at least 32 bytes"
+    )
+    extra_inputs: tuple[str, ...] = Field(
+        default=(), description="URLs that may be read besides the store, as JSON"
+    )
     host: str = Field(default="127.0.0.1", description="address to listen on")
-    port: int = Field(default=8080, ge=0, le=65535, description="port to listen on; 0 takes a free one")
-    slots: int = Field(default=0, ge=0, description="tasks at the same time; 0: one for each processor")
+    port: int = Field(
+        default=8080, ge=0, le=65535, description="port to listen on; 0 takes a free one"
+    )
+    slots: int = Field(
+        default=0, ge=0, description="tasks at the same time; 0: one for each processor"
+    )
     scratch: Path = Field(
         default=Path(tempfile.gettempdir()) / f"mapreduce-scratch-{os.getuid()}",
         description="folder for intermediate files and jobs' code; nobody else may write there",
     )
-    memory_mb: int = Field(default=0, ge=0, description="memory of the whole service in MiB; 0: half of the machine's")
-    task_memory_mb: int = Field(default=0, ge=0, description="memory of one task in MiB; 0: an even share of memory_mb")
+    memory_mb: int = Field(
+        default=0, ge=0, description="memory of the whole service in MiB; 0: half of the machine's"
+    )
+    task_memory_mb: int = Field(
+        default=0, ge=0, description="memory of one task in MiB; 0: an even share of memory_mb"
+    )
     max_body_mb: int = Field(default=64, ge=1, description="greatest request body in MiB")
     patience_s: float = Field(
         default=20,
         gt=0,
         description="seconds for a request's head and for its body, which has one more for each 16 KiB",
     )
-    drain_s: float = Field(default=110, ge=0, description="seconds that SIGTERM leaves running tasks")
-    chaos: bool = Field(default=False, description="whether a driver's fault drill may break this service's workers")
+    drain_s: float = Field(
+        default=110, ge=0, description="seconds that SIGTERM leaves running tasks"
+    )
+    chaos: bool = Field(
+        default=False, description="whether a driver's fault drill may break this service's workers"
+    )
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
     @field_validator("signing_key")

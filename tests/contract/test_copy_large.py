@@ -41,7 +41,9 @@ class _Store:
 
     def put(self, name: str, content: bytes) -> ObjectInfo:
         """Write an object."""
-        return replace(self.storage.write(f"{self.root}/{name}", content), digest=digest_of_bytes(content))
+        return replace(
+            self.storage.write(f"{self.root}/{name}", content), digest=digest_of_bytes(content)
+        )
 
 
 @pytest.fixture

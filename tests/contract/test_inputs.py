@@ -41,7 +41,9 @@ def write(client: Any, root: str, *names: str) -> None:
     """Objects whose content is their name; one that ends with a slash or "empty" has no byte."""
     for name in names:
         key = f"{root.removeprefix(f's3://{BUCKET}/')}/{name}"
-        client.put_object(Bucket=BUCKET, Key=key, Body=b"" if name.endswith(("/", "empty")) else name.encode())
+        client.put_object(
+            Bucket=BUCKET, Key=key, Body=b"" if name.endswith(("/", "empty")) else name.encode()
+        )
 
 
 def found(*given: str, store: str | None = None) -> FoundInputs:
@@ -56,8 +58,19 @@ def names(*given: str, root: str, store: str | None = None) -> list[str]:
 
 def test_the_rule_of_names(root: str, client: Any) -> None:
     """As below a folder: any part below the prefix, a folder's worth of keys counted once."""
-    write(client, root, "d/a", "d/_SUCCESS", "d/_temporary/0/x", "d/_temporary/0/y", "d/e/.git/z", "d/e/year=1/b")
-    assert ["d/a", "d/e/year=1/b"] == names(f"{root}/d", root=root) == names(f"{root}/d/", root=root)
+    write(
+        client,
+        root,
+        "d/a",
+        "d/_SUCCESS",
+        "d/_temporary/0/x",
+        "d/_temporary/0/y",
+        "d/e/.git/z",
+        "d/e/year=1/b",
+    )
+    assert (
+        ["d/a", "d/e/year=1/b"] == names(f"{root}/d", root=root) == names(f"{root}/d/", root=root)
+    )
     assert {"name": 3} == found(f"{root}/d").left_out
     assert ["d/_SUCCESS"] == names(f"{root}/d/_SUCCESS", root=root)
     assert ["d/_temporary/0/x", "d/_temporary/0/y"] == names(f"{root}/d/_temporary", root=root)
@@ -65,7 +78,17 @@ def test_the_rule_of_names(root: str, client: Any) -> None:
 
 def test_marks_of_folders_are_no_objects(root: str, client: Any) -> None:
     """A key without a byte that ends with a slash is a folder; an empty object is an input."""
-    write(client, root, "d/", "d/sub/", "d/sub/x", "d/only/", "d/empty", "d/both-empty", "d/both-empty/")
+    write(
+        client,
+        root,
+        "d/",
+        "d/sub/",
+        "d/sub/x",
+        "d/only/",
+        "d/empty",
+        "d/both-empty",
+        "d/both-empty/",
+    )
     assert ["d/both-empty", "d/empty", "d/sub/x"] == names(f"{root}/d", root=root)
     assert ({}, ()) == (found(f"{root}/d").left_out, found(f"{root}/d").twice)
 
@@ -91,14 +114,26 @@ def test_an_object_and_what_lies_below_its_name(root: str, client: Any) -> None:
 def test_the_store_may_be_the_bucket(root: str, client: Any) -> None:
     """What runs have written is left out below it; the user's data, and a committed result by its name, are read."""
     results = f"reduce/{RUN}"
-    write(client, root, "books/a", f"{results}/part-00000.jsonl", f"{results}/_SUCCESS", f"maps/{RUN}/map-00000")
+    write(
+        client,
+        root,
+        "books/a",
+        f"{results}/part-00000.jsonl",
+        f"{results}/_SUCCESS",
+        f"maps/{RUN}/map-00000",
+    )
     write(client, root, f"{results}/part-00000.attempt-0.jsonl")
     everything = found(root, store=root)
     assert [f"{root}/books/a"] == [each.url for each in everything.objects]
     assert {"store": 3, "name": 1} == everything.left_out
     for given in (results, f"{results}/", f"{results}/part-00000.jsonl"):
         assert [f"{results}/part-00000.jsonl"] == names(f"{root}/{given}", root=root, store=root)
-    for given in ("maps", f"maps/{RUN}/map-00000", f"{results}/part-00000.attempt-0.jsonl", f"{results}/_SUCCESS"):
+    for given in (
+        "maps",
+        f"maps/{RUN}/map-00000",
+        f"{results}/part-00000.attempt-0.jsonl",
+        f"{results}/_SUCCESS",
+    ):
         with pytest.raises(UsageError, match=f"name {root}/reduce/RUN/"):
             found(f"{root}/{given}", store=root)
 

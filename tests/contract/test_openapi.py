@@ -40,7 +40,10 @@ bounded = settings(
     derandomize=True,
     deadline=None,
     database=None,
-    phases=[Phase.explicit, Phase.generate],  # a failure here is small enough, and shrinking starts no tasks
+    phases=[
+        Phase.explicit,
+        Phase.generate,
+    ],  # a failure here is small enough, and shrinking starts no tasks
     suppress_health_check=list(HealthCheck),
 )
 
@@ -141,7 +144,10 @@ def test_without_a_token_nothing_is_open(services: Services, stage: StageName) -
     """A task path answers 401 to everything, with no token and with another key's."""
 
     @bounded
-    @given(case=cases(stage, GenerationMode.POSITIVE, GenerationMode.NEGATIVE), key=st.sampled_from([None, "x" * 32]))
+    @given(
+        case=cases(stage, GenerationMode.POSITIVE, GenerationMode.NEGATIVE),
+        key=st.sampled_from([None, "x" * 32]),
+    )
     def asked(case: Case, key: str | None) -> None:
         answer = services.send(stage, case, Signed(key) if key else None)
         assert answer.status_code < 500
@@ -199,7 +205,9 @@ def _at_home(body: Any, store: str) -> Any:
     change: Callable[[Any], Any] = lambda item: _at_home(item, store)  # noqa: E731 - a name for a recursion
     if isinstance(body, dict):
         return {
-            name: store + ("" if name == "store" else "/x") if name in ("store", "url") else change(item)
+            name: store + ("" if name == "store" else "/x")
+            if name in ("store", "url")
+            else change(item)
             for name, item in body.items()
         }
     return [change(item) for item in body] if isinstance(body, list) else body

@@ -64,8 +64,16 @@ def _large(folder: Path, size: int) -> Path:
     ("operation", "expected"),
     [
         (lambda storage, root, _: storage.write(f"{root}/a", b"x"), {"put": 1}),
-        (lambda storage, root, folder: storage.write(f"{root}/a", _large(folder, PART_BYTES)), {"put": 1}),
-        (lambda storage, root, folder: storage.write(f"{root}/a", _large(folder, 2 * PART_BYTES + 1)), {"put": 5}),
+        (
+            lambda storage, root, folder: storage.write(f"{root}/a", _large(folder, PART_BYTES)),
+            {"put": 1},
+        ),
+        (
+            lambda storage, root, folder: storage.write(
+                f"{root}/a", _large(folder, 2 * PART_BYTES + 1)
+            ),
+            {"put": 5},
+        ),
         (
             lambda storage, root, folder: storage.write(
                 f"{root}/a", _large(folder, PART_BYTES + 1), progress=lambda _: None
@@ -74,15 +82,26 @@ def _large(folder: Path, size: int) -> Path:
         ),
         (lambda storage, root, _: storage.create(f"{root}/new", b"x"), {"put": 1}),
         (lambda storage, root, _: storage.head(f"{root}/stored"), {"head": 1}),
-        (lambda storage, root, _: storage.copy(f"{root}/stored", f"{root}/copied"), {"copy": 1, "head": 1}),
+        (
+            lambda storage, root, _: storage.copy(f"{root}/stored", f"{root}/copied"),
+            {"copy": 1, "head": 1},
+        ),
         (lambda storage, root, _: storage.read(f"{root}/stored"), {"get": 1}),
         (lambda storage, root, _: storage.read(f"{root}/stored", 5, 900_000), {"get": 1}),
         (lambda storage, root, _: storage.read(f"{root}/stored", 5, 5), {}),
         (lambda storage, root, _: list(storage.stream(f"{root}/stored", 0, len(DATA))), {"get": 1}),
-        (lambda storage, root, _: list(storage.stream(f"{root}/stored", 0, 300_001, block_bytes=BLOCK)), {"get": 4}),
+        (
+            lambda storage, root, _: list(
+                storage.stream(f"{root}/stored", 0, 300_001, block_bytes=BLOCK)
+            ),
+            {"get": 4},
+        ),
         (lambda storage, root, _: list(storage.list(root)), {"list": 1}),
         (lambda storage, root, _: list(storage.list(f"{root}/none")), {"list": 1}),
-        (lambda storage, root, _: storage.delete([f"{root}/stored", f"{root}/none"]), {"delete": 2}),
+        (
+            lambda storage, root, _: storage.delete([f"{root}/stored", f"{root}/none"]),
+            {"delete": 2},
+        ),
     ],
 )
 def test_requests_are_counted_as_they_are_made(
@@ -139,26 +158,37 @@ def test_ranges_are_in_flight_together(recording: Recording, stored: ObjectInfo)
 
     recording.before = before
     storage = open_storage()
-    blocks = storage.stream(stored.url, 0, stored.size, etag=stored.etag, block_bytes=BLOCK, ahead=AHEAD)
+    blocks = storage.stream(
+        stored.url, 0, stored.size, etag=stored.etag, block_bytes=BLOCK, ahead=AHEAD
+    )
     assert b"".join(blocks) == DATA
     assert {"get": 11} == recording.kinds() == _kinds(storage.requests)
 
 
-def test_a_stream_that_is_left_early_leaves_little_behind(recording: Recording, stored: ObjectInfo) -> None:
+def test_a_stream_that_is_left_early_leaves_little_behind(
+    recording: Recording, stored: ObjectInfo
+) -> None:
     """A hundred of them make no more threads than one, and none asks for more than was read ahead."""
     storage = open_storage()
     for _ in range(100):
-        blocks = storage.stream(stored.url, 0, stored.size, etag=stored.etag, block_bytes=BLOCK, ahead=AHEAD)
+        blocks = storage.stream(
+            stored.url, 0, stored.size, etag=stored.etag, block_bytes=BLOCK, ahead=AHEAD
+        )
         assert DATA.startswith(next(blocks))
         blocks.close()  # type: ignore[attr-defined]
-    assert len([thread for thread in threading.enumerate() if thread.name.startswith("read-ahead")]) <= 16
+    assert (
+        len([thread for thread in threading.enumerate() if thread.name.startswith("read-ahead")])
+        <= 16
+    )
     assert storage.requests.get <= 100 * (1 + AHEAD)
     assert storage.read(stored.url) == DATA
 
 
 @pytest.mark.parametrize("ahead", [0, AHEAD])
 @pytest.mark.parametrize("pinned", [True, False])
-def test_blocks_of_two_versions_are_never_mixed(stored: ObjectInfo, ahead: int, *, pinned: bool) -> None:
+def test_blocks_of_two_versions_are_never_mixed(
+    stored: ObjectInfo, ahead: int, *, pinned: bool
+) -> None:
     """An object that is written again while it is streamed is an error, also when no ETag was asked for."""
     storage = open_storage()
     etag = stored.etag if pinned else None
@@ -192,7 +222,12 @@ def test_credentials_are_fetched_once(monkeypatch: pytest.MonkeyPatch, tmp_path:
     class Server(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             paths.append(self.path)
-            keys = {"AccessKeyId": "a", "SecretAccessKey": "b", "Token": "c", "Expiration": "2100-01-01T00:00:00Z"}
+            keys = {
+                "AccessKeyId": "a",
+                "SecretAccessKey": "b",
+                "Token": "c",
+                "Expiration": "2100-01-01T00:00:00Z",
+            }
             body = json.dumps(keys).encode() if self.path == "/credentials" else b""
             self.send_response(200 if body else 404)
             self.send_header("Content-Length", str(len(body)))

@@ -58,14 +58,18 @@ def test_write_head_read(storage: Storage, root: str) -> None:
     assert DIGITS == storage.read(url)
 
 
-@pytest.mark.parametrize(("start", "end"), [(0, None), (3, None), (0, 10), (0, 1), (9, 10), (2, 5), (4, 4), (7, 2)])
+@pytest.mark.parametrize(
+    ("start", "end"), [(0, None), (3, None), (0, 10), (0, 1), (9, 10), (2, 5), (4, 4), (7, 2)]
+)
 def test_ranges(storage: Storage, root: str, start: int, end: int | None) -> None:
     """A range is what a slice is, by read and by stream, with and without a pinned ETag."""
     etag = storage.write(f"{root}/a", DIGITS).etag
     expected = DIGITS[start:end]
     for pin in (None, etag):
         assert expected == storage.read(f"{root}/a", start, end, etag=pin)
-        assert expected == b"".join(storage.stream(f"{root}/a", start, 10 if end is None else end, etag=pin))
+        assert expected == b"".join(
+            storage.stream(f"{root}/a", start, 10 if end is None else end, etag=pin)
+        )
 
 
 def test_stream_in_blocks(storage: Storage, root: str) -> None:
@@ -293,7 +297,9 @@ def test_copy_of_a_file_that_has_rotten(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"0123456780")
     with pytest.raises(InputChanged, match="another digest"):
         storage.copy(
-            proven.url, f"file://{tmp_path}/b", expected=replace(storage.head(proven.url), digest=proven.digest)
+            proven.url,
+            f"file://{tmp_path}/b",
+            expected=replace(storage.head(proven.url), digest=proven.digest),
         )
     assert ["a"] == [path.name for path in tmp_path.iterdir()]
 
@@ -348,7 +354,9 @@ def test_list(storage: Storage, root: str) -> None:
     written = [storage.write(f"{root}/{name}", name.encode()) for name in names]
     by_url = sorted(written, key=lambda info: info.url)
     assert by_url == list(storage.list(root)) == list(storage.list(f"{root}/"))
-    assert ["a/b/c", "a/z"] == [info.url.removeprefix(f"{root}/") for info in storage.list(f"{root}/a")]
+    assert ["a/b/c", "a/z"] == [
+        info.url.removeprefix(f"{root}/") for info in storage.list(f"{root}/a")
+    ]
     assert [] == list(storage.list(f"{root}/none"))
 
 
@@ -425,9 +433,13 @@ def test_file_with_a_number_after_a_hash(tmp_path: Path) -> None:
         assert [f"file://{tmp_path}/report", f"file://{tmp_path}/report #1"] == found
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
 @given(data=st.binary(max_size=300), cuts=st.lists(st.integers(0, 300), max_size=6))
-def test_any_ranges_make_the_whole(storage: Storage, root: str, data: bytes, cuts: list[int]) -> None:
+def test_any_ranges_make_the_whole(
+    storage: Storage, root: str, data: bytes, cuts: list[int]
+) -> None:
     """Neighbouring ranges, read apart, are the object."""
     etag = storage.write(f"{root}/a", data).etag
     edges = sorted({0, len(data), *(min(cut, len(data)) for cut in cuts)})
@@ -451,7 +463,12 @@ def test_grants(storage: Storage, root: str) -> None:
     assert 2 == len(list(granted.list(f"{root}/store")))
     granted.delete([f"{root}/store/a", f"{root}/store/b"])
 
-    for url in (f"{root}/secret/a", f"{root}/store-of-others/a", f"{root}/store/../secret/a", f"{root}/stor"):
+    for url in (
+        f"{root}/secret/a",
+        f"{root}/store-of-others/a",
+        f"{root}/store/../secret/a",
+        f"{root}/stor",
+    ):
         with pytest.raises(RefusedURL):
             granted.head(url)
         with pytest.raises(RefusedURL):
@@ -474,7 +491,8 @@ def test_grants(storage: Storage, root: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1/a", "ftp://a/b", "file://relative/a", "/etc/passwd", "s3://", "gs://b/a"]
+    "url",
+    ["http://127.0.0.1/a", "ftp://a/b", "file://relative/a", "/etc/passwd", "s3://", "gs://b/a"],
 )
 def test_other_schemes(url: str) -> None:
     """A URL that is none of a store's is refused without any I/O, grants or not."""

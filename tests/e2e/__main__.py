@@ -27,7 +27,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def main(argv: list[str] | None = None) -> int:
     """Read the command line; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.e2e", description=__doc__)
-    parser.add_argument("--input", type=Path, nargs="+", help="texts in UTF-8 (by default books, or a made one)")
+    parser.add_argument(
+        "--input", type=Path, nargs="+", help="texts in UTF-8 (by default books, or a made one)"
+    )
     arguments = parser.parse_args(argv)
     for number in SIGNALS:
         signal.signal(number, _interrupted)
@@ -57,13 +59,17 @@ def _story(log: Log, shell: Shell, ends: ExitStack, given: list[Path] | None) ->
         engine = ends.enter_context(machine.engine(shell, note))
         ends.callback(stack.remove_images, engine)
     with log.step("machine: Terraform") as note:
-        terraform, where = terraform_cli.with_provider(engine.shell, checkout / "terraform", temporary)
+        terraform, where = terraform_cli.with_provider(
+            engine.shell, checkout / "terraform", temporary
+        )
         note(where)
     with log.step("machine: base images") as note:
         bases = base_image.base_images(engine, temporary)
         note(f"{bases.python}, {bases.builder}")
     with log.step("machine: wheels for the images") as note:
-        fetched = base_image.fetch_wheels(shell, checkout / "requirements" / "services.txt", temporary / "wheels")
+        fetched = base_image.fetch_wheels(
+            shell, checkout / "requirements" / "services.txt", temporary / "wheels"
+        )
         wheels = ends.enter_context(base_image.served(temporary / "wheels"))
         note(f"{fetched} wheels")
     with log.step("emulator of AWS") as note:

@@ -67,7 +67,8 @@ def base_images(engine: Engine, folder: Path) -> BaseImages:
         CannotRun: Debian's packages cannot be had.
     """
     return BaseImages(
-        python=_base_image(engine, folder, PACKAGES), builder=_base_image(engine, folder, (*PACKAGES, *COMPILER))
+        python=_base_image(engine, folder, PACKAGES),
+        builder=_base_image(engine, folder, (*PACKAGES, *COMPILER)),
     )
 
 
@@ -79,7 +80,14 @@ def _base_image(engine: Engine, folder: Path, packages: tuple[str, ...]) -> str:
     root = folder / "base"
     try:
         engine.shell.run(
-            *("debootstrap", "--variant=minbase", f"--include={','.join(packages)}", SUITE, root, mirror()),
+            *(
+                "debootstrap",
+                "--variant=minbase",
+                f"--include={','.join(packages)}",
+                SUITE,
+                root,
+                mirror(),
+            ),
         )
     except StepFailed as exc:
         raise CannotRun(f"debootstrap cannot make the base image: {exc}") from exc
@@ -109,7 +117,14 @@ def fetch_wheels(shell: Shell, requirements: Path, folder: Path) -> int:
         CannotRun: pip cannot have them.
     """
     other = [] if sys.version_info[:2] == (3, 11) else ["--python-version", PYTHON]
-    only = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--quiet", "--disable-pip-version-check"]
+    only = [
+        "--no-deps",
+        "--require-hashes",
+        "--only-binary",
+        ":all:",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]
     try:
         shell.run(
             *(sys.executable, "-m", "pip", "download", *only, *other),
@@ -139,7 +154,9 @@ class Wheels:
     def build_options(self, images: BaseImages) -> str:
         """For `docker build`: these bases, and the road to the wheels."""
         proxy = f"http://127.0.0.1:{self.port}"
-        bases = f"--build-arg PYTHON_IMAGE={images.python} --build-arg BUILDER_IMAGE={images.builder}"
+        bases = (
+            f"--build-arg PYTHON_IMAGE={images.python} --build-arg BUILDER_IMAGE={images.builder}"
+        )
         return f"--network host {bases} --build-arg HTTP_PROXY={proxy}"
 
 

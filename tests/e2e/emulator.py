@@ -21,7 +21,12 @@ from tests.e2e.processes import Running, Shell
 REGION = "us-east-1"
 START_LIMIT_S = 60.0
 OWNER_LABEL = "ministack.instance"
-SERVER = {"MINISTACK_REGION": REGION, "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0", "PYTHONWARNINGS": "ignore"}
+SERVER = {
+    "MINISTACK_REGION": REGION,
+    "IOT_MTLS_ENABLED": "0",
+    "SFTP_ENABLED": "0",
+    "PYTHONWARNINGS": "ignore",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,10 @@ def emulator(program: Path, engine: Engine, folder: Path) -> Iterator[Emulator]:
     endpoint = f"http://{engine.gateway}:{port}"
     shell = Shell(folder, environment, engine.shell.outputs)
     try:
-        with shell.start(program, alone=True) as running, _relay((engine.gateway, port)) as registry:
+        with (
+            shell.start(program, alone=True) as running,
+            _relay((engine.gateway, port)) as registry,
+        ):
             _wait(running, endpoint)
             yield Emulator(endpoint, registry, running)
     finally:  # while it ends, it removes its tasks' containers, and starts others in their place
@@ -103,7 +111,10 @@ def _free_port(host: str) -> int:
 def _wait(running: Running, endpoint: str) -> None:
     until = time.monotonic() + START_LIMIT_S
     while running.alive and time.monotonic() < until:
-        with suppress(urllib.error.URLError, OSError), urllib.request.urlopen(f"{endpoint}/_ministack/health"):
+        with (
+            suppress(urllib.error.URLError, OSError),
+            urllib.request.urlopen(f"{endpoint}/_ministack/health"),
+        ):
             return
         time.sleep(0.1)
     raise StepFailed(f"the emulator does not start:\n{running.last_words()}")

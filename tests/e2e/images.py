@@ -26,7 +26,9 @@ def measure(engine: Engine, registry: str, name: str, tag: str, base: str, note:
     """Notes the sizes; raises `StepFailed` when the three images are not the same layers."""
     pushed = {role: _pushed(engine, registry, f"{name}/{role}", tag) for role in ROLES}
     base_size = int(engine.docker("image", "inspect", "--format", "{{.Size}}", base))
-    base_layers = len(json.loads(engine.docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", base)))
+    base_layers = len(
+        json.loads(engine.docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", base))
+    )
     for role, image in pushed.items():
         compressed = sum(size for _, size in image.layers)
         own = sum(size for _, size in image.layers[base_layers:])
@@ -40,7 +42,9 @@ def measure(engine: Engine, registry: str, name: str, tag: str, base: str, note:
 
 
 def _pushed(engine: Engine, registry: str, repository: str, tag: str) -> Pushed:
-    request = urllib.request.Request(f"http://{registry}/v2/{repository}/manifests/{tag}", headers={"Accept": ACCEPT})
+    request = urllib.request.Request(
+        f"http://{registry}/v2/{repository}/manifests/{tag}", headers={"Accept": ACCEPT}
+    )
     with urllib.request.urlopen(request) as answer:
         manifest: dict[str, Any] = json.load(answer)
     layers = tuple((layer["digest"], int(layer["size"])) for layer in manifest["layers"])

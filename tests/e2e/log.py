@@ -48,7 +48,9 @@ class Log:
         except CannotRun:
             raise
         except Exception as exc:
-            self._end(Row(name, time.monotonic() - started, ok=False), [*notes, *str(exc).splitlines()])
+            self._end(
+                Row(name, time.monotonic() - started, ok=False), [*notes, *str(exc).splitlines()]
+            )
             if vital or not isinstance(exc, StepFailed):
                 raise
         else:
@@ -69,7 +71,9 @@ class Log:
         say(f"       {sum(row.seconds for row in self.rows):7.1f} s  together")
         say(f"e2e: {len(self.rows) - failed} passed, {failed} failed")
         if stopped_by is not None:
-            say(f"e2e: stopped before its end: {next(iter(str(stopped_by).splitlines()), type(stopped_by).__name__)}")
+            say(
+                f"e2e: stopped before its end: {next(iter(str(stopped_by).splitlines()), type(stopped_by).__name__)}"
+            )
         return 1 if failed else 0
 
 

@@ -59,7 +59,10 @@ def temporary_shell() -> Iterator[Shell]:
         _sweep(temporary.parent)
         (temporary / "pid").write_text(str(os.getpid()))
         (temporary / "outputs").mkdir()
-        environment = os.environ | {"DOCKER_CONFIG": str(temporary / "docker-config"), "NO_COLOR": "1"}
+        environment = os.environ | {
+            "DOCKER_CONFIG": str(temporary / "docker-config"),
+            "NO_COLOR": "1",
+        }
         try:
             yield Shell(temporary / "checkout", environment, temporary / "outputs")
         finally:
@@ -81,7 +84,9 @@ def install_packages(shell: Shell, note: Note) -> None:
         shell.run("apt-get", "update")
         shell.run("apt-get", "install", "--yes", "--no-install-recommends", *PACKAGES)
     except StepFailed as exc:
-        raise CannotRun(f"{', '.join(missing)} missing, and apt-get could not install them: {exc}") from exc
+        raise CannotRun(
+            f"{', '.join(missing)} missing, and apt-get could not install them: {exc}"
+        ) from exc
     note(f"installed {' '.join(PACKAGES)}")
 
 
@@ -119,7 +124,9 @@ def _started(shell: Shell) -> Iterator[Shell]:
             yield inner
             return
         words = running.last_words()
-    raise CannotRun(f"dockerd does not start: {words.splitlines()[-1] if words else 'it said nothing'}")
+    raise CannotRun(
+        f"dockerd does not start: {words.splitlines()[-1] if words else 'it said nothing'}"
+    )
 
 
 @contextmanager
@@ -160,7 +167,9 @@ def _gateway(shell: Shell) -> str:
     network = json.loads(shell.run("docker", "network", "inspect", "bridge").out)[0]
     found = bridge_address(network, psutil.net_if_addrs())
     if found is None:
-        raise CannotRun("Docker's bridge has no address, neither in Docker's own account of it nor on its interface")
+        raise CannotRun(
+            "Docker's bridge has no address, neither in Docker's own account of it nor on its interface"
+        )
     return found
 
 

@@ -43,7 +43,9 @@ class Shell:
     environment: dict[str, str]
     outputs: Path
 
-    def run(self, *command: str | Path, ok: tuple[int, ...] = (0,), limit_s: float = LIMIT_S) -> Finished:
+    def run(
+        self, *command: str | Path, ok: tuple[int, ...] = (0,), limit_s: float = LIMIT_S
+    ) -> Finished:
         """Runs a command to its end.
 
         Raises:
@@ -67,7 +69,14 @@ class Shell:
         out, err = stem.with_suffix(".out"), stem.with_suffix(".err")
         with out.open("wb") as out_file, err.open("wb") as err_file:
             process = subprocess.Popen(
-                [sys.executable, "-c", LAUNCH, str(os.getpid()), "alone" if alone else "group", *words],
+                [
+                    sys.executable,
+                    "-c",
+                    LAUNCH,
+                    str(os.getpid()),
+                    "alone" if alone else "group",
+                    *words,
+                ],
                 cwd=self.folder,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -110,10 +119,14 @@ class Running:
         try:
             code = self.process.wait(limit_s)
         except subprocess.TimeoutExpired:
-            raise StepFailed(f"{said}: not done after {limit_s:.0f} s\n{self.last_words()}") from None
+            raise StepFailed(
+                f"{said}: not done after {limit_s:.0f} s\n{self.last_words()}"
+            ) from None
         if code not in ok:
             raise StepFailed(f"{said}: exit code {code}\n{self.last_words()}")
-        return Finished(code, self.out.read_text(errors="replace"), self.err.read_text(errors="replace"))
+        return Finished(
+            code, self.out.read_text(errors="replace"), self.err.read_text(errors="replace")
+        )
 
     def last_words(self) -> str:
         """The last lines of both its outputs."""

@@ -71,13 +71,17 @@ def _deploy(log: Log, proof: Proof) -> None:
         note("no image built, nothing added, changed or destroyed")
     with log.step("terraform plan is empty", vital=False) as note:
         made.check_that_the_plan_is_empty()
-        note("with an override: the emulator forgets availability_zone_rebalancing of an ECS service")
+        note(
+            "with an override: the emulator forgets availability_zone_rebalancing of an ECS service"
+        )
 
 
 def _look(log: Log, proof: Proof) -> None:
     made = proof.stack
     with log.step("images: size, and layers shared", vital=False) as note:
-        images.measure(made.engine, proof.cloud.registry, stack.NAME, made.image_tag, proof.base, note)
+        images.measure(
+            made.engine, proof.cloud.registry, stack.NAME, made.image_tag, proof.base, note
+        )
     with log.step("containers: sealed as on Fargate", vital=False) as note:
         if not made.engine.own:
             _say_unsealed(note)
@@ -85,7 +89,9 @@ def _look(log: Log, proof: Proof) -> None:
             tried = made.shell.run("docker", "exec", one.id, "python", "-c", LOOKS, ok=(1,))
             if tried.out.strip() != "10001 0" or "Read-only file system" not in tried.err:
                 raise StepFailed(f"{one.name}: {tried.out}{tried.err}")
-            note(f"{one.name}: user 10001 without capabilities, who writes to /scratch and nowhere else")
+            note(
+                f"{one.name}: user 10001 without capabilities, who writes to /scratch and nowhere else"
+            )
     with log.step("driver doctor", vital=False) as note:
         note(f"{len(made.driver('doctor').err.splitlines())} findings, all well")
 
@@ -104,7 +110,9 @@ def _count(log: Log, proof: Proof) -> None:
         runs.check_counts(answer, [book])
         mappers = {one.name for one in made.boxes("mapper")}
         if answer.mappers != mappers or len(mappers) != MAPPERS:
-            raise StepFailed(f"map tasks were done by {sorted(answer.mappers)}, and the mappers are {sorted(mappers)}")
+            raise StepFailed(
+                f"map tasks were done by {sorted(answer.mappers)}, and the mappers are {sorted(mappers)}"
+            )
         note(f"{len(answer.counts)} words, {answer.counts.total()} occurrences, as counted plainly")
         note(f"{len(answer.map_rows)} map tasks by {', '.join(sorted(mappers))}")
     with log.step("driver verify, audit", vital=False) as note:
@@ -114,7 +122,9 @@ def _count(log: Log, proof: Proof) -> None:
         job = ("--job", runs.own_job(proof.folder), "--chunks", "6", "--reducers", "2")
         chained = runs.count(made, [book], proof.folder / "own.json", *job)
         runs.check_counts(chained, [book], without=runs.STOP_WORD)
-        note(f"{len(chained.report['steps'])} steps, {len(chained.counts)} words; the answer is right")
+        note(
+            f"{len(chained.report['steps'])} steps, {len(chained.counts)} words; the answer is right"
+        )
     with log.step("a fault drill", vital=False) as note:
         drill = ("--chaos", DRILL, "--chaos-seed", "7", "--chunks", "12", "--fresh")
         drilled = runs.count(made, [book], proof.folder / "drilled.json", *drill)
@@ -134,14 +144,36 @@ def _measure(log: Log, proof: Proof) -> None:
     made, figures = proof.stack, proof.folder / "speedup"
     levels = [1, 2, MAPPERS]
     slowly = runs.slowly(proof.folder, [proof.book], MEASURING_S)
-    command = ["bench", "--target", "aws", "--input", proof.book, *(option for option in slowly if option != "--fresh")]
+    command = [
+        "bench",
+        "--target",
+        "aws",
+        "--input",
+        proof.book,
+        *(option for option in slowly if option != "--fresh"),
+    ]
     with log.step(f"driver bench on {', '.join(map(str, levels))} mappers", vital=False) as note:
         before = remains.objects(proof.cloud)
-        wanted = ("--mappers", ",".join(map(str, levels)), "--repeat", "1", "--output", figures, "--json")
+        wanted = (
+            "--mappers",
+            ",".join(map(str, levels)),
+            "--repeat",
+            "1",
+            "--output",
+            figures,
+            "--json",
+        )
         found = json.loads(made.driver(*command, *wanted).out)["levels"]
-        if [level["mappers"] for level in found] != levels or found[-1]["map_speed_up"]["median"] < LEAST_SPEED_UP:
+        if [level["mappers"] for level in found] != levels or found[-1]["map_speed_up"][
+            "median"
+        ] < LEAST_SPEED_UP:
             raise StepFailed(f"measured: {found}")
-        note("; ".join(f"{each['mappers']}: map stage {each['map_speed_up']['median']:.2f} x" for each in found))
+        note(
+            "; ".join(
+                f"{each['mappers']}: map stage {each['map_speed_up']['median']:.2f} x"
+                for each in found
+            )
+        )
         for name in ("map-stage.svg", "end-to-end.svg"):
             ElementTree.parse(figures / name)
         more = remains.objects(proof.cloud) - before
@@ -149,15 +181,24 @@ def _measure(log: Log, proof: Proof) -> None:
             raise StepFailed(f"objects were left: {sorted(left)[:10]}")
         note("two figures drawn; of the runs no object is left but the job's code")
     with log.step("driver bench on more mappers than there are", vital=False) as note:
-        note(made.driver(*command, "--mappers", str(MORE_MAPPERS), ok=(2,)).err.strip().splitlines()[-1])
+        note(
+            made.driver(*command, "--mappers", str(MORE_MAPPERS), ok=(2,))
+            .err.strip()
+            .splitlines()[-1]
+        )
 
 
 def _grow(log: Log, proof: Proof) -> None:
     made, output = proof.stack, proof.folder / "grown.json"
     slowly = runs.slowly(proof.folder, proof.inputs, GROWING_S)
-    with log.step(f"terraform apply -var mapper_count={MORE_MAPPERS} in the middle of a run", vital=False) as note:
+    with log.step(
+        f"terraform apply -var mapper_count={MORE_MAPPERS} in the middle of a run", vital=False
+    ) as note:
         first = {one.name for one in made.boxes("mapper")}
-        with runs.counting(made, proof.inputs, output, *slowly, "--chunks", "60") as (running, answer_of):
+        with runs.counting(made, proof.inputs, output, *slowly, "--chunks", "60") as (
+            running,
+            answer_of,
+        ):
             runs.busy_mapper(made, running)
             note(made.apply("-var", f"mapper_count={MORE_MAPPERS}"))
             answer = answer_of()
@@ -166,7 +207,9 @@ def _grow(log: Log, proof: Proof) -> None:
         if not new:
             raise StepFailed("no new mapper was given a task")
         by_new = sum(row["endpoint"] in new for row in answer.map_rows)
-        note(f"{len(new)} new mappers did {by_new} of {len(answer.map_rows)} map tasks; the answer is right")
+        note(
+            f"{len(new)} new mappers did {by_new} of {len(answer.map_rows)} map tasks; the answer is right"
+        )
     with log.step(f"terraform apply: back to {MAPPERS} mappers", vital=False) as note:
         note(made.apply())
         made.wait_for_boxes("mapper", MAPPERS)
@@ -176,7 +219,10 @@ def _lose_a_mapper(log: Log, proof: Proof) -> None:
     made, output = proof.stack, proof.folder / "lost.json"
     slowly = runs.slowly(proof.folder, [proof.book], LOSING_S)
     with log.step("docker kill of a mapper in the middle of its task", vital=False) as note:
-        with runs.counting(made, [proof.book], output, *slowly, "--chunks", "12") as (running, answer_of):
+        with runs.counting(made, [proof.book], output, *slowly, "--chunks", "12") as (
+            running,
+            answer_of,
+        ):
             victim = runs.busy_mapper(made, running)
             made.engine.docker("kill", victim.id)
             answer = answer_of()

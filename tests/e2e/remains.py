@@ -71,11 +71,19 @@ QUESTIONS: dict[str, Callable[[Callable[[str], Client]], Iterator[str] | list[st
     "network": _networks,
     "cluster": _clusters,
     "role": _roles,
-    "task definition": lambda client: client("ecs").list_task_definitions(status="ACTIVE")["taskDefinitionArns"],
+    "task definition": lambda client: client("ecs").list_task_definitions(status="ACTIVE")[
+        "taskDefinitionArns"
+    ],
     "repository": lambda client: [
         found["repositoryName"] for found in client("ecr").describe_repositories()["repositories"]
     ],
-    "secret": lambda client: [found["Name"] for found in client("secretsmanager").list_secrets()["SecretList"]],
-    "log group": lambda client: [found["logGroupName"] for found in client("logs").describe_log_groups()["logGroups"]],
-    "namespace": lambda client: [found["Name"] for found in client("servicediscovery").list_namespaces()["Namespaces"]],
+    "secret": lambda client: [
+        found["Name"] for found in client("secretsmanager").list_secrets()["SecretList"]
+    ],
+    "log group": lambda client: [
+        found["logGroupName"] for found in client("logs").describe_log_groups()["logGroups"]
+    ],
+    "namespace": lambda client: [
+        found["Name"] for found in client("servicediscovery").list_namespaces()["Namespaces"]
+    ],
 }

@@ -122,7 +122,9 @@ def plain_count(inputs: Sequence[Path]) -> Counter[str]:
     return counts
 
 
-def count(stack: DeployedStack, inputs: Sequence[Path], output: Path, *options: str | Path) -> Answer:
+def count(
+    stack: DeployedStack, inputs: Sequence[Path], output: Path, *options: str | Path
+) -> Answer:
     """A run to its end."""
     return _answer(stack.driver(*_command(inputs, output), *options).out, output)
 

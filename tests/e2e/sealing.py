@@ -27,7 +27,9 @@ CAPABILITIES = ("bounding", "effective", "permitted", "inheritable", "ambient")
 
 def write_runtime(path: Path) -> Path:
     """Writes the program that Docker starts containers with."""
-    text = RUNTIME.format(python=sys.executable, folder=str(Path(__file__).parent), module=Path(__file__).stem)
+    text = RUNTIME.format(
+        python=sys.executable, folder=str(Path(__file__).parent), module=Path(__file__).stem
+    )
     path.write_text(text)
     path.chmod(0o755)
     return path

@@ -23,7 +23,15 @@ SETTLE_S = 90.0
 SETTINGS_FILE = "deploy.auto.tfvars.json"
 TASK_LABEL = "com.amazonaws.ecs.task-arn"
 KEPT_HIDDEN = (".dockerignore",)
-IGNORED = ("build", "__pycache__", ".terraform", "*.tfstate*", "*.auto.tfvars.json", "*_override.tf", "*.tfplan")
+IGNORED = (
+    "build",
+    "__pycache__",
+    ".terraform",
+    "*.tfstate*",
+    "*.auto.tfvars.json",
+    "*_override.tf",
+    "*.tfplan",
+)
 # what the emulator forgets would show as a change in every plan
 FORGOTTEN = """resource "aws_ecs_service" "this" {
   lifecycle {
@@ -107,7 +115,13 @@ class DeployedStack:
 
     def _terraform(self, command: str, *options: str, ok: tuple[int, ...] = (0,)) -> Finished:
         return self.shell.run(
-            "terraform", f"-chdir={self.folder}", command, "-input=false", "-no-color", *options, ok=ok
+            "terraform",
+            f"-chdir={self.folder}",
+            command,
+            "-input=false",
+            "-no-color",
+            *options,
+            ok=ok,
         )
 
 
@@ -118,7 +132,9 @@ def checkout(repository: Path, target: Path) -> None:
     (target / ".venv").symlink_to(repository / ".venv", target_is_directory=True)
 
 
-def prepare(root: Path, engine: Engine, shell: Shell, emulator: Emulator, options: str) -> DeployedStack:
+def prepare(
+    root: Path, engine: Engine, shell: Shell, emulator: Emulator, options: str
+) -> DeployedStack:
     """Writes what only the emulator needs into the checkout.
 
     Args:
@@ -128,7 +144,9 @@ def prepare(root: Path, engine: Engine, shell: Shell, emulator: Emulator, option
         emulator: to deploy to.
         options: for `docker build`.
     """
-    made = DeployedStack(root, engine, emulator.shell(shell).having(MAPREDUCE_BUILD_OPTIONS=options))
+    made = DeployedStack(
+        root, engine, emulator.shell(shell).having(MAPREDUCE_BUILD_OPTIONS=options)
+    )
     (made.folder / "modules" / "service" / "emulator_override.tf").write_text(FORGOTTEN)
     settings = {
         "region": REGION,
@@ -144,7 +162,9 @@ def prepare(root: Path, engine: Engine, shell: Shell, emulator: Emulator, option
 def remove_images(engine: Engine) -> None:
     """Removes the stack's images from Docker; in an engine of our own their layers stay, for the next build."""
     template = "{{.Repository}}:{{.Tag}}"
-    found = engine.docker("images", "--filter", f"reference=*/{NAME}/*", "--format", template).split()
+    found = engine.docker(
+        "images", "--filter", f"reference=*/{NAME}/*", "--format", template
+    ).split()
     if found:
         engine.docker("image", "rm", "--force", *(["--no-prune"] if engine.own else []), *found)
 
@@ -152,4 +172,6 @@ def remove_images(engine: Engine) -> None:
 def _box(found: dict[str, Any], role: str) -> Box:
     task = found["Config"]["Labels"][TASK_LABEL].rpartition("/")[2]
     networks = found["NetworkSettings"]["Networks"].values()
-    return Box(found["Id"], next(network["IPAddress"] for network in networks), f"{role}-{task[:8]}")
+    return Box(
+        found["Id"], next(network["IPAddress"] for network in networks), f"{role}-{task[:8]}"
+    )

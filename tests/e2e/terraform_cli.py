@@ -24,7 +24,9 @@ CONFIGURATION = """provider_installation {{
 
 def copy_of(terraform: Path, target: Path) -> None:
     """The root module as git has it: without state, settings and overrides of a deployment from here."""
-    left = shutil.ignore_patterns(".terraform", "*.tfstate*", "*.auto.tfvars.json", "*_override.tf", "*.tfplan")
+    left = shutil.ignore_patterns(
+        ".terraform", "*.tfstate*", "*.auto.tfvars.json", "*_override.tf", "*.tfplan"
+    )
     shutil.copytree(terraform, target, ignore=left)
 
 
@@ -44,13 +46,17 @@ def with_provider(shell: Shell, root: Path, temporary: Path) -> tuple[Shell, str
     try:
         shell.run("terraform", f"-chdir={root}", "init", "-input=false", "-no-color")
     except StepFailed as exc:
-        raise CannotRun(f"terraform init finds no AWS provider {version}, on disk or elsewhere: {exc}") from exc
+        raise CannotRun(
+            f"terraform init finds no AWS provider {version}, on disk or elsewhere: {exc}"
+        ) from exc
     return shell, f"AWS provider {version} from {where}"
 
 
 def locked_version(lock: Path) -> str:
     """The provider's version that the repository has locked."""
-    found = re.search(rf'provider "{re.escape(ADDRESS)}" {{\s+version\s+= "([\d.]+)"', lock.read_text())
+    found = re.search(
+        rf'provider "{re.escape(ADDRESS)}" {{\s+version\s+= "([\d.]+)"', lock.read_text()
+    )
     if found is None:
         raise StepFailed(f"{lock.name} locks no {ADDRESS}")
     return found[1]
@@ -60,7 +66,9 @@ def _on_disk(shell: Shell, version: str) -> Path | None:
     """The folder of an unpacked provider of that version, anywhere on this disk."""
     name = f"terraform-provider-aws_v{version}*"
     # no permission somewhere is exit code 1
-    out = shell.run("find", "/", "-xdev", "-type", "f", "-perm", "-u+x", "-name", name, ok=(0, 1)).out
+    out = shell.run(
+        "find", "/", "-xdev", "-type", "f", "-perm", "-u+x", "-name", name, ok=(0, 1)
+    ).out
     return next((Path(line).parent for line in out.splitlines()), None)
 
 

@@ -34,7 +34,11 @@ def main() -> int:
     arguments = _arguments()
     for number in SIGNALS:
         signal.signal(number, _interrupted)
-    faults = {name: kind for name, kind in all_faults().items() if not arguments.only or name in arguments.only}
+    faults = {
+        name: kind
+        for name, kind in all_faults().items()
+        if not arguments.only or name in arguments.only
+    }
     started = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
     rows = [row for path in arguments.add for row in read_json(path) if row.fault in faults]
@@ -61,7 +65,9 @@ def main() -> int:
     if arguments.markdown:
         write_markdown(arguments.markdown, lines)
     bad = [row for row in rows if _is_bad(row, required=everything_is_required())]
-    _say(f"\n{len(rows)} trials in {time.monotonic() - started:.0f} s, {len(bad)} of them not as they should be")
+    _say(
+        f"\n{len(rows)} trials in {time.monotonic() - started:.0f} s, {len(bad)} of them not as they should be"
+    )
     return 1 if bad or any(not line.runs and not line.skipped for line in lines) else 0
 
 
@@ -75,15 +81,30 @@ def _is_bad(row: Row, *, required: bool) -> bool:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument(
-        "--rounds", type=int, default=1, help="how often each fault is tried; with 0 and --add, only the table"
+        "--rounds",
+        type=int,
+        default=1,
+        help="how often each fault is tried; with 0 and --add, only the table",
     )
-    parser.add_argument("--only", action="append", choices=sorted(all_faults()), help="this fault; may be repeated")
+    parser.add_argument(
+        "--only", action="append", choices=sorted(all_faults()), help="this fault; may be repeated"
+    )
     parser.add_argument("--seed", type=int, default=1, help="another seed strikes at other moments")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="trials at the same time")
-    parser.add_argument("--keep", action="store_true", help="keep the folders of all trials, not of the bad ones only")
-    parser.add_argument("--add", type=Path, action="append", default=[], help="the trials of an earlier --json too")
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, help="trials at the same time"
+    )
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="keep the folders of all trials, not of the bad ones only",
+    )
+    parser.add_argument(
+        "--add", type=Path, action="append", default=[], help="the trials of an earlier --json too"
+    )
     parser.add_argument("--json", type=Path, help="write every trial and the table to this file")
-    parser.add_argument("--markdown", type=Path, help="write the table between the markers of this page")
+    parser.add_argument(
+        "--markdown", type=Path, help="write the table between the markers of this page"
+    )
     return parser.parse_args()
 
 

@@ -50,7 +50,11 @@ def _ports(log: Path, role: Role) -> set[int]:
             said = json.loads(line)
         except ValueError:
             continue
-        if isinstance(said, dict) and said.get("event") == "listening" and said.get("service") == role:
+        if (
+            isinstance(said, dict)
+            and said.get("event") == "listening"
+            and said.get("service") == role
+        ):
             ports.add(said["address"][1])
     return ports
 

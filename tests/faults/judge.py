@@ -46,12 +46,17 @@ def judge(fault: Fault, trial: Trial, answer: Sequence[bytes]) -> Judgement:
     """
     leaked = tuple(str(process) for process in trial.driver.wait_until_none_is_left())
     verdicts = [
-        _of(command, fault, trial, answer) for command in trial.commands if not (command.killed or command.another)
+        _of(command, fault, trial, answer)
+        for command in trial.commands
+        if not (command.killed or command.another)
     ]
     order: list[Verdict] = ["wrong answer", "failed badly", "failed loudly", "survived"]
     worst = min((verdict for verdict, _ in verdicts), key=order.index)
     complaints = [complaint for _, found in verdicts for complaint in found]
-    if worst in ("survived", "failed loudly") and fault.expected not in (_AS_EXPECTED[worst], "either"):
+    if worst in ("survived", "failed loudly") and fault.expected not in (
+        _AS_EXPECTED[worst],
+        "either",
+    ):
         complaints.append(f"it {worst}, and was expected otherwise")
     return Judgement(worst, tuple(complaints), leaked, tuple(_leftovers(trial)))
 
@@ -59,13 +64,17 @@ def judge(fault: Fault, trial: Trial, answer: Sequence[bytes]) -> Judgement:
 _AS_EXPECTED = {"survived": "survives", "failed loudly": "fails loudly"}
 
 
-def _of(command: Command, fault: Fault, trial: Trial, answer: Sequence[bytes]) -> tuple[Verdict, list[str]]:
+def _of(
+    command: Command, fault: Fault, trial: Trial, answer: Sequence[bytes]
+) -> tuple[Verdict, list[str]]:
     if command.process.returncode == 0:
         return _success(command, fault, trial, answer)
     return _failure(command, fault, trial)
 
 
-def _success(command: Command, fault: Fault, trial: Trial, answer: Sequence[bytes]) -> tuple[Verdict, list[str]]:
+def _success(
+    command: Command, fault: Fault, trial: Trial, answer: Sequence[bytes]
+) -> tuple[Verdict, list[str]]:
     storage = open_storage()
     runs = RunStore(storage, trial.store_url)
     document = json.loads(command.out.read_bytes())
@@ -93,7 +102,9 @@ def _failure(command: Command, fault: Fault, trial: Trial) -> tuple[Verdict, lis
     if _ANY_TRACEBACK in said.replace(_JOBS_TRACEBACK, ""):
         return "failed badly", [f"a traceback instead of a sentence: {last}"]
     if command.process.returncode < 0:
-        return "failed badly", [f"the command ended by signal {-command.process.returncode}, or hung: {last}"]
+        return "failed badly", [
+            f"the command ended by signal {-command.process.returncode}, or hung: {last}"
+        ]
     if not re.search(fault.message, said.replace("\n", " ")):
         return "failed badly", [f"exit {command.process.returncode} without the cause: {last}"]
     return "failed loudly", []
@@ -104,6 +115,8 @@ def _leftovers(trial: Trial) -> Iterator[str]:
 
     An empty folder is none: between making it and the next step a driver may be killed.
     """
-    temporary = [path for path in trial.temporary.rglob("*") if path.is_file() and path.stat().st_size]
+    temporary = [
+        path for path in trial.temporary.rglob("*") if path.is_file() and path.stat().st_size
+    ]
     for path in [*temporary, *trial.folder.rglob("*.unfinished")]:
         yield str(path.relative_to(trial.folder))

@@ -41,7 +41,9 @@ FULL = b'{"kind":"TaskLost","message":"every slot has a task"}'
 LOSER = "a loser finished after its caller had gone"
 GARBAGE = (
     b"\x16\x03\x01\x00\xa5\x01\x00 this is not HTTP at all\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 26\r\n\r\n<html>a captive portal</html>"[:-3],
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 26\r\n\r\n<html>a captive portal</html>"[
+        :-3
+    ],
     b'HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{"event":"done","result":{"stage":"map"}}\n',
     b'HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{"event":"started","worker":1}\n{"event":"prog',
     b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n\xff\xfe\x00\x01\n\n\n",
@@ -136,7 +138,9 @@ class Network:
     def any_like(self, one: Proxy) -> Proxy:
         """That proxy, or another one before a service of the same kind."""
         role = one.name.partition("-")[0]
-        return self._chance.choice([proxy for proxy in self._proxies if proxy.name.startswith(role)])
+        return self._chance.choice(
+            [proxy for proxy in self._proxies if proxy.name.startswith(role)]
+        )
 
     def choice(self, options: tuple[bytes, ...]) -> bytes:
         """One of them."""
@@ -180,7 +184,9 @@ class Proxy:
         """Ends it, with every connection; what lingers is waited for."""
         if self._server is not None:
             self._server.close()
-        await asyncio.wait([*self._lingering, asyncio.create_task(asyncio.sleep(0))], timeout=_ANSWER_LIMIT_S)
+        await asyncio.wait(
+            [*self._lingering, asyncio.create_task(asyncio.sleep(0))], timeout=_ANSWER_LIMIT_S
+        )
         for writer in list(self._open):
             writer.close()
 
@@ -197,8 +203,16 @@ class Proxy:
         self._open.add(writer)
         with suppress(ConnectionError, asyncio.IncompleteReadError, OSError):
             request = await _request(reader)
-            acts = request.startswith(b"POST") and b"POST /split" not in request[:12] and self._network.strikes()
-            act = self._acts()[self._network.trouble.kind] if acts or self._refusing else self._forward
+            acts = (
+                request.startswith(b"POST")
+                and b"POST /split" not in request[:12]
+                and self._network.strikes()
+            )
+            act = (
+                self._acts()[self._network.trouble.kind]
+                if acts or self._refusing
+                else self._forward
+            )
             self._busy += 1
             try:
                 await act(request, reader, writer)
@@ -208,7 +222,9 @@ class Proxy:
         with suppress(ConnectionError, OSError):
             writer.close()
 
-    def _acts(self) -> dict[Kind, Callable[[bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]]:
+    def _acts(
+        self,
+    ) -> dict[Kind, Callable[[bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]]:
         return {
             "garbage": self._garbage,
             "reset": self._reset_midway,
@@ -223,7 +239,9 @@ class Proxy:
             "unauthorized": self._unauthorized,
         }
 
-    async def _forward(self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward(
+        self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         """As it should be: the answer as it comes, and a caller who goes takes the request along."""
         async with self._asked(request) as (answer, _):
             gone = asyncio.create_task(reader.read(1))
@@ -239,12 +257,16 @@ class Proxy:
             finally:
                 gone.cancel()
 
-    async def _garbage(self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _garbage(
+        self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         self._network.say("garbage instead of an answer")
         writer.write(self._network.choice(GARBAGE))
         await writer.drain()
 
-    async def _reset_midway(self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _reset_midway(
+        self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         """Lets some of the answer through, then resets the connection."""
         async with self._asked(request) as (answer, _):
             left = self._network.below(700)
@@ -255,7 +277,9 @@ class Proxy:
         self._network.say("connection reset")
         _reset(writer)
 
-    async def _silence(self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _silence(
+        self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         """Lets the beginning through, and then nothing more, in either direction; the connection stays."""
         async with self._asked(request) as (answer, _):
             writer.write(await answer.read(self._network.below(300) + 1))
@@ -263,7 +287,9 @@ class Proxy:
             self._network.say("half-open connection")
             await reader.read()
 
-    async def _trickle(self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _trickle(
+        self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         """Answers with one byte after another, none of which ends an event, until the caller turns away."""
         self._network.say("an answer that trickles")
         writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n")
@@ -273,7 +299,9 @@ class Proxy:
             await writer.drain()
             await asyncio.wait({gone}, timeout=0.2)
 
-    async def _unauthorized(self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _unauthorized(
+        self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         """Refuses every signature from now on, as a container with an old key does."""
         if not self.name.startswith("mapper"):
             await self._forward(request, reader, writer)
@@ -282,26 +310,42 @@ class Proxy:
             self._network.say("one service refuses our signature")
         self._refusing = True
         body = b'{"kind":"Unauthorized","message":"unauthorized"}'
-        head = b"HTTP/1.1 401 Unauthorized\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
+        head = (
+            b"HTTP/1.1 401 Unauthorized\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
+            % len(body)
+        )
         writer.write(head + body)
         await writer.drain()
 
-    async def _error(self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _error(
+        self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         self._network.say("a 500")
-        writer.write(b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 4\r\nconnection: close\r\n\r\noops")
+        writer.write(
+            b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 4\r\nconnection: close\r\n\r\noops"
+        )
         await writer.drain()
 
-    async def _full(self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _full(
+        self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         self._network.say("a 503")
-        head = b"HTTP/1.1 503 Busy\r\nretry-after: 0.3\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(FULL)
+        head = (
+            b"HTTP/1.1 503 Busy\r\nretry-after: 0.3\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
+            % len(FULL)
+        )
         writer.write(head + FULL)
         await writer.drain()
 
-    async def _refused(self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _refused(
+        self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         self._network.say("all mappers refuse connections")
         await self._network.all_refuse()
 
-    async def _leaves(self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _leaves(
+        self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         """The service is scaled in while it has a task: off the list, and its connections cut."""
         if not self.name.startswith("mapper"):
             await self._forward(request, reader, writer)
@@ -313,17 +357,23 @@ class Proxy:
             self._server.close()
             _reset(writer)
 
-    async def _lingers(self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _lingers(
+        self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         """The task goes on when the driver has turned away from it, and the driver gets its answer late or never."""
         done = asyncio.create_task(self.carried_out(request, LOSER))
         self._lingering.add(done)
         await reader.read(1)
 
-    async def _repeats(self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _repeats(
+        self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         """The same message arrives again, when its answer is back already: here, or where nobody has seen its token."""
         await self._forward(request, reader, writer)
         again = self._network.any_like(self)
-        self._lingering.add(asyncio.create_task(again.carried_out(request, "message delivered again")))
+        self._lingering.add(
+            asyncio.create_task(again.carried_out(request, "message delivered again"))
+        )
 
     async def carried_out(self, request: bytes, what: str) -> None:
         """Sends a request for nothing, when the service is free, and writes down what its answer begins with."""
@@ -335,7 +385,9 @@ class Proxy:
         self._network.say(f"{what}: {content[:12].decode(errors='replace')}")
 
     @asynccontextmanager
-    async def _asked(self, request: bytes) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    async def _asked(
+        self, request: bytes
+    ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
         port = int(self._behind.url.rpartition(":")[2])
         answer, asking = await asyncio.open_connection("127.0.0.1", port)
         try:
@@ -349,8 +401,13 @@ class Proxy:
 async def _request(reader: asyncio.StreamReader) -> bytes:
     """One whole request, which asks for its connection to be closed after the answer."""
     head = await reader.readuntil(b"\r\n\r\n")
-    lines = [line for line in head.split(b"\r\n") if line and not line.lower().startswith(b"connection:")]
-    size = next((int(line.split(b":")[1]) for line in lines if line.lower().startswith(b"content-length:")), 0)
+    lines = [
+        line for line in head.split(b"\r\n") if line and not line.lower().startswith(b"connection:")
+    ]
+    size = next(
+        (int(line.split(b":")[1]) for line in lines if line.lower().startswith(b"content-length:")),
+        0,
+    )
     return b"\r\n".join([*lines, b"connection: close", b"", b""]) + await reader.readexactly(size)
 
 

@@ -18,7 +18,9 @@ Request = Literal["put", "copy", "completion", ""]
 """Kinds of requests that change something; a part of an upload is none of them."""
 _ERROR = "<?xml version='1.0'?><Error><Code>{code}</Code><Message>{code}: a fault of the suite</Message></Error>"
 _NO_BODY = frozenset({"HEAD"})
-_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"})
+_HOP = frozenset(
+    {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
+)
 
 
 @dataclass
@@ -121,7 +123,9 @@ class _Handler(BaseHTTPRequestHandler):
         behind = self.server.behind
         connection = http.client.HTTPConnection(str(behind.hostname), behind.port, timeout=60)
         try:
-            connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+            connection.putrequest(
+                self.command, self.path, skip_host=True, skip_accept_encoding=True
+            )
             for name, value in self.headers.items():
                 if name.lower() != "connection":
                     connection.putheader(name, value)
@@ -131,14 +135,21 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             connection.close()
 
-    def _answer(self, status: int, headers: list[tuple[str, str]], content: bytes, size: int | None = None) -> None:
+    def _answer(
+        self, status: int, headers: list[tuple[str, str]], content: bytes, size: int | None = None
+    ) -> None:
         self.send_response(status)
-        length = next((value for name, value in headers if name.lower() == "content-length"), str(len(content)))
+        length = next(
+            (value for name, value in headers if name.lower() == "content-length"),
+            str(len(content)),
+        )
         for name, value in headers:
             if name.lower() not in _HOP:
                 self.send_header(name, value)
         if status != http.HTTPStatus.NO_CONTENT:
-            self.send_header("Content-Length", length if self.command in _NO_BODY else str(size or len(content)))
+            self.send_header(
+                "Content-Length", length if self.command in _NO_BODY else str(size or len(content))
+            )
         self.end_headers()
         if self.command not in _NO_BODY:
             self.wfile.write(content)
@@ -149,12 +160,18 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(rule.seconds)
             return
         code, status = ("SlowDown", 503) if rule.deed == "slow down" else ("InternalError", 500)
-        self._answer(status, [("Content-Type", "application/xml")], _ERROR.format(code=code).encode())
+        self._answer(
+            status, [("Content-Type", "application/xml")], _ERROR.format(code=code).encode()
+        )
 
-    def _spoilt(self, rule: Rule, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
+    def _spoilt(
+        self, rule: Rule, status: int, headers: list[tuple[str, str]], content: bytes
+    ) -> None:
         if rule.deed == "cut short":
             self.close_connection = True
-            self._answer(status, headers, content[: rule.chance.randrange(len(content))], len(content))
+            self._answer(
+                status, headers, content[: rule.chance.randrange(len(content))], len(content)
+            )
             return
         changed = bytearray(content)
         changed[rule.chance.randrange(len(changed))] ^= rule.chance.randrange(1, 256)
@@ -168,7 +185,9 @@ class _Handler(BaseHTTPRequestHandler):
 def troubled(behind: str, rule: Rule) -> Iterator[str]:
     """The address of a proxy before an object store, until the end of the block."""
     server = _Server(behind, rule)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+    )
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"

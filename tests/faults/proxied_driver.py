@@ -43,7 +43,10 @@ class ProxiedFleet(local.LocalFleet):
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         await asyncio.gather(*(proxy.close() for proxy in self._proxies.values()))
         await super().__aexit__(kind, exc, trace)
@@ -70,7 +73,9 @@ class OddTransport(HttpTransport):
     ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
         if task.stage != "split" and self.network.fails():
             self.network.say("an exception that nobody has foreseen")
-            raise random.choice((KeyError("odd"), UnicodeError("odd"), AssertionError(), OSError(5, "odd")))
+            raise random.choice(
+                (KeyError("odd"), UnicodeError("odd"), AssertionError(), OSError(5, "odd"))
+            )
         async for event in super().run(endpoint, task, heard):
             yield event
 

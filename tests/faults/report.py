@@ -49,7 +49,17 @@ class Line:
     def cells(self) -> tuple[str, ...]:
         """What the table shows."""
         if self.skipped:
-            return (self.fault, self.says, f"skipped: {'; '.join(self.complaints)}", "", "", "", "", "", "")
+            return (
+                self.fault,
+                self.says,
+                f"skipped: {'; '.join(self.complaints)}",
+                "",
+                "",
+                "",
+                "",
+                "",
+                "",
+            )
         counts = (
             self.runs,
             self.injected,
@@ -64,7 +74,9 @@ class Line:
 
 def lines_of(rows: Sequence[Row], faults: Mapping[str, type[Fault]]) -> list[Line]:
     """One line a fault."""
-    return [_line(kind, [row for row in rows if row.fault == name]) for name, kind in faults.items()]
+    return [
+        _line(kind, [row for row in rows if row.fault == name]) for name, kind in faults.items()
+    ]
 
 
 def _line(kind: type[Fault], rows: Sequence[Row]) -> Line:
@@ -81,7 +93,9 @@ def _line(kind: type[Fault], rows: Sequence[Row]) -> Line:
         leaked_processes=sum(len(row.leaked) for row in ran),
         slower=median(row.seconds / row.quiet_s for row in ran) if ran else None,
         complaints=tuple(
-            dict.fromkeys(text for row in rows for text in (*row.complaints, *row.leaked, *row.leftovers))
+            dict.fromkeys(
+                text for row in rows for text in (*row.complaints, *row.leaked, *row.leftovers)
+            )
         ),
         skipped=all(row.verdict == "skipped" for row in rows),
     )
@@ -90,9 +104,15 @@ def _line(kind: type[Fault], rows: Sequence[Row]) -> Line:
 def text_table(lines: Sequence[Line]) -> str:
     """For a terminal."""
     shown = [HEADINGS[:1] + HEADINGS[2:], *(line.cells[:1] + line.cells[2:] for line in lines)]
-    widths = [max(len(row[column]) for row in shown if len(row) > column) for column in range(len(shown[0]))]
+    widths = [
+        max(len(row[column]) for row in shown if len(row) > column)
+        for column in range(len(shown[0]))
+    ]
     widths[1] = 6
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in shown)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in shown
+    )
 
 
 def write_json(path: Path, rows: Sequence[Row], lines: Sequence[Line], seed: int) -> None:

@@ -75,7 +75,9 @@ class Suite:
         self._texts = {name: folder / f"{name}.txt" for name in ("plain", "poison")}
         _write_texts(self._texts)
 
-    def run(self, faults: Sequence[type[Fault]], rounds: int, jobs: int, told: Callable[[Row], None]) -> None:
+    def run(
+        self, faults: Sequence[type[Fault]], rounds: int, jobs: int, told: Callable[[Row], None]
+    ) -> None:
         """Every fault in every round; each row is told as it comes."""
         with ThreadPoolExecutor(jobs) as pool:
             wanted = {quiet_of(kind) for kind in faults if rounds and self._can(kind)}
@@ -94,7 +96,9 @@ class Suite:
         command.wait()
         seconds = time.monotonic() - started
         if command.process.returncode:
-            raise RuntimeError(f"the quiet run of {setting} failed:\n{command.err.read_text()[-3000:]}")
+            raise RuntimeError(
+                f"the quiet run of {setting} failed:\n{command.err.read_text()[-3000:]}"
+            )
         urls = json.loads(command.out.read_bytes())["result_urls"]
         quiet = Quiet(tuple(open_storage().read(url) for url in urls), seconds)
         self._remove(trial)
@@ -103,11 +107,15 @@ class Suite:
     def _round(self, number: int, kind: type[Fault]) -> Row:
         """One trial; one whose moment did not come is tried again."""
         if not self._can(kind):
-            return _without(kind, number, "skipped", "there is no S3 emulator; run: make .venv/emulator")
+            return _without(
+                kind, number, "skipped", "there is no S3 emulator; run: make .venv/emulator"
+            )
         row = None
         for attempt in range(TRIES):
             try:
-                row = self._carry_out(kind, number, random.Random(f"{self._seed}/{kind.name}/{number}/{attempt}"))
+                row = self._carry_out(
+                    kind, number, random.Random(f"{self._seed}/{kind.name}/{number}/{attempt}")
+                )
             except Skipped as exc:
                 return _without(kind, number, "skipped", str(exc))
             except Exception as exc:  # noqa: BLE001 - one trial's trouble must not end the others
@@ -154,7 +162,9 @@ class Suite:
         text = folder / "text.txt"
         shutil.copyfile(self._texts[setting.text], text)
         store = f"s3://{BUCKET}/{folder.name}" if setting.s3 else str(folder / "store")
-        trial = Trial(folder, uuid.uuid4().hex, setting, text, store, chance, self._s3 if setting.s3 else "")
+        trial = Trial(
+            folder, uuid.uuid4().hex, setting, text, store, chance, self._s3 if setting.s3 else ""
+        )
         if setting.s3:
             open_storage().write(trial.input, text)
         return trial
@@ -176,7 +186,12 @@ def _rounds(faults: Iterable[type[Fault]], rounds: int) -> Iterator[tuple[int, t
             yield number, kind
 
 
-def _without(kind: type[Fault], number: int, verdict: Literal["never injected", "skipped", "broken"], why: str) -> Row:
+def _without(
+    kind: type[Fault],
+    number: int,
+    verdict: Literal["never injected", "skipped", "broken"],
+    why: str,
+) -> Row:
     return Row(kind.name, number, verdict, (), 0.0, 0.0, (why,))
 
 

@@ -22,4 +22,6 @@ def test_every_fault_has_a_name_and_a_sentence() -> None:
 def test_the_measured_table_has_every_fault() -> None:
     """`python -m tests.faults --markdown docs/reliability.md` writes it."""
     table = PAGE.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
-    assert set(re.findall(r"^\| ([a-z0-9-]+) \|", table, re.MULTILINE)) - {"---", "fault"} == set(all_faults())
+    assert set(re.findall(r"^\| ([a-z0-9-]+) \|", table, re.MULTILINE)) - {"---", "fault"} == set(
+        all_faults()
+    )

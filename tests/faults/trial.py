@@ -116,7 +116,10 @@ class Trial:
             process = subprocess.Popen(
                 [sys.executable, "-m", self.setting.launcher, *self._run()],
                 cwd=self.folder,
-                env=self.driver.environment | {"TMPDIR": str(self.temporary)} | self._s3() | self.environment,
+                env=self.driver.environment
+                | {"TMPDIR": str(self.temporary)}
+                | self._s3()
+                | self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=out_file,
                 stderr=err_file,
@@ -130,7 +133,18 @@ class Trial:
         parameters = [f"--param={each}" for each in self.setting.parameters]
         job = f"{self.jobs}:{self.setting.job}"
         sizes = {"--mappers": MAPPERS, "--chunks": MAPS, "--reducers": REDUCES}
-        command = ["run", "--input", self.input, "--job", job, "--target", "local", "--store", self.store, "--json"]
+        command = [
+            "run",
+            "--input",
+            self.input,
+            "--job",
+            job,
+            "--target",
+            "local",
+            "--store",
+            self.store,
+            "--json",
+        ]
         command += [text for name, number in sizes.items() for text in (name, str(number))]
         return [*command, *parameters, *self.setting.arguments, *self.arguments]
 

@@ -30,7 +30,15 @@ class NotAsked(Exception):
 
 def audited(name: str) -> list[dict[str, Any]]:
     """What the database says of each pinned package; raises `NotAsked`."""
-    command = [str(AUDITOR), "--disable-pip", "--require-hashes", "--progress-spinner", "off", "--format", "json"]
+    command = [
+        str(AUDITOR),
+        "--disable-pip",
+        "--require-hashes",
+        "--progress-spinner",
+        "off",
+        "--format",
+        "json",
+    ]
     try:
         done = subprocess.run(
             [*command, "--timeout", "10", "--requirement", str(ROOT / "requirements" / name)],
@@ -44,7 +52,9 @@ def audited(name: str) -> list[dict[str, Any]]:
     except subprocess.TimeoutExpired:
         raise NotAsked(f"no answer in {TIMEOUT_S} s") from None
     except (ValueError, KeyError):
-        raise NotAsked((done.stderr.strip().splitlines() or ["pip-audit said nothing"])[-1]) from None
+        raise NotAsked(
+            (done.stderr.strip().splitlines() or ["pip-audit said nothing"])[-1]
+        ) from None
     return known(found)
 
 
@@ -52,7 +62,9 @@ def known(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The packages that the database knows; raises `NotAsked` when it knows none."""
     of_these = [package for package in found if "vulns" in package]
     if found and not of_these:
-        raise NotAsked(f"of {len(found)} packages none was found: {found[0].get('skip_reason', 'no reason given')}")
+        raise NotAsked(
+            f"of {len(found)} packages none was found: {found[0].get('skip_reason', 'no reason given')}"
+        )
     return of_these
 
 
@@ -86,7 +98,9 @@ def test_no_dependency_has_a_known_vulnerability(name: str) -> None:
         found = audited(name)
     except NotAsked as exc:
         pytest.skip(f"{name} IS NOT CHECKED FOR VULNERABILITIES: {exc}")
-    assert vulnerable(found) == [], "raise them: .venv/bin/python -m uv pip compile --upgrade-package NAME ..."
+    assert vulnerable(found) == [], (
+        "raise them: .venv/bin/python -m uv pip compile --upgrade-package NAME ..."
+    )
 
 
 def test_what_an_answer_means() -> None:

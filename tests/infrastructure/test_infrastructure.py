@@ -42,7 +42,9 @@ def passes(*command: str) -> str:
 def terraform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Shell, Path]]:
     """A shell and an initialised copy of the root module, without a backend."""
     if shutil.which("terraform") is None:
-        pytest.skip("TERRAFORM IS NOT CHECKED: it is not on PATH; developer.hashicorp.com/terraform/install")
+        pytest.skip(
+            "TERRAFORM IS NOT CHECKED: it is not on PATH; developer.hashicorp.com/terraform/install"
+        )
     folder = tmp_path_factory.mktemp("terraform")
     copy, outputs = folder / "terraform", folder / "outputs"
     outputs.mkdir()
@@ -79,7 +81,9 @@ def test_terraform_tests(terraform: tuple[Shell, Path]) -> None:
 
 def test_checkov() -> None:
     """No failed check but those that terraform/.checkov.yaml lists with their reasons."""
-    passes(checker("checkov"), "--directory", "terraform", "--config-file", "terraform/.checkov.yaml")
+    passes(
+        checker("checkov"), "--directory", "terraform", "--config-file", "terraform/.checkov.yaml"
+    )
 
 
 def test_every_skipped_check_has_its_reason() -> None:

@@ -34,7 +34,9 @@ def driver(tmp_path: Path) -> Iterator[Driver]:
 @pytest.fixture
 def books(driver: Driver) -> list[Path]:
     """Three inputs: ASCII words, prose in several scripts, and an empty file; one name has a space and an umlaut."""
-    first, second, third = (driver.folder / name for name in ("zipf.txt", "prosa für alle.txt", "empty.txt"))
+    first, second, third = (
+        driver.folder / name for name in ("zipf.txt", "prosa für alle.txt", "empty.txt")
+    )
     write_text(first, 200_000, seed=1)
     second.write_text(PROSE * 50, encoding="utf-8", newline="")
     third.touch()

@@ -104,7 +104,10 @@ class Code:
         place.mkdir(parents=True, exist_ok=True)
         path = place / "counting.py"
         if not path.exists():
-            words = {"mapped": ".upper()" if self.loud else "", "reduced": " * 10" if self.tenfold else ""}
+            words = {
+                "mapped": ".upper()" if self.loud else "",
+                "reduced": " * 10" if self.tenfold else "",
+            }
             path.write_text(JOB.format(comment=f"# {self.comment}", **words))
             (place / "helper.py").write_text(HELPER.format(left_out=[self.left_out]))
         return path
@@ -230,7 +233,9 @@ class World:
         """Clean up after one run."""
         names = [name for name in self.runs.runs() if keys.STEP not in name]
         if names:
-            clean_up(plan_cleaning(self.runs, [names[number % len(names)]], results=results), self.runs)
+            clean_up(
+                plan_cleaning(self.runs, [names[number % len(names)]], results=results), self.runs
+            )
 
     # -- harm ---------------------------------------------------------------------------------------------------------
 
@@ -240,21 +245,40 @@ class World:
         Not the committed results, which are the user's, nor the records of runs, which no task reads.
         """
         folders = (keys.MAPS, keys.PAIRS, keys.CHUNKS, keys.TASKS, keys.JOBS, keys.REDUCE)
-        found = [path for name in folders for path in (self.store / name).rglob("*") if path.is_file()]
-        return sorted(path for path in found if keys.REDUCE not in path.parts or ".attempt-" in path.name)
+        found = [
+            path for name in folders for path in (self.store / name).rglob("*") if path.is_file()
+        ]
+        return sorted(
+            path for path in found if keys.REDUCE not in path.parts or ".attempt-" in path.name
+        )
 
     def newest(self, count: int) -> list[Path]:
         """Return what has been written last of the objects that tasks write; damage leaves a file's time as it is."""
-        found = [path for path in self.kept() if keys.TASKS not in path.parts and keys.JOBS not in path.parts]
+        found = [
+            path
+            for path in self.kept()
+            if keys.TASKS not in path.parts and keys.JOBS not in path.parts
+        ]
         return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path))[-count:]
 
     def used(self, report: Report) -> list[Path]:
         """Return the objects that a run's results stand on, and the records of the results."""
         names = report.steps or (report.run_id,)
         results = [each for each in map(self.runs.results, names) if each.split is not None]
-        every = [result for each in results for result in (each.split, *each.maps, *each.reduces) if result is not None]
-        found = {Path(info.url.removeprefix("file://")) for result in every for info in objects_of(result)}
-        return sorted(path for path in {*found, *(self.store / keys.TASKS).iterdir()} if path.exists())
+        every = [
+            result
+            for each in results
+            for result in (each.split, *each.maps, *each.reduces)
+            if result is not None
+        ]
+        found = {
+            Path(info.url.removeprefix("file://"))
+            for result in every
+            for info in objects_of(result)
+        }
+        return sorted(
+            path for path in {*found, *(self.store / keys.TASKS).iterdir()} if path.exists()
+        )
 
 
 def reference(wish: Wish, inputs: list[list[str]]) -> Rows:
@@ -263,7 +287,11 @@ def reference(wish: Wish, inputs: list[list[str]]) -> Rows:
     for lines in inputs:
         offset = 0
         for line in lines:
-            words = [word for word in line.split() if word != wish.code.left_out and len(word) >= wish.shortest]
+            words = [
+                word
+                for word in line.split()
+                if word != wish.code.left_out and len(word) >= wish.shortest
+            ]
             found += [(word.upper() if wish.code.loud else word, offset) for word in words]
             offset += len(line.encode()) + 1
     if wish.job == "Lines":

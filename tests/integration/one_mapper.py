@@ -60,7 +60,9 @@ class Mapper:
     def task(self, **parameters: Any) -> bytes:
         """A map task over the whole text."""
         info = open_storage().head(f"file://{self.text}")
-        piece = Piece(url=info.url, etag=info.etag, size=info.size, start=0, end=info.size, source=info.url)
+        piece = Piece(
+            url=info.url, etag=info.etag, size=info.size, start=0, end=info.size, source=info.url
+        )
         return (
             MapTask(
                 run="run-1",
@@ -77,7 +79,12 @@ class Mapper:
     def post(self, body: bytes, token: str | None = None) -> httpx.Response:
         """One signed request."""
         token = sign(KEY, "/map", body, time.time()) if token is None else token
-        return httpx.post(f"{self.url}/map", content=body, headers={"authorization": f"Bearer {token}"}, timeout=30)
+        return httpx.post(
+            f"{self.url}/map",
+            content=body,
+            headers={"authorization": f"Bearer {token}"},
+            timeout=30,
+        )
 
     def health(self) -> dict[str, Any]:
         """What /health says."""

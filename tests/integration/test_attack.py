@@ -58,7 +58,9 @@ def _files(limit: int) -> Iterator[None]:
 def _mapper_with_files(folder: Path, limit: int, **settings: str) -> Iterator[Mapper]:
     with ExitStack() as ends:
         with _files(limit):
-            mapper = ends.enter_context(running_mapper(folder, MAPREDUCE_PATIENCE_S=str(PATIENCE_S), **settings))
+            mapper = ends.enter_context(
+                running_mapper(folder, MAPREDUCE_PATIENCE_S=str(PATIENCE_S), **settings)
+            )
         yield mapper
 
 
@@ -166,7 +168,9 @@ def test_with_no_descriptor_left_the_service_goes_on(tmp_path: Path) -> None:
             headers = {"authorization": f"Bearer {sign(KEY, '/map', body, time.time())}"}
             answers: list[httpx.Response] = []
             asking = threading.Thread(
-                target=lambda: answers.append(client.post("/map", content=body, headers=headers, timeout=30))
+                target=lambda: answers.append(
+                    client.post("/map", content=body, headers=headers, timeout=30)
+                )
             )
             asking.start()
             time.sleep(2.0)
@@ -242,14 +246,14 @@ def test_an_answer_to_a_signed_request_that_is_not_read_ends(tmp_path: Path) -> 
         before = service.num_fds()
         with closing(_connection(mapper)) as connection:
             token = sign(KEY, "/map", body, time.time())
-            head = (
-                f"POST /map HTTP/1.1\r\nhost: m\r\nauthorization: Bearer {token}\r\ncontent-length: {len(body)}\r\n\r\n"
-            )
+            head = f"POST /map HTTP/1.1\r\nhost: m\r\nauthorization: Bearer {token}\r\ncontent-length: {len(body)}\r\n\r\n"
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             connection.sendall(head.encode() + body)
             for _ in range(3000):
                 try:
-                    connection.send(b"GET /metrics HTTP/1.1\r\nhost: m\r\n\r\n" * 10, socket.MSG_DONTWAIT)
+                    connection.send(
+                        b"GET /metrics HTTP/1.1\r\nhost: m\r\n\r\n" * 10, socket.MSG_DONTWAIT
+                    )
                 except OSError:
                     break
             assert _until(15, lambda: service.num_fds() <= before), (before, service.num_fds())
@@ -299,7 +303,12 @@ def test_a_claim_that_is_no_digest_is_a_401(tmp_path: Path) -> None:
     with running_mapper(tmp_path) as mapper:
         body = mapper.task()
         for number, digest in enumerate(("\ud800", "", "x" * 64, 5)):
-            claims = {"aud": "/map", "exp": int(time.time()) + LIFETIME_S, "body": digest, "jti": str(number)}
+            claims = {
+                "aud": "/map",
+                "exp": int(time.time()) + LIFETIME_S,
+                "body": digest,
+                "jti": str(number),
+            }
             assert mapper.post(body, jwt.encode(claims, KEY, algorithm="HS256")).status_code == 401
 
 
@@ -313,7 +322,8 @@ def test_a_failed_fork_stops_neither_the_service_nor_the_other_slot(tmp_path: Pa
     with running_mapper(tmp_path, (program,), FORK_FAILS=str(fails), MAPREDUCE_SLOTS="2") as mapper:
         answers: list[httpx.Response] = []
         threads = [
-            threading.Thread(target=lambda: answers.append(mapper.post(mapper.task(seconds=1.0)))) for _ in range(2)
+            threading.Thread(target=lambda: answers.append(mapper.post(mapper.task(seconds=1.0))))
+            for _ in range(2)
         ]
         threads[0].start()
         mapper.wait_for(busy=1)
@@ -371,8 +381,15 @@ def test_the_key_is_in_no_environment(tmp_path: Path) -> None:
         asking.start()
         mapper.wait_for(busy=1)
         time.sleep(0.5)
-        family = [psutil.Process(mapper.process.pid), *psutil.Process(mapper.process.pid).children(recursive=True)]
-        shown = [Path(f"/proc/{one.pid}/{name}").read_bytes() for one in family for name in ("environ", "cmdline")]
+        family = [
+            psutil.Process(mapper.process.pid),
+            *psutil.Process(mapper.process.pid).children(recursive=True),
+        ]
+        shown = [
+            Path(f"/proc/{one.pid}/{name}").read_bytes()
+            for one in family
+            for name in ("environ", "cmdline")
+        ]
         asking.join()
     assert len(family) >= 5, family
     assert not any(KEY.encode() in content for content in shown)
@@ -413,7 +430,9 @@ def test_a_flood_of_prints_is_cut(tmp_path: Path) -> None:
     with running_mapper(tmp_path) as mapper:
         logged: list[bytes] = []
         assert mapper.process.stderr is not None
-        reading = threading.Thread(target=lambda: logged.extend(iter(mapper.process.stderr.readline, b"")))  # type: ignore[union-attr]
+        reading = threading.Thread(
+            target=lambda: logged.extend(iter(mapper.process.stderr.readline, b""))
+        )  # type: ignore[union-attr]
         reading.start()
         for number in (1, 2):
             assert isinstance(_last(mapper.post(mapper.task(prints=2000 * number))), Done)

@@ -41,12 +41,20 @@ def test_a_job_with_a_module_and_files_beside_it(driver: Driver) -> None:
     (home / "counted.py").write_text(JOB)
     text = driver.folder / "in.txt"
     text.write_text("ann bob\ncy dee ann\n")
-    done = driver.run("run", "--job", home / "counted.py", "--input", text, "--target", "local", "--json")
+    done = driver.run(
+        "run", "--job", home / "counted.py", "--input", text, "--target", "local", "--json"
+    )
     assert done.code == 0, done.err
-    assert json.loads(Path(done.document["result_urls"][0].removeprefix("file://")).read_text()) == {"ann": 2, "cy": 1}
+    assert json.loads(
+        Path(done.document["result_urls"][0].removeprefix("file://")).read_text()
+    ) == {"ann": 2, "cy": 1}
     (home / "extra.txt").write_text("cy dee")
-    again = driver.run("run", "--job", home / "counted.py", "--input", text, "--target", "local", "--json")
-    assert again.document["reused_tasks"] == 1, "another file is another job; only the split is the same"
+    again = driver.run(
+        "run", "--job", home / "counted.py", "--input", text, "--target", "local", "--json"
+    )
+    assert again.document["reused_tasks"] == 1, (
+        "another file is another job; only the split is the same"
+    )
     assert again.document["records"] == 3
 
 
@@ -74,7 +82,12 @@ def test_a_new_job_runs_passes_its_test_and_keeps_the_laws(driver: Driver) -> No
     assert (checked.code, checked.document["breaches"]) == (0, [])
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_my_job.py"]
     tested = subprocess.run(
-        command, cwd=driver.folder, env=driver.environment, capture_output=True, text=True, check=False
+        command,
+        cwd=driver.folder,
+        env=driver.environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert tested.returncode == 0, tested.stdout
 
@@ -89,7 +102,9 @@ def test_a_job_that_breaks_a_law(driver: Driver) -> None:
     text.write_text("".join(f"line {number}\n" for number in range(50)))
     done = driver.run("check", driver.folder / "first.py", "--input", text)
     assert done.code == 1
-    assert "First breaks a law: the answer does not depend on the order of a key's values" in done.err
+    assert (
+        "First breaks a law: the answer does not depend on the order of a key's values" in done.err
+    )
     assert "order_matters = True" in done.err
     assert done.out == ""
 
@@ -104,7 +119,9 @@ def test_a_file_named_like_a_module_of_python(driver: Driver) -> None:
         "import random\nfrom mapreduce import Count, Job\n\n\nclass Mine(Job):\n    reduce = Count()\n\n"
         "    def map(self, offset, line):\n        yield f'{line}{random.Random(1).randrange(1)}', 1\n"
     )
-    done = driver.run("run", "--input", text, "--job", "random.py", "--target", "local", "--output", "out.json")
+    done = driver.run(
+        "run", "--input", text, "--job", "random.py", "--target", "local", "--output", "out.json"
+    )
     assert done.code == 0, done.err
     assert json.loads((driver.folder / "out.json").read_text()) == {"a0": 1}
 
@@ -112,15 +129,21 @@ def test_a_file_named_like_a_module_of_python(driver: Driver) -> None:
 def job_file(driver: Driver, body: str) -> Path:
     """A job of these methods, which counts lines unless they do something else."""
     path = driver.folder / "mine.py"
-    default = "" if "def map(" in body else "    def map(self, offset, line):\n        yield line, 1\n"
-    path.write_text(f"from mapreduce import Count, Job\n\n\nclass Mine(Job):\n    reduce = Count()\n\n{default}{body}")
+    default = (
+        "" if "def map(" in body else "    def map(self, offset, line):\n        yield line, 1\n"
+    )
+    path.write_text(
+        f"from mapreduce import Count, Job\n\n\nclass Mine(Job):\n    reduce = Count()\n\n{default}{body}"
+    )
     (driver.folder / "in.txt").write_text("".join(f"line {number}\n" for number in range(20)))
     return path
 
 
 def test_check_tries_two_seeds_of_pythons_hash(driver: Driver) -> None:
     """A partition that goes by `hash()` is found in one process each, with a small input and the cure."""
-    path = job_file(driver, "    def partition(self, key, partitions):\n        return hash(key) % partitions\n")
+    path = job_file(
+        driver, "    def partition(self, key, partitions):\n        return hash(key) % partitions\n"
+    )
     done = driver.run("check", path, "--input", driver.folder / "in.txt")
     assert done.code == 1
     assert "Mine breaks a law: the answer does not depend on Python's hash seed" in done.err
@@ -131,16 +154,38 @@ def test_check_tries_two_seeds_of_pythons_hash(driver: Driver) -> None:
 @pytest.mark.parametrize(
     ("body", "code", "named"),
     [
-        ("    def map(self, offset, line):\n        exit()\n", 1, "map ended the process with exit()"),
-        ("    def map(self, offset, line):\n        yield line[:2]\n", 1, "map yielded the str 'li', which is no pair"),
-        ("    def reducer(self, key, values):\n        pass\n", 2, "write `reduce(self, key, values)`"),
-        ("    def setup(self):\n        pass\n", 2, "map_setup, map_cleanup, reduce_setup, reduce_cleanup"),
+        (
+            "    def map(self, offset, line):\n        exit()\n",
+            1,
+            "map ended the process with exit()",
+        ),
+        (
+            "    def map(self, offset, line):\n        yield line[:2]\n",
+            1,
+            "map yielded the str 'li', which is no pair",
+        ),
+        (
+            "    def reducer(self, key, values):\n        pass\n",
+            2,
+            "write `reduce(self, key, values)`",
+        ),
+        (
+            "    def setup(self):\n        pass\n",
+            2,
+            "map_setup, map_cleanup, reduce_setup, reduce_cleanup",
+        ),
         ("    source: str = ''\n", 2, "`source` of Mine hides a name of the engine"),
-        ("import argparse\nparser = argparse.ArgumentParser()\nparser.error('no')\n", 2, "called exit(2)"),
+        (
+            "import argparse\nparser = argparse.ArgumentParser()\nparser.error('no')\n",
+            2,
+            "called exit(2)",
+        ),
     ],
 )
 @pytest.mark.parametrize("target", ["inline", "local"])
-def test_mistakes_are_told_in_the_authors_words(driver: Driver, body: str, code: int, named: str, target: str) -> None:
+def test_mistakes_are_told_in_the_authors_words(
+    driver: Driver, body: str, code: int, named: str, target: str
+) -> None:
     """Wherever a job runs: what is wrong, with their own line, and never a stack trace of ours."""
     path = job_file(driver, body)
     done = driver.run("run", "--job", path, "--input", driver.folder / "in.txt", "--target", target)
@@ -160,6 +205,10 @@ def test_a_date_as_a_parameter(driver: Driver) -> None:
     text = driver.folder / "in.txt"
     text.write_text("a\n")
     for given, expected in (((), "2020-01-03"), (("--param", "day=2021-12-31"), "2022-01-01")):
-        done = driver.run("run", "--job", path, "--input", text, "--target", "local", "--json", *given)
+        done = driver.run(
+            "run", "--job", path, "--input", text, "--target", "local", "--json", *given
+        )
         assert done.code == 0, done.err
-        assert json.loads(Path(done.document["result_urls"][0].removeprefix("file://")).read_text()) == {expected: 1}
+        assert json.loads(
+            Path(done.document["result_urls"][0].removeprefix("file://")).read_text()
+        ) == {expected: 1}

@@ -21,14 +21,26 @@ def text(driver: Driver) -> Path:
 
 def test_two_figures_a_table_and_a_document(driver: Driver, text: Path) -> None:
     """One and two mappers, once each; of the runs nothing is left."""
-    arguments = ("--target", "local", "--mappers", "2,1", "--repeat", "1", "--chunks", "4", "--json")
+    arguments = (
+        "--target",
+        "local",
+        "--mappers",
+        "2,1",
+        "--repeat",
+        "1",
+        "--chunks",
+        "4",
+        "--json",
+    )
     done = driver.run("bench", "--input", text, *arguments, "--output", "figures")
     assert done.code == 0, done.err
     levels = done.document["levels"]
     assert [(1, 1), (2, 1)] == [(level["mappers"], level["runs"]) for level in levels]
     assert levels[0]["map_s"]["median"] == done.document["parallel_s"] > 0
     for name in ("map-stage.svg", "end-to-end.svg"):
-        assert "WordCount" in "".join(Xml.parse(driver.folder / "figures" / name).getroot().itertext())
+        assert "WordCount" in "".join(
+            Xml.parse(driver.folder / "figures" / name).getroot().itertext()
+        )
         assert name in done.err
     assert {"text.txt", "figures"} == {path.name for path in driver.folder.iterdir()}
     assert driver.wait_until_none_is_left() == []
@@ -39,7 +51,19 @@ def test_a_store_that_is_in_use_stays_as_it_is(driver: Driver, text: Path) -> No
     run = ("run", "--input", text, "--target", "local", "--chunks", "4", "--json")
     assert driver.run(*run).code == 0
     before = {path for path in (driver.folder / ".mapreduce").rglob("*") if path.is_file()}
-    bench = ("bench", "--input", text, "--target", "local", "--mappers", "1", "--repeat", "1", "--chunks", "4")
+    bench = (
+        "bench",
+        "--input",
+        text,
+        "--target",
+        "local",
+        "--mappers",
+        "1",
+        "--repeat",
+        "1",
+        "--chunks",
+        "4",
+    )
     assert driver.run(*bench, "--store", ".mapreduce").code == 0
     assert before == {path for path in (driver.folder / ".mapreduce").rglob("*") if path.is_file()}
     again = driver.run(*run).document

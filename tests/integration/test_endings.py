@@ -46,7 +46,18 @@ def slowly(driver: Driver, text: Path) -> tuple[str | Path, ...]:
     """A run that takes a few seconds however fast the machine is."""
     job = driver.folder / "slow_count.py"
     job.write_text(SLOW_JOB)
-    return ("run", "--job", job, "--input", text, "--chunks", str(CHUNKS), "--mappers", "2", "--json")
+    return (
+        "run",
+        "--job",
+        job,
+        "--input",
+        text,
+        "--chunks",
+        str(CHUNKS),
+        "--mappers",
+        "2",
+        "--json",
+    )
 
 
 def _wait_for_tasks(driver: Driver, count: int) -> None:
@@ -77,7 +88,9 @@ def test_a_stopped_driver_leaves_nothing_and_goes_on(
     assert ascii_words(text.read_bytes()) == json.loads(result.read_text())
 
 
-def test_killed_services_and_workers_come_back(driver: Driver, text: Path, slowly: tuple[str | Path, ...]) -> None:
+def test_killed_services_and_workers_come_back(
+    driver: Driver, text: Path, slowly: tuple[str | Path, ...]
+) -> None:
     """Half of the fleet's processes are killed in the map stage; the answer is the same."""
     process = driver.start(*slowly)
     _wait_for_tasks(driver, 2)
@@ -103,7 +116,9 @@ def test_a_run_that_cannot_begin_leaves_nothing(driver: Driver) -> None:
     assert driver.processes() == []
 
 
-def test_services_that_are_still_starting_end_with_a_killed_driver(driver: Driver, text: Path) -> None:
+def test_services_that_are_still_starting_end_with_a_killed_driver(
+    driver: Driver, text: Path
+) -> None:
     """Killed before it has told them anything."""
     process = driver.start("run", "--target", "local", "--input", text)
     deadline = time.monotonic() + 60

@@ -23,7 +23,9 @@ class Lines(Job):
 
 @pytest.fixture(autouse=True)
 def _job(driver: Driver) -> None:
-    (driver.folder / "lines.py").write_text(LINES.replace("[self", "(self").replace("line], 1", "line), 1"))
+    (driver.folder / "lines.py").write_text(
+        LINES.replace("[self", "(self").replace("line], 1", "line), 1")
+    )
 
 
 def write(driver: Driver, name: str, content: str | bytes) -> Path:
@@ -81,11 +83,22 @@ def test_a_result_is_the_next_runs_input(driver: Driver) -> None:
     """The folder of a committed result is read, without the attempts that lie there too."""
     write(driver, "a.txt", "x\ny\n")
     first = driver.run(
-        "run", "--job", "lines.py", "--input", "a.txt", "--target", "inline", "--reducers", "2", "--json"
+        "run",
+        "--job",
+        "lines.py",
+        "--input",
+        "a.txt",
+        "--target",
+        "inline",
+        "--reducers",
+        "2",
+        "--json",
     )
     assert first.code == 0, first.err
     results = Path(first.document["result_urls"][0].removeprefix("file://")).parent
-    second = driver.run("run", "--job", "lines.py", "--input", results, "--target", "local", "--json")
+    second = driver.run(
+        "run", "--job", "lines.py", "--input", results, "--target", "local", "--json"
+    )
     assert second.code == 0, second.err
     assert 2 == second.document["ledger"]["records_in"]
     refused = driver.run("run", "--job", "lines.py", "--input", results.parent, "--target", "local")
@@ -96,15 +109,32 @@ def test_what_is_not_utf_8_is_shown(driver: Driver) -> None:
     """How much, where first, and what becomes of it."""
     write(driver, "a.txt", "good\n")
     write(driver, "b.txt", "good\nGr\u00f6\u00dfe\n".encode("latin-1"))
-    done = driver.run("run", "--job", "lines.py", "--input", "a.txt", "b.txt", "--target", "local", "--mappers", "2")
+    done = driver.run(
+        "run",
+        "--job",
+        "lines.py",
+        "--input",
+        "a.txt",
+        "b.txt",
+        "--target",
+        "local",
+        "--mappers",
+        "2",
+    )
     assert done.code == 0, done.err
-    assert f"not UTF-8 2 bytes in 1 line, first in file://{driver.folder}/b.txt at byte 5; read as U+FFFD" in done.err
+    assert (
+        f"not UTF-8 2 bytes in 1 line, first in file://{driver.folder}/b.txt at byte 5; read as U+FFFD"
+        in done.err
+    )
 
 
 @pytest.mark.parametrize("target", ["local", "inline"])
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("u.txt", "alpha\n".encode("utf-16")), ("g.gz", gzip.compress("alpha\n".encode("utf-16"), mtime=0))],
+    [
+        ("u.txt", "alpha\n".encode("utf-16")),
+        ("g.gz", gzip.compress("alpha\n".encode("utf-16"), mtime=0)),
+    ],
     ids=["plain", "packed"],
 )
 def test_what_is_no_text_is_refused(driver: Driver, target: str, name: str, content: bytes) -> None:
@@ -119,7 +149,9 @@ def test_what_is_no_text_is_refused(driver: Driver, target: str, name: str, cont
 def test_an_output_over_the_input_is_refused_before_the_work(driver: Driver) -> None:
     """Nothing is run, and the input is as it was."""
     path = write(driver, "x.json", "a\n")
-    done = driver.run("run", "--job", "lines.py", "--input", "x.json", "--output", "x.json", "--target", "local")
+    done = driver.run(
+        "run", "--job", "lines.py", "--input", "x.json", "--output", "x.json", "--target", "local"
+    )
     assert (2, "a\n") == (done.code, path.read_text())
     assert "would replace the input" in done.err
     assert not (driver.store / "runs").exists()

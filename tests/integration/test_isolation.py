@@ -41,7 +41,11 @@ STATES = {
     "decimal": ("import decimal", "decimal.getcontext().prec = 3", "decimal.getcontext().prec"),
     "random": ("import random\nrandom.seed(5)", "random.random()", "random.random()"),
     "own random": ("import random\nR = random.Random(5)", "R.random()", "R.random()"),
-    "signal": ("import signal", "signal.signal(signal.SIGUSR1, print)", "str(signal.getsignal(signal.SIGUSR1))"),
+    "signal": (
+        "import signal",
+        "signal.signal(signal.SIGUSR1, print)",
+        "str(signal.getsignal(signal.SIGUSR1))",
+    ),
     "descriptors": ("import os", "os.open('/dev/null', 0)", "len(os.listdir('/dev/fd'))"),
     "open file": ("F = open('/etc/passwd')", "F.read()", "F.tell()"),
     "threads": (
@@ -52,7 +56,11 @@ STATES = {
     "list": ("L = []", "L.append(1)", "len(L)"),
     "patch": ("import json", "json.dumps = None", "json.dumps is None"),
     "csv": ("import csv", "csv.field_size_limit(5)", "csv.field_size_limit()"),
-    "module": ("import sys, types", "sys.modules['left'] = types.ModuleType('left')", "'left' in sys.modules"),
+    "module": (
+        "import sys, types",
+        "sys.modules['left'] = types.ModuleType('left')",
+        "'left' in sys.modules",
+    ),
     "path": ("import sys", "sys.path.append('/left')", "'/left' in sys.path"),
     "folder made at import": (
         "import os, tempfile\nT = tempfile.mkdtemp()",
@@ -103,7 +111,9 @@ def _said(mapper: Mapper, job: JobSpec, **parameters: Any) -> set[str]:
 
 
 @pytest.mark.parametrize("name", STATES)
-def test_a_task_begins_from_the_same_state(mapper: Mapper, stored: Callable[[str], JobSpec], name: str) -> None:
+def test_a_task_begins_from_the_same_state(
+    mapper: Mapper, stored: Callable[[str], JobSpec], name: str
+) -> None:
     """Whether or not another task, of the same job or of another one, has changed it in between."""
     imports, change, look = STATES[name]
     say = f"self.count(repr({look}))"
@@ -120,7 +130,10 @@ def test_a_task_begins_from_the_same_state(mapper: Mapper, stored: Callable[[str
 @pytest.mark.parametrize(
     ("imports", "named"),
     [
-        ("import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()", "1 thread"),
+        (
+            "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()",
+            "1 thread",
+        ),
         ("import subprocess\nsubprocess.Popen(['sleep', '60'])", "1 process runs on"),
         ("import obstore", "obstore cannot be forked"),
         ("F = open('/etc/passwd')", "/etc/passwd stays open"),
@@ -149,7 +162,9 @@ def test_a_job_that_forks_answers_once(mapper: Mapper, stored: Callable[[str], J
     _wait_until_alone(mapper)
 
 
-def test_a_job_that_uses_processes_of_its_own_may(mapper: Mapper, stored: Callable[[str], JobSpec]) -> None:
+def test_a_job_that_uses_processes_of_its_own_may(
+    mapper: Mapper, stored: Callable[[str], JobSpec]
+) -> None:
     """`multiprocessing` forks too, and never comes back."""
     code = "import multiprocessing\n\n\ndef double(n):\n    return 2 * n\n"
     use = (
@@ -196,21 +211,31 @@ def test_what_a_job_starts_ends_with_its_task(
     """However it was started, and however the task ends."""
     mark = f"9{time.monotonic_ns() % 10**8}"
     ends = {"end": "pass", "raise": "raise ValueError", "die": "os.kill(os.getpid(), 9)"}[then]
-    job = stored(_job(f"import os, subprocess, time\nMARK = '{mark}'", STARTERS[how], "time.sleep(0.1)", ends))
+    job = stored(
+        _job(
+            f"import os, subprocess, time\nMARK = '{mark}'", STARTERS[how], "time.sleep(0.1)", ends
+        )
+    )
     last = _events(mapper, job)[-1]
     assert isinstance(last, Done if then == "end" else Failed), last
     _wait_until_alone(mapper)
     assert _processes_with(mark) == []
 
 
-def test_what_a_job_starts_ends_with_its_caller(mapper: Mapper, stored: Callable[[str], JobSpec]) -> None:
+def test_what_a_job_starts_ends_with_its_caller(
+    mapper: Mapper, stored: Callable[[str], JobSpec]
+) -> None:
     """The same when its caller hangs up before the answer."""
     mark = f"9{time.monotonic_ns() % 10**8}"
-    job = stored(_job("import subprocess, time", f"subprocess.Popen(['sleep', '{mark}'])", "time.sleep(60)"))
+    job = stored(
+        _job("import subprocess, time", f"subprocess.Popen(['sleep', '{mark}'])", "time.sleep(60)")
+    )
     mapper.job = job
     body = mapper.task()
     headers = {"authorization": f"Bearer {sign(KEY, '/map', body, time.time())}"}
-    with httpx.stream("POST", f"{mapper.url}/map", content=body, headers=headers, timeout=30) as running:
+    with httpx.stream(
+        "POST", f"{mapper.url}/map", content=body, headers=headers, timeout=30
+    ) as running:
         lines = running.iter_lines()
         while '"progress"' not in next(lines) or not _processes_with(mark):
             pass
@@ -221,7 +246,9 @@ def test_what_a_job_starts_ends_with_its_caller(mapper: Mapper, stored: Callable
 
 def _processes_with(mark: str) -> list[psutil.Process]:
     """The processes of this machine, whatever their parent, with an argument that is the mark."""
-    return [each for each in psutil.process_iter(["cmdline"]) if mark in (each.info["cmdline"] or ())]
+    return [
+        each for each in psutil.process_iter(["cmdline"]) if mark in (each.info["cmdline"] or ())
+    ]
 
 
 def _wait_until_alone(mapper: Mapper) -> None:
@@ -267,7 +294,9 @@ def test_an_import_that_ends_its_process_is_a_failed_task(
     assert isinstance(_events(mapper, stored(_job("", "pass")))[-1], Done)
 
 
-def test_events_and_health_tell_whose_they_are(mapper: Mapper, stored: Callable[[str], JobSpec]) -> None:
+def test_events_and_health_tell_whose_they_are(
+    mapper: Mapper, stored: Callable[[str], JobSpec]
+) -> None:
     """Run, task and attempt, one nonce for each answer, and the service's build."""
     job = stored(_job("", "pass"))
     answers = [_events(mapper, job) for _ in range(2)]
@@ -280,13 +309,17 @@ def test_events_and_health_tell_whose_they_are(mapper: Mapper, stored: Callable[
     assert build["engine"] == answers[0][-1].build.engine == answers[0][0].build.engine
 
 
-def test_services_started_by_hand_have_one_hash_seed(mapper: Mapper, stored: Callable[[str], JobSpec]) -> None:
+def test_services_started_by_hand_have_one_hash_seed(
+    mapper: Mapper, stored: Callable[[str], JobSpec]
+) -> None:
     """Whatever the environment says."""
     seed = _said(mapper, stored(_job("import os", "self.count(os.environ['PYTHONHASHSEED'])")))
     assert seed == {"0"}
 
 
-def test_the_peak_of_memory_is_the_tasks_own(mapper: Mapper, stored: Callable[[str], JobSpec]) -> None:
+def test_the_peak_of_memory_is_the_tasks_own(
+    mapper: Mapper, stored: Callable[[str], JobSpec]
+) -> None:
     """What one task has needed is not counted for the next one."""
     job = stored(_job("", "if self.change: bytearray(200 << 20).count(1)"))
     peaks = []
@@ -323,10 +356,19 @@ def test_a_run_says_once_that_its_job_is_imported_anew(driver: Driver) -> None:
     text, job = driver.folder / "t.txt", driver.folder / "anew.py"
     text.write_text("a\nb\na\n" * 50)
     imports = "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
-    job.write_text(imports + HEAD + CLASS.replace("        if offset == 0:\n", "        yield line, 1\n"))
-    done = driver.run("run", "--job", job, "--input", text, "--target", "local", "--chunks", "4", "--json")
+    job.write_text(
+        imports + HEAD + CLASS.replace("        if offset == 0:\n", "        yield line, 1\n")
+    )
+    done = driver.run(
+        "run", "--job", job, "--input", text, "--target", "local", "--chunks", "4", "--json"
+    )
     assert done.code == 0, done.err
-    assert done.err.count("each task imports the job anew, because of what its import does: 1 thread runs on") == 1
+    assert (
+        done.err.count(
+            "each task imports the job anew, because of what its import does: 1 thread runs on"
+        )
+        == 1
+    )
     result = Path(done.document["result_urls"][0].removeprefix("file://"))
     assert json.loads(result.read_text()) == {"a": 100, "b": 50}
     assert driver.wait_until_none_is_left() == []
@@ -343,7 +385,9 @@ def test_what_a_job_starts_ends_with_a_stopped_driver(driver: Driver, number: in
         f"            open({str(started)!r}, 'w').close()\n            time.sleep(60)\n        yield line, 1\n"
     )
     job.write_text("import subprocess, time\n" + HEAD + CLASS + body)
-    process = driver.start("run", "--job", job, "--input", text, "--target", "local", "--chunks", "1")
+    process = driver.start(
+        "run", "--job", job, "--input", text, "--target", "local", "--chunks", "1"
+    )
     deadline = time.monotonic() + 60
     while not started.exists():
         assert time.monotonic() < deadline

@@ -46,11 +46,27 @@ def test_a_chain(driver: Driver, target: str) -> None:
     """Its steps run behind each other with their types kept; all of it is verified, audited, and reused."""
     (driver.folder / "rounds.py").write_text(CHAIN)
     (driver.folder / "in.txt").write_text("the cat the dog\nthe cow and a\ncats\n")
-    command = ("run", "--job", "rounds.py", "--input", "in.txt", "--target", target, "--reducers", "1", "--json")
+    command = (
+        "run",
+        "--job",
+        "rounds.py",
+        "--input",
+        "in.txt",
+        "--target",
+        target,
+        "--reducers",
+        "1",
+        "--json",
+    )
     first = driver.run(*command)
     assert first.code == 0, first.err
     assert "this is not the document" in first.err
-    expected = {"a": [[1, "and"], [1, "a"]], "c": [[1, "cow"], [1, "cats"]], "d": [[1, "dog"]], "t": [[3, "the"]]}
+    expected = {
+        "a": [[1, "and"], [1, "a"]],
+        "c": [[1, "cow"], [1, "cats"]],
+        "d": [[1, "dog"]],
+        "t": [[3, "the"]],
+    }
     assert _result(driver, first.document) == expected
     assert len(first.document["steps"]) == 2
     assert {row["step"] for row in first.document["tasks"]} == {1, 2}
@@ -104,9 +120,14 @@ def test_a_fault_in_steps_is_shown(driver: Driver) -> None:
 
 def test_a_sorted_result(driver: Driver) -> None:
     """With --sort the parts, one behind the other, are in key order."""
-    words = ["".join("abcdefghij"[int(digit)] for digit in f"{number * 7919 % 10007:05d}") for number in range(5000)]
+    words = [
+        "".join("abcdefghij"[int(digit)] for digit in f"{number * 7919 % 10007:05d}")
+        for number in range(5000)
+    ]
     (driver.folder / "in.txt").write_text("\n".join(words))
-    done = driver.run("run", "--input", "in.txt", "--reducers", "4", "--sort", "--target", "local", "--json")
+    done = driver.run(
+        "run", "--input", "in.txt", "--reducers", "4", "--sort", "--target", "local", "--json"
+    )
     assert done.code == 0, done.err
     parts = [Path(url.removeprefix("file://")).read_text() for url in done.document["result_urls"]]
     keys = [json.loads(line)["key"] for part in parts for line in part.splitlines()]
@@ -121,16 +142,25 @@ def test_a_map_only_job_over_csv_and_compressed_input(driver: Driver) -> None:
         "    def map(self, offset, row):\n        yield row['id'], row['text']\n"
     )
     rows = [(str(number), f'line one of {number},\n"two"') for number in range(300)]
-    content = "id,text\n" + "".join('{},"{}"\n'.format(key, text.replace('"', '""')) for key, text in rows)
+    content = "id,text\n" + "".join(
+        '{},"{}"\n'.format(key, text.replace('"', '""')) for key, text in rows
+    )
     (driver.folder / "rows.csv").write_text(content)
     (driver.folder / "rows.csv.gz").write_bytes(gzip.compress(content.encode()))
-    for given, mode in (("rows.csv", "range"), ("rows.csv.gz", "range"), ("rows.csv.gz", "copy"), ("rows.csv", "copy")):
+    for given, mode in (
+        ("rows.csv", "range"),
+        ("rows.csv.gz", "range"),
+        ("rows.csv.gz", "copy"),
+        ("rows.csv", "copy"),
+    ):
         done = driver.run(
             "run", "--job", "rows.py", "--input", given, "--chunks", "9", "--split-mode", mode, "--target", "inline",
             "--json", "--output", "out.jsonl",
         )  # fmt: skip
         assert done.code == 0, done.err
-        written = [json.loads(line) for line in (driver.folder / "out.jsonl").read_text().splitlines()]
+        written = [
+            json.loads(line) for line in (driver.folder / "out.jsonl").read_text().splitlines()
+        ]
         assert sorted(rows) == [(pair["key"], pair["value"]) for pair in written]
         assert driver.run("verify").code == 0
 
@@ -159,7 +189,10 @@ def test_a_join_of_two_formats(driver: Driver) -> None:
         "o.parquet",
     )
     assert done.code == 0, done.err
-    assert _result(driver, done.document) == [[1, [["users", "Ada"], ["orders", "engine"]]], [2, [["users", "Grace"]]]]
+    assert _result(driver, done.document) == [
+        [1, [["users", "Ada"], ["orders", "engine"]]],
+        [2, [["users", "Grace"]]],
+    ]
     assert (driver.folder / "o.parquet").read_bytes()[:4] == b"PAR1"
     assert driver.run("verify").code == 0
 
@@ -201,7 +234,9 @@ def test_a_folder_gets_a_file_for_each_part(driver: Driver) -> None:
     assert [path.name for path in parts] == [f"part-0000{number}.csv" for number in range(3)]
     assert driver.run(*command, "--output", "all.csv").code == 0
     merged = (driver.folder / "all.csv").read_text().splitlines()
-    assert sorted(merged[1:]) == sorted(line for path in parts for line in path.read_text().splitlines()[1:])
+    assert sorted(merged[1:]) == sorted(
+        line for path in parts for line in path.read_text().splitlines()[1:]
+    )
     assert all(path.read_text().startswith("key,value\n") for path in parts)
     wrong = driver.run(*command, "--output", "all.csv", "--output-format", "tsv")
     assert (wrong.code, "say different things" in wrong.err) == (2, True)

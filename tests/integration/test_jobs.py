@@ -22,21 +22,41 @@ from tests.unit.mapreduce_jobs.test_log_statistics import HEAD, plain_statistics
 from tests.unit.mapreduce_jobs.test_n_grams import plain_n_grams
 from tests.unit.mapreduce_jobs.test_page_rank import power_iteration
 
-SENTENCES = ("To be, or not to be", "that is the question", "whether 'tis nobler in the mind", "to suffer")
+SENTENCES = (
+    "To be, or not to be",
+    "that is the question",
+    "whether 'tis nobler in the mind",
+    "to suffer",
+)
 
 
 @pytest.fixture
 def text(driver: Driver) -> list[str]:
     """The lines of `text.txt`."""
     lines = [SENTENCES[number * number % 7 % 4] + " be" * (number % 3) for number in range(300)]
-    (driver.folder / "text.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    (driver.folder / "text.txt").write_text(
+        "".join(f"{line}\n" for line in lines), encoding="utf-8"
+    )
     return lines
 
 
-def result(driver: Driver, job: str, *arguments: str, target: str = "inline") -> list[tuple[Any, Any]]:
+def result(
+    driver: Driver, job: str, *arguments: str, target: str = "inline"
+) -> list[tuple[Any, Any]]:
     """The pairs of a run's result in key order; the plain road has been asked too."""
     output = driver.folder / "result.jsonl"
-    command = ("--job", job, "--target", target, "--chunks", "4", "--reducers", "2", "--output", str(output))
+    command = (
+        "--job",
+        job,
+        "--target",
+        target,
+        "--chunks",
+        "4",
+        "--reducers",
+        "2",
+        "--output",
+        str(output),
+    )
     done = driver.run("run", *command, *arguments)
     assert done.code == 0, done.err
     verified = driver.run("verify")
@@ -56,7 +76,9 @@ def test_text_jobs(driver: Driver, text: list[str]) -> None:
     counts = words_of(text)
     ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:3]
     assert sorted(set(text)) == [line for line, _ in result(driver, "distinct", *given)]
-    assert sorted(plain_n_grams(text, 3).items()) == result(driver, "n_grams", *given, "--param", "n=3")
+    assert sorted(plain_n_grams(text, 3).items()) == result(
+        driver, "n_grams", *given, "--param", "n=3"
+    )
     assert sorted(text) == [line for line, _ in result(driver, "sort", *given)]
     assert sorted(counts.items()) == result(driver, "word_count_batch", *given)
     expected = [(rank, [word, count]) for rank, (word, count) in enumerate(ranked, 1)]
@@ -81,24 +103,45 @@ def test_grep(driver: Driver, text: list[str]) -> None:
     contents = [(driver.folder / name).read_bytes() for name in ("b.txt", "b.txt", "text.txt")]
     expected = plain_grep("the (end|mind)", contents)
     found = [(Path(key[0]).name, key[1], line) for key, line in result(driver, "grep", *given)]
-    assert [(("b.txt", "b.txt", "text.txt")[at], number, line) for at, number, line in expected] == found
+    assert [
+        (("b.txt", "b.txt", "text.txt")[at], number, line) for at, number, line in expected
+    ] == found
 
 
 def test_join_of_a_table_with_itself(driver: Driver) -> None:
     """Each name reads the whole file: who has the same boss as whom."""
     staff = [{"id": str(number), "boss": str(number // 4)} for number in range(20)]
     (driver.folder / "staff.csv").write_bytes(table(staff, ["id", "boss"], "\n"))
-    found = result(driver, "join", "--input", "left=staff.csv", "--input", "right=staff.csv", "--param", "on=boss")
+    found = result(
+        driver,
+        "join",
+        "--input",
+        "left=staff.csv",
+        "--input",
+        "right=staff.csv",
+        "--param",
+        "on=boss",
+    )
     expected: list[tuple[str, list[Any]]] = [
-        (row["boss"], [row, other]) for row in staff for other in staff if row["boss"] == other["boss"]
+        (row["boss"], [row, other])
+        for row in staff
+        for other in staff
+        if row["boss"] == other["boss"]
     ]
     assert in_one_order(expected) == in_one_order(found)
 
 
 def test_log_statistics(driver: Driver) -> None:
     """The statistics of each path's sizes."""
-    sizes = {f"/{number}": [at * 31 % (number + 50) for at in range(number * 9 + 1)] for number in range(5)}
-    lines = [f'{HEAD} "GET {path} HTTP/1.0" 200 {size}\n' for path, some in sizes.items() for size in some]
+    sizes = {
+        f"/{number}": [at * 31 % (number + 50) for at in range(number * 9 + 1)]
+        for number in range(5)
+    }
+    lines = [
+        f'{HEAD} "GET {path} HTTP/1.0" 200 {size}\n'
+        for path, some in sizes.items()
+        for size in some
+    ]
     (driver.folder / "access.log").write_text("".join(lines), encoding="ascii")
     found = result(driver, "log_statistics", "--input", "access.log")
     assert [(path, plain_statistics(some)) for path, some in sorted(sizes.items())] == found
@@ -107,8 +150,13 @@ def test_log_statistics(driver: Driver) -> None:
 def test_friend_recommendation(driver: Driver) -> None:
     """A heavy-tailed graph, over real services."""
     write_graph(driver.folder / "graph.txt", users=500, friends=8, seed=2)
-    rows = [line.split("\t") for line in (driver.folder / "graph.txt").read_text(encoding="ascii").splitlines()]
-    friends = {int(user): {int(friend) for friend in known.split(",") if friend} for user, known in rows}
+    rows = [
+        line.split("\t")
+        for line in (driver.folder / "graph.txt").read_text(encoding="ascii").splitlines()
+    ]
+    friends = {
+        int(user): {int(friend) for friend in known.split(",") if friend} for user, known in rows
+    }
     assert any(not known for known in friends.values())
     found = result(driver, "friend_recommendation", "--input", "graph.txt", target="local")
     assert sorted(brute_force(friends, 10).items()) == found
@@ -128,8 +176,12 @@ def test_page_rank(driver: Driver) -> None:
 def test_k_means(driver: Driver) -> None:
     """The points are read again in each iteration; the centres travel as a parameter, to the last bit."""
     chance = random.Random(11)
-    points: Points = [(chance.gauss(number % 3 * 4, 1), chance.gauss(number % 2 * 5, 1)) for number in range(200)]
+    points: Points = [
+        (chance.gauss(number % 3 * 4, 1), chance.gauss(number % 2 * 5, 1)) for number in range(200)
+    ]
     text = "".join(f"{x!r},{y!r}\n" for x, y in points)
     (driver.folder / "points.csv").write_text(text, encoding="ascii")
-    found = result(driver, "k_means", "--input", "points.csv", "--param", "k=4", "--param", "tolerance=0")
+    found = result(
+        driver, "k_means", "--input", "points.csv", "--param", "k=4", "--param", "tolerance=0"
+    )
     assert same(lloyd(points, points[:4]), dict(found))

@@ -158,7 +158,13 @@ class Kept(RuleBasedStateMachine):
             self._harm(harm, place, other, [path for path in used if path.exists()])
         self._undisturbed(wish)
 
-    @rule(wish=wishes, stage=st.sampled_from(("split", "map", "reduce")), harm=harms, place=places, other=places)
+    @rule(
+        wish=wishes,
+        stage=st.sampled_from(("split", "map", "reduce")),
+        harm=harms,
+        place=places,
+        other=places,
+    )
     def harm_what_is_new(self, wish: Wish, stage: str, harm: str, place: int, other: int) -> None:
         """Damage what a stage has just written."""
 
@@ -224,7 +230,9 @@ class Kept(RuleBasedStateMachine):
         self._check(wish, self.world.run(wish, interfere), must=False)
 
     def _check(self, wish: Wish, ended: Ended, *, must: bool) -> Any:
-        for harm in self.done:  # not where it is done: a hook is called in a thread, where there is no test
+        for harm in (
+            self.done
+        ):  # not where it is done: a hook is called in a thread, where there is no test
             note(harm)
         self.done.clear()
         if ended.report is None:
@@ -255,7 +263,9 @@ class Kept(RuleBasedStateMachine):
             overwrite(second, content)
         elif content:
             at = other % len(content)
-            overwrite(path, content[:at] + bytes([content[at] ^ (1 + other % 255)]) + content[at + 1 :])
+            overwrite(
+                path, content[:at] + bytes([content[at] ^ (1 + other % 255)]) + content[at + 1 :]
+            )
 
 
 def _kind(path: Path) -> str:

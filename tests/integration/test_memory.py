@@ -11,7 +11,9 @@ import pytest
 
 from tests.requirement import CANNOT
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason=f"{CANNOT}peaks are read from /proc, on Linux only")
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason=f"{CANNOT}peaks are read from /proc, on Linux only"
+)
 
 TASK_MIB = 64
 BESIDE_MIB = 130
@@ -73,7 +75,9 @@ MAKE = {
 def _peak(folder: Path, made: str, form: str) -> tuple[int, str]:
     """The peak in MiB of a process that splits and maps an input, and what came of it."""
     path = folder / f"input.{'parquet' if form == 'parquet' else 'txt'}"
-    subprocess.run([sys.executable, "-c", f"f = open({str(path)!r}, 'wb')\n{MAKE[made]}"], check=True)
+    subprocess.run(
+        [sys.executable, "-c", f"f = open({str(path)!r}, 'wb')\n{MAKE[made]}"], check=True
+    )
     child = [sys.executable, "-c", CHILD, str(path), form, str(TASK_MIB)]
     done = subprocess.run(child, capture_output=True, text=True, check=True)
     peak, said = json.loads(done.stdout)
@@ -101,7 +105,9 @@ def _peak(folder: Path, made: str, form: str) -> tuple[int, str]:
         ("parquet of rows", "parquet", "read 100", 1),
     ],
 )
-def test_the_memory_of_a_map_task(tmp_path: Path, made: str, form: str, expected: str, times: int) -> None:
+def test_the_memory_of_a_map_task(
+    tmp_path: Path, made: str, form: str, expected: str, times: int
+) -> None:
     """An input that would take hundreds of MiB is refused, or read, within what its task was given.
 
     A record at the limit whose fields are tiny takes `times` as much: each field is an object of Python's.

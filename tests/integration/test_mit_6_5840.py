@@ -143,7 +143,9 @@ def _expected(books: list[Path]) -> Counter[str]:
 
 def test_word_count(driver: Driver, books: list[Path]) -> None:
     """wc: the counts of a program with no MapReduce in it."""
-    done = driver.run("run", "--target", "local", "--input", *books, "--chunks", "6", "--reducers", "3", "--json")
+    done = driver.run(
+        "run", "--target", "local", "--input", *books, "--chunks", "6", "--reducers", "3", "--json"
+    )
     assert done.code == 0, done.err
     assert _result(done.document) == _expected(books)
 
@@ -154,7 +156,10 @@ def test_indexer(driver: Driver, books: list[Path]) -> None:
     done = driver.run("run", "--target", "local", "--input", *books, *job, "--json")
     assert done.code == 0, done.err
     counts = {f"file://{book}": plain_words(book.read_text(encoding="utf-8")) for book in books}
-    expected = {word: [[url, found[word]] for url, found in counts.items() if found[word]] for word in _expected(books)}
+    expected = {
+        word: [[url, found[word]] for url, found in counts.items() if found[word]]
+        for word in _expected(books)
+    }
     assert _result(done.document) == expected
 
 
@@ -167,7 +172,9 @@ def test_map_parallelism(driver: Driver, books: list[Path], traces: Path) -> Non
     assert _result(done.document) == _expected(books)
 
 
-@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason=f"{CANNOT}one processor has one slot for reduces")
+@pytest.mark.skipif(
+    (os.cpu_count() or 1) < 2, reason=f"{CANNOT}one processor has one slot for reduces"
+)
 def test_reduce_parallelism(driver: Driver, books: list[Path], traces: Path) -> None:
     """rtiming: two reduces run at the same time."""
     command = _command("Together", traces, books, mappers=2, reducers=2)
@@ -198,9 +205,13 @@ def test_early_exit(driver: Driver, books: list[Path], traces: Path) -> None:
         assert process.poll() is None
         time.sleep(0.02)
     # those that others came from: a task's own process ends with its task
-    before = {each.ppid() for each in driver.processes()} & {each.pid for each in driver.processes()}
+    before = {each.ppid() for each in driver.processes()} & {
+        each.pid for each in driver.processes()
+    }
     deadline = time.monotonic() + 60
-    while len(list((driver.store / "tasks").glob("*.json"))) < 4:  # the split, and all maps but the one that waits
+    while (
+        len(list((driver.store / "tasks").glob("*.json"))) < 4
+    ):  # the split, and all maps but the one that waits
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert process.poll() is None

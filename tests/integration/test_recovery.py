@@ -64,7 +64,11 @@ def test_a_drill_changes_nothing_but_the_work(driver: Driver, seed: int) -> None
     faults = drilled.document["faults"]
     assert len(faults) >= 3
     broken = [fault for fault in faults if fault["fault"] in ("kill", "error", "hang")]
-    failed = [row for row in drilled.document["recoveries"] if row["what"] in ("TaskLost", "InjectedFault")]
+    failed = [
+        row
+        for row in drilled.document["recoveries"]
+        if row["what"] in ("TaskLost", "InjectedFault")
+    ]
     assert len(failed) >= len(broken) - 1, "a killed attempt may have been slower than its backup"
     assert all(row["why"] and row["then"] for row in drilled.document["recoveries"])
     assert quiet.document["recoveries"] == quiet.document["faults"] == []
@@ -75,7 +79,11 @@ def test_a_drill_changes_nothing_but_the_work(driver: Driver, seed: int) -> None
 
 @pytest.mark.parametrize(
     ("chaos", "named"),
-    [("kil=0.2", "there is no fault 'kil'"), ("kill", "write kind=rate"), ("kill=0.7,error=0.7", "more than 1")],
+    [
+        ("kil=0.2", "there is no fault 'kil'"),
+        ("kill", "write kind=rate"),
+        ("kill=0.7,error=0.7", "more than 1"),
+    ],
 )
 def test_a_drill_that_is_none(driver: Driver, chaos: str, named: str) -> None:
     """One line says what can be drilled."""
@@ -132,12 +140,25 @@ def test_lines_that_are_not_json_are_set_aside(driver: Driver) -> None:
         "    input_format = JsonLines()\n    reduce = Sum()\n\n"
         "    def map(self, offset, row):\n        yield 'total', row['n']\n"
     )
-    command = ("run", "--input", text, "--job", "rows.py", "--target", "local", "--json", "--reducers", "1")
+    command = (
+        "run",
+        "--input",
+        text,
+        "--job",
+        "rows.py",
+        "--target",
+        "local",
+        "--json",
+        "--reducers",
+        "1",
+    )
     letters = []
     for chunks in (1, 4):
         done = driver.run(*command, "--chunks", str(chunks), "--skip-bad-records", "20")
         assert done.code == 0, done.err
-        assert json.loads(_parts(done.document)[0]) == {"total": sum(n for n in range(200) if n % 10)}
+        assert json.loads(_parts(done.document)[0]) == {
+            "total": sum(n for n in range(200) if n % 10)
+        }
         folder = driver.store / "runs" / done.document["run_id"] / "dead-letters"
         kept = [json.loads(path.read_text()) for path in sorted(folder.iterdir())]
         letters.append({letter["place"] for letter in kept})
@@ -153,7 +174,9 @@ def test_lines_that_are_not_json_are_set_aside(driver: Driver) -> None:
 def test_one_bad_record_too_many(driver: Driver) -> None:
     """The job fails, and says that it would take more."""
     text = _numbers(driver)
-    done = driver.run("run", "--input", text, "--job", "totals.py", "--target", "local", "--skip-bad-records", "1")
+    done = driver.run(
+        "run", "--input", text, "--job", "totals.py", "--target", "local", "--skip-bad-records", "1"
+    )
     assert done.code == 1
     assert "more than 1 records would have to be skipped" in done.err
 
@@ -161,10 +184,14 @@ def test_one_bad_record_too_many(driver: Driver) -> None:
 def test_replay(driver: Driver) -> None:
     """The task that failed fails again here, with its traceback; one that was done is done again; nothing is left."""
     text = _numbers(driver)
-    failed = driver.run("run", "--input", text, "--job", "totals.py", "--chunks", "3", "--target", "local")
+    failed = driver.run(
+        "run", "--input", text, "--job", "totals.py", "--chunks", "3", "--target", "local"
+    )
     assert failed.code == 1
     run = max((driver.store / "runs").iterdir()).name
-    (driver.folder / "totals.py").write_text("raise RuntimeError('replay takes the code of the run, not this')")
+    (driver.folder / "totals.py").write_text(
+        "raise RuntimeError('replay takes the code of the run, not this')"
+    )
     again = driver.run("replay", run, "map-0")
     assert again.code == 1
     assert "ValueError: invalid literal for int() with base 10: 'fifty'" in again.err
@@ -181,7 +208,9 @@ def test_replay(driver: Driver) -> None:
 def test_a_chain_that_sets_records_aside_is_verified(driver: Driver) -> None:
     """Each step leaves out its own: lines of the input, and pairs of the step before it, some of them twice."""
     text = driver.folder / "in.txt"
-    text.write_text("".join(f"{number}\n" if number % 25 else "no number\n" for number in range(200)))
+    text.write_text(
+        "".join(f"{number}\n" if number % 25 else "no number\n" for number in range(200))
+    )
     (driver.folder / "steps.py").write_text(
         "from mapreduce import Chain, Job, Step, Sum\n\n\nclass Digits(Job):\n"
         "    def map(self, offset, line):\n        one = 'x' if line[0] == '7' else 1\n"
@@ -194,7 +223,17 @@ def test_a_chain_that_sets_records_aside_is_verified(driver: Driver) -> None:
         "class Both(Chain):\n    def steps(self):\n        yield Digits()\n"
         "        yield Step(Total(), reads=('previous', 'given'))\n"
     )
-    command = ("run", "--input", text, "--job", "steps.py:Both", "--target", "local", "--json", "--skip-bad-records")
+    command = (
+        "run",
+        "--input",
+        text,
+        "--job",
+        "steps.py:Both",
+        "--target",
+        "local",
+        "--json",
+        "--skip-bad-records",
+    )
     done = driver.run(*command, "40")
     assert done.code == 0, done.err
     numbers = [number for number in range(200) if number % 25]
@@ -206,5 +245,7 @@ def test_a_chain_that_sets_records_aside_is_verified(driver: Driver) -> None:
     assert 2 == len(letters)
     verified = driver.run("verify", done.document["run_id"])
     assert verified.code == 0, verified.out + verified.err
-    Path(done.document["result_urls"][0].removeprefix("file://")).write_text('{"lines": 1, "total": 2}')
+    Path(done.document["result_urls"][0].removeprefix("file://")).write_text(
+        '{"lines": 1, "total": 2}'
+    )
     assert driver.run("verify", done.document["run_id"]).code == 1

@@ -53,7 +53,14 @@ class Bucket:
     def run(self, *options: str, store: str = "store", target: str = "local") -> Asked:
         """One run of word count over the input."""
         self.recording.requests.clear()
-        where = ["--input", f"s3://{BUCKET}/books/a.txt", "--store", f"s3://{BUCKET}/{store}", "--target", target]
+        where = [
+            "--input",
+            f"s3://{BUCKET}/books/a.txt",
+            "--store",
+            f"s3://{BUCKET}/{store}",
+            "--target",
+            target,
+        ]
         size = ["--mappers", "1", "--chunks", str(MAPS), "--reducers", str(REDUCES)]
         out = self.python("-m", "driver", "run", "--json", *where, *size, *options)
         return Asked(Report.model_validate_json(out), tuple(self.recording.requests))
@@ -61,7 +68,12 @@ class Bucket:
     def python(self, *arguments: str) -> str:
         """What a program prints; it must succeed."""
         done = subprocess.run(
-            [sys.executable, *arguments], cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -73,7 +85,10 @@ def bucket() -> Iterator[Bucket]:
     if not PROGRAM.is_file():
         pytest.skip(MISSING)
     with running_emulator(BUCKET) as emulator, recorded(emulator.endpoint) as recording:
-        filled = Bucket(recording, {**os.environ, **emulator.environment, "AWS_ENDPOINT_URL": recording.endpoint})
+        filled = Bucket(
+            recording,
+            {**os.environ, **emulator.environment, "AWS_ENDPOINT_URL": recording.endpoint},
+        )
         filled.python(
             "-c",
             "import sys; from mapreduce.storage import open_storage; "
@@ -129,13 +144,19 @@ def test_the_report_has_the_requests_that_were_made(first: Asked) -> None:
     assert made.split + made.maps + made.reduces + made.driver == made.total
     assert (made.maps.put, made.reduces.put, made.reduces.get) == (MAPS, REDUCES, MAPS * REDUCES)
     kinds = first.kinds() - FETCHED
-    dollars = (kinds["put"] + kinds["copy"]) * 0.005 / 1000 + (kinds["get"] + kinds["head"]) * 0.0004 / 1000
+    dollars = (kinds["put"] + kinds["copy"]) * 0.005 / 1000 + (
+        kinds["get"] + kinds["head"]
+    ) * 0.0004 / 1000
     assert made.dollars == pytest.approx(dollars)
 
 
 def test_a_task_keeps_its_connection(first: Asked) -> None:
     """A task has a process and a client of its own: what it writes goes over one connection."""
-    mapping = {each.connection for each in first.requests if _folder(each.path) == "maps" and each.kind == "put"}
+    mapping = {
+        each.connection
+        for each in first.requests
+        if _folder(each.path) == "maps" and each.kind == "put"
+    }
     assert len(mapping) <= MAPS
 
 
@@ -169,6 +190,15 @@ def test_a_chain_counts_all_its_steps(bucket: Bucket) -> None:
 def test_a_local_run_asks_nothing_of_s3(bucket: Bucket, tmp_path: Path) -> None:
     """Without S3 there is nothing to count, and nothing to pay."""
     out = bucket.python(
-        "-m", "driver", "run", "--json", "--target", "inline", "--store", str(tmp_path), "--input", "README.md"
+        "-m",
+        "driver",
+        "run",
+        "--json",
+        "--target",
+        "inline",
+        "--store",
+        str(tmp_path),
+        "--input",
+        "README.md",
     )
     assert Report.model_validate_json(out).requests == RunRequests()

@@ -25,7 +25,9 @@ def bare(tmp_path: Path) -> dict[str, str]:
 
 
 def _run(environment: dict[str, str], *command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
 
 
 def test_ci_names_the_packages_that_it_lacks(bare: dict[str, str]) -> None:
@@ -33,7 +35,10 @@ def test_ci_names_the_packages_that_it_lacks(bare: dict[str, str]) -> None:
     done = _run(bare, "bash", ".ci/run")
     assert (1, "") == (done.returncode, done.stdout)
     said = "gcc libc6-dev mawk default-jre-headless docker.io docker.io debootstrap iptables"
-    assert f"CI needs these packages, and installs them only as root on Debian: {said}\n" == done.stderr
+    assert (
+        f"CI needs these packages, and installs them only as root on Debian: {said}\n"
+        == done.stderr
+    )
 
 
 def test_make_spark_without_java_fails(bare: dict[str, str]) -> None:

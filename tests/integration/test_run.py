@@ -60,7 +60,9 @@ def _result(document: dict[str, list[str]]) -> dict[str, Any]:
 @pytest.mark.parametrize("mode", ["range", "copy"])
 def test_counts_words(driver: Driver, books: list[Path], target: str, mode: str) -> None:
     """Services and inline, ranges and chunk files: the counts are those of a plain program."""
-    done = driver.run("run", *_inputs(books), "--target", target, "--split-mode", mode, "--chunks", "5", "--json")
+    done = driver.run(
+        "run", *_inputs(books), "--target", target, "--split-mode", mode, "--chunks", "5", "--json"
+    )
     expected = _expected(books)
     assert done.code == 0, done.err
     assert expected == _result(done.document)
@@ -74,12 +76,16 @@ def test_counts_words(driver: Driver, books: list[Path], target: str, mode: str)
     assert driver.run("audit").code == 0
 
 
-def test_one_reducer_leaves_one_object_and_several_leave_sorted_parts(driver: Driver, books: list[Path]) -> None:
+def test_one_reducer_leaves_one_object_and_several_leave_sorted_parts(
+    driver: Driver, books: list[Path]
+) -> None:
     """`result.json` with one reducer; with three, three parts, each in key order, and `_SUCCESS` beside them."""
     one = driver.run("run", *_inputs(books), "--reducers", "1", "--json").document
     many = driver.run("run", *_inputs(books), "--reducers", "3", "--json").document
     assert [url.rpartition("/")[2] for url in one["result_urls"]] == ["result.json"]
-    assert [url.rpartition("/")[2] for url in many["result_urls"]] == [f"part-0000{n}.jsonl" for n in range(3)]
+    assert [url.rpartition("/")[2] for url in many["result_urls"]] == [
+        f"part-0000{n}.jsonl" for n in range(3)
+    ]
     assert _result(one) == _result(many)
     for url in many["result_urls"]:
         part = Path(url.removeprefix("file://"))
@@ -102,7 +108,9 @@ def test_output_file_in_each_format(driver: Driver, books: list[Path]) -> None:
         elif ending == "jsonl":
             pairs = [(row["key"], row["value"]) for row in map(json.loads, text.splitlines())]
         else:
-            header, *rows = csv.reader(text.splitlines(), delimiter="," if ending == "csv" else "\t")
+            header, *rows = csv.reader(
+                text.splitlines(), delimiter="," if ending == "csv" else "\t"
+            )
             assert header == ["key", "value"]
             pairs = [(key, int(value)) for key, value in rows]
         assert [key for key, _ in pairs] == order
@@ -111,7 +119,9 @@ def test_output_file_in_each_format(driver: Driver, books: list[Path]) -> None:
 
 def test_inverted_index_names_the_files_of_each_word(driver: Driver, books: list[Path]) -> None:
     """A job with its own reduce: the postings are those of a plain count of each file."""
-    done = driver.run("run", *_inputs(books), "--job", "mapreduce_jobs.inverted_index", "--chunks", "4", "--json")
+    done = driver.run(
+        "run", *_inputs(books), "--job", "mapreduce_jobs.inverted_index", "--chunks", "4", "--json"
+    )
     assert done.code == 0, done.err
     expected: dict[str, list[list[str | int]]] = {}
     for book in books:
@@ -130,13 +140,17 @@ def test_second_run_reuses_everything(driver: Driver, books: list[Path]) -> None
     assert driver.run(*command, "--fresh").document["reused_tasks"] == 0
 
 
-def test_a_lost_map_output_is_done_again_and_nothing_else(driver: Driver, books: list[Path]) -> None:
+def test_a_lost_map_output_is_done_again_and_nothing_else(
+    driver: Driver, books: list[Path]
+) -> None:
     """After one map object is deleted, that one map task runs; the others and the reduce stand."""
     command = ("run", *_inputs(books), "--chunks", "3", "--json")
     first = driver.run(*command).document
     Path(first["map_urls"][1].removeprefix("file://")).unlink()
     again = driver.run(*command).document
-    assert [(row["stage"], row["index"]) for row in again["tasks"] if not row["reused"]] == [("map", 1)]
+    assert [(row["stage"], row["index"]) for row in again["tasks"] if not row["reused"]] == [
+        ("map", 1)
+    ]
     assert _result(first) == _result(again)
 
 
@@ -189,7 +203,9 @@ def test_audit_and_verify_find_a_result_that_was_changed(driver: Driver, books: 
     """A result that somebody edits no longer passes."""
     document = driver.run("run", *_inputs(books), "--json").document
     result = Path(document["result_urls"][0].removeprefix("file://"))
-    result.write_text(result.read_text(encoding="utf-8").replace('"the"', '"teh"'), encoding="utf-8")
+    result.write_text(
+        result.read_text(encoding="utf-8").replace('"the"', '"teh"'), encoding="utf-8"
+    )
     assert driver.run("audit").code == 1
     assert driver.run("verify").code != 0
 
@@ -219,7 +235,9 @@ def test_a_fault_in_the_jobs_code_is_shown_as_its_author_needs_it(driver: Driver
     text = driver.folder / "text.txt"
     text.write_text("a bb ccc\nxx yyyyy zz\n")
     for target in ("local", "inline"):
-        done = driver.run("run", "--input", text, "--job", "faulty.py", "--target", target, "--chunks", "1")
+        done = driver.run(
+            "run", "--input", text, "--job", "faulty.py", "--target", target, "--chunks", "1"
+        )
         assert done.code == 1
         assert f'File "{driver.folder}/faulty.py", line 10, in map' in done.err
         assert f'File "{driver.folder}/helper.py", line 2, in weigh' in done.err
@@ -227,7 +245,9 @@ def test_a_fault_in_the_jobs_code_is_shown_as_its_author_needs_it(driver: Driver
         assert f"file://{text} at byte 9" in done.err
         assert "'xx yyyyy zz'" in done.err
         assert "map_task.py" not in done.err
-    passing = driver.run("run", "--input", text, "--job", "faulty.py:Faulty", "--param", "limit=50", "--json")
+    passing = driver.run(
+        "run", "--input", text, "--job", "faulty.py:Faulty", "--param", "limit=50", "--json"
+    )
     assert passing.code == 0, passing.err
 
 
@@ -238,7 +258,18 @@ MISTAKES = [
     (["run", "--input", "text.txt", "--job", "missing.py"], "missing.py"),
     (["run", "--input", "text.txt", "--param", "depth=1"], "depth"),
     (["run", "--input", "text.txt", "--param", "depth"], "name=value"),
-    (["run", "--input", "text.txt", "--job", "mapreduce_jobs.inverted_index", "--param", "min_length=x"], "min_length"),
+    (
+        [
+            "run",
+            "--input",
+            "text.txt",
+            "--job",
+            "mapreduce_jobs.inverted_index",
+            "--param",
+            "min_length=x",
+        ],
+        "min_length",
+    ),
     (["run", "--input", "text.txt", "--target", "mars"], "mars"),
     (["run", "--input", "text.txt", "--split-mode", "cut"], "cut"),
     (["run", "--input", "text.txt", "--chunk-size", "3 parsecs"], "3 parsecs"),
@@ -253,9 +284,13 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(
-    ("arguments", "named"), MISTAKES, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
+    ("arguments", "named"),
+    MISTAKES,
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_users_mistake_is_a_line_and_exit_2(driver: Driver, arguments: list[str], named: str) -> None:
+def test_a_users_mistake_is_a_line_and_exit_2(
+    driver: Driver, arguments: list[str], named: str
+) -> None:
     """The cause is named, there is no stack trace, and nothing on standard output."""
     (driver.folder / "text.txt").write_text("some words\n")
     done = driver.run(*arguments)

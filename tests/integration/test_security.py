@@ -33,7 +33,9 @@ PATIENCE_S = 1.0
 @pytest.fixture(scope="module")
 def mapper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapper]:
     """One mapper for all tests of this file, with little patience."""
-    with running_mapper(tmp_path_factory.mktemp("mapper"), MAPREDUCE_PATIENCE_S=str(PATIENCE_S)) as made:
+    with running_mapper(
+        tmp_path_factory.mktemp("mapper"), MAPREDUCE_PATIENCE_S=str(PATIENCE_S)
+    ) as made:
         yield made
 
 
@@ -44,7 +46,9 @@ def _connection(mapper: Mapper) -> socket.socket:
 
 def _head(token: str | None, *lines: str) -> bytes:
     authorization = () if token is None else (f"authorization: Bearer {token}",)
-    return "\r\n".join(["POST /map HTTP/1.1", "host: mapper", *authorization, *lines, "", ""]).encode()
+    return "\r\n".join(
+        ["POST /map HTTP/1.1", "host: mapper", *authorization, *lines, "", ""]
+    ).encode()
 
 
 def _answer(connection: socket.socket) -> bytes:
@@ -127,7 +131,9 @@ def test_every_refused_token_gets_the_same_answer(mapper: Mapper) -> None:
     requests = {name: _head(token, *lines) + body for name, token in tokens.items()}
     requests["no token"] = _head(None, *lines) + body
     requests["another scheme"] = _head(None, f"authorization: Basic {used}", *lines) + body
-    requests["another host"] = requests["another path"].replace(b"host: mapper", b"host: mapper/reduce?")
+    requests["another host"] = requests["another path"].replace(
+        b"host: mapper", b"host: mapper/reduce?"
+    )
     answers = {}
     for name, request in requests.items():
         with closing(_connection(mapper)) as connection:
@@ -140,13 +146,25 @@ def test_every_refused_token_gets_the_same_answer(mapper: Mapper) -> None:
 
 def test_nothing_but_health_and_metrics_is_open(mapper: Mapper) -> None:
     """No description of the service, no redirect, no name or version of the server."""
-    paths = ["/", "/map/", "/openapi.json", "/docs", "/redoc", "/split", "/reduce", "/health/", "/map/x"]
+    paths = [
+        "/",
+        "/map/",
+        "/openapi.json",
+        "/docs",
+        "/redoc",
+        "/split",
+        "/reduce",
+        "/health/",
+        "/map/x",
+    ]
     answers = {path: httpx.get(mapper.url + path) for path in paths}
     assert {404} == {answer.status_code for answer in answers.values()}
     assert 405 == httpx.get(f"{mapper.url}/map").status_code
     known = [httpx.get(mapper.url + path) for path in ("/health", "/metrics")]
     assert [200, 200] == [answer.status_code for answer in known]
-    assert not any(told in answer.text for answer in known for told in (KEY, mapper.store, "run-1", "text.txt"))
+    assert not any(
+        told in answer.text for answer in known for told in (KEY, mapper.store, "run-1", "text.txt")
+    )
     assert not any("server" in answer.headers for answer in answers.values())
 
 
@@ -184,7 +202,11 @@ def test_a_length_that_lies(mapper: Mapper) -> None:
     with closing(_connection(mapper)) as connection:
         connection.sendall(_head(_signed(body), f"content-length: {len(body) - 1}") + body)
         assert 401 == _status(connection)
-    for lines in (["content-length: -1"], ["content-length: 5", "content-length: 6"], ["content-length: x"]):
+    for lines in (
+        ["content-length: -1"],
+        ["content-length: 5", "content-length: 6"],
+        ["content-length: x"],
+    ):
         with closing(_connection(mapper)) as connection:
             connection.sendall(_head(_signed(body), *lines) + body)
             assert connection.recv(4096).startswith(b"HTTP/1.1 400 ")
@@ -215,7 +237,9 @@ def test_a_trickling_body_holds_no_slot_and_ends(mapper: Mapper) -> None:
                 connection.sendall(body[number : number + 1])
         assert received.startswith(b"HTTP/1.1 408 ")
         connection.settimeout(10 * PATIENCE_S)
-        while b"}" not in received and (more := connection.recv(4096)):  # the head may come by itself
+        while b"}" not in received and (
+            more := connection.recv(4096)
+        ):  # the head may come by itself
             received += more
         assert b'"kind":"TaskLost"' in received
         assert PATIENCE_S / 2 < time.monotonic() - started < 10 * PATIENCE_S
@@ -223,7 +247,13 @@ def test_a_trickling_body_holds_no_slot_and_ends(mapper: Mapper) -> None:
 
 
 @pytest.mark.parametrize(
-    "sent", [b"", b"POST /map HTTP/1.1\r\nhost: m\r\nx: ", b"\r\n", b"GET /health HTTP/1.1\r\nhost: m\r\n\r\nGET /h"]
+    "sent",
+    [
+        b"",
+        b"POST /map HTTP/1.1\r\nhost: m\r\nx: ",
+        b"\r\n",
+        b"GET /health HTTP/1.1\r\nhost: m\r\n\r\nGET /h",
+    ],
 )
 def test_a_trickling_head_ends(mapper: Mapper, sent: bytes) -> None:
     """A caller that says nothing, or a head's bytes one by one, is not listened to for ever."""
@@ -280,10 +310,28 @@ def test_places_that_were_not_granted(mapper: Mapper) -> None:
         if not (folder / name).is_symlink():
             (folder / name).symlink_to(target)
     places = [
-        *("file:///etc/passwd", "http://169.254.169.254/latest/meta-data/", "https://example.org/", "ftp://x/y"),
-        *("s3://bucket/key", "s3://169.254.169.254/x", "/etc/passwd", "", "file:/etc/passwd", "FILE:///etc/passwd"),
-        *(mapper.store + tail for tail in ("/../secret", "/./x", "//x", "-of-others/x", "/a\x00b", "/a\nb", "/x/..")),
-        *(mapper.store + tail for tail in ("/etc/passwd", "/passwd", "/up/code/slow.py", "/etc/a-new-file")),
+        *(
+            "file:///etc/passwd",
+            "http://169.254.169.254/latest/meta-data/",
+            "https://example.org/",
+            "ftp://x/y",
+        ),
+        *(
+            "s3://bucket/key",
+            "s3://169.254.169.254/x",
+            "/etc/passwd",
+            "",
+            "file:/etc/passwd",
+            "FILE:///etc/passwd",
+        ),
+        *(
+            mapper.store + tail
+            for tail in ("/../secret", "/./x", "//x", "-of-others/x", "/a\x00b", "/a\nb", "/x/..")
+        ),
+        *(
+            mapper.store + tail
+            for tail in ("/etc/passwd", "/passwd", "/up/code/slow.py", "/etc/a-new-file")
+        ),
     ]
     task = json.loads(mapper.task())
     for place in places:
@@ -292,7 +340,10 @@ def test_places_that_were_not_granted(mapper: Mapper) -> None:
         writing = json.dumps(task | {"store": place}).encode()
         for body in (reading, writing):
             answer = mapper.post(body)
-            assert (403, "RefusedURL") == (answer.status_code, answer.json()["kind"]), (place, answer.text)
+            assert (403, "RefusedURL") == (answer.status_code, answer.json()["kind"]), (
+                place,
+                answer.text,
+            )
 
 
 def test_a_message_of_any_depth_or_size_is_a_422(mapper: Mapper) -> None:
@@ -345,7 +396,9 @@ def lengths(driver: Driver) -> list[str]:
     (driver.folder / "lengths.py").write_text(JOB)
     (driver.folder / "keyed.py").write_text(DRIVER)
     (driver.folder / "key").write_text(SECRET)
-    (driver.folder / "in.txt").write_text("".join(f"confidential-{number:04d} {'z' * 600}\n" for number in range(40)))
+    (driver.folder / "in.txt").write_text(
+        "".join(f"confidential-{number:04d} {'z' * 600}\n" for number in range(40))
+    )
     return ["--job", "lengths.py", "--input", "in.txt", "--mappers", "2"]
 
 
@@ -370,7 +423,9 @@ def _run(driver: Driver, arguments: list[str]) -> Finished:
 
 def _stored(driver: Driver) -> dict[str, bytes]:
     return {
-        str(path.relative_to(driver.store)): path.read_bytes() for path in driver.store.rglob("*") if path.is_file()
+        str(path.relative_to(driver.store)): path.read_bytes()
+        for path in driver.store.rglob("*")
+        if path.is_file()
     }
 
 
@@ -402,14 +457,18 @@ def test_of_a_failure_the_one_record_is_shown_and_cut(driver: Driver, lengths: l
     assert b"confidential" not in log
 
 
-def test_a_local_fleet_is_on_loopback_and_its_key_in_no_process_table(driver: Driver, lengths: list[str]) -> None:
+def test_a_local_fleet_is_on_loopback_and_its_key_in_no_process_table(
+    driver: Driver, lengths: list[str]
+) -> None:
     """While it runs: every listening socket is of 127.0.0.1, and no command line, environment or file has the key."""
     process = _started(driver, [*lengths, "--param", "pause_s=1"])
     try:
         deadline = time.monotonic() + 60
         listening: set[Any] = set()
         found: list[psutil.Process] = []
-        while len(listening) < 4 or len(found) < 8:  # driver, fleet, and four services with their nurseries
+        while (
+            len(listening) < 4 or len(found) < 8
+        ):  # driver, fleet, and four services with their nurseries
             assert time.monotonic() < deadline
             assert process.poll() is None, process.communicate()
             found = driver.processes()
@@ -447,7 +506,9 @@ def test_each_local_run_has_a_key_of_its_own(driver: Driver, lengths: list[str])
     assert all(re.fullmatch("[0-9a-f]{64}", key) for key in keys)
 
 
-def test_a_run_whose_key_is_not_the_services_ends_at_once(driver: Driver, lengths: list[str]) -> None:
+def test_a_run_whose_key_is_not_the_services_ends_at_once(
+    driver: Driver, lengths: list[str]
+) -> None:
     """One clear line and exit code 3, not a task's four attempts."""
     script = (driver.folder / "keyed.py").read_text()
     (driver.folder / "keyed.py").write_text(
@@ -458,13 +519,20 @@ def test_a_run_whose_key_is_not_the_services_ends_at_once(driver: Driver, length
     )
     done = _run(driver, lengths)
     assert done.code == 3
-    assert "does not take our signature (401): its signing key is another" in " ".join(done.err.split())
-    events = next(content for name, content in _stored(driver).items() if name.endswith("events.jsonl"))
+    assert "does not take our signature (401): its signing key is another" in " ".join(
+        done.err.split()
+    )
+    events = next(
+        content for name, content in _stored(driver).items() if name.endswith("events.jsonl")
+    )
     assert events.count(b'"attempt-failed"') + events.count(b"AttemptFailed") <= 1
 
 
 def test_a_service_by_hand_forgets_the_key_in_its_environment(mapper: Mapper) -> None:
     """What a job prints of its environment, or starts in it, has no key."""
-    (*_, done) = [parse_event.validate_json(line) for line in mapper.post(mapper.task(counts_keys=True)).iter_lines()]
+    (*_, done) = [
+        parse_event.validate_json(line)
+        for line in mapper.post(mapper.task(counts_keys=True)).iter_lines()
+    ]
     assert isinstance(done, Done)
     assert {"keys": 0} == done.result.model_dump()["counters"]

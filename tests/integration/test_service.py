@@ -62,7 +62,9 @@ def test_over_its_slots_it_says_when_to_come_again(mapper: Mapper) -> None:
     """With its one slot taken: 503 and Retry-After; after a closed connection the slot is free at once."""
     body = mapper.task(seconds=60)
     headers = {"authorization": f"Bearer {sign(KEY, '/map', body, time.time())}"}
-    with httpx.stream("POST", f"{mapper.url}/map", content=body, headers=headers, timeout=30) as running:
+    with httpx.stream(
+        "POST", f"{mapper.url}/map", content=body, headers=headers, timeout=30
+    ) as running:
         lines = running.iter_lines()
         assert next(lines).startswith('{"event":"started"')
         refused = mapper.post(mapper.task())
@@ -91,7 +93,9 @@ def test_only_good_tokens_are_let_in(mapper: Mapper) -> None:
         sign(KEY, "/map", body + b" ", now),
         sign(KEY, "/map", body, now - 3600),
     ]
-    answers = [mapper.post(body, token) for token in bad] + [httpx.post(f"{mapper.url}/map", content=body)]
+    answers = [mapper.post(body, token) for token in bad] + [
+        httpx.post(f"{mapper.url}/map", content=body)
+    ]
     assert [answer.status_code for answer in answers] == [401] * 7
     assert {answer.json()["message"] for answer in answers} == {"unauthorized"}
 
@@ -140,7 +144,9 @@ def test_sigterm_lets_the_running_task_end_and_takes_no_other(mapper: Mapper) ->
     _, err = mapper.process.communicate(timeout=20)
     assert mapper.process.returncode == 0
     logged = [json.loads(line) for line in err.splitlines()]
-    assert {"run-1", "map-0", "done"} <= {line.get(name) for line in logged for name in ("run", "task", "outcome")}
+    assert {"run-1", "map-0", "done"} <= {
+        line.get(name) for line in logged for name in ("run", "task", "outcome")
+    }
     assert all(KEY not in json.dumps(line) for line in logged)
 
 
@@ -148,12 +154,17 @@ def test_sigterm_lets_the_running_task_end_and_takes_no_other(mapper: Mapper) ->
     ("settings", "named"),
     [
         ({}, "MAPREDUCE_STORE"),
-        ({"MAPREDUCE_STORE": "file:///tmp/x", "MAPREDUCE_SIGNING_KEY": "short"}, "MAPREDUCE_SIGNING_KEY"),
+        (
+            {"MAPREDUCE_STORE": "file:///tmp/x", "MAPREDUCE_SIGNING_KEY": "short"},
+            "MAPREDUCE_SIGNING_KEY",
+        ),
     ],
 )
 def test_wrong_settings_are_a_line_and_exit_2(settings: dict[str, str], named: str) -> None:
     """The variable is named, there is no stack trace, and no key is shown."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAPREDUCE_")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("MAPREDUCE_")
+    }
     done = subprocess.run(
         [sys.executable, "-m", "services.mapper"],
         env=environment | settings | {"PYTHONPATH": str(ROOT)},

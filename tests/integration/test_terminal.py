@@ -64,7 +64,9 @@ def _shell(driver: Driver, text: str, **environment: str) -> subprocess.Complete
     )
 
 
-def _in_terminal(driver: Driver, arguments: list[str], read_bytes: int = 1 << 30) -> tuple[int, str]:
+def _in_terminal(
+    driver: Driver, arguments: list[str], read_bytes: int = 1 << 30
+) -> tuple[int, str]:
     """Run a command in a terminal, which goes away after so many bytes: the exit code, and what was seen."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
@@ -114,7 +116,9 @@ def _obeyed(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("target", ["inline", "local"])
-def test_no_escape_code_of_the_data_reaches_a_terminal(driver: Driver, folder: Path, target: str) -> None:
+def test_no_escape_code_of_the_data_reaches_a_terminal(
+    driver: Driver, folder: Path, target: str
+) -> None:
     """Keys, counters, prints and messages; in a run that succeeds and in one that fails."""
     for more, code in (("--json",), 0), (("--param", "fails=true"), 1):
         ended, seen = _in_terminal(driver, _command(*more, target=target))
@@ -138,12 +142,17 @@ def test_in_a_pipe_there_is_no_code_at_all(driver: Driver, folder: Path) -> None
 
 
 @pytest.mark.parametrize("target", ["inline", "local"])
-@pytest.mark.parametrize("ending", ["2>/dev/full", "2>&-", "<&- >&- 2>&-", "2> >(head -c 1 >/dev/null)"])
+@pytest.mark.parametrize(
+    "ending", ["2>/dev/full", "2>&-", "<&- >&- 2>&-", "2> >(head -c 1 >/dev/null)"]
+)
 def test_standard_error_that_cannot_be_written_ends_nothing(
     driver: Driver, folder: Path, target: str, ending: str
 ) -> None:
     """Full, closed, or a pipe that nobody reads: the exit code is the run's, of a good one and of a bad one."""
-    good, bad = " ".join(_command(target=target)), " ".join(_command("--param", "fails=true", target=target))
+    good, bad = (
+        " ".join(_command(target=target)),
+        " ".join(_command("--param", "fails=true", target=target)),
+    )
     assert _shell(driver, f"driver {good} --output o.json {ending}").returncode == 0
     assert len(json.loads((folder / "o.json").read_text())) == 2
     assert _shell(driver, f"driver {bad} {ending}").returncode == 1
@@ -174,12 +183,26 @@ def test_a_terminal_that_is_stopped_holds_no_run_up(driver: Driver, folder: Path
         "import time\n\nfrom mapreduce import Count, Job\n\n\nclass Slow(Job):\n    reduce = Count()\n\n"
         "    def map(self, offset, line):\n        time.sleep(4)\n        yield line, 1\n"
     )
-    command = ["run", "--target", "local", "--input", "in.txt", "--job", "slow.py", "--chunks", "2", "--mappers", "1"]
+    command = [
+        "run",
+        "--target",
+        "local",
+        "--input",
+        "in.txt",
+        "--job",
+        "slow.py",
+        "--chunks",
+        "2",
+        "--mappers",
+        "1",
+    ]
     assert _stopped_terminal(driver, command, Path(".mapreduce/reduce/*/_SUCCESS"))
 
 
 @pytest.mark.parametrize("ending", [">/dev/full", ">&-"])
-def test_a_document_that_cannot_be_written_is_one_line(driver: Driver, folder: Path, ending: str) -> None:
+def test_a_document_that_cannot_be_written_is_one_line(
+    driver: Driver, folder: Path, ending: str
+) -> None:
     """Exit code 1 and no traceback; the result is committed."""
     done = _shell(driver, f"driver {' '.join(_command('--json'))} {ending}")
     error = [line for line in done.stderr.decode().splitlines() if line.startswith("error: ")]
@@ -217,7 +240,14 @@ def test_a_cache_that_cannot_be_written_ends_nothing(driver: Driver, folder: Pat
 def test_one_broken_run_hides_no_other(driver: Driver, folder: Path) -> None:
     """Half a plan, a forged failure, strange names: each command does its work for the others, and names these."""
     good = driver.run(*_command("--json")).document["run_id"]
-    names = ["run-20991231-235959-half-owl", "RUN-step-abc", f"{good}-step-abc", "od\x1b[2Jd", "zebra", "lat\udce9"]
+    names = [
+        "run-20991231-235959-half-owl",
+        "RUN-step-abc",
+        f"{good}-step-abc",
+        "od\x1b[2Jd",
+        "zebra",
+        "lat\udce9",
+    ]
     for name in names:
         (driver.store / "runs" / name).mkdir()
         (driver.store / "runs" / name / "plan.json").write_bytes(b"{")
@@ -229,7 +259,14 @@ def test_one_broken_run_hides_no_other(driver: Driver, folder: Path) -> None:
     shown = driver.run("runs").err
     assert good in shown
     assert _obeyed(shown.replace("\n", "")) == []
-    for command in (["status"], ["status", good], ["audit"], ["verify"], ["clean", good], ["clean", "--all-runs"]):
+    for command in (
+        ["status"],
+        ["status", good],
+        ["audit"],
+        ["verify"],
+        ["clean", good],
+        ["clean", "--all-runs"],
+    ):
         done = driver.run(*command)
         assert (done.code, good in done.err or "would delete" in done.err) == (0, True), done.err
     assert driver.run("clean", "--everything", "--yes").code == 0
@@ -269,7 +306,9 @@ def test_names_that_are_no_utf_8_are_refused(driver: Driver, folder: Path, optio
     (folder / name).write_text(JOB, encoding="utf-8")
     given = f"fails={name}" if option == "--param" else name
     options = {"--input": "in.txt", "--job": "hostile.py", option: given}
-    done = driver.run("run", "--target", "inline", *(text for pair in options.items() for text in pair))
+    done = driver.run(
+        "run", "--target", "inline", *(text for pair in options.items() for text in pair)
+    )
     assert done.code == 2
     assert re.search(r"^error: .*bad-\\(xe9|udce9)\.py.* is (no|not) UTF-8", done.err, re.MULTILINE)
     assert "Traceback" not in done.err

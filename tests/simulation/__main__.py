@@ -33,7 +33,9 @@ def main() -> int:
         if verdict.broken:
             broken += 1
             _say(verdict, whole=False)
-    print(f"{options.seeds} seeds, {virtual_s / 3600:.0f} virtual hours in {time.monotonic() - began:.0f} s")
+    print(
+        f"{options.seeds} seeds, {virtual_s / 3600:.0f} virtual hours in {time.monotonic() - began:.0f} s"
+    )
     print("ends:", ", ".join(f"{end} {count}" for end, count in sorted(ends.items())))
     print("faults:", ", ".join(f"{name} {count}" for name, count in sorted(struck.items())))
     print(f"{options.seeds - broken} passed, {broken} failed")
@@ -41,7 +43,9 @@ def main() -> int:
 
 
 def _say(verdict: Verdict, *, whole: bool) -> None:
-    print(f"seed {verdict.seed} ({verdict.weather.mood}) ended with {verdict.end} after {verdict.virtual_s:.0f} s")
+    print(
+        f"seed {verdict.seed} ({verdict.weather.mood}) ended with {verdict.end} after {verdict.virtual_s:.0f} s"
+    )
     for law in verdict.broken[:5]:
         print(f"  {law}")
     if whole:

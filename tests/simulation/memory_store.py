@@ -40,7 +40,9 @@ class MemoryStorage:
         data, etag = self._object(url)
         return ObjectInfo(url, len(data), etag)
 
-    def read(self, url: str, start: int = 0, end: int | None = None, *, etag: str | None = None) -> bytes:
+    def read(
+        self, url: str, start: int = 0, end: int | None = None, *, etag: str | None = None
+    ) -> bytes:
         """Return bytes of an object."""
         self._before("read", url)
         data, found = self._object(url)
@@ -89,7 +91,11 @@ class MemoryStorage:
         lost = self._before("copy", target)
         data, etag = self._object(source)
         if expected is not None:
-            same = etag == expected.etag if self._vouching else digest_of_bytes(data) == expected.digest
+            same = (
+                etag == expected.etag
+                if self._vouching
+                else digest_of_bytes(data) == expected.digest
+            )
             if not same:
                 raise InputChanged(f"{source} is not what its task has written")
         info = self._put(target, data, lost=lost)

@@ -71,7 +71,9 @@ def simulate(seed: int) -> Verdict:
     except MapReduceError as exc:
         end, words = type(exc).__name__, str(exc)
         if weather.mood != "stormy":
-            world.broken.append(f"a harmless fault ended the run: {type(exc).__name__}: {words[:200]}")
+            world.broken.append(
+                f"a harmless fault ended the run: {type(exc).__name__}: {words[:200]}"
+            )
     except Exception as exc:  # noqa: BLE001 - every other error is a law broken
         end, words = type(exc).__name__, str(exc)
         world.broken.append(f"an error that is none of ours: {type(exc).__name__}: {words[:200]}")
@@ -79,7 +81,9 @@ def simulate(seed: int) -> Verdict:
         world.broken += _wrong_answer(world)
     world.broken += _left_over(world, log)
     if loop.turns > TURNS_AT_ONCE + TURNS_PER_SECOND * loop.time() + 30 * world.struck["flood"]:
-        world.broken.append(f"the loop went round {loop.turns} times in {loop.time():.0f} s: the driver spins")
+        world.broken.append(
+            f"the loop went round {loop.turns} times in {loop.time():.0f} s: the driver spins"
+        )
     return Verdict(seed, weather, end, words, loop.time(), tuple(world.broken), dict(world.struck))
 
 
@@ -125,7 +129,9 @@ def _left_over(world: World, log: EventLog) -> Iterator[str]:
     """Yield what is left of a run that has ended, and tasks that had more than one outcome."""
     for what, counted in (("asked", world.asking), ("running", world.running)):
         yield from (f"{name} is still {what}: {count}" for name, count in counted.items() if count)
-    redone = Counter(name for event in log.events if isinstance(event, OutputsRedone) for name in event.tasks)
+    redone = Counter(
+        name for event in log.events if isinstance(event, OutputsRedone) for name in event.tasks
+    )
     outcomes = Counter(event.task for event in log.events if isinstance(event, AttemptDone))
     yield from (
         f"{task} had {count} outcomes, and was redone {redone[task]} times"

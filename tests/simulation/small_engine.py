@@ -45,7 +45,9 @@ def number(index: int, partition: int) -> int:
 
 def right_part(partition: int, maps: int) -> bytes:
     """Return what a part must hold."""
-    return json.dumps({"partition": partition, "sum": sum(number(index, partition) for index in range(maps))}).encode()
+    return json.dumps(
+        {"partition": partition, "sum": sum(number(index, partition) for index in range(maps))}
+    ).encode()
 
 
 def _split(task: SplitTask) -> SplitResult:
@@ -100,15 +102,21 @@ def _reduce(task: ReduceTask, storage: Storage) -> ReduceResult:
     for source in task.sources:
         block = source.block
         try:
-            data = storage.read(source.url, block.offset, block.offset + block.length, etag=source.etag)
+            data = storage.read(
+                source.url, block.offset, block.offset + block.length, etag=source.etag
+            )
         except (ObjectMissing, InputChanged) as exc:
-            raise OutputLost(f"the output of map-{source.map_index} is gone", url=source.url) from exc
+            raise OutputLost(
+                f"the output of map-{source.map_index} is gone", url=source.url
+            ) from exc
         if data != f"{block.checksum:{BLOCK_BYTES}d}".encode():
             raise CorruptBlock("a block is not as it was written", url=source.url)
         total += int(data)
     content = json.dumps({"partition": task.index, "sum": total}).encode()
     ending = "json" if task.partitions == 1 else "jsonl"
-    info = _kept(storage, keys.part_attempt(task.store, task.run, task.index, task.attempt, ending), content)
+    info = _kept(
+        storage, keys.part_attempt(task.store, task.run, task.index, task.attempt, ending), content
+    )
     return ReduceResult(
         url=info.url,
         etag=info.etag,

@@ -37,7 +37,11 @@ def test_a_pause_is_no_silence_of_the_services(seed: int) -> None:
 def test_one_seed_is_one_run() -> None:
     """The same seed draws the same world, and ends the same way at the same time."""
     first, second = simulate(7), simulate(7)
-    assert (first.end, first.virtual_s, first.struck) == (second.end, second.virtual_s, second.struck)
+    assert (first.end, first.virtual_s, first.struck) == (
+        second.end,
+        second.virtual_s,
+        second.struck,
+    )
 
 
 def test_the_weather_changes() -> None:
@@ -45,7 +49,14 @@ def test_the_weather_changes() -> None:
     weathers = [drawn(seed) for seed in range(400)]
     assert {"calm", "harmless", "stormy"} == {weather.mood for weather in weathers}
     drawn_faults = {name for weather in weathers for name, rate in weather.rates.items() if rate}
-    assert {"pause", "look-fails", "odd-exception", "answer-lost", "rot", "store-loses-answer"} <= drawn_faults
+    assert {
+        "pause",
+        "look-fails",
+        "odd-exception",
+        "answer-lost",
+        "rot",
+        "store-loses-answer",
+    } <= drawn_faults
     assert 1 == min(weather.endpoints for weather in weathers)
 
 

@@ -22,7 +22,14 @@ from tests.simulation.weather import Weather
 EPOCH_S = 1.8e9
 FOREVER_S = 1e7
 ODD_WAITS = (0.0, -5.0, 1e9, float("inf"), float("nan"))
-ODD_ERRORS: tuple[type[Exception], ...] = (OSError, UnicodeError, KeyError, RuntimeError, AssertionError, EOFError)
+ODD_ERRORS: tuple[type[Exception], ...] = (
+    OSError,
+    UnicodeError,
+    KeyError,
+    RuntimeError,
+    AssertionError,
+    EOFError,
+)
 WORK_S = 3.0
 
 
@@ -56,7 +63,10 @@ class World:
         stages: tuple[StageName, ...] = ("split", "map", "reduce")
         for stage in stages:
             count = weather.endpoints if stage == "map" else max(1, weather.endpoints // 2)
-            self._all[stage] = [Endpoint(f"{stage}-{at}", f"http://{stage}-{at}", weather.slots) for at in range(count)]
+            self._all[stage] = [
+                Endpoint(f"{stage}-{at}", f"http://{stage}-{at}", weather.slots)
+                for at in range(count)
+            ]
             self._here[stage] = list(self._all[stage])
         self._refusing = self._drawn_refusing()
         self._cut_until: defaultdict[str, float] = defaultdict(lambda: -1.0)
@@ -73,7 +83,9 @@ class World:
         if self._strikes("look-hangs"):
             await asyncio.sleep(FOREVER_S)
         if self._strikes("look-fails"):
-            raise self._chance.choice((FleetError("throttled"), OSError("no network"), ValueError("odd answer")))
+            raise self._chance.choice(
+                (FleetError("throttled"), OSError("no network"), ValueError("odd answer"))
+            )
         here = self._here[stage]
         for endpoint in self._all[stage]:
             if self._strikes("flap"):
@@ -105,7 +117,9 @@ class World:
             await self._before(endpoint)
             if endpoint.name in self._refusing and self._loop.time() < self.weather.until_s:
                 self.struck["401"] += 1
-                error = TaskError(kind="Unauthorized", message=f"{endpoint.name} does not take our signature")
+                error = TaskError(
+                    kind="Unauthorized", message=f"{endpoint.name} does not take our signature"
+                )
                 yield Failed(attempt=AttemptId.of(task), error=error)
                 return
             if self.running[endpoint.name] >= endpoint.slots:
@@ -126,11 +140,15 @@ class World:
         """Let what goes wrong before a task has begun go wrong."""
         if self._strikes("late-503"):
             await asyncio.sleep(self._chance.uniform(0, 20))
-            raise NoSlot(self._chance.choice(ODD_WAITS) if self._strikes("odd-retry-after") else 1.0)
+            raise NoSlot(
+                self._chance.choice(ODD_WAITS) if self._strikes("odd-retry-after") else 1.0
+            )
         if self._loop.time() < self._cut_until[endpoint.name]:
             raise NotReached(f"{endpoint.name} refuses connections")
         if self._strikes("refused"):
-            self._cut_until[endpoint.name] = min(self._loop.time() + self._chance.uniform(0, 60), self.weather.until_s)
+            self._cut_until[endpoint.name] = min(
+                self._loop.time() + self._chance.uniform(0, 60), self.weather.until_s
+            )
             raise NotReached(f"{endpoint.name} refuses connections")
         if self._strikes("odd-exception"):
             raise self._chance.choice(ODD_ERRORS)("drawn")
@@ -188,7 +206,9 @@ class World:
         self._names.add(name)
         self.asking[endpoint.name] += 1
         if self.asking[endpoint.name] > endpoint.slots:
-            self.broken.append(f"{endpoint.name} was asked for {self.asking[endpoint.name]} tasks at once")
+            self.broken.append(
+                f"{endpoint.name} was asked for {self.asking[endpoint.name]} tasks at once"
+            )
 
     # -- what happens by itself ---------------------------------------------------------------------------------------
 
@@ -225,4 +245,6 @@ class World:
             return {endpoint.name for endpoints in self._all.values() for endpoint in endpoints}
         if chance.random() >= self.weather.rates.get("one-401", 0.0):
             return set()
-        return {chance.choice(endpoints).name for endpoints in self._all.values() if len(endpoints) > 1}
+        return {
+            chance.choice(endpoints).name for endpoints in self._all.values() if len(endpoints) > 1
+        }

@@ -40,10 +40,15 @@ from tests.unit.mapreduce.engine_run import as_json
 ROOT = Path(__file__).resolve().parent.parent.parent
 MISSING = [
     name
-    for name, there in (("PySpark", importlib.util.find_spec("pyspark")), ("Java", shutil.which("java")))
+    for name, there in (
+        ("PySpark", importlib.util.find_spec("pyspark")),
+        ("Java", shutil.which("java")),
+    )
     if not there
 ]
-pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"no {' and no '.join(MISSING)} here: see `make spark`")
+pytestmark = pytest.mark.skipif(
+    bool(MISSING), reason=f"no {' and no '.join(MISSING)} here: see `make spark`"
+)
 
 JOBS = '''
 from mapreduce import Chain, CollectList, Job, Sum, TopK, words
@@ -211,7 +216,9 @@ def home(tmp_path: Path) -> Path:
 class Run:
     """One run of a job of the file on Spark."""
 
-    def __init__(self, spark: Spark, home: Path, name: str, reducers: int = 3, **parameters: str) -> None:
+    def __init__(
+        self, spark: Spark, home: Path, name: str, reducers: int = 3, **parameters: str
+    ) -> None:
         inputs = tuple(str(home / given) for given in TEXTS)
         job = f"{home / 'some_jobs.py'}:{name}"
         config = RunConfig(inputs, job, parameters=parameters, reducers=reducers, chunks=4)
@@ -219,8 +226,12 @@ class Run:
         self.log = EventLog()
         self.plan = write_plan(self.prepared, lambda *_: None)
         root = self.prepared.source.root
-        self._context = TaskContext(self.prepared.runs.storage, home / "x", 64 << 20, lambda spec: instance(root, spec))
-        self._place = SparkBackend(self.prepared.runs, self._context, spark, task_memory_bytes=64 << 20)
+        self._context = TaskContext(
+            self.prepared.runs.storage, home / "x", 64 << 20, lambda spec: instance(root, spec)
+        )
+        self._place = SparkBackend(
+            self.prepared.runs, self._context, spark, task_memory_bytes=64 << 20
+        )
 
     def job(self) -> Job | Chain:
         """A fresh instance."""
@@ -231,14 +242,20 @@ class Run:
         started = time.monotonic()
         job = self.job()
         if isinstance(job, Chain):
-            done = run_chain(ChainRun(job, self.plan), self._place, self.log, fresh=False, started=started)
+            done = run_chain(
+                ChainRun(job, self.plan), self._place, self.log, fresh=False, started=started
+            )
             return asyncio.run(done)
-        return asyncio.run(run_job(self.plan, self._place, self.log, fresh=False, started=started)).report
+        return asyncio.run(
+            run_job(self.plan, self._place, self.log, fresh=False, started=started)
+        ).report
 
     def contents(self) -> list[PlainInput]:
         """The inputs."""
         storage = self.prepared.runs.storage
-        return [PlainInput(given.url, storage.read(given.url), given.name) for given in self.plan.inputs]
+        return [
+            PlainInput(given.url, storage.read(given.url), given.name) for given in self.plan.inputs
+        ]
 
     def parts(self, report: Report) -> list[list[Pair]]:
         """The pairs of each part."""
@@ -251,8 +268,12 @@ def _counted(pairs: list[Any]) -> Counter[str]:
 
 
 @pytest.mark.parametrize("reducers", [1, 3])
-@pytest.mark.parametrize("name", ["WordCount", "Index", "Floats", "Sorted", "Ranges", "Upper", "Own", "Rounds"])
-def test_the_pairs_are_those_of_the_plain_answer(spark: Spark, home: Path, name: str, reducers: int) -> None:
+@pytest.mark.parametrize(
+    "name", ["WordCount", "Index", "Floats", "Sorted", "Ranges", "Upper", "Own", "Rounds"]
+)
+def test_the_pairs_are_those_of_the_plain_answer(
+    spark: Spark, home: Path, name: str, reducers: int
+) -> None:
     """Every shape of job; the ledger balances, an audit says so too, and `verify` agrees."""
     run = Run(spark, home, name, reducers)
     report = run.report()
@@ -293,9 +314,15 @@ def test_the_ledger_has_both_sides_of_the_shuffle(spark: Spark, home: Path) -> N
     what = Counter((row.what.partition(" ")[0], row.unit) for row in report.ledger.rows)
     assert (what["partition", "pairs"], what["partition", "checksum"]) == (3, 3)
     assert what["bytes", "bytes"] == 3
-    rows = {stage: [row for row in report.tasks if row.stage == stage] for stage in ("map", "reduce")}
+    rows = {
+        stage: [row for row in report.tasks if row.stage == stage] for stage in ("map", "reduce")
+    }
     assert (len(rows["map"]), len(rows["reduce"])) == (4, 3)
-    assert sum(row.records_out for row in rows["map"]) == sum(row.records_in for row in rows["reduce"]) > 0
+    assert (
+        sum(row.records_out for row in rows["map"])
+        == sum(row.records_in for row in rows["reduce"])
+        > 0
+    )
     assert sum(row.bytes_out for row in rows["map"]) == sum(row.bytes_in for row in rows["reduce"])
     assert sum(row.bytes_in for row in rows["map"]) == report.ledger.bytes_in
     timings = report.timings
@@ -332,8 +359,19 @@ def _command(folder: Path, *arguments: str, **environment: str) -> subprocess.Co
 
 def test_the_command(home: Path) -> None:
     """One document on standard output; a run on this machine and one on Spark give the same bytes."""
-    arguments = ("run", "--job", "some_jobs.py:WordCount", "--input", "one.txt", "two.txt", "--json", "--output")
-    there = _command(home, *arguments, "spark.json", "--target", "spark", "--spark-master", "local[2]")
+    arguments = (
+        "run",
+        "--job",
+        "some_jobs.py:WordCount",
+        "--input",
+        "one.txt",
+        "two.txt",
+        "--json",
+        "--output",
+    )
+    there = _command(
+        home, *arguments, "spark.json", "--target", "spark", "--spark-master", "local[2]"
+    )
     assert there.returncode == 0, there.stderr
     here = _command(home, *arguments, "inline.json", "--target", "inline")
     assert here.returncode == 0, here.stderr
@@ -346,7 +384,9 @@ def test_the_command(home: Path) -> None:
 @pytest.mark.parametrize("job", ["Numbers", "Twice"])
 def test_a_run_that_set_records_aside_is_verified_on_spark(home: Path, job: str) -> None:
     """Spark finds the same bad records by itself, in each step of a chain."""
-    (home / "numbers.txt").write_text("".join(f"{number}\n" if number % 25 else "none\n" for number in range(200)))
+    (home / "numbers.txt").write_text(
+        "".join(f"{number}\n" if number % 25 else "none\n" for number in range(200))
+    )
     (home / "aside.py").write_text(
         "from mapreduce import Chain, Job, Sum\n\n\nclass Numbers(Job):\n    reduce = Sum()\n\n"
         "    def map(self, offset, line):\n        yield int(line) % 10, 1\n\n\n"
@@ -363,7 +403,9 @@ def test_a_run_that_set_records_aside_is_verified_on_spark(home: Path, job: str)
 
 def test_a_spark_that_cannot_start_is_one_line(home: Path) -> None:
     """Exit code 3, the reason, and no traceback."""
-    done = _command(home, "run", "--input", "one.txt", "--target", "spark", "--spark-master", "nonsense")
+    done = _command(
+        home, "run", "--input", "one.txt", "--target", "spark", "--spark-master", "nonsense"
+    )
     assert done.returncode == 3
     assert "Spark could not be started on nonsense: " in done.stderr
     assert "Traceback" not in done.stderr
@@ -371,7 +413,9 @@ def test_a_spark_that_cannot_start_is_one_line(home: Path) -> None:
 
 def test_without_java_there_is_one_line(home: Path) -> None:
     """Exit code 3, what to install, and nothing written."""
-    done = _command(home, "run", "--input", "one.txt", "--target", "spark", PATH=str(home), JAVA_HOME="")
+    done = _command(
+        home, "run", "--input", "one.txt", "--target", "spark", PATH=str(home), JAVA_HOME=""
+    )
     assert done.returncode == 3
     assert done.stderr.startswith("error: --target spark needs Java 17")
     assert not (home / ".mapreduce").exists()
@@ -398,7 +442,8 @@ def test_without_pyspark_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize(
-    ("master", "slots"), [("local", 1), ("local[3]", 3), ("local[2,4]", 2), ("spark://there:7077", 1), ("yarn", 1)]
+    ("master", "slots"),
+    [("local", 1), ("local[3]", 3), ("local[2,4]", 2), ("spark://there:7077", 1), ("yarn", 1)],
 )
 def test_map_slots_of_a_master(master: str, slots: int) -> None:
     """As far as its name tells."""

@@ -52,16 +52,23 @@ def test_the_base_is_pinned_and_can_be_another(instructions: list[tuple[str, str
     """A tag that names release and distribution, never latest; every stage stands on it."""
     (argument,) = [rest for rest in _all(instructions, "ARG") if rest.startswith("PYTHON_IMAGE=")]
     assert re.fullmatch(r"PYTHON_IMAGE=python:\d+\.\d+(\.\d+)?-slim-[a-z]+", argument)
-    assert [rest.split()[0] for rest in _all(instructions, "FROM")] == ["${BUILDER_IMAGE}", "${PYTHON_IMAGE}"]
+    assert [rest.split()[0] for rest in _all(instructions, "FROM")] == [
+        "${BUILDER_IMAGE}",
+        "${PYTHON_IMAGE}",
+    ]
 
 
-def test_what_is_built_has_the_python_that_it_was_built_for(instructions: list[tuple[str, str]]) -> None:
+def test_what_is_built_has_the_python_that_it_was_built_for(
+    instructions: list[tuple[str, str]],
+) -> None:
     """The builder is the very base image, but for its compiler."""
     images = dict(rest.split("=") for rest in _all(instructions, "ARG") if "=" in rest)
     assert images["BUILDER_IMAGE"] == images["PYTHON_IMAGE"].replace("-slim", "")
 
 
-def test_the_shipped_stage_runs_as_nobody_in_particular(instructions: list[tuple[str, str]]) -> None:
+def test_the_shipped_stage_runs_as_nobody_in_particular(
+    instructions: list[tuple[str, str]],
+) -> None:
     """A number and not a name, for an orchestrator cannot see that a name is not root; the same as Terraform's."""
     (user,) = _all(instructions, "USER")
     assert re.fullmatch(r"[1-9]\d{3,}:[1-9]\d{3,}", user)
@@ -72,7 +79,9 @@ def test_the_shipped_stage_runs_as_nobody_in_particular(instructions: list[tuple
 def test_scratch_is_a_volume_that_the_user_owns(instructions: list[tuple[str, str]]) -> None:
     """Fargate gives its volume the owner that the image's has; all else is read-only there."""
     assert _all(instructions, "VOLUME") == ["/scratch"]
-    assert any("--owner=10001" in rest and rest.endswith("/scratch") for rest in _all(instructions, "RUN"))
+    assert any(
+        "--owner=10001" in rest and rest.endswith("/scratch") for rest in _all(instructions, "RUN")
+    )
 
 
 def test_health_is_asked_as_the_task_definition_asks(instructions: list[tuple[str, str]]) -> None:
@@ -104,7 +113,12 @@ def test_nothing_is_fetched_unpinned(instructions: list[tuple[str, str]]) -> Non
 
 def test_no_secret_is_baked_in(instructions: list[tuple[str, str]]) -> None:
     """The key comes from Secrets Manager when a task starts."""
-    named = [word for name in ("ENV", "ARG") for rest in _all(instructions, name) for word in rest.split()]
+    named = [
+        word
+        for name in ("ENV", "ARG")
+        for rest in _all(instructions, name)
+        for word in rest.split()
+    ]
     assert [word for word in named if SECRETS.search(word.partition("=")[0].upper())] == []
 
 
@@ -126,4 +140,7 @@ def test_code_belongs_to_root(instructions: list[tuple[str, str]]) -> None:
 
 def test_the_images_have_the_common_hash_seed() -> None:
     """All processes that run a job's code agree on `hash`."""
-    assert all(f"PYTHONHASHSEED={HASH_SEED} " in path.read_text() for path in (ROOT / "services").glob("*/Dockerfile"))
+    assert all(
+        f"PYTHONHASHSEED={HASH_SEED} " in path.read_text()
+        for path in (ROOT / "services").glob("*/Dockerfile")
+    )

@@ -35,7 +35,9 @@ def test_make_targets_in_the_docs_exist() -> None:
     shown = {
         found
         for path in PAGES
-        for found in re.findall(r"^    make ([a-z0-9-]+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+        for found in re.findall(
+            r"^    make ([a-z0-9-]+)", path.read_text(encoding="utf-8"), re.MULTILINE
+        )
     }
     assert shown - targets == set()
 
@@ -63,7 +65,9 @@ def test_the_readme_job_runs_as_it_stands(tmp_path: Path) -> None:
     from mapreduce.code import find_job
     from mapreduce.testing import plain_answer
 
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    (code,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL
+    )
     (tmp_path / "longest.py").write_text(code)
     _, job = find_job(str(tmp_path / "longest.py"))
     assert plain_answer(job(), [("file:///x", b"apple avocado bee\n")]) == [("a", 7), ("b", 3)]

@@ -12,7 +12,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ROOMS = ("mapreduce", "services", "driver", "mapreduce_jobs")
-ARROWS = {"mapreduce": set[str](), "services": {"mapreduce"}, "driver": {"mapreduce"}, "mapreduce_jobs": {"mapreduce"}}
+ARROWS = {
+    "mapreduce": set[str](),
+    "services": {"mapreduce"},
+    "driver": {"mapreduce"},
+    "mapreduce_jobs": {"mapreduce"},
+}
 DOORS = {
     "obstore": ("mapreduce/storage/", "driver/cloud/aws.py"),
     "duckdb": (
@@ -21,9 +26,17 @@ DOORS = {
         "mapreduce/formats/parquet",
     ),
     "fsspec": ("mapreduce/formats/parquet",),
-    "nanoarrow": ("mapreduce/engine/integer_merge.py", "mapreduce/formats/parquet", "mapreduce/batch.py"),
+    "nanoarrow": (
+        "mapreduce/engine/integer_merge.py",
+        "mapreduce/formats/parquet",
+        "mapreduce/batch.py",
+    ),
     "xxhash": (
-        *("mapreduce/partition.py", "mapreduce/formats/frames.py", "driver/spark/external_shuffle.py"),
+        *(
+            "mapreduce/partition.py",
+            "mapreduce/formats/frames.py",
+            "driver/spark/external_shuffle.py",
+        ),
         "mapreduce/storage/digest.py",
     ),
     "jwt": ("mapreduce/wire/tokens.py",),
@@ -97,7 +110,9 @@ def test_the_job_api_is_light() -> None:
     """Importing `mapreduce` alone loads no HTTP, no store, no database and no cloud."""
     heavy = "{'obstore', 'duckdb', 'httpx', 'fastapi', 'boto3', 'uvicorn', 'rich'}"
     script = f"import sys, mapreduce; print(sorted({heavy} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"
 
 
@@ -107,9 +122,15 @@ def test_only_the_command_line_prints() -> None:
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in _files()
         for node in ast.walk(ast.parse(path.read_bytes()))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "print"
     ]
-    assert [place for place in printing if not place.startswith(("driver/cli/", "services/shell/serve.py"))] == []
+    assert [
+        place
+        for place in printing
+        if not place.startswith(("driver/cli/", "services/shell/serve.py"))
+    ] == []
 
 
 @pytest.mark.parametrize("prefix", ["maps", "chunks", "pairs", "reduce", "tasks", "runs", "jobs"])
@@ -121,6 +142,9 @@ def test_object_keys_are_spelled_in_one_place(prefix: str) -> None:
         if path.name != "keys.py"
         for node in ast.walk(ast.parse(path.read_bytes()))
         if isinstance(node, ast.JoinedStr)
-        and any(isinstance(part, ast.Constant) and f"/{prefix}/" in str(part.value) for part in node.values)
+        and any(
+            isinstance(part, ast.Constant) and f"/{prefix}/" in str(part.value)
+            for part in node.values
+        )
     ]
     assert wrong == []

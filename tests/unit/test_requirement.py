@@ -39,7 +39,9 @@ def test_that_runs():
 '''
 
 
-@pytest.mark.parametrize(("value", "expected"), [("1", True), ("yes", True), ("0", False), ("", False), (None, False)])
+@pytest.mark.parametrize(
+    ("value", "expected"), [("1", True), ("yes", True), ("0", False), ("", False), (None, False)]
+)
 def test_the_variable(value: str | None, expected: bool) -> None:
     """Set and not 0."""
     assert expected == everything_is_required({} if value is None else {VARIABLE: value})
@@ -53,7 +55,9 @@ def test_a_skip_is_a_failure_where_everything_is_required() -> None:
     assert "" == fault_of_a_skip(f"{CANNOT}no internet", required=True)
 
 
-def test_skipped_tests_fail_a_run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_skipped_tests_fail_a_run(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In the body, in a fixture and by a mark; what is expected to fail, and what cannot run, is left as it is."""
     monkeypatch.setenv(VARIABLE, "1")
     pytester.makeconftest(HOOKS)
@@ -65,7 +69,9 @@ def test_skipped_tests_fail_a_run(pytester: pytest.Pytester, monkeypatch: pytest
     assert result.ret == pytest.ExitCode.TESTS_FAILED
 
 
-def test_skipped_tests_pass_a_developers_run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_skipped_tests_pass_a_developers_run(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without the variable a skip is a skip."""
     monkeypatch.delenv(VARIABLE, raising=False)
     pytester.makeconftest(HOOKS)
@@ -75,11 +81,15 @@ def test_skipped_tests_pass_a_developers_run(pytester: pytest.Pytester, monkeypa
     assert result.ret == pytest.ExitCode.OK
 
 
-def test_a_skipped_file_fails_a_run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_skipped_file_fails_a_run(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A missing import skips all tests of a file before they are found."""
     monkeypatch.setenv(VARIABLE, "1")
     pytester.makeconftest(HOOKS)
-    pytester.makepyfile("import pytest\npytest.importorskip('no_such_package')\ndef test_a(): pass\n")
+    pytester.makepyfile(
+        "import pytest\npytest.importorskip('no_such_package')\ndef test_a(): pass\n"
+    )
     result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*no_such_package*"])

@@ -75,7 +75,9 @@ class Guest:
     standing: Standing
 
 
-def place_for(address: str, guests: Iterable[Guest], limits: Limits) -> int | Literal["free", "none"]:
+def place_for(
+    address: str, guests: Iterable[Guest], limits: Limits
+) -> int | Literal["free", "none"]:
     """Decide what becomes of a new connection.
 
     Args:
@@ -87,9 +89,17 @@ def place_for(address: str, guests: Iterable[Guest], limits: Limits) -> int | Li
         "free" when there is room, "none" when there is none, or the number of the guest that must leave for it: one
         without a token if there is one, of the address with the most connections, the oldest of those.
     """
-    seated = [(number, guest) for number, guest in enumerate(guests) if (guest.address == LOCAL) == (address == LOCAL)]
+    seated = [
+        (number, guest)
+        for number, guest in enumerate(guests)
+        if (guest.address == LOCAL) == (address == LOCAL)
+    ]
     counts = Counter(guest.address for _, guest in seated)
-    limit, each = (HEALTH_CONNECTIONS, HEALTH_CONNECTIONS) if address == LOCAL else (limits.total, limits.each)
+    limit, each = (
+        (HEALTH_CONNECTIONS, HEALTH_CONNECTIONS)
+        if address == LOCAL
+        else (limits.total, limits.each)
+    )
     if counts[address] >= each:
         seated = [(number, guest) for number, guest in seated if guest.address == address]
     elif len(seated) < limit:
@@ -146,7 +156,11 @@ class Admission:
     def admit(self, connection: Connection) -> bool:
         """Give a connection its place; False when there is none for it."""
         present = [each for each in self._open if each not in self._leaving]
-        place = place_for(connection.address, (Guest(each.address, _standing(each)) for each in present), self.limits)
+        place = place_for(
+            connection.address,
+            (Guest(each.address, _standing(each)) for each in present),
+            self.limits,
+        )
         if place == "none":
             return False
         if isinstance(place, int):
@@ -184,7 +198,9 @@ class Gate(socket.socket):
     """
 
     def __init__(self, listening: socket.socket, admission: Admission) -> None:
-        super().__init__(listening.family, listening.type, listening.proto, fileno=listening.detach())
+        super().__init__(
+            listening.family, listening.type, listening.proto, fileno=listening.detach()
+        )
         self._admission = admission
         self._accepted = 0
         self._paused_until = 0.0
@@ -210,7 +226,9 @@ class Gate(socket.socket):
                     continue
                 raise
             self._accepted += 1
-            connection = Connection(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())
+            connection = Connection(
+                accepted.family, accepted.type, accepted.proto, fileno=accepted.detach()
+            )
             connection.address = LOCAL if self.family == socket.AF_UNIX else str(address[0])
             if self._admission.admit(connection):
                 return connection, address
@@ -228,7 +246,10 @@ class Gate(socket.socket):
 
         A connection that is not accepted would wake the event loop without end.
         """
-        log.warning("a connection was refused: the system has no descriptor or memory for it", error=str(exc))
+        log.warning(
+            "a connection was refused: the system has no descriptor or memory for it",
+            error=str(exc),
+        )
         if exc.errno in _NO_FILES and self._spare is not None:
             os.close(self._spare)
             self._spare = None
@@ -243,7 +264,9 @@ class Gate(socket.socket):
             raise BlockingIOError(errno.EAGAIN, "paused")
         self._paused_until = time.monotonic() + ACCEPT_PAUSE_S
         with suppress(OSError):
-            self._spare = self._spare if self._spare is not None else os.open(os.devnull, os.O_RDONLY)
+            self._spare = (
+                self._spare if self._spare is not None else os.open(os.devnull, os.O_RDONLY)
+            )
         raise exc
 
 

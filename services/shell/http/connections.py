@@ -47,7 +47,9 @@ def patient(patience_s: float, admission: Admission) -> type[H11Protocol]:
                 # asyncio does so only for sockets that were made with a protocol number, and the listening one was
                 # not: an event would wait for the acknowledgement of the one before, 40 ms
                 accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            transport.set_write_buffer_limits(high=0)  # so that writing is paused as soon as anything is unsent
+            transport.set_write_buffer_limits(
+                high=0
+            )  # so that writing is paused as soon as anything is unsent
             self._watch()
 
         def connection_lost(self, exc: Exception | None) -> None:
@@ -62,7 +64,9 @@ def patient(patience_s: float, admission: Admission) -> type[H11Protocol]:
         def on_response_complete(self) -> None:
             self._known |= self._is_signed()
             super().on_response_complete()
-            if self.cycle.more_body or not self._known:  # refused early and not done with sending, or idle
+            if (
+                self.cycle.more_body or not self._known
+            ):  # refused early and not done with sending, or idle
                 self._watch()
 
         def pause_writing(self) -> None:

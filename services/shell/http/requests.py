@@ -56,7 +56,9 @@ async def read_body(request: Request, path: str, settings: Settings, seen: Repla
     claims = opened(settings.signing_key.get_secret_value(), path, token, now)
     if not seen.accept(claims.number, claims.expires, now):
         raise Unauthorized("unauthorized")
-    request.scope["state"][SIGNED] = True  # from here on the connection is not closed in favour of another
+    request.scope["state"][SIGNED] = (
+        True  # from here on the connection is not closed in favour of another
+    )
     body = await _whole_body(request, settings)
     claims.check_body(body)
     return body
@@ -65,7 +67,9 @@ async def read_body(request: Request, path: str, settings: Settings, seen: Repla
 async def _whole_body(request: Request, settings: Settings) -> bytes:
     limit = settings.max_body_mb << 20
     too_large = TooLarge(f"the request is larger than {settings.max_body_mb} MiB")
-    if int(request.headers.get("content-length", "0")) > limit:  # the server has refused what is no number
+    if (
+        int(request.headers.get("content-length", "0")) > limit
+    ):  # the server has refused what is no number
         raise too_large
     body = bytearray()
     first_end = asyncio.get_running_loop().time() + settings.patience_s
@@ -87,7 +91,9 @@ def refusal(exc: MapReduceError | ValidationError) -> JSONResponse:
         first = exc.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])[:MESSAGE_LIMIT] or "the body"
         message = f"{where}: {first['msg']} ({exc.error_count()} errors in all)"
-        return _answer(HTTPStatus.UNPROCESSABLE_ENTITY, TaskError(kind="UsageError", message=message))
+        return _answer(
+            HTTPStatus.UNPROCESSABLE_ENTITY, TaskError(kind="UsageError", message=message)
+        )
     error = TaskError(kind=_kind(exc), message=str(exc)[:MESSAGE_LIMIT])
     if isinstance(exc, Unauthorized):
         return _answer(HTTPStatus.UNAUTHORIZED, error, {"WWW-Authenticate": "Bearer"})
@@ -95,12 +101,19 @@ def refusal(exc: MapReduceError | ValidationError) -> JSONResponse:
         return _answer(HTTPStatus.REQUEST_TIMEOUT, error, {"Connection": "close"})
     if isinstance(exc, TooLarge):
         return _answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, error)
-    return _answer(HTTPStatus.FORBIDDEN if isinstance(exc, RefusedURL) else HTTPStatus.UNPROCESSABLE_ENTITY, error)
+    return _answer(
+        HTTPStatus.FORBIDDEN if isinstance(exc, RefusedURL) else HTTPStatus.UNPROCESSABLE_ENTITY,
+        error,
+    )
 
 
 def unavailable(message: str) -> JSONResponse:
     """What is answered when no slot is free; the caller should ask again in a second."""
-    return _answer(HTTPStatus.SERVICE_UNAVAILABLE, TaskError(kind="TaskLost", message=message), {"Retry-After": "1"})
+    return _answer(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        TaskError(kind="TaskLost", message=message),
+        {"Retry-After": "1"},
+    )
 
 
 def _kind(exc: MapReduceError) -> str:
@@ -108,5 +121,7 @@ def _kind(exc: MapReduceError) -> str:
     return next(cls.__name__ for cls in type(exc).__mro__ if cls.__module__ == errors.__name__)
 
 
-def _answer(status: HTTPStatus, error: BaseModel, headers: dict[str, str] | None = None) -> JSONResponse:
+def _answer(
+    status: HTTPStatus, error: BaseModel, headers: dict[str, str] | None = None
+) -> JSONResponse:
     return JSONResponse(error.model_dump(), status_code=status, headers=headers)

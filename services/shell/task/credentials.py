@@ -28,7 +28,9 @@ class ContainerCredentials:
     """
 
     def __init__(
-        self, fetch: Callable[[], dict[str, Any]] | None = None, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        fetch: Callable[[], dict[str, Any]] | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._fetch = fetch or _fetch
         self._now = now

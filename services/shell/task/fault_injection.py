@@ -18,7 +18,9 @@ _NAP_S = 0.05
 def check_allowed(fault: Fault | None, *, allowed: bool) -> None:
     """Refuses a fault where none is wanted; raises `UsageError`."""
     if fault is not None and not allowed:
-        raise UsageError("this service takes no faults; a drill needs MAPREDUCE_CHAOS=true in its environment")
+        raise UsageError(
+            "this service takes no faults; a drill needs MAPREDUCE_CHAOS=true in its environment"
+        )
 
 
 def before_task(fault: Fault | None, fall_silent: Callable[[], None]) -> None:

@@ -32,7 +32,17 @@ NOT_FORKABLE = frozenset(
             "pycuda",
             "numba.cuda",
         ),
-        *("ray", "dask.distributed", "distributed", "pyspark", "faiss", "onnxruntime", "cv2", "lightgbm", "xgboost"),
+        *(
+            "ray",
+            "dask.distributed",
+            "distributed",
+            "pyspark",
+            "faiss",
+            "onnxruntime",
+            "cv2",
+            "lightgbm",
+            "xgboost",
+        ),
         *(
             "pymongo",
             "kafka",
@@ -51,7 +61,9 @@ NOT_FORKABLE = frozenset(
 an import leaves running or open is looked at itself."""
 
 _WRITES = os.O_WRONLY | os.O_RDWR
-_OUTSIDE = frozenset(("tempfile.mkdtemp", "tempfile.mkstemp", "os.mkdir", "sqlite3.connect", "socket.connect"))
+_OUTSIDE = frozenset(
+    ("tempfile.mkdtemp", "tempfile.mkstemp", "os.mkdir", "sqlite3.connect", "socket.connect")
+)
 """Audit events (sys.audit) of what leaves something outside of this process."""
 
 
@@ -103,7 +115,9 @@ def why_fresh(before: Traces, after: Traces, outside: Iterable[str]) -> str:
     if loaded:
         reasons.append(f"{', '.join(loaded)} cannot be forked")
     if after.children > before.children:
-        reasons.append(_counted(after.children - before.children, "process runs on", "processes run on"))
+        reasons.append(
+            _counted(after.children - before.children, "process runs on", "processes run on")
+        )
     if opened := sorted(target for _, target in after.files - before.files):
         reasons.append(f"{opened[0]} stays open")
     if after.shared - before.shared:

@@ -32,7 +32,11 @@ far below."""
 
 def task_main(settings: Settings) -> Callable[[socket.socket, JobClass | None], None]:
     """Return what the process of a task does, of a service with these settings: it waits for its task, and ends."""
-    memory_bytes, grants, jobs = settings.task_memory_bytes, settings.grants, settings.scratch / "jobs"
+    memory_bytes, grants, jobs = (
+        settings.task_memory_bytes,
+        settings.grants,
+        settings.scratch / "jobs",
+    )
 
     def main(connection: socket.socket, imported: JobClass | None = None) -> None:
         guard_forks()
@@ -44,11 +48,17 @@ def task_main(settings: Settings) -> Callable[[socket.socket, JobClass | None], 
 
         def load(spec: JobSpec) -> Job:
             # what a template has imported is not looked for again: a look at all modules copies their memory
-            if imported is not None and issubclass(imported, Job) and imported.__name__ == spec.name:
+            if (
+                imported is not None
+                and issubclass(imported, Job)
+                and imported.__name__ == spec.name
+            ):
                 return imported(**spec.parameters)
             return CodeLoader(storage, settings.store, jobs).load(spec)
 
-        context = TaskContext(storage, settings.scratch, memory_bytes, load, imported=modules_loaded)
+        context = TaskContext(
+            storage, settings.scratch, memory_bytes, load, imported=modules_loaded
+        )
         _carry_out(message, context, _Answers(frame.nonce, connection), chaos=settings.chaos)
 
     return main
@@ -135,4 +145,7 @@ class _Heartbeat:
     def _beat(self, attempt: AttemptId, meter: Meter, answers: _Answers) -> None:
         while not self._stopped.acquire(timeout=HEARTBEAT_S):
             status = clean(meter.status())[:STATUS_CHARACTERS]
-            answers.send(EVENT, Progress(attempt=attempt, bytes=meter.bytes, records=meter.records, status=status))
+            answers.send(
+                EVENT,
+                Progress(attempt=attempt, bytes=meter.bytes, records=meter.records, status=status),
+            )

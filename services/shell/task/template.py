@@ -97,7 +97,10 @@ def _received(control: socket.socket) -> tuple[bytes, int] | None:
 
 
 def _obey(
-    command: tuple[bytes, int], control: socket.socket, run: Callable[[socket.socket], None], seeded: Any
+    command: tuple[bytes, int],
+    control: socket.socket,
+    run: Callable[[socket.socket], None],
+    seeded: Any,
 ) -> None:
     kind, pid = command
     if kind == FORK:

@@ -23,7 +23,13 @@ from mapreduce.wire.messages import Failed, JobSpec, Message, Progress, Started,
 from services.shell.settings import Settings
 from services.shell.task.credentials import ContainerCredentials, provider_of
 from services.shell.task.task_process import HEARTBEAT_S, task_main
-from services.shell.task.template import Imported, Template, TemplateLost, TemplateTask, template_main
+from services.shell.task.template import (
+    Imported,
+    Template,
+    TemplateLost,
+    TemplateTask,
+    template_main,
+)
 from services.shell.workers.channel import (
     EVENT,
     LAST,
@@ -37,7 +43,12 @@ from services.shell.workers.channel import (
 from services.shell.workers.children import Child, received
 from services.shell.workers.failures import error_of, lost
 from services.shell.workers.order import Order
-from services.shell.workers.processes import adopt_orphans, cause_of_death, children_of, end_all_strays
+from services.shell.workers.processes import (
+    adopt_orphans,
+    cause_of_death,
+    children_of,
+    end_all_strays,
+)
 
 END_S = 2.0
 """How long the end of a task's process, and of all that it has started, may take."""
@@ -125,7 +136,9 @@ class Worker:
             return order, self._fork(Order(head, order.body))
         self._prepare(head.job, Order(head, order.body))
         order = Order(head.model_copy(update={"fresh": self._fresh}), order.body)
-        return order, self._template.start(order) if self._template is not None else self._fork(order)
+        return order, self._template.start(order) if self._template is not None else self._fork(
+            order
+        )
 
     def _fork(self, order: Order) -> Child:
         """Have a task carried out by a process that has imported no job."""
@@ -137,7 +150,11 @@ class Worker:
     def _is_alone(self, process: Child | TemplateTask) -> bool:
         """True when a task's process has started nothing that still runs."""
         own = {process.pid, *([self._template.child.pid] if self._template else [])}
-        return sys.platform == "linux" and not children_of(process.pid) and children_of(os.getpid()) <= own
+        return (
+            sys.platform == "linux"
+            and not children_of(process.pid)
+            and children_of(os.getpid()) <= own
+        )
 
     def _settled(self, process: Child | TemplateTask | None, patience_s: float) -> bool:
         """End a task's process and all that it has started.
@@ -163,7 +180,9 @@ class Worker:
         buffer = FrameBuffer(frozenset((EVENT, LAST)))
         status: int | None = None
         while True:
-            ready, _, _ = select.select([process.socket, self._service], [], [], POLL_S if status is None else 0)
+            ready, _, _ = select.select(
+                [process.socket, self._service], [], [], POLL_S if status is None else 0
+            )
             if self._service in ready:
                 os._exit(1)  # the service is gone, or does not keep to its part
             if process.socket in ready and (data := received(process.socket)):
@@ -199,7 +218,9 @@ class Worker:
             error = imported.error if imported else None
             status = child.wait(END_S)
             child.end()
-            raise Unprepared(error or lost(f"the process that imports the job {_how_it_ended(status)}"))
+            raise Unprepared(
+                error or lost(f"the process that imports the job {_how_it_ended(status)}")
+            )
         if imported.fresh:
             child.end()
             end_all_strays((), END_S)
@@ -212,7 +233,9 @@ class Worker:
 
         def fetch(connection: socket.socket) -> None:
             try:
-                storage = open_storage(self._settings.grants, credentials=provider_of(order.head.credentials))
+                storage = open_storage(
+                    self._settings.grants, credentials=provider_of(order.head.credentials)
+                )
                 loader = CodeLoader(storage, self._settings.store, self._settings.scratch / "jobs")
                 fetched = Fetched(root=str(loader.fetch(spec)))
             except Exception as exc:  # noqa: BLE001 - it is the task's answer
@@ -226,7 +249,9 @@ class Worker:
         fetched = Fetched.model_validate_json(said) if said is not None else None
         if fetched is None or fetched.error:
             error = fetched.error if fetched else None
-            raise Unprepared(error or lost(f"the process that fetches the job's code {_how_it_ended(status)}"))
+            raise Unprepared(
+                error or lost(f"the process that fetches the job's code {_how_it_ended(status)}")
+            )
         return fetched.root
 
     def _forget_job(self) -> None:
@@ -240,7 +265,9 @@ class Worker:
         """Return what says that a task's job is being prepared, and that nothing of the task has begun."""
 
         def beat() -> None:
-            event = Progress(attempt=order.head.attempt, bytes=0, records=0, status="importing the job")
+            event = Progress(
+                attempt=order.head.attempt, bytes=0, records=0, status="importing the job"
+            )
             self._say(Frame(EVENT, order.nonce, event.model_dump_json().encode()))
 
         return beat
@@ -253,7 +280,9 @@ class Worker:
 
 
 def _started_event(order: Order, pid: int) -> bytes:
-    event = Started(attempt=order.head.attempt, worker=pid, build=this_build(), fresh=order.head.fresh)
+    event = Started(
+        attempt=order.head.attempt, worker=pid, build=this_build(), fresh=order.head.fresh
+    )
     return event.model_dump_json().encode()
 
 

@@ -92,7 +92,9 @@ class FrameBuffer:
             return None
         kind, found, length = _HEAD.unpack_from(self._bytes)
         if length > PAYLOAD_LIMIT:
-            raise Foreign(f"an event of {length >> 20} MiB; at most {PAYLOAD_LIMIT >> 20} MiB are taken")
+            raise Foreign(
+                f"an event of {length >> 20} MiB; at most {PAYLOAD_LIMIT >> 20} MiB are taken"
+            )
         end = _HEAD.size + length
         if len(self._bytes) < end:
             return None

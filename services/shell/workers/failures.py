@@ -22,9 +22,15 @@ def error_of(exc: BaseException, step: str = "the job's code") -> TaskError:
     if isinstance(exc, Exception):
         return sendable(task_error(exc))
     frames = user_frames(exc.__traceback__)
-    shown = "".join([*traceback.format_list(frames), *traceback.format_exception_only(exc)]) if frames else ""
+    shown = (
+        "".join([*traceback.format_list(frames), *traceback.format_exception_only(exc)])
+        if frames
+        else ""
+    )
     words = cut(f"{step} raised {type(exc).__name__}: {text_of(exc)}".rstrip(": "), WORDS_LIMIT)
-    error = TaskError(kind="UserCodeError", message=f"{words}; a job must not end its process", traceback=shown)
+    error = TaskError(
+        kind="UserCodeError", message=f"{words}; a job must not end its process", traceback=shown
+    )
     return sendable(short_error(error))
 
 

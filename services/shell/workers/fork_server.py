@@ -157,7 +157,9 @@ def _obey(control: socket.socket, children: set[int], worker_main: WorkerMain) -
         if pid in children:
             os.kill(pid, signal.SIGKILL)
         return True
-    if len(files) < 2:  # no descriptor was left for them; the worker's end is closed, so the service asks again
+    if (
+        len(files) < 2
+    ):  # no descriptor was left for them; the worker's end is closed, so the service asks again
         for file in files:
             os.close(file)
         return True

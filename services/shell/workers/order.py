@@ -43,7 +43,10 @@ class Order:
     @classmethod
     def of(cls, task: SplitTask | MapTask | ReduceTask, nonce: bytes) -> Order:
         """Return the order for a task."""
-        return cls(OrderHead(attempt=AttemptId.of(task, nonce.hex()), job=task.job), task.model_dump_json().encode())
+        return cls(
+            OrderHead(attempt=AttemptId.of(task, nonce.hex()), job=task.job),
+            task.model_dump_json().encode(),
+        )
 
     @property
     def nonce(self) -> bytes:
@@ -57,7 +60,9 @@ class Order:
 
     def for_process(self) -> bytes:
         """Return what the task's own process needs of it, as bytes that `received_order` takes apart."""
-        credentials = b"" if self.head.credentials is None else json.dumps(self.head.credentials).encode()
+        credentials = (
+            b"" if self.head.credentials is None else json.dumps(self.head.credentials).encode()
+        )
         return _LENGTH.pack(len(credentials)) + credentials + self.body
 
     @classmethod

@@ -173,7 +173,9 @@ class WorkerPool:
                 async with asyncio.timeout(HIRE_LIMIT_S):
                     worker = await self._silent()
             except TimeoutError:
-                yield _failed(order, "the service has no worker for it: no process could be started")
+                yield _failed(
+                    order, "the service has no worker for it: no process could be started"
+                )
                 return
             worker.prints.begin()
             try:
@@ -193,7 +195,11 @@ class WorkerPool:
                 yield _failed(order, str(exc))
             finally:
                 if left_out := worker.prints.end():
-                    log.warning("too much was printed by a task", left_out_bytes=left_out, task=order.head.attempt.task)
+                    log.warning(
+                        "too much was printed by a task",
+                        left_out_bytes=left_out,
+                        task=order.head.attempt.task,
+                    )
                 self._return(worker, healthy=healthy)
         finally:
             self.busy -= 1
@@ -229,7 +235,9 @@ class WorkerPool:
                 except (_NotHired, _Gone, Foreign, OSError) as exc:
                     self._lacking += not failed
                     failed = True
-                    log.warning("no worker could be started; trying again", error=str(exc), slots=self.able)
+                    log.warning(
+                        "no worker could be started; trying again", error=str(exc), slots=self.able
+                    )
                     await asyncio.sleep(REHIRE_PAUSE_S)
                 else:
                     self._idle.put_nowait(worker)

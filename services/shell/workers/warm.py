@@ -71,4 +71,6 @@ def _carry_out(task: MapTask, folder: Path) -> None:
     found = parse_task.validate_json(message)
     context = TaskContext(open_storage(), folder / "scratch", _MEMORY_BYTES, lambda spec: _Words())
     result = run_task(found, context)
-    Done(attempt=AttemptId.of(found, order.nonce.hex()), result=result, build=this_build()).model_dump_json()
+    Done(
+        attempt=AttemptId.of(found, order.nonce.hex()), result=result, build=this_build()
+    ).model_dump_json()

@@ -103,7 +103,9 @@ class Unsteady(Job):
         for word in words(line):
             yield word, [self.first, self.draw]
 
-    def reduce(self, word: str, draws: Iterable[list[float]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    def reduce(
+        self, word: str, draws: Iterable[list[float]]
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
         self.rest(60)
         found = [tuple(draw) for draw in draws]
         yield word, {"count": len(found), "draws": [list(draw) for draw in sorted(set(found))]}

@@ -17,7 +17,12 @@ class _Drill(Fault):
 
     def prepare(self, trial: Trial) -> None:
         """With a seed of the trial's."""
-        trial.arguments += ["--chaos", self.drill, "--chaos-seed", str(trial.chance.randrange(1 << 30))]
+        trial.arguments += [
+            "--chaos",
+            self.drill,
+            "--chaos-seed",
+            str(trial.chance.randrange(1 << 30)),
+        ]
 
     def finish(self, trial: Trial) -> None:
         """Counts the report's."""
@@ -63,7 +68,9 @@ class _Poison(Fault):
 @register
 class PoisonSkipped(_Poison):
     name = "poison-records-skipped"
-    says = "the job's code fails on three records, and the run may set some aside (--skip-bad-records)"
+    says = (
+        "the job's code fails on three records, and the run may set some aside (--skip-bad-records)"
+    )
     setting = Setting(job="Poisoned", text="poison", arguments=("--skip-bad-records", "3"))
     shows = "record skipped.*record skipped.*record skipped"
 

@@ -49,7 +49,9 @@ class _Bomb(Fault):
             peak = max([peak, *_resident(trial)])
             time.sleep(0.02)
         if peak > MOST_MIB * MIB:
-            raise RuntimeError(f"a process took {peak // MIB} MiB, and its task was given {TASK_MIB}")
+            raise RuntimeError(
+                f"a process took {peak // MIB} MiB, and its task was given {TASK_MIB}"
+            )
 
 
 def _resident(trial: Trial) -> Iterator[int]:
@@ -104,7 +106,9 @@ def _bomb(stored_length: int) -> bytes:
         size //= 2
         packed = _packed_zeros(size)
     rest = stored_length - len(packed) - 8
-    stored = packed + struct.pack("<II", 0x184D2A50, rest) + bytes(rest)  # a skippable frame fills the length
+    stored = (
+        packed + struct.pack("<II", 0x184D2A50, rest) + bytes(rest)
+    )  # a skippable frame fills the length
     head = struct.pack("<4sBIII", MAGIC, INTEGERS, 4096, size, stored_length)
     return head + struct.pack("<Q", xxhash.xxh3_64_intdigest(head + stored)) + stored
 

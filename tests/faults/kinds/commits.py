@@ -34,7 +34,9 @@ class _KilledAtCommit(Fault):
             raise Missed(f"the driver ended by itself, with {command.process.returncode}")
         command.killed = True
         trial.driver.wait_until_none_is_left()
-        trial.injected(f"SIGKILL to the driver {self.death.when} {self.death.at} {self.death.number}")
+        trial.injected(
+            f"SIGKILL to the driver {self.death.when} {self.death.at} {self.death.number}"
+        )
         del trial.environment[VARIABLE]
         trial.start()
 
@@ -46,7 +48,9 @@ class _KilledAtCommit(Fault):
             assert reused == 1 + MAPS + REDUCES, f"only {reused} tasks were reused"
             runs = RunStore(open_storage(), trial.store_url)
             marked = [run for run in runs.runs() if runs.success(run)]
-            assert all(audit_run(run, runs).balanced for run in marked), f"one of {marked} is not whole"
+            assert all(audit_run(run, runs).balanced for run in marked), (
+                f"one of {marked} is not whole"
+            )
             expected = 2 if self._is_marked else 1
             assert len(marked) == expected, f"{len(marked)} runs have a _SUCCESS, not {expected}"
 

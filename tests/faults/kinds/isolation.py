@@ -34,7 +34,9 @@ class JobForks(_OnceInAJob):
 @register
 class ChildLeft(_OnceInAJob):
     name = "child-left-behind"
-    says = "a map task's job starts a daemon (its own session, its parent dead) and leaves it behind"
+    says = (
+        "a map task's job starts a daemon (its own session, its parent dead) and leaves it behind"
+    )
     setting = Setting(job="LeavesChild")
     done = "left a daemon"
 

@@ -57,7 +57,9 @@ class _Reused(Fault):
     def finish(self, trial: Trial) -> None:
         """What was not touched must have been reused."""
         if len(trial.commands) > 1 and trial.commands[-1].process.returncode == 0:
-            assert _reused(trial) == self.reuses, f"{_reused(trial)} tasks were reused, not {self.reuses}"
+            assert _reused(trial) == self.reuses, (
+                f"{_reused(trial)} tasks were reused, not {self.reuses}"
+            )
 
 
 @register
@@ -164,9 +166,13 @@ class _AnotherProgram(Fault):
 
     def finish(self, trial: Trial) -> None:
         """The first answer was another, and the second one's tasks are its own."""
-        if len(trial.commands) > 1 and all(command.process.returncode == 0 for command in trial.commands):
+        if len(trial.commands) > 1 and all(
+            command.process.returncode == 0 for command in trial.commands
+        ):
             answers = [_answer(command) for command in trial.commands]
-            assert answers[0] != answers[1], "both programs have the same answer, so that nothing is tested"
+            assert answers[0] != answers[1], (
+                "both programs have the same answer, so that nothing is tested"
+            )
             assert _reused(trial) <= 1, f"{_reused(trial)} tasks of another program were reused"
 
 
@@ -181,7 +187,9 @@ class HelperChanged(_AnotherProgram):
         folder.mkdir()
         trial.jobs = folder / "helped.py"
         trial.jobs.write_text(HELPED)
-        (folder / "helper.py").write_text(HELPER.format(condition=f"len(word) != {trial.chance.randint(2, 4)}"))
+        (folder / "helper.py").write_text(
+            HELPER.format(condition=f"len(word) != {trial.chance.randint(2, 4)}")
+        )
 
     def change(self, trial: Trial) -> None:
         """Now it leaves none out."""
@@ -198,7 +206,9 @@ class EngineChanged(_AnotherProgram):
         """The first run is another build's, which has other words."""
         folder = trial.folder / "engine"
         for name in ("mapreduce", "driver", "services"):
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(
+                ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
+            )
         path = folder / "mapreduce" / "words.py"
         before = path.read_text()
         after = before.replace('r"[a-z\']+"', 'r"[a-y\']+"')
@@ -242,7 +252,11 @@ class UnsteadyRedone(Fault):
             for first, draw in row["value"]["draws"]:
                 draws.setdefault(first, set()).add(draw)
         expected = [json.loads(line) for part in answer for line in part.splitlines()]
-        return counts == expected and len(draws) == MAPS and all(len(each) == 1 for each in draws.values())
+        return (
+            counts == expected
+            and len(draws) == MAPS
+            and all(len(each) == 1 for each in draws.values())
+        )
 
 
 def _delete(trial: Trial, path: Path) -> None:

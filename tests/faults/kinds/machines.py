@@ -31,7 +31,9 @@ class _DiskFull(Fault):
         size = trial.chance.randint(*self.size_kb)
         options = f"size={size}k"
         done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, check=False
+            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder],
+            capture_output=True,
+            check=False,
         )
         if done.returncode:
             raise Skipped("NO SMALL DISK: mounting one takes root, so a full disk is NOT tested")

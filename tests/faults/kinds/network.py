@@ -14,7 +14,9 @@ PROXIED = Setting(launcher="tests.faults.proxied_driver")
 
 def troubled(trial: Trial, **trouble: Any) -> None:
     """Puts a network with that trouble between the trial's driver and its services."""
-    settings = Trouble(seed=trial.chance.randrange(1 << 30), log=trial.folder / "network.log", **trouble)
+    settings = Trouble(
+        seed=trial.chance.randrange(1 << 30), log=trial.folder / "network.log", **trouble
+    )
     trial.environment[VARIABLE] = settings.model_dump_json()
 
 
@@ -37,7 +39,9 @@ class _NetworkFault(Fault):
 @register
 class Garbage(_NetworkFault):
     name = "garbage-response"
-    says = "requests are answered with bytes that are no HTTP, no JSON, no event, or only half of one"
+    says = (
+        "requests are answered with bytes that are no HTTP, no JSON, no event, or only half of one"
+    )
     trouble: ClassVar = {"kind": "garbage"}
     shows = "TaskLost"
 
@@ -145,7 +149,9 @@ class ScaledIn(_NetworkFault):
 @register
 class LateLoser(_NetworkFault):
     name = "late-loser"
-    says = "an attempt that the driver has given up for a backup goes on, and writes after the winner"
+    says = (
+        "an attempt that the driver has given up for a backup goes on, and writes after the winner"
+    )
     setting = Setting(launcher=PROXIED.launcher)
     trouble: ClassVar = {"kind": "lingers", "most": 1}
     shows = "slower than its backup"

@@ -50,7 +50,9 @@ class FloodOfCallers(Fault):
                 held.append(caller)
                 if len(held) % 3 == 0:
                     caller.sendall(
-                        trial.chance.choice((b"GET /metrics HTTP/1.1\r\n", b"\x16\x03\x01", b"POST /map HT"))
+                        trial.chance.choice(
+                            (b"GET /metrics HTTP/1.1\r\n", b"\x16\x03\x01", b"POST /map HT")
+                        )
                     )
             if len(held) >= CALLERS:
                 held.pop(0).close()
@@ -115,7 +117,9 @@ class ClockJump(_ClockJump):
 @register
 class SmallClockJump(_ClockJump):
     name = "clock-jump-small"
-    says = "the driver's clock jumps by some seconds while maps are running, as a time server sets it"
+    says = (
+        "the driver's clock jumps by some seconds while maps are running, as a time server sets it"
+    )
     jumps_s = (-20, -2, 2)
 
 
@@ -141,7 +145,11 @@ class DriverPaused(Fault):
         """No attempt is counted as failed: what the services had sent meanwhile was read."""
         command = trial.commands[-1] if trial.commands else None
         if command is not None and trial.injections and command.process.returncode == 0:
-            lost = [each for each in json.loads(command.out.read_bytes())["recoveries"] if each["what"] == "TaskLost"]
+            lost = [
+                each
+                for each in json.loads(command.out.read_bytes())["recoveries"]
+                if each["what"] == "TaskLost"
+            ]
             assert not lost, f"attempts were counted as failed: {lost}"
 
 

@@ -68,7 +68,13 @@ class CorruptedReads(_StoreFault):
     name = "s3-corrupted-shuffle"
     says = "S3 sends map outputs with a changed byte"
     deed = "byte changed"
-    rule: ClassVar = {"share": 0.3, "most": 3, "method": "GET", "part": f"/{keys.MAPS}/", "smallest": 1}
+    rule: ClassVar = {
+        "share": 0.3,
+        "most": 3,
+        "method": "GET",
+        "part": f"/{keys.MAPS}/",
+        "smallest": 1,
+    }
     shows = "CorruptBlock"
 
 

@@ -29,7 +29,9 @@ class _KilledAt(Fault):
 
     def finish(self, trial: Trial) -> None:
         """Counts the report's."""
-        trial.injections = [f"killed {fault['task']} {self.when} its write" for fault in reported(trial)]
+        trial.injections = [
+            f"killed {fault['task']} {self.when} its write" for fault in reported(trial)
+        ]
 
 
 @register
@@ -105,7 +107,14 @@ def _phases(chaos: Chaos) -> list[str]:
     job = JobSpec(code="0" * 64, module="m", name="J")
     phases = []
     for index in range(MAPS):
-        task = MapTask(run="run", store="", index=index, job=job, split=Split(index=index, pieces=()), partitions=1)
+        task = MapTask(
+            run="run",
+            store="",
+            index=index,
+            job=job,
+            split=Split(index=index, pieces=()),
+            partitions=1,
+        )
         kind = chaos.kind(task)
         fault = chaos.fault(kind, task) if kind else None
         if fault is not None:

@@ -41,4 +41,12 @@ def record(
 
 def trial(contender: str, corpus: Corpus = TEXT, needs: tuple[str, ...] = ()) -> Trial:
     """What would be measured."""
-    return Trial("word-count", contender, contender, corpus, lambda _: [], lambda *_: Judged({}, ""), needs=needs)
+    return Trial(
+        "word-count",
+        contender,
+        contender,
+        corpus,
+        lambda _: [],
+        lambda *_: Judged({}, ""),
+        needs=needs,
+    )

@@ -17,7 +17,19 @@ from bench.measure import ROOT
 from bench.trial import CORES, Place
 
 NASTY = b"It's a-b it's\tA\r\n\n''  x1y\n" + b"long" * 500 + b" don't\nno line end"
-WORDS = {"it's": 2, "a": 2, "b": 1, "''": 1, "x": 1, "y": 1, "long" * 500: 1, "don't": 1, "no": 1, "line": 1, "end": 1}
+WORDS = {
+    "it's": 2,
+    "a": 2,
+    "b": 1,
+    "''": 1,
+    "x": 1,
+    "y": 1,
+    "long" * 500: 1,
+    "don't": 1,
+    "no": 1,
+    "line": 1,
+    "end": 1,
+}
 
 
 def test_the_right_answer_is_known_by_hand(tmp_path: Path) -> None:
@@ -41,7 +53,9 @@ def test_forms_of_an_answer_have_one_digest(tmp_path: Path) -> None:
         "part.jsonl": '{"key": "a", "value": 1}\n{"key": "b", "value": 2}\n',
     }
     digests = {digest(peer_lines(tmp_path / name)) for name in ("file", "folder")}
-    digests |= {digest(our_lines([name], lambda url: documents[url].encode())) for name in documents}
+    digests |= {
+        digest(our_lines([name], lambda url: documents[url].encode())) for name in documents
+    }
     assert 1 == len(digests)
     assert digests != {digest([b"a\t1\n", b"b\t3\n"])}
 
@@ -82,7 +96,9 @@ def test_a_peer_gives_the_right_answer(name: str, program: str, tmp_path: Path) 
     source, target = tmp_path / "text", tmp_path / "answer"
     source.write_bytes(NASTY)
     more = [str(CORES)] if name == "c" else []
-    subprocess.run([*peer_command(name, tmp_path), str(source), str(target), *more], cwd=ROOT, check=True)
+    subprocess.run(
+        [*peer_command(name, tmp_path), str(source), str(target), *more], cwd=ROOT, check=True
+    )
     assert expected(Corpus("text", 1), source) == digest(peer_lines(target))
 
 

@@ -17,7 +17,14 @@ from bench.scale import DEFAULT, FULL, QUICK, Scale
 from tests.unit.bench.records import CODE, record, trial
 
 CIRCUMSTANCES = Circumstances(
-    "default", 3, "2026-01-01", "2026-01-02", "books", "make bench", {"processor": "a"}, {"ours": "b"}
+    "default",
+    3,
+    "2026-01-01",
+    "2026-01-02",
+    "books",
+    "make bench",
+    {"processor": "a"},
+    {"ours": "b"},
 )
 PEERS = ("ours", "c", "spark-dataframe", "mrjob-local", "mrjob-inline")
 
@@ -67,7 +74,10 @@ def test_a_peer_that_is_missing_is_named_with_the_reason() -> None:
     measured = [record("ours"), gone]
     assert "not installed" == line_of("spark-dataframe", measured)[1]
     assert "- spark-dataframe: java is not installed" in text(measured)
-    assert "| Word count | faster than PySpark's DataFrame: at least 10x | - | not measured |" in text(measured)
+    assert (
+        "| Word count | faster than PySpark's DataFrame: at least 10x | - | not measured |"
+        in text(measured)
+    )
     assert [] == wrong_or_failed([Section(WORD_COUNT, rows(measured))])
 
 
@@ -76,8 +86,12 @@ def test_a_wrong_answer_is_loud_and_counts_for_nothing() -> None:
     measured = [record("ours", 0.001, status="wrong", why="its digest differs"), record("c", 1.0)]
     assert "**Not all answers are right:**" in text(measured).split("## Goals")[0]
     assert ["**WRONG ANSWER**", ""] == line_of("ours", measured)[1:3]
-    assert ["not measured"] * 3 == [verdict for *_, verdict in goal_lines([Section(WORD_COUNT, rows(measured))])]
-    assert ["word-count: ours: wrong: its digest differs"] == wrong_or_failed([Section(WORD_COUNT, rows(measured))])
+    assert ["not measured"] * 3 == [
+        verdict for *_, verdict in goal_lines([Section(WORD_COUNT, rows(measured))])
+    ]
+    assert ["word-count: ours: wrong: its digest differs"] == wrong_or_failed(
+        [Section(WORD_COUNT, rows(measured))]
+    )
 
 
 def test_another_codes_figures_are_not_shown() -> None:

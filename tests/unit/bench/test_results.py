@@ -11,7 +11,9 @@ from tests.unit.bench.records import record
 def test_the_median_is_not_the_mean() -> None:
     """One turn that was disturbed does not count."""
     walls = [1.0, 100.0, 2.0]
-    summary = summarise([record("ours", wall, repeat=n, map_wall=wall / 2) for n, wall in enumerate(walls)])
+    summary = summarise(
+        [record("ours", wall, repeat=n, map_wall=wall / 2) for n, wall in enumerate(walls)]
+    )
     assert summary is not None
     assert (2.0, 1.0, 100.0) == (summary.wall_s, summary.least_wall_s, summary.most_wall_s)
     assert {"map_wall": 1.0} == summary.figures

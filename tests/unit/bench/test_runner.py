@@ -23,13 +23,17 @@ from tests.requirement import CANNOT
 CORPUS = Corpus("lines", 10)
 
 
-def trial(name: str, script: str = "print(7)", wrong: str = "", needs: tuple[str, ...] = ()) -> Trial:
+def trial(
+    name: str, script: str = "print(7)", wrong: str = "", needs: tuple[str, ...] = ()
+) -> Trial:
     """A contender that is a line of Python."""
 
     def judge(place: Place, stdout: str) -> Judged:
         return Judged({"said": float(stdout)}, wrong)
 
-    return Trial("case", name, name, CORPUS, lambda _: [sys.executable, "-c", script], judge, needs=needs)
+    return Trial(
+        "case", name, name, CORPUS, lambda _: [sys.executable, "-c", script], judge, needs=needs
+    )
 
 
 @pytest.fixture
@@ -41,7 +45,9 @@ def said() -> list[str]:
 @pytest.fixture
 def runner(tmp_path: Path, said: list[str]) -> Runner:
     """A runner with nothing measured yet."""
-    return Runner(Path(sys.executable), tmp_path, Results(tmp_path / "results.jsonl"), "code", said.append)
+    return Runner(
+        Path(sys.executable), tmp_path, Results(tmp_path / "results.jsonl"), "code", said.append
+    )
 
 
 def measured(runner: Runner) -> list[tuple[str, int, str]]:
@@ -75,7 +81,11 @@ def test_what_is_done_is_not_done_again(runner: Runner, said: list[str]) -> None
         (trial("b", "print('gibberish')"), "failed", "could not convert string to float"),
         (trial("b", wrong="its digest differs"), "wrong", "its digest differs"),
         (trial("b", needs=("no-such-program",)), "missing", "no-such-program is not installed"),
-        (trial("b", needs=("module:no_such_module",)), "missing", "it cannot be run here: ModuleNotFoundError"),
+        (
+            trial("b", needs=("module:no_such_module",)),
+            "missing",
+            "it cannot be run here: ModuleNotFoundError",
+        ),
     ],
 )
 def test_what_one_cannot_do_is_written_down_and_the_others_go_on(
@@ -106,7 +116,16 @@ def test_the_time_of_orphans_counts(tmp_path: Path) -> None:
     busy = "import time\nwhile time.process_time() < 0.5: pass"
     parent = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {busy!r}])"
     report = tmp_path / "report.json"
-    command = [sys.executable, "-m", "bench.launch", str(os.getpid()), str(report), sys.executable, "-c", parent]
+    command = [
+        sys.executable,
+        "-m",
+        "bench.launch",
+        str(os.getpid()),
+        str(report),
+        sys.executable,
+        "-c",
+        parent,
+    ]
     subprocess.run(command, check=True, cwd=ROOT)
     took = json.loads(report.read_text())
     assert took["cpu_s"] >= 0.5
@@ -127,7 +146,9 @@ time.sleep(600)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason=f"{CANNOT}a parent's death is told on Linux only")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason=f"{CANNOT}a parent's death is told on Linux only"
+)
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
 def test_whoever_is_measured_ends_with_the_measurer(tmp_path: Path, ending: signal.Signals) -> None:
     """However it ends, and however deep in the family: no contender goes on by itself."""

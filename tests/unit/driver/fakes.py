@@ -52,7 +52,9 @@ class FakeFleet:
 class FakeTransport:
     """Answers by script: `script[(task index, attempt)]` for a task, else `default`. Remembers who was asked what."""
 
-    def __init__(self, script: dict[tuple[int, int], Failed | TaskLost | NoSlot] | None = None) -> None:
+    def __init__(
+        self, script: dict[tuple[int, int], Failed | TaskLost | NoSlot] | None = None
+    ) -> None:
         self.script = dict(script or {})
         self.asked: list[tuple[str, int]] = []
         self.running: defaultdict[str, int] = defaultdict(int)
@@ -71,7 +73,9 @@ class FakeTransport:
         self.asked.append((endpoint.name, task.index))
         attempt = self.attempts[task.index] = self.attempts[task.index] + 1
         self.running[endpoint.name] += 1
-        self.most_running[endpoint.name] = max(self.most_running[endpoint.name], self.running[endpoint.name])
+        self.most_running[endpoint.name] = max(
+            self.most_running[endpoint.name], self.running[endpoint.name]
+        )
         try:
             if isinstance(out := self.script.get((task.index, attempt)), NotReached):
                 raise out
@@ -81,7 +85,9 @@ class FakeTransport:
             while (task.index, attempt) in self.hanging:
                 yield Progress(attempt=AttemptId.of(task), bytes=0, records=0)
                 await asyncio.sleep(0)
-            answer = self.script.get((task.index, attempt), Done(attempt=AttemptId.of(task), result=result_of(task)))
+            answer = self.script.get(
+                (task.index, attempt), Done(attempt=AttemptId.of(task), result=result_of(task))
+            )
             if isinstance(answer, TaskLost | NoSlot):
                 raise answer
             yield answer.model_copy(update={"attempt": AttemptId.of(task)})
@@ -99,7 +105,8 @@ def result_of(task: MapTask) -> MapResult:
         etag="e",
         size=1,
         pieces=tuple(
-            PieceRead(source=piece.source, start=piece.start, bytes_owned=piece.length) for piece in task.split.pieces
+            PieceRead(source=piece.source, start=piece.start, bytes_owned=piece.length)
+            for piece in task.split.pieces
         ),
         records_in=1,
         records_out=1,
@@ -116,7 +123,13 @@ def map_specs(sizes: Iterable[int]) -> list[TaskSpec]:
         def message(attempt: str) -> MapTask:
             split = Split(index=index, pieces=())
             return MapTask(
-                run="run-1", attempt=attempt, store="file:///store", index=index, job=JOB, split=split, partitions=1
+                run="run-1",
+                attempt=attempt,
+                store="file:///store",
+                index=index,
+                job=JOB,
+                split=split,
+                partitions=1,
             )
 
         return TaskSpec("map", index, f"{index:064x}", size, message)

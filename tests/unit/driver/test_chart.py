@@ -56,7 +56,9 @@ def test_a_point_lies_where_its_values_say() -> None:
 def test_no_text_becomes_markup() -> None:
     """A job's name may hold anything."""
     evil = '</text><script>alert("1")</script>&'
-    root = _drawn(Chart(evil, evil, evil, evil, (Series(evil, (Point(1, 1, 1, 1),)),), mark=(1, evil)))
+    root = _drawn(
+        Chart(evil, evil, evil, evil, (Series(evil, (Point(1, 1, 1, 1),)),), mark=(1, evil))
+    )
     assert not list(root.iter(f"{SVG}script"))
     assert 6 == len([text for text in root.iter(f"{SVG}text") if text.text == evil])
 

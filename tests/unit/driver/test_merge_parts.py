@@ -17,7 +17,11 @@ from mapreduce.formats.output import jsonable, write_pairs
 from mapreduce.storage import open_storage
 
 keys = st.one_of(
-    st.text(max_size=5), st.integers(), st.booleans(), st.binary(max_size=4), st.tuples(st.text(max_size=2))
+    st.text(max_size=5),
+    st.integers(),
+    st.booleans(),
+    st.binary(max_size=4),
+    st.tuples(st.text(max_size=2)),
 )
 
 
@@ -77,7 +81,9 @@ def test_a_failed_write_leaves_no_file(tmp_path: Path, ending: str) -> None:
     """The file appears whole or not at all."""
     (tmp_path / "part-0.jsonl").write_text('{"key":"a","value":1}\n{"key":')
     with pytest.raises(Exception, match=r".+"):
-        write_result([f"file://{tmp_path}/part-0.jsonl"], open_storage(), tmp_path / f"out.{ending}")
+        write_result(
+            [f"file://{tmp_path}/part-0.jsonl"], open_storage(), tmp_path / f"out.{ending}"
+        )
     assert [path.name for path in tmp_path.iterdir()] == ["part-0.jsonl"]
 
 

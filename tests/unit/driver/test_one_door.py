@@ -20,7 +20,9 @@ def test_the_standard_streams_are_used_in_one_place() -> None:
     using = {
         name
         for name, node in _nodes()
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "sys"
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "sys"
         if node.attr in ("stdout", "stderr", "__stdout__", "__stderr__")
     }
     assert using == {"cli/streams.py", "cli/terminal.py", "cli/app.py"}
@@ -32,13 +34,17 @@ def test_nothing_is_taken_for_markup() -> None:
     for name, node in _nodes():
         if not isinstance(node, ast.Call):
             continue
-        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        called = (
+            node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        )
         options = {each.arg: getattr(each.value, "value", None) for each in node.keywords}
         is_string = any(isinstance(each, ast.JoinedStr | ast.Constant) for each in node.args)
         if called in ("Console", "TextColumn"):
             made.add(called)
             wrong += [] if options.get("markup") is False else [f"{name}:{node.lineno}"]
-        if called in ("from_markup", "render_str", "from_ansi") or (called == "print" and is_string):
+        if called in ("from_markup", "render_str", "from_ansi") or (
+            called == "print" and is_string
+        ):
             wrong.append(f"{name}:{node.lineno}")
     assert wrong == []
     assert made == {"Console", "TextColumn"}

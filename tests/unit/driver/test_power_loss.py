@@ -37,7 +37,9 @@ class Disk:
         def fsync(file: int) -> None:
             real["fsync"](file)
             found = os.fstat(file)
-            self.calls.append(("sync", found.st_ino, -1 if stat.S_ISDIR(found.st_mode) else found.st_size))
+            self.calls.append(
+                ("sync", found.st_ino, -1 if stat.S_ISDIR(found.st_mode) else found.st_size)
+            )
 
         def named(name: str) -> Callable[..., None]:
             def call(source: Any, target: Any, **options: Any) -> None:
@@ -79,8 +81,14 @@ def committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], t
         disk = Disk()
         disk.record(monkeypatch)
         storage, store = open_storage(), f"file://{tmp_path}/store"
-        proven = [storage.write(f"{store}/reduce/run-1/{number}.attempt", CONTENT) for number in range(PARTS)]
-        parts = [(info, f"{store}/reduce/run-1/part-{number}.jsonl") for number, info in enumerate(proven)]
+        proven = [
+            storage.write(f"{store}/reduce/run-1/{number}.attempt", CONTENT)
+            for number in range(PARTS)
+        ]
+        parts = [
+            (info, f"{store}/reduce/run-1/part-{number}.jsonl")
+            for number, info in enumerate(proven)
+        ]
         RunStore(storage, store).commit("run-1", parts, records=1)
         return disk, tmp_path / "store" / "reduce" / "run-1"
 
@@ -96,13 +104,18 @@ def _broken(disk: Disk, folder: Path) -> list[int]:
         if mark not in disk.names(count):
             continue
         written = ("sync", disk.names(count)[mark], size) in disk.calls[:count]
-        parts = all(disk.surely(folder / f"part-{number}.jsonl", len(CONTENT), count) for number in range(PARTS))
+        parts = all(
+            disk.surely(folder / f"part-{number}.jsonl", len(CONTENT), count)
+            for number in range(PARTS)
+        )
         if not (written and parts):
             found.append(count)
     return found
 
 
-def test_no_moment_leaves_a_mark_without_its_parts(committed: Callable[[], tuple[Disk, Path]]) -> None:
+def test_no_moment_leaves_a_mark_without_its_parts(
+    committed: Callable[[], tuple[Disk, Path]],
+) -> None:
     """Wherever the calls are cut off: where `_SUCCESS` may be, it and every part surely are, whole."""
     disk, folder = committed()
     assert folder / "_SUCCESS" in disk.names(len(disk.calls))

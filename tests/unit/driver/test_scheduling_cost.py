@@ -29,10 +29,14 @@ class _Rare(FakeFleet):
     refresh_s = 3600.0
 
 
-def _lines_a_task(tasks: int, endpoints: int, *, failing: bool = False) -> tuple[float, list[Event]]:
+def _lines_a_task(
+    tasks: int, endpoints: int, *, failing: bool = False
+) -> tuple[float, list[Event]]:
     """How many lines of the driver are executed for each task, every turn of a loop counted; and the events."""
     seen: list[Event] = []
-    transport = FakeTransport({(index, 1): failed("StorageError") for index in range(tasks)} if failing else {})
+    transport = FakeTransport(
+        {(index, 1): failed("StorageError") for index in range(tasks)} if failing else {}
+    )
     fleet = _Rare(*(Endpoint(f"e{number}", "", 2) for number in range(endpoints)))
     stage = StageRun("map", fleet, transport, POLICY, seen.append, Clock(), lambda _: None)
     specs = map_specs([1] * tasks)

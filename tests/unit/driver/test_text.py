@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driver.text import BLOCK_LIMIT, cut, cut_middle, json_text, shown, shown_lines, shown_repr, storable
+from driver.text import (
+    BLOCK_LIMIT,
+    cut,
+    cut_middle,
+    json_text,
+    shown,
+    shown_lines,
+    shown_repr,
+    storable,
+)
 
 ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=300)  # lone surrogates too
 HIDDEN = ["Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"]
@@ -46,7 +55,13 @@ def test_what_is_cut_says_how_much(text: str, limit: int) -> None:
     assert shown(text[: len(text) - left_out], limit) == kept
 
 
-@given(st.text(st.characters(categories=["L", "N", "P", "S"], exclude_characters="\u3164\uffa0\u115f\u1160\u2800")))
+@given(
+    st.text(
+        st.characters(
+            categories=["L", "N", "P", "S"], exclude_characters="\u3164\uffa0\u115f\u1160\u2800"
+        )
+    )
+)
 def test_text_that_hides_nothing_is_shown_as_it_is(text: str) -> None:
     """Brackets, emoji codes, backslashes and every script's letters."""
     assert shown(text, 1000) == text
@@ -96,7 +111,9 @@ def test_both_ends_of_a_traceback_are_kept(text: str, limit: int) -> None:
     if len(text) <= limit:
         assert kept == text
         return
-    head, _, tail = kept.partition(f"\n  … ({len(text) - limit:,} more character{'s' * (len(text) - limit != 1)})\n")
+    head, _, tail = kept.partition(
+        f"\n  … ({len(text) - limit:,} more character{'s' * (len(text) - limit != 1)})\n"
+    )
     assert len(head) + len(tail) == limit
     assert text.startswith(head)
     assert text.endswith(tail)

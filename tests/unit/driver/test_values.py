@@ -10,7 +10,14 @@ from mapreduce.errors import UsageError
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("64MiB", 64 << 20), ("1.5gb", 1_500_000_000), ("4096", 4096), ("2 KiB", 2048), ("10k", 10_000), ("7B", 7)],
+    [
+        ("64MiB", 64 << 20),
+        ("1.5gb", 1_500_000_000),
+        ("4096", 4096),
+        ("2 KiB", 2048),
+        ("10k", 10_000),
+        ("7B", 7),
+    ],
 )
 def test_sizes(text: str, expected: int) -> None:
     """Binary and decimal units, any case."""

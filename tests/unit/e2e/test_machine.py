@@ -31,11 +31,21 @@ def _network(*configs: dict[str, str], bridge: str | None = None) -> dict[str, A
 @pytest.mark.parametrize(
     ("network", "expected"),
     [
-        pytest.param(_network({"Subnet": "172.18.0.0/16", "Gateway": "172.18.0.1"}), "172.18.0.1", id="as Docker says"),
-        pytest.param(_network({"Subnet": "172.17.0.0/16"}), "172.17.0.1", id="first start: no gateway"),
+        pytest.param(
+            _network({"Subnet": "172.18.0.0/16", "Gateway": "172.18.0.1"}),
+            "172.18.0.1",
+            id="as Docker says",
+        ),
+        pytest.param(
+            _network({"Subnet": "172.17.0.0/16"}), "172.17.0.1", id="first start: no gateway"
+        ),
         pytest.param(_network({"Gateway": ""}), "172.17.0.1", id="an empty gateway"),
         pytest.param(_network(bridge="br-own"), "10.9.0.1", id="an interface with another name"),
-        pytest.param(_network({"Gateway": "fd00::1"}, {"Gateway": "172.19.0.1"}), "172.19.0.1", id="IPv6 first"),
+        pytest.param(
+            _network({"Gateway": "fd00::1"}, {"Gateway": "172.19.0.1"}),
+            "172.19.0.1",
+            id="IPv6 first",
+        ),
         pytest.param({"IPAM": {"Config": None}, "Options": None}, "172.17.0.1", id="nothing said"),
         pytest.param(_network(bridge="br-gone"), None, id="no such interface"),
     ],

@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 
 from mapreduce.encoding import Key, Value
 
-_edges = [sign * ((1 << bits) + step) for bits in (7, 8, 16, 63, 64, 200) for sign in (1, -1) for step in (-1, 0, 1)]
+_edges = [
+    sign * ((1 << bits) + step)
+    for bits in (7, 8, 16, 63, 64, 200)
+    for sign in (1, -1)
+    for step in (-1, 0, 1)
+]
 
 integers = st.integers() | st.integers(-(1 << 1000), 1 << 1000) | st.sampled_from(_edges)
 floats = st.floats(allow_nan=False, allow_infinity=False)
@@ -18,7 +23,9 @@ near_bytes = st.lists(st.sampled_from([0, 1, 97, 255]), max_size=4).map(bytes)
 scalars: st.SearchStrategy[Key] = st.one_of(
     st.booleans(), integers, floats, st.binary(), near_bytes, st.text(), near_texts
 )
-keys: st.SearchStrategy[Key] = st.recursive(scalars, lambda items: st.lists(items, max_size=4).map(tuple), max_leaves=8)
+keys: st.SearchStrategy[Key] = st.recursive(
+    scalars, lambda items: st.lists(items, max_size=4).map(tuple), max_leaves=8
+)
 values: st.SearchStrategy[Value] = st.recursive(
     st.none() | scalars,
     lambda items: st.one_of(

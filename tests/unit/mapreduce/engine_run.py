@@ -61,7 +61,9 @@ class Engine:
     @property
     def spec(self) -> JobSpec:
         """The job as a message names it."""
-        return JobSpec(code="0" * 64, module="sample_jobs", name=self.job.__name__, parameters=self.parameters)
+        return JobSpec(
+            code="0" * 64, module="sample_jobs", name=self.job.__name__, parameters=self.parameters
+        )
 
     def context(self) -> TaskContext:
         """The tools of one task."""
@@ -78,16 +80,22 @@ class Engine:
             self.storage.write(f"file://{self.folder}/input/{number}.txt", content)
             for number, content in enumerate(contents)
         ]
-        return tuple(InputObject(url=info.url, size=info.size, etag=info.etag, format=form) for info in found)
+        return tuple(
+            InputObject(url=info.url, size=info.size, etag=info.etag, format=form) for info in found
+        )
 
-    def split(self, inputs: tuple[InputObject, ...], splits: int = 1, mode: SplitMode = "range") -> SplitResult:
+    def split(
+        self, inputs: tuple[InputObject, ...], splits: int = 1, mode: SplitMode = "range"
+    ) -> SplitResult:
         """The split stage."""
         task = SplitTask(run=RUN, store=self.store, inputs=inputs, splits=splits, mode=mode)
         result = run_task(task, self.context())
         assert isinstance(result, SplitResult)
         return result
 
-    def map(self, split: Split, partitions: int = 1, attempt: str = "0", skip_limit: int | None = None) -> MapResult:
+    def map(
+        self, split: Split, partitions: int = 1, attempt: str = "0", skip_limit: int | None = None
+    ) -> MapResult:
         """One map task."""
         task = MapTask(
             run=RUN,
@@ -106,10 +114,19 @@ class Engine:
     def map_whole(self, content: bytes, partitions: int = 1) -> MapResult:
         """The map stage over one input in one split."""
         (given,) = self.put([content])
-        piece = Piece(url=given.url, etag=given.etag, size=given.size, start=0, end=given.size, source=given.url)
+        piece = Piece(
+            url=given.url,
+            etag=given.etag,
+            size=given.size,
+            start=0,
+            end=given.size,
+            source=given.url,
+        )
         return self.map(Split(index=0, pieces=(piece,)), partitions)
 
-    def reduce(self, maps: Sequence[MapResult], number: int = 0, partitions: int = 1, top: int = 10) -> ReduceResult:
+    def reduce(
+        self, maps: Sequence[MapResult], number: int = 0, partitions: int = 1, top: int = 10
+    ) -> ReduceResult:
         """One reduce task."""
         task = ReduceTask(
             run=RUN,
@@ -129,7 +146,11 @@ class Engine:
         return list(read_pairs(io.BytesIO(self.storage.read(reduced.url))))
 
     def whole_run(
-        self, inputs: tuple[InputObject, ...], splits: int, partitions: int, mode: SplitMode = "range"
+        self,
+        inputs: tuple[InputObject, ...],
+        splits: int,
+        partitions: int,
+        mode: SplitMode = "range",
     ) -> Finished:
         """All three stages, and the ledger."""
         planned = self.split(inputs, splits, mode)
@@ -137,7 +158,12 @@ class Engine:
         reduces = [self.reduce(maps, number, partitions) for number in range(partitions)]
         etags = {given.url: self.storage.head(given.url).etag for given in inputs}
         parts = [self.pairs(reduced) for reduced in reduces]
-        return Finished(parts, maps, reduces, balance(inputs, maps, reduces, etags, partitions, planned.unpacked))
+        return Finished(
+            parts,
+            maps,
+            reduces,
+            balance(inputs, maps, reduces, etags, partitions, planned.unpacked),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +195,10 @@ def json_order(pair: tuple[Any, Any]) -> bytes:
 
 def as_json(pairs: Sequence[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
     """Pairs as a job yields them, as they are after a trip through JSON."""
-    return [(json.loads(json.dumps(jsonable(key))), json.loads(json.dumps(jsonable(value)))) for key, value in pairs]
+    return [
+        (json.loads(json.dumps(jsonable(key))), json.loads(json.dumps(jsonable(value))))
+        for key, value in pairs
+    ]
 
 
 @contextmanager

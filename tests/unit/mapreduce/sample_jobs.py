@@ -15,7 +15,10 @@ class FloatTotals(Job):
 
     def map(self, key: int, value: str) -> Iterator[tuple[int, float]]:
         """A number of a magnitude that depends on the line."""
-        yield len(value) % 3, (0.1, 1e16, 1.0, -1e16, 3, 1e-9)[(len(value) * 7 + sum(map(ord, value))) % 6]
+        yield (
+            len(value) % 3,
+            (0.1, 1e16, 1.0, -1e16, 3, 1e-9)[(len(value) * 7 + sum(map(ord, value))) % 6],
+        )
 
 
 class Everything(Job):
@@ -35,7 +38,9 @@ class Everything(Job):
             if len(word) >= self.min_length:
                 yield (len(word), word), 1
 
-    def combine(self, key: tuple[int, str], values: Iterator[int]) -> Iterator[tuple[tuple[int, str], int]]:
+    def combine(
+        self, key: tuple[int, str], values: Iterator[int]
+    ) -> Iterator[tuple[tuple[int, str], int]]:
         """One pair of the sum."""
         yield key, sum(values)
 
@@ -61,7 +66,10 @@ class LineOrder(Job):
 
     def map(self, key: int, value: str) -> Iterator[tuple[tuple[str, bytes], list[Any]]]:
         """Composite keys and list values."""
-        yield (value[:1], value[:1].encode()), [self.source, key, value, None, {"odd": bool(len(value) % 2)}]
+        yield (
+            (value[:1], value[:1].encode()),
+            [self.source, key, value, None, {"odd": bool(len(value) % 2)}],
+        )
 
 
 class MeanLength(Job):

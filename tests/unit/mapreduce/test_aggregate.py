@@ -19,7 +19,9 @@ randoms = st.randoms(use_true_random=False)
 integers = st.integers(-(1 << 70), 1 << 70)
 small_integers = st.integers(-(1 << 40), 1 << 40)
 # sums of these stay within a float; their exponents are far apart, so that rounding each step would show
-floats = st.floats(-1e300, 1e300) | st.sampled_from([1e16, 1.0, -1e16, 0.1, 1e-300, 1e300, -1e300, -0.0])
+floats = st.floats(-1e300, 1e300) | st.sampled_from(
+    [1e16, 1.0, -1e16, 0.1, 1e-300, 1e300, -1e300, -0.0]
+)
 all_numbers = (
     st.floats(allow_nan=False, allow_infinity=False)
     | st.integers(-(1 << 1100), 1 << 1100)
@@ -65,7 +67,10 @@ AGGREGATIONS: list[tuple[Aggregation[Any], st.SearchStrategy[Any]]] = [
     (TopK(2, smallest=True), ties),
     (TopK(5), st.tuples(st.integers(0, 3), texts)),
     (CollectList(), ties | texts),
-    (CollectSet(), ties.filter(lambda value: repr(value) != "-0.0") | texts | st.tuples(texts, ties)),
+    (
+        CollectSet(),
+        ties.filter(lambda value: repr(value) != "-0.0") | texts | st.tuples(texts, ties),
+    ),
 ]
 
 
@@ -76,12 +81,17 @@ AGGREGATIONS: list[tuple[Aggregation[Any], st.SearchStrategy[Any]]] = [
 )
 @given(data=st.data(), chance=randoms)
 def test_any_splits_and_any_merge_tree(
-    aggregation: Aggregation[Any], items: st.SearchStrategy[Any], data: st.DataObject, chance: random.Random
+    aggregation: Aggregation[Any],
+    items: st.SearchStrategy[Any],
+    data: st.DataObject,
+    chance: random.Random,
 ) -> None:
     """The merged result is that of `plain` over all values at once, to the type and the last bit."""
     values = data.draw(st.lists(items, min_size=1, max_size=60))
     expected = repr(aggregation.plain(list(values)))
-    assert expected.replace("-0.0", "0.0") == repr(merged_result(aggregation, values, chance)).replace("-0.0", "0.0")
+    assert expected.replace("-0.0", "0.0") == repr(
+        merged_result(aggregation, values, chance)
+    ).replace("-0.0", "0.0")
 
 
 @given(st.lists(integers, min_size=1, max_size=40), randoms)
@@ -232,7 +242,9 @@ def test_sum_refuses_what_is_no_number(value: Any, error: type[Exception], named
         (CollectSet(), [None]),
     ],
 )
-def test_values_that_have_no_order_are_refused(aggregation: Aggregation[Any], values: list[Any]) -> None:
+def test_values_that_have_no_order_are_refused(
+    aggregation: Aggregation[Any], values: list[Any]
+) -> None:
     """They are refused when they are added, and when two states with one each are merged."""
     with pytest.raises(NotAggregable):
         state = aggregation.create(values[0])
@@ -261,5 +273,14 @@ def test_expansion_is_exact(numbers: list[float]) -> None:
 def test_what_duckdb_may_merge() -> None:
     """Only states that are plain integers are left to SQL, and by the right function."""
     expected = ["sum", "sum", "min", "max", None, None, None, None]
-    every: list[Aggregation[Any]] = [Sum(), Count(), Min(), Max(), Mean(), TopK(1), CollectList(), CollectSet()]
+    every: list[Aggregation[Any]] = [
+        Sum(),
+        Count(),
+        Min(),
+        Max(),
+        Mean(),
+        TopK(1),
+        CollectList(),
+        CollectSet(),
+    ]
     assert expected == [aggregation.sql for aggregation in every]

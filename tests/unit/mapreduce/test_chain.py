@@ -85,7 +85,9 @@ def test_what_is_no_job(wrong: Any) -> None:
 
     steps = steps_of(Wrong())
     next(steps)
-    with pytest.raises(JobLoadError, match="step 2 of the chain is .*, not a job; yield an instance"):
+    with pytest.raises(
+        JobLoadError, match="step 2 of the chain is .*, not a job; yield an instance"
+    ):
         next(steps)
 
 
@@ -105,14 +107,18 @@ def test_what_would_not_reach_the_tasks() -> None:
 
     (step,) = steps_of(Setting())
     assert {"scale": 5} == step.job.parameter_values()
-    with pytest.raises(JobLoadError, match="sets `other` of Scaled, which does not reach .* make it a parameter"):
+    with pytest.raises(
+        JobLoadError, match="sets `other` of Scaled, which does not reach .* make it a parameter"
+    ):
         next(steps_of(Setting(name="other")))
 
 
 @pytest.mark.parametrize("wrong", [None, "jobs", Halve, 3])
 def test_steps_that_are_no_list(wrong: Any) -> None:
     """What `steps` returns must be jobs; one job alone is taken for a list of one."""
-    with pytest.raises(JobLoadError, match="`steps` of Given returned .* yield jobs, or return a list"):
+    with pytest.raises(
+        JobLoadError, match="`steps` of Given returned .* yield jobs, or return a list"
+    ):
         next(steps_of(given_steps(wrong)))
     assert 1 == len(list(steps_of(given_steps(Halve()))))
 

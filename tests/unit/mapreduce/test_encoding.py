@@ -22,7 +22,15 @@ from mapreduce.encoding import (
     pack_value,
     unpack_value,
 )
-from tests.unit.mapreduce.any_keys import floats, integers, keys, near_bytes, near_texts, rank, values
+from tests.unit.mapreduce.any_keys import (
+    floats,
+    integers,
+    keys,
+    near_bytes,
+    near_texts,
+    rank,
+    values,
+)
 
 Float64 = type("float64", (float,), {"__module__": "numpy"})
 Text = type("Text", (str,), {"__module__": "author"})
@@ -51,12 +59,16 @@ def test_key_order(one: Key, other: Key) -> None:
     "items",
     [
         pytest.param(integers, id="int"),
-        pytest.param(floats | st.sampled_from([-0.0, 5e-324, -5e-324, 1.7976931348623157e308]), id="float"),
+        pytest.param(
+            floats | st.sampled_from([-0.0, 5e-324, -5e-324, 1.7976931348623157e308]), id="float"
+        ),
         pytest.param(near_texts, id="str"),
         pytest.param(near_bytes, id="bytes"),
         pytest.param(st.tuples(near_texts, near_bytes), id="pair"),
         pytest.param(st.lists(near_texts | near_bytes, max_size=3).map(tuple), id="tuple"),
-        pytest.param(st.tuples(st.lists(st.booleans(), max_size=2).map(tuple), near_texts), id="nested"),
+        pytest.param(
+            st.tuples(st.lists(st.booleans(), max_size=2).map(tuple), near_texts), id="nested"
+        ),
     ],
 )
 @given(data=st.data())

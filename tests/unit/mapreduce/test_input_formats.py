@@ -20,7 +20,10 @@ CSV: Any = Csv
     ("make", "named"),
     [
         (lambda: TEXT(encoding="latin-1"), r"Text has no option `encoding`; it has: Text\(\)"),
-        (lambda: CSV(separator=";"), r"Csv has no option `separator`; it has: Csv\(delimiter=',', header=True\)"),
+        (
+            lambda: CSV(separator=";"),
+            r"Csv has no option `separator`; it has: Csv\(delimiter=',', header=True\)",
+        ),
         (lambda: Csv(delimiter="\n\n"), r"the option `delimiter` of Csv cannot be '\\n\\n'"),
         (lambda: CSV(";"), "Csv takes options by name"),
         (lambda: Parquet(columns="a"), "the option `columns` of Parquet cannot be 'a'"),
@@ -33,7 +36,9 @@ def test_wrong_options(make: Callable[[], object], named: str) -> None:
     assert "pydantic" not in str(caught.value)
 
 
-@pytest.mark.parametrize("form", [Text(), Csv(delimiter=";", header=False), Parquet(columns=("a",))])
+@pytest.mark.parametrize(
+    "form", [Text(), Csv(delimiter=";", header=False), Parquet(columns=("a",))]
+)
 def test_formats_as_messages(form: Format) -> None:
     """A format comes back from JSON as it went."""
     adapter: TypeAdapter[Format] = TypeAdapter(Format)

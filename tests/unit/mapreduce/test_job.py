@@ -43,7 +43,9 @@ class Child(Parent):
 def test_parameters_are_annotated_attributes_with_a_default() -> None:
     """Own and inherited ones count; private ones, class variables and those without annotation or default do not."""
     assert {"min_length": int} == Parent.parameters()
-    assert {"ratio", "name", "verbose", "stop", "mode", "maybe", "min_length"} == set(Child.parameters())
+    assert {"ratio", "name", "verbose", "stop", "mode", "maybe", "min_length"} == set(
+        Child.parameters()
+    )
 
 
 def test_values_and_defaults() -> None:
@@ -97,7 +99,11 @@ def test_texts_of_the_command_line(name: str, text: str, expected: Any) -> None:
         ("verbose", "maybe", "wants bool, not 'maybe'"),
         ("stop", "a,b", "wants list"),
         ("mode", "slow", "'fast' or 'exact'"),
-        ("min_lenght", "3", "Child has no parameter 'min_lenght'; it has: maybe, min_length, mode, name"),
+        (
+            "min_lenght",
+            "3",
+            "Child has no parameter 'min_lenght'; it has: maybe, min_length, mode, name",
+        ),
         ("_private", "3", "no parameter '_private'"),
         ("limit", "3", "no parameter 'limit'"),
         ("reduce", "3", "no parameter 'reduce'"),
@@ -110,7 +116,9 @@ def test_wrong_texts(name: str, text: str, named: str) -> None:
     assert named in str(caught.value)
 
 
-@pytest.mark.parametrize("parameters", [{"min_length": "three"}, {"min_length": 1.5}, {"stop": [1]}, {"none": 1}])
+@pytest.mark.parametrize(
+    "parameters", [{"min_length": "three"}, {"min_length": 1.5}, {"stop": [1]}, {"none": 1}]
+)
 def test_wrong_values(parameters: dict[str, Any]) -> None:
     """An instance refuses wrong parameters too: they may come over the wire."""
     with pytest.raises(ParameterError):
@@ -139,10 +147,19 @@ class Typed(Parent):
 def test_values_travel_as_json() -> None:
     """A value of any type that a text can be read as reaches the tasks through JSON, as it was."""
     texts = {"day": "2021-02-03", "price": "0.10", "tags": '["y", "x"]', "where": "a/b"}
-    for job in (Typed(), Typed(**parse_parameters(Typed, texts)), Typed(day=datetime.date(2000, 1, 1))):
+    for job in (
+        Typed(),
+        Typed(**parse_parameters(Typed, texts)),
+        Typed(day=datetime.date(2000, 1, 1)),
+    ):
         values = json.loads(json.dumps(job.parameter_values()))
         again = Typed(**values)
-        assert (job.day, job.price, job.tags, job.where) == (again.day, again.price, again.tags, again.where)
+        assert (job.day, job.price, job.tags, job.where) == (
+            again.day,
+            again.price,
+            again.tags,
+            again.where,
+        )
         assert values == again.parameter_values()
     assert datetime.date(2021, 2, 3) == Typed(**parse_parameters(Typed, texts)).day
 
@@ -153,9 +170,14 @@ def test_parameters_that_cannot_travel() -> None:
     class Odd(Parent):
         other: Parent = None  # type: ignore[assignment]
 
-    with pytest.raises(JobLoadError, match="the parameter `other` of Odd is a Parent, which no text can be read as"):
+    with pytest.raises(
+        JobLoadError, match="the parameter `other` of Odd is a Parent, which no text can be read as"
+    ):
         Odd.check()
-    with pytest.raises(ParameterError, match="`undecided` of Child has no default, so it is no parameter; give it one"):
+    with pytest.raises(
+        ParameterError,
+        match="`undecided` of Child has no default, so it is no parameter; give it one",
+    ):
         parse_parameters(Child, {"undecided": "3"})
     unread: Any = type("Unread", (Parent,), {"__annotations__": {"x": "Nowhere"}, "x": 1})
     with pytest.raises(JobLoadError, match="an annotation in Unread cannot be read"):
@@ -223,7 +245,11 @@ def test_what_the_engine_asks() -> None:
     Parent.check()
     OwnChild.check()
     parent = Parent()
-    assert (Parent.reduce, False, False) == (parent.aggregation, parent.combines, parent.partitions_itself)
+    assert (Parent.reduce, False, False) == (
+        parent.aggregation,
+        parent.combines,
+        parent.partitions_itself,
+    )
     child = OwnChild()
     assert (None, True, True) == (child.aggregation, child.combines, child.partitions_itself)
     assert hash_partition(encode_key("k"), 7) == parent.partition("k", 7)

@@ -32,7 +32,9 @@ def test_word_count() -> None:
 def test_inverted_index() -> None:
     """Each word has the files that hold it, in the order of the inputs."""
     expected = [("cat", [["u", 1], ["v", 2]]), ("dog", [["v", 1]])]
-    assert expected == plain_answer(InvertedIndex(min_length=2), [("u", b"a cat"), ("v", b"cat dog\ncat")])
+    assert expected == plain_answer(
+        InvertedIndex(min_length=2), [("u", b"a cat"), ("v", b"cat dog\ncat")]
+    )
 
 
 def test_own_steps() -> None:

@@ -26,7 +26,10 @@ def road(request: pytest.FixtureRequest) -> Iterator[None]:
 def plain(blocks: list[bytes]) -> Counter[str]:
     """Line by line, with the definition of a word."""
     return Counter(
-        word for block in blocks for line in block.split(b"\n") for word in words(line.decode("utf-8", "replace"))
+        word
+        for block in blocks
+        for line in block.split(b"\n")
+        for word in words(line.decode("utf-8", "replace"))
     )
 
 
@@ -43,9 +46,13 @@ def counted(blocks: list[bytes]) -> Counter[str]:
 
 
 ascii_words = st.text("abcXYZ'", min_size=1, max_size=20)
-unicode_words = st.text("aZß'’éÀİ\u0301ñ日本語ΑΩΣςσ.ж\u0915\u093f\u212a “”\u00a0\ufeff", min_size=1, max_size=12)
+unicode_words = st.text(
+    "aZß'’éÀİ\u0301ñ日本語ΑΩΣςσ.ж\u0915\u093f\u212a “”\u00a0\ufeff", min_size=1, max_size=12
+)
 fillers = st.sampled_from(["\n", " ", "\r\n", "-", "0", "\x00", ". ", " " * 63, "Σ", "Α.Σ.", ""])
-texts = st.lists(st.one_of(ascii_words, unicode_words, fillers, st.text(max_size=4)), max_size=40).map("".join)
+texts = st.lists(
+    st.one_of(ascii_words, unicode_words, fillers, st.text(max_size=4)), max_size=40
+).map("".join)
 blocks = st.one_of(texts.map(lambda text: text.encode("utf-8", "replace")), st.binary(max_size=200))
 
 
@@ -67,8 +74,16 @@ def test_words_of_every_length_at_every_place(length: int) -> None:
 
 def test_more_words_than_the_table_holds_at_first() -> None:
     """The table grows, and nothing is lost on the way."""
-    names = [f"w{chr(97 + number % 26)}{'abcdefghij'[number // 26 % 10]}" * (1 + number % 7) for number in range(5000)]
-    names += [chr(97 + a) + chr(97 + b) + chr(97 + c) for a in range(26) for b in range(26) for c in range(26)]
+    names = [
+        f"w{chr(97 + number % 26)}{'abcdefghij'[number // 26 % 10]}" * (1 + number % 7)
+        for number in range(5000)
+    ]
+    names += [
+        chr(97 + a) + chr(97 + b) + chr(97 + c)
+        for a in range(26)
+        for b in range(26)
+        for c in range(26)
+    ]
     data = " ".join(names).encode()
     assert plain([data]) == counted([data, b""])
 

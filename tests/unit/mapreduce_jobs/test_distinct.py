@@ -18,7 +18,9 @@ def test_distinct_lines_and_words(lines: list[str], splits: int) -> None:
     found = run(Distinct(), lines, splits=splits, partitions=3).pairs
     assert sorted(set(lines)) == sorted(line for line, _ in found)
     found = run(Distinct(of="words"), lines, splits=splits, partitions=3).pairs
-    assert sorted(set(re.findall("[a-z']+", "\n".join(lines).lower()))) == sorted(word for word, _ in found)
+    assert sorted(set(re.findall("[a-z']+", "\n".join(lines).lower()))) == sorted(
+        word for word, _ in found
+    )
     assert all(value is None for _, value in found)
 
 

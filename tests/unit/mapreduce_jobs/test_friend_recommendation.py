@@ -14,8 +14,15 @@ def brute_force(friends: dict[int, set[int]], most: int) -> dict[int, list[int]]
     """For each user, all others by how many friends they share."""
     answer = {}
     for user, own in friends.items():
-        common = {other: len(own & theirs) for other, theirs in friends.items() if other != user and other not in own}
-        ranked = sorted((other for other, count in common.items() if count), key=lambda other: (-common[other], other))
+        common = {
+            other: len(own & theirs)
+            for other, theirs in friends.items()
+            if other != user and other not in own
+        }
+        ranked = sorted(
+            (other for other, count in common.items() if count),
+            key=lambda other: (-common[other], other),
+        )
         answer[user] = ranked[:most]
     return answer
 
@@ -27,7 +34,9 @@ def lines_of(friends: dict[int, set[int]]) -> list[str]:
 
 @settings(max_examples=50, deadline=None)
 @given(
-    links=st.sets(st.tuples(st.integers(0, 12), st.integers(0, 12)).filter(lambda link: link[0] < link[1])),
+    links=st.sets(
+        st.tuples(st.integers(0, 12), st.integers(0, 12)).filter(lambda link: link[0] < link[1])
+    ),
     users=st.permutations(range(13)),
     splits=st.integers(1, 5),
     most=st.integers(1, 4),
@@ -46,7 +55,9 @@ def test_a_heavy_tailed_graph_with_little_memory() -> None:
     """Some users have very many friends; everything is spilled several times."""
     friends = dict(enumerate(friendships(users=600, friends=12, seed=3)))
     assert max(map(len, friends.values())) > 60
-    answer = run(FriendRecommendation(), lines_of(friends), splits=4, partitions=3, memory_bytes=256 << 10)
+    answer = run(
+        FriendRecommendation(), lines_of(friends), splits=4, partitions=3, memory_bytes=256 << 10
+    )
     assert brute_force(friends, 10) == dict(answer.pairs)
 
 
@@ -61,7 +72,18 @@ def test_numbers_are_numbers() -> None:
 
 def test_lines_nobody_expects() -> None:
     """No tab, nothing behind it, carriage returns, oneself and others twice; the rest is counted and passed over."""
-    lines = ["1\t2,3,3,1\r", "2\t1\r", "3\t1\r", "4", "5\t", "6\t \r", "", "x\t1", "7\t1;2", "8\t1,"]
+    lines = [
+        "1\t2,3,3,1\r",
+        "2\t1\r",
+        "3\t1\r",
+        "4",
+        "5\t",
+        "6\t \r",
+        "",
+        "x\t1",
+        "7\t1;2",
+        "8\t1,",
+    ]
     answer = run(FriendRecommendation(), lines, splits=3)
     assert {1: [], 2: [3], 3: [2], 4: [], 5: [], 6: []} == dict(answer.pairs)
     assert answer.counters == {"malformed": 4}

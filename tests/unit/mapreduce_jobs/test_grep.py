@@ -38,7 +38,11 @@ def found_by(answer: Answer) -> list[tuple[int, int, str]]:
 
 
 @settings(max_examples=50, deadline=None)
-@given(files=st.lists(contents, max_size=3), splits=st.integers(1, 8), pattern=st.sampled_from(["a", "^$", "b *a", ""]))
+@given(
+    files=st.lists(contents, max_size=3),
+    splits=st.integers(1, 8),
+    pattern=st.sampled_from(["a", "^$", "b *a", ""]),
+)
 def test_any_text_in_any_number_of_splits(files: list[bytes], splits: int, pattern: str) -> None:
     """Several files in one split, and one file in several splits: each line has its number in its own file."""
     answer = run(Grep(pattern=pattern), inputs=named(files), splits=splits)

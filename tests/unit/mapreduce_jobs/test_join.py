@@ -23,7 +23,10 @@ text = st.text('ab",\n', max_size=3)
 
 def rows(column: str) -> st.SearchStrategy[Rows]:
     """Rows with few ids, so that many have partners."""
-    return st.lists(st.fixed_dictionaries({"id": st.sampled_from(["1", "2", "01", ""]), column: text}), max_size=6)
+    return st.lists(
+        st.fixed_dictionaries({"id": st.sampled_from(["1", "2", "01", ""]), column: text}),
+        max_size=6,
+    )
 
 
 def table(rows: Rows, columns: list[str], end: str) -> bytes:
@@ -40,7 +43,9 @@ def nested_loop(left: Rows, right: Rows, how: How) -> list[tuple[str, list[Any]]
     found: list[tuple[str, list[Any]]] = []
     for row in left:
         partners: list[Any] = [other for other in right if other["id"] == row["id"]]
-        found += [(row["id"], [row, other]) for other in partners or ([None] if how == "left" else [])]
+        found += [
+            (row["id"], [row, other]) for other in partners or ([None] if how == "left" else [])
+        ]
     return found
 
 
@@ -59,7 +64,10 @@ def in_one_order(pairs: list[tuple[str, list[Any]]]) -> list[str]:
 )
 def test_any_tables(left: Rows, right: Rows, how: How, end: str, splits: int) -> None:
     """Quotes, line ends in fields, ids that many rows share, ids that none of the other table has."""
-    inputs = {"left": table(left, ["id", "amount"], end), "right": table(right, ["name", "id"], end)}
+    inputs = {
+        "left": table(left, ["id", "amount"], end),
+        "right": table(right, ["name", "id"], end),
+    }
     answer = run(Join(how=how), inputs=inputs, splits=splits)
     assert in_one_order(nested_loop(left, right, how)) == in_one_order(answer.pairs)
 
@@ -78,13 +86,17 @@ def test_tables_that_are_empty() -> None:
 
 def test_several_files_of_one_name() -> None:
     """Are one table; rows keep the order of the inputs, and little memory changes nothing."""
-    left = [PlainInput(f"{part}.csv", b"k,n\n" + b"x,1\n" * 500 + part.encode() + b",2\n", "left") for part in "ab"]
+    left = [
+        PlainInput(f"{part}.csv", b"k,n\n" + b"x,1\n" * 500 + part.encode() + b",2\n", "left")
+        for part in "ab"
+    ]
     right = PlainInput("right.csv", b"k,n\nx,3\nx,4\nb,5\n", "right")
     answer = run(Join(on="k"), inputs=[*left, right], splits=4, memory_bytes=16 << 10)
     x = [[{"k": "x", "n": "1"}, {"k": "x", "n": n}] for n in "34"] * 1000
-    assert sorted([*(("x", pair) for pair in x), ("b", [{"k": "b", "n": "2"}, {"k": "b", "n": "5"}])], key=repr) == (
-        sorted(answer.pairs, key=repr)
-    )
+    assert sorted(
+        [*(("x", pair) for pair in x), ("b", [{"k": "b", "n": "2"}, {"k": "b", "n": "5"}])],
+        key=repr,
+    ) == (sorted(answer.pairs, key=repr))
 
 
 def test_a_file_without_the_column_is_an_error() -> None:

@@ -27,7 +27,9 @@ def lloyd(points: Points, centres: Points, rounds: int = 100) -> dict[int, dict[
             clusters[distances.index(min(distances))].append(point)
         old = centres
         centres = [
-            tuple(math.fsum(axis) / len(members) for axis in zip(*members, strict=True)) if members else centre
+            tuple(math.fsum(axis) / len(members) for axis in zip(*members, strict=True))
+            if members
+            else centre
             for members, centre in zip(clusters, centres, strict=True)
         ]
         if centres == old:
@@ -70,7 +72,9 @@ def test_clouds() -> None:
     """Three clouds of points in three dimensions, from given centres."""
     chance = random.Random(5)
     clouds = [(0.0, 0.0, 0.0), (5.0, 5.0, 0.0), (0.0, 9.0, 9.0)]
-    points: Points = [tuple(chance.gauss(at, 1.5) for at in clouds[number % 3]) for number in range(600)]
+    points: Points = [
+        tuple(chance.gauss(at, 1.5) for at in clouds[number % 3]) for number in range(600)
+    ]
     centres: Points = [(1.0, 0.0, 0.0), (2.0, 5.0, 1.0), (0.0, 1.0, 9.0)]
     assert same(lloyd(points, centres), k_means(points, centres=centres))
 

@@ -23,9 +23,17 @@ from mapreduce_jobs.top_k import Ranking
 from mapreduce_jobs.word_count import WordCount
 from mapreduce_jobs.word_count_batch import WordCountBatch
 
-TEXT = "".join(f"{number % 7}\t{number * 7 % 5},{number * 3 % 11} a b{'é' * (number % 3)} a\n" for number in range(60))
-GRAPH = "".join(f"{number}\t{','.join(str(other) for other in range(9) if other != number)}\n" for number in range(9))
-LOG = "".join(f'h - - [d] "GET /{number % 3} HTTP/1.0" 200 {number * 7 % 11}\n' for number in range(60))
+TEXT = "".join(
+    f"{number % 7}\t{number * 7 % 5},{number * 3 % 11} a b{'é' * (number % 3)} a\n"
+    for number in range(60)
+)
+GRAPH = "".join(
+    f"{number}\t{','.join(str(other) for other in range(9) if other != number)}\n"
+    for number in range(9)
+)
+LOG = "".join(
+    f'h - - [d] "GET /{number % 3} HTTP/1.0" 200 {number * 7 % 11}\n' for number in range(60)
+)
 POINTS = "".join(f"{number * 0.1},{number * 7 % 5}\n" for number in range(40))
 TABLE = "id,n\n" + "".join(f"{number % 5},{number}\n" for number in range(20))
 

@@ -47,7 +47,9 @@ def test_sizes(responses: list[tuple[str, int]], splits: int) -> None:
 def test_durations_of_many_lines_with_little_memory() -> None:
     """The last field of the combined format, in seconds; values are spilled, and the mean is exact all the same."""
     durations = [number * 7919 % 10007 / 1000 for number in range(5000)]
-    lines = [f'{HEAD} "GET /x?id={number} HTTP/1.1" 200 5 "-" "A 1.0" {number}' for number in durations]
+    lines = [
+        f'{HEAD} "GET /x?id={number} HTTP/1.1" 200 5 "-" "A 1.0" {number}' for number in durations
+    ]
     answer = run(LogStatistics(of="duration"), lines, splits=4, memory_bytes=32 << 10)
     assert plain_statistics(durations) == answer["/x"]
 
@@ -76,7 +78,11 @@ def test_lines_as_servers_write_them(rest: str, path: str | None, size: int | No
 
 def test_duration_wants_a_duration() -> None:
     """The size is not taken for one."""
-    lines = ['h - - [d] "GET /a HTTP/1.1" 200 5', 'h - - [d] "GET /a HTTP/1.1" 200 5 "-" "7 8"', "\r"]
+    lines = [
+        'h - - [d] "GET /a HTTP/1.1" 200 5',
+        'h - - [d] "GET /a HTTP/1.1" 200 5 "-" "7 8"',
+        "\r",
+    ]
     answer = run(LogStatistics(of="duration"), [*lines, 'h - - [d] "GET /a HTTP/1.1" 200 5 1500\r'])
     assert answer["/a"] == {"count": 1, "min": 1500.0, "mean": 1500.0, "max": 1500.0, "p95": 1500.0}
     assert answer.counters == {"malformed": 3}

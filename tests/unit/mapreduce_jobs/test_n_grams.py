@@ -24,7 +24,11 @@ def plain_n_grams(lines: list[str], n: int) -> dict[str, int]:
 
 
 @settings(max_examples=30, deadline=None)
-@given(lines=st.lists(st.text("abB  ,", max_size=12), max_size=8), n=st.integers(1, 4), splits=st.integers(1, 4))
+@given(
+    lines=st.lists(st.text("abB  ,", max_size=12), max_size=8),
+    n=st.integers(1, 4),
+    splits=st.integers(1, 4),
+)
 def test_any_lines(lines: list[str], n: int, splits: int) -> None:
     """None goes from one line to the next, and a line of fewer than n words has none."""
     assert plain_n_grams(lines, n) == dict(run(NGrams(n=n), lines, splits=splits).pairs)

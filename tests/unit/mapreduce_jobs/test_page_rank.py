@@ -21,10 +21,15 @@ def power_iteration(links: Links, damping: float, rounds: int = 400) -> dict[str
     matrix = []
     for name in names:
         targets = links.get(name) or set(names)
-        matrix.append([damping * (other in targets) / len(targets) + (1 - damping) / size for other in names])
+        matrix.append(
+            [damping * (other in targets) / len(targets) + (1 - damping) / size for other in names]
+        )
     rank = [1 / size] * size
     for _ in range(rounds):
-        rank = [math.fsum(rank[row] * matrix[row][column] for row in range(size)) for column in range(size)]
+        rank = [
+            math.fsum(rank[row] * matrix[row][column] for row in range(size))
+            for column in range(size)
+        ]
     return dict(zip(names, rank, strict=True))
 
 
@@ -42,7 +47,10 @@ names = st.sampled_from("abcdefg")
 
 
 @settings(max_examples=25, deadline=None)
-@given(links=st.dictionaries(names, st.sets(names, max_size=4), min_size=1), damping=st.sampled_from([0.85, 0.5]))
+@given(
+    links=st.dictionaries(names, st.sets(names, max_size=4), min_size=1),
+    damping=st.sampled_from([0.85, 0.5]),
+)
 def test_any_graph(links: Links, damping: float) -> None:
     """With loops, islands, and nodes without links, or without a line."""
     found = page_rank(text_of(links), damping=damping, tolerance=1e-12, max_iterations=400)

@@ -9,7 +9,9 @@ from mapreduce.testing import run
 from mapreduce_jobs.sort import Sort
 
 # surrogates cannot be in a file; a line feed ends a line, and so does a carriage return before one
-lines_of_text = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r\ufeff"), max_size=5))
+lines_of_text = st.lists(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r\ufeff"), max_size=5)
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -21,7 +23,11 @@ def test_any_lines(lines: list[str], splits: int, partitions: int) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(lines=st.lists(st.text("ab\tc", max_size=6)), field=st.integers(1, 3), partitions=st.integers(1, 3))
+@given(
+    lines=st.lists(st.text("ab\tc", max_size=6)),
+    field=st.integers(1, 3),
+    partitions=st.integers(1, 3),
+)
 def test_by_field(lines: list[str], field: int, partitions: int) -> None:
     """As Python's stable sort by that field has them; a line without it comes first."""
 

@@ -37,7 +37,9 @@ class Elsewhere(Lines):
 def request(*lines: str, name: str = "Lines") -> bytes:
     """A request for a run of one of the jobs above."""
     content = "".join(f"{line}\n" for line in lines).encode()
-    given = SeededInput.model_validate({"url": "u", "content": _base64(content), "name": "", "format": Text()})
+    given = SeededInput.model_validate(
+        {"url": "u", "content": _base64(content), "name": "", "format": Text()}
+    )
     sent = SeededRequest(module=__name__, name=name, parameters={"seed": 1}, inputs=(given,))
     return sent.model_dump_json().encode()
 

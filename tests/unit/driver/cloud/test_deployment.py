@@ -42,7 +42,9 @@ def test_the_tag_follows_the_content_and_nothing_else(tree: Path) -> None:
 def test_what_is_not_said_stays_as_it_was() -> None:
     """The second deployment keeps the first one's choices, and what the user wrote into the file by hand."""
     first = merged_settings({}, "eu-central-1", "t1", "203.0.113.7", name="books", mapper_count=5)
-    again = merged_settings(first.model_dump() | {"spot_share": 80}, None, "t2", "198.51.100.1", name=None)
+    again = merged_settings(
+        first.model_dump() | {"spot_share": 80}, None, "t2", "198.51.100.1", name=None
+    )
     assert again.model_dump() == {
         "region": "eu-central-1",
         "name": "books",
@@ -66,7 +68,10 @@ def test_the_world_is_never_let_in_unasked() -> None:
 def test_vcpus_of_all_tasks() -> None:
     """1 splitter of a half, 3 mappers and 1 reducer of one, or what the settings say."""
     assert merged_settings({}, "us-east-1", "t", None).vcpus() == 4.5
-    assert merged_settings({}, "us-east-1", "t", None, mapper_count=10, mapper_cpu=2048).vcpus() == 21.5
+    assert (
+        merged_settings({}, "us-east-1", "t", None, mapper_count=10, mapper_cpu=2048).vcpus()
+        == 21.5
+    )
 
 
 def test_cost_of_an_hour_by_hand() -> None:
@@ -78,5 +83,7 @@ def test_cost_of_an_hour_by_hand() -> None:
     )
     assert running_hour([one], "ARM64") == pytest.approx(0.03238 + 2 * 0.00356 + 0.005)
     assert hourly_cost(Stack.model_validate(STACK_VALUES)) == pytest.approx(
-        (0.02024 + 0.00889 + 0.005) + 3 * ((0.08096 + 0.00889) * 0.65 + 0.005) + (0.04048 + 0.00889 + 0.005)
+        (0.02024 + 0.00889 + 0.005)
+        + 3 * ((0.08096 + 0.00889) * 0.65 + 0.005)
+        + (0.04048 + 0.00889 + 0.005)
     )

@@ -67,7 +67,11 @@ def _script_tasks(ecs: Stubber, tasks: list[dict[str, Any]], status: str = "RUNN
     )
     for at in range(0, len(arns), 100):
         some = arns[at : at + 100]
-        ecs.add_response("describe_tasks", {"tasks": tasks[at : at + 100]}, {"cluster": "mapreduce", "tasks": some})
+        ecs.add_response(
+            "describe_tasks",
+            {"tasks": tasks[at : at + 100]},
+            {"cluster": "mapreduce", "tasks": some},
+        )
 
 
 def _endpoints(stack: Stack, aws: Aws, most: int | None = None) -> list[Endpoint]:
@@ -78,7 +82,8 @@ def test_from_outside_a_task_is_its_interfaces_public_address(aws: Aws, ecs: Stu
     """Tasks that still start, and those without a public address, are left out; all others are named and counted."""
     _script_tasks(ecs, [_task(1), _task(2, "PENDING"), _task(3), _task(4)])
     interfaces = [
-        {"NetworkInterfaceId": f"eni-{number}", "Association": {"PublicIp": f"203.0.113.{number}"}} for number in (1, 3)
+        {"NetworkInterfaceId": f"eni-{number}", "Association": {"PublicIp": f"203.0.113.{number}"}}
+        for number in (1, 3)
     ]
     with Stubber(aws.ec2) as ec2:
         ec2.add_response(
@@ -93,7 +98,9 @@ def test_from_outside_a_task_is_its_interfaces_public_address(aws: Aws, ecs: Stu
     ]
 
 
-@pytest.mark.parametrize(("listed", "expected"), [([], ["10.20.0.1", "10.20.0.2"]), (["10.20.0.2"], ["10.20.0.2"])])
+@pytest.mark.parametrize(
+    ("listed", "expected"), [([], ["10.20.0.1", "10.20.0.2"]), (["10.20.0.2"], ["10.20.0.2"])]
+)
 def test_from_inside_cloud_map_counts_and_before_it_knows_ecs(
     aws: Aws, ecs: Stubber, listed: list[str], expected: list[str]
 ) -> None:
@@ -106,7 +113,9 @@ def test_from_inside_cloud_map_counts_and_before_it_knows_ecs(
     assert [endpoint.url for endpoint in found] == [f"http://{ip}:8080" for ip in expected]
 
 
-def test_many_tasks_are_described_in_batches_and_mappers_can_be_limited(aws: Aws, ecs: Stubber) -> None:
+def test_many_tasks_are_described_in_batches_and_mappers_can_be_limited(
+    aws: Aws, ecs: Stubber
+) -> None:
     """250 tasks take three calls each; `--mappers 7` uses seven."""
     tasks = [_task(number) for number in range(250)]
     _script_tasks(ecs, tasks)
@@ -117,7 +126,11 @@ def test_many_tasks_are_described_in_batches_and_mappers_can_be_limited(aws: Aws
                 "describe_network_interfaces",
                 {
                     "NetworkInterfaces": [
-                        {"NetworkInterfaceId": f"eni-{n}", "Association": {"PublicIp": f"198.51.100.{n}"}} for n in some
+                        {
+                            "NetworkInterfaceId": f"eni-{n}",
+                            "Association": {"PublicIp": f"198.51.100.{n}"},
+                        }
+                        for n in some
                     ]
                 },
                 {"NetworkInterfaceIds": [f"eni-{n}" for n in some]},
@@ -128,11 +141,29 @@ def test_many_tasks_are_described_in_batches_and_mappers_can_be_limited(aws: Aws
 @pytest.mark.parametrize(
     ("task", "words"),
     [
-        ({"stoppedReason": "Essential container exited", "containers": [{"exitCode": 137}]}, "out of memory"),
-        ({"containers": [{"reason": "OutOfMemoryError: Container killed due to memory usage"}]}, "out of memory"),
-        ({"stopCode": "SpotInterruption", "stoppedReason": "Your Spot Task was interrupted."}, "Spot"),
-        ({"stopCode": "ServiceSchedulerInitiated", "stoppedReason": "Scaling activity initiated by (x)"}, "scaled in"),
-        ({"stoppedReason": "Essential container exited", "containers": [{"exitCode": 1}]}, "exit code 1"),
+        (
+            {"stoppedReason": "Essential container exited", "containers": [{"exitCode": 137}]},
+            "out of memory",
+        ),
+        (
+            {"containers": [{"reason": "OutOfMemoryError: Container killed due to memory usage"}]},
+            "out of memory",
+        ),
+        (
+            {"stopCode": "SpotInterruption", "stoppedReason": "Your Spot Task was interrupted."},
+            "Spot",
+        ),
+        (
+            {
+                "stopCode": "ServiceSchedulerInitiated",
+                "stoppedReason": "Scaling activity initiated by (x)",
+            },
+            "scaled in",
+        ),
+        (
+            {"stoppedReason": "Essential container exited", "containers": [{"exitCode": 1}]},
+            "exit code 1",
+        ),
         (
             {"stoppedReason": "CannotPullContainerError: pull image manifest has been retried"},
             "CannotPullContainerError",
@@ -150,7 +181,9 @@ def test_why_an_endpoint_is_gone(aws: Aws, ecs: Stubber) -> None:
     arn = f"{CLUSTER}/abcdef0123456789"
     stopped = {"taskArn": arn, "stopCode": "SpotInterruption", "stoppedReason": "taken back"}
     _script_tasks(ecs, [stopped], "STOPPED")
-    why = asyncio.run(EcsFleet(_stack(), aws).why_gone("map", ["mapper-abcdef01", "mapper-99999999"]))
+    why = asyncio.run(
+        EcsFleet(_stack(), aws).why_gone("map", ["mapper-abcdef01", "mapper-99999999"])
+    )
     assert list(why) == ["mapper-abcdef01"]
 
 
@@ -164,7 +197,9 @@ def test_why_an_endpoint_is_gone(aws: Aws, ecs: Stubber) -> None:
         ("ServerException", "ListTasks failed"),
     ],
 )
-def test_aws_errors_are_a_line_that_says_what_to_do(aws: Aws, ecs: Stubber, code: str, words: str) -> None:
+def test_aws_errors_are_a_line_that_says_what_to_do(
+    aws: Aws, ecs: Stubber, code: str, words: str
+) -> None:
     """Expired or missing credentials, a wrong region, a stack that is gone."""
     ecs.add_client_error("list_tasks", code, "said AWS")
     with pytest.raises(FleetError, match=words) as caught:

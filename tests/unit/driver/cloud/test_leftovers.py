@@ -10,7 +10,14 @@ import pytest
 from botocore.stub import Stubber
 
 from driver.cloud.aws import Aws
-from driver.cloud.leftovers import PAUSE_S, Leftover, deregister_orphans, find_leftovers, orphans, watch
+from driver.cloud.leftovers import (
+    PAUSE_S,
+    Leftover,
+    deregister_orphans,
+    find_leftovers,
+    orphans,
+    watch,
+)
 
 ECS = "arn:aws:ecs:eu-central-1:1"
 DEFINITION = f"{ECS}:task-definition/books-mapper"
@@ -52,10 +59,15 @@ def _watched(looks: Sequence[int], wait_s: float) -> tuple[int, int]:
         pytest.param([2], 0, (2, 1), id="and it says what it found"),
         pytest.param([0], 60, (0, 2), id="a clean look is confirmed"),
         pytest.param([0, 1, 0, 0], 60, (0, 4), id="what shows up late is waited for"),
-        pytest.param([0, 1], 60, (1, 2 + 60 // PAUSE_S - 1), id="what shows up late and stays is told"),
+        pytest.param(
+            [0, 1], 60, (1, 2 + 60 // PAUSE_S - 1), id="what shows up late and stays is told"
+        ),
         pytest.param([3], 60, (3, 60 // PAUSE_S + 1), id="what stays is told when time is up"),
         pytest.param(
-            [*[1] * int(60 // PAUSE_S), 0], 60, (0, 60 // PAUSE_S + 2), id="clean in time is confirmed after it"
+            [*[1] * int(60 // PAUSE_S), 0],
+            60,
+            (0, 60 // PAUSE_S + 2),
+            id="clean in time is confirmed after it",
         ),
     ],
 )
@@ -88,14 +100,21 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
 def stubs(aws: Aws) -> Iterator[dict[str, Stubber]]:
     """The three services that are asked, as a test scripts them."""
     with ExitStack() as ends:
-        made = {name: ends.enter_context(Stubber(getattr(aws, name))) for name in ("tagging", "ecs", "iam")}
+        made = {
+            name: ends.enter_context(Stubber(getattr(aws, name)))
+            for name in ("tagging", "ecs", "iam")
+        }
         yield made
         for stub in made.values():
             stub.assert_no_pending_responses()
 
 
 def _script(
-    stubs: dict[str, Stubber], *, tagged: Sequence[str] = (), roles: Sequence[str] = (), active: Sequence[str] = ()
+    stubs: dict[str, Stubber],
+    *,
+    tagged: Sequence[str] = (),
+    roles: Sequence[str] = (),
+    active: Sequence[str] = (),
 ) -> None:
     """Script the three lists; `active` are the task definitions that ECS lists under each of the three families."""
     mapping = [{"ResourceARN": arn, "Tags": []} for arn in tagged]
@@ -110,7 +129,13 @@ def _script(
 
 def _role(name: str) -> dict[str, Any]:
     arn = f"arn:aws:iam::1:role/{name}"
-    return {"Path": "/", "RoleName": name, "RoleId": "A" * 16, "Arn": arn, "CreateDate": "2026-01-01T00:00:00Z"}
+    return {
+        "Path": "/",
+        "RoleName": name,
+        "RoleId": "A" * 16,
+        "Arn": arn,
+        "CreateDate": "2026-01-01T00:00:00Z",
+    }
 
 
 def _found(aws: Aws) -> list[str]:
@@ -124,7 +149,9 @@ def test_an_active_revision_is_found_by_its_family(aws: Aws, stubs: dict[str, St
     assert [f"{DEFINITION}:1", f"{DEFINITION}:12"] == _found(aws)
 
 
-@pytest.mark.parametrize(("status", "expected"), [("ACTIVE", True), ("INACTIVE", False), ("DELETE_IN_PROGRESS", False)])
+@pytest.mark.parametrize(
+    ("status", "expected"), [("ACTIVE", True), ("INACTIVE", False), ("DELETE_IN_PROGRESS", False)]
+)
 def test_a_tagged_definition_is_left_while_it_is_active(
     aws: Aws, stubs: dict[str, Stubber], status: str, expected: bool
 ) -> None:
@@ -138,13 +165,19 @@ def test_a_tagged_definition_is_left_while_it_is_active(
 
 def test_a_deleted_definition_is_gone(aws: Aws, stubs: dict[str, Stubber]) -> None:
     """The tagging API lists it for a while after ECS has forgotten it."""
-    stubs["ecs"].add_client_error("describe_task_definition", "ClientException", "Unable to describe task definition.")
+    stubs["ecs"].add_client_error(
+        "describe_task_definition", "ClientException", "Unable to describe task definition."
+    )
     _script(stubs, tagged=[f"{DEFINITION}:1"])
     assert [] == _found(aws)
 
 
-@pytest.mark.parametrize(("status", "expected"), [("RUNNING", True), ("STOPPING", True), ("STOPPED", False)])
-def test_a_task_is_left_until_it_has_stopped(aws: Aws, stubs: dict[str, Stubber], status: str, expected: bool) -> None:
+@pytest.mark.parametrize(
+    ("status", "expected"), [("RUNNING", True), ("STOPPING", True), ("STOPPED", False)]
+)
+def test_a_task_is_left_until_it_has_stopped(
+    aws: Aws, stubs: dict[str, Stubber], status: str, expected: bool
+) -> None:
     """A task that is stopping is still billed."""
     task = f"{ECS}:task/books/1"
     answer: Any = {"tasks": [{"lastStatus": status}]}
@@ -156,7 +189,9 @@ def test_a_task_is_left_until_it_has_stopped(aws: Aws, stubs: dict[str, Stubber]
 def test_a_draining_service_is_left(aws: Aws, stubs: dict[str, Stubber]) -> None:
     """Its last tasks are still there."""
     answer: Any = {"services": [{"status": "DRAINING"}]}
-    stubs["ecs"].add_response("describe_services", answer, {"cluster": "books", "services": [SERVICE]})
+    stubs["ecs"].add_response(
+        "describe_services", answer, {"cluster": "books", "services": [SERVICE]}
+    )
     _script(stubs, tagged=[SERVICE])
     assert [SERVICE] == _found(aws)
 

@@ -18,7 +18,9 @@ from tests.unit.driver.samples import STACK_VALUES
 TERRAFORM = Path(__file__).resolve().parents[4] / "terraform"
 
 
-def _terraform(folder: Path, monkeypatch: pytest.MonkeyPatch, *, out: str, code: int = 0, err: str = "") -> None:
+def _terraform(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *, out: str, code: int = 0, err: str = ""
+) -> None:
     """A folder with a state, and a `terraform` that prints what it is told."""
     (folder / "terraform.tfstate").write_text("{}")
     (folder / "out").write_text(out)
@@ -32,7 +34,12 @@ def _terraform(folder: Path, monkeypatch: pytest.MonkeyPatch, *, out: str, code:
 
 def _outputs(**changes: Any) -> str:
     values = STACK_VALUES | changes
-    return json.dumps({name: {"sensitive": False, "type": "string", "value": value} for name, value in values.items()})
+    return json.dumps(
+        {
+            name: {"sensitive": False, "type": "string", "value": value}
+            for name, value in values.items()
+        }
+    )
 
 
 def test_outputs_become_one_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,12 +60,20 @@ def test_nothing_deployed_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_terraforms_own_words_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A failing terraform is an error with the line that says why."""
-    _terraform(tmp_path, monkeypatch, out="", code=1, err="╷\n│ Error: Backend initialization required\n│ \n")
+    _terraform(
+        tmp_path,
+        monkeypatch,
+        out="",
+        code=1,
+        err="╷\n│ Error: Backend initialization required\n│ \n",
+    )
     with pytest.raises(FleetError, match="Backend initialization required"):
         read_stack(tmp_path)
 
 
-def test_outputs_of_another_version_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outputs_of_another_version_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The output that does not fit, and what to do."""
     _terraform(tmp_path, monkeypatch, out=_outputs(address_kind="carrier pigeon"))
     with pytest.raises(FleetError, match=r"address_kind.*deploy\.sh"):
@@ -70,7 +85,9 @@ def test_terraform_and_driver_agree_on_every_output() -> None:
     text = (TERRAFORM / "outputs.tf").read_text()
     assert set(re.findall(r'^output "(\w+)"', text, re.MULTILINE)) == set(Stack.model_fields)
     services = text[text.index('output "services"') :]
-    assert set(re.findall(r"^      (\w+)\s+=", services, re.MULTILINE)) == set(ServiceOutputs.model_fields)
+    assert set(re.findall(r"^      (\w+)\s+=", services, re.MULTILINE)) == set(
+        ServiceOutputs.model_fields
+    )
 
 
 def test_the_task_definition_sets_only_settings_that_a_service_has() -> None:

@@ -24,7 +24,9 @@ from mapreduce.wire import keys
 def run(tmp_path: Path) -> tuple[str, RunStore]:
     """A finished run over two partitions."""
     (tmp_path / "text.txt").write_text("one two three\n" * 9)
-    config = RunConfig(inputs=(str(tmp_path / "text.txt"),), job="mapreduce_jobs.word_count", reducers=2, chunks=2)
+    config = RunConfig(
+        inputs=(str(tmp_path / "text.txt"),), job="mapreduce_jobs.word_count", reducers=2, chunks=2
+    )
     prepared = targets.prepare(config, "inline", str(tmp_path / "store"))
     report = asyncio.run(carry_out(prepared, EventLog(), lambda *_: None, time.monotonic()))
     return report.run_id, RunStore(open_storage(), f"file://{tmp_path}/store")
@@ -63,7 +65,9 @@ def test_a_run_that_nobody_has_touched_balances(run: tuple[str, RunStore]) -> No
 
 @pytest.mark.parametrize("kind", ["map output", "part", "result"])
 @pytest.mark.parametrize("quick", [False, True])
-def test_a_byte_that_has_changed_is_found(run: tuple[str, RunStore], kind: str, quick: bool) -> None:
+def test_a_byte_that_has_changed_is_found(
+    run: tuple[str, RunStore], kind: str, quick: bool
+) -> None:
     """In whatever the run has written, and the row names the object."""
     path = _path(run, kind)
     _rot(path)
@@ -107,17 +111,22 @@ def test_what_clean_has_taken_away_is_not_missed(run: tuple[str, RunStore]) -> N
     assert (str(result), GONE) == (row.what.rpartition("file://")[2], row.found)
 
 
-def test_a_result_that_an_older_version_has_committed_is_known_by_its_etag(run: tuple[str, RunStore]) -> None:
+def test_a_result_that_an_older_version_has_committed_is_known_by_its_etag(
+    run: tuple[str, RunStore],
+) -> None:
     """It has recorded no digest, and the audit says what it has looked at."""
     name, runs = run
     success = runs.success(name)
     assert success is not None
     runs.storage.write(
-        keys.success(runs.store, name), success.model_copy(update={"digests": ()}).model_dump_json().encode()
+        keys.success(runs.store, name),
+        success.model_copy(update={"digests": ()}).model_dump_json().encode(),
     )
     ledger = audit_run(name, runs)
     assert ledger.balanced
-    assert {f"size and ETag of {info.url}" for info in success.objects} <= {row.what for row in ledger.rows}
+    assert {f"size and ETag of {info.url}" for info in success.objects} <= {
+        row.what for row in ledger.rows
+    }
     _rot(_path(run, "result"))
     assert not audit_run(name, runs).balanced
 

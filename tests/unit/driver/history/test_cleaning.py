@@ -28,7 +28,9 @@ def test_what_killed_processes_left_goes_too(tmp_path: Path, *, everything: bool
 
 
 @pytest.mark.parametrize("everything", [False, True])
-def test_objects_with_strange_names_do_not_stop_the_others(tmp_path: Path, *, everything: bool) -> None:
+def test_objects_with_strange_names_do_not_stop_the_others(
+    tmp_path: Path, *, everything: bool
+) -> None:
     """What no URL can name is left alone, and told."""
     runs = RunStore(open_storage(), f"file://{tmp_path}")
     for name in ("good", "od\x1bd"):

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from driver.history.reuse import FinishedTasks, from_record, is_whole, objects_of, part_of, to_record
+from driver.history.reuse import (
+    FinishedTasks,
+    from_record,
+    is_whole,
+    objects_of,
+    part_of,
+    to_record,
+)
 from driver.plan.tasks import TaskSpec
 from mapreduce.input_formats import Pairs
 from mapreduce.storage import ObjectInfo, Storage, open_storage
@@ -39,7 +46,9 @@ class _Vouching:
 
 
 def _write(folder: Path, name: str, content: bytes) -> ObjectInfo:
-    return replace(open_storage().write(f"file://{folder}/{name}", content), digest=digest_of_bytes(content))
+    return replace(
+        open_storage().write(f"file://{folder}/{name}", content), digest=digest_of_bytes(content)
+    )
 
 
 def _result(info: ObjectInfo, **changes: object) -> MapResult:
@@ -138,7 +147,10 @@ def test_objects_of_a_task(tmp_path: Path) -> None:
     info = ObjectInfo("file:///part", 3, "e", "d" * 32)
     pairs = InputObject(url="file:///pairs", size=4, etag="f", format=Pairs(), digest="c" * 32)
     assert list(objects_of(_result(info))) == [info] == [part_of(_result(info))]
-    assert list(objects_of(_result(info, pairs=pairs))) == [info, ObjectInfo("file:///pairs", 4, "f", "c" * 32)]
+    assert list(objects_of(_result(info, pairs=pairs))) == [
+        info,
+        ObjectInfo("file:///pairs", 4, "f", "c" * 32),
+    ]
     assert list(objects_of(_result(info, url=""))) == []
     piece = Piece(url="file:///in", etag="e", size=9, start=0, end=9, source="file:///in")
     chunk = piece.model_copy(update={"url": "file:///chunk", "etag": "g", "digest": "b" * 32})
@@ -152,13 +164,17 @@ def kept(tmp_path: Path) -> tuple[FinishedTasks, list[TaskSpec], list[MapResult]
     """Three finished tasks, each with an object, in a store."""
     finished = FinishedTasks(open_storage(), f"file://{tmp_path}")
     specs = map_specs([1, 1, 1])
-    results = [_result(_write(tmp_path, f"maps/{spec.index}", b"pairs %d" % spec.index)) for spec in specs]
+    results = [
+        _result(_write(tmp_path, f"maps/{spec.index}", b"pairs %d" % spec.index)) for spec in specs
+    ]
     for spec, result in zip(specs, results, strict=True):
         finished.remember(spec, result)
     return finished, specs, results
 
 
-def test_finished_tasks_are_found(kept: tuple[FinishedTasks, list[TaskSpec], list[MapResult]]) -> None:
+def test_finished_tasks_are_found(
+    kept: tuple[FinishedTasks, list[TaskSpec], list[MapResult]],
+) -> None:
     """By the index of the task; and none of their objects is lost."""
     finished, specs, results = kept
     assert finished.find(specs) == dict(enumerate(results))

@@ -47,7 +47,9 @@ def test_states(runs: RunStore) -> None:
     assert runs.state(run) == "done"
 
 
-def test_a_run_can_be_named_by_its_beginning_or_end(runs: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_can_be_named_by_its_beginning_or_end(
+    runs: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The last run by default; a name that fits two or none is an error that says so."""
     ids = iter(["run-20260101-brisk-owl", "run-20260102-brisk-fox"])
     monkeypatch.setattr("driver.history.run_store.new_run_id", lambda _: next(ids))
@@ -77,7 +79,9 @@ def test_the_last_run_is_the_last_by_time(runs: RunStore, monkeypatch: pytest.Mo
     assert last == runs.resolve(None)
 
 
-def test_the_last_run_is_told_by_the_clock_that_planned_it(runs: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_run_is_told_by_the_clock_that_planned_it(
+    runs: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A run of a machine whose clock is behind counts as older, in whatever order the two were written."""
     last = _begin(runs, monkeypatch, "run-20260101-000001-amber-ant", 1767225601.0)
     _begin(runs, monkeypatch, "run-20260101-000000-wise-wren", 1767225600.9)
@@ -86,7 +90,9 @@ def test_the_last_run_is_told_by_the_clock_that_planned_it(runs: RunStore, monke
     assert last == runs.resolve(None)
 
 
-def test_a_chain_is_the_last_run_and_not_its_step(runs: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_chain_is_the_last_run_and_not_its_step(
+    runs: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Steps are found by their names only."""
     chain = _begin(runs, monkeypatch, "run-20260101-000000-amber-ant", 1767225600.0)
     step = keys.step(chain, 1)
@@ -109,7 +115,9 @@ def _parts(runs: RunStore, count: int) -> list[tuple[ObjectInfo, str]]:
     parts = []
     for number in range(count):
         content = b"part %d" % number
-        info = runs.storage.write(keys.part_attempt(runs.store, "run-1", number, "0", "jsonl"), content)
+        info = runs.storage.write(
+            keys.part_attempt(runs.store, "run-1", number, "0", "jsonl"), content
+        )
         url = keys.result(runs.store, "run-1", number, whole=False)
         parts.append((replace(info, digest=digest_of_bytes(content)), url))
     return parts
@@ -122,11 +130,15 @@ def test_a_commit_names_what_it_has_copied(runs: RunStore) -> None:
     assert (success, "run-1", 7) == (runs.success("run-1"), success.run, success.records)
     expected = [replace(runs.storage.head(url), digest=proven.digest) for proven, url in parts]
     assert expected == list(success.objects)
-    assert [b"part %d" % number for number in range(20)] == [runs.storage.read(info.url) for info in expected]
+    assert [b"part %d" % number for number in range(20)] == [
+        runs.storage.read(info.url) for info in expected
+    ]
 
 
 @pytest.mark.parametrize("content", [b"part X", b"part", b"part 10", None])
-def test_a_part_that_is_not_the_one_that_was_proven_is_not_committed(runs: RunStore, content: bytes | None) -> None:
+def test_a_part_that_is_not_the_one_that_was_proven_is_not_committed(
+    runs: RunStore, content: bytes | None
+) -> None:
     """The run fails, and nothing is marked: neither the run nor that part."""
     parts = _parts(runs, 3)
     path = Path(parts[1][0].url.removeprefix("file://"))
@@ -134,7 +146,9 @@ def test_a_part_that_is_not_the_one_that_was_proven_is_not_committed(runs: RunSt
         path.unlink()
     else:
         path.write_bytes(content)
-    with pytest.raises(OutputLost, match="changed before it could be committed.*run again") as raised:
+    with pytest.raises(
+        OutputLost, match="changed before it could be committed.*run again"
+    ) as raised:
         runs.commit("run-1", parts, 7)
     assert parts[1][0].url == raised.value.url
     assert runs.success("run-1") is None
@@ -147,7 +161,9 @@ def test_a_success_of_an_older_version_has_no_digests(runs: RunStore) -> None:
     runs.storage.write(keys.success(runs.store, "run-1"), text)
     success = runs.success("run-1")
     assert success is not None
-    assert [ObjectInfo("file:///a", 1, "e"), ObjectInfo("file:///b", 2, "f")] == list(success.objects)
+    assert [ObjectInfo("file:///a", 1, "e"), ObjectInfo("file:///b", 2, "f")] == list(
+        success.objects
+    )
     newer = Success(run="run-1", parts=success.parts, records=3, digests=("c" * 32, "d" * 32))
     assert ["c" * 32, "d" * 32] == [info.digest for info in newer.objects]
 
@@ -160,11 +176,20 @@ def test_a_plan_that_cannot_be_read_says_so(runs: RunStore, content: bytes) -> N
         runs.plan("run-20260101-000000-a")
 
 
-def test_the_last_run_is_the_last_that_can_be_read(runs: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_run_is_the_last_that_can_be_read(
+    runs: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Neither a broken plan nor a folder that another program has made takes its place."""
-    monkeypatch.setattr("driver.history.run_store.new_run_id", lambda _: "run-20260101-000000-good-owl")
+    monkeypatch.setattr(
+        "driver.history.run_store.new_run_id", lambda _: "run-20260101-000000-good-owl"
+    )
     good = runs.begin(run_plan()).run
-    for name in ("run-20260102-000000-bad-fox", "zebra", "RUN-step-abc", "run-20260101-000000-good-owl-step-x"):
+    for name in (
+        "run-20260102-000000-bad-fox",
+        "zebra",
+        "RUN-step-abc",
+        "run-20260101-000000-good-owl-step-x",
+    ):
         runs.write(name, "plan.json", b"{")
     runs.write("zzz-a-copy", "plan.json", run_plan(created=9e9))
     assert runs.resolve(None) == good

@@ -158,7 +158,9 @@ def test_an_output_below_a_file_is_refused(output: str) -> None:
         checked(output, "x.txt")
 
 
-@pytest.mark.parametrize("output", [f"{STORE}/r.json", f"{STORE}/runs/r.json", f"{STORE}/", "link/r.json"])
+@pytest.mark.parametrize(
+    "output", [f"{STORE}/r.json", f"{STORE}/runs/r.json", f"{STORE}/", "link/r.json"]
+)
 def test_an_output_in_the_store_is_refused(output: str) -> None:
     """Nothing but a run's own objects lies there."""
     write("x.txt", f"{STORE}/runs/x")

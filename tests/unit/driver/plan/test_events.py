@@ -6,7 +6,15 @@ import json
 
 import pytest
 
-from driver.plan.events import AttemptFailed, AttemptProgress, Event, EventLog, FleetChanged, RunDone, bounded
+from driver.plan.events import (
+    AttemptFailed,
+    AttemptProgress,
+    Event,
+    EventLog,
+    FleetChanged,
+    RunDone,
+    bounded,
+)
 from driver.text import MESSAGE_LIMIT
 
 
@@ -25,7 +33,9 @@ def test_a_fault_in_an_observer_ends_nothing() -> None:
     log(_done(1))
     log(_done(2))
     assert heard == log.events == [_done(1), _done(2)]
-    assert log.notes == (r"what happened could not be shown, 2 times: OSError: [Errno 28] No space \x1b[2J left",)
+    assert log.notes == (
+        r"what happened could not be shown, 2 times: OSError: [Errno 28] No space \x1b[2J left",
+    )
 
 
 def test_ctrl_c_in_an_observer_is_ctrl_c() -> None:
@@ -41,13 +51,23 @@ def test_ctrl_c_in_an_observer_is_ctrl_c() -> None:
 def test_texts_of_events_are_cut() -> None:
     """A message of ten megabytes, a status of one, AWS's words: nobody keeps or shows all of it."""
     failed = AttemptFailed(
-        at=0.0, task="map-0", attempt=1, endpoint="m", kind="UserCodeError", message="x" * 10_000_000, then="again"
+        at=0.0,
+        task="map-0",
+        attempt=1,
+        endpoint="m",
+        kind="UserCodeError",
+        message="x" * 10_000_000,
+        then="again",
     )
     kept = bounded(failed)
     assert isinstance(kept, AttemptFailed)
-    assert kept.message == "x" * MESSAGE_LIMIT + f"… ({10_000_000 - MESSAGE_LIMIT:,} more characters)"
+    assert (
+        kept.message == "x" * MESSAGE_LIMIT + f"… ({10_000_000 - MESSAGE_LIMIT:,} more characters)"
+    )
     assert (kept.task, kept.then) == ("map-0", "again")
-    status = bounded(AttemptProgress(at=0.0, task="map-0", attempt=1, bytes=1, records=1, status="s" * 1_000_000))
+    status = bounded(
+        AttemptProgress(at=0.0, task="map-0", attempt=1, bytes=1, records=1, status="s" * 1_000_000)
+    )
     assert isinstance(status, AttemptProgress)
     assert len(status.status) < MESSAGE_LIMIT + 50
     gone = bounded(FleetChanged(at=0.0, stage="map", gone=("m",), why={"m": "w" * 1_000_000}))
@@ -58,5 +78,9 @@ def test_texts_of_events_are_cut() -> None:
 def test_events_are_json_whatever_they_say() -> None:
     """Half a surrogate pair in a message would be no UTF-8."""
     log = EventLog()
-    log(AttemptFailed(at=0.0, task="t", attempt=1, endpoint="e", kind="K", message="bad \ud800", then="x"))
+    log(
+        AttemptFailed(
+            at=0.0, task="t", attempt=1, endpoint="e", kind="K", message="bad \ud800", then="x"
+        )
+    )
     assert json.loads(log.json_lines())["message"] == r"bad \ud800"

@@ -17,7 +17,9 @@ from mapreduce.storage import open_storage
 RUN = "run-20260101-000000-calm-crane"
 
 
-def found(*given: str | Path, names: tuple[str, ...] = (), store: Path | None = None) -> FoundInputs:
+def found(
+    *given: str | Path, names: tuple[str, ...] = (), store: Path | None = None
+) -> FoundInputs:
     """What the texts mean."""
     url = f"file://{store.resolve()}" if store else None
     return find_inputs([str(text) for text in given], open_storage(), names=names, store=url)
@@ -25,7 +27,9 @@ def found(*given: str | Path, names: tuple[str, ...] = (), store: Path | None = 
 
 def paths(*given: str | Path, below: Path, store: Path | None = None) -> list[str]:
     """The inputs' paths, below a folder."""
-    return [each.url.removeprefix(f"file://{below}/") for each in found(*given, store=store).objects]
+    return [
+        each.url.removeprefix(f"file://{below}/") for each in found(*given, store=store).objects
+    ]
 
 
 def _names(*given: str | Path) -> list[str]:
@@ -42,7 +46,9 @@ def write(folder: Path, *names: str) -> None:
 @pytest.fixture
 def shelf(tmp_path: Path) -> Path:
     """A folder of files, visible and hidden, with a folder in it."""
-    write(tmp_path, "b.txt", "a b#1.txt", "ö%20.txt", ".hidden", "_SUCCESS", "deep/c.txt", "deep/.git")
+    write(
+        tmp_path, "b.txt", "a b#1.txt", "ö%20.txt", ".hidden", "_SUCCESS", "deep/c.txt", "deep/.git"
+    )
     return tmp_path
 
 
@@ -53,12 +59,22 @@ def test_a_folder_means_all_its_visible_files_by_name(shelf: Path) -> None:
     """Hidden files and marks such as _SUCCESS are no data, and how many there are is known."""
     assert _names(shelf) == ["a b#1.txt", "b.txt", "c.txt", "ö%20.txt"]
     assert {"name": 3} == found(shelf).left_out
-    assert ("left out: 3 entries of the input: 3 with a name that begins with '.' or '_'",) == found(shelf).notes
+    assert (
+        "left out: 3 entries of the input: 3 with a name that begins with '.' or '_'",
+    ) == found(shelf).notes
 
 
 def test_a_hidden_folder_is_left_out_whole(tmp_path: Path) -> None:
     """Whatever lies below a name that begins with a dot or an underscore, at any depth; the folder counts once."""
-    write(tmp_path, "a", "_temporary/0/a", ".git/x", ".git/y", "deep/.ipynb_checkpoints/a", "deep/er/a.txt")
+    write(
+        tmp_path,
+        "a",
+        "_temporary/0/a",
+        ".git/x",
+        ".git/y",
+        "deep/.ipynb_checkpoints/a",
+        "deep/er/a.txt",
+    )
     assert ["a", "deep/er/a.txt"] == paths(tmp_path, below=tmp_path)
     assert {"name": 3} == found(tmp_path).left_out
 
@@ -74,7 +90,9 @@ def test_the_rule_of_names_begins_below_what_was_given(tmp_path: Path) -> None:
 def test_a_folder_of_left_out_files_alone_says_so(tmp_path: Path) -> None:
     """The user learns that something is there, and how it is read."""
     write(tmp_path, ".a", "_b")
-    with pytest.raises(InputError, match=r"holds no input: 2 left out .*name a file itself to read it"):
+    with pytest.raises(
+        InputError, match=r"holds no input: 2 left out .*name a file itself to read it"
+    ):
         found(tmp_path)
 
 
@@ -146,7 +164,11 @@ def test_what_is_no_file_is_an_error_with_its_name(tmp_path: Path, make: object,
     """Named itself, in a folder, by a pattern: never passed over."""
     write(tmp_path, "in/a")
     cause = make(tmp_path / "in/odd")  # type: ignore[operator]
-    given = {"itself": f"{tmp_path}/in/odd", "folder": f"{tmp_path}/in", "glob": f"{tmp_path}/in/*"}[how]
+    given = {
+        "itself": f"{tmp_path}/in/odd",
+        "folder": f"{tmp_path}/in",
+        "glob": f"{tmp_path}/in/*",
+    }[how]
     with pytest.raises(InputError, match=rf"{tmp_path}/in/odd .*{cause}"):
         found(given)
 
@@ -163,7 +185,9 @@ def test_a_socket_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_what_may_not_be_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file or folder that this process may not read."""
     write(tmp_path, "a", "b")
-    monkeypatch.setattr(os, "access", lambda path, _mode: not path.endswith("/b"))  # root may read all
+    monkeypatch.setattr(
+        os, "access", lambda path, _mode: not path.endswith("/b")
+    )  # root may read all
     with pytest.raises(InputError, match="/b cannot be read"):
         found(tmp_path)
     monkeypatch.undo()
@@ -179,7 +203,9 @@ def test_what_may_not_be_read_is_an_error(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_name_that_is_no_utf_8_is_an_error(tmp_path: Path) -> None:
     """URLs are text."""
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/lat\xe9.txt")).write_text("a")
-    with pytest.raises(InputError, match=r"the name of .*lat.*xe9.txt is not UTF-8; rename the file"):
+    with pytest.raises(
+        InputError, match=r"the name of .*lat.*xe9.txt is not UTF-8; rename the file"
+    ):
         found(tmp_path)
 
 
@@ -227,9 +253,22 @@ def test_globs_and_urls(shelf: Path) -> None:
         ("?.txt", ["a.txt"]),
     ],
 )
-def test_a_pattern_reads_what_the_shell_would_give(tmp_path: Path, pattern: str, expected: list[str]) -> None:
+def test_a_pattern_reads_what_the_shell_would_give(
+    tmp_path: Path, pattern: str, expected: list[str]
+) -> None:
     """Direct matches are given paths: the rule of names is for what lies below them."""
-    write(tmp_path, "a.txt", "_x", ".hid", ".h/f.txt", ".h/.g", "d/b.txt", "d/_t/z", "d/e/c.txt", "d/.i")
+    write(
+        tmp_path,
+        "a.txt",
+        "_x",
+        ".hid",
+        ".h/f.txt",
+        ".h/.g",
+        "d/b.txt",
+        "d/_t/z",
+        "d/e/c.txt",
+        "d/.i",
+    )
     if not expected:
         with pytest.raises(InputError):
             found(f"{tmp_path}/{pattern}")
@@ -244,7 +283,9 @@ def test_a_file_with_a_pattern_for_a_name(tmp_path: Path) -> None:
     assert ["*.csv", "b.csv"] == _names(tmp_path / "*.csv")
 
 
-def test_a_pattern_begins_where_it_was_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pattern_begins_where_it_was_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The name of the folder that it is relative to is no part of it; `..` and `.` may stand in it."""
     write(tmp_path, "a[1]*/b.txt", "a[1]*/d/c.txt", "a1x/no.txt")
     monkeypatch.chdir(tmp_path / "a[1]*")
@@ -274,9 +315,13 @@ def test_a_missing_path_says_both_readings(tmp_path: Path, monkeypatch: pytest.M
     """Whoever meant a name learns how it is declared, or which there are."""
     monkeypatch.chdir(tmp_path)
     write(tmp_path, "u.csv")
-    with pytest.raises(InputError, match=r"there is no file user=u.csv.*declare the name .input_format = .\"user\""):
+    with pytest.raises(
+        InputError, match=r"there is no file user=u.csv.*declare the name .input_format = .\"user\""
+    ):
         found("user=u.csv")
-    with pytest.raises(InputError, match="there is no file user=u.csv.*calls its inputs orders, users"):
+    with pytest.raises(
+        InputError, match="there is no file user=u.csv.*calls its inputs orders, users"
+    ):
         found("user=u.csv", names=("users", "orders"))
 
 
@@ -305,24 +350,32 @@ def test_the_order_given_is_the_order_of_the_records(shelf: Path) -> None:
     assert _names(shelf / "ö%20.txt", shelf / "b.txt", shelf / "ö%20.txt") == ["ö%20.txt", "b.txt"]
 
 
-def test_one_path_is_read_once_and_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_path_is_read_once_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """However it is written, and also by a folder and a pattern; but once for each name."""
     monkeypatch.chdir(tmp_path)
     write(tmp_path, "in/a", "in/b")
-    twice = found("in/a", "./in//a", "in/../in/a", "in", "in/*", f"file://{tmp_path}/in/b", names=("x", "y"))
+    twice = found(
+        "in/a", "./in//a", "in/../in/a", "in", "in/*", f"file://{tmp_path}/in/b", names=("x", "y")
+    )
     assert ["a", "b"] == [each.url.rpartition("/")[2] for each in twice.objects]
     assert (f"given more than once, read once: file://{tmp_path}/in/a, and 1 more",) == twice.notes
     assert ["x", "y"] == [each.name for each in found("x=in/a", "y=in/a", names=("x", "y")).objects]
 
 
 @pytest.mark.parametrize("link", [os.symlink, os.link])
-def test_two_names_of_one_file_are_two_inputs_and_that_is_said(tmp_path: Path, link: object) -> None:
+def test_two_names_of_one_file_are_two_inputs_and_that_is_said(
+    tmp_path: Path, link: object
+) -> None:
     """Every entry of a folder is read; that two are the same bytes is told."""
     write(tmp_path, "a")
     link(tmp_path / "a", tmp_path / "b")  # type: ignore[operator]
     both = found(tmp_path)
     assert 2 == len(both.objects)
-    assert (f"one file under two names, read under each: file://{tmp_path}/a and file://{tmp_path}/b",) == both.notes
+    assert (
+        f"one file under two names, read under each: file://{tmp_path}/a and file://{tmp_path}/b",
+    ) == both.notes
 
 
 # -- the store ------------------------------------------------------------------------------------------------------
@@ -362,16 +415,25 @@ def test_what_runs_have_written_is_no_input(store: Path) -> None:
 def test_files_of_the_user_in_the_store_are_input(store: Path) -> None:
     """A store may be a whole bucket or folder, with the user's data in it, under the same names too."""
     write(store, "mine/x", "input/2026/y", "runs/z")
-    assert ["store/input/2026/y", "store/mine/x", "store/runs/z"] == paths(store, below=store.parent, store=store)
+    assert ["store/input/2026/y", "store/mine/x", "store/runs/z"] == paths(
+        store, below=store.parent, store=store
+    )
 
 
 def test_a_committed_result_is_an_input_by_its_name(store: Path) -> None:
     """The next run may read it: the run's folder means the committed parts, and no attempt."""
     expected = [f"reduce/{RUN}/part-00000.jsonl"]
-    for given in (f"reduce/{RUN}", f"reduce/{RUN}/", f"reduce/{RUN}/part-00000.jsonl", f"reduce/{RUN}/../{RUN}"):
+    for given in (
+        f"reduce/{RUN}",
+        f"reduce/{RUN}/",
+        f"reduce/{RUN}/part-00000.jsonl",
+        f"reduce/{RUN}/../{RUN}",
+    ):
         assert expected == paths(f"{store}/{given}", below=store, store=store), given
     (store.parent / "result").symlink_to(store / f"reduce/{RUN}")
-    assert ["result/part-00000.jsonl"] == paths(store.parent / "result", below=store.parent, store=store)
+    assert ["result/part-00000.jsonl"] == paths(
+        store.parent / "result", below=store.parent, store=store
+    )
 
 
 @pytest.mark.parametrize(

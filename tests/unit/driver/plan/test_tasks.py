@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import pytest
 
-from driver.plan.tasks import CHUNK_BYTES, RunPlan, map_tasks, reduce_tasks, split_count, split_task, task_key
+from driver.plan.tasks import (
+    CHUNK_BYTES,
+    RunPlan,
+    map_tasks,
+    reduce_tasks,
+    split_count,
+    split_task,
+    task_key,
+)
 from mapreduce.code import CodeIdentity
 from mapreduce.engine.split import plan_splits
 from mapreduce.input_formats import Csv
 from mapreduce.wire.build import Build
-from mapreduce.wire.messages import Block, Cost, InputObject, JobSpec, MapResult, Piece, Split, SplitResult
+from mapreduce.wire.messages import (
+    Block,
+    Cost,
+    InputObject,
+    JobSpec,
+    MapResult,
+    Piece,
+    Split,
+    SplitResult,
+)
 from tests.unit.driver.samples import JOB, run_plan
 
 
@@ -28,7 +45,9 @@ from tests.unit.driver.samples import JOB, run_plan
         (0, None, 10, 1, 1),
     ],
 )
-def test_number_of_splits(total: int, chunks: int | None, chunk_bytes: int | None, slots: int, expected: int) -> None:
+def test_number_of_splits(
+    total: int, chunks: int | None, chunk_bytes: int | None, slots: int, expected: int
+) -> None:
     """What the user says goes first; else every slot has work, and no split is longer than the default."""
     assert split_count(total, chunks=chunks, chunk_bytes=chunk_bytes, slots=slots) == expected
 
@@ -62,7 +81,9 @@ def test_a_map_task_is_the_same_task_in_another_run() -> None:
     plan = run_plan()
     splits = _planned(plan, 4)
     here = [spec.key for spec in map_tasks(plan, splits)]
-    there = [spec.key for spec in map_tasks(run_plan(run="run-2", created=5.0, target="inline"), splits)]
+    there = [
+        spec.key for spec in map_tasks(run_plan(run="run-2", created=5.0, target="inline"), splits)
+    ]
     assert here == there
     assert len(set(here)) == 4
 
@@ -147,7 +168,11 @@ def _keys(**changes: object) -> dict[str, set[str]]:
         (MAP_ONLY, {"keep_pairs": True}, "map"),
         (SORTED, {"code": CodeIdentity(map="n", reduce="r")}, "split map"),
         (SORTED, {"code": CodeIdentity(map="m", reduce="s")}, "reduce"),
-        (SORTED, {"job": JOB.model_copy(update={"parameters": {"min_length": 2}})}, "split map reduce"),
+        (
+            SORTED,
+            {"job": JOB.model_copy(update={"parameters": {"min_length": 2}})},
+            "split map reduce",
+        ),
         (SORTED, {"partitions": 3}, "split map reduce"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else None,
@@ -157,7 +182,11 @@ def test_each_part_of_the_identity_is_in_the_keys_of_the_stages_that_depend_on_i
 ) -> None:
     """And in those of no other stage: a fix in the reducer redoes no map."""
     before, after = _keys(**base), _keys(**(base | change))
-    changed = [stage for stage in before if not before[stage] & after[stage] and (before[stage] or after[stage])]
+    changed = [
+        stage
+        for stage in before
+        if not before[stage] & after[stage] and (before[stage] or after[stage])
+    ]
     same = [stage for stage in before if before[stage] == after[stage]]
     assert expected.split() == changed
     assert {"split", "map", "reduce"} == {*changed, *same}
@@ -173,16 +202,25 @@ def test_with_an_identity_of_the_code_its_pack_is_in_no_key() -> None:
 
 def test_a_chunk_file_is_known_by_its_bytes() -> None:
     """Each run copies the input anew: where a chunk lies is in no key of a map, its digest is."""
-    chunk = Piece(url="file:///c/1", etag="e", size=9, start=0, end=9, source="file:///in", digest="d" * 32)
+    chunk = Piece(
+        url="file:///c/1", etag="e", size=9, start=0, end=9, source="file:///in", digest="d" * 32
+    )
 
     def key(**changes: object) -> str:
         split = Split(index=0, pieces=(chunk.model_copy(update=changes),))
         cost = Cost(seconds=0, peak_memory_bytes=0)
-        (spec,) = map_tasks(run_plan(), SplitResult(splits=(split,), bytes_read=0, bytes_written=0, cost=cost))
+        (spec,) = map_tasks(
+            run_plan(), SplitResult(splits=(split,), bytes_read=0, bytes_written=0, cost=cost)
+        )
         return spec.key
 
     assert key() == key(url="file:///c/2", etag="f")
-    others = [key(digest="e" * 32), key(source="file:///other"), key(source_offset=1), key(digest="")]
+    others = [
+        key(digest="e" * 32),
+        key(source="file:///other"),
+        key(source_offset=1),
+        key(digest=""),
+    ]
     assert len({key(), *others}) == 5
 
 

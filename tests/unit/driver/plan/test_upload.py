@@ -16,7 +16,9 @@ from mapreduce.wire.messages import InputObject
 STORAGE = open_storage()
 
 
-def uploaded(folder: Path, given: tuple[InputObject, ...], change: Path | None = None) -> tuple[InputObject, ...]:
+def uploaded(
+    folder: Path, given: tuple[InputObject, ...], change: Path | None = None
+) -> tuple[InputObject, ...]:
     """The inputs in a store below the folder; `change` is changed while it is sent."""
 
     def progress(_name: str, _sent: int, _size: int) -> None:
@@ -31,7 +33,10 @@ def test_an_input_goes_up_once_for_its_content(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"alpha")
     (tmp_path / "b").mkdir()
     (tmp_path / "b/a").symlink_to("../a")
-    one, other = (uploaded(tmp_path, find_inputs([str(tmp_path / name)], STORAGE).objects)[0] for name in ("a", "b/a"))
+    one, other = (
+        uploaded(tmp_path, find_inputs([str(tmp_path / name)], STORAGE).objects)[0]
+        for name in ("a", "b/a")
+    )
     assert one == other
     assert one.url == f"file://{tmp_path}/store/input/{hashlib.sha256(b'alpha').hexdigest()}/a"
     assert b"alpha" == STORAGE.read(one.url, etag=one.etag)

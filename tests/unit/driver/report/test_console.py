@@ -16,7 +16,16 @@ from driver.plan.events import Event, EventLog
 from driver.report.console import RunView
 
 ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=40) | st.sampled_from(
-    ["[/nope]", "[bold]x[/]", "[link=http://evil]x[/link]", ":smile:", "\x1b[2J", "\x1b]0;own\x07", "\x9b2J", "\u202e"]
+    [
+        "[/nope]",
+        "[bold]x[/]",
+        "[link=http://evil]x[/link]",
+        ":smile:",
+        "\x1b[2J",
+        "\x1b]0;own\x07",
+        "\x9b2J",
+        "\u202e",
+    ]
 )
 OURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\n]")
 """The codes that rich moves and colours with."""
@@ -63,7 +72,9 @@ def test_no_text_of_a_run_is_obeyed(text: str, terminal: bool) -> None:
     screen, log = _shown(text, terminal=terminal)
     assert log.notes == ()
     rest = OURS.sub("", screen) if terminal else screen.replace("\n", "")
-    assert [char for char in rest if unicodedata.category(char)[0] == "C" or char in "\u2028\u2029"] == []
+    assert [
+        char for char in rest if unicodedata.category(char)[0] == "C" or char in "\u2028\u2029"
+    ] == []
 
 
 @pytest.mark.parametrize("terminal", [True, False])

@@ -9,13 +9,22 @@ from mapreduce.errors import UsageError
 
 
 def _runs(mappers: int, *seconds: tuple[float, float]) -> list[Measured]:
-    return [Measured(mappers=mappers, map_s=map_s, end_to_end_s=whole_s) for map_s, whole_s in seconds]
+    return [
+        Measured(mappers=mappers, map_s=map_s, end_to_end_s=whole_s) for map_s, whole_s in seconds
+    ]
 
 
 @pytest.mark.parametrize(
     ("fraction", "mappers", "expected"),
     # 1 / (f + (1 - f) / n), worked out by hand; a tenth that is serial never lets it be more than ten times as fast
-    [(0.1, 1, 1.0), (0.1, 10, 1 / 0.19), (0.5, 2, 1 / 0.75), (0.0, 7, 7.0), (1.0, 7, 1.0), (0.1, 10**9, 10.0)],
+    [
+        (0.1, 1, 1.0),
+        (0.1, 10, 1 / 0.19),
+        (0.5, 2, 1 / 0.75),
+        (0.0, 7, 7.0),
+        (1.0, 7, 1.0),
+        (0.1, 10**9, 10.0),
+    ],
 )
 def test_the_bound_is_amdahls(fraction: float, mappers: int, expected: float) -> None:
     """A run of one second, of which that fraction is serial."""
@@ -24,7 +33,10 @@ def test_the_bound_is_amdahls(fraction: float, mappers: int, expected: float) ->
 
 def test_levels_are_medians_against_the_median_with_one_mapper() -> None:
     """8 s of map and 2 s of the rest: with 4 mappers 4 s at the least, 2.5 times as fast."""
-    found = speed_up(_runs(4, (2.5, 5.0), (2.0, 4.0), (4.0, 8.0)) + _runs(1, (8.0, 10.0), (7.0, 9.5), (9.0, 20.0)))
+    found = speed_up(
+        _runs(4, (2.5, 5.0), (2.0, 4.0), (4.0, 8.0))
+        + _runs(1, (8.0, 10.0), (7.0, 9.5), (9.0, 20.0))
+    )
     assert (2.0, 8.0, 0.2) == (found.serial_s, found.parallel_s, found.serial_fraction)
     one, four = found.levels
     assert (1, 4) == (one.mappers, four.mappers)

@@ -15,12 +15,22 @@ from driver.report.summary import COUNTERS_SHOWN, print_summary
 from tests.unit.driver.samples import empty_report
 
 ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=40) | st.sampled_from(
-    ["[/nope]", "[bold]x[/]", "[link=http://evil]x[/link]", ":smile:", "\x1b[2J", "\x9b2J", "\u202e"]
+    [
+        "[/nope]",
+        "[bold]x[/]",
+        "[link=http://evil]x[/link]",
+        ":smile:",
+        "\x1b[2J",
+        "\x9b2J",
+        "\u202e",
+    ]
 )
 
 
 def _report(text: str, **changes: Any) -> Report:
-    recovery = Recovery(task=text, attempt=1, endpoint=text, what=text, why=text, then=text, cost_s=1.0)
+    recovery = Recovery(
+        task=text, attempt=1, endpoint=text, what=text, why=text, then=text, cost_s=1.0
+    )
     report = empty_report(
         run_id=text,
         chunk_urls=(text,),
@@ -45,7 +55,9 @@ def _shown(report: Report) -> str:
 def test_no_text_of_a_report_is_obeyed(text: str) -> None:
     """Run, URLs, counters, keys, values, kinds of trouble, notes."""
     screen = _shown(_report(text)).replace("\n", "")
-    assert [char for char in screen if unicodedata.category(char)[0] == "C" or char in "\u2028\u2029"] == []
+    assert [
+        char for char in screen if unicodedata.category(char)[0] == "C" or char in "\u2028\u2029"
+    ] == []
 
 
 def test_markup_in_a_key_is_shown() -> None:

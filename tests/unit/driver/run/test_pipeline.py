@@ -73,7 +73,13 @@ class _Writing:
             self.maps.append((task.index, task.attempt))
             info = open_storage().write(result_of(task).url, b"pairs")
             block = Block(offset=0, length=5, records=1, checksum=task.index, integers=False)
-            found = {"url": info.url, "etag": info.etag, "size": info.size, "digest": PAIRS_DIGEST, "blocks": (block,)}
+            found = {
+                "url": info.url,
+                "etag": info.etag,
+                "size": info.size,
+                "digest": PAIRS_DIGEST,
+                "blocks": (block,),
+            }
             yield Done(attempt=AttemptId.of(task), result=result_of(task).model_copy(update=found))
             return
         assert isinstance(task, ReduceTask)
@@ -105,10 +111,14 @@ class _Writing:
 
 
 def _piece(index: int) -> Piece:
-    return Piece(url="file:///in", etag="e", size=MAPS, start=index, end=index + 1, source="file:///in")
+    return Piece(
+        url="file:///in", etag="e", size=MAPS, start=index, end=index + 1, source="file:///in"
+    )
 
 
-def _carry_out(folder: Path, unreadable: Unreadable) -> tuple[list[tuple[int, str]], list[OutputsRedone]]:
+def _carry_out(
+    folder: Path, unreadable: Unreadable
+) -> tuple[list[tuple[int, str]], list[OutputsRedone]]:
     """Maps and one reduce: which map attempts there were, and what was redone."""
     transport, log = _Writing(f"file://{folder}", unreadable, lambda _: None), EventLog()
     _run(transport, log, folder)
@@ -133,8 +143,12 @@ def _run(transport: _Writing, log: EventLog, folder: Path) -> list[Outcome]:
     splits = tuple(Split(index=index, pieces=(_piece(index),)) for index in range(MAPS))
     split = SplitResult(splits=splits, bytes_read=0, bytes_written=0, cost=COST)
     quick = RetryPolicy(first_delay_s=0.0, longest_delay_s=0.0)
-    place = FleetBackend(RunStore(open_storage(), store), FakeFleet(Endpoint("a", "", 2)), transport, quick)
-    return asyncio.run(_map_and_reduce(plan, split, Stages(plan, place, log, fresh=False, started=0.0)))[1]
+    place = FleetBackend(
+        RunStore(open_storage(), store), FakeFleet(Endpoint("a", "", 2)), transport, quick
+    )
+    return asyncio.run(
+        _map_and_reduce(plan, split, Stages(plan, place, log, fresh=False, started=0.0))
+    )[1]
 
 
 def _lost(task: ReduceTask) -> TaskError | None:
@@ -155,7 +169,9 @@ def test_all_outputs_that_are_lost_are_written_again_at_once(tmp_path: Path) -> 
         return _lost(task)
 
     maps, redone = _carry_out(tmp_path, unreadable)
-    assert sorted(maps) == sorted([(index, "0") for index in range(MAPS)] + [(index, "1") for index in range(1, 7)])
+    assert sorted(maps) == sorted(
+        [(index, "0") for index in range(MAPS)] + [(index, "1") for index in range(1, 7)]
+    )
     assert len(redone) == 1
 
 
@@ -164,10 +180,14 @@ def test_a_damaged_output_whose_etag_is_as_it_was_is_written_again(tmp_path: Pat
 
     def unreadable(task: ReduceTask) -> TaskError | None:
         rotten = [source.url for source in task.sources if source.url.endswith("attempt-0")]
-        return TaskError(kind="CorruptBlock", message="rotten", object=rotten[0]) if rotten else None
+        return (
+            TaskError(kind="CorruptBlock", message="rotten", object=rotten[0]) if rotten else None
+        )
 
     maps, redone = _carry_out(tmp_path, unreadable)
-    assert sorted(maps) == sorted((index, attempt) for index in range(MAPS) for attempt in ("0", "1"))
+    assert sorted(maps) == sorted(
+        (index, attempt) for index in range(MAPS) for attempt in ("0", "1")
+    )
     assert len(redone) == MAPS
 
 
@@ -197,11 +217,15 @@ def test_a_part_that_is_changed_before_the_commit_is_written_again(tmp_path: Pat
     assert b"result" == open_storage().read(outcome.result.url)
 
 
-@pytest.mark.parametrize("harm", [lambda path: path.write_text("resulx"), Path.unlink], ids=["changed", "deleted"])
+@pytest.mark.parametrize(
+    "harm", [lambda path: path.write_text("resulx"), Path.unlink], ids=["changed", "deleted"]
+)
 def test_a_part_that_is_changed_for_ever_fails_the_run(tmp_path: Path, harm: Harm) -> None:
     """After the last repetition: what was written last is looked at too. The message names the object."""
     transport = _Writing(f"file://{tmp_path}", lambda _: None, harm)
-    with pytest.raises(JobFailed, match=r"gone or changed, 3 times.*/part-00000\.attempt-3.*Does another program"):
+    with pytest.raises(
+        JobFailed, match=r"gone or changed, 3 times.*/part-00000\.attempt-3.*Does another program"
+    ):
         _run(transport, EventLog(), tmp_path)
     assert [f"{again}" for again in range(MOST_REDONE + 1)] == transport.reduces
 
@@ -225,7 +249,9 @@ class _Full:
 
 def _place(folder: Path, storage: Storage, transport: Any = None) -> FleetBackend:
     runs = RunStore(storage, f"file://{folder}")
-    return FleetBackend(runs, FakeFleet(Endpoint("a", "", 2)), transport, log_text=lambda: b"a log\n")
+    return FleetBackend(
+        runs, FakeFleet(Endpoint("a", "", 2)), transport, log_text=lambda: b"a log\n"
+    )
 
 
 def _plan(folder: Path, maps: int = 0) -> RunPlan:
@@ -246,7 +272,9 @@ def _end(place: FleetBackend, log: EventLog, exc: Exception | None) -> None:
 
 
 @pytest.mark.parametrize("name", ["failure.json", "events.jsonl", "services.log"])
-def test_a_record_that_cannot_be_written_does_not_hide_the_failure(tmp_path: Path, name: str) -> None:
+def test_a_record_that_cannot_be_written_does_not_hide_the_failure(
+    tmp_path: Path, name: str
+) -> None:
     """The job's own error comes out; the other records are written, and this one is noted."""
     log = EventLog()
     with pytest.raises(JobFailed, match="map-3 could not be done"):
@@ -287,7 +315,9 @@ def test_results_that_cannot_be_kept_for_later_end_nothing(tmp_path: Path) -> No
     maps, reduces = asyncio.run(_map_and_reduce(plan, split, stages))
     assert (len(maps), len(reduces)) == (MAPS, 1)
     (note,) = log.notes
-    assert note.startswith(f"the results of tasks could not be kept for later runs, {MAPS + 1} times: ")
+    assert note.startswith(
+        f"the results of tasks could not be kept for later runs, {MAPS + 1} times: "
+    )
 
 
 def test_the_stages_own_error_is_the_one_that_is_told(tmp_path: Path) -> None:
@@ -296,10 +326,14 @@ def test_the_stages_own_error_is_the_one_that_is_told(tmp_path: Path) -> None:
     poison = TaskError(kind="UserCodeError", message="reduce raised ValueError: poison")
     transport = _Writing(f"file://{tmp_path}", lambda _: poison, lambda _: None)
     place = _place(tmp_path, storage, transport)
-    split = SplitResult(splits=(Split(index=0, pieces=(_piece(0),)),), bytes_read=0, bytes_written=0, cost=COST)
+    split = SplitResult(
+        splits=(Split(index=0, pieces=(_piece(0),)),), bytes_read=0, bytes_written=0, cost=COST
+    )
     plan = _plan(tmp_path, 1)
     with pytest.raises(StageFailed, match="poison"):
-        asyncio.run(_map_and_reduce(plan, split, Stages(plan, place, EventLog(), fresh=False, started=0.0)))
+        asyncio.run(
+            _map_and_reduce(plan, split, Stages(plan, place, EventLog(), fresh=False, started=0.0))
+        )
 
 
 @pytest.mark.parametrize("name", ["results.json", "ledger.json"])
@@ -312,7 +346,12 @@ def test_what_the_commit_needs_must_be_written(tmp_path: Path, name: str) -> Non
 
 def test_a_failure_is_kept_within_limits() -> None:
     """A traceback of 90 MB keeps both its ends; a message of 10 MB its beginning; half a surrogate is an escape."""
-    error = TaskError(kind="K", message="m" * 10_000_000, traceback="begin" + "t" * 90_000_000 + "end", place="\ud800")
+    error = TaskError(
+        kind="K",
+        message="m" * 10_000_000,
+        traceback="begin" + "t" * 90_000_000 + "end",
+        place="\ud800",
+    )
     kept = kept_error(error)
     assert (kept.kind, kept.place) == ("K", "\\ud800")
     assert len(kept.message) < BLOCK_LIMIT + 50

@@ -77,8 +77,14 @@ def test_it_chooses_as_a_look_at_all_would(steps: list[tuple[int, str]]) -> None
         now += 1
         slots: Slots | None = everyone[number]
         if step == "take":
-            free = [s for s in everyone if s.quiet_until <= now and s.busy < room(_count(s), s.failures, POLICY)]
-            expected = min(free, key=lambda s: (s.failures, s.busy / _count(s), s.number), default=None)
+            free = [
+                s
+                for s in everyone
+                if s.quiet_until <= now and s.busy < room(_count(s), s.failures, POLICY)
+            ]
+            expected = min(
+                free, key=lambda s: (s.failures, s.busy / _count(s), s.number), default=None
+            )
             slots = endpoints.pick(now)
             assert expected is slots
         if slots is not None:

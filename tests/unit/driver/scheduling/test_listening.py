@@ -31,7 +31,9 @@ class _Scripted:
         self._uploads = uploads
         self.closed = False
 
-    async def run(self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard) -> AsyncGenerator[AnyEvent, None]:
+    async def run(
+        self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
+    ) -> AsyncGenerator[AnyEvent, None]:
         """Say it."""
         try:
             for _ in range(self._uploads):
@@ -68,7 +70,9 @@ def _progress(done: int) -> Progress:
 def test_a_result_comes_through() -> None:
     """With heartbeats before it; the transport is closed."""
     result = result_of(_task())
-    transport = _Scripted((1, STARTED), (15, _progress(1)), (15, Done(attempt=STARTED.attempt, result=result)))
+    transport = _Scripted(
+        (1, STARTED), (15, _progress(1)), (15, Done(attempt=STARTED.attempt, result=result))
+    )
     found, _ = _listen(transport)
     assert isinstance(found, MapResult)
     assert result == found
@@ -86,7 +90,9 @@ def test_silence_ends() -> None:
 def test_a_long_upload_is_no_silence() -> None:
     """What the other side takes in of the request counts as a word."""
     result = result_of(_task())
-    found, seconds = _listen(_Scripted((1, STARTED), (1, Done(attempt=STARTED.attempt, result=result)), uploads=20))
+    found, seconds = _listen(
+        _Scripted((1, STARTED), (1, Done(attempt=STARTED.attempt, result=result)), uploads=20)
+    )
     assert result == found
     assert seconds >= 300
 
@@ -101,7 +107,9 @@ def test_progress_that_moves_does_not() -> None:
     """However long it takes."""
     result = result_of(_task())
     beats = [(15.0, _progress(number)) for number in range(500)]
-    found, seconds = _listen(_Scripted((1, STARTED), *beats, (1, Done(attempt=STARTED.attempt, result=result))))
+    found, seconds = _listen(
+        _Scripted((1, STARTED), *beats, (1, Done(attempt=STARTED.attempt, result=result)))
+    )
     assert result == found
     assert seconds > 5000
 
@@ -109,11 +117,17 @@ def test_progress_that_moves_does_not() -> None:
 def test_a_flood_of_events_ends() -> None:
     """An endpoint that talks without end is none of ours."""
     with pytest.raises(TaskLost, match=r"sent \d+ events"):
-        _listen(_Scripted((1, STARTED), *[(0.0, _progress(number)) for number in range(EVENTS_AT_ONCE * 2)]))
+        _listen(
+            _Scripted(
+                (1, STARTED), *[(0.0, _progress(number)) for number in range(EVENTS_AT_ONCE * 2)]
+            )
+        )
 
 
 def test_an_answer_to_another_task_is_lost() -> None:
     """Its events name who they are of."""
-    other = STARTED.model_copy(update={"attempt": STARTED.attempt.model_copy(update={"run": "run-2"})})
+    other = STARTED.model_copy(
+        update={"attempt": STARTED.attempt.model_copy(update={"run": "run-2"})}
+    )
     with pytest.raises(TaskLost):
         _listen(_Scripted((1, other)))

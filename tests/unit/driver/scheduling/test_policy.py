@@ -47,7 +47,9 @@ def _failures(*kinds: str) -> list[TaskError]:
         (["OutputLost"], False),
     ],
 )
-def test_attempts_are_four_of_user_code_two_and_of_the_hopeless_one(kinds: list[str], goes_on: bool) -> None:
+def test_attempts_are_four_of_user_code_two_and_of_the_hopeless_one(
+    kinds: list[str], goes_on: bool
+) -> None:
     """The budgets of a task."""
     decision = after_failure(_failures(*kinds), RetryPolicy(), jitter=0.5)
     assert isinstance(decision, Retry if goes_on else GiveUp)
@@ -59,7 +61,9 @@ def test_hopeless_causes_are_classes_of_the_error_tree() -> None:
 
 
 @given(failures=st.integers(1, 60), jitter=st.floats(0, 1))
-def test_delays_double_up_to_their_limit_and_jitter_only_shortens(failures: int, jitter: float) -> None:
+def test_delays_double_up_to_their_limit_and_jitter_only_shortens(
+    failures: int, jitter: float
+) -> None:
     """Half of the full delay at least, the full delay at most."""
     policy = RetryPolicy(first_delay_s=0.5, longest_delay_s=8)
     full = min(0.5 * 2 ** (failures - 1), 8)

@@ -49,7 +49,16 @@ def _run(
     seen: list[Event] = []
 
     async def stage() -> list[Outcome]:
-        run = StageRun("map", fleet, transport, policy, seen.append, clock or Clock(), lambda _: None, names=names)
+        run = StageRun(
+            "map",
+            fleet,
+            transport,
+            policy,
+            seen.append,
+            clock or Clock(),
+            lambda _: None,
+            names=names,
+        )
         return await run.run(tasks)
 
     return asyncio.run(stage()), seen
@@ -80,7 +89,10 @@ def test_a_failed_task_is_tried_again_on_another_endpoint() -> None:
     assert isinstance(result, MapResult)
     assert (outcomes[0].attempts, result.url) == (3, "file:///store/maps/run-1/map-00000.attempt-2")
     assert len({name for name, _ in transport.asked}) == 3
-    assert [event.kind for event in seen if isinstance(event, events.AttemptFailed)] == ["StorageError", "TaskLost"]
+    assert [event.kind for event in seen if isinstance(event, events.AttemptFailed)] == [
+        "StorageError",
+        "TaskLost",
+    ]
 
 
 def test_a_full_endpoint_is_no_failure() -> None:
@@ -111,7 +123,11 @@ def test_when_a_task_is_out_of_attempts_the_job_fails_with_every_cause() -> None
     """All failures of the stage are grouped by cause, the most frequent first; what still runs is cancelled."""
     script = {(0, number): failed("StorageError", "disk on fire") for number in range(1, 9)}
     with pytest.raises(StageFailed) as caught:
-        _run(map_specs([9, 1, 1]), FakeFleet(A, B), FakeTransport({**script, (1, 1): TaskLost("cable cut")}))
+        _run(
+            map_specs([9, 1, 1]),
+            FakeFleet(A, B),
+            FakeTransport({**script, (1, 1): TaskLost("cable cut")}),
+        )
     lines = str(caught.value).splitlines()
     assert "it failed 4 times" in lines[0]
     assert lines[1].strip() == "4 x StorageError: disk on fire"
@@ -151,7 +167,12 @@ def test_with_no_endpoint_at_all_it_gives_up_after_a_while() -> None:
     """An empty fleet is an error of its own, after some minutes of the clock."""
     ticks = (number / 2 for number in count())
     with pytest.raises(FleetError, match="no map service"):
-        _run(map_specs([1]), FakeFleet(), FakeTransport(), clock=Clock(now=lambda: float(next(ticks))))
+        _run(
+            map_specs([1]),
+            FakeFleet(),
+            FakeTransport(),
+            clock=Clock(now=lambda: float(next(ticks))),
+        )
 
 
 def test_each_outcome_is_told_at_once() -> None:
@@ -190,7 +211,11 @@ def test_a_straggler_has_a_backup_and_the_first_to_finish_wins() -> None:
     result = outcomes[0].result
     assert isinstance(result, MapResult)
     assert (result.url, outcomes[0].attempts) == ("file:///store/maps/run-1/map-00000.attempt-1", 2)
-    first, second = [event for event in seen if isinstance(event, events.AttemptStarted) and event.task == "map-0"]
+    first, second = [
+        event
+        for event in seen
+        if isinstance(event, events.AttemptStarted) and event.task == "map-0"
+    ]
     assert (first.backup, second.backup) == (False, True)
     assert first.endpoint != second.endpoint
     (cancelled,) = [event for event in seen if isinstance(event, events.AttemptCancelled)]
@@ -203,7 +228,13 @@ def test_there_is_no_backup_before_half_of_the_stage_is_done() -> None:
     transport = FakeTransport()
     transport.hanging = {(0, 1), (1, 1), (2, 1)}
     policy = RetryPolicy(stall_timeout_s=200.0, first_delay_s=0.0, longest_delay_s=0.0)
-    _, seen = _run(map_specs([9, 9, 9, 1]), FakeFleet(A, Endpoint("c", "", 9)), transport, policy, _ticking(0.5))
+    _, seen = _run(
+        map_specs([9, 9, 9, 1]),
+        FakeFleet(A, Endpoint("c", "", 9)),
+        transport,
+        policy,
+        _ticking(0.5),
+    )
     started = [event for event in seen if isinstance(event, events.AttemptStarted)]
     assert not [event for event in started if event.backup and event.at < 0]
     stalled = [event for event in seen if isinstance(event, events.AttemptFailed)]
@@ -234,13 +265,18 @@ def test_an_endpoint_that_fails_often_is_left_alone_and_comes_back() -> None:
     _, seen = _run(map_specs([1] * 40), FakeFleet(B), transport)
     opened = [event for event in seen if isinstance(event, events.CircuitOpened)]
     closed = [event for event in seen if isinstance(event, events.CircuitClosed)]
-    assert ([("b", 3)], ["b"]) == ([(event.endpoint, event.failures) for event in opened], [e.endpoint for e in closed])
+    assert ([("b", 3)], ["b"]) == (
+        [(event.endpoint, event.failures) for event in opened],
+        [e.endpoint for e in closed],
+    )
 
 
 def test_a_stage_with_too_many_failures_ends() -> None:
     """Even when no task has used up its own attempts."""
     script = {(index, 1): failed("StorageError", "no") for index in range(60)}
-    policy = RetryPolicy(first_delay_s=0.0, longest_delay_s=0.0, least_failures=10, failures_per_task=0.1)
+    policy = RetryPolicy(
+        first_delay_s=0.0, longest_delay_s=0.0, least_failures=10, failures_per_task=0.1
+    )
     with pytest.raises(StageFailed, match="more than 10 failures, so something general is wrong"):
         _run(map_specs([1] * 60), FakeFleet(A), FakeTransport(dict(script)), policy)
 
@@ -258,7 +294,9 @@ def test_a_stage_may_have_a_time_limit() -> None:
 
 def test_a_service_that_does_not_know_our_key_ends_the_run_at_once() -> None:
     """One refused signature: no attempt more, and it is the fleet that cannot be used, not the job that is wrong."""
-    transport = FakeTransport({(0, 1): failed("Unauthorized", "a does not take our signature (401)")})
+    transport = FakeTransport(
+        {(0, 1): failed("Unauthorized", "a does not take our signature (401)")}
+    )
     with pytest.raises(FleetError, match=r"^a does not take our signature \(401\)$"):
         _run(map_specs([9]), FakeFleet(A), transport)
     assert transport.asked == [("a", 0)]
@@ -276,7 +314,11 @@ def test_a_result_of_another_task_is_a_lost_attempt() -> None:
             self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
         ) -> AsyncGenerator[AnyEvent, None]:
             async for event in super().run(endpoint, task, heard):
-                mixed = isinstance(event, Done) and isinstance(task, MapTask) and (task.index, task.attempt) == (0, "0")
+                mixed = (
+                    isinstance(event, Done)
+                    and isinstance(task, MapTask)
+                    and (task.index, task.attempt) == (0, "0")
+                )
                 yield event.model_copy(update={"result": answer}) if mixed else event
 
     outcomes, seen = _run(map_specs([1, 1]), FakeFleet(A, B), Mixed())
@@ -296,10 +338,16 @@ def test_a_job_that_is_imported_anew_is_said_once_a_stage() -> None:
             self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
         ) -> AsyncGenerator[AnyEvent, None]:
             async for event in super().run(endpoint, task, heard):
-                yield event.model_copy(update={"fresh": "2 threads run on"}) if isinstance(event, Started) else event
+                yield (
+                    event.model_copy(update={"fresh": "2 threads run on"})
+                    if isinstance(event, Started)
+                    else event
+                )
 
     _, seen = _run(map_specs([1] * 5), FakeFleet(A, B), Fresh())
-    assert ["2 threads run on"] == [event.why for event in seen if isinstance(event, events.ImportedAnew)]
+    assert ["2 threads run on"] == [
+        event.why for event in seen if isinstance(event, events.ImportedAnew)
+    ]
 
 
 def test_a_fleet_of_another_build_ends_the_stage() -> None:
@@ -350,7 +398,9 @@ class _Throwing(FakeTransport):
         self._raises = raises
         self._left = {0: 2, 1: 1}
 
-    async def run(self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard) -> AsyncGenerator[AnyEvent, None]:
+    async def run(
+        self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
+    ) -> AsyncGenerator[AnyEvent, None]:
         if isinstance(task, MapTask) and self._left.get(task.index, 0) > 0:
             self._left[task.index] -= 1
             raise self._raises
@@ -358,7 +408,9 @@ class _Throwing(FakeTransport):
             yield event
 
 
-@pytest.mark.parametrize("raises", [UnicodeError("utf-16"), AssertionError(), OSError(5, "I/O"), RuntimeError("x\ny")])
+@pytest.mark.parametrize(
+    "raises", [UnicodeError("utf-16"), AssertionError(), OSError(5, "I/O"), RuntimeError("x\ny")]
+)
 def test_any_exception_in_an_attempt_is_a_failed_attempt(raises: Exception) -> None:
     """Its class is told, and the task is tried again."""
     outcomes, seen = _run(map_specs([1, 1, 1]), FakeFleet(A, B), _Throwing(raises))
@@ -375,9 +427,13 @@ class _Refusing(FakeTransport):
         super().__init__()
         self._names = names
 
-    async def run(self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard) -> AsyncGenerator[AnyEvent, None]:
+    async def run(
+        self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
+    ) -> AsyncGenerator[AnyEvent, None]:
         if endpoint.name in self._names:
-            error = TaskError(kind="Unauthorized", message=f"{endpoint.name} does not take our signature")
+            error = TaskError(
+                kind="Unauthorized", message=f"{endpoint.name} does not take our signature"
+            )
             yield Failed(attempt=AttemptId.of(task), error=error)
             return
         async for event in super().run(endpoint, task, heard):
@@ -424,7 +480,9 @@ def test_no_two_attempts_have_one_name() -> None:
 
 def test_no_slot_asks_for_a_sane_pause() -> None:
     """Whatever a service says: not for ever, not below nothing."""
-    assert [1.0, 0.0, 60.0, 60.0, 60.0] == [wait_for_slot(each) for each in (1.0, -5.0, 1e9, math.inf, math.nan)]
+    assert [1.0, 0.0, 60.0, 60.0, 60.0] == [
+        wait_for_slot(each) for each in (1.0, -5.0, 1e9, math.inf, math.nan)
+    ]
 
 
 class SetsAside(FakeTransport):
@@ -434,7 +492,9 @@ class SetsAside(FakeTransport):
         super().__init__()
         self._count = count
 
-    async def run(self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard) -> AsyncGenerator[AnyEvent, None]:
+    async def run(
+        self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
+    ) -> AsyncGenerator[AnyEvent, None]:
         """Refuses to, unless it may."""
         assert isinstance(task, MapTask)
         assert task.skip_limit is not None
@@ -442,10 +502,18 @@ class SetsAside(FakeTransport):
             if isinstance(event, Done) and isinstance(event.result, MapResult):
                 url = f"in-{task.index}"
                 skipped = tuple(
-                    SkippedRecord(place=f"{url} at byte {number}", url=url, key=number, record="r", message="m")
+                    SkippedRecord(
+                        place=f"{url} at byte {number}",
+                        url=url,
+                        key=number,
+                        record="r",
+                        message="m",
+                    )
                     for number in range(self._count)
                 )
-                yield event.model_copy(update={"result": event.result.model_copy(update={"skipped": skipped})})
+                yield event.model_copy(
+                    update={"result": event.result.model_copy(update={"skipped": skipped})}
+                )
             else:
                 yield event
 
@@ -457,14 +525,18 @@ def test_records_set_aside_are_counted_over_all_tasks(monkeypatch: pytest.Monkey
     outcomes, seen = _run(map_specs([1] * 3), FakeFleet(B), SetsAside(2), policy)
     assert 3 == len(outcomes)
     assert 6 == len([event for event in seen if isinstance(event, events.RecordSkipped)])
-    with pytest.raises(StageFailed, match=r"more than 5 records .*records 5\): 6 so far, the first at in-"):
+    with pytest.raises(
+        StageFailed, match=r"more than 5 records .*records 5\): 6 so far, the first at in-"
+    ):
         _run(map_specs([1] * 3), FakeFleet(B), SetsAside(2), RetryPolicy(skip_bad_records=5))
 
 
 def test_many_records_set_aside_are_no_flood_of_events(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hundred are told of; the dead letters hold all."""
     monkeypatch.setattr("driver.scheduling.listening.check_answer", lambda task, result: None)
-    _, seen = _run(map_specs([1, 1]), FakeFleet(B), SetsAside(400), RetryPolicy(skip_bad_records=1000))
+    _, seen = _run(
+        map_specs([1, 1]), FakeFleet(B), SetsAside(400), RetryPolicy(skip_bad_records=1000)
+    )
     assert 100 == len([event for event in seen if isinstance(event, events.RecordSkipped)])
 
 

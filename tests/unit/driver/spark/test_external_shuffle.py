@@ -6,7 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from driver.spark.external_shuffle import Drained, Record, Sums, map_records, partition_of, reduce_records
+from driver.spark.external_shuffle import (
+    Drained,
+    Record,
+    Sums,
+    map_records,
+    partition_of,
+    reduce_records,
+)
 from mapreduce import Job
 from mapreduce.check.reference import plain_answer
 from mapreduce.engine import Ledger, balance
@@ -24,15 +31,32 @@ def _drained(run: Engine, partitions: int, harm: Harm = list) -> tuple[list[Drai
     planned = run.split(inputs, 3)
     records: list[Record] = []
     for split in planned.splits:
-        task = MapTask(run=RUN, store=run.store, index=split.index, job=run.spec, split=split, partitions=partitions)
+        task = MapTask(
+            run=RUN,
+            store=run.store,
+            index=split.index,
+            job=run.spec,
+            split=split,
+            partitions=partitions,
+        )
         records += map_records(task, run.context(), "here")
     drained = []
     for number in range(partitions):
-        own = sorted((each for each in records if partition_of(each[0]) == number), key=lambda each: each[0])
-        reducing = ReduceTask(run=RUN, store=run.store, index=number, job=run.spec, sources=(), partitions=partitions)
+        own = sorted(
+            (each for each in records if partition_of(each[0]) == number), key=lambda each: each[0]
+        )
+        reducing = ReduceTask(
+            run=RUN, store=run.store, index=number, job=run.spec, sources=(), partitions=partitions
+        )
         drained.append(reduce_records(reducing, iter(harm(own)), run.context(), "there"))
-    maps = [task.result for each in drained for task in each.maps if isinstance(task.result, MapResult)]
-    reduces = [each.reduce.result for each in drained if each.reduce and isinstance(each.reduce.result, ReduceResult)]
+    maps = [
+        task.result for each in drained for task in each.maps if isinstance(task.result, MapResult)
+    ]
+    reduces = [
+        each.reduce.result
+        for each in drained
+        if each.reduce and isinstance(each.reduce.result, ReduceResult)
+    ]
     etags = {given.url: given.etag for given in inputs}
     return drained, balance(inputs, maps, reduces, etags, partitions)
 
@@ -44,7 +68,12 @@ def test_the_answer_is_the_plain_one(job: type[Job], partitions: int) -> None:
     with engine(job) as run:
         drained, ledger = _drained(run, partitions)
         urls = [(given.url, text) for given, text in zip(run.put(TEXTS), TEXTS, strict=True)]
-        found = [pair for each in drained if each.reduce for pair in run.pairs(_reduced(each.reduce.result))]
+        found = [
+            pair
+            for each in drained
+            if each.reduce
+            for pair in run.pairs(_reduced(each.reduce.result))
+        ]
     assert ledger.balanced
     expected = as_json(plain_answer(job(), urls))
     assert sorted(expected, key=json_order) == sorted(found, key=json_order)
@@ -72,7 +101,9 @@ def _without_a_note(records: list[Record]) -> list[Record]:
     return records[1:]
 
 
-@pytest.mark.parametrize("harm", [_without_a_pair, _with_a_pair_twice, _with_another_value, _without_a_note])
+@pytest.mark.parametrize(
+    "harm", [_without_a_pair, _with_a_pair_twice, _with_another_value, _without_a_note]
+)
 def test_the_ledger_sees_what_the_shuffle_has_done(harm: Harm) -> None:
     """A pair that is lost, doubled or changed, and a map task that is not heard of."""
     with engine(Everything) as run:
@@ -99,7 +130,9 @@ def test_a_fault_is_an_answer(where: str) -> None:
     """With its traceback and record; every partition hears of it, and nothing is reduced after a failed map."""
     with engine(_Faulty, where=where) as run:
         drained, _ = _drained(run, 2)
-    tasks = [task for each in drained for task in (*each.maps, *([each.reduce] if each.reduce else []))]
+    tasks = [
+        task for each in drained for task in (*each.maps, *([each.reduce] if each.reduce else []))
+    ]
     (error, *_) = [task.error for task in tasks if task.error]
     assert error.kind == "UserCodeError"
     assert 'raise ValueError("no cats")' in error.traceback

@@ -25,7 +25,9 @@ from mapreduce.wire import build
         ("", False, False),
     ],
 )
-def test_only_a_run_on_this_machine_needs_services(line: str, deployed: bool, expected: bool) -> None:
+def test_only_a_run_on_this_machine_needs_services(
+    line: str, deployed: bool, expected: bool
+) -> None:
     """`auto` means this machine while nothing is deployed."""
     assert expected == needs_services(line.split(), deployed=deployed)
 

@@ -75,8 +75,18 @@ def _map_result(**changed: Any) -> MapResult:
 
 
 def _reduce_task(partitions: int = 1, **changed: Any) -> ReduceTask:
-    sources = tuple(BlockSource(url=f"file:///m{n}", etag="e", map_index=n, block=_block()) for n in range(3))
-    task = ReduceTask(run="run-1", attempt="1", store=STORE, index=0, job=JOB, sources=sources, partitions=partitions)
+    sources = tuple(
+        BlockSource(url=f"file:///m{n}", etag="e", map_index=n, block=_block()) for n in range(3)
+    )
+    task = ReduceTask(
+        run="run-1",
+        attempt="1",
+        store=STORE,
+        index=0,
+        job=JOB,
+        sources=sources,
+        partitions=partitions,
+    )
     return task.model_copy(update=changed)
 
 
@@ -105,7 +115,9 @@ def _split_result(*ranges: tuple[int, int], **changed: Any) -> SplitResult:
         Split(index=index, pieces=(PIECE.model_copy(update={"start": start, "end": end}),))
         for index, (start, end) in enumerate(ranges or ((0, 50), (50, 100)))
     )
-    return SplitResult(splits=splits, bytes_read=0, bytes_written=0, cost=COST).model_copy(update=changed)
+    return SplitResult(splits=splits, bytes_read=0, bytes_written=0, cost=COST).model_copy(
+        update=changed
+    )
 
 
 def test_answers_to_what_was_asked_are_taken() -> None:
@@ -115,9 +127,13 @@ def test_answers_to_what_was_asked_are_taken() -> None:
     check_answer(_split_task(), _split_result())
     part = keys.part_attempt(STORE, "run-1", 3, "1", "jsonl")
     check_answer(_map_task(0, top=1), _map_result(url=part, blocks=(), top=(("a", 1),)))
-    pairs = InputObject(url=keys.pairs_attempt(STORE, "run-1", 0, "1"), size=1, etag="e", format=Pairs())
+    pairs = InputObject(
+        url=keys.pairs_attempt(STORE, "run-1", 0, "1"), size=1, etag="e", format=Pairs()
+    )
     check_answer(_reduce_task(keep_pairs=True), _reduce_result(pairs=pairs))
-    chunk = PIECE.model_copy(update={"url": keys.chunk(STORE, "run-1", 0), "source_offset": 40, "start": 0, "size": 20})
+    chunk = PIECE.model_copy(
+        update={"url": keys.chunk(STORE, "run-1", 0), "source_offset": 40, "start": 0, "size": 20}
+    )
     check_answer(_split_task(mode="copy"), _split_result(splits=(Split(index=0, pieces=(chunk,)),)))
 
 
@@ -192,7 +208,9 @@ def test_a_reduce_result_that_does_not_fit_is_lost(changed: dict[str, Any]) -> N
         _split_result((0, 50), (50, 101)),
         _split_result(boundaries=("aa",)),
         _split_result(splits=(Split(index=1, pieces=_split_result((0, 100)).splits[0].pieces),)),
-        _split_result(splits=(Split(index=0, pieces=(PIECE.model_copy(update={"url": "file:///x"}),)),)),
+        _split_result(
+            splits=(Split(index=0, pieces=(PIECE.model_copy(update={"url": "file:///x"}),)),)
+        ),
         _split_result(splits=(Split(index=0, pieces=(PIECE.model_copy(update={"etag": "f"}),)),)),
     ],
 )
@@ -204,7 +222,11 @@ def test_splits_that_do_not_fit_are_lost(result: SplitResult) -> None:
 
 @pytest.mark.parametrize(
     ("task", "result"),
-    [(_map_task(), _reduce_result()), (_reduce_task(), _split_result()), (_split_task(), _map_result())],
+    [
+        (_map_task(), _reduce_result()),
+        (_reduce_task(), _split_result()),
+        (_split_task(), _map_result()),
+    ],
 )
 def test_a_result_of_another_stage_is_lost(task: Any, result: Any) -> None:
     """Whatever else it says."""
@@ -238,7 +260,12 @@ def test_events_name_the_attempt_and_one_nonce() -> None:
     assert check_event(task, event, "ab") == "ab"
     with pytest.raises(TaskLost, match="two answers"):
         check_event(task, event, "cd")
-    for other in (_map_task(index=4), _map_task(attempt="2"), _map_task(run="run-2"), _reduce_task(index=3)):
+    for other in (
+        _map_task(index=4),
+        _map_task(attempt="2"),
+        _map_task(run="run-2"),
+        _reduce_task(index=3),
+    ):
         with pytest.raises(TaskLost, match="the answer is to another task"):
             check_event(other, event, None)
 

@@ -12,7 +12,9 @@ OURS = Build(engine="e1", python="cpython-3.11.7", hashing="h1", environment="p1
 
 def test_services_of_one_build_may() -> None:
     """The driver's own Python, seed and packages need not be theirs."""
-    theirs = OURS.model_copy(update={"python": "cpython-3.12.1", "hashing": "h2", "environment": "p2"})
+    theirs = OURS.model_copy(
+        update={"python": "cpython-3.12.1", "hashing": "h2", "environment": "p2"}
+    )
     assert mixture(OURS, {}, "mapper-0", theirs) is None
     assert mixture(OURS, {"mapper-0": theirs, "mapper-1": theirs}, "mapper-1", theirs) is None
 

@@ -52,7 +52,10 @@ def test_the_third_attempt_is_spared() -> None:
     [
         ("kill", "write kind=rate"),
         ("kill=x", "write kind=rate"),
-        ("crash=0.1", "there is no fault 'crash'; there are: kill, hang, slow, error, corrupt, duplicate"),
+        (
+            "crash=0.1",
+            "there is no fault 'crash'; there are: kill, hang, slow, error, corrupt, duplicate",
+        ),
         ("kill=1.5", "kill must be from 0 to 1"),
         ("kill=-1", "kill must be from 0 to 1"),
         ("kill=0.6,hang=0.6", "more than 1"),
@@ -80,4 +83,7 @@ def test_a_fault_travels_with_the_task_and_is_told_of() -> None:
     asyncio.run(carry_out("error=1"))
     asyncio.run(carry_out(f"{DUPLICATE}=1"))
     assert inner.attempts[0] == 3
-    assert [event.fault for event in seen if isinstance(event, FaultInjected)] == ["error", DUPLICATE]
+    assert [event.fault for event in seen if isinstance(event, FaultInjected)] == [
+        "error",
+        DUPLICATE,
+    ]

@@ -20,7 +20,11 @@ from mapreduce.wire.messages import AttemptId, Done, Failed, Health, MapTask, St
 from tests.unit.driver.fakes import map_specs, result_of
 
 STARTED = (
-    Started(attempt=AttemptId(run="run-1", stage="map", index=0, attempt="0"), worker=7, build=this_build())
+    Started(
+        attempt=AttemptId(run="run-1", stage="map", index=0, attempt="0"),
+        worker=7,
+        build=this_build(),
+    )
     .model_dump_json()
     .encode()
     + b"\n"
@@ -54,7 +58,9 @@ def _server(answer: bytes | None) -> Iterator[Endpoint]:
 def _read_request(connection: socket.socket) -> None:
     """All of a request: a server that closes with some of it unread resets the connection, and its answer is lost."""
     with connection.makefile("rb") as file:
-        head = dict(line.lower().split(b":", 1) for line in iter(file.readline, b"\r\n") if b":" in line)
+        head = dict(
+            line.lower().split(b":", 1) for line in iter(file.readline, b"\r\n") if b":" in line
+        )
         file.read(int(head.get(b"content-length", b"0")))
 
 
@@ -99,7 +105,16 @@ def test_events_come_as_they_were_sent() -> None:
         b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 4\r\n\r\noops",
         b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n" + STARTED,
     ],
-    ids=["nothing", "garbage", "no event", "no end", "no JSON", "half an event", "a 500", "cut short"],
+    ids=[
+        "nothing",
+        "garbage",
+        "no event",
+        "no end",
+        "no JSON",
+        "half an event",
+        "a 500",
+        "cut short",
+    ],
 )
 def test_a_broken_answer_is_a_lost_task(answer: bytes) -> None:
     """Whatever comes that is no whole stream of events."""
@@ -133,10 +148,14 @@ def test_a_full_service_says_when_to_come_again() -> None:
         (None, "its signing key is another"),
     ],
 )
-def test_a_401_says_what_to_look_at(ahead_s: float | None, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_401_says_what_to_look_at(
+    ahead_s: float | None, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The service gives no reason; its clock, which every answer tells, or else the key must be it."""
     monkeypatch.setattr("driver.transport.http.time.time", lambda: 1_800_000_000.0)
-    date = "" if ahead_s is None else f"date: {formatdate(1_800_000_000 - ahead_s, usegmt=True)}\r\n"
+    date = (
+        "" if ahead_s is None else f"date: {formatdate(1_800_000_000 - ahead_s, usegmt=True)}\r\n"
+    )
     body = b'{"kind":"Unauthorized","message":"unauthorized"}'
     head = f"HTTP/1.1 401 Unauthorized\r\n{date}content-length: {len(body)}\r\n\r\n"
     with _server(head.encode() + body) as endpoint:
@@ -159,7 +178,9 @@ def test_a_refusal_keeps_its_cause() -> None:
 
 def test_a_service_that_starts_slowly_is_waited_for() -> None:
     """`/health` has a patience of its own, however short that for heartbeats is."""
-    health = Health(ok=True, role="map", slots=1, busy=0, build=this_build()).model_dump_json().encode()
+    health = (
+        Health(ok=True, role="map", slots=1, busy=0, build=this_build()).model_dump_json().encode()
+    )
 
     async def ask(endpoint: Endpoint) -> object:
         async with HttpTransport("k" * 32, 0.01) as transport:
@@ -172,11 +193,15 @@ def test_a_service_that_starts_slowly_is_waited_for() -> None:
             with connection:
                 _read_request(connection)
                 threading.Event().wait(0.2)
-                connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(health) + health)
+                connection.sendall(
+                    b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(health) + health
+                )
 
         thread = threading.Thread(target=serve)
         thread.start()
-        found = asyncio.run(ask(Endpoint("mapper-0", f"http://127.0.0.1:{listening.getsockname()[1]}", 1)))
+        found = asyncio.run(
+            ask(Endpoint("mapper-0", f"http://127.0.0.1:{listening.getsockname()[1]}", 1))
+        )
         thread.join(timeout=5)
     assert isinstance(found, Health)
     assert found.slots == 1
@@ -193,7 +218,9 @@ def test_tasks_of_one_endpoint_share_a_connection() -> None:
         connections += 1
         with closing(writer), suppress(asyncio.IncompleteReadError):
             while request := await reader.readuntil(b"\r\n\r\n"):
-                fields = dict(line.lower().split(b": ") for line in request.strip().split(b"\r\n")[1:])
+                fields = dict(
+                    line.lower().split(b": ") for line in request.strip().split(b"\r\n")[1:]
+                )
                 await reader.readexactly(int(fields[b"content-length"]))
                 writer.write(head + b"%x\r\n%b\r\n" % (len(done), done))
                 await writer.drain()
@@ -235,7 +262,10 @@ HEALTH_OF_OLD = b'{"ok":true,"role":"map","slots":1,"busy":0}'
 )
 def test_an_event_of_another_build_ends_the_run(build: Build | None, named: str) -> None:
     """Already the first answer of an endpoint is compared, and says how to mend it."""
-    started = Started(attempt=AttemptId.of(_task()), worker=1, build=build).model_dump_json().encode() + b"\n"
+    started = (
+        Started(attempt=AttemptId.of(_task()), worker=1, build=build).model_dump_json().encode()
+        + b"\n"
+    )
     with _server(HEAD + started) as endpoint, pytest.raises(FleetError, match=named) as caught:
         _ask(endpoint)
     assert "./deploy.sh" in str(caught.value)
@@ -243,8 +273,12 @@ def test_an_event_of_another_build_ends_the_run(build: Build | None, named: str)
 
 def test_a_service_that_does_not_know_the_messages_is_asked_for_its_build() -> None:
     """One of an older version refuses them or answers in its own way: the cause is its version, not the task."""
-    answers = [b"HTTP/1.1 422 No\r\ncontent-length: 34\r\n\r\n" + b'{"kind":"UsageError","message":""}']
-    answers.append(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(HEALTH_OF_OLD) + HEALTH_OF_OLD)
+    answers = [
+        b"HTTP/1.1 422 No\r\ncontent-length: 34\r\n\r\n" + b'{"kind":"UsageError","message":""}'
+    ]
+    answers.append(
+        b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(HEALTH_OF_OLD) + HEALTH_OF_OLD
+    )
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -259,7 +293,9 @@ def test_a_service_that_does_not_know_the_messages_is_asked_for_its_build() -> N
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         try:
             async with HttpTransport("k" * 32, 5.0) as transport:
-                return [event async for event in transport.run(Endpoint("mapper-0", url, 1), _task())]
+                return [
+                    event async for event in transport.run(Endpoint("mapper-0", url, 1), _task())
+                ]
         finally:
             server.close()
 

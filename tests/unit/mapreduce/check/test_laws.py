@@ -14,7 +14,9 @@ from mapreduce.check.reference import PlainInput
 from mapreduce_jobs.inverted_index import InvertedIndex
 from mapreduce_jobs.word_count import WordCount
 
-TEXT = "".join(f"the {number} quick brown foxes number {number % 7}\n" for number in range(60)).encode()
+TEXT = "".join(
+    f"the {number} quick brown foxes number {number % 7}\n" for number in range(60)
+).encode()
 
 
 class MeanOfMeans(Job):

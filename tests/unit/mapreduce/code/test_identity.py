@@ -31,7 +31,9 @@ class Mine(Job):
 HELPER = "def clean(text):\n    return text.strip()\n"
 
 
-def identity(folder: Path, job: str = JOB, helper: str = HELPER, name: str = "mine.py") -> CodeIdentity:
+def identity(
+    folder: Path, job: str = JOB, helper: str = HELPER, name: str = "mine.py"
+) -> CodeIdentity:
     """Return the identity of a job and its helper."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_text(job)
@@ -46,14 +48,20 @@ def changes(tmp_path: Path, old: str, new: str, job: str = JOB) -> str:
     assert old in job
     before = identity(tmp_path / "a", job)
     after = identity(tmp_path / "b", job.replace(old, new))
-    return " ".join(name for name in ("map", "reduce") if getattr(before, name) != getattr(after, name))
+    return " ".join(
+        name for name in ("map", "reduce") if getattr(before, name) != getattr(after, name)
+    )
 
 
 @pytest.mark.parametrize(
     ("old", "new", "changed"),
     [
         ("yield key, sum(values)", "yield key, max(values)", "reduce"),
-        ("        yield key, sum(values)\n", "        total = sum(values)\n        yield key, total\n", "reduce"),
+        (
+            "        yield key, sum(values)\n",
+            "        total = sum(values)\n        yield key, total\n",
+            "reduce",
+        ),
         ("sum(values)\n", "sum(values)  # a comment\n", ""),
         ("LIMIT = 3\n", "# a comment\n\n\nLIMIT = 3\n", ""),
         ("yield helper.clean(value), 1", "yield (helper.clean(value), 1)", ""),
@@ -85,7 +93,9 @@ def test_what_a_change_touches(tmp_path: Path, old: str, new: str, changed: str)
 def test_a_reduce_that_a_map_task_may_run(tmp_path: Path, use: str) -> None:
     """Where something else may call it, a change of `reduce` redoes the maps."""
     job = f"{JOB}\n{use}"
-    assert "map reduce" == changes(tmp_path, "yield key, sum(values)", "yield key, max(values)", job)
+    assert "map reduce" == changes(
+        tmp_path, "yield key, sum(values)", "yield key, max(values)", job
+    )
 
 
 @pytest.mark.parametrize(
@@ -107,7 +117,9 @@ def test_a_reduce_that_runs_when_the_class_is_made(tmp_path: Path, before: str, 
 
 def test_a_helper_that_reduces(tmp_path: Path) -> None:
     """A method `reduce` of a class that is no job is not left out."""
-    job = JOB.replace("class Mine", "class Folding:\n    def reduce(self):\n        return 1\n\n\nclass Mine")
+    job = JOB.replace(
+        "class Mine", "class Folding:\n    def reduce(self):\n        return 1\n\n\nclass Mine"
+    )
     assert "map reduce" == changes(tmp_path, "return 1", "return 2", job)
 
 
@@ -128,7 +140,10 @@ def test_a_helper_changes_both(tmp_path: Path) -> None:
 
 def test_a_base_class_from_elsewhere(tmp_path: Path) -> None:
     """A class in another file may call the `reduce` of a job that inherits from it."""
-    helper = HELPER + "\n\nclass Base:\n    def combine(self, key, values):\n        return self.more(key, values)\n"
+    helper = (
+        HELPER
+        + "\n\nclass Base:\n    def combine(self, key, values):\n        return self.more(key, values)\n"
+    )
     job = JOB.replace("class Mine(Job)", "class Mine(helper.Base, Job)")
     one = identity(tmp_path / "a", job, helper)
     other = identity(tmp_path / "b", job.replace("sum(values)", "max(values)"), helper)
@@ -147,10 +162,14 @@ def test_files_that_travel_count_by_their_bytes(tmp_path: Path) -> None:
     assert found[0].map != found[1].map
 
 
-def test_installed_packages_count_by_version_and_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_installed_packages_count_by_version_and_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Another version of a package, or a file that was edited in place, changes both digests."""
     found = []
-    for number, (version, text) in enumerate([("1", "A = 1\n"), ("2", "A = 1\n"), ("1", "A = 2\n"), ("1", "A = 1\n")]):
+    for number, (version, text) in enumerate(
+        [("1", "A = 1\n"), ("2", "A = 1\n"), ("1", "A = 2\n"), ("1", "A = 1\n")]
+    ):
         folder = tmp_path / f"{number}/site-packages"
         (folder / "tinypkg-0.dist-info").mkdir(parents=True)
         (folder / "tinypkg.py").write_text(text)

@@ -23,7 +23,9 @@ def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(_OwnModules, "look", None)
     monkeypatch.setattr(_OwnModules, "root", None)
-    (tmp_path / "loaded_job.py").write_text("from mapreduce import Count, Job\nclass J(Job):\n    reduce = Count()\n")
+    (tmp_path / "loaded_job.py").write_text(
+        "from mapreduce import Count, Job\nclass J(Job):\n    reduce = Count()\n"
+    )
     for name in NAMES:
         (tmp_path / f"{name}.py").write_text("")
     import_job(tmp_path, "loaded_job", "J")

@@ -38,8 +38,17 @@ def test_modules_beside_the_job_and_below_it(tmp_path: Path) -> None:
     write(tmp_path / "job", helper="import deep", deep="", pack__init="", late="")
     (tmp_path / "job/pack/__init__.py").write_text("from . import inner\n")
     write(tmp_path / "job", pack__inner="")
-    found = modules(tmp_path, "import helper\nimport pack\n", "        import late\n        yield value, 1\n")
-    assert {"mine.py", "helper.py", "deep.py", "pack/__init__.py", "pack/inner.py", "late.py"} == set(found.files)
+    found = modules(
+        tmp_path, "import helper\nimport pack\n", "        import late\n        yield value, 1\n"
+    )
+    assert {
+        "mine.py",
+        "helper.py",
+        "deep.py",
+        "pack/__init__.py",
+        "pack/inner.py",
+        "late.py",
+    } == set(found.files)
     assert not found.packages
 
 
@@ -49,7 +58,9 @@ def test_modules_on_the_module_path(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "lib/kit/__init__.py").write_text("")
     monkeypatch.syspath_prepend(str(tmp_path / "lib"))
     found = modules(tmp_path, "import factor\nfrom kit import tools\n")
-    assert {"mine.py", "factor.py", "basis.py", "kit/__init__.py", "kit/tools.py"} == set(found.files)
+    assert {"mine.py", "factor.py", "basis.py", "kit/__init__.py", "kit/tools.py"} == set(
+        found.files
+    )
 
 
 def test_imports_by_call(tmp_path: Path) -> None:
@@ -71,7 +82,9 @@ def test_installed_packages(tmp_path: Path) -> None:
     assert {"mine", "hypothesis", "sortedcontainers"} <= set(found.names())
 
 
-def test_a_loose_file_among_installed_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loose_file_among_installed_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A file that no installer has written counts as the author's, in whatever folder it lies."""
     write(tmp_path / "site-packages", loose="", installed="")
     record = tmp_path / "site-packages/installed-1.dist-info"
@@ -87,14 +100,19 @@ def test_a_loose_file_among_installed_packages(tmp_path: Path, monkeypatch: pyte
 
 def _uncached() -> dict[str, list[metadata.Distribution]]:
     names = metadata.packages_distributions()
-    return {top: [metadata.distribution(name) for name in dict.fromkeys(found)] for top, found in names.items()}
+    return {
+        top: [metadata.distribution(name) for name in dict.fromkeys(found)]
+        for top, found in names.items()
+    }
 
 
 @pytest.mark.parametrize("name", ["random", "json", "regex", "pydantic"])
 def test_a_module_under_a_name_that_is_not_free(tmp_path: Path, name: str) -> None:
     """A job that imports a file beside it under the name of a library would be given the library: it is refused."""
     write(tmp_path / "job", **{name: "x = 1"})
-    with pytest.raises(JobLoadError, match=rf"imports {name}, and .*{name}.py lies beside it.*rename it"):
+    with pytest.raises(
+        JobLoadError, match=rf"imports {name}, and .*{name}.py lies beside it.*rename it"
+    ):
         modules(tmp_path, f"import {name}\n")
 
 
@@ -144,7 +162,9 @@ def test_the_reserved_names_are_those_of_our_libraries() -> None:
     wanted = set()
     for name in ("driver", "services"):
         text = (ROOT / f"requirements/{name}.txt").read_text()
-        wanted |= {_normal(found) for found in re.findall(r"^([A-Za-z0-9_.-]+)==", text, re.MULTILINE)}
+        wanted |= {
+            _normal(found) for found in re.findall(r"^([A-Za-z0-9_.-]+)==", text, re.MULTILINE)
+        }
     provided = {
         top
         for top, distributions in metadata.packages_distributions().items()
@@ -163,7 +183,11 @@ def _normal(name: str) -> str:
 
 def test_nothing_of_the_job_hides_a_module_of_the_program(tmp_path: Path) -> None:
     """After a job was found, a library that is imported late is still the library."""
-    write(tmp_path / "job", duckdb="raise AssertionError('taken')", xml="raise AssertionError('taken')")
+    write(
+        tmp_path / "job",
+        duckdb="raise AssertionError('taken')",
+        xml="raise AssertionError('taken')",
+    )
     modules(tmp_path, "")
     for name in ("duckdb", "xml"):
         sys.modules.pop(name, None)

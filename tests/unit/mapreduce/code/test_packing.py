@@ -104,7 +104,11 @@ def test_file_and_class(tmp_path: Path) -> None:
 def test_module(tmp_path: Path) -> None:
     """A dotted module is found where Python finds it, with its package's parent as the root."""
     source, found = find_job("mapreduce_jobs.word_count")
-    assert ("mapreduce_jobs.word_count", "WordCount", "WordCount") == (source.module, source.name, found.__name__)
+    assert ("mapreduce_jobs.word_count", "WordCount", "WordCount") == (
+        source.module,
+        source.name,
+        found.__name__,
+    )
     assert (source.root / "mapreduce_jobs" / "__init__.py").is_file()
 
 
@@ -137,7 +141,10 @@ def test_imported_jobs_are_not_the_files_own(tmp_path: Path) -> None:
         ("", "there is no job"),
         ("..", "there is no job"),
         ("sys", "there is no job module 'sys'"),
-        ("mapreduce_jobs.word_count:Other", "mapreduce_jobs.word_count has no job 'Other'; it has: WordCount"),
+        (
+            "mapreduce_jobs.word_count:Other",
+            "mapreduce_jobs.word_count has no job 'Other'; it has: WordCount",
+        ),
         ("mapreduce_jobs.word_count:Job", "has no job 'Job'"),
     ],
 )
@@ -153,7 +160,10 @@ def test_not_found(text: str, named: str) -> None:
     [
         ("x = 1\n", "has no subclass of Job"),
         ("def broken(:\n", "SyntaxError"),
-        ("import no_such_library_xyz\n", "ModuleNotFoundError: No module named 'no_such_library_xyz'"),
+        (
+            "import no_such_library_xyz\n",
+            "ModuleNotFoundError: No module named 'no_such_library_xyz'",
+        ),
         ("def f():\n    return 1 / 0\nf()\n", "line 2, in f"),
         ("from mapreduce import Job\nclass J(Job):\n    pass\n", "the job J has no `map`"),
     ],
@@ -169,11 +179,23 @@ def test_cannot_be_loaded(tmp_path: Path, source: str, named: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["my-job.py", "2024 report.py", "json.py", "random.py", "mapreduce.py", "driver.py", "pydantic.py", "é!.py"]
+    "name",
+    [
+        "my-job.py",
+        "2024 report.py",
+        "json.py",
+        "random.py",
+        "mapreduce.py",
+        "driver.py",
+        "pydantic.py",
+        "é!.py",
+    ],
 )
 def test_any_file_name(tmp_path: Path, name: str) -> None:
     """A job's file may have any name, that of a module of Python's or of ours too, here and elsewhere."""
-    source, found = find_job(job_file(tmp_path / "src" / name, before="import json, random, pydantic\n"))
+    source, found = find_job(
+        job_file(tmp_path / "src" / name, before="import json, random, pydantic\n")
+    )
     assert "x" == word_of(found)
     store = Store(tmp_path)
     spec = store.add(source)
@@ -189,7 +211,9 @@ def test_files_of_one_name(tmp_path: Path, again: bool) -> None:
     """Two files of one name in two folders are two jobs, in whatever order they are asked for."""
     one, other = (job_file(tmp_path / name / "job.py", word=name) for name in ("a", "b"))
     expected = ["a", "b", "a", "b"] if again else ["a", "b"]
-    assert expected == [word_of(find_job(path)[1]) for path in ([one, other] * 2 if again else [one, other])]
+    assert expected == [
+        word_of(find_job(path)[1]) for path in ([one, other] * 2 if again else [one, other])
+    ]
 
 
 def test_siblings_of_one_name(tmp_path: Path) -> None:
@@ -264,7 +288,9 @@ def test_pack_of_a_package_module(tmp_path: Path) -> None:
     file(tmp_path / "pkg" / "words.py", "WORD = 'relative'")
     path = job_file(tmp_path / "pkg" / "sub" / "job.py", before="from ..words import WORD\n")
     source, _ = find_job(path)
-    assert ["pkg/__init__.py", "pkg/sub/__init__.py", "pkg/sub/job.py", "pkg/words.py"] == names(pack(source)[1])
+    assert ["pkg/__init__.py", "pkg/sub/__init__.py", "pkg/sub/job.py", "pkg/words.py"] == names(
+        pack(source)[1]
+    )
 
 
 # -- loading --------------------------------------------------------------------------------------------------------
@@ -297,14 +323,18 @@ def test_jobs_of_one_module_name_one_after_another(tmp_path: Path) -> None:
             "    def map(self, key, value):\n        yield sibling.WORD, 1\n",
         )
         specs.append(store.add(JobSource(tmp_path / name, path.stem, "J")))
-    assert list("abaab") == [word_of(store.loader.load(specs["ab".index(name)])) for name in "abaab"]
+    assert list("abaab") == [
+        word_of(store.loader.load(specs["ab".index(name)])) for name in "abaab"
+    ]
 
 
 def test_find_after_load(tmp_path: Path) -> None:
     """In one process a job is found, loaded from its pack, and another one of its package found after it."""
     store = Store(tmp_path)
     file(tmp_path / "ours" / "__init__.py")
-    one, other = (job_file(tmp_path / "ours" / f"{name}.py", word=name) for name in ("one", "other"))
+    one, other = (
+        job_file(tmp_path / "ours" / f"{name}.py", word=name) for name in ("one", "other")
+    )
     assert "one" == word_of(store.loader.load(store.add(find_job(one)[0])))
     assert "other" == word_of(find_job(other)[1])
 
@@ -337,7 +367,9 @@ def zipped(
     return packed((name, mode, content), compression=compression)
 
 
-def packed(*members: tuple[str, int, bytes], compression: int = zipfile.ZIP_STORED) -> tuple[bytes, str]:
+def packed(
+    *members: tuple[str, int, bytes], compression: int = zipfile.ZIP_STORED
+) -> tuple[bytes, str]:
     """A pack made by hand with members and `job.py`, and its digest."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive, warnings.catch_warnings():
@@ -411,7 +443,9 @@ def test_a_file_and_a_folder_of_one_name(tmp_path: Path) -> None:
 
 def test_a_bomb_with_an_honest_label(tmp_path: Path) -> None:
     """A small pack that says how large it is inside is refused by what it says."""
-    data, digest = zipped("large.py", content=bytes(PACK_LIMIT + 1), compression=zipfile.ZIP_DEFLATED)
+    data, digest = zipped(
+        "large.py", content=bytes(PACK_LIMIT + 1), compression=zipfile.ZIP_DEFLATED
+    )
     assert len(data) < 1 << 20
     with pytest.raises(JobLoadError, match="larger than 64 MiB"):
         unpack(data, digest, tmp_path / "unpacked")
@@ -435,7 +469,9 @@ def test_what_comes_out_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("mapreduce.code.packing.PACK_LIMIT", 1 << 20)
     monkeypatch.setattr("mapreduce.code.unpacking.PACK_LIMIT", 1 << 20)
     monkeypatch.setattr("mapreduce.code.unpacking._check_members", lambda _: None)
-    data, digest = zipped("large.py", content=bytes((1 << 20) + 1), compression=zipfile.ZIP_DEFLATED)
+    data, digest = zipped(
+        "large.py", content=bytes((1 << 20) + 1), compression=zipfile.ZIP_DEFLATED
+    )
     with pytest.raises(JobLoadError, match="larger than 1 MiB"):
         unpack(data, digest, tmp_path / "unpacked")
     assert [] == list(tmp_path.rglob("*"))
@@ -478,15 +514,24 @@ def test_only_the_packs_own_modules(tmp_path: Path, module: str) -> None:
 
 
 NAMES = st.lists(
-    st.sampled_from(["job.py", "a", "b.py", "..", ".", "", "\\", "~", "/", "\x00", "C:", "%2e%2e", "\n", "é"]),
+    st.sampled_from(
+        ["job.py", "a", "b.py", "..", ".", "", "\\", "~", "/", "\x00", "C:", "%2e%2e", "\n", "é"]
+    ),
     min_size=1,
     max_size=4,
 ).map("/".join)
-MODES = st.sampled_from([0, 0o100644, 0o100755, 0o104755, 0o120777, 0o040755, 0o020644, 0o060644, 0o010644])
+MODES = st.sampled_from(
+    [0, 0o100644, 0o100755, 0o104755, 0o120777, 0o040755, 0o020644, 0o060644, 0o010644]
+)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
-@given(members=st.lists(st.tuples(NAMES, MODES, st.binary(max_size=20)), max_size=4), damage=st.none() | st.integers(0))
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150
+)
+@given(
+    members=st.lists(st.tuples(NAMES, MODES, st.binary(max_size=20)), max_size=4),
+    damage=st.none() | st.integers(0),
+)
 def test_any_pack_is_unpacked_inside_or_refused(
     tmp_path: Path, members: list[tuple[str, int, bytes]], damage: int | None
 ) -> None:
@@ -503,7 +548,9 @@ def test_any_pack_is_unpacked_inside_or_refused(
         assert [] == [path for path in outer.rglob("*") if path.name != "jobs"]
         return
     found = [path for path in outer.rglob("*") if not path.is_dir()]
-    assert all(path.is_relative_to(root) and path.is_file() and not path.is_symlink() for path in found)
+    assert all(
+        path.is_relative_to(root) and path.is_file() and not path.is_symlink() for path in found
+    )
     assert len(found) <= len(members) + 1
     assert not any(path.stat().st_mode & 0o7111 for path in found)
 
@@ -522,7 +569,9 @@ def test_a_short_name_is_a_ready_made_job(tmp_path: Path, monkeypatch: pytest.Mo
     """A module of the user's with that name comes first, and a name that is neither is told all there are."""
     assert "WordCount" == find_job("word_count", "mapreduce_jobs")[1].__name__
     assert "TopWords" == find_job("top_k:TopWords", "mapreduce_jobs")[1].__name__
-    with pytest.raises(JobLoadError, match="no job module 'wrod_count'.*ready-made jobs: distinct, .*word_count"):
+    with pytest.raises(
+        JobLoadError, match="no job module 'wrod_count'.*ready-made jobs: distinct, .*word_count"
+    ):
         find_job("wrod_count", "mapreduce_jobs")
     with pytest.raises(JobLoadError, match="no job module 'jobs.word_count'"):
         find_job("jobs.word_count", "mapreduce_jobs")

@@ -72,7 +72,9 @@ def content(block: Block, data: bytes) -> list[tuple[bytes, Any]]:
     return found
 
 
-def contents(job: Job, pairs: Iterable[Any], partitions: int = 1, buffer_bytes: int = LARGE) -> list[Any]:
+def contents(
+    job: Job, pairs: Iterable[Any], partitions: int = 1, buffer_bytes: int = LARGE
+) -> list[Any]:
     """The pairs of each block."""
     blocks, data = collected(job, pairs, partitions, buffer_bytes)
     assert len(data) == sum(block.length for block in blocks)
@@ -89,7 +91,10 @@ def plain_blocks(pairs: Pairs, partitions: int) -> list[list[tuple[bytes, Any]]]
 
 @settings(max_examples=60)
 @given(
-    st.lists(st.tuples(st.sampled_from(["a", "b", 1, 1.0, True, ("a", b"")]) | keys, scalars), max_size=30),
+    st.lists(
+        st.tuples(st.sampled_from(["a", "b", 1, 1.0, True, ("a", b"")]) | keys, scalars),
+        max_size=30,
+    ),
     st.integers(1, 5),
     st.sampled_from([TINY, 1000, LARGE]),
 )
@@ -101,7 +106,10 @@ def test_pairs_of_an_own_reduce(pairs: Pairs, partitions: int, buffer_bytes: int
 
 @settings(max_examples=60)
 @given(
-    st.lists(st.tuples(st.sampled_from(["a", "b", 1, 1.0, True, ("a", b""), ""]), st.integers()), max_size=40),
+    st.lists(
+        st.tuples(st.sampled_from(["a", "b", 1, 1.0, True, ("a", b""), ""]), st.integers()),
+        max_size=40,
+    ),
     st.integers(1, 5),
     st.sampled_from([TINY, 1000, LARGE]),
 )
@@ -128,7 +136,10 @@ def test_every_aggregation_survives_spilling(reduce: Any, buffer_bytes: int) -> 
     numbers: Pairs = [(f"k{number % 3}", (number * 37) % 11) for number in range(90)]
     (part,) = contents(job, numbers, 1, buffer_bytes)
     expected = [
-        (encode_key(f"k{key}"), reduce.plain([value for name, value in numbers if name == f"k{key}"]))
+        (
+            encode_key(f"k{key}"),
+            reduce.plain([value for name, value in numbers if name == f"k{key}"]),
+        )
         for key in range(3)
     ]
     assert expected == [(key, reduce.result(state)) for key, state in part]
@@ -138,7 +149,10 @@ def test_every_aggregation_survives_spilling(reduce: Any, buffer_bytes: int) -> 
 def test_combine(buffer_bytes: int) -> None:
     """A combine leaves one pair for each key, with the values in the order of the input."""
     pairs: Pairs = [(key, f"{key}{number} ") for number in range(40) for key in ("b", "a")]
-    expected = [(encode_key(key), "".join(value for name, value in pairs if name == key)) for key in ("a", "b")]
+    expected = [
+        (encode_key(key), "".join(value for name, value in pairs if name == key))
+        for key in ("a", "b")
+    ]
     assert [expected] == contents(Combined(), pairs, 1, buffer_bytes)
 
 
@@ -192,7 +206,9 @@ def test_combine_must_keep_its_key() -> None:
         def combine(self, key: Any, values: Iterator[Any]) -> Iterable[Any]:
             yield key.upper(), list(values)
 
-    with pytest.raises(UserCodeError, match="combine yielded the key 'A' for the group 'a'; it must keep its key"):
+    with pytest.raises(
+        UserCodeError, match="combine yielded the key 'A' for the group 'a'; it must keep its key"
+    ):
         contents(Renaming(), [("a", 1)])
 
 
@@ -210,7 +226,9 @@ def test_partition_out_of_range(number: Any) -> None:
     for job in (Partitioned(), PartitionedSum()):
         with pytest.raises(UserCodeError) as caught:
             contents(job, [("k", 1)], 3)
-        assert f"partition gave {number!r} for the key 'k'; it must be an int from 0 to 2" == str(caught.value)
+        assert f"partition gave {number!r} for the key 'k'; it must be an int from 0 to 2" == str(
+            caught.value
+        )
 
 
 def test_own_partition() -> None:

@@ -22,7 +22,17 @@ def test_against_a_sort(values: list[float], limit: int) -> None:
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(3, 3), (-1.5, -1.5), (True, 1), (1 << 80, 1 << 80), ("abc", 3), ([1, 2], 2), ({"a": 1}, 1), (b"", 0), (None, 0)],
+    [
+        (3, 3),
+        (-1.5, -1.5),
+        (True, 1),
+        (1 << 80, 1 << 80),
+        ("abc", 3),
+        ([1, 2], 2),
+        ({"a": 1}, 1),
+        (b"", 0),
+        (None, 0),
+    ],
 )
 def test_weight(value: Any, expected: float) -> None:
     """Numbers weigh themselves, what has a length weighs that, anything else nothing."""

@@ -17,12 +17,18 @@ from mapreduce.formats.frames import Frame
 
 int64 = st.integers(-(1 << 63), (1 << 63) - 1)
 pairs_lists = st.lists(
-    st.tuples(st.sampled_from([b"", b"\x00", b"a", b"\xff"]) | st.binary(max_size=9), int64), max_size=60
+    st.tuples(st.sampled_from([b"", b"\x00", b"a", b"\xff"]) | st.binary(max_size=9), int64),
+    max_size=60,
 )
 
 
 def merge(
-    pairs: list[tuple[bytes, int]], aggregate: SqlAggregate, folder: Path, *, threads: int = 1, memory: int = 0
+    pairs: list[tuple[bytes, int]],
+    aggregate: SqlAggregate,
+    folder: Path,
+    *,
+    threads: int = 1,
+    memory: int = 0,
 ) -> list[tuple[bytes, int]]:
     """The merged pairs, from frames of seven pairs."""
     scratch = folder / str(len(list(folder.iterdir())))
@@ -33,7 +39,9 @@ def merge(
             some = pairs[at : at + 7]
             yield Frame([key for key, _ in some], [value for _, value in some])
 
-    return list(merged_integers(frames(), aggregate, memory_bytes=memory, threads=threads, scratch=scratch))
+    return list(
+        merged_integers(frames(), aggregate, memory_bytes=memory, threads=threads, scratch=scratch)
+    )
 
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])

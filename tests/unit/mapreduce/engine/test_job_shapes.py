@@ -43,7 +43,9 @@ class ByLetter(Job):
 def test_secondary_sort(lines: list[str], splits: int, partitions: int, memory_bytes: int) -> None:
     """A group is the first field, whole in one part; the rest sorts its values."""
     answer = run(ByLetter(), lines, splits=splits, partitions=partitions, memory_bytes=memory_bytes)
-    offsets = [sum(len(line.encode()) + 1 for line in lines[:number]) for number in range(len(lines))]
+    offsets = [
+        sum(len(line.encode()) + 1 for line in lines[:number]) for number in range(len(lines))
+    ]
     expected: dict[str, list[tuple[int, int, int, str]]] = {}
     for offset, line in zip(offsets, lines, strict=True):
         for place, word in enumerate(words(line)):
@@ -81,7 +83,9 @@ def test_group_by_needs_composite_keys() -> None:
         def reduce(self, key: Any, values: Any) -> Iterator[Any]:
             yield key, 1
 
-    with pytest.raises(UserCodeError, match=r"no tuple of at least 2 fields, which `group_by` needs") as caught:
+    with pytest.raises(
+        UserCodeError, match=r"no tuple of at least 2 fields, which `group_by` needs"
+    ) as caught:
         run(Short(), ["x"])
     assert "'x'" == caught.value.record
 
@@ -101,7 +105,11 @@ class Sorted(Job):
 
 @settings(max_examples=60)
 @given(
-    st.lists(st.text(max_size=4).filter(lambda text: not set(text) & set("\r\n\ufeff")), max_size=40), counts, counts
+    st.lists(
+        st.text(max_size=4).filter(lambda text: not set(text) & set("\r\n\ufeff")), max_size=40
+    ),
+    counts,
+    counts,
 )
 def test_total_order(lines: list[str], splits: int, partitions: int) -> None:
     """The parts behind each other are sorted, and hold what the input holds."""
@@ -137,8 +145,12 @@ class Long(Job):
 def test_map_only(lines: list[str], splits: int) -> None:
     """Each part is in key order; its task's map_cleanup yields to it too."""
     answer = run(Long(length=2), lines, splits=splits)
-    plain = plain_run(Long(length=2), [PlainInput("u", "".join(f"{line}\n" for line in lines).encode())])
-    assert [pair for pair in plain.pairs if pair[0] >= 0] == [pair for pair in answer.pairs if pair[0] >= 0]
+    plain = plain_run(
+        Long(length=2), [PlainInput("u", "".join(f"{line}\n" for line in lines).encode())]
+    )
+    assert [pair for pair in plain.pairs if pair[0] >= 0] == [
+        pair for pair in answer.pairs if pair[0] >= 0
+    ]
     assert dict(plain.counters) == answer.counters
     assert all((-1, "end") == part[0] for part in answer.parts)
 
@@ -243,7 +255,10 @@ def test_inputs_with_names_and_formats() -> None:
 
 def test_an_input_without_its_name() -> None:
     """A job with formats by name says which names it has."""
-    with pytest.raises(JobLoadError, match="Join has inputs with names; give --input users=PATH, --input orders=PATH"):
+    with pytest.raises(
+        JobLoadError,
+        match="Join has inputs with names; give --input users=PATH, --input orders=PATH",
+    ):
         run(Join(), inputs={"": b""})
 
 
@@ -268,7 +283,9 @@ def test_whole_files() -> None:
     """Each file is one record, empty and compressed ones too, however many splits are wanted."""
     inputs = {"a": b"12345", "b": b"", "c": gzip.compress(b"x" * 1000)}
     for splits in (1, 2, 7):
-        assert [("a", 5), ("b", 0), ("c", 1000)] == run(FileSizes(), inputs=inputs, splits=splits).pairs
+        assert [("a", 5), ("b", 0), ("c", 1000)] == run(
+            FileSizes(), inputs=inputs, splits=splits
+        ).pairs
 
 
 class LineCount(Job):
@@ -281,7 +298,9 @@ class LineCount(Job):
 
 
 @given(
-    st.lists(st.integers(0, 1 << 40), max_size=300), st.integers(1, 20), st.sampled_from([gzip.compress, bz2.compress])
+    st.lists(st.integers(0, 1 << 40), max_size=300),
+    st.integers(1, 20),
+    st.sampled_from([gzip.compress, bz2.compress]),
 )
 @example(list(range(5000)), 8, gzip.compress)
 def test_copy_mode_unpacks(numbers: list[int], splits: int, compress: Any) -> None:
@@ -290,9 +309,9 @@ def test_copy_mode_unpacks(numbers: list[int], splits: int, compress: Any) -> No
     with engine(LineCount) as stages:
         inputs = stages.put([compress(content)])
         finished = stages.whole_run(inputs, splits, 2, "copy")
-        assert sorted((jsonable(key), 1) for key, _ in plain_answer(LineCount(), [("u", content)])) == sorted(
-            finished.pairs()
-        )
+        assert sorted(
+            (jsonable(key), 1) for key, _ in plain_answer(LineCount(), [("u", content)])
+        ) == sorted(finished.pairs())
         assert () == finished.ledger.discrepancies
 
 
@@ -302,7 +321,9 @@ def test_copy_mode_cuts_a_large_gzip() -> None:
     with engine(LineCount) as stages:
         planned = stages.split(stages.put([gzip.compress(content, 1)]), 2, "copy")
         assert 2 <= len(planned.splits) <= 3
-        chunks = [stages.storage.read(piece.url) for split in planned.splits for piece in split.pieces]
+        chunks = [
+            stages.storage.read(piece.url) for split in planned.splits for piece in split.pieces
+        ]
         assert content == b"".join(chunks)
 
 
@@ -333,4 +354,7 @@ def test_a_partition_out_of_range(reduce: Any) -> None:
         Wrong.reduce = reduce  # type: ignore[method-assign]
     with pytest.raises(UserCodeError, match="must be an int from 0 to 1") as caught:
         run(Wrong(), ["fine", "wrong"])
-    assert ("'wrong'", True) == (caught.value.record, caught.value.place.endswith("lines.txt at byte 5"))
+    assert ("'wrong'", True) == (
+        caught.value.record,
+        caught.value.place.endswith("lines.txt at byte 5"),
+    )

@@ -27,7 +27,9 @@ def mapped(pieces: list[tuple[str, int, int]], blocks: list[tuple[int, int]]) ->
         url="m",
         etag="",
         size=0,
-        pieces=tuple(PieceRead(source=url, start=start, bytes_owned=size) for url, start, size in pieces),
+        pieces=tuple(
+            PieceRead(source=url, start=start, bytes_owned=size) for url, start, size in pieces
+        ),
         records_in=10,
         records_out=sum(records for records, _ in blocks),
         blocks=tuple(block(*sums) for sums in blocks),
@@ -69,7 +71,12 @@ def test_whole_run() -> None:
     """A run in which nothing is lost balances, and its totals are sums."""
     ledger = balance(INPUTS, maps(), reduces(), ETAGS, 2)
     assert ledger.balanced
-    assert (150, 20, 8, 2) == (ledger.bytes_in, ledger.records_in, ledger.pairs_shuffled, ledger.records_out)
+    assert (150, 20, 8, 2) == (
+        ledger.bytes_in,
+        ledger.records_in,
+        ledger.pairs_shuffled,
+        ledger.records_out,
+    )
 
 
 def drop_map(facts: dict[str, Any]) -> None:
@@ -89,7 +96,10 @@ def short_map(facts: dict[str, Any]) -> None:
 
 def one_map_in_place_of_another(facts: dict[str, Any]) -> None:
     """One map's range was read twice, and the other's never."""
-    facts["maps"] = [mapped([(A, 0, 50)], [(7, 4), (1, 10)]), mapped([(A, 0, 50), (B, 0, 50)], [(0, 0), (0, 0)])]
+    facts["maps"] = [
+        mapped([(A, 0, 50)], [(7, 4), (1, 10)]),
+        mapped([(A, 0, 50), (B, 0, 50)], [(0, 0), (0, 0)]),
+    ]
 
 
 def strange_input(facts: dict[str, Any]) -> None:

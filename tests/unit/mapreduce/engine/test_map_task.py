@@ -78,7 +78,10 @@ def map_error(job: type[Job], content: bytes = CONTENT) -> UserCodeError:
 @pytest.mark.parametrize(
     ("yielded", "named"),
     [
-        (None, "map returned None instead of pairs; write `yield key, value`, or return an empty list"),
+        (
+            None,
+            "map returned None instead of pairs; write `yield key, value`, or return an empty list",
+        ),
         (7, "map returned the int 7 instead of pairs; write `yield key, value`"),
         ("NY", "map returned the str 'NY' instead of pairs"),
         ({"a": 1}, "map returned a dict; return its pairs: `return counts.items()`"),
@@ -87,7 +90,10 @@ def map_error(job: type[Job], content: bytes = CONTENT) -> UserCodeError:
         (["NY"], "map yielded the str 'NY', which is no pair; write `yield key, value`"),
         ([b"NY"], "map yielded the bytes b'NY', which is no pair"),
         ([("a", 1), "NY"], "map yielded the str 'NY', which is no pair"),
-        ([("a", 1), {"a": 1, "b": 2}], "which is no pair; write `yield key, value`; of a dict, `yield from"),
+        (
+            [("a", 1), {"a": 1, "b": 2}],
+            "which is no pair; write `yield key, value`; of a dict, `yield from",
+        ),
         ([{1, 2}], "map yielded the set {1, 2}, which is no pair"),
         ([range(2)], "map yielded the range range(0, 2), which is no pair"),
         ([(letter for letter in "ab")], "map yielded the generator"),
@@ -100,7 +106,10 @@ def map_error(job: type[Job], content: bytes = CONTENT) -> UserCodeError:
         ([(["a"], 1)], "map yielded something that cannot be carried: a key of type list"),
         ([("a", {1, 2})], "map yielded something that cannot be carried: a value of type set"),
         ([("a", float("nan"))], "map yielded something that cannot be carried: the value nan"),
-        ([("a", {"b": [object()]})], "map yielded something that cannot be carried: a value of type object"),
+        (
+            [("a", {"b": [object()]})],
+            "map yielded something that cannot be carried: a value of type object",
+        ),
         ([("a\ud800", 1)], "map yielded something that cannot be carried: the text"),
         ([(float("inf"), 1)], "map yielded something that cannot be carried: the key inf"),
     ],
@@ -114,9 +123,16 @@ def test_wrong_yields(yielded: Any, named: str) -> None:
     assert "" == error.traceback
 
 
-@pytest.mark.parametrize("reduce", [CollectList(), Min(), Max()], ids=lambda reduce: type(reduce).__name__)
 @pytest.mark.parametrize(
-    ("bad", "named"), [(float("nan"), "the value nan"), (float("inf"), "the value inf"), ({1}, "a value of type set")]
+    "reduce", [CollectList(), Min(), Max()], ids=lambda reduce: type(reduce).__name__
+)
+@pytest.mark.parametrize(
+    ("bad", "named"),
+    [
+        (float("nan"), "the value nan"),
+        (float("inf"), "the value inf"),
+        ({1}, "a value of type set"),
+    ],
 )
 def test_refused_values_of_an_aggregation(reduce: Any, bad: Any, named: str) -> None:
     """A value that cannot be carried is refused at its record, also when its key has a state already."""
@@ -136,7 +152,10 @@ def test_refused_keys_of_an_aggregation(reduce: Any) -> None:
 def test_values_that_do_not_add() -> None:
     """A value that Sum cannot add is refused at its record."""
     error = map_error(job_of(lambda line: [("k", "1" if "bad" in line else 1)], Sum()))
-    assert "map yielded what cannot be aggregated: Sum adds int or float values, not str: '1'" in error.message
+    assert (
+        "map yielded what cannot be aggregated: Sum adds int or float values, not str: '1'"
+        in error.message
+    )
     assert "'bad line'" == error.record
 
 
@@ -215,11 +234,15 @@ def test_counters_and_meter() -> None:
     with engine(Counting) as stages:
         context = stages.context()
         (split,) = stages.split(stages.put([b"a\xff\nb b"])).splits
-        task = MapTask(run=RUN, store=stages.store, index=0, job=stages.spec, split=split, partitions=2)
+        task = MapTask(
+            run=RUN, store=stages.store, index=0, job=stages.spec, split=split, partitions=2
+        )
         result = run_task(task, context)
     assert result.stage == "map"
     assert {"lines": 2, "letters": 5, "invalid_utf8": 1} == result.counters
-    assert result.invalid == InvalidText(size_bytes=1, lines=1, first=f"{split.pieces[0].source} at byte 0")
+    assert result.invalid == InvalidText(
+        size_bytes=1, lines=1, first=f"{split.pieces[0].source} at byte 0"
+    )
     assert (2, 2) == (result.records_in, result.records_out)
     assert (6, 2, "at 3") == (context.meter.bytes, context.meter.records, context.meter.status())
     assert (6, 0) == (result.pieces[0].bytes_owned, result.pieces[0].start)
@@ -293,19 +316,27 @@ def _rot(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = local._info(f"file://{path}", path.stat())
     content = path.read_bytes()
     path.write_bytes(content[:-2] + bytes([content[-2] ^ 1]) + content[-1:])
-    monkeypatch.setattr(local, "_info", lambda url, stat: ObjectInfo(url, stat.st_size, before.etag))
+    monkeypatch.setattr(
+        local, "_info", lambda url, stat: ObjectInfo(url, stat.st_size, before.etag)
+    )
 
 
 @pytest.mark.parametrize("format_", [Text(), Csv(header=True)], ids=["text", "csv"])
-def test_a_chunk_file_that_has_rotten_is_refused(format_: Format, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_chunk_file_that_has_rotten_is_refused(
+    format_: Format, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its ETag does not tell, and its bytes do; the error names it."""
     with engine(Lines) as stages:
-        inputs = [each.model_copy(update={"format": format_}) for each in stages.put([b"a,b\nc,d\ne,f\n"])]
+        inputs = [
+            each.model_copy(update={"format": format_}) for each in stages.put([b"a,b\nc,d\ne,f\n"])
+        ]
         planned = stages.split(tuple(inputs), 2, "copy")
         chunk = planned.splits[1].pieces[0]
         assert chunk.digest
         assert stages.map(planned.splits[1]).records_in
         _rot(Path(chunk.url.removeprefix("file://")), monkeypatch)
-        with pytest.raises(OutputLost, match="is not what the split stage wrote; run again") as caught:
+        with pytest.raises(
+            OutputLost, match="is not what the split stage wrote; run again"
+        ) as caught:
             stages.map(planned.splits[1])
     assert chunk.url == caught.value.url

@@ -15,7 +15,9 @@ from mapreduce.engine.merge import FAN_IN, FileRun, Run, merged, write_block
 from mapreduce.formats.frames import BlockReader, BlockWriter, Frame, PackedPair, RawFrame, columns
 
 sorted_runs = st.lists(
-    st.lists(st.sampled_from([b"", b"a", b"a\x00", b"b", b"\xff"]), max_size=6).map(sorted), min_size=1, max_size=8
+    st.lists(st.sampled_from([b"", b"a", b"a\x00", b"b", b"\xff"]), max_size=6).map(sorted),
+    min_size=1,
+    max_size=8,
 )
 
 
@@ -36,7 +38,9 @@ class MemoryRun:
             file = io.BytesIO()
             writer = BlockWriter(file)
             writer.write(self.pairs[at : at + self.frame_pairs])
-            yield from BlockReader(io.BytesIO(file.getvalue()), writer.length, "memory").raw_frames()
+            yield from BlockReader(
+                io.BytesIO(file.getvalue()), writer.length, "memory"
+            ).raw_frames()
 
 
 def run(pairs: list[PackedPair]) -> Run:
@@ -46,7 +50,10 @@ def run(pairs: list[PackedPair]) -> Run:
 
 def numbered(runs: list[list[bytes]]) -> list[list[PackedPair]]:
     """Runs whose values say where they stand: the run, then the place in it."""
-    return [[(key, number << 32 | place) for place, key in enumerate(keys)] for number, keys in enumerate(runs)]
+    return [
+        [(key, number << 32 | place) for place, key in enumerate(keys)]
+        for number, keys in enumerate(runs)
+    ]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

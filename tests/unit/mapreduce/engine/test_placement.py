@@ -76,10 +76,15 @@ def test_a_partition_that_has_changed(
     if duckdb:
         monkeypatch.setattr(reduce_task, "DUCKDB_FROM_PAIRS", 0)
     with engine(job) as stages:
-        maps = [stages.map(split, 3) for split in stages.split(stages.put([LINES, LINES[:18]]), 2).splits]
+        maps = [
+            stages.map(split, 3)
+            for split in stages.split(stages.put([LINES, LINES[:18]]), 2).splits
+        ]
         assert reduced(stages, maps, keep_pairs=keep_pairs).records_out == 17
         monkeypatch.setattr(job, "shift", 1)
-        with pytest.raises(UserCodeError, match=r"the key .*k\d+.* to partition 1, and `partition` now says 2"):
+        with pytest.raises(
+            UserCodeError, match=r"the key .*k\d+.* to partition 1, and `partition` now says 2"
+        ):
             reduced(stages, maps, keep_pairs=keep_pairs)
 
 
@@ -113,5 +118,7 @@ def test_one_key_among_many(monkeypatch: pytest.MonkeyPatch) -> None:
             maps = [stages.map_whole(LINES, 3)]
             assert reduced(stages, maps, keep_pairs=False).records_out == 50
             monkeypatch.setattr(OneMoves, "moved", moved)
-            with pytest.raises(UserCodeError, match=f"the key '{moved}' was sent to partition 1.* now says 0.*hash"):
+            with pytest.raises(
+                UserCodeError, match=f"the key '{moved}' was sent to partition 1.* now says 0.*hash"
+            ):
                 reduced(stages, maps, keep_pairs=False)

@@ -38,7 +38,9 @@ def failing_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk fails below the file system, which notes no time of it: ETags are without the time of the last change."""
 
     def info(url: str, stat: os.stat_result) -> ObjectInfo:
-        return ObjectInfo(url, stat.st_size, f"{stat.st_ino:x}-{stat.st_mtime_ns:x}-{stat.st_size:x}")
+        return ObjectInfo(
+            url, stat.st_size, f"{stat.st_ino:x}-{stat.st_mtime_ns:x}-{stat.st_size:x}"
+        )
 
     monkeypatch.setattr(local, "_info", info)
 
@@ -77,7 +79,9 @@ def test_every_damaged_byte_of_a_map_output_is_seen(job: type[Job]) -> None:
     assert {} == outcomes
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full here")
+@pytest.mark.skipif(
+    not Path("/dev/full").exists(), reason="there is no disk that is always full here"
+)
 def test_a_full_disk_is_not_the_authors_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the engine cannot write while a job is at work is the machine's trouble, and is not told as the job's."""
     scratch_folder = TaskContext.scratch_folder
@@ -146,7 +150,9 @@ def test_map_output_replaced_or_gone() -> None:
 TEXT = b"the cat the dog\na cat\nthe end\n" * 7
 
 
-@pytest.mark.parametrize("reduce", [Sum(), Count(), Min(), Max()], ids=lambda reduce: type(reduce).__name__)
+@pytest.mark.parametrize(
+    "reduce", [Sum(), Count(), Min(), Max()], ids=lambda reduce: type(reduce).__name__
+)
 @pytest.mark.parametrize("large", [False, True])
 def test_duckdb_gives_the_same(monkeypatch: pytest.MonkeyPatch, reduce: Any, large: bool) -> None:
     """With DuckDB the result is the plain one; values beyond 64 bits are left to Python."""
@@ -231,7 +237,10 @@ def test_parts_of_several_partitions_are_json_lines() -> None:
     """One of several parts is JSON Lines, and holds the keys of its partition alone."""
     with engine(WordCount) as stages:
         run = stages.whole_run(stages.put([b"a b c d e f g h"]), splits=2, partitions=3)
-        assert all(reduced.url.endswith(f"part-{n:05d}.attempt-0.jsonl") for n, reduced in enumerate(run.reduces))
+        assert all(
+            reduced.url.endswith(f"part-{n:05d}.attempt-0.jsonl")
+            for n, reduced in enumerate(run.reduces)
+        )
         assert Counter("abcdefgh") == Counter(key for part in run.parts for key, _ in part)
         assert all(len(part) < 8 for part in run.parts)
 
@@ -284,7 +293,9 @@ def test_values_left_unread() -> None:
             yield key, next(values)
 
     with engine(First) as stages:
-        assert [("a", "a1"), ("b", "b")] == stages.pairs(stages.reduce([stages.map_whole(b"a1\nb\na2")]))
+        assert [("a", "a1"), ("b", "b")] == stages.pairs(
+            stages.reduce([stages.map_whole(b"a1\nb\na2")])
+        )
 
 
 def failing(step: str, given: Any) -> type[Job]:
@@ -307,7 +318,13 @@ def fail() -> Any:
         ("reduce", fail, "reduce raised RuntimeError: no", "'a'", True),
         ("reduce_setup", fail, "reduce_setup raised RuntimeError: no", "", True),
         ("reduce_cleanup", fail, "reduce_cleanup raised RuntimeError: no", "", True),
-        ("reduce", lambda: ("k", 1), "reduce returned a pair, the tuple ('k', 1); yield it", "'a'", False),
+        (
+            "reduce",
+            lambda: ("k", 1),
+            "reduce returned a pair, the tuple ('k', 1); yield it",
+            "'a'",
+            False,
+        ),
         (
             "reduce",
             lambda: ["NY"],
@@ -315,8 +332,20 @@ def fail() -> Any:
             "'a'",
             False,
         ),
-        ("reduce_cleanup", lambda: ["NY"], "reduce_cleanup yielded the str 'NY', which is no pair", "", False),
-        ("reduce", lambda: None, "reduce returned None instead of pairs; write `yield key, value`", "'a'", False),
+        (
+            "reduce_cleanup",
+            lambda: ["NY"],
+            "reduce_cleanup yielded the str 'NY', which is no pair",
+            "",
+            False,
+        ),
+        (
+            "reduce",
+            lambda: None,
+            "reduce returned None instead of pairs; write `yield key, value`",
+            "'a'",
+            False,
+        ),
         ("reduce", lambda: [7], "reduce yielded the int 7, which is no pair", "'a'", False),
         (
             "reduce",
@@ -325,8 +354,20 @@ def fail() -> Any:
             "'a'",
             False,
         ),
-        ("reduce", lambda: [(None, 1)], "reduce yielded something that cannot be carried: a key of type", "'a'", False),
-        ("reduce_cleanup", lambda: [("k", {1})], "reduce_cleanup yielded something that cannot be carried", "", False),
+        (
+            "reduce",
+            lambda: [(None, 1)],
+            "reduce yielded something that cannot be carried: a key of type",
+            "'a'",
+            False,
+        ),
+        (
+            "reduce_cleanup",
+            lambda: [("k", {1})],
+            "reduce_cleanup yielded something that cannot be carried",
+            "",
+            False,
+        ),
     ],
 )
 def test_errors_of_the_author(step: str, given: Any, named: str, record: str, frames: bool) -> None:

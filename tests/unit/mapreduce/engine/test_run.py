@@ -60,7 +60,13 @@ JOBS: list[tuple[type[Job], dict[str, Any]]] = [
 )
 @example(texts=[b""], splits=3, partitions=2, mode="range", memory_bytes=6_400)
 @example(texts=[b"", b"a\n", b""], splits=64, partitions=1, mode="copy", memory_bytes=6_400)
-@example(texts=[b"the the\na\nthe", b"no feed"], splits=15, partitions=5, mode="range", memory_bytes=1_600)
+@example(
+    texts=[b"the the\na\nthe", b"no feed"],
+    splits=15,
+    partitions=5,
+    mode="range",
+    memory_bytes=1_600,
+)
 @example(texts=[b"\n" * 30], splits=64, partitions=1, mode="range", memory_bytes=6_400)
 def test_a_run_gives_the_plain_answer(
     job: type[Job],
@@ -73,7 +79,12 @@ def test_a_run_gives_the_plain_answer(
 ) -> None:
     """For any text, splits, partitions, mode and memory, the result is the plain answer, and nothing is lost."""
     # drawn bytes may begin as a packed file does
-    assume(all(compression_of(text[:MAGIC_BYTES], cut=len(text) <= MAGIC_BYTES) is None for text in texts))
+    assume(
+        all(
+            compression_of(text[:MAGIC_BYTES], cut=len(text) <= MAGIC_BYTES) is None
+            for text in texts
+        )
+    )
     with engine(job, memory_bytes, **parameters) as stages:
         inputs = stages.put(texts)
         try:
@@ -81,11 +92,17 @@ def test_a_run_gives_the_plain_answer(
         except RecordError as exc:  # drawn bytes may be those of an archive, say
             assume("cannot be read as text" not in str(exc))
             raise
-        plain = plain_answer(job(**parameters), [(given.url, text) for given, text in zip(inputs, texts, strict=True)])
+        plain = plain_answer(
+            job(**parameters),
+            [(given.url, text) for given, text in zip(inputs, texts, strict=True)],
+        )
         assert repr(as_json(plain)) == repr(run.pairs())
         assert () == run.ledger.discrepancies
         assert sum(map(len, texts)) == run.ledger.bytes_in
-        assert sum(text.count(b"\n") + (text[-1:] not in (b"\n", b"")) for text in texts) == run.ledger.records_in
+        assert (
+            sum(text.count(b"\n") + (text[-1:] not in (b"\n", b"")) for text in texts)
+            == run.ledger.records_in
+        )
         assert len(plain) == run.ledger.records_out
         for part in run.parts:
             assert part == sorted(part, key=json_order)
@@ -133,7 +150,12 @@ def test_line_of_50_megabytes() -> None:
 def test_what_the_wire_says_of_an_error() -> None:
     """An error travels as its class and words; a user's with traceback, place and record; memory as a lost task."""
     user = UserCodeError("m", traceback="t", place="p", record="r")
-    assert ("UserCodeError", "m", "t", "p", "r", "") == tuple(task_error(user).model_dump().values())
-    assert ("CorruptBlock", "x") == (task_error(CorruptBlock("x")).kind, task_error(CorruptBlock("x")).message)
+    assert ("UserCodeError", "m", "t", "p", "r", "") == tuple(
+        task_error(user).model_dump().values()
+    )
+    assert ("CorruptBlock", "x") == (
+        task_error(CorruptBlock("x")).kind,
+        task_error(CorruptBlock("x")).message,
+    )
     assert "InputChanged" == task_error(InputChanged()).message
     assert "TaskLost" == task_error(MemoryError()).kind

@@ -65,7 +65,10 @@ class Once(Job):
 
 
 @settings(max_examples=40, deadline=None)
-@given(lines=st.lists(st.sampled_from(["1", "22", "bad", "", "x"]), max_size=30), splits=st.integers(1, 6))
+@given(
+    lines=st.lists(st.sampled_from(["1", "22", "bad", "", "x"]), max_size=30),
+    splits=st.integers(1, 6),
+)
 def test_the_answer_is_that_of_the_good_records(lines: list[str], splits: int) -> None:
     """However the input is split, the same are set aside, and the rest is what the plain road makes of the others."""
     content = "".join(f"{line}\n" for line in lines).encode()
@@ -73,10 +76,16 @@ def test_the_answer_is_that_of_the_good_records(lines: list[str], splits: int) -
         inputs = stages.put([content])
         maps = [stages.map(split, skip_limit=100) for split in stages.split(inputs, splits).splits]
         places = [record.place for result in maps for record in result.skipped]
-        offsets = [sum(len(line) + 1 for line in lines[:at]) for at, line in enumerate(lines) if not line.isdigit()]
+        offsets = [
+            sum(len(line) + 1 for line in lines[:at])
+            for at, line in enumerate(lines)
+            if not line.isdigit()
+        ]
         assert [f"{inputs[0].url} at byte {offset}" for offset in offsets] == places
         good = sum(map(str.isdigit, lines))
-        left_out = LeftOut(frozenset((record.url, record.key) for result in maps for record in result.skipped))
+        left_out = LeftOut(
+            frozenset((record.url, record.key) for result in maps for record in result.skipped)
+        )
         plain = plain_answer(Numbers(), [PlainInput(inputs[0].url, content)], [left_out])
         found = stages.pairs(stages.reduce(maps)) if maps else []
         assert as_json(plain) == found
@@ -91,9 +100,13 @@ def test_what_was_raised_is_kept() -> None:
         (split,) = stages.split(stages.put([b"1\nbad\n"])).splits
         (record,) = stages.map(split, skip_limit=1).skipped
         assert "bad" == record.record
-        assert "map raised ValueError: invalid literal for int() with base 10: 'bad'" == record.message
+        assert (
+            "map raised ValueError: invalid literal for int() with base 10: 'bad'" == record.message
+        )
         assert "in map" in record.traceback
-        assert record.traceback.endswith("ValueError: invalid literal for int() with base 10: 'bad'\n")
+        assert record.traceback.endswith(
+            "ValueError: invalid literal for int() with base 10: 'bad'\n"
+        )
 
 
 def test_one_more_than_may_be() -> None:
@@ -101,10 +114,15 @@ def test_one_more_than_may_be() -> None:
     with engine(Numbers) as stages:
         (split,) = stages.split(stages.put([b"a\n1\nb\nc\n"])).splits
         assert 3 == len(stages.map(split, skip_limit=3).skipped)
-        with pytest.raises(TooManyBadRecords, match=r"more than 2 records .*--skip-bad-records 2.*3 so far") as caught:
+        with pytest.raises(
+            TooManyBadRecords, match=r"more than 2 records .*--skip-bad-records 2.*3 so far"
+        ) as caught:
             stages.map(split, skip_limit=2)
         url = f"file://{stages.folder}/input/0.txt"
-        assert f"the first at {url} at byte 0, {url} at byte 4, {url} at byte 6" in caught.value.message
+        assert (
+            f"the first at {url} at byte 0, {url} at byte 4, {url} at byte 6"
+            in caught.value.message
+        )
         assert "ValueError" in caught.value.message
         assert "in map" in caught.value.traceback
 
@@ -136,7 +154,9 @@ def test_a_record_that_fails_once_is_not_set_aside() -> None:
         (Csv(), b"n,x\n1,2\n7\n5,6\nno,8\n", ["7\n", {"n": "no", "x": "8"}]),
     ],
 )
-def test_records_that_are_not_of_their_format(form: Any, content: bytes, bad: list[Any], splits: int) -> None:
+def test_records_that_are_not_of_their_format(
+    form: Any, content: bytes, bad: list[Any], splits: int
+) -> None:
     """They are set aside as those are on which the code fails; the plain road leaves the same ones out."""
     with engine(Fields) as stages:
         inputs = stages.put([content], form)
@@ -146,9 +166,13 @@ def test_records_that_are_not_of_their_format(form: Any, content: bytes, bad: li
         assert bad == [record.record for record in skipped]
         assert "RecordError: " in skipped[0].message
         assert [("total", 6)] == stages.pairs(stages.reduce(maps))
-        assert [f"{record.url} at byte {record.key}" for record in skipped] == [record.place for record in skipped]
+        assert [f"{record.url} at byte {record.key}" for record in skipped] == [
+            record.place for record in skipped
+        ]
         left_out = LeftOut(frozenset((record.url, record.key) for record in skipped))
-        assert [("total", 6)] == plain_answer(Fields(), [PlainInput(inputs[0].url, content, "", form)], [left_out])
+        assert [("total", 6)] == plain_answer(
+            Fields(), [PlainInput(inputs[0].url, content, "", form)], [left_out]
+        )
         with pytest.raises(RecordError):
             for split in planned:
                 stages.map(split)
@@ -172,6 +196,8 @@ def test_long_records_are_kept_as_their_beginnings(monkeypatch: pytest.MonkeyPat
     assert skipped[0].record.startswith("'xxx")
     assert skipped[0].record.endswith("... (70000 long)")
     assert "y" * 60_000 == skipped[1].record
-    assert [("... (60002 bytes of JSON)", "")] * 2 == [(record.record, record.traceback) for record in skipped[2:]]
+    assert [("... (60002 bytes of JSON)", "")] * 2 == [
+        (record.record, record.traceback) for record in skipped[2:]
+    ]
     assert all(record.message and isinstance(record, SkippedRecord) for record in skipped)
     assert sum(len(record.model_dump_json()) for record in skipped) < 100_000

@@ -17,7 +17,9 @@ sizes_lists = st.lists(st.integers(0, 50) | st.sampled_from([0, 1, 1 << 40]), ma
 
 def inputs_of(sizes: list[int]) -> tuple[InputObject, ...]:
     """Inputs of these sizes."""
-    return tuple(InputObject(url=f"file:///{n}", size=size, etag=str(n)) for n, size in enumerate(sizes))
+    return tuple(
+        InputObject(url=f"file:///{n}", size=size, etag=str(n)) for n, size in enumerate(sizes)
+    )
 
 
 def covered(splits: tuple[Split, ...]) -> dict[str, list[tuple[int, int]]]:
@@ -64,7 +66,9 @@ def test_pieces_say_where_they_come_from() -> None:
     """A range of an input is pinned to its ETag and size, and is its own source."""
     (split,) = plan_splits(inputs_of([3]), splits=1)
     (piece,) = split.pieces
-    expected = Piece(url="file:///0", etag="0", size=3, start=0, end=3, source="file:///0", source_offset=0)
+    expected = Piece(
+        url="file:///0", etag="0", size=3, start=0, end=3, source="file:///0", source_offset=0
+    )
     assert expected == piece
 
 
@@ -86,7 +90,9 @@ def test_input_changed_before_the_split_stage() -> None:
             stages.split(inputs)
 
 
-contents = st.lists(st.sampled_from([b"\n", b"\r\n", b"a", b"word ", b"\xff", b"x" * 50]), max_size=40).map(b"".join)
+contents = st.lists(
+    st.sampled_from([b"\n", b"\r\n", b"a", b"word ", b"\xff", b"x" * 50]), max_size=40
+).map(b"".join)
 
 
 @given(st.lists(contents, min_size=1, max_size=3), st.integers(1, 64))
@@ -99,15 +105,22 @@ def test_chunk_files(texts: list[bytes], count: int) -> None:
         chunks = [stages.storage.read(piece.url, etag=piece.etag) for piece in pieces]
         assert b"".join(texts) == b"".join(chunks)
         assert all(
-            chunk == texts[int(piece.source[-5])][piece.source_offset : piece.source_offset + len(chunk)]
-            and (piece.source_offset == 0 or texts[int(piece.source[-5])][piece.source_offset - 1 :][:1] == b"\n")
+            chunk
+            == texts[int(piece.source[-5])][piece.source_offset : piece.source_offset + len(chunk)]
+            and (
+                piece.source_offset == 0
+                or texts[int(piece.source[-5])][piece.source_offset - 1 :][:1] == b"\n"
+            )
             and (0, len(chunk), len(chunk)) == (piece.start, piece.end, piece.size)
             for piece, chunk in zip(pieces, chunks, strict=True)
         )
-        assert (sum(map(len, texts)), sum(map(len, texts))) == (result.bytes_read, result.bytes_written)
-        assert [f"{stages.store}/chunks/run-1/chunk-{number}.txt" for number in range(len(pieces))] == [
-            piece.url for piece in pieces
-        ]
+        assert (sum(map(len, texts)), sum(map(len, texts))) == (
+            result.bytes_read,
+            result.bytes_written,
+        )
+        assert [
+            f"{stages.store}/chunks/run-1/chunk-{number}.txt" for number in range(len(pieces))
+        ] == [piece.url for piece in pieces]
         assert list(range(len(result.splits))) == [split.index for split in result.splits]
 
 

@@ -25,7 +25,11 @@ def ranges_of(content: bytes, block_bytes: int = 1 << 20) -> ReadRange:
 
 
 def pieces_of(
-    content: bytes, form: Format, cuts: Sequence[int] = (), *, compression: Compression | None = None
+    content: bytes,
+    form: Format,
+    cuts: Sequence[int] = (),
+    *,
+    compression: Compression | None = None,
 ) -> list[Piece]:
     """Neighbouring pieces that cover the content, cut at `cuts` (taken modulo its size)."""
     edges = sorted({0, len(content), *(cut % (len(content) + 1) for cut in cuts)})

@@ -43,8 +43,13 @@ def unpacked(data: bytes, compression: Compression, block_bytes: int = 1 << 20) 
 
 
 @compressions
-@given(members=st.lists(st.binary(max_size=300), min_size=1, max_size=5), block_bytes=st.integers(1, 400))
-def test_members_come_out_behind_each_other(compression: Compression, members: list[bytes], block_bytes: int) -> None:
+@given(
+    members=st.lists(st.binary(max_size=300), min_size=1, max_size=5),
+    block_bytes=st.integers(1, 400),
+)
+def test_members_come_out_behind_each_other(
+    compression: Compression, members: list[bytes], block_bytes: int
+) -> None:
     """Any number of members, empty ones too, wherever the blocks end; and their first bytes tell the compression."""
     data = b"".join(map(PACK[compression], members))
     assert b"".join(members) == unpacked(data, compression, block_bytes)
@@ -60,7 +65,9 @@ def test_cut_anywhere_is_an_error(compression: Compression) -> None:
         if size == len(first):
             assert b"first " * 9 == unpacked(data[:size], compression)
             continue
-        with pytest.raises(RecordError, match=r"file:///packed: the .* data ends early; write it again"):
+        with pytest.raises(
+            RecordError, match=r"file:///packed: the .* data ends early; write it again"
+        ):
             unpacked(data[:size], compression)
 
 
@@ -73,7 +80,8 @@ def test_a_cut_object_is_still_known_as_compressed(compression: Compression) -> 
 
 
 @pytest.mark.parametrize(
-    "text", [b"BZh9\n", b"BZh91A and so on", b"BZh9 1AY&SY", b"BZh0", b"BZh91AY&SX", b"P*M", b"7zXZ"]
+    "text",
+    [b"BZh9\n", b"BZh91A and so on", b"BZh9 1AY&SY", b"BZh0", b"BZh91AY&SX", b"P*M", b"7zXZ"],
 )
 @pytest.mark.parametrize("cut", [True, False])
 def test_a_text_that_begins_with_the_same_letters_is_not_compressed(text: bytes, cut: bool) -> None:
@@ -88,7 +96,8 @@ def _zstd_frame(window_byte: int, content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("window_log", "good"), [(10, True), (27, True), (28, True), (29, False), (31, False), (41, False)]
+    ("window_log", "good"),
+    [(10, True), (27, True), (28, True), (29, False), (31, False), (41, False)],
 )
 def test_long_windows(window_log: int, good: bool) -> None:
     """Up to the limit they are read; beyond it the error says what is needed, and not that anything is damaged."""
@@ -106,10 +115,15 @@ def test_long_windows(window_log: int, good: bool) -> None:
 
 def test_large_dictionaries_of_xz() -> None:
     """The same of xz."""
-    filters = [{"id": lzma.FILTER_DELTA, "dist": 1}, {"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 1 << 30}]
+    filters = [
+        {"id": lzma.FILTER_DELTA, "dist": 1},
+        {"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 1 << 30},
+    ]
     data = lzma.compress(b"first") + lzma.compress(b"alpha", filters=filters)
     for block_bytes in (1, 1 << 20):
-        with pytest.raises(RecordError, match=r"needs a window of 1,024 MiB .*not damaged.*xz -dc FILE"):
+        with pytest.raises(
+            RecordError, match=r"needs a window of 1,024 MiB .*not damaged.*xz -dc FILE"
+        ):
             unpacked(data, "xz", block_bytes)
     fits = lzma.compress(b"alpha", filters=[{"id": lzma.FILTER_LZMA2, "preset": 9}])
     assert b"alpha" == unpacked(fits, "xz")
@@ -119,7 +133,9 @@ def test_a_dictionary_is_asked_for_by_its_number() -> None:
     """A frame that was packed with a dictionary is not damaged."""
     dictionary = zstd.train_dict([b"alpha beta %d gamma" % number for number in range(5000)], 2000)
     data = zstd.compress(b"alpha beta 7 gamma", zstd_dict=dictionary)
-    with pytest.raises(RecordError, match=f"needs the dictionary {dictionary.dict_id} .*not damaged"):
+    with pytest.raises(
+        RecordError, match=f"needs the dictionary {dictionary.dict_id} .*not damaged"
+    ):
         unpacked(data, "zstd", 5)
 
 
@@ -176,7 +192,9 @@ def test_blocks_stay_small(compression: Compression) -> None:
     assert 1 << 20 >= max(lengths)
 
 
-@pytest.mark.parametrize("head", [b"", b"{", b"BZ", b"BZh", b"BZhello", b"BZh0", b"PAR1\x00\x00", b"\x1f", b"P*M"])
+@pytest.mark.parametrize(
+    "head", [b"", b"{", b"BZ", b"BZh", b"BZhello", b"BZh0", b"PAR1\x00\x00", b"\x1f", b"P*M"]
+)
 def test_other_first_bytes(head: bytes) -> None:
     """Text is no compressed data, though it may begin as bzip2 does."""
     assert compression_of(head) is None

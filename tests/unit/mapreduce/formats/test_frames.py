@@ -47,10 +47,16 @@ def written(pairs: list[PackedPair]) -> tuple[BlockWriter, bytes]:
     return writer, file.getvalue()
 
 
-def read(data: bytes, length: int | None = None, *, ordered: bool = True) -> tuple[BlockReader, list[PackedPair]]:
+def read(
+    data: bytes, length: int | None = None, *, ordered: bool = True
+) -> tuple[BlockReader, list[PackedPair]]:
     """The reader of a block, and all its pairs."""
-    reader = BlockReader(io.BytesIO(data), len(data) if length is None else length, "block 7", ordered=ordered)
-    pairs = [pair for frame in reader.frames() for pair in zip(frame.keys, frame.values, strict=True)]
+    reader = BlockReader(
+        io.BytesIO(data), len(data) if length is None else length, "block 7", ordered=ordered
+    )
+    pairs = [
+        pair for frame in reader.frames() for pair in zip(frame.keys, frame.values, strict=True)
+    ]
     return reader, pairs
 
 
@@ -76,7 +82,9 @@ def test_round_trip(pairs: list[PackedPair]) -> None:
 def test_many_frames() -> None:
     """A long block has several frames, by count or by size, and each is bounded."""
     many: list[PackedPair] = [(b"%07d" % number, number) for number in range(5 * FRAME_PAIRS + 1)]
-    large: list[PackedPair] = [(b"%d" % number, b"\xc6" + bytes(FRAME_BYTES // 2)) for number in range(5)]
+    large: list[PackedPair] = [
+        (b"%d" % number, b"\xc6" + bytes(FRAME_BYTES // 2)) for number in range(5)
+    ]
     for pairs, count in ((many, 6), (large, 3)):
         writer, data = written(pairs)
         reader = BlockReader(io.BytesIO(data), len(data), "block")
@@ -91,7 +99,9 @@ def test_checksum_of_blocks_adds_up() -> None:
     one, first = written([(b"a", 1)])
     other, second = written([(b"b", b"\xc0")])
     for data in (first + second, second + first):
-        assert (one.checksum + other.checksum) % CHECKSUM_MODULO == read(data, ordered=False)[0].checksum
+        assert (one.checksum + other.checksum) % CHECKSUM_MODULO == read(data, ordered=False)[
+            0
+        ].checksum
 
 
 def test_reader_stops_at_its_block() -> None:
@@ -144,7 +154,9 @@ def test_garbage() -> None:
 def forged(kind: int, pairs: int, payload: bytes, length: int | None = None) -> bytes:
     """A frame with right checksums, whatever it says."""
     stored = zstd.compress(payload)
-    head = struct.pack("<4sBIII", MAGIC, kind, pairs, len(payload) if length is None else length, len(stored))
+    head = struct.pack(
+        "<4sBIII", MAGIC, kind, pairs, len(payload) if length is None else length, len(stored)
+    )
     return head + struct.pack("<Q", xxhash.xxh3_64_intdigest(head + stored)) + stored
 
 
@@ -179,7 +191,9 @@ SOUND = lengths(1, 1) + b"ab" + struct.pack("=2q", 1, 2)
         forged(ENCODED, 2, lengths(1, 1, 1, 1) + b"ba\xc0\xc0"),
     ],
 )
-def test_right_checksums_and_wrong_lengths_or_order(frame: bytes, pure: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_right_checksums_and_wrong_lengths_or_order(
+    frame: bytes, pure: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever has written such a frame, reading it is an error of the block."""
     assert [(b"a", 1), (b"b", 2)] == read(forged(INTEGERS, 2, SOUND))[1]
     if pure:
@@ -209,7 +223,10 @@ def test_a_pair_longer_than_can_be_read_is_not_written(monkeypatch: pytest.Monke
         written([(b"key", bytes(1001))])
 
 
-@given(keys=st.lists(st.binary(max_size=3), min_size=1, max_size=6), previous=st.none() | st.binary(max_size=3))
+@given(
+    keys=st.lists(st.binary(max_size=3), min_size=1, max_size=6),
+    previous=st.none() | st.binary(max_size=3),
+)
 def test_both_roads_find_the_same_last_key(keys: list[bytes], previous: bytes | None) -> None:
     """And the same frames out of order."""
     (frame,) = BlockReader(

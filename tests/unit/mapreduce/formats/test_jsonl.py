@@ -18,14 +18,22 @@ from mapreduce.input_formats import Compression, JsonLines
 from tests.unit.mapreduce.formats.pieces import SOURCE, batches_of, pieces_of, ranges_of, records_of
 from tests.unit.mapreduce.formats.test_compression import PACK, compressions
 
-numbers = st.integers() | st.integers(-(1 << 300), 1 << 300) | st.floats(allow_nan=False, allow_infinity=False)
+numbers = (
+    st.integers()
+    | st.integers(-(1 << 300), 1 << 300)
+    | st.floats(allow_nan=False, allow_infinity=False)
+)
 scalars = st.none() | st.booleans() | numbers | st.text()
 json_values = st.recursive(
-    scalars, lambda items: st.lists(items, max_size=3) | st.dictionaries(st.text(), items, max_size=3), max_leaves=6
+    scalars,
+    lambda items: st.lists(items, max_size=3) | st.dictionaries(st.text(), items, max_size=3),
+    max_leaves=6,
 )
 lines = st.one_of(
     st.builds(
-        lambda value, ascii_only: json.dumps(value, ensure_ascii=ascii_only).encode(), json_values, st.booleans()
+        lambda value, ascii_only: json.dumps(value, ensure_ascii=ascii_only).encode(),
+        json_values,
+        st.booleans(),
     ),
     st.sampled_from([b"", b" ", b"\t\r", b"  [1 , 2]\r"]),
 )
@@ -51,7 +59,9 @@ def test_as_python_reads_it(
 ) -> None:
     """The records of all pieces are those of the whole object, to the type and the digit."""
     content = codecs.BOM_UTF8 * bom + b"\n".join(content_lines) + b"\n" * last_feed
-    found = records_of(JsonLinesReader(), pieces_of(content, JsonLines(), places), ranges_of(content, block_bytes))
+    found = records_of(
+        JsonLinesReader(), pieces_of(content, JsonLines(), places), ranges_of(content, block_bytes)
+    )
     assert repr(plain_records(content)) == repr(found)
 
 
@@ -115,14 +125,20 @@ def test_broken_line(line: bytes, cause: str) -> None:
 def test_integer_of_thousands_of_digits() -> None:
     """Integers stay exact as far as Python prints them."""
     content = b"9" * 4300
-    assert [(0, 10**4300 - 1)] == records_of(JsonLinesReader(), pieces_of(content, JsonLines()), ranges_of(content))
+    assert [(0, 10**4300 - 1)] == records_of(
+        JsonLinesReader(), pieces_of(content, JsonLines()), ranges_of(content)
+    )
 
 
 def test_a_line_longer_than_the_limit() -> None:
     """It is refused before it is parsed, with its place."""
     content = b"1\n[" + b"1," * (1 << 20) + b"1]\n"
     with pytest.raises(RecordError, match="a line is longer than 1 MiB") as caught:
-        records_of(JsonLinesReader(Limits(8 << 20)), pieces_of(content, JsonLines()), ranges_of(content, 1 << 16))
+        records_of(
+            JsonLinesReader(Limits(8 << 20)),
+            pieces_of(content, JsonLines()),
+            ranges_of(content, 1 << 16),
+        )
     assert f"{SOURCE} at byte 2" == caught.value.place
 
 
@@ -133,5 +149,7 @@ def test_lines_that_are_not_json_can_be_given_as_bad() -> None:
         reader = JsonLinesReader(lenient=True)
         found = records_of(reader, pieces_of(content, JsonLines(), cuts), ranges_of(content))
         assert [0, 9, 14, 18] == [at for at, _ in found]
-        assert [b"nope", b'{"b": NaN}'] == [value.data for _, value in found if isinstance(value, BadRecord)]
+        assert [b"nope", b'{"b": NaN}'] == [
+            value.data for _, value in found if isinstance(value, BadRecord)
+        ]
         assert [{"a": 1}, [2]] == [value for _, value in found if not isinstance(value, BadRecord)]

@@ -16,7 +16,13 @@ from mapreduce.formats.output import OutputFormat, jsonable, key_of_json, read_p
 from tests.unit.mapreduce.any_keys import keys, values
 
 Pairs = list[tuple[Any, Any]]
-plain_values = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+plain_values = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+)
 
 
 def written(pairs: Pairs, style: OutputFormat, *, as_object: bool = False) -> bytes:
@@ -75,11 +81,17 @@ def test_json_lines_and_list_by_json(pairs: Pairs) -> None:
 def test_separated(style: OutputFormat, dialect: str, pairs: Pairs) -> None:
     """Python's csv module reads back the texts, and everything else as JSON."""
     rows = list(csv.reader(io.StringIO(written(pairs, style).decode(), newline=""), dialect))
-    expected = [[key, value if type(value) is str else json.loads(json.dumps(value))] for key, value in pairs]
+    expected = [
+        [key, value if type(value) is str else json.loads(json.dumps(value))]
+        for key, value in pairs
+    ]
     assert ["key", "value"] == rows.pop(0)
     assert len(pairs) == len(rows)
     texts = [type(value) is str for _, value in pairs]
-    found = [[key, cell if text else json.loads(cell)] for (key, cell), text in zip(rows, texts, strict=True)]
+    found = [
+        [key, cell if text else json.loads(cell)]
+        for (key, cell), text in zip(rows, texts, strict=True)
+    ]
     assert repr(expected) == repr(found)
 
 

@@ -35,7 +35,15 @@ def reader_of(data: bytes) -> ReadRange:
 
 def piece(size: int, start: int, end: int) -> Piece:
     """A range of an object of that size."""
-    return Piece(url="file:///p", etag="e", size=size, start=start, end=end, source="file:///p", format=Pairs())
+    return Piece(
+        url="file:///p",
+        etag="e",
+        size=size,
+        start=start,
+        end=end,
+        source="file:///p",
+        format=Pairs(),
+    )
 
 
 def read(data: bytes, edges: list[int]) -> tuple[list[tuple[Any, Any]], list[tuple[int, int]]]:
@@ -59,7 +67,9 @@ def test_any_ranges_make_the_whole(batches: list[list[tuple[Any, Any]]], cuts: l
     edges = sorted({0, len(data), *(min(cut, len(data)) for cut in cuts)})
     found, accounted = read(data, edges)
     # -0.0 and 0.0 are one key
-    assert repr([(decode_key(encode_key(key)), value) for batch in batches for key, value in batch]) == repr(found)
+    assert repr(
+        [(decode_key(encode_key(key)), value) for batch in batches for key, value in batch]
+    ) == repr(found)
     assert [end for _, end in accounted[:-1]] == [start for start, _ in accounted[1:]]
     assert (0, len(data)) == ((accounted[0][0], accounted[-1][1]) if accounted else (0, 0))
 

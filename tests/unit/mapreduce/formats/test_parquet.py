@@ -38,7 +38,10 @@ def answer(query: str) -> list[tuple[int, dict[str, Any]]]:
     with duckdb.connect() as connection:
         found = connection.execute(query)
         names = [column[0] for column in found.description or ()]
-        return [(number, dict(zip(names, row, strict=True))) for number, row in enumerate(found.fetchall())]
+        return [
+            (number, dict(zip(names, row, strict=True)))
+            for number, row in enumerate(found.fetchall())
+        ]
 
 
 def read(content: bytes, form: Parquet | None = None) -> list[tuple[Any, Any]]:
@@ -54,19 +57,27 @@ def groups(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @settings(max_examples=12, deadline=None)
-@given(cuts=st.lists(st.integers(0, 1 << 30), max_size=8), block_bytes=st.sampled_from([100, 1 << 20]))
+@given(
+    cuts=st.lists(st.integers(0, 1 << 30), max_size=8), block_bytes=st.sampled_from([100, 1 << 20])
+)
 @example(cuts=[1, 2, 3, 4, 5], block_bytes=1000)
 def test_each_row_group_is_in_one_piece(groups: bytes, cuts: list[int], block_bytes: int) -> None:
     """Wherever the file is cut, each row comes once, with its number, and each byte counts once."""
     pieces = pieces_of(groups, Parquet(), cuts)
-    assert answer(ROWS) == records_of(ParquetReader(Parquet()), pieces, ranges_of(groups, block_bytes))
+    assert answer(ROWS) == records_of(
+        ParquetReader(Parquet()), pieces, ranges_of(groups, block_bytes)
+    )
 
 
 def test_only_its_own_row_groups_are_read(tmp_path: Path) -> None:
     """A piece reads its own row groups, and the file's end, up to 32 KiB, where the footer is."""
-    content = parquet(tmp_path, "SELECT md5(i::VARCHAR) AS a FROM range(10000) t(i)", ", ROW_GROUP_SIZE 2048")
+    content = parquet(
+        tmp_path, "SELECT md5(i::VARCHAR) AS a FROM range(10000) t(i)", ", ROW_GROUP_SIZE 2048"
+    )
     whole = pieces_of(content, Parquet())[0]
-    first, second, third, *_ = (batch.start for batch in ParquetReader(Parquet()).batches(whole, ranges_of(content)))
+    first, second, third, *_ = (
+        batch.start for batch in ParquetReader(Parquet()).batches(whole, ranges_of(content))
+    )
     asked: list[tuple[int, int]] = []
 
     def ranges(start: int, end: int) -> Iterator[bytes]:
@@ -88,7 +99,9 @@ def test_chosen_columns(groups: bytes) -> None:
     assert expected == found
     assert ["name", "id"] == list(found[0][1])
     assert [(number, {}) for number in range(5000)] == read(groups, Parquet(columns=()))
-    with pytest.raises(RecordError, match="it has no column 'Name', only 'id', 'name', 'part', 'items'"):
+    with pytest.raises(
+        RecordError, match="it has no column 'Name', only 'id', 'name', 'part', 'items'"
+    ):
         read(groups, Parquet(columns=("id", "Name")))
 
 
@@ -118,7 +131,10 @@ def test_chosen_columns(groups: bytes) -> None:
         ("['1.5', 'nan', NULL]::DOUBLE[]", [1.5, None, None]),
         ("[DATE '2020-02-29']", ["2020-02-29"]),
         ("[[TIMESTAMP '2020-02-29 01:02:03'], NULL, []]", [["2020-02-29T01:02:03"], None, []]),
-        ("{'a': 1, 'it''s \"b\"': {'c': DATE '2020-02-29'}}", {"a": 1, 'it\'s "b"': {"c": "2020-02-29"}}),
+        (
+            "{'a': 1, 'it''s \"b\"': {'c': DATE '2020-02-29'}}",
+            {"a": 1, 'it\'s "b"': {"c": "2020-02-29"}},
+        ),
         ("NULL::STRUCT(a DATE)", None),
         ("[{'a': DATE '2020-02-29'}, NULL]", [{"a": "2020-02-29"}, None]),
         ("MAP {'a': 1, 'b': NULL}", [["a", 1], ["b", None]]),
@@ -156,7 +172,9 @@ NESTED_NAN: dict[str, list[Any]] = {
 
 def test_nan_is_none_at_any_depth_whatever_the_statistics_say() -> None:
     """In files of pyarrow's, and by the plain road too."""
-    rows = [dict(zip(NESTED_NAN, row, strict=True)) for row in zip(*NESTED_NAN.values(), strict=True)]
+    rows = [
+        dict(zip(NESTED_NAN, row, strict=True)) for row in zip(*NESTED_NAN.values(), strict=True)
+    ]
     content = (DATA / "nan_nested.parquet").read_bytes()
     assert repr(rows) == repr([row for _, row in read(content)])
     assert repr(rows) == repr(plain_rows(content, Parquet()))
@@ -167,14 +185,18 @@ def test_nan_is_none_at_any_depth_whatever_the_statistics_say() -> None:
     assert "[None, 1.5]" == repr([row["a"] for _, row in read((DATA / "nan.parquet").read_bytes())])
 
 
-def test_the_plain_road_sees_a_wrong_conversion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_plain_road_sees_a_wrong_conversion(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It does not share the engine's types: `verify` would show the difference."""
     content = parquet(
-        tmp_path, "SELECT 1.25::DECIMAL(5, 2) AS a, 'nan'::DOUBLE AS b, TIMESTAMP '2020-02-29 01:02:03' AS c"
+        tmp_path,
+        "SELECT 1.25::DECIMAL(5, 2) AS a, 'nan'::DOUBLE AS b, TIMESTAMP '2020-02-29 01:02:03' AS c",
     )
     right = plain_rows(content, Parquet())
     monkeypatch.setattr(
-        "mapreduce.formats.parquet_file.carriable_sql", lambda _kind, value: f"CAST({value} AS VARCHAR)"
+        "mapreduce.formats.parquet_file.carriable_sql",
+        lambda _kind, value: f"CAST({value} AS VARCHAR)",
     )
     assert right == plain_rows(content, Parquet())
     assert right != [row for _, row in read(content)]
@@ -204,7 +226,9 @@ def test_taken_column_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"id,name\n1,2\n", b"PAR1", b"PAR1PAR1", b"a" * 20])
 def test_no_parquet_file(content: bytes) -> None:
     """Another file is refused by its name, and with what to do."""
-    with pytest.raises(RecordError, match=rf"^{SOURCE} cannot be read as Parquet: .* Write it again") as caught:
+    with pytest.raises(
+        RecordError, match=rf"^{SOURCE} cannot be read as Parquet: .* Write it again"
+    ) as caught:
         read(content)
     assert SOURCE == caught.value.place
 
@@ -226,7 +250,9 @@ def test_damaged_pages(groups: bytes) -> None:
 def test_lost_row(groups: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fewer rows than the footer says is an error, not the end."""
     fetched = ParquetFile._fetched
-    monkeypatch.setattr(ParquetFile, "_fetched", lambda *given: (rows[:-1] for rows in fetched(*given)))
+    monkeypatch.setattr(
+        ParquetFile, "_fetched", lambda *given: (rows[:-1] for rows in fetched(*given))
+    )
     with pytest.raises(RecordError, match="rows were read of a row group that should hold 2048"):
         read(groups)
 
@@ -281,11 +307,19 @@ def test_long_rows_are_read_in_smaller_ranges(tmp_path: Path) -> None:
 def test_a_row_longer_than_the_limit(tmp_path: Path, column: str) -> None:
     """Whatever holds the bytes, the row is refused by its number; without that column the file is read."""
     content = parquet(tmp_path, f"SELECT i AS id, {column} FROM range(20) t(i)")
-    with pytest.raises(RecordError, match=r"a row is longer than 1 MiB.*columns=.*--task-memory") as caught:
-        records_of(ParquetReader(Parquet(), Limits(8 << 20)), pieces_of(content, Parquet()), ranges_of(content))
+    with pytest.raises(
+        RecordError, match=r"a row is longer than 1 MiB.*columns=.*--task-memory"
+    ) as caught:
+        records_of(
+            ParquetReader(Parquet(), Limits(8 << 20)),
+            pieces_of(content, Parquet()),
+            ranges_of(content),
+        )
     assert f"{SOURCE} at row 9" == caught.value.place
     form = Parquet(columns=("id",))
-    found = records_of(ParquetReader(form, Limits(8 << 20)), pieces_of(content, form), ranges_of(content))
+    found = records_of(
+        ParquetReader(form, Limits(8 << 20)), pieces_of(content, form), ranges_of(content)
+    )
     assert [{"id": number} for number in range(20)] == [row for _, row in found]
 
 
@@ -294,4 +328,8 @@ def test_a_page_that_does_not_fit(tmp_path: Path) -> None:
     content = parquet(tmp_path, "SELECT repeat('x', 150000000) AS text", ", COMPRESSION zstd")
     assert len(content) < 50_000
     with pytest.raises(RecordError, match="does not fit into 64 MiB.*--task-memory"):
-        records_of(ParquetReader(Parquet(), Limits(64 << 20)), pieces_of(content, Parquet()), ranges_of(content))
+        records_of(
+            ParquetReader(Parquet(), Limits(64 << 20)),
+            pieces_of(content, Parquet()),
+            ranges_of(content),
+        )

@@ -52,13 +52,17 @@ def written(path: Path, pairs: Pairs) -> tuple[list[str], Pairs]:
 )
 def test_types(tmp_path: Path, cells: list[Any], sql_type: str, expected: list[Any]) -> None:
     """A column has the type of all its values, or holds JSON where they have none in common."""
-    types, rows = written(tmp_path / "it's.parquet", [(number, cell) for number, cell in enumerate(cells)])
+    types, rows = written(
+        tmp_path / "it's.parquet", [(number, cell) for number, cell in enumerate(cells)]
+    )
     assert ["BIGINT", sql_type] == types
     assert repr(list(enumerate(expected))) == repr(rows)
 
 
 @settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(pairs=st.lists(st.tuples(keys, values), max_size=6))
 def test_any_pairs(tmp_path: Path, pairs: list[tuple[Key, Value]]) -> None:
@@ -66,7 +70,9 @@ def test_any_pairs(tmp_path: Path, pairs: list[tuple[Key, Value]]) -> None:
     types, rows = written(tmp_path / "any.parquet", pairs)
     assert len(pairs) == len(rows)
     for place, (column, sql_type) in enumerate(zip(zip(*pairs, strict=True), types, strict=False)):
-        for given_cell, found in zip(map(jsonable, column), (row[place] for row in rows), strict=True):
+        for given_cell, found in zip(
+            map(jsonable, column), (row[place] for row in rows), strict=True
+        ):
             texts = all(isinstance(cell, str | None) for cell in column)
             plain = sql_type != "VARCHAR" or texts or found is None
             assert given_cell == (found if plain else json.loads(found))
@@ -79,7 +85,9 @@ def test_many_pairs_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     path = tmp_path / "many.parquet"
     assert (["VARCHAR", "BIGINT"], pairs) == written(path, pairs)
     with duckdb.connect() as connection:
-        assert [(13,)] == connection.execute(f"SELECT num_row_groups FROM parquet_file_metadata('{path}')").fetchall()
+        assert [(13,)] == connection.execute(
+            f"SELECT num_row_groups FROM parquet_file_metadata('{path}')"
+        ).fetchall()
     assert [path] == list(tmp_path.iterdir())
 
 

@@ -54,14 +54,21 @@ def written(draw: st.DrawFn, form: Csv, names: list[str] | None = None) -> Writt
         last = number == len(rows) - 1
         if number:
             text += draw(st.sampled_from(["", "", "\n", "\r\n", "\n\n"]))
-        text += form.delimiter.join(_field(value, form, values, always=draw(st.booleans())) for value in values)
+        text += form.delimiter.join(
+            _field(value, form, values, always=draw(st.booleans())) for value in values
+        )
         text += "" if last and draw(st.booleans()) else draw(ends)
     return Written(rows, text.encode())
 
 
 def _field(value: str, form: Csv, row: list[str], *, always: bool) -> str:
     # a row of one empty field would be a blank line
-    if always or row == [""] or any(char in value for char in f'"\r\n{form.delimiter}') or value.startswith("\ufeff"):
+    if (
+        always
+        or row == [""]
+        or any(char in value for char in f'"\r\n{form.delimiter}')
+        or value.startswith("\ufeff")
+    ):
         return '"' + value.replace('"', '""') + '"'
     return value
 
@@ -73,7 +80,9 @@ def plain_rows(content: bytes, form: Csv) -> list[list[str]]:
     return [row for row in rows if row]
 
 
-def read(content: bytes, form: Csv, places: Sequence[int] = (), block_bytes: int = 1 << 20) -> Records:
+def read(
+    content: bytes, form: Csv, places: Sequence[int] = (), block_bytes: int = 1 << 20
+) -> Records:
     """The records of all pieces, planned as the split stage does."""
     ranges = ranges_of(content, block_bytes)
     return records_of(CsvReader(form), marked(pieces_of(content, form, places), ranges), ranges)
@@ -92,9 +101,13 @@ def test_rows_without_header(table: Written, places: list[int], block_bytes: int
         assert row == plain_rows(table.content[offset:], LISTS)[0]
 
 
-@pytest.mark.parametrize("delimiter", [",", ";", "\t", "§", "|", "\U0001f600", "^", "]", "-", "\\", " "])
+@pytest.mark.parametrize(
+    "delimiter", [",", ";", "\t", "§", "|", "\U0001f600", "^", "]", "-", "\\", " "]
+)
 @given(data=st.data(), places=cuts, block_bytes=st.integers(1, 40))
-def test_rows_with_header(delimiter: str, data: st.DataObject, places: list[int], block_bytes: int) -> None:
+def test_rows_with_header(
+    delimiter: str, data: st.DataObject, places: list[int], block_bytes: int
+) -> None:
     """With a header, rows are dicts, and the header is in no piece a row."""
     form = Csv(delimiter=delimiter)
     table = data.draw(written(form, ["id", 'a "name"\n', f"x{delimiter}y"]))
@@ -254,7 +267,9 @@ def test_compressed_nothing() -> None:
 def test_chunk_of_another_object() -> None:
     """A chunk that is not its source's first has no header row, and gives offsets in the source."""
     content = b'1,"a\n"\n2,b\n'
-    piece = pieces_of(content, Csv())[0].model_copy(update={"header": ("id", "t"), "source_offset": 70})
+    piece = pieces_of(content, Csv())[0].model_copy(
+        update={"header": ("id", "t"), "source_offset": 70}
+    )
     (batch,) = batches_of(CsvReader(Csv()), piece, ranges_of(content))
     assert content == batch.data
     assert [(70, {"id": "1", "t": "a\n"}), (77, {"id": "2", "t": "b"})] == list(batch.records)
@@ -265,14 +280,18 @@ def test_byte_order_mark_only_at_the_source_start() -> None:
     content = b"\xef\xbb\xbfa\n\xef\xbb\xbfb\n"
     assert [(0, ["a"]), (5, ["\ufeffb"])] == read(content, LISTS, [5])
     chunk = pieces_of(content, LISTS)[0].model_copy(update={"source_offset": 70})
-    assert [(70, ["\ufeffa"]), (75, ["\ufeffb"])] == records_of(CsvReader(LISTS), [chunk], ranges_of(content))
+    assert [(70, ["\ufeffa"]), (75, ["\ufeffb"])] == records_of(
+        CsvReader(LISTS), [chunk], ranges_of(content)
+    )
 
 
 def test_invalid_utf8_is_replaced_and_counted() -> None:
     """As in text: U+FFFD for what is not UTF-8, and the number of them; a U+FFFD that was there is not counted."""
     reader = CsvReader(LISTS)
     content = b'a,\xff\n"\xe2\x82",\xef\xbf\xbd\n'
-    assert [(0, ["a", "�"]), (4, ["�", "�"])] == records_of(reader, pieces_of(content, LISTS), ranges_of(content))
+    assert [(0, ["a", "�"]), (4, ["�", "�"])] == records_of(
+        reader, pieces_of(content, LISTS), ranges_of(content)
+    )
     lost = reader.undecoded
     assert (2, 3, 2, 0) == (lost.replaced, lost.size_bytes, lost.lines, lost.first)
 
@@ -287,7 +306,9 @@ def test_long_rows_and_fields() -> None:
     """A field beyond csv's own limit, and a row over many pieces, are read; the row counts where it begins."""
     long = "x\n" * 200_000
     content = f'a,b\n1,"{long}"\n2,3\n'.encode()
-    pieces = marked(pieces_of(content, Csv(), range(0, len(content), 9_000)), ranges_of(content, 4096))
+    pieces = marked(
+        pieces_of(content, Csv(), range(0, len(content), 9_000)), ranges_of(content, 4096)
+    )
     found = records_of(CsvReader(Csv()), pieces, ranges_of(content, 4096))
     assert [(4, {"a": "1", "b": long}), (len(content) - 4, {"a": "2", "b": "3"})] == found
     assert [False] + [True] * 44 == [piece.quoted for piece in pieces]
@@ -298,7 +319,9 @@ def test_row_without_end_is_refused() -> None:
     content = b'1,2\n3,"4\n' + b"5,6\n" * 1_000_000
     ranges = ranges_of(content, 1 << 16)
     pieces = marked(pieces_of(content, LISTS, [20]), ranges)
-    with pytest.raises(RecordError, match=r"longer than 1 MiB.*a quote is missing.*--task-memory") as caught:
+    with pytest.raises(
+        RecordError, match=r"longer than 1 MiB.*a quote is missing.*--task-memory"
+    ) as caught:
         records_of(CsvReader(LISTS, Limits(8 << 20)), pieces, ranges)
     assert f"{SOURCE} at byte 4" == caught.value.place
 
@@ -342,7 +365,9 @@ def test_rows_of_another_width_can_be_given_as_bad() -> None:
     found = records_of(reader, marked(pieces_of(content, Csv(), [9]), ranges), ranges)
     assert [4, 8, 10, 16] == [at for at, _ in found]
     assert [b"3\n", b"4,5,6\n"] == [row.data for _, row in found if isinstance(row, BadRecord)]
-    assert [{"a": "1", "b": "2"}, {"a": "7", "b": "8"}] == [row for _, row in found if not isinstance(row, BadRecord)]
+    assert [{"a": "1", "b": "2"}, {"a": "7", "b": "8"}] == [
+        row for _, row in found if not isinstance(row, BadRecord)
+    ]
 
 
 def test_little_is_read_beyond_the_piece() -> None:

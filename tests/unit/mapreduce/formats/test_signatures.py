@@ -85,7 +85,10 @@ FOREIGN: dict[str, tuple[bytes, str]] = {
     "tar, pax": (_tar(tarfile.PAX_FORMAT), "a tar archive"),
     "7z": (b"7z\xbc\xaf\x27\x1c\x00\x04" + bytes(30), "a 7z archive"),
     "rar": (b"Rar!\x1a\x07\x01\x00" + bytes(30), "a rar archive"),
-    "ar": (b"!<arch>\n" + b"debian-binary   0           0     0     100644  4         `\n2.0\n", "an ar archive"),
+    "ar": (
+        b"!<arch>\n" + b"debian-binary   0           0     0     100644  4         `\n2.0\n",
+        "an ar archive",
+    ),
     "cpio": (b"070701" + b"0" * 104 + b"name\x00", "a cpio archive"),
     "lz4": (b"\x04\x22\x4d\x18\x64\x40\xa7" + bytes(9), "an lz4 frame"),
     "lz4, old": (b"\x02\x21\x4c\x18\x64\x40\xa7" + bytes(9), "an lz4 frame"),
@@ -171,24 +174,34 @@ def look(folder: Path, content: bytes, form: Format | None = None) -> Compressio
 
 
 @pytest.mark.parametrize("form", [Text(), Csv(), JsonLines()], ids=lambda form: form.kind)
-def test_what_is_no_text_is_refused_by_its_name(tmp_path: Path, foreign: tuple[bytes, str], form: Format) -> None:
+def test_what_is_no_text_is_refused_by_its_name(
+    tmp_path: Path, foreign: tuple[bytes, str], form: Format
+) -> None:
     """As an input of text, CSV or JSON Lines; a job for whole files takes it."""
     content, name = foreign
-    with pytest.raises(RecordError, match=f"cannot be read as text: it is (text in )?{name}") as caught:
+    with pytest.raises(
+        RecordError, match=f"cannot be read as text: it is (text in )?{name}"
+    ) as caught:
         look(tmp_path, content, form)
     assert "; " in caught.value.message
     assert "\n" not in caught.value.message
     assert look(tmp_path, content, WholeFile()) is None
 
 
-@pytest.mark.parametrize(("compression", "pack"), [("gzip", gzip.compress), ("bzip2", bz2.compress)])
-def test_the_same_inside_of_compressed_data(foreign: tuple[bytes, str], compression: Compression, pack: object) -> None:
+@pytest.mark.parametrize(
+    ("compression", "pack"), [("gzip", gzip.compress), ("bzip2", bz2.compress)]
+)
+def test_the_same_inside_of_compressed_data(
+    foreign: tuple[bytes, str], compression: Compression, pack: object
+) -> None:
     """A .gz of an archive, or of text in another encoding; wherever the blocks end."""
     content, name = foreign
     packed = pack(content)  # type: ignore[operator]
     for step in (97, 1 << 20):
         blocks = (packed[at : at + step] for at in range(0, len(packed), step))
-        with pytest.raises(RecordError, match=f"what its {compression} data holds is (text in )?{name}"):
+        with pytest.raises(
+            RecordError, match=f"what its {compression} data holds is (text in )?{name}"
+        ):
             b"".join(unpacked_text(blocks, compression, "file:///a"))
 
 
@@ -226,7 +239,9 @@ def test_no_text_is_taken_for_anything_else(text: str) -> None:
 
 
 @given(
-    start=st.sampled_from([content[:8] for content, _ in FOREIGN.values() if content[:8].isascii()]),
+    start=st.sampled_from(
+        [content[:8] for content, _ in FOREIGN.values() if content[:8].isascii()]
+    ),
     rest=st.text("az \n", min_size=40),
 )
 def test_printable_signatures_do_not_count_alone(start: bytes, rest: str) -> None:
@@ -239,9 +254,13 @@ def test_tables(tmp_path: Path) -> None:
     """Parquet and SQLite as their own libraries write them; Parquet also inside of compressed data."""
     path = tmp_path / "t.parquet"
     with duckdb.connect() as connection:
-        connection.execute(f"COPY (SELECT range AS a FROM range(9000)) TO '{path}' (FORMAT parquet)")
+        connection.execute(
+            f"COPY (SELECT range AS a FROM range(9000)) TO '{path}' (FORMAT parquet)"
+        )
     content = path.read_bytes()
-    with pytest.raises(RecordError, match=r"it is a Parquet file; write input_format = Parquet\(\)"):
+    with pytest.raises(
+        RecordError, match=r"it is a Parquet file; write input_format = Parquet\(\)"
+    ):
         look(tmp_path, content)
     with pytest.raises(RecordError, match="what its gzip data holds is a Parquet file"):
         list(unpacked_text(iter([gzip.compress(content)]), "gzip", "file:///a"))

@@ -29,7 +29,9 @@ fragments = st.sampled_from(
 contents = st.binary(max_size=200) | st.lists(fragments, max_size=40).map(b"".join)
 
 
-def reader(content: bytes, block_bytes: int, asked: list[tuple[int, int]] | None = None) -> ReadRange:
+def reader(
+    content: bytes, block_bytes: int, asked: list[tuple[int, int]] | None = None
+) -> ReadRange:
     """Reads ranges of `content` in blocks, and notes what was asked for."""
 
     def read(start: int, end: int) -> Iterator[bytes]:
@@ -70,7 +72,9 @@ def test_each_record_is_in_one_range(content: bytes, cuts: list[int], block_byte
     whole: list[bytes] = []
     for start, end in ranges(content, cuts):
         blocks = list(owned_blocks(read, start, end, len(content)))
-        assert b"".join(raw for at, raw in records if start <= at < end) == b"".join(block for _, block in blocks)
+        assert b"".join(raw for at, raw in records if start <= at < end) == b"".join(
+            block for _, block in blocks
+        )
         for position, block in blocks:
             assert content[position : position + len(block)] == block
             assert block.endswith(b"\n") or position + len(block) == len(content)
@@ -88,7 +92,9 @@ def test_tiny_objects(content: bytes) -> None:
 @pytest.mark.parametrize("feeds", [True, False])
 def test_line_longer_than_ranges_and_tail(feeds: bool) -> None:
     """A line that spans many ranges and is longer than many tails belongs to the range in which it begins."""
-    line = b"first\n" + bytes(range(11, 256)) * (TAIL_BYTES * 7 // 245) + (b"\nlast" if feeds else b"")
+    line = (
+        b"first\n" + bytes(range(11, 256)) * (TAIL_BYTES * 7 // 245) + (b"\nlast" if feeds else b"")
+    )
     edges = [*range(0, len(line), 5_000), len(line)]
     owned = [
         b"".join(block for _, block in owned_blocks(reader(line, 4096), start, end, len(line)))
@@ -103,7 +109,10 @@ def test_line_longer_than_ranges_and_tail(feeds: bool) -> None:
 def test_large_blocks_become_small_batches(length: int) -> None:
     """However much a store gives at once, lines come in batches that fit the processor's cache, and none is cut."""
     content = (b"x" * (length - 1) + b"\n") * (5 * BATCH_BYTES // length + 1)
-    blocks = [block for _, block in owned_blocks(reader(content, len(content)), 0, len(content), len(content))]
+    blocks = [
+        block
+        for _, block in owned_blocks(reader(content, len(content)), 0, len(content), len(content))
+    ]
     assert content == b"".join(blocks)
     assert max(map(len, blocks)) <= max(BATCH_BYTES, length)
     assert all(block.endswith(b"\n") for block in blocks)
@@ -184,12 +193,21 @@ LIMITS = Limits(8 << 20)  # a line may have 1 MiB
 def test_the_longest_line(block_bytes: int, feed: bytes, cut: int) -> None:
     """A line of the limit is read and a byte more is refused, however the bytes come and wherever the object is cut."""
     longest = b"first\n" + b"x" * (1 << 20) + feed
-    found = records_of(TextReader(LIMITS), pieces_of(longest, Text(), [cut]), ranges_of(longest, block_bytes))
+    found = records_of(
+        TextReader(LIMITS), pieces_of(longest, Text(), [cut]), ranges_of(longest, block_bytes)
+    )
     assert [(0, 5), (6, 1 << 20)] == [(at, len(line)) for at, line in found]
     longer = b"first\n" + b"x" * ((1 << 20) + 1) + feed
-    with pytest.raises(RecordError, match=r"a line is longer than 1 MiB.*WholeFile.*--task-memory") as caught:
-        records_of(TextReader(LIMITS), pieces_of(longer, Text(), [cut]), ranges_of(longer, block_bytes))
-    assert (f"{SOURCE} at byte 6", repr(b"x" * 197)[:-1]) == (caught.value.place, caught.value.record[:199])
+    with pytest.raises(
+        RecordError, match=r"a line is longer than 1 MiB.*WholeFile.*--task-memory"
+    ) as caught:
+        records_of(
+            TextReader(LIMITS), pieces_of(longer, Text(), [cut]), ranges_of(longer, block_bytes)
+        )
+    assert (f"{SOURCE} at byte 6", repr(b"x" * 197)[:-1]) == (
+        caught.value.place,
+        caught.value.record[:199],
+    )
 
 
 @pytest.mark.parametrize("compression", ["gzip", "bzip2", "xz", "zstd"])
@@ -200,7 +218,9 @@ def test_a_bomb_of_one_line(compression: Compression) -> None:
     try:
         with pytest.raises(RecordError, match="a line is longer than 1 MiB") as caught:
             records_of(
-                TextReader(LIMITS), pieces_of(packed, Text(), compression=compression), ranges_of(packed, 1 << 16)
+                TextReader(LIMITS),
+                pieces_of(packed, Text(), compression=compression),
+                ranges_of(packed, 1 << 16),
             )
         peak = tracemalloc.get_traced_memory()[1]
     finally:

@@ -30,4 +30,9 @@ def test_a_character_that_is_cut_counts_all_its_bytes() -> None:
     """One U+FFFD stands for the two bytes that are left of three."""
     undecoded = Undecoded()
     assert "a\ufffd b" == undecoded.line(b"a\xe6\x97 b", 7)
-    assert (1, 2, 1, 7) == (undecoded.replaced, undecoded.size_bytes, undecoded.lines, undecoded.first)
+    assert (1, 2, 1, 7) == (
+        undecoded.replaced,
+        undecoded.size_bytes,
+        undecoded.lines,
+        undecoded.first,
+    )

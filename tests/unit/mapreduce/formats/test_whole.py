@@ -32,7 +32,9 @@ def test_unpacked() -> None:
     """A compressed file is given as what it unpacks to, and counts with the bytes that it has."""
     content = gzip.compress(b"text") + gzip.compress(b" and more")
     pieces = pieces_of(content, WholeFile(), compression="gzip")
-    assert [(SOURCE, b"text and more")] == records_of(WholeFileReader(), pieces, ranges_of(content, 7))
+    assert [(SOURCE, b"text and more")] == records_of(
+        WholeFileReader(), pieces, ranges_of(content, 7)
+    )
     with pytest.raises(RecordError, match="ends early"):
         records_of(WholeFileReader(), pieces, lambda start, end: iter([content[: end - 1]]))
 
@@ -51,6 +53,8 @@ def test_a_file_longer_than_the_limit(packed: bool) -> None:
     pieces = pieces_of(content, WholeFile(), compression="gzip" if packed else None)
     fits = WholeFileReader(Limits(9 << 20))
     assert (2 << 20) + 1 == len(records_of(fits, pieces, ranges_of(content, 1 << 16))[0][1])
-    with pytest.raises(RecordError, match=r"a whole file.* is longer than 2 MiB.*--task-memory") as caught:
+    with pytest.raises(
+        RecordError, match=r"a whole file.* is longer than 2 MiB.*--task-memory"
+    ) as caught:
         records_of(WholeFileReader(Limits(8 << 20)), pieces, ranges_of(content, 1 << 16))
     assert SOURCE == caught.value.place

@@ -18,16 +18,27 @@ from hypothesis import strategies as st
 
 from mapreduce import native
 from mapreduce.encoding import decode_key, encode_key, encode_value, pack_value, unpack_value
-from mapreduce.formats.frames import FRAME_PAIRS, BlockReader, BlockWriter, PackedPair, RawFrame, columns
+from mapreduce.formats.frames import (
+    FRAME_PAIRS,
+    BlockReader,
+    BlockWriter,
+    PackedPair,
+    RawFrame,
+    columns,
+)
 from mapreduce.formats.output import JsonLayout, jsonable, layout_of
 from mapreduce.partition import hash_partition, key_hash
 from tests.unit.mapreduce.any_keys import keys, values
 
-pytestmark = pytest.mark.skipif(native.kernel is None, reason=f"the compiled part is {native.why_not}")
+pytestmark = pytest.mark.skipif(
+    native.kernel is None, reason=f"the compiled part is {native.why_not}"
+)
 kernel: Any = native.kernel
 
 near = st.text("ab\x00é", max_size=20)
-many_keys = st.one_of(keys, near, near.map(str.encode), st.integers(0, 20).map(lambda number: "k" * number))
+many_keys = st.one_of(
+    keys, near, near.map(str.encode), st.integers(0, 20).map(lambda number: "k" * number)
+)
 integers = st.one_of(st.integers(-5, 5), st.integers(-(1 << 63), (1 << 63) - 1))
 STYLES: tuple[Literal["json"], Literal["jsonl"]] = ("json", "jsonl")
 OPERATIONS: list[tuple[str, Callable[[int, int], int]]] = [
@@ -39,11 +50,17 @@ OPERATIONS: list[tuple[str, Callable[[int, int], int]]] = [
 
 
 def collector(
-    operation: str, partitions: int = 1, limit: int = 1 << 30, check: Any = None, partition: Any = None
+    operation: str,
+    partitions: int = 1,
+    limit: int = 1 << 30,
+    check: Any = None,
+    partition: Any = None,
 ) -> Any:
     """A collector of the kernel."""
     number = getattr(kernel, operation)
-    return kernel.Collector(number, partitions, limit, encode_key, encode_value, key_hash, partition, check)
+    return kernel.Collector(
+        number, partitions, limit, encode_key, encode_value, key_hash, partition, check
+    )
 
 
 def frames_of(given: Any, partition: int = 0) -> Iterator[RawFrame]:
@@ -66,7 +83,9 @@ def raw(pairs: list[PackedPair], frame_pairs: int = 3) -> Iterator[RawFrame]:
         file = io.BytesIO()
         writer = BlockWriter(file)
         writer.write(pairs[at : at + frame_pairs])
-        yield from BlockReader(io.BytesIO(file.getvalue()), writer.length, "memory", ordered=False).raw_frames()
+        yield from BlockReader(
+            io.BytesIO(file.getvalue()), writer.length, "memory", ordered=False
+        ).raw_frames()
 
 
 @given(st.binary(min_size=1, max_size=16))
@@ -85,7 +104,9 @@ def test_line_feeds(data: bytes) -> None:
 @settings(max_examples=150)
 @given(pairs=st.lists(st.tuples(many_keys, integers), max_size=60), partitions=st.integers(1, 4))
 @pytest.mark.parametrize(("name", "fold"), OPERATIONS)
-def test_combining(name: str, fold: Callable[[int, int], int], pairs: list[tuple[Any, int]], partitions: int) -> None:
+def test_combining(
+    name: str, fold: Callable[[int, int], int], pairs: list[tuple[Any, int]], partitions: int
+) -> None:
     """One value a key, in the order of the keys, in the partition of the key's hash; no overflow goes by unseen."""
     expected: dict[bytes, int] = {}
     for key, value in pairs:
@@ -95,13 +116,19 @@ def test_combining(name: str, fold: Callable[[int, int], int], pairs: list[tuple
     given_pairs = collector(name, partitions)
     refused = given_pairs.add(iter(pairs))
     if refused:
-        assert any(not -(1 << 63) <= total < 1 << 63 for total in expected.values()) or name == "SUM"
+        assert (
+            any(not -(1 << 63) <= total < 1 << 63 for total in expected.values()) or name == "SUM"
+        )
         return
     assert refused is False
     assert len(expected) == len(given_pairs)
     given_pairs.sort()
     for number in range(partitions):
-        mine = {key: value for key, value in expected.items() if hash_partition(key, partitions) == number}
+        mine = {
+            key: value
+            for key, value in expected.items()
+            if hash_partition(key, partitions) == number
+        }
         assert sorted(mine.items()) == packed(given_pairs, number)
 
 
@@ -114,8 +141,13 @@ def test_keeping(pairs: list[tuple[Any, Any]], partitions: int) -> None:
     given_pairs.sort()
     for number in range(partitions):
         mine = [(encode_key(key), value) for key, value in pairs]
-        expected = sorted((pair for pair in mine if hash_partition(pair[0], partitions) == number), key=lambda p: p[0])
-        assert expected == [(key, unpack_value(value)) for key, value in packed(given_pairs, number)]
+        expected = sorted(
+            (pair for pair in mine if hash_partition(pair[0], partitions) == number),
+            key=lambda p: p[0],
+        )
+        assert expected == [
+            (key, unpack_value(value)) for key, value in packed(given_pairs, number)
+        ]
 
 
 @settings(max_examples=60)
@@ -125,7 +157,9 @@ def test_keeping(pairs: list[tuple[Any, Any]], partitions: int) -> None:
 )
 def test_many_keys_with_much_in_common(stems: list[str], picks: list[int]) -> None:
     """Sorting by eight bytes at a time is sorting: keys that end within the eight too; equal ones stay in order."""
-    pairs = [("common prefix" + stems[pick % len(stems)], place) for place, pick in enumerate(picks)]
+    pairs = [
+        ("common prefix" + stems[pick % len(stems)], place) for place, pick in enumerate(picks)
+    ]
     given_pairs = collector("KEEP")
     given_pairs.add(iter(pairs))
     given_pairs.sort()
@@ -145,7 +179,9 @@ def test_many_pairs(operation: str, calls: int) -> None:
     given_pairs.sort()
     arrived = [pair for call in range(calls) for pair in pairs[call::calls]]
     if operation == "KEEP":
-        expected = sorted(((encode_key(key), value) for key, value in arrived), key=lambda pair: pair[0])
+        expected = sorted(
+            ((encode_key(key), value) for key, value in arrived), key=lambda pair: pair[0]
+        )
     else:
         sums: Counter[bytes] = Counter()
         for key, value in pairs:
@@ -190,7 +226,9 @@ def test_where_addresses_are_few() -> None:
         "    pairs.clear()\n"
         "print(seen + len(pairs))\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
     assert ("100000\n", "") == (done.stdout, done.stderr)
 
 
@@ -215,7 +253,9 @@ odd_values = st.one_of(st.integers(-3, 3), st.integers((1 << 63) - 2, (1 << 63) 
 
 
 @settings(max_examples=150)
-@example(pairs=[("", 2), ("", (1 << 63) - 2)], operation="SUM", limit=0)  # the small one of the two is refused
+@example(
+    pairs=[("", 2), ("", (1 << 63) - 2)], operation="SUM", limit=0
+)  # the small one of the two is refused
 @given(
     pairs=st.lists(st.tuples(st.one_of(near, many_keys), odd_values), max_size=80),
     operation=st.sampled_from(["SUM", "KEEP"]),
@@ -247,7 +287,9 @@ def test_columns_are_pairs(pairs: list[tuple[Any, Any]], operation: str, limit: 
     if refused is None:
         assert at == len(pairs)
     else:
-        most: defaultdict[bytes, Fraction] = defaultdict(Fraction)  # the largest sum that a key has on the way
+        most: defaultdict[bytes, Fraction] = defaultdict(
+            Fraction
+        )  # the largest sum that a key has on the way
         for key, value in expected:
             most[key] += max(Fraction(value), Fraction(0))
         assert any(value == 1.5 or most[key] >= 1 << 63 for key, value in left)
@@ -295,7 +337,10 @@ def test_errors_come_through() -> None:
         (full := collector("SUM", 2, partition=lambda _: 2)).add(iter([("a", 1)])) or full.sort()
 
 
-@given(st.lists(st.tuples(many_keys, integers), min_size=1, max_size=50), st.sampled_from(["LEAST", "KEEP"]))
+@given(
+    st.lists(st.tuples(many_keys, integers), min_size=1, max_size=50),
+    st.sampled_from(["LEAST", "KEEP"]),
+)
 def test_a_full_collector_says_so(pairs: list[tuple[Any, int]], operation: str) -> None:
     """Over its limit a collector takes one pair at a time, until it is cleared; none is lost."""
     given_pairs = collector(operation, limit=0)
@@ -311,29 +356,46 @@ def test_a_full_collector_says_so(pairs: list[tuple[Any, int]], operation: str) 
     assert [] == list(iterator)
 
 
-runs_of = st.lists(st.lists(st.tuples(near.map(encode_key), integers), max_size=12).map(sorted), max_size=6)
+runs_of = st.lists(
+    st.lists(st.tuples(near.map(encode_key), integers), max_size=12).map(sorted), max_size=6
+)
 
 
 @given(runs_of)
 def test_merging_keeps(runs: list[list[tuple[bytes, int]]]) -> None:
     """All pairs by key, and by run within a key: a stable sort of the runs laid end to end."""
-    given_runs = [[(key, number << 8 | at) for at, (key, _) in enumerate(run)] for number, run in enumerate(runs)]
+    given_runs = [
+        [(key, number << 8 | at) for at, (key, _) in enumerate(run)]
+        for number, run in enumerate(runs)
+    ]
     expected = sorted((pair for run in given_runs for pair in run), key=lambda pair: pair[0])
     merged = kernel.Merge([raw(list(run)) for run in given_runs], kernel.KEEP)
-    assert expected == [pair for frame in map(columns, merged) for pair in zip(frame.keys, frame.values, strict=True)]
+    assert expected == [
+        pair
+        for frame in map(columns, merged)
+        for pair in zip(frame.keys, frame.values, strict=True)
+    ]
 
 
 @given(st.lists(st.lists(st.tuples(many_keys, values), max_size=8), max_size=4))
 def test_merging_keeps_values_of_any_kind(runs: list[list[tuple[Any, Any]]]) -> None:
     """Integers among other values are encoded as Python encodes them."""
     given_runs = [
-        sorted(((encode_key(key), pack_value(value)) for key, value in run), key=lambda pair: pair[0]) for run in runs
+        sorted(
+            ((encode_key(key), pack_value(value)) for key, value in run), key=lambda pair: pair[0]
+        )
+        for run in runs
     ]
     expected = sorted(
-        ((key, unpack_value(value)) for run in given_runs for key, value in run), key=lambda pair: pair[0]
+        ((key, unpack_value(value)) for run in given_runs for key, value in run),
+        key=lambda pair: pair[0],
     )
     merged = kernel.Merge([raw(run) for run in given_runs], kernel.KEEP)
-    found = [pair for frame in map(columns, merged) for pair in zip(frame.keys, frame.values, strict=True)]
+    found = [
+        pair
+        for frame in map(columns, merged)
+        for pair in zip(frame.keys, frame.values, strict=True)
+    ]
     assert expected == [(key, unpack_value(value)) for key, value in found]
 
 
@@ -348,7 +410,11 @@ def test_merging_combines(
         expected[key] = fold(expected[key], value) if key in expected else value
     merged = kernel.Merge([raw(list(run)) for run in runs], getattr(kernel, name))
     try:
-        found = [pair for frame in map(columns, merged) for pair in zip(frame.keys, frame.values, strict=True)]
+        found = [
+            pair
+            for frame in map(columns, merged)
+            for pair in zip(frame.keys, frame.values, strict=True)
+        ]
     except OverflowError:
         assert name == "SUM"
         return
@@ -357,10 +423,16 @@ def test_merging_combines(
 
 def test_more_pairs_than_a_frame_holds() -> None:
     """Frames are cut where they are full, and errors of a run come through."""
-    pairs: list[PackedPair] = [(encode_key(f"{number:06}"), number) for number in range(2 * FRAME_PAIRS + 904)]
+    pairs: list[PackedPair] = [
+        (encode_key(f"{number:06}"), number) for number in range(2 * FRAME_PAIRS + 904)
+    ]
     frames = list(kernel.Merge([raw(pairs[::2], 100), raw(pairs[1::2], 1000)], kernel.SUM))
     assert [FRAME_PAIRS, FRAME_PAIRS, 904] == [frame[1] for frame in frames]
-    assert pairs == [pair for frame in map(columns, frames) for pair in zip(frame.keys, frame.values, strict=True)]
+    assert pairs == [
+        pair
+        for frame in map(columns, frames)
+        for pair in zip(frame.keys, frame.values, strict=True)
+    ]
 
     def broken() -> Iterator[RawFrame]:
         yield from raw(pairs[:4])
@@ -371,11 +443,21 @@ def test_more_pairs_than_a_frame_holds() -> None:
 
 
 @pytest.mark.parametrize(
-    "frame", [(1, 1, b""), (1, 1, b"\x01\x00\x00\x00a"), (0, 1, b"\xff" * 8), (1, 1 << 31, b"x" * 50), (1, 0, b"x")]
+    "frame",
+    [
+        (1, 1, b""),
+        (1, 1, b"\x01\x00\x00\x00a"),
+        (0, 1, b"\xff" * 8),
+        (1, 1 << 31, b"x" * 50),
+        (1, 0, b"x"),
+    ],
 )
 def test_lengths_that_do_not_add_up(frame: RawFrame) -> None:
     """What is no frame is refused before a byte beyond it is read."""
-    for use in (lambda: list(kernel.Merge([iter([frame])], kernel.KEEP)), lambda: kernel.groups(frame, unpack_value)):
+    for use in (
+        lambda: list(kernel.Merge([iter([frame])], kernel.KEEP)),
+        lambda: kernel.groups(frame, unpack_value),
+    ):
         with pytest.raises(ValueError, match="do not add up"):
             use()
 
@@ -388,15 +470,25 @@ def test_groups(pairs: list[tuple[str, Any]]) -> None:
         if not expected or expected[-1][0] != encode_key(key):
             expected.append((encode_key(key), []))
         expected[-1][1].append(value)
-    (frame,) = raw([(encode_key(key), pack_value(value)) for key, value in pairs], 100) if pairs else [(1, 0, b"")]
+    (frame,) = (
+        raw([(encode_key(key), pack_value(value)) for key, value in pairs], 100)
+        if pairs
+        else [(1, 0, b"")]
+    )
     assert expected == kernel.groups(frame, unpack_value)
 
 
 @given(st.lists(st.tuples(st.text(max_size=12), integers), min_size=1, max_size=20))
-@example([("".join(map(chr, range(200))), -(1 << 63)), ('"\\\u2028\U0001f600', (1 << 63) - 1), ("", 0)])
+@example(
+    [("".join(map(chr, range(200))), -(1 << 63)), ('"\\\u2028\U0001f600', (1 << 63) - 1), ("", 0)]
+)
 @pytest.mark.parametrize(
     "layout",
-    [layout_of("jsonl", as_object=False), layout_of("json", as_object=True), layout_of("json", as_object=False)],
+    [
+        layout_of("jsonl", as_object=False),
+        layout_of("json", as_object=True),
+        layout_of("json", as_object=False),
+    ],
 )
 def test_rows(layout: JsonLayout, pairs: list[tuple[str, int]]) -> None:
     """JSON byte for byte as Python's encoder writes it."""
@@ -452,7 +544,9 @@ def test_words_are_counted_by_many_threads() -> None:
     """The counter works without the interpreter's lock, and has one of its own; large tables are given back."""
     counts = kernel.WordCounts()
     letters = "abcdefghijklmnopqrstuvwxyz"
-    data = "".join(f"{a}{b}{c}x{d} " for a in letters for b in letters for c in letters for d in letters[:4]).encode()
+    data = "".join(
+        f"{a}{b}{c}x{d} " for a in letters for b in letters for c in letters for d in letters[:4]
+    ).encode()
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(counts.add, [data] * 8))
     before = counts.nbytes

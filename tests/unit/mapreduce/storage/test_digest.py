@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from mapreduce.errors import InputChanged
 from mapreduce.storage import ObjectInfo, open_storage
-from mapreduce.storage.digest import Digest, check_copy, digest_of_bytes, digest_of_file, digest_of_object
+from mapreduce.storage.digest import (
+    Digest,
+    check_copy,
+    digest_of_bytes,
+    digest_of_file,
+    digest_of_object,
+)
 
 
 @given(st.lists(st.binary(max_size=20), max_size=10))

@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from mapreduce.errors import RefusedURL
 from mapreduce.storage import Grants, split_url
 
-GRANTS = Grants(writable=("s3://own/store/", "file:///data/store"), readable=("s3://books", "file:///books/a.txt"))
+GRANTS = Grants(
+    writable=("s3://own/store/", "file:///data/store"),
+    readable=("s3://books", "file:///books/a.txt"),
+)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +109,9 @@ def test_refused(url: str) -> None:
             GRANTS.check(url, action)
 
 
-@given(st.lists(st.sampled_from(["store", "data", "..", ".", "", "x", "store2", "%2e%2e"]), max_size=6))
+@given(
+    st.lists(st.sampled_from(["store", "data", "..", ".", "", "x", "store2", "%2e%2e"]), max_size=6)
+)
 def test_no_path_leaves_the_store(steps: list[str]) -> None:
     """Whatever is granted for writing lies, once its steps are taken, in the store."""
     url = "file:///" + "/".join(steps)
@@ -119,7 +124,9 @@ def test_no_path_leaves_the_store(steps: list[str]) -> None:
     assert ".." not in taken
 
 
-@pytest.mark.parametrize("place", ["", "s3://", "s3:///a", "file://", "/data/store", "s3://own/..", "http://own/"])
+@pytest.mark.parametrize(
+    "place", ["", "s3://", "s3:///a", "file://", "/data/store", "s3://own/..", "http://own/"]
+)
 def test_a_place_is_a_url_of_a_store(place: str) -> None:
     """What would grant more than anybody means, or nothing, is no place."""
     with pytest.raises(RefusedURL):
@@ -163,7 +170,18 @@ def grants_of(folder: Path) -> Grants:
 
 
 @pytest.mark.parametrize(
-    "path", ["out/file", "out", "up/secret/file", "etc/passwd", "etc/new", "file", "gone", "twice/file", "in/back/deep"]
+    "path",
+    [
+        "out/file",
+        "out",
+        "up/secret/file",
+        "etc/passwd",
+        "etc/new",
+        "file",
+        "gone",
+        "twice/file",
+        "in/back/deep",
+    ],
 )
 def test_links_that_lead_out(linked: Path, path: str) -> None:
     """A link in the store to what was not granted is refused, at any depth, whether its end is there or not."""
@@ -192,13 +210,44 @@ def test_a_granted_place_may_be_a_link(linked: Path) -> None:
 ACTIONS: tuple[Literal["read", "write"], ...] = ("read", "write")
 STEPS = st.sampled_from(
     [
-        *("in", "inside", "back", "deep", "out", "up", "etc", "passwd", "file", "to-input", "twice", "loop", "gone"),
-        *("store", "secret", "..", ".", "", "%2e%2e", "..\x00", "new", "\n", "...", "~", "*", "name-of-store"),
+        *(
+            "in",
+            "inside",
+            "back",
+            "deep",
+            "out",
+            "up",
+            "etc",
+            "passwd",
+            "file",
+            "to-input",
+            "twice",
+            "loop",
+            "gone",
+        ),
+        *(
+            "store",
+            "secret",
+            "..",
+            ".",
+            "",
+            "%2e%2e",
+            "..\x00",
+            "new",
+            "\n",
+            "...",
+            "~",
+            "*",
+            "name-of-store",
+        ),
     ]
 )
 
 
-@given(steps=st.lists(STEPS, max_size=6), start=st.sampled_from(["/store/", "/input/", "/name-of-store/", "/"]))
+@given(
+    steps=st.lists(STEPS, max_size=6),
+    start=st.sampled_from(["/store/", "/input/", "/name-of-store/", "/"]),
+)
 def test_nothing_that_is_accepted_leads_out(linked: Path, steps: list[str], start: str) -> None:
     """Whatever links and steps a path goes through: when it is accepted, its end lies in what was granted."""
     url = f"file://{linked}{start}" + "/".join(steps)

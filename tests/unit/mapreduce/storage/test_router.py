@@ -45,7 +45,9 @@ def test_refused_before_any_io(action: Callable[[Storage], Any]) -> None:
         opened.append(root)
         return LocalStorage()
 
-    storage = RoutedStorage(open_root, Grants(writable=("file:///store",), readable=("file:///books",)))
+    storage = RoutedStorage(
+        open_root, Grants(writable=("file:///store",), readable=("file:///books",))
+    )
     with pytest.raises(RefusedURL):
         action(storage)
     # only the copy whose source is granted has come to open that source's backend
@@ -97,7 +99,9 @@ def test_threads_that_come_at_once_open_a_root_once() -> None:
 
     storage = RoutedStorage(open_root)
     with ThreadPoolExecutor(2) as pool:
-        assert [[], []] == list(pool.map(lambda _: list(storage.list("file:///nowhere/a")), range(2)))
+        assert [[], []] == list(
+            pool.map(lambda _: list(storage.list("file:///nowhere/a")), range(2))
+        )
     assert ["file://"] == opened
 
 

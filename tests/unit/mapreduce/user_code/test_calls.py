@@ -35,7 +35,13 @@ def error_of(call: Callable[[], Any], place: Place | None = None) -> UserCodeErr
 
 @pytest.mark.parametrize(
     "filename",
-    ["/home/a/job.py", f"{PACKAGE}_jobs/job.py", f"{PACKAGE}.py", f"{PACKAGE.parent}/jobs/own.py", "<string>"],
+    [
+        "/home/a/job.py",
+        f"{PACKAGE}_jobs/job.py",
+        f"{PACKAGE}.py",
+        f"{PACKAGE.parent}/jobs/own.py",
+        "<string>",
+    ],
 )
 def test_frames_of_the_author(filename: str) -> None:
     """A file is the author's wherever it lies but in our package, also beside it with a longer name."""
@@ -45,7 +51,9 @@ def test_frames_of_the_author(filename: str) -> None:
         call(defined_in(filename, "def f():\n    g()\ndef g():\n    1 / 0\n"))
     assert caught.tb.tb_next is not None
     frames = user_frames(caught.tb.tb_next)
-    assert [(filename, 2, "f"), (filename, 4, "g")] == [(frame.filename, frame.lineno, frame.name) for frame in frames]
+    assert [(filename, 2, "f"), (filename, 4, "g")] == [
+        (frame.filename, frame.lineno, frame.name) for frame in frames
+    ]
 
 
 def test_frames_of_ours_that_the_author_called_are_shown() -> None:
@@ -95,9 +103,17 @@ ENGINE, AUTHOR = f"{PACKAGE}/engine/merge.py", "/home/a/job.py"
 
 
 @pytest.mark.parametrize(
-    "files", [(ENGINE,), (ENGINE, str(LIBRARY)), (ENGINE, AUTHOR, ENGINE), (ENGINE, AUTHOR, ENGINE, str(LIBRARY))]
+    "files",
+    [
+        (ENGINE,),
+        (ENGINE, str(LIBRARY)),
+        (ENGINE, AUTHOR, ENGINE),
+        (ENGINE, AUTHOR, ENGINE, str(LIBRARY)),
+    ],
 )
-@pytest.mark.parametrize("raising", ["raise OSError(24, 'Too many open files')", "raise KeyError(1)", "1 / 0"])
+@pytest.mark.parametrize(
+    "raising", ["raise OSError(24, 'Too many open files')", "raise KeyError(1)", "1 / 0"]
+)
 def test_errors_of_ours_and_of_the_machine_pass(files: tuple[str, ...], raising: str) -> None:
     """What the engine raises is not told as the job's, also below a frame of the job that reads its `values`."""
     with pytest.raises(Exception, match="Too many|1|zero") as caught, engine_calls():
@@ -105,7 +121,9 @@ def test_errors_of_ours_and_of_the_machine_pass(files: tuple[str, ...], raising:
     assert not isinstance(caught.value, UserCodeError)
 
 
-@pytest.mark.parametrize("files", [(AUTHOR,), (ENGINE, AUTHOR), (ENGINE, str(LIBRARY), AUTHOR, str(LIBRARY))])
+@pytest.mark.parametrize(
+    "files", [(AUTHOR,), (ENGINE, AUTHOR), (ENGINE, str(LIBRARY), AUTHOR, str(LIBRARY))]
+)
 def test_the_librarys_frames(files: tuple[str, ...]) -> None:
     """Below a frame of the author's they are shown; those that the engine called are not."""
     with pytest.raises(UserCodeError, match="map raised OSError") as caught, engine_calls():

@@ -56,21 +56,36 @@ class NoMerge(Aggregation[Any]):
         ({"reduce": statistics.mean}, "write `reduce = Mean()`"),
         ({"reduce": print}, "not a method; write `def reduce(self, key, values)`"),
         ({"reduce": NoMerge()}, "the aggregation NoMerge has no `merge`"),
-        ({"reduce": lambda self, values: []}, "takes (self, values); write `def reduce(self, key, values)`"),
+        (
+            {"reduce": lambda self, values: []},
+            "takes (self, values); write `def reduce(self, key, values)`",
+        ),
         ({"map": lambda self, line: []}, "takes (self, line); write `def map(self, key, value)`"),
         ({"map": 3}, "`map` of Mine is 3, not a method"),
         ({"map": awaited}, "`map` of Mine may not be async; write `def map(self, key, value)`"),
         ({"map": streamed}, "`map` of Mine may not be async"),
-        ({"map_setup": awaited}, "`map_setup` of Mine may not be async; write `def map_setup(self)`"),
+        (
+            {"map_setup": awaited},
+            "`map_setup` of Mine may not be async; write `def map_setup(self)`",
+        ),
         ({"map_setup": lambda self, context: None}, "write `def map_setup(self)`"),
-        ({"combine": hook}, "`combine` of Mine is never called: `reduce = Count()` needs no code of the job"),
+        (
+            {"combine": hook},
+            "`combine` of Mine is never called: `reduce = Count()` needs no code of the job",
+        ),
         ({"reduce_setup": hook}, "`reduce_setup` of Mine is never called"),
         ({"reduce_cleanup": hook}, "`reduce_cleanup` of Mine is never called"),
-        ({"reduce": None, "combine": hook}, "`combine` of Mine is never called: it has no `reduce`"),
+        (
+            {"reduce": None, "combine": hook},
+            "`combine` of Mine is never called: it has no `reduce`",
+        ),
         ({"reduce": None, "partition": hook}, "`partition` of Mine is never called"),
         ({"reduce": None, "reduce_cleanup": hook}, "`reduce_cleanup` of Mine is never called"),
         ({"reduce": None, "total_order": True}, "has `total_order`, which needs a `reduce`"),
-        ({"total_order": True, "partition": hook}, "its own `partition`, which is never called then"),
+        (
+            {"total_order": True, "partition": hook},
+            "its own `partition`, which is never called then",
+        ),
     ],
 )
 def test_refusals(names: dict[str, Any], named: str) -> None:
@@ -83,7 +98,13 @@ def test_refusals(names: dict[str, Any], named: str) -> None:
 @pytest.mark.parametrize(
     "names",
     [
-        {"reduce": hook, "combine": hook, "partition": hook, "reduce_setup": hook, "reduce_cleanup": hook},
+        {
+            "reduce": hook,
+            "combine": hook,
+            "partition": hook,
+            "reduce_setup": hook,
+            "reduce_cleanup": hook,
+        },
         {"reduce": CollectSet(), "partition": hook, "map_setup": hook, "map_cleanup": hook},
         {"reduce": None, "map_setup": hook, "map_cleanup": hook, "map_batch": hook},
         {"map": staticmethod(lambda key, value: [])},
@@ -131,7 +152,9 @@ def test_an_init_that_could_not_be_called() -> None:
             self.stop = stop
 
     for job in (Needs, Offers):
-        with pytest.raises(JobLoadError, match="has the argument `stop`; .* write a parameter in the class"):
+        with pytest.raises(
+            JobLoadError, match="has the argument `stop`; .* write a parameter in the class"
+        ):
             job.check()
 
 
@@ -183,7 +206,9 @@ def test_wrong_counts(arguments: Any, named: str) -> None:
 
 def test_a_missing_name_of_another_framework() -> None:
     """What is called but not there is answered with our word."""
-    with pytest.raises(AttributeError, match=r"no attribute 'increment_counter'; write `self.count\(name\)`"):
+    with pytest.raises(
+        AttributeError, match=r"no attribute 'increment_counter'; write `self.count\(name\)`"
+    ):
         Lines().increment_counter("g", "n")
     with pytest.raises(AttributeError, match="no attribute 'nothing'$"):
         _ = Lines().nothing

@@ -68,7 +68,9 @@ def refusal(base: type[Job] | type[Chain], **names: Any) -> str:
 
 
 @pytest.mark.parametrize("name", sorted(FOREIGN))
-@pytest.mark.parametrize("value", [nothing, True, staticmethod(nothing)], ids=["method", "attribute", "static"])
+@pytest.mark.parametrize(
+    "value", [nothing, True, staticmethod(nothing)], ids=["method", "attribute", "static"]
+)
 def test_names_of_other_frameworks(name: str, value: Any) -> None:
     """A method or attribute is refused, in a job and, but for `steps`, in a chain; the message has our word."""
     assert FOREIGN[name] in refusal(Lines, **{name: value})
@@ -76,10 +78,14 @@ def test_names_of_other_frameworks(name: str, value: Any) -> None:
         assert f"`{name}`" in refusal(Steps, **{name: value})
 
 
-@pytest.mark.parametrize("name", ["mapper", "reducer_init", "SORT_VALUES", "setup", "steps", "filter"])
+@pytest.mark.parametrize(
+    "name", ["mapper", "reducer_init", "SORT_VALUES", "setup", "steps", "filter"]
+)
 def test_declared_parameters_may_be_called_so(name: str) -> None:
     """An annotation declares a parameter; one of a class variable, or in a class that is no job, does not."""
-    own: Any = type("Own", (Lines,), {"__module__": __name__, "__annotations__": {name: int}, name: 3})
+    own: Any = type(
+        "Own", (Lines,), {"__module__": __name__, "__annotations__": {name: int}, name: 3}
+    )
     own.check()
     assert {name: 3} == own().parameter_values()
     assert "does not call" in refusal(Lines, **{"__annotations__": {name: ClassVar[int]}, name: 3})
@@ -98,13 +104,26 @@ def test_inherited_names() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["source", "input", "stage", "counters", "status_text", "count", "status", "path", "map_only", "aggregation"],
+    [
+        "source",
+        "input",
+        "stage",
+        "counters",
+        "status_text",
+        "count",
+        "status",
+        "path",
+        "map_only",
+        "aggregation",
+    ],
 )
 @pytest.mark.parametrize("declared", [True, False])
 def test_names_of_the_engine(name: str, declared: bool) -> None:
     """Neither a parameter nor an attribute may hide them."""
     annotations = {"__annotations__": {name: int}} if declared else {}
-    assert f"`{name}` of Mine hides a name of the engine" in refusal(Lines, **annotations, **{name: 3})
+    assert f"`{name}` of Mine hides a name of the engine" in refusal(
+        Lines, **annotations, **{name: 3}
+    )
 
 
 @pytest.mark.parametrize("name", ["check", "parameters", "parameter_values"])
@@ -138,7 +157,8 @@ def test_helpers_are_let_be() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("map", nothing), ("reduce", Sum()), ("group_by", 1), ("map_setup", nothing)]
+    ("name", "value"),
+    [("map", nothing), ("reduce", Sum()), ("group_by", 1), ("map_setup", nothing)],
 )
 def test_names_of_a_job_in_a_chain(name: str, value: Any) -> None:
     """A chain would pass them over."""

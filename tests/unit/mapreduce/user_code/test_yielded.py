@@ -39,20 +39,32 @@ def test_pairs(pair: Any) -> None:
 def test_what_is_no_pair(wrong: Any) -> None:
     """It is refused with what it is, and with what to write."""
     with pytest.raises(
-        NotAPair, match=f"yielded the {type(wrong).__name__} .* which is no pair; write `yield key, value`"
+        NotAPair,
+        match=f"yielded the {type(wrong).__name__} .* which is no pair; write `yield key, value`",
     ):
         pair_of(wrong)
 
 
 @pytest.mark.parametrize(
-    "returned", [[], (), [("a", 1)], {("a", 1)}, iter([("a", 1)]), zip("a", [1], strict=True), {"a": 1}.items()]
+    "returned",
+    [
+        [],
+        (),
+        [("a", 1)],
+        {("a", 1)},
+        iter([("a", 1)]),
+        zip("a", [1], strict=True),
+        {"a": 1}.items(),
+    ],
 )
 def test_what_may_be_returned(returned: Any) -> None:
     """Any collection of pairs but a dict, and no pair itself."""
     assert all(each == ("a", 1) for each in pairs_of(returned))
 
 
-@pytest.mark.parametrize("returned", [("a", 1), (("a", 1), ("b", 2)), {"a": 1}, "ab", b"ab", 7, None])
+@pytest.mark.parametrize(
+    "returned", [("a", 1), (("a", 1), ("b", 2)), {"a": 1}, "ab", b"ab", 7, None]
+)
 def test_what_may_not_be_returned(returned: Any) -> None:
     """A pair; a dict, whose keys could look like pairs; a text, of whose letters the same is true."""
     with pytest.raises(NotAPair, match="yield|items"):
@@ -89,10 +101,14 @@ HOOKS = ["map", "map only", "map of Sum", "map_cleanup", "combine", "reduce", "r
 def test_every_place_refuses_the_same(hook: str, wrong: Any) -> None:
     """The engine, compiled and pure, and the plain loop (which never combines) name the method and say `pair`."""
     job = job_with(hook, wrong)
-    with pytest.raises(UserCodeError, match=rf"^{hook.split(maxsplit=1)[0]} yielded .* no pair") as caught:
+    with pytest.raises(
+        UserCodeError, match=rf"^{hook.split(maxsplit=1)[0]} yielded .* no pair"
+    ) as caught:
         run(job(), ["NY", "CA"])
     if hook not in ("map_cleanup", "reduce_cleanup"):
         assert caught.value.record in ("'NY'", "'CA'")
     if hook != "combine":
-        with pytest.raises(UserCodeError, match=rf"^{hook.split(maxsplit=1)[0]} yielded .* no pair"):
+        with pytest.raises(
+            UserCodeError, match=rf"^{hook.split(maxsplit=1)[0]} yielded .* no pair"
+        ):
             plain_run(job(), [PlainInput("u", b"NY\nCA")])

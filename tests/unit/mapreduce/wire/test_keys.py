@@ -47,4 +47,6 @@ def test_layout(store: str) -> None:
 def test_attempts_have_names_of_their_own() -> None:
     """Two attempts at one task never write the same object."""
     assert keys.map_attempt("file:///s", "r", 1, "0") != keys.map_attempt("file:///s", "r", 1, "1")
-    assert keys.part_attempt("file:///s", "r", 1, "0", "json") != keys.part_attempt("file:///s", "r", 1, "1", "json")
+    assert keys.part_attempt("file:///s", "r", 1, "0", "json") != keys.part_attempt(
+        "file:///s", "r", 1, "1", "json"
+    )

@@ -89,4 +89,6 @@ def test_frozen_and_lenient_where_meant() -> None:
     event = Progress(attempt=ATTEMPT, bytes=1, records=1)
     with pytest.raises(ValidationError, match="frozen"):
         event.bytes = 2  # type: ignore[misc]
-    assert Health.model_validate({"ok": True, "role": "map", "slots": 1, "busy": 0, "newer": "x"}).ok
+    assert Health.model_validate(
+        {"ok": True, "role": "map", "slots": 1, "busy": 0, "newer": "x"}
+    ).ok

@@ -29,7 +29,9 @@ def claims(**changed: object) -> dict[str, object]:
     return {name: value for name, value in (good | changed).items() if value is not None}
 
 
-def accepted(token: str, key: str = KEY, path: str = "/map", body: bytes = BODY, now: float | None = None) -> str:
+def accepted(
+    token: str, key: str = KEY, path: str = "/map", body: bytes = BODY, now: float | None = None
+) -> str:
     """The number of a token that is good for the request."""
     opened = tokens.opened(key, path, token, time.time() if now is None else now)
     opened.check_body(body)
@@ -67,7 +69,16 @@ def test_expired() -> None:
 
 @pytest.mark.parametrize(
     ("signer_ahead_s", "good"),
-    [(-61, False), (-60, False), (-59, True), (0, True), (5, True), (6, False), (3600, False), (10**9, False)],
+    [
+        (-61, False),
+        (-60, False),
+        (-59, True),
+        (0, True),
+        (5, True),
+        (6, False),
+        (3600, False),
+        (10**9, False),
+    ],
 )
 def test_clocks(signer_ahead_s: int, good: bool) -> None:
     """The signer's clock may be a lifetime behind and a little ahead; nothing is good for longer than a lifetime."""
@@ -109,7 +120,10 @@ def test_strange_claims(changed: dict[str, object]) -> None:
     refused(jwt.encode(claims() | changed, KEY, algorithm="HS256"))
 
 
-@given(st.text(max_size=60) | st.from_regex(r"[A-Za-z0-9_-]{0,40}\.[A-Za-z0-9_-]{0,40}\.[A-Za-z0-9_-]{0,50}"))
+@given(
+    st.text(max_size=60)
+    | st.from_regex(r"[A-Za-z0-9_-]{0,40}\.[A-Za-z0-9_-]{0,40}\.[A-Za-z0-9_-]{0,50}")
+)
 def test_no_text_is_a_token(text: str) -> None:
     """Whatever is sent is refused in the one way there is."""
     refused(text)
@@ -128,7 +142,8 @@ def test_no_character_may_change(where: int, other: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "head", [b"[" * 700, b'{"a":' * 140, b'{"alg":["HS256"]}', b'{"alg":{}}', b"[]", b'"HS256"', b"\xff"]
+    "head",
+    [b"[" * 700, b'{"a":' * 140, b'{"alg":["HS256"]}', b'{"alg":{}}', b"[]", b'"HS256"', b"\xff"],
 )
 def test_strange_heads(head: bytes) -> None:
     """A token's head is read before its signature is proven: whatever it is, it breaks nothing."""
@@ -166,7 +181,9 @@ def test_keys() -> None:
         tokens.check_key("k" * 31)
 
 
-@pytest.mark.parametrize("digest", ["\ud800", "", "0" * 63, "G" * 64, "0" * 64 + "\n", 5, None, ["0" * 64]])
+@pytest.mark.parametrize(
+    "digest", ["\ud800", "", "0" * 63, "G" * 64, "0" * 64 + "\n", 5, None, ["0" * 64]]
+)
 def test_a_body_claim_that_is_no_digest(digest: object) -> None:
     """Whatever stands there in place of a SHA-256, also what UTF-8 cannot carry."""
     refused(jwt.encode(claims(body=digest), KEY, algorithm="HS256"))

@@ -14,7 +14,9 @@ from services.shell.settings import Settings
 KEY = "k" * 32
 
 
-@pytest.mark.parametrize("place", ["s3://", "file:///", "file://", "/store", "", "http://store", "file:///a/../.."])
+@pytest.mark.parametrize(
+    "place", ["s3://", "file:///", "file://", "/store", "", "http://store", "file:///a/../.."]
+)
 def test_places_that_are_none(place: str) -> None:
     """A store or an input that is no place, or is all of this machine's files."""
     for changed in ({"store": place}, {"store": "s3://own", "extra_inputs": (place,)}):

@@ -30,8 +30,13 @@ def test_only_what_strangers_cause_is_left_out() -> None:
     now = [0.0]
     filtered = StrangersFilter(Throttle(every_s=60), lambda: now[0])
     assert all(filtered.filter(_record("services.shell.app", "task")) for _ in range(5))
-    assert 1 == sum(filtered.filter(_record("uvicorn.error", "Invalid HTTP request received.")) for _ in range(5))
-    assert 1 == sum(filtered.filter(_record("services.connections", {"event": "refused"})) for _ in range(5))
+    assert 1 == sum(
+        filtered.filter(_record("uvicorn.error", "Invalid HTTP request received."))
+        for _ in range(5)
+    )
+    assert 1 == sum(
+        filtered.filter(_record("services.connections", {"event": "refused"})) for _ in range(5)
+    )
     now[0] = 60.0
     text = _record("uvicorn.error", "Invalid HTTP request received.")
     event = _record("services.connections", {"event": "refused"})

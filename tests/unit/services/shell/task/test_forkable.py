@@ -31,12 +31,18 @@ def test_an_import_that_leaves_nothing_may_be_forked() -> None:
         ({"threads": 4}, [], "3 threads run on"),
         ({"children": 1}, [], "1 process runs on"),
         ({"modules": frozenset({"os", "polars", "polars.lazy"})}, [], "polars cannot be forked"),
-        ({"files": frozenset({("3", "socket:[1]"), ("4", "/data/table")})}, [], "/data/table stays open"),
+        (
+            {"files": frozenset({("3", "socket:[1]"), ("4", "/data/table")})},
+            [],
+            "/data/table stays open",
+        ),
         ({"shared": frozenset({"7f00-7f01"})}, [], "memory is shared between processes"),
         ({"timer": True}, [], "a timer is set"),
         ({}, ["tempfile.mkdtemp", "tempfile.mkdtemp"], "it calls tempfile.mkdtemp"),
     ],
 )
-def test_what_a_fork_loses_or_shares_is_named(changed: dict[str, Any], outside: list[str], named: str) -> None:
+def test_what_a_fork_loses_or_shares_is_named(
+    changed: dict[str, Any], outside: list[str], named: str
+) -> None:
     """Each of the reasons, once."""
     assert why_fresh(BEFORE, replace(BEFORE, **changed), outside) == named

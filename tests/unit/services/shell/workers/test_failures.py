@@ -29,7 +29,9 @@ class _Broken:
         raise RuntimeError
 
 
-@pytest.mark.parametrize(("given", "shown"), [(5, "5"), (None, "None"), (b"x", "b'x'"), ("a\udfff", "a\\udfff")])
+@pytest.mark.parametrize(
+    ("given", "shown"), [(5, "5"), (None, "None"), (b"x", "b'x'"), ("a\udfff", "a\\udfff")]
+)
 def test_a_status_may_be_anything(given: object, shown: str) -> None:
     """It is shown as a text."""
     assert clean(given) == shown

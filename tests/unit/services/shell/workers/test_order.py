@@ -13,7 +13,9 @@ CREDENTIALS = {"access_key_id": "é", "expires_at": "2026-01-01T00:00:00+00:00"}
 
 @pytest.mark.parametrize("credentials", [None, {}, CREDENTIALS])
 @pytest.mark.parametrize("body", [b"", b'{"stage":"map"}', bytes(range(256))])
-def test_a_tasks_process_gets_message_and_credentials(credentials: dict[str, Any] | None, body: bytes) -> None:
+def test_a_tasks_process_gets_message_and_credentials(
+    credentials: dict[str, Any] | None, body: bytes
+) -> None:
     """As they are, whatever bytes they have."""
     order = Order(OrderHead(attempt=ATTEMPT, credentials=credentials), body)
     assert received_order(order.for_process()) == (credentials, body)

@@ -11,7 +11,15 @@ import pytest
 
 from mapreduce.wire.messages import Failed, SplitTask, parse_event
 from services.shell.workers import pool as pool_module
-from services.shell.workers.channel import LAST, NO_NONCE, NONCE_BYTES, READY, UNCLEAN, Frame, FrameBuffer
+from services.shell.workers.channel import (
+    LAST,
+    NO_NONCE,
+    NONCE_BYTES,
+    READY,
+    UNCLEAN,
+    Frame,
+    FrameBuffer,
+)
 from services.shell.workers.failures import lost
 from services.shell.workers.fork_server import Nursery
 from services.shell.workers.order import Order
@@ -105,7 +113,9 @@ def test_a_worker_that_dies_with_its_task_unread_has_a_cause() -> None:
 Behaviour = Callable[[Order, socket.socket], None]
 
 
-def _story(monkeypatch: pytest.MonkeyPatch, *behaviours: Behaviour) -> tuple[list[object], list[int]]:
+def _story(
+    monkeypatch: pytest.MonkeyPatch, *behaviours: Behaviour
+) -> tuple[list[object], list[int]]:
     """The last events of as many tasks as there are behaviours, one slot's, and the workers that were killed.
 
     Behaviour n is that of worker n when it has its task; the last worker has the last one for all that follow.
@@ -136,7 +146,9 @@ def _messages(events: list[object]) -> list[str]:
 
 
 def _says(text: str, kind: bytes = LAST) -> Behaviour:
-    return lambda order, worker: worker.sendall(Frame(kind, order.nonce, _failure(order, text)).encoded())
+    return lambda order, worker: worker.sendall(
+        Frame(kind, order.nonce, _failure(order, text)).encoded()
+    )
 
 
 def test_a_worker_that_is_done_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +180,9 @@ def test_a_second_answer_is_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
     ids=["another nonce", "a line", "one byte of it", "zeros"],
 )
-def test_what_is_no_frame_of_the_task_is_not_its_answer(monkeypatch: pytest.MonkeyPatch, forged: bytes) -> None:
+def test_what_is_no_frame_of_the_task_is_not_its_answer(
+    monkeypatch: pytest.MonkeyPatch, forged: bytes
+) -> None:
     """The task is lost, and so is the worker: what it says next may be anything."""
 
     def forge(order: Order, worker: socket.socket) -> None:
@@ -214,7 +228,9 @@ def test_a_worker_that_dies_before_it_is_ready_is_replaced(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("trouble", ["no descriptor", "no process"])
-def test_a_worker_that_cannot_be_had_is_had_later(monkeypatch: pytest.MonkeyPatch, trouble: str) -> None:
+def test_a_worker_that_cannot_be_had_is_had_later(
+    monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
     """Its slot is none until then: it is not counted, and takes no task; afterwards it does."""
     monkeypatch.setattr(pool_module, "REHIRE_PAUSE_S", 0.0)
     scarce = [False]
