@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -219,9 +220,9 @@ def examine_stack(stack: Stack) -> Iterator[Finding]:
     for role in stack.services:
         yield _guarded(
             f"{role} service",
-            lambda role=role: _service(stack, aws, role),
+            partial(_service, stack, aws, role),
             "see: python -m driver logs",
-        )  # type: ignore[misc]
+        )
     yield from _guarded_answers(stack, aws)
 
 

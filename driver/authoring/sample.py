@@ -67,9 +67,7 @@ def checked_jobs(job: Job | Chain, inputs: list[PlainInput]) -> list[CheckedJob]
         answer = plain_run(step.job, own, before)
         pairs = answer.pairs
         try:
-            step = steps.send(
-                StepResult(answer.counters, len(pairs), lambda pairs=pairs: iter(pairs))
-            )  # type: ignore[misc]
+            step = steps.send(StepResult(answer.counters, len(pairs), partial(iter, pairs)))
         except StopIteration:
             break
     if not checked:

@@ -58,7 +58,7 @@ def check(
     job: str,
     /,
     *,
-    input: Annotated[
+    input: Annotated[  # noqa: A002
         tuple[str, ...], Parameter(name="--input", negative="", consume_multiple=True)
     ],
     param: Annotated[tuple[str, ...], Parameter(negative="")] = (),

@@ -32,7 +32,7 @@ TASKS_A_SLOT = 4
 
 def bench(
     *,
-    input: Annotated[
+    input: Annotated[  # noqa: A002
         tuple[str, ...], Parameter(name="--input", negative="", consume_multiple=True)
     ],
     job: str = DEFAULT_JOB,

@@ -29,7 +29,7 @@ _UNPACKED = re.compile(r'File "[^"]*/jobs/[0-9a-f]{64}/')
 
 def run(
     *,
-    input: Annotated[
+    input: Annotated[  # noqa: A002
         tuple[str, ...], Parameter(name="--input", negative="", consume_multiple=True)
     ],
     job: str = DEFAULT_JOB,

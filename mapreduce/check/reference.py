@@ -15,6 +15,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from operator import itemgetter
 from typing import Any
@@ -187,9 +188,7 @@ def _plain_chain(
         )
         pairs = answer.pairs
         try:
-            step = steps.send(
-                StepResult(answer.counters, len(pairs), lambda pairs=pairs: iter(pairs))
-            )  # type: ignore[misc]
+            step = steps.send(StepResult(answer.counters, len(pairs), partial(iter, pairs)))
         except StopIteration:
             break
     return answer

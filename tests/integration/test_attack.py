@@ -246,7 +246,10 @@ def test_an_answer_to_a_signed_request_that_is_not_read_ends(tmp_path: Path) -> 
         before = service.num_fds()
         with closing(_connection(mapper)) as connection:
             token = sign(KEY, "/map", body, time.time())
-            head = f"POST /map HTTP/1.1\r\nhost: m\r\nauthorization: Bearer {token}\r\ncontent-length: {len(body)}\r\n\r\n"
+            head = (
+                f"POST /map HTTP/1.1\r\nhost: m\r\nauthorization: Bearer {token}\r\n"
+                f"content-length: {len(body)}\r\n\r\n"
+            )
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             connection.sendall(head.encode() + body)
             for _ in range(3000):
@@ -431,8 +434,8 @@ def test_a_flood_of_prints_is_cut(tmp_path: Path) -> None:
         logged: list[bytes] = []
         assert mapper.process.stderr is not None
         reading = threading.Thread(
-            target=lambda: logged.extend(iter(mapper.process.stderr.readline, b""))
-        )  # type: ignore[union-attr]
+            target=logged.extend, args=(iter(mapper.process.stderr.readline, b""),)
+        )
         reading.start()
         for number in (1, 2):
             assert isinstance(_last(mapper.post(mapper.task(prints=2000 * number))), Done)
