@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from driver.plan.inputs import declared_names, find_inputs
 from mapreduce.chain import Chain, StepResult, steps_of
