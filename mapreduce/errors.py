@@ -1,41 +1,78 @@
-"""What can go wrong, as one tree. Each class is one cause that somebody can act on.
+"""What can go wrong, as one tree. Each class is one cause on which a user can act.
 
     MapReduceError
     ├── UsageError            the request cannot be carried out as it stands     exit 2   HTTP 422
     │   ├── JobLoadError      the job cannot be found, imported or constructed
     │   ├── ParameterError    a --param that the job does not have, or of a wrong type
-    │   ├── InputError        an input that is not there, or cannot be read
+    │   ├── InputError        an input that is missing, or cannot be read
     │   └── RefusedURL        a URL outside the places this process may touch             HTTP 403
-    ├── UserCodeError         the job's own code raised, or yielded what we cannot carry  exit 1
+    ├── UserCodeError         the job's code raised, or yielded what cannot be carried    exit 1
     │   └── TooManyBadRecords more records would have to be set aside than may be
     ├── DataError             the bytes are not those that were planned          exit 1
     │   ├── InputChanged      an input's ETag is not the one pinned at planning
     │   ├── RecordError       a record is not of the format that its input should have
-    │   ├── OutputLost        what another task has written is gone, or is not what it wrote
+    │   ├── OutputLost        a task's output is missing, or is not what the task wrote
     │   ├── CorruptBlock      a block's length, count or checksum is wrong
     │   └── LedgerError       what went in is not what came out
     ├── StorageError          the object store failed                            exit 1
     │   ├── ObjectMissing     no object at that URL
     │   └── ObjectExists      a conditional create found one there already
-    ├── InjectedFault         a fault drill made the task fail                   (retried)
-    ├── TaskLost              a worker died, hung or could not be reached        (retried)
+    ├── InjectedFault         fault injection made the task fail
+    ├── TaskLost              a worker died, hung or could not be reached                 HTTP 503
+    ├── InternalError         an exception that this program does not foresee
     ├── JobFailed             a task used up its attempts                        exit 1
+    │   └── StageFailed       the same, with every failure of its stage
     ├── NotWritten            standard output or an --output cannot be written   exit 1
     ├── FleetError            the services cannot be started or reached          exit 3
     └── Unauthorized          a request without a good token                     exit 3   HTTP 401
 
-Every message says the cause, the place, and what to do.
+Exit code, HTTP status and whether another attempt can help are attributes of the classes. Between
+processes an error travels as its class's name, which `KINDS` maps back to the class.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from mapreduce.wire.messages import TaskError
+
+
+class Retry(Enum):
+    """Whether another attempt at a task can help after an error."""
+
+    YES = "the next attempt may succeed"
+    ONCE = "one more attempt, on another worker, tells whether the machine was to blame"
+    PRODUCER = "the task that wrote the object must write it again"
+    NO = "every attempt would fail: the request, the input or the key must change"
+
 
 class MapReduceError(Exception):
-    """The root of all errors of ours."""
+    """The root of all errors of this program.
+
+    Attributes:
+        exit_code: of a command that ends with this error.
+        http_status: of an answer to a request that is refused with it.
+        retry: whether another attempt at a task can help.
+        failure: what the records of a run say of this error, once they are written.
+    """
+
+    exit_code: ClassVar[int] = 1
+    http_status: ClassVar[int] = 500
+    retry: ClassVar[Retry] = Retry.YES
+    failure: Any = None
 
 
 class UsageError(MapReduceError):
     """The request cannot be carried out as it stands; the caller must change it."""
+
+    exit_code: ClassVar[int] = 2
+    http_status: ClassVar[int] = 422
+    retry: ClassVar[Retry] = Retry.NO
 
 
 class JobLoadError(UsageError):
@@ -53,6 +90,8 @@ class InputError(UsageError):
 class RefusedURL(UsageError):
     """A URL outside the places that this process may touch."""
 
+    http_status: ClassVar[int] = 403
+
 
 class UserCodeError(MapReduceError):
     """The job's own code raised, or yielded something that cannot be carried.
@@ -62,20 +101,35 @@ class UserCodeError(MapReduceError):
         traceback: the user's own frames, as Python prints them ("" when there is none).
         place: where the record came from: the object's URL and the byte offset.
         record: the record that caused it, as `repr`, cut to a limit.
+        url: the object that the record stands in.
+        offset: the byte at which the record begins, in an object of text.
     """
 
+    retry: ClassVar[Retry] = Retry.ONCE
+
     def __init__(
-        self, message: str, *, traceback: str = "", place: str = "", record: str = ""
+        self,
+        message: str,
+        *,
+        traceback: str = "",
+        place: str = "",
+        record: str = "",
+        url: str = "",
+        offset: int | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.traceback = traceback
         self.place = place
         self.record = record
+        self.url = url
+        self.offset = offset
 
 
 class TooManyBadRecords(UserCodeError):
     """More records would have to be set aside than `--skip-bad-records` allows."""
+
+    retry: ClassVar[Retry] = Retry.NO
 
 
 class DataError(MapReduceError):
@@ -85,21 +139,44 @@ class DataError(MapReduceError):
 class InputChanged(DataError):
     """An object's ETag is not the one pinned at planning."""
 
+    retry: ClassVar[Retry] = Retry.NO
+
+
+@dataclass(frozen=True, slots=True)
+class TextPlace:
+    """The place of a record in an object of text: the object's URL, and the byte at which it begins."""
+
+    url: str
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.url} at byte {self.offset}"
+
 
 class RecordError(DataError):
     """A record is not of the format that its input should have.
 
     Args:
         message: what is wrong with it.
-        place: the object's URL and the byte offset.
+        place: the object, and where in it the record stands.
         record: the record, cut to a limit.
     """
 
-    def __init__(self, message: str, *, place: str = "", record: str = "") -> None:
+    retry: ClassVar[Retry] = Retry.NO
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        place: str | TextPlace = "",
+        record: str = "",
+    ) -> None:
         super().__init__(message)
         self.message = message
-        self.place = place
+        self.place = str(place)
         self.record = record
+        self.url = place.url if isinstance(place, TextPlace) else ""
+        self.offset = place.offset if isinstance(place, TextPlace) else None
 
 
 class OutputLost(DataError):
@@ -109,6 +186,8 @@ class OutputLost(DataError):
         message: what is wrong.
         url: the object.
     """
+
+    retry: ClassVar[Retry] = Retry.PRODUCER
 
     def __init__(self, message: str, *, url: str = "") -> None:
         super().__init__(message)
@@ -122,6 +201,8 @@ class CorruptBlock(DataError):
         message: what is wrong.
         url: the object that holds the block, if that is known.
     """
+
+    retry: ClassVar[Retry] = Retry.ONCE
 
     def __init__(self, message: str, *, url: str = "") -> None:
         super().__init__(message)
@@ -151,9 +232,35 @@ class InjectedFault(MapReduceError):
 class TaskLost(MapReduceError):
     """A worker died, hung or could not be reached; the task may run again elsewhere."""
 
+    http_status: ClassVar[int] = 503
+
+
+class InternalError(MapReduceError):
+    """An exception that this program does not foresee; its class and text are in the message."""
+
 
 class JobFailed(MapReduceError):
     """A task used up its attempts."""
+
+
+class StageFailed(JobFailed):
+    """A task used up its attempts, or its stage its failures or its time.
+
+    Args:
+        what: the task or the stage, and why it was given up; one line.
+        failures: every failure of the stage, by the task's name, in the order of time.
+    """
+
+    def __init__(self, what: str, failures: Mapping[str, Sequence[TaskError]]) -> None:
+        super().__init__("\n".join([what, *(f"  {line}" for line in causes_of(failures))]))
+        self.what = what
+        self.failures = failures
+
+
+def causes_of(failures: Mapping[str, Sequence[TaskError]]) -> list[str]:
+    """Return a line for each cause among the failures of a stage, the most frequent first."""
+    causes = Counter((each.kind, each.message) for errors in failures.values() for each in errors)
+    return [f"{count} x {kind}: {message}" for (kind, message), count in causes.most_common()]
 
 
 class NotWritten(MapReduceError):
@@ -163,6 +270,30 @@ class NotWritten(MapReduceError):
 class FleetError(MapReduceError):
     """The services cannot be started or reached."""
 
+    exit_code: ClassVar[int] = 3
+
 
 class Unauthorized(MapReduceError):
     """A request without a good token."""
+
+    exit_code: ClassVar[int] = 3
+    http_status: ClassVar[int] = 401
+    retry: ClassVar[Retry] = Retry.NO
+
+
+def _tree(root: type[MapReduceError]) -> Iterator[type[MapReduceError]]:
+    yield root
+    for cls in root.__subclasses__():
+        yield from _tree(cls)
+
+
+KINDS: Mapping[str, type[MapReduceError]] = {cls.__name__: cls for cls in _tree(MapReduceError)}
+"""The classes of this module by their names: what `TaskError.kind` may be."""
+
+
+def kind_of(exc: BaseException) -> str:
+    """Return the name by which an exception travels: of its class here, or of the nearest base."""
+    if isinstance(exc, MemoryError):
+        return TaskLost.__name__
+    names = (cls.__name__ for cls in type(exc).__mro__ if KINDS.get(cls.__name__) is cls)
+    return next(names, InternalError.__name__)

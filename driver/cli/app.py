@@ -10,9 +10,9 @@ from cyclopts import App, CycloptsError
 from driver.cli import author, bench, cloud, proof, records, replay, run
 from driver.cli.stack import stack
 from driver.cli.terminal import make_safe, say
-from mapreduce.errors import FleetError, MapReduceError, UsageError, UserCodeError
+from mapreduce.errors import MapReduceError, UserCodeError
 
-DONE, FAILED, WRONG_USE, NO_FLEET, INTERRUPTED = 0, 1, 2, 3, 130
+DONE, WRONG_USE, INTERRUPTED = 0, 2, 130
 
 app = App(
     name="driver",
@@ -59,25 +59,14 @@ def exit_code(arguments: list[str]) -> int:
         say(f"error: {exc}", style="red")
         say("see: python -m driver --help, or python -m driver COMMAND --help")
         return WRONG_USE
-    except UsageError as exc:
-        say(f"error: {exc}", style="red")
-        return WRONG_USE
-    except FleetError as exc:
-        say(f"error: {exc}", style="red")
-        return NO_FLEET
-    except UserCodeError as exc:
-        if exc.traceback:
-            say("Traceback of the job's code (most recent call last):")
-            say(exc.traceback.rstrip())
-        if exc.place:
-            say(f"in the record at {exc.place}")
-        if exc.record:
-            say(f"record: {exc.record}")
-        say(f"error: {exc}", style="red")
-        return FAILED
     except MapReduceError as exc:
+        if isinstance(exc, UserCodeError):
+            from driver.report.failure import error_lines  # the engine takes its time to import
+
+            for text, style in error_lines(exc):
+                say(text, style=style)
         say(f"error: {exc}", style="red")
-        return FAILED
+        return exc.exit_code
     except KeyboardInterrupt:
         say("interrupted; the same command goes on where this one stopped", style="yellow")
         return INTERRUPTED

@@ -8,8 +8,10 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.table import Table
 
-from driver.cli.terminal import add_row, print_document, say, show
+from driver.cli.terminal import add_row, answer, print_document, say, show
+from driver.history.failure import Failure
 from driver.history.run_store import RunStore, is_run_name
+from driver.report.failure import failure_lines
 from driver.text import bytes_text, plural, shown, storable
 from mapreduce.errors import MapReduceError, UsageError
 from mapreduce.wire.messages import Message
@@ -36,7 +38,7 @@ class RunList(Message):
 
 
 class RunStatus(Message):
-    """How far a run is: tasks done and in all, by stage."""
+    """How far a run is: tasks done and in all, by stage. `failed` says all that is known of a failure."""
 
     run_id: str
     state: str
@@ -45,6 +47,7 @@ class RunStatus(Message):
     maps_done: int
     reduces_done: int
     failure: str = ""
+    failed: Failure | None = None
     result_urls: tuple[str, ...] = ()
     steps: tuple[str, ...] = ()
 
@@ -149,22 +152,23 @@ def status(
         maps_done=maps_done,
         reduces_done=len(results.reduces),
         failure=failure.message if failure else "",
+        failed=failure,
         result_urls=tuple(url for url, _, _ in success.parts) if success else (),
         steps=tuple(f"{step}: {kept.state(step)}" for step in kept.steps(name)),
     )
     if json:
         print_document(document)
         return 0
-    say(f"{name}: {document.state}")
+    answer(f"{name}: {document.state}")
     for step in document.steps:
-        say(f"  {step}")
+        answer(f"  {step}")
     if not plan.chain:
-        say(f"  maps     {document.maps_done} of {document.splits} done")
-        say(f"  reduces  {document.reduces_done} of {document.partitions} done")
+        answer(f"  maps     {document.maps_done} of {document.splits} done")
+        answer(f"  reduces  {document.reduces_done} of {document.partitions} done")
     for url in document.result_urls:
-        say(f"  result   {url}")
-    if document.failure:
-        say(f"  {document.failure}", style="red")
+        answer(f"  result   {url}")
+    for text, style in failure_lines(failure) if failure else []:
+        answer(text, style=style)
     return 0
 
 

@@ -10,37 +10,42 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from driver.cli.terminal import say
-from driver.text import TRACEBACK_LIMIT, cut_middle, shown
 from mapreduce.errors import MapReduceError, UserCodeError
 
 
 def replay(
-    run: str,
-    task: str,
+    run: str | None = None,
+    task: str | None = None,
     /,
     *,
     debug: bool = True,
     stop_at_start: Annotated[bool, Parameter(negative="")] = False,
     store: str | None = None,
 ) -> int:
-    """Carries out one task of a run again in this process, with the very range and the very code that it had.
+    """Carry out one task of a run again in this process, with the range and the code that it had.
 
     Where the job's code raises, the debugger (pdb) opens at that line; `--no-debug` only shows what is raised. What the
     task writes is taken away again.
 
     Args:
-        run: The run's id, or how it begins or ends.
-        task: The task, e.g. map-3 or reduce-0.
+        run: The run's id, or how it begins or ends (by default, the last run).
+        task: The task, e.g. map-3 or reduce-0 (by default, the one that the run failed of).
         debug: Open the debugger where the job's code raises.
         stop_at_start: Open it before the first record already.
         store: Folder or URL of the store (by default .mapreduce in this folder).
     """
-    from driver.history.replay import prepared_replay
+    from driver.history.failure import failure_of
+    from driver.history.replay import first_failure, prepared_replay
+    from driver.report.failure import failure_lines
     from driver.targets.prepare import open_runs
     from mapreduce.engine import run_task
 
     kept = open_runs(store)
-    with prepared_replay(kept, kept.resolve(run), task) as again:
+    name = kept.resolve(run)
+    if task is None:
+        name, task = first_failure(kept, name)
+    say(f"task      {task} of {name}")
+    with prepared_replay(kept, name, task) as again:
         for line in again.reads:
             say(f"reads     {line}")
         if stop_at_start:
@@ -48,19 +53,13 @@ def replay(
             pdb.set_trace()
         try:
             result = run_task(again.task, again.context)
-        except UserCodeError as exc:
-            say(f"error: {exc}", style="red")
-            say(cut_middle(exc.traceback.rstrip(), TRACEBACK_LIMIT))
-            if exc.place:
-                say(f"in the record at {shown(exc.place)}")
-            if exc.record:
-                say(f"record: {shown(exc.record)}")
-            if debug:
-                _open_debugger(exc)
-            return 1
         except MapReduceError as exc:
-            say(f"error: {exc}", style="red")
-            return 1
+            failure = failure_of(exc, kept.plan(name), kept.storage)
+            for text, style in failure_lines(failure):
+                say(text, style=style)
+            if debug and isinstance(exc, UserCodeError):
+                _open_debugger(exc)
+            return exc.exit_code
         again.forget(result)
     cost = result.cost
     say(

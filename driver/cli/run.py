@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -16,15 +14,12 @@ from driver.cli.values import assignments, at_least_one, size_bytes
 from driver.plan.config import DEFAULT_JOB, DEFAULT_SPARK_MASTER, RunConfig
 from driver.plan.target import WantedTarget
 from driver.report.document import Report
-from driver.text import LINE_LIMIT, TRACEBACK_LIMIT, TRACEBACK_LINES, cut_middle, shown, shown_lines
 from mapreduce.errors import JobFailed, NotWritten, UsageError, UserCodeError
 from mapreduce.formats.output import FileFormat
-from mapreduce.wire.messages import MOST_SKIPPED, SplitMode, TaskError
+from mapreduce.wire.messages import MOST_SKIPPED, SplitMode
 
 if TYPE_CHECKING:
     from driver.targets.prepare import Prepared
-
-_UNPACKED = re.compile(r'File "[^"]*/jobs/[0-9a-f]{64}/')
 
 
 def run(
@@ -92,7 +87,6 @@ def run(
     from driver.output.place import Output
     from driver.plan.fault_rates import parse_chaos
     from driver.targets import prepare as targets
-    from mapreduce.engine.run import task_error
 
     wanted = Output.parse(output, output_format)
     if top < 0:
@@ -134,13 +128,9 @@ def run(
     try:
         with no_output_of_jobs():
             report = _shown(prepared, started)
-    except JobFailed as exc:
-        _say_failure(exc, prepared.source.root)
-        return 1
-    except UserCodeError as exc:
-        _say_user_error(task_error(exc), prepared.source.root)
-        say(f"error: {exc}", style="red")
-        return 1
+    except (JobFailed, UserCodeError) as exc:
+        _say_failure(exc)
+        return exc.exit_code
     _show_summary(report)
     try:
         if wanted is not None:
@@ -194,29 +184,10 @@ def _watched(prepared: Prepared, started: float) -> Report:
         log.contain(unseen, view.stop)
 
 
-def _say_failure(exc: JobFailed, root: Path) -> None:
-    """What the user is told of a failed job: every cause, and of a fault in their code the code's own traceback."""
-    from driver.scheduling.scheduler import StageFailed
+def _say_failure(exc: JobFailed | UserCodeError) -> None:
+    """Show what the run's records say of its failure."""
+    from driver.report.failure import failure_lines
 
-    failures = exc.failures if isinstance(exc, StageFailed) else {}
-    for error in (
-        error for errors in failures.values() for error in errors if error.traceback or error.place
-    ):
-        _say_user_error(error, root)
-        break
-    say(f"error: {exc}", style="red")
-
-
-def _say_user_error(error: TaskError, root: Path) -> None:
-    # a worker ran a copy of the code: the author is shown their own files
-    trace = cut_middle(error.traceback, TRACEBACK_LIMIT)
-    lines = _UNPACKED.sub(lambda _: f'File "{root}/', trace).rstrip().split("\n")
-    if len(lines) > TRACEBACK_LINES:
-        lines = [*lines[: TRACEBACK_LINES // 2], "  ...", *lines[-TRACEBACK_LINES // 2 :]]
-    if trace:
-        say("Traceback of the job's code (most recent call last):")
-        say("\n".join(shown_lines(line, LINE_LIMIT) for line in lines))
-    if error.place:
-        say(f"in the record at {shown(error.place)}")
-    if error.record:
-        say(f"record: {shown(error.record)}")
+    lines = failure_lines(exc.failure) if exc.failure else [(f"error: {exc}", "red")]
+    for text, style in lines:
+        say(text, style=style)

@@ -100,6 +100,15 @@ def write_line(text: str) -> None:
     output.flush()
 
 
+def answer(text: str, style: str = "") -> None:
+    """Print what a command was asked for, for people, on standard output; raises `NotWritten`."""
+    if style and _is_terminal(sys.stdout):
+        stdout = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+        stdout.print(Text(shown_lines(text), style=style), soft_wrap=True)
+    else:
+        write_line(shown_lines(text))
+
+
 def make_safe() -> None:
     """Make the process's streams, its log and its last words safe; for the start of a program."""
     streams.make_safe()

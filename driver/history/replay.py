@@ -55,6 +55,20 @@ class Replay:
             self.context.storage.delete([result.url, *([result.pairs.url] if result.pairs else [])])
 
 
+def first_failure(runs: RunStore, run: str) -> tuple[str, str]:
+    """Return the run, or the step of a chain, and its task of which a run failed first.
+
+    Raises:
+        InputError: the run has not failed, or of no task.
+    """
+    failure = runs.failure(run)
+    task = failure.causes[0].task if failure and failure.causes else ""
+    if failure is None or not task:
+        why = "failed of no task" if failure else "has not failed"
+        raise InputError(f"{run} {why}; name a task of it: python -m driver replay {run} map-0")
+    return failure.run, task
+
+
 @contextmanager
 def prepared_replay(runs: RunStore, run: str, name: str) -> Iterator[Replay]:
     """The task of that name (`map-3`) of a run, ready to be carried out.

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 
+from driver.history.failure import Failure
 from driver.plan.tasks import RunPlan
 from driver.text import shown
 from mapreduce.errors import (
@@ -22,10 +23,11 @@ from mapreduce.errors import (
     ObjectExists,
     ObjectMissing,
     OutputLost,
+    kind_of,
 )
 from mapreduce.storage import ObjectInfo, Requests, Storage
 from mapreduce.wire import keys
-from mapreduce.wire.messages import MapResult, Message, ReduceResult, SplitResult, TaskError
+from mapreduce.wire.messages import MapResult, Message, ReduceResult, SplitResult
 
 COPIES_AT_ONCE = 16
 """Parts that are given their final names at the same time."""
@@ -253,14 +255,15 @@ class RunStore:
         except MapReduceError:
             return "unreadable"
 
-    def failure(self, run: str) -> TaskError | None:
+    def failure(self, run: str) -> Failure | None:
         """Why the run failed, if it did and its record can be read."""
         try:
-            return self._read(TaskError, self._url(run, "failure.json"))
+            return self._read(Failure, self._url(run, "failure.json"))
         except ObjectMissing:
             return None
         except MapReduceError as exc:
-            return TaskError(kind="unknown", message=f"why it failed cannot be read: {exc}")
+            why = f"why it failed cannot be read: {exc}"
+            return Failure(run=run, kind=kind_of(exc), message=why)
 
     def runs(self) -> list[str]:
         """The names of all folders of runs, oldest run first; other programs may have made some of them."""

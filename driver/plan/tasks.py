@@ -44,7 +44,7 @@ class RunPlan(Message):
     partition the maps' pairs are the result. `keep_pairs`: it is a step of a chain. `chain`: its job is one, and its
     steps are runs of their own, named by `mapreduce.wire.keys.step`. `build` is what the tasks run on, `code` what they
     depend on of the job's code, and `modules` names all that the two were told of. `left_out`: how many entries of the
-    given folders and prefixes are no input.
+    given folders and prefixes are no input. `job_folder` is where the author's files lie on the machine of the driver.
     """
 
     run: str
@@ -64,6 +64,7 @@ class RunPlan(Message):
     code: CodeIdentity = CodeIdentity()
     modules: tuple[str, ...] = ()
     left_out: int = 0
+    job_folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from driver.history.failure import Failure, failure_of
 from driver.plan import events
 from driver.plan.events import EventLog
 from driver.plan.tasks import RunPlan
 from driver.report.document import Report
 from driver.run.backend import Backend
-from driver.text import BLOCK_LIMIT, TRACEBACK_LIMIT, cut_middle, storable
-from mapreduce.engine.run import task_error
 from mapreduce.errors import MapReduceError
-from mapreduce.wire.messages import TaskError
 
 
 async def with_notes(report: Report, backend: Backend, log: EventLog) -> Report:
@@ -34,7 +32,7 @@ async def recorded(plan: RunPlan, backend: Backend, log: EventLog) -> AsyncItera
     These are records for people. When one cannot be written, that is noted, and the run ends as it would have.
     """
 
-    async def keep(name: str, content: Callable[[], TaskError | bytes]) -> None:
+    async def keep(name: str, content: Callable[[], Failure | bytes]) -> None:
         what = f"the run's {name} could not be written"
         await asyncio.to_thread(
             log.contain, what, lambda: backend.runs.write_unless_empty(plan.run, name, content())
@@ -43,7 +41,10 @@ async def recorded(plan: RunPlan, backend: Backend, log: EventLog) -> AsyncItera
     try:
         yield
     except MapReduceError as exc:
-        failure = kept_error(task_error(exc))
+        failure = exc.failure or await asyncio.to_thread(
+            failure_of, exc, plan, backend.runs.storage
+        )
+        exc.failure = failure
         log(
             events.RunFailed(
                 at=backend.clock.wall(), run=plan.run, kind=failure.kind, message=failure.message
@@ -54,15 +55,3 @@ async def recorded(plan: RunPlan, backend: Backend, log: EventLog) -> AsyncItera
     finally:
         await keep("events.jsonl", log.json_lines)
         await keep("services.log", backend.log_text)
-
-
-def kept_error(error: TaskError) -> TaskError:
-    """Return an error as the records of a run keep it: its texts cut, each to a limit of its own."""
-    texts = {
-        name: storable(text, BLOCK_LIMIT)
-        for name, text in error.model_dump(exclude={"traceback"}).items()
-    }
-    return TaskError(
-        **texts,
-        traceback=storable(cut_middle(error.traceback, TRACEBACK_LIMIT), 2 * TRACEBACK_LIMIT),
-    )

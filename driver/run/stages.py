@@ -16,11 +16,11 @@ from driver.plan.outcomes import AnyResult, Outcome
 from driver.plan.tasks import RunPlan, TaskSpec, map_tasks, reduce_tasks, split_task
 from driver.run.backend import Outcomes
 from driver.scheduling.policy import RetryPolicy
-from driver.scheduling.scheduler import StageFailed, StageRun
+from driver.scheduling.scheduler import StageRun
 from driver.text import TRACEBACK_LIMIT, storable
 from driver.transport.base import Transport
 from driver.transport.endpoint import Fleet
-from mapreduce.errors import JobFailed
+from mapreduce.errors import CorruptBlock, JobFailed, OutputLost, StageFailed, causes_of
 from mapreduce.wire import keys
 from mapreduce.wire.messages import MapResult, SplitResult, StageName, TaskError
 
@@ -80,8 +80,8 @@ async def _map_and_reduce(
             if not lost or again >= MOST_REDONE or not round_left:
                 raise
             lost |= await stages.lost(maps)
-            known |= {outcome.spec.key: outcome for outcome in exc.outcomes}
-            maps = await stages.redo("map", maps, lost, str(exc).partition("\n")[2].strip())
+            known |= {outcome.spec.key: outcome for outcome in stages.done}
+            maps = await stages.redo("map", maps, lost, "\n".join(causes_of(exc.failures)))
     raise AssertionError("the last round returns or raises")
 
 
@@ -95,7 +95,7 @@ def outputs_lost(failures: Mapping[str, Sequence[TaskError]], maps: Sequence[Out
     unreadable = {
         error.object
         for errors in failures.values()
-        if errors[-1].kind in ("OutputLost", "CorruptBlock")
+        if issubclass(errors[-1].cause, OutputLost | CorruptBlock)
         for error in errors
         if error.object
     }
@@ -121,6 +121,8 @@ class Stages:
         self._is_ready = False
         self._names = Counter[str]()  # attempts that each task has had, by its name
         self.seconds: dict[str, float] = {"start": 0.0, "reduce": 0.0}
+        self.done: list[Outcome] = []
+        """What the services have done of the last stage, also when it failed."""
 
     async def carry_out(
         self, stage: StageName, specs: list[TaskSpec], known: Mapping[str, Outcome] | None = None
@@ -217,8 +219,10 @@ class Stages:
         """Runs tasks, and remembers each result as it comes, beside the tasks that still run."""
         backend = self._backend
         remembering: set[asyncio.Future[None]] = set()
+        self.done = []
 
         def remember(outcome: Outcome) -> None:
+            self.done.append(outcome)
             remembering.add(asyncio.ensure_future(self._remember(outcome.spec, outcome.result)))
 
         stage_run = StageRun(

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from driver.plan.outcomes import Outcome
 from driver.plan.tasks import AnyTask, TaskSpec
 from driver.scheduling.policy import RetryPolicy
 from mapreduce.wire.messages import MapTask, TaskError
@@ -64,6 +65,10 @@ class Waiting:
 
     def __len__(self) -> int:
         return len(self._ready) + len(self._later)
+
+    def add(self, task: OpenTask) -> None:
+        """Add a task behind those that are there."""
+        self._ready.append(task)
 
     def first(self, now: float) -> OpenTask | None:
         """Whose turn it is, if there is anybody who need not wait any longer."""
@@ -132,3 +137,35 @@ class Running:
     def put_back(self, task: OpenTask, attempt: Attempt) -> None:
         """The task still runs once."""
         heapq.heappush(self._alone, (attempt.started, task.spec.index, attempt.number))
+
+
+class StageTasks:
+    """The tasks of a stage: those that wait, those that run, and the outcomes of those that are done.
+
+    Args:
+        specs: the tasks, in the order in which they get a slot.
+    """
+
+    def __init__(self, specs: Iterable[TaskSpec]) -> None:
+        self.total = 0
+        self.waiting = Waiting(())
+        self.running = Running()
+        self.outcomes: dict[int, Outcome] = {}
+        self.take(specs)
+
+    def take(self, specs: Iterable[TaskSpec]) -> None:
+        """Add tasks."""
+        for spec in specs:
+            self.total += 1
+            self.waiting.add(OpenTask(spec))
+
+    def is_done(self, task: OpenTask) -> bool:
+        """Return whether another attempt at the task has given its result."""
+        return task.spec.index in self.outcomes
+
+    def put_back(self, task: OpenTask, attempt: Attempt) -> None:
+        """Count an attempt as one that never began."""
+        task.attempts -= 1
+        self.running.end(task, attempt)
+        if not task.running and not self.is_done(task):
+            self.waiting.put_first(task)

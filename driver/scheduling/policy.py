@@ -6,21 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mapreduce.errors import Retry, UserCodeError
 from mapreduce.wire.messages import TaskError
 
-HOPELESS = frozenset(
-    {
-        "InputChanged",
-        "RecordError",
-        "TooManyBadRecords",
-        "RefusedURL",
-        "JobLoadError",
-        "ParameterError",
-        "UsageError",
-    }
-    | {"InputError", "Unauthorized"}
-)
-"""Causes that no second attempt can mend: the request, the input or the key would have to be another."""
 LONGEST_WAIT_S = 60.0
 """An endpoint may ask for so long a pause at most."""
 
@@ -31,10 +19,9 @@ class RetryPolicy:
 
     Attributes:
         attempts: in all, before the job fails; Hadoop's and Spark's four.
-        user_code_attempts: the same for an exception in the job's own code: once more, elsewhere, in case the
-            machine was to blame; a fault in the code itself fails again at once.
-        corrupt_attempts: the same for a block that does not read as it was written: fetched once more, in case the way
-            was to blame; then its producer is asked again.
+        once_attempts: the same for what `Retry.ONCE` marks. An exception in the job's code is tried
+            on another worker, in case the machine was to blame; a damaged block is fetched again,
+            in case the network was to blame.
         first_delay_s: before the second attempt; it doubles with each.
         longest_delay_s: where doubling ends.
         heartbeat_timeout_s: silence after which an attempt counts as dead (a heartbeat comes every second).
@@ -54,8 +41,7 @@ class RetryPolicy:
     """
 
     attempts: int = 4
-    user_code_attempts: int = 2
-    corrupt_attempts: int = 2
+    once_attempts: int = 2
     first_delay_s: float = 0.25
     longest_delay_s: float = 15.0
     heartbeat_timeout_s: float = 20.0
@@ -88,7 +74,7 @@ class BackupPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class Retry:
+class TryAgain:
     """Try again, not before `delay_s` seconds from now."""
 
     delay_s: float
@@ -103,7 +89,7 @@ class GiveUp:
 
 def after_failure(
     failures: Sequence[TaskError], policy: RetryPolicy, jitter: float
-) -> Retry | GiveUp:
+) -> TryAgain | GiveUp:
     """What to do with a task.
 
     Args:
@@ -112,22 +98,18 @@ def after_failure(
         jitter: from 0 to 1; spreads the delays of tasks that failed together.
     """
     last = failures[-1]
-    if last.kind == "OutputLost":
+    if last.cause.retry is Retry.PRODUCER:
         return GiveUp("the task that wrote it has to write it again")
-    if last.kind in HOPELESS:
+    if last.cause.retry is Retry.NO:
         return GiveUp("no other attempt could succeed")
-    limits = {"UserCodeError": policy.user_code_attempts, "CorruptBlock": policy.corrupt_attempts}
-    alike = sum(failure.kind == last.kind for failure in failures)
-    if last.kind in limits and alike >= limits[last.kind]:
-        what = (
-            "the job's code failed on it"
-            if last.kind == "UserCodeError"
-            else "what it reads is damaged"
-        )
+    alike = sum(failure.cause is last.cause for failure in failures)
+    if last.cause.retry is Retry.ONCE and alike >= policy.once_attempts:
+        at_fault = issubclass(last.cause, UserCodeError)
+        what = "the job's code failed on it" if at_fault else "what it reads is damaged"
         return GiveUp(what + ("" if alike == 1 else f" {alike} times"))
     if len(failures) >= policy.attempts:
         return GiveUp("it failed" + ("" if len(failures) == 1 else f" {len(failures)} times"))
-    return Retry(_delay(len(failures), policy.first_delay_s, policy.longest_delay_s, jitter))
+    return TryAgain(_delay(len(failures), policy.first_delay_s, policy.longest_delay_s, jitter))
 
 
 def wait_for_slot(wanted_s: float) -> float:

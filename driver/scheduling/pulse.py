@@ -50,6 +50,11 @@ class Pulse:
         self._away(gap)
         return gap
 
+    def awake(self) -> float:
+        """Return the time for waiting, without the pauses of this process."""
+        self.beat()
+        return self._now() - self.missed_s
+
     def excuses(self, started: float, within_s: float) -> bool:
         """Return whether a loss now is the fault of a pause.
 

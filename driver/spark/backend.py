@@ -23,13 +23,13 @@ from driver.plan.tasks import RunPlan, TaskSpec, map_tasks, reduce_tasks, split_
 from driver.run.backend import Outcomes
 from driver.run.chain import ChainRun, run_chain
 from driver.run.pipeline import run_job
-from driver.scheduling.scheduler import StageFailed
 from driver.spark.executor import Workbench, map_side, map_whole, reduce_side
 from driver.spark.external_shuffle import Carried, Drained
 from driver.spark.session import Spark
 from driver.transport.answers import check_answer, check_spark_answer
 from mapreduce.chain import Chain
 from mapreduce.engine import TaskContext, run_task
+from mapreduce.errors import StageFailed
 from mapreduce.formats.output import read_pairs
 from mapreduce.job import Job
 from mapreduce.wire.messages import MapTask, ReduceTask, SplitResult, StageName
@@ -249,13 +249,9 @@ class _Telling:
                 )
             )
         if failures:
-            lines = dict.fromkeys(
-                f"  {error.kind}: {error.message}" for _, error in failures.values()
-            )
             raise StageFailed(
-                "\n".join([f"{', '.join(failures)} could not be done:", *lines]),
-                {task: [error] for task, (_, error) in failures.items()},
-                outcomes,
+                f"{', '.join(failures)} could not be done:",
+                {task: (error,) for task, (_, error) in failures.items()},
             )
 
 

@@ -40,6 +40,6 @@ async def inline_backend(prepared: Prepared, emit: Observer) -> AsyncIterator[Ba
         )
         # a debugger may stop the only process for as long as it likes: there is no silence to time out, and no retry
         policy = RetryPolicy(
-            attempts=1, user_code_attempts=1, skip_bad_records=prepared.config.skip_bad_records
+            attempts=1, once_attempts=1, skip_bad_records=prepared.config.skip_bad_records
         )
         yield FleetBackend(prepared.runs, InlineFleet(), InlineTransport(context), policy)

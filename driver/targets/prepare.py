@@ -17,7 +17,7 @@ from driver.plan.inputs import check_name, declared_names, find_inputs, local_ur
 from driver.plan.target import Target, WantedTarget
 from driver.plan.tasks import RunPlan, split_count
 from driver.plan.upload import Progress, upload_inputs
-from driver.text import shown
+from driver.text import BLOCK_LIMIT, shown, storable
 from mapreduce.code import (
     CodeIdentity,
     JobClass,
@@ -201,6 +201,7 @@ def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
         else CodeIdentity(),
         modules=prepared.modules.names(),
         left_out=prepared.left_out,
+        job_folder=storable(str(prepared.source.root), BLOCK_LIMIT),
     )
     return runs.begin(plan)
 

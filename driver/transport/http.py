@@ -16,7 +16,7 @@ from driver.plan.tasks import AnyTask
 from driver.transport.base import Heard, NoSlot, NotReached, unheard
 from driver.transport.builds import mixture
 from driver.transport.endpoint import Endpoint
-from mapreduce.errors import FleetError, TaskLost
+from mapreduce.errors import FleetError, TaskLost, Unauthorized
 from mapreduce.wire.build import Build, this_build
 from mapreduce.wire.messages import (
     AttemptId,
@@ -119,9 +119,8 @@ class HttpTransport:
             async with asked as answer:
                 if answer.status_code != httpx.codes.OK:
                     error = await _refused(answer, endpoint)
-                    if (
-                        error.kind != "Unauthorized"
-                    ):  # a service of another version may not know the message
+                    # a service of another version may not know the message
+                    if not issubclass(error.cause, Unauthorized):
                         await self._check_version(endpoint)
                     yield Failed(attempt=AttemptId.of(task), error=error)
                     return

@@ -7,7 +7,14 @@ from mapreduce.engine.map_task import run_map
 from mapreduce.engine.reduce_task import run_reduce
 from mapreduce.engine.said import short_error
 from mapreduce.engine.split import run_split
-from mapreduce.errors import CorruptBlock, OutputLost, RecordError, UserCodeError
+from mapreduce.errors import (
+    CorruptBlock,
+    MapReduceError,
+    OutputLost,
+    RecordError,
+    UserCodeError,
+    kind_of,
+)
 from mapreduce.user_code.calls import text_of
 from mapreduce.wire.messages import (
     MapResult,
@@ -50,21 +57,21 @@ def task_error(exc: BaseException) -> TaskError:
 
 
 def _error(exc: BaseException) -> TaskError:
-    if isinstance(exc, UserCodeError):
+    kind = kind_of(exc)
+    if isinstance(exc, UserCodeError | RecordError):
         return TaskError(
-            kind=type(exc).__name__,
+            kind=kind,
             message=exc.message,
-            traceback=exc.traceback,
+            traceback=exc.traceback if isinstance(exc, UserCodeError) else "",
             place=exc.place,
             record=exc.record,
-        )
-    if isinstance(exc, RecordError):
-        return TaskError(
-            kind="RecordError", message=exc.message, place=exc.place, record=exc.record
+            url=exc.url,
+            offset=exc.offset,
         )
     if isinstance(exc, MemoryError):
-        return TaskError(kind="TaskLost", message="the worker ran out of memory (MemoryError)")
+        return TaskError(kind=kind, message="the worker ran out of memory (MemoryError)")
+    name, text = type(exc).__name__, text_of(exc)
+    if not isinstance(exc, MapReduceError):
+        return TaskError(kind=kind, message=f"{name}: {text}" if text else name)
     lost = exc.url if isinstance(exc, OutputLost | CorruptBlock) else ""
-    return TaskError(
-        kind=type(exc).__name__, message=text_of(exc) or type(exc).__name__, object=lost
-    )
+    return TaskError(kind=kind, message=text or name, object=lost)

@@ -12,18 +12,18 @@ import msgspec
 from mapreduce.wire.messages import TaskError
 
 LIMITS = {
-    "kind": 200,
     "message": 4_000,
     "traceback": 20_000,
     "place": 4_000,
     "record": 1_000,
     "object": 4_000,
+    "url": 4_000,
 }
 """Characters of the texts of an error."""
 TOP_BYTES = 1_000
 """A key or value among the heaviest is shown whole up to so many bytes of JSON; the result itself is never cut."""
 
-Text = Literal["kind", "message", "traceback", "place", "record", "object"]
+Text = Literal["message", "traceback", "place", "record", "object", "url"]
 _encode = msgspec.json.Encoder().encode
 
 
@@ -48,13 +48,15 @@ def within_limits(name: Text, text: str) -> str:
 
 def short_error(error: TaskError) -> TaskError:
     """Return an error with each of its texts cut to its limit."""
-    return TaskError(
-        kind=within_limits("kind", error.kind),
-        message=within_limits("message", error.message),
-        traceback=within_limits("traceback", error.traceback),
-        place=within_limits("place", error.place),
-        record=within_limits("record", error.record),
-        object=within_limits("object", error.object),
+    return error.model_copy(
+        update={
+            "message": within_limits("message", error.message),
+            "traceback": within_limits("traceback", error.traceback),
+            "place": within_limits("place", error.place),
+            "record": within_limits("record", error.record),
+            "object": within_limits("object", error.object),
+            "url": within_limits("url", error.url),
+        }
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from mapreduce.errors import RecordError
+from mapreduce.errors import RecordError, TextPlace
 from mapreduce.formats.base import BadRecord, Batch, ReadRange
 from mapreduce.formats.limits import LIMITS, Limits
 from mapreduce.formats.text import BOM, line_blocks
@@ -56,12 +56,12 @@ def _values(block: bytes, at: int, source: str, *, lenient: bool) -> Iterator[tu
             try:
                 value = _decode(line)
             except (msgspec.MsgspecError, ValueError, RecursionError):
-                value = _exact_or_bad(line, f"{source} at byte {at}", lenient=lenient)
+                value = _exact_or_bad(line, TextPlace(source, at), lenient=lenient)
             yield at, value
         at += len(raw) + 1
 
 
-def _exact_or_bad(line: bytes, place: str, *, lenient: bool) -> Any:
+def _exact_or_bad(line: bytes, place: TextPlace, *, lenient: bool) -> Any:
     try:
         return _exact(line, place)
     except RecordError as exc:
@@ -70,7 +70,7 @@ def _exact_or_bad(line: bytes, place: str, *, lenient: bool) -> Any:
         return BadRecord(line, exc)
 
 
-def _exact(line: bytes, place: str) -> Any:
+def _exact(line: bytes, place: TextPlace) -> Any:
     """The value of a line that msgspec does not take: it limits integers in some versions; Python's json does not."""
     try:
         value = json.loads(line.decode("utf-8"), parse_constant=_refuse, parse_float=_float)
@@ -99,7 +99,7 @@ def _float(text: str) -> float:
     return number
 
 
-def _error(cause: str, line: bytes, place: str) -> RecordError:
+def _error(cause: str, line: bytes, place: TextPlace) -> RecordError:
     return RecordError(
         f"a line is not JSON: {cause}. Each line must be one whole JSON value in UTF-8; mend it, or read the input as "
         "Text() and parse it in map",

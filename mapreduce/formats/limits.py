@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mapreduce.errors import RecordError
+from mapreduce.errors import RecordError, TextPlace
 
 MIB = 1 << 20
 RECORD_SHARE = 8
@@ -52,7 +52,7 @@ LIMITS = Limits()
 
 
 def too_long(
-    what: str, limit_bytes: int, hint: str, *, place: str, start: bytes = b""
+    what: str, limit_bytes: int, hint: str, *, place: str | TextPlace, start: bytes = b""
 ) -> RecordError:
     """Return the error of a record that is longer than the limit.
 
@@ -60,7 +60,7 @@ def too_long(
         what: names the record, e.g. "a line".
         limit_bytes: the limit.
         hint: what to do besides giving the task more memory.
-        place: the object's URL and the byte offset.
+        place: the object, and where in it the record begins.
         start: the record's first bytes.
     """
     return RecordError(

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from mapreduce.errors import TextPlace
 from mapreduce.formats.base import ReadRange
 from mapreduce.formats.limits import LIMITS, Limits, too_long
 from mapreduce.formats.text import TAIL_BYTES
@@ -154,7 +155,7 @@ class _Held:
             "Most often, a quote is missing before its end, or stands in a field without quotes: mend the file, or "
             "read it as Text()"
         )
-        place = f"{self._source} at byte {self._at + self._offset}"
+        place = TextPlace(self._source, self._at + self._offset)
         raise too_long("a row", self._limit_bytes, hint, place=place, start=start)
 
     def _hold(self, position: int, block: bytes) -> None:

@@ -19,7 +19,7 @@ from functools import partial
 from itertools import accumulate, repeat
 from typing import TypeAlias
 
-from mapreduce.errors import RecordError
+from mapreduce.errors import RecordError, TextPlace
 from mapreduce.formats.base import BadRecord, Batch, ReadRange
 from mapreduce.formats.limits import LIMITS, Limits
 from mapreduce.formats.quoted_rows import RowRange, owned_rows, quotes_before, row_at
@@ -173,7 +173,7 @@ class _Block:
         return RecordError(
             f"{cause}. A field with a quote, a delimiter or a line end in it must stand in quotes, its quotes doubled "
             '(RFC 4180). Mend the file, or read it with another Csv(delimiter="...") or as Text()',
-            place=f"{self.source} at byte {offset}",
+            place=TextPlace(self.source, offset),
             record=repr(shown)[:_RECORD_SHOWN],
         )
 

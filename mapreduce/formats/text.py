@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from mapreduce import native
+from mapreduce.errors import TextPlace
 from mapreduce.formats.base import Batch, ReadRange
 from mapreduce.formats.limits import LIMITS, Limits, too_long
 from mapreduce.formats.undecoded import Undecoded
@@ -135,9 +136,9 @@ class HeldLine:
         if self._length + more <= self._limit_bytes:
             return
         start, self._blocks = self._blocks[0], []
-        place = ""
+        place: str | TextPlace = ""
         if self._piece is not None:
-            place = f"{self._piece.source} at byte {self.position + self._piece.source_offset}"
+            place = TextPlace(self._piece.source, self.position + self._piece.source_offset)
         hint = (
             "Does the file have line ends? Read it with WholeFile() where each file is one record"
         )

@@ -71,6 +71,12 @@ class Place:
         self.offset: object = None
         self.record = record
 
+    @property
+    def byte(self) -> int | None:
+        """The byte at which the record begins; None where its key is no offset."""
+        is_offset = self.name_of_key == "byte" and type(self.offset) is int
+        return self.offset if is_offset else None  # type: ignore[return-value]
+
     def __str__(self) -> str:
         if not self.url:
             return ""
@@ -100,6 +106,8 @@ def told_as(exc: BaseException, place: Place) -> BaseException:
     if isinstance(exc, UserCodeError):
         exc.place = exc.place or str(place)
         exc.record = exc.record or _record(place)
+        if not exc.url:
+            exc.url, exc.offset = _printable(place.url), place.byte
         return exc
     if isinstance(exc, MapReduceError | MemoryError):
         return exc
@@ -150,7 +158,12 @@ def as_user_error(exc: BaseException, place: Place) -> UserCodeError:
     )
     message = _printable(_cut(_message(exc, place), _MESSAGE_LIMIT))
     return UserCodeError(
-        message, traceback=_printable(shown), place=_printable(str(place)), record=_record(place)
+        message,
+        traceback=_printable(shown),
+        place=_printable(str(place)),
+        record=_record(place),
+        url=_printable(place.url),
+        offset=place.byte,
     )
 
 

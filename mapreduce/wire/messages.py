@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
+from mapreduce.errors import KINDS, MapReduceError
 from mapreduce.input_formats import Compression, Format, Text
 from mapreduce.storage.requests import Requests
 from mapreduce.wire.build import Build
@@ -36,6 +37,16 @@ Label = Annotated[str, Field(max_length=URL_LIMIT)]
 """An ETag, a name, a header: no longer than a URL."""
 EncodedKey = Annotated[str, Field(pattern=r"^([0-9a-f]{2})+$")]
 """A key as `mapreduce.encoding` writes it, in hexadecimal."""
+
+
+def _known_kind(name: str) -> str:
+    if name not in KINDS:
+        raise ValueError(f"there is no error {name!r}")
+    return name
+
+
+ErrorKind = Annotated[str, AfterValidator(_known_kind)]
+"""The name of a class in `mapreduce.errors`."""
 MOST_SKIPPED = 100_000
 """So many records may be set aside in a run: a task's answer holds the places of all of its own."""
 
@@ -324,16 +335,24 @@ class ReduceResult(Message):
 class TaskError(Message):
     """Why an attempt failed.
 
-    `kind` is the class in `mapreduce.errors`; `traceback` holds the user's own frames, `object` the URL of what could
-    not be read as another task had written it.
+    `kind` is the name of a class in `mapreduce.errors`; `traceback` holds the user's own frames,
+    `object` the URL of what could not be read as another task had written it. `url` and `offset`
+    (bytes) are where the record begins, in an object of text.
     """
 
-    kind: str
+    kind: ErrorKind
     message: str
     traceback: str = ""
     place: str = ""
     record: str = ""
     object: str = ""
+    url: str = ""
+    offset: int | None = None
+
+    @property
+    def cause(self) -> type[MapReduceError]:
+        """The class of the error."""
+        return KINDS[self.kind]
 
 
 class AttemptId(Message):

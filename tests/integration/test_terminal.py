@@ -209,7 +209,7 @@ def test_a_document_that_cannot_be_written_is_one_line(
     assert (done.returncode, len(error)) == (1, 1)
     assert b"Traceback" not in done.stderr
     assert "standard output cannot be written to" in error[0]
-    assert f"{error[0].rpartition(' ')[2]}: done" in driver.run("status").err
+    assert f"{error[0].rpartition(' ')[2]}: done" in driver.run("status").out
     helped = _shell(driver, f"driver run --help {ending}")
     assert (helped.returncode, b"Traceback" in helped.stderr) == (1, False)
 
@@ -279,7 +279,7 @@ def test_a_forged_failure_is_shown_and_not_obeyed(driver: Driver, folder: Path) 
     assert run.code == 1
     (path,) = (driver.store / "runs").glob("*/failure.json")
     path.write_text(json.dumps({"kind": "x", "message": HOSTILE}))
-    assert "a\\x1b[2Jb\\x9b2Jc" in driver.run("status").err
+    assert "a\\x1b[2Jb\\x9b2Jc" in driver.run("status").out
     path.write_text('{"kind": 5')
     status = driver.run("status")
     assert (status.code, "why it failed cannot be read" in status.err) == (0, True)

@@ -24,7 +24,6 @@ from driver.plan.events import EventLog
 from driver.report.document import Report
 from driver.run.chain import ChainRun, run_chain
 from driver.run.pipeline import run_job
-from driver.scheduling.scheduler import StageFailed
 from driver.spark.backend import SparkBackend
 from driver.spark.session import Spark, check_installed, map_slots
 from driver.targets.prepare import prepare, write_plan
@@ -32,7 +31,7 @@ from mapreduce import Chain, Job
 from mapreduce.check.reference import PlainInput, plain_answer, plain_run
 from mapreduce.code import instance
 from mapreduce.engine import TaskContext
-from mapreduce.errors import FleetError, UsageError
+from mapreduce.errors import FleetError, StageFailed, UsageError
 from mapreduce.formats.output import read_pairs
 from mapreduce.job import Pair
 from tests.unit.mapreduce.engine_run import as_json

@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import time
 from http import HTTPStatus
+from typing import ClassVar
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
 
-from mapreduce import errors
-from mapreduce.errors import MapReduceError, RefusedURL, TaskLost, Unauthorized, UsageError
+from mapreduce.errors import MapReduceError, TaskLost, Unauthorized, UsageError, kind_of
 from mapreduce.wire.messages import TaskError
 from mapreduce.wire.tokens import opened
 from services.shell.http.connections import SIGNED
@@ -29,9 +29,20 @@ MESSAGE_LIMIT = 500
 class TooLarge(UsageError):
     """A request body over the limit."""
 
+    http_status: ClassVar[int] = 413
+
 
 class TooSlow(TaskLost):
     """A request body that did not come in its time."""
+
+    http_status: ClassVar[int] = 408
+
+
+_HEADERS: dict[type, dict[str, str]] = {
+    Unauthorized: {"WWW-Authenticate": "Bearer"},
+    TooSlow: {"Connection": "close"},
+}
+"""What else the answer says, by the class of the error."""
 
 
 async def read_body(request: Request, path: str, settings: Settings, seen: ReplayGuard) -> bytes:
@@ -94,17 +105,9 @@ def refusal(exc: MapReduceError | ValidationError) -> JSONResponse:
         return _answer(
             HTTPStatus.UNPROCESSABLE_ENTITY, TaskError(kind="UsageError", message=message)
         )
-    error = TaskError(kind=_kind(exc), message=str(exc)[:MESSAGE_LIMIT])
-    if isinstance(exc, Unauthorized):
-        return _answer(HTTPStatus.UNAUTHORIZED, error, {"WWW-Authenticate": "Bearer"})
-    if isinstance(exc, TooSlow):
-        return _answer(HTTPStatus.REQUEST_TIMEOUT, error, {"Connection": "close"})
-    if isinstance(exc, TooLarge):
-        return _answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, error)
-    return _answer(
-        HTTPStatus.FORBIDDEN if isinstance(exc, RefusedURL) else HTTPStatus.UNPROCESSABLE_ENTITY,
-        error,
-    )
+    error = TaskError(kind=kind_of(exc), message=str(exc)[:MESSAGE_LIMIT])
+    headers = next((_HEADERS[cls] for cls in type(exc).__mro__ if cls in _HEADERS), None)
+    return _answer(HTTPStatus(exc.http_status), error, headers)
 
 
 def unavailable(message: str) -> JSONResponse:
@@ -114,11 +117,6 @@ def unavailable(message: str) -> JSONResponse:
         TaskError(kind="TaskLost", message=message),
         {"Retry-After": "1"},
     )
-
-
-def _kind(exc: MapReduceError) -> str:
-    """The nearest class that the driver knows too."""
-    return next(cls.__name__ for cls in type(exc).__mro__ if cls.__module__ == errors.__name__)
 
 
 def _answer(

@@ -41,7 +41,8 @@ def lost(message: str) -> TaskError:
 
 def sendable(error: TaskError) -> TaskError:
     """Return the error with texts that UTF-8 can carry: half a surrogate is shown as its escape."""
-    return TaskError(**{name: clean(text) for name, text in error.model_dump().items()})
+    texts = {name: value for name, value in error.model_dump().items() if isinstance(value, str)}
+    return error.model_copy(update={name: clean(text) for name, text in texts.items()})
 
 
 def clean(text: object) -> str:

@@ -77,5 +77,5 @@ def test_a_document_that_cannot_be_written_is_an_error(
 
     monkeypatch.setattr("sys.stdout", None)
     monkeypatch.setattr(app, "app", command)
-    assert app.exit_code([]) == app.FAILED
+    assert app.exit_code([]) == 1
     assert capsys.readouterr().err == "error: standard output cannot be written to: it is closed\n"

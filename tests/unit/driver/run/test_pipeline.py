@@ -15,14 +15,12 @@ from driver.plan.events import EventLog, OutputsRedone, RunDone
 from driver.plan.outcomes import Outcome
 from driver.plan.tasks import AnyTask, RunPlan
 from driver.run.pipeline import check_ledger
-from driver.run.records import kept_error, recorded, with_notes
+from driver.run.records import recorded, with_notes
 from driver.run.stages import MOST_REDONE, FleetBackend, Stages, _map_and_reduce
 from driver.scheduling.policy import RetryPolicy
-from driver.scheduling.scheduler import StageFailed
-from driver.text import BLOCK_LIMIT, TRACEBACK_LIMIT
 from driver.transport.base import Heard, unheard
 from driver.transport.endpoint import Endpoint
-from mapreduce.errors import JobFailed, StorageError
+from mapreduce.errors import JobFailed, StageFailed, StorageError
 from mapreduce.storage import Storage, open_storage
 from mapreduce.storage.digest import digest_of_bytes
 from mapreduce.wire import keys
@@ -342,20 +340,3 @@ def test_what_the_commit_needs_must_be_written(tmp_path: Path, name: str) -> Non
     storage: Any = _Full(name)
     with pytest.raises(StorageError, match="No space left"):
         check_ledger(_plan(tmp_path), RunResults(), RunStore(storage, f"file://{tmp_path}"))
-
-
-def test_a_failure_is_kept_within_limits() -> None:
-    """A traceback of 90 MB keeps both its ends; a message of 10 MB its beginning; half a surrogate is an escape."""
-    error = TaskError(
-        kind="K",
-        message="m" * 10_000_000,
-        traceback="begin" + "t" * 90_000_000 + "end",
-        place="\ud800",
-    )
-    kept = kept_error(error)
-    assert (kept.kind, kept.place) == ("K", "\\ud800")
-    assert len(kept.message) < BLOCK_LIMIT + 50
-    assert len(kept.traceback) < TRACEBACK_LIMIT + 50
-    assert kept.traceback.startswith("begin")
-    assert kept.traceback.endswith("end")
-    assert kept.model_dump_json()

@@ -7,11 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from driver.scheduling.policy import (
-    HOPELESS,
     BackupPolicy,
     GiveUp,
-    Retry,
     RetryPolicy,
+    TryAgain,
     after_failure,
     backup_after,
     endpoint_pause,
@@ -19,7 +18,7 @@ from driver.scheduling.policy import (
     room,
     stage_budget,
 )
-from mapreduce import errors
+from mapreduce.errors import KINDS, Retry
 from mapreduce.wire.messages import TaskError
 
 
@@ -52,12 +51,22 @@ def test_attempts_are_four_of_user_code_two_and_of_the_hopeless_one(
 ) -> None:
     """The budgets of a task."""
     decision = after_failure(_failures(*kinds), RetryPolicy(), jitter=0.5)
-    assert isinstance(decision, Retry if goes_on else GiveUp)
+    assert isinstance(decision, TryAgain if goes_on else GiveUp)
 
 
-def test_hopeless_causes_are_classes_of_the_error_tree() -> None:
-    """A renamed class cannot leave a stale name behind."""
-    assert all(issubclass(getattr(errors, name), errors.MapReduceError) for name in HOPELESS)
+def test_every_error_says_whether_another_attempt_can_help() -> None:
+    """Each class of the tree leads to one of the decisions, also one that is added later."""
+    expected = {
+        Retry.YES: (True, False),
+        Retry.ONCE: (True, False),
+        Retry.PRODUCER: (False, False),
+        Retry.NO: (False, False),
+    }
+    for name, cls in KINDS.items():
+        first = after_failure(_failures(name), RetryPolicy(once_attempts=2), jitter=0.0)
+        last = after_failure(_failures(*[name] * 4), RetryPolicy(once_attempts=2), jitter=0.0)
+        found = isinstance(first, TryAgain), isinstance(last, TryAgain)
+        assert expected[cls.retry] == found, name
 
 
 @given(failures=st.integers(1, 60), jitter=st.floats(0, 1))

@@ -16,11 +16,11 @@ from driver.plan.events import Event
 from driver.plan.outcomes import Outcome
 from driver.plan.tasks import AnyTask, TaskSpec
 from driver.scheduling.policy import RetryPolicy, wait_for_slot
-from driver.scheduling.scheduler import StageFailed, StageRun
+from driver.scheduling.scheduler import StageRun
 from driver.transport.answers import AnyEvent
 from driver.transport.base import Heard, NoSlot, NotReached, unheard
 from driver.transport.endpoint import Endpoint, FleetGone
-from mapreduce.errors import FleetError, TaskLost
+from mapreduce.errors import FleetError, StageFailed, TaskLost
 from mapreduce.wire.messages import (
     AttemptId,
     Done,
@@ -286,10 +286,9 @@ def test_a_stage_may_have_a_time_limit() -> None:
     transport = FakeTransport()
     transport.hanging = {(0, 1)}
     policy = RetryPolicy(stage_timeout_s=100.0)
-    with pytest.raises(StageFailed, match=r"1 of 2 tasks were not done after 100 s") as caught:
+    with pytest.raises(StageFailed, match=r"1 of 2 tasks were not done after 100 s"):
         _run(map_specs([9, 1]), FakeFleet(A), transport, policy, _ticking(0.5))
     assert not any(transport.running.values())
-    assert [outcome.spec.index for outcome in caught.value.outcomes] == [1]
 
 
 def test_a_service_that_does_not_know_our_key_ends_the_run_at_once() -> None:

@@ -149,10 +149,13 @@ def test_line_of_50_megabytes() -> None:
 
 def test_what_the_wire_says_of_an_error() -> None:
     """An error travels as its class and words; a user's with traceback, place and record; memory as a lost task."""
-    user = UserCodeError("m", traceback="t", place="p", record="r")
-    assert ("UserCodeError", "m", "t", "p", "r", "") == tuple(
+    user = UserCodeError("m", traceback="t", place="p", record="r", url="u", offset=7)
+    assert ("UserCodeError", "m", "t", "p", "r", "", "u", 7) == tuple(
         task_error(user).model_dump().values()
     )
+    assert task_error(user).cause is UserCodeError
+    unforeseen = task_error(KeyError("x"))
+    assert ("InternalError", "KeyError: 'x'") == (unforeseen.kind, unforeseen.message)
     assert ("CorruptBlock", "x") == (
         task_error(CorruptBlock("x")).kind,
         task_error(CorruptBlock("x")).message,

@@ -21,7 +21,7 @@ def test_what_would_end_the_process_is_the_jobs_error(kind: type[BaseException])
 
 def test_half_a_surrogate_in_a_message_is_shown_as_its_escape() -> None:
     """UTF-8 has no such character."""
-    assert error_of(ValueError("bad \ud800")).message == "bad \\ud800"
+    assert error_of(ValueError("bad \ud800")).message == "ValueError: bad \\ud800"
 
 
 class _Broken:

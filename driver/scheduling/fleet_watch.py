@@ -1,0 +1,142 @@
+"""Which endpoints a stage has: looked up now and then, beside its tasks.
+
+No failed look-up ends a stage: the endpoints that are known stay. A stage ends only after it had
+no endpoint, or no free slot, for as long as the policy says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from driver.plan.clock import Clock
+from driver.scheduling.endpoints import Endpoints
+from driver.scheduling.policy import RetryPolicy
+from driver.scheduling.stage_events import StageEvents
+from driver.transport.endpoint import Fleet, FleetGone
+from mapreduce.errors import FleetError
+from mapreduce.wire.messages import StageName
+
+LOOK_S = 60.0
+"""How long a look-up may take."""
+SAY_WAITING_S = 10.0
+"""How often a user is told that a stage waits for an endpoint."""
+
+
+class FleetWatch:
+    """Keeps the endpoints of a stage up to date.
+
+    Args:
+        stage: the stage.
+        fleet: gives the endpoints.
+        endpoints: takes them.
+        policy: how long a stage may be without an endpoint, or without a free slot.
+        tell: the stage's events.
+        clock: the time of the look-ups.
+        awake: the time without the pauses of this process.
+        wake: called when the stage should look at its endpoints again.
+    """
+
+    def __init__(
+        self,
+        stage: StageName,
+        fleet: Fleet,
+        endpoints: Endpoints,
+        policy: RetryPolicy,
+        tell: StageEvents,
+        clock: Clock,
+        awake: Callable[[], float],
+        wake: Callable[[], None],
+    ) -> None:
+        self._stage: StageName = stage
+        self._fleet = fleet
+        self._endpoints = endpoints
+        self._policy = policy
+        self._tell = tell
+        self._clock = clock
+        self._awake = awake
+        self._wake = wake
+        self._looking: asyncio.Task[None] | None = None
+        self._looked = self._said_waiting = -1e9
+        self._failure = ""
+        self._gone: FleetGone | None = None
+        self._seen = self._worked = awake()
+
+    @property
+    def next_look(self) -> float | None:
+        """When the next look-up is due; None while one is under way, which wakes the stage."""
+        return None if self._looking is not None else self._looked + self._fleet.refresh_s
+
+    def note_work(self) -> None:
+        """Note that an endpoint has carried out something of this stage."""
+        self._worked = self._awake()
+
+    async def refresh(self) -> None:
+        """Look up the endpoints when it is time; wait for the answer only while there is none.
+
+        Raises:
+            FleetError: there was no endpoint, or no free slot, for too long; or the fleet has ended.
+        """
+        now = self._clock.now()
+        if self._looking is None and now - self._looked >= self._fleet.refresh_s:
+            self._looked = now
+            self._looking = asyncio.create_task(self._look())
+            self._looking.add_done_callback(lambda _: self._wake())
+        if self._looking is not None and (self._looking.done() or not self._endpoints):
+            looking, self._looking = self._looking, None
+            await looking
+        if self._gone is not None:
+            raise self._gone
+        self._check()
+
+    async def close(self) -> None:
+        """End a look-up that is under way."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+
+    async def _look(self) -> None:
+        try:
+            async with asyncio.timeout(LOOK_S):
+                found = await self._fleet.endpoints(self._stage)
+        except FleetGone as exc:
+            self._gone = exc
+            return
+        except Exception as exc:  # noqa: BLE001 - the tasks that run need no look-up
+            first = not self._failure
+            text = str(exc) if isinstance(exc, FleetError) else f"{type(exc).__name__}: {exc}"
+            self._failure = text
+            if first:  # of several in a row
+                self._tell.look_failed(text)
+            return
+        self._failure = ""
+        appeared, gone = self._endpoints.update(found, self._clock.now())
+        if appeared or gone:
+            self._wake()
+            self._tell.fleet_changed(appeared, gone, await self._why_gone(gone) if gone else {})
+
+    async def _why_gone(self, gone: tuple[str, ...]) -> dict[str, str]:
+        try:
+            async with asyncio.timeout(LOOK_S):
+                return await self._fleet.why_gone(self._stage, gone)
+        except Exception:  # noqa: BLE001 - a diagnosis that fails ends nothing
+            return {}
+
+    def _check(self) -> None:
+        now = self._awake()
+        if self._endpoints:
+            self._seen = now
+            if now - self._worked > self._policy.full_s:
+                raise FleetError(
+                    f"no {self._stage} service has had a free slot for {now - self._worked:.0f} s; "
+                    "does another run use the fleet, or does a task of it hang? "
+                    "See: python -m driver doctor"
+                )
+            return
+        missing_s = now - self._seen
+        if missing_s > self._policy.no_endpoint_s:
+            why = f": {self._failure}" if self._failure else "; is the fleet running?"
+            raise FleetError(f"there has been no {self._stage} service for {missing_s:.0f} s{why}")
+        if now - self._said_waiting >= SAY_WAITING_S and missing_s >= SAY_WAITING_S:
+            self._said_waiting = now
+            self._tell.waiting(missing_s, self._failure)

@@ -1,0 +1,140 @@
+"""The events of one stage, each built in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from driver.plan import events
+from driver.plan.clock import Clock
+from driver.plan.events import Observer
+from driver.scheduling.attempts import Attempt, OpenTask
+from mapreduce.wire.messages import Progress, SkippedRecord, StageName, TaskError
+
+
+class StageEvents:
+    """Tells an observer what happens in a stage.
+
+    Args:
+        stage: the stage.
+        emit: the observer.
+        clock: gives the time of each event.
+    """
+
+    def __init__(self, stage: StageName, emit: Observer, clock: Clock) -> None:
+        self._stage: StageName = stage
+        self._emit = emit
+        self._clock = clock
+
+    def started(self, task: OpenTask, attempt: Attempt) -> None:
+        """Tell that an attempt begins; it is a backup when another one at the task runs."""
+        self._emit(
+            events.AttemptStarted(
+                at=self._clock.wall(),
+                task=task.spec.name,
+                attempt=attempt.number,
+                endpoint=attempt.endpoint,
+                backup=bool(task.running),
+            )
+        )
+
+    def progress(self, task: OpenTask, attempt: Attempt, event: Progress) -> None:
+        """Tell how far an attempt is."""
+        self._emit(
+            events.AttemptProgress(
+                at=self._clock.wall(),
+                task=task.spec.name,
+                attempt=attempt.number,
+                bytes=event.bytes,
+                records=event.records,
+                status=event.status,
+            )
+        )
+
+    def done(self, task: OpenTask, attempt: Attempt, seconds: float) -> None:
+        """Tell that an attempt has given the task's result."""
+        self._emit(
+            events.AttemptDone(
+                at=self._clock.wall(),
+                task=task.spec.name,
+                attempt=attempt.number,
+                endpoint=attempt.endpoint,
+                seconds=seconds,
+                size_bytes=task.spec.size_bytes,
+            )
+        )
+
+    def cancelled(self, task: OpenTask, attempt: Attempt) -> None:
+        """Tell that an attempt is not needed any more."""
+        self._emit(
+            events.AttemptCancelled(
+                at=self._clock.wall(),
+                task=task.spec.name,
+                attempt=attempt.number,
+                endpoint=attempt.endpoint,
+                seconds=self._clock.now() - attempt.started,
+            )
+        )
+
+    def failed(self, task: OpenTask, attempt: Attempt, error: TaskError, then: str) -> None:
+        """Tell why an attempt failed, and what follows."""
+        self._emit(
+            events.AttemptFailed(
+                at=self._clock.wall(),
+                task=task.spec.name,
+                attempt=attempt.number,
+                endpoint=attempt.endpoint,
+                kind=error.kind,
+                message=error.message,
+                then=then,
+                seconds=self._clock.now() - attempt.started,
+            )
+        )
+
+    def skipped(self, task: OpenTask, record: SkippedRecord) -> None:
+        """Tell of a record that a task has set aside."""
+        at, message = self._clock.wall(), record.message
+        self._emit(
+            events.RecordSkipped(at=at, task=task.spec.name, place=record.place, message=message)
+        )
+
+    def imported_anew(self, why: str) -> None:
+        """Tell why each task of the job imports it again."""
+        self._emit(events.ImportedAnew(at=self._clock.wall(), stage=self._stage, why=why))
+
+    def circuit_opened(self, endpoint: str, failures: int, pause_s: float) -> None:
+        """Tell that an endpoint is left alone for a while."""
+        at = self._clock.wall()
+        self._emit(
+            events.CircuitOpened(at=at, endpoint=endpoint, failures=failures, pause_s=pause_s)
+        )
+
+    def circuit_closed(self, endpoint: str) -> None:
+        """Tell that an endpoint works again."""
+        self._emit(events.CircuitClosed(at=self._clock.wall(), endpoint=endpoint))
+
+    def away(self, seconds: float) -> None:
+        """Tell that this process did not run for a while."""
+        self._emit(events.DriverAway(at=self._clock.wall(), stage=self._stage, seconds=seconds))
+
+    def look_failed(self, why: str) -> None:
+        """Tell that the fleet could not be looked up."""
+        self._emit(events.LookFailed(at=self._clock.wall(), stage=self._stage, why=why))
+
+    def fleet_changed(
+        self, appeared: tuple[str, ...], gone: tuple[str, ...], why: Mapping[str, str]
+    ) -> None:
+        """Tell which endpoints have appeared and which have left, and why."""
+        self._emit(
+            events.FleetChanged(
+                at=self._clock.wall(),
+                stage=self._stage,
+                appeared=appeared,
+                gone=gone,
+                why=dict(why),
+            )
+        )
+
+    def waiting(self, seconds: float, why: str) -> None:
+        """Tell for how long there has been no endpoint."""
+        at, stage = self._clock.wall(), self._stage
+        self._emit(events.WaitingForFleet(at=at, stage=stage, seconds=seconds, why=why))

@@ -1,0 +1,116 @@
+"""What a run's records keep of its failure."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from driver.history.failure import CAUSES, Failure, failure_of, line_number
+from driver.plan.tasks import RunPlan
+from driver.report.failure import failure_lines
+from driver.text import BLOCK_LIMIT, TRACEBACK_LIMIT
+from mapreduce.errors import InputError, JobFailed, StageFailed, UserCodeError
+from mapreduce.storage import open_storage
+from mapreduce.wire.messages import TaskError
+from tests.unit.driver.samples import run_plan
+
+CODE = "c" * 64
+TRACE = (
+    f'  File "/tmp/mapreduce-1/jobs/{CODE}/words.py", line 9, in map\n    int(line)\n'
+    "ValueError: no\n"
+)
+
+
+def _plan(**changed: Any) -> RunPlan:
+    plan = run_plan()
+    job = plan.job.model_copy(update={"code": CODE})
+    return plan.model_copy(update={"job": job, "job_folder": "/home/ada/words", **changed})
+
+
+def _of_stage(failures: dict[str, list[TaskError]], **changed: Any) -> Failure:
+    return failure_of(
+        StageFailed("map-3 could not be done: no.", failures), _plan(**changed), open_storage()
+    )
+
+
+def test_the_cause_that_shows_the_record_comes_first(tmp_path: Path) -> None:
+    """With the author's file, the line, the attempts, the other causes and the command to replay it."""
+    text = tmp_path / "in.txt"
+    text.write_text("1\n2\nthree\n")
+    url = f"file://{text}"
+    bad = TaskError(
+        kind="UserCodeError",
+        message="map raised ValueError: no",
+        traceback=TRACE,
+        place=f"{url} at byte 4",
+        record="'three'",
+        url=url,
+        offset=4,
+    )
+    lost = TaskError(kind="TaskLost", message="it died")
+    failure = _of_stage({"map-1": [lost, lost, lost], "map-3": [lost, bad, bad]})
+    assert [("map-3", 2, "UserCodeError"), ("map-1", 4, "TaskLost")] == [
+        (cause.task, cause.attempts, cause.kind) for cause in failure.causes
+    ]
+    assert 'File "/home/ada/words/words.py", line 9' in failure.causes[0].traceback
+    assert 3 == failure.causes[0].line
+    assert failure.replay.startswith(f"python -m driver replay {_plan().run} map-3 --store ")
+    shown = "\n".join(text for text, _ in failure_lines(failure))
+    for words in (
+        "words.py",
+        f"{url} at byte 4 (line 3)",
+        "'three'",
+        "2 x UserCodeError: map raised",
+    ):
+        assert words in shown
+    assert Failure.model_validate_json(failure.model_dump_json()) == failure
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress])
+def test_lines_are_numbered_in_the_text(tmp_path: Path, pack: Any) -> None:
+    """Whatever the text is packed with, the number is that of an editor."""
+    lines = [b"x" * (number % 7) for number in range(2000)]
+    path = tmp_path / "in"
+    path.write_bytes(pack(b"\n".join(lines)))
+    storage = open_storage()
+    for number in (1, 2, 777, 2000):
+        offset = sum(len(line) + 1 for line in lines[: number - 1])
+        assert number == line_number(f"file://{path}", offset, storage)
+    assert line_number(f"file://{path}", 1 << 20, storage) is None
+    assert line_number(f"file://{path}.gone", 3, storage) is None
+    assert line_number(f"file://{path}", 1 << 40, storage) is None
+
+
+def test_a_failure_of_no_task() -> None:
+    """An error of the author's `steps` has its frames and no command; another one only its words."""
+    raised = UserCodeError("steps raised KeyError: 'x'", traceback=TRACE)
+    failure = failure_of(raised, _plan(), open_storage())
+    assert ("UserCodeError", "", "") == (failure.kind, failure.replay, failure.causes[0].task)
+    plain = failure_of(InputError("the input has changed"), _plan(), open_storage())
+    assert ("InputError", "the input has changed", ()) == (plain.kind, plain.message, plain.causes)
+    assert [("error: no", "red")] == failure_lines(
+        failure_of(JobFailed("no"), _plan(), open_storage())
+    )
+
+
+def test_a_failure_is_kept_within_limits() -> None:
+    """Texts of any length and half a surrogate are kept as what can be written and read again."""
+    error = TaskError(
+        kind="UserCodeError",
+        message="m" * 9_000_000,
+        traceback="begin" + "t" * 9_000_000 + "end",
+        place="\ud800",
+    )
+    others = {f"map-{at}": [TaskError(kind="TaskLost", message=str(at))] for at in range(1, 99)}
+    failure = _of_stage({"map-0": [error], **others})
+    (first, *_) = failure.causes
+    assert len(failure.causes) == CAUSES
+    assert len(failure.message) < BLOCK_LIMIT + 50
+    assert len(first.message) < BLOCK_LIMIT + 50
+    assert len(first.traceback) < TRACEBACK_LIMIT + 50
+    assert (first.traceback[:5], first.traceback[-3:], first.place) == ("begin", "end", "\\ud800")
+    assert failure.model_dump_json()
