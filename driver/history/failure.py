@@ -19,6 +19,7 @@ from mapreduce.engine.run import task_error
 from mapreduce.errors import MapReduceError, StageFailed
 from mapreduce.formats.compression import MAGIC_BYTES, compression_of, decompressed
 from mapreduce.storage import Storage
+from mapreduce.wire import keys
 from mapreduce.wire.messages import ErrorKind, Message, TaskError
 
 CAUSES = 20
@@ -175,5 +176,5 @@ def authors_files(traceback: str, plan: RunPlan) -> str:
     """Return a traceback whose frames lie in the author's files, and not in a worker's copy."""
     if not plan.job_folder:
         return traceback
-    copy = re.compile(rf'File "[^"\n]*/jobs/{re.escape(plan.job.code)}/')
+    copy = re.compile(rf'File "[^"\n]*/{keys.JOBS}/{re.escape(plan.job.code)}/')
     return copy.sub(lambda _: f'File "{plan.job_folder}/', traceback)

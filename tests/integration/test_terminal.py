@@ -268,7 +268,8 @@ def test_one_broken_run_hides_no_other(driver: Driver, folder: Path) -> None:
         ["clean", "--all-runs"],
     ):
         done = driver.run(*command)
-        assert (done.code, good in done.err or "would delete" in done.err) == (0, True), done.err
+        said = done.out + done.err
+        assert (done.code, good in said or "would delete" in said) == (0, True), said
     assert driver.run("clean", "--everything", "--yes").code == 0
     assert [path.name for path in (driver.store / "runs").iterdir()] == ["od\x1b[2Jd"]
 
@@ -278,11 +279,16 @@ def test_a_forged_failure_is_shown_and_not_obeyed(driver: Driver, folder: Path) 
     run = driver.run(*_command("--json", "--param", "fails=true"))
     assert run.code == 1
     (path,) = (driver.store / "runs").glob("*/failure.json")
-    path.write_text(json.dumps({"kind": "x", "message": HOSTILE}))
-    assert "a\\x1b[2Jb\\x9b2Jc" in driver.run("status").out
+    texts = ("message", "traceback", "place", "record", "url", "task")
+    cause = {"kind": "TaskLost", "attempts": 1} | dict.fromkeys(texts, HOSTILE)
+    forged = {"kind": "JobFailed", "causes": [cause]}
+    path.write_text(json.dumps(forged | dict.fromkeys(("run", "message", "replay"), HOSTILE)))
+    status = driver.run("status")
+    assert "a\\x1b[2Jb\\x9b2Jc" in status.out
+    assert _obeyed((status.out + status.err).replace("\n", "")) == []
     path.write_text('{"kind": 5')
     status = driver.run("status")
-    assert (status.code, "why it failed cannot be read" in status.err) == (0, True)
+    assert (status.code, "why it failed cannot be read" in status.out) == (0, True)
 
 
 def test_a_traceback_and_a_message_of_megabytes_are_cut(driver: Driver, folder: Path) -> None:
