@@ -16,8 +16,8 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from driver.cli.terminal import no_output_of_jobs, print_document, say, show
-from driver.cli.values import assignments, at_least_one, counts
-from driver.plan.config import DEFAULT_JOB, RunConfig
+from driver.cli.values import assignments, counts
+from driver.plan.config import DEFAULT_JOB, RunConfig, at_least_one
 from driver.text import bytes_text, plural
 from mapreduce.errors import UsageError
 
@@ -78,8 +78,8 @@ def bench(
         job=job,
         parameters=assignments("--param", param),
         mappers=levels[-1],
-        reducers=at_least_one("--reducers", reducers),
-        chunks=at_least_one("--chunks", chunks),
+        reducers=reducers,
+        chunks=chunks,
         fresh=True,
         remembered=False,
     )

@@ -54,13 +54,6 @@ def _is_unicode(text: str) -> bool:
     return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
-def at_least_one(option: str, number: int | None) -> int | None:
-    """A count, which must be positive; raises `UsageError`."""
-    if number is not None and number < 1:
-        raise UsageError(f"{option} {number}: must be at least 1")
-    return number
-
-
 def counts(option: str, text: str) -> tuple[int, ...]:
     """The different counts of `1,2,5`, in ascending order; raises `UsageError`."""
     try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from driver.plan.fault_rates import Chaos
-from mapreduce.wire.messages import SplitMode
+from mapreduce.errors import UsageError
+from mapreduce.wire.messages import MOST_SKIPPED, SplitMode
 
 READY_MADE = "mapreduce_jobs"
 """The package of the ready-made jobs, which `--job` finds by their short names."""
@@ -27,12 +28,12 @@ class RunConfig:
         chunks: how many splits; None to go by `chunk_bytes`.
         chunk_bytes: how long a split is.
         mode: "range" plans byte ranges, "copy" writes chunk files.
-        top: how many of the heaviest pairs are reported.
+        top: how many of the top keys are reported.
         fresh: reuse no finished task.
         remembered: later runs may reuse its tasks.
         task_memory_bytes: what a task may use on this machine; None for a share of it.
         spark_master: the master of a run on Apache Spark.
-        chaos: the fault drill, if there is one.
+        chaos: the fault injection, if there is any.
         skip_bad_records: how many records that cannot be mapped may be set aside.
         stage_timeout_s: how long a stage may take; None for as long as it needs.
         sort: parts are ranges of keys, as with a job's own `total_order`.
@@ -55,3 +56,31 @@ class RunConfig:
     stage_timeout_s: float | None = None
     task_memory_bytes: int | None = None
     spark_master: str = DEFAULT_SPARK_MASTER
+
+    def __post_init__(self) -> None:
+        """Refuse values that no run can have; raises `UsageError`, which names the option."""
+        at_least_one("--mappers", self.mappers)
+        at_least_one("--reducers", self.reducers)
+        at_least_one("--chunks", self.chunks)
+        if self.chunks is not None and self.chunk_bytes is not None:
+            raise UsageError("--chunks and --chunk-size say the same thing twice; give one of them")
+        if self.top < 0:
+            raise UsageError(f"--top {self.top}: must not be negative")
+        skipped = self.skip_bad_records
+        if skipped < 0:
+            raise UsageError(f"--skip-bad-records {skipped}: must not be negative")
+        if skipped > MOST_SKIPPED:
+            raise UsageError(
+                f"--skip-bad-records {skipped}: at most {MOST_SKIPPED:,} can be set aside in a run"
+            )
+        if self.stage_timeout_s is not None and not self.stage_timeout_s > 0:
+            raise UsageError(
+                f"--stage-timeout {self.stage_timeout_s:g}: must be more than 0 seconds"
+            )
+
+
+def at_least_one(option: str, number: int | None) -> int | None:
+    """Return a count, which must be positive; raises `UsageError`."""
+    if number is not None and number < 1:
+        raise UsageError(f"{option} {number}: must be at least 1")
+    return number

@@ -106,6 +106,8 @@ def prepare(
         UsageError: what the user asked for cannot be.
         FleetError: the stack, or AWS, cannot be reached.
     """
+    if config.chaos is not None and target in ("inline", "spark"):
+        raise UsageError(f"--chaos breaks the services of a fleet, and --target {target} has none")
     source, job = find_job(config.job, READY_MADE)
     check_name(source.file)
     parameters = parse_parameters(job, config.parameters)

@@ -1,0 +1,139 @@
+"""The options of a run, in the groups in which help shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from cyclopts import Group, Parameter
+
+from driver.cli.values import assignments, size_bytes
+from driver.plan.config import DEFAULT_JOB, DEFAULT_SPARK_MASTER, RunConfig
+from driver.plan.fault_rates import parse_chaos
+from driver.plan.target import WantedTarget
+from mapreduce.formats.output import FileFormat
+from mapreduce.wire.messages import SplitMode
+
+Flag = Annotated[bool, Parameter(negative="")]
+Texts = Annotated[tuple[str, ...], Parameter(negative="")]
+Inputs = Annotated[tuple[str, ...], Parameter(name="--input", negative="", consume_multiple=True)]
+
+
+def _group(title: str, order: int) -> Parameter:
+    return Parameter(name="*", group=Group(title, sort_key=order))
+
+
+@_group("Job and input", 1)
+@dataclass(frozen=True, kw_only=True)
+class JobOptions:
+    """What is computed, over what."""
+
+    input: Inputs
+    """A file, folder, glob or URL (s3://...), or NAME=one of these for a job that declares input
+    names; may be given several times. Names in a folder that begin with . or _ are left out."""
+    job: str = DEFAULT_JOB
+    """The job: a ready-made one by its short name (top_k), a module or a file, and `:Class` when it
+    holds several."""
+    param: Texts = ()
+    """A parameter of the job, as name=value; may be given several times."""
+
+
+@_group("Where it runs", 2)
+@dataclass(frozen=True, kw_only=True)
+class PlaceOptions:
+    """Where a run is carried out, and where it is kept."""
+
+    target: WantedTarget = "auto"
+    """local: services on this machine; inline: one process, for a debugger; aws: the deployed
+    stack; auto: aws if there is one, else local. spark: Apache Spark."""
+    mappers: int | None = None
+    """How many mappers to use (by default, all that there are; locally one for each processor)."""
+    task_memory: str | None = None
+    """What a task may use on this machine, e.g. 512MiB; beyond it, it spills to disk (by default a
+    share of half the machine's memory; in AWS the service's size decides)."""
+    spark_master: str = DEFAULT_SPARK_MASTER
+    """With --target spark, the master: local[*] is this machine; else as spark-submit takes it."""
+    store: str | None = None
+    """Folder or URL for everything that the run writes (by default the stack's bucket when there is
+    one, else .mapreduce in this folder)."""
+
+
+@_group("How the work is cut", 3)
+@dataclass(frozen=True, kw_only=True)
+class CutOptions:
+    """Splits and partitions."""
+
+    reducers: int | None = None
+    """How many reduce tasks, and so parts of the result (by default 1; inline 2)."""
+    chunks: int | None = None
+    """How many splits to cut the input into."""
+    chunk_size: str | None = None
+    """How long a split is, e.g. 64MiB (the default; less where that keeps all mappers busy)."""
+    split_mode: SplitMode = "range"
+    """range: mappers read byte ranges of the input; copy: the splitter writes chunk files first."""
+    sort: Flag = False
+    """Make the parts ranges of keys, so that part after part the whole result is in key order."""
+
+
+@_group("Result", 4)
+@dataclass(frozen=True, kw_only=True)
+class ResultOptions:
+    """What is shown and written of the result."""
+
+    output: str | None = None
+    """Write the whole result to this file too, in key order; its ending says the format: .json,
+    .jsonl, .csv, .tsv or .parquet. A folder, `out/`, gets a file for each part."""
+    output_format: FileFormat | None = None
+    """The format of the files in the folder (by default jsonl)."""
+    top: int = 10
+    """How many of the top keys to show."""
+    json: Flag = False
+    """Print one JSON document on standard output."""
+
+
+@_group("Failures and reuse", 5)
+@dataclass(frozen=True, kw_only=True)
+class FailureOptions:
+    """What a run does about work that is done already, bad records, time and faults."""
+
+    fresh: Flag = False
+    """Reuse nothing of earlier runs."""
+    skip_bad_records: int = 0
+    """How many records that the job's code fails on, or that are not of their format, may be set
+    aside as dead letters; one more, and the job fails."""
+    stage_timeout: float | None = None
+    """How many seconds a stage may take; then the job fails."""
+    chaos: str | None = None
+    """Fault injection: how often attempts go wrong, e.g. kill=0.2,hang=0.05,slow=0.1,error=0.1,
+    duplicate=0.05,corrupt=0.02. The answer must be the same."""
+    chaos_seed: int = 0
+    """Another seed breaks other attempts."""
+
+
+def run_config(
+    job: JobOptions,
+    place: PlaceOptions,
+    cut: CutOptions,
+    result: ResultOptions,
+    failures: FailureOptions,
+) -> RunConfig:
+    """Return the run that the options ask for; raises `UsageError`."""
+    chaos, size, memory = failures.chaos, cut.chunk_size, place.task_memory
+    return RunConfig(
+        inputs=job.input,
+        job=job.job,
+        parameters=assignments("--param", job.param),
+        mappers=place.mappers,
+        reducers=cut.reducers,
+        chunks=cut.chunks,
+        chunk_bytes=size_bytes("--chunk-size", size) if size is not None else None,
+        mode=cut.split_mode,
+        top=result.top,
+        fresh=failures.fresh,
+        sort=cut.sort,
+        spark_master=place.spark_master,
+        skip_bad_records=failures.skip_bad_records,
+        stage_timeout_s=failures.stage_timeout,
+        chaos=parse_chaos(chaos, failures.chaos_seed) if chaos is not None else None,
+        task_memory_bytes=size_bytes("--task-memory", memory) if memory is not None else None,
+    )
