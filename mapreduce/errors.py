@@ -1,33 +1,34 @@
-"""What can go wrong, as one tree. Each class is one cause on which a user can act.
+"""The tree of this program's errors. Each class is one cause on which a user can act.
 
     MapReduceError
-    ├── UsageError            the request cannot be carried out as it stands     exit 2   HTTP 422
+    ├── UsageError            the request cannot be run as it stands            exit 2   HTTP 422
     │   ├── JobLoadError      the job cannot be found, imported or constructed
     │   ├── ParameterError    a --param that the job does not have, or of a wrong type
     │   ├── InputError        an input that is missing, or cannot be read
-    │   └── RefusedURL        a URL outside the places this process may touch             HTTP 403
-    ├── UserCodeError         the job's code raised, or yielded what cannot be carried    exit 1
-    │   └── TooManyBadRecords more records would have to be set aside than may be
-    ├── DataError             the bytes are not those that were planned          exit 1
+    │   └── RefusedURL        a URL outside the places this process may use             HTTP 403
+    ├── UserCodeError         the job's code raised, or yielded an unsupported value    exit 1
+    │   └── TooManyBadRecords more bad records than --skip-bad-records allows
+    ├── DataError             the bytes are not those that were planned         exit 1
     │   ├── InputChanged      an input's ETag is not the one pinned at planning
-    │   ├── RecordError       a record is not of the format that its input should have
-    │   ├── OutputLost        a task's output is missing, or is not what the task wrote
+    │   ├── RecordError       a record does not have the format of its input
+    │   ├── OutputLost        another task's output is missing or has changed
     │   ├── CorruptBlock      a block's length, count or checksum is wrong
-    │   └── LedgerError       what went in is not what came out
-    ├── StorageError          the object store failed                            exit 1
+    │   └── LedgerError       the counts of what went in and what came out differ
+    ├── StorageError          the object store failed                           exit 1
     │   ├── ObjectMissing     no object at that URL
-    │   └── ObjectExists      a conditional create found one there already
+    │   └── ObjectExists      a conditional create found an existing object
     ├── InjectedFault         fault injection made the task fail
-    ├── TaskLost              a worker died, hung or could not be reached                 HTTP 503
-    ├── InternalError         an exception that this program does not foresee
-    ├── JobFailed             a task used up its attempts                        exit 1
+    ├── TaskLost              a worker died, hung or could not be reached                HTTP 503
+    ├── InternalError         an exception that this program does not expect
+    ├── JobFailed             a task used up its attempts                       exit 1
     │   └── StageFailed       the same, with every failure of its stage
-    ├── NotWritten            standard output or an --output cannot be written   exit 1
-    ├── FleetError            the services cannot be started or reached          exit 3
-    └── Unauthorized          a request without a good token                     exit 3   HTTP 401
+    ├── NotWritten            standard output or an --output cannot be written  exit 1
+    ├── FleetError            the services cannot be started or reached         exit 3
+    └── Unauthorized          a request without a valid token                   exit 3   HTTP 401
 
 Exit code, HTTP status and whether another attempt can help are attributes of the classes. Between
-processes an error travels as its class's name, which `KINDS` maps back to the class.
+processes an error travels as its class's name, which `KINDS` maps back to the class. Every message
+names the cause, the place, and the next step.
 """
 
 from __future__ import annotations
@@ -56,9 +57,9 @@ class MapReduceError(Exception):
 
     Attributes:
         exit_code: of a command that ends with this error.
-        http_status: of an answer to a request that is refused with it.
+        http_status: of the answer to a request that is refused with it.
         retry: whether another attempt at a task can help.
-        failure: what the records of a run say of this error, once they are written.
+        failure: the run's record of this error, once it is written.
     """
 
     exit_code: ClassVar[int] = 1
@@ -68,7 +69,7 @@ class MapReduceError(Exception):
 
 
 class UsageError(MapReduceError):
-    """The request cannot be carried out as it stands; the caller must change it."""
+    """The request cannot be run as it stands; the caller must change it."""
 
     exit_code: ClassVar[int] = 2
     http_status: ClassVar[int] = 422
@@ -84,24 +85,24 @@ class ParameterError(UsageError):
 
 
 class InputError(UsageError):
-    """An input that is not there or cannot be read."""
+    """An input that does not exist or cannot be read."""
 
 
 class RefusedURL(UsageError):
-    """A URL outside the places that this process may touch."""
+    """A URL outside the places that this process may use."""
 
     http_status: ClassVar[int] = 403
 
 
 class UserCodeError(MapReduceError):
-    """The job's own code raised, or yielded something that cannot be carried.
+    """The job's code raised, or yielded an unsupported value.
 
     Args:
-        message: what happened, one line.
-        traceback: the user's own frames, as Python prints them ("" when there is none).
-        place: where the record came from: the object's URL and the byte offset.
-        record: the record that caused it, as `repr`, cut to a limit.
-        url: the object that the record stands in.
+        message: what happened, in one line.
+        traceback: the frames of the user's code, as Python prints them ("" if there are none).
+        place: the record's origin: the object's URL and the byte offset.
+        record: the record that caused the error, as `repr`, cut to a limit.
+        url: the record's object.
         offset: the byte at which the record begins, in an object of text.
     """
 
@@ -127,7 +128,7 @@ class UserCodeError(MapReduceError):
 
 
 class TooManyBadRecords(UserCodeError):
-    """More records would have to be set aside than `--skip-bad-records` allows."""
+    """More bad records than `--skip-bad-records` allows."""
 
     retry: ClassVar[Retry] = Retry.NO
 
@@ -144,7 +145,7 @@ class InputChanged(DataError):
 
 @dataclass(frozen=True, slots=True)
 class TextPlace:
-    """The place of a record in an object of text: the object's URL, and the byte at which it begins."""
+    """The place of a record in an object of text: the object's URL, and the byte offset."""
 
     url: str
     offset: int
@@ -154,11 +155,11 @@ class TextPlace:
 
 
 class RecordError(DataError):
-    """A record is not of the format that its input should have.
+    """A record does not have the format of its input.
 
     Args:
-        message: what is wrong with it.
-        place: the object, and where in it the record stands.
+        message: what is wrong with the record.
+        place: the object, and the record's position in it.
         record: the record, cut to a limit.
     """
 
@@ -180,11 +181,11 @@ class RecordError(DataError):
 
 
 class OutputLost(DataError):
-    """What another task has written is gone or is not what it wrote; that task must be done again.
+    """Another task's output is missing or has changed; that task must run again.
 
     Args:
         message: what is wrong.
-        url: the object.
+        url: the output's object.
     """
 
     retry: ClassVar[Retry] = Retry.PRODUCER
@@ -199,7 +200,7 @@ class CorruptBlock(DataError):
 
     Args:
         message: what is wrong.
-        url: the object that holds the block, if that is known.
+        url: the object that holds the block, if known.
     """
 
     retry: ClassVar[Retry] = Retry.ONCE
@@ -210,7 +211,7 @@ class CorruptBlock(DataError):
 
 
 class LedgerError(DataError):
-    """What went in is not what came out."""
+    """The counts of what went in and what came out differ."""
 
 
 class StorageError(MapReduceError):
@@ -222,11 +223,11 @@ class ObjectMissing(StorageError):
 
 
 class ObjectExists(StorageError):
-    """A conditional create found an object there already."""
+    """A conditional create found an existing object."""
 
 
 class InjectedFault(MapReduceError):
-    """A fault drill made the task fail."""
+    """Fault injection made the task fail."""
 
 
 class TaskLost(MapReduceError):
@@ -236,7 +237,7 @@ class TaskLost(MapReduceError):
 
 
 class InternalError(MapReduceError):
-    """An exception that this program does not foresee; its class and text are in the message."""
+    """An exception that this program does not expect; the message holds its class and text."""
 
 
 class JobFailed(MapReduceError):
@@ -244,10 +245,10 @@ class JobFailed(MapReduceError):
 
 
 class StageFailed(JobFailed):
-    """A task used up its attempts, or its stage its failures or its time.
+    """A task used up its attempts, or its stage the limit on failures or time.
 
     Args:
-        what: the task or the stage, and why it was given up; one line.
+        what: the task or the stage, and why the run gave it up; one line.
         failures: every failure of the stage, by the task's name, in the order of time.
     """
 
@@ -264,7 +265,7 @@ def causes_of(failures: Mapping[str, Sequence[TaskError]]) -> list[str]:
 
 
 class NotWritten(MapReduceError):
-    """Standard output, or a file that was asked for beside the store, cannot be written to; the result is committed."""
+    """Standard output or an `--output` file cannot be written; the result itself is committed."""
 
 
 class FleetError(MapReduceError):
@@ -274,7 +275,7 @@ class FleetError(MapReduceError):
 
 
 class Unauthorized(MapReduceError):
-    """A request without a good token."""
+    """A request without a valid token."""
 
     exit_code: ClassVar[int] = 3
     http_status: ClassVar[int] = 401
@@ -288,11 +289,11 @@ def _tree(root: type[MapReduceError]) -> Iterator[type[MapReduceError]]:
 
 
 KINDS: Mapping[str, type[MapReduceError]] = {cls.__name__: cls for cls in _tree(MapReduceError)}
-"""The classes of this module by their names: what `TaskError.kind` may be."""
+"""The classes of this module by name: the values of `TaskError.kind`."""
 
 
 def kind_of(exc: BaseException) -> str:
-    """Return the name by which an exception travels: of its class here, or of the nearest base."""
+    """Return the wire name of an exception: its class here, or the nearest base."""
     if isinstance(exc, MemoryError):
         return TaskLost.__name__
     names = (cls.__name__ for cls in type(exc).__mro__ if KINDS.get(cls.__name__) is cls)

@@ -1,8 +1,9 @@
-"""What a map task keeps of the pairs it is given: combined, partitioned, sorted, and spilled when memory is short.
+"""Collect a map task's pairs: combine, partition and sort them, and spill when memory is short.
 
-Two collectors share the spilling. `AggregateCollector` keeps one state a key, for a job whose `reduce` is an
-aggregation; `PairCollector` keeps every pair, for a job with a `reduce` of its own, and runs its `combine`. Where the
-compiled part is built, `mapreduce.engine.compiled` does the same for what it can carry.
+Two collectors share the spilling. `AggregateCollector` keeps one state for each key, for a job
+whose `reduce` is an aggregation. `PairCollector` keeps every pair, for a job with a `reduce`
+method, and calls the job's `combine`. With the native extension, `mapreduce.engine.compiled`
+replaces both for the values that it supports.
 """
 
 from __future__ import annotations
@@ -38,40 +39,44 @@ from mapreduce.user_code.yielded import pair_of, pairs_of
 from mapreduce.wire.messages import Block
 
 PAIR_OVERHEAD = 150
-"""Bytes that Python needs for a pair beyond its key and value: tuple, objects and list slots (CPython 3.11)."""
+"""Bytes of a pair beyond its key and value: tuple, objects and list slots (CPython 3.11)."""
 
 KNOWN_GROUPS = 100_000
-"""Of a job with its own `partition` and `group_by`, so many groups are remembered; then they are learnt anew."""
+"""Groups remembered for a job with `partition` and `group_by`; beyond it the memory is cleared."""
 
 _by_key = itemgetter(0)
 _SCALARS = frozenset((int, str, float, bool, type(None), bytes))
 
 Combine = Callable[[Iterable[PackedPair]], Iterator[PackedPair]]
-"""Makes fewer pairs of sorted ones, and keeps their order."""
+"""Reduces the number of sorted pairs and keeps their order."""
 
 Partitioner = Callable[[bytes], int]
 """The partition of an encoded key."""
 
 
 class Collector(Protocol):
-    """Where a task's pairs go."""
+    """Receives a task's pairs."""
 
     @property
     def spills(self) -> Spills:
-        """The runs that it has written, and may be given."""
+        """The sorted runs on scratch disk; the caller may add runs to them."""
 
     def add(self, pairs: Iterable[Any]) -> None:
-        """Takes pairs as `map` or `reduce` yields them."""
+        """Take pairs as `map` or `reduce` yields them."""
 
     def add_columns(self, keys: list[Any], values: list[Any]) -> None:
-        """Takes pairs as `map_batch` returns them: two lists of one length."""
+        """Take pairs as `map_batch` returns them: two lists of one length."""
 
     def finish(self, file: BinaryIO) -> list[Block]:
-        """Writes one sorted block for each partition."""
+        """Write one sorted block for each partition."""
 
 
 class AggregateCollector:
-    """One state for each key; str keys are looked up as they are, others by their bytes (1, 1.0 and True differ)."""
+    """One state for each key.
+
+    States of str keys are looked up by the str, all others by the encoded key, because 1, 1.0 and
+    True are equal in Python and different keys here.
+    """
 
     def __init__(
         self,
@@ -101,7 +106,8 @@ class AggregateCollector:
         states = self._by_text
         for pair in pairs:
             key, value = pair if type(pair) is tuple and len(pair) == 2 else pair_of(pair)
-            # the most frequent case by far, without a call
+            # int values of a known str key are by far the most frequent pairs: add them inline,
+            # without a call per pair
             if type(value) is int and type(key) is str and type(state := states.get(key)) is int:
                 states[key] = state + value
             else:
@@ -123,15 +129,17 @@ class AggregateCollector:
                 if grows:
                     self._use(PAIR_OVERHEAD)
             else:
-                # refused here, while the record is known, and not when it is written
+                # encode a new key now, while the record is known, so that an unsupported key is
+                # reported with its record and not when the block is written
                 encoded = encode_key(key) if states is by_text else known
+                # a wrong `partition` is reported with its record, for the same reason
                 if self._check_partitions:
                     self._partition(encoded)
                 states[known] = create(kept)
                 self._use(len(known) + PAIR_OVERHEAD)
 
     def take_state(self, key: bytes, state: Any) -> None:
-        """Takes the state of a key that it has none of yet."""
+        """Take the state of a key that has no state yet."""
         if key[0] == STR_TAG:
             self._by_text[key[1:].decode()] = state
         else:
@@ -147,7 +155,7 @@ class AggregateCollector:
         return self.spills.write(file, self._sorted())
 
     def _sorted(self) -> list[Part]:
-        """The states by partition, in key order; the collector is empty afterwards."""
+        """Return the states by partition, in key order, and empty the collector."""
         parts: list[list[PackedPair]] = [[] for _ in range(self.spills.partitions)]
         for text, state in self._by_text.items():
             key = encode_key(text)
@@ -163,13 +171,13 @@ class AggregateCollector:
 
 
 class PairCollector:
-    """Every pair, in the order in which it came.
+    """Every pair, in order of arrival.
 
     Args:
-        partition: of a key.
+        partition: maps an encoded key to its partition.
         buffer_bytes: memory for pairs.
-        spills: where they go beyond it.
-        combine: makes fewer of them before they are written.
+        spills: receives the pairs beyond that.
+        combine: reduces the pairs before they are written.
     """
 
     def __init__(
@@ -207,17 +215,18 @@ class PairCollector:
         parts, self._parts = self._parts, [[] for _ in range(self.spills.partitions)]
         self._used = 0
         for part in parts:
-            part.sort(key=_by_key)  # stable: pairs of one key stay in the order of the input
+            # stable, so the values of one key stay in input order; the sort compares keys alone
+            part.sort(key=_by_key)
         return [written(part, self._combine) for part in parts]
 
 
 def written(pairs: Iterable[PackedPair], combine: Combine | None = None) -> Part:
-    """Sorted pairs as a part of a run."""
+    """Return sorted pairs as the content of one block of a run."""
     return lambda writer: writer.write(combine(pairs) if combine else pairs)
 
 
 def merging_pairs(combine: Combine | None = None) -> Merging:
-    """Runs become one in Python."""
+    """Return the merge of runs in Python."""
 
     def merging(runs: list[Run], scratch: Path) -> Part:
         def part(writer: BlockWriter) -> None:
@@ -233,10 +242,10 @@ def merging_pairs(combine: Combine | None = None) -> Merging:
 def merged_states(
     aggregation: Aggregation[Any], pairs: Iterable[PackedPair]
 ) -> Iterator[tuple[bytes, Any]]:
-    """One (key, state) for each key of sorted pairs whose values are packed states.
+    """Yield one (key, state) for each key of sorted pairs whose values are packed states.
 
     Raises:
-        UserCodeError: two states do not merge; it names the key.
+        UserCodeError: two states do not merge; the message names the key.
     """
     merge = aggregation.merge
     for key, group in groupby(pairs, _by_key):
@@ -251,10 +260,10 @@ def merged_states(
 
 
 def packed_result(aggregation: Aggregation[Any], key: bytes, state: Any) -> int | bytes:
-    """What a key's state comes to, packed.
+    """Return the packed result of a key's state.
 
     Raises:
-        UserCodeError: it comes to nothing that can be carried; it names the key.
+        UserCodeError: the result is an unsupported value; the message names the key.
     """
     try:
         return pack_value(aggregation.result(state))
@@ -263,7 +272,11 @@ def packed_result(aggregation: Aggregation[Any], key: bytes, state: Any) -> int 
 
 
 def packed_state(aggregation: Aggregation[Any], key: bytes, state: Any) -> int | bytes:
-    """A state, packed; raises as `packed_result` does."""
+    """Pack a state.
+
+    Raises:
+        UserCodeError: the state holds an unsupported value; the message names the key.
+    """
     try:
         return pack_value(state)
     except NotCarriable as exc:
@@ -271,7 +284,7 @@ def packed_state(aggregation: Aggregation[Any], key: bytes, state: Any) -> int |
 
 
 def raise_of_key(exc: BaseException, step: str, key: bytes) -> NoReturn:
-    """Raise what came out of a call of the job's code for an encoded key, as its author needs to see it."""
+    """Raise an exception of the job's code as a `UserCodeError` that names the encoded key."""
     told = told_as(exc, Place(step, decode_key(key)))
     if told is exc:
         raise exc
@@ -279,7 +292,7 @@ def raise_of_key(exc: BaseException, step: str, key: bytes) -> NoReturn:
 
 
 def merging_states(aggregation: Aggregation[Any]) -> Combine:
-    """A combine that merges the states of a key."""
+    """Return a combine that merges the states of each key."""
     return lambda pairs: (
         (key, packed_state(aggregation, key, state))
         for key, state in merged_states(aggregation, pairs)
@@ -287,7 +300,7 @@ def merging_states(aggregation: Aggregation[Any]) -> Combine:
 
 
 def combining(job: Job) -> Combine | None:
-    """The job's own combine, if it has one."""
+    """Return the job's `combine` over packed pairs, or None."""
     return partial(_combined, job) if job.combines else None
 
 
@@ -299,9 +312,11 @@ def _combined(job: Job, pairs: Iterable[PackedPair]) -> Iterator[PackedPair]:
             )
             for pair in pairs_of(yielded):
                 key, value = pair_of(pair)
+                # another key would break the order of the sorted run and land in a wrong partition
                 if encode_key(key) != encoded:
                     raise UserCodeError(
-                        f"combine yielded the key {key!r} for the group {decode_key(encoded)!r}; it must keep its key"
+                        f"combine yielded the key {key!r} for the group {decode_key(encoded)!r}; "
+                        "yield the same key"
                     )
                 packed = pack_value(value)
                 yield encoded, packed
@@ -312,12 +327,12 @@ def _combined(job: Job, pairs: Iterable[PackedPair]) -> Iterator[PackedPair]:
 def partitioner(
     job: Job, partitions: int, boundaries: Sequence[bytes] | None
 ) -> Partitioner | None:
-    """Where a key goes, if that is not by the hash of its bytes.
+    """Return the partition function of a job, or None for the hash of the key.
 
     Args:
         job: the job's instance.
-        partitions: how many there are.
-        boundaries: where the ranges of keys meet that the partitions are to be.
+        partitions: the number of partitions.
+        boundaries: encoded keys that separate the partitions, if these are key ranges.
     """
     if boundaries is not None:
         return partial(bisect_right, boundaries)
@@ -330,7 +345,10 @@ def partitioner(
 
 
 def _of_whole_groups(partition: Partitioner, fields: int) -> Partitioner:
-    """The job's own partition, held to send all keys of a group to one place, as far as this task sees them."""
+    """Wrap a job's `partition` to check that all keys of a group go to one partition.
+
+    The check covers only the keys of this task.
+    """
     known: dict[bytes, int] = {}
 
     def checked(key: bytes) -> int:
@@ -338,10 +356,11 @@ def _of_whole_groups(partition: Partitioner, fields: int) -> Partitioner:
         group = key_prefix(key, fields)
         if known.setdefault(group, number) != number:
             raise UserCodeError(
-                f"partition gave {known[group]} and {number} for two keys of the group {decode_key(group)!r}; with "
-                f"`group_by = {fields}` it must depend on the first {fields} of the key's fields alone"
+                f"partition returned {known[group]} and {number} for two keys of the group "
+                f"{decode_key(group)!r}; with `group_by = {fields}` it must depend on the first "
+                f"{fields} of the key's fields alone"
             )
-        if len(known) >= KNOWN_GROUPS:
+        if len(known) >= KNOWN_GROUPS:  # bounds the memory; a later conflict is still likely found
             known.clear()
         return number
 
@@ -349,12 +368,16 @@ def _of_whole_groups(partition: Partitioner, fields: int) -> Partitioner:
 
 
 def by_hash(partitions: int) -> Partitioner:
-    """The partition of a key by its hash."""
+    """Return a function that maps an encoded key to a partition by its hash."""
     return (lambda key: hash_partition(key, partitions)) if partitions > 1 else (lambda _: 0)
 
 
 def own_partition(job: Job, partitions: int, encoded: bytes) -> int:
-    """Return the partition that the job's own `partition` gives an encoded key; raises `UserCodeError`."""
+    """Return the partition of an encoded key by the job's `partition`.
+
+    Raises:
+        UserCodeError: `partition` raised, or returned no valid partition.
+    """
     key = decode_key(encoded)
     try:
         number = job.partition(key, partitions)
@@ -362,30 +385,31 @@ def own_partition(job: Job, partitions: int, encoded: bytes) -> int:
         raise_of_key(exc, "partition", encoded)
     if type(number) is not int or not 0 <= number < partitions:
         raise UserCodeError(
-            f"partition gave {number!r} for the key {key!r}; it must be an int from 0 to {partitions - 1}"
+            f"partition returned {number!r} for the key {key!r}; "
+            f"it must be an int from 0 to {partitions - 1}"
         )
     return number
 
 
 def check_placement(job: Job, key: bytes, index: int, partitions: int) -> None:
-    """Refuse a key that has come to a partition to which the job's own `partition` would not send it.
+    """Check that the job's `partition` sends a key to the partition that received it.
 
-    Another part holds the rest of its values then, or will after the next run.
+    If it does not, another part holds the rest of the key's values, or will after the next run.
 
     Raises:
-        UserCodeError: it is elsewhere.
+        UserCodeError: `partition` names another partition.
     """
     number = own_partition(job, partitions, key)
     if number != index:
         raise UserCodeError(
-            f"the key {decode_key(key)!r} was sent to partition {index}, and `partition` now says {number}; it must "
-            "depend on the key alone, and not on hash(), which for str and bytes differs from process to process: "
-            "take zlib.crc32(key.encode()) % partitions",
+            f"the key {decode_key(key)!r} was sent to partition {index}, but `partition` now "
+            f"returns {number}; it must depend on the key alone, not on hash(), which for str and "
+            "bytes differs from process to process: use zlib.crc32(key.encode()) % partitions",
             record=repr(decode_key(key))[:200],
         )
 
 
 def _own(value: Any) -> Any:
-    """A value that a record can carry; of one that the author may go on changing, a copy."""
+    """Return an encodable value; of one that the author may still change, a copy."""
     encoded = encode_value(value)
     return value if type(value) in _SCALARS else decode_value(encoded)

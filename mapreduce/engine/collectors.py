@@ -1,4 +1,4 @@
-"""Which collector a job needs, on the road that this machine has."""
+"""Choose the native or the Python collector for a job."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def collector_for(
     scratch: Path,
     boundaries: Sequence[bytes] | None = None,
 ) -> Collector:
-    """The collector of a map task.
+    """Return the collector of a map task.
 
     Args:
         job: the job's instance.
-        partitions: how many blocks there will be.
+        partitions: the number of blocks.
         buffer_bytes: memory for pairs; beyond it they are spilled to `scratch`.
-        scratch: a folder of this task's own.
-        boundaries: where the ranges of keys meet that the partitions are to be.
+        scratch: a folder that only this task uses.
+        boundaries: encoded keys that separate the partitions, if these are key ranges.
     """
     partition = partitioner(job, partitions, boundaries)
     check = job.partitions_itself or job.group_by > 0
@@ -49,7 +49,7 @@ def collector_for(
 
 
 def sorter(buffer_bytes: int, scratch: Path) -> Collector:
-    """A collector of one partition, which keeps every pair."""
+    """Return a collector of one partition that keeps every pair."""
     return _keeping(1, buffer_bytes, scratch, None, None, check=False)
 
 

@@ -1,8 +1,8 @@
-"""The collector that the compiled part makes possible: the pairs stay bytes from `map` to the reducer.
+"""The collector over the native extension: pairs stay bytes from `map` to the reduce task.
 
-It combines 64-bit integers for `Sum`, `Count`, `Min` and `Max`, and keeps pairs of any kind for a `reduce` of one's
-own. When an aggregation is given what it cannot carry (a float, a sum beyond 64 bits), the Python collector takes over,
-with all that has been collected.
+It combines 64-bit integers for `Sum`, `Count`, `Min` and `Max`, and keeps any pairs for a `reduce`
+method. When an aggregation meets a value that the extension does not support (a float, a sum beyond
+64 bits), the Python collector takes over, with all states collected so far.
 """
 
 from __future__ import annotations
@@ -32,41 +32,42 @@ _COMBINING: dict[type[Aggregation[Any]], tuple[str, str]] = {
     Min: ("LEAST", "LEAST"),
     Max: ("GREATEST", "GREATEST"),
 }
-"""What the kernel does with a value, and with two states, for the aggregations that it knows."""
+"""The extension's operation on a value, and on two states, for each supported aggregation."""
 
 
 def operation(name: str) -> int:
-    """The kernel's number of one of its operations."""
+    """Return the extension's number of an operation."""
     number: int = getattr(native.kernel, name)
     return number
 
 
 def combines(aggregation: Aggregation[Any]) -> bool:
-    """Whether the kernel is here and knows the aggregation (a subclass may do something else)."""
+    """Return whether the extension is present and supports the aggregation (not a subclass of it).
+    """
     return native.kernel is not None and type(aggregation) in _COMBINING
 
 
 def value_operation(aggregation: Aggregation[Any]) -> int:
-    """What the kernel does with a value."""
+    """Return the extension's operation on a value."""
     return operation(_COMBINING[type(aggregation)][0])
 
 
 def state_operation(aggregation: Aggregation[Any]) -> int:
-    """What the kernel does with two states of a key."""
+    """Return the extension's operation on two states of a key."""
     return operation(_COMBINING[type(aggregation)][1])
 
 
 class CompiledCollector:
-    """Pairs in the kernel's memory.
+    """A collector that keeps its pairs in the native extension's memory.
 
     Args:
-        operation: of the kernel.
+        operation: the extension's operation on values.
         buffer_bytes: memory for pairs; beyond it they are spilled.
-        spills: where they go.
-        partition: of a key; None: by its hash.
-        check: called with each new key, and raises when the key is not to be had; None: nothing to check.
-        combine: makes fewer of the pairs that are kept, before they are written.
-        otherwise: the collector that takes over when the kernel cannot carry a pair.
+        spills: receives the spilled pairs.
+        partition: maps an encoded key to its partition; None: by hash.
+        check: called with each new key, raises if the key is invalid; None: no check.
+        combine: reduces kept pairs before they are written.
+        otherwise: makes the collector that takes over when a pair is not supported.
     """
 
     def __init__(
@@ -121,7 +122,7 @@ class CompiledCollector:
             self._instead.add_columns(keys, values)
 
     def _fed(self, pairs: Iterator[Any]) -> tuple[Any, ...]:
-        """Feeds the kernel until the pairs end, or some come that it does not take."""
+        """Feed the extension until the pairs end, or until it refuses some, and return those."""
         while (left := self._pairs.add(pairs)) is True:
             self._spill()
         return left or ()
@@ -134,7 +135,7 @@ class CompiledCollector:
         return blocks
 
     def _taken_over(self) -> Collector:
-        """The collector that goes on, with all that is here; what was spilled is with the spills."""
+        """Return the collector that takes over, with all states of this one; spilled runs stay."""
         assert self._otherwise is not None, "pairs of any kind are kept"
         instead = self._otherwise()
         self._pairs.sort()
@@ -170,7 +171,7 @@ class CompiledCollector:
 
 
 def merging_kept(combine: Combine | None) -> Merging:
-    """Runs of kept pairs become one."""
+    """Return the merge of runs of kept pairs."""
 
     def merging(runs: list[Run], scratch: Path) -> Part:
         def part(writer: BlockWriter) -> None:
@@ -186,7 +187,8 @@ def merging_kept(combine: Combine | None) -> Merging:
 
 
 def merging_combined(aggregation: Aggregation[Any], otherwise: Merging) -> Merging:
-    """Runs of combined integers become one; by the other road where a sum does not fit 64 bits."""
+    """Return the merge of runs of combined integers; `otherwise` merges if a sum exceeds 64 bits.
+    """
 
     def merging(runs: list[Run], scratch: Path) -> Part:
         def part(writer: BlockWriter) -> None:
@@ -202,13 +204,13 @@ def merging_combined(aggregation: Aggregation[Any], otherwise: Merging) -> Mergi
 
 
 def groups_of(frames: Iterable[RawFrame]) -> Iterator[tuple[bytes, list[Any]]]:
-    """Keys and their values; a key that has pairs in two frames comes twice."""
+    """Yield keys and their values; a key with pairs in two frames comes twice."""
     assert native.kernel is not None, "frames are taken apart by the compiled part"
     for frame in frames:
         yield from native.kernel.groups(frame, unpack_value)
 
 
 def pairs_of(frames: Iterable[RawFrame]) -> Iterator[PackedPair]:
-    """The pairs of frames, packed."""
+    """Yield the pairs of frames, packed."""
     for frame in map(columns, frames):
         yield from zip(frame.keys, frame.values, strict=True)

@@ -1,5 +1,7 @@
-"""Groups pairs with 64-bit integer values in DuckDB: the fast road of `Sum`, `Count`, `Min` and `Max`, out of memory
-where it must be. Any number of pairs and of keys; what does not fit the limit is spilled to scratch disk.
+"""Group pairs with 64-bit integer values in DuckDB, for `Sum`, `Count`, `Min` and `Max`.
+
+Used without the native extension. The number of pairs and keys is not limited: DuckDB spills to
+scratch disk beyond its memory limit.
 """
 
 from __future__ import annotations
@@ -31,14 +33,14 @@ def merged_integers(
     threads: int,
     scratch: Path,
 ) -> Iterator[tuple[bytes, int]]:
-    """One (key, exact total, least or greatest value) for each key, in key order.
+    """Yield one (key, exact total, least or greatest value) for each key, in key order.
 
     Args:
         frames: of INTEGERS kind, in any order.
-        aggregate: what becomes of a key's values; a sum is exact, beyond 64 bits too.
-        memory_bytes: DuckDB's limit.
+        aggregate: the SQL aggregate over a key's values; a sum is exact beyond 64 bits too.
+        memory_bytes: DuckDB's memory limit.
         threads: DuckDB's threads.
-        scratch: where it spills.
+        scratch: the folder of its spill files.
     """
     config: dict[str, Any] = {
         "memory_limit": f"{max(memory_bytes >> 20, 64)}MiB",
@@ -62,7 +64,7 @@ def merged_integers(
 
 
 class _ArrowBatch:
-    """Some frames as one Arrow stream (the Arrow PyCapsule interface, which DuckDB reads without pyarrow)."""
+    """Some frames as one Arrow stream, through the PyCapsule interface, without pyarrow."""
 
     def __init__(self, frames: tuple[Frame, ...]) -> None:
         keys = [key for frame in frames for key in frame.keys]

@@ -1,9 +1,9 @@
-"""Merges sorted runs into one, with memory for one frame of each run, whatever their length.
+"""Merge sorted runs into one, with memory for one frame of each run, whatever their length.
 
-A run's keys ascend; pairs of one key keep the order of their runs, and within a run their own. Runs are given in the
-order of the input, so the values of a key reach `reduce` in the order in which the input holds them.
+A run's keys ascend. Pairs of one key keep the order of their runs, and within a run their order.
+Runs come in input order, so the values of a key reach `reduce` in input order.
 
-There are two roads: `merged` gives pairs, in Python; `merged_frames` gives frames, and needs the compiled part.
+`merged` yields pairs, in Python; `merged_frames` yields frames, with the native extension.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from mapreduce import native
 from mapreduce.formats.frames import BlockReader, BlockWriter, Frame, PackedPair, RawFrame
 
 FAN_IN = 128
-"""Runs merged at once; more are first merged in groups of this many, into runs on scratch disk."""
+"""Runs merged at once. More runs are first merged in groups of this size, on scratch disk."""
 
 
 class Run(Protocol):
-    """A sorted run, which may be read more than once, from the first frame on."""
+    """A sorted run, which can be read more than once, each time from its first frame."""
 
     def frames(self) -> Iterator[Frame]:
-        """Its frames."""
+        """Yield its frames."""
 
     def raw_frames(self) -> Iterator[RawFrame]:
-        """The same, as their payloads."""
+        """Yield the same frames as payloads."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileRun:
-    """The run that a range of a local file holds; `name` is how an error calls it."""
+    """The run in a range of a local file; `name` identifies it in errors."""
 
     path: Path
     offset: int
@@ -43,30 +43,35 @@ class FileRun:
     name: str
 
     def frames(self) -> Iterator[Frame]:
-        """Its frames."""
+        """Yield its frames."""
         with self.path.open("rb") as file:
             file.seek(self.offset)
             yield from BlockReader(file, self.length, self.name).frames()
 
     def raw_frames(self) -> Iterator[RawFrame]:
-        """The same, as their payloads."""
+        """Yield the same frames as payloads."""
         with self.path.open("rb") as file:
             file.seek(self.offset)
             yield from BlockReader(file, self.length, self.name).raw_frames()
 
 
 def merged(runs: list[Run], scratch: Path) -> Iterator[PackedPair]:
-    """All pairs of the runs in the order of their keys.
+    """Return all pairs of the runs in key order.
 
     Args:
         runs: sorted runs, earlier input first.
-        scratch: a folder for intermediate runs, when there are more than `FAN_IN`.
+        scratch: a folder for intermediate runs, if there are more than `FAN_IN`.
     """
     return _merge_once(_few(runs, scratch, lambda writer, group: writer.write(_merge_once(group))))
 
 
 def merged_frames(runs: list[Run], scratch: Path, operation: int) -> Iterator[RawFrame]:
-    """The same as frames; with an operation of the kernel, pairs of one key become one.
+    """Return all pairs of the runs as frames in key order, combined per key by `operation`.
+
+    Args:
+        runs: sorted runs, earlier input first.
+        scratch: a folder for intermediate runs, if there are more than `FAN_IN`.
+        operation: of the native extension; `KEEP` keeps every pair.
 
     Raises:
         OverflowError: a sum does not fit 64 bits.
@@ -80,7 +85,7 @@ def merged_frames(runs: list[Run], scratch: Path, operation: int) -> Iterator[Ra
 
 
 def write_block(file: BinaryIO, pairs: Iterable[PackedPair]) -> BlockWriter:
-    """Writes pairs as one block, and returns the writer with its count, length and checksum."""
+    """Write pairs as one block, and return the writer with its count, length and checksum."""
     writer = BlockWriter(file)
     writer.write(pairs)
     return writer
@@ -89,7 +94,9 @@ def write_block(file: BinaryIO, pairs: Iterable[PackedPair]) -> BlockWriter:
 def _few(
     runs: list[Run], scratch: Path, write: Callable[[BlockWriter, list[Run]], None]
 ) -> list[Run]:
-    """As many runs as can be merged at once, which hold the same pairs."""
+    """Merge runs until at most `FAN_IN` are left, and return these."""
+    # each pass merges neighbours, so the order of the runs, and with it the order of the values of
+    # one key, is kept; ten thousand runs take two passes
     while len(runs) > FAN_IN:
         groups = [runs[at : at + FAN_IN] for at in range(0, len(runs), FAN_IN)]
         runs = [_written(group, scratch, write) for group in groups]
@@ -99,7 +106,7 @@ def _few(
 def _written(
     group: list[Run], scratch: Path, write: Callable[[BlockWriter, list[Run]], None]
 ) -> Run:
-    # several merges share the folder, so each run gets a name that no other has
+    # several merges share the folder, so each run gets a unique name
     descriptor, name = tempfile.mkstemp(dir=scratch, prefix="merge-")
     with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
         writer = BlockWriter(file)
@@ -118,7 +125,8 @@ def _merge_once(runs: list[Run]) -> Iterator[PackedPair]:
         return chain.from_iterable(
             zip(frame.keys, frame.values, strict=True) for frame in runs[0].frames()
         )
-    # (key, number of the run, value): equal keys are told apart by their run, so values are never compared
+    # (key, number of the run, value): the run breaks ties between equal keys, which keeps input
+    # order, and values, which may be int and bytes, are never compared
     numbered = (_numbered(number, run.frames()) for number, run in enumerate(runs))
     return ((key, value) for key, _, value in heapq.merge(*numbered))
 

@@ -1,4 +1,8 @@
-"""The reduce stage: one partition's blocks in, one sorted part out. Memory does not grow with the partition."""
+"""The reduce stage: one partition's blocks in, one sorted part out.
+
+Memory does not grow with the partition: blocks lie on scratch disk and are merged a frame at a
+time.
+"""
 
 from __future__ import annotations
 
@@ -39,24 +43,24 @@ from mapreduce.wire.messages import BlockSource, ReduceResult, ReduceTask
 FETCHES = 8
 """Blocks fetched at the same time."""
 BUFFER_SHARE = 8
-"""An eighth of the task's memory holds pairs that are put in order; DuckDB has half."""
+"""One eighth of the task's memory buffers the results to be sorted; DuckDB gets half."""
 
 DUCKDB_FROM_PAIRS = 100_000
-"""From this many pairs on DuckDB is worth its start (0.25 s); below, merging in Python is as fast."""
+"""Number of pairs from which DuckDB is worth its start-up (0.25 s); below, Python is as fast."""
 
 PROVEN_KEYS = 100_000
-"""Of a job with its own `partition`, so many keys are remembered as proven; then they are proven anew."""
+"""Checked keys remembered for a job with `partition`; beyond it the memory is cleared."""
 
 _by_key = itemgetter(0)
 
 
 def run_reduce(task: ReduceTask, context: TaskContext) -> ReduceResult:
-    """Reduces one partition.
+    """Reduce one partition.
 
     Raises:
-        UserCodeError: the job's code raised, or yielded what cannot be carried.
+        UserCodeError: the job's code raised, or yielded an unsupported value.
         CorruptBlock: a block does not read as its map task wrote it.
-        OutputLost: a map task's object is gone, or is another.
+        OutputLost: a map task's object is missing or has changed.
     """
     stopwatch = Stopwatch(context.storage)
     job = context.load_job(task.job)
@@ -88,12 +92,12 @@ def run_reduce(task: ReduceTask, context: TaskContext) -> ReduceResult:
 
 
 class PlacementProof:
-    """Holds each key that comes to a reduce task against the job's own `partition`.
+    """Checks each key of a reduce task against the job's `partition`.
 
     Args:
         job: the job's instance.
         index: the task's partition.
-        partitions: how many there are.
+        partitions: the number of partitions.
     """
 
     def __init__(self, job: Job, index: int, partitions: int) -> None:
@@ -103,7 +107,11 @@ class PlacementProof:
         self._proven: set[bytes] = set()
 
     def check(self, frame: RawFrame) -> None:
-        """Check the keys of a frame that have not been checked lately; raises `UserCodeError`."""
+        """Check the keys of a frame that are not remembered as checked.
+
+        Raises:
+            UserCodeError: a key belongs to another partition.
+        """
         for key in set(columns(frame).keys) - self._proven:
             check_placement(self._job, key, self._index, self._partitions)
             if len(self._proven) >= PROVEN_KEYS:
@@ -113,10 +121,10 @@ class PlacementProof:
 
 @dataclass(slots=True)
 class FetchedBlock:
-    """A map task's block on local disk, and what has been read of it.
+    """A map task's block on local disk, with the count and checksum of what has been read of it.
 
-    With a `proof`, every frame that is read, by whatever way the blocks are merged, is checked for keys that do not
-    belong to this partition.
+    With a `proof`, every frame that is read, whichever merge reads it, is checked for keys of other
+    partitions.
     """
 
     source: BlockSource
@@ -127,11 +135,11 @@ class FetchedBlock:
     proof: PlacementProof | None = None
 
     def frames(self) -> Iterator[Frame]:
-        """The frames; at the end the count and checksum must be those that the map task reported."""
+        """Yield the frames; at the end, check count and checksum against the map task's report."""
         return map(columns, self.raw_frames())
 
     def raw_frames(self) -> Iterator[RawFrame]:
-        """The same, as their payloads."""
+        """Yield the same frames as payloads."""
         expected = self.source.block
         name = f"the block at byte {expected.offset} of {self.source.url}"
         with self.path.open("rb") as file:
@@ -144,6 +152,8 @@ class FetchedBlock:
                     yield frame
             except CorruptBlock as exc:
                 raise CorruptBlock(str(exc), url=self.source.url) from exc
+        # assigned, not added: after an overflow the block is read a second time, and each pass
+        # counts alone
         self.records, self.checksum = reader.records, reader.checksum
         if (self.records, self.checksum) != (expected.records, expected.checksum):
             raise CorruptBlock(
@@ -155,7 +165,9 @@ class FetchedBlock:
 def fetch_blocks(
     sources: tuple[BlockSource, ...], context: TaskContext, folder: Path
 ) -> list[FetchedBlock]:
-    """Brings the blocks of one partition to local disk, several at a time, in the order of the sources."""
+    """Fetch the blocks of one partition to local disk, several at a time, in the order of the
+    sources.
+    """
 
     def fetch(numbered: tuple[int, BlockSource]) -> FetchedBlock:
         number, source = numbered
@@ -164,6 +176,7 @@ def fetch_blocks(
         context.meter.bytes += source.block.length
         return FetchedBlock(source, path, context)
 
+    # an empty block has nothing to merge, and its fetch costs a request
     wanted = [source for source in sources if source.block.records]
     with ThreadPoolExecutor(FETCHES) as pool:
         return list(pool.map(fetch, enumerate(wanted)))
@@ -180,7 +193,7 @@ def _download(storage: Storage, source: BlockSource, path: Path, size: int) -> N
                 file.write(piece)
     except (ObjectMissing, InputChanged) as exc:
         raise OutputLost(
-            f"the output of map-{source.map_index}, {source.url}, is gone or has changed",
+            f"the output of map-{source.map_index}, {source.url}, is missing or has changed",
             url=source.url,
         ) from exc
 
@@ -188,7 +201,7 @@ def _download(storage: Storage, source: BlockSource, path: Path, size: int) -> N
 def _part(
     job: Job, task: ReduceTask, blocks: list[FetchedBlock], context: TaskContext, folder: Path
 ) -> Part:
-    """Reduces, and writes what comes of it: at once, if nothing can join it and nobody else reads it."""
+    """Reduce and write the part: directly, if it needs no sort and is not needed a second time."""
     aggregation, whole = job.aggregation, task.partitions == 1
     if aggregation is None or task.keep_pairs:
         return write_part(_reduced(job, blocks, context, folder), task, context, whole=whole)
@@ -203,11 +216,12 @@ def _part(
 def _reduced(
     job: Job, blocks: list[FetchedBlock], context: TaskContext, folder: Path
 ) -> StoredPairs:
-    """What the job's `reduce` makes of the merged blocks."""
+    """Return the results of the job's `reduce` over the merged blocks."""
     place = Place("reduce")
     with user_code(place):
         if job.aggregation is not None:
             return store_written(_aggregated(job.aggregation, blocks, context, folder), folder)
+        # `reduce` may yield any key, so its results are sorted again before they become a part
         results = sorter(context.memory_bytes // BUFFER_SHARE, folder)
         place.step = "reduce_setup"
         job.reduce_setup()
@@ -223,7 +237,7 @@ def _reduced(
 def _aggregated(
     aggregation: Aggregation[Any], blocks: list[FetchedBlock], context: TaskContext, folder: Path
 ) -> Write:
-    """Writes one pair for each key, in key order."""
+    """Return a function that writes one pair for each key, in key order."""
     integers = all(block.source.block.integers for block in blocks)
     runs: list[Run] = list(blocks)
     if not integers or not compiled.combines(aggregation):
@@ -232,7 +246,9 @@ def _aggregated(
     def write(sink: FrameSink) -> None:
         try:
             sink.write_frames(merged_frames(runs, folder, compiled.state_operation(aggregation)))
-        except OverflowError:  # a sum beyond 64 bits
+        # a sum beyond 64 bits: discard what was written and merge the blocks again, with Python's
+        # integers
+        except OverflowError:
             sink.start_over()
             sink.write(_aggregated_in_python(aggregation, blocks, context, folder))
 
@@ -242,7 +258,7 @@ def _aggregated(
 def _aggregated_in_python(
     aggregation: Aggregation[Any], blocks: list[FetchedBlock], context: TaskContext, folder: Path
 ) -> Iterator[PackedPair]:
-    """The same where the compiled part is missing, or cannot carry the values."""
+    """Aggregate without the native extension, or beyond the values that it supports."""
     many = sum(block.source.block.records for block in blocks) >= DUCKDB_FROM_PAIRS
     if aggregation.sql and many and all(block.source.block.integers for block in blocks):
         from mapreduce.engine.integer_merge import merged_integers  # DuckDB takes 0.2 s to import
@@ -262,7 +278,7 @@ def _aggregated_in_python(
 def _own_reduce(
     job: Job, groups: Iterator[tuple[bytes, Iterator[Any]]], place: Place
 ) -> Iterator[Any]:
-    """What the job's own `reduce` yields."""
+    """Return the pairs that the job's `reduce` yields."""
     return chain.from_iterable(_yielded(job, groups, place))
 
 
@@ -278,29 +294,31 @@ def _yielded(
 def _groups(
     job: Job, blocks: list[FetchedBlock], folder: Path
 ) -> Iterator[tuple[bytes, Iterator[Any]]]:
-    """The groups in the order of their keys, and the values of each as a stream."""
+    """Yield the groups in key order, each with its values as a stream."""
     if not blocks:
         return
     together = _grouping(job)
+    # in Python the merge yields single pairs, and `groupby` keeps no group in memory
     if native.kernel is None:
         group: Iterator[PackedPair]
         for encoded, group in groupby(merged(list(blocks), folder), together):
             yield encoded, (unpack_value(packed) for _, packed in group)
         return
     pieces: Iterator[tuple[bytes, list[Any]]]
+    # the extension yields a key once per frame, so `groupby` joins the values from several frames
     frames = merged_frames(list(blocks), folder, compiled.operation("KEEP"))
     for encoded, pieces in groupby(compiled.groups_of(frames), together):
         yield encoded, chain.from_iterable(values for _, values in pieces)
 
 
 def _grouping(job: Job) -> Callable[[tuple[bytes, Any]], bytes]:
-    """What pairs of one group have in common: the key, or its first fields."""
+    """Return the function whose value pairs of one group share: the key, or its first fields."""
     if fields := job.group_by:
         return lambda pair: key_prefix(pair[0], fields)
     return _by_key
 
 
 def group_key(encoded: bytes, fields: int) -> Any:
-    """The key that `reduce` is given: with `group_by = 1` the first field itself, not a tuple of one."""
+    """Return the key for `reduce`; with `group_by = 1`, the first field and not a tuple of one."""
     key = decode_key(encoded)
     return key[0] if fields == 1 and isinstance(key, tuple) else key

@@ -1,4 +1,4 @@
-"""From a task's message to its result, or to the error that the wire carries."""
+"""Run one task: from its message to its result, or to the error that the wire carries."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from mapreduce.wire.messages import (
 def run_task(
     task: SplitTask | MapTask | ReduceTask, context: TaskContext
 ) -> SplitResult | MapResult | ReduceResult:
-    """Carry out one task of any stage; raises what its stage raises."""
+    """Run one task of any stage; raise what its stage raises."""
     result = _run(task, context)
     imported = context.imported()
     if not imported:
@@ -49,7 +49,7 @@ def _run(
 
 
 def task_error(exc: BaseException) -> TaskError:
-    """Return what the wire says of an exception: its class, its words, and the user's frames if it is theirs.
+    """Return the wire's form of an exception: class, message and, for user code, its frames.
 
     Each text is cut to its limit.
     """

@@ -1,8 +1,8 @@
-"""The wire models: all that the driver and the services say to each other. Frozen, and strict about what they hold.
+"""The wire models: every message between the driver and the services. Frozen and strict.
 
-A task goes out as one `SplitTask`, `MapTask` or `ReduceTask`; back comes a stream of JSON lines, each a `TaskEvent`:
-`started`, then `progress` every second, then `done` with the stage's result or `failed` with a `TaskError`. Each names
-the attempt that it belongs to.
+A task goes out as one `SplitTask`, `MapTask` or `ReduceTask`. The answer is a stream of JSON lines,
+each a `TaskEvent`: `started`, then `progress` every second, then `done` with the stage's result or
+`failed` with a `TaskError`. Each event names its attempt.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from mapreduce.storage.requests import Requests
 from mapreduce.wire.build import Build
 
 FORMAT_VERSION = 2
-"""Part of every task key: raise it when what a task writes changes, and nothing old is reused."""
+"""Part of every task key. Raise it when the bytes that a task writes change, to stop their reuse.
+"""
 URL_LIMIT = 4200
-"""Characters of a URL: `file://` and a path of PATH_MAX (4096), which an S3 URL never comes near."""
+"""Characters in a URL: `file://` and a path of PATH_MAX (4096). S3 URLs are far shorter."""
 PIECES_LIMIT = 1_000_000
-"""Inputs of a run, pieces of a split and sources of a reduce task: as many as there may be splits."""
+"""Inputs of a run, byte ranges of a split, sources of a reduce task: the limit on splits."""
 
 StageName = Literal["split", "map", "reduce"]
 SplitMode = Literal["range", "copy"]
@@ -32,7 +33,7 @@ AttemptName = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
 Size = Annotated[int, Field(ge=0)]
 Checksum = Annotated[int, Field(ge=0, lt=1 << 64)]
 Url = Annotated[str, Field(max_length=URL_LIMIT)]
-"""As long as a path or an object's key may be: what follows links takes time with each step of a path."""
+"""The limit bounds the time to resolve symbolic links, which grows with the length of the path."""
 Label = Annotated[str, Field(max_length=URL_LIMIT)]
 """An ETag, a name, a header: no longer than a URL."""
 EncodedKey = Annotated[str, Field(pattern=r"^([0-9a-f]{2})+$")]
@@ -48,19 +49,20 @@ def _known_kind(name: str) -> str:
 ErrorKind = Annotated[str, AfterValidator(_known_kind)]
 """The name of a class in `mapreduce.errors`."""
 MOST_SKIPPED = 100_000
-"""So many records may be set aside in a run: a task's answer holds the places of all of its own."""
+"""Records that a run may set aside; a task's result holds the place of each of its own."""
 
 
 class Message(BaseModel):
-    """What all wire models share: frozen, and no field that is not theirs."""
+    """Base of all wire models: frozen, and without unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class InputObject(Message):
-    """An input as it was when the run was planned. `size` in bytes; `name` is what `--input NAME=PATH` gave it.
+    """An input as it was when the run was planned.
 
-    `digest` is that of the bytes, of an object that a task has written (`mapreduce.storage.digest`).
+    `size` is in bytes, `name` comes from `--input NAME=PATH`. `digest` (`mapreduce.storage.digest`)
+    is set for an object that a task has written.
     """
 
     url: Url
@@ -74,10 +76,10 @@ class InputObject(Message):
 class Piece(Message):
     """A byte range [start, end) of one object.
 
-    `source` and `source_offset` say where the range's bytes come from: for a chunk file, the input it was copied
-    from; else the object itself and 0. A record's offset is its position in the object plus `source_offset`.
-    What the split stage has found out of the object: its `compression`, for CSV the `header` and whether the range
-    begins inside of quotes. `digest` is that of a chunk file's bytes.
+    `source` and `source_offset` say where the bytes come from: for a chunk file, the input that it
+    copies; else the object itself and 0. A record's offset is its position in the object plus
+    `source_offset`. The split stage fills in `compression`, for CSV `header`, and `quoted`, which
+    says that the range begins inside quotes. `digest` is that of a chunk file's bytes.
     """
 
     url: Url
@@ -96,26 +98,27 @@ class Piece(Message):
 
     @property
     def length(self) -> int:
-        """Bytes in the range."""
+        """The number of bytes in the range."""
         return self.end - self.start
 
 
 class Split(Message):
-    """The input of one map task: one range, or several small objects together."""
+    """The input of one map task: one byte range, or several small objects together."""
 
     index: Size
     pieces: Annotated[tuple[Piece, ...], Field(max_length=PIECES_LIMIT)]
 
     @property
     def length(self) -> int:
-        """Bytes in all ranges."""
+        """The number of bytes in all ranges."""
         return sum(piece.length for piece in self.pieces)
 
 
 class JobSpec(Message):
-    """Which job: the digest of its packed code, its class, and its parameters as JSON values.
+    """A job: the digest of its packed code, its class, and its parameters as JSON values.
 
-    `file` is the module's file in that code, where Python cannot import it by its name (`my-job.py`, `json.py`).
+    `file` is the module's file in that code, if Python cannot import it by name (`my-job.py`,
+    `json.py`).
     """
 
     code: Digest
@@ -129,10 +132,10 @@ FaultKind = Literal["kill", "hang", "slow", "error", "corrupt"]
 
 
 class Fault(Message):
-    """What a drill wants to go wrong with an attempt; only services that are set to take faults obey.
+    """A fault to inject into an attempt; a service obeys only if its settings allow injection.
 
-    kill: the worker dies, before, during or after its work; hang: it falls silent; slow: it waits `seconds` first;
-    error: it fails; corrupt: a byte of what it has written is changed behind its back.
+    kill: the worker dies before, during or after its work; hang: it stops sending; slow: it first
+    waits `seconds`; error: it fails; corrupt: one byte of its output is changed after the write.
     """
 
     kind: FaultKind
@@ -141,7 +144,8 @@ class Fault(Message):
 
 
 class TaskMessage(Message):
-    """What the three kinds of task share. `attempt` names the attempt's own objects."""
+    """The fields that the three kinds of task share. `attempt` is part of the names of its objects.
+    """
 
     run: RunId
     attempt: AttemptName = "0"
@@ -151,8 +155,9 @@ class TaskMessage(Message):
 class SplitTask(TaskMessage):
     """Plan byte ranges over the inputs; in copy mode, write them as chunk files too.
 
-    `splits` is how many ranges are wanted; `split_bytes` how long one should be (one of the two is given). With
-    `key_ranges` the keys are split too: `job` maps a sample of the input, and so many ranges of its keys are made.
+    Exactly one of `splits` (their number) and `split_bytes` (their length) is set. With
+    `key_ranges` the keys are split too: `job` maps a sample of the input, and the sampled keys
+    yield that many key ranges.
     """
 
     stage: Literal["split"] = "split"
@@ -166,11 +171,12 @@ class SplitTask(TaskMessage):
 
 
 class MapTask(TaskMessage):
-    """Map one split, and write one object of `partitions` sorted blocks; with no partition, one part of the result.
+    """Map one split, and write one object of `partitions` sorted blocks, or a part if that is 0.
 
-    With `boundaries`, partition n holds the keys from boundary n - 1 up to boundary n; else a key's hash decides.
-    `top` and `keep_pairs` are those of a `ReduceTask`, for a task that writes a part. With `skip_limit`, records are
-    mapped one by one, and up to so many that cannot be mapped are set aside.
+    With `boundaries`, partition n holds the keys from boundary n - 1 up to boundary n; else the
+    key's hash decides. `top` and `keep_pairs` are those of a `ReduceTask`, for a task that writes a
+    part. With `skip_limit`, records are mapped one by one, and up to that many bad ones are set
+    aside.
     """
 
     stage: Literal["map"] = "map"
@@ -189,8 +195,9 @@ class MapTask(TaskMessage):
 class Block:
     """The bytes of one partition in a map attempt's object.
 
-    `checksum` sums its frames' xxh3_64, modulo 2**64; `integers` says that all its values are 64-bit integers. A run
-    has one for each map task and partition, so it is a message with slots: a fifth of the memory.
+    `checksum` sums its frames' xxh3_64, modulo 2**64. `integers` says that all values are 64-bit
+    integers. A run has one block for each map task and partition, so this message uses slots, which
+    takes a fifth of the memory of a pydantic model.
     """
 
     offset: Size
@@ -201,7 +208,7 @@ class Block:
 
 
 class BlockSource(Message):
-    """A block, and the object that holds it."""
+    """A block and the object that holds it."""
 
     url: Url
     etag: Label
@@ -212,7 +219,7 @@ class BlockSource(Message):
 class ReduceTask(TaskMessage):
     """Merge one partition's blocks in the order given, reduce, and write one part.
 
-    With `keep_pairs` it writes the part's pairs a second time, as the next step of a chain reads them.
+    With `keep_pairs`, also write the part's pairs as input for the next step of a chain.
     """
 
     stage: Literal["reduce"] = "reduce"
@@ -226,7 +233,7 @@ class ReduceTask(TaskMessage):
 
 
 class Cost(Message):
-    """What an attempt used: `seconds` in the worker, its peak resident memory in bytes, its requests of the store.
+    """What an attempt used: seconds in the worker, peak resident memory, requests to the store.
 
     `imported` names the modules that the job's code has loaded into the process.
     """
@@ -240,8 +247,8 @@ class Cost(Message):
 class SplitResult(Message):
     """The plan of the map stage.
 
-    `unpacked` says of each compressed input that was copied how many bytes it unpacks to, by URL; `boundaries` are the
-    keys at which the key ranges meet.
+    `unpacked` maps the URL of each compressed input that was copied to its unpacked length in
+    bytes. `boundaries` are the keys that separate the key ranges.
     """
 
     stage: Literal["split"] = "split"
@@ -254,7 +261,8 @@ class SplitResult(Message):
 
 
 class PieceRead(Message):
-    """The bytes [start, start + bytes_owned) of `source`: those of the records whose first byte lies in the piece."""
+    """The bytes [start, start + bytes_owned) of `source`: the records that begin in the byte range.
+    """
 
     source: str
     start: Size
@@ -262,10 +270,9 @@ class PieceRead(Message):
 
 
 class SkippedRecord(Message):
-    """A record that was set aside: its place as an error names it, the record as JSON holds it, and what was raised.
+    """A record that was set aside: its place, the record as JSON, and the error.
 
-    `url` and `key` are the object that the record stands in, and what `map` gets as its key. A long key or record is
-    kept as its beginning.
+    `url` is the record's object, `key` the key that `map` gets. A long key or record is cut.
     """
 
     place: str
@@ -277,7 +284,7 @@ class SkippedRecord(Message):
 
 
 class InvalidText(Message):
-    """Bytes that should be text and are not UTF-8: how many, in how many lines, and the place of the first line."""
+    """Bytes of text inputs that are not UTF-8: how many, in how many lines, and the first place."""
 
     size_bytes: Size
     lines: Size
@@ -285,10 +292,11 @@ class InvalidText(Message):
 
 
 class MapResult(Message):
-    """What a map attempt read and wrote. `records_out` counts pairs after combining, `digest` is that of the object.
+    """What a map attempt read and wrote.
 
-    Without a reduce stage there are no `blocks`, the object is a part of the result, and `top` and `pairs` are those of
-    a `ReduceResult`.
+    `records_out` counts the pairs after combining; `digest` is that of the object. Without a reduce
+    stage there are no `blocks`, the object is a part of the result, and `top` and `pairs` are those
+    of a `ReduceResult`.
     """
 
     stage: Literal["map"] = "map"
@@ -312,8 +320,9 @@ class MapResult(Message):
 class ReduceResult(Message):
     """What a reduce attempt read and wrote; `digest` is that of the object.
 
-    `top` holds its heaviest [key, value] pairs as JSON values, a long one as its beginning; `top_lengths` says how long
-    each such value is that is no number. `pairs` is the object for the next step of a chain.
+    `top` holds its top [key, value] pairs as JSON values, long ones cut; `top_lengths` holds the
+    full length of each value that is not a number. `pairs` is the input for the next step of a
+    chain.
     """
 
     stage: Literal["reduce"] = "reduce"
@@ -335,9 +344,9 @@ class ReduceResult(Message):
 class TaskError(Message):
     """Why an attempt failed.
 
-    `kind` is the name of a class in `mapreduce.errors`; `traceback` holds the user's own frames,
-    `object` the URL of what could not be read as another task had written it. `url` and `offset`
-    (bytes) are where the record begins, in an object of text.
+    `kind` is the name of a class in `mapreduce.errors`. `traceback` holds the frames of the user's
+    code, `object` the URL of another task's output that could not be read as it was written. `url`
+    and `offset` (bytes) are the start of the record, in an object of text.
     """
 
     kind: ErrorKind
@@ -358,7 +367,8 @@ class TaskError(Message):
 class AttemptId(Message):
     """One attempt at one task, as each of its events names it.
 
-    `nonce` is drawn by whoever carries the attempt out, anew for each request: two streams never share one.
+    The process that runs the attempt draws a new `nonce` for each request, so that two streams
+    never share one.
     """
 
     run: RunId
@@ -369,21 +379,21 @@ class AttemptId(Message):
 
     @classmethod
     def of(cls, task: SplitTask | MapTask | ReduceTask, nonce: str = "") -> AttemptId:
-        """Return the name of the attempt that a message asks for."""
+        """Return the id of the attempt that a message starts."""
         index = 0 if isinstance(task, SplitTask) else task.index
         return cls(run=task.run, stage=task.stage, index=index, attempt=task.attempt, nonce=nonce)
 
     @property
     def task(self) -> str:
-        """The task as people call it, e.g. `map-3`."""
+        """The task's display name, e.g. `map-3`."""
         return f"{self.stage}-{self.index}"
 
 
 class Started(Message):
     """A worker has taken the task.
 
-    `build` is the service's, where there is a service. `fresh` says why each task of the job gets a process that
-    imports the job anew, if it does.
+    `build` is the service's, if there is a service. `fresh` is the reason why each task of the job
+    needs a process that imports the job anew, or "".
     """
 
     event: Literal["started"] = "started"
@@ -394,7 +404,7 @@ class Started(Message):
 
 
 class Progress(Message):
-    """The heartbeat: bytes and records so far, and the job's own status text."""
+    """The heartbeat: bytes and records so far, and the job's status text."""
 
     event: Literal["progress"] = "progress"
     attempt: AttemptId
@@ -410,7 +420,7 @@ Task: TypeAlias = Annotated[SplitTask | MapTask | ReduceTask, Field(discriminato
 
 
 class Done(Message):
-    """The attempt has succeeded; `build` is the service's, where there is a service."""
+    """The attempt has succeeded; `build` is the service's, if there is a service."""
 
     event: Literal["done"] = "done"
     attempt: AttemptId
@@ -434,7 +444,9 @@ parse_result: TypeAdapter[SplitResult | MapResult | ReduceResult] = TypeAdapter(
 
 
 class Health(BaseModel):
-    """What `GET /health` answers; a newer service may say more. One of before there were builds has no `build`."""
+    """The answer of `GET /health`; a newer service may send more, one older than builds sends no
+    `build`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

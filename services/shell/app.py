@@ -1,4 +1,4 @@
-"""The app that each service is: `/health`, `/metrics`, and one task path that answers with a stream of events."""
+"""The HTTP app of a service: `/health`, `/metrics`, and one task path that streams events."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ log = structlog.get_logger()
 
 
 class State:
-    """What a running service knows of itself."""
+    """The mutable state of a running service."""
 
     def __init__(self) -> None:
         self.draining = False
@@ -50,12 +50,12 @@ class State:
 def create_app(
     settings: Settings, pool: WorkerPool, state: State, *, stage: StageName, message: type[Message]
 ) -> FastAPI:
-    """The app of one stage.
+    """Return the app of one stage.
 
     Args:
-        settings: the service's.
+        settings: the service's settings.
         pool: the workers; started and closed with the app.
-        state: shared with whoever stops the service.
+        state: shared with the server, which stops the service.
         stage: names the task path: `POST /<stage>`.
         message: the model of the stage's tasks.
     """
@@ -65,21 +65,21 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await anyio.sleep(
-            0
-        )  # loads what it would load at the first request, when there may be no descriptor for a file
+        # anyio imports its backend at first use; import it now, because at the first request there
+        # may be no file descriptor left for it
+        await anyio.sleep(0)
         await pool.start(lost=state.stop)
         yield
         await pool.close()
 
-    # whoever has no token learns nothing of what can be asked, and is led nowhere else
+    # a client without a token gets no schema and no redirect
     app = FastAPI(
         title=f"MapReduce: {stage}", lifespan=lifespan, openapi_url=None, redirect_slashes=False
     )
 
     @app.get("/health")
     async def health() -> Health:
-        """Says that the service answers, how many slots it has, and which program it runs."""
+        """Return the service's slots, state and build."""
         return Health(
             ok=True,
             role=stage,
@@ -91,7 +91,8 @@ def create_app(
 
     @app.get("/metrics", response_class=Response)
     async def prometheus() -> Response:
-        """Counts for Prometheus; they tell nothing of the data, so they need no token."""
+        """Return counts for Prometheus; they reveal nothing about the data, so they need no token.
+        """
         return Response(metrics.text(), media_type="text/plain; version=0.0.4")
 
     @app.post(
@@ -101,7 +102,7 @@ def create_app(
         response_class=StreamingResponse,
     )
     async def task(request: Request) -> Response:
-        """Carries out one task, and answers with its events, one JSON object a line."""
+        """Run one task, and answer with its events, one JSON object a line."""
         response = await _accept(request)
         metrics.requests.labels(str(response.status_code)).inc()
         return response
@@ -109,16 +110,17 @@ def create_app(
     async def _accept(request: Request) -> Response:
         try:
             body = await read_body(request, path, settings, seen)
-            # in a thread: a large message, and links that are followed, take their time
+            # in a thread: a large message, and the resolution of symbolic links, block the loop
             parsed = await anyio.to_thread.run_sync(_checked, message, body, settings)
         except (MapReduceError, ValidationError) as exc:
             return refusal(exc)
         except Crowded:
             return unavailable("too many requests a minute")
         except ClientDisconnect:
-            return Response(status_code=HTTPStatus.BAD_REQUEST)  # which nobody will read
+            # the client has disconnected, so this answer is only counted
+            return Response(status_code=HTTPStatus.BAD_REQUEST)
         if state.draining:
-            return unavailable("this service is stopping; ask another")
+            return unavailable("this service is stopping; try another one")
         try:
             pool.take()
         except Busy:
@@ -147,7 +149,7 @@ def create_app(
 
 
 class _EventStream(StreamingResponse):
-    """A stream that stops its source as soon as the caller is gone, not at the next event."""
+    """A stream that closes its source when the client disconnects, not at the next event."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with anyio.create_task_group() as group:
@@ -165,18 +167,23 @@ class _EventStream(StreamingResponse):
 
 
 def _checked(message: type[Message], body: bytes, settings: Settings) -> Message:
-    """Return the task that a body holds; raises `ValidationError` and what `check_urls` raises."""
+    """Return the task in a body.
+
+    Raises:
+        ValidationError: the body is not a task of this stage.
+        RefusedURL, UsageError: as `check_urls`.
+    """
     parsed = message.model_validate_json(body)
     check_urls(parsed, settings.grants, settings.patience_s)
     return parsed
 
 
 def check_urls(task: Message, grants: Grants, limit_s: float) -> None:
-    """Refuses a task that names a place which this service may not touch, before anything is read.
+    """Check that a task names only places that this service may use, before anything is read.
 
     Raises:
-        RefusedURL: the first such place.
-        UsageError: there are so many places that the check takes longer than `limit_s`.
+        RefusedURL: names the first place that it may not use.
+        UsageError: the check takes longer than `limit_s`.
     """
     until = time.monotonic() + limit_s
     grants.check(task.store.rstrip("/") + "/", "write")
@@ -186,16 +193,19 @@ def check_urls(task: Message, grants: Grants, limit_s: float) -> None:
         urls = [piece.url for piece in task.split.pieces]
     else:
         urls = [source.url for source in task.sources]
-    for url in dict.fromkeys(urls):  # many pieces are of one object
+    for url in dict.fromkeys(urls):  # many byte ranges belong to one object
         grants.check(url, "read")
         if time.monotonic() > until:
             raise UsageError(
-                f"the places of the task were not checked within {limit_s:g} s; give a task fewer objects"
+                f"the task's URLs were not checked within {limit_s:g} s; give a task fewer objects"
             )
 
 
 def _body_of(message: type[Message]) -> dict[str, Any]:
-    """The request's schema for OpenAPI: the body is read raw, because its bytes are what the token signs."""
+    """Return the request's OpenAPI schema.
+
+    The body is read raw, because the token signs its bytes, so FastAPI cannot derive the schema.
+    """
     schema = message.model_json_schema(ref_template="#/components/schemas/{model}")
     return {
         "requestBody": {
@@ -226,12 +236,12 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         "content": {"application/jsonl": {}},
     },
     401: {
-        "description": "No token, or one that is not good for this request, or was used",
+        "description": "No token, or one that is invalid for this request or used before",
         "model": TaskError,
     },
-    403: {"description": "A URL that this service may not touch", "model": TaskError},
-    408: {"description": "A body that did not come in its time", "model": TaskError},
+    403: {"description": "A URL that this service may not use", "model": TaskError},
+    408: {"description": "A body that did not arrive in time", "model": TaskError},
     413: {"description": "A body over the limit", "model": TaskError},
-    422: {"description": "A message that cannot be carried out", "model": TaskError},
+    422: {"description": "A task that cannot be run", "model": TaskError},
     503: {"description": "No free slot; see Retry-After", "model": TaskError},
 }

@@ -1,8 +1,8 @@
-"""A worker: a process that takes one task at a time and has it carried out by a process of the task's own.
+"""A worker: a process that takes one task at a time and runs each in a process of its own.
 
-It runs no job's code itself. A job's tasks are copies of one template, which has imported the job and run nothing of
-it; what cannot be copied is imported anew by each task's process. Whatever a task has started is ended before the
-worker takes another one.
+It never runs a job's code itself. The tasks of a job are forks of one template, which has imported
+the job and run nothing else of it; a job that cannot be forked safely is imported anew by each
+task's process. All that a task has started is ended before the worker takes the next task.
 """
 
 from __future__ import annotations
@@ -51,15 +51,15 @@ from services.shell.workers.processes import (
 )
 
 END_S = 2.0
-"""How long the end of a task's process, and of all that it has started, may take."""
+"""Limit for the end of a task's process and of all processes that it has started."""
 POLL_S = 0.25
 
 
 class Unprepared(Exception):
-    """The job of a task cannot be had here.
+    """The job of a task cannot be fetched or imported.
 
     Args:
-        error: why.
+        error: the cause, for the wire.
     """
 
     def __init__(self, error: TaskError) -> None:
@@ -68,14 +68,14 @@ class Unprepared(Exception):
 
 
 class Fetched(Message):
-    """What becomes of fetching a job's code: the folder that it lies in, or why there is none."""
+    """The result of fetching a job's code: its folder, or the error."""
 
     root: str = ""
     error: TaskError | None = None
 
 
 def worker_main(settings: Settings) -> Callable[[socket.socket], None]:
-    """Return what a worker of a service with these settings does, from its first line to its end."""
+    """Return the main function of the workers of a service with these settings."""
 
     def main(connection: socket.socket) -> None:
         with connection:
@@ -85,10 +85,10 @@ def worker_main(settings: Settings) -> Callable[[socket.socket], None]:
 
 
 class Worker:
-    """One slot's worker.
+    """The worker of one slot.
 
     Args:
-        settings: the service's.
+        settings: the service's settings.
         service: the socket to the service.
     """
 
@@ -102,7 +102,7 @@ class Worker:
         self._fresh = ""
 
     def run(self) -> None:
-        """Carry out tasks until the service is gone."""
+        """Run tasks until the service closes the socket."""
         adopt_orphans()
         self._say(Frame(READY, NO_NONCE, json.dumps({"ready": os.getpid()}).encode()))
         incoming = FrameBuffer(frozenset((TASK,)))
@@ -112,13 +112,18 @@ class Worker:
                 self._carry_out(Order.decoded(frame.payload))
 
     def _carry_out(self, order: Order) -> None:
-        """Answer a task. Nothing of it is left when the worker takes the next one, or says that it is done."""
+        """Run a task and send its events.
+
+        Nothing of the task is left when the worker takes the next one, or reports it as done.
+        """
         process: Child | TemplateTask | None = None
         try:
             order, process = self._started(order)
             self._say(Frame(EVENT, order.nonce, _started_event(order, process.pid)))
             last = self._passed_on(order, process)
-            if self._is_alone(process):  # it is about to end by itself: no need to wait for that
+            # the process is about to end by itself and has no children: report first and wait then,
+            # which takes the wait out of the task's time
+            if self._is_alone(process):
                 self._say(Frame(LAST, order.nonce, last))
                 if not self._settled(process, END_S):
                     os._exit(1)
@@ -141,14 +146,14 @@ class Worker:
         )
 
     def _fork(self, order: Order) -> Child:
-        """Have a task carried out by a process that has imported no job."""
+        """Start a task in a fork that has imported no job."""
         child = Child.fork(lambda connection: self._carry_out_task(connection, None))
-        with suppress(OSError):  # a process that is gone answers nothing, which is noticed
+        with suppress(OSError):  # a process that has ended sends nothing, which is detected later
             child.socket.sendall(Frame(TASK, order.nonce, order.for_process()).encoded())
         return child
 
     def _is_alone(self, process: Child | TemplateTask) -> bool:
-        """True when a task's process has started nothing that still runs."""
+        """Return whether a task's process has started nothing that still runs."""
         own = {process.pid, *([self._template.child.pid] if self._template else [])}
         return (
             sys.platform == "linux"
@@ -160,11 +165,11 @@ class Worker:
         """End a task's process and all that it has started.
 
         Args:
-            process: the task's, if there is one.
+            process: the task's process, if there is one.
             patience_s: how long it may take to end by itself.
 
         Returns:
-            False when that cannot be done in its time.
+            False if something still runs after the limit.
         """
         if process is not None:
             with suppress(TemplateLost):
@@ -174,7 +179,7 @@ class Worker:
             self._forget_job()
         return end_all_strays([self._template.child.pid] if self._template else [], END_S)
 
-    # -- the events of a task -----------------------------------------------------------------------------------------
+    # -- the events of a task ----------------------------------------------------------------------
 
     def _passed_on(self, order: Order, process: Child | TemplateTask) -> bytes:
         buffer = FrameBuffer(frozenset((EVENT, LAST)))
@@ -184,7 +189,7 @@ class Worker:
                 [process.socket, self._service], [], [], POLL_S if status is None else 0
             )
             if self._service in ready:
-                os._exit(1)  # the service is gone, or does not keep to its part
+                os._exit(1)  # the service closed the socket, or broke the protocol
             if process.socket in ready and (data := received(process.socket)):
                 buffer.feed(data)
                 while (frame := buffer.next(order.nonce)) is not None:
@@ -194,18 +199,19 @@ class Worker:
             elif process.socket in ready:
                 status = process.wait(END_S)
                 return _failed(order, lost(f"the task's process {_how_it_ended(status)}"))
-            elif status is not None:  # it has ended, and a copy of it holds its socket
+            elif status is not None:  # it has ended, and a fork of it holds its socket open
                 return _failed(order, lost(f"the task's process {_how_it_ended(status)}"))
             else:
                 status = process.poll()
 
-    # -- the job of a task --------------------------------------------------------------------------------------------
+    # -- the job of a task -------------------------------------------------------------------------
 
     def _prepare(self, spec: JobSpec, order: Order) -> None:
-        """Have a template of the job, or know why each task must import it anew; another job's template ends.
+        """Import the job in a template, or learn that each task must import it; end the previous
+        template.
 
         Raises:
-            Unprepared: its code cannot be fetched or imported.
+            Unprepared: the job's code cannot be fetched or imported.
         """
         if self._job == (spec.code, spec.module, spec.name):
             return
@@ -229,7 +235,8 @@ class Worker:
         self._job, self._fresh = (spec.code, spec.module, spec.name), imported.fresh
 
     def _fetched(self, spec: JobSpec, order: Order) -> str:
-        """Return the folder of a job's code, after a process of its own has brought it here if it must be."""
+        """Return the folder of a job's code; a separate process fetches it if it is not there yet.
+        """
 
         def fetch(connection: socket.socket) -> None:
             try:
@@ -238,7 +245,7 @@ class Worker:
                 )
                 loader = CodeLoader(storage, self._settings.store, self._settings.scratch / "jobs")
                 fetched = Fetched(root=str(loader.fetch(spec)))
-            except Exception as exc:  # noqa: BLE001 - it is the task's answer
+            except Exception as exc:  # noqa: BLE001 - any error becomes the task's answer
                 fetched = Fetched(error=error_of(exc))
             connection.sendall(Frame(EVENT, NO_NONCE, fetched.model_dump_json().encode()).encoded())
 
@@ -259,10 +266,12 @@ class Worker:
             self._template.end()
         self._template, self._job, self._fresh = None, None, ""
 
-    # -- what is said -------------------------------------------------------------------------------------------------
+    # -- sending -----------------------------------------------------------------------------------
 
     def _beat(self, order: Order) -> Callable[[], None]:
-        """Return what says that a task's job is being prepared, and that nothing of the task has begun."""
+        """Return a function that sends a heartbeat while the job is imported, before the task has
+        begun.
+        """
 
         def beat() -> None:
             event = Progress(
@@ -276,7 +285,7 @@ class Worker:
         try:
             self._service.sendall(frame.encoded())
         except OSError:
-            os._exit(1)  # the service is gone: nobody wants the answer
+            os._exit(1)  # the service closed the socket: the answer has no receiver
 
 
 def _started_event(order: Order, pid: int) -> bytes:

@@ -1,7 +1,7 @@
-"""The slots of a service: warm workers, each with at most one task; a dead or cancelled one is replaced at once.
+"""The slots of a service: warm workers, each with at most one task; a dead one is replaced at once.
 
-A line is taken for a task's only if it has the nonce that was drawn for that task, and a worker goes on only if nothing
-is left of it: no byte in its socket, no process.
+A frame counts for a task only if it carries the nonce drawn for that task. A worker is used again
+only if nothing of its last task is left: no byte in its socket, no process.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ from services.shell.workers.processes import cause_of_death
 
 REHIRE_PAUSE_S = 0.2
 HIRE_LIMIT_S = 10.0
-"""How long a task waits for a worker: one is forked in milliseconds, unless the system has no room for it."""
+"""How long a task waits for a worker; a fork takes milliseconds unless the system is out of memory.
+"""
 _ANSWERS = frozenset((READY, EVENT, LAST, UNCLEAN))
 log = structlog.get_logger("services.workers")
 
@@ -48,11 +49,11 @@ class Busy(Exception):
 
 
 class _Gone(Exception):
-    """The worker's end of the socket is closed."""
+    """The worker closed its end of the socket."""
 
 
 class _NotHired(Exception):
-    """There is no worker; the text says why."""
+    """No worker could be started; the message names the cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Event:
 
 @dataclass(slots=True)
 class _Worker:
-    """A worker's socket, and what has come of it."""
+    """A worker's socket, the pipe of its tasks' output, and the frames received so far."""
 
     socket: socket.socket
     prints: Prints
@@ -73,7 +74,12 @@ class _Worker:
     incoming: FrameBuffer = field(default_factory=lambda: FrameBuffer(_ANSWERS))
 
     async def next(self, nonce: bytes) -> Frame:
-        """Return the next frame; raises `_Gone`, and `Foreign` when it is not of that nonce."""
+        """Return the next frame.
+
+        Raises:
+            _Gone: the worker closed its socket.
+            Foreign: the frame carries another nonce.
+        """
         while (frame := self.incoming.next(nonce)) is None:
             await self._receive()
         return frame
@@ -87,7 +93,7 @@ class _Worker:
 
     @property
     def is_silent(self) -> bool:
-        """True when nothing is left of what it has said, and it is still there."""
+        """True if the worker is alive and has sent nothing that is still unread."""
         if not self.incoming.is_empty:
             return False
         try:
@@ -96,10 +102,10 @@ class _Worker:
             return True
         except OSError:
             return False
-        return False  # more bytes, or the end
+        return False  # unread bytes, or end of file
 
     def close(self) -> None:
-        """Close the socket, which ends the worker, and the pipe of what its tasks print."""
+        """Close the socket, which ends the worker, and the pipe of its tasks' output."""
         self.socket.close()
         self.prints.close()
 
@@ -117,7 +123,7 @@ class WorkerPool:
     """Runs tasks in workers.
 
     Args:
-        nursery: forks the workers.
+        nursery: the fork server, which forks the workers.
         slots: how many tasks may run at the same time.
     """
 
@@ -131,18 +137,18 @@ class WorkerPool:
 
     @property
     def able(self) -> int:
-        """How many tasks can run at the same time now: a slot for which no worker can be had is none."""
+        """How many tasks can run at the same time now; a slot without a worker does not count."""
         return self.slots - self._lacking
 
     async def start(self, lost: Callable[[], None]) -> None:
-        """Forks the workers; `lost` is called if no more can be had, ever."""
+        """Fork the workers; `lost` is called if the fork server ends, and no more can be forked."""
         await self._nursery.attach(lost)
         for _ in range(self.slots):
             self._rehire()
         await asyncio.wait(self._hiring, timeout=HIRE_LIMIT_S)
 
     async def close(self) -> None:
-        """Ends all workers."""
+        """End all workers."""
         for hiring in self._hiring:
             hiring.cancel()
         await asyncio.gather(*self._hiring, return_exceptions=True)
@@ -151,13 +157,17 @@ class WorkerPool:
         self._nursery.close()
 
     def take(self) -> None:
-        """Takes a slot for a task; raises `Busy`."""
+        """Take a slot for a task.
+
+        Raises:
+            Busy: every slot has a task.
+        """
         if self.busy >= self.able:
             raise Busy
         self.busy += 1
 
     async def run(self, task: SplitTask | MapTask | ReduceTask) -> AsyncGenerator[Event, None]:
-        """Run a task in the slot that was taken, and give the slot back.
+        """Run a task in the slot that was taken, and free the slot.
 
         Args:
             task: the message.
@@ -174,7 +184,7 @@ class WorkerPool:
                     worker = await self._silent()
             except TimeoutError:
                 yield _failed(
-                    order, "the service has no worker for it: no process could be started"
+                    order, "the service has no worker for the task: no process could be started"
                 )
                 return
             worker.prints.begin()
@@ -205,7 +215,8 @@ class WorkerPool:
             self.busy -= 1
 
     async def _silent(self) -> _Worker:
-        """Return an idle worker that has nothing left to say; another one is replaced."""
+        """Return an idle worker with nothing unread; replace others."""
+        # an idle worker that sends something, or has ended, may hold leftovers of an earlier task
         while not (worker := await self._idle.get()).is_silent:
             self._return(worker, healthy=False)
         return worker
@@ -214,7 +225,7 @@ class WorkerPool:
         if healthy and worker.is_silent:
             self._idle.put_nowait(worker)
             return
-        with suppress(OSError):  # it ends all the same, when its socket is closed
+        with suppress(OSError):  # without the kill it still ends, when its socket closes
             self._nursery.kill(worker.pid)
         self._nursery.forget(worker.pid)
         worker.close()
@@ -226,7 +237,8 @@ class WorkerPool:
         hiring.add_done_callback(self._hiring.discard)
 
     async def _hire(self) -> None:
-        """Until there is one worker more: a slot without one would let its tasks wait for ever."""
+        """Start workers until one succeeds: a slot without one would let its tasks wait for ever.
+        """
         failed = False
         try:
             while True:
@@ -260,6 +272,7 @@ class WorkerPool:
             prints.close()
             raise
         finally:
+            # only the worker may hold the writing end, so that its death closes the pipe
             os.close(prints.writing)
         try:
             worker.socket.setblocking(False)
