@@ -1,6 +1,7 @@
-"""What a job means and what one task does: no HTTP, no fleet, no Terraform. Importable alone, and light.
+"""The job API: what a job means, and what one task does.
 
-A job's author needs only the names below.
+No HTTP, no fleet, no Terraform. Importable alone, and light. A job's author needs only the names
+below.
 """
 
 from mapreduce.aggregate import (

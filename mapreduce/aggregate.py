@@ -1,10 +1,11 @@
-"""Aggregations: the reduces that are combined in the mapper and merged without the user's code.
+"""Aggregations: reduces that are combined in the map task and merged without the user's code.
 
-An aggregation folds values into a partial *state*, merges states, and turns the last one into a result. Merging is
-associative, and does not depend on where the splits fall: integers are exact, and sums of floats are kept as exact
-expansions (Shewchuk 1997, as in Python's `math.fsum`) and rounded once, at the end.
+An aggregation folds values into a partial *state*, merges states, and turns the last state into a
+result. Merging is associative and does not depend on the splits: integers are exact, and sums of
+floats are kept as exact expansions (Shewchuk 1997, as in Python's `math.fsum`) and rounded once, at
+the end.
 
-`plain` is the definition of each, over all values at once. It shares no arithmetic with the rest.
+`plain` defines each of them over all values at once, and shares no arithmetic with the rest.
 """
 
 from __future__ import annotations
@@ -23,48 +24,49 @@ SqlAggregate = Literal["sum", "min", "max"]
 
 _EXPAND_AFTER = 32
 _LARGE = 2.0**900
-"""Floats from here on are added as integers, which they are: 2**64 of the others cannot pass the largest float."""
+"""Floats from here on are integers and added as such; 2**64 smaller ones cannot overflow a float.
+"""
 _EXACT = 1 << 53
 """Integers up to here are floats without rounding."""
 
 
 class NotAggregable(TypeError):
-    """A value that an aggregation cannot take, or a result that no float can hold."""
+    """A value that an aggregation does not support, or a result beyond the range of float."""
 
 
 class Aggregation(Generic[State]):
-    """A reduce that the engine knows how to combine.
+    """A reduce that the engine can combine.
 
-    A subclass writes `create`, `add`, `merge` and `result`. A state must be a value that a record can carry. `add` and
-    `merge` may change and return the state that they are given.
+    A subclass writes `create`, `add`, `merge` and `result`. A state must be a value that a record
+    supports. `add` and `merge` may change their argument `state` and return it.
     """
 
     sql: ClassVar[SqlAggregate | None] = None
-    """How DuckDB merges states that are 64-bit integers; None when only Python can."""
+    """How DuckDB merges states that are 64-bit integers; None if only Python can."""
     grows: ClassVar[bool] = False
-    """True when a state grows with its values, so that the mapper must watch its memory."""
+    """True if a state grows with its values, so that the map task must watch its memory."""
 
     keeps_values: ClassVar[bool] = True
-    """True when a state holds the values themselves, so that each must be one that a record can carry."""
+    """True if a state holds the values themselves, so that a record must support each of them."""
 
     def create(self, value: Any) -> State:
         """Return the state of one value."""
         raise NotImplementedError(f"{type(self).__name__} has no `create`")
 
     def add(self, state: State, value: Any) -> State:
-        """Return the state with one value more."""
+        """Return the state with one more value."""
         raise NotImplementedError(f"{type(self).__name__} has no `add`")
 
     def merge(self, state: State, other: State) -> State:
-        """Return the state of both; `state` holds the earlier values."""
+        """Return the merged state; `state` holds the earlier values."""
         raise NotImplementedError(f"{type(self).__name__} has no `merge`")
 
     def result(self, state: State) -> Any:
-        """Return what the key's values come to."""
+        """Return the result of a key's values."""
         raise NotImplementedError(f"{type(self).__name__} has no `result`")
 
     def plain(self, values: list[Any]) -> Any:
-        """Return the answer for all values at once, which `verify` and `check` compare the run's with."""
+        """Return the result of all values at once, the reference for `verify` and `check`."""
         state = self.create(values[0])
         for value in values[1:]:
             state = self.add(state, value)
@@ -72,10 +74,11 @@ class Aggregation(Generic[State]):
 
 
 class Sum(Aggregation[Any]):
-    """The sum of int or float values; of floats the exactly rounded one.
+    """The sum of int or float values; a sum of floats is exactly rounded.
 
-    The state is an int as long as all values are, then a list `[total, part, part, ...]`: the total of the ints and of
-    the floats that are so large that adding them could overflow (they are integers), and the rest of the floats.
+    The state is an int while all values are, then a list `[total, part, part, ...]`: the total of
+    the ints and of the floats from `_LARGE` on (which are integers), then the expansion of the
+    other floats.
     """
 
     sql = "sum"
@@ -115,7 +118,7 @@ class Sum(Aggregation[Any]):
 
 
 class Count(Aggregation[int]):
-    """How many values there are, whatever they are."""
+    """The number of values, of any type."""
 
     sql = "sum"
     keeps_values = False
@@ -137,7 +140,7 @@ class Count(Aggregation[int]):
 
 
 class Min(Aggregation[Any]):
-    """The least value; the values must compare with each other."""
+    """The least value; the values must be comparable."""
 
     sql = "min"
 
@@ -166,7 +169,7 @@ class Min(Aggregation[Any]):
 
 
 class Max(Aggregation[Any]):
-    """The greatest value; the values must compare with each other."""
+    """The greatest value; the values must be comparable."""
 
     sql = "max"
 
@@ -247,10 +250,12 @@ class TopK(Aggregation[list[Any]]):
 
     def add(self, state: list[Any], value: Any) -> list[Any]:
         try:
-            value < state[0]  # noqa: B015 - refused here, while the record is known, and not when the state is cut
+            # compare now, while the record is known, and not later when the state is cut
+            value < state[0]  # noqa: B015
         except TypeError:
             _refuse_mixture(self, state[0], value)
         state.append(value)
+        # cut only when the state is several times too long: a cut per value would sort each time
         return state if len(state) < 4 * self.k + 16 else self._best(state)
 
     def merge(self, state: list[Any], other: list[Any]) -> list[Any]:
@@ -300,9 +305,9 @@ class CollectList(Aggregation[list[Any]]):
 
 
 class CollectSet(Aggregation[list[Any]]):
-    """The distinct values of the key, sorted; a value must be one that a key can be.
+    """The distinct values of the key, sorted; a value must be one that a key supports.
 
-    The state may hold a value twice; it is made distinct whenever it has doubled.
+    The state may hold a value twice; duplicates are removed whenever its length has doubled.
     """
 
     grows = True
@@ -318,7 +323,8 @@ class CollectSet(Aggregation[list[Any]]):
         if type(value) not in _PLAIN_KEYS:
             self._check(value)
         state.append(value)
-        # a length that is a power of two: each doubling is paid for by the values that came since the last one
+        # at each power of two: the cost of removing duplicates is amortised over the values since
+        # the last time
         return (
             _distinct(state) if len(state) & (len(state) - 1) == 0 and len(state) >= 64 else state
         )
@@ -340,14 +346,14 @@ class CollectSet(Aggregation[list[Any]]):
             encode_key(value)
         except NotCarriable as exc:
             raise NotAggregable(
-                f"CollectSet holds what a key can be, and {exc!s}"[:_LIMIT]
+                f"CollectSet needs values that a key supports, and {exc!s}"[:_LIMIT]
             ) from None
 
 
 def expansion(numbers: Iterable[float]) -> list[float]:
-    """Return few floats whose exact sum is the exact sum of all `numbers`, each below `_LARGE`.
+    """Return a few floats with the exact sum of `numbers`, each of which is below `_LARGE`.
 
-    Each is the rounded rest of the ones before it.
+    Each is the rounded remainder after the ones before it.
     """
     rest = list(numbers)
     parts: list[float] = []
@@ -363,7 +369,7 @@ def exact(state: Iterable[Number]) -> Fraction:
 
 
 def _added(state: list[Any], value: Any, who: Aggregation[Any]) -> list[Any]:
-    """Add a float to a state of `Sum` that has floats."""
+    """Add a float to a state of `Sum` in list form."""
     _check_number(value, who)
     if -_LARGE < value < _LARGE:
         state.append(value)
@@ -379,7 +385,8 @@ def _rounded(total: Fraction, what: str) -> float:
         return float(total)
     except OverflowError:
         raise NotAggregable(
-            f"{what} is beyond the largest float, 1.8e308; yield ints, or smaller numbers (a scaled unit, a logarithm)"
+            f"{what} is beyond the largest float, 1.8e308; yield ints, or smaller numbers "
+            "(a scaled unit, a logarithm)"
         ) from None
 
 
@@ -406,28 +413,26 @@ def _check_number(value: Any, who: Aggregation[Any]) -> None:
 
 
 def _ordered(value: Any, who: Aggregation[Any]) -> Any:
-    """Return a value that has an order among its like.
+    """Return a value that is comparable with others of its type.
 
     Raises:
-        NotAggregable: it has none.
+        NotAggregable: it is not.
     """
     if type(value) not in _ORDERED:
         if type(value) not in (tuple, list):
             raise NotAggregable(
-                f"{type(who).__name__} compares values, and {type(value).__name__} has no order: {value!r}"[
-                    :_LIMIT
-                ]
+                f"{type(who).__name__} compares values, and {type(value).__name__} "
+                f"has no order: {value!r}"[:_LIMIT]
             )
         for item in value:
-            if (
-                item is not None and type(item) is not dict
-            ):  # which decide nothing where an earlier item does
+            # None and dict are allowed: an earlier item may decide the comparison
+            if item is not None and type(item) is not dict:
                 _ordered(item, who)
     return value
 
 
 def _unlike(values: list[Any]) -> tuple[Any, Any]:
-    """Return two of the values that do not compare."""
+    """Return two of the values that are not comparable."""
     for value in values:
         try:
             value < values[0]  # noqa: B015
@@ -439,8 +444,8 @@ def _unlike(values: list[Any]) -> tuple[Any, Any]:
 def _refuse_mixture(who: Aggregation[Any], one: Any, other: Any) -> NoReturn:
     kinds = f"{type(one).__name__} {one!r}"[:60], f"{type(other).__name__} {other!r}"[:60]
     raise NotAggregable(
-        f"{type(who).__name__} compares the values of a key, and {kinds[0]} does not compare with {kinds[1]}; "
-        "yield values of one type"
+        f"{type(who).__name__} compares the values of a key, and {kinds[0]} does not compare with "
+        f"{kinds[1]}; yield values of one type"
     ) from None
 
 

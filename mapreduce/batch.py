@@ -1,4 +1,4 @@
-"""Many records at once, as `map_batch` is given them."""
+"""Many records at once, the argument of `map_batch`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Batch:
     Attributes:
         source: the object's URL.
         offset: the first record's byte offset.
-        data: the records' bytes, with their line ends; of a whole file, its content.
+        data: the records' bytes, with their line ends; the content of a whole file.
     """
 
     source: str
@@ -20,13 +20,17 @@ class Batch:
     data: bytes
 
     def lines(self) -> list[str]:
-        """The records as `map` is given them: text without line ends, U+FFFD for what is not UTF-8."""
+        """Return the records as `map` gets them: text without line ends, U+FFFD for bytes not
+        UTF-8.
+        """
         from mapreduce.formats.text import LineDecoder
 
         return [line for _, line in LineDecoder().lines(self.offset, self.data)]
 
     def __arrow_c_array__(self, requested_schema: object = None) -> object:
-        """The lines as an Arrow array of strings (the Arrow PyCapsule interface: `pyarrow.array(batch)`)."""
+        """Return the lines as an Arrow array of strings (PyCapsule interface:
+        `pyarrow.array(batch)`).
+        """
         import nanoarrow
 
         lines = nanoarrow.c_array(self.lines(), nanoarrow.string())

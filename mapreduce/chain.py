@@ -1,4 +1,4 @@
-"""Several jobs behind each other in one run: each step reads what the one before it has yielded."""
+"""Chains: several jobs in one run, each of which reads what the one before it yielded."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Reads = Literal["previous", "given"]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A job of a chain, and what it reads: the pairs of the step before it, the inputs that the run was given, or both.
+    """A job of a chain and its input: the previous step's pairs, the run's inputs, or both.
 
-    With both, `self.input` is "previous" for the one and the input's own name for the other.
+    With both, `self.input` is "previous" for the pairs and the input's name for the inputs.
     """
 
     job: Job
@@ -28,18 +28,19 @@ class Step:
 
     @property
     def sources(self) -> tuple[Reads, ...]:
-        """What it reads, in order."""
+        """Its inputs, in order."""
         return (self.reads,) if isinstance(self.reads, str) else tuple(self.reads)
 
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What a step has come to.
+    """The result of a step.
 
     Attributes:
-        counters: the counters of all its tasks; one that was never counted is 0.
-        records: how many pairs it has yielded.
-        pairs: gives them, with their exact types; they are read from the store, one after another.
+        counters: the sums over all its tasks; a counter that was never used is 0.
+        records: the number of its pairs.
+        pairs: returns an iterator over the pairs, with their exact types, read from the store one
+            by one.
     """
 
     counters: Counter[str]
@@ -51,10 +52,11 @@ Steps: TypeAlias = Iterable["Job | Step"] | Generator["Job | Step", StepResult, 
 
 
 class Chain(Parametrised):
-    """Subclass this, and write `steps`. Parameters are those of a job: annotated class attributes with defaults.
+    """Base of a user's chain, which writes `steps`.
 
-    `steps` returns the jobs of the steps, or yields them one by one; then each `yield` gives the step's result, which
-    may decide what comes next:
+    Parameters are those of a job: annotated class attributes with defaults. `steps` returns the
+    jobs of the steps, or yields them one by one; then each `yield` returns the step's result, which
+    may decide the next step:
 
         def steps(self):
             moved = 1
@@ -62,19 +64,23 @@ class Chain(Parametrised):
                 result = yield Iteration(damping=self.damping)
                 moved = result.counters["moved"]
 
-    The first step reads the given inputs. The chain's result is that of its last step. Steps must depend on nothing but
-    the parameters and the results, so that a run can be continued.
+    The first step reads the given inputs. The chain's result is that of its last step. Steps must
+    depend only on the parameters and the results, so that a run can be continued.
     """
 
     files: ClassVar[Sequence[str]] = ()
 
     def steps(self) -> Steps:
-        """The jobs, in order."""
+        """Return or yield the jobs, in order."""
         raise NotImplementedError
 
     @classmethod
     def check(cls) -> None:
-        """Refuses a class that cannot run, or would do something else than its author wrote; raises `JobLoadError`."""
+        """Refuse a class that cannot run, or would silently differ from what its author wrote.
+
+        Raises:
+            JobLoadError: the class is refused; the message says what to write.
+        """
         check_names(
             cls,
             Chain,
@@ -93,7 +99,7 @@ class Chain(Parametrised):
         check_parameters(cls)
 
 
-_OF_A_JOB = "it in the class of a step's job: a chain only has `steps`"
+_OF_A_JOB = "it in the class of a step's job: a chain has only `steps`"
 _FOREIGN = {name: word for name, word in FOREIGN.items() if name != "steps"} | dict.fromkeys(
     (
         *(
@@ -113,16 +119,14 @@ _FOREIGN = {name: word for name, word in FOREIGN.items() if name != "steps"} | d
 
 
 def steps_of(chain: Chain) -> Generator[Step, StepResult, None]:
-    """A chain's steps, one by one; each is told its result before the next is asked for.
+    """Yield a chain's steps one by one; the caller sends each result before the next step.
 
     Raises:
-        JobLoadError: what the author gives is no job.
+        JobLoadError: the author's `steps` yields something that is not a job.
         UserCodeError: the author's `steps` raised.
     """
-    from mapreduce.user_code.calls import (
-        Place,
-        user_code,
-    )  # the engine is not needed to write a chain
+    # imported late: writing a chain does not need the engine
+    from mapreduce.user_code.calls import Place, user_code
 
     with user_code(Place("steps")):
         given = chain.steps()
@@ -130,9 +134,10 @@ def steps_of(chain: Chain) -> Generator[Step, StepResult, None]:
         given = [given]
     if given is None or isinstance(given, str | type) or not isinstance(given, Iterable):
         raise JobLoadError(
-            f"`steps` of {type(chain).__name__} returned {given!r}; yield jobs, or return a list of them"
+            f"`steps` of {type(chain).__name__} returned {given!r}; "
+            "yield jobs, or return a list of them"
         )
-    # a list is told no results
+    # a list gets no results: they are sent to generators only
     steps: Generator[Any, Any, None] = (
         given if isinstance(given, Generator) else (job for job in given)
     )
@@ -152,7 +157,8 @@ def _step(given: object, number: int) -> Step:
     step = given if isinstance(given, Step) else Step(given, "previous" if number else "given")  # type: ignore[arg-type]
     if not isinstance(step.job, Job):
         raise JobLoadError(
-            f"step {number + 1} of the chain is {step.job!r}, not a job; yield an instance: `yield Count()`"
+            f"step {number + 1} of the chain is {step.job!r}, not a job; "
+            "yield an instance: `yield Count()`"
         )
     _check_step(step.job, number)
     if number == 0 and step.sources == ("previous",):
@@ -161,12 +167,13 @@ def _step(given: object, number: int) -> Step:
 
 
 def _check_step(job: Job, number: int) -> None:
-    """Refuse a step whose class cannot run, or that has something that would not travel to the tasks."""
+    """Refuse a step whose class cannot run, or with attributes that do not reach the tasks."""
     cls = type(job)
     cls.check()
     as_in_a_task = cls(**job.parameter_values())
     if unsaid := sorted(vars(job).keys() - vars(as_in_a_task).keys() - set(cls.parameters())):
         raise JobLoadError(
-            f"step {number + 1} of the chain sets `{unsaid[0]}` of {cls.__name__}, which does not reach the tasks; "
-            f"make it a parameter: `{unsaid[0]}: int = 0` in the class, and `{cls.__name__}({unsaid[0]}=...)`"
+            f"step {number + 1} of the chain sets `{unsaid[0]}` of {cls.__name__}, which does not "
+            f"reach the tasks; make it a parameter: `{unsaid[0]}: int = 0` in the class, and "
+            f"`{cls.__name__}({unsaid[0]}=...)`"
         )

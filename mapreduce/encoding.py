@@ -1,9 +1,10 @@
-"""Turns keys and values into bytes and back.
+"""Encode keys and values as bytes, and decode them.
 
-Keys sort as bytes exactly as their values sort (the idea of FoundationDB's tuple layer), so that merging never
-decodes one. Each type has a tag, and types sort by tag: bool, int, float, bytes, tuple, str. `1`, `1.0` and `True`
-are three keys. Values are MessagePack with two extensions, for tuples and for integers beyond 64 bits. Nothing is
-ever pickled: what cannot be carried is refused here, with its type and a way out.
+Encoded keys sort as bytes exactly as the keys sort (the idea of FoundationDB's tuple layer), so
+that merging never decodes one. Each type has a tag, and types sort by tag: bool, int, float, bytes,
+tuple, str. `1`, `1.0` and `True` are three keys. Values are MessagePack with two extensions, for
+tuples and for integers beyond 64 bits. Nothing is ever pickled: an unsupported value is refused
+here, with its type and what to write instead.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ _TUPLE_EXT, _BIG_INT_EXT = 1, 2
 
 
 class NotCarriable(TypeError):
-    """A key or value of a type, or with a content, that no record can carry."""
+    """A key or value of an unsupported type or content."""
 
 
 def encode_key(key: Key) -> bytes:
-    """The bytes of a key; their order is the keys' order.
+    """Return the bytes of a key; their order is the keys' order.
 
     Raises:
         NotCarriable: the key is not a str, bytes, int, float, bool or tuple of these.
@@ -49,7 +50,7 @@ def encode_key(key: Key) -> bytes:
 
 
 def decode_key(data: bytes) -> Key:
-    """The key that `encode_key` made these bytes of."""
+    """Return the key of the bytes that `encode_key` returned."""
     tag = data[0]
     if tag == STR_TAG:
         return data[1:].decode("utf-8")
@@ -61,10 +62,10 @@ def decode_key(data: bytes) -> Key:
 
 
 def key_prefix(data: bytes, fields: int) -> bytes:
-    """The bytes of the key that holds only the first `fields` fields of an encoded composite key.
+    """Return the bytes of the key that holds only the first `fields` fields of an encoded tuple.
 
     Raises:
-        NotCarriable: the key is no tuple of at least so many fields.
+        NotCarriable: the key is not a tuple of at least `fields` fields.
     """
     at = 1
     if data[0] == TUPLE[0]:
@@ -75,15 +76,16 @@ def key_prefix(data: bytes, fields: int) -> bytes:
         else:
             return data[:at]
     raise NotCarriable(
-        f"the key {decode_key(data)!r} is no tuple of at least {fields} fields, which `group_by` needs"
+        f"the key {decode_key(data)!r} is not a tuple of at least {fields} fields, "
+        "which `group_by` needs"
     )
 
 
 def encode_value(value: Value) -> bytes:
-    """The bytes of a value.
+    """Return the bytes of a value.
 
     Raises:
-        NotCarriable: the value is not what JSON can hold, bytes or a tuple.
+        NotCarriable: the value is not a JSON value, bytes or a tuple.
     """
     kind = type(value)
     if kind is str:
@@ -97,20 +99,20 @@ def encode_value(value: Value) -> bytes:
 
 
 def decode_value(data: bytes | memoryview) -> Value:
-    """The value that `encode_value` made these bytes of."""
+    """Return the value of the bytes that `encode_value` returned."""
     decoded: Value = _UNPACK(data)
     return decoded
 
 
 def pack_value(value: Value) -> int | bytes:
-    """A value as a frame holds it: an int where 64 bits hold it, else its encoded bytes."""
+    """Return a value as a frame holds it: an int of 64 bits as it is, else its encoded bytes."""
     if type(value) is int and -(1 << 63) <= value < (1 << 63):
         return value
     return encode_value(value)
 
 
 def unpack_value(packed: int | bytes) -> Value:
-    """The value that `pack_value` packed."""
+    """Return the value that `pack_value` packed."""
     return packed if type(packed) is int else decode_value(packed)  # type: ignore[arg-type]
 
 
@@ -122,12 +124,16 @@ def _utf8(text: str) -> bytes:
 
 
 def _surrogate(text: str) -> str:
-    return f"the text {text[:40]!r} holds a lone surrogate, which UTF-8 cannot carry; decode with errors='replace'"
+    return (
+        f"the text {text[:40]!r} holds a lone surrogate, which UTF-8 cannot encode; "
+        "decode with errors='replace'"
+    )
 
 
 def _element(key: Key) -> bytes:
-    """One key inside a tuple: like `encode_key`, and it says itself where it ends."""
+    """Return one key inside a tuple: as `encode_key`, but self-delimiting."""
     kind = type(key)
+    # a zero byte inside is escaped as 00 FF, so that the end, a bare 00, sorts before any content
     if kind is str:
         return STR + _utf8(key).replace(b"\x00", b"\x00\xff") + _END  # type: ignore[arg-type]
     if kind is int:
@@ -141,8 +147,8 @@ def _element(key: Key) -> bytes:
     if kind is tuple:
         return TUPLE + b"".join(map(_element, key)) + _END  # type: ignore[arg-type]
     raise NotCarriable(
-        f"a key of type {_name(key)} cannot be carried; use str, bytes, int, float, bool or a tuple of these"
-        f"{_way_out(key, _KEY_HINTS)}"
+        f"a key of type {_name(key)} cannot be carried; use str, bytes, int, float, bool or a tuple "
+        f"of these{_way_out(key, _KEY_HINTS)}"
     )
 
 
@@ -152,6 +158,8 @@ def _ordered_int(number: int) -> bytes:
         raise NotCarriable(
             f"an integer key of {size} bytes cannot be carried (at most {_MAX_INT_BYTES}); use str"
         )
+    # the number of bytes comes first, so that longer numbers sort further from zero; a negative
+    # number counts it down and stores the complement
     if number >= 0:
         return bytes([0x80 + size]) + number.to_bytes(size, "big")
     return bytes([0x80 - size]) + ((1 << (8 * size)) - 1 + number).to_bytes(size, "big")
@@ -160,10 +168,11 @@ def _ordered_int(number: int) -> bytes:
 def _ordered_float(number: float) -> bytes:
     if not math.isfinite(number):
         raise NotCarriable(
-            f"the key {number!r} cannot be carried: it is not a number that JSON can hold; "
+            f"the key {number!r} cannot be carried: JSON has no such number; "
             "skip the record, or use a str such as 'missing'"
         )
     raw = struct.pack(">d", number + 0.0)  # -0.0 equals 0.0, so it is the same key
+    # IEEE 754 sorts as sign and magnitude: flip all bits of a negative number, else the sign bit
     bits = int.from_bytes(raw, "big")
     return ((bits ^ 0xFFFFFFFFFFFFFFFF) if bits >> 63 else (bits | 1 << 63)).to_bytes(8, "big")
 
@@ -199,7 +208,7 @@ def _decode_element(data: bytes, at: int) -> tuple[Key, int]:
 
 
 def _element_end(data: bytes, at: int) -> int:
-    """Where the element that begins at `at` ends."""
+    """Return the end of the element that begins at `at`."""
     tag, at = data[at : at + 1], at + 1
     if tag in (TRUE, FALSE):
         return at
@@ -218,7 +227,11 @@ def _element_end(data: bytes, at: int) -> int:
 
 
 def _carried(value: object) -> object:
-    """The same value with tuples and big integers wrapped, or a refusal."""
+    """Return the value with tuples and big integers wrapped.
+
+    Raises:
+        NotCarriable: the value or a part of it is not supported.
+    """
     kind = type(value)
     if value is None or kind is bool or kind is bytes:
         return value
@@ -247,7 +260,8 @@ def _carried(value: object) -> object:
         return {_field(name): _carried(item) for name, item in value.items()}  # type: ignore[attr-defined]
     raise NotCarriable(
         f"a value of type {_name(value)} cannot be carried; "
-        f"use None, bool, int, float, str, bytes, or a list, tuple or dict of these{_way_out(value, _VALUE_HINTS)}"
+        f"use None, bool, int, float, str, bytes, or a list, tuple or dict of these"
+        f"{_way_out(value, _VALUE_HINTS)}"
     )
 
 
@@ -289,7 +303,7 @@ _VALUE_HINTS = {
 
 
 def _way_out(value: object, hints: dict[str, str]) -> str:
-    """Return what to write instead of a value of that type, as the end of a sentence."""
+    """Return what to write instead of a value of that type, as the end of a sentence, or ""."""
     if hasattr(value, "dtype") and hasattr(value, "tolist"):  # numpy's scalars and arrays
         return "; of numpy, write value.tolist()"
     hint = hints.get(_name(value), "")

@@ -1,4 +1,4 @@
-"""The formats that an input can have, as a job's author names them: `input_format = Csv(delimiter=";")`."""
+"""The formats of an input, as a job's author writes them: `input_format = Csv(delimiter=";")`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ class _Format(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     def __new__(cls, *values: object, **options: object) -> Self:
-        """Refuse a wrong option in the words of a job's author, who writes `Csv(delimiter=";")` in a class."""
+        """Check the options, and report a wrong one in terms of the author's call, not of pydantic.
+        """
         if values:
             raise JobLoadError(f"{cls.__name__} takes options by name: {cls._written()}")
         try:
@@ -29,7 +30,8 @@ class _Format(BaseModel):
                     f"{cls.__name__} has no option `{name}`; it has: {cls._written()}"
                 ) from None
             raise JobLoadError(
-                f"the option `{name}` of {cls.__name__} cannot be {first['input']!r}: {first['msg']}"
+                f"the option `{name}` of {cls.__name__} cannot be {first['input']!r}: "
+                f"{first['msg']}"
             ) from None
         return super().__new__(cls)
 
@@ -50,15 +52,17 @@ class Text(_Format):
 
 
 class JsonLines(_Format):
-    """One JSON value a line: `map(offset, value)`. Empty lines are passed over."""
+    """One JSON value a line: `map(offset, value)`. Empty lines are skipped."""
 
     kind: Literal["jsonl"] = "jsonl"
 
 
 class Csv(_Format):
-    """Comma-separated values (RFC 4180, so a quoted field may hold line ends): `map(offset, row)`.
+    """Comma-separated values (RFC 4180, so a quoted field may contain line ends): `map(offset,
+    row)`.
 
-    With a header, a row is a dict of column name to text; without one, a list of texts. Empty lines are passed over.
+    With a header, a row is a dict of column name to text; without one, a list of texts. Empty lines
+    are skipped.
     """
 
     kind: Literal["csv"] = "csv"
@@ -69,7 +73,7 @@ class Csv(_Format):
 class Parquet(_Format):
     """Rows of an Apache Parquet file: `map(row_number, row)` with a dict of column name to value.
 
-    `columns` names those that are read; None reads all.
+    `columns` names the columns to read; None reads all.
     """
 
     kind: Literal["parquet"] = "parquet"
@@ -83,7 +87,7 @@ class WholeFile(_Format):
 
 
 class Pairs(_Format):
-    """What another step of the chain has yielded: `map(key, value)`, with their exact types."""
+    """The pairs of another step of the chain: `map(key, value)`, with their exact types."""
 
     kind: Literal["pairs"] = "pairs"
 

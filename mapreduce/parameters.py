@@ -1,4 +1,6 @@
-"""Typed parameters: annotated class attributes with defaults, set by name, refused with a clear word when wrong."""
+"""Typed parameters: annotated class attributes with defaults, set by name, rejected with a clear
+message.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from pydantic.errors import PydanticUserError
 from mapreduce.errors import JobLoadError, ParameterError
 
 _ASKED_OF_CLASSES = frozenset(("check", "parameters", "parameter_values"))
-"""Without these no class could be checked, so they are refused when it is made."""
+"""Methods that checking a class needs, so a class that hides one is refused when it is defined."""
 
 
 class Parametrised:
@@ -25,7 +27,9 @@ class Parametrised:
     """
 
     def __new__(cls, *_: Any, **parameters: Any) -> Self:
-        """Make an instance that has its parameters, whatever an `__init__` of the author's does."""
+        """Create an instance that has its parameters, whether or not the author's `__init__` calls
+        super.
+        """
         made = super().__new__(cls)
         known = cls.parameters()
         for name, value in parameters.items():
@@ -44,23 +48,24 @@ class Parametrised:
         for owner in takewhile(lambda each: each not in _bases(cls), cls.__mro__):
             if hidden := _ASKED_OF_CLASSES.intersection(vars(owner)):
                 raise JobLoadError(
-                    f"`{min(hidden)}` of {owner.__name__} hides a name of the engine; call it otherwise"
+                    f"`{min(hidden)}` of {owner.__name__} hides a name of the engine; rename it"
                 )
         if "__init__" in vars(cls):
             cls.__init__ = _given_what_it_takes(cls.__init__)  # type: ignore[method-assign]
 
     @classmethod
     def parameters(cls) -> dict[str, Any]:
-        """The parameters: name to type.
+        """Return the parameters: name to type.
 
         Raises:
-            JobLoadError: an annotation names a type that is not there.
+            JobLoadError: an annotation names an unknown type.
         """
         try:
             hints = get_type_hints(cls)
         except (NameError, TypeError) as exc:
             raise JobLoadError(
-                f"an annotation in {cls.__name__} cannot be read: {exc}; import the type where the class is made"
+                f"an annotation in {cls.__name__} cannot be read: {exc}; "
+                "import the type in the class's module"
             ) from exc
         own = {name for base in _authors(cls) for name in vars(base)}
         return {
@@ -73,10 +78,10 @@ class Parametrised:
         }
 
     def parameter_values(self) -> dict[str, Any]:
-        """Every parameter with the value that this instance has, as JSON holds it.
+        """Return every parameter with this instance's value, as JSON.
 
         Raises:
-            ParameterError: a value that is not of the parameter's type, or that JSON cannot hold.
+            ParameterError: a value is not of the parameter's type, or JSON does not support it.
         """
         return {
             name: as_json(type(self), name, kind, getattr(self, name))
@@ -85,7 +90,7 @@ class Parametrised:
 
 
 def parse_parameters(cls: type[Parametrised], assignments: Mapping[str, str]) -> dict[str, Any]:
-    """Return parameter values, as JSON holds them, from the texts of `--param name=value`.
+    """Return parameter values, as JSON, from the texts of `--param name=value`.
 
     Raises:
         ParameterError: an unknown name, or a text that is not of the parameter's type.
@@ -101,10 +106,11 @@ def parse_parameters(cls: type[Parametrised], assignments: Mapping[str, str]) ->
 
 
 def check_parameters(cls: type[Parametrised]) -> None:
-    """Refuse parameters of types that no text can be read as, and an `__init__` that the engine could not call.
+    """Refuse parameters whose type no text can express, and an `__init__` that the engine cannot
+    call.
 
     Raises:
-        JobLoadError: there is one.
+        JobLoadError: names the first one.
     """
     for name, kind in cls.parameters().items():
         try:
@@ -112,8 +118,9 @@ def check_parameters(cls: type[Parametrised]) -> None:
         except (PydanticUserError, TypeError) as exc:
             wanted = getattr(kind, "__name__", str(kind))
             raise JobLoadError(
-                f"the parameter `{name}` of {cls.__name__} is a {wanted}, which no text can be read as; take int, "
-                f"float, bool, str, date, a list or dict of these; if it is no parameter, write `{name}: ClassVar[...]`"
+                f"the parameter `{name}` of {cls.__name__} is a {wanted}, which no text can "
+                "express; use int, float, bool, str, date, a list or dict of these; if it is not a "
+                f"parameter, write `{name}: ClassVar[...]`"
             ) from exc
     for owner in _authors(cls):
         init = vars(owner).get("__init__")
@@ -122,14 +129,13 @@ def check_parameters(cls: type[Parametrised]) -> None:
 
 
 def as_json(cls: type[Parametrised], name: str, kind: Any, value: Any) -> Any:
-    """Return a parameter's value as JSON holds it, proven to come back as it is."""
+    """Return a parameter's value as JSON, after a check that it comes back unchanged."""
     adapter = TypeAdapter[Any](kind)
     try:
         held = adapter.dump_python(adapter.validate_python(value), mode="json")
         if isinstance(value, set | frozenset):
-            held = sorted(
-                held, key=repr
-            )  # the order of a set of texts differs from process to process
+            # the order of a set of texts differs from process to process
+            held = sorted(held, key=repr)
         if adapter.validate_python(held) == value or value != value:  # noqa: PLR0124 - a nan
             return held
     except ValidationError as exc:
@@ -137,31 +143,31 @@ def as_json(cls: type[Parametrised], name: str, kind: Any, value: Any) -> Any:
     except ValueError:
         pass
     raise ParameterError(
-        f"parameter {name} of {cls.__name__} has the value {value!r}, which JSON cannot hold"
+        f"parameter {name} of {cls.__name__} has the value {value!r}, which JSON does not support"
     )
 
 
 def _authors(cls: type) -> list[type]:
-    """The classes that an author wrote, below `Job` or `Chain`."""
+    """Return the classes below `Job` or `Chain` that an author wrote."""
     return [
         base for base in cls.__mro__ if issubclass(base, Parametrised) and base not in _bases(cls)
     ]
 
 
 def _bases(cls: type) -> list[type]:
-    """`Parametrised`, and `Job` or `Chain`."""
+    """Return `Parametrised`, and `Job` or `Chain`."""
     found = [base for base in cls.__mro__ if issubclass(base, Parametrised)]
     return found[-2:]
 
 
 def _settings(cls: type) -> set[str]:
-    """What `Job` or `Chain` itself has: an annotation makes no parameter of it."""
+    """Return the names of `Job` or `Chain` itself; annotating one does not make it a parameter."""
     return {name for base in _bases(cls) for name in vars(base)}
 
 
 def _given_what_it_takes(init: Callable[..., None]) -> Callable[..., None]:
-    """An author's `__init__`, which is called with those of the parameters that it names."""
-    from mapreduce.user_code.calls import Place, user_code  # whose package needs this class
+    """Wrap an author's `__init__` to pass only the parameters that it names."""
+    from mapreduce.user_code.calls import Place, user_code  # late: it imports this module
 
     named = inspect.signature(init).parameters
     takes_all = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in named.values())
@@ -182,13 +188,14 @@ def _check_init(cls: type[Parametrised], owner: type, init: Callable[..., None])
         any_kind = each.kind in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
         if not any_kind and each.name not in parameters:
             raise JobLoadError(
-                f"the `__init__` of {owner.__name__} has the argument `{each.name}`; the engine makes the instances "
-                f"itself: write a parameter in the class, `{each.name}: int = 0`, and what is made of it in `map_setup`"
+                f"the `__init__` of {owner.__name__} has the argument `{each.name}`, which the "
+                "engine, which makes the instances, cannot give; write a parameter in the class, "
+                f"`{each.name}: int = 0`, and use it in `map_setup`"
             )
         if each.default is inspect.Parameter.empty and not any_kind:
             raise JobLoadError(
-                f"the `__init__` of {owner.__name__} needs the argument `{each.name}`, which is a parameter already: "
-                f"write `def __init__(self)`, and read `self.{each.name}`"
+                f"the `__init__` of {owner.__name__} needs the argument `{each.name}`, which is "
+                f"already a parameter; write `def __init__(self)`, and read `self.{each.name}`"
             )
 
 
@@ -215,13 +222,19 @@ def _wrong_value(
     cls: type[Parametrised], name: str, kind: Any, value: Any, exc: ValidationError
 ) -> str:
     wanted = getattr(kind, "__name__", str(kind))
-    return f"parameter {name} of {cls.__name__} wants {wanted}, not {value!r}: {exc.errors()[0]['msg']}"
+    return (
+        f"parameter {name} of {cls.__name__} wants {wanted}, not {value!r}: "
+        f"{exc.errors()[0]['msg']}"
+    )
 
 
 def _unknown_parameter(cls: type[Parametrised], name: str, known: Mapping[str, Any]) -> str:
     if any(name in inspect.get_annotations(owner) for owner in _authors(cls)) and not hasattr(
         cls, name
     ):
-        return f"`{name}` of {cls.__name__} has no default, so it is no parameter; give it one: `{name}: str = ''`"
+        return (
+            f"`{name}` of {cls.__name__} has no default, so it is not a parameter; "
+            f"give it one: `{name}: str = ''`"
+        )
     has = ", ".join(sorted(known)) if known else "none"
     return f"{cls.__name__} has no parameter {name!r}; it has: {has}"

@@ -1,9 +1,11 @@
-"""Fixtures for the tests of jobs: write `pytest_plugins = ["mapreduce.pytest_plugin"]` into conftest.py.
+"""Fixtures for the tests of jobs: write `pytest_plugins = ["mapreduce.pytest_plugin"]` in
+conftest.py.
 
-A test that takes `run_job` runs once for each way in which a real run may cut the work:
+A test that takes `run_job` runs once for each way in which a real run may divide the work:
 
     def test_counts(run_job):
-        assert dict(run_job(WordCount(), ["a rose is a rose"]).pairs) == {"a": 2, "is": 1, "rose": 2}
+        answer = run_job(WordCount(), ["a rose is a rose"])
+        assert dict(answer.pairs) == {"a": 2, "is": 1, "rose": 2}
 """
 
 from __future__ import annotations
@@ -21,6 +23,6 @@ WAYS = ((1, 1), (2, 2), (7, 3))
 
 @pytest.fixture(params=WAYS, ids=lambda way: f"{way[0]}-splits-{way[1]}-partitions")
 def run_job(request: pytest.FixtureRequest) -> Callable[..., Answer]:
-    """`mapreduce.testing.run`, with numbers of splits and partitions that are not the test's to choose."""
+    """Return `mapreduce.testing.run` with the numbers of splits and partitions already set."""
     splits, partitions = request.param
     return partial(run, splits=splits, partitions=partitions)

@@ -1,4 +1,4 @@
-"""For authors: a job over some lines, as a run would do it, in a test of one's own."""
+"""Run a job over some lines in an author's test, as a real run would."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ def run(
     partitions: int = 2,
     memory_bytes: int = MEMORY_BYTES,
 ) -> Answer:
-    """Runs a job in this process, with the engine's own stages, and proves the answer whole.
+    """Run a job in this process, with the engine's stages, and check the answer with the ledger.
 
     Args:
-        job: an instance of a job or chain, with its parameters: `run(WordCount(min_length=3), ["a line"])`. A chain
-            answers with its last step's pairs and counters.
+        job: an instance of a job or chain, with its parameters: `run(WordCount(min_length=3), ["a
+            line"])`. A chain's answer holds its last step's pairs and counters.
         lines: lines of text, which become one input.
         inputs: contents by input name, for other formats and joins.
-        splits: how many map tasks.
-        partitions: how many reduce tasks.
-        memory_bytes: what a task may use; little makes it spill to disk.
+        splits: the number of map tasks.
+        partitions: the number of reduce tasks.
+        memory_bytes: memory that a task may use; a small number makes it spill to disk.
 
     Raises:
-        UsageError: an argument is not of its kind.
-        UserCodeError: the job's code raised, or yielded what cannot be carried.
-        RecordError: a record is not of the input's format.
+        UsageError: an argument has a wrong type.
+        UserCodeError: the job's code raised, or yielded an unsupported value.
+        RecordError: a record does not have the input's format.
     """
     if not isinstance(job, Job | Chain):
         raise UsageError(

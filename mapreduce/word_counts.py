@@ -1,8 +1,8 @@
-"""How often each word occurs in blocks of text: what `words` finds line by line, at the speed of C.
+"""Count the words in blocks of text: what `words` finds line by line, at the speed of C.
 
-Text is cut into runs of ASCII letters, apostrophes and bytes beyond ASCII, and each different run is counted: by the
-compiled part where it is built, else by `bytes.translate`, `bytes.split` and `Counter`. What the words of a run beyond
-ASCII are is asked of `words` once for each different one.
+Text is cut into runs of ASCII letters, apostrophes and bytes beyond ASCII, and each distinct run is
+counted: by the native extension if it is built, else by `bytes.translate`, `bytes.split` and
+`Counter`. `words` then cuts each distinct run beyond ASCII once.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from mapreduce import native
 from mapreduce.words import words
 
 LARGE_BYTES = 64 << 20
-"""Memory above which the counts should be taken and given on."""
+"""Memory from which the caller should take the counts."""
 
 _RUN_BYTES = 150
-"""What a run costs in a `Counter` (CPython 3.11): the slot, a bytes object and an int."""
+"""Memory of a run in a `Counter` (CPython 3.11): the slot, a bytes object and an int."""
 
 _FEW = 10_000
-"""So many runs or words are no reason to add their lengths up after every block."""
+"""Up to this many runs or words, their lengths are not summed after every block."""
 
 _CAPITAL_SIGMA = "Σ".encode()
 _RUNS = bytes(
@@ -29,11 +29,11 @@ _RUNS = bytes(
     else ord(" ")
     for byte in range(256)
 )
-"""For each byte: a letter in lower case, an apostrophe, a byte beyond ASCII, or a space."""
+"""Maps each byte to a lower-case letter, an apostrophe, a byte beyond ASCII, or a space."""
 
 
 class WordCounts:
-    """Counts words until they are taken."""
+    """Counts words until the counts are taken."""
 
     def __init__(self) -> None:
         self._compiled = native.kernel.WordCounts() if native.kernel is not None else None
@@ -42,12 +42,12 @@ class WordCounts:
 
     @property
     def is_large(self) -> bool:
-        """True when the counts hold so much memory that they should be taken."""
+        """True if the counts take so much memory that they should be taken."""
         held = self._compiled.nbytes if self._compiled is not None else _held(self._runs)
         return held + _held(self._words) > LARGE_BYTES
 
     def add(self, data: bytes) -> None:
-        """Counts the words of whole lines of UTF-8."""
+        """Count the words of whole lines of UTF-8."""
         if not data.isascii() and _CAPITAL_SIGMA in data:
             data = self._without_sigmas(data)
         if self._compiled is not None:
@@ -56,7 +56,7 @@ class WordCounts:
             self._runs.update(data.translate(_RUNS).split())
 
     def take(self) -> tuple[list[str], list[int]]:
-        """The words, and how often each has occurred; nothing is left. A word may come more than once."""
+        """Return the words and their counts, and clear both; a word may come more than once."""
         if self._compiled is not None:
             found, counts, runs, run_counts = self._compiled.take()
             self._count_runs(zip(runs, run_counts, strict=True))
@@ -78,10 +78,10 @@ class WordCounts:
                 self._words[word] += count
 
     def _without_sigmas(self, data: bytes) -> bytes:
-        """Counts the lines that hold a capital sigma, and gives back the others.
+        """Count the lines that contain a capital sigma, and return the others.
 
-        What becomes of that letter in lower case depends on what is around it, beyond the run too (the Unicode
-        Standard, section 3.13, Final_Sigma).
+        The lower case of that letter depends on the characters around it, also beyond the run (the
+        Unicode Standard, section 3.13, Final_Sigma).
         """
         others: list[bytes] = []
         for line in data.split(b"\n"):
@@ -93,5 +93,5 @@ class WordCounts:
 
 
 def _held(counts: Counter[bytes] | Counter[str]) -> int:
-    """About how many bytes of memory the counts hold."""
+    """Return the approximate memory of the counts, in bytes."""
     return len(counts) * _RUN_BYTES + (sum(map(len, counts)) if len(counts) > _FEW else 0)

@@ -1,4 +1,4 @@
-"""What a word is, for the shipped text jobs."""
+"""The definition of a word for the ready-made text jobs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ _ascii_words: Callable[[str], list[str]] = re.compile(r"[a-z']+").findall
 
 
 def words(line: str) -> list[str]:
-    """The words of a line: lower-cased maximal runs of Unicode letters, combining marks and apostrophes.
+    """Return the words of a line: lower-cased maximal runs of Unicode letters, marks and
+    apostrophes.
 
-    U+2019 is read as an apostrophe. On ASCII text a word is exactly the regular expression `[a-z']+`.
+    U+2019 is read as an apostrophe. On ASCII text a word is exactly the regular expression
+    `[a-z']+`.
     """
     line = line.lower()
     if line.isascii():

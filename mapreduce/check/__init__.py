@@ -1,1 +1,1 @@
-"""Is a job right? The reference run, the laws, a trial in this process, helpers for tests."""
+"""Check a job: the reference run, the laws, a trial run in this process."""

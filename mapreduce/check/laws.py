@@ -1,8 +1,8 @@
-"""The laws that a job must keep for its answer not to depend on how it is run; tried on a sample of its input.
+"""The laws that make a job's answer independent of how it is run, tested on a sample of its input.
 
-Each law is a few ways to run the job that must give one answer. Where they do not, the sample is made smaller as long
-as they still do not (delta debugging: Zeller and Hildebrandt, 2002), so that the author sees the few records that
-matter.
+A law names several ways to run the job that must give one answer. If they do not, the sample is
+reduced as long as they still differ (delta debugging: Zeller and Hildebrandt, 2002), so that the
+author sees the few records that matter.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from mapreduce.job import Job
 Pairs = list[tuple[Any, Any]]
 _Differing = tuple[Pairs, Pairs] | None
 Way = tuple[str, Callable[[Sequence[PlainInput]], Pairs]]
-"""What a way of running the job is called, and the pairs that it gives, in one order for all."""
+"""The name of a way to run the job, and a function that returns its pairs in a fixed order."""
 
 BASE = Trial(splits=1, partitions=1)
 LITTLE_MEMORY = 16 << 10
 MOST_TRIALS = 400
-"""How often the job is run to make an input smaller, at most."""
+"""The most runs of the job to reduce an input."""
 
 
 @dataclass(frozen=True, slots=True)
 class Law:
-    """A law, and what its breach means.
+    """A law, and the likely cause of its breach.
 
     Attributes:
         name: a few words.
-        breach: what the author has most likely done, and what to do instead.
-        ways: the ways to run the job that must give one answer; the first is what the others are held against.
-        chances: how often a way is run; more than once where the answers may agree by chance.
+        breach: what the author most likely did, and what to do instead.
+        ways: the ways to run the job that must give one answer; the first is the reference.
+        chances: how often a way is run; more than once if the answers may agree by chance.
     """
 
     name: str
@@ -52,11 +52,11 @@ class Breach:
     """A broken law.
 
     Attributes:
-        law: which one.
-        way: how the job was run when its answer was another.
-        inputs: the smallest input found for which it is.
-        expected: a pair that only the first way gives, or None.
-        found: a pair that only this way gives, or None.
+        law: the law.
+        way: the way whose answer differs.
+        inputs: the smallest input found for which it differs.
+        expected: a pair of the first way alone, or None.
+        found: a pair of this way alone, or None.
     """
 
     law: Law
@@ -69,14 +69,15 @@ class Breach:
 def check(
     make: Callable[[], Job], inputs: Sequence[PlainInput], seeded: Sequence[Way] = ()
 ) -> list[Breach]:
-    """The laws that a job breaks on a sample, each with the smallest input found.
+    """Return the laws that a job breaks on a sample, each with the smallest input found.
 
-    A job that is not deterministic breaks all other laws by chance, so then only that is reported.
+    A job that is not deterministic breaks all other laws by chance, so then only that law is
+    reported.
 
     Args:
-        make: gives a new instance.
+        make: returns a new instance.
         inputs: the sample.
-        seeded: ways to run the job under several seeds of Python's hash, each in a process of its own.
+        seeded: ways to run the job under several hash seeds, each in a process of its own.
     """
     formatted = make().format_of
     inputs = [replace(given, format=given.format or formatted(given.name)) for given in inputs]
@@ -87,9 +88,9 @@ def check(
 
 
 def laws_of(make: Callable[[], Job], seeded: Sequence[Way] = ()) -> list[Law]:
-    """The laws that apply to a job; the first is that of determinism.
+    """Return the laws that apply to a job; the first is determinism.
 
-    A wrong `combine` would break others too, so those are tried without it.
+    A wrong `combine` would break others too, so these are tested without it.
     """
     job = make()
     plain = (lambda: _without_combine(make())) if job.combines else make
@@ -107,7 +108,8 @@ def laws_of(make: Callable[[], Job], seeded: Sequence[Way] = ()) -> list[Law]:
 
 
 def placed(job: Job, answer: Answer) -> Pairs:
-    """An answer's pairs as JSON holds them, in one order; of a job with its own `partition`, each with its part."""
+    """Return an answer's pairs as JSON, in a fixed order; with a `partition`, each with its part.
+    """
     if job.partitions_itself:
         return _in_one_order(
             [
@@ -120,14 +122,15 @@ def placed(job: Job, answer: Answer) -> Pairs:
 
 
 SEEDED = Trial(splits=2, partitions=3)
-"""How a job is run under several seeds of Python's hash."""
+"""The trial for runs under several hash seeds."""
 
 
 def _hash_seed(ways: Sequence[Way]) -> Law:
     return Law(
         "the answer does not depend on Python's hash seed",
-        "`partition` or a key goes by hash() of a str or bytes, or the job goes through a set of them: both differ "
-        "from process to process; take zlib.crc32(text.encode()) for the one, and sorted(...) for the other",
+        "`partition` or a key uses hash() of a str or bytes, or the job iterates over a set of "
+        "them: both differ from process to process; use zlib.crc32(text.encode()) for the one, and "
+        "sorted(...) for the other",
         tuple(ways),
     )
 
@@ -136,9 +139,8 @@ def _deterministic(make: Callable[[], Job]) -> Law:
     once = _way(make, BASE)
     return Law(
         "the same input gives the same answer",
-        "the job draws random numbers, reads the clock, or goes through a set: a task that is done again "
-        "elsewhere would "
-        "change the answer; derive what must vary from the record itself",
+        "the job uses random numbers, the clock, or the order of a set: another attempt at a task "
+        "would change the answer; derive what must vary from the record",
         (("once", once), ("again", once)),
         chances=8,
     )
@@ -147,8 +149,8 @@ def _deterministic(make: Callable[[], Job]) -> Law:
 def _splits(make: Callable[[], Job]) -> Law:
     return Law(
         "the answer does not depend on where the input is split",
-        "`map` remembers something from one record to the next, or `map_setup` or `map_cleanup` counts tasks: each map "
-        "task has an instance of its own, which sees only its split",
+        "`map` keeps state from one record to the next, or `map_setup` or `map_cleanup` counts "
+        "tasks: each map task has its own instance, which sees only its split",
         tuple((_plural(n, "split"), _way(make, replace(BASE, splits=n))) for n in (1, 2, 3, 7)),
     )
 
@@ -156,9 +158,8 @@ def _splits(make: Callable[[], Job]) -> Law:
 def _partitions(make: Callable[[], Job]) -> Law:
     return Law(
         "the answer does not depend on the number of partitions",
-        "`reduce` remembers something from one key to the next, or `partition` does not go by the key alone: "
-        "each reduce "
-        "task sees only the keys of its partition",
+        "`reduce` keeps state from one key to the next, or `partition` does not depend on the key "
+        "alone: each reduce task sees only the keys of its partition",
         tuple(
             (_plural(n, "partition"), _way(make, replace(BASE, partitions=n))) for n in (1, 2, 5)
         ),
@@ -168,9 +169,9 @@ def _partitions(make: Callable[[], Job]) -> Law:
 def _combine(make: Callable[[], Job]) -> Law:
     return Law(
         "combine changes nothing but the work",
-        "`combine` is run any number of times, on any part of a key's values, or never: it must be associative, "
-        "and yield "
-        "what `map` yields (a mean of means is no mean: carry sum and count)",
+        "`combine` is called any number of times, on any part of a key's values, or never: it must "
+        "be associative, and yield what `map` yields (a mean of means is not the mean: yield sum "
+        "and count)",
         (
             ("without combine", _way(lambda: _without_combine(make()), BASE)),
             ("with combine", _way(make, BASE)),
@@ -183,9 +184,9 @@ def _combine(make: Callable[[], Job]) -> Law:
 def _order(make: Callable[[], Job]) -> Law:
     return Law(
         "the answer does not depend on the order of a key's values",
-        "`reduce` takes the first value or the last one, or adds floats as they come: sort the values by "
-        "`group_by`, use "
-        "an aggregation, or say `order_matters = True` if the order of the input is meant",
+        "`reduce` uses the first or the last value, or adds floats in order of arrival: sort the "
+        "values with `group_by`, use an aggregation, or set `order_matters = True` if the order "
+        "of the input is intended",
         (
             ("4 splits", _way(make, replace(BASE, splits=4))),
             (
@@ -199,7 +200,8 @@ def _order(make: Callable[[], Job]) -> Law:
 def _plain(make: Callable[[], Job]) -> Law:
     return Law(
         "the answer is that of a plain loop",
-        "`map_batch` does something else than `map`, or an aggregation of one's own does not merge as its `plain` says",
+        "`map_batch` does not do what `map` does, or your aggregation's `merge` disagrees with "
+        "its `plain`",
         (
             ("a plain loop", lambda inputs: _in_one_order(plain_run(make(), inputs).pairs)),
             ("a run", _way(make, BASE)),
@@ -220,7 +222,9 @@ def _plural(number: int, noun: str) -> str:
 
 
 def _in_one_order(pairs: Pairs) -> Pairs:
-    """As JSON holds them; by key, then by value: a key's pairs come in the order of the work."""
+    """Return pairs as JSON, sorted by key, then value: the order of a key's pairs depends on the
+    run.
+    """
     as_json = [(jsonable(key), jsonable(value)) for key, value in pairs]
     return sorted(
         as_json, key=lambda pair: (encode_key(key_of_json(pair[0])), encode_value(pair[1]))
@@ -246,7 +250,7 @@ def _tried(law: Law, inputs: Sequence[PlainInput]) -> Breach | None:
 def _difference(
     law: Law, way: Callable[[Sequence[PlainInput]], Pairs], inputs: Sequence[PlainInput]
 ) -> _Differing:
-    """The answers of the law's first way and of another, if they are not one."""
+    """Return the answers of the law's first way and of another if they differ, else None."""
     for _ in range(law.chances):
         expected, found = law.ways[0][1](inputs), way(inputs)
         if expected != found:
@@ -255,7 +259,7 @@ def _difference(
 
 
 def _smallest(law: Law, other: Way, inputs: Sequence[PlainInput]) -> Breach:
-    """The breach with as few records as can be found in `MOST_TRIALS` trials."""
+    """Return the breach with as few records as `MOST_TRIALS` trials can find."""
     left = MOST_TRIALS // law.chances
     small = list(inputs)
     differing = _difference(law, other[1], small)
@@ -300,7 +304,7 @@ class _Cut:
         self.records = [] if quoted else lines[header:]
 
     def of(self, records: Sequence[bytes]) -> PlainInput:
-        """The input with these records only."""
+        """Return the input with only these records."""
         return (
             replace(self._given, content=self._head + b"".join(records))
             if self.records
@@ -309,7 +313,9 @@ class _Cut:
 
 
 def _fewest(records: list[bytes], still: Callable[[list[bytes]], bool]) -> list[bytes]:
-    """A sublist of records for which `still` holds, and none of whose records can be left out (if trials last)."""
+    """Return a sublist for which `still` holds, minimal if the trials suffice."""
+    # leave out one part at a time; if none can go, cut finer (ddmin without its test of the parts
+    # alone)
     parts = 2
     while len(records) > 1:
         size = -(-len(records) // parts)

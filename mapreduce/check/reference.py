@@ -1,6 +1,7 @@
-"""The plain road: a job's answer by the book, in one process, in memory, with nothing of the engine or its formats.
+"""The reference run: a job's answer from a plain loop, in one process and in memory.
 
-`verify` and `check` hold a run's result against it, and so do the tests.
+Uses nothing of the engine or its formats. `verify`, `check` and the tests compare a run's result
+with it.
 """
 
 from __future__ import annotations
@@ -45,10 +46,7 @@ _UNPACK: tuple[tuple[str, Callable[[bytes], bytes]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class PlainInput:
-    """An input: its URL, its content, the name that `--input NAME=PATH` gave it, and what it consists of.
-
-    Without a `format` it is what the job says.
-    """
+    """An input: its URL, content, name from `--input NAME=PATH`, and format (None: the job's)."""
 
     url: str
     content: bytes
@@ -58,11 +56,11 @@ class PlainInput:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Records that one step of a run has set aside, and that the reference leaves out.
+    """Records that one step of a run has set aside, and that the reference run leaves out.
 
     Attributes:
-        records: those of inputs, as (URL, key).
-        pairs: of the pairs of the step before it, as `pair_text` gives them, how many.
+        records: records of inputs, as (URL, key).
+        pairs: pairs of the previous step, as `pair_text`, with their number.
     """
 
     records: frozenset[Record] = frozenset()
@@ -82,13 +80,13 @@ def plain_answer(
     inputs: Iterable[PlainInput | tuple[str, bytes]],
     left_out: Sequence[LeftOut] = (),
 ) -> list[Record]:
-    """All result pairs of a job or chain.
+    """Return all result pairs of a job or chain.
 
-    Each record of each input goes through `map`, all values of a key are gathered in the order of the input, and
-    reduced once. Nothing is split, combined, partitioned or merged.
+    Each record of each input goes through `map`; all values of a key are collected in input order,
+    and reduced once. Nothing is split, combined, partitioned or merged.
 
     Args:
-        job: a fresh instance.
+        job: a new instance.
         inputs: in order; a tuple is (URL, content).
         left_out: the records of each step that are left out; a job is one step.
     """
@@ -146,20 +144,20 @@ def plain_run(
 
 
 def pair_text(key: Any, value: Any) -> str:
-    """Return the text by which a pair is known among those that a step has set aside.
+    """Return the text that identifies a pair among those that a step has set aside.
 
     Args:
-        key: the pair's key, as JSON holds it.
-        value: its value, as JSON holds it.
+        key: the pair's key, as JSON.
+        value: its value, as JSON.
     """
     return json.dumps([key, value], sort_keys=True)
 
 
 def _without(pairs: Iterable[Record], left_out: Counter[str]) -> Iterator[Record]:
-    """Yield the pairs but for those left out."""
+    """Yield the pairs that are not left out."""
     left = left_out.copy()
     for key, value in pairs:
-        # a task that has kept much keeps only the length of a value
+        # beyond a limit, a task keeps only the length of a value: compare both forms
         texts = (
             [pair_text(kept_as(key), kept(value)) for kept in (kept_as, kept_as_length)]
             if +left
@@ -197,12 +195,12 @@ def _plain_chain(
 def plain_records(
     given: PlainInput, form: Format, skip: Collection[Record] = ()
 ) -> Iterator[Record]:
-    """The records of an input, read by the plainest means that Python or DuckDB has for its format.
+    """Yield the records of an input, read by the simplest means of Python or DuckDB for its format.
 
     Args:
         given: the input.
         form: its format.
-        skip: (URL, key) of records to leave out; those need not be of the format.
+        skip: (URL, key) of records to leave out; these need not have the format.
     """
     if isinstance(form, Parquet):
         yield from _parquet_rows(given.content, form)
@@ -229,7 +227,7 @@ def plain_records(
 
 
 def plain_lines(content: bytes) -> list[tuple[int, str]]:
-    """The (byte offset, text) of each line of a file."""
+    """Return the (byte offset, text) of each line of a file."""
     lines: list[tuple[int, str]] = []
     offset = 0
     for raw in content.removesuffix(b"\n").split(b"\n") if content else []:
@@ -295,7 +293,7 @@ def _reduced(job: Job, gathered: list[tuple[bytes, Any]]) -> list[Record]:
 
 
 def _groups(job: Job, ordered: Iterable[tuple[bytes, Any]]) -> list[tuple[Any, list[Any]]]:
-    """The groups in key order; the values of each in the order of their keys, then of the input."""
+    """Return the groups in key order; values in the order of their keys, then of the input."""
     groups: dict[bytes, tuple[Any, list[Any]]] = {}
     for encoded, value in ordered:
         key: Any = decode_key(encoded)

@@ -1,7 +1,8 @@
-"""Parquet by the plain road: one query over a whole file, and Python for all that a record is to hold otherwise.
+"""Parquet for the reference run: one query over a whole file, then Python.
 
-Nothing here is the engine's (`mapreduce.formats`): what that converts wrongly must differ from this. DuckDB is only
-asked to write what is no number, text or bytes as text, a whole column at once, however deep it lies.
+Shares nothing with the engine (`mapreduce.formats`), so that a wrong conversion there shows as a
+difference. DuckDB only writes values that are not numbers, text or bytes as text, a whole column at
+once.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ _NESTED = frozenset(("struct", "list", "array", "map"))
 
 
 def plain_rows(content: bytes, form: Parquet) -> list[dict[str, Any]]:
-    """All rows of a file.
+    """Return all rows of a file.
 
-    Of the entries of a map that lies within a list, struct or map, and has a key twice, the last counts.
+    If a map inside a list, struct or map has a key twice, its last entry counts.
     """
     with TemporaryDirectory() as folder, duckdb.connect() as connection:
         path = Path(folder) / "whole.parquet"
@@ -53,12 +54,12 @@ def plain_rows(content: bytes, form: Parquet) -> list[dict[str, Any]]:
 
 def _selected(name: str, kind: DuckDBPyType) -> str:
     column = f"CAST({_quoted(name)} AS {_sql_type(kind)})"
-    # as a dict, a map would have each key once
+    # as a dict, a map would lose duplicate keys
     return f"map_entries({column})" if kind.id == "map" else column
 
 
 def _sql_type(kind: DuckDBPyType) -> str:
-    """The type that has text for each part of a value that is no number, text or bytes."""
+    """Return the type with VARCHAR for each part that is not a number, text or bytes."""
     match kind.id:
         case "struct":
             fields = (
@@ -69,13 +70,14 @@ def _sql_type(kind: DuckDBPyType) -> str:
         case "list" | "array":
             return f"{_sql_type(_child(kind))}[]"
         case "map":
-            return f"MAP({', '.join(_sql_type(cast('DuckDBPyType', child)) for _, child in kind.children)})"
+            children = (_sql_type(cast("DuckDBPyType", child)) for _, child in kind.children)
+            return f"MAP({', '.join(children)})"
         case name:
             return name if name in _KEPT else "VARCHAR"
 
 
 def _carried(value: Any, kind: DuckDBPyType) -> Any:
-    """A value as a record holds it."""
+    """Return a value as a record holds it."""
     if value is None:
         return None
     match kind.id:
@@ -99,7 +101,9 @@ def _carried(value: Any, kind: DuckDBPyType) -> Any:
 
 
 def _entries(value: Any, key: DuckDBPyType) -> Iterable[tuple[Any, Any]]:
-    """The entries of a map as DuckDB gives it to Python: a list, a dict, or two lists where keys are no dict's."""
+    """Return the entries of a map from DuckDB: a list, a dict, or two lists if the keys are
+    unhashable.
+    """
     if isinstance(value, list):
         return [(entry["key"], entry["value"]) for entry in value]
     if key.id in _NESTED:

@@ -1,4 +1,4 @@
-"""One run of a job in this process, over a folder of its own: the engine's own stages, and the ledger."""
+"""One run of a job in this process, over a temporary folder: the engine's stages and the ledger."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ class Trial:
     """How a job is run.
 
     Attributes:
-        splits: how many map tasks.
-        partitions: how many reduce tasks.
-        memory_bytes: what a task may use; little makes it spill to disk.
-        reversed_maps: the reduces are given the maps' pairs in the opposite order.
+        splits: the number of map tasks.
+        partitions: the number of reduce tasks.
+        memory_bytes: memory that a task may use; a small number makes it spill to disk.
+        reversed_maps: the reduce tasks get the blocks of the map tasks in reverse order.
     """
 
     splits: int = 2
@@ -56,10 +56,10 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a run has come to.
+    """The result of a run.
 
     Attributes:
-        parts: the pairs of each part as JSON holds them, in the order in which they are written.
+        parts: the pairs of each part as JSON, in the order of the file.
         counters: the sums of all tasks' counters.
     """
 
@@ -72,18 +72,19 @@ class Answer:
         return [pair for part in self.parts for pair in part]
 
     def __getitem__(self, key: object) -> Any:
-        """The value of a key that comes once."""
+        """Return the value of a key that comes once."""
         (value,) = [value for found, value in self.pairs if found == key]
         return value
 
 
 def carry_out(job: Job | Chain, inputs: Iterable[PlainInput], trial: Trial) -> Answer:
-    """Runs a job, or all steps of a chain, and proves the answer whole. A chain's answer is that of its last step.
+    """Run a job, or all steps of a chain, and check the ledger; a chain's answer is its last
+    step's.
 
     Raises:
         JobLoadError: the class cannot run.
-        UserCodeError: the job's code raised, or yielded what cannot be carried.
-        RecordError: a record is not of the input's format.
+        UserCodeError: the job's code raised, or yielded an unsupported value.
+        RecordError: a record does not have the input's format.
     """
     type(job).check()
     given = list(inputs)
@@ -118,7 +119,7 @@ def _chain(chain: Chain, inputs: list[PlainInput], folder: Path, trial: Trial) -
 
 
 class _Run:
-    """One run over a folder of its own."""
+    """One run over a folder."""
 
     def __init__(self, job: Job, folder: Path, trial: Trial, *, keep_pairs: bool = False) -> None:
         self.kept_pairs: list[tuple[Any, Any]] = []
@@ -141,13 +142,13 @@ class _Run:
         )
 
     def whole(self, given: list[PlainInput]) -> Answer:
-        """All stages, and the ledger."""
+        """Run all stages, and check the ledger."""
         inputs = tuple(self._put(number, each) for number, each in enumerate(given))
         named = dict(zip((each.url for each in inputs), (each.url for each in given), strict=True))
         planned = _renamed(self._split(inputs), named)
         maps = [self._map(planned, number) for number in range(len(planned.splits))]
         reduces = [self._reduce(maps, number) for number in range(self._partitions)]
-        # nothing changes during a trial, and one URL may be given under two names: no ETag is compared
+        # nothing changes during a trial, and one URL may have two names: no ETag is compared
         planned_as = [
             each.model_copy(update={"url": named[each.url], "etag": ""}) for each in inputs
         ]
@@ -228,7 +229,7 @@ class _Run:
 
 
 def _renamed(planned: SplitResult, names: Mapping[str, str]) -> SplitResult:
-    """The same plan, whose records say that they come from the URLs that the caller gave."""
+    """Return the plan with the caller's URLs as the sources of the records."""
 
     def piece(each: Piece) -> Piece:
         return each.model_copy(update={"source": names[each.source]})

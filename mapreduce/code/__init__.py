@@ -1,4 +1,4 @@
-"""A job's code: found by name, read for what it imports, packed, fetched by digest, and loaded."""
+"""A job's code: find it by name, read its imports, pack it, fetch it by digest, load it."""
 
 from mapreduce.code.find import JobClass, JobSource, find_job
 from mapreduce.code.identity import CodeIdentity, identity_of

@@ -1,4 +1,4 @@
-"""Finds the job that a user names: a file or a module, and a class in it."""
+"""Find the job that a user names: a file or a module, and a class in it."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ JobClass: TypeAlias = type[Job] | type[Chain]
 
 @dataclass(frozen=True, slots=True)
 class JobSource:
-    """Where a job's code lies.
+    """The location of a job's code.
 
     Attributes:
-        root: the folder that its modules are found in first.
+        root: the folder in which its modules are looked up first.
         module: the dotted module of the job's file.
         name: the class.
-        files: what the module's jobs want to have beside them.
-        file: the job's file below the root, where its name is none that Python can import; else "".
+        files: the side files that the module's jobs need.
+        file: the job's file below the root, if Python cannot import it by name; else "".
         imported: modules that were loaded when the job was imported.
     """
 
@@ -43,14 +43,18 @@ class JobSource:
 
     @property
     def path(self) -> Path:
-        """The job's own file."""
+        """The job's file."""
         if self.file:
             return self.root / self.file
         base = self.root.joinpath(*self.module.split("."))
         return base / "__init__.py" if (base / "__init__.py").is_file() else base.with_suffix(".py")
 
     def modules(self) -> Modules:
-        """Return the modules that the job stands on; raises `JobLoadError` as `modules_of` does."""
+        """Return the modules that the job depends on.
+
+        Raises:
+            JobLoadError: as `modules_of`.
+        """
         first = [*imports_of(self.path, self.root), *own_modules(self.imported)]
         found = modules_of(self.root, [*first, *([] if self.file else [self.module])], self.path)
         name = self.path.relative_to(self.root).as_posix()
@@ -58,14 +62,15 @@ class JobSource:
 
 
 def find_job(text: str, ready_made: str = "") -> tuple[JobSource, JobClass]:
-    """Return the job or chain that `MODULE_OR_FILE[:Class]` means.
+    """Return the job or chain that `MODULE_OR_FILE[:Class]` names.
 
     Args:
-        text: what the user has written.
-        ready_made: a package; a name without a dot that is no module itself means a module in it.
+        text: the user's text.
+        ready_made: a package; a name without a dot that is not a module means a module in it.
 
     Raises:
-        JobLoadError: there is no such file, module or class; it cannot be imported; or it is no job.
+        JobLoadError: there is no such file, module or class; it cannot be imported; or it is not a
+            job.
     """
     target, _, name = text.partition(":")
     path = _path_of(target, ready_made)
@@ -82,12 +87,12 @@ def find_job(text: str, ready_made: str = "") -> tuple[JobSource, JobClass]:
 
 
 def _side_files(folder: Path, names: Iterable[str]) -> Iterator[Path]:
-    """Yield the files that the names mean, which must lie in the folder or below it."""
+    """Yield the files with these names, which must lie in the folder or below it."""
     for name in names:
         path = folder / name
         if not path.resolve().is_relative_to(folder.resolve()):
             raise JobLoadError(
-                f"`files` holds {name!r}, which is not beside the job's own file; copy it there"
+                f"`files` holds {name!r}, which is not beside the job's file; copy it there"
             )
         found = (
             [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
@@ -102,7 +107,8 @@ def _path_of(target: str, ready_made: str) -> Path:
     if target.endswith(".py") or "/" in target:
         if not path.is_file():
             raise JobLoadError(
-                f"there is no job file {target}; give a .py file or the name of a job, such as word_count"
+                f"there is no job file {target}; "
+                "give a .py file or the name of a job, such as word_count"
             )
         return path.resolve()
     names = [target] if "." in target or not ready_made else [target, f"{ready_made}.{target}"]
@@ -116,7 +122,7 @@ def _path_of(target: str, ready_made: str) -> Path:
 
 
 def _file_of(module: str) -> Path | None:
-    """Return a module's file; None where there is no such module, or it is not written in Python."""
+    """Return a module's file, or None if there is no such module or it is not written in Python."""
     try:
         spec = importlib.util.find_spec(module)
     except (ImportError, ValueError):
@@ -135,17 +141,17 @@ def _modules_of(package: str) -> list[str]:
 
 
 def _place_of(path: Path) -> tuple[Path, str, str]:
-    """Return the root of a job's file, its module, and its name below the root if it cannot be imported by its name.
+    """Return a job's root, its module, and its file below the root if Python cannot import it by
+    name.
 
-    The root is the first folder above the file that is no package.
+    The root is the first folder above the file that is not a package.
     """
     root = path.parent
     while (root / "__init__.py").is_file() and _is_name(root.name):
         root = root.parent
     parts = path.relative_to(root).with_suffix("").parts
-    if len(parts) > 1 and is_reserved(
-        parts[0]
-    ):  # a user's package called `services`: its file stands alone
+    # a user's package named like a reserved one, e.g. `services`: its file is imported alone
+    if len(parts) > 1 and is_reserved(parts[0]):
         root, parts = path.parent, (path.stem,)
     if all(map(_is_name, parts)) and not is_reserved(parts[0]):
         return root, ".".join(parts), ""
@@ -157,7 +163,7 @@ def _is_name(text: str) -> bool:
 
 
 def _stand_in(path: Path) -> str:
-    """Return a module name for a file like `my-job.py` or `json.py`, which nothing beside it has."""
+    """Return an unused module name for a file like `my-job.py` or `json.py`."""
     name = "job_" + re.sub(r"\W", "_", path.stem, flags=re.ASCII)
     while (path.parent / f"{name}.py").exists() or (path.parent / name).exists():
         name += "_"

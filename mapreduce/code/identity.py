@@ -1,7 +1,8 @@
-"""What a task's result depends on of a job's code, as a digest for each stage.
+"""Digests of a job's code for each stage: what the result of a task depends on.
 
-A map task's digest leaves out what only a reduce task can run, where that is certain, so that a fix in a reducer redoes
-no map task. Comments and layout are in neither. Where the code looks at itself, every byte counts.
+A map task's digest leaves out code that certainly only a reduce task can run, so that a fix in
+`reduce` repeats no map task. Comments and layout are in neither digest. If the code inspects
+itself, every byte counts.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from mapreduce.code.packing import members_of
 from mapreduce.job import Job
 
 REDUCE_ONLY = frozenset(("reduce", "reduce_setup", "reduce_cleanup"))
-"""Methods of a job that the engine calls in reduce tasks alone."""
+"""Methods of a job that the engine calls only in reduce tasks."""
 _LOOKS_AT_ITSELF = frozenset(
     (
         *(
@@ -46,7 +47,7 @@ _LOOKS_AT_ITSELF = frozenset(
         ),
     )
 )
-"""Names in a source that may make it depend on its own text or its lines."""
+"""Names in a source that may make it depend on its text or its line numbers."""
 _LOOKS_AROUND = frozenset(
     (
         *(
@@ -72,11 +73,11 @@ _LOOKS_AROUND = frozenset(
         ),
     )
 )
-"""Names in a source that may lead to a method without its name."""
+"""Names in a source that may reach a method without its name."""
 
 
 class CodeIdentity(BaseModel):
-    """Digests of what a job's map tasks and its reduce tasks depend on, 32 hexadecimal digits each."""
+    """Digests of the code of a job's map tasks and reduce tasks, 32 hexadecimal digits each."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -88,8 +89,8 @@ def identity_of(source: JobSource, modules: Modules, job: type[Job]) -> CodeIden
     """Return the identity of a job's code.
 
     Args:
-        source: where its code lies.
-        modules: what it stands on.
+        source: the location of its code.
+        modules: the modules that it depends on.
         job: the class, or that of a step of a chain.
     """
     trees, raw = _read(members_of(source, modules))
@@ -103,7 +104,7 @@ def identity_of(source: JobSource, modules: Modules, job: type[Job]) -> CodeIden
 
 
 def _file_of(job: type[Job], source: JobSource, modules: Modules) -> str:
-    """Return the name in the pack of the file that defines a job, which a chain may have imported."""
+    """Return the name in the pack of the file that defines a job; a chain may have imported it."""
     if job.__module__ == source.module:
         return source.path.relative_to(source.root).as_posix()
     base = job.__module__.replace(".", "/")
@@ -111,7 +112,9 @@ def _file_of(job: type[Job], source: JobSource, modules: Modules) -> str:
 
 
 def _read(members: Mapping[str, Path]) -> tuple[dict[str, ast.Module], list[bytes]]:
-    """Return the sources that count by their meaning, and the names and bytes of everything else."""
+    """Return the sources that count by their syntax trees, and the names and bytes of all other
+    files.
+    """
     trees: dict[str, ast.Module] = {}
     raw: list[bytes] = []
     contents = {name: path.read_bytes() for name, path in sorted(members.items())}
@@ -157,8 +160,9 @@ def _names(tree: ast.AST) -> set[str]:
 def _reduce_only(job: type[Job], trees: Mapping[str, ast.Module], own: str) -> frozenset[str]:
     """Return the names of the methods that no map task can run, whatever the job's other code does.
 
-    That is certain where all classes that the job inherits from are in the pack or this program's, nothing in the
-    pack names the method but its own body, and nothing looks methods up in another way.
+    This is certain if all classes that the job inherits from are in the pack or this program's,
+    nothing in the pack names the method except its own body, and nothing looks methods up in
+    another way.
     """
     ours = {"object", "Job", "Parametrised", "Generic", "Chain"}
     inherited = [cls for cls in job.__mro__ if cls.__name__ not in ours or not _is_ours(cls)]
@@ -177,7 +181,7 @@ def _jobs_beside(job: type[Job]) -> frozenset[str]:
 
 
 def _hands_itself_on(tree: ast.AST) -> bool:
-    """Return whether `self` is given to a call, which may then call any method of it."""
+    """Return whether a call gets `self` as an argument, and may then call any of its methods."""
     calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
     given = (
         each
@@ -192,7 +196,9 @@ def _is_ours(cls: type) -> bool:
 
 
 def _is_in(cls: type, trees: Mapping[str, ast.Module], own: str) -> bool:
-    """Return whether a class is defined at the top of the job's own file, without decorators or a metaclass."""
+    """Return whether a class is defined at the top of the job's file, without decorators or a
+    metaclass.
+    """
     module = sys.modules.get(cls.__module__)
     found = [
         node
@@ -208,9 +214,10 @@ def _is_in(cls: type, trees: Mapping[str, ast.Module], own: str) -> bool:
 def _without(
     tree: ast.Module, names: frozenset[str], classes: frozenset[str], *, gone: bool = False
 ) -> ast.Module:
-    """Return a source in which methods of these names have no body, or are not there at all (`gone`).
+    """Return a source in which methods of these names have no body, or are removed (`gone`).
 
-    A method with a decorator, or with a default that is computed, stays: these run when the class is made.
+    A method with a decorator, or with a computed default, stays: these run when the class is
+    created.
     """
     body = [
         _class_without(node, names, gone=gone)
@@ -247,10 +254,11 @@ def _can_go(node: ast.FunctionDef, names: frozenset[str]) -> bool:
 
 
 def _packages(tops: frozenset[str]) -> list[bytes]:
-    """Return what tells one state of the installed packages from another: those named, and those that they require.
+    """Return what identifies the state of the installed packages: those named, and their
+    requirements.
 
-    Of each: its name and version, the digests of its files as the installer has written them down, and the files of
-    its modules that are loaded, which somebody may have edited in place.
+    For each: name and version, its RECORD (the installer's digests of its files), and the digests
+    of its loaded modules, which may have been edited in place.
     """
     parts = [
         part
@@ -270,7 +278,7 @@ def _packages(tops: frozenset[str]) -> list[bytes]:
 def _content(path: Path) -> bytes:
     try:
         return hashlib.sha256(path.read_bytes()).digest()
-    except OSError:  # inside of a zip: nothing that can be compared, so nothing is found again
+    except OSError:  # a module inside a zip cannot be compared: a random value prevents reuse
         return uuid.uuid4().bytes
 
 

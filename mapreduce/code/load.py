@@ -1,4 +1,4 @@
-"""Loads a job's code into this process, by file or by the digest of its pack."""
+"""Load a job's code into this process, from a file or by the digest of its pack."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ JobClass: TypeAlias = type[Job] | type[Chain]
 
 
 class CodeLoader:
-    """Loads jobs by digest into this process; one pack's modules are in it at a time.
+    """Loads jobs by digest into this process; it holds the modules of one pack at a time.
 
     Args:
         storage: where packs are read.
@@ -47,23 +47,24 @@ class CodeLoader:
         """Return a new instance of the job.
 
         Raises:
-            CorruptBlock: the pack's digest is not the one asked for.
+            CorruptBlock: the pack does not have the digest.
             JobLoadError: it cannot be imported here.
         """
         return instance(self.fetch(spec), spec)
 
     def load_any(self, spec: JobSpec) -> Job | Chain:
-        """Return a new instance of the job or chain; raises as `load` does."""
+        """Return a new instance of the job or chain; raise as `load`."""
         return import_job(self.fetch(spec), spec.module, spec.name, spec.file)(**spec.parameters)
 
     def fetch(self, spec: JobSpec) -> Path:
-        """Return the folder of a job's code, which is downloaded, proven and unpacked where it is not there yet.
+        """Return the folder of a job's code; download, verify and unpack it unless it is already
+        there.
 
-        Nothing of it is imported.
+        Imports nothing of it.
 
         Raises:
-            CorruptBlock: the pack's digest is not the one asked for.
-            JobLoadError: it is no pack, or has no such module.
+            CorruptBlock: the pack does not have the digest.
+            JobLoadError: it is not a pack, or lacks the module.
         """
         root = self._folder / spec.code
         if not root.is_dir():
@@ -86,24 +87,28 @@ def _has_module(root: Path, spec: JobSpec) -> bool:
 
 
 def instance(root: Path, spec: JobSpec) -> Job:
-    """Return a new instance of a job whose code lies in `root`; raises `JobLoadError`."""
+    """Return a new instance of a job whose code lies in `root`.
+
+    Raises:
+        JobLoadError: it cannot be imported, or is a chain.
+    """
     cls = import_job(root, spec.module, spec.name, spec.file)
     if not issubclass(cls, Job):
-        raise JobLoadError(f"{spec.name} is a chain; a task carries out one of its steps")
+        raise JobLoadError(f"{spec.name} is a chain; a task runs one of its steps")
     return cls(**spec.parameters)
 
 
 def import_job(root: Path, module: str, name: str, file: str = "") -> JobClass:
-    """Import the class of a job or chain; modules that it imports are found in `root` first.
+    """Import the class of a job or chain; modules that it imports are looked up in `root` first.
 
     Args:
         root: the folder of its code.
         module: the dotted module.
-        name: the class; "" for the only one that there is.
-        file: the module's file below `root`, where the module's name does not tell it.
+        name: the class; "" if there is only one.
+        file: the module's file below `root`, if it does not follow from the module's name.
 
     Raises:
-        JobLoadError: with the author's own frames when their code raised.
+        JobLoadError: the import failed; with the frames of the author's code if that raised.
     """
     _OwnModules.search(root)
     try:
@@ -128,16 +133,15 @@ def import_job(root: Path, module: str, name: str, file: str = "") -> JobClass:
 
 
 def _import_failed(exc: BaseException, name: str, root: Path) -> JobLoadError:
-    """Return what the author is told, with their own frames."""
-    ours = isinstance(
-        exc, MapReduceError
-    )  # a wrong option of a format, say: where we raise it helps no author
+    """Return the author's error message, with the frames of their code."""
+    # e.g. a wrong option of a format: our own frames do not help the author
+    ours = isinstance(exc, MapReduceError)
     frames = "".join(traceback.format_list(user_frames(exc.__traceback__, without_ours=ours)))
     if isinstance(exc, SystemExit):
         return JobLoadError(
-            f"the job {name} called exit({'' if exc.code is None else repr(exc.code)}) when it was imported from "
-            f'{root}:\n{frames}put what a script does (argparse, MyJob.run()) below `if __name__ == "__main__":`; '
-            "a parameter of a job is an annotated class attribute"
+            f"the job {name} called exit({'' if exc.code is None else repr(exc.code)}) when it was "
+            f"imported from {root}:\n{frames}move what a script does (argparse, MyJob.run()) below "
+            '`if __name__ == "__main__":`; a parameter of a job is an annotated class attribute'
         )
     what = str(exc) if ours else "".join(traceback.format_exception_only(exc)).strip()
     return JobLoadError(f"the job {name} cannot be imported from {root}:\n{frames}{what}")
@@ -153,13 +157,13 @@ def classes_of(module: ModuleType) -> dict[str, JobClass]:
 
 
 def _import_file(path: Path, module: str) -> ModuleType:
-    """Import a file under a module name that is not its own."""
+    """Import a file under a module name that does not follow from its path."""
     known = sys.modules.get(module)
     if known is not None and getattr(known, "__file__", None) == str(path):
         return known
     spec = importlib.util.spec_from_file_location(module, path)
     if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is no Python file")
+        raise ImportError(f"{path} is not a Python file")
     loaded = importlib.util.module_from_spec(spec)
     sys.modules[module] = loaded
     try:
@@ -171,7 +175,9 @@ def _import_file(path: Path, module: str) -> ModuleType:
 
 
 def modules_loaded() -> tuple[str, ...]:
-    """Return the modules that the current job has loaded into this process, as `Modules.names` names them."""
+    """Return the modules that the current job has loaded into this process, named as
+    `Modules.names`.
+    """
     root = _OwnModules.root
     if root is None:
         return ()
@@ -201,16 +207,16 @@ def modules_loaded() -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What was found at a look at all loaded modules.
+    """The result of a scan of all loaded modules.
 
-    A process that was forked afterwards looks only at what came later: each name that it touches costs it a copy of
-    the page that the name lies in.
+    A process forked afterwards scans only later imports: each name that it reads copies the memory
+    page that the name lies in.
 
     Attributes:
         root: the folder of the job.
         last: the last name in `sys.modules`, which keeps the order of the imports.
-        module: what had that name; another one has been imported anew.
-        count: how many there were.
+        module: the module of that name; it differs after a re-import.
+        count: the number of modules.
         found: the job's modules among them.
     """
 
@@ -221,7 +227,7 @@ class _Look:
     found: tuple[str, ...]
 
     def added(self) -> list[str] | None:
-        """Return the names that have come since, the last one first; None when names are gone."""
+        """Return the names added since, last first, or None if names were removed."""
         added = list(takewhile(self.last.__ne__, reversed(sys.modules)))
         is_whole = (
             len(sys.modules) == self.count + len(added)
@@ -231,22 +237,23 @@ class _Look:
 
 
 class _OwnModules:
-    """Finds a job's modules in the folder of its code, before the module path, but for the reserved names.
+    """Finds a job's modules in the folder of its code, before the module path, except reserved
+    names.
 
-    The folder is no entry in front of `sys.path`, because the driver and the workers import some of their own modules
-    and libraries late, and would find the job's under those names.
+    The folder is not put at the front of `sys.path`, because the driver and the workers import some
+    of their own modules and libraries late, and would find the job's under those names.
     """
 
     root: Path | None = None
     found: ClassVar[set[str]] = set()
-    """Top-level names that were found in the folder."""
+    """Top-level names found in the folder."""
     look: _Look | None = None
     before: ClassVar[dict[Path, frozenset[str]]] = {}
-    """The modules that were loaded before the first one of a folder."""
+    """The modules loaded before the first import from each folder."""
 
     @classmethod
     def search(cls, root: Path) -> None:
-        """Search this folder from now on, and forget what was loaded from another one."""
+        """Search this folder from now on, and forget the modules of another one."""
         if cls not in sys.meta_path:
             sys.meta_path.insert(0, cls)
         importlib.invalidate_caches()
@@ -257,34 +264,35 @@ class _OwnModules:
         _forget_others(root)
         cls.root = root
         cls.before.setdefault(root, frozenset(sys.modules))
-        # last, for what is looked up by folder: namespace packages, pkgutil
+        # at the end of the path, for look-ups by folder: namespace packages, pkgutil
         sys.path[:] = [*(folder for folder in sys.path if folder != str(root)), str(root)]
 
     @classmethod
     def find_spec(
         cls, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return where a top-level module lies, if it is the job's."""
+        """Return the spec of a top-level module of the job, or None."""
         if cls.root is None or path is not None or is_reserved(name):
             return None
         spec = PathFinder.find_spec(name, [str(cls.root)], target)
         if spec is None:
             return None
         cls.found.add(name)
-        return (
-            spec if spec.loader is not None else None
-        )  # a folder without code must not hide a package elsewhere
+        # a folder without code must not hide a package elsewhere
+        return spec if spec.loader is not None else None
 
 
 def _forget(tops: Collection[str]) -> None:
-    """Take top-level modules, and what is below them, out of this process."""
+    """Remove top-level modules and their submodules from this process."""
     for name in list(sys.modules):
         if name.partition(".")[0] in tops:
             del sys.modules[name]
 
 
 def _forget_others(root: Path) -> None:
-    """Take out of this process what the folder provides too but was loaded from elsewhere: it is another job's."""
+    """Remove modules of this folder's names that were loaded from elsewhere: they are another
+    job's.
+    """
     ours = {path.stem for path in root.iterdir() if path.suffix == ".py" or path.is_dir()}
     strangers = {
         name
@@ -297,6 +305,6 @@ def _forget_others(root: Path) -> None:
 
 
 def _origin(module: object) -> Path | None:
-    """Return a module's file, or a folder of a package that has none."""
+    """Return a module's file, or a folder of a package that has no file."""
     origin = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), None)
     return Path(origin) if origin else None

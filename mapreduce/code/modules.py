@@ -1,8 +1,8 @@
-"""Which modules a job's code consists of, found by reading the import statements, without running anything.
+"""Find the modules that a job's code consists of, from its import statements, without running any.
 
-A module is one of four kinds: Python's own, this program's, a package that is installed as a distribution, or the
-author's. The author's modules travel in the pack, wherever on the module path they lie; installed packages are named,
-with their versions, in the key of every task.
+A module is one of four kinds: Python's, this program's, that of an installed distribution, or the
+author's. The author's modules travel in the pack, wherever on the module path they lie. Installed
+packages are named, with their versions, in the key of every task.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _DYNAMIC = frozenset(("import_module", "__import__"))
 
 @dataclass(frozen=True, slots=True)
 class Modules:
-    """What a job imports, directly or not.
+    """The modules that a job imports, directly or not.
 
     Attributes:
         files: the author's modules: name in the pack, e.g. `helpers/words.py`, to file.
@@ -43,7 +43,8 @@ class Modules:
     packages: frozenset[str] = frozenset()
 
     def names(self) -> tuple[str, ...]:
-        """Return the names under which all of this may be loaded: dotted modules, and top-level names of packages."""
+        """Return the names under which these may be loaded: dotted modules, and top-level packages.
+        """
         own = (
             name.partition(".")[0].replace("/", ".").removesuffix(".__init__")
             for name in self.files
@@ -57,15 +58,15 @@ class Modules:
 
 
 def modules_of(root: Path, first: Iterable[str], file: Path) -> Modules:
-    """Return the modules that a job's own file stands on.
+    """Return the modules that a job's file depends on.
 
     Args:
         root: the folder that the job's file lies below; it is searched before the module path.
         first: the modules to begin with, dotted.
-        file: the job's own file.
+        file: the job's file.
 
     Raises:
-        JobLoadError: the job imports a module from beside it under a name that it cannot have.
+        JobLoadError: the job imports a module beside it that has a reserved name.
     """
     found: dict[str, Path] = {}
     packages: set[str] = set()
@@ -89,7 +90,7 @@ def modules_of(root: Path, first: Iterable[str], file: Path) -> Modules:
 
 
 def files_of(root: Path, module: str) -> list[Path]:
-    """Return a module's file and those of the packages above it, below a folder."""
+    """Return a module's file and those of its parent packages, below a folder."""
     parts = module.split(".")
     found: list[Path] = []
     for depth in range(1, len(parts) + 1):
@@ -97,7 +98,8 @@ def files_of(root: Path, module: str) -> list[Path]:
         if (base / "__init__.py").is_file():
             found.append(base / "__init__.py")
             continue
-        # a compiled module wins over a source of the same name, and both travel: another machine may have only one
+        # Python prefers a compiled module to a source of the same name; both travel, because the
+        # compiled one may not load on another machine
         names = (f"{base.name}{suffix}" for suffix in (*EXTENSION_SUFFIXES, ".py"))
         found += [path for name in names if (path := base.parent / name).is_file()]
     return found
@@ -141,14 +143,15 @@ def _imported_by_call(node: ast.Call) -> str | None:
 
 
 def _place_of(root: Path, module: str, file: Path) -> str | Sequence[tuple[Path, Path]]:
-    """Return the author's files of a module with their roots, or the name of the installed package that it is in."""
+    """Return the author's files of a module with their roots, or the name of its installed package.
+    """
     top = module.partition(".")[0]
     beside = [path for path in files_of(root, top) if path != file]
     if is_reserved(top):
         if beside and top != "mapreduce" and not _is_installed_beside(root, top):
             raise JobLoadError(
-                f"the job imports {top}, and {beside[0]} lies beside it; that name belongs to Python or to a library "
-                f"that runs the job, so the file would not be used: rename it"
+                f"the job imports {top}, and {beside[0]} lies beside it; that name belongs to "
+                "Python or to a library that runs the job, so the file would not be used: rename it"
             )
         return []
     if beside or files_of(root, module):
@@ -157,7 +160,7 @@ def _place_of(root: Path, module: str, file: Path) -> str | Sequence[tuple[Path,
 
 
 def _is_installed_beside(root: Path, top: str) -> bool:
-    """Return whether a package beside the job was put there by an installer (`pip install --target`)."""
+    """Return whether an installer put a package beside the job (`pip install --target`)."""
     return any(
         line.startswith((f"{top}/", f"{top}.py"))
         for record in root.glob("*.dist-info/RECORD")
@@ -166,7 +169,7 @@ def _is_installed_beside(root: Path, top: str) -> bool:
 
 
 def _on_the_path(top: str, module: str) -> str | Sequence[tuple[Path, Path]]:
-    """Find a module on the module path; see `_place_of`."""
+    """Find a module on the module path; returns as `_place_of`."""
     for folder in _folders_of(top):
         if folder in _STDLIB:
             return []
@@ -193,7 +196,7 @@ def _spec_of(top: str) -> ModuleSpec | None:
 
 
 def _is_distribution(folder: Path, top: str) -> bool:
-    """Return whether a module is there because a distribution was installed into that folder."""
+    """Return whether a module belongs to a distribution installed in that folder."""
     return any((folder / name).is_dir() for name in _metadata_folders(top))
 
 
@@ -219,7 +222,7 @@ def _metadata_folders(top: str) -> Iterator[str]:
 
 
 def distributions_behind(tops: Iterable[str]) -> dict[str, metadata.Distribution]:
-    """Return the distributions that provide top-level names, and all that those require, by their names."""
+    """Return the distributions that provide top-level names, and their requirements, by name."""
     waiting = [found for top in sorted(tops) for found in distributions_of(top)]
     known: dict[str, metadata.Distribution] = {}
     while waiting:
@@ -247,7 +250,7 @@ def _provided_by(distribution: str) -> list[str]:
 
 
 def own_modules(names: Iterable[str]) -> Iterator[str]:
-    """Yield those of loaded modules that come from files, and are neither Python's nor this program's."""
+    """Yield the loaded modules that come from files and are neither Python's nor this program's."""
     for name in names:
         file = getattr(sys.modules.get(name), "__file__", None)
         if (
@@ -259,7 +262,7 @@ def own_modules(names: Iterable[str]) -> Iterator[str]:
 
 
 def loaded_modules(names: Iterable[str]) -> tuple[str, ...]:
-    """Return what a job has loaded, as `Modules.names` names it: own modules, and top-level names of packages."""
+    """Return the modules that a job has loaded, named as `Modules.names`."""
     found = set()
     for name in own_modules(names):
         installed = _INSTALLED & set(Path(str(sys.modules[name].__file__)).parts)

@@ -1,4 +1,4 @@
-"""Packs a job's code into a zip: always the same bytes for the same sources. Nothing is pickled."""
+"""Pack a job's code into a zip: equal sources give equal bytes. Never pickles."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ def pack(source: JobSource, modules: Modules | None = None) -> tuple[str, bytes]
 
     Args:
         source: the job.
-        modules: what it stands on, where the caller has found that out.
+        modules: the modules that it depends on, if the caller knows them.
 
     Raises:
-        JobLoadError: it is too large, or imports what it cannot.
+        JobLoadError: it is too large, or imports a module of a reserved name.
     """
     members = members_of(source, modules or source.modules())
     size = sum(path.stat().st_size for path in members.values())
     if size > PACK_LIMIT or len(members) > MEMBER_LIMIT:
         raise JobLoadError(
-            f"the code and files of {source.name} are {len(members)} files of {size >> 20} MiB; at most "
-            f"{MEMBER_LIMIT} files of {PACK_LIMIT >> 20} MiB travel with a job: give large data as an input"
+            f"the code and files of {source.name} are {len(members)} files of {size >> 20} MiB; at "
+            f"most {MEMBER_LIMIT} files of {PACK_LIMIT >> 20} MiB travel with a job: give large "
+            "data as an input"
         )
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -43,5 +44,5 @@ def pack(source: JobSource, modules: Modules | None = None) -> tuple[str, bytes]
 
 
 def members_of(source: JobSource, modules: Modules) -> dict[str, Path]:
-    """Return the files of a pack by their names in it: the modules, and what the jobs want beside them."""
+    """Return the files of a pack by their names in it: the modules and the jobs' side files."""
     return modules.files | {path.relative_to(source.root).as_posix(): path for path in source.files}

@@ -1,7 +1,7 @@
-"""Module names that a job's folder cannot provide: they belong to Python, to this program, or to its libraries.
+"""Module names that a job's folder cannot provide: those of Python, this program and its libraries.
 
-A module that a job has beside it is found first, except under these names. Otherwise a file `xml.py` or a copy of
-`pydantic` beside a job would replace the module that the driver or a worker runs on.
+A module beside a job is found first, except under these names. Otherwise a file `xml.py` or a copy
+of `pydantic` beside a job would replace a module that the driver or a worker needs.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ LIBRARIES = frozenset(
         *("typing_inspection", "urllib3", "uvicorn", "xxhash"),
     )
 )
-"""The import names of what requirements/driver.txt and requirements/services.txt install; a test compares them."""
+"""The import names in requirements/driver.txt and requirements/services.txt; a test compares them.
+"""
 
 
 def is_reserved(name: str) -> bool:
-    """Return whether a top-level module name cannot be a job's own."""
+    """Return whether a job cannot provide a top-level module of this name."""
     return name in sys.stdlib_module_names or name in PROGRAM or name in LIBRARIES

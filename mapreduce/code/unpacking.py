@@ -1,4 +1,4 @@
-"""Unpacks a job's code: a zip of plain files whose digest is proven, within limits."""
+"""Unpack a job's code: a zip of plain files, verified by its digest, within limits."""
 
 from __future__ import annotations
 
@@ -15,31 +15,32 @@ from pathlib import Path
 from mapreduce.errors import CorruptBlock, JobLoadError
 
 PACK_LIMIT = 64 << 20
-"""Bytes of sources in a pack, at most, packed or not."""
+"""The most bytes of sources in a pack."""
 MEMBER_LIMIT = 10_000
-"""Files in a pack, at most."""
+"""The most files in a pack."""
 NAME_LIMIT = 200
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 PACKED_LIMIT = PACK_LIMIT + (8 << 20)
-"""What such a pack can be: incompressible files grow a little, and each has its name in it twice."""
+"""The largest such pack: incompressible files grow a little, and each name is stored twice."""
 _BLOCK_BYTES = 1 << 20
 _NO_PACK = (
     *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, RuntimeError),
     *(FileExistsError, NotADirectoryError, IsADirectoryError),
 )
-"""What reading a zip raises that is none, or is one of a kind that we do not make."""
+"""Errors from reading a file that is not a zip, or a kind of zip that we do not write."""
 
 
 def unpack(data: bytes, digest: str, root: Path) -> None:
-    """Unpacks a pack whose digest is proven; its members must be plain relative files, within `PACK_LIMIT` bytes.
+    """Unpack a pack after its digest is verified; members must be plain relative files within the
+    limits.
 
     Raises:
-        CorruptBlock: the digest is another.
-        JobLoadError: there is something else in it; nothing of it is left then.
+        CorruptBlock: the pack does not have the digest.
+        JobLoadError: it contains something else; nothing of it is kept.
     """
     if hashlib.sha256(data).hexdigest() != digest:
         raise CorruptBlock(
-            f"the code under jobs/{digest} is not the code of that digest; upload it again with --fresh"
+            f"the code under jobs/{digest} does not have that digest; upload it again with --fresh"
         )
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -53,17 +54,17 @@ def unpack(data: bytes, digest: str, root: Path) -> None:
                 shutil.rmtree(staged)
                 raise
     except _NO_PACK as exc:
-        raise JobLoadError(f"the code under jobs/{digest} is no pack of ours: {exc}") from exc
+        raise JobLoadError(f"the code under jobs/{digest} is not a valid pack: {exc}") from exc
     try:
         staged.rename(root)
     except OSError:
         if not root.is_dir():
             raise
-        shutil.rmtree(staged)  # another worker has unpacked the same bytes meanwhile
+        shutil.rmtree(staged)  # another worker has unpacked the same bytes in the meantime
 
 
 def _check_members(members: list[zipfile.ZipInfo]) -> None:
-    """Holds a pack's table of contents to the rules, before anything is written."""
+    """Check a pack's table of contents before anything is written."""
     if len(members) > MEMBER_LIMIT:
         raise JobLoadError(f"the code of this job is more than {MEMBER_LIMIT} files")
     if sum(member.file_size for member in members) > PACK_LIMIT:
@@ -82,7 +83,7 @@ def _check_members(members: list[zipfile.ZipInfo]) -> None:
             or max(map(len, steps)) > NAME_LIMIT
         ):
             raise JobLoadError(
-                f"the code of this job holds {member.filename!r}, which is not a plain file inside it"
+                f"the code of this job holds {member.filename!r}, which is not a plain file"
             )
         if member.filename in names:
             raise JobLoadError(f"the code of this job holds {member.filename!r} twice")
@@ -90,7 +91,7 @@ def _check_members(members: list[zipfile.ZipInfo]) -> None:
 
 
 def _write_members(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], folder: Path) -> None:
-    """Writes a pack's files; counts what comes out, whatever the table of contents says."""
+    """Write a pack's files; count the bytes written, because the table of contents may be wrong."""
     left = PACK_LIMIT
     for member in members:
         path = folder / member.filename

@@ -1,5 +1,6 @@
-"""One implementation of each stage: plain functions from a message to a result. The services put them behind HTTP, the
-inline runner calls them in one process.
+"""The stages as plain functions from a message to a result, without HTTP.
+
+The services put them behind HTTP; the inline backend calls them in one process.
 """
 
 from mapreduce.engine.context import Meter, TaskContext

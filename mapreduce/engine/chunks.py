@@ -1,4 +1,6 @@
-"""Copy mode: writes each range's records as a chunk file, and unpacks what is compressed on the way."""
+"""Copy mode: write the records of each byte range as a chunk file, and decompress compressed
+inputs.
+"""
 
 from __future__ import annotations
 
@@ -15,22 +17,22 @@ from mapreduce.wire import keys
 from mapreduce.wire.messages import Piece, Split, SplitTask
 
 CUT_BYTES = 256 << 10
-"""How finely a compressed input can be cut."""
+"""Compressed bytes between two places where a compressed input may be cut."""
 _COPIED = frozenset({"text", "jsonl", "csv"})
-"""The formats whose records can be cut out; files of others are read where they lie."""
+"""Formats whose records can be copied as bytes; other files are read in place."""
 
 
 def copy_splits(
     task: SplitTask, splits: tuple[Split, ...], context: TaskContext
 ) -> tuple[tuple[Split, ...], int, int, dict[str, int]]:
-    """Writes chunk files.
+    """Write chunk files.
 
-    A compressed input, which is one piece, is unpacked as a stream and cut into as many chunks as its compressed length
-    would have been cut into.
+    A compressed input, which is one byte range, is decompressed as a stream and cut into as many
+    chunk files as its compressed length would have been cut into.
 
     Returns:
-        The splits that read the chunk files whole, the bytes read and written, and of each compressed input the bytes
-        that it unpacks to.
+        The splits that read the chunk files whole, the bytes read and written, and the unpacked
+            length in bytes of each compressed input.
     """
     edge_bytes = max(1, sum(given.size for given in task.inputs) // max(1, task.splits or 1))
     copying = _Copying(task, task.split_bytes or edge_bytes, context)
@@ -40,6 +42,7 @@ def copy_splits(
             together: list[Piece] = []
             for piece in split.pieces:
                 pieces = list(copying.copies(piece, folder / "chunk"))
+                # a decompressed input has become several chunk files: each gets a split of its own
                 if piece.compression and len(pieces) > 1:
                     done += [tuple(together), *((each,) for each in pieces)]
                     together = []
@@ -54,15 +57,15 @@ def copy_splits(
 
 @dataclass(slots=True)
 class _Copying:
-    """The chunk files so far.
+    """The progress of a copy.
 
     Attributes:
-        compressed_bytes: of a compressed input, how many bytes go into a chunk.
-        fetched: bytes that came from the store.
+        compressed_bytes: compressed bytes that go into one chunk file.
+        fetched: bytes fetched from the store.
         read: bytes of the inputs that are accounted for.
         written: bytes in chunk files.
         number: of the next chunk file.
-        unpacked: of each compressed input, the bytes that it unpacks to.
+        unpacked: unpacked bytes of each compressed input.
     """
 
     task: SplitTask
@@ -75,7 +78,7 @@ class _Copying:
     unpacked: dict[str, int] = field(default_factory=dict)
 
     def copies(self, piece: Piece, path: Path) -> Iterator[Piece]:
-        """The pieces that read the records of one piece out of chunk files."""
+        """Yield the byte ranges of the chunk files that hold the records of one byte range."""
         if piece.format.kind not in _COPIED:
             yield piece
             return
@@ -90,6 +93,7 @@ class _Copying:
                     end = batch.offset + file.write(batch.data or b"")
                     self.read += batch.length
                     batch = next(batches, None)
+                    # cut by compressed bytes: the unpacked length is unknown until the end
                     if piece.compression and self.fetched >= edge:
                         break
             if end > first:

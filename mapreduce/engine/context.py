@@ -1,4 +1,4 @@
-"""What a task is given to work with, whoever runs it: a worker of a service, or the inline runner."""
+"""The resources of a task, given by its caller: a service's worker or the inline backend."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from mapreduce.storage.base import BLOCK_BYTES
 from mapreduce.wire.messages import Cost, JobSpec
 
 BLOCK_SHARE = 64
-"""A block has at most a 64th of the task's memory: reading ahead has three of them, and fetching the shuffle eight."""
+"""Divides a task's memory into read blocks; read-ahead holds three of them, the shuffle eight."""
 BLOCK_LEAST_BYTES = 1 << 20
 
 
 @dataclass(slots=True)
 class Meter:
-    """How far a task is: written by the task, read by the heartbeat."""
+    """A task's progress: written by the task, read by the heartbeat."""
 
     bytes: int = 0
     records: int = 0
@@ -33,15 +33,15 @@ class Meter:
 
 @dataclass(frozen=True, slots=True)
 class TaskContext:
-    """The tools of one task.
+    """The resources of one task.
 
     Attributes:
         storage: where objects are read and written.
-        scratch: a local folder; each attempt makes one of its own in it, and removes it.
-        memory_bytes: what the task may use; buffers and DuckDB are cut to it.
-        load_job: gives a job's instance for its spec.
+        scratch: a local folder; each attempt creates a folder in it, and removes that.
+        memory_bytes: memory that the task may use; buffers and DuckDB are sized by it.
+        load_job: returns a job's instance for its spec.
         threads: processors that the task may use.
-        meter: tells how far the task is.
+        meter: the task's progress.
         imported: names the modules that the job's code has loaded into this process.
     """
 
@@ -55,17 +55,19 @@ class TaskContext:
 
     @property
     def limits(self) -> Limits:
-        """How long the records may be that the task reads."""
+        """The longest records that the task reads."""
         return Limits(self.memory_bytes)
 
     @property
     def block_bytes(self) -> int:
-        """How long the blocks should be in which the task reads an object; a few are in memory at the same time."""
+        """The length of the blocks in which the task reads an object; several are in memory at
+        once.
+        """
         return min(BLOCK_BYTES, max(BLOCK_LEAST_BYTES, self.memory_bytes // BLOCK_SHARE))
 
     @contextmanager
     def scratch_folder(self) -> Iterator[Path]:
-        """A new folder, gone with all in it at the end."""
+        """Create a folder, and remove it with its content at the end of the context."""
         folder = self.scratch / f"task-{secrets.token_hex(8)}"
         try:
             folder.mkdir(mode=0o700)
@@ -80,13 +82,16 @@ class TaskContext:
 
 def _remove(folder: Path) -> None:
     try:
-        folder.rmdir()  # most tasks leave nothing in it
+        folder.rmdir()  # cheap, and enough: most tasks leave it empty
     except OSError:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 class Stopwatch:
-    """Measures what a task costs, from its construction on; the process must have no other task with that storage."""
+    """Measures what a task costs, from construction on.
+
+    No other task may use the same storage in this process meanwhile.
+    """
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
@@ -95,7 +100,8 @@ class Stopwatch:
         self._memory = PeakMemory()
 
     def cost(self) -> Cost:
-        """Seconds since the start, the peak memory since then, and the requests made of the store."""
+        """Return the seconds and the peak memory since construction, and the requests to the store.
+        """
         return Cost(
             seconds=time.perf_counter() - self._started,
             peak_memory_bytes=self._memory.bytes(),

@@ -1,4 +1,4 @@
-"""The heaviest pairs of a stream: what the user sees of a result first."""
+"""Keep the top pairs of a stream: the part of a result that a user sees first."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 
 
 def weight(value: Any) -> float:
-    """How heavy a value is: a number weighs itself, whatever has a length weighs that, anything else nothing."""
+    """Return the rank of a value: a number itself, the length of anything else, 0 without a length.
+    """
     return value if isinstance(value, int | float) else length(value) or 0
 
 
 def length(value: Any) -> int | None:
-    """How long a value is; None of what has no length."""
+    """Return the length of a value, or None if it has none."""
     try:
         return len(value)
     except TypeError:
@@ -21,7 +22,7 @@ def length(value: Any) -> int | None:
 
 
 class Heaviest:
-    """Keeps the `limit` heaviest of the pairs offered to it; of equal ones, those that came first."""
+    """The `limit` top pairs of those offered; of equal ones, the earlier."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -30,13 +31,14 @@ class Heaviest:
 
     @property
     def threshold(self) -> float:
-        """The weight that a pair must be above to be kept."""
+        """The rank that a pair must exceed to be kept."""
         if not self._limit:
             return math.inf
         return self._heap[0][0] if len(self._heap) == self._limit else -math.inf
 
     def offer(self, key: Any, value: Any, known: float | None = None) -> None:
-        """One more pair; `known` is its weight where the value was cut."""
+        """Offer one more pair; `known` is its rank if the value was cut."""
+        # descending, so that of equal ranks the heap drops the later pair first
         self._offered -= 1
         entry = (weight(value) if known is None else known, self._offered, key, value)
         if len(self._heap) < self._limit:
@@ -45,7 +47,7 @@ class Heaviest:
             heapq.heapreplace(self._heap, entry)
 
     def pairs(self) -> list[tuple[Any, Any]]:
-        """The pairs kept, heaviest first."""
+        """Return the kept pairs, top first."""
         return [
             (key, value)
             for _, _, key, value in sorted(self._heap, key=lambda entry: (-entry[0], -entry[1]))

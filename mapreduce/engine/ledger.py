@@ -1,8 +1,8 @@
-"""What went in is what came out: the sums that must agree before a run's result counts. Decides, and does no I/O.
+"""The ledger: the sums that must agree before a run's result is committed. Pure, without I/O.
 
 Three laws:
-1. of each input, every byte belongs to a record that one map has read, and no byte to two;
-2. for each partition, the pairs and checksums that the maps wrote are those that its reduce read;
+1. of each input, every byte belongs to a record that exactly one map task has read;
+2. for each partition, its reduce task read the pairs and checksums that the map tasks wrote;
 3. each input still has the ETag that it was planned with.
 """
 
@@ -19,11 +19,11 @@ from mapreduce.formats.frames import CHECKSUM_MODULO
 from mapreduce.wire.messages import InputObject, MapResult, Message, ReduceResult
 
 Range: TypeAlias = tuple[int, int]
-"""The bytes [start, end) of an input."""
+"""A byte range [start, end) of an input."""
 
 
 class LedgerRow(Message):
-    """One sum: what was expected and what was found, in `unit`s."""
+    """One sum: the expected and the found value, in `unit`s."""
 
     what: str
     unit: str
@@ -32,7 +32,7 @@ class LedgerRow(Message):
 
     @property
     def balances(self) -> bool:
-        """True when both sides agree."""
+        """True if both values agree."""
         return self.expected == self.found
 
 
@@ -52,7 +52,7 @@ class Ledger(Message):
 
     @property
     def balanced(self) -> bool:
-        """True when nothing was lost and nothing came twice."""
+        """True if nothing was lost and nothing was counted twice."""
         return not self.discrepancies
 
 
@@ -64,15 +64,15 @@ def balance(
     partitions: int,
     unpacked: Mapping[str, int] | None = None,
 ) -> Ledger:
-    """The ledger of a run.
+    """Return the ledger of a run.
 
     Args:
-        inputs: as planned.
-        maps: the winning attempts, one a map task.
-        reduces: the winning attempts, one a partition, in order.
-        etags: the inputs' ETags now, by URL ("" for one that is gone).
-        partitions: how many there should be; with none, the maps' pairs are the result.
-        unpacked: of inputs that were unpacked into chunk files, the bytes that these hold.
+        inputs: the inputs as planned.
+        maps: the result of each map task.
+        reduces: the result of each reduce task, in the order of the partitions.
+        etags: the inputs' ETags now, by URL ("" for a missing one).
+        partitions: the number of partitions; with none, the maps' pairs are the result.
+        unpacked: by URL, the bytes in chunk files of the inputs that were decompressed.
     """
     rows = [*_input_rows(inputs, maps, unpacked or {}), *_shuffle_rows(maps, reduces, partitions)]
     rows += [
@@ -119,7 +119,11 @@ def _input_rows(
 
 
 def _times_read(ranges: Sequence[Range], size: int, times: int) -> str:
-    """`times`, when every byte of [0, size) lies in so many of the ranges; else the first stretch that does not."""
+    """Return `times` if each byte of [0, size) lies in that many ranges; else the first range that
+    fails.
+    """
+    # a sweep over the edges of all ranges: `depth` is how many ranges cover the bytes up to the
+    # next edge
     edges = Counter({0: 0, size: 0})
     for start, end in ranges:
         edges[start] += 1

@@ -1,6 +1,7 @@
-"""The map stage: one split in, one object of R sorted blocks out. Memory does not grow with the split.
+"""The map stage: one split in, one object of R sorted blocks out.
 
-A job with nothing to reduce writes a part of the result instead, in key order as a reduce does.
+Memory does not grow with the split. A job without a reduce stage writes a part of the result
+instead, in key order.
 """
 
 from __future__ import annotations
@@ -33,16 +34,16 @@ from mapreduce.wire import keys
 from mapreduce.wire.messages import InvalidText, MapResult, MapTask, Piece, PieceRead, SkippedRecord
 
 BUFFER_SHARE = 4
-"""A quarter of the task's memory holds pairs; sorting and writing them needs as much again."""
+"""One quarter of the task's memory holds pairs; sorting and writing them needs as much again."""
 
 
 def run_map(task: MapTask, context: TaskContext) -> MapResult:
-    """Maps one split.
+    """Map one split.
 
     Raises:
-        UserCodeError: the job's code raised, or yielded what cannot be carried.
-        InputChanged: the input is not the one that was planned.
-        RecordError: a record is not of the input's format.
+        UserCodeError: the job's code raised, or yielded an unsupported value.
+        InputChanged: an input has changed since it was planned.
+        RecordError: a record does not have the input's format.
     """
     stopwatch = Stopwatch(context.storage)
     job = context.load_job(task.job)
@@ -118,13 +119,13 @@ def _to_part(
 
 
 class MapStage:
-    """Feeds records to a job's `map`, and what it yields to a collector.
+    """Feeds records to a job's `map`, and the yielded pairs to a collector.
 
     Args:
         job: the job's instance.
-        collector: takes what is yielded.
+        collector: takes the yielded pairs.
         context: where the records are read.
-        aside: takes the records that cannot be mapped; None when the first one ends the task.
+        aside: sets bad records aside; None if the first bad record fails the task.
     """
 
     def __init__(
@@ -144,7 +145,7 @@ class MapStage:
         return tuple(self._aside.records) if self._aside else ()
 
     def split(self, pieces: Iterable[Piece]) -> tuple[PieceRead, ...]:
-        """Maps all records of a split, between `map_setup` and `map_cleanup`."""
+        """Map all records of a split, between `map_setup` and `map_cleanup`."""
         with user_code(Place("map_setup")):
             self._job.map_setup()
             check_instance(self._job, "map_setup")
@@ -155,7 +156,7 @@ class MapStage:
         return read
 
     def counters(self) -> dict[str, int]:
-        """The job's own counters, and how many bytes were not UTF-8."""
+        """Return the job's counters, the bytes that are not UTF-8, and the skipped records."""
         counters: dict[str, int] = dict(self._job.counters)
         if self._invalid:
             counters["invalid_utf8"] = sum(undecoded.replaced for _, undecoded in self._invalid)
@@ -164,7 +165,7 @@ class MapStage:
         return counters
 
     def invalid_text(self) -> InvalidText | None:
-        """What was not UTF-8; None when all was."""
+        """Return what was not UTF-8, or None if all was."""
         if not self._invalid:
             return None
         source, first = self._invalid[0]
@@ -190,12 +191,15 @@ class MapStage:
         begin, owned = piece.start, 0
         self._in_batches = Undecoded()
         for batch in reader.batches(piece, self._range_of(piece)):
+            # the first record may begin after the range's first byte, so `begin` comes from the
+            # batch
             begin = begin if owned else batch.start
             owned += batch.length
-            # the offset and the record are set for each record, and read only when something goes wrong
+            # `place` is updated for each record and read only for an error: one context for the
+            # batch, because one for each record would cost more than most maps
             with user_code(place):
                 take(place, batch, piece)
-        # batches of lines come as bytes, which the reader has not decoded
+        # the bytes of batches for `map_batch` are not decoded by the reader: count those too
         for undecoded in (reader.undecoded, self._in_batches):
             if undecoded.lines:
                 self._invalid.append((piece.source, undecoded))
@@ -218,7 +222,8 @@ class MapStage:
 
     def _records(self, place: Place, batch: base.Batch, piece: Piece) -> None:
         place.name_of_key = _KEY_NAMES.get(piece.format.kind, "byte")
-        # one call for all records of the batch: the collector goes through what `map` yields for each in turn
+        # one call for all records of the batch: the collector iterates over the pairs of each record
+        # in turn, and `map` runs as the pairs are taken
         self._collector.add(chain.from_iterable(self._mapped(place, batch)))
 
     def _mapped(self, place: Place, batch: base.Batch) -> Iterator[Iterable[Any]]:
@@ -232,7 +237,7 @@ class MapStage:
         self._context.meter.records += mapped
 
     def _one_by_one(self, place: Place, batch: base.Batch, piece: Piece) -> None:
-        assert self._aside is not None, "without it a record that fails ends the task"
+        assert self._aside is not None, "records are mapped one by one only to set some aside"
         place.name_of_key = _KEY_NAMES.get(piece.format.kind, "byte")
         for key, record in batch.records:
             place.offset, place.record = key, record
@@ -269,7 +274,11 @@ class MapStage:
 
 
 def _proven(chunk: Piece, blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield all blocks of a chunk file; raise `OutputLost` at the end unless it is what the split stage wrote."""
+    """Yield all blocks of a chunk file.
+
+    Raises:
+        OutputLost: at the end, if it is not what the split stage wrote.
+    """
     digest = Digest()
     yield from digest.passing(blocks)
     if digest.text != chunk.digest:
@@ -280,11 +289,11 @@ def _proven(chunk: Piece, blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 _KEY_NAMES = {"parquet": "row", "whole": "file", "pairs": "key"}
-"""What a record's key is, where it is not its byte offset."""
+"""The meaning of a record's key, if it is not the byte offset."""
 
 
 def _column(column: Any) -> list[Any]:
-    """A column as a list: of numpy, Arrow, or anything that can be gone through."""
+    """Return a column as a list: from numpy, Arrow or any iterable."""
     if type(column) is list:
         return column
     if isinstance(column, str | bytes | Mapping | Set) and not isinstance(column, KeysView):

@@ -1,4 +1,4 @@
-"""The peak memory of this process since a moment."""
+"""The peak memory of this process since a point in time."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ _STATUS_BYTES = 16 << 10
 
 
 class PeakMemory:
-    """The greatest resident memory since construction.
+    """The peak resident memory since construction.
 
-    On Linux the kernel's mark is set back (proc(5), clear_refs), so that a process that runs several tasks tells them
-    apart. Elsewhere, or where that is not allowed, it is the peak since the process began.
+    On Linux the kernel's high-water mark is reset (proc(5), clear_refs), so that a process that
+    runs several tasks can measure each. Elsewhere, or without the permission, it is the peak since
+    the process started.
     """
 
     def __init__(self) -> None:
@@ -30,7 +31,7 @@ class PeakMemory:
             self._since_start = True
 
     def bytes(self) -> int:
-        """The peak so far, in bytes."""
+        """Return the peak so far, in bytes."""
         if not self._since_start:
             status = _with_file(_STATUS, os.O_RDONLY, lambda file: os.read(file, _STATUS_BYTES))
             if _MARK in status:
@@ -40,7 +41,9 @@ class PeakMemory:
 
 
 def _with_file(path: str, flags: int, use: Callable[[int], T]) -> T:
-    """Use a file by its number: a task may be small, and a file object with its buffers costs more than the rest."""
+    """Open a file by descriptor: a file object and its buffers cost more than the rest of a small
+    task.
+    """
     file = os.open(path, flags)
     try:
         return use(file)

@@ -1,4 +1,4 @@
-"""A part of the result, rendered from pairs on scratch disk: for people, and for the next step of a chain."""
+"""Write a part of the result from pairs on scratch disk, and the same pairs for the next step."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mapreduce.wire.messages import Block, InputObject, MapTask, ReduceTask
 Pair = tuple[Any, Any]
 
 Write = Callable[[FrameSink], None]
-"""Gives pairs to a sink, in key order."""
+"""Writes pairs to a sink, in key order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class StoredPairs:
 
     Attributes:
         path: the file.
-        block: what is in it.
+        block: its length, count and checksum.
     """
 
     path: Path
@@ -41,16 +41,16 @@ class StoredPairs:
 
     @property
     def records(self) -> int:
-        """Pairs in it."""
+        """The number of pairs."""
         return self.block.records
 
     @property
     def run(self) -> FileRun:
-        """The pairs as a run."""
+        """The pairs as a sorted run."""
         return FileRun(self.path, 0, self.block.length, "the task's own pairs")
 
     def is_distinct(self) -> bool:
-        """True when no key comes twice."""
+        """Return whether no key comes twice."""
         previous: bytes | None = None
         for frame in self.run.frames():
             if frame.keys[0] == previous or len(set(frame.keys)) < len(frame.keys):
@@ -60,7 +60,7 @@ class StoredPairs:
 
 
 def store_pairs(collector: Collector, folder: Path) -> StoredPairs:
-    """What a collector of one partition has been given, in key order."""
+    """Write the pairs of a collector of one partition to scratch disk, in key order."""
     path = folder / "result"
     with path.open("wb") as file:
         (block,) = collector.finish(file)
@@ -68,7 +68,7 @@ def store_pairs(collector: Collector, folder: Path) -> StoredPairs:
 
 
 def store_written(write: Write, folder: Path) -> StoredPairs:
-    """Pairs that are in key order already."""
+    """Write pairs that are already in key order to scratch disk."""
     path = folder / "ordered"
     with path.open("wb") as file:
         writer = BlockWriter(file)
@@ -89,10 +89,10 @@ class Part:
 
     Attributes:
         info: its object.
-        records: how many pairs are in it.
-        top: the heaviest as JSON values, a long one as its beginning.
-        top_lengths: how long each value of these is that is no number.
-        pairs: the next step's input.
+        records: the number of pairs.
+        top: the top pairs as JSON values, long ones cut.
+        top_lengths: the full length of each of their values that is not a number.
+        pairs: the input of the next step of a chain.
     """
 
     info: ObjectInfo
@@ -105,13 +105,14 @@ class Part:
 def write_part(
     stored: StoredPairs, task: MapTask | ReduceTask, context: TaskContext, *, whole: bool
 ) -> Part:
-    """Writes the task's part under the attempt's own name, and the pairs for the next step if there is one.
+    """Write the task's part under the attempt's name, and the pairs for the next step, if any.
 
     Args:
         stored: the part's pairs, in key order.
         task: names the part.
         context: where it is written.
-        whole: the part is the whole result, so it becomes a .json document; else one of several, .jsonl.
+        whole: the part is the whole result, so it becomes a .json document; else one of several,
+            .jsonl.
     """
     distinct = whole and stored.is_distinct()
     part = write_rows(
@@ -141,7 +142,7 @@ def write_part(
 
 
 def keep(storage: Storage, url: str, path: Path) -> ObjectInfo:
-    """Make a file of the task's scratch folder an object; return what it is, with the digest of its bytes."""
+    """Move a scratch file into the store; return the object's info with the digest of its bytes."""
     digest = digest_of_file(path)
     return replace(storage.write(url, path, move=True), digest=digest)
 
@@ -155,13 +156,13 @@ def write_rows(
     whole: bool,
     distinct: bool,
 ) -> Part:
-    """Writes the part of pairs that are in key order, as they come.
+    """Write the part of pairs that come in key order, as they come.
 
     Args:
-        write: gives them to a sink.
+        write: writes them to a sink.
         task: names the part.
-        context: where it is written.
-        folder: the task's own.
+        context: where the part is written.
+        folder: the task's scratch folder.
         whole: the part is the whole result.
         distinct: no key comes twice.
     """

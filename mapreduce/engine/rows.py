@@ -1,4 +1,4 @@
-"""A part's text: the rows of sorted pairs, written as they come, and the heaviest of them kept."""
+"""The text of a part: rows of sorted pairs, written as they come; the top pairs are kept."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class RowsWriter(FrameSink):
     """Renders pairs as JSON.
 
     Args:
-        file: where to, empty.
-        top: how many of the heaviest pairs are kept.
-        whole: they become a .json document; else rows of a .jsonl.
-        distinct: no key comes twice, so that the document can be an object, if its keys are str.
+        file: the output, empty.
+        top: how many top pairs are kept.
+        whole: write a .json document; else rows of a .jsonl file.
+        distinct: no key comes twice, so that the document can be an object if its keys are str.
     """
 
     __slots__ = ("_distinct", "_file", "_layout", "_limit", "_top", "_whole", "records")
@@ -45,26 +45,26 @@ class RowsWriter(FrameSink):
 
     @property
     def top(self) -> list[tuple[Any, Any]]:
-        """The heaviest pairs, the heaviest first."""
+        """The top pairs, top first."""
         return self._top.pairs()
 
     def start_over(self) -> None:
-        """Empties the file."""
+        """Empty the file."""
         self._file.seek(0)
         self._file.truncate()
         self._begin()
 
     def write_frames(self, frames: Iterable[RawFrame]) -> None:
-        """Renders frames, which must come in the order of their keys."""
+        """Render frames, which must come in key order."""
         self._file.writelines(self._rendered(frames))
 
     def finish(self) -> None:
-        """Writes what stands behind the last row."""
+        """Write the text after the last row."""
         layout = self._layout or self._begun(STR_TAG)
         self._file.write(layout.tail)
 
     def _begun(self, tag: int) -> JsonLayout:
-        # keys are sorted, and a str has the greatest tag: if the first is one, so are all
+        # keys are sorted, and a str has the greatest tag: if the first key is a str, so are all
         as_object = self._whole and self._distinct and tag == STR_TAG
         self._layout = layout_of("json" if self._whole else "jsonl", as_object=as_object)
         self._file.write(self._layout.head)
@@ -74,6 +74,8 @@ class RowsWriter(FrameSink):
         for raw in frames:
             layout = self._layout or self._begun(first_key(raw)[0])
             frame: Frame | None = None
+            # the extension renders most frames without a Python object; a frame is decoded only if
+            # it cannot, or if it may hold a top pair
             rows = layout.rows_of_frame(raw)
             if rows is None or self._may_be_heavy(raw):
                 frame = columns(raw)

@@ -1,6 +1,7 @@
-"""How much a task may say of itself: each text has a limit, and is cut where the task runs.
+"""Limits on the texts of a task's result, applied where the task runs.
 
-A job decides what it raises, counts and yields, so each of these texts may be of any length. What is cut says so.
+A job decides what it raises, counts and yields, so each of these texts may be of any length. A text
+that is cut says so.
 """
 
 from __future__ import annotations
@@ -19,16 +20,17 @@ LIMITS = {
     "object": 4_000,
     "url": 4_000,
 }
-"""Characters of the texts of an error."""
+"""The longest texts of an error, in characters."""
 TOP_BYTES = 1_000
-"""A key or value among the heaviest is shown whole up to so many bytes of JSON; the result itself is never cut."""
+"""The longest key or value among the top pairs, in bytes of JSON; the result itself is never cut.
+"""
 
 Text = Literal["message", "traceback", "place", "record", "object", "url"]
 _encode = msgspec.json.Encoder().encode
 
 
 def cut(text: str, limit: int) -> str:
-    """Return a text of at most `limit` characters; of a longer one the beginning and the end, and how long it is."""
+    """Return a text of at most `limit` characters: a longer one as start, length and end."""
     if len(text) <= limit:
         return text
     note = (
@@ -61,7 +63,7 @@ def short_error(error: TaskError) -> TaskError:
 
 
 def short_top(value: Any) -> Any:
-    """Return a key or value of the heaviest pairs, as JSON holds it; a long one as its beginning, a str."""
+    """Return a key or value of the top pairs as JSON; a long one cut, as str."""
     if isinstance(value, str):
         return value if len(value) <= TOP_BYTES else cut(value, TOP_BYTES)
     if not isinstance(value, list | dict):

@@ -1,6 +1,7 @@
-"""Where ranges of keys should meet, so that each holds about as many pairs: by the keys of a sample of the input.
+"""Choose the keys that separate key ranges of about equal size, from a sample of the input.
 
-The idea is TeraSort's (Hadoop's TotalOrderPartitioner); here the sampled keys are those that `map` yields.
+The idea is TeraSort's (Hadoop's TotalOrderPartitioner); here the sampled keys are those that `map`
+yields.
 """
 
 from __future__ import annotations
@@ -18,21 +19,21 @@ from mapreduce.user_code.yielded import pair_of, pairs_of
 from mapreduce.wire.messages import JobSpec, Piece
 
 PLACES = 100
-"""How many places of the input are looked at, evenly spread."""
+"""Sampled places of the input, evenly spread."""
 RECORDS = 200
-"""How many records are mapped at each place."""
+"""Records mapped at each place."""
 
 
 def key_boundaries(
     spec: JobSpec, pieces: Sequence[Piece], ranges: int, context: TaskContext
 ) -> tuple[str, ...]:
-    """The keys, encoded and in hexadecimal, at which `ranges` ranges of keys meet: one fewer than ranges.
+    """Return the `ranges` - 1 keys that separate the key ranges, encoded, in hexadecimal.
 
     Args:
         spec: the job that maps the sample.
-        pieces: the places; the first records of each are mapped.
-        ranges: how many ranges there should be.
-        context: where the pieces are read.
+        pieces: the sampled byte ranges; the first records of each are mapped.
+        ranges: the number of key ranges.
+        context: where the byte ranges are read.
 
     Raises:
         UserCodeError: the job's code raised.
@@ -69,6 +70,7 @@ def _keys(job: Job, piece: Piece, context: TaskContext, place: Place) -> Iterabl
 
 
 def _boundary(job: Job, key: Any) -> bytes:
-    """A key as a boundary: of a group, so that no group lies on both sides."""
+    """Return a key as a boundary; with `group_by`, its group, so that no boundary divides a group.
+    """
     encoded = encode_key(key)
     return key_prefix(encoded, job.group_by) if job.group_by else encoded

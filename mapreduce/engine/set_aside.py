@@ -1,7 +1,7 @@
-"""Records that a map task sets aside: those on which the job's code fails twice, and those not of their format.
+"""Set bad records aside: those on which the job's code fails twice, and those of a wrong format.
 
-Each record is mapped by itself, and what it yields is kept only when all of it is in order. So which records are set
-aside depends on the records alone, not on how the input is split, or on which attempt reads them.
+Each record is mapped by itself, and its pairs are kept only if all of them are valid. So which
+records are set aside depends on the records alone, not on the splits or on the attempt.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from mapreduce.user_code.yielded import pair_of, pairs_of
 from mapreduce.wire.messages import SkippedRecord
 
 TRIES = 2
-"""One failure may be the machine's fault."""
+"""A first failure may be the machine's."""
 RECORD_BYTES = 64 << 10
-"""A longer record is kept as its beginning; its place says where the rest is."""
+"""A longer record is cut; its place tells where the rest is."""
 TASK_BYTES = 16 << 20
-"""When the records of a task that are set aside, and what was raised on them, are more, the others are kept as their
-places, their lengths and the first words of what was raised."""
+"""Bytes of records and errors that a task keeps; beyond it only places, lengths and short messages.
+"""
 SHOWN_PLACES = 3
 _SHORT = 200
 _MUTABLE = (list, dict, tuple, set, bytearray)
 _encode = msgspec.json.Encoder().encode
 
 Check = Callable[[bytes], object]
-"""Raises when a key is not to be had in this job."""
+"""Raises if a key is invalid in this job."""
 
 
 class SetAside:
-    """Maps records one by one, and keeps those that cannot be mapped.
+    """Maps records one by one, and sets bad ones aside.
 
     Args:
         job: the job's instance.
         limit: how many records may be set aside.
-        check_key: raises when the job's own `partition` does on a key.
+        check_key: raises if the job's `partition` raises for a key.
     """
 
     def __init__(self, job: Job, limit: int, check_key: Check | None = None) -> None:
@@ -55,12 +55,12 @@ class SetAside:
         self._left_bytes = TASK_BYTES
 
     def mapped(self, place: Place, record: Any) -> list[Any] | None:
-        """Return the pairs of the record at a place, or None when it is set aside.
+        """Return the pairs of a record, or None if it is set aside.
 
-        What a try that fails has counted does not count. What it has changed in the job's own attributes stays.
+        Counters of a failed try are discarded. Changes to the job's attributes stay.
 
         Raises:
-            TooManyBadRecords: more are set aside than may be.
+            TooManyBadRecords: more records are set aside than allowed.
         """
         if type(record) is BadRecord:
             place.record = None
@@ -84,11 +84,13 @@ class SetAside:
         return None
 
     def _carriable(self, yielded: Any) -> tuple[Any, Any]:
-        """Return a pair as it is now, after a look at all that would be refused later; raises what refuses it."""
+        """Return a copy of a pair after every check that a later step would make; raise what they
+        raise.
+        """
         key, value = pair_of(yielded)
         encoded = encode_key(key)
         aggregation = self._job.aggregation
-        # the author may go on changing what was yielded
+        # the author's code may still change the object that it yielded
         own: Any = _copied(value)
         if aggregation is None or aggregation.keeps_values:
             pack_value(own)
@@ -137,21 +139,21 @@ def _copied(value: Any) -> Any:
 
 
 def too_many(limit: int, places: list[str]) -> str:
-    """Return the words for more records that would have to be set aside than may be.
+    """Return the message for more bad records than allowed.
 
     Args:
-        limit: how many may be.
-        places: of those found so far, one more at least.
+        limit: how many are allowed.
+        places: of those found so far, at least one.
     """
     first = ", ".join(places[:SHOWN_PLACES])
     return (
-        f"more than {limit} records would have to be skipped (--skip-bad-records {limit}): {len(places)} so far, the "
-        f"first at {first}"
+        f"more than {limit} records would have to be skipped (--skip-bad-records {limit}): "
+        f"{len(places)} so far, the first at {first}"
     )
 
 
 def kept_as(record: Any) -> Any:
-    """Return a record, or its key, as JSON holds it; of a long one its beginning."""
+    """Return a record, or its key, as JSON; a long one cut."""
     if isinstance(record, str | bytes) and len(record) > RECORD_BYTES:
         return f"{record[:_SHORT]!r}... ({len(record)} long)"
     value = jsonable(record)
@@ -160,5 +162,5 @@ def kept_as(record: Any) -> Any:
 
 
 def kept_as_length(record: Any) -> str:
-    """Return what stands for a record when its task has kept much already."""
+    """Return the placeholder of a record beyond the task's limit."""
     return f"... ({len(_encode(jsonable(record)))} bytes of JSON)"

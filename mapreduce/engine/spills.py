@@ -1,4 +1,4 @@
-"""Sorted runs on scratch disk, and the file that they are merged into: one block for each partition."""
+"""Sorted runs on scratch disk, and their merge into one file with a block for each partition."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ Part = Callable[[BlockWriter], None]
 """Writes the sorted pairs of one partition."""
 
 Merging = Callable[[list[Run], Path], Part]
-"""What several runs of one partition become: runs in the order of the input, and a folder for intermediate ones."""
+"""Merges the runs of one partition, given in input order; the path is a folder for intermediate
+runs.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +27,12 @@ class _Spilled:
 
 
 class Spills:
-    """The runs of a task.
+    """The sorted runs of a task.
 
     Args:
-        partitions: how many blocks each run has.
-        scratch: a folder of the task's own.
-        merging: how runs become one; it may be set anew before the last are written.
+        partitions: the number of blocks in each run.
+        scratch: the task's scratch folder.
+        merging: merges runs; the caller may replace it before the last write.
     """
 
     def __init__(self, partitions: int, scratch: Path, merging: Merging) -> None:
@@ -40,17 +42,18 @@ class Spills:
         self._runs: list[_Spilled] = []
 
     def spill(self, parts: Iterable[Part]) -> None:
-        """Writes sorted pairs, one part a partition, as one more run."""
+        """Write sorted pairs, one part for each partition, as one more run."""
         path = self.scratch / f"spill-{len(self._runs)}"
         with path.open("wb") as file:
             self._runs.append(_Spilled(path, _blocks(file, parts)))
 
     def adopt(self, path: Path, block: Block) -> None:
-        """Takes a sorted file of one partition as one more run."""
+        """Take a sorted file of one partition as one more run."""
         self._runs.append(_Spilled(path, [block]))
 
     def write(self, file: BinaryIO, parts: Sequence[Part] | None) -> list[Block]:
-        """Writes the blocks: of the last pairs, if there are any, merged with all runs, if there are any."""
+        """Write the blocks: the last pairs, if any, merged with all runs, if any."""
+        # nothing was spilled: the common case needs no merge and no second copy on disk
         if parts is not None and not self._runs:
             return _blocks(file, parts)
         if parts is not None:

@@ -1,4 +1,7 @@
-"""The split stage: which byte ranges the map tasks read. Planning copies nothing; copy mode writes chunk files."""
+"""The split stage: plan the byte ranges of the map tasks.
+
+Planning copies nothing; copy mode also writes chunk files.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +16,16 @@ from mapreduce.input_formats import Compression
 from mapreduce.wire.messages import InputObject, Piece, Split, SplitResult, SplitTask
 
 LOOKS = 16
-"""Inputs looked at at the same time."""
+"""Inputs inspected at the same time."""
 
 
 def run_split(task: SplitTask, context: TaskContext) -> SplitResult:
-    """Plans the splits of a run, after a look at each input.
+    """Inspect each input and plan the splits of a run.
 
     Raises:
-        ObjectMissing: an input is gone.
-        InputChanged: an input is not the one that the run was given.
-        RecordError: an input is not of its format.
+        ObjectMissing: an input is missing.
+        InputChanged: an input has changed since the run was planned.
+        RecordError: an input does not have its format.
     """
     stopwatch = Stopwatch(context.storage)
     with ThreadPoolExecutor(LOOKS) as pool:
@@ -57,18 +60,18 @@ def plan_splits(
     splits: int | None = None,
     split_bytes: int | None = None,
 ) -> tuple[Split, ...]:
-    """Cuts the inputs, laid end to end, into ranges of equal length.
+    """Cut the inputs, laid end to end, into ranges of equal length.
 
     Args:
-        inputs: in the order in which their records count.
-        compressions: one for each input; none at all when nothing is compressed.
-        splits: how many ranges there should be; there are fewer when the inputs have fewer bytes.
-        split_bytes: how long a range should be; used when `splits` is None.
+        inputs: in the order of their records.
+        compressions: one for each input; empty if none is compressed.
+        splits: the number of ranges; there are fewer if the inputs have fewer bytes.
+        split_bytes: the length of a range; used if `splits` is None.
 
     Returns:
-        Splits that together hold each byte of each input once, in order. Small inputs share one. An input that cannot
-        be cut lies whole in the split of its first byte. Inputs without a byte are in none, unless each file is a
-        record; with no piece at all there is no split.
+        Splits that together hold each byte of each input once, in order. Small inputs share one. An
+            input that cannot be cut lies whole in the split of its first byte. Empty inputs are in
+            none, unless each file is a record; without any byte range there is no split.
     """
     weights = [given.size or (given.format.kind == "whole") for given in inputs]
     total = sum(weights)
@@ -78,6 +81,7 @@ def plan_splits(
         splits = -(-total // (split_bytes or total))
     count = max(1, min(splits, total))
     laid = list(zip(inputs, compressions or [None] * len(inputs), weights, strict=True))
+    # integer division spreads the remainder, so that lengths differ by at most one byte
     edges = [total * number // count for number in range(count + 1)]
     cut = (tuple(_pieces(laid, edges[number], edges[number + 1])) for number in range(count))
     return tuple(
@@ -88,12 +92,15 @@ def plan_splits(
 def _pieces(
     laid: Sequence[tuple[InputObject, Compression | None, int]], start: int, end: int
 ) -> Iterator[Piece]:
-    """The ranges of the inputs that [start, end) of all of them, laid end to end, covers."""
+    """Yield the byte ranges of the inputs that [start, end) of all of them, laid end to end,
+    covers.
+    """
     base = 0
     for given, compression, weight in laid:
         begin, stop = max(start - base, 0), min(end - base, weight)
         if begin < stop and cuttable(given, compression):
             yield _piece(given, compression, begin, stop)
+        # an input that cannot be cut belongs to the split that holds its first byte
         elif begin < stop and begin == 0:
             yield _piece(given, compression, 0, given.size)
         base += weight
@@ -114,7 +121,7 @@ def _piece(given: InputObject, compression: Compression | None, start: int, end:
 
 
 def _marked(splits: tuple[Split, ...], context: TaskContext) -> tuple[Split, ...]:
-    """The splits with pieces that know what lies before them."""
+    """Return the splits with the state at the start of each byte range: CSV header and quoting."""
     done = iter(
         marked(
             [piece for split in splits for piece in split.pieces], context.storage, context.limits
@@ -128,7 +135,7 @@ def _marked(splits: tuple[Split, ...], context: TaskContext) -> tuple[Split, ...
 def _samples(
     task: SplitTask, compressions: Sequence[Compression | None], context: TaskContext
 ) -> list[Piece]:
-    """Pieces all over the inputs, of whose first records the keys are taken."""
+    """Return byte ranges spread over the inputs, to sample their first records."""
     from mapreduce.engine.sample import PLACES
 
     splits = _marked(plan_splits(task.inputs, compressions, splits=PLACES), context)

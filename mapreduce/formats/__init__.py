@@ -1,1 +1,1 @@
-"""From the bytes of a split to records, and from pairs to a written result."""
+"""Formats: from the bytes of a split to records, and from pairs to a written result."""

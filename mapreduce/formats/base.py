@@ -1,4 +1,4 @@
-"""What a reader of a format must do: turn the byte range of a piece into batches of records."""
+"""The protocol of a format's reader: from a byte range to batches of records."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mapreduce.formats.undecoded import Undecoded
 from mapreduce.wire.messages import Piece
 
 ReadRange = Callable[[int, int], Iterator[bytes]]
-"""The bytes [start, end) of one object, in blocks of any length."""
+"""Reads the bytes [start, end) of one object, in blocks of any length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +19,12 @@ class Batch:
     """Some neighbouring records.
 
     Attributes:
-        start: position in the piece's object of the first byte that the batch accounts for.
-        length: how many bytes it accounts for. The batches of a piece lie side by side, and those of all pieces of an
-            object account for each of its bytes once.
-        records: (key, value) of each record, as `map` is given them.
-        data: the bytes of the records, whole, when the format is one of lines; else None.
-        offset: the byte offset of `data` in the input, or in what that unpacks to.
+        start: position in the object of the first byte that the batch accounts for.
+        length: how many bytes it accounts for. The batches of a byte range lie side by side, and
+            those of all byte ranges of an object account for each of its bytes once.
+        records: (key, value) of each record, the arguments of `map`.
+        data: the bytes of the records, whole, if the format consists of lines; else None.
+        offset: the byte offset of `data` in the input, or in its unpacked bytes.
     """
 
     start: int
@@ -36,7 +36,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class BadRecord:
-    """A record that is not of its format, in the place of what it should be; only lenient readers give it.
+    """A record of a wrong format, in place of its value; only lenient readers yield it.
 
     Attributes:
         data: its bytes.
@@ -48,19 +48,19 @@ class BadRecord:
 
 
 class Reader(Protocol):
-    """Reads pieces of one format."""
+    """Reads byte ranges of one format."""
 
     @property
     def undecoded(self) -> Undecoded:
-        """What was not UTF-8, so far; of a format that is no text, nothing."""
+        """The bytes so far that are not UTF-8; none for a format that is not text."""
 
     def batches(self, piece: Piece, read: ReadRange) -> Iterator[Batch]:
-        """The records whose first byte lies in the piece.
+        """Yield the records whose first byte lies in the byte range.
 
         Args:
-            piece: the range, and what the split stage has found out of its object.
-            read: reads a range of the piece's object.
+            piece: the byte range, with what the split stage has found out about its object.
+            read: reads a range of the object.
 
         Raises:
-            RecordError: a record is not of the format; with its place and its text.
+            RecordError: a record does not have the format; names its place and its text.
         """

@@ -1,7 +1,7 @@
-"""Compressed input: recognised by its first bytes, unpacked as a stream.
+"""Compressed input: recognised by its first bytes, decompressed as a stream.
 
-Damage is an error, and so is what follows a member and is none itself: the standard library's file objects take the
-latter for the end of the file, so the decompressors are driven here.
+Damage is an error, and so are bytes after a member that are not a member: the standard library's
+file objects take those for the end of the file, so this module drives the decompressors itself.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ else:
     from backports import zstd
 
 MAGIC_BYTES = 10
-"""How many of an object's first bytes tell its compression."""
+"""How many of an object's first bytes identify its compression."""
 
 _STEP_BYTES = 64 << 10
-"""How much is given to a decompressor at once: it copies what it has not used when a member ends."""
+"""Bytes fed to a decompressor at once: it copies its unused input when a member ends."""
 
 _XZ_BESIDE_BYTES = 1 << 20
-"""What the decoder of xz needs beside the window."""
+"""Memory of the xz decoder beside the window."""
 _UNPACKED_BYTES = 1 << 20
-"""The longest block that comes out, however well it was compressed."""
+"""The longest decompressed block, whatever the compression ratio."""
 
 _HEADER_BYTES = 1 << 10
-"""How many of a member's first bytes are kept, to tell what it needs."""
+"""How many of a member's first bytes are kept, to report what it needs."""
 
 _LEAST_BYTES = 4
-"""Of an object that was cut off within its signature, how many bytes of that must be there."""
+"""Shortest prefix of a signature that identifies a truncated object."""
 
 _MAGIC: tuple[tuple[re.Pattern[bytes], Compression], ...] = (
     (re.compile(rb"\x1f\x8b"), "gzip"),
-    # then come the first bytes of pi, or of its root where nothing was packed
+    # after the level come the first digits of pi (a block), or of its root (an empty stream)
     (re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"), "bzip2"),
     (re.compile(rb"\xfd7zXZ\x00"), "xz"),
     (re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"), "zstd"),
@@ -69,7 +69,9 @@ _SMALLER: dict[Compression, str] = {
 
 
 class _Member(Protocol):
-    """Unpacks one member; the standard library's decompressors but zlib's are so."""
+    """Decompresses one member; all decompressors of the standard library but zlib's have this
+    interface.
+    """
 
     @property
     def eof(self) -> bool: ...
@@ -81,9 +83,10 @@ class _Member(Protocol):
 
 
 class _GzipMember:
-    """zlib's decompressor, called as the others are; it checks a member's length and CRC.
+    """zlib's decompressor with the interface of the others; it checks a member's length and CRC.
 
-    It never holds output alone: a member's last 8 bytes are taken only when all before them is out.
+    It never holds back output alone: it takes a member's last 8 bytes only when all output before
+    them has been returned.
     """
 
     def __init__(self) -> None:
@@ -110,7 +113,7 @@ class _GzipMember:
 
 @dataclass(frozen=True, slots=True)
 class _Codec:
-    """How members of one compression are unpacked, and which zeros may follow one (in multiples of so many)."""
+    """How to decompress members, and the multiple of zero bytes that may follow one (0: none)."""
 
     member: Callable[[int], _Member]
     padding: int
@@ -135,11 +138,12 @@ _CODECS: dict[Compression, _Codec] = {
 
 
 def compression_of(head: bytes, *, cut: bool = False) -> Compression | None:
-    """The compression that an object's first bytes tell, or None.
+    """Return the compression that an object's first bytes identify, or None.
 
     Args:
         head: the first `MAGIC_BYTES`.
-        cut: these are all of the object; what was cut off within its signature is then known by what is left of it.
+        cut: the object has no more bytes; one truncated within its signature is then recognised by
+            the prefix.
     """
     for magic, compression in _MAGIC:
         if magic.match(head):
@@ -157,13 +161,14 @@ def decompressed(
     name: str,
     memory_bytes: int = WINDOW_MOST_BYTES,
 ) -> Iterator[bytes]:
-    """What compressed blocks unpack to, in blocks; all members or frames of the object, behind each other.
+    """Yield the decompressed bytes of an object in blocks: all its members or frames in sequence.
 
     Args:
         blocks: the object's bytes.
         compression: how they are compressed.
-        name: how an error calls the object.
-        memory_bytes: what unpacking may need, a power of two: `xz -9` makes what needs 65 MiB, `zstd --long` 128 MiB.
+        name: identifies the object in errors.
+        memory_bytes: memory limit, a power of two: data of `xz -9` needs 65 MiB, of `zstd --long`
+            128 MiB.
 
     Raises:
         RecordError: the bytes are damaged, end early, or need a dictionary or more memory.
@@ -178,33 +183,34 @@ def decompressed(
 def needs(
     header: bytes, compression: Compression, limit_bytes: int = WINDOW_MOST_BYTES
 ) -> str | None:
-    """What a sound member needs that it is not given, and what to do; None when it lacks nothing.
+    """Return what an undamaged member lacks to be decompressed and the next step, or None.
 
     Args:
         header: the member's first bytes.
         compression: how it is compressed.
-        limit_bytes: what it may need of memory.
+        limit_bytes: the memory limit.
     """
     memory = memory_bytes(header, compression)
     if memory > limit_bytes:
         return (
-            f"needs a window of {memory >> 20:,} MiB to be unpacked, and no more than {limit_bytes >> 20} MiB are "
-            f"taken{_of_the_task(limit_bytes)}; it is not damaged: pack it again {_SMALLER[compression]}"
+            f"needs a window of {memory >> 20:,} MiB, and the limit{_of_the_task(limit_bytes)} is "
+            f"{limit_bytes >> 20} MiB; it is not damaged: compress it again "
+            f"{_SMALLER[compression]}"
         )
     if number := dictionary_of(header, compression):
         return (
-            f"needs the dictionary {number} that it was packed with; it is not damaged: unpack it with "
-            "`zstd -d -D DICTIONARY`, and name what comes out"
+            f"needs the dictionary {number} that it was compressed with; it is not damaged: "
+            "decompress it with `zstd -d -D DICTIONARY`, and use the result as the input"
         )
     return None
 
 
 def _of_the_task(limit_bytes: int) -> str:
-    return "" if limit_bytes == WINDOW_MOST_BYTES else " with the task's memory (--task-memory)"
+    return "" if limit_bytes == WINDOW_MOST_BYTES else " for the task's memory (--task-memory)"
 
 
 class _Unpacking:
-    """Unpacks one object's members, and keeps the place for errors."""
+    """Decompresses one object's members, and tracks the position for errors."""
 
     def __init__(self, compression: Compression, name: str, memory_bytes: int) -> None:
         self._memory_bytes = memory_bytes
@@ -217,7 +223,7 @@ class _Unpacking:
         self._header = b""
 
     def unpacked(self, packed: bytes) -> Iterator[bytes]:
-        """What the next packed bytes unpack to."""
+        """Yield what the next compressed bytes decompress to."""
         self._read += len(packed)
         while packed:
             if self._member is None:
@@ -230,6 +236,7 @@ class _Unpacking:
             self._header += packed[: _HEADER_BYTES - len(self._header)]
             if unpacked := self._step(member, packed):
                 yield unpacked
+            # drain the output, which the limit on a block holds back, before the next input
             while not member.needs_input and not member.eof:
                 if unpacked := self._step(member, b""):
                     yield unpacked
@@ -239,12 +246,12 @@ class _Unpacking:
                 self._member = None
 
     def finish(self) -> None:
-        """Checks that the object ends with a member."""
+        """Check that the object ends with a complete member."""
         if self._member is not None:
-            raise self._error("ends early; write it again from its source, it was cut off")
+            raise self._error("ends early: it was cut off; write it again from its source")
         if self._codec.padding and self._padding % self._codec.padding:
             raise self._error(
-                f"ends with {self._padding} zero bytes, which is no whole padding; write it again"
+                f"ends with {self._padding} zero bytes, which is not a valid padding; write it again"
             )
 
     def _after_padding(self, packed: bytes) -> bytes:

@@ -1,10 +1,11 @@
-"""The shuffle's file format: sorted pairs in frames, each with its own count and checksum.
+"""The shuffle's file format: sorted pairs in frames, each with a count and a checksum.
 
-A block is frames behind each other. A frame is a header (little-endian: magic, kind, number of pairs, raw length,
-stored length, then the xxh3_64 of all these and of the stored bytes) and a payload compressed with Zstandard: the keys'
-lengths, then for kind ENCODED the values' lengths, then all keys, then all values. In kind INTEGERS a value is 8 bytes.
-Columns, not rows: Python joins and slices them without touching a pair, and DuckDB reads the same bytes
-as Arrow buffers.
+A block is a sequence of frames. A frame is a header (little-endian: magic, kind, number of pairs,
+raw length, stored length, then the xxh3_64 of all these and of the stored bytes) and a payload
+compressed with Zstandard: the keys' lengths, then for kind ENCODED the values' lengths, then all
+keys, then all values. In kind INTEGERS a value is 8 bytes.
+Columns, not rows: Python joins and slices them without a step for each pair, and DuckDB reads the
+same bytes as Arrow buffers.
 """
 
 from __future__ import annotations
@@ -36,20 +37,20 @@ FRAME_PAIRS = 4096
 FRAME_BYTES = 256 << 10
 CHECKSUM_MODULO = 1 << 64
 PAIR_BYTES = 256 << 20
-"""The longest pair: so much memory a reader must have for it, and no more is unpacked, whatever a header says."""
+"""The longest pair. A reader never decompresses more, whatever a header announces."""
 _PAYLOAD_BYTES = PAIR_BYTES + FRAME_BYTES
 _WINDOW_LOG = 27
-"""zstd makes no longer windows unless it is asked to."""
+"""The longest window that zstd uses by default."""
 
 _HEAD = struct.Struct("<4sBIII")
 _CHECKSUM = struct.Struct("<Q")
 HEADER_BYTES = _HEAD.size + _CHECKSUM.size
 _LEVEL = 1
 _LEAST_BYTES = {ENCODED: 8, INTEGERS: 12}
-"""What a pair takes in a payload beside its key and its encoded value."""
+"""Bytes of a pair in a payload beside its key and its encoded value."""
 
 PackedPair = tuple[bytes, "int | bytes"]
-"""An encoded key, and a value as `pack_value` gives it."""
+"""An encoded key, and a value as `pack_value` returns it."""
 
 RawFrame = tuple[int, int, bytes]
 """A frame as its payload: kind, number of pairs, payload."""
@@ -64,20 +65,20 @@ class Frame:
 
 
 class FrameSink(ABC):
-    """Where sorted pairs go, frame by frame."""
+    """Takes sorted pairs, frame by frame."""
 
     __slots__ = ()
 
     @abstractmethod
     def write_frames(self, frames: Iterable[RawFrame]) -> None:
-        """Appends frames, which must come in the order of their keys."""
+        """Append frames, which must come in key order."""
 
     @abstractmethod
     def start_over(self) -> None:
-        """Forgets what was written."""
+        """Discard what was written."""
 
     def write(self, pairs: Iterable[PackedPair]) -> None:
-        """Appends pairs, which must come in the order of their keys."""
+        """Append pairs, which must come in key order."""
         keys: list[bytes] = []
         values: list[int | bytes] = []
         size = 0
@@ -113,7 +114,8 @@ def _frame(keys: list[bytes], values: list[int | bytes]) -> RawFrame:
 class BlockWriter(FrameSink):
     """Writes one block's frames, and keeps its count, length and checksum.
 
-    The checksum is the sum of its frames' hashes: it does not depend on the order in which they are read.
+    The checksum is the sum of its frames' hashes, so it does not depend on the order in which they
+    are read.
     """
 
     file: BinaryIO
@@ -121,11 +123,11 @@ class BlockWriter(FrameSink):
     length: int = 0
     checksum: int = 0
     integers: bool = True
-    # one for all frames: making one costs more than compressing a frame
+    # one for all frames: its construction costs more than the compression of a frame
     compressor: zstd.ZstdCompressor = field(default_factory=lambda: zstd.ZstdCompressor(_LEVEL))
 
     def write_frames(self, frames: Iterable[RawFrame]) -> None:
-        """Appends frames, which must come in the order of their keys."""
+        """Append frames, which must come in key order."""
         for kind, pairs, payload in frames:
             if len(payload) > _PAYLOAD_BYTES:
                 raise _too_long((kind, pairs, payload))
@@ -139,7 +141,7 @@ class BlockWriter(FrameSink):
             self.integers = self.integers and kind == INTEGERS
 
     def start_over(self) -> None:
-        """Forgets what was written; the file must be seekable."""
+        """Discard what was written; the file must be seekable."""
         self.file.seek(self.file.tell() - self.length)
         self.file.truncate()
         self.records = self.length = self.checksum = 0
@@ -148,13 +150,14 @@ class BlockWriter(FrameSink):
 
 @dataclass(slots=True)
 class BlockReader:
-    """Reads one block's frames, checks each, and keeps the block's count and checksum as read so far.
+    """Reads and checks one block's frames, and keeps count and checksum of those read so far.
 
     Args:
         file: open at the block's first byte.
         length: bytes in the block.
-        name: how an error calls the block.
-        ordered: the keys must ascend, as those of the shuffle do; those of a step of a chain need not.
+        name: identifies the block in errors.
+        ordered: the keys must ascend, as in the shuffle; the pairs between steps of a chain need
+            not.
     """
 
     file: BinaryIO
@@ -165,31 +168,40 @@ class BlockReader:
     checksum: int = 0
 
     def frames(self) -> Iterator[Frame]:
-        """The frames in their order; raises `CorruptBlock` when a byte is not as it was written."""
+        """Yield the frames in order.
+
+        Raises:
+            CorruptBlock: a byte is not as it was written.
+        """
         return map(columns, self.raw_frames())
 
     def raw_frames(self) -> Iterator[RawFrame]:
-        """The same, as their payloads."""
+        """Yield the same frames as payloads."""
         left = self.length
         last: bytes | None = None
         while left:
             header = self.file.read(HEADER_BYTES)
             if len(header) != HEADER_BYTES:
                 raise CorruptBlock(f"{self.name} ends {left} bytes early")
+            # the length comes from a header not yet checked, so it is limited by the block before
+            # the read
             stored_length = stored_bytes(header)
             if stored_length is None or HEADER_BYTES + stored_length > left:
                 raise CorruptBlock(
-                    f"{self.name} holds no frame where one should begin, {left} bytes before its end"
+                    f"{self.name} holds no frame where one should begin, "
+                    f"{left} bytes before its end"
                 )
             frame = raw_frame(header, self.file.read(stored_length))
             if frame is None:
                 raise CorruptBlock(
-                    f"{self.name}: a frame's checksum or length is wrong, {left} bytes before its end"
+                    f"{self.name}: a frame's checksum or length is wrong, "
+                    f"{left} bytes before its end"
                 )
             found = last_key(frame, last if self.ordered else None, ordered=self.ordered)
             if found is None:
                 raise CorruptBlock(
-                    f"{self.name}: a frame's lengths or the order of its keys is wrong, {left} bytes before its end"
+                    f"{self.name}: a frame's lengths or the order of its keys is wrong, "
+                    f"{left} bytes before its end"
                 )
             last = found
             left -= HEADER_BYTES + stored_length
@@ -199,19 +211,22 @@ class BlockReader:
 
 
 def stored_bytes(header: bytes) -> int | None:
-    """How many bytes follow a frame's header; None when it is no header of a frame."""
+    """Return how many bytes follow a frame's header, or None if it is not a frame's header."""
     magic, _, _, _, stored_length = _HEAD.unpack_from(header)
     return stored_length if magic == MAGIC else None
 
 
 def parse_frame(header: bytes, stored: bytes) -> Frame | None:
-    """The frame of a header and the bytes behind it; None when a byte of either is not as it was written."""
+    """Return the frame of a header and the bytes after it, or None if a byte has changed."""
     raw = raw_frame(header, stored)
     return columns(raw) if raw and last_key(raw, None, ordered=False) is not None else None
 
 
 def raw_frame(header: bytes, stored: bytes) -> RawFrame | None:
-    """The same, as its payload. Nothing is unpacked that the header does not announce, or beyond the limit."""
+    """Return the same frame as its payload, or None.
+
+    Decompresses no more than the header announces, and never more than the limit.
+    """
     if xxhash.xxh3_64_intdigest(header[: _HEAD.size] + stored) != _checksum(header):
         return None
     _, kind, pairs, length, _ = _HEAD.unpack_from(header)
@@ -224,7 +239,8 @@ def raw_frame(header: bytes, stored: bytes) -> RawFrame | None:
 
 
 def _unpacked(stored: bytes, length: int) -> bytes | None:
-    """What a frame's payload unpacks to; None when that is not `length` bytes."""
+    """Return the decompressed payload, or None if it does not have `length` bytes."""
+    # one byte more than announced tells a longer payload from an exact one
     decompressor = zstd.ZstdDecompressor(
         options={zstd.DecompressionParameter.window_log_max: _WINDOW_LOG}
     )
@@ -240,7 +256,7 @@ def _unpacked(stored: bytes, length: int) -> bytes | None:
 
 
 def last_key(frame: RawFrame, previous: bytes | None, *, ordered: bool = True) -> bytes | None:
-    """Return the last key of a frame; None when its lengths do not add up to its own, or its keys do not ascend.
+    """Return a frame's last key, or None if its lengths do not add up or its keys do not ascend.
 
     Args:
         frame: the frame.
@@ -255,6 +271,7 @@ def last_key(frame: RawFrame, previous: bytes | None, *, ordered: bool = True) -
     if sum(lengths) + 4 * len(lengths) + 8 * pairs * (kind == INTEGERS) != len(payload):
         return None
     keys = columns(frame).keys
+    # each key against its predecessor, in C loops: `gt` over two shifted columns
     if ordered and any(map(gt, [keys[0] if previous is None else previous, *keys], keys)):
         return None
     return keys[-1]
@@ -264,20 +281,21 @@ def _too_long(frame: RawFrame) -> UserCodeError:
     payload = frame[2]
     key = repr(first_key(frame)[:60])
     return UserCodeError(
-        f"a pair of {len(payload) >> 20:,} MiB cannot be carried: a key and its value may have {PAIR_BYTES >> 20} MiB "
-        f"together; yield several smaller values (the key begins with {key})"
+        f"a pair of {len(payload) >> 20:,} MiB is too long: a key and its value may have "
+        f"{PAIR_BYTES >> 20} MiB together; yield several smaller values "
+        f"(the key begins with {key})"
     )
 
 
 def first_key(frame: RawFrame) -> bytes:
-    """The first of a frame's keys."""
+    """Return a frame's first key."""
     kind, pairs, payload = frame
     at = 4 * pairs if kind == INTEGERS else 8 * pairs
     return payload[at : at + int.from_bytes(payload[:4], sys.byteorder)]
 
 
 def integers_of(frame: RawFrame) -> array[int]:
-    """The values of a frame of INTEGERS kind."""
+    """Return the values of a frame of INTEGERS kind."""
     _, pairs, payload = frame
     return array("q", payload[len(payload) - 8 * pairs :])
 
@@ -288,7 +306,7 @@ def _checksum(header: bytes) -> int:
 
 
 def columns(frame: RawFrame) -> Frame:
-    """A frame's keys and values."""
+    """Return a frame's keys and values."""
     kind, pairs, payload = frame
     lengths = array("I", payload[: 4 * pairs])
     if kind == INTEGERS:

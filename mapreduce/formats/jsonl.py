@@ -1,7 +1,8 @@
-"""JSON Lines: one JSON value (RFC 8259) a line, whichever piece the line begins in.
+"""JSON Lines: one JSON value (RFC 8259) for each line that begins in the byte range.
 
-An integer stays exact, whatever its size. What JSON does not have is refused, though many a parser takes it: NaN,
-Infinity, a number that no float holds, half a surrogate pair, bytes that are not UTF-8.
+An integer stays exact, whatever its size. What JSON does not define is refused, although many
+parsers accept it: NaN, Infinity, a number beyond float, half a surrogate pair, bytes that are not
+UTF-8.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ class JsonLinesReader:
     """Lines of JSON. Arguments and errors are those of the `Reader` protocol.
 
     Args:
-        limits: how long a line may be.
-        lenient: give a line that is not JSON as a `BadRecord`, in the place of its value.
+        limits: the longest line.
+        lenient: yield a line that is not JSON as a `BadRecord`, in place of its value.
     """
 
     undecoded = Undecoded()
@@ -41,7 +42,7 @@ class JsonLinesReader:
         self._lenient = lenient
 
     def batches(self, piece: Piece, read: ReadRange) -> Iterator[Batch]:
-        """Batches of parsed lines."""
+        """Yield batches of parsed lines."""
         for block in line_blocks(piece, read, self._limits):
             offset = block.position + piece.source_offset
             values = _values(block.data, offset, piece.source, lenient=self._lenient)
@@ -49,7 +50,7 @@ class JsonLinesReader:
 
 
 def _values(block: bytes, at: int, source: str, *, lenient: bool) -> Iterator[tuple[int, Any]]:
-    """The (offset, value) of each line of a block that begins at offset `at`, but of blank ones."""
+    """Yield the (offset, value) of each line that is not blank, of a block that begins at `at`."""
     for raw in block.split(b"\n"):
         line = raw.removeprefix(BOM) if at == 0 else raw
         if line.strip(_BLANK):
@@ -71,9 +72,10 @@ def _exact_or_bad(line: bytes, place: TextPlace, *, lenient: bool) -> Any:
 
 
 def _exact(line: bytes, place: TextPlace) -> Any:
-    """The value of a line that msgspec does not take: it limits integers in some versions; Python's json does not."""
+    """Return the value of a line that msgspec refuses: some of its versions limit integers."""
     try:
         value = json.loads(line.decode("utf-8"), parse_constant=_refuse, parse_float=_float)
+        # Python's parser accepts half a surrogate pair; encoding the value as UTF-8 refuses it
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError as exc:
         raise _error("it holds half a surrogate pair, which is no character", line, place) from exc
@@ -81,7 +83,7 @@ def _exact(line: bytes, place: TextPlace) -> Any:
         raise _error(
             f"it is not UTF-8 ({exc.reason} at its byte {exc.start})", line, place
         ) from exc
-    except RecursionError as exc:  # Python's own words for it differ by version
+    except RecursionError as exc:  # its message differs between versions of Python
         raise _error("its values are nested too deeply", line, place) from exc
     except ValueError as exc:
         raise _error(str(exc).partition("; use sys.")[0], line, place) from exc
@@ -89,20 +91,20 @@ def _exact(line: bytes, place: TextPlace) -> Any:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON number; write null")
+    raise ValueError(f"{constant} is not a JSON number; write null")
 
 
 def _float(text: str) -> float:
     number = float(text)
     if math.isinf(number):
-        raise ValueError(f"the number {text[:40]} is beyond what a float holds; write it as text")
+        raise ValueError(f"the number {text[:40]} is too large for a float; write it as text")
     return number
 
 
 def _error(cause: str, line: bytes, place: TextPlace) -> RecordError:
     return RecordError(
-        f"a line is not JSON: {cause}. Each line must be one whole JSON value in UTF-8; mend it, or read the input as "
-        "Text() and parse it in map",
+        f"a line is not JSON: {cause}. Each line must be one whole JSON value in UTF-8; correct "
+        "it, or read the input as Text() and parse it in map",
         place=place,
         record=repr(line[:_RECORD_SHOWN])[:_RECORD_SHOWN],
     )

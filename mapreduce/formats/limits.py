@@ -1,4 +1,4 @@
-"""How long a record may be, and what reading one may take. All of it follows from the memory of the task."""
+"""How long a record may be, and how much memory reading one may take, by the memory of the task."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from mapreduce.errors import RecordError, TextPlace
 
 MIB = 1 << 20
 RECORD_SHARE = 8
-"""A record has at most an eighth of the task's memory: its bytes, the copy that joins them and its text, in which
-Python may need four bytes for each character, fit into the rest."""
+"""A record may take an eighth of the task's memory.
+
+The rest holds its bytes, the copy that joins them and its text, in which Python may need four bytes
+for each character.
+"""
 FILE_SHARE = 4
-"""A file that is one record comes as bytes: its blocks and the copy that joins them are half of the task's memory."""
+"""A file that is one record may take a quarter: its blocks and the copy that joins them take half.
+"""
 WINDOW_SHARE = 2
 WINDOW_LEAST_BYTES = 8 * MIB
-"""What `xz` and `zstd` need at their usual levels."""
+"""What `xz` and `zstd` need at their default levels."""
 WINDOW_MOST_BYTES = 256 * MIB
 RECORD_LEAST_BYTES = MIB
 RECORD_MOST_BYTES = 1 << 30
@@ -23,7 +27,7 @@ RECORD_SHOWN = 200
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The limits of a task with so much memory."""
+    """The limits of a task with this memory."""
 
     memory_bytes: int = 256 * MIB
 
@@ -39,7 +43,7 @@ class Limits:
 
     @property
     def window_bytes(self) -> int:
-        """The longest window that a decoder may keep: a power of two, as zstd's limit is."""
+        """The longest window of a decoder: a power of two, because zstd's limit is one."""
         wanted = min(max(self.memory_bytes // WINDOW_SHARE, WINDOW_LEAST_BYTES), WINDOW_MOST_BYTES)
         return 1 << (wanted.bit_length() - 1)
 
@@ -48,7 +52,7 @@ class Limits:
 
 
 LIMITS = Limits()
-"""Those of a task with 256 MiB."""
+"""The limits of a task with 256 MiB."""
 
 
 def too_long(
@@ -59,18 +63,19 @@ def too_long(
     Args:
         what: names the record, e.g. "a line".
         limit_bytes: the limit.
-        hint: what to do besides giving the task more memory.
-        place: the object, and where in it the record begins.
+        hint: a next step other than more memory.
+        place: the object, and the record's position in it.
         start: the record's first bytes.
     """
     return RecordError(
-        f"{what} is longer than {shown_bytes(limit_bytes)}, the limit that follows from the task's memory. {hint}; or "
-        "give each task more memory: `--task-memory` on this machine, `-var mapper_memory=` in AWS",
+        f"{what} is longer than {shown_bytes(limit_bytes)}, the limit that follows from the task's "
+        f"memory. {hint}; or give each task more memory: `--task-memory` on this machine, "
+        "`-var mapper_memory=` in AWS",
         place=place,
         record=repr(start[:RECORD_SHOWN])[:RECORD_SHOWN] if start else "",
     )
 
 
 def shown_bytes(count: int) -> str:
-    """Return a number of bytes as people read it."""
+    """Return a number of bytes as text for people."""
     return f"{count / MIB:,.0f} MiB" if count % MIB == 0 or count > 10 * MIB else f"{count:,} bytes"

@@ -1,7 +1,7 @@
-"""What a member of compressed data says in its header that unpacking it takes: memory, and a dictionary.
+"""What the header of compressed data says about decompressing it: memory, and a dictionary.
 
-Read by the rules of the formats themselves (RFC 8878; the .xz file format 1.2.1), as the libraries say only in words
-for people why they refuse one.
+Parses the headers by their specifications (RFC 8878; the .xz file format 1.2.1), because the
+libraries give the reason of a refusal only as text for people.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ _LZMA2 = 0x21
 
 
 def memory_bytes(header: bytes, compression: Compression) -> int:
-    """How long a window of the data before it a member refers to; 0 when that is not to be seen."""
+    """Return the length of the window that a member needs in bytes, or 0 if the header does not
+    tell.
+    """
     try:
         if compression == "zstd":
             return _zstd_window(header)
@@ -26,7 +28,7 @@ def memory_bytes(header: bytes, compression: Compression) -> int:
 
 
 def dictionary_of(header: bytes, compression: Compression) -> int:
-    """The number of the dictionary that a member was made with; 0 for none."""
+    """Return the number of the dictionary that a member needs, or 0."""
     if compression != "zstd" or header[:4] != _ZSTD or len(header) < 6:
         return 0
     descriptor = header[4]
@@ -35,7 +37,7 @@ def dictionary_of(header: bytes, compression: Compression) -> int:
 
 
 def _has_window(descriptor: int) -> bool:
-    """Whether a frame says its window; else the window is as long as the content."""
+    """Return whether a frame names its window; else the window is as long as the content."""
     return not descriptor & 0x20
 
 
@@ -51,7 +53,7 @@ def _zstd_window(header: bytes) -> int:
 
 
 def _xz_dictionary(header: bytes) -> int:
-    """The dictionary of the first block's last filter, which is LZMA2."""
+    """Return the dictionary size of the first block's last filter, which is LZMA2."""
     flags = header[_XZ_HEADER_BYTES + 1]
     at = _XZ_HEADER_BYTES + 2
     for has_size in (flags & 0x40, flags & 0x80):
@@ -67,7 +69,7 @@ def _xz_dictionary(header: bytes) -> int:
 
 
 def _after_number(header: bytes, at: int) -> int:
-    """Where a number of variable length that begins at `at` has ended."""
+    """Return the position after the variable-length number at `at`."""
     while header[at] & 0x80:
         at += 1
     return at + 1

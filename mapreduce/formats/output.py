@@ -1,9 +1,9 @@
-"""How pairs are written as a result, and read back: JSON, JSON Lines, CSV and TSV, one pair a line in all of them.
+"""Write pairs as a result and read them back: JSON, JSON Lines, CSV and TSV, one pair a line.
 
-(Parquet is no format of lines: `mapreduce.formats.parquet_output` writes it.)
+(Parquet does not consist of lines: `mapreduce.formats.parquet_output` writes it.)
 
-In JSON a tuple is a list, and bytes are `{"base64": "..."}`. A result.json is an object of key to value when every key
-is a str and none comes twice, else a list of [key, value].
+In JSON a tuple is a list, and bytes are `{"base64": "..."}`. A result.json is an object of key to
+value if every key is a str and none comes twice, else a list of [key, value].
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mapreduce.formats.frames import RawFrame
 OutputFormat: TypeAlias = Literal["json", "jsonl", "csv", "tsv"]
 FileFormat: TypeAlias = OutputFormat | Literal["parquet"]
 JsonPair = tuple[Any, Any]
-"""A key and a value as JSON holds them."""
+"""A key and a value as JSON values."""
 
 _PLAIN = frozenset((str, int, float, bool, type(None)))
 _encode = msgspec.json.Encoder().encode
@@ -31,7 +31,7 @@ _decode = msgspec.json.Decoder().decode
 
 
 def jsonable(value: Any) -> Any:
-    """A key or value as JSON holds it."""
+    """Return a key or value as a JSON value."""
     kind = type(value)
     if kind in _PLAIN:
         return value
@@ -43,7 +43,7 @@ def jsonable(value: Any) -> Any:
 
 
 def key_of_json(key: Any) -> Any:
-    """The key that `jsonable` made this of (a JSON list can only be a tuple, an object only bytes)."""
+    """Return the key of a `jsonable` value; a JSON list is a tuple, an object is bytes."""
     if isinstance(key, list):
         return tuple(key_of_json(item) for item in key)
     if isinstance(key, dict):
@@ -53,7 +53,7 @@ def key_of_json(key: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class JsonLayout:
-    """What stands around the rows of a JSON result, and around the key and value of each."""
+    """The text around the rows of a JSON result, and around the key and value of each."""
 
     head: bytes
     before: bytes
@@ -63,15 +63,17 @@ class JsonLayout:
     tail: bytes
 
     def row(self, key: Any, value: Any) -> bytes:
-        """One pair."""
+        """Return one pair as text."""
         return self.before + _encode(key) + self.between + _encode(value) + self.behind
 
     def rows(self, pairs: Iterable[JsonPair]) -> bytes:
-        """Several pairs, with the separators between them."""
+        """Return several pairs as text, with separators between them."""
         return self.separator.join(self.row(key, value) for key, value in pairs)
 
     def rows_of_frame(self, frame: RawFrame) -> bytes | None:
-        """The same of a frame that the compiled part can read: str keys and 64-bit integers; else None."""
+        """Return the rows of a frame of str keys and 64-bit integers by the native extension; else
+        None.
+        """
         if native.kernel is None:
             return None
         rows: bytes | None = native.kernel.rows(
@@ -86,7 +88,7 @@ _LIST = JsonLayout(b"[\n", b"[", b", ", b"]", b",\n", b"\n]\n")
 
 
 def layout_of(style: Literal["json", "jsonl"], *, as_object: bool) -> JsonLayout:
-    """The layout of a style.
+    """Return the layout of a style.
 
     Args:
         style: the format.
@@ -100,10 +102,10 @@ def layout_of(style: Literal["json", "jsonl"], *, as_object: bool) -> JsonLayout
 def write_pairs(
     pairs: Iterable[JsonPair], style: OutputFormat, *, as_object: bool
 ) -> Iterator[bytes]:
-    """The bytes of a result in pieces.
+    """Yield the bytes of a result in blocks.
 
     Args:
-        pairs: keys and values as `jsonable` gives them, in the order in which they are to stand.
+        pairs: keys and values as `jsonable` returns them, in the order of the result.
         style: the format.
         as_object: for "json": an object; the keys must be distinct strs.
     """
@@ -113,7 +115,7 @@ def write_pairs(
 
 
 def read_pairs(lines: Iterable[bytes]) -> Iterator[JsonPair]:
-    """The pairs of a .jsonl part or a result.json that `write_pairs` wrote, line by line."""
+    """Yield the pairs of a .jsonl part or a result.json of `write_pairs`, line by line."""
     parse: Callable[[bytes], JsonPair] = _parse_jsonl
     for number, raw in enumerate(lines):
         line = raw.strip()
@@ -140,7 +142,7 @@ def _separated(pairs: Iterable[JsonPair], delimiter: str) -> Iterator[bytes]:
     plain.writerow(("key", "value"))
     for key, value in pairs:
         row = (_cell(key), _cell(value))
-        # a bare carriage return ends a row for most readers, but csv quotes one only from Python 3.13 on
+        # a bare carriage return ends a row for most readers, but csv quotes it only since Python 3.13
         (quoted if "\r" in row[0] or "\r" in row[1] else plain).writerow(row)
         if text.tell() > 1 << 16:
             yield text.getvalue().encode()

@@ -1,7 +1,8 @@
-"""Pairs that another step of a chain has yielded, with their exact types: frames behind each other.
+"""Pairs from an earlier step of a chain, with their exact types: a sequence of frames.
 
-A frame belongs to the range in which its first byte lies, as a line does. Where a range begins in the middle of one,
-the next is found by its magic bytes and proven by its checksum (the idea of the sync marks in Hadoop's SequenceFile).
+A frame belongs to the byte range that holds its first byte, as a line does. If a range begins
+inside a frame, the next frame is found by its magic bytes and verified by its checksum, like the
+sync marks in Hadoop's SequenceFile.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class PairsReader:
     undecoded = Undecoded()
 
     def batches(self, piece: Piece, read: ReadRange) -> Iterator[Batch]:
-        """A batch for each frame."""
+        """Yield a batch for each frame."""
         window = _Window(read, piece.size)
         at, known = piece.start, piece.start == 0
         while at < piece.end:
@@ -50,14 +51,18 @@ class PairsReader:
 
 
 def pairs_content(pairs: Iterable[tuple[Any, Any]]) -> bytes:
-    """An object that holds pairs."""
+    """Return the content of an object that holds pairs."""
     file = io.BytesIO()
     BlockWriter(file).write((encode_key(key), pack_value(value)) for key, value in pairs)
     return file.getvalue()
 
 
 def pairs_of_content(content: bytes) -> Iterator[tuple[Any, Any]]:
-    """The pairs that an object holds; raises `CorruptBlock`."""
+    """Yield the pairs in an object's content.
+
+    Raises:
+        CorruptBlock: a byte is not as it was written.
+    """
     for frame in BlockReader(
         io.BytesIO(content), len(content), "the pairs", ordered=False
     ).frames():
@@ -65,7 +70,7 @@ def pairs_of_content(content: bytes) -> Iterator[tuple[Any, Any]]:
 
 
 class _Window:
-    """The object's bytes from where they were last asked for, read ahead."""
+    """The object's bytes from the last position that was read, read ahead."""
 
     def __init__(self, read: ReadRange, size: int) -> None:
         self._read = read
@@ -74,7 +79,7 @@ class _Window:
         self._data = b""
 
     def get(self, start: int, length: int) -> bytes:
-        """The bytes at `start`; fewer at the object's end."""
+        """Return the bytes at `start`; fewer at the object's end."""
         end = min(start + length, self._size)
         if not self._start <= start <= end <= self._start + len(self._data):
             stop = min(max(end, start + WINDOW_BYTES), self._size)
@@ -86,7 +91,7 @@ class _Window:
 
 
 def _frame(window: _Window, at: int) -> tuple[Frame, int] | None:
-    """The frame that begins at a byte, and its length; None when none does."""
+    """Return the frame that begins at a byte and its length, or None."""
     header = window.get(at, HEADER_BYTES)
     if len(header) < HEADER_BYTES:
         return None
@@ -99,18 +104,22 @@ def _frame(window: _Window, at: int) -> tuple[Frame, int] | None:
 
 
 def _goes_on(window: _Window, at: int, size: int) -> bool:
-    """Whether another frame follows, or the end: a value that happens to hold a whole frame is followed by neither."""
+    """Return whether another frame or the end follows.
+
+    A value that happens to contain a whole frame is followed by neither.
+    """
     return at == size or window.get(at, len(MAGIC)) == MAGIC
 
 
 def _next_magic(window: _Window, at: int, end: int) -> int:
-    """Where the next magic bytes after `at` begin, or `end`."""
+    """Return the position of the next magic bytes after `at`, or `end`."""
     at += 1
     while at < end:
         data = window.get(at, WINDOW_BYTES)
         found = data.find(MAGIC)
         if found >= 0:
             return at + found
+        # step back by less than the magic's length: it may lie across two windows
         at += max(len(data) - len(MAGIC) + 1, 1)
     return end
 

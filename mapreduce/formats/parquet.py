@@ -1,13 +1,14 @@
 """Apache Parquet: rows, by row groups.
 
-A row group belongs to the piece in which its first byte lies. The bytes from there up to the next one count as its
-own, for the first one also what comes before it, for the last one the footer.
+A row group belongs to the byte range that holds its first byte. It accounts for the bytes up to the
+next row group, the first one also for those before it, the last one for the footer.
 
-What a record cannot carry becomes what it can: dates, times and timestamps are ISO 8601 text (a timestamp that knows
-its time zone in UTC, with +00), a DECIMAL is text with all its digits, so are a UUID, an INTERVAL, an ENUM and whatever
-else is none of the following; NaN is None. Integers, strings, booleans and bytes stay; a struct is a dict, a list a
-list, a map a list of [key, value]. Infinity stays too, though no pair can carry it: the job must say what it means.
-A timestamp keeps its nanoseconds, but as INT96 (which old writers use) only its microseconds.
+Values become what a record supports: dates, times and timestamps are ISO 8601 text (a timestamp
+with a time zone in UTC, with +00); a DECIMAL is text with all its digits; so are a UUID, an
+INTERVAL, an ENUM and every type not named here; NaN is None. Integers, strings, booleans and bytes
+stay; a struct is a dict, a list a list, a map a list of [key, value]. Infinity stays too, though no
+pair supports it: the job must decide what it means. A timestamp keeps its nanoseconds, but as INT96
+(of old writers) only its microseconds.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class ParquetReader:
 
     Args:
         form: which columns are read.
-        limits: how long a row may be.
+        limits: the longest row.
     """
 
     undecoded = Undecoded()
@@ -37,7 +38,10 @@ class ParquetReader:
         self._limits = limits
 
     def batches(self, piece: Piece, read: ReadRange) -> Iterator[Batch]:
-        """A batch for each row group; its rows are read as they are taken, so take them before the next batch."""
+        """Yield a batch for each row group.
+
+        Its rows are read as they are taken, so take them before the next batch.
+        """
         with opened(piece.source, piece.size, read, self._limits) as file:
             for group in file.row_groups():
                 if piece.start <= group.start < piece.end:

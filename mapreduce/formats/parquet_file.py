@@ -1,4 +1,4 @@
-"""One Parquet file, read in place by DuckDB: only its footer, and the row groups that are asked for."""
+"""One Parquet file, read in place by DuckDB: only its footer and the requested row groups."""
 
 from __future__ import annotations
 
@@ -27,13 +27,12 @@ from mapreduce.formats.parquet_types import (
 
 _FETCH = 1000
 _VECTOR_ROWS = 2048
-"""DuckDB makes so many rows at once, with copies of their texts."""
+"""DuckDB builds this many rows at once, with copies of their texts."""
 _LEAST_MEMORY_BYTES = 64 * MIB
 _LONG = "a row is long: "
 _PROTOCOL = "object"
-_PATH = (
-    f"{_PROTOCOL}://file"  # not the real name: DuckDB would look for patterns and partitions in it
-)
+# not the real name: DuckDB would look for patterns and partitions in it
+_PATH = f"{_PROTOCOL}://file"
 _ROW_NUMBER = "file_row_number"
 _SCAN = f"read_parquet('{_PATH}', {_ROW_NUMBER} = true, hive_partitioning = false)"
 _ROW_GROUPS = f"""
@@ -44,9 +43,10 @@ _ROW_GROUPS = f"""
 
 @dataclass(frozen=True, slots=True)
 class RowGroup:
-    """Rows [first_row, first_row + rows) of a file, and the bytes [start, end) that count as theirs.
+    """Rows [first_row, first_row + rows) of a file, and the bytes [start, end) that they account
+    for.
 
-    The bytes of all row groups lie side by side and are those of the whole file.
+    The bytes of all row groups lie side by side and cover the whole file.
     """
 
     first_row: int
@@ -67,17 +67,17 @@ class _Column:
 def opened(
     source: str, size: int, read: ReadRange, limits: Limits = LIMITS
 ) -> Iterator[ParquetFile]:
-    """A Parquet file, for the time of the context.
+    """Open a Parquet file for the time of the context.
 
     Args:
-        source: how an error calls it.
+        source: identifies the file in errors.
         size: its bytes.
         read: reads a range of it.
-        limits: how long a row may be, and what reading it may take.
+        limits: the longest row, and the memory for reading it.
 
     Raises:
-        RecordError: it is no Parquet file, is damaged, or takes too much memory. Whatever `read` raises comes as it
-            is.
+        RecordError: it is not a Parquet file, is damaged, or takes too much memory. Errors of
+            `read` pass unchanged.
     """
     files = _OneFile(size, read)
     memory = max(limits.memory_bytes // 2, _LEAST_MEMORY_BYTES)
@@ -90,13 +90,14 @@ def opened(
         connection.register_filesystem(files)
         connection.execute("SET parquet_metadata_cache = true; SET TimeZone = 'UTC'")
         connection.execute("SET enable_geoparquet_conversion = false")
-        # statistics do not count NaN (parquet.thrift), so by them a column has none, and the test for it is dropped
+        # statistics do not count NaN (parquet.thrift): by them a column has none, and the optimizer
+        # would drop the test for it
         connection.execute("SET disabled_optimizers = 'statistics_propagation'")
         yield ParquetFile(connection, files, source, limits)
 
 
 class ParquetFile:
-    """What `opened` gives."""
+    """An open Parquet file, as `opened` yields it."""
 
     def __init__(
         self,
@@ -111,10 +112,10 @@ class ParquetFile:
         self._source = source
 
     def row_groups(self) -> list[RowGroup]:
-        """The row groups in the order of their bytes; one without a row when the file has none.
+        """Return the row groups in the order of their bytes; one without rows if the file has none.
 
         Raises:
-            RecordError: see `opened`.
+            RecordError: as `opened`.
         """
         with self._errors():
             found = self._connection.execute(_ROW_GROUPS).fetchall()
@@ -128,10 +129,11 @@ class ParquetFile:
     def rows(
         self, group: RowGroup, columns: tuple[str, ...] | None
     ) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The (number in the file, row) of each row of a row group, fetched as they are asked for.
+        """Yield the (number in the file, row) of each row of a row group, fetched as they are
+        taken.
 
         Raises:
-            RecordError: see `opened`; or there is no such column.
+            RecordError: as `opened`; or a requested column does not exist.
         """
         if not group.rows:
             return
@@ -147,14 +149,14 @@ class ParquetFile:
                 yield number, row
             read += len(fetched)
         if read != group.rows:
-            raise self._error(f"{read} rows were read of a row group that should hold {group.rows}")
+            raise self._error(f"a row group yields {read} rows, but its footer says {group.rows}")
 
     def _with_bytes(self, found: list[tuple[int, int]]) -> list[RowGroup]:
         size = self._files.size_bytes
         first_row, placed = 0, []
         for rows, offset in found:
             if not 0 <= offset < size:
-                raise self._error("a row group lies outside of it")
+                raise self._error("a row group lies outside the file")
             placed.append((offset, first_row, rows))
             first_row += rows
         placed = sorted(placed) or [(0, 0, 0)]
@@ -177,11 +179,11 @@ class ParquetFile:
         if len(set(names)) < len(names):
             raise self._error("two of its columns have the same name")
         if _ROW_NUMBER in map(str.lower, names):
-            raise self._error(f"one of its columns is called {_ROW_NUMBER!r}, which is taken")
+            raise self._error(f"one of its columns has the reserved name {_ROW_NUMBER!r}")
         with self._errors():
             scan = self._connection.sql(f"SELECT * EXCLUDE ({_ROW_NUMBER}) FROM {_SCAN}")
             given, kinds = scan.columns, scan.types
-        # DuckDB gives another name to a column that differs from one before it in its case alone
+        # DuckDB renames a column whose name differs from an earlier one only by case
         return {
             name: _Column(
                 name,
@@ -193,7 +195,9 @@ class ParquetFile:
         }
 
     def _column_names(self) -> list[str]:
-        """The names as the file has them; what they hold comes right behind each."""
+        """Return the names of the top-level columns as the file has them; their fields follow each
+        one.
+        """
         with self._errors():
             schema = f"SELECT name, coalesce(num_children, 0) FROM parquet_schema('{_PATH}')"
             (_, columns), *fields = self._connection.execute(schema).fetchall()
@@ -206,7 +210,9 @@ class ParquetFile:
         return names[:columns]
 
     def _fetched(self, group: RowGroup, columns: list[_Column]) -> Iterator[list[tuple[Any, ...]]]:
-        """The rows of a group; where one is long, in ranges of rows that fit the memory together."""
+        """Yield the rows of a group; if one is long, in ranges of rows that fit the memory
+        together.
+        """
         first, last = group.first_row, group.first_row + group.rows - 1
         size = " + ".join(filter(None, (column.size_sql for column in columns)))
         if not size:
@@ -219,7 +225,7 @@ class ParquetFile:
                 first += len(rows)
                 yield rows
         except _LongRow:
-            # all are found first: the connection holds one open result
+            # a list, because the connection holds only one open result at a time
             for begin, end in list(self._ranges(first, last, size)):
                 yield from self._range(begin, end, columns, _ROW_NUMBER)
 
@@ -239,7 +245,11 @@ class ParquetFile:
         return rows
 
     def _ranges(self, first: int, last: int, size: str) -> Iterator[tuple[int, int]]:
-        """The rows in ranges that are no longer together than one row may be; raises `RecordError` of a longer row."""
+        """Yield ranges of rows that together are no longer than one row may be.
+
+        Raises:
+            RecordError: one row is longer.
+        """
         limit, total, begin = self._limits.record_bytes, 0, first
         with self._errors():
             sizes = self._connection.execute(
@@ -247,7 +257,10 @@ class ParquetFile:
             )
         for row, row_bytes in chain.from_iterable(iter(lambda: self._next(sizes), [])):
             if row_bytes > limit:
-                hint = "Read fewer columns (Parquet(columns=[...])), or write the file with shorter values"
+                hint = (
+                    "Read fewer columns (Parquet(columns=[...])), "
+                    "or write the file with shorter values"
+                )
                 raise too_long("a row", limit, hint, place=f"{self._source} at row {row}")
             if total + row_bytes > limit:
                 yield begin, row - 1
@@ -262,7 +275,8 @@ class ParquetFile:
         except duckdb.OutOfMemoryException as exc:
             limit = shown_bytes(max(self._limits.memory_bytes // 2, _LEAST_MEMORY_BYTES))
             raise self._error(
-                f"a page of it does not fit into {limit}, half of the task's memory (give it more: --task-memory)"
+                f"one of its pages does not fit into {limit}, half of the task's memory "
+                "(raise it with --task-memory)"
             ) from exc
         except duckdb.Error as exc:
             if _LONG in str(exc) and not self._files.failed:
@@ -276,14 +290,14 @@ class ParquetFile:
 
     def _error(self, cause: str) -> RecordError:
         return RecordError(
-            f"{self._source} cannot be read as Parquet: {cause}. Write it again from its source, or mend the job's "
-            "input_format",
+            f"{self._source} cannot be read as Parquet: {cause}. Write it again from its source, "
+            "or correct the job's input_format",
             place=self._source,
         )
 
 
 class _LongRow(Exception):
-    """A row is too long to be made together with its neighbours."""
+    """A row is too long to be built together with its neighbours."""
 
 
 class _OneFile(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
@@ -291,8 +305,9 @@ class _OneFile(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
 
     Attributes:
         size_bytes: of the file.
-        failed: what reading it has raised, until that is taken and raised again. DuckDB is given no byte instead, as
-            what it holds (this object, too) and all that it refers to is out of the garbage collector's sight.
+        failed: the error of a read, until it is taken and raised again. DuckDB gets no bytes
+            instead, because the garbage collector does not see the objects that DuckDB holds (this
+            one too) and all that they refer to.
     """
 
     protocol = _PROTOCOL
@@ -305,15 +320,15 @@ class _OneFile(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
         self._read = read
 
     def glob(self, path: str, **_options: object) -> list[str]:
-        """The file, whatever the pattern."""
+        """Return the file, whatever the pattern."""
         return [path]
 
     def info(self, path: str, **_options: object) -> dict[str, object]:
-        """What fsspec asks for."""
+        """Return the file's description for fsspec."""
         return {"name": path, "size": self.size_bytes, "type": "file"}
 
     def modified(self, _path: str) -> datetime:
-        """Always the same: the file's ETag is checked by `read`."""
+        """Return a constant: `read` checks the file's ETag."""
         return datetime(2000, 1, 1, tzinfo=UTC)
 
     def _open(self, _path: str, _mode: str = "rb", **_options: object) -> _RangeFile:
@@ -322,13 +337,13 @@ class _OneFile(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
     def _range(self, start: int, end: int) -> bytes:
         try:
             return b"".join(self._read(start, end))
-        except Exception as exc:  # noqa: BLE001 - it is raised when DuckDB has returned
+        except Exception as exc:  # noqa: BLE001 - raised again after DuckDB has returned
             self.failed[:] = [exc]
             return b""
 
 
 class _RangeFile(io.RawIOBase):
-    """A file whose ranges are read when they are asked for."""
+    """A file whose ranges are read on demand."""
 
     def __init__(self, size: int, read: Callable[[int, int], bytes]) -> None:
         self._size = size

@@ -1,8 +1,9 @@
-"""A result as a Parquet file with the columns `key` and `value`.
+"""Write a result as a Parquet file with the columns `key` and `value`.
 
-A column's type is that of all that stands in it: VARCHAR for texts, BIGINT for integers of 64 bits, DOUBLE for numbers,
-BOOLEAN. Anything else, and whatever would not come back as it was (an integer beyond 2**53 among floats), makes it a
-VARCHAR column of JSON texts. None is NULL in all of them.
+A column's type follows from all of its values: VARCHAR for texts, BIGINT for integers of 64 bits,
+DOUBLE for numbers, BOOLEAN. Anything else, and values that would not come back unchanged (an
+integer beyond 2**53 among floats), makes it a VARCHAR column of JSON texts. None is NULL in all of
+them.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ _ROW_GROUP_BYTES = 64 << 20
 _MEMORY_BYTES = 512 << 20
 _VECTOR_ROWS = 2048
 _VECTORS_HELD = 8
-"""How many times DuckDB holds 2048 rows, its least unit, while it writes them (measured, rounded up)."""
+"""Copies of 2048 rows, its smallest unit, that DuckDB holds while it writes (measured, rounded up).
+"""
 
 _EXACT_AS_FLOAT = 1 << 53
 _FIXED_BYTES = 8
@@ -45,11 +47,13 @@ _encode = msgspec.json.Encoder().encode
 
 
 def write_parquet(pairs: Callable[[], Iterable[JsonPair]], path: Path) -> None:
-    """Writes a result. Memory does not grow with the number of its pairs; disk space beside the file does meanwhile.
+    """Write a result.
+
+    Memory does not grow with the number of pairs; the disk beside the file is used meanwhile.
 
     Args:
-        pairs: gives keys and values as `jsonable` gives them, each time it is called; it is called twice.
-        path: the file; one that is there is replaced.
+        pairs: returns keys and values as `jsonable` returns them; it is called twice.
+        path: the file; an existing one is replaced.
     """
     key, value = _columns(pairs())
     with TemporaryDirectory(dir=path.parent, prefix=".parquet-") as scratch:
@@ -60,6 +64,7 @@ def write_parquet(pairs: Callable[[], Iterable[JsonPair]], path: Path) -> None:
         }
         with duckdb.connect(f"{scratch}/pairs.duckdb", config=config) as connection:
             connection.execute(f"CREATE TABLE pairs (key {key.sql_type}, value {value.sql_type})")
+            # the largest average row of a batch sizes the row groups and DuckDB's memory
             heaviest = 1
             for batch in _batches(pairs(), key, value):
                 _insert(connection, batch, key, value)
@@ -77,13 +82,13 @@ def _limit(size: int) -> str:
 
 @dataclass(slots=True)
 class _Column:
-    """What stands in a column."""
+    """The types and the range of a column's values."""
 
     kinds: set[type] = field(default_factory=set)
     largest: int = 0
 
     def add(self, value: Any) -> None:
-        """Takes note of a value."""
+        """Record a value."""
         kind = type(value)
         self.kinds.add(kind)
         if kind is int:
@@ -102,7 +107,7 @@ class _Column:
         return "VARCHAR"
 
     def cells(self) -> Callable[[Any], Any]:
-        """What makes a value such as the column holds it."""
+        """Return the function that converts a value to the column's type."""
         plain = self.sql_type != "VARCHAR" or self.kinds <= {str, type(None)}
         return _same if plain else _json_text
 
@@ -117,7 +122,7 @@ def _json_text(value: Any) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Some pairs as cells, and about how many bytes they have."""
+    """Some pairs as cells, and their approximate bytes."""
 
     keys: Sequence[Any]
     values: Sequence[Any]
@@ -163,7 +168,7 @@ def _insert(
 
 
 class _ArrowRows:
-    """Rows for DuckDB (the Arrow PyCapsule interface, which it reads without pyarrow)."""
+    """Rows for DuckDB, through the Arrow PyCapsule interface, without pyarrow."""
 
     def __init__(self, row: nanoarrow.Schema, columns: list[Any], length: int) -> None:
         self._schema = nanoarrow.c_schema(row)

@@ -1,4 +1,4 @@
-"""Which SQL makes a Parquet column's values such as a record can carry, and what is left to do to them in Python."""
+"""Convert Parquet's types to those of a record: mostly in SQL, the rest in Python."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 Converter = Callable[[Any], Any]
 
 _ITEM_BYTES = 16
-"""About what an item of a list takes beside its text."""
+"""Approximate bytes of a list's item beside its text."""
 
 _INTEGERS = ("tinyint", "smallint", "integer", "bigint", "hugeint")
 _AS_THEY_ARE = frozenset(
@@ -20,12 +20,12 @@ _AS_THEY_ARE = frozenset(
 
 
 def carriable_sql(kind: DuckDBPyType, value: str, depth: int = 0) -> str:
-    """The SQL of a value that can be carried.
+    """Return the SQL that converts a value to a type that a record supports.
 
     Args:
         kind: the type of the value.
-        value: the SQL of the value as it is; comes back unchanged where nothing is to be done.
-        depth: how many lists it lies in.
+        value: the SQL of the value; returned unchanged if no conversion is needed.
+        depth: the number of lists around it.
     """
     match kind.id:
         case "float" | "double":
@@ -45,7 +45,9 @@ def carriable_sql(kind: DuckDBPyType, value: str, depth: int = 0) -> str:
 
 
 def converter_of(kind: DuckDBPyType) -> Converter | None:
-    """What a value of `carriable_sql` still needs: a map's entries come as dicts, and become lists of two."""
+    """Return the conversion of a `carriable_sql` value in Python: map entries are dicts, become
+    lists.
+    """
     match kind.id:
         case "struct":
             return _struct_converter(
@@ -62,12 +64,12 @@ def converter_of(kind: DuckDBPyType) -> Converter | None:
 
 
 def size_sql(kind: DuckDBPyType, value: str, depth: int = 0) -> str:
-    """The SQL of how many bytes a value has about, found without a copy of it; "" where it is always few.
+    """Return the SQL of a value's approximate bytes, computed without a copy; "" if always few.
 
     Args:
         kind: the type of the value.
-        value: the SQL of the value as it is.
-        depth: how many lists it lies in.
+        value: the SQL of the value.
+        depth: the number of lists around it.
     """
     match kind.id:
         case "varchar":
@@ -102,12 +104,12 @@ def _list_size(kind: DuckDBPyType, value: str, depth: int) -> str:
 
 
 def quoted_name(name: str) -> str:
-    """A name as an SQL identifier."""
+    """Return a name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def quoted_text(text: str) -> str:
-    """A text as an SQL literal."""
+    """Return a text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -124,6 +126,7 @@ def _struct_sql(kind: DuckDBPyType, value: str, depth: int) -> str:
     if all(made[name] == field for name, (_, field) in fields.items()):
         return value
     packed = ", ".join(f"{quoted_name(name)} := {field}" for name, field in made.items())
+    # struct_pack of NULL fields would turn a NULL struct into a struct of NULLs
     return f"CASE WHEN {value} IS NULL THEN NULL ELSE struct_pack({packed}) END"
 
 

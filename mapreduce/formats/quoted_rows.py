@@ -1,7 +1,8 @@
-"""Rows with line ends inside of quotes: which of them belong to a byte range.
+"""Rows with line ends inside quotes: which of them belong to a byte range.
 
-A row ends with a line feed outside of quotes, and a byte is outside where an even number of quotes comes before it. So
-a range can be read alone once it is known whether it begins inside of quotes; `quotes_before` finds that out.
+A row ends with a line feed outside quotes, and a byte is outside if an even number of quotes comes
+before it. So a range can be read alone if it is known whether it begins inside quotes;
+`quotes_before` finds that out.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from mapreduce.formats.text import TAIL_BYTES
 
 _LARGEST_READ = 64 << 20
 
-# possessive, so that a row of any length is matched in one go and in no memory
+# possessive quantifiers: no backtracking, so a row of any length matches in constant memory
 _ROW = rb'[^"\n]*+(?:"[^"]*+"[^"\n]*+)*+\n'
 _QUOTE_END = rb'[^"]*+"'
 _FIRST_ROW = {False: re.compile(_ROW), True: re.compile(_QUOTE_END + _ROW)}
@@ -29,7 +30,7 @@ _ALL_ROWS = {
 
 @dataclass(frozen=True, slots=True)
 class RowRange:
-    """A range [start, end) of an object of `size` bytes, and whether it begins inside of quotes."""
+    """A range [start, end) of an object of `size` bytes, and whether it begins inside quotes."""
 
     start: int
     end: int
@@ -38,7 +39,10 @@ class RowRange:
 
 
 def quotes_before(positions: Sequence[int], read: ReadRange) -> Iterator[bool]:
-    """Whether an odd number of quotes comes before each of the positions, which ascend; one pass up to the last."""
+    """Yield whether an odd number of quotes precedes each position.
+
+    Reads the object once, up to the last position; the positions must ascend.
+    """
     blocks = read(0, positions[-1]) if positions and positions[-1] else iter(())
     block, begin, odd = b"", 0, False
     for position in positions:
@@ -53,29 +57,31 @@ def quotes_before(positions: Sequence[int], read: ReadRange) -> Iterator[bool]:
 def owned_rows(
     read: ReadRange, part: RowRange, source: str, offset: int = 0, limits: Limits = LIMITS
 ) -> Iterator[tuple[int, bytes]]:
-    """The rows whose first byte lies in the range, as blocks of whole rows.
+    """Yield the rows whose first byte lies in the range, as blocks of whole rows.
 
     Args:
         read: reads a range of the object.
         part: the range.
-        source: how an error calls the object.
-        offset: what an error adds to a position.
-        limits: how long a row may be.
+        source: identifies the object in errors.
+        offset: added to a position in errors.
+        limits: the longest row.
 
     Yields:
-        (position of the block in the object, its bytes); all but the object's last row end with a line feed.
+        (position of the block in the object, its bytes); all but the object's last row end with a
+            line feed.
 
     Raises:
-        RecordError: a row is too long to be one.
+        RecordError: a row is too long.
     """
     if part.start >= part.end:
         return
     held = _Held(source, offset, limits.record_bytes)
-    # the byte before the range tells whether a row begins with it
+    # read one byte before the range: it tells whether a row begins with the range's first byte
     skipping = part.start > 0
     position, quoted = (part.start - 1, None) if skipping else (0, False)
     for block in read(position, part.end):
         if quoted is None:
+            # `part.quoted` is the state at the range's start, one byte further on: undo a quote there
             quoted = part.quoted ^ (block[:1] == b'"')
         if skipping:
             end, quoted = _first_row_end(block, quoted)
@@ -94,7 +100,7 @@ def owned_rows(
 
 
 def row_at(rows: bytes, begin: int) -> bytes:
-    """The row that begins there, in a block of whole rows."""
+    """Return the row that begins at `begin`, in a block of whole rows."""
     found = _FIRST_ROW[False].match(rows, begin)
     return found[0] if found else rows[begin:]
 
@@ -102,7 +108,7 @@ def row_at(rows: bytes, begin: int) -> bytes:
 def _to_row_end(
     read: ReadRange, part: RowRange, quoted: bool, held: _Held
 ) -> Iterator[tuple[int, bytes]]:
-    """The last row, read beyond the range up to its end; asks for little first, then for ever more."""
+    """Yield the last row, read beyond the range up to its end, in growing steps."""
     start, length = part.end, TAIL_BYTES
     while start < part.size:
         stop = min(start + length, part.size)
@@ -117,7 +123,8 @@ def _to_row_end(
 
 
 class _Held:
-    """The bytes since the last row's end: a list, so that a long row costs no more than its length."""
+    """The bytes since the last row's end: a list of blocks, so that a long row is copied only once.
+    """
 
     def __init__(self, source: str, offset: int, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
@@ -142,18 +149,18 @@ class _Held:
         self._check(0)
 
     def rest(self) -> Iterator[tuple[int, bytes]]:
-        """What is held."""
+        """Yield the held bytes."""
         if self._blocks:
             yield self._at, b"".join(self._blocks)
         self._blocks, self.length = [], 0
 
     def _check(self, more: int) -> None:
-        if self.length + more <= self._limit_bytes + 1:  # with its line end
+        if self.length + more <= self._limit_bytes + 1:  # one for the line end
             return
         start, self._blocks = self._blocks[0], []
         hint = (
-            "Most often, a quote is missing before its end, or stands in a field without quotes: mend the file, or "
-            "read it as Text()"
+            "Most often a closing quote is missing, or a quote is in a field without quotes: "
+            "correct the file, or read it as Text()"
         )
         place = TextPlace(self._source, self._at + self._offset)
         raise too_long("a row", self._limit_bytes, hint, place=place, start=start)
@@ -166,16 +173,19 @@ class _Held:
 
 
 def _first_row_end(block: bytes, quoted: bool) -> tuple[int, bool]:
-    """Where the first row that ends in the block does (after its line feed), and the quoting there.
+    """Return the end of the first row that ends in the block (after its line feed), and the quoting
+    there.
 
-    Where none ends: 0, and the quoting at the block's end.
+    If none ends: 0, and the quoting at the block's end.
     """
     found = _FIRST_ROW[quoted].match(block)
     return (found.end(), False) if found else (0, _quoted_after(block, quoted))
 
 
 def _last_row_end(block: bytes, quoted: bool) -> tuple[int, bool]:
-    """Where the last row that ends in the block does (after its line feed; 0 for none), and the quoting at its end."""
+    """Return the end of the last row that ends in the block, or 0, and the quoting at the block's
+    end.
+    """
     if not quoted and b'"' not in block:
         return block.rfind(b"\n") + 1, False
     found = _ALL_ROWS[quoted].match(block)

@@ -1,4 +1,4 @@
-"""The reader of each format. Those that need a heavy library are imported when a piece asks for them."""
+"""The reader of each format. One that needs a heavy library is imported at first use."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ def reader_of(form: Format, limits: Limits, *, lenient: bool = False) -> Reader:
 
     Args:
         form: the format.
-        limits: how long a record may be.
-        lenient: a record that is not of the format comes as a `BadRecord`, where its end can be found.
+        limits: the longest record.
+        lenient: yield a record of a wrong format as a `BadRecord`, if its end can be found.
     """
     match form.kind:
         case "text":

@@ -1,8 +1,9 @@
-"""Separated values (CSV) as RFC 4180 has them: from pieces to rows, exactly, or with an error that names the row.
+"""Separated values (CSV) by RFC 4180: from byte ranges to rows, exactly, or with an error.
 
-A row ends with a line feed, which may have a carriage return before it. A piece can be read alone once the split stage
-has `marked` it. What the rules do not allow is never guessed at: a quote in a field without quotes, text behind a
-closing quote, a quote that is never closed, a carriage return alone, more or fewer fields than the header names.
+A row ends with a line feed, which may follow a carriage return. A byte range can be read alone
+after the split stage has `marked` it. What the RFC forbids is never guessed but refused, and the
+error names the row: a quote in a field without quotes, text after a closing quote, an unclosed
+quote, a lone carriage return, more or fewer fields than the header.
 """
 
 from __future__ import annotations
@@ -35,12 +36,13 @@ _RECORD_SHOWN = 200
 
 
 def marked(pieces: Sequence[Piece], read: ReadRange, limits: Limits = LIMITS) -> list[Piece]:
-    """The pieces with what they need to know of their object: its header, and whether they begin inside of quotes.
+    """Return the byte ranges with the state of their object: its header, and whether each begins in
+    quotes.
 
     Args:
-        pieces: all of one object with format `Csv`, in the order in which they lie in it.
+        pieces: all byte ranges of one object with format `Csv`, in ascending order.
         read: reads a range of the object.
-        limits: how long the header may be.
+        limits: the longest header.
 
     Raises:
         RecordError: the header is broken or too long, or names a column twice or not at all.
@@ -58,8 +60,9 @@ class CsvReader:
 
     Args:
         form: the delimiter, and whether the object's first row names the columns.
-        limits: how long a row may be.
-        lenient: give a row of another width than the header as a `BadRecord`, in the place of its fields.
+        limits: the longest row.
+        lenient: yield a row of another width than the header as a `BadRecord`, in place of its
+            fields.
     """
 
     def __init__(self, form: Csv, limits: Limits = LIMITS, *, lenient: bool = False) -> None:
@@ -70,18 +73,19 @@ class CsvReader:
 
     @property
     def undecoded(self) -> Undecoded:
-        """What was not UTF-8, so far."""
+        """The bytes so far that are not UTF-8."""
         return self._parser.undecoded
 
     def batches(self, piece: Piece, read: ReadRange) -> Iterator[Batch]:
-        """Batches of rows.
+        """Yield batches of rows.
 
         Raises:
-            ValueError: the piece should have a header, but was not marked.
+            ValueError: the byte range needs a header, but was not marked.
         """
         if self._form.header and piece.header is None:
             raise ValueError(
-                f"the piece of {piece.source} at {piece.start} has no header; mark it when it is planned"
+                f"the byte range of {piece.source} at {piece.start} has no header; "
+                "mark it when it is planned"
             )
         accounted = 0
         for position, data in _blocks(piece, read, self._limits):
@@ -111,7 +115,8 @@ class CsvReader:
         width = len(header)
         for at, row in self._parser.rows(block):
             if len(row) == width and at:
-                yield at, dict(zip(header, row))  # noqa: B905 - the lengths are equal, and this is the hottest line
+                # no `strict`: the lengths are equal, and this is the hottest line
+                yield at, dict(zip(header, row))  # noqa: B905
             elif len(row) != width and row:
                 error = block.error(
                     f"a row has {len(row)} fields, but the header names {width}", at
@@ -128,7 +133,8 @@ def _form(piece: Piece) -> Csv:
 
 
 def _blocks(piece: Piece, read: ReadRange, limits: Limits) -> Iterator[tuple[int, bytes]]:
-    """The rows whose first byte lies in the piece, unpacked if its object is compressed; as `owned_rows` yields."""
+    """Yield the rows whose first byte lies in the byte range, decompressed; as `owned_rows` yields.
+    """
     if piece.compression is None:
         part = RowRange(piece.start, piece.end, piece.size, piece.quoted)
         return owned_rows(read, part, piece.source, piece.source_offset, limits)
@@ -137,7 +143,7 @@ def _blocks(piece: Piece, read: ReadRange, limits: Limits) -> Iterator[tuple[int
 
 
 def _header(piece: Piece, read: ReadRange, limits: Limits) -> tuple[str, ...]:
-    """The names in the object's first row; none when the object holds no byte."""
+    """Return the names in the object's first row; none if the object is empty."""
     start_only = piece.model_copy(
         update={"start": 0, "end": min(piece.size, TAIL_BYTES), "quoted": False}
     )
@@ -164,25 +170,26 @@ class _Block:
     source: str
 
     def row_at(self, offset: int) -> bytes:
-        """The row that begins at an offset."""
+        """Return the row that begins at an offset."""
         return row_at(self.data, offset - self.offset)
 
     def error(self, cause: str, offset: int) -> RecordError:
-        """An error of the row at an offset."""
+        """Return an error about the row at an offset."""
         shown = self.row_at(offset)[:_RECORD_SHOWN].decode("utf-8", "replace")
         return RecordError(
-            f"{cause}. A field with a quote, a delimiter or a line end in it must stand in quotes, its quotes doubled "
-            '(RFC 4180). Mend the file, or read it with another Csv(delimiter="...") or as Text()',
+            f"{cause}. A field that contains a quote, a delimiter or a line end must be quoted, and "
+            "its quotes doubled (RFC 4180). Correct the file, or read it with another "
+            'Csv(delimiter="...") or as Text()',
             place=TextPlace(self.source, offset),
             record=repr(shown)[:_RECORD_SHOWN],
         )
 
 
 class _Parser:
-    """Turns blocks of whole rows into lists of fields, and counts what was not UTF-8."""
+    """Parses blocks of whole rows into lists of fields, and counts bytes that are not UTF-8."""
 
     def __init__(self, delimiter: str) -> None:
-        # the standard library's limit of 128 KiB a field is one for the whole process
+        # the csv module limits a field to 128 KiB; the limit can only be set for the whole process
         csv.field_size_limit(sys.maxsize)
         self._delimiter = delimiter
         field = rf'(?:"[^"]*+(?:""[^"]*+)*+"|[^"\r\n{re.escape(delimiter)}]*+)'
@@ -192,7 +199,7 @@ class _Parser:
         self.undecoded = Undecoded()
 
     def rows(self, block: _Block) -> Iterator[tuple[int, list[str]]]:
-        """The (offset, fields) of each row; an empty one has no field, or is left out.
+        """Yield the (offset, fields) of each row; an empty row has no field, or is left out.
 
         Raises:
             RecordError: a row breaks the rules of RFC 4180.
@@ -211,7 +218,7 @@ class _Parser:
         return text.removeprefix(BOM.decode()) if block.offset == 0 else text
 
     def _plain(self, block: _Block, text: str) -> Iterator[tuple[int, list[str]]]:
-        """Rows without a quote: the fast road."""
+        """Return rows without a quote: `str.split` is enough, and many times faster than csv."""
         lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
         rows = map(str.split, lines, repeat(self._delimiter))
         records = zip(_line_offsets(block), rows, strict=False)
@@ -220,10 +227,11 @@ class _Parser:
     def _quoted(self, block: _Block, text: str) -> Iterator[tuple[int, list[str]]]:
         if not self._rows.fullmatch(text):
             raise self._first_error(block)
-        offsets = array("Q", _line_offsets(block))  # a list would need five times as much
-        # newline: lines end with a line feed only, and keep what they end with
+        offsets = array("Q", _line_offsets(block))  # a list would take five times the memory
+        # newline="\n": only a line feed ends a line, and csv sees it, as quoted fields may hold it
         rows = csv.reader(io.StringIO(text, newline="\n"), delimiter=self._delimiter, strict=True)
-        # zip asks for a row's offset first, when the reader has taken as many lines as come before the row
+        # zip takes a row's offset before the row, when the reader has consumed exactly the lines
+        # before it
         lines_before = iter(partial(getattr, rows, "line_num"), None)
         return zip(map(offsets.__getitem__, lines_before), rows, strict=False)
 
@@ -238,19 +246,19 @@ class _Parser:
             offset += len(raw)
 
     def _cause(self, row: str) -> str:
-        """Why a row is none."""
+        """Return why a row breaks the rules."""
         match = self._row.match(row)
         at = match.end() if match else 0
         before, found = row[at - 1 : at], row[at : at + 1]
         if found == "\r":
-            return "a carriage return stands alone: rows must end with a line feed"
+            return "a carriage return without a line feed: rows must end with a line feed"
         if found == '"' and before in ("", self._delimiter):
             return "a quote is opened and never closed"
         if found == '"':
-            return "a quote stands inside of a field that does not begin with one"
-        return "a field goes on after its closing quote (or a quote before it was never closed)"
+            return "a quote inside a field that does not begin with a quote"
+        return "text after a closing quote (or an earlier quote was never closed)"
 
 
 def _line_offsets(block: _Block) -> Iterator[int]:
-    """The offset of each line of a block, and that of its end."""
+    """Return the offset of each line of a block, and that of its end."""
     return accumulate([len(raw) + 1 for raw in block.data.split(b"\n")], initial=block.offset)

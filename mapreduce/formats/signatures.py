@@ -1,7 +1,8 @@
-"""What bytes are that are no text: by the whole of a format's signature, never by letters that a text may begin with.
+"""Recognise bytes that are not text by a format's whole signature, never by letters that also begin
+texts.
 
-Each entry says what the bytes are and what to do. An error here must be certain: what is not known for sure is read as
-text, and what of it is not UTF-8 is counted.
+Each entry names the format and the next step. A refusal must be certain: bytes that are not
+recognised for certain are read as text, and those that are not UTF-8 are counted.
 """
 
 from __future__ import annotations
@@ -17,22 +18,23 @@ from mapreduce.errors import RecordError
 from mapreduce.formats.compression import compression_of
 
 HEAD_BYTES = 4096
-"""How many of the first bytes are looked at."""
+"""How many of the first bytes are examined."""
 TAIL_BYTES = 1024
-"""How many of the last."""
+"""How many of the last bytes are examined."""
 
 _ARCHIVE = "it holds files: unpack it, and name the files or their folder"
 _PACKED = (
-    "unpack it first, or pack it with gzip, bzip2, xz or zstd, which are unpacked as they are read"
+    "decompress it first, or compress it with gzip, bzip2, xz or zstd, which are decompressed "
+    "as they are read"
 )
 _TABLE = "write it as Parquet, CSV or JSON Lines, and name that format in the job's input_format"
-_BINARY = "it is no text: a job with input_format = WholeFile() can read it"
-_DOCUMENT = "take the text out of it first, or read its bytes with input_format = WholeFile()"
+_BINARY = "it is not text: a job with input_format = WholeFile() can read it"
+_DOCUMENT = "extract its text first, or read its bytes with input_format = WholeFile()"
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What bytes are, as a noun, and what can be done; FILE in it stands for the object."""
+    """The name of a format, and the next step; FILE in it stands for the object."""
 
     name: str
     advice: str
@@ -40,7 +42,9 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """The first and last bytes of an object, and its size; the last are unknown while it is unpacked as a stream."""
+    """The first and last bytes of an object, and its size; a stream has neither last bytes nor
+    size.
+    """
 
     head: bytes
     tail: bytes = b""
@@ -48,7 +52,7 @@ class Ends:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the head is all of it."""
+        """True if the head is the whole object."""
         return self.size is not None and self.size <= len(self.head)
 
 
@@ -58,17 +62,20 @@ _Sign = tuple[Kind, Callable[[Ends], bool]]
 
 
 def refuse_what_is_no_text(ends: Ends, name: str, packed_in: str | None = None) -> None:
-    """Raises `RecordError` for bytes that are certainly no text, with what they are and what to do.
+    """Raise an error if bytes are certainly not text.
 
     Args:
-        ends: the object's bytes, or what it unpacks to.
-        name: how the error calls the object.
-        packed_in: the compression that they were in.
+        ends: the object's bytes, or its decompressed bytes.
+        name: identifies the object in the error.
+        packed_in: the compression of the object, if any.
+
+    Raises:
+        RecordError: the bytes are not text; names their format and the next step.
     """
     kind = kind_of(ends)
     inner = compression_of(ends.head, cut=ends.is_whole) if kind is None and packed_in else None
     if inner:
-        kind = Kind(f"{inner} data once more", "it was compressed twice: unpack it once")
+        kind = Kind(f"{inner} data again", "it was compressed twice: decompress it once")
     if kind:
         where = f"what its {packed_in} data holds is" if packed_in else "it is"
         path = shlex.quote(name.removeprefix("file://")) if name.startswith("file://") else "FILE"
@@ -79,7 +86,9 @@ def refuse_what_is_no_text(ends: Ends, name: str, packed_in: str | None = None) 
 
 
 def kind_of(ends: Ends) -> Kind | None:
-    """What the bytes certainly are, if they are no text and none of the compressions that are unpacked."""
+    """Return the format of bytes that are certainly not text and of no supported compression, or
+    None.
+    """
     return next((kind for kind, matches in _SIGNS if matches(ends)), None)
 
 
@@ -89,13 +98,15 @@ def _pattern(pattern: bytes) -> Callable[[Ends], bool]:
 
 
 def _binary(pattern: bytes) -> Callable[[Ends], bool]:
-    """A signature of letters: it counts only where what follows is no text."""
+    """Return a matcher for a signature of letters: it counts only if the bytes are not text."""
     compiled = re.compile(pattern, re.DOTALL)
     return lambda ends: compiled.match(ends.head) is not None and not _looks_like_text(ends.head)
 
 
 def _looks_like_text(head: bytes) -> bool:
-    """Whether bytes are UTF-8 without control characters but for those of texts; a cut character at the end is."""
+    """Return whether bytes are UTF-8 without control characters; a character cut at the end is
+    allowed.
+    """
     try:
         text = head.decode("utf-8")
     except UnicodeDecodeError as exc:
@@ -112,10 +123,11 @@ def _encoding(name: str) -> Kind:
 
 
 def _unmarked(codec: str, unit_bytes: int, big: bool) -> Callable[[Ends], bool]:
-    """Text of wide characters without a byte order mark.
+    """Return a matcher for wide characters without a byte order mark.
 
-    Certain: two in three high bytes are zero or another control character (as of Latin, Greek, Cyrillic, Arabic ...),
-    some are zero (spaces, line ends) and no low byte is, and all are characters that texts have.
+    Certain: two in three high bytes are zero or another control character (Latin, Greek, Cyrillic,
+    Arabic ...), some are zero (spaces, line ends), no low byte is, and every character is one of
+    texts.
     """
 
     def matches(ends: Ends) -> bool:
@@ -140,20 +152,18 @@ def _unmarked(codec: str, unit_bytes: int, big: bool) -> Callable[[Ends], bool]:
 
 def _is_zip(ends: Ends) -> bool:
     head = ends.head
-    if head[:4] == b"PK\x05\x06":  # an archive of nothing: its directory's end alone, of 22 bytes
+    if head[:4] == b"PK\x05\x06":  # an empty archive: only the 22-byte end of its directory
         return len(head) >= 22 and not any(head[4:20])
-    if (
-        head[:8] == b"PK\x07\x08PK\x03\x04"
-    ):  # the mark of an archive that was made to be cut into parts
+    if head[:8] == b"PK\x07\x08PK\x03\x04":  # the marker of a split archive
         return True
-    # version needed, flags, method, ... name length: all of them small numbers
+    # version needed, flags, method, ... name length: all are small numbers
     return head[:4] == b"PK\x03\x04" and (
         len(head) < 30 or (head[4] < 100 and head[9] == 0 and head[26:28] != b"\0\0")
     )
 
 
 def _is_tar(ends: Ends) -> bool:
-    """Whether the first 512 bytes are a header whose own checksum is right."""
+    """Return whether the first 512 bytes are a header with a valid checksum."""
     header = ends.head[:512]
     field = header[148:156].strip(b" \0")
     if len(header) < 512 or not re.fullmatch(rb"[0-7]{1,7}", field):
@@ -162,7 +172,7 @@ def _is_tar(ends: Ends) -> bool:
 
 
 def _is_zlib(ends: Ends) -> bool:
-    """Whether the bytes inflate; `x^` also begins texts."""
+    """Return whether the bytes inflate; `x^` also begins texts."""
     if not re.match(rb"\x78[\x01\x5e\x9c\xda]", ends.head) or _looks_like_text(ends.head):
         return False
     inflating = zlib.decompressobj()
@@ -174,7 +184,7 @@ def _is_zlib(ends: Ends) -> bool:
 
 
 def _is_lzma_alone(ends: Ends) -> bool:
-    """The rules of liblzma: a dictionary of 2^n or 2^n + 2^(n-1) bytes, and a size that is unknown or below 256 GiB."""
+    """Apply liblzma's rules: dictionary 2^n or 2^n + 2^(n-1), size unknown or below 256 GiB."""
     head = ends.head
     if len(head) < 13 or head[0] >= 225:
         return False
@@ -188,7 +198,8 @@ def _is_lzma_alone(ends: Ends) -> bool:
 
 
 def _is_parquet(ends: Ends) -> bool:
-    """The magic at both ends around a footer that fits; of a stream, the header of the first page behind the first."""
+    """Check the magic at both ends and the footer's length; in a stream, the first page's header.
+    """
     head, tail, size = ends.head, ends.tail, ends.size
     if head[:4] not in (b"PAR1", b"PARE"):
         return False
@@ -198,7 +209,7 @@ def _is_parquet(ends: Ends) -> bool:
 
 
 def _is_orc(ends: Ends) -> bool:
-    """The magic at the start, and as the last field of the postscript; of a stream, no text behind the first."""
+    """Check the magic at the start and in the postscript; in a stream, that no text follows."""
     if ends.head[:3] != b"ORC":
         return False
     if ends.size is not None:
@@ -207,7 +218,7 @@ def _is_orc(ends: Ends) -> bool:
 
 
 def _is_pdf(ends: Ends) -> bool:
-    """A version alone on the first line, and an object or the comment of bytes that marks a binary file behind it."""
+    """Check the version on the first line, and that an object or the binary marker follows."""
     head = ends.head
     return re.match(rb"%PDF-[12]\.\d[ \t]*[\r\n]", head) is not None and (
         re.search(rb"[\r\n]\d+ \d+ obj\b", head) is not None
@@ -244,7 +255,7 @@ _SIGNS: tuple[_Sign, ...] = (
     (Kind("an lzip file", _PACKED), _pattern(rb"LZIP[\x00\x01][\x0c-\xff]")),
     (Kind("data of an old zstd", _PACKED), _pattern(rb"[\x22-\x27]\xb5\x2f\xfd")),
     (
-        Kind("a dictionary of zstd, and no data", "name the files that were packed"),
+        Kind("a dictionary of zstd, without data", "name the files that were compressed"),
         _pattern(rb"\x37\xa4\x30\xec"),
     ),
     (Kind("a Parquet file", "write input_format = Parquet() in the job"), _is_parquet),

@@ -1,6 +1,6 @@
-"""What the split stage has to find out of an input before it can be cut: compression, and CSV's header and quotes.
+"""Inspect inputs before they are cut: their compression, and CSV's header and quotes.
 
-What is certainly no text is refused here, before any of it is mapped.
+Input that is certainly not text is refused here, before any of it is mapped.
 """
 
 from __future__ import annotations
@@ -19,23 +19,24 @@ from mapreduce.storage.base import AHEAD
 from mapreduce.wire.messages import InputObject, Piece
 
 _UNPACKED = frozenset({"text", "jsonl", "csv", "whole"})
-"""The formats that may lie compressed; Parquet and pairs compress inside."""
+"""The formats that may be compressed from outside; Parquet and pairs compress inside."""
 _TOLD_BY_THE_END = (b"PAR1", b"PARE", b"ORC")
 
 
 def look_at(given: InputObject, storage: Storage) -> Compression | None:
-    """An input's compression, by its first bytes.
+    """Return an input's compression, by its first bytes.
 
     Raises:
-        ObjectMissing: it is gone.
-        InputChanged: it is not the one that the run was given.
-        RecordError: it should be text, and certainly is none.
+        ObjectMissing: the input does not exist.
+        InputChanged: it has changed since the run was planned.
+        RecordError: it should be text, and certainly is not.
     """
     if not given.size or given.format.kind not in _UNPACKED:
         found = storage.head(given.url)
         if (found.etag, found.size) != (given.etag, given.size):
             raise InputChanged(
-                f"{given.url} has changed since the run was planned; run again to take it as it is now"
+                f"{given.url} has changed since the run was planned; "
+                "run again to read it as it is now"
             )
         return None
     head = storage.read(given.url, 0, min(HEAD_BYTES, given.size), etag=given.etag)
@@ -46,7 +47,7 @@ def look_at(given: InputObject, storage: Storage) -> Compression | None:
 
 
 def _ends(given: InputObject, head: bytes, storage: Storage) -> Ends:
-    """The ends of an input; the last bytes are read only where the first leave it open what it is."""
+    """Return the ends of an input; the last bytes are read only if the first do not decide."""
     tail = b""
     if head.startswith(_TOLD_BY_THE_END):
         start = max(0, given.size - TAIL_BYTES)
@@ -55,12 +56,12 @@ def _ends(given: InputObject, head: bytes, storage: Storage) -> Ends:
 
 
 def cuttable(given: InputObject, compression: Compression | None) -> bool:
-    """Whether the input's records can be read from the middle on."""
+    """Return whether the input's records can be read from any byte on."""
     return compression is None and given.format.kind != "whole"
 
 
 def marked(pieces: Sequence[Piece], storage: Storage, limits: Limits) -> tuple[Piece, ...]:
-    """The pieces with what must be known of what lies before them; the others as they are."""
+    """Return the byte ranges with the state at their start, if their format needs one."""
     done: list[Piece] = []
     for _, group in groupby(pieces, lambda piece: (piece.url, piece.etag, piece.name)):
         of_one = list(group)

@@ -1,10 +1,11 @@
 """Text lines: which of them belong to a byte range, and how their bytes become text.
 
-Hadoop's rule (TextInputFormat): a record belongs to the range in which its first byte lies, however long it is. So a
-range starts at the first record that begins in it and ends with the record that its end cuts, and the ranges of an
-object, laid side by side, hold each record once, wherever they are cut.
+Hadoop's rule (TextInputFormat): a record belongs to the byte range that holds its first byte,
+however long it is. So a range starts at the first record that begins in it and ends with the record
+that its end cuts, and the ranges of an object, laid side by side, hold each record once, wherever
+they are cut.
 
-A record ends with a line feed, which may have a carriage return before it; the last one may have neither.
+A record ends with a line feed, which may follow a carriage return; the last one may have neither.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from mapreduce.wire.messages import Piece
 BOM = b"\xef\xbb\xbf"
 TAIL_BYTES = 64 << 10
 BATCH_BYTES = 256 << 10
-"""Lines of more bytes at once are slower: the Python objects made of them no longer lie in the processor's cache."""
+"""The longest batch; the Python objects of a longer one no longer fit the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,11 @@ class LineBlock:
     """Some whole lines, where they begin, and which bytes of the object they account for.
 
     Attributes:
-        position: of the block's first byte in the object, or in what it unpacks to.
+        position: of the block's first byte in the object, or in its decompressed bytes.
         data: the lines; all but the object's last end with a line feed.
         start: position in the object of the first byte accounted for.
-        length: how many bytes are; a compressed object's are all accounted for by its first block.
+        length: how many bytes are accounted for; the first block of a compressed object accounts
+            for all.
     """
 
     position: int
@@ -47,7 +49,7 @@ class TextReader:
     """Lines of text. Arguments and errors are those of the `Reader` protocol.
 
     Args:
-        limits: how long a line may be.
+        limits: the longest line.
     """
 
     def __init__(self, limits: Limits = LIMITS) -> None:
@@ -56,11 +58,11 @@ class TextReader:
 
     @property
     def undecoded(self) -> Undecoded:
-        """What was not UTF-8, so far."""
+        """The bytes so far that are not UTF-8."""
         return self._decoder.undecoded
 
     def batches(self, piece: Piece, read: ReadRange) -> Iterator[Batch]:
-        """Batches of lines."""
+        """Yield batches of lines."""
         for block in line_blocks(piece, read, self._limits):
             records = self._decoder.lines(block.position, block.data, piece.source_offset)
             yield Batch(
@@ -69,7 +71,7 @@ class TextReader:
 
 
 def line_blocks(piece: Piece, read: ReadRange, limits: Limits) -> Iterator[LineBlock]:
-    """The lines whose first byte lies in the piece, unpacked if its object is compressed.
+    """Yield the lines whose first byte lies in the byte range, decompressed if needed.
 
     Raises:
         RecordError: a line is longer than the limit.
@@ -92,12 +94,13 @@ def line_blocks(piece: Piece, read: ReadRange, limits: Limits) -> Iterator[LineB
 
 
 class HeldLine:
-    """The bytes since the last line feed: a list, so that a long line costs no more than its length.
+    """The bytes since the last line feed: a list of blocks, so that a long line is copied only
+    once.
 
     Args:
         position: where they begin in the object.
-        limit_bytes: how many there may be.
-        piece: names the line in an error.
+        limit_bytes: the longest line.
+        piece: identifies the line in errors.
     """
 
     def __init__(
@@ -113,21 +116,26 @@ class HeldLine:
         return bool(self._blocks)
 
     def hold(self, block: bytes) -> None:
-        """Append bytes; raises `RecordError` when the line is longer than the limit."""
+        """Append bytes.
+
+        Raises:
+            RecordError: the line is longer than the limit.
+        """
         if block:
             self._blocks.append(block)
             self._length += len(block)
         self._check(0)
 
     def take(self, block: bytes, end: int, position: int) -> bytes:
-        """Return the line and the first `end` bytes of a block as one; what is held next begins at `position`.
+        """Return the line joined with the first `end` bytes of a block; the next line begins at
+        `position`.
 
         Raises:
-            RecordError: with its end in the block, the line is longer than the limit.
+            RecordError: together with its end in the block, the line is longer than the limit.
         """
         if self._blocks:
             self._check(block.find(b"\n"))
-        # a view, so that the bytes are copied once
+        # a view, so that the bytes are copied only once, by the join
         data = b"".join([*self._blocks, memoryview(block)[:end]])
         self._blocks, self._length, self.position = [], 0, position
         return data
@@ -140,7 +148,7 @@ class HeldLine:
         if self._piece is not None:
             place = TextPlace(self._piece.source, self.position + self._piece.source_offset)
         hint = (
-            "Does the file have line ends? Read it with WholeFile() where each file is one record"
+            "Does the file have line ends? Read it with WholeFile() if each file is one record"
         )
         raise too_long("a line", self._limit_bytes, hint, place=place, start=start)
 
@@ -152,23 +160,24 @@ def owned_blocks(
     size: int,
     held_from: Callable[[int], HeldLine] = HeldLine,
 ) -> Iterator[tuple[int, bytes]]:
-    """The records whose first byte lies in [start, end), as blocks of whole records.
+    """Yield the records whose first byte lies in [start, end), as blocks of whole records.
 
     Args:
         read: reads a range of the object.
         start: first byte of the range.
         end: byte after the range's last.
         size: bytes in the object.
-        held_from: makes what holds a line that is not whole yet.
+        held_from: makes the buffer of an incomplete line.
 
     Yields:
-        (position of the block in the object, its bytes); all but the object's last record end with a line feed.
+        (position of the block in the object, its bytes); all but the object's last record end with
+            a line feed.
     """
     if start >= end:
         return
     position = start
     if start:
-        # the byte before the range tells whether a record begins with it
+        # read one byte before the range: if it is a line feed, a record begins with the range
         position -= 1
     skipping = start > 0
     held = held_from(position)
@@ -182,6 +191,7 @@ def owned_blocks(
             at, block = at + feed + 1, block[feed + 1 :]
             held.position = at
         last_feed = block.rfind(b"\n")
+        # one block of all whole lines, together with the held start of the first; the rest is held
         if last_feed >= 0:
             begin = held.position
             yield begin, held.take(block, last_feed + 1, at + last_feed + 1)
@@ -205,7 +215,7 @@ def _small(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _to_line_feed(read: ReadRange, start: int, size: int) -> Iterator[bytes]:
-    """The bytes from `start` up to and with the next line feed; asks for little first, then for ever more."""
+    """Yield the bytes from `start` through the next line feed, read in growing steps."""
     length = TAIL_BYTES
     while start < size:
         stop = min(start + length, size)
@@ -219,27 +229,30 @@ def _to_line_feed(read: ReadRange, start: int, size: int) -> Iterator[bytes]:
 
 
 class LineDecoder:
-    """Turns blocks of whole records into lines of text.
+    """Decodes blocks of whole records into lines of text.
 
     Attributes:
-        undecoded: what was not UTF-8, so far.
+        undecoded: the bytes so far that are not UTF-8.
     """
 
     def __init__(self) -> None:
         self.undecoded = Undecoded()
 
     def lines(self, position: int, block: bytes, offset: int = 0) -> Iterator[tuple[int, str]]:
-        """Each record of the block.
+        """Yield each record of a block.
 
         Args:
             position: the block's position in its object.
             block: bytes of whole records.
-            offset: what is added to a position for the record's offset.
+            offset: added to a position to get the record's offset.
 
         Yields:
-            (byte offset of the record, its text without its line end, and without a byte order mark at offset 0).
+            (byte offset of the record, its text without its line end, and without a byte order mark
+                at offset 0).
         """
         at = position + offset
+        # ASCII without carriage returns, the common case: one decode for the block, and offsets are
+        # lengths of text
         if b"\r" not in block and block.isascii():
             for text in block.decode("ascii").removesuffix("\n").split("\n") if block else ():
                 yield at, text
@@ -261,6 +274,6 @@ class LineDecoder:
 
 
 def count_records(data: bytes) -> int:
-    """How many records whole lines are."""
+    """Return the number of records in whole lines."""
     feeds: int = data.count(b"\n") if native.kernel is None else native.kernel.line_feeds(data)
     return feeds + (not data.endswith(b"\n")) if data else 0

@@ -1,24 +1,24 @@
-"""What was not UTF-8: how much of it there was, and where it came first."""
+"""Count the bytes of text inputs that are not UTF-8, and where they come first."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 REPLACEMENT = "\ufffd"
-"""The character that stands for bytes which are not UTF-8."""
+"""The character that replaces bytes which are not UTF-8."""
 
 _REPLACEMENT_BYTES = REPLACEMENT.encode()
 
 
 @dataclass(slots=True)
 class Undecoded:
-    """The bytes of one piece that are not UTF-8, so far.
+    """The bytes of one byte range that are not UTF-8, so far.
 
     Attributes:
-        replaced: how many U+FFFD stand for them.
+        replaced: how many U+FFFD replace them.
         size_bytes: how many bytes they are.
         lines: how many lines hold some.
-        first: offset of the first such line; None when there is none.
+        first: offset of the first such line, or None.
     """
 
     replaced: int = 0
@@ -27,13 +27,14 @@ class Undecoded:
     first: int | None = None
 
     def line(self, line: bytes, offset: int) -> str:
-        """The text of a line that is not UTF-8, which is counted.
+        """Decode a line that is not UTF-8, and count it.
 
         Args:
             line: its bytes.
             offset: where it begins in the input.
         """
         text = line.decode("utf-8", "replace")
+        # the text may hold U+FFFD of its own, as valid UTF-8
         replaced = text.count(REPLACEMENT) - line.count(_REPLACEMENT_BYTES)
         self.replaced += replaced
         self.size_bytes += len(line) - len(text.encode()) + replaced * len(_REPLACEMENT_BYTES)
@@ -42,7 +43,7 @@ class Undecoded:
         return text
 
     def whole_lines(self, data: bytes, offset: int) -> None:
-        """Counts what is not UTF-8 of whole lines, which begin at an offset of the input."""
+        """Count what is not UTF-8 in whole lines, which begin at an offset of the input."""
         if data.isascii():
             return
         try:

@@ -1,4 +1,4 @@
-"""Compressed text as it comes: what it unpacks to, refused where that is certainly no text."""
+"""Decompress text as a stream, and refuse what is certainly not text."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from mapreduce.input_formats import Compression
 def unpacked_text(
     blocks: Iterator[bytes], compression: Compression, name: str, limits: Limits = LIMITS
 ) -> Iterator[bytes]:
-    """What compressed text unpacks to; arguments are those of `decompressed`, and the limits of the task.
+    """Yield the decompressed text; arguments as `decompressed`, and the limits of the task.
 
     Raises:
-        RecordError: as `decompressed` does; or it unpacks to what is no text, as an archive, or to data that are
-            compressed once more.
+        RecordError: as `decompressed`; or the decompressed bytes are not text, as an archive, or
+            are compressed again.
     """
     unpacked = decompressed(blocks, compression, name, limits.window_bytes)
     held: list[bytes] = []
@@ -30,7 +30,7 @@ def unpacked_text(
             ended = False
             break
     start = b"".join(held)
-    # of a stream that goes on, the end and the size are not known
+    # while the stream continues, its end and its size are unknown
     ends = Ends(start, start[-TAIL_BYTES:], length) if ended else Ends(start[:HEAD_BYTES])
     refuse_what_is_no_text(ends, name, compression)
     if start:

@@ -1,4 +1,4 @@
-"""Whole files: each is one record."""
+"""Whole files: each file is one record."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from mapreduce.wire.messages import Piece
 
 
 class WholeFileReader:
-    """Files as (URL, content), unpacked where they are compressed; one of no byte is a record too.
+    """Files as (URL, content), decompressed if needed; an empty file is a record too.
 
-    Its pieces are always whole objects. Arguments and errors are those of the `Reader` protocol.
+    Its byte ranges are always whole objects. Arguments and errors are those of the `Reader`
+    protocol.
 
     Args:
-        limits: how long a file may be.
+        limits: the longest file.
     """
 
     undecoded = Undecoded()
@@ -27,7 +28,7 @@ class WholeFileReader:
         self._limits = limits
 
     def batches(self, piece: Piece, read: ReadRange) -> Iterator[Batch]:
-        """One batch of one record."""
+        """Yield one batch of one record."""
         if (piece.start, piece.end) != (0, piece.size):
             raise ValueError(
                 f"bytes {piece.start} to {piece.end} of {piece.source} are not the whole file"

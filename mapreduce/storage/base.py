@@ -1,7 +1,7 @@
-"""What an object store must do. Everything else in the project knows objects only through this protocol.
+"""The protocol of an object store; all other modules know objects only through it.
 
-A URL is `file:///absolute/path` or `s3://bucket/key`, with the path or key as it is: nothing is percent-encoded, as in
-the AWS command line. A write is seen whole or not at all.
+A URL is `file:///absolute/path` or `s3://bucket/key`, with the path or key unchanged: nothing is
+percent-encoded, as in the AWS command line. A write is visible whole or not at all.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from mapreduce.errors import RefusedURL
 from mapreduce.storage.requests import Requests
 
 BLOCK_BYTES = 8 << 20
-"""A block of a stream, and so a request of S3: the 8 MB that AWS's guide to S3's performance names."""
+"""A block of a stream, and so one request to S3: the 8 MB of AWS's guide to S3's performance."""
 AHEAD = 2
-"""Blocks that are read ahead of a task's computing."""
+"""Blocks that are read ahead of a task's computation."""
 REQUEST_LIMIT_S = 60.0
-"""A request brings 8 MiB or takes 16: what has not ended after a minute in a data centre never will."""
+"""A request reads 8 MiB or writes 16 MiB: in a data centre, one that takes a minute has failed."""
 COPY_BYTES = 256 << 20
-"""Above this an object of S3 is copied in parts: one request copies at most 5 GB, and takes too long below that."""
+"""Larger S3 objects are copied in parts: one request copies at most 5 GB, and slowly."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """An object's URL, its size in bytes, an ETag that changes with its content, and its digest where it is known."""
+    """An object: URL, size in bytes, an ETag that changes with its content, its digest if known."""
 
     url: str
     size: int
@@ -35,9 +35,9 @@ class ObjectInfo:
 
 
 CopyLarge = Callable[[str, str, str], None]
-"""Copies an object of S3 (URL) to another URL in parts, all of the version with the ETag that is given third.
+"""Copies an S3 object (source URL, target URL, ETag) in parts, all of the version with that ETag.
 
-One request copies at most 5 GB. Raises `InputChanged` when the object has another ETag.
+One request copies at most 5 GB. Raises `InputChanged` if the object has another ETag.
 """
 
 
@@ -46,18 +46,22 @@ class Storage(Protocol):
 
     @property
     def requests(self) -> Requests:
-        """The requests that this has made over a network so far; a local folder needs none."""
+        """The network requests made so far; a local folder needs none."""
 
     def with_own_count(self) -> Storage:
-        """The same objects over the same connections, with a count of requests that begins at zero."""
+        """Return the same storage over the same connections, with its request count at zero."""
 
     def head(self, url: str) -> ObjectInfo:
-        """What the object is; raises `ObjectMissing`."""
+        """Return an object's info.
+
+        Raises:
+            ObjectMissing: there is no such object.
+        """
 
     def read(
         self, url: str, start: int = 0, end: int | None = None, *, etag: str | None = None
     ) -> bytes:
-        """The bytes [start, end) of an object, to its end when `end` is None.
+        """Return the bytes [start, end) of an object, to its end if `end` is None.
 
         Raises:
             ObjectMissing: there is no such object.
@@ -74,11 +78,15 @@ class Storage(Protocol):
         block_bytes: int = BLOCK_BYTES,
         ahead: int = 0,
     ) -> Iterator[bytes]:
-        """The bytes [start, end) in blocks, all of one version of the object.
+        """Yield the bytes [start, end) in blocks, all of one version of the object.
 
-        Raises as `read` does, and when fewer bytes come than were asked for. From S3 each block is a request, and
-        `ahead` more are under way while one is being used, which then comes in pieces; blocks of a local file may be
-        shorter, and the system reads ahead by itself.
+        From S3 each block is a request, and with `ahead` that many more are in flight while one is
+        in use, which then comes in smaller pieces. Blocks of a local file may be shorter; the
+        system reads ahead by itself.
+
+        Raises:
+            ObjectMissing: there is no such object.
+            InputChanged: its ETag is not `etag`, or it ends before `end`.
         """
 
     def write(
@@ -90,50 +98,58 @@ class Storage(Protocol):
         move: bool = False,
         durable: bool = False,
     ) -> ObjectInfo:
-        """Writes bytes, or a local file's content, and replaces what was there; `progress` is told the bytes sent.
+        """Write bytes, or a local file's content, and replace the object; call `progress` with the
+        bytes sent.
 
-        With `move` the local file is not needed afterwards: it may become the object, and be gone. A `durable` write
-        survives a loss of power from the moment that it returns, and until then leaves what was there before or all of
-        it. In S3 every write is durable.
+        With `move` the local file is no longer needed: it may become the object. A `durable` write
+        survives a loss of power once it has returned, and before that leaves either the old object
+        or all of the new one. In S3 every write is durable.
         """
 
     def create(self, url: str, data: bytes) -> ObjectInfo:
-        """Writes bytes where nothing is yet; raises `ObjectExists`."""
+        """Write bytes as a new object.
+
+        Raises:
+            ObjectExists: there is an object already.
+        """
 
     def copy(
         self, source: str, target: str, *, expected: ObjectInfo | None = None, durable: bool = False
     ) -> ObjectInfo:
-        """Copy within the store, and replace what was there; `durable` as for `write`.
+        """Copy within the store, and replace the target; `durable` as for `write`.
 
         Raises:
             ObjectMissing: there is no such object.
-            InputChanged: the object is not the one that is expected; nothing bears the target's name then.
+            InputChanged: the object is not the expected one; the target then does not exist.
         """
 
     def vouches(self, url: str) -> bool:
-        """Return whether an ETag of this store stands for the bytes, because only the store itself can change them.
+        """Return whether an ETag of this store identifies the bytes, because only the store can
+        change them.
 
-        Where it does not, whoever relies on an object reads it and compares its digest.
+        If not, code that relies on an object reads it and compares its digest.
         """
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """The objects below a folder URL, sorted by URL; nothing when there is no such folder."""
+        """Yield the objects below a folder URL, sorted by URL; none if there is no such folder."""
 
     def unfinished(self, prefix: str, age_s: float) -> Iterator[ObjectInfo]:
-        """What writes below a folder URL have left that began so long ago and never ended; `delete` takes it away.
+        """Yield the leftovers of writes below a folder URL that began `age_s` ago and never ended.
 
-        Of S3 there is none to be seen: a rule of the bucket ends such uploads.
+        `delete` removes them. In S3 there are none to see: a lifecycle rule of the bucket removes
+        them.
         """
 
     def delete(self, urls: Iterable[str]) -> None:
-        """Deletes objects; those that are gone already are no error."""
+        """Delete objects; a missing object is not an error."""
 
 
 def split_url(url: str) -> tuple[str, str]:
-    """The root of a URL and the key below it: `("s3://bucket", "a/b")` or `("file://", "/a/b")`.
+    """Return a URL's root and key: `("s3://bucket", "a/b")` or `("file://", "/a/b")`.
 
     Raises:
-        RefusedURL: another scheme, no bucket, a relative path, a `.`, `..` or empty step, or a control character.
+        RefusedURL: another scheme, no bucket, a relative path, a `.`, `..` or empty path segment,
+            or a control character.
     """
     scheme, found, rest = url.partition("://")
     if not found or scheme not in ("file", "s3"):
@@ -143,10 +159,10 @@ def split_url(url: str) -> tuple[str, str]:
     steps = rest.split("/")
     if any(step in ("..", ".") for step in steps) or "" in steps[1:-1]:
         raise RefusedURL(
-            f"{url!r} has a '.', '..' or empty step in it; write the path that it means"
+            f"{url!r} has a '.', '..' or empty path segment; write the resolved path"
         )
     if any(char < " " or char == "\x7f" for char in rest):
-        raise RefusedURL(f"{url!r} has a control character in it; give the object another name")
+        raise RefusedURL(f"{url!r} has a control character; give the object another name")
     if scheme == "file":
         if not rest.startswith("/"):
             raise RefusedURL(

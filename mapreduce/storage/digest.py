@@ -1,7 +1,7 @@
-"""The digest of an object's bytes: what a result that is found again is held against.
+"""The digest of an object's bytes, with which a reused result is verified.
 
-It is xxh3_128, which finds any accident to the bytes and costs less than to read them. It does not withstand somebody
-who makes two contents of one digest on purpose; who may write to the store may write results as well.
+It is xxh3_128, which detects any accidental change and costs less than reading the bytes. It does
+not resist deliberate collisions; an attacker who may write to the store may write results as well.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ _FILE_BLOCK_BYTES = 1 << 20
 
 @dataclass(slots=True)
 class Digest:
-    """A digest of bytes as they go by, and how many they are."""
+    """A running digest of bytes, and their number."""
 
     size: int = 0
     _hash: xxhash.xxh3_128 = field(default_factory=xxhash.xxh3_128)
 
     def add(self, block: bytes) -> None:
-        """Count some more bytes."""
+        """Add bytes."""
         self.size += len(block)
         self._hash.update(block)
 
     def passing(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield the same blocks, and count them."""
+        """Yield the blocks unchanged, and add them."""
         for block in blocks:
             self.add(block)
             yield block
@@ -43,7 +43,7 @@ class Digest:
 
 
 def digest_of_file(path: Path) -> str:
-    """Return the digest of a file of this machine."""
+    """Return the digest of a local file."""
     digest = Digest()
     with path.open("rb") as file:
         while block := file.read(_FILE_BLOCK_BYTES):
@@ -57,7 +57,7 @@ def digest_of_bytes(data: bytes) -> str:
 
 
 def digest_of_object(storage: Storage, info: ObjectInfo) -> str:
-    """Return the digest of an object, which is read; raises as `Storage.stream` does."""
+    """Read an object and return its digest; raise as `Storage.stream`."""
     digest = Digest()
     for block in storage.stream(info.url, 0, info.size, etag=info.etag, block_bytes=BLOCK_BYTES):
         digest.add(block)
@@ -65,7 +65,11 @@ def digest_of_object(storage: Storage, info: ObjectInfo) -> str:
 
 
 def check_copy(source: str, expected: ObjectInfo | None, found: Digest) -> None:
-    """Raise `InputChanged` unless the bytes that were copied are those that were proven."""
+    """Check that the copied bytes are the verified ones.
+
+    Raises:
+        InputChanged: they are not.
+    """
     if (
         expected is not None
         and expected.digest

@@ -1,6 +1,7 @@
-"""What a process may touch: its own store, and the extra inputs it was given to read.
+"""The URLs that a process may use: its store, and the extra inputs that it may read.
 
-Decides by the URL alone, before any I/O; then, for a local file, follows links, and decides again by where they lead.
+Decides by the URL alone, before any I/O; then, for a local file, resolves symbolic links and checks
+the target too.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ _LOCAL = "file://"
 
 @dataclass(frozen=True, slots=True)
 class Grants:
-    """The folder or object URLs that may be read and written, and those that may only be read.
+    """Folder or object URLs that may be read and written, and those that may only be read.
 
     Raises:
-        RefusedURL: one of them is no URL of a store.
+        RefusedURL: one of them is not a URL of a store.
     """
 
     writable: tuple[str, ...]
@@ -33,22 +34,27 @@ class Grants:
             split_url(place)
 
     def check(self, url: str, action: Literal["read", "write"]) -> None:
-        """Raises `RefusedURL` for a URL that lies in none of the granted places, or that a link leads out of them.
+        """Check that a URL lies in a granted place, and that no symbolic link leads out of it.
 
-        A link that is put there between this and the use is not seen: whoever can do that may write to the store.
+        A link created between this check and the use is not detected: it takes write access to the
+        store.
+
+        Raises:
+            RefusedURL: it does not.
         """
         root, key = split_url(url)
         granted = self.writable if action == "write" else self.writable + self.readable
         if not _lies_in(url, granted):
             raise RefusedURL(
-                f"this process may not {action} {url}: it lies outside the store and the inputs it was given"
+                f"this process may not {action} {url}: it lies outside the store and the granted "
+                "inputs"
             )
         if root == _LOCAL and not _lies_in(
             _LOCAL + os.path.realpath(key), map(_without_links, granted)
         ):
             raise RefusedURL(
-                f"this process may not {action} {url}: a link leads from there to somewhere outside the store and the "
-                "inputs it was given; name the file itself as an input"
+                f"this process may not {action} {url}: a link leads from there outside the store "
+                "and the granted inputs; name the file itself as an input"
             )
 
 
@@ -58,7 +64,7 @@ def _lies_in(url: str, places: Iterable[str]) -> bool:
 
 @lru_cache(maxsize=4096)
 def _without_links(place: str) -> str:
-    """A granted place as it was when it was first asked about."""
+    """Return a granted place with links resolved, as at its first use."""
     return (
         _LOCAL + os.path.realpath(place.removeprefix(_LOCAL)) if place.startswith(_LOCAL) else place
     )

@@ -1,8 +1,9 @@
-"""Objects that are files of this machine.
+"""Objects as local files.
 
-An object is a file, its key the file's path. A write lands in a file without a name, which then takes the object's
-name: so it is seen whole or not at all, and a process that is killed in the middle of one leaves nothing. Where the
-system has no files without names (O_TMPFILE, open(2)), it lands in one of a hidden name beside the object.
+An object is a file, its key the file's path. A write goes to an unnamed file, which then gets the
+object's name, so it is visible whole or not at all, and a process that is killed during a write
+leaves nothing. On systems without unnamed files (O_TMPFILE, open(2)), it goes to a hidden file
+beside the object.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from mapreduce.storage.digest import Digest, check_copy
 from mapreduce.storage.requests import Requests
 
 LONGEST_BLOCK_BYTES = 256 << 10
-"""More at once is slower: so much stays in the processor's cache while it is worked on."""
+"""Longer blocks are slower: this length stays in the processor's cache while it is processed."""
 
 _UNFINISHED = re.compile(r"\.mapreduce-[0-9a-f]{16}\.unfinished")
 
@@ -45,7 +46,7 @@ class LocalStorage:
         with _translated(url):
             stat = _path(url).stat()
         if not S_ISREG(stat.st_mode):
-            raise ObjectMissing(f"there is no object {url}: it is no plain file")
+            raise ObjectMissing(f"there is no object {url}: it is not a plain file")
         return _info(url, stat)
 
     def read(
@@ -96,7 +97,7 @@ class LocalStorage:
     ) -> ObjectInfo:
         with _translated(url):
             if move and not durable and isinstance(data, Path) and _linked(data, _path(url)):
-                data.unlink()  # nobody may write to the object by this name
+                data.unlink()  # a write to this name would change the object
             else:
                 with _new_file(_path(url)) as new:
                     _fill(new.file, data, progress)
@@ -112,7 +113,7 @@ class LocalStorage:
     def copy(
         self, source: str, target: str, *, expected: ObjectInfo | None = None, durable: bool = False
     ) -> ObjectInfo:
-        # a file of its own, not a second name: results are for people, who may edit them
+        # a copy, not a hard link: users may edit results
         digest = Digest()
         with _translated(source), _path(source).open("rb") as file, _new_file(_path(target)) as new:
             new.file.writelines(digest.passing(iter(partial(file.read, LONGEST_BLOCK_BYTES), b"")))
@@ -145,7 +146,7 @@ class LocalStorage:
             path = _path(url)
             with suppress(ObjectMissing), _translated(url):
                 path.unlink()
-            for folder in path.parents:  # a folder that has become empty is no more than a name
+            for folder in path.parents:  # a folder that has become empty is not an object
                 try:
                     folder.rmdir()
                 except OSError:
@@ -169,7 +170,7 @@ def _is_unfinished(path: Path) -> bool:
 
 
 def _info(url: str, stat: os.stat_result) -> ObjectInfo:
-    # the time of the last change of the file's entry cannot be set back, as that of its content can
+    # ctime cannot be set back, unlike mtime
     etag = f"{stat.st_ino:x}-{stat.st_mtime_ns:x}-{stat.st_ctime_ns:x}-{stat.st_size:x}"
     return ObjectInfo(url, stat.st_size, etag)
 
@@ -177,7 +178,7 @@ def _info(url: str, stat: os.stat_result) -> ObjectInfo:
 def _unchanged(url: str, file: int, etag: str | None) -> None:
     if etag and _info(url, os.fstat(file)).etag != etag:
         raise InputChanged(
-            f"{url} has changed since the run was planned; run again to take it as it is now"
+            f"{url} has changed since the run was planned; run again to read it as it is now"
         )
 
 
@@ -194,7 +195,7 @@ def _fill(target: BinaryIO, data: bytes | Path, progress: Callable[[int], None] 
 
 
 def _linked(source: Path, target: Path) -> bool:
-    """Gives a file a second name, in place of what has that name; False where that cannot be."""
+    """Give a file a second name, replacing that object; return False if the system cannot."""
     if source.is_symlink() or (target.exists() and target.samefile(source)):
         return False
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -217,23 +218,25 @@ def _hidden(path: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class _NewFile:
-    """A file that is being written; `hidden` is its name until it takes its own, `nameless` that it has none yet."""
+    """A file that is being written; `hidden` is its temporary name, `nameless` if it has none yet.
+    """
 
     file: BinaryIO
     hidden: Path
     nameless: bool
 
     def take_name(self, path: Path, *, replace: bool, durable: bool = False) -> None:
-        """Gives the file its name, which must be free unless it replaces what has it.
+        """Give the file its name, which must be free unless `replace` is set.
 
-        A durable one is on the disk before it has the name: else a loss of power could leave the name, and no content.
+        A durable file is synced before it gets the name: otherwise a loss of power could leave the
+        name without the content.
         """
         self.file.flush()
         if durable:
             _sync(self.file.fileno())
         name = self.hidden if replace else path
         if self.nameless:
-            # the folder is named only so that the link is followed (linkat(2), AT_SYMLINK_FOLLOW)
+            # Python sets AT_SYMLINK_FOLLOW (linkat(2)), needed for /proc, only with src_dir_fd
             folder = os.open(path.parent, os.O_RDONLY)
             try:
                 os.link(f"/proc/self/fd/{self.file.fileno()}", name, src_dir_fd=folder)
@@ -248,26 +251,24 @@ class _NewFile:
 
 
 def _sync_folders(path: Path) -> None:
-    """Have the disk keep the names of a file and of its folders; each may have been made a moment ago."""
+    """Sync the names of a file and of its folders; each may have been created just now."""
     for folder in path.parents:
         try:
             opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        except PermissionError:  # so it was not this user who has made it, or what is in it
+        except PermissionError:  # another user's folder: this process has created nothing in it
             continue
         try:
             _sync(opened)
         except OSError as exc:
-            if exc.errno not in (
-                errno.EINVAL,
-                errno.EROFS,
-            ):  # a file system that does not sync folders
+            # some file systems do not sync folders
+            if exc.errno not in (errno.EINVAL, errno.EROFS):
                 raise
         finally:
             os.close(opened)
 
 
 def _sync(file: int) -> None:
-    """Have the disk keep what is written; fsync(2) alone does not reach the disk itself on macOS."""
+    """Sync a file to the disk; on macOS, fsync(2) alone does not reach the disk."""
     if sys.platform == "darwin":
         fcntl.fcntl(file, fcntl.F_FULLFSYNC)
     else:
@@ -276,7 +277,8 @@ def _sync(file: int) -> None:
 
 @contextmanager
 def _new_file(path: Path) -> Iterator[_NewFile]:
-    """A file in the folder of `path`; gone afterwards, unless it has taken a name."""
+    """Open a new file in the folder of `path`; it is removed at the end unless it has taken a name.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     hidden = _hidden(path)
     descriptor = _open_nameless(path.parent)
@@ -292,7 +294,7 @@ def _new_file(path: Path) -> Iterator[_NewFile]:
 
 
 def _open_nameless(folder: Path) -> int | None:
-    """A file without a name in that folder; None where there are none."""
+    """Open an unnamed file in that folder; return None if the system has none."""
     flag = getattr(os, "O_TMPFILE", 0)
     if not flag or not Path("/proc/self/fd").is_dir():
         return None
@@ -311,7 +313,7 @@ def _raise_but_missing(error: OSError) -> None:
 
 @contextmanager
 def _translated(url: str) -> Iterator[None]:
-    """The one door through which the system's errors become ours."""
+    """Translate the system's errors to ours; the only place that does."""
     try:
         yield
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as exc:
@@ -319,5 +321,5 @@ def _translated(url: str) -> Iterator[None]:
     except FileExistsError as exc:
         raise ObjectExists(f"there is an object {url} already") from exc
     except OSError as exc:
-        hint = "; make room, or name another folder" if exc.errno == errno.ENOSPC else ""
+        hint = "; free disk space, or name another folder" if exc.errno == errno.ENOSPC else ""
         raise StorageError(f"the store failed at {url}: {exc.strerror or exc}{hint}") from exc

@@ -1,4 +1,4 @@
-"""Reads the ranges of an object while its reader is busy with those before; docs/decisions/0012 says why so."""
+"""Read the next ranges of an object while the earlier ones are in use (docs/decisions/0012)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 Range: TypeAlias = tuple[int, int]
 Coming: TypeAlias = "SimpleQueue[bytes | BaseException | None]"
-"""What comes of one range: its bytes in pieces, and at the end None, or what went wrong."""
+"""The bytes of one range in pieces, then None, or the exception."""
 
 
 def read_ahead(
@@ -21,16 +21,17 @@ def read_ahead(
     ahead: int,
     pool: Executor,
 ) -> Iterator[bytes]:
-    """The bytes of the ranges, in their order, in the pieces in which they come.
+    """Yield the bytes of the ranges, in order, in the pieces in which they arrive.
 
-    While the pieces of one range are being used, `ahead` more are on their way or have come: at most `ahead + 1` are
-    held. An error comes in the place of the range that it befell. When the reader stops early, what has not begun is
-    not fetched, and what has is dropped at its next piece.
+    While the pieces of one range are in use, up to `ahead` more ranges are in flight or have
+    arrived: at most `ahead + 1` are held. An error is raised at the place of its range. If the
+    reader stops early, ranges that have not begun are not fetched, and others are dropped at their
+    next piece.
 
     Args:
-        fetch: gets the bytes [start, end) in pieces; several threads call it at once.
-        ranges: to get.
-        ahead: how many.
+        fetch: yields the bytes [start, end) in pieces; called by several threads at once.
+        ranges: the ranges to fetch.
+        ahead: how many to fetch ahead.
         pool: its threads fetch.
     """
     left = iter(ranges)
@@ -55,7 +56,7 @@ def _bring(
     coming: Coming,
     stopped: threading.Event,
 ) -> None:
-    """Puts what comes of a range into its queue; as fast as it comes, so that no request waits for the reader."""
+    """Put the pieces of a range into its queue as fast as they arrive, so that no request waits."""
     try:
         if stopped.is_set():
             return
@@ -64,7 +65,7 @@ def _bring(
                 return
             coming.put(piece)
         coming.put(None)
-    except BaseException as exc:  # noqa: BLE001 - the reader raises it, in its own thread
+    except BaseException as exc:  # noqa: BLE001 - the reader raises it, in its thread
         coming.put(exc)
 
 

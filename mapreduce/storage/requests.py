@@ -1,6 +1,6 @@
-"""How many requests were made of a store, by the kinds that its price list has.
+"""Counts of the requests to a store, by the kinds of its price list.
 
-What a client sends again by itself, because an answer was an error or did not come, is not seen here.
+Retries that a client makes by itself, after an error or a timeout, are not counted.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from dataclasses import astuple, dataclass
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """Counts of requests. Each part of a multipart write is a `put`, and so are its beginning and its end."""
+    """Counts of requests. Each part of a multipart write is a `put`, and so are its start and its
+    end.
+    """
 
     get: int = 0
     head: int = 0
@@ -38,11 +40,11 @@ class Tally:
         self._requests = Requests()
 
     def add(self, requests: Requests) -> None:
-        """So many more."""
+        """Add requests."""
         with self._lock:
             self._requests += requests
 
     @property
     def requests(self) -> Requests:
-        """All so far."""
+        """All requests so far."""
         return self._requests

@@ -1,4 +1,4 @@
-"""Which backend a URL belongs to, and whether this process may touch it."""
+"""Route a URL to its store, and check that this process may use it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mapreduce.storage.requests import Requests
 
 
 class RoutedStorage:
-    """All backends as one `Storage`; each is opened once, when it is first asked for.
+    """All stores as one `Storage`; each is opened once, at first use.
 
     With `grants`, every URL outside them is refused with `RefusedURL` before any I/O.
     """
@@ -104,9 +104,8 @@ class RoutedStorage:
         return self._backend(split_url(url)[0])
 
     def _backend(self, root: str) -> Storage:
-        with (
-            self._opening
-        ):  # of threads that come at once only one opens: a backend has connections and credentials
+        # a lock, so that concurrent threads open one: a store has connections and credentials
+        with self._opening:
             if root not in self._roots:
                 self._roots[root] = self._open_root(root)
             return self._roots[root]
@@ -124,14 +123,14 @@ def open_storage(
     request_limit_s: float = REQUEST_LIMIT_S,
     copy_large: CopyLarge | None = None,
 ) -> Storage:
-    """Return all of the local file system and of S3 by URL, or what `grants` leave of it.
+    """Return the local file system and S3 as one storage by URL, restricted to `grants` if given.
 
-    Opens nothing, and asks no network, before the first use. `credentials`, `region`, `request_limit_s` and
-    `copy_large` are those of `mapreduce.storage.s3.open_s3`.
+    Opens nothing, and makes no request, before the first use. `credentials`, `region`,
+    `request_limit_s` and `copy_large` are those of `mapreduce.storage.s3.open_s3`.
     """
 
     def open_root(root: str) -> Storage:
-        # each backend is imported when it is used: a job on a laptop starts without the other's weight
+        # imported at first use: a job on a laptop starts without the cost of the S3 client
         if root == "file://":
             from mapreduce.storage.local import LocalStorage
 

@@ -1,4 +1,4 @@
-"""Objects in a bucket of S3, or of a server that speaks its protocol, through obstore."""
+"""Objects in a bucket of S3, or of an S3-compatible server, through obstore."""
 
 from __future__ import annotations
 
@@ -28,15 +28,17 @@ from mapreduce.storage.read_ahead import read_ahead
 from mapreduce.storage.requests import Requests, Tally
 
 PART_BYTES = 16 << 20
-"""Above this a write is multipart, in parts of this size."""
+"""The part size of a multipart write; smaller objects are written in one request."""
 PARTS_AT_ONCE = 4
-"""Parts that are sent, and held in memory, at the same time: more would be slow each on a thin line."""
+"""Parts that are sent, and held in memory, at the same time; more would time out on a slow line."""
 READERS = 16
-"""Threads that read ahead, at most; they are started as they are needed."""
+"""The most threads that read ahead; they start on demand."""
 PIECE_BYTES = 1 << 20
-"""What is read ahead is handed on in pieces of about this size, so that computing begins with the first."""
+"""The size of the pieces in which read-ahead bytes are passed on, so that work begins with the
+first.
+"""
 PAGE = 1000
-"""Objects that one request lists, at most."""
+"""The most objects that one request lists."""
 
 
 def open_s3(
@@ -47,18 +49,20 @@ def open_s3(
     request_limit_s: float = REQUEST_LIMIT_S,
     copy_large: CopyLarge | None = None,
 ) -> S3Storage:
-    """One bucket.
+    """Open one bucket.
 
-    Region, endpoint (`AWS_ENDPOINT_URL`) and, without `credentials`, the credentials come from the environment as
-    AWS's own tools read them: variables, or the task role of a container. Failed requests are tried again by obstore,
-    so nothing around this may. Open it once a process: connections and credentials are its own, and are kept.
+    Region, endpoint (`AWS_ENDPOINT_URL`) and, without `credentials`, the credentials come from the
+    environment as in AWS's own tools: variables, or a container's task role. obstore retries failed
+    requests, so callers must not. Open a bucket once per process: it keeps its connections and
+    credentials.
 
     Args:
         bucket: its name.
-        credentials: an obstore credential provider, fetched once a process.
-        region: its region; without it, the environment's.
-        request_limit_s: how long a request may take, until its last byte, before it is tried again.
-        copy_large: copies what is longer than `COPY_BYTES`; without it, one request does, which S3 limits to 5 GB.
+        credentials: an obstore credential provider, called once per process.
+        region: its region; None: the environment's.
+        request_limit_s: how long a request may take, through its last byte, before it is retried.
+        copy_large: copies objects longer than `COPY_BYTES`; without it, one request does, which S3
+            limits to 5 GB.
     """
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     config: dict[str, Any] = {
@@ -94,9 +98,9 @@ class S3Storage:
     """One bucket. Arguments, results and errors are those of the `Storage` protocol.
 
     Args:
-        store: the bucket, as obstore opens it.
+        store: the bucket, opened by obstore.
         root: the bucket's URL, `s3://bucket`.
-        readers: threads that read ahead; by default some of its own.
+        readers: threads that read ahead; None: a new pool.
         copy_large: copies objects longer than `COPY_BYTES`.
     """
 
@@ -143,9 +147,8 @@ class S3Storage:
         block_bytes: int = BLOCK_BYTES,
         ahead: int = 0,
     ) -> Iterator[bytes]:
-        if (
-            end - start > block_bytes and not etag
-        ):  # whatever comes after the first block must be of the same object
+        # without an ETag, the first block's pins the version for the others
+        if end - start > block_bytes and not etag:
             block, etag = self._range(url, start, start + block_bytes, None)
             start += block_bytes
             yield block
@@ -208,9 +211,12 @@ class S3Storage:
         return replace(copied, digest=expected.digest) if expected is not None else copied
 
     def _check_copied(self, source: str, target: str, expected: ObjectInfo | None) -> None:
-        """Delete a copy and raise unless its source is, after it, the object that is expected, if one is.
+        """Check after a copy that the source is still the expected object; if not, delete the copy.
 
-        obstore's copy takes no condition. Who changes an object before the copy is seen by its ETag after it.
+        obstore's copy takes no condition, but a change before the copy shows in the ETag after it.
+
+        Raises:
+            InputChanged: it is another.
         """
         if expected is None:
             return
@@ -252,13 +258,15 @@ class S3Storage:
                 continue
 
     def _range(self, url: str, start: int, end: int, etag: str | None) -> tuple[bytes, str]:
-        """The bytes [start, end), all of them, and the object's ETag."""
+        """Return all bytes [start, end), and the object's ETag."""
         data, seen = self._whole(url, {"range": (start, end)}, etag)
         _check_length(url, end, end - start - len(data))
         return data, seen
 
     def _pieces(self, url: str, start: int, end: int, etag: str | None) -> Iterator[bytes]:
-        """The same bytes as they come; take them at once: the time of the request runs."""
+        """Yield the same bytes as they arrive; the request's time limit runs while the caller holds
+        them.
+        """
         left = end - start
         with _translated(url):
             for piece in self._get(url, {"range": (start, end)}, etag).stream(PIECE_BYTES):
@@ -295,7 +303,7 @@ def _check_length(url: str, end: int, missing: int) -> None:
 
 
 def _blocks_of(path: Path, progress: Callable[[int], None]) -> Iterator[bytes]:
-    """A file's content; tells how much of it has been asked for."""
+    """Yield a file's content, and report the bytes taken."""
     sent = 0
     with path.open("rb") as file:
         while block := file.read(BLOCK_BYTES):
@@ -306,7 +314,7 @@ def _blocks_of(path: Path, progress: Callable[[int], None]) -> Iterator[bytes]:
 
 @contextmanager
 def _translated(url: str) -> Iterator[None]:
-    """The one door through which obstore's errors become ours."""
+    """Translate obstore's errors to ours; the only place that does."""
     try:
         yield
     except (NotFoundError, FileNotFoundError) as exc:
@@ -315,7 +323,7 @@ def _translated(url: str) -> Iterator[None]:
         raise ObjectExists(f"there is an object {url} already") from exc
     except PreconditionError as exc:
         raise InputChanged(
-            f"{url} has changed since the run was planned; run again to take it as it is now"
+            f"{url} has changed since the run was planned; run again to read it as it is now"
         ) from exc
     except (BaseError, OSError, ValueError) as exc:
         raise StorageError(f"the store failed at {url}: {_first_line(exc)}") from exc

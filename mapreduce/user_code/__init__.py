@@ -1,1 +1,1 @@
-"""A job's own code: what its class may be, what it may yield, and how it is called."""
+"""A job's code: which classes are accepted, what they may yield, and how they are called."""

@@ -1,6 +1,6 @@
-"""Call the job's own code: what it raises is shown as its author needs it, with their frames and the record.
+"""Call the job's code, and report its errors with the author's frames and the record.
 
-An error of the engine or of the machine is never shown as the job's.
+An error of the engine or of the machine is never reported as the job's.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _FOR_AUTHORS = tuple(
         "words.py",
     )
 )
-"""Files of ours that a job calls: what they raise is about the call."""
+"""Our modules that a job calls: their errors are about the author's call."""
 _PYTHON = tuple({f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib")})
 _PACKAGES = ("site-packages", "dist-packages")
 _DEPENDENCIES = frozenset(
@@ -52,7 +52,7 @@ _DEPENDENCIES = frozenset(
         "xxhash",
     )
 )
-"""Packages that the engine calls. Any other installed package is the job's."""
+"""Packages that the engine calls. Any other installed package counts as the job's."""
 _MACHINERY = ("<frozen importlib", f"{sysconfig.get_path('stdlib')}{os.sep}importlib{os.sep}")
 _RAISE = dis.opmap["RAISE_VARARGS"]
 
@@ -60,7 +60,7 @@ Owner = Literal["author", "engine", "either"]
 
 
 class Place:
-    """What the job's code is working on now; the engine sets it, an error reads it."""
+    """The step and record that the job's code is processing; the engine sets it, errors read it."""
 
     __slots__ = ("name_of_key", "offset", "record", "step", "url")
 
@@ -87,10 +87,10 @@ class Place:
 
 @contextmanager
 def user_code(place: Place) -> Iterator[None]:
-    """Turn what the job's code raises into a `UserCodeError` that says where; let all other errors pass.
+    """Turn an error of the job's code into a `UserCodeError` with its place; pass all other errors.
 
     Raises:
-        UserCodeError: the job's code raised, or gave what cannot be used.
+        UserCodeError: the job's code raised, or returned an unusable value.
     """
     try:
         yield
@@ -102,7 +102,9 @@ def user_code(place: Place) -> Iterator[None]:
 
 
 def told_as(exc: BaseException, place: Place) -> BaseException:
-    """Return the error to raise for one that came out of a call of the job's code: a `UserCodeError`, or itself."""
+    """Return the error to raise for one from a call of the job's code: a `UserCodeError`, or
+    itself.
+    """
     if isinstance(exc, UserCodeError):
         exc.place = exc.place or str(place)
         exc.record = exc.record or _record(place)
@@ -120,15 +122,15 @@ def told_as(exc: BaseException, place: Place) -> BaseException:
         and isinstance(exc.__cause__, StopIteration)
         and not is_authors(exc)
     ):
-        exc = exc.__cause__  # a generator of the engine's was in between
+        exc = exc.__cause__  # it passed a generator of the engine, which wrapped it (PEP 479)
     return as_user_error(exc, place) if is_authors(exc) else exc
 
 
 def is_authors(exc: BaseException) -> bool:
-    """True when the job's code raised an exception, or called what raised it; False when the engine did, or a signal.
+    """Return whether the job's code raised an exception, or called the code that raised it.
 
-    The innermost frame that is the engine's or the author's decides: `values` that cannot be read fail below a frame
-    of the author's, and are still not their fault.
+    The innermost frame that is the engine's or the author's decides: a failed read of `values` lies
+    below a frame of the author's and is still not their error.
     """
     innermost: TracebackType | None = None
     trace = exc.__traceback__
@@ -138,9 +140,8 @@ def is_authors(exc: BaseException) -> bool:
         trace = trace.tb_next
     if innermost is None or _owner(innermost.tb_frame.f_code.co_filename) == "engine":
         return False
-    if isinstance(
-        exc, KeyboardInterrupt
-    ):  # Ctrl-C arrives anywhere; a job's own is raised by a statement
+    # Ctrl-C arrives anywhere; a KeyboardInterrupt of the job comes from a `raise` statement
+    if isinstance(exc, KeyboardInterrupt):
         return (
             innermost.tb_next is None
             and innermost.tb_frame.f_code.co_code[innermost.tb_lasti] == _RAISE
@@ -149,7 +150,8 @@ def is_authors(exc: BaseException) -> bool:
 
 
 def as_user_error(exc: BaseException, place: Place) -> UserCodeError:
-    """Return what the author is shown of an exception: the cause in a line, their own frames, and the record."""
+    """Return the author's view of an exception: the cause in a line, their frames, and the record.
+    """
     frames = user_frames(exc.__traceback__)
     shown = (
         "".join([*traceback.format_list(frames), *traceback.format_exception_only(exc)])
@@ -177,22 +179,26 @@ def _message(exc: BaseException, place: Place) -> str:
         return f"{place.step} {exc}{group}"
     if isinstance(exc, NotAggregable):
         return (
-            f"{place.step} yielded what cannot be aggregated: {exc}"
+            f"{place.step} yielded a value that cannot be aggregated: {exc}"
             if place.url
             else f"{exc}{group}"
         )
     if isinstance(exc, SystemExit):
         return (
-            f"{place.step} ended the process with exit({'' if exc.code is None else repr(exc.code)}); a job may not "
-            "call exit(), quit() or sys.exit(): return to go on, raise an exception to fail"
+            f"{place.step} ended the process with exit({'' if exc.code is None else repr(exc.code)}"
+            "); a job may not call exit(), quit() or sys.exit(): return to continue, raise an "
+            "exception to fail"
         )
     if isinstance(exc, StopIteration):
-        return f"{place.step} raised StopIteration: next() found no value; give it a default, as in next(values, None)"
+        return (
+            f"{place.step} raised StopIteration: next() found no value; "
+            "give it a default, as in next(values, None)"
+        )
     return f"{place.step} raised {type(exc).__name__}: {text_of(exc)}".removesuffix(": ")
 
 
 def text_of(exc: BaseException) -> str:
-    """Return the words of an exception, whatever its author's `__str__` does."""
+    """Return the text of an exception, even if its `__str__` raises."""
     try:
         return str(exc)
     except Exception as failed:  # noqa: BLE001 - the author's code may raise anything
@@ -206,13 +212,15 @@ def _record(place: Place) -> str:
 def user_frames(
     trace: TracebackType | None, *, without_ours: bool = False
 ) -> list[traceback.FrameSummary]:
-    """Return the frames of a traceback from the author's first one on, without those of the import machinery.
+    """Return the frames of a traceback from the author's first one on, without the import
+    machinery's.
 
-    What the engine called itself, also of Python's library, is not among them; what the author called is.
+    Frames of what the engine called, also in Python's library, are left out; frames of what the
+    author called are kept.
 
     Args:
         trace: the traceback.
-        without_ours: leave out the frames of ours that the author called.
+        without_ours: leave out our frames below the author's.
     """
     frames = [
         frame for frame in traceback.extract_tb(trace) if not frame.filename.startswith(_MACHINERY)
@@ -242,7 +250,7 @@ def _owner(filename: str) -> Owner:
 
 
 def _printable(text: str) -> str:
-    """Return text that UTF-8 can carry: half a surrogate would break the message that tells of it."""
+    """Return text that UTF-8 can encode: half a surrogate would break the message about it."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 

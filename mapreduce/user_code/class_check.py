@@ -1,4 +1,4 @@
-"""Refuse a Job class that cannot run, or that would do something else than its author wrote."""
+"""Refuse a Job class that cannot run, or that would silently differ from what its author wrote."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ HOOKS: Mapping[str, int] = {
     "reduce": 2,
     "reduce_cleanup": 0,
 }
-"""The methods that an author writes: name to number of arguments behind `self`."""
+"""The methods that an author writes: name to number of arguments after `self`."""
 
 SETTINGS = ("input_format", "group_by", "total_order", "order_matters", "files")
 ENGINES = {*vars(Job), *vars(Parametrised), "status_text"} - {*HOOKS, *SETTINGS}
-"""Names of a job that an author must leave alone."""
+"""Names of a job that belong to the engine."""
 
 _METHODS = frozenset({*ENGINES, *HOOKS, *SETTINGS} - {"__module__", "__doc__", "__dict__"})
 _ARGUMENTS = {
@@ -57,11 +57,16 @@ _MUST = ("create", "add", "merge", "result")
 
 
 def check_job(cls: type[Job]) -> None:
-    """Refuse a class that cannot run as a job; raises `JobLoadError` with what to write."""
+    """Refuse a class that cannot run as a job.
+
+    Raises:
+        JobLoadError: the message says what to write.
+    """
     check_names(cls, Job, (*HOOKS, *SETTINGS), ENGINES, FOREIGN)
     if cls.map is Job.map:
         raise JobLoadError(
-            f"the job {cls.__name__} has no `map`; write `def map(self, key, value)` that yields pairs"
+            f"the job {cls.__name__} has no `map`; "
+            "write `def map(self, key, value)` that yields pairs"
         )
     _check_reduce(cls)
     for name, arguments in HOOKS.items():
@@ -75,7 +80,7 @@ def check_job(cls: type[Job]) -> None:
 
 
 def check_instance(job: Job, step: str) -> None:
-    """Refuse an instance whose author's code has set an attribute over a method of the job.
+    """Refuse an instance with an attribute that hides a method of the job.
 
     Raises:
         UserCodeError: there is one.
@@ -84,7 +89,7 @@ def check_instance(job: Job, step: str) -> None:
     if hidden:
         name = min(hidden)
         raise UserCodeError(
-            f"{step} set `self.{name}`, which hides the job's own `{name}`; call the attribute otherwise"
+            f"{step} set `self.{name}`, which hides the job's `{name}`; rename the attribute"
         )
 
 
@@ -92,7 +97,8 @@ def _check_reduce(cls: type[Job]) -> None:
     reduce = cls.reduce
     if inspect.isclass(reduce) and issubclass(reduce, Aggregation):
         raise JobLoadError(
-            f"`reduce` of {cls.__name__} is a class; make an instance: `reduce = {reduce.__name__}()`"
+            f"`reduce` of {cls.__name__} is a class; "
+            f"make an instance: `reduce = {reduce.__name__}()`"
         )
     if isinstance(reduce, Aggregation):
         missing = [
@@ -114,14 +120,15 @@ def _check_reduce(cls: type[Job]) -> None:
 
 
 def _check_method(cls: type[Job], name: str, arguments: int) -> None:
-    """Refuse a hook that is no method, is async, or does not take what the engine gives it."""
+    """Refuse a hook that is not a method, is async, or does not take the engine's arguments."""
     written = f"`def {name}(self{', ' if arguments else ''}{_ARGUMENTS.get(name, '')})`"
     raw = inspect.getattr_static(cls, name)
     function = raw.__func__ if isinstance(raw, staticmethod | classmethod) else raw
     if not callable(function) or inspect.isclass(raw) or not hasattr(raw, "__get__"):
         if name == "reduce" and (instead := _instead_of(raw)):
             raise JobLoadError(
-                f"`reduce = {raw.__name__}` of {cls.__name__} is a function; write `reduce = {instead}`"
+                f"`reduce = {raw.__name__}` of {cls.__name__} is a function; "
+                f"write `reduce = {instead}`"
             )
         raise JobLoadError(f"`{name}` of {cls.__name__} is {raw!r}, not a method; write {written}")
     plain = inspect.unwrap(function)
@@ -134,12 +141,13 @@ def _check_method(cls: type[Job], name: str, arguments: int) -> None:
     except TypeError:
         if name == "reduce" and (instead := _instead_of(function)):
             raise JobLoadError(
-                f"`reduce` of {cls.__name__} is the function {function.__name__}; write `reduce = {instead}`"
+                f"`reduce` of {cls.__name__} is the function {function.__name__}; "
+                f"write `reduce = {instead}`"
             ) from None
         raise JobLoadError(
             f"`{name}` of {cls.__name__} takes {signature}; write {written}"
         ) from None
-    except ValueError:  # a function in C that does not say
+    except ValueError:  # a function in C without a signature
         return
 
 
@@ -153,7 +161,7 @@ def _instead_of(function: Any) -> str | None:
 
 
 def _check_that_all_is_called(cls: type[Job]) -> None:
-    """Refuse what this job would never call."""
+    """Refuse hooks that this job would never call."""
     unused: tuple[str, ...] = ()
     why = ""
     if cls.reduce is None:
@@ -170,15 +178,18 @@ def _check_that_all_is_called(cls: type[Job]) -> None:
     for hook in unused:
         if getattr(cls, hook) is not getattr(Job, hook):
             raise JobLoadError(
-                f"`{hook}` of {cls.__name__} is never called: {why}; remove it, or write a method `reduce`"
+                f"`{hook}` of {cls.__name__} is never called: {why}; "
+                "remove it, or write a method `reduce`"
             )
     if cls.total_order and cls.reduce is None:
         raise JobLoadError(
-            f"{cls.__name__} has `total_order`, which needs a `reduce`: without one nothing is sorted"
+            f"{cls.__name__} has `total_order`, which needs a `reduce`: "
+            "without one nothing is sorted"
         )
     if cls.total_order and cls.partition is not Job.partition:
         raise JobLoadError(
-            f"{cls.__name__} has `total_order` and its own `partition`, which is never called then; remove one"
+            f"{cls.__name__} has `total_order` and its own `partition`, "
+            "which is never called then; remove one"
         )
 
 
@@ -193,12 +204,12 @@ def _check_attributes(cls: type[Job]) -> None:
     for form in formats:
         if inspect.isclass(form) or not hasattr(form, "kind"):
             raise JobLoadError(
-                f"`input_format` of {cls.__name__} is {form!r}; write Text(), JsonLines(), Csv(), Parquet() or "
-                "WholeFile(), or a dict of input name to one of these"
+                f"`input_format` of {cls.__name__} is {form!r}; write Text(), JsonLines(), Csv(), "
+                "Parquet() or WholeFile(), or a dict of input name to one of these"
             )
         if cls.map_batch is not Job.map_batch and not isinstance(form, _BATCHED):
             raise JobLoadError(
-                f"{cls.__name__} has `map_batch`, which reads Text, JsonLines and WholeFile alone"
+                f"{cls.__name__} has `map_batch`, which reads only Text, JsonLines and WholeFile"
             )
     if isinstance(cls.files, str):
         raise JobLoadError(f"`files` of {cls.__name__} is a text; write a list: [{cls.files!r}]")

@@ -1,6 +1,6 @@
-"""Refuse names in a Job or Chain class that are another framework's, the engine's, or a misspelt hook.
+"""Refuse names in a Job or Chain class of another framework or the engine, and misspelt hooks.
 
-Such a name would be passed over in silence, and the job would do something else than its author wrote.
+The engine would ignore such a name, and the job would silently differ from what its author wrote.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ FOREIGN: Mapping[str, str] = {
     "collect": "`--output FILE`",
     "saveAsTextFile": "`--output FILE`",
 }
-"""Names of mrjob, Hadoop and PySpark, and old ones of ours: what to write here."""
+"""Names of mrjob, Hadoop and PySpark, and old ones of ours, with what to write instead."""
 
 _COMMON_WORDS = frozenset(
     (
@@ -161,7 +161,7 @@ _COMMON_WORDS = frozenset(
         "mr",
     )
 )
-"""Names that a job may well use for a helper, so they are refused only where the class does not use them itself."""
+"""Names that a job may use for helpers, so they are refused only if the class does not use them."""
 
 _NEAR = 0.8
 _LIBRARY: tuple[Any, ...] = (object, Generic)
@@ -174,29 +174,28 @@ def check_names(
     engines: Collection[str],
     foreign: Mapping[str, str],
 ) -> None:
-    """Refuse a class whose author gave it a name that would be passed over or would hide one of the engine's.
+    """Refuse a class with a name that the engine would ignore, or that hides one of the engine's.
 
     Args:
         cls: the job or chain.
-        base: `Job` or `Chain`, whose own names are right.
+        base: `Job` or `Chain`, whose own names are valid.
         hooks: names of the base that an author may define.
         engines: names that belong to the engine.
-        foreign: names that are refused, and what to write instead.
+        foreign: names that are refused, with what to write instead.
 
     Raises:
-        JobLoadError: such a name; the message says what to write.
+        JobLoadError: there is such a name; the message says what to write.
     """
     used: frozenset[str] | None = None
     for owner in authors_classes(cls, base):
-        declared = (
-            _declared(owner) if issubclass(owner, base) else set()
-        )  # an annotation in a mixin declares nothing
+        # an annotation in a mixin declares no parameter
+        declared = _declared(owner) if issubclass(owner, base) else set()
         for name in {*declared, *vars(owner)}:
             if name.startswith("_") or name in hooks:
                 continue
             if name in engines:
                 raise JobLoadError(
-                    f"`{name}` of {owner.__name__} hides a name of the engine; call it otherwise"
+                    f"`{name}` of {owner.__name__} hides a name of the engine; rename it"
                 )
             word = None if name in declared else _word_for(name, vars(owner)[name], hooks, foreign)
             if word is None:
@@ -211,7 +210,7 @@ def check_names(
 
 
 def authors_classes(cls: type, base: type) -> Iterator[type]:
-    """Yield the class and its ancestors that its author wrote: neither ours nor Python's library's."""
+    """Yield the class and its ancestors that its author wrote: neither ours nor Python's."""
     ours = base.__mro__
     for owner in cls.__mro__:
         if owner not in ours and owner.__module__.partition(".")[
@@ -230,7 +229,7 @@ def _word_for(
 
 
 def _declared(owner: type) -> set[str]:
-    """Return the names that a class declares as parameters: annotated, and no class variables."""
+    """Return the names that a class declares as parameters: annotated, and not ClassVar."""
     try:
         annotations = inspect.get_annotations(owner)
     except NameError as exc:
@@ -245,7 +244,7 @@ def _is_class_variable(annotation: Any) -> bool:
 
 
 def _near(name: str, value: Any, hooks: Collection[str]) -> str | None:
-    """Return the hook or setting that a name seems to mean, or None."""
+    """Return the hook or setting that a name probably means, or None."""
     if isinstance(value, property | type):
         return None
     plain = {hook.replace("_", ""): hook for hook in hooks}
@@ -291,10 +290,12 @@ def _codes(value: Any) -> Iterator[CodeType]:
 
 
 def _names_in(code: CodeType) -> Iterator[str]:
-    """Yield the attributes that code reads of its variables and of classes, as in `self.name` and `TheJob.name`."""
+    """Yield the attributes that code reads from variables and classes: `self.name`, `TheJob.name`.
+    """
     before = ""
     for instruction in dis.get_instructions(code):
-        # of a variable: newer Pythons store one and load another by one instruction, STORE_FAST_LOAD_FAST
+        # newer versions of Python store one variable and load another in one instruction,
+        # STORE_FAST_LOAD_FAST
         of_variable = "LOAD_FAST" in before or before in ("LOAD_DEREF", "class")
         if of_variable and instruction.opname in ("LOAD_ATTR", "LOAD_METHOD"):
             yield instruction.argval

@@ -1,6 +1,6 @@
-"""Decide what the methods of a job may give back: pairs, each a tuple or list of two, and nothing else.
+"""Decide what the methods of a job may yield or return: pairs, each a tuple or list of two.
 
-Every place that reads pairs from a job's code uses this module, so that all of them refuse the same things.
+Every module that reads pairs from a job's code uses this one, so that all refuse the same values.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ _SAFE = (list, GeneratorType)
 
 
 class NotAPair(TypeError):
-    """A job gave something that is no pair; the message continues a sentence that begins with the method's name."""
+    """A job yielded something other than a pair; the message continues a sentence after the
+    method's name.
+    """
 
 
 class RaisedOutsidePython(Exception):
-    """An iterator written in C, which a job returned, has raised: there is no frame of the job to show.
+    """An iterator written in C, which a job returned, raised: there is no frame of the job to show.
 
     Args:
-        cause: what it raised.
+        cause: the exception that it raised.
     """
 
     def __init__(self, cause: Exception) -> None:
@@ -34,20 +36,20 @@ def pair_of(yielded: Any) -> tuple[Any, Any]:
     """Return the key and the value of a pair.
 
     Raises:
-        NotAPair: it is no tuple or list of two.
+        NotAPair: it is not a tuple or list of two.
     """
     if isinstance(yielded, tuple | list) and len(yielded) == 2:
         return yielded[0], yielded[1]
     raise NotAPair(
-        f"yielded {_shown(yielded)}, which is no pair; write `yield key, value`{_hint(yielded)}"
+        f"yielded {_shown(yielded)}, which is not a pair; write `yield key, value`{_hint(yielded)}"
     )
 
 
 def pairs_of(returned: Any, *, none_is_empty: bool = False) -> Iterable[Any]:
-    """Return the pairs of what a method returned, still to be checked one by one with `pair_of`.
+    """Return the pairs in a method's return value; check each with `pair_of`.
 
     Args:
-        returned: what `map`, `combine`, `reduce` or a hook returned.
+        returned: the return value of `map`, `combine`, `reduce` or a hook.
         none_is_empty: None means no pairs.
 
     Raises:
@@ -63,14 +65,14 @@ def pairs_of(returned: Any, *, none_is_empty: bool = False) -> Iterable[Any]:
         )
     if inspect.isawaitable(returned) or inspect.isasyncgen(returned):
         if inspect.iscoroutine(returned):
-            returned.close()  # otherwise Python warns that nobody awaited it
+            returned.close()  # otherwise Python warns that it was never awaited
         raise NotAPair("may not be async; write a plain `def` that yields pairs")
     if isinstance(returned, tuple):
-        if (
-            len(returned) == 2
-        ):  # two pairs in a tuple look as one pair of tuples does, so neither is guessed
+        # two pairs in a tuple look like one pair of tuples, so do not guess
+        if len(returned) == 2:
             raise NotAPair(
-                f"returned a pair, {_shown(returned)}; yield it: `yield key, value` (or return a list of pairs)"
+                f"returned a pair, {_shown(returned)}; "
+                "yield it: `yield key, value` (or return a list of pairs)"
             )
         return returned
     if isinstance(returned, Mapping):

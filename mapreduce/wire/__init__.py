@@ -1,1 +1,1 @@
-"""What goes between driver, services and store: messages, object keys, tokens, the build."""
+"""What passes between driver, services and store: messages, object keys, tokens, the build."""

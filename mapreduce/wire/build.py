@@ -1,6 +1,7 @@
-"""Which program does the work: the engine, its libraries, Python, and the hash seed, as one frozen value.
+"""The build: engine, libraries, Python and hash seed of a process, as one frozen value.
 
-The driver and the services compare it, and every task's key holds it: a result of another build is never reused.
+Driver and services compare it, and every task's key contains it: a result of another build is never
+reused.
 """
 
 from __future__ import annotations
@@ -26,18 +27,18 @@ LIBRARIES = (
     "regex",
     "xxhash",
 )
-"""The distributions that the engine's answers depend on."""
+"""The distributions on which the engine's answers depend."""
 HASH_SEED = "0"
 """PYTHONHASHSEED of every process that runs a job's code, so that `hash` and the order of sets agree between them."""
 
 
 class Build(BaseModel):
-    """What a process runs.
+    """The build of a process.
 
     Attributes:
         engine: digest of the package's sources and of the versions of its libraries.
         python: implementation and version of the interpreter, e.g. `cpython-3.11.7`.
-        hashing: what tells one hash seed from another: processes with one seed have one value.
+        hashing: identifies the hash seed: equal in all processes with one seed.
         environment: digest of the installed distributions' names and versions.
     """
 

@@ -1,13 +1,14 @@
-"""Where everything lies in the store: the one place that spells an object's key.
+"""The layout of the store: the only module that spells an object's key.
 
 input/<sha256>/<name>                       a local input, uploaded once
-chunks/<run>/chunk-0.txt                    real chunk files (--split-mode copy)
-maps/<run>/map-00000.attempt-0              one map attempt: R blocks behind each other
+chunks/<run>/chunk-0.txt                    chunk files (--split-mode copy)
+maps/<run>/map-00000.attempt-0              one map attempt: R blocks in sequence
 reduce/<run>/part-00000.attempt-0.jsonl     one reduce attempt
-pairs/<run>/pairs-00000.attempt-0           the same pairs for the next step of a chain
+pairs/<run>/pairs-00000.attempt-0           its pairs for the next step of a chain
 reduce/<run>/part-00000.jsonl, result.json  the committed result
 reduce/<run>/_SUCCESS                       written last, when the ledger balances
-runs/<run>/                                 plan.json, results.json, events.jsonl, report.json, ledger.json,
+runs/<run>/                                 plan.json, results.json, events.jsonl, report.json,
+                                            ledger.json, and
                                             dead-letters/00000.json: a record that was set aside
 jobs/<sha256>/code.zip                      a job's code
 tasks/<task key>.json                       a finished task, for a later run to reuse
@@ -23,7 +24,8 @@ STEP = "-step-"
 DEAD_LETTERS = "dead-letters"
 
 _RUN_FOLDERS = "|".join((CHUNKS, MAPS, PAIRS, REDUCE, RUNS))
-# a store may be a whole bucket, in which a user has folders of the same names: the ids tell which are a run's
+# a store may be a whole bucket, in which a user has folders of the same names: the ids identify
+# the keys that belong to a run
 _OWN = re.compile(
     rf"({INPUT}|{JOBS})/[0-9a-f]{{64}}(/.*)?|{TASKS}/[0-9a-f]{{64}}\.json|"
     rf"({_RUN_FOLDERS})/run-[0-9]{{8}}-[0-9]{{6}}-[a-z0-9-]+(/.*)?",
@@ -33,107 +35,107 @@ _COMMITTED = re.compile(rf"{REDUCE}/(run-[a-z0-9-]+)/(result\.json|part-[0-9]{{5
 
 
 def is_own(key: str) -> bool:
-    """Whether a key below the store's root names what a run has written, or a folder of one."""
+    """Return whether a key below the store's root belongs to a run, or to one of its folders."""
     return _OWN.fullmatch(key) is not None
 
 
 def run_of_result(key: str) -> str | None:
-    """The run whose committed result has a part of that key below the store's root; None when it is no such key."""
+    """Return the run that committed the part with this key below the store's root, or None."""
     match = _COMMITTED.fullmatch(key)
     return match[1] if match else None
 
 
 def run_of_results(key: str) -> str | None:
-    """The run whose folder of results has that key below the store's root; None when it is no such folder."""
+    """Return the run whose folder of results has this key below the store's root, or None."""
     folder, _, run = key.rpartition("/")
     return run if folder == REDUCE and is_own(key) else None
 
 
 def join(store: str, *parts: str) -> str:
-    """A URL below the store's root URL."""
+    """Return a URL below the store's root URL."""
     return "/".join([store.rstrip("/"), *parts])
 
 
 def uploaded_input(store: str, sha256: str, name: str) -> str:
-    """Where a local input of that digest goes."""
+    """Return the URL of a local input's upload."""
     return join(store, INPUT, sha256, name)
 
 
 def chunks(store: str, run: str) -> str:
-    """The folder of a run's chunk files."""
+    """Return the folder of a run's chunk files."""
     return join(store, CHUNKS, run)
 
 
 def chunk(store: str, run: str, index: int) -> str:
-    """A real chunk file of copy mode."""
+    """Return the URL of a chunk file of copy mode."""
     return join(store, CHUNKS, run, f"chunk-{index}.txt")
 
 
 def maps(store: str, run: str) -> str:
-    """The folder of a run's map outputs."""
+    """Return the folder of a run's map outputs."""
     return join(store, MAPS, run)
 
 
 def map_attempt(store: str, run: str, index: int, attempt: str) -> str:
-    """What one attempt at a map task writes."""
+    """Return the URL of a map attempt's object."""
     return join(store, MAPS, run, f"map-{index:05d}.attempt-{attempt}")
 
 
 def part_attempt(store: str, run: str, index: int, attempt: str, ending: str) -> str:
-    """A part of the result as one attempt writes it."""
+    """Return the URL of a part as one attempt writes it."""
     return join(store, REDUCE, run, f"part-{index:05d}.attempt-{attempt}.{ending}")
 
 
 def pairs_attempt(store: str, run: str, index: int, attempt: str) -> str:
-    """A part's pairs for the next step of a chain, as one attempt writes them."""
+    """Return the URL of a part's pairs for the next step of a chain, as one attempt writes them."""
     return join(store, PAIRS, run, f"pairs-{index:05d}.attempt-{attempt}")
 
 
 def pairs(store: str, run: str) -> str:
-    """The folder of a run's pairs for the next step."""
+    """Return the folder of a run's pairs for the next step."""
     return join(store, PAIRS, run)
 
 
 def step(run: str, number: int) -> str:
-    """The run id of a chain's step; the first is number 1."""
+    """Return the run id of a chain's step; the first step is number 1."""
     return f"{run}{STEP}{number}"
 
 
 def result(store: str, run: str, index: int, *, whole: bool) -> str:
-    """A committed part, or the whole result."""
+    """Return the URL of a committed part, or of the whole result."""
     return join(store, REDUCE, run, "result.json" if whole else f"part-{index:05d}.jsonl")
 
 
 def success(store: str, run: str) -> str:
-    """The mark that a run's result is whole."""
+    """Return the URL of the object that marks a run's result as complete."""
     return join(store, REDUCE, run, "_SUCCESS")
 
 
 def results(store: str, run: str) -> str:
-    """The folder of a run's results."""
+    """Return the folder of a run's results."""
     return join(store, REDUCE, run)
 
 
 def runs(store: str) -> str:
-    """The folder of all runs."""
+    """Return the folder of all runs."""
     return join(store, RUNS)
 
 
 def run_file(store: str, run: str, name: str) -> str:
-    """One of the records that the driver keeps of a run."""
+    """Return the URL of one of the files that the driver keeps about a run."""
     return join(store, RUNS, run, name)
 
 
 def code(store: str, digest: str) -> str:
-    """A job's packed code."""
+    """Return the URL of a job's packed code."""
     return join(store, JOBS, digest, "code.zip")
 
 
 def task(store: str, key: str) -> str:
-    """The result of a finished task, under its content-addressed key."""
+    """Return the URL of a finished task's result, under its content-addressed key."""
     return join(store, TASKS, f"{key}.json")
 
 
 def dead_letter(task: int, number: int) -> str:
-    """The name of a record that a map task has set aside, among the records of its run."""
+    """Return the file name of a record that a map task has set aside, below its run."""
     return f"{DEAD_LETTERS}/map-{task:05d}-{number:05d}.json"

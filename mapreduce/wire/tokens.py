@@ -1,8 +1,9 @@
-"""Signed requests: a short-lived token (JWT, HS256) that is good for one path and one body.
+"""Request tokens: short-lived (JWT, HS256), each valid for one path and one body.
 
-The driver signs, the services verify, with a key that both were given. A token says which path it is for (`aud`), the
-SHA-256 of the body, when it ends (`exp`), and its own number (`jti`). A service opens it before it reads the body, and
-then holds the body to it; that a number is accepted once is the service's to see to.
+The driver signs and the services verify, with a shared key. A token contains the path (`aud`), the
+SHA-256 of the body, its expiry (`exp`), and its number (`jti`). A service opens it before it reads
+the body, and then checks the body against it. That a number is accepted only once is up to the
+service.
 """
 
 from __future__ import annotations
@@ -19,17 +20,23 @@ from mapreduce.errors import Unauthorized, UsageError
 
 LIFETIME_S = 60
 LEEWAY_S = 5
-"""How far the signer's clock may be ahead; it may be behind by the lifetime, less the time a request takes."""
+"""How far the signer's clock may be ahead; it may be behind by the lifetime less the request's
+time.
+"""
 LENGTH_LIMIT = 1024
-"""Characters of a token, at most; ours have some 350."""
+"""The longest token, in characters; ours have about 350."""
 NUMBER_LIMIT = 64
 _DIGEST = re.compile("[0-9a-f]{64}")
 KEY_BYTES = 32
-"""RFC 7518, 3.2: a key of HS256 is at least as long as the hash."""
+"""RFC 7518, 3.2: a key for HS256 is at least as long as the hash."""
 
 
 def check_key(key: str) -> str:
-    """The key, when it is long enough; raises `UsageError`."""
+    """Return the key.
+
+    Raises:
+        UsageError: it is too short.
+    """
     if len(key.encode()) < KEY_BYTES:
         raise UsageError(
             f"the signing key has fewer than {KEY_BYTES} bytes; make one with: openssl rand -hex 32"
@@ -38,12 +45,12 @@ def check_key(key: str) -> str:
 
 
 def new_key() -> str:
-    """A fresh random key."""
+    """Return a new random key."""
     return secrets.token_hex(KEY_BYTES)
 
 
 def sign(key: str, path: str, body: bytes, now: float) -> str:
-    """A token for one request.
+    """Return a token for one request.
 
     Args:
         key: the shared key.
@@ -62,29 +69,35 @@ def sign(key: str, path: str, body: bytes, now: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a good token says: its own number, when it ends (seconds since the epoch), and its body's SHA-256."""
+    """The claims of a valid token: its number, its expiry (seconds since the epoch), its body's
+    SHA-256.
+    """
 
     number: str
     expires: int
     digest: str
 
     def check_body(self, body: bytes) -> None:
-        """Raises `Unauthorized` when the body is not the one that was signed."""
+        """Check that the body is the one that was signed.
+
+        Raises:
+            Unauthorized: it is another.
+        """
         if not hmac.compare_digest(self.digest.encode(), hashlib.sha256(body).hexdigest().encode()):
             raise Unauthorized("unauthorized")
 
 
 def opened(key: str, path: str, token: str, now: float) -> Claims:
-    """What a token says, when the key signed it, for this path, for now.
+    """Return the claims of a token, if the key signed it for this path and it is valid now.
 
     Args:
         key: the shared key.
         path: the request's path.
-        token: what the caller sent.
+        token: the token in the request.
         now: the time, in seconds since the epoch.
 
     Raises:
-        Unauthorized: with no detail, whatever is wrong.
+        Unauthorized: without detail, whatever is wrong.
     """
     if len(token) > LENGTH_LIMIT:
         raise Unauthorized("unauthorized")
@@ -105,7 +118,7 @@ def opened(key: str, path: str, token: str, now: float) -> Claims:
     number, expires, digest = claims["jti"], claims["exp"], claims["body"]
     good = isinstance(number, str) and 0 < len(number) <= NUMBER_LIMIT
     good = good and isinstance(digest, str) and _DIGEST.fullmatch(digest) is not None
-    # `exp` is held to both ends: a token that lives longer than ours do was not made by us just now
+    # `exp` has an upper limit too: a token that lives longer than ours was not signed just now
     if not good or type(expires) is not int or not now < expires <= now + LIFETIME_S + LEEWAY_S:
         raise Unauthorized("unauthorized")
     return Claims(number, expires, digest)

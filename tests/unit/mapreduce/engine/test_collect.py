@@ -207,7 +207,7 @@ def test_combine_must_keep_its_key() -> None:
             yield key.upper(), list(values)
 
     with pytest.raises(
-        UserCodeError, match="combine yielded the key 'A' for the group 'a'; it must keep its key"
+        UserCodeError, match="combine yielded the key 'A' for the group 'a'; yield the same key"
     ):
         contents(Renaming(), [("a", 1)])
 
@@ -226,7 +226,7 @@ def test_partition_out_of_range(number: Any) -> None:
     for job in (Partitioned(), PartitionedSum()):
         with pytest.raises(UserCodeError) as caught:
             contents(job, [("k", 1)], 3)
-        assert f"partition gave {number!r} for the key 'k'; it must be an int from 0 to 2" == str(
+        assert f"partition returned {number!r} for the key 'k'; it must be an int from 0 to 2" == str(
             caught.value
         )
 

@@ -83,7 +83,7 @@ def test_a_partition_that_has_changed(
         assert reduced(stages, maps, keep_pairs=keep_pairs).records_out == 17
         monkeypatch.setattr(job, "shift", 1)
         with pytest.raises(
-            UserCodeError, match=r"the key .*k\d+.* to partition 1, and `partition` now says 2"
+            UserCodeError, match=r"the key .*k\d+.* to partition 1, and `partition` now returns 2"
         ):
             reduced(stages, maps, keep_pairs=keep_pairs)
 
@@ -119,6 +119,6 @@ def test_one_key_among_many(monkeypatch: pytest.MonkeyPatch) -> None:
             assert reduced(stages, maps, keep_pairs=False).records_out == 50
             monkeypatch.setattr(OneMoves, "moved", moved)
             with pytest.raises(
-                UserCodeError, match=f"the key '{moved}' was sent to partition 1.* now says 0.*hash"
+                UserCodeError, match=f"the key '{moved}' was sent to partition 1.* now returns 0.*hash"
             ):
                 reduced(stages, maps, keep_pairs=False)

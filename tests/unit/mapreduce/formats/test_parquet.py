@@ -253,7 +253,7 @@ def test_lost_row(groups: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         ParquetFile, "_fetched", lambda *given: (rows[:-1] for rows in fetched(*given))
     )
-    with pytest.raises(RecordError, match="rows were read of a row group that should hold 2048"):
+    with pytest.raises(RecordError, match="rows, but its footer says 2048"):
         read(groups)
 
 

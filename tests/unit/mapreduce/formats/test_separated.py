@@ -181,15 +181,15 @@ def test_good_and_broken_objects(content: bytes, places: list[int], block_bytes:
         (b"1", "a row has 1 fields, but the header names 2"),
         (b"1,2,3", "a row has 3 fields, but the header names 2"),
         (b'"1","2\n",3', "a row has 3 fields, but the header names 2"),
-        (b'1,5" disk\n3,"', "a quote stands inside of a field"),
-        (b'1,"2"x', "goes on after its closing quote"),
-        (b'1,"2" ', "goes on after its closing quote"),
-        (b'1,"2\n3,"4"', "goes on after its closing quote"),
+        (b'1,5" disk\n3,"', "a quote inside a field"),
+        (b'1,"2"x', "text after a closing quote"),
+        (b'1,"2" ', "text after a closing quote"),
+        (b'1,"2\n3,"4"', "text after a closing quote"),
         (b'1,"2', "a quote is opened and never closed"),
         (b'1,"2""', "a quote is opened and never closed"),
         (b'1,"', "a quote is opened and never closed"),
-        (b"1,2\r3,4", "a carriage return stands alone"),
-        (b"1,2\r", "a carriage return stands alone"),
+        (b"1,2\r3,4", "a carriage return without a line feed"),
+        (b"1,2\r", "a carriage return without a line feed"),
     ],
 )
 @pytest.mark.parametrize("cut", [0, 7, 11])
@@ -210,8 +210,8 @@ def test_broken_row(row: bytes, cause: str, cut: int) -> None:
         (b'a,""\n1,2\n', "column without a name"),
         (b"\na,b\n", "column without a name"),
         (b"\xef\xbb\xbf\n", "column without a name"),
-        (b'a,b"c\n1,2\n', "a quote stands inside"),
-        (b"a,b\r1,2\r", "a carriage return stands alone"),
+        (b'a,b"c\n1,2\n', "a quote inside a field"),
+        (b"a,b\r1,2\r", "a carriage return without a line feed"),
     ],
 )
 @pytest.mark.parametrize("compression", [None, "gzip"])

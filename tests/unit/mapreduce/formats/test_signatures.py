@@ -209,7 +209,7 @@ def test_the_same_inside_of_compressed_data(
 def test_what_was_compressed_twice(inner: object) -> None:
     """The second layer is not taken for text."""
     packed = gzip.compress(inner(LINES.encode()))  # type: ignore[operator]
-    with pytest.raises(RecordError, match="data once more; it was compressed twice"):
+    with pytest.raises(RecordError, match="data again; it was compressed twice"):
         list(unpacked_text(iter([packed]), "gzip", "file:///a"))
 
 
