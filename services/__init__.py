@@ -1,1 +1,3 @@
-"""How one task enters a container: three thin apps, `splitter`, `mapper` and `reducer`, and their common shell."""
+"""The containers that run tasks: three thin apps (splitter, mapper, reducer) and their common
+shell.
+"""

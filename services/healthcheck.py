@@ -1,7 +1,8 @@
-"""`python -m services.healthcheck`: exit 0 when the service of this container answers; for HEALTHCHECK and ECS.
+"""`python -m services.healthcheck`: exit 0 if this container's service answers, for HEALTHCHECK and
+ECS.
 
-On Linux it asks over a socket that only processes of this machine can reach, so no number of callers from elsewhere can
-keep it from an answer. Where there is no such socket it asks over TCP.
+On Linux it asks over a Unix socket that only processes of this machine reach, so that no number of
+remote clients can keep it from an answer. Elsewhere it asks over TCP.
 """
 
 from __future__ import annotations
@@ -18,15 +19,20 @@ _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid (unix(7), SO_PEERCRED)
 
 
 def address(port: int) -> str:
-    """Return the name of the health check's socket: an abstract one, which is gone with its service."""
+    """Return the name of the health check's socket: an abstract one, which ends with its service.
+    """
     return f"\0mapreduce-health-{port}"
 
 
 class _LocalConnection(http.client.HTTPConnection):
-    """HTTP over the service's own socket; a socket of another user's process is not believed."""
+    """HTTP over the service's Unix socket; refuses a socket of another user's process."""
 
     def connect(self) -> None:
-        """Connect; raises OSError."""
+        """Connect.
+
+        Raises:
+            OSError: there is no such socket, or another user owns it.
+        """
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(TIMEOUT_S)
         self.sock.connect(address(self.port))
@@ -38,7 +44,7 @@ class _LocalConnection(http.client.HTTPConnection):
 
 
 def main() -> int:
-    """Return 0 when `/health` says ok, else 1."""
+    """Return 0 if `/health` says ok, else 1."""
     port = int(os.environ.get("MAPREDUCE_PORT", "8080"))
     kinds = [_LocalConnection] if sys.platform == "linux" else []
     for kind in (*kinds, http.client.HTTPConnection):

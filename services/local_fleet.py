@@ -1,8 +1,10 @@
-"""The services of one laptop run, as processes on loopback: forked from one process that has imported everything once.
+"""The services of one local run, as processes on loopback, forked from one that has imported
+everything.
 
-The driver starts this before it knows what the services will be, with a socket as standard input. On that it sends the
-log and the listening sockets, and one JSON line; then it keeps it open: when it ends, however the driver went, every
-service ends. A service that dies is started again on its own socket.
+The driver starts this before it knows the services, with a socket as standard input. Over it the
+driver sends the log, the listening sockets and one JSON line, and then keeps it open: when it
+closes, however the driver ended, every service ends. A service that dies is restarted on its
+socket.
 """
 
 from __future__ import annotations
@@ -33,15 +35,15 @@ if TYPE_CHECKING:
     from services.shell.serve import AppFactory
 
 STOP_S = 3.0
-"""How long processes that were killed may take to be gone."""
+"""How long killed processes may take to end."""
 RESTART_PAUSE_S = 0.2
 MOST_FILES = 253
-"""Open files that one message may carry, on Linux."""
+"""The most file descriptors in one message, on Linux."""
 _OUR_SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 
 
 class ServiceSpec(BaseModel):
-    """One service: its role, which of the sockets that were sent it listens on, its slots."""
+    """One service: its role, the index of its listening socket, its slots."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -60,12 +62,12 @@ class FleetSpec(BaseModel):
 
 
 class Supervisor:
-    """Starts each service, starts it again when it dies, and ends all of them.
+    """Starts each service, restarts it when it dies, and ends all of them.
 
     Args:
         spec: the services.
-        apps: makes the app of each role.
-        sockets: the file numbers of the listening sockets.
+        apps: creates the app of each role.
+        sockets: the file descriptors of the listening sockets.
     """
 
     def __init__(
@@ -74,14 +76,13 @@ class Supervisor:
         self._spec = spec
         self._apps = apps
         self._sockets = sockets
-        self._running: dict[
-            int, tuple[ServiceSpec, int]
-        ] = {}  # pid -> service, write end of its lifeline
+        # pid -> service, write end of its lifeline
+        self._running: dict[int, tuple[ServiceSpec, int]] = {}
         self._unstarted: list[ServiceSpec] = []
         self._woken, self._wake = socket.socketpair()
 
     def run(self) -> None:
-        """Until standard input ends or a signal comes."""
+        """Run until standard input ends or a signal arrives."""
         self._woken.setblocking(False)
         self._wake.setblocking(False)
         for number in _OUR_SIGNALS:
@@ -106,8 +107,8 @@ class Supervisor:
         self._stop()
 
     def _start(self, service: ServiceSpec, *, again: bool = False) -> None:
-        """Start a service; if the system has no room for it, say so and leave it for the next try."""
-        # held back, so that no signal meets a child that still has our handlers, which would swallow it
+        """Start a service; if the fork fails, log that once and try again later."""
+        # signals are blocked, because a child that still has our handlers would swallow one
         signal.pthread_sigmask(signal.SIG_BLOCK, _OUR_SIGNALS)
         ends: tuple[int, ...] = ()
         try:
@@ -163,22 +164,23 @@ class Supervisor:
 
     def _restart_dead(self) -> None:
         while pid := self._reaped():
-            if pid in self._running:  # else it is an orphan of one
+            if pid in self._running:  # else it is an orphan of a service
                 service, our_end = self._running.pop(pid)
                 os.close(our_end)
                 time.sleep(RESTART_PAUSE_S)  # a service that dies at once must not spin
                 self._start(service)
-        end_strays(self._running)  # what a dead service has left, and what jobs have left below it
+        end_strays(self._running)  # the processes that a dead service and its jobs have left
 
     def _stop(self) -> None:
-        """Kills everything: the driver is done with it or gone, so nothing that still runs is wanted by anybody."""
+        """Kill everything: the driver has finished or has died, so no process is needed any more.
+        """
         end_all_strays((), STOP_S)
-        # the driver may be gone without a word: what it meant to take away is taken away here
+        # a driver that was killed could not remove the scratch folder
         shutil.rmtree(self._spec.settings["scratch"], ignore_errors=True)
 
     @staticmethod
     def _reaped() -> int | None:
-        """The number of a child that has died; 0 if none has, None if there are no children any more."""
+        """Return the pid of a dead child; 0 if none has died, None if there are no children."""
         try:
             return os.waitpid(-1, os.WNOHANG)[0]
         except ChildProcessError:
@@ -186,7 +188,7 @@ class Supervisor:
 
 
 def main() -> None:
-    """Loads everything, is told what the services are, and runs them."""
+    """Import everything, receive the services' description, and run them."""
     apps = loaded_apps()
     files, line = _told(socket.socket(fileno=os.dup(0)))
     log, *sockets = files
@@ -196,8 +198,8 @@ def main() -> None:
 
 
 def loaded_apps() -> dict[str, AppFactory]:
-    """What makes the app of each role, with all that the services need loaded."""
-    gc.disable()  # there is no garbage yet, and to look for it is a fifth of the time
+    """Return the app factory of each role, with all modules that the services need loaded."""
+    gc.disable()  # imports make no garbage, and looking for it takes a fifth of their time
     from services.mapper.app import create_app as create_mapper
     from services.reducer.app import create_app as create_reducer
     from services.shell.serve import preload
@@ -210,17 +212,19 @@ def loaded_apps() -> dict[str, AppFactory]:
     }
     for create in apps.values():
         preload(create)
-    gc.freeze()  # a collection in a child would copy every page of this
+    gc.freeze()  # a collection in a child would write to, and so copy, every page
     gc.enable()
     return apps
 
 
 def _told(control: socket.socket) -> tuple[list[int], bytes]:
-    """The files that the driver sends (the log, then the sockets) and the line behind them; ends with the driver."""
+    """Return the descriptors that the driver sends (log, sockets) and the line after them; exit if
+    it ends.
+    """
     files: list[int] = []
     line = b""
     with control:
-        while not line.endswith(b"\n"):  # byte by byte: the files come with bytes of their own
+        while not line.endswith(b"\n"):  # byte by byte: a descriptor travels with one byte
             byte, sent, _, _ = socket.recv_fds(control, 1, MOST_FILES)
             if not byte:
                 sys.exit(2)

@@ -11,5 +11,5 @@ from services.shell.workers.pool import WorkerPool
 
 
 def create_app(settings: Settings, pool: WorkerPool, state: shell.State) -> FastAPI:
-    """The mapper, which maps one split into one object of sorted blocks."""
+    """Return the mapper's app, which maps one split into one object of sorted blocks."""
     return shell.create_app(settings, pool, state, stage="map", message=MapTask)

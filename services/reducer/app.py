@@ -11,5 +11,5 @@ from services.shell.workers.pool import WorkerPool
 
 
 def create_app(settings: Settings, pool: WorkerPool, state: shell.State) -> FastAPI:
-    """The reducer, which merges one partition's blocks and writes one part."""
+    """Return the reducer's app, which merges one partition's blocks and writes one part."""
     return shell.create_app(settings, pool, state, stage="reduce", message=ReduceTask)

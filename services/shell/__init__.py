@@ -1,1 +1,4 @@
-"""What the three services share: settings, requests, workers, logs, metrics, start and stop. It knows no stage."""
+"""The parts that the three services share: settings, HTTP, workers, logs, metrics, start and stop.
+
+Knows no stage.
+"""

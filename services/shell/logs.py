@@ -1,4 +1,4 @@
-"""JSON logs, one object a line on standard error, with run, task and attempt where there is one."""
+"""JSON logs, one object a line on standard error, with run, task and attempt if known."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from services.shell.http.throttle import StrangersFilter, Throttle
 
 
 def configure_logs(level: str, service: str) -> None:
-    """Sends everything, uvicorn's own lines too, through one JSON renderer.
+    """Send all log lines, uvicorn's too, through one JSON renderer.
 
-    Tracebacks are plain text: structured ones would write local variables, and with them records, into the logs.
+    Tracebacks are plain text: structured ones would write local variables, and with them records,
+    to the log.
     """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -35,9 +36,8 @@ def configure_logs(level: str, service: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    logging.getLogger("uvicorn").setLevel(
-        max(logging.WARNING, root.level)
-    )  # it says nothing that we do not
+    # its info lines repeat ours
+    logging.getLogger("uvicorn").setLevel(max(logging.WARNING, root.level))
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -1,4 +1,4 @@
-"""What Prometheus can ask of a service: counts and durations, never a key, a record or a URL."""
+"""Metrics for Prometheus: counts and durations, never a key, a record or a URL."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from services.shell.workers.pool import WorkerPool
 
 
 class Metrics:
-    """One service's metrics, in a registry of its own."""
+    """One service's metrics, in their own registry."""
 
     def __init__(self, pool: WorkerPool) -> None:
         self._registry = CollectorRegistry()
@@ -32,5 +32,5 @@ class Metrics:
         )
 
     def text(self) -> bytes:
-        """All metrics in Prometheus's text format."""
+        """Return all metrics in Prometheus's text format."""
         return generate_latest(self._registry)

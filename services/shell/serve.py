@@ -1,4 +1,4 @@
-"""Starts and stops one service: settings, nursery, socket, server; SIGTERM drains."""
+"""Start and stop one service: settings, fork server, socket, HTTP server; SIGTERM drains."""
 
 from __future__ import annotations
 
@@ -42,15 +42,17 @@ from services.shell.workers.processes import (
 from services.shell.workers.warm import warm_engine
 
 BACKLOG = 1024
-"""Connections that the system keeps until they are accepted."""
+"""Connections that the system queues until they are accepted."""
 END_S = 2.0
-"""How long what is left of jobs may take to end with the service."""
+"""How long leftover processes of jobs may take to end with the service."""
 AppFactory = Callable[[Settings, WorkerPool, State], FastAPI]
 log = structlog.get_logger()
 
 
 def main(create: AppFactory, name: str) -> None:
-    """Run a service with the environment's settings until it is stopped; a wrong setting is a line, exit 2."""
+    """Run a service with the environment's settings until it stops; on a wrong setting print it,
+    exit 2.
+    """
     try:
         settings = Settings(signing_key=NO_KEY)  # the other fields come from the environment
         key = take_descriptor()
@@ -83,12 +85,17 @@ def _refuse(variable: str, message: str) -> NoReturn:
 
 
 def own_folder(folder: Path) -> None:
-    """Makes a folder for this user alone; raises `UsageError` when another one could put a job's code there."""
+    """Create a folder for this user alone.
+
+    Raises:
+        UsageError: another user may write to it, and so could plant a job's code.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = folder.stat()
     if {found.st_uid, folder.lstat().st_uid} != {os.geteuid()} or found.st_mode & 0o022:
         raise UsageError(
-            f"others may write to {folder}, where jobs' code is unpacked; name a folder of your own"
+            f"other users may write to {folder}, where jobs' code is unpacked; "
+            f"set a folder that only this user can write to"
         )
 
 
@@ -100,17 +107,17 @@ def serve(
     lifeline: int | None = None,
     key: int | None = None,
 ) -> None:
-    """Runs a service on a listening socket.
+    """Run a service on a listening socket.
 
     Args:
-        create: makes the app.
-        name: the service's, for its logs.
+        create: creates the app.
+        name: the service's name in its logs.
         settings: its settings.
         listening: the socket.
-        lifeline: a pipe's read end; when its other end is gone, the service ends at once.
-        key: a descriptor with the signing key, if the settings do not hold it.
+        lifeline: a pipe's read end; when its other end closes, the service ends at once.
+        key: a descriptor with the signing key, if the settings do not contain it.
     """
-    this_build()  # once, before the forks
+    this_build()  # cached before the forks, so that no worker computes it again
     warm_engine()
     adopt_orphans()
     nursery = Nursery.fork(worker_main(settings.model_copy(update={"signing_key": NO_KEY})))
@@ -134,7 +141,9 @@ def serve(
 
 
 def _with_key(settings: Settings, key: int) -> Settings:
-    """Return the settings with the key that a descriptor holds; a key that cannot be used is a line, exit 2."""
+    """Return the settings with the key that a descriptor holds; on an unusable key print it, exit
+    2.
+    """
     try:
         return settings.model_copy(update={"signing_key": SecretStr(check_key(read_key(key)))})
     except (KeyMissing, UsageError) as exc:
@@ -142,7 +151,8 @@ def _with_key(settings: Settings, key: int) -> Settings:
 
 
 def _health_listeners(port: int) -> list[socket.socket]:
-    """Return the health check's own listener, where the system has such sockets and the name is free."""
+    """Return the health check's own listener, if the system has such sockets and the name is free.
+    """
     if sys.platform != "linux":
         return []
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -150,14 +160,14 @@ def _health_listeners(port: int) -> list[socket.socket]:
         listening.bind(health_address(port))
     except OSError as exc:
         listening.close()
-        log.warning("the health check has no socket of its own, and asks over TCP", error=str(exc))
+        log.warning("the health check has no Unix socket, and uses TCP", error=str(exc))
         return []
     listening.listen(HEALTH_CONNECTIONS)
     return [listening]
 
 
 def preload(create: AppFactory) -> None:
-    """Loads what a service and its workers would load when they begin; before a fork, it is there in all of them."""
+    """Load all that a service and its workers would load at their start, so that forks share it."""
     settings = Settings(store="file:///nowhere", signing_key=NO_KEY)
     ours, theirs = socket.socketpair()
     with ours, theirs:
@@ -168,9 +178,8 @@ def preload(create: AppFactory) -> None:
         config.load()
         config.get_loop_factory()
     this_build()
-    import_module(
-        "mapreduce.storage.local"
-    )  # the store's client for S3 must not be touched before a fork
+    # only the local store: the S3 client starts threads, which do not survive a fork
+    import_module("mapreduce.storage.local")
     warm_engine()
 
 
@@ -193,7 +202,9 @@ def _configured(
 
 
 class _DrainingServer(uvicorn.Server):
-    """On SIGTERM: refuse new tasks (503), give the running ones `drain_s`, then stop. A second signal stops now."""
+    """A server that drains on SIGTERM: new tasks get 503, running ones `drain_s`; a second signal
+    stops it.
+    """
 
     def __init__(
         self, config: uvicorn.Config, state: State, pool: WorkerPool, drain_s: float
@@ -205,7 +216,7 @@ class _DrainingServer(uvicorn.Server):
         self._drained_at = 0.0
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Called by uvicorn's signal handler."""
+        """Drain, or stop at once; called by uvicorn's signal handler."""
         if self._state.draining or sig == signal.SIGINT:
             self.stop_now()
             return
@@ -213,11 +224,13 @@ class _DrainingServer(uvicorn.Server):
         self._drained_at = time.monotonic() + self._drain_s
 
     def stop_now(self) -> None:
-        """Stops without waiting for tasks."""
+        """Stop without waiting for tasks."""
         self.should_exit = True
 
     async def on_tick(self, counter: int) -> bool:
-        """Called by uvicorn ten times a second; True ends the server."""
+        """Reap orphans and check the drain; called by uvicorn ten times a second, True ends the
+        server.
+        """
         reap_orphans()
         if self._state.draining and (self._pool.busy == 0 or time.monotonic() > self._drained_at):
             self.should_exit = True

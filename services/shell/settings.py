@@ -1,4 +1,4 @@
-"""A service's settings: read once from the environment (MAPREDUCE_...), then passed in."""
+"""A service's settings: read once from the environment (MAPREDUCE_...), then passed as a value."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mapreduce.storage import Grants, split_url
 from mapreduce.wire.tokens import KEY_BYTES, check_key
 
 NO_KEY = SecretStr("0" * KEY_BYTES)
-"""Stands for the signing key in processes that must not have it."""
+"""A placeholder for the signing key in processes that must not have it."""
 
 
 class Settings(BaseSettings):
@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     )
     scratch: Path = Field(
         default=Path(tempfile.gettempdir()) / f"mapreduce-scratch-{os.getuid()}",
-        description="folder for intermediate files and jobs' code; nobody else may write there",
+        description="folder for intermediate files and jobs' code; only this user may write there",
     )
     memory_mb: int = Field(
         default=0, ge=0, description="memory of the whole service in MiB; 0: half of the machine's"
@@ -51,17 +51,17 @@ class Settings(BaseSettings):
     task_memory_mb: int = Field(
         default=0, ge=0, description="memory of one task in MiB; 0: an even share of memory_mb"
     )
-    max_body_mb: int = Field(default=64, ge=1, description="greatest request body in MiB")
+    max_body_mb: int = Field(default=64, ge=1, description="largest request body in MiB")
     patience_s: float = Field(
         default=20,
         gt=0,
-        description="seconds for a request's head and for its body, which has one more for each 16 KiB",
+        description="seconds for a request's head, and for its body plus one for each 16 KiB",
     )
     drain_s: float = Field(
         default=110, ge=0, description="seconds that SIGTERM leaves running tasks"
     )
     chaos: bool = Field(
-        default=False, description="whether a driver's fault drill may break this service's workers"
+        default=False, description="whether a driver may inject faults into this service's workers"
     )
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
@@ -83,17 +83,17 @@ class Settings(BaseSettings):
             except RefusedURL as exc:
                 raise ValueError(str(exc)) from None
             if root == "file://" and not key.strip("/"):
-                raise ValueError(f"{url} is all of this machine's files; name a folder")
+                raise ValueError(f"{url} is the whole file system; name a folder")
         return given
 
     @property
     def slot_count(self) -> int:
-        """Tasks at the same time."""
+        """The number of tasks at the same time."""
         return self.slots or os.cpu_count() or 1
 
     @property
     def task_memory_bytes(self) -> int:
-        """What one task may use: an even share, after a fifth for the service itself."""
+        """Memory of one task: an even share, after a fifth for the service itself."""
         if self.task_memory_mb:
             return self.task_memory_mb << 20
         total = (self.memory_mb << 20) if self.memory_mb else _machine_memory() // 2
@@ -101,7 +101,7 @@ class Settings(BaseSettings):
 
     @property
     def grants(self) -> Grants:
-        """What this service may touch."""
+        """The places that this service may use."""
         return Grants(writable=(self.store,), readable=self.extra_inputs)
 
 

@@ -1,8 +1,9 @@
-"""Keep the signing key where a job cannot read it: out of the environment, and out of the workers' memory.
+"""Keep the signing key from jobs: out of the environment, and out of the workers' memory.
 
-The environment that a program is started with stays readable in /proc/<pid>/environ, for every process of the same
-user and whatever the program deletes from it. So a service starts itself again without the key, and hands it over in a
-pipe. It reads the pipe only when the fork server is forked, so no worker has a copy. Imports little: this runs twice.
+A process's initial environment stays readable in /proc/<pid>/environ for every process of the same
+user, even if the program deletes a variable. So a service re-executes itself without the key, and
+passes it in a pipe. It reads the pipe only after it has forked the fork server, so no worker has a
+copy. Imports little, because this runs twice.
 """
 
 from __future__ import annotations
@@ -13,21 +14,21 @@ from contextlib import suppress
 
 VARIABLE = "MAPREDUCE_SIGNING_KEY"
 DESCRIPTOR = "MAPREDUCE_SIGNING_KEY_FD"
-"""Names the descriptor that the key can be read from, to the end."""
+"""Names the descriptor of the pipe that contains the key."""
 HASH_VARIABLE = "PYTHONHASHSEED"
 LONGEST = 4096
-"""Bytes of a key at most: a pipe holds them without a reader."""
+"""The longest key, in bytes: a pipe buffers it without a reader."""
 
 
 class KeyMissing(Exception):
-    """The key is not there, or cannot be handed over; the text says what is wrong with the variable."""
+    """The key is missing or cannot be passed on; the message names the problem."""
 
 
 def restart_without_key(hash_seed: str) -> None:
-    """Start this program anew, in the same process, if its environment holds the key or another hash seed.
+    """Re-execute this program if its environment contains the key or another hash seed.
 
     Args:
-        hash_seed: all processes that run a job's code must share one.
+        hash_seed: the seed that all processes that run a job's code share.
 
     Raises:
         KeyMissing: the key is too long.
@@ -43,7 +44,11 @@ def restart_without_key(hash_seed: str) -> None:
 
 
 def take_descriptor() -> int:
-    """Return the descriptor that holds the key, and forget the variable that names it; raises `KeyMissing`."""
+    """Return the descriptor that holds the key, and delete the variable that names it.
+
+    Raises:
+        KeyMissing: there is no such descriptor.
+    """
     text = os.environ.pop(DESCRIPTOR, None)
     if text is None:
         raise KeyMissing("Field required")
@@ -56,7 +61,11 @@ def take_descriptor() -> int:
 
 
 def read_key(file: int) -> str:
-    """Return the key that a descriptor holds, and close it; raises `KeyMissing`."""
+    """Return the key that a descriptor holds, and close it.
+
+    Raises:
+        KeyMissing: the descriptor cannot be read.
+    """
     try:
         with open(file, "rb") as pipe:
             return os.fsdecode(pipe.read(LONGEST + 1))

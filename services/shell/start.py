@@ -1,4 +1,6 @@
-"""Start a service from the command line; all but this is loaded when the environment no longer holds the key."""
+"""Start a service from the command line; the rest is imported after the key has left the
+environment.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,11 @@ from services.shell.signing_key import VARIABLE, KeyMissing, restart_without_key
 
 
 def start(name: str) -> None:
-    """Run a service with the environment's settings until it is stopped; a wrong setting is a line, exit 2.
+    """Run a service with the environment's settings until it stops; on a wrong setting print it,
+    exit 2.
 
     Args:
-        name: the service's, which is its package's in `services`.
+        name: the service's name, also of its package in `services`.
     """
     from mapreduce.wire.build import HASH_SEED
 

@@ -1,4 +1,5 @@
-"""`python -m services.splitter`: serves until SIGTERM; the settings are MAPREDUCE_... variables."""
+"""`python -m services.splitter`: serve until SIGTERM, with the settings in MAPREDUCE_... variables.
+"""
 
 from services.shell.start import start
 

@@ -11,5 +11,5 @@ from services.shell.workers.pool import WorkerPool
 
 
 def create_app(settings: Settings, pool: WorkerPool, state: shell.State) -> FastAPI:
-    """The splitter, which plans byte ranges over the inputs, or writes them as chunk files."""
+    """Return the splitter's app, which plans byte ranges over the inputs, or writes chunk files."""
     return shell.create_app(settings, pool, state, stage="split", message=SplitTask)

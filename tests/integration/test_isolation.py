@@ -190,7 +190,7 @@ def test_a_job_that_writes_to_every_descriptor_does_not_answer(
     """The task fails with what was done, and the next one is not one behind."""
     last = _events(mapper, stored(_job("import os", FORGED)))[-1]
     assert isinstance(last, Failed)
-    assert "no answer of the task" in last.error.message
+    assert "not the task's answer" in last.error.message
     assert isinstance(_events(mapper, stored(_job("", "pass")))[-1], Done)
 
 

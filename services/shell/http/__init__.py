@@ -1,1 +1,1 @@
-"""Requests and connections: who is let in, what they may send, and how long they may take."""
+"""Requests and connections: which are accepted, what they may send, and how long they may take."""

@@ -1,8 +1,10 @@
-"""Decide which connections a service takes, and close those beyond the limit as soon as they are accepted.
+"""Decide which connections a service keeps, and close those beyond the limit when they are
+accepted.
 
-Callers without the key must not keep out those with it. So there is a limit for all connections and one for each source
-address, and a new connection takes the place of one that has shown no token. A connection with a signed request under
-way is never closed in favour of another. The health check has a listener and a limit to itself.
+Clients without the key must not keep out those with it. So there is a limit for all connections and
+one for each source address, and a new connection replaces one that has shown no token. A connection
+with a signed request in progress is never closed in favour of another. The health check has its own
+listener and limit.
 """
 
 from __future__ import annotations
@@ -23,28 +25,31 @@ import structlog
 CONNECTIONS = 256
 """Connections besides those of the running tasks."""
 HEALTH_CONNECTIONS = 8
-"""Connections of the health check's own listener; they do not count as the others do."""
+"""Connections of the health check's listener, which do not count towards the others."""
 FEWEST = 8
 BURST = 32
-"""Connections accepted in one turn of the event loop. Those that are closed in their favour are gone a turn later."""
+"""Connections accepted in one turn of the event loop; those they replace are closed a turn later.
+"""
 RESERVED_FILES = 64 + 2 * BURST
-"""Descriptors that connections never take: for the listeners, the workers, and the event loop itself."""
+"""Descriptors that connections never use: for listeners, workers, and the event loop itself."""
 FILES_PER_SLOT = 4
 ACCEPT_PAUSE_S = 0.9
-"""A little less than asyncio's own pause after an error of `accept` (ACCEPT_RETRY_DELAY)."""
+"""A little less than asyncio's pause after an error of `accept` (ACCEPT_RETRY_DELAY)."""
 LOCAL = ""
-"""The address of a caller on a Unix socket."""
+"""The address of a client on a Unix socket."""
 _NO_FILES = (errno.EMFILE, errno.ENFILE)
 _NO_MEMORY = (errno.ENOMEM, errno.ENOBUFS)
 
 Standing = Literal["stranger", "known", "busy"]
-"""Of a connection: no token yet; a good one before, and idle now; a signed request under way."""
+"""A connection's standing: no token yet; a valid one earlier, idle now; a signed request in
+progress.
+"""
 log = structlog.get_logger("services.connections")
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many connections there may be.
+    """The limits on connections.
 
     Attributes:
         total: over TCP.
@@ -56,7 +61,9 @@ class Limits:
 
     @classmethod
     def of(cls, slots: int, files: int) -> Limits:
-        """Return the limits of a service with so many slots, whose process may have so many files open."""
+        """Return the limits of a service with these slots, in a process with this limit on open
+        files.
+        """
         room = files - RESERVED_FILES - FILES_PER_SLOT * slots
         total = max(FEWEST, min(CONNECTIONS + slots, room))
         return cls(total, total * 3 // 4)
@@ -67,8 +74,8 @@ class Guest:
     """A connection as the decision sees it.
 
     Attributes:
-        address: where it comes from.
-        standing: whether its caller has shown a token.
+        address: its source address.
+        standing: whether its client has shown a token.
     """
 
     address: str
@@ -78,16 +85,17 @@ class Guest:
 def place_for(
     address: str, guests: Iterable[Guest], limits: Limits
 ) -> int | Literal["free", "none"]:
-    """Decide what becomes of a new connection.
+    """Decide whether a new connection is kept, and which one it replaces.
 
     Args:
-        address: where it comes from.
+        address: its source address.
         guests: the open connections, oldest first.
-        limits: how many there may be.
+        limits: the limits.
 
     Returns:
-        "free" when there is room, "none" when there is none, or the number of the guest that must leave for it: one
-        without a token if there is one, of the address with the most connections, the oldest of those.
+        "free" if the limits allow one more, "none" if it must be closed, or the index of the
+            connection to close for it: preferably one without a token, of the address with the most
+            connections, the oldest of those.
     """
     seated = [
         (number, guest)
@@ -104,6 +112,8 @@ def place_for(
         seated = [(number, guest) for number, guest in seated if guest.address == address]
     elif len(seated) < limit:
         return "free"
+    # strangers first, then the address with the most connections, then age; busy ones are never
+    # closed
     ranked = sorted(
         (guest.standing != "stranger", -counts[guest.address], number)
         for number, guest in seated
@@ -113,25 +123,25 @@ def place_for(
 
 
 class Caller(Protocol):
-    """The protocol of an accepted connection."""
+    """The protocol object of an accepted connection."""
 
     @property
     def standing(self) -> Standing:
-        """Whether its caller has shown a token."""
+        """Whether its client has shown a token."""
 
     def drop(self) -> None:
-        """Close it at once, whatever is unsent."""
+        """Close the connection at once and discard unsent bytes."""
 
 
 class Connection(socket.socket):
-    """An accepted socket, which says when it is closed."""
+    """An accepted socket that reports its close."""
 
     address: str = LOCAL
     caller: Caller | None = None
     closed: Callable[[Connection], None] | None = None
 
     def close(self) -> None:
-        """Close it, and free its place."""
+        """Close the socket, and free its place."""
         super().close()
         closed, self.closed = self.closed, None
         if closed is not None:
@@ -142,19 +152,21 @@ class Admission:
     """The open connections of a service.
 
     Args:
-        limits: how many there may be.
+        limits: the limits.
     """
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._open: dict[Connection, None] = {}  # a dictionary keeps the order
+        self._open: dict[Connection, None] = {}  # a dict as an ordered set, oldest first
         self._leaving: set[Connection] = set()
 
     def __len__(self) -> int:
         return len(self._open)
 
     def admit(self, connection: Connection) -> bool:
-        """Give a connection its place; False when there is none for it."""
+        """Register a connection, and close the one it replaces; return False if it must be closed
+        itself.
+        """
         present = [each for each in self._open if each not in self._leaving]
         place = place_for(
             connection.address,
@@ -165,7 +177,7 @@ class Admission:
             return False
         if isinstance(place, int):
             leaving = present[place]
-            if leaving.caller is None:  # accepted a moment ago, and not yet set up
+            if leaving.caller is None:  # accepted just now, and without a protocol yet
                 return False
             self._leaving.add(leaving)
             leaving.caller.drop()
@@ -174,7 +186,7 @@ class Admission:
         return True
 
     def introduce(self, file: int, caller: Caller) -> None:
-        """Name the protocol of an accepted connection, by its descriptor."""
+        """Assign the protocol object of an accepted connection, by its descriptor."""
         for connection in self._open:
             if connection.fileno() == file:
                 connection.caller = caller
@@ -190,7 +202,7 @@ def _standing(connection: Connection) -> Standing:
 
 
 class Gate(socket.socket):
-    """A listening socket that accepts what an `Admission` admits, and never fails for want of a descriptor.
+    """A listening socket that accepts what an `Admission` admits, also when descriptors run out.
 
     Args:
         listening: a listening socket, which this one replaces.
@@ -207,11 +219,11 @@ class Gate(socket.socket):
         self._spare: int | None = os.open(os.devnull, os.O_RDONLY)
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """Return the next connection that is admitted; those that are not are closed.
+        """Return the next admitted connection; close those that are not.
 
         Raises:
-            BlockingIOError: there is none now, or there were enough for one turn of the event loop.
-            OSError: the system has no memory; asyncio pauses, and calls again.
+            BlockingIOError: there is none now, or this turn of the event loop has accepted enough.
+            OSError: the system is out of memory; asyncio pauses, and calls again.
         """
         while True:
             if self._accepted >= BURST:
@@ -242,9 +254,9 @@ class Gate(socket.socket):
         super().close()
 
     def _relieve(self, exc: OSError) -> None:
-        """Accept one connection with the spare descriptor, and close it; without that, pause.
+        """Accept one connection with the spare descriptor, and close it; without a spare, pause.
 
-        A connection that is not accepted would wake the event loop without end.
+        A connection that is not accepted would wake the event loop again and again.
         """
         log.warning(
             "a connection was refused: the system has no descriptor or memory for it",

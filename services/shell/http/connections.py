@@ -1,7 +1,8 @@
-"""One connection to a service: time limits for a request's head, for idling, and for an answer that is not read.
+"""Time limits of one connection: for a request's head, for idling, and for an unread answer.
 
-The server itself has a time limit for silence between two requests only. A caller that sends its head byte by byte,
-goes on sending a body after a refusal, or does not read its answer would hold its connection without end.
+The HTTP server limits only the silence between two requests. A client that sends its head byte by
+byte, keeps sending a body after a refusal, or does not read its answer would hold its connection
+for ever.
 """
 
 from __future__ import annotations
@@ -15,21 +16,21 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from services.shell.http.admission import Admission, Standing
 
 HEAD_BYTES = 16 << 10
-"""Request line and headers together, at most."""
+"""The longest request line and headers together."""
 SIGNED = "signed"
-"""The name in a request's state that says that its token was good."""
+"""The name in a request's state that marks a valid token."""
 SIGNED_PATIENCE = 6
-"""How many times as long an answer to a signed request may lie unread: the driver's machine may have slept."""
+"""Factor on the time for an unread signed answer: the driver's machine may have slept."""
 READ_BYTES_PER_SECOND = 1 << 10
-"""Slower readers of an answer count as not reading it."""
+"""A client that reads an answer more slowly counts as not reading it."""
 
 
 def patient(patience_s: float, admission: Admission) -> type[H11Protocol]:
-    """Return the server's protocol.
+    """Return the server's protocol class.
 
     Args:
-        patience_s: seconds for a whole request, and for a sign that an answer is read.
-        admission: is told of each connection.
+        patience_s: seconds for a whole request, and for progress in reading an answer.
+        admission: gets each connection's protocol object.
     """
 
     class PatientProtocol(H11Protocol):
@@ -44,12 +45,12 @@ def patient(patience_s: float, admission: Admission) -> type[H11Protocol]:
             accepted = transport.get_extra_info("socket")
             admission.introduce(accepted.fileno(), self)
             if accepted.family != socket.AF_UNIX:
-                # asyncio does so only for sockets that were made with a protocol number, and the listening one was
-                # not: an event would wait for the acknowledgement of the one before, 40 ms
+                # asyncio sets it only for sockets created with a protocol number, which the
+                # listening one is not; without it an event waits 40 ms for the acknowledgement of
+                # the one before
                 accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            transport.set_write_buffer_limits(
-                high=0
-            )  # so that writing is paused as soon as anything is unsent
+            # pause writing as soon as anything is unsent, so that `pause_writing` starts the clock
+            transport.set_write_buffer_limits(high=0)
             self._watch()
 
         def connection_lost(self, exc: Exception | None) -> None:
@@ -64,9 +65,8 @@ def patient(patience_s: float, admission: Admission) -> type[H11Protocol]:
         def on_response_complete(self) -> None:
             self._known |= self._is_signed()
             super().on_response_complete()
-            if (
-                self.cycle.more_body or not self._known
-            ):  # refused early and not done with sending, or idle
+            # refused before the body has been sent, or an idle client that showed no token
+            if self.cycle.more_body or not self._known:
                 self._watch()
 
         def pause_writing(self) -> None:
@@ -78,11 +78,11 @@ def patient(patience_s: float, admission: Admission) -> type[H11Protocol]:
             self._stop_writing()
             super().resume_writing()
 
-        # -- what the admission asks ----------------------------------------------------------------------------------
+        # -- the interface for `Admission` ---------------------------------------------------------
 
         @property
         def standing(self) -> Standing:
-            """Whether the caller has shown a token."""
+            """Whether the client has shown a token."""
             if self._is_served() and self._is_signed():
                 return "busy"
             return "known" if self._known else "stranger"
@@ -91,10 +91,10 @@ def patient(patience_s: float, admission: Admission) -> type[H11Protocol]:
             """Close at once."""
             self.transport.abort()
 
-        # -- a whole request ------------------------------------------------------------------------------------------
+        # -- limits on receiving a request ---------------------------------------------------------
 
         def _watch(self) -> None:
-            """From its first byte on until there is a request, the time runs, whatever else comes."""
+            """Start the clock at the first byte; only a whole request stops it, not more bytes."""
             if self._is_served():
                 self._unwatch()
             elif self._waiting is None:
@@ -106,11 +106,11 @@ def patient(patience_s: float, admission: Admission) -> type[H11Protocol]:
                 self._waiting = None
 
         def _is_served(self) -> bool:
-            cycle: Any = self.cycle  # None before the first request, whatever its type says
+            cycle: Any = self.cycle  # None before the first request, despite its declared type
             return cycle is not None and not cycle.response_complete
 
         def _is_signed(self) -> bool:
-            scope: Any = self.scope  # likewise
+            scope: Any = self.scope  # None before the first request too
             return scope is not None and bool(scope["state"].get(SIGNED))
 
         def _give_up(self) -> None:
@@ -118,7 +118,7 @@ def patient(patience_s: float, admission: Admission) -> type[H11Protocol]:
             if not self._is_served() and not self.transport.is_closing():
                 self.transport.close()
 
-        # -- an answer that is read -----------------------------------------------------------------------------------
+        # -- limits on sending an answer -----------------------------------------------------------
 
         def _await_progress(self) -> None:
             limit_s = patience_s * (SIGNED_PATIENCE if self._is_signed() else 1)

@@ -1,4 +1,4 @@
-"""Which tokens a service has seen: each is good once, so that a request that was overheard cannot be sent again."""
+"""Accept each token only once, so that an intercepted request cannot be sent again."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ LIMIT = 100_000
 
 
 class ReplayGuard:
-    """The numbers of the tokens that were accepted and have not ended yet; no others, and never more than a limit.
+    """The numbers of the accepted tokens that have not expired; never more than a limit.
 
-    One process's own: after a restart it knows nothing, and no other service knows what it knows.
+    It belongs to one process: after a restart it is empty, and services do not share it.
 
     Args:
-        limit: numbers to know at most. Beyond it nothing is accepted until some end; to forget one early would be to
-            accept it again.
+        limit: the most numbers kept. Beyond it nothing is accepted until some expire; forgetting
+            one early would accept it again.
     """
 
     def __init__(self, limit: int = LIMIT) -> None:
@@ -26,11 +26,11 @@ class ReplayGuard:
         return len(self._seen)
 
     def accept(self, number: str, expires: float, now: float) -> bool:
-        """Whether the number is seen for the first time.
+        """Return whether the number is new, and remember it.
 
         Args:
-            number: a token's own, from a token that was found good.
-            expires: when that token ends.
+            number: the number of a valid token.
+            expires: when that token expires.
             now: the time, on the same clock.
 
         Raises:
@@ -48,4 +48,4 @@ class ReplayGuard:
 
 
 class Crowded(Exception):
-    """More requests a minute than can be remembered."""
+    """More requests a minute than the guard can remember."""

@@ -1,6 +1,7 @@
-"""From a request to a task's message: token, size, time, schema, and what each refusal answers. Nothing is read twice.
+"""From a request to a task's message: token, size, time and schema, and the answer to each refusal.
 
-The token comes first, from the headers alone: of a caller who has none, no byte of a body is kept.
+The token is checked first, from the headers alone: of a client without one, no byte of a body is
+read.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from services.shell.http.replays import ReplayGuard
 from services.shell.settings import Settings
 
 BYTES_PER_SECOND = 16 << 10
-"""Each so many bytes of a body give its sender a second more."""
+"""Each of this many bytes of a body extends the sender's time by a second."""
 MESSAGE_LIMIT = 500
 
 
@@ -33,7 +34,7 @@ class TooLarge(UsageError):
 
 
 class TooSlow(TaskLost):
-    """A request body that did not come in its time."""
+    """A request body that did not arrive in time."""
 
     http_status: ClassVar[int] = 408
 
@@ -42,22 +43,23 @@ _HEADERS: dict[type, dict[str, str]] = {
     Unauthorized: {"WWW-Authenticate": "Bearer"},
     TooSlow: {"Connection": "close"},
 }
-"""What else the answer says, by the class of the error."""
+"""Additional headers of an answer, by the class of the error."""
 
 
 async def read_body(request: Request, path: str, settings: Settings, seen: ReplayGuard) -> bytes:
-    """The body of a request whose token is good for it, for the first time.
+    """Return the body of a request with a valid and unused token.
 
     Args:
         request: the request.
         path: the path that it must be signed for.
-        settings: the service's.
+        settings: the service's settings.
         seen: the tokens that were accepted before.
 
     Raises:
-        Unauthorized: no token, or one that is not good for this path, this body or this time, or is used again.
-        TooLarge: the body is over the limit; it is not read to its end.
-        TooSlow: the body did not come in its time.
+        Unauthorized: no token, or one that is invalid for this path, body or time, or was used
+            before.
+        TooLarge: the body is over the limit; the rest of it is not read.
+        TooSlow: the body did not arrive in time.
         services.shell.http.replays.Crowded: too many requests a minute.
     """
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -67,9 +69,8 @@ async def read_body(request: Request, path: str, settings: Settings, seen: Repla
     claims = opened(settings.signing_key.get_secret_value(), path, token, now)
     if not seen.accept(claims.number, claims.expires, now):
         raise Unauthorized("unauthorized")
-    request.scope["state"][SIGNED] = (
-        True  # from here on the connection is not closed in favour of another
-    )
+    # from here on the connection is not closed in favour of another
+    request.scope["state"][SIGNED] = True
     body = await _whole_body(request, settings)
     claims.check_body(body)
     return body
@@ -78,9 +79,8 @@ async def read_body(request: Request, path: str, settings: Settings, seen: Repla
 async def _whole_body(request: Request, settings: Settings) -> bytes:
     limit = settings.max_body_mb << 20
     too_large = TooLarge(f"the request is larger than {settings.max_body_mb} MiB")
-    if (
-        int(request.headers.get("content-length", "0")) > limit
-    ):  # the server has refused what is no number
+    # the server has already refused a header that is not a number
+    if int(request.headers.get("content-length", "0")) > limit:
         raise too_large
     body = bytearray()
     first_end = asyncio.get_running_loop().time() + settings.patience_s
@@ -92,12 +92,12 @@ async def _whole_body(request: Request, settings: Settings) -> bytes:
                     raise too_large
                 timer.reschedule(first_end + len(body) / BYTES_PER_SECOND)
     except TimeoutError:
-        raise TooSlow(f"the request's body did not come in {settings.patience_s:g} s") from None
+        raise TooSlow(f"the request's body did not arrive in {settings.patience_s:g} s") from None
     return bytes(body)
 
 
 def refusal(exc: MapReduceError | ValidationError) -> JSONResponse:
-    """What a request is answered that cannot be carried out."""
+    """Return the answer to a request that cannot be run."""
     if isinstance(exc, ValidationError):
         first = exc.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])[:MESSAGE_LIMIT] or "the body"
@@ -111,7 +111,7 @@ def refusal(exc: MapReduceError | ValidationError) -> JSONResponse:
 
 
 def unavailable(message: str) -> JSONResponse:
-    """What is answered when no slot is free; the caller should ask again in a second."""
+    """Return the answer if no slot is free; the client should retry in a second."""
     return _answer(
         HTTPStatus.SERVICE_UNAVAILABLE,
         TaskError(kind="TaskLost", message=message),

@@ -1,4 +1,4 @@
-"""Log lines that strangers can cause: one of a kind in a while, with a count of those left out."""
+"""Limit log lines that clients without a key can cause: one of a kind per period, with a count."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 EVERY_S = 60.0
 KINDS = 100
-"""Kinds of lines to keep apart; beyond them all count as one."""
+"""Kinds of lines that are told apart; beyond them all count as one."""
 _LOGGERS = ("uvicorn", "asyncio", "services.connections", "services.workers")
-"""Of the server, its connections and what they crowd out: what they say comes from callers without the key too."""
+"""Loggers whose lines clients without the key can cause: the server, its connections, its workers.
+"""
 
 
 @dataclass(slots=True)
@@ -21,11 +22,11 @@ class _Kind:
 
 
 class Throttle:
-    """Lets one line of a kind through in a while.
+    """Passes one line of a kind per period.
 
     Args:
-        every_s: how long the others of its kind are left out after it.
-        kinds: how many kinds are kept apart.
+        every_s: the period.
+        kinds: how many kinds are told apart.
     """
 
     def __init__(self, every_s: float = EVERY_S, kinds: int = KINDS) -> None:
@@ -34,7 +35,9 @@ class Throttle:
         self._kinds: dict[str, _Kind] = {}
 
     def left_out(self, kind: str, now: float) -> int | None:
-        """Return how many lines of the kind were left out before this one, or None if it is left out as well."""
+        """Return how many lines of the kind were dropped before this one, or None if it is dropped
+        too.
+        """
         kind = kind if kind in self._kinds or len(self._kinds) < self._most else ""
         known = self._kinds.get(kind)
         if known is not None and now - known.said_at < self._every_s:
@@ -49,8 +52,8 @@ class StrangersFilter(logging.Filter):
     """Applies a throttle to the loggers of the server and its connections.
 
     Args:
-        throttle: counts.
-        clock: the time in seconds.
+        throttle: counts the lines.
+        clock: returns the time in seconds.
     """
 
     def __init__(self, throttle: Throttle, clock: Callable[[], float] = time.monotonic) -> None:
@@ -59,7 +62,7 @@ class StrangersFilter(logging.Filter):
         self._clock = clock
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Say whether a line is logged; the number of those before it is put into its text."""
+        """Return whether a line is logged; add the number of dropped ones to its text."""
         if not record.name.startswith(_LOGGERS):
             return True
         said = record.msg.get("event", "") if isinstance(record.msg, dict) else record.msg

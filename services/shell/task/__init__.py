@@ -1,1 +1,1 @@
-"""The task's side: the process in which a job's code runs, and what it is forked from."""
+"""The task's side: the process in which a job's code runs, and its template."""

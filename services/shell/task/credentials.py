@@ -1,5 +1,6 @@
-"""A container's credentials, fetched once for many tasks: each has a process of its own, and the address that gives
-them answers only so many requests.
+"""A container's credentials, fetched once for many tasks.
+
+Each task has its own process, and the address of the credentials limits the rate of requests.
 """
 
 from __future__ import annotations
@@ -13,18 +14,18 @@ from typing import Any
 
 ADDRESS = "http://169.254.170.2"
 VARIABLE = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
-"""What ECS sets in a task that has a role."""
+"""ECS sets it in a task that has a role."""
 OWN_KEYS = "AWS_ACCESS_KEY_ID"
 RENEW_BEFORE = timedelta(minutes=10)
 TIMEOUT_S = 5.0
 
 
 class ContainerCredentials:
-    """The credentials of a task role, renewed before they end.
+    """The credentials of a task role, renewed before they expire.
 
     Args:
-        fetch: asks the container's address for them.
-        now: the time.
+        fetch: requests them from the container's address.
+        now: returns the time.
     """
 
     def __init__(
@@ -37,7 +38,9 @@ class ContainerCredentials:
         self._known: dict[str, Any] | None = None
 
     def current(self) -> dict[str, Any] | None:
-        """Return credentials for a task; None where the store's client finds its own, or must try itself."""
+        """Return credentials for a task; None if the store's client finds its own, or must try
+        itself.
+        """
         if VARIABLE not in os.environ or OWN_KEYS in os.environ:
             return None
         if self._known is None or _ends(self._known) - self._now() < RENEW_BEFORE:
@@ -49,7 +52,9 @@ class ContainerCredentials:
 
 
 def provider_of(known: dict[str, Any] | None) -> Callable[[], Any] | None:
-    """Return what gives the store's client its credentials: those that are known, and after their end new ones."""
+    """Return the credential provider for the store's client: the known ones, and new ones after
+    expiry.
+    """
     if known is None:
         return None
     held = ContainerCredentials()

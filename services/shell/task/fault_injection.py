@@ -1,4 +1,4 @@
-"""Carries out the faults of a drill on this very worker. Nothing here runs unless the service is set to take faults."""
+"""Inject faults into this worker. Nothing here runs unless the service's settings allow it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,22 @@ _NAP_S = 0.05
 
 
 def check_allowed(fault: Fault | None, *, allowed: bool) -> None:
-    """Refuses a fault where none is wanted; raises `UsageError`."""
+    """Refuse a fault if the service's settings do not allow injection.
+
+    Raises:
+        UsageError: they do not.
+    """
     if fault is not None and not allowed:
         raise UsageError(
-            "this service takes no faults; a drill needs MAPREDUCE_CHAOS=true in its environment"
+            "this service refuses fault injection; set MAPREDUCE_CHAOS=true in its environment"
         )
 
 
 def before_task(fault: Fault | None, fall_silent: Callable[[], None]) -> None:
-    """What goes wrong before and while a task is carried out.
+    """Inject the fault of the time before and during a task.
 
     Args:
-        fault: what is wanted.
+        fault: the fault, if any.
         fall_silent: ends the heartbeat.
 
     Raises:
@@ -48,11 +52,11 @@ def before_task(fault: Fault | None, fall_silent: Callable[[], None]) -> None:
     elif fault.kind == "slow":
         time.sleep(fault.seconds)
     elif fault.kind == "error":
-        raise InjectedFault("a fault drill made this attempt fail")
+        raise InjectedFault("fault injection made this attempt fail")
 
 
 def after_task(fault: Fault | None, result: TaskResult, storage: Storage) -> None:
-    """What goes wrong when a task has its result."""
+    """Inject the fault of the time after a task's result."""
     if fault is None:
         return
     if fault.kind == "kill":

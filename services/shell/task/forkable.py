@@ -1,7 +1,7 @@
-"""Whether a process that has imported a job may be forked for each of its tasks, and if not, why.
+"""Decide whether a process that has imported a job may be forked for each task, and if not, why.
 
-A fork copies memory and one thread. What lies outside of that is lost (threads, timers), shared with every other copy
-(open files, shared memory, files on disk) or broken (libraries with threads or connections of their own).
+A fork copies memory and one thread. All else is lost (threads, timers), shared with every other
+fork (open files, shared memory, files on disk) or broken (libraries with threads or connections).
 """
 
 from __future__ import annotations
@@ -57,14 +57,16 @@ NOT_FORKABLE = frozenset(
         ),
     )
 )
-"""Modules with threads, connections or devices of their own, which a fork does not carry over. Beside this list, what
-an import leaves running or open is looked at itself."""
+"""Modules with threads, connections or devices, which do not survive a fork.
+
+Besides this list, what an import leaves running or open is detected directly.
+"""
 
 _WRITES = os.O_WRONLY | os.O_RDWR
 _OUTSIDE = frozenset(
     ("tempfile.mkdtemp", "tempfile.mkstemp", "os.mkdir", "sqlite3.connect", "socket.connect")
 )
-"""Audit events (sys.audit) of what leaves something outside of this process."""
+"""Audit events (sys.audit) of actions with effects outside this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,9 @@ class Traces:
     """What is open, running or loaded in this process.
 
     Attributes:
-        threads: how many run.
-        children: how many child processes there are.
-        files: open descriptors, and what each is open on.
+        threads: the number of threads.
+        children: the number of child processes.
+        files: open descriptors, with their targets.
         shared: mappings of shared memory.
         modules: names of the loaded modules.
         timer: whether the alarm clock is set.
@@ -89,7 +91,7 @@ class Traces:
 
 
 def traces() -> Traces:
-    """Return those of this process."""
+    """Return the traces of this process."""
     return Traces(
         threads=_threads(),
         children=len(children_of(os.getpid())),
@@ -104,9 +106,9 @@ def why_fresh(before: Traces, after: Traces, outside: Iterable[str]) -> str:
     """Return why a process may not be forked for each task, or "".
 
     Args:
-        before: of the process before it imported the job.
-        after: of the process afterwards.
-        outside: what the import has left outside of the process.
+        before: traces before the import of the job.
+        after: traces after it.
+        outside: effects of the import outside the process.
     """
     reasons: list[str] = []
     if after.threads > before.threads:
@@ -129,7 +131,8 @@ def why_fresh(before: Traces, after: Traces, outside: Iterable[str]) -> str:
 
 
 class OutsideWatch:
-    """Notes what this process does outside of itself (files, folders, connections) until it is stopped."""
+    """Records effects of this process outside itself (files, folders, connections) until stopped.
+    """
 
     def __init__(self) -> None:
         self.seen: list[str] = []
@@ -137,7 +140,7 @@ class OutsideWatch:
         sys.addaudithook(self._hook)
 
     def stop(self) -> None:
-        """Note nothing more; the hook itself stays, as no hook can be taken out."""
+        """Stop recording; the hook itself stays, because audit hooks cannot be removed."""
         self._watching = False
 
     def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -157,7 +160,7 @@ def _is_writing(path: object, mode: object, flags: object) -> bool:
 
 
 def _is_bytecode(arguments: tuple[Any, ...]) -> bool:
-    """True for what the import system writes of its own accord."""
+    """Return whether the import system itself caused the event."""
     return bool(arguments) and "__pycache__" in str(arguments[0])
 
 

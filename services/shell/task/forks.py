@@ -1,7 +1,8 @@
-"""What happens when a job's own code forks: the copy runs that code, and ends where it would come back into ours.
+"""Guard against forks by a job's code: the child runs that code, and ends where it would return to
+ours.
 
-Else two processes would go on with one task: write the same files, and answer twice. A process of `multiprocessing`
-never comes back, so it is left alone; so is one that `subprocess` starts.
+Otherwise two processes would continue one task: write the same files, and answer twice. A child of
+`multiprocessing` never returns, so it is left alone; so is one of `subprocess`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import mapreduce
 
 ENDED = 70
-"""Exit code of a copy that is ended here (EX_SOFTWARE)."""
+"""Exit code of a child that is ended here (EX_SOFTWARE)."""
 _ROOT = Path(mapreduce.__file__).parent
 _OURS = (
     *(f"{_ROOT / room}{os.sep}" for room in ("engine", "formats", "storage")),
@@ -30,17 +31,21 @@ _guarded: set[int] = set()
 
 
 def guard_forks() -> None:
-    """End each copy of this process, and of its own copies, that a job's code makes and lets come back to ours."""
-    if not _guarded:  # a hook cannot be taken out again, and a copy has it already
+    """End each fork of this process, and their forks, that a job's code makes and lets return to
+    ours.
+    """
+    if not _guarded:  # a hook cannot be removed, and a fork inherits it
         _guarded.add(os.getpid())
         os.register_at_fork(after_in_child=_after_fork)
 
 
 def _after_fork() -> None:
-    """Have the interpreter look at each line of ours and each call into ours from now on, as a debugger does."""
+    """Trace our frames and every call into our code from now on, as a debugger does."""
     frame = sys._getframe().f_back
     if frame is None or _is_in(frame, _LEFT_ALONE):
         return
+    # two ways back into our code: a return to one of the frames on the stack, where `_end` runs at
+    # the next line, and a new call, which `_called` sees
     while frame is not None:
         if _is_in(frame, _OURS):
             frame.f_trace = _end

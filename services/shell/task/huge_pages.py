@@ -1,7 +1,7 @@
-"""Moves this process's memory into huge pages, so that a fork copies hundreds of entries of its page tables at once.
+"""Move this process's memory into huge pages, so that a fork copies fewer page table entries.
 
-A fork and the end of the copy cost as much as the process has pages. A page that a copy writes to is still copied by
-itself, as 4 KiB. Linux has this from 6.1 on; elsewhere nothing happens.
+The cost of a fork, and of the child's end, grows with the number of pages. A page that a child
+writes to is still copied alone, as 4 KiB. Needs Linux 6.1; elsewhere it does nothing.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ _madvise = ctypes.CDLL(None).madvise if sys.platform == "linux" else None
 
 
 def use_huge_pages() -> None:
-    """Move what memory of this process can be moved."""
+    """Move all memory of this process that can be moved."""
     if _madvise is None:
         return
     with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - of /proc
         starts = list(whole_huge_pages(file))
     for start in starts:
         if _madvise(ctypes.c_void_p(start), ctypes.c_size_t(_HUGE_BYTES), _MADV_COLLAPSE) != 0:
-            return  # not in this kernel, or there is no room
+            return  # this kernel cannot, or no huge page is free
 
 
 def whole_huge_pages(lines: Iterable[str]) -> Iterator[int]:
-    """Yield where huge pages fit into private memory that is not of a file.
+    """Yield the addresses at which huge pages fit into private memory that belongs to no file.
 
     Args:
         lines: of /proc/self/maps.

@@ -1,4 +1,4 @@
-"""The process of one task: carries it out, says how far it is every second, and ends."""
+"""The process of one task: run the task, send a heartbeat every second, and end."""
 
 from __future__ import annotations
 
@@ -26,12 +26,14 @@ from services.shell.workers.order import received_order
 HEARTBEAT_S = 1.0
 STATUS_CHARACTERS = 500
 _DESCRIPTOR = 500
-"""Where the descriptor of the answers lies, or above: what a job opens, and what it closes or writes to by number, is
-far below."""
+"""The lowest descriptor for answers.
+
+Those that a job opens, or closes or writes to by number, are far below it.
+"""
 
 
 def task_main(settings: Settings) -> Callable[[socket.socket, JobClass | None], None]:
-    """Return what the process of a task does, of a service with these settings: it waits for its task, and ends."""
+    """Return the main function of a task's process: it waits for its task, runs it, and ends."""
     memory_bytes, grants, jobs = (
         settings.task_memory_bytes,
         settings.grants,
@@ -47,7 +49,8 @@ def task_main(settings: Settings) -> Callable[[socket.socket, JobClass | None], 
         storage = open_storage(grants, credentials=provider_of(credentials))
 
         def load(spec: JobSpec) -> Job:
-            # what a template has imported is not looked for again: a look at all modules copies their memory
+            # use the class that the template has imported: a search through the modules would copy
+            # their memory
             if (
                 imported is not None
                 and issubclass(imported, Job)
@@ -65,7 +68,7 @@ def task_main(settings: Settings) -> Callable[[socket.socket, JobClass | None], 
 
 
 def _frame(connection: socket.socket) -> Frame | None:
-    """Return the task that comes; None when the worker is gone or has no use for this process."""
+    """Return the task's frame, or None if the worker closes the socket without one."""
     incoming = FrameBuffer(frozenset((TASK,)))
     while data := received(connection):
         incoming.feed(data)
@@ -75,11 +78,11 @@ def _frame(connection: socket.socket) -> Frame | None:
 
 
 class _Answers:
-    """Where a task's events go; only the process that was forked for the task may send any.
+    """Sends a task's events; only the process that was forked for the task may send any.
 
     Args:
-        nonce: the task's.
-        connection: the socket to the worker, which is closed in favour of a copy.
+        nonce: the task's nonce.
+        connection: the socket to the worker, replaced by a duplicate with a high number.
     """
 
     def __init__(self, nonce: bytes, connection: socket.socket) -> None:
@@ -100,13 +103,13 @@ class _Answers:
                 if kind == LAST:
                     self._file = None
         except OSError:
-            os._exit(1)  # the worker is gone: nobody wants the answer
+            os._exit(1)  # the worker closed the socket: the answer has no receiver
 
 
 def _moved(connection: socket.socket) -> int:
     try:
         moved = fcntl.fcntl(connection.fileno(), fcntl.F_DUPFD_CLOEXEC, _DESCRIPTOR)
-    except OSError:  # so many are not allowed
+    except OSError:  # the limit on descriptors is below that number
         return connection.detach()
     connection.close()
     return moved
@@ -123,15 +126,16 @@ def _carry_out(message: bytes, context: TaskContext, answers: _Answers, *, chaos
         result = run_task(task, context)
         faults.after_task(task.fault, result, context.storage)
         last = Done(attempt=attempt, result=result, build=build)
-    except BaseException as exc:  # noqa: BLE001 - whatever a task raises is its answer
+    except BaseException as exc:  # noqa: BLE001 - any error becomes the task's answer
         last = Failed(attempt=attempt, error=error_of(exc))
-    answers.send(LAST, last)  # and the heartbeat ends with the process
+    answers.send(LAST, last)  # the heartbeat's thread ends with the process
 
 
 class _Heartbeat:
-    """Sends the meter every second, from a thread of its own, until stopped.
+    """Sends the meter every second, from its own thread, until stopped.
 
-    The thread is a bare one: what `threading` keeps of a thread costs a small task as much as the thread itself.
+    It uses `_thread`, because the bookkeeping of `threading` costs a small task as much as the
+    thread itself.
     """
 
     def __init__(self, attempt: AttemptId, meter: Meter, answers: _Answers) -> None:

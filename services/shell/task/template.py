@@ -1,7 +1,7 @@
-"""A template: a process that has imported a job and run nothing of it, and is forked for each of the job's tasks.
+"""A template: a process that has imported a job and run nothing else of it, forked for each task.
 
-So every task begins from the same state, whatever ran before it. It never touches the object store's client, whose
-threads do not survive a fork, and runs one task at a time.
+So every task begins from the same state, whatever ran before it. A template never uses the object
+store's client, whose threads do not survive a fork, and runs one task at a time.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ from services.shell.workers.processes import descendants_of
 FORK, POLL = b"F", b"P"
 _COMMAND = struct.Struct("<ci")
 _ANSWER = struct.Struct("<ii")
-"""A process, and its wait status: of one that runs, -1."""
+"""A process and its wait status (-1 while it runs)."""
 END_S = 1.0
-"""How long the end of a process that was killed may take."""
+"""How long a killed process may take to end."""
 _PAUSE_S = 0.0005
 _RUNNING = -1
 _HUGE_PAGES_AFTER = 10
-"""Forks after which a template makes the next ones cheaper: that takes tens of milliseconds, and memory of its own."""
+"""Forks after which huge pages pay off: the move takes tens of milliseconds, and memory."""
 TaskMain = Callable[[socket.socket, JobClass | None], None]
-"""Waits for a task and carries it out, with the job's class if that is imported already."""
+"""Waits for a task and runs it, with the job's class if it is already imported."""
 
 
 class Imported(Message):
-    """What a template says when it has imported its job.
+    """A template's report on the import of its job.
 
     Attributes:
-        error: why it could not.
-        fresh: why it may not be forked, or "".
+        error: why the import failed.
+        fresh: why the process may not be forked, or "".
     """
 
     error: TaskError | None = None
@@ -58,12 +58,12 @@ class Imported(Message):
 
 
 def template_main(spec: JobSpec, root: str, run: TaskMain) -> Callable[[socket.socket], None]:
-    """Return what a template does, from its fork to its end.
+    """Return the main function of a template.
 
     Args:
         spec: the job.
         root: the folder of its code.
-        run: carries out a task, in a process of its own.
+        run: runs a task, in a process of its own.
     """
 
     def main(control: socket.socket) -> None:
@@ -72,10 +72,10 @@ def template_main(spec: JobSpec, root: str, run: TaskMain) -> Callable[[socket.s
         control.sendall(Frame(EVENT, NO_NONCE, imported.model_dump_json().encode()).encoded())
         if imported.error or imported.fresh:
             return
-        modules_loaded()  # so that a task's process looks only at what it loads itself
+        modules_loaded()  # cached, so that a task's process scans only its own imports
         gc.collect()
-        gc.freeze()  # a collection in a task's process would copy every page
-        # a fork gives the generator a new seed, as a new process has one; one that the job has chosen is kept
+        gc.freeze()  # a collection in a task's process would write to, and so copy, every page
+        # a fork reseeds the generator, as a new process would; a seed that the job has set is kept
         seeded = random.getstate() if random.getstate() != unseeded else None
         forks = 0
         while (command := _received(control)) is not None:
@@ -88,7 +88,7 @@ def template_main(spec: JobSpec, root: str, run: TaskMain) -> Callable[[socket.s
 
 
 def _received(control: socket.socket) -> tuple[bytes, int] | None:
-    """Return the worker's next command; None when the worker is gone."""
+    """Return the worker's next command, or None if it has closed the socket."""
     data = control.recv(_COMMAND.size, socket.MSG_WAITALL)
     if len(data) < _COMMAND.size:
         return None
@@ -130,11 +130,11 @@ def _import(spec: JobSpec, root: str) -> tuple[Imported, JobClass | None]:
 
 
 class TemplateLost(TaskLost):
-    """The template is gone, and its copies with it."""
+    """The template has ended, and its forks with it."""
 
 
 class Template:
-    """The worker's side of a template. A copy is made ahead of each task, and waits for it.
+    """The worker's side of a template. One fork is made ahead of each task, and waits for it.
 
     Attributes:
         child: the process.
@@ -146,29 +146,37 @@ class Template:
         self._tell(FORK)
 
     def start(self, order: Order) -> TemplateTask:
-        """Have a task carried out by the copy that waits for one, and another copy made; raises `TemplateLost`."""
+        """Run a task in the waiting fork, and have the next one made.
+
+        Raises:
+            TemplateLost: the template has ended.
+        """
         pid, connection = self._waiting()
         self._spare = None
         self._tell(FORK)
-        with suppress(OSError):  # a copy that is gone answers nothing, which is noticed
+        with suppress(OSError):  # a fork that has ended sends nothing, which is detected later
             connection.sendall(Frame(TASK, order.nonce, order.for_process()).encoded())
         return TemplateTask(self, pid, connection)
 
     def status(self, pid: int) -> int | None:
-        """Return the wait status of a copy, or None while it runs; raises `TemplateLost`."""
-        self._waiting()  # the answer to the command before comes first
+        """Return the wait status of a fork, or None while it runs.
+
+        Raises:
+            TemplateLost: the template has ended.
+        """
+        self._waiting()  # answers come in order: take the one to the fork command first
         self._tell(POLL, pid)
         _, status, _ = self._answer()
         return None if status == _RUNNING else status
 
     def end(self) -> None:
-        """End the template and its copies."""
+        """End the template and its forks."""
         if self._spare is not None:
             self._spare[1].close()
         self.child.end()
 
     def _waiting(self) -> tuple[int, socket.socket]:
-        """Return the copy that waits for a task."""
+        """Return the fork that waits for a task."""
         if self._spare is None:
             pid, _, files = self._answer()
             self._spare = pid, socket.socket(fileno=files[0])
@@ -184,17 +192,17 @@ class Template:
         except OSError:
             data, files = b"", []
         if len(data) < _ANSWER.size:
-            raise TemplateLost("the process that has imported the job has ended")
+            raise TemplateLost("the process that imported the job has ended")
         pid, status = _ANSWER.unpack(data)
         return pid, status, files
 
 
 class TemplateTask:
-    """A task's process, as a copy of a template.
+    """A task's process, forked from a template.
 
     Attributes:
         pid: the process.
-        socket: where its answers come.
+        socket: receives its answers.
     """
 
     def __init__(self, template: Template, pid: int, answers: socket.socket) -> None:
@@ -210,18 +218,18 @@ class TemplateTask:
         return self._status
 
     def wait(self, limit_s: float) -> int | None:
-        """Return the wait status, or None if the process has not ended after so many seconds."""
+        """Return the wait status, or None if the process still runs after this many seconds."""
         until = time.monotonic() + limit_s
         gone = self.socket.fileno() < 0
         while self.poll() is None and time.monotonic() < until:
             if gone:
                 time.sleep(_PAUSE_S)
-            else:  # its end of the socket is closed when it ends, unless a copy of it holds that
+            else:  # its end of the socket closes when it ends, unless a fork of it holds that open
                 gone = bool(select.select([self.socket], [], [], _PAUSE_S)[0])
         return self._status
 
     def end(self) -> None:
-        """Kill the process and all below it; the template goes on."""
+        """Kill the process and its descendants; the template stays."""
         self.socket.close()
         if self.poll() is None:
             for pid in (*descendants_of(self.pid), self.pid):

@@ -1,1 +1,2 @@
-"""The service's side of its processes: the pool of slots, the fork server, and the channel to a task."""
+"""The service's side of its processes: the pool of slots, the fork server, the channel to a task.
+"""

@@ -1,7 +1,8 @@
-"""Frames between a service, its workers and the processes of their tasks: what each line is, and whose.
+"""Frames between a service, its workers and the processes of their tasks.
 
-A frame is its kind, the nonce of its task, the length of its payload, and the payload. The nonce is drawn anew for
-each task, so a frame that another task or a job's own code has written is recognised, whatever its payload says.
+A frame is its kind, the nonce of its task, the length of its payload, and the payload. Each task
+has a new nonce, so that a frame which another task or a job's code has written is recognised,
+whatever its payload says.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from dataclasses import dataclass
 from mapreduce.errors import TaskLost
 
 READY, TASK, EVENT, LAST, UNCLEAN = b"R", b"T", b"E", b"L", b"U"
-"""A worker is ready; a task for it; an event; the last event, and nothing of the task is left; the last event, but
-something of the task could not be ended."""
+"""Kinds of frames: a worker is ready; a task; an event; the last event, after which nothing of the
+task is left; the last event, but a process of the task could not be ended."""
 
 NONCE_BYTES = 16
 PAYLOAD_LIMIT = 256 << 20
@@ -24,7 +25,7 @@ _HEAD = struct.Struct(f">c{NONCE_BYTES}sI")
 
 
 class Foreign(TaskLost):
-    """Bytes that are no frame, or a frame of another nonce."""
+    """Bytes that are not a frame, or a frame of another nonce."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Frame:
 
     Attributes:
         kind: one of the constants of this module.
-        nonce: of the task that it belongs to.
+        nonce: of its task.
         payload: its content.
     """
 
@@ -55,7 +56,7 @@ class FrameBuffer:
     """Cuts a stream of bytes into frames.
 
     Args:
-        kinds: the kinds that may come.
+        kinds: the kinds that are allowed.
     """
 
     def __init__(self, kinds: frozenset[bytes] = _KINDS) -> None:
@@ -63,37 +64,39 @@ class FrameBuffer:
         self._bytes = bytearray()
 
     def feed(self, data: bytes) -> None:
-        """Append what was read."""
+        """Append received bytes."""
         self._bytes += data
 
     @property
     def is_empty(self) -> bool:
-        """True when no byte is left over."""
+        """True if no byte is left."""
         return not self._bytes
 
     def next(self, nonce: bytes | None) -> Frame | None:
-        """Return the next whole frame, or None until more bytes have come.
+        """Return the next whole frame, or None until more bytes arrive.
 
         Args:
-            nonce: the one that the frame must have; with None it may have any.
+            nonce: the nonce that the frame must have; None allows any.
 
         Raises:
-            Foreign: the bytes are no frame of that nonce.
+            Foreign: the bytes are not a frame of that nonce.
         """
         if not self._bytes:
             return None
+        # compare as much of the nonce as has arrived: foreign bytes must not be waited upon, because
+        # they may never make up a header
         foreign = nonce is not None and self._bytes[1 : 1 + NONCE_BYTES] != nonce[: self._seen()]
         if foreign or bytes(self._bytes[:1]) not in self._kinds:
             raise Foreign(
-                "something that is no answer of the task was written into the stream of its answers; does the job "
-                "write to file descriptors that it has not opened?"
+                "bytes that are not the task's answer were written into the stream of its answers; "
+                "does the job write to file descriptors that it has not opened?"
             )
         if len(self._bytes) < _HEAD.size:
             return None
         kind, found, length = _HEAD.unpack_from(self._bytes)
         if length > PAYLOAD_LIMIT:
             raise Foreign(
-                f"an event of {length >> 20} MiB; at most {PAYLOAD_LIMIT >> 20} MiB are taken"
+                f"an event of {length >> 20} MiB; the limit is {PAYLOAD_LIMIT >> 20} MiB"
             )
         end = _HEAD.size + length
         if len(self._bytes) < end:
@@ -103,5 +106,5 @@ class FrameBuffer:
         return Frame(kind, found, payload)
 
     def _seen(self) -> int:
-        """Return how many bytes of the first frame's nonce are there."""
+        """Return how many bytes of the first frame's nonce have arrived."""
         return min(NONCE_BYTES, max(0, len(self._bytes) - 1))

@@ -20,7 +20,7 @@ _PAUSE_S = 0.001
 
 
 class Child:
-    """A process that was forked from this one.
+    """A process that this one has forked.
 
     Attributes:
         pid: the process.
@@ -34,10 +34,10 @@ class Child:
 
     @classmethod
     def fork(cls, main: Callable[[socket.socket], None]) -> Child:
-        """Fork a process that carries out `main` with its end of a socket, and ends.
+        """Fork a process that runs `main` with its end of a socket, and ends.
 
         Raises:
-            TaskLost: the system has no process or memory left for it; another attempt may find some.
+            TaskLost: the system has no process or memory left for it; another attempt may succeed.
         """
         ours, theirs = socket.socketpair()
         try:
@@ -60,14 +60,14 @@ class Child:
         return self._status
 
     def wait(self, limit_s: float) -> int | None:
-        """Return the wait status, or None if the process has not ended after so many seconds."""
+        """Return the wait status, or None if the process still runs after this many seconds."""
         until = time.monotonic() + limit_s
         while self.poll() is None and time.monotonic() < until:
             time.sleep(_PAUSE_S)
         return self._status
 
     def end(self) -> None:
-        """Kill the process, and take leave of it."""
+        """Kill the process, and reap it."""
         if self.poll() is None:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
@@ -76,11 +76,11 @@ class Child:
         self.socket.close()
 
     def reply(self, nonce: bytes, idle: Callable[[], None], every_s: float) -> bytes | None:
-        """Return the payload of the child's first frame; None if it ends without one.
+        """Return the payload of the child's first frame, or None if it ends without one.
 
         Args:
-            nonce: the frame's.
-            idle: is called while there is nothing yet.
+            nonce: the frame's nonce.
+            idle: called while nothing has arrived.
             every_s: how often.
         """
         buffer = FrameBuffer()
@@ -89,7 +89,7 @@ class Child:
             if not ready:
                 idle()
                 if self.poll() is not None and not select.select([self.socket], [], [], 0)[0]:
-                    return None  # a copy of it may still hold the other end
+                    return None  # it has ended; a fork of it may hold the other end open
                 continue
             data = received(self.socket)
             if not data:
@@ -104,7 +104,7 @@ class Child:
 
 
 def received(connection: socket.socket) -> bytes:
-    """Return what has come; nothing when the other end is gone."""
+    """Return the bytes that have arrived; none if the other end has closed."""
     try:
         return connection.recv(READ_BYTES)
     except ConnectionError:
@@ -112,7 +112,7 @@ def received(connection: socket.socket) -> bytes:
 
 
 def become(connection: socket.socket, main: Callable[[socket.socket], None]) -> NoReturn:
-    """Carry out a child's part, in the process that was just forked, and end it."""
+    """Run a child's main function in the process that was just forked, and end it."""
     code = 1
     try:
         die_with_parent()

@@ -1,10 +1,10 @@
-"""The fork server: forks workers from a clean, warm process, and ends whatever they leave behind.
+"""The fork server: fork workers from a clean, warm process, and end all that they leave behind.
 
-A worker must not be forked from the service itself (an event loop, open connections) nor after any use of the object
-store's client (its threads do not survive a fork). So before it does anything else a service forks a server: one
-thread, every module imported, nothing open, and no job's code, ever. It forks a worker in milliseconds whenever the
-service asks, kills one when told, reports how each died, kills what a dead worker's jobs have started, and takes all
-with it when the service is gone.
+A worker must not be forked from the service itself (it has an event loop and open connections), nor
+after any use of the object store's client (its threads do not survive a fork). So a service first
+forks a server: one thread, every module imported, nothing open, and never any code of a job. On the
+service's command it forks a worker in milliseconds or kills one. It reports how each died, kills
+what a dead worker's jobs have started, and ends everything when the service's socket closes.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from services.shell.workers.processes import (
 
 WorkerMain = Callable[[socket.socket], None]
 END_S = 2.0
-"""How long the end of everything below the fork server may take."""
-_COMMAND = struct.Struct("<cQ")  # b"F" fork (with a socket), b"K" kill
+"""How long all processes below the fork server may take to end."""
+_COMMAND = struct.Struct("<cQ")  # b"F": fork (with a socket), b"K": kill this pid
 _NOTE = struct.Struct("<QQ")  # pid, wait status
 
 
@@ -50,31 +50,33 @@ class Nursery:
 
     @classmethod
     def fork(cls, worker_main: WorkerMain) -> Nursery:
-        """Fork the server. Call it before any thread, event loop or store client exists."""
+        """Fork the server. Call this before any thread, event loop or store client exists."""
         ours, theirs = socket.socketpair()
         if os.fork() == 0:
             try:
                 _serve(theirs, worker_main)
             finally:
-                os._exit(1)  # nothing of the service may go on in the copy
+                os._exit(1)  # no code of the service may run in the fork
         theirs.close()
         return cls(ours)
 
     async def attach(self, lost: Callable[[], None]) -> None:
-        """Listens for deaths from the running event loop; `lost` is called when the fork server itself is gone."""
+        """Listen for deaths on the running event loop; call `lost` when the fork server itself has
+        ended.
+        """
         self._lost = lost
-        # the writer is kept, not used: when it is collected, the connection is closed
+        # keep a reference to the unused writer: its collection would close the connection
         reader, self._writer = await asyncio.open_connection(sock=self._control.dup())
         self._listener = asyncio.create_task(self._listen(reader))
 
     def spawn(self, output: int) -> socket.socket:
-        """Ask for a worker; return the socket on which it says that it is ready, or why there is none.
+        """Request a worker; return the socket on which it reports ready, or why there is none.
 
         Args:
-            output: the descriptor that the worker gets as standard output and error.
+            output: the worker's standard output and error, a descriptor.
 
         Raises:
-            OSError: there is no descriptor left for it.
+            OSError: this process has no descriptor left.
         """
         ours, theirs = socket.socketpair()
         with theirs:
@@ -86,15 +88,17 @@ class Nursery:
         return ours
 
     def kill(self, pid: int) -> None:
-        """Kills a worker (only the nursery may: it alone knows that the pid is still its child's)."""
+        """Kill a worker; only the fork server may, because it alone knows that the pid is still its
+        child's.
+        """
         self._control.send(_COMMAND.pack(b"K", pid))
 
     async def status(self, pid: int) -> int:
-        """The wait status of a worker, once it is dead."""
+        """Return the wait status of a worker, once it is dead."""
         return await asyncio.shield(self._future(pid))
 
     def forget(self, pid: int) -> None:
-        """Drops what is known of a dead worker."""
+        """Forget a dead worker's status."""
         self._statuses.pop(pid, None)
 
     def close(self) -> None:
@@ -118,10 +122,10 @@ class Nursery:
 
 
 def _serve(control: socket.socket, worker_main: WorkerMain) -> NoReturn:
-    """Fork, kill and reap, until the service is gone.
+    """Fork, kill and reap, until the service closes its socket.
 
-    That is told by the end of the socket, not by the kernel's parent-death signal: what jobs have started must be
-    ended first.
+    The closed socket signals the end, not the kernel's parent-death signal, because the processes
+    that jobs have started must be ended first.
     """
     adopt_orphans()
     close_other_files({control.fileno()})
@@ -133,7 +137,7 @@ def _serve(control: socket.socket, worker_main: WorkerMain) -> NoReturn:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
     children: set[int] = set()
-    with suppress(OSError):  # the service is gone; a fork that fails is no such error
+    with suppress(OSError):  # the service closed the socket; a failed fork is handled in `_obey`
         while True:
             ready, _, _ = select.select([control, woken], [], [])
             if woken in ready:
@@ -146,7 +150,7 @@ def _serve(control: socket.socket, worker_main: WorkerMain) -> NoReturn:
 
 
 def _obey(control: socket.socket, children: set[int], worker_main: WorkerMain) -> bool:
-    """Carries out one command; False when there will be none any more."""
+    """Run one command; return False if the service has closed the socket."""
     data, files, _, _ = socket.recv_fds(control, _COMMAND.size, 2)
     if not data:
         return False
@@ -157,9 +161,9 @@ def _obey(control: socket.socket, children: set[int], worker_main: WorkerMain) -
         if pid in children:
             os.kill(pid, signal.SIGKILL)
         return True
-    if (
-        len(files) < 2
-    ):  # no descriptor was left for them; the worker's end is closed, so the service asks again
+    # this process ran out of descriptors and the kernel dropped some: closing the worker's end makes
+    # the service ask again
+    if len(files) < 2:
         for file in files:
             os.close(file)
         return True
@@ -179,16 +183,18 @@ def _obey(control: socket.socket, children: set[int], worker_main: WorkerMain) -
 
 
 def _decline(worker_end: int, exc: OSError) -> None:
-    """Say why there is no worker: the service asks again, and the other workers go on."""
+    """Send the reason why there is no worker: the service asks again, and the other workers
+    continue.
+    """
     reason = json.dumps({"error": f"fork: {exc.strerror}"}).encode()
     with suppress(OSError), socket.socket(fileno=worker_end) as connection:
         connection.sendall(Frame(READY, NO_NONCE, reason).encoded())
 
 
 def _reap(control: socket.socket, children: set[int]) -> None:
-    """Report the workers that have died, and end what has come to this process from them.
+    """Report the workers that have died, and end the orphans that they have left.
 
-    A stray that is killed here wakes the server again when it is dead, and so does whatever it had started.
+    The death of an orphan that is killed here wakes the server again, and so do its own orphans.
     """
     with suppress(ChildProcessError):
         while (found := os.waitpid(-1, os.WNOHANG))[0]:

@@ -1,4 +1,4 @@
-"""What a worker is given with a task: whose it is, which job it needs, and the message itself."""
+"""A task as a worker receives it: its attempt, its job, and the message itself."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _LENGTH = struct.Struct(">I")
 
 
 class OrderHead(Message):
-    """What must be known of a task before its message is read.
+    """What the worker must know before it parses the message.
 
     Attributes:
         attempt: names the attempt in each of its events.
-        job: the job whose code the task runs, if it runs any.
-        fresh: why the task has a process that imports the job anew, if it has.
-        credentials: of the object store, where the worker has them.
+        job: the job whose code the task runs, if any.
+        fresh: why the task's process imports the job anew, or "".
+        credentials: of the object store, if the worker has them.
     """
 
     attempt: AttemptId
@@ -33,7 +33,7 @@ class Order:
     """A task for a worker.
 
     Attributes:
-        head: what it is.
+        head: its description.
         body: the task's message, as JSON.
     """
 
@@ -50,7 +50,7 @@ class Order:
 
     @property
     def nonce(self) -> bytes:
-        """The nonce that all frames of the task have."""
+        """The nonce in all frames of the task."""
         return bytes.fromhex(self.head.attempt.nonce)
 
     def encoded(self) -> bytes:
@@ -59,7 +59,7 @@ class Order:
         return _LENGTH.pack(len(head)) + head + self.body
 
     def for_process(self) -> bytes:
-        """Return what the task's own process needs of it, as bytes that `received_order` takes apart."""
+        """Return the bytes for the task's process, which `received_order` decodes."""
         credentials = (
             b"" if self.head.credentials is None else json.dumps(self.head.credentials).encode()
         )
@@ -67,16 +67,17 @@ class Order:
 
     @classmethod
     def decoded(cls, data: bytes) -> Order:
-        """Return the order that was encoded."""
+        """Return the order that `encoded` encoded."""
         (length,) = _LENGTH.unpack_from(data)
         end = _LENGTH.size + length
         return cls(OrderHead.model_validate_json(data[_LENGTH.size : end]), data[end:])
 
 
 def received_order(data: bytes) -> tuple[dict[str, Any] | None, bytes]:
-    """Return the credentials and the message of a task, of what `Order.for_process` has made.
+    """Return the credentials and the message that `Order.for_process` encoded.
 
-    Only the message is parsed in a task's process: each object that is touched there costs a copy of its page.
+    A task's process parses only the message: each object that it touches costs a copy of a memory
+    page.
     """
     (length,) = _LENGTH.unpack_from(data)
     end = _LENGTH.size + length

@@ -1,4 +1,4 @@
-"""What a job prints: whole lines pass to the service's log, up to a limit for each task."""
+"""Pass the output of jobs to the service's log: whole lines, up to a limit for each task."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import os
 from contextlib import suppress
 
 PRINTED_BYTES = 1 << 20
-"""Of one task, at most; a job that prints each record would fill the disk of its service, and the driver's store."""
+"""Limit for one task; a job that prints each record would fill the service's disk and the store."""
 READ_BYTES = 64 << 10
 _LOG = 2
 
 
 class Allowance:
-    """How much of a task's output is passed on.
+    """The limit on a task's output.
 
     Args:
         limit: bytes.
@@ -26,10 +26,10 @@ class Allowance:
         self.left_out = 0
 
     def pass_on(self, data: bytes) -> bytes:
-        """Return what of some new output goes to the log: whole lines, as far as they are within the limit."""
+        """Return the part of new output that goes to the log: whole lines within the limit."""
         head, newline, tail = (self._rest + data).rpartition(b"\n")
         whole, self._rest = head + newline, tail
-        if len(self._rest) > READ_BYTES:  # a line without an end is not kept for ever
+        if len(self._rest) > READ_BYTES:  # bounds the memory for a line without an end
             whole, self._rest = whole + self._rest, b""
         room = self._limit - self._passed
         allowed = whole if len(whole) <= room else whole[: whole.rfind(b"\n", 0, room) + 1]
@@ -38,7 +38,7 @@ class Allowance:
         return allowed
 
     def rest(self) -> bytes:
-        """Return what is left of a line without an end, if there is room for it."""
+        """Return the rest of a line without an end, if it is within the limit."""
         return self.pass_on(b"\n") if self._rest else b""
 
 
@@ -46,7 +46,7 @@ class Prints:
     """The output of one worker's tasks, read from a pipe by the running event loop.
 
     Attributes:
-        writing: the end that the worker has as standard output and error; close it when the worker has it.
+        writing: the worker's standard output and error; close it after the worker has been forked.
     """
 
     def __init__(self) -> None:
@@ -57,11 +57,11 @@ class Prints:
         self._loop.add_reader(self._reading, self._read)
 
     def begin(self) -> None:
-        """Count for a new task."""
+        """Start the count for a new task."""
         self._allowance = Allowance()
 
     def end(self) -> int:
-        """Pass on what is left of a task's output; return how many bytes of it were left out."""
+        """Pass on the rest of a task's output; return how many bytes were dropped."""
         self._read()
         _write(self._allowance.rest())
         return self._allowance.left_out
@@ -74,7 +74,7 @@ class Prints:
     def _read(self) -> None:
         with suppress(BlockingIOError):
             data = os.read(self._reading, READ_BYTES)
-            if not data:  # every process that had the other end is gone
+            if not data:  # every process that held the other end has closed it
                 self._loop.remove_reader(self._reading)
             _write(self._allowance.pass_on(data))
 

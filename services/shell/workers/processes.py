@@ -1,4 +1,4 @@
-"""What the fork server, the workers and the local fleet need to know of processes: their families, and their ends."""
+"""Find and end child processes, and set the process attributes that make this possible."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
 
 def close_other_files(keep: Collection[int]) -> None:
-    """Close every open file but standard input, output, error and those to keep.
+    """Close every open file except standard input, output, error and those in `keep`.
 
-    A fork copies all of them, and a pipe says "the other side is gone" only when every copy is closed.
+    A fork duplicates all of them, and a pipe reports its end only when every duplicate is closed.
     """
     for name in os.listdir("/dev/fd"):  # noqa: PTH208 - names, on Linux and macOS
         number = int(name)
@@ -34,31 +34,34 @@ def close_other_files(keep: Collection[int]) -> None:
 
 
 def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent dies (Linux; elsewhere the pipes alone tell)."""
+    """Ask the kernel to kill this process when its parent dies (Linux; elsewhere only the pipes
+    tell).
+    """
     if _prctl is not None:
         _prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
 
 
 def adopt_orphans() -> None:
-    """Make the children of dead descendants ours, so that they can be found and ended (Linux; elsewhere init's)."""
+    """Become the parent of orphaned descendants, to find and end them (Linux; elsewhere init's)."""
     if _prctl is not None:
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def hide_from_others() -> None:
-    """Keep other processes of this user from reading this one's memory and files in /proc (Linux), and dump no core."""
+    """Prevent other processes of this user from reading this one's memory, and core dumps (Linux).
+    """
     if _prctl is not None:
         _prctl(_PR_SET_DUMPABLE, 0)
 
 
 def children_of(pid: int) -> set[int]:
-    """Return the children of a process; none where the system does not tell (no /proc)."""
+    """Return the children of a process; none if the system does not tell (no /proc)."""
     found: set[int] = set()
     try:
         for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - names, and often
             found.update(map(int, _read(f"/proc/{pid}/task/{thread}/children").split()))
     except FileNotFoundError:
-        # a process that has ended has none; a kernel without that file has only the long way
+        # the process has ended, or this kernel lacks the file `children`: then scan all processes
         return _children_by_parent(pid) if Path(f"/proc/{pid}").is_dir() else set()
     except OSError:
         return set()
@@ -77,7 +80,8 @@ def descendants_of(pid: int) -> list[int]:
 
 
 def end_strays(keep: Collection[int]) -> None:
-    """Kill each child of this process that is not to be kept, and all below it. Returns at once."""
+    """Kill each child of this process that is not in `keep`, and its descendants, without waiting.
+    """
     for child in children_of(os.getpid()).difference(keep):
         for pid in (child, *descendants_of(child)):
             with suppress(ProcessLookupError, PermissionError):
@@ -85,17 +89,18 @@ def end_strays(keep: Collection[int]) -> None:
 
 
 def end_all_strays(keep: Collection[int], limit_s: float) -> bool:
-    """Kill and reap until no child is left but those to keep.
+    """Kill and reap until no child is left but those in `keep`.
 
-    This process must have adopted orphans: whatever a killed process has started in the meantime comes to it, and is
-    killed in the next round. So processes that go on forking are ended too.
+    This process must have adopted orphans: children that a killed process has started in the
+    meantime become its own, and are killed in the next round. So processes that keep forking are
+    ended too.
 
     Args:
         keep: children that stay; they are not reaped.
         limit_s: when to give up.
 
     Returns:
-        Whether none is left.
+        True if none is left.
     """
     until = time.monotonic() + limit_s
     while strays := children_of(os.getpid()).difference(keep):
@@ -110,19 +115,21 @@ def end_all_strays(keep: Collection[int], limit_s: float) -> bool:
 
 
 def reap_orphans() -> None:
-    """Take leave of every child that has ended: where this process is a container's first, orphans come to it."""
+    """Reap every child that has ended: as a container's first process, this one inherits orphans.
+    """
     with suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
 
 
 def cause_of_death(status: int) -> str:
-    """Return what a child's wait status says, in words."""
+    """Return a child's wait status in words."""
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         name = signal.Signals(number).name
         hint = {
-            signal.SIGKILL: "most likely out of memory: give the service more, or make the splits smaller",
+            signal.SIGKILL: "most likely out of memory: give the service more, or use smaller "
+            "splits",
             signal.SIGSEGV: "a crash in native code",
             signal.SIGABRT: "a crash in native code",
         }.get(signal.Signals(number), "")
@@ -131,7 +138,8 @@ def cause_of_death(status: int) -> str:
 
 
 def _read(path: str) -> bytes:
-    """Return what a file of /proc says, without a file object: it is asked several times a task."""
+    """Return the content of a file in /proc, without a file object: this runs several times a task.
+    """
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         read = b""
@@ -143,7 +151,7 @@ def _read(path: str) -> bytes:
 
 
 def _children_by_parent(pid: int) -> set[int]:
-    """Return the same by a look at every process of the machine."""
+    """Return the children by a scan of all processes."""
     found = set()
     for name in os.listdir("/proc"):  # noqa: PTH208 - names
         if name.isdigit():

@@ -1,7 +1,8 @@
-"""Runs the engine once on a few bytes, in the process that the processes of all tasks are forked from.
+"""Run the engine once on a few bytes, in the process from which all tasks' processes are forked.
 
-What Python and the engine make at their first use (specialised bytecode, caches of attributes, validators) is then
-shared by every task's process. Else each of them makes its own, and copies the pages that it lies in.
+What Python and the engine build at first use (specialised bytecode, attribute caches, validators)
+is then shared by every task's process. Otherwise each of them builds its own, and copies the memory
+pages.
 """
 
 from __future__ import annotations
@@ -34,15 +35,15 @@ class _Words(Job):
             yield word, 1
 
 
-@cache  # once in a process and all that are forked from it
+@cache  # once in a process and its forks
 def warm_engine() -> None:
-    """Carry out a map task of ours in a folder that is gone afterwards; no thread and no open file stays."""
+    """Run one of our map tasks in a temporary folder; leaves no thread and no open file."""
     folder = Path(tempfile.mkdtemp(prefix="mapreduce-warm-"))
     try:
         for number in range(_ROUNDS):
             _carry_out(_task(folder, number), folder)
     except OSError:
-        pass  # a full disk is for the tasks to tell
+        pass  # a full disk is reported by the tasks
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -65,7 +66,7 @@ def _task(folder: Path, number: int) -> MapTask:
 
 
 def _carry_out(task: MapTask, folder: Path) -> None:
-    """The same steps as a worker's and a task's process, so that they are all warm."""
+    """Take the same steps as a worker and a task's process, so that all are warm."""
     order = Order.of(task, secrets.token_bytes(16))
     _, message = received_order(Order.decoded(order.encoded()).for_process())
     found = parse_task.validate_json(message)

@@ -83,7 +83,7 @@ def test_a_partition_that_has_changed(
         assert reduced(stages, maps, keep_pairs=keep_pairs).records_out == 17
         monkeypatch.setattr(job, "shift", 1)
         with pytest.raises(
-            UserCodeError, match=r"the key .*k\d+.* to partition 1, and `partition` now returns 2"
+            UserCodeError, match=r"the key .*k\d+.* to partition 1, but `partition` now returns 2"
         ):
             reduced(stages, maps, keep_pairs=keep_pairs)
 

@@ -42,7 +42,7 @@ def test_a_folder_of_ones_own(tmp_path: Path) -> None:
     for mode in (0o777, 0o1777, 0o770, 0o702):
         (tmp_path / "new").chmod(mode)
         for name in ("new", "link"):
-            with pytest.raises(UsageError, match="others may write"):
+            with pytest.raises(UsageError, match="other users may write"):
                 own_folder(tmp_path / name)
 
 
@@ -53,5 +53,5 @@ def test_a_folder_of_anothers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, m
     (tmp_path / "link").symlink_to("folder")
     other = tmp_path.stat().st_uid + 1
     monkeypatch.setattr("services.shell.serve.os.geteuid", lambda: other)
-    with pytest.raises(UsageError, match="others may write"):
+    with pytest.raises(UsageError, match="other users may write"):
         own_folder(tmp_path / mine)

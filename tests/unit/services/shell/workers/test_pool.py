@@ -189,7 +189,7 @@ def test_what_is_no_frame_of_the_task_is_not_its_answer(
         worker.sendall(forged + Frame(LAST, order.nonce, _failure(order, "true")).encoded())
 
     events, killed = _story(monkeypatch, forge, _says("two"))
-    assert "no answer of the task" in _messages(events)[0]
+    assert "not the task's answer" in _messages(events)[0]
     assert "two" == _messages(events)[1]
     assert [1] == killed
 
