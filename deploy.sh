@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Lays the stack out in AWS, or brings it up to date; safe to run again. Options are those of
-#   python -m driver stack settings --help    (--region, --name, --mappers, --role LabRole, --allow CIDR, --architecture)
-# For a registry under another host (an emulator): MAPREDUCE_REGISTRY_HOST. More for docker build: MAPREDUCE_BUILD_OPTIONS.
+# Create the stack in AWS, or update it; safe to run again. The options are those of
+#   python -m driver stack settings --help
+# (--region, --name, --mappers, --role LabRole, --allow CIDR, --architecture). Variables:
+#   MAPREDUCE_REGISTRY_HOST    another host for the image registry (an emulator)
+#   MAPREDUCE_BUILD_OPTIONS    more options for docker build
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -30,7 +32,7 @@ if grep -q ' missing$' <<<"$images" && [ -z "${MAPREDUCE_REGISTRY_HOST:-}" ]; th
 fi
 while read -r role image state; do
     if [ "$state" = there ]; then
-        echo "$role: $image is there" >&2
+        echo "$role: $image exists" >&2
         continue
     fi
     echo "$role: building and pushing $image" >&2

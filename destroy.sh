@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
-# Takes the stack out of AWS, everything that is stored included, and proves that nothing is left. Asks first, or --yes.
+# Delete the stack from AWS with all stored data, and check that nothing is left. Asks first, unless
+# --yes is given.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 terraform_dir=${MAPREDUCE_TERRAFORM:-terraform}
 settings=$terraform_dir/deploy.auto.tfvars.json
 if [ ! -f "$settings" ]; then
-    echo "there is no $settings, so there is nothing that deploy.sh has laid out" >&2
+    echo "there is no $settings, so deploy.sh has created nothing here" >&2
     exit 2
 fi
 if [ "${1:-}" != --yes ]; then
     if [ ! -t 0 ]; then
-        echo "this deletes the stack and all its data; say --yes to do it without asking" >&2
+        echo "this deletes the stack and all its data; to confirm: ./destroy.sh --yes" >&2
         exit 2
     fi
     read -rp "Delete the stack of $settings and all data in its bucket? [y/N] " answer
@@ -20,5 +21,6 @@ fi
 
 make --quiet .venv/ready
 terraform -chdir="$terraform_dir" init -input=false >/dev/null
-terraform -chdir="$terraform_dir" destroy -auto-approve -input=false | { grep -E '^(Destroy|Warning|No changes)' || true; } >&2
+terraform -chdir="$terraform_dir" destroy -auto-approve -input=false |
+    { grep -E '^(Destroy|Warning|No changes)' || true; } >&2
 .venv/bin/python -m driver stack leftovers --wait-s 120 --deregister

@@ -1,1 +1,1 @@
-"""Measured comparisons, and the texts that they are made on."""
+"""Measured comparisons, and the inputs for them."""

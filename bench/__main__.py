@@ -1,7 +1,8 @@
-"""Measures ours against the others: `python -m bench`, or `make bench ARGS="--only word-count --fresh"`.
+"""Benchmark this project against others: `python -m bench`, `make bench ARGS="--only word-count"`.
 
-What has been measured is kept under build/bench, so that an interrupted run goes on where it stopped; it is measured
-anew when the measured code has changed, and with --fresh. Exit code 1 if an answer was wrong, or a contender failed.
+Results are kept under build/bench, so that an interrupted benchmark resumes. A measurement is
+repeated if the measured code has changed, or with --fresh. The exit code is 1 if an answer was
+wrong, or a contender failed.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ DOCS = ROOT / "docs"
 
 
 def main() -> int:
-    """Measures, writes the page, and says what was not as it should be."""
+    """Measure, write the page, and report wrong answers and failures."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return _benchmark(_arguments().parse_args())
     except KeyboardInterrupt:
-        _say("interrupted; what was measured is kept: the same command goes on from there")
+        _say("interrupted; the results are kept: run the same command to resume")
         return 130
 
 
@@ -63,7 +64,7 @@ def _measure(cases: list[Case], scale: Scale, runner: Runner) -> None:
 
 
 def _write(sections: list[Section], scale: Scale, runner: Runner, target: Path | None) -> None:
-    """The page and its plots: in docs, or beside the results when it was but a glance."""
+    """Write the page and its plots: to docs, or beside the results after `--quick`."""
     path = target or (BUILD if scale.name == "quick" else DOCS) / "benchmarks.md"
     plots = path.parent / path.stem
     data = BUILD / "plots.json"
@@ -75,7 +76,7 @@ def _write(sections: list[Section], scale: Scale, runner: Runner, target: Path |
         )
     else:
         _say(
-            "!!!!! no plots are drawn: there is no environment of the peers; run: make .venv/bench"
+            "!!!!! no plots are drawn: the environment of the peers is missing; run: make .venv/bench"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page(sections, _circumstances(scale, runner), plots.name), encoding="utf-8")
@@ -133,7 +134,7 @@ def _scale(given: argparse.Namespace) -> Scale:
 
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m bench", description="Measures ours against the others."
+        prog="python -m bench", description="Benchmark this project against others."
     )
     size = parser.add_mutually_exclusive_group()
     size.add_argument(
@@ -147,15 +148,13 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--only", nargs="+", choices=[case.name for case in CASES], help="only these cases"
     )
-    parser.add_argument("--fresh", action="store_true", help="measure anew what has been measured")
-    parser.add_argument("--repeat", type=int, help="how often each is measured")
-    parser.add_argument("--books", type=Path, help="a folder of .txt files to make the text of")
-    parser.add_argument("--peers", type=Path, default=PEERS, help="the Python that has the peers")
+    parser.add_argument("--fresh", action="store_true", help="discard earlier measurements")
+    parser.add_argument("--repeat", type=int, help="how often each case is measured")
+    parser.add_argument("--books", type=Path, help="a folder of .txt files, the source of the text")
+    parser.add_argument("--peers", type=Path, default=PEERS, help="the Python with the peers")
+    parser.add_argument("--page", type=Path, help="the page's file (default: docs/benchmarks.md)")
     parser.add_argument(
-        "--page", type=Path, help="where the page is written (by default docs/benchmarks.md)"
-    )
-    parser.add_argument(
-        "--page-only", action="store_true", help="measure nothing, write the page anew"
+        "--page-only", action="store_true", help="measure nothing, only rewrite the page"
     )
     return parser
 

@@ -1,4 +1,4 @@
-"""Is an answer the right one? Each is brought to the same form, and compared with a plain Python loop over the file."""
+"""Check an answer: normalise it, and compare it with that of a plain Python loop over the file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BLOCK = 1 << 24
 
 
 def digest(lines: Iterable[bytes]) -> str:
-    """The SHA-256 of lines `key<TAB>count`, in any order."""
+    """Return the SHA-256 of lines `key<TAB>count`, in any order."""
     hashed = hashlib.sha256()
     for line in sorted(lines):
         hashed.update(line)
@@ -25,14 +25,16 @@ def digest(lines: Iterable[bytes]) -> str:
 
 
 def peer_lines(target: Path) -> Iterator[bytes]:
-    """What a peer wrote: a file, or a folder of part files."""
+    """Yield the lines that a peer wrote: a file, or a folder of part files."""
     for path in sorted(target.glob("part-*")) if target.is_dir() else [target]:
         with path.open("rb") as file:
             yield from file
 
 
 def our_lines(urls: Iterable[str], read: Callable[[str], bytes]) -> Iterator[bytes]:
-    """A run's result: one JSON document, or a part of JSON Lines for each reduce task."""
+    """Yield the lines of a run's result: one JSON document, or a part of JSON Lines per reduce
+    task.
+    """
     for url in urls:
         data = read(url)
         if url.endswith(".jsonl"):
@@ -46,12 +48,15 @@ def our_lines(urls: Iterable[str], read: Callable[[str], bytes]) -> Iterator[byt
 
 
 def as_it_is(key: str) -> str:
-    """The key that the corpus has."""
+    """Return the corpus's key unchanged."""
     return key
 
 
 def expected(corpus: Corpus, path: Path, key: Callable[[str], str] = as_it_is) -> str:
-    """The digest of the right answer, which is kept beside the corpus. `key` is what a job makes of a pair's key."""
+    """Return the digest of the right answer, cached beside the corpus.
+
+    `key` maps a pair's key to the job's key.
+    """
     kept = path.with_suffix(f".{key.__name__}.answer")
     if not kept.exists():
         counts = word_counts(path) if corpus.kind == "text" else sums(path, key)
@@ -60,7 +65,7 @@ def expected(corpus: Corpus, path: Path, key: Callable[[str], str] = as_it_is) -
 
 
 def word_counts(path: Path) -> dict[str, int]:
-    """How often each word occurs."""
+    """Return how often each word occurs."""
     counts: Counter[bytes] = Counter()
     with path.open("rb") as file:
         while block := file.read(_BLOCK) + file.readline():
@@ -69,7 +74,7 @@ def word_counts(path: Path) -> dict[str, int]:
 
 
 def sums(path: Path, key: Callable[[str], str]) -> dict[str, int]:
-    """The sum of each key's values."""
+    """Return the sum of each key's values."""
     total: dict[str, int] = {}
     with path.open(encoding="ascii") as file:
         for line in file:

@@ -1,4 +1,4 @@
-"""A case: what is measured, how its table and plots are made of it, and what was promised."""
+"""A case: what is measured, how its table and plots are made, and its goals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.trial import OURS, Trial
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One contender in one variant, as it stands in a table; `summary` is None if it was not measured."""
+    """One contender in one variant, as a row of a table; `summary` is None if it was not measured."""
 
     contender: str
     label: str
@@ -34,7 +34,7 @@ Rows = Mapping[tuple[str, str], Row]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table: what a row shows in it, given all rows."""
+    """A column of a table: its cell for a row, given all rows."""
 
     title: str
     text: Callable[[Summary, Row, Rows], str]
@@ -42,7 +42,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What was promised: `ratio` of a case is at least, or at most, `bound`. None: it could not be measured."""
+    """A goal: `ratio` of a case is at least, or at most, `bound`; None if it could not be measured."""
 
     text: str
     kind: Literal["at least", "at most"]
@@ -50,7 +50,7 @@ class Goal:
     ratio: Callable[[Rows], float | None]
 
     def met(self, ratio: float) -> bool:
-        """Is it so?"""
+        """Return whether a ratio meets the goal."""
         return ratio >= self.bound if self.kind == "at least" else ratio <= self.bound
 
 
@@ -64,7 +64,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """What is drawn: bars, with their labels, or lines over numbers. `log` says which axes are logarithmic."""
+    """A plot: bars with labels, or lines over numbers. `log` names the logarithmic axes."""
 
     name: str
     title: str
@@ -91,11 +91,11 @@ class Case:
 
 
 def found(rows: Rows, contender: str = OURS, variant: str = "") -> Summary | None:
-    """A row's medians, if there are any and its answers were right."""
+    """Return a row's medians, if it has any and its answers were right."""
     row = rows.get((contender, variant))
     return row.ok if row else None
 
 
 def divided(one: float | None, other: float | None) -> float | None:
-    """A ratio, if both are known."""
+    """Return a ratio, if both numbers are known."""
     return one / other if one is not None and other else None

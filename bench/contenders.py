@@ -1,4 +1,4 @@
-"""How each contender is run: ours, the peers of the Python environment, shell's and C's."""
+"""How each contender is run: ours, the Python peers, shell pipelines and C programs."""
 
 from __future__ import annotations
 
@@ -36,10 +36,11 @@ def ours(
     most_repeats: int = 1000,
     key: Callable[[str], str] = same_key,
 ) -> Trial:
-    """`python -m driver run` with these options, from the command to the result, in a store of its own.
+    """Return a trial of `python -m driver run` with these options, with a store of its own.
 
-    `key` is what the job makes of the corpus's keys. With an `input_url` the command reads that, and not the corpus,
-    and writes its result to a file too, as the store is gone when the answer is looked at.
+    `key` maps the corpus's keys to the job's. With an `input_url` the command reads that instead of
+    the corpus, and also writes its result to a file, because the store is deleted before the answer
+    is checked.
     """
 
     def command(place: Place) -> list[str]:
@@ -89,7 +90,10 @@ def wrong_of_ours(
     urls: Sequence[str],
     key: Callable[[str], str],
 ) -> str:
-    """Why the result is wrong, or nothing. Lines are all different: there are as many keys, and more than fit."""
+    """Return why the result is wrong, or "".
+
+    Lines are all distinct, and too many to compare, so only their number is checked.
+    """
     if corpus.kind == "lines":
         found = report["records"]
         return "" if found == corpus.count else f"{found} keys, and not {corpus.count}"
@@ -98,7 +102,7 @@ def wrong_of_ours(
 
 
 def report_figures(report: dict[str, Any]) -> dict[str, float]:
-    """What is kept of a run's report: the timings, and of each stage its largest task's memory in bytes."""
+    """Return a report's figures: the timings, and each stage's largest task memory in bytes."""
     timings = report["timings"]
     figures = {name: float(value) for name, value in timings.items()}
     figures["inner_s"] = figures["end_to_end"] - figures["start"]
@@ -125,7 +129,7 @@ def python_peer(
     cores: int = CORES,
     needs: Sequence[str],
 ) -> Trial:
-    """A program of `bench/peers` in Python."""
+    """Return a trial of a Python program of `bench/peers`."""
 
     def command(place: Place) -> list[str]:
         return [
@@ -153,7 +157,7 @@ def python_peer(
 def shell_peer(
     case: str, name: str, label: str, script: str, corpus: Corpus, cores: int, needs: Sequence[str]
 ) -> Trial:
-    """A program of `bench/peers` for the shell."""
+    """Return a trial of a shell script of `bench/peers`."""
 
     def command(place: Place) -> list[str]:
         return ["sh", str(PEERS / script), str(place.corpus), str(place.answer)]
@@ -164,7 +168,7 @@ def shell_peer(
 
 
 def kernel(case: str, name: str, label: str, corpus: Corpus, threads: int) -> Trial:
-    """The C program, on so many cores."""
+    """Return a trial of the C program, on this many cores."""
 
     def command(place: Place) -> list[str]:
         return [str(compiled(place.build)), str(place.corpus), str(place.answer), str(threads)]
@@ -175,7 +179,7 @@ def kernel(case: str, name: str, label: str, corpus: Corpus, threads: int) -> Tr
 
 
 def compiled(build: Path) -> Path:
-    """The C program, compiled for this machine."""
+    """Compile the C program for this machine."""
     program = build / f"word_count-{hashlib.sha256(KERNEL.read_bytes()).hexdigest()[:12]}"
     if not program.exists():
         build.mkdir(parents=True, exist_ok=True)
@@ -208,7 +212,7 @@ def _wrong(found: str, corpus: Corpus, place: Place, key: Callable[[str], str] =
 
 @contextmanager
 def _spark_folders(place: Place) -> Iterator[Mapping[str, str]]:
-    """Spark finds its workers' Python, and everyone their place for temporary files, on the same disk as ours."""
+    """Set Spark's Python for its workers, and its temporary files on the same disk as ours."""
     folder = place.scratch / "temporary"
     folder.mkdir()
     yield {

@@ -1,9 +1,9 @@
-"""The files that are measured on. Each is made once, by its name: the same name has the same bytes everywhere.
+"""The generated input files of the benchmark: equal names mean equal bytes everywhere.
 
-Text repeats a base: books, if a folder of them is given, else prose of made-up words. No repetition is as the one
-before: one space in 64 is left out, which joins two words to a rare one, so that the vocabulary grows with the text as
-it does in a language (Heaps 1978), and a table of words does not stay in the processor's cache as it would with a text
-that is merely repeated.
+Text repeats a base: books, if a folder of them is given, else prose of made-up words. No two
+repetitions are equal: one space in 64 is left out, which joins two words to a rare one. So the
+vocabulary grows with the text as in a language (Heaps 1978), and a table of words does not stay in
+the processor's cache, as it would with plain repetition.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Literal
 from bench.zipf import VOCABULARY, vocabulary
 
 JOINED = 64
-"""One space in so many is left out of a repetition."""
+"""One space in this many is left out of a repetition."""
 SEED = 7
 PROSE_BYTES = 16_000_000
 LINE_LENGTH = 72
@@ -33,10 +33,10 @@ Kind = Literal["text", "pairs", "lines"]
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """A file to be made.
+    """A generated file.
 
-    `count` is a text's least size in bytes, or how many pairs or lines there are; `keys` how many keys the pairs are
-    drawn from. `books` is a folder of texts to repeat.
+    `count` is a text's least size in bytes, or the number of pairs or lines; `keys` the number of
+    keys that pairs are drawn from. `books` is a folder of texts to repeat.
     """
 
     kind: Kind
@@ -53,7 +53,7 @@ class Corpus:
         return f"{self.kind}-{self.count}{suffix}.txt"
 
     def made_in(self, folder: Path) -> Path:
-        """The file, which is made unless it is there."""
+        """Return the file, and generate it unless it exists."""
         path = folder / self.name
         if not path.exists():
             folder.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ class Corpus:
         return path
 
     def blocks(self) -> Iterator[bytes]:
-        """The file's bytes."""
+        """Return the file's bytes, in blocks."""
         if self.kind == "pairs":
             return pairs(self.count, self.keys)
         if self.kind == "lines":
@@ -76,7 +76,7 @@ class Corpus:
 
 
 def repetitions(base: bytes) -> Iterator[bytes]:
-    """The base, and then for ever the base with some of its spaces left out."""
+    """Yield the base, and then for ever the base with some of its spaces left out."""
     yield base
     chance = random.Random(SEED)
     words = base.split(b" ")
@@ -89,7 +89,7 @@ def repetitions(base: bytes) -> Iterator[bytes]:
 
 
 def cut(blocks: Iterable[bytes], size: int) -> Iterator[bytes]:
-    """The first `size` bytes, and those up to the end of the line."""
+    """Yield the first `size` bytes, and the rest of the line."""
     left = size
     for block in blocks:
         end = block.find(b"\n", max(left - 1, 0)) if left <= len(block) else -1
@@ -100,7 +100,9 @@ def cut(blocks: Iterable[bytes], size: int) -> Iterator[bytes]:
 
 
 def books(folder: Path) -> bytes:
-    """All texts of a folder, in ASCII: a typographic apostrophe becomes a straight one, other marks are dropped."""
+    """Return all texts of a folder, in ASCII: typographic apostrophes become straight, other marks
+    go.
+    """
     texts = [
         path.read_text(encoding="utf-8", errors="replace") for path in sorted(folder.glob("*.txt"))
     ]
@@ -111,7 +113,9 @@ def books(folder: Path) -> bytes:
 
 
 def prose(size: int) -> bytes:
-    """Sentences of Zipf-distributed made-up words, in paragraphs, with lines as long as a book's."""
+    """Return sentences of Zipf-distributed made-up words, in paragraphs with lines of a book's
+    length.
+    """
     chance = random.Random(SEED)
     words = vocabulary(VOCABULARY)
     weights = list(accumulate(1 / rank for rank in range(1, len(words) + 1)))
@@ -127,7 +131,7 @@ def prose(size: int) -> bytes:
 
 
 def paragraph(sentences: list[list[str]]) -> str:
-    """Lines of at most `LINE_LENGTH` characters, and an empty one."""
+    """Return lines of at most `LINE_LENGTH` characters, and an empty one."""
     lines, line = [], ""
     for word in (
         word
@@ -143,7 +147,7 @@ def paragraph(sentences: list[list[str]]) -> str:
 
 
 def pairs(count: int, keys: int) -> Iterator[bytes]:
-    """Lines `key value`: a key is a number below `keys`, each as likely, a value one from 1 to 99."""
+    """Yield lines `key value`: keys below `keys`, equally likely, and values from 1 to 99."""
     chance = random.Random(SEED)
     for start in range(0, count, BATCH):
         batch = min(BATCH, count - start)
@@ -156,7 +160,7 @@ def pairs(count: int, keys: int) -> Iterator[bytes]:
 
 
 def distinct_lines(count: int) -> Iterator[bytes]:
-    """Lines of 64 hexadecimal digits, no two alike, in no order: hashes of numbers."""
+    """Yield distinct lines of 64 hexadecimal digits, unordered: hashes of numbers."""
     hashes = (
         hashlib.blake2b(number.to_bytes(8, "big"), digest_size=32).hexdigest()
         for number in range(count)

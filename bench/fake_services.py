@@ -1,6 +1,8 @@
-"""Fake mappers, as many as one likes in one process: they speak the services' protocol, check tokens, and do no work.
+"""Fake mappers, any number in one process: they speak the services' protocol, check tokens, do no
+work.
 
-They are for measuring the driver: whatever a task costs here is not the driver's, and lies in another process.
+They serve to measure the driver: the cost of a task here is not the driver's, and falls to another
+process.
 """
 
 from __future__ import annotations
@@ -33,12 +35,12 @@ HEALTH = Health(ok=True, role="map", slots=1, busy=0, build=this_build()).model_
 
 @contextmanager
 def fake_mappers(count: int, signing_key: str, task_s: float) -> Iterator[list[str]]:
-    """The URLs of so many mappers, which are there until the end of the block.
+    """Start `count` mappers, yield their URLs, and end them with the block.
 
     Args:
         count: how many.
-        signing_key: what requests must be signed with.
-        task_s: how long each task seems to take, in seconds.
+        signing_key: the key of the requests' tokens.
+        task_s: the simulated time of each task, in seconds.
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -48,7 +50,7 @@ def fake_mappers(count: int, signing_key: str, task_s: float) -> Iterator[list[s
     try:
         yield [f"http://127.0.0.1:{port}" for port in ours.recv()]
     finally:
-        ours.close()  # which is what ends the process
+        ours.close()  # the process ends when this closes
         process.join()
 
 
@@ -73,7 +75,7 @@ async def _serve_until_closed(
 
 
 class _Connection(asyncio.Protocol):
-    """One connection: requests behind each other, each answered in chunks as the real services do."""
+    """One connection: successive requests, each answered in chunks as the real services do."""
 
     def __init__(self, signing_key: str, task_s: float) -> None:
         self._key = signing_key
@@ -140,7 +142,7 @@ class _Connection(asyncio.Protocol):
 
 
 def _result(task: MapTask, seconds: float) -> MapResult:
-    """What a mapper answers that has read all of its split."""
+    """Return the result of a mapper that has read all of its split."""
     return MapResult(
         url=f"{task.store}/maps/{task.run}/map-{task.index:05d}.attempt-{task.attempt}",
         etag=f"{task.index:032x}",

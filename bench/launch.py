@@ -1,9 +1,9 @@
-"""Runs one command and says what it took: `python -m bench.launch PARENT REPORT COMMAND...`.
+"""Run one command and report its cost: `python -m bench.launch PARENT REPORT COMMAND...`.
 
-A process of its own for each measurement, so that the processor time of all that the command has started is counted,
-also of what outlives its parent, as Spark's Java machine does: on Linux orphans become this process's children, and
-it waits for them. Wall time ends when the command itself does. When this process is told to end, or on Linux when the
-one that measures is gone, however it ended, it ends all that it has started.
+A process of its own for each measurement, so that the processor time of all descendants is counted,
+also of those that outlive their parent, as Spark's JVM does: on Linux orphans become this process's
+children, and it waits for them. Wall time ends with the command itself. When this process is
+terminated, or on Linux when its parent has ended, it ends all descendants.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ORPHANS_LIMIT_S = 30
-"""What still runs so long after its parent is ended."""
+"""How long an orphan may run before it is ended."""
 SET_PARENT_DEATH_SIGNAL, SET_CHILD_SUBREAPER = 1, 36
 ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Ended(BaseException):
-    """This process was told to end, or its parent is gone."""
+    """This process was terminated, or its parent has ended."""
 
 
 def adopt_orphans() -> None:
-    """Makes whoever loses its parent a child of this process (prctl(2)); elsewhere than on Linux nothing happens."""
+    """Become the parent of orphaned descendants (prctl(2)); does nothing except on Linux."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(SET_CHILD_SUBREAPER, 1)
 
 
 def heed_endings(parent: int) -> None:
-    """Raises `Ended` when this process is told to end, or when its parent is gone, which may have been so before."""
+    """Raise `Ended` when this process is terminated, or when its parent ends or has already ended."""
 
     def end(number: int, frame: object) -> None:
         for each in ENDINGS:
@@ -45,9 +45,8 @@ def heed_endings(parent: int) -> None:
         raise Ended
 
     for each in ENDINGS:
-        if (
-            signal.getsignal(each) is not signal.SIG_IGN
-        ):  # as under nohup: whoever measures goes on, and so does this
+        # keep an ignored signal ignored, as under nohup: the parent ignores it too
+        if signal.getsignal(each) is not signal.SIG_IGN:
             signal.signal(each, end)
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(SET_PARENT_DEATH_SIGNAL, int(signal.SIGTERM))
@@ -56,7 +55,7 @@ def heed_endings(parent: int) -> None:
 
 
 def wait_for_orphans(limit_s: float) -> bool:
-    """Waits until there is no child left; returns False if some had to be ended."""
+    """Wait until no child is left; return False if some had to be ended."""
     until = time.monotonic() + limit_s
     ended = False
     with contextlib.suppress(ChildProcessError):
@@ -71,7 +70,7 @@ def wait_for_orphans(limit_s: float) -> bool:
 
 
 def end_children() -> None:
-    """Kills this process's children, by their ids."""
+    """Kill this process's children, by their ids."""
     for status in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError, IndexError):
             parent = status.read_text().rpartition(")")[2].split()[1]
@@ -80,7 +79,7 @@ def end_children() -> None:
 
 
 def end_all() -> None:
-    """Kills every child, and whoever becomes one by that, until there is none."""
+    """Kill every child, and those that become children by that, until none is left."""
     with contextlib.suppress(ChildProcessError):
         while True:
             end_children()
@@ -88,7 +87,7 @@ def end_all() -> None:
 
 
 def main(parent: str, report: str, *command: str) -> int:
-    """Writes REPORT: wall and processor seconds, the largest process's memory, and the exit code."""
+    """Write REPORT: wall and processor seconds, the largest process's memory, and the exit code."""
     adopt_orphans()
     try:
         heed_endings(int(parent))
@@ -100,7 +99,7 @@ def main(parent: str, report: str, *command: str) -> int:
 
 
 def measure(report: str, command: Sequence[str]) -> None:
-    """Runs the command, waits for all that it has started, and writes the report."""
+    """Run the command, wait for its descendants, and write the report."""
     started = time.perf_counter()
     code = subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode
     wall_s = time.perf_counter() - started

@@ -1,4 +1,4 @@
-"""On what, and with what, it was measured."""
+"""The machine and the versions of a measurement."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROGRAMS = {
 
 
 def machine() -> dict[str, str]:
-    """Processor, memory and system; nothing that names the machine."""
+    """Return processor, memory and system; nothing that identifies the machine."""
     return {
         "processor": f"{_processor()}, {os.cpu_count()} cores",
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / (1 << 30):.0f} GiB",
@@ -27,7 +27,7 @@ def machine() -> dict[str, str]:
 
 
 def versions(peers: Path, root: Path) -> dict[str, str]:
-    """Of ours the commit (`-dirty` if files have changed since), of the peers the release."""
+    """Return our commit (`-dirty` if files have changed since) and the peers' releases."""
     commit = _said(
         ("git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
     )
@@ -53,7 +53,7 @@ def _processor() -> str:
 
 
 def _said(command: Sequence[str]) -> str:
-    """The first line that a command prints; nothing if it is not there."""
+    """Return the first line that a command prints, or "" if it is not installed."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError:

@@ -1,4 +1,4 @@
-"""Runs a command as a process of its own, and says what it took, as seen from outside."""
+"""Run a command as a separate process, and return its cost, measured from outside."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LAST_WORDS = 1500
-"""How much of what a failed command said is kept."""
+"""How many characters of a failed command's output are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Wall and processor seconds of a command and of all that it started, and what it said.
+    """Wall and processor seconds of a command and its descendants, and its output.
 
     `peak_bytes` is the resident memory of its largest process.
     """
@@ -31,12 +31,12 @@ class Measured:
 
 
 def measured(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Measured:
-    """Runs the command from the repository's root.
+    """Run the command in the repository's root.
 
     Args:
         command: the program and its arguments.
-        folder: an empty folder, for what the measurement needs.
-        environment: variables beside this process's own.
+        folder: an empty folder for the measurement's files.
+        environment: variables added to this process's.
     """
     report, out, err = folder / "measured.json", folder / "stdout", folder / "stderr"
     with out.open("wb") as stdout, err.open("wb") as stderr:
@@ -50,7 +50,7 @@ def measured(command: Sequence[str], folder: Path, environment: Mapping[str, str
         try:
             code = launched.wait()
         except BaseException:
-            launched.terminate()  # and with it all that it has started, which a kill would leave
+            launched.terminate()  # ends its descendants too, which a kill would leave
             launched.wait()
             raise
     if code:
@@ -63,7 +63,7 @@ def measured(command: Sequence[str], folder: Path, environment: Mapping[str, str
 
 
 def read_whole(path: Path) -> None:
-    """Reads a file once, so that every contender finds it in the page cache."""
+    """Read a file once, so that every contender finds it in the page cache."""
     with path.open("rb", buffering=0) as file:
         while file.read(1 << 24):
             pass

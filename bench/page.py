@@ -1,4 +1,4 @@
-"""What was measured, as a page: a pure function of the rows. A wrong answer is not to be overlooked."""
+"""The page of results: a pure function of the rows. It makes wrong answers prominent."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ SIZES = {
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """Where and how it was measured. `machine` and `versions` are names and what they stand for.
+    """Where and how the cases were measured.
 
-    `first` and `last` are when.
+    `machine` and `versions` map names to descriptions; `first` and `last` are times.
     """
 
     scale: str
@@ -47,7 +47,7 @@ class Section:
 def rows_of(
     trials: Iterable[Trial], records: Iterable[Record], code: str
 ) -> dict[tuple[str, str], Row]:
-    """A row for each trial, out of the measurements of this state of the code."""
+    """Return a row for each trial, from the measurements of this state of the code."""
     known = list(records)
     rows = {}
     for trial in trials:
@@ -62,7 +62,7 @@ def rows_of(
 
 
 def wrong_or_failed(sections: Iterable[Section]) -> list[str]:
-    """A line for each contender whose answer was wrong, or that failed: there must be none."""
+    """Return a line for each contender whose answer was wrong, or that failed: there must be none."""
     return [
         f"{section.case.name}: {row.label} {row.variant}".rstrip()
         + f": {row.summary.status}: {row.summary.why}"
@@ -73,14 +73,14 @@ def wrong_or_failed(sections: Iterable[Section]) -> list[str]:
 
 
 def page(sections: Sequence[Section], circumstances: Circumstances, plots: str) -> str:
-    """The whole page; `plots` is the folder of the pictures, as seen from it."""
+    """Return the whole page; `plots` is the folder of the pictures, relative to it."""
     parts = [_head(circumstances), *_warning(sections), _goals(sections), _machine(circumstances)]
     parts += [_section(section, plots) for section in sections]
     return "\n\n".join(parts) + "\n"
 
 
 def goal_lines(sections: Iterable[Section]) -> list[tuple[str, str, str, str]]:
-    """Case, promise, what was measured, and whether it was met."""
+    """Return case, goal, measured value, and whether it was met."""
     lines = []
     for section in sections:
         for goal in section.case.goals:
@@ -100,7 +100,7 @@ def goal_lines(sections: Iterable[Section]) -> list[tuple[str, str, str, str]]:
 
 
 def table(titles: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown; the first column is words, the others numbers."""
+    """Return a table in Markdown; the first column is text, the others are numbers."""
     rule = ["---", *("---:" for _ in titles[1:])]
     return "\n".join(f"| {' | '.join(line)} |" for line in [titles, rule, *lines])
 
@@ -110,13 +110,15 @@ def _head(given: Circumstances) -> str:
 
 # Benchmarks
 
-Measured by `{given.command}` on one machine, from {given.first} to {given.last}. {SIZES[given.scale]}
+Measured by `{given.command}` on one machine, from {given.first} to {given.last}.
+{SIZES[given.scale]}
 
-Trust the ratios, not the seconds. Each measurement is a process of its own, timed from outside, with its input in the
-page cache; contenders take turns (A B C A B C), and a figure is the median of up to {given.repeats} such turns, with
-the least and the most in brackets. Every answer is compared with that of a plain Python loop over the same file, pair
-for pair, by digest. "Without start" is what the command itself says: of ours without the start of the services, of
-Spark and Dask without that of their own; of the others it is the whole command. Text: {given.text}."""
+Trust the ratios, not the seconds. Each measurement is a separate process, timed from outside, with
+its input in the page cache. Contenders take turns (A B C A B C), and a figure is the median of up
+to {given.repeats} such turns, with the least and the most in brackets. Every answer is compared by
+digest with that of a plain Python loop over the same file. "Without start" is the command's own
+figure: for ours without the start of the services, for Spark and Dask without theirs; for the
+others it is the whole command. Text: {given.text}."""
 
 
 def _warning(sections: Sequence[Section]) -> list[str]:
@@ -156,7 +158,7 @@ def _section(section: Section, plots: str) -> str:
 
 
 def drawn(section: Section) -> tuple[Plot, ...]:
-    """The section's plots that have anything to show."""
+    """Return the section's plots that have data."""
     plots = section.case.plots(section.rows)
     return tuple(
         plot
@@ -172,13 +174,13 @@ def _cells(case: Case, row: Row, rows: Rows) -> list[str]:
 
 
 def _state(row: Row) -> str:
-    """Why there are no figures."""
+    """Return why there are no figures."""
     if row.summary is None:
         return "not measured"
     return "cannot be run here" if "cannot be run" in row.summary.why else BAD[row.summary.status]
 
 
 def _one_line(text: str) -> str:
-    """So much of a long error as fits into a list."""
+    """Return as much of a long error as fits into a list."""
     short = " ".join(text.split())
     return short if len(short) < 300 else short[:150] + " ... " + short[-140:]

@@ -1,6 +1,7 @@
-"""Draws plots: `python -m bench.plots PLOTS.json FOLDER`, in the peers' environment, which has matplotlib.
+"""Draw plots: `python -m bench.plots PLOTS.json FOLDER`, in the peers' environment, with
+matplotlib.
 
-The same data gives the same bytes: no date, no random ids.
+Equal data gives equal bytes: no date, no random ids.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ MARKS = "os^d"
 
 
 def bars(axes: Any, plot: dict[str, Any]) -> None:
-    """Horizontal bars, each with its number; ours in a colour of its own."""
+    """Draw horizontal bars, each with its number; ours in its own colour."""
     labels = [label.replace("*", "").replace("`", "") for label, _ in plot["bars"]]
     values = [value for _, value in plot["bars"]]
     drawn = axes.barh(
@@ -41,7 +42,7 @@ def bars(axes: Any, plot: dict[str, Any]) -> None:
 
 
 def lines(axes: Any, plot: dict[str, Any]) -> None:
-    """Lines with a mark at each measurement."""
+    """Draw lines with a mark at each measurement."""
     for number, series in enumerate(plot["series"]):
         x, y = zip(*series["points"], strict=True)
         dashed = "--" if "bound" in series["label"] else "-"
@@ -65,7 +66,7 @@ def lines(axes: Any, plot: dict[str, Any]) -> None:
 
 
 def size(value: float) -> str:
-    """Bytes, in binary units where they are whole."""
+    """Return bytes as text, in binary units if they are whole."""
     for unit, name in ((1 << 30, "GiB"), (1 << 20, "MiB")):
         if value >= unit and value % unit == 0:
             return f"{value / unit:g} {name}"
@@ -73,7 +74,7 @@ def size(value: float) -> str:
 
 
 def draw(plot: dict[str, Any], folder: Path) -> None:
-    """One SVG file."""
+    """Write one SVG file."""
     height = 1.1 + 0.38 * len(plot["bars"]) if plot["kind"] == "bars" else 4.2
     figure = Figure(figsize=(8, height), layout="constrained")
     axes = figure.subplots()
@@ -92,7 +93,7 @@ def draw(plot: dict[str, Any], folder: Path) -> None:
 
 
 def main(source: str, target: str) -> None:
-    """All plots of a file."""
+    """Draw all plots of a file."""
     mpl.rcParams |= {
         "svg.hashsalt": "bench",
         "font.family": "sans-serif",

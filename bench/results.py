@@ -1,4 +1,4 @@
-"""What has been measured, one JSON line a measurement: so that a run that was interrupted goes on where it stopped."""
+"""The measurements, one JSON line each, so that an interrupted benchmark resumes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ Key = tuple[str, str, str, str, int, str]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One measurement. `code` says which state of the measured code it was, `figures` what the command itself said."""
+    """One measurement; `code` is the state of the measured code, `figures` the command's own
+    report.
+    """
 
     case: str
     contender: str
@@ -34,7 +36,7 @@ class Record:
 
     @property
     def key(self) -> Key:
-        """What was measured; a later record of the same key replaces an earlier one."""
+        """The identity of the measurement; a later record of the same key replaces an earlier one."""
         return self.case, self.contender, self.variant, self.corpus, self.repeat, self.code
 
 
@@ -47,22 +49,22 @@ class Results:
 
     @property
     def records(self) -> tuple[Record, ...]:
-        """All measurements, each the last of its key."""
+        """All measurements, the last of each key."""
         return tuple(self._records.values())
 
     def add(self, record: Record) -> None:
-        """Writes a measurement down before the next one begins."""
+        """Write a measurement before the next one begins."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(record)) + "\n")
         self._records[record.key] = record
 
     def done(self, key: Key) -> bool:
-        """True if this was measured, and gave the right answer; what failed is tried again."""
+        """Return whether this was measured with the right answer; failures are repeated."""
         return key in self._records and self._records[key].status == "ok"
 
     def forget(self, cases: Iterable[str]) -> None:
-        """Takes the measurements of these cases out of the file."""
+        """Remove the measurements of these cases from the file."""
         gone = set(cases)
         self._records = {
             key: record for key, record in self._records.items() if record.case not in gone
@@ -74,7 +76,7 @@ class Results:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The medians over the repeats of one contender's measurements of one variant of a case."""
+    """The medians over the repeats of one contender in one variant of a case."""
 
     status: Status
     why: str
@@ -89,17 +91,19 @@ class Summary:
 
     @property
     def bytes_per_s(self) -> float:
-        """Throughput of the whole command, its start included."""
+        """Throughput of the whole command, including its start-up."""
         return self.size_bytes / self.wall_s
 
     @property
     def warm_s(self) -> float:
-        """Seconds without the start, where the command says them; else the whole command's."""
+        """Seconds without the start-up, if the command reports them; else the whole command's."""
         return self.figures.get("inner_s", self.wall_s)
 
 
 def summarise(records: Iterable[Record]) -> Summary | None:
-    """One contender's repeats; None if there are none. A wrong answer or failure in one of them is that of all."""
+    """Return the summary of one contender's repeats, or None; one wrong answer or failure marks
+    all.
+    """
     known = list(records)
     if not known:
         return None
@@ -124,7 +128,7 @@ def summarise(records: Iterable[Record]) -> Summary | None:
 
 
 def _read(path: Path) -> list[Record]:
-    """The file's records; a last line that an interruption has cut off is taken away."""
+    """Return the file's records, and remove a last line that an interruption has cut off."""
     if not path.exists():
         return []
     whole, _, cut_off = path.read_text(encoding="utf-8").rpartition("\n")

@@ -1,4 +1,4 @@
-"""Carries the trials out, in turn and again, and writes down what each has given."""
+"""Run the trials in turns, and record each result."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MEASURED_CODE = (
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """What all measurements have in common. `say` is told what happens; `code` is the digest of what is measured."""
+    """Runs trials. `say` reports progress; `code` is the digest of the measured code."""
 
     peers: Path
     build: Path
@@ -38,7 +38,9 @@ class Runner:
     say: Callable[[str], None]
 
     def carry_out(self, trials: Sequence[Trial], repeats: int) -> None:
-        """A B C A B C: the contenders in turn, so that what disturbs the machine disturbs all of them."""
+        """Run the contenders in turns, A B C A B C, so that a disturbance of the machine affects
+        all.
+        """
         given_up: set[Trial] = set()
         for repeat in range(repeats):
             for trial in trials:
@@ -63,7 +65,7 @@ class Runner:
         scratch = Path(tempfile.mkdtemp(prefix="scratch-", dir=self.build))
         try:
             return self._measured(trial, record, Place(self.peers, self.build, corpus, scratch))
-        except Exception as exc:  # noqa: BLE001  # whatever a contender does, the others are measured
+        except Exception as exc:  # noqa: BLE001  # a contender's error must not stop the others
             return replace(record, status="failed", why=f"{type(exc).__name__}: {exc}"[:LAST_WORDS])
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -96,7 +98,7 @@ class Runner:
 
 
 def empty_record(trial: Trial, repeat: int, code: str) -> Record:
-    """What is known of a measurement before it is made."""
+    """Return the record of a measurement before it is made."""
     return Record(
         case=trial.case,
         contender=trial.contender,
@@ -111,7 +113,7 @@ def empty_record(trial: Trial, repeat: int, code: str) -> Record:
 
 @cache
 def reason_missing(need: str, peers: Path) -> str:
-    """Why something cannot be used here; empty if it can."""
+    """Return why a contender cannot run here, or ""."""
     kind, _, module = need.partition(":")
     if kind == "file":
         return "" if (ROOT / module).exists() else f"{module} is not there"
@@ -133,7 +135,7 @@ def reason_missing(need: str, peers: Path) -> str:
 
 
 def digest_of_code() -> str:
-    """The digest of all that is measured: what was measured of another state of it does not count."""
+    """Return the digest of all measured code; measurements of another state of it do not count."""
     hashed = hashlib.sha256()
     files = [
         path

@@ -1,4 +1,4 @@
-"""How much is measured: a glance, the default, or all of it."""
+"""The sizes of a benchmark: quick, default, or full."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Sizes of the inputs, in bytes; of pairs and lines, how many.
+    """Sizes of the inputs, in bytes; of pairs and lines, their number.
 
-    `slice_bytes` is the input of contenders that would take hours for the whole, `sort_bytes` of those that would take
-    minutes; their throughput is compared. `books` is a folder of texts to make the text of.
+    `slice_bytes` is the input of contenders that would take hours for the whole, `sort_bytes` of
+    those that would take minutes; their throughput is compared. `books` is a folder of texts, the
+    source of the text.
     """
 
     name: str
@@ -38,15 +39,15 @@ class Scale:
     books: Path | None = None
 
     def text(self, size_bytes: int) -> Corpus:
-        """A text of so many bytes."""
+        """Return a text of this size."""
         return Corpus("text", size_bytes, books=self.books)
 
     def drawn_pairs(self) -> Corpus:
-        """The pairs; of n keys that are drawn 4 n times, about 98 in a hundred occur."""
+        """Return the pairs; of n keys drawn 4 n times, about 98 % occur."""
         return Corpus("pairs", self.pairs, self.keys)
 
     def distinct_lines(self) -> Corpus:
-        """Lines of 64 characters, no two alike."""
+        """Return distinct lines of 64 characters."""
         return Corpus("lines", self.lines)
 
 
@@ -98,7 +99,7 @@ FULL = replace(
 
 
 def size_text(size_bytes: int) -> str:
-    """`64 MiB` where it is a whole number of these, else `100 MB`."""
+    """Return `64 MiB` for a whole number of MiB, else `100 MB`."""
     for unit, name in ((1 << 30, "GiB"), (MIB, "MiB"), (1000 * MB, "GB"), (MB, "MB")):
         if size_bytes % unit == 0:
             return f"{size_bytes // unit} {name}"

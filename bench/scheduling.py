@@ -1,8 +1,9 @@
-"""What a task costs the driver: `python -m bench.scheduling --tasks 10000 --endpoints 100 [--json FILE]`.
+"""Measure the cost of a task for the driver: `python -m bench.scheduling --tasks 1000 --endpoints
+9`.
 
-The planner, the scheduler, the signatures and the HTTP are the real ones; the services are fakes that do no work, in
-another process, so that all processor time counted here is the driver's own. The memory is looked at on the way, to
-tell what each further task adds.
+Planner, scheduler, signatures and HTTP are real. The services are fakes that do no work, in another
+process, so that all processor time counted here is the driver's. The memory is sampled on the way,
+to show what each further task adds. `--json FILE` writes the figures.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ from mapreduce.wire.tokens import new_key
 
 SPLIT_BYTES = 64 << 20
 LOOKS = 5
-"""How often the memory is looked at."""
+"""How often the memory is sampled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One measurement. `memory` is how many bytes the driver held after so many tasks, as (tasks, bytes)."""
+    """One measurement; `memory` is a list of (tasks, the driver's bytes after so many tasks)."""
 
     tasks: int
     endpoints: int
@@ -51,12 +52,12 @@ class Figures:
 
     @property
     def cpu_ms_a_task(self) -> float:
-        """The driver's own processor time for a task, in milliseconds."""
+        """The driver's processor time for a task, in milliseconds."""
         return 1000 * (self.cpu_s + self.plan_cpu_s) / self.tasks
 
 
 class FakeFleet:
-    """Endpoints that stay; looked up as often as those of a real fleet."""
+    """Fixed endpoints, looked up as often as those of a real fleet."""
 
     refresh_s = 2.0
 
@@ -64,22 +65,22 @@ class FakeFleet:
         self._endpoints = endpoints
 
     async def endpoints(self, stage: StageName) -> list[Endpoint]:
-        """All of them."""
+        """Return all endpoints."""
         return self._endpoints
 
     async def why_gone(self, stage: StageName, names: Sequence[str]) -> dict[str, str]:
-        """None has gone."""
+        """Return no reasons: no endpoint ever ends."""
         return {}
 
 
 def measure(tasks: int, endpoints: int, slots: int, task_s: float, partitions: int) -> Figures:
-    """Plans and runs one map stage.
+    """Plan and run one map stage.
 
     Args:
         tasks: how many.
         endpoints: fake mappers.
-        slots: tasks that each takes at the same time.
-        task_s: how long a task seems to take, in seconds.
+        slots: tasks that each runs at the same time.
+        task_s: the simulated time of a task, in seconds.
         partitions: blocks in each result.
     """
     key = new_key()
@@ -113,7 +114,7 @@ def measure(tasks: int, endpoints: int, slots: int, task_s: float, partitions: i
 
 
 def resident_bytes() -> int:
-    """What this process holds in memory now (Linux), or held at most (elsewhere)."""
+    """Return this process's memory now (Linux), or at its peak (elsewhere)."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:
@@ -126,7 +127,7 @@ def resident_bytes() -> int:
 
 
 def _planned(tasks: int, partitions: int) -> tuple[RunPlan, SplitResult]:
-    """A run over one large input, and the answer of its split stage."""
+    """Return a run over one large input, and the result of its split stage."""
     given = InputObject(
         url="s3://a-bucket/a-large-input.txt", size=SPLIT_BYTES * tasks, etag="0" * 32
     )
@@ -164,7 +165,7 @@ def _planned(tasks: int, partitions: int) -> tuple[RunPlan, SplitResult]:
 
 
 def main() -> None:
-    """Reads the command line, measures, and prints a table."""
+    """Parse the command line, measure, and print a table."""
     parser = argparse.ArgumentParser(description="What a task costs the driver.")
     parser.add_argument("--tasks", type=int, default=1000)
     parser.add_argument("--endpoints", type=int, default=4)

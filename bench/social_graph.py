@@ -1,8 +1,9 @@
-"""Makes a social network: `python -m bench.social_graph --users 50000 --friends 16 --seed 7 --output FILE`.
+"""Generate a social network: `python -m bench.social_graph --users 50000 --output FILE`.
 
-Lines `user<TAB>friend,friend,...`; each friendship stands in both lines. How many friends a user has is heavy-tailed,
-as among people: who has many friends is likelier to make new ones (preferential attachment, Barabasi and Albert 1999).
-A few users have none. The same arguments give the same bytes everywhere.
+Lines `user<TAB>friend,friend,...`; each friendship is in both lines. The number of friends is
+heavy-tailed, as among people: a user with many friends is likelier to get new ones (preferential
+attachment, Barabasi and Albert 1999). A few users have none. Equal arguments give equal bytes
+everywhere.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ import random
 from pathlib import Path
 
 LONELY = 200
-"""One user in so many has no friends."""
+"""One user in this many has no friends."""
 
 
 def friendships(users: int, friends: int, seed: int) -> list[set[int]]:
-    """The friends of each user, `friends` on average."""
+    """Return the friends of each user, `friends` on average."""
     chance = random.Random(seed)
     graph: list[set[int]] = [set() for _ in range(users)]
     ends: list[int] = []  # each user as often as they have friends
@@ -37,7 +38,7 @@ def friendships(users: int, friends: int, seed: int) -> list[set[int]]:
 
 
 def write_graph(path: Path, users: int, friends: int, seed: int) -> None:
-    """Writes one line a user."""
+    """Write one line for each user."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     with partial.open("w", encoding="ascii", newline="\n") as file:
@@ -47,7 +48,7 @@ def write_graph(path: Path, users: int, friends: int, seed: int) -> None:
 
 
 def main() -> None:
-    """Reads the command line."""
+    """Parse the command line, and write the file."""
     parser = argparse.ArgumentParser(description="Makes a social network.")
     parser.add_argument("--users", type=int, default=50_000)
     parser.add_argument("--friends", type=int, default=16)

@@ -1,4 +1,4 @@
-"""One thing to be measured: a command over a corpus, what it needs, and whether its answer is right."""
+"""One measurement: a command over a corpus, its requirements, and the check of its answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ CORES = os.cpu_count() or 1
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a measurement happens: the peers' Python, what is built, the corpus, and an empty folder."""
+    """The environment of a measurement: the peers' Python, built files, the corpus, an empty
+    folder.
+    """
 
     peers: Path
     build: Path
@@ -25,13 +27,13 @@ class Place:
 
     @property
     def answer(self) -> Path:
-        """The file, or folder, that a peer writes its answer to."""
+        """The file or folder of a peer's answer."""
         return self.scratch / "answer"
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What a command said of itself, and why its answer is wrong; empty if it is right."""
+    """The figures that a command reports, and why its answer is wrong ("" if it is right)."""
 
     figures: dict[str, float]
     wrong: str
@@ -39,7 +41,7 @@ class Judged:
 
 @contextmanager
 def as_it_is(place: Place) -> Iterator[Mapping[str, str]]:
-    """Nothing needs to be there, and no variable set."""
+    """Provide no surroundings, and set no variable."""
     yield {}
 
 
@@ -49,11 +51,11 @@ class Trial:
 
     Attributes:
         cores: how many cores it can use.
-        needs: programs (`java`) and the peers' modules (`module:polars`) without which it cannot be run.
-        command: the program and its arguments; not part of what is timed.
-        judge: is told the right answer's digest, and what the command printed.
-        world: what has to be there around it, and the variables with which it is found.
-        most_repeats: how often it is measured at most.
+        needs: required programs (`java`) and modules of the peers (`module:polars`).
+        command: returns the program and its arguments; not timed itself.
+        judge: gets the right answer's digest, and the command's output.
+        world: a context manager for its surroundings, which yields environment variables.
+        most_repeats: the limit on its repeats.
     """
 
     case: str

@@ -1,6 +1,7 @@
-"""Makes a text of Zipf-distributed words: `python -m bench.zipf --megabytes 5 --seed 7 --output FILE`.
+"""Generate a text of Zipf-distributed words: `python -m bench.zipf --megabytes 5 --output FILE`.
 
-The word of rank r occurs in proportion to 1/r (Zipf 1949). The same size and seed give the same bytes everywhere.
+The word of rank r occurs in proportion to 1/r (Zipf 1949). Equal size and seed give equal bytes
+everywhere.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _SYLLABLES = [
 
 
 def vocabulary(size: int) -> list[str]:
-    """`size` different words, short ones first: rank n is n written in syllables."""
+    """Return `size` distinct words, short ones first: rank n is n written in syllables."""
     words = []
     for number in range(size):
         rest, word = number, ""
@@ -32,7 +33,7 @@ def vocabulary(size: int) -> list[str]:
 
 
 def write_text(path: Path, size_bytes: int, seed: int) -> None:
-    """Writes at least `size_bytes` bytes of lines."""
+    """Write at least `size_bytes` bytes of lines."""
     words = vocabulary(VOCABULARY)
     weights = list(accumulate(1 / rank for rank in range(1, len(words) + 1)))
     chance = random.Random(seed)
@@ -48,7 +49,7 @@ def write_text(path: Path, size_bytes: int, seed: int) -> None:
 
 
 def main() -> None:
-    """Reads the command line."""
+    """Parse the command line, and write the file."""
     parser = argparse.ArgumentParser(description="Makes a text of Zipf-distributed words.")
     parser.add_argument("--megabytes", type=float, default=5.0)
     parser.add_argument("--seed", type=int, default=7)

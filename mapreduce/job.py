@@ -138,8 +138,7 @@ class Job(Parametrised):
         """Prepare a reduce task; called before its first key."""
 
     def reduce_cleanup(self) -> Iterable[Pair] | None:
-        """Finish a reduce task, after its last key; may yield pairs, which join those of `reduce`.
-        """
+        """Finish a reduce task, after its last key; may yield pairs, which join those of `reduce`."""
 
     # -- methods that an author calls --------------------------------------------------------------
 

@@ -12,17 +12,17 @@ from mapreduce import Job, words
 
 
 class Distinct(Job):
-    """What occurs at all. The pairs carry no value: the key says everything."""
+    """Each key that occurs, once. The pairs carry no value: the key is the whole information."""
 
     of: Literal["lines", "words"] = "lines"
 
     def map(self, key: int, value: str) -> Iterator[tuple[str, None]]:
-        """A pair for the line, or for each of its words."""
+        """Yield a pair for the line, or for each of its words."""
         for found in words(value) if self.of == "words" else [value]:
             yield found, None
 
     def combine(self, key: str, values: Iterator[None]) -> Iterator[tuple[str, None]]:
-        """Once is enough: what a mapper has seen often leaves it once."""
+        """Yield the key once, however often it occurs in the map task."""
         yield key, None
 
     reduce = combine

@@ -1,4 +1,4 @@
-"""In which files each word occurs."""
+"""An inverted index: the files in which each word occurs."""
 
 from collections.abc import Iterator
 from itertools import groupby
@@ -7,7 +7,7 @@ from mapreduce import Job, words
 
 
 class InvertedIndex(Job):
-    """For each word, the files that hold it and how often, in the order of the inputs.
+    """For each word, the files that contain it and how often, in the order of the inputs.
 
     The result of a word is a list of `[file URL, occurrences]`.
     """
@@ -16,7 +16,7 @@ class InvertedIndex(Job):
     order_matters = True  # a word's files come in the order of the inputs
 
     def map(self, key: int, value: str) -> Iterator[tuple[str, tuple[str, int]]]:
-        """A posting for each word that is long enough."""
+        """Yield a posting for each word that is long enough."""
         for word in words(value):
             if len(word) >= self.min_length:
                 yield word, (self.source, 1)
@@ -24,14 +24,14 @@ class InvertedIndex(Job):
     def combine(
         self, key: str, values: Iterator[tuple[str, int]]
     ) -> Iterator[tuple[str, tuple[str, int]]]:
-        """Neighbouring postings of the same file become one."""
+        """Merge neighbouring postings of the same file."""
         for name, postings in groupby(values, key=lambda posting: posting[0]):
             yield key, (name, sum(count for _, count in postings))
 
     def reduce(
         self, key: str, values: Iterator[tuple[str, int]]
     ) -> Iterator[tuple[str, list[list[str | int]]]]:
-        """All postings of the word, one for each file."""
+        """Merge all postings of the word by file."""
         total: dict[str, int] = {}
         for name, count in values:
             total[name] = total.get(name, 0) + count

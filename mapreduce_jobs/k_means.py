@@ -1,14 +1,15 @@
-"""k-means clustering (Lloyd 1982): centres such that each is the mean of the points that are nearest to it.
+"""k-means clustering (Lloyd 1982): each centre is the mean of the points nearest to it.
 
     python -m driver run --job k_means --input points.csv --param k=3
     python -m driver run --job k_means --input points.csv --param centres='[[0, 0], [10, 10]]'
 
-Input: CSV without a header, one point a row, each field a number. Rows with other fields are passed over, and counted
-as `malformed`; a point with more or fewer dimensions than the centres is an error. Output: cluster (0, 1, ...) ->
-{"centre", "points"}. The first centres are `centres`, or else the first k distinct points. A cluster that has lost all
-its points keeps its centre meanwhile, and is not in the result.
+Input: CSV without a header, one point a row, each field a number. Other rows are skipped, and
+counted as `malformed`; a point with more or fewer dimensions than the centres is an error. Output:
+cluster (0, 1, ...) -> {"centre", "points"}. The first centres are `centres`, or else the first k
+distinct points. A cluster that has lost all its points keeps its centre, and is not in the result.
 
-Each iteration reads the points again, and gets the centres as a parameter: points are many, centres are few.
+Each iteration reads the points again, and gets the centres as a parameter: points are many, centres
+are few.
 """
 
 from collections.abc import Generator, Iterator
@@ -19,16 +20,16 @@ from mapreduce import Chain, Csv, Job, Step, StepResult, Sum
 
 Point = tuple[float, ...]
 COUNT = -1
-"""In the place of a dimension: how many points there are. It sorts before all dimensions."""
+"""Replaces a dimension for the number of points, and sorts before all dimensions."""
 
 
 class Points(Job):
-    """What both jobs that read points have in common."""
+    """The base of both jobs that read points."""
 
     input_format = Csv(header=False)
 
     def point(self, row: list[str]) -> Point | None:
-        """The point that a row is; None if it is none."""
+        """Return the point in a row, or None if it is malformed."""
         try:
             point = tuple(map(float, row))
         except ValueError:
@@ -40,25 +41,26 @@ class Points(Job):
 
 
 class FirstPoints(Points):
-    """The first k distinct points of each split, so that the first k of all are among them."""
+    """The first k distinct points of each split, which include the first k of all."""
 
     k: int = 1
 
     def map_setup(self) -> None:
-        """Before the first record."""
+        """Create the set of points seen."""
         self._seen: set[Point] = set()
 
     def map(self, key: int, value: list[str]) -> Iterator[tuple[int, Point]]:
-        """The point, if it is new and one of the first."""
+        """Yield the point, if it is new and one of the first."""
         if len(self._seen) < self.k and (point := self.point(value)) and point not in self._seen:
             self._seen.add(point)
             yield key, point
 
 
 class Assign(Points):
-    """(cluster, dimension) -> the sum of its points' coordinates, and (cluster, COUNT) -> how many points it has.
+    """(cluster, dimension) -> the sum of its points' coordinates; (cluster, COUNT) -> their number.
 
-    `Sum` adds floats exactly, so the splits do not matter; and it adds in the mapper, so hardly anything is shuffled.
+    `Sum` adds floats exactly, so the splits do not matter; and it adds in the map task, so the
+    shuffle is small.
     """
 
     centres: tuple[Point, ...] = ()
@@ -66,7 +68,9 @@ class Assign(Points):
     reduce = Sum()
 
     def map(self, key: int, value: list[str]) -> Iterator[tuple[tuple[int, int], float]]:
-        """The point's coordinates, under the cluster of the nearest centre (of two that are, the first)."""
+        """Yield the point's coordinates for the cluster of the nearest centre (of equal ones, the
+        first).
+        """
         point = self.point(value)
         if point is not None:
             cluster = min(range(len(self.centres)), key=lambda at: dist(self.centres[at], point))
@@ -76,16 +80,16 @@ class Assign(Points):
 
 
 class Clusters(Job):
-    """cluster -> its centre, and its number of points."""
+    """cluster -> its centre and its number of points."""
 
     group_by = 1
 
     def map(self, key: tuple[int, int], value: float) -> Iterator[tuple[tuple[int, int], float]]:
-        """The sums as they are: the group puts them together."""
+        """Yield the sums unchanged: the group collects them by cluster."""
         yield key, value
 
     def reduce(self, key: int, values: Iterator[Any]) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The count comes first, then the dimensions in order."""
+        """Divide the sums by the count, which comes first; the dimensions follow in order."""
         points = next(values)
         yield key, {"centre": [total / points for total in values], "points": points}
 
@@ -99,7 +103,7 @@ class KMeans(Chain):
     max_iterations: int = 100
 
     def steps(self) -> Generator[Job | Step, StepResult, None]:
-        """The pairs of each iteration are few: they are read here, and become the next one's parameter."""
+        """Yield an iteration for each set of centres; its few pairs are read here."""
         centres = self.centres
         if not centres:
             result = yield FirstPoints(k=self.k)
@@ -116,7 +120,7 @@ class KMeans(Chain):
 
 
 def _centre(sums: dict[tuple[int, int], float], cluster: int, centre: Point) -> Point:
-    """Where a cluster's points have their mean; where it was, if there are none."""
+    """Return the mean of a cluster's points, or its old centre if there are none."""
     points = sums.get((cluster, COUNT))
     return (
         tuple(sums[cluster, dimension] / points for dimension in range(len(centre)))

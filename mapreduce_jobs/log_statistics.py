@@ -3,12 +3,13 @@
     python -m driver run --job log_statistics --input access.log
     python -m driver run --job log_statistics --input access.log --param of=duration
 
-Input: lines in Common or Combined Log Format. Output: path without its query -> {"count", "min", "mean", "max", "p95"}
-of the responses' sizes in bytes ("-" is 0), or of their durations, if those are the last field (Apache's %D, nginx's
-$request_time). Other lines are passed over, and counted as `malformed`.
+Input: lines in Common or Combined Log Format. Output: path without its query -> {"count", "min",
+"mean", "max", "p95"} of the responses' sizes in bytes ("-" is 0), or of their durations, if those
+are the last field (Apache's %D, nginx's $request_time). Other lines are skipped, and counted as
+`malformed`.
 
-An exact percentile needs all values in order and their number, which is known only at the end. Here the number comes
-first and the values come sorted, so that nothing is held in memory.
+An exact percentile needs all values in order and their number, which is known only at the end. Here
+the number comes first and the values come sorted, so that nothing is held in memory.
 """
 
 import re
@@ -36,7 +37,7 @@ class LogStatistics(Job):
     group_by = 1
 
     def map(self, key: int, value: str) -> Iterator[tuple[tuple[str, Number], tuple[Number, int]]]:
-        """One response to be counted, before all, and its value once."""
+        """Yield one response for the count, which sorts first, and its value once."""
         found = LINE.fullmatch(value)
         if found is None or found[self.of] is None:
             self.count("malformed")
@@ -52,15 +53,15 @@ class LogStatistics(Job):
     def combine(
         self, key: tuple[str, Number], values: Iterator[tuple[Number, int]]
     ) -> Iterator[tuple[tuple[str, Number], tuple[Number, int]]]:
-        """Equal values become one, with how often it occurs."""
+        """Merge equal values, with their number."""
         yield key, (key[1], sum(times for _, times in values))
 
     def reduce(
         self, key: str, values: Iterator[tuple[Number, int]]
     ) -> Iterator[tuple[str, dict[str, Number]]]:
-        """Goes through a path's values once, least first."""
+        """Read a path's values once, in ascending order."""
         count = seen = 0
-        total = Fraction(0)  # exact, so that the mean does not depend on what has been combined
+        total = Fraction(0)  # exact, so that the mean does not depend on the combining
         least = greatest = p95 = 0  # type: Number
         for number, times in values:
             if number == BEFORE_ALL:

@@ -2,8 +2,8 @@
 
     python -m driver run --job n_grams --input book.txt --param n=3
 
-Input: text. Output: the words, with one space between them -> count. An n-gram lies within one line: a line is a
-record, and the next one may be in another split, so no map task can count on seeing it.
+Input: text. Output: the words, separated by one space -> count. An n-gram lies within one line: a
+line is a record, and the next one may be in another split.
 """
 
 from collections.abc import Iterator
@@ -19,12 +19,12 @@ class NGrams(Job):
     reduce = Count()
 
     def map_setup(self) -> None:
-        """Refuses what would count nothing, before the first record."""
+        """Refuse an n that would count nothing."""
         if self.n < 1:
             raise ValueError(f"an n-gram has at least one word, not {self.n}")
 
     def map(self, key: int, value: str) -> Iterator[tuple[str, None]]:
-        """One pair for each place where `n` words of the line follow each other."""
+        """Yield one pair for each sequence of `n` words in the line."""
         found = words(value)
         for at in range(len(found) - self.n + 1):
             yield " ".join(found[at : at + self.n]), None

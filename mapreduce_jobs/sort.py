@@ -1,11 +1,11 @@
-"""Lines in order, over all parts: part after part, the result is one sorted file.
+"""Sorted lines over all parts: the parts in order are one sorted file.
 
     python -m driver run --job sort --input names.txt --reducers 4
     python -m driver run --job sort --input table.tsv --param field=2
 
-Input: text. Output: line -> null, as often as it occurs; or, with `field`, that field -> line. Fields stand between
-tabs and count from 1. The order is that of code points. Lines of one key keep the order of the input, and a line
-without the field comes first, under an empty key.
+Input: text. Output: line -> null, as often as it occurs; or, with `field`, that field -> line.
+Fields are separated by tabs and count from 1. The order is that of code points. Lines of one key
+keep the order of the input, and a line without the field comes first, under an empty key.
 """
 
 from collections.abc import Iterator
@@ -14,14 +14,16 @@ from mapreduce import Job
 
 
 class Sort(Job):
-    """Sorted lines. With `total_order` each part is a range of keys, which a sample of the input has chosen."""
+    """Sorted lines. With `total_order` each part is a range of keys, chosen from a sample of the
+    input.
+    """
 
     field: int = 0
 
     total_order = True
 
     def map(self, key: int, value: str) -> Iterator[tuple[str, str | None]]:
-        """The line under what it is sorted by. The engine does the rest: what reaches a reduce comes in key order."""
+        """Yield the line under its sort key. The engine does the rest: a reduce gets keys in order."""
         if self.field:
             fields = value.split("\t", self.field)
             yield fields[self.field - 1] if len(fields) >= self.field else "", value
@@ -29,6 +31,6 @@ class Sort(Job):
             yield value, None
 
     def reduce(self, key: str, values: Iterator[str | None]) -> Iterator[tuple[str, str | None]]:
-        """Every line, duplicates too."""
+        """Yield every line, duplicates too."""
         for line in values:
             yield key, line

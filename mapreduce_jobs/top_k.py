@@ -1,9 +1,9 @@
-"""The k most frequent words: two jobs behind each other.
+"""The k most frequent words: a chain of two jobs.
 
     python -m driver run --job top_k --input book.txt --param k=20
 
-Input: text. Output: rank (1, 2, ...) -> [word, count]; of words that are equally frequent, the first by code points
-comes first.
+Input: text. Output: rank (1, 2, ...) -> [word, count]; equally frequent words are ordered by code
+points.
 """
 
 from collections.abc import Iterator
@@ -16,21 +16,23 @@ Ranked = tuple[int, str]
 
 
 class Ranking(Job):
-    """The k greatest of some counts. One reduce task gets k pairs of each map task, however many words there are."""
+    """The k greatest counts. One reduce task gets k pairs of each map task, however many words
+    there are.
+    """
 
     k: int = 10
 
     def map(self, key: str, value: int) -> Iterator[tuple[str, Ranked]]:
-        """All pairs under one key; the count is negative, so that the least is the best, and words ascend."""
+        """Yield all pairs under one key; the count is negative, so that the least is the best."""
         yield "ranking", (-value, key)
 
     def combine(self, key: str, values: Iterator[Ranked]) -> Iterator[tuple[str, Ranked]]:
-        """What is not among a mapper's k best is not among all."""
+        """Keep the k best of the map task: no other pair can be among the k best of all."""
         for best in nsmallest(self.k, values):
             yield key, best
 
     def reduce(self, key: str, values: Iterator[Ranked]) -> Iterator[tuple[int, tuple[str, int]]]:
-        """The k best of all, numbered."""
+        """Yield the k best of all, with their ranks."""
         for rank, (count, word) in enumerate(nsmallest(self.k, values), 1):
             yield rank, (word, -count)
 

@@ -1,4 +1,4 @@
-"""How often each word occurs: the job that `run` does when it is given none."""
+"""How often each word occurs: the default job of `run`."""
 
 from collections.abc import Iterable, Iterator
 
@@ -14,21 +14,22 @@ class WordCount(Job):
     reduce = Sum()
 
     def map(self, key: int, value: str) -> Iterator[tuple[str, int]]:
-        """One pair for each word of the line `value`."""
+        """Yield one pair for each word of the line `value`."""
         for word in words(value):
             yield word, 1
 
-    # The same for many lines at once, and this is what runs; `map` stays the definition, and `verify` holds to it.
+    # The same for many lines at once, which is what runs. `map` stays the definition: `verify`
+    # compares with it.
 
     def map_setup(self) -> None:
-        """The words of the task, counted where they are found (Lin and Dyer 2010: in-mapper combining)."""
+        """Create the counts of the task (Lin and Dyer 2010: in-mapper combining)."""
         self.counts = WordCounts()
 
     def map_batch(self, batch: Batch) -> tuple[list[str], list[int]]:
-        """Counts the batch's words; gives them on when there are too many to hold."""
+        """Count the batch's words; return the counts only when they take much memory."""
         self.counts.add(batch.data)
         return self.counts.take() if self.counts.is_large else ([], [])
 
     def map_cleanup(self) -> Iterable[tuple[str, int]]:
-        """What is left at the task's end."""
+        """Return the remaining counts at the task's end."""
         return zip(*self.counts.take(), strict=True)

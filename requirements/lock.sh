@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
-# Writes the pinned and hashed requirement files from pyproject.toml: one a place that installs.
+# Write the pinned and hashed requirement files from pyproject.toml, one for each environment.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=.venv/bin/python
 "$python" -m uv --version >/dev/null 2>&1 || "$python" -m pip install --quiet uv
-compile=("$python" -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate)
+compile=("$python" -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes
+    --no-header --no-emit-index-url --no-annotate)
 "${compile[@]}" pyproject.toml --extra services -o requirements/services.txt
 "${compile[@]}" pyproject.toml --extra services --extra driver -o requirements/driver.txt
 "${compile[@]}" pyproject.toml --extra services --extra driver --group dev -o requirements/dev.txt
-"${compile[@]}" pyproject.toml --extra services --extra driver --extra spark -c requirements/dev.txt -o requirements/spark.txt
+"${compile[@]}" pyproject.toml --extra services --extra driver --extra spark \
+    -c requirements/dev.txt -o requirements/spark.txt
 "${compile[@]}" requirements/emulator.in -o requirements/emulator.txt
 "${compile[@]}" requirements/infrastructure.in -o requirements/infrastructure.txt
 "${compile[@]}" requirements/bench.in -o requirements/bench.txt

@@ -1,12 +1,13 @@
 locals {
-  # By these three tags everything of one stack can be found again. They are merged last, so nothing hides them.
+  # These three tags identify everything that belongs to one stack. They are merged last, so that
+  # extra_tags cannot override them.
   tags = merge(var.extra_tags, {
     Project   = "mapreduce-on-fargate"
     Stack     = var.name
     ManagedBy = "terraform"
   })
 
-  # What differs between the three services. What each may touch in S3 is in modules/service/iam.tf.
+  # The differences between the three services. Their access to S3 is in modules/service/iam.tf.
   services = {
     splitter = {
       desired_count = var.splitter_count
@@ -104,10 +105,10 @@ module "service" {
   task_assume_role_policy = module.cluster.task_assume_role_policy
 }
 
-# A warning, not an error: one may well want the stack first and the address later.
+# A warning, not an error: the address may be set later than the stack.
 check "the_driver_can_reach_the_services" {
   assert {
     condition     = var.address_kind == "private" || length(var.allowed_cidrs) > 0
-    error_message = "Nobody outside the VPC can call the services: set allowed_cidrs to your own address as a /32, or address_kind to private if the driver runs in a network that reaches the VPC."
+    error_message = "No client outside the VPC can call the services: set allowed_cidrs to your address as a /32, or address_kind to private if the driver runs in a network that reaches the VPC."
   }
 }

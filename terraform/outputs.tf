@@ -1,4 +1,4 @@
-# What the driver reads (driver/cloud/stack.py pins the same names). Nothing here is secret.
+# The driver reads these outputs (driver/cloud/stack.py pins the same names). None is secret.
 
 output "region" {
   description = "AWS region of the stack."
@@ -16,7 +16,7 @@ output "bucket" {
 }
 
 output "extra_input_buckets" {
-  description = "Names of the further buckets that jobs may read."
+  description = "Names of additional buckets that jobs may read."
   value       = var.extra_input_buckets
 }
 
@@ -26,7 +26,7 @@ output "cluster" {
 }
 
 output "namespace" {
-  description = "Name of the Cloud Map namespace, under which a driver inside the VPC finds the tasks."
+  description = "Name of the Cloud Map namespace in which a driver inside the VPC finds the tasks."
   value       = module.cluster.namespace_name
 }
 
@@ -36,7 +36,7 @@ output "address_kind" {
 }
 
 output "architecture" {
-  description = "CPU architecture of the tasks, X86_64 or ARM64. Decides the image's platform and the price."
+  description = "CPU architecture of the tasks, X86_64 or ARM64: sets the images' platform and the price."
   value       = var.architecture
 }
 
@@ -46,7 +46,7 @@ output "spot_share" {
 }
 
 output "signing_key_secret_arn" {
-  description = "ARN of the secret with which the driver signs its calls. The key itself is in no output and no state."
+  description = "ARN of the driver's signing key. The key itself is in no output and no state."
   value       = module.signing_key.secret_arn
 }
 
@@ -61,7 +61,7 @@ output "image_tag" {
 }
 
 output "services" {
-  description = "Each service by role: its names in ECS, Cloud Map and CloudWatch, its port, and how many tasks of what size (CPU units, MiB) it should have."
+  description = "Each service by role: names in ECS, Cloud Map and CloudWatch, port, number and size (CPU units, MiB) of its tasks."
   value = {
     for role, size in local.services : role => {
       service_name           = module.service[role].service_name

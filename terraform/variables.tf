@@ -1,7 +1,7 @@
 # --- The stack -------------------------------------------------------------------------------------
 
 variable "region" {
-  description = "AWS region of the whole stack. Put it where the input is: S3 to Fargate inside one region costs nothing."
+  description = "AWS region of the stack. Use the input's region: S3 to Fargate inside a region costs nothing."
   type        = string
   default     = "us-east-1"
   nullable    = false
@@ -18,8 +18,8 @@ variable "name" {
   default     = "mapreduce"
   nullable    = false
 
-  # It goes into the bucket's name (63 characters with account and region), a security group's (never "sg-")
-  # and a repository's: the strictest rules of all of them.
+  # It is part of the names of the bucket (63 characters with account and region), the security groups
+  # (never "sg-") and the repositories: the strictest rules of all of them apply.
   validation {
     condition     = can(regex("^[a-z](-?[a-z0-9]){1,23}$", var.name)) && length(var.name) <= 24 && !startswith(var.name, "sg-")
     error_message = "name must be 2 to 24 lower-case letters, digits and single hyphens, start with a letter (not with sg-) and end with a letter or digit."
@@ -27,7 +27,7 @@ variable "name" {
 }
 
 variable "extra_tags" {
-  description = "Further tags on everything, for example a cost centre."
+  description = "Additional tags on all resources, for example a cost centre."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -36,14 +36,14 @@ variable "extra_tags" {
     condition = alltrue([
       for key in keys(var.extra_tags) : !contains(["Project", "Stack", "ManagedBy"], key) && !startswith(lower(key), "aws:")
     ])
-    error_message = "extra_tags may not set Project, Stack or ManagedBy (by these the stack is found again), nor a key that starts with aws:."
+    error_message = "extra_tags may not set Project, Stack or ManagedBy (they identify the stack), nor a key that starts with aws:."
   }
 }
 
-# --- How much of it --------------------------------------------------------------------------------
+# --- Number and size -------------------------------------------------------------------------------
 
 variable "splitter_count" {
-  description = "Number of splitter tasks. 0 stops the service, and with it its cost."
+  description = "Number of splitter tasks. 0 stops the service and its cost."
   type        = number
   default     = 1
   nullable    = false
@@ -55,7 +55,7 @@ variable "splitter_count" {
 }
 
 variable "mapper_count" {
-  description = "Number of mapper tasks. May change during a run: the driver finds new mappers by itself. 0 stops the service."
+  description = "Number of mapper tasks. It may change during a run: the driver finds new mappers. 0 stops the service."
   type        = number
   default     = 3
   nullable    = false
@@ -78,7 +78,7 @@ variable "reducer_count" {
   }
 }
 
-# The defaults take 4.5 vCPUs at 3 mappers: below the 6 that a new account may run on Fargate.
+# The defaults use 4.5 vCPUs with 3 mappers: a new account's quota on Fargate is 6.
 
 variable "splitter_cpu" {
   description = "CPU of a splitter task in CPU units (1024 = 1 vCPU)."
@@ -93,7 +93,7 @@ variable "splitter_cpu" {
 }
 
 variable "splitter_memory" {
-  description = "Memory of a splitter task in MiB. Fargate fixes which sizes go with which CPU."
+  description = "Memory of a splitter task in MiB. Fargate limits the sizes for each CPU."
   type        = number
   default     = 1024
   nullable    = false
@@ -105,7 +105,7 @@ variable "splitter_memory" {
 }
 
 variable "mapper_cpu" {
-  description = "CPU of a mapper task in CPU units (1024 = 1 vCPU). A mapper works on one map task per vCPU, and on one if it has less."
+  description = "CPU of a mapper task in CPU units (1024 = 1 vCPU). A mapper runs one map task for each vCPU, at least one."
   type        = number
   default     = 1024
   nullable    = false
@@ -117,7 +117,7 @@ variable "mapper_cpu" {
 }
 
 variable "mapper_memory" {
-  description = "Memory of a mapper task in MiB, shared by its map tasks. Fargate fixes which sizes go with which CPU."
+  description = "Memory of a mapper task in MiB, shared by its map tasks. Fargate limits the sizes for each CPU."
   type        = number
   default     = 2048
   nullable    = false
@@ -141,7 +141,7 @@ variable "reducer_cpu" {
 }
 
 variable "reducer_memory" {
-  description = "Memory of a reducer task in MiB. What does not fit is sorted on the scratch volume. Fargate fixes which sizes go with which CPU."
+  description = "Memory of a reducer task in MiB; more data is sorted on the scratch volume. Fargate limits the sizes for each CPU."
   type        = number
   default     = 4096
   nullable    = false
@@ -153,7 +153,7 @@ variable "reducer_memory" {
 }
 
 variable "ephemeral_storage_gib" {
-  description = "Disk of each task in GiB: image and /scratch together. 20 are free with every task."
+  description = "Disk of each task in GiB, for image and /scratch. The first 20 are free."
   type        = number
   default     = 20
   nullable    = false
@@ -165,7 +165,7 @@ variable "ephemeral_storage_gib" {
 }
 
 variable "spot_share" {
-  description = "Percentage of the mappers that run on Fargate Spot: about 70 % cheaper, and taken away with two minutes' notice. Splitter and reducer never do: a lost map task is one split again, a lost reduce task the whole stage."
+  description = "Percentage of the mappers on Fargate Spot: about 70 % cheaper, and terminated with two minutes' notice. Splitter and reducer never use it: a lost map task repeats one split, a lost reduce task the whole stage."
   type        = number
   default     = 0
   nullable    = false
@@ -176,10 +176,10 @@ variable "spot_share" {
   }
 }
 
-# --- What runs -------------------------------------------------------------------------------------
+# --- Images and containers -------------------------------------------------------------------------
 
 variable "image_tag" {
-  description = "Tag of the three images, written by the deploy script from their content. No default: a task can only run an image that was pushed."
+  description = "Tag of the three images, set by the deploy script to a hash of their content. No default: a task can only run an image that was pushed."
   type        = string
   nullable    = false
 
@@ -202,7 +202,7 @@ variable "architecture" {
 }
 
 variable "extra_environment" {
-  description = "Further environment variables of every container; they win over the stack's own. Readable by everyone who may describe a task definition, so nothing secret."
+  description = "Additional environment variables of every container; they override the stack's. Every user who may describe a task definition can read them, so no secrets."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -212,22 +212,22 @@ variable "extra_environment" {
     error_message = "extra_environment's keys must be names of environment variables."
   }
 
-  # ECS refuses a name that is both a variable and a secret, but only when the task definition is registered.
+  # ECS refuses a name that is both a variable and a secret, but only on registration.
   validation {
     condition     = !contains(keys(var.extra_environment), "MAPREDUCE_SIGNING_KEY")
     error_message = "extra_environment may not set MAPREDUCE_SIGNING_KEY: it comes from Secrets Manager."
   }
 }
 
-# --- Who reaches it, and what it reaches -----------------------------------------------------------
+# --- Access ----------------------------------------------------------------------------------------
 
 variable "vpc_cidr" {
-  description = "Address range of the VPC. Change it if the VPC is to be peered with a network that uses the same."
+  description = "Address range of the VPC. Change it to peer the VPC with a network that uses the same range."
   type        = string
   default     = "10.20.0.0/16"
   nullable    = false
 
-  # cidrsubnet(..., 0, 0) gives the range with its host bits cleared: AWS does the same, and the next plan would differ.
+  # cidrsubnet(..., 0, 0) clears the host bits. AWS clears them too, and the next plan would differ.
   validation {
     condition     = can(cidrnetmask(var.vpc_cidr)) && try(cidrsubnet(var.vpc_cidr, 0, 0), "") == var.vpc_cidr && try(tonumber(split("/", var.vpc_cidr)[1]) >= 16 && tonumber(split("/", var.vpc_cidr)[1]) <= 24, false)
     error_message = "vpc_cidr must be an IPv4 range from /16 to /24 with its host bits zero, such as 10.20.0.0/16."
@@ -235,7 +235,7 @@ variable "vpc_cidr" {
 }
 
 variable "allowed_cidrs" {
-  description = "IPv4 ranges outside the VPC that may call the services, usually your own address as a /32. Empty: only from inside the VPC. Every call must also be signed, but 0.0.0.0/0 still invites the world to try; it is never set for you."
+  description = "IPv4 ranges outside the VPC that may call the services, usually your address as a /32. Empty: only from inside the VPC. Every call must also be signed, but 0.0.0.0/0 still lets every host try; the deploy script never sets it."
   type        = list(string)
   default     = []
   nullable    = false
@@ -247,7 +247,7 @@ variable "allowed_cidrs" {
 }
 
 variable "address_kind" {
-  description = "Which address of a task the driver calls: public from a laptop, or private from a network that reaches the VPC (VPN, peering, an instance inside). Terraform only hands it to the driver: every task has both, and the driver cannot know which one its network routes."
+  description = "Which address of a task the driver calls: public from a laptop, or private from a network that reaches the VPC (VPN, peering, an instance inside). Terraform only passes it to the driver: every task has both, and the driver cannot know which one its network routes."
   type        = string
   default     = "public"
   nullable    = false
@@ -259,7 +259,7 @@ variable "address_kind" {
 }
 
 variable "extra_input_buckets" {
-  description = "Names of further buckets that jobs may read their input from. Splitters may list them, splitters and mappers read them, nothing writes them."
+  description = "Names of additional buckets for input. Splitters may list them, splitters and mappers may read them, no service may write to them."
   type        = list(string)
   default     = []
   nullable    = false
@@ -271,7 +271,7 @@ variable "extra_input_buckets" {
 }
 
 variable "existing_role_name" {
-  description = "Name of an IAM role that the tasks use for everything, such as LabRole in AWS Academy. Then no role is created; the tasks may do whatever that role may. Null: one least-privilege role per service and one to start tasks."
+  description = "Name of an existing IAM role for all tasks, such as LabRole in AWS Academy. Then no role is created, and the tasks have all permissions of that role. Null: one least-privilege role for each service and one to start tasks."
   type        = string
   default     = null
 
@@ -281,7 +281,7 @@ variable "existing_role_name" {
   }
 }
 
-# --- How long things stay --------------------------------------------------------------------------
+# --- Retention -------------------------------------------------------------------------------------
 
 variable "log_retention_days" {
   description = "Days that CloudWatch keeps the services' logs."
@@ -291,12 +291,12 @@ variable "log_retention_days" {
 
   validation {
     condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
-    error_message = "log_retention_days must be a value that CloudWatch knows: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653."
+    error_message = "log_retention_days must be one of CloudWatch's values: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653."
   }
 }
 
 variable "intermediate_retention_days" {
-  description = "Days after which S3 deletes intermediate data (chunks/, maps/ and pairs/). A run that is continued later than that does its map tasks again."
+  description = "Days after which S3 deletes intermediate data (chunks/, maps/ and pairs/). A run that is continued later repeats its map tasks."
   type        = number
   default     = 7
   nullable    = false
@@ -307,10 +307,10 @@ variable "intermediate_retention_days" {
   }
 }
 
-# --- What Fargate offers ---------------------------------------------------------------------------
+# --- Fargate's sizes -------------------------------------------------------------------------------
 
 locals {
-  # CPU units -> memory in MiB, for Linux tasks; AWS's table, complete.
+  # CPU units -> memory in MiB, for Linux tasks: AWS's complete table.
   fargate_memory_mib = {
     "256"   = [512, 1024, 2048]
     "512"   = range(1024, 4096 + 1, 1024)

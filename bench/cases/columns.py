@@ -1,4 +1,4 @@
-"""The columns and ratios that several cases have."""
+"""Columns and ratios that several cases share."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from bench.trial import OURS
 
 
 def seconds(value: float) -> str:
-    """Two or three figures."""
+    """Return seconds with two or three digits."""
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def times(value: float | None) -> str:
-    """A ratio; a dash if it is not known."""
+    """Return a ratio as text; a dash if it is unknown."""
     if value is None:
         return "-"
     return f"{value:.0f}x" if value >= 100 else f"{value:.1f}x" if value >= 10 else f"{value:.2f}x"
 
 
 def throughput(summary: Summary) -> str:
-    """MB/s of the whole command."""
+    """Return the MB/s of the whole command."""
     value = summary.bytes_per_s / 1e6
     return f"{value:.0f}" if value >= 20 else f"{value:.1f}" if value >= 2 else f"{value:.2f}"
 
 
 def whole_ratio(rows: Rows, contender: str) -> float | None:
-    """How much faster ours is, from the command to the result."""
+    """Return how much faster ours is, from the command to the result."""
     ours, peer = found(rows), found(rows, contender)
     return divided(ours.bytes_per_s, peer.bytes_per_s) if ours and peer else None
 
 
 def warm_ratio(rows: Rows, contender: str) -> float | None:
-    """How much faster ours is, the start of neither counted."""
+    """Return how much faster ours is, without either start-up."""
     ours, peer = found(rows), found(rows, contender)
     if not ours or not peer:
         return None
@@ -43,7 +43,7 @@ def warm_ratio(rows: Rows, contender: str) -> float | None:
 
 
 def figure(title: str, name: str, show: Callable[[float], str] = seconds) -> Column:
-    """A figure that the command said itself."""
+    """Return a column of a figure that the command itself reports."""
 
     def text(summary: Summary, row: Row, rows: Rows) -> str:
         return show(summary.figures[name]) if name in summary.figures else "-"
@@ -52,14 +52,15 @@ def figure(title: str, name: str, show: Callable[[float], str] = seconds) -> Col
 
 
 def mebibytes(value: float) -> str:
-    """Of bytes."""
+    """Return bytes as MiB."""
     return f"{value / (1 << 20):.0f} MiB"
 
 
 def _spread(summary: Summary) -> str:
     if summary.repeats == 1:
         return seconds(summary.wall_s)
-    return f"{seconds(summary.wall_s)} ({seconds(summary.least_wall_s)} to {seconds(summary.most_wall_s)})"
+    least, most = seconds(summary.least_wall_s), seconds(summary.most_wall_s)
+    return f"{seconds(summary.wall_s)} ({least} to {most})"
 
 
 def _against(ratio: Callable[[Rows, str], float | None]) -> Callable[[Summary, Row, Rows], str]:
@@ -88,7 +89,7 @@ REDUCE_PEAK = figure("largest reduce task", "reduce_peak_bytes", mebibytes)
 
 
 def throughput_bars(name: str, title: str) -> Callable[[Rows], tuple[Plot, ...]]:
-    """A bar for each contender that could be measured, the fastest first."""
+    """Return a bar for each measured contender, fastest first."""
 
     def plots(rows: Rows) -> tuple[Plot, ...]:
         bars = [

@@ -1,4 +1,4 @@
-"""What ours costs as the input grows, and what more mappers bring."""
+"""The cost of ours as the input grows, and the gain of more mappers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.scale import Scale, size_text
 from bench.trial import CORES, OURS, Trial
 
 SPLITS = 30
-"""The same splits for any number of mappers, so that the work is the same."""
+"""The same splits for any number of mappers, so that the work is equal."""
 
 
 def _growth(scale: Scale) -> list[Trial]:
@@ -72,7 +72,9 @@ def _mappers(scale: Scale) -> list[Trial]:
 
 
 def amdahl(serial_s: float, parallel_s: float, mappers: int, cores: int) -> float:
-    """The most that can be gained over one mapper (Amdahl 1967): mappers beyond the cores gain nothing."""
+    """Return the bound on the speed-up over one mapper (Amdahl 1967): mappers beyond the cores add
+    nothing.
+    """
     return (serial_s + parallel_s) / (serial_s + parallel_s / min(mappers, cores))
 
 
@@ -130,8 +132,9 @@ def _mappers_plots(rows: Rows) -> tuple[Plot, ...]:
 MAPPERS = Case(
     name="mappers",
     title="Number of mappers",
-    about=f"The built-in word count in {SPLITS} splits, whatever the number of mappers. This machine has {CORES} "
-    "cores: more mappers than cores can bring nothing here; in AWS each mapper has cores of its own. Amdahl's bound "
+    about=f"The built-in word count in {SPLITS} splits, whatever the number of mappers. This "
+    f"machine has {CORES} cores: more mappers than cores gain nothing here; in AWS each mapper has "
+    "its own cores. Amdahl's bound "
     "takes all that is not the map stage as serial.",
     trials=_mappers,
     columns=(

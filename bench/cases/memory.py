@@ -1,4 +1,4 @@
-"""How much memory a task takes: whatever the split's size, and with more keys than fit."""
+"""The memory of a task: for splits of any size, and with more keys than fit into memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bench.scale import Scale, size_text
 from bench.trial import Trial
 
 MOST_REPEATS = 1
-"""Memory does not vary as time does."""
+"""Memory varies less than time."""
 
 
 def _memory(scale: Scale) -> list[Trial]:
@@ -48,7 +48,7 @@ def _memory_plots(rows: Rows) -> tuple[Plot, ...]:
 MEMORY = Case(
     name="memory",
     title="Memory and the size of a split",
-    about="The built-in word count. The peak is the resident memory of the process that carried the task out.",
+    about="The built-in word count. The peak is the resident memory of the task's process.",
     trials=_memory,
     columns=(figure("map tasks", "map_tasks", lambda n: f"{n:.0f}"), MAP_PEAK, REDUCE_PEAK, WHOLE),
     goals=(
@@ -89,7 +89,7 @@ def _of_limit(rows: Rows) -> float | None:
 SPILL = Case(
     name="spill",
     title="More keys than fit",
-    about="Lines of 64 characters, no two alike, each a key of its own: nothing can be combined, and all of it goes "
+    about="Distinct lines of 64 characters, each a key: nothing can be combined, and all of it goes "
     "through the shuffle to one reduce task.",
     trials=_spill,
     columns=(

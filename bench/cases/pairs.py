@@ -1,4 +1,6 @@
-"""From map to reduce through the store: many pairs of many keys, and pairs that nearly all go to one reduce task."""
+"""The path from map to reduce: many pairs of many keys, and pairs that mostly go to one reduce
+task.
+"""
 
 from __future__ import annotations
 
@@ -57,9 +59,10 @@ def _all(summary: Summary, row: Row, rows: Rows) -> str:
 SHUFFLE = Case(
     name="shuffle",
     title="Shuffle",
-    about="Lines `key value`; the sum of each key's values. Ours reads the lines in `map_batch`, writes sorted "
-    "blocks to the store, proves them whole, merges them and writes parts in key order. DuckDB reads the same file "
-    "into a table, groups it in memory, and writes the sums in no order: it has no store between, and nothing to "
+    about="Lines `key value`; the sum of each key's values. Ours reads the lines in `map_batch`, "
+    "writes sorted blocks to the store, verifies them, merges them and writes parts in key order. "
+    "DuckDB reads the same file into a table, groups it in memory, and writes the sums in no "
+    "order: it has no store between, and nothing to "
     "prove.",
     trials=_shuffle,
     columns=(
@@ -86,12 +89,12 @@ SHUFFLE = Case(
 
 
 def hot(key: str) -> str:
-    """What `SkewedSums` makes of a key with skew=key."""
+    """Return the key that `SkewedSums` makes of a key with skew=key."""
     return "hot" if int(key) % 5 else key
 
 
 def few(key: str) -> str:
-    """What `OnePartition` makes of a key with keys=few."""
+    """Return the key that `OnePartition` makes of a key with keys=few."""
     return f"hot {int(key) % 1000}" if int(key) % 5 else key
 
 
@@ -140,12 +143,13 @@ def _of_fair(variant: str, rows: Rows) -> float | None:
 SKEW = Case(
     name="skew",
     title="Skew",
-    about=f"The same pairs, summed in {SKEWED_PARTITIONS} reduce tasks. Evenly spread by the hash is the fair time. "
-    "Each map task sums what it has of a key before the shuffle, so that a key costs the reduce stage one pair for "
-    "each map task, however hot it is: 80 % of the pairs in one reduce task are no burden if they have few keys. If "
-    "they have as many keys as the rest, nothing can be combined, and that task has four fifths of the work: the last "
-    "row shows what `partition` can do to a job. (A job with a `partition` of its own asks Python once for each key of "
-    "a map task, which its map stage shows.)",
+    about=f"The same pairs, summed in {SKEWED_PARTITIONS} reduce tasks. The even spread by hash "
+    "gives the fair time. Each map task sums its values of a key before the shuffle, so that a key "
+    "costs the reduce stage one pair for each map task, however hot it is: 80 % of the pairs in "
+    "one reduce task are no burden if they have few keys. If they have as many keys as the rest, "
+    "nothing can be combined, and that task has four fifths of the work: the last row shows the "
+    "cost of a bad `partition`. (A job's `partition` is called in Python once for each key of a "
+    "map task, which shows in its map stage.)",
     trials=_skew,
     columns=(
         WHOLE,

@@ -1,4 +1,4 @@
-"""The same run over S3, on an emulator of it on this machine, and over a local folder."""
+"""The same run over S3, on an emulator on this machine, and over a local folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EMULATOR = "file:.venv/emulator-env/bin/ministack"
 
 @contextmanager
 def emulated_s3(place: Place) -> Iterator[Mapping[str, str]]:
-    """S3 on loopback, with the corpus in a bucket; gone afterwards."""
+    """Run S3 on loopback, with the corpus in a bucket, until the context ends."""
     import boto3  # the harness itself needs no AWS
 
     from tests.contract.emulator import running_emulator
@@ -86,8 +86,9 @@ def _cell(summary: Summary, row: Row, rows: Rows) -> str:
 S3 = Case(
     name="s3",
     title="S3",
-    about="Input and store in a local folder, and in a bucket of an S3 emulator that runs on the same cores: what it "
-    "takes of them is part of the time. The built-in word count reads as fast as the emulator can send; in a plain "
+    about="Input and store in a local folder, and in a bucket of an S3 emulator on the same cores: "
+    "the time includes the emulator's work. The built-in word count reads as fast as the emulator "
+    "can send; in a plain "
     "Python map the reading is done while it computes.",
     trials=_s3,
     columns=(

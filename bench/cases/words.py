@@ -1,4 +1,4 @@
-"""Counting words: the built-in job against whatever else counts words, and plain Python against plain Python."""
+"""Word counts: the built-in job against other tools, and plain Python against plain Python."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FINDALL_REDUCE = "bench/jobs/findall_reduce.py"
 
 
 def _mrjob(case: str, scale: Scale) -> list[Trial]:
-    """Both of its runners: which is the faster depends on the machine."""
+    """Return trials of both of its runners: which one is faster depends on the machine."""
     text, needs = scale.text(scale.slice_bytes), ("module:mrjob.job",)
     return [
         python_peer(
@@ -34,7 +34,7 @@ def _mrjob(case: str, scale: Scale) -> list[Trial]:
 
 
 def against_mrjob(rows: Rows) -> float | None:
-    """How much faster ours is than the faster of mrjob's runners."""
+    """Return how much faster ours is than the faster of mrjob's runners."""
     ratios = (whole_ratio(rows, name) for name in ("mrjob-local", "mrjob-inline"))
     return min((ratio for ratio in ratios if ratio is not None), default=None)
 
@@ -46,16 +46,21 @@ def _word_count(scale: Scale) -> list[Trial]:
         kernel(case, "c", "C hash kernel", text, CORES),
         kernel(case, "c-one-core", "C hash kernel", text, 1),
         python_peer(case, "duckdb", "DuckDB", "duckdb_words", text, needs=("module:duckdb",)),
-        python_peer(case, "polars", "Polars, streaming", "polars_words", text, needs=("module:polars",)),
-        python_peer(case, "spark-dataframe", "PySpark DataFrame", "spark_dataframe_words", text, needs=SPARK),
+        python_peer(
+            case, "polars", "Polars, streaming", "polars_words", text, needs=("module:polars",)
+        ),
+        python_peer(
+            case, "spark-dataframe", "PySpark DataFrame", "spark_dataframe_words", text, needs=SPARK
+        ),
         python_peer(case, "dask", "Dask bag", "dask_words", text, needs=("module:dask.bag",)),
         python_peer(
-            case, "counter", "`translate`, `split`, `Counter`", "counter", text, cores=1, needs=("module:collections",)
+            case, "counter", "`translate`, `split`, `Counter`", "counter", text, cores=1,
+            needs=("module:collections",),
         ),
         shell_peer(case, "mawk", "mawk", "mawk_words.sh", text, 1, ("mawk",)),
         shell_peer(
-            case, "coreutils", "`tr`, `sort`, `uniq -c`", "coreutils_words.sh", scale.text(scale.sort_bytes), CORES,
-            ("tr", "sort", "uniq", "awk"),
+            case, "coreutils", "`tr`, `sort`, `uniq -c`", "coreutils_words.sh",
+            scale.text(scale.sort_bytes), CORES, ("tr", "sort", "uniq", "awk"),
         ),
         *_mrjob(case, scale),
     ]  # fmt: skip
@@ -64,8 +69,9 @@ def _word_count(scale: Scale) -> list[Trial]:
 WORD_COUNT = Case(
     name="word-count",
     title="Word count",
-    about="The built-in job, from the command `python -m driver run` to the result. A word is `[a-z']+`, lower-cased. "
-    "Whoever is slow has a shorter text of the same kind; throughputs are compared.",
+    about="The built-in job, from the command `python -m driver run` to the result. A word is "
+    "`[a-z']+`, lower-cased. Slow contenders get a shorter text of the same kind; throughputs are "
+    "compared.",
     trials=_word_count,
     columns=AGAINST_PEERS,
     goals=(
@@ -129,7 +135,8 @@ def _python_reduce(scale: Scale) -> list[Trial]:
             label="**ours**, a reduce task for each core",
         ),
         python_peer(
-            case, "spark-group", "PySpark RDD, `groupByKey().mapValues`", "spark_rdd_words", text, "group", needs=SPARK
+            case, "spark-group", "PySpark RDD, `groupByKey().mapValues`", "spark_rdd_words", text,
+            "group", needs=SPARK,
         ),
     ]  # fmt: skip
 

@@ -1,1 +1,1 @@
-"""The jobs that are measured, each in a file of its own, as a user writes them."""
+"""The measured jobs, one file each, written as a user writes them."""

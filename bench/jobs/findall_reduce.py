@@ -1,4 +1,6 @@
-"""Word count with a plain Python `map` and a plain Python `reduce`: nothing is combined, every pair is shuffled."""
+"""Word count with a Python `map` and a Python `reduce`: nothing is combined, every pair is
+shuffled.
+"""
 
 import re
 from collections.abc import Iterator
@@ -10,10 +12,10 @@ class FindallReduce(Job):
     """How often each word occurs."""
 
     def map(self, key: int, value: str) -> Iterator[tuple[str, int]]:
-        """A pair for each word."""
+        """Yield a pair for each word."""
         for word in re.findall("[a-z']+", value.lower()):
             yield word, 1
 
     def reduce(self, key: str, values: Iterator[int]) -> Iterator[tuple[str, int]]:
-        """The sum of a word's pairs."""
+        """Yield the sum of a word's pairs."""
         yield key, sum(values)

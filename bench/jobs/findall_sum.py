@@ -1,4 +1,4 @@
-"""Word count with a plain Python `map`, and a sum: nothing is vectorised."""
+"""Word count with a Python `map`, and `Sum`: nothing is vectorised."""
 
 import re
 from collections.abc import Iterator
@@ -12,6 +12,6 @@ class FindallSum(Job):
     reduce = Sum()
 
     def map(self, key: int, value: str) -> Iterator[tuple[str, int]]:
-        """A pair for each word."""
+        """Yield a pair for each word."""
         for word in re.findall("[a-z']+", value.lower()):
             yield word, 1

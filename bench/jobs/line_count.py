@@ -6,10 +6,10 @@ from mapreduce import Job, Sum
 
 
 class LineCount(Job):
-    """A key for each different line: with lines that are all different, nothing can be combined."""
+    """A key for each distinct line: if all lines are distinct, nothing can be combined."""
 
     reduce = Sum()
 
     def map(self, key: int, value: str) -> Iterator[tuple[str, int]]:
-        """The line."""
+        """Yield the line."""
         yield value, 1

@@ -1,4 +1,4 @@
-"""Sums the values of each key of lines `key value`, where one reduce task gets most of them."""
+"""Sum the values of each key of lines `key value`, where one reduce task gets most keys."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -13,7 +13,7 @@ integers_of = msgspec.json.Decoder(list[int]).decode
 class OnePartition(Job):
     """The sum of each key's values; the first reduce task gets four pairs of five.
 
-    `keys`: few: these pairs have a thousand keys; many: all the keys that the lines have.
+    `keys`: few: these pairs have a thousand keys; many: they have all the keys of the lines.
     """
 
     keys: Literal["few", "many"] = "few"
@@ -21,18 +21,18 @@ class OnePartition(Job):
     reduce = Sum()
 
     def map(self, key: int, value: str) -> Iterator[tuple[str, int]]:
-        """One pair a line."""
+        """Yield one pair a line."""
         name, _, number = value.partition(" ")
         yield self._key(name), int(number)
 
     def map_batch(self, batch: Batch) -> tuple[list[str], list[int]]:
-        """The same for many lines."""
+        """Return the same pairs for many lines."""
         fields = batch.data.decode("ascii").split()
         names = fields[::2] if self.keys == "many" else list(map(self._key, fields[::2]))
         return names, integers_of(f"[{','.join(fields[1::2])}]")
 
     def partition(self, key: str, partitions: int) -> int:
-        """The hot ones to the first task, the others in turn to the others."""
+        """Return 0 for the hot keys, and one of the other tasks, in turn, for the others."""
         number = int(key.removeprefix("hot "))
         return 0 if key.startswith("hot") or number % 5 else 1 + number // 5 % (partitions - 1)
 

@@ -1,4 +1,4 @@
-"""Sums the values of each key of lines `key value`, many lines at once."""
+"""Sum the values of each key of lines `key value`, many lines at once."""
 
 from collections.abc import Iterator
 
@@ -15,12 +15,12 @@ class PairSums(Job):
     reduce = Sum()
 
     def map(self, key: int, value: str) -> Iterator[tuple[str, int]]:
-        """One pair a line."""
+        """Yield one pair a line."""
         name, _, number = value.partition(" ")
         yield name, int(number)
 
     def map_batch(self, batch: Batch) -> tuple[list[str], list[int]]:
-        """The same for many lines."""
+        """Return the same pairs for many lines."""
         fields = batch.data.decode("ascii").split()
-        # a list of numbers is JSON, which is read in a quarter of the time that int() takes for each
+        # a list of numbers is JSON, and parsing that takes a quarter of the time of int() for each
         return fields[::2], integers_of(f"[{','.join(fields[1::2])}]")

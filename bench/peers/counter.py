@@ -11,7 +11,7 @@ LETTERS = bytes(
 
 
 def main(source: str, target: str) -> None:
-    """Counts in blocks that end where a line does, so that memory does not grow with the text."""
+    """Count in blocks that end with a line, so that memory does not grow with the text."""
     counts: Counter[bytes] = Counter()
     with Path(source).open("rb") as file:
         while block := file.read(BLOCK) + file.readline():

@@ -12,12 +12,12 @@ BLOCK = "16MiB"
 
 
 def found(line: str) -> list[str]:
-    """The words of a line."""
+    """Return the words of a line."""
     return re.findall("[a-z']+", line.lower())
 
 
 def main(source: str, target: str) -> None:
-    """`frequencies` is how Dask's users count."""
+    """Count with `frequencies`, as Dask's users do."""
     started = time.perf_counter()
     counts = (
         bag.read_text(source, blocksize=BLOCK)

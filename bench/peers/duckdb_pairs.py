@@ -1,4 +1,6 @@
-"""Sums the values of each key of a file of lines `key value` in DuckDB, on all cores; says what each step took."""
+"""Sum the values of each key of a file of lines `key value` in DuckDB, on all cores, and time each
+step.
+"""
 
 import json
 import sys
@@ -7,8 +9,8 @@ import time
 import duckdb
 
 READ = """
-CREATE TABLE pairs AS SELECT * FROM read_csv(?, header = false, delim = ' ', quote = '', escape = '',
-    auto_detect = false, columns = {'key': 'VARCHAR', 'value': 'BIGINT'})
+CREATE TABLE pairs AS SELECT * FROM read_csv(?, header = false, delim = ' ', quote = '',
+    escape = '', auto_detect = false, columns = {'key': 'VARCHAR', 'value': 'BIGINT'})
 """
 GROUP = (
     "CREATE TABLE sums AS SELECT key, CAST(sum(value) AS BIGINT) AS total FROM pairs GROUP BY key"
@@ -17,7 +19,7 @@ WRITE = "COPY (SELECT * FROM sums) TO '%s' (FORMAT csv, DELIMITER E'\\t', HEADER
 
 
 def main(source: str, target: str) -> None:
-    """Read, group, write: three statements, so that each has its time."""
+    """Read, group, write: three statements, each timed."""
     database = duckdb.connect()
     database.execute("SET preserve_insertion_order = false")
     times = {}

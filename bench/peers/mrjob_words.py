@@ -12,24 +12,24 @@ from mrjob.job import MRJob
 
 
 class WordCount(MRJob):  # type: ignore[misc]  # mrjob has no types
-    """As in mrjob's own documentation, with the combiner that it recommends."""
+    """As in mrjob's documentation, with the combiner that it recommends."""
 
     def mapper(self, _: None, line: str) -> Iterator[tuple[str, int]]:
-        """A pair for each word."""
+        """Yield a pair for each word."""
         for word in re.findall("[a-z']+", line.lower()):
             yield word, 1
 
     def combiner(self, word: str, counts: Iterator[int]) -> Iterator[tuple[str, int]]:
-        """Within a map task."""
+        """Sum within a map task."""
         yield word, sum(counts)
 
     def reducer(self, word: str, counts: Iterator[int]) -> Iterator[tuple[str, int]]:
-        """Over all."""
+        """Sum over all map tasks."""
         yield word, sum(counts)
 
 
 def main(source: str, target: str, runner_name: str) -> None:
-    """Mrjob starts this file again for each of its tasks, with options that begin with two dashes."""
+    """Run the job; mrjob starts this file again for each task, with options that begin with `--`."""
     job = WordCount(["-r", runner_name, "--no-conf", source])
     with job.make_runner() as runner, Path(target).open("w", encoding="ascii") as file:
         runner.run()

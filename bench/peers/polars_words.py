@@ -6,7 +6,7 @@ import polars as pl
 
 
 def main(source: str, target: str) -> None:
-    """Each line is one column: the separator is a byte that no text holds."""
+    """Read each line as one column: the separator is a byte that no text contains."""
     lines = pl.scan_csv(
         source, has_header=False, separator="\x01", quote_char=None, schema={"line": pl.String}
     )

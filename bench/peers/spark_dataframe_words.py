@@ -1,4 +1,4 @@
-"""Word count with PySpark's DataFrame, on all cores: no line of Python touches the data."""
+"""Word count with PySpark's DataFrame, on all cores: no Python code runs on the data."""
 
 import json
 import sys
@@ -10,7 +10,9 @@ from bench.peers.spark_session import spark_session
 
 
 def main(source: str, target: str) -> None:
-    """What is no letter and no apostrophe separates; a separator at the start or end leaves an empty word."""
+    """Split at everything but letters and apostrophes; drop the empty word at a line's start or
+    end.
+    """
     spark = spark_session()
     started = time.perf_counter()
     words = spark.read.text(source).select(

@@ -1,7 +1,7 @@
 """Word count with PySpark's RDD and a Python function, on all cores.
 
-python -m bench.peers.spark_rdd_words INPUT OUTPUT sum      # reduceByKey: combined in the map
-python -m bench.peers.spark_rdd_words INPUT OUTPUT group    # groupByKey, and a Python function over the values
+python -m bench.peers.spark_rdd_words INPUT OUTPUT sum      # reduceByKey: combines in the map
+python -m bench.peers.spark_rdd_words INPUT OUTPUT group    # groupByKey, then a Python function
 """
 
 import json
@@ -15,12 +15,12 @@ from bench.peers.spark_session import spark_session
 
 
 def found(line: str) -> list[tuple[str, int]]:
-    """A pair for each word of a line."""
+    """Yield a pair for each word of a line."""
     return [(word, 1) for word in re.findall("[a-z']+", line.lower())]
 
 
 def main(source: str, target: str, how: str) -> None:
-    """As many reduce tasks as cores."""
+    """Run with as many reduce tasks as cores."""
     spark = spark_session()
     started = time.perf_counter()
     cores = os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""A Spark of this machine, with all its cores and without its web page."""
+"""A local Spark with all cores and without its web page."""
 
 import os
 
@@ -6,7 +6,7 @@ from pyspark.sql import SparkSession
 
 
 def spark_session() -> SparkSession:
-    """As many partitions after a shuffle as cores, where Spark's default is 200: for one machine that is faster."""
+    """Return a session with as many shuffle partitions as cores: faster locally than Spark's 200."""
     builder = SparkSession.builder.master("local[*]").config("spark.ui.enabled", "false")
     builder = builder.config("spark.ui.showConsoleProgress", "false")
     builder = builder.config("spark.driver.bindAddress", "127.0.0.1").config(

@@ -43,8 +43,7 @@ class Modules:
     packages: frozenset[str] = frozenset()
 
     def names(self) -> tuple[str, ...]:
-        """Return the names under which these may be loaded: dotted modules, and top-level packages.
-        """
+        """Return the names under which these may be loaded: dotted modules, and top-level packages."""
         own = (
             name.partition(".")[0].replace("/", ".").removesuffix(".__init__")
             for name in self.files
@@ -143,8 +142,7 @@ def _imported_by_call(node: ast.Call) -> str | None:
 
 
 def _place_of(root: Path, module: str, file: Path) -> str | Sequence[tuple[Path, Path]]:
-    """Return the author's files of a module with their roots, or the name of its installed package.
-    """
+    """Return the author's files of a module with their roots, or the name of its installed package."""
     top = module.partition(".")[0]
     beside = [path for path in files_of(root, top) if path != file]
     if is_reserved(top):

@@ -42,8 +42,7 @@ def operation(name: str) -> int:
 
 
 def combines(aggregation: Aggregation[Any]) -> bool:
-    """Return whether the extension is present and supports the aggregation (not a subclass of it).
-    """
+    """Return whether the extension is present and supports the aggregation (not a subclass of it)."""
     return native.kernel is not None and type(aggregation) in _COMBINING
 
 
@@ -187,8 +186,7 @@ def merging_kept(combine: Combine | None) -> Merging:
 
 
 def merging_combined(aggregation: Aggregation[Any], otherwise: Merging) -> Merging:
-    """Return the merge of runs of combined integers; `otherwise` merges if a sum exceeds 64 bits.
-    """
+    """Return the merge of runs of combined integers; `otherwise` merges if a sum exceeds 64 bits."""
 
     def merging(runs: list[Run], scratch: Path) -> Part:
         def part(writer: BlockWriter) -> None:

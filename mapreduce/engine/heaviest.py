@@ -8,8 +8,7 @@ from typing import Any
 
 
 def weight(value: Any) -> float:
-    """Return the rank of a value: a number itself, the length of anything else, 0 without a length.
-    """
+    """Return the rank of a value: a number itself, the length of anything else, 0 without a length."""
     return value if isinstance(value, int | float) else length(value) or 0
 
 

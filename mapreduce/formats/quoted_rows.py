@@ -123,8 +123,7 @@ def _to_row_end(
 
 
 class _Held:
-    """The bytes since the last row's end: a list of blocks, so that a long row is copied only once.
-    """
+    """The bytes since the last row's end: a list of blocks, so that a long row is copied only once."""
 
     def __init__(self, source: str, offset: int, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes

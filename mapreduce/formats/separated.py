@@ -133,8 +133,7 @@ def _form(piece: Piece) -> Csv:
 
 
 def _blocks(piece: Piece, read: ReadRange, limits: Limits) -> Iterator[tuple[int, bytes]]:
-    """Yield the rows whose first byte lies in the byte range, decompressed; as `owned_rows` yields.
-    """
+    """Yield the rows whose first byte lies in the byte range, decompressed; as `owned_rows` yields."""
     if piece.compression is None:
         part = RowRange(piece.start, piece.end, piece.size, piece.quoted)
         return owned_rows(read, part, piece.source, piece.source_offset, limits)

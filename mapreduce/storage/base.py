@@ -158,9 +158,7 @@ def split_url(url: str) -> tuple[str, str]:
         )
     steps = rest.split("/")
     if any(step in ("..", ".") for step in steps) or "" in steps[1:-1]:
-        raise RefusedURL(
-            f"{url!r} has a '.', '..' or empty path segment; write the resolved path"
-        )
+        raise RefusedURL(f"{url!r} has a '.', '..' or empty path segment; write the resolved path")
     if any(char < " " or char == "\x7f" for char in rest):
         raise RefusedURL(f"{url!r} has a control character; give the object another name")
     if scheme == "file":

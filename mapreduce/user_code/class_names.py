@@ -290,8 +290,7 @@ def _codes(value: Any) -> Iterator[CodeType]:
 
 
 def _names_in(code: CodeType) -> Iterator[str]:
-    """Yield the attributes that code reads from variables and classes: `self.name`, `TheJob.name`.
-    """
+    """Yield the attributes that code reads from variables and classes: `self.name`, `TheJob.name`."""
     before = ""
     for instruction in dis.get_instructions(code):
         # newer versions of Python store one variable and load another in one instruction,

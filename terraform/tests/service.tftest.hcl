@@ -129,7 +129,7 @@ run "a_slot_for_each_vcpu_and_one_for_a_part" {
   variables {
     cpu    = 256
     memory = 512
-    # The module's own settings give way to these.
+    # These override the module's settings.
     extra_environment = { MAPREDUCE_STORE = "s3://elsewhere", LOG_LEVEL = "debug" }
   }
 
@@ -217,7 +217,7 @@ run "allowed_ranges_may_call_the_port" {
   }
 
   variables {
-    # The VPC's own range once more must not make the same rule twice: EC2 refuses that.
+    # The VPC's range, given again, must not create a second equal rule, which EC2 refuses.
     allowed_cidrs = ["203.0.113.7/32", "10.20.0.0/16"]
   }
 

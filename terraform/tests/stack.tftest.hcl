@@ -1,12 +1,12 @@
-# The stack as a whole: what the driver reads, and what a change of one variable changes.
+# The stack as a whole: the driver's outputs, and the effect of a change of one variable.
 
 mock_provider "aws" {
   source          = "./tests/mocks"
   override_during = plan
 }
 
-# Terraform 1.11 cannot mock ephemeral resources: the one module that has one keeps a real provider, and is overridden,
-# so that nothing is called.
+# Terraform 1.11 cannot mock ephemeral resources: the one module with such a resource keeps a real
+# provider, and is overridden, so that no API is called.
 provider "aws" {
   alias                       = "signing_key"
   region                      = "eu-central-1"
@@ -147,7 +147,7 @@ run "spot_is_for_mappers_alone" {
 
   assert {
     condition     = { for role, service in local.services : role => service.spot_share } == { splitter = 0, mapper = 70, reducer = 0 }
-    error_message = "A lost reduce task is the whole stage again: only mappers may run on Spot."
+    error_message = "A lost reduce task repeats the whole stage: only mappers may run on Spot."
   }
 }
 
@@ -178,14 +178,14 @@ run "the_stack_can_be_found_by_its_tags" {
   }
 }
 
-run "nobody_outside_is_let_in_by_default" {
+run "no_client_outside_is_admitted_by_default" {
   command = plan
 
   variables {
     allowed_cidrs = []
   }
 
-  # The warning that says so. (That an empty list opens nothing is tested with the service.)
+  # The warning. (The service's tests check that an empty list opens nothing.)
   expect_failures = [check.the_driver_can_reach_the_services]
 }
 

@@ -1,12 +1,12 @@
-# What the variables refuse, and what they must not.
+# The values that variables must refuse, and some that they must accept.
 
 mock_provider "aws" {
   source          = "./tests/mocks"
   override_during = plan
 }
 
-# Terraform 1.11 cannot mock ephemeral resources: the one module that has one keeps a real provider, and is overridden,
-# so that nothing is called.
+# Terraform 1.11 cannot mock ephemeral resources: the one module with such a resource keeps a real
+# provider, and is overridden, so that no API is called.
 provider "aws" {
   alias                       = "signing_key"
   region                      = "eu-central-1"

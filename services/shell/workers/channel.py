@@ -95,9 +95,7 @@ class FrameBuffer:
             return None
         kind, found, length = _HEAD.unpack_from(self._bytes)
         if length > PAYLOAD_LIMIT:
-            raise Foreign(
-                f"an event of {length >> 20} MiB; the limit is {PAYLOAD_LIMIT >> 20} MiB"
-            )
+            raise Foreign(f"an event of {length >> 20} MiB; the limit is {PAYLOAD_LIMIT >> 20} MiB")
         end = _HEAD.size + length
         if len(self._bytes) < end:
             return None

@@ -1,5 +1,5 @@
-# The execution role: what ECS itself does to start a task (pull the image, read the secret, write logs). What the
-# code in the task may do is each service's own role.
+# The execution role: the permissions of ECS itself to start a task (pull the image, read the secret,
+# write logs). The permissions of the code in the task are in each service's task role.
 
 data "aws_caller_identity" "current" {}
 
@@ -7,7 +7,7 @@ data "aws_partition" "current" {}
 
 data "aws_region" "current" {}
 
-# Read, so that a wrong name fails at plan, and a role under a path is found too.
+# A data source, so that a wrong name fails at plan, and a role under a path is found too.
 data "aws_iam_role" "existing" {
   count = var.existing_role_name == null ? 0 : 1
 
@@ -21,7 +21,7 @@ locals {
 
   log_group_prefix = "/ecs/${var.name}"
 
-  # Only ECS tasks of this account and region: another account cannot have ECS take the roles on its behalf.
+  # Only ECS tasks of this account and region: another account cannot use ECS to assume the roles.
   task_assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -39,7 +39,7 @@ locals {
 resource "aws_iam_role" "execution" {
   count = var.existing_role_name == null ? 1 : 0
 
-  # Roles belong to no region, so the name tells stacks of the same name in two regions apart.
+  # Roles are global, so the region distinguishes stacks of the same name.
   name               = "${var.name}-${local.region}-execution"
   description        = "Lets ECS start the tasks of the MapReduce stack ${var.name}."
   assume_role_policy = local.task_assume_role_policy
@@ -56,7 +56,7 @@ resource "aws_iam_role_policy" "execution" {
     Version = "2012-10-17"
     Statement = [
       {
-        # Has no resource to name.
+        # This action supports no resource.
         Sid      = "LogInToRegistry"
         Effect   = "Allow"
         Action   = "ecr:GetAuthorizationToken"

@@ -1,7 +1,7 @@
 resource "aws_ecs_cluster" "this" {
   name = var.name
 
-  # Paid per task and metric, and of little use here: the services report bytes, records and memory themselves.
+  # Paid per task and metric, and of little use: the services report bytes, records and memory.
   setting {
     name  = "containerInsights"
     value = "disabled"

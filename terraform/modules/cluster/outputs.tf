@@ -2,7 +2,7 @@ output "cluster_arn" {
   description = "ARN of the cluster, once it has its capacity providers."
   value       = aws_ecs_cluster.this.arn
 
-  # At destroy, too: a capacity provider that a service still uses cannot be taken away.
+  # Also for destroy: a capacity provider that a service still uses cannot be removed.
   depends_on = [aws_ecs_cluster_capacity_providers.this]
 }
 
@@ -27,18 +27,18 @@ output "log_group_prefix" {
 }
 
 output "execution_role_arn" {
-  description = "ARN of the role with which ECS starts tasks, once it may."
+  description = "ARN of the role with which ECS starts tasks, once its policy is attached."
   value       = var.existing_role_name == null ? aws_iam_role.execution[0].arn : data.aws_iam_role.existing[0].arn
 
   depends_on = [aws_iam_role_policy.execution]
 }
 
 output "existing_role_arn" {
-  description = "ARN of the role that the tasks' code must use, or null: then each service makes its own."
+  description = "ARN of the role for the tasks' code, or null: then each service creates its own."
   value       = one(data.aws_iam_role.existing[*].arn)
 }
 
 output "task_assume_role_policy" {
-  description = "Trust policy of every role that a task takes."
+  description = "Trust policy of every role that a task assumes."
   value       = local.task_assume_role_policy
 }

@@ -9,13 +9,13 @@ data "aws_availability_zones" "available" {
     values = ["opt-in-not-required"]
   }
 
-  # Old zones without Fargate. Their letters differ from account to account, so a stack that takes the first two
-  # letters would fail in some accounts only.
+  # Old zones without Fargate. Their letters differ between accounts, so a stack in the first two
+  # letters would fail only in some accounts.
   exclude_zone_ids = ["use1-az3", "usw1-az2", "apne1-az3", "cac1-az3", "cnn1-az3"]
 }
 
 locals {
-  # Two, so that a zone's outage or shortage of Spot capacity leaves the other. By name, so that the order is stable.
+  # Two, in case a zone fails or runs out of Spot capacity. Sorted, so that the order is stable.
   zones = { for index, zone in slice(sort(data.aws_availability_zones.available.names), 0, 2) : zone => index }
 }
 
@@ -29,7 +29,7 @@ resource "aws_vpc" "this" {
   tags = { Name = var.name }
 }
 
-# Every VPC comes with a security group that allows its members everything. Without rules it allows nothing.
+# AWS's default security group allows all traffic between its members. Without rules it allows none.
 resource "aws_default_security_group" "locked" {
   vpc_id = aws_vpc.this.id
 
@@ -42,9 +42,9 @@ resource "aws_internet_gateway" "this" {
   tags = { Name = var.name }
 }
 
-# Public subnets and no NAT gateway: tasks need a way out to ECR, CloudWatch and Secrets Manager, and a driver on a
-# laptop a way in. A NAT gateway would cost more per hour, idle, than three mappers at work. What may come in is
-# decided by the services' security groups.
+# Public subnets and no NAT gateway: tasks must reach ECR, CloudWatch and Secrets Manager, and a driver
+# on a laptop must reach the tasks. An idle NAT gateway would cost more per hour than three working
+# mappers. The services' security groups control what comes in.
 resource "aws_subnet" "public" {
   for_each = local.zones
 
@@ -52,7 +52,7 @@ resource "aws_subnet" "public" {
   availability_zone = each.key
   cidr_block        = cidrsubnet(var.vpc_cidr, 2, each.value)
 
-  # The ECS services ask for a public address; nothing else that is put here gets one unasked.
+  # The ECS services request a public address; nothing else gets one by default.
   map_public_ip_on_launch = false
 
   tags = { Name = "${var.name}-public-${each.key}" }
@@ -77,8 +77,9 @@ resource "aws_route_table_association" "public" {
   route_table_id = aws_route_table.public.id
 }
 
-# Free, and keeps the job's data (and the image layers, which ECR serves from S3) off the internet gateway. It has
-# the default policy: one that names our bucket would also have to name AWS's own layer buckets in every region.
+# Free, and keeps the job's data (and the image layers, which ECR serves from S3) off the internet
+# gateway. It has the default policy: one that names our bucket would also have to name AWS's layer
+# buckets in every region.
 resource "aws_vpc_endpoint" "s3" {
   vpc_id            = aws_vpc.this.id
   service_name      = "com.amazonaws.${data.aws_region.current.name}.s3"

@@ -4,6 +4,6 @@ variable "name" {
 }
 
 variable "vpc_cidr" {
-  description = "Address range of the VPC, /16 to /24. Each subnet takes a quarter; half stays free."
+  description = "Address range of the VPC, /16 to /24. Each subnet uses a quarter; half stays free."
   type        = string
 }

@@ -3,10 +3,10 @@ resource "aws_ecr_repository" "this" {
 
   name = "${var.name}/${each.key}"
 
-  # A tag is the hash of what is in the image, so it never needs to move: what was tested is what runs.
+  # A tag is a hash of the image's content and never moves: the tested image is the one that runs.
   image_tag_mutability = "IMMUTABLE"
 
-  # Images can be built again from the source; a destroy should not stop at them.
+  # Images can be built again from the source, so they must not block a destroy.
   force_delete = true
 
   image_scanning_configuration {
@@ -26,7 +26,7 @@ resource "aws_ecr_lifecycle_policy" "this" {
   policy = jsonencode({
     rules = [{
       rulePriority = 1
-      description  = "Keep the last 10 images: enough to roll back, and storage stays at some cents a month."
+      description  = "Keep the last 10 images: enough to roll back, for a few cents a month."
       selection = {
         tagStatus   = "any"
         countType   = "imageCountMoreThan"

@@ -4,6 +4,6 @@ variable "name" {
 }
 
 variable "roles" {
-  description = "The services, each of which gets a repository."
+  description = "The services; each gets a repository."
   type        = set(string)
 }

@@ -1,11 +1,12 @@
-# The task role: what the code in the container, and so a user's job, may do. Nothing but the objects its work needs.
+# The task role: the permissions of the code in the container, and so of a user's job. It covers only
+# the objects that its work needs.
 
 data "aws_partition" "current" {}
 
 locals {
-  # Prefixes of the stack's bucket. Who writes may read the same prefix, to tell whether its own PUT, repeated after
-  # a lost answer, had landed. A step of a chain reads the pairs of the one before it; a job with nothing to reduce has
-  # its result from the mappers. Without leave to list, a missing object answers 403 and not 404.
+  # Prefixes of the stack's bucket. A writer may read its prefix, to check whether a PUT whose answer
+  # was lost has succeeded. A step of a chain reads the pairs of the previous step; a map-only job's
+  # result comes from the mappers. Without permission to list, a missing object gives 403 and not 404.
   access = {
     splitter = {
       reads        = ["input", "jobs", "pairs"]
@@ -68,9 +69,9 @@ locals {
 resource "aws_iam_role" "task" {
   count = var.existing_role_arn == null ? 1 : 0
 
-  # Roles belong to no region, so the name tells stacks of the same name in two regions apart.
+  # Roles are global, so the region distinguishes stacks of the same name.
   name               = "${var.name}-${data.aws_region.current.name}-${var.role}"
-  description        = "What the ${var.role} tasks of the MapReduce stack ${var.name} may do."
+  description        = "Permissions of the ${var.role} tasks of the MapReduce stack ${var.name}."
   assume_role_policy = var.task_assume_role_policy
 }
 

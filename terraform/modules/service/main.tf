@@ -4,7 +4,8 @@ locals {
   port    = 8080
   scratch = "/scratch"
 
-  # The settings that services/ reads: the bridge between Terraform and Python. Both sides pin these names in a test.
+  # The settings that services/ reads: the interface between Terraform and Python. A test on each side
+  # pins these names.
   environment = merge(
     {
       AWS_DEFAULT_REGION     = data.aws_region.current.name
@@ -14,14 +15,14 @@ locals {
       MAPREDUCE_MEMORY_MB    = tostring(var.memory)
       MAPREDUCE_PORT         = tostring(local.port)
       MAPREDUCE_SCRATCH      = local.scratch
-      # One task of the job per vCPU, and one on a part of a vCPU.
+      # One task of the job for each vCPU, at least one.
       MAPREDUCE_SLOTS = tostring(max(1, ceil(var.cpu / 1024)))
       MAPREDUCE_STORE = "s3://${var.bucket}"
     },
     var.extra_environment,
   )
 
-  # The weights are the percentages; a provider with none is left out.
+  # The weights are the percentages; a provider with weight 0 is left out.
   capacity = {
     for provider, weight in { FARGATE = 100 - var.spot_share, FARGATE_SPOT = var.spot_share } : provider => weight if weight > 0
   }
@@ -46,7 +47,7 @@ resource "aws_ecs_task_definition" "this" {
     cpu_architecture        = var.architecture
   }
 
-  # 20 GiB come with every task, and only more than that may be asked for.
+  # Every task has 20 GiB, and AWS accepts only a larger number here.
   dynamic "ephemeral_storage" {
     for_each = var.ephemeral_storage_gib > 20 ? [var.ephemeral_storage_gib] : []
 
@@ -55,7 +56,7 @@ resource "aws_ecs_task_definition" "this" {
     }
   }
 
-  # On the task's own disk, and gone with it. Fargate gives it the owner that the image's VOLUME has.
+  # On the task's disk, and deleted with it. Fargate gives it the owner of the image's VOLUME.
   volume {
     name = "scratch"
   }
@@ -65,13 +66,14 @@ resource "aws_ecs_task_definition" "this" {
     image     = var.image
     essential = true
 
-    # An attacker, or a job's bug, can write to the scratch volume and nowhere else.
+    # An attacker, or a job's bug, can write only to the scratch volume.
     user                   = "10001:10001"
     readonlyRootFilesystem = true
     linuxParameters = {
       capabilities = { drop = ["ALL"] }
-      # No initProcessEnabled: the service itself is process 1 and reaps what killed tasks leave behind. An init
-      # process would keep the signing key in its environment, where every job could read it (/proc/1/environ).
+      # No initProcessEnabled: the service itself is process 1 and reaps the orphans of killed tasks.
+      # An init process would keep the signing key in its environment, where every job could read it
+      # (/proc/1/environ).
     }
     mountPoints = [{
       sourceVolume  = "scratch"
@@ -96,7 +98,7 @@ resource "aws_ecs_task_definition" "this" {
       startPeriod = 30
     }
 
-    # The longest that Fargate grants, and the notice that Spot gives: time to finish or report what runs.
+    # Fargate's maximum, and Spot's notice: time for running tasks to finish or report.
     stopTimeout = 120
 
     logConfiguration = {
@@ -105,7 +107,7 @@ resource "aws_ecs_task_definition" "this" {
         awslogs-group         = aws_cloudwatch_log_group.this.name
         awslogs-region        = data.aws_region.current.name
         awslogs-stream-prefix = var.role
-        # A slow CloudWatch must not stop a task that writes a log line. What is dropped is a log line, never data.
+        # A slow CloudWatch must not block a task that writes a log line; only log lines may be lost.
         mode            = "non-blocking"
         max-buffer-size = "8m"
       }
@@ -117,7 +119,7 @@ resource "aws_service_discovery_service" "this" {
   name        = var.role
   description = "The ${var.role} tasks of the MapReduce stack ${var.name}."
 
-  # dns_config names the namespace already, but an API that does not infer it from there (an emulator's) needs it.
+  # dns_config already names the namespace, but an emulator's API does not read it there.
   namespace_id = var.namespace_id
 
   dns_config {
@@ -130,13 +132,13 @@ resource "aws_service_discovery_service" "this" {
     }
   }
 
-  # ECS reports the container's health. The number is deprecated and always 1, but without it the provider forgets
-  # the block and replaces the service at the next apply.
+  # ECS reports the container's health. The number is deprecated and always 1, but without it the
+  # provider drops the block and replaces the service at the next apply.
   health_check_custom_config {
     failure_threshold = 1
   }
 
-  # At destroy the last tasks may not have signed off yet.
+  # During a destroy the last tasks may still be registered.
   force_destroy = true
 }
 
@@ -146,8 +148,8 @@ resource "aws_ecs_service" "this" {
   task_definition = aws_ecs_task_definition.this.arn
   desired_count   = var.desired_count
 
-  # No force_new_deployment: it would restart every mapper at each change of the count. The price is that another
-  # Spot share makes a new service.
+  # No force_new_deployment: it would restart every mapper at each change of the count. The price is
+  # that a change of the Spot share replaces the service.
   dynamic "capacity_provider_strategy" {
     for_each = local.capacity
 
@@ -160,7 +162,8 @@ resource "aws_ecs_service" "this" {
   network_configuration {
     subnets         = var.subnet_ids
     security_groups = [aws_security_group.this.id]
-    # The way out (images, logs, secret) and, for a driver outside the VPC, in: there is no NAT gateway.
+    # Without a NAT gateway, the only route to images, logs and the secret, and for a driver outside
+    # the VPC the route to the task.
     assign_public_ip = true
   }
 
@@ -168,8 +171,8 @@ resource "aws_ecs_service" "this" {
     registry_arn = aws_service_discovery_service.this.arn
   }
 
-  # A deploy replaces tasks instead of doubling them: two versions never work on one job, and a small account's
-  # quota suffices. A run in between retries what was cut off.
+  # A deploy replaces tasks instead of doubling them: two versions never work on one job, and a small
+  # account's quota suffices. A run in progress retries the interrupted tasks.
   deployment_minimum_healthy_percent = 0
   deployment_maximum_percent         = 100
 
@@ -178,8 +181,8 @@ resource "aws_ecs_service" "this" {
     rollback = true
   }
 
-  # Moving a task to another zone kills the work in it, for a balance that a batch job does not need. Said here
-  # because AWS's own default is the opposite, and would show as a change in every plan.
+  # Moving a task to another zone kills its work, for a balance that a batch job does not need. Set
+  # explicitly, because AWS's default is the opposite and would show as a change in every plan.
   availability_zone_rebalancing = "DISABLED"
 
   enable_ecs_managed_tags = true

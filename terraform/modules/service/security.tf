@@ -1,4 +1,4 @@
-# Who may reach a task, and what it may reach. The services never call each other (the driver calls them, and data
+# The traffic to and from a task. The services never call each other (the driver calls them, and data
 # goes through S3), so there is no rule between two security groups.
 
 resource "aws_security_group" "this" {
@@ -20,7 +20,8 @@ resource "aws_vpc_security_group_ingress_rule" "http" {
   to_port           = local.port
 }
 
-# S3, ECR, CloudWatch and Secrets Manager, whose addresses change. Names are resolved by the VPC, past the group.
+# S3, ECR, CloudWatch and Secrets Manager, whose addresses change. The VPC resolves names, which the
+# group does not filter.
 resource "aws_vpc_security_group_egress_rule" "https" {
   security_group_id = aws_security_group.this.id
   description       = "AWS's own endpoints"

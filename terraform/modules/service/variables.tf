@@ -4,7 +4,7 @@ variable "name" {
 }
 
 variable "role" {
-  description = "What the service does: splitter, mapper or reducer. Also the name of its container, its ECS service and its Cloud Map service."
+  description = "The service's role: splitter, mapper or reducer. Also the name of its container, its ECS service and its Cloud Map service."
   type        = string
 
   validation {
@@ -36,7 +36,7 @@ variable "cpu" {
 }
 
 variable "memory" {
-  description = "Memory of a task in MiB; one that Fargate offers with this cpu (the root module checks it)."
+  description = "Memory of a task in MiB, of Fargate's sizes for this cpu (the root module checks it)."
   type        = number
 }
 
@@ -53,7 +53,7 @@ variable "spot_share" {
 }
 
 variable "extra_environment" {
-  description = "Further environment variables of the container, which win over the module's own."
+  description = "Additional environment variables of the container, which override the module's."
   type        = map(string)
   default     = {}
 }
@@ -71,7 +71,7 @@ variable "vpc_id" {
 }
 
 variable "vpc_cidr" {
-  description = "Address range of the VPC: everything in it may call the service."
+  description = "Address range of the VPC, from which the service may be called."
   type        = string
 }
 
@@ -94,13 +94,13 @@ variable "bucket" {
 }
 
 variable "extra_input_buckets" {
-  description = "Names of further buckets that hold input."
+  description = "Names of additional buckets with input."
   type        = list(string)
   default     = []
 }
 
 variable "signing_key_arn" {
-  description = "Secret that holds the key with which the driver signs its calls."
+  description = "Secret with the driver's signing key."
   type        = string
 }
 
@@ -127,12 +127,12 @@ variable "execution_role_arn" {
 }
 
 variable "existing_role_arn" {
-  description = "Role for the code in the task. Null makes one that may do only what this role's work needs."
+  description = "Role for the code in the task. Null creates a least-privilege one."
   type        = string
   default     = null
 }
 
 variable "task_assume_role_policy" {
-  description = "Trust policy of the role that the module makes."
+  description = "Trust policy of the role that the module creates."
   type        = string
 }

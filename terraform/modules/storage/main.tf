@@ -2,13 +2,14 @@ data "aws_caller_identity" "current" {}
 
 data "aws_region" "current" {}
 
-# Not versioned: every key is written once (input and code by their digest, all else by run and attempt), so there is
-# no older version to protect. Versioning would only keep, and charge for, intermediate data that has expired.
+# Not versioned: every key is written once (input and code by their digest, all else by run and
+# attempt), so there is no older version to protect. Versioning would only keep, and charge for,
+# expired intermediate data.
 resource "aws_s3_bucket" "this" {
-  # All accounts and regions share one space of bucket names, hence both. No random part: the name outlives a redeploy.
+  # Bucket names are global, hence account and region. No random part: the name survives a redeploy.
   bucket = "${var.name}-${data.aws_caller_identity.current.account_id}-${data.aws_region.current.name}"
 
-  # destroy really removes everything, results too. Who wants to keep them copies them first.
+  # A destroy removes everything, also results: copy those that you need before.
   force_destroy = true
 }
 
@@ -29,8 +30,8 @@ resource "aws_s3_bucket_ownership_controls" "this" {
   }
 }
 
-# SSE-S3 and not KMS: the data is encrypted either way, but a KMS key adds a request and its price to the many range
-# reads of the shuffle, and a key policy that AWS Academy's role cannot change.
+# SSE-S3 and not KMS: the data is encrypted either way, but a KMS key adds a request and its price to
+# the many range reads of the shuffle, and a key policy that AWS Academy's role cannot change.
 resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
   bucket = aws_s3_bucket.this.id
 
@@ -80,7 +81,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     }
   }
 
-  # The parts of an upload that was cut off are invisible, and charged for. No upload of ours takes a day.
+  # The parts of an interrupted upload are invisible, and charged for. No upload of ours takes a day.
   rule {
     id     = "abort-incomplete-uploads"
     status = "Enabled"

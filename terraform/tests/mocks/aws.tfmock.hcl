@@ -1,6 +1,6 @@
-# One account, one region, for every test. Only what must have a form: the provider checks ARNs and JSON even when it
-# is mocked, and the rest may be any string. The tests ask for these values at plan (override_during = plan), so that
-# what is built from them can be compared.
+# One account and one region for all tests. Only values with a required form: the provider checks ARNs
+# and JSON even if it is mocked; all others may be any string. The tests use them at plan
+# (override_during = plan), so that values built from them can be compared.
 
 mock_data "aws_caller_identity" {
   defaults = {
@@ -20,7 +20,7 @@ mock_data "aws_region" {
   }
 }
 
-# Not sorted, and one more than is used.
+# Unsorted, and one more than the module uses.
 mock_data "aws_availability_zones" {
   defaults = {
     names = ["eu-central-1c", "eu-central-1a", "eu-central-1b"]

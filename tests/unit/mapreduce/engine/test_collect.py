@@ -226,8 +226,9 @@ def test_partition_out_of_range(number: Any) -> None:
     for job in (Partitioned(), PartitionedSum()):
         with pytest.raises(UserCodeError) as caught:
             contents(job, [("k", 1)], 3)
-        assert f"partition returned {number!r} for the key 'k'; it must be an int from 0 to 2" == str(
-            caught.value
+        assert (
+            f"partition returned {number!r} for the key 'k'; it must be an int from 0 to 2"
+            == str(caught.value)
         )
 
 

@@ -119,6 +119,7 @@ def test_one_key_among_many(monkeypatch: pytest.MonkeyPatch) -> None:
             assert reduced(stages, maps, keep_pairs=False).records_out == 50
             monkeypatch.setattr(OneMoves, "moved", moved)
             with pytest.raises(
-                UserCodeError, match=f"the key '{moved}' was sent to partition 1.* now returns 0.*hash"
+                UserCodeError,
+                match=f"the key '{moved}' was sent to partition 1.* now returns 0.*hash",
             ):
                 reduced(stages, maps, keep_pairs=False)

@@ -66,7 +66,8 @@ def test_cut_anywhere_is_an_error(compression: Compression) -> None:
             assert b"first " * 9 == unpacked(data[:size], compression)
             continue
         with pytest.raises(
-            RecordError, match=r"file:///packed: the .* data ends early: it was cut off; write it again"
+            RecordError,
+            match=r"file:///packed: the .* data ends early: it was cut off; write it again",
         ):
             unpacked(data[:size], compression)
 
