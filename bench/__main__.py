@@ -75,9 +75,7 @@ def _write(sections: list[Section], scale: Scale, runner: Runner, target: Path |
             [runner.peers, "-m", "bench.plots", str(data), str(plots)], cwd=ROOT, check=True
         )
     else:
-        _say(
-            "!!!!! no plots are drawn: the environment of the peers is missing; run: make .venv/bench"
-        )
+        _say("!!!!! no plots: the environment of the peers is missing; run: make .venv/bench")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page(sections, _circumstances(scale, runner), plots.name), encoding="utf-8")
     _say(f"written   {path}")

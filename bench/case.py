@@ -13,7 +13,7 @@ from bench.trial import OURS, Trial
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One contender in one variant, as a row of a table; `summary` is None if it was not measured."""
+    """One contender in one variant, a row of a table; `summary` is None if it was not measured."""
 
     contender: str
     label: str
@@ -42,7 +42,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A goal: `ratio` of a case is at least, or at most, `bound`; None if it could not be measured."""
+    """A goal: `ratio` of a case is at least, or at most, `bound`; None if it is not measurable."""
 
     text: str
     kind: Literal["at least", "at most"]

@@ -37,7 +37,7 @@ def adopt_orphans() -> None:
 
 
 def heed_endings(parent: int) -> None:
-    """Raise `Ended` when this process is terminated, or when its parent ends or has already ended."""
+    """Raise `Ended` when this process is terminated, or when its parent ends or has ended."""
 
     def end(number: int, frame: object) -> None:
         for each in ENDINGS:

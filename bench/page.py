@@ -12,9 +12,9 @@ from bench.trial import Trial
 
 BAD = {"wrong": "**WRONG ANSWER**", "failed": "**FAILED**", "missing": "not installed"}
 SIZES = {
-    "quick": "These are the sizes of `--quick`, which shows that all works; they say little about speed.",
-    "default": "It is the smaller version: `make bench ARGS=--full` goes up to 4 GB, with splits of up to 4 GiB and "
-    "4 GB of distinct keys.",
+    "quick": "These are the sizes of `--quick`, a check that all works; they tell little of speed.",
+    "default": "It is the smaller version: `make bench ARGS=--full` goes up to 4 GB, with splits "
+    "of up to 4 GiB and 4 GB of distinct keys.",
     "full": "These are the full sizes.",
 }
 
@@ -62,7 +62,7 @@ def rows_of(
 
 
 def wrong_or_failed(sections: Iterable[Section]) -> list[str]:
-    """Return a line for each contender whose answer was wrong, or that failed: there must be none."""
+    """Return a line for each contender with a wrong answer or a failure: there must be none."""
     return [
         f"{section.case.name}: {row.label} {row.variant}".rstrip()
         + f": {row.summary.status}: {row.summary.why}"

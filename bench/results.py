@@ -36,7 +36,7 @@ class Record:
 
     @property
     def key(self) -> Key:
-        """The identity of the measurement; a later record of the same key replaces an earlier one."""
+        """The identity of the measurement; a later record with the same key replaces it."""
         return self.case, self.contender, self.variant, self.corpus, self.repeat, self.code
 
 

@@ -139,8 +139,8 @@ def digest_of_code() -> str:
     hashed = hashlib.sha256()
     files = [
         path
-        for room in MEASURED_CODE
-        for path in (ROOT / room).rglob("*")
+        for folder in MEASURED_CODE
+        for path in (ROOT / folder).rglob("*")
         if path.suffix in (".py", ".sh", ".c", ".h")
     ]
     for path in [

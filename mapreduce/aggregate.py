@@ -198,7 +198,8 @@ class Max(Aggregation[Any]):
 
 
 class Mean(Aggregation[list[Any]]):
-    """The arithmetic mean of int or float values, as a float: their exact sum, divided and rounded once.
+    """The arithmetic mean of int or float values, a float: their exact sum, divided and rounded
+    once.
 
     The state is `[count, state of Sum]`.
     """

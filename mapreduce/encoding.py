@@ -147,8 +147,8 @@ def _element(key: Key) -> bytes:
     if kind is tuple:
         return TUPLE + b"".join(map(_element, key)) + _END  # type: ignore[arg-type]
     raise NotCarriable(
-        f"a key of type {_name(key)} cannot be carried; use str, bytes, int, float, bool or a tuple "
-        f"of these{_way_out(key, _KEY_HINTS)}"
+        f"a key of type {_name(key)} cannot be carried; use str, bytes, int, float, bool or a "
+        f"tuple of these{_way_out(key, _KEY_HINTS)}"
     )
 
 

@@ -15,7 +15,7 @@ class _Format(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     def __new__(cls, *values: object, **options: object) -> Self:
-        """Check the options, and report a wrong one in terms of the author's call, not of pydantic."""
+        """Check the options, and report a wrong one in terms of the author's call."""
         if values:
             raise JobLoadError(f"{cls.__name__} takes options by name: {cls._written()}")
         try:

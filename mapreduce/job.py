@@ -138,7 +138,7 @@ class Job(Parametrised):
         """Prepare a reduce task; called before its first key."""
 
     def reduce_cleanup(self) -> Iterable[Pair] | None:
-        """Finish a reduce task, after its last key; may yield pairs, which join those of `reduce`."""
+        """Finish a reduce task after its last key; may yield pairs, which join those of reduce."""
 
     # -- methods that an author calls --------------------------------------------------------------
 
@@ -269,7 +269,7 @@ def _check_count(name: str, total: int, counters: int) -> None:
         )
     if not -COUNTER_LIMIT < total < COUNTER_LIMIT:
         raise ValueError(
-            f"the counter {name!r} does not fit {COUNTER_BITS:,} bits; yield such a number as a pair"
+            f"the counter {name!r} does not fit {COUNTER_BITS:,} bits; yield the number as a pair"
         )
     if counters >= MOST_COUNTERS:
         raise ValueError(

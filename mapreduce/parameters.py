@@ -22,8 +22,9 @@ _ASKED_OF_CLASSES = frozenset(("check", "parameters", "parameter_values"))
 class Parametrised:
     """The base of `Job` and `Chain`.
 
-    A parameter is an annotated class attribute with a default (`min_length: int = 1`); `--param min_length=3` sets it.
-    An attribute whose name starts with an underscore, or that is a `ClassVar`, is not a parameter.
+    A parameter is an annotated class attribute with a default (`min_length: int = 1`); `--param
+    min_length=3` sets it. An attribute whose name starts with an underscore, or that is a
+    `ClassVar`, is not a parameter.
     """
 
     def __new__(cls, *_: Any, **parameters: Any) -> Self:
@@ -188,8 +189,8 @@ def _check_init(cls: type[Parametrised], owner: type, init: Callable[..., None])
         any_kind = each.kind in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
         if not any_kind and each.name not in parameters:
             raise JobLoadError(
-                f"the `__init__` of {owner.__name__} has the argument `{each.name}`, which the "
-                "engine, which makes the instances, cannot give; write a parameter in the class, "
+                f"the `__init__` of {owner.__name__} has the argument `{each.name}`, but the "
+                "engine creates the instances; write a parameter in the class, "
                 f"`{each.name}: int = 0`, and use it in `map_setup`"
             )
         if each.default is inspect.Parameter.empty and not any_kind:

@@ -94,7 +94,7 @@ class PageRank(Chain):
     max_iterations: int = 100
 
     def steps(self) -> Generator[Job, StepResult, None]:
-        """Iterate while the counters of the last iteration report more movement than `tolerance`."""
+        """Iterate while the counters of the last iteration report movement beyond `tolerance`."""
         result = yield Graph()
         nodes = result.records
         for _ in range(self.max_iterations):

@@ -23,7 +23,7 @@ class Sort(Job):
     total_order = True
 
     def map(self, key: int, value: str) -> Iterator[tuple[str, str | None]]:
-        """Yield the line under its sort key. The engine does the rest: a reduce gets keys in order."""
+        """Yield the line under its sort key; the engine brings the keys to `reduce` in order."""
         if self.field:
             fields = value.split("\t", self.field)
             yield fields[self.field - 1] if len(fields) >= self.field else "", value

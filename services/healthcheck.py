@@ -19,7 +19,7 @@ _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid (unix(7), SO_PEERCRED)
 
 
 def address(port: int) -> str:
-    """Return the name of the health check's socket: an abstract one, which ends with its service."""
+    """Return the name of the health check's socket: abstract, so it ends with its service."""
     return f"\0mapreduce-health-{port}"
 
 

@@ -172,7 +172,7 @@ class Supervisor:
         end_strays(self._running)  # the processes that a dead service and its jobs have left
 
     def _stop(self) -> None:
-        """Kill everything: the driver has finished or has died, so no process is needed any more."""
+        """Kill everything: the driver has finished or died, so no process is needed any more."""
         end_all_strays((), STOP_S)
         # a driver that was killed could not remove the scratch folder
         shutil.rmtree(self._spec.settings["scratch"], ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The comparisons, each in a file of its own room: words, growth, pairs, memory, S3."""
+"""The comparisons, one file for each group: words, growth, pairs, memory, S3."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def _of_limit(rows: Rows) -> float | None:
 SPILL = Case(
     name="spill",
     title="More keys than fit",
-    about="Distinct lines of 64 characters, each a key: nothing can be combined, and all of it goes "
+    about="Distinct lines of 64 characters, each a key: nothing can be combined, and all goes "
     "through the shuffle to one reduce task.",
     trials=_spill,
     columns=(

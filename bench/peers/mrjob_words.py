@@ -29,7 +29,7 @@ class WordCount(MRJob):  # type: ignore[misc]  # mrjob has no types
 
 
 def main(source: str, target: str, runner_name: str) -> None:
-    """Run the job; mrjob starts this file again for each task, with options that begin with `--`."""
+    """Run the job; mrjob starts this file again for each task, with `--` options."""
     job = WordCount(["-r", runner_name, "--no-conf", source])
     with job.make_runner() as runner, Path(target).open("w", encoding="ascii") as file:
         runner.run()

@@ -108,7 +108,7 @@ def laws_of(make: Callable[[], Job], seeded: Sequence[Way] = ()) -> list[Law]:
 
 
 def placed(job: Job, answer: Answer) -> Pairs:
-    """Return an answer's pairs as JSON, in a fixed order; with a `partition`, each with its part."""
+    """Return an answer's pairs as JSON, in a fixed order; with a `partition`, each with a part."""
     if job.partitions_itself:
         return _in_one_order(
             [

@@ -43,7 +43,7 @@ class Modules:
     packages: frozenset[str] = frozenset()
 
     def names(self) -> tuple[str, ...]:
-        """Return the names under which these may be loaded: dotted modules, and top-level packages."""
+        """Return the names under which these may be loaded: dotted modules, top-level packages."""
         own = (
             name.partition(".")[0].replace("/", ".").removesuffix(".__init__")
             for name in self.files
@@ -142,7 +142,7 @@ def _imported_by_call(node: ast.Call) -> str | None:
 
 
 def _place_of(root: Path, module: str, file: Path) -> str | Sequence[tuple[Path, Path]]:
-    """Return the author's files of a module with their roots, or the name of its installed package."""
+    """Return the author's files of a module with their roots, or its installed package's name."""
     top = module.partition(".")[0]
     beside = [path for path in files_of(root, top) if path != file]
     if is_reserved(top):
@@ -177,7 +177,7 @@ def _on_the_path(top: str, module: str) -> str | Sequence[tuple[Path, Path]]:
 
 
 def _folders_of(top: str) -> list[Path]:
-    """Return the folders in which a top-level module or its package lies; none for a built-in or unknown one."""
+    """Return the folders of a top-level module or package; none for a built-in or unknown one."""
     spec = _spec_of(top)
     if spec is None:
         return []

@@ -42,7 +42,7 @@ def operation(name: str) -> int:
 
 
 def combines(aggregation: Aggregation[Any]) -> bool:
-    """Return whether the extension is present and supports the aggregation (not a subclass of it)."""
+    """Return whether the extension is present and supports the aggregation (no subclass of it)."""
     return native.kernel is not None and type(aggregation) in _COMBINING
 
 
@@ -79,7 +79,7 @@ class CompiledCollector:
         combine: Combine | None = None,
         otherwise: Callable[[], AggregateCollector] | None = None,
     ) -> None:
-        assert native.kernel is not None, "this collector is the compiled part's"
+        assert native.kernel is not None, "this collector needs the native extension"
         self.spills = spills
         self._combine = combine
         self._otherwise = otherwise
@@ -186,7 +186,7 @@ def merging_kept(combine: Combine | None) -> Merging:
 
 
 def merging_combined(aggregation: Aggregation[Any], otherwise: Merging) -> Merging:
-    """Return the merge of runs of combined integers; `otherwise` merges if a sum exceeds 64 bits."""
+    """Return the merge of runs of combined integers; `otherwise` merges sums beyond 64 bits."""
 
     def merging(runs: list[Run], scratch: Path) -> Part:
         def part(writer: BlockWriter) -> None:
@@ -203,7 +203,7 @@ def merging_combined(aggregation: Aggregation[Any], otherwise: Merging) -> Mergi
 
 def groups_of(frames: Iterable[RawFrame]) -> Iterator[tuple[bytes, list[Any]]]:
     """Yield keys and their values; a key with pairs in two frames comes twice."""
-    assert native.kernel is not None, "frames are taken apart by the compiled part"
+    assert native.kernel is not None, "grouping frames needs the native extension"
     for frame in frames:
         yield from native.kernel.groups(frame, unpack_value)
 

@@ -100,7 +100,7 @@ class Stopwatch:
         self._memory = PeakMemory()
 
     def cost(self) -> Cost:
-        """Return the seconds and the peak memory since construction, and the requests to the store."""
+        """Return seconds and peak memory since construction, and the requests to the store."""
         return Cost(
             seconds=time.perf_counter() - self._started,
             peak_memory_bytes=self._memory.bytes(),

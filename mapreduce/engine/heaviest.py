@@ -8,7 +8,7 @@ from typing import Any
 
 
 def weight(value: Any) -> float:
-    """Return the rank of a value: a number itself, the length of anything else, 0 without a length."""
+    """Return the rank of a value: a number itself, the length of anything else, or 0."""
     return value if isinstance(value, int | float) else length(value) or 0
 
 

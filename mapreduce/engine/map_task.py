@@ -222,8 +222,8 @@ class MapStage:
 
     def _records(self, place: Place, batch: base.Batch, piece: Piece) -> None:
         place.name_of_key = _KEY_NAMES.get(piece.format.kind, "byte")
-        # one call for all records of the batch: the collector iterates over the pairs of each record
-        # in turn, and `map` runs as the pairs are taken
+        # one call for all records of the batch: the collector iterates over the pairs of each
+        # record in turn, and `map` runs as the pairs are taken
         self._collector.add(chain.from_iterable(self._mapped(place, batch)))
 
     def _mapped(self, place: Place, batch: base.Batch) -> Iterator[Iterable[Any]]:

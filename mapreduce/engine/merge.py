@@ -115,7 +115,7 @@ def _written(
 
 
 def _frames_once(runs: list[Run], operation: int) -> Iterator[RawFrame]:
-    assert native.kernel is not None, "frames are merged by the compiled part"
+    assert native.kernel is not None, "merging frames needs the native extension"
     merging: Iterator[RawFrame] = native.kernel.Merge([run.raw_frames() for run in runs], operation)
     return merging
 

@@ -70,6 +70,6 @@ def _keys(job: Job, piece: Piece, context: TaskContext, place: Place) -> Iterabl
 
 
 def _boundary(job: Job, key: Any) -> bytes:
-    """Return a key as a boundary; with `group_by`, its group, so that no boundary divides a group."""
+    """Return a key as a boundary; with `group_by` its group, so that none is divided."""
     encoded = encode_key(key)
     return key_prefix(encoded, job.group_by) if job.group_by else encoded

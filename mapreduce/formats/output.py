@@ -142,7 +142,7 @@ def _separated(pairs: Iterable[JsonPair], delimiter: str) -> Iterator[bytes]:
     plain.writerow(("key", "value"))
     for key, value in pairs:
         row = (_cell(key), _cell(value))
-        # a bare carriage return ends a row for most readers, but csv quotes it only since Python 3.13
+        # a bare carriage return ends a row for most readers; csv quotes it only since Python 3.13
         (quoted if "\r" in row[0] or "\r" in row[1] else plain).writerow(row)
         if text.tell() > 1 << 16:
             yield text.getvalue().encode()

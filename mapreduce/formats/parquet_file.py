@@ -37,7 +37,8 @@ _ROW_NUMBER = "file_row_number"
 _SCAN = f"read_parquet('{_PATH}', {_ROW_NUMBER} = true, hive_partitioning = false)"
 _ROW_GROUPS = f"""
     SELECT any_value(row_group_num_rows),
-           min(least(data_page_offset, coalesce(nullif(dictionary_page_offset, 0), data_page_offset)))
+           min(least(
+               data_page_offset, coalesce(nullif(dictionary_page_offset, 0), data_page_offset)))
     FROM parquet_metadata('{_PATH}') GROUP BY row_group_id ORDER BY row_group_id"""
 
 
@@ -253,7 +254,8 @@ class ParquetFile:
         limit, total, begin = self._limits.record_bytes, 0, first
         with self._errors():
             sizes = self._connection.execute(
-                f"SELECT {_ROW_NUMBER}, {size} FROM {_SCAN} WHERE {_ROW_NUMBER} BETWEEN {first} AND {last}"
+                f"SELECT {_ROW_NUMBER}, {size} FROM {_SCAN} "
+                f"WHERE {_ROW_NUMBER} BETWEEN {first} AND {last}"
             )
         for row, row_bytes in chain.from_iterable(iter(lambda: self._next(sizes), [])):
             if row_bytes > limit:

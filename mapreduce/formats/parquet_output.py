@@ -65,12 +65,12 @@ def write_parquet(pairs: Callable[[], Iterable[JsonPair]], path: Path) -> None:
         with duckdb.connect(f"{scratch}/pairs.duckdb", config=config) as connection:
             connection.execute(f"CREATE TABLE pairs (key {key.sql_type}, value {value.sql_type})")
             # the largest average row of a batch sizes the row groups and DuckDB's memory
-            heaviest = 1
+            largest_bytes = 1
             for batch in _batches(pairs(), key, value):
                 _insert(connection, batch, key, value)
-                heaviest = max(heaviest, batch.size // len(batch.keys))
-            rows = min(max(_ROW_GROUP_BYTES // heaviest, 1), _ROW_GROUP_ROWS)
-            memory = max(_MEMORY_BYTES, _VECTORS_HELD * _VECTOR_ROWS * heaviest)
+                largest_bytes = max(largest_bytes, batch.size // len(batch.keys))
+            rows = min(max(_ROW_GROUP_BYTES // largest_bytes, 1), _ROW_GROUP_ROWS)
+            memory = max(_MEMORY_BYTES, _VECTORS_HELD * _VECTOR_ROWS * largest_bytes)
             connection.execute(f"SET memory_limit = '{_limit(memory)}'")
             options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {rows}"
             connection.execute(f"COPY pairs TO {quoted_text(str(path))} ({options})")

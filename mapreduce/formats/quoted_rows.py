@@ -81,7 +81,7 @@ def owned_rows(
     position, quoted = (part.start - 1, None) if skipping else (0, False)
     for block in read(position, part.end):
         if quoted is None:
-            # `part.quoted` is the state at the range's start, one byte further on: undo a quote there
+            # `part.quoted` is the state one byte further on, at the range's start: undo a quote
             quoted = part.quoted ^ (block[:1] == b'"')
         if skipping:
             end, quoted = _first_row_end(block, quoted)
@@ -123,7 +123,7 @@ def _to_row_end(
 
 
 class _Held:
-    """The bytes since the last row's end: a list of blocks, so that a long row is copied only once."""
+    """The bytes since the last row's end, as a list, so that a long row is copied only once."""
 
     def __init__(self, source: str, offset: int, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
@@ -136,9 +136,9 @@ class _Held:
     def rows(
         self, position: int, block: bytes, end: int, first: int = 0
     ) -> Iterator[tuple[int, bytes]]:
-        """The rows that end in a block, with what was held of the first.
+        """Yield the rows that end in a block, the first with its held start.
 
-        `end` is where the last of them does, 0 when none does; `first` where that does of which bytes are held.
+        `end` is the end of the last of them (0: none ends here), `first` the end of the held row.
         """
         self._check(first)
         if end:

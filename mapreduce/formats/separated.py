@@ -133,7 +133,7 @@ def _form(piece: Piece) -> Csv:
 
 
 def _blocks(piece: Piece, read: ReadRange, limits: Limits) -> Iterator[tuple[int, bytes]]:
-    """Yield the rows whose first byte lies in the byte range, decompressed; as `owned_rows` yields."""
+    """Yield the rows whose first byte lies in the byte range, decompressed, like `owned_rows`."""
     if piece.compression is None:
         part = RowRange(piece.start, piece.end, piece.size, piece.quoted)
         return owned_rows(read, part, piece.source, piece.source_offset, limits)
@@ -176,8 +176,8 @@ class _Block:
         """Return an error about the row at an offset."""
         shown = self.row_at(offset)[:_RECORD_SHOWN].decode("utf-8", "replace")
         return RecordError(
-            f"{cause}. A field that contains a quote, a delimiter or a line end must be quoted, and "
-            "its quotes doubled (RFC 4180). Correct the file, or read it with another "
+            f"{cause}. A field that contains a quote, a delimiter or a line end must be quoted, "
+            "and its quotes doubled (RFC 4180). Correct the file, or read it with another "
             'Csv(delimiter="...") or as Text()',
             place=TextPlace(self.source, offset),
             record=repr(shown)[:_RECORD_SHOWN],

@@ -198,7 +198,7 @@ def _is_lzma_alone(ends: Ends) -> bool:
 
 
 def _is_parquet(ends: Ends) -> bool:
-    """Check the magic at both ends and the footer's length; in a stream, the first page's header."""
+    """Check the magic at both ends and the footer's length; in a stream, the first header."""
     head, tail, size = ends.head, ends.tail, ends.size
     if head[:4] not in (b"PAR1", b"PARE"):
         return False

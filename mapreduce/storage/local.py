@@ -218,7 +218,7 @@ def _hidden(path: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class _NewFile:
-    """A file that is being written; `hidden` is its temporary name, `nameless` if it has none yet."""
+    """A file being written; `hidden` is its temporary name, `nameless` means that it has none."""
 
     file: BinaryIO
     hidden: Path
@@ -276,7 +276,7 @@ def _sync(file: int) -> None:
 
 @contextmanager
 def _new_file(path: Path) -> Iterator[_NewFile]:
-    """Open a new file in the folder of `path`; it is removed at the end unless it has taken a name."""
+    """Open a new file in the folder of `path`; remove it at the end unless it has taken a name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     hidden = _hidden(path)
     descriptor = _open_nameless(path.parent)

@@ -150,7 +150,7 @@ def is_authors(exc: BaseException) -> bool:
 
 
 def as_user_error(exc: BaseException, place: Place) -> UserCodeError:
-    """Return the author's view of an exception: the cause in a line, their frames, and the record."""
+    """Return the author's view of an exception: the cause in a line, their frames, the record."""
     frames = user_frames(exc.__traceback__)
     shown = (
         "".join([*traceback.format_list(frames), *traceback.format_exception_only(exc)])

@@ -26,7 +26,10 @@ _NO_COMBINE_HOOK = "`combine(self, key, values)`, which has no hook of its own"
 _NO_SHELL = "`map`; to call a command, use subprocess in `map_batch`"
 _FORMAT = "`input_format = Text()`, JsonLines(), Csv(), Parquet() or WholeFile()"
 _OUTPUT = "the ending of --output: .json, .jsonl, .csv, .tsv or .parquet"
-_PARAMETER = "a parameter, which is an annotated class attribute: `min_length: int = 3`, set by --param min_length=5"
+_PARAMETER = (
+    "a parameter, which is an annotated class attribute: `min_length: int = 3`, "
+    "set by --param min_length=5"
+)
 _FILES = '`files = ["name"]`, and `self.path("name")` to open one'
 _COUNT = "`self.count(name)`"
 _CHAIN = "a class of its own: `class X(Chain)` with `def steps(self)`, which yields jobs"
@@ -59,7 +62,8 @@ FOREIGN: Mapping[str, str] = {
     "spark_args": _MAP_AND_SUM,
     "spark_main": _MAP_AND_SUM,
     "mr": _CHAIN,
-    "SORT_VALUES": "a composite key and `group_by = 1`, which sorts the values of a group by the rest of its key",
+    "SORT_VALUES": "a composite key and `group_by = 1`, which sorts the values of a group by the "
+    "rest of its key",
     "FILES": _FILES,
     "DIRS": _FILES,
     "ARCHIVES": _FILES,
@@ -290,7 +294,7 @@ def _codes(value: Any) -> Iterator[CodeType]:
 
 
 def _names_in(code: CodeType) -> Iterator[str]:
-    """Yield the attributes that code reads from variables and classes: `self.name`, `TheJob.name`."""
+    """Yield the attributes that code reads from variables and classes, as in `self.name`."""
     before = ""
     for instruction in dis.get_instructions(code):
         # newer versions of Python store one variable and load another in one instruction,

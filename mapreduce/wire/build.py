@@ -29,7 +29,7 @@ LIBRARIES = (
 )
 """The distributions on which the engine's answers depend."""
 HASH_SEED = "0"
-"""PYTHONHASHSEED of every process that runs a job's code, so that `hash` and the order of sets agree between them."""
+"""PYTHONHASHSEED of all processes that run a job's code: equal hashes, equal order of sets."""
 
 
 class Build(BaseModel):

@@ -144,7 +144,7 @@ class Fault(Message):
 
 
 class TaskMessage(Message):
-    """The fields that the three kinds of task share. `attempt` is part of the names of its objects."""
+    """The fields of all three kinds of task. `attempt` is part of the names of its objects."""
 
     run: RunId
     attempt: AttemptName = "0"
@@ -260,7 +260,7 @@ class SplitResult(Message):
 
 
 class PieceRead(Message):
-    """The bytes [start, start + bytes_owned) of `source`: the records that begin in the byte range."""
+    """The bytes [start, start + bytes_owned) of `source`: records that begin in a byte range."""
 
     source: str
     start: Size

@@ -1,4 +1,4 @@
-"""`python -m services.mapper`: serve until SIGTERM, with the settings in MAPREDUCE_... variables."""
+"""`python -m services.mapper`: serve until SIGTERM; the settings are MAPREDUCE_... variables."""
 
 from services.shell.start import start
 

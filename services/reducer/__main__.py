@@ -1,4 +1,4 @@
-"""`python -m services.reducer`: serve until SIGTERM, with the settings in MAPREDUCE_... variables."""
+"""`python -m services.reducer`: serve until SIGTERM; the settings are MAPREDUCE_... variables."""
 
 from services.shell.start import start
 

@@ -91,7 +91,7 @@ def create_app(
 
     @app.get("/metrics", response_class=Response)
     async def prometheus() -> Response:
-        """Return counts for Prometheus; they reveal nothing about the data, so they need no token."""
+        """Return counts for Prometheus; they reveal no data, so they need no token."""
         return Response(metrics.text(), media_type="text/plain; version=0.0.4")
 
     @app.post(

@@ -151,7 +151,7 @@ def _with_key(settings: Settings, key: int) -> Settings:
 
 
 def _health_listeners(port: int) -> list[socket.socket]:
-    """Return the health check's own listener, if the system has such sockets and the name is free."""
+    """Return the health check's listener, if the system has such sockets and the name is free."""
     if sys.platform != "linux":
         return []
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -119,7 +119,7 @@ run "only_count_changes_with_mapper_count" {
 
   assert {
     condition     = { for role, service in output.services : role => service if role != "mapper" } == { for role, service in run.baseline_of_three_mappers.services : role => service if role != "mapper" }
-    error_message = "mapper_count must not touch the other services."
+    error_message = "mapper_count must not change the other services."
   }
 }
 

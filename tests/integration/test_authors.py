@@ -162,7 +162,7 @@ def test_check_tries_two_seeds_of_pythons_hash(driver: Driver) -> None:
         (
             "    def map(self, offset, line):\n        yield line[:2]\n",
             1,
-            "map yielded the str 'li', which is no pair",
+            "map yielded the str 'li', which is not a pair",
         ),
         (
             "    def reducer(self, key, values):\n        pass\n",

@@ -64,8 +64,8 @@ class Limits:
         """Return the limits of a service with these slots, in a process with this limit on open
         files.
         """
-        room = files - RESERVED_FILES - FILES_PER_SLOT * slots
-        total = max(FEWEST, min(CONNECTIONS + slots, room))
+        available = files - RESERVED_FILES - FILES_PER_SLOT * slots
+        total = max(FEWEST, min(CONNECTIONS + slots, available))
         return cls(total, total * 3 // 4)
 
 

@@ -131,7 +131,7 @@ def why_fresh(before: Traces, after: Traces, outside: Iterable[str]) -> str:
 
 
 class OutsideWatch:
-    """Records effects of this process outside itself (files, folders, connections) until stopped."""
+    """Records this process's effects outside itself (files, folders, connections) until stopped."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []

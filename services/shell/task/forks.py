@@ -21,7 +21,7 @@ ENDED = 70
 """Exit code of a child that is ended here (EX_SOFTWARE)."""
 _ROOT = Path(mapreduce.__file__).parent
 _OURS = (
-    *(f"{_ROOT / room}{os.sep}" for room in ("engine", "formats", "storage")),
+    *(f"{_ROOT / folder}{os.sep}" for folder in ("engine", "formats", "storage")),
     f"{_ROOT / 'code'}{os.sep}",
     f"{Path(__file__).parents[1]}{os.sep}",
 )

@@ -235,7 +235,7 @@ class Worker:
         self._job, self._fresh = (spec.code, spec.module, spec.name), imported.fresh
 
     def _fetched(self, spec: JobSpec, order: Order) -> str:
-        """Return the folder of a job's code; a separate process fetches it if it is not there yet."""
+        """Return the folder of a job's code, fetched by a separate process if it is missing."""
 
         def fetch(connection: socket.socket) -> None:
             try:

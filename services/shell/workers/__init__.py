@@ -1,1 +1,1 @@
-"""The service's side of its processes: the pool of slots, the fork server, the channel to a task."""
+"""The service's side of its processes: pool of slots, fork server, channel to a task."""

@@ -83,8 +83,8 @@ class FrameBuffer:
         """
         if not self._bytes:
             return None
-        # compare as much of the nonce as has arrived: foreign bytes must not be waited upon, because
-        # they may never make up a header
+        # compare as much of the nonce as has arrived, without waiting for a whole header: foreign
+        # bytes may never make up one
         foreign = nonce is not None and self._bytes[1 : 1 + NONCE_BYTES] != nonce[: self._seen()]
         if foreign or bytes(self._bytes[:1]) not in self._kinds:
             raise Foreign(

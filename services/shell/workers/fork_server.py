@@ -161,8 +161,8 @@ def _obey(control: socket.socket, children: set[int], worker_main: WorkerMain) -
         if pid in children:
             os.kill(pid, signal.SIGKILL)
         return True
-    # this process ran out of descriptors and the kernel dropped some: closing the worker's end makes
-    # the service ask again
+    # this process ran out of descriptors and the kernel dropped some: closing the worker's end
+    # makes the service ask again
     if len(files) < 2:
         for file in files:
             os.close(file)

@@ -237,7 +237,7 @@ class WorkerPool:
         hiring.add_done_callback(self._hiring.discard)
 
     async def _hire(self) -> None:
-        """Start workers until one succeeds: a slot without one would let its tasks wait for ever."""
+        """Start workers until one succeeds: without one, the slot's tasks would wait for ever."""
         failed = False
         try:
             while True:

@@ -31,8 +31,8 @@ class Allowance:
         whole, self._rest = head + newline, tail
         if len(self._rest) > READ_BYTES:  # bounds the memory for a line without an end
             whole, self._rest = whole + self._rest, b""
-        room = self._limit - self._passed
-        allowed = whole if len(whole) <= room else whole[: whole.rfind(b"\n", 0, room) + 1]
+        left = self._limit - self._passed
+        allowed = whole if len(whole) <= left else whole[: whole.rfind(b"\n", 0, left) + 1]
         self.left_out += len(whole) - len(allowed)
         self._passed = self._limit if len(allowed) < len(whole) else self._passed + len(allowed)
         return allowed

@@ -48,7 +48,7 @@ def adopt_orphans() -> None:
 
 
 def hide_from_others() -> None:
-    """Prevent other processes of this user from reading this one's memory, and core dumps (Linux)."""
+    """Hide this process's memory from other processes of the user; no core dumps (Linux)."""
     if _prctl is not None:
         _prctl(_PR_SET_DUMPABLE, 0)
 
@@ -79,7 +79,7 @@ def descendants_of(pid: int) -> list[int]:
 
 
 def end_strays(keep: Collection[int]) -> None:
-    """Kill each child of this process that is not in `keep`, and its descendants, without waiting."""
+    """Kill each child of this process not in `keep`, and its descendants, without waiting."""
     for child in children_of(os.getpid()).difference(keep):
         for pid in (child, *descendants_of(child)):
             with suppress(ProcessLookupError, PermissionError):
@@ -113,7 +113,7 @@ def end_all_strays(keep: Collection[int], limit_s: float) -> bool:
 
 
 def reap_orphans() -> None:
-    """Reap every child that has ended: as a container's first process, this one inherits orphans."""
+    """Reap every child that has ended: a container's first process inherits orphans."""
     with suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
@@ -135,7 +135,7 @@ def cause_of_death(status: int) -> str:
 
 
 def _read(path: str) -> bytes:
-    """Return the content of a file in /proc, without a file object: this runs several times a task."""
+    """Return the content of a file in /proc, without a file object: this runs often."""
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         read = b""

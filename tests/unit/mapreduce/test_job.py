@@ -171,12 +171,12 @@ def test_parameters_that_cannot_travel() -> None:
         other: Parent = None  # type: ignore[assignment]
 
     with pytest.raises(
-        JobLoadError, match="the parameter `other` of Odd is a Parent, which no text can be read as"
+        JobLoadError, match="the parameter `other` of Odd is a Parent, which no text can express"
     ):
         Odd.check()
     with pytest.raises(
         ParameterError,
-        match="`undecided` of Child has no default, so it is no parameter; give it one",
+        match="`undecided` of Child has no default, so it is not a parameter; give it one",
     ):
         parse_parameters(Child, {"undecided": "3"})
     unread: Any = type("Unread", (Parent,), {"__annotations__": {"x": "Nowhere"}, "x": 1})

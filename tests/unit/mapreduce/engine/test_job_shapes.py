@@ -84,7 +84,7 @@ def test_group_by_needs_composite_keys() -> None:
             yield key, 1
 
     with pytest.raises(
-        UserCodeError, match=r"no tuple of at least 2 fields, which `group_by` needs"
+        UserCodeError, match=r"is not a tuple of at least 2 fields, which `group_by` needs"
     ) as caught:
         run(Short(), ["x"])
     assert "'x'" == caught.value.record

@@ -85,22 +85,25 @@ def map_error(job: type[Job], content: bytes = CONTENT) -> UserCodeError:
         (7, "map returned the int 7 instead of pairs; write `yield key, value`"),
         ("NY", "map returned the str 'NY' instead of pairs"),
         ({"a": 1}, "map returned a dict; return its pairs: `return counts.items()`"),
-        ([7], "map yielded the int 7, which is no pair; write `yield key, value`"),
-        ([None], "map yielded the NoneType None, which is no pair"),
-        (["NY"], "map yielded the str 'NY', which is no pair; write `yield key, value`"),
-        ([b"NY"], "map yielded the bytes b'NY', which is no pair"),
-        ([("a", 1), "NY"], "map yielded the str 'NY', which is no pair"),
+        ([7], "map yielded the int 7, which is not a pair; write `yield key, value`"),
+        ([None], "map yielded the NoneType None, which is not a pair"),
+        (["NY"], "map yielded the str 'NY', which is not a pair; write `yield key, value`"),
+        ([b"NY"], "map yielded the bytes b'NY', which is not a pair"),
+        ([("a", 1), "NY"], "map yielded the str 'NY', which is not a pair"),
         (
             [("a", 1), {"a": 1, "b": 2}],
-            "which is no pair; write `yield key, value`; of a dict, `yield from",
+            "which is not a pair; write `yield key, value`; of a dict, `yield from",
         ),
-        ([{1, 2}], "map yielded the set {1, 2}, which is no pair"),
-        ([range(2)], "map yielded the range range(0, 2), which is no pair"),
+        ([{1, 2}], "map yielded the set {1, 2}, which is not a pair"),
+        ([range(2)], "map yielded the range range(0, 2), which is not a pair"),
         ([(letter for letter in "ab")], "map yielded the generator"),
-        (lambda line: iter(["NY"]), "map yielded the str 'NY', which is no pair"),
+        (lambda line: iter(["NY"]), "map yielded the str 'NY', which is not a pair"),
         (("word", 1), "map returned a pair, the tuple ('word', 1); yield it: `yield key, value`"),
         ((("a", 1), ("b", 2)), "map returned a pair"),
-        ([("a", 1, 2)], "which is no pair; write `yield key, value`; several values are one tuple"),
+        (
+            [("a", 1, 2)],
+            "which is not a pair; write `yield key, value`; several values are one tuple",
+        ),
         (lambda line: map(int, ["x"]), "map raised ValueError: invalid literal for int()"),
         ([(None, 1)], "map yielded something that cannot be carried: a key of type NoneType"),
         ([(["a"], 1)], "map yielded something that cannot be carried: a key of type list"),
@@ -153,7 +156,7 @@ def test_values_that_do_not_add() -> None:
     """A value that Sum cannot add is refused at its record."""
     error = map_error(job_of(lambda line: [("k", "1" if "bad" in line else 1)], Sum()))
     assert (
-        "map yielded what cannot be aggregated: Sum adds int or float values, not str: '1'"
+        "map yielded a value that cannot be aggregated: Sum adds int or float values, not str: '1'"
         in error.message
     )
     assert "'bad line'" == error.record

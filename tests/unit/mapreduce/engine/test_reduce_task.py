@@ -328,14 +328,14 @@ def fail() -> Any:
         (
             "reduce",
             lambda: ["NY"],
-            "reduce yielded the str 'NY', which is no pair; write `yield key, value`",
+            "reduce yielded the str 'NY', which is not a pair; write `yield key, value`",
             "'a'",
             False,
         ),
         (
             "reduce_cleanup",
             lambda: ["NY"],
-            "reduce_cleanup yielded the str 'NY', which is no pair",
+            "reduce_cleanup yielded the str 'NY', which is not a pair",
             "",
             False,
         ),
@@ -346,7 +346,7 @@ def fail() -> Any:
             "'a'",
             False,
         ),
-        ("reduce", lambda: [7], "reduce yielded the int 7, which is no pair", "'a'", False),
+        ("reduce", lambda: [7], "reduce yielded the int 7, which is not a pair", "'a'", False),
         (
             "reduce",
             lambda: [("k", {1})],

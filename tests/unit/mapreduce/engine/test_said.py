@@ -80,7 +80,7 @@ def test_counters_have_limits() -> None:
         assert MOST_COUNTERS == len(stages.map_whole(f"c {MOST_COUNTERS}\n".encode()).counters)
         with pytest.raises(UserCodeError, match=r"one more than the 1,000 that a task may have"):
             stages.map_whole(f"c {MOST_COUNTERS + 1}\n".encode())
-        with pytest.raises(UserCodeError, match="has 201 characters, and at most 200 are carried"):
+        with pytest.raises(UserCodeError, match="has 201 characters, and the limit is 200"):
             stages.map_whole(b"x" * (COUNTER_NAME_LIMIT + 1) + b"\n")
     job = Counting()
     job.count("a", (1 << 1024) - 1)

@@ -108,7 +108,7 @@ def test_long_windows(window_log: int, good: bool) -> None:
         return
     for block_bytes in (1, 7, 1 << 20):
         with pytest.raises(
-            RecordError, match=rf"needs a window of {1 << window_log - 20:,} MiB .*not damaged"
+            RecordError, match=rf"needs a window of {1 << window_log - 20:,} MiB, .*not damaged"
         ) as caught:
             unpacked(data, "zstd", block_bytes)
         assert "is damaged" not in str(caught.value)
@@ -123,7 +123,7 @@ def test_large_dictionaries_of_xz() -> None:
     data = lzma.compress(b"first") + lzma.compress(b"alpha", filters=filters)
     for block_bytes in (1, 1 << 20):
         with pytest.raises(
-            RecordError, match=r"needs a window of 1,024 MiB .*not damaged.*xz -dc FILE"
+            RecordError, match=r"needs a window of 1,024 MiB, .*not damaged.*xz -dc FILE"
         ):
             unpacked(data, "xz", block_bytes)
     fits = lzma.compress(b"alpha", filters=[{"id": lzma.FILTER_LZMA2, "preset": 9}])

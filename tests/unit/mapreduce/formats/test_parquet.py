@@ -219,7 +219,9 @@ def test_no_row(tmp_path: Path) -> None:
 def test_taken_column_name(tmp_path: Path) -> None:
     """A column with the name by which rows are counted is refused, as its values would be taken for the count."""
     content = parquet(tmp_path, "SELECT 7 AS File_Row_Number")
-    with pytest.raises(RecordError, match="one of its columns is called 'file_row_number'"):
+    with pytest.raises(
+        RecordError, match="one of its columns has the reserved name 'file_row_number'"
+    ):
         read(content)
 
 

@@ -320,7 +320,7 @@ def test_row_without_end_is_refused() -> None:
     ranges = ranges_of(content, 1 << 16)
     pieces = marked(pieces_of(content, LISTS, [20]), ranges)
     with pytest.raises(
-        RecordError, match=r"longer than 1 MiB.*a quote is missing.*--task-memory"
+        RecordError, match=r"longer than 1 MiB.*a closing quote is missing.*--task-memory"
     ) as caught:
         records_of(CsvReader(LISTS, Limits(8 << 20)), pieces, ranges)
     assert f"{SOURCE} at byte 4" == caught.value.place

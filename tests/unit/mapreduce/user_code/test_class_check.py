@@ -153,7 +153,7 @@ def test_an_init_that_could_not_be_called() -> None:
 
     for job in (Needs, Offers):
         with pytest.raises(
-            JobLoadError, match="has the argument `stop`; .* write a parameter in the class"
+            JobLoadError, match="has the argument `stop`, .*; write a parameter in the class"
         ):
             job.check()
 
@@ -183,7 +183,9 @@ def test_an_attribute_over_a_method(name: str) -> None:
 @pytest.mark.parametrize("name", ["source", "input", "stage", "counters"])
 def test_the_engines_state_cannot_be_set(name: str) -> None:
     """The assignment itself is the error."""
-    with pytest.raises(AttributeError, match=f"`self.{name}` is the engine's and cannot be set"):
+    with pytest.raises(
+        AttributeError, match=f"`self.{name}` belongs to the engine and cannot be set"
+    ):
         setattr(Lines(), name, {})
 
 
@@ -194,7 +196,7 @@ def test_the_engines_state_cannot_be_set(name: str) -> None:
         (("n", 1.0), "counted in ints, not by a float (1.0)"),
         (("n", True), "not by a bool (True)"),
         ((5,), "a counter's name is a str, not int"),
-        (("invalid_utf8",), "is the engine's"),
+        (("invalid_utf8",), "belongs to the engine"),
     ],
 )
 def test_wrong_counts(arguments: Any, named: str) -> None:

@@ -40,7 +40,7 @@ def test_what_is_no_pair(wrong: Any) -> None:
     """It is refused with what it is, and with what to write."""
     with pytest.raises(
         NotAPair,
-        match=f"yielded the {type(wrong).__name__} .* which is no pair; write `yield key, value`",
+        match=f"yielded the {type(wrong).__name__} .* which is not a pair; write `yield key, value`",
     ):
         pair_of(wrong)
 
@@ -102,13 +102,13 @@ def test_every_place_refuses_the_same(hook: str, wrong: Any) -> None:
     """The engine, compiled and pure, and the plain loop (which never combines) name the method and say `pair`."""
     job = job_with(hook, wrong)
     with pytest.raises(
-        UserCodeError, match=rf"^{hook.split(maxsplit=1)[0]} yielded .* no pair"
+        UserCodeError, match=rf"^{hook.split(maxsplit=1)[0]} yielded .* not a pair"
     ) as caught:
         run(job(), ["NY", "CA"])
     if hook not in ("map_cleanup", "reduce_cleanup"):
         assert caught.value.record in ("'NY'", "'CA'")
     if hook != "combine":
         with pytest.raises(
-            UserCodeError, match=rf"^{hook.split(maxsplit=1)[0]} yielded .* no pair"
+            UserCodeError, match=rf"^{hook.split(maxsplit=1)[0]} yielded .* not a pair"
         ):
             plain_run(job(), [PlainInput("u", b"NY\nCA")])
