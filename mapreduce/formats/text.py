@@ -147,9 +147,7 @@ class HeldLine:
         place: str | TextPlace = ""
         if self._piece is not None:
             place = TextPlace(self._piece.source, self.position + self._piece.source_offset)
-        hint = (
-            "Does the file have line ends? Read it with WholeFile() if each file is one record"
-        )
+        hint = "Does the file have line ends? Read it with WholeFile() if each file is one record"
         raise too_long("a line", self._limit_bytes, hint, place=place, start=start)
 
 
