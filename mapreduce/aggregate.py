@@ -105,6 +105,7 @@ class Sum(Aggregation[Any]):
     def result(self, state: Any) -> Number:
         if type(state) is int:
             return state
+        # the total is exact as a float, so fsum rounds only once; else compute with fractions
         if -_EXACT <= state[0] <= _EXACT:
             return math.fsum(state)
         return _rounded(exact(state), "the sum")
@@ -360,6 +361,7 @@ def expansion(numbers: Iterable[float]) -> list[float]:
     parts: list[float] = []
     while (part := math.fsum(rest)) != 0.0:
         parts.append(part)
+        # subtract exactly what the part has covered
         rest.append(-part)
     return parts
 

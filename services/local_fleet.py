@@ -86,6 +86,7 @@ class Supervisor:
         self._woken.setblocking(False)
         self._wake.setblocking(False)
         for number in _OUR_SIGNALS:
+            # a handler, so that the wake-up descriptor gets a byte: SIG_DFL and SIG_IGN write none
             signal.signal(number, lambda *_: None)
         signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
         adopt_orphans()

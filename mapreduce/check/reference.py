@@ -102,7 +102,7 @@ def plain_run(
     pairs: Sequence[Record] = (),
     left_out: LeftOut | None = None,
 ) -> PlainAnswer:
-    """The answer of one job over inputs, and before them over pairs of a step before it."""
+    """Return one job's answer over pairs of a previous step, then over inputs."""
     gathered: list[tuple[bytes, Any]] = []
     state = task_state(job)
     place = Place("map_setup")
@@ -132,10 +132,12 @@ def plain_run(
         place.step, place.url, place.record, place.offset = "map_cleanup", "", None, None
         gather(job.map_cleanup(), none_is_empty=True)
     if job.map_only:
+        # map-only: nothing to reduce, but a part is in key order as well
         ordered = sorted(gathered, key=itemgetter(0))
         return PlainAnswer(
             [(decode_key(key), value) for key, value in ordered], Counter(job.counters)
         )
+    # a new instance, because map and reduce tasks never share one
     reducing = type(job)(**job.parameter_values())
     result = _reduced(reducing, gathered)
     counters = Counter(job.counters)

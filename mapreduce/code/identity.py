@@ -170,6 +170,7 @@ def _reduce_only(job: type[Job], trees: Mapping[str, ast.Module], own: str) -> f
         return frozenset()
     rest = {**trees, own: _without(trees[own], REDUCE_ONLY, _jobs_beside(job), gone=True)}
     everywhere = set[str]().union(*map(_names, rest.values()))
+    # when in doubt, `reduce` counts for map tasks too: a wrong reuse is worse than a repeated task
     if everywhere & _LOOKS_AROUND or any(map(_hands_itself_on, rest.values())):
         return frozenset()
     return REDUCE_ONLY - everywhere

@@ -165,6 +165,7 @@ def _import_file(path: Path, module: str) -> ModuleType:
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is not a Python file")
     loaded = importlib.util.module_from_spec(spec)
+    # before the execution, as importlib does, so that the module can import itself
     sys.modules[module] = loaded
     try:
         spec.loader.exec_module(loaded)

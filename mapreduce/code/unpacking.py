@@ -47,6 +47,7 @@ def unpack(data: bytes, digest: str, root: Path) -> None:
             members = archive.infolist()
             _check_members(members)
             root.parent.mkdir(parents=True, exist_ok=True)
+            # unpack beside the target and rename: other workers see the whole folder or none
             staged = Path(tempfile.mkdtemp(prefix="unpack-", dir=root.parent))
             try:
                 _write_members(archive, members, staged)

@@ -108,6 +108,7 @@ class _Copying:
                 piece.url, start, end, etag=piece.etag, block_bytes=size, ahead=AHEAD
             ):
                 for at in range(0, len(block), CUT_BYTES):
+                    # small pieces, so that `fetched` tells closely how much has been decompressed
                     bit = block[at : at + CUT_BYTES]
                     self.fetched += len(bit)
                     self.context.meter.bytes = self.fetched

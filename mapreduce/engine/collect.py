@@ -156,6 +156,7 @@ class AggregateCollector:
 
     def _sorted(self) -> list[Part]:
         """Return the states by partition, in key order, and empty the collector."""
+        # states stay in dicts until here: they are partitioned and sorted once, not for each value
         parts: list[list[PackedPair]] = [[] for _ in range(self.spills.partitions)]
         for text, state in self._by_text.items():
             key = encode_key(text)

@@ -100,8 +100,12 @@ class CompiledCollector:
             self._instead.add(pairs)
             return
         iterator = iter(pairs)
+        # the extension takes pairs until one does not suit it; those that it has pulled from the
+        # iterator and not taken come back, and the rest is still in the iterator
         while refused := self._fed(iterator):
             for at, pair in enumerate(refused):
+                # a pair in another form (a subclass of tuple) is refused only for its form: retry
+                # it as a tuple
                 key, value = pair_of(pair)
                 if type(pair) in (tuple, list) or self._fed(iter([(key, value)])):
                     self._instead = self._taken_over()
@@ -110,6 +114,7 @@ class CompiledCollector:
 
     def add_columns(self, keys: list[Any], values: list[Any]) -> None:
         at = 0
+        # a full buffer stops the extension in mid-column: spill, and continue at `at`
         while self._instead is None and at < len(keys):
             at, refused = self._pairs.add_columns(keys, values, at)
             if refused is not None:
@@ -139,6 +144,7 @@ class CompiledCollector:
         instead = self._otherwise()
         self._pairs.sort()
         for number in range(self.spills.partitions):
+            # only the states in memory move: spilled runs have the same format for both collectors
             for key, state in pairs_of(self._frames(number)):
                 instead.take_state(key, unpack_value(state))
         del self._pairs  # and with it the memory, which is the other's now
@@ -192,6 +198,8 @@ def merging_combined(aggregation: Aggregation[Any], otherwise: Merging) -> Mergi
         def part(writer: BlockWriter) -> None:
             try:
                 writer.write_frames(merged_frames(runs, scratch, state_operation(aggregation)))
+            # the sums of earlier frames are already written: discard them, and merge again in
+            # Python
             except OverflowError:
                 writer.start_over()
                 otherwise(runs, scratch)(writer)

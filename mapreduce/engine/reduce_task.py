@@ -203,6 +203,8 @@ def _part(
 ) -> Part:
     """Reduce and write the part: directly, if it needs no sort and is not needed a second time."""
     aggregation, whole = job.aggregation, task.partitions == 1
+    # results of `reduce` need a sort, and pairs for a next step a second read, so both go to disk
+    # first
     if aggregation is None or task.keep_pairs:
         return write_part(_reduced(job, blocks, context, folder), task, context, whole=whole)
 

@@ -89,6 +89,7 @@ class RowsWriter(FrameSink):
             self.records += raw[1]
 
     def _may_be_heavy(self, raw: RawFrame) -> bool:
+        # the greatest integer rules out most frames without decoding them
         return raw[0] != INTEGERS or max(integers_of(raw)) > self._top.threshold
 
     def _offer(self, frame: Frame) -> None:

@@ -46,7 +46,9 @@ def key_boundaries(
         place.step = "map"
         sampled = sorted(key for piece in pieces for key in _keys(job, piece, context, place))
     if not sampled:
+        # no keys were sampled: equal boundaries send every str key to the last partition
         return (encode_key("").hex(),) * (ranges - 1)
+    # quantiles of the sampled keys; equal keys may yield equal boundaries and empty ranges
     return tuple(sampled[len(sampled) * number // ranges].hex() for number in range(1, ranges))
 
 

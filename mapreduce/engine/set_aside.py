@@ -95,6 +95,7 @@ class SetAside:
         if aggregation is None or aggregation.keeps_values:
             pack_value(own)
         if aggregation is not None:
+            # `create` may keep and change its argument, so it gets a second copy
             aggregation.create(_copied(own))
         if self._check_key is not None:
             self._check_key(encoded)
@@ -123,6 +124,7 @@ class SetAside:
             message=within_limits("message", message),
             traceback=within_limits("traceback", trace),
         )
+        # the record is kept even beyond the limit, but only in its short form
         self._left_bytes -= (
             len(_encode(skipped.record)) + len(skipped.message) + len(skipped.traceback)
         )

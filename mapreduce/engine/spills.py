@@ -58,6 +58,7 @@ class Spills:
             return _blocks(file, parts)
         if parts is not None:
             self.spill(parts)
+        # the last pairs are spilled too, so that the merge sees only runs on disk, all of one kind
         return _blocks(
             file,
             (

@@ -242,6 +242,7 @@ class _Unpacking:
                     yield unpacked
             packed = b""
             if member.eof:
+                # the rest of the block belongs to the padding, or to the next member
                 packed = member.unused_data
                 self._member = None
 
@@ -251,7 +252,7 @@ class _Unpacking:
             raise self._error("ends early: it was cut off; write it again from its source")
         if self._codec.padding and self._padding % self._codec.padding:
             raise self._error(
-                f"ends with {self._padding} zero bytes, which is no valid padding; write it again"
+                f"ends with {self._padding} zero bytes, an invalid padding; write it again"
             )
 
     def _after_padding(self, packed: bytes) -> bytes:

@@ -95,6 +95,7 @@ class FrameSink(ABC):
 
 def _frame(keys: list[bytes], values: list[int | bytes]) -> RawFrame:
     lengths = array("I", map(len, keys))
+    # `type() is`, because bool is a subclass of int and must stay a bool
     if all(type(value) is int for value in values):
         return (
             INTEGERS,
@@ -227,6 +228,7 @@ def raw_frame(header: bytes, stored: bytes) -> RawFrame | None:
 
     Decompresses no more than the header announces, and never more than the limit.
     """
+    # the checksum first: no field of a damaged header is used
     if xxhash.xxh3_64_intdigest(header[: _HEAD.size] + stored) != _checksum(header):
         return None
     _, kind, pairs, length, _ = _HEAD.unpack_from(header)
@@ -267,6 +269,7 @@ def last_key(frame: RawFrame, previous: bytes | None, *, ordered: bool = True) -
         found: bytes | None = native.kernel.last_key(frame, previous)
         return found
     kind, pairs, payload = frame
+    # all length fields at once: of the keys, and in kind ENCODED of the values too
     lengths = array("I", payload[: (_LEAST_BYTES[kind] - 8 * (kind == INTEGERS)) * pairs])
     if sum(lengths) + 4 * len(lengths) + 8 * pairs * (kind == INTEGERS) != len(payload):
         return None

@@ -78,7 +78,7 @@ def _exact(line: bytes, place: TextPlace) -> Any:
         # Python's parser accepts half a surrogate pair; encoding the value as UTF-8 refuses it
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError as exc:
-        raise _error("it holds half a surrogate pair, which is no character", line, place) from exc
+        raise _error("it holds half a surrogate pair, not a character", line, place) from exc
     except UnicodeDecodeError as exc:
         raise _error(
             f"it is not UTF-8 ({exc.reason} at its byte {exc.start})", line, place

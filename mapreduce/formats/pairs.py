@@ -37,6 +37,8 @@ class PairsReader:
     def batches(self, piece: Piece, read: ReadRange) -> Iterator[Batch]:
         """Yield a batch for each frame."""
         window = _Window(read, piece.size)
+        # `known` is true if a frame certainly begins at `at`; otherwise magic bytes may be part of
+        # a value
         at, known = piece.start, piece.start == 0
         while at < piece.end:
             found = _frame(window, at)

@@ -160,6 +160,7 @@ class ParquetFile:
                 raise self._error("a row group lies outside the file")
             placed.append((offset, first_row, rows))
             first_row += rows
+        # an empty file gets one empty group, which accounts for all of its bytes
         placed = sorted(placed) or [(0, 0, 0)]
         edges = [0, *(offset for offset, _, _ in placed[1:]), size]
         return [
@@ -219,6 +220,8 @@ class ParquetFile:
         if not size:
             yield from self._range(first, last, columns, _ROW_NUMBER)
             return
+        # DuckDB builds rows by the vector: the query fails at a row that could make a vector too
+        # large, and the rows are then read in smaller ranges
         most = self._limits.file_bytes // _VECTOR_ROWS
         number = f"CASE WHEN {size} > {most} THEN error('{_LONG}') ELSE {_ROW_NUMBER} END"
         try:

@@ -63,6 +63,7 @@ def cuttable(given: InputObject, compression: Compression | None) -> bool:
 def marked(pieces: Sequence[Piece], storage: Storage, limits: Limits) -> tuple[Piece, ...]:
     """Return the byte ranges with the state at their start, if their format needs one."""
     done: list[Piece] = []
+    # one pass over each object marks all of its byte ranges
     for _, group in groupby(pieces, lambda piece: (piece.url, piece.etag, piece.name)):
         of_one = list(group)
         if of_one[0].format.kind == "csv":

@@ -195,6 +195,7 @@ def owned_blocks(
             yield begin, held.take(block, last_feed + 1, at + last_feed + 1)
             block = block[last_feed + 1 :]
         held.hold(block)
+    # the range's last line ends beyond the range: read on to its line feed
     if held:
         for block in _to_line_feed(read, end, size):
             if block.endswith(b"\n"):

@@ -96,6 +96,8 @@ class LocalStorage:
         durable: bool = False,
     ) -> ObjectInfo:
         with _translated(url):
+            # a hard link moves a scratch file without a copy; a durable write must sync, so it
+            # copies
             if move and not durable and isinstance(data, Path) and _linked(data, _path(url)):
                 data.unlink()  # a write to this name would change the object
             else:

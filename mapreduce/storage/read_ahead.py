@@ -39,6 +39,7 @@ def read_ahead(
     stopped = threading.Event()
     try:
         while True:
+            # the range in use counts as one of `ahead + 1`
             for start, end in islice(left, ahead + 1 - len(coming)):
                 coming.append(SimpleQueue())
                 pool.submit(_bring, fetch, start, end, coming[-1], stopped)

@@ -198,6 +198,7 @@ class S3Storage:
     def copy(
         self, source: str, target: str, *, expected: ObjectInfo | None = None, durable: bool = False
     ) -> ObjectInfo:
+        # the size decides between one request and a copy in parts
         known = expected or (self.head(source) if self._copy_large else None)
         if known is not None and known.size > COPY_BYTES and self._copy_large is not None:
             self._tally.add(Requests(copy=2 + -(-known.size // COPY_BYTES)))

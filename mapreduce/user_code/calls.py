@@ -73,7 +73,7 @@ class Place:
 
     @property
     def byte(self) -> int | None:
-        """The byte at which the record begins; None where its key is no offset."""
+        """The byte at which the record begins, or None if its key is not an offset."""
         is_offset = self.name_of_key == "byte" and type(self.offset) is int
         return self.offset if is_offset else None  # type: ignore[return-value]
 

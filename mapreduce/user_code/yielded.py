@@ -55,6 +55,8 @@ def pairs_of(returned: Any, *, none_is_empty: bool = False) -> Iterable[Any]:
     Raises:
         NotAPair: it cannot be a collection of pairs.
     """
+    # lists and generators, the common cases, pass without a wrapper: a generator has a frame of the
+    # job for errors
     if type(returned) in _SAFE:
         return returned  # type: ignore[no-any-return]
     if returned is None:

@@ -80,6 +80,7 @@ def _version(distribution: str) -> str:
 
 def _distributions() -> list[str]:
     """Return `name-version.dist-info` of everything that is installed on the module path."""
+    # names of folders, not importlib.metadata: it would open every package's metadata at each start
     folders = (Path(folder) for folder in dict.fromkeys(sys.path) if folder)
     return sorted(
         {each.name for folder in folders if folder.is_dir() for each in folder.glob("*.dist-info")}

@@ -99,6 +99,7 @@ def opened(key: str, path: str, token: str, now: float) -> Claims:
     Raises:
         Unauthorized: without detail, whatever is wrong.
     """
+    # limit the work for a client without the key
     if len(token) > LENGTH_LIMIT:
         raise Unauthorized("unauthorized")
     try:
@@ -109,6 +110,7 @@ def opened(key: str, path: str, token: str, now: float) -> Claims:
             audience=path,
             options={
                 "require": ["exp", "aud", "jti", "body"],
+                # checked below, against the caller's clock and with an upper limit
                 "verify_exp": False,
                 "strict_aud": True,
             },

@@ -120,6 +120,7 @@ def serve(
     this_build()  # cached before the forks, so that no worker computes it again
     warm_engine()
     adopt_orphans()
+    # forked before the key is read and before any thread exists
     nursery = Nursery.fork(worker_main(settings.model_copy(update={"signing_key": NO_KEY})))
     if key is not None:
         settings = _with_key(settings, key)

@@ -78,6 +78,7 @@ def _pipe_with(content: bytes) -> int:
         raise KeyMissing(f"it has more than {LONGEST} bytes")
     reading, writing = os.pipe()
     try:
+        # fits the pipe's buffer, so it does not block without a reader
         os.write(writing, content)
     finally:
         with suppress(OSError):

@@ -179,6 +179,7 @@ class Admission:
             leaving = present[place]
             if leaving.caller is None:  # accepted just now, and without a protocol yet
                 return False
+            # it stays in `_open` until its close is reported, but no longer counts
             self._leaving.add(leaving)
             leaving.caller.drop()
         self._open[connection] = None
@@ -216,6 +217,7 @@ class Gate(socket.socket):
         self._admission = admission
         self._accepted = 0
         self._paused_until = 0.0
+        # a spare descriptor: freed to accept and close one connection when descriptors run out
         self._spare: int | None = os.open(os.devnull, os.O_RDONLY)
 
     def accept(self) -> tuple[socket.socket, Any]:

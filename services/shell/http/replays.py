@@ -36,6 +36,7 @@ class ReplayGuard:
         Raises:
             Crowded: the limit is reached.
         """
+        # expired tokens are refused by their expiry, so their numbers can go
         while self._ends and self._ends[0][0] <= now:
             self._seen.discard(heapq.heappop(self._ends)[1])
         if number in self._seen:

@@ -90,6 +90,8 @@ async def _whole_body(request: Request, settings: Settings) -> bytes:
                 body += piece
                 if len(body) > limit:
                     raise too_large
+                # each part of the body that arrives extends the limit, so that slow lines pass and
+                # stalls do not
                 timer.reschedule(first_end + len(body) / BYTES_PER_SECOND)
     except TimeoutError:
         raise TooSlow(f"the request's body did not arrive in {settings.patience_s:g} s") from None

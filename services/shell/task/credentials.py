@@ -47,6 +47,7 @@ class ContainerCredentials:
             try:
                 self._known = self._fetch()
             except (OSError, ValueError, KeyError):
+                # the task's client then asks by itself, and reports the error if that fails too
                 self._known = None
         return self._known
 

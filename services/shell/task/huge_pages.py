@@ -35,6 +35,7 @@ def whole_huge_pages(lines: Iterable[str]) -> Iterator[int]:
     """
     for line in lines:
         addresses, rights, _, _, _, *name = line.split(maxsplit=5)
+        # only anonymous private memory: files and shared memory stay in place
         if rights != "rw-p" or "".join(name).strip() not in _OWN:
             continue
         start, end = (int(each, 16) for each in addresses.split("-"))

@@ -93,6 +93,7 @@ class _Answers:
 
     def send(self, kind: bytes, event: Message) -> None:
         """Send one event; after the last one, none."""
+        # a fork by the job's code inherits this object; its events would break the stream
         if os.getpid() != self._owner:
             os._exit(1)
         left = memoryview(Frame(kind, self.nonce, event.model_dump_json().encode()).encoded())

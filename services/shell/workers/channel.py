@@ -99,6 +99,7 @@ class FrameBuffer:
         end = _HEAD.size + length
         if len(self._bytes) < end:
             return None
+        # a view avoids a second copy of a payload, which may be large
         payload = bytes(memoryview(self._bytes)[_HEAD.size : end])
         del self._bytes[:end]
         return Frame(kind, found, payload)

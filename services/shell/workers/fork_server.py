@@ -129,11 +129,13 @@ def _serve(control: socket.socket, worker_main: WorkerMain) -> NoReturn:
     """
     adopt_orphans()
     close_other_files({control.fileno()})
+    # Ctrl-C reaches the whole process group, but only the closed socket may end this process
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     woken, wake = socket.socketpair()
     woken.setblocking(False)
     wake.setblocking(False)
+    # a handler, so that the wake-up descriptor gets a byte: SIG_DFL and SIG_IGN write none
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
     children: set[int] = set()

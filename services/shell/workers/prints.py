@@ -34,6 +34,7 @@ class Allowance:
         left = self._limit - self._passed
         allowed = whole if len(whole) <= left else whole[: whole.rfind(b"\n", 0, left) + 1]
         self.left_out += len(whole) - len(allowed)
+        # once a line is dropped, all later ones are: the log must not continue after a gap
         self._passed = self._limit if len(allowed) < len(whole) else self._passed + len(allowed)
         return allowed
 
