@@ -31,7 +31,7 @@ from services.shell.logs import configure_logs
 from services.shell.settings import NO_KEY, Settings
 from services.shell.signing_key import VARIABLE, KeyMissing, read_key, take_descriptor
 from services.shell.task.worker import worker_main
-from services.shell.workers.fork_server import Nursery
+from services.shell.workers.fork_server import ForkServer
 from services.shell.workers.pool import WorkerPool
 from services.shell.workers.processes import (
     adopt_orphans,
@@ -121,13 +121,13 @@ def serve(
     warm_engine()
     adopt_orphans()
     # forked before the key is read and before any thread exists
-    nursery = Nursery.fork(worker_main(settings.model_copy(update={"signing_key": NO_KEY})))
+    fork_server = ForkServer.fork(worker_main(settings.model_copy(update={"signing_key": NO_KEY})))
     if key is not None:
         settings = _with_key(settings, key)
         hide_from_others()
     configure_logs(settings.log_level, name)
     state = State()
-    pool = WorkerPool(nursery, settings.slot_count)
+    pool = WorkerPool(fork_server, settings.slot_count)
     admission = Admission(Limits.of(pool.slots, file_limit()))
     config = _configured(create, settings, pool, state, admission)
     server = _DrainingServer(config, state, pool, settings.drain_s)
@@ -173,7 +173,7 @@ def preload(create: AppFactory) -> None:
     with ours, theirs:
         admission = Admission(Limits.of(1, file_limit()))
         config = _configured(
-            create, settings, WorkerPool(Nursery(ours), slots=1), State(), admission
+            create, settings, WorkerPool(ForkServer(ours), slots=1), State(), admission
         )
         config.load()
         config.get_loop_factory()

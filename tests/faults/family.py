@@ -1,4 +1,4 @@
-"""Who is who among a run's processes: driver -> supervisor -> services -> nursery -> workers."""
+"""Who is who among a run's processes: driver -> supervisor -> services -> fork server -> workers."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ def services(parent: psutil.Process, role: Role, logs: Iterable[Path]) -> list[p
 
 
 def workers(service: psutil.Process) -> list[psutil.Process]:
-    """A service's workers: its nursery's children."""
-    return [worker for nursery in _children(service.pid) for worker in _children(nursery.pid)]
+    """A service's workers: its fork server's children."""
+    return [
+        worker for fork_server in _children(service.pid) for worker in _children(fork_server.pid)
+    ]
 
 
 def _children(pid: int) -> list[psutil.Process]:

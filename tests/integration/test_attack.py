@@ -155,12 +155,12 @@ def test_with_no_descriptor_left_the_service_goes_on(tmp_path: Path) -> None:
     """H4: a limit that is reached all the same is said in few lines; slots are counted as they are, and come back."""
     with running_mapper(tmp_path) as mapper:
         service = psutil.Process(mapper.process.pid)
-        (nursery,) = service.children()
+        (fork_server,) = service.children()
         before = service.rlimit(psutil.RLIMIT_NOFILE)
         kept = _connection(mapper)
         client = httpx.Client(base_url=mapper.url)
         assert client.get("/health").json()["slots"] == 1
-        for worker in nursery.children():
+        for worker in fork_server.children():
             worker.kill()
         service.rlimit(psutil.RLIMIT_NOFILE, (3, before[1]))
         with _idle(mapper, 20):
@@ -332,8 +332,8 @@ def test_a_failed_fork_stops_neither_the_service_nor_the_other_slot(tmp_path: Pa
         mapper.wait_for(busy=1)
         time.sleep(0.3)
         fails.touch()
-        (nursery,) = psutil.Process(mapper.process.pid).children()
-        idle = next(worker for worker in nursery.children() if not worker.children())
+        (fork_server,) = psutil.Process(mapper.process.pid).children()
+        idle = next(worker for worker in fork_server.children() if not worker.children())
         idle.kill()
         threads[1].start()
         mapper.wait_for(slots=1)

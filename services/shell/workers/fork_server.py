@@ -36,7 +36,7 @@ _COMMAND = struct.Struct("<cQ")  # b"F": fork (with a socket), b"K": kill this p
 _NOTE = struct.Struct("<QQ")  # pid, wait status
 
 
-class Nursery:
+class ForkServer:
     """The service's side of the fork server.
 
     Args:
@@ -49,7 +49,7 @@ class Nursery:
         self._lost: Callable[[], None] = lambda: None
 
     @classmethod
-    def fork(cls, worker_main: WorkerMain) -> Nursery:
+    def fork(cls, worker_main: WorkerMain) -> ForkServer:
         """Fork the server. Call this before any thread, event loop or store client exists."""
         ours, theirs = socket.socketpair()
         if os.fork() == 0:

@@ -31,7 +31,7 @@ from services.shell.workers.channel import (
 )
 from services.shell.workers.children import READ_BYTES
 from services.shell.workers.failures import lost
-from services.shell.workers.fork_server import Nursery
+from services.shell.workers.fork_server import ForkServer
 from services.shell.workers.order import Order
 from services.shell.workers.prints import Prints
 from services.shell.workers.processes import cause_of_death
@@ -123,12 +123,12 @@ class WorkerPool:
     """Runs tasks in workers.
 
     Args:
-        nursery: the fork server, which forks the workers.
+        fork_server: the fork server, which forks the workers.
         slots: how many tasks may run at the same time.
     """
 
-    def __init__(self, nursery: Nursery, slots: int) -> None:
-        self._nursery = nursery
+    def __init__(self, fork_server: ForkServer, slots: int) -> None:
+        self._fork_server = fork_server
         self.slots = slots
         self.busy = 0
         self._idle: asyncio.Queue[_Worker] = asyncio.Queue()
@@ -142,7 +142,7 @@ class WorkerPool:
 
     async def start(self, lost: Callable[[], None]) -> None:
         """Fork the workers; `lost` is called if the fork server ends, and no more can be forked."""
-        await self._nursery.attach(lost)
+        await self._fork_server.attach(lost)
         for _ in range(self.slots):
             self._rehire()
         await asyncio.wait(self._hiring, timeout=HIRE_LIMIT_S)
@@ -154,7 +154,7 @@ class WorkerPool:
         await asyncio.gather(*self._hiring, return_exceptions=True)
         while not self._idle.empty():
             self._idle.get_nowait().close()
-        self._nursery.close()
+        self._fork_server.close()
 
     def take(self) -> None:
         """Take a slot for a task.
@@ -199,7 +199,7 @@ class WorkerPool:
                         yield _event(frame)
                         return
             except _Gone:
-                status = await self._nursery.status(worker.pid)
+                status = await self._fork_server.status(worker.pid)
                 yield _failed(order, f"the worker process {cause_of_death(status)}")
             except Foreign as exc:
                 yield _failed(order, str(exc))
@@ -226,8 +226,8 @@ class WorkerPool:
             self._idle.put_nowait(worker)
             return
         with suppress(OSError):  # without the kill it still ends, when its socket closes
-            self._nursery.kill(worker.pid)
-        self._nursery.forget(worker.pid)
+            self._fork_server.kill(worker.pid)
+        self._fork_server.forget(worker.pid)
         worker.close()
         self._rehire()
 
@@ -266,7 +266,7 @@ class WorkerPool:
         """
         prints = Prints()
         try:
-            worker = _Worker(self._nursery.spawn(prints.writing), prints)
+            worker = _Worker(self._fork_server.spawn(prints.writing), prints)
         except BaseException:
             prints.close()
             raise

@@ -19,7 +19,7 @@ class ServiceKilled(Fault):
     shows = "TaskLost"
 
     def inject(self, trial: Trial) -> None:
-        """One service; its nursery and worker go with it."""
+        """One service; its fork server and worker go with it."""
         trial.in_map_stage()
         trial.signal(trial.services("mapper")[:1], signal.SIGKILL, "a mapper service")
 

@@ -21,14 +21,14 @@ from services.shell.workers.channel import (
     FrameBuffer,
 )
 from services.shell.workers.failures import lost
-from services.shell.workers.fork_server import Nursery
+from services.shell.workers.fork_server import ForkServer
 from services.shell.workers.order import Order
 from services.shell.workers.pool import WorkerPool
 
 TASK_MESSAGE = SplitTask(run="run-1", store="file:///store", inputs=(), splits=1)
 
 
-class _Nursery:
+class _ForkServer:
     """Each spawn is a pair of sockets: the pool has one end, and the test keeps the other."""
 
     def __init__(self, born: Callable[[int, socket.socket], None]) -> None:
@@ -93,13 +93,13 @@ def test_a_worker_that_dies_with_its_task_unread_has_a_cause() -> None:
     """The socket of such a worker is reset, not closed; its task fails all the same, with the cause."""
 
     async def story() -> object:
-        nursery = _Nursery(_ready)
-        pool = WorkerPool(cast(Nursery, nursery), slots=1)
+        fork_server = _ForkServer(_ready)
+        pool = WorkerPool(cast(ForkServer, fork_server), slots=1)
         await pool.start(lambda: None)
         asking = asyncio.create_task(_last_event(pool))
         await asyncio.sleep(0)
-        nursery.theirs[0].recv(1)  # the rest of the task stays unread
-        nursery.theirs[0].close()
+        fork_server.theirs[0].recv(1)  # the rest of the task stays unread
+        fork_server.theirs[0].close()
         event = await asking
         await pool.close()
         await asyncio.sleep(0)
@@ -123,20 +123,20 @@ def _story(
     monkeypatch.setattr(pool_module, "REHIRE_PAUSE_S", 0.0)
 
     async def story() -> tuple[list[object], list[int]]:
-        nursery = _Nursery(_ready)
-        pool = WorkerPool(cast(Nursery, nursery), slots=1)
+        fork_server = _ForkServer(_ready)
+        pool = WorkerPool(cast(ForkServer, fork_server), slots=1)
         await pool.start(lambda: None)
         events: list[object] = []
         for behave in behaviours:
             asking = asyncio.create_task(_last_event(pool))
             await asyncio.sleep(0)
-            worker = nursery.theirs[-1]
+            worker = fork_server.theirs[-1]
             behave(await _given(worker), worker)
             events.append(await asyncio.wait_for(asking, 5))
             await asyncio.sleep(0)
         await pool.close()
         await asyncio.sleep(0)  # what was closed is gone only in the next turn of the loop
-        return events, nursery.killed
+        return events, fork_server.killed
 
     return asyncio.run(story())
 
@@ -212,11 +212,11 @@ def test_a_worker_that_dies_before_it_is_ready_is_replaced(monkeypatch: pytest.M
             _ready(number, worker)
 
     async def story() -> object:
-        nursery = _Nursery(born)
-        pool = WorkerPool(cast(Nursery, nursery), slots=1)
+        fork_server = _ForkServer(born)
+        pool = WorkerPool(cast(ForkServer, fork_server), slots=1)
         await pool.start(lambda: None)
         asking = asyncio.create_task(_last_event(pool))
-        _says("from worker 3")(await _given(nursery.theirs[2]), nursery.theirs[2])
+        _says("from worker 3")(await _given(fork_server.theirs[2]), fork_server.theirs[2])
         event = await asyncio.wait_for(asking, 5)
         await pool.close()
         await asyncio.sleep(0)  # what was closed is gone only in the next turn of the loop
@@ -244,14 +244,14 @@ def test_a_worker_that_cannot_be_had_is_had_later(
             _ready(number, worker)
 
     async def story() -> tuple[list[int], object]:
-        nursery = _Nursery(born)
-        pool = WorkerPool(cast(Nursery, nursery), slots=2)
+        fork_server = _ForkServer(born)
+        pool = WorkerPool(cast(ForkServer, fork_server), slots=2)
         await pool.start(lambda: None)
         able = [pool.able]
         scarce[0] = True
         asking = asyncio.create_task(_last_event(pool))
         await asyncio.sleep(0)
-        nursery.theirs[0].close()  # that worker dies of its task
+        fork_server.theirs[0].close()  # that worker dies of its task
         await asyncio.wait_for(asking, 5)
         while pool.able == 2:
             await asyncio.sleep(0)
@@ -276,8 +276,8 @@ def test_a_task_whose_slot_gets_no_worker_fails(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(pool_module, "HIRE_LIMIT_S", 0.01)
 
     async def story() -> object:
-        nursery = _Nursery(lambda *_: None)
-        pool = WorkerPool(cast(Nursery, nursery), slots=1)
+        fork_server = _ForkServer(lambda *_: None)
+        pool = WorkerPool(cast(ForkServer, fork_server), slots=1)
         await pool.start(lambda: None)
         event = await asyncio.wait_for(_last_event(pool), 5)
         await pool.close()
