@@ -24,8 +24,8 @@ from mapreduce.wire.messages import (
     Health,
     MapResult,
     MapTask,
-    PieceRead,
     Progress,
+    RangeRead,
     Started,
 )
 from mapreduce.wire.tokens import opened
@@ -148,7 +148,7 @@ def _result(task: MapTask, seconds: float) -> MapResult:
         etag=f"{task.index:032x}",
         size=64_000 * task.partitions,
         pieces=tuple(
-            PieceRead(source=piece.source, start=piece.start, bytes_owned=piece.length)
+            RangeRead(source=piece.source, start=piece.start, bytes_owned=piece.length)
             for piece in task.split.pieces
         ),
         records_in=1000,

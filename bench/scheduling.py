@@ -27,7 +27,15 @@ from driver.scheduling.policy import RetryPolicy
 from driver.scheduling.scheduler import StageRun
 from driver.transport.endpoint import Endpoint
 from driver.transport.http import HttpTransport
-from mapreduce.wire.messages import Cost, InputObject, JobSpec, Piece, Split, SplitResult, StageName
+from mapreduce.wire.messages import (
+    ByteRange,
+    Cost,
+    InputObject,
+    JobSpec,
+    Split,
+    SplitResult,
+    StageName,
+)
 from mapreduce.wire.tokens import new_key
 
 SPLIT_BYTES = 64 << 20
@@ -148,7 +156,7 @@ def _planned(tasks: int, partitions: int) -> tuple[RunPlan, SplitResult]:
         Split(
             index=index,
             pieces=(
-                Piece(
+                ByteRange(
                     url=given.url,
                     etag=given.etag,
                     size=given.size,

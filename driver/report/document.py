@@ -17,10 +17,10 @@ from mapreduce.engine import Ledger
 from mapreduce.engine.heaviest import Heaviest
 from mapreduce.storage import Requests
 from mapreduce.wire.messages import (
+    ByteRange,
     InvalidText,
     MapResult,
     Message,
-    Piece,
     ReduceResult,
     SplitResult,
     StageName,
@@ -312,7 +312,7 @@ def _chunk_urls(result: object) -> tuple[str, ...]:
     return tuple(_chunk_url(piece) for split in result.splits for piece in split.pieces)
 
 
-def _chunk_url(piece: Piece) -> str:
+def _chunk_url(piece: ByteRange) -> str:
     """A chunk file's URL, or a range as `URL#bytes=first-last` (both included, as in HTTP)."""
     whole = piece.start == 0 and piece.end == piece.size
     return piece.url if whole else f"{piece.url}#bytes={piece.start}-{piece.end - 1}"

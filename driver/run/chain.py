@@ -25,7 +25,7 @@ from mapreduce.job import Job
 from mapreduce.storage import Storage
 from mapreduce.user_code.calls import Place, user_code
 from mapreduce.wire import keys
-from mapreduce.wire.messages import InputObject, JobSpec, Piece
+from mapreduce.wire.messages import ByteRange, InputObject, JobSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class _Steps:
 def read_pairs_of(objects: Sequence[InputObject], storage: Storage) -> Iterator[tuple[Any, Any]]:
     """The pairs that a step has kept, with their exact types."""
     for given in objects:
-        piece = Piece(
+        piece = ByteRange(
             url=given.url,
             etag=given.etag,
             size=given.size,

@@ -16,14 +16,14 @@ from mapreduce.wire import keys
 from mapreduce.wire.messages import (
     AttemptId,
     Block,
+    ByteRange,
     Done,
     Failed,
     InputObject,
     MapResult,
     MapTask,
-    Piece,
-    PieceRead,
     Progress,
+    RangeRead,
     ReduceResult,
     ReduceTask,
     SplitResult,
@@ -141,7 +141,7 @@ def _wrong_split(task: SplitTask, result: SplitResult) -> Iterable[str]:
         yield from _wrong_cover(task.inputs, pieces)
 
 
-def _wrong_cover(inputs: Iterable[InputObject], pieces: Iterable[Piece]) -> Iterable[str]:
+def _wrong_cover(inputs: Iterable[InputObject], pieces: Iterable[ByteRange]) -> Iterable[str]:
     """Say which inputs are not cut into pieces of their length."""
     sizes: Counter[str] = Counter()
     cut: Counter[str] = Counter()
@@ -192,7 +192,7 @@ def _wrong_blocks(result: MapResult) -> Iterable[str]:
         yield f"its blocks have {records} pairs of {result.records_out}"
 
 
-def _wrong_pieces(asked: tuple[Piece, ...], read: tuple[PieceRead, ...]) -> Iterable[str]:
+def _wrong_pieces(asked: tuple[ByteRange, ...], read: tuple[RangeRead, ...]) -> Iterable[str]:
     if [piece.source for piece in asked] != [piece.source for piece in read]:
         yield "it has not read the pieces of its split"
         return

@@ -21,11 +21,11 @@ from mapreduce.storage import open_storage
 from mapreduce.user_code.calls import Place, user_code
 from mapreduce.wire.messages import (
     BlockSource,
+    ByteRange,
     InputObject,
     JobSpec,
     MapResult,
     MapTask,
-    Piece,
     ReduceResult,
     ReduceTask,
     Split,
@@ -231,7 +231,7 @@ class _Run:
 def _renamed(planned: SplitResult, names: Mapping[str, str]) -> SplitResult:
     """Return the plan with the caller's URLs as the sources of the records."""
 
-    def piece(each: Piece) -> Piece:
+    def piece(each: ByteRange) -> ByteRange:
         return each.model_copy(update={"source": names[each.source]})
 
     splits = (

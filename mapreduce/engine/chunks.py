@@ -14,7 +14,7 @@ from mapreduce.formats.readers import reader_of
 from mapreduce.storage.base import AHEAD
 from mapreduce.storage.digest import digest_of_file
 from mapreduce.wire import keys
-from mapreduce.wire.messages import Piece, Split, SplitTask
+from mapreduce.wire.messages import ByteRange, Split, SplitTask
 
 CUT_BYTES = 256 << 10
 """Compressed bytes between two places where a compressed input may be cut."""
@@ -36,10 +36,10 @@ def copy_splits(
     """
     edge_bytes = max(1, sum(given.size for given in task.inputs) // max(1, task.splits or 1))
     copying = _Copying(task, task.split_bytes or edge_bytes, context)
-    done: list[tuple[Piece, ...]] = []
+    done: list[tuple[ByteRange, ...]] = []
     with context.scratch_folder() as folder:
         for split in splits:
-            together: list[Piece] = []
+            together: list[ByteRange] = []
             for piece in split.pieces:
                 pieces = list(copying.copies(piece, folder / "chunk"))
                 # a decompressed input has become several chunk files: each gets a split of its own
@@ -77,7 +77,7 @@ class _Copying:
     number: int = 0
     unpacked: dict[str, int] = field(default_factory=dict)
 
-    def copies(self, piece: Piece, path: Path) -> Iterator[Piece]:
+    def copies(self, piece: ByteRange, path: Path) -> Iterator[ByteRange]:
         """Yield the byte ranges of the chunk files that hold the records of one byte range."""
         if piece.format.kind not in _COPIED:
             yield piece
@@ -101,7 +101,7 @@ class _Copying:
         if piece.compression:
             self.unpacked[piece.source] = end
 
-    def _reading(self, piece: Piece) -> ReadRange:
+    def _reading(self, piece: ByteRange) -> ReadRange:
         def read(start: int, end: int) -> Iterator[bytes]:
             size = self.context.block_bytes
             for block in self.context.storage.stream(
@@ -116,13 +116,13 @@ class _Copying:
 
         return read
 
-    def _chunk(self, piece: Piece, path: Path, first: int) -> Piece:
+    def _chunk(self, piece: ByteRange, path: Path, first: int) -> ByteRange:
         url = keys.chunk(self.task.store, self.task.run, self.number)
         digest = digest_of_file(path)
         info = self.context.storage.write(url, path, move=True)
         self.number += 1
         self.written += info.size
-        return Piece(
+        return ByteRange(
             url=info.url,
             etag=info.etag,
             size=info.size,

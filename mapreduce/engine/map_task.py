@@ -31,7 +31,14 @@ from mapreduce.user_code.calls import Place, user_code
 from mapreduce.user_code.class_check import check_instance
 from mapreduce.user_code.yielded import pairs_of
 from mapreduce.wire import keys
-from mapreduce.wire.messages import InvalidText, MapResult, MapTask, Piece, PieceRead, SkippedRecord
+from mapreduce.wire.messages import (
+    ByteRange,
+    InvalidText,
+    MapResult,
+    MapTask,
+    RangeRead,
+    SkippedRecord,
+)
 
 BUFFER_SHARE = 4
 """One quarter of the task's memory holds pairs; sorting and writing them needs as much again."""
@@ -144,7 +151,7 @@ class MapStage:
         """The records that were set aside."""
         return tuple(self._aside.records) if self._aside else ()
 
-    def split(self, pieces: Iterable[Piece]) -> tuple[PieceRead, ...]:
+    def split(self, pieces: Iterable[ByteRange]) -> tuple[RangeRead, ...]:
         """Map all records of a split, between `map_setup` and `map_cleanup`."""
         with user_code(Place("map_setup")):
             self._job.map_setup()
@@ -175,7 +182,7 @@ class MapStage:
             first=f"{source} at byte {first.first}",
         )
 
-    def _piece(self, piece: Piece) -> PieceRead:
+    def _piece(self, piece: ByteRange) -> RangeRead:
         reader = reader_of(piece.format, self._context.limits, lenient=self._aside is not None)
         state = task_state(self._job)
         state.source, state.input = piece.source, piece.name
@@ -203,9 +210,9 @@ class MapStage:
         for undecoded in (reader.undecoded, self._in_batches):
             if undecoded.lines:
                 self._invalid.append((piece.source, undecoded))
-        return PieceRead(source=piece.source, start=begin + piece.source_offset, bytes_owned=owned)
+        return RangeRead(source=piece.source, start=begin + piece.source_offset, bytes_owned=owned)
 
-    def _range_of(self, piece: Piece) -> base.ReadRange:
+    def _range_of(self, piece: ByteRange) -> base.ReadRange:
         storage, meter, size = self._context.storage, self._context.meter, self._context.block_bytes
 
         def read(start: int, end: int) -> Iterator[bytes]:
@@ -220,7 +227,7 @@ class MapStage:
 
         return read
 
-    def _records(self, place: Place, batch: base.Batch, piece: Piece) -> None:
+    def _records(self, place: Place, batch: base.Batch, piece: ByteRange) -> None:
         place.name_of_key = _KEY_NAMES.get(piece.format.kind, "byte")
         # one call for all records of the batch: the collector iterates over the pairs of each
         # record in turn, and `map` runs as the pairs are taken
@@ -236,7 +243,7 @@ class MapStage:
         self.records += mapped
         self._context.meter.records += mapped
 
-    def _one_by_one(self, place: Place, batch: base.Batch, piece: Piece) -> None:
+    def _one_by_one(self, place: Place, batch: base.Batch, piece: ByteRange) -> None:
         assert self._aside is not None, "records are mapped one by one only to set some aside"
         place.name_of_key = _KEY_NAMES.get(piece.format.kind, "byte")
         for key, record in batch.records:
@@ -247,7 +254,7 @@ class MapStage:
                 self.records += 1
                 self._context.meter.records += 1
 
-    def _batch(self, place: Place, batch: base.Batch, piece: Piece) -> None:
+    def _batch(self, place: Place, batch: base.Batch, piece: ByteRange) -> None:
         data = batch.data
         if data is None:
             data = b"".join(content for _, content in batch.records)  # a whole file
@@ -273,7 +280,7 @@ class MapStage:
         self._context.meter.records += records
 
 
-def _proven(chunk: Piece, blocks: Iterable[bytes]) -> Iterator[bytes]:
+def _proven(chunk: ByteRange, blocks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield all blocks of a chunk file.
 
     Raises:

@@ -16,7 +16,7 @@ from mapreduce.formats.readers import reader_of
 from mapreduce.job import Job, task_state
 from mapreduce.user_code.calls import Place, user_code
 from mapreduce.user_code.yielded import pair_of, pairs_of
-from mapreduce.wire.messages import JobSpec, Piece
+from mapreduce.wire.messages import ByteRange, JobSpec
 
 PLACES = 100
 """Sampled places of the input, evenly spread."""
@@ -25,7 +25,7 @@ RECORDS = 200
 
 
 def key_boundaries(
-    spec: JobSpec, pieces: Sequence[Piece], ranges: int, context: TaskContext
+    spec: JobSpec, pieces: Sequence[ByteRange], ranges: int, context: TaskContext
 ) -> tuple[str, ...]:
     """Return the `ranges` - 1 keys that separate the key ranges, encoded, in hexadecimal.
 
@@ -52,7 +52,7 @@ def key_boundaries(
     return tuple(sampled[len(sampled) * number // ranges].hex() for number in range(1, ranges))
 
 
-def _keys(job: Job, piece: Piece, context: TaskContext, place: Place) -> Iterable[bytes]:
+def _keys(job: Job, piece: ByteRange, context: TaskContext, place: Place) -> Iterable[bytes]:
     state = task_state(job)
     state.source, state.input = piece.source, piece.name
     place.url = piece.source

@@ -13,7 +13,7 @@ from mapreduce.engine.context import Stopwatch, TaskContext
 from mapreduce.engine.sample import key_boundaries
 from mapreduce.formats.survey import cuttable, look_at, marked
 from mapreduce.input_formats import Compression
-from mapreduce.wire.messages import InputObject, Piece, Split, SplitResult, SplitTask
+from mapreduce.wire.messages import ByteRange, InputObject, Split, SplitResult, SplitTask
 
 LOOKS = 16
 """Inputs inspected at the same time."""
@@ -91,7 +91,7 @@ def plan_splits(
 
 def _pieces(
     laid: Sequence[tuple[InputObject, Compression | None, int]], start: int, end: int
-) -> Iterator[Piece]:
+) -> Iterator[ByteRange]:
     """Yield the byte ranges of the inputs that [start, end) of all of them, laid end to end,
     covers.
     """
@@ -106,8 +106,8 @@ def _pieces(
         base += weight
 
 
-def _piece(given: InputObject, compression: Compression | None, start: int, end: int) -> Piece:
-    return Piece(
+def _piece(given: InputObject, compression: Compression | None, start: int, end: int) -> ByteRange:
+    return ByteRange(
         url=given.url,
         etag=given.etag,
         size=given.size,
@@ -134,7 +134,7 @@ def _marked(splits: tuple[Split, ...], context: TaskContext) -> tuple[Split, ...
 
 def _samples(
     task: SplitTask, compressions: Sequence[Compression | None], context: TaskContext
-) -> list[Piece]:
+) -> list[ByteRange]:
     """Return byte ranges spread over the inputs, to sample their first records."""
     from mapreduce.engine.sample import PLACES
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from mapreduce.errors import RecordError
 from mapreduce.formats.undecoded import Undecoded
-from mapreduce.wire.messages import Piece
+from mapreduce.wire.messages import ByteRange
 
 ReadRange = Callable[[int, int], Iterator[bytes]]
 """Reads the bytes [start, end) of one object, in blocks of any length."""
@@ -54,7 +54,7 @@ class Reader(Protocol):
     def undecoded(self) -> Undecoded:
         """The bytes so far that are not UTF-8; none for a format that is not text."""
 
-    def batches(self, piece: Piece, read: ReadRange) -> Iterator[Batch]:
+    def batches(self, piece: ByteRange, read: ReadRange) -> Iterator[Batch]:
         """Yield the records whose first byte lies in the byte range.
 
         Args:

@@ -19,7 +19,7 @@ from mapreduce.formats.base import BadRecord, Batch, ReadRange
 from mapreduce.formats.limits import LIMITS, Limits
 from mapreduce.formats.text import BOM, line_blocks
 from mapreduce.formats.undecoded import Undecoded
-from mapreduce.wire.messages import Piece
+from mapreduce.wire.messages import ByteRange
 
 _BLANK = b" \t\r"
 _RECORD_SHOWN = 200
@@ -41,7 +41,7 @@ class JsonLinesReader:
         self._limits = limits
         self._lenient = lenient
 
-    def batches(self, piece: Piece, read: ReadRange) -> Iterator[Batch]:
+    def batches(self, piece: ByteRange, read: ReadRange) -> Iterator[Batch]:
         """Yield batches of parsed lines."""
         for block in line_blocks(piece, read, self._limits):
             offset = block.position + piece.source_offset

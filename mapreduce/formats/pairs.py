@@ -24,7 +24,7 @@ from mapreduce.formats.frames import (
     stored_bytes,
 )
 from mapreduce.formats.undecoded import Undecoded
-from mapreduce.wire.messages import Piece
+from mapreduce.wire.messages import ByteRange
 
 WINDOW_BYTES = 4 << 20
 
@@ -34,7 +34,7 @@ class PairsReader:
 
     undecoded = Undecoded()
 
-    def batches(self, piece: Piece, read: ReadRange) -> Iterator[Batch]:
+    def batches(self, piece: ByteRange, read: ReadRange) -> Iterator[Batch]:
         """Yield a batch for each frame."""
         window = _Window(read, piece.size)
         # `known` is true if a frame certainly begins at `at`; otherwise magic bytes may be part of

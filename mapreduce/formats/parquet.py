@@ -20,7 +20,7 @@ from mapreduce.formats.limits import LIMITS, Limits
 from mapreduce.formats.parquet_file import opened
 from mapreduce.formats.undecoded import Undecoded
 from mapreduce.input_formats import Parquet
-from mapreduce.wire.messages import Piece
+from mapreduce.wire.messages import ByteRange
 
 
 class ParquetReader:
@@ -37,7 +37,7 @@ class ParquetReader:
         self._form = form
         self._limits = limits
 
-    def batches(self, piece: Piece, read: ReadRange) -> Iterator[Batch]:
+    def batches(self, piece: ByteRange, read: ReadRange) -> Iterator[Batch]:
         """Yield a batch for each row group.
 
         Its rows are read as they are taken, so take them before the next batch.

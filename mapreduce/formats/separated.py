@@ -28,14 +28,16 @@ from mapreduce.formats.text import BOM, TAIL_BYTES
 from mapreduce.formats.undecoded import Undecoded
 from mapreduce.formats.unpacked import unpacked_text
 from mapreduce.input_formats import Csv
-from mapreduce.wire.messages import Piece
+from mapreduce.wire.messages import ByteRange
 
 Row: TypeAlias = "dict[str, str] | list[str] | BadRecord"
 
 _RECORD_SHOWN = 200
 
 
-def marked(pieces: Sequence[Piece], read: ReadRange, limits: Limits = LIMITS) -> list[Piece]:
+def marked(
+    pieces: Sequence[ByteRange], read: ReadRange, limits: Limits = LIMITS
+) -> list[ByteRange]:
     """Return the byte ranges with the state of their object: its header, and whether each begins in
     quotes.
 
@@ -76,7 +78,7 @@ class CsvReader:
         """The bytes so far that are not UTF-8."""
         return self._parser.undecoded
 
-    def batches(self, piece: Piece, read: ReadRange) -> Iterator[Batch]:
+    def batches(self, piece: ByteRange, read: ReadRange) -> Iterator[Batch]:
         """Yield batches of rows.
 
         Raises:
@@ -102,7 +104,7 @@ class CsvReader:
         if piece.compression is not None and not accounted:  # it unpacks to nothing
             yield Batch(0, piece.size, iter(()), b"")
 
-    def _rows(self, piece: Piece, position: int, data: bytes) -> Iterator[tuple[int, Row]]:
+    def _rows(self, piece: ByteRange, position: int, data: bytes) -> Iterator[tuple[int, Row]]:
         block = _Block(data, position + piece.source_offset, piece.source)
         return self._named(block, piece.header or ()) if self._form.header else self._listed(block)
 
@@ -126,13 +128,13 @@ class CsvReader:
                 yield at, BadRecord(block.row_at(at), error)
 
 
-def _form(piece: Piece) -> Csv:
+def _form(piece: ByteRange) -> Csv:
     if not isinstance(piece.format, Csv):
         raise TypeError(f"{piece.source} is not CSV but {piece.format.kind}")
     return piece.format
 
 
-def _blocks(piece: Piece, read: ReadRange, limits: Limits) -> Iterator[tuple[int, bytes]]:
+def _blocks(piece: ByteRange, read: ReadRange, limits: Limits) -> Iterator[tuple[int, bytes]]:
     """Yield the rows whose first byte lies in the byte range, decompressed, like `owned_rows`."""
     if piece.compression is None:
         part = RowRange(piece.start, piece.end, piece.size, piece.quoted)
@@ -141,7 +143,7 @@ def _blocks(piece: Piece, read: ReadRange, limits: Limits) -> Iterator[tuple[int
     return owned_rows(lambda _start, _end: unpacked, RowRange(0, 1, 1), piece.source, limits=limits)
 
 
-def _header(piece: Piece, read: ReadRange, limits: Limits) -> tuple[str, ...]:
+def _header(piece: ByteRange, read: ReadRange, limits: Limits) -> tuple[str, ...]:
     """Return the names in the object's first row; none if the object is empty."""
     start_only = piece.model_copy(
         update={"start": 0, "end": min(piece.size, TAIL_BYTES), "quoted": False}

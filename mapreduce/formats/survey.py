@@ -16,7 +16,7 @@ from mapreduce.formats.signatures import HEAD_BYTES, TAIL_BYTES, Ends, refuse_wh
 from mapreduce.input_formats import Compression
 from mapreduce.storage import Storage
 from mapreduce.storage.base import AHEAD
-from mapreduce.wire.messages import InputObject, Piece
+from mapreduce.wire.messages import ByteRange, InputObject
 
 _UNPACKED = frozenset({"text", "jsonl", "csv", "whole"})
 """The formats that may be compressed from outside; Parquet and pairs compress inside."""
@@ -60,9 +60,9 @@ def cuttable(given: InputObject, compression: Compression | None) -> bool:
     return compression is None and given.format.kind != "whole"
 
 
-def marked(pieces: Sequence[Piece], storage: Storage, limits: Limits) -> tuple[Piece, ...]:
+def marked(pieces: Sequence[ByteRange], storage: Storage, limits: Limits) -> tuple[ByteRange, ...]:
     """Return the byte ranges with the state at their start, if their format needs one."""
-    done: list[Piece] = []
+    done: list[ByteRange] = []
     # one pass over each object marks all of its byte ranges
     for _, group in groupby(pieces, lambda piece: (piece.url, piece.etag, piece.name)):
         of_one = list(group)
@@ -74,5 +74,5 @@ def marked(pieces: Sequence[Piece], storage: Storage, limits: Limits) -> tuple[P
     return tuple(done)
 
 
-def _range_of(piece: Piece, storage: Storage) -> ReadRange:
+def _range_of(piece: ByteRange, storage: Storage) -> ReadRange:
     return lambda start, end: storage.stream(piece.url, start, end, etag=piece.etag, ahead=AHEAD)

@@ -19,7 +19,7 @@ from mapreduce.formats.base import Batch, ReadRange
 from mapreduce.formats.limits import LIMITS, Limits, too_long
 from mapreduce.formats.undecoded import Undecoded
 from mapreduce.formats.unpacked import unpacked_text
-from mapreduce.wire.messages import Piece
+from mapreduce.wire.messages import ByteRange
 
 BOM = b"\xef\xbb\xbf"
 TAIL_BYTES = 64 << 10
@@ -61,7 +61,7 @@ class TextReader:
         """The bytes so far that are not UTF-8."""
         return self._decoder.undecoded
 
-    def batches(self, piece: Piece, read: ReadRange) -> Iterator[Batch]:
+    def batches(self, piece: ByteRange, read: ReadRange) -> Iterator[Batch]:
         """Yield batches of lines."""
         for block in line_blocks(piece, read, self._limits):
             records = self._decoder.lines(block.position, block.data, piece.source_offset)
@@ -70,7 +70,7 @@ class TextReader:
             )
 
 
-def line_blocks(piece: Piece, read: ReadRange, limits: Limits) -> Iterator[LineBlock]:
+def line_blocks(piece: ByteRange, read: ReadRange, limits: Limits) -> Iterator[LineBlock]:
     """Yield the lines whose first byte lies in the byte range, decompressed if needed.
 
     Raises:
@@ -104,7 +104,7 @@ class HeldLine:
     """
 
     def __init__(
-        self, position: int, limit_bytes: int = 1 << 30, piece: Piece | None = None
+        self, position: int, limit_bytes: int = 1 << 30, piece: ByteRange | None = None
     ) -> None:
         self.position = position
         self._limit_bytes = limit_bytes

@@ -9,7 +9,7 @@ from mapreduce.formats.base import Batch, ReadRange
 from mapreduce.formats.compression import decompressed
 from mapreduce.formats.limits import LIMITS, Limits, too_long
 from mapreduce.formats.undecoded import Undecoded
-from mapreduce.wire.messages import Piece
+from mapreduce.wire.messages import ByteRange
 
 
 class WholeFileReader:
@@ -27,7 +27,7 @@ class WholeFileReader:
     def __init__(self, limits: Limits = LIMITS) -> None:
         self._limits = limits
 
-    def batches(self, piece: Piece, read: ReadRange) -> Iterator[Batch]:
+    def batches(self, piece: ByteRange, read: ReadRange) -> Iterator[Batch]:
         """Yield one batch of one record."""
         if (piece.start, piece.end) != (0, piece.size):
             raise ValueError(
@@ -36,7 +36,7 @@ class WholeFileReader:
         yield Batch(0, piece.size, _record(piece, read, self._limits))
 
 
-def _record(piece: Piece, read: ReadRange, limits: Limits) -> Iterator[tuple[str, bytes]]:
+def _record(piece: ByteRange, read: ReadRange, limits: Limits) -> Iterator[tuple[str, bytes]]:
     if piece.size > limits.file_bytes:
         raise _too_long(piece, limits)
     blocks = read(0, piece.size) if piece.size else iter(())
@@ -53,7 +53,7 @@ def _record(piece: Piece, read: ReadRange, limits: Limits) -> Iterator[tuple[str
     yield piece.source, b"".join(held)
 
 
-def _too_long(piece: Piece, limits: Limits) -> RecordError:
+def _too_long(piece: ByteRange, limits: Limits) -> RecordError:
     unpacked = " unpacked" if piece.compression else ""
     hint = "Cut it into smaller files, or read it as lines (Text(), Csv(), JsonLines())"
     return too_long(f"a whole file{unpacked}", limits.file_bytes, hint, place=piece.source)

@@ -73,7 +73,7 @@ class InputObject(Message):
     digest: Label = ""
 
 
-class Piece(Message):
+class ByteRange(Message):
     """A byte range [start, end) of one object.
 
     `source` and `source_offset` say where the bytes come from: for a chunk file, the input that it
@@ -106,7 +106,7 @@ class Split(Message):
     """The input of one map task: one byte range, or several small objects together."""
 
     index: Size
-    pieces: Annotated[tuple[Piece, ...], Field(max_length=PIECES_LIMIT)]
+    pieces: Annotated[tuple[ByteRange, ...], Field(max_length=PIECES_LIMIT)]
 
     @property
     def length(self) -> int:
@@ -259,7 +259,7 @@ class SplitResult(Message):
     cost: Cost
 
 
-class PieceRead(Message):
+class RangeRead(Message):
     """The bytes [start, start + bytes_owned) of `source`: records that begin in a byte range."""
 
     source: str
@@ -302,7 +302,7 @@ class MapResult(Message):
     etag: str
     size: Size
     digest: str = ""
-    pieces: tuple[PieceRead, ...]
+    pieces: tuple[RangeRead, ...]
     records_in: Size
     records_out: Size
     blocks: tuple[Block, ...]

@@ -19,7 +19,7 @@ import psutil
 from mapreduce.code import JobSource, pack
 from mapreduce.storage import open_storage
 from mapreduce.wire import keys
-from mapreduce.wire.messages import JobSpec, MapTask, Piece, Split
+from mapreduce.wire.messages import ByteRange, JobSpec, MapTask, Split
 from mapreduce.wire.tokens import sign
 from tests.integration.commands import ROOT
 
@@ -60,7 +60,7 @@ class Mapper:
     def task(self, **parameters: Any) -> bytes:
         """A map task over the whole text."""
         info = open_storage().head(f"file://{self.text}")
-        piece = Piece(
+        piece = ByteRange(
             url=info.url, etag=info.etag, size=info.size, start=0, end=info.size, source=info.url
         )
         return (

@@ -15,11 +15,11 @@ from mapreduce.storage.digest import digest_of_bytes
 from mapreduce.wire import keys
 from mapreduce.wire.messages import (
     Block,
+    ByteRange,
     Cost,
     MapResult,
     MapTask,
-    Piece,
-    PieceRead,
+    RangeRead,
     ReduceResult,
     ReduceTask,
     Split,
@@ -58,7 +58,7 @@ def _split(task: SplitTask) -> SplitResult:
         Split(
             index=index,
             pieces=(
-                Piece(
+                ByteRange(
                     url=given.url,
                     etag=given.etag,
                     size=given.size,
@@ -88,7 +88,7 @@ def _map(task: MapTask, storage: Storage) -> MapResult:
         etag=info.etag,
         size=info.size,
         digest=info.digest,
-        pieces=(PieceRead(source=piece.source, start=piece.start, bytes_owned=piece.length),),
+        pieces=(RangeRead(source=piece.source, start=piece.start, bytes_owned=piece.length),),
         records_in=1,
         records_out=len(blocks),
         blocks=blocks,

@@ -19,7 +19,7 @@ from mapreduce.engine import TaskContext, run_task
 from mapreduce.job import Job
 from mapreduce.storage import open_storage
 from mapreduce.wire.build import this_build
-from mapreduce.wire.messages import AttemptId, Done, JobSpec, MapTask, Piece, Split, parse_task
+from mapreduce.wire.messages import AttemptId, ByteRange, Done, JobSpec, MapTask, Split, parse_task
 from services.shell.workers.order import Order, received_order
 
 _ROUNDS = 2
@@ -53,7 +53,7 @@ def _task(folder: Path, number: int) -> MapTask:
     text.write_bytes(_TEXT)
     url = text.as_uri()
     info = open_storage().head(url)
-    piece = Piece(source=url, url=url, start=0, end=info.size, size=info.size, etag=info.etag)
+    piece = ByteRange(source=url, url=url, start=0, end=info.size, size=info.size, etag=info.etag)
     return MapTask(
         store=folder.as_uri(),
         run="warm",

@@ -19,8 +19,8 @@ from mapreduce.wire.messages import (
     Failed,
     MapResult,
     MapTask,
-    PieceRead,
     Progress,
+    RangeRead,
     Split,
     StageName,
     Started,
@@ -105,7 +105,7 @@ def result_of(task: MapTask) -> MapResult:
         etag="e",
         size=1,
         pieces=tuple(
-            PieceRead(source=piece.source, start=piece.start, bytes_owned=piece.length)
+            RangeRead(source=piece.source, start=piece.start, bytes_owned=piece.length)
             for piece in task.split.pieces
         ),
         records_in=1,

@@ -19,11 +19,11 @@ from mapreduce.job import Job
 from mapreduce.storage import Storage, open_storage
 from mapreduce.wire.messages import (
     BlockSource,
+    ByteRange,
     InputObject,
     JobSpec,
     MapResult,
     MapTask,
-    Piece,
     ReduceResult,
     ReduceTask,
     Split,
@@ -114,7 +114,7 @@ class Engine:
     def map_whole(self, content: bytes, partitions: int = 1) -> MapResult:
         """The map stage over one input in one split."""
         (given,) = self.put([content])
-        piece = Piece(
+        piece = ByteRange(
             url=given.url,
             etag=given.etag,
             size=given.size,

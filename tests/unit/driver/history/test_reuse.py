@@ -20,7 +20,7 @@ from driver.plan.tasks import TaskSpec
 from mapreduce.input_formats import Pairs
 from mapreduce.storage import ObjectInfo, Storage, open_storage
 from mapreduce.storage.digest import digest_of_bytes
-from mapreduce.wire.messages import Cost, InputObject, MapResult, Piece, Split, SplitResult
+from mapreduce.wire.messages import ByteRange, Cost, InputObject, MapResult, Split, SplitResult
 from tests.unit.driver.fakes import map_specs
 
 KEY, OTHER = "1" * 64, "2" * 64
@@ -152,7 +152,7 @@ def test_objects_of_a_task(tmp_path: Path) -> None:
         ObjectInfo("file:///pairs", 4, "f", "c" * 32),
     ]
     assert list(objects_of(_result(info, url=""))) == []
-    piece = Piece(url="file:///in", etag="e", size=9, start=0, end=9, source="file:///in")
+    piece = ByteRange(url="file:///in", etag="e", size=9, start=0, end=9, source="file:///in")
     chunk = piece.model_copy(update={"url": "file:///chunk", "etag": "g", "digest": "b" * 32})
     splits = (Split(index=0, pieces=(piece, chunk)), Split(index=1, pieces=(chunk,)))
     planned = SplitResult(splits=splits, bytes_read=0, bytes_written=0, cost=COST)

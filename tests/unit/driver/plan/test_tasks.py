@@ -19,11 +19,11 @@ from mapreduce.input_formats import Csv
 from mapreduce.wire.build import Build
 from mapreduce.wire.messages import (
     Block,
+    ByteRange,
     Cost,
     InputObject,
     JobSpec,
     MapResult,
-    Piece,
     Split,
     SplitResult,
 )
@@ -202,7 +202,7 @@ def test_with_an_identity_of_the_code_its_pack_is_in_no_key() -> None:
 
 def test_a_chunk_file_is_known_by_its_bytes() -> None:
     """Each run copies the input anew: where a chunk lies is in no key of a map, its digest is."""
-    chunk = Piece(
+    chunk = ByteRange(
         url="file:///c/1", etag="e", size=9, start=0, end=9, source="file:///in", digest="d" * 32
     )
 

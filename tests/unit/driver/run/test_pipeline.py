@@ -27,11 +27,11 @@ from mapreduce.wire import keys
 from mapreduce.wire.messages import (
     AttemptId,
     Block,
+    ByteRange,
     Cost,
     Done,
     Failed,
     MapTask,
-    Piece,
     Progress,
     ReduceResult,
     ReduceTask,
@@ -108,8 +108,8 @@ class _Writing:
         )
 
 
-def _piece(index: int) -> Piece:
-    return Piece(
+def _piece(index: int) -> ByteRange:
+    return ByteRange(
         url="file:///in", etag="e", size=MAPS, start=index, end=index + 1, source="file:///in"
     )
 

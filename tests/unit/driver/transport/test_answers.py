@@ -16,13 +16,13 @@ from mapreduce.wire.messages import (
     AttemptId,
     Block,
     BlockSource,
+    ByteRange,
     Cost,
     InputObject,
     MapResult,
     MapTask,
-    Piece,
-    PieceRead,
     Progress,
+    RangeRead,
     ReduceResult,
     ReduceTask,
     SkippedRecord,
@@ -34,7 +34,7 @@ from tests.unit.driver.samples import JOB
 
 COST = Cost(seconds=0.1, peak_memory_bytes=1)
 STORE = "file:///store"
-PIECE = Piece(url="file:///in", etag="e", size=100, start=10, end=20, source="file:///in")
+PIECE = ByteRange(url="file:///in", etag="e", size=100, start=10, end=20, source="file:///in")
 INPUT = InputObject(url="file:///in", etag="e", size=100)
 
 
@@ -64,7 +64,7 @@ def _map_result(**changed: Any) -> MapResult:
         url=keys.map_attempt(STORE, "run-1", 3, "1"),
         etag="e",
         size=10,
-        pieces=(PieceRead(source="file:///in", start=12, bytes_owned=15),),
+        pieces=(RangeRead(source="file:///in", start=12, bytes_owned=15),),
         records_in=4,
         records_out=4,
         blocks=(_block(), _block(5)),
@@ -153,10 +153,10 @@ def test_answers_to_what_was_asked_are_taken() -> None:
         {"blocks": (_block(5), _block())},
         {"records_out": 5},
         {"pieces": ()},
-        {"pieces": (PieceRead(source="file:///other", start=12, bytes_owned=1),)},
-        {"pieces": (PieceRead(source="file:///in", start=9, bytes_owned=1),)},
-        {"pieces": (PieceRead(source="file:///in", start=12, bytes_owned=89),)},
-        {"pieces": (PieceRead(source="file:///in", start=12, bytes_owned=1),) * 2},
+        {"pieces": (RangeRead(source="file:///other", start=12, bytes_owned=1),)},
+        {"pieces": (RangeRead(source="file:///in", start=9, bytes_owned=1),)},
+        {"pieces": (RangeRead(source="file:///in", start=12, bytes_owned=89),)},
+        {"pieces": (RangeRead(source="file:///in", start=12, bytes_owned=1),) * 2},
         {"skipped": (_aside("file:///in", 13),)},
         {"top_lengths": (1,)},
         {"top": (("a", 1),)},

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mapreduce.engine.ledger import balance
-from mapreduce.wire.messages import Block, Cost, InputObject, MapResult, PieceRead, ReduceResult
+from mapreduce.wire.messages import Block, Cost, InputObject, MapResult, RangeRead, ReduceResult
 
 A, B = "s3://books/a", "s3://books/b"
 COST = Cost(seconds=0.0, peak_memory_bytes=0)
@@ -28,7 +28,7 @@ def mapped(pieces: list[tuple[str, int, int]], blocks: list[tuple[int, int]]) ->
         etag="",
         size=0,
         pieces=tuple(
-            PieceRead(source=url, start=start, bytes_owned=size) for url, start, size in pieces
+            RangeRead(source=url, start=start, bytes_owned=size) for url, start, size in pieces
         ),
         records_in=10,
         records_out=sum(records for records, _ in blocks),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mapreduce.engine.split import plan_splits
 from mapreduce.errors import InputChanged, ObjectMissing
-from mapreduce.wire.messages import InputObject, Piece, Split
+from mapreduce.wire.messages import ByteRange, InputObject, Split
 from mapreduce_jobs.word_count import WordCount
 from tests.unit.mapreduce.engine_run import engine
 
@@ -66,7 +66,7 @@ def test_pieces_say_where_they_come_from() -> None:
     """A range of an input is pinned to its ETag and size, and is its own source."""
     (split,) = plan_splits(inputs_of([3]), splits=1)
     (piece,) = split.pieces
-    expected = Piece(
+    expected = ByteRange(
         url="file:///0", etag="0", size=3, start=0, end=3, source="file:///0", source_offset=0
     )
     assert expected == piece

@@ -8,7 +8,7 @@ from typing import Any
 
 from mapreduce.formats.base import Batch, Reader, ReadRange
 from mapreduce.input_formats import Compression, Format
-from mapreduce.wire.messages import Piece
+from mapreduce.wire.messages import ByteRange
 
 SOURCE = "file:///input"
 
@@ -30,11 +30,11 @@ def pieces_of(
     cuts: Sequence[int] = (),
     *,
     compression: Compression | None = None,
-) -> list[Piece]:
+) -> list[ByteRange]:
     """Neighbouring pieces that cover the content, cut at `cuts` (taken modulo its size)."""
     edges = sorted({0, len(content), *(cut % (len(content) + 1) for cut in cuts)})
     return [
-        Piece(
+        ByteRange(
             url=SOURCE,
             etag="1",
             size=len(content),
@@ -48,7 +48,9 @@ def pieces_of(
     ]
 
 
-def records_of(reader: Reader, pieces: Sequence[Piece], read: ReadRange) -> list[tuple[Any, Any]]:
+def records_of(
+    reader: Reader, pieces: Sequence[ByteRange], read: ReadRange
+) -> list[tuple[Any, Any]]:
     """The records of all pieces in order, after a look at the accounting: each byte of the object counts once."""
     records: list[tuple[Any, Any]] = []
     accounted = 0
@@ -61,6 +63,6 @@ def records_of(reader: Reader, pieces: Sequence[Piece], read: ReadRange) -> list
     return records
 
 
-def batches_of(reader: Reader, piece: Piece, read: ReadRange) -> list[Batch]:
+def batches_of(reader: Reader, piece: ByteRange, read: ReadRange) -> list[Batch]:
     """The batches of one piece, their records not yet taken."""
     return list(reader.batches(piece, read))

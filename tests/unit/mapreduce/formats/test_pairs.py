@@ -16,7 +16,7 @@ from mapreduce.formats.base import ReadRange
 from mapreduce.formats.frames import MAGIC, BlockWriter
 from mapreduce.formats.pairs import PairsReader
 from mapreduce.input_formats import Pairs
-from mapreduce.wire.messages import Piece
+from mapreduce.wire.messages import ByteRange
 from tests.unit.mapreduce.any_keys import keys, values
 
 
@@ -33,9 +33,9 @@ def reader_of(data: bytes) -> ReadRange:
     return lambda start, end: (data[at : min(at + 7, end)] for at in range(start, end, 7))
 
 
-def piece(size: int, start: int, end: int) -> Piece:
+def piece(size: int, start: int, end: int) -> ByteRange:
     """A range of an object of that size."""
-    return Piece(
+    return ByteRange(
         url="file:///p",
         etag="e",
         size=size,

@@ -10,7 +10,7 @@ from mapreduce.errors import RecordError
 from mapreduce.formats.limits import Limits
 from mapreduce.formats.whole import WholeFileReader
 from mapreduce.input_formats import WholeFile
-from mapreduce.wire.messages import Piece
+from mapreduce.wire.messages import ByteRange
 from tests.unit.mapreduce.formats.pieces import SOURCE, batches_of, pieces_of, ranges_of, records_of
 
 
@@ -24,7 +24,9 @@ def test_content(content: bytes) -> None:
 
 def test_no_byte() -> None:
     """A file without a byte is a record, and nothing is read."""
-    piece = Piece(url=SOURCE, etag="1", size=0, start=0, end=0, source=SOURCE, format=WholeFile())
+    piece = ByteRange(
+        url=SOURCE, etag="1", size=0, start=0, end=0, source=SOURCE, format=WholeFile()
+    )
     assert [(SOURCE, b"")] == records_of(WholeFileReader(), [piece], ranges_of(b""))
 
 

@@ -10,10 +10,10 @@ from pydantic import TypeAdapter, ValidationError
 from mapreduce.wire.messages import (
     AttemptId,
     Block,
+    ByteRange,
     Done,
     Health,
     JobSpec,
-    Piece,
     Progress,
     SplitTask,
     parse_event,
@@ -75,7 +75,7 @@ def test_events_by_name() -> None:
         (JobSpec, {"code": DIGEST, "module": "a", "name": "__import__('os')"}),
         (Block, {"offset": -1, "length": 0, "records": 0, "checksum": 0, "integers": True}),
         (Block, {"offset": 0, "length": 0, "records": 0, "checksum": 1 << 64, "integers": True}),
-        (Piece, {"url": "u", "etag": "e", "size": 1, "start": 0, "end": 1}),
+        (ByteRange, {"url": "u", "etag": "e", "size": 1, "start": 0, "end": 1}),
     ],
 )
 def test_refused(model: Any, fields: dict[str, Any]) -> None:
