@@ -40,10 +40,10 @@ def copy_splits(
     with context.scratch_folder() as folder:
         for split in splits:
             together: list[ByteRange] = []
-            for piece in split.pieces:
-                pieces = list(copying.copies(piece, folder / "chunk"))
+            for byte_range in split.pieces:
+                pieces = list(copying.copies(byte_range, folder / "chunk"))
                 # a decompressed input has become several chunk files: each gets a split of its own
-                if piece.compression and len(pieces) > 1:
+                if byte_range.compression and len(pieces) > 1:
                     done += [tuple(together), *((each,) for each in pieces)]
                     together = []
                 else:
@@ -77,15 +77,17 @@ class _Copying:
     number: int = 0
     unpacked: dict[str, int] = field(default_factory=dict)
 
-    def copies(self, piece: ByteRange, path: Path) -> Iterator[ByteRange]:
+    def copies(self, byte_range: ByteRange, path: Path) -> Iterator[ByteRange]:
         """Yield the byte ranges of the chunk files that hold the records of one byte range."""
-        if piece.format.kind not in _COPIED:
-            yield piece
+        if byte_range.format.kind not in _COPIED:
+            yield byte_range
             return
-        batches = reader_of(piece.format, self.context.limits).batches(piece, self._reading(piece))
+        batches = reader_of(byte_range.format, self.context.limits).batches(
+            byte_range, self._reading(byte_range)
+        )
         edge = self.fetched
         batch = next(batches, None)
-        end = piece.source_offset
+        end = byte_range.source_offset
         while batch is not None:
             first, edge = batch.offset, edge + self.compressed_bytes
             with path.open("wb") as file:
@@ -94,18 +96,18 @@ class _Copying:
                     self.read += batch.length
                     batch = next(batches, None)
                     # cut by compressed bytes: the unpacked length is unknown until the end
-                    if piece.compression and self.fetched >= edge:
+                    if byte_range.compression and self.fetched >= edge:
                         break
             if end > first:
-                yield self._chunk(piece, path, first)
-        if piece.compression:
-            self.unpacked[piece.source] = end
+                yield self._chunk(byte_range, path, first)
+        if byte_range.compression:
+            self.unpacked[byte_range.source] = end
 
-    def _reading(self, piece: ByteRange) -> ReadRange:
+    def _reading(self, byte_range: ByteRange) -> ReadRange:
         def read(start: int, end: int) -> Iterator[bytes]:
             size = self.context.block_bytes
             for block in self.context.storage.stream(
-                piece.url, start, end, etag=piece.etag, block_bytes=size, ahead=AHEAD
+                byte_range.url, start, end, etag=byte_range.etag, block_bytes=size, ahead=AHEAD
             ):
                 for at in range(0, len(block), CUT_BYTES):
                     # small pieces, so that `fetched` tells closely how much has been decompressed
@@ -116,7 +118,7 @@ class _Copying:
 
         return read
 
-    def _chunk(self, piece: ByteRange, path: Path, first: int) -> ByteRange:
+    def _chunk(self, byte_range: ByteRange, path: Path, first: int) -> ByteRange:
         url = keys.chunk(self.task.store, self.task.run, self.number)
         digest = digest_of_file(path)
         info = self.context.storage.write(url, path, move=True)
@@ -128,10 +130,10 @@ class _Copying:
             size=info.size,
             start=0,
             end=info.size,
-            source=piece.source,
+            source=byte_range.source,
             source_offset=first,
-            name=piece.name,
-            format=piece.format,
-            header=piece.header,
+            name=byte_range.name,
+            format=byte_range.format,
+            header=byte_range.header,
             digest=digest,
         )

@@ -156,7 +156,7 @@ class MapStage:
         with user_code(Place("map_setup")):
             self._job.map_setup()
             check_instance(self._job, "map_setup")
-        read = tuple(self._piece(piece) for piece in pieces)
+        read = tuple(self._piece(byte_range) for byte_range in pieces)
         with user_code(Place("map_cleanup")):
             check_instance(self._job, "map")
             self._collector.add(pairs_of(self._job.map_cleanup(), none_is_empty=True))
@@ -182,12 +182,12 @@ class MapStage:
             first=f"{source} at byte {first.first}",
         )
 
-    def _piece(self, piece: ByteRange) -> RangeRead:
-        reader = reader_of(piece.format, self._context.limits, lenient=self._aside is not None)
+    def _piece(self, byte_range: ByteRange) -> RangeRead:
+        reader = reader_of(byte_range.format, self._context.limits, lenient=self._aside is not None)
         state = task_state(self._job)
-        state.source, state.input = piece.source, piece.name
+        state.source, state.input = byte_range.source, byte_range.name
         place = Place("map")
-        place.url = piece.source
+        place.url = byte_range.source
         take = (
             self._one_by_one
             if self._aside
@@ -195,9 +195,9 @@ class MapStage:
             if self._job.maps_batches
             else self._records
         )
-        begin, owned = piece.start, 0
+        begin, owned = byte_range.start, 0
         self._in_batches = Undecoded()
-        for batch in reader.batches(piece, self._range_of(piece)):
+        for batch in reader.batches(byte_range, self._range_of(byte_range)):
             # the first record may begin after the range's first byte, so `begin` comes from the
             # batch
             begin = begin if owned else batch.start
@@ -205,30 +205,34 @@ class MapStage:
             # `place` is updated for each record and read only for an error: one context for the
             # batch, because one for each record would cost more than most maps
             with user_code(place):
-                take(place, batch, piece)
+                take(place, batch, byte_range)
         # the bytes of batches for `map_batch` are not decoded by the reader: count those too
         for undecoded in (reader.undecoded, self._in_batches):
             if undecoded.lines:
-                self._invalid.append((piece.source, undecoded))
-        return RangeRead(source=piece.source, start=begin + piece.source_offset, bytes_owned=owned)
+                self._invalid.append((byte_range.source, undecoded))
+        return RangeRead(
+            source=byte_range.source, start=begin + byte_range.source_offset, bytes_owned=owned
+        )
 
-    def _range_of(self, piece: ByteRange) -> base.ReadRange:
+    def _range_of(self, byte_range: ByteRange) -> base.ReadRange:
         storage, meter, size = self._context.storage, self._context.meter, self._context.block_bytes
 
         def read(start: int, end: int) -> Iterator[bytes]:
             blocks = storage.stream(
-                piece.url, start, end, etag=piece.etag, block_bytes=size, ahead=AHEAD
+                byte_range.url, start, end, etag=byte_range.etag, block_bytes=size, ahead=AHEAD
             )
             for block in (
-                _proven(piece, blocks) if piece.digest and end - start == piece.size else blocks
+                _proven(byte_range, blocks)
+                if byte_range.digest and end - start == byte_range.size
+                else blocks
             ):
                 meter.bytes += len(block)
                 yield block
 
         return read
 
-    def _records(self, place: Place, batch: base.Batch, piece: ByteRange) -> None:
-        place.name_of_key = _KEY_NAMES.get(piece.format.kind, "byte")
+    def _records(self, place: Place, batch: base.Batch, byte_range: ByteRange) -> None:
+        place.name_of_key = _KEY_NAMES.get(byte_range.format.kind, "byte")
         # one call for all records of the batch: the collector iterates over the pairs of each
         # record in turn, and `map` runs as the pairs are taken
         self._collector.add(chain.from_iterable(self._mapped(place, batch)))
@@ -243,9 +247,9 @@ class MapStage:
         self.records += mapped
         self._context.meter.records += mapped
 
-    def _one_by_one(self, place: Place, batch: base.Batch, piece: ByteRange) -> None:
+    def _one_by_one(self, place: Place, batch: base.Batch, byte_range: ByteRange) -> None:
         assert self._aside is not None, "records are mapped one by one only to set some aside"
-        place.name_of_key = _KEY_NAMES.get(piece.format.kind, "byte")
+        place.name_of_key = _KEY_NAMES.get(byte_range.format.kind, "byte")
         for key, record in batch.records:
             place.offset, place.record = key, record
             pairs = self._aside.mapped(place, record)
@@ -254,12 +258,12 @@ class MapStage:
                 self.records += 1
                 self._context.meter.records += 1
 
-    def _batch(self, place: Place, batch: base.Batch, piece: ByteRange) -> None:
+    def _batch(self, place: Place, batch: base.Batch, byte_range: ByteRange) -> None:
         data = batch.data
         if data is None:
             data = b"".join(content for _, content in batch.records)  # a whole file
         place.offset = batch.offset
-        mapped: Any = self._job.map_batch(Batch(piece.source, batch.offset, data))
+        mapped: Any = self._job.map_batch(Batch(byte_range.source, batch.offset, data))
         if mapped is None and self._job.gathers:
             mapped = (), ()
         if not isinstance(mapped, tuple | list) or len(mapped) != 2:

@@ -44,7 +44,9 @@ def key_boundaries(
     with user_code(place):
         job.map_setup()
         place.step = "map"
-        sampled = sorted(key for piece in pieces for key in _keys(job, piece, context, place))
+        sampled = sorted(
+            key for byte_range in pieces for key in _keys(job, byte_range, context, place)
+        )
     if not sampled:
         # no keys were sampled: equal boundaries send every str key to the last partition
         return (encode_key("").hex(),) * (ranges - 1)
@@ -52,15 +54,15 @@ def key_boundaries(
     return tuple(sampled[len(sampled) * number // ranges].hex() for number in range(1, ranges))
 
 
-def _keys(job: Job, piece: ByteRange, context: TaskContext, place: Place) -> Iterable[bytes]:
+def _keys(job: Job, byte_range: ByteRange, context: TaskContext, place: Place) -> Iterable[bytes]:
     state = task_state(job)
-    state.source, state.input = piece.source, piece.name
-    place.url = piece.source
-    reader = reader_of(piece.format, context.limits)
+    state.source, state.input = byte_range.source, byte_range.name
+    place.url = byte_range.source
+    reader = reader_of(byte_range.format, context.limits)
     batches = reader.batches(
-        piece,
+        byte_range,
         lambda start, end: context.storage.stream(
-            piece.url, start, end, etag=piece.etag, block_bytes=64 << 10
+            byte_range.url, start, end, etag=byte_range.etag, block_bytes=64 << 10
         ),
     )
     for offset, record in islice(

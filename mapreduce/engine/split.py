@@ -124,7 +124,9 @@ def _marked(splits: tuple[Split, ...], context: TaskContext) -> tuple[Split, ...
     """Return the splits with the state at the start of each byte range: CSV header and quoting."""
     done = iter(
         marked(
-            [piece for split in splits for piece in split.pieces], context.storage, context.limits
+            [byte_range for split in splits for byte_range in split.pieces],
+            context.storage,
+            context.limits,
         )
     )
     return tuple(
@@ -139,4 +141,4 @@ def _samples(
     from mapreduce.engine.sample import PLACES
 
     splits = _marked(plan_splits(task.inputs, compressions, splits=PLACES), context)
-    return [piece for split in splits for piece in split.pieces]
+    return [byte_range for split in splits for byte_range in split.pieces]

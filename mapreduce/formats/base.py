@@ -54,11 +54,11 @@ class Reader(Protocol):
     def undecoded(self) -> Undecoded:
         """The bytes so far that are not UTF-8; none for a format that is not text."""
 
-    def batches(self, piece: ByteRange, read: ReadRange) -> Iterator[Batch]:
+    def batches(self, byte_range: ByteRange, read: ReadRange) -> Iterator[Batch]:
         """Yield the records whose first byte lies in the byte range.
 
         Args:
-            piece: the byte range, with what the split stage has found out about its object.
+            byte_range: the range, with what the split stage has found out about its object.
             read: reads a range of the object.
 
         Raises:

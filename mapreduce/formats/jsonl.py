@@ -41,11 +41,11 @@ class JsonLinesReader:
         self._limits = limits
         self._lenient = lenient
 
-    def batches(self, piece: ByteRange, read: ReadRange) -> Iterator[Batch]:
+    def batches(self, byte_range: ByteRange, read: ReadRange) -> Iterator[Batch]:
         """Yield batches of parsed lines."""
-        for block in line_blocks(piece, read, self._limits):
-            offset = block.position + piece.source_offset
-            values = _values(block.data, offset, piece.source, lenient=self._lenient)
+        for block in line_blocks(byte_range, read, self._limits):
+            offset = block.position + byte_range.source_offset
+            values = _values(block.data, offset, byte_range.source, lenient=self._lenient)
             yield Batch(block.start, block.length, values, block.data, offset)
 
 

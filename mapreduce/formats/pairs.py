@@ -34,22 +34,22 @@ class PairsReader:
 
     undecoded = Undecoded()
 
-    def batches(self, piece: ByteRange, read: ReadRange) -> Iterator[Batch]:
+    def batches(self, byte_range: ByteRange, read: ReadRange) -> Iterator[Batch]:
         """Yield a batch for each frame."""
-        window = _Window(read, piece.size)
+        window = _Window(read, byte_range.size)
         # `known` is true if a frame certainly begins at `at`; otherwise magic bytes may be part of
         # a value
-        at, known = piece.start, piece.start == 0
-        while at < piece.end:
+        at, known = byte_range.start, byte_range.start == 0
+        while at < byte_range.end:
             found = _frame(window, at)
-            if found is not None and (known or _goes_on(window, at + found[1], piece.size)):
+            if found is not None and (known or _goes_on(window, at + found[1], byte_range.size)):
                 frame, length = found
                 yield Batch(at, length, _records(frame))
                 at, known = at + length, True
             elif known:
-                raise CorruptBlock(f"{piece.url} holds no whole frame at byte {at}")
+                raise CorruptBlock(f"{byte_range.url} holds no whole frame at byte {at}")
             else:
-                at = _next_magic(window, at, piece.end)
+                at = _next_magic(window, at, byte_range.end)
 
 
 def pairs_content(pairs: Iterable[tuple[Any, Any]]) -> bytes:

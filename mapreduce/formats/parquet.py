@@ -37,13 +37,13 @@ class ParquetReader:
         self._form = form
         self._limits = limits
 
-    def batches(self, piece: ByteRange, read: ReadRange) -> Iterator[Batch]:
+    def batches(self, byte_range: ByteRange, read: ReadRange) -> Iterator[Batch]:
         """Yield a batch for each row group.
 
         Its rows are read as they are taken, so take them before the next batch.
         """
-        with opened(piece.source, piece.size, read, self._limits) as file:
+        with opened(byte_range.source, byte_range.size, read, self._limits) as file:
             for group in file.row_groups():
-                if piece.start <= group.start < piece.end:
+                if byte_range.start <= group.start < byte_range.end:
                     rows = file.rows(group, self._form.columns)
                     yield Batch(group.start, group.end - group.start, rows)

@@ -50,10 +50,10 @@ def marked(
         RecordError: the header is broken or too long, or names a column twice or not at all.
     """
     header = _header(pieces[0], read, limits) if pieces and _form(pieces[0]).header else None
-    starts = [piece.start for piece in pieces]
+    starts = [byte_range.start for byte_range in pieces]
     return [
-        piece.model_copy(update={"header": header, "quoted": quoted})
-        for piece, quoted in zip(pieces, quotes_before(starts, read), strict=True)
+        byte_range.model_copy(update={"header": header, "quoted": quoted})
+        for byte_range, quoted in zip(pieces, quotes_before(starts, read), strict=True)
     ]
 
 
@@ -78,35 +78,39 @@ class CsvReader:
         """The bytes so far that are not UTF-8."""
         return self._parser.undecoded
 
-    def batches(self, piece: ByteRange, read: ReadRange) -> Iterator[Batch]:
+    def batches(self, byte_range: ByteRange, read: ReadRange) -> Iterator[Batch]:
         """Yield batches of rows.
 
         Raises:
             ValueError: the byte range needs a header, but was not marked.
         """
-        if self._form.header and piece.header is None:
+        if self._form.header and byte_range.header is None:
             raise ValueError(
-                f"the byte range of {piece.source} at {piece.start} has no header; "
+                f"the byte range of {byte_range.source} at {byte_range.start} has no header; "
                 "mark it when it is planned"
             )
         accounted = 0
-        for position, data in _blocks(piece, read, self._limits):
+        for position, data in _blocks(byte_range, read, self._limits):
             start, length = position, len(data)
-            if piece.compression is not None:  # its first batch accounts for all of its bytes
-                start, length, accounted = accounted, piece.size - accounted, piece.size
+            if byte_range.compression is not None:  # its first batch accounts for all of its bytes
+                start, length, accounted = accounted, byte_range.size - accounted, byte_range.size
             yield Batch(
                 start,
                 length,
-                self._rows(piece, position, data),
+                self._rows(byte_range, position, data),
                 data,
-                position + piece.source_offset,
+                position + byte_range.source_offset,
             )
-        if piece.compression is not None and not accounted:  # it unpacks to nothing
-            yield Batch(0, piece.size, iter(()), b"")
+        if byte_range.compression is not None and not accounted:  # it unpacks to nothing
+            yield Batch(0, byte_range.size, iter(()), b"")
 
-    def _rows(self, piece: ByteRange, position: int, data: bytes) -> Iterator[tuple[int, Row]]:
-        block = _Block(data, position + piece.source_offset, piece.source)
-        return self._named(block, piece.header or ()) if self._form.header else self._listed(block)
+    def _rows(self, byte_range: ByteRange, position: int, data: bytes) -> Iterator[tuple[int, Row]]:
+        block = _Block(data, position + byte_range.source_offset, byte_range.source)
+        return (
+            self._named(block, byte_range.header or ())
+            if self._form.header
+            else self._listed(block)
+        )
 
     def _listed(self, block: _Block) -> Iterator[tuple[int, Row]]:
         for at, row in self._parser.rows(block):
@@ -128,31 +132,35 @@ class CsvReader:
                 yield at, BadRecord(block.row_at(at), error)
 
 
-def _form(piece: ByteRange) -> Csv:
-    if not isinstance(piece.format, Csv):
-        raise TypeError(f"{piece.source} is not CSV but {piece.format.kind}")
-    return piece.format
+def _form(byte_range: ByteRange) -> Csv:
+    if not isinstance(byte_range.format, Csv):
+        raise TypeError(f"{byte_range.source} is not CSV but {byte_range.format.kind}")
+    return byte_range.format
 
 
-def _blocks(piece: ByteRange, read: ReadRange, limits: Limits) -> Iterator[tuple[int, bytes]]:
+def _blocks(byte_range: ByteRange, read: ReadRange, limits: Limits) -> Iterator[tuple[int, bytes]]:
     """Yield the rows whose first byte lies in the byte range, decompressed, like `owned_rows`."""
-    if piece.compression is None:
-        part = RowRange(piece.start, piece.end, piece.size, piece.quoted)
-        return owned_rows(read, part, piece.source, piece.source_offset, limits)
-    unpacked = unpacked_text(read(0, piece.size), piece.compression, piece.source, limits)
-    return owned_rows(lambda _start, _end: unpacked, RowRange(0, 1, 1), piece.source, limits=limits)
+    if byte_range.compression is None:
+        part = RowRange(byte_range.start, byte_range.end, byte_range.size, byte_range.quoted)
+        return owned_rows(read, part, byte_range.source, byte_range.source_offset, limits)
+    unpacked = unpacked_text(
+        read(0, byte_range.size), byte_range.compression, byte_range.source, limits
+    )
+    return owned_rows(
+        lambda _start, _end: unpacked, RowRange(0, 1, 1), byte_range.source, limits=limits
+    )
 
 
-def _header(piece: ByteRange, read: ReadRange, limits: Limits) -> tuple[str, ...]:
+def _header(byte_range: ByteRange, read: ReadRange, limits: Limits) -> tuple[str, ...]:
     """Return the names in the object's first row; none if the object is empty."""
-    start_only = piece.model_copy(
-        update={"start": 0, "end": min(piece.size, TAIL_BYTES), "quoted": False}
+    start_only = byte_range.model_copy(
+        update={"start": 0, "end": min(byte_range.size, TAIL_BYTES), "quoted": False}
     )
     rows = next((rows for _, rows in _blocks(start_only, read, limits)), b"")
     if not rows:
         return ()
-    block = _Block(row_at(rows, 0), 0, piece.source)
-    names = next((row for _, row in _Parser(_form(piece).delimiter).rows(block)), [])
+    block = _Block(row_at(rows, 0), 0, byte_range.source)
+    names = next((row for _, row in _Parser(_form(byte_range).delimiter).rows(block)), [])
     if not all(names) or not names:
         raise block.error(
             "the header, which is the file's first row, has a column without a name", 0

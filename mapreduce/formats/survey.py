@@ -64,7 +64,9 @@ def marked(pieces: Sequence[ByteRange], storage: Storage, limits: Limits) -> tup
     """Return the byte ranges with the state at their start, if their format needs one."""
     done: list[ByteRange] = []
     # one pass over each object marks all of its byte ranges
-    for _, group in groupby(pieces, lambda piece: (piece.url, piece.etag, piece.name)):
+    for _, group in groupby(
+        pieces, lambda byte_range: (byte_range.url, byte_range.etag, byte_range.name)
+    ):
         of_one = list(group)
         if of_one[0].format.kind == "csv":
             from mapreduce.formats import separated
@@ -74,5 +76,7 @@ def marked(pieces: Sequence[ByteRange], storage: Storage, limits: Limits) -> tup
     return tuple(done)
 
 
-def _range_of(piece: ByteRange, storage: Storage) -> ReadRange:
-    return lambda start, end: storage.stream(piece.url, start, end, etag=piece.etag, ahead=AHEAD)
+def _range_of(byte_range: ByteRange, storage: Storage) -> ReadRange:
+    return lambda start, end: storage.stream(
+        byte_range.url, start, end, etag=byte_range.etag, ahead=AHEAD
+    )

@@ -61,16 +61,20 @@ class TextReader:
         """The bytes so far that are not UTF-8."""
         return self._decoder.undecoded
 
-    def batches(self, piece: ByteRange, read: ReadRange) -> Iterator[Batch]:
+    def batches(self, byte_range: ByteRange, read: ReadRange) -> Iterator[Batch]:
         """Yield batches of lines."""
-        for block in line_blocks(piece, read, self._limits):
-            records = self._decoder.lines(block.position, block.data, piece.source_offset)
+        for block in line_blocks(byte_range, read, self._limits):
+            records = self._decoder.lines(block.position, block.data, byte_range.source_offset)
             yield Batch(
-                block.start, block.length, records, block.data, block.position + piece.source_offset
+                block.start,
+                block.length,
+                records,
+                block.data,
+                block.position + byte_range.source_offset,
             )
 
 
-def line_blocks(piece: ByteRange, read: ReadRange, limits: Limits) -> Iterator[LineBlock]:
+def line_blocks(byte_range: ByteRange, read: ReadRange, limits: Limits) -> Iterator[LineBlock]:
     """Yield the lines whose first byte lies in the byte range, decompressed if needed.
 
     Raises:
@@ -78,19 +82,23 @@ def line_blocks(piece: ByteRange, read: ReadRange, limits: Limits) -> Iterator[L
     """
 
     def held(position: int) -> HeldLine:
-        return HeldLine(position, limits.record_bytes, piece)
+        return HeldLine(position, limits.record_bytes, byte_range)
 
-    if piece.compression is None:
-        for position, data in owned_blocks(read, piece.start, piece.end, piece.size, held):
+    if byte_range.compression is None:
+        for position, data in owned_blocks(
+            read, byte_range.start, byte_range.end, byte_range.size, held
+        ):
             yield LineBlock(position, data, position, len(data))
         return
-    unpacked = unpacked_text(read(0, piece.size), piece.compression, piece.source, limits)
+    unpacked = unpacked_text(
+        read(0, byte_range.size), byte_range.compression, byte_range.source, limits
+    )
     accounted = 0
     for position, data in owned_blocks(lambda _start, _end: unpacked, 0, 1, 1, held):
-        yield LineBlock(position, data, accounted, piece.size - accounted)
-        accounted = piece.size
+        yield LineBlock(position, data, accounted, byte_range.size - accounted)
+        accounted = byte_range.size
     if not accounted:  # it unpacks to nothing
-        yield LineBlock(0, b"", 0, piece.size)
+        yield LineBlock(0, b"", 0, byte_range.size)
 
 
 class HeldLine:
@@ -100,15 +108,15 @@ class HeldLine:
     Args:
         position: where they begin in the object.
         limit_bytes: the longest line.
-        piece: identifies the line in errors.
+        byte_range: identifies the line in errors.
     """
 
     def __init__(
-        self, position: int, limit_bytes: int = 1 << 30, piece: ByteRange | None = None
+        self, position: int, limit_bytes: int = 1 << 30, byte_range: ByteRange | None = None
     ) -> None:
         self.position = position
         self._limit_bytes = limit_bytes
-        self._piece = piece
+        self._piece = byte_range
         self._blocks: list[bytes] = []
         self._length = 0
 

@@ -27,21 +27,24 @@ class WholeFileReader:
     def __init__(self, limits: Limits = LIMITS) -> None:
         self._limits = limits
 
-    def batches(self, piece: ByteRange, read: ReadRange) -> Iterator[Batch]:
+    def batches(self, byte_range: ByteRange, read: ReadRange) -> Iterator[Batch]:
         """Yield one batch of one record."""
-        if (piece.start, piece.end) != (0, piece.size):
+        if (byte_range.start, byte_range.end) != (0, byte_range.size):
             raise ValueError(
-                f"bytes {piece.start} to {piece.end} of {piece.source} are not the whole file"
+                f"bytes {byte_range.start} to {byte_range.end} of {byte_range.source} are not the "
+                "whole file"
             )
-        yield Batch(0, piece.size, _record(piece, read, self._limits))
+        yield Batch(0, byte_range.size, _record(byte_range, read, self._limits))
 
 
-def _record(piece: ByteRange, read: ReadRange, limits: Limits) -> Iterator[tuple[str, bytes]]:
-    if piece.size > limits.file_bytes:
-        raise _too_long(piece, limits)
-    blocks = read(0, piece.size) if piece.size else iter(())
-    if piece.compression is not None:
-        blocks = decompressed(blocks, piece.compression, piece.source, limits.window_bytes)
+def _record(byte_range: ByteRange, read: ReadRange, limits: Limits) -> Iterator[tuple[str, bytes]]:
+    if byte_range.size > limits.file_bytes:
+        raise _too_long(byte_range, limits)
+    blocks = read(0, byte_range.size) if byte_range.size else iter(())
+    if byte_range.compression is not None:
+        blocks = decompressed(
+            blocks, byte_range.compression, byte_range.source, limits.window_bytes
+        )
     held: list[bytes] = []
     length = 0
     for block in blocks:
@@ -49,11 +52,11 @@ def _record(piece: ByteRange, read: ReadRange, limits: Limits) -> Iterator[tuple
         length += len(block)
         if length > limits.file_bytes:
             held.clear()
-            raise _too_long(piece, limits)
-    yield piece.source, b"".join(held)
+            raise _too_long(byte_range, limits)
+    yield byte_range.source, b"".join(held)
 
 
-def _too_long(piece: ByteRange, limits: Limits) -> RecordError:
-    unpacked = " unpacked" if piece.compression else ""
+def _too_long(byte_range: ByteRange, limits: Limits) -> RecordError:
+    unpacked = " unpacked" if byte_range.compression else ""
     hint = "Cut it into smaller files, or read it as lines (Text(), Csv(), JsonLines())"
-    return too_long(f"a whole file{unpacked}", limits.file_bytes, hint, place=piece.source)
+    return too_long(f"a whole file{unpacked}", limits.file_bytes, hint, place=byte_range.source)
