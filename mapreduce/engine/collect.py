@@ -28,7 +28,7 @@ from mapreduce.encoding import (
     pack_value,
     unpack_value,
 )
-from mapreduce.engine.merge import Run, merged
+from mapreduce.engine.merge import SortedRun, merged
 from mapreduce.engine.spills import Merging, Part, Spills
 from mapreduce.errors import UserCodeError
 from mapreduce.formats.frames import BlockWriter, PackedPair
@@ -229,7 +229,7 @@ def written(pairs: Iterable[PackedPair], combine: Combine | None = None) -> Part
 def merging_pairs(combine: Combine | None = None) -> Merging:
     """Return the merge of runs in Python."""
 
-    def merging(runs: list[Run], scratch: Path) -> Part:
+    def merging(runs: list[SortedRun], scratch: Path) -> Part:
         def part(writer: BlockWriter) -> None:
             if runs:
                 pairs = merged(runs, scratch)

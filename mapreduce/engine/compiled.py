@@ -16,7 +16,7 @@ from mapreduce import native
 from mapreduce.aggregate import Aggregation, Count, Max, Min, Sum
 from mapreduce.encoding import encode_key, encode_value, unpack_value
 from mapreduce.engine.collect import AggregateCollector, Collector, Combine, Partitioner
-from mapreduce.engine.merge import Run, merged_frames
+from mapreduce.engine.merge import SortedRun, merged_frames
 from mapreduce.engine.spills import Merging, Part, Spills
 from mapreduce.formats.frames import BlockWriter, PackedPair, RawFrame, columns
 from mapreduce.partition import key_hash
@@ -178,7 +178,7 @@ class CompiledCollector:
 def merging_kept(combine: Combine | None) -> Merging:
     """Return the merge of runs of kept pairs."""
 
-    def merging(runs: list[Run], scratch: Path) -> Part:
+    def merging(runs: list[SortedRun], scratch: Path) -> Part:
         def part(writer: BlockWriter) -> None:
             frames = merged_frames(runs, scratch, operation("KEEP"))
             if combine:
@@ -194,7 +194,7 @@ def merging_kept(combine: Combine | None) -> Merging:
 def merging_combined(aggregation: Aggregation[Any], otherwise: Merging) -> Merging:
     """Return the merge of runs of combined integers; `otherwise` merges sums beyond 64 bits."""
 
-    def merging(runs: list[Run], scratch: Path) -> Part:
+    def merging(runs: list[SortedRun], scratch: Path) -> Part:
         def part(writer: BlockWriter) -> None:
             try:
                 writer.write_frames(merged_frames(runs, scratch, state_operation(aggregation)))

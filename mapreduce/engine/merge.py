@@ -23,7 +23,7 @@ FAN_IN = 128
 """Runs merged at once. More runs are first merged in groups of this size, on scratch disk."""
 
 
-class Run(Protocol):
+class SortedRun(Protocol):
     """A sorted run, which can be read more than once, each time from its first frame."""
 
     def frames(self) -> Iterator[Frame]:
@@ -55,7 +55,7 @@ class FileRun:
             yield from BlockReader(file, self.length, self.name).raw_frames()
 
 
-def merged(runs: list[Run], scratch: Path) -> Iterator[PackedPair]:
+def merged(runs: list[SortedRun], scratch: Path) -> Iterator[PackedPair]:
     """Return all pairs of the runs in key order.
 
     Args:
@@ -65,7 +65,7 @@ def merged(runs: list[Run], scratch: Path) -> Iterator[PackedPair]:
     return _merge_once(_few(runs, scratch, lambda writer, group: writer.write(_merge_once(group))))
 
 
-def merged_frames(runs: list[Run], scratch: Path, operation: int) -> Iterator[RawFrame]:
+def merged_frames(runs: list[SortedRun], scratch: Path, operation: int) -> Iterator[RawFrame]:
     """Return all pairs of the runs as frames in key order, combined per key by `operation`.
 
     Args:
@@ -92,8 +92,8 @@ def write_block(file: BinaryIO, pairs: Iterable[PackedPair]) -> BlockWriter:
 
 
 def _few(
-    runs: list[Run], scratch: Path, write: Callable[[BlockWriter, list[Run]], None]
-) -> list[Run]:
+    runs: list[SortedRun], scratch: Path, write: Callable[[BlockWriter, list[SortedRun]], None]
+) -> list[SortedRun]:
     """Merge runs until at most `FAN_IN` are left, and return these."""
     # each pass merges neighbours, so the order of the runs, and with it the order of the values of
     # one key, is kept; ten thousand runs take two passes
@@ -104,8 +104,8 @@ def _few(
 
 
 def _written(
-    group: list[Run], scratch: Path, write: Callable[[BlockWriter, list[Run]], None]
-) -> Run:
+    group: list[SortedRun], scratch: Path, write: Callable[[BlockWriter, list[SortedRun]], None]
+) -> SortedRun:
     # several merges share the folder, so each run gets a unique name
     descriptor, name = tempfile.mkstemp(dir=scratch, prefix="merge-")
     with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
@@ -114,13 +114,13 @@ def _written(
     return FileRun(Path(name), 0, writer.length, Path(name).name)
 
 
-def _frames_once(runs: list[Run], operation: int) -> Iterator[RawFrame]:
+def _frames_once(runs: list[SortedRun], operation: int) -> Iterator[RawFrame]:
     assert native.kernel is not None, "merging frames needs the native extension"
     merging: Iterator[RawFrame] = native.kernel.Merge([run.raw_frames() for run in runs], operation)
     return merging
 
 
-def _merge_once(runs: list[Run]) -> Iterator[PackedPair]:
+def _merge_once(runs: list[SortedRun]) -> Iterator[PackedPair]:
     if len(runs) == 1:
         return chain.from_iterable(
             zip(frame.keys, frame.values, strict=True) for frame in runs[0].frames()

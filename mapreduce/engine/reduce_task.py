@@ -21,7 +21,7 @@ from mapreduce.engine import compiled
 from mapreduce.engine.collect import check_placement, merged_states, packed_result
 from mapreduce.engine.collectors import sorter
 from mapreduce.engine.context import Stopwatch, TaskContext
-from mapreduce.engine.merge import Run, merged, merged_frames
+from mapreduce.engine.merge import SortedRun, merged, merged_frames
 from mapreduce.engine.part import (
     Part,
     StoredPairs,
@@ -241,7 +241,7 @@ def _aggregated(
 ) -> Write:
     """Return a function that writes one pair for each key, in key order."""
     integers = all(block.source.block.integers for block in blocks)
-    runs: list[Run] = list(blocks)
+    runs: list[SortedRun] = list(blocks)
     if not integers or not compiled.combines(aggregation):
         return lambda sink: sink.write(_aggregated_in_python(aggregation, blocks, context, folder))
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from mapreduce.engine.merge import FileRun, Run
+from mapreduce.engine.merge import FileRun, SortedRun
 from mapreduce.formats.frames import BlockWriter
 from mapreduce.wire.messages import Block
 
 Part = Callable[[BlockWriter], None]
 """Writes the sorted pairs of one partition."""
 
-Merging = Callable[[list[Run], Path], Part]
+Merging = Callable[[list[SortedRun], Path], Part]
 """Merges the runs of one partition, given in input order; the path is a folder for intermediate
 runs.
 """
@@ -67,7 +67,7 @@ class Spills:
             ),
         )
 
-    def _runs_of(self, partition: int) -> list[Run]:
+    def _runs_of(self, partition: int) -> list[SortedRun]:
         return [
             FileRun(run.path, block.offset, block.length, run.path.name)
             for run in self._runs

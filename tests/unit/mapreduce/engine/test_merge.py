@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mapreduce.engine.merge import FAN_IN, FileRun, Run, merged, write_block
+from mapreduce.engine.merge import FAN_IN, FileRun, SortedRun, merged, write_block
 from mapreduce.formats.frames import BlockReader, BlockWriter, Frame, PackedPair, RawFrame, columns
 
 sorted_runs = st.lists(
@@ -43,7 +43,7 @@ class MemoryRun:
             ).raw_frames()
 
 
-def run(pairs: list[PackedPair]) -> Run:
+def run(pairs: list[PackedPair]) -> SortedRun:
     """A run in memory."""
     return MemoryRun(pairs)
 
