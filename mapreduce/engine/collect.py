@@ -29,7 +29,7 @@ from mapreduce.encoding import (
     unpack_value,
 )
 from mapreduce.engine.merge import SortedRun, merged
-from mapreduce.engine.spills import Merging, Part, Spills
+from mapreduce.engine.spills import BlockContent, Merging, Spills
 from mapreduce.errors import UserCodeError
 from mapreduce.formats.frames import BlockWriter, PackedPair
 from mapreduce.job import Job
@@ -154,7 +154,7 @@ class AggregateCollector:
     def finish(self, file: BinaryIO) -> list[Block]:
         return self.spills.write(file, self._sorted())
 
-    def _sorted(self) -> list[Part]:
+    def _sorted(self) -> list[BlockContent]:
         """Return the states by partition, in key order, and empty the collector."""
         # states stay in dicts until here: they are partitioned and sorted once, not for each value
         parts: list[list[PackedPair]] = [[] for _ in range(self.spills.partitions)]
@@ -212,7 +212,7 @@ class PairCollector:
     def finish(self, file: BinaryIO) -> list[Block]:
         return self.spills.write(file, self._sorted())
 
-    def _sorted(self) -> list[Part]:
+    def _sorted(self) -> list[BlockContent]:
         parts, self._parts = self._parts, [[] for _ in range(self.spills.partitions)]
         self._used = 0
         for part in parts:
@@ -221,7 +221,7 @@ class PairCollector:
         return [written(part, self._combine) for part in parts]
 
 
-def written(pairs: Iterable[PackedPair], combine: Combine | None = None) -> Part:
+def written(pairs: Iterable[PackedPair], combine: Combine | None = None) -> BlockContent:
     """Return sorted pairs as the content of one block of a run."""
     return lambda writer: writer.write(combine(pairs) if combine else pairs)
 
@@ -229,7 +229,7 @@ def written(pairs: Iterable[PackedPair], combine: Combine | None = None) -> Part
 def merging_pairs(combine: Combine | None = None) -> Merging:
     """Return the merge of runs in Python."""
 
-    def merging(runs: list[SortedRun], scratch: Path) -> Part:
+    def merging(runs: list[SortedRun], scratch: Path) -> BlockContent:
         def part(writer: BlockWriter) -> None:
             if runs:
                 pairs = merged(runs, scratch)

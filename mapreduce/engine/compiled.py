@@ -17,7 +17,7 @@ from mapreduce.aggregate import Aggregation, Count, Max, Min, Sum
 from mapreduce.encoding import encode_key, encode_value, unpack_value
 from mapreduce.engine.collect import AggregateCollector, Collector, Combine, Partitioner
 from mapreduce.engine.merge import SortedRun, merged_frames
-from mapreduce.engine.spills import Merging, Part, Spills
+from mapreduce.engine.spills import BlockContent, Merging, Spills
 from mapreduce.formats.frames import BlockWriter, PackedPair, RawFrame, columns
 from mapreduce.partition import key_hash
 from mapreduce.user_code.yielded import pair_of
@@ -154,11 +154,11 @@ class CompiledCollector:
         self.spills.spill(self._parts())
         self._pairs.clear()
 
-    def _parts(self) -> list[Part]:
+    def _parts(self) -> list[BlockContent]:
         self._pairs.sort()
         return [self._part(number) for number in range(self.spills.partitions)]
 
-    def _part(self, number: int) -> Part:
+    def _part(self, number: int) -> BlockContent:
         def part(writer: BlockWriter) -> None:
             frames = self._frames(number)
             if self._combine:
@@ -178,7 +178,7 @@ class CompiledCollector:
 def merging_kept(combine: Combine | None) -> Merging:
     """Return the merge of runs of kept pairs."""
 
-    def merging(runs: list[SortedRun], scratch: Path) -> Part:
+    def merging(runs: list[SortedRun], scratch: Path) -> BlockContent:
         def part(writer: BlockWriter) -> None:
             frames = merged_frames(runs, scratch, operation("KEEP"))
             if combine:
@@ -194,7 +194,7 @@ def merging_kept(combine: Combine | None) -> Merging:
 def merging_combined(aggregation: Aggregation[Any], otherwise: Merging) -> Merging:
     """Return the merge of runs of combined integers; `otherwise` merges sums beyond 64 bits."""
 
-    def merging(runs: list[SortedRun], scratch: Path) -> Part:
+    def merging(runs: list[SortedRun], scratch: Path) -> BlockContent:
         def part(writer: BlockWriter) -> None:
             try:
                 writer.write_frames(merged_frames(runs, scratch, state_operation(aggregation)))

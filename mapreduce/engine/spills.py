@@ -11,10 +11,10 @@ from mapreduce.engine.merge import FileRun, SortedRun
 from mapreduce.formats.frames import BlockWriter
 from mapreduce.wire.messages import Block
 
-Part = Callable[[BlockWriter], None]
+BlockContent = Callable[[BlockWriter], None]
 """Writes the sorted pairs of one partition."""
 
-Merging = Callable[[list[SortedRun], Path], Part]
+Merging = Callable[[list[SortedRun], Path], BlockContent]
 """Merges the runs of one partition, given in input order; the path is a folder for intermediate
 runs.
 """
@@ -41,7 +41,7 @@ class Spills:
         self.scratch = scratch
         self._runs: list[_Spilled] = []
 
-    def spill(self, parts: Iterable[Part]) -> None:
+    def spill(self, parts: Iterable[BlockContent]) -> None:
         """Write sorted pairs, one part for each partition, as one more run."""
         path = self.scratch / f"spill-{len(self._runs)}"
         with path.open("wb") as file:
@@ -51,7 +51,7 @@ class Spills:
         """Take a sorted file of one partition as one more run."""
         self._runs.append(_Spilled(path, [block]))
 
-    def write(self, file: BinaryIO, parts: Sequence[Part] | None) -> list[Block]:
+    def write(self, file: BinaryIO, parts: Sequence[BlockContent] | None) -> list[Block]:
         """Write the blocks: the last pairs, if any, merged with all runs, if any."""
         # nothing was spilled: the common case needs no merge and no second copy on disk
         if parts is not None and not self._runs:
@@ -75,11 +75,11 @@ class Spills:
         ]
 
 
-def _blocks(file: BinaryIO, parts: Iterable[Part]) -> list[Block]:
+def _blocks(file: BinaryIO, parts: Iterable[BlockContent]) -> list[Block]:
     return list(_written(file, parts))
 
 
-def _written(file: BinaryIO, parts: Iterable[Part]) -> Iterator[Block]:
+def _written(file: BinaryIO, parts: Iterable[BlockContent]) -> Iterator[Block]:
     offset = 0
     for write in parts:
         writer = BlockWriter(file)
