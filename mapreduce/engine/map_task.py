@@ -231,13 +231,13 @@ class MapStage:
 
         return read
 
-    def _records(self, place: Place, batch: base.Batch, byte_range: ByteRange) -> None:
+    def _records(self, place: Place, batch: base.RecordBatch, byte_range: ByteRange) -> None:
         place.name_of_key = _KEY_NAMES.get(byte_range.format.kind, "byte")
         # one call for all records of the batch: the collector iterates over the pairs of each
         # record in turn, and `map` runs as the pairs are taken
         self._collector.add(chain.from_iterable(self._mapped(place, batch)))
 
-    def _mapped(self, place: Place, batch: base.Batch) -> Iterator[Iterable[Any]]:
+    def _mapped(self, place: Place, batch: base.RecordBatch) -> Iterator[Iterable[Any]]:
         map_record, mapped, gathers = self._job.map, 0, self._job.gathers
         for key, record in batch.records:
             place.offset, place.record = key, record
@@ -247,7 +247,7 @@ class MapStage:
         self.records += mapped
         self._context.meter.records += mapped
 
-    def _one_by_one(self, place: Place, batch: base.Batch, byte_range: ByteRange) -> None:
+    def _one_by_one(self, place: Place, batch: base.RecordBatch, byte_range: ByteRange) -> None:
         assert self._aside is not None, "records are mapped one by one only to set some aside"
         place.name_of_key = _KEY_NAMES.get(byte_range.format.kind, "byte")
         for key, record in batch.records:
@@ -258,7 +258,7 @@ class MapStage:
                 self.records += 1
                 self._context.meter.records += 1
 
-    def _batch(self, place: Place, batch: base.Batch, byte_range: ByteRange) -> None:
+    def _batch(self, place: Place, batch: base.RecordBatch, byte_range: ByteRange) -> None:
         data = batch.data
         if data is None:
             data = b"".join(content for _, content in batch.records)  # a whole file

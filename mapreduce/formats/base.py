@@ -15,7 +15,7 @@ ReadRange = Callable[[int, int], Iterator[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class RecordBatch:
     """Some neighbouring records.
 
     Attributes:
@@ -54,7 +54,7 @@ class Reader(Protocol):
     def undecoded(self) -> Undecoded:
         """The bytes so far that are not UTF-8; none for a format that is not text."""
 
-    def batches(self, byte_range: ByteRange, read: ReadRange) -> Iterator[Batch]:
+    def batches(self, byte_range: ByteRange, read: ReadRange) -> Iterator[RecordBatch]:
         """Yield the records whose first byte lies in the byte range.
 
         Args:

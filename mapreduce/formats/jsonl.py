@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from mapreduce.errors import RecordError, TextPlace
-from mapreduce.formats.base import BadRecord, Batch, ReadRange
+from mapreduce.formats.base import BadRecord, ReadRange, RecordBatch
 from mapreduce.formats.limits import LIMITS, Limits
 from mapreduce.formats.text import BOM, line_blocks
 from mapreduce.formats.undecoded import Undecoded
@@ -41,12 +41,12 @@ class JsonLinesReader:
         self._limits = limits
         self._lenient = lenient
 
-    def batches(self, byte_range: ByteRange, read: ReadRange) -> Iterator[Batch]:
+    def batches(self, byte_range: ByteRange, read: ReadRange) -> Iterator[RecordBatch]:
         """Yield batches of parsed lines."""
         for block in line_blocks(byte_range, read, self._limits):
             offset = block.position + byte_range.source_offset
             values = _values(block.data, offset, byte_range.source, lenient=self._lenient)
-            yield Batch(block.start, block.length, values, block.data, offset)
+            yield RecordBatch(block.start, block.length, values, block.data, offset)
 
 
 def _values(block: bytes, at: int, source: str, *, lenient: bool) -> Iterator[tuple[int, Any]]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from mapreduce.encoding import decode_key, encode_key, pack_value, unpack_value
 from mapreduce.errors import CorruptBlock
-from mapreduce.formats.base import Batch, ReadRange
+from mapreduce.formats.base import ReadRange, RecordBatch
 from mapreduce.formats.frames import (
     HEADER_BYTES,
     MAGIC,
@@ -34,7 +34,7 @@ class PairsReader:
 
     undecoded = Undecoded()
 
-    def batches(self, byte_range: ByteRange, read: ReadRange) -> Iterator[Batch]:
+    def batches(self, byte_range: ByteRange, read: ReadRange) -> Iterator[RecordBatch]:
         """Yield a batch for each frame."""
         window = _Window(read, byte_range.size)
         # `known` is true if a frame certainly begins at `at`; otherwise magic bytes may be part of
@@ -44,7 +44,7 @@ class PairsReader:
             found = _frame(window, at)
             if found is not None and (known or _goes_on(window, at + found[1], byte_range.size)):
                 frame, length = found
-                yield Batch(at, length, _records(frame))
+                yield RecordBatch(at, length, _records(frame))
                 at, known = at + length, True
             elif known:
                 raise CorruptBlock(f"{byte_range.url} holds no whole frame at byte {at}")

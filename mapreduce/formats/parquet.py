@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mapreduce.formats.base import Batch, ReadRange
+from mapreduce.formats.base import ReadRange, RecordBatch
 from mapreduce.formats.limits import LIMITS, Limits
 from mapreduce.formats.parquet_file import opened
 from mapreduce.formats.undecoded import Undecoded
@@ -37,7 +37,7 @@ class ParquetReader:
         self._form = form
         self._limits = limits
 
-    def batches(self, byte_range: ByteRange, read: ReadRange) -> Iterator[Batch]:
+    def batches(self, byte_range: ByteRange, read: ReadRange) -> Iterator[RecordBatch]:
         """Yield a batch for each row group.
 
         Its rows are read as they are taken, so take them before the next batch.
@@ -46,4 +46,4 @@ class ParquetReader:
             for group in file.row_groups():
                 if byte_range.start <= group.start < byte_range.end:
                     rows = file.rows(group, self._form.columns)
-                    yield Batch(group.start, group.end - group.start, rows)
+                    yield RecordBatch(group.start, group.end - group.start, rows)

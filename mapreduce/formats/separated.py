@@ -21,7 +21,7 @@ from itertools import accumulate, repeat
 from typing import TypeAlias
 
 from mapreduce.errors import RecordError, TextPlace
-from mapreduce.formats.base import BadRecord, Batch, ReadRange
+from mapreduce.formats.base import BadRecord, ReadRange, RecordBatch
 from mapreduce.formats.limits import LIMITS, Limits
 from mapreduce.formats.quoted_rows import RowRange, owned_rows, quotes_before, row_at
 from mapreduce.formats.text import BOM, TAIL_BYTES
@@ -78,7 +78,7 @@ class CsvReader:
         """The bytes so far that are not UTF-8."""
         return self._parser.undecoded
 
-    def batches(self, byte_range: ByteRange, read: ReadRange) -> Iterator[Batch]:
+    def batches(self, byte_range: ByteRange, read: ReadRange) -> Iterator[RecordBatch]:
         """Yield batches of rows.
 
         Raises:
@@ -94,7 +94,7 @@ class CsvReader:
             start, length = position, len(data)
             if byte_range.compression is not None:  # its first batch accounts for all of its bytes
                 start, length, accounted = accounted, byte_range.size - accounted, byte_range.size
-            yield Batch(
+            yield RecordBatch(
                 start,
                 length,
                 self._rows(byte_range, position, data),
@@ -102,7 +102,7 @@ class CsvReader:
                 position + byte_range.source_offset,
             )
         if byte_range.compression is not None and not accounted:  # it unpacks to nothing
-            yield Batch(0, byte_range.size, iter(()), b"")
+            yield RecordBatch(0, byte_range.size, iter(()), b"")
 
     def _rows(self, byte_range: ByteRange, position: int, data: bytes) -> Iterator[tuple[int, Row]]:
         block = _Block(data, position + byte_range.source_offset, byte_range.source)

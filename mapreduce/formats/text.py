@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from mapreduce import native
 from mapreduce.errors import TextPlace
-from mapreduce.formats.base import Batch, ReadRange
+from mapreduce.formats.base import ReadRange, RecordBatch
 from mapreduce.formats.limits import LIMITS, Limits, too_long
 from mapreduce.formats.undecoded import Undecoded
 from mapreduce.formats.unpacked import unpacked_text
@@ -61,11 +61,11 @@ class TextReader:
         """The bytes so far that are not UTF-8."""
         return self._decoder.undecoded
 
-    def batches(self, byte_range: ByteRange, read: ReadRange) -> Iterator[Batch]:
+    def batches(self, byte_range: ByteRange, read: ReadRange) -> Iterator[RecordBatch]:
         """Yield batches of lines."""
         for block in line_blocks(byte_range, read, self._limits):
             records = self._decoder.lines(block.position, block.data, byte_range.source_offset)
-            yield Batch(
+            yield RecordBatch(
                 block.start,
                 block.length,
                 records,

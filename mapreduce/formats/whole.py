@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mapreduce.errors import RecordError
-from mapreduce.formats.base import Batch, ReadRange
+from mapreduce.formats.base import ReadRange, RecordBatch
 from mapreduce.formats.compression import decompressed
 from mapreduce.formats.limits import LIMITS, Limits, too_long
 from mapreduce.formats.undecoded import Undecoded
@@ -27,14 +27,14 @@ class WholeFileReader:
     def __init__(self, limits: Limits = LIMITS) -> None:
         self._limits = limits
 
-    def batches(self, byte_range: ByteRange, read: ReadRange) -> Iterator[Batch]:
+    def batches(self, byte_range: ByteRange, read: ReadRange) -> Iterator[RecordBatch]:
         """Yield one batch of one record."""
         if (byte_range.start, byte_range.end) != (0, byte_range.size):
             raise ValueError(
                 f"bytes {byte_range.start} to {byte_range.end} of {byte_range.source} are not the "
                 "whole file"
             )
-        yield Batch(0, byte_range.size, _record(byte_range, read, self._limits))
+        yield RecordBatch(0, byte_range.size, _record(byte_range, read, self._limits))
 
 
 def _record(byte_range: ByteRange, read: ReadRange, limits: Limits) -> Iterator[tuple[str, bytes]]:

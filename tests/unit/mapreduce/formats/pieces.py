@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
-from mapreduce.formats.base import Batch, Reader, ReadRange
+from mapreduce.formats.base import Reader, ReadRange, RecordBatch
 from mapreduce.input_formats import Compression, Format
 from mapreduce.wire.messages import ByteRange
 
@@ -63,6 +63,6 @@ def records_of(
     return records
 
 
-def batches_of(reader: Reader, piece: ByteRange, read: ReadRange) -> list[Batch]:
+def batches_of(reader: Reader, piece: ByteRange, read: ReadRange) -> list[RecordBatch]:
     """The batches of one piece, their records not yet taken."""
     return list(reader.batches(piece, read))
