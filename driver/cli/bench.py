@@ -6,7 +6,7 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from rich.table import Table
 
+from driver.cli.options import JobOptions
 from driver.cli.terminal import no_output_of_jobs, print_document, say, show
 from driver.cli.values import assignments, counts
-from driver.plan.config import DEFAULT_JOB, RunConfig, at_least_one
+from driver.plan.config import RunConfig, at_least_one
 from driver.text import bytes_text, plural
 from mapreduce.errors import UsageError
 
@@ -31,12 +32,8 @@ TASKS_A_SLOT = 4
 
 
 def bench(
+    job: JobOptions,
     *,
-    input: Annotated[  # noqa: A002
-        tuple[str, ...], Parameter(name="--input", negative="", consume_multiple=True)
-    ],
-    job: str = DEFAULT_JOB,
-    param: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     mappers: str = "1,2,3,5,10",
     repeat: int = 3,
     chunks: int | None = None,
@@ -54,9 +51,7 @@ def bench(
     split, reduce, commit) counts as serial.
 
     Args:
-        input: A file, folder, glob or URL; may be given several times.
-        job: The job: a module or a file, and `:Class` when it holds several.
-        param: A parameter of the job, as name=value; may be given several times.
+        job: The job and its input.
         mappers: The numbers of mappers; 1 is measured in any case. In AWS they are the first ones of those that run.
         repeat: How often each is measured.
         chunks: How many splits to cut the input into (by default four for each slot of the greatest number of mappers).
@@ -66,17 +61,15 @@ def bench(
         json: Print one JSON document on standard output.
         store: Folder or URL that the runs write to (by default a folder of their own, which is deleted).
     """
-    from driver.report.chart import svg
-    from driver.report.figures import end_to_end, map_stage
     from driver.report.speedup import speed_up
     from driver.targets import prepare as targets
 
     levels = tuple(sorted({1, *counts("--mappers", mappers)}))
     at_least_one("--repeat", repeat)
     config = RunConfig(
-        inputs=input,
-        job=job,
-        parameters=assignments("--param", param),
+        inputs=job.input,
+        job=job.job,
+        parameters=assignments("--param", job.param),
         mappers=levels[-1],
         reducers=reducers,
         chunks=chunks,
@@ -88,24 +81,40 @@ def bench(
         _check_fleet(prepared, levels)
         config = replace(config, chunks=chunks or TASKS_A_SLOT * prepared.map_slots)
         processors = _processors(prepared, levels)
-        runs = []
-        for number in range(
-            1, repeat + 1
-        ):  # in turn, so that a change of the machine's mood is all levels'
-            for level in levels:
-                runs.append(_measured(replace(config, mappers=level), target, place))
-                say(f"{plural(level, 'mapper')}, run {number} of {repeat}: {_seconds(runs[-1])}")
+        runs = _all_measured(config, target, place, levels, repeat)
     found = speed_up(runs)
-    size = bytes_text(sum(given.size for given in prepared.inputs))
-    subtitle = f"{prepared.source.name}, {size} in {plural(config.chunks or 0, 'split')}, {prepared.target}"
     show(_table(found))
+    _draw(found, prepared, config.chunks or 0, processors, output)
+    if json:
+        print_document(found)
+    return 0
+
+
+def _all_measured(
+    config: RunConfig, target: BenchTarget, place: str | None, levels: Sequence[int], repeat: int
+) -> list[Measured]:
+    """Return the runs with each number of mappers, in turn: a noisy machine disturbs all alike."""
+    runs = []
+    for number in range(1, repeat + 1):
+        for level in levels:
+            runs.append(_measured(replace(config, mappers=level), target, place))
+            say(f"{plural(level, 'mapper')}, run {number} of {repeat}: {_seconds(runs[-1])}")
+    return runs
+
+
+def _draw(
+    found: SpeedUp, prepared: Prepared, splits: int, processors: int | None, output: Path
+) -> None:
+    """Write both figures into a folder."""
+    from driver.report.chart import svg
+    from driver.report.figures import end_to_end, map_stage
+
+    size = bytes_text(sum(given.size for given in prepared.inputs))
+    subtitle = f"{prepared.source.name}, {size} in {plural(splits, 'split')}, {prepared.target}"
     output.mkdir(parents=True, exist_ok=True)
     for name, draw in (("map-stage.svg", map_stage), ("end-to-end.svg", end_to_end)):
         (output / name).write_text(svg(draw(found, subtitle, processors)), encoding="utf-8")
         say(f"written   {output / name}")
-    if json:
-        print_document(found)
-    return 0
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -11,8 +11,11 @@ from driver.plan.config import DEFAULT_SPARK_MASTER
 from driver.text import bytes_text, plural, shown, shown_repr
 from mapreduce.errors import UsageError
 
+if TYPE_CHECKING:
+    from driver.history.verify import Verdict
+
 _ROWS_SHOWN = 20
-_ROADS = {"plain": "a plain count in one process", "spark": "the same job on Apache Spark"}
+_REFERENCES = {"plain": "a plain count in one process", "spark": "the same job on Apache Spark"}
 
 
 def verify(
@@ -65,20 +68,20 @@ def verify(
             verdict = verify_run(plan, job, kept, success)
     if json:
         print_document(verdict)
-    elif verdict.equal:
-        say(
-            f"{name}: all {plural(verdict.pairs, 'pair')} are those of {_ROADS[by]}",
-            style="green",
-        )
     else:
-        say(
-            f"{name}: {plural(verdict.missing, 'pair')} missing, {verdict.extra} too many; for example",
-            style="red",
-        )
-        for difference in verdict.examples:
-            pair = f"{shown_repr(difference.key, 100)}: {shown_repr(difference.value, 100)}"
-            say(f"  only {difference.side} has {pair}")
+        _say_verdict(verdict, by)
     return 0 if verdict.equal else 1
+
+
+def _say_verdict(verdict: Verdict, by: str) -> None:
+    pairs = plural(verdict.pairs if verdict.equal else verdict.missing, "pair")
+    if verdict.equal:
+        say(f"{verdict.run}: all {pairs} are those of {_REFERENCES[by]}", style="green")
+        return
+    say(f"{verdict.run}: {pairs} missing, {verdict.extra} too many; for example", style="red")
+    for difference in verdict.examples:
+        pair = f"{shown_repr(difference.key, 100)}: {shown_repr(difference.value, 100)}"
+        say(f"  only {difference.side} has {pair}")
 
 
 def audit(

@@ -60,8 +60,7 @@ def create_app(
         message: the model of the stage's tasks.
     """
     metrics = Metrics(pool)
-    seen = ReplayGuard()
-    path = f"/{stage}"
+    tasks = _Tasks(settings, pool, state, metrics, stage, message)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -95,22 +94,47 @@ def create_app(
         return Response(metrics.text(), media_type="text/plain; version=0.0.4")
 
     @app.post(
-        path,
+        tasks.path,
         openapi_extra=_body_of(message),
         responses=_RESPONSES,
         response_class=StreamingResponse,
     )
     async def task(request: Request) -> Response:
         """Run one task, and answer with its events, one JSON object a line."""
-        response = await _accept(request)
+        response = await tasks.answer(request)
         metrics.requests.labels(str(response.status_code)).inc()
         return response
 
-    async def _accept(request: Request) -> Response:
+    return app
+
+
+class _Tasks:
+    """The task path of a service: from a request to the events of its task."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        pool: WorkerPool,
+        state: State,
+        metrics: Metrics,
+        stage: StageName,
+        message: type[Message],
+    ) -> None:
+        self.path = f"/{stage}"
+        self._settings = settings
+        self._pool = pool
+        self._state = state
+        self._metrics = metrics
+        self._stage: StageName = stage
+        self._message = message
+        self._seen = ReplayGuard()
+
+    async def answer(self, request: Request) -> Response:
+        """Return the stream of a task's events, or a refusal."""
         try:
-            body = await read_body(request, path, settings, seen)
+            body = await read_body(request, self.path, self._settings, self._seen)
             # in a thread: a large message, and the resolution of symbolic links, block the loop
-            parsed = await anyio.to_thread.run_sync(_checked, message, body, settings)
+            parsed = await anyio.to_thread.run_sync(_checked, self._message, body, self._settings)
         except (MapReduceError, ValidationError) as exc:
             return refusal(exc)
         except Crowded:
@@ -118,21 +142,21 @@ def create_app(
         except ClientDisconnect:
             # the client has disconnected, so this answer is only counted
             return Response(status_code=HTTPStatus.BAD_REQUEST)
-        if state.draining:
+        if self._state.draining:
             return unavailable("this service is stopping; try another one")
         try:
-            pool.take()
+            self._pool.take()
         except Busy:
             return unavailable("every slot has a task")
-        return _EventStream(_events(parsed), media_type="application/jsonl")
+        return _EventStream(self._events(parsed), media_type="application/jsonl")
 
-    async def _events(parsed: Message) -> AsyncIterator[bytes]:
+    async def _events(self, parsed: Message) -> AsyncIterator[bytes]:
         started = time.perf_counter()
         outcome = "cancelled"
         index = getattr(parsed, "index", 0)
-        bound = log.bind(run=parsed.run, task=f"{stage}-{index}", attempt=parsed.attempt)
+        bound = log.bind(run=parsed.run, task=f"{self._stage}-{index}", attempt=parsed.attempt)
         try:
-            async with aclosing(pool.run(parsed)) as events:
+            async with aclosing(self._pool.run(parsed)) as events:
                 async for event in events:
                     if event.last:
                         last = parse_event.validate_json(event.line)
@@ -140,11 +164,9 @@ def create_app(
                     yield event.line
         finally:
             seconds = time.perf_counter() - started
-            metrics.tasks.labels(outcome).inc()
-            metrics.seconds.observe(seconds)
+            self._metrics.tasks.labels(outcome).inc()
+            self._metrics.seconds.observe(seconds)
             bound.info("task", outcome=outcome, seconds=round(seconds, 3))
-
-    return app
 
 
 class _EventStream(StreamingResponse):

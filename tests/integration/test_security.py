@@ -381,7 +381,7 @@ class Lengths(Job):
 DRIVER = """\
 import sys
 from pathlib import Path
-from mapreduce import tokens
+from mapreduce.wire import tokens
 key = Path(sys.argv.pop(1))
 tokens.new_key = lambda: key.read_text()
 from driver.cli.app import main
@@ -514,7 +514,7 @@ def test_a_run_whose_key_is_not_the_services_ends_at_once(
     (driver.folder / "keyed.py").write_text(
         script.replace(
             "from driver.cli",
-            "from driver import client\nclient.sign = lambda key, *rest: tokens.sign('x' * 32, *rest)\nfrom driver.cli",
+            "from driver.transport import http as client\nclient.sign = lambda key, *rest: tokens.sign('x' * 32, *rest)\nfrom driver.cli",
         )
     )
     done = _run(driver, lengths)
