@@ -13,7 +13,7 @@ from mapreduce.errors import FleetError, NotWritten
 from tests.unit.driver.cli.conftest import Command
 
 ROSES = "a rose is a rose\nis a rose\n"
-FAILS_ON_BOOM = '''
+FAILS_ON_BOOM = """
 from mapreduce import Job, Sum
 
 
@@ -24,7 +24,7 @@ class Fails(Job):
         if "boom" in line:
             raise ValueError("no boom wanted")
         yield line, 1
-'''
+"""
 
 
 @pytest.fixture
@@ -44,7 +44,9 @@ def _failing_job(home: Path, name: str) -> Path:
 
 def test_a_run_counts_and_writes_where_it_is_told_to(command: Command, roses: Path) -> None:
     """Standard output is one JSON document, and the file holds the whole result."""
-    said = command("run", "--input", str(roses), "--target", "inline", "--json", "--output", "o.csv")
+    said = command(
+        "run", "--input", str(roses), "--target", "inline", "--json", "--output", "o.csv"
+    )
     assert 0 == said.code
     assert [["a", 3], ["rose", 3], ["is", 2]] == said.document["top"]
     assert "a,3\nis,2\nrose,3\n" == Path("o.csv").read_text().replace("\r", "").partition("\n")[2]
