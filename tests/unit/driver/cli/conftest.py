@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,6 @@ from typing import Any
 import pytest
 
 from driver.cli.app import exit_code
-from mapreduce.code import load
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +28,6 @@ class Said:
 
 
 Command = Callable[..., Said]
-
-
-@pytest.fixture(autouse=True)
-def fresh_imports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """After a test, the modules of jobs are those from before it: `verify` imports a copy of them."""
-    for name, value in {"root": None, "found": set(), "look": None, "before": {}}.items():
-        monkeypatch.setattr(load._OwnModules, name, value)
-    path, modules, finders = list(sys.path), dict(sys.modules), list(sys.meta_path)
-    yield
-    sys.path[:], sys.meta_path[:] = path, finders
-    for name, module in list(sys.modules.items()):
-        if str(getattr(module, "__file__", None)).startswith(tempfile.gettempdir()):
-            del sys.modules[name]
-    sys.modules.update(modules)
 
 
 @pytest.fixture

@@ -98,7 +98,8 @@ def test_the_steps_of_a_chain_are_runs_below_it(command: Command, home: Path) ->
     """`status` of the chain names each with its state."""
     (home / "in.txt").write_text("1 2\n2 3\n3 1\n")
     options = ["--input", "in.txt", "--target", "inline", "--job", "page_rank", "--json"]
-    assert 0 == (ran := command("run", *options)).code
+    ran = command("run", *options)
+    assert 0 == ran.code
     document = command("status", "--json", ran.document["run_id"]).document
     assert len(document["steps"]) > 1
     assert all(step.endswith(": done") for step in document["steps"])
