@@ -71,7 +71,7 @@ def test_an_empty_sample_shows_nothing(command: Command, home: Path) -> None:
 
 def test_a_chain_is_checked_step_by_step(command: Command, home: Path) -> None:
     """Each step is named."""
-    (home / "edges.txt").write_text("1 2\n2 3\n3 1\n")
+    (home / "edges.txt").write_text("1\t2\n2\t3\n3\t1\n")
     said = command("check", "page_rank", "--input", "edges.txt")
     assert 0 == said.code
     assert said.err.count(", ") >= 1

@@ -96,7 +96,7 @@ def test_status_of_a_run_that_is_not_there(command: Command) -> None:
 
 def test_the_steps_of_a_chain_are_runs_below_it(command: Command, home: Path) -> None:
     """`status` of the chain names each with its state."""
-    (home / "in.txt").write_text("1 2\n2 3\n3 1\n")
+    (home / "in.txt").write_text("1\t2\n2\t3\n3\t1\n")
     options = ["--input", "in.txt", "--target", "inline", "--job", "page_rank", "--json"]
     ran = command("run", *options)
     assert 0 == ran.code

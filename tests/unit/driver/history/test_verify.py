@@ -46,7 +46,7 @@ def _verified_again(runs: RunStore, run: str, job: str) -> Verdict:
         ("word_count", "one two\nthree two\n", 3),
         ("distinct", "b\na\nb\n", 2),
         ("sort", "b\na\nb\n", 3),
-        ("page_rank", "1 2\n2 3\n3 1\n", 3),
+        ("page_rank", "1\t2\n2\t3\n3\t1\n", 3),
     ],
 )
 def test_a_run_of_the_engine_is_a_plain_count(
