@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,8 @@ from mapreduce.code import load
 @pytest.fixture(autouse=True)
 def fresh_imports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """After a test, the modules of jobs are those from before it: `verify` imports a copy of them."""
-    for name, value in {"root": None, "found": set(), "look": None, "before": {}}.items():
+    nothing: dict[str, Any] = {"root": None, "found": set(), "look": None, "before": {}}
+    for name, value in nothing.items():
         monkeypatch.setattr(load._OwnModules, name, value)
     path, modules, finders = list(sys.path), dict(sys.modules), list(sys.meta_path)
     yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from pathlib import Path
@@ -13,12 +14,13 @@ import pytest
 from driver import doctor
 from driver.cloud.aws import Aws
 from driver.cloud.ecs import EcsFleet
-from driver.cloud.stack import Stack
+from driver.cloud.stack import ROLES, Stack
 from driver.doctor import Finding
 from driver.transport import http
 from driver.transport.endpoint import Endpoint
+from mapreduce import native
 from mapreduce.errors import FleetError, TaskLost
-from mapreduce.wire.messages import Cost, Done, Failed, SplitResult
+from mapreduce.wire.messages import Cost, Done, Failed, SplitResult, StageName
 from tests.unit.driver.fakes import NOBODY, failed
 from tests.unit.driver.samples import STACK_VALUES
 
@@ -83,13 +85,13 @@ def test_an_old_interpreter_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_the_compiled_part_all_is_well_and_slower(monkeypatch: pytest.MonkeyPatch) -> None:
     """It says how to build it."""
-    monkeypatch.setattr(doctor.native, "kernel", None)
-    monkeypatch.setattr(doctor.native, "why_not", "not built")
+    monkeypatch.setattr(native, "kernel", None)
+    monkeypatch.setattr(native, "why_not", "not built")
     found = doctor.compiled_part()
     assert found.ok
     assert "not built" in found.seen
     assert doctor.BUILD_IT in found.seen
-    monkeypatch.setattr(doctor.native, "kernel", object())
+    monkeypatch.setattr(native, "kernel", object())
     assert "in use" == doctor.compiled_part().seen
 
 
@@ -148,7 +150,7 @@ def test_a_program_that_cannot_be_run_says_nothing(monkeypatch: pytest.MonkeyPat
     """Nor does one that fails or hangs."""
     answers: list[Any] = [
         FileNotFoundError(),
-        doctor.subprocess.TimeoutExpired("x", 1),
+        subprocess.TimeoutExpired("x", 1),
         SimpleNamespace(returncode=1, stdout="out"),
         SimpleNamespace(returncode=0, stdout=" out\n"),
     ]
@@ -314,11 +316,11 @@ DONE = Done(attempt=NOBODY, result=SplitResult(splits=(), bytes_read=0, bytes_wr
 
 
 @pytest.fixture
-def fleet(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Endpoint]]:
+def fleet(monkeypatch: pytest.MonkeyPatch) -> dict[StageName, list[Endpoint]]:
     """The endpoints of each stage, and a transport to them."""
-    found = {stage: [Endpoint(f"{stage}-{n}", "", 1) for n in (0, 1)] for stage in doctor.ROLES}
+    found = {stage: [Endpoint(f"{stage}-{n}", "", 1) for n in (0, 1)] for stage in ROLES}
 
-    async def endpoints(_: EcsFleet, stage: str) -> Sequence[Endpoint]:
+    async def endpoints(_: EcsFleet, stage: StageName) -> Sequence[Endpoint]:
         return found[stage]
 
     monkeypatch.setattr(EcsFleet, "endpoints", endpoints)
@@ -349,7 +351,7 @@ def test_an_endpoint_that_is_silent_is_counted(monkeypatch: pytest.MonkeyPatch) 
     assert (False, "1 of 2 answer; map-1 is silent") == (found.ok, found.seen)
 
 
-def test_a_stage_without_endpoints_is_not_well(fleet: dict[str, list[Endpoint]]) -> None:
+def test_a_stage_without_endpoints_is_not_well(fleet: dict[StageName, list[Endpoint]]) -> None:
     """Without a splitter there is nobody to ask for a task either."""
     fleet["split"] = []
     found = _answers()

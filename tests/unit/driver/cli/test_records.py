@@ -59,7 +59,7 @@ def test_the_state_of_a_run_that_is_done(command: Command, run: str) -> None:
     assert (run, "done", "") == tuple(document[name] for name in ("run_id", "state", "failure"))
     assert document["splits"] == document["maps_done"]
     assert document["partitions"] == document["reduces_done"] == len(document["result_urls"])
-    said = command("status", run.rpartition("-")[2]).err
+    said = command("status", run.rpartition("-")[2]).out
     assert f"maps     {document['splits']} of {document['splits']} done" in said
     assert all(url in said for url in document["result_urls"])
 
@@ -86,7 +86,7 @@ def test_the_state_of_a_run_that_failed(command: Command, home: Path) -> None:
     assert 1 == command("run", "--input", "in.txt", "--target", "inline", "--job", "never.py").code
     document = command("status", "--json").document
     assert ("failed", True) == (document["state"], "not today" in document["failure"])
-    assert "not today" in command("status").err
+    assert "not today" in command("status").out
 
 
 def test_status_of_a_run_that_is_not_there(command: Command) -> None:
@@ -103,7 +103,7 @@ def test_the_steps_of_a_chain_are_runs_below_it(command: Command, home: Path) ->
     document = command("status", "--json", ran.document["run_id"]).document
     assert len(document["steps"]) > 1
     assert all(step.endswith(": done") for step in document["steps"])
-    said = command("status", ran.document["run_id"]).err
+    said = command("status", ran.document["run_id"]).out
     assert document["steps"][0] in said
     assert "maps" not in said
 

@@ -10,7 +10,6 @@ from typing import Any, NoReturn
 
 import pytest
 
-from driver.cli import stack as module
 from driver.cloud import leftovers
 from driver.cloud.images import Image
 from driver.cloud.leftovers import Leftover
@@ -152,7 +151,7 @@ def test_wait_looks_until_all_is_well(
         "driver.doctor.examine_stack",
         lambda _: [Finding(step="mapper", ok=ok, seen="0 of 3") for ok in looks.pop(0)],
     )
-    monkeypatch.setattr(module.time, "sleep", lambda _: None)
+    monkeypatch.setattr("time.sleep", lambda _: None)
     said = command("stack", "wait")
     assert (0, 1) == (said.code, said.err.count("waiting: mapper: 0 of 3"))
     assert "5 tasks answer" in said.err
@@ -177,9 +176,12 @@ def test_what_is_left_is_listed_with_its_price(
     found = [[Leftover(arn=DEFINITION, costs_a_day="nothing")], []]
     gone: list[object] = []
     monkeypatch.setattr(leftovers, "find_leftovers", lambda *_: found[0])
-    monkeypatch.setattr(
-        leftovers, "deregister_orphans", lambda left, _: gone or gone.extend(left) or [DEFINITION]
-    )
+
+    def deregister(left: list[Leftover], _: object) -> list[str]:
+        gone.extend(left)
+        return [DEFINITION]
+
+    monkeypatch.setattr(leftovers, "deregister_orphans", deregister)
     said = command("stack", "leftovers")
     assert (1, True, []) == (said.code, f"{DEFINITION}: nothing" in said.err, gone)
     assert f"deregistered {DEFINITION}" in command("stack", "leftovers", "--deregister").err
