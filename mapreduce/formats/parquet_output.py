@@ -18,6 +18,7 @@ import msgspec
 import nanoarrow
 from nanoarrow.c_array_stream import CArrayStream
 
+from mapreduce.errors import NotWritten
 from mapreduce.formats.output import JsonPair
 from mapreduce.formats.parquet_types import quoted_text
 
@@ -50,7 +51,18 @@ def write_parquet(pairs: Callable[[], Iterable[JsonPair]], path: Path) -> None:
     Args:
         pairs: gives keys and values as `jsonable` gives them, each time it is called; it is called twice.
         path: the file; one that is there is replaced.
+
+    Raises:
+        NotWritten: DuckDB cannot write the file, or what it keeps on the disk meanwhile.
     """
+    try:
+        _write(pairs, path)
+    except duckdb.Error as exc:
+        why = str(exc).strip().partition("\n")[0]
+        raise NotWritten(f"{path} cannot be written: {why}") from exc
+
+
+def _write(pairs: Callable[[], Iterable[JsonPair]], path: Path) -> None:
     key, value = _columns(pairs())
     with TemporaryDirectory(dir=path.parent, prefix=".parquet-") as scratch:
         config: dict[str, Any] = {
