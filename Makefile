@@ -4,9 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INPUT ?= build/zipf.txt
+TESTS ?= tests/unit tests/contract tests/simulation tests/integration/test_run.py
+LEAST ?= 85
 ARGS ?=
 
-.PHONY: help run test integration check format docs deploy destroy scale stop start e2e faults simulate spark bench lock clean
+.PHONY: help run test coverage integration check format docs deploy destroy scale stop start e2e faults simulate spark bench lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -15,7 +17,15 @@ run: $(VENV)/kernel $(INPUT)  ## Count the words of INPUT=... (by default of a t
 	$(BIN)/python -m driver run --input "$(INPUT)" $(ARGS)
 
 test: $(VENV)/kernel $(VENV)/emulator  ## Unit and contract tests, the simulation, and the runs that a change breaks first
-	$(BIN)/python -m pytest -n auto tests/unit tests/contract tests/simulation tests/integration/test_run.py $(ARGS)
+	$(BIN)/python -m pytest -n auto $(TESTS) $(ARGS)
+
+coverage: $(VENV)/kernel  ## The unit tests alone reach LEAST % of the statements of each package
+	$(BIN)/python -m pytest -n auto tests/unit --cov --cov-report= $(ARGS)
+	@for package in mapreduce driver services; do \
+		$(BIN)/python -m coverage report --include="$$package/*" --fail-under=$(LEAST) --format=total >/dev/null \
+			&& echo "$$package: $$($(BIN)/python -m coverage report --include="$$package/*" --format=total) %" \
+			|| { $(BIN)/python -m coverage report --include="$$package/*" --skip-covered --sort=miss; exit 1; }; \
+	done
 
 integration: $(VENV)/kernel $(VENV)/emulator  ## Tests of whole runs, with real services, terminals and endings
 	$(BIN)/python -m pytest -n auto tests/integration $(ARGS)
