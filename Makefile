@@ -5,9 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := bin/pip install --quiet --disable-pip-version-check --require-hashes
 INPUT ?= build/zipf.txt
+TESTS ?= tests/unit tests/contract tests/simulation tests/integration/test_run.py
+LEAST ?= 85
 ARGS ?=
 
-.PHONY: help run test integration check format docs deploy destroy scale stop start e2e faults \
+.PHONY: help run test coverage integration check format docs deploy destroy scale stop start e2e faults \
     simulate spark bench lock clean
 
 help:  ## This list
@@ -17,8 +19,15 @@ run: $(VENV)/kernel $(INPUT)  ## Count the words of INPUT=... (default: a genera
 	$(BIN)/python -m driver run --input "$(INPUT)" $(ARGS)
 
 test: $(VENV)/kernel $(VENV)/emulator  ## Unit and contract tests, the simulation, and basic runs
-	$(BIN)/python -m pytest -n auto tests/unit tests/contract tests/simulation \
-	    tests/integration/test_run.py $(ARGS)
+	$(BIN)/python -m pytest -n auto $(TESTS) $(ARGS)
+
+coverage: $(VENV)/kernel  ## The unit tests alone reach LEAST % of the statements of each package
+	$(BIN)/python -m pytest -n auto tests/unit --cov --cov-report= $(ARGS)
+	@for package in mapreduce driver services; do \
+		$(BIN)/python -m coverage report --include="$$package/*" --fail-under=$(LEAST) --format=total >/dev/null \
+			&& echo "$$package: $$($(BIN)/python -m coverage report --include="$$package/*" --format=total) %" \
+			|| { $(BIN)/python -m coverage report --include="$$package/*" --skip-covered --sort=miss; exit 1; }; \
+	done
 
 integration: $(VENV)/kernel $(VENV)/emulator  ## Tests of whole runs, with real services
 	$(BIN)/python -m pytest -n auto tests/integration $(ARGS)
@@ -27,6 +36,7 @@ check: $(VENV)/kernel $(VENV)/infrastructure  ## Lint, format, types, imports, d
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m pytest -q tests/unit/test_house.py tests/unit/test_docs.py tests/infrastructure
 
 format:  ## Format the code

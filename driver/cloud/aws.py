@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -143,6 +144,7 @@ class Aws:
             FleetError: S3 refuses, or cannot be reached.
         """
         from boto3.s3.transfer import TransferConfig
+        from s3transfer.exceptions import S3CopyFailedError
 
         (bucket, key), (target_bucket, target_key) = (
             url.removeprefix("s3://").split("/", 1) for url in (source, target)
@@ -162,6 +164,8 @@ class Aws:
                     ExtraArgs={"CopySourceIfMatch": etag},
                     Config=parts,
                 )
+            except S3CopyFailedError as exc:  # a part whose source has another ETag
+                raise InputChanged(f"{source} has changed while it was copied") from exc
             except ClientError as exc:
                 code = exc.response.get("Error", {}).get("Code")
                 if code in _CHANGED:
@@ -205,7 +209,7 @@ def explained() -> Iterator[None]:
         ) from exc
     except ClientError as exc:
         raise FleetError(_client_error(exc)) from exc
-    except BotoCoreError as exc:
+    except (BotoCoreError, Boto3Error) as exc:
         raise FleetError(f"AWS failed: {exc}") from exc
 
 

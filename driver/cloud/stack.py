@@ -100,7 +100,7 @@ def _outputs(folder: Path) -> dict[str, dict[str, object]]:
     Some values may be sensitive: they are returned, never logged.
     """
     logging.getLogger("python_terraform").setLevel(logging.ERROR)
-    from python_terraform import IsFlagged, Terraform
+    from python_terraform import IsFlagged, Terraform, TerraformCommandError
 
     def ask() -> tuple[int, str, str]:
         with warnings.catch_warnings():  # it still calls Logger.warn
@@ -118,11 +118,16 @@ def _outputs(folder: Path) -> dict[str, dict[str, object]]:
         raise FleetError(
             f"terraform output took more than {TIMEOUT_S:.0f} s in {folder}; is its backend there?"
         ) from None
+    except (TerraformCommandError, OSError, ValueError) as exc:
+        raise FleetError(f"terraform output failed in {folder}: {exc}") from exc
     finally:
         pool.shutdown(wait=False)
     if code != 0:
         raise FleetError(f"terraform output failed in {folder}: {_last_line(err)}")
-    parsed: dict[str, dict[str, object]] = json.loads(out)
+    try:
+        parsed: dict[str, dict[str, object]] = json.loads(out)
+    except ValueError as exc:
+        raise FleetError(f"terraform output printed no JSON in {folder}: {exc}") from exc
     return parsed
 
 

@@ -19,6 +19,7 @@ import msgspec
 import nanoarrow
 from nanoarrow.c_array_stream import CArrayStream
 
+from mapreduce.errors import NotWritten
 from mapreduce.formats.output import JsonPair
 from mapreduce.formats.parquet_types import quoted_text
 
@@ -54,7 +55,18 @@ def write_parquet(pairs: Callable[[], Iterable[JsonPair]], path: Path) -> None:
     Args:
         pairs: returns keys and values as `jsonable` returns them; it is called twice.
         path: the file; an existing one is replaced.
+
+    Raises:
+        NotWritten: DuckDB cannot write the file, or its temporary files.
     """
+    try:
+        _write(pairs, path)
+    except duckdb.Error as exc:
+        why = str(exc).strip().partition("\n")[0]
+        raise NotWritten(f"{path} cannot be written: {why}") from exc
+
+
+def _write(pairs: Callable[[], Iterable[JsonPair]], path: Path) -> None:
     key, value = _columns(pairs())
     with TemporaryDirectory(dir=path.parent, prefix=".parquet-") as scratch:
         config: dict[str, Any] = {

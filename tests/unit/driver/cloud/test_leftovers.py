@@ -18,6 +18,7 @@ from driver.cloud.leftovers import (
     orphans,
     watch,
 )
+from mapreduce.errors import FleetError
 
 ECS = "arn:aws:ecs:eu-central-1:1"
 DEFINITION = f"{ECS}:task-definition/books-mapper"
@@ -212,3 +213,118 @@ def test_orphans_are_deregistered(aws: Aws, stubs: dict[str, Stubber]) -> None:
     found = _left(f"{DEFINITION}:1", f"{DEFINITION}:2")
     assert [f"{DEFINITION}:1", f"{DEFINITION}:2"] == deregister_orphans(found, aws)
     assert [] == deregister_orphans([*found, *_left(SERVICE)], aws)
+
+
+EC2 = "arn:aws:ec2:eu-central-1:1"
+REPOSITORY = "arn:aws:ecr:eu-central-1:1:repository/books/mapper"
+GROUP = "arn:aws:logs:eu-central-1:1:log-group:/ecs/books:*"
+SECRET = "arn:aws:secretsmanager:eu-central-1:1:secret:key"
+
+
+@pytest.mark.parametrize(
+    ("arn", "client", "operation", "there", "gone"),
+    [
+        (
+            f"{ECS}:cluster/books",
+            "ecs",
+            "describe_clusters",
+            {"clusters": [{"status": "ACTIVE"}]},
+            {"clusters": [{"status": "INACTIVE"}]},
+        ),
+        (
+            GROUP,
+            "logs",
+            "describe_log_groups",
+            {"logGroups": [{"logGroupName": "/ecs/books"}]},
+            {"logGroups": [{"logGroupName": "/ecs/books-two"}]},
+        ),
+        (SECRET, "secrets", "describe_secret", {"Name": "key"}, {"DeletedDate": 1}),
+        (
+            REPOSITORY,
+            "ecr",
+            "describe_repositories",
+            {"repositories": [{"repositoryName": "books/mapper"}]},
+            "RepositoryNotFoundException",
+        ),
+        ("arn:aws:s3:::books", "s3", "head_bucket", {}, "404"),
+        (f"{EC2}:vpc/v", "ec2", "describe_vpcs", {"Vpcs": [{}]}, "InvalidVpcID.NotFound"),
+        (f"{EC2}:subnet/s", "ec2", "describe_subnets", {"Subnets": [{}]}, {"Subnets": []}),
+        (
+            f"{EC2}:security-group/g",
+            "ec2",
+            "describe_security_groups",
+            {"SecurityGroups": [{}]},
+            {"SecurityGroups": []},
+        ),
+        (
+            f"{EC2}:internet-gateway/g",
+            "ec2",
+            "describe_internet_gateways",
+            {"InternetGateways": [{}]},
+            {"InternetGateways": []},
+        ),
+        (
+            f"{EC2}:route-table/t",
+            "ec2",
+            "describe_route_tables",
+            {"RouteTables": [{}]},
+            {"RouteTables": []},
+        ),
+        (
+            f"{EC2}:vpc-endpoint/e",
+            "ec2",
+            "describe_vpc_endpoints",
+            {"VpcEndpoints": [{"State": "available"}]},
+            {"VpcEndpoints": [{"State": "deleting"}]},
+        ),
+    ],
+)
+def test_each_tagged_thing_is_asked_for_by_itself(
+    aws: Aws,
+    stubs: dict[str, Stubber],
+    arn: str,
+    client: str,
+    operation: str,
+    there: dict[str, Any],
+    gone: dict[str, Any] | str,
+) -> None:
+    """The tagging API may still list what is gone: an answer says so, or the error that there is no such thing."""
+    found = []
+    with ExitStack() as ends:
+        asked = stubs.get(client) or ends.enter_context(Stubber(getattr(aws, client)))
+        asked.add_response(operation, there)
+        _script(stubs, tagged=[arn])
+        found.append(_found(aws))
+        if isinstance(gone, str):
+            asked.add_client_error(operation, gone)
+        else:
+            asked.add_response(operation, gone)
+        _script(stubs, tagged=[arn])
+        found.append(_found(aws))
+        asked.assert_no_pending_responses()
+    assert [[arn], []] == found
+
+
+def test_what_cannot_be_asked_for_counts_as_there(aws: Aws, stubs: dict[str, Stubber]) -> None:
+    """A service that this program does not know."""
+    queue = "arn:aws:sqs:eu-central-1:1:books"
+    _script(stubs, tagged=[queue])
+    assert [queue] == _found(aws)
+
+
+def test_another_error_does_not_mean_gone(aws: Aws, stubs: dict[str, Stubber]) -> None:
+    """Credentials that may not look have seen nothing."""
+    mapping = [{"ResourceARN": SERVICE, "Tags": []}]
+    stubs["tagging"].add_response("get_resources", {"ResourceTagMappingList": mapping})
+    stubs["ecs"].add_client_error("describe_services", "AccessDeniedException")
+    with pytest.raises(FleetError, match="may not do DescribeServices"):
+        find_leftovers("books", aws)
+
+
+def test_who_may_not_list_roles_has_made_none(aws: Aws, stubs: dict[str, Stubber]) -> None:
+    """The accounts of a course are such."""
+    stubs["tagging"].add_response("get_resources", {"ResourceTagMappingList": []})
+    stubs["iam"].add_client_error("list_roles", "AccessDenied")
+    for _ in range(3):
+        stubs["ecs"].add_response("list_task_definitions", {"taskDefinitionArns": []})
+    assert [] == _found(aws)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+from python_terraform import TerraformCommandError
 
 from driver.cloud.stack import ServiceOutputs, Stack, read_stack
 from driver.cloud.terraform import is_applied
@@ -97,3 +99,64 @@ def test_the_task_definition_sets_only_settings_that_a_service_has() -> None:
     used = set(re.findall(r"MAPREDUCE_[A-Z_]+", text))
     assert used
     assert used - known == set()
+
+
+# -- python-terraform -----------------------------------------------------------------------------------------------
+
+
+def _raising(monkeypatch: pytest.MonkeyPatch, folder: Path, raised: Exception) -> None:
+    (folder / "terraform.tfstate").write_text("{}")
+
+    def cmd(*_: Any, **__: Any) -> None:
+        raise raised
+
+    monkeypatch.setattr("shutil.which", lambda _: "/bin/terraform")
+    monkeypatch.setattr("python_terraform.Terraform.cmd", cmd)
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        TerraformCommandError(1, "terraform output", out="", err="Error: no backend"),
+        FileNotFoundError("terraform"),
+        PermissionError("terraform"),
+        OSError(12, "Cannot allocate memory"),
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"),
+    ],
+    ids=lambda raised: type(raised).__name__,
+)
+def test_no_error_of_the_library_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: Exception
+) -> None:
+    """It has one class of its own; the others are those of a program that cannot be started or read."""
+    _raising(monkeypatch, tmp_path, raised)
+    with pytest.raises(FleetError, match=str(tmp_path)) as caught:
+        read_stack(tmp_path)
+    assert raised is caught.value.__cause__
+
+
+def test_outputs_that_are_no_json_are_an_error_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrapper of terraform may print more than its outputs."""
+    (tmp_path / "terraform.tfstate").write_text("{}")
+    monkeypatch.setattr("shutil.which", lambda _: "/bin/terraform")
+    monkeypatch.setattr("python_terraform.Terraform.cmd", lambda *_, **__: (0, "hello {}", ""))
+    with pytest.raises(FleetError, match="no JSON"):
+        read_stack(tmp_path)
+
+
+def test_terraform_that_takes_too_long_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message names the folder."""
+    release = threading.Event()
+    (tmp_path / "terraform.tfstate").write_text("{}")
+    monkeypatch.setattr("shutil.which", lambda _: "/bin/terraform")
+    monkeypatch.setattr("driver.cloud.stack.TIMEOUT_S", 0.01)
+    monkeypatch.setattr("python_terraform.Terraform.cmd", lambda *_, **__: release.wait(30))
+    try:
+        with pytest.raises(FleetError, match="took more than"):
+            read_stack(tmp_path)
+    finally:
+        release.set()

@@ -15,7 +15,7 @@ from driver.plan.clock import Clock
 from driver.plan.events import Event
 from driver.plan.outcomes import Outcome
 from driver.plan.tasks import AnyTask, TaskSpec
-from driver.scheduling.policy import RetryPolicy, wait_for_slot
+from driver.scheduling.policy import BackupPolicy, RetryPolicy, wait_for_slot
 from driver.scheduling.scheduler import StageRun
 from driver.transport.answers import AnyEvent
 from driver.transport.base import Heard, NoSlot, NotReached, unheard
@@ -45,6 +45,7 @@ def _run(
     policy: RetryPolicy = QUICK,
     clock: Clock | None = None,
     names: Counter[str] | None = None,
+    backups: BackupPolicy | None = None,
 ) -> tuple[list[Outcome], list[Event]]:
     seen: list[Event] = []
 
@@ -57,6 +58,7 @@ def _run(
             seen.append,
             clock or Clock(),
             lambda _: None,
+            backups=backups,
             names=names,
         )
         return await run.run(tasks)
@@ -223,8 +225,13 @@ def test_a_straggler_has_a_backup_and_the_first_to_finish_wins() -> None:
     assert not any(transport.running.values())
 
 
-def test_there_is_no_backup_before_half_of_the_stage_is_done() -> None:
-    """With nothing to compare, slow is not slow."""
+@pytest.mark.parametrize(
+    ("from_share", "expected"), [(0.5, None), (0.25, 1)], ids=["half of it", "a quarter of it"]
+)
+def test_there_is_no_backup_before_half_of_the_stage_is_done(
+    from_share: float, expected: int | None
+) -> None:
+    """Three of four tasks hang: none has a backup, unless a quarter of the stage is enough."""
     transport = FakeTransport()
     transport.hanging = {(0, 1), (1, 1), (2, 1)}
     policy = RetryPolicy(stall_timeout_s=200.0, first_delay_s=0.0, longest_delay_s=0.0)
@@ -234,12 +241,17 @@ def test_there_is_no_backup_before_half_of_the_stage_is_done() -> None:
         transport,
         policy,
         _ticking(0.5),
+        backups=BackupPolicy(from_share=from_share, slower=0.0, least_s=1.0),
     )
-    started = [event for event in seen if isinstance(event, events.AttemptStarted)]
-    assert not [event for event in started if event.backup and event.at < 0]
-    stalled = [event for event in seen if isinstance(event, events.AttemptFailed)]
-    assert stalled
-    assert all("made no progress for 200 s" in event.message for event in stalled)
+    backups = [
+        number
+        for number, event in enumerate(seen)
+        if isinstance(event, events.AttemptStarted) and event.backup
+    ]
+    done_before = [
+        sum(isinstance(event, events.AttemptDone) for event in seen[:number]) for number in backups
+    ]
+    assert expected == min(done_before, default=None)
 
 
 def test_a_backup_that_fails_leaves_the_first_attempt_alone() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import time
+from collections.abc import Iterator
+from typing import NoReturn
 
 import jwt
 import pytest
@@ -187,3 +189,49 @@ def test_keys() -> None:
 def test_a_body_claim_that_is_no_digest(digest: object) -> None:
     """Whatever stands there in place of a SHA-256, also what UTF-8 cannot carry."""
     refused(jwt.encode(claims(body=digest), KEY, algorithm="HS256"))
+
+
+# -- the library's errors -------------------------------------------------------------------------------------------
+
+
+def _below(cls: type[Exception]) -> Iterator[type[Exception]]:
+    for each in cls.__subclasses__():
+        yield each
+        yield from _below(each)
+
+
+def _foreign() -> list[type[Exception]]:
+    classes: set[type[Exception]] = {
+        jwt.PyJWTError,
+        *_below(jwt.PyJWTError),
+        ValueError,
+        RecursionError,
+    }
+    return sorted(classes, key=lambda cls: cls.__name__)
+
+
+def test_every_error_of_the_library_has_one_root() -> None:
+    """So no public class of it is left out below."""
+    public = {
+        cls
+        for cls in vars(jwt.exceptions).values()
+        if isinstance(cls, type) and issubclass(cls, Exception)
+    }
+    assert public <= set(_foreign())
+    assert len(public) > 10
+
+
+@pytest.mark.parametrize("cls", _foreign(), ids=lambda cls: cls.__name__)
+def test_no_error_of_the_library_passes(
+    monkeypatch: pytest.MonkeyPatch, cls: type[Exception]
+) -> None:
+    """Each is the same refusal, which tells a caller nothing."""
+    raised = cls.__new__(cls)
+
+    def broken(*_: object, **__: object) -> NoReturn:
+        raise raised
+
+    monkeypatch.setattr(jwt, "decode", broken)
+    with pytest.raises(Unauthorized, match=r"^unauthorized$") as caught:
+        tokens.opened(KEY, "/map", "token", 0.0)
+    assert raised is caught.value.__cause__

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
-from services.shell.task.forkable import Traces, why_fresh
+from services.shell.task import forkable
+from services.shell.task.forkable import OutsideWatch, Traces, traces, why_fresh
 
 BEFORE = Traces(
     threads=1,
@@ -46,3 +50,50 @@ def test_what_a_fork_loses_or_shares_is_named(
 ) -> None:
     """Each of the reasons, once."""
     assert why_fresh(BEFORE, replace(BEFORE, **changed), outside) == named
+
+
+# -- what this process has ------------------------------------------------------------------------------------------
+
+
+def test_the_traces_are_those_of_this_process(tmp_path: Path) -> None:
+    """A file that is opened shows, and so does a thread, while it is there."""
+    before = traces()
+    assert before.threads >= 1
+    assert "os" in before.modules
+    release = threading.Event()
+    thread = threading.Thread(target=release.wait, args=(30,))
+    with (tmp_path / "open").open("w"):
+        thread.start()
+        reason = why_fresh(before, traces(), [])
+        release.set()
+    thread.join()
+    assert f"1 thread runs on; {tmp_path / 'open'} stays open" == reason
+
+
+def test_where_there_is_no_proc_threads_are_pythons(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And open files and mappings are not known."""
+
+    def missing(*_: object, **__: object) -> NoReturn:
+        raise FileNotFoundError
+
+    monkeypatch.setattr("os.listdir", missing)
+    monkeypatch.setattr("builtins.open", missing)
+    assert threading.active_count() == forkable._threads()
+    assert [] == [*forkable._files(), *forkable._shared_mappings()]
+
+
+def test_what_an_import_leaves_outside_is_seen(tmp_path: Path) -> None:
+    """Folders, files and connections; not what it reads, nor bytecode, nor the null device."""
+    watch = OutsideWatch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "file").read_text()
+    (tmp_path / "__pycache__" / "x.pyc").write_bytes(b"x")
+    with Path(os.devnull).open("w"):
+        pass
+    file = os.open(tmp_path / "file", os.O_RDWR)
+    os.close(file)
+    watch.stop()
+    (tmp_path / "after").mkdir()
+    assert ["os.mkdir", "open for writing", "open for writing"] == watch.seen

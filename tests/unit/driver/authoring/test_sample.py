@@ -1,0 +1,140 @@
+"""The beginning of each input, and what the steps of a chain read."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from driver.authoring.sample import MOST_STEPS, checked_jobs, sampled
+from mapreduce import Chain, Job, Sum, Text
+from mapreduce.check.reference import PlainInput
+from mapreduce.errors import InputError, JobLoadError
+from mapreduce.input_formats import Pairs, WholeFile
+from mapreduce.storage import open_storage
+
+
+class Words(Job):
+    """Words of text."""
+
+    reduce = Sum()
+
+    def map(self, key, line):  # type: ignore[no-untyped-def]
+        for word in line.split():
+            yield word, 1
+
+
+class Files(Words):
+    """Whole files."""
+
+    input_format = WholeFile()
+
+
+def _contents(folder: Path, limit: int, job: type[Job] = Words) -> list[bytes]:
+    return [each.content for each in sampled([str(folder)], job, open_storage(), limit)]
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [
+        (100, [b"one\ntwo\nthree", b"four\n"]),
+        (13, [b"one\ntwo\nthree", b"four\n"]),
+        (8, [b"one\ntwo\n", b"four\n"]),
+        (9, [b"one\ntwo\n", b"four\n"]),
+        (7, [b"one\n", b"four\n"]),
+        (1, [b"one\n", b"four\n"]),
+    ],
+)
+def test_inputs_are_cut_at_a_line(tmp_path: Path, limit: int, expected: list[bytes]) -> None:
+    """No more than the limit together, but of each at least its first line."""
+    (tmp_path / "a").write_bytes(b"one\ntwo\nthree")
+    (tmp_path / "b").write_bytes(b"four\n")
+    assert expected == _contents(tmp_path, limit)
+
+
+def test_one_line_without_an_end_is_whole(tmp_path: Path) -> None:
+    """There is no place to cut it at."""
+    (tmp_path / "a").write_bytes(b"no end at all")
+    assert [b"no end at all"] == _contents(tmp_path, 3)
+
+
+def test_what_has_no_lines_is_whole(tmp_path: Path) -> None:
+    """A compressed file, and one that is a record itself."""
+    packed = gzip.compress(b"one\ntwo\n")
+    (tmp_path / "a.gz").write_bytes(packed)
+    assert [packed] == _contents(tmp_path, 3)
+    assert [packed] == _contents(tmp_path, 3, Files)
+
+
+def test_empty_inputs_are_left_out_unless_all_are(tmp_path: Path) -> None:
+    """A check of nothing is the caller's to refuse."""
+    (tmp_path / "a").write_bytes(b"")
+    assert [b""] == _contents(tmp_path, 9)
+    (tmp_path / "b").write_bytes(b"x\n")
+    assert [b"x\n"] == _contents(tmp_path, 9)
+
+
+def test_an_input_that_is_missing_is_an_error(tmp_path: Path) -> None:
+    """As it is of a run."""
+    with pytest.raises(InputError):
+        _contents(tmp_path / "none", 9)
+
+
+class Totals(Job):
+    """Adds up the values of all keys."""
+
+    input_format = Pairs()
+    reduce = Sum()
+
+    def map(self, key, value):  # type: ignore[no-untyped-def]
+        yield "all", value
+
+
+class Several(Chain):
+    """Words, then their total, then both; `more` steps after that."""
+
+    more: int = 0
+
+    def steps(self):  # type: ignore[no-untyped-def]
+        counted = yield Words()
+        assert sorted(counted.pairs()) == [("one", 2), ("two", 1)]
+        total = yield Totals()
+        assert (total.records, list(total.pairs())) == (1, [("all", 3)])
+        for _ in range(self.more):
+            yield Totals()
+
+
+class Nothing(Chain):
+    """Yields no step."""
+
+    def steps(self):  # type: ignore[no-untyped-def]
+        yield from ()
+
+
+SAMPLE = [PlainInput("file:///a", b"one two\none\n", "", Text())]
+
+
+def test_a_job_is_checked_on_its_sample() -> None:
+    """With the parameters that it was given."""
+    ((make, inputs),) = checked_jobs(Words(), SAMPLE)
+    assert (Words, SAMPLE) == (type(make()), inputs)
+
+
+def test_a_step_is_checked_on_what_those_before_it_yield() -> None:
+    """The first on the sample itself."""
+    (first, on_first), (second, on_second) = checked_jobs(Several(), SAMPLE)
+    assert (Words, Totals) == (type(first()), type(second()))
+    assert [each.content for each in SAMPLE] == [each.content for each in on_first]
+    assert ["previous"] == [each.name for each in on_second]
+
+
+def test_a_chain_without_an_end_is_checked_in_part() -> None:
+    """A step that waits for something may never come to it on a sample."""
+    assert MOST_STEPS == len(checked_jobs(Several(more=1000), SAMPLE))
+
+
+def test_a_chain_without_steps_is_refused() -> None:
+    """There is nothing to check."""
+    with pytest.raises(JobLoadError, match="no step"):
+        checked_jobs(Nothing(), SAMPLE)

@@ -1,0 +1,89 @@
+"""`doctor` and `logs`, without a stack and over what a stack would say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from driver import doctor as doctor_module
+from driver.cloud.logs import LogLine
+from driver.cloud.stack import Stack
+from driver.doctor import Finding
+from driver.history.run_store import RunStore
+from mapreduce.storage import open_storage
+from tests.unit.driver.cli.conftest import Command
+from tests.unit.driver.samples import STACK_VALUES, run_plan
+
+
+def test_the_doctor_shows_each_finding(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that is not well has its remedy in a line below, and the exit code is 3."""
+    findings = [
+        Finding(step="python", ok=True, seen="3.11"),
+        Finding(step="disk", ok=False, seen="full", remedy="free some"),
+    ]
+    monkeypatch.setattr(doctor_module, "examine", lambda: iter(findings))
+    said = command("doctor")
+    assert 3 == said.code
+    assert ["✓ python: 3.11", "✗ disk: full", "    free some"] == said.err.splitlines()
+    document = command("doctor", "--json").document
+    assert (False, [each.model_dump() for each in findings]) == (
+        document["well"],
+        document["findings"],
+    )
+    monkeypatch.setattr(doctor_module, "examine", lambda: iter(findings[:1]))
+    assert 0 == command("doctor").code
+
+
+@pytest.fixture
+def runs(home: Path) -> RunStore:
+    """The store of the current folder."""
+    return RunStore(open_storage(), f"file://{home}/.mapreduce")
+
+
+def test_the_logs_of_a_run_are_its_own_lines(command: Command, runs: RunStore) -> None:
+    """Of one task those of the task; a line that is no JSON object belongs to no run."""
+    plan = runs.begin(run_plan(target="local"))
+    lines = [
+        {"run": plan.run, "task": "map-0", "event": "task"},
+        {"run": plan.run, "task": "map-1", "event": "task"},
+        {"run": "another", "task": "map-0"},
+        ["no object"],
+    ]
+    text = "\n".join([*map(json.dumps, lines), "a traceback, say", "[" * 100_000, ""])
+    runs.write(plan.run, "services.log", text.encode())
+    assert lines[:2] == [json.loads(line) for line in command("logs").out.splitlines()]
+    assert lines[1] == json.loads(command("logs", "--task", "map-1").out)
+
+
+def test_no_logs_are_no_error(command: Command, runs: RunStore) -> None:
+    """What is missing is said."""
+    plan = runs.begin(run_plan(target="local"))
+    said = command("logs", "--task", "map-7")
+    assert (0, "") == (said.code, said.out)
+    assert f"{plan.run}, task map-7" in said.err
+
+
+def test_the_logs_of_a_run_in_aws_come_from_its_stack(
+    command: Command, runs: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the order of their time; without the stack they are gone."""
+    plan = runs.begin(run_plan(target="aws", created=1000.0))
+    said = command("logs", "--store", runs.store)
+    assert (2, True) == (said.code, "gone" in said.err)
+    asked: list[object] = []
+
+    def found(stack: Stack, aws: object, *args: object) -> Iterator[LogLine]:
+        asked.extend(args)
+        yield LogLine(at_ms=2, role="mapper", text='{"second": 1}')
+        yield LogLine(at_ms=1, role="reducer", text='{"first": 1}')
+
+    monkeypatch.setattr(
+        "driver.cloud.stack.read_stack", lambda _: Stack.model_validate(STACK_VALUES)
+    )
+    monkeypatch.setattr("driver.cloud.logs.log_lines", found)
+    said = command("logs", "--store", runs.store)
+    assert ['{"first": 1}', '{"second": 1}'] == said.out.splitlines()
+    assert [plan.run, None, 940.0] == asked

@@ -1,0 +1,84 @@
+"""`verify` and `audit`, over a run of the engine in this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.driver.cli.conftest import Command
+
+
+@pytest.fixture
+def result(command: Command, home: Path) -> Path:
+    """The one result file of a run that is done."""
+    (home / "in.txt").write_text("one two\nthree two\n")
+    options = ["--input", "in.txt", "--target", "inline", "--reducers", "1", "--json"]
+    (url,) = command("run", *options).document["result_urls"]
+    return Path(url.removeprefix("file://"))
+
+
+def _changed(path: Path, before: bytes, after: bytes) -> None:
+    """Change the content, and have `_SUCCESS` know the new ETag."""
+    content = path.read_bytes()
+    assert before in content
+    path.write_bytes(content.replace(before, after))
+
+
+def test_a_right_answer_is_verified(command: Command, result: Path) -> None:
+    """Exit code 0, and the number of pairs; in JSON too."""
+    said = command("verify")
+    assert (0, True) == (said.code, "3 pairs" in said.err)
+    verdict = command("verify", "--json").document
+    assert (3, True, 0, 0) == tuple(
+        verdict[name] for name in ("pairs", "equal", "missing", "extra")
+    )
+
+
+def test_a_wrong_answer_is_shown_by_pairs(
+    command: Command, result: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 1; of each side what only it has."""
+    monkeypatch.setattr(
+        "driver.history.verify.plain_answer", lambda *_: iter([("one", 1), ("two", 7)])
+    )
+    said = command("verify")
+    assert 1 == said.code
+    assert "1 pair missing, 2 too many" in said.err
+    assert "only plain has 'two': 7" in said.err
+    assert "only run has 'two': 2" in said.err
+
+
+def test_a_run_without_a_result_has_nothing_to_verify(command: Command, result: Path) -> None:
+    """Exit code 2, and the command that says why."""
+    (mark,) = result.parents[2].rglob("_SUCCESS")
+    mark.unlink()
+    said = command("verify")
+    assert (2, True) == (said.code, "driver status run-" in said.err)
+
+
+def test_a_whole_result_balances(command: Command, result: Path) -> None:
+    """Exit code 0; a quick look says that it has read nothing."""
+    full, quick = command("audit"), command("audit", "--quick")
+    assert (0, 0) == (full.code, quick.code)
+    assert "balances" in full.err
+    assert "3 pairs" in full.err
+    assert [False, True] == ["--quick" in said.err for said in (full, quick)]
+    assert command("audit", "--json").document["rows"]
+
+
+def test_a_result_that_was_changed_does_not_balance(command: Command, result: Path) -> None:
+    """Exit code 1, and the row names the object."""
+    _changed(result, b"2", b"9")
+    said = command("audit")
+    assert (1, True, True) == (said.code, "NOT balance" in said.err, result.name in said.err)
+    assert 1 == command("audit", "--json").code
+
+
+def test_of_many_wrong_sums_some_are_shown(
+    command: Command, result: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest is counted."""
+    monkeypatch.setattr("driver.cli.proof._ROWS_SHOWN", 0)
+    _changed(result, b"2", b"9")
+    assert "and 1 sums more" in command("audit").err

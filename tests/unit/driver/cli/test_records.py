@@ -1,0 +1,146 @@
+"""`runs`, `status` and `clean`, over a store that this test has filled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.driver.cli.conftest import Command
+
+TEXT = "one two\nthree two\n"
+
+
+@pytest.fixture
+def run(command: Command, home: Path) -> str:
+    """The name of a run that is done."""
+    (home / "in.txt").write_text(TEXT)
+    said = command("run", "--input", "in.txt", "--target", "inline", "--json")
+    return str(said.document["run_id"])
+
+
+def _files(home: Path) -> set[str]:
+    return {path.name for path in (home / ".mapreduce").rglob("*") if path.is_file()}
+
+
+def test_an_empty_store_has_no_runs(command: Command) -> None:
+    """It is said, and is no error; for programs it is an empty list."""
+    assert (0, True) == ((said := command("runs")).code, "no run" in said.err)
+    assert [] == command("runs", "--json").document["runs"]
+
+
+def test_a_run_is_listed_with_its_state(command: Command, run: str) -> None:
+    """Its job, its target and its input, in a table and in JSON."""
+    (line,) = command("runs", "--json").document["runs"]
+    assert (run, "done", "inline", "WordCount", 1, len(TEXT)) == tuple(
+        line[name] for name in ("run_id", "state", "target", "job", "inputs", "size_bytes")
+    )
+    table = command("runs").err
+    assert all(text in table for text in (run, "done", "WordCount", f"1 file, {len(TEXT)} B"))
+
+
+def test_what_cannot_be_read_is_listed_and_hides_nothing(
+    command: Command, home: Path, run: str
+) -> None:
+    """A plan of another version, and a folder that another program has made."""
+    folder = home / ".mapreduce" / "runs"
+    for name, content in (("run-20200101-000000-old-one", "{}"), ("my notes", "{}")):
+        (folder / name).mkdir()
+        (folder / name / "plan.json").write_text(content)
+    lines = {line["run_id"]: line for line in command("runs", "--json").document["runs"]}
+    assert {"done", "unreadable"} == {line["state"] for line in lines.values()}
+    assert "another program" in lines["my notes"]["why"]
+    assert "unreadable: my notes" in command("runs").err
+
+
+def test_the_state_of_a_run_that_is_done(command: Command, run: str) -> None:
+    """All of its tasks, and where its result lies; the last run is meant when none is named."""
+    document = command("status", "--json").document
+    assert (run, "done", "") == tuple(document[name] for name in ("run_id", "state", "failure"))
+    assert document["splits"] == document["maps_done"]
+    assert document["partitions"] == document["reduces_done"] == len(document["result_urls"])
+    said = command("status", run.rpartition("-")[2]).out
+    assert f"maps     {document['splits']} of {document['splits']} done" in said
+    assert all(url in said for url in document["result_urls"])
+
+
+def test_the_state_of_a_run_that_was_killed(command: Command, home: Path, run: str) -> None:
+    """Without results of its own, the tasks that are finished in the store count."""
+    (home / ".mapreduce" / "results" / run / "_SUCCESS").unlink(missing_ok=True)
+    for path in (home / ".mapreduce").rglob("_SUCCESS"):
+        path.unlink()
+    (home / ".mapreduce" / "runs" / run / "results.json").unlink()
+    document = command("status", "--json").document
+    assert ("unfinished", document["splits"], 0) == tuple(
+        document[name] for name in ("state", "maps_done", "reduces_done")
+    )
+
+
+def test_the_state_of_a_run_that_failed(command: Command, home: Path) -> None:
+    """Its cause is the one that the run has shown."""
+    (home / "never.py").write_text(
+        "from mapreduce import Job\n\n\nclass Never(Job):\n"
+        "    def map(self, offset, line):\n        raise ValueError('not today')\n"
+    )
+    (home / "in.txt").write_text(TEXT)
+    assert 1 == command("run", "--input", "in.txt", "--target", "inline", "--job", "never.py").code
+    document = command("status", "--json").document
+    assert ("failed", True) == (document["state"], "not today" in document["failure"])
+    assert "not today" in command("status").out
+
+
+def test_status_of_a_run_that_is_not_there(command: Command) -> None:
+    """Exit code 2."""
+    assert 2 == command("status").code
+
+
+def test_the_steps_of_a_chain_are_runs_below_it(command: Command, home: Path) -> None:
+    """`status` of the chain names each with its state."""
+    (home / "in.txt").write_text("1\t2\n2\t3\n3\t1\n")
+    options = ["--input", "in.txt", "--target", "inline", "--job", "page_rank", "--json"]
+    ran = command("run", *options)
+    assert 0 == ran.code
+    document = command("status", "--json", ran.document["run_id"]).document
+    assert len(document["steps"]) > 1
+    assert all(step.endswith(": done") for step in document["steps"])
+    said = command("status", ran.document["run_id"]).out
+    assert document["steps"][0] in said
+    assert "maps" not in said
+
+
+def test_clean_says_what_it_would_delete(command: Command, home: Path, run: str) -> None:
+    """Nothing goes without --yes, and then no result."""
+    before = _files(home)
+    assert "would delete" in command("clean", run).err
+    assert before == _files(home)
+    assert 0 == command("clean", run, "--yes").code
+    gone = before - _files(home)
+    assert gone
+    assert {name.partition("-")[0] for name in gone} == {"map"}
+    assert "done" == command("status", "--json").document["state"]
+
+
+def test_clean_takes_results_and_records_too_when_told(
+    command: Command, home: Path, run: str
+) -> None:
+    """All runs are gone then, and finished tasks stay until everything goes."""
+    assert 0 == command("clean", "--all-runs", "--results", "--yes").code
+    assert [] == command("runs", "--json").document["runs"]
+    assert _files(home)
+    assert 0 == command("clean", "--everything", "--yes").code
+    assert set() == _files(home)
+
+
+def test_clean_wants_to_know_what(command: Command) -> None:
+    """Exit code 2."""
+    assert 2 == command("clean").code
+
+
+def test_clean_leaves_a_name_alone_that_no_url_can_hold(
+    command: Command, home: Path, run: str
+) -> None:
+    """It is named with its control character visible."""
+    (home / ".mapreduce" / "maps" / run / "od\x1bd").write_bytes(b"x")
+    said = command("clean", run, "--yes")
+    assert (0, True) == (said.code, "od\\x1bd" in said.err)
+    assert "od\x1bd" in _files(home)

@@ -1,0 +1,175 @@
+"""`run` from the command line to its result, in this process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from driver.output.place import Output
+from mapreduce.errors import FleetError, NotWritten
+from tests.unit.driver.cli.conftest import Command
+
+ROSES = "a rose is a rose\nis a rose\n"
+FAILS_ON_BOOM = """
+from mapreduce import Job, Sum
+
+
+class Fails(Job):
+    reduce = Sum()
+
+    def map(self, offset, line):
+        if "boom" in line:
+            raise ValueError("no boom wanted")
+        yield line, 1
+"""
+
+
+@pytest.fixture
+def roses(home: Path) -> Path:
+    """A text that a person can count."""
+    path = home / "roses.txt"
+    path.write_text(ROSES)
+    return path
+
+
+def _failing_job(home: Path, name: str) -> Path:
+    """A job's file under a name that no other test imports."""
+    path = home / f"{name}.py"
+    path.write_text(FAILS_ON_BOOM)
+    return path
+
+
+def test_a_run_counts_and_writes_where_it_is_told_to(command: Command, roses: Path) -> None:
+    """Standard output is one JSON document, and the file holds the whole result."""
+    said = command(
+        "run", "--input", str(roses), "--target", "inline", "--json", "--output", "o.csv"
+    )
+    assert 0 == said.code
+    assert [["a", 3], ["rose", 3], ["is", 2]] == said.document["top"]
+    assert "a,3\nis,2\nrose,3\n" == Path("o.csv").read_text().replace("\r", "").partition("\n")[2]
+
+
+def test_the_same_run_again_reuses_the_tasks(command: Command, roses: Path) -> None:
+    """Unless `--fresh` is given; the summary says how many of how many."""
+    command("run", "--input", str(roses), "--target", "inline")
+    again = command("run", "--input", str(roses), "--target", "inline")
+    fresh = command("run", "--input", str(roses), "--target", "inline", "--fresh")
+    assert [True, False] == ["reused" in said.err for said in (again, fresh)]
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--top", "-1"], "--top"),
+        (["--chunks", "2", "--chunk-size", "1KiB"], "--chunk-size"),
+        (["--skip-bad-records", "-1"], "--skip-bad-records"),
+        (["--skip-bad-records", "999999999"], "--skip-bad-records"),
+        (["--chaos", "kill=0.5"], "--chaos"),
+        (["--mappers", "0"], "--mappers"),
+        (["--reducers", "0"], "--reducers"),
+        (["--chunks", "0"], "--chunks"),
+        (["--chunk-size", "much"], "--chunk-size"),
+        (["--task-memory", "-3"], "--task-memory"),
+        (["--param", "nothing"], "--param"),
+        (["--param", "none=1"], "none"),
+        (["--output", "result.doc"], "--output"),
+        (["--output-format", "csv"], "--output-format"),
+        (["--job", "no_such_job"], "no_such_job"),
+        (["--nonsense"], "--nonsense"),
+    ],
+)
+def test_a_wrong_option_is_named_before_anything_is_written(
+    command: Command, roses: Path, options: list[str], named: str
+) -> None:
+    """Exit code 2, and there is no store."""
+    said = command("run", "--input", str(roses), "--target", "inline", *options)
+    assert 2 == said.code
+    assert named in said.err
+    assert not Path(".mapreduce").exists()
+
+
+def test_an_input_that_is_missing_is_named(command: Command) -> None:
+    """Exit code 2."""
+    said = command("run", "--input", "none.txt", "--target", "inline")
+    assert (2, True) == (said.code, "none.txt" in said.err)
+
+
+def test_aws_without_a_stack_is_no_fleet(command: Command, roses: Path) -> None:
+    """Exit code 3, and the message says what deploys one."""
+    said = command("run", "--input", str(roses), "--target", "aws")
+    assert (3, True) == (said.code, "deploy.sh" in said.err)
+
+
+def test_a_job_that_raises_shows_its_own_line_and_record(command: Command, home: Path) -> None:
+    """Exit code 1; the traceback names the author's file, and the place is the record's."""
+    job = _failing_job(home, "fails_in_run")
+    (home / "in.txt").write_text("fine\nboom\n")
+    said = command("run", "--input", "in.txt", "--target", "inline", "--job", str(job))
+    assert 1 == said.code
+    assert f'File "{job}", line 10' in said.err
+    assert "ValueError: no boom wanted" in said.err
+    assert "in.txt" in said.err
+    assert "5" in said.err.partition("in.txt")[2]
+
+
+def test_bad_records_may_be_set_aside(command: Command, home: Path) -> None:
+    """As many as the option says; the answer is that of the others."""
+    job = _failing_job(home, "fails_and_skips")
+    (home / "in.txt").write_text("fine\nboom\nfine\n")
+    options = ["--input", "in.txt", "--target", "inline", "--job", str(job), "--json"]
+    said = command("run", *options, "--skip-bad-records", "1")
+    assert (0, [["fine", 2]]) == (said.code, said.document["top"])
+    assert 1 == command("run", *options).code
+
+
+def test_a_result_that_cannot_be_copied_is_committed_all_the_same(
+    command: Command, roses: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 1, and the message names the command that finds the result."""
+
+    def full(*_: object) -> NoReturn:
+        raise NotWritten("the disk is full")
+
+    monkeypatch.setattr(Output, "write", full)
+    said = command("run", "--input", str(roses), "--target", "inline", "--output", "o.json")
+    assert 1 == said.code
+    assert "the disk is full" in said.err
+    run = json.loads(command("runs", "--json").out)["runs"][0]
+    assert f"driver status {run['run_id']}" in said.err
+    assert "done" == run["state"]
+
+
+def test_a_summary_that_cannot_be_shown_is_no_failure(
+    command: Command, roses: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The result is committed, and the run id is said."""
+
+    def broken(*_: object) -> NoReturn:
+        raise RuntimeError("no such colour")
+
+    monkeypatch.setattr("driver.report.summary.print_summary", broken)
+    said = command("run", "--input", str(roses), "--target", "inline")
+    assert (0, True) == (said.code, "no such colour" in said.err)
+
+
+@pytest.mark.parametrize(
+    ("raised", "code"),
+    [(KeyboardInterrupt(), 130), (FleetError("the fleet is gone"), 3)],
+)
+def test_a_run_that_ends_early_has_the_exit_code_of_its_cause(
+    command: Command,
+    roses: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    raised: BaseException,
+    code: int,
+) -> None:
+    """Ctrl-C is 130, a fleet that is gone 3."""
+
+    async def ends(*_: object) -> NoReturn:
+        raise raised
+
+    monkeypatch.setattr("driver.targets.start.carry_out", ends)
+    assert code == command("run", "--input", str(roses), "--target", "inline").code

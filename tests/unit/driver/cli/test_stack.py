@@ -1,0 +1,189 @@
+"""The steps of deploy.sh and destroy.sh, over an AWS that the test plays."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from driver.cloud import leftovers
+from driver.cloud.images import Image
+from driver.cloud.leftovers import Leftover
+from driver.cloud.stack import Stack
+from driver.doctor import Finding
+from tests.unit.driver.cli.conftest import Command
+from tests.unit.driver.samples import STACK_VALUES
+
+DEFINITION = "arn:aws:ecs:r:1:task-definition/mapreduce-mapper:1"
+
+
+@pytest.fixture(autouse=True)
+def terraform(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The module's folder, and an environment that reaches no network."""
+    folder = home / "terraform"
+    folder.mkdir()
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(home / "none"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    return folder
+
+
+def _settings(folder: Path) -> Any:
+    return json.loads((folder / "deploy.auto.tfvars.json").read_text())
+
+
+def test_settings_are_written_and_kept(command: Command, terraform: Path) -> None:
+    """What is not given the second time stays as it was."""
+    first = command("stack", "settings", "--region", "eu-north-1", "--mappers", "7")
+    second = command("stack", "settings", "--allow", "10.0.0.0/8", "--architecture", "ARM64")
+    assert (0, 0) == (first.code, second.code)
+    assert "nobody" in first.err
+    assert "10.0.0.0/8" in second.err
+    written = _settings(terraform)
+    assert ("eu-north-1", 7, "ARM64", ["10.0.0.0/8"]) == tuple(
+        written[name] for name in ("region", "mapper_count", "architecture", "allowed_cidrs")
+    )
+
+
+def test_settings_need_a_region(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment's counts; without any, exit code 2."""
+    assert 2 == command("stack", "settings").code
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
+    said = command("stack", "settings")
+    assert (0, True) == (said.code, "eu-west-3" in said.err)
+
+
+def test_the_machines_own_address_is_allowed_in(
+    command: Command, terraform: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one address; where it cannot be found out, the option that names it is said."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+
+    def unreachable(*_: object, **__: object) -> NoReturn:
+        raise OSError("no route")
+
+    monkeypatch.setattr("urllib.request.urlopen", unreachable)
+    said = command("stack", "settings", "--region", "eu-north-1")
+    assert (0, True) == (said.code, "--allow" in said.err)
+    assert [] == _settings(terraform)["allowed_cidrs"]
+    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: io.BytesIO(b"192.0.2.5\n"))
+    (terraform / "deploy.auto.tfvars.json").unlink()
+    command("stack", "settings", "--region", "eu-north-1")
+    assert ["192.0.2.5/32"] == _settings(terraform)["allowed_cidrs"]
+
+
+def test_the_steps_need_the_settings(command: Command) -> None:
+    """Exit code 2, and the script that writes them."""
+    said = command("stack", "platform")
+    assert (2, True) == (said.code, "deploy.sh" in said.err)
+
+
+@pytest.fixture
+def configured(command: Command) -> None:
+    """Settings for a small stack."""
+    command("stack", "settings", "--region", "eu-north-1", "--mappers", "2")
+
+
+def test_programs_read_their_lines_from_standard_output(
+    command: Command, configured: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The platform, the images and the registry's password, and nothing else."""
+    images = [Image("mapper", "r/m:1", pushed=True), Image("reducer", "r/r:1", pushed=False)]
+    monkeypatch.setattr("driver.cloud.images.images_of", lambda *_: images)
+    monkeypatch.setattr("driver.cloud.images.registry_password", lambda _: "secret")
+    assert "linux/amd64\n" == command("stack", "platform").out
+    assert "mapper r/m:1 there\nreducer r/r:1 missing\n" == command("stack", "images").out
+    assert "secret\n" == command("stack", "registry-password").out
+
+
+def test_preflight_shows_what_is_wrong(
+    command: Command, configured: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It asks for the vCPUs of all tasks together; exit code 3 when one step is not well."""
+    asked: list[object] = []
+
+    def examine(region: str, vcpus: float) -> Iterator[Finding]:
+        asked.extend((region, vcpus))
+        yield Finding(step="python", ok=True, seen="3.11")
+        yield Finding(step="docker", ok=False, seen="not found", remedy="install Docker")
+
+    monkeypatch.setattr("driver.doctor.examine_before_deploy", examine)
+    said = command("stack", "preflight")
+    assert (3, True) == (said.code, "install Docker" in said.err)
+    assert ["eu-north-1", 0.5 + 2 * 1.0 + 1.0] == asked
+
+
+@pytest.fixture
+def deployed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stack with five tasks."""
+    monkeypatch.setattr(
+        "driver.cloud.stack.read_stack", lambda _: Stack.model_validate(STACK_VALUES)
+    )
+
+
+@pytest.mark.parametrize("step", ["wait", "cost"])
+def test_without_a_stack_there_is_nothing_to_ask(command: Command, step: str) -> None:
+    """Exit code 3."""
+    assert 3 == command("stack", step).code
+
+
+def test_the_cost_is_said_by_the_hour_and_the_month(command: Command, deployed: None) -> None:
+    """Half of the three mappers is on Spot, in list prices of Fargate."""
+    vcpu, gib, spot = 0.04048, 0.004445, 0.3
+    mapper = 2 * vcpu + 2 * gib
+    hour = (0.5 * vcpu + 2 * gib) + (vcpu + 2 * gib) + 3 * mapper * (0.5 + 0.5 * spot)
+    said = command("stack", "cost").err
+    assert "a month when stopped" in said
+    assert abs(float(said.partition("$")[2].split()[0]) - hour) < 0.1 * hour
+
+
+def test_wait_looks_until_all_is_well(
+    command: Command, deployed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it waits for is said once, however often it looks."""
+    looks = [[False], [False], [True]]
+    monkeypatch.setattr(
+        "driver.doctor.examine_stack",
+        lambda _: [Finding(step="mapper", ok=ok, seen="0 of 3") for ok in looks.pop(0)],
+    )
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    said = command("stack", "wait")
+    assert (0, 1) == (said.code, said.err.count("waiting: mapper: 0 of 3"))
+    assert "5 tasks answer" in said.err
+
+
+def test_wait_gives_up_with_the_step_that_is_missing(
+    command: Command, deployed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 3."""
+    monkeypatch.setattr(
+        "driver.doctor.examine_stack",
+        lambda _: [Finding(step="bucket", ok=False, seen="no bucket", remedy="deploy")],
+    )
+    said = command("stack", "wait", "--timeout-s", "-1")
+    assert (3, True) == (said.code, "bucket: no bucket; deploy" in said.err)
+
+
+def test_what_is_left_is_listed_with_its_price(
+    command: Command, configured: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 1; a definition that no state names is deregistered when asked for."""
+    found = [[Leftover(arn=DEFINITION, costs_a_day="nothing")], []]
+    gone: list[object] = []
+    monkeypatch.setattr(leftovers, "find_leftovers", lambda *_: found[0])
+
+    def deregister(left: list[Leftover], _: object) -> list[str]:
+        gone.extend(left)
+        return [DEFINITION]
+
+    monkeypatch.setattr(leftovers, "deregister_orphans", deregister)
+    said = command("stack", "leftovers")
+    assert (1, True, []) == (said.code, f"{DEFINITION}: nothing" in said.err, gone)
+    assert f"deregistered {DEFINITION}" in command("stack", "leftovers", "--deregister").err
+    found.pop(0)
+    assert (0, 1) == (command("stack", "leftovers").code, len(gone))

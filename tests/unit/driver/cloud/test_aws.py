@@ -1,0 +1,211 @@
+"""AWS's errors as ours: every class that botocore and boto3 have, and the codes that mean something to a user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import boto3.exceptions
+import botocore.exceptions
+import pytest
+from boto3.exceptions import Boto3Error
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.stub import Stubber
+from s3transfer.exceptions import S3CopyFailedError
+
+from driver.cloud.aws import Aws, explained
+from mapreduce.errors import FleetError, InputChanged, MapReduceError, ObjectMissing
+
+
+def _below(cls: type[BaseException]) -> Iterator[type[BaseException]]:
+    for each in cls.__subclasses__():
+        yield each
+        yield from _below(each)
+
+
+def _made(cls: type[BaseException]) -> BaseException:
+    """An instance, whatever its class wants to be told."""
+    made = cls.__new__(cls)
+    made.args = ("it failed",)
+    return made
+
+
+def _client_error(code: str, message: str = "no", status: int = 400) -> ClientError:
+    response: Any = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return ClientError(response, "DescribeTasks")
+
+
+FOREIGN = sorted(
+    {
+        cls
+        for root in (BotoCoreError, Boto3Error)
+        for cls in (root, *_below(root))
+        if cls.__module__ in (botocore.exceptions.__name__, boto3.exceptions.__name__)
+    },
+    key=lambda cls: cls.__name__,
+)
+
+
+def test_the_list_is_that_of_the_libraries() -> None:
+    """Every public exception class of the two modules is tried below, but for `ClientError`'s and warnings."""
+    public = {
+        cls
+        for module in (botocore.exceptions, boto3.exceptions)
+        for cls in vars(module).values()
+        if isinstance(cls, type) and issubclass(cls, Exception) and not issubclass(cls, Warning)
+    }
+    apart = {cls for cls in public - set(FOREIGN) if not issubclass(cls, ClientError)}
+    assert {cls.__name__ for cls in apart} <= NO_ERRORS_OF_A_CALL
+    assert len(FOREIGN) > 60
+
+
+NO_ERRORS_OF_A_CALL = {"UndefinedModelAttributeError", "MissingServiceIdError"}
+"""The library's own description of a service is broken: no call of an installed version raises them."""
+
+
+@pytest.mark.parametrize("cls", FOREIGN, ids=lambda cls: cls.__name__)
+def test_no_class_of_the_libraries_passes(cls: type[BaseException]) -> None:
+    """Each becomes a `FleetError` with the other as its cause."""
+    raised = _made(cls)
+    with pytest.raises(FleetError) as caught, explained():
+        raise raised
+    assert raised is caught.value.__cause__
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("ExpiredToken", "expired"),
+        ("RequestExpired", "expired"),
+        ("InvalidClientTokenId", "does not accept the credentials"),
+        ("SignatureDoesNotMatch", "does not accept the credentials"),
+        ("AccessDenied", "may not do DescribeTasks: no"),
+        ("UnauthorizedOperation", "may not do DescribeTasks: no"),
+        ("ClusterNotFoundException", "another region or account"),
+        ("NoSuchBucket", "another region or account"),
+        ("ThrottlingException", "DescribeTasks failed (ThrottlingException): no"),
+    ],
+)
+def test_a_code_says_what_to_do(code: str, said: str) -> None:
+    """In one line."""
+    with pytest.raises(FleetError) as caught, explained():
+        raise _client_error(code)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_answer_without_an_error_in_it_is_explained_too() -> None:
+    """A server that only resembles AWS may give no code."""
+    with pytest.raises(FleetError, match=r"DescribeTasks failed \(\?\)"), explained():
+        raise ClientError({}, "DescribeTasks")
+
+
+def test_errors_of_ours_and_of_python_pass() -> None:
+    """They say already what they are."""
+    for raised in (ObjectMissing("there is none"), ZeroDivisionError()):
+        with pytest.raises(type(raised)), explained():
+            raise raised
+
+
+def test_a_profile_that_is_not_there_is_named(
+    offline: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the session is made, and with what to set."""
+    monkeypatch.setenv("AWS_PROFILE", "nobodys")
+    with pytest.raises(FleetError, match=r"nobodys.*AWS_PROFILE"):
+        Aws()
+
+
+def test_credentials_for_the_store_are_the_sessions_own(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without any it is a `FleetError` before the first request."""
+    assert "test" == aws.credential_provider()()["access_key_id"]
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    with pytest.raises(FleetError, match="no AWS credentials"):
+        Aws("eu-central-1").credential_provider()
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [("eu-central-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")],
+)
+def test_each_region_is_in_its_partition(offline: None, region: str, partition: str) -> None:
+    """AWS's own, China's, and GovCloud's; without a region AWS's own."""
+    assert (region, partition) == (Aws(region).region, Aws(region).partition)
+    assert "aws" == Aws().partition
+
+
+def test_a_client_is_made_once(aws: Aws) -> None:
+    """And with the same retries and limits for each service."""
+    for name in [
+        "ecs",
+        "ec2",
+        "discovery",
+        "logs",
+        "secrets",
+        "sts",
+        "quotas",
+        "s3",
+        "ecr",
+        "iam",
+        "tagging",
+    ]:
+        client = getattr(aws, name)
+        assert client is getattr(aws, name)
+        config = client.meta.config
+        limits = config.retries["mode"], config.connect_timeout, config.read_timeout
+        assert ("adaptive", 10, 30) == limits
+
+
+def test_a_large_copy_is_of_one_version(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its ETag is a condition of each part, and keys keep their slashes."""
+    asked: list[Any] = []
+
+    def copy(*arguments: Any, ExtraArgs: Any, Config: Any) -> None:
+        asked.extend((*arguments, ExtraArgs, Config.multipart_chunksize))
+
+    monkeypatch.setattr(aws.s3, "copy", copy)
+    aws.copy_large("s3://a/b/c", "s3://d/e/f", "etag")
+    source = {"Bucket": "a", "Key": "b/c"}
+    assert [source, "d", "e/f", {"CopySourceIfMatch": "etag"}, 256 << 20] == asked
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (_client_error("PreconditionFailed"), InputChanged),
+        (_client_error("412"), InputChanged),
+        (S3CopyFailedError("did not match expected ETag"), InputChanged),
+        (_client_error("NoSuchKey"), ObjectMissing),
+        (_client_error("404"), ObjectMissing),
+        (_client_error("AccessDenied"), FleetError),
+        (boto3.exceptions.S3UploadFailedError("cut"), FleetError),
+        (botocore.exceptions.ConnectionClosedError(endpoint_url="x"), FleetError),
+    ],
+)
+def test_a_large_copy_that_fails_says_of_what(
+    aws: Aws,
+    monkeypatch: pytest.MonkeyPatch,
+    raised: Exception,
+    expected: type[MapReduceError],
+) -> None:
+    """A changed source, a source that is gone, and all else."""
+
+    def copy(*_: Any, **__: Any) -> NoReturn:
+        raise raised
+
+    monkeypatch.setattr(aws.s3, "copy", copy)
+    with pytest.raises(expected):
+        aws.copy_large("s3://a/b", "s3://c/d", "etag")
+
+
+def test_a_call_that_aws_refuses_is_explained(aws: Aws) -> None:
+    """From the client's own code to ours."""
+    with Stubber(aws.sts) as sts:
+        sts.add_client_error("get_caller_identity", "ExpiredToken")
+        with pytest.raises(FleetError, match="expired"), explained():
+            aws.sts.get_caller_identity()

@@ -1,0 +1,64 @@
+"""The images in ECR, from AWS's answers as botocore's own stubs check them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+
+import pytest
+from botocore.stub import Stubber
+
+from driver.cloud.aws import Aws
+from driver.cloud.images import Image, images_of, registry_password
+from mapreduce.errors import FleetError
+
+
+@pytest.fixture
+def ecr(aws: Aws) -> Iterator[Stubber]:
+    """ECR as a test scripts it."""
+    with Stubber(aws.ecr) as stubber:
+        yield stubber
+        stubber.assert_no_pending_responses()
+
+
+def _script(ecr: Stubber, role: str) -> dict[str, object]:
+    """Script the repository of a role; return what is asked of its image."""
+    name = f"books/{role}"
+    ecr.add_response(
+        "describe_repositories",
+        {"repositories": [{"repositoryUri": f"1.dkr/{name}"}]},
+        {"repositoryNames": [name]},
+    )
+    return {"repositoryName": name, "imageIds": [{"imageTag": "abc"}]}
+
+
+def test_each_image_is_there_or_missing(aws: Aws, ecr: Stubber) -> None:
+    """A tag that the registry does not know is no error."""
+    asked = _script(ecr, "splitter")
+    ecr.add_response("describe_images", {"imageDetails": [{"imageTags": ["abc"]}]}, asked)
+    asked = _script(ecr, "mapper")
+    ecr.add_client_error("describe_images", "ImageNotFoundException", expected_params=asked)
+    asked = _script(ecr, "reducer")
+    ecr.add_response("describe_images", {"imageDetails": []}, asked)
+    assert [
+        Image("splitter", "1.dkr/books/splitter:abc", pushed=True),
+        Image("mapper", "1.dkr/books/mapper:abc", pushed=False),
+        Image("reducer", "1.dkr/books/reducer:abc", pushed=False),
+    ] == images_of(aws, "books", "abc")
+
+
+def test_another_error_of_the_registry_is_explained(aws: Aws, ecr: Stubber) -> None:
+    """It does not mean that the image is missing."""
+    _script(ecr, "splitter")
+    ecr.add_client_error("describe_images", "AccessDeniedException")
+    with pytest.raises(FleetError, match="may not do DescribeImages"):
+        images_of(aws, "books", "abc")
+
+
+def test_the_password_is_what_follows_the_user(aws: Aws, ecr: Stubber) -> None:
+    """A colon may be in it."""
+    token = base64.b64encode(b"AWS:se:cret").decode()
+    ecr.add_response(
+        "get_authorization_token", {"authorizationData": [{"authorizationToken": token}]}
+    )
+    assert "se:cret" == registry_password(aws)

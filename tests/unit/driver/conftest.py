@@ -1,0 +1,27 @@
+"""What the tests of the driver share: a process in which no job was imported yet."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from mapreduce.code import load
+
+
+@pytest.fixture(autouse=True)
+def fresh_imports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """After a test, the modules of jobs are those from before it: `verify` imports a copy of them."""
+    nothing: dict[str, Any] = {"root": None, "found": set(), "look": None, "before": {}}
+    for name, value in nothing.items():
+        monkeypatch.setattr(load._OwnModules, name, value)
+    path, modules, finders = list(sys.path), dict(sys.modules), list(sys.meta_path)
+    yield
+    sys.path[:], sys.meta_path[:] = path, finders
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None)).startswith(tempfile.gettempdir()):
+            del sys.modules[name]
+    sys.modules.update(modules)

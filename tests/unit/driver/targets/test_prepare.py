@@ -1,0 +1,272 @@
+"""What is checked before anything is started or written, and the plan that is then written."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from driver.cloud.ecs import EcsFleet
+from driver.cloud.stack import Stack
+from driver.plan.config import RunConfig
+from driver.targets import prepare as module
+from driver.targets.prepare import Prepared, mappers_there, open_runs, prepare, write_plan
+from driver.transport.endpoint import Endpoint
+from mapreduce.errors import FleetError, InputError, UsageError
+from mapreduce.storage import ObjectInfo
+from mapreduce.wire import keys
+from mapreduce.wire.build import HASH_SEED
+from tests.unit.driver.samples import STACK_VALUES
+
+STACK = Stack.model_validate(STACK_VALUES)
+OWN_PARTITION = """
+from mapreduce import Job, Sum
+
+
+class Own(Job):
+    reduce = Sum()
+
+    def map(self, offset, line):
+        yield line, 1
+
+    def partition(self, key, partitions):
+        return 0
+"""
+
+
+MAP_ONLY = """
+from mapreduce import Job
+
+
+class Only(Job):
+    def map(self, offset, line):
+        yield offset, line
+"""
+
+
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No stack, no store in the environment, and AWS keys that nobody checks."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MAPREDUCE_TERRAFORM", str(tmp_path / "terraform"))
+    monkeypatch.delenv("MAPREDUCE_STORE", raising=False)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> str:
+    """An input of 8 bytes."""
+    path = tmp_path / "in.txt"
+    path.write_text("one two\n")
+    return str(path)
+
+
+@pytest.fixture
+def deployed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stack of three mappers with two slots each."""
+    monkeypatch.setattr(module, "read_stack", lambda _: STACK)
+
+
+def _prepared(
+    text: str, target: Any = "inline", store: str | None = None, **config: Any
+) -> Prepared:
+    return prepare(RunConfig(inputs=(text,), **config), target, store)
+
+
+def _planned(text: str, **config: Any) -> Any:
+    return write_plan(_prepared(text, **config), lambda *_: None)
+
+
+# -- the store ------------------------------------------------------------------------------------------------------
+
+
+def test_the_store_is_named_by_option_environment_stack_or_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In that order."""
+    assert f"file://{tmp_path}/.mapreduce" == open_runs(None).store
+    monkeypatch.setattr(module, "read_stack", lambda _: STACK)
+    assert STACK.store == open_runs(None).store
+    monkeypatch.setenv("MAPREDUCE_STORE", "file:///from/environment/")
+    assert "file:///from/environment" == open_runs(None).store
+    assert f"file://{tmp_path}/named" == open_runs("named").store
+    assert "s3://another/below" == open_runs("s3://another/below/").store
+
+
+def test_a_run_in_aws_uses_the_stacks_bucket(text: str, deployed: None) -> None:
+    """Another store is refused; without one it is the stack's."""
+    with pytest.raises(UsageError, match=STACK.store):
+        _prepared(text, "aws", "elsewhere")
+    prepared = _prepared(text, "auto")
+    assert ("aws", STACK.store) == (prepared.target, prepared.runs.store)
+    assert prepared.aws is not None
+    assert STACK.region == prepared.aws.region
+
+
+def test_without_a_stack_auto_is_local_and_aws_is_an_error(text: str) -> None:
+    """The message says what deploys one."""
+    assert "local" == _prepared(text, "auto").target
+    with pytest.raises(FleetError, match=r"deploy\.sh"):
+        _prepared(text, "aws")
+
+
+@pytest.mark.parametrize("target", ["local", "inline"])
+def test_a_run_on_this_machine_asks_for_no_stack(text: str, deployed: None, target: str) -> None:
+    """Though one is deployed."""
+    prepared = _prepared(text, target)
+    assert (target, None, None) == (prepared.target, prepared.stack, prepared.aws)
+
+
+# -- what cannot be -------------------------------------------------------------------------------------------------
+
+
+def test_an_input_in_a_bucket_that_the_services_may_not_read_is_refused(
+    text: str, deployed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message names the bucket and the variable; those that the stack names are read."""
+
+    def head(_: object, url: str) -> ObjectInfo:
+        return ObjectInfo(url, 5, "e")
+
+    monkeypatch.setattr("mapreduce.storage.s3.S3Storage.head", head)
+    assert 1 == len(_prepared("s3://books/a.txt", "aws").inputs)
+    with pytest.raises(UsageError, match=r"'strangers' to extra_input_buckets"):
+        _prepared("s3://strangers/a.txt", "aws")
+
+
+@pytest.mark.parametrize(
+    ("job", "config", "why"),
+    [
+        ("mapreduce_jobs.page_rank", {"sort": True}, "steps of a chain"),
+        ("own_partition.py", {"sort": True}, "own `partition`"),
+        ("map_only.py", {"sort": True}, "no `reduce`"),
+    ],
+)
+def test_what_has_no_order_cannot_be_sorted(
+    text: str, tmp_path: Path, job: str, config: dict[str, Any], why: str
+) -> None:
+    """A chain says it in its steps; a partition and a lack of keys leave none."""
+    (tmp_path / "own_partition.py").write_text(OWN_PARTITION)
+    (tmp_path / "map_only.py").write_text(MAP_ONLY)
+    with pytest.raises(UsageError, match=why):
+        _prepared(text, job=job, **config)
+
+
+def test_a_job_may_be_sorted_by_its_keys(text: str) -> None:
+    """As the option says."""
+    assert _planned(text, sort=True).total_order
+    assert not _planned(text).total_order
+
+
+def test_names_that_no_record_can_hold_are_refused(text: str, tmp_path: Path) -> None:
+    """Of the store, and of a file that travels with the job."""
+    with pytest.raises(InputError, match="UTF-8"):
+        _prepared(text, store="bad\udcff")
+    job = tmp_path / "odd_job.py"
+    job.write_text(MAP_ONLY.replace("Only(Job):", "Only(Job):\n    files = ('data',)\n"))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "odd\udcff.dat").write_text("x")
+    with pytest.raises(InputError, match="rename it"):
+        _planned(text, job=str(job))
+
+
+# -- the plan -------------------------------------------------------------------------------------------------------
+
+
+def test_the_plan_is_in_the_store_with_the_code(text: str) -> None:
+    """Under a run id of its own."""
+    prepared = _prepared(text)
+    plan = write_plan(prepared, lambda *_: None)
+    assert plan == prepared.runs.plan(plan.run)
+    assert prepared.runs.storage.head(keys.code(plan.store, plan.job.code)).size > 0
+    assert ("inline", "WordCount", 8) == (plan.target, plan.job.name, plan.inputs[0].size)
+
+
+def test_code_that_has_rotten_in_the_store_is_written_again(text: str) -> None:
+    """Else every later run of that job would fail."""
+    prepared = _prepared(text)
+    plan = write_plan(prepared, lambda *_: None)
+    url = keys.code(plan.store, plan.job.code)
+    good = prepared.runs.storage.read(url)
+    prepared.runs.storage.write(url, b"rotten")
+    write_plan(prepared, lambda *_: None)
+    assert good == prepared.runs.storage.read(url)
+
+
+def test_an_inline_run_has_two_splits_and_partitions_at_least(text: str) -> None:
+    """So that a wrong belief about the others can show; a given number counts."""
+    prepared = _prepared(text, mappers=1)
+    plan = write_plan(prepared, lambda *_: None)
+    assert (2, 2) == (plan.splits, plan.partitions)
+    plan = _planned(text, chunks=1, reducers=1)
+    assert (1, 1) == (plan.splits, plan.partitions)
+
+
+def test_a_job_without_reduce_has_no_partitions(text: str, tmp_path: Path) -> None:
+    """Whatever number is given."""
+    (tmp_path / "map_only.py").write_text(MAP_ONLY)
+    assert 0 == _planned(text, job="map_only.py", reducers=7).partitions
+
+
+def test_a_chain_is_planned_as_a_chain(text: str) -> None:
+    """Each of its steps has a plan of its own later."""
+    plan = _planned(text, job="mapreduce_jobs.page_rank")
+    assert (True, True) == (plan.chain, plan.partitions > 0)
+    assert not _planned(text).chain
+
+
+def test_in_aws_a_local_input_is_uploaded(
+    text: str, deployed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The services read the copy; the build names the images."""
+    prepared = _prepared(text, "aws")
+    local = replace(_prepared(text), target="aws", stack=STACK, map_slots=prepared.map_slots)
+    sent: list[tuple[str, int, int]] = []
+    plan = write_plan(local, lambda *progress: sent.append(progress))
+    assert sent
+    assert keys.INPUT in plan.inputs[0].url
+    assert ("image", STACK.image_tag) == (plan.build.python, plan.build.environment)
+
+
+@pytest.mark.parametrize(("mappers", "slots"), [(None, 3 * 2), (1, 1 * 2), (5, 5 * 2)])
+def test_map_slots_in_aws_are_those_of_the_service(
+    text: str, deployed: None, mappers: int | None, slots: int
+) -> None:
+    """Its tasks, or as many as are wanted, times the slots of each."""
+    assert slots == _prepared(text, "aws", mappers=mappers).map_slots
+
+
+def test_map_slots_here_are_processors(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or as many as are wanted."""
+    monkeypatch.setattr("os.cpu_count", lambda: 6)
+    assert [6, 2] == [_prepared(text, "local", mappers=number).map_slots for number in (None, 2)]
+
+
+def test_the_hash_seed_counts_only_where_this_process_does_the_tasks(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Services have one that never changes, and an inline run under that one is like theirs."""
+    monkeypatch.setenv("PYTHONHASHSEED", "random")
+    assert [True, False] == [
+        bool(_prepared(text, target).build.hashing) for target in ("inline", "local")
+    ]
+    monkeypatch.setenv("PYTHONHASHSEED", HASH_SEED)
+    assert "" == _prepared(text, "inline").build.hashing
+
+
+def test_mappers_are_counted_in_aws_alone(
+    text: str, deployed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Elsewhere each run starts its own."""
+
+    async def endpoints(_: EcsFleet, stage: str) -> list[Endpoint]:
+        assert "map" == stage
+        return [Endpoint("a", "", 1), Endpoint("b", "", 1)]
+
+    monkeypatch.setattr(EcsFleet, "endpoints", endpoints)
+    assert 2 == asyncio.run(mappers_there(_prepared(text, "aws")))
+    assert asyncio.run(mappers_there(_prepared(text, "local"))) is None

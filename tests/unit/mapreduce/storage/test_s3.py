@@ -1,0 +1,275 @@
+"""Objects through obstore, over its own store in memory; and each of its errors as one of ours."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn, cast
+
+import obstore
+import obstore.exceptions
+import pytest
+from obstore.exceptions import BaseError
+from obstore.store import MemoryStore
+
+from mapreduce.errors import (
+    InputChanged,
+    MapReduceError,
+    ObjectExists,
+    ObjectMissing,
+    StorageError,
+)
+from mapreduce.storage import ObjectInfo
+from mapreduce.storage import s3 as module
+from mapreduce.storage.requests import Requests
+from mapreduce.storage.s3 import S3Storage, open_s3
+
+URL = "s3://b/folder/a"
+
+
+@pytest.fixture
+def storage() -> S3Storage:
+    """A bucket in memory."""
+    return S3Storage(cast(Any, MemoryStore()), "s3://b")
+
+
+# -- errors ---------------------------------------------------------------------------------------------------------
+
+
+FOREIGN = sorted(
+    {
+        cls
+        for cls in vars(obstore.exceptions).values()
+        if isinstance(cls, type) and issubclass(cls, Exception)
+    }
+    | {OSError, ConnectionError, TimeoutError, FileNotFoundError, ValueError},
+    key=lambda cls: cls.__name__,
+)
+EXPECTED = {
+    "NotFoundError": ObjectMissing,
+    "FileNotFoundError": ObjectMissing,
+    "AlreadyExistsError": ObjectExists,
+    "PreconditionError": InputChanged,
+}
+CALLS: dict[str, Any] = {
+    "head": lambda storage: storage.head(URL),
+    "get": lambda storage: storage.read(URL),
+    "put": lambda storage: storage.write(URL, b"x"),
+    "copy": lambda storage: storage.copy(URL, f"{URL}2"),
+    "list": lambda storage: storage.list("s3://b/folder"),
+    "delete": lambda storage: storage.delete([URL]),
+}
+
+
+def test_the_list_is_that_of_the_library() -> None:
+    """All of its classes have one root, which is caught."""
+    assert len(FOREIGN) > 10
+    ours = [cls for cls in FOREIGN if not hasattr(builtins, cls.__name__)]
+    assert all(issubclass(cls, BaseError) for cls in ours)
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("cls", FOREIGN, ids=lambda cls: cls.__name__)
+def test_no_error_of_the_library_passes(
+    storage: S3Storage,
+    monkeypatch: pytest.MonkeyPatch,
+    cls: type[Exception],
+    call: str,
+) -> None:
+    """Whichever call it comes from: each is one of ours, with the other as its cause."""
+
+    def broken(*_: object, **__: object) -> NoReturn:
+        raise cls("it failed\nwith details")
+
+    monkeypatch.setattr(obstore, call, broken)
+    expected = EXPECTED.get(cls.__name__, StorageError)
+    if call == "delete" and expected is ObjectMissing:
+        CALLS[call](storage)
+        return
+    with pytest.raises(expected) as caught:
+        CALLS[call](storage)
+    assert isinstance(caught.value.__cause__, cls)
+    assert "\n" not in str(caught.value)
+    assert "b/folder" in str(caught.value)
+
+
+def test_an_error_in_the_middle_of_a_stream_is_ours(
+    storage: S3Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bytes come piece by piece, and the last piece may fail."""
+    storage.write(URL, b"content")
+
+    class _Cut:
+        def stream(self, _: int) -> Iterator[bytes]:
+            yield b"con"
+            raise obstore.exceptions.GenericError("cut")
+
+    monkeypatch.setattr(obstore, "get", lambda *_, **__: _Cut())
+    with pytest.raises(StorageError, match="cut"):
+        list(storage.stream(URL, 0, 7, etag="e", ahead=1))
+
+
+def test_a_message_of_blank_lines_is_the_class_name(
+    storage: S3Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the cause would be nothing at all."""
+
+    def broken(*_: object) -> NoReturn:
+        raise OSError("\n \n")
+
+    monkeypatch.setattr(obstore, "head", broken)
+    with pytest.raises(StorageError, match=r"failed at s3://b/folder/a: OSError"):
+        storage.head(URL)
+
+
+# -- objects --------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_written_is_read(storage: S3Storage) -> None:
+    """Whole, in part, from an offset, and of a version."""
+    info = storage.write(URL, b"0123456789")
+    assert (URL, 10, info.etag) == (info.url, info.size, storage.head(URL).etag)
+    assert [b"0123456789", b"34", b"789", b""] == [
+        storage.read(URL),
+        storage.read(URL, 3, 5),
+        storage.read(URL, 7, etag=info.etag),
+        storage.read(URL, 5, 5),
+    ]
+    with pytest.raises(InputChanged):
+        storage.read(URL, etag="another")
+
+
+def test_an_end_beyond_the_object_is_a_change(storage: S3Storage) -> None:
+    """It was longer when it was planned."""
+    storage.write(URL, b"0123")
+    with pytest.raises(InputChanged, match="ended 2 bytes before byte 6"):
+        storage.read(URL, 1, 6)
+    with pytest.raises(InputChanged, match="ended 2 bytes before byte 6"):
+        list(storage.stream(URL, 1, 6, ahead=1, block_bytes=8))
+
+
+@pytest.mark.parametrize("ahead", [0, 2])
+@pytest.mark.parametrize("pinned", [False, True])
+def test_a_stream_is_of_one_version(storage: S3Storage, ahead: int, *, pinned: bool) -> None:
+    """Its blocks are requests; without an ETag the first one's counts for all others."""
+    content = bytes(range(100))
+    etag = storage.write(URL, content).etag if pinned else None
+    storage.write(URL, content)
+    if pinned:
+        etag = storage.head(URL).etag
+    stream = storage.stream(URL, 5, 95, etag=etag, block_bytes=30, ahead=ahead)
+    assert content[5:95] == b"".join(stream)
+    stream = storage.stream(URL, 0, 100, etag=etag, block_bytes=10, ahead=0)
+    first = next(stream)
+    storage.write(URL, content[::-1])
+    assert content[:10] == first
+    with pytest.raises(InputChanged):
+        list(stream)
+
+
+def test_a_file_is_written_with_progress(storage: S3Storage, tmp_path: Path) -> None:
+    """As far as it was read; a large one in parts."""
+    path = tmp_path / "large"
+    size = module.PART_BYTES + 5
+    path.write_bytes(b"x" * size)
+    seen: list[int] = []
+    info = storage.write(URL, path, progress=seen.append)
+    assert (size, size) == (info.size, seen[-1])
+    assert sorted(seen) == seen
+    assert Requests(put=4) == storage.requests
+    assert size == storage.write(URL, path).size
+
+
+def test_a_create_leaves_what_is_there(storage: S3Storage) -> None:
+    """The first one wins."""
+    assert 1 == storage.create(URL, b"1").size
+    with pytest.raises(ObjectExists):
+        storage.create(URL, b"22")
+    assert b"1" == storage.read(URL)
+
+
+def test_a_listing_is_sorted_and_below_the_prefix(storage: S3Storage) -> None:
+    """No object beside the folder whose name begins like it."""
+    for name in ("folder/b", "folder/a/c", "folder2/x"):
+        storage.write(f"s3://b/{name}", b"x")
+    found = [info.url for info in storage.list("s3://b/folder/")]
+    assert ["s3://b/folder/a/c", "s3://b/folder/b"] == found
+    assert 3 == len(list(storage.list("s3://b")))
+    assert [] == list(storage.unfinished("s3://b", 0.0))
+    assert storage.vouches(URL)
+
+
+def test_deleting_twice_is_no_error(storage: S3Storage) -> None:
+    """What is gone is gone."""
+    storage.write(URL, b"x")
+    storage.delete([URL])
+    storage.delete([URL])
+    with pytest.raises(ObjectMissing):
+        storage.head(URL)
+
+
+def test_a_copy_is_of_what_was_expected(storage: S3Storage) -> None:
+    """Another object's copy does not stay, and the digest is carried on."""
+    storage.write(URL, b"x")
+    expected = ObjectInfo(URL, 1, storage.head(URL).etag, digest="d")
+    assert "d" == storage.copy(URL, "s3://b/copy", expected=expected).digest
+    assert b"x" == storage.read("s3://b/copy")
+    assert "s3://b/plain" == storage.copy(URL, "s3://b/plain").url
+    storage.write(URL, b"changed")
+    with pytest.raises(InputChanged):
+        storage.copy(URL, "s3://b/wrong", expected=expected)
+    with pytest.raises(ObjectMissing):
+        storage.head("s3://b/wrong")
+
+
+def test_a_large_object_is_copied_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By what was given for that, with the version that is known."""
+    store = MemoryStore()
+    asked: list[tuple[str, ...]] = []
+    storage = S3Storage(
+        cast(Any, store), "s3://b", copy_large=lambda *copy: asked.append(copy)
+    ).with_own_count()
+    etag = storage.write(URL, b"0123456789").etag or storage.head(URL).etag
+    storage.write("s3://b/copy", b"0123456789")
+    monkeypatch.setattr(module, "COPY_BYTES", 4)
+    storage.copy(URL, "s3://b/copy")
+    assert [(URL, "s3://b/copy", etag)] == asked
+    assert 2 + 3 == storage.requests.copy
+
+
+def test_a_url_of_another_bucket_is_refused(storage: S3Storage) -> None:
+    """It is not this store's."""
+    with pytest.raises(MapReduceError, match="not in s3://b"):
+        storage.head("s3://c/a")
+
+
+@pytest.mark.parametrize(
+    ("environment", "region", "expected"),
+    [
+        ({}, None, "us-east-1"),
+        ({"AWS_DEFAULT_REGION": "a"}, None, "a"),
+        ({"AWS_DEFAULT_REGION": "a", "AWS_REGION": "b"}, None, "b"),
+        ({"AWS_REGION": "b"}, "c", "c"),
+    ],
+)
+def test_region_and_endpoint_come_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], region: str | None, expected: str
+) -> None:
+    """As AWS's own tools read them; plain HTTP is allowed only to an endpoint that says so."""
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    made: list[dict[str, Any]] = []
+    monkeypatch.setattr(module, "S3Store", lambda bucket, **options: made.append(options))
+    open_s3("b", region=region)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:1")
+    open_s3("b", region=region)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://store:1")
+    open_s3("b", region=region)
+    assert [expected] * 3 == [options["region"] for options in made]
+    assert [None, "http://localhost:1", "https://store:1"] == [
+        options.get("endpoint") for options in made
+    ]
+    assert [False, True, False] == [options["client_options"]["allow_http"] for options in made]

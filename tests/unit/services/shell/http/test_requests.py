@@ -1,0 +1,68 @@
+"""What each cause of a refusal is answered."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from mapreduce.errors import (
+    InputError,
+    MapReduceError,
+    RefusedURL,
+    StorageError,
+    Unauthorized,
+    UsageError,
+)
+from mapreduce.wire.messages import SplitTask
+from services.shell.http.requests import MESSAGE_LIMIT, TooLarge, TooSlow, refusal, unavailable
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "kind"),
+    [
+        (Unauthorized("no"), 401, "Unauthorized"),
+        (RefusedURL("no"), 403, "RefusedURL"),
+        (TooSlow("no"), 408, "TaskLost"),
+        (TooLarge("no"), 413, "UsageError"),
+        (UsageError("no"), 422, "UsageError"),
+        (InputError("no"), 422, "InputError"),
+    ],
+)
+def test_each_cause_has_its_status_and_a_kind_that_the_driver_knows(
+    raised: MapReduceError, status: int, kind: str
+) -> None:
+    """A class of this package alone is told as the one above it."""
+    answer = refusal(raised)
+    assert (status, kind, "no") == (answer.status_code, *_told(answer))
+
+
+def test_a_message_that_does_not_fit_its_model_names_the_field() -> None:
+    """And how many more there are."""
+    with pytest.raises(ValidationError) as caught:
+        SplitTask.model_validate({"run": "run-1", "store": "file:///s", "splits": "x"})
+    answer = refusal(caught.value)
+    kind, message = _told(answer)
+    assert (422, "UsageError") == (answer.status_code, kind)
+    assert message.startswith(("inputs: ", "splits: "))
+    assert "(2 errors in all)" in message
+
+
+def test_a_long_message_is_cut() -> None:
+    """It may hold what the caller has sent."""
+    _, message = _told(refusal(StorageError("x" * 10_000)))
+    assert MESSAGE_LIMIT == len(message)
+
+
+def test_a_full_service_asks_to_come_again() -> None:
+    """In a second."""
+    answer = unavailable("full")
+    assert (503, "1") == (answer.status_code, answer.headers["retry-after"])
+    assert ("TaskLost", "full") == _told(answer)
+
+
+def _told(answer: Any) -> tuple[str, str]:
+    error = json.loads(answer.body)
+    return error["kind"], error["message"]

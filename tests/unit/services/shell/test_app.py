@@ -1,0 +1,440 @@
+"""A service over ASGI, in this process: what it answers to whom, with workers that the test plays."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from mapreduce.errors import RefusedURL, UsageError
+from mapreduce.storage import Grants
+from mapreduce.wire.build import this_build
+from mapreduce.wire.messages import (
+    AttemptId,
+    Block,
+    BlockSource,
+    Cost,
+    Done,
+    Failed,
+    InputObject,
+    JobSpec,
+    MapTask,
+    Piece,
+    ReduceTask,
+    Split,
+    SplitResult,
+    SplitTask,
+    StageName,
+    TaskError,
+)
+from mapreduce.wire.tokens import sign
+from services.mapper import app as mapper
+from services.reducer import app as reducer
+from services.shell.app import State, check_urls, create_app
+from services.shell.http.replays import Crowded
+from services.shell.settings import Settings
+from services.shell.workers.pool import Busy, Event, WorkerPool
+from services.splitter import app as splitter
+
+KEY = "k" * 32
+STORE = "file:///store"
+TASK = SplitTask(run="run-1", store=STORE, inputs=(), splits=1)
+
+
+class _Pool:
+    """Two slots whose tasks say what the test wants."""
+
+    able = 2
+
+    def __init__(self, *lines: bytes) -> None:
+        self.busy = 0
+        self.asked: list[SplitTask] = []
+        self.ended = 0
+        self.life: list[str] = []
+        self.lines = lines or (_done(),)
+        self.hangs = False
+
+    async def start(self, lost: Callable[[], None]) -> None:
+        """Remembered."""
+        self.life.append("started")
+
+    async def close(self) -> None:
+        """Remembered."""
+        self.life.append("closed")
+
+    def take(self) -> None:
+        """One slot less."""
+        if self.busy >= self.able:
+            raise Busy
+        self.busy += 1
+
+    async def run(self, task: SplitTask) -> AsyncIterator[Event]:
+        """The lines, the last of which is the last event."""
+        self.asked.append(task)
+        try:
+            for number, line in enumerate(self.lines, 1):
+                yield Event(line, last=number == len(self.lines) and not self.hangs)
+            if self.hangs:
+                await asyncio.Event().wait()
+        finally:
+            self.busy -= 1
+            self.ended += 1
+
+
+def _done() -> bytes:
+    result = SplitResult(
+        splits=(),
+        bytes_read=0,
+        bytes_written=0,
+        cost=Cost(seconds=0.1, peak_memory_bytes=1),
+    )
+    return Done(attempt=AttemptId.of(TASK), result=result).model_dump_json().encode() + b"\n"
+
+
+def _failed() -> bytes:
+    error = TaskError(kind="StorageError", message="it broke")
+    return Failed(attempt=AttemptId.of(TASK), error=error).model_dump_json().encode() + b"\n"
+
+
+def _app(pool: _Pool, state: State | None = None, **settings: Any) -> FastAPI:
+    given = Settings(**({"store": STORE, "signing_key": KEY} | settings))
+    return create_app(
+        given, cast(WorkerPool, pool), state or State(), stage="split", message=SplitTask
+    )
+
+
+@asynccontextmanager
+async def _client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A caller of the app, while it lives."""
+
+    async def with_state(scope: Any, receive: Any, send: Any) -> None:
+        scope.setdefault("state", {})
+        await app(scope, receive, send)
+
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(with_state), base_url="http://service"
+        ) as client,
+    ):
+        yield client
+
+
+def _headers(body: bytes, path: str = "/split", key: str = KEY) -> dict[str, str]:
+    return {"authorization": f"Bearer {sign(key, path, body, time.time())}"}
+
+
+def _posted(app: FastAPI, body: bytes, headers: dict[str, str] | None = None) -> httpx.Response:
+    """The answer to one request, signed unless headers are given."""
+
+    async def post() -> httpx.Response:
+        async with _client(app) as client:
+            return await client.post(
+                "/split", content=body, headers=_headers(body) if headers is None else headers
+            )
+
+    return asyncio.run(post())
+
+
+BODY = TASK.model_dump_json().encode()
+
+
+# -- what is answered -----------------------------------------------------------------------------------------------
+
+
+def test_a_signed_task_is_answered_with_its_events() -> None:
+    """As they are, a line each; the slot is free again."""
+    pool = _Pool(b'{"event":"started"}\n', _done())
+    answer = _posted(_app(pool), BODY)
+    assert (200, "application/jsonl") == (
+        answer.status_code,
+        answer.headers["content-type"].partition(";")[0],
+    )
+    assert b"".join(pool.lines) == answer.content
+    assert ([TASK], 0) == (pool.asked, pool.busy)
+    assert ["started", "closed"] == pool.life
+
+
+def test_health_tells_slots_and_build_to_everybody() -> None:
+    """Without a token, draining or not."""
+    pool, state = _Pool(), State()
+    pool.busy = 1
+    state.draining = True
+
+    async def ask() -> Any:
+        async with _client(_app(pool, state)) as client:
+            return (await client.get("/health")).json()
+
+    told = asyncio.run(ask())
+    assert (True, "split", 2, 1, True) == tuple(
+        told[name] for name in ("ok", "role", "slots", "busy", "draining")
+    )
+    assert this_build().model_dump() == told["build"]
+
+
+def test_metrics_count_answers_and_outcomes() -> None:
+    """Of a task that is done, one that has failed, and a request that was refused."""
+    pool = _Pool()
+
+    async def ask() -> str:
+        async with _client(_app(pool)) as client:
+            for pool.lines in ((_done(),), (_failed(),)):
+                await client.post("/split", content=BODY, headers=_headers(BODY))
+            await client.post("/split", content=BODY)
+            return (await client.get("/metrics")).text
+
+    lines = set(asyncio.run(ask()).splitlines())
+    assert {
+        'mapreduce_requests_total{status="200"} 2.0',
+        'mapreduce_requests_total{status="401"} 1.0',
+        'mapreduce_tasks_total{outcome="done"} 1.0',
+        'mapreduce_tasks_total{outcome="failed"} 1.0',
+        "mapreduce_task_seconds_count 2.0",
+        "mapreduce_slots 2.0",
+        "mapreduce_busy_slots 0.0",
+    } <= lines
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({}, BODY),
+        ({"authorization": "Basic abc"}, BODY),
+        ({"authorization": "Bearer nonsense"}, BODY),
+        (_headers(BODY, key="x" * 32), BODY),
+        (_headers(BODY, path="/map"), BODY),
+        (_headers(b"another body"), BODY),
+    ],
+    ids=["none", "another scheme", "no token", "another key", "another path", "another body"],
+)
+def test_without_a_good_token_nothing_is_told(headers: dict[str, str], body: bytes) -> None:
+    """Not why, and no worker is asked."""
+    pool = _Pool()
+    answer = _posted(_app(pool), body, headers)
+    assert (401, "Bearer") == (answer.status_code, answer.headers["www-authenticate"])
+    assert {"Unauthorized", "unauthorized"} == {answer.json()["kind"], answer.json()["message"]}
+    assert [] == pool.asked
+
+
+def test_a_token_is_good_once() -> None:
+    """The same request a second time is refused."""
+    headers = _headers(BODY)
+
+    async def ask() -> list[int]:
+        async with _client(_app(_Pool())) as client:
+            return [
+                (await client.post("/split", content=BODY, headers=headers)).status_code
+                for _ in range(2)
+            ]
+
+    assert [200, 401] == asyncio.run(ask())
+
+
+def test_more_requests_than_can_be_remembered_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caller is told to come again."""
+    monkeypatch.setattr("services.shell.app.ReplayGuard", lambda: _FULL)
+    answer = _posted(_app(_Pool()), BODY)
+    assert (503, "1") == (answer.status_code, answer.headers["retry-after"])
+
+
+class _Full:
+    def accept(self, *_: object) -> bool:
+        raise Crowded
+
+
+_FULL = _Full()
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        (b"{", 422, "Invalid JSON"),
+        (b"[]", 422, "the body"),
+        (BODY.replace(b'"splits":1', b'"splits":-1'), 422, "splits"),
+        (BODY.replace(b"file:///store", b"file:///elsewhere"), 403, "elsewhere"),
+        (b"x" * ((1 << 20) + 1), 413, "1 MiB"),
+    ],
+)
+def test_what_cannot_be_carried_out_says_why(body: bytes, status: int, said: str) -> None:
+    """No worker is asked."""
+    pool = _Pool()
+    answer = _posted(_app(pool, max_body_mb=1), body)
+    assert (status, True) == (answer.status_code, said in answer.json()["message"])
+    assert len(answer.json()["message"]) < 700
+    assert [] == pool.asked
+
+
+def test_a_body_without_a_length_is_counted_as_it_comes() -> None:
+    """And refused when it is over the limit."""
+
+    async def blocks() -> AsyncIterator[bytes]:
+        for _ in range(40):
+            yield b"x" * (64 << 10)
+
+    async def post() -> httpx.Response:
+        async with _client(_app(_Pool(), max_body_mb=1)) as client:
+            return await client.post("/split", content=blocks(), headers=_headers(b""))
+
+    assert 413 == asyncio.run(post()).status_code
+
+
+def test_a_body_that_does_not_come_is_not_waited_for() -> None:
+    """The connection is closed then."""
+
+    async def nothing() -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+    async def post() -> httpx.Response:
+        async with _client(_app(_Pool(), patience_s=0.001)) as client:
+            return await client.post("/split", content=nothing(), headers=_headers(b""))
+
+    answer = asyncio.run(post())
+    assert (408, "close") == (answer.status_code, answer.headers["connection"])
+
+
+def test_a_full_service_says_when_to_come_again() -> None:
+    """So does one that is stopping."""
+    pool, state = _Pool(), State()
+    pool.busy = 2
+    full = _posted(_app(pool, state), BODY)
+    state.draining = True
+    stopping = _posted(_app(pool, state), BODY)
+    for answer, said in ((full, "every slot"), (stopping, "stopping")):
+        assert (503, "1") == (answer.status_code, answer.headers["retry-after"])
+        assert said in answer.json()["message"]
+
+
+def test_a_caller_that_is_gone_ends_its_task() -> None:
+    """At once, not at the task's next event."""
+    pool = _Pool(b"{}\n")
+    pool.hangs = True
+
+    async def ask() -> None:
+        app = _app(pool)
+        sent: list[Any] = []
+        received = [{"type": "http.request", "body": BODY, "more_body": False}]
+        answered = asyncio.Event()
+
+        async def receive() -> Any:
+            if received:
+                return received.pop(0)
+            await answered.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+            if message.get("body"):
+                answered.set()
+
+        headers = [(name.encode(), value.encode()) for name, value in _headers(BODY).items()]
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/split",
+            "query_string": b"",
+            "headers": headers,
+            "state": {},
+            "http_version": "1.1",
+            "scheme": "http",
+        }
+        async with app.router.lifespan_context(app):
+            await asyncio.wait_for(app(cast(Any, scope), receive, send), 5)
+
+    asyncio.run(ask())
+    assert (1, 0) == (pool.ended, pool.busy)
+
+
+def test_what_can_be_asked_is_told_to_nobody() -> None:
+    """No description, no other method, no slash too many."""
+
+    async def ask() -> list[int]:
+        async with _client(_app(_Pool())) as client:
+            asked = ["/openapi.json", "/docs", "/split/", "/map"]
+            return [
+                *[(await client.get(path)).status_code for path in asked],
+                (await client.get("/split")).status_code,
+            ]
+
+    assert [404, 404, 404, 404, 405] == asyncio.run(ask())
+
+
+@pytest.mark.parametrize(
+    ("module", "stage"), [(splitter, "split"), (mapper, "map"), (reducer, "reduce")]
+)
+def test_each_service_has_the_path_of_its_stage(module: Any, stage: StageName) -> None:
+    """Its description names the message whole, without a reference outside of it."""
+    settings = Settings(store=STORE, signing_key=KEY)
+    app = module.create_app(settings, cast(WorkerPool, _Pool()), State())
+    described = app.openapi()
+    body = described["paths"][f"/{stage}"]["post"]["requestBody"]
+    assert {"/health", "/metrics", f"/{stage}"} == set(described["paths"])
+    assert "$ref" not in json.dumps(body)
+    assert "run" in body["content"]["application/json"]["schema"]["properties"]
+
+
+# -- where a task may reach -----------------------------------------------------------------------------------------
+
+
+GRANTS = Grants(writable=(STORE,), readable=("file:///in",))
+
+
+def _map(url: str, store: str = STORE) -> MapTask:
+    piece = Piece(source=url, url=url, start=0, end=1, size=1, etag="e")
+    return MapTask(
+        run="run-1",
+        attempt="0",
+        store=store,
+        index=0,
+        partitions=1,
+        job=JobSpec(code="0" * 64, module="m", name="N"),
+        split=Split(index=0, pieces=(piece, piece)),
+    )
+
+
+def _reduce(url: str) -> ReduceTask:
+    block = Block(offset=0, length=1, records=1, checksum=1, integers=False)
+    return ReduceTask(
+        run="run-1",
+        attempt="0",
+        store=STORE,
+        index=0,
+        partitions=1,
+        job=JobSpec(code="0" * 64, module="m", name="N"),
+        sources=(BlockSource(url=url, etag="e", map_index=0, block=block),),
+    )
+
+
+def _split(url: str) -> SplitTask:
+    given = InputObject(url=url, size=1, etag="e")
+    return SplitTask(run="run-1", store=STORE, inputs=(given,), splits=1)
+
+
+@pytest.mark.parametrize("make", [_map, _reduce, _split])
+def test_a_task_may_read_what_is_granted_and_nothing_else(
+    make: Callable[[str], SplitTask | MapTask | ReduceTask],
+) -> None:
+    """Of each stage, its own kind of places."""
+    check_urls(make("file:///in/a"), GRANTS, 5.0)
+    check_urls(make(f"{STORE}/a"), GRANTS, 5.0)
+    with pytest.raises(RefusedURL):
+        check_urls(make("file:///secret/a"), GRANTS, 5.0)
+
+
+def test_a_task_may_write_in_the_store_alone() -> None:
+    """A place that may be read is no place to write to."""
+    with pytest.raises(RefusedURL):
+        check_urls(_map("file:///in/a", store="file:///in"), GRANTS, 5.0)
+
+
+def test_a_check_that_takes_too_long_ends() -> None:
+    """A message may name many links."""
+    with pytest.raises(UsageError, match="fewer objects"):
+        check_urls(_map("file:///in/a"), GRANTS, -1.0)

@@ -1,0 +1,282 @@
+"""How a service starts and stops, with no process, no server and no port of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import uvicorn
+
+from mapreduce.errors import UsageError
+from services.healthcheck import address
+from services.mapper.app import create_app
+from services.shell import serve as module
+from services.shell.app import State
+from services.shell.serve import _DrainingServer, main, own_folder
+from services.shell.settings import NO_KEY, Settings
+from services.shell.signing_key import DESCRIPTOR
+from services.shell.workers.fork_server import Nursery
+from services.shell.workers.pool import WorkerPool
+
+KEY = "k" * 32
+
+
+@pytest.fixture
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A service's settings, and its scratch folder."""
+    for name in [name for name in os.environ if name.startswith("MAPREDUCE_")]:
+        monkeypatch.delenv(name)
+    scratch = tmp_path / "scratch"
+    for name, value in {"STORE": "file:///store", "SCRATCH": str(scratch), "PORT": "0"}.items():
+        monkeypatch.setenv(f"MAPREDUCE_{name}", value)
+    return scratch
+
+
+def _key_pipe(monkeypatch: pytest.MonkeyPatch, key: str = KEY) -> int:
+    """A pipe that holds a key, and is named in the environment."""
+    reading, writing = os.pipe()
+    os.write(writing, key.encode())
+    os.close(writing)
+    monkeypatch.setenv(DESCRIPTOR, str(reading))
+    return reading
+
+
+# -- settings -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"PORT": "many"}, "MAPREDUCE_PORT: "),
+        ({"STORE": "nowhere"}, "MAPREDUCE_STORE: "),
+        ({"PORT": "many", "SLOTS": "-1"}, "MAPREDUCE_SLOTS: "),
+    ],
+)
+def test_a_wrong_setting_is_a_line_and_exit_2(
+    environment: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    changes: dict[str, str],
+    said: str,
+) -> None:
+    """One line for each that is wrong, which names its variable."""
+    for name, value in changes.items():
+        monkeypatch.setenv(f"MAPREDUCE_{name}", value)
+    with pytest.raises(SystemExit) as ended:
+        main(create_app, "mapper")
+    lines = capsys.readouterr().err.splitlines()
+    assert (2, len(changes)) == (ended.value.code, len(lines))
+    assert said in "\n".join(lines)
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_service_without_a_key_does_not_start(capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2, and the variable that the user sets."""
+    with pytest.raises(SystemExit) as ended:
+        main(create_app, "mapper")
+    assert (2, True) == (ended.value.code, "MAPREDUCE_SIGNING_KEY: " in capsys.readouterr().err)
+
+
+def test_a_scratch_folder_that_others_may_write_to_is_refused(
+    environment: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They could put a job's code there."""
+    environment.mkdir()
+    environment.chmod(0o777)
+    file = _key_pipe(monkeypatch)
+    with pytest.raises(SystemExit):
+        main(create_app, "mapper")
+    os.close(file)
+    assert "MAPREDUCE_SCRATCH: " in capsys.readouterr().err
+
+
+def test_a_folder_is_made_for_this_user_alone(tmp_path: Path) -> None:
+    """One that is there stays as it is; a link to another user's is refused."""
+    own_folder(tmp_path / "deep" / "own")
+    assert 0o700 == (tmp_path / "deep" / "own").stat().st_mode & 0o777
+    own_folder(tmp_path / "deep" / "own")
+    (tmp_path / "deep" / "own").chmod(0o770)
+    with pytest.raises(UsageError, match="others may write"):
+        own_folder(tmp_path / "deep" / "own")
+
+
+def test_a_folder_of_another_user_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever its rights are."""
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
+    with pytest.raises(UsageError, match="others may write"):
+        own_folder(tmp_path)
+
+
+# -- from start to end ----------------------------------------------------------------------------------------------
+
+
+class _Server:
+    """What is run in place of the server."""
+
+    def __init__(self) -> None:
+        self.config: uvicorn.Config | None = None
+        self.ports: list[Any] = []
+
+    def run(self, server: _DrainingServer, sockets: list[socket.socket]) -> None:
+        """Remember the listeners, and close them."""
+        self.config = server.config
+        for each in sockets:
+            self.ports.append(each.getsockname())
+            each.close()
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> _Server:
+    """A service that forks nothing, hides nothing and serves nobody."""
+    made = _Server()
+    monkeypatch.setattr(
+        _DrainingServer, "run", lambda self, sockets: made.run(self, sockets), raising=False
+    )
+    for name in ("adopt_orphans", "hide_from_others", "warm_engine"):
+        monkeypatch.setattr(module, name, lambda: None)
+    monkeypatch.setattr(module, "configure_logs", lambda *_: None)
+    monkeypatch.setattr(module, "end_all_strays", lambda *_: True)
+    monkeypatch.setattr(Nursery, "fork", lambda _: SimpleNamespace())
+    return made
+
+
+def test_a_service_listens_and_takes_its_key_from_the_pipe(
+    environment: Path, monkeypatch: pytest.MonkeyPatch, server: _Server
+) -> None:
+    """The workers' settings do not have it; the health check has a listener of its own."""
+    given: list[Settings] = []
+    apps: list[Settings] = []
+    monkeypatch.setattr(module, "worker_main", given.append)
+    _key_pipe(monkeypatch)
+
+    def create(settings: Settings, pool: WorkerPool, state: State) -> Any:
+        apps.append(settings)
+        return create_app(settings, pool, state)
+
+    main(create, "mapper")
+    assert [NO_KEY] == [settings.signing_key for settings in given]
+    assert [KEY] == [settings.signing_key.get_secret_value() for settings in apps]
+    (host, port), health = server.ports
+    assert "127.0.0.1" == host
+    assert address(port).encode() == health
+    assert DESCRIPTOR not in os.environ
+
+
+@pytest.mark.usefixtures("environment", "server")
+def test_a_key_that_is_too_short_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only when it is read, which is after the fork."""
+    _key_pipe(monkeypatch, "short")
+    listening = socket.create_server(("127.0.0.1", 0))
+    monkeypatch.setattr(socket, "create_server", lambda *_, **__: listening)
+    with pytest.raises(SystemExit) as ended:
+        main(create_app, "mapper")
+    listening.close()
+    said = capsys.readouterr().err
+    assert (2, True) == (ended.value.code, "MAPREDUCE_SIGNING_KEY: " in said)
+    assert "short" not in said
+
+
+@pytest.mark.usefixtures("environment", "server")
+def test_a_service_of_a_local_fleet_ends_with_its_lifeline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the other end of the pipe is gone, at once."""
+    ended: list[int] = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    monkeypatch.setattr(
+        "threading.Thread",
+        lambda target, args, daemon: SimpleNamespace(start=lambda: target(*args)),
+    )
+    reading, writing = os.pipe()
+    os.close(writing)
+    settings = Settings(store="file:///store", signing_key=KEY)
+    listening = socket.create_server(("127.0.0.1", 0))
+    module.serve(create_app, "mapper", settings, listening, lifeline=reading)
+    os.close(reading)
+    assert [1] == ended
+
+
+def test_a_health_check_whose_name_is_taken_asks_over_tcp(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And where there are no such sockets too."""
+    listeners = module._health_listeners(1)
+    assert [] == module._health_listeners(1)
+    for each in listeners:
+        each.close()
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert [] == module._health_listeners(1)
+
+
+def test_what_a_service_needs_is_loaded_before_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine too, once."""
+    warmed: list[int] = []
+    monkeypatch.setattr(module, "warm_engine", lambda: warmed.append(1))
+    monkeypatch.setattr(module, "import_module", warmed.append)
+    module.preload(create_app)
+    assert ["mapreduce.storage.local", 1] == warmed
+
+
+# -- draining -------------------------------------------------------------------------------------------------------
+
+
+class _Stopping:
+    """A server that drains, with a number of busy workers and a clock."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.state, self.pool, self.now = State(), SimpleNamespace(busy=1), 100.0
+        monkeypatch.setattr("time.monotonic", lambda: self.now)
+        monkeypatch.setattr(module, "reap_orphans", lambda: None)
+        config = uvicorn.Config(cast(Any, object()), log_config=None)
+        self.server = _DrainingServer(config, self.state, cast(Any, self.pool), drain_s=10.0)
+
+    def tick(self) -> bool:
+        """One look of the server's loop; True ends it."""
+        return asyncio.run(self.server.on_tick(1))
+
+
+@pytest.fixture
+def stopping(monkeypatch: pytest.MonkeyPatch) -> _Stopping:
+    """With one task under way."""
+    return _Stopping(monkeypatch)
+
+
+def test_sigterm_refuses_new_tasks_and_waits_for_the_running_ones(stopping: _Stopping) -> None:
+    """As long as they take, up to the limit."""
+    assert not stopping.tick()
+    stopping.server.handle_exit(signal.SIGTERM, None)
+    assert stopping.state.draining
+    assert not stopping.tick()
+    stopping.pool.busy = 0
+    assert stopping.tick()
+
+
+def test_after_its_time_a_service_stops_with_tasks(stopping: _Stopping) -> None:
+    """The container would be killed anyway."""
+    stopping.server.handle_exit(signal.SIGTERM, None)
+    stopping.now += 10.0
+    assert not stopping.tick()
+    stopping.now += 0.1
+    assert stopping.tick()
+
+
+@pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM, signal.SIGTERM]])
+def test_ctrl_c_and_a_second_signal_stop_at_once(
+    stopping: _Stopping, signals: list[signal.Signals]
+) -> None:
+    """Whatever runs."""
+    for each in signals:
+        stopping.server.handle_exit(each, None)
+    assert stopping.tick()
+
+
+def test_a_fork_server_that_is_gone_stops_the_service(stopping: _Stopping) -> None:
+    """No task could be carried out."""
+    stopping.server.stop_now()
+    assert stopping.tick()

@@ -1,0 +1,133 @@
+"""The health check's exit code, over connections that the test plays."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import os
+import socket
+import struct
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from services import healthcheck
+from services.healthcheck import _LocalConnection, address, main
+
+
+class _Connection:
+    """Answers as its class says."""
+
+    asked: list[str]
+    status = 200
+    body = b'{"ok": true}'
+    raises: type[Exception] | None = None
+
+    def __init__(self, host: str, port: int, timeout: float) -> None:
+        self.asked.append(f"{type(self).__name__} {port}")
+
+    def request(self, method: str, path: str) -> None:
+        """Connect and ask."""
+        assert ("GET", "/health") == (method, path)
+        if self.raises:
+            raise self.raises("no")
+
+    def getresponse(self) -> Any:
+        """Status and body."""
+        answer = io.BytesIO(self.body)
+        return SimpleNamespace(status=self.status, read=answer.read)
+
+    def close(self) -> None:
+        """Always called."""
+        self.asked.append("closed")
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The connections that were made, first the local one, then TCP's."""
+    calls: list[str] = []
+
+    class Local(_Connection):
+        asked = calls
+
+    class Tcp(_Connection):
+        asked = calls
+
+    monkeypatch.setattr(healthcheck, "_LocalConnection", Local)
+    monkeypatch.setattr(http.client, "HTTPConnection", Tcp)
+    monkeypatch.setenv("MAPREDUCE_PORT", "81")
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({}, 0),
+        ({"status": 503}, 1),
+        ({"body": b'{"ok": false}'}, 1),
+        ({"body": b"{}"}, 1),
+        ({"body": b"no JSON"}, 1),
+        ({"raises": TimeoutError}, 1),
+        ({"raises": http.client.BadStatusLine}, 1),
+    ],
+)
+def test_what_the_service_answers_counts(
+    asked: list[str], monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], code: int
+) -> None:
+    """Over its own socket, where it has one: nothing else is asked then."""
+    for name, value in changes.items():
+        monkeypatch.setattr(healthcheck._LocalConnection, name, value)
+    assert code == main()
+    assert ["Local 81", "closed"] == asked
+
+
+def test_without_a_socket_it_asks_over_tcp(
+    asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When nobody listens there either, the service is not well."""
+    monkeypatch.setattr(healthcheck._LocalConnection, "raises", ConnectionRefusedError)
+    assert 0 == main()
+    monkeypatch.setattr(http.client.HTTPConnection, "raises", ConnectionRefusedError)
+    assert 1 == main()
+    assert ["Local 81", "closed", "Tcp 81", "closed"] * 2 == asked
+
+
+def test_elsewhere_than_on_linux_it_asks_over_tcp_at_once(
+    asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There are no such sockets."""
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert 0 == main()
+    assert ["Tcp 81", "closed"] == asked
+
+
+@pytest.mark.parametrize("mine", [True, False])
+def test_a_socket_of_another_user_is_not_believed(
+    monkeypatch: pytest.MonkeyPatch, *, mine: bool
+) -> None:
+    """Any process of the machine could have taken the name."""
+    uid = os.geteuid() if mine else os.geteuid() + 1
+    connected: list[str] = []
+
+    class _Socket:
+        def __init__(self, *_: object) -> None:
+            pass
+
+        def settimeout(self, _: float) -> None:
+            pass
+
+        def connect(self, name: str) -> None:
+            connected.append(name)
+
+        def getsockopt(self, *_: object) -> bytes:
+            return struct.pack("3i", 1, uid, 0)
+
+    monkeypatch.setattr(socket, "socket", _Socket)
+    connection = _LocalConnection("127.0.0.1", 81)
+    if mine:
+        connection.connect()
+    else:
+        with pytest.raises(ConnectionRefusedError, match="belongs to user"):
+            connection.connect()
+    assert [address(81)] == connected
