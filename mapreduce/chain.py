@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from mapreduce.errors import JobLoadError
 from mapreduce.job import Job
-from mapreduce.parameters import Parametrised, check_parameters
 from mapreduce.user_code.class_names import FOREIGN, check_names
+from mapreduce.user_code.parameters import Parametrised, check_parameters
 
 Reads = Literal["previous", "given"]
 

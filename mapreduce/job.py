@@ -15,9 +15,9 @@ from mapreduce.batch import Batch
 from mapreduce.encoding import encode_key
 from mapreduce.errors import JobLoadError
 from mapreduce.input_formats import Format, Text
-from mapreduce.parameters import Parametrised
 from mapreduce.partition import hash_partition
 from mapreduce.user_code.class_names import FOREIGN
+from mapreduce.user_code.parameters import Parametrised
 
 Pair = tuple[Any, Any]
 StageOfJob = Literal["map", "reduce"]

@@ -83,8 +83,8 @@ def check(
     from mapreduce.check.laws import check as check_laws
     from mapreduce.check.laws import laws_of
     from mapreduce.code import find_job
-    from mapreduce.parameters import parse_parameters
     from mapreduce.storage import open_storage
+    from mapreduce.user_code.parameters import parse_parameters
 
     limit = size_bytes("--sample", sample)
     with no_output_of_jobs():

@@ -29,8 +29,8 @@ from mapreduce.code import (
 )
 from mapreduce.errors import FleetError, InputError, ObjectExists, UsageError
 from mapreduce.job import Job
-from mapreduce.parameters import parse_parameters
 from mapreduce.storage import Storage, open_storage
+from mapreduce.user_code.parameters import parse_parameters
 from mapreduce.wire import keys
 from mapreduce.wire.build import HASH_SEED, Build, this_build
 from mapreduce.wire.messages import InputObject, JobSpec

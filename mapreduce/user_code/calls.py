@@ -30,7 +30,7 @@ _FOR_AUTHORS = tuple(
         "aggregate.py",
         "batch.py",
         "job.py",
-        "parameters.py",
+        "user_code/parameters.py",
         "word_counts.py",
         "words.py",
     )

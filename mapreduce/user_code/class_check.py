@@ -12,8 +12,8 @@ from mapreduce.aggregate import Aggregation
 from mapreduce.errors import JobLoadError, UserCodeError
 from mapreduce.input_formats import JsonLines, Text, WholeFile
 from mapreduce.job import Job
-from mapreduce.parameters import Parametrised, check_parameters
 from mapreduce.user_code.class_names import FOREIGN, check_names
+from mapreduce.user_code.parameters import Parametrised, check_parameters
 
 HOOKS: Mapping[str, int] = {
     "map_setup": 0,

@@ -514,7 +514,8 @@ def test_a_run_whose_key_is_not_the_services_ends_at_once(
     (driver.folder / "keyed.py").write_text(
         script.replace(
             "from driver.cli",
-            "from driver.transport import http as client\nclient.sign = lambda key, *rest: tokens.sign('x' * 32, *rest)\nfrom driver.cli",
+            "from driver.transport import http as client\n"
+            "client.sign = lambda key, *rest: tokens.sign('x' * 32, *rest)\nfrom driver.cli",
         )
     )
     done = _run(driver, lengths)

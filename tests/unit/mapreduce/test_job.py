@@ -14,8 +14,8 @@ from mapreduce import Job, Sum
 from mapreduce.encoding import encode_key
 from mapreduce.errors import JobLoadError, ParameterError
 from mapreduce.job import task_state
-from mapreduce.parameters import parse_parameters
 from mapreduce.partition import hash_partition
+from mapreduce.user_code.parameters import parse_parameters
 
 
 class Parent(Job):
