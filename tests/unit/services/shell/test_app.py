@@ -20,13 +20,13 @@ from mapreduce.wire.messages import (
     AttemptId,
     Block,
     BlockSource,
+    ByteRange,
     Cost,
     Done,
     Failed,
     InputObject,
     JobSpec,
     MapTask,
-    Piece,
     ReduceTask,
     Split,
     SplitResult,
@@ -387,7 +387,7 @@ GRANTS = Grants(writable=(STORE,), readable=("file:///in",))
 
 
 def _map(url: str, store: str = STORE) -> MapTask:
-    piece = Piece(source=url, url=url, start=0, end=1, size=1, etag="e")
+    piece = ByteRange(source=url, url=url, start=0, end=1, size=1, etag="e")
     return MapTask(
         run="run-1",
         attempt="0",

@@ -21,7 +21,7 @@ from services.shell.app import State
 from services.shell.serve import _DrainingServer, main, own_folder
 from services.shell.settings import NO_KEY, Settings
 from services.shell.signing_key import DESCRIPTOR
-from services.shell.workers.fork_server import Nursery
+from services.shell.workers.fork_server import ForkServer
 from services.shell.workers.pool import WorkerPool
 
 KEY = "k" * 32
@@ -144,7 +144,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> _Server:
         monkeypatch.setattr(module, name, lambda: None)
     monkeypatch.setattr(module, "configure_logs", lambda *_: None)
     monkeypatch.setattr(module, "end_all_strays", lambda *_: True)
-    monkeypatch.setattr(Nursery, "fork", lambda _: SimpleNamespace())
+    monkeypatch.setattr(ForkServer, "fork", lambda _: SimpleNamespace())
     return made
 
 

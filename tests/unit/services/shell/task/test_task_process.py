@@ -17,6 +17,7 @@ from mapreduce.errors import MapReduceError
 from mapreduce.storage import open_storage
 from mapreduce.wire.messages import (
     AttemptId,
+    ByteRange,
     Done,
     Failed,
     Fault,
@@ -24,7 +25,6 @@ from mapreduce.wire.messages import (
     JobSpec,
     MapResult,
     MapTask,
-    Piece,
     Progress,
     Split,
     SplitResult,
@@ -119,7 +119,7 @@ def _map(folder: Path, text: str) -> MapTask:
     path.write_text(text)
     info = open_storage().head(f"file://{path}")
     url, size = info.url, info.size
-    piece = Piece(source=url, url=url, start=0, end=size, size=size, etag=info.etag)
+    piece = ByteRange(source=url, url=url, start=0, end=size, size=size, etag=info.etag)
     return MapTask(
         run="run-1",
         attempt="0",
