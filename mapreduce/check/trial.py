@@ -77,7 +77,7 @@ class Answer:
         return value
 
 
-def carry_out(job: Job | Chain, inputs: Iterable[PlainInput], trial: Trial) -> Answer:
+def run_trial(job: Job | Chain, inputs: Iterable[PlainInput], trial: Trial) -> Answer:
     """Run a job, or all steps of a chain, and check the ledger; a chain's answer is its last
     step's.
 
