@@ -11,7 +11,7 @@ from mapreduce.engine.collect import Collector
 from mapreduce.engine.context import TaskContext
 from mapreduce.engine.merge import FileRun
 from mapreduce.engine.rows import RowsWriter
-from mapreduce.engine.said import short_top
+from mapreduce.engine.text_limits import short_top
 from mapreduce.engine.top_pairs import length
 from mapreduce.formats.frames import BlockWriter, FrameSink
 from mapreduce.formats.output import jsonable

@@ -24,7 +24,7 @@ import json, sys
 from pathlib import Path
 from mapreduce import Csv, Job, JsonLines, Parquet, Sum, Text, WholeFile
 from mapreduce.errors import MapReduceError
-from mapreduce.formats.survey import look_at
+from mapreduce.formats.inspection import look_at
 from tests.unit.mapreduce.engine_run import engine
 
 class Lengths(Job):

@@ -43,7 +43,7 @@ from services.shell.workers.channel import (
 from services.shell.workers.children import Child, received
 from services.shell.workers.failures import error_of, lost
 from services.shell.workers.order import Order
-from services.shell.workers.processes import (
+from services.shell.workers.process_tree import (
     adopt_orphans,
     cause_of_death,
     children_of,
