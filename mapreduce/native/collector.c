@@ -1,8 +1,10 @@
-/* Takes the pairs that `map` yields, combines or keeps them, and gives them back sorted, as frames, partition by partition.
+/* Takes the pairs that `map` yields, combines or keeps them, and gives them back sorted, as frames,
+ * partition by partition.
  */
 #include "entries.h"
 
-/* The key's bytes at the end of the arena, which is not moved on; NULL with the error that Python raises. */
+/* The key's bytes at the end of the arena, which is not moved on; NULL with the error that Python
+ * raises. */
 static const uint8_t *encoded_key(Collector *self, PyObject *key, size_t *length) {
     const char *text = NULL;
     Py_ssize_t size = 0;
@@ -42,7 +44,8 @@ static const uint8_t *encoded_key(Collector *self, PyObject *key, size_t *length
     return at;
 }
 
-/* Whether the key may be had. Where its partition is the check, the answer is kept, and not asked for again. */
+/* Whether the key may be had. Where its partition is the check, the answer is kept, and not asked
+ * for again. */
 static int checked(Collector *self, const uint8_t *key, size_t length, uint32_t *partition) {
     if (self->check == Py_None)
         return 0;
@@ -55,7 +58,8 @@ static int checked(Collector *self, const uint8_t *key, size_t length, uint32_t 
     return answer ? 0 : -1;
 }
 
-static void set_key(Collector *self, Entry *entry, const uint8_t *key, size_t length, uint64_t hash) {
+static void set_key(Collector *self, Entry *entry, const uint8_t *key, size_t length,
+                    uint64_t hash) {
     entry->length = (uint32_t)length;
     if (length <= INLINE_BYTES) {
         entry->low = load64(key);
@@ -67,7 +71,8 @@ static void set_key(Collector *self, Entry *entry, const uint8_t *key, size_t le
     }
 }
 
-/* Combines a value with those of its key: 1, or 0 when a sum does not fit. A new key's bytes are at the arena's end. */
+/* Combines a value with those of its key: 1, or 0 when a sum does not fit. A new key's bytes are at
+ * the arena's end. */
 static int combine_value(Collector *self, const Waiting *pair, const uint8_t *key) {
     Entry *entry = entries_find(self, pair, key);
     if (entry->length)
@@ -87,7 +92,8 @@ static int combine_value(Collector *self, const Waiting *pair, const uint8_t *ke
     return 1;
 }
 
-/* The short keys that wait, from the last to the first: 1, 0 when a sum does not fit, which then waits still; -1. */
+/* The short keys that wait, from the last to the first: 1, 0 when a sum does not fit, which then
+ * waits still; -1. */
 static int settle(Collector *self) {
     while (self->waits && entries_must_grow(self, self->waits))
         if (entries_grow(self) < 0)
@@ -98,14 +104,16 @@ static int settle(Collector *self) {
     return 1;
 }
 
-/* What the table cannot take: the pairs that wait still, as Python gave them, and one more if there is one (stolen). */
+/* What the table cannot take: the pairs that wait still, as Python gave them, and one more if there
+ * is one (stolen). */
 static PyObject *refused(Collector *self, PyObject *pair) {
     PyObject *pairs = PyTuple_New((Py_ssize_t)self->waits + (pair ? 1 : 0));
     Py_ssize_t count = 0;
     for (; pairs && self->waits; self->waits--) {
         const Waiting *last = &self->waiting[self->waits - 1];
         const char *text = (const char *)&last->low + 1;
-        PyObject *given = Py_BuildValue("(s#L)", text, (Py_ssize_t)last->length - 1, (long long)last->value);
+        PyObject *given =
+            Py_BuildValue("(s#L)", text, (Py_ssize_t)last->length - 1, (long long)last->value);
         if (!given)
             Py_CLEAR(pairs);
         else
@@ -125,7 +133,8 @@ static int combine_pair(Collector *self, PyObject *key, int64_t value) {
     if (!bytes)
         return -1;
     Waiting pair = {load64(bytes), load64(bytes + 8), 0, value, (uint32_t)length, UNKNOWN};
-    pair.hash = length <= INLINE_BYTES ? short_hash(pair.low, pair.high, pair.length) : hash_bytes(bytes, length);
+    pair.hash = length <= INLINE_BYTES ? short_hash(pair.low, pair.high, pair.length)
+                                       : hash_bytes(bytes, length);
     if (length <= INLINE_BYTES && bytes[0] == STR_TAG && self->check == Py_None) {
         self->waiting[self->waits++] = pair;
         if (self->size)
@@ -159,7 +168,8 @@ static int keep_value(Collector *self, Entry *entry, PyObject *value) {
     return failed;
 }
 
-static int keep_pair(Collector *self, PyObject *key, PyObject *value, int is_number, int64_t number) {
+static int keep_pair(Collector *self, PyObject *key, PyObject *value, int is_number,
+                     int64_t number) {
     if (self->used == self->size) {
         size_t size = self->size ? self->size + self->size / 2 : FIRST_ENTRIES;
         Entry *entries = size < UINT32_MAX ? realloc(self->entries, size * sizeof *entries) : NULL;
@@ -196,7 +206,8 @@ static int take_pair(Collector *self, PyObject *key, PyObject *value) {
     return overflow ? 0 : combine_pair(self, key, number);
 }
 
-/* As `key, value = pair` does: 1, 0 when it is no tuple or list of two, which Python then says itself. */
+/* As `key, value = pair` does: 1, 0 when it is no tuple or list of two, which Python then says
+ * itself. */
 static int unpack(PyObject *pair, PyObject **key, PyObject **value) {
     if (PyTuple_CheckExact(pair) && PyTuple_GET_SIZE(pair) == 2) {
         *key = PyTuple_GET_ITEM(pair, 0);
@@ -251,13 +262,15 @@ static PyObject *add_all(Collector *self, PyObject *iterator) {
     return PyBool_FromLong(!ended);
 }
 
-/* Takes pairs from two lists of one length, from `at` on: (where it stopped, what it cannot take or None). A pair that is
- * refused itself is not in the tuple: it is where it stopped.
+/* Takes pairs from two lists of one length, from `at` on: (where it stopped, what it cannot take or
+ * None). A pair that is refused itself is not in the tuple: it is where it stopped.
  */
 static PyObject *add_columns(Collector *self, PyObject *keys, PyObject *values, Py_ssize_t at) {
     int taken = 1;
-    while (taken == 1 && at < PyList_GET_SIZE(keys) && at < PyList_GET_SIZE(values) && !entries_are_full(self)) {
-        PyObject *key = Py_NewRef(PyList_GET_ITEM(keys, at)), *value = Py_NewRef(PyList_GET_ITEM(values, at));
+    while (taken == 1 && at < PyList_GET_SIZE(keys) && at < PyList_GET_SIZE(values)
+           && !entries_are_full(self)) {
+        PyObject *key = Py_NewRef(PyList_GET_ITEM(keys, at)),
+                 *value = Py_NewRef(PyList_GET_ITEM(values, at));
         taken = take_pair(self, key, value);
         Py_DECREF(key);
         Py_DECREF(value);
@@ -278,7 +291,8 @@ static PyObject *add_columns(Collector *self, PyObject *keys, PyObject *values, 
 static int begin(Collector *self) {
     if (self->check && !self->busy)
         return self->busy = 1;
-    PyErr_SetString(PyExc_RuntimeError, self->check ? "the collector is in use" : "the collector is not initialised");
+    PyErr_SetString(PyExc_RuntimeError,
+                    self->check ? "the collector is in use" : "the collector is not initialised");
     return 0;
 }
 
@@ -290,9 +304,11 @@ static PyObject *Collector_add(Collector *self, PyObject *iterator) {
     return answer;
 }
 
-static PyObject *Collector_add_columns(Collector *self, PyObject *const *arguments, Py_ssize_t count) {
+static PyObject *Collector_add_columns(Collector *self, PyObject *const *arguments,
+                                       Py_ssize_t count) {
     if (count != 3 || !PyList_CheckExact(arguments[0]) || !PyList_CheckExact(arguments[1]))
-        return PyErr_Format(PyExc_TypeError, "add_columns(keys, values, at): two lists and where to begin");
+        return PyErr_Format(PyExc_TypeError,
+                            "add_columns(keys, values, at): two lists and where to begin");
     Py_ssize_t at = PyLong_AsSsize_t(arguments[2]);
     if (at == -1 && PyErr_Occurred())
         return NULL;
@@ -377,16 +393,18 @@ static PyObject *Collector_clear(Collector *self, PyObject *Py_UNUSED(ignored)) 
 }
 
 static int Collector_init(Collector *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"operation", "partitions", "limit",     "encode_key", "encode_value",
+    static char *names[] = {"operation", "partitions", "limit", "encode_key", "encode_value",
                             "long_hash", "partition",  "check", NULL};
     PyObject *encode_key, *encode_value, *long_hash, *partition, *check;
     Py_ssize_t partitions, limit;
     int operation;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "innOOOOO", names, &operation, &partitions, &limit, &encode_key,
-                                     &encode_value, &long_hash, &partition, &check))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "innOOOOO", names, &operation, &partitions,
+                                     &limit, &encode_key, &encode_value, &long_hash, &partition,
+                                     &check))
         return -1;
     if (operation < KEEP || operation > GREATEST || partitions < 1 || limit < 0) {
-        PyErr_SetString(PyExc_ValueError, "no such operation, or no partitions, or a limit below 0");
+        PyErr_SetString(PyExc_ValueError,
+                        "no such operation, or no partitions, or a limit below 0");
         return -1;
     }
     if (self->check) {
@@ -426,13 +444,17 @@ static Py_ssize_t Collector_length(Collector *self) {
 
 static PyMethodDef Collector_methods[] = {
     {"add", (PyCFunction)Collector_add, METH_O,
-     "Takes pairs from an iterator. False: it has ended; True: the collector is full; a tuple: pairs that it cannot take."},
+     "Takes pairs from an iterator. False: it has ended; True: the collector is full; a tuple: "
+     "pairs that it cannot take."},
     {"add_columns", (PyCFunction)(void (*)(void))Collector_add_columns, METH_FASTCALL,
-     "add_columns(keys, values, at): takes pairs from two lists. (where it stopped, None, or a tuple of pairs that it "
+     "add_columns(keys, values, at): takes pairs from two lists. (where it stopped, None, or a "
+     "tuple of pairs that it "
      "cannot take)."},
-    {"sort", (PyCFunction)Collector_sort, METH_NOARGS, "Puts all pairs in the order of their partitions and keys."},
+    {"sort", (PyCFunction)Collector_sort, METH_NOARGS,
+     "Puts all pairs in the order of their partitions and keys."},
     {"frame", (PyCFunction)(void (*)(void))Collector_frame, METH_FASTCALL,
-     "frame(partition, at): (kind, pairs, payload) from a partition's pair number `at` on, or None."},
+     "frame(partition, at): (kind, pairs, payload) from a partition's pair number `at` on, or "
+     "None."},
     {"clear", (PyCFunction)Collector_clear, METH_NOARGS, "Forgets all pairs."},
     {NULL}};
 

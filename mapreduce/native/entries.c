@@ -1,4 +1,5 @@
-/* The hash table of a collector that combines: it grows where it stands, in addresses that are reserved for it. */
+/* The hash table of a collector that combines: it grows where it stands, in addresses that are
+ * reserved for it. */
 #include "entries.h"
 
 static size_t room(const Collector *self) {
@@ -19,18 +20,21 @@ Entry *entries_find(const Collector *self, const Waiting *pair, const uint8_t *k
             continue;
         if (pair->length <= INLINE_BYTES
                 ? entry->low == pair->low && entry->high == pair->high
-                : entry->low == pair->hash && !memcmp(self->arena.data + entry->high, key, pair->length))
+                : entry->low == pair->hash
+                      && !memcmp(self->arena.data + entry->high, key, pair->length))
             return entry;
     }
 }
 
 static uint64_t hash_of(const Entry *entry) {
-    return entry->length <= INLINE_BYTES ? short_hash(entry->low, entry->high, entry->length) : entry->low;
+    return entry->length <= INLINE_BYTES ? short_hash(entry->low, entry->high, entry->length)
+                                         : entry->low;
 }
 
-/* Moves the entries of a table to their places in one of twice the size, where they stand. An entry's place there is its
- * old one or that plus `size`, or behind it. From the slot behind a free one on, whatever lies between an entry's place
- * and the entry has been moved already, so that it finds a slot without passing one that has not.
+/* Moves the entries of a table to their places in one of twice the size, where they stand. An
+ * entry's place there is its old one or that plus `size`, or behind it. From the slot behind a free
+ * one on, whatever lies between an entry's place and the entry has been moved already, so that it
+ * finds a slot without passing one that has not.
  */
 static void spread(Entry *entries, size_t size) {
     size_t gap = 0;
@@ -49,7 +53,8 @@ static void spread(Entry *entries, size_t size) {
     }
 }
 
-/* The first table, for which addresses are reserved up to the limit, so that it can grow where it stands. */
+/* The first table, for which addresses are reserved up to the limit, so that it can grow where it
+ * stands. */
 static int first_table(Collector *self) {
     size_t least = FIRST_ENTRIES * sizeof(Entry), most = least;
     while (most * 2 <= self->limit)
@@ -83,4 +88,3 @@ int entries_are_full(const Collector *self) {
     size_t larger = 2 * self->size * sizeof(Entry);
     return self->used && (self->arena.used + larger > self->limit || larger > self->table.size);
 }
-

@@ -54,7 +54,8 @@ int builder_is_full(const FrameBuilder *builder) {
     return builder->pairs == FRAME_PAIRS || builder->bytes >= FRAME_BYTES;
 }
 
-/* An integer as MessagePack, in its shortest form (the MessagePack specification, "int format family"). */
+/* An integer as MessagePack, in its shortest form (the MessagePack specification, "int format
+ * family"). */
 static size_t pack_integer(uint8_t *out, int64_t number) {
     uint64_t bits = (uint64_t)number;
     int size;
@@ -95,7 +96,8 @@ static PyObject *encoded_payload(const FrameBuilder *builder) {
     uint8_t packed[9];
     for (size_t at = 0; at < pairs; at++) {
         int is_integer = builder->value_lengths[at] == IS_INT;
-        lengths[at] = is_integer ? (uint32_t)pack_integer(packed, builder->numbers[at]) : builder->value_lengths[at];
+        lengths[at] = is_integer ? (uint32_t)pack_integer(packed, builder->numbers[at])
+                                 : builder->value_lengths[at];
         used += lengths[at];
     }
     PyObject *payload = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(8 * pairs + keys + used));
@@ -131,10 +133,12 @@ void builder_clear(FrameBuilder *builder) {
 }
 
 PyObject *builder_take(FrameBuilder *builder) {
-    PyObject *payload = builder->all_integers ? integers_payload(builder) : encoded_payload(builder);
+    PyObject *payload =
+        builder->all_integers ? integers_payload(builder) : encoded_payload(builder);
     if (!payload)
         return NULL;
-    PyObject *frame = Py_BuildValue("(iIN)", builder->all_integers ? INTEGERS : ENCODED, builder->pairs, payload);
+    PyObject *frame =
+        Py_BuildValue("(iIN)", builder->all_integers ? INTEGERS : ENCODED, builder->pairs, payload);
     builder_clear(builder);
     return frame;
 }
@@ -160,7 +164,8 @@ int cursor_open(FrameCursor *cursor, PyObject *frame) {
     }
     if (!PyArg_ParseTuple(frame, "iIS", &cursor->kind, &pairs, &payload))
         return -1;
-    uint64_t length = (uint64_t)PyBytes_GET_SIZE(payload), heads = (cursor->kind == INTEGERS ? 4 : 8) * (uint64_t)pairs;
+    uint64_t length = (uint64_t)PyBytes_GET_SIZE(payload),
+             heads = (cursor->kind == INTEGERS ? 4 : 8) * (uint64_t)pairs;
     const uint8_t *data = (const uint8_t *)PyBytes_AS_STRING(payload);
     cursor->pairs = pairs;
     cursor->at = 0;
@@ -168,7 +173,8 @@ int cursor_open(FrameCursor *cursor, PyObject *frame) {
     cursor->value_lengths = data + 4 * (uint64_t)pairs;
     if (heads <= length) {
         uint64_t keys = total(data, pairs);
-        uint64_t values = cursor->kind == INTEGERS ? 8 * (uint64_t)pairs : total(cursor->value_lengths, pairs);
+        uint64_t values =
+            cursor->kind == INTEGERS ? 8 * (uint64_t)pairs : total(cursor->value_lengths, pairs);
         if (heads + keys + values == length) {
             cursor->key = data + heads;
             cursor->value = cursor->key + keys;
@@ -180,7 +186,8 @@ int cursor_open(FrameCursor *cursor, PyObject *frame) {
 }
 
 Pair cursor_pair(const FrameCursor *cursor) {
-    Pair pair = {cursor->key, load32(cursor->key_lengths + 4 * (size_t)cursor->at), IS_INT, 0, NULL};
+    Pair pair = {cursor->key, load32(cursor->key_lengths + 4 * (size_t)cursor->at), IS_INT, 0,
+                 NULL};
     if (cursor->kind == INTEGERS) {
         pair.number = (int64_t)load64(cursor->value);
     } else {
@@ -192,12 +199,13 @@ Pair cursor_pair(const FrameCursor *cursor) {
 
 void cursor_next(FrameCursor *cursor) {
     cursor->key += load32(cursor->key_lengths + 4 * (size_t)cursor->at);
-    cursor->value += cursor->kind == INTEGERS ? 8 : load32(cursor->value_lengths + 4 * (size_t)cursor->at);
+    cursor->value +=
+        cursor->kind == INTEGERS ? 8 : load32(cursor->value_lengths + 4 * (size_t)cursor->at);
     cursor->at++;
 }
 
-/* last_key(frame, previous): the frame's last key; None when its lengths do not add up to its own, or when its keys do
- * not ascend, from `previous` on if that is not None. */
+/* last_key(frame, previous): the frame's last key; None when its lengths do not add up to its own,
+ * or when its keys do not ascend, from `previous` on if that is not None. */
 PyObject *kernel_last_key(PyObject *module, PyObject *const *arguments, Py_ssize_t count) {
     (void)module;
     FrameCursor cursor;
@@ -247,9 +255,10 @@ int compare_bytes(const uint8_t *a, size_t a_length, const uint8_t *b, size_t b_
 
 /* The first bytes of XXH3's default secret (the XXH3 specification, "Default secret"). */
 static const uint8_t SECRET[56] = {
-    0xb8, 0xfe, 0x6c, 0x39, 0x23, 0xa4, 0x4b, 0xbe, 0x7c, 0x01, 0x81, 0x2c, 0xf7, 0x21, 0xad, 0x1c, 0xde, 0xd4, 0x6d,
-    0xe9, 0x83, 0x90, 0x97, 0xdb, 0x72, 0x40, 0xa4, 0xa4, 0xb7, 0xb3, 0x67, 0x1f, 0xcb, 0x79, 0xe6, 0x4e, 0xcc, 0xc0,
-    0xe5, 0x78, 0x82, 0x5a, 0xd0, 0x7d, 0xcc, 0xff, 0x72, 0x21, 0xb8, 0x08, 0x46, 0x74, 0xf7, 0x43, 0x24, 0x8e};
+    0xb8, 0xfe, 0x6c, 0x39, 0x23, 0xa4, 0x4b, 0xbe, 0x7c, 0x01, 0x81, 0x2c, 0xf7, 0x21,
+    0xad, 0x1c, 0xde, 0xd4, 0x6d, 0xe9, 0x83, 0x90, 0x97, 0xdb, 0x72, 0x40, 0xa4, 0xa4,
+    0xb7, 0xb3, 0x67, 0x1f, 0xcb, 0x79, 0xe6, 0x4e, 0xcc, 0xc0, 0xe5, 0x78, 0x82, 0x5a,
+    0xd0, 0x7d, 0xcc, 0xff, 0x72, 0x21, 0xb8, 0x08, 0x46, 0x74, 0xf7, 0x43, 0x24, 0x8e};
 
 static uint64_t turned(uint64_t word, int bits) {
     return word << bits | word >> (64 - bits);
@@ -258,8 +267,8 @@ static uint64_t turned(uint64_t word, int bits) {
 uint64_t xxh3_short(const uint8_t *data, size_t length) {
     uint64_t hash;
     if (length <= 3) {
-        uint32_t mixed = (uint32_t)data[0] << 16 | (uint32_t)data[length >> 1] << 24 | data[length - 1]
-                         | (uint32_t)length << 8;
+        uint32_t mixed = (uint32_t)data[0] << 16 | (uint32_t)data[length >> 1] << 24
+                         | data[length - 1] | (uint32_t)length << 8;
         hash = mixed ^ (uint64_t)(load32(SECRET) ^ load32(SECRET + 4));
         hash ^= hash >> 33;
         hash *= 0xC2B2AE3D27D4EB4FULL;

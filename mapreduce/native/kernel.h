@@ -1,7 +1,8 @@
-/* What the parts of the kernel share: growing buffers, frames as the shuffle's format has them, and hashes.
+/* What the parts of the kernel share: growing buffers, frames as the shuffle's format has them, and
+ * hashes.
  *
- * A frame's payload is described in mapreduce/formats/frames.py. All of it is little-endian, as are the machines that
- * this is built for; the build refuses others.
+ * A frame's payload is described in mapreduce/formats/frames.py. All of it is little-endian, as are
+ * the machines that this is built for; the build refuses others.
  */
 #ifndef MAPREDUCE_KERNEL_H
 #define MAPREDUCE_KERNEL_H
@@ -16,8 +17,14 @@
 #error "the kernel is written for little-endian machines; without it the pure Python road is taken"
 #endif
 
-enum { ENCODED = 0, INTEGERS = 1 };           /* kinds of frames */
-enum { KEEP = 0, SUM = 1, COUNT = 2, LEAST = 3, GREATEST = 4 }; /* what becomes of values of one key */
+enum { ENCODED = 0, INTEGERS = 1 }; /* kinds of frames */
+enum {
+    KEEP = 0,
+    SUM = 1,
+    COUNT = 2,
+    LEAST = 3,
+    GREATEST = 4
+}; /* what becomes of values of one key */
 
 #define FRAME_PAIRS 4096
 #define FRAME_BYTES (256 << 10)
@@ -41,8 +48,8 @@ typedef struct {
     void *mapped;
 } Reservation;
 
-/* For `most` bytes, or for a part of what there is where the process may not have so many; -1 with MemoryError below
- * `least`. */
+/* For `most` bytes, or for a part of what there is where the process may not have so many; -1 with
+ * MemoryError below `least`. */
 int reservation_make(Reservation *reservation, size_t least, size_t most);
 /* The bytes [from, to), which will be touched. */
 uint8_t *reservation_use(Reservation *reservation, size_t from, size_t to, int as_zeros);
@@ -98,7 +105,8 @@ int compare_bytes(const uint8_t *a, size_t a_length, const uint8_t *b, size_t b_
 /* XXH3, 64 bits, seed 0, of 1 to 16 bytes (Collet 2019). */
 uint64_t xxh3_short(const uint8_t *data, size_t length);
 
-/* The hashes of the tables here. They are seeded anew in each process, so that no input can be made that collides. */
+/* The hashes of the tables here. They are seeded anew in each process, so that no input can be made
+ * that collides. */
 extern uint64_t hash_seeds[2];
 uint64_t hash_bytes(const uint8_t *data, size_t length);
 

@@ -1,7 +1,7 @@
 /* Merges sorted runs of frames into one, with memory for one frame of each run.
  *
- * A heap holds the runs by the key at which each stands; of equal keys the earlier run comes first. A run is an iterator
- * of (kind, pairs, payload), and so is the merge.
+ * A heap holds the runs by the key at which each stands; of equal keys the earlier run comes first.
+ * A run is an iterator of (kind, pairs, payload), and so is the merge.
  */
 #include "kernel.h"
 
@@ -14,8 +14,7 @@ typedef struct {
 } MergeRun;
 
 typedef struct {
-    PyObject_HEAD
-    int operation;
+    PyObject_HEAD int operation;
     int is_open, busy;
     MergeRun *runs;
     size_t count, alive; /* runs, and those of them that have pairs left */
@@ -60,7 +59,8 @@ static int comes_before(const Merge *self, size_t a, size_t b) {
     if (one->pair.key_length && other->pair.key_length && one->pair.key[0] == other->pair.key[0]
         && one->prefix != other->prefix)
         return one->prefix < other->prefix;
-    int order = compare_bytes(one->pair.key, one->pair.key_length, other->pair.key, other->pair.key_length);
+    int order =
+        compare_bytes(one->pair.key, one->pair.key_length, other->pair.key, other->pair.key_length);
     return order ? order < 0 : a < b;
 }
 

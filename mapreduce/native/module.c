@@ -7,10 +7,11 @@
 
 static PyObject *short_hash(PyObject *module, PyObject *argument) {
     (void)module;
-    if (!PyBytes_Check(argument) || PyBytes_GET_SIZE(argument) < 1 || PyBytes_GET_SIZE(argument) > 16)
+    if (!PyBytes_Check(argument) || PyBytes_GET_SIZE(argument) < 1
+        || PyBytes_GET_SIZE(argument) > 16)
         return PyErr_Format(PyExc_ValueError, "1 to 16 bytes");
-    return PyLong_FromUnsignedLongLong(
-        xxh3_short((const uint8_t *)PyBytes_AS_STRING(argument), (size_t)PyBytes_GET_SIZE(argument)));
+    return PyLong_FromUnsignedLongLong(xxh3_short((const uint8_t *)PyBytes_AS_STRING(argument),
+                                                  (size_t)PyBytes_GET_SIZE(argument)));
 }
 
 /* bytes.count looks for each line feed anew, which is slow where lines are short. */
@@ -35,25 +36,37 @@ static PyMethodDef methods[] = {
     {"groups", (PyCFunction)(void (*)(void))kernel_groups, METH_FASTCALL,
      "groups(frame, decode_value): [(key, [value, ...]), ...] for each run of equal keys."},
     {"last_key", (PyCFunction)(void (*)(void))kernel_last_key, METH_FASTCALL,
-     "last_key(frame, previous): the last key; None when the lengths do not add up or the keys do not ascend."},
+     "last_key(frame, previous): the last key; None when the lengths do not add up or the keys do "
+     "not ascend."},
     {"rows", (PyCFunction)(void (*)(void))kernel_rows, METH_FASTCALL,
-     "rows(frame, before, between, behind): str keys and integers as JSON; None when there are others."},
+     "rows(frame, before, between, behind): str keys and integers as JSON; None when there are "
+     "others."},
     {"short_hash", short_hash, METH_O, "xxh3_64 of 1 to 16 bytes."},
     {NULL}};
 
-static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "kernel", "The compiled part of the engine.", -1, methods, NULL, NULL, NULL, NULL};
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT,
+                                        "kernel",
+                                        "The compiled part of the engine.",
+                                        -1,
+                                        methods,
+                                        NULL,
+                                        NULL,
+                                        NULL,
+                                        NULL};
 
 PyMODINIT_FUNC PyInit_kernel(void) {
     static const struct {
         const char *name;
         PyTypeObject *type;
-    } types[] = {{"WordCounts", &WordCountsType}, {"Collector", &CollectorType}, {"Merge", &MergeType}};
+    } types[] = {
+        {"WordCounts", &WordCountsType}, {"Collector", &CollectorType}, {"Merge", &MergeType}};
     static const struct {
         const char *name;
         int number;
-    } operations[] = {{"KEEP", KEEP}, {"SUM", SUM}, {"COUNT", COUNT}, {"LEAST", LEAST}, {"GREATEST", GREATEST}};
-    PyObject *seeds = PyObject_CallMethod(PyImport_ImportModule("os"), "urandom", "i", (int)sizeof hash_seeds);
+    } operations[] = {
+        {"KEEP", KEEP}, {"SUM", SUM}, {"COUNT", COUNT}, {"LEAST", LEAST}, {"GREATEST", GREATEST}};
+    PyObject *seeds =
+        PyObject_CallMethod(PyImport_ImportModule("os"), "urandom", "i", (int)sizeof hash_seeds);
     if (!seeds)
         return NULL;
     memcpy(hash_seeds, PyBytes_AS_STRING(seeds), sizeof hash_seeds);

@@ -1,8 +1,10 @@
-/* Large pieces of memory: on large pages, as a look-up would else miss the address cache too, and used again.
+/* Large pieces of memory: on large pages, as a look-up would else miss the address cache too, and
+ * used again.
  *
- * Memory that is touched for the first time costs a fault and zeroing, which is several times what writing to it costs.
- * So the last two pieces that were given back are kept for who comes next, while the system may take their pages away if
- * it needs them (MADV_FREE). All of this is called with Python's lock held.
+ * Memory that is touched for the first time costs a fault and zeroing, which is several times what
+ * writing to it costs. So the last two pieces that were given back are kept for who comes next,
+ * while the system may take their pages away if it needs them (MADV_FREE). All of this is called
+ * with Python's lock held.
  */
 #include "kernel.h"
 
@@ -42,7 +44,8 @@ static void unmapped(Reservation *reservation) {
 static int taken(Reservation *reservation, size_t bytes) {
     Reservation *best = NULL;
     for (int number = 0; number < KEPT; number++)
-        if (kept[number].mapped && kept[number].size >= bytes && (!best || kept[number].size < best->size))
+        if (kept[number].mapped && kept[number].size >= bytes
+            && (!best || kept[number].size < best->size))
             best = &kept[number];
     if (!best)
         return 0;
@@ -78,7 +81,8 @@ int reservation_make(Reservation *reservation, size_t least, size_t most) {
 uint8_t *reservation_use(Reservation *reservation, size_t from, size_t to, int as_zeros) {
     prefer_huge(reservation, from, to);
     if (as_zeros && from < reservation->touched)
-        memset(reservation->data + from, 0, (to < reservation->touched ? to : reservation->touched) - from);
+        memset(reservation->data + from, 0,
+               (to < reservation->touched ? to : reservation->touched) - from);
     if (to > reservation->touched)
         reservation->touched = to;
     return reservation->data + from;
@@ -91,7 +95,8 @@ void reservation_free(Reservation *reservation) {
     for (int number = 1; number < KEPT; number++)
         if (least->mapped && (!kept[number].mapped || kept[number].touched < least->touched))
             least = &kept[number];
-    if (reservation->touched >= HUGE_BYTES && (!least->mapped || least->touched < reservation->touched)) {
+    if (reservation->touched >= HUGE_BYTES
+        && (!least->mapped || least->touched < reservation->touched)) {
         unmapped(least);
 #ifdef MADV_FREE
         madvise(reservation->data, reservation->touched, MADV_FREE);

@@ -15,14 +15,16 @@ static int add_groups(PyObject *groups, FrameCursor *cursor, PyObject *decode) {
     while (cursor->at < cursor->pairs) {
         Pair first = cursor_pair(cursor);
         PyObject *values = PyList_New(0);
-        PyObject *group = values ? Py_BuildValue("(y#N)", first.key, (Py_ssize_t)first.key_length, values) : NULL;
+        PyObject *group =
+            values ? Py_BuildValue("(y#N)", first.key, (Py_ssize_t)first.key_length, values) : NULL;
         if (!group)
             return -1;
         int failed = PyList_Append(groups, group) < 0;
         Py_DECREF(group);
         for (; !failed && cursor->at < cursor->pairs; cursor_next(cursor)) {
             Pair pair = cursor_pair(cursor);
-            if (pair.key_length != first.key_length || memcmp(pair.key, first.key, first.key_length))
+            if (pair.key_length != first.key_length
+                || memcmp(pair.key, first.key, first.key_length))
                 break;
             PyObject *value = value_of(&pair, decode);
             failed = !value || PyList_Append(values, value) < 0;
@@ -47,9 +49,11 @@ PyObject *kernel_groups(PyObject *module, PyObject *const *arguments, Py_ssize_t
     return groups;
 }
 
-/* How many bytes a byte of a string takes in JSON (RFC 8259, section 7): 1, 2 (\n) or 6 (\u001f). */
+/* How many bytes a byte of a string takes in JSON (RFC 8259, section 7): 1, 2 (\n) or 6 (\u001f).
+ */
 static size_t add_text(uint8_t *out, const uint8_t *text, size_t length) {
-    static const char escapes[] = "\b\t\n\f\r\"\\", letters[] = "btnfr\"\\", digits[] = "0123456789abcdef";
+    static const char escapes[] = "\b\t\n\f\r\"\\", letters[] = "btnfr\"\\",
+                      digits[] = "0123456789abcdef";
     uint8_t *begin = out;
     *out++ = '"';
     for (size_t at = 0; at < length; at++) {
@@ -86,12 +90,13 @@ static size_t add_integer(uint8_t *out, int64_t number) {
     return used;
 }
 
-/* rows(frame, before, between, behind): each pair as these around a key that is a str and a value that is an integer;
- * None when a key or value is something else. */
+/* rows(frame, before, between, behind): each pair as these around a key that is a str and a value
+ * that is an integer; None when a key or value is something else. */
 PyObject *kernel_rows(PyObject *module, PyObject *const *arguments, Py_ssize_t count) {
     (void)module;
     FrameCursor cursor;
-    if (count != 4 || !PyBytes_Check(arguments[1]) || !PyBytes_Check(arguments[2]) || !PyBytes_Check(arguments[3]))
+    if (count != 4 || !PyBytes_Check(arguments[1]) || !PyBytes_Check(arguments[2])
+        || !PyBytes_Check(arguments[3]))
         return PyErr_Format(PyExc_TypeError, "rows(frame, before, between, behind)");
     if (cursor_open(&cursor, arguments[0]) < 0)
         return NULL;

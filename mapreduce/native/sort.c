@@ -1,7 +1,9 @@
-/* Sorts a collector's entries by partition, then by key; equal keys stay in the order in which they came.
+/* Sorts a collector's entries by partition, then by key; equal keys stay in the order in which they
+ * came.
  *
- * Eight bytes of each key at a time are sorted as one number (LSD radix sort, which is stable); keys that share them are
- * sorted by the next eight. What all keys of a group have in common is skipped first.
+ * Eight bytes of each key at a time are sorted as one number (LSD radix sort, which is stable);
+ * keys that share them are sorted by the next eight. What all keys of a group have in common is
+ * skipped first.
  */
 #include "entries.h"
 
@@ -26,8 +28,8 @@ static const uint8_t *key_of(const Sorting *sorting, Item item) {
 }
 
 static int compare_items(const Sorting *sorting, Item a, Item b, size_t depth) {
-    return compare_bytes(key_of(sorting, a) + depth, entry_of(sorting, a)->length - depth, key_of(sorting, b) + depth,
-                         entry_of(sorting, b)->length - depth);
+    return compare_bytes(key_of(sorting, a) + depth, entry_of(sorting, a)->length - depth,
+                         key_of(sorting, b) + depth, entry_of(sorting, b)->length - depth);
 }
 
 static void insert_all(const Sorting *sorting, Item *items, size_t count, size_t depth) {
@@ -98,7 +100,8 @@ static void radix(const Sorting *sorting, Item *items, size_t count) {
 
 static void sort_items(const Sorting *sorting, Item *items, size_t count, size_t depth);
 
-/* Keys that share eight bytes from `depth` on: those that end within them come first, the shorter before the longer. */
+/* Keys that share eight bytes from `depth` on: those that end within them come first, the shorter
+ * before the longer. */
 static void sort_ties(const Sorting *sorting, Item *items, size_t count, size_t depth) {
     size_t places[10] = {0}, begin[10], sum = 0;
     for (size_t at = 0; at < count; at++) {
@@ -151,11 +154,12 @@ static int partition_of(const Collector *self, const Entry *entry, uint32_t *par
         *partition = (uint32_t)(xxh3_short(key, entry->length) % self->partitions);
         return 0;
     }
-    return asked_partition(self, self->partition != Py_None ? self->partition : self->long_hash, key, entry->length,
-                           partition);
+    return asked_partition(self, self->partition != Py_None ? self->partition : self->long_hash,
+                           key, entry->length, partition);
 }
 
-int asked_partition(const Collector *self, PyObject *ask, const uint8_t *key, size_t length, uint32_t *partition) {
+int asked_partition(const Collector *self, PyObject *ask, const uint8_t *key, size_t length,
+                    uint32_t *partition) {
     PyObject *bytes = PyBytes_FromStringAndSize((const char *)key, (Py_ssize_t)length);
     PyObject *answer = bytes ? PyObject_CallOneArg(ask, bytes) : NULL;
     Py_XDECREF(bytes);
@@ -175,7 +179,8 @@ int asked_partition(const Collector *self, PyObject *ask, const uint8_t *key, si
     return 0;
 }
 
-/* The first bytes of a key as a number, by which the first sorting goes: those behind the tag, if all keys have the same. */
+/* The first bytes of a key as a number, by which the first sorting goes: those behind the tag, if
+ * all keys have the same. */
 static uint64_t first_bytes(const Collector *self, const Entry *entry) {
     uint8_t bytes[8] = {0};
     size_t skipped = self->all_str ? 1 : 0, left = entry->length - skipped;
@@ -186,7 +191,8 @@ static uint64_t first_bytes(const Collector *self, const Entry *entry) {
 /* The entries by partition, in the order of arrival within each; `items` has room for all. */
 static int scatter(Collector *self, Item *items) {
     uint32_t *partitions = malloc(self->used * sizeof *partitions + 1);
-    size_t *places = calloc(self->partitions + 1, sizeof *places), slots = self->operation == KEEP ? self->used : self->size;
+    size_t *places = calloc(self->partitions + 1, sizeof *places),
+           slots = self->operation == KEEP ? self->used : self->size;
     int failed = !partitions || !places;
     if (failed)
         PyErr_NoMemory();
@@ -194,7 +200,8 @@ static int scatter(Collector *self, Item *items) {
         if (!self->entries[at].length)
             continue;
         partitions[count] = 0;
-        failed = self->partitions > 1 && partition_of(self, &self->entries[at], &partitions[count]) < 0;
+        failed =
+            self->partitions > 1 && partition_of(self, &self->entries[at], &partitions[count]) < 0;
         if (!failed)
             self->starts[partitions[count++] + 1]++;
     }
@@ -204,7 +211,8 @@ static int scatter(Collector *self, Item *items) {
     }
     for (size_t at = 0, count = 0; !failed && at < slots; at++)
         if (self->entries[at].length)
-            items[places[partitions[count++]]++] = (Item){first_bytes(self, &self->entries[at]), (uint32_t)at};
+            items[places[partitions[count++]]++] =
+                (Item){first_bytes(self, &self->entries[at]), (uint32_t)at};
     free(partitions);
     free(places);
     return failed ? -1 : 0;
@@ -225,7 +233,8 @@ int collector_sort(Collector *self) {
     self->starts = calloc(self->partitions + 1, sizeof *self->starts);
     size_t bytes = 2 * self->used * sizeof(Item) + 1, room = 1 << 12;
     while (room < bytes)
-        room *= 2; /* the next collector may need a little more, and is to find this one's memory large enough */
+        room *= 2; /* the next collector may need a little more, and is to find this one's memory
+                      large enough */
     Reservation memory = {NULL, 0, 0, NULL};
     int failed = -1;
     if (!self->order || !self->starts)
@@ -236,10 +245,10 @@ int collector_sort(Collector *self) {
     if (!failed)
         failed = scatter(self, items);
     if (!failed) {
-        Py_BEGIN_ALLOW_THREADS
-        for (size_t number = 0; number < self->partitions; number++) {
+        Py_BEGIN_ALLOW_THREADS for (size_t number = 0; number < self->partitions; number++) {
             size_t start = self->starts[number];
-            sort_partition(self, items + start, items + self->used, self->starts[number + 1] - start);
+            sort_partition(self, items + start, items + self->used,
+                           self->starts[number + 1] - start);
         }
         for (size_t at = 0; at < self->used; at++)
             self->order[at] = items[at].index;

@@ -1,8 +1,9 @@
 /* Counts the words of text: maximal runs of ASCII letters and apostrophes, lower-cased.
  *
- * A run that holds bytes beyond ASCII is counted as it stands, apart from the words: what its words are is for Python to
- * say, once for each different run. Sixty-four bytes at a time become a bit mask of those that words are made of; its
- * edges are where words begin and end. A word of up to 16 bytes is two machine words, in a table that holds no pointers.
+ * A run that holds bytes beyond ASCII is counted as it stands, apart from the words: what its words
+ * are is for Python to say, once for each different run. Sixty-four bytes at a time become a bit
+ * mask of those that words are made of; its edges are where words begin and end. A word of up to 16
+ * bytes is two machine words, in a table that holds no pointers.
  */
 #include "kernel.h"
 
@@ -24,8 +25,7 @@ typedef struct {
 } LongWord;
 
 typedef struct {
-    PyObject_HEAD
-    PyThread_type_lock lock; /* counting runs without the interpreter's */
+    PyObject_HEAD PyThread_type_lock lock; /* counting runs without the interpreter's */
     ShortWord *words;
     size_t used;
     int bits;
@@ -52,7 +52,8 @@ static int grow_short(WordCounts *self) {
         return -1;
     for (size_t at = 0; at < size; at++)
         if (self->words[at].low)
-            *find_short(words, self->bits + 1, self->words[at].low, self->words[at].high) = self->words[at];
+            *find_short(words, self->bits + 1, self->words[at].low, self->words[at].high) =
+                self->words[at];
     free(self->words);
     self->words = words;
     self->bits++;
@@ -94,7 +95,8 @@ static int grow_runs(WordCounts *self) {
     return 0;
 }
 
-/* A word of more than 16 bytes, or a run with bytes beyond ASCII. It may be called without the interpreter's lock. */
+/* A word of more than 16 bytes, or a run with bytes beyond ASCII. It may be called without the
+ * interpreter's lock. */
 static int count_long(WordCounts *self, const uint8_t *text, size_t length, int is_run) {
     if (length > UINT32_MAX)
         return -1;
@@ -115,7 +117,8 @@ static int count_long(WordCounts *self, const uint8_t *text, size_t length, int 
     size_t slot = hash & (self->runs_size - 1);
     for (; self->runs[slot].count; slot = (slot + 1) & (self->runs_size - 1)) {
         LongWord *known = &self->runs[slot];
-        if (known->hash == hash && known->length == length && !memcmp(self->texts.data + known->at, kept, length)) {
+        if (known->hash == hash && known->length == length
+            && !memcmp(self->texts.data + known->at, kept, length)) {
             known->count++;
             return 0;
         }
@@ -126,7 +129,8 @@ static int count_long(WordCounts *self, const uint8_t *text, size_t length, int 
     return 0;
 }
 
-static inline int count_word(WordCounts *self, const uint8_t *data, size_t size, size_t start, size_t end, int is_run) {
+static inline int count_word(WordCounts *self, const uint8_t *data, size_t size, size_t start,
+                             size_t end, int is_run) {
     size_t length = end - start;
     if (is_run || length > WORD_BYTES)
         return count_long(self, data + start, length, is_run);
@@ -233,12 +237,10 @@ static PyObject *WordCounts_add(WordCounts *self, PyObject *argument) {
     if (PyObject_GetBuffer(argument, &view, PyBUF_SIMPLE) < 0)
         return NULL;
     int done;
-    Py_BEGIN_ALLOW_THREADS
-    PyThread_acquire_lock(self->lock, WAIT_LOCK);
+    Py_BEGIN_ALLOW_THREADS PyThread_acquire_lock(self->lock, WAIT_LOCK);
     done = count_words(self, view.buf, (size_t)view.len);
     PyThread_release_lock(self->lock);
-    Py_END_ALLOW_THREADS
-    PyBuffer_Release(&view);
+    Py_END_ALLOW_THREADS PyBuffer_Release(&view);
     if (done < 0)
         return PyErr_NoMemory();
     Py_RETURN_NONE;
@@ -252,13 +254,17 @@ static int append(PyObject *texts, PyObject *counts, PyObject *text, uint64_t co
     return failed ? -1 : 0;
 }
 
-static int take_all(WordCounts *self, PyObject *words, PyObject *counts, PyObject *runs, PyObject *run_counts) {
+static int take_all(WordCounts *self, PyObject *words, PyObject *counts, PyObject *runs,
+                    PyObject *run_counts) {
     for (size_t at = 0; at < (size_t)1 << self->bits; at++) {
         const ShortWord *word = &self->words[at];
         if (!word->low)
             continue;
-        int zeros = word->high ? __builtin_clzll(word->high) / 8 : 8 + __builtin_clzll(word->low) / 8;
-        if (append(words, counts, PyUnicode_FromStringAndSize((const char *)word, WORD_BYTES - zeros), word->count) < 0)
+        int zeros =
+            word->high ? __builtin_clzll(word->high) / 8 : 8 + __builtin_clzll(word->low) / 8;
+        if (append(words, counts,
+                   PyUnicode_FromStringAndSize((const char *)word, WORD_BYTES - zeros), word->count)
+            < 0)
             return -1;
     }
     for (size_t at = 0; at < self->runs_size; at++) {
@@ -266,9 +272,10 @@ static int take_all(WordCounts *self, PyObject *words, PyObject *counts, PyObjec
         if (!run->count)
             continue;
         const char *text = (const char *)self->texts.data + run->at;
-        int failed = run->is_run
-                         ? append(runs, run_counts, PyBytes_FromStringAndSize(text, run->length), run->count)
-                         : append(words, counts, PyUnicode_FromStringAndSize(text, run->length), run->count);
+        int failed =
+            run->is_run
+                ? append(runs, run_counts, PyBytes_FromStringAndSize(text, run->length), run->count)
+                : append(words, counts, PyUnicode_FromStringAndSize(text, run->length), run->count);
         if (failed < 0)
             return -1;
     }
@@ -295,11 +302,10 @@ static PyObject *WordCounts_take(WordCounts *self, PyObject *Py_UNUSED(ignored))
     PyObject *lists = Py_BuildValue("([][][][])");
     if (!lists)
         return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    PyThread_acquire_lock(self->lock, WAIT_LOCK);
-    Py_END_ALLOW_THREADS
-    int failed = take_all(self, PyTuple_GET_ITEM(lists, 0), PyTuple_GET_ITEM(lists, 1), PyTuple_GET_ITEM(lists, 2),
-                          PyTuple_GET_ITEM(lists, 3));
+    Py_BEGIN_ALLOW_THREADS PyThread_acquire_lock(self->lock, WAIT_LOCK);
+    Py_END_ALLOW_THREADS int failed =
+        take_all(self, PyTuple_GET_ITEM(lists, 0), PyTuple_GET_ITEM(lists, 1),
+                 PyTuple_GET_ITEM(lists, 2), PyTuple_GET_ITEM(lists, 3));
     if (!failed)
         forget(self);
     PyThread_release_lock(self->lock);
@@ -314,18 +320,19 @@ static Py_ssize_t WordCounts_length(WordCounts *self) {
 
 static PyObject *WordCounts_nbytes(WordCounts *self, void *closure) {
     (void)closure;
-    return PyLong_FromSize_t((sizeof *self->words << self->bits) + self->runs_size * sizeof *self->runs
-                             + self->texts.size);
+    return PyLong_FromSize_t((sizeof *self->words << self->bits)
+                             + self->runs_size * sizeof *self->runs + self->texts.size);
 }
 
 static PyMethodDef WordCounts_methods[] = {
-    {"add", (PyCFunction)WordCounts_add, METH_O, "Counts the words of some bytes; words do not go on from call to call."},
+    {"add", (PyCFunction)WordCounts_add, METH_O,
+     "Counts the words of some bytes; words do not go on from call to call."},
     {"take", (PyCFunction)WordCounts_take, METH_NOARGS,
      "(words, their counts, runs with bytes beyond ASCII, their counts); nothing is left."},
     {NULL}};
 
-static PyGetSetDef WordCounts_getset[] = {{"nbytes", (getter)WordCounts_nbytes, NULL, "Bytes of memory held.", NULL},
-                                          {NULL}};
+static PyGetSetDef WordCounts_getset[] = {
+    {"nbytes", (getter)WordCounts_nbytes, NULL, "Bytes of memory held.", NULL}, {NULL}};
 
 static PySequenceMethods WordCounts_sequence = {.sq_length = (lenfunc)WordCounts_length};
 
