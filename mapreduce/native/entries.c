@@ -1,13 +1,17 @@
 /* The hash table of a collector that combines: it grows where it stands, in addresses that are
- * reserved for it. */
+ * reserved for it.
+ *
+ * Nothing here calls Python, except to set MemoryError. `entries` points into `table`, which the
+ * Collector owns; a pointer to an entry is valid until the table grows.
+ */
 #include "entries.h"
 
-static size_t room(const Collector *self) {
+static size_t capacity(const Collector *self) {
     return self->size / 8 * 5; /* a hash table is at most 5/8 full */
 }
 
 int entries_must_grow(const Collector *self, size_t more) {
-    return self->used + more > room(self);
+    return self->used + more > capacity(self);
 }
 
 Entry *entries_find(const Collector *self, const Waiting *pair, const uint8_t *key) {
@@ -26,8 +30,8 @@ Entry *entries_find(const Collector *self, const Waiting *pair, const uint8_t *k
     }
 }
 
-static uint64_t hash_of(const Entry *entry) {
-    return entry->length <= INLINE_BYTES ? short_hash(entry->low, entry->high, entry->length)
+static uint64_t hash_of(const HashSeeds *seeds, const Entry *entry) {
+    return entry->length <= INLINE_BYTES ? short_hash(seeds, entry->low, entry->high, entry->length)
                                          : entry->low;
 }
 
@@ -36,7 +40,7 @@ static uint64_t hash_of(const Entry *entry) {
  * one on, whatever lies between an entry's place and the entry has been moved already, so that it
  * finds a slot without passing one that has not.
  */
-static void spread(Entry *entries, size_t size) {
+static void spread(const HashSeeds *seeds, Entry *entries, size_t size) {
     size_t gap = 0;
     while (entries[gap].length)
         gap++;
@@ -46,7 +50,7 @@ static void spread(Entry *entries, size_t size) {
             continue;
         Entry entry = *old;
         old->length = 0;
-        size_t slot = hash_of(&entry) & (2 * size - 1);
+        size_t slot = hash_of(seeds, &entry) & (2 * size - 1);
         while (entries[slot].length)
             slot = (slot + 1) & (2 * size - 1);
         entries[slot] = entry;
@@ -57,9 +61,9 @@ static void spread(Entry *entries, size_t size) {
  * stands. */
 static int first_table(Collector *self) {
     size_t least = FIRST_ENTRIES * sizeof(Entry), most = least;
-    while (most * 2 <= self->limit)
-        most *= 2;
-    if (reservation_make(&self->table, least, most) < 0)
+    while (most * 2 <= self->limit && most / sizeof(Entry) < UINT32_MAX / 2)
+        most *= 2; /* an index of an entry has 32 bits */
+    if (reservation_make(self->pages, &self->table, least, most) < 0)
         return -1;
     self->entries = (Entry *)reservation_use(&self->table, 0, least, 1);
     self->size = FIRST_ENTRIES;
@@ -75,7 +79,7 @@ int entries_grow(Collector *self) {
         return -1;
     }
     reservation_use(&self->table, bytes, 2 * bytes, 1);
-    spread(self->entries, self->size);
+    spread(&self->seeds, self->entries, self->size);
     self->size *= 2;
     return 0;
 }
@@ -83,7 +87,7 @@ int entries_grow(Collector *self) {
 int entries_are_full(const Collector *self) {
     if (self->operation == KEEP)
         return self->used && self->used * sizeof(Entry) + self->arena.used > self->limit;
-    if (self->used + PENDING < room(self))
+    if (self->used + PENDING < capacity(self))
         return self->used && self->arena.used + self->size * sizeof(Entry) > self->limit;
     size_t larger = 2 * self->size * sizeof(Entry);
     return self->used && (self->arena.used + larger > self->limit || larger > self->table.size);

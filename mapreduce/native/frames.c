@@ -1,4 +1,10 @@
-/* Frames: put together, read pair by pair; and the bytes that they are made of. */
+/* Frames: put together, read pair by pair; and the bytes that they are made of.
+ *
+ * A FrameBuilder owns copies of what it was given, until `builder_take` copies them into a `bytes`.
+ * A FrameCursor owns nothing: it borrows the payload of the tuple that it was opened with. What is
+ * read comes from storage and is not trusted: `cursor_open` checks all lengths once, and no read
+ * behind it needs a check.
+ */
 #include "kernel.h"
 
 int buffer_reserve(Buffer *buffer, size_t more) {
@@ -157,31 +163,33 @@ static uint64_t total(const uint8_t *lengths, uint32_t pairs) {
 
 int cursor_open(FrameCursor *cursor, PyObject *frame) {
     PyObject *payload;
-    unsigned int pairs;
+    long long kind, pairs;
     if (!PyTuple_Check(frame)) {
         PyErr_SetString(PyExc_TypeError, "a frame is a tuple (kind, pairs, payload)");
         return -1;
     }
-    if (!PyArg_ParseTuple(frame, "iIS", &cursor->kind, &pairs, &payload))
+    if (!PyArg_ParseTuple(frame, "LLS", &kind, &pairs, &payload))
         return -1;
-    uint64_t length = (uint64_t)PyBytes_GET_SIZE(payload),
-             heads = (cursor->kind == INTEGERS ? 4 : 8) * (uint64_t)pairs;
+    int is_known = (kind == ENCODED || kind == INTEGERS) && pairs >= 0 && pairs <= UINT32_MAX;
     const uint8_t *data = (const uint8_t *)PyBytes_AS_STRING(payload);
-    cursor->pairs = pairs;
-    cursor->at = 0;
-    cursor->key_lengths = data;
-    cursor->value_lengths = data + 4 * (uint64_t)pairs;
-    if (heads <= length) {
-        uint64_t keys = total(data, pairs);
+    uint64_t length = (uint64_t)PyBytes_GET_SIZE(payload);
+    uint64_t heads = (kind == INTEGERS ? 4 : 8) * (uint64_t)pairs;
+    if (is_known && heads <= length) {
+        *cursor = (FrameCursor){(int)kind, (uint32_t)pairs, 0, data, data, NULL, NULL};
+        if (kind == ENCODED)
+            cursor->value_lengths = data + 4 * (size_t)pairs;
+        /* a sum of 2^32 numbers below 2^32 fits 64 bits; the sum of two such sums need not */
+        uint64_t keys = total(data, cursor->pairs), left = length - heads;
         uint64_t values =
-            cursor->kind == INTEGERS ? 8 * (uint64_t)pairs : total(cursor->value_lengths, pairs);
-        if (heads + keys + values == length) {
+            kind == INTEGERS ? 8 * (uint64_t)pairs : total(cursor->value_lengths, cursor->pairs);
+        if (keys <= left && values == left - keys) {
             cursor->key = data + heads;
             cursor->value = cursor->key + keys;
             return 0;
         }
     }
-    PyErr_SetString(PyExc_ValueError, "the lengths in a frame do not add up to its own");
+    PyErr_SetString(PyExc_ValueError,
+                    "the kind, the count and the lengths of a frame do not add up");
     return -1;
 }
 
@@ -294,14 +302,12 @@ uint64_t xxh3_short(const uint8_t *data, size_t length) {
     return hash ^ hash >> 32;
 }
 
-uint64_t hash_seeds[2] = {0x9E3779B97F4A7C15ULL, 0xD6E8FEB86659FD93ULL};
-
-uint64_t hash_bytes(const uint8_t *data, size_t length) {
+uint64_t hash_bytes(const HashSeeds *seeds, const uint8_t *data, size_t length) {
     uint64_t hash = length;
     for (; length >= 8; data += 8, length -= 8)
-        hash = hash_words(hash, load64(data));
+        hash = hash_words(seeds, hash, load64(data));
     uint64_t rest = 0;
     if (length)
         memcpy(&rest, data, length);
-    return hash_words(hash, rest);
+    return hash_words(seeds, hash, rest);
 }
