@@ -96,7 +96,7 @@ def python() -> Finding:
 
 def compiled_part() -> Finding:
     """Whether the engine's compiled part is in use here; without it all is as right, and slower."""
-    seen = "in use" if native.kernel is not None else f"{native.why_not}; Python and DuckDB do its work, more slowly"
+    seen = "in use" if native.kernel is not None else f"{native.why_not}; Python does its work, more slowly"
     return Finding(step="compiled part", ok=True, seen=seen if native.kernel is not None else f"{seen} ({BUILD_IT})")
 
 

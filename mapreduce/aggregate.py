@@ -13,13 +13,12 @@ import heapq
 import math
 from collections.abc import Iterable
 from fractions import Fraction
-from typing import Any, ClassVar, Generic, Literal, NoReturn, TypeVar
+from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 
 from mapreduce.encoding import NotCarriable, encode_key
 
 State = TypeVar("State")
 Number = int | float
-SqlAggregate = Literal["sum", "min", "max"]
 
 _EXPAND_AFTER = 32
 _LARGE = 2.0**900
@@ -39,8 +38,6 @@ class Aggregation(Generic[State]):
     `merge` may change and return the state that they are given.
     """
 
-    sql: ClassVar[SqlAggregate | None] = None
-    """How DuckDB merges states that are 64-bit integers; None when only Python can."""
     grows: ClassVar[bool] = False
     """True when a state grows with its values, so that the mapper must watch its memory."""
 
@@ -78,7 +75,6 @@ class Sum(Aggregation[Any]):
     the floats that are so large that adding them could overflow (they are integers), and the rest of the floats.
     """
 
-    sql = "sum"
     keeps_values = False
 
     def create(self, value: Any) -> Any:
@@ -117,7 +113,6 @@ class Sum(Aggregation[Any]):
 class Count(Aggregation[int]):
     """How many values there are, whatever they are."""
 
-    sql = "sum"
     keeps_values = False
 
     def create(self, value: Any) -> int:
@@ -138,8 +133,6 @@ class Count(Aggregation[int]):
 
 class Min(Aggregation[Any]):
     """The least value; the values must compare with each other."""
-
-    sql = "min"
 
     def create(self, value: Any) -> Any:
         return value if type(value) in _ORDERED else _ordered(value, self)
@@ -167,8 +160,6 @@ class Min(Aggregation[Any]):
 
 class Max(Aggregation[Any]):
     """The greatest value; the values must compare with each other."""
-
-    sql = "max"
 
     def create(self, value: Any) -> Any:
         return value if type(value) in _ORDERED else _ordered(value, self)

@@ -40,7 +40,6 @@ class TaskContext:
         scratch: a local folder; each attempt makes one of its own in it, and removes it.
         memory_bytes: what the task may use; buffers and DuckDB are cut to it.
         load_job: gives a job's instance for its spec.
-        threads: processors that the task may use.
         meter: tells how far the task is.
         imported: names the modules that the job's code has loaded into this process.
     """
@@ -49,7 +48,6 @@ class TaskContext:
     scratch: Path
     memory_bytes: int
     load_job: Callable[[JobSpec], Job]
-    threads: int = 1
     meter: Meter = field(default_factory=Meter)
     imported: Callable[[], tuple[str, ...]] = tuple
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from mapreduce import native
 from mapreduce.aggregate import Aggregation
-from mapreduce.encoding import decode_key, key_prefix, pack_value, unpack_value
+from mapreduce.encoding import decode_key, key_prefix, unpack_value
 from mapreduce.engine import compiled
 from mapreduce.engine.collect import check_placement, merged_states, packed_result
 from mapreduce.engine.collectors import sorter
@@ -31,10 +31,7 @@ from mapreduce.yielded import pairs_of
 FETCHES = 8
 """Blocks fetched at the same time."""
 BUFFER_SHARE = 8
-"""An eighth of the task's memory holds pairs that are put in order; DuckDB has half."""
-
-DUCKDB_FROM_PAIRS = 100_000
-"""From this many pairs on DuckDB is worth its start (0.25 s); below, merging in Python is as fast."""
+"""An eighth of the task's memory holds pairs that are put in order."""
 
 PROVEN_KEYS = 100_000
 """Of a job with its own `partition`, so many keys are remembered as proven; then they are proven anew."""
@@ -179,7 +176,7 @@ def _part(job: Job, task: ReduceTask, blocks: list[FetchedBlock], context: TaskC
 
     def write(sink: FrameSink) -> None:
         with user_code(Place("reduce")):
-            _aggregated(aggregation, blocks, context, folder)(sink)
+            _aggregated(aggregation, blocks, folder)(sink)
 
     return write_rows(write, task, context, folder, whole=whole, distinct=True)
 
@@ -189,7 +186,7 @@ def _reduced(job: Job, blocks: list[FetchedBlock], context: TaskContext, folder:
     place = Place("reduce")
     with user_code(place):
         if job.aggregation is not None:
-            return store_written(_aggregated(job.aggregation, blocks, context, folder), folder)
+            return store_written(_aggregated(job.aggregation, blocks, folder), folder)
         results = sorter(context.memory_bytes // BUFFER_SHARE, folder)
         place.step = "reduce_setup"
         job.reduce_setup()
@@ -202,40 +199,26 @@ def _reduced(job: Job, blocks: list[FetchedBlock], context: TaskContext, folder:
     return store_pairs(results, folder)
 
 
-def _aggregated(aggregation: Aggregation[Any], blocks: list[FetchedBlock], context: TaskContext, folder: Path) -> Write:
-    """Writes one pair for each key, in key order."""
+def _aggregated(aggregation: Aggregation[Any], blocks: list[FetchedBlock], folder: Path) -> Write:
+    """Return what writes one pair for each key, in key order."""
     integers = all(block.source.block.integers for block in blocks)
     runs: list[Run] = list(blocks)
     if not integers or not compiled.combines(aggregation):
-        return lambda sink: sink.write(_aggregated_in_python(aggregation, blocks, context, folder))
+        return lambda sink: sink.write(_aggregated_in_python(aggregation, runs, folder))
 
     def write(sink: FrameSink) -> None:
         try:
             sink.write_frames(merged_frames(runs, folder, compiled.state_operation(aggregation)))
         except OverflowError:  # a sum beyond 64 bits
             sink.start_over()
-            sink.write(_aggregated_in_python(aggregation, blocks, context, folder))
+            sink.write(_aggregated_in_python(aggregation, runs, folder))
 
     return write
 
 
-def _aggregated_in_python(
-    aggregation: Aggregation[Any], blocks: list[FetchedBlock], context: TaskContext, folder: Path
-) -> Iterator[PackedPair]:
-    """The same where the compiled part is missing, or cannot carry the values."""
-    many = sum(block.source.block.records for block in blocks) >= DUCKDB_FROM_PAIRS
-    if aggregation.sql and many and all(block.source.block.integers for block in blocks):
-        from mapreduce.engine.integer_merge import merged_integers  # DuckDB takes 0.2 s to import
-
-        pairs = merged_integers(
-            chain.from_iterable(block.frames() for block in blocks),
-            aggregation.sql,
-            memory_bytes=context.memory_bytes // 2,
-            threads=context.threads,
-            scratch=folder,
-        )
-        return ((key, pack_value(total)) for key, total in pairs)
-    states = merged_states(aggregation, merged(list(blocks), folder) if blocks else iter(()))
+def _aggregated_in_python(aggregation: Aggregation[Any], runs: list[Run], folder: Path) -> Iterator[PackedPair]:
+    """Return the same pairs where the compiled part is missing, or cannot carry the values."""
+    states = merged_states(aggregation, merged(runs, folder) if runs else iter(()))
     return ((key, packed_result(aggregation, key, state)) for key, state in states)
 
 

@@ -15,9 +15,9 @@ ROOMS = ("mapreduce", "services", "driver", "jobs")
 ARROWS = {"mapreduce": set[str](), "services": {"mapreduce"}, "driver": {"mapreduce"}, "jobs": {"mapreduce"}}
 DOORS = {
     "obstore": ("mapreduce/storage/", "driver/fleet/aws.py"),
-    "duckdb": ("mapreduce/plain_parquet.py", "mapreduce/engine/integer_merge.py", "mapreduce/formats/parquet"),
+    "duckdb": ("mapreduce/plain_parquet.py", "mapreduce/formats/parquet"),
     "fsspec": ("mapreduce/formats/parquet",),
-    "nanoarrow": ("mapreduce/engine/integer_merge.py", "mapreduce/formats/parquet", "mapreduce/batch.py"),
+    "nanoarrow": ("mapreduce/formats/parquet", "mapreduce/batch.py"),
     "xxhash": (
         *("mapreduce/partition.py", "mapreduce/formats/frames.py", "mapreduce/engine/pairwise.py"),
         "mapreduce/storage/digest.py",
