@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INPUT ?= build/zipf.txt
 ARGS ?=
 
-.PHONY: help run test integration check format docs deploy destroy scale stop start e2e faults simulate spark bench lock clean
+.PHONY: help run test integration check format docs deploy destroy scale stop start e2e faults simulate sanitize fuzz spark bench lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,7 @@ check: $(VENV)/kernel $(VENV)/infrastructure  ## Lint, format, strict types, arr
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m mapreduce.native --strict
 	$(BIN)/python -m pytest -q tests/unit/test_house.py tests/unit/test_docs.py tests/infrastructure
 
 format:  ## Put the code in the house's format
@@ -53,6 +54,12 @@ e2e: $(VENV)/kernel $(VENV)/emulator  ## Deploy, run, scale, break and destroy a
 
 faults: $(VENV)/kernel $(VENV)/emulator  ## Break runs in every way that there is, and count the wrong answers (ARGS="--rounds 20")
 	$(BIN)/python -m tests.faults $(ARGS)
+
+sanitize: $(VENV)/kernel  ## The native extension's tests under AddressSanitizer and UndefinedBehaviorSanitizer (gcc)
+	$(BIN)/python -m tests.sanitize $(ARGS)
+
+fuzz: $(VENV)/kernel  ## Fuzz the native extension for SECONDS=180 (clang with libFuzzer)
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),180) $(ARGS)
 
 spark:  ## The tests on Apache Spark, in an environment of their own (needs Java 17 or newer)
 	@command -v java >/dev/null || { echo "the tests on Spark need Java 17 or newer; on Debian: apt-get install default-jre-headless" >&2; exit 1; }
