@@ -76,7 +76,7 @@ def runtime(name: str) -> str:
     for path in (folder / f"libclang_rt.{name}-{machine}.{suffix}", folder / f"libclang_rt.{name}.{suffix}"):
         if path.is_file():
             return str(path)
-    raise NotBuilt(f"clang has no {name} in {folder}; install its runtime (Debian: apt-get install libclang-rt-14-dev)")
+    raise NotBuilt(f"clang has no {name} in {folder}; install its runtime (Debian: apt-get install libclang-rt-dev)")
 
 
 def sow() -> None:
