@@ -1,4 +1,4 @@
-"""Which collector a job needs, on the road that this machine has."""
+"""Choose the C or the Python collector for a job."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ def merging_kept(combine: Combine | None) -> Merging:
 
 
 def merging_combined(aggregation: Aggregation[Any], otherwise: Merging) -> Merging:
-    """Runs of combined integers become one; by the other road where a sum does not fit 64 bits."""
+    """Runs of combined integers become one; in Python where a sum does not fit 64 bits."""
 
     def merging(runs: list[Run], scratch: Path) -> Part:
         def part(writer: BlockWriter) -> None:

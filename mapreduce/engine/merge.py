@@ -3,7 +3,7 @@
 A run's keys ascend; pairs of one key keep the order of their runs, and within a run their own. Runs are given in the
 order of the input, so the values of a key reach `reduce` in the order in which the input holds them.
 
-There are two roads: `merged` gives pairs, in Python; `merged_frames` gives frames, and needs the compiled part.
+`merged` gives pairs, in Python; `merged_frames` gives frames, and needs the compiled part.
 """
 
 from __future__ import annotations

@@ -169,7 +169,7 @@ def _download(storage: Storage, source: BlockSource, path: Path, size: int) -> N
 
 
 def _part(job: Job, task: ReduceTask, blocks: list[FetchedBlock], context: TaskContext, folder: Path) -> Part:
-    """Reduces, and writes what comes of it: at once, if nothing can join it and nobody else reads it."""
+    """Reduce, and write the result: at once, if nothing can join it and no other step reads it."""
     aggregation, whole = job.aggregation, task.partitions == 1
     if aggregation is None or task.keep_pairs:
         return write_part(_reduced(job, blocks, context, folder), task, context, whole=whole)

@@ -29,7 +29,7 @@
 #include <string.h>
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "the kernel is written for little-endian machines; without it the pure Python road is taken"
+#error "the kernel is written for little-endian machines; without it Python does its work"
 #endif
 
 enum { ENCODED = 0, INTEGERS = 1 }; /* kinds of frames */

@@ -62,7 +62,7 @@ def packed(given: Any, partition: int = 0) -> list[PackedPair]:
 
 
 def raw(pairs: list[PackedPair], frame_pairs: int = 3) -> Iterator[RawFrame]:
-    """Pairs in small frames, as the pure road writes them."""
+    """Pairs in small frames, as Python writes them."""
     for at in range(0, len(pairs), frame_pairs):
         file = io.BytesIO()
         writer = BlockWriter(file)
