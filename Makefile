@@ -10,7 +10,7 @@ LEAST ?= 85
 ARGS ?=
 
 .PHONY: help run test coverage integration check format docs deploy destroy scale stop start e2e faults \
-    simulate spark bench lock clean
+    simulate sanitize fuzz spark bench lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,7 @@ check: $(VENV)/kernel $(VENV)/infrastructure  ## Lint, format, types, imports, d
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m mapreduce.native --strict
 	$(BIN)/python -m pytest -q tests/unit/test_house.py tests/unit/test_docs.py tests/infrastructure
 
 format:  ## Format the code
@@ -67,6 +68,12 @@ e2e: $(VENV)/kernel $(VENV)/emulator  ## Deploy, run, scale, break and destroy o
 
 faults: $(VENV)/kernel $(VENV)/emulator  ## Inject all faults, count wrong answers (ARGS="--rounds 20")
 	$(BIN)/python -m tests.faults $(ARGS)
+
+sanitize: $(VENV)/kernel  ## Tests of the native extension under ASan and UBSan (gcc)
+	$(BIN)/python -m tests.sanitize $(ARGS)
+
+fuzz: $(VENV)/kernel  ## Fuzz the native extension for SECONDS=180 (clang with libFuzzer)
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),180) $(ARGS)
 
 spark:  ## Tests on Apache Spark, in a separate environment (needs Java 17 or newer)
 	@command -v java >/dev/null || { \

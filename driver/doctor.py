@@ -116,7 +116,7 @@ def compiled_part() -> Finding:
     seen = (
         "in use"
         if native.kernel is not None
-        else f"{native.why_not}; Python and DuckDB do its work, more slowly"
+        else f"{native.why_not}; Python does its work, more slowly"
     )
     return Finding(
         step="compiled part",

@@ -14,13 +14,12 @@ import heapq
 import math
 from collections.abc import Iterable
 from fractions import Fraction
-from typing import Any, ClassVar, Generic, Literal, NoReturn, TypeVar
+from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 
 from mapreduce.encoding import NotCarriable, encode_key
 
 State = TypeVar("State")
 Number = int | float
-SqlAggregate = Literal["sum", "min", "max"]
 
 _EXPAND_AFTER = 32
 _LARGE = 2.0**900
@@ -41,8 +40,6 @@ class Aggregation(Generic[State]):
     supports. `add` and `merge` may change their argument `state` and return it.
     """
 
-    sql: ClassVar[SqlAggregate | None] = None
-    """How DuckDB merges states that are 64-bit integers; None if only Python can."""
     grows: ClassVar[bool] = False
     """True if a state grows with its values, so that the map task must watch its memory."""
 
@@ -81,7 +78,6 @@ class Sum(Aggregation[Any]):
     other floats.
     """
 
-    sql = "sum"
     keeps_values = False
 
     def create(self, value: Any) -> Any:
@@ -121,7 +117,6 @@ class Sum(Aggregation[Any]):
 class Count(Aggregation[int]):
     """The number of values, of any type."""
 
-    sql = "sum"
     keeps_values = False
 
     def create(self, value: Any) -> int:
@@ -142,8 +137,6 @@ class Count(Aggregation[int]):
 
 class Min(Aggregation[Any]):
     """The least value; the values must be comparable."""
-
-    sql = "min"
 
     def create(self, value: Any) -> Any:
         return value if type(value) in _ORDERED else _ordered(value, self)
@@ -171,8 +164,6 @@ class Min(Aggregation[Any]):
 
 class Max(Aggregation[Any]):
     """The greatest value; the values must be comparable."""
-
-    sql = "max"
 
     def create(self, value: Any) -> Any:
         return value if type(value) in _ORDERED else _ordered(value, self)

@@ -84,6 +84,7 @@ class CompiledCollector:
         self._combine = combine
         self._otherwise = otherwise
         self._instead: Collector | None = None
+        self._full, self._refused = native.kernel.FULL, native.kernel.REFUSED
         self._pairs: Pairs = native.kernel.Collector(
             operation=operation,
             partitions=spills.partitions,
@@ -113,23 +114,23 @@ class CompiledCollector:
                     return
 
     def add_columns(self, keys: list[Any], values: list[Any]) -> None:
-        at = 0
-        # a full buffer stops the extension in mid-column: spill, and continue at `at`
-        while self._instead is None and at < len(keys):
-            at, refused = self._pairs.add_columns(keys, values, at)
-            if refused is not None:
-                self.add(chain(refused, zip(keys[at:], values[at:], strict=True)))
-                return
-            if at < len(keys):
-                self._spill()
         if self._instead is not None:
             self._instead.add_columns(keys, values)
+            return
+        state, at, refused = self._pairs.add_columns(keys, values, 0)
+        while state == self._full:
+            self._spill()
+            state, at, refused = self._pairs.add_columns(keys, values, at)
+        if state == self._refused:
+            self.add(chain(refused, zip(keys[at:], values[at:], strict=True)))
 
     def _fed(self, pairs: Iterator[Any]) -> tuple[Any, ...]:
         """Feed the extension until the pairs end, or until it refuses some, and return those."""
-        while (left := self._pairs.add(pairs)) is True:
+        state, refused = self._pairs.add(pairs)
+        while state == self._full:
             self._spill()
-        return left or ()
+            state, refused = self._pairs.add(pairs)
+        return refused
 
     def finish(self, file: BinaryIO) -> list[Block]:
         if self._instead is not None:

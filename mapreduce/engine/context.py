@@ -40,7 +40,6 @@ class TaskContext:
         scratch: a local folder; each attempt creates a folder in it, and removes that.
         memory_bytes: memory that the task may use; buffers and DuckDB are sized by it.
         load_job: returns a job's instance for its spec.
-        threads: processors that the task may use.
         meter: the task's progress.
         imported: names the modules that the job's code has loaded into this process.
     """
@@ -49,7 +48,6 @@ class TaskContext:
     scratch: Path
     memory_bytes: int
     load_job: Callable[[JobSpec], Job]
-    threads: int = 1
     meter: Meter = field(default_factory=Meter)
     imported: Callable[[], tuple[str, ...]] = tuple
 

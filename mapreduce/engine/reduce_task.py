@@ -16,7 +16,7 @@ from typing import Any
 
 from mapreduce import native
 from mapreduce.aggregate import Aggregation
-from mapreduce.encoding import decode_key, key_prefix, pack_value, unpack_value
+from mapreduce.encoding import decode_key, key_prefix, unpack_value
 from mapreduce.engine import compiled
 from mapreduce.engine.collect import check_placement, merged_states, packed_result
 from mapreduce.engine.collector_choice import sorter
@@ -43,10 +43,7 @@ from mapreduce.wire.messages import BlockSource, ReduceResult, ReduceTask
 FETCHES = 8
 """Blocks fetched at the same time."""
 BUFFER_SHARE = 8
-"""One eighth of the task's memory buffers the results to be sorted; DuckDB gets half."""
-
-DUCKDB_FROM_PAIRS = 100_000
-"""Number of pairs from which DuckDB is worth its start-up (0.25 s); below, Python is as fast."""
+"""One eighth of the task's memory buffers the results to be sorted."""
 
 PROVEN_KEYS = 100_000
 """Checked keys remembered for a job with `partition`; beyond it the memory is cleared."""
@@ -210,7 +207,7 @@ def _part(
 
     def write(sink: FrameSink) -> None:
         with user_code(Place("reduce")):
-            _aggregated(aggregation, blocks, context, folder)(sink)
+            _aggregated(aggregation, blocks, folder)(sink)
 
     return write_rows(write, task, context, folder, whole=whole, distinct=True)
 
@@ -222,7 +219,7 @@ def _reduced(
     place = Place("reduce")
     with user_code(place):
         if job.aggregation is not None:
-            return store_written(_aggregated(job.aggregation, blocks, context, folder), folder)
+            return store_written(_aggregated(job.aggregation, blocks, folder), folder)
         # `reduce` may yield any key, so its results are sorted again before they become a part
         results = sorter(context.memory_bytes // BUFFER_SHARE, folder)
         place.step = "reduce_setup"
@@ -236,14 +233,12 @@ def _reduced(
     return store_pairs(results, folder)
 
 
-def _aggregated(
-    aggregation: Aggregation[Any], blocks: list[FetchedBlock], context: TaskContext, folder: Path
-) -> Write:
+def _aggregated(aggregation: Aggregation[Any], blocks: list[FetchedBlock], folder: Path) -> Write:
     """Return a function that writes one pair for each key, in key order."""
     integers = all(block.source.block.integers for block in blocks)
     runs: list[SortedRun] = list(blocks)
     if not integers or not compiled.combines(aggregation):
-        return lambda sink: sink.write(_aggregated_in_python(aggregation, blocks, context, folder))
+        return lambda sink: sink.write(_aggregated_in_python(aggregation, runs, folder))
 
     def write(sink: FrameSink) -> None:
         try:
@@ -252,28 +247,16 @@ def _aggregated(
         # integers
         except OverflowError:
             sink.start_over()
-            sink.write(_aggregated_in_python(aggregation, blocks, context, folder))
+            sink.write(_aggregated_in_python(aggregation, runs, folder))
 
     return write
 
 
 def _aggregated_in_python(
-    aggregation: Aggregation[Any], blocks: list[FetchedBlock], context: TaskContext, folder: Path
+    aggregation: Aggregation[Any], runs: list[SortedRun], folder: Path
 ) -> Iterator[PackedPair]:
     """Aggregate without the native extension, or beyond the values that it supports."""
-    many = sum(block.source.block.records for block in blocks) >= DUCKDB_FROM_PAIRS
-    if aggregation.sql and many and all(block.source.block.integers for block in blocks):
-        from mapreduce.engine.integer_merge import merged_integers  # DuckDB takes 0.2 s to import
-
-        pairs = merged_integers(
-            chain.from_iterable(block.frames() for block in blocks),
-            aggregation.sql,
-            memory_bytes=context.memory_bytes // 2,
-            threads=context.threads,
-            scratch=folder,
-        )
-        return ((key, pack_value(total)) for key, total in pairs)
-    states = merged_states(aggregation, merged(list(blocks), folder) if blocks else iter(()))
+    states = merged_states(aggregation, merged(runs, folder) if runs else iter(()))
     return ((key, packed_result(aggregation, key, state)) for key, state in states)
 
 

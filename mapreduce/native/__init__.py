@@ -1,8 +1,8 @@
 """The door to the compiled part of the engine: `kernel`, or None where it has not been built.
 
-`python -m mapreduce.native` builds it, with any C compiler. Everything works without it, at the speed of Python and
-DuckDB; whatever has a compiled road has a pure one with the same answer, and the tests hold both against each other.
-`MAPREDUCE_KERNEL=off` takes the pure road on purpose.
+`python -m mapreduce.native` builds it, with any C compiler. Everything works without it, at the speed of Python: each
+function of C has a counterpart in Python with the same answer, and the tests hold both against each other.
+`MAPREDUCE_KERNEL=off` does without it on purpose.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ FOLDER = Path(__file__).parent
 
 
 def sources() -> list[Path]:
-    """The C files, and the headers behind them."""
+    """Return the C files, and the headers behind them."""
     return [*sorted(FOLDER.glob("*.c")), *sorted(FOLDER.glob("*.h"))]
 
 
 def sources_digest() -> str:
-    """Tells a kernel that was built of other sources."""
+    """Return a digest, by which an extension that was built of other sources is known."""
     return blake2b(b"".join(path.read_bytes() for path in sources()), digest_size=16).hexdigest()
 
 
@@ -43,4 +43,4 @@ def _load() -> tuple[ModuleType | None, str]:
 
 
 kernel, why_not = _load()
-"""The compiled module, or None and why."""
+"""The module, or None and why."""

@@ -1,16 +1,19 @@
-"""`python -m mapreduce.native`: builds the compiled part. With `--if-possible` it is no error where that cannot be."""
+"""`python -m mapreduce.native`: build the compiled part.
+
+With `--if-possible` a machine that cannot build it is no error; with `--strict` a warning of the compiler is one.
+"""
 
 from __future__ import annotations
 
 import sys
 
-from mapreduce.native.build import NotBuilt, build
+from mapreduce.native.build import STRICT, NotBuilt, build
 
 
 def main() -> int:
     """The process's exit code."""
     try:
-        target = build()
+        target = build(*([STRICT] if "--strict" in sys.argv[1:] else []))
     except NotBuilt as exc:
         optional = "--if-possible" in sys.argv[1:]
         sys.stderr.write(f"the compiled part was not built: {exc}\n")

@@ -1,4 +1,8 @@
-"""Builds the kernel from its C files, beside them, with the compiler that this machine has."""
+"""Build the kernel from its C files, beside them, with the compiler that this machine has.
+
+A user's build only warns: a compiler that these files have not seen may warn of something new, and must not leave the
+user without the kernel. The checks (`make check`, the tests, `make sanitize` and `make fuzz`) build with `STRICT`.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +18,20 @@ from pathlib import Path
 from mapreduce.native import FOLDER, sources, sources_digest
 
 COMPILERS = ("cc", "gcc", "clang")
+# hidden: only PyInit_kernel is exported, and no function of another library can take the place of one of these
+FLAGS = ("-std=c11", "-O3", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra")
+STRICT = "-Werror"
 
 
 class NotBuilt(Exception):
     """The kernel cannot be built here; says why, and what to do."""
 
 
-def build() -> Path:
-    """Compiles, tries to load what came out, and puts it in its place.
+def build(*more: str) -> Path:
+    """Compile, try to load what came out, and put it in its place.
+
+    Args:
+        more: arguments of the compiler beside the usual ones.
 
     Returns:
         The built module.
@@ -30,17 +40,17 @@ def build() -> Path:
         NotBuilt: there is no compiler, no `Python.h`, or the compiler fails.
     """
     target = FOLDER / f"kernel{sysconfig.get_config_var('EXT_SUFFIX')}"
-    command = compile_command()
+    command = compile_command(*more)
     with tempfile.TemporaryDirectory(dir=FOLDER, prefix=".building-") as folder:
         built = Path(folder) / target.name
-        _run([*command, "-o", str(built)], "the compiler failed")
-        _run([sys.executable, "-c", _LOAD, str(built)], "what the compiler made cannot be loaded")
+        run([*command, "-o", str(built)], "the compiler failed")
+        run([sys.executable, "-c", _LOAD, str(built)], "what the compiler made cannot be loaded")
         built.replace(target)
     return target
 
 
-def compile_command() -> list[str]:
-    """The compiler and its arguments, without the output's name."""
+def compile_command(*more: str) -> list[str]:
+    """Return the compiler and its arguments, `more` among them, without the output's name."""
     compiler = shlex.split(os.environ.get("CC", "")) or _found_compiler()
     include = sysconfig.get_paths()["include"]
     if not (Path(include) / "Python.h").is_file():
@@ -50,24 +60,15 @@ def compile_command() -> list[str]:
     link = ["-bundle", "-undefined", "dynamic_lookup"] if sys.platform == "darwin" else ["-shared"]
     files = [str(path) for path in sources() if path.suffix == ".c"]
     digest = f'-DSOURCES_DIGEST="{sources_digest()}"'
-    return [
-        *compiler,
-        "-std=c11",
-        "-O3",
-        "-fPIC",
-        "-Wall",
-        "-Wextra",
-        *link,
-        f"-I{include}",
-        digest,
-        *files,
-    ]
+    return [*compiler, *FLAGS, *more, *link, f"-I{include}", digest, *files]
 
 
 _LOAD = """
 import importlib.util, sys
 spec = importlib.util.spec_from_file_location("kernel", sys.argv[1])
-importlib.util.module_from_spec(spec).WordCounts().add(b"word")
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+module.WordCounts().add(b"word")
 """
 
 
@@ -80,7 +81,8 @@ def _found_compiler() -> list[str]:
     )
 
 
-def _run(command: list[str], failed: str) -> None:
+def run(command: list[str], failed: str) -> None:
+    """Run a command; raises `NotBuilt` with its messages behind `failed`."""
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, errors="replace", check=False

@@ -1,8 +1,17 @@
-/* Takes the pairs that `map` yields, combines or keeps them, and gives them back sorted, as frames, partition by partition.
+/* Takes the pairs that `map` yields, combines or keeps them, and gives them back sorted, as frames,
+ * partition by partition.
+ *
+ * While a pair is taken, this file holds references to its key and value, as callbacks may change
+ * the list that they came from. Afterwards the collector holds copies of their bytes alone. A str
+ * key of up to 16 bytes first waits in `waiting`, until its place in the table is in the cache; so
+ * a sum may turn out not to fit some pairs later, and the pairs that wait are then made anew from
+ * their bytes and refused. Nothing is lost: each pair is in the table, in what is refused, or with
+ * the caller.
  */
 #include "entries.h"
 
-/* The key's bytes at the end of the arena, which is not moved on; NULL with the error that Python raises. */
+/* Write the key's bytes behind those in use of the arena, and return them, borrowed until the arena
+ * grows; set_key or combine_value keeps them. NULL with an exception. */
 static const uint8_t *encoded_key(Collector *self, PyObject *key, size_t *length) {
     const char *text = NULL;
     Py_ssize_t size = 0;
@@ -42,7 +51,8 @@ static const uint8_t *encoded_key(Collector *self, PyObject *key, size_t *length
     return at;
 }
 
-/* Whether the key may be had. Where its partition is the check, the answer is kept, and not asked for again. */
+/* Call the check with a key; -1 with its exception. Where the partition is the check, the answer is
+ * kept, so that it is asked for once. */
 static int checked(Collector *self, const uint8_t *key, size_t length, uint32_t *partition) {
     if (self->check == Py_None)
         return 0;
@@ -55,7 +65,8 @@ static int checked(Collector *self, const uint8_t *key, size_t length, uint32_t 
     return answer ? 0 : -1;
 }
 
-static void set_key(Collector *self, Entry *entry, const uint8_t *key, size_t length, uint64_t hash) {
+static void set_key(Collector *self, Entry *entry, const uint8_t *key, size_t length,
+                    uint64_t hash) {
     entry->length = (uint32_t)length;
     if (length <= INLINE_BYTES) {
         entry->low = load64(key);
@@ -67,7 +78,8 @@ static void set_key(Collector *self, Entry *entry, const uint8_t *key, size_t le
     }
 }
 
-/* Combines a value with those of its key: 1, or 0 when a sum does not fit. A new key's bytes are at the arena's end. */
+/* Combine a value with those of its key: 1, or 0 when a sum does not fit. A new key's bytes are at
+ * the arena's end. */
 static int combine_value(Collector *self, const Waiting *pair, const uint8_t *key) {
     Entry *entry = entries_find(self, pair, key);
     if (entry->length)
@@ -87,7 +99,8 @@ static int combine_value(Collector *self, const Waiting *pair, const uint8_t *ke
     return 1;
 }
 
-/* The short keys that wait, from the last to the first: 1, 0 when a sum does not fit, which then waits still; -1. */
+/* Combine the pairs that wait, from the last to the first: 1, or 0 when a sum does not fit, which
+ * then waits still; -1 with an exception. */
 static int settle(Collector *self) {
     while (self->waits && entries_must_grow(self, self->waits))
         if (entries_grow(self) < 0)
@@ -98,14 +111,16 @@ static int settle(Collector *self) {
     return 1;
 }
 
-/* What the table cannot take: the pairs that wait still, as Python gave them, and one more if there is one (stolen). */
-static PyObject *refused(Collector *self, PyObject *pair) {
+/* A tuple of what the table cannot take: the pairs that wait still, as Python gave them, and one
+ * more if it is not NULL, which this steals. */
+static PyObject *refused_pairs(Collector *self, PyObject *pair) {
     PyObject *pairs = PyTuple_New((Py_ssize_t)self->waits + (pair ? 1 : 0));
     Py_ssize_t count = 0;
     for (; pairs && self->waits; self->waits--) {
         const Waiting *last = &self->waiting[self->waits - 1];
         const char *text = (const char *)&last->low + 1;
-        PyObject *given = Py_BuildValue("(s#L)", text, (Py_ssize_t)last->length - 1, (long long)last->value);
+        PyObject *given =
+            Py_BuildValue("(s#L)", text, (Py_ssize_t)last->length - 1, (long long)last->value);
         if (!given)
             Py_CLEAR(pairs);
         else
@@ -118,14 +133,16 @@ static PyObject *refused(Collector *self, PyObject *pair) {
     return pairs;
 }
 
-/* 1: taken; 0: refused, a sum does not fit; 2: so is one that waits; -1: an error of Python. */
+/* 1: taken; 0: refused, as a sum does not fit; 2: taken, but one that waits is refused; -1 with an
+ * exception. */
 static int combine_pair(Collector *self, PyObject *key, int64_t value) {
     size_t length;
     const uint8_t *bytes = encoded_key(self, key, &length);
     if (!bytes)
         return -1;
     Waiting pair = {load64(bytes), load64(bytes + 8), 0, value, (uint32_t)length, UNKNOWN};
-    pair.hash = length <= INLINE_BYTES ? short_hash(pair.low, pair.high, pair.length) : hash_bytes(bytes, length);
+    pair.hash = length <= INLINE_BYTES ? short_hash(&self->seeds, pair.low, pair.high, pair.length)
+                                       : hash_bytes(&self->seeds, bytes, length);
     if (length <= INLINE_BYTES && bytes[0] == STR_TAG && self->check == Py_None) {
         self->waiting[self->waits++] = pair;
         if (self->size)
@@ -159,7 +176,8 @@ static int keep_value(Collector *self, Entry *entry, PyObject *value) {
     return failed;
 }
 
-static int keep_pair(Collector *self, PyObject *key, PyObject *value, int is_number, int64_t number) {
+static int keep_pair(Collector *self, PyObject *key, PyObject *value, int is_number,
+                     int64_t number) {
     if (self->used == self->size) {
         size_t size = self->size ? self->size + self->size / 2 : FIRST_ENTRIES;
         Entry *entries = size < UINT32_MAX ? realloc(self->entries, size * sizeof *entries) : NULL;
@@ -185,7 +203,7 @@ static int keep_pair(Collector *self, PyObject *key, PyObject *value, int is_num
     return 1;
 }
 
-/* 1: taken; 0: refused; 2: one that waits is; -1: an error of Python. */
+/* As combine_pair. */
 static int take_pair(Collector *self, PyObject *key, PyObject *value) {
     if (self->operation == COUNT)
         return combine_pair(self, key, 1);
@@ -196,7 +214,8 @@ static int take_pair(Collector *self, PyObject *key, PyObject *value) {
     return overflow ? 0 : combine_pair(self, key, number);
 }
 
-/* As `key, value = pair` does: 1, 0 when it is no tuple or list of two, which Python then says itself. */
+/* As `key, value = pair` does, with borrowed references: 1, or 0 when it is no tuple or list of
+ * two, whose error Python then raises. */
 static int unpack(PyObject *pair, PyObject **key, PyObject **value) {
     if (PyTuple_CheckExact(pair) && PyTuple_GET_SIZE(pair) == 2) {
         *key = PyTuple_GET_ITEM(pair, 0);
@@ -211,6 +230,21 @@ static int unpack(PyObject *pair, PyObject **key, PyObject **value) {
     return 0;
 }
 
+/* (state, refused); steals `refused`, and returns NULL when that is NULL. */
+static PyObject *answer_of(AddState state, PyObject *refused) {
+    PyObject *answer = refused ? PyTuple_New(2) : NULL;
+    PyObject *number = answer ? PyLong_FromLong(state) : NULL;
+    if (!number) {
+        Py_XDECREF(answer);
+        Py_XDECREF(refused);
+        return NULL;
+    }
+    PyTuple_SET_ITEM(answer, 0, number);
+    PyTuple_SET_ITEM(answer, 1, refused);
+    return answer;
+}
+
+/* Take pairs from an iterator until it ends, the collector is full, or a pair is refused. */
 static PyObject *add_all(Collector *self, PyObject *iterator) {
     iternextfunc next = Py_TYPE(iterator)->tp_iternext;
     if (!next)
@@ -236,10 +270,10 @@ static PyObject *add_all(Collector *self, PyObject *iterator) {
             Py_DECREF(value);
         }
         if (taken == 0 && settle(self) >= 0)
-            return refused(self, pair);
+            return answer_of(REFUSED, refused_pairs(self, pair));
         Py_DECREF(pair);
         if (taken == 2)
-            return refused(self, NULL);
+            return answer_of(REFUSED, refused_pairs(self, NULL));
         if (taken != 1)
             return NULL;
     }
@@ -247,17 +281,20 @@ static PyObject *add_all(Collector *self, PyObject *iterator) {
     if (settled < 0)
         return NULL;
     if (!settled)
-        return refused(self, NULL);
-    return PyBool_FromLong(!ended);
+        return answer_of(REFUSED, refused_pairs(self, NULL));
+    return answer_of(ended ? ENDED : FULL, PyTuple_New(0));
 }
 
-/* Takes pairs from two lists of one length, from `at` on: (where it stopped, what it cannot take or None). A pair that is
- * refused itself is not in the tuple: it is where it stopped.
+/* Take pairs from two lists of one length, from `at` on: (state, where it stopped, refused). A pair
+ * of the lists that is refused itself is not among the refused ones: it is where it stopped. A
+ * callback may shorten the lists, so that their lengths are looked at for each pair.
  */
 static PyObject *add_columns(Collector *self, PyObject *keys, PyObject *values, Py_ssize_t at) {
     int taken = 1;
-    while (taken == 1 && at < PyList_GET_SIZE(keys) && at < PyList_GET_SIZE(values) && !entries_are_full(self)) {
-        PyObject *key = Py_NewRef(PyList_GET_ITEM(keys, at)), *value = Py_NewRef(PyList_GET_ITEM(values, at));
+    while (taken == 1 && at < PyList_GET_SIZE(keys) && at < PyList_GET_SIZE(values)
+           && !entries_are_full(self)) {
+        PyObject *key = Py_NewRef(PyList_GET_ITEM(keys, at)),
+                 *value = Py_NewRef(PyList_GET_ITEM(values, at));
         taken = take_pair(self, key, value);
         Py_DECREF(key);
         Py_DECREF(value);
@@ -268,17 +305,17 @@ static PyObject *add_columns(Collector *self, PyObject *keys, PyObject *values, 
     int settled = taken == 2 ? 0 : settle(self);
     if (settled < 0)
         return NULL;
-    if (settled && taken)
-        return Py_BuildValue("(nO)", at, Py_None);
-    PyObject *left = refused(self, NULL);
-    return left ? Py_BuildValue("(nN)", at, left) : NULL;
+    AddState state = !settled || !taken ? REFUSED : at < PyList_GET_SIZE(keys) ? FULL : ENDED;
+    return Py_BuildValue("(inN)", (int)state, at, refused_pairs(self, NULL));
 }
 
-/* Whether a call may begin, which then ends with `busy` = 0. */
+/* Begin a call that no other may interrupt, and that ends with `busy` = 0; 0 with RuntimeError when
+ * it may not begin. */
 static int begin(Collector *self) {
     if (self->check && !self->busy)
         return self->busy = 1;
-    PyErr_SetString(PyExc_RuntimeError, self->check ? "the collector is in use" : "the collector is not initialised");
+    PyErr_SetString(PyExc_RuntimeError,
+                    self->check ? "the collector is in use" : "the collector is not initialised");
     return 0;
 }
 
@@ -290,9 +327,11 @@ static PyObject *Collector_add(Collector *self, PyObject *iterator) {
     return answer;
 }
 
-static PyObject *Collector_add_columns(Collector *self, PyObject *const *arguments, Py_ssize_t count) {
+static PyObject *Collector_add_columns(Collector *self, PyObject *const *arguments,
+                                       Py_ssize_t count) {
     if (count != 3 || !PyList_CheckExact(arguments[0]) || !PyList_CheckExact(arguments[1]))
-        return PyErr_Format(PyExc_TypeError, "add_columns(keys, values, at): two lists and where to begin");
+        return PyErr_Format(PyExc_TypeError,
+                            "add_columns(keys, values, at): two lists and where to begin");
     Py_ssize_t at = PyLong_AsSsize_t(arguments[2]);
     if (at == -1 && PyErr_Occurred())
         return NULL;
@@ -335,11 +374,10 @@ static PyObject *Collector_frame(Collector *self, PyObject *const *arguments, Py
         return NULL;
     if (self->busy || !self->is_sorted || partition >= self->partitions)
         return PyErr_Format(PyExc_IndexError, "no such partition, or the collector is not sorted");
-    size_t end = self->starts[partition + 1];
-    at += self->starts[partition];
-    if (at >= end)
+    size_t start = self->starts[partition], end = self->starts[partition + 1];
+    if (at >= end - start)
         Py_RETURN_NONE;
-    for (; at < end && !builder_is_full(&self->builder); at++) {
+    for (at += start; at < end && !builder_is_full(&self->builder); at++) {
         if (at + PENDING < end)
             __builtin_prefetch(&self->entries[self->order[at + PENDING]]);
         const Entry *entry = &self->entries[self->order[at]];
@@ -347,12 +385,18 @@ static PyObject *Collector_frame(Collector *self, PyObject *const *arguments, Py
         Pair pair = {entry_key(self, entry), entry->length, value_length, entry->value, NULL};
         if (value_length != IS_INT)
             pair.encoded = self->arena.data + entry->value;
-        if (builder_add(&self->builder, &pair) < 0)
+        if (builder_add(&self->builder, &pair) < 0) {
+            builder_clear(&self->builder); /* or the next frame would begin with these pairs */
             return NULL;
+        }
     }
-    return builder_take(&self->builder);
+    PyObject *frame = builder_take(&self->builder);
+    if (!frame)
+        builder_clear(&self->builder);
+    return frame;
 }
 
+/* Drop all pairs. The table and the arena stay, for those that come next. */
 static void forget(Collector *self) {
     if (self->entries && self->operation != KEEP)
         memset(self->entries, 0, self->size * sizeof *self->entries);
@@ -377,47 +421,75 @@ static PyObject *Collector_clear(Collector *self, PyObject *Py_UNUSED(ignored)) 
 }
 
 static int Collector_init(Collector *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"operation", "partitions", "limit",     "encode_key", "encode_value",
+    static char *names[] = {"operation", "partitions", "limit", "encode_key", "encode_value",
                             "long_hash", "partition",  "check", NULL};
     PyObject *encode_key, *encode_value, *long_hash, *partition, *check;
     Py_ssize_t partitions, limit;
     int operation;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "innOOOOO", names, &operation, &partitions, &limit, &encode_key,
-                                     &encode_value, &long_hash, &partition, &check))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "innOOOOO", names, &operation, &partitions,
+                                     &limit, &encode_key, &encode_value, &long_hash, &partition,
+                                     &check))
         return -1;
-    if (operation < KEEP || operation > GREATEST || partitions < 1 || limit < 0) {
-        PyErr_SetString(PyExc_ValueError, "no such operation, or no partitions, or a limit below 0");
+    if (operation < KEEP || operation > GREATEST || partitions < 1 || partitions >= UNKNOWN
+        || limit < 0) {
+        PyErr_SetString(PyExc_ValueError,
+                        "no such operation, no such number of partitions, or a limit below 0");
         return -1;
     }
-    if (self->check) {
+    if (self->is_initialised) {
         PyErr_SetString(PyExc_RuntimeError, "the collector is initialised already");
         return -1;
     }
+    ModuleState *state = state_of((PyObject *)self);
+    self->is_initialised = 1;
+    self->seeds = state->seeds;
+    self->pages = pages_hold(state->pages);
     self->operation = operation;
     self->partitions = (size_t)partitions;
     self->limit = (size_t)limit;
-    Py_XSETREF(self->encode_key, Py_NewRef(encode_key));
-    Py_XSETREF(self->encode_value, Py_NewRef(encode_value));
-    Py_XSETREF(self->long_hash, Py_NewRef(long_hash));
-    Py_XSETREF(self->partition, Py_NewRef(partition));
-    Py_XSETREF(self->check, Py_NewRef(check));
+    self->encode_key = Py_NewRef(encode_key);
+    self->encode_value = Py_NewRef(encode_value);
+    self->long_hash = Py_NewRef(long_hash);
+    self->partition = Py_NewRef(partition);
+    self->check = Py_NewRef(check);
     forget(self);
     return 0;
 }
 
+static int Collector_traverse(Collector *self, visitproc visit, void *arg) {
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->encode_key);
+    Py_VISIT(self->encode_value);
+    Py_VISIT(self->long_hash);
+    Py_VISIT(self->partition);
+    Py_VISIT(self->check);
+    return 0;
+}
+
+/* Break cycles. The collector may still be called: `begin` refuses it. */
+static int Collector_drop(Collector *self) {
+    Py_CLEAR(self->encode_key);
+    Py_CLEAR(self->encode_value);
+    Py_CLEAR(self->long_hash);
+    Py_CLEAR(self->partition);
+    Py_CLEAR(self->check);
+    return 0;
+}
+
 static void Collector_dealloc(Collector *self) {
-    forget(self);
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    Collector_drop(self);
+    free(self->order);
+    free(self->starts);
     if (self->operation == KEEP)
         free(self->entries);
-    reservation_free(&self->table);
+    reservation_free(self->pages, &self->table);
+    pages_release(self->pages);
     buffer_free(&self->arena);
     builder_free(&self->builder);
-    Py_XDECREF(self->encode_key);
-    Py_XDECREF(self->encode_value);
-    Py_XDECREF(self->long_hash);
-    Py_XDECREF(self->partition);
-    Py_XDECREF(self->check);
-    Py_TYPE(self)->tp_free(self);
+    type->tp_free(self);
+    Py_DECREF(type); /* an object of a heap type holds its type */
 }
 
 static Py_ssize_t Collector_length(Collector *self) {
@@ -426,26 +498,33 @@ static Py_ssize_t Collector_length(Collector *self) {
 
 static PyMethodDef Collector_methods[] = {
     {"add", (PyCFunction)Collector_add, METH_O,
-     "Takes pairs from an iterator. False: it has ended; True: the collector is full; a tuple: pairs that it cannot take."},
+     "add(pairs): take pairs from an iterator. (ENDED, FULL or REFUSED, the pairs that are "
+     "refused)."},
     {"add_columns", (PyCFunction)(void (*)(void))Collector_add_columns, METH_FASTCALL,
-     "add_columns(keys, values, at): takes pairs from two lists. (where it stopped, None, or a tuple of pairs that it "
-     "cannot take)."},
-    {"sort", (PyCFunction)Collector_sort, METH_NOARGS, "Puts all pairs in the order of their partitions and keys."},
+     "add_columns(keys, values, at): take pairs from two lists. (ENDED, FULL or REFUSED, where it "
+     "stopped, the pairs that are refused beside the one there)."},
+    {"sort", (PyCFunction)Collector_sort, METH_NOARGS,
+     "Put all pairs in the order of their partitions and keys."},
     {"frame", (PyCFunction)(void (*)(void))Collector_frame, METH_FASTCALL,
-     "frame(partition, at): (kind, pairs, payload) from a partition's pair number `at` on, or None."},
-    {"clear", (PyCFunction)Collector_clear, METH_NOARGS, "Forgets all pairs."},
-    {NULL}};
+     "frame(partition, at): (kind, pairs, payload) from a partition's pair number `at` on, or "
+     "None."},
+    {"clear", (PyCFunction)Collector_clear, METH_NOARGS, "Forget all pairs."},
+    {NULL, NULL, 0, NULL}};
 
-static PySequenceMethods Collector_sequence = {.sq_length = (lenfunc)Collector_length};
+static PyType_Slot Collector_slots[] = {
+    {Py_tp_doc, "Pairs, combined or kept, that come back sorted."},
+    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_init, Collector_init},
+    {Py_tp_dealloc, Collector_dealloc},
+    {Py_tp_traverse, Collector_traverse},
+    {Py_tp_clear, Collector_drop},
+    {Py_tp_methods, Collector_methods},
+    {Py_sq_length, Collector_length},
+    {0, NULL}};
 
-PyTypeObject CollectorType = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "mapreduce.native.kernel.Collector",
-    .tp_doc = "Pairs, combined or kept, that come back sorted.",
-    .tp_basicsize = sizeof(Collector),
-    .tp_flags = Py_TPFLAGS_DEFAULT,
-    .tp_new = PyType_GenericNew,
-    .tp_init = (initproc)Collector_init,
-    .tp_dealloc = (destructor)Collector_dealloc,
-    .tp_methods = Collector_methods,
-    .tp_as_sequence = &Collector_sequence,
+PyType_Spec collector_spec = {
+    .name = "mapreduce.native.kernel.Collector",
+    .basicsize = sizeof(Collector),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = Collector_slots,
 };

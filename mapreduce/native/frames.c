@@ -1,4 +1,10 @@
-/* Frames: put together, read pair by pair; and the bytes that they are made of. */
+/* Frames: put together, read pair by pair; and the bytes that they are made of.
+ *
+ * A FrameBuilder owns copies of what it was given, until `builder_take` copies them into a `bytes`.
+ * A FrameCursor owns nothing: it borrows the payload of the tuple that it was opened with. What is
+ * read comes from storage and is not trusted: `cursor_open` checks all lengths once, and no read
+ * behind it needs a check.
+ */
 #include "kernel.h"
 
 int buffer_reserve(Buffer *buffer, size_t more) {
@@ -54,7 +60,8 @@ int builder_is_full(const FrameBuilder *builder) {
     return builder->pairs == FRAME_PAIRS || builder->bytes >= FRAME_BYTES;
 }
 
-/* An integer as MessagePack, in its shortest form (the MessagePack specification, "int format family"). */
+/* An integer as MessagePack, in its shortest form (the MessagePack specification, "int format
+ * family"). */
 static size_t pack_integer(uint8_t *out, int64_t number) {
     uint64_t bits = (uint64_t)number;
     int size;
@@ -95,7 +102,8 @@ static PyObject *encoded_payload(const FrameBuilder *builder) {
     uint8_t packed[9];
     for (size_t at = 0; at < pairs; at++) {
         int is_integer = builder->value_lengths[at] == IS_INT;
-        lengths[at] = is_integer ? (uint32_t)pack_integer(packed, builder->numbers[at]) : builder->value_lengths[at];
+        lengths[at] = is_integer ? (uint32_t)pack_integer(packed, builder->numbers[at])
+                                 : builder->value_lengths[at];
         used += lengths[at];
     }
     PyObject *payload = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(8 * pairs + keys + used));
@@ -131,10 +139,12 @@ void builder_clear(FrameBuilder *builder) {
 }
 
 PyObject *builder_take(FrameBuilder *builder) {
-    PyObject *payload = builder->all_integers ? integers_payload(builder) : encoded_payload(builder);
+    PyObject *payload =
+        builder->all_integers ? integers_payload(builder) : encoded_payload(builder);
     if (!payload)
         return NULL;
-    PyObject *frame = Py_BuildValue("(iIN)", builder->all_integers ? INTEGERS : ENCODED, builder->pairs, payload);
+    PyObject *frame =
+        Py_BuildValue("(iIN)", builder->all_integers ? INTEGERS : ENCODED, builder->pairs, payload);
     builder_clear(builder);
     return frame;
 }
@@ -153,34 +163,39 @@ static uint64_t total(const uint8_t *lengths, uint32_t pairs) {
 
 int cursor_open(FrameCursor *cursor, PyObject *frame) {
     PyObject *payload;
-    unsigned int pairs;
+    long long kind, pairs;
     if (!PyTuple_Check(frame)) {
         PyErr_SetString(PyExc_TypeError, "a frame is a tuple (kind, pairs, payload)");
         return -1;
     }
-    if (!PyArg_ParseTuple(frame, "iIS", &cursor->kind, &pairs, &payload))
+    if (!PyArg_ParseTuple(frame, "LLS", &kind, &pairs, &payload))
         return -1;
-    uint64_t length = (uint64_t)PyBytes_GET_SIZE(payload), heads = (cursor->kind == INTEGERS ? 4 : 8) * (uint64_t)pairs;
+    int is_known = (kind == ENCODED || kind == INTEGERS) && pairs >= 0 && pairs <= UINT32_MAX;
     const uint8_t *data = (const uint8_t *)PyBytes_AS_STRING(payload);
-    cursor->pairs = pairs;
-    cursor->at = 0;
-    cursor->key_lengths = data;
-    cursor->value_lengths = data + 4 * (uint64_t)pairs;
-    if (heads <= length) {
-        uint64_t keys = total(data, pairs);
-        uint64_t values = cursor->kind == INTEGERS ? 8 * (uint64_t)pairs : total(cursor->value_lengths, pairs);
-        if (heads + keys + values == length) {
+    uint64_t length = (uint64_t)PyBytes_GET_SIZE(payload);
+    uint64_t heads = (kind == INTEGERS ? 4 : 8) * (uint64_t)pairs;
+    if (is_known && heads <= length) {
+        *cursor = (FrameCursor){(int)kind, (uint32_t)pairs, 0, data, data, NULL, NULL};
+        if (kind == ENCODED)
+            cursor->value_lengths = data + 4 * (size_t)pairs;
+        /* a sum of 2^32 numbers below 2^32 fits 64 bits; the sum of two such sums need not */
+        uint64_t keys = total(data, cursor->pairs), left = length - heads;
+        uint64_t values =
+            kind == INTEGERS ? 8 * (uint64_t)pairs : total(cursor->value_lengths, cursor->pairs);
+        if (keys <= left && values == left - keys) {
             cursor->key = data + heads;
             cursor->value = cursor->key + keys;
             return 0;
         }
     }
-    PyErr_SetString(PyExc_ValueError, "the lengths in a frame do not add up to its own");
+    PyErr_SetString(PyExc_ValueError,
+                    "the kind, the count and the lengths of a frame do not add up");
     return -1;
 }
 
 Pair cursor_pair(const FrameCursor *cursor) {
-    Pair pair = {cursor->key, load32(cursor->key_lengths + 4 * (size_t)cursor->at), IS_INT, 0, NULL};
+    Pair pair = {cursor->key, load32(cursor->key_lengths + 4 * (size_t)cursor->at), IS_INT, 0,
+                 NULL};
     if (cursor->kind == INTEGERS) {
         pair.number = (int64_t)load64(cursor->value);
     } else {
@@ -192,12 +207,13 @@ Pair cursor_pair(const FrameCursor *cursor) {
 
 void cursor_next(FrameCursor *cursor) {
     cursor->key += load32(cursor->key_lengths + 4 * (size_t)cursor->at);
-    cursor->value += cursor->kind == INTEGERS ? 8 : load32(cursor->value_lengths + 4 * (size_t)cursor->at);
+    cursor->value +=
+        cursor->kind == INTEGERS ? 8 : load32(cursor->value_lengths + 4 * (size_t)cursor->at);
     cursor->at++;
 }
 
-/* last_key(frame, previous): the frame's last key; None when its lengths do not add up to its own, or when its keys do
- * not ascend, from `previous` on if that is not None. */
+/* last_key(frame, previous): the frame's last key; None when its lengths do not add up to its own,
+ * or when its keys do not ascend, from `previous` on if that is not None. */
 PyObject *kernel_last_key(PyObject *module, PyObject *const *arguments, Py_ssize_t count) {
     (void)module;
     FrameCursor cursor;
@@ -247,9 +263,10 @@ int compare_bytes(const uint8_t *a, size_t a_length, const uint8_t *b, size_t b_
 
 /* The first bytes of XXH3's default secret (the XXH3 specification, "Default secret"). */
 static const uint8_t SECRET[56] = {
-    0xb8, 0xfe, 0x6c, 0x39, 0x23, 0xa4, 0x4b, 0xbe, 0x7c, 0x01, 0x81, 0x2c, 0xf7, 0x21, 0xad, 0x1c, 0xde, 0xd4, 0x6d,
-    0xe9, 0x83, 0x90, 0x97, 0xdb, 0x72, 0x40, 0xa4, 0xa4, 0xb7, 0xb3, 0x67, 0x1f, 0xcb, 0x79, 0xe6, 0x4e, 0xcc, 0xc0,
-    0xe5, 0x78, 0x82, 0x5a, 0xd0, 0x7d, 0xcc, 0xff, 0x72, 0x21, 0xb8, 0x08, 0x46, 0x74, 0xf7, 0x43, 0x24, 0x8e};
+    0xb8, 0xfe, 0x6c, 0x39, 0x23, 0xa4, 0x4b, 0xbe, 0x7c, 0x01, 0x81, 0x2c, 0xf7, 0x21,
+    0xad, 0x1c, 0xde, 0xd4, 0x6d, 0xe9, 0x83, 0x90, 0x97, 0xdb, 0x72, 0x40, 0xa4, 0xa4,
+    0xb7, 0xb3, 0x67, 0x1f, 0xcb, 0x79, 0xe6, 0x4e, 0xcc, 0xc0, 0xe5, 0x78, 0x82, 0x5a,
+    0xd0, 0x7d, 0xcc, 0xff, 0x72, 0x21, 0xb8, 0x08, 0x46, 0x74, 0xf7, 0x43, 0x24, 0x8e};
 
 static uint64_t turned(uint64_t word, int bits) {
     return word << bits | word >> (64 - bits);
@@ -258,8 +275,8 @@ static uint64_t turned(uint64_t word, int bits) {
 uint64_t xxh3_short(const uint8_t *data, size_t length) {
     uint64_t hash;
     if (length <= 3) {
-        uint32_t mixed = (uint32_t)data[0] << 16 | (uint32_t)data[length >> 1] << 24 | data[length - 1]
-                         | (uint32_t)length << 8;
+        uint32_t mixed = (uint32_t)data[0] << 16 | (uint32_t)data[length >> 1] << 24
+                         | data[length - 1] | (uint32_t)length << 8;
         hash = mixed ^ (uint64_t)(load32(SECRET) ^ load32(SECRET + 4));
         hash ^= hash >> 33;
         hash *= 0xC2B2AE3D27D4EB4FULL;
@@ -285,14 +302,12 @@ uint64_t xxh3_short(const uint8_t *data, size_t length) {
     return hash ^ hash >> 32;
 }
 
-uint64_t hash_seeds[2] = {0x9E3779B97F4A7C15ULL, 0xD6E8FEB86659FD93ULL};
-
-uint64_t hash_bytes(const uint8_t *data, size_t length) {
+uint64_t hash_bytes(const HashSeeds *seeds, const uint8_t *data, size_t length) {
     uint64_t hash = length;
     for (; length >= 8; data += 8, length -= 8)
-        hash = hash_words(hash, load64(data));
+        hash = hash_words(seeds, hash, load64(data));
     uint64_t rest = 0;
     if (length)
         memcpy(&rest, data, length);
-    return hash_words(hash, rest);
+    return hash_words(seeds, hash, rest);
 }

@@ -1,7 +1,11 @@
 /* Merges sorted runs of frames into one, with memory for one frame of each run.
  *
- * A heap holds the runs by the key at which each stands; of equal keys the earlier run comes first. A run is an iterator
- * of (kind, pairs, payload), and so is the merge.
+ * A heap holds the runs by the key at which each stands; of equal keys the earlier run comes first.
+ * A run is an iterator of (kind, pairs, payload), and so is the merge.
+ *
+ * The Merge owns a reference to each run's iterator, and to the frame that the run stands in. A
+ * run's cursor and pair borrow from that frame, which `next_frame` drops: a key that is used after
+ * a `pop` is copied before. Iterators may run any code of Python; `busy` refuses calls from there.
  */
 #include "kernel.h"
 
@@ -24,6 +28,12 @@ typedef struct {
     Buffer key; /* the key that is being combined */
 } Merge;
 
+/* Read the pair at the cursor.
+ *
+ * The prefix leaves out the key's first byte, its tag: most keys of a run have the same one, and
+ * the eight bytes behind it tell more keys apart. It is big-endian, so that numbers compare as
+ * bytes do, and padded with zeros, so that equal prefixes say nothing: b"a" and b"a\0" have the
+ * same. */
 static void stand(MergeRun *run) {
     uint8_t bytes[8] = {0};
     run->pair = cursor_pair(&run->cursor);
@@ -55,15 +65,20 @@ static int advance(MergeRun *run) {
     return 1;
 }
 
+/* Whether the pair of run `a` comes before that of run `b`: by key, then by run, which makes the
+ * merge stable. No two runs are equal. */
 static int comes_before(const Merge *self, size_t a, size_t b) {
     const MergeRun *one = &self->runs[a], *other = &self->runs[b];
     if (one->pair.key_length && other->pair.key_length && one->pair.key[0] == other->pair.key[0]
         && one->prefix != other->prefix)
         return one->prefix < other->prefix;
-    int order = compare_bytes(one->pair.key, one->pair.key_length, other->pair.key, other->pair.key_length);
+    int order =
+        compare_bytes(one->pair.key, one->pair.key_length, other->pair.key, other->pair.key_length);
     return order ? order < 0 : a < b;
 }
 
+/* Put the heap in order below `at`, where alone it may be out of order: the smaller child moves up
+ * until the run fits. */
 static void sift_down(Merge *self, size_t at) {
     size_t run = self->heap[at];
     for (;;) {
@@ -80,7 +95,10 @@ static void sift_down(Merge *self, size_t at) {
     self->heap[at] = run;
 }
 
-/* Moves the first run on by one pair. */
+/* Move the first run on by one pair; its old pair may be gone afterwards. -1 with an exception.
+ *
+ * The root stays in its place and sinks, which costs one walk down; taking it out and putting it
+ * back would cost two. A run that has ended is replaced by the heap's last one. */
 static int pop(Merge *self) {
     int moved = advance(&self->runs[self->heap[0]]);
     if (moved < 0)
@@ -92,6 +110,7 @@ static int pop(Merge *self) {
     return 0;
 }
 
+/* Read each run's first frame, and build the heap from its last parent up (Floyd): O(runs). */
 static int open_runs(Merge *self) {
     for (size_t number = 0; number < self->count; number++) {
         int found = next_frame(&self->runs[number]);
@@ -106,7 +125,9 @@ static int open_runs(Merge *self) {
     return 0;
 }
 
-/* One key with the values of all runs, combined. */
+/* Append the next key with the values of all runs, combined; -1 with an exception.
+ *
+ * The key is copied: a `pop` may drop the frame that it lies in. */
 static int add_combined(Merge *self) {
     Pair first = self->runs[self->heap[0]].pair;
     if (first.value_length != IS_INT) {
@@ -151,17 +172,39 @@ static PyObject *next_merged(Merge *self) {
     return builder_take(&self->builder);
 }
 
+/* Ended, or broken: there is no more, and no cursor is read again. */
+static void end(Merge *self) {
+    self->alive = 0;
+    self->is_open = 1;
+}
+
 static PyObject *Merge_next(Merge *self) {
     if (self->busy)
         return PyErr_Format(PyExc_RuntimeError, "the merge is in use");
     self->busy = 1;
     PyObject *frame = next_merged(self);
     self->busy = 0;
-    if (!frame) { /* ended, or broken: there is no more */
-        self->alive = 0;
-        self->is_open = 1;
-    }
+    if (!frame)
+        end(self);
     return frame;
+}
+
+/* Fill `runs` from a tuple; -1 with an exception. `count` is never ahead of them. */
+static int get_iterators(Merge *self, PyObject *given) {
+    size_t count = (size_t)PyTuple_GET_SIZE(given);
+    self->runs = calloc(count + 1, sizeof *self->runs);
+    self->heap = calloc(count + 1, sizeof *self->heap);
+    if (!self->runs || !self->heap) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (; self->count < count; self->count++) {
+        PyObject *frames = PyObject_GetIter(PyTuple_GET_ITEM(given, (Py_ssize_t)self->count));
+        if (!frames)
+            return -1;
+        self->runs[self->count].frames = frames;
+    }
+    return 0;
 }
 
 static PyObject *Merge_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
@@ -172,47 +215,63 @@ static PyObject *Merge_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     if (operation < KEEP || operation > GREATEST)
         return PyErr_Format(PyExc_ValueError, "no such operation");
-    Merge *self = (Merge *)type->tp_alloc(type, 0);
-    if (!self)
+    PyObject *runs = PyList_AsTuple(given); /* an __iter__ may change the list */
+    Merge *self = runs ? (Merge *)type->tp_alloc(type, 0) : NULL;
+    if (!self) {
+        Py_XDECREF(runs);
         return NULL;
-    size_t count = (size_t)PyList_GET_SIZE(given);
+    }
     self->operation = operation;
-    self->runs = calloc(count + 1, sizeof *self->runs);
-    self->heap = calloc(count + 1, sizeof *self->heap);
-    if (!self->runs || !self->heap) {
-        Py_DECREF(self);
-        return PyErr_NoMemory();
-    }
-    for (; self->count < count; self->count++) {
-        PyObject *frames = PyObject_GetIter(PyList_GET_ITEM(given, (Py_ssize_t)self->count));
-        if (!frames) {
-            Py_DECREF(self);
-            return NULL;
-        }
-        self->runs[self->count].frames = frames;
-    }
+    if (get_iterators(self, runs) < 0)
+        Py_CLEAR(self);
+    Py_DECREF(runs);
     return (PyObject *)self;
 }
 
-static void Merge_dealloc(Merge *self) {
+static int Merge_traverse(Merge *self, visitproc visit, void *arg) {
+    Py_VISIT(Py_TYPE(self));
     for (size_t number = 0; number < self->count; number++) {
-        Py_XDECREF(self->runs[number].frames);
-        Py_XDECREF(self->runs[number].frame);
+        Py_VISIT(self->runs[number].frames);
+        Py_VISIT(self->runs[number].frame);
     }
+    return 0;
+}
+
+/* Break cycles. The merge may still be called, and has ended. */
+static int Merge_clear(Merge *self) {
+    end(self);
+    for (size_t number = 0; number < self->count; number++) {
+        Py_CLEAR(self->runs[number].frames);
+        Py_CLEAR(self->runs[number].frame);
+    }
+    return 0;
+}
+
+static void Merge_dealloc(Merge *self) {
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    Merge_clear(self);
     free(self->runs);
     free(self->heap);
     buffer_free(&self->key);
     builder_free(&self->builder);
-    Py_TYPE(self)->tp_free(self);
+    type->tp_free(self);
+    Py_DECREF(type); /* an object of a heap type holds its type */
 }
 
-PyTypeObject MergeType = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "mapreduce.native.kernel.Merge",
-    .tp_doc = "Merge(runs, operation): the frames of sorted runs as those of one.",
-    .tp_basicsize = sizeof(Merge),
-    .tp_flags = Py_TPFLAGS_DEFAULT,
-    .tp_new = Merge_new,
-    .tp_dealloc = (destructor)Merge_dealloc,
-    .tp_iter = PyObject_SelfIter,
-    .tp_iternext = (iternextfunc)Merge_next,
+static PyType_Slot Merge_slots[] = {
+    {Py_tp_doc, "Merge(runs, operation): the frames of sorted runs as those of one."},
+    {Py_tp_new, Merge_new},
+    {Py_tp_dealloc, Merge_dealloc},
+    {Py_tp_traverse, Merge_traverse},
+    {Py_tp_clear, Merge_clear},
+    {Py_tp_iter, PyObject_SelfIter},
+    {Py_tp_iternext, Merge_next},
+    {0, NULL}};
+
+PyType_Spec merge_spec = {
+    .name = "mapreduce.native.kernel.Merge",
+    .basicsize = sizeof(Merge),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = Merge_slots,
 };

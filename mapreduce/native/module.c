@@ -1,16 +1,23 @@
-/* The module `kernel`: what Python sees of the compiled part. */
-#include "kernel.h"
+/* The module `kernel`: what Python sees of the native extension.
+ *
+ * It is initialised in phases (PEP 489): each interpreter that imports it has types and a state
+ * (ModuleState) that no other one sees. The state owns a hold on its Pages, which `free_module`
+ * releases; it owns no Python object, so that the module needs no traverse and clear. The module
+ * owns its types, and each type holds its module.
+ */
+#include "entries.h"
 
 #ifndef SOURCES_DIGEST
 #define SOURCES_DIGEST ""
 #endif
 
-static PyObject *short_hash(PyObject *module, PyObject *argument) {
+static PyObject *short_key_hash(PyObject *module, PyObject *argument) {
     (void)module;
-    if (!PyBytes_Check(argument) || PyBytes_GET_SIZE(argument) < 1 || PyBytes_GET_SIZE(argument) > 16)
+    if (!PyBytes_Check(argument) || PyBytes_GET_SIZE(argument) < 1
+        || PyBytes_GET_SIZE(argument) > 16)
         return PyErr_Format(PyExc_ValueError, "1 to 16 bytes");
-    return PyLong_FromUnsignedLongLong(
-        xxh3_short((const uint8_t *)PyBytes_AS_STRING(argument), (size_t)PyBytes_GET_SIZE(argument)));
+    return PyLong_FromUnsignedLongLong(xxh3_short((const uint8_t *)PyBytes_AS_STRING(argument),
+                                                  (size_t)PyBytes_GET_SIZE(argument)));
 }
 
 /* bytes.count looks for each line feed anew, which is slow where lines are short. */
@@ -31,42 +38,99 @@ static PyObject *line_feeds(PyObject *module, PyObject *argument) {
 }
 
 static PyMethodDef methods[] = {
-    {"line_feeds", line_feeds, METH_O, "How many line feeds there are in bytes."},
+    {"line_feeds", line_feeds, METH_O, "Return how many line feeds there are in bytes."},
     {"groups", (PyCFunction)(void (*)(void))kernel_groups, METH_FASTCALL,
      "groups(frame, decode_value): [(key, [value, ...]), ...] for each run of equal keys."},
     {"last_key", (PyCFunction)(void (*)(void))kernel_last_key, METH_FASTCALL,
-     "last_key(frame, previous): the last key; None when the lengths do not add up or the keys do not ascend."},
+     "last_key(frame, previous): the last key; None when the lengths do not add up or the keys do "
+     "not ascend."},
     {"rows", (PyCFunction)(void (*)(void))kernel_rows, METH_FASTCALL,
-     "rows(frame, before, between, behind): str keys and integers as JSON; None when there are others."},
-    {"short_hash", short_hash, METH_O, "xxh3_64 of 1 to 16 bytes."},
-    {NULL}};
+     "rows(frame, before, between, behind): str keys and integers as JSON; None when there are "
+     "others."},
+    {"short_hash", short_key_hash, METH_O, "Return the xxh3_64 of 1 to 16 bytes."},
+    {NULL, NULL, 0, NULL}};
 
-static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "kernel", "The compiled part of the engine.", -1, methods, NULL, NULL, NULL, NULL};
+static int draw_seeds(HashSeeds *seeds) {
+    PyObject *os = PyImport_ImportModule("os");
+    PyObject *bytes = os ? PyObject_CallMethod(os, "urandom", "i", (int)sizeof *seeds) : NULL;
+    Py_XDECREF(os);
+    if (!bytes)
+        return -1;
+    int failed = -1;
+    if (PyBytes_Check(bytes) && PyBytes_GET_SIZE(bytes) == (Py_ssize_t)sizeof *seeds) {
+        memcpy(seeds, PyBytes_AS_STRING(bytes), sizeof *seeds);
+        failed = 0;
+    } else {
+        PyErr_SetString(PyExc_RuntimeError, "os.urandom returned something else than asked for");
+    }
+    Py_DECREF(bytes);
+    return failed;
+}
 
-PyMODINIT_FUNC PyInit_kernel(void) {
-    static const struct {
-        const char *name;
-        PyTypeObject *type;
-    } types[] = {{"WordCounts", &WordCountsType}, {"Collector", &CollectorType}, {"Merge", &MergeType}};
+static int add_types(PyObject *module) {
+    PyType_Spec *specs[] = {&word_counts_spec, &collector_spec, &merge_spec};
+    for (size_t at = 0; at < sizeof specs / sizeof *specs; at++) {
+        PyObject *type = PyType_FromModuleAndSpec(module, specs[at], NULL);
+        int failed = !type || PyModule_AddType(module, (PyTypeObject *)type) < 0;
+        Py_XDECREF(type);
+        if (failed)
+            return -1;
+    }
+    return 0;
+}
+
+static int add_numbers(PyObject *module) {
     static const struct {
         const char *name;
         int number;
-    } operations[] = {{"KEEP", KEEP}, {"SUM", SUM}, {"COUNT", COUNT}, {"LEAST", LEAST}, {"GREATEST", GREATEST}};
-    PyObject *seeds = PyObject_CallMethod(PyImport_ImportModule("os"), "urandom", "i", (int)sizeof hash_seeds);
-    if (!seeds)
-        return NULL;
-    memcpy(hash_seeds, PyBytes_AS_STRING(seeds), sizeof hash_seeds);
-    Py_DECREF(seeds);
-    PyObject *module = PyModule_Create(&definition);
-    if (!module || PyModule_AddStringConstant(module, "SOURCES_DIGEST", SOURCES_DIGEST) < 0)
-        return NULL;
-    for (size_t at = 0; at < sizeof types / sizeof *types; at++)
-        if (PyType_Ready(types[at].type) < 0
-            || PyModule_AddObjectRef(module, types[at].name, (PyObject *)types[at].type) < 0)
-            return NULL;
-    for (size_t at = 0; at < sizeof operations / sizeof *operations; at++)
-        if (PyModule_AddIntConstant(module, operations[at].name, operations[at].number) < 0)
-            return NULL;
-    return module;
+    } numbers[] = {{"KEEP", KEEP},   {"SUM", SUM},           {"COUNT", COUNT},
+                   {"LEAST", LEAST}, {"GREATEST", GREATEST}, {"ENDED", ENDED},
+                   {"FULL", FULL},   {"REFUSED", REFUSED}};
+    for (size_t at = 0; at < sizeof numbers / sizeof *numbers; at++)
+        if (PyModule_AddIntConstant(module, numbers[at].name, numbers[at].number) < 0)
+            return -1;
+    return 0;
+}
+
+static int execute(PyObject *module) {
+    ModuleState *state = PyModule_GetState(module);
+    if (draw_seeds(&state->seeds) < 0 || !(state->pages = pages_new()))
+        return -1;
+    if (PyModule_AddStringConstant(module, "SOURCES_DIGEST", SOURCES_DIGEST) < 0)
+        return -1;
+    return add_numbers(module) < 0 || add_types(module) < 0 ? -1 : 0;
+}
+
+/* The state is NULL when the module was never executed. */
+static void free_module(void *module) {
+    ModuleState *state = PyModule_GetState(module);
+    if (state)
+        pages_release(state->pages);
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, execute},
+#ifdef Py_mod_multiple_interpreters /* CPython 3.12 and newer */
+    /* Interpreters share nothing that is written: there is no writable static variable. */
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+#ifdef Py_mod_gil /* CPython 3.13 and newer */
+    /* Collector, Merge and Pages rely on the GIL: `busy` is no lock, and lists and tuples are read
+     * by borrowed references. A free-threaded Python turns its GIL on for this module. */
+    {Py_mod_gil, Py_MOD_GIL_USED},
+#endif
+    {0, NULL}};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "kernel",
+    .m_doc = "The native extension of the engine.",
+    .m_size = sizeof(ModuleState),
+    .m_methods = methods,
+    .m_slots = slots,
+    .m_free = free_module,
+};
+
+PyMODINIT_FUNC PyInit_kernel(void) {
+    return PyModuleDef_Init(&definition);
 }

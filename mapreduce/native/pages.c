@@ -1,8 +1,13 @@
-/* Large pieces of memory: on large pages, as a look-up would else miss the address cache too, and used again.
+/* Large pieces of memory: on large pages, as a look-up would else miss the address cache too, and
+ * used again.
  *
- * Memory that is touched for the first time costs a fault and zeroing, which is several times what writing to it costs.
- * So the last two pieces that were given back are kept for who comes next, while the system may take their pages away if
- * it needs them (MADV_FREE). All of this is called with Python's lock held.
+ * Memory that is touched for the first time costs a fault and zeroing, which is several times what
+ * writing to it costs. So the last two pieces that were given back are kept for the next caller,
+ * while the system may take their pages away if it needs them (MADV_FREE).
+ *
+ * A Pages owns the pieces that it keeps; a piece that was handed out belongs to its Reservation.
+ * The module's state and each collector hold the Pages, so that it outlives both: a collector may
+ * be deallocated after its module. The GIL is held in every call.
  */
 #include "kernel.h"
 
@@ -11,7 +16,10 @@
 #define HUGE_BYTES ((size_t)2 << 20)
 #define KEPT 2
 
-static Reservation kept[KEPT];
+struct Pages {
+    size_t holders;
+    Reservation kept[KEPT];
+};
 
 static void prefer_huge(const Reservation *reservation, size_t from, size_t to) {
 #ifdef MADV_HUGEPAGE
@@ -38,12 +46,35 @@ static void unmapped(Reservation *reservation) {
     *reservation = (Reservation){NULL, 0, 0, NULL};
 }
 
-/* The smallest of those kept that is large enough. */
-static int taken(Reservation *reservation, size_t bytes) {
-    Reservation *best = NULL;
+Pages *pages_new(void) {
+    Pages *pages = calloc(1, sizeof *pages);
+    if (pages)
+        return pages_hold(pages);
+    PyErr_NoMemory();
+    return NULL;
+}
+
+Pages *pages_hold(Pages *pages) {
+    pages->holders++;
+    return pages;
+}
+
+void pages_release(Pages *pages) {
+    if (!pages || --pages->holders)
+        return;
     for (int number = 0; number < KEPT; number++)
-        if (kept[number].mapped && kept[number].size >= bytes && (!best || kept[number].size < best->size))
-            best = &kept[number];
+        unmapped(&pages->kept[number]);
+    free(pages);
+}
+
+/* Take the smallest of those kept that is large enough. */
+static int taken(Pages *pages, Reservation *reservation, size_t bytes) {
+    Reservation *best = NULL;
+    for (int number = 0; number < KEPT; number++) {
+        Reservation *kept = &pages->kept[number];
+        if (kept->mapped && kept->size >= bytes && (!best || kept->size < best->size))
+            best = kept;
+    }
     if (!best)
         return 0;
     *reservation = *best;
@@ -51,13 +82,13 @@ static int taken(Reservation *reservation, size_t bytes) {
     return 1;
 }
 
-int reservation_make(Reservation *reservation, size_t least, size_t most) {
-    if (taken(reservation, most))
+int reservation_make(Pages *pages, Reservation *reservation, size_t least, size_t most) {
+    if (taken(pages, reservation, most))
         return 0;
     if (mapped(reservation, most))
         return 0;
     for (int number = 0; number < KEPT; number++)
-        unmapped(&kept[number]);
+        unmapped(&pages->kept[number]);
     if (mapped(reservation, most))
         return 0;
     size_t bytes = most / 2;
@@ -78,20 +109,25 @@ int reservation_make(Reservation *reservation, size_t least, size_t most) {
 uint8_t *reservation_use(Reservation *reservation, size_t from, size_t to, int as_zeros) {
     prefer_huge(reservation, from, to);
     if (as_zeros && from < reservation->touched)
-        memset(reservation->data + from, 0, (to < reservation->touched ? to : reservation->touched) - from);
+        memset(reservation->data + from, 0,
+               (to < reservation->touched ? to : reservation->touched) - from);
     if (to > reservation->touched)
         reservation->touched = to;
     return reservation->data + from;
 }
 
-void reservation_free(Reservation *reservation) {
+void reservation_free(Pages *pages, Reservation *reservation) {
     if (!reservation->mapped)
         return;
-    Reservation *least = &kept[0];
-    for (int number = 1; number < KEPT; number++)
-        if (least->mapped && (!kept[number].mapped || kept[number].touched < least->touched))
-            least = &kept[number];
-    if (reservation->touched >= HUGE_BYTES && (!least->mapped || least->touched < reservation->touched)) {
+    Reservation *least = &pages->kept[0];
+    for (int number = 1; number < KEPT; number++) {
+        Reservation *kept = &pages->kept[number];
+        if (least->mapped && (!kept->mapped || kept->touched < least->touched))
+            least = kept;
+    }
+    /* a small piece is not worth keeping; a large one takes the place of the smallest */
+    if (reservation->touched >= HUGE_BYTES
+        && (!least->mapped || least->touched < reservation->touched)) {
         unmapped(least);
 #ifdef MADV_FREE
         madvise(reservation->data, reservation->touched, MADV_FREE);

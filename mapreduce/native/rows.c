@@ -1,6 +1,11 @@
-/* Frames as Python and as people want them: groups of values by key, and rows of JSON. */
+/* Frames as Python and as people want them: groups of values by key, and rows of JSON.
+ *
+ * A cursor borrows from the frame, which the caller's argument keeps alive, also while `groups`
+ * calls back into Python: a tuple and its bytes never change. Nothing else outlives a call.
+ */
 #include "kernel.h"
 
+/* A new reference to a pair's value. */
 static PyObject *value_of(const Pair *pair, PyObject *decode) {
     if (pair->value_length == IS_INT)
         return PyLong_FromLongLong(pair->number);
@@ -10,19 +15,23 @@ static PyObject *value_of(const Pair *pair, PyObject *decode) {
     return value;
 }
 
-/* [(key, [value, ...]), ...] for each run of equal keys in a frame. */
+/* Append (key, [value, ...]) to `groups` for each run of equal keys; -1 with an exception.
+ *
+ * `values` is borrowed: the group owns it, and `groups` owns the group. */
 static int add_groups(PyObject *groups, FrameCursor *cursor, PyObject *decode) {
     while (cursor->at < cursor->pairs) {
         Pair first = cursor_pair(cursor);
         PyObject *values = PyList_New(0);
-        PyObject *group = values ? Py_BuildValue("(y#N)", first.key, (Py_ssize_t)first.key_length, values) : NULL;
+        PyObject *group =
+            values ? Py_BuildValue("(y#N)", first.key, (Py_ssize_t)first.key_length, values) : NULL;
         if (!group)
             return -1;
         int failed = PyList_Append(groups, group) < 0;
         Py_DECREF(group);
         for (; !failed && cursor->at < cursor->pairs; cursor_next(cursor)) {
             Pair pair = cursor_pair(cursor);
-            if (pair.key_length != first.key_length || memcmp(pair.key, first.key, first.key_length))
+            if (pair.key_length != first.key_length
+                || memcmp(pair.key, first.key, first.key_length))
                 break;
             PyObject *value = value_of(&pair, decode);
             failed = !value || PyList_Append(values, value) < 0;
@@ -47,9 +56,11 @@ PyObject *kernel_groups(PyObject *module, PyObject *const *arguments, Py_ssize_t
     return groups;
 }
 
-/* How many bytes a byte of a string takes in JSON (RFC 8259, section 7): 1, 2 (\n) or 6 (\u001f). */
+/* Write a string as JSON does (RFC 8259, section 7): a byte becomes 1, 2 (\n) or 6 (\u001f), for
+ * which the caller has made space, with 2 for the quotes. Returns how many. */
 static size_t add_text(uint8_t *out, const uint8_t *text, size_t length) {
-    static const char escapes[] = "\b\t\n\f\r\"\\", letters[] = "btnfr\"\\", digits[] = "0123456789abcdef";
+    static const char escapes[] = "\b\t\n\f\r\"\\", letters[] = "btnfr\"\\",
+                      digits[] = "0123456789abcdef";
     uint8_t *begin = out;
     *out++ = '"';
     for (size_t at = 0; at < length; at++) {
@@ -71,6 +82,7 @@ static size_t add_text(uint8_t *out, const uint8_t *text, size_t length) {
     return (size_t)(out - begin);
 }
 
+/* Write an integer in up to 20 bytes; returns how many. */
 static size_t add_integer(uint8_t *out, int64_t number) {
     char digits[20];
     uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
@@ -86,12 +98,13 @@ static size_t add_integer(uint8_t *out, int64_t number) {
     return used;
 }
 
-/* rows(frame, before, between, behind): each pair as these around a key that is a str and a value that is an integer;
- * None when a key or value is something else. */
+/* rows(frame, before, between, behind): each pair as these around a key that is a str and a value
+ * that is an integer; None when a key or value is something else. */
 PyObject *kernel_rows(PyObject *module, PyObject *const *arguments, Py_ssize_t count) {
     (void)module;
     FrameCursor cursor;
-    if (count != 4 || !PyBytes_Check(arguments[1]) || !PyBytes_Check(arguments[2]) || !PyBytes_Check(arguments[3]))
+    if (count != 4 || !PyBytes_Check(arguments[1]) || !PyBytes_Check(arguments[2])
+        || !PyBytes_Check(arguments[3]))
         return PyErr_Format(PyExc_TypeError, "rows(frame, before, between, behind)");
     if (cursor_open(&cursor, arguments[0]) < 0)
         return NULL;
@@ -110,6 +123,7 @@ PyObject *kernel_rows(PyObject *module, PyObject *const *arguments, Py_ssize_t c
         }
         if (buffer_reserve(&rows, around + 6 * (size_t)pair.key_length + 32) < 0)
             goto done;
+        /* none of these can fail: the space is reserved */
         buffer_add(&rows, PyBytes_AS_STRING(arguments[1]), (size_t)PyBytes_GET_SIZE(arguments[1]));
         rows.used += add_text(rows.data + rows.used, pair.key + 1, pair.key_length - 1);
         buffer_add(&rows, PyBytes_AS_STRING(arguments[2]), (size_t)PyBytes_GET_SIZE(arguments[2]));

@@ -1,8 +1,15 @@
 /* Counts the words of text: maximal runs of ASCII letters and apostrophes, lower-cased.
  *
- * A run that holds bytes beyond ASCII is counted as it stands, apart from the words: what its words are is for Python to
- * say, once for each different run. Sixty-four bytes at a time become a bit mask of those that words are made of; its
- * edges are where words begin and end. A word of up to 16 bytes is two machine words, in a table that holds no pointers.
+ * A run that holds bytes beyond ASCII is counted as it stands, apart from the words: what its words
+ * are is for Python to say, once for each different run. Sixty-four bytes at a time become a bit
+ * mask of those that words are made of; its edges are where words begin and end. A word of up to 16
+ * bytes is two machine words, in a table that holds no pointers.
+ *
+ * A WordCounts owns its tables and texts, and no object of Python, so that it needs no garbage
+ * collection. `add` holds the buffer that it is given, counts without the GIL, and takes the
+ * counter's own lock meanwhile; functions that run so use no part of Python. `take` waits for that
+ * lock without the GIL, and fills its lists with both: that allocates str, bytes and int only, none
+ * of which can run other code (a garbage collection, say) that would wait for the lock.
  */
 #include "kernel.h"
 
@@ -26,6 +33,7 @@ typedef struct {
 typedef struct {
     PyObject_HEAD
     PyThread_type_lock lock; /* counting runs without the interpreter's */
+    HashSeeds seeds;
     ShortWord *words;
     size_t used;
     int bits;
@@ -34,12 +42,11 @@ typedef struct {
     Buffer texts;
 } WordCounts;
 
-static inline size_t slot_of(uint64_t low, uint64_t high, int bits) {
-    return (size_t)(hash_words(low, high) >> (64 - bits));
-}
-
-static inline ShortWord *find_short(ShortWord *words, int bits, uint64_t low, uint64_t high) {
-    size_t mask = ((size_t)1 << bits) - 1, at = slot_of(low, high, bits);
+/* The word's place in a table of 2^bits, or the free one that it would have. */
+static inline ShortWord *find_short(const HashSeeds *seeds, ShortWord *words, int bits,
+                                    uint64_t low, uint64_t high) {
+    size_t mask = ((size_t)1 << bits) - 1;
+    size_t at = (size_t)(hash_words(seeds, low, high) >> (64 - bits));
     while (words[at].low && (words[at].low != low || words[at].high != high))
         at = (at + 1) & mask;
     return &words[at];
@@ -50,9 +57,11 @@ static int grow_short(WordCounts *self) {
     ShortWord *words = calloc(size * 2, sizeof *words);
     if (!words)
         return -1;
-    for (size_t at = 0; at < size; at++)
-        if (self->words[at].low)
-            *find_short(words, self->bits + 1, self->words[at].low, self->words[at].high) = self->words[at];
+    for (size_t at = 0; at < size; at++) {
+        ShortWord word = self->words[at];
+        if (word.low)
+            *find_short(&self->seeds, words, self->bits + 1, word.low, word.high) = word;
+    }
     free(self->words);
     self->words = words;
     self->bits++;
@@ -60,7 +69,7 @@ static int grow_short(WordCounts *self) {
 }
 
 static inline int count_short(WordCounts *self, uint64_t low, uint64_t high) {
-    ShortWord *word = find_short(self->words, self->bits, low, high);
+    ShortWord *word = find_short(&self->seeds, self->words, self->bits, low, high);
     if (word->low) {
         word->count++;
         return 0;
@@ -68,7 +77,7 @@ static inline int count_short(WordCounts *self, uint64_t low, uint64_t high) {
     if (self->used >= (size_t)1 << (self->bits - 1)) {
         if (grow_short(self) < 0)
             return -1;
-        word = find_short(self->words, self->bits, low, high);
+        word = find_short(&self->seeds, self->words, self->bits, low, high);
     }
     *word = (ShortWord){low, high, 1};
     self->used++;
@@ -94,7 +103,8 @@ static int grow_runs(WordCounts *self) {
     return 0;
 }
 
-/* A word of more than 16 bytes, or a run with bytes beyond ASCII. It may be called without the interpreter's lock. */
+/* A word of more than 16 bytes, or a run with bytes beyond ASCII. It may be called without the
+ * interpreter's lock. */
 static int count_long(WordCounts *self, const uint8_t *text, size_t length, int is_run) {
     if (length > UINT32_MAX)
         return -1;
@@ -111,11 +121,12 @@ static int count_long(WordCounts *self, const uint8_t *text, size_t length, int 
         kept[at] = is_run ? text[at] : text[at] | 0x20;
     if (self->runs_used * 2 >= self->runs_size && grow_runs(self) < 0)
         return -1;
-    uint64_t hash = hash_bytes(kept, length);
+    uint64_t hash = hash_bytes(&self->seeds, kept, length);
     size_t slot = hash & (self->runs_size - 1);
     for (; self->runs[slot].count; slot = (slot + 1) & (self->runs_size - 1)) {
         LongWord *known = &self->runs[slot];
-        if (known->hash == hash && known->length == length && !memcmp(self->texts.data + known->at, kept, length)) {
+        if (known->hash == hash && known->length == length
+            && !memcmp(self->texts.data + known->at, kept, length)) {
             known->count++;
             return 0;
         }
@@ -126,7 +137,8 @@ static int count_long(WordCounts *self, const uint8_t *text, size_t length, int 
     return 0;
 }
 
-static inline int count_word(WordCounts *self, const uint8_t *data, size_t size, size_t start, size_t end, int is_run) {
+static inline int count_word(WordCounts *self, const uint8_t *data, size_t size, size_t start,
+                             size_t end, int is_run) {
     size_t length = end - start;
     if (is_run || length > WORD_BYTES)
         return count_long(self, data + start, length, is_run);
@@ -209,6 +221,7 @@ static PyObject *WordCounts_new(PyTypeObject *type, PyObject *args, PyObject *kw
     WordCounts *self = (WordCounts *)type->tp_alloc(type, 0);
     if (!self)
         return NULL;
+    self->seeds = state_of((PyObject *)self)->seeds;
     self->bits = FIRST_BITS;
     self->words = calloc((size_t)1 << self->bits, sizeof *self->words);
     self->lock = PyThread_allocate_lock();
@@ -220,12 +233,14 @@ static PyObject *WordCounts_new(PyTypeObject *type, PyObject *args, PyObject *kw
 }
 
 static void WordCounts_dealloc(WordCounts *self) {
+    PyTypeObject *type = Py_TYPE(self);
     if (self->lock)
         PyThread_free_lock(self->lock);
     free(self->words);
     free(self->runs);
     buffer_free(&self->texts);
-    Py_TYPE(self)->tp_free(self);
+    type->tp_free(self);
+    Py_DECREF(type); /* an object of a heap type holds its type */
 }
 
 static PyObject *WordCounts_add(WordCounts *self, PyObject *argument) {
@@ -252,13 +267,17 @@ static int append(PyObject *texts, PyObject *counts, PyObject *text, uint64_t co
     return failed ? -1 : 0;
 }
 
-static int take_all(WordCounts *self, PyObject *words, PyObject *counts, PyObject *runs, PyObject *run_counts) {
+static int take_all(WordCounts *self, PyObject *words, PyObject *counts, PyObject *runs,
+                    PyObject *run_counts) {
     for (size_t at = 0; at < (size_t)1 << self->bits; at++) {
         const ShortWord *word = &self->words[at];
         if (!word->low)
             continue;
-        int zeros = word->high ? __builtin_clzll(word->high) / 8 : 8 + __builtin_clzll(word->low) / 8;
-        if (append(words, counts, PyUnicode_FromStringAndSize((const char *)word, WORD_BYTES - zeros), word->count) < 0)
+        int zeros =
+            word->high ? __builtin_clzll(word->high) / 8 : 8 + __builtin_clzll(word->low) / 8;
+        if (append(words, counts,
+                   PyUnicode_FromStringAndSize((const char *)word, WORD_BYTES - zeros), word->count)
+            < 0)
             return -1;
     }
     for (size_t at = 0; at < self->runs_size; at++) {
@@ -266,9 +285,10 @@ static int take_all(WordCounts *self, PyObject *words, PyObject *counts, PyObjec
         if (!run->count)
             continue;
         const char *text = (const char *)self->texts.data + run->at;
-        int failed = run->is_run
-                         ? append(runs, run_counts, PyBytes_FromStringAndSize(text, run->length), run->count)
-                         : append(words, counts, PyUnicode_FromStringAndSize(text, run->length), run->count);
+        int failed =
+            run->is_run
+                ? append(runs, run_counts, PyBytes_FromStringAndSize(text, run->length), run->count)
+                : append(words, counts, PyUnicode_FromStringAndSize(text, run->length), run->count);
         if (failed < 0)
             return -1;
     }
@@ -298,8 +318,8 @@ static PyObject *WordCounts_take(WordCounts *self, PyObject *Py_UNUSED(ignored))
     Py_BEGIN_ALLOW_THREADS
     PyThread_acquire_lock(self->lock, WAIT_LOCK);
     Py_END_ALLOW_THREADS
-    int failed = take_all(self, PyTuple_GET_ITEM(lists, 0), PyTuple_GET_ITEM(lists, 1), PyTuple_GET_ITEM(lists, 2),
-                          PyTuple_GET_ITEM(lists, 3));
+    int failed = take_all(self, PyTuple_GET_ITEM(lists, 0), PyTuple_GET_ITEM(lists, 1),
+                          PyTuple_GET_ITEM(lists, 2), PyTuple_GET_ITEM(lists, 3));
     if (!failed)
         forget(self);
     PyThread_release_lock(self->lock);
@@ -314,29 +334,33 @@ static Py_ssize_t WordCounts_length(WordCounts *self) {
 
 static PyObject *WordCounts_nbytes(WordCounts *self, void *closure) {
     (void)closure;
-    return PyLong_FromSize_t((sizeof *self->words << self->bits) + self->runs_size * sizeof *self->runs
-                             + self->texts.size);
+    return PyLong_FromSize_t((sizeof *self->words << self->bits)
+                             + self->runs_size * sizeof *self->runs + self->texts.size);
 }
 
 static PyMethodDef WordCounts_methods[] = {
-    {"add", (PyCFunction)WordCounts_add, METH_O, "Counts the words of some bytes; words do not go on from call to call."},
+    {"add", (PyCFunction)WordCounts_add, METH_O,
+     "Count the words of some bytes; words do not go on from call to call."},
     {"take", (PyCFunction)WordCounts_take, METH_NOARGS,
-     "(words, their counts, runs with bytes beyond ASCII, their counts); nothing is left."},
-    {NULL}};
+     "Return (words, their counts, runs with bytes beyond ASCII, their counts), and forget them."},
+    {NULL, NULL, 0, NULL}};
 
-static PyGetSetDef WordCounts_getset[] = {{"nbytes", (getter)WordCounts_nbytes, NULL, "Bytes of memory held.", NULL},
-                                          {NULL}};
+static PyGetSetDef WordCounts_getset[] = {
+    {"nbytes", (getter)WordCounts_nbytes, NULL, "Bytes of memory held.", NULL},
+    {NULL, NULL, NULL, NULL, NULL}};
 
-static PySequenceMethods WordCounts_sequence = {.sq_length = (lenfunc)WordCounts_length};
+static PyType_Slot WordCounts_slots[] = {
+    {Py_tp_doc, "How often each word of ASCII letters and apostrophes occurs."},
+    {Py_tp_new, WordCounts_new},
+    {Py_tp_dealloc, WordCounts_dealloc},
+    {Py_tp_methods, WordCounts_methods},
+    {Py_tp_getset, WordCounts_getset},
+    {Py_sq_length, WordCounts_length},
+    {0, NULL}};
 
-PyTypeObject WordCountsType = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "mapreduce.native.kernel.WordCounts",
-    .tp_doc = "How often each word of ASCII letters and apostrophes occurs.",
-    .tp_basicsize = sizeof(WordCounts),
-    .tp_flags = Py_TPFLAGS_DEFAULT,
-    .tp_new = WordCounts_new,
-    .tp_dealloc = (destructor)WordCounts_dealloc,
-    .tp_methods = WordCounts_methods,
-    .tp_getset = WordCounts_getset,
-    .tp_as_sequence = &WordCounts_sequence,
+PyType_Spec word_counts_spec = {
+    .name = "mapreduce.native.kernel.WordCounts",
+    .basicsize = sizeof(WordCounts),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = WordCounts_slots,
 };

@@ -14,17 +14,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 ROOMS = ("mapreduce", "services", "driver", "mapreduce_jobs")
 DOORS = {
     "obstore": ("mapreduce/storage/", "driver/cloud/aws.py"),
-    "duckdb": (
-        "mapreduce/check/reference_parquet.py",
-        "mapreduce/engine/integer_merge.py",
-        "mapreduce/formats/parquet",
-    ),
+    "duckdb": ("mapreduce/check/reference_parquet.py", "mapreduce/formats/parquet"),
     "fsspec": ("mapreduce/formats/parquet",),
-    "nanoarrow": (
-        "mapreduce/engine/integer_merge.py",
-        "mapreduce/formats/parquet",
-        "mapreduce/batch.py",
-    ),
+    "nanoarrow": ("mapreduce/formats/parquet", "mapreduce/batch.py"),
     "xxhash": (
         *(
             "mapreduce/partition.py",

@@ -268,19 +268,3 @@ def test_expansion_is_exact(numbers: list[float]) -> None:
     parts = expansion(numbers)
     assert sum(map(Fraction, numbers)) == sum(map(Fraction, parts))
     assert len(parts) <= 45
-
-
-def test_what_duckdb_may_merge() -> None:
-    """Only states that are plain integers are left to SQL, and by the right function."""
-    expected = ["sum", "sum", "min", "max", None, None, None, None]
-    every: list[Aggregation[Any]] = [
-        Sum(),
-        Count(),
-        Min(),
-        Max(),
-        Mean(),
-        TopK(1),
-        CollectList(),
-        CollectSet(),
-    ]
-    assert expected == [aggregation.sql for aggregation in every]

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mapreduce.aggregate import Aggregation, Max, Min, Sum
+from mapreduce.encoding import encode_key
+from mapreduce.engine.collect import merged_states
 from mapreduce.engine.merge import FAN_IN, FileRun, SortedRun, merged, write_block
 from mapreduce.formats.frames import BlockReader, BlockWriter, Frame, PackedPair, RawFrame, columns
 
@@ -89,3 +95,74 @@ def test_run_of_a_part_of_a_file(tmp_path: Path) -> None:
     opened = FileRun(path, first.length, second.length, "second")
     for _ in range(2):
         assert [b"b", b"c"] == [key for frame in opened.frames() for key in frame.keys]
+
+
+int64 = st.integers(-(1 << 63), (1 << 63) - 1)
+integer_runs = st.lists(
+    st.lists(
+        st.tuples(
+            st.sampled_from([b"\x60", b"\x60\x00", b"\x60a"])
+            | st.binary(max_size=9).map(b"\x60".__add__),
+            int64,
+        ),
+        max_size=20,
+    ).map(sorted),
+    max_size=6,
+)
+
+
+def summed(
+    aggregation: Aggregation[Any], runs: list[list[PackedPair]], folder: Path
+) -> list[tuple[bytes, Any]]:
+    """One (key, state) for each key, as a reduce task without the compiled part merges them."""
+    return list(
+        merged_states(
+            aggregation, merged([run(part) for part in runs], folder) if runs else iter(())
+        )
+    )
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(integer_runs)
+def test_merged_integers_against_plain_python(tmp_path: Path, runs: list[list[PackedPair]]) -> None:
+    """Sums, least and greatest values are those of plain Python, of ints, in the order of the keys' bytes."""
+    groups: dict[bytes, list[Any]] = {}
+    for key, value in (pair for part in runs for pair in part):
+        groups.setdefault(key, []).append(value)
+    for aggregation, plain in ((Sum(), sum), (Min(), min), (Max(), max)):
+        expected = [(key, plain(groups[key])) for key in sorted(groups)]
+        assert repr(expected) == repr(summed(aggregation, runs, tmp_path))
+
+
+def test_merged_sums_beyond_64_bits(tmp_path: Path) -> None:
+    """A sum does not wrap at 64 bits, in either direction."""
+    runs: list[list[PackedPair]] = [[(b"down", -(1 << 63)), (b"up", (1 << 63) - 1)]] * 20
+    assert [(b"down", -20 << 63), (b"up", 20 * ((1 << 63) - 1))] == summed(Sum(), runs, tmp_path)
+
+
+@pytest.mark.slow
+def test_merging_many_integers_needs_memory_for_a_frame_of_each_run(tmp_path: Path) -> None:
+    """Every key comes once, exact and in order; four times as many pairs need hardly more memory."""
+
+    def runs_of(pairs: int) -> list[Run]:
+        numbers = [(encode_key(f"key {number % 70_001:>60}"), number) for number in range(pairs)]
+        runs = []
+        for part in range(8):
+            path = tmp_path / f"{pairs}-{part}"
+            with path.open("wb") as file:
+                writer = write_block(file, sorted(numbers[part::8]))
+            runs.append(FileRun(path, 0, writer.length, path.name))
+        return list(runs)
+
+    peaks = []
+    for pairs in (100_000, 400_000):
+        expected: Counter[bytes] = Counter()
+        for number in range(pairs):
+            expected[encode_key(f"key {number % 70_001:>60}")] += number
+        runs, left = runs_of(pairs), iter(sorted(expected.items()))
+        tracemalloc.start()
+        assert all(found == next(left) for found in merged_states(Sum(), merged(runs, tmp_path)))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert next(left, None) is None
+    assert peaks[1] < 1.5 * peaks[0]

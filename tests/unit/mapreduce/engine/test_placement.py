@@ -68,13 +68,10 @@ def reduced(stages: Engine, maps: Any, *, keep_pairs: bool) -> Any:
 
 @pytest.mark.parametrize("job", [Own, Grouped, Sums, Floats, Lists])
 @pytest.mark.parametrize("keep_pairs", [False, True])
-@pytest.mark.parametrize("duckdb", [False, True])
 def test_a_partition_that_has_changed(
-    job: type[Shifted], keep_pairs: bool, duckdb: bool, monkeypatch: pytest.MonkeyPatch
+    job: type[Shifted], keep_pairs: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error names the key and both partitions; as long as nothing changes, all is well."""
-    if duckdb:
-        monkeypatch.setattr(reduce_task, "DUCKDB_FROM_PAIRS", 0)
     with engine(job) as stages:
         maps = [
             stages.map(split, 3)

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import pytest
 
 from mapreduce import Count, Job, Max, Mean, Min, Sum
-from mapreduce.engine import TaskContext, reduce_task
+from mapreduce.engine import TaskContext
 from mapreduce.errors import CorruptBlock, OutputLost, UserCodeError
 from mapreduce.formats.frames import INTEGERS, BlockWriter
 from mapreduce.storage import ObjectInfo, local
@@ -154,9 +154,8 @@ TEXT = b"the cat the dog\na cat\nthe end\n" * 7
     "reduce", [Sum(), Count(), Min(), Max()], ids=lambda reduce: type(reduce).__name__
 )
 @pytest.mark.parametrize("large", [False, True])
-def test_duckdb_gives_the_same(monkeypatch: pytest.MonkeyPatch, reduce: Any, large: bool) -> None:
-    """With DuckDB the result is the plain one; values beyond 64 bits are left to Python."""
-    monkeypatch.setattr(reduce_task, "DUCKDB_FROM_PAIRS", 0)
+def test_merged_integers_are_the_plain_ones(reduce: Any, large: bool) -> None:
+    """Integers that are merged come to the plain result; values beyond 64 bits are left to Python."""
 
     class Integers(Job):
         def map(self, key: int, value: str) -> Iterator[tuple[str, int]]:
@@ -171,9 +170,8 @@ def test_duckdb_gives_the_same(monkeypatch: pytest.MonkeyPatch, reduce: Any, lar
     assert run.ledger.balanced
 
 
-def test_duckdb_is_left_alone_with_other_states(monkeypatch: pytest.MonkeyPatch) -> None:
-    """States that are no integers never go to DuckDB, also when only one map has them."""
-    monkeypatch.setattr(reduce_task, "DUCKDB_FROM_PAIRS", 0)
+def test_other_states_are_merged_in_python() -> None:
+    """States that are no integers come to the plain result, also when only one map has them."""
 
     class Mixed(Job):
         reduce: ClassVar[Any] = Sum()
@@ -191,9 +189,8 @@ def test_duckdb_is_left_alone_with_other_states(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.usefixtures("failing_disk")
-def test_corruption_is_seen_by_duckdbs_road_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The integers that DuckDB merges are checked like all others."""
-    monkeypatch.setattr(reduce_task, "DUCKDB_FROM_PAIRS", 0)
+def test_corruption_is_seen_when_integers_are_merged() -> None:
+    """The integers that are merged are checked like all others."""
     with engine(WordCount) as stages:
         mapped = stages.map_whole(b"a b c")
         damaged(Path(mapped.url.removeprefix("file://")), mapped.size - 1)

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from itertools import chain
 from typing import Any, Literal
 
 import pytest
@@ -78,7 +79,7 @@ def packed(given: Any, partition: int = 0) -> list[PackedPair]:
 
 
 def raw(pairs: list[PackedPair], frame_pairs: int = 3) -> Iterator[RawFrame]:
-    """Pairs in small frames, as the pure road writes them."""
+    """Pairs in small frames, as Python writes them."""
     for at in range(0, len(pairs), frame_pairs):
         file = io.BytesIO()
         writer = BlockWriter(file)
@@ -102,6 +103,8 @@ def test_line_feeds(data: bytes) -> None:
 
 
 @settings(max_examples=150)
+@example(pairs=[("a", (1 << 63) - 1), ("a", 1), ("b", 2)], partitions=2)
+@example(pairs=[("a" * 20, -(1 << 63)), ("b", 2), ("a" * 20, -1), ("b", 3)], partitions=1)
 @given(pairs=st.lists(st.tuples(many_keys, integers), max_size=60), partitions=st.integers(1, 4))
 @pytest.mark.parametrize(("name", "fold"), OPERATIONS)
 def test_combining(
@@ -113,16 +116,23 @@ def test_combining(
         encoded = encode_key(key)
         first = 1 if name == "COUNT" else value
         expected[encoded] = fold(expected[encoded], value) if encoded in expected else first
-    given_pairs = collector(name, partitions)
-    refused = given_pairs.add(iter(pairs))
-    if refused:
-        assert (
-            any(not -(1 << 63) <= total < 1 << 63 for total in expected.values()) or name == "SUM"
-        )
-        return
-    assert refused is False
-    assert len(expected) == len(given_pairs)
+    given_pairs, rest = collector(name, partitions), iter(pairs)
+    state, refused = given_pairs.add(rest)
     given_pairs.sort()
+    if state == kernel.REFUSED:
+        assert name == "SUM"
+        # the first one's sum does not fit where it was to be added: a sum that fits is never refused
+        (key, value), states = (
+            refused[0],
+            dict(pair for number in range(partitions) for pair in packed(given_pairs, number)),
+        )
+        assert not -(1 << 63) <= states[encode_key(key)] + value < 1 << 63
+        for key, value in chain(refused, rest):
+            states[encode_key(key)] = states.get(encode_key(key), 0) + value
+        assert expected == states
+        return
+    assert (kernel.ENDED, ()) == (state, refused)
+    assert len(expected) == len(given_pairs)
     for number in range(partitions):
         mine = {
             key: value
@@ -137,7 +147,7 @@ def test_combining(
 def test_keeping(pairs: list[tuple[Any, Any]], partitions: int) -> None:
     """Every pair, by key; the pairs of one key in the order in which they came."""
     given_pairs = collector("KEEP", partitions)
-    assert given_pairs.add(iter(pairs)) is False
+    assert (kernel.ENDED, ()) == given_pairs.add(iter(pairs))
     given_pairs.sort()
     for number in range(partitions):
         mine = [(encode_key(key), value) for key, value in pairs]
@@ -175,7 +185,7 @@ def test_many_pairs(operation: str, calls: int) -> None:
     pairs = [(f"key {number * 7919 % 9001}" * (1 + number % 3), number) for number in range(20011)]
     given_pairs = collector(operation)
     for call in range(calls):
-        assert given_pairs.add(iter(pairs[call::calls])) is False
+        assert (kernel.ENDED, ()) == given_pairs.add(iter(pairs[call::calls]))
     given_pairs.sort()
     arrived = [pair for call in range(calls) for pair in pairs[call::calls]]
     if operation == "KEEP":
@@ -199,9 +209,9 @@ def test_memory_is_used_again() -> None:
         expected = Counter({f"{round_} {number * 7919}": number for number in range(1, 150_000)})
         found: Counter[str] = Counter()
         iterator = iter(expected.items())
-        more = True
-        while more:
-            more = given_pairs.add(iterator)
+        state = kernel.FULL
+        while state == kernel.FULL:
+            state, _ = given_pairs.add(iterator)
             given_pairs.sort()
             found.update({str(decode_key(key)): int(value) for key, value in packed(given_pairs)})
             assert (len(given_pairs) < 120_000) is (round_ == 2)
@@ -221,7 +231,7 @@ def test_where_addresses_are_few() -> None:
         "kernel = native.kernel\n"
         "pairs = kernel.Collector(kernel.SUM, 1, 1 << 40, encode_key, encode_value, key_hash, None, None)\n"
         "numbers, seen = iter([(str(number), 1) for number in range(100_000)]), 0\n"
-        "while pairs.add(numbers):\n"
+        "while pairs.add(numbers) == (kernel.FULL, ()):\n"
         "    seen += len(pairs)\n"
         "    pairs.clear()\n"
         "print(seen + len(pairs))\n"
@@ -232,18 +242,59 @@ def test_where_addresses_are_few() -> None:
     assert ("100000\n", "") == (done.stdout, done.stderr)
 
 
+def test_a_frame_from_beyond_the_partition() -> None:
+    """A place behind the last pair has no frame, however far behind it is."""
+    given_pairs = collector("SUM", partitions=2)
+    given_pairs.add(iter([(str(number), 1) for number in range(100)]))
+    given_pairs.sort()
+    for at in (100, 1 << 32, (1 << 64) - 1):
+        assert given_pairs.frame(1, at) is None
+    with pytest.raises(OverflowError):
+        given_pairs.frame(1, -1)
+
+
+def test_keys_that_are_told_apart_late_need_no_deep_stack() -> None:
+    """Keys that are each eight bytes longer than the last are sorted on a stack of 256 KiB."""
+    script = (
+        "import random, threading\n"
+        "from mapreduce import native\n"
+        "from mapreduce.encoding import encode_key, encode_value\n"
+        "from mapreduce.partition import key_hash\n"
+        "kernel = native.kernel\n"
+        "pairs = kernel.Collector(kernel.KEEP, 1, 1 << 30, encode_key, encode_value, key_hash, None, None)\n"
+        "keys = ['a' * (8 * number) for number in range(4000)] * 2\n"
+        "random.Random(7).shuffle(keys)\n"
+        "pairs.add(iter([(key, number) for number, key in enumerate(keys)]))\n"
+        "threading.stack_size(256 << 10)\n"
+        "thread = threading.Thread(target=pairs.sort)\n"
+        "thread.start()\n"
+        "thread.join()\n"
+        "expected = [place for place, key in sorted(enumerate(keys), key=lambda pair: pair[1])]\n"
+        "found, at = [], 0\n"
+        "while frame := pairs.frame(0, at):\n"
+        "    at += frame[1]\n"
+        "    found += memoryview(frame[2])[-8 * frame[1]:].cast('q').tolist()\n"
+        "print(found == expected)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert ("True\n", "", 0) == (done.stdout, done.stderr, done.returncode)
+
+
 def test_what_is_refused_comes_back() -> None:
     """A float, a bool, a sum beyond 64 bits: nothing is lost, whatever was waiting to be looked up."""
     most = (1 << 63) - 1
     for odd in (1.5, True, None, "text", 1 << 63):
         given_pairs = collector("SUM")
         iterator = iter([("a", 1), ("a", 2), ("b", odd), ("c", 4)])
-        assert (("b", odd),) == given_pairs.add(iterator)
+        assert (kernel.REFUSED, (("b", odd),)) == given_pairs.add(iterator)
         assert [("c", 4)] == list(iterator)
         given_pairs.sort()
         assert [(encode_key("a"), 3)] == packed(given_pairs)
     given_pairs = collector("SUM")
-    back = given_pairs.add(iter([("a", most), ("b", 1), ("a", 1), ("c", 5)]))
+    state, back = given_pairs.add(iter([("a", most), ("b", 1), ("a", 1), ("c", 5)]))
+    assert kernel.REFUSED == state
     given_pairs.sort()
     total = sum(int(value) for _, value in packed(given_pairs)) + sum(value for _, value in back)
     assert most + 7 == total
@@ -265,16 +316,16 @@ def test_columns_are_pairs(pairs: list[tuple[Any, Any]], operation: str, limit: 
     """Two lists are taken as their pairs are, one by one; what is refused comes back, and what follows is left."""
     given_pairs, taken = collector(operation, limit=limit), Counter[tuple[bytes, Any]]()
     key_list, value_list = [key for key, _ in pairs], [value for _, value in pairs]
-    at, refused = 0, None
-    while at < len(pairs) and refused is None:
-        at, refused = given_pairs.add_columns(key_list, value_list, at)
+    state, at, refused = kernel.FULL, 0, ()
+    while state == kernel.FULL:
+        state, at, refused = given_pairs.add_columns(key_list, value_list, at)
         given_pairs.sort()
         taken.update((key, unpack_value(value)) for key, value in packed(given_pairs))
         given_pairs.clear()
-    left = [(encode_key(key), value) for key, value in [*(refused or ()), *pairs[at:]]]
+    left = [(encode_key(key), value) for key, value in [*refused, *pairs[at:]]]
     expected = [(encode_key(key), value) for key, value in pairs]
     if operation == "KEEP":
-        assert (at, refused, Counter(expected)) == (len(pairs), None, taken)
+        assert (kernel.ENDED, len(pairs), (), Counter(expected)) == (state, at, refused, taken)
         return
     sums: defaultdict[bytes, Fraction] = defaultdict(Fraction)
     for (key, value), times in taken.items():
@@ -284,9 +335,10 @@ def test_columns_are_pairs(pairs: list[tuple[Any, Any]], operation: str, limit: 
     for key, value in expected:
         sums[key] -= Fraction(value)
     assert not any(sums.values())
-    if refused is None:
-        assert at == len(pairs)
+    if state == kernel.ENDED:
+        assert (len(pairs), ()) == (at, refused)
     else:
+        assert kernel.REFUSED == state
         most: defaultdict[bytes, Fraction] = defaultdict(
             Fraction
         )  # the largest sum that a key has on the way
@@ -311,7 +363,7 @@ def test_columns_must_be_two_lists_of_one_length() -> None:
 def test_what_is_no_pair_comes_back(odd: Any) -> None:
     """Python's own unpacking says what is wrong with it."""
     for operation in ("SUM", "KEEP"):
-        assert (odd,) == collector(operation).add(iter([odd]))
+        assert (kernel.REFUSED, (odd,)) == collector(operation).add(iter([odd]))
 
 
 def test_errors_come_through() -> None:
@@ -334,7 +386,8 @@ def test_errors_come_through() -> None:
         with pytest.raises(ArithmeticError):
             collector(operation, check=check).add(iter([("a", 1)]))
     with pytest.raises(ValueError, match="not one of the partitions"):
-        (full := collector("SUM", 2, partition=lambda _: 2)).add(iter([("a", 1)])) or full.sort()
+        (full := collector("SUM", 2, partition=lambda _: 2)).add(iter([("a", 1)]))
+        full.sort()
 
 
 @given(
@@ -345,7 +398,7 @@ def test_a_full_collector_says_so(pairs: list[tuple[Any, int]], operation: str) 
     """Over its limit a collector takes one pair at a time, until it is cleared; none is lost."""
     given_pairs = collector(operation, limit=0)
     iterator, taken = iter(pairs), 0
-    while given_pairs.add(iterator):
+    while given_pairs.add(iterator) == (kernel.FULL, ()):
         given_pairs.sort()
         taken += len(packed(given_pairs))
         given_pairs.clear()
@@ -450,6 +503,11 @@ def test_more_pairs_than_a_frame_holds() -> None:
         (0, 1, b"\xff" * 8),
         (1, 1 << 31, b"x" * 50),
         (1, 0, b"x"),
+        (2, 1, bytes(8)),
+        (-1, 1, bytes(8)),
+        (1, -1, b""),
+        (1, 1 << 32, b""),
+        (1 << 32, 1, bytes(8)),
     ],
 )
 def test_lengths_that_do_not_add_up(frame: RawFrame) -> None:
@@ -518,7 +576,7 @@ def test_one_call_at_a_time() -> None:
                 act()
         yield "a", 2
 
-    assert given_pairs.add(calling()) is False
+    assert (kernel.ENDED, ()) == given_pairs.add(calling())
     given_pairs.sort()
     assert [(encode_key("a"), 3)] == packed(given_pairs)
     with pytest.raises(RuntimeError, match="not initialised"):

@@ -1,0 +1,459 @@
+"""What an input of the fuzzer means: its first byte chooses a target, the rest is what that target reads.
+
+Each target calls the extension with what the bytes say, allows the errors that are documented, and compares every
+answer with plain Python.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain, groupby, pairwise
+from typing import Any
+
+import xxhash
+
+from mapreduce import native
+from mapreduce.encoding import STR_TAG, decode_key, encode_key, encode_value, unpack_value
+from mapreduce.errors import CorruptBlock
+from mapreduce.formats.frames import (
+    ENCODED,
+    FRAME_PAIRS,
+    INTEGERS,
+    BlockReader,
+    BlockWriter,
+    RawFrame,
+    columns,
+)
+from mapreduce.partition import hash_partition, key_hash
+
+extension: Any = native.kernel
+LEAST, MOST = -(1 << 63), (1 << 63) - 1
+
+
+@dataclass(slots=True)
+class Reader:
+    """Values from the bytes of an input; behind its end there are zeros."""
+
+    data: bytes
+    at: int = 0
+
+    def take(self, size: int) -> bytes:
+        """The next bytes, as many as there are of `size`."""
+        taken = self.data[self.at : self.at + size]
+        self.at += size
+        return taken
+
+    def number(self, size: int = 1, *, signed: bool = False) -> int:
+        """A little-endian number."""
+        return int.from_bytes(self.take(size).ljust(size, b"\0"), "little", signed=signed)
+
+    def rest(self) -> bytes:
+        """All that is left."""
+        return self.take(max(len(self.data) - self.at, 0))
+
+    def __bool__(self) -> bool:
+        return self.at < len(self.data)
+
+
+def one_input(data: bytes) -> None:
+    """Run the target that an input chooses; raises what is wrong."""
+    if data:
+        TARGETS[data[0] % len(TARGETS)](Reader(data, 1))
+
+
+def frame_target(data: Reader) -> None:
+    """A frame from storage, with any kind and count: refused, or read as plain Python reads it."""
+    frame = (data.number(), data.number(4), data.rest())
+    if not _adds_up(frame):
+        assert extension.last_key(frame, None) is None
+        for use in (
+            lambda: list(extension.Merge([iter([frame])], extension.KEEP)),
+            lambda: extension.groups(frame, bytes),
+            lambda: extension.rows(frame, b"", b"", b""),
+        ):
+            _raises(ValueError, use)
+        return
+    pairs = _pairs(frame)
+    keys = [key for key, _ in pairs]
+    for previous in (None, b"", b"\x60a", keys[0] if keys else b"z"):
+        ordered = [] if previous is None else [previous]
+        expected = (keys or ordered or [b""])[-1] if _ascend([*ordered, *keys]) else None
+        assert expected == extension.last_key(frame, previous)
+    expected_groups = [
+        (key, [value for _, value in group]) for key, group in groupby(pairs, lambda pair: pair[0])
+    ]
+    assert expected_groups == extension.groups(frame, bytes)
+    _check_rows(frame, pairs)
+    merged = list(extension.Merge([iter([frame])], extension.KEEP))
+    assert [(key, _packed(value)) for key, value in pairs] == [
+        (key, _packed(value)) for each in merged for key, value in _pairs(each)
+    ]
+
+
+def block_target(data: Reader) -> None:
+    """Frames in a block: what the reader accepts is in order and merges to itself."""
+    frames: list[RawFrame] = []
+    while data and len(frames) < 8:
+        kind, pairs, size = data.number() & 1, data.number(2) % 64, data.number(2)
+        frames.append((kind, pairs, data.take(size)))
+    file = io.BytesIO()
+    writer = BlockWriter(file)
+    writer.write_frames(frames)
+    try:
+        reader = BlockReader(io.BytesIO(file.getvalue()), writer.length, "fuzz")
+        found = list(reader.raw_frames())
+    except CorruptBlock:
+        keys = [key for frame in frames if _adds_up(frame) for key, _ in _pairs(frame)]
+        assert not (
+            all(map(_adds_up, frames)) and all(frame[1] for frame in frames) and _ascend(keys)
+        )
+        return
+    assert frames == found
+    assert _ascend([key for frame in frames for key in columns(frame).keys])
+    merged = list(extension.Merge([iter(found)], extension.KEEP))
+    assert list(chain.from_iterable(map(_pairs, frames))) == [
+        (key, value) for frame in merged for key, value in _pairs_like(frame, frames)
+    ]
+
+
+def words_target(data: Reader) -> None:
+    """Text in pieces: the words and runs that a regular expression finds."""
+    counts = extension.WordCounts()
+    for _ in range(2):
+        expected: Counter[bytes] = Counter()
+        for _ in range(data.number() % 4):
+            text = data.take(data.number(2) % 512)
+            piece = (bytearray(text) if len(text) % 2 else text) * (1 + data.number() % 3)
+            counts.add(piece)
+            expected.update(map(_lower, re.findall(rb"[A-Za-z'\x80-\xff]+", bytes(piece))))
+        assert len(expected) == len(counts)
+        assert counts.nbytes > 0
+        words, numbers, runs, run_numbers = counts.take()
+        assert len(words) + len(runs) == len(expected)
+        found = dict(
+            zip([word.encode() for word in words] + runs, numbers + run_numbers, strict=True)
+        )
+        assert dict(expected) == found
+        assert len(counts) == 0
+
+
+def merge_target(data: Reader) -> None:
+    """Runs of any frames, in any order: documented errors only; of sorted integers, the combined ones."""
+    operation = data.number() % 7 - 1
+    runs: list[list[RawFrame]] = [[] for _ in range(data.number() % 6)]
+    while data and runs:
+        run, shape = runs[data.number() % len(runs)], data.number()
+        pairs = [
+            (data.take(data.number() % 24), data.number(8, signed=True)) for _ in range(shape % 6)
+        ]
+        if shape & 64:
+            pairs.sort()
+        run.append(_frame_of(pairs, INTEGERS if shape & 128 else ENCODED))
+    if operation not in range(extension.KEEP, extension.GREATEST + 1):
+        _raises(ValueError, lambda: extension.Merge([], operation))
+        return
+    merging = extension.Merge([iter(run) for run in runs], operation)
+    found: list[tuple[bytes, Any]] = []
+    try:
+        for frame in merging:
+            assert _adds_up(frame)
+            assert 0 < frame[1] <= FRAME_PAIRS
+            found += _pairs(frame)
+    except TypeError:
+        assert operation != extension.KEEP
+        assert any(frame[0] == ENCODED for run in runs for frame in run)
+        assert [] == list(merging)
+        return
+    except OverflowError:
+        assert operation in (extension.SUM, extension.COUNT)
+        assert [] == list(merging)
+        return
+    given = [[pair for frame in run for pair in _pairs(frame)] for run in runs]
+    assert operation != extension.KEEP or len(found) == sum(map(len, given))
+    if all(_ascend([key for key, _ in run]) for run in given):
+        ordered = sorted(chain.from_iterable(given), key=lambda pair: pair[0])
+        if operation != extension.KEEP:
+            ordered = [
+                (key, _folded(operation, [value for _, value in group]))
+                for key, group in groupby(ordered, lambda pair: pair[0])
+            ]
+        assert [(key, _packed(value)) for key, value in ordered] == [
+            (key, _packed(value)) for key, value in found
+        ]
+
+
+def collector_target(data: Reader) -> None:
+    """Pairs and columns into a collector of any kind and limit; nothing is lost, and all comes back in order."""
+    operation, partitions = data.number() % 5, 1 + data.number() % 3
+    limit, ways = data.number(3) % (1 << 17), data.number()
+    asked: Callable[[bytes], int] | None = (
+        (lambda key: bisect_right([b"\x60b"], key) % partitions) if ways & 1 else None
+    )
+    check = asked if ways & 2 else None
+    given = extension.Collector(
+        operation, partitions, limit, encode_key, encode_value, key_hash, asked, check
+    )
+
+    def place(key: bytes) -> int:
+        return asked(key) if asked else hash_partition(key, partitions)
+
+    taken: list[tuple[bytes, Any]] = []
+    pairs: list[tuple[Any, Any]] = []
+    left: list[tuple[Any, Any]] = []
+
+    def drain() -> None:
+        given.sort()
+        assert _raises(RuntimeError, lambda: given.add(iter([])))
+        for partition in range(partitions):
+            found, at = [], 0
+            while frame := given.frame(partition, at):
+                found += _pairs(frame)
+                at += frame[1]
+            assert _ascend([key for key, _ in found])
+            assert all(place(key) == partition for key, _ in found)
+            taken.extend(found)
+        given.clear()
+
+    while data and len(pairs) < 600 and not left:
+        some = [_pair(data) for _ in range(1 + data.number() % 40)]
+        pairs += some
+        if data.number() & 1:
+            _add_columns(given, some, left, drain)
+        else:
+            _add(given, some, left, drain)
+    drain()
+    _check_collected(operation, pairs, taken, left)
+
+
+def short_target(data: Reader) -> None:
+    """Line feeds, and the hash of short keys."""
+    text = data.rest()
+    assert text.count(b"\n") == extension.line_feeds(text)
+    for key in (text[:16], text[-5:], text[:1]):
+        if key:
+            assert xxhash.xxh3_64_intdigest(key) == extension.short_hash(key)
+    if not 1 <= len(text) <= 16:
+        _raises(ValueError, lambda: extension.short_hash(text))
+
+
+TARGETS: list[Callable[[Reader], None]] = [
+    frame_target,
+    block_target,
+    words_target,
+    merge_target,
+    collector_target,
+    short_target,
+]
+
+
+def _add(
+    given: Any, some: list[tuple[Any, Any]], left: list[tuple[Any, Any]], drain: Callable[[], None]
+) -> None:
+    pairs = iter([list(pair) if len(some) % 2 else pair for pair in some])
+    state, refused = given.add(pairs)
+    while state == extension.FULL:
+        assert () == refused
+        drain()
+        state, refused = given.add(pairs)
+    assert (state == extension.REFUSED) is (len(refused) > 0)
+    left += [tuple(pair) for pair in chain(refused, pairs)]
+
+
+def _add_columns(
+    given: Any, some: list[tuple[Any, Any]], left: list[tuple[Any, Any]], drain: Callable[[], None]
+) -> None:
+    keys, values = [key for key, _ in some], [value for _, value in some]
+    state, at, refused = given.add_columns(keys, values, 0)
+    while state == extension.FULL:
+        assert () == refused
+        drain()
+        state, at, refused = given.add_columns(keys, values, at)
+    assert state == extension.REFUSED or (at, refused) == (len(keys), ())
+    left += [*refused, *some[at:]]
+
+
+def _check_collected(
+    operation: int,
+    pairs: list[tuple[Any, Any]],
+    taken: list[tuple[bytes, Any]],
+    left: list[tuple[Any, Any]],
+) -> None:
+    encoded = [(encode_key(key), value) for key, value in pairs]
+    if operation == extension.KEEP:
+        assert not left
+        assert Counter((key, encode_value(value)) for key, value in encoded) == Counter(
+            (key, encode_value(unpack_value(value))) for key, value in taken
+        )
+        return
+    rest = Counter(encode_key(key) for key, _ in left)
+    if operation == extension.COUNT:
+        assert not left
+        counts: Counter[bytes] = Counter()
+        for key, value in taken:
+            counts[key] += value
+        assert Counter(key for key, _ in encoded) == counts
+        return
+    numbers = [(encode_key(key), value) for key, value in left if type(value) is int]
+    given = [(key, value) for key, value in encoded if type(value) is int]
+    assert len(left) - len(numbers) == len(encoded) - len(given) or rest
+    for key in {key for key, _ in encoded}:
+        parts = [value for each, value in chain(taken, numbers) if each == key]
+        whole = [value for each, value in given if each == key]
+        assert bool(parts) is bool(whole)
+        if whole:
+            assert _folded(operation, whole) == _folded(operation, parts)
+
+
+def _pair(data: Reader) -> tuple[Any, Any]:
+    shape = data.number()
+    text = data.take(shape % 21)
+    key: Any = text
+    if shape & 128:
+        key = text.decode("latin-1")
+    elif shape & 64:
+        key = int.from_bytes(text, "little")
+    odd = data.number()
+    if odd == 255:
+        return key, 1.5
+    if odd == 254:
+        return key, 1 << 63
+    return key, data.number(8, signed=True) if odd & 1 else odd
+
+
+def _folded(operation: int, values: list[int]) -> int:
+    if operation == extension.LEAST:
+        return min(values)
+    return max(values) if operation == extension.GREATEST else sum(values)
+
+
+def _adds_up(frame: RawFrame) -> bool:
+    kind, pairs, payload = frame
+    heads = {ENCODED: 8, INTEGERS: 4}.get(kind)
+    if heads is None or heads * pairs > len(payload):
+        return False
+    lengths = memoryview(payload)[: heads * pairs].cast("I")
+    return heads * pairs + sum(lengths) + (8 * pairs if kind == INTEGERS else 0) == len(payload)
+
+
+def _pairs(frame: RawFrame) -> list[tuple[bytes, Any]]:
+    found = columns(frame)
+    return list(zip(found.keys, found.values, strict=True))
+
+
+def _pairs_like(frame: RawFrame, frames: list[RawFrame]) -> list[tuple[bytes, Any]]:
+    """Pairs with integers encoded or not as those of `frames` are, which a merge of several kinds may change."""
+    if frame[0] == INTEGERS or all(kind == ENCODED for kind, _, _ in frames):
+        return _pairs(frame)
+    integers = [each[0] == INTEGERS for each in frames for _ in range(each[1])]
+    return [
+        (key, unpack_value(value) if is_integer else value)
+        for (key, value), is_integer in zip(_pairs(frame), integers, strict=True)
+    ]
+
+
+def _packed(value: Any) -> bytes:
+    return encode_value(value) if type(value) is int else value
+
+
+def _frame_of(pairs: list[tuple[bytes, int]], kind: int) -> RawFrame:
+    keys, values = [key for key, _ in pairs], [value for _, value in pairs]
+    lengths = b"".join(len(key).to_bytes(4, "little") for key in keys)
+    if kind == INTEGERS:
+        tail = b"".join(value.to_bytes(8, "little", signed=True) for value in values)
+        return INTEGERS, len(pairs), lengths + b"".join(keys) + tail
+    encoded = [encode_value(value) for value in values]
+    value_lengths = b"".join(len(value).to_bytes(4, "little") for value in encoded)
+    return ENCODED, len(pairs), lengths + value_lengths + b"".join(keys) + b"".join(encoded)
+
+
+def _check_rows(frame: RawFrame, pairs: list[tuple[bytes, Any]]) -> None:
+    rows = extension.rows(frame, b"[", b", ", b"]\n")
+    if frame[0] != INTEGERS or not all(key[:1] == bytes([STR_TAG]) for key, _ in pairs):
+        assert rows is None
+        return
+    assert rows.count(b"\n") == len(pairs)
+    for row, (key, value) in zip(
+        rows.splitlines() if b"\r" not in rows else [], pairs, strict=False
+    ):
+        if _is_utf8(key):
+            assert json.loads(row) == [decode_key(key), value]
+
+
+def _is_utf8(key: bytes) -> bool:
+    try:
+        key[1:].decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _ascend(keys: list[bytes]) -> bool:
+    return all(one <= other for one, other in pairwise(keys))
+
+
+def _lower(word: bytes) -> bytes:
+    return word.lower() if word.isascii() else word
+
+
+def _raises(kind: type[Exception], use: Callable[[], object]) -> bool:
+    try:
+        use()
+    except kind:
+        return True
+    raise AssertionError(f"no {kind.__name__}")
+
+
+def seeds() -> Iterator[bytes]:
+    """Inputs of every target, with real frames where it reads any."""
+    pairs: list[tuple[Any, Any]] = [
+        (f"key {number:03}" * (1 + number % 3), number - 5) for number in range(40)
+    ]
+    encoded = [(encode_key(key), value) for key, value in pairs]
+    others = [
+        (encode_key((key, 1)), encode_value([value, "text", None, 1.5])) for key, value in pairs[:9]
+    ]
+    frames = [frame for some in (encoded, encoded[:1], others) for frame in _written(sorted(some))]
+    for kind, count, payload in frames:
+        yield bytes([0, kind]) + count.to_bytes(4, "little") + payload
+        head = bytes([kind]) + count.to_bytes(2, "little") + len(payload).to_bytes(2, "little")
+        yield b"\1" + head + payload
+        yield b"\1" + head + payload + head + payload
+    texts = [
+        b"It's a TRUTH universally acknowledged,\n",
+        "Straße an der Isar – αβγΣ".encode(),
+        b"a" * 200,
+        b"x'" * 9,
+    ]
+    for text in texts:
+        yield b"\2\3" + b"".join(
+            len(each).to_bytes(2, "little") + each + b"\1" for each in (text, texts[0], text)
+        )
+        yield b"\5" + text
+    for operation in range(7):
+        run = b"".join(
+            bytes([len(key)]) + key + (value % 256).to_bytes(8, "little")
+            for key, value in encoded[:5]
+        )
+        yield bytes([3, operation, 3]) + b"".join(
+            bytes([number, shape]) + run for number, shape in enumerate(b"\xc5\x45")
+        )
+    for operation in range(5):
+        for ways in range(4):
+            some = b"".join(
+                bytes([128 + len(key) % 21]) + key.encode()[: len(key) % 21] + b"\2"
+                for key, _ in pairs[:30]
+            )
+            yield bytes([4, operation, ways, 0, 16, ways & 1, ways]) + bytes([29]) + some + b"\0"
+
+
+def _written(pairs: list[tuple[bytes, Any]]) -> Iterator[RawFrame]:
+    file = io.BytesIO()
+    writer = BlockWriter(file)
+    writer.write(pairs)
+    yield from BlockReader(io.BytesIO(file.getvalue()), writer.length, "seed").raw_frames()

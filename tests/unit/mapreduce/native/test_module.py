@@ -1,0 +1,184 @@
+"""The extension as a module: interpreters, garbage, and what callbacks may do to it."""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import subprocess
+import sys
+import weakref
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from mapreduce import native
+from mapreduce.encoding import encode_key, encode_value
+from mapreduce.formats.frames import RawFrame
+from mapreduce.partition import key_hash
+
+pytestmark = pytest.mark.skipif(
+    native.kernel is None, reason=f"the compiled part is {native.why_not}"
+)
+kernel: Any = native.kernel
+
+
+def collector(module: Any = kernel, **more: Any) -> Any:
+    """A collector that sums."""
+    arguments = {
+        "operation": module.SUM,
+        "partitions": 1,
+        "limit": 1 << 30,
+        "encode_key": encode_key,
+        "encode_value": encode_value,
+        "long_hash": key_hash,
+        "partition": None,
+        "check": None,
+    }
+    return module.Collector(**(arguments | more))
+
+
+def another() -> ModuleType:
+    """The same extension, loaded once more."""
+    spec = importlib.util.spec_from_file_location(kernel.__name__, kernel.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_each_module_has_types_and_a_state() -> None:
+    """Two modules of one process share nothing, and an object outlives its module."""
+    module = another()
+    assert module.Collector is not kernel.Collector
+    for each in (kernel, module):
+        given_pairs = collector(each)
+        given_pairs.add(iter([("a", 1), ("a", 2)]))
+        given_pairs.sort()
+        assert given_pairs.frame(0, 0)[:2] == (1, 1)
+    gone = weakref.ref(module)
+    given_pairs = collector(module)
+    del module, each
+    gc.collect()
+    assert gone() is not None, "the type holds the module"
+    del given_pairs
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_subinterpreter_has_a_module() -> None:
+    """The extension works in two interpreters of a process, and in the first one when the second has ended."""
+    script = (
+        "import importlib.util, sys\n"
+        "code = '''\n"
+        "import importlib.util\n"
+        "spec = importlib.util.spec_from_file_location({name!r}, {file!r})\n"
+        "module = importlib.util.module_from_spec(spec)\n"
+        "spec.loader.exec_module(module)\n"
+        "pairs = module.Collector(module.SUM, 1, 1 << 20, None, None, None, None, None)\n"
+        "assert pairs.add(iter([(str(n % 1000), n) for n in range(100000)])) == (module.ENDED, ())\n"
+        "pairs.sort()\n"
+        "assert len(pairs) == 1000 and pairs.frame(0, 0)[1] == 1000\n"
+        "words = module.WordCounts()\n"
+        "words.add(b'a b a')\n"
+        "assert words.take()[:2] == (['a', 'b'], [2, 1]) or len(words.take()[0]) == 0\n"
+        "'''.format(name=sys.argv[1], file=sys.argv[2])\n"
+        "if sys.version_info >= (3, 14):\n"
+        "    from concurrent import interpreters\n"
+        "    run = lambda: interpreters.create().exec(code)\n"
+        "elif sys.version_info >= (3, 13):\n"
+        "    import _interpreters\n"
+        "    def run():\n"
+        "        number = _interpreters.create()\n"
+        "        assert _interpreters.exec(number, code) is None\n"
+        "        _interpreters.destroy(number)\n"
+        "else:\n"
+        "    import _xxsubinterpreters\n"
+        "    def run():\n"
+        "        number = _xxsubinterpreters.create()\n"
+        "        _xxsubinterpreters.run_string(number, code)\n"
+        "        _xxsubinterpreters.destroy(number)\n"
+        "exec(code)\n"
+        "run()\n"
+        "run()\n"
+        "exec(code)\n"
+        "print('well')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, kernel.__name__, kernel.__file__],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ("well\n", "") == (done.stdout, done.stderr)
+
+
+class Callback:
+    """A callable that can be in a cycle, and be watched."""
+
+    held: Any = None
+
+    def __call__(self, key: Any) -> bytes:
+        return encode_key(key)
+
+
+def test_a_collector_in_a_cycle_is_freed() -> None:
+    """A callable that holds its collector does not keep it for ever."""
+    callback = Callback()
+    callback.held = collector(encode_key=callback)
+    callback.held.add(iter([(1, 1)]))
+    gone = weakref.ref(callback)
+    del callback
+    gc.collect()
+    assert gone() is None
+
+
+class Frames:
+    """An iterator of frames that can be in a cycle."""
+
+    held: Any = None
+
+    def __init__(self, frames: list[RawFrame]) -> None:
+        self._frames = iter(frames)
+
+    def __iter__(self) -> Iterator[RawFrame]:
+        return self
+
+    def __next__(self) -> RawFrame:
+        return next(self._frames)
+
+
+def test_a_merge_in_a_cycle_is_freed() -> None:
+    """A run that holds its merge does not keep it for ever, also when the merge has begun."""
+    frame = (kernel.SUM, 1, b"\x01\x00\x00\x00a" + bytes(8))
+    run = Frames([frame] * 10_000)
+    run.held = kernel.Merge([run], kernel.KEEP)
+    next(run.held)
+    gone = weakref.ref(run)
+    del run
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_run_may_change_the_list_of_runs() -> None:
+    """The merge takes the runs that it was given, whatever an `__iter__` does to the list."""
+    runs: list[Any] = []
+
+    class Emptying:
+        def __iter__(self) -> Iterator[RawFrame]:
+            runs.clear()
+            return iter([(1, 1, b"\x01\x00\x00\x00a" + bytes(8))])
+
+    runs += [Emptying() for _ in range(1000)]
+    assert [(1, 1000)] == [frame[:2] for frame in kernel.Merge(runs, kernel.KEEP)]
+
+
+def test_types_cannot_be_changed() -> None:
+    """An attribute of a type is as constant as it was when types were static."""
+    for name in ("Collector", "Merge", "WordCounts"):
+        with pytest.raises(TypeError, match="immutable"):
+            setattr(getattr(kernel, name), "add", None)  # noqa: B010 - mypy knows that it cannot be assigned
+        with pytest.raises(TypeError, match="not an acceptable base type"):
+            type("Mine", (getattr(kernel, name),), {})
