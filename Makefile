@@ -15,13 +15,13 @@ ARGS ?=
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-run: $(VENV)/kernel $(INPUT)  ## Count the words of INPUT=... (default: a generated text)
+run: $(VENV)/extension $(INPUT)  ## Count the words of INPUT=... (default: a generated text)
 	$(BIN)/python -m driver run --input "$(INPUT)" $(ARGS)
 
-test: $(VENV)/kernel $(VENV)/emulator  ## Unit and contract tests, the simulation, and basic runs
+test: $(VENV)/extension $(VENV)/emulator  ## Unit and contract tests, the simulation, and basic runs
 	$(BIN)/python -m pytest -n auto $(TESTS) $(ARGS)
 
-coverage: $(VENV)/kernel  ## The unit tests alone reach LEAST % of the statements of each package
+coverage: $(VENV)/extension  ## The unit tests alone reach LEAST % of the statements of each package
 	$(BIN)/python -m pytest -n auto tests/unit --cov --cov-report= $(ARGS)
 	@for package in mapreduce driver services; do \
 		$(BIN)/python -m coverage report --include="$$package/*" --fail-under=$(LEAST) --format=total >/dev/null \
@@ -29,10 +29,10 @@ coverage: $(VENV)/kernel  ## The unit tests alone reach LEAST % of the statement
 			|| { $(BIN)/python -m coverage report --include="$$package/*" --skip-covered --sort=miss; exit 1; }; \
 	done
 
-integration: $(VENV)/kernel $(VENV)/emulator  ## Tests of whole runs, with real services
+integration: $(VENV)/extension $(VENV)/emulator  ## Tests of whole runs, with real services
 	$(BIN)/python -m pytest -n auto tests/integration $(ARGS)
 
-check: $(VENV)/kernel $(VENV)/infrastructure  ## Lint, format, types, imports, docs, infrastructure
+check: $(VENV)/extension $(VENV)/infrastructure  ## Lint, format, types, imports, docs, infrastructure
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -44,7 +44,7 @@ format:  ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(VENV)/kernel  ## Regenerate docs/command-line.md
+docs: $(VENV)/extension  ## Regenerate docs/command-line.md
 	$(BIN)/python -m docs.generate
 
 deploy:  ## Create or update the stack in AWS (ARGS="--region ... --mappers ...")
@@ -63,16 +63,16 @@ stop:  ## Stop all tasks; stored data stays
 start:  ## Start the tasks again
 	terraform -chdir=terraform apply -auto-approve
 
-e2e: $(VENV)/kernel $(VENV)/emulator  ## Deploy, run, scale, break and destroy on an AWS emulator
+e2e: $(VENV)/extension $(VENV)/emulator  ## Deploy, run, scale, break and destroy on an AWS emulator
 	$(BIN)/python -m tests.e2e $(ARGS)
 
-faults: $(VENV)/kernel $(VENV)/emulator  ## Inject all faults, count wrong answers (ARGS="--rounds 20")
+faults: $(VENV)/extension $(VENV)/emulator  ## Inject all faults, count wrong answers (ARGS="--rounds 20")
 	$(BIN)/python -m tests.faults $(ARGS)
 
-sanitize: $(VENV)/kernel  ## Tests of the native extension under ASan and UBSan (gcc)
+sanitize: $(VENV)/extension  ## Tests of the native extension under ASan and UBSan (gcc)
 	$(BIN)/python -m tests.sanitize $(ARGS)
 
-fuzz: $(VENV)/kernel  ## Fuzz the native extension for SECONDS=180 (clang with libFuzzer)
+fuzz: $(VENV)/extension  ## Fuzz the native extension for SECONDS=180 (clang with libFuzzer)
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),180) $(ARGS)
 
 spark:  ## Tests on Apache Spark, in a separate environment (needs Java 17 or newer)
@@ -99,7 +99,7 @@ build/zipf.txt: | $(VENV)/ready
 	$(BIN)/python -m bench.zipf --megabytes 5 --seed 7 --output $@
 
 # the native extension, if there is a C compiler; without one: the same results, slower
-$(VENV)/kernel: $(wildcard mapreduce/native/*.c mapreduce/native/*.h) | $(VENV)/ready
+$(VENV)/extension: $(wildcard mapreduce/native/*.c mapreduce/native/*.h) | $(VENV)/ready
 	$(BIN)/python -m mapreduce.native --if-possible
 	@touch $@
 

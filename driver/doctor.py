@@ -45,7 +45,7 @@ Check = Callable[[], Finding]
 def examine() -> Iterator[Finding]:
     """This machine, then the deployed stack if there is one; stops at the first step that the next ones stand on."""
     yield python()
-    yield compiled_part()
+    yield native_extension()
     yield scratch()
     folder = terraform_folder()
     try:
@@ -111,17 +111,17 @@ def python() -> Finding:
     )
 
 
-def compiled_part() -> Finding:
-    """Whether the engine's compiled part is in use here; without it all is as right, and slower."""
+def native_extension() -> Finding:
+    """Whether the engine's native extension is in use here; without it all is as right, and slower."""
     seen = (
         "in use"
-        if native.kernel is not None
+        if native.extension is not None
         else f"{native.why_not}; Python does its work, more slowly"
     )
     return Finding(
-        step="compiled part",
+        step="native extension",
         ok=True,
-        seen=seen if native.kernel is not None else f"{seen} ({BUILD_IT})",
+        seen=seen if native.extension is not None else f"{seen} ({BUILD_IT})",
     )
 
 

@@ -36,29 +36,29 @@ class WordCounts:
     """Counts words until the counts are taken."""
 
     def __init__(self) -> None:
-        self._compiled = native.kernel.WordCounts() if native.kernel is not None else None
+        self._native = native.extension.WordCounts() if native.extension is not None else None
         self._runs: Counter[bytes] = Counter()
         self._words: Counter[str] = Counter()
 
     @property
     def is_large(self) -> bool:
         """True if the counts take so much memory that they should be taken."""
-        held = self._compiled.nbytes if self._compiled is not None else _held(self._runs)
+        held = self._native.nbytes if self._native is not None else _held(self._runs)
         return held + _held(self._words) > LARGE_BYTES
 
     def add(self, data: bytes) -> None:
         """Count the words of whole lines of UTF-8."""
         if not data.isascii() and _CAPITAL_SIGMA in data:
             data = self._without_sigmas(data)
-        if self._compiled is not None:
-            self._compiled.add(data)
+        if self._native is not None:
+            self._native.add(data)
         else:
             self._runs.update(data.translate(_RUNS).split())
 
     def take(self) -> tuple[list[str], list[int]]:
         """Return the words and their counts, and clear both; a word may come more than once."""
-        if self._compiled is not None:
-            found, counts, runs, run_counts = self._compiled.take()
+        if self._native is not None:
+            found, counts, runs, run_counts = self._native.take()
             self._count_runs(zip(runs, run_counts, strict=True))
         else:
             ascii_runs = {run: count for run, count in self._runs.items() if run.isascii()}

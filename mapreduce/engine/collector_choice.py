@@ -8,7 +8,7 @@ from typing import Any
 
 from mapreduce import native
 from mapreduce.aggregate import Aggregation
-from mapreduce.engine import compiled
+from mapreduce.engine import native_collector
 from mapreduce.engine.collect import (
     AggregateCollector,
     Collector,
@@ -62,12 +62,12 @@ def _keeping(
     *,
     check: bool,
 ) -> Collector:
-    if native.kernel is None:
+    if native.extension is None:
         spills = Spills(partitions, scratch, merging_pairs(combine))
         return PairCollector(partition or by_hash(partitions), buffer_bytes, spills, combine)
-    spills = Spills(partitions, scratch, compiled.merging_kept(combine))
-    keep = compiled.operation("KEEP")
-    return compiled.CompiledCollector(
+    spills = Spills(partitions, scratch, native_collector.merging_kept(combine))
+    keep = native_collector.operation("KEEP")
+    return native_collector.NativeCollector(
         keep, buffer_bytes, spills, partition, check=partition if check else None, combine=combine
     )
 
@@ -89,11 +89,11 @@ def _combining(
         by = partition or by_hash(partitions)
         return AggregateCollector(aggregation, by, buffer_bytes, spills, check_partitions=check)
 
-    if not compiled.combines(aggregation):
+    if not native_collector.combines(aggregation):
         return python()
-    spills.merging = compiled.merging_combined(aggregation, in_python)
-    return compiled.CompiledCollector(
-        compiled.value_operation(aggregation),
+    spills.merging = native_collector.merging_combined(aggregation, in_python)
+    return native_collector.NativeCollector(
+        native_collector.value_operation(aggregation),
         buffer_bytes,
         spills,
         partition,

@@ -115,8 +115,10 @@ def _written(
 
 
 def _frames_once(runs: list[SortedRun], operation: int) -> Iterator[RawFrame]:
-    assert native.kernel is not None, "merging frames needs the native extension"
-    merging: Iterator[RawFrame] = native.kernel.Merge([run.raw_frames() for run in runs], operation)
+    assert native.extension is not None, "merging frames needs the native extension"
+    merging: Iterator[RawFrame] = native.extension.Merge(
+        [run.raw_frames() for run in runs], operation
+    )
     return merging
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from mapreduce import native
 from mapreduce.aggregate import Aggregation
 from mapreduce.encoding import decode_key, key_prefix, unpack_value
-from mapreduce.engine import compiled
+from mapreduce.engine import native_collector
 from mapreduce.engine.collect import check_placement, merged_states, packed_result
 from mapreduce.engine.collector_choice import sorter
 from mapreduce.engine.context import Stopwatch, TaskContext
@@ -237,12 +237,14 @@ def _aggregated(aggregation: Aggregation[Any], blocks: list[FetchedBlock], folde
     """Return a function that writes one pair for each key, in key order."""
     integers = all(block.source.block.integers for block in blocks)
     runs: list[SortedRun] = list(blocks)
-    if not integers or not compiled.combines(aggregation):
+    if not integers or not native_collector.combines(aggregation):
         return lambda sink: sink.write(_aggregated_in_python(aggregation, runs, folder))
 
     def write(sink: FrameSink) -> None:
         try:
-            sink.write_frames(merged_frames(runs, folder, compiled.state_operation(aggregation)))
+            sink.write_frames(
+                merged_frames(runs, folder, native_collector.state_operation(aggregation))
+            )
         # a sum beyond 64 bits: discard what was written and merge the blocks again, with Python's
         # integers
         except OverflowError:
@@ -284,15 +286,15 @@ def _groups(
         return
     together = _grouping(job)
     # in Python the merge yields single pairs, and `groupby` keeps no group in memory
-    if native.kernel is None:
+    if native.extension is None:
         group: Iterator[PackedPair]
         for encoded, group in groupby(merged(list(blocks), folder), together):
             yield encoded, (unpack_value(packed) for _, packed in group)
         return
     pieces: Iterator[tuple[bytes, list[Any]]]
     # the extension yields a key once per frame, so `groupby` joins the values from several frames
-    frames = merged_frames(list(blocks), folder, compiled.operation("KEEP"))
-    for encoded, pieces in groupby(compiled.groups_of(frames), together):
+    frames = merged_frames(list(blocks), folder, native_collector.operation("KEEP"))
+    for encoded, pieces in groupby(native_collector.groups_of(frames), together):
         yield encoded, chain.from_iterable(values for _, values in pieces)
 
 

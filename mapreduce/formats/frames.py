@@ -265,8 +265,8 @@ def last_key(frame: RawFrame, previous: bytes | None, *, ordered: bool = True) -
         previous: the key before the frame's first, if there is one.
         ordered: the keys must ascend.
     """
-    if ordered and native.kernel is not None:
-        found: bytes | None = native.kernel.last_key(frame, previous)
+    if ordered and native.extension is not None:
+        found: bytes | None = native.extension.last_key(frame, previous)
         return found
     kind, pairs, payload = frame
     # all length fields at once: of the keys, and in kind ENCODED of the values too

@@ -74,9 +74,9 @@ class JsonLayout:
         """Return the rows of a frame of str keys and 64-bit integers by the native extension; else
         None.
         """
-        if native.kernel is None:
+        if native.extension is None:
             return None
-        rows: bytes | None = native.kernel.rows(
+        rows: bytes | None = native.extension.rows(
             frame, self.separator + self.before, self.between, self.behind
         )
         return rows if rows is None else rows[len(self.separator) :]

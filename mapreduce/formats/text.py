@@ -282,5 +282,7 @@ class LineDecoder:
 
 def count_records(data: bytes) -> int:
     """Return the number of records in whole lines."""
-    feeds: int = data.count(b"\n") if native.kernel is None else native.kernel.line_feeds(data)
+    feeds: int = (
+        data.count(b"\n") if native.extension is None else native.extension.line_feeds(data)
+    )
     return feeds + (not data.endswith(b"\n")) if data else 0

@@ -1,8 +1,8 @@
-"""The door to the compiled part of the engine: `kernel`, or None where it has not been built.
+"""The door to the native extension of the engine: `extension`, or None where it has not been built.
 
 `python -m mapreduce.native` builds it, with any C compiler. Everything works without it, at the speed of Python: each
 function of C has a counterpart in Python with the same answer, and the tests hold both against each other.
-`MAPREDUCE_KERNEL=off` does without it on purpose.
+`MAPREDUCE_NATIVE=off` does without it on purpose.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import ModuleType
 
-SWITCH = "MAPREDUCE_KERNEL"
+SWITCH = "MAPREDUCE_NATIVE"
 FOLDER = Path(__file__).parent
 
 
@@ -33,7 +33,7 @@ def _load() -> tuple[ModuleType | None, str]:
     if os.environ.get(SWITCH, "").lower() in ("off", "0", "no"):
         return None, f"switched off by {SWITCH}"
     try:
-        from mapreduce.native import kernel as built
+        from mapreduce.native import extension as built
     except ImportError as exc:
         missing = isinstance(exc, ModuleNotFoundError) or "cannot import name" in str(exc)
         return None, "not built" if missing else f"cannot be loaded ({exc})"
@@ -42,5 +42,5 @@ def _load() -> tuple[ModuleType | None, str]:
     return built, ""
 
 
-kernel, why_not = _load()
+extension, why_not = _load()
 """The module, or None and why."""

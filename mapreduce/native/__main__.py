@@ -1,4 +1,4 @@
-"""`python -m mapreduce.native`: build the compiled part.
+"""`python -m mapreduce.native`: build the native extension.
 
 With `--if-possible` a machine that cannot build it is no error; with `--strict` a warning of the compiler is one.
 """
@@ -16,7 +16,7 @@ def main() -> int:
         target = build(*([STRICT] if "--strict" in sys.argv[1:] else []))
     except NotBuilt as exc:
         optional = "--if-possible" in sys.argv[1:]
-        sys.stderr.write(f"the compiled part was not built: {exc}\n")
+        sys.stderr.write(f"the native extension was not built: {exc}\n")
         sys.stderr.write("everything works without it, more slowly\n" if optional else "")
         return 0 if optional else 1
     sys.stderr.write(f"built {target}\n")

@@ -1,7 +1,7 @@
-"""Build the kernel from its C files, beside them, with the compiler that this machine has.
+"""Build the extension from its C files, beside them, with the compiler that this machine has.
 
 A user's build only warns: a compiler that these files have not seen may warn of something new, and must not leave the
-user without the kernel. The checks (`make check`, the tests, `make sanitize` and `make fuzz`) build with `STRICT`.
+user without the extension. The checks (`make check`, the tests, `make sanitize` and `make fuzz`) build with `STRICT`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from pathlib import Path
 from mapreduce.native import FOLDER, sources, sources_digest
 
 COMPILERS = ("cc", "gcc", "clang")
-# hidden: only PyInit_kernel is exported, and no function of another library can take the place of one of these
+# hidden: only PyInit_extension is exported, and no function of another library can take the place of one of these
 FLAGS = ("-std=c11", "-O3", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra")
 STRICT = "-Werror"
 
 
 class NotBuilt(Exception):
-    """The kernel cannot be built here; says why, and what to do."""
+    """The extension cannot be built here; says why, and what to do."""
 
 
 def build(*more: str) -> Path:
@@ -39,7 +39,7 @@ def build(*more: str) -> Path:
     Raises:
         NotBuilt: there is no compiler, no `Python.h`, or the compiler fails.
     """
-    target = FOLDER / f"kernel{sysconfig.get_config_var('EXT_SUFFIX')}"
+    target = FOLDER / f"extension{sysconfig.get_config_var('EXT_SUFFIX')}"
     command = compile_command(*more)
     with tempfile.TemporaryDirectory(dir=FOLDER, prefix=".building-") as folder:
         built = Path(folder) / target.name
@@ -65,7 +65,7 @@ def compile_command(*more: str) -> list[str]:
 
 _LOAD = """
 import importlib.util, sys
-spec = importlib.util.spec_from_file_location("kernel", sys.argv[1])
+spec = importlib.util.spec_from_file_location("extension", sys.argv[1])
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 module.WordCounts().add(b"word")

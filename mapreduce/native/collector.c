@@ -523,7 +523,7 @@ static PyType_Slot Collector_slots[] = {
     {0, NULL}};
 
 PyType_Spec collector_spec = {
-    .name = "mapreduce.native.kernel.Collector",
+    .name = "mapreduce.native.extension.Collector",
     .basicsize = sizeof(Collector),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = Collector_slots,

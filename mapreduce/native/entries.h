@@ -14,7 +14,7 @@
 #ifndef MAPREDUCE_ENTRIES_H
 #define MAPREDUCE_ENTRIES_H
 
-#include "kernel.h"
+#include "extension.h"
 
 #define INLINE_BYTES 16
 

@@ -5,7 +5,7 @@
  * read comes from storage and is not trusted: `cursor_open` checks all lengths once, and no read
  * behind it needs a check.
  */
-#include "kernel.h"
+#include "extension.h"
 
 int buffer_reserve(Buffer *buffer, size_t more) {
     if (buffer->size - buffer->used >= more)
@@ -214,7 +214,7 @@ void cursor_next(FrameCursor *cursor) {
 
 /* last_key(frame, previous): the frame's last key; None when its lengths do not add up to its own,
  * or when its keys do not ascend, from `previous` on if that is not None. */
-PyObject *kernel_last_key(PyObject *module, PyObject *const *arguments, Py_ssize_t count) {
+PyObject *extension_last_key(PyObject *module, PyObject *const *arguments, Py_ssize_t count) {
     (void)module;
     FrameCursor cursor;
     if (count != 2 || (arguments[1] != Py_None && !PyBytes_Check(arguments[1])))

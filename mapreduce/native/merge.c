@@ -7,7 +7,7 @@
  * run's cursor and pair borrow from that frame, which `next_frame` drops: a key that is used after
  * a `pop` is copied before. Iterators may run any code of Python; `busy` refuses calls from there.
  */
-#include "kernel.h"
+#include "extension.h"
 
 typedef struct {
     PyObject *frames; /* the iterator */
@@ -270,7 +270,7 @@ static PyType_Slot Merge_slots[] = {
     {0, NULL}};
 
 PyType_Spec merge_spec = {
-    .name = "mapreduce.native.kernel.Merge",
+    .name = "mapreduce.native.extension.Merge",
     .basicsize = sizeof(Merge),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = Merge_slots,

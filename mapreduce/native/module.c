@@ -1,4 +1,4 @@
-/* The module `kernel`: what Python sees of the native extension.
+/* The module `extension`: what Python sees of the native extension.
  *
  * It is initialised in phases (PEP 489): each interpreter that imports it has types and a state
  * (ModuleState) that no other one sees. The state owns a hold on its Pages, which `free_module`
@@ -39,12 +39,12 @@ static PyObject *line_feeds(PyObject *module, PyObject *argument) {
 
 static PyMethodDef methods[] = {
     {"line_feeds", line_feeds, METH_O, "Return how many line feeds there are in bytes."},
-    {"groups", (PyCFunction)(void (*)(void))kernel_groups, METH_FASTCALL,
+    {"groups", (PyCFunction)(void (*)(void))extension_groups, METH_FASTCALL,
      "groups(frame, decode_value): [(key, [value, ...]), ...] for each run of equal keys."},
-    {"last_key", (PyCFunction)(void (*)(void))kernel_last_key, METH_FASTCALL,
+    {"last_key", (PyCFunction)(void (*)(void))extension_last_key, METH_FASTCALL,
      "last_key(frame, previous): the last key; None when the lengths do not add up or the keys do "
      "not ascend."},
-    {"rows", (PyCFunction)(void (*)(void))kernel_rows, METH_FASTCALL,
+    {"rows", (PyCFunction)(void (*)(void))extension_rows, METH_FASTCALL,
      "rows(frame, before, between, behind): str keys and integers as JSON; None when there are "
      "others."},
     {"short_hash", short_key_hash, METH_O, "Return the xxh3_64 of 1 to 16 bytes."},
@@ -123,7 +123,7 @@ static PyModuleDef_Slot slots[] = {
 
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
-    .m_name = "kernel",
+    .m_name = "extension",
     .m_doc = "The native extension of the engine.",
     .m_size = sizeof(ModuleState),
     .m_methods = methods,
@@ -131,6 +131,6 @@ static struct PyModuleDef definition = {
     .m_free = free_module,
 };
 
-PyMODINIT_FUNC PyInit_kernel(void) {
+PyMODINIT_FUNC PyInit_extension(void) {
     return PyModuleDef_Init(&definition);
 }

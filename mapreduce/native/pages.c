@@ -9,7 +9,7 @@
  * The module's state and each collector hold the Pages, so that it outlives both: a collector may
  * be deallocated after its module. The GIL is held in every call.
  */
-#include "kernel.h"
+#include "extension.h"
 
 #include <sys/mman.h>
 

@@ -3,7 +3,7 @@
  * A cursor borrows from the frame, which the caller's argument keeps alive, also while `groups`
  * calls back into Python: a tuple and its bytes never change. Nothing else outlives a call.
  */
-#include "kernel.h"
+#include "extension.h"
 
 /* A new reference to a pair's value. */
 static PyObject *value_of(const Pair *pair, PyObject *decode) {
@@ -43,7 +43,7 @@ static int add_groups(PyObject *groups, FrameCursor *cursor, PyObject *decode) {
     return 0;
 }
 
-PyObject *kernel_groups(PyObject *module, PyObject *const *arguments, Py_ssize_t count) {
+PyObject *extension_groups(PyObject *module, PyObject *const *arguments, Py_ssize_t count) {
     (void)module;
     FrameCursor cursor;
     if (count != 2)
@@ -100,7 +100,7 @@ static size_t add_integer(uint8_t *out, int64_t number) {
 
 /* rows(frame, before, between, behind): each pair as these around a key that is a str and a value
  * that is an integer; None when a key or value is something else. */
-PyObject *kernel_rows(PyObject *module, PyObject *const *arguments, Py_ssize_t count) {
+PyObject *extension_rows(PyObject *module, PyObject *const *arguments, Py_ssize_t count) {
     (void)module;
     FrameCursor cursor;
     if (count != 4 || !PyBytes_Check(arguments[1]) || !PyBytes_Check(arguments[2])

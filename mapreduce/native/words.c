@@ -11,7 +11,7 @@
  * lock without the GIL, and fills its lists with both: that allocates str, bytes and int only, none
  * of which can run other code (a garbage collection, say) that would wait for the lock.
  */
-#include "kernel.h"
+#include "extension.h"
 
 #define WORD_BYTES 16
 #define BLOCK 64
@@ -359,7 +359,7 @@ static PyType_Slot WordCounts_slots[] = {
     {0, NULL}};
 
 PyType_Spec word_counts_spec = {
-    .name = "mapreduce.native.kernel.WordCounts",
+    .name = "mapreduce.native.extension.WordCounts",
     .basicsize = sizeof(WordCounts),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = WordCounts_slots,

@@ -67,7 +67,7 @@ def main() -> int:
 def build() -> Path:
     """Build the extension and the harness as one library; raises `NotBuilt`."""
     CORPUS.mkdir(parents=True, exist_ok=True)
-    target = FOLDER / "kernel.so"
+    target = FOLDER / "extension.so"
     # libFuzzer is C++; its own flags are the archive's
     more = [str(HARNESS), runtime("fuzzer_no_main"), "-l:libstdc++.so.6", "-lm"]
     run([*compile_command(STRICT, *OPTIONS), *more, "-o", str(target)], "the compiler failed")

@@ -10,7 +10,7 @@ from types import ModuleType
 def main() -> None:
     """Fuzz; the arguments are the library and libFuzzer's own."""
     library, *options = sys.argv[1:]
-    name = "mapreduce.native.kernel"
+    name = "mapreduce.native.extension"
     sys.modules[name] = _loaded(name, library)
     from tests.fuzz import targets  # imports what is loaded above
 

@@ -32,7 +32,7 @@ from mapreduce.formats.frames import (
 )
 from mapreduce.partition import hash_partition, key_hash
 
-extension: Any = native.kernel
+extension: Any = native.extension
 LEAST, MOST = -(1 << 63), (1 << 63) - 1
 
 

@@ -86,7 +86,7 @@ def library(compiler: str) -> str:
 def build() -> Path:
     """Build the sanitized extension; raises `NotBuilt`."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    target = FOLDER / "kernel.so"
+    target = FOLDER / "extension.so"
     run([*compile_command(STRICT, *OPTIONS), "-o", str(target)], "the compiler failed")
     return target
 

@@ -8,7 +8,7 @@ import sys
 
 from tests.sanitize import VARIABLE
 
-NAME = "mapreduce.native.kernel"
+NAME = "mapreduce.native.extension"
 
 
 def _load(path: str) -> None:
@@ -25,9 +25,9 @@ def pytest_report_header() -> str:
     """Say which extension the tests have; fail when it is not the sanitized one."""
     from mapreduce import native
 
-    assert native.kernel is not None, native.why_not
-    assert native.kernel.__file__ == os.environ[VARIABLE]
-    return f"extension: {native.kernel.__file__}"
+    assert native.extension is not None, native.why_not
+    assert native.extension.__file__ == os.environ[VARIABLE]
+    return f"extension: {native.extension.__file__}"
 
 
 _load(os.environ[VARIABLE])

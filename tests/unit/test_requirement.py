@@ -17,7 +17,7 @@ def emulator():
     pytest.skip("no emulator")
 
 def test_in_its_body():
-    pytest.skip("no kernel")
+    pytest.skip("no extension")
 
 def test_by_its_fixture(emulator):
     pass
@@ -65,7 +65,7 @@ def test_skipped_tests_fail_a_run(
     result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:randomly")
     # a fixture fails as an error of the test's setup, and so does a mark
     result.assert_outcomes(passed=1, failed=1, errors=2, skipped=1, xfailed=1)
-    result.stdout.fnmatch_lines([f"*{VARIABLE}=1*no kernel*"])
+    result.stdout.fnmatch_lines([f"*{VARIABLE}=1*no extension*"])
     assert result.ret == pytest.ExitCode.TESTS_FAILED
 
 

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from mapreduce import WordCounts, native, word_counts, words
 
 
-@pytest.fixture(autouse=True, params=["compiled", "pure"])
+@pytest.fixture(autouse=True, params=["native", "pure"])
 def road(request: pytest.FixtureRequest) -> Iterator[None]:
-    """With the compiled part, and without it."""
-    if request.param == "compiled" and native.kernel is None:
-        pytest.skip(f"the compiled part is {native.why_not}")
+    """With the native extension, and without it."""
+    if request.param == "native" and native.extension is None:
+        pytest.skip(f"the native extension is {native.why_not}")
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "pure":
-            patch.setattr(native, "kernel", None)
+            patch.setattr(native, "extension", None)
         yield
 
 

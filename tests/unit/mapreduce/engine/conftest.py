@@ -1,4 +1,4 @@
-"""Every test of the engine runs twice: with the compiled part, and as if it had not been built."""
+"""Every test of the engine runs twice: with the native extension, and as if it had not been built."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 from mapreduce import native
 
 
-@pytest.fixture(autouse=True, params=["compiled", "pure"])
+@pytest.fixture(autouse=True, params=["native", "pure"])
 def road(request: pytest.FixtureRequest) -> Iterator[str]:
     """Which road the test takes."""
-    if request.param == "compiled" and native.kernel is None:
-        pytest.skip(f"the compiled part is {native.why_not}")
+    if request.param == "native" and native.extension is None:
+        pytest.skip(f"the native extension is {native.why_not}")
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "pure":
-            patch.setattr(native, "kernel", None)
+            patch.setattr(native, "extension", None)
         yield request.param

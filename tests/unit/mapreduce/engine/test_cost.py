@@ -56,7 +56,7 @@ def calls_of_a_run(job: type[Job], words_a_line: int) -> tuple[int, int]:
         return mapping, calls_of(lambda: stages.reduce(maps))
 
 
-@pytest.mark.parametrize("road", ["compiled"], indirect=True)
+@pytest.mark.parametrize("road", ["native"], indirect=True)
 @pytest.mark.parametrize("job", [Summed, Listed])
 def test_a_pair_costs_no_call(job: type[Job]) -> None:
     """With the native extension ten times as many pairs need hardly more calls than there are more frames to write.
@@ -82,5 +82,5 @@ def test_words_are_counted_without_a_call_for_each(road: str) -> None:
     text = b"It is a truth universally acknowledged, that a single man\n"
     assert counting(text) == counting(text * 100)
     assert calls_of(lambda: words(text.decode())) < 5
-    assert road in ("compiled", "pure")
-    assert native.kernel is None or road == "compiled"
+    assert road in ("native", "pure")
+    assert native.extension is None or road == "native"

@@ -114,7 +114,7 @@ integer_runs = st.lists(
 def summed(
     aggregation: Aggregation[Any], runs: list[list[PackedPair]], folder: Path
 ) -> list[tuple[bytes, Any]]:
-    """One (key, state) for each key, as a reduce task without the compiled part merges them."""
+    """One (key, state) for each key, as a reduce task without the native extension merges them."""
     return list(
         merged_states(
             aggregation, merged([run(part) for part in runs], folder) if runs else iter(())
@@ -144,7 +144,7 @@ def test_merged_sums_beyond_64_bits(tmp_path: Path) -> None:
 def test_merging_many_integers_needs_memory_for_a_frame_of_each_run(tmp_path: Path) -> None:
     """Every key comes once, exact and in order; four times as many pairs need hardly more memory."""
 
-    def runs_of(pairs: int) -> list[Run]:
+    def runs_of(pairs: int) -> list[SortedRun]:
         numbers = [(encode_key(f"key {number % 70_001:>60}"), number) for number in range(pairs)]
         runs = []
         for part in range(8):

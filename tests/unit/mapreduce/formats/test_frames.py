@@ -197,7 +197,7 @@ def test_right_checksums_and_wrong_lengths_or_order(
     """Whoever has written such a frame, reading it is an error of the block."""
     assert [(b"a", 1), (b"b", 2)] == read(forged(INTEGERS, 2, SOUND))[1]
     if pure:
-        monkeypatch.setattr(native, "kernel", None)
+        monkeypatch.setattr(native, "extension", None)
     with pytest.raises(CorruptBlock, match="block 7"):
         read(frame)
 
@@ -235,8 +235,8 @@ def test_both_roads_find_the_same_last_key(keys: list[bytes], previous: bytes | 
     whole = keys if previous is None else [previous, *keys]
     expected = keys[-1] if whole == sorted(whole) else None
     assert expected == frames.last_key(frame, previous)
-    kernel, native.kernel = native.kernel, None
+    extension, native.extension = native.extension, None
     try:
         assert expected == frames.last_key(frame, previous)
     finally:
-        native.kernel = kernel
+        native.extension = extension

@@ -12,22 +12,22 @@ from mapreduce import native
 from mapreduce.native.build import FLAGS, STRICT, NotBuilt, build, compile_command, run
 
 pytestmark = pytest.mark.skipif(
-    native.kernel is None, reason=f"the compiled part is {native.why_not}"
+    native.extension is None, reason=f"the native extension is {native.why_not}"
 )
 
 
 def symbols(*options: str) -> list[tuple[str, str]]:
     """The type and name of each symbol of the extension, as nm(1) lists them."""
-    assert native.kernel is not None
+    assert native.extension is not None
     done = subprocess.run(
-        ["nm", *options, str(native.kernel.__file__)], capture_output=True, text=True, check=True
+        ["nm", *options, str(native.extension.__file__)], capture_output=True, text=True, check=True
     )
     return [(kind, name) for *_, kind, name in map(str.split, done.stdout.splitlines())]
 
 
 def test_only_the_init_function_is_exported() -> None:
     """No function of another library can take the place of one of ours, and none of ours the place of another's."""
-    assert [("T", "PyInit_kernel")] == symbols("-D", "--defined-only")
+    assert [("T", "PyInit_extension")] == symbols("-D", "--defined-only")
 
 
 def test_interpreters_share_no_variable() -> None:
@@ -54,5 +54,5 @@ def test_a_compiler_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.setenv("CC", compiler)
         with pytest.raises(NotBuilt, match=said):
             build()
-    assert native.kernel is not None
-    assert Path(str(native.kernel.__file__)).is_file()
+    assert native.extension is not None
+    assert Path(str(native.extension.__file__)).is_file()

@@ -19,12 +19,12 @@ from mapreduce.formats.frames import RawFrame
 from mapreduce.partition import key_hash
 
 pytestmark = pytest.mark.skipif(
-    native.kernel is None, reason=f"the compiled part is {native.why_not}"
+    native.extension is None, reason=f"the native extension is {native.why_not}"
 )
-kernel: Any = native.kernel
+extension: Any = native.extension
 
 
-def collector(module: Any = kernel, **more: Any) -> Any:
+def collector(module: Any = extension, **more: Any) -> Any:
     """A collector that sums."""
     arguments = {
         "operation": module.SUM,
@@ -41,7 +41,7 @@ def collector(module: Any = kernel, **more: Any) -> Any:
 
 def another() -> ModuleType:
     """The same extension, loaded once more."""
-    spec = importlib.util.spec_from_file_location(kernel.__name__, kernel.__file__)
+    spec = importlib.util.spec_from_file_location(extension.__name__, extension.__file__)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -52,8 +52,8 @@ def another() -> ModuleType:
 def test_each_module_has_types_and_a_state() -> None:
     """Two modules of one process share nothing, and an object outlives its module."""
     module = another()
-    assert module.Collector is not kernel.Collector
-    for each in (kernel, module):
+    assert module.Collector is not extension.Collector
+    for each in (extension, module):
         given_pairs = collector(each)
         given_pairs.add(iter([("a", 1), ("a", 2)]))
         given_pairs.sort()
@@ -107,7 +107,7 @@ def test_a_subinterpreter_has_a_module() -> None:
         "print('well')\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, kernel.__name__, kernel.__file__],
+        [sys.executable, "-c", script, extension.__name__, extension.__file__],
         capture_output=True,
         text=True,
         check=False,
@@ -152,9 +152,9 @@ class Frames:
 
 def test_a_merge_in_a_cycle_is_freed() -> None:
     """A run that holds its merge does not keep it for ever, also when the merge has begun."""
-    frame = (kernel.SUM, 1, b"\x01\x00\x00\x00a" + bytes(8))
+    frame = (extension.SUM, 1, b"\x01\x00\x00\x00a" + bytes(8))
     run = Frames([frame] * 10_000)
-    run.held = kernel.Merge([run], kernel.KEEP)
+    run.held = extension.Merge([run], extension.KEEP)
     next(run.held)
     gone = weakref.ref(run)
     del run
@@ -172,13 +172,13 @@ def test_a_run_may_change_the_list_of_runs() -> None:
             return iter([(1, 1, b"\x01\x00\x00\x00a" + bytes(8))])
 
     runs += [Emptying() for _ in range(1000)]
-    assert [(1, 1000)] == [frame[:2] for frame in kernel.Merge(runs, kernel.KEEP)]
+    assert [(1, 1000)] == [frame[:2] for frame in extension.Merge(runs, extension.KEEP)]
 
 
 def test_types_cannot_be_changed() -> None:
     """An attribute of a type is as constant as it was when types were static."""
     for name in ("Collector", "Merge", "WordCounts"):
         with pytest.raises(TypeError, match="immutable"):
-            setattr(getattr(kernel, name), "add", None)  # noqa: B010 - mypy knows that it cannot be assigned
+            setattr(getattr(extension, name), "add", None)  # noqa: B010 - mypy knows that it cannot be assigned
         with pytest.raises(TypeError, match="not an acceptable base type"):
-            type("Mine", (getattr(kernel, name),), {})
+            type("Mine", (getattr(extension, name),), {})

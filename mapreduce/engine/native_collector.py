@@ -24,7 +24,7 @@ from mapreduce.user_code.yielded import pair_of
 from mapreduce.wire.messages import Block
 
 if TYPE_CHECKING:
-    from mapreduce.native.kernel import Collector as Pairs
+    from mapreduce.native.extension import Collector as Pairs
 
 _COMBINING: dict[type[Aggregation[Any]], tuple[str, str]] = {
     Sum: ("SUM", "SUM"),
@@ -37,13 +37,13 @@ _COMBINING: dict[type[Aggregation[Any]], tuple[str, str]] = {
 
 def operation(name: str) -> int:
     """Return the extension's number of an operation."""
-    number: int = getattr(native.kernel, name)
+    number: int = getattr(native.extension, name)
     return number
 
 
 def combines(aggregation: Aggregation[Any]) -> bool:
     """Return whether the extension is present and supports the aggregation (no subclass of it)."""
-    return native.kernel is not None and type(aggregation) in _COMBINING
+    return native.extension is not None and type(aggregation) in _COMBINING
 
 
 def value_operation(aggregation: Aggregation[Any]) -> int:
@@ -56,7 +56,7 @@ def state_operation(aggregation: Aggregation[Any]) -> int:
     return operation(_COMBINING[type(aggregation)][1])
 
 
-class CompiledCollector:
+class NativeCollector:
     """A collector that keeps its pairs in the native extension's memory.
 
     Args:
@@ -79,13 +79,13 @@ class CompiledCollector:
         combine: Combine | None = None,
         otherwise: Callable[[], AggregateCollector] | None = None,
     ) -> None:
-        assert native.kernel is not None, "this collector needs the native extension"
+        assert native.extension is not None, "this collector needs the native extension"
         self.spills = spills
         self._combine = combine
         self._otherwise = otherwise
         self._instead: Collector | None = None
-        self._full, self._refused = native.kernel.FULL, native.kernel.REFUSED
-        self._pairs: Pairs = native.kernel.Collector(
+        self._full, self._refused = native.extension.FULL, native.extension.REFUSED
+        self._pairs: Pairs = native.extension.Collector(
             operation=operation,
             partitions=spills.partitions,
             limit=buffer_bytes,
@@ -212,9 +212,9 @@ def merging_combined(aggregation: Aggregation[Any], otherwise: Merging) -> Mergi
 
 def groups_of(frames: Iterable[RawFrame]) -> Iterator[tuple[bytes, list[Any]]]:
     """Yield keys and their values; a key with pairs in two frames comes twice."""
-    assert native.kernel is not None, "grouping frames needs the native extension"
+    assert native.extension is not None, "grouping frames needs the native extension"
     for frame in frames:
-        yield from native.kernel.groups(frame, unpack_value)
+        yield from native.extension.groups(frame, unpack_value)
 
 
 def pairs_of(frames: Iterable[RawFrame]) -> Iterator[PackedPair]:

@@ -1,4 +1,4 @@
-"""The compiled part against plain Python: the same hash, the same order, the same sums, the same bytes."""
+"""The native extension against plain Python: the same hash, the same order, the same sums, the same bytes."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from mapreduce.partition import hash_partition, key_hash
 from tests.unit.mapreduce.any_keys import keys, values
 
 pytestmark = pytest.mark.skipif(
-    native.kernel is None, reason=f"the compiled part is {native.why_not}"
+    native.extension is None, reason=f"the native extension is {native.why_not}"
 )
-kernel: Any = native.kernel
+extension: Any = native.extension
 
 near = st.text("ab\x00é", max_size=20)
 many_keys = st.one_of(
@@ -57,9 +57,9 @@ def collector(
     check: Any = None,
     partition: Any = None,
 ) -> Any:
-    """A collector of the kernel."""
-    number = getattr(kernel, operation)
-    return kernel.Collector(
+    """A collector of the extension."""
+    number = getattr(extension, operation)
+    return extension.Collector(
         number, partitions, limit, encode_key, encode_value, key_hash, partition, check
     )
 
@@ -91,15 +91,15 @@ def raw(pairs: list[PackedPair], frame_pairs: int = 3) -> Iterator[RawFrame]:
 
 @given(st.binary(min_size=1, max_size=16))
 def test_short_hash(data: bytes) -> None:
-    """The kernel's hash of short keys is xxh3_64, or keys would go to other partitions than in Python."""
-    assert xxhash.xxh3_64_intdigest(data) == kernel.short_hash(data)
+    """The extension's hash of short keys is xxh3_64, or keys would go to other partitions than in Python."""
+    assert xxhash.xxh3_64_intdigest(data) == extension.short_hash(data)
 
 
 @given(st.binary(max_size=2000))
 @example(b"\n" * 1000)
 def test_line_feeds(data: bytes) -> None:
     """Line feeds are counted as `bytes.count` does."""
-    assert data.count(b"\n") == kernel.line_feeds(data)
+    assert data.count(b"\n") == extension.line_feeds(data)
 
 
 @settings(max_examples=150)
@@ -119,7 +119,7 @@ def test_combining(
     given_pairs, rest = collector(name, partitions), iter(pairs)
     state, refused = given_pairs.add(rest)
     given_pairs.sort()
-    if state == kernel.REFUSED:
+    if state == extension.REFUSED:
         assert name == "SUM"
         # the first one's sum does not fit where it was to be added: a sum that fits is never refused
         (key, value), states = (
@@ -131,7 +131,7 @@ def test_combining(
             states[encode_key(key)] = states.get(encode_key(key), 0) + value
         assert expected == states
         return
-    assert (kernel.ENDED, ()) == (state, refused)
+    assert (extension.ENDED, ()) == (state, refused)
     assert len(expected) == len(given_pairs)
     for number in range(partitions):
         mine = {
@@ -147,7 +147,7 @@ def test_combining(
 def test_keeping(pairs: list[tuple[Any, Any]], partitions: int) -> None:
     """Every pair, by key; the pairs of one key in the order in which they came."""
     given_pairs = collector("KEEP", partitions)
-    assert (kernel.ENDED, ()) == given_pairs.add(iter(pairs))
+    assert (extension.ENDED, ()) == given_pairs.add(iter(pairs))
     given_pairs.sort()
     for number in range(partitions):
         mine = [(encode_key(key), value) for key, value in pairs]
@@ -185,7 +185,7 @@ def test_many_pairs(operation: str, calls: int) -> None:
     pairs = [(f"key {number * 7919 % 9001}" * (1 + number % 3), number) for number in range(20011)]
     given_pairs = collector(operation)
     for call in range(calls):
-        assert (kernel.ENDED, ()) == given_pairs.add(iter(pairs[call::calls]))
+        assert (extension.ENDED, ()) == given_pairs.add(iter(pairs[call::calls]))
     given_pairs.sort()
     arrived = [pair for call in range(calls) for pair in pairs[call::calls]]
     if operation == "KEEP":
@@ -209,8 +209,8 @@ def test_memory_is_used_again() -> None:
         expected = Counter({f"{round_} {number * 7919}": number for number in range(1, 150_000)})
         found: Counter[str] = Counter()
         iterator = iter(expected.items())
-        state = kernel.FULL
-        while state == kernel.FULL:
+        state = extension.FULL
+        while state == extension.FULL:
             state, _ = given_pairs.add(iterator)
             given_pairs.sort()
             found.update({str(decode_key(key)): int(value) for key, value in packed(given_pairs)})
@@ -228,10 +228,10 @@ def test_where_addresses_are_few() -> None:
         "from mapreduce.partition import key_hash\n"
         "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20),) * 2)\n"
-        "kernel = native.kernel\n"
-        "pairs = kernel.Collector(kernel.SUM, 1, 1 << 40, encode_key, encode_value, key_hash, None, None)\n"
+        "extension = native.extension\n"
+        "pairs = extension.Collector(extension.SUM, 1, 1 << 40, encode_key, encode_value, key_hash, None, None)\n"
         "numbers, seen = iter([(str(number), 1) for number in range(100_000)]), 0\n"
-        "while pairs.add(numbers) == (kernel.FULL, ()):\n"
+        "while pairs.add(numbers) == (extension.FULL, ()):\n"
         "    seen += len(pairs)\n"
         "    pairs.clear()\n"
         "print(seen + len(pairs))\n"
@@ -260,8 +260,8 @@ def test_keys_that_are_told_apart_late_need_no_deep_stack() -> None:
         "from mapreduce import native\n"
         "from mapreduce.encoding import encode_key, encode_value\n"
         "from mapreduce.partition import key_hash\n"
-        "kernel = native.kernel\n"
-        "pairs = kernel.Collector(kernel.KEEP, 1, 1 << 30, encode_key, encode_value, key_hash, None, None)\n"
+        "extension = native.extension\n"
+        "pairs = extension.Collector(extension.KEEP, 1, 1 << 30, encode_key, encode_value, key_hash, None, None)\n"
         "keys = ['a' * (8 * number) for number in range(4000)] * 2\n"
         "random.Random(7).shuffle(keys)\n"
         "pairs.add(iter([(key, number) for number, key in enumerate(keys)]))\n"
@@ -288,13 +288,13 @@ def test_what_is_refused_comes_back() -> None:
     for odd in (1.5, True, None, "text", 1 << 63):
         given_pairs = collector("SUM")
         iterator = iter([("a", 1), ("a", 2), ("b", odd), ("c", 4)])
-        assert (kernel.REFUSED, (("b", odd),)) == given_pairs.add(iterator)
+        assert (extension.REFUSED, (("b", odd),)) == given_pairs.add(iterator)
         assert [("c", 4)] == list(iterator)
         given_pairs.sort()
         assert [(encode_key("a"), 3)] == packed(given_pairs)
     given_pairs = collector("SUM")
     state, back = given_pairs.add(iter([("a", most), ("b", 1), ("a", 1), ("c", 5)]))
-    assert kernel.REFUSED == state
+    assert extension.REFUSED == state
     given_pairs.sort()
     total = sum(int(value) for _, value in packed(given_pairs)) + sum(value for _, value in back)
     assert most + 7 == total
@@ -316,8 +316,8 @@ def test_columns_are_pairs(pairs: list[tuple[Any, Any]], operation: str, limit: 
     """Two lists are taken as their pairs are, one by one; what is refused comes back, and what follows is left."""
     given_pairs, taken = collector(operation, limit=limit), Counter[tuple[bytes, Any]]()
     key_list, value_list = [key for key, _ in pairs], [value for _, value in pairs]
-    state, at, refused = kernel.FULL, 0, ()
-    while state == kernel.FULL:
+    state, at, refused = extension.FULL, 0, ()
+    while state == extension.FULL:
         state, at, refused = given_pairs.add_columns(key_list, value_list, at)
         given_pairs.sort()
         taken.update((key, unpack_value(value)) for key, value in packed(given_pairs))
@@ -325,7 +325,7 @@ def test_columns_are_pairs(pairs: list[tuple[Any, Any]], operation: str, limit: 
     left = [(encode_key(key), value) for key, value in [*refused, *pairs[at:]]]
     expected = [(encode_key(key), value) for key, value in pairs]
     if operation == "KEEP":
-        assert (kernel.ENDED, len(pairs), (), Counter(expected)) == (state, at, refused, taken)
+        assert (extension.ENDED, len(pairs), (), Counter(expected)) == (state, at, refused, taken)
         return
     sums: defaultdict[bytes, Fraction] = defaultdict(Fraction)
     for (key, value), times in taken.items():
@@ -335,10 +335,10 @@ def test_columns_are_pairs(pairs: list[tuple[Any, Any]], operation: str, limit: 
     for key, value in expected:
         sums[key] -= Fraction(value)
     assert not any(sums.values())
-    if state == kernel.ENDED:
+    if state == extension.ENDED:
         assert (len(pairs), ()) == (at, refused)
     else:
-        assert kernel.REFUSED == state
+        assert extension.REFUSED == state
         most: defaultdict[bytes, Fraction] = defaultdict(
             Fraction
         )  # the largest sum that a key has on the way
@@ -363,7 +363,7 @@ def test_columns_must_be_two_lists_of_one_length() -> None:
 def test_what_is_no_pair_comes_back(odd: Any) -> None:
     """Python's own unpacking says what is wrong with it."""
     for operation in ("SUM", "KEEP"):
-        assert (kernel.REFUSED, (odd,)) == collector(operation).add(iter([odd]))
+        assert (extension.REFUSED, (odd,)) == collector(operation).add(iter([odd]))
 
 
 def test_errors_come_through() -> None:
@@ -398,7 +398,7 @@ def test_a_full_collector_says_so(pairs: list[tuple[Any, int]], operation: str) 
     """Over its limit a collector takes one pair at a time, until it is cleared; none is lost."""
     given_pairs = collector(operation, limit=0)
     iterator, taken = iter(pairs), 0
-    while given_pairs.add(iterator) == (kernel.FULL, ()):
+    while given_pairs.add(iterator) == (extension.FULL, ()):
         given_pairs.sort()
         taken += len(packed(given_pairs))
         given_pairs.clear()
@@ -422,7 +422,7 @@ def test_merging_keeps(runs: list[list[tuple[bytes, int]]]) -> None:
         for number, run in enumerate(runs)
     ]
     expected = sorted((pair for run in given_runs for pair in run), key=lambda pair: pair[0])
-    merged = kernel.Merge([raw(list(run)) for run in given_runs], kernel.KEEP)
+    merged = extension.Merge([raw(list(run)) for run in given_runs], extension.KEEP)
     assert expected == [
         pair
         for frame in map(columns, merged)
@@ -443,7 +443,7 @@ def test_merging_keeps_values_of_any_kind(runs: list[list[tuple[Any, Any]]]) -> 
         ((key, unpack_value(value)) for run in given_runs for key, value in run),
         key=lambda pair: pair[0],
     )
-    merged = kernel.Merge([raw(run) for run in given_runs], kernel.KEEP)
+    merged = extension.Merge([raw(run) for run in given_runs], extension.KEEP)
     found = [
         pair
         for frame in map(columns, merged)
@@ -461,7 +461,7 @@ def test_merging_combines(
     expected: dict[bytes, int] = {}
     for key, value in (pair for run in runs for pair in run):
         expected[key] = fold(expected[key], value) if key in expected else value
-    merged = kernel.Merge([raw(list(run)) for run in runs], getattr(kernel, name))
+    merged = extension.Merge([raw(list(run)) for run in runs], getattr(extension, name))
     try:
         found = [
             pair
@@ -479,7 +479,7 @@ def test_more_pairs_than_a_frame_holds() -> None:
     pairs: list[PackedPair] = [
         (encode_key(f"{number:06}"), number) for number in range(2 * FRAME_PAIRS + 904)
     ]
-    frames = list(kernel.Merge([raw(pairs[::2], 100), raw(pairs[1::2], 1000)], kernel.SUM))
+    frames = list(extension.Merge([raw(pairs[::2], 100), raw(pairs[1::2], 1000)], extension.SUM))
     assert [FRAME_PAIRS, FRAME_PAIRS, 904] == [frame[1] for frame in frames]
     assert pairs == [
         pair
@@ -492,7 +492,7 @@ def test_more_pairs_than_a_frame_holds() -> None:
         raise LookupError("lost")
 
     with pytest.raises(LookupError, match="lost"):
-        list(kernel.Merge([broken(), raw(pairs)], kernel.SUM))
+        list(extension.Merge([broken(), raw(pairs)], extension.SUM))
 
 
 @pytest.mark.parametrize(
@@ -513,8 +513,8 @@ def test_more_pairs_than_a_frame_holds() -> None:
 def test_lengths_that_do_not_add_up(frame: RawFrame) -> None:
     """What is no frame is refused before a byte beyond it is read."""
     for use in (
-        lambda: list(kernel.Merge([iter([frame])], kernel.KEEP)),
-        lambda: kernel.groups(frame, unpack_value),
+        lambda: list(extension.Merge([iter([frame])], extension.KEEP)),
+        lambda: extension.groups(frame, unpack_value),
     ):
         with pytest.raises(ValueError, match="do not add up"):
             use()
@@ -533,7 +533,7 @@ def test_groups(pairs: list[tuple[str, Any]]) -> None:
         if pairs
         else [(1, 0, b"")]
     )
-    assert expected == kernel.groups(frame, unpack_value)
+    assert expected == extension.groups(frame, unpack_value)
 
 
 @given(st.lists(st.tuples(st.text(max_size=12), integers), min_size=1, max_size=20))
@@ -576,13 +576,13 @@ def test_one_call_at_a_time() -> None:
                 act()
         yield "a", 2
 
-    assert (kernel.ENDED, ()) == given_pairs.add(calling())
+    assert (extension.ENDED, ()) == given_pairs.add(calling())
     given_pairs.sort()
     assert [(encode_key("a"), 3)] == packed(given_pairs)
     with pytest.raises(RuntimeError, match="not initialised"):
-        kernel.Collector.__new__(kernel.Collector).add(iter([]))
+        extension.Collector.__new__(extension.Collector).add(iter([]))
     with pytest.raises(RuntimeError, match="initialised already"):
-        given_pairs.__init__(kernel.SUM, 1, 1, encode_key, encode_value, key_hash, None, None)
+        given_pairs.__init__(extension.SUM, 1, 1, encode_key, encode_value, key_hash, None, None)
 
 
 def test_a_merge_that_has_failed_has_no_more() -> None:
@@ -592,7 +592,7 @@ def test_a_merge_that_has_failed_has_no_more() -> None:
         yield from raw([(b"a", 1)])
         raise LookupError("lost")
 
-    merging = kernel.Merge([broken(), raw([(b"b", 1)])], kernel.SUM)
+    merging = extension.Merge([broken(), raw([(b"b", 1)])], extension.SUM)
     with pytest.raises(LookupError, match="lost"):
         list(merging)
     assert [] == list(merging)
@@ -600,7 +600,7 @@ def test_a_merge_that_has_failed_has_no_more() -> None:
 
 def test_words_are_counted_by_many_threads() -> None:
     """The counter works without the interpreter's lock, and has one of its own; large tables are given back."""
-    counts = kernel.WordCounts()
+    counts = extension.WordCounts()
     letters = "abcdefghijklmnopqrstuvwxyz"
     data = "".join(
         f"{a}{b}{c}x{d} " for a in letters for b in letters for c in letters for d in letters[:4]

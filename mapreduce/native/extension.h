@@ -1,5 +1,5 @@
-/* What the parts of the kernel share: growing buffers, frames in the shuffle's format, hashes, and
- * the module's state.
+/* What the parts of the extension share: growing buffers, frames in the shuffle's format, hashes,
+ * and the module's state.
  *
  * A frame's payload is described in mapreduce/formats/frames.py. All of it is little-endian, as are
  * the machines that this is built for; the build refuses others.
@@ -29,7 +29,7 @@
 #include <string.h>
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "the kernel is written for little-endian machines; without it Python does its work"
+#error "the extension is written for little-endian machines; without it Python does its work"
 #endif
 
 enum { ENCODED = 0, INTEGERS = 1 }; /* kinds of frames */
@@ -176,8 +176,8 @@ static inline ModuleState *state_of(PyObject *object) {
 }
 
 extern PyType_Spec word_counts_spec, collector_spec, merge_spec;
-PyObject *kernel_groups(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
-PyObject *kernel_last_key(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
-PyObject *kernel_rows(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+PyObject *extension_groups(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+PyObject *extension_last_key(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+PyObject *extension_rows(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
 #endif
