@@ -38,7 +38,9 @@ def _contents(folder: Path, limit: int, job: type[Job] = Words) -> list[bytes]:
 @pytest.mark.parametrize(
     ("limit", "expected"),
     [
-        (100, [b"one\ntwo\nthree", b"four\n"]),
+        (100, [b"one\ntwo\nthree", b"four\nfive\n"]),
+        (23, [b"one\ntwo\nthree", b"four\nfive\n"]),
+        (22, [b"one\ntwo\nthree", b"four\n"]),
         (13, [b"one\ntwo\nthree", b"four\n"]),
         (8, [b"one\ntwo\n", b"four\n"]),
         (9, [b"one\ntwo\n", b"four\n"]),
@@ -49,7 +51,7 @@ def _contents(folder: Path, limit: int, job: type[Job] = Words) -> list[bytes]:
 def test_inputs_are_cut_at_a_line(tmp_path: Path, limit: int, expected: list[bytes]) -> None:
     """No more than the limit together, but of each at least its first line."""
     (tmp_path / "a").write_bytes(b"one\ntwo\nthree")
-    (tmp_path / "b").write_bytes(b"four\n")
+    (tmp_path / "b").write_bytes(b"four\nfive\n")
     assert expected == _contents(tmp_path, limit)
 
 
