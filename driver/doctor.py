@@ -101,7 +101,7 @@ def examine_before_deploy(region: str | None, vcpus_needed: float) -> Iterator[F
 
 
 def python() -> Finding:
-    """The interpreter."""
+    """Return the interpreter."""
     version = ".".join(map(str, sys.version_info[:3]))
     return Finding(
         step="python",
@@ -112,7 +112,7 @@ def python() -> Finding:
 
 
 def native_extension() -> Finding:
-    """Whether the engine's native extension is in use here; without it all is as right, and slower."""
+    """Return whether the native extension is in use; without it, results are the same, and slower."""
     seen = (
         "in use"
         if native.extension is not None
@@ -151,7 +151,7 @@ def terraform() -> Finding:
 
 
 def docker() -> Finding:
-    """A Docker engine that answers."""
+    """Return a Docker engine that answers."""
     version = _output_of("docker", "version", "--format", "{{.Server.Version}}")
     missing = shutil.which("docker") is None
     return Finding(
@@ -202,7 +202,9 @@ def fargate_quota(aws: Aws, vcpus_needed: float) -> Finding:
 
 
 def examine_stack(stack: Stack) -> Iterator[Finding]:
-    """The deployed stack: credentials, bucket, services, endpoints, and a signed request into a worker."""
+    """Yield the deployed stack: credentials, bucket, services, endpoints, and a signed request into
+    a worker.
+    """
     from driver.cloud.aws import Aws
 
     try:
@@ -227,7 +229,7 @@ def examine_stack(stack: Stack) -> Iterator[Finding]:
 
 
 def _guarded(step: str, check: Callable[[], str], remedy: str) -> Finding:
-    """A finding from a check that says what it saw, or raises."""
+    """Return a finding from a check that says what it saw, or raises."""
     try:
         return Finding(step=step, ok=True, seen=check())
     except MapReduceError as exc:
@@ -263,7 +265,7 @@ def _service(stack: Stack, aws: Aws, role: str) -> str:
 
 
 def _guarded_answers(stack: Stack, aws: Aws) -> Iterator[Finding]:
-    """Each endpoint's health, and one signed request all the way into a worker."""
+    """Yield each endpoint's health, and one signed request all the way into a worker."""
     try:
         answers = asyncio.run(_ask_all(stack, aws))
     except MapReduceError as exc:

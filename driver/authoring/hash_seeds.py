@@ -87,7 +87,7 @@ class SeededRuns:
             process.communicate()
 
     def ways_of(self, job: Job) -> tuple[Way, ...]:
-        """One way for each seed to run the job."""
+        """Return one way for each seed to run the job."""
         return tuple((f"PYTHONHASHSEED={seed}", partial(self._pairs, seed, job)) for seed in SEEDS)
 
     def _pairs(self, seed: int, job: Job, inputs: Sequence[PlainInput]) -> Pairs:

@@ -25,7 +25,8 @@ MOST_STEPS = 5
 def sampled(
     given: Iterable[str], job: JobClass, storage: Storage, limit_bytes: int
 ) -> list[PlainInput]:
-    """The inputs, cut at a line so that together they hold no more than `limit_bytes`; what has no lines is whole.
+    """Return the inputs, cut at a line so that together they hold no more than `limit_bytes`; what
+    has no lines is whole.
 
     Raises:
         InputError: one of them is not there.
@@ -47,7 +48,9 @@ def sampled(
 
 
 def checked_jobs(job: Job | Chain, inputs: list[PlainInput]) -> list[CheckedJob]:
-    """The job and its sample; of a chain each step, with what the steps before it make of the sample."""
+    """Return the job and its sample; of a chain each step, with what the steps before it make of
+    the sample.
+    """
     if isinstance(job, Job):
         return [(_maker(job), inputs)]
     checked: list[CheckedJob] = []

@@ -50,7 +50,7 @@ def test_leaves_out_what_is_short():
 
 
 def write_job(path: Path) -> list[Path]:
-    """Writes a job and its test; returns both files.
+    """Write a job and its test; returns both files.
 
     Raises:
         UsageError: the name is no module's, or a file is there already.

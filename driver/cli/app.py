@@ -1,4 +1,4 @@
-"""The commands, and what becomes of an error."""
+"""The commands, and the exit code of each error."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ app.command(stack)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs one command and ends the process with its exit code."""
+    """Run one command and end the process with its exit code."""
     make_safe()
     sys.exit(exit_code(sys.argv[1:] if arguments is None else list(arguments)))
 
 
 def exit_code(arguments: list[str]) -> int:
-    """Runs one command; whatever goes wrong becomes a message and a code."""
+    """Run one command; return its exit code, and print a message for each error."""
     try:
         code = app(arguments)
         if sys.stdout is not None:
-            sys.stdout.flush()  # while what cannot be written can still be told
+            sys.stdout.flush()  # here, where a failed write can still be reported
         return code if isinstance(code, int) else DONE
     except CycloptsError as exc:
         say(f"error: {exc}", style="red")
@@ -68,5 +68,5 @@ def exit_code(arguments: list[str]) -> int:
         say(f"error: {exc}", style="red")
         return exc.exit_code
     except KeyboardInterrupt:
-        say("interrupted; the same command goes on where this one stopped", style="yellow")
+        say("interrupted; run the same command again to continue", style="yellow")
         return INTERRUPTED

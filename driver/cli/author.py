@@ -1,4 +1,4 @@
-"""`new` and `check`: for whoever writes a job."""
+"""`new` and `check`: for the author of a job."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SHOWN_LINES = 12
 
 
 class BreachLine(Message):
-    """A law that a job breaks: how, with the smallest input found (text), and a pair that only one way gives."""
+    """A law that a job breaks, with the smallest input found and a pair that only one way gives."""
 
     law: str
     why: str
@@ -32,7 +32,7 @@ class BreachLine(Message):
 
 
 class CheckReport(Message):
-    """What `check` has found of each job: of a chain, of each of its steps."""
+    """The findings of `check` for each job; for a chain, for each step."""
 
     jobs: tuple[str, ...]
     laws: int
@@ -40,11 +40,7 @@ class CheckReport(Message):
 
 
 def new(path: Path, /) -> int:
-    """Writes a job to start from, with a test beside it.
-
-    Args:
-        path: The file, e.g. my_job.py.
-    """
+    """Write a job to start from, with a test beside it."""
     from driver.authoring.template import write_job
 
     for written in write_job(path):
@@ -65,16 +61,19 @@ def check(
     sample: str = "64KiB",
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Runs a job in many ways on a sample, and names each law that it breaks, with the smallest input that shows it.
+    """Check a job against laws on a sample; show the smallest input that breaks one.
 
-    Other split sizes, other numbers of partitions, with and without its combine, the values in another order, twice,
-    as a plain loop, and under two seeds of Python's hash: the answer must be one. Exit code 0 when it is, else 1.
+    Run the job with other split sizes and numbers of partitions, with and without its combine, with
+    the values in another order, twice, as a plain loop, and under two seeds of Python's hash: the
+    answer must always be the same. Exit code 0 when it is, else 1.
 
     Args:
-        job: The job: a module or a file, and `:Class` when it holds several. Of a chain, each step is checked.
+        job: The job: a module or a file, and `:Class` when it holds several. Of a chain, each step
+            is checked.
         input: A file, folder, glob or URL, or NAME=one of these; may be given several times.
         param: A parameter of the job, as name=value; may be given several times.
-        sample: How much of the input is used, e.g. 64KiB; it is cut at a line. Parquet and whole files are not cut.
+        sample: How much of the input is used, e.g. 64KiB, cut at a line; Parquet and whole files
+            are not cut.
         json: Print one JSON document on standard output.
     """
     from driver.authoring.hash_seeds import SeededRuns
@@ -93,7 +92,7 @@ def check(
         inputs = sampled(input, cls, open_storage(), limit)
         jobs = checked_jobs(cls(**parameters), inputs)
         if not any(given.content for _, sources in jobs for given in sources):
-            raise UsageError("the sample is empty; name an input that holds something")
+            raise UsageError("the sample is empty; name an input with content")
         breaches: list[tuple[str, Breach]] = []
         laws = 0
         with SeededRuns(job) as seeds:

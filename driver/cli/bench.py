@@ -1,4 +1,4 @@
-"""`bench`: what more mappers bring, measured on the user's own fleet with the user's own job."""
+"""`bench`: the speed-up by more mappers, measured with a job on a fleet."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 BenchTarget = Literal["auto", "local", "aws"]
 TASKS_A_SLOT = 4
-"""Map tasks for each slot of the greatest fleet: with few, the last ones leave most slots empty."""
+"""Map tasks for each slot of the largest fleet: with few tasks, the last ones leave most slots
+empty."""
 
 
 def bench(
@@ -43,23 +44,26 @@ def bench(
     json: Annotated[bool, Parameter(negative="")] = False,
     store: str | None = None,
 ) -> int:
-    """Measures what more mappers bring: the map stage's speed-up and the end-to-end time, as two figures.
+    """Measure the map stage's speed-up and the end-to-end time by mappers, as two figures.
 
-    The same work, in the same splits, is done with each number of mappers several times, in turn; nothing is reused,
-    and what the runs have written is deleted (in AWS the input and the job's code stay). The figures show medians with
-    the least and the greatest value, and Amdahl's bound: what is not map stage in the runs with one mapper (start,
-    split, reduce, commit) counts as serial.
+    Run the same work, in the same splits, with each number of mappers several times, in turn. Reuse
+    nothing, and delete what the runs have written (in AWS the input and the job's code stay). The
+    figures show medians with the smallest and the largest value, and Amdahl's bound: what is not
+    map stage in the runs with one mapper (start, split, reduce, commit) counts as serial.
 
     Args:
         job: The job and its input.
-        mappers: The numbers of mappers; 1 is measured in any case. In AWS they are the first ones of those that run.
+        mappers: The numbers of mappers; 1 is always measured. In AWS they are the first ones of
+            those that run.
         repeat: How often each is measured.
-        chunks: How many splits to cut the input into (by default four for each slot of the greatest number of mappers).
+        chunks: How many splits to cut the input into (by default four for each slot of the largest
+            number of mappers).
         reducers: How many reduce tasks.
-        target: local: services on this machine; aws: the deployed stack; auto: aws if there is one, else local.
-        output: The folder that gets map-stage.svg and end-to-end.svg.
+        target: local: services on this machine; aws: the deployed stack; auto: aws if there is one,
+            else local.
+        output: The folder for map-stage.svg and end-to-end.svg.
         json: Print one JSON document on standard output.
-        store: Folder or URL that the runs write to (by default a folder of their own, which is deleted).
+        store: Folder or URL that the runs write to (by default a temporary folder).
     """
     from driver.report.speedup import speed_up
     from driver.targets import prepare as targets
@@ -119,7 +123,7 @@ def _draw(
 
 @contextmanager
 def _folder(target: BenchTarget, store: str | None) -> Iterator[str | None]:
-    """The store that is wanted, the stack's own (None), or a folder that is there for the runs alone."""
+    """Yield the given store, None for the stack's, or a temporary folder for the runs."""
     from driver.cloud.terraform import is_applied, terraform_folder
 
     if (
@@ -134,33 +138,33 @@ def _folder(target: BenchTarget, store: str | None) -> Iterator[str | None]:
 
 
 def _check_fleet(prepared: Prepared, levels: tuple[int, ...]) -> None:
-    """Refuses more mappers than there are, where a run does not start its own."""
+    """Raise `UsageError` for more mappers than run, where a run does not start its mappers."""
     from driver.targets.prepare import mappers_there
 
     there = asyncio.run(mappers_there(prepared))
     if there is not None and levels[-1] > there:
         raise UsageError(
-            f"--mappers: {levels[-1]} are wanted, and {plural(there, 'mapper')} run; "
+            f"--mappers {levels[-1]}: only {plural(there, 'mapper')} run; "
             f"first: cd terraform && terraform apply -var mapper_count={levels[-1]}"
         )
 
 
 def _processors(prepared: Prepared, levels: tuple[int, ...]) -> int | None:
-    """How many processors the mappers share, if they share this machine's."""
+    """Return how many processors the mappers share; None when they do not share this machine's."""
     if prepared.target != "local":
         return None
     processors = os.cpu_count() or 1
     if levels[-1] > processors:
         say(
             f"this machine has {plural(processors, 'processor')}: "
-            "beyond as many mappers there is no more speed-up to be expected here",
+            "more mappers bring no more speed-up here",
             style="yellow",
         )
     return processors
 
 
 def _measured(config: RunConfig, target: BenchTarget, store: str | None) -> Measured:
-    """One run, of which nothing stays."""
+    """Run once, and delete what the run wrote."""
     from driver.history import cleaning
     from driver.plan.events import EventLog
     from driver.report.speedup import Measured
@@ -200,5 +204,5 @@ def _table(found: SpeedUp) -> Table:
 
 
 def _text(values: Spread, unit: str) -> str:
-    """The median, and how far the values lie apart."""
+    """Return the median and the range of the values."""
     return f"{values.median:.2f}{unit} ({values.least:.2f}-{values.most:.2f})"

@@ -1,4 +1,4 @@
-"""`doctor` and `logs`: how the machine and the stack are doing, and what the services said."""
+"""`doctor` and `logs`: the state of the machine and the stack, and the services' logs."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def doctor(
     *,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Checks the whole chain, from this machine to an answer of each service; says what to do where it breaks.
+    """Check every step from this machine to each service's answer; say how to repair it.
 
-    Exit code 0 when all is well, else 3.
+    Exit code 0 when every step works, else 3.
 
     Args:
         json: Print one JSON document on standard output.
@@ -51,12 +51,13 @@ def doctor(
 
 
 def logs(run: str | None = None, /, *, task: str | None = None, store: str | None = None) -> int:
-    """Prints what the services logged of a run: JSON lines, on standard output.
+    """Print the services' log of a run: JSON lines, on standard output.
 
     Args:
         run: The run's id, or how it begins or ends (by default, the last run).
         task: Only this task, e.g. map-3.
-        store: Folder or URL of the store (by default the stack's bucket, else .mapreduce in this folder).
+        store: Folder or URL of the store (by default the stack's bucket, else .mapreduce in this
+            folder).
     """
     from driver.cloud.stack import read_stack
     from driver.cloud.terraform import terraform_folder
@@ -76,7 +77,7 @@ def logs(run: str | None = None, /, *, task: str | None = None, store: str | Non
 
         stack = read_stack(terraform_folder())
         if stack is None:
-            raise UsageError(f"{name} ran in a stack that is gone, and its logs with it")
+            raise UsageError(f"{name} ran in a stack that is destroyed, and so are its logs")
         found = log_lines(stack, Aws(stack.region), name, task, plan.created - 60)
         lines = [line.text for line in sorted(found, key=lambda line: line.at_ms)]
     for line in lines:

@@ -1,7 +1,7 @@
-"""Gives a process that runs a job's code the hash seed that all such processes share.
+"""Restarts a process that runs a job's code with the hash seed that all such processes share.
 
-Python draws the seed when it starts, so a process that began without one starts over with it. Nothing heavy may be
-imported here.
+Python draws the seed when it starts, so a process without it must restart. This module imports
+nothing slow.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from itertools import pairwise
 
 VARIABLE = "PYTHONHASHSEED"
 SHARED = "0"
-"""The value of `mapreduce.wire.build.HASH_SEED`, which is too slow to import here; a test compares them."""
+"""The value of `mapreduce.wire.build.HASH_SEED`, which is too slow to import here; a test compares
+them."""
 _DEBUGGERS = ("debugpy", "pydevd", "bdb", "coverage")
-"""Modules that are lost when a process starts over, and with them what their user has set up."""
+"""Modules that a restart would lose, with what their user has set up."""
 
 
 def start_over_if_needed(arguments: Sequence[str]) -> None:
-    """Start this program over with the shared seed, if this command runs a job's code in this very process."""
+    """Restart this program with the shared seed, if its command runs a job's code in this process."""
     traced = sys.gettrace() is not None
     if needs_seed(arguments, os.environ, sys.modules, traced=traced):
         os.environ[VARIABLE] = SHARED
@@ -33,13 +34,13 @@ def needs_seed(
     *,
     traced: bool,
 ) -> bool:
-    """Return whether a command must be started over.
+    """Return whether a command must be restarted.
 
     Args:
         arguments: of the program.
         environment: of the process; a seed that the user has set is kept.
-        modules: those that are loaded.
-        traced: something follows each line of this process.
+        modules: the names of the loaded modules.
+        traced: a debugger or a profiler traces this process.
     """
     if VARIABLE in environment or traced or any(name in modules for name in _DEBUGGERS):
         return False

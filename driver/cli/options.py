@@ -26,7 +26,7 @@ def _group(title: str, order: int) -> Parameter:
 @_group("Job and input", 1)
 @dataclass(frozen=True, kw_only=True)
 class JobOptions:
-    """What is computed, over what."""
+    """The job and its inputs."""
 
     input: Inputs
     """A file, folder, glob or URL (s3://...), or NAME=one of these for a job that declares input
@@ -41,16 +41,16 @@ class JobOptions:
 @_group("Where it runs", 2)
 @dataclass(frozen=True, kw_only=True)
 class PlaceOptions:
-    """Where a run is carried out, and where it is kept."""
+    """The target of a run, and its store."""
 
     target: WantedTarget = "auto"
     """local: services on this machine; inline: one process, for a debugger; aws: the deployed
     stack; auto: aws if there is one, else local. spark: Apache Spark."""
     mappers: int | None = None
-    """How many mappers to use (by default, all that there are; locally one for each processor)."""
+    """How many mappers to use (by default all; locally one for each processor)."""
     task_memory: str | None = None
-    """What a task may use on this machine, e.g. 512MiB; beyond it, it spills to disk (by default a
-    share of half the machine's memory; in AWS the service's size decides)."""
+    """Memory of a task on this machine, e.g. 512MiB; beyond it, the task spills to disk (by default
+    a share of half the machine's memory; in AWS the service's size decides)."""
     spark_master: str = DEFAULT_SPARK_MASTER
     """With --target spark, the master: local[*] is this machine; else as spark-submit takes it."""
     store: str | None = None
@@ -68,7 +68,7 @@ class CutOptions:
     chunks: int | None = None
     """How many splits to cut the input into."""
     chunk_size: str | None = None
-    """How long a split is, e.g. 64MiB (the default; less where that keeps all mappers busy)."""
+    """Length of a split, e.g. 64MiB (the default; less where that keeps all mappers busy)."""
     split_mode: SplitMode = "range"
     """range: mappers read byte ranges of the input; copy: the splitter writes chunk files first."""
     sort: Flag = False
@@ -78,7 +78,7 @@ class CutOptions:
 @_group("Result", 4)
 @dataclass(frozen=True, kw_only=True)
 class ResultOptions:
-    """What is shown and written of the result."""
+    """How the result is shown and written."""
 
     output: str | None = None
     """Write the whole result to this file too, in key order; its ending says the format: .json,
@@ -94,15 +94,15 @@ class ResultOptions:
 @_group("Failures and reuse", 5)
 @dataclass(frozen=True, kw_only=True)
 class FailureOptions:
-    """What a run does about work that is done already, bad records, time and faults."""
+    """Reuse, bad records, time limits and fault injection."""
 
     fresh: Flag = False
     """Reuse nothing of earlier runs."""
     skip_bad_records: int = 0
-    """How many records that the job's code fails on, or that are not of their format, may be set
-    aside as dead letters; one more, and the job fails."""
+    """How many records may be set aside as dead letters because the job's code fails on them or
+    they are not of their format; one more, and the job fails."""
     stage_timeout: float | None = None
-    """How many seconds a stage may take; then the job fails."""
+    """Seconds that a stage may take; then the job fails."""
     chaos: str | None = None
     """Fault injection: how often attempts go wrong, e.g. kill=0.2,hang=0.05,slow=0.1,error=0.1,
     duplicate=0.05,corrupt=0.02. The answer must be the same."""
@@ -117,7 +117,7 @@ def run_config(
     result: ResultOptions,
     failures: FailureOptions,
 ) -> RunConfig:
-    """Return the run that the options ask for; raises `UsageError`."""
+    """Return the run that the options describe; raises `UsageError`."""
     chaos, size, memory = failures.chaos, cut.chunk_size, place.task_memory
     return RunConfig(
         inputs=job.input,

@@ -1,4 +1,4 @@
-"""`verify` and `audit`: is the answer right, and is it whole?"""
+"""`verify` and `audit`: whether the answer is right and complete."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from driver.history.verify import Verdict
 
 _ROWS_SHOWN = 20
-_REFERENCES = {"plain": "a plain count in one process", "spark": "the same job on Apache Spark"}
+_REFERENCES = {"plain": "a reference run in one process", "spark": "the same job on Apache Spark"}
 
 
 def verify(
@@ -27,15 +27,17 @@ def verify(
     spark_master: str = DEFAULT_SPARK_MASTER,
     store: str | None = None,
 ) -> int:
-    """Does the same job over the same inputs by another road, and compares every pair.
+    """Run the same job in another way over the same inputs, and compare every pair.
 
     Exit code 0 when the two answers are equal, else 1. It needs memory for all pairs of the job.
 
     Args:
         run: The run's id, or how it begins or ends (by default, the last run).
-        by: plain: in one process, with nothing of the engine; spark: on Apache Spark, in a run that is then deleted.
+        by: plain: a reference run in one process, without the engine; spark: on Apache Spark, in a
+            run that is then deleted.
         json: Print one JSON document on standard output.
-        spark_master: With --by spark, the master: local[*] is this machine; else as spark-submit takes it.
+        spark_master: With --by spark, the master: local[*] is this machine; else as spark-submit
+            takes it.
         store: Folder or URL of the store (by default .mapreduce in this folder).
     """
     import asyncio
@@ -92,14 +94,14 @@ def audit(
     json: Annotated[bool, Parameter(negative="")] = False,
     store: str | None = None,
 ) -> int:
-    """Draw up a run's ledger again: bytes, pairs and checksums, in against out, and the objects as they are now.
+    """Compute a run's ledger again: bytes, pairs and checksums, and the objects as they are now.
 
-    Every object that the run has written is read and compared with what was written. Exit code 0 when the ledger
-    balances, else 1.
+    Read every object that the run has written, and compare it with what was written. Exit code 0
+    when the ledger balances, else 1.
 
     Args:
         run: The run's id, or how it begins or ends (by default, the last run).
-        quick: Look at sizes and ETags only, and read no object.
+        quick: Compare sizes and ETags only, and read no object.
         json: Print one JSON document on standard output.
         store: Folder or URL of the store (by default .mapreduce in this folder).
     """

@@ -1,4 +1,4 @@
-"""`runs`, `status` and `clean`: what a store holds of the past."""
+"""`runs`, `status` and `clean`: the runs of a store."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mapreduce.wire.messages import Message
 
 
 class RunLine(Message):
-    """One run, as `runs` lists it; of one that is unreadable, `why`."""
+    """One run, as `runs` lists it; `why` says why it is unreadable."""
 
     run_id: str
     state: str
@@ -38,7 +38,7 @@ class RunList(Message):
 
 
 class RunStatus(Message):
-    """How far a run is: tasks done and in all, by stage. `failed` says all that is known of a failure."""
+    """How far a run is: tasks done and in all, by stage. `failed` is the record of a failure."""
 
     run_id: str
     state: str
@@ -53,7 +53,7 @@ class RunStatus(Message):
 
 
 def runs(*, json: Annotated[bool, Parameter(negative="")] = False, store: str | None = None) -> int:
-    """Lists the runs, oldest first.
+    """List the runs, oldest first.
 
     Args:
         json: Print one JSON document on standard output.
@@ -68,7 +68,8 @@ def runs(*, json: Annotated[bool, Parameter(negative="")] = False, store: str | 
         return 0
     if not lines:
         say(
-            f"there is no run in {kept.store} yet; start one with: python -m driver run --input FILE"
+            f"there is no run in {kept.store} yet; "
+            "start one with: python -m driver run --input FILE"
         )
         return 0
     table = Table(box=None, pad_edge=False)
@@ -87,9 +88,9 @@ def runs(*, json: Annotated[bool, Parameter(negative="")] = False, store: str | 
 
 
 def _run_line(kept: RunStore, name: str) -> RunLine:
-    """Say what is known of one run; one that cannot be read does not hide the others."""
+    """Return the line of one run; a run that cannot be read does not hide the others."""
     if not is_run_name(name):
-        why = "no run has such a name; another program has made this folder"
+        why = "this is not the name of a run; another program made this folder"
         return RunLine(run_id=storable(name), state="unreadable", why=why)
     try:
         plan = kept.plan(name)
@@ -107,7 +108,7 @@ def _run_line(kept: RunStore, name: str) -> RunLine:
 
 
 def _when(created: float) -> str:
-    """Return the local time; nothing for a time that no calendar has."""
+    """Return the local time; "" for a time outside the calendar."""
     try:
         return time.strftime("%Y-%m-%d %H:%M", time.localtime(created)) if created else ""
     except (ValueError, OverflowError, OSError):
@@ -121,7 +122,7 @@ def status(
     json: Annotated[bool, Parameter(negative="")] = False,
     store: str | None = None,
 ) -> int:
-    """Says how far a run is, and why it failed if it did.
+    """Show how far a run is, and why it failed if it did.
 
     Args:
         run: The run's id, or how it begins or ends (by default, the last run).
@@ -180,13 +181,14 @@ def clean(
     yes: Annotated[bool, Parameter(negative="")] = False,
     store: str | None = None,
 ) -> int:
-    """Deletes what runs have left behind; says what it would delete, and does it with --yes.
+    """Delete what runs have written; without --yes, only show what would be deleted.
 
     Args:
         run: The runs, by id.
         all_runs: Every run.
         results: Their results and records too, not only chunk files and map outputs.
-        everything: All that was ever written to the store: uploaded inputs and finished tasks as well.
+        everything: All that was ever written to the store: uploaded inputs and finished tasks as
+            well.
         yes: Delete, instead of saying what would be deleted.
         store: Folder or URL of the store (by default .mapreduce in this folder).
     """
@@ -195,14 +197,14 @@ def clean(
 
     kept = open_runs(store)
     if not (run or all_runs or everything):
-        raise UsageError("clean what? name runs, or give --all-runs or --everything")
+        raise UsageError("nothing to clean; name runs, or give --all-runs or --everything")
     names = (
         list(filter(is_run_name, kept.runs())) if all_runs else [kept.resolve(name) for name in run]
     )
     cleaning = plan_emptying(kept) if everything else plan_cleaning(kept, names, results=results)
     what = f"{plural(len(cleaning.objects), 'object')}, {bytes_text(cleaning.size_bytes)}"
     for url in cleaning.strange:
-        say(f"left alone, since its name has a control character: {shown(url)}", style="yellow")
+        say(f"not deleted, its name has a control character: {shown(url)}", style="yellow")
     if not yes:
         say(f"would delete {what} from {kept.store}; do it with --yes")
         return 0

@@ -1,4 +1,4 @@
-"""`replay`: one task again, here, in a debugger."""
+"""`replay`: runs one task again in this process, under a debugger."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def replay(
     stop_at_start: Annotated[bool, Parameter(negative="")] = False,
     store: str | None = None,
 ) -> int:
-    """Carry out one task of a run again in this process, with the range and the code that it had.
+    """Run one task of a run again in this process, with its byte ranges and its code.
 
-    Where the job's code raises, the debugger (pdb) opens at that line; `--no-debug` only shows what is raised. What the
-    task writes is taken away again.
+    Where the job's code raises, the debugger (pdb) opens at that line; `--no-debug` only shows the
+    error. The task's output is deleted.
 
     Args:
         run: The run's id, or how it begins or ends (by default, the last run).
-        task: The task, e.g. map-3 or reduce-0 (by default, the one that the run failed of).
+        task: The task, e.g. map-3 or reduce-0 (by default, the one that failed the run).
         debug: Open the debugger where the job's code raises.
         stop_at_start: Open it before the first record already.
         store: Folder or URL of the store (by default .mapreduce in this folder).
@@ -63,7 +63,7 @@ def replay(
         again.forget(result)
     cost = result.cost
     say(
-        f"done      in {cost.seconds:.2f} s, {cost.peak_memory_bytes >> 20} MiB; nothing was raised",
+        f"done      in {cost.seconds:.2f} s, {cost.peak_memory_bytes >> 20} MiB; no error",
         style="green",
     )
     return 0

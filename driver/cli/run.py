@@ -1,4 +1,4 @@
-"""`run`: one job over some inputs, from the command to the result."""
+"""`run`: one job over its inputs, from the command to the result."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def run(
     result: ResultOptions = ResultOptions(),
     failures: FailureOptions = FailureOptions(),
 ) -> int:
-    """Run a job: split, map, reduce, and the proof that nothing was lost.
+    """Run a job: split, map, reduce, and check by the ledger that nothing is lost.
 
-    What an earlier run has done of the same work is reused; after a crash, give the same command again.
+    Finished tasks of earlier runs are reused; after a crash, give the same command again.
 
-        python -m driver run --input book.txt
-        python -m driver run --input logs/ --job grep --param pattern=ERROR
-        python -m driver run --input 's3://bucket/day=*/' --job mine.py:Mine --reducers 8 --output out/
+        python -m driver run --input book.txt python -m driver run --input logs/ --job grep --param
+        pattern=ERROR python -m driver run --input 's3://bucket/day=*/' --job mine.py:Mine
+        --reducers 8 --output out/
     """
     started = time.monotonic()
     from driver.output.place import Output
@@ -61,7 +61,7 @@ def run(
 
 
 def _write(report: Report, prepared: Prepared, wanted: Output | None, *, json: bool) -> None:
-    """Write what was asked for beside the store; raises `NotWritten`."""
+    """Write the result to `--output` and print the report; raises `NotWritten`."""
     try:
         if wanted is not None:
             wanted.write(report.result_urls, prepared.runs, report.run_id)
@@ -78,7 +78,7 @@ def _show_summary(report: Report) -> None:
         from driver.report.summary import print_summary
 
         print_summary(report, console())
-    except Exception as exc:  # noqa: BLE001 - the result is committed, whatever cannot be shown of it
+    except Exception as exc:  # noqa: BLE001 - the result is committed already
         say(f"{report.run_id} is done; its summary could not be shown: {exc}", style="yellow")
 
 
@@ -94,14 +94,14 @@ def _watched(prepared: Prepared, started: float) -> Report:
 
     view = RunView(console())
     log = EventLog([view])
-    unseen = "what happened could not be shown"
+    unseen = "an event could not be shown"
 
     def uploading(name: str, sent: int, size: int) -> None:
         log.contain(unseen, view.uploading, name, sent, size)
 
     log.contain(unseen, view.start)
     try:
-        with no_output_of_jobs():  # once more: what is printed now must not disturb the bars
+        with no_output_of_jobs():  # again: prints must not disturb the progress bars
             return asyncio.run(carry_out(prepared, log, uploading, started))
     except BaseException:
         log.contain(unseen, view.stop)
@@ -113,7 +113,7 @@ def _watched(prepared: Prepared, started: float) -> Report:
 
 
 def _say_failure(exc: JobFailed | UserCodeError) -> None:
-    """Show what the run's records say of its failure."""
+    """Show the run's record of its failure."""
     from driver.report.failure import failure_lines
 
     lines = failure_lines(exc.failure) if exc.failure else [(f"error: {exc}", "red")]

@@ -1,4 +1,4 @@
-"""`stack ...`: what deploy.sh and destroy.sh ask of Python, one step each."""
+"""`stack ...`: the steps of deploy.sh and destroy.sh that are written in Python."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def settings(
     role: str | None = None,
     allow: Annotated[tuple[str, ...], Parameter(negative="")] = (),
 ) -> int:
-    """Writes what Terraform is to be given: terraform/deploy.auto.tfvars.json.
+    """Write Terraform's variables: terraform/deploy.auto.tfvars.json.
 
-    What is not said here stays as the last deployment had it.
+    Variables that are not given keep their values of the last deployment.
 
     Args:
         region: The region (by default, that of the last deployment, or of the environment).
@@ -44,7 +44,8 @@ def settings(
         architecture: X86_64, or ARM64.
         mappers: How many mappers.
         role: An existing IAM role for everything, e.g. LabRole.
-        allow: An address range that may call the services (by default, this machine's own public address).
+        allow: An address range that may call the services (by default, this machine's public
+            address).
     """
     from driver.cloud.deployment import SETTINGS_FILE, content_tag, merged_settings
     from driver.cloud.terraform import terraform_folder
@@ -63,16 +64,20 @@ def settings(
         allowed_cidrs=list(allow) or None,
     )
     path.write_text(made.model_dump_json(indent=2) + "\n")
-    who = ", ".join(made.allowed_cidrs) or "nobody outside the VPC"
+    who = ", ".join(made.allowed_cidrs) or "no address outside the VPC"
     say(
-        f"stack {made.name} in {made.region}, images {made.image_tag} ({made.architecture}), callable by {who}"
+        f"stack {made.name} in {made.region}, "
+        f"images {made.image_tag} ({made.architecture}), callable by {who}"
     )
     return 0
 
 
 @stack.command
 def preflight() -> int:
-    """Checks all that a deployment needs, before anything is changed. Exit code 0 when all is well, else 3."""
+    """Check what a deployment needs, before it changes anything.
+
+    Exit code 0 when every step works, else 3.
+    """
     from driver.doctor import examine_before_deploy
 
     made = _settings()
@@ -90,14 +95,16 @@ def preflight() -> int:
 
 @stack.command
 def platform() -> int:
-    """Prints Docker's name of the architecture."""
+    """Print Docker's name of the architecture."""
     write_line(_settings().platform)
     return 0
 
 
 @stack.command
 def images() -> int:
-    """Prints a line for each service: its role, its image's name in the registry, and `there` or `missing`."""
+    """Print a line for each service: its role, its image's name in the registry, and `there` or
+    `missing`.
+    """
     from driver.cloud.aws import Aws
     from driver.cloud.images import images_of
 
@@ -109,7 +116,7 @@ def images() -> int:
 
 @stack.command
 def registry_password() -> int:
-    """Prints the password for `docker login --username AWS --password-stdin`; it is good for twelve hours."""
+    """Print the password for `docker login --username AWS --password-stdin`, valid for 12 hours."""
     from driver.cloud.aws import Aws
     from driver.cloud.images import registry_password as password
 
@@ -119,10 +126,10 @@ def registry_password() -> int:
 
 @stack.command
 def wait(*, timeout_s: float = 600) -> int:
-    """Waits until every service has all its tasks and every task answers.
+    """Wait until every service has all its tasks and every task answers.
 
     Args:
-        timeout_s: How long, at most.
+        timeout_s: How many seconds to wait at most.
     """
     from driver.cloud.stack import read_stack
     from driver.cloud.terraform import terraform_folder
@@ -153,7 +160,7 @@ def wait(*, timeout_s: float = 600) -> int:
 
 @stack.command
 def cost() -> int:
-    """Says what the stack costs an hour, and what to do next."""
+    """Print what the stack costs an hour, and the next commands."""
     from driver.cloud.deployment import hourly_cost
     from driver.cloud.stack import read_stack
     from driver.cloud.terraform import terraform_folder
@@ -163,7 +170,8 @@ def cost() -> int:
     if found is None:
         raise FleetError("there is no deployed stack; run ./deploy.sh")
     say(
-        f"costs      about ${hourly_cost(found):.3f} an hour while it runs (list prices of us-east-1)"
+        f"costs      about ${hourly_cost(found):.3f} an hour while it runs (list prices of "
+        "us-east-1)"
     )
     say(f"           about ${standing_month():.2f} a month when stopped, and what is stored")
     say("run        python -m driver run --input book.txt")
@@ -174,15 +182,15 @@ def cost() -> int:
 
 @stack.command
 def leftovers(*, wait_s: float = 0, deregister: bool = False) -> int:
-    """Lists what is still in the account of the stack, and what each thing costs a day.
+    """List the stack's resources that still exist, and what each costs a day.
 
     Exit code 0 when there is nothing, else 1.
 
     Args:
-        wait_s: How many seconds to wait for what is still going away. Nothing is left when two looks in a row find
-            nothing.
-        deregister: Deregister task definitions that are still active when the cluster and its services are gone:
-            Terraform's state does not name them.
+        wait_s: How many seconds to wait for resources that are being deleted. Nothing is left when
+            two looks in a row find nothing.
+        deregister: Deregister task definitions that are still active when the cluster and its
+            services are gone: Terraform's state does not name them.
     """
     from driver.cloud.aws import Aws
     from driver.cloud.leftovers import Leftover, deregister_orphans, find_leftovers, watch
@@ -201,7 +209,8 @@ def leftovers(*, wait_s: float = 0, deregister: bool = False) -> int:
         say(f"nothing is left of {made.name} in {made.region}", style="green")
         return 0
     say(
-        f"{plural(len(found), 'thing')} of {made.name} still in {made.region}, and what each costs a day:",
+        f"{plural(len(found), 'resource')} of {made.name} still in {made.region}, "
+        "and what each costs a day:",
         style="red",
     )
     for left in found:
@@ -226,16 +235,17 @@ def _region_of_environment() -> str | None:
 
 
 def _own_address() -> str | None:
-    """This machine's public address, as AWS sees it."""
+    """Return this machine's public address, as AWS sees it; None when it is unknown."""
     if os.environ.get("AWS_ENDPOINT_URL"):
-        return None  # AWS is an emulator: no address of the internet means anything to it
+        return None  # AWS is an emulator: a public address means nothing to it
     try:
         with urllib.request.urlopen(OWN_ADDRESS_URL, timeout=5) as answer:
             text: str = answer.read(64).decode("ascii").strip()
             return text
     except (OSError, UnicodeDecodeError):
         say(
-            "this machine's public address could not be found; name it with --allow 203.0.113.7/32, say",
+            "this machine's public address could not be found; "
+            "name it, e.g. with --allow 203.0.113.7/32",
             style="yellow",
         )
         return None

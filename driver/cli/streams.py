@@ -1,7 +1,7 @@
-"""The process's standard streams, made safe for a run of hours: what cannot be shown never ends what is being done.
+"""Makes the process's standard streams safe: a failed write of a message never ends a run.
 
-Standard error is for people, and goes quiet when it cannot be written to. Standard output is for programs, and a
-failure to write to it is an error of the command, told in one line. Nothing heavy may be imported here.
+Standard error is for people; it drops what cannot be written. Standard output is for programs; a
+failure to write to it is an error of the command. This module imports nothing slow.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
 
 WAITING_TEXTS = 1_000
-"""Texts that wait for a reader who is slow; more are dropped."""
+"""Texts that wait for a slow reader; more are dropped."""
 DRAIN_S = 2.0
-"""How long the end of a run waits for such a reader."""
+"""Seconds that the end of a run waits for a slow reader."""
 
 _STANDARD = (0, 1, 2)
 
@@ -29,8 +29,8 @@ _STANDARD = (0, 1, 2)
 def fill_closed() -> None:
     """Open the null device in place of standard streams that are closed.
 
-    Else the next file or socket would take such a number, and whatever this process or its children print would be
-    written into it.
+    Otherwise the next file or socket gets such a descriptor, and prints of this process or its
+    children are written into it.
     """
     for number in _STANDARD:
         try:
@@ -51,14 +51,15 @@ def make_safe() -> None:
 
 @contextmanager
 def unhurried() -> Iterator[None]:
-    """Let a thread write standard error for a while.
+    """Let a thread write standard error within the block.
 
-    A terminal that is stopped with Ctrl-S, or a pipe whose reader does not read, would else stop the whole run.
+    A terminal that is stopped with Ctrl-S, or a pipe whose reader does not read, would otherwise
+    stop the whole run.
     """
     before, number = sys.stderr, None
     with suppress(AttributeError, OSError, ValueError):
         number = before.fileno()
-    if number is None:  # no stream of the system that could make anything wait
+    if number is None:  # not a descriptor, so a write cannot block
         yield
         return
     before.flush()
@@ -90,36 +91,36 @@ class _Stream(io.TextIOBase):
 
     @property
     def errors(self) -> str:  # type: ignore[override]
-        """What becomes of characters that the encoding lacks."""
+        """How characters that the encoding lacks are written."""
         return "backslashreplace"
 
     @property
     def buffer(self) -> BinaryIO:
-        """The same stream for bytes, as programs write them that make their text themselves."""
+        """The same stream for bytes, for programs that encode their text themselves."""
         return cast("BinaryIO", _Bytes(self))
 
     def reconfigure(self, **_: object) -> None:
-        """Change nothing: what a job asks of its own standard output is not for the driver's."""
+        """Change nothing: a job must not reconfigure the driver's standard output."""
 
     def fileno(self) -> int:
-        """The number of the stream below; raises `OSError` where there is none."""
+        """Return the descriptor of the stream below; raises `OSError` where there is none."""
         if self._stream is None:
             raise io.UnsupportedOperation("the stream is closed")
         return self._stream.fileno()
 
     def isatty(self) -> bool:
-        """Whether the stream below is a terminal."""
+        """Return whether the stream below is a terminal."""
         try:
             return self._stream is not None and self._stream.isatty()
         except (OSError, ValueError):
             return False
 
     def writable(self) -> bool:
-        """Text is always taken."""
+        """Return True: text is always accepted."""
         return True
 
     def close(self) -> None:
-        """Leave the stream below open: it is the process's."""
+        """Flush, and leave the stream below open: it belongs to the process."""
         self.flush()
 
 
@@ -130,41 +131,40 @@ class _Bytes(io.RawIOBase):
         self._text = text
 
     def writable(self) -> bool:
-        """Bytes are always taken."""
+        """Return True: bytes are always accepted."""
         return True
 
     def write(self, data: Buffer) -> int:
-        """Write bytes as the text that they are."""
+        """Decode bytes, and write them as text."""
         content = bytes(data)
         self._text.write(content.decode(self._text.encoding, "backslashreplace"))
         return len(content)
 
     def flush(self) -> None:
-        """Hand on what is held back."""
+        """Flush the text stream."""
         self._text.flush()
 
 
 class QuietStream(_Stream):
-    """Standard error: what cannot be written is dropped."""
+    """Standard error: drops what cannot be written."""
 
     def write(self, text: str) -> int:
-        """Write a text if that can be."""
+        """Write a text if possible."""
         if self._stream is not None:
-            with suppress(
-                OSError, ValueError
-            ):  # ValueError: closed, or a character that it cannot encode
+            # ValueError: closed, or a character that it cannot encode
+            with suppress(OSError, ValueError):
                 self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Hand on what is held back."""
+        """Flush the stream below if possible."""
         if self._stream is not None:
             with suppress(OSError, ValueError):
                 self._stream.flush()
 
 
 class OutputStream(_Stream):
-    """Standard output: raises `NotWritten` at the first write that fails, and drops what comes after it."""
+    """Standard output: raises `NotWritten` at the first write that fails, and drops later ones."""
 
     def __init__(self, stream: TextIO | None) -> None:
         super().__init__(stream)
@@ -176,7 +176,7 @@ class OutputStream(_Stream):
         return len(text)
 
     def flush(self) -> None:
-        """Hand on what is held back; raises `NotWritten`."""
+        """Flush the stream below; raises `NotWritten`."""
         if self._stream is not None:
             self._do(lambda stream: stream.flush())
 
@@ -196,7 +196,7 @@ class OutputStream(_Stream):
 
 
 class _SlowStream(_Stream):
-    """A stream whose texts are written by a thread, straight to the descriptor: no lock is held while it waits."""
+    """A stream whose thread writes straight to the descriptor: no lock is held while it waits."""
 
     def __init__(self, stream: TextIO, number: int) -> None:
         super().__init__(stream)
@@ -207,16 +207,16 @@ class _SlowStream(_Stream):
         self._thread.start()
 
     def write(self, text: str) -> int:
-        """Leave a text to the thread, or drop it when too many wait."""
+        """Queue a text for the thread; drop it when the queue is full."""
         with suppress(queue.Full):
             self._texts.put_nowait(text.encode(self.encoding, "backslashreplace"))
         return len(text)
 
     def flush(self) -> None:
-        """Do nothing: the thread holds nothing back."""
+        """Do nothing: the thread buffers nothing."""
 
     def drain(self, patience_s: float) -> None:
-        """Wait until all is written, for so long at most; what is left then is dropped."""
+        """Wait at most `patience_s` seconds until all is written; drop the rest."""
         with suppress(queue.Full):
             self._texts.put(None, timeout=patience_s)
             self._thread.join(patience_s)

@@ -1,7 +1,8 @@
-"""The two doors of the command line: people read standard error, programs read standard output.
+"""Output of the command line: people read standard error, programs read standard output.
 
-All text that the driver shows goes through here or through `driver.report`, and `driver.text` makes it visible: what a
-job, a file name, AWS or another program says is never taken for markup, and no escape code of it reaches a terminal.
+All text that the driver shows passes here or through `driver.report`, and `driver.text` makes it
+visible: text of a job, a file name, AWS or another program is never read as markup, and none of its
+escape codes reaches a terminal.
 """
 
 from __future__ import annotations
@@ -23,13 +24,16 @@ from driver.cli import streams
 from driver.text import NAME_LIMIT, json_text, shown, shown_lines
 
 PIPE_WIDTH = 200
-"""Columns where there is no terminal: tables are not squeezed, and a line wraps nowhere."""
+"""Columns without a terminal: tables are not squeezed, and lines do not wrap."""
 LEAST_WIDTH = 20
-"""Columns that a terminal is taken to have: some say 0."""
+"""Columns at least: some terminals report 0."""
 
 
 def console() -> Console:
-    """Standard error, for people. rich honours NO_COLOR; in a pipe it writes plain text, and wraps nothing."""
+    """Return standard error, for people.
+
+    rich honours NO_COLOR; in a pipe it writes plain text, and wraps nothing.
+    """
     made = _console(None if _is_terminal(sys.stderr) else PIPE_WIDTH)
     return made if made.width >= LEAST_WIDTH else _console(LEAST_WIDTH)
 
@@ -47,7 +51,7 @@ def _is_terminal(stream: TextIO | None) -> bool:
 
 def say(text: str, style: str | None = None) -> None:
     """Show a message for people, in one or several lines; never fails."""
-    with suppress(Exception):  # a message that cannot be shown must not end what it tells of
+    with suppress(Exception):  # a message that cannot be shown must not end a run
         console().print(Text(shown_lines(text), style=style or ""), soft_wrap=True)
 
 
@@ -58,26 +62,30 @@ def show(table: Table) -> None:
 
 
 def add_row(table: Table, *cells: object) -> None:
-    """Add a row of texts that may be anybody's."""
+    """Add a row whose texts may hold any characters."""
     table.add_row(*(Text(shown(cell, NAME_LIMIT)) for cell in cells))
 
 
 @contextmanager
 def no_output_of_jobs() -> Iterator[None]:
-    """Send what a job's own code prints in this process to standard error: standard output is for the document."""
+    """Send what a job prints in this process to standard error: standard output is for the
+    document.
+    """
     with redirect_stdout(_Shown(sys.stderr)):
         yield
 
 
 class _Shown(streams.QuietStream):
-    """A job's own prints on their way to the terminal: the job may print what it reads."""
+    """A job's prints on their way to the terminal: a job may print what it reads."""
 
     def isatty(self) -> bool:
-        """Say no, so that a debugger in the job uses no colours: they would be shown as escapes."""
+        """Return False, so that a debugger in the job uses no colours: they would be shown as
+        escapes.
+        """
         return False
 
     def write(self, text: str) -> int:
-        """Write a text with visible escapes, of a very long one the beginning."""
+        """Write a text with visible escapes, cut to a limit."""
         super().write(shown_lines(text))
         return len(text)
 
@@ -88,7 +96,7 @@ def print_document(document: BaseModel) -> None:
 
 
 def write_json(text: str) -> None:
-    """Print JSON on standard output, with nothing in it that a terminal would obey; raises `NotWritten`."""
+    """Print JSON on standard output, without terminal control characters; raises `NotWritten`."""
     encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("_", "-")
     write_line(json_text(text, ascii_only=encoding not in ("utf-8", "utf8")))
 
@@ -101,7 +109,7 @@ def write_line(text: str) -> None:
 
 
 def answer(text: str, style: str = "") -> None:
-    """Print what a command was asked for, for people, on standard output; raises `NotWritten`."""
+    """Print the answer of a command, for people, on standard output; raises `NotWritten`."""
     if style and _is_terminal(sys.stdout):
         stdout = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
         stdout.print(Text(shown_lines(text), style=style), soft_wrap=True)
@@ -110,7 +118,9 @@ def answer(text: str, style: str = "") -> None:
 
 
 def make_safe() -> None:
-    """Make the process's streams, its log and its last words safe; for the start of a program."""
+    """Make the process's streams, its log and its exception hook safe; call it at the program's
+    start.
+    """
     streams.make_safe()
     sys.excepthook = _say_exception
     logging.lastResort = _SaidLog(logging.WARNING)
@@ -119,12 +129,12 @@ def make_safe() -> None:
 def _say_exception(
     kind: type[BaseException], exc: BaseException, trace: TracebackType | None
 ) -> None:
-    """Show a fault of this program as Python does."""
+    """Show an unhandled exception of this program as Python does."""
     say("".join(traceback.format_exception(kind, exc, trace)).rstrip())
 
 
 class _SaidLog(logging.Handler):
-    """The warnings of libraries, which may hold anybody's words."""
+    """The warnings of libraries, which may hold any characters."""
 
     def emit(self, record: logging.LogRecord) -> None:
         say(self.format(record), style="yellow")

@@ -1,4 +1,4 @@
-"""What the words on a command line mean: sizes, and `name=value` pairs."""
+"""Parses option values: sizes, counts, and `name=value` pairs."""
 
 from __future__ import annotations
 
@@ -26,26 +26,27 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE)
 
 
 def size_bytes(option: str, text: str) -> int:
-    """A size such as `64MiB`, `1.5gb` or `4096`, in bytes; raises `UsageError`."""
+    """Return a size such as `64MiB`, `1.5gb` or `4096` in bytes; raises `UsageError`."""
     found = _SIZE.fullmatch(text.strip())
     unit = _UNITS.get(found[2].lower()) if found else None
     size = int(float(found[1]) * unit) if found and unit else 0
     if size < 1:
         raise UsageError(
-            f"{option} {text}: not a size; write a number of bytes, or one with KiB, MiB, GiB, KB, MB or GB"
+            f"{option} {text}: not a size; "
+            "write a number of bytes, or one with KiB, MiB, GiB, KB, MB or GB"
         )
     return size
 
 
 def assignments(option: str, texts: Iterable[str]) -> dict[str, str]:
-    """The names and values of `name=value` texts; raises `UsageError`."""
+    """Return the names and values of `name=value` texts; raises `UsageError`."""
     found: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise UsageError(f"{option} {text}: write {option} name=value")
         if not _is_unicode(text):
-            raise UsageError(f"{option} {shown(text)}: is no UTF-8")
+            raise UsageError(f"{option} {shown(text)}: is not UTF-8")
         found[name] = value
     return found
 
@@ -55,7 +56,7 @@ def _is_unicode(text: str) -> bool:
 
 
 def counts(option: str, text: str) -> tuple[int, ...]:
-    """The different counts of `1,2,5`, in ascending order; raises `UsageError`."""
+    """Return the distinct counts of `1,2,5`, in ascending order; raises `UsageError`."""
     try:
         numbers = {int(part) for part in text.split(",")}
     except ValueError:

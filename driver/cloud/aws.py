@@ -82,7 +82,9 @@ class Aws:
         return self._session.get_partition_for_region(self.region or "us-east-1")
 
     def credential_provider(self) -> Callable[[], Any]:
-        """The session's credentials for the object store: SSO, profiles, roles and keys by one road."""
+        """Return the session's credentials for the object store: SSO, profiles, roles and keys by
+        one road.
+        """
         from obstore.auth.boto3 import Boto3CredentialProvider
 
         with explained():
@@ -192,7 +194,7 @@ class Aws:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turns AWS's errors into a `FleetError` of one line: the cause, and what to do."""
+    """Turn AWS's errors into a `FleetError` of one line: the cause, and what to do."""
     try:
         yield
     except (NoCredentialsError, PartialCredentialsError) as exc:

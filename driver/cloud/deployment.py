@@ -55,7 +55,8 @@ def merged_settings(
     own_address: str | None,
     **chosen: object,
 ) -> DeploySettings:
-    """The settings for this deployment: what was chosen now, else what the last one had, else the defaults.
+    """Return the settings for this deployment: what was chosen now, else what the last one had,
+    else the defaults.
 
     Args:
         before: the last deployment's settings, or nothing.
@@ -88,7 +89,9 @@ def merged_settings(
 
 
 def content_tag(root: Path) -> str:
-    """The images' tag: twelve hex digits of the SHA-256 of all that goes into them, names and bytes."""
+    """Return the images' tag: twelve hex digits of the SHA-256 of all that goes into them, names
+    and bytes.
+    """
     digest = hashlib.sha256()
     for path in _image_files(root):
         name, data = path.relative_to(root).as_posix().encode(), path.read_bytes()
@@ -109,7 +112,7 @@ def _is_source(file: Path) -> bool:
 
 
 def hourly_cost(stack: Stack) -> float:
-    """Dollars an hour of a stack's tasks, at list prices."""
+    """Dollar an hour of a stack's tasks, at list prices."""
     sizes = [
         ServiceSize(
             count=service.desired_count,

@@ -41,7 +41,7 @@ class EcsFleet:
         return await asyncio.to_thread(self._deaths, stage, names)
 
     def signing_key(self) -> str:
-        """The key that requests are signed with; in no output, no state, no log."""
+        """Return the key that requests are signed with; in no output, no state, no log."""
         with explained():
             return self._aws.secrets.get_secret_value(SecretId=self._stack.signing_key_secret_arn)[
                 "SecretString"
@@ -128,7 +128,7 @@ def endpoint_name(role: str, task: TaskTypeDef) -> str:
 
 
 def attachment(task: TaskTypeDef, name: str) -> str | None:
-    """A detail of the task's network interface."""
+    """Return a detail of the task's network interface."""
     details = (
         detail for found in task.get("attachments", []) for detail in found.get("details", [])
     )
@@ -136,7 +136,7 @@ def attachment(task: TaskTypeDef, name: str) -> str | None:
 
 
 def private_address(task: TaskTypeDef) -> str | None:
-    """The task's address in the VPC."""
+    """Return the task's address in the VPC."""
     networks = (
         interface
         for box in task.get("containers", [])

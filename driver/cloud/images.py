@@ -19,13 +19,13 @@ class Image:
 
 
 def images_of(aws: Aws, name: str, tag: str) -> list[Image]:
-    """The three images of a stack under one tag; their repositories must exist."""
+    """Return the three images of a stack under one tag; their repositories must exist."""
     with explained():
         return [_image(aws, f"{name}/{role}", role, tag) for role in ROLES.values()]
 
 
 def registry_password(aws: Aws) -> str:
-    """A password for the account's registry, for user AWS."""
+    """Return a password for the account's registry, for user AWS."""
     with explained():
         (data,) = aws.ecr.get_authorization_token()["authorizationData"]
     return base64.b64decode(data["authorizationToken"]).decode().partition(":")[2]

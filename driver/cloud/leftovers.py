@@ -118,7 +118,7 @@ def _roles(name: str, aws: Aws) -> list[str]:
 
 
 def _definitions(name: str, aws: Aws) -> Iterator[str]:
-    """Every active revision of the stack's families."""
+    """Yield every active revision of the stack's families."""
     for role in get_args(Role):
         family = f"{name}-{role}"
         pages = aws.ecs.get_paginator("list_task_definitions").paginate(
@@ -130,7 +130,7 @@ def _definitions(name: str, aws: Aws) -> Iterator[str]:
 
 
 def _exists(arn: str, aws: Aws) -> bool:
-    """Asks the resource's own service; what nobody here knows how to ask for counts as there."""
+    """Ask the resource's own service; what nobody here knows how to ask for counts as there."""
     service, resource = _service_of(arn), arn.split(":", 5)[5]
     kind, _, identifier = resource.partition("/")
     ask = _QUESTIONS.get((service, kind)) or _QUESTIONS.get((service, ""))
@@ -166,7 +166,9 @@ def _ecs_cluster(aws: Aws, arn: str, identifier: str) -> bool:
 
 
 def _ecs_task(aws: Aws, arn: str, identifier: str) -> bool:
-    """A task that drains is billed until it has stopped; AWS lists a stopped one for an hour."""
+    """Return a task that drains is billed until it has stopped; AWS lists a stopped one for an
+    hour.
+    """
     cluster, _, _ = identifier.partition("/")
     found = aws.ecs.describe_tasks(cluster=cluster, tasks=[arn])["tasks"]
     return any(task["lastStatus"] != "STOPPED" for task in found)

@@ -21,7 +21,7 @@ class LogLine(Message):
 def log_lines(
     stack: Stack, aws: Aws, run: str | None, task: str | None, since_s: float
 ) -> Iterator[LogLine]:
-    """The lines of all three services, oldest first within each.
+    """Yield the lines of all three services, oldest first within each.
 
     Args:
         stack: the stack.
@@ -46,7 +46,7 @@ def log_lines(
 
 
 def _is_of(text: str, run: str | None, task: str | None) -> bool:
-    """The same filter once more: not every server that speaks CloudWatch's protocol filters."""
+    """Return the same filter once more: not every server that speaks CloudWatch's protocol filters."""
     if not (run or task):
         return True
     try:

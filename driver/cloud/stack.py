@@ -70,10 +70,11 @@ class Stack(BaseModel):
 
 
 def read_stack(folder: Path) -> Stack | None:
-    """The stack that the outputs describe, or None when nothing is deployed.
+    """Return the stack that the outputs describe, or None when nothing is deployed.
 
     Raises:
-        FleetError: Terraform is missing, fails, takes too long, or its outputs are not those of this version.
+        FleetError: Terraform is missing, fails, takes too long, or its outputs are not those of
+            this version.
     """
     if not is_applied(folder):
         return None

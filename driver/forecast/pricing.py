@@ -37,25 +37,27 @@ class ServiceSize:
 
 
 def task_hour(size: ServiceSize, architecture: Architecture) -> float:
-    """Dollars an hour of one task, with its public address; Spot's share averaged in."""
+    """Dollar an hour of one task, with its public address; Spot's share averaged in."""
     full = size.cpu / 1024 * VCPU_HOUR[architecture] + size.memory / 1024 * GIB_HOUR[architecture]
     spot = size.spot_share / 100
     return full * (1 - spot) + full * SPOT_FACTOR * spot + PUBLIC_ADDRESS_HOUR
 
 
 def running_hour(sizes: list[ServiceSize], architecture: Architecture) -> float:
-    """Dollars an hour of all tasks."""
+    """Dollar an hour of all tasks."""
     return sum(size.count * task_hour(size, architecture) for size in sizes)
 
 
 def requests_price(requests: Requests) -> float:
-    """Dollars for requests of S3."""
+    """Dollar for requests of S3."""
     writing = requests.put + requests.copy + requests.list
     return writing * WRITING_REQUEST + (requests.get + requests.head) * READING_REQUEST
 
 
 def standing_month() -> float:
-    """Dollars a month of what stays when every count is 0, without what is stored: the signing key's secret."""
+    """Dollar a month of what stays when every count is 0, without what is stored: the signing key's
+    secret.
+    """
     return SECRET_MONTH
 
 

@@ -81,5 +81,5 @@ def _can_be_named(url: str) -> bool:
 
 
 def carry_out(cleaning: Cleaning, runs: RunStore) -> None:
-    """Deletes the objects."""
+    """Delete the objects."""
     runs.storage.delete(info.url for info in cleaning.objects)

@@ -16,14 +16,14 @@ from mapreduce.wire.messages import (
 
 
 def draw_up(plan: RunPlan, results: RunResults, storage: Storage) -> Ledger:
-    """The ledger of a run's results, and of its inputs as they are now."""
+    """Return the ledger of a run's results, and of its inputs as they are now."""
     etags = current_etags(plan.inputs, storage)
     unpacked = results.split.unpacked if results.split else {}
     return balance(plan.inputs, results.maps, results.reduces, etags, plan.partitions, unpacked)
 
 
 def current_etags(inputs: Sequence[InputObject], storage: Storage) -> dict[str, str]:
-    """The inputs' ETags now, by URL; "" for one that is gone."""
+    """Return the inputs' ETags now, by URL; "" for one that is gone."""
 
     def etag(given: InputObject) -> str:
         try:

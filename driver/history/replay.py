@@ -50,7 +50,7 @@ class Replay:
         return [given.url for given in self.task.inputs]
 
     def forget(self, result: SplitResult | MapResult | ReduceResult) -> None:
-        """Takes away what the task has written."""
+        """Take away what the task has written."""
         if not isinstance(result, SplitResult):
             self.context.storage.delete([result.url, *([result.pairs.url] if result.pairs else [])])
 

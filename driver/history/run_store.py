@@ -156,7 +156,7 @@ class RunStore:
         )
 
     def begin(self, plan: RunPlan) -> RunPlan:
-        """Writes the plan under a run id that nobody has, and returns it with that id."""
+        """Write the plan under a run id that nobody has, and returns it with that id."""
         while True:
             named = plan.model_copy(update={"run": new_run_id(plan.created)})
             try:
@@ -166,7 +166,7 @@ class RunStore:
             return named
 
     def write(self, run: str, name: str, content: BaseModel | bytes) -> None:
-        """Writes one of the run's records."""
+        """Write one of the run's records."""
         self.storage.write(
             self._url(run, name), content if isinstance(content, bytes) else _json(content)
         )
@@ -212,7 +212,9 @@ class RunStore:
         return success
 
     def plan(self, run: str) -> RunPlan:
-        """A run's plan; raises `InputError` when there is no such run, or its plan cannot be read."""
+        """Return a run's plan; raises `InputError` when there is no such run, or its plan cannot be
+        read.
+        """
         try:
             return self._read(RunPlan, self._url(run, "plan.json"))
         except ObjectMissing:
@@ -221,7 +223,7 @@ class RunStore:
             ) from None
 
     def results(self, run: str) -> RunResults:
-        """A run's results so far."""
+        """Return a run's results so far."""
         try:
             return self._read(RunResults, self._url(run, "results.json"))
         except ObjectMissing:
@@ -235,14 +237,14 @@ class RunStore:
             return None
 
     def record(self, run: str, name: str) -> bytes | None:
-        """One of the run's records as it is, if it has it."""
+        """Return one of the run's records as it is, if it has it."""
         try:
             return self.storage.read(self._url(run, name))
         except ObjectMissing:
             return None
 
     def dead_letters(self, run: str) -> list[DeadLetter]:
-        """The records that the run has set aside."""
+        """Return the records that the run has set aside."""
         found = self.storage.list(self._url(run, keys.DEAD_LETTERS))
         return [self._read(DeadLetter, info.url) for info in found]
 
@@ -266,7 +268,9 @@ class RunStore:
             return Failure(run=run, kind=kind_of(exc), message=why)
 
     def runs(self) -> list[str]:
-        """The names of all folders of runs, oldest run first; other programs may have made some of them."""
+        """Return the names of all folders of runs, oldest run first; other programs may have made
+        some of them.
+        """
         folder = keys.runs(self.store) + "/"
         return sorted(
             info.url.removeprefix(folder).removesuffix("/plan.json")
@@ -275,7 +279,7 @@ class RunStore:
         )
 
     def steps(self, run: str) -> list[str]:
-        """The run ids of a chain's steps that have begun, in order."""
+        """Return the run ids of a chain's steps that have begun, in order."""
         numbers = {
             int(found[2]): found[0]
             for name in self.runs()
@@ -284,11 +288,15 @@ class RunStore:
         return [numbers[number] for number in sorted(numbers)]
 
     def steps_of(self, plan: RunPlan) -> list[str]:
-        """The run ids under which a run's tasks are recorded: its own, or those of a chain's steps, in order."""
+        """Return the run ids under which a run's tasks are recorded: its own, or those of a chain's
+        steps, in order.
+        """
         return self.steps(plan.run) if plan.chain else [plan.run]
 
     def resolve(self, run: str | None) -> str:
-        """The run that the user means: the last one when none is named, else the one that begins or ends so."""
+        """Return the run that the user means: the last one when none is named, else the one that
+        begins or ends so.
+        """
         known = self.runs()
         if not known:
             raise InputError(
@@ -344,7 +352,7 @@ class RunStore:
 
 
 def new_run_id(created: float) -> str:
-    """A run's id: the time it was planned (UTC), and a name that people can say."""
+    """Return a run's id: the time it was planned (UTC), and a name that people can say."""
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(created))
     chance = random.SystemRandom()
     return f"run-{stamp}-{chance.choice(_ADJECTIVES)}-{chance.choice(_NOUNS)}"

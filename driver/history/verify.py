@@ -40,7 +40,7 @@ class Verdict(Message):
 
 
 def verify_run(plan: RunPlan, job: Job | Chain, runs: RunStore, success: Success) -> Verdict:
-    """Compares every pair of a committed result with the plain road's.
+    """Compare every pair of a committed result with the plain road's.
 
     Raises:
         InputChanged: an input is not the one that the run read.
@@ -55,7 +55,9 @@ def verify_run(plan: RunPlan, job: Job | Chain, runs: RunStore, success: Success
 def verdict_on(
     plan: RunPlan, runs: RunStore, success: Success, expected: list[tuple[Any, Any]], road: str
 ) -> Verdict:
-    """Compares every pair of a committed result with those, as JSON holds them, that another road has led to."""
+    """Compare every pair of a committed result with those, as JSON holds them, that another road
+    has led to.
+    """
     found = [
         pair
         for url, _, etag in success.parts

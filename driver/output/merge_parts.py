@@ -27,7 +27,7 @@ FORMATS: dict[str, FileFormat] = {
 
 
 def output_format(path: Path) -> FileFormat:
-    """The format that a file's ending names; raises `UsageError`."""
+    """Return the format that a file's ending names; raises `UsageError`."""
     try:
         return FORMATS[path.suffix.lower()]
     except KeyError:
@@ -46,12 +46,12 @@ def read_result(urls: Iterable[str], storage: Storage) -> Iterator[JsonPair]:
 
 
 def write_result(urls: list[str], storage: Storage, path: Path) -> None:
-    """Writes a result as one file; the file appears whole or not at all."""
+    """Write a result as one file; the file appears whole or not at all."""
     _write_whole(lambda: read_result(urls, storage), output_format(path), path)
 
 
 def write_parts(urls: list[str], storage: Storage, folder: Path, style: FileFormat) -> list[Path]:
-    """Writes each part as a file of the folder, `part-00000.csv` and so on, and returns the files."""
+    """Write each part as a file of the folder, `part-00000.csv` and so on, and returns the files."""
     files = [folder / f"part-{number:05d}.{style}" for number in range(len(urls))]
     for url, path in zip(urls, files, strict=True):
         _write_whole(lambda url=url: read_result([url], storage), style, path)  # type: ignore[misc]
@@ -96,7 +96,7 @@ def _is_object(pairs: Iterator[JsonPair]) -> bool:
 
 
 def _lines(url: str, storage: Storage, block_bytes: int) -> Iterator[bytes]:
-    """The lines of an object, read in blocks."""
+    """Yield the lines of an object, read in blocks."""
     rest = b""
     info = storage.head(url)
     for block in storage.stream(url, 0, info.size, etag=info.etag, block_bytes=block_bytes):

@@ -74,10 +74,11 @@ class Output:
         return cls(path, None)
 
     def checked(self, found: FoundInputs, runs: RunStore) -> FoundInputs:
-        """The inputs without what an earlier run has written to this place.
+        """Return the inputs without what an earlier run has written to this place.
 
         Raises:
-            UsageError: nothing can be written here, or it would replace an input, or lie in the store.
+            UsageError: nothing can be written here, or it would replace an input, or lie in the
+                store.
         """
         self._check_place()
         if OwnStore(runs.store, runs.storage).contains(os.path.realpath(self.path)):
@@ -108,7 +109,7 @@ class Output:
         return replace(found, inputs=left, left_out={**found.left_out, "output": gone})
 
     def write(self, urls: Sequence[str], runs: RunStore, run: str) -> None:
-        """Writes the result of a run, whose parts are these objects, and a record of the files."""
+        """Write the result of a run, whose parts are these objects, and a record of the files."""
         if self.parts_format is None:
             write_result(list(urls), runs.storage, self.path)
             files = [self.path]
@@ -121,7 +122,7 @@ class Output:
         )
 
     def _check_place(self) -> None:
-        """Refuses a path at which no file can come to be."""
+        """Refuse a path at which no file can come to be."""
         if self.path.exists() and not self.path.is_dir() and not self.path.is_file():
             raise UsageError(f"--output {self.path} is no plain file; name one, or a folder")
         place = self.path if self.parts_format else self.path.parent
@@ -138,7 +139,7 @@ class Output:
             )
 
     def _check_folder(self, found: FoundInputs) -> None:
-        """Refuses to fill a folder that was given as the input."""
+        """Refuse to fill a folder that was given as the input."""
         if self.parts_format is None:
             return
         for given in dict.fromkeys(each.given for each in found.inputs if not each.direct):
@@ -158,7 +159,7 @@ class _Claim:
 
     @classmethod
     def of(cls, output: Output) -> _Claim:
-        """The claim of an output, by what is there now."""
+        """Return the claim of an output, by what is there now."""
         if output.parts_format is None:
             return cls(_identities([output.path]), None)
         part = re.compile(rf"part-[0-9]{{5,}}\.{output.parts_format}")
@@ -170,18 +171,18 @@ class _Claim:
         return cls(_identities(files), output.path.resolve())
 
     def holds(self, each: FoundInput) -> bool:
-        """Whether an input lies where the output goes, by whatever name."""
+        """Return whether an input lies where the output goes, by whatever name."""
         return self.replaces(each) or (
             self.folder is not None and self.folder == Path(_path(each)).resolve().parent
         )
 
     def replaces(self, each: FoundInput) -> bool:
-        """Whether an input is a file that the output replaces, or another name of one."""
+        """Return whether an input is a file that the output replaces, or another name of one."""
         return each.identity in self.replaced
 
 
 def _written(runs: RunStore) -> frozenset[tuple[str, str]]:
-    """The files that the runs of this store have written for `--output`."""
+    """Return the files that the runs of this store have written for `--output`."""
     files: set[tuple[str, str]] = set()
     for run in runs.runs():
         try:

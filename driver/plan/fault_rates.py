@@ -59,7 +59,7 @@ class Chaos:
 
 
 def parse_chaos(text: str, seed: int) -> Chaos:
-    """A drill from `kill=0.2,hang=0.05`; raises `UsageError`."""
+    """Return a drill from `kill=0.2,hang=0.05`; raises `UsageError`."""
     known = (*KINDS, DUPLICATE)
     rates: dict[str, float] = {}
     for part in text.split(","):

@@ -84,13 +84,16 @@ class FoundInputs:
 def find_inputs(
     given: Iterable[str], storage: Storage, *, names: Collection[str] = (), store: str | None = None
 ) -> FoundInputs:
-    """The objects that paths, folders, globs and URLs mean, in the order given; within a folder or glob, by name.
+    """Return the objects that paths, folders, globs and URLs mean, in the order given; within a
+    folder or glob, by name.
 
     Args:
-        given: as typed. `NAME=PATH` gives what PATH means a name, if NAME is one of `names`; else it is all a path.
+        given: as typed. `NAME=PATH` gives what PATH means a name, if NAME is one of `names`; else
+            it is all a path.
         storage: where they lie.
         names: those that the job declares.
-        store: root URL of the run's store; what runs have written there is no input but for a committed result.
+        store: root URL of the run's store; what runs have written there is no input but for a
+            committed result.
 
     Raises:
         InputError: one of them means no object, or an entry of a folder can be no input.
@@ -106,7 +109,9 @@ def find_inputs(
 
 
 def declared_names(job: JobClass) -> frozenset[str]:
-    """The names that a job gives its inputs; of a chain, those of all jobs that are loaded and may be its steps."""
+    """Return the names that a job gives its inputs; of a chain, those of all jobs that are loaded
+    and may be its steps.
+    """
     if issubclass(job, Job):
         return frozenset(job.input_format) if isinstance(job.input_format, Mapping) else frozenset()
     return frozenset(name for each in _subclasses(Job) for name in declared_names(each))
@@ -123,7 +128,7 @@ def check_name(name: str) -> None:
 
 
 def local_url(path: Path) -> str:
-    """The URL of a local file, links resolved."""
+    """Return the URL of a local file, links resolved."""
     return f"{_LOCAL}{path.resolve()}"
 
 
@@ -139,7 +144,7 @@ class _Finding:
         self.twice: list[str] = []
 
     def take(self, text: str) -> None:
-        """Adds what one text means."""
+        """Add what one text means."""
         name, path = _named(text, self._names)
         if not path.strip():
             raise InputError(f"--input {text!r} names nothing; is a variable of the shell empty?")
@@ -224,7 +229,7 @@ class _Finding:
 
 
 def _named(text: str, names: Collection[str]) -> tuple[str, str]:
-    """The name and the path of `NAME=PATH`; without a declared name, "" and all of it."""
+    """Return the name and the path of `NAME=PATH`; without a declared name, "" and all of it."""
     name, equals, path = text.partition("=")
     return (name, path) if equals and name in names else ("", text)
 
@@ -245,7 +250,7 @@ def _is_there(path: str) -> bool:
 
 
 def _head(storage: Storage, url: str) -> ObjectInfo | None:
-    """The object of that very key; a URL that ends with a slash means what lies below it."""
+    """Return the object of that very key; a URL that ends with a slash means what lies below it."""
     if url.endswith("/"):
         split_url(url)
         return None
@@ -256,7 +261,9 @@ def _head(storage: Storage, url: str) -> ObjectInfo | None:
 
 
 def _below(storage: Storage, url: str) -> list[ObjectInfo]:
-    """The objects below a URL; a key without a byte that ends with a slash is a folder to S3's console, and none."""
+    """Return the objects below a URL; a key without a byte that ends with a slash is a folder to
+    S3's console, and none.
+    """
     listed: dict[str, list[ObjectInfo]] = {}
     for info in storage.list(url):
         # the listing names a key without the slash at its end, so two keys may come under one name
@@ -266,7 +273,9 @@ def _below(storage: Storage, url: str) -> list[ObjectInfo]:
 
 
 def _one_of(infos: list[ObjectInfo], storage: Storage) -> ObjectInfo | None:
-    """The object among the keys that are listed under one name; None when that is only a folder's mark."""
+    """Return the object among the keys that are listed under one name; None when that is only a
+    folder's mark.
+    """
     filled = [info for info in infos if info.size]
     if len(infos) == len(filled) == 1:
         return filled[0]
@@ -279,7 +288,7 @@ def _one_of(infos: list[ObjectInfo], storage: Storage) -> ObjectInfo | None:
 
 
 def _left_out_at(prefix: str, url: str) -> str | None:
-    """The URL, up to the first step below the prefix that is left out by its name."""
+    """Return the URL, up to the first step below the prefix that is left out by its name."""
     steps = url.removeprefix(prefix.rstrip("/") + "/").split("/")
     for number, step in enumerate(steps, 1):
         if local_paths.is_left_out(step):
@@ -292,7 +301,7 @@ def _input(info: ObjectInfo, name: str) -> InputObject:
 
 
 def _same_files(inputs: Iterable[FoundInput]) -> tuple[str, ...]:
-    """Pairs of inputs of one name that are one file of this machine."""
+    """Pair of inputs of one name that are one file of this machine."""
     first: dict[tuple[str, Identity], str] = {}
     same = []
     for each in inputs:

@@ -61,12 +61,14 @@ class _Pending:
 
 
 def is_left_out(name: str) -> bool:
-    """Whether an entry below a given path is left out by its name, as Hadoop leaves it out."""
+    """Return whether an entry below a given path is left out by its name, as Hadoop leaves it out."""
     return name.startswith((".", "_"))
 
 
 def absolute(text: str) -> str:
-    """An absolute path without `.` and `..`. Links stay, but for one that a `..` stands behind."""
+    """Return an absolute path without `.` and `..`. Links stay, but for one that a `..` stands
+    behind.
+    """
     steps: list[str] = []
     for step in os.path.join(Path.cwd(), os.path.expanduser(text)).split("/"):
         if step == "..":
@@ -81,9 +83,10 @@ def absolute(text: str) -> str:
 
 
 def paths_of(text: str) -> list[str]:
-    """The absolute paths that a path or glob means; none when nothing is there.
+    """Return the absolute paths that a path or glob means; none when nothing is there.
 
-    A path that is there is meant literally, whatever characters it holds, unless as a pattern it matches itself too.
+    A path that is there is meant literally, whatever characters it holds, unless as a pattern it
+    matches itself too.
     """
     path = absolute(text)
     matches = sorted(set(map(absolute, _matches(os.path.expanduser(text)))))
@@ -95,7 +98,7 @@ def paths_of(text: str) -> list[str]:
 
 
 def files_of(path: str) -> Iterator[LocalFile | LeftOut]:
-    """The file of a path, or all below it in the order of the names.
+    """Yield the file of a path, or all below it in the order of the names.
 
     Raises:
         InputError: an entry is neither a file nor a folder, leads nowhere, or cannot be read.
@@ -122,7 +125,7 @@ def files_of(path: str) -> Iterator[LocalFile | LeftOut]:
 
 
 def shown_path(path: str) -> str:
-    """A path for a message, whatever bytes its name holds."""
+    """Return a path for a message, whatever bytes its name holds."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
@@ -213,7 +216,7 @@ def _expanded(folder: str, steps: list[str]) -> Iterator[str]:
 
 
 def _folders(top: str) -> Iterator[str]:
-    """A folder and all folders below it whose names begin with no dot."""
+    """Yield a folder and all folders below it whose names begin with no dot."""
     pending: list[tuple[str, frozenset[Identity]]] = [(top, frozenset())]
     while pending:
         folder, above = pending.pop()

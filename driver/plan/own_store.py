@@ -32,22 +32,22 @@ class OwnStore:
         return f"{(self._store or '').removeprefix(_LOCAL)}/{keys.REDUCE}/RUN/"
 
     def contains(self, place: str) -> bool:
-        """Whether a place is the store or lies below its root, whoever has put it there."""
+        """Return whether a place is the store or lies below its root, whoever has put it there."""
         root = (self._store or "").removeprefix(_LOCAL)
         return self._key(place) is not None or (self._store is not None and _same(place, root))
 
     def holds(self, place: str) -> bool:
-        """Whether a run has written what lies at a place."""
+        """Return whether a run has written what lies at a place."""
         key = self._key(place)
         return key is not None and keys.is_own(key)
 
     def results_folder(self, place: str) -> str | None:
-        """The run whose folder of results a place is."""
+        """Return the run whose folder of results a place is."""
         key = self._key(place.rstrip("/") if "://" in place else os.path.realpath(place))
         return keys.run_of_results(key) if key else None
 
     def is_result(self, place: str, run: str | None) -> bool:
-        """Whether at a place lies a part of the committed result of that run."""
+        """Return whether at a place lies a part of the committed result of that run."""
         key = self._key(place)
         return (
             run is not None
@@ -57,7 +57,8 @@ class OwnStore:
         )
 
     def check_given(self, given: str, place: str) -> None:
-        """Refuses an object of the store that is named as an input; but not a part of a committed result.
+        """Refuse an object of the store that is named as an input; but not a part of a committed
+        result.
 
         Raises:
             InputError: it is none.
@@ -81,7 +82,7 @@ class OwnStore:
         return self._committed[run]
 
     def _key(self, place: str) -> str | None:
-        """A place's key below the store's root; None when it does not lie there."""
+        """Return a place's key below the store's root; None when it does not lie there."""
         if self._store is None or ("://" in place) == self._store.startswith(_LOCAL):
             return None
         if "://" in place:
@@ -95,7 +96,9 @@ class OwnStore:
         return None if above is None else f"{above}/{name}".lstrip("/")
 
     def _folder_key(self, folder: str) -> str | None:
-        """The same of a folder of this machine, "" for the root itself; kept, as many files lie in one."""
+        """Return the same of a folder of this machine, "" for the root itself; kept, as many files
+        lie in one.
+        """
         if folder not in self._keys:
             assert self._store is not None
             if _same(folder, self._store.removeprefix(_LOCAL)):
@@ -110,7 +113,7 @@ class OwnStore:
 
 
 def _same(path: str, folder: str) -> bool:
-    """Whether two paths are one folder, however each is written."""
+    """Return whether two paths are one folder, however each is written."""
     if path == folder:
         return True
     try:

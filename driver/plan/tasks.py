@@ -146,17 +146,19 @@ def split_task(plan: RunPlan) -> TaskSpec:
 
 
 def map_tasks(plan: RunPlan, split: SplitResult) -> list[TaskSpec]:
-    """One task a split."""
+    """Return one task a split."""
     return [_map_task(plan, each, split.boundaries) for each in split.splits]
 
 
 def reduce_tasks(plan: RunPlan, maps: Sequence[MapResult]) -> list[TaskSpec]:
-    """One task a partition."""
+    """Return one task a partition."""
     return [_reduce_task(plan, number, maps) for number in range(plan.partitions)]
 
 
 def task_key(stage: StageName, **identity: Any) -> str:
-    """The key under which a finished task can be found again: SHA-256 of all that its result depends on."""
+    """Return the key under which a finished task can be found again: SHA-256 of all that its result
+    depends on.
+    """
     text = json.dumps(
         [FORMAT_VERSION, stage, identity], sort_keys=True, separators=(",", ":"), ensure_ascii=False
     )

@@ -21,10 +21,12 @@ Progress = Callable[[str, int, int], None]
 def upload_inputs(
     inputs: Sequence[InputObject], storage: Storage, store: str, progress: Progress
 ) -> tuple[InputObject, ...]:
-    """The same inputs with every local file replaced by its copy in the store; the order stays.
+    """Return the same inputs with every local file replaced by its copy in the store; the order
+    stays.
 
     Raises:
-        InputChanged: a file is not as it was when the run was planned, or changed while it was sent.
+        InputChanged: a file is not as it was when the run was planned, or changed while it was
+            sent.
     """
     return tuple(
         _uploaded(given, storage, store, progress) if given.url.startswith("file://") else given

@@ -1,1 +1,4 @@
-"""What a person, or a program, is told of a run. Reports follow events and results; they never steer."""
+"""What a person or a program learns of a run.
+
+Reports follow events and results; they never steer.
+"""

@@ -1,6 +1,7 @@
-"""A line chart as one SVG file that needs nothing else: for a browser, a page, a paper; by day and by night.
+"""Draws a line chart as one self-contained SVG file, for light and dark pages.
 
-It knows nothing of what it draws. All text is escaped, because the tree is built and not written.
+It knows nothing of its data. All text is escaped, because the XML tree is built and not written as
+text.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from xml.etree import ElementTree as Xml
 WIDTH, HEIGHT = 720, 440
 LEFT, RIGHT, TOP, BOTTOM = 64, 28, 92, 56
 TICKS = 6
-TICK_ROOM = 26
+TICK_SPACE = 26
 """Pixels between the labels of two marks on the horizontal axis, at least."""
 STYLE = """
-text { font: 13px system-ui, -apple-system, "Segoe UI", Roboto, Helvetica, Arial, sans-serif; fill: #1f2328 }
+text { font: 13px system-ui, -apple-system, "Segoe UI", Roboto, Helvetica, Arial, sans-serif;
+  fill: #1f2328 }
 .title { font-size: 17px; font-weight: 600 }
 .quiet { fill: #59636e }
 .ground { fill: #ffffff }
@@ -42,7 +44,7 @@ text { font: 13px system-ui, -apple-system, "Segoe UI", Roboto, Helvetica, Arial
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A measured value, with the least and the greatest that was measured there."""
+    """A measured value, with the smallest and the largest measurement."""
 
     x: float
     y: float
@@ -52,7 +54,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A line: through measured points with their spread, or, dashed, through computed ones without."""
+    """A line: solid through measured points with their spread, or dashed through computed ones."""
 
     name: str
     points: tuple[Point, ...]
@@ -60,13 +62,13 @@ class Series:
 
     @classmethod
     def computed(cls, name: str, points: Sequence[tuple[float, float]]) -> Series:
-        """A line that nobody has measured."""
+        """Return a line of computed points."""
         return cls(name, tuple(Point(x, y, y, y) for x, y in points), measured=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What is drawn. `mark` is a place on the horizontal axis, and what is said of it."""
+    """A chart's data. `mark` is a position on the horizontal axis, and its label."""
 
     title: str
     subtitle: str
@@ -77,7 +79,7 @@ class Chart:
 
 
 def svg(chart: Chart) -> str:
-    """The chart as the text of an SVG file; both axes begin at 0."""
+    """Return the chart as the text of an SVG file; both axes begin at 0."""
     scale = _Scale(chart)
     root = Xml.Element(
         "svg",
@@ -102,7 +104,10 @@ def svg(chart: Chart) -> str:
 
 
 def ticks(most: float, count: int = TICKS) -> list[float]:
-    """Round numbers from 0 until at least `most`: steps of 1, 2 or 5 times a power of ten, about `count` of them."""
+    """Return round numbers from 0 to at least `most`, about `count` of them.
+
+    The steps are 1, 2 or 5 times a power of ten.
+    """
     if most <= 0:
         return [0.0, 1.0]
     power = 10 ** math.floor(math.log10(most / count))
@@ -113,7 +118,7 @@ def ticks(most: float, count: int = TICKS) -> list[float]:
 
 
 class _Scale:
-    """From values to pixels."""
+    """The mapping from values to pixels."""
 
     def __init__(self, chart: Chart) -> None:
         points = [point for series in chart.series for point in series.points]
@@ -137,7 +142,7 @@ def _axes(root: Xml.Element, chart: Chart, scale: _Scale) -> None:
         {point.x for series in chart.series if series.measured for point in series.points}
     ):
         _line(root, scale.x(value), bottom, scale.x(value), bottom + 5, "axis")
-        if scale.x(value) - last >= TICK_ROOM:
+        if scale.x(value) - last >= TICK_SPACE:
             _text(root, scale.x(value), bottom + 21, _number(value), "quiet", "middle")
             last = scale.x(value)
     _text(root, (LEFT + right) / 2, HEIGHT - 12, chart.x_name, "quiet", "middle")
@@ -188,11 +193,11 @@ def _legend(root: Xml.Element, all_series: Sequence[Series]) -> None:
         if series.measured:
             _dot(root, x + 13, 71, number)
         _text(root, x + 33, 75.5, series.name, "")
-        x += 33 + 7.0 * len(series.name) + 22  # no font is there to be asked: a generous mean width
+        x += 33 + 7.0 * len(series.name) + 22  # no font metrics here: a generous mean width
 
 
 def _dot(parent: Xml.Element, x: float, y: float, number: int) -> Xml.Element:
-    """Round or square, so that two series differ without their colours too."""
+    """Draw a circle or a square, so that two series differ without their colours too."""
     if number % 2 == 0:
         return Xml.SubElement(
             parent, "circle", {"class": f"p{number}", "cx": f"{x}", "cy": f"{y}", "r": "4.5"}
@@ -221,7 +226,7 @@ def _number(value: float) -> str:
 
 
 def _description(chart: Chart) -> str:
-    """The measured points in words, for whoever hears the figure."""
+    """Return the measured points as text, for screen readers."""
     lines = [
         f"{series.name}: "
         + ", ".join(f"{_number(point.x)}: {_number(point.y)}" for point in series.points)

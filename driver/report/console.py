@@ -1,4 +1,4 @@
-"""A run as it goes, for a person: bars in a terminal, now and then a plain line elsewhere. All on standard error."""
+"""Shows a run's progress on standard error: bars in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PLAIN_EVERY_S = 5.0
 
 
 class RunView:
-    """Shows events, between `start` and `stop`, which leaves the terminal as it was."""
+    """Shows events between `start` and `stop`; `stop` restores the terminal."""
 
     def __init__(self, console: Console, now: Callable[[], float] = time.monotonic) -> None:
         self._console = console
@@ -30,14 +30,14 @@ class RunView:
         self._bars.start()
 
     def stop(self) -> None:
-        """Leave the terminal as it was."""
+        """Restore the terminal."""
         self._bars.stop()
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, events.RunStarted):
             inputs = f"{plural(event.inputs, 'input')}, {bytes_text(event.size_bytes)}"
-            told = shown(f": {event.job} over {inputs}, {event.target}")
-            self._say(Text.assemble((shown(event.run), "bold"), told))
+            described = shown(f": {event.job} over {inputs}, {event.target}")
+            self._say(Text.assemble((shown(event.run), "bold"), described))
         elif isinstance(event, events.StageStarted):
             self._looked.discard(event.stage)
             self._bars.stage(event)
@@ -65,11 +65,11 @@ class RunView:
         self._warn(f"each task imports the job anew, because of what its import does: {why}")
 
     def uploading(self, name: str, sent: int, size: int) -> None:
-        """Shows how far the upload of an input is."""
+        """Show how far the upload of an input is."""
         self._bars.uploading(name, sent, size)
 
     def _fleet_changed(self, event: events.FleetChanged) -> None:
-        """Says who went and why, and who came after the stage's first look."""
+        """Show which endpoints left, and which appeared after the stage's first look-up."""
         for name in event.gone:
             why = f": {event.why[name]}" if name in event.why else ""
             self._warn(f"{name} is gone{why}")
@@ -85,29 +85,33 @@ class RunView:
 
 
 def _said(event: Event) -> str | None:
-    """What is said of the events that are rare."""
+    """Return the message for a rare event; None for other events."""
     if isinstance(event, events.AttemptStarted) and event.backup:
         return f"{event.task} is slow: attempt {event.attempt} on {event.endpoint} as a backup"
     if isinstance(event, events.CircuitOpened):
-        return f"{event.endpoint} failed {event.failures} times in a row: left alone for {event.pause_s:.1f} s"
+        times = f"{event.failures} times in a row"
+        return f"{event.endpoint} failed {times}: no tasks for it for {event.pause_s:.1f} s"
     if isinstance(event, events.CircuitClosed):
         return f"{event.endpoint} works again"
     if isinstance(event, events.OutputsRedone):
-        return f"{', '.join(event.tasks)} done again: {event.why}"
+        return f"{', '.join(event.tasks)} run again: {event.why}"
     if isinstance(event, events.LookFailed):
-        return f"the fleet could not be looked up, and is taken to be as before: {event.why}"
+        return f"the fleet could not be looked up; the known endpoints are used: {event.why}"
     if isinstance(event, events.WaitingForFleet):
         why = f" ({event.why})" if event.why else ""
         return f"waiting for a service of the {event.stage} stage, {event.seconds:.0f} s{why}"
     if isinstance(event, events.DriverAway):
-        return f"this machine was away for {event.seconds:.0f} s; what was lost meanwhile is asked for again"
+        return (
+            f"this machine was suspended for {event.seconds:.0f} s; "
+            "attempts lost meanwhile run again"
+        )
     if isinstance(event, events.RecordSkipped):
         return f"record skipped at {event.place}: {event.message}"
     return None
 
 
 class _Stage:
-    """How far a stage is, in tasks and bytes."""
+    """A stage's progress, in tasks and bytes."""
 
     def __init__(self, event: events.StageStarted) -> None:
         self.name = event.stage
@@ -136,7 +140,7 @@ class _Stage:
 
 
 class _Bars:
-    """One bar a stage, for a terminal."""
+    """One bar for each stage, for a terminal."""
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
@@ -229,9 +233,8 @@ class _Lines:
     def _say_sometimes(self, stage: _Stage) -> None:
         if self._now() - self._said >= PLAIN_EVERY_S and stage.done < stage.tasks:
             self._said = self._now()
-            self._say(
-                f"{stage.name}: {stage.text()}, {bytes_text(stage.bytes)} of {bytes_text(stage.size)}"
-            )
+            size = f"{bytes_text(stage.bytes)} of {bytes_text(stage.size)}"
+            self._say(f"{stage.name}: {stage.text()}, {size}")
 
     def _say(self, text: str) -> None:
         self._console.print(Text(shown(text)))

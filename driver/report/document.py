@@ -1,4 +1,4 @@
-"""The report of a run: the document that `--json` prints, and that tables are drawn from."""
+"""The report of a run: the document that `--json` prints, and the source of the tables."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ from mapreduce.wire.messages import (
 
 
 class TaskRow(Message):
-    """One task of a run. Sizes in bytes; `seconds` as the driver saw it, or as it took when it was done (`reused`).
+    """One task of a run.
 
-    `step` is 0, or which step of a chain it belongs to.
+    Sizes are in bytes. `seconds` is the time that the driver measured, or of a `reused` task that
+    of the earlier run. `step` is 0, or the number of the chain's step that the task belongs to.
     """
 
     step: int = 0
@@ -48,10 +49,10 @@ class TaskRow(Message):
 
 
 class Recovery(Message):
-    """Something that went wrong, and what became of it.
+    """A failure that the run recovered from.
 
-    `what` is the kind of error, "slower than its backup", "output lost" or "record skipped"; `cost_s` the seconds of
-    work that were for nothing.
+    `what` is the kind of error, "slower than its backup", "output lost" or "record skipped";
+    `cost_s` the seconds of wasted work.
     """
 
     task: str
@@ -64,7 +65,7 @@ class Recovery(Message):
 
 
 class InjectedFault(Message):
-    """A fault of a drill: the attempt (as its objects are named) that it was done to."""
+    """An injected fault, and the attempt (as its objects are named) that it was injected into."""
 
     task: str
     attempt: str
@@ -72,10 +73,10 @@ class InjectedFault(Message):
 
 
 class Timings(Message):
-    """Seconds.
+    """Times in seconds.
 
-    `start` is until the services answer, `map_serial_sum` adds up the map tasks, `map_wall` is what the stage took, and
-    `speed_up` is their ratio.
+    `start` is until the services answer, `map_serial_sum` adds up the map tasks, `map_wall` is the
+    stage's wall time, and `speed_up` is their ratio.
     """
 
     start: float
@@ -88,10 +89,10 @@ class Timings(Message):
 
 
 class RunRequests(Message):
-    """The requests that a run made of S3: in all, by its tasks, and by the driver; none in a local folder.
+    """The run's requests to S3: in all, by its tasks, and by the driver; none for a local folder.
 
-    Those of reused tasks are an earlier run's, and those of attempts that did not count are not known. `dollars` is
-    their list price (`driver.forecast.pricing`).
+    Those of reused tasks belong to an earlier run, and those of attempts that did not count are
+    unknown. `dollars` is their list price (`driver.forecast.pricing`).
     """
 
     total: Requests = Requests()
@@ -103,10 +104,12 @@ class RunRequests(Message):
 
 
 class Report(Message):
-    """A run's report. That of a chain has all its steps' tasks, and the chunks, maps and counters of the last step.
+    """A run's report. A chain's has all steps' tasks, and the chunks, maps and counters of the last
+    step.
 
-    `left_out` counts the entries of the given folders that are no input; `invalid_text` is what was not UTF-8. `notes`
-    name what went wrong beside the run: a record that could not be kept, something that could not be shown.
+    `left_out` counts the entries of the given folders that are not inputs; `invalid_text` is what
+    was not UTF-8. `notes` name failures that did not end the run: a record that could not be kept,
+    an event that could not be shown.
     """
 
     run_id: str
@@ -138,7 +141,10 @@ def chain_report(
     ledger: Ledger,
     driver: Requests,
 ) -> Report:
-    """The report of a chain, out of those of its steps; `driver` are the driver's requests for all of it."""
+    """Return the report of a chain, from those of its steps.
+
+    `driver` counts the driver's requests for the whole chain.
+    """
     last = reports[-1]
     timings = [report.timings for report in reports]
     serial, wall = (
@@ -192,7 +198,7 @@ def make_report(
     happened: Sequence[Event],
     driver: Requests,
 ) -> Report:
-    """Puts a run's outcomes together; `driver` are the requests that the driver has made for it."""
+    """Return the report of a run's outcomes; `driver` counts the driver's requests for it."""
     outcomes = [split, *maps, *reduces]
     return Report(
         run_id=plan.run,
@@ -227,7 +233,7 @@ def make_report(
 
 
 def _together(found: Iterable[InvalidText | None]) -> InvalidText | None:
-    """All that was not UTF-8, in the order in which it was read."""
+    """Return the sums of all text that was not UTF-8, with the first place."""
     some = [each for each in found if each is not None]
     if not some:
         return None
@@ -258,7 +264,7 @@ def _requests(
 
 
 def recoveries(happened: Sequence[Event]) -> tuple[Recovery, ...]:
-    """What went wrong in a run, in the order in which it was seen."""
+    """Return the failures that a run recovered from, in the order of their events."""
     return tuple(row for event in happened if (row := _recovery(event)) is not None)
 
 
@@ -313,13 +319,13 @@ def _chunk_urls(result: object) -> tuple[str, ...]:
 
 
 def _chunk_url(piece: ByteRange) -> str:
-    """A chunk file's URL, or a range as `URL#bytes=first-last` (both included, as in HTTP)."""
+    """Return a chunk file's URL, or a byte range as `URL#bytes=first-last` (both inclusive)."""
     whole = piece.start == 0 and piece.end == piece.size
     return piece.url if whole else f"{piece.url}#bytes={piece.start}-{piece.end - 1}"
 
 
 def _top(parts: Sequence[Outcome], limit: int) -> tuple[tuple[Any, Any], ...]:
-    heaviest = TopPairs(limit)
+    top = TopPairs(limit)
     results = [outcome.result for outcome in parts if not isinstance(outcome.result, SplitResult)]
     rows = [
         row
@@ -327,8 +333,8 @@ def _top(parts: Sequence[Outcome], limit: int) -> tuple[tuple[Any, Any], ...]:
         for row in zip_longest(result.top, result.top_lengths[: len(result.top)])
     ]
     for (key, value), length in sorted(rows, key=lambda row: text_of(row[0][0])):
-        heaviest.offer(key, value, length)
-    return tuple(heaviest.pairs())
+        top.offer(key, value, length)
+    return tuple(top.pairs())
 
 
 def _counters(outcomes: Sequence[Outcome]) -> dict[str, int]:

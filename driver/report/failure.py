@@ -1,4 +1,4 @@
-"""What people see of a failed run, on whatever command shows it."""
+"""The lines that show a failed run, the same for every command."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Line = tuple[str, str]
 
 
 def failure_lines(failure: Failure) -> list[Line]:
-    """Return the lines that tell of a failure: the first cause, all causes, the next command."""
+    """Return the lines of a failure: the first cause, all causes, the next command."""
     lines = cause_lines(failure.causes[0]) if failure.causes else []
     lines.append((f"error: {failure.message}", "red"))
     if failure.replay:
@@ -21,23 +21,23 @@ def failure_lines(failure: Failure) -> list[Line]:
 
 
 def error_lines(error: UserCodeError) -> list[Line]:
-    """Return what is known of an error of the author's code that ended no run."""
-    told = task_error(error)
+    """Return the lines of an error of the job's code that ended no run."""
+    found = task_error(error)
     return cause_lines(
         Cause(
             task="",
             attempts=1,
-            kind=told.kind,
-            message=told.message,
-            traceback=told.traceback,
-            place=told.place,
-            record=told.record,
+            kind=found.kind,
+            message=found.message,
+            traceback=found.traceback,
+            place=found.place,
+            record=found.record,
         )
     )
 
 
 def cause_lines(cause: Cause) -> list[Line]:
-    """Return the author's frames, the place of the record and the record, as far as they are known."""
+    """Return the job's frames, the place of the record and the record, where known."""
     lines: list[Line] = []
     if cause.traceback:
         trace = cause.traceback.rstrip().split("\n")

@@ -1,4 +1,4 @@
-"""The two figures of `driver bench`: what the map stage gains by more mappers, and what the whole run does."""
+"""The two figures of `driver bench`: speed-up by mappers, and end-to-end time by mappers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ X_NAME = "mappers"
 
 
 def map_stage(found: SpeedUp, subtitle: str, processors: int | None) -> Chart:
-    """Speed-up against mappers: of the map stage, and of the whole run with its bound.
+    """Return the chart of speed-up against mappers: map stage, whole run, and its bound.
 
     Args:
-        found: what was measured.
-        subtitle: what was run.
+        found: the measurements.
+        subtitle: job, input and target.
         processors: of this machine, when the mappers share it.
     """
     alone_s = found.serial_s + found.parallel_s
@@ -41,7 +41,10 @@ def map_stage(found: SpeedUp, subtitle: str, processors: int | None) -> Chart:
 
 
 def end_to_end(found: SpeedUp, subtitle: str, processors: int | None) -> Chart:
-    """Seconds against mappers, from the command to the result, with Amdahl's bound; arguments as above."""
+    """Return the chart of end-to-end seconds against mappers, with Amdahl's bound.
+
+    The arguments are those of `map_stage`.
+    """
     bound = [(x, amdahl_s(found.serial_s, found.parallel_s, x)) for x in _curve(found)]
     return Chart(
         title="End-to-end time by mappers",

@@ -1,15 +1,16 @@
-"""What more mappers bring: medians of measured runs, and the bound that Amdahl's law sets them. Pure.
+"""The speed-up by more mappers: medians of measured runs, and the bound of Amdahl's law. Pure.
 
-The bound is that of a fixed amount of work (G. M. Amdahl, "Validity of the single processor approach to achieving
-large scale computing capabilities", AFIPS 1967): of the time with one mapper, `serial_s` cannot be shared and
-`parallel_s` can be shared evenly, so that with n mappers
+The bound is that of a fixed amount of work (G. M. Amdahl, "Validity of the single processor
+approach to achieving large scale computing capabilities", AFIPS 1967): of the time with one mapper,
+`serial_s` cannot be shared and `parallel_s` can be shared evenly, so that with n mappers
 
-    T(n) = serial_s + parallel_s / n        and the speed-up is        1 / (f + (1 - f) / n),    f = serial_s / T(1).
+    T(n) = serial_s + parallel_s / n    and the speed-up is    1 / (f + (1 - f) / n),
+    f = serial_s / T(1).
 
-Both parts are estimated from the runs with one mapper alone: `parallel_s` is the median of the map stage's wall time,
-and `serial_s` is what the median of end to end has besides it: start, split, reduce, ledger and commit. It is an
-estimate and not a proof: with more mappers the start takes longer, and a machine that is shared with others may be
-quicker at one moment than at another, so that a measured point may lie a little beyond the bound.
+Both parts are estimated from the runs with one mapper alone: `parallel_s` is the median of the map
+stage's wall time, and `serial_s` is the rest of the median end-to-end time: start, split, reduce,
+ledger and commit. It is an estimate and not a proof: with more mappers the start takes longer, and
+the speed of a shared machine varies, so that a measured point may lie a little beyond the bound.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from mapreduce.wire.messages import Message
 
 
 class Measured(Message):
-    """One run: how many mappers it had, and the seconds of its map stage and of all of it."""
+    """One run: its number of mappers, and the seconds of its map stage and end to end."""
 
     mappers: int
     map_s: float
@@ -30,7 +31,7 @@ class Measured(Message):
 
 
 class Spread(Message):
-    """The median of some values, the least and the greatest."""
+    """The median, the smallest and the largest of some values."""
 
     median: float
     least: float
@@ -38,7 +39,10 @@ class Spread(Message):
 
 
 class Level(Message):
-    """What was measured with so many mappers: seconds, speed-ups against one mapper, and what Amdahl's law allows."""
+    """The measurements with one number of mappers.
+
+    Times are in seconds, speed-ups relative to one mapper, bounds by Amdahl's law.
+    """
 
     mappers: int
     runs: int
@@ -53,7 +57,8 @@ class Level(Message):
 class SpeedUp(Message):
     """All levels, fewest mappers first.
 
-    Of a run with one mapper: the seconds that cannot be shared, those that can, and the first's part of both.
+    `serial_s` and `parallel_s` are the seconds of a run with one mapper that cannot and can be
+    shared; `serial_fraction` is the first's share.
     """
 
     serial_s: float
@@ -63,7 +68,7 @@ class SpeedUp(Message):
 
 
 def speed_up(runs: Iterable[Measured]) -> SpeedUp:
-    """What the runs come to.
+    """Return medians, speed-ups and bounds of the runs.
 
     Raises:
         UsageError: none of them had one mapper.
@@ -85,12 +90,12 @@ def speed_up(runs: Iterable[Measured]) -> SpeedUp:
 
 
 def amdahl_s(serial_s: float, parallel_s: float, mappers: float) -> float:
-    """The least seconds that a run can take."""
+    """Return the least seconds that a run can take."""
     return serial_s + parallel_s / mappers
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Of at least one value."""
+    """Return the spread of at least one value."""
     return Spread(median=median(values), least=min(values), most=max(values))
 
 

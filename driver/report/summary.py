@@ -1,4 +1,4 @@
-"""The end of a run, for a person: where everything is, what took how long, and the heaviest keys."""
+"""The summary at the end of a run: URLs, timings and the top keys."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DIGITS_GROUPED_BITS = 128
 
 
 def print_summary(report: Report, console: Console) -> None:
-    """Prints run id, URLs, timings and the heaviest pairs."""
+    """Print run id, URLs, timings and the top pairs."""
     console.print()
     _line(console, "run", report.run_id)
     for label, urls in (
@@ -38,13 +38,14 @@ def print_summary(report: Report, console: Console) -> None:
         console,
         "ledger",
         f"balances: {bytes_text(ledger.bytes_in)} and {plural(ledger.records_in, 'record')} in, "
-        f"{plural(ledger.pairs_shuffled, 'pair')} shuffled, {plural(ledger.records_out, 'pair')} out",
+        f"{plural(ledger.pairs_shuffled, 'pair')} shuffled, {plural(ledger.records_out, 'pair')} "
+        "out",
     )
     if report.reused_tasks:
         _line(
             console,
             "reused",
-            f"{report.reused_tasks} of {plural(len(report.tasks), 'task')}; --fresh does all again",
+            f"{report.reused_tasks} of {plural(len(report.tasks), 'task')}; --fresh reuses none",
         )
     if report.requests.total:
         _line(console, "requests", _requests(report.requests))
@@ -65,25 +66,26 @@ def print_summary(report: Report, console: Console) -> None:
 
 
 def _unread(report: Report) -> Iterator[tuple[str, str]]:
-    """What of the input was not read, or not as it stands there."""
+    """Yield what was not read of the input, or not read as it is."""
     if report.left_out:
         entries = "1 entry" if report.left_out == 1 else f"{report.left_out:,} entries"
         yield "left out", f"{entries} of the input folders: hidden by name, or written by a run"
     if invalid := report.invalid_text:
         yield (
             "not UTF-8",
-            f"{plural(invalid.size_bytes, 'byte')} in {plural(invalid.lines, 'line')}, first in {invalid.first}; "
-            "read as U+FFFD. If the text is in another encoding, convert it and run again: "
+            f"{plural(invalid.size_bytes, 'byte')} in {plural(invalid.lines, 'line')}, "
+            f"first in {invalid.first}; read as U+FFFD. If the text is in another encoding, "
+            "convert it and run again: "
             "iconv -f WINDOWS-1252 -t UTF-8 FILE > FILE.utf8",
         )
 
 
 def _trouble(report: Report) -> Iterator[tuple[str, str]]:
-    """What went wrong and was mended: how often, and the work that it cost."""
+    """Yield the injected faults and the recoveries: how many, and the work that they cost."""
     if report.faults:
         kinds = Counter(fault.fault for fault in report.faults)
         yield (
-            "drill",
+            "injected",
             f"{plural(len(report.faults), 'fault')}: "
             + ", ".join(f"{n} {k}" for k, n in sorted(kinds.items())),
         )
@@ -91,16 +93,17 @@ def _trouble(report: Report) -> Iterator[tuple[str, str]]:
         kinds = Counter(each.what for each in report.recoveries)
         cost = sum(each.cost_s for each in report.recoveries)
         what = ", ".join(f"{count} x {kind}" for kind, count in kinds.most_common())
-        yield "recovered", f"{what}; {cost:.1f} s of work done twice"
+        yield "recovered", f"{what}; {cost:.1f} s of work wasted"
 
 
 def _requests(made: RunRequests) -> str:
-    """E.g. `S3: 21 PUT, 2 COPY, 20 GET, 8 HEAD; $0.000126`."""
+    """Return e.g. `S3: 21 PUT, 2 COPY, 20 GET, 8 HEAD; $0.000126`."""
     counts = (
         (kind, getattr(made.total, kind))
         for kind in ("put", "copy", "list", "get", "head", "delete")
     )
-    return f"S3: {', '.join(f'{count:,} {kind.upper()}' for kind, count in counts if count)}; ${made.dollars:.6f}"
+    kinds = ", ".join(f"{count:,} {kind.upper()}" for kind, count in counts if count)
+    return f"S3: {kinds}; ${made.dollars:.6f}"
 
 
 def _line(console: Console, label: str, text: str) -> None:
@@ -128,7 +131,7 @@ def _top(rows: tuple[tuple[Any, Any], ...]) -> Table:
 
 
 def _number(value: object) -> object:
-    """Group the digits of an integer; leave one of thousands of digits, and anything else, as it is."""
+    """Group the digits of an integer; return a very long one, and any other value, unchanged."""
     is_plain = (
         isinstance(value, int)
         and not isinstance(value, bool)

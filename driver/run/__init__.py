@@ -1,1 +1,1 @@
-"""One run: split, map, reduce, prove, commit; and chains of runs."""
+"""One run: split, map, reduce, ledger, commit; and chains of runs."""

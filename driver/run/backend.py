@@ -1,4 +1,4 @@
-"""Where a run is carried out: what every backend gives the pipeline."""
+"""The interface of every backend: what it gives the pipeline."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mapreduce.wire.messages import MapResult, ReduceResult, SplitResult
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """What the stages of a run have come to, and how many seconds each took."""
+    """The outcomes of a run's stages, and how many seconds each stage took."""
 
     split: Outcome
     maps: Sequence[Outcome]
@@ -37,21 +37,21 @@ class Outcomes:
 
 
 class Backend(Protocol):
-    """Where a run is carried out, and by whom."""
+    """A place that carries out the stages of a run."""
 
     @property
     def runs(self) -> RunStore:
-        """What is kept of the run."""
+        """The store of the run's records."""
 
     @property
     def clock(self) -> Clock:
-        """The time."""
+        """The clock of the run."""
 
     @property
     def log_text(self) -> Callable[[], bytes]:
-        """What the services have logged, where they keep it nowhere else."""
+        """Returns the services' log, where they keep it nowhere else."""
 
     async def carry_out(
         self, plan: RunPlan, log: EventLog, *, fresh: bool, started: float
     ) -> Outcomes:
-        """Does all stages of a run; takes and raises what `run_job` does."""
+        """Carry out all stages of a run; takes and raises what `run_job` does."""

@@ -1,4 +1,4 @@
-"""The story of a chain: each step is a run of its own, whose pairs the next one reads."""
+"""A chain: each step is a run with an id, and the next step reads its pairs."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class ChainRun:
 
     Attributes:
         chain: the author's instance.
-        plan: the chain's plan, with its run id, the inputs that the user gave, and each step's partitions.
-        identify: what the tasks of a step depend on of the chain's code.
+        plan: the chain's plan, with its run id, the user's inputs, and each step's partitions.
+        identify: returns the part of the chain's code that a step's tasks depend on.
     """
 
     chain: Chain
@@ -46,7 +46,10 @@ class ChainRun:
 async def run_chain(
     run: ChainRun, backend: Backend, log: EventLog, *, fresh: bool, started: float
 ) -> Report:
-    """Carries out a chain, step by step; raises as `run_job` does, and `UserCodeError` from the author's `steps`."""
+    """Carry out a chain, step by step.
+
+    Raises as `run_job` does, and `UserCodeError` from the author's `steps`.
+    """
     plan = run.plan
     async with recorded(plan, backend, log):
         reports: list[Report] = []
@@ -71,7 +74,7 @@ async def run_chain(
 
 
 def plan_step(run: ChainRun, step: Step, number: int, inputs: tuple[InputObject, ...]) -> RunPlan:
-    """The plan of one step."""
+    """Return the plan of one step."""
     job = type(step.job)
     job.check()
     return run.plan.model_copy(
@@ -102,7 +105,7 @@ class _Steps:
         self._storage = storage
 
     def after(self, done: Finished | None) -> Step | None:
-        """The step that follows on the one that is done; None after the last."""
+        """Return the step that follows the finished one; None after the last."""
         with user_code(Place("steps")):
             try:
                 return next(self._steps) if done is None else self._steps.send(self._result(done))
@@ -119,7 +122,7 @@ class _Steps:
 
 
 def read_pairs_of(objects: Sequence[InputObject], storage: Storage) -> Iterator[tuple[Any, Any]]:
-    """The pairs that a step has kept, with their exact types."""
+    """Yield the pairs that a step has kept, with their exact types."""
     for given in objects:
         piece = ByteRange(
             url=given.url,
@@ -138,18 +141,18 @@ def read_pairs_of(objects: Sequence[InputObject], storage: Storage) -> Iterator[
 def _inputs(
     step: Step, given: tuple[InputObject, ...], done: Finished | None
 ) -> tuple[InputObject, ...]:
-    """What a step reads, in the order in which it names it."""
+    """Return the objects that a step reads, in the order in which it names them."""
     own = tuple(each.model_copy(update={"format": step.job.format_of(each.name)}) for each in given)
     sources = {"given": own, "previous": done.pairs if done else ()}
     return tuple(each for name in step.sources for each in sources[name])
 
 
 def _commit(plan: RunPlan, last: Report, runs: RunStore) -> Success:
-    """Commit the last step's parts as the chain's own, under its name; raises `OutputLost`."""
+    """Commit the last step's parts as the chain's, under its name; raises `OutputLost`."""
     step = runs.success(last.run_id)
     if step is None:
         raise OutputLost(
-            f"the result of {last.run_id} is gone before the chain could be committed; run again"
+            f"the result of {last.run_id} was deleted before the chain's commit; run again"
         )
     parts = [
         (part, keys.result(runs.store, plan.run, number, whole=part.url.endswith("/result.json")))

@@ -1,4 +1,4 @@
-"""The story of a run on one page: plan -> split -> map -> reduce -> ledger -> commit."""
+"""A run on one page: plan -> split -> map -> reduce -> ledger -> commit."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NO_REQUESTS = Requests()
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A run that has come to its end: its report, and its pairs for the next step of a chain."""
+    """A finished run: its report, and its pairs for the next step of a chain."""
 
     report: Report
     pairs: tuple[InputObject, ...]
@@ -40,19 +40,19 @@ async def run_job(
     started: float,
     counted: Requests = NO_REQUESTS,
 ) -> Finished:
-    """Carries out a planned run.
+    """Carry out a planned run.
 
     Args:
-        plan: with its run id.
-        backend: where.
-        log: is told what happens.
+        plan: the plan, with its run id.
+        backend: carries out the stages.
+        log: receives the events.
         fresh: reuse nothing.
-        started: when the user's command began, by the clock's `now`.
-        counted: the driver's requests that were not for this run.
+        started: when the user's command began, by the clock's `now`, in seconds.
+        counted: the driver's earlier requests, which were not for this run.
 
     Raises:
         JobFailed: a task used up its attempts.
-        LedgerError: what came out is not what went in.
+        LedgerError: the output does not balance with the input.
         FleetError: no service can be reached.
     """
     before = len(log.events)
@@ -90,7 +90,7 @@ async def run_job(
 
 
 def check_ledger(plan: RunPlan, results: RunResults, runs: RunStore) -> Ledger:
-    """Writes the run's results and its ledger; raises `LedgerError` when the ledger does not balance."""
+    """Write the run's results and its ledger; raises `LedgerError` when it does not balance."""
     runs.write(plan.run, "results.json", results)
     ledger = draw_up(plan, results, runs.storage)
     runs.write(plan.run, "ledger.json", ledger)
@@ -107,7 +107,11 @@ def check_ledger(plan: RunPlan, results: RunResults, runs: RunStore) -> Ledger:
 
 
 def commit(plan: RunPlan, results: RunResults, runs: RunStore) -> Success:
-    """Give the winning attempts their final names, and write `_SUCCESS` last; raises `OutputLost`."""
+    """Give the winning attempts' objects their final names, and write `_SUCCESS` last.
+
+    Raises:
+        OutputLost: a part has changed since it was checked.
+    """
     names = [
         keys.result(runs.store, plan.run, number, whole=plan.partitions == 1)
         for number in range(len(results.parts))

@@ -1,4 +1,4 @@
-"""The records that a run leaves, however it ends."""
+"""The records that every run leaves, also when it fails."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from mapreduce.errors import MapReduceError
 
 
 async def with_notes(report: Report, backend: Backend, log: EventLog) -> Report:
-    """Write a run's report, with what went wrong beside the run; the result is committed, so nothing fails any more."""
+    """Write a run's report, with notes of what went wrong beside the run.
+
+    The result is committed already, so a failed write is only noted.
+    """
     report = report.model_copy(update={"notes": log.notes})
     what = "the run's report.json could not be written"
     await asyncio.to_thread(
@@ -27,9 +30,10 @@ async def with_notes(report: Report, backend: Backend, log: EventLog) -> Report:
 
 @asynccontextmanager
 async def recorded(plan: RunPlan, backend: Backend, log: EventLog) -> AsyncIterator[None]:
-    """Write down what happened, and of a failure why, before it goes on.
+    """Write the run's events and log, and of a failure its cause, when the block ends.
 
-    These are records for people. When one cannot be written, that is noted, and the run ends as it would have.
+    These records are for people. A record that cannot be written is noted, and does not change how
+    the run ends.
     """
 
     async def keep(name: str, content: Callable[[], Failure | bytes]) -> None:

@@ -1,4 +1,4 @@
-"""The stages of a run on a fleet of services: what is reused, what is done, what is done again."""
+"""The stages of a run on a fleet of services: which tasks are reused, run, and run again."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ MOST_REDONE = 3
 
 
 async def _at_once() -> None:
-    """Ready without waiting."""
+    """Return at once: nothing has to start."""
 
 
 @dataclass(frozen=True, slots=True)
 class FleetBackend:
-    """Services that are asked task by task; what an earlier run has done is not done again."""
+    """A fleet of services; finished tasks of earlier runs are reused."""
 
     runs: RunStore
     fleet: Fleet
@@ -45,12 +45,12 @@ class FleetBackend:
     """Returns when the services answer; raises `FleetError` when they do not."""
     log_text: Callable[[], bytes] = bytes
     remembers: bool = True
-    """Whether a later run may reuse what is done here."""
+    """Whether a later run may reuse this run's tasks."""
 
     async def carry_out(
         self, plan: RunPlan, log: EventLog, *, fresh: bool, started: float
     ) -> Outcomes:
-        """Stage after stage."""
+        """Carry out one stage after another."""
         stages = Stages(plan, self, log, fresh=fresh, started=started)
         (split,) = await stages.carry_out("split", [split_task(plan)])
         assert isinstance(split.result, SplitResult)
@@ -61,7 +61,7 @@ class FleetBackend:
 async def _map_and_reduce(
     plan: RunPlan, split: SplitResult, stages: Stages
 ) -> tuple[list[Outcome], list[Outcome]]:
-    """The outcomes of both stages; what a task has written and is lost before the end is written again."""
+    """Return the outcomes of both stages; run tasks again whose output was lost."""
     maps = await stages.carry_out("map", map_tasks(plan, split))
     if not plan.partitions:
         return await stages.until_whole("map", maps), []
@@ -86,7 +86,7 @@ async def _map_and_reduce(
 
 
 def outputs_lost(failures: Mapping[str, Sequence[TaskError]], maps: Sequence[Outcome]) -> set[int]:
-    """The maps whose output could not be read, if that is what a reduce stage failed of.
+    """Return the maps whose output a failed reduce stage could not read.
 
     Args:
         failures: of the reduce stage, by task.
@@ -127,18 +127,21 @@ class Stages:
     async def carry_out(
         self, stage: StageName, specs: list[TaskSpec], known: Mapping[str, Outcome] | None = None
     ) -> list[Outcome]:
-        """Does what no earlier run has done of a stage's tasks; the outcomes in the order of the tasks.
+        """Run the tasks of a stage that no earlier run has finished.
 
         Args:
-            stage: which.
+            stage: the stage.
             specs: its tasks.
-            known: outcomes of this very run, by the keys of their tasks.
+            known: outcomes of this run, by the keys of their tasks.
+
+        Returns:
+            The outcomes, in the order of the tasks.
         """
         clock, log = self._backend.clock, self._log
         looked = clock.now()
         done = {spec.index: known[spec.key] for spec in specs if known and spec.key in known}
         missing = [spec for spec in specs if spec.index not in done]
-        # what is done again is not to be found again: its object may be there, and be what could not be read
+        # never reuse a task that runs again: its old object may exist and be the unreadable one
         old = [spec for spec in missing if not spec.redone]
         reused = {} if self._fresh else await asyncio.to_thread(self._finished.find, old)
         found = clock.now()
@@ -170,7 +173,7 @@ class Stages:
     async def redo(
         self, stage: StageName, outcomes: list[Outcome], lost: Collection[int], why: str
     ) -> list[Outcome]:
-        """Carries out tasks again whose output is lost; all outcomes, in the same order."""
+        """Run tasks again whose output is lost; return all outcomes, in the same order."""
         again = {
             outcome.spec.index: replace(outcome.spec, redone=outcome.spec.redone + 1)
             for outcome in outcomes
@@ -183,17 +186,18 @@ class Stages:
         return await self.carry_out(stage, specs, keep)
 
     async def lost(self, outcomes: Sequence[Outcome]) -> set[int]:
-        """Which tasks' outputs are gone or changed."""
+        """Return the indexes of the tasks whose outputs are gone or changed."""
         lost = await asyncio.to_thread(
             self._finished.lost, [outcome.result for outcome in outcomes]
         )
         return {outcomes[number].spec.index for number in lost}
 
     async def until_whole(self, stage: StageName, outcomes: list[Outcome]) -> list[Outcome]:
-        """Return the outcomes, every one of whose objects is what its task wrote; what is not is written again.
+        """Return the outcomes once every object is as its task wrote it; run the others' tasks
+        again.
 
         Raises:
-            JobFailed: what was written for the last time is not whole either.
+            JobFailed: after the last repetition an object is still gone or changed.
         """
         for again in range(MOST_REDONE + 1):
             lost = await self.lost(outcomes)
@@ -202,21 +206,22 @@ class Stages:
             urls = ", ".join(_url(outcome) for outcome in outcomes if outcome.spec.index in lost)
             if again == MOST_REDONE:
                 raise JobFailed(
-                    f"what the {stage} stage has written is gone or changed, {MOST_REDONE} times after it was written "
-                    f"again: {urls}. Does another program change or delete files in the store?"
+                    f"output of the {stage} stage is gone or changed, after it was written again "
+                    f"{MOST_REDONE} times: {urls}. "
+                    "Does another program change or delete files in the store?"
                 )
             outcomes = await self.redo(stage, outcomes, lost, f"gone or changed: {urls}")
         raise AssertionError("the last round returns or raises")
 
     async def _ready(self) -> None:
-        """Waits for the services, once, and only when there is something for them to do."""
+        """Wait for the services, once, and only when there are tasks to run."""
         if not self._is_ready:
             await self._backend.ready()
             self._is_ready = True
             self.seconds["start"] = self._backend.clock.now() - self._started
 
     async def _do(self, stage: StageName, todo: list[TaskSpec]) -> dict[int, Outcome]:
-        """Runs tasks, and remembers each result as it comes, beside the tasks that still run."""
+        """Run tasks; store each result for later runs while other tasks still run."""
         backend = self._backend
         remembering: set[asyncio.Future[None]] = set()
         self.done = []
@@ -243,8 +248,8 @@ class Stages:
         return {outcome.spec.index: outcome for outcome in outcomes}
 
     async def _remember(self, spec: TaskSpec, result: AnyResult) -> None:
-        # a run that skips nothing must not find what another has skipped
-        # nor may anybody find what depends on a module that is not in the task's key
+        # a run that skips nothing must not reuse a result with skipped records, and no run one that
+        # depends on a module outside the task's key
         unknown = set(result.cost.imported) - set(self._plan.modules)
         if (
             self._backend.remembers
@@ -266,7 +271,7 @@ class Stages:
                     message=storable(record.message),
                     traceback=storable(record.traceback, TRACEBACK_LIMIT),
                 )
-                # named after its task: a task that is done again writes its letters again, and no other's
+                # named after its task, so that a task that runs again replaces only its letters
                 self._backend.runs.write(
                     self._plan.run, keys.dead_letter(outcome.spec.index, number), letter
                 )

@@ -126,7 +126,9 @@ class Running:
             self.put_back(task, next(iter(task.running.values())))
 
     def take_longest(self) -> tuple[OpenTask, Attempt] | None:
-        """The task that has run longest of those that run once; not found again unless it is put back."""
+        """Return the task that has run longest of those that run once; not found again unless it is
+        put back.
+        """
         while self._alone:
             _, index, number = heapq.heappop(self._alone)
             task = self._tasks.get(index)

@@ -92,7 +92,7 @@ class Endpoints:
         )
 
     def changed(self, slots: Slots) -> None:
-        """Gives an endpoint its new place, after any change of what it does or how it has done."""
+        """Give an endpoint its new place, after any change of what it does or how it has done."""
         slots.place += 1
         if slots.number not in self._by_number:
             return
@@ -105,7 +105,7 @@ class Endpoints:
             heapq.heappush(self._free, (slots.failures, share, slots.number, slots.place))
 
     def pick(self, now: float, avoid: Collection[str] = (), besides: str = "") -> Slots | None:
-        """The endpoint with fewest failures, then most room; None when no slot is free.
+        """Return the endpoint with fewest failures, then most room; None when no slot is free.
 
         Args:
             now: the time.

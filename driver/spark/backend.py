@@ -66,7 +66,7 @@ class SparkBackend:
     async def carry_out(
         self, plan: RunPlan, log: EventLog, *, fresh: bool, started: float
     ) -> Outcomes:
-        """Splits here, maps and reduces there; raises `StageFailed` when a task has failed."""
+        """Split here, maps and reduces there; raises `StageFailed` when a task has failed."""
         start = max(0.0, self.clock.now() - started)
         telling = _Telling(log, self.clock)
         split = await self._split(plan, telling)
@@ -143,7 +143,8 @@ class SparkBackend:
 async def spark_answer(
     plan: RunPlan, job: Job | Chain, runs: RunStore, master: str, context: TaskContext
 ) -> list[tuple[Any, Any]]:
-    """The pairs, as JSON holds them, of a run done anew on Spark; that run is gone afterwards, unless it failed.
+    """Return the pairs, as JSON holds them, of a run done anew on Spark; that run is gone
+    afterwards, unless it failed.
 
     Args:
         plan: of the run.
@@ -152,7 +153,8 @@ async def spark_answer(
         master: Spark's.
         context: the tools of the split stage.
 
-    Each map task may set as many records aside as the run has in all; which ones is for Spark to find.
+    Each map task may set as many records aside as the run has in all; which ones is for Spark to
+    find.
     """
     skipped = sum(len(runs.dead_letters(step)) for step in runs.steps_of(plan))
     log, started = EventLog(), Clock().now()
@@ -206,7 +208,9 @@ class _Telling:
         carried: Sequence[Carried],
         seconds: float,
     ) -> list[Outcome]:
-        """The stage's outcomes, of as many tasks as have told of themselves; raises `StageFailed` and `TaskLost`."""
+        """Return the stage's outcomes, of as many tasks as have told of themselves; raises
+        `StageFailed` and `TaskLost`.
+        """
         _check(specs, carried)
         outcomes = [
             Outcome(specs[each.index], each.result, 1, each.worker, each.ended - each.started)

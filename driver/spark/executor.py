@@ -41,14 +41,14 @@ class Workbench:
 
 
 def map_whole(bench: Workbench, text: str) -> str:
-    """A map task that writes a part of the result."""
+    """Return a map task that writes a part of the result."""
     return run_whole(
         _attempt(MapTask.model_validate_json(text)), _context(bench), platform.node()
     ).model_dump_json()
 
 
 def map_side(bench: Workbench, text: str) -> Iterator[Record]:
-    """A map task's records."""
+    """Yield a map task's records."""
     yield from map_records(MapTask.model_validate_json(text), _context(bench), platform.node())
 
 
@@ -61,7 +61,7 @@ def reduce_side(
 
 
 def _attempt(task: Task) -> Task:
-    """The task under a name that no other attempt at it has, on whatever machine."""
+    """Return the task under a name that no other attempt at it has, on whatever machine."""
     return task.model_copy(update={"attempt": f"{task.attempt}-{secrets.token_hex(4)}"})
 
 

@@ -82,7 +82,7 @@ class Sums:
     checksum: int = 0
 
     def counted(self, pairs: Iterable[PackedPair]) -> Iterator[PackedPair]:
-        """The same pairs."""
+        """Yield the same pairs."""
         for pair in pairs:
             key, value = pair
             data = value if type(value) is bytes else encode_value(value)
@@ -101,7 +101,7 @@ def partition_of(key: RecordKey) -> int:
 
 
 def run_whole(task: MapTask, context: TaskContext, worker: str) -> Carried:
-    """A map task of a job with nothing to reduce: it writes its part itself."""
+    """Return a map task of a job with nothing to reduce: it writes its part itself."""
     started = time.time()
     try:
         result = run_task(task, context)
@@ -120,7 +120,7 @@ def run_whole(task: MapTask, context: TaskContext, worker: str) -> Carried:
 
 
 def map_records(task: MapTask, context: TaskContext, worker: str) -> Iterator[Record]:
-    """One map task's pairs and notes, as records."""
+    """Yield one map task's pairs and notes, as records."""
     started = time.time()
     sent: list[Block] = []
     result: MapResult | None = None
@@ -158,7 +158,7 @@ def map_records(task: MapTask, context: TaskContext, worker: str) -> Iterator[Re
 def reduce_records(
     task: ReduceTask, records: Iterator[Record], context: TaskContext, worker: str
 ) -> Drained:
-    """One partition's records, in the order of their keys: reduced, and written as a part.
+    """Return one partition's records, in the order of their keys: reduced, and written as a part.
 
     Args:
         task: names the partition and the part; it has no sources.
@@ -192,7 +192,7 @@ def reduce_records(
 def _reduced(
     task: ReduceTask, pairs: Iterator[PackedPair], context: TaskContext, *, integers: bool
 ) -> ReduceResult:
-    """Runs the reduce stage on one block that holds all pairs; its result says what has come in."""
+    """Run the reduce stage on one block that holds all pairs; its result says what has come in."""
     sums = Sums()
     with context.scratch_folder() as folder:
         path = folder / "sorted"
@@ -229,7 +229,7 @@ def _block(sums: Sums, *, integers: bool) -> Block:
 
 
 def _notes(records: Iterator[Record]) -> tuple[list[Note], Record | None]:
-    """The notes, which come first, and the first record that is none."""
+    """Return the notes, which come first, and the first record that is none."""
     notes: list[Note] = []
     for record in records:
         if record[0][1] != _NOTE_KEY:

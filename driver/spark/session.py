@@ -52,7 +52,7 @@ def map_slots(master: str) -> int:
 
 
 def check_installed() -> None:
-    """Refuses a run before anything is written when what it needs is not on this machine.
+    """Refuse a run before anything is written when what it needs is not on this machine.
 
     Raises:
         UsageError: there is no PySpark in this environment.
@@ -123,7 +123,7 @@ class Spark:
         return log_bytes(self._log)
 
     def map(self, function: Callable[[str], str], texts: Sequence[str]) -> list[str]:
-        """One task a text; raises `JobFailed` when Spark gives one up."""
+        """Return one task a text; raises `JobFailed` when Spark gives one up."""
         return self._collected(self._each(texts).map(function))
 
     def map_and_reduce(
@@ -133,17 +133,19 @@ class Spark:
         reducing: Callable[..., Any],
         partitions: int,
     ) -> list[str]:
-        """One task a text, their records sorted into partitions, and one task a partition; raises as `map` does."""
+        """Return one task a text, their records sorted into partitions, and one task a partition;
+        raises as `map` does.
+        """
         records = self._each(texts).flatMap(mapping)
         sorted_records = records.repartitionAndSortWithinPartitions(partitions, partition_of)
         return self._collected(sorted_records.mapPartitionsWithIndex(reducing))
 
     def cancel(self) -> None:
-        """Ends what is running."""
+        """End what is running."""
         self._context.cancelAllJobs()
 
     def stop(self) -> None:
-        """Ends Spark and its processes, as far as they have been started."""
+        """End Spark and its processes, as far as they have been started."""
         from pyspark import SparkContext
 
         if self._context is not None:

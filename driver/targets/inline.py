@@ -27,7 +27,7 @@ async def inline_backend(prepared: Prepared, emit: Observer) -> AsyncIterator[Ba
     """Open this process as the place of a run."""
 
     def load(spec: JobSpec) -> Job:
-        """The job from its own file, where the author's breakpoints are."""
+        """Return the job from its own file, where the author's breakpoints are."""
         return instance(prepared.source.root, spec)
 
     with tempfile.TemporaryDirectory(prefix="mapreduce-") as scratch:

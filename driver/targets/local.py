@@ -54,7 +54,9 @@ async def local_backend(prepared: Prepared, emit: Observer) -> AsyncIterator[Bac
 
 
 def _readable(inputs: Sequence[InputObject]) -> tuple[str, ...]:
-    """The folders of the inputs, and of what they are links to; of one in the root folder, which is all, itself."""
+    """Return the folders of the inputs, and of what they are links to; of one in the root folder,
+    which is all, itself.
+    """
     urls = {given.url for given in inputs}
     urls |= {
         local_url(Path(url.removeprefix("file://"))) for url in urls if url.startswith("file://")
@@ -66,7 +68,9 @@ def _readable(inputs: Sequence[InputObject]) -> tuple[str, ...]:
 
 
 async def _all_answer(fleet: LocalFleet, transport: HttpTransport) -> None:
-    """Returns when every service answers; raises `FleetError` with what the services said last when one does not."""
+    """Return when every service answers; raises `FleetError` with what the services said last when
+    one does not.
+    """
     stages: tuple[StageName, ...] = ("split", "map", "reduce")
     waiting = [
         transport.health(endpoint) for stage in stages for endpoint in await fleet.endpoints(stage)

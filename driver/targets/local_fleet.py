@@ -59,7 +59,9 @@ class LocalFleet:
         self._forerunner: Forerunner | None = None
 
     def start(self) -> None:
-        """Starts the services. Their sockets listen at once, so requests wait in them until each has come up."""
+        """Start the services. Their sockets listen at once, so requests wait in them until each has
+        come up.
+        """
         sockets: list[socket.socket] = []
         services: list[dict[str, object]] = []
         slots: list[tuple[StageName, int]] = [("split", 1), ("reduce", self._config.reduce_slots)]
@@ -81,7 +83,7 @@ class LocalFleet:
             listening.close()
 
     async def stop(self) -> None:
-        """Ends all services, and waits until they are gone."""
+        """End all services, and waits until they are gone."""
         started, self._forerunner = self._forerunner, None
         if started is not None:
             await asyncio.to_thread(started.end, STOP_S)

@@ -43,13 +43,13 @@ class Forerunner:
             )
 
     def tell(self, document: bytes, files: Sequence[int]) -> None:
-        """Sends copies of open files, and then the line that says what they are for."""
+        """Send copies of open files, and then the line that says what they are for."""
         for at in range(0, len(files), FILES_AT_ONCE):
             socket.send_fds(self._control, [b"f"], files[at : at + FILES_AT_ONCE])
         self._control.sendall(document + b"\n")
 
     def end(self, patience_s: float) -> None:
-        """Has it end all services, and returns when all of them are gone."""
+        """Have it end all services, and returns when all of them are gone."""
         with self._control, contextlib.suppress(OSError):
             self._control.shutdown(socket.SHUT_WR)
             self._control.settimeout(patience_s)
@@ -69,13 +69,13 @@ _early: list[Forerunner] = []
 
 
 def start_early(arguments: Sequence[str]) -> None:
-    """Starts one, if this command line looks as if it will be needed."""
+    """Start one, if this command line looks as if it will be needed."""
     if needs_services(arguments, deployed=is_applied(terraform_folder())):
         _early.append(Forerunner())
 
 
 def needs_services(arguments: Sequence[str], *, deployed: bool) -> bool:
-    """Whether a command line will most likely start services on this machine.
+    """Return whether a command line will most likely start services on this machine.
 
     Args:
         arguments: of the program.
@@ -93,12 +93,12 @@ def needs_services(arguments: Sequence[str], *, deployed: bool) -> bool:
 
 
 def take() -> Forerunner:
-    """The one that was started early, or else a new one."""
+    """Return the one that was started early, or else a new one."""
     return _early.pop() if _early else Forerunner()
 
 
 def dismiss() -> None:
-    """Ends the one that was started early, if nobody has taken it."""
+    """End the one that was started early, if nobody has taken it."""
     while _early:
         _early.pop().kill()
 

@@ -91,7 +91,9 @@ class Prepared:
 
 
 def open_runs(store: str | None) -> RunStore:
-    """The store of a path or URL; by default the deployed stack's bucket, else the folder `.mapreduce` here."""
+    """Return the store of a path or URL; by default the deployed stack's bucket, else the folder
+    `.mapreduce` here.
+    """
     text = store or os.environ.get("MAPREDUCE_STORE")
     stack = None if text else read_stack(terraform_folder())
     return _runs_in(text or (stack.store if stack else DEFAULT_STORE), stack)[0]
@@ -100,7 +102,7 @@ def open_runs(store: str | None) -> RunStore:
 def prepare(
     config: RunConfig, target: WantedTarget, store: str | None, output: Output | None = None
 ) -> Prepared:
-    """Checks all that can be checked before anything is started or written.
+    """Check all that can be checked before anything is started or written.
 
     Raises:
         UsageError: what the user asked for cannot be.
@@ -158,7 +160,9 @@ async def mappers_there(prepared: Prepared) -> int | None:
 
 
 def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
-    """Puts the job's code, and in AWS the local inputs, into the store, and the plan under a new run id."""
+    """Put the job's code, and in AWS the local inputs, into the store, and the plan under a new run
+    id.
+    """
     config, runs = prepared.config, prepared.runs
     try:
         digest, data = pack(prepared.source, prepared.modules)
@@ -209,7 +213,7 @@ def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
 
 
 def _stack_for(target: WantedTarget) -> Stack | None:
-    """The stack to run on, if the target is AWS, or may be and there is one."""
+    """Return the stack to run on, if the target is AWS, or may be and there is one."""
     if target in ("local", "inline", "spark"):
         return None
     stack = read_stack(terraform_folder())
@@ -219,7 +223,7 @@ def _stack_for(target: WantedTarget) -> Stack | None:
 
 
 def _runs_in(text: str, stack: Stack | None) -> tuple[RunStore, Aws | None]:
-    """The store of a path or URL, and AWS as it was opened for it."""
+    """Return the store of a path or URL, and AWS as it was opened for it."""
     if not text.startswith("s3://"):
         url = text.rstrip("/") if "://" in text else local_url(Path(text).expanduser())
         check_name(url)
@@ -238,7 +242,7 @@ def _runs_in(text: str, stack: Stack | None) -> tuple[RunStore, Aws | None]:
 
 
 def _formatted(inputs: tuple[InputObject, ...], job: JobClass) -> tuple[InputObject, ...]:
-    """The inputs with their formats; those of a chain are its steps' to name."""
+    """Return the inputs with their formats; those of a chain are its steps' to name."""
     if not issubclass(job, Job):
         return inputs
     return tuple(given.model_copy(update={"format": job.format_of(given.name)}) for given in inputs)

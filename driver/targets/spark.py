@@ -26,7 +26,7 @@ async def spark_backend(prepared: Prepared, emit: Observer) -> AsyncIterator[Bac
     memory_bytes = config.task_memory_bytes or TASK_MEMORY_BYTES
 
     def load(spec: JobSpec) -> Job:
-        """The job for the split stage, which is this process's."""
+        """Return the job for the split stage, which is this process's."""
         return instance(prepared.source.root, spec)
 
     with tempfile.TemporaryDirectory(prefix="mapreduce-", ignore_cleanup_errors=True) as scratch:

@@ -18,7 +18,7 @@ from mapreduce.chain import Chain
 async def carry_out(
     prepared: Prepared, log: EventLog, uploading: Progress, started: float
 ) -> Report:
-    """Starts what the run needs, does it, and ends what it has started.
+    """Start what the run needs, does it, and ends what it has started.
 
     Args:
         prepared: the run.

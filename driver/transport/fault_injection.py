@@ -34,7 +34,7 @@ class ChaosTransport:
     async def run(
         self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
     ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
-        """The task's events."""
+        """Return the task's events."""
         kind = self._chaos.kind(task)
         if kind is not None:
             name = f"{task.stage}-{getattr(task, 'index', 0)}"
@@ -48,7 +48,9 @@ class ChaosTransport:
                 yield event
 
     async def _again(self, endpoint: Endpoint, task: AnyTask, heard: Heard) -> None:
-        """Carries the very same attempt out once, for nothing: its objects are there when it is carried out again."""
+        """Carry the very same attempt out once, for nothing: its objects are there when it is
+        carried out again.
+        """
         async with aclosing(self._inner.run(endpoint, task, heard)) as answers:
             async for _ in answers:
                 heard()

@@ -213,7 +213,8 @@ async def _body(answer: httpx.Response, who: str) -> bytes:
 
 
 async def _ended(lines: AsyncIterator[bytes]) -> None:
-    """Reads an answer to its end: only then is the connection good for the next task, and the service's slot free.
+    """Read an answer to its end: only then is the connection good for the next task, and the
+    service's slot free.
 
     The task has its last event already, so whatever happens here is no failure of it.
     """

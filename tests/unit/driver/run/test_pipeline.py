@@ -222,7 +222,7 @@ def test_a_part_that_is_changed_for_ever_fails_the_run(tmp_path: Path, harm: Har
     """After the last repetition: what was written last is looked at too. The message names the object."""
     transport = _Writing(f"file://{tmp_path}", lambda _: None, harm)
     with pytest.raises(
-        JobFailed, match=r"gone or changed, 3 times.*/part-00000\.attempt-3.*Does another program"
+        JobFailed, match=r"written again 3 times.*/part-00000\.attempt-3.*Does another program"
     ):
         _run(transport, EventLog(), tmp_path)
     assert [f"{again}" for again in range(MOST_REDONE + 1)] == transport.reduces
