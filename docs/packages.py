@@ -79,9 +79,7 @@ def of_folder(folder: Path, *, packages: bool) -> Picture:
             parts = name.split(".")
             if parts[0] == folder.name and len(parts) > 1:
                 others.add(parts[1] if packages else _module(folder, parts))
-    known = {
-        node: tuple(sorted(others & nodes.keys() - {node})) for node, others in nodes.items()
-    }
+    known = {node: tuple(sorted(others & nodes.keys() - {node})) for node, others in nodes.items()}
     return Picture(known, len(files))
 
 

@@ -1,8 +1,7 @@
 """Build the site from the pages: `python -m docs.site`, which `make docs` runs in an environment of its own.
 
-The pages are Markdown that reads well on a code host; this module makes of them what the builder wants. A link to a file
-outside of `docs/` becomes a link to a page that shows the file, so the site is whole without a network. Only the
-standard library is imported here.
+The pages are Markdown that reads well on a code host. A link to a file outside of `docs/` becomes a link to a page that
+shows the file, so the site needs no network. Only the standard library is imported here.
 """
 
 from __future__ import annotations
@@ -46,8 +45,9 @@ def main() -> int:
     for name in OUTSIDE:
         _write(f"project/{name}", ROOT / name)
     shutil.copy(ROOT / "docs" / "zensical.toml", BUILD / "zensical.toml")
+    environment = {**os.environ, "NO_COLOR": "1"}
     command = [str(Path(sys.executable).with_name("zensical")), "build", "--strict", "--clean"]
-    return subprocess.run(command, cwd=BUILD, check=False).returncode
+    return subprocess.run(command, cwd=BUILD, env=environment, check=False).returncode
 
 
 def _write(name: str, source: Path) -> None:

@@ -104,6 +104,4 @@ def pages(root: Path) -> list[Path]:
     found = [root / "README.md", root / "CONTRIBUTING.md", root / "terraform" / "README.md"]
     found += sorted((root / "docs").rglob("*.md"))
     left_out = ("docs/decisions/", "docs/benchmarks.md", "docs/reference/command-line.md")
-    return [
-        page for page in found if not page.relative_to(root).as_posix().startswith(left_out)
-    ]
+    return [page for page in found if not page.relative_to(root).as_posix().startswith(left_out)]
