@@ -54,7 +54,7 @@ def blocks(text: str) -> Iterator[Block]:
     """Yield the blocks of a page in order; an output is part of the block that it belongs to."""
     last: Block | None = None
     for block in _fenced(text):
-        if block.language == "text" and last is not None and last.language in RUNS:
+        if last is not None and _is_output(block, last):
             last.output, last.output_line = block.text, block.line
             yield last
             last = None
@@ -64,6 +64,10 @@ def blocks(text: str) -> Iterator[Block]:
         last = block
     if last is not None:
         yield last
+
+
+def _is_output(block: Block, last: Block) -> bool:
+    return block.language == "text" and not block.title and last.language in RUNS
 
 
 def _fenced(text: str) -> Iterator[Block]:
