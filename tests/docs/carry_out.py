@@ -25,7 +25,7 @@ TIMEOUT_S = 100.0
 VARIES = (
     (re.compile(r"run-\d{8}-\d{6}-[a-z]+-[a-z]+"), "RUN"),
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?"), "WHEN"),
-    (re.compile(r"\b\d+(\.\d+)? (s|ms|x)\b"), "TIME"),
+    (re.compile(r"\b\d+(\.\d+)? (s|ms)\b|\b\d+\.\d+ x\b"), "TIME"),
     (re.compile(r"\b\d+\.\d+ [KMG]iB free"), "SPACE"),
     (re.compile(r"\b3\.\d+\.\d+\b"), "VERSION"),
     (re.compile(r"\b[0-9a-f]{32,64}\b"), "DIGEST"),
