@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import mapreduce
-from docs import packages
+from docs import packages, tour
 from driver.cli.app import app
 
 DOCS = Path(__file__).resolve().parent
@@ -87,7 +87,17 @@ def _documented(thing: object) -> str:
             shown.append(line.strip())
         else:
             shown.append(line)
-    return "\n".join(shown).strip()
+    return _fenced("\n".join(shown).strip())
+
+
+def _fenced(text: str) -> str:
+    """Return the text with its indented examples as blocks."""
+
+    def block(found: re.Match[str]) -> str:
+        body = "\n".join(line.removeprefix("    ") for line in found[1].rstrip().split("\n"))
+        return f"\n<!-- not run: an excerpt -->\n```python\n{body}\n```\n"
+
+    return re.sub(r"(?<=\n)\n((?:    .*\n|\n(?=    ))+)(?=\n|\Z)", block, f"{text}\n").strip()
 
 
 PAGES: dict[str, Callable[[], str]] = {
@@ -96,6 +106,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "explanation/packages-before.svg": packages.before,
     "explanation/packages-after.svg": packages.after,
     "explanation/packages.md": packages.page,
+    "explanation/tour.md": tour.page,
 }
 """Each page, or picture, that is written, and what writes it."""
 
