@@ -9,8 +9,8 @@ TESTS ?= tests/unit tests/contract tests/simulation tests/integration/test_run.p
 LEAST ?= 85
 ARGS ?=
 
-.PHONY: help run test coverage integration check format docs docs-test deploy destroy scale stop start e2e faults \
-    simulate spark bench lock clean
+.PHONY: help run test coverage integration check format docs docs-test deploy destroy scale stop \
+    start e2e faults simulate spark bench lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -75,7 +75,8 @@ faults: $(VENV)/kernel $(VENV)/emulator  ## Inject all faults, count wrong answe
 
 spark:  ## Tests on Apache Spark, in a separate environment (needs Java 17 or newer)
 	@command -v java >/dev/null || { \
-	    echo "the tests on Spark need Java 17 or newer; apt-get install default-jre-headless" >&2; \
+	    echo "the tests on Spark need Java 17 or newer; on Debian:" \
+	        "apt-get install default-jre-headless" >&2; \
 	    exit 1; }
 	@$(MAKE) --no-print-directory $(VENV)/spark
 	$(VENV)/spark-env/bin/python -m pytest tests/spark $(ARGS)

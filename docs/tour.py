@@ -20,7 +20,7 @@ STOPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("driver/scheduling/policy.py", ("after_failure", "backup_after")),
     ("driver/transport/http.py", ("HttpTransport.run",)),
     ("services/shell/app.py", ("create_app",)),
-    ("services/shell/task/task_process.py", ("task_main", "_carry_out")),
+    ("services/shell/task/task_process.py", ("task_main", "_run_and_answer")),
     ("mapreduce/engine/map_task.py", ("run_map", "_to_partitions", "MapStage")),
     ("mapreduce/formats/text.py", ("owned_blocks",)),
     ("mapreduce/engine/reduce_task.py", ("run_reduce", "fetch_blocks", "_reduced", "_groups")),

@@ -95,6 +95,19 @@ def test_links_lead_somewhere() -> None:
     assert [] == broken
 
 
+def test_files_that_pages_name_exist() -> None:
+    """A path of the project in backticks is one."""
+    folders = "driver|mapreduce|mapreduce_jobs|services|tests|bench|terraform|docs"
+    gone = [
+        f"{_name(path)}: {found}"
+        for path in PAGES
+        if path.name != "CHANGELOG.md" and path.parent.name != "books"
+        for found in re.findall(rf"`((?:{folders})/[\w/.-]+\.\w+)`", path.read_text("utf-8"))
+        if not (ROOT / found).exists() and ".auto." not in found
+    ]
+    assert [] == gone
+
+
 def _without_code(path: Path) -> str:
     return re.sub(r"^```.*?^```$", "", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
 
