@@ -9,8 +9,8 @@ TESTS ?= tests/unit tests/contract tests/simulation tests/integration/test_run.p
 LEAST ?= 85
 ARGS ?=
 
-.PHONY: help run test coverage integration check format docs deploy destroy scale stop start e2e faults \
-    simulate sanitize fuzz spark bench lock clean
+.PHONY: help run test coverage integration check format docs docs-test deploy destroy scale stop \
+    start e2e faults simulate sanitize fuzz spark bench lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,8 +44,13 @@ format:  ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(VENV)/extension  ## Regenerate docs/command-line.md
+docs: $(VENV)/extension $(VENV)/docs  ## Write the generated pages; build the site in build/docs/site
 	$(BIN)/python -m docs.generate
+	$(VENV)/docs-env/bin/python -m docs.site
+
+docs-test: $(VENV)/extension $(VENV)/docs  ## Run all commands and programs of the docs; build the site
+	$(VENV)/docs-env/bin/python -m docs.site
+	$(BIN)/python -m pytest -n auto tests/docs $(ARGS)
 
 deploy:  ## Create or update the stack in AWS (ARGS="--region ... --mappers ...")
 	./deploy.sh $(ARGS)
@@ -132,4 +137,10 @@ $(VENV)/bench: requirements/bench.txt | $(VENV)/ready
 $(VENV)/infrastructure: requirements/infrastructure.txt | $(VENV)/ready
 	$(PYTHON) -m venv $(VENV)/infrastructure-env
 	$(VENV)/infrastructure-env/$(INSTALL) -r requirements/infrastructure.txt
+	@touch $@
+
+# the builder of the site
+$(VENV)/docs: requirements/docs.txt | $(VENV)/ready
+	$(PYTHON) -m venv $(VENV)/docs-env
+	$(VENV)/docs-env/$(INSTALL) -r requirements/docs.txt
 	@touch $@

@@ -1,26 +1,116 @@
-"""Writes docs/command-line.md from the commands themselves: `python -m docs.generate`; a test keeps it true."""
+"""Write the pages that follow from the code: `python -m docs.generate`; a test keeps them true."""
 
 from __future__ import annotations
 
+import inspect
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import mapreduce
+from docs import packages, tour
 from driver.cli.app import app
 
-PAGE = Path(__file__).resolve().parent / "command-line.md"
-HEAD = "<!-- Written by `make docs`; change the commands, not this page. -->\n\n"
+DOCS = Path(__file__).resolve().parent
+HEAD = "<!-- Written by `make docs`; change {what}, not this page. -->\n\n"
+USAGE = r"^(python -m driver|driver) ((stack )?[a-z-]+)( -m \S+)?"
+SECTION = re.compile(r"^(Args|Attributes|Returns|Raises|Yields):$")
+OF_THE_ENGINE = {
+    "Job": {"aggregation", "combines", "maps_batches", "map_only", "check", "formats"},
+    "Chain": {"check"},
+}
+"""Names without an underscore that an author neither writes nor calls."""
 
 
-def page() -> str:
-    """The page as it should be."""
+def command_line() -> str:
+    """Return the page of the commands, from the commands."""
     text = app.generate_docs(output_format="markdown")
-    text = re.sub(
-        r"^## Table of Contents\n.*?(?=^\*\*Commands)", "", text, flags=re.MULTILINE | re.DOTALL
-    )
-    usage = r"^(python -m driver|driver) ((stack )?[a-z-]+)( -m \S+)?"
-    text = re.sub(usage, r"python -m driver \2", text, flags=re.MULTILINE)
-    return HEAD + "\n".join(line.rstrip() for line in text.splitlines()).strip() + "\n"
+    contents = r"^## Table of Contents\n.*?(?=^\*\*Commands)"
+    text = re.sub(contents, "", text, flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(USAGE, r"python -m driver \2", text, flags=re.MULTILINE)
+    body = "\n".join(line.rstrip() for line in text.splitlines()).strip()
+    return HEAD.format(what="the commands") + body + "\n"
+
+
+def api() -> str:
+    """Return the page of the names that `mapreduce` exports, from their docstrings."""
+    parts = [
+        HEAD.format(what="the docstrings") + "# Python API",
+        "These are the names that `mapreduce` exports: `from mapreduce import Job, Sum`. "
+        "[Jobs](jobs.md) explains\nhow they work together; "
+        "[Test and check a job](../how-to/test-and-check.md) has `mapreduce.testing.run`.",
+    ]
+    for name in sorted(mapreduce.__all__, key=lambda each: (each != "Job", each.lower())):
+        thing = getattr(mapreduce, name)
+        parts.append(f"## {name}\n\n{_signature(name, thing)}{_documented(thing)}")
+        if inspect.isclass(thing):
+            parts += _members(name, thing)
+    return "\n\n".join(parts) + "\n"
+
+
+def _signature(name: str, thing: object) -> str:
+    if not callable(thing) or name in ("Job", "Chain"):
+        return ""
+    try:
+        shown = str(inspect.signature(thing))
+    except ValueError:
+        return ""
+    shown = re.sub(r"'([A-Za-z_\[\], |.]+)'", r"\1", shown).replace(" -> None", "")
+    return "" if shown == "()" and inspect.isclass(thing) else f"`{name}{shown}`\n\n"
+
+
+def _members(owner: str, cls: type) -> Iterator[str]:
+    for name, member in vars(cls).items():
+        if name.startswith("_") or name in OF_THE_ENGINE.get(owner, ()):
+            continue
+        if isinstance(member, property):
+            yield f"### {owner}.{name}\n\n{_documented(member)}"
+        elif inspect.isfunction(member) and inspect.getdoc(member):
+            shown = re.sub(r"'([^']+)'", r"\1", str(inspect.signature(member)))
+            yield f"### {owner}.{name}\n\n`{name}{shown}`\n\n{_documented(member)}"
+
+
+def _documented(thing: object) -> str:
+    """Return a docstring as Markdown: its sections become lists."""
+    lines = (inspect.getdoc(thing) or "").split("\n")
+    shown: list[str] = []
+    inside = False
+    for line in lines:
+        if section := SECTION.match(line):
+            shown += [f"**{section[1]}**", ""]
+            inside = True
+        elif inside and (entry := re.match(r"^    (\*{0,2}\w+): (.*)", line)):
+            shown.append(f"- `{entry[1]}`: {entry[2]}")
+        elif inside and line.startswith("        "):
+            shown.append(f"  {line.strip()}")
+        elif inside and line.startswith("    "):
+            shown.append(line.strip())
+        else:
+            shown.append(line)
+    return _fenced("\n".join(shown).strip())
+
+
+def _fenced(text: str) -> str:
+    """Return the text with its indented examples as blocks."""
+
+    def block(found: re.Match[str]) -> str:
+        body = "\n".join(line.removeprefix("    ") for line in found[1].rstrip().split("\n"))
+        return f"\n<!-- not run: an excerpt -->\n```python\n{body}\n```\n"
+
+    return re.sub(r"(?<=\n)\n((?:    .*\n|\n(?=    ))+)(?=\n|\Z)", block, f"{text}\n").strip()
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "reference/command-line.md": command_line,
+    "reference/api.md": api,
+    "explanation/packages-before.svg": packages.before,
+    "explanation/packages-after.svg": packages.after,
+    "explanation/packages.md": packages.page,
+    "explanation/tour.md": tour.page,
+}
+"""Each page, or picture, that is written, and what writes it."""
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    for name, written in PAGES.items():
+        (DOCS / name).write_text(written(), encoding="utf-8")

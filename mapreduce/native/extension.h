@@ -19,8 +19,8 @@
  * into Python may run any code, so that an object that makes one is marked `busy` and refuses every
  *   other call meanwhile.
  */
-#ifndef MAPREDUCE_KERNEL_H
-#define MAPREDUCE_KERNEL_H
+#ifndef MAPREDUCE_EXTENSION_H
+#define MAPREDUCE_EXTENSION_H
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>

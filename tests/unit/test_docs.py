@@ -2,20 +2,58 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 import re
+import tomllib
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
-from docs.generate import page
+import pytest
+
+from docs import tour
+from docs.generate import PAGES as GENERATED
+from driver.cli import app as cli
 from driver.cli.app import app
+from driver.forecast.pricing import ServiceSize, running_hour
+from driver.plan.tasks import CHUNK_BYTES, SHORT_CHUNK_BYTES, WAVES
+from driver.scheduling.policy import BackupPolicy, RetryPolicy
+from mapreduce import errors
 from services.shell.settings import Settings
+from tests.docs.blocks import RUNS, blocks, pages
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "terraform").rglob("*.md")]
+DOCS = ROOT / "docs"
+PAGES = [
+    *ROOT.glob("*.md"),
+    *DOCS.rglob("*.md"),
+    *(ROOT / "terraform").glob("*.md"),
+    *(ROOT / "books").glob("*.md"),
+]
+WRITTEN = [
+    page
+    for page in PAGES
+    if page.relative_to(ROOT).as_posix()
+    not in ("docs/benchmarks.md", *(f"docs/{name}" for name in GENERATED if "tour" not in name))
+]
+"""The pages that people write; the others come from the code, or from measurements."""
+LONGEST_LINE = 100
 
 
-def test_the_command_line_page_is_what_the_commands_say() -> None:
-    """`make docs` writes it."""
-    assert (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8") == page()
+def _name(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def _text(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_generated_pages_are_up_to_date(name: str) -> None:
+    """`make docs` writes them."""
+    assert GENERATED[name]() == (DOCS / name).read_text(encoding="utf-8")
 
 
 def test_commands_in_the_docs_exist() -> None:
@@ -26,48 +64,212 @@ def test_commands_in_the_docs_exist() -> None:
         for path in PAGES
         for found in re.findall(r"python -m driver ([a-z]\w*)", path.read_text(encoding="utf-8"))
     }
-    assert shown - known == set()
+    assert set() == shown - known
 
 
 def test_make_targets_in_the_docs_exist() -> None:
-    """Every `make X` at the start of a command line is a target."""
+    """Every `make X` in a command block is a target."""
     targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     shown = {
         found
         for path in PAGES
-        for found in re.findall(
-            r"^    make ([a-z0-9-]+)", path.read_text(encoding="utf-8"), re.MULTILINE
-        )
+        for block in blocks(path.read_text(encoding="utf-8"))
+        for found in re.findall(r"^make ([a-z0-9-]+)", block.text, re.MULTILINE)
     }
-    assert shown - targets == set()
+    assert set() == shown - targets
 
 
 def test_links_lead_somewhere() -> None:
-    """Every relative link of a page is a file or folder of the project."""
-    broken = [
-        f"{path.relative_to(ROOT)}: {target}"
+    """Every relative link of a page is a file or folder, and its anchor a heading of that page."""
+    broken = []
+    for path in PAGES:
+        for target in re.findall(r"\]\(([^)\s]+)\)", _without_code(path)):
+            name, _, anchor = target.partition("#")
+            if "://" in target:
+                continue
+            file = Path(os.path.normpath(path.parent / name)) if name else path
+            if not file.exists() or (
+                anchor and file.suffix == ".md" and anchor not in _anchors(file)
+            ):
+                broken.append(f"{_name(path)}: {target}")
+    assert [] == broken
+
+
+def test_files_that_pages_name_exist() -> None:
+    """A path of the project in backticks is one."""
+    folders = "driver|mapreduce|mapreduce_jobs|services|tests|bench|terraform|docs"
+    gone = [
+        f"{_name(path)}: {found}"
         for path in PAGES
-        for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8"))
-        if "://" not in target and not (path.parent / target).exists()
+        if path.name != "CHANGELOG.md" and path.parent.name != "books"
+        for found in re.findall(rf"`((?:{folders})/[\w/.-]+\.\w+)`", path.read_text("utf-8"))
+        if not (ROOT / found).exists() and ".auto." not in found
     ]
-    assert broken == []
+    assert [] == gone
+
+
+def _without_code(path: Path) -> str:
+    return re.sub(r"^```.*?^```$", "", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+def _anchors(path: Path) -> set[str]:
+    found: set[str] = set()
+    for heading in re.findall(r"^#{1,6} (.*)$", _without_code(path), re.MULTILINE):
+        plain = re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
+        number = 1
+        while plain in found:
+            plain, number = f"{plain}-{number}", number + 1
+        found.add(plain)
+    return found
+
+
+def test_every_page_is_in_the_navigation_and_in_the_table_of_contents() -> None:
+    """Nothing that a reader could need is reachable by search alone."""
+    nav = tomllib.loads(_text("docs/zensical.toml"))["project"]["nav"]
+    listed = set(_leaves(nav))
+    contents = set(re.findall(r"\]\(([\w/.-]+\.md)\)", _text("docs/index.md")))
+    for page in DOCS.rglob("*.md"):
+        name = page.relative_to(DOCS).as_posix()
+        if not name.startswith("decisions/0"):
+            assert name in listed, name
+            assert name == "index.md" or name in contents, name
+
+
+def _leaves(nav: Any) -> Iterator[str]:
+    for each in nav:
+        for target in each.values():
+            if isinstance(target, str):
+                yield target
+            else:
+                yield from _leaves(target)
+
+
+def test_every_decision_is_listed() -> None:
+    """The list of decisions has each page."""
+    index = _text("docs/decisions/README.md")
+    assert [] == [
+        page.name for page in sorted(DOCS.glob("decisions/0*.md")) if f"({page.name})" not in index
+    ]
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=_name)
+def test_lines_are_short(page: Path) -> None:
+    """A line of text has at most 100 columns; tables, code and links alone may be longer."""
+    long = [
+        f"{number}: {line}"
+        for number, line in enumerate(_blank_code(page).split("\n"), start=1)
+        if len(line) > LONGEST_LINE and not line.startswith(("|", "![", "<!--"))
+    ]
+    assert [] == long
+
+
+def _blank_code(page: Path) -> str:
+    def blank(found: re.Match[str]) -> str:
+        return "\n" * found[0].count("\n")
+
+    text = page.read_text(encoding="utf-8")
+    return re.sub(r"^ *```.*?^ *```$", blank, text, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", pages(ROOT), ids=_name)
+def test_every_block_is_run_or_says_why_not(page: Path) -> None:
+    """`make docs-test` runs commands, programs and files; other blocks are output or pictures."""
+    allowed = (*RUNS, "text")
+    wrong = [
+        f"line {block.line}: {block.language or 'no language'}"
+        for block in blocks(page.read_text(encoding="utf-8"))
+        if not (block.title or block.not_run or block.language in allowed)
+    ]
+    lines = _blank_code(page).split("\n")
+    indented = [
+        f"line {number}: indented"
+        for number, (one, other) in enumerate(pairwise(lines), start=2)
+        if not one.strip() and re.match(r"^ {4,}\S", other)
+    ]
+    assert [] == wrong + indented
 
 
 def test_every_setting_of_a_service_is_documented() -> None:
     """And no page documents one that is gone."""
-    text = (ROOT / "docs" / "services.md").read_text(encoding="utf-8")
     known = {f"MAPREDUCE_{name.upper()}" for name in Settings.model_fields}
-    assert set(re.findall(r"`(MAPREDUCE_[A-Z_]+)`", text)) == known
+    text = _text("docs/reference/services.md")
+    assert known == set(re.findall(r"`(MAPREDUCE_[A-Z_]+)`", text))
 
 
-def test_the_readme_job_runs_as_it_stands(tmp_path: Path) -> None:
-    """The first job of one's own is a job."""
-    from mapreduce.code import find_job
-    from mapreduce.testing import plain_answer
+def _error_classes() -> dict[str, type[errors.MapReduceError]]:
+    return {
+        name: thing
+        for name, thing in vars(errors).items()
+        if inspect.isclass(thing) and issubclass(thing, errors.MapReduceError)
+    }
 
-    (code,) = re.findall(
-        r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL
-    )
-    (tmp_path / "longest.py").write_text(code)
-    _, job = find_job(str(tmp_path / "longest.py"))
-    assert plain_answer(job(), [("file:///x", b"apple avocado bee\n")]) == [("a", 7), ("b", 3)]
+
+def test_every_error_is_on_its_page_with_its_exit_code() -> None:
+    """The class says with which code a command ends."""
+    rows = re.findall(r"^\| `(\w+)` \|.*?\| (\d+) \|", _text("docs/reference/errors.md"), re.M)
+    known = {name: thing.exit_code for name, thing in _error_classes().items()}
+    del known["MapReduceError"]
+    assert known == {name: int(code) for name, code in rows}
+
+
+def test_every_exit_code_is_documented() -> None:
+    """The table has the codes of the errors, of success and of Ctrl-C."""
+    rows = re.findall(r"^\| (\d+) \|", _text("docs/reference/errors.md"), re.MULTILINE)
+    codes = {cli.DONE, cli.INTERRUPTED, *(each.exit_code for each in _error_classes().values())}
+    assert sorted(codes) == [int(code) for code in rows]
+
+
+def test_ready_made_jobs_are_documented() -> None:
+    """Each job of the package has a row."""
+    shown = re.findall(r"^\| \[(\w+)\]", _text("docs/reference/ready-made-jobs.md"), re.MULTILINE)
+    files = {page.stem for page in (ROOT / "mapreduce_jobs").glob("*.py")} - {"__init__"}
+    assert files == set(shown)
+
+
+def _default_stack() -> list[ServiceSize]:
+    blocks_of = _text("terraform/variables.tf").split('\nvariable "')
+    variables = {
+        block.partition('"')[0]: found[1]
+        for block in blocks_of
+        if (found := re.search(r"^  default\s*=\s*(\d+)$", block, re.MULTILINE))
+    }
+    return [
+        ServiceSize(*(int(variables[f"{role}_{size}"]) for size in ("count", "cpu", "memory")))
+        for role in ("splitter", "mapper", "reducer")
+    ]
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/how-to/aws.md"])
+def test_the_price_of_the_default_stack_is_that_of_the_code(page: str) -> None:
+    """What five tasks cost an hour follows from Terraform's defaults and the price list."""
+    sizes = _default_stack()
+    assert 5 == sum(each.count for each in sizes)
+    assert f"${running_hour(sizes, 'X86_64'):.3f} an hour" in " ".join(_text(page).split())
+
+
+@pytest.mark.parametrize(
+    ("page", "sentence"),
+    [
+        ("docs/explanation/how-it-works.md", f"{CHUNK_BYTES >> 20} MiB"),
+        ("docs/explanation/how-it-works.md", f"at least {SHORT_CHUNK_BYTES >> 20} MiB"),
+        ("docs/explanation/how-it-works.md", f"up to {('', '', '', '', 'four')[WAVES]} splits"),
+        ("docs/reliability.md", f"{RetryPolicy().heartbeat_timeout_s:.0f} seconds without"),
+        ("docs/reliability.md", f"{RetryPolicy().stall_timeout_s / 60:.0f} minutes without"),
+        ("docs/reliability.md", f"{RetryPolicy().no_endpoint_s / 60:.0f} minutes"),
+        ("docs/reliability.md", f"{RetryPolicy().attempts} attempts"),
+        ("docs/reliability.md", f"{RetryPolicy().breaker_failures} failures in a row"),
+        ("docs/reliability.md", f"{BackupPolicy().slower:.0f} times the median"),
+    ],
+)
+def test_numbers_are_those_of_the_code(page: str, sentence: str) -> None:
+    """A limit that a page names is the one in force."""
+    assert sentence in " ".join(_text(page).split())
+
+
+def test_the_tour_is_short_and_its_places_exist() -> None:
+    """At most fifteen files and 1,500 lines; the generated table has each place and the sum."""
+    assert len({file for file, _ in tour.STOPS}) == len(tour.STOPS) <= tour.MOST_FILES
+    assert tour.total() <= tour.MOST_LINES
+    text = tour.TEXT.read_text(encoding="utf-8")
+    numbers = re.findall(r"^\*\*(\d+)\. ", text, re.MULTILINE)
+    assert [str(number + 1) for number in range(len(tour.STOPS))] == numbers
