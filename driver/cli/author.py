@@ -102,15 +102,18 @@ def check(
                 laws += len(laws_of(make, ways))
         names = tuple(type(make()).__name__ for make, _ in jobs)
     if json:
-        print_document(
-            CheckReport(jobs=names, laws=laws, breaches=tuple(_line(each) for _, each in breaches))
-        )
+        lines = tuple(_line(each) for _, each in breaches)
+        print_document(CheckReport(jobs=names, laws=laws, breaches=lines))
     else:
-        for name, breach in breaches:
-            _say_breach(name, breach)
-        if not breaches:
-            say(f"{', '.join(names)}: keeps {plural(laws, 'law')} on this sample", style="green")
+        _say_all(names, laws, breaches)
     return 1 if breaches else 0
+
+
+def _say_all(names: tuple[str, ...], laws: int, breaches: list[tuple[str, Breach]]) -> None:
+    for name, breach in breaches:
+        _say_breach(name, breach)
+    if not breaches:
+        say(f"{', '.join(names)}: keeps {plural(laws, 'law')} on this sample", style="green")
 
 
 def _named(make: Any, breaches: list[Breach]) -> list[tuple[str, Breach]]:
