@@ -1,1 +1,3 @@
-"""Who does what next: finds the services, schedules the tasks of a run, and proves that the answer is whole."""
+"""Who does what next: finds the services, schedules the tasks of a run, and proves that the answer
+is whole.
+"""

@@ -520,7 +520,7 @@ def test_a_run_whose_key_is_not_the_services_ends_at_once(
     )
     done = _run(driver, lengths)
     assert done.code == 3
-    assert "does not take our signature (401): its signing key is another" in " ".join(
+    assert "does not accept our signature (401): it has another signing key" in " ".join(
         done.err.split()
     )
     events = next(

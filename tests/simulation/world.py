@@ -118,7 +118,7 @@ class World:
             if endpoint.name in self._refusing and self._loop.time() < self.weather.until_s:
                 self.struck["401"] += 1
                 error = TaskError(
-                    kind="Unauthorized", message=f"{endpoint.name} does not take our signature"
+                    kind="Unauthorized", message=f"{endpoint.name} does not accept our signature"
                 )
                 yield Failed(attempt=AttemptId.of(task), error=error)
                 return

@@ -94,7 +94,7 @@ class OutputChangedForEver(Fault):
     name = "output-changed-for-ever"
     says = "another program changes bytes of every part as soon as it is there, again and again"
     expected = "fails loudly"
-    message = r"error: .*(gone or changed|changed before it could be committed)"
+    message = r"error: .*(gone or changed|changed before its commit)"
 
     def __init__(self) -> None:
         self._over = threading.Event()

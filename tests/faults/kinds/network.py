@@ -79,7 +79,7 @@ class OneRefuses(_NetworkFault):
     name = "one-service-refuses-the-key"
     says = "one of the mappers answers 401 from some task on, as a container with an old key does"
     trouble: ClassVar = {"kind": "unauthorized", "most": 1, "share": 1.0}
-    shows = "does not take our signature"
+    shows = "does not accept our signature"
 
     def prepare(self, trial: Trial) -> None:
         """In the map stage."""

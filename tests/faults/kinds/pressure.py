@@ -67,7 +67,7 @@ class KeyRotated(Fault):
     name = "key-rotated"
     says = "the services' signing key is changed while maps are running; the driver has the old one"
     expected = "fails loudly"
-    message = r"error: .*signing key is another"
+    message = r"error: .*another signing key"
     setting = Setting(launcher="tests.faults.rekeyed_driver")
 
     def prepare(self, trial: Trial) -> None:

@@ -48,7 +48,7 @@ def _steps(findings: Iterator[Finding]) -> list[tuple[str, bool]]:
 def test_without_a_stack_the_examination_ends_with_this_machine() -> None:
     """And that is well: local runs work."""
     steps = _steps(doctor.examine())
-    assert ["python", "compiled part", "scratch disk", "stack"] == [name for name, _ in steps]
+    assert ["python", "native extension", "scratch disk", "stack"] == [name for name, _ in steps]
     assert steps[-1][1]
 
 
@@ -83,16 +83,16 @@ def test_an_old_interpreter_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (False, "3.10.9") == (found.ok, found.seen)
 
 
-def test_without_the_compiled_part_all_is_well_and_slower(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_native_extension_results_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """It says how to build it."""
     monkeypatch.setattr(native, "kernel", None)
     monkeypatch.setattr(native, "why_not", "not built")
-    found = doctor.compiled_part()
+    found = doctor.native_extension()
     assert found.ok
     assert "not built" in found.seen
     assert doctor.BUILD_IT in found.seen
     monkeypatch.setattr(native, "kernel", object())
-    assert "in use" == doctor.compiled_part().seen
+    assert "in use" == doctor.native_extension().seen
 
 
 @pytest.mark.parametrize(("free", "well"), [(1 << 30, True), ((1 << 30) - 1, False)])

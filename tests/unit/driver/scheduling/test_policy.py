@@ -15,7 +15,7 @@ from driver.scheduling.policy import (
     backup_after,
     endpoint_pause,
     most_backups,
-    room,
+    usable_slots,
     stage_budget,
 )
 from mapreduce.errors import KINDS, Retry
@@ -87,7 +87,7 @@ def test_a_stage_may_see_as_many_failures_as_it_has_tasks_and_a_small_one_some()
 
 def test_an_open_circuit_lets_one_task_through() -> None:
     """After three failures in a row an endpoint is asked for one task at a time."""
-    assert [4, 4, 4, 1, 1] == [room(4, failures, RetryPolicy()) for failures in range(5)]
+    assert [4, 4, 4, 1, 1] == [usable_slots(4, failures, RetryPolicy()) for failures in range(5)]
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_a_service_that_cannot_be_reached_costs_no_attempt() -> None:
     outcomes, seen = _run(map_specs([1]), FakeFleet(B), FakeTransport(dict(script)))
     assert outcomes[0].attempts == 12
     shown = {event.then for event in seen if isinstance(event, events.AttemptFailed)}
-    assert shown == {"asked for again: nothing had begun"}
+    assert shown == {"run again: nothing had begun"}
 
 
 def test_services_that_stay_away_fail_the_stage() -> None:
@@ -306,9 +306,9 @@ def test_a_stage_may_have_a_time_limit() -> None:
 def test_a_service_that_does_not_know_our_key_ends_the_run_at_once() -> None:
     """One refused signature: no attempt more, and it is the fleet that cannot be used, not the job that is wrong."""
     transport = FakeTransport(
-        {(0, 1): failed("Unauthorized", "a does not take our signature (401)")}
+        {(0, 1): failed("Unauthorized", "a does not accept our signature (401)")}
     )
-    with pytest.raises(FleetError, match=r"^a does not take our signature \(401\)$"):
+    with pytest.raises(FleetError, match=r"^a does not accept our signature \(401\)$"):
         _run(map_specs([9]), FakeFleet(A), transport)
     assert transport.asked == [("a", 0)]
 
@@ -432,7 +432,7 @@ def test_any_exception_in_an_attempt_is_a_failed_attempt(raises: Exception) -> N
 
 
 class _Refusing(FakeTransport):
-    """Endpoints that do not take our signature."""
+    """Endpoints that do not accept our signature."""
 
     def __init__(self, *names: str) -> None:
         super().__init__()
@@ -443,7 +443,7 @@ class _Refusing(FakeTransport):
     ) -> AsyncGenerator[AnyEvent, None]:
         if endpoint.name in self._names:
             error = TaskError(
-                kind="Unauthorized", message=f"{endpoint.name} does not take our signature"
+                kind="Unauthorized", message=f"{endpoint.name} does not accept our signature"
             )
             yield Failed(attempt=AttemptId.of(task), error=error)
             return
@@ -460,7 +460,7 @@ def test_one_endpoint_that_refuses_our_signature_is_avoided() -> None:
 
 def test_a_fleet_that_refuses_our_signature_ends_the_run() -> None:
     """When all say so, it is the key or the clock of this side."""
-    with pytest.raises(FleetError, match="does not take our signature"):
+    with pytest.raises(FleetError, match="does not accept our signature"):
         _run(map_specs([1] * 10), FakeFleet(A, B), _Refusing("a", "b"))
 
 

@@ -22,7 +22,7 @@ def test_services_of_one_build_may() -> None:
 @pytest.mark.parametrize(
     ("found", "named"),
     [
-        (None, "does not tell its build"),
+        (None, "does not report its build"),
         (OURS.model_copy(update={"engine": "e2"}), "another build of the engine"),
         (OURS.model_copy(update={"python": "cpython-3.12.1"}), "version of Python"),
         (OURS.model_copy(update={"hashing": "h2"}), "PYTHONHASHSEED"),

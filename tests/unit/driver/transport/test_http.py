@@ -141,11 +141,11 @@ def test_a_full_service_says_when_to_come_again() -> None:
 @pytest.mark.parametrize(
     ("ahead_s", "said"),
     [
-        (0, "its signing key is another"),
-        (-20, "its signing key is another"),
+        (0, "it has another signing key"),
+        (-20, "it has another signing key"),
         (75, "this machine's clock is 75 s ahead of the service's; set it"),
         (-75, "this machine's clock is 75 s behind the service's; set it"),
-        (None, "its signing key is another"),
+        (None, "it has another signing key"),
     ],
 )
 def test_a_401_says_what_to_look_at(
@@ -162,7 +162,7 @@ def test_a_401_says_what_to_look_at(
         (event,) = _ask(endpoint)
     assert isinstance(event, Failed)
     assert event.error.kind == "Unauthorized"
-    assert event.error.message.startswith("mapper-0 does not take our signature (401): ")
+    assert event.error.message.startswith("mapper-0 does not accept our signature (401): ")
     assert said in event.error.message
 
 
@@ -299,5 +299,5 @@ def test_a_service_that_does_not_know_the_messages_is_asked_for_its_build() -> N
         finally:
             server.close()
 
-    with pytest.raises(FleetError, match="mapper-0 does not tell its build"):
+    with pytest.raises(FleetError, match="mapper-0 does not report its build"):
         asyncio.run(ask())
