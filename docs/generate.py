@@ -1,4 +1,6 @@
-"""Writes docs/command-line.md from the commands themselves: `python -m docs.generate`; a test keeps it true."""
+"""Writes docs/command-line.md from the commands themselves: `python -m docs.generate`; a test keeps
+it true.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The door to the compiled part of the engine: `kernel`, or None where it has not been built.
 
-`python -m mapreduce.native` builds it, with any C compiler. Everything works without it, at the speed of Python and
-DuckDB; whatever has a compiled road has a pure one with the same answer, and the tests hold both against each other.
-`MAPREDUCE_KERNEL=off` takes the pure road on purpose.
+`python -m mapreduce.native` builds it, with any C compiler. Everything works without it, at the
+speed of Python and DuckDB; whatever has a compiled road has a pure one with the same answer, and
+the tests hold both against each other. `MAPREDUCE_KERNEL=off` takes the pure road on purpose.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""`python -m mapreduce.native`: builds the compiled part. With `--if-possible` it is no error where that cannot be."""
+"""`python -m mapreduce.native`: builds the compiled part. With `--if-possible` it is no error where
+that cannot be.
+"""
 
 from __future__ import annotations
 

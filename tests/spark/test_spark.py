@@ -1,4 +1,6 @@
-"""The same jobs on Apache Spark: the same pairs, counters, ledger and faults. One Spark for all tests of this file."""
+"""The same jobs on Apache Spark: the same pairs, counters, ledger and faults. One Spark for all
+tests of this file.
+"""
 
 from __future__ import annotations
 
@@ -203,7 +205,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spark]:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A folder outside the repository, with a job file, a module and a file beside it, and inputs."""
+    """A folder outside the repository, with a job file, a module and a file beside it, and
+    inputs.
+    """
     (tmp_path / "some_jobs.py").write_text(JOBS)
     (tmp_path / "beside.py").write_text("STOP = {'of'}\n")
     (tmp_path / "extra.txt").write_text("and more")
@@ -308,7 +312,9 @@ def test_the_counters_are_those_of_the_plain_run(spark: Spark, home: Path, name:
 
 
 def test_the_ledger_has_both_sides_of_the_shuffle(spark: Spark, home: Path) -> None:
-    """Bytes of each input, and for each partition pairs and checksum; the tasks add up to the same."""
+    """Bytes of each input, and for each partition pairs and checksum; the tasks add up to the
+    same.
+    """
     report = Run(spark, home, "Own").report()
     what = Counter((row.what.partition(" ")[0], row.unit) for row in report.ledger.rows)
     assert (what["partition", "pairs"], what["partition", "checksum"]) == (3, 3)
@@ -357,7 +363,9 @@ def _command(folder: Path, *arguments: str, **environment: str) -> subprocess.Co
 
 
 def test_the_command(home: Path) -> None:
-    """One document on standard output; a run on this machine and one on Spark give the same bytes."""
+    """One document on standard output; a run on this machine and one on Spark give the same
+    bytes.
+    """
     arguments = (
         "run",
         "--job",

@@ -76,7 +76,9 @@ def write(*paths: str) -> None:
     ],
 )
 def test_an_output_does_not_replace_an_input(output: str, given: str) -> None:
-    """Whether it is named itself or met in a folder, and through links, `..` and a second name of the file."""
+    """Whether it is named itself or met in a folder, and through links, `..` and a second name of
+    the file.
+    """
     write("in/x.json", "in/y.txt")
     Path("link").symlink_to("in")
     Path("soft.json").symlink_to("in/x.json")
@@ -120,7 +122,9 @@ def test_an_earlier_result_that_is_named_itself_is_not_replaced() -> None:
 
 
 def test_a_folder_of_parts_below_the_input() -> None:
-    """Parts of an earlier run are left out, also where this one will write fewer; the user's files are read."""
+    """Parts of an earlier run are left out, also where this one will write fewer; the user's files
+    are read.
+    """
     write("in/x.txt")
     written("in/out/")
     write("in/out/notes.txt")

@@ -23,7 +23,9 @@ def _done(number: int) -> RunDone:
 
 
 def test_a_fault_in_an_observer_ends_nothing() -> None:
-    """The other observers hear every event, the log has them, and the fault is noted once with how often."""
+    """The other observers hear every event, the log has them, and the fault is noted once with how
+    often.
+    """
     heard: list[Event] = []
 
     def broken(_: Event) -> None:

@@ -81,7 +81,7 @@ def _planned(text: str, **config: Any) -> Any:
     return write_plan(_prepared(text, **config), lambda *_: None)
 
 
-# -- the store ------------------------------------------------------------------------------------------------------
+# -- the store -------------------------------------------------------------------------------------
 
 
 def test_the_store_is_named_by_option_environment_stack_or_folder(
@@ -121,7 +121,7 @@ def test_a_run_on_this_machine_asks_for_no_stack(text: str, deployed: None, targ
     assert (target, None, None) == (prepared.target, prepared.stack, prepared.aws)
 
 
-# -- what cannot be -------------------------------------------------------------------------------------------------
+# -- what cannot be --------------------------------------------------------------------------------
 
 
 def test_an_input_in_a_bucket_that_the_services_may_not_read_is_refused(
@@ -174,7 +174,7 @@ def test_names_that_no_record_can_hold_are_refused(text: str, tmp_path: Path) ->
         _planned(text, job=str(job))
 
 
-# -- the plan -------------------------------------------------------------------------------------------------------
+# -- the plan --------------------------------------------------------------------------------------
 
 
 def test_the_plan_is_in_the_store_with_the_code(text: str) -> None:

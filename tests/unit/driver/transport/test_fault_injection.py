@@ -1,4 +1,6 @@
-"""A fault drill breaks the same attempts in the same ways, as often as it was told, and spares the third."""
+"""A fault drill breaks the same attempts in the same ways, as often as it was told, and spares the
+third.
+"""
 
 from __future__ import annotations
 

@@ -56,7 +56,9 @@ def _server(answer: bytes | None) -> Iterator[Endpoint]:
 
 
 def _read_request(connection: socket.socket) -> None:
-    """All of a request: a server that closes with some of it unread resets the connection, and its answer is lost."""
+    """All of a request: a server that closes with some of it unread resets the connection, and its
+    answer is lost.
+    """
     with connection.makefile("rb") as file:
         head = dict(
             line.lower().split(b":", 1) for line in iter(file.readline, b"\r\n") if b":" in line
@@ -151,7 +153,9 @@ def test_a_full_service_says_when_to_come_again() -> None:
 def test_a_401_says_what_to_look_at(
     ahead_s: float | None, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The service gives no reason; its clock, which every answer tells, or else the key must be it."""
+    """The service gives no reason; its clock, which every answer tells, or else the key must be
+    it.
+    """
     monkeypatch.setattr("driver.transport.http.time.time", lambda: 1_800_000_000.0)
     date = (
         "" if ahead_s is None else f"date: {formatdate(1_800_000_000 - ahead_s, usegmt=True)}\r\n"
@@ -272,7 +276,9 @@ def test_an_event_of_another_build_ends_the_run(build: Build | None, named: str)
 
 
 def test_a_service_that_does_not_know_the_messages_is_asked_for_its_build() -> None:
-    """One of an older version refuses them or answers in its own way: the cause is its version, not the task."""
+    """One of an older version refuses them or answers in its own way: the cause is its version, not
+    the task.
+    """
     answers = [
         b"HTTP/1.1 422 No\r\ncontent-length: 34\r\n\r\n" + b'{"kind":"UsageError","message":""}'
     ]

@@ -1,4 +1,6 @@
-"""Every test of the engine runs on both roads: with the compiled part, and as if it had not been built."""
+"""Every test of the engine runs on both roads: with the compiled part, and as if it had not been
+built.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What a pair costs in Python, counted in calls and not in seconds: a busy machine gives the same count."""
+"""What a pair costs in Python, counted in calls and not in seconds: a busy machine gives the same
+count.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,8 @@ def calls_of_a_run(job: type[Job], words_a_line: int) -> tuple[int, int]:
 @pytest.mark.parametrize("road", ["compiled"], indirect=True)
 @pytest.mark.parametrize("job", [Summed, Listed])
 def test_a_pair_costs_no_call(job: type[Job]) -> None:
-    """On the compiled road ten times as many pairs need hardly more calls than there are more frames to write.
+    """On the compiled road ten times as many pairs need hardly more calls than there are more
+    frames to write.
 
     The pure road has calls for each pair.
     """

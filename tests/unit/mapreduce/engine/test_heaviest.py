@@ -13,7 +13,9 @@ from mapreduce.engine.heaviest import Heaviest, weight
 
 @given(st.lists(st.integers(-5, 5) | st.floats(-5, 5)), st.integers(0, 8))
 def test_against_a_sort(values: list[float], limit: int) -> None:
-    """What is kept is the head of all pairs sorted by weight, of equal ones those that came first."""
+    """What is kept is the head of all pairs sorted by weight, of equal ones those that came
+    first.
+    """
     kept = Heaviest(limit)
     for number, value in enumerate(values):
         kept.offer(number, value)

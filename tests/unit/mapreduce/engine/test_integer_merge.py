@@ -47,7 +47,9 @@ def merge(
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pairs_lists)
 def test_against_plain_python(tmp_path: Path, pairs: list[tuple[bytes, int]]) -> None:
-    """Sums, least and greatest values are those of plain Python, of ints, in the order of the keys' bytes."""
+    """Sums, least and greatest values are those of plain Python, of ints, in the order of the keys'
+    bytes.
+    """
     groups: dict[bytes, list[int]] = {}
     for key, value in pairs:
         groups.setdefault(key, []).append(value)

@@ -1,4 +1,6 @@
-"""The compiled part against plain Python: the same hash, the same order, the same sums, the same bytes."""
+"""The compiled part against plain Python: the same hash, the same order, the same sums, the same
+bytes.
+"""
 
 from __future__ import annotations
 
@@ -90,7 +92,9 @@ def raw(pairs: list[PackedPair], frame_pairs: int = 3) -> Iterator[RawFrame]:
 
 @given(st.binary(min_size=1, max_size=16))
 def test_short_hash(data: bytes) -> None:
-    """The kernel's hash of short keys is xxh3_64, or keys would go to other partitions than in Python."""
+    """The kernel's hash of short keys is xxh3_64, or keys would go to other partitions than in
+    Python.
+    """
     assert xxhash.xxh3_64_intdigest(data) == kernel.short_hash(data)
 
 
@@ -107,7 +111,9 @@ def test_line_feeds(data: bytes) -> None:
 def test_combining(
     name: str, fold: Callable[[int, int], int], pairs: list[tuple[Any, int]], partitions: int
 ) -> None:
-    """One value a key, in the order of the keys, in the partition of the key's hash; no overflow goes by unseen."""
+    """One value a key, in the order of the keys, in the partition of the key's hash; no overflow
+    goes by unseen.
+    """
     expected: dict[bytes, int] = {}
     for key, value in pairs:
         encoded = encode_key(key)
@@ -156,7 +162,9 @@ def test_keeping(pairs: list[tuple[Any, Any]], partitions: int) -> None:
     picks=st.lists(st.integers(0, 11), min_size=49, max_size=400),
 )
 def test_many_keys_with_much_in_common(stems: list[str], picks: list[int]) -> None:
-    """Sorting by eight bytes at a time is sorting: keys that end within the eight too; equal ones stay in order."""
+    """Sorting by eight bytes at a time is sorting: keys that end within the eight too; equal ones
+    stay in order.
+    """
     pairs = [
         ("common prefix" + stems[pick % len(stems)], place) for place, pick in enumerate(picks)
     ]
@@ -171,7 +179,9 @@ def test_many_keys_with_much_in_common(stems: list[str], picks: list[int]) -> No
 @pytest.mark.parametrize("operation", ["SUM", "KEEP"])
 @pytest.mark.parametrize("calls", [1, 7])
 def test_many_pairs(operation: str, calls: int) -> None:
-    """The memory grows, and more pairs than a frame holds come back in order; kept ones in that of their arrival."""
+    """The memory grows, and more pairs than a frame holds come back in order; kept ones in that of
+    their arrival.
+    """
     pairs = [(f"key {number * 7919 % 9001}" * (1 + number % 3), number) for number in range(20011)]
     given_pairs = collector(operation)
     for call in range(calls):
@@ -210,7 +220,9 @@ def test_memory_is_used_again() -> None:
 
 
 def test_where_addresses_are_few() -> None:
-    """A process that may not have as many addresses as the limit has a smaller table, and is full earlier."""
+    """A process that may not have as many addresses as the limit has a smaller table, and is full
+    earlier.
+    """
     script = (
         "import resource\n"
         "from mapreduce import native\n"
@@ -219,7 +231,8 @@ def test_where_addresses_are_few() -> None:
         "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20),) * 2)\n"
         "kernel = native.kernel\n"
-        "pairs = kernel.Collector(kernel.SUM, 1, 1 << 40, encode_key, encode_value, key_hash, None, None)\n"
+        "pairs = kernel.Collector(kernel.SUM, 1, 1 << 40, encode_key, encode_value, key_hash, "
+        "None, None)\n"
         "numbers, seen = iter([(str(number), 1) for number in range(100_000)]), 0\n"
         "while pairs.add(numbers):\n"
         "    seen += len(pairs)\n"
@@ -233,7 +246,9 @@ def test_where_addresses_are_few() -> None:
 
 
 def test_what_is_refused_comes_back() -> None:
-    """A float, a bool, a sum beyond 64 bits: nothing is lost, whatever was waiting to be looked up."""
+    """A float, a bool, a sum beyond 64 bits: nothing is lost, whatever was waiting to be looked
+    up.
+    """
     most = (1 << 63) - 1
     for odd in (1.5, True, None, "text", 1 << 63):
         given_pairs = collector("SUM")
@@ -262,7 +277,9 @@ odd_values = st.one_of(st.integers(-3, 3), st.integers((1 << 63) - 2, (1 << 63) 
     limit=st.sampled_from([0, 6000, 1 << 20]),
 )
 def test_columns_are_pairs(pairs: list[tuple[Any, Any]], operation: str, limit: int) -> None:
-    """Two lists are taken as their pairs are, one by one; what is refused comes back, and what follows is left."""
+    """Two lists are taken as their pairs are, one by one; what is refused comes back, and what
+    follows is left.
+    """
     given_pairs, taken = collector(operation, limit=limit), Counter[tuple[bytes, Any]]()
     key_list, value_list = [key for key, _ in pairs], [value for _, value in pairs]
     at, refused = 0, None
@@ -315,7 +332,9 @@ def test_what_is_no_pair_comes_back(odd: Any) -> None:
 
 
 def test_errors_come_through() -> None:
-    """An error of the user's generator, of the encoding and of the partition's check is raised as it is."""
+    """An error of the user's generator, of the encoding and of the partition's check is raised as
+    it is.
+    """
 
     def broken() -> Iterator[tuple[str, int]]:
         yield "a", 1
@@ -403,7 +422,9 @@ def test_merging_keeps_values_of_any_kind(runs: list[list[tuple[Any, Any]]]) -> 
 def test_merging_combines(
     runs: list[list[tuple[bytes, int]]], operation: tuple[str, Callable[[int, int], int]]
 ) -> None:
-    """One pair for each key; a sum that does not fit 64 bits is an error, and never a wrong number."""
+    """One pair for each key; a sum that does not fit 64 bits is an error, and never a wrong
+    number.
+    """
     name, fold = operation
     expected: dict[bytes, int] = {}
     for key, value in (pair for run in runs for pair in run):
@@ -508,7 +529,9 @@ def test_rows_of_other_kinds_are_left_to_python(key: Any, value: Any) -> None:
 
 
 def test_one_call_at_a_time() -> None:
-    """A collector or merge that is called from within its own call refuses, and is whole afterwards."""
+    """A collector or merge that is called from within its own call refuses, and is whole
+    afterwards.
+    """
     given_pairs = collector("SUM")
 
     def calling() -> Iterator[tuple[str, int]]:
@@ -541,7 +564,9 @@ def test_a_merge_that_has_failed_has_no_more() -> None:
 
 
 def test_words_are_counted_by_many_threads() -> None:
-    """The counter works without the interpreter's lock, and has one of its own; large tables are given back."""
+    """The counter works without the interpreter's lock, and has one of its own; large tables are
+    given back.
+    """
     counts = kernel.WordCounts()
     letters = "abcdefghijklmnopqrstuvwxyz"
     data = "".join(
