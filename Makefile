@@ -70,7 +70,8 @@ faults: $(VENV)/kernel $(VENV)/emulator  ## Inject all faults, count wrong answe
 
 spark:  ## Tests on Apache Spark, in a separate environment (needs Java 17 or newer)
 	@command -v java >/dev/null || { \
-	    echo "the tests on Spark need Java 17 or newer; apt-get install default-jre-headless" >&2; \
+	    echo "the tests on Spark need Java 17 or newer; on Debian:" \
+	        "apt-get install default-jre-headless" >&2; \
 	    exit 1; }
 	@$(MAKE) --no-print-directory $(VENV)/spark
 	$(VENV)/spark-env/bin/python -m pytest tests/spark $(ARGS)

@@ -60,7 +60,7 @@ def _benchmark(given: argparse.Namespace) -> int:
 def _measure(cases: list[Case], scale: Scale, runner: Runner) -> None:
     for case in cases:
         _say(f"-- {case.name}: {case.title}")
-        runner.carry_out(case.trials(scale), scale.repeats)
+        runner.run_trials(case.trials(scale), scale.repeats)
 
 
 def _write(sections: list[Section], scale: Scale, runner: Runner, target: Path | None) -> None:

@@ -37,7 +37,7 @@ class Runner:
     code: str
     say: Callable[[str], None]
 
-    def carry_out(self, trials: Sequence[Trial], repeats: int) -> None:
+    def run_trials(self, trials: Sequence[Trial], repeats: int) -> None:
         """Run the contenders in turns, A B C A B C, so that a disturbance of the machine affects
         all.
         """

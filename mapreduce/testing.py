@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from mapreduce.chain import Chain
 from mapreduce.check.reference import PlainInput, plain_answer, plain_lines
-from mapreduce.check.trial import MEMORY_BYTES, Answer, Trial, carry_out
+from mapreduce.check.trial import MEMORY_BYTES, Answer, Trial, run_trial
 from mapreduce.errors import UsageError
 from mapreduce.job import Job
 
@@ -62,4 +62,4 @@ def run(
                     :300
                 ]
             )
-    return carry_out(job, given, Trial(splits, partitions, memory_bytes))
+    return run_trial(job, given, Trial(splits, partitions, memory_bytes))

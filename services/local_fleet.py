@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict
 
-from services.shell.workers.processes import (
+from services.shell.workers.process_tree import (
     adopt_orphans,
     close_other_files,
     die_with_parent,

@@ -1,4 +1,4 @@
-# --- The stack -------------------------------------------------------------------------------------
+# --- The stack ------------------------------------------------------------------------------------
 
 variable "region" {
   description = "AWS region of the stack. Use the input's region: S3 to Fargate inside a region costs nothing."
@@ -18,8 +18,8 @@ variable "name" {
   default     = "mapreduce"
   nullable    = false
 
-  # It is part of the names of the bucket (63 characters with account and region), the security groups
-  # (never "sg-") and the repositories: the strictest rules of all of them apply.
+  # It is part of the names of the bucket (63 characters with account and region), the security
+  # groups (never "sg-") and the repositories: the strictest rules of all of them apply.
   validation {
     condition     = can(regex("^[a-z](-?[a-z0-9]){1,23}$", var.name)) && length(var.name) <= 24 && !startswith(var.name, "sg-")
     error_message = "name must be 2 to 24 lower-case letters, digits and single hyphens, start with a letter (not with sg-) and end with a letter or digit."
@@ -40,7 +40,7 @@ variable "extra_tags" {
   }
 }
 
-# --- Number and size -------------------------------------------------------------------------------
+# --- Number and size ------------------------------------------------------------------------------
 
 variable "splitter_count" {
   description = "Number of splitter tasks. 0 stops the service and its cost."
@@ -176,7 +176,7 @@ variable "spot_share" {
   }
 }
 
-# --- Images and containers -------------------------------------------------------------------------
+# --- Images and containers ------------------------------------------------------------------------
 
 variable "image_tag" {
   description = "Tag of the three images, set by the deploy script to a hash of their content. No default: a task can only run an image that was pushed."
@@ -219,7 +219,7 @@ variable "extra_environment" {
   }
 }
 
-# --- Access ----------------------------------------------------------------------------------------
+# --- Access ---------------------------------------------------------------------------------------
 
 variable "vpc_cidr" {
   description = "Address range of the VPC. Change it to peer the VPC with a network that uses the same range."
@@ -281,7 +281,7 @@ variable "existing_role_name" {
   }
 }
 
-# --- Retention -------------------------------------------------------------------------------------
+# --- Retention ------------------------------------------------------------------------------------
 
 variable "log_retention_days" {
   description = "Days that CloudWatch keeps the services' logs."
@@ -307,7 +307,7 @@ variable "intermediate_retention_days" {
   }
 }
 
-# --- Fargate's sizes -------------------------------------------------------------------------------
+# --- Fargate's sizes ------------------------------------------------------------------------------
 
 locals {
   # CPU units -> memory in MiB, for Linux tasks: AWS's complete table.

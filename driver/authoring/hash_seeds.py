@@ -22,7 +22,7 @@ from pydantic import Base64Bytes
 from driver.plan.config import READY_MADE
 from mapreduce.check.laws import SEEDED, Pairs, Way, placed
 from mapreduce.check.reference import PlainInput
-from mapreduce.check.trial import carry_out
+from mapreduce.check.trial import run_trial
 from mapreduce.code import find_job
 from mapreduce.errors import JobFailed, MapReduceError
 from mapreduce.input_formats import Format
@@ -151,7 +151,7 @@ def answered(line: bytes, found: Callable[[str, str], type[Job]]) -> SeededAnswe
     inputs = [PlainInput(each.url, each.content, each.name, each.format) for each in request.inputs]
     try:
         job = found(request.module, request.name)(**request.parameters)
-        return SeededAnswer(pairs=tuple(placed(job, carry_out(job, inputs, SEEDED))))
+        return SeededAnswer(pairs=tuple(placed(job, run_trial(job, inputs, SEEDED))))
     except MapReduceError as exc:
         return SeededAnswer(error=str(exc))
 

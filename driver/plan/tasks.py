@@ -13,7 +13,6 @@ from mapreduce.code import CodeIdentity
 from mapreduce.wire.build import Build
 from mapreduce.wire.messages import (
     FORMAT_VERSION,
-    BlockSource,
     InputObject,
     JobSpec,
     MapResult,
@@ -26,6 +25,7 @@ from mapreduce.wire.messages import (
     SplitTask,
     StageName,
 )
+from mapreduce.wire.tasks import TaskMessages
 
 CHUNK_BYTES = 64 << 20
 """The default length of a split: a task's start costs little of it, and there are many tasks."""
@@ -119,30 +119,33 @@ def split_count(
     return count if count >= WAVES * slots else slots * max(waves, -(-count // slots))
 
 
+def messages_of(plan: RunPlan) -> TaskMessages:
+    """Return the builder of the messages of a run's tasks."""
+    return TaskMessages(
+        run=plan.run,
+        store=plan.store,
+        job=plan.job,
+        partitions=plan.partitions,
+        total_order=plan.total_order,
+        top=plan.top,
+        keep_pairs=plan.keep_pairs,
+    )
+
+
 def split_task(plan: RunPlan) -> TaskSpec:
     """Return the one task of the split stage."""
-    key_ranges = plan.partitions if plan.total_order and plan.partitions > 1 else None
-    job = plan.job if key_ranges else None
+    messages = messages_of(plan)
 
     def message(attempt: str) -> SplitTask:
-        return SplitTask(
-            run=plan.run,
-            attempt=attempt,
-            store=plan.store,
-            inputs=plan.inputs,
-            splits=plan.splits,
-            mode=plan.mode,
-            key_ranges=key_ranges,
-            job=job,
-        )
+        return messages.split(plan.inputs, plan.splits, mode=plan.mode, attempt=attempt)
 
     key = task_key(
         "split",
         inputs=[given.model_dump() for given in plan.inputs],
         splits=plan.splits,
         mode=plan.mode,
-        key_ranges=key_ranges,
-        job=_job_identity(plan, plan.code.map) if job else None,
+        key_ranges=messages.key_ranges,
+        job=_job_identity(plan, plan.code.map) if messages.key_ranges else None,
         build=plan.build.model_dump(),
     )
     return TaskSpec("split", 0, key, sum(given.size for given in plan.inputs), message)
@@ -172,21 +175,10 @@ def _job_identity(plan: RunPlan, code: str) -> dict[str, Any]:
 
 
 def _map_task(plan: RunPlan, split: Split, boundaries: tuple[str, ...] | None) -> TaskSpec:
-    top = plan.top if not plan.partitions else 0
+    messages = messages_of(plan)
 
     def message(attempt: str) -> MapTask:
-        return MapTask(
-            run=plan.run,
-            attempt=attempt,
-            store=plan.store,
-            index=split.index,
-            job=plan.job,
-            split=split,
-            partitions=plan.partitions,
-            boundaries=boundaries,
-            top=top,
-            keep_pairs=plan.keep_pairs and not plan.partitions,
-        )
+        return messages.map(split, boundaries, attempt=attempt)
 
     # every run copies its chunk files again: the key holds their digests, not their URLs
     key = task_key(
@@ -199,8 +191,8 @@ def _map_task(plan: RunPlan, split: Split, boundaries: tuple[str, ...] | None) -
         build=plan.build.model_dump(),
         partitions=plan.partitions,
         boundaries=boundaries,
-        top=top,
-        keep_pairs=plan.keep_pairs and not plan.partitions,
+        top=messages.map_top,
+        keep_pairs=messages.keep_map_pairs,
     )
     return TaskSpec("map", split.index, key, split.length, message, _ranges(split))
 
@@ -212,25 +204,11 @@ def _ranges(split: Split) -> str:
 
 
 def _reduce_task(plan: RunPlan, number: int, maps: Sequence[MapResult]) -> TaskSpec:
+    messages = messages_of(plan)
+
     def message(attempt: str) -> ReduceTask:
         # built for each attempt: the sources of all tasks at once would be maps times partitions
-        sources = tuple(
-            BlockSource(
-                url=result.url, etag=result.etag, map_index=index, block=result.blocks[number]
-            )
-            for index, result in enumerate(maps)
-        )
-        return ReduceTask(
-            run=plan.run,
-            attempt=attempt,
-            store=plan.store,
-            index=number,
-            job=plan.job,
-            sources=sources,
-            partitions=plan.partitions,
-            top=plan.top,
-            keep_pairs=plan.keep_pairs,
-        )
+        return messages.reduce(number, maps, attempt=attempt)
 
     blocks = [result.blocks[number] for result in maps]
     # the key holds the blocks' checksums, not their URLs: a map task that runs again with the same

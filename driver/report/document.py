@@ -14,7 +14,7 @@ from driver.plan.outcomes import Outcome
 from driver.plan.tasks import RunPlan
 from driver.text import text_of
 from mapreduce.engine import Ledger
-from mapreduce.engine.heaviest import Heaviest
+from mapreduce.engine.top_pairs import TopPairs
 from mapreduce.storage import Requests
 from mapreduce.wire.messages import (
     ByteRange,
@@ -325,7 +325,7 @@ def _chunk_url(piece: ByteRange) -> str:
 
 
 def _top(parts: Sequence[Outcome], limit: int) -> tuple[tuple[Any, Any], ...]:
-    top = Heaviest(limit)
+    top = TopPairs(limit)
     results = [outcome.result for outcome in parts if not isinstance(outcome.result, SplitResult)]
     rows = [
         row

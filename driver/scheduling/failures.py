@@ -21,7 +21,7 @@ from driver.scheduling.policy import (
 )
 from driver.scheduling.pulse import Pulse
 from driver.scheduling.stage_events import StageEvents
-from mapreduce.engine.set_aside import too_many
+from mapreduce.engine.bad_records import too_many
 from mapreduce.errors import FleetError, StageFailed
 from mapreduce.wire.messages import MapResult, SkippedRecord, TaskError
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from mapreduce.aggregate import CollectList
 from mapreduce.check.reference import PlainInput, plain_run
-from mapreduce.check.trial import Answer, Trial, carry_out
+from mapreduce.check.trial import Answer, Trial, run_trial
 from mapreduce.encoding import encode_key, encode_value
 from mapreduce.formats.output import jsonable, key_of_json
 from mapreduce.input_formats import Csv, JsonLines, Text
@@ -210,7 +210,7 @@ def _plain(make: Callable[[], Job]) -> Law:
 
 def _way(make: Callable[[], Job], trial: Trial) -> Callable[[Sequence[PlainInput]], Pairs]:
     def pairs(inputs: Sequence[PlainInput]) -> Pairs:
-        answer: Answer = carry_out(make(), inputs, trial)
+        answer: Answer = run_trial(make(), inputs, trial)
         return _in_one_order([(key_of_json(key), value) for key, value in answer.pairs])
 
     return pairs

@@ -23,7 +23,7 @@ from typing import Any
 
 from mapreduce.chain import Chain, StepResult, steps_of
 from mapreduce.encoding import decode_key, decode_value, encode_key, encode_value
-from mapreduce.engine.set_aside import kept_as, kept_as_length
+from mapreduce.engine.bad_records import kept_as, kept_as_length
 from mapreduce.errors import JobLoadError
 from mapreduce.input_formats import Csv, Format, JsonLines, Pairs, Parquet, WholeFile
 from mapreduce.job import Job, task_state

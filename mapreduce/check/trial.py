@@ -20,18 +20,15 @@ from mapreduce.job import Job
 from mapreduce.storage import open_storage
 from mapreduce.user_code.calls import Place, user_code
 from mapreduce.wire.messages import (
-    BlockSource,
     ByteRange,
     InputObject,
     JobSpec,
     MapResult,
-    MapTask,
     ReduceResult,
-    ReduceTask,
     Split,
     SplitResult,
-    SplitTask,
 )
+from mapreduce.wire.tasks import TaskMessages
 
 MEMORY_BYTES = 256 << 20
 _RUN = "trial"
@@ -77,7 +74,7 @@ class Answer:
         return value
 
 
-def carry_out(job: Job | Chain, inputs: Iterable[PlainInput], trial: Trial) -> Answer:
+def run_trial(job: Job | Chain, inputs: Iterable[PlainInput], trial: Trial) -> Answer:
     """Run a job, or all steps of a chain, and check the ledger; a chain's answer is its last
     step's.
 
@@ -123,16 +120,21 @@ class _Run:
 
     def __init__(self, job: Job, folder: Path, trial: Trial, *, keep_pairs: bool = False) -> None:
         self.kept_pairs: list[tuple[Any, Any]] = []
-        self._keep_pairs = keep_pairs
         self._job = job
         self._trial = trial
         self._partitions = 0 if job.map_only else trial.partitions
-        self._store = f"file://{folder}/store"
         self._inputs = f"file://{folder}/input"
         self._storage = open_storage()
         parameters = job.parameter_values()
-        self._spec = JobSpec(
-            code="0" * 64, module="job", name=type(job).__name__, parameters=parameters
+        self._messages = TaskMessages(
+            run=_RUN,
+            store=f"file://{folder}/store",
+            job=JobSpec(
+                code="0" * 64, module="job", name=type(job).__name__, parameters=parameters
+            ),
+            partitions=self._partitions,
+            total_order=job.total_order,
+            keep_pairs=keep_pairs,
         )
         self._context = TaskContext(
             storage=self._storage,
@@ -174,52 +176,21 @@ class _Run:
         )
 
     def _split(self, inputs: tuple[InputObject, ...]) -> SplitResult:
-        ranges = self._partitions if self._job.total_order and self._partitions > 1 else None
-        task = SplitTask(
-            run=_RUN,
-            store=self._store,
-            inputs=inputs,
-            splits=self._trial.splits,
-            key_ranges=ranges,
-            job=self._spec if ranges else None,
-        )
+        task = self._messages.split(inputs, self._trial.splits)
         result = run_task(task, self._context)
         assert isinstance(result, SplitResult)
         return result
 
     def _map(self, planned: SplitResult, number: int) -> MapResult:
-        task = MapTask(
-            run=_RUN,
-            store=self._store,
-            index=number,
-            job=self._spec,
-            split=planned.splits[number],
-            partitions=self._partitions,
-            boundaries=planned.boundaries,
-            keep_pairs=self._keep_pairs and not self._partitions,
-        )
+        task = self._messages.map(planned.splits[number], planned.boundaries)
         result = run_task(task, self._context)
         assert isinstance(result, MapResult)
         return result
 
     def _reduce(self, maps: list[MapResult], number: int) -> ReduceResult:
-        sources = [
-            BlockSource(
-                url=result.url, etag=result.etag, map_index=index, block=result.blocks[number]
-            )
-            for index, result in enumerate(maps)
-        ]
+        task = self._messages.reduce(number, maps)
         if self._trial.reversed_maps:
-            sources.reverse()
-        task = ReduceTask(
-            run=_RUN,
-            store=self._store,
-            index=number,
-            job=self._spec,
-            sources=tuple(sources),
-            partitions=self._partitions,
-            keep_pairs=self._keep_pairs,
-        )
+            task = task.model_copy(update={"sources": task.sources[::-1]})
         result = run_task(task, self._context)
         assert isinstance(result, ReduceResult)
         return result

@@ -14,11 +14,11 @@ from types import GeneratorType
 from typing import Any
 
 from mapreduce.batch import Batch
+from mapreduce.engine.bad_records import SetAside
 from mapreduce.engine.collect import Collector, own_partition
-from mapreduce.engine.collectors import collector_for, sorter
+from mapreduce.engine.collector_choice import collector_for, sorter
 from mapreduce.engine.context import Stopwatch, TaskContext
 from mapreduce.engine.part import keep, store_pairs, write_part
-from mapreduce.engine.set_aside import SetAside
 from mapreduce.errors import OutputLost, UserCodeError
 from mapreduce.formats import base
 from mapreduce.formats.readers import reader_of

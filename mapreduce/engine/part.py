@@ -9,10 +9,10 @@ from typing import Any
 
 from mapreduce.engine.collect import Collector
 from mapreduce.engine.context import TaskContext
-from mapreduce.engine.heaviest import length
 from mapreduce.engine.merge import FileRun
 from mapreduce.engine.rows import RowsWriter
-from mapreduce.engine.said import short_top
+from mapreduce.engine.text_limits import short_top
+from mapreduce.engine.top_pairs import length
 from mapreduce.formats.frames import BlockWriter, FrameSink
 from mapreduce.formats.output import jsonable
 from mapreduce.input_formats import Pairs

@@ -19,7 +19,7 @@ from mapreduce.aggregate import Aggregation
 from mapreduce.encoding import decode_key, key_prefix, pack_value, unpack_value
 from mapreduce.engine import compiled
 from mapreduce.engine.collect import check_placement, merged_states, packed_result
-from mapreduce.engine.collectors import sorter
+from mapreduce.engine.collector_choice import sorter
 from mapreduce.engine.context import Stopwatch, TaskContext
 from mapreduce.engine.merge import SortedRun, merged, merged_frames
 from mapreduce.engine.part import (

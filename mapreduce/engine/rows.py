@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 from mapreduce.encoding import STR_TAG, decode_key, unpack_value
-from mapreduce.engine.heaviest import Heaviest
+from mapreduce.engine.top_pairs import TopPairs
 from mapreduce.formats.frames import (
     INTEGERS,
     Frame,
@@ -39,7 +39,7 @@ class RowsWriter(FrameSink):
         self._begin()
 
     def _begin(self) -> None:
-        self._top = Heaviest(self._limit)
+        self._top = TopPairs(self._limit)
         self._layout: JsonLayout | None = None
         self.records = 0
 

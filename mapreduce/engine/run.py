@@ -5,8 +5,8 @@ from __future__ import annotations
 from mapreduce.engine.context import TaskContext
 from mapreduce.engine.map_task import run_map
 from mapreduce.engine.reduce_task import run_reduce
-from mapreduce.engine.said import short_error
 from mapreduce.engine.split import run_split
+from mapreduce.engine.text_limits import short_error
 from mapreduce.errors import (
     CorruptBlock,
     MapReduceError,

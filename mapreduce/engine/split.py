@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from mapreduce.engine.chunks import copy_splits
 from mapreduce.engine.context import Stopwatch, TaskContext
 from mapreduce.engine.sample import key_boundaries
-from mapreduce.formats.survey import cuttable, look_at, marked
+from mapreduce.formats.inspection import cuttable, look_at, marked
 from mapreduce.input_formats import Compression
 from mapreduce.wire.messages import ByteRange, InputObject, Split, SplitResult, SplitTask
 

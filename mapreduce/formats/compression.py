@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mapreduce.errors import RecordError
+from mapreduce.formats.compression_headers import dictionary_of, memory_bytes
 from mapreduce.formats.limits import WINDOW_MOST_BYTES
-from mapreduce.formats.member_needs import dictionary_of, memory_bytes
 from mapreduce.input_formats import Compression
 
 if sys.version_info >= (3, 14):

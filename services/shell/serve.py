@@ -33,7 +33,7 @@ from services.shell.signing_key import VARIABLE, KeyMissing, read_key, take_desc
 from services.shell.task.worker import worker_main
 from services.shell.workers.fork_server import ForkServer
 from services.shell.workers.pool import WorkerPool
-from services.shell.workers.processes import (
+from services.shell.workers.process_tree import (
     adopt_orphans,
     end_all_strays,
     hide_from_others,

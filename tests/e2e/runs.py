@@ -22,7 +22,7 @@ from tests.e2e.stack import Box, DeployedStack
 
 # Waits instead of working, so that more containers than processors still show that more containers
 # are faster.
-SLOW_JOB = '''"""A word count whose map waits at each line, as one would that asks a slow service."""
+SLOW_JOB = '''"""A word count whose map waits at each line, as for a slow service."""
 
 import time
 

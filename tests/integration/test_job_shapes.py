@@ -161,8 +161,8 @@ def test_a_map_only_job_over_csv_and_compressed_input(driver: Driver) -> None:
         ("rows.csv", "copy"),
     ):
         done = driver.run(
-            "run", "--job", "rows.py", "--input", given, "--chunks", "9", "--split-mode", mode, "--target", "inline",
-            "--json", "--output", "out.jsonl",
+            "run", "--job", "rows.py", "--input", given, "--chunks", "9", "--split-mode", mode,
+            "--target", "inline", "--json", "--output", "out.jsonl",
         )  # fmt: skip
         assert done.code == 0, done.err
         written = [

@@ -26,7 +26,7 @@ import json, sys
 from pathlib import Path
 from mapreduce import Csv, Job, JsonLines, Parquet, Sum, Text, WholeFile
 from mapreduce.errors import MapReduceError
-from mapreduce.formats.survey import look_at
+from mapreduce.formats.inspection import look_at
 from tests.unit.mapreduce.engine_run import engine
 
 class Lengths(Job):
@@ -35,9 +35,10 @@ class Lengths(Job):
     def map(self, key, value):
         yield "records", 1
 
-with engine(Lengths, memory_bytes=int(sys.argv[3]) << 20, folder=Path(sys.argv[1]).parent) as stages:
-    form = {"text": Text(), "csv": Csv(), "rows": Csv(header=False), "jsonl": JsonLines(), "whole": WholeFile(),
-            "parquet": Parquet()}[sys.argv[2]]
+memory_bytes, folder = int(sys.argv[3]) << 20, Path(sys.argv[1]).parent
+with engine(Lengths, memory_bytes=memory_bytes, folder=folder) as stages:
+    form = {"text": Text(), "csv": Csv(), "rows": Csv(header=False), "jsonl": JsonLines(),
+            "whole": WholeFile(), "parquet": Parquet()}[sys.argv[2]]
     info = stages.storage.head(f"file://{sys.argv[1]}")
     from mapreduce.wire.messages import InputObject
     given = InputObject(url=info.url, size=info.size, etag=info.etag, format=form)

@@ -38,7 +38,7 @@ def test_ci_names_the_packages_that_it_lacks(bare: dict[str, str]) -> None:
     assert (1, "") == (done.returncode, done.stdout)
     said = "gcc libc6-dev mawk default-jre-headless docker.io docker.io debootstrap iptables"
     assert (
-        f"CI needs these packages, and installs them only as root on Debian: {said}\n"
+        f"CI needs these packages, which it installs only as root on Debian: {said}\n"
         == done.stderr
     )
 

@@ -90,7 +90,9 @@ class Floats(Job):
 
     def map(self, offset, line):
         number = (0.1, 1e16, 1.0, -1e16, 3, 1e-9)[(len(line) * 7 + sum(map(ord, line))) % 6]
-        yield from (((len(line) % 3, True), number), (len(line) % 2, number), (float(len(line) % 2), number))
+        yield (len(line) % 3, True), number
+        yield len(line) % 2, number
+        yield float(len(line) % 2), number
 
 
 class Sorted(Job):
@@ -126,7 +128,7 @@ class Upper(Job):
 
 
 class Own(Job):
-    """A combine and a partition of its own, a reduce that yields other keys, and a hook at the end of each map task."""
+    """A combine, a partition, a reduce that yields other keys, and a hook after each map task."""
 
     def map_setup(self):
         self.lines = 0

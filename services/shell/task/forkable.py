@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from services.shell.workers.processes import children_of
+from services.shell.workers.process_tree import children_of
 
 NOT_FORKABLE = frozenset(
     (

@@ -62,7 +62,7 @@ def task_main(settings: Settings) -> Callable[[socket.socket, JobClass | None], 
         context = TaskContext(
             storage, settings.scratch, memory_bytes, load, imported=modules_loaded
         )
-        _carry_out(message, context, _Answers(frame.nonce, connection), chaos=settings.chaos)
+        _run_and_answer(message, context, _Answers(frame.nonce, connection), chaos=settings.chaos)
 
     return main
 
@@ -116,7 +116,9 @@ def _moved(connection: socket.socket) -> int:
     return moved
 
 
-def _carry_out(message: bytes, context: TaskContext, answers: _Answers, *, chaos: bool) -> None:
+def _run_and_answer(
+    message: bytes, context: TaskContext, answers: _Answers, *, chaos: bool
+) -> None:
     task = parse_task.validate_json(message)
     attempt, build = AttemptId.of(task, answers.nonce.hex()), this_build()
     heartbeat = _Heartbeat(attempt, context.meter, answers)

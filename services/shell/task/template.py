@@ -29,7 +29,7 @@ from services.shell.workers.channel import EVENT, NO_NONCE, TASK, Frame
 from services.shell.workers.children import Child, become
 from services.shell.workers.failures import error_of
 from services.shell.workers.order import Order
-from services.shell.workers.processes import descendants_of
+from services.shell.workers.process_tree import descendants_of
 
 FORK, POLL = b"F", b"P"
 _COMMAND = struct.Struct("<ci")

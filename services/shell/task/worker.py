@@ -43,7 +43,7 @@ from services.shell.workers.channel import (
 from services.shell.workers.children import Child, received
 from services.shell.workers.failures import error_of, lost
 from services.shell.workers.order import Order
-from services.shell.workers.processes import (
+from services.shell.workers.process_tree import (
     adopt_orphans,
     cause_of_death,
     children_of,
@@ -95,7 +95,7 @@ class Worker:
     def __init__(self, settings: Settings, service: socket.socket) -> None:
         self._settings = settings
         self._service = service
-        self._carry_out_task = task_main(settings)
+        self._task_main = task_main(settings)
         self._credentials = ContainerCredentials()
         self._job: tuple[str, str, str] | None = None
         self._template: Template | None = None
@@ -109,9 +109,9 @@ class Worker:
         while data := received(self._service):
             incoming.feed(data)
             while (frame := incoming.next(None)) is not None:
-                self._carry_out(Order.decoded(frame.payload))
+                self._run_task(Order.decoded(frame.payload))
 
-    def _carry_out(self, order: Order) -> None:
+    def _run_task(self, order: Order) -> None:
         """Run a task and send its events.
 
         Nothing of the task is left when the worker takes the next one, or reports it as done.
@@ -147,7 +147,7 @@ class Worker:
 
     def _fork(self, order: Order) -> Child:
         """Start a task in a fork that has imported no job."""
-        child = Child.fork(lambda connection: self._carry_out_task(connection, None))
+        child = Child.fork(lambda connection: self._task_main(connection, None))
         with suppress(OSError):  # a process that has ended sends nothing, which is detected later
             child.socket.sendall(Frame(TASK, order.nonce, order.for_process()).encoded())
         return child
@@ -217,7 +217,7 @@ class Worker:
             return
         self._forget_job()
         root = self._fetched(spec, order)
-        child = Child.fork(template_main(spec, root, self._carry_out_task))
+        child = Child.fork(template_main(spec, root, self._task_main))
         said = child.reply(NO_NONCE, self._beat(order), HEARTBEAT_S)
         imported = Imported.model_validate_json(said) if said is not None else None
         if imported is None or imported.error:

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from mapreduce.errors import TaskLost
 from services.shell.workers.channel import Foreign, FrameBuffer
-from services.shell.workers.processes import close_other_files, die_with_parent
+from services.shell.workers.process_tree import close_other_files, die_with_parent
 
 READ_BYTES = 256 << 10
 _PAUSE_S = 0.001

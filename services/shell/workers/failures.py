@@ -7,7 +7,7 @@ from __future__ import annotations
 import traceback
 
 from mapreduce.engine.run import task_error
-from mapreduce.engine.said import cut, short_error
+from mapreduce.engine.text_limits import cut, short_error
 from mapreduce.user_code.calls import text_of, user_frames
 from mapreduce.wire.messages import TaskError
 

@@ -21,7 +21,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from services.shell.workers.channel import NO_NONCE, READY, Frame
-from services.shell.workers.processes import (
+from services.shell.workers.process_tree import (
     adopt_orphans,
     close_other_files,
     die_with_parent,

@@ -34,7 +34,7 @@ from services.shell.workers.failures import lost
 from services.shell.workers.fork_server import ForkServer
 from services.shell.workers.order import Order
 from services.shell.workers.prints import Prints
-from services.shell.workers.processes import cause_of_death
+from services.shell.workers.process_tree import cause_of_death
 
 REHIRE_PAUSE_S = 0.2
 HIRE_LIMIT_S = 10.0

@@ -41,7 +41,7 @@ def warm_engine() -> None:
     folder = Path(tempfile.mkdtemp(prefix="mapreduce-warm-"))
     try:
         for number in range(_ROUNDS):
-            _carry_out(_task(folder, number), folder)
+            _run_steps(_task(folder, number), folder)
     except OSError:
         pass  # a full disk is reported by the tasks
     finally:
@@ -65,7 +65,7 @@ def _task(folder: Path, number: int) -> MapTask:
     )
 
 
-def _carry_out(task: MapTask, folder: Path) -> None:
+def _run_steps(task: MapTask, folder: Path) -> None:
     """Take the same steps as a worker and a task's process, so that all are warm."""
     order = Order.of(task, secrets.token_bytes(16))
     _, message = received_order(Order.decoded(order.encoded()).for_process())

@@ -1,5 +1,5 @@
-# The execution role: the permissions of ECS itself to start a task (pull the image, read the secret,
-# write logs). The permissions of the code in the task are in each service's task role.
+# The execution role: the permissions of ECS itself to start a task (pull the image, read the
+# secret, write logs). The permissions of the code in the task are in each service's task role.
 
 data "aws_caller_identity" "current" {}
 

@@ -42,9 +42,9 @@ resource "aws_internet_gateway" "this" {
   tags = { Name = var.name }
 }
 
-# Public subnets and no NAT gateway: tasks must reach ECR, CloudWatch and Secrets Manager, and a driver
-# on a laptop must reach the tasks. An idle NAT gateway would cost more per hour than three working
-# mappers. The services' security groups control what comes in.
+# Public subnets and no NAT gateway: tasks must reach ECR, CloudWatch and Secrets Manager, and a
+# driver on a laptop must reach the tasks. An idle NAT gateway would cost more per hour than three
+# working mappers. The services' security groups control what comes in.
 resource "aws_subnet" "public" {
   for_each = local.zones
 

@@ -1,12 +1,13 @@
-# The task role: the permissions of the code in the container, and so of a user's job. It covers only
-# the objects that its work needs.
+# The task role: the permissions of the code in the container, and so of a user's job. It covers
+# only the objects that its work needs.
 
 data "aws_partition" "current" {}
 
 locals {
-  # Prefixes of the stack's bucket. A writer may read its prefix, to check whether a PUT whose answer
-  # was lost has succeeded. A step of a chain reads the pairs of the previous step; a map-only job's
-  # result comes from the mappers. Without permission to list, a missing object gives 403 and not 404.
+  # Prefixes of the stack's bucket. A writer may read its prefix, to check whether a PUT whose
+  # answer was lost has succeeded. A step of a chain reads the pairs of the previous step; a
+  # map-only job's result comes from the mappers. Without permission to list, a missing object gives
+  # 403 and not 404.
   access = {
     splitter = {
       reads        = ["input", "jobs", "pairs"]

@@ -4,8 +4,8 @@ locals {
   port    = 8080
   scratch = "/scratch"
 
-  # The settings that services/ reads: the interface between Terraform and Python. A test on each side
-  # pins these names.
+  # The settings that services/ reads: the interface between Terraform and Python. A test on each
+  # side pins these names.
   environment = merge(
     {
       AWS_DEFAULT_REGION     = data.aws_region.current.name
@@ -71,9 +71,9 @@ resource "aws_ecs_task_definition" "this" {
     readonlyRootFilesystem = true
     linuxParameters = {
       capabilities = { drop = ["ALL"] }
-      # No initProcessEnabled: the service itself is process 1 and reaps the orphans of killed tasks.
-      # An init process would keep the signing key in its environment, where every job could read it
-      # (/proc/1/environ).
+      # No initProcessEnabled: the service itself is process 1 and reaps the orphans of killed
+      # tasks. An init process would keep the signing key in its environment, where every job could
+      # read it (/proc/1/environ).
     }
     mountPoints = [{
       sourceVolume  = "scratch"
@@ -107,7 +107,8 @@ resource "aws_ecs_task_definition" "this" {
         awslogs-group         = aws_cloudwatch_log_group.this.name
         awslogs-region        = data.aws_region.current.name
         awslogs-stream-prefix = var.role
-        # A slow CloudWatch must not block a task that writes a log line; only log lines may be lost.
+        # A slow CloudWatch must not block a task that writes a log line; only log lines may be
+        # lost.
         mode            = "non-blocking"
         max-buffer-size = "8m"
       }
@@ -171,8 +172,8 @@ resource "aws_ecs_service" "this" {
     registry_arn = aws_service_discovery_service.this.arn
   }
 
-  # A deploy replaces tasks instead of doubling them: two versions never work on one job, and a small
-  # account's quota suffices. A run in progress retries the interrupted tasks.
+  # A deploy replaces tasks instead of doubling them: two versions never work on one job, and a
+  # small account's quota suffices. A run in progress retries the interrupted tasks.
   deployment_minimum_healthy_percent = 0
   deployment_maximum_percent         = 100
 

@@ -1,5 +1,5 @@
-# The traffic to and from a task. The services never call each other (the driver calls them, and data
-# goes through S3), so there is no rule between two security groups.
+# The traffic to and from a task. The services never call each other (the driver calls them, and
+# data goes through S3), so there is no rule between two security groups.
 
 resource "aws_security_group" "this" {
   name        = "${var.name}-${var.role}"

@@ -13,7 +13,7 @@ variable "role" {
   }
 }
 
-# --- The task --------------------------------------------------------------------------------------
+# --- The task -------------------------------------------------------------------------------------
 
 variable "image" {
   description = "Image to run, with its tag."
@@ -63,7 +63,7 @@ variable "log_retention_days" {
   type        = number
 }
 
-# --- From network ----------------------------------------------------------------------------------
+# --- From network ---------------------------------------------------------------------------------
 
 variable "vpc_id" {
   description = "VPC of the tasks."
@@ -86,7 +86,7 @@ variable "allowed_cidrs" {
   default     = []
 }
 
-# --- From storage and signing_key ------------------------------------------------------------------
+# --- From storage and signing_key -----------------------------------------------------------------
 
 variable "bucket" {
   description = "Name of the stack's bucket."
@@ -104,7 +104,7 @@ variable "signing_key_arn" {
   type        = string
 }
 
-# --- From cluster ----------------------------------------------------------------------------------
+# --- From cluster ---------------------------------------------------------------------------------
 
 variable "cluster_arn" {
   description = "Cluster to run in."

@@ -1,5 +1,6 @@
-# A new random value at every plan and apply, which exists only while Terraform runs: it is never in a
-# plan or a state. It is sent to AWS only when secret_string_wo_version changes, and else discarded.
+# A new random value at every plan and apply, which exists only while Terraform runs: it is never in
+# a plan or a state. It is sent to AWS only when secret_string_wo_version changes, and else
+# discarded.
 ephemeral "aws_secretsmanager_random_password" "this" {
   password_length     = var.length
   exclude_punctuation = true

@@ -30,8 +30,8 @@ resource "aws_s3_bucket_ownership_controls" "this" {
   }
 }
 
-# SSE-S3 and not KMS: the data is encrypted either way, but a KMS key adds a request and its price to
-# the many range reads of the shuffle, and a key policy that AWS Academy's role cannot change.
+# SSE-S3 and not KMS: the data is encrypted either way, but a KMS key adds a request and its price
+# to the many range reads of the shuffle, and a key policy that AWS Academy's role cannot change.
 resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
   bucket = aws_s3_bucket.this.id
 
@@ -81,7 +81,8 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     }
   }
 
-  # The parts of an interrupted upload are invisible, and charged for. No upload of ours takes a day.
+  # The parts of an interrupted upload are invisible, and charged for. No upload of ours takes a
+  # day.
   rule {
     id     = "abort-incomplete-uploads"
     status = "Enabled"

@@ -1,5 +1,5 @@
-# One account and one region for all tests. Only values with a required form: the provider checks ARNs
-# and JSON even if it is mocked; all others may be any string. The tests use them at plan
+# One account and one region for all tests. Only values with a required form: the provider checks
+# ARNs and JSON even if it is mocked; all others may be any string. The tests use them at plan
 # (override_during = plan), so that values built from them can be compared.
 
 mock_data "aws_caller_identity" {

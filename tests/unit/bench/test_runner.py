@@ -57,7 +57,7 @@ def measured(runner: Runner) -> list[tuple[str, int, str]]:
 
 def test_contenders_take_turns(runner: Runner) -> None:
     """What disturbs the machine for a while disturbs all of them."""
-    runner.carry_out([trial("a"), trial("b")], 2)
+    runner.run_trials([trial("a"), trial("b")], 2)
     assert [("a", 0, "ok"), ("b", 0, "ok"), ("a", 1, "ok"), ("b", 1, "ok")] == measured(runner)
     first, *_ = runner.results.records
     assert {"said": 7.0} == first.figures
@@ -68,9 +68,9 @@ def test_contenders_take_turns(runner: Runner) -> None:
 
 def test_what_is_done_is_not_done_again(runner: Runner, said: list[str]) -> None:
     """An interrupted run goes on with what is left."""
-    runner.carry_out([trial("a")], 1)
+    runner.run_trials([trial("a")], 1)
     said.clear()
-    runner.carry_out([trial("a"), trial("b")], 1)
+    runner.run_trials([trial("a"), trial("b")], 1)
     assert ["case b"] == [line.partition(":")[0] for line in said]
 
 
@@ -92,7 +92,7 @@ def test_what_one_cannot_do_is_written_down_and_the_others_go_on(
     contender: Trial, status: str, why: str, runner: Runner, said: list[str]
 ) -> None:
     """Loudly, with the cause, and it is not tried again in the same run."""
-    runner.carry_out([contender, trial("c")], 2)
+    runner.run_trials([contender, trial("c")], 2)
     assert [("b", 0, status), ("c", 0, "ok"), ("c", 1, "ok")] == measured(runner)
     assert why in runner.results.records[0].why
     assert f"!!!!! {status.upper()}" in said[0]
@@ -100,13 +100,13 @@ def test_what_one_cannot_do_is_written_down_and_the_others_go_on(
 
 def test_a_contender_that_is_long_is_measured_less_often(runner: Runner) -> None:
     """Where it says so."""
-    runner.carry_out([replace(trial("a"), most_repeats=1), trial("b")], 2)
+    runner.run_trials([replace(trial("a"), most_repeats=1), trial("b")], 2)
     assert [("a", 0, "ok"), ("b", 0, "ok"), ("b", 1, "ok")] == measured(runner)
 
 
 def test_nothing_is_left_behind_but_the_corpus(runner: Runner, tmp_path: Path) -> None:
     """The folders of the measurements are gone."""
-    runner.carry_out([trial("a")], 1)
+    runner.run_trials([trial("a")], 1)
     assert {"corpora", "results.jsonl"} == {path.name for path in tmp_path.iterdir()}
 
 
@@ -142,7 +142,8 @@ measured([sys.executable, "-c", sys.argv[2], sys.argv[3]], Path(sys.argv[1]), {}
 """
 FAMILY = """
 import pathlib, subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+sleep = "import time; time.sleep(600)"
+child = subprocess.Popen([sys.executable, "-c", sleep], start_new_session=True)
 pathlib.Path(sys.argv[1]).write_text(str(child.pid))
 time.sleep(600)
 """

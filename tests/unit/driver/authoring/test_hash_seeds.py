@@ -11,7 +11,7 @@ from driver.authoring.hash_seeds import SeededInput, SeededRequest, answered
 from mapreduce import Count, Job
 from mapreduce.check.laws import SEEDED, Pairs, check, placed
 from mapreduce.check.reference import PlainInput
-from mapreduce.check.trial import carry_out
+from mapreduce.check.trial import run_trial
 from mapreduce.input_formats import Text
 
 
@@ -75,7 +75,7 @@ def test_answers_that_differ() -> None:
     def under(seed: int) -> Any:
         def pairs(inputs: Sequence[PlainInput]) -> Pairs:
             job = Lines(seed=seed)
-            return placed(job, carry_out(job, inputs, SEEDED))
+            return placed(job, run_trial(job, inputs, SEEDED))
 
         return pairs
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from mapreduce import CollectList, CollectSet, Count, Job, Max, Mean, Min, Sum, TopK
 from mapreduce.encoding import encode_key, unpack_value
-from mapreduce.engine.collectors import collector_for
+from mapreduce.engine.collector_choice import collector_for
 from mapreduce.engine.merge import FAN_IN
 from mapreduce.errors import UserCodeError
 from mapreduce.formats.frames import BlockReader

@@ -108,7 +108,9 @@ class Sorted(Job):
 @settings(max_examples=60)
 @given(
     st.lists(
-        st.text(max_size=4).filter(lambda text: not set(text) & set("\r\n\ufeff")), max_size=40
+        # no NUL either: lines of NULs look like UTF-16, and are refused
+        st.text(max_size=4).filter(lambda text: not set(text) & set("\0\r\n\ufeff")),
+        max_size=40,
     ),
     counts,
     counts,

@@ -22,8 +22,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mapreduce.errors import RecordError
+from mapreduce.formats.inspection import look_at
 from mapreduce.formats.signatures import HEAD_BYTES, TAIL_BYTES, Ends, kind_of
-from mapreduce.formats.survey import look_at
 from mapreduce.formats.unpacked import unpacked_text
 from mapreduce.input_formats import Compression, Csv, Format, JsonLines, Text, WholeFile
 from mapreduce.storage import open_storage

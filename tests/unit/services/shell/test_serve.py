@@ -102,7 +102,7 @@ def test_a_folder_is_made_for_this_user_alone(tmp_path: Path) -> None:
     assert 0o700 == (tmp_path / "deep" / "own").stat().st_mode & 0o777
     own_folder(tmp_path / "deep" / "own")
     (tmp_path / "deep" / "own").chmod(0o770)
-    with pytest.raises(UsageError, match="others may write"):
+    with pytest.raises(UsageError, match="other users may write"):
         own_folder(tmp_path / "deep" / "own")
 
 
@@ -111,7 +111,7 @@ def test_a_folder_of_another_user_is_refused(
 ) -> None:
     """Whatever its rights are."""
     monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
-    with pytest.raises(UsageError, match="others may write"):
+    with pytest.raises(UsageError, match="other users may write"):
         own_folder(tmp_path)
 
 

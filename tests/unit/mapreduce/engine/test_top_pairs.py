@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapreduce.engine.heaviest import Heaviest, weight
+from mapreduce.engine.top_pairs import TopPairs, weight
 
 
 @given(st.lists(st.integers(-5, 5) | st.floats(-5, 5)), st.integers(0, 8))
@@ -16,7 +16,7 @@ def test_against_a_sort(values: list[float], limit: int) -> None:
     """What is kept is the head of all pairs sorted by weight, of equal ones those that came
     first.
     """
-    kept = Heaviest(limit)
+    kept = TopPairs(limit)
     for number, value in enumerate(values):
         kept.offer(number, value)
     assert sorted(enumerate(values), key=lambda pair: -pair[1])[:limit] == kept.pairs()
@@ -43,7 +43,7 @@ def test_weight(value: Any, expected: float) -> None:
 
 def test_pairs_are_never_compared() -> None:
     """Keys and values that do not compare with each other are no trouble."""
-    kept = Heaviest(2)
+    kept = TopPairs(2)
     for key, value in (("a", "xy"), (1, [1, 2]), (b"", {"a": 1, "b": 2}), (None, 2)):
         kept.offer(key, value)
     assert [("a", "xy"), (1, [1, 2])] == kept.pairs()

@@ -20,7 +20,7 @@ def length(value: Any) -> int | None:
         return None
 
 
-class Heaviest:
+class TopPairs:
     """The `limit` top pairs of those offered; of equal ones, the earlier."""
 
     def __init__(self, limit: int) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mapreduce import Job, Sum
 from mapreduce.check.reference import LeftOut, PlainInput, plain_answer
-from mapreduce.engine import set_aside
+from mapreduce.engine import bad_records
 from mapreduce.errors import RecordError, TooManyBadRecords
 from mapreduce.input_formats import Csv, JsonLines
 from mapreduce.wire.messages import SkippedRecord
@@ -194,7 +194,7 @@ def test_a_line_without_end_is_not_set_aside() -> None:
 
 def test_long_records_are_kept_as_their_beginnings(monkeypatch: pytest.MonkeyPatch) -> None:
     """A long record is cut, and once a task has kept much, only places and a few words are kept."""
-    monkeypatch.setattr(set_aside, "TASK_BYTES", 80_000)
+    monkeypatch.setattr(bad_records, "TASK_BYTES", 80_000)
     content = b"x" * 70_000 + b"\n" + (b"y" * 60_000 + b"\n") * 3
     with engine(Numbers) as stages:
         (split,) = stages.split(stages.put([content])).splits

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from services.shell.workers import processes as module
-from services.shell.workers.processes import (
+from services.shell.workers import process_tree as module
+from services.shell.workers.process_tree import (
     adopt_orphans,
     cause_of_death,
     children_of,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mapreduce import CollectList, Job, Sum
 from mapreduce.engine.run import task_error
-from mapreduce.engine.said import LIMITS, TOP_BYTES, cut, short_top
+from mapreduce.engine.text_limits import LIMITS, TOP_BYTES, cut, short_top
 from mapreduce.errors import RecordError, StorageError, UserCodeError
 from mapreduce.job import COUNTER_NAME_LIMIT, MOST_COUNTERS
 from tests.unit.mapreduce.engine_run import engine

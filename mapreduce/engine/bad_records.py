@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from mapreduce.encoding import encode_key, pack_value
-from mapreduce.engine.said import cut, within_limits
+from mapreduce.engine.text_limits import cut, within_limits
 from mapreduce.errors import RecordError, TooManyBadRecords, UserCodeError
 from mapreduce.formats.base import BadRecord
 from mapreduce.formats.output import jsonable
