@@ -43,9 +43,7 @@ Check = Callable[[], Finding]
 
 
 def examine() -> Iterator[Finding]:
-    """Yield findings of this machine, then of the deployed stack; stop at a step that others
-    need.
-    """
+    """Yield findings of this machine, then of the stack; stop at a step that others need."""
     yield python()
     yield native_extension()
     yield scratch()
@@ -114,9 +112,7 @@ def python() -> Finding:
 
 
 def native_extension() -> Finding:
-    """Report whether the native extension is in use; without it, results are the same, only
-    slower.
-    """
+    """Report whether the native extension is in use; without it, the same results take longer."""
     seen = (
         "in use"
         if native.kernel is not None
@@ -207,9 +203,7 @@ def fargate_quota(aws: Aws, vcpus_needed: float) -> Finding:
 
 
 def examine_stack(stack: Stack) -> Iterator[Finding]:
-    """Yield findings of the deployed stack: credentials, bucket, services, endpoints, a signed
-    request.
-    """
+    """Yield findings of the stack: credentials, bucket, services, endpoints, a signed request."""
     from driver.cloud.aws import Aws
 
     try:

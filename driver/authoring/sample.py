@@ -47,9 +47,7 @@ def sampled(
 
 
 def checked_jobs(job: Job | Chain, inputs: list[PlainInput]) -> list[CheckedJob]:
-    """Return the job and its sample; for a chain each step, with the pairs that the step before
-    yields.
-    """
+    """Return the job and its sample; for a chain each step, with the pairs of the step before."""
     if isinstance(job, Job):
         return [(_maker(job), inputs)]
     checked: list[CheckedJob] = []

@@ -1,6 +1,4 @@
-"""The entry point to AWS's control plane: one session, its clients, and AWS's errors as
-`FleetError`.
-"""
+"""The entry point to AWS's control plane: a session, its clients, and errors as `FleetError`."""
 
 from __future__ import annotations
 

@@ -55,8 +55,7 @@ def merged_settings(
     own_address: str | None,
     **chosen: object,
 ) -> DeploySettings:
-    """Return the settings for this deployment: chosen values, else the last deployment's, else
-    defaults.
+    """Return the settings of this deployment: chosen values, the last deployment's, or defaults.
 
     Args:
         before: the last deployment's settings, or nothing.

@@ -169,18 +169,14 @@ def _ecs_cluster(aws: Aws, arn: str, identifier: str) -> bool:
 
 
 def _ecs_task(aws: Aws, arn: str, identifier: str) -> bool:
-    """Return whether a task exists: it is billed until it has stopped, and listed for an hour
-    more.
-    """
+    """Return whether a task exists: it is billed until it has stopped, and then still listed."""
     cluster, _, _ = identifier.partition("/")
     found = aws.ecs.describe_tasks(cluster=cluster, tasks=[arn])["tasks"]
     return any(task["lastStatus"] != "STOPPED" for task in found)
 
 
 def _definition(aws: Aws, arn: str, identifier: str) -> bool:
-    """Return whether a definition is active; AWS keeps deregistered ones, which are free,
-    forever.
-    """
+    """Return whether a definition is active; AWS keeps deregistered ones, which are free."""
     try:
         found = aws.ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]
     except aws.ecs.exceptions.ClientException:  # the definition has been deleted

@@ -1,6 +1,4 @@
-"""The stack as Terraform's outputs describe it: the one place that reads them and knows their
-names.
-"""
+"""The stack as Terraform's outputs describe it: the one place that knows the outputs' names."""
 
 from __future__ import annotations
 
@@ -26,9 +24,7 @@ ROLES: dict[StageName, Role] = {"split": "splitter", "map": "mapper", "reduce": 
 
 
 class ServiceOutputs(BaseModel):
-    """One service of the stack: its names in ECS, Cloud Map and CloudWatch, and its size (CPU
-    units, MiB).
-    """
+    """One service of the stack: its names in AWS, and its size (CPU units, MiB)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

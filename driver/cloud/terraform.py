@@ -1,6 +1,4 @@
-"""The folder of the Terraform module, and whether it is applied: a quick look, without
-Terraform.
-"""
+"""The folder of the Terraform module, and whether it is applied; does not run Terraform."""
 
 from __future__ import annotations
 

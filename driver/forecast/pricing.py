@@ -29,9 +29,7 @@ HOURS_A_MONTH = 730
 
 @dataclass(frozen=True, slots=True)
 class ServiceSize:
-    """Some tasks of one size: CPU units (1024 = 1 vCPU), memory in MiB, and the share on Spot in
-    %.
-    """
+    """Some tasks of one size: CPU units (1024 = 1 vCPU), memory in MiB, percentage on Spot."""
 
     count: int
     cpu: int
@@ -40,9 +38,7 @@ class ServiceSize:
 
 
 def task_hour(size: ServiceSize, architecture: Architecture) -> float:
-    """Return the dollars an hour of one task with its public address, averaged over Spot's
-    share.
-    """
+    """Return the dollars an hour of one task with its public address, averaged over Spot."""
     full = size.cpu / 1024 * VCPU_HOUR[architecture] + size.memory / 1024 * GIB_HOUR[architecture]
     spot = size.spot_share / 100
     return full * (1 - spot) + full * SPOT_FACTOR * spot + PUBLIC_ADDRESS_HOUR
@@ -60,9 +56,7 @@ def requests_price(requests: Requests) -> float:
 
 
 def standing_month() -> float:
-    """Return the dollars a month of a stack whose counts are 0, without storage: the secret's
-    price.
-    """
+    """Return the dollars a month of a stack whose counts are 0, without storage: its secret."""
     return SECRET_MONTH
 
 

@@ -10,9 +10,7 @@ LOG_BYTES = 16 << 20
 
 
 def log_bytes(path: Path, limit: int = LOG_BYTES) -> bytes:
-    """Return a log; of a longer one its first and last whole lines, and a line with what is left
-    out.
-    """
+    """Return a log; of a longer one its first and last lines, and a line with the omitted bytes."""
     if not path.exists():
         return b""
     size = path.stat().st_size

@@ -1,5 +1,4 @@
-"""Finished tasks of earlier runs: results under their tasks' content-addressed keys, checked before
-use.
+"""Finished tasks of earlier runs, under their content-addressed keys; checked before use.
 
 A result refers to objects: what its task has written. It is used only if each object still holds
 the bytes that were written, by its length and digest; in a store with trustworthy ETags (S3), by

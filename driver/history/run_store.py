@@ -109,9 +109,7 @@ class RunResults(Message):
 
     @property
     def parts(self) -> tuple[MapResult | ReduceResult, ...]:
-        """The results whose objects are the answer: the reduces', or the maps' of a job without
-        reduce.
-        """
+        """The results whose objects are the answer: the reduces', or without reduce the maps'."""
         return self.reduces or tuple(result for result in self.maps if not result.blocks)
 
 
@@ -127,9 +125,7 @@ class DeadLetter(Message):
 
 
 class Success(Message):
-    """The content of `_SUCCESS`: the parts in order, each with size in bytes and ETag, and their
-    digests.
-    """
+    """The content of `_SUCCESS`: the parts in order (URL, bytes, ETag), and their digests."""
 
     run: str
     parts: tuple[tuple[str, int, str], ...]
@@ -138,9 +134,7 @@ class Success(Message):
 
     @property
     def objects(self) -> tuple[ObjectInfo, ...]:
-        """The parts as they were committed; without digests when an older version has committed
-        them.
-        """
+        """The parts as they were committed; without digests in a record of an older version."""
         digests = self.digests or ("",) * len(self.parts)
         return tuple(
             ObjectInfo(*part, digest) for part, digest in zip(self.parts, digests, strict=True)
@@ -299,15 +293,11 @@ class RunStore:
         return [numbers[number] for number in sorted(numbers)]
 
     def steps_of(self, plan: RunPlan) -> list[str]:
-        """Return the run ids that record a run's tasks: its id, or those of a chain's steps, in
-        order.
-        """
+        """Return the ids under which a run's tasks are recorded: its id, or a chain's steps."""
         return self.steps(plan.run) if plan.chain else [plan.run]
 
     def resolve(self, run: str | None) -> str:
-        """Return the run that a user means: the last one for None, else the one that begins or ends
-        so.
-        """
+        """Return the run that a user means: for None the last, else one that begins or ends so."""
         known = self.runs()
         if not known:
             raise InputError(

@@ -32,8 +32,8 @@ class Difference(Message):
 
 
 class Verdict(Message):
-    """Whether the answers are equal; `missing` pairs only the reference has, `extra` ones only the
-    run.
+    """Whether the answers are equal; `missing` pairs are the reference's only, `extra` the
+    run's.
     """
 
     run: str

@@ -32,9 +32,7 @@ _LOCAL = "file://"
 
 
 class WrittenOutput(Message):
-    """The files that a run has written for `--output`: path with links resolved, and ETag, of
-    each.
-    """
+    """The files that a run has written for `--output`: resolved path, and ETag, of each."""
 
     files: tuple[tuple[str, str], ...]
 
@@ -53,9 +51,7 @@ class Output:
 
     @classmethod
     def parse(cls, text: str | None, style: FileFormat | None) -> Output | None:
-        """Return the place of the options, None without one; raises `UsageError` before anything
-        runs.
-        """
+        """Return the place of the options, or None; raises `UsageError` before anything runs."""
         if text is None:
             if style is not None:
                 raise UsageError(

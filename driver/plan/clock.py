@@ -9,9 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Two clocks in seconds: `now` for waiting and measuring, `wall` for the times that people
-    read.
-    """
+    """Two clocks in seconds: `now` for waiting and measuring, `wall` for times in records."""
 
     now: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time

@@ -157,9 +157,7 @@ class RecordSkipped(Event, frozen=True):
 
 
 class ImportedAnew(Event, frozen=True):
-    """Each task of the stage imports the job in a new process; `why` says why none can be
-    reused.
-    """
+    """Each task of the stage imports the job in a new process; `why` gives the reason."""
 
     stage: StageName
     why: str

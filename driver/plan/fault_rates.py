@@ -1,6 +1,4 @@
-"""Chooses the attempts that fault injection breaks, and how; the same seed breaks the same
-attempts.
-"""
+"""Chooses attempts for fault injection, and their faults; the same seed gives the same faults."""
 
 from __future__ import annotations
 
@@ -46,9 +44,7 @@ class Chaos:
         return None
 
     def fault(self, kind: str, task: AnyTask) -> Fault | None:
-        """Return the fault that the service injects; None for a kind that the driver does
-        itself.
-        """
+        """Return the fault that the service injects; None for a kind of the driver's."""
         chance = self._chance(task)
         chance.random()
         if kind == "kill":

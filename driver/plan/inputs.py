@@ -232,17 +232,13 @@ class _Finding:
 
 
 def _named(text: str, names: Collection[str]) -> tuple[str, str]:
-    """Return the name and the path of `NAME=PATH`; without a declared name, "" and the whole
-    text.
-    """
+    """Return the name and the path of `NAME=PATH`; without a declared name, "" and the text."""
     name, equals, path = text.partition("=")
     return (name, path) if equals and name in names else ("", text)
 
 
 def _reading(text: str, names: Collection[str]) -> str:
-    """Return a hint for a path with an equals sign: how it was read, and how to declare the
-    name.
-    """
+    """Return a hint for a path with an equals sign: how it was read, how to declare a name."""
     name, equals, path = text.partition("=")
     if not equals or not name.isidentifier() or not path:
         return ""
@@ -285,9 +281,7 @@ def _below(storage: Storage, url: str) -> list[ObjectInfo]:
 
 
 def _one_of(infos: list[ObjectInfo], storage: Storage) -> ObjectInfo | None:
-    """Return the object among keys with one name in the listing; None when it only marks a
-    folder.
-    """
+    """Return the object among keys with one name in the listing; None for a folder's marker."""
     filled = [info for info in infos if info.size]
     if len(infos) == len(filled) == 1:
         return filled[0]

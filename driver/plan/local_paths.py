@@ -61,9 +61,7 @@ class _Pending:
 
 
 def is_left_out(name: str) -> bool:
-    """Return whether an entry below a given path is left out by its name, as Hadoop leaves it
-    out.
-    """
+    """Return whether an entry below a given path is left out by its name, as in Hadoop."""
     return name.startswith((".", "_"))
 
 

@@ -12,9 +12,7 @@ AnyResult = SplitResult | MapResult | ReduceResult
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A finished task: its result, endpoint and attempts; `reused` when an earlier run finished
-    it.
-    """
+    """A finished task: its result, endpoint and attempts; `reused` from an earlier run."""
 
     spec: TaskSpec
     result: AnyResult

@@ -95,7 +95,7 @@ class OwnStore:
         return None if above is None else f"{above}/{name}".lstrip("/")
 
     def _folder_key(self, folder: str) -> str | None:
-        """Return the same for a local folder, "" for the root; cached, as one folder holds many
+        """Return the key of a local folder, "" for the root; cached, as a folder holds many
         files.
         """
         if folder not in self._keys:

@@ -55,9 +55,7 @@ class Endpoints:
     def update(
         self, found: Sequence[Endpoint], now: float
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Take over the endpoints of a look-up; return the names of new ones, and of missing
-        ones.
-        """
+        """Take over the endpoints of a look-up; return the names of new and of missing ones."""
         names = {endpoint.name for endpoint in found}
         gone = tuple(name for name in self._known if name not in names)
         for name in gone:
@@ -108,8 +106,7 @@ class Endpoints:
             heapq.heappush(self._free, (slots.failures, share, slots.number, slots.place))
 
     def pick(self, now: float, avoid: Collection[str] = (), besides: str = "") -> Slots | None:
-        """Return the endpoint with fewest failures, then the smallest busy share; None without a
-        free slot.
+        """Return a free endpoint: fewest failures first, then the smallest busy share; else None.
 
         Args:
             now: the time.

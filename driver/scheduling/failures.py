@@ -1,5 +1,4 @@
-"""Decides what follows a failed attempt: another attempt, a pause of the endpoint, or the stage's
-end.
+"""Decides what follows a failed attempt: a retry, a pause of the endpoint, or the stage's end.
 
 The limits are the policy's. Nothing here starts an attempt.
 """
@@ -86,9 +85,7 @@ class Failures:
         self._tell.failed(task, attempt, error, self._what_follows(task))
 
     def lost(self, task: OpenTask, attempt: Attempt, slots: Slots, why: str) -> None:
-        """Count a lost attempt against its task and its endpoint, unless this process was
-        suspended.
-        """
+        """Count a lost attempt against its task and endpoint, unless this process was suspended."""
         error = TaskError(kind="TaskLost", message=why)
         if self._pulse.excuses(attempt.started, EXCUSED_S):
             self._tasks.put_back(task, attempt)

@@ -132,9 +132,7 @@ def endpoint_pause(failures_in_a_row: int, policy: RetryPolicy, jitter: float) -
 
 
 def usable_slots(slots: int, failures_in_a_row: int, policy: RetryPolicy) -> int:
-    """Return how many tasks an endpoint may have: all its slots, or 1 while its circuit is half
-    open.
-    """
+    """Return how many tasks an endpoint may have: all its slots, or 1 in a half-open circuit."""
     return 1 if failures_in_a_row >= policy.breaker_failures else slots
 
 

@@ -14,8 +14,7 @@ from mapreduce.errors import TaskLost
 
 
 class Silence:
-    """Cancels the block of its `async with` after too long a silence, and raises `TaskLost`
-    instead.
+    """Cancels the block of its `async with` after too long a silence, with `TaskLost`.
 
     Args:
         limit_s: how long a silence may be.

@@ -1,8 +1,7 @@
-"""The backend on Apache Spark: this process splits, Spark's executors map and reduce, Spark
-shuffles.
+"""The backend on Apache Spark: this process splits, Spark's executors map and reduce.
 
-The tasks are the engine's (`driver.spark.executor`), and the run is the pipeline's; this module
-joins the two.
+The tasks are the engine's (`driver.spark.executor`), the shuffle is Spark's, and the run is the
+pipeline's; this module joins them.
 """
 
 from __future__ import annotations
@@ -146,11 +145,10 @@ class SparkBackend:
 async def spark_answer(
     plan: RunPlan, job: Job | Chain, runs: RunStore, master: str, context: TaskContext
 ) -> list[tuple[Any, Any]]:
-    """Return the pairs, as JSON holds them, of the same run on Spark; delete that run unless it
-    failed.
+    """Return the pairs, as JSON holds them, of the same run on Spark; delete that run.
 
-    Each map task may set as many records aside as the run has in all, because Spark's tasks differ
-    from the run's.
+    A run that fails is kept. Each map task may set as many records aside as the run has in all,
+    because Spark's tasks differ from the run's.
 
     Args:
         plan: of the run.
@@ -274,7 +272,5 @@ def _in_order(carried: Iterable[Carried]) -> list[Carried]:
 
 
 def _turn(maps: Sequence[Carried], submitted: float, returned: float) -> float:
-    """Return when the last map task had ended, within bounds, as other machines' clocks may
-    differ.
-    """
+    """Return when the last map task had ended; bounded, as other machines' clocks differ."""
     return min(max(submitted, max((each.ended for each in maps), default=submitted)), returned)

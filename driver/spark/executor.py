@@ -74,9 +74,7 @@ def _context(bench: Workbench) -> TaskContext:
 
 @cache
 def _tools(store: str) -> tuple[Storage, CodeLoader, Path]:
-    """Return tools that live as long as the process, so that its next task finds the job
-    imported.
-    """
+    """Return tools that live as long as the process: its next task finds the job imported."""
     folder = os.environ.get(LOCAL_FOLDERS, tempfile.gettempdir()).split(",")[0]
     scratch = Path(tempfile.mkdtemp(prefix="mapreduce-", dir=folder))
     storage = open_storage()

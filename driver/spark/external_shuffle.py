@@ -81,9 +81,7 @@ class Drained(Message):
 
 @dataclass(slots=True)
 class Sums:
-    """The pairs that have passed: how many, their bytes, and the sum of their xxh3_64, in any
-    order.
-    """
+    """The pairs that have passed: count, bytes, and sum of their xxh3_64, in any order."""
 
     records: int = 0
     length: int = 0

@@ -134,8 +134,7 @@ class Spark:
         reducing: Callable[..., Any],
         partitions: int,
     ) -> list[str]:
-        """Run a map task for each text, sort their records into partitions, and reduce each
-        partition.
+        """Run a map task for each text, sort their records into partitions, and reduce these.
 
         Raises:
             JobFailed: Spark has given a task up.
@@ -185,9 +184,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _why(exc: Exception) -> str:
-    """Return Spark's reason in a line: the last line of a Python error, else the first of
-    Java's.
-    """
+    """Return Spark's reason: the last line of a Python error, else the first of Java's."""
     java = getattr(exc, "java_exception", None)
     lines = (str(java.getMessage()) if java is not None else str(exc)).strip().splitlines() or [
         type(exc).__name__
@@ -197,9 +194,7 @@ def _why(exc: Exception) -> str:
 
 
 def _settings(master: str, folder: Path) -> dict[str, str]:
-    """Return settings beyond Spark's defaults and `spark-defaults.conf`; a local Spark has no
-    UI.
-    """
+    """Return settings beyond Spark's and `spark-defaults.conf`; a local Spark has no UI."""
     (folder / "log4j2.properties").write_text(_LOG4J)
     settings = {
         "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file:{folder}/"

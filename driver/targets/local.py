@@ -69,9 +69,7 @@ def _readable(inputs: Sequence[InputObject]) -> tuple[str, ...]:
 
 
 async def _all_answer(fleet: LocalFleet, transport: HttpTransport) -> None:
-    """Return when every service answers; raise `FleetError` with the services' last log line if
-    not.
-    """
+    """Return when every service answers; else raise `FleetError` with the last log line."""
     stages: tuple[StageName, ...] = ("split", "map", "reduce")
     waiting = [
         transport.health(endpoint) for stage in stages for endpoint in await fleet.endpoints(stage)

@@ -50,9 +50,7 @@ class Prefork:
         self._control.sendall(document + b"\n")
 
     def end(self, patience_s: float) -> None:
-        """End all services, and return when they have exited, at most `patience_s` seconds
-        later.
-        """
+        """End all services, and return when they have exited, within `patience_s` seconds."""
         with self._control, contextlib.suppress(OSError):
             self._control.shutdown(socket.SHUT_WR)
             self._control.settimeout(patience_s)

@@ -69,15 +69,12 @@ class Prepared:
     notes: tuple[str, ...] = ()
 
     def identity_of(self, job: type[Job]) -> CodeIdentity:
-        """Return the part of the code that the tasks of a job, or of a step of this chain, depend
-        on.
-        """
+        """Return the part of the code that the tasks of a job, or of a chain's step, depend on."""
         return identity_of(self.source, self.modules, job)
 
     @property
     def build(self) -> Build:
-        """The build that the tasks run on: this program, and the services' or this machine's
-        environment.
+        """The build that the tasks run on: this program, in the services' or this environment.
 
         The images' tag stands for the environment of the services. Locally the job's packages are
         in its identity, so other installed packages do not count.
@@ -167,9 +164,7 @@ async def mappers_there(prepared: Prepared) -> int | None:
 
 
 def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
-    """Write the job's code, in AWS the local inputs, and the plan with a new run id to the
-    store.
-    """
+    """Write the job's code, in AWS the local inputs, and the plan under a new run id."""
     config, runs = prepared.config, prepared.runs
     try:
         digest, data = pack(prepared.source, prepared.modules)
@@ -303,9 +298,7 @@ def _map_slots(config: RunConfig, target: Target, stack: Stack | None) -> int:
 
 
 def _keep_code(storage: Storage, url: str, data: bytes) -> None:
-    """Write a job's code unless the same bytes are there: a damaged copy would fail every later
-    run.
-    """
+    """Write a job's code unless the same bytes are there: a damaged copy fails every later run."""
     try:
         storage.create(url, data)
     except ObjectExists:

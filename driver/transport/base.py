@@ -39,8 +39,9 @@ class Transport(Protocol):
     def run(
         self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
     ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
-        """Yield the task's events; the last is `Done` or `Failed`. Closing the iterator cancels the
-        task.
+        """Yield the task's events; the last is `Done` or `Failed`.
+
+        Closing the iterator cancels the task.
 
         Args:
             endpoint: the service.

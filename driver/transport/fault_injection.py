@@ -1,6 +1,4 @@
-"""Fault injection: sends tasks with faults. The same seed breaks the same attempts in the same
-ways.
-"""
+"""Fault injection: sends tasks with faults. The same seed injects the same faults."""
 
 from __future__ import annotations
 

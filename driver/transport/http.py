@@ -1,6 +1,4 @@
-"""Tasks over HTTP: signs a request, reads its events, and raises `TaskLost` for network
-failures.
-"""
+"""Tasks over HTTP: signs requests, reads events, raises `TaskLost` for network failures."""
 
 from __future__ import annotations
 
@@ -205,9 +203,7 @@ def _check_plain(answer: httpx.Response, who: str) -> None:
 
 
 async def _body(answer: httpx.Response, who: str) -> bytes:
-    """Return the whole body of a short answer; raises `TaskLost` when it is compressed or too
-    long.
-    """
+    """Return the body of a short answer; raises `TaskLost` when it is compressed or too long."""
     _check_plain(answer, who)
     body = bytearray()
     async for block in answer.aiter_raw():
@@ -220,8 +216,7 @@ async def _body(answer: httpx.Response, who: str) -> bytes:
 
 
 async def _ended(lines: AsyncIterator[bytes]) -> None:
-    """Read an answer to its end, which frees the connection for the next task and the service's
-    slot.
+    """Read an answer to its end, which frees the connection and the service's slot.
 
     The task has its last event already, so no error here fails it.
     """
