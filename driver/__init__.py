@@ -1,3 +1,1 @@
-"""The driver: finds the services, schedules a run's tasks, and checks that the answer is
-complete.
-"""
+"""The driver: finds services, schedules a run's tasks, and checks that the answer is complete."""

@@ -77,9 +77,7 @@ class _Shown(streams.QuietStream):
     """A job's prints on their way to the terminal: a job may print what it reads."""
 
     def isatty(self) -> bool:
-        """Return False, so that a debugger in the job uses no colours, which would show as
-        escapes.
-        """
+        """Return False, so that a debugger in the job uses no colours, which would be escapes."""
         return False
 
     def write(self, text: str) -> int:

@@ -77,8 +77,7 @@ def watch(
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[Leftover]:
-    """Look until `CLEAN_LOOKS` looks in a row found nothing, or time is up; return the last
-    findings.
+    """Look until `CLEAN_LOOKS` looks in a row found nothing, or time is up; return the last look.
 
     Args:
         look: finds what is left.

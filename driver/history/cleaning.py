@@ -28,8 +28,7 @@ class Cleaning:
 
 
 def plan_cleaning(runs: RunStore, names: Iterable[str], *, results: bool) -> Cleaning:
-    """Return the objects of runs: chunk files and map outputs, and with `results` results and
-    records.
+    """Return the objects of runs: chunk files and map outputs, with `results` also the records.
 
     The results of tasks that point at deleted objects become useless; a later run notices that, and
     runs those tasks again. Unfinished files of killed processes are deleted too, anywhere in the

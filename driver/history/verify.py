@@ -32,7 +32,7 @@ class Difference(Message):
 
 
 class Verdict(Message):
-    """Whether the answers are equal; `missing` pairs are the reference's only, `extra` the
+    """Whether the answers are equal; `missing` pairs are the reference's, `extra` ones the
     run's.
     """
 

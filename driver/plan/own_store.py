@@ -95,9 +95,7 @@ class OwnStore:
         return None if above is None else f"{above}/{name}".lstrip("/")
 
     def _folder_key(self, folder: str) -> str | None:
-        """Return the key of a local folder, "" for the root; cached, as a folder holds many
-        files.
-        """
+        """Return the key of a local folder, "" for the root; cached, as one folder holds many."""
         if folder not in self._keys:
             assert self._store is not None
             if _same(folder, self._store.removeprefix(_LOCAL)):

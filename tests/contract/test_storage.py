@@ -195,9 +195,7 @@ def test_write_from_a_file(storage: Storage, root: str, tmp_path: Path, extra: i
 
 
 def test_a_file_is_moved(storage: Storage, root: str, tmp_path: Path) -> None:
-    """What is given away is an object, whole, which nobody changes by writing to the file's old
-    name.
-    """
+    """A file given away is a whole object, which writing to the file's old name does not change."""
     path = tmp_path / "given"
     storage.write(f"{root}/deep/a", b"old")
     path.write_bytes(DIGITS)

@@ -53,17 +53,17 @@ _ANSWER_LIMIT_S = 30.0
 
 
 class Trouble(BaseModel):
-    """What the proxies do.
+    """The faults of the proxies.
 
     Attributes:
-        kind: what.
-        seed: decides to which requests.
-        share: of the requests that it befalls.
-        most: how often it befalls one.
+        kind: the kind of fault.
+        seed: chooses the requests.
+        share: of the requests that it is injected into.
+        most: how often it is injected into one.
         from_request: the first requests are spared.
         seconds: how long it takes, where it takes time.
         drain_s: what SIGTERM leaves the services' tasks.
-        log: where each injection is written down.
+        log: the file of the injections.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -379,8 +379,8 @@ class Proxy:
     async def _repeats(
         self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """The same message arrives again, when its answer is back already: here, or where nobody
-        has seen its token.
+        """The same message arrives again after its answer: here, or at a service that has not seen
+        its token.
         """
         await self._forward(request, reader, writer)
         again = self._network.any_like(self)

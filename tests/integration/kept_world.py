@@ -2,8 +2,8 @@
 a reference.
 
 Damage to a kept object is done in place, and the file's times are put back. As on a disk that rots,
-its ETag does not tell: that of a file in the store is made without the time of its entry's change,
-which nobody can put back.
+its ETag does not change: that of a file in the store ignores the time of its entry's change, which
+cannot be put back.
 """
 
 from __future__ import annotations
@@ -180,8 +180,8 @@ class World:
         """Carry out a run in a thread, so that a hook of one run can carry out another.
 
         Args:
-            wish: what is asked for.
-            hook: is told of each event until the result is committed, and may do harm.
+            wish: the run's settings.
+            hook: receives each event until the result is committed, and may do harm.
         """
         with ThreadPoolExecutor(1) as thread:
             return thread.submit(self._run, wish, hook).result()

@@ -422,8 +422,8 @@ def test_the_key_is_in_no_environment(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc/<pid>/mem is Linux's")
 def test_the_key_is_not_in_the_memory_of_workers_and_tasks(tmp_path: Path) -> None:
-    """Low: they are forked before the service reads it; only the service itself has it, and lets
-    nobody look.
+    """Low: they are forked before the service reads it; only the service has it, and is
+    unreadable.
     """
     key = "".join(f"{number:02x}" for number in range(100, 132))
     with running_mapper(tmp_path, MAPREDUCE_SIGNING_KEY=key) as mapper:

@@ -218,9 +218,7 @@ class Kept(RuleBasedStateMachine):
     # -- the law -----------------------------------------------------------------------------------
 
     def _undisturbed(self, wish: Wish) -> Any:
-        """A run that nobody disturbs ends with an answer, whatever was done to the store before,
-        and is whole.
-        """
+        """An undisturbed run ends with a whole answer, whatever was done to the store before."""
         report = self._check(wish, self.world.run(wish), must=True)
         assert self.world.is_whole(report), "the audit finds something wrong"
         return report

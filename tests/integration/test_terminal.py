@@ -154,8 +154,8 @@ def test_in_a_pipe_there_is_no_code_at_all(driver: Driver, folder: Path) -> None
 def test_standard_error_that_cannot_be_written_ends_nothing(
     driver: Driver, folder: Path, target: str, ending: str
 ) -> None:
-    """Full, closed, or a pipe that nobody reads: the exit code is the run's, of a good one and of a
-    bad one.
+    """Full, closed, or a pipe without a reader: the exit code is the run's, of a good and a bad
+    one.
     """
     good, bad = (
         " ".join(_command(target=target)),

@@ -1,6 +1,4 @@
-"""The house's rules that a program can keep: who may import whom, one door per package, one place
-per name.
-"""
+"""The project's rules that a program can check: imports, entry points of packages, names."""
 
 from __future__ import annotations
 
@@ -88,7 +86,7 @@ def test_no_function_is_over_sixty_lines() -> None:
 
 
 def test_each_package_enters_through_its_door() -> None:
-    """A third-party package is imported in its own room only, so that changing it changes one
+    """A third-party package is imported in one place only, so that changing it changes one
     place.
     """
     wrong = [

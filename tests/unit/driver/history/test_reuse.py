@@ -28,9 +28,7 @@ COST = Cost(seconds=1, peak_memory_bytes=1)
 
 
 class _Vouching:
-    """The local store, as if nobody but the store itself could change a file; counts what is
-    read.
-    """
+    """The local store, as if only the store itself could change a file; counts what is read."""
 
     def __init__(self) -> None:
         self._storage = open_storage()

@@ -179,7 +179,7 @@ def test_an_output_that_cannot_be_written_is_refused(monkeypatch: pytest.MonkeyP
     os.mkfifo("p.json")
     with pytest.raises(UsageError, match="is not a plain file"):
         checked("p.json", "x.txt")
-    with pytest.raises(UsageError, match="name a file or folder of this machine"):
+    with pytest.raises(UsageError, match="name a local file or folder"):
         Output.parse("s3://bucket/r.json", None)
     monkeypatch.setattr(os, "access", lambda _path, mode: mode == os.R_OK)
     with pytest.raises(UsageError, match="is not writable"):

@@ -108,9 +108,7 @@ def test_a_full_endpoint_is_no_failure() -> None:
 
 
 def test_a_service_that_cannot_be_reached_costs_no_attempt() -> None:
-    """A minute in which nobody answers is waited for; each try is shown, and none of them is the
-    task's failure.
-    """
+    """A minute without an answer passes; each try is shown, and none is the task's failure."""
     script = {(0, number): NotReached("connection refused") for number in range(1, 12)}
     outcomes, seen = _run(map_specs([1]), FakeFleet(B), FakeTransport(dict(script)))
     assert outcomes[0].attempts == 12

@@ -1,6 +1,4 @@
-"""The two ends of somebody else's shuffle, with a sort in between: the answer, the order, the sums
-and the faults.
-"""
+"""The two ends of the external shuffle, with a sort between: answer, order, sums and faults."""
 
 from __future__ import annotations
 

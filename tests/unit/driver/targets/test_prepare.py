@@ -141,7 +141,7 @@ def test_an_input_in_a_bucket_that_the_services_may_not_read_is_refused(
 @pytest.mark.parametrize(
     ("job", "config", "why"),
     [
-        ("mapreduce_jobs.page_rank", {"sort": True}, "steps of a chain"),
+        ("mapreduce_jobs.page_rank", {"sort": True}, "step of a chain"),
         ("own_partition.py", {"sort": True}, "own `partition`"),
         ("map_only.py", {"sort": True}, "no `reduce`"),
     ],

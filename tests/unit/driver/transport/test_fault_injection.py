@@ -1,6 +1,4 @@
-"""A fault drill breaks the same attempts in the same ways, as often as it was told, and spares the
-third.
-"""
+"""Fault injection breaks the same attempts in the same ways, at its rates, and spares the third."""
 
 from __future__ import annotations
 

@@ -260,7 +260,7 @@ HEALTH_OF_OLD = b'{"ok":true,"role":"map","slots":1,"busy":0}'
 @pytest.mark.parametrize(
     ("build", "named"),
     [
-        (None, "older version"),
+        (None, "is older than this driver"),
         (this_build().model_copy(update={"engine": "0" * 32}), "another build of the engine"),
     ],
 )

@@ -588,9 +588,7 @@ def test_unpacked_twice(tmp_path: Path) -> None:
 
 
 def test_a_short_name_is_a_ready_made_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A module of the user's with that name comes first, and a name that is neither is told all
-    there are.
-    """
+    """A module of the user's with that name comes first; the error of an unknown name lists all."""
     assert "WordCount" == find_job("word_count", "mapreduce_jobs")[1].__name__
     assert "TopWords" == find_job("top_k:TopWords", "mapreduce_jobs")[1].__name__
     with pytest.raises(

@@ -1,6 +1,4 @@
-"""Every test of the engine runs on both roads: with the compiled part, and as if it had not been
-built.
-"""
+"""Every test of the engine runs twice: with the native extension, and as if it were not built."""
 
 from __future__ import annotations
 

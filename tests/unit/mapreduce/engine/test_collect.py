@@ -263,9 +263,7 @@ def test_inherited_partition_is_the_hash() -> None:
 
 
 def test_a_value_of_another_type_is_refused_where_it_is_yielded() -> None:
-    """On either road the values of a key that do not compare raise at once, while the record is
-    known.
-    """
+    """With both collectors, values of a key that do not compare raise at once, at their record."""
 
     class Least(Base):
         reduce = Min()

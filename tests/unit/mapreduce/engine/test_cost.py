@@ -61,10 +61,9 @@ def calls_of_a_run(job: type[Job], words_a_line: int) -> tuple[int, int]:
 @pytest.mark.parametrize("road", ["compiled"], indirect=True)
 @pytest.mark.parametrize("job", [Summed, Listed])
 def test_a_pair_costs_no_call(job: type[Job]) -> None:
-    """On the compiled road ten times as many pairs need hardly more calls than there are more
-    frames to write.
+    """In C, ten times as many pairs need hardly more calls than there are more frames to write.
 
-    The pure road has calls for each pair.
+    The Python collector has calls for each pair.
     """
     few, many = calls_of_a_run(job, 10), calls_of_a_run(job, 100)
     assert many[0] - few[0] < 45_000 * 0.05

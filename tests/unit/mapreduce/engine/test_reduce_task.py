@@ -262,9 +262,7 @@ def test_parts_of_several_partitions_are_json_lines() -> None:
 
 
 def test_top_and_counts() -> None:
-    """The heaviest pairs are told, as many as were asked for; bytes and records are those of the
-    blocks.
-    """
+    """The result has as many top pairs as requested; bytes and records are those of the blocks."""
     with engine(WordCount) as stages:
         mapped = stages.map_whole(b"b a b c c b")
         reduced = stages.reduce([mapped], top=2)

@@ -57,7 +57,7 @@ class Textless(Exception):
 
 
 def test_an_exception_whose_text_raises() -> None:
-    """It is the author's, and is told as what it is."""
+    """It is the author's error, and is reported as such."""
     said = pytest.raises(UserCodeError, match="map raised Textless: <its text raises RuntimeError>")
     with engine(Raises) as stages, said:
         stages.map_whole(b"a\n")

@@ -1,4 +1,4 @@
-"""The heaviest pairs of a result."""
+"""The top pairs of a result."""
 
 from __future__ import annotations
 

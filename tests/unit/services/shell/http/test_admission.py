@@ -54,8 +54,8 @@ def test_a_stranger_makes_room_for_a_new_connection() -> None:
 
 
 def test_an_address_with_many_pays_for_its_own() -> None:
-    """At its limit an address loses its own oldest connection, however much room there is; then the
-    largest pays.
+    """At its limit an address loses its oldest connection, however many are free; then the
+    largest.
     """
     assert 0 == place_for("a", [Guest("a", "stranger")] * 3, LIMITS)
     crowd = [Guest("b", "stranger"), *[Guest("a", "stranger")] * 3]
