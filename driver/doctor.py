@@ -197,8 +197,7 @@ def fargate_quota(aws: Aws, vcpus_needed: float) -> Finding:
         step="Fargate quota",
         ok=quota >= vcpus_needed,
         seen=f"{quota:g} vCPUs, {vcpus_needed:g} needed",
-        remedy="lower mapper_count or mapper_cpu, or ask for more under Service Quotas, AWS "
-        "Fargate",
+        remedy="lower mapper_count or mapper_cpu, or raise the quota: Service Quotas, AWS Fargate",
     )
 
 

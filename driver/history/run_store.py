@@ -370,7 +370,7 @@ def _json(content: BaseModel) -> bytes:
         return content.model_dump_json().encode()
     except PydanticSerializationError as exc:
         raise DataError(
-            f"the {type(content).__name__} of the run cannot be written: {exc}; it holds a text "
-            "that is "
+            f"the {type(content).__name__} of the run cannot be written: {exc}; "
+            "it holds a text that is "
             "not Unicode (half a surrogate pair, e.g. in the name of a counter)"
         ) from exc

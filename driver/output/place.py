@@ -55,14 +55,14 @@ class Output:
         if text is None:
             if style is not None:
                 raise UsageError(
-                    f"--output-format {style} is the format of files in a folder; add --output "
-                    "FOLDER/"
+                    f"--output-format {style} is the format of files in a folder; "
+                    "add --output FOLDER/"
                 )
             return None
         if "://" in text:
             raise UsageError(
-                f"--output {text}: the result is copied to this machine; name a local file or "
-                "folder"
+                f"--output {text}: the result is copied to this machine; "
+                "name a local file or folder"
             )
         path = Path(text).expanduser()
         if text.endswith("/") or path.is_dir():
@@ -144,8 +144,8 @@ class Output:
         )
         if not above.is_dir():
             raise UsageError(
-                f"--output {self.path} lies below {above}, which is not a folder; name another "
-                "place"
+                f"--output {self.path} lies below {above}, which is not a folder; "
+                "name another place"
             )
         if not os.access(above, os.W_OK | os.X_OK):
             raise UsageError(

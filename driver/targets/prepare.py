@@ -279,8 +279,8 @@ def _check_buckets(inputs: tuple[InputObject, ...], stack: Stack) -> None:
         bucket = given.url.removeprefix("s3://").partition("/")[0]
         if given.url.startswith("s3://") and bucket not in readable:
             raise UsageError(
-                f"the services may not read {given.url}; add {bucket!r} to extra_input_buckets and "
-                "run "
+                f"the services may not read {given.url}; "
+                f"add {bucket!r} to extra_input_buckets and run "
                 "./deploy.sh, or copy the input into the stack's bucket"
             )
 

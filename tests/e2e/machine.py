@@ -175,8 +175,8 @@ def _gateway(shell: Shell) -> str:
     found = bridge_address(network, psutil.net_if_addrs())
     if found is None:
         raise CannotRun(
-            "Docker's bridge has no address, neither in Docker's own account of it nor on its "
-            "interface"
+            "Docker's bridge has no address, "
+            "neither in Docker's own account of it nor on its interface"
         )
     return found
 

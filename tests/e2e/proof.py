@@ -95,8 +95,8 @@ def _look(log: Log, proof: Proof) -> None:
             if tried.out.strip() != "10001 0" or "Read-only file system" not in tried.err:
                 raise StepFailed(f"{one.name}: {tried.out}{tried.err}")
             note(
-                f"{one.name}: user 10001 without capabilities, who writes to /scratch and nowhere "
-                "else"
+                f"{one.name}: user 10001 without capabilities, "
+                "who writes to /scratch and nowhere else"
             )
     with log.step("driver doctor", vital=False) as note:
         note(f"{len(made.driver('doctor').err.splitlines())} findings, all well")
@@ -130,8 +130,8 @@ def _count(log: Log, proof: Proof) -> None:
         chained = runs.count(made, [book], proof.folder / "own.json", *job)
         runs.check_counts(chained, [book], without=runs.STOP_WORD)
         note(
-            f"{len(chained.report['steps'])} steps, {len(chained.counts)} words; the answer is "
-            "right"
+            f"{len(chained.report['steps'])} steps, {len(chained.counts)} words; "
+            "the answer is right"
         )
     with log.step("a fault drill", vital=False) as note:
         drill = ("--chaos", DRILL, "--chaos-seed", "7", "--chunks", "12", "--fresh")
@@ -216,8 +216,8 @@ def _grow(log: Log, proof: Proof) -> None:
             raise StepFailed("no new mapper was given a task")
         by_new = sum(row["endpoint"] in new for row in answer.map_rows)
         note(
-            f"{len(new)} new mappers did {by_new} of {len(answer.map_rows)} map tasks; the answer "
-            "is right"
+            f"{len(new)} new mappers did {by_new} of {len(answer.map_rows)} map tasks; "
+            "the answer is right"
         )
     with log.step(f"terraform apply: back to {MAPPERS} mappers", vital=False) as note:
         note(made.apply())

@@ -67,8 +67,8 @@ def main() -> int:
         write_markdown(arguments.markdown, lines)
     bad = [row for row in rows if _is_bad(row, required=everything_is_required())]
     _say(
-        f"\n{len(rows)} trials in {time.monotonic() - started:.0f} s, {len(bad)} of them not as "
-        "they should be"
+        f"\n{len(rows)} trials in {time.monotonic() - started:.0f} s, "
+        f"{len(bad)} of them not as they should be"
     )
     return 1 if bad or any(not line.runs and not line.skipped for line in lines) else 0
 

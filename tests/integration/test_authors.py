@@ -96,8 +96,8 @@ def test_a_new_job_runs_passes_its_test_and_keeps_the_laws(driver: Driver) -> No
 def test_a_job_that_breaks_a_law(driver: Driver) -> None:
     """The law, the smallest input and what to do are said; exit code 1."""
     (driver.folder / "first.py").write_text(
-        "from mapreduce import Job\nclass First(Job):\n    def map(self, k, line):\n        yield "
-        "'k', line\n"
+        "from mapreduce import Job\nclass First(Job):\n    def map(self, k, "
+        "line):\n        yield 'k', line\n"
         "    def reduce(self, key, values):\n        print('in the job')\n        yield key, "
         "next(values)\n"
     )
@@ -119,8 +119,8 @@ def test_a_file_named_like_a_module_of_python(driver: Driver) -> None:
     (driver.folder / "random.py").write_text("raise RuntimeError('the wrong random')\n")
     assert driver.run("run", "--input", text, "--target", "local").code == 0
     (driver.folder / "random.py").write_text(
-        "import random\nfrom mapreduce import Count, Job\n\n\nclass Mine(Job):\n    reduce = "
-        "Count()\n\n"
+        "import random\nfrom mapreduce import Count, "
+        "Job\n\n\nclass Mine(Job):\n    reduce = Count()\n\n"
         "    def map(self, offset, line):\n        yield f'{line}{random.Random(1).randrange(1)}', "
         "1\n"
     )
@@ -206,8 +206,8 @@ def test_a_date_as_a_parameter(driver: Driver) -> None:
     """It reaches the services as what it is."""
     path = driver.folder / "dated.py"
     path.write_text(
-        "import datetime\n\nfrom mapreduce import Count, Job\n\n\nclass Dated(Job):\n    reduce = "
-        "Count()\n"
+        "import datetime\n\nfrom mapreduce import Count, "
+        "Job\n\n\nclass Dated(Job):\n    reduce = Count()\n"
         "    day: datetime.date = datetime.date(2020, 1, 2)\n\n    def map(self, offset, line):\n"
         "        yield (self.day + datetime.timedelta(1)).isoformat(), 1\n"
     )

@@ -393,8 +393,8 @@ def test_what_a_job_starts_ends_with_a_stopped_driver(driver: Driver, number: in
     started = driver.folder / "started"
     body = (
         "            subprocess.Popen(['setsid', 'sh', '-c', '(sleep 9864 &) &'])\n"
-        f"            open({str(started)!r}, 'w').close()\n            time.sleep(60)\n        "
-        "yield line, 1\n"
+        f"            open({str(started)!r}, "
+        "'w').close()\n            time.sleep(60)\n        yield line, 1\n"
     )
     job.write_text("import subprocess, time\n" + HEAD + CLASS + body)
     process = driver.start(

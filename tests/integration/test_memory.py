@@ -66,13 +66,13 @@ MAKE = {
     "json": "f.write(b'['); [f.write(b'1,' * (4 << 20)) for _ in range(40)]",
     "nested json": "f.write(b'[' + b'[],' * (2 << 20) + b'[]]\\n')",
     "parquet": (
-        "import duckdb; duckdb.sql(\"COPY (SELECT repeat('x', 50000000) AS s FROM range(30)) TO "
-        "'%s' "
+        "import duckdb; duckdb.sql(\"COPY (SELECT repeat('x', "
+        "50000000) AS s FROM range(30)) TO '%s' "
         '(FORMAT parquet, COMPRESSION zstd)" % f.name)'
     ),
     "parquet of rows": (
-        "import duckdb; duckdb.sql(\"COPY (SELECT repeat('x', 4000000) AS s FROM range(100)) TO "
-        "'%s' "
+        "import duckdb; duckdb.sql(\"COPY (SELECT repeat('x', "
+        "4000000) AS s FROM range(100)) TO '%s' "
         '(FORMAT parquet, COMPRESSION zstd)" % f.name)'
     ),
 }

@@ -172,8 +172,8 @@ def test_closed_descriptors_are_nobody_elses(driver: Driver, folder: Path, endin
     taken the number.
     """
     (folder / "raw.py").write_text(
-        "import os\n\nfrom mapreduce import Count, Job\n\n\nclass Raw(Job):\n    reduce = "
-        "Count()\n\n"
+        "import os\n\nfrom mapreduce import Count, "
+        "Job\n\n\nclass Raw(Job):\n    reduce = Count()\n\n"
         "    def map(self, offset, line):\n        os.write(2, b'raw')\n        yield line, 1\n"
     )
     command = "driver run --target inline --input in.txt --job raw.py --output o.json"
@@ -191,8 +191,8 @@ def test_a_terminal_that_goes_away_ends_nothing(driver: Driver, folder: Path) ->
 def test_a_terminal_that_is_stopped_holds_no_run_up(driver: Driver, folder: Path) -> None:
     """The result is committed while nothing is shown."""
     (folder / "slow.py").write_text(
-        "import time\n\nfrom mapreduce import Count, Job\n\n\nclass Slow(Job):\n    reduce = "
-        "Count()\n\n"
+        "import time\n\nfrom mapreduce import Count, "
+        "Job\n\n\nclass Slow(Job):\n    reduce = Count()\n\n"
         "    def map(self, offset, line):\n        time.sleep(4)\n        yield line, 1\n"
     )
     command = [

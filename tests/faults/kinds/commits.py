@@ -70,8 +70,8 @@ class _KilledAtCommit(Fault):
 class KilledAtLedger(_KilledAtCommit):
     name = "driver-killed-at-ledger"
     says = (
-        "the driver gets SIGKILL before or after it writes the ledger; the same command is given "
-        "again"
+        "the driver gets SIGKILL before or after it writes the ledger; "
+        "the same command is given again"
     )
     at = "ledger"
 
@@ -87,8 +87,8 @@ class KilledAtCopy(_KilledAtCommit):
 class KilledAtSuccess(_KilledAtCommit):
     name = "driver-killed-at-success"
     says = (
-        "the driver gets SIGKILL before or after it writes `_SUCCESS`; the same command is given "
-        "again"
+        "the driver gets SIGKILL before or after it writes `_SUCCESS`; "
+        "the same command is given again"
     )
     at = "success"
 
@@ -97,7 +97,7 @@ class KilledAtSuccess(_KilledAtCommit):
 class KilledAtReport(_KilledAtCommit):
     name = "driver-killed-at-report"
     says = (
-        "the driver gets SIGKILL before or after it writes the report; the same command is given "
-        "again"
+        "the driver gets SIGKILL before or after it writes the report; "
+        "the same command is given again"
     )
     at = "report"

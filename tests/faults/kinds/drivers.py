@@ -39,8 +39,8 @@ class _DriverKilled(Fault):
 class KilledInSplit(_DriverKilled):
     name = "driver-killed-in-split"
     says = (
-        "the driver gets SIGKILL while it starts the services or splits; the same command is "
-        "given again"
+        "the driver gets SIGKILL while it starts the services or splits; "
+        "the same command is given again"
     )
     least_reused = 0
 

@@ -56,8 +56,8 @@ class _Keeping(Fault):
 class StateKept(_Keeping):
     name = "state-kept-by-a-task"
     says = (
-        "each task changes a list of its module, the decimal context and the environment of its "
-        "process"
+        "each task changes a list of its module, "
+        "the decimal context and the environment of its process"
     )
     setting = Setting(job="Keeps")
 

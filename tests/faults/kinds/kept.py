@@ -68,8 +68,8 @@ class _Reused(Fault):
 class PartRottenAndReused(_Reused):
     name = "part-rotten-reused"
     says = (
-        "a byte of a finished run's part is changed, its times put back, and the same command "
-        "given again"
+        "a byte of a finished run's part is changed, its times put back, "
+        "and the same command given again"
     )
     reuses = TASKS - 1
 
@@ -236,8 +236,8 @@ class EngineChanged(_AnotherProgram):
 class UnsteadyRedone(Fault):
     name = "unsteady-job-redone"
     says = (
-        "a map's output is lost whose task, done again, gives another one: the job is not "
-        "deterministic"
+        "a map's output is lost whose task, done again, gives another one: "
+        "the job is not deterministic"
     )
     setting = Setting(job="Unsteady")
     quiet = Setting()

@@ -163,7 +163,7 @@ class LateLoser(_NetworkFault):
 class LateDuplicate(_NetworkFault):
     name = "duplicate-delivered-late"
     says = (
-        "the same signed message reaches that service, or another one, a second time when its "
-        "task is done"
+        "the same signed message reaches that service, or another one, "
+        "a second time when its task is done"
     )
     trouble: ClassVar = {"kind": "repeats", "most": 8, "share": 0.5}

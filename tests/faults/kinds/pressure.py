@@ -26,8 +26,8 @@ RUBBISH = (b"GET /metrics HTTP/1.1\r\n", b"\x16\x03\x01", b"POST /map HT")
 class FloodOfCallers(Fault):
     name = "flood-of-callers"
     says = (
-        f"callers without the key, {CALLERS} at a time, connect to each mapper service and send "
-        "rubbish"
+        f"callers without the key, {CALLERS} at a time, "
+        "connect to each mapper service and send rubbish"
     )
 
     def inject(self, trial: Trial) -> None:
@@ -130,8 +130,8 @@ class SmallClockJump(_ClockJump):
 class DriverPaused(Fault):
     name = "driver-paused"
     says = (
-        f"the driver is stopped for {PAUSE_S:g} seconds (SIGSTOP), as when a laptop sleeps, and "
-        "goes on"
+        f"the driver is stopped for {PAUSE_S:g} seconds (SIGSTOP), as when a laptop sleeps, "
+        "and goes on"
     )
     expected: ClassVar[Expected] = "survives"
 

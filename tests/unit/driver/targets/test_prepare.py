@@ -170,7 +170,7 @@ def test_names_that_no_record_can_hold_are_refused(text: str, tmp_path: Path) ->
     job.write_text(MAP_ONLY.replace("Only(Job):", "Only(Job):\n    files = ('data',)\n"))
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "odd\udcff.dat").write_text("x")
-    with pytest.raises(InputError, match="rename it"):
+    with pytest.raises(InputError, match="rename the file"):
         _planned(text, job=str(job))
 
 

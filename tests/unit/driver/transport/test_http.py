@@ -305,5 +305,5 @@ def test_a_service_that_does_not_know_the_messages_is_asked_for_its_build() -> N
         finally:
             server.close()
 
-    with pytest.raises(FleetError, match="mapper-0 does not report its build"):
+    with pytest.raises(FleetError, match="mapper-0 is older than this driver"):
         asyncio.run(ask())

@@ -74,8 +74,8 @@ def test_imports_by_call(tmp_path: Path) -> None:
     """
     write(tmp_path / "job", by_call="", by_dunder="", computed="")
     body = (
-        "        importlib.import_module('by_call'), __import__('by_dunder')\n        yield "
-        "value, 1\n"
+        "        importlib.import_module('by_call'), "
+        "__import__('by_dunder')\n        yield value, 1\n"
     )
     found = modules(tmp_path, "import importlib\n", body)
     assert {"mine.py", "by_call.py", "by_dunder.py"} == set(found.files)

@@ -230,8 +230,8 @@ def test_siblings_of_one_name(tmp_path: Path) -> None:
         file(tmp_path / name / "sibling.py", f"WORD = {name!r}")
         path = file(
             tmp_path / name / "job.py",
-            "from mapreduce import Job, Sum\nfrom sibling import WORD\nclass J(Job):\n    reduce = "
-            "Sum()\n"
+            "from mapreduce import Job, "
+            "Sum\nfrom sibling import WORD\nclass J(Job):\n    reduce = Sum()\n"
             "    def map(self, key, value):\n        yield WORD, 1\n",
         )
         found.append(word_of(find_job(str(path))[1]))

@@ -25,8 +25,8 @@ from tests.unit.mapreduce.formats.pieces import SOURCE, pieces_of, ranges_of, re
 
 DATA = Path(__file__).parent / "data"
 ROWS = (
-    "SELECT i AS id, 'name ' || i % 7 AS name, i / 8 AS part, [i, NULL] AS items FROM range(5000) "
-    "t(i)"
+    "SELECT i AS id, 'name ' || i % 7 AS name, i / 8 AS part, [i, "
+    "NULL] AS items FROM range(5000) t(i)"
 )
 
 
@@ -314,8 +314,8 @@ def test_long_rows_are_read_in_smaller_ranges(tmp_path: Path) -> None:
     [
         "CASE WHEN i = 9 THEN repeat('x', 2000000) ELSE 'y' END AS text",
         "CASE WHEN i = 9 THEN encode(repeat('x', 2000000)) ELSE 'y'::BLOB END AS data",
-        "CASE WHEN i = 9 THEN list_transform(range(200), lambda z: repeat('x', 10000)) ELSE ['y'] "
-        "END AS items",
+        "CASE WHEN i = 9 THEN list_transform(range(200), lambda z: repeat('x', "
+        "10000)) ELSE ['y'] END AS items",
         "CASE WHEN i = 9 THEN range(200000) ELSE [1] END AS numbers",
         "{'a': CASE WHEN i = 9 THEN repeat('x', 2000000) ELSE 'y' END} AS packed",
         "MAP {'k': CASE WHEN i = 9 THEN repeat('x', 2000000) ELSE 'y' END} AS named",
