@@ -1,1 +1,1 @@
-"""Who does what next: finds the services, schedules the tasks of a run, and proves that the answer is whole."""
+"""The driver: finds services, schedules a run's tasks, and checks that the answer is complete."""

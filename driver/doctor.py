@@ -1,4 +1,4 @@
-"""Checks the whole chain, step by step, from this machine to a service's answer; each finding says what to do."""
+"""Checks every step from this machine to a service's answer; each finding has a remedy."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BUILD_IT = "python -m mapreduce.native builds it, with a C compiler"
 
 
 class Finding(Message):
-    """One step: what was looked at, whether it is well, what was seen, and what to do if it is not."""
+    """One step: its name, whether it works, what was seen, and the remedy if it does not."""
 
     step: str
     ok: bool
@@ -43,7 +43,7 @@ Check = Callable[[], Finding]
 
 
 def examine() -> Iterator[Finding]:
-    """This machine, then the deployed stack if there is one; stops at the first step that the next ones stand on."""
+    """Yield findings of this machine, then of the stack; stop at a step that others need."""
     yield python()
     yield native_extension()
     yield scratch()
@@ -52,7 +52,7 @@ def examine() -> Iterator[Finding]:
         stack = read_stack(folder)
     except FleetError as exc:
         yield Finding(
-            step="stack", ok=False, seen=str(exc), remedy="mend it, or use --target local"
+            step="stack", ok=False, seen=str(exc), remedy="repair it, or use --target local"
         )
         return
     if stack is None:
@@ -69,7 +69,7 @@ def examine() -> Iterator[Finding]:
 
 
 def examine_before_deploy(region: str | None, vcpus_needed: float) -> Iterator[Finding]:
-    """All that deploy.sh needs before it changes anything.
+    """Yield findings of all that deploy.sh needs before it changes anything.
 
     Args:
         region: the region to deploy to; None for the environment's.
@@ -90,7 +90,7 @@ def examine_before_deploy(region: str | None, vcpus_needed: float) -> Iterator[F
             step="region",
             ok=False,
             seen="no region is set",
-            remedy="export AWS_REGION=us-east-1, say",
+            remedy="export AWS_REGION=us-east-1",
         )
         return
     yield Finding(step="region", ok=True, seen=aws.region)
@@ -101,7 +101,7 @@ def examine_before_deploy(region: str | None, vcpus_needed: float) -> Iterator[F
 
 
 def python() -> Finding:
-    """Return the interpreter."""
+    """Check the interpreter's version."""
     version = ".".join(map(str, sys.version_info[:3]))
     return Finding(
         step="python",
@@ -126,7 +126,7 @@ def native_extension() -> Finding:
 
 
 def scratch() -> Finding:
-    """Where intermediate files go."""
+    """Check the disk of intermediate files."""
     folder = tempfile.gettempdir()
     free = shutil.disk_usage(folder).free
     return Finding(
@@ -138,7 +138,7 @@ def scratch() -> Finding:
 
 
 def terraform() -> Finding:
-    """Terraform, new enough for ephemeral values and write-only arguments."""
+    """Check Terraform's version: ephemeral values and write-only arguments need a recent one."""
     out = _output_of("terraform", "version")
     found = re.search(r"v(\d+)\.(\d+)\.(\d+)", out or "")
     version = (int(found[1]), int(found[2])) if found else (0, 0)
@@ -151,7 +151,7 @@ def terraform() -> Finding:
 
 
 def docker() -> Finding:
-    """Return a Docker engine that answers."""
+    """Check that a Docker engine answers."""
     version = _output_of("docker", "version", "--format", "{{.Server.Version}}")
     missing = shutil.which("docker") is None
     return Finding(
@@ -165,7 +165,7 @@ def docker() -> Finding:
 
 
 def credentials(aws: Aws) -> Finding:
-    """Who AWS takes us for."""
+    """Check the credentials' identity."""
     from driver.cloud.aws import explained
 
     try:
@@ -179,7 +179,7 @@ def credentials(aws: Aws) -> Finding:
 
 
 def fargate_quota(aws: Aws, vcpus_needed: float) -> Finding:
-    """How many vCPUs the account may run at the same time; where that may not be asked, nothing is held against it."""
+    """Check the account's vCPU quota; credentials that may not read it pass."""
     from driver.cloud.aws import explained
 
     try:
@@ -197,14 +197,12 @@ def fargate_quota(aws: Aws, vcpus_needed: float) -> Finding:
         step="Fargate quota",
         ok=quota >= vcpus_needed,
         seen=f"{quota:g} vCPUs, {vcpus_needed:g} needed",
-        remedy="lower mapper_count or mapper_cpu, or ask for more under Service Quotas, AWS Fargate",
+        remedy="lower mapper_count or mapper_cpu, or raise the quota: Service Quotas, AWS Fargate",
     )
 
 
 def examine_stack(stack: Stack) -> Iterator[Finding]:
-    """Yield the deployed stack: credentials, bucket, services, endpoints, and a signed request into
-    a worker.
-    """
+    """Yield findings of the stack: credentials, bucket, services, endpoints, a signed request."""
     from driver.cloud.aws import Aws
 
     try:
@@ -229,7 +227,7 @@ def examine_stack(stack: Stack) -> Iterator[Finding]:
 
 
 def _guarded(step: str, check: Callable[[], str], remedy: str) -> Finding:
-    """Return a finding from a check that says what it saw, or raises."""
+    """Return the finding of a check that returns what it saw, or raises."""
     try:
         return Finding(step=step, ok=True, seen=check())
     except MapReduceError as exc:
@@ -265,7 +263,7 @@ def _service(stack: Stack, aws: Aws, role: str) -> str:
 
 
 def _guarded_answers(stack: Stack, aws: Aws) -> Iterator[Finding]:
-    """Yield each endpoint's health, and one signed request all the way into a worker."""
+    """Yield findings of each endpoint's health, and of one signed request to a worker."""
     try:
         answers = asyncio.run(_ask_all(stack, aws))
     except MapReduceError as exc:
@@ -293,7 +291,7 @@ async def _ask_all(stack: Stack, aws: Aws) -> list[Finding]:
                     step=f"{ROLES[stage]} endpoints",
                     ok=bool(found) and not silent,
                     seen=f"{well} of {len(found)} answer" + (f"; {silent[0]}" if silent else ""),
-                    remedy="is your own address in allowed_cidrs? run ./deploy.sh again to set it",
+                    remedy="is your address in allowed_cidrs? to set it, run: ./deploy.sh",
                 )
             )
         findings.append(await _signed_request(stack, fleet, transport))
@@ -328,7 +326,7 @@ async def _signed_request(stack: Stack, fleet: object, transport: object) -> Fin
 
 
 def _output_of(*command: str) -> str | None:
-    """What a command prints, or None when it cannot be run or fails."""
+    """Return the output of a command, or None when it cannot be run or fails."""
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=60, check=False, cwd=Path.home()

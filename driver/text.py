@@ -1,7 +1,8 @@
-"""How text that is not ours is shown to people and kept in records: every character visible, and a limit to its length.
+"""Makes text that is not ours safe to show and to keep: every character visible, limited in length.
 
-Keys, messages, tracebacks, file names and the words of other programs may hold escape codes, bidirectional controls or
-ten megabytes. What is shown is for eyes; `--json` and the result itself hold the exact characters.
+Keys, messages, tracebacks, file names and output of other programs may hold escape codes,
+bidirectional controls or ten megabytes. Shown text is for people; `--json` and the result itself
+hold the exact characters.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ NAME_LIMIT = 100
 LINE_LIMIT = 500
 """Characters of a message in a line."""
 BLOCK_LIMIT = 20_000
-"""Characters of a text of several lines: on the terminal, and of the message of a failed run in its records."""
+"""Characters of a text of several lines: on the terminal, and in a failed run's message."""
 TRACEBACK_LINES = 60
 """Lines of a traceback on the terminal."""
 MESSAGE_LIMIT = 2_000
@@ -25,7 +26,7 @@ TRACEBACK_LIMIT = 20_000
 """Characters of a traceback in a record of a run."""
 
 _NOT_PLAIN = re.compile(r"[^\x20-\x7e\n]")
-# printable by Unicode's categories, and yet nothing to be seen: fillers, joiners, variation selectors
+# printable by Unicode's categories, and yet invisible: fillers, joiners, variation selectors
 _INVISIBLE = frozenset(
     map(
         chr, [0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x2800, 0x3164, 0xFFA0]
@@ -36,18 +37,20 @@ _INVISIBLE = frozenset(
 def shown(value: object, limit: int = LINE_LIMIT) -> str:
     r"""Return a value as one line for a terminal.
 
-    Control, format and bidirectional characters, line ends, lone surrogates and invisible characters become escapes
-    such as `\x1b` and `\u2028`. A backslash stays one backslash, so a text that has been shown is not changed again.
+    Control, format and bidirectional characters, line ends, lone surrogates and invisible
+    characters become escapes such as `\x1b` and `\u2028`. A backslash stays one backslash, so a
+    shown text does not change when it is shown again.
 
     Args:
-        value: a text, or what `str` makes one of.
-        limit: in characters; what is longer is cut, and says how many characters of the text are left out.
+        value: a text, or a value that `str` converts.
+        limit: in characters; a longer text is cut, and followed by the number of characters left
+            out.
     """
     return _shown(text_of(value), limit, _escape)
 
 
 def shown_repr(value: object, limit: int = LINE_LIMIT) -> str:
-    """Return a value as `shown` does, as Python would write it: a text in quotes."""
+    """Return a value as `shown` does, in Python's notation: a text has quotes."""
     return _shown(text_of(value, repr), limit, _escape)
 
 
@@ -62,7 +65,7 @@ def cut(text: str, limit: int) -> str:
 
 
 def cut_middle(text: str, limit: int) -> str:
-    """Return the beginning and the end of a text, and how many characters are left out between them."""
+    """Return the beginning and the end of a text, and how many characters between are left out."""
     if len(text) <= limit:
         return text
     head = limit // 2
@@ -70,12 +73,12 @@ def cut_middle(text: str, limit: int) -> str:
 
 
 def storable(text: str, limit: int = MESSAGE_LIMIT) -> str:
-    """Return a text that a record of a run can hold: cut to a limit, a lone surrogate as an escape."""
+    """Return a text that a record can hold: cut to a limit, lone surrogates as escapes."""
     return cut(text, limit).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def json_text(document: str, *, ascii_only: bool = False) -> str:
-    """Return a JSON document that means the same, and in which no control or invisible character is left.
+    """Return an equivalent JSON document without control or invisible characters.
 
     Args:
         document: JSON, whose strings may hold any character.
@@ -93,13 +96,11 @@ def json_text(document: str, *, ascii_only: bool = False) -> str:
 
 
 def text_of(value: object, as_text: Callable[[object], str] = str) -> str:
-    """Return a value as text, of a value that Python refuses to write out too."""
+    """Return a value as text, also a value that Python refuses to convert."""
     try:
         return as_text(value)
-    except (
-        ValueError,
-        RecursionError,
-    ):  # an integer of more than 4,300 digits, or lists in lists without end
+    # an integer of more than 4,300 digits, or too deeply nested lists
+    except (ValueError, RecursionError):
         return f"a {type(value).__name__} that is too long to show"
 
 

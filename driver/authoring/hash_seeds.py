@@ -1,7 +1,7 @@
-"""Run a job on a sample under several seeds of Python's hash: one process for each, since a seed is a process's own.
+"""Runs a job on a sample under several seeds of Python's hash, each in a process with that seed.
 
-`python -m driver.authoring.hash_seeds JOB` is such a process. It reads requests, a line of JSON each, and answers with
-a line each.
+`python -m driver.authoring.hash_seeds JOB` is such a process. It reads one JSON request a line, and
+answers with one line each.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from mapreduce.wire.messages import Message
 
 SEEDS = (1, 2)
 LIMIT_S = 60.0
-"""How long all runs under one seed may take together; then the process is ended."""
+"""Seconds for all runs under one seed; then the process is killed."""
 
 
 class SeededInput(Message):
@@ -44,7 +44,7 @@ class SeededInput(Message):
 
 
 class SeededRequest(Message):
-    """Run one job, which may be a step of a chain, on a sample."""
+    """A request to run one job, which may be a step of a chain, on a sample."""
 
     module: str
     name: str
@@ -53,14 +53,14 @@ class SeededRequest(Message):
 
 
 class SeededAnswer(Message):
-    """The pairs of the answer as JSON holds them, or what the job's code raised."""
+    """The pairs of the answer as JSON holds them, or the error of the job's code."""
 
     pairs: tuple[tuple[Any, Any], ...] = ()
     error: str = ""
 
 
 class SeededRuns:
-    """A process for each seed, started when it is first used, and ended with the block.
+    """A process for each seed, started at its first use, and killed at the end of the block.
 
     Args:
         job: the job as `find_job` takes it.
@@ -87,7 +87,7 @@ class SeededRuns:
             process.communicate()
 
     def ways_of(self, job: Job) -> tuple[Way, ...]:
-        """Return one way for each seed to run the job."""
+        """Return one way to run the job for each seed."""
         return tuple((f"PYTHONHASHSEED={seed}", partial(self._pairs, seed, job)) for seed in SEEDS)
 
     def _pairs(self, seed: int, job: Job, inputs: Sequence[PlainInput]) -> Pairs:
@@ -107,7 +107,8 @@ class SeededRuns:
             line = b""
         if not line:
             raise JobFailed(
-                f"{type(job).__name__} did not answer with PYTHONHASHSEED={seed} (in {LIMIT_S:.0f} s for all runs): "
+                f"{type(job).__name__} did not answer with PYTHONHASHSEED={seed} "
+                f"(in {LIMIT_S:.0f} s for all runs): "
                 "its process ended; give `check` a smaller --sample"
             )
         answer = SeededAnswer.model_validate_json(line)
@@ -140,11 +141,11 @@ def _sent(given: PlainInput) -> SeededInput:
 
 
 def answered(line: bytes, found: Callable[[str, str], type[Job]]) -> SeededAnswer:
-    """Carry out one request.
+    """Answer one request.
 
     Args:
         line: the request.
-        found: gives a job's class by its module and name.
+        found: returns a job's class by its module and name.
     """
     request = SeededRequest.model_validate_json(line)
     inputs = [PlainInput(each.url, each.content, each.name, each.format) for each in request.inputs]
@@ -162,8 +163,8 @@ def _class(module: str, name: str) -> type[Job]:
 
 def _serve(job: str) -> None:
     with os.fdopen(os.dup(1), "wb") as answers:
-        os.dup2(2, 1)  # what the job prints is no answer
-        find_job(job, READY_MADE)  # which puts its folder on the module path
+        os.dup2(2, 1)  # the job's prints must not mix with the answers
+        find_job(job, READY_MADE)  # puts the job's folder on the module path
         for line in sys.stdin.buffer:
             answers.write(answered(line, _class).model_dump_json().encode() + b"\n")
             answers.flush()

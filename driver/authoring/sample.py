@@ -1,4 +1,4 @@
-"""What the law checker is given: the beginning of each input, and of a chain what each step reads."""
+"""The law checker's sample: the beginning of each input, and for a chain the input of each step."""
 
 from __future__ import annotations
 
@@ -17,26 +17,25 @@ from mapreduce.job import Job
 from mapreduce.storage import Storage
 
 CheckedJob = tuple[Callable[[], Job], list[PlainInput]]
-"""Makes an instance of a job, and its sample."""
+"""A function that makes an instance of a job, and the job's sample."""
 MOST_STEPS = 5
-"""Of a chain that goes on until something is reached, no more steps than these are checked."""
+"""Steps of a chain that are checked at most, as a chain may go on until something is reached."""
 
 
 def sampled(
     given: Iterable[str], job: JobClass, storage: Storage, limit_bytes: int
 ) -> list[PlainInput]:
-    """Return the inputs, cut at a line so that together they hold no more than `limit_bytes`; what
-    has no lines is whole.
+    """Return the inputs, cut at a line to `limit_bytes` in all; inputs without lines stay whole.
 
     Raises:
-        InputError: one of them is not there.
+        InputError: an input does not exist.
     """
     found: list[PlainInput] = []
     left = limit_bytes
     for each in find_inputs(given, storage, names=declared_names(job)).objects:
         form = job.format_of(each.name) if issubclass(job, Job) else Text()
         content = storage.read(each.url, etag=each.etag)
-        # what is compressed has no lines before it is unpacked
+        # compressed data has no lines to cut at
         if (
             isinstance(form, Text | JsonLines | Csv)
             and compression_of(content[:MAGIC_BYTES]) is None
@@ -48,9 +47,7 @@ def sampled(
 
 
 def checked_jobs(job: Job | Chain, inputs: list[PlainInput]) -> list[CheckedJob]:
-    """Return the job and its sample; of a chain each step, with what the steps before it make of
-    the sample.
-    """
+    """Return the job and its sample; for a chain each step, with the pairs of the step before."""
     if isinstance(job, Job):
         return [(_maker(job), inputs)]
     checked: list[CheckedJob] = []

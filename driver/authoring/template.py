@@ -50,10 +50,10 @@ def test_leaves_out_what_is_short():
 
 
 def write_job(path: Path) -> list[Path]:
-    """Write a job and its test; returns both files.
+    """Write a job and its test; return both files.
 
     Raises:
-        UsageError: the name is no module's, or a file is there already.
+        UsageError: the name is not a module's, or a file exists already.
     """
     if path.suffix != ".py" or not path.stem.isidentifier():
         raise UsageError(f"{path}: a job is a Python module; name it like my_job.py")
@@ -61,7 +61,7 @@ def write_job(path: Path) -> list[Path]:
     name = "".join(part.capitalize() for part in re.split("_+", path.stem))
     for target in (path, test):
         if target.exists():
-            raise UsageError(f"there is a {target} already; nothing was written")
+            raise UsageError(f"{target} exists already; nothing was written, name another file")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(_JOB.format(name=name), encoding="utf-8")
     test.write_text(_TEST.format(name=name, module=path.stem), encoding="utf-8")

@@ -63,9 +63,9 @@ def check(
 ) -> int:
     """Check a job against laws on a sample; show the smallest input that breaks one.
 
-    Run the job with other split sizes and numbers of partitions, with and without its combine, with
-    the values in another order, twice, as a plain loop, and under two seeds of Python's hash: the
-    answer must always be the same. Exit code 0 when it is, else 1.
+    Run it with other split sizes and numbers of partitions, with and without its combine, with the
+    values in another order, twice, as a plain loop, and under two hash seeds: the answer must
+    always be the same. Exit code 0 when it is, else 1.
 
     Args:
         job: The job: a module or a file, and `:Class` when it holds several. Of a chain, each step

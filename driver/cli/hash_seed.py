@@ -20,7 +20,7 @@ _DEBUGGERS = ("debugpy", "pydevd", "bdb", "coverage")
 
 
 def start_over_if_needed(arguments: Sequence[str]) -> None:
-    """Restart this program with the shared seed, if its command runs a job's code in this process."""
+    """Restart this program with the shared seed, if it will run a job's code in this process."""
     traced = sys.gettrace() is not None
     if needs_seed(arguments, os.environ, sys.modules, traced=traced):
         os.environ[VARIABLE] = SHARED

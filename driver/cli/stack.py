@@ -102,9 +102,7 @@ def platform() -> int:
 
 @stack.command
 def images() -> int:
-    """Print a line for each service: its role, its image's name in the registry, and `there` or
-    `missing`.
-    """
+    """Print each service's role, image name in the registry, and `there` or `missing`."""
     from driver.cloud.aws import Aws
     from driver.cloud.images import images_of
 

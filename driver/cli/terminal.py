@@ -68,9 +68,7 @@ def add_row(table: Table, *cells: object) -> None:
 
 @contextmanager
 def no_output_of_jobs() -> Iterator[None]:
-    """Send what a job prints in this process to standard error: standard output is for the
-    document.
-    """
+    """Send what a job prints in this process to standard error: standard output is for programs."""
     with redirect_stdout(_Shown(sys.stderr)):
         yield
 
@@ -79,9 +77,7 @@ class _Shown(streams.QuietStream):
     """A job's prints on their way to the terminal: a job may print what it reads."""
 
     def isatty(self) -> bool:
-        """Return False, so that a debugger in the job uses no colours: they would be shown as
-        escapes.
-        """
+        """Return False, so that a debugger in the job uses no colours, which would be escapes."""
         return False
 
     def write(self, text: str) -> int:
@@ -118,9 +114,7 @@ def answer(text: str, style: str = "") -> None:
 
 
 def make_safe() -> None:
-    """Make the process's streams, its log and its exception hook safe; call it at the program's
-    start.
-    """
+    """Make the process's streams, log and exception hook safe; call it at the program's start."""
     streams.make_safe()
     sys.excepthook = _say_exception
     logging.lastResort = _SaidLog(logging.WARNING)

@@ -1,1 +1,1 @@
-"""What exists in AWS: the stack, its services, logs, deployment, and what is left of it."""
+"""The deployed stack in AWS: its outputs, services, logs, deployment, and leftovers."""

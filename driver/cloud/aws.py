@@ -1,4 +1,4 @@
-"""The door to AWS's control plane: one session, clients made once, and AWS's errors in words that say what to do."""
+"""The entry point to AWS's control plane: a session, its clients, and errors as `FleetError`."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ _GONE = {
 }
 _CHANGED = {"PreconditionFailed", "412"}
 _NO_OBJECT = {"NoSuchKey", "404"}
-_SIGN_IN = "sign in again (aws sso login, aws configure, or the keys of your course's page)"
+_SIGN_IN = "sign in again (aws sso login, aws configure, or the keys from your course's page)"
 
 
 class Aws:
-    """AWS in one region, as the user's own credentials see it. Clients are made when first asked for."""
+    """AWS in one region, with the user's credentials. Each client is made at its first use."""
 
     def __init__(self, region: str | None = None) -> None:
         with explained():
@@ -78,13 +78,11 @@ class Aws:
 
     @property
     def partition(self) -> str:
-        """`aws`, or that of China or of GovCloud."""
+        """`aws`, or the partition of China or of GovCloud."""
         return self._session.get_partition_for_region(self.region or "us-east-1")
 
     def credential_provider(self) -> Callable[[], Any]:
-        """Return the session's credentials for the object store: SSO, profiles, roles and keys by
-        one road.
-        """
+        """Return the session's credentials for the object store: SSO, profile, role or keys."""
         from obstore.auth.boto3 import Boto3CredentialProvider
 
         with explained():
@@ -119,7 +117,7 @@ class Aws:
 
     @cached_property
     def sts(self) -> STSClient:
-        """Who am I?"""
+        """The identity of the credentials."""
         return self._session.client("sts", config=self._config)
 
     @cached_property
@@ -129,11 +127,11 @@ class Aws:
 
     @cached_property
     def s3(self) -> Any:
-        """S3, for looking at the bucket; data goes through `mapreduce.storage`."""
+        """S3's control plane; data goes through `mapreduce.storage`."""
         return self._session.client("s3", config=self._config)
 
     def copy_large(self, source: str, target: str, etag: str) -> None:
-        """Copy an object of S3 in parts, several at the same time, all of one version of it.
+        """Copy an object of S3 in parts, several at the same time, all of one version.
 
         Args:
             source: its URL, `s3://bucket/key`.
@@ -183,18 +181,18 @@ class Aws:
 
     @cached_property
     def iam(self) -> Any:
-        """Roles."""
+        """IAM roles."""
         return self._session.client("iam", config=self._config)
 
     @cached_property
     def tagging(self) -> Any:
-        """The tagging API: everything that carries a tag."""
+        """The tagging API: all tagged resources."""
         return self._session.client("resourcegroupstaggingapi", config=self._config)
 
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn AWS's errors into a `FleetError` of one line: the cause, and what to do."""
+    """Turn AWS's errors into a `FleetError` of one line: the cause, and the next step."""
     try:
         yield
     except (NoCredentialsError, PartialCredentialsError) as exc:
@@ -204,7 +202,9 @@ def explained() -> Iterator[None]:
     except (SSOTokenLoadError, UnauthorizedSSOTokenError, TokenRetrievalError) as exc:
         raise FleetError(f"the AWS sign-in has ended; {_SIGN_IN}") from exc
     except (ProfileNotFound, NoRegionError) as exc:
-        raise FleetError(f"{exc}; set AWS_PROFILE and AWS_REGION, or mend ~/.aws/config") from exc
+        raise FleetError(
+            f"{exc}; set AWS_PROFILE and AWS_REGION, or correct ~/.aws/config"
+        ) from exc
     except EndpointConnectionError as exc:
         raise FleetError(
             f"AWS cannot be reached: {exc}; check the network, and that the region is right"
@@ -225,5 +225,8 @@ def _client_error(exc: ClientError) -> str:
     if code in _DENIED:
         return f"these credentials may not do {exc.operation_name}: {message}"
     if code in _GONE:
-        return f"{exc.operation_name}: {message or code}; is the stack in another region or account, or destroyed?"
+        return (
+            f"{exc.operation_name}: {message or code}; "
+            "is the stack in another region or account, or destroyed?"
+        )
     return f"{exc.operation_name} failed ({code}): {message}"

@@ -1,4 +1,4 @@
-"""What deploy.sh has to decide: the settings that Terraform is given, and the tag of the images' content."""
+"""The decisions of deploy.sh: Terraform's variables, and the tag of the images' content."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COUNT_DEFAULTS: dict[Role, int] = {"splitter": 1, "mapper": 3, "reducer": 1}
 
 
 class DeploySettings(BaseModel):
-    """The variables that deploy.sh writes for Terraform; those that the user added by hand stay as they are."""
+    """The variables that deploy.sh writes for Terraform; variables added by hand stay."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -33,7 +33,7 @@ class DeploySettings(BaseModel):
     allowed_cidrs: tuple[str, ...] = ()
 
     def vcpus(self) -> float:
-        """VCPUs of all tasks together."""
+        """Return the vCPUs of all tasks together."""
         extra = self.model_extra or {}
         return sum(
             int(extra.get(f"{role}_count", COUNT_DEFAULTS[role]))
@@ -55,18 +55,17 @@ def merged_settings(
     own_address: str | None,
     **chosen: object,
 ) -> DeploySettings:
-    """Return the settings for this deployment: what was chosen now, else what the last one had,
-    else the defaults.
+    """Return the settings of this deployment: chosen values, the last deployment's, or defaults.
 
     Args:
         before: the last deployment's settings, or nothing.
         region: chosen now, or the environment's.
         image_tag: of the images as they are now.
-        own_address: this machine's public address, if it could be found out.
+        own_address: this machine's public address; None when unknown.
         chosen: variables chosen now; None means not chosen.
 
     Raises:
-        UsageError: there is no region, or a range of addresses is none.
+        UsageError: there is no region, or an address range is invalid.
     """
     values = (
         before
@@ -75,7 +74,7 @@ def merged_settings(
     )
     values["region"] = region or values.get("region")
     if not values["region"]:
-        raise UsageError("no region is set; give --region us-east-1, say, or export AWS_REGION")
+        raise UsageError("no region is set; give e.g. --region us-east-1, or export AWS_REGION")
     if "allowed_cidrs" not in values and own_address:
         values["allowed_cidrs"] = [f"{own_address}/32"]
     for cidr in values.get("allowed_cidrs", ()):  # type: ignore[attr-defined]
@@ -89,9 +88,7 @@ def merged_settings(
 
 
 def content_tag(root: Path) -> str:
-    """Return the images' tag: twelve hex digits of the SHA-256 of all that goes into them, names
-    and bytes.
-    """
+    """Return the images' tag: twelve hex digits of the SHA-256 of their files' names and bytes."""
     digest = hashlib.sha256()
     for path in _image_files(root):
         name, data = path.relative_to(root).as_posix().encode(), path.read_bytes()
@@ -107,12 +104,12 @@ def _image_files(root: Path) -> Iterable[Path]:
 
 
 def _is_source(file: Path) -> bool:
-    """Not what this machine has built of the sources; the same as .dockerignore says."""
+    """Return whether a file is a source, and not built on this machine; as .dockerignore says."""
     return "__pycache__" not in file.parts and file.suffix != ".so"
 
 
 def hourly_cost(stack: Stack) -> float:
-    """Dollar an hour of a stack's tasks, at list prices."""
+    """Return the dollars an hour of a stack's tasks, at list prices."""
     sizes = [
         ServiceSize(
             count=service.desired_count,

@@ -1,8 +1,8 @@
-"""The services as Fargate tasks: where they are, how they are doing, and what a stopped one died of.
+"""The services as Fargate tasks: their addresses, and why a task has stopped.
 
-From outside the VPC a task is found by its network interface's public address; inside, Cloud Map knows the private
-ones. A task is in ECS some seconds before Cloud Map lists it, so ECS's word on the private address counts while Cloud
-Map has none.
+From outside the VPC a task is found by its network interface's public address; inside, Cloud Map
+knows the private ones. ECS lists a task some seconds before Cloud Map does, so ECS's private
+addresses are used while Cloud Map has none.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from mypy_boto3_ecs.type_defs import TaskTypeDef
 
 DESCRIBE_AT_ONCE = 100
-"""Tasks, or interfaces, that one call may ask about (AWS's limit for DescribeTasks)."""
+"""Tasks, or interfaces, in one call (AWS's limit for DescribeTasks)."""
 
 
 class EcsFleet:
-    """The tasks of a stack's three services, looked up anew every few seconds; at most `most_mappers` mappers."""
+    """The tasks of a stack's three services; at most `most_mappers` mappers."""
 
     refresh_s = 5.0
 
@@ -41,7 +41,7 @@ class EcsFleet:
         return await asyncio.to_thread(self._deaths, stage, names)
 
     def signing_key(self) -> str:
-        """Return the key that requests are signed with; in no output, no state, no log."""
+        """Return the key that signs requests; it is in no output, no state, no log."""
         with explained():
             return self._aws.secrets.get_secret_value(SecretId=self._stack.signing_key_secret_arn)[
                 "SecretString"
@@ -90,7 +90,7 @@ class EcsFleet:
         return found
 
     def _public(self, tasks: Iterable[TaskTypeDef]) -> dict[str, str]:
-        """Public addresses, by the ARN of the task."""
+        """Return public addresses, by the ARN of the task."""
         interfaces = {
             detail: task["taskArn"]
             for task in tasks
@@ -107,8 +107,8 @@ class EcsFleet:
         return found
 
     def _private(self, tasks: Iterable[TaskTypeDef], service: ServiceOutputs) -> dict[str, str]:
-        """Private addresses, by the ARN of the task: those that Cloud Map has, else those that ECS tells."""
-        told = {task["taskArn"]: address for task in tasks if (address := private_address(task))}
+        """Return private addresses, by the ARN of the task: Cloud Map's, else ECS's."""
+        of_ecs = {task["taskArn"]: address for task in tasks if (address := private_address(task))}
         answer = self._aws.discovery.discover_instances(
             NamespaceName=self._stack.namespace,
             ServiceName=service.discovery_service_name,
@@ -118,12 +118,12 @@ class EcsFleet:
             instance.get("Attributes", {}).get("AWS_INSTANCE_IPV4")
             for instance in answer["Instances"]
         }
-        known = {arn: address for arn, address in told.items() if address in listed}
-        return known or told
+        known = {arn: address for arn, address in of_ecs.items() if address in listed}
+        return known or of_ecs
 
 
 def endpoint_name(role: str, task: TaskTypeDef) -> str:
-    """How people call a task: its role and the first eight characters of its id."""
+    """Return a task's name for people: its role and the first eight characters of its id."""
     return f"{role}-{task['taskArn'].rpartition('/')[2][:8]}"
 
 
@@ -147,7 +147,7 @@ def private_address(task: TaskTypeDef) -> str | None:
 
 
 def cause_of_stop(task: TaskTypeDef) -> str:
-    """What a stopped task died of, in words: out of memory, Spot, scaled in, or what ECS says."""
+    """Return why a task has stopped, in words: out of memory, Spot, scaled in, or ECS's reason."""
     reason = task.get("stoppedReason", "") or "ECS gives no reason"
     boxes = task.get("containers", [])
     codes = [box["exitCode"] for box in boxes if box.get("exitCode") is not None]
@@ -155,7 +155,10 @@ def cause_of_stop(task: TaskTypeDef) -> str:
     if task.get("stopCode") == "SpotInterruption" or "Spot" in reason:
         return f"AWS took the Spot capacity back ({reason})"
     if any("OutOfMemory" in word for word in words) or 137 in codes:
-        return f"killed, exit code 137: most likely out of memory; raise the service's memory ({reason})"
+        return (
+            "killed, exit code 137: most likely out of memory; "
+            f"raise the service's memory ({reason})"
+        )
     if task.get("stopCode") == "ServiceSchedulerInitiated" or "Scaling activity" in reason:
         return f"stopped by its service: scaled in or replaced ({reason})"
     details = "; ".join([*(f"exit code {code}" for code in codes), *words])

@@ -1,4 +1,4 @@
-"""The services' images in ECR: which are there, and the key to the registry."""
+"""The services' images in ECR, and the registry's password."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from driver.cloud.stack import ROLES
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One service's image: its full name in the registry, and whether it is there."""
+    """One service's image: its full name in the registry, and whether it exists."""
 
     role: str
     reference: str

@@ -1,7 +1,8 @@
-"""What is still in an account of a stack that should be gone: looked up by tag, then each thing asked for by itself.
+"""Finds what is left in an account of a destroyed stack: by tag, then each resource by itself.
 
-The tagging API lists a resource for a while after it is deleted, may not list a new one yet, and lists no IAM roles.
-So what has a name of its own that Terraform may have lost track of is also looked up by that name.
+The tagging API lists a resource for a while after it is deleted, may not list a new one yet, and
+lists no IAM roles. Resources that Terraform may have lost track of are therefore also looked up by
+name.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from mapreduce.wire.messages import Message
 
 PROJECT = "mapreduce-on-fargate"
 CLEAN_LOOKS = 2
-"""In a row, before nothing is said to be left: AWS's lists are eventually consistent."""
+"""Looks in a row that must find nothing: AWS's lists are eventually consistent."""
 
 PAUSE_S = 3.0
 _DEFINITION = ":task-definition/"
 
 
 class Leftover(Message):
-    """A resource that is still there, and what it costs a day, in words."""
+    """A resource that still exists, and what it costs a day, in words."""
 
     arn: str
     costs_a_day: str
@@ -39,8 +40,8 @@ def find_leftovers(name: str, aws: Aws) -> list[Leftover]:
     """Return everything of a stack that still exists.
 
     Args:
-        name: the stack's.
-        aws: its region.
+        name: the stack's name.
+        aws: AWS in its region.
     """
     with explained():
         arns = {arn for arn in _tagged(name, aws) if _exists(arn, aws)}
@@ -51,8 +52,9 @@ def find_leftovers(name: str, aws: Aws) -> list[Leftover]:
 def orphans(found: Sequence[Leftover]) -> list[str]:
     """Return the ARNs of task definitions that no cluster, service or task can use any more.
 
-    Terraform destroys only what its state names. AWS's SDK sends `RegisterTaskDefinition` again when an answer is
-    lost, and the call is not idempotent: the state names the second revision, and the first stays active.
+    Terraform destroys only what its state names. AWS's SDK sends `RegisterTaskDefinition` again
+    when an answer is lost, and the call is not idempotent: the state names the second revision, and
+    the first stays active.
     """
     if any(_service_of(left.arn) == "ecs" and not left.is_definition for left in found):
         return []
@@ -75,11 +77,11 @@ def watch(
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[Leftover]:
-    """Look until nothing was found `CLEAN_LOOKS` times in a row, or time is up; return what the last look found.
+    """Look until `CLEAN_LOOKS` looks in a row found nothing, or time is up; return the last look.
 
     Args:
         look: finds what is left.
-        wait_s: how long things may take to go, in seconds; with 0 there is one look.
+        wait_s: how long to wait for deletions, in seconds; with 0 there is one look.
         now: a clock, in seconds.
         sleep: waits for a number of seconds.
     """
@@ -130,7 +132,7 @@ def _definitions(name: str, aws: Aws) -> Iterator[str]:
 
 
 def _exists(arn: str, aws: Aws) -> bool:
-    """Ask the resource's own service; what nobody here knows how to ask for counts as there."""
+    """Ask the resource's service whether it exists; an unknown kind counts as existing."""
     service, resource = _service_of(arn), arn.split(":", 5)[5]
     kind, _, identifier = resource.partition("/")
     ask = _QUESTIONS.get((service, kind)) or _QUESTIONS.get((service, ""))
@@ -166,21 +168,17 @@ def _ecs_cluster(aws: Aws, arn: str, identifier: str) -> bool:
 
 
 def _ecs_task(aws: Aws, arn: str, identifier: str) -> bool:
-    """Return a task that drains is billed until it has stopped; AWS lists a stopped one for an
-    hour.
-    """
+    """Return whether a task exists: it is billed until it has stopped, and then still listed."""
     cluster, _, _ = identifier.partition("/")
     found = aws.ecs.describe_tasks(cluster=cluster, tasks=[arn])["tasks"]
     return any(task["lastStatus"] != "STOPPED" for task in found)
 
 
 def _definition(aws: Aws, arn: str, identifier: str) -> bool:
-    """AWS keeps a deregistered definition, inactive and free, and starts nothing from it; it counts as gone."""
+    """Return whether a definition is active; AWS keeps deregistered ones, which are free."""
     try:
         found = aws.ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]
-    except (
-        aws.ecs.exceptions.ClientException
-    ):  # ECS's answer for a definition that has been deleted
+    except aws.ecs.exceptions.ClientException:  # the definition has been deleted
         return False
     return found["status"] == "ACTIVE"
 

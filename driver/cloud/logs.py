@@ -11,7 +11,7 @@ from mapreduce.wire.messages import Message
 
 
 class LogLine(Message):
-    """One line: when (milliseconds since the epoch), from which service, and its text as it was logged."""
+    """One line: its time (milliseconds since the epoch), the service, and its text as logged."""
 
     at_ms: int
     role: str
@@ -25,10 +25,10 @@ def log_lines(
 
     Args:
         stack: the stack.
-        aws: its region.
+        aws: AWS in its region.
         run: only lines of this run; None for all lines.
         task: only lines of this task, e.g. `map-3`.
-        since_s: nothing older than this, in seconds since the epoch.
+        since_s: no older lines than this, in seconds since the epoch.
     """
     wanted = [f'$.{name} = "{value}"' for name, value in (("run", run), ("task", task)) if value]
     pattern = f"{{ {' && '.join(wanted)} }}" if wanted else ""
@@ -46,7 +46,7 @@ def log_lines(
 
 
 def _is_of(text: str, run: str | None, task: str | None) -> bool:
-    """Return the same filter once more: not every server that speaks CloudWatch's protocol filters."""
+    """Apply the same filter again: not every server of CloudWatch's protocol filters."""
     if not (run or task):
         return True
     try:

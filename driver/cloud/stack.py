@@ -1,4 +1,4 @@
-"""What Terraform has laid out, as its outputs say: the one place that reads them, and that knows their names."""
+"""The stack as Terraform's outputs describe it: the one place that knows the outputs' names."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROLES: dict[StageName, Role] = {"split": "splitter", "map": "mapper", "reduce": 
 
 
 class ServiceOutputs(BaseModel):
-    """One service of the stack: its names in ECS, Cloud Map and CloudWatch, and its size (CPU units, MiB)."""
+    """One service of the stack: its names in AWS, and its size (CPU units, MiB)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -45,7 +45,7 @@ class ServiceOutputs(BaseModel):
 
 
 class Stack(BaseModel):
-    """All outputs of the root module; exactly these, so that a change on either side is found at once."""
+    """All outputs of the root module, and no others, so that a change on either side is found."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -80,7 +80,8 @@ def read_stack(folder: Path) -> Stack | None:
         return None
     if shutil.which("terraform") is None:
         raise FleetError(
-            "there is a Terraform state, but no terraform to read it; install it, or use --target local"
+            "there is a Terraform state, but terraform is not installed to read it; "
+            "install it, or use --target local"
         )
     outputs = _outputs(folder)
     if not outputs:
@@ -91,12 +92,13 @@ def read_stack(folder: Path) -> Stack | None:
         first = exc.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise FleetError(
-            f"the stack's outputs are not those of this version ({where}: {first['msg']}); run ./deploy.sh"
+            f"the stack's outputs are not those of this version ({where}: {first['msg']}); "
+            "run ./deploy.sh"
         ) from exc
 
 
 def _outputs(folder: Path) -> dict[str, dict[str, object]]:
-    """`terraform output -json`, by the one call of python-terraform that neither guesses nor prints.
+    """Return `terraform output -json`, by the one call of python-terraform that prints nothing.
 
     Some values may be sensitive: they are returned, never logged.
     """
@@ -104,7 +106,7 @@ def _outputs(folder: Path) -> dict[str, dict[str, object]]:
     from python_terraform import IsFlagged, Terraform, TerraformCommandError
 
     def ask() -> tuple[int, str, str]:
-        with warnings.catch_warnings():  # it still calls Logger.warn
+        with warnings.catch_warnings():  # python-terraform calls Logger.warn
             warnings.simplefilter("ignore", DeprecationWarning)
             answer: tuple[int, str, str] = Terraform(working_dir=str(folder)).cmd(
                 "output", json=IsFlagged, no_color=IsFlagged
@@ -134,4 +136,4 @@ def _outputs(folder: Path) -> dict[str, dict[str, object]]:
 
 def _last_line(text: str) -> str:
     lines = [line.strip(" │╷╵") for line in text.splitlines()]
-    return next((line for line in lines if line.startswith("Error")), "") or "it said nothing"
+    return next((line for line in lines if line.startswith("Error")), "") or "it printed nothing"

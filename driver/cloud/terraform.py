@@ -1,4 +1,4 @@
-"""Where the Terraform module is, and whether anything is laid out: a quick look, without Terraform and its outputs."""
+"""The folder of the Terraform module, and whether it is applied; does not run Terraform."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ FOLDER_VARIABLE = "MAPREDUCE_TERRAFORM"
 
 
 def terraform_folder() -> Path:
-    """Where the root module is: beside this package, or where MAPREDUCE_TERRAFORM says."""
+    """Return the root module's folder: beside this package, or MAPREDUCE_TERRAFORM."""
     given = os.environ.get(FOLDER_VARIABLE)
     return Path(given) if given else Path(__file__).resolve().parents[2] / "terraform"
 
 
 def is_applied(folder: Path) -> bool:
-    """Is there a state, here or in a backend?"""
+    """Return whether there is a state, here or in a backend."""
     return any(
         (folder / name).exists() for name in ("terraform.tfstate", ".terraform/terraform.tfstate")
     )

@@ -1,7 +1,8 @@
-"""What a stack costs, and what a run's requests of S3 do. Pure: sizes and counts in, dollars out.
+"""The price of a stack, and of a run's requests to S3. Pure: sizes and counts in, dollars out.
 
-List prices of us-east-1 for Linux, from aws.amazon.com/fargate/pricing, /vpc/pricing, /secrets-manager/pricing and
-/s3/pricing; other regions differ by some percent, and Spot by the hour. An estimate, not a bill.
+List prices of us-east-1 for Linux, from aws.amazon.com/fargate/pricing, /vpc/pricing,
+/secrets-manager/pricing and /s3/pricing; other regions differ by some percent, and Spot by the
+hour. An estimate, not a bill.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ HOURS_A_MONTH = 730
 
 @dataclass(frozen=True, slots=True)
 class ServiceSize:
-    """Some tasks of one size: CPU units (1024 = 1 vCPU), memory in MiB, and how many percent of them run on Spot."""
+    """Some tasks of one size: CPU units (1024 = 1 vCPU), memory in MiB, percentage on Spot."""
 
     count: int
     cpu: int
@@ -37,32 +38,34 @@ class ServiceSize:
 
 
 def task_hour(size: ServiceSize, architecture: Architecture) -> float:
-    """Dollar an hour of one task, with its public address; Spot's share averaged in."""
+    """Return the dollars an hour of one task with its public address, averaged over Spot."""
     full = size.cpu / 1024 * VCPU_HOUR[architecture] + size.memory / 1024 * GIB_HOUR[architecture]
     spot = size.spot_share / 100
     return full * (1 - spot) + full * SPOT_FACTOR * spot + PUBLIC_ADDRESS_HOUR
 
 
 def running_hour(sizes: list[ServiceSize], architecture: Architecture) -> float:
-    """Dollar an hour of all tasks."""
+    """Return the dollars an hour of all tasks."""
     return sum(size.count * task_hour(size, architecture) for size in sizes)
 
 
 def requests_price(requests: Requests) -> float:
-    """Dollar for requests of S3."""
+    """Return the dollars for requests to S3."""
     writing = requests.put + requests.copy + requests.list
     return writing * WRITING_REQUEST + (requests.get + requests.head) * READING_REQUEST
 
 
 def standing_month() -> float:
-    """Dollar a month of what stays when every count is 0, without what is stored: the signing key's
-    secret.
-    """
+    """Return the dollars a month of a stack whose counts are 0, without storage: its secret."""
     return SECRET_MONTH
 
 
 def resource_day(kind: str) -> str:
-    """What a resource that was left behind costs a day, in words; `kind` is the service part of its ARN."""
+    """Return what a leftover resource costs a day, in words.
+
+    Args:
+        kind: the service part of its ARN.
+    """
     if kind == "secretsmanager":
         return f"${SECRET_MONTH / 30:.3f}"
     if kind in STORAGE_GIB_MONTH:

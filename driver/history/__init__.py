@@ -1,1 +1,1 @@
-"""What was done: records of runs, reuse, replay, verification, audit, cleaning."""
+"""The past runs of a store: records, reuse, replay, verification, audit, cleaning."""

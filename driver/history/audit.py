@@ -1,4 +1,4 @@
-"""Draws up the ledger of a run again, from its records and from the objects as they are now."""
+"""Computes the ledger of a run again, from its records and from the objects as they are now."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ GONE = "no such object"
 def audit_run(run: str, runs: RunStore, *, quick: bool = False) -> Ledger:
     """Return the ledger of a run as it stands now.
 
-    With `_SUCCESS`, its parts must hold the bytes that were committed. What its tasks have written besides must hold
-    what they wrote, where it is there: `clean` may have taken it away.
+    With `_SUCCESS`, its parts must hold the bytes that were committed. Other objects of its tasks
+    must hold what was written, where they exist: `clean` may have deleted them.
 
     Args:
         run: the run's id.
         runs: the store.
-        quick: look at sizes and ETags only, and read no object.
+        quick: compare sizes and ETags only, and read no object.
     """
     plan = runs.plan(run)
     if plan.chain:
@@ -64,7 +64,7 @@ def _rows(
 
 
 def _row(expected: ObjectInfo, storage: Storage, *, quick: bool) -> LedgerRow:
-    """Hold an object against what was written: its digest, or its size and ETag."""
+    """Compare an object with what was written: its digest, or its size and ETag."""
     by_etag = quick or not expected.digest  # an older version has recorded no digest
     what = f"{'size and ETag' if by_etag else 'size and digest'} of {expected.url}"
     wanted = f"{expected.size} {expected.etag if by_etag else expected.digest}"

@@ -1,4 +1,4 @@
-"""What a store holds that can go, and taking it away."""
+"""Finds what can be deleted from a store, and deletes it."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from mapreduce.storage import ObjectInfo, split_url
 from mapreduce.wire import keys
 
 UNFINISHED_AGE_S = 86_400.0
-"""No write takes a day: what is older has been left by a process that is dead."""
+"""No write takes a day: an older unfinished file was left by a process that has ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cleaning:
-    """The objects that would be deleted; `strange` ones have a name that a URL cannot hold, and are left alone."""
+    """The objects to delete; `strange` ones have a name that no URL can hold, and stay."""
 
     objects: tuple[ObjectInfo, ...]
     strange: tuple[str, ...] = ()
 
     @property
     def size_bytes(self) -> int:
-        """What they take up."""
+        """The size of all objects."""
         return sum(info.size for info in self.objects)
 
 
 def plan_cleaning(runs: RunStore, names: Iterable[str], *, results: bool) -> Cleaning:
-    """What belongs to runs: chunk files and map outputs, and with `results` their results and records too.
+    """Return the objects of runs: chunk files and map outputs, with `results` also the records.
 
-    The keys of finished tasks whose objects go are of no use any more; a later run finds that out by itself, and does
-    those tasks again. What a killed process left half written goes too, wherever it lies in the store.
+    The results of tasks that point at deleted objects become useless; a later run notices that, and
+    runs those tasks again. Unfinished files of killed processes are deleted too, anywhere in the
+    store.
     """
     found: list[ObjectInfo] = []
     for run in [each for name in names for each in (name, *runs.steps(name))]:
@@ -51,7 +52,7 @@ def plan_cleaning(runs: RunStore, names: Iterable[str], *, results: bool) -> Cle
 
 
 def plan_emptying(runs: RunStore) -> Cleaning:
-    """Everything that this program has ever written to the store."""
+    """Return everything that this program has ever written to the store."""
     folders = (
         keys.INPUT,
         keys.CHUNKS,

@@ -1,8 +1,8 @@
-"""Why a run failed, as its records keep it: the same words for `run`, `status`, `--json` and `replay`.
+"""The record of a failure: the same words for `run`, `status`, `--json` and `replay`.
 
 What a user sees of a failure an hour later, on another machine, is what `run` showed: each cause
-with the author's frames in the author's file, the record and its place, and the command that runs
-the task again.
+with the frames in the author's file, the record and its place, and the command that runs the task
+again.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from mapreduce.wire.messages import ErrorKind, Message, TaskError
 CAUSES = 20
 """How many causes of a failure its record keeps, the most frequent first."""
 LOCAL_COUNT_BYTES = 1 << 30
-"""How far into a local file lines are counted, to say the number of one."""
+"""How far into a local file lines are counted, to give a line's number."""
 REMOTE_COUNT_BYTES = 16 << 20
-"""The same of an object in S3, which this machine must fetch for it."""
+"""The same for an object in S3, which this machine must download for it."""
 
 
 class Cause(Message):
     """One cause of a failure.
 
     Attributes:
-        task: the first task that failed of it; "" where no task did.
+        task: the first task that failed of it; "" when no task did.
         attempts: how many attempts, of all tasks, failed of it.
         kind: the name of its class in `mapreduce.errors`.
-        message: what happened.
+        message: the error's message.
         traceback: the author's frames, in the author's files.
-        place: where the record stands, in words.
+        place: the place of the record, in words.
         record: the record, as `repr`.
-        url: the object that the record stands in.
-        offset: the byte at which the record begins, in the object's text.
-        line: the number of the line at which it begins, from 1; None where it is not known.
+        url: the object that holds the record.
+        offset: the byte at which the record begins, in the object's decompressed text.
+        line: the number of the line at which it begins, from 1; None when unknown.
     """
 
     task: str
@@ -64,9 +64,9 @@ class Failure(Message):
     Attributes:
         run: the run whose task failed; of a chain, its step.
         kind: the name of the error's class in `mapreduce.errors`.
-        message: what could not be done, and a line for each cause.
-        causes: the causes; first the one that has a traceback or a place.
-        replay: the command that runs the first cause's task again; "" where no task failed.
+        message: what failed, and a line for each cause.
+        causes: the causes; first one that has a traceback or a place.
+        replay: the command that runs the first cause's task again; "" when no task failed.
     """
 
     run: str
@@ -77,11 +77,11 @@ class Failure(Message):
 
 
 def failure_of(exc: MapReduceError, plan: RunPlan, storage: Storage) -> Failure:
-    """Return what the records of a run keep of the error that ended it.
+    """Return the record of the error that ended a run.
 
     Args:
         exc: the error.
-        plan: the run's.
+        plan: the run's plan.
         storage: reads the input of the first cause, to number its line.
     """
     error = task_error(exc)
@@ -112,8 +112,8 @@ def line_number(url: str, offset: int, storage: Storage) -> int | None:
     """Return the number of the line that begins at a byte of a text, from 1.
 
     Args:
-        url: the object; compressed text is unpacked.
-        offset: the byte, of the text as it is unpacked.
+        url: the object; compressed text is decompressed.
+        offset: the byte, in the decompressed text.
         storage: reads the object.
 
     Returns:
@@ -141,7 +141,7 @@ def line_number(url: str, offset: int, storage: Storage) -> int | None:
 
 
 def _causes(failures: Mapping[str, Sequence[TaskError]]) -> list[tuple[str, int, TaskError]]:
-    """Return each cause with its first task and its attempts; one that shows the record first."""
+    """Return each cause with its first task and its attempts; causes that show a record first."""
     counts = Counter((each.kind, each.message) for errors in failures.values() for each in errors)
     first: dict[tuple[str, str], tuple[str, TaskError]] = {}
     for task, errors in failures.items():
@@ -173,7 +173,7 @@ def _cause(plan: RunPlan, task: str, attempts: int, error: TaskError) -> Cause:
 
 
 def authors_files(traceback: str, plan: RunPlan) -> str:
-    """Return a traceback whose frames lie in the author's files, and not in a worker's copy."""
+    """Return a traceback whose frames name the author's files, and not a worker's copy."""
     if not plan.job_folder:
         return traceback
     copy = re.compile(rf'File "[^"\n]*/{keys.JOBS}/{re.escape(plan.job.code)}/')

@@ -1,4 +1,4 @@
-"""A run's ledger, drawn up from its results and from its inputs as they are now."""
+"""Computes a run's ledger from its results and from its inputs as they are now."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def current_etags(inputs: Sequence[InputObject], storage: Storage) -> dict[str, 
 
 
 def combined(ledgers: Sequence[Ledger]) -> Ledger:
-    """All steps' sums in one ledger: what went into the first, what came out of the last."""
+    """Return the ledger of a chain: all rows, the first step's input, the last step's output."""
     return Ledger(
         rows=tuple(row for ledger in ledgers for row in ledger.rows),
         bytes_in=ledgers[0].bytes_in if ledgers else 0,

@@ -1,4 +1,4 @@
-"""A log file as it is kept of a run: whole, or its beginning and its end when a job has printed too much."""
+"""The log file of a run: complete, or its beginning and its end when it is too long."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 LOG_BYTES = 16 << 20
-"""What is kept of the services' log at most: half from its beginning, half from its end."""
+"""The longest log that is kept whole; of a longer one, half of this from each end."""
 
 
 def log_bytes(path: Path, limit: int = LOG_BYTES) -> bytes:
-    """Return a log, or of a longer one its first and last whole lines, with a line between them that says so."""
+    """Return a log; of a longer one its first and last lines, and a line with the omitted bytes."""
     if not path.exists():
         return b""
     size = path.stat().st_size

@@ -1,4 +1,4 @@
-"""One task of an earlier run, carried out again in this process: its exact range, its exact code."""
+"""Runs one task of an earlier run again in this process: the same byte ranges, the same code."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ ATTEMPT = "replay"
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A task and what it takes to carry it out here."""
+    """A task, and the context that it needs to run here."""
 
     task: AnyTask
     context: TaskContext
 
     @property
     def reads(self) -> list[str]:
-        """What it reads, for a person: ranges as `URL bytes start-end`."""
+        """What it reads, for people: byte ranges as `URL bytes start-end`."""
         if isinstance(self.task, MapTask):
             return [
                 f"{piece.source} bytes {piece.start}-{piece.end}"
@@ -50,31 +50,31 @@ class Replay:
         return [given.url for given in self.task.inputs]
 
     def forget(self, result: SplitResult | MapResult | ReduceResult) -> None:
-        """Take away what the task has written."""
+        """Delete what the task has written."""
         if not isinstance(result, SplitResult):
             self.context.storage.delete([result.url, *([result.pairs.url] if result.pairs else [])])
 
 
 def first_failure(runs: RunStore, run: str) -> tuple[str, str]:
-    """Return the run, or the step of a chain, and its task of which a run failed first.
+    """Return the run, or the step of a chain, and its task that failed first.
 
     Raises:
-        InputError: the run has not failed, or of no task.
+        InputError: the run has not failed, or no task of it has.
     """
     failure = runs.failure(run)
     task = failure.causes[0].task if failure and failure.causes else ""
     if failure is None or not task:
-        why = "failed of no task" if failure else "has not failed"
-        raise InputError(f"{run} {why}; name a task of it: python -m driver replay {run} map-0")
+        why = "failed outside its tasks" if failure else "has not failed"
+        raise InputError(f"{run} {why}; name one of its tasks: python -m driver replay {run} map-0")
     return failure.run, task
 
 
 @contextmanager
 def prepared_replay(runs: RunStore, run: str, name: str) -> Iterator[Replay]:
-    """The task of that name (`map-3`) of a run, ready to be carried out.
+    """Yield the task of that name (`map-3`) of a run, ready to run.
 
     Raises:
-        InputError: the run has no such task, or had not come so far.
+        InputError: the run has no such task, or has not reached it.
     """
     plan = runs.plan(run)
     if plan.chain:
@@ -112,10 +112,10 @@ def _task(plan: RunPlan, runs: RunStore, name: str) -> SplitTask | MapTask | Red
         if spec.name == name:
             return spec.message(ATTEMPT)
     raise InputError(
-        f"{plan.run} has no task {name!r} that could be done again; it has: {specs[0].name}"
+        f"{plan.run} has no task {name!r} that could be run again; it has: {specs[0].name}"
         + (
             f", {specs[1].name} to {specs[-1].name}"
             if len(specs) > 1
-            else " (its split stage was not done)"
+            else " (its split stage is not finished)"
         )
     )

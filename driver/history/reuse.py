@@ -1,7 +1,8 @@
-"""What an earlier run has done already: results under the content-addressed keys of their tasks, proven before use.
+"""Finished tasks of earlier runs, under their content-addressed keys; checked before use.
 
-A result stands on objects: what its task has written. It is used only if each of them still holds the bytes that were
-written, which its length and digest tell; of a store that vouches for its ETags (S3), length and ETag do.
+A result refers to objects: what its task has written. It is used only if each object still holds
+the bytes that were written, by its length and digest; in a store with trustworthy ETags (S3), by
+length and ETag.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from mapreduce.wire import keys
 from mapreduce.wire.messages import MapResult, ReduceResult, SplitResult, parse_result
 
 LOOKUPS = 16
-"""Objects looked up at the same time."""
+"""Objects that are looked up at the same time."""
 
 
 class FinishedTasks:
@@ -35,7 +36,7 @@ class FinishedTasks:
         self._storage.write(keys.task(self._store, spec.key), to_record(spec.key, result))
 
     def find(self, specs: Sequence[TaskSpec]) -> dict[int, AnyResult]:
-        """Return the results that are still good, by the index of their task."""
+        """Return the results that can be reused, by the index of their task."""
         with ThreadPoolExecutor(LOOKUPS) as pool:
             found = pool.map(self._find_one, specs)
             return {
@@ -45,7 +46,7 @@ class FinishedTasks:
             }
 
     def lost(self, results: Sequence[AnyResult]) -> set[int]:
-        """Return the numbers of the results one of whose objects is gone, or is not what its task has written."""
+        """Return the numbers of the results that have an object which is gone or has changed."""
         with ThreadPoolExecutor(LOOKUPS) as pool:
             whole = pool.map(self._is_whole, results)
             return {number for number, good in enumerate(whole) if not good}
@@ -62,7 +63,7 @@ class FinishedTasks:
 
 
 def to_record(key: str, result: AnyResult) -> bytes:
-    """Return a result as it is kept under its task's key: a digest of the key and of its JSON text, and the text."""
+    """Return a result as a record: a digest of the task's key and the JSON text, and the text."""
     text = result.model_dump_json().encode()
     return _seal(key, text) + b"\n" + text
 
@@ -70,7 +71,7 @@ def to_record(key: str, result: AnyResult) -> bytes:
 def from_record(key: str, data: bytes) -> AnyResult | None:
     """Return the result that was kept under a key.
 
-    None when a byte of it has changed, when it was kept under another key and then copied here, and when another
+    None when a byte of it has changed, when it was copied from another key, and when another
     version has written it.
     """
     digest, _, text = data.partition(b"\n")
@@ -90,8 +91,8 @@ def is_whole(storage: Storage, expected: ObjectInfo, *, read: bool = False) -> b
     """Return whether an object still holds the bytes that were written.
 
     Args:
-        storage: where it lies.
-        expected: its length, ETag and digest as they were.
+        storage: reads it.
+        expected: its length, ETag and digest when it was written.
         read: read it, although its store vouches for its ETag.
     """
     try:
@@ -111,7 +112,10 @@ def part_of(result: MapResult | ReduceResult) -> ObjectInfo:
 
 
 def objects_of(result: AnyResult) -> Iterable[ObjectInfo]:
-    """Return the objects that a task has written, without the run's inputs: the driver has just looked at those."""
+    """Return the objects that a task has written.
+
+    The run's inputs are left out: the driver has just looked at them.
+    """
     if isinstance(result, SplitResult):
         pieces = (
             piece for split in result.splits for piece in split.pieces if piece.url != piece.source

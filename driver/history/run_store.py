@@ -1,4 +1,4 @@
-"""What is kept of a run, and how it is found again: plan, results, ledger, events, report, and the mark of success."""
+"""The records of runs: plan, results, ledger, events, report, and `_SUCCESS`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from mapreduce.wire import keys
 from mapreduce.wire.messages import MapResult, Message, ReduceResult, SplitResult
 
 COPIES_AT_ONCE = 16
-"""Parts that are given their final names at the same time."""
+"""Parts that get their final names at the same time."""
 
 _ADJECTIVES = [
     "amber",
@@ -109,12 +109,12 @@ class RunResults(Message):
 
     @property
     def parts(self) -> tuple[MapResult | ReduceResult, ...]:
-        """Whose objects are the result: the reduces, or the maps of a job with nothing to reduce."""
+        """The results whose objects are the answer: the reduces', or without reduce the maps'."""
         return self.reduces or tuple(result for result in self.maps if not result.blocks)
 
 
 class DeadLetter(Message):
-    """A record that was set aside: its place, the record as JSON holds it, and what the job's code raised on it."""
+    """A record that was set aside: its place, its JSON value, and the error of the job's code."""
 
     place: str
     url: str
@@ -125,7 +125,7 @@ class DeadLetter(Message):
 
 
 class Success(Message):
-    """What `_SUCCESS` says: the parts in order, each with its size in bytes and its ETag, and their digests."""
+    """The content of `_SUCCESS`: the parts in order (URL, bytes, ETag), and their digests."""
 
     run: str
     parts: tuple[tuple[str, int, str], ...]
@@ -134,7 +134,7 @@ class Success(Message):
 
     @property
     def objects(self) -> tuple[ObjectInfo, ...]:
-        """The parts as they were committed; without digests where an older version has committed them."""
+        """The parts as they were committed; without digests in a record of an older version."""
         digests = self.digests or ("",) * len(self.parts)
         return tuple(
             ObjectInfo(*part, digest) for part, digest in zip(self.parts, digests, strict=True)
@@ -150,13 +150,13 @@ class RunStore:
 
     @property
     def requests_with_report(self) -> Requests:
-        """What this process has asked of the store, and the one request that will write the report that tells it."""
+        """The requests of this process, and the one that will write the report with this number."""
         return self.storage.requests + (
             Requests(put=1) if self.store.startswith("s3://") else Requests()
         )
 
     def begin(self, plan: RunPlan) -> RunPlan:
-        """Write the plan under a run id that nobody has, and returns it with that id."""
+        """Write the plan under a new run id, and return it with that id."""
         while True:
             named = plan.model_copy(update={"run": new_run_id(plan.created)})
             try:
@@ -172,22 +172,24 @@ class RunStore:
         )
 
     def write_unless_empty(self, run: str, name: str, content: BaseModel | bytes) -> None:
-        """Write one of the run's records if there is something in it."""
+        """Write one of the run's records unless it is empty."""
         if content:
             self.write(run, name, content)
 
     def commit(self, run: str, parts: Sequence[tuple[ObjectInfo, str]], records: int) -> Success:
-        """Give parts their final names, and mark the run's result as whole, last.
+        """Give parts their final names, and then write `_SUCCESS`.
 
-        A loss of power at any moment leaves no mark without all the parts, and once this returns it leaves both.
+        After a power failure at any moment `_SUCCESS` exists only with all parts, and once this
+        returns both stay.
 
         Args:
             run: the run.
-            parts: each part as it was proven, and its final URL.
+            parts: each part as it was checked, and its final URL.
             records: how many pairs they hold.
 
         Raises:
-            OutputLost: a part is gone, or is not the one that was proven; nothing is marked then.
+            OutputLost: a part is gone, or has changed since it was checked; then there is no
+                `_SUCCESS`.
         """
 
         def give_name(part: tuple[ObjectInfo, str]) -> ObjectInfo:
@@ -196,7 +198,7 @@ class RunStore:
                 return self.storage.copy(proven.url, url, expected=proven, durable=True)
             except (ObjectMissing, InputChanged) as exc:
                 raise OutputLost(
-                    f"a part of the result was changed before it could be committed: {exc}; run again",
+                    f"a part of the result changed before its commit: {exc}; run again",
                     url=proven.url,
                 ) from exc
 
@@ -212,8 +214,10 @@ class RunStore:
         return success
 
     def plan(self, run: str) -> RunPlan:
-        """Return a run's plan; raises `InputError` when there is no such run, or its plan cannot be
-        read.
+        """Return a run's plan.
+
+        Raises:
+            InputError: there is no such run, or its plan cannot be read.
         """
         try:
             return self._read(RunPlan, self._url(run, "plan.json"))
@@ -230,14 +234,14 @@ class RunStore:
             return RunResults()
 
     def success(self, run: str) -> Success | None:
-        """What `_SUCCESS` says, if the run has one."""
+        """Return the content of `_SUCCESS`; None without it."""
         try:
             return self._read(Success, keys.success(self.store, run))
         except ObjectMissing:
             return None
 
     def record(self, run: str, name: str) -> bytes | None:
-        """Return one of the run's records as it is, if it has it."""
+        """Return the bytes of one of the run's records; None when it does not exist."""
         try:
             return self.storage.read(self._url(run, name))
         except ObjectMissing:
@@ -249,7 +253,7 @@ class RunStore:
         return [self._read(DeadLetter, info.url) for info in found]
 
     def state(self, run: str) -> RunState:
-        """How the run ended, or that it has not; "unreadable" when what would say so cannot be read."""
+        """Return whether the run is done, failed, unfinished, or has unreadable records."""
         try:
             if self.success(run) is not None:
                 return "done"
@@ -258,7 +262,7 @@ class RunStore:
             return "unreadable"
 
     def failure(self, run: str) -> Failure | None:
-        """Why the run failed, if it did and its record can be read."""
+        """Return why the run failed; None when it has no record of a failure."""
         try:
             return self._read(Failure, self._url(run, "failure.json"))
         except ObjectMissing:
@@ -268,8 +272,9 @@ class RunStore:
             return Failure(run=run, kind=kind_of(exc), message=why)
 
     def runs(self) -> list[str]:
-        """Return the names of all folders of runs, oldest run first; other programs may have made
-        some of them.
+        """Return the names of all folders of runs, oldest run first.
+
+        Other programs may have made some of them.
         """
         folder = keys.runs(self.store) + "/"
         return sorted(
@@ -288,19 +293,16 @@ class RunStore:
         return [numbers[number] for number in sorted(numbers)]
 
     def steps_of(self, plan: RunPlan) -> list[str]:
-        """Return the run ids under which a run's tasks are recorded: its own, or those of a chain's
-        steps, in order.
-        """
+        """Return the ids under which a run's tasks are recorded: its id, or a chain's steps."""
         return self.steps(plan.run) if plan.chain else [plan.run]
 
     def resolve(self, run: str | None) -> str:
-        """Return the run that the user means: the last one when none is named, else the one that
-        begins or ends so.
-        """
+        """Return the run that a user means: for None the last, else one that begins or ends so."""
         known = self.runs()
         if not known:
             raise InputError(
-                f"there is no run in {self.store} yet; start one with: python -m driver run --input FILE"
+                f"there is no run in {self.store} yet; "
+                "start one with: python -m driver run --input FILE"
             )
         if run in known:
             return run
@@ -316,10 +318,10 @@ class RunStore:
         return matching[0]
 
     def _last(self, names: Sequence[str]) -> str:
-        """Return the run that was planned last; a name tells the second, and its plan the rest.
+        """Return the run that was planned last: names give the second, plans the exact time.
 
-        A folder whose name is not made by `new_run_id` counts only where there is no other. One whose plan cannot be
-        read is passed over.
+        A folder whose name is not made by `new_run_id` counts only without any other. Unreadable
+        plans are skipped.
         """
         names = [name for name in names if _STAMPED.fullmatch(name)] or names
         for second in sorted({name[: len(_STAMP)] for name in names}, reverse=True):
@@ -344,7 +346,7 @@ class RunStore:
         except ValidationError as exc:
             half = exc.errors(include_input=False, include_url=False)[0]["type"] == "json_invalid"
             why = (
-                "it is no whole JSON document"
+                "it is not a complete JSON document"
                 if half
                 else "another version of this program has written it"
             )
@@ -352,14 +354,14 @@ class RunStore:
 
 
 def new_run_id(created: float) -> str:
-    """Return a run's id: the time it was planned (UTC), and a name that people can say."""
+    """Return a run's id: the time of its plan (UTC), and a name that people can say."""
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(created))
     chance = random.SystemRandom()
     return f"run-{stamp}-{chance.choice(_ADJECTIVES)}-{chance.choice(_NOUNS)}"
 
 
 def is_run_name(name: str) -> bool:
-    """Return whether a folder may be a run of ours, by its name."""
+    """Return whether a folder's name can be that of a run."""
     return _RUN_NAME.fullmatch(name) is not None
 
 
@@ -368,6 +370,7 @@ def _json(content: BaseModel) -> bytes:
         return content.model_dump_json().encode()
     except PydanticSerializationError as exc:
         raise DataError(
-            f"the {type(content).__name__} of the run holds a text that is no Unicode (half a surrogate pair, in the "
-            f"name of a counter, say), and cannot be written: {exc}"
+            f"the {type(content).__name__} of the run cannot be written: {exc}; "
+            "it holds a text that is "
+            "not Unicode (half a surrogate pair, e.g. in the name of a counter)"
         ) from exc

@@ -1,4 +1,7 @@
-"""Holds a run's result against the plain road: the same job over the same inputs, in one process, in memory."""
+"""Compares a run's result with a reference run of the same job over the same inputs.
+
+The reference run has one process, and holds all pairs in memory.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ SHOWN = 5
 
 
 class Difference(Message):
-    """A pair that only one side has: the run, or the road that it is held against."""
+    """A pair that only one side has: the run, or the reference."""
 
     side: str
     key: Any
@@ -29,7 +32,9 @@ class Difference(Message):
 
 
 class Verdict(Message):
-    """Whether the two answers are one; `missing` pairs only the other road has, `extra` ones only the run."""
+    """Whether the answers are equal; `missing` pairs are the reference's, `extra` ones the
+    run's.
+    """
 
     run: str
     pairs: int
@@ -40,10 +45,10 @@ class Verdict(Message):
 
 
 def verify_run(plan: RunPlan, job: Job | Chain, runs: RunStore, success: Success) -> Verdict:
-    """Compare every pair of a committed result with the plain road's.
+    """Compare every pair of a committed result with the reference run's.
 
     Raises:
-        InputChanged: an input is not the one that the run read.
+        InputChanged: an input has changed since the run read it.
     """
     expected = [
         (jsonable(key), jsonable(value))
@@ -53,10 +58,20 @@ def verify_run(plan: RunPlan, job: Job | Chain, runs: RunStore, success: Success
 
 
 def verdict_on(
-    plan: RunPlan, runs: RunStore, success: Success, expected: list[tuple[Any, Any]], road: str
+    plan: RunPlan,
+    runs: RunStore,
+    success: Success,
+    expected: list[tuple[Any, Any]],
+    reference: str,
 ) -> Verdict:
-    """Compare every pair of a committed result with those, as JSON holds them, that another road
-    has led to.
+    """Compare every pair of a committed result with expected pairs.
+
+    Args:
+        plan: of the run.
+        runs: the store.
+        success: the committed parts.
+        expected: the pairs as JSON holds them.
+        reference: names the source of the expected pairs.
     """
     found = [
         pair
@@ -68,7 +83,7 @@ def verdict_on(
     missing, extra = _counted(expected), _counted(found)
     common = missing & extra
     missing, extra = missing - common, extra - common
-    shown = [*_examples(road, expected, missing), *_examples("run", found, extra)]
+    shown = [*_examples(reference, expected, missing), *_examples("run", found, extra)]
     return Verdict(
         run=plan.run,
         pairs=len(found),
@@ -105,7 +120,7 @@ def _left_out(plan: RunPlan, runs: RunStore) -> list[LeftOut]:
 
 
 def in_key_order(pairs: Iterable[tuple[Any, Any]]) -> bool:
-    """True when the keys never descend."""
+    """Return whether the keys never descend."""
     keys = [encode_key(key_of_json(key)) for key, _ in pairs]
     return all(before <= after for before, after in pairwise(keys))
 

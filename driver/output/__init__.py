@@ -1,1 +1,1 @@
-"""Copies of a result in the places that the user names."""
+"""Copies of a result in files that the user names."""

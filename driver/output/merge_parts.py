@@ -1,4 +1,4 @@
-"""A run's result in files of the user's own: one in key order, or one for each part."""
+"""Writes a run's result to local files: one in key order, or one for each part."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mapreduce.storage import Storage
 from mapreduce.storage.base import BLOCK_BYTES
 
 BLOCKS_BYTES = 64 << 20
-"""All parts are read at the same time, and a block of each is in memory."""
+"""Memory for reading: all parts are read at the same time, and a block of each is in memory."""
 BLOCK_LEAST_BYTES = 256 << 10
 
 FORMATS: dict[str, FileFormat] = {
@@ -27,18 +27,18 @@ FORMATS: dict[str, FileFormat] = {
 
 
 def output_format(path: Path) -> FileFormat:
-    """Return the format that a file's ending names; raises `UsageError`."""
+    """Return the format of a file's suffix; raises `UsageError`."""
     try:
         return FORMATS[path.suffix.lower()]
     except KeyError:
         known = ", ".join(FORMATS)
         raise UsageError(
-            f"--output {path}: the ending says the format, and must be one of {known}"
+            f"--output {path}: the suffix names the format, and must be one of {known}"
         ) from None
 
 
 def read_result(urls: Iterable[str], storage: Storage) -> Iterator[JsonPair]:
-    """All pairs of a result in key order, from parts that are each in key order."""
+    """Yield all pairs of a result in key order, from parts that are each in key order."""
     parts = list(urls)
     size = min(BLOCK_BYTES, max(BLOCK_LEAST_BYTES, BLOCKS_BYTES // max(1, len(parts))))
     keyed = [_keyed(read_pairs(_lines(url, storage, size))) for url in parts]
@@ -46,12 +46,12 @@ def read_result(urls: Iterable[str], storage: Storage) -> Iterator[JsonPair]:
 
 
 def write_result(urls: list[str], storage: Storage, path: Path) -> None:
-    """Write a result as one file; the file appears whole or not at all."""
+    """Write a result as one file; the file appears complete or not at all."""
     _write_whole(lambda: read_result(urls, storage), output_format(path), path)
 
 
 def write_parts(urls: list[str], storage: Storage, folder: Path, style: FileFormat) -> list[Path]:
-    """Write each part as a file of the folder, `part-00000.csv` and so on, and returns the files."""
+    """Write each part as a file of the folder, `part-00000.csv` and so on, and return the files."""
     files = [folder / f"part-{number:05d}.{style}" for number in range(len(urls))]
     for url, path in zip(urls, files, strict=True):
         _write_whole(lambda url=url: read_result([url], storage), style, path)  # type: ignore[misc]
@@ -73,7 +73,7 @@ def _write_whole(pairs: Callable[[], Iterator[JsonPair]], style: FileFormat, pat
 
 def _write(pairs: Callable[[], Iterator[JsonPair]], style: FileFormat, path: Path) -> None:
     if style == "parquet":
-        from mapreduce.formats.parquet_output import write_parquet  # brings DuckDB
+        from mapreduce.formats.parquet_output import write_parquet  # imports DuckDB, which is slow
 
         write_parquet(pairs, path)
         return

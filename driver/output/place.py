@@ -1,7 +1,8 @@
-"""Where `--output` wants the result: one file, or a folder with a file for each part.
+"""The place of `--output`: one file, or a folder with a file for each part.
 
-Before any work, `Output.checked` refuses a place that would replace an input. What an earlier run has written there is
-no input of the next one; a record of it beside the run tells it from a file of the user's own.
+Before any work, `Output.checked` refuses a place that would replace an input. What an earlier run
+has written there is not an input of the next one; a record of the run tells its files from the
+user's.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from mapreduce.storage import Storage
 from mapreduce.wire.messages import Message
 
 RECORD = "output.json"
-"""The name of the record among those of its run."""
+"""The name of the record of written files, in a run's folder."""
 
 _LOCAL = "file://"
 
 
 class WrittenOutput(Message):
-    """The files that a run has written for `--output`: the path without links, and the ETag, of each."""
+    """The files that a run has written for `--output`: resolved path, and ETag, of each."""
 
     files: tuple[tuple[str, str], ...]
 
@@ -42,7 +43,7 @@ class Output:
 
     Attributes:
         path: the file, or the folder.
-        parts_format: of the files in the folder; None for one file, whose ending says it.
+        parts_format: of the files in the folder; None for one file, whose suffix names it.
     """
 
     path: Path
@@ -50,31 +51,35 @@ class Output:
 
     @classmethod
     def parse(cls, text: str | None, style: FileFormat | None) -> Output | None:
-        """What the options say; raises `UsageError` before anything is run."""
+        """Return the place of the options, or None; raises `UsageError` before anything runs."""
         if text is None:
             if style is not None:
                 raise UsageError(
-                    f"--output-format {style} says how the files of --output FOLDER/ are to be; name it"
+                    f"--output-format {style} is the format of files in a folder; "
+                    "add --output FOLDER/"
                 )
             return None
         if "://" in text:
             raise UsageError(
-                f"--output {text}: name a file or folder of this machine; a copy of the result is written"
+                f"--output {text}: the result is copied to this machine; "
+                "name a local file or folder"
             )
         path = Path(text).expanduser()
         if text.endswith("/") or path.is_dir():
             if path.exists() and not path.is_dir():
                 raise UsageError(
-                    f"--output {text}: there is a file of that name, so it can be no folder"
+                    f"--output {text}: this is a file, and not a folder; name another place"
                 )
             return cls(path, style or "jsonl")
         if style is not None and style != output_format(path):
-            raise UsageError(f"--output {text} and --output-format {style} say different things")
+            raise UsageError(
+                f"--output {text} and --output-format {style} contradict each other; give one"
+            )
         output_format(path)
         return cls(path, None)
 
     def checked(self, found: FoundInputs, runs: RunStore) -> FoundInputs:
-        """Return the inputs without what an earlier run has written to this place.
+        """Return the inputs without the files that an earlier run has written to this place.
 
         Raises:
             UsageError: nothing can be written here, or it would replace an input, or lie in the
@@ -97,19 +102,27 @@ class Output:
         for each in held:
             if claim.replaces(each) and (each.direct or id(each) not in ours):
                 raise UsageError(
-                    f"--output {self.path} would replace the input {_path(each)} (given as {each.given}); "
+                    f"--output {self.path} would replace the input {_path(each)} "
+                    f"(given as {each.given}); "
                     "name another output, or move that file away if it is an old result"
                 )
         left = tuple(each for each in found.inputs if each.direct or id(each) not in ours)
         if not left:
             raise InputError(
-                f"the input holds nothing but an earlier result at --output {self.path}"
+                f"the input holds only an earlier result at --output {self.path}; "
+                "name another --input"
             )
         gone = len(found.inputs) - len(left)
         return replace(found, inputs=left, left_out={**found.left_out, "output": gone})
 
     def write(self, urls: Sequence[str], runs: RunStore, run: str) -> None:
-        """Write the result of a run, whose parts are these objects, and a record of the files."""
+        """Write the result of a run to this place, and a record of the files.
+
+        Args:
+            urls: the parts of the result.
+            runs: the store.
+            run: the run's id.
+        """
         if self.parts_format is None:
             write_result(list(urls), runs.storage, self.path)
             files = [self.path]
@@ -122,24 +135,25 @@ class Output:
         )
 
     def _check_place(self) -> None:
-        """Refuse a path at which no file can come to be."""
+        """Refuse a place at which no file can be written; raises `UsageError`."""
         if self.path.exists() and not self.path.is_dir() and not self.path.is_file():
-            raise UsageError(f"--output {self.path} is no plain file; name one, or a folder")
+            raise UsageError(f"--output {self.path} is not a plain file; name one, or a folder")
         place = self.path if self.parts_format else self.path.parent
         above = next(
             folder for folder in (place, *place.absolute().parents) if os.path.lexists(folder)
         )
         if not above.is_dir():
             raise UsageError(
-                f"--output {self.path} lies below {above}, which is no folder; name another place"
+                f"--output {self.path} lies below {above}, which is not a folder; "
+                "name another place"
             )
         if not os.access(above, os.W_OK | os.X_OK):
             raise UsageError(
-                f"--output {self.path}: the folder {above} may not be written to; name another place"
+                f"--output {self.path}: the folder {above} is not writable; name another place"
             )
 
     def _check_folder(self, found: FoundInputs) -> None:
-        """Refuse to fill a folder that was given as the input."""
+        """Refuse to write into a folder that was given as the input; raises `UsageError`."""
         if self.parts_format is None:
             return
         for given in dict.fromkeys(each.given for each in found.inputs if not each.direct):
@@ -152,14 +166,14 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """What an output takes for itself: the files that it replaces, and of a folder all files in it."""
+    """The files that an output replaces, and for a folder all files in it."""
 
     replaced: frozenset[Identity]
     folder: Path | None
 
     @classmethod
     def of(cls, output: Output) -> _Claim:
-        """Return the claim of an output, by what is there now."""
+        """Return the claim of an output, by the files there now."""
         if output.parts_format is None:
             return cls(_identities([output.path]), None)
         part = re.compile(rf"part-[0-9]{{5,}}\.{output.parts_format}")
@@ -171,7 +185,7 @@ class _Claim:
         return cls(_identities(files), output.path.resolve())
 
     def holds(self, each: FoundInput) -> bool:
-        """Return whether an input lies where the output goes, by whatever name."""
+        """Return whether an input lies in the output's place, under any name."""
         return self.replaces(each) or (
             self.folder is not None and self.folder == Path(_path(each)).resolve().parent
         )
@@ -192,7 +206,7 @@ def _written(runs: RunStore) -> frozenset[tuple[str, str]]:
                 ).files
             )
         except ValidationError:
-            continue  # of another version: its files are taken for the user's own
+            continue  # of another version: its files count as the user's
     return frozenset(files)
 
 

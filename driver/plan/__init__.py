@@ -1,1 +1,1 @@
-"""What will be done: inputs, splits, tasks, configuration; and the events that say what happens."""
+"""The plan of a run: inputs, splits, tasks, configuration; and the run's events."""

@@ -1,4 +1,4 @@
-"""The clocks of a run, passed to whatever needs the time."""
+"""The clocks of a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The two clocks of a run: `now` for waiting and measuring, `wall` for what people read."""
+    """Two clocks in seconds: `now` for waiting and measuring, `wall` for times in records."""
 
     now: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time

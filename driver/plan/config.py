@@ -1,4 +1,4 @@
-"""What a run was asked for, as one frozen value."""
+"""The configuration of a run, as one frozen value."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ DEFAULT_SPARK_MASTER = "local[*]"
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
-    """One run.
+    """The options of one run.
 
     Attributes:
-        inputs: paths, folders, globs or URLs, in the order in which their records count.
+        inputs: paths, folders, globs or URLs; their records are read in this order.
         job: module or file, and optionally `:Class`.
         parameters: the texts of `--param name=value`.
-        mappers: mapper services to use; None for the target's own number.
+        mappers: mapper services to use; None for the target's default.
         reducers: partitions; None for the target's default.
-        chunks: how many splits; None to go by `chunk_bytes`.
-        chunk_bytes: how long a split is.
+        chunks: how many splits; None for splits of `chunk_bytes`.
+        chunk_bytes: length of a split.
         mode: "range" plans byte ranges, "copy" writes chunk files.
         top: how many of the top keys are reported.
         fresh: reuse no finished task.
         remembered: later runs may reuse its tasks.
-        task_memory_bytes: what a task may use on this machine; None for a share of it.
+        task_memory_bytes: memory of a task on this machine; None for a share of it.
         spark_master: the master of a run on Apache Spark.
-        chaos: the fault injection, if there is any.
+        chaos: the fault injection, if any.
         skip_bad_records: how many records that cannot be mapped may be set aside.
-        stage_timeout_s: how long a stage may take; None for as long as it needs.
-        sort: parts are ranges of keys, as with a job's own `total_order`.
+        stage_timeout_s: how long a stage may take; None for no limit.
+        sort: parts are ranges of keys, as with a job's `total_order`.
     """
 
     inputs: tuple[str, ...]
@@ -58,12 +58,12 @@ class RunConfig:
     spark_master: str = DEFAULT_SPARK_MASTER
 
     def __post_init__(self) -> None:
-        """Refuse values that no run can have; raises `UsageError`, which names the option."""
+        """Refuse invalid values; raises `UsageError`, which names the option."""
         at_least_one("--mappers", self.mappers)
         at_least_one("--reducers", self.reducers)
         at_least_one("--chunks", self.chunks)
         if self.chunks is not None and self.chunk_bytes is not None:
-            raise UsageError("--chunks and --chunk-size say the same thing twice; give one of them")
+            raise UsageError("--chunks and --chunk-size exclude each other; give one of them")
         if self.top < 0:
             raise UsageError(f"--top {self.top}: must not be negative")
         skipped = self.skip_bad_records
@@ -80,7 +80,7 @@ class RunConfig:
 
 
 def at_least_one(option: str, number: int | None) -> int | None:
-    """Return a count, which must be positive; raises `UsageError`."""
+    """Return a count that must be positive or None; raises `UsageError`."""
     if number is not None and number < 1:
         raise UsageError(f"{option} {number}: must be at least 1")
     return number

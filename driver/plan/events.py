@@ -1,4 +1,4 @@
-"""What happens in a run, as frozen values. Observers are told; they never steer, and a fault in one ends nothing."""
+"""The events of a run, as frozen values. Observers receive them and never steer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Arguments = ParamSpec("Arguments")
 
 
 class Event(msgspec.Struct, frozen=True, tag=True, omit_defaults=True, kw_only=True):
-    """What all events share: `at`, in seconds since the epoch."""
+    """Common to all events: `at`, in seconds since the epoch."""
 
     at: float
 
@@ -39,7 +39,7 @@ class StageStarted(Event, frozen=True):
 
 
 class AttemptStarted(Event, frozen=True):
-    """A service has been asked; `backup`: while another attempt at the task is still running."""
+    """The attempt's request is sent; `backup`: another attempt at the task is still running."""
 
     task: str
     attempt: int
@@ -48,7 +48,7 @@ class AttemptStarted(Event, frozen=True):
 
 
 class AttemptProgress(Event, frozen=True):
-    """A heartbeat."""
+    """A heartbeat of a worker."""
 
     task: str
     attempt: int
@@ -80,7 +80,7 @@ class AttemptFailed(Event, frozen=True):
 
 
 class AttemptCancelled(Event, frozen=True):
-    """An attempt was ended after `seconds`, because another one had come to the result first."""
+    """An attempt was cancelled after `seconds`, because another one had the result first."""
 
     task: str
     attempt: int
@@ -89,7 +89,7 @@ class AttemptCancelled(Event, frozen=True):
 
 
 class CircuitOpened(Event, frozen=True):
-    """An endpoint failed so often in a row that it is left alone for a while."""
+    """An endpoint failed so often in a row that it gets no tasks for `pause_s` seconds."""
 
     endpoint: str
     failures: int
@@ -97,27 +97,27 @@ class CircuitOpened(Event, frozen=True):
 
 
 class CircuitClosed(Event, frozen=True):
-    """An endpoint whose circuit was open has carried out a task."""
+    """An endpoint whose circuit was open has finished a task."""
 
     endpoint: str
 
 
 class OutputsRedone(Event, frozen=True):
-    """What tasks had written was gone or damaged; they are carried out again."""
+    """Output of tasks was gone or damaged; the tasks run again."""
 
     tasks: tuple[str, ...]
     why: str
 
 
 class LookFailed(Event, frozen=True):
-    """It could not be found out which endpoints there are; those that are known stay."""
+    """The endpoints could not be looked up; the known ones stay."""
 
     stage: StageName
     why: str
 
 
 class WaitingForFleet(Event, frozen=True):
-    """There has been no endpoint for `seconds`; `why` says what a look-up has failed of."""
+    """There has been no endpoint for `seconds`; `why` is the error of the last look-up."""
 
     stage: StageName
     seconds: float
@@ -132,7 +132,7 @@ class DriverAway(Event, frozen=True):
 
 
 class FleetChanged(Event, frozen=True):
-    """Endpoints came or went; `why` says what is known of those that went."""
+    """Endpoints came or went; `why` gives the known causes by name."""
 
     stage: StageName
     appeared: tuple[str, ...] = ()
@@ -141,7 +141,7 @@ class FleetChanged(Event, frozen=True):
 
 
 class FaultInjected(Event, frozen=True):
-    """A drill made this attempt go wrong."""
+    """Fault injection made this attempt go wrong."""
 
     task: str
     attempt: str
@@ -149,7 +149,7 @@ class FaultInjected(Event, frozen=True):
 
 
 class RecordSkipped(Event, frozen=True):
-    """A record that the job's code fails on is set aside from now on; `message` is what it raised."""
+    """A record on which the job's code fails is set aside; `message` is the error."""
 
     task: str
     place: str
@@ -157,7 +157,7 @@ class RecordSkipped(Event, frozen=True):
 
 
 class ImportedAnew(Event, frozen=True):
-    """Each task of the stage has a process that imports the job anew; `why` it cannot be a copy of one that has."""
+    """Each task of the stage imports the job in a new process; `why` gives the reason."""
 
     stage: StageName
     why: str
@@ -189,9 +189,10 @@ Observer: TypeAlias = Callable[[Event], None]
 
 
 class EventLog:
-    """Remembers a run's events, passes each on to the observers, and notes what went wrong beside the run.
+    """Keeps a run's events, sends each to the observers, and notes failures beside the run.
 
-    No text of an event is longer than `MESSAGE_LIMIT` characters: what a job says is cut here, where it is kept.
+    An observer that fails ends nothing. No text of a kept event is longer than `MESSAGE_LIMIT`
+    characters.
     """
 
     def __init__(self, observers: Iterable[Observer] = ()) -> None:
@@ -200,12 +201,12 @@ class EventLog:
         self.events: list[Event] = []
 
     def __call__(self, event: Event) -> None:
-        """Take one more event."""
+        """Keep an event, and send it to the observers."""
         event = bounded(event)
         if not isinstance(event, AttemptProgress):
             self.events.append(event)
         for observer in self._observers:
-            self.contain("what happened could not be shown", observer, event)
+            self.contain("an event could not be shown", observer, event)
 
     def contain(
         self,
@@ -214,27 +215,27 @@ class EventLog:
         *args: Arguments.args,
         **named: Arguments.kwargs,
     ) -> None:
-        """Make a call that is of no importance to the run; when it fails, note it and go on.
+        """Make a call that the run does not depend on; when it fails, note it and go on.
 
         Args:
-            what: went wrong then, in words.
+            what: the text of the note.
             call: an observer, or a write that the run can do without.
             args: its arguments.
             named: its arguments by name.
         """
         try:
             call(*args, **named)
-        except Exception as exc:  # noqa: BLE001 - whatever it is, the run must not end of it
+        except Exception as exc:  # noqa: BLE001 - no failure here may end the run
             self.note(what, exc)
 
     def note(self, what: str, exc: Exception) -> None:
-        """Note that something beside the run went wrong; the same thing is told once, with how often."""
+        """Note a failure beside the run; the same failure is noted once, with its count."""
         count, first = self._notes.get(what, (0, f"{type(exc).__name__}: {shown(exc)}"))
         self._notes[what] = (count + 1, first)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What went wrong beside the run so far, a line each."""
+        """The failures beside the run so far, a line each."""
         return tuple(
             f"{what}{f', {count:,} times' if count > 1 else ''}: {first}"
             for what, (count, first) in self._notes.items()
@@ -247,7 +248,7 @@ class EventLog:
 
 
 def bounded(event: Event) -> Event:
-    """Return an event none of whose texts is longer than `MESSAGE_LIMIT` or holds a lone surrogate."""
+    """Return an event whose texts are cut to `MESSAGE_LIMIT` and hold no lone surrogate."""
     values = {name: getattr(event, name) for name in event.__struct_fields__}
     changed = {
         name: kept for name, value in values.items() if (kept := _bounded(value)) is not value

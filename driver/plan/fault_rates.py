@@ -1,4 +1,4 @@
-"""Which attempts go wrong under fault injection, and how. The same seed breaks the same attempts in the same ways."""
+"""Chooses attempts for fault injection, and their faults; the same seed gives the same faults."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DUPLICATE = "duplicate"
 
 
 SPARED_FROM = 2
-"""The first two attempts at a task may go wrong; the third is left alone, so that a drill comes to its end."""
+"""The first two attempts at a task may go wrong; the third is spared, so that the run ends."""
 
 
 SLOW_S = (1.5, 4.0)
@@ -27,13 +27,13 @@ DURING_S = (0.0, 0.3)
 
 @dataclass(frozen=True, slots=True)
 class Chaos:
-    """How often each kind of fault befalls an attempt (0 to 1, together at most 1), and the seed."""
+    """The rate of each kind of fault (0 to 1, at most 1 in all), and the seed."""
 
     rates: tuple[tuple[str, float], ...]
     seed: int
 
     def kind(self, task: AnyTask) -> str | None:
-        """What befalls this attempt."""
+        """Return the kind of fault injected into this attempt, if any."""
         if not task.attempt.isdigit() or int(task.attempt) >= SPARED_FROM:
             return None
         drawn = self._chance(task).random()
@@ -44,7 +44,7 @@ class Chaos:
         return None
 
     def fault(self, kind: str, task: AnyTask) -> Fault | None:
-        """How it befalls it; None for what the driver does itself."""
+        """Return the fault that the service injects; None for a kind of the driver's."""
         chance = self._chance(task)
         chance.random()
         if kind == "kill":
@@ -59,7 +59,7 @@ class Chaos:
 
 
 def parse_chaos(text: str, seed: int) -> Chaos:
-    """Return a drill from `kill=0.2,hang=0.05`; raises `UsageError`."""
+    """Return the fault injection for a text such as `kill=0.2,hang=0.05`; raises `UsageError`."""
     known = (*KINDS, DUPLICATE)
     rates: dict[str, float] = {}
     for part in text.split(","):
@@ -73,7 +73,7 @@ def parse_chaos(text: str, seed: int) -> Chaos:
                 f"--chaos {text}: there is no fault {kind!r}; there are: {', '.join(known)}"
             )
         if not 0 <= rates[kind] <= 1:
-            raise UsageError(f"--chaos {text}: {kind} must be from 0 to 1")
+            raise UsageError(f"--chaos {text}: the rate of {kind} must be from 0 to 1")
     if sum(rates.values()) > 1:
         raise UsageError(f"--chaos {text}: the rates add up to more than 1")
     return Chaos(tuple(rates.items()), seed)

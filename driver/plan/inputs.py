@@ -1,4 +1,4 @@
-"""From what the user typed to objects with a size and an ETag: checked before anything is started or paid for."""
+"""Finds the inputs: from the user's texts to objects with size and ETag, before anything starts."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class FoundInput:
     """An input.
 
     Attributes:
-        object: what the plan holds of it.
+        object: the input as the plan holds it.
         given: the text that named it.
-        identity: of a file of this machine: the same for each of its names.
-        direct: the text named it itself, or matched it; it was not found in a folder.
+        identity: of a local file: the same for each of its names.
+        direct: the text named or matched it itself; it was not found in a folder.
     """
 
     object: InputObject
@@ -50,8 +50,8 @@ class FoundInputs:
 
     Attributes:
         inputs: each once for each of its names.
-        left_out: how many entries of folders and prefixes are no input, by the reason.
-        twice: what was named more than once, and is read once.
+        left_out: how many entries of folders and prefixes are not inputs, by the reason.
+        twice: inputs that were given more than once, and are read once.
     """
 
     inputs: tuple[FoundInput, ...]
@@ -65,7 +65,7 @@ class FoundInputs:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the user is told: a line each."""
+        """Messages to the user, a line each."""
         notes = []
         if total := sum(self.left_out.values()):
             counts = ", ".join(
@@ -84,19 +84,18 @@ class FoundInputs:
 def find_inputs(
     given: Iterable[str], storage: Storage, *, names: Collection[str] = (), store: str | None = None
 ) -> FoundInputs:
-    """Return the objects that paths, folders, globs and URLs mean, in the order given; within a
-    folder or glob, by name.
+    """Return the objects of paths, folders, globs and URLs, in that order; by name within each.
 
     Args:
-        given: as typed. `NAME=PATH` gives what PATH means a name, if NAME is one of `names`; else
-            it is all a path.
-        storage: where they lie.
-        names: those that the job declares.
-        store: root URL of the run's store; what runs have written there is no input but for a
-            committed result.
+        given: as typed. `NAME=PATH` gives the objects of PATH a name, if NAME is one of `names`;
+            else it is all a path.
+        storage: finds them.
+        names: the names that the job declares.
+        store: root URL of the run's store; of what runs have written there, only a committed result
+            is an input.
 
     Raises:
-        InputError: one of them means no object, or an entry of a folder can be no input.
+        InputError: one of them means no object, or an entry of a folder cannot be an input.
     """
     finding = _Finding(storage, OwnStore(store, storage), tuple(names))
     for text in given:
@@ -109,21 +108,19 @@ def find_inputs(
 
 
 def declared_names(job: JobClass) -> frozenset[str]:
-    """Return the names that a job gives its inputs; of a chain, those of all jobs that are loaded
-    and may be its steps.
-    """
+    """Return the input names that a job declares; for a chain, those of all loaded jobs."""
     if issubclass(job, Job):
         return frozenset(job.input_format) if isinstance(job.input_format, Mapping) else frozenset()
     return frozenset(name for each in _subclasses(Job) for name in declared_names(each))
 
 
 def check_name(name: str) -> None:
-    """Refuse a path or URL that the records of a run could not hold; raises `InputError`."""
+    """Refuse a path or URL that the records of a run cannot hold; raises `InputError`."""
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:
         raise InputError(
-            f"the name {shown_path(name)} is no UTF-8; give the file or folder another name"
+            f"the name {shown_path(name)} is not UTF-8; rename the file or folder"
         ) from None
 
 
@@ -144,7 +141,7 @@ class _Finding:
         self.twice: list[str] = []
 
     def take(self, text: str) -> None:
-        """Add what one text means."""
+        """Add the inputs that one text means."""
         name, path = _named(text, self._names)
         if not path.strip():
             raise InputError(f"--input {text!r} names nothing; is a variable of the shell empty?")
@@ -180,7 +177,7 @@ class _Finding:
 
     def _take_url(self, text: str, name: str, url: str) -> None:
         info = _head(self._storage, url)
-        # a key without a byte may be what some tools put there for a folder
+        # some tools write an empty object under the key of a folder
         if info is not None and (info.size or not _below(self._storage, url)):
             self._own.check_given(url, url)
             self._add(FoundInput(_input(info, name), text))
@@ -200,7 +197,7 @@ class _Finding:
         key = (found.object.name, found.object.url)
         if key in self.found:
             self.twice.append(found.object.url)
-        # named by itself counts more than met in a folder
+        # an input that was named directly stays so, also when a folder holds it too
         if key not in self.found or (found.direct and not self.found[key].direct):
             self.found[key] = found
 
@@ -211,38 +208,48 @@ class _Finding:
             )
             hint = "name a file itself to read it, whatever it is called"
             if left_out["store"]:
-                hint = f"of the store only a committed result can be an input: name {self._own.example}"
+                hint = (
+                    "of the store only a committed result can be an input: "
+                    f"name {self._own.example}"
+                )
             return f"{shown_path(path)} holds no input: {total:,} left out ({counts}); {hint}"
         if "://" in path:
             hint = (
-                "a pattern is not expanded in a URL; name what lies above it"
+                "a pattern is not expanded in a URL; name the prefix above it"
                 if set("*?[") & set(path)
                 else ""
             )
-            return f"there is no object {path}, and nothing below it; {hint or 'check the name, or list what is there'}"
+            return (
+                f"there is no object {path}, and nothing below it; "
+                f"{hint or 'check the name, or list the prefix'}"
+            )
         if local_paths.paths_of(path):
             return f"the folder {shown_path(path)} holds no file"
         return (
-            f"there is no file {shown_path(path)}; check the path (a relative one starts at {Path.cwd()})"
-            + _reading(text, self._names)
+            f"there is no file {shown_path(path)}; "
+            f"check the path (a relative one starts at {Path.cwd()})" + _reading(text, self._names)
         )
 
 
 def _named(text: str, names: Collection[str]) -> tuple[str, str]:
-    """Return the name and the path of `NAME=PATH`; without a declared name, "" and all of it."""
+    """Return the name and the path of `NAME=PATH`; without a declared name, "" and the text."""
     name, equals, path = text.partition("=")
     return (name, path) if equals and name in names else ("", text)
 
 
 def _reading(text: str, names: Collection[str]) -> str:
-    """How a path with an equals sign was read, and how else it could be."""
+    """Return a hint for a path with an equals sign: how it was read, how to declare a name."""
     name, equals, path = text.partition("=")
     if not equals or not name.isidentifier() or not path:
         return ""
     if names:
-        return f". It was read as a path: the job calls its inputs {', '.join(sorted(names))}, and none {name!r}"
+        declared = ", ".join(sorted(names))
+        return f". It was read as a path: the job calls its inputs {declared}, and none {name!r}"
     declared = f'input_format = {{"{name}": Text()}}'
-    return f". It was read as a path: for an input called {name!r} the job must declare the name ({declared})"
+    return (
+        f". It was read as a path: for an input called {name!r} "
+        f"the job must declare the name ({declared})"
+    )
 
 
 def _is_there(path: str) -> bool:
@@ -250,7 +257,7 @@ def _is_there(path: str) -> bool:
 
 
 def _head(storage: Storage, url: str) -> ObjectInfo | None:
-    """Return the object of that very key; a URL that ends with a slash means what lies below it."""
+    """Return the object of exactly this key; None for a URL that ends with a slash."""
     if url.endswith("/"):
         split_url(url)
         return None
@@ -261,21 +268,20 @@ def _head(storage: Storage, url: str) -> ObjectInfo | None:
 
 
 def _below(storage: Storage, url: str) -> list[ObjectInfo]:
-    """Return the objects below a URL; a key without a byte that ends with a slash is a folder to
-    S3's console, and none.
+    """Return the objects below a URL.
+
+    An empty key that ends with a slash is a folder of S3's console, and not an object.
     """
     listed: dict[str, list[ObjectInfo]] = {}
     for info in storage.list(url):
-        # the listing names a key without the slash at its end, so two keys may come under one name
+        # the listing drops a slash at a key's end, so two keys may have one name in it
         listed.setdefault(info.url, []).append(info)
     found = (_one_of(infos, storage) for infos in listed.values())
     return [info for info in found if info is not None]
 
 
 def _one_of(infos: list[ObjectInfo], storage: Storage) -> ObjectInfo | None:
-    """Return the object among the keys that are listed under one name; None when that is only a
-    folder's mark.
-    """
+    """Return the object among keys with one name in the listing; None for a folder's marker."""
     filled = [info for info in infos if info.size]
     if len(infos) == len(filled) == 1:
         return filled[0]
@@ -288,7 +294,7 @@ def _one_of(infos: list[ObjectInfo], storage: Storage) -> ObjectInfo | None:
 
 
 def _left_out_at(prefix: str, url: str) -> str | None:
-    """Return the URL, up to the first step below the prefix that is left out by its name."""
+    """Return the URL up to the first step below the prefix that is left out by its name."""
     steps = url.removeprefix(prefix.rstrip("/") + "/").split("/")
     for number, step in enumerate(steps, 1):
         if local_paths.is_left_out(step):
@@ -301,7 +307,7 @@ def _input(info: ObjectInfo, name: str) -> InputObject:
 
 
 def _same_files(inputs: Iterable[FoundInput]) -> tuple[str, ...]:
-    """Pair of inputs of one name that are one file of this machine."""
+    """Return pairs of inputs with one name that are the same local file."""
     first: dict[tuple[str, Identity], str] = {}
     same = []
     for each in inputs:

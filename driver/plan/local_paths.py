@@ -1,7 +1,7 @@
-"""The files of this machine that a path or glob means: what lies below a folder, and what a shell's pattern matches.
+"""The local files of a path or glob: the files below a folder, and the matches of a pattern.
 
-Every entry is a file that is read, is left out by its name, or is an error. Links are followed; a folder that is met
-again on the way down into itself is not entered again.
+Every entry is a file that is read, is left out by its name, or is an error. Links are followed, but
+not into a folder that contains the link.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class LocalFile:
 
     Attributes:
         path: absolute, as it was given: links in it are not resolved.
-        real: the same file without links.
+        real: the same path with links resolved.
         identity: of the file.
     """
 
@@ -53,7 +53,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """An entry that is still to be looked at; `above` are the folders on the way to it."""
+    """An entry to visit; `above` are the folders on the way to it."""
 
     path: str
     real: str
@@ -61,19 +61,17 @@ class _Pending:
 
 
 def is_left_out(name: str) -> bool:
-    """Return whether an entry below a given path is left out by its name, as Hadoop leaves it out."""
+    """Return whether an entry below a given path is left out by its name, as in Hadoop."""
     return name.startswith((".", "_"))
 
 
 def absolute(text: str) -> str:
-    """Return an absolute path without `.` and `..`. Links stay, but for one that a `..` stands
-    behind.
-    """
+    """Return an absolute path without `.` and `..`; links stay, except before a `..`."""
     steps: list[str] = []
     for step in os.path.join(Path.cwd(), os.path.expanduser(text)).split("/"):
         if step == "..":
             folder = "/" + "/".join(steps)
-            # the parent of what the link leads to, as the system understands it
+            # the parent of the link's target, as the system resolves it
             steps = (os.path.realpath(folder) if os.path.islink(folder) else folder).split("/")[
                 1:-1
             ]
@@ -83,10 +81,10 @@ def absolute(text: str) -> str:
 
 
 def paths_of(text: str) -> list[str]:
-    """Return the absolute paths that a path or glob means; none when nothing is there.
+    """Return the absolute paths of a path or glob; [] when nothing matches.
 
-    A path that is there is meant literally, whatever characters it holds, unless as a pattern it
-    matches itself too.
+    An existing path is meant literally, whatever characters it holds, unless it also matches itself
+    as a pattern.
     """
     path = absolute(text)
     matches = sorted(set(map(absolute, _matches(os.path.expanduser(text)))))
@@ -98,10 +96,10 @@ def paths_of(text: str) -> list[str]:
 
 
 def files_of(path: str) -> Iterator[LocalFile | LeftOut]:
-    """Yield the file of a path, or all below it in the order of the names.
+    """Yield the file of a path, or all files below it in the order of their names.
 
     Raises:
-        InputError: an entry is neither a file nor a folder, leads nowhere, or cannot be read.
+        InputError: an entry is neither a file nor a folder, is a broken link, or cannot be read.
     """
     pending = [_Pending(path, os.path.realpath(path), frozenset())]
     while pending:
@@ -111,9 +109,9 @@ def files_of(path: str) -> Iterator[LocalFile | LeftOut]:
         if stat.S_ISREG(found.st_mode):
             yield _readable(LocalFile(entry.path, entry.real, identity))
         elif not stat.S_ISDIR(found.st_mode):
-            what = _KINDS.get(stat.S_IFMT(found.st_mode), "no plain file")
+            what = _KINDS.get(stat.S_IFMT(found.st_mode), "not a plain file")
             raise InputError(
-                f"{shown_path(entry.path)} is {what}, which cannot be read as an input; {_way_out(entry)}"
+                f"{shown_path(entry.path)} is {what}, which cannot be an input; {_way_out(entry)}"
             )
         elif identity not in entry.above:
             names = _names(entry.path)
@@ -138,7 +136,8 @@ def _below(folder: _Pending, name: str, above: frozenset[Identity]) -> _Pending:
 def _readable(file: LocalFile) -> LocalFile:
     if not os.access(file.path, os.R_OK):
         raise InputError(
-            f"{shown_path(file.path)} cannot be read (permission denied); change its mode, or leave it out"
+            f"{shown_path(file.path)} cannot be read (permission denied); "
+            "change its mode, or leave it out"
         )
     try:
         file.path.encode("utf-8")
@@ -158,7 +157,7 @@ def _stat(path: str) -> os.stat_result:
                 raise
             target = os.readlink(path)
             cause = f"{shown_path(path)} is a link to {shown_path(target)}, which is not there"
-            raise InputError(f"{cause}; mend or remove the link") from None
+            raise InputError(f"{cause}; repair or remove the link") from None
 
 
 def _names(folder: str) -> list[str]:
@@ -170,23 +169,23 @@ def _way_out(entry: _Pending) -> str:
     return (
         "remove it from the folder, or name the files"
         if entry.above
-        else "write what it gives to a file first"
+        else "copy its content to a file first"
     )
 
 
 @contextmanager
 def _reading(path: str) -> Iterator[None]:
-    """The one door through which the system's errors about an entry become ours."""
+    """Turn the system's errors about an entry into `InputError`."""
     try:
         yield
     except OSError as exc:
         raise InputError(
-            f"{shown_path(path)} cannot be read ({exc.strerror or exc}); mend it, or leave it out"
+            f"{shown_path(path)} cannot be read ({exc.strerror or exc}); repair it, or leave it out"
         ) from exc
 
 
 def _matches(text: str) -> Iterator[str]:
-    """What a pattern matches; of the folder that it starts in, no character is part of it."""
+    """Yield the matches of a pattern; the folder that it starts in is taken literally."""
     steps = text.split("/")
     first = next((number for number, step in enumerate(steps) if _PATTERN.search(step)), None)
     if first is not None:
@@ -195,7 +194,10 @@ def _matches(text: str) -> Iterator[str]:
 
 
 def _expanded(folder: str, steps: list[str]) -> Iterator[str]:
-    """What a pattern's steps match below a folder, as a shell has it: `*` matches no dot at the start of a name."""
+    """Yield the matches of a pattern's steps below a folder, as in a shell.
+
+    `*` does not match a dot at the start of a name.
+    """
     if not steps:
         yield folder
         return
@@ -216,7 +218,7 @@ def _expanded(folder: str, steps: list[str]) -> Iterator[str]:
 
 
 def _folders(top: str) -> Iterator[str]:
-    """Yield a folder and all folders below it whose names begin with no dot."""
+    """Yield a folder and all folders below it whose names do not begin with a dot."""
     pending: list[tuple[str, frozenset[Identity]]] = [(top, frozenset())]
     while pending:
         folder, above = pending.pop()

@@ -1,4 +1,4 @@
-"""What has come of a task."""
+"""The outcome of a task."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ AnyResult = SplitResult | MapResult | ReduceResult
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A finished task: its result, and who did it in how many attempts; `reused` when an earlier run did."""
+    """A finished task: its result, endpoint and attempts; `reused` from an earlier run."""
 
     spec: TaskSpec
     result: AnyResult

@@ -1,4 +1,4 @@
-"""What of the inputs lies in the run's own store: never read, but for the committed result of a run."""
+"""The inputs that lie in the run's store: only a committed result of a run is read."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _LOCAL = "file://"
 
 
 class OwnStore:
-    """Places in the store. A place is a URL, or of a file of this machine the absolute path without links.
+    """Places in the store. A place is a URL, or for a local file the absolute path without links.
 
     Args:
         store: root URL of the store; None for no store.
-        storage: where it lies.
+        storage: reads it.
     """
 
     def __init__(self, store: str | None, storage: Storage) -> None:
@@ -28,26 +28,26 @@ class OwnStore:
 
     @property
     def example(self) -> str:
-        """How a committed result is named, for a message."""
+        """The form of a committed result's URL, for a message."""
         return f"{(self._store or '').removeprefix(_LOCAL)}/{keys.REDUCE}/RUN/"
 
     def contains(self, place: str) -> bool:
-        """Return whether a place is the store or lies below its root, whoever has put it there."""
+        """Return whether a place is the store or lies below its root."""
         root = (self._store or "").removeprefix(_LOCAL)
         return self._key(place) is not None or (self._store is not None and _same(place, root))
 
     def holds(self, place: str) -> bool:
-        """Return whether a run has written what lies at a place."""
+        """Return whether a run has written the object at a place."""
         key = self._key(place)
         return key is not None and keys.is_own(key)
 
     def results_folder(self, place: str) -> str | None:
-        """Return the run whose folder of results a place is."""
+        """Return the run whose folder of results a place is; None for other places."""
         key = self._key(place.rstrip("/") if "://" in place else os.path.realpath(place))
         return keys.run_of_results(key) if key else None
 
     def is_result(self, place: str, run: str | None) -> bool:
-        """Return whether at a place lies a part of the committed result of that run."""
+        """Return whether a place is a part of the committed result of that run."""
         key = self._key(place)
         return (
             run is not None
@@ -57,18 +57,17 @@ class OwnStore:
         )
 
     def check_given(self, given: str, place: str) -> None:
-        """Refuse an object of the store that is named as an input; but not a part of a committed
-        result.
+        """Refuse an object of the store as an input, unless it is a part of a committed result.
 
         Raises:
-            InputError: it is none.
+            InputError: it is not.
         """
         if not self.holds(place):
             return
         run = keys.run_of_result(self._key(place) or "")
         if run is None or not self._is_committed(run):
             raise InputError(
-                f"{given} lies in the run store, which is no input but for the committed result of a run: "
+                f"{given} lies in the run store, of which only a committed result can be an input: "
                 f"name {self.example}"
             )
 
@@ -82,7 +81,7 @@ class OwnStore:
         return self._committed[run]
 
     def _key(self, place: str) -> str | None:
-        """Return a place's key below the store's root; None when it does not lie there."""
+        """Return a place's key below the store's root; None when it lies elsewhere."""
         if self._store is None or ("://" in place) == self._store.startswith(_LOCAL):
             return None
         if "://" in place:
@@ -96,9 +95,7 @@ class OwnStore:
         return None if above is None else f"{above}/{name}".lstrip("/")
 
     def _folder_key(self, folder: str) -> str | None:
-        """Return the same of a folder of this machine, "" for the root itself; kept, as many files
-        lie in one.
-        """
+        """Return the key of a local folder, "" for the root; cached, as one folder holds many."""
         if folder not in self._keys:
             assert self._store is not None
             if _same(folder, self._store.removeprefix(_LOCAL)):

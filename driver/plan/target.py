@@ -1,4 +1,4 @@
-"""Where a run is carried out: the values of `--target`, and of a plan's `target`."""
+"""The target of a run: the values of `--target`, and of a plan's `target`."""
 
 from typing import Literal
 

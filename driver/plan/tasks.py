@@ -1,4 +1,4 @@
-"""What a run's tasks are, and the content-addressed key of each. Pure: no clock, no store, no fleet."""
+"""A run's tasks, and the content-addressed key of each. Pure: no clock, no store, no fleet."""
 
 from __future__ import annotations
 
@@ -28,23 +28,26 @@ from mapreduce.wire.messages import (
 from mapreduce.wire.tasks import TaskMessages
 
 CHUNK_BYTES = 64 << 20
-"""How long a split is when nothing is asked for: a task's start costs little of it, and there are many to spread."""
+"""The default length of a split: a task's start costs little of it, and there are many tasks."""
 SHORT_CHUNK_BYTES = 4 << 20
-"""Below this a split's own cost shows; only so that no mapper is without one are they shorter."""
+"""The shortest default split, used where longer ones would leave a mapper without work: below it
+the start of a task costs too much."""
 WAVES = 4
-"""Splits for each slot, where there would else be fewer."""
+"""Splits for each slot, where there would otherwise be fewer."""
 
 AnyTask = SplitTask | MapTask | ReduceTask
 
 
 class RunPlan(Message):
-    """What a run set out to do; written before its first task.
+    """The plan of a run; written before its first task.
 
-    `splits` is how many ranges the inputs are cut into, `store` the root URL of all that the run writes. With no
-    partition the maps' pairs are the result. `keep_pairs`: it is a step of a chain. `chain`: its job is one, and its
-    steps are runs of their own, named by `mapreduce.wire.keys.step`. `build` is what the tasks run on, `code` what they
-    depend on of the job's code, and `modules` names all that the two were told of. `left_out`: how many entries of the
-    given folders and prefixes are no input. `job_folder` is where the author's files lie on the machine of the driver.
+    `splits` is how many splits the inputs are cut into, `store` the root URL of all that the run
+    writes. With 0 `partitions` the maps' pairs are the result. `keep_pairs`: it is a step of a
+    chain. `chain`: its job is a chain, whose steps are runs named by `mapreduce.wire.keys.step`.
+    `build` is what the tasks run on, `code` the part of the job's code that they depend on, and
+    `modules` names the modules in both. `left_out`: how many entries of the given folders and
+    prefixes are not inputs. `job_folder` is the folder of the author's files on the driver's
+    machine.
     """
 
     run: str
@@ -69,9 +72,10 @@ class RunPlan(Message):
 
 @dataclass(frozen=True, slots=True)
 class TaskSpec:
-    """One task to be done: its content-addressed key, the bytes it will read, and its message for an attempt.
+    """One task: its content-addressed key, the bytes it will read, and its message for an attempt.
 
-    `reads` says for a person what it reads. `redone` counts how often it was done before and its output was lost.
+    `reads` describes its input for people. `redone` counts how often its output was lost after it
+    had finished.
     """
 
     stage: StageName
@@ -84,7 +88,7 @@ class TaskSpec:
 
     @property
     def name(self) -> str:
-        """How people call it, e.g. `map-3`."""
+        """The task's name for people, e.g. `map-3`."""
         return f"{self.stage}-{self.index}"
 
     def attempt(self, number: int) -> AnyTask:
@@ -95,14 +99,16 @@ class TaskSpec:
 def split_count(
     total_bytes: int, *, chunks: int | None, chunk_bytes: int | None, slots: int
 ) -> int:
-    """How many splits to cut.
+    """Return how many splits to cut.
+
+    By default splits are `CHUNK_BYTES` long, or shorter where that would leave slots idle at the
+    end: each slot then gets the same number of splits, `WAVES` at most.
 
     Args:
         total_bytes: of all inputs.
-        chunks: what the user asked for, if anything.
-        chunk_bytes: how long the user wants a split, if anything.
-        slots: map tasks that run at the same time. With nothing asked for, splits are `CHUNK_BYTES` long, or shorter
-            where that would leave slots idle at the end: each slot then gets `WAVES` of them, all as many.
+        chunks: the number that the user asked for, if any.
+        chunk_bytes: the length that the user asked for, if any.
+        slots: map tasks that run at the same time.
     """
     if chunks is not None:
         return chunks
@@ -114,7 +120,7 @@ def split_count(
 
 
 def messages_of(plan: RunPlan) -> TaskMessages:
-    """Return what builds the messages of a run's tasks."""
+    """Return the builder of the messages of a run's tasks."""
     return TaskMessages(
         run=plan.run,
         store=plan.store,
@@ -146,19 +152,17 @@ def split_task(plan: RunPlan) -> TaskSpec:
 
 
 def map_tasks(plan: RunPlan, split: SplitResult) -> list[TaskSpec]:
-    """Return one task a split."""
+    """Return one task for each split."""
     return [_map_task(plan, each, split.boundaries) for each in split.splits]
 
 
 def reduce_tasks(plan: RunPlan, maps: Sequence[MapResult]) -> list[TaskSpec]:
-    """Return one task a partition."""
+    """Return one task for each partition."""
     return [_reduce_task(plan, number, maps) for number in range(plan.partitions)]
 
 
 def task_key(stage: StageName, **identity: Any) -> str:
-    """Return the key under which a finished task can be found again: SHA-256 of all that its result
-    depends on.
-    """
+    """Return the key of a finished task's record: SHA-256 of all that its result depends on."""
     text = json.dumps(
         [FORMAT_VERSION, stage, identity], sort_keys=True, separators=(",", ":"), ensure_ascii=False
     )
@@ -166,7 +170,7 @@ def task_key(stage: StageName, **identity: Any) -> str:
 
 
 def _job_identity(plan: RunPlan, code: str) -> dict[str, Any]:
-    """Return what a result depends on of the job; of a plan without an identity of the code, every byte of its pack."""
+    """Return what a result depends on of the job; without a `code` identity, its whole package."""
     return plan.job.model_dump() | ({"code": code} if code else {})
 
 
@@ -176,7 +180,7 @@ def _map_task(plan: RunPlan, split: Split, boundaries: tuple[str, ...] | None) -
     def message(attempt: str) -> MapTask:
         return messages.map(split, boundaries, attempt=attempt)
 
-    # a chunk file is copied anew by every run: what its bytes are, not where they lie
+    # every run copies its chunk files again: the key holds their digests, not their URLs
     key = task_key(
         "map",
         pieces=[
@@ -194,7 +198,7 @@ def _map_task(plan: RunPlan, split: Split, boundaries: tuple[str, ...] | None) -
 
 
 def _ranges(split: Split) -> str:
-    """E.g. `s3://books/a.txt bytes 0-100`, and how many more."""
+    """Return e.g. `s3://books/a.txt bytes 0-100`, and how many more."""
     first = [f"{piece.source} bytes {piece.start}-{piece.end}" for piece in split.pieces[:1]]
     return "".join(first) + (f" and {len(split.pieces) - 1} more" if len(split.pieces) > 1 else "")
 
@@ -203,11 +207,12 @@ def _reduce_task(plan: RunPlan, number: int, maps: Sequence[MapResult]) -> TaskS
     messages = messages_of(plan)
 
     def message(attempt: str) -> ReduceTask:
-        # built when it is needed: those of all tasks at once would be maps times partitions
+        # built for each attempt: the sources of all tasks at once would be maps times partitions
         return messages.reduce(number, maps, attempt=attempt)
 
     blocks = [result.blocks[number] for result in maps]
-    # what the blocks hold, not where they lie: a map task done again with the same answer changes nothing here
+    # the key holds the blocks' checksums, not their URLs: a map task that runs again with the same
+    # answer changes no key
     key = task_key(
         "reduce",
         blocks=[[block.records, block.checksum] for block in blocks],

@@ -1,6 +1,7 @@
-"""Local inputs into the store: once for each content, whatever the file is called now or later.
+"""Uploads local inputs to the store, once for each content, whatever the file's name.
 
-What lies under a digest must have it, as later runs believe it: a file that changes while it is sent is no upload.
+An object under a digest must have that digest, as later runs rely on it: an upload fails when its
+file changes meanwhile.
 """
 
 from __future__ import annotations
@@ -15,18 +16,16 @@ from mapreduce.wire import keys
 from mapreduce.wire.messages import InputObject
 
 Progress = Callable[[str, int, int], None]
-"""Told (name, bytes sent, bytes in all) as an upload goes."""
+"""Receives (name, bytes sent, bytes in all) during an upload."""
 
 
 def upload_inputs(
     inputs: Sequence[InputObject], storage: Storage, store: str, progress: Progress
 ) -> tuple[InputObject, ...]:
-    """Return the same inputs with every local file replaced by its copy in the store; the order
-    stays.
+    """Return the inputs with every local file replaced by its copy in the store, in the same order.
 
     Raises:
-        InputChanged: a file is not as it was when the run was planned, or changed while it was
-            sent.
+        InputChanged: a file has changed since the run was planned, or during its upload.
     """
     return tuple(
         _uploaded(given, storage, store, progress) if given.url.startswith("file://") else given
@@ -58,5 +57,5 @@ def _uploaded(given: InputObject, storage: Storage, store: str, progress: Progre
 def _check_unchanged(given: InputObject, storage: Storage) -> None:
     if storage.head(given.url).etag != given.etag:
         raise InputChanged(
-            f"{given.url} has changed since the run was planned; run again to take it as it is now"
+            f"{given.url} has changed since the run was planned; run again to read it as it is now"
         )

@@ -104,8 +104,7 @@ class RunRequests(Message):
 
 
 class Report(Message):
-    """A run's report. A chain's has all steps' tasks, and the chunks, maps and counters of the last
-    step.
+    """A run's report. A chain's has the tasks of all steps, and the other fields of the last step.
 
     `left_out` counts the entries of the given folders that are not inputs; `invalid_text` is what
     was not UTF-8. `notes` name failures that did not end the run: a record that could not be kept,

@@ -38,8 +38,8 @@ def print_summary(report: Report, console: Console) -> None:
         console,
         "ledger",
         f"balances: {bytes_text(ledger.bytes_in)} and {plural(ledger.records_in, 'record')} in, "
-        f"{plural(ledger.pairs_shuffled, 'pair')} shuffled, {plural(ledger.records_out, 'pair')} "
-        "out",
+        f"{plural(ledger.pairs_shuffled, 'pair')} shuffled, "
+        f"{plural(ledger.records_out, 'pair')} out",
     )
     if report.reused_tasks:
         _line(

@@ -193,8 +193,7 @@ class Stages:
         return {outcomes[number].spec.index for number in lost}
 
     async def until_whole(self, stage: StageName, outcomes: list[Outcome]) -> list[Outcome]:
-        """Return the outcomes once every object is as its task wrote it; run the others' tasks
-        again.
+        """Return the outcomes once every object is whole; run the tasks of the others again.
 
         Raises:
             JobFailed: after the last repetition an object is still gone or changed.

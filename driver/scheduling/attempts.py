@@ -1,6 +1,6 @@
-"""What a stage knows of its tasks while they are open: who waits, who runs, their attempts and their failures.
+"""The open tasks of a stage: waiting and running tasks, their attempts and their failures.
 
-Whatever is asked for at each event of a stage is found without a look at all of its tasks.
+Keeps queues and heaps, so that each event of a stage costs O(log n) and not O(tasks).
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class OpenTask:
 
     Attributes:
         attempts: those that have begun, as far as is known.
+        not_before: when the next attempt may begin, by the clock's `now`.
     """
 
     spec: TaskSpec
@@ -43,7 +44,7 @@ class OpenTask:
     running: dict[int, Attempt] = field(default_factory=dict)
 
     def message(self, number: int, policy: RetryPolicy) -> AnyTask:
-        """What an attempt is asked."""
+        """Return the message of an attempt."""
         asked = self.spec.attempt(number)
         skipping = policy.skip_bad_records and isinstance(asked, MapTask)
         return (
@@ -52,7 +53,7 @@ class OpenTask:
 
 
 class Waiting:
-    """The tasks that wait for a slot, in the order in which they will have one; those to be tried again come last.
+    """The tasks that wait for a slot, in order; tasks to be tried again come last.
 
     Args:
         tasks: in that order.
@@ -67,47 +68,46 @@ class Waiting:
         return len(self._ready) + len(self._later)
 
     def add(self, task: OpenTask) -> None:
-        """Add a task behind those that are there."""
+        """Add a task at the end of the queue."""
         self._ready.append(task)
 
     def first(self, now: float) -> OpenTask | None:
-        """Whose turn it is, if there is anybody who need not wait any longer."""
+        """Return the first task that may run now; None when there is none."""
         while self._later and self._later[0][0] <= now:
             self._ready.append(heapq.heappop(self._later)[2])
         return self._ready[0] if self._ready else None
 
     def take_first(self) -> None:
-        """The first has got its slot."""
+        """Remove the first task: it has its slot."""
         self._ready.popleft()
 
     def put_first(self, task: OpenTask) -> None:
-        """It was its turn, and there was no slot after all."""
+        """Put a task back in front: there was no slot after all."""
         self._ready.appendleft(task)
 
     def put_last(self, task: OpenTask) -> None:
-        """It is to be tried again, not before its time."""
+        """Put a task back to be tried again, not before its time."""
         self._delayed += 1
         heapq.heappush(self._later, (task.not_before, self._delayed, task))
 
     @property
     def next_due(self) -> float | None:
-        """When the next of those is due that may not be tried yet."""
+        """When the next delayed task may be tried; None without one."""
         return self._later[0][0] if self._later else None
 
 
 class Running:
-    """The tasks that run, and which of those that run only once has done so for the longest time."""
+    """The tasks that run, and a heap of those with one attempt, the longest running first."""
 
     def __init__(self) -> None:
         self.doubled = 0
-        """How many run twice."""
+        """How many have two attempts."""
         self._tasks: dict[int, OpenTask] = {}
-        self._alone: list[
-            tuple[float, int, int]
-        ] = []  # since when, task, attempt; some of them long over
+        # a heap of (start, task, attempt); entries of ended attempts are skipped when they come up
+        self._alone: list[tuple[float, int, int]] = []
 
     def begin(self, task: OpenTask, attempt: Attempt) -> None:
-        """One more attempt at a task."""
+        """Add an attempt at a task."""
         task.running[attempt.number] = attempt
         self._tasks[task.spec.index] = task
         if len(task.running) == 1:
@@ -116,7 +116,7 @@ class Running:
             self.doubled += 1
 
     def end(self, task: OpenTask, attempt: Attempt) -> None:
-        """The attempt runs no more."""
+        """Remove an attempt."""
         if task.running.pop(attempt.number, None) is None:
             return
         if not task.running:
@@ -126,9 +126,7 @@ class Running:
             self.put_back(task, next(iter(task.running.values())))
 
     def take_longest(self) -> tuple[OpenTask, Attempt] | None:
-        """Return the task that has run longest of those that run once; not found again unless it is
-        put back.
-        """
+        """Return the longest running task with one attempt, and remove it until `put_back`."""
         while self._alone:
             _, index, number = heapq.heappop(self._alone)
             task = self._tasks.get(index)
@@ -137,12 +135,12 @@ class Running:
         return None
 
     def put_back(self, task: OpenTask, attempt: Attempt) -> None:
-        """The task still runs once."""
+        """Enter a task with one attempt into the heap again."""
         heapq.heappush(self._alone, (attempt.started, task.spec.index, attempt.number))
 
 
 class StageTasks:
-    """The tasks of a stage: those that wait, those that run, and the outcomes of those that are done.
+    """The tasks of a stage: those that wait, those that run, and the outcomes of finished ones.
 
     Args:
         specs: the tasks, in the order in which they get a slot.
@@ -162,11 +160,11 @@ class StageTasks:
             self.waiting.add(OpenTask(spec))
 
     def is_done(self, task: OpenTask) -> bool:
-        """Return whether another attempt at the task has given its result."""
+        """Return whether an attempt at the task has given its result."""
         return task.spec.index in self.outcomes
 
     def put_back(self, task: OpenTask, attempt: Attempt) -> None:
-        """Count an attempt as one that never began."""
+        """Treat an attempt as one that never began."""
         task.attempts -= 1
         self.running.end(task, attempt)
         if not task.running and not self.is_done(task):

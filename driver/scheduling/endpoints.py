@@ -1,7 +1,7 @@
-"""Who carries tasks out: the endpoint with most room now, found without a look at all of them.
+"""Picks the endpoint for a task: fewest failures first, then the smallest busy share.
 
-A stage asks this once a task, so the endpoints lie in a heap in the order in which they would be chosen. One whose
-state changes gets a new place, and the old one is skipped when it comes up.
+A stage asks once for each task, so the endpoints lie in a heap in that order. An endpoint whose
+state changes gets a new entry in the heap; its old entry is stale, and is skipped when it comes up.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ import heapq
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from driver.scheduling.policy import RetryPolicy, room
+from driver.scheduling.policy import RetryPolicy, usable_slots
 from driver.transport.endpoint import Endpoint
 
 
 @dataclass(slots=True, eq=False)
 class Slots:
-    """An endpoint, and how it has done. `place` counts its changes: only the newest of its places is good.
+    """An endpoint and its state. `place` counts its changes: an entry of another `place` is stale.
 
-    `unauthorized`: the last time that it was asked, it refused our signature. `left`: when it was last seen to be gone.
+    `unauthorized`: it refused our signature at the last request. `left`: when a look-up first
+    missed it.
     """
 
     endpoint: Endpoint
@@ -35,18 +36,17 @@ class Endpoints:
     """The endpoints of a stage.
 
     Args:
-        policy: how many tasks one may have that has failed.
+        policy: how many tasks a failed endpoint may have.
     """
 
     def __init__(self, policy: RetryPolicy) -> None:
         self._policy = policy
         self._known: dict[str, Slots] = {}
-        self._free: list[
-            tuple[int, float, int, int]
-        ] = []  # failures, share that is busy, number, place
+        # heaps; each entry is good while its last value is the endpoint's `place`
+        self._free: list[tuple[int, float, int, int]] = []  # failures, busy share, number, place
         self._quiet: list[tuple[float, int, int]] = []  # until when, number, place
         self._by_number: dict[int, Slots] = {}
-        self._left: dict[str, Slots] = {}  # those that are gone
+        self._left: dict[str, Slots] = {}  # missing in the last look-up
         self._numbers = 0
 
     def __len__(self) -> int:
@@ -55,7 +55,7 @@ class Endpoints:
     def update(
         self, found: Sequence[Endpoint], now: float
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Take over who is there now; return the names of those that have appeared, and of those that are gone."""
+        """Take over the endpoints of a look-up; return the names of new and of missing ones."""
         names = {endpoint.name for endpoint in found}
         gone = tuple(name for name in self._known if name not in names)
         for name in gone:
@@ -70,9 +70,10 @@ class Endpoints:
         return tuple(endpoint.name for endpoint in appeared), gone
 
     def _returned(self, endpoint: Endpoint) -> Slots:
-        """Return the slots of an endpoint that has appeared; one that was here before has what it had then.
+        """Return the slots of an endpoint that has appeared; a known one has its former state.
 
-        A look-up may miss an endpoint whose tasks run on: its slots are as busy as before when it is seen again.
+        A look-up may miss an endpoint whose tasks run on: its slots are as busy as before when it
+        is seen again.
         """
         known = self._left.pop(endpoint.name, None)
         if known is not None and known.endpoint == endpoint:
@@ -81,9 +82,9 @@ class Endpoints:
         return Slots(endpoint, self._numbers - 1)
 
     def all_refuse(self, now: float) -> bool:
-        """Return whether each endpoint has refused our signature the last time that it was asked.
+        """Return whether each endpoint has refused our signature at its last request.
 
-        One that has left and had not refused it may come back, and counts until the policy gives it up.
+        A missing endpoint that has not refused it may come back, and counts for `no_endpoint_s`.
         """
         since = now - self._policy.no_endpoint_s
         back = (slots for slots in self._left.values() if slots.left > since)
@@ -92,11 +93,11 @@ class Endpoints:
         )
 
     def changed(self, slots: Slots) -> None:
-        """Give an endpoint its new place, after any change of what it does or how it has done."""
+        """Enter an endpoint into the heap again, after any change of its state."""
         slots.place += 1
         if slots.number not in self._by_number:
             return
-        if slots.busy >= room(slots.endpoint.slots, slots.failures, self._policy):
+        if slots.busy >= usable_slots(slots.endpoint.slots, slots.failures, self._policy):
             return
         if slots.quiet_until > float("-inf"):
             heapq.heappush(self._quiet, (slots.quiet_until, slots.number, slots.place))
@@ -105,12 +106,12 @@ class Endpoints:
             heapq.heappush(self._free, (slots.failures, share, slots.number, slots.place))
 
     def pick(self, now: float, avoid: Collection[str] = (), besides: str = "") -> Slots | None:
-        """Return the endpoint with fewest failures, then most room; None when no slot is free.
+        """Return a free endpoint: fewest failures first, then the smallest busy share; else None.
 
         Args:
             now: the time.
-            avoid: names of those that are taken only when there is no other.
-            besides: the name of one that is not taken at all.
+            avoid: names of endpoints to take only when there is no other.
+            besides: the name of an endpoint not to take at all.
         """
         self._release(now)
         self._drop_stale()
@@ -123,14 +124,14 @@ class Endpoints:
         return self._pick_among_all(avoid, besides)
 
     def next_return(self, now: float) -> float | None:
-        """When the next endpoint that is left alone will be asked again."""
+        """Return when the next paused endpoint gets tasks again; None without one."""
         self._release(now)
         while self._quiet and self._stale(*self._quiet[0][1:]):
             heapq.heappop(self._quiet)
         return self._quiet[0][0] if self._quiet else None
 
     def _pick_among_all(self, avoid: Collection[str], besides: str) -> Slots | None:
-        """For the few tasks that must not go just anywhere."""
+        """Pick by a scan: the slow path for the few tasks that exclude some endpoints."""
         free = [
             self._by_number[entry[2]] for entry in sorted(self._free) if not self._stale(*entry[2:])
         ]
@@ -138,7 +139,7 @@ class Endpoints:
         return min(free, key=lambda slots: slots.endpoint.name in avoid, default=None)
 
     def _release(self, now: float) -> None:
-        """Those that have been left alone for long enough are free again."""
+        """End the pauses that are over."""
         while self._quiet and self._quiet[0][0] <= now:
             _, number, place = heapq.heappop(self._quiet)
             if not self._stale(number, place):

@@ -1,5 +1,4 @@
-"""What follows when an attempt fails: the task is tried again, an endpoint is left alone, or the
-stage is given up.
+"""Decides what follows a failed attempt: a retry, a pause of the endpoint, or the stage's end.
 
 The limits are the policy's. Nothing here starts an attempt.
 """
@@ -26,9 +25,9 @@ from mapreduce.errors import FleetError, StageFailed
 from mapreduce.wire.messages import MapResult, SkippedRecord, TaskError
 
 EXCUSED_S = 30.0
-"""For so long after a pause of this process, what is lost is the pause's fault."""
+"""Seconds after a pause of this process in which lost attempts are attributed to the pause."""
 SKIPPED_SAID = 100
-"""How many records that are set aside a stage tells of; the dead letters hold all."""
+"""How many skipped records a stage reports as events; the dead letters hold all."""
 
 
 class Failures:
@@ -41,7 +40,7 @@ class Failures:
         tell: the stage's events.
         clock: the time.
         pulse: knows the pauses of this process.
-        jitter: a random number from 0 to 1, to spread what failed together.
+        jitter: a random number from 0 to 1, to spread retries of attempts that failed together.
 
     Attributes:
         given_up: why the stage ends, once it does.
@@ -71,7 +70,7 @@ class Failures:
         self._answered = pulse.awake()
 
     def note_answer(self) -> None:
-        """Note that an endpoint has answered, whatever its answer is."""
+        """Note that an endpoint has answered, with any answer."""
         self._answered = self._pulse.awake()
 
     def failed(self, task: OpenTask, attempt: Attempt, error: TaskError) -> None:
@@ -86,19 +85,19 @@ class Failures:
         self._tell.failed(task, attempt, error, self._what_follows(task))
 
     def lost(self, task: OpenTask, attempt: Attempt, slots: Slots, why: str) -> None:
-        """Count a lost attempt against its task and its endpoint, unless this process was away."""
+        """Count a lost attempt against its task and endpoint, unless this process was suspended."""
         error = TaskError(kind="TaskLost", message=why)
         if self._pulse.excuses(attempt.started, EXCUSED_S):
             self._tasks.put_back(task, attempt)
-            self._tell.failed(task, attempt, error, "asked for again: this machine was away")
+            self._tell.failed(task, attempt, error, "run again: this machine was suspended")
             return
         self.endpoint_failed(slots)
         self.failed(task, attempt, error)
 
     def not_reached(self, task: OpenTask, attempt: Attempt, slots: Slots, why: str) -> None:
-        """Ask for the task again: nothing of it has begun, so it has not failed.
+        """Put the task back without counting a failure: nothing of it has begun.
 
-        It has when no endpoint has answered for too long.
+        It counts as failed when no endpoint has answered for too long.
         """
         self.endpoint_failed(slots)
         error = TaskError(kind="TaskLost", message=why)
@@ -111,24 +110,24 @@ class Failures:
         task.failed_on.add(attempt.endpoint)
         if not task.running:
             self._tasks.waiting.put_first(task)
-        self._tell.failed(task, attempt, error, "asked for again: nothing had begun")
+        self._tell.failed(task, attempt, error, "run again: nothing had begun")
 
     def unauthorized(
         self, task: OpenTask, attempt: Attempt, slots: Slots, error: TaskError
     ) -> None:
-        """Leave an endpoint alone that refuses our signature; end the stage when every one does."""
+        """Pause an endpoint that refuses our signature; end the stage when every endpoint does."""
         slots.unauthorized = True
         self.endpoint_failed(slots)
         self._tasks.put_back(task, attempt)
         task.failed_on.add(attempt.endpoint)
-        then = "asked for elsewhere: the endpoint does not take our signature"
+        then = "run elsewhere: the endpoint does not accept our signature"
         if self._endpoints.all_refuse(self._clock.now()):
             self.given_up = FleetError(error.message)
-            then = "the job fails: no endpoint takes our signature"
+            then = "the job fails: no endpoint accepts our signature"
         self._tell.failed(task, attempt, error, then)
 
     def endpoint_failed(self, slots: Slots) -> None:
-        """Leave an endpoint alone for a while, the longer the more often it has failed."""
+        """Pause an endpoint, longer for each failure in a row."""
         slots.failures += 1
         pause = endpoint_pause(slots.failures, self._policy, self._jitter())
         slots.quiet_until = self._clock.now() + pause
@@ -136,7 +135,7 @@ class Failures:
             self._tell.circuit_opened(slots.endpoint.name, slots.failures, pause)
 
     def endpoint_answered(self, slots: Slots) -> None:
-        """Forget the failures of an endpoint that has carried out a task."""
+        """Clear the failures of an endpoint that has finished a task."""
         if slots.failures >= self._policy.breaker_failures:
             self._tell.circuit_closed(slots.endpoint.name)
         slots.failures = 0
@@ -157,7 +156,7 @@ class Failures:
         """End the stage, with every failure that it has seen.
 
         Args:
-            what: the task or the stage that could not be done.
+            what: the task or the stage that failed.
             why: the limit that was reached.
         """
         failures = {task.spec.name: tuple(task.failures) for task in self._failed.values()}

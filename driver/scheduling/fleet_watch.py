@@ -1,7 +1,7 @@
-"""Which endpoints a stage has: looked up now and then, beside its tasks.
+"""Looks up the endpoints of a stage from time to time, beside its tasks.
 
-No failed look-up ends a stage: the endpoints that are known stay. A stage ends only after it had
-no endpoint, or no free slot, for as long as the policy says.
+No failed look-up ends a stage: the known endpoints stay. A stage ends only after it had no
+endpoint, or no free slot, for as long as the policy allows.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from mapreduce.errors import FleetError
 from mapreduce.wire.messages import StageName
 
 LOOK_S = 60.0
-"""How long a look-up may take."""
+"""Seconds that a look-up may take."""
 SAY_WAITING_S = 10.0
-"""How often a user is told that a stage waits for an endpoint."""
+"""Seconds between messages that a stage waits for an endpoint."""
 
 
 class FleetWatch:
@@ -28,7 +28,7 @@ class FleetWatch:
 
     Args:
         stage: the stage.
-        fleet: gives the endpoints.
+        fleet: returns the endpoints.
         endpoints: takes them.
         policy: how long a stage may be without an endpoint, or without a free slot.
         tell: the stage's events.
@@ -64,18 +64,19 @@ class FleetWatch:
 
     @property
     def next_look(self) -> float | None:
-        """When the next look-up is due; None while one is under way, which wakes the stage."""
+        """When the next look-up is due; None during one, which wakes the stage at its end."""
         return None if self._looking is not None else self._looked + self._fleet.refresh_s
 
     def note_work(self) -> None:
-        """Note that an endpoint has carried out something of this stage."""
+        """Note that an endpoint works on this stage."""
         self._worked = self._awake()
 
     async def refresh(self) -> None:
         """Look up the endpoints when it is time; wait for the answer only while there is none.
 
         Raises:
-            FleetError: there was no endpoint, or no free slot, for too long; or the fleet has ended.
+            FleetError: there was no endpoint, or no free slot, for too long; or the fleet has
+                ended.
         """
         now = self._clock.now()
         if self._looking is None and now - self._looked >= self._fleet.refresh_s:
@@ -90,7 +91,7 @@ class FleetWatch:
         self._check()
 
     async def close(self) -> None:
-        """End a look-up that is under way."""
+        """Cancel a look-up that is under way."""
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
@@ -106,7 +107,7 @@ class FleetWatch:
             first = not self._failure
             text = str(exc) if isinstance(exc, FleetError) else f"{type(exc).__name__}: {exc}"
             self._failure = text
-            if first:  # of several in a row
+            if first:  # report only the first of several in a row
                 self._tell.look_failed(text)
             return
         self._failure = ""

@@ -1,6 +1,6 @@
-"""Listens to the answer to one attempt, and ends in bounded time, whatever the endpoint says or does not say.
+"""Reads the answer to one attempt, and ends in bounded time, whatever the endpoint sends.
 
-It holds no policy of failures: what does not end well is raised as `TaskLost`.
+It holds no policy of failures: it raises `TaskLost` for every answer that does not end well.
 """
 
 from __future__ import annotations
@@ -20,18 +20,19 @@ from mapreduce.wire.messages import Done, Progress, Started, TaskError
 
 EVENTS_PER_SECOND = 20
 EVENTS_AT_ONCE = 200
-"""A worker beats once a second; an endpoint that says very much more is not one of ours, and is not listened to."""
+"""Limits of an answer's events: a worker sends one a second; an endpoint that sends far more is
+not a service of ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ears:
-    """Who is told of an answer as it comes.
+    """The callbacks for an answer's events.
 
     Attributes:
         now: the time, in seconds.
-        answered: something was said.
-        started: the worker has the task.
-        progress: it is that far.
+        answered: called for every event.
+        started: called when a worker has the task.
+        progress: called for every heartbeat.
     """
 
     now: Callable[[], float]
@@ -43,12 +44,12 @@ class Ears:
 async def listen(
     transport: Transport, endpoint: Endpoint, asked: AnyTask, policy: RetryPolicy, ears: Ears
 ) -> AnyResult | TaskError:
-    """Ask an endpoint to carry out a task, and return what came of it.
+    """Send a task to an endpoint, and return its result or its error.
 
     Raises:
         NoSlot: the endpoint is full.
         NotReached: it cannot be connected to.
-        TaskLost: it fell silent, stood still, said too much, or answered something else.
+        TaskLost: it fell silent, made no progress, sent too much, or sent an event of another task.
     """
     limits = _Limits(endpoint.name, policy.stall_timeout_s, ears.now)
     nonce: str | None = None
@@ -75,7 +76,7 @@ async def listen(
 
 
 class _Limits:
-    """How much an endpoint may say, and how long without coming any further.
+    """The limits of an answer: events, and seconds without progress.
 
     Args:
         who: the endpoint.

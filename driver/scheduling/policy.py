@@ -1,4 +1,4 @@
-"""What to do after a failure, and about a straggler. Pure: takes what happened, returns what to do; no clock."""
+"""Decides about failures and stragglers. Pure: takes values, returns decisions; no clock."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mapreduce.errors import Retry, UserCodeError
 from mapreduce.wire.messages import TaskError
 
 LONGEST_WAIT_S = 60.0
-"""An endpoint may ask for so long a pause at most."""
+"""The longest pause that an endpoint can ask for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,26 +18,29 @@ class RetryPolicy:
     """How often and how soon a task is tried again, and what counts as dead or slow.
 
     Attributes:
-        attempts: in all, before the job fails; Hadoop's and Spark's four.
-        once_attempts: the same for what `Retry.ONCE` marks. An exception in the job's code is tried
-            on another worker, in case the machine was to blame; a damaged block is fetched again,
-            in case the network was to blame.
+        attempts: in all, before the job fails; Hadoop and Spark have four too.
+        once_attempts: the same for errors with `Retry.ONCE`. An exception in the job's code is
+            tried on another worker, in case the machine was to blame; a damaged block is fetched
+            again, in case the network was to blame.
         first_delay_s: before the second attempt; it doubles with each.
-        longest_delay_s: where doubling ends.
-        heartbeat_timeout_s: silence after which an attempt counts as dead (a heartbeat comes every second).
-        stall_timeout_s: after so long without a byte, a record or a word of progress, heartbeats or not, an attempt
-            counts as hung (Hadoop's mapreduce.task.timeout is ten minutes too).
-        unreachable_s: after so long without an answer of any endpoint, one that cannot be connected to fails the task;
-            before, it does not: nothing of the task has begun, and the services may be on their way back.
-        no_endpoint_s: how long a stage waits while there is no endpoint at all: Fargate takes a minute or two to start
-            a task, and ECS to see that it must.
-        full_s: how long a stage waits while every endpoint has tasks of others.
-        breaker_failures: so many failures in a row open an endpoint's circuit: it is left alone for a while, then asked
-            for one task at a time until one succeeds.
-        failures_per_task: the stage fails when it has seen so many failures for each of its tasks.
-        least_failures: failures that a stage of any size may see before that.
+        longest_delay_s: the limit of the doubling.
+        heartbeat_timeout_s: silence after which an attempt counts as dead (a heartbeat comes every
+            second).
+        stall_timeout_s: seconds without a byte, a record or a new status after which an attempt
+            counts as hung, with or without heartbeats (Hadoop's mapreduce.task.timeout is ten
+            minutes too).
+        unreachable_s: after so long without an answer of any endpoint, a failed connection fails
+            the task; before, it does not: nothing of the task has begun, and the services may come
+            back.
+        no_endpoint_s: how long a stage waits without any endpoint: Fargate takes a minute or two to
+            start a task, and ECS to notice that it must.
+        full_s: how long a stage waits while every endpoint runs other runs' tasks.
+        breaker_failures: failures in a row that open an endpoint's circuit: it is paused, then gets
+            one task at a time until one succeeds.
+        failures_per_task: the stage fails after so many failures for each of its tasks.
+        least_failures: failures that a stage of any size may have before that.
         skip_bad_records: how many records that cannot be mapped may be set aside in a stage.
-        stage_timeout_s: how long a stage may take; None for as long as it needs.
+        stage_timeout_s: how long a stage may take; None for no limit.
     """
 
     attempts: int = 4
@@ -58,13 +61,14 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class BackupPolicy:
-    """When a task that still runs is run a second time elsewhere (the MapReduce paper's backup tasks, section 3.6).
+    """When a running task gets a backup (the MapReduce paper's backup tasks, section 3.6).
 
     Attributes:
-        from_share: of the stage's tasks must be done before there are any.
-        slower: than so many times the median of the finished ones.
+        from_share: share of the stage's tasks that must be done before there are backups.
+        slower: a straggler takes so many times the median of the finished tasks.
         least_s: a task that takes less is not worth a second start.
-        most_share: of the stage's tasks may have a backup at the same time; at least one may.
+        most_share: share of the stage's tasks that may have a backup at the same time; at least
+            one.
     """
 
     from_share: float = 0.5
@@ -75,14 +79,14 @@ class BackupPolicy:
 
 @dataclass(frozen=True, slots=True)
 class TryAgain:
-    """Try again, not before `delay_s` seconds from now."""
+    """A decision: try again, not before `delay_s` seconds from now."""
 
     delay_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """The job has failed."""
+    """A decision: the job fails."""
 
     why: str
 
@@ -90,7 +94,7 @@ class GiveUp:
 def after_failure(
     failures: Sequence[TaskError], policy: RetryPolicy, jitter: float
 ) -> TryAgain | GiveUp:
-    """What to do with a task.
+    """Decide whether to try a task again.
 
     Args:
         failures: its failures so far, the last one last; at least one.
@@ -99,7 +103,7 @@ def after_failure(
     """
     last = failures[-1]
     if last.cause.retry is Retry.PRODUCER:
-        return GiveUp("the task that wrote it has to write it again")
+        return GiveUp("the task that wrote its input must run again")
     if last.cause.retry is Retry.NO:
         return GiveUp("no other attempt could succeed")
     alike = sum(failure.cause is last.cause for failure in failures)
@@ -113,27 +117,27 @@ def after_failure(
 
 
 def wait_for_slot(wanted_s: float) -> float:
-    """Return how long an endpoint without a free slot is left alone, whatever it has asked for."""
+    """Return how many seconds to pause an endpoint without a free slot, within limits."""
     return min(max(wanted_s, 0.0), LONGEST_WAIT_S) if math.isfinite(wanted_s) else LONGEST_WAIT_S
 
 
 def stage_budget(tasks: int, policy: RetryPolicy) -> int:
-    """How many failures a stage of so many tasks may see before the job fails: something general is wrong then."""
+    """Return how many failures a stage may have; more mean a general fault, and the job fails."""
     return max(policy.least_failures, int(tasks * policy.failures_per_task))
 
 
 def endpoint_pause(failures_in_a_row: int, policy: RetryPolicy, jitter: float) -> float:
-    """How many seconds an endpoint is left alone after it failed that often in a row."""
+    """Return how many seconds to pause an endpoint after so many failures in a row."""
     return _delay(failures_in_a_row, policy.first_delay_s, policy.longest_delay_s, jitter)
 
 
-def room(slots: int, failures_in_a_row: int, policy: RetryPolicy) -> int:
-    """How many tasks an endpoint may have: all its slots, or one while its circuit is half open."""
+def usable_slots(slots: int, failures_in_a_row: int, policy: RetryPolicy) -> int:
+    """Return how many tasks an endpoint may have: all its slots, or 1 in a half-open circuit."""
     return 1 if failures_in_a_row >= policy.breaker_failures else slots
 
 
 def backup_after(finished_s: Sequence[float], tasks: int, policy: BackupPolicy) -> float | None:
-    """After how many seconds a running task should have a backup; None while too few have finished.
+    """Return after how many seconds a running task gets a backup; None while too few have finished.
 
     Args:
         finished_s: seconds that each finished task took, in ascending order.
@@ -146,12 +150,12 @@ def backup_after(finished_s: Sequence[float], tasks: int, policy: BackupPolicy) 
 
 
 def most_backups(tasks: int, policy: BackupPolicy) -> int:
-    """How many tasks of a stage may have a backup at the same time."""
+    """Return how many tasks of a stage may have a backup at the same time."""
     return max(1, int(tasks * policy.most_share))
 
 
 def _median(ascending: Sequence[float]) -> float:
-    """Without a look at any but the middle: it is asked for after each task."""
+    """Return the median in constant time: it is needed after each task."""
     half = len(ascending) // 2
     return (ascending[half] + ascending[-half - 1]) / 2
 

@@ -1,6 +1,6 @@
-"""Notices that this process did not run for a while: a laptop that was closed, a process that was stopped.
+"""Detects that this process did not run for a while: a closed laptop, a stopped process.
 
-What was lost in such a time is no service's fault, and not counted against a task.
+Attempts lost in such a pause are no service's fault, and do not count against a task.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 TICK_S = 1.0
 PAUSE_S = 5.0
-"""After so long between two ticks the process has been away: no step of the driver takes that time."""
+"""A gap between two ticks that counts as a pause: no step of the driver takes that long."""
 
 
 class Pulse:
@@ -18,10 +18,11 @@ class Pulse:
     Args:
         now: the clock for waiting, which may stand still while the machine sleeps.
         wall: the clock for people, which does not.
-        away: is told of each pause, in seconds.
+        away: called with the length of each pause, in seconds.
 
     Attributes:
-        missed_s: how much of all pauses the clock for waiting has counted: time that no limit may count.
+        missed_s: the part of all pauses that the clock for waiting has counted; no limit may count
+            it.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class Pulse:
         self.missed_s = 0.0
 
     def beat(self) -> float:
-        """Tick; return how many seconds this process was away, or 0."""
+        """Tick; return the length of a pause of this process in seconds, or 0."""
         now, wall = self._now(), self._wall()
         passed = now - self._last_now
         gap = max(passed, wall - self._last_wall)
@@ -56,11 +57,11 @@ class Pulse:
         return self._now() - self.missed_s
 
     def excuses(self, started: float, within_s: float) -> bool:
-        """Return whether a loss now is the fault of a pause.
+        """Return whether a loss now is the effect of a pause.
 
         Args:
-            started: when what is lost began, by `now`.
-            within_s: how long after a pause losses are its fault.
+            started: when the lost attempt began, by `now`.
+            within_s: how long after a pause losses are its effect.
         """
         self.beat()
         return started <= self._woke and self._now() - self._woke <= within_s

@@ -1,8 +1,7 @@
-"""One stage's loop: keeps every endpoint's slots full until each task has a result, or the stage
-is given up.
+"""The loop of one stage: keeps every endpoint's slots full until each task has a result.
 
-It holds no policy: what follows a failure is for `failures` and `policy` to say. Clock and random
-numbers are given to it.
+It holds no policy: `failures` and `policy` decide what follows a failure. Clock and random numbers
+are arguments.
 """
 
 from __future__ import annotations
@@ -43,15 +42,15 @@ class StageRun:
 
     Args:
         stage: the stage.
-        fleet: gives the endpoints.
+        fleet: returns the endpoints.
         transport: reaches them.
         policy: the limits of failures.
-        emit: is told what happens.
+        emit: receives the events.
         clock: the time.
         done: called with each outcome as it comes, before the next task starts on its slot.
-        backups: when a straggler is run a second time.
+        backups: when a straggler gets a backup.
         names: how many attempts each task has had in this run, by its name: no two attempts share a
-            number, even when a stage is carried out again.
+            number, even when a stage runs again.
         jitter: a random number from 0 to 1.
     """
 
@@ -100,13 +99,13 @@ class StageRun:
         )
 
     async def run(self, specs: Sequence[TaskSpec]) -> list[Outcome]:
-        """Return the outcomes, in the order of the tasks.
+        """Run the tasks; return the outcomes, in the order of the tasks.
 
         Raises:
             StageFailed: a task used up its attempts, or the stage its failures or its time.
-            FleetError: there is no endpoint, or none takes our signature.
+            FleetError: there is no endpoint, or none accepts our signature.
         """
-        # the largest first: what is started last should be short
+        # the largest first, so that the last ones to start are short
         self._tasks.take(sorted(specs, key=lambda spec: -spec.size_bytes))
         ticking = asyncio.create_task(self._tick())
         try:
@@ -124,7 +123,7 @@ class StageRun:
         return [self._tasks.outcomes[spec.index] for spec in specs]
 
     async def _tick(self) -> None:
-        """Notice each pause of this process."""
+        """Detect pauses of this process."""
         while True:
             await asyncio.sleep(TICK_S)
             self._pulse.beat()
@@ -138,7 +137,7 @@ class StageRun:
             self._failures.give_up(f"the {self._stage} stage", why)
 
     def _assign(self) -> None:
-        """Give each free slot a task that waits."""
+        """Give each free slot a waiting task."""
         now = self._clock.now()
         while task := self._tasks.waiting.first(now):
             slots = self._endpoints.pick(now, task.failed_on)
@@ -148,13 +147,14 @@ class StageRun:
             self._launch(task, slots)
 
     def _assign_backups(self) -> None:
-        """Start stragglers a second time, when no task waits."""
+        """Start backups of stragglers, when no task waits."""
         self._backup_due = None
         running = self._tasks.running
         after = backup_after(self._finished_s, self._tasks.total, self._backups)
         if self._tasks.waiting or after is None:
             return
         now = self._clock.now()
+        # taken from the heap, but not started: they go back at the end
         stay: list[tuple[OpenTask, Attempt]] = []
         most = most_backups(self._tasks.total, self._backups)
         while running.doubled < most and self._endpoints.pick(now):
@@ -188,7 +188,7 @@ class StageRun:
         attempt.handle.add_done_callback(self._attempts.discard)
 
     async def _pause(self) -> None:
-        """Wait until something has happened, or the next thing is due."""
+        """Wait until an event wakes the stage, or the next step is due."""
         now = self._clock.now()
         due = [self._tasks.waiting.next_due, self._backup_due, self._watch.next_look]
         if self._tasks.waiting:
@@ -211,7 +211,7 @@ class StageRun:
             slots.quiet_until = self._clock.now() + wait_for_slot(exc.retry_after_s)
         except NotReached as exc:
             self._failures.not_reached(task, attempt, slots, str(exc))
-        except FleetError as exc:  # no task's fault: this fleet is not to be used
+        except FleetError as exc:  # not the task's fault: this fleet cannot be used
             self._tasks.running.end(task, attempt)
             self._failures.given_up = exc
         except asyncio.CancelledError:
@@ -219,7 +219,7 @@ class StageRun:
             raise
         except TaskLost as exc:
             self._failures.lost(task, attempt, slots, str(exc))
-        except Exception as exc:  # noqa: BLE001 - whatever else goes wrong fails this attempt
+        except Exception as exc:  # noqa: BLE001 - any other error fails this attempt
             words = str(exc).partition("\n")[0]
             why = f"{type(exc).__name__} while {slots.endpoint.name} was asked: {words}"
             self._failures.lost(task, attempt, slots, why)
@@ -247,7 +247,7 @@ class StageRun:
         self._watch.note_work()
 
     def _started_anew(self, event: Started) -> None:
-        """Say once that each task of the job imports it again."""
+        """Report once that each task of the job imports it again."""
         if event.fresh and not self._said_fresh:
             self._said_fresh = True
             self._tell.imported_anew(event.fresh)
@@ -255,7 +255,7 @@ class StageRun:
     def _take(
         self, task: OpenTask, attempt: Attempt, slots: Slots, result: AnyResult | TaskError
     ) -> None:
-        """Take the last word of an attempt: its result, or its error."""
+        """Take the last event of an attempt: its result, or its error."""
         if not isinstance(result, TaskError):
             self._failures.endpoint_answered(slots)
             self._succeed(task, attempt, result)
@@ -268,7 +268,7 @@ class StageRun:
     def _succeed(self, task: OpenTask, attempt: Attempt, result: AnyResult) -> None:
         self._tasks.running.end(task, attempt)
         if self._tasks.is_done(task):
-            return  # another attempt was faster; this one's objects have names of their own
+            return  # another attempt was faster; this one's objects have other names
         if not self._failures.take_skipped(task, result):
             return
         seconds = self._clock.now() - attempt.started

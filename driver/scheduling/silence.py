@@ -1,7 +1,7 @@
-"""A limit on silence that starts anew with each word, and that does not count the time in which this process was away.
+"""A time-out of silence that each event restarts, and that ignores pauses of this process.
 
-`asyncio.timeout` would not do. After a pause of this process it is due at once, and cancels what would have read the
-words that lie in the socket.
+`asyncio.timeout` would not do: after a pause of this process it is due at once, and cancels the
+reading of events that already lie in the socket.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from mapreduce.errors import TaskLost
 
 
 class Silence:
-    """Cancels the block of its `async with` after too long a silence, and raises `TaskLost` in its place.
+    """Cancels the block of its `async with` after too long a silence, with `TaskLost`.
 
     Args:
         limit_s: how long a silence may be.
-        who: who is listened to, for the message.
+        who: the endpoint, for the message.
     """
 
     def __init__(self, limit_s: float, who: str) -> None:
@@ -36,7 +36,7 @@ class Silence:
         return self
 
     def heard(self) -> None:
-        """Start the limit anew."""
+        """Restart the time-out."""
         self._last = self._loop.time()
 
     async def __aexit__(
@@ -59,6 +59,7 @@ class Silence:
 
     def _check(self) -> None:
         now = self._loop.time()
+        # a late timer means that this process was suspended: the silence starts anew
         if now - self._due > PAUSE_S:
             self._last = now
         left = self._last + self._limit_s - now

@@ -1,4 +1,4 @@
-"""The events of one stage, each built in one place."""
+"""The events of one stage; each is built in one place."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mapreduce.wire.messages import Progress, SkippedRecord, StageName, TaskErro
 
 
 class StageEvents:
-    """Tells an observer what happens in a stage.
+    """Sends the events of a stage to an observer.
 
     Args:
         stage: the stage.
@@ -26,7 +26,7 @@ class StageEvents:
         self._clock = clock
 
     def started(self, task: OpenTask, attempt: Attempt) -> None:
-        """Tell that an attempt begins; it is a backup when another one at the task runs."""
+        """Report that an attempt begins; it is a backup when another one at the task runs."""
         self._emit(
             events.AttemptStarted(
                 at=self._clock.wall(),
@@ -38,7 +38,7 @@ class StageEvents:
         )
 
     def progress(self, task: OpenTask, attempt: Attempt, event: Progress) -> None:
-        """Tell how far an attempt is."""
+        """Report the progress of an attempt."""
         self._emit(
             events.AttemptProgress(
                 at=self._clock.wall(),
@@ -51,7 +51,7 @@ class StageEvents:
         )
 
     def done(self, task: OpenTask, attempt: Attempt, seconds: float) -> None:
-        """Tell that an attempt has given the task's result."""
+        """Report that an attempt has given the task's result."""
         self._emit(
             events.AttemptDone(
                 at=self._clock.wall(),
@@ -64,7 +64,7 @@ class StageEvents:
         )
 
     def cancelled(self, task: OpenTask, attempt: Attempt) -> None:
-        """Tell that an attempt is not needed any more."""
+        """Report that an attempt is no longer needed."""
         self._emit(
             events.AttemptCancelled(
                 at=self._clock.wall(),
@@ -76,7 +76,7 @@ class StageEvents:
         )
 
     def failed(self, task: OpenTask, attempt: Attempt, error: TaskError, then: str) -> None:
-        """Tell why an attempt failed, and what follows."""
+        """Report why an attempt failed, and what follows."""
         self._emit(
             events.AttemptFailed(
                 at=self._clock.wall(),
@@ -91,39 +91,39 @@ class StageEvents:
         )
 
     def skipped(self, task: OpenTask, record: SkippedRecord) -> None:
-        """Tell of a record that a task has set aside."""
+        """Report a record that a task has set aside."""
         at, message = self._clock.wall(), record.message
         self._emit(
             events.RecordSkipped(at=at, task=task.spec.name, place=record.place, message=message)
         )
 
     def imported_anew(self, why: str) -> None:
-        """Tell why each task of the job imports it again."""
+        """Report why each task of the job imports it again."""
         self._emit(events.ImportedAnew(at=self._clock.wall(), stage=self._stage, why=why))
 
     def circuit_opened(self, endpoint: str, failures: int, pause_s: float) -> None:
-        """Tell that an endpoint is left alone for a while."""
+        """Report that an endpoint is paused."""
         at = self._clock.wall()
         self._emit(
             events.CircuitOpened(at=at, endpoint=endpoint, failures=failures, pause_s=pause_s)
         )
 
     def circuit_closed(self, endpoint: str) -> None:
-        """Tell that an endpoint works again."""
+        """Report that an endpoint works again."""
         self._emit(events.CircuitClosed(at=self._clock.wall(), endpoint=endpoint))
 
     def away(self, seconds: float) -> None:
-        """Tell that this process did not run for a while."""
+        """Report that this process did not run for a while."""
         self._emit(events.DriverAway(at=self._clock.wall(), stage=self._stage, seconds=seconds))
 
     def look_failed(self, why: str) -> None:
-        """Tell that the fleet could not be looked up."""
+        """Report that a look-up of the fleet failed."""
         self._emit(events.LookFailed(at=self._clock.wall(), stage=self._stage, why=why))
 
     def fleet_changed(
         self, appeared: tuple[str, ...], gone: tuple[str, ...], why: Mapping[str, str]
     ) -> None:
-        """Tell which endpoints have appeared and which have left, and why."""
+        """Report which endpoints have appeared and which have left, and why."""
         self._emit(
             events.FleetChanged(
                 at=self._clock.wall(),
@@ -135,6 +135,6 @@ class StageEvents:
         )
 
     def waiting(self, seconds: float, why: str) -> None:
-        """Tell for how long there has been no endpoint."""
+        """Report for how long there has been no endpoint."""
         at, stage = self._clock.wall(), self._stage
         self._emit(events.WaitingForFleet(at=at, stage=stage, seconds=seconds, why=why))

@@ -1,1 +1,1 @@
-"""Apache Spark as a target. Imported only when it is asked for."""
+"""Apache Spark as a target. Imported only for a run on it."""

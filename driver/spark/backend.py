@@ -1,6 +1,7 @@
-"""Apache Spark as the place of a run: this process splits, Spark's executors map and reduce, Spark carries the pairs.
+"""The backend on Apache Spark: this process splits, Spark's executors map and reduce.
 
-What a task does is the engine's (`driver.spark.executor`), what a run means is the pipeline's; here the two are joined.
+The tasks are the engine's (`driver.spark.executor`), the shuffle is Spark's, and the run is the
+pipeline's; this module joins them.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from mapreduce.job import Job
 from mapreduce.wire.messages import MapTask, ReduceTask, SplitResult, StageName
 
 TASK_MEMORY_BYTES = 512 << 20
-"""What a map or reduce task may use when nobody says; Spark's own sorting has as much again."""
+"""The default memory of a map or reduce task; Spark's sorting uses as much again."""
 _ATTEMPT = "spark"
 
 
@@ -44,11 +45,12 @@ class SparkBackend:
     """A running Spark. Nothing is reused: each run does all of its tasks.
 
     Attributes:
-        runs: where the run's records are kept.
-        context: the tools of the split stage.
+        runs: the store of the run's records.
+        context: the context of the split stage.
         spark: carries out the other stages.
-        task_memory_bytes: what a map or reduce task may use.
-        skip_limit: how many records a map task may set aside; None when the first bad one ends the run.
+        task_memory_bytes: memory of a map or reduce task.
+        skip_limit: how many records a map task may set aside; None when the first bad one ends the
+            run.
     """
 
     runs: RunStore
@@ -60,19 +62,19 @@ class SparkBackend:
 
     @property
     def log_text(self) -> Callable[[], bytes]:
-        """What Spark has written."""
+        """Returns Spark's log."""
         return self.spark.log_text
 
     async def carry_out(
         self, plan: RunPlan, log: EventLog, *, fresh: bool, started: float
     ) -> Outcomes:
-        """Split here, maps and reduces there; raises `StageFailed` when a task has failed."""
+        """Split here, map and reduce on Spark; raises `StageFailed` when a task has failed."""
         start = max(0.0, self.clock.now() - started)
-        telling = _Telling(log, self.clock)
-        split = await self._split(plan, telling)
+        report = _StageReport(log, self.clock)
+        split = await self._split(plan, report)
         assert isinstance(split.result, SplitResult)
         specs = [self._skipping(spec) for spec in map_tasks(plan, split.result)]
-        telling.begun("map", specs)
+        report.begun("map", specs)
         submitted = self.clock.wall()
         maps, reduces = await self._on_spark(plan, specs)
         returned = self.clock.wall()
@@ -83,12 +85,12 @@ class SparkBackend:
             "map": turned - submitted,
             "reduce": returned - turned,
         }
-        mapped = telling.ended("map", specs, maps, seconds["map"])
+        mapped = report.ended("map", specs, maps, seconds["map"])
         reduced: list[Outcome] = []
         if plan.partitions:
             reducing = reduce_tasks(plan, ())
-            telling.begun("reduce", reducing)
-            reduced = telling.ended("reduce", reducing, reduces, seconds["reduce"])
+            report.begun("reduce", reducing)
+            reduced = report.ended("reduce", reducing, reduces, seconds["reduce"])
         return Outcomes(split, mapped, reduced, seconds)
 
     def _skipping(self, spec: TaskSpec) -> TaskSpec:
@@ -99,20 +101,20 @@ class SparkBackend:
             spec, message=lambda attempt: spec.message(attempt).model_copy(update=changed)
         )
 
-    async def _split(self, plan: RunPlan, telling: _Telling) -> Outcome:
+    async def _split(self, plan: RunPlan, report: _StageReport) -> Outcome:
         spec = split_task(plan)
-        telling.begun("split", [spec])
+        report.begun("split", [spec])
         started = self.clock.now()
         result = await asyncio.to_thread(run_task, spec.message(_ATTEMPT), self.context)
         check_answer(spec.message(_ATTEMPT), result)
         outcome = Outcome(spec, result, 1, "driver", self.clock.now() - started)
-        telling.done("split", [outcome], outcome.seconds)
+        report.done("split", [outcome], outcome.seconds)
         return outcome
 
     async def _on_spark(
         self, plan: RunPlan, specs: Sequence[TaskSpec]
     ) -> tuple[list[Carried], list[Carried]]:
-        """What came of the map tasks and of the reduce tasks, each in the order of the tasks."""
+        """Return the map tasks and the reduce tasks as carried out, each in order."""
         working = asyncio.ensure_future(asyncio.to_thread(self._carried, plan, specs))
         try:
             return await asyncio.shield(working)
@@ -143,18 +145,17 @@ class SparkBackend:
 async def spark_answer(
     plan: RunPlan, job: Job | Chain, runs: RunStore, master: str, context: TaskContext
 ) -> list[tuple[Any, Any]]:
-    """Return the pairs, as JSON holds them, of a run done anew on Spark; that run is gone
-    afterwards, unless it failed.
+    """Return the pairs, as JSON holds them, of the same run on Spark; delete that run.
+
+    A run that fails is kept. Each map task may set as many records aside as the run has in all,
+    because Spark's tasks differ from the run's.
 
     Args:
         plan: of the run.
         job: its job or chain.
         runs: the store of both runs.
         master: Spark's.
-        context: the tools of the split stage.
-
-    Each map task may set as many records aside as the run has in all; which ones is for Spark to
-    find.
+        context: the context of the split stage.
     """
     skipped = sum(len(runs.dead_letters(step)) for step in runs.steps_of(plan))
     log, started = EventLog(), Clock().now()
@@ -176,7 +177,7 @@ async def spark_answer(
 
 @asynccontextmanager
 async def running_spark(master: str, folder: Path) -> AsyncIterator[Spark]:
-    """A Spark that is gone at the end, even of a start that is interrupted; raises `FleetError`."""
+    """Start Spark, and stop it at the end, also after an interrupted start; raises `FleetError`."""
     starting = asyncio.ensure_future(asyncio.to_thread(Spark, master, folder))
     try:
         yield await asyncio.shield(starting)
@@ -185,15 +186,15 @@ async def running_spark(master: str, folder: Path) -> AsyncIterator[Spark]:
         await asyncio.to_thread(spark.stop)
 
 
-class _Telling:
-    """Tells a run's log of tasks that somebody else has scheduled, when the stage they belong to is over."""
+class _StageReport:
+    """Reports tasks that Spark has scheduled to a run's log, when their stage is over."""
 
     def __init__(self, log: EventLog, clock: Clock) -> None:
         self._log = log
         self._clock = clock
 
     def begun(self, stage: StageName, specs: Sequence[TaskSpec]) -> None:
-        """A stage begins."""
+        """Report that a stage begins."""
         size = sum(spec.size_bytes for spec in specs)
         self._log(
             events.StageStarted(
@@ -208,9 +209,7 @@ class _Telling:
         carried: Sequence[Carried],
         seconds: float,
     ) -> list[Outcome]:
-        """Return the stage's outcomes, of as many tasks as have told of themselves; raises
-        `StageFailed` and `TaskLost`.
-        """
+        """Return the stage's outcomes; raises `StageFailed` and `TaskLost`."""
         _check(specs, carried)
         outcomes = [
             Outcome(specs[each.index], each.result, 1, each.worker, each.ended - each.started)
@@ -222,7 +221,7 @@ class _Telling:
         return outcomes
 
     def done(self, stage: StageName, outcomes: Sequence[Outcome], seconds: float) -> None:
-        """A stage is over."""
+        """Report that a stage is over."""
         for outcome in outcomes:
             self._log(
                 events.AttemptDone(
@@ -260,7 +259,7 @@ class _Telling:
 
 
 def _check(specs: Sequence[TaskSpec], carried: Sequence[Carried]) -> None:
-    """Refuse results that do not fit what was asked for; raises `TaskLost`."""
+    """Refuse results that do not fit their tasks; raises `TaskLost`."""
     for each in carried:
         task = specs[each.index].message(_ATTEMPT)
         if each.result is not None and isinstance(task, MapTask | ReduceTask):
@@ -273,5 +272,5 @@ def _in_order(carried: Iterable[Carried]) -> list[Carried]:
 
 
 def _turn(maps: Sequence[Carried], submitted: float, returned: float) -> float:
-    """When the last map task had ended, whatever the clocks of other machines say."""
+    """Return when the last map task had ended; bounded, as other machines' clocks differ."""
     return min(max(submitted, max((each.ended for each in maps), default=submitted)), returned)

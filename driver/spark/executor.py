@@ -1,7 +1,7 @@
-"""What a process of somebody else's cluster runs: our tasks, as functions that can be shipped by their names.
+"""The functions that run in Spark's executors: our tasks, shipped by the functions' names.
 
-They take a task's message as JSON text, and give what came of it as JSON text, or records for the shuffle between. Of
-the job only its digest travels; its code is loaded from the store, as the services do.
+They take a task's message as JSON text, and return its outcome as JSON text, or records for the
+shuffle. Of the job only its digest is sent; its code is loaded from the store, as in the services.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from mapreduce.wire.messages import MapTask, ReduceTask
 
 Task = TypeVar("Task", MapTask, ReduceTask)
 LOCAL_FOLDERS = "SPARK_LOCAL_DIRS"
-"""Where Spark tells its Python processes to keep what may go when the application ends."""
+"""The variable of the folders where Spark's Python processes keep temporary files."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workbench:
-    """What every task of a run is given.
+    """The settings of every task of a run.
 
     Attributes:
         store: the store's root URL.
-        memory_bytes: what a task may use.
+        memory_bytes: memory of a task.
     """
 
     store: str
@@ -41,7 +41,7 @@ class Workbench:
 
 
 def map_whole(bench: Workbench, text: str) -> str:
-    """Return a map task that writes a part of the result."""
+    """Run a map task that writes a part of the result."""
     return run_whole(
         _attempt(MapTask.model_validate_json(text)), _context(bench), platform.node()
     ).model_dump_json()
@@ -55,13 +55,13 @@ def map_side(bench: Workbench, text: str) -> Iterator[Record]:
 def reduce_side(
     bench: Workbench, text: str, partition: int, records: Iterator[Record]
 ) -> Iterator[str]:
-    """Partition number `partition`, reduced; `text` is the task of any of them."""
+    """Yield the outcome of partition number `partition`; `text` is the task of any partition."""
     task = _attempt(ReduceTask.model_validate_json(text).model_copy(update={"index": partition}))
     yield reduce_records(task, records, _context(bench), platform.node()).model_dump_json()
 
 
 def _attempt(task: Task) -> Task:
-    """Return the task under a name that no other attempt at it has, on whatever machine."""
+    """Return the task with an attempt's name that no other attempt has, on any machine."""
     return task.model_copy(update={"attempt": f"{task.attempt}-{secrets.token_hex(4)}"})
 
 
@@ -74,7 +74,7 @@ def _context(bench: Workbench) -> TaskContext:
 
 @cache
 def _tools(store: str) -> tuple[Storage, CodeLoader, Path]:
-    """Kept as long as the process lives, so that its next task finds the job imported."""
+    """Return tools that live as long as the process: its next task finds the job imported."""
     folder = os.environ.get(LOCAL_FOLDERS, tempfile.gettempdir()).split(",")[0]
     scratch = Path(tempfile.mkdtemp(prefix="mapreduce-", dir=folder))
     storage = open_storage()

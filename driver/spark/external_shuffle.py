@@ -1,9 +1,10 @@
-"""The two ends of a shuffle that somebody else carries out, pair by pair, and that this engine only feeds and drains.
+"""The two ends of a shuffle by another system, pair by pair: this engine only feeds and drains it.
 
-`map_records` gives what a map task would have written as records that sort by partition, key, and place in the input;
-`reduce_records` takes those of one partition in that order. In front of its pairs each map task sends each partition a
-note of what it has sent, for the ledger. Both run the engine's own stages, over scratch disk, so that what a task does
-is written once. What carries the records is not known here.
+`map_records` yields a map task's output as records that sort by partition, key, and place in the
+input; `reduce_records` takes those of one partition in that order. Before its pairs, each map task
+sends each partition a note with its counts, for the ledger. Both run the engine's stages over
+scratch disk, so that each task exists once in code. This module does not know what carries the
+records.
 """
 
 from __future__ import annotations
@@ -36,19 +37,21 @@ from mapreduce.wire.messages import (
 )
 
 RecordKey = tuple[int, bytes, int, int]
-"""Partition, encoded key, map task, and number of the pair in that task's output: no two records share one."""
+"""Partition, encoded key, map task, and number of the pair in that task's output: unique."""
 Record = tuple[RecordKey, Any]
 
 _NOTE_KEY = b""
-"""Sorts before every encoded key: none is empty."""
+"""Sorts before every encoded key: no encoded key is empty."""
 _FAULTS = (UserCodeError, DataError, UsageError)
-"""What a second attempt cannot mend is an answer; anything else is raised, for whoever runs the task to try again."""
+"""Errors that a second attempt cannot repair are answers; others are raised, so that the shuffle's
+scheduler tries the task again."""
 
 
 class Carried(Message):
-    """A task that somebody else's scheduler has run: what came of it, or why nothing did.
+    """A task that another scheduler has run: its result, or its error.
 
-    `started` and `ended` are in seconds since the epoch, by the clock of the machine, whose name is `worker`.
+    `started` and `ended` are in seconds since the epoch, by the clock of the machine called
+    `worker`.
     """
 
     index: int
@@ -60,14 +63,17 @@ class Carried(Message):
 
 
 class Note(Message):
-    """What a map task has sent to one partition; to the first it tells all of itself, of a failure it tells each."""
+    """A map task's note to one partition: its block, and the task itself.
+
+    The first partition gets the task; after a failure every partition gets it.
+    """
 
     block: Block | None
     task: Carried | None
 
 
 class Drained(Message):
-    """What became of one partition, and the map tasks that it heard of."""
+    """The outcome of one partition, and the map tasks of its notes."""
 
     reduce: Carried | None
     maps: tuple[Carried, ...]
@@ -75,20 +81,20 @@ class Drained(Message):
 
 @dataclass(slots=True)
 class Sums:
-    """How many pairs have gone by, their bytes, and the sum of their xxh3_64: the same in whatever order they go."""
+    """The pairs that have passed: count, bytes, and sum of their xxh3_64, in any order."""
 
     records: int = 0
     length: int = 0
     checksum: int = 0
 
     def counted(self, pairs: Iterable[PackedPair]) -> Iterator[PackedPair]:
-        """Yield the same pairs."""
+        """Yield the same pairs, and count them."""
         for pair in pairs:
             key, value = pair
             data = value if type(value) is bytes else encode_value(value)
             self.records += 1
             self.length += len(key) + len(data)
-            # the key's length as the seed says where the key ends
+            # the key's length as the seed marks the end of the key
             self.checksum = (
                 self.checksum + xxhash.xxh3_64_intdigest(key + data, len(key))
             ) % CHECKSUM_MODULO
@@ -96,12 +102,12 @@ class Sums:
 
 
 def partition_of(key: RecordKey) -> int:
-    """Which partition a record goes to."""
+    """Return the partition of a record."""
     return key[0]
 
 
 def run_whole(task: MapTask, context: TaskContext, worker: str) -> Carried:
-    """Return a map task of a job with nothing to reduce: it writes its part itself."""
+    """Run a map task of a job without reduce: it writes its part."""
     started = time.time()
     try:
         result = run_task(task, context)
@@ -158,13 +164,13 @@ def map_records(task: MapTask, context: TaskContext, worker: str) -> Iterator[Re
 def reduce_records(
     task: ReduceTask, records: Iterator[Record], context: TaskContext, worker: str
 ) -> Drained:
-    """Return one partition's records, in the order of their keys: reduced, and written as a part.
+    """Reduce one partition's records, sorted by their keys, and write the part.
 
     Args:
         task: names the partition and the part; it has no sources.
         records: all that the map tasks have sent to the partition.
-        context: where the part is written.
-        worker: this machine.
+        context: writes the part.
+        worker: this machine's name.
     """
     started = time.time()
     notes, first = _notes(records)
@@ -192,7 +198,7 @@ def reduce_records(
 def _reduced(
     task: ReduceTask, pairs: Iterator[PackedPair], context: TaskContext, *, integers: bool
 ) -> ReduceResult:
-    """Run the reduce stage on one block that holds all pairs; its result says what has come in."""
+    """Run the reduce stage on one block of all pairs; the result counts the pairs that came in."""
     sums = Sums()
     with context.scratch_folder() as folder:
         path = folder / "sorted"
@@ -229,7 +235,7 @@ def _block(sums: Sums, *, integers: bool) -> Block:
 
 
 def _notes(records: Iterator[Record]) -> tuple[list[Note], Record | None]:
-    """Return the notes, which come first, and the first record that is none."""
+    """Return the notes, which come first, and the first record after them."""
     notes: list[Note] = []
     for record in records:
         if record[0][1] != _NOTE_KEY:

@@ -1,7 +1,7 @@
-"""A running Apache Spark, on this machine or a cluster's: the door of the package `pyspark`.
+"""A running Apache Spark, on this machine or a cluster: the entry point of the package `pyspark`.
 
-It starts Spark, ships functions of ours by their names, and says in a line what went wrong. What is shipped, and what
-for, it does not know.
+It starts Spark, ships functions by their names, and raises errors of one line. It does not know
+what the functions do.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from driver.spark.external_shuffle import partition_of
 from mapreduce.errors import FleetError, JobFailed, UsageError
 
 STOP_S = 20
-"""How long Spark may take to end before its process is killed."""
+"""Seconds that Spark may take to end before its process is killed."""
 
 _LOCAL = re.compile(r"local(?:\[(\*|\d+)(?:,\s*\d+)?\])?")
 _ERROR = re.compile(r"([A-Za-z_][\w.]*)?(Error|Exception|Lost|Missing)\b")
@@ -39,12 +39,12 @@ appender.console.layout.pattern = %d{HH:mm:ss} %p %c{1}: %m%n%ex
 
 
 def is_local(master: str) -> bool:
-    """True when Spark runs on this machine alone."""
+    """Return whether Spark runs on this machine alone."""
     return _LOCAL.fullmatch(master) is not None
 
 
 def map_slots(master: str) -> int:
-    """Map tasks that will run at the same time, as far as the master's name tells."""
+    """Return how many map tasks will run at the same time, as far as the master's name says."""
     found = _LOCAL.fullmatch(master)
     if found is None or found[1] is None:
         return 1
@@ -52,7 +52,7 @@ def map_slots(master: str) -> int:
 
 
 def check_installed() -> None:
-    """Refuse a run before anything is written when what it needs is not on this machine.
+    """Refuse a run before anything is written when this machine lacks PySpark or Java.
 
     Raises:
         UsageError: there is no PySpark in this environment.
@@ -80,7 +80,8 @@ class Spark:
 
     Args:
         master: as `spark-submit --master` takes it.
-        folder: a local folder for what Spark and its processes write; it may go when Spark has ended.
+        folder: a local folder for files of Spark and its processes; it may be deleted when Spark
+            has ended.
 
     Raises:
         FleetError: it could not be started.
@@ -119,11 +120,11 @@ class Spark:
             ) from exc
 
     def log_text(self) -> bytes:
-        """What Spark, and the jobs' own code in it, have written."""
+        """Return the output of Spark, and of the jobs' code in it."""
         return log_bytes(self._log)
 
     def map(self, function: Callable[[str], str], texts: Sequence[str]) -> list[str]:
-        """Return one task a text; raises `JobFailed` when Spark gives one up."""
+        """Run one task for each text; raises `JobFailed` when Spark gives one up."""
         return self._collected(self._each(texts).map(function))
 
     def map_and_reduce(
@@ -133,28 +134,29 @@ class Spark:
         reducing: Callable[..., Any],
         partitions: int,
     ) -> list[str]:
-        """Return one task a text, their records sorted into partitions, and one task a partition;
-        raises as `map` does.
+        """Run a map task for each text, sort their records into partitions, and reduce these.
+
+        Raises:
+            JobFailed: Spark has given a task up.
         """
         records = self._each(texts).flatMap(mapping)
         sorted_records = records.repartitionAndSortWithinPartitions(partitions, partition_of)
         return self._collected(sorted_records.mapPartitionsWithIndex(reducing))
 
     def cancel(self) -> None:
-        """End what is running."""
+        """Cancel what is running."""
         self._context.cancelAllJobs()
 
     def stop(self) -> None:
-        """End Spark and its processes, as far as they have been started."""
+        """End Spark and those of its processes that have been started."""
         from pyspark import SparkContext
 
         if self._context is not None:
             self._context.stop()
         if self._gateway is not None:
             self._gateway.shutdown()
-            SparkContext._gateway = SparkContext._jvm = (
-                None  # else this process could not start another
-            )
+            # without this, the process could not start another Spark
+            SparkContext._gateway = SparkContext._jvm = None
             _end(self._gateway.proc)
 
     def _each(self, texts: Sequence[str]) -> Any:
@@ -165,13 +167,13 @@ class Spark:
             collected: list[str] = rdd.collect()
         except self._errors as exc:
             raise JobFailed(
-                f"Spark has given up: {_why(exc)}\nall that it said is in the run's services.log"
+                f"Spark has given up: {_why(exc)}\nits output is in the run's services.log"
             ) from exc
         return collected
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Java ends when its standard input does."""
+    """End the Java process, by closing its standard input."""
     if process.stdin is not None:
         process.stdin.close()
     try:
@@ -182,7 +184,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _why(exc: Exception) -> str:
-    """Spark's reason in a line: of an error in Python its last line, else the first of Java's."""
+    """Return Spark's reason: the last line of a Python error, else the first of Java's."""
     java = getattr(exc, "java_exception", None)
     lines = (str(java.getMessage()) if java is not None else str(exc)).strip().splitlines() or [
         type(exc).__name__
@@ -192,10 +194,11 @@ def _why(exc: Exception) -> str:
 
 
 def _settings(master: str, folder: Path) -> dict[str, str]:
-    """What Spark is told beyond its own defaults and `spark-defaults.conf`; on this machine it is alone and unseen."""
+    """Return settings beyond Spark's and `spark-defaults.conf`; a local Spark has no UI."""
     (folder / "log4j2.properties").write_text(_LOG4J)
     settings = {
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file:{folder}/log4j2.properties"
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file:{folder}/"
+        "log4j2.properties"
     }
     if is_local(master):
         settings |= {
@@ -210,7 +213,7 @@ def _settings(master: str, folder: Path) -> dict[str, str]:
 
 
 def _packed(folder: Path) -> Path:
-    """Zip what an executor imports of ours, for machines that do not have it."""
+    """Zip our modules that an executor imports, for machines that do not have them."""
     path = folder / "mapreduce.zip"
     own = ("__init__.py", "spark/__init__.py", "spark/executor.py", "spark/external_shuffle.py")
     sources = [

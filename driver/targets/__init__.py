@@ -1,1 +1,1 @@
-"""Where a run is carried out, one file for each place, and where everything is wired together."""
+"""The targets of a run, one file for each, and where everything is wired together."""

@@ -17,7 +17,7 @@ from driver.transport.http import HttpTransport
 
 @asynccontextmanager
 async def aws_backend(prepared: Prepared, emit: Observer) -> AsyncIterator[Backend]:
-    """Reach the deployed stack's services."""
+    """Connect to the deployed stack's services."""
     assert prepared.stack is not None
     assert prepared.aws is not None
     policy = policy_of(prepared.config)

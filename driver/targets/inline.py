@@ -24,7 +24,7 @@ from mapreduce.wire.messages import JobSpec
 
 @asynccontextmanager
 async def inline_backend(prepared: Prepared, emit: Observer) -> AsyncIterator[Backend]:
-    """Open this process as the place of a run."""
+    """Run the tasks in this process."""
 
     def load(spec: JobSpec) -> Job:
         """Return the job from its own file, where the author's breakpoints are."""
@@ -38,7 +38,7 @@ async def inline_backend(prepared: Prepared, emit: Observer) -> AsyncIterator[Ba
             load_job=load,
             imported=modules_loaded,
         )
-        # a debugger may stop the only process for as long as it likes: there is no silence to time out, and no retry
+        # a debugger may stop the only process for any time: no time-out of silence, and no retry
         policy = RetryPolicy(
             attempts=1, once_attempts=1, skip_bad_records=prepared.config.skip_bad_records
         )

@@ -1,4 +1,4 @@
-"""Limits of a run that every fleet of services has: retries, time-outs, fault injection."""
+"""Limits of a run on any fleet of services: retries, time-outs, fault injection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from driver.transport.fault_injection import HEARTBEAT_TIMEOUT_S, ChaosTransport
 
 
 def policy_of(config: RunConfig) -> RetryPolicy:
-    """Return the limits that the user has set; under fault injection silence is taken for death sooner."""
+    """Return the user's limits; with fault injection, the time-out of silence is shorter."""
     policy = RetryPolicy(
         skip_bad_records=config.skip_bad_records, stage_timeout_s=config.stage_timeout_s
     )
@@ -24,5 +24,5 @@ def policy_of(config: RunConfig) -> RetryPolicy:
 
 
 def with_faults(transport: Transport, config: RunConfig, emit: Observer) -> Transport:
-    """Return the transport, which injects the faults that the run asks for."""
+    """Return the transport with the fault injection that the run asks for."""
     return ChaosTransport(transport, config.chaos, emit) if config.chaos else transport

@@ -1,4 +1,4 @@
-"""A run on services that are started on this machine, and end with it."""
+"""A run on services that start on this machine and end with the run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def local_backend(prepared: Prepared, emit: Observer) -> AsyncIterator[Bac
     key = new_key()
     async with AsyncExitStack() as ends:
         transport = await ends.enter_async_context(HttpTransport(key, policy.heartbeat_timeout_s))
-        # nothing slow between the folder and the services, which take it away should the driver be killed
+        # nothing slow between the folder and the services: they delete it when the driver is killed
         folder = tempfile.TemporaryDirectory(prefix="mapreduce-", ignore_cleanup_errors=True)
         scratch = Path(ends.enter_context(folder))
         config = LocalFleetConfig(
@@ -54,8 +54,9 @@ async def local_backend(prepared: Prepared, emit: Observer) -> AsyncIterator[Bac
 
 
 def _readable(inputs: Sequence[InputObject]) -> tuple[str, ...]:
-    """Return the folders of the inputs, and of what they are links to; of one in the root folder,
-    which is all, itself.
+    """Return the folders of the inputs and of their links' targets; in the root folder, the file.
+
+    The root folder itself would stand for every file.
     """
     urls = {given.url for given in inputs}
     urls |= {
@@ -68,9 +69,7 @@ def _readable(inputs: Sequence[InputObject]) -> tuple[str, ...]:
 
 
 async def _all_answer(fleet: LocalFleet, transport: HttpTransport) -> None:
-    """Return when every service answers; raises `FleetError` with what the services said last when
-    one does not.
-    """
+    """Return when every service answers; else raise `FleetError` with the last log line."""
     stages: tuple[StageName, ...] = ("split", "map", "reduce")
     waiting = [
         transport.health(endpoint) for stage in stages for endpoint in await fleet.endpoints(stage)

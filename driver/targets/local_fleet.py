@@ -1,4 +1,4 @@
-"""The services as processes of this machine, on loopback, for the time of one run."""
+"""The services as processes on this machine's loopback address, for one run."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 
 from driver.history.log_file import log_bytes
-from driver.targets import prefork as forerunner
-from driver.targets.prefork import Forerunner
+from driver.targets import prefork
+from driver.targets.prefork import Prefork
 from driver.text import shown
 from driver.transport.endpoint import Endpoint, FleetGone
 from mapreduce.wire.messages import StageName
@@ -23,18 +23,18 @@ ROLES: dict[StageName, str] = {"split": "splitter", "map": "mapper", "reduce": "
 
 @dataclass(frozen=True, slots=True)
 class LocalFleetConfig:
-    """What the local services are given.
+    """The settings of the local services.
 
     Attributes:
         store: root URL of the store.
-        extra_inputs: URLs of folders that they may read besides.
-        signing_key: made afresh for each run.
+        extra_inputs: URLs of further folders that they may read.
+        signing_key: a new one for each run.
         mappers: mapper processes, with one slot each.
         reduce_slots: slots of the one reducer.
-        log: the file that their logs go to.
+        log: the file of their logs.
         scratch: their folder for intermediate files.
-        task_memory_bytes: what a task may use; None for the services' own default.
-        chaos: whether the services take the faults of a drill.
+        task_memory_bytes: memory of a task; None for the services' default.
+        chaos: whether the services accept injected faults.
     """
 
     store: str
@@ -49,18 +49,19 @@ class LocalFleetConfig:
 
 
 class LocalFleet:
-    """Starts the services with `async with`, and has none left behind at its end."""
+    """The local services: `async with` starts them, and leaves none behind at its end."""
 
     refresh_s = 2.0
 
     def __init__(self, config: LocalFleetConfig) -> None:
         self._config = config
         self._endpoints: dict[StageName, list[Endpoint]] = {"split": [], "map": [], "reduce": []}
-        self._forerunner: Forerunner | None = None
+        self._prefork: Prefork | None = None
 
     def start(self) -> None:
-        """Start the services. Their sockets listen at once, so requests wait in them until each has
-        come up.
+        """Start the services.
+
+        Their sockets listen at once, so requests wait in them until each service is up.
         """
         sockets: list[socket.socket] = []
         services: list[dict[str, object]] = []
@@ -77,14 +78,14 @@ class LocalFleet:
         described = {"services": services, "settings": self._settings()}
         with self._config.log.open("ab") as log:
             files = [log.fileno(), *(listening.fileno() for listening in sockets)]
-            self._forerunner = forerunner.take()
-            self._forerunner.tell(json.dumps(described).encode(), files)
+            self._prefork = prefork.take()
+            self._prefork.send(json.dumps(described).encode(), files)
         for listening in sockets:
             listening.close()
 
     async def stop(self) -> None:
-        """End all services, and waits until they are gone."""
-        started, self._forerunner = self._forerunner, None
+        """End all services, and wait until they have exited."""
+        started, self._prefork = self._prefork, None
         if started is not None:
             await asyncio.to_thread(started.end, STOP_S)
 
@@ -101,7 +102,7 @@ class LocalFleet:
         await asyncio.shield(self.stop())
 
     async def endpoints(self, stage: StageName) -> list[Endpoint]:
-        if self._forerunner is None or self._forerunner.process.poll() is not None:
+        if self._prefork is None or self._prefork.process.poll() is not None:
             raise FleetGone(
                 f"the local services have ended: {self._last_words()} (log: {self._config.log})"
             )
@@ -111,7 +112,7 @@ class LocalFleet:
         return {}
 
     def log_text(self) -> bytes:
-        """What the services have logged so far, JSON lines; of a log beyond `LOG_BYTES`, its two ends."""
+        """Return the services' log so far, JSON lines; beyond `LOG_BYTES`, its two ends."""
         return log_bytes(self._config.log)
 
     def _settings(self) -> dict[str, object]:
@@ -128,4 +129,4 @@ class LocalFleet:
 
     def _last_words(self) -> str:
         lines = self.log_text().decode(errors="replace").rstrip("\n").split("\n")
-        return shown(lines[-1], 300) or "they said nothing"
+        return shown(lines[-1], 300) or "they logged nothing"

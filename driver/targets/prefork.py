@@ -1,7 +1,8 @@
-"""The process that the local services are forked from; it may be started before this program has imported anything.
+"""The process that the local services are forked from; it starts before the driver's imports.
 
-Both have half a second of modules to import, and so they do it at the same time. Then it waits to be told what the
-services are, and ends when this program does, told or not. Nothing heavy may be imported here.
+Both import modules for half a second, and so they do it at the same time. The process then waits
+for the description of the services, and ends when this program does, with or without one. This
+module imports nothing slow.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from pathlib import Path
 from driver.cloud.terraform import is_applied, terraform_folder
 
 HASH_SEED = "0"
-"""`mapreduce.wire.build.HASH_SEED`, which is too heavy to import here; a test holds the two together."""
+"""`mapreduce.wire.build.HASH_SEED`, which is too slow to import here; a test compares them."""
 FILES_AT_ONCE = 200
 """Open files that one message may carry (Linux allows 253)."""
 
 
-class Forerunner:
-    """The process, and the socket that is its standard input. It ends when our end of the socket is closed."""
+class Prefork:
+    """The process, and the socket that is its standard input; it ends when our end is closed."""
 
     def __init__(self) -> None:
         self._control, theirs = socket.socketpair()
@@ -32,8 +33,8 @@ class Forerunner:
                 [sys.executable, "-P", "-m", "services.local_fleet"],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,  # ours is for documents
-                start_new_session=True,  # Ctrl-C is for the driver, which ends the services in its own time
-                # what a job prints goes into a log in UTF-8, whatever this terminal can show
+                start_new_session=True,  # Ctrl-C reaches only the driver, which ends the services
+                # a job's prints go to a log in UTF-8, whatever the terminal's encoding
                 env=os.environ
                 | {
                     "PYTHONPATH": _module_path(),
@@ -42,14 +43,14 @@ class Forerunner:
                 },
             )
 
-    def tell(self, document: bytes, files: Sequence[int]) -> None:
-        """Send copies of open files, and then the line that says what they are for."""
+    def send(self, document: bytes, files: Sequence[int]) -> None:
+        """Send copies of open files, and then the line that describes them."""
         for at in range(0, len(files), FILES_AT_ONCE):
             socket.send_fds(self._control, [b"f"], files[at : at + FILES_AT_ONCE])
         self._control.sendall(document + b"\n")
 
     def end(self, patience_s: float) -> None:
-        """Have it end all services, and returns when all of them are gone."""
+        """End all services, and return when they have exited, within `patience_s` seconds."""
         with self._control, contextlib.suppress(OSError):
             self._control.shutdown(socket.SHUT_WR)
             self._control.settimeout(patience_s)
@@ -59,27 +60,27 @@ class Forerunner:
         self.kill()
 
     def kill(self) -> None:
-        """For one that has started no service, or does not end."""
+        """Kill the process: it has started no service, or does not end."""
         self._control.close()
         self.process.kill()
         self.process.wait()
 
 
-_early: list[Forerunner] = []
+_early: list[Prefork] = []
 
 
 def start_early(arguments: Sequence[str]) -> None:
-    """Start one, if this command line looks as if it will be needed."""
+    """Start the process, if this command line probably needs it."""
     if needs_services(arguments, deployed=is_applied(terraform_folder())):
-        _early.append(Forerunner())
+        _early.append(Prefork())
 
 
 def needs_services(arguments: Sequence[str], *, deployed: bool) -> bool:
-    """Return whether a command line will most likely start services on this machine.
+    """Return whether a command line will probably start services on this machine.
 
     Args:
         arguments: of the program.
-        deployed: there is a stack, which `auto` would use.
+        deployed: whether a stack is deployed, which `auto` would use.
     """
     if not arguments or arguments[0] != "run" or {"-h", "--help"} & set(arguments):
         return False
@@ -92,13 +93,13 @@ def needs_services(arguments: Sequence[str], *, deployed: bool) -> bool:
     return target == "local" or (target == "auto" and not deployed)
 
 
-def take() -> Forerunner:
-    """Return the one that was started early, or else a new one."""
-    return _early.pop() if _early else Forerunner()
+def take() -> Prefork:
+    """Return the process that was started early, or a new one."""
+    return _early.pop() if _early else Prefork()
 
 
 def dismiss() -> None:
-    """End the one that was started early, if nobody has taken it."""
+    """End the process that was started early, if it was not taken."""
     while _early:
         _early.pop().kill()
 

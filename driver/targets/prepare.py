@@ -1,4 +1,4 @@
-"""From a configuration to a run that has been checked and planned, and of which nothing has been started."""
+"""Checks a configuration and plans the run; starts nothing."""
 
 from __future__ import annotations
 
@@ -40,16 +40,18 @@ if TYPE_CHECKING:
 
 
 INLINE_AT_LEAST = 2
-"""Splits and partitions of an inline run: with one of each, a wrong belief about the others would never show."""
-THIN_LINE_S = 300.0
-"""How long a request of the driver's may take: it may send 64 MiB at once, from a laptop with 2 megabits a second."""
+"""Splits and partitions of an inline run: with one of each, code that relies on having all of the
+data would never fail."""
+SLOW_UPLINK_S = 300.0
+"""Seconds of one request: it may send 64 MiB at once, from a laptop with 2 Mbit/s."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A run that has been checked, and of which nothing has been written or started yet.
+    """A run that has been checked; nothing has been written or started.
 
-    `left_out` is how many entries of the given folders are no input; `notes` is what the user is told of the inputs.
+    `left_out` is how many entries of the given folders are not inputs; `notes` are messages to the
+    user about the inputs.
     """
 
     config: RunConfig
@@ -67,15 +69,15 @@ class Prepared:
     notes: tuple[str, ...] = ()
 
     def identity_of(self, job: type[Job]) -> CodeIdentity:
-        """Return what the tasks of a job, or of a step of this chain, depend on of the code."""
+        """Return the part of the code that the tasks of a job, or of a chain's step, depend on."""
         return identity_of(self.source, self.modules, job)
 
     @property
     def build(self) -> Build:
-        """What the tasks run on: this program, in the services' environment, or in this machine's.
+        """The build that the tasks run on: this program, in the services' or this environment.
 
-        The images' tag stands for the environment of the services. Locally the job's packages are in its identity, so
-        that nothing else that is installed counts.
+        The images' tag stands for the environment of the services. Locally the job's packages are
+        in its identity, so other installed packages do not count.
         """
         here = this_build()
         if self.stack is not None:
@@ -86,14 +88,12 @@ class Prepared:
 
     @property
     def _hashes_here(self) -> bool:
-        """Whether tasks have this process's hash seed; those of services and of Spark have one that never changes."""
+        """Whether tasks have this process's hash seed; services and Spark have a fixed one."""
         return self.target == "inline" and os.environ.get("PYTHONHASHSEED") != HASH_SEED
 
 
 def open_runs(store: str | None) -> RunStore:
-    """Return the store of a path or URL; by default the deployed stack's bucket, else the folder
-    `.mapreduce` here.
-    """
+    """Return the store of a path or URL; by default the stack's bucket, else `.mapreduce`."""
     text = store or os.environ.get("MAPREDUCE_STORE")
     stack = None if text else read_stack(terraform_folder())
     return _runs_in(text or (stack.store if stack else DEFAULT_STORE), stack)[0]
@@ -105,23 +105,27 @@ def prepare(
     """Check all that can be checked before anything is started or written.
 
     Raises:
-        UsageError: what the user asked for cannot be.
+        UsageError: an option's value is wrong, or options contradict each other.
         FleetError: the stack, or AWS, cannot be reached.
     """
     if config.chaos is not None and target in ("inline", "spark"):
-        raise UsageError(f"--chaos breaks the services of a fleet, and --target {target} has none")
+        raise UsageError(
+            f"--chaos injects faults into services, and --target {target} has none; "
+            "use --target local"
+        )
     source, job = find_job(config.job, READY_MADE)
     check_name(source.file)
     parameters = parse_parameters(job, config.parameters)
     stack = _stack_for(target)
     where: Target = "aws" if stack else target if target in ("inline", "spark") else "local"
     if where == "spark":
-        from driver.spark.session import check_installed  # Spark is imported when it is asked for
+        from driver.spark.session import check_installed  # imported only for a run on Spark
 
         check_installed()
         if config.skip_bad_records:
             raise UsageError(
-                "--skip-bad-records: a run on Spark stops at the first bad record; use another target"
+                "--skip-bad-records: a run on Spark stops at the first bad record; "
+                "use --target local"
             )
     text = store or os.environ.get("MAPREDUCE_STORE") or (stack.store if stack else DEFAULT_STORE)
     runs, aws = _runs_in(text, stack)
@@ -151,25 +155,23 @@ def prepare(
 
 
 async def mappers_there(prepared: Prepared) -> int | None:
-    """How many mappers answer for the stack now; None where each run starts its own."""
+    """Return how many mappers of the stack answer now; None where each run starts its mappers."""
     if prepared.stack is None or prepared.aws is None:
         return None
-    from driver.cloud.ecs import EcsFleet  # boto3 again
+    from driver.cloud.ecs import EcsFleet  # imports boto3, which is slow
 
     return len(await EcsFleet(prepared.stack, prepared.aws).endpoints("map"))
 
 
 def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
-    """Put the job's code, and in AWS the local inputs, into the store, and the plan under a new run
-    id.
-    """
+    """Write the job's code, in AWS the local inputs, and the plan under a new run id."""
     config, runs = prepared.config, prepared.runs
     try:
         digest, data = pack(prepared.source, prepared.modules)
     except UnicodeEncodeError as exc:
         name = shown(exc.object)
         raise InputError(
-            f"the file {name} travels with the job, and its name is no UTF-8; rename it"
+            f"the name of the file {name}, which the job imports, is not UTF-8; rename the file"
         ) from exc
     _keep_code(runs.storage, keys.code(runs.store, digest), data)
     inputs = prepared.inputs
@@ -213,7 +215,7 @@ def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
 
 
 def _stack_for(target: WantedTarget) -> Stack | None:
-    """Return the stack to run on, if the target is AWS, or may be and there is one."""
+    """Return the deployed stack when the run's target is AWS; None for other targets."""
     if target in ("local", "inline", "spark"):
         return None
     stack = read_stack(terraform_folder())
@@ -223,7 +225,7 @@ def _stack_for(target: WantedTarget) -> Stack | None:
 
 
 def _runs_in(text: str, stack: Stack | None) -> tuple[RunStore, Aws | None]:
-    """Return the store of a path or URL, and AWS as it was opened for it."""
+    """Return the store of a path or URL, and the AWS session that was opened for it."""
     if not text.startswith("s3://"):
         url = text.rstrip("/") if "://" in text else local_url(Path(text).expanduser())
         check_name(url)
@@ -235,14 +237,14 @@ def _runs_in(text: str, stack: Stack | None) -> tuple[RunStore, Aws | None]:
     storage = open_storage(
         credentials=credentials,
         region=aws.region,
-        request_limit_s=THIN_LINE_S,
+        request_limit_s=SLOW_UPLINK_S,
         copy_large=aws.copy_large,
     )
     return RunStore(storage, text.rstrip("/")), aws
 
 
 def _formatted(inputs: tuple[InputObject, ...], job: JobClass) -> tuple[InputObject, ...]:
-    """Return the inputs with their formats; those of a chain are its steps' to name."""
+    """Return the inputs with their formats; for a chain, its steps name the formats."""
     if not issubclass(job, Job):
         return inputs
     return tuple(given.model_copy(update={"format": job.format_of(given.name)}) for given in inputs)
@@ -256,7 +258,8 @@ def _check_sort(config: RunConfig, job: JobClass) -> None:
     if not issubclass(job, Job):
         if config.sort:
             raise UsageError(
-                "--sort: the steps of a chain say themselves what is sorted; set `total_order` in one"
+                "--sort: each step of a chain says itself what is sorted; "
+                "set `total_order` in a step's job"
             )
         return
     if (config.sort or job.total_order) and (
@@ -276,15 +279,16 @@ def _check_buckets(inputs: tuple[InputObject, ...], stack: Stack) -> None:
         bucket = given.url.removeprefix("s3://").partition("/")[0]
         if given.url.startswith("s3://") and bucket not in readable:
             raise UsageError(
-                f"the services may not read {given.url}; add {bucket!r} to extra_input_buckets and apply, "
-                "or copy the input into the stack's bucket"
+                f"the services may not read {given.url}; "
+                f"add {bucket!r} to extra_input_buckets and run "
+                "./deploy.sh, or copy the input into the stack's bucket"
             )
 
 
 def _map_slots(config: RunConfig, target: Target, stack: Stack | None) -> int:
-    """Map tasks that will run at the same time."""
+    """Return how many map tasks will run at the same time."""
     if target == "spark":
-        from driver.spark.session import map_slots  # Spark is imported when it is asked for
+        from driver.spark.session import map_slots  # imported only for a run on Spark
 
         return config.mappers or map_slots(config.spark_master)
     if stack is None:
@@ -294,7 +298,7 @@ def _map_slots(config: RunConfig, target: Target, stack: Stack | None) -> int:
 
 
 def _keep_code(storage: Storage, url: str, data: bytes) -> None:
-    """Write a job's code unless it is there, and as it was written: one that has rotten would fail every later run."""
+    """Write a job's code unless the same bytes are there: a damaged copy fails every later run."""
     try:
         storage.create(url, data)
     except ObjectExists:

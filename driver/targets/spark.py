@@ -1,4 +1,4 @@
-"""A run on Apache Spark. Imported only when it is asked for."""
+"""A run on Apache Spark. Imported only for such a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A prepared run, from its plan to its report: a job, or a chain of them."""
+"""Carries out a prepared run, from its plan to its report: a job or a chain."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from mapreduce.chain import Chain
 async def carry_out(
     prepared: Prepared, log: EventLog, uploading: Progress, started: float
 ) -> Report:
-    """Start what the run needs, does it, and ends what it has started.
+    """Start what the run needs, carry it out, and end what was started.
 
     Args:
         prepared: the run.
-        log: is told what happens.
-        uploading: is told how far the upload of an input is.
-        started: when the user's command began, by `time.monotonic`.
+        log: receives the events.
+        uploading: receives the progress of each input's upload.
+        started: when the user's command began, by `time.monotonic`, in seconds.
 
     Raises:
         MapReduceError: as `run_job` and `run_chain` do.
@@ -43,7 +43,7 @@ def _backend(prepared: Prepared, emit: Observer) -> AbstractAsyncContextManager[
 
     Args:
         prepared: the run.
-        emit: is told of injected faults.
+        emit: receives the injected faults.
     """
     match prepared.target:
         case "inline":

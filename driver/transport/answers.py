@@ -1,7 +1,7 @@
-"""Whether an answer is one to what was asked: its events name the attempt, and its result fits the task. Pure.
+"""Checks an answer: its events name the attempt, and its result fits the task. Pure.
 
-What is checked here needs no look at the store. A result that does not fit is never taken: the attempt counts as lost,
-and the task is tried again.
+These checks need no look at the store. A result that does not fit is never taken: the attempt
+counts as lost, and the task is tried again.
 """
 
 from __future__ import annotations
@@ -39,21 +39,22 @@ def check_event(task: AnyTask, event: AnyEvent, nonce: str | None) -> str:
     """Refuse an event of another attempt, or of another answer.
 
     Args:
-        task: what was asked.
-        event: what came.
+        task: the task of the request.
+        event: the event received.
         nonce: that of the events before; None for the first.
 
     Returns:
         The event's nonce.
 
     Raises:
-        TaskLost: the event is not of that attempt, or not of the answer that it came in.
+        TaskLost: the event belongs to another attempt, or to another answer.
     """
     found = event.attempt
     asked = AttemptId.of(task, found.nonce)
     if found != asked:
         raise TaskLost(
-            f"the answer is to another task: asked for {_named(asked)}, and `{event.event}` came of {_named(found)}"
+            f"the answer is to another task: asked for {_named(asked)}, "
+            f"and `{event.event}` came of {_named(found)}"
         )
     if nonce is not None and nonce != found.nonce:
         raise TaskLost(f"two answers to {_named(asked)} came in one")
@@ -61,11 +62,11 @@ def check_event(task: AnyTask, event: AnyEvent, nonce: str | None) -> str:
 
 
 def check_answer(task: AnyTask, result: AnyResult) -> None:
-    """Refuse a result that is not one of the task that was asked for.
+    """Refuse a result that does not fit the task of the request.
 
     Args:
-        task: what was asked, with its attempt.
-        result: what came.
+        task: the task, with its attempt.
+        result: the result received.
 
     Raises:
         TaskLost: with what does not fit.
@@ -77,28 +78,26 @@ def check_answer(task: AnyTask, result: AnyResult) -> None:
     elif isinstance(task, ReduceTask) and isinstance(result, ReduceResult):
         wrong = _wrong_reduce(task, result)
     else:
-        wrong = [f"it is the result of a {result.stage} task"]
+        wrong = [_other_stage(result)]
     _refuse(task, wrong)
 
 
 def check_spark_answer(
     task: MapTask | ReduceTask, result: MapResult | ReduceResult, *, stored: bool
 ) -> None:
-    """Refuse the same where Spark has carried the task out.
+    """Refuse the same for a task that Spark has run.
 
     Args:
-        task: what was asked; each attempt has added something of its own to the attempt's name.
-        result: what came.
-        stored: whether it names an object; else the pairs are on Spark's way.
+        task: the task; Spark adds a suffix to the name of each attempt.
+        result: the result received.
+        stored: whether it names an object; else Spark carries the pairs.
 
     Raises:
         TaskLost: with what does not fit.
     """
     if not stored:
         if not isinstance(task, MapTask) or not isinstance(result, MapResult):
-            raise TaskLost(
-                f"the answer to {_task_name(task)} is not taken: it is the result of a {result.stage} task"
-            )
+            raise TaskLost(f"the answer to {_task_name(task)} is not taken: {_other_stage(result)}")
         _refuse(
             task,
             [*_wrong_pieces(task.split.pieces, result.pieces), *_wrong_number(task, result.blocks)],
@@ -108,15 +107,14 @@ def check_spark_answer(
     attempt = result.url.removeprefix(head).removesuffix(tail)
     if attempt.startswith(f"{task.attempt}-"):
         task = task.model_copy(update={"attempt": attempt})
-    if isinstance(
-        task, ReduceTask
-    ):  # what has come in is Spark's to count, and the ledger's to compare
+    # Spark counts the pairs that came in, and the ledger compares them
+    if isinstance(task, ReduceTask):
         _refuse(task, _wrong_part(task, result))
     else:
         check_answer(task, result)
 
 
-# -- split ------------------------------------------------------------------------------------------------------------
+# -- split ----------------------------------------------------------------------------------------
 
 
 def _wrong_split(task: SplitTask, result: SplitResult) -> Iterable[str]:
@@ -125,7 +123,8 @@ def _wrong_split(task: SplitTask, result: SplitResult) -> Iterable[str]:
         yield "its splits are not numbered from 0 on"
     expected = None if task.key_ranges is None or task.job is None else task.key_ranges - 1
     if (None if result.boundaries is None else len(result.boundaries)) != expected:
-        yield f"it has {len(result.boundaries or ())} boundaries of key ranges, and {expected or 0} were asked for"
+        found = len(result.boundaries or ())
+        yield f"it has {found} boundaries of key ranges, and {expected or 0} were asked for"
     given = {(each.url, each.etag, each.size) for each in task.inputs}
     sources = {each.url for each in task.inputs}
     chunks = keys.join(keys.chunks(task.store, task.run), "")
@@ -142,7 +141,7 @@ def _wrong_split(task: SplitTask, result: SplitResult) -> Iterable[str]:
 
 
 def _wrong_cover(inputs: Iterable[InputObject], pieces: Iterable[ByteRange]) -> Iterable[str]:
-    """Say which inputs are not cut into pieces of their length."""
+    """Yield the inputs that are not cut into byte ranges of their full length."""
     sizes: Counter[str] = Counter()
     cut: Counter[str] = Counter()
     for each in inputs:
@@ -151,10 +150,10 @@ def _wrong_cover(inputs: Iterable[InputObject], pieces: Iterable[ByteRange]) -> 
         cut[piece.url] += piece.length
     for url, size in sizes.items():
         if cut[url] != size:
-            yield f"its pieces of {url} are {cut[url]} bytes of {size}"
+            yield f"its byte ranges of {url} have {cut[url]} bytes of {size}"
 
 
-# -- map --------------------------------------------------------------------------------------------------------------
+# -- map ------------------------------------------------------------------------------------------
 
 
 def _wrong_map(task: MapTask, result: MapResult) -> Iterable[str]:
@@ -171,7 +170,8 @@ def _wrong_map(task: MapTask, result: MapResult) -> Iterable[str]:
         yield from _wrong_part(task, result)
     yield from _wrong_pieces(task.split.pieces, result.pieces)
     if len(result.skipped) > (task.skip_limit or 0):
-        yield f"it has set aside {len(result.skipped)} records, and {task.skip_limit or 0} were allowed"
+        allowed = task.skip_limit or 0
+        yield f"it has set aside {len(result.skipped)} records, and {allowed} were allowed"
     sources = {piece.source for piece in task.split.pieces}
     if strangers := [record.place for record in result.skipped if record.url not in sources]:
         yield f"it has set aside the record at {min(strangers)}, which is none of its split"
@@ -186,7 +186,8 @@ def _wrong_blocks(result: MapResult) -> Iterable[str]:
     end = 0
     for number, block in enumerate(result.blocks):
         if block.offset < end or block.offset + block.length > result.size:
-            yield f"block {number} lies in bytes {block.offset}-{block.offset + block.length} of {result.size}"
+            range_ = f"{block.offset}-{block.offset + block.length}"
+            yield f"block {number} lies in bytes {range_} of {result.size}"
         end = block.offset + block.length
     if (records := sum(block.records for block in result.blocks)) != result.records_out:
         yield f"its blocks have {records} pairs of {result.records_out}"
@@ -194,19 +195,19 @@ def _wrong_blocks(result: MapResult) -> Iterable[str]:
 
 def _wrong_pieces(asked: tuple[ByteRange, ...], read: tuple[RangeRead, ...]) -> Iterable[str]:
     if [piece.source for piece in asked] != [piece.source for piece in read]:
-        yield "it has not read the pieces of its split"
+        yield "it has not read the byte ranges of its split"
         return
     for piece, found in zip(asked, read, strict=True):
         first, last = piece.start + piece.source_offset, piece.size + piece.source_offset
         ends_inside = piece.compression is not None or found.start + found.bytes_owned <= last
         if found.start < first or not ends_inside:
             yield (
-                f"it has read bytes {found.start}-{found.start + found.bytes_owned} of {piece.source}, "
-                f"and was to read from {first} on, to {last} at most"
+                f"it has read bytes {found.start}-{found.start + found.bytes_owned} of "
+                f"{piece.source}, and was to read from {first} on, to {last} at most"
             )
 
 
-# -- reduce, and whatever writes a part -------------------------------------------------------------------------------
+# -- reduce, and parts of the result --------------------------------------------------------------
 
 
 def _wrong_reduce(task: ReduceTask, result: ReduceResult) -> Iterable[str]:
@@ -218,12 +219,12 @@ def _wrong_reduce(task: ReduceTask, result: ReduceResult) -> Iterable[str]:
         sum(block.checksum for block in blocks) % CHECKSUM_MODULO,
     )
     if (result.bytes_in, result.records_in, result.checksum_in) != expected:
-        yield f"it has read {result.records_in} pairs of {expected[1]}, or others than it was to read"
+        yield f"it has read {result.records_in} pairs of {expected[1]}, or other pairs"
 
 
 def _wrong_part(task: MapTask | ReduceTask, result: AnyResult) -> Iterable[str]:
     if isinstance(result, SplitResult):
-        yield f"it is the result of a {result.stage} task"
+        yield _other_stage(result)
         return
     yield from _wrong_url(_part(task, task.attempt), result.url)
     pairs = (
@@ -233,9 +234,9 @@ def _wrong_part(task: MapTask | ReduceTask, result: AnyResult) -> Iterable[str]:
     )
     yield from _wrong_url(pairs, result.pairs.url if result.pairs else "")
     if len(result.top_lengths) > len(result.top):
-        yield "it says more of its heaviest pairs than it has"
+        yield "it has more lengths of top pairs than top pairs"
     if len(result.top) > task.top:
-        yield f"it has {len(result.top)} heaviest pairs, and {task.top} were asked for"
+        yield f"it has {len(result.top)} top pairs, and {task.top} were asked for"
 
 
 def _part(task: MapTask | ReduceTask, attempt: str) -> str:
@@ -245,7 +246,7 @@ def _part(task: MapTask | ReduceTask, attempt: str) -> str:
     )
 
 
-# -- words ------------------------------------------------------------------------------------------------------------
+# -- messages -------------------------------------------------------------------------------------
 
 
 def _wrong_url(expected: str, found: str) -> Iterable[str]:
@@ -256,6 +257,10 @@ def _wrong_url(expected: str, found: str) -> Iterable[str]:
 def _refuse(task: AnyTask, wrong: Iterable[str]) -> None:
     for words in wrong:
         raise TaskLost(f"the answer to {_task_name(task)} is not taken: {words}")
+
+
+def _other_stage(result: AnyResult) -> str:
+    return f"it is the result of a {result.stage} task"
 
 
 def _task_name(task: AnyTask) -> str:

@@ -1,4 +1,4 @@
-"""How one task reaches an endpoint and its events come back: over HTTP, or within this process."""
+"""The interface of a transport: sends a task to an endpoint, and returns the task's events."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Heard = Callable[[], None]
 
 
 def unheard() -> None:
-    """Note nothing: the caller does not ask how far the request is."""
+    """Note nothing: the caller does not limit the silence."""
 
 
 class NoSlot(MapReduceError):
     """The endpoint has no free slot now.
 
     Args:
-        retry_after_s: when to ask it again.
+        retry_after_s: after how many seconds to ask again.
     """
 
     def __init__(self, retry_after_s: float) -> None:
@@ -34,21 +34,23 @@ class NotReached(TaskLost):
 
 
 class Transport(Protocol):
-    """Asks an endpoint to carry out a task."""
+    """Sends tasks to endpoints."""
 
     def run(
         self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
     ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
-        """Yield the task's events; the last is `Done` or `Failed`. Closing the iterator cancels the task.
+        """Yield the task's events; the last is `Done` or `Failed`.
+
+        Closing the iterator cancels the task.
 
         Args:
-            endpoint: who is asked.
-            task: for what.
-            heard: is called whenever the endpoint has taken in some of the request. The time that it takes to answer
-                is the caller's to limit.
+            endpoint: the service.
+            task: the task.
+            heard: called whenever the endpoint has taken in some of the request. The caller limits
+                the time of the answer.
 
         Raises:
             NoSlot: the endpoint is full.
             NotReached: it cannot be connected to.
-            TaskLost: it went silent, or answered with what is no event.
+            TaskLost: it went silent, or sent something that is not an event.
         """

@@ -1,4 +1,4 @@
-"""Whether the driver and the services of a run are of one build. Pure."""
+"""Compares the builds of the driver and of the services of a run. Pure."""
 
 from __future__ import annotations
 
@@ -6,34 +6,38 @@ from collections.abc import Mapping
 
 from mapreduce.wire.build import Build
 
-MEND = "deploy the services anew: ./deploy.sh, or `make deploy` (services started by hand: start them anew)"
+REDEPLOY = (
+    "deploy the services again: ./deploy.sh, or `make deploy` "
+    "(restart services that were started by hand)"
+)
 
 
 def mixture(ours: Build, known: Mapping[str, Build], name: str, found: Build | None) -> str | None:
-    """Return why a service may not carry out tasks of this run; None when it may.
+    """Return why a service may not run tasks of this run; None when it may.
 
-    The driver runs no job's code in a task, so only its engine must be the services'; between services everything must
-    agree that an answer may depend on.
+    The driver runs no job's code in a task, so only its engine must equal the services'; between
+    services everything must be equal that an answer may depend on.
 
     Args:
         ours: the driver's build.
         known: the builds of the services that have answered, by their names.
         name: the service's name.
-        found: its build; None for a service of before there were builds, which cannot be compared and is refused.
+        found: its build; None for an old service without builds, which cannot be compared and is
+            refused.
     """
     if found is None:
-        return f"{name} does not tell its build: it is of an older version than this driver; {MEND}"
+        return f"{name} is older than this driver: it does not report its build; {REDEPLOY}"
     if found.engine != ours.engine:
         return (
-            f"{name} runs another build of the engine ({found.engine[:12]}) than this driver ({ours.engine[:12]}); "
-            f"{MEND}, or use the driver of that version"
+            f"{name} runs another build of the engine ({found.engine[:12]}) than this driver "
+            f"({ours.engine[:12]}); {REDEPLOY}, or use the driver of that version"
         )
     for other, build in known.items():
         for field, what in _COMPARED.items():
             if getattr(build, field) != getattr(found, field):
                 return (
-                    f"{name} and {other} have not the same {what} ({getattr(found, field)[:40]} and "
-                    f"{getattr(build, field)[:40]}), so their answers may differ; {MEND}"
+                    f"{name} and {other} differ in {what} ({getattr(found, field)[:40]} and "
+                    f"{getattr(build, field)[:40]}), so their answers may differ; {REDEPLOY}"
                 )
     return None
 

@@ -1,4 +1,4 @@
-"""What a fleet must tell: where the services of a stage are, now."""
+"""The interface of a fleet: the endpoints of a stage, now."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mapreduce.wire.messages import StageName
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One service: a short name for people, its URL, and how many tasks it runs at the same time."""
+    """One service: a short name for people, its URL, and its number of slots."""
 
     name: str
     url: str
@@ -20,23 +20,23 @@ class Endpoint:
 
 
 class FleetGone(FleetError):
-    """The services have ended for good, so that no later look can find any."""
+    """The services have ended for good, so that no later look-up can find any."""
 
 
 class Fleet(Protocol):
-    """The services of a run. It may change while the run goes on."""
+    """The services of a run. It may change during the run."""
 
     async def endpoints(self, stage: StageName) -> list[Endpoint]:
-        """Who can be asked for tasks of a stage now; asked again and again.
+        """Return the endpoints of a stage now; called again and again.
 
         Raises:
             FleetGone: there will be none any more.
-            FleetError: that cannot be found out now.
+            FleetError: the look-up has failed this time.
         """
 
     async def why_gone(self, stage: StageName, names: Sequence[str]) -> dict[str, str]:
-        """What is known of why endpoints of those names went."""
+        """Return the known causes, by name, why endpoints went."""
 
     @property
     def refresh_s(self) -> float:
-        """Seconds after which it is worth asking again."""
+        """Seconds between look-ups."""

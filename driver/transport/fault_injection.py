@@ -1,4 +1,4 @@
-"""A fault drill: which attempts go wrong, and how. The same seed breaks the same attempts in the same ways."""
+"""Fault injection: sends tasks with faults. The same seed injects the same faults."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from driver.transport.endpoint import Endpoint
 from mapreduce.wire.messages import Done, Failed, Progress, Started
 
 HEARTBEAT_TIMEOUT_S = 3.0
-"""In a drill silence is taken for death sooner: the hung attempts are many, and nobody wants to wait for each."""
+"""The time-out of silence under fault injection: many attempts hang, and each costs this time."""
 
 
 class ChaosTransport:
-    """Passes tasks on with their faults; a duplicated one is carried out a second time beside the first.
+    """Sends tasks on with their faults; a duplicated task runs twice, one after the other.
 
     Args:
         inner: the transport that reaches the endpoints.
-        chaos: the drill.
-        emit: is told of each fault.
+        chaos: the faults.
+        emit: receives an event for each fault.
     """
 
     def __init__(self, inner: Transport, chaos: Chaos, emit: Observer) -> None:
@@ -34,7 +34,7 @@ class ChaosTransport:
     async def run(
         self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
     ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
-        """Return the task's events."""
+        """Yield the task's events."""
         kind = self._chaos.kind(task)
         if kind is not None:
             name = f"{task.stage}-{getattr(task, 'index', 0)}"
@@ -48,9 +48,7 @@ class ChaosTransport:
                 yield event
 
     async def _again(self, endpoint: Endpoint, task: AnyTask, heard: Heard) -> None:
-        """Carry the very same attempt out once, for nothing: its objects are there when it is
-        carried out again.
-        """
+        """Run the same attempt once and drop its answer: its objects exist when it runs again."""
         async with aclosing(self._inner.run(endpoint, task, heard)) as answers:
             async for _ in answers:
                 heard()

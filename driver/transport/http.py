@@ -1,4 +1,4 @@
-"""Tasks over HTTP: signs a request, reads its stream of events, and turns every way a network fails into `TaskLost`."""
+"""Tasks over HTTP: signs requests, reads events, raises `TaskLost` for network failures."""
 
 from __future__ import annotations
 
@@ -32,26 +32,26 @@ from mapreduce.wire.tokens import LEEWAY_S, LIFETIME_S, sign
 
 CONNECT_S = 5.0
 HEALTH_S = 20.0
-"""How long a service that is just starting may take to answer; a drill's short patience is not for that."""
+"""Seconds for the first answer of a starting service, also under fault injection."""
 VERSION_S = 2.0
-"""How long a service whose answer was not understood may take to tell its build."""
+"""Seconds in which a service whose answer was not understood must report its build."""
 LINE_BYTES = 64 << 20
 """The longest event: the result of a map task with 100,000 partitions has some 10 MB."""
 BODY_BYTES = 64 << 10
 """The longest body of a refusal, or of `/health`."""
 REFUSAL_S = 10.0
-"""How long a refusal may take to come whole."""
+"""Seconds for the body of a refusal."""
 SENT_BYTES = 64 << 10
-"""So much of a request is sent at a time."""
+"""Bytes of a request that are sent at a time."""
 PLAIN = {"accept-encoding": "identity"}
 END_S = 1.0
-"""How long an answer may take to end once the task's last event is there."""
+"""Seconds for an answer to end after the task's last event."""
 
 
 class HttpTransport:
     """A connection pool for each endpoint, for the time of a run.
 
-    One pool for all would look at every connection at each event of any of them.
+    One pool for all endpoints would scan every connection at each event of any of them.
 
     Args:
         signing_key: shared with the services.
@@ -60,10 +60,10 @@ class HttpTransport:
 
     def __init__(self, signing_key: str, heartbeat_timeout_s: float) -> None:
         self._key = signing_key
-        # how long an answer may take is the listener's to say: it knows whether this machine was away meanwhile
+        # no read time-out: the caller limits silence, and knows whether this machine was suspended
         self._timeout = httpx.Timeout(None, connect=CONNECT_S, write=heartbeat_timeout_s)
         self._limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-        # requests are signed, not encrypted: with no authority to trust, a URL that is https fails
+        # requests are signed, not encrypted: no certificate authority is trusted, so https fails
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._clients: dict[str, httpx.AsyncClient] = {}
         self._builds: dict[str, Build] = {}
@@ -76,10 +76,10 @@ class HttpTransport:
             await client.aclose()
 
     async def health(self, endpoint: Endpoint, timeout_s: float = HEALTH_S) -> Health:
-        """Return what `/health` says.
+        """Return the answer of `/health`.
 
         Args:
-            endpoint: whose.
+            endpoint: the service.
             timeout_s: how long it may take.
 
         Raises:
@@ -139,17 +139,20 @@ class HttpTransport:
             raise TaskLost(f"{endpoint.name} was lost: {_words(exc)}") from exc
         except ValidationError as exc:
             await self._check_version(endpoint)
-            raise TaskLost(f"{endpoint.name} answered with what is no event of a task") from exc
+            raise TaskLost(f"{endpoint.name} sent something that is not an event") from exc
         if not isinstance(last, Done | Failed):
             raise TaskLost(f"{endpoint.name} ended its answer before the task was done")
 
     async def _check_version(self, endpoint: Endpoint) -> None:
-        """Ask a service whose answer is not understood for its build; raises `FleetError` if that explains it."""
+        """Compare the build of a service whose answer is not understood; raises `FleetError`."""
         with suppress(TaskLost):
             await self.health(endpoint, VERSION_S)
 
     def _check_build(self, endpoint: Endpoint, build: Build | None) -> None:
-        """Refuse a service of another build; every answer is compared, as a service may be replaced in mid-run."""
+        """Refuse a service of another build; raises `FleetError`.
+
+        Every answer is compared, as a service may be replaced during the run.
+        """
         if why := mixture(this_build(), self._builds, endpoint.name, build):
             raise FleetError(why)
         if build is not None:
@@ -158,14 +161,14 @@ class HttpTransport:
     def _client(self, endpoint: Endpoint) -> httpx.AsyncClient:
         if endpoint.url not in self._clients:
             pool = httpx.AsyncHTTPTransport(verify=self._tls, limits=self._limits, trust_env=False)
-            # the services are ours and named by address: no proxy of the environment may come between
+            # the services are ours and have addresses: never use a proxy of the environment
             client = httpx.AsyncClient(transport=pool, timeout=self._timeout, trust_env=False)
             self._clients[endpoint.url] = client
         return self._clients[endpoint.url]
 
 
 async def lines_of(blocks: AsyncIterator[bytes], who: str) -> AsyncGenerator[bytes, None]:
-    """Yield the lines of an answer, which end with LF and with nothing else that Unicode takes for a line's end.
+    """Yield the lines of an answer, which end with LF only, and not with Unicode's other line ends.
 
     Raises:
         TaskLost: a line is longer than `LINE_BYTES`.
@@ -184,23 +187,23 @@ async def lines_of(blocks: AsyncIterator[bytes], who: str) -> AsyncGenerator[byt
 
 
 async def _sent(body: bytes, heard: Heard) -> AsyncIterator[bytes]:
-    """Yield a body in blocks, and say when the other side has taken one: on a thin line that takes its time."""
+    """Yield a body in blocks, and call `heard` for each: a slow upload is not silence."""
     for at in range(0, len(body), SENT_BYTES):
         yield body[at : at + SENT_BYTES]
         heard()
 
 
 def _check_plain(answer: httpx.Response, who: str) -> None:
-    """Refuse an answer that would have to be unpacked: a kilobyte may become a gigabyte."""
+    """Refuse a compressed answer: a kilobyte may become a gigabyte."""
     encoding = answer.headers.get("content-encoding", "identity")
     if encoding != "identity":
         raise TaskLost(
-            f"{who} answered in the encoding {encoding[:40]!r}, which no service of ours does"
+            f"{who} answered in the encoding {encoding[:40]!r}, which our services never use"
         )
 
 
 async def _body(answer: httpx.Response, who: str) -> bytes:
-    """Return the whole body of a short answer; raises `TaskLost` when it is none."""
+    """Return the body of a short answer; raises `TaskLost` when it is compressed or too long."""
     _check_plain(answer, who)
     body = bytearray()
     async for block in answer.aiter_raw():
@@ -213,10 +216,9 @@ async def _body(answer: httpx.Response, who: str) -> bytes:
 
 
 async def _ended(lines: AsyncIterator[bytes]) -> None:
-    """Read an answer to its end: only then is the connection good for the next task, and the
-    service's slot free.
+    """Read an answer to its end, which frees the connection and the service's slot.
 
-    The task has its last event already, so whatever happens here is no failure of it.
+    The task has its last event already, so no error here fails it.
     """
     with suppress(httpx.HTTPError, TimeoutError, TaskLost):
         async with asyncio.timeout(END_S):
@@ -239,13 +241,13 @@ async def _refused(answer: httpx.Response, endpoint: Endpoint) -> TaskError:
         return TaskError.model_validate_json(body)
     except (ValidationError, TimeoutError):
         raise TaskLost(
-            f"{endpoint.name} answered {answer.status_code}, which no service of ours does"
+            f"{endpoint.name} answered {answer.status_code}, which our services never do"
         ) from None
 
 
 def _why_unauthorized(answer: httpx.Response, endpoint: Endpoint) -> str:
-    """What can be the matter: the service says nothing of why, but every answer has its time."""
-    refused = f"{endpoint.name} does not take our signature (401)"
+    """Return the likely cause of a 401: a wrong clock, by the answer's date, or another key."""
+    refused = f"{endpoint.name} does not accept our signature (401)"
     try:
         ahead_s = time.time() - parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
     except (ValueError, OverflowError):
@@ -255,7 +257,10 @@ def _why_unauthorized(answer: httpx.Response, endpoint: Endpoint) -> str:
         return (
             f"{refused}: this machine's clock is {abs(ahead_s):.0f} s {side} the service's; set it"
         )
-    return f"{refused}: its signing key is another; was it changed, or is this the address of another stack?"
+    return (
+        f"{refused}: it has another signing key; "
+        "was the key changed, or is this the address of another stack?"
+    )
 
 
 def _words(exc: Exception) -> str:

@@ -1,6 +1,6 @@
-"""Everything in this process, one task after another: breakpoints work, and the job is loaded from its own file.
+"""Runs one task after another in this process: breakpoints work, in the job's own file.
 
-Nothing is isolated here: what one task changes in the process, the next one finds.
+Nothing is isolated: what one task changes in the process, the next one sees.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class InlineFleet:
 
 
 class InlineTransport:
-    """Calls the engine itself.
+    """Calls the engine directly.
 
     Args:
-        context: the tools of every task.
+        context: the context of every task.
     """
 
     def __init__(self, context: TaskContext) -> None:
@@ -44,7 +44,7 @@ class InlineTransport:
         yield Started(attempt=attempt, worker=0)
         try:
             result = run_task(task, self._context)
-        except Exception as exc:  # noqa: BLE001 - whatever a task raises is its answer
+        except Exception as exc:  # noqa: BLE001 - any error of a task is its answer
             yield Failed(attempt=attempt, error=task_error(exc))
         else:
             yield Done(attempt=attempt, result=result)

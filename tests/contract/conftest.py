@@ -1,4 +1,6 @@
-"""An S3 emulator for the contract suites: one a worker process, gone when that process is, however it ends."""
+"""An S3 emulator for the contract suites: one a worker process, gone when that process is, however
+it ends.
+"""
 
 from __future__ import annotations
 

@@ -20,8 +20,9 @@ PROGRAM = Path(__file__).resolve().parents[2] / ".venv" / "emulator-env" / "bin"
 MISSING = f"NO S3 EMULATOR: {PROGRAM} is missing, so S3 is NOT tested; run: make .venv/emulator"
 START_LIMIT_S = 60
 
-# Linux ends the emulator with its parent (prctl, PR_SET_PDEATHSIG = 1), also when that is killed; it is set in the new
-# process before the emulator replaces it, as nothing may run between fork and exec in a process with threads
+# Linux ends the emulator with its parent (prctl, PR_SET_PDEATHSIG = 1), also when that is killed;
+# it is set in the new process before the emulator replaces it, as nothing may run between fork and
+# exec in a process with threads
 LAUNCH = """
 import ctypes, os, signal, sys
 if sys.platform == "linux":

@@ -1,4 +1,6 @@
-"""What a client really asks of an object store: a proxy before the emulator that writes each request down."""
+"""What a client really asks of an object store: a proxy before the emulator that writes each
+request down.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Objects that one request cannot copy: in parts, of one version. The threshold is patched to what S3 allows least."""
+"""Objects that one request cannot copy: in parts, of one version. The threshold is patched to what
+S3 allows least.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ CONTENT = bytes(range(253)) * ((3 * PART + 11) // 253 + 1)
 
 
 class _Store:
-    """A bucket whose large objects are copied by `copy_large`, which remembers what it was asked for."""
+    """A bucket whose large objects are copied by `copy_large`, which remembers what it was asked
+    for.
+    """
 
     def __init__(self, root: str) -> None:
         self.root = root
@@ -88,7 +92,9 @@ def test_a_small_object_is_copied_at_once(store: _Store) -> None:
 
 
 def test_a_large_object_that_changes_before_it_is_copied_is_refused(store: _Store) -> None:
-    """It is copied as the version that was looked at, or not at all; nothing bears the target's name."""
+    """It is copied as the version that was looked at, or not at all; nothing bears the target's
+    name.
+    """
     proven = store.put("a", CONTENT)
     store.before_copy = lambda: store.put("a", CONTENT[::-1])
     with pytest.raises(InputChanged, match="has changed while it was copied"):

@@ -104,7 +104,9 @@ def test_an_object_whose_key_ends_with_a_slash_is_an_error(root: str, client: An
 
 
 def test_an_object_and_what_lies_below_its_name(root: str, client: Any) -> None:
-    """The name means the object, the name with a slash what lies below; an object without a byte is a folder's mark."""
+    """The name means the object, the name with a slash what lies below; an object without a byte is
+    a folder's mark.
+    """
     write(client, root, "o", "o/below", "m-empty", "m-empty/below")
     assert ["o"] == names(f"{root}/o", root=root)
     assert ["o/below"] == names(f"{root}/o/", root=root)
@@ -112,7 +114,9 @@ def test_an_object_and_what_lies_below_its_name(root: str, client: Any) -> None:
 
 
 def test_the_store_may_be_the_bucket(root: str, client: Any) -> None:
-    """What runs have written is left out below it; the user's data, and a committed result by its name, are read."""
+    """What runs have written is left out below it; the user's data, and a committed result by its
+    name, are read.
+    """
     results = f"reduce/{RUN}"
     write(
         client,

@@ -1,7 +1,8 @@
-"""All three services against what they say of themselves: requests made from their own OpenAPI, signed and not.
+"""All three services against what they say of themselves: requests made from their own OpenAPI,
+signed and not.
 
-Whatever is sent, nothing answers with a 5xx but 503 for a full service, every answer is one that the description names,
-and without a token nothing but `/health` and `/metrics` is open.
+Whatever is sent, nothing answers with a 5xx but 503 for a full service, every answer is one that
+the description names, and without a token nothing but `/health` and `/metrics` is open.
 """
 
 from __future__ import annotations
@@ -180,7 +181,9 @@ def test_with_a_token_every_answer_is_described(services: Services, stage: Stage
 
 @STAGES
 def test_messages_of_our_own_store_are_carried_out(services: Services, stage: StageName) -> None:
-    """Whatever a good message of any content asks for, the answer is a stream that ends in `done` or `failed`."""
+    """Whatever a good message of any content asks for, the answer is a stream that ends in `done`
+    or `failed`.
+    """
 
     @bounded
     @given(case=described(stage)[f"/{stage}"]["POST"].as_strategy())

@@ -1,4 +1,6 @@
-"""What each operation costs in requests of S3, as a proxy before the emulator sees them: the count is never a guess."""
+"""What each operation costs in requests of S3, as a proxy before the emulator sees them: the count
+is never a guess.
+"""
 
 from __future__ import annotations
 
@@ -112,7 +114,9 @@ def test_requests_are_counted_as_they_are_made(
     operation: Callable[[Storage, str, Path], object],
     expected: dict[str, int],
 ) -> None:
-    """An operation makes as few requests as it can, and counts just those that the store has seen."""
+    """An operation makes as few requests as it can, and counts just those that the store has
+    seen.
+    """
     storage = open_storage()
     operation(storage, root, tmp_path)
     assert expected == recording.kinds() == _kinds(storage.requests)
@@ -144,11 +148,13 @@ def test_two_counts(stored: ObjectInfo) -> None:
     assert ({"head": 1}, {"get": 1}) == (_kinds(storage.requests), _kinds(own.requests))
 
 
-# -- reading ahead --------------------------------------------------------------------------------------------------
+# -- reading ahead ---------------------------------------------------------------------------------
 
 
 def test_ranges_are_in_flight_together(recording: Recording, stored: ObjectInfo) -> None:
-    """So many requests are with the store at the same time: each waits there for the others before it is answered."""
+    """So many requests are with the store at the same time: each waits there for the others before
+    it is answered.
+    """
     together = threading.Barrier(1 + AHEAD)
     first = {f"bytes={start}-{start + BLOCK - 1}" for start in range(0, (1 + AHEAD) * BLOCK, BLOCK)}
 
@@ -168,7 +174,9 @@ def test_ranges_are_in_flight_together(recording: Recording, stored: ObjectInfo)
 def test_a_stream_that_is_left_early_leaves_little_behind(
     recording: Recording, stored: ObjectInfo
 ) -> None:
-    """A hundred of them make no more threads than one, and none asks for more than was read ahead."""
+    """A hundred of them make no more threads than one, and none asks for more than was read
+    ahead.
+    """
     storage = open_storage()
     for _ in range(100):
         blocks = storage.stream(
@@ -189,7 +197,9 @@ def test_a_stream_that_is_left_early_leaves_little_behind(
 def test_blocks_of_two_versions_are_never_mixed(
     stored: ObjectInfo, ahead: int, *, pinned: bool
 ) -> None:
-    """An object that is written again while it is streamed is an error, also when no ETag was asked for."""
+    """An object that is written again while it is streamed is an error, also when no ETag was asked
+    for.
+    """
     storage = open_storage()
     etag = stored.etag if pinned else None
     blocks = storage.stream(stored.url, 0, stored.size, etag=etag, block_bytes=BLOCK, ahead=ahead)
@@ -199,7 +209,7 @@ def test_blocks_of_two_versions_are_never_mixed(
         list(blocks)
 
 
-# -- connections and credentials ------------------------------------------------------------------------------------
+# -- connections and credentials -------------------------------------------------------------------
 
 
 def test_a_connection_is_used_again(recording: Recording, stored: ObjectInfo, root: str) -> None:

@@ -44,7 +44,7 @@ def storage(root: str) -> Storage:
     return open_storage()
 
 
-# -- reading --------------------------------------------------------------------------------------------------------
+# -- reading ---------------------------------------------------------------------------------------
 
 
 def test_write_head_read(storage: Storage, root: str) -> None:
@@ -120,7 +120,9 @@ def test_pinned_reads_after_an_overwrite(storage: Storage, root: str) -> None:
 
 
 def test_missing(storage: Storage, root: str) -> None:
-    """An object that is not there is ObjectMissing, by every operation that needs it, with its URL."""
+    """An object that is not there is ObjectMissing, by every operation that needs it, with its
+    URL.
+    """
     url = f"{root}/none"
     storage.write(f"{root}/none-of-these", b"")
     for operation in (
@@ -144,7 +146,7 @@ def test_folder_is_no_object(storage: Storage, root: str) -> None:
         storage.head(f"{root}/folder")
 
 
-# -- writing --------------------------------------------------------------------------------------------------------
+# -- writing ---------------------------------------------------------------------------------------
 
 
 def test_create(storage: Storage, root: str) -> None:
@@ -176,7 +178,9 @@ def test_create_at_the_same_time(storage: Storage, root: str) -> None:
 
 @pytest.mark.parametrize("extra", [-1, 0, 1, PART_BYTES + 5])
 def test_write_from_a_file(storage: Storage, root: str, tmp_path: Path, extra: int) -> None:
-    """A local file is written whole, in one part or in several, with the ETag that it has afterwards."""
+    """A local file is written whole, in one part or in several, with the ETag that it has
+    afterwards.
+    """
     path = tmp_path / "upload"
     line = b"%d: the quick brown fox\n" % extra
     path.write_bytes((line * (2 * PART_BYTES // len(line) + 2))[: PART_BYTES + extra])
@@ -191,7 +195,7 @@ def test_write_from_a_file(storage: Storage, root: str, tmp_path: Path, extra: i
 
 
 def test_a_file_is_moved(storage: Storage, root: str, tmp_path: Path) -> None:
-    """What is given away is an object, whole, which nobody changes by writing to the file's old name."""
+    """A file given away is a whole object, which writing to the file's old name does not change."""
     path = tmp_path / "given"
     storage.write(f"{root}/deep/a", b"old")
     path.write_bytes(DIGITS)
@@ -203,7 +207,9 @@ def test_a_file_is_moved(storage: Storage, root: str, tmp_path: Path) -> None:
 
 
 def test_what_is_no_plain_file_of_another_name_is_not_moved(tmp_path: Path) -> None:
-    """A file that is moved onto itself stays; of a link it is the content that becomes an object."""
+    """A file that is moved onto itself stays; of a link it is the content that becomes an
+    object.
+    """
     storage = open_storage()
     path, link = tmp_path / "a", tmp_path / "link"
     path.write_bytes(DIGITS)
@@ -291,7 +297,9 @@ def test_copy_of_what_is_another_by_now(storage: Storage, root: str, content: by
 
 
 def test_copy_of_a_file_that_has_rotten(tmp_path: Path) -> None:
-    """The bytes that are copied are held against the digest, whatever the file's times and ETag say."""
+    """The bytes that are copied are held against the digest, whatever the file's times and ETag
+    say.
+    """
     storage = open_storage()
     proven = _proven(storage, f"file://{tmp_path}/a", DIGITS)
     (tmp_path / "a").write_bytes(b"0123456780")
@@ -308,7 +316,9 @@ def test_copy_of_a_file_that_has_rotten(tmp_path: Path) -> None:
 def test_a_change_while_s3_copies_is_refused(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The request has no condition, so the object is looked at before and after; the copy is gone again."""
+    """The request has no condition, so the object is looked at before and after; the copy is gone
+    again.
+    """
     for name, value in emulator.environment.items():
         monkeypatch.setenv(name, value)
     storage, root = open_storage(), f"s3://{BUCKET}/{tmp_path.name}"
@@ -345,11 +355,13 @@ def test_delete(storage: Storage, root: str) -> None:
     assert [urls[1]] == [info.url for info in storage.list(root)]
 
 
-# -- listing --------------------------------------------------------------------------------------------------------
+# -- listing ---------------------------------------------------------------------------------------
 
 
 def test_list(storage: Storage, root: str) -> None:
-    """A folder's objects come sorted by URL, at any depth, and without those of folders with a longer name."""
+    """A folder's objects come sorted by URL, at any depth, and without those of folders with a
+    longer name.
+    """
     names = ["b", "a/z", "a/b/c", "a-b", "a.b", "ab/x", "B"]
     written = [storage.write(f"{root}/{name}", name.encode()) for name in names]
     by_url = sorted(written, key=lambda info: info.url)
@@ -369,7 +381,7 @@ def test_list_of_many(storage: Storage, root: str) -> None:
     ]
 
 
-# -- names ----------------------------------------------------------------------------------------------------------
+# -- names -----------------------------------------------------------------------------------------
 
 NAMES = [
     "a b",
@@ -396,7 +408,9 @@ NAMES = [
 
 @pytest.mark.parametrize("name", NAMES)
 def test_names_are_taken_as_they_are(storage: Storage, root: str, name: str) -> None:
-    """A name of any characters is one object under exactly that name; nothing in it is decoded or cut off."""
+    """A name of any characters is one object under exactly that name; nothing in it is decoded or
+    cut off.
+    """
     url = f"{root}/{name}/{name}"
     written = storage.write(url, name.encode())
     assert [written] == list(storage.list(root)) == list(storage.list(f"{root}/{name}"))
@@ -410,7 +424,9 @@ def test_names_are_taken_as_they_are(storage: Storage, root: str, name: str) -> 
 
 
 def test_local_names_are_file_names(tmp_path: Path) -> None:
-    """A local object is the file of that very name, and a file made by hand is found as an object."""
+    """A local object is the file of that very name, and a file made by hand is found as an
+    object.
+    """
     for name in NAMES:
         (tmp_path / name).write_text(name)
     storage = open_storage()
@@ -422,7 +438,9 @@ def test_local_names_are_file_names(tmp_path: Path) -> None:
 
 
 def test_file_with_a_number_after_a_hash(tmp_path: Path) -> None:
-    """A local file such as `report #1` is never passed over in silence: it is read, or refused by name."""
+    """A local file such as `report #1` is never passed over in silence: it is read, or refused by
+    name.
+    """
     (tmp_path / "report #1").write_text("text")
     (tmp_path / "report").write_text("text")
     try:
@@ -447,11 +465,13 @@ def test_any_ranges_make_the_whole(
     assert data == b"".join(parts)
 
 
-# -- grants ---------------------------------------------------------------------------------------------------------
+# -- grants ----------------------------------------------------------------------------------------
 
 
 def test_grants(storage: Storage, root: str) -> None:
-    """A granted process works in its store, reads what it was given, and is refused everything else."""
+    """A granted process works in its store, reads what it was given, and is refused everything
+    else.
+    """
     storage.write(f"{root}/input/a", DIGITS)
     storage.write(f"{root}/secret/a", DIGITS)
     storage.write(f"{root}/store-of-others/a", DIGITS)
@@ -510,7 +530,7 @@ def test_other_bucket_of_a_store(storage: Storage, root: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-# -- what is left ---------------------------------------------------------------------------------------------------
+# -- what is left ----------------------------------------------------------------------------------
 
 
 def test_finished_objects_are_not_unfinished(storage: Storage, root: str) -> None:
@@ -520,7 +540,9 @@ def test_finished_objects_are_not_unfinished(storage: Storage, root: str) -> Non
 
 
 def test_what_a_killed_write_leaves_is_found_and_deleted(tmp_path: Path) -> None:
-    """A half-written file of a dead process is no object; when it is old enough it can be taken away."""
+    """A half-written file of a dead process is no object; when it is old enough it can be taken
+    away.
+    """
     left = tmp_path / "maps" / f".mapreduce-{'0' * 16}.unfinished"
     left.parent.mkdir()
     left.write_bytes(DIGITS)

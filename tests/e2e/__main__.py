@@ -1,6 +1,8 @@
-"""`make e2e`: deploys, runs, scales, breaks and destroys the stack in an emulator of AWS, and says what it saw.
+"""`make e2e`: deploys, runs, scales, breaks and destroys the stack in an emulator of AWS, and says
+what it saw.
 
-Exit code 0 when all is well; 1 when something is not, and when nothing was tested because this machine lacks something.
+Exit code 0 when all is well; 1 when something is not, and when nothing was tested because this
+machine lacks something.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""A stand-in for the image that the Dockerfiles start from, made of Debian's packages, and wheels for the build.
+"""A stand-in for the image that the Dockerfiles start from, made of Debian's packages, and wheels
+for the build.
 
-No registry is asked. The stand-in has a name of its own, which the Dockerfiles take as PYTHON_IMAGE; its pip knows one
-source, a host name that does not exist. The build's HTTP_PROXY, which Docker keeps out of image and cache, leads it to
-a folder of wheels that this machine's own pip has fetched.
+No registry is asked. The stand-in has a name of its own, which the Dockerfiles take as
+PYTHON_IMAGE; its pip knows one source, a host name that does not exist. The build's HTTP_PROXY,
+which Docker keeps out of image and cache, leads it to a folder of wheels that this machine's own
+pip has fetched.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""AWS for this proof: an emulator on the address of Docker's bridge, which this machine and the containers reach."""
+"""AWS for this proof: an emulator on the address of Docker's bridge, which this machine and the
+containers reach.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,9 @@ class Emulator:
         }
 
     def shell(self, shell: Shell) -> Shell:
-        """A shell in which AWS is this emulator, and in which no tool finds real credentials or another network."""
+        """A shell in which AWS is this emulator, and in which no tool finds real credentials or
+        another network.
+        """
         ours = self.credentials | {
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
@@ -122,7 +126,9 @@ def _wait(running: Running, endpoint: str) -> None:
 
 @contextmanager
 def _relay(target: tuple[str, int]) -> Iterator[str]:
-    """A port on loopback that leads to the emulator: the only kind of registry to which Docker pushes without TLS."""
+    """A port on loopback that leads to the emulator: the only kind of registry to which Docker
+    pushes without TLS.
+    """
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:

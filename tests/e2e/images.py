@@ -10,13 +10,18 @@ from typing import Any
 from tests.e2e.log import Note, StepFailed
 from tests.e2e.machine import Engine
 
-ACCEPT = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
+ACCEPT = (
+    "application/vnd.docker.distribution.manifest.v2+json, "
+    "application/vnd.oci.image.manifest.v1+json"
+)
 ROLES = ("splitter", "mapper", "reducer")
 
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """An image in the registry: each layer's digest and compressed size, and all of it uncompressed, in bytes."""
+    """An image in the registry: each layer's digest and compressed size, and all of it
+    uncompressed, in bytes.
+    """
 
     layers: tuple[tuple[str, int], ...]
     size: int
@@ -33,7 +38,8 @@ def measure(engine: Engine, registry: str, name: str, tag: str, base: str, note:
         compressed = sum(size for _, size in image.layers)
         own = sum(size for _, size in image.layers[base_layers:])
         note(
-            f"{role}: {_mb(image.size)} ({_mb(compressed)} compressed) in {len(image.layers)} layers; "
+            f"{role}: {_mb(image.size)} ({_mb(compressed)} compressed) in {len(image.layers)} "
+            "layers; "
             f"above the base image {_mb(image.size - base_size)} ({_mb(own)} compressed)"
         )
     if len({image.layers for image in pushed.values()}) != 1:

@@ -1,4 +1,6 @@
-"""What the reader sees: a line a step with its seconds, a table at the end, and a box when nothing could be tested."""
+"""What the reader sees: a line a step with its seconds, a table at the end, and a box when nothing
+could be tested.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,8 @@ class Log:
     def step(self, name: str, *, vital: bool = True) -> Iterator[Note]:
         """One step; yields a function that adds a line under it.
 
-        A step fails by raising. What comes after a vital one makes no sense without it, so its error goes on.
+        A step fails by raising. What comes after a vital one makes no sense without it, so its
+        error goes on.
         """
         notes: list[str] = []
         started = time.monotonic()
@@ -72,7 +75,8 @@ class Log:
         say(f"e2e: {len(self.rows) - failed} passed, {failed} failed")
         if stopped_by is not None:
             say(
-                f"e2e: stopped before its end: {next(iter(str(stopped_by).splitlines()), type(stopped_by).__name__)}"
+                "e2e: stopped before its end: "
+                f"{next(iter(str(stopped_by).splitlines()), type(stopped_by).__name__)}"
             )
         return 1 if failed else 0
 

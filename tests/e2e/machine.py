@@ -1,4 +1,6 @@
-"""What the machine must have: Debian's packages where they are missing, a Docker engine, a folder that goes away."""
+"""What the machine must have: Debian's packages where they are missing, a Docker engine, a folder
+that goes away.
+"""
 
 from __future__ import annotations
 
@@ -25,17 +27,21 @@ from tests.e2e.processes import Running, Shell
 PACKAGES = ("docker.io", "debootstrap", "iptables", "ca-certificates")
 PROGRAMS = ("dockerd", "docker", "debootstrap", "iptables")
 DATA_ROOT = Path("/var/lib/mapreduce-e2e")
-"""Of an engine that is started here. It stays, as it holds the base image, which takes a minute to make."""
+"""Of an engine that is started here. It stays, as it holds the base image, which takes a minute to
+make."""
 
 PREFIX = "mapreduce-e2e-"
 START_LIMIT_S = 60.0
 DEAD_PROXY = "http://127.0.0.1:9"
-"""Nothing listens there, so that an engine started here cannot reach any registry of the internet."""
+"""Nothing listens there, so that an engine started here cannot reach any registry of the
+internet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A Docker engine: the shell in which `docker` finds it, its bridge's address, and whether it was started here."""
+    """A Docker engine: the shell in which `docker` finds it, its bridge's address, and whether it
+    was started here.
+    """
 
     shell: Shell
     gateway: str
@@ -92,7 +98,8 @@ def install_packages(shell: Shell, note: Note) -> None:
 
 @contextmanager
 def engine(shell: Shell, note: Note) -> Iterator[Engine]:
-    """The machine's engine if there is one that answers, else one of our own that ends with the block.
+    """The machine's engine if there is one that answers, else one of our own that ends with the
+    block.
 
     Raises:
         CannotRun: there is none, and none can be started.
@@ -168,7 +175,8 @@ def _gateway(shell: Shell) -> str:
     found = bridge_address(network, psutil.net_if_addrs())
     if found is None:
         raise CannotRun(
-            "Docker's bridge has no address, neither in Docker's own account of it nor on its interface"
+            "Docker's bridge has no address, "
+            "neither in Docker's own account of it nor on its interface"
         )
     return found
 
@@ -176,8 +184,8 @@ def _gateway(shell: Shell) -> str:
 def bridge_address(network: dict[str, Any], interfaces: Mapping[str, Sequence[Any]]) -> str | None:
     """Return the IPv4 address of Docker's default bridge.
 
-    An engine names no gateway until its second start on a data root; the bridge's interface has the address from
-    the first one on.
+    An engine names no gateway until its second start on a data root; the bridge's interface has the
+    address from the first one on.
 
     Args:
         network: what `docker network inspect bridge` says.

@@ -1,4 +1,6 @@
-"""Processes that end with this one, however it ends: by their own process group, and by Linux when it is killed."""
+"""Processes that end with this one, however it ends: by their own process group, and by Linux when
+it is killed.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,9 @@ from pathlib import Path
 
 from tests.e2e.log import StepFailed
 
-# Linux sends SIGTERM when the parent is gone (prctl, PR_SET_PDEATHSIG = 1), and to the child alone, so this hands it
-# on to the group. A parent that went before it was asked for is seen by its number.
+# Linux sends SIGTERM when the parent is gone (prctl, PR_SET_PDEATHSIG = 1), and to the child alone,
+# so this hands it on to the group. A parent that went before it was asked for is seen by its
+# number.
 LAUNCH = """
 import ctypes, os, signal, subprocess, sys
 parent, alone, *words = sys.argv[1:]
@@ -37,7 +40,9 @@ SHOWN = 25
 
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """Where commands run: a working folder, a whole environment, and a folder for what they print."""
+    """Where commands run: a working folder, a whole environment, and a folder for what they
+    print.
+    """
 
     folder: Path
     environment: dict[str, str]

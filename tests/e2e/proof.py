@@ -1,4 +1,6 @@
-"""What is proved of a deployed stack, step by step: it deploys, counts, grows, loses a mapper, and goes away."""
+"""What is proved of a deployed stack, step by step: it deploys, counts, grows, loses a mapper, and
+goes away.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ LOSING_S = 45.0
 MEASURING_S = 12.0  # of waiting, which more mappers share even where they share two processors
 LEAST_SPEED_UP = 1.3
 DRILL = "kill=0.2,hang=0.05,slow=0.1,error=0.1,duplicate=0.05,corrupt=0.1"
-# user and capabilities of the service itself, process 1; then it writes where it may, and where it may not
+# user and capabilities of the service itself, process 1; then it writes where it may, and where it
+# may not
 LOOKS = """
 import re
 status = open("/proc/1/status").read()
@@ -33,7 +36,9 @@ open("/app/x", "w")
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What is proved on: a stack, the emulator that it is in, its images' base, texts, and a folder that goes away."""
+    """What is proved on: a stack, the emulator that it is in, its images' base, texts, and a folder
+    that goes away.
+    """
 
     stack: DeployedStack
     cloud: Emulator
@@ -90,7 +95,8 @@ def _look(log: Log, proof: Proof) -> None:
             if tried.out.strip() != "10001 0" or "Read-only file system" not in tried.err:
                 raise StepFailed(f"{one.name}: {tried.out}{tried.err}")
             note(
-                f"{one.name}: user 10001 without capabilities, who writes to /scratch and nowhere else"
+                f"{one.name}: user 10001 without capabilities, "
+                "who writes to /scratch and nowhere else"
             )
     with log.step("driver doctor", vital=False) as note:
         note(f"{len(made.driver('doctor').err.splitlines())} findings, all well")
@@ -111,7 +117,8 @@ def _count(log: Log, proof: Proof) -> None:
         mappers = {one.name for one in made.boxes("mapper")}
         if answer.mappers != mappers or len(mappers) != MAPPERS:
             raise StepFailed(
-                f"map tasks were done by {sorted(answer.mappers)}, and the mappers are {sorted(mappers)}"
+                f"map tasks were done by {sorted(answer.mappers)}, and the mappers are "
+                f"{sorted(mappers)}"
             )
         note(f"{len(answer.counts)} words, {answer.counts.total()} occurrences, as counted plainly")
         note(f"{len(answer.map_rows)} map tasks by {', '.join(sorted(mappers))}")
@@ -123,7 +130,8 @@ def _count(log: Log, proof: Proof) -> None:
         chained = runs.count(made, [book], proof.folder / "own.json", *job)
         runs.check_counts(chained, [book], without=runs.STOP_WORD)
         note(
-            f"{len(chained.report['steps'])} steps, {len(chained.counts)} words; the answer is right"
+            f"{len(chained.report['steps'])} steps, {len(chained.counts)} words; "
+            "the answer is right"
         )
     with log.step("a fault drill", vital=False) as note:
         drill = ("--chaos", DRILL, "--chaos-seed", "7", "--chunks", "12", "--fresh")
@@ -208,7 +216,8 @@ def _grow(log: Log, proof: Proof) -> None:
             raise StepFailed("no new mapper was given a task")
         by_new = sum(row["endpoint"] in new for row in answer.map_rows)
         note(
-            f"{len(new)} new mappers did {by_new} of {len(answer.map_rows)} map tasks; the answer is right"
+            f"{len(new)} new mappers did {by_new} of {len(answer.map_rows)} map tasks; "
+            "the answer is right"
         )
     with log.step(f"terraform apply: back to {MAPPERS} mappers", vital=False) as note:
         note(made.apply())

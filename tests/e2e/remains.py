@@ -20,7 +20,9 @@ def remains(emulator: Emulator) -> list[str]:
 
 
 def register_again(emulator: Emulator, role: str) -> str:
-    """Register a task definition a second time, as AWS's SDK does when the first answer is lost; return its ARN."""
+    """Register a task definition a second time, as AWS's SDK does when the first answer is lost;
+    return its ARN.
+    """
     ecs = _clients(emulator)("ecs")
     found = ecs.describe_task_definition(taskDefinition=f"{NAME}-{role}", include=["TAGS"])
     inputs = ecs.meta.service_model.operation_model("RegisterTaskDefinition").input_shape.members

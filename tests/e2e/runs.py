@@ -1,4 +1,6 @@
-"""Runs of a word count on the deployed stack, each held against a count that knows nothing of the project."""
+"""Runs of a word count on the deployed stack, each held against a count that knows nothing of the
+project.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,9 @@ from tests.e2e.log import StepFailed
 from tests.e2e.processes import Running
 from tests.e2e.stack import Box, DeployedStack
 
-# Waits instead of working, so that more containers than processors still show that more containers are faster.
-SLOW_JOB = '''"""A word count whose map waits at each line, as one would that asks a slow service."""
+# Waits instead of working, so that more containers than processors still show that more containers
+# are faster.
+SLOW_JOB = '''"""A word count whose map waits at each line, as for a slow service."""
 
 import time
 
@@ -37,7 +40,8 @@ class SlowCount(Job):
         for word in words(line):
             yield word, 1
 '''
-# A chain that takes a module and a file along, and whose second step reads what the first has yielded.
+# A chain that takes a module and a file along, and whose second step reads what the first has
+# yielded.
 OWN_JOB = """
 from spelling import normal
 
@@ -103,7 +107,9 @@ def slowly(folder: Path, inputs: Sequence[Path], seconds: float) -> list[str | P
 
 
 def own_job(folder: Path) -> Path:
-    """A job outside of the repository, with a module and a file beside it; it leaves out `STOP_WORD`."""
+    """A job outside of the repository, with a module and a file beside it; it leaves out
+    `STOP_WORD`.
+    """
     home = folder / "own"
     home.mkdir()
     (home / "spelling.py").write_text("def normal(word):\n    return word\n")

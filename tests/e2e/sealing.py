@@ -1,8 +1,9 @@
-"""Seals the emulator's containers as Fargate does: the task definition asks for it, and the emulator leaves it out.
+"""Seals the emulator's containers as Fargate does: the task definition asks for it, and the
+emulator leaves it out.
 
-Docker starts every container through an OCI runtime. The one written here passes all on to runc, and before that takes
-from a container that the emulator started for ECS what the task definition takes: a root that can be written to, every
-capability, and memory beyond the task's.
+Docker starts every container through an OCI runtime. The one written here passes all on to runc,
+and before that takes from a container that the emulator started for ECS what the task definition
+takes: a root that can be written to, every capability, and memory beyond the task's.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ def seal_bundle(folder: str) -> None:
 
 
 def sealed(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration with a read-only root, no capability, and the memory that the task has on Fargate."""
+    """The configuration with a read-only root, no capability, and the memory that the task has on
+    Fargate.
+    """
     process = config["process"] | {"capabilities": {kind: [] for kind in CAPABILITIES}}
     resources = dict(config["linux"].get("resources", {}))
     for variable in process["env"]:

@@ -1,4 +1,6 @@
-"""The stack as a user has it: a checkout, its ./deploy.sh, ./destroy.sh, Terraform and `python -m driver`."""
+"""The stack as a user has it: a checkout, its ./deploy.sh, ./destroy.sh, Terraform and `python -m
+driver`.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ FORGOTTEN = """resource "aws_ecs_service" "this" {
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A container of the stack: Docker's id, its address, and the name that the driver gives the task in it."""
+    """A container of the stack: Docker's id, its address, and the name that the driver gives the
+    task in it.
+    """
 
     id: str
     address: str
@@ -101,7 +105,9 @@ class DeployedStack:
         return sorted((_box(one, role) for one in found), key=lambda box: box.name)
 
     def wait_for_boxes(self, role: str, number: int) -> None:
-        """Returns when a service has that many containers; raises `StepFailed` when it does not come to that."""
+        """Returns when a service has that many containers; raises `StepFailed` when it does not
+        come to that.
+        """
         until = time.monotonic() + SETTLE_S
         while (found := len(self.boxes(role))) != number:
             if time.monotonic() > until:
@@ -126,7 +132,9 @@ class DeployedStack:
 
 
 def checkout(repository: Path, target: Path) -> None:
-    """Copies the repository without what git ignores, so that nothing is written there, and no edit disturbs a run."""
+    """Copies the repository without what git ignores, so that nothing is written there, and no edit
+    disturbs a run.
+    """
     hidden = [path.name for path in repository.glob(".*") if path.name not in KEPT_HIDDEN]
     shutil.copytree(repository, target, ignore=shutil.ignore_patterns(*hidden, *IGNORED))
     (target / ".venv").symlink_to(repository / ".venv", target_is_directory=True)
@@ -160,7 +168,9 @@ def prepare(
 
 
 def remove_images(engine: Engine) -> None:
-    """Removes the stack's images from Docker; in an engine of our own their layers stay, for the next build."""
+    """Removes the stack's images from Docker; in an engine of our own their layers stay, for the
+    next build.
+    """
     template = "{{.Repository}}:{{.Tag}}"
     found = engine.docker(
         "images", "--filter", f"reference=*/{NAME}/*", "--format", template

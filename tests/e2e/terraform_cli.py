@@ -1,4 +1,6 @@
-"""Terraform with its AWS provider: from this machine's disk when it is there, else from where Terraform looks."""
+"""Terraform with its AWS provider: from this machine's disk when it is there, else from where
+Terraform looks.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ CONFIGURATION = """provider_installation {{
 
 
 def copy_of(terraform: Path, target: Path) -> None:
-    """The root module as git has it: without state, settings and overrides of a deployment from here."""
+    """The root module as git has it: without state, settings and overrides of a deployment from
+    here.
+    """
     left = shutil.ignore_patterns(
         ".terraform", "*.tfstate*", "*.auto.tfvars.json", "*_override.tf", "*.tfplan"
     )

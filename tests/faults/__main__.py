@@ -1,7 +1,8 @@
 """`make faults`: breaks runs in every way that there is, and says what became of them.
 
-Exit code 0 when every fault was injected, every answer was right or withheld, and nothing was left behind; else 1.
-Faults that this machine cannot inject are skipped; with MAPREDUCE_REQUIRE_ALL=1, as in CI, that is 1 too.
+Exit code 0 when every fault was injected, every answer was right or withheld, and nothing was left
+behind; else 1. Faults that this machine cannot inject are skipped; with MAPREDUCE_REQUIRE_ALL=1, as
+in CI, that is 1 too.
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ def main() -> int:
         write_markdown(arguments.markdown, lines)
     bad = [row for row in rows if _is_bad(row, required=everything_is_required())]
     _say(
-        f"\n{len(rows)} trials in {time.monotonic() - started:.0f} s, {len(bad)} of them not as they should be"
+        f"\n{len(rows)} trials in {time.monotonic() - started:.0f} s, "
+        f"{len(bad)} of them not as they should be"
     )
     return 1 if bad or any(not line.runs and not line.skipped for line in lines) else 0
 
@@ -109,7 +111,9 @@ def _arguments() -> argparse.Namespace:
 
 
 def _s3(ends: ExitStack) -> str:
-    """The emulator's address, or "" when it is not installed; this process and its trials find it."""
+    """The emulator's address, or "" when it is not installed; this process and its trials find
+    it.
+    """
     if not PROGRAM.is_file():
         _say(MISSING)
         return ""

@@ -1,4 +1,6 @@
-"""Who is who among a run's processes: driver -> supervisor -> services -> fork server -> workers."""
+"""Who is who among a run's processes: driver -> supervisor -> services -> fork server ->
+workers.
+"""
 
 from __future__ import annotations
 

@@ -35,8 +35,8 @@ class Setting:
     """How a run is started; each setting has a quiet run of its own to be compared with.
 
     Attributes:
-        launcher: the module that is run: the driver, or one behind proxies, with a wrong clock, that kills itself, has
-            another key after a while, or writes to S3 in parts.
+        launcher: the module that is run: the driver, or one behind proxies, with a wrong clock,
+            that kills itself, has another key after a while, or writes to S3 in parts.
         job: the job's class in `jobs/paced.py`.
         parameters: the job's.
         s3: the store and the input are in S3.
@@ -74,13 +74,19 @@ class Fault:
     shows: ClassVar[str] = ""
 
     def prepare(self, trial: Trial) -> None:
-        """Before the command starts: what belongs into its arguments, its environment, its folder."""
+        """Before the command starts: what belongs into its arguments, its environment, its
+        folder.
+        """
 
     def inject(self, trial: Trial) -> None:
-        """While the command runs. Says `trial.injected(...)` of each thing that it has done; may raise `Missed`."""
+        """While the command runs. Says `trial.injected(...)` of each thing that it has done; may
+        raise `Missed`.
+        """
 
     def finish(self, trial: Trial) -> None:
-        """When all commands have ended: takes away what it put up, counts what others have injected for it."""
+        """When all commands have ended: takes away what it put up, counts what others have injected
+        for it.
+        """
 
     def is_right(self, parts: Sequence[bytes], answer: Sequence[bytes]) -> bool:
         """Whether the parts of a result are right, given those of the quiet run."""

@@ -1,4 +1,6 @@
-"""What became of a run: its answer against the quiet run's, its ledger, its words, and what it left behind."""
+"""What became of a run: its answer against the quiet run's, its ledger, its words, and what it left
+behind.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ class Judgement:
     """The verdict on a trial.
 
     Attributes:
-        verdict: "failed badly" is an error that does not say its cause, or a success that is not marked as one.
+        verdict: "failed badly" is an error that does not say its cause, or a success that is not
+            marked as one.
         complaints: what is not as it should be.
         leaked: processes that were still there.
         leftovers: temporary files that were still there.

@@ -1,8 +1,10 @@
 """The driver's own command line, which kills itself where the environment says.
 
-MAPREDUCE_TEST_DEATH='{"at": "copy", "number": 2, "when": "after"}' python -m tests.faults.mortal_driver run ...
+MAPREDUCE_TEST_DEATH='{"at": "copy", "number": 2, "when": "after"}' python -m
+tests.faults.mortal_driver run ...
 
-The places are writes to the store: the ledger's record, each copy of a part to its final name, `_SUCCESS`, the report.
+The places are writes to the store: the ledger's record, each copy of a part to its final name,
+`_SUCCESS`, the report.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The driver's own command line, which sends all that it writes to S3 in parts, as it does with large objects."""
+"""The driver's own command line, which sends all that it writes to S3 in parts, as it does with
+large objects.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A network that goes wrong: one proxy before each service, which does to some requests what its trouble says.
+"""A network that goes wrong: one proxy before each service, which does to some requests what its
+trouble says.
 
 Each request gets a connection of its own to the service, which closes it after its answer.
 """
@@ -41,9 +42,8 @@ FULL = b'{"kind":"TaskLost","message":"every slot has a task"}'
 LOSER = "a loser finished after its caller had gone"
 GARBAGE = (
     b"\x16\x03\x01\x00\xa5\x01\x00 this is not HTTP at all\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 26\r\n\r\n<html>a captive portal</html>"[
-        :-3
-    ],
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 26\r\n\r\n<html>a captive "
+    b"portal</html>"[:-3],
     b'HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{"event":"done","result":{"stage":"map"}}\n',
     b'HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{"event":"started","worker":1}\n{"event":"prog',
     b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n\xff\xfe\x00\x01\n\n\n",
@@ -53,17 +53,17 @@ _ANSWER_LIMIT_S = 30.0
 
 
 class Trouble(BaseModel):
-    """What the proxies do.
+    """The faults of the proxies.
 
     Attributes:
-        kind: what.
-        seed: decides to which requests.
-        share: of the requests that it befalls.
-        most: how often it befalls one.
+        kind: the kind of fault.
+        seed: chooses the requests.
+        share: of the requests that it is injected into.
+        most: how often it is injected into one.
         from_request: the first requests are spared.
         seconds: how long it takes, where it takes time.
         drain_s: what SIGTERM leaves the services' tasks.
-        log: where each injection is written down.
+        log: the file of the injections.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -102,7 +102,9 @@ class Network:
         return proxy
 
     def fails(self) -> bool:
-        """Return whether something of the driver's own fails now; one time of the first few does for certain."""
+        """Return whether something of the driver's own fails now; one time of the first few does
+        for certain.
+        """
         self._requests += 1
         if self._requests <= self.trouble.from_request:
             return False
@@ -242,7 +244,9 @@ class Proxy:
     async def _forward(
         self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """As it should be: the answer as it comes, and a caller who goes takes the request along."""
+        """As it should be: the answer as it comes, and a caller who goes takes the request
+        along.
+        """
         async with self._asked(request) as (answer, _):
             gone = asyncio.create_task(reader.read(1))
             try:
@@ -280,7 +284,9 @@ class Proxy:
     async def _silence(
         self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Lets the beginning through, and then nothing more, in either direction; the connection stays."""
+        """Lets the beginning through, and then nothing more, in either direction; the connection
+        stays.
+        """
         async with self._asked(request) as (answer, _):
             writer.write(await answer.read(self._network.below(300) + 1))
             await writer.drain()
@@ -290,7 +296,9 @@ class Proxy:
     async def _trickle(
         self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Answers with one byte after another, none of which ends an event, until the caller turns away."""
+        """Answers with one byte after another, none of which ends an event, until the caller turns
+        away.
+        """
         self._network.say("an answer that trickles")
         writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n")
         gone = asyncio.create_task(reader.read(1))
@@ -322,7 +330,8 @@ class Proxy:
     ) -> None:
         self._network.say("a 500")
         writer.write(
-            b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 4\r\nconnection: close\r\n\r\noops"
+            b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 4\r\nconnection: "
+            b"close\r\n\r\noops"
         )
         await writer.drain()
 
@@ -331,8 +340,8 @@ class Proxy:
     ) -> None:
         self._network.say("a 503")
         head = (
-            b"HTTP/1.1 503 Busy\r\nretry-after: 0.3\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
-            % len(FULL)
+            b"HTTP/1.1 503 Busy\r\nretry-after: 0.3\r\nconnection: close\r\ncontent-length: "
+            b"%d\r\n\r\n" % len(FULL)
         )
         writer.write(head + FULL)
         await writer.drain()
@@ -360,7 +369,9 @@ class Proxy:
     async def _lingers(
         self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """The task goes on when the driver has turned away from it, and the driver gets its answer late or never."""
+        """The task goes on when the driver has turned away from it, and the driver gets its answer
+        late or never.
+        """
         done = asyncio.create_task(self.carried_out(request, LOSER))
         self._lingering.add(done)
         await reader.read(1)
@@ -368,7 +379,9 @@ class Proxy:
     async def _repeats(
         self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """The same message arrives again, when its answer is back already: here, or where nobody has seen its token."""
+        """The same message arrives again after its answer: here, or at a service that has not seen
+        its token.
+        """
         await self._forward(request, reader, writer)
         again = self._network.any_like(self)
         self._lingering.add(
@@ -376,7 +389,9 @@ class Proxy:
         )
 
     async def carried_out(self, request: bytes, what: str) -> None:
-        """Sends a request for nothing, when the service is free, and writes down what its answer begins with."""
+        """Sends a request for nothing, when the service is free, and writes down what its answer
+        begins with.
+        """
         async with asyncio.timeout(_ANSWER_LIMIT_S):
             while self._busy > (what == LOSER):
                 await asyncio.sleep(0.002)

@@ -1,4 +1,6 @@
-"""An object store that goes wrong: a proxy before the S3 emulator, which does to some requests what its rule says."""
+"""An object store that goes wrong: a proxy before the S3 emulator, which does to some requests what
+its rule says.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,10 @@ from urllib.parse import urlsplit
 Deed = Literal["slow down", "server error", "no answer", "cut short", "byte changed", "answer lost"]
 Request = Literal["put", "copy", "completion", ""]
 """Kinds of requests that change something; a part of an upload is none of them."""
-_ERROR = "<?xml version='1.0'?><Error><Code>{code}</Code><Message>{code}: a fault of the suite</Message></Error>"
+_ERROR = (
+    "<?xml version='1.0'?><Error><Code>{code}</Code><Message>{code}: a fault of the "
+    "suite</Message></Error>"
+)
 _NO_BODY = frozenset({"HEAD"})
 _HOP = frozenset(
     {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}

@@ -1,6 +1,8 @@
-"""The driver's own command line, with a proxy before each service that does what the environment says.
+"""The driver's own command line, with a proxy before each service that does what the environment
+says.
 
-MAPREDUCE_TEST_NETWORK='{"kind": "reset", "seed": 1, "log": "/path"}' python -m tests.faults.proxied_driver run ...
+MAPREDUCE_TEST_NETWORK='{"kind": "reset", "seed": 1, "log": "/path"}' python -m
+tests.faults.proxied_driver run ...
 """
 
 from __future__ import annotations

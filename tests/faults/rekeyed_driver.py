@@ -1,4 +1,5 @@
-"""The driver's own command line, whose signing key is another one from the moment that a file exists.
+"""The driver's own command line, whose signing key is another one from the moment that a file
+exists.
 
 MAPREDUCE_TEST_REKEYED=/path python -m tests.faults.rekeyed_driver run ...
 

@@ -30,7 +30,9 @@ HEADINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One fault's line of the table. `slower` is the median of the runs' times over the quiet run's."""
+    """One fault's line of the table. `slower` is the median of the runs' times over the quiet
+    run's.
+    """
 
     fault: str
     says: str

@@ -1,4 +1,6 @@
-"""Carries out trials: a quiet run of each setting, then rounds of faults, several trials at the same time."""
+"""Carries out trials: a quiet run of each setting, then rounds of faults, several trials at the
+same time.
+"""
 
 from __future__ import annotations
 

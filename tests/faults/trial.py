@@ -1,4 +1,6 @@
-"""One run under one fault: its folder, its commands and their processes, and the moments at which to strike."""
+"""One run under one fault: its folder, its commands and their processes, and the moments at which
+to strike.
+"""
 
 from __future__ import annotations
 
@@ -106,7 +108,7 @@ class Trial:
         """One more thing has been done."""
         self.injections.append(what)
 
-    # -- commands -----------------------------------------------------------------------------------------------------
+    # -- commands ----------------------------------------------------------------------------------
 
     def start(self) -> Command:
         """Starts the run's command; a second time, the same command once more."""
@@ -172,7 +174,7 @@ class Trial:
         command.process.wait()
         self.driver.wait_until_none_is_left()
 
-    # -- moments ------------------------------------------------------------------------------------------------------
+    # -- moments -----------------------------------------------------------------------------------
 
     @property
     def over(self) -> bool:
@@ -209,7 +211,7 @@ class Trial:
         self.wait_for_tasks(1 + MAPS)
         self.pause(0.0, 0.4)
 
-    # -- victims ------------------------------------------------------------------------------------------------------
+    # -- victims -----------------------------------------------------------------------------------
 
     def supervisor(self) -> psutil.Process:
         """The process that starts the services; raises `Missed`."""

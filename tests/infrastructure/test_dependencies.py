@@ -1,7 +1,9 @@
-"""No pinned dependency has a known vulnerability, as far as the public database can be asked from here.
+"""No pinned dependency has a known vulnerability, as far as the public database can be asked from
+here.
 
-It needs the database; without it, this says that nothing was checked, and never fails for that. Without the auditor,
-or when the database answers for some files only, it fails where everything is required (tests/requirement.py).
+It needs the database; without it, this says that nothing was checked, and never fails for that.
+Without the auditor, or when the database answers for some files only, it fails where everything is
+required (tests/requirement.py).
 """
 
 from __future__ import annotations
@@ -63,7 +65,8 @@ def known(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     of_these = [package for package in found if "vulns" in package]
     if found and not of_these:
         raise NotAsked(
-            f"of {len(found)} packages none was found: {found[0].get('skip_reason', 'no reason given')}"
+            f"of {len(found)} packages none was found: "
+            f"{found[0].get('skip_reason', 'no reason given')}"
         )
     return of_these
 
@@ -71,7 +74,8 @@ def known(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def vulnerable(found: list[dict[str, Any]]) -> list[str]:
     """A line for each vulnerability."""
     return [
-        f"{package['name']} {package['version']}: {one['id']}, mended in {', '.join(one['fix_versions']) or 'none'}"
+        f"{package['name']} {package['version']}: {one['id']}, mended in "
+        f"{', '.join(one['fix_versions']) or 'none'}"
         for package in found
         for one in package["vulns"]
     ]

@@ -1,4 +1,6 @@
-"""Terraform, Dockerfiles and shell scripts are what their own checkers want; nothing here needs an account."""
+"""Terraform, Dockerfiles and shell scripts are what their own checkers want; nothing here needs an
+account.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +73,9 @@ def test_terraform_is_valid(terraform: tuple[Shell, Path]) -> None:
 
 
 def test_terraform_tests(terraform: tuple[Shell, Path]) -> None:
-    """`terraform test`, with a mocked provider: variables refuse, outputs keep their shapes, policies grant no more."""
+    """`terraform test`, with a mocked provider: variables refuse, outputs keep their shapes,
+    policies grant no more.
+    """
     shell, _ = terraform
     out = shell.run("terraform", "test", "-no-color").out
     found = re.search(r"Success! (\d+) passed, 0 failed", out)

@@ -1,4 +1,6 @@
-"""Runs the real command line in a process of its own, and finds every process that it has started."""
+"""Runs the real command line in a process of its own, and finds every process that it has
+started.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ class Finished:
 
 @dataclass(frozen=True)
 class Driver:
-    """`python -m driver` in one folder, over one store; its processes carry `mark` in their environment."""
+    """`python -m driver` in one folder, over one store; its processes carry `mark` in their
+    environment.
+    """
 
     folder: Path
     mark: str
@@ -63,7 +67,8 @@ class Driver:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            # a shell's background jobs ignore Ctrl-C, and hand that on; the command tested is one in the foreground
+            # a shell's background jobs ignore Ctrl-C, and hand that on; the command tested is one
+            # in the foreground
             preexec_fn=_heed_interrupts,  # noqa: PLW1509 - it takes no lock
         )
 
@@ -92,7 +97,9 @@ def _mark_of(process: psutil.Process) -> str | None:
 
 
 def plain_words(text: str) -> Counter[str]:
-    """Word counts by the definition, one character at a time, with the standard library's Unicode tables."""
+    """Word counts by the definition, one character at a time, with the standard library's Unicode
+    tables.
+    """
     counts: Counter[str] = Counter()
     for line in text.split("\n"):
         kept = "".join(

@@ -33,7 +33,9 @@ def driver(tmp_path: Path) -> Iterator[Driver]:
 
 @pytest.fixture
 def books(driver: Driver) -> list[Path]:
-    """Three inputs: ASCII words, prose in several scripts, and an empty file; one name has a space and an umlaut."""
+    """Three inputs: ASCII words, prose in several scripts, and an empty file; one name has a space
+    and an umlaut.
+    """
     first, second, third = (
         driver.folder / name for name in ("zipf.txt", "prosa für alle.txt", "empty.txt")
     )

@@ -1,7 +1,9 @@
-"""A store, inputs and a job of many versions in one folder; runs of the driver in this process; and a reference.
+"""A store, inputs and a job of many versions in one folder; runs of the driver in this process; and
+a reference.
 
-Damage to a kept object is done in place, and the file's times are put back. As on a disk that rots, its ETag does not
-tell: that of a file in the store is made without the time of its entry's change, which nobody can put back.
+Damage to a kept object is done in place, and the file's times are put back. As on a disk that rots,
+its ETag does not change: that of a file in the store ignores the time of its entry's change, which
+cannot be put back.
 """
 
 from __future__ import annotations
@@ -156,7 +158,7 @@ class World:
         """What is kept of the runs."""
         return RunStore(open_storage(), f"file://{self.store}")
 
-    # -- inputs -------------------------------------------------------------------------------------------------------
+    # -- inputs ------------------------------------------------------------------------------------
 
     def put(self, name: str, lines: list[str]) -> None:
         """Write an input, as a new file: honest programs change a file's times."""
@@ -172,14 +174,14 @@ class World:
         del self.inputs[name]
         (self.folder / "in" / name).unlink()
 
-    # -- runs ---------------------------------------------------------------------------------------------------------
+    # -- runs --------------------------------------------------------------------------------------
 
     def run(self, wish: Wish, hook: Hook | None = None) -> Ended:
         """Carry out a run in a thread, so that a hook of one run can carry out another.
 
         Args:
-            wish: what is asked for.
-            hook: is told of each event until the result is committed, and may do harm.
+            wish: the run's settings.
+            hook: receives each event until the result is committed, and may do harm.
         """
         with ThreadPoolExecutor(1) as thread:
             return thread.submit(self._run, wish, hook).result()
@@ -237,12 +239,14 @@ class World:
                 plan_cleaning(self.runs, [names[number % len(names)]], results=results), self.runs
             )
 
-    # -- harm ---------------------------------------------------------------------------------------------------------
+    # -- harm --------------------------------------------------------------------------------------
 
     def kept(self) -> list[Path]:
-        """Return every object that a later task, run or commit may stand on, in the order of their names.
+        """Return every object that a later task, run or commit may stand on, in the order of their
+        names.
 
-        Not the committed results, which are the user's, nor the records of runs, which no task reads.
+        Not the committed results, which are the user's, nor the records of runs, which no task
+        reads.
         """
         folders = (keys.MAPS, keys.PAIRS, keys.CHUNKS, keys.TASKS, keys.JOBS, keys.REDUCE)
         found = [
@@ -253,7 +257,9 @@ class World:
         )
 
     def newest(self, count: int) -> list[Path]:
-        """Return what has been written last of the objects that tasks write; damage leaves a file's time as it is."""
+        """Return what has been written last of the objects that tasks write; damage leaves a file's
+        time as it is.
+        """
         found = [
             path
             for path in self.kept()
@@ -317,7 +323,9 @@ def overwrite(path: Path, content: bytes) -> None:
 
 @contextmanager
 def silent_rot() -> Iterator[None]:
-    """Let a file's ETag in a store say nothing of a change that is hidden by putting its times back."""
+    """Let a file's ETag in a store say nothing of a change that is hidden by putting its times
+    back.
+    """
     honest = local._info
 
     def info(url: str, stat: os.stat_result) -> ObjectInfo:

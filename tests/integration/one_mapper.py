@@ -1,4 +1,6 @@
-"""One real mapper, started by hand as the documentation says, with one slot and a job that takes its time."""
+"""One real mapper, started by hand as the documentation says, with one slot and a job that takes
+its time.
+"""
 
 from __future__ import annotations
 

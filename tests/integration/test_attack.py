@@ -1,4 +1,6 @@
-"""What callers without the key, scarce descriptors and failing forks did to a service once, finding by finding."""
+"""What callers without the key, scarce descriptors and failing forks did to a service once, finding
+by finding.
+"""
 
 from __future__ import annotations
 
@@ -101,7 +103,9 @@ def _flood(mapper: Mapper, count: int) -> Iterator[None]:
 
 
 def _posted(mapper: Mapper, body: bytes) -> httpx.Response:
-    """The answer to a signed request; a connection that is closed before there is one is made again."""
+    """The answer to a signed request; a connection that is closed before there is one is made
+    again.
+    """
     for _ in range(20):
         try:
             return mapper.post(body)
@@ -138,11 +142,13 @@ def _until(seconds: float, holds: object) -> bool:
     return True
 
 
-# -- connections ------------------------------------------------------------------------------------------------------
+# -- connections -----------------------------------------------------------------------------------
 
 
 def test_a_flood_up_to_the_file_limit_takes_no_slot(tmp_path: Path) -> None:
-    """H4: with 1,100 callers, a dead worker is replaced, the next task is done, and the log stays short."""
+    """H4: with 1,100 callers, a dead worker is replaced, the next task is done, and the log stays
+    short.
+    """
     with _mapper_with_files(tmp_path, FEW_FILES) as mapper, _flood(mapper, 1100):
         for parameters in ({"die": True}, {}, {"die": True}, {}):
             answer = _posted(mapper, mapper.task(**parameters))
@@ -152,7 +158,9 @@ def test_a_flood_up_to_the_file_limit_takes_no_slot(tmp_path: Path) -> None:
 
 
 def test_with_no_descriptor_left_the_service_goes_on(tmp_path: Path) -> None:
-    """H4: a limit that is reached all the same is said in few lines; slots are counted as they are, and come back."""
+    """H4: a limit that is reached all the same is said in few lines; slots are counted as they are,
+    and come back.
+    """
     with running_mapper(tmp_path) as mapper:
         service = psutil.Process(mapper.process.pid)
         (fork_server,) = service.children()
@@ -186,7 +194,9 @@ def test_with_no_descriptor_left_the_service_goes_on(tmp_path: Path) -> None:
 
 
 def test_idle_connections_do_not_keep_the_health_check_out(tmp_path: Path) -> None:
-    """H5: with 300 of them, the container's own check is good, `/health` answers, and a signed task is done."""
+    """H5: with 300 of them, the container's own check is good, `/health` answers, and a signed task
+    is done.
+    """
     with running_mapper(tmp_path) as mapper, _idle(mapper, IDLE):
         assert _health_check(mapper) == 0
         assert mapper.health()["ok"]
@@ -194,7 +204,9 @@ def test_idle_connections_do_not_keep_the_health_check_out(tmp_path: Path) -> No
 
 
 def test_connections_are_bounded(tmp_path: Path) -> None:
-    """H5: of 1,000 that one address opens, the service holds its limit and no more; the oldest strangers go."""
+    """H5: of 1,000 that one address opens, the service holds its limit and no more; the oldest
+    strangers go.
+    """
     with running_mapper(tmp_path) as mapper, _idle(mapper, 1000) as opened:
         service = psutil.Process(mapper.process.pid)
         assert _until(10, lambda: service.num_fds() < 256), service.num_fds()
@@ -206,7 +218,9 @@ def test_connections_are_bounded(tmp_path: Path) -> None:
 
 
 def test_a_stream_of_new_connections_does_not_cut_a_task_off(tmp_path: Path) -> None:
-    """H4, H5: connections that come again at once close no connection with a signed request under way."""
+    """H4, H5: connections that come again at once close no connection with a signed request under
+    way.
+    """
     with running_mapper(tmp_path) as mapper, _flood(mapper, 400):
         for _ in range(3):
             assert getattr(_last(_posted(mapper, mapper.task(seconds=0.3))), "event", "") == "done"
@@ -215,7 +229,9 @@ def test_a_stream_of_new_connections_does_not_cut_a_task_off(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("path", ["/metrics", "/health", "/nothing"])
 def test_answers_that_are_not_read_end(tmp_path: Path, path: str) -> None:
-    """M10: requests sent in one go, whose answers are never read, hold no connection beyond the patience."""
+    """M10: requests sent in one go, whose answers are never read, hold no connection beyond the
+    patience.
+    """
     request = f"GET {path} HTTP/1.1\r\nhost: m\r\n\r\n".encode()
     with running_mapper(tmp_path, MAPREDUCE_PATIENCE_S=str(PATIENCE_S)) as mapper:
         service = psutil.Process(mapper.process.pid)
@@ -263,7 +279,7 @@ def test_an_answer_to_a_signed_request_that_is_not_read_ends(tmp_path: Path) -> 
         mapper.wait_for(busy=0)
 
 
-# -- messages ---------------------------------------------------------------------------------------------------------
+# -- messages --------------------------------------------------------------------------------------
 
 
 def test_one_long_url_does_not_stop_the_loop(tmp_path: Path) -> None:
@@ -279,7 +295,9 @@ def test_one_long_url_does_not_stop_the_loop(tmp_path: Path) -> None:
 
 
 def test_many_places_do_not_stop_the_loop(tmp_path: Path) -> None:
-    """M11: a message with thousands of long places is checked beside the loop, and not without end."""
+    """M11: a message with thousands of long places is checked beside the loop, and not without
+    end.
+    """
     settings = {"MAPREDUCE_MAX_BODY_MB": "64", "MAPREDUCE_PATIENCE_S": str(PATIENCE_S)}
     with running_mapper(tmp_path, **settings) as mapper:
         task = json.loads(mapper.task())
@@ -315,11 +333,13 @@ def test_a_claim_that_is_no_digest_is_a_401(tmp_path: Path) -> None:
             assert mapper.post(body, jwt.encode(claims, KEY, algorithm="HS256")).status_code == 401
 
 
-# -- processes --------------------------------------------------------------------------------------------------------
+# -- processes -------------------------------------------------------------------------------------
 
 
 def test_a_failed_fork_stops_neither_the_service_nor_the_other_slot(tmp_path: Path) -> None:
-    """M4: it is reported, `/health` has a slot less, and the slot comes back when processes can be had again."""
+    """M4: it is reported, `/health` has a slot less, and the slot comes back when processes can be
+    had again.
+    """
     program, fails = tmp_path / "program.py", tmp_path / "fails"
     program.write_text(FORK_FAILS)
     with running_mapper(tmp_path, (program,), FORK_FAILS=str(fails), MAPREDUCE_SLOTS="2") as mapper:
@@ -360,7 +380,7 @@ def test_a_fork_that_fails_in_a_worker_fails_one_attempt(tmp_path: Path) -> None
         assert getattr(_last(mapper.post(mapper.task())), "event", "") == "done"
 
 
-# -- logs and secrets -------------------------------------------------------------------------------------------------
+# -- logs and secrets ------------------------------------------------------------------------------
 
 
 def test_callers_without_the_key_write_few_log_lines(tmp_path: Path) -> None:
@@ -378,7 +398,9 @@ def test_callers_without_the_key_write_few_log_lines(tmp_path: Path) -> None:
 
 
 def test_the_key_is_in_no_environment(tmp_path: Path) -> None:
-    """Low: of the service, its fork server, workers and tasks, as /proc shows it to every program of the user."""
+    """Low: of the service, its fork server, workers and tasks, as /proc shows it to every program
+    of the user.
+    """
     with running_mapper(tmp_path) as mapper:
         asking = threading.Thread(target=lambda: mapper.post(mapper.task(seconds=1.0)))
         asking.start()
@@ -400,7 +422,9 @@ def test_the_key_is_in_no_environment(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc/<pid>/mem is Linux's")
 def test_the_key_is_not_in_the_memory_of_workers_and_tasks(tmp_path: Path) -> None:
-    """Low: they are forked before the service reads it; only the service itself has it, and lets nobody look."""
+    """Low: they are forked before the service reads it; only the service has it, and is
+    unreadable.
+    """
     key = "".join(f"{number:02x}" for number in range(100, 132))
     with running_mapper(tmp_path, MAPREDUCE_SIGNING_KEY=key) as mapper:
         service = psutil.Process(mapper.process.pid)
@@ -429,7 +453,9 @@ def _has_in_memory(pid: int, sought: bytes) -> bool:
 
 
 def test_a_flood_of_prints_is_cut(tmp_path: Path) -> None:
-    """Low: of what a task prints a mebibyte is logged, in whole lines, and how much was left out."""
+    """Low: of what a task prints a mebibyte is logged, in whole lines, and how much was left
+    out.
+    """
     with running_mapper(tmp_path) as mapper:
         logged: list[bytes] = []
         assert mapper.process.stderr is not None

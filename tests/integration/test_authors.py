@@ -61,7 +61,8 @@ def test_a_job_with_a_module_and_files_beside_it(driver: Driver) -> None:
 def test_a_file_that_is_not_there(driver: Driver) -> None:
     """It is missed before anything is started."""
     (driver.folder / "job.py").write_text(
-        "from mapreduce import Job\nclass J(Job):\n    files = ['gone.txt']\n    def map(self, k, v): yield k, v\n"
+        "from mapreduce import Job\nclass J(Job):\n    files = ['gone.txt']\n    def map(self, k, "
+        "v): yield k, v\n"
     )
     (driver.folder / "in.txt").write_text("a")
     done = driver.run("run", "--job", driver.folder / "job.py", "--input", driver.folder / "in.txt")
@@ -95,8 +96,10 @@ def test_a_new_job_runs_passes_its_test_and_keeps_the_laws(driver: Driver) -> No
 def test_a_job_that_breaks_a_law(driver: Driver) -> None:
     """The law, the smallest input and what to do are said; exit code 1."""
     (driver.folder / "first.py").write_text(
-        "from mapreduce import Job\nclass First(Job):\n    def map(self, k, line):\n        yield 'k', line\n"
-        "    def reduce(self, key, values):\n        print('in the job')\n        yield key, next(values)\n"
+        "from mapreduce import Job\nclass First(Job):\n    def map(self, k, "
+        "line):\n        yield 'k', line\n"
+        "    def reduce(self, key, values):\n        print('in the job')\n        yield key, "
+        "next(values)\n"
     )
     text = driver.folder / "in.txt"
     text.write_text("".join(f"line {number}\n" for number in range(50)))
@@ -116,8 +119,10 @@ def test_a_file_named_like_a_module_of_python(driver: Driver) -> None:
     (driver.folder / "random.py").write_text("raise RuntimeError('the wrong random')\n")
     assert driver.run("run", "--input", text, "--target", "local").code == 0
     (driver.folder / "random.py").write_text(
-        "import random\nfrom mapreduce import Count, Job\n\n\nclass Mine(Job):\n    reduce = Count()\n\n"
-        "    def map(self, offset, line):\n        yield f'{line}{random.Random(1).randrange(1)}', 1\n"
+        "import random\nfrom mapreduce import Count, "
+        "Job\n\n\nclass Mine(Job):\n    reduce = Count()\n\n"
+        "    def map(self, offset, line):\n        yield f'{line}{random.Random(1).randrange(1)}', "
+        "1\n"
     )
     done = driver.run(
         "run", "--input", text, "--job", "random.py", "--target", "local", "--output", "out.json"
@@ -133,14 +138,17 @@ def job_file(driver: Driver, body: str) -> Path:
         "" if "def map(" in body else "    def map(self, offset, line):\n        yield line, 1\n"
     )
     path.write_text(
-        f"from mapreduce import Count, Job\n\n\nclass Mine(Job):\n    reduce = Count()\n\n{default}{body}"
+        "from mapreduce import Count, Job\n\n\nclass Mine(Job):\n    reduce = "
+        f"Count()\n\n{default}{body}"
     )
     (driver.folder / "in.txt").write_text("".join(f"line {number}\n" for number in range(20)))
     return path
 
 
 def test_check_tries_two_seeds_of_pythons_hash(driver: Driver) -> None:
-    """A partition that goes by `hash()` is found in one process each, with a small input and the cure."""
+    """A partition that goes by `hash()` is found in one process each, with a small input and the
+    cure.
+    """
     path = job_file(
         driver, "    def partition(self, key, partitions):\n        return hash(key) % partitions\n"
     )
@@ -198,7 +206,8 @@ def test_a_date_as_a_parameter(driver: Driver) -> None:
     """It reaches the services as what it is."""
     path = driver.folder / "dated.py"
     path.write_text(
-        "import datetime\n\nfrom mapreduce import Count, Job\n\n\nclass Dated(Job):\n    reduce = Count()\n"
+        "import datetime\n\nfrom mapreduce import Count, "
+        "Job\n\n\nclass Dated(Job):\n    reduce = Count()\n"
         "    day: datetime.date = datetime.date(2020, 1, 2)\n\n    def map(self, offset, line):\n"
         "        yield (self.day + datetime.timedelta(1)).isoformat(), 1\n"
     )

@@ -47,7 +47,9 @@ def test_two_figures_a_table_and_a_document(driver: Driver, text: Path) -> None:
 
 
 def test_a_store_that_is_in_use_stays_as_it_is(driver: Driver, text: Path) -> None:
-    """In a store of the user's own, nothing is left but the job's code, and what was finished is reused as before."""
+    """In a store of the user's own, nothing is left but the job's code, and what was finished is
+    reused as before.
+    """
     run = ("run", "--input", text, "--target", "local", "--chunks", "4", "--json")
     assert driver.run(*run).code == 0
     before = {path for path in (driver.folder / ".mapreduce").rglob("*") if path.is_file()}

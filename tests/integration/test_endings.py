@@ -72,7 +72,9 @@ def _wait_for_tasks(driver: Driver, count: int) -> None:
 def test_a_stopped_driver_leaves_nothing_and_goes_on(
     driver: Driver, text: Path, slowly: tuple[str | Path, ...], number: int
 ) -> None:
-    """Stopped in the map stage by a signal: all processes end, and the next run does only what is left."""
+    """Stopped in the map stage by a signal: all processes end, and the next run does only what is
+    left.
+    """
     process = driver.start(*slowly)
     _wait_for_tasks(driver, 3)
     os.kill(process.pid, number)

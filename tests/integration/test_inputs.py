@@ -38,7 +38,9 @@ def write(driver: Driver, name: str, content: str | bytes) -> Path:
 
 @pytest.mark.parametrize("target", ["local", "inline"])
 def test_links_and_left_out_entries(driver: Driver, target: str) -> None:
-    """Services may read what links lead to, the job sees the path that was given, and the run says what it left out."""
+    """Services may read what links lead to, the job sees the path that was given, and the run says
+    what it left out.
+    """
     write(driver, "far/away/b.txt", "linked\n")
     write(driver, "in/a.txt", "own\n")
     write(driver, "in/_temporary/a.txt", "own\n")
@@ -123,8 +125,8 @@ def test_what_is_not_utf_8_is_shown(driver: Driver) -> None:
     )
     assert done.code == 0, done.err
     assert (
-        f"not UTF-8 2 bytes in 1 line, first in file://{driver.folder}/b.txt at byte 5; read as U+FFFD"
-        in done.err
+        f"not UTF-8 2 bytes in 1 line, first in file://{driver.folder}/b.txt at byte 5; read as "
+        "U+FFFD" in done.err
     )
 
 

@@ -1,4 +1,6 @@
-"""What one task does to its process, the next one never sees; what a job starts ends with its task."""
+"""What one task does to its process, the next one never sees; what a job starts ends with its
+task.
+"""
 
 from __future__ import annotations
 
@@ -131,7 +133,8 @@ def test_a_task_begins_from_the_same_state(
     ("imports", "named"),
     [
         (
-            "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()",
+            "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), "
+            "daemon=True).start()",
             "1 thread",
         ),
         ("import subprocess\nsubprocess.Popen(['sleep', '60'])", "1 process runs on"),
@@ -199,7 +202,8 @@ STARTERS = {
     "session": "subprocess.Popen(['sleep', MARK], start_new_session=True)",
     "daemon": "subprocess.Popen(['sh', '-c', '(setsid sleep ' + MARK + ' &) &'])",
     "forked": "os.fork() or (os.setsid(), os.fork() or time.sleep(float(MARK)), os._exit(0))",
-    "fork loop": "os.fork() or exec('while True:\\n    if os.fork(): os._exit(0)\\n    time.sleep(0.001)')",
+    "fork loop": "os.fork() or exec('while True:\\n    if os.fork(): os._exit(0)\\n    "
+    "time.sleep(0.001)')",
 }
 
 
@@ -252,7 +256,9 @@ def _processes_with(mark: str) -> list[psutil.Process]:
 
 
 def _wait_until_alone(mapper: Mapper) -> None:
-    """Until the service has its fork server, one worker, one template and the copy that waits, and nothing else."""
+    """Until the service has its fork server, one worker, one template and the copy that waits, and
+    nothing else.
+    """
     deadline = time.monotonic() + 10
     while len(left := psutil.Process(mapper.process.pid).children(recursive=True)) > 4:
         assert time.monotonic() < deadline, left
@@ -333,7 +339,9 @@ def test_the_peak_of_memory_is_the_tasks_own(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
 def test_a_task_copies_little_memory(mapper: Mapper, stored: Callable[[str], JobSpec]) -> None:
-    """A page fault is a page that a task's process has to itself: 1,400 of them; 2,100 when little heed was paid."""
+    """A page fault is a page that a task's process has to itself: 1,400 of them; 2,100 when little
+    heed was paid.
+    """
     job = stored(_job("", "pass"))
     _events(mapper, job)
     before = _faults_of_tasks(mapper)
@@ -355,7 +363,10 @@ def test_a_run_says_once_that_its_job_is_imported_anew(driver: Driver) -> None:
     """On standard error, and its answer is right."""
     text, job = driver.folder / "t.txt", driver.folder / "anew.py"
     text.write_text("a\nb\na\n" * 50)
-    imports = "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
+    imports = (
+        "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), "
+        "daemon=True).start()\n"
+    )
     job.write_text(
         imports + HEAD + CLASS.replace("        if offset == 0:\n", "        yield line, 1\n")
     )
@@ -382,7 +393,8 @@ def test_what_a_job_starts_ends_with_a_stopped_driver(driver: Driver, number: in
     started = driver.folder / "started"
     body = (
         "            subprocess.Popen(['setsid', 'sh', '-c', '(sleep 9864 &) &'])\n"
-        f"            open({str(started)!r}, 'w').close()\n            time.sleep(60)\n        yield line, 1\n"
+        f"            open({str(started)!r}, "
+        "'w').close()\n            time.sleep(60)\n        yield line, 1\n"
     )
     job.write_text("import subprocess, time\n" + HEAD + CLASS + body)
     process = driver.start(

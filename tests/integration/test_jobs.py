@@ -1,4 +1,6 @@
-"""Each ready-made job through the real command: its result is that of a plain program, and `verify` agrees."""
+"""Each ready-made job through the real command: its result is that of a plain program, and `verify`
+agrees.
+"""
 
 from __future__ import annotations
 
@@ -174,7 +176,9 @@ def test_page_rank(driver: Driver) -> None:
 
 
 def test_k_means(driver: Driver) -> None:
-    """The points are read again in each iteration; the centres travel as a parameter, to the last bit."""
+    """The points are read again in each iteration; the centres travel as a parameter, to the last
+    bit.
+    """
     chance = random.Random(11)
     points: Points = [
         (chance.gauss(number % 3 * 4, 1), chance.gauss(number % 2 * 5, 1)) for number in range(200)

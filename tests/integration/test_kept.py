@@ -1,6 +1,8 @@
-"""What is kept of earlier runs, under any sequence of runs, changes and damage: exit 0 means the right bytes.
+"""What is kept of earlier runs, under any sequence of runs, changes and damage: exit 0 means the
+right bytes.
 
-A few sequences are tried each time, always the same; MAPREDUCE_TEST_EXAMPLES=1000 tries so many others.
+A few sequences are tried each time, always the same; MAPREDUCE_TEST_EXAMPLES=1000 tries so many
+others.
 """
 
 from __future__ import annotations
@@ -83,7 +85,7 @@ class Kept(RuleBasedStateMachine):
         self.wish = wish
         self._undisturbed(wish)
 
-    # -- what a user does ---------------------------------------------------------------------------------------------
+    # -- what a user does --------------------------------------------------------------------------
 
     @rule(wish=wishes)
     def run_another(self, wish: Wish) -> None:
@@ -112,7 +114,7 @@ class Kept(RuleBasedStateMachine):
         """Clean up after a run."""
         self.world.clean(place, results=results)
 
-    # -- what is reused -----------------------------------------------------------------------------------------------
+    # -- what is reused ----------------------------------------------------------------------------
 
     @rule()
     def run_twice(self) -> None:
@@ -142,7 +144,7 @@ class Kept(RuleBasedStateMachine):
         report = self._undisturbed(self.wish)
         assert report.reused_tasks == len(report.tasks)
 
-    # -- harm ---------------------------------------------------------------------------------------------------------
+    # -- harm --------------------------------------------------------------------------------------
 
     @rule(harm=harms, place=places, other=places)
     def harm(self, harm: str, place: int, other: int) -> None:
@@ -191,7 +193,9 @@ class Kept(RuleBasedStateMachine):
 
     @rule(wish=wishes, same=st.booleans(), second=wishes, at=st.integers(0, 30))
     def two_drivers(self, wish: Wish, same: bool, second: Wish, at: int) -> None:
-        """Carry out a second run, of the same or of another, in the middle of a first: both are right."""
+        """Carry out a second run, of the same or of another, in the middle of a first: both are
+        right.
+        """
         ended: list[Ended] = []
         second = wish if same else second
 
@@ -211,10 +215,10 @@ class Kept(RuleBasedStateMachine):
             if path not in self.older:
                 self.older[path] = path.read_bytes()
 
-    # -- the law ------------------------------------------------------------------------------------------------------
+    # -- the law -----------------------------------------------------------------------------------
 
     def _undisturbed(self, wish: Wish) -> Any:
-        """A run that nobody disturbs ends with an answer, whatever was done to the store before, and is whole."""
+        """An undisturbed run ends with a whole answer, whatever was done to the store before."""
         report = self._check(wish, self.world.run(wish), must=True)
         assert self.world.is_whole(report), "the audit finds something wrong"
         return report
@@ -276,7 +280,9 @@ def _kind(path: Path) -> str:
 @pytest.mark.slow
 @pytest.mark.timeout(3600 if EXAMPLES else 120)
 def test_exit_0_means_the_right_bytes(tmp_path: Path) -> None:
-    """Whatever is run, changed and damaged in whatever order, an answer is right, and an error is ours."""
+    """Whatever is run, changed and damaged in whatever order, an answer is right, and an error is
+    ours.
+    """
     warm = World(tmp_path)
     warm.put("one.txt", ["a"])
     warm.run(Wish(job="Twice", copy=True))

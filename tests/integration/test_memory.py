@@ -1,4 +1,6 @@
-"""Hostile bytes take no more memory than their task was given: Linux counts that of a process of their own."""
+"""Hostile bytes take no more memory than their task was given: Linux counts that of a process of
+their own.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +35,10 @@ class Lengths(Job):
     def map(self, key, value):
         yield "records", 1
 
-with engine(Lengths, memory_bytes=int(sys.argv[3]) << 20, folder=Path(sys.argv[1]).parent) as stages:
-    form = {"text": Text(), "csv": Csv(), "rows": Csv(header=False), "jsonl": JsonLines(), "whole": WholeFile(),
-            "parquet": Parquet()}[sys.argv[2]]
+memory_bytes, folder = int(sys.argv[3]) << 20, Path(sys.argv[1]).parent
+with engine(Lengths, memory_bytes=memory_bytes, folder=folder) as stages:
+    form = {"text": Text(), "csv": Csv(), "rows": Csv(header=False), "jsonl": JsonLines(),
+            "whole": WholeFile(), "parquet": Parquet()}[sys.argv[2]]
     info = stages.storage.head(f"file://{sys.argv[1]}")
     from mapreduce.wire.messages import InputObject
     given = InputObject(url=info.url, size=info.size, etag=info.etag, format=form)
@@ -52,7 +55,8 @@ with engine(Lengths, memory_bytes=int(sys.argv[3]) << 20, folder=Path(sys.argv[1
 LINE = "x" * 63 + "\n"
 MAKE = {
     "sparse": "f.truncate(600 << 20)",
-    "gzip": "import gzip; g = gzip.open(f, 'wb', 1); [g.write(bytes(8 << 20)) for _ in range(75)]; g.close()",
+    "gzip": "import gzip; g = gzip.open(f, 'wb', 1); [g.write(bytes(8 << 20)) for _ in range(75)]; "
+    "g.close()",
     "bzip2": "import bz2; f.write(bz2.compress(bytes(400 << 20)))",
     "xz": "import lzma; f.write(lzma.compress(bytes(400 << 20), preset=1))",
     "gzip of lines": "import gzip; f.write(gzip.compress(b'x\\n' * (9 << 20), 1))",
@@ -62,11 +66,13 @@ MAKE = {
     "json": "f.write(b'['); [f.write(b'1,' * (4 << 20)) for _ in range(40)]",
     "nested json": "f.write(b'[' + b'[],' * (2 << 20) + b'[]]\\n')",
     "parquet": (
-        "import duckdb; duckdb.sql(\"COPY (SELECT repeat('x', 50000000) AS s FROM range(30)) TO '%s' "
+        "import duckdb; duckdb.sql(\"COPY (SELECT repeat('x', "
+        "50000000) AS s FROM range(30)) TO '%s' "
         '(FORMAT parquet, COMPRESSION zstd)" % f.name)'
     ),
     "parquet of rows": (
-        "import duckdb; duckdb.sql(\"COPY (SELECT repeat('x', 4000000) AS s FROM range(100)) TO '%s' "
+        "import duckdb; duckdb.sql(\"COPY (SELECT repeat('x', "
+        "4000000) AS s FROM range(100)) TO '%s' "
         '(FORMAT parquet, COMPRESSION zstd)" % f.name)'
     ),
 }
@@ -110,7 +116,8 @@ def test_the_memory_of_a_map_task(
 ) -> None:
     """An input that would take hundreds of MiB is refused, or read, within what its task was given.
 
-    A record at the limit whose fields are tiny takes `times` as much: each field is an object of Python's.
+    A record at the limit whose fields are tiny takes `times` as much: each field is an object of
+    Python's.
     """
     peak, said = _peak(tmp_path, made, form)
     assert expected in said

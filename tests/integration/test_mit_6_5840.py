@@ -1,6 +1,7 @@
-"""The seven cases of the MapReduce lab of MIT's course 6.5840, written anew for this engine.
+"""The seven cases of the MapReduce lab of MIT's course 6.5840, rewritten for this engine.
 
-Nothing here measures time: who runs beside whom, how often, and when, is told by files that the jobs make in a folder.
+Nothing here measures time: the jobs write files in a folder that show which tasks ran together, how
+often, and when.
 """
 
 from __future__ import annotations
@@ -197,7 +198,9 @@ def test_job_count(driver: Driver, books: list[Path], traces: Path) -> None:
 
 
 def test_early_exit(driver: Driver, books: list[Path], traces: Path) -> None:
-    """early_exit: while one map is not done nobody goes; when the command returns, the result is there and whole."""
+    """early_exit: no task ends the run while a map is not done; the command returns a whole
+    result.
+    """
     process = driver.start(*_command("Held", traces, books, mappers=2, chunks=4))
     deadline = time.monotonic() + 60
     while not (traces / "waiting").exists():
@@ -225,7 +228,9 @@ def test_early_exit(driver: Driver, books: list[Path], traces: Path) -> None:
 
 
 def test_crash(driver: Driver, books: list[Path], traces: Path) -> None:
-    """crash: workers die at random in maps and reduces; the answer is the same, and the report names each death."""
+    """crash: workers die at random in maps and reduces; the answer is the same, and the report
+    names each death.
+    """
     done = driver.run(*_command("Crashing", traces, books, mappers=2, chunks=6, reducers=3))
     assert done.code == 0, done.err
     assert _result(done.document) == _expected(books)

@@ -40,7 +40,9 @@ def _numbers(driver: Driver) -> Path:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_drill_changes_nothing_but_the_work(driver: Driver, seed: int) -> None:
-    """Killed, hung, slow, failing, doubled and corrupted attempts: the same bytes, and the report shows each fault."""
+    """Killed, hung, slow, failing, doubled and corrupted attempts: the same bytes, and the report
+    shows each fault.
+    """
     text = driver.folder / "text.txt"
     write_text(text, 1_000_000, seed=3)
     command = (
@@ -95,7 +97,9 @@ def test_a_drill_that_is_none(driver: Driver, chaos: str, named: str) -> None:
 
 @pytest.mark.parametrize("target", ["local", "inline"])
 def test_bad_records_are_set_aside(driver: Driver, target: str) -> None:
-    """Each is kept with its place and what was raised; the rest is counted; a later run without it fails again."""
+    """Each is kept with its place and what was raised; the rest is counted; a later run without it
+    fails again.
+    """
     text = _numbers(driver)
     command = (
         "run",
@@ -182,7 +186,9 @@ def test_one_bad_record_too_many(driver: Driver) -> None:
 
 
 def test_replay(driver: Driver) -> None:
-    """The task that failed fails again here, with its traceback; one that was done is done again; nothing is left."""
+    """The task that failed fails again here, with its traceback; one that was done is done again;
+    nothing is left.
+    """
     text = _numbers(driver)
     failed = driver.run(
         "run", "--input", text, "--job", "totals.py", "--chunks", "3", "--target", "local"
@@ -206,7 +212,9 @@ def test_replay(driver: Driver) -> None:
 
 
 def test_a_chain_that_sets_records_aside_is_verified(driver: Driver) -> None:
-    """Each step leaves out its own: lines of the input, and pairs of the step before it, some of them twice."""
+    """Each step leaves out its own: lines of the input, and pairs of the step before it, some of
+    them twice.
+    """
     text = driver.folder / "in.txt"
     text.write_text(
         "".join(f"{number}\n" if number % 25 else "no number\n" for number in range(200))
@@ -219,7 +227,8 @@ def test_a_chain_that_sets_records_aside_is_verified(driver: Driver) -> None:
         "            yield key, value[1:]\n\n\n"
         "class Total(Job):\n    reduce = Sum()\n\n    def map(self, key, value):\n"
         "        if self.input == 'previous':\n            yield 'total', value[0] + key[0]\n"
-        "        else:\n            yield 'lines', 1 + 0 * len(value[:3].encode('ascii')) // (value[0] != '3')\n\n\n"
+        "        else:\n            yield 'lines', 1 + 0 * len(value[:3].encode('ascii')) // "
+        "(value[0] != '3')\n\n\n"
         "class Both(Chain):\n    def steps(self):\n        yield Digits()\n"
         "        yield Step(Total(), reads=('previous', 'given'))\n"
     )

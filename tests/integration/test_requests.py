@@ -1,4 +1,6 @@
-"""What a run asks of S3: the fewest writes that its promises leave, and a report of just those that were made."""
+"""What a run asks of S3: the fewest writes that its promises leave, and a report of just those that
+were made.
+"""
 
 from __future__ import annotations
 
@@ -110,7 +112,9 @@ def _folder(path: str) -> str:
 
 
 def test_writes_of_a_run(first: Asked) -> None:
-    """M maps write M objects and R reduces R; a record for each task and a handful for the run, no more."""
+    """M maps write M objects and R reduces R; a record for each task and a handful for the run, no
+    more.
+    """
     assert first.folders("put") == {
         "maps": MAPS,
         "reduce": REDUCES + len(["_SUCCESS"]),
@@ -123,7 +127,9 @@ def test_writes_of_a_run(first: Asked) -> None:
 
 
 def test_reads_of_a_run(first: Asked) -> None:
-    """Each reduce reads its block of each map's object once; a map reads its range and the end of its last line."""
+    """Each reduce reads its block of each map's object once; a map reads its range and the end of
+    its last line.
+    """
     gets, heads = first.folders("get"), first.folders("head")
     assert gets["maps"] == MAPS * REDUCES
     assert gets["tasks"] == TASKS
@@ -138,7 +144,9 @@ def test_reads_of_a_run(first: Asked) -> None:
 
 
 def test_the_report_has_the_requests_that_were_made(first: Asked) -> None:
-    """All of them, to the last one, which writes the report itself; and what they cost by AWS's price list."""
+    """All of them, to the last one, which writes the report itself; and what they cost by AWS's
+    price list.
+    """
     made = first.report.requests
     assert Counter(asdict(made.total)) - Counter() == first.kinds() - FETCHED
     assert made.split + made.maps + made.reduces + made.driver == made.total
@@ -161,7 +169,9 @@ def test_a_task_keeps_its_connection(first: Asked) -> None:
 
 
 def test_a_run_that_finds_everything_done(bucket: Bucket, first: Asked) -> None:
-    """Nothing is read of the input nor written by a task, and an earlier run's requests are not counted again."""
+    """Nothing is read of the input nor written by a task, and an earlier run's requests are not
+    counted again.
+    """
     again = bucket.run()
     assert again.report.reused_tasks == TASKS
     assert again.folders("get") == {"tasks": TASKS, "jobs": len(["is the code as it was written"])}

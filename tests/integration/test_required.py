@@ -16,7 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def bare(tmp_path: Path) -> dict[str, str]:
-    """An environment whose PATH holds what a shell script begins with, and a user who is not root."""
+    """An environment whose PATH holds what a shell script begins with, and a user who is not
+    root.
+    """
     for name in ("bash", "dirname", "make"):
         (tmp_path / name).symlink_to(shutil.which(name) or name)
     (tmp_path / "id").write_text("#!/bin/sh\necho 1000\n")

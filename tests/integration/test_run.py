@@ -1,4 +1,6 @@
-"""`run` over real services on loopback: the answer, the document, what is reused, and what is said of mistakes."""
+"""`run` over real services on loopback: the answer, the document, what is reused, and what is said
+of mistakes.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +81,9 @@ def test_counts_words(driver: Driver, books: list[Path], target: str, mode: str)
 def test_one_reducer_leaves_one_object_and_several_leave_sorted_parts(
     driver: Driver, books: list[Path]
 ) -> None:
-    """`result.json` with one reducer; with three, three parts, each in key order, and `_SUCCESS` beside them."""
+    """`result.json` with one reducer; with three, three parts, each in key order, and `_SUCCESS`
+    beside them.
+    """
     one = driver.run("run", *_inputs(books), "--reducers", "1", "--json").document
     many = driver.run("run", *_inputs(books), "--reducers", "3", "--json").document
     assert [url.rpartition("/")[2] for url in one["result_urls"]] == ["result.json"]
@@ -185,7 +189,9 @@ def test_folders_and_globs_mean_their_files(driver: Driver, books: list[Path]) -
 
 
 def test_records_of_the_past(driver: Driver, books: list[Path]) -> None:
-    """`runs` lists, `status` tells, `clean` says first and deletes then; afterwards the work is done again."""
+    """`runs` lists, `status` tells, `clean` says first and deletes then; afterwards the work is
+    done again.
+    """
     run_id = driver.run("run", *_inputs(books), "--json").document["run_id"]
     listed = driver.run("runs", "--json").document["runs"]
     assert [(line["run_id"], line["state"]) for line in listed] == [(run_id, "done")]
@@ -229,7 +235,9 @@ def weigh(word, limit):
 
 
 def test_a_fault_in_the_jobs_code_is_shown_as_its_author_needs_it(driver: Driver) -> None:
-    """Their traceback with their own file names, the record, the object and the offset; none of our frames; exit 1."""
+    """Their traceback with their own file names, the record, the object and the offset; none of our
+    frames; exit 1.
+    """
     (driver.folder / "faulty.py").write_text(FAULTY)
     (driver.folder / "helper.py").write_text(HELPER)
     text = driver.folder / "text.txt"

@@ -1,4 +1,6 @@
-"""What a service does with callers who mean harm, and where the signing key and the records never are."""
+"""What a service does with callers who mean harm, and where the signing key and the records never
+are.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +89,7 @@ def _signed(body: bytes, key: str = KEY, algorithm: str = "HS256", **claims: obj
         return jwt.encode(good | claims, key or None, algorithm=algorithm)
 
 
-# -- tokens ---------------------------------------------------------------------------------------------------------
+# -- tokens ----------------------------------------------------------------------------------------
 
 
 def test_a_token_is_good_once(mapper: Mapper) -> None:
@@ -168,7 +170,7 @@ def test_nothing_but_health_and_metrics_is_open(mapper: Mapper) -> None:
     assert not any("server" in answer.headers for answer in answers.values())
 
 
-# -- size and time --------------------------------------------------------------------------------------------------
+# -- size and time ---------------------------------------------------------------------------------
 
 
 def test_without_a_token_no_body_is_read(mapper: Mapper) -> None:
@@ -197,7 +199,9 @@ def test_a_body_in_chunks_is_counted(mapper: Mapper) -> None:
 
 
 def test_a_length_that_lies(mapper: Mapper) -> None:
-    """A body that is longer than announced is cut there, so its digest is wrong; the rest is no second request."""
+    """A body that is longer than announced is cut there, so its digest is wrong; the rest is no
+    second request.
+    """
     body = mapper.task()
     with closing(_connection(mapper)) as connection:
         connection.sendall(_head(_signed(body), f"content-length: {len(body) - 1}") + body)
@@ -213,7 +217,9 @@ def test_a_length_that_lies(mapper: Mapper) -> None:
 
 
 def test_a_head_that_is_too_large(mapper: Mapper) -> None:
-    """400 and the end of the connection, before the head's end is there, and however its bytes are spread."""
+    """400 and the end of the connection, before the head's end is there, and however its bytes are
+    spread.
+    """
     for lines in (["x: " + "y" * (20 << 10)], [f"x-{number}: {'y' * 90}" for number in range(300)]):
         with closing(_connection(mapper)) as connection:
             connection.sendall(_head(None, *lines)[:-2])
@@ -221,7 +227,9 @@ def test_a_head_that_is_too_large(mapper: Mapper) -> None:
 
 
 def test_a_trickling_body_holds_no_slot_and_ends(mapper: Mapper) -> None:
-    """408 when the time is over, though bytes keep coming; meanwhile the one slot does another's task."""
+    """408 when the time is over, though bytes keep coming; meanwhile the one slot does another's
+    task.
+    """
     body = mapper.task()
     with closing(_connection(mapper)) as connection:
         connection.sendall(_head(_signed(body), f"content-length: {len(body)}") + body[:1])
@@ -300,7 +308,7 @@ def test_callers_that_leave_at_once_hold_no_slot(mapper: Mapper) -> None:
     assert 200 == answer.status_code
 
 
-# -- places ---------------------------------------------------------------------------------------------------------
+# -- places ----------------------------------------------------------------------------------------
 
 
 def test_places_that_were_not_granted(mapper: Mapper) -> None:
@@ -358,7 +366,7 @@ def test_a_message_of_any_depth_or_size_is_a_422(mapper: Mapper) -> None:
         assert len(answer.content) < 2000
 
 
-# -- the key and the records ----------------------------------------------------------------------------------------
+# -- the key and the records -----------------------------------------------------------------------
 
 JOB = """\
 import os, time
@@ -430,7 +438,9 @@ def _stored(driver: Driver) -> dict[str, bytes]:
 
 
 def test_logs_and_outputs_hold_no_key_and_no_record(driver: Driver, lengths: list[str]) -> None:
-    """Neither the driver's lines, nor the services' logs, nor the store, though the job prints its environment."""
+    """Neither the driver's lines, nor the services' logs, nor the store, though the job prints its
+    environment.
+    """
     done = _run(driver, [*lengths, "--param", "prints_environment=true"])
     assert done.code == 0, done.err
     stored = _stored(driver)
@@ -443,7 +453,9 @@ def test_logs_and_outputs_hold_no_key_and_no_record(driver: Driver, lengths: lis
 
 
 def test_of_a_failure_the_one_record_is_shown_and_cut(driver: Driver, lengths: list[str]) -> None:
-    """The record that the job failed on, cut to a limit, for its author; no other, and none in the services' logs."""
+    """The record that the job failed on, cut to a limit, for its author; no other, and none in the
+    services' logs.
+    """
     done = _run(driver, [*lengths, "--param", "fails_on=confidential-0007"])
     assert done.code == 1
     assert "confidential-0007" in done.err
@@ -460,7 +472,9 @@ def test_of_a_failure_the_one_record_is_shown_and_cut(driver: Driver, lengths: l
 def test_a_local_fleet_is_on_loopback_and_its_key_in_no_process_table(
     driver: Driver, lengths: list[str]
 ) -> None:
-    """While it runs: every listening socket is of 127.0.0.1, and no command line, environment or file has the key."""
+    """While it runs: every listening socket is of 127.0.0.1, and no command line, environment or
+    file has the key.
+    """
     process = _started(driver, [*lengths, "--param", "pause_s=1"])
     try:
         deadline = time.monotonic() + 60
@@ -492,7 +506,9 @@ def test_a_local_fleet_is_on_loopback_and_its_key_in_no_process_table(
 
 
 def test_each_local_run_has_a_key_of_its_own(driver: Driver, lengths: list[str]) -> None:
-    """The key is made when the run begins: the driver asks for one, once, and for another in the next run."""
+    """The key is made when the run begins: the driver asks for one, once, and for another in the
+    next run.
+    """
     (driver.folder / "keyed.py").write_text(
         DRIVER.replace("tokens.new_key =", "made = tokens.new_key\ntokens.new_key =").replace(
             "key.read_text()", "[new := made(), key.open('a').write(new + ' ')][0]"
@@ -520,7 +536,7 @@ def test_a_run_whose_key_is_not_the_services_ends_at_once(
     )
     done = _run(driver, lengths)
     assert done.code == 3
-    assert "does not take our signature (401): its signing key is another" in " ".join(
+    assert "does not accept our signature (401): it has another signing key" in " ".join(
         done.err.split()
     )
     events = next(

@@ -59,7 +59,9 @@ def test_heartbeats_come_while_a_task_runs_and_health_answers(mapper: Mapper) ->
 
 
 def test_over_its_slots_it_says_when_to_come_again(mapper: Mapper) -> None:
-    """With its one slot taken: 503 and Retry-After; after a closed connection the slot is free at once."""
+    """With its one slot taken: 503 and Retry-After; after a closed connection the slot is free at
+    once.
+    """
     body = mapper.task(seconds=60)
     headers = {"authorization": f"Bearer {sign(KEY, '/map', body, time.time())}"}
     with httpx.stream(
@@ -131,7 +133,9 @@ def test_metrics_count_tasks(mapper: Mapper) -> None:
 
 
 def test_sigterm_lets_the_running_task_end_and_takes_no_other(mapper: Mapper) -> None:
-    """Draining: the running task is finished, a new one is refused with 503, then the service ends with exit 0."""
+    """Draining: the running task is finished, a new one is refused with 503, then the service ends
+    with exit 0.
+    """
     answers: list[httpx.Response] = []
     asking = threading.Thread(target=lambda: answers.append(mapper.post(mapper.task(seconds=1.0))))
     asking.start()

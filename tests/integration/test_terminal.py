@@ -1,4 +1,6 @@
-"""Real commands whose data, terminal or store are hostile: what is shown is safe, and the run ends as it would."""
+"""Real commands whose data, terminal or store are hostile: what is shown is safe, and the run ends
+as it would.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +69,9 @@ def _shell(driver: Driver, text: str, **environment: str) -> subprocess.Complete
 def _in_terminal(
     driver: Driver, arguments: list[str], read_bytes: int = 1 << 30
 ) -> tuple[int, str]:
-    """Run a command in a terminal, which goes away after so many bytes: the exit code, and what was seen."""
+    """Run a command in a terminal, which goes away after so many bytes: the exit code, and what was
+    seen.
+    """
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "driver", *arguments],
@@ -90,7 +94,9 @@ def _in_terminal(
 
 
 def _stopped_terminal(driver: Driver, arguments: list[str], until: Path) -> bool:
-    """Run a command in a terminal that shows nothing (Ctrl-S): whether a file came to be there all the same."""
+    """Run a command in a terminal that shows nothing (Ctrl-S): whether a file came to be there all
+    the same.
+    """
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "driver", *arguments],
@@ -148,7 +154,9 @@ def test_in_a_pipe_there_is_no_code_at_all(driver: Driver, folder: Path) -> None
 def test_standard_error_that_cannot_be_written_ends_nothing(
     driver: Driver, folder: Path, target: str, ending: str
 ) -> None:
-    """Full, closed, or a pipe that nobody reads: the exit code is the run's, of a good one and of a bad one."""
+    """Full, closed, or a pipe without a reader: the exit code is the run's, of a good and a bad
+    one.
+    """
     good, bad = (
         " ".join(_command(target=target)),
         " ".join(_command("--param", "fails=true", target=target)),
@@ -160,9 +168,12 @@ def test_standard_error_that_cannot_be_written_ends_nothing(
 
 @pytest.mark.parametrize("ending", ["2>&-", "<&- >&- 2>&-"])
 def test_closed_descriptors_are_nobody_elses(driver: Driver, folder: Path, ending: str) -> None:
-    """What a job or a library writes to descriptor 2 must not land in a file or a socket that has taken the number."""
+    """What a job or a library writes to descriptor 2 must not land in a file or a socket that has
+    taken the number.
+    """
     (folder / "raw.py").write_text(
-        "import os\n\nfrom mapreduce import Count, Job\n\n\nclass Raw(Job):\n    reduce = Count()\n\n"
+        "import os\n\nfrom mapreduce import Count, "
+        "Job\n\n\nclass Raw(Job):\n    reduce = Count()\n\n"
         "    def map(self, offset, line):\n        os.write(2, b'raw')\n        yield line, 1\n"
     )
     command = "driver run --target inline --input in.txt --job raw.py --output o.json"
@@ -180,7 +191,8 @@ def test_a_terminal_that_goes_away_ends_nothing(driver: Driver, folder: Path) ->
 def test_a_terminal_that_is_stopped_holds_no_run_up(driver: Driver, folder: Path) -> None:
     """The result is committed while nothing is shown."""
     (folder / "slow.py").write_text(
-        "import time\n\nfrom mapreduce import Count, Job\n\n\nclass Slow(Job):\n    reduce = Count()\n\n"
+        "import time\n\nfrom mapreduce import Count, "
+        "Job\n\n\nclass Slow(Job):\n    reduce = Count()\n\n"
         "    def map(self, offset, line):\n        time.sleep(4)\n        yield line, 1\n"
     )
     command = [
@@ -224,7 +236,9 @@ def test_a_terminal_in_ascii(driver: Driver, folder: Path) -> None:
 
 
 def test_a_cache_that_cannot_be_written_ends_nothing(driver: Driver, folder: Path) -> None:
-    """`tasks` is a file where a folder should be: the run succeeds, and says once that nothing can be reused."""
+    """`tasks` is a file where a folder should be: the run succeeds, and says once that nothing can
+    be reused.
+    """
     driver.store.mkdir()
     (driver.store / "tasks").touch()
     done = driver.run(*_command("--json", target="local"))
@@ -238,7 +252,9 @@ def test_a_cache_that_cannot_be_written_ends_nothing(driver: Driver, folder: Pat
 
 
 def test_one_broken_run_hides_no_other(driver: Driver, folder: Path) -> None:
-    """Half a plan, a forged failure, strange names: each command does its work for the others, and names these."""
+    """Half a plan, a forged failure, strange names: each command does its work for the others, and
+    names these.
+    """
     good = driver.run(*_command("--json")).document["run_id"]
     names = [
         "run-20991231-235959-half-owl",
@@ -295,7 +311,8 @@ def test_a_traceback_and_a_message_of_megabytes_are_cut(driver: Driver, folder: 
     """On the terminal and in the records of the run."""
     (folder / "long.py").write_text(
         "from mapreduce import Count, Job\n\n\nclass Long(Job):\n    reduce = Count()\n\n"
-        "    def map(self, offset, line):\n        raise ValueError('m' * 10_000_000)\n        yield line, 1\n"
+        "    def map(self, offset, line):\n        raise ValueError('m' * 10_000_000)\n        "
+        "yield line, 1\n"
     )
     done = driver.run("run", "--target", "local", "--input", "in.txt", "--job", "long.py")
     assert done.code == 1
@@ -307,7 +324,9 @@ def test_a_traceback_and_a_message_of_megabytes_are_cut(driver: Driver, folder: 
 
 @pytest.mark.parametrize("option", ["--input", "--store", "--job", "--param"])
 def test_names_that_are_no_utf_8_are_refused(driver: Driver, folder: Path, option: str) -> None:
-    """Exit code 2 and a sentence that shows the byte; a record of the run could not hold such a name."""
+    """Exit code 2 and a sentence that shows the byte; a record of the run could not hold such a
+    name.
+    """
     name = "bad-\udce9.py"
     (folder / name).write_text(JOB, encoding="utf-8")
     given = f"fails={name}" if option == "--param" else name

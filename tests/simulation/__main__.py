@@ -34,7 +34,8 @@ def main() -> int:
             broken += 1
             _say(verdict, whole=False)
     print(
-        f"{options.seeds} seeds, {virtual_s / 3600:.0f} virtual hours in {time.monotonic() - began:.0f} s"
+        f"{options.seeds} seeds, {virtual_s / 3600:.0f} virtual hours in "
+        f"{time.monotonic() - began:.0f} s"
     )
     print("ends:", ", ".join(f"{end} {count}" for end, count in sorted(ends.items())))
     print("faults:", ", ".join(f"{name} {count}" for name, count in sorted(struck.items())))
@@ -44,7 +45,8 @@ def main() -> int:
 
 def _say(verdict: Verdict, *, whole: bool) -> None:
     print(
-        f"seed {verdict.seed} ({verdict.weather.mood}) ended with {verdict.end} after {verdict.virtual_s:.0f} s"
+        f"seed {verdict.seed} ({verdict.weather.mood}) ended with {verdict.end} after "
+        f"{verdict.virtual_s:.0f} s"
     )
     for law in verdict.broken[:5]:
         print(f"  {law}")

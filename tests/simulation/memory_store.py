@@ -1,4 +1,6 @@
-"""A store in memory that loses answers, fails, and whose objects rot or vanish, as its world has drawn."""
+"""A store in memory that loses answers, fails, and whose objects rot or vanish, as its world has
+drawn.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ from mapreduce.storage.base import BLOCK_BYTES
 from mapreduce.storage.digest import digest_of_bytes
 
 Strike = Callable[[str, str], str]
-"""Told an operation and a URL: "" to carry it out, "fail" to fail it, "lose" to carry it out and lose the answer."""
+"""Told an operation and a URL: "" to carry it out, "fail" to fail it, "lose" to carry it out and
+lose the answer."""
 
 
 class MemoryStorage:
@@ -119,7 +122,7 @@ class MemoryStorage:
         for url in urls:
             self._objects.pop(url, None)
 
-    # -- what the world does to it ------------------------------------------------------------------------------------
+    # -- what the world does to it -----------------------------------------------------------------
 
     def put(self, url: str, data: bytes) -> ObjectInfo:
         """Write an object, whatever the world has drawn."""

@@ -28,7 +28,8 @@ BOUND_S = 3 * 3600.0
 """After the last fault a run ends within this time: the longest wait of the policy is an hour."""
 TURNS_AT_ONCE = 20_000
 TURNS_PER_SECOND = 100
-"""A driver that waits for something goes round its loop a few times a second for each task that runs."""
+"""A driver that waits for something goes round its loop a few times a second for each task that
+runs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
-"""What a simulated service does with a task: a count so small that it takes no time, with all that a ledger compares.
+"""What a simulated service does with a task: a count so small that it takes no time, with all that
+a ledger compares.
 
-A map writes one number for each partition; a reduce adds them up. A part depends on every map and on nothing else, so
-one answer is right, and every mixture of attempts but that one is wrong.
+A map writes one number for each partition; a reduce adds them up. A part depends on every map and
+on nothing else, so one answer is right, and every mixture of attempts but that one is wrong.
 """
 
 from __future__ import annotations

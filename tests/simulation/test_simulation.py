@@ -16,7 +16,8 @@ BATCH = 50
 
 @pytest.mark.parametrize("first", range(0, SEEDS, BATCH))
 def test_every_seed_keeps_the_laws(first: int) -> None:
-    """One outcome a task, no name twice, no slot overfull, no handle left, the right answer or our error, in time.
+    """One outcome a task, no name twice, no slot overfull, no handle left, the right answer or our
+    error, in time.
 
     A seed that fails is run again by `python -m tests.simulation --seed N`.
     """
@@ -30,7 +31,9 @@ def test_every_seed_keeps_the_laws(first: int) -> None:
 
 @pytest.mark.parametrize("seed", [6433, 9165])
 def test_a_pause_is_no_silence_of_the_services(seed: int) -> None:
-    """A driver that was stopped for minutes, and then finds the only service refusing for a moment, goes on."""
+    """A driver that was stopped for minutes, and then finds the only service refusing for a moment,
+    goes on.
+    """
     assert (simulate(seed).broken, simulate(seed).end) == ((), "answer")
 
 

@@ -11,7 +11,8 @@ Mood = Literal["calm", "harmless", "stormy"]
 
 @dataclass(frozen=True, slots=True)
 class Weather:
-    """A run's shape and its faults. Rates are chances for each attempt, look-up, operation or second.
+    """A run's shape and its faults. Rates are chances for each attempt, look-up, operation or
+    second.
 
     Attributes:
         mood: calm: nothing goes wrong; harmless: only what may not end a run; stormy: everything.

@@ -75,7 +75,7 @@ class World:
         """Return the time of day, which goes on while the machine sleeps."""
         return EPOCH_S + self._loop.time() + self._slept_s
 
-    # -- the fleet ----------------------------------------------------------------------------------------------------
+    # -- the fleet ---------------------------------------------------------------------------------
 
     async def endpoints(self, stage: StageName) -> list[Endpoint]:
         """Return who is there, or fail."""
@@ -104,7 +104,7 @@ class World:
             raise FleetError("not to be found out")
         return dict.fromkeys(names, "scaled in")
 
-    # -- the transport ------------------------------------------------------------------------------------------------
+    # -- the transport -----------------------------------------------------------------------------
 
     async def run(
         self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
@@ -118,7 +118,7 @@ class World:
             if endpoint.name in self._refusing and self._loop.time() < self.weather.until_s:
                 self.struck["401"] += 1
                 error = TaskError(
-                    kind="Unauthorized", message=f"{endpoint.name} does not take our signature"
+                    kind="Unauthorized", message=f"{endpoint.name} does not accept our signature"
                 )
                 yield Failed(attempt=AttemptId.of(task), error=error)
                 return
@@ -210,10 +210,12 @@ class World:
                 f"{endpoint.name} was asked for {self.asking[endpoint.name]} tasks at once"
             )
 
-    # -- what happens by itself ---------------------------------------------------------------------------------------
+    # -- what happens by itself --------------------------------------------------------------------
 
     async def happen(self) -> None:
-        """Every second: a pause of the driver, a sleeping machine, an object that rots or vanishes."""
+        """Every second: a pause of the driver, a sleeping machine, an object that rots or
+        vanishes.
+        """
         while self._loop.time() < self.weather.until_s:
             await asyncio.sleep(1.0)
             if self._strikes("pause"):

@@ -1,4 +1,6 @@
-"""The same jobs on Apache Spark: the same pairs, counters, ledger and faults. One Spark for all tests of this file."""
+"""The same jobs on Apache Spark: the same pairs, counters, ledger and faults. One Spark for all
+tests of this file.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +90,9 @@ class Floats(Job):
 
     def map(self, offset, line):
         number = (0.1, 1e16, 1.0, -1e16, 3, 1e-9)[(len(line) * 7 + sum(map(ord, line))) % 6]
-        yield from (((len(line) % 3, True), number), (len(line) % 2, number), (float(len(line) % 2), number))
+        yield (len(line) % 3, True), number
+        yield len(line) % 2, number
+        yield float(len(line) % 2), number
 
 
 class Sorted(Job):
@@ -124,7 +128,7 @@ class Upper(Job):
 
 
 class Own(Job):
-    """A combine and a partition of its own, a reduce that yields other keys, and a hook at the end of each map task."""
+    """A combine, a partition, a reduce that yields other keys, and a hook after each map task."""
 
     def map_setup(self):
         self.lines = 0
@@ -203,7 +207,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spark]:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A folder outside the repository, with a job file, a module and a file beside it, and inputs."""
+    """A folder outside the repository, with a job file, a module and a file beside it, and
+    inputs.
+    """
     (tmp_path / "some_jobs.py").write_text(JOBS)
     (tmp_path / "beside.py").write_text("STOP = {'of'}\n")
     (tmp_path / "extra.txt").write_text("and more")
@@ -308,7 +314,9 @@ def test_the_counters_are_those_of_the_plain_run(spark: Spark, home: Path, name:
 
 
 def test_the_ledger_has_both_sides_of_the_shuffle(spark: Spark, home: Path) -> None:
-    """Bytes of each input, and for each partition pairs and checksum; the tasks add up to the same."""
+    """Bytes of each input, and for each partition pairs and checksum; the tasks add up to the
+    same.
+    """
     report = Run(spark, home, "Own").report()
     what = Counter((row.what.partition(" ")[0], row.unit) for row in report.ledger.rows)
     assert (what["partition", "pairs"], what["partition", "checksum"]) == (3, 3)
@@ -357,7 +365,9 @@ def _command(folder: Path, *arguments: str, **environment: str) -> subprocess.Co
 
 
 def test_the_command(home: Path) -> None:
-    """One document on standard output; a run on this machine and one on Spark give the same bytes."""
+    """One document on standard output; a run on this machine and one on Spark give the same
+    bytes.
+    """
     arguments = (
         "run",
         "--job",

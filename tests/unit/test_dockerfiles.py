@@ -1,4 +1,6 @@
-"""The three Dockerfiles are one but for their last line, and hold what a careful reader would look for."""
+"""The three Dockerfiles are one but for their last line, and hold what a careful reader would look
+for.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,9 @@ def test_what_is_built_has_the_python_that_it_was_built_for(
 def test_the_shipped_stage_runs_as_nobody_in_particular(
     instructions: list[tuple[str, str]],
 ) -> None:
-    """A number and not a name, for an orchestrator cannot see that a name is not root; the same as Terraform's."""
+    """A number and not a name, for an orchestrator cannot see that a name is not root; the same as
+    Terraform's.
+    """
     (user,) = _all(instructions, "USER")
     assert re.fullmatch(r"[1-9]\d{3,}:[1-9]\d{3,}", user)
     task = (ROOT / "terraform" / "modules" / "service" / "main.tf").read_text(encoding="utf-8")
@@ -123,7 +127,9 @@ def test_no_secret_is_baked_in(instructions: list[tuple[str, str]]) -> None:
 
 
 def test_what_is_copied_is_let_through_and_counted(instructions: list[tuple[str, str]]) -> None:
-    """The context lets in exactly what the images copy, and the images' tag is made of exactly that."""
+    """The context lets in exactly what the images copy, and the images' tag is made of exactly
+    that.
+    """
     copies = [rest.split() for rest in _all(instructions, "COPY") if not rest.startswith("--from")]
     sources = {source for words in copies for source in words[:-1]}
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").split("\n")

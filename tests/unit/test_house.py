@@ -1,4 +1,4 @@
-"""The house's rules that a program can keep: who may import whom, one door per package, one place per name."""
+"""The project's rules that a program can check: imports, entry points of packages, names."""
 
 from __future__ import annotations
 
@@ -78,7 +78,9 @@ def test_no_function_is_over_sixty_lines() -> None:
 
 
 def test_each_package_enters_through_its_door() -> None:
-    """A third-party package is imported in its own room only, so that changing it changes one place."""
+    """A third-party package is imported in one place only, so that changing it changes one
+    place.
+    """
     wrong = [
         f"{name} imports {package}"
         for path in _files()
@@ -90,7 +92,9 @@ def test_each_package_enters_through_its_door() -> None:
 
 
 def test_jobs_use_only_public_names() -> None:
-    """A shipped job is what a user could have written: from mapreduce itself, not from its inside."""
+    """A shipped job is what a user could have written: from mapreduce itself, not from its
+    inside.
+    """
     inside = [
         f"{path.name}: from {node.module}"
         for path in sorted((ROOT / "mapreduce_jobs").glob("*.py"))

@@ -1,4 +1,6 @@
-"""A check that can be skipped in silence is no check: with MAPREDUCE_REQUIRE_ALL=1 each skip is a failure."""
+"""A check that can be skipped in silence is no check: with MAPREDUCE_REQUIRE_ALL=1 each skip is a
+failure.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,9 @@ def test_a_skip_is_a_failure_where_everything_is_required() -> None:
 def test_skipped_tests_fail_a_run(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the body, in a fixture and by a mark; what is expected to fail, and what cannot run, is left as it is."""
+    """In the body, in a fixture and by a mark; what is expected to fail, and what cannot run, is
+    left as it is.
+    """
     monkeypatch.setenv(VARIABLE, "1")
     pytester.makeconftest(HOOKS)
     pytester.makepyfile(SKIPS)

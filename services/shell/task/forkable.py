@@ -152,7 +152,8 @@ class OutsideWatch:
 
 
 def _is_writing(path: object, mode: object, flags: object) -> bool:
-    if path == os.devnull:
+    # a file object over a descriptor is no new file: the import system writes byte code through one
+    if path == os.devnull or isinstance(path, int):
         return False
     by_mode = isinstance(mode, str) and bool(set(mode) & set("wax+"))
     return by_mode or (isinstance(flags, int) and bool(flags & _WRITES))

@@ -1,4 +1,6 @@
-"""Word counts at a measured pace: the job sleeps now and then, so that there is time for something to go wrong."""
+"""Word counts at a measured pace: the job sleeps now and then, so that there is time for something
+to go wrong.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ class Paced(Job):
 
 
 class Once(Paced):
-    """Does something bad in one map call of the whole run: the first one to make a file at `mark` does it."""
+    """Does something bad in one map call of the whole run: the first one to make a file at `mark`
+    does it.
+    """
 
     mark: str = ""
 
@@ -85,7 +89,9 @@ class Hungry(Once):
 
 
 class Unsteady(Job):
-    """Counts words, and says of each which task's draw came with it: another attempt at a map draws another number."""
+    """Counts words, and says of each which task's draw came with it: another attempt at a map draws
+    another number.
+    """
 
     pause_s: float = 0.01
 
@@ -118,7 +124,9 @@ class Unsteady(Job):
 
 
 class Poisoned(Paced):
-    """Cannot bear the lines with the word `poison` in them; when it is `spared`, it passes over them."""
+    """Cannot bear the lines with the word `poison` in them; when it is `spared`, it passes over
+    them.
+    """
 
     spared: bool = False
 
@@ -146,7 +154,9 @@ class LeavesChild(Once):
 
 
 class Keeps(Paced):
-    """When it `keeps`, each task changes its process, and counts otherwise if another one has before it."""
+    """When it `keeps`, each task changes its process, and counts otherwise if another one has
+    before it.
+    """
 
     keeps: bool = False
 

@@ -1,4 +1,6 @@
-"""Bytes that unpack to far more than they are: of the input, and of a map's output on its way to the reduces."""
+"""Bytes that unpack to far more than they are: of the input, and of a map's output on its way to
+the reduces.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ class _Bomb(Fault):
     setting = Setting(arguments=("--task-memory", f"{TASK_MIB}MiB"))
 
     def watch(self, trial: Trial) -> None:
-        """Look at the memory of all of the trial's processes until the run is over; raises when one takes much."""
+        """Look at the memory of all of the trial's processes until the run is over; raises when one
+        takes much.
+        """
         peak = 0
         while not trial.over:
             peak = max([peak, *_resident(trial)])
@@ -81,7 +85,10 @@ class InputBomb(_Bomb):
 @register
 class ShuffleBomb(_Bomb):
     name = "shuffle-bomb"
-    says = "a frame of a map's output becomes one with right checksums that unpacks to many times its length"
+    says = (
+        "a frame of a map's output becomes one with right checksums that unpacks to many times "
+        "its length"
+    )
     shows = "CorruptBlock|output lost|^\\[\\]$"
 
     def inject(self, trial: Trial) -> None:
@@ -100,7 +107,9 @@ class ShuffleBomb(_Bomb):
 
 
 def _bomb(stored_length: int) -> bytes:
-    """A frame with a stored payload of exactly that length, which unpacks to as many zeros as fit there."""
+    """A frame with a stored payload of exactly that length, which unpacks to as many zeros as fit
+    there.
+    """
     packed, size = b"", TASK_MIB * MIB * 100
     while not packed or len(packed) + 8 > stored_length:
         size //= 2
@@ -114,7 +123,9 @@ def _bomb(stored_length: int) -> bytes:
 
 
 def _packed_zeros(size: int) -> bytes:
-    """A zstd frame of zeros, made of blocks that say one byte and how often it comes (RFC 8878, 3.1.1.2)."""
+    """A zstd frame of zeros, made of blocks that say one byte and how often it comes (RFC 8878,
+    3.1.1.2).
+    """
     most = 128 << 10
     blocks = [most] * (size // most)
     header = struct.pack("<IBB", 0xFD2FB528, 0, 7 << 3)  # a window of 128 KiB

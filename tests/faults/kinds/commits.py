@@ -1,4 +1,6 @@
-"""The driver is killed between the last task and the report; the same command ends what it began."""
+"""The driver is killed between the last task and the report; the same command ends what it
+began.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from tests.faults.trial import MAPS, REDUCES, Trial
 
 
 class _KilledAtCommit(Fault):
-    """Kills the driver before or after it has written something; the same command is given again."""
+    """Kills the driver before or after it has written something; the same command is given
+    again.
+    """
 
     setting = Setting(launcher="tests.faults.mortal_driver")
     quiet = Setting()
@@ -41,7 +45,9 @@ class _KilledAtCommit(Fault):
         trial.start()
 
     def finish(self, trial: Trial) -> None:
-        """All tasks must have been found again, and whatever is marked as a success must be whole."""
+        """All tasks must have been found again, and whatever is marked as a success must be
+        whole.
+        """
         command = trial.commands[-1]
         if len(trial.commands) > 1 and command.process.returncode == 0:
             reused = json.loads(command.out.read_bytes())["reused_tasks"]
@@ -63,7 +69,10 @@ class _KilledAtCommit(Fault):
 @register
 class KilledAtLedger(_KilledAtCommit):
     name = "driver-killed-at-ledger"
-    says = "the driver gets SIGKILL before or after it writes the ledger; the same command is given again"
+    says = (
+        "the driver gets SIGKILL before or after it writes the ledger; "
+        "the same command is given again"
+    )
     at = "ledger"
 
 
@@ -77,12 +86,18 @@ class KilledAtCopy(_KilledAtCommit):
 @register
 class KilledAtSuccess(_KilledAtCommit):
     name = "driver-killed-at-success"
-    says = "the driver gets SIGKILL before or after it writes `_SUCCESS`; the same command is given again"
+    says = (
+        "the driver gets SIGKILL before or after it writes `_SUCCESS`; "
+        "the same command is given again"
+    )
     at = "success"
 
 
 @register
 class KilledAtReport(_KilledAtCommit):
     name = "driver-killed-at-report"
-    says = "the driver gets SIGKILL before or after it writes the report; the same command is given again"
+    says = (
+        "the driver gets SIGKILL before or after it writes the report; "
+        "the same command is given again"
+    )
     at = "report"

@@ -38,7 +38,10 @@ class _DriverKilled(Fault):
 @register
 class KilledInSplit(_DriverKilled):
     name = "driver-killed-in-split"
-    says = "the driver gets SIGKILL while it starts the services or splits; the same command is given again"
+    says = (
+        "the driver gets SIGKILL while it starts the services or splits; "
+        "the same command is given again"
+    )
     least_reused = 0
 
     def moment(self, trial: Trial) -> None:

@@ -1,4 +1,6 @@
-"""What the driver can do without: its terminal, what it keeps for later runs, the records of a run."""
+"""What the driver can do without: its terminal, what it keeps for later runs, the records of a
+run.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from tests.faults.trial import MAPS, Trial
 
 
 class _StandardError(Fault):
-    """Standard error is something else than a file; afterwards it is an empty one, for those who look at it."""
+    """Standard error is something else than a file; afterwards it is an empty one, for those who
+    look at it.
+    """
 
     def __init__(self) -> None:
         self._path: Path | None = None

@@ -1,4 +1,6 @@
-"""Jobs that fork, leave processes behind, or change the process of their tasks; and the job after such a one."""
+"""Jobs that fork, leave processes behind, or change the process of their tasks; and the job after
+such a one.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,10 @@ class _Keeping(Fault):
 @register
 class StateKept(_Keeping):
     name = "state-kept-by-a-task"
-    says = "each task changes a list of its module, the decimal context and the environment of its process"
+    says = (
+        "each task changes a list of its module, "
+        "the decimal context and the environment of its process"
+    )
     setting = Setting(job="Keeps")
 
 

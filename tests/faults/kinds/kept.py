@@ -1,4 +1,6 @@
-"""What an earlier run has left: it rots, the program that made it changes, or it is lost and comes out otherwise."""
+"""What an earlier run has left: it rots, the program that made it changes, or it is lost and comes
+out otherwise.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,10 @@ class _Reused(Fault):
 @register
 class PartRottenAndReused(_Reused):
     name = "part-rotten-reused"
-    says = "a byte of a finished run's part is changed, its times put back, and the same command given again"
+    says = (
+        "a byte of a finished run's part is changed, its times put back, "
+        "and the same command given again"
+    )
     reuses = TASKS - 1
 
     def spoil(self, trial: Trial) -> None:
@@ -78,7 +83,10 @@ class PartRottenAndReused(_Reused):
 @register
 class OutputRottenAndReused(_Reused):
     name = "map-output-rotten-reused"
-    says = "a byte of a finished run's map output is changed, a part is deleted, and the same command given again"
+    says = (
+        "a byte of a finished run's map output is changed, a part is deleted, and the same "
+        "command given again"
+    )
     reuses = TASKS - 2
 
     def spoil(self, trial: Trial) -> None:
@@ -94,7 +102,7 @@ class OutputChangedForEver(Fault):
     name = "output-changed-for-ever"
     says = "another program changes bytes of every part as soon as it is there, again and again"
     expected = "fails loudly"
-    message = r"error: .*(gone or changed|changed before it could be committed)"
+    message = r"error: .*(gone or changed|changed before its commit)"
 
     def __init__(self) -> None:
         self._over = threading.Event()
@@ -152,7 +160,9 @@ class Paced(Job):
 
 
 class _AnotherProgram(Fault):
-    """A run of another program ends, and its store serves a run of this one: nothing of its answer may be found."""
+    """A run of another program ends, and its store serves a run of this one: nothing of its answer
+    may be found.
+    """
 
     def inject(self, trial: Trial) -> None:
         """The second run must do all maps and reduces itself."""
@@ -225,12 +235,17 @@ class EngineChanged(_AnotherProgram):
 @register
 class UnsteadyRedone(Fault):
     name = "unsteady-job-redone"
-    says = "a map's output is lost whose task, done again, gives another one: the job is not deterministic"
+    says = (
+        "a map's output is lost whose task, done again, gives another one: "
+        "the job is not deterministic"
+    )
     setting = Setting(job="Unsteady")
     quiet = Setting()
 
     def inject(self, trial: Trial) -> None:
-        """While some reduces have read it and others have not; or between two runs, with a part gone as well."""
+        """While some reduces have read it and others have not; or between two runs, with a part
+        gone as well.
+        """
         if trial.chance.random() < 0.5:
             trial.wait_for_tasks(1 + MAPS + trial.chance.randint(0, REDUCES - 1))
         else:

@@ -79,7 +79,7 @@ class OneRefuses(_NetworkFault):
     name = "one-service-refuses-the-key"
     says = "one of the mappers answers 401 from some task on, as a container with an old key does"
     trouble: ClassVar = {"kind": "unauthorized", "most": 1, "share": 1.0}
-    shows = "does not take our signature"
+    shows = "does not accept our signature"
 
     def prepare(self, trial: Trial) -> None:
         """In the map stage."""
@@ -130,7 +130,9 @@ class Refused(_NetworkFault):
     shows = "nothing had begun"
 
     def prepare(self, trial: Trial) -> None:
-        """At any time of the map stage: also when a single task is left, which then is the one to be refused."""
+        """At any time of the map stage: also when a single task is left, which then is the one to
+        be refused.
+        """
         troubled(trial, from_request=trial.chance.randint(0, 11), **self.trouble)
 
 
@@ -160,5 +162,8 @@ class LateLoser(_NetworkFault):
 @register
 class LateDuplicate(_NetworkFault):
     name = "duplicate-delivered-late"
-    says = "the same signed message reaches that service, or another one, a second time when its task is done"
+    says = (
+        "the same signed message reaches that service, or another one, "
+        "a second time when its task is done"
+    )
     trouble: ClassVar = {"kind": "repeats", "most": 8, "share": 0.5}

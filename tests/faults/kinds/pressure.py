@@ -25,7 +25,10 @@ RUBBISH = (b"GET /metrics HTTP/1.1\r\n", b"\x16\x03\x01", b"POST /map HT")
 @register
 class FloodOfCallers(Fault):
     name = "flood-of-callers"
-    says = f"callers without the key, {CALLERS} at a time, connect to each mapper service and send rubbish"
+    says = (
+        f"callers without the key, {CALLERS} at a time, "
+        "connect to each mapper service and send rubbish"
+    )
 
     def inject(self, trial: Trial) -> None:
         """For some seconds of the map stage, from several threads."""
@@ -67,7 +70,7 @@ class KeyRotated(Fault):
     name = "key-rotated"
     says = "the services' signing key is changed while maps are running; the driver has the old one"
     expected = "fails loudly"
-    message = r"error: .*signing key is another"
+    message = r"error: .*another signing key"
     setting = Setting(launcher="tests.faults.rekeyed_driver")
 
     def prepare(self, trial: Trial) -> None:
@@ -126,7 +129,10 @@ class SmallClockJump(_ClockJump):
 @register
 class DriverPaused(Fault):
     name = "driver-paused"
-    says = f"the driver is stopped for {PAUSE_S:g} seconds (SIGSTOP), as when a laptop sleeps, and goes on"
+    says = (
+        f"the driver is stopped for {PAUSE_S:g} seconds (SIGSTOP), as when a laptop sleeps, "
+        "and goes on"
+    )
     expected: ClassVar[Expected] = "survives"
 
     def inject(self, trial: Trial) -> None:

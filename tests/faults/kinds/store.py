@@ -79,7 +79,7 @@ class CorruptedReads(_StoreFault):
 
 
 class _AnswerLost(_StoreFault):
-    """What was asked for is done, and nobody is told: the connection is cut instead of an answer."""
+    """The request is carried out, and the connection is cut instead of an answer."""
 
     deed = "answer lost"
 

@@ -19,7 +19,9 @@ class _KilledAt(Fault):
     shows = "SIGKILL"
 
     def prepare(self, trial: Trial) -> None:
-        """Looks for a seed that kills some map attempts in that phase, and no attempt in another."""
+        """Looks for a seed that kills some map attempts in that phase, and no attempt in
+        another.
+        """
         while True:
             seed = trial.chance.randrange(1 << 30)
             phases = _phases(parse_chaos("kill=0.15", seed))

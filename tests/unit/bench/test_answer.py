@@ -1,4 +1,6 @@
-"""A right answer is recognised in every form in which the contenders write it, and a wrong one is not."""
+"""A right answer is recognised in every form in which the contenders write it, and a wrong one is
+not.
+"""
 
 from __future__ import annotations
 
@@ -90,7 +92,9 @@ def peer_command(name: str, folder: Path) -> list[str]:
     ("name", "program"), [("c", "gcc"), ("counter", "sh"), ("mawk", "mawk"), ("coreutils", "uniq")]
 )
 def test_a_peer_gives_the_right_answer(name: str, program: str, tmp_path: Path) -> None:
-    """Also at the ends of words, lines and of the file, which are where a fast counter goes wrong."""
+    """Also at the ends of words, lines and of the file, which are where a fast counter goes
+    wrong.
+    """
     if not shutil.which(program):
         pytest.skip(f"{program} is not installed")
     source, target = tmp_path / "text", tmp_path / "answer"

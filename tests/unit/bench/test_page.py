@@ -124,7 +124,9 @@ def test_trials_have_names_of_their_own() -> None:
 
 
 def test_amdahls_bound() -> None:
-    """Half of it parallel: at most twice as fast, and on two cores never more than two are at work."""
+    """Half of it parallel: at most twice as fast, and on two cores never more than two are at
+    work.
+    """
     assert 1.0 == amdahl(5, 5, 1, 8)
     assert 10 / 7.5 == amdahl(5, 5, 2, 8)
     assert 10 / 7.5 == amdahl(5, 5, 10, 2)

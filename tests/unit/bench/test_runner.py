@@ -112,7 +112,9 @@ def test_nothing_is_left_behind_but_the_corpus(runner: Runner, tmp_path: Path) -
 
 @pytest.mark.skipif(sys.platform != "linux", reason=f"{CANNOT}orphans are adopted on Linux only")
 def test_the_time_of_orphans_counts(tmp_path: Path) -> None:
-    """A process that outlives its parent, as Spark's Java machine does, has its processor time counted."""
+    """A process that outlives its parent, as Spark's Java machine does, has its processor time
+    counted.
+    """
     busy = "import time\nwhile time.process_time() < 0.5: pass"
     parent = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {busy!r}])"
     report = tmp_path / "report.json"
@@ -140,7 +142,8 @@ measured([sys.executable, "-c", sys.argv[2], sys.argv[3]], Path(sys.argv[1]), {}
 """
 FAMILY = """
 import pathlib, subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+sleep = "import time; time.sleep(600)"
+child = subprocess.Popen([sys.executable, "-c", sleep], start_new_session=True)
 pathlib.Path(sys.argv[1]).write_text(str(child.pid))
 time.sleep(600)
 """
@@ -158,7 +161,8 @@ def test_whoever_is_measured_ends_with_the_measurer(tmp_path: Path, ending: sign
         [sys.executable, "-c", MEASURER, str(tmp_path), FAMILY, str(told)],
         cwd=ROOT,
         stderr=subprocess.DEVNULL,
-        # a shell's background jobs ignore Ctrl-C, and hand that on; whoever measures is in the foreground here
+        # a shell's background jobs ignore Ctrl-C, and hand that on; whoever measures is in the
+        # foreground here
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - it takes no lock
     )
     try:

@@ -14,7 +14,9 @@ from mapreduce.code import load
 
 @pytest.fixture(autouse=True)
 def fresh_imports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """After a test, the modules of jobs are those from before it: `verify` imports a copy of them."""
+    """After a test, the modules of jobs are those from before it: `verify` imports a copy of
+    them.
+    """
     nothing: dict[str, Any] = {"root": None, "found": set(), "look": None, "before": {}}
     for name, value in nothing.items():
         monkeypatch.setattr(load._OwnModules, name, value)

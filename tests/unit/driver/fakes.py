@@ -1,4 +1,6 @@
-"""A fleet of scripted endpoints, and a transport that plays their scripts: no process, no socket, no waiting."""
+"""A fleet of scripted endpoints, and a transport that plays their scripts: no process, no socket,
+no waiting.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ class FakeFleet:
 
 
 class FakeTransport:
-    """Answers by script: `script[(task index, attempt)]` for a task, else `default`. Remembers who was asked what."""
+    """Answers by script: `script[(task index, attempt)]` for a task, else `default`. Remembers who
+    was asked what.
+    """
 
     def __init__(
         self, script: dict[tuple[int, int], Failed | TaskLost | NoSlot] | None = None

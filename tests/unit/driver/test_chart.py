@@ -1,4 +1,6 @@
-"""A chart is well-formed SVG that shows every measured point where it belongs, whatever it is called."""
+"""A chart is well-formed SVG that shows every measured point where it belongs, whatever it is
+called.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def _measured(root: Xml.Element) -> list[Xml.Element]:
 
 @pytest.mark.parametrize(("draw", "lines"), [(map_stage, 2), (end_to_end, 1)])
 def test_each_figure_has_its_points_and_their_spread(draw: object, lines: int) -> None:
-    """Three numbers of mappers on each measured line, each with a bar from the least to the greatest."""
+    """Three numbers of mappers on each measured line, each with a bar from the least to the
+    greatest.
+    """
     assert callable(draw)
     groups = _measured(_drawn(draw(FOUND, "a job", 2)))
     assert lines == len(groups)
@@ -41,7 +45,9 @@ def test_each_figure_has_its_points_and_their_spread(draw: object, lines: int) -
 
 
 def test_a_point_lies_where_its_values_say() -> None:
-    """Halfway between 0 and the last tick is halfway up; twice as many mappers are twice as far to the right."""
+    """Halfway between 0 and the last tick is halfway up; twice as many mappers are twice as far to
+    the right.
+    """
     points = (Point(1, 5, 5, 5), Point(2, 10, 10, 10))
     (group,) = _measured(_drawn(Chart("", "", "", "", (Series("a", points),))))
     (first_x, first_y), (second_x, second_y) = [

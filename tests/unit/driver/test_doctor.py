@@ -42,7 +42,7 @@ def _steps(findings: Iterator[Finding]) -> list[tuple[str, bool]]:
     return [(finding.step, finding.ok) for finding in findings]
 
 
-# -- this machine ---------------------------------------------------------------------------------------------------
+# -- this machine ----------------------------------------------------------------------------------
 
 
 def test_without_a_stack_the_examination_ends_with_this_machine() -> None:
@@ -83,7 +83,7 @@ def test_an_old_interpreter_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (False, "3.10.9") == (found.ok, found.seen)
 
 
-def test_without_the_compiled_part_all_is_well_and_slower(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_native_extension_results_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """It says how to build it."""
     monkeypatch.setattr(native, "extension", None)
     monkeypatch.setattr(native, "why_not", "not built")
@@ -102,7 +102,7 @@ def test_a_gibibyte_must_be_free(monkeypatch: pytest.MonkeyPatch, free: int, wel
     assert well == doctor.scratch().ok
 
 
-# -- before a deployment --------------------------------------------------------------------------------------------
+# -- before a deployment ---------------------------------------------------------------------------
 
 
 def _programs(monkeypatch: pytest.MonkeyPatch, **outputs: str | None) -> None:
@@ -244,7 +244,7 @@ def test_a_session_that_cannot_be_made_is_a_finding(monkeypatch: pytest.MonkeyPa
         assert ("credentials", False) == _steps(findings)[-1]
 
 
-# -- the stack ------------------------------------------------------------------------------------------------------
+# -- the stack -------------------------------------------------------------------------------------
 
 
 def _services(running: int, desired: int, *messages: str) -> Any:

@@ -29,7 +29,9 @@ def test_the_standard_streams_are_used_in_one_place() -> None:
 
 
 def test_nothing_is_taken_for_markup() -> None:
-    """Consoles and bars are made without it, and a console is given `Text` and tables, never a string."""
+    """Consoles and bars are made without it, and a console is given `Text` and tables, never a
+    string.
+    """
     wrong, made = [], set()
     for name, node in _nodes():
         if not isinstance(node, ast.Call):

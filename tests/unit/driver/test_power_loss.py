@@ -1,4 +1,6 @@
-"""What a local store keeps when the power goes during a commit: its calls are recorded, and cut off at each."""
+"""What a local store keeps when the power goes during a commit: its calls are recorded, and cut off
+at each.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ class Disk:
     """The calls that decide what is on a disk afterwards, in their order.
 
     Attributes:
-        calls: ("name", path, inode) when a file or folder gets a name, ("sync", inode, size) when its content is kept.
+        calls: ("name", path, inode) when a file or folder gets a name, ("sync", inode, size) when
+            its content is kept.
     """
 
     calls: list[tuple[str, Any, int]] = field(default_factory=list)
@@ -62,7 +65,9 @@ class Disk:
         return {call[1]: call[2] for call in self.calls[:count] if call[0] == "name"}
 
     def surely(self, path: Path, size: int | None, count: int) -> bool:
-        """Whether a name, and a content of that size (None for a folder), is there when all that may go is gone."""
+        """Whether a name, and a content of that size (None for a folder), is there when all that
+        may go is gone.
+        """
         calls = self.calls[:count]
         made = [number for number, call in enumerate(calls) if call[:2] == ("name", path)]
         if not made:
@@ -75,7 +80,9 @@ class Disk:
 
 @pytest.fixture
 def committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], tuple[Disk, Path]]:
-    """Commits a result of several parts, and returns what was recorded and the folder of the result."""
+    """Commits a result of several parts, and returns what was recorded and the folder of the
+    result.
+    """
 
     def commit() -> tuple[Disk, Path]:
         disk = Disk()
@@ -116,7 +123,9 @@ def _broken(disk: Disk, folder: Path) -> list[int]:
 def test_no_moment_leaves_a_mark_without_its_parts(
     committed: Callable[[], tuple[Disk, Path]],
 ) -> None:
-    """Wherever the calls are cut off: where `_SUCCESS` may be, it and every part surely are, whole."""
+    """Wherever the calls are cut off: where `_SUCCESS` may be, it and every part surely are,
+    whole.
+    """
     disk, folder = committed()
     assert folder / "_SUCCESS" in disk.names(len(disk.calls))
     assert _broken(disk, folder) == []

@@ -1,4 +1,6 @@
-"""What a task costs the scheduler does not depend on how many tasks or endpoints there are: by lines, not seconds."""
+"""What a task costs the scheduler does not depend on how many tasks or endpoints there are: by
+lines, not seconds.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ class _Rare(FakeFleet):
 def _lines_a_task(
     tasks: int, endpoints: int, *, failing: bool = False
 ) -> tuple[float, list[Event]]:
-    """How many lines of the driver are executed for each task, every turn of a loop counted; and the events."""
+    """How many lines of the driver are executed for each task, every turn of a loop counted; and
+    the events.
+    """
     seen: list[Event] = []
     transport = FakeTransport(
         {(index, 1): failed("StorageError") for index in range(tasks)} if failing else {}

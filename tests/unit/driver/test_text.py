@@ -31,7 +31,9 @@ def _obeyed(text: str) -> list[str]:
 
 @given(ANY_TEXT)
 def test_a_line_holds_nothing_that_a_terminal_obeys(text: str) -> None:
-    """No control, format, bidirectional or unassigned character, no line end, no half of a surrogate pair."""
+    """No control, format, bidirectional or unassigned character, no line end, no half of a
+    surrogate pair.
+    """
     assert _obeyed(shown(text)) == []
 
 

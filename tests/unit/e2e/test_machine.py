@@ -51,7 +51,9 @@ def _network(*configs: dict[str, str], bridge: str | None = None) -> dict[str, A
     ],
 )
 def test_the_bridges_address(network: dict[str, Any], expected: str | None) -> None:
-    """Docker's own account of it first; on the first start of a data root only the interface has it."""
+    """Docker's own account of it first; on the first start of a data root only the interface has
+    it.
+    """
     assert expected == bridge_address(network, INTERFACES)
 
 

@@ -38,6 +38,8 @@ values: st.SearchStrategy[Value] = st.recursive(
 
 
 def rank(key: Any) -> tuple[int, Any]:
-    """A key as Python's own comparison orders it: first by type, then by value, tuples item by item."""
+    """A key as Python's own comparison orders it: first by type, then by value, tuples item by
+    item.
+    """
     order = [bool, int, float, bytes, tuple, str].index(type(key))
     return order, tuple(map(rank, key)) if type(key) is tuple else key

@@ -1,4 +1,6 @@
-"""What the tests of `mapreduce` share: hypothesis without deadlines, as a busy machine must not fail a test."""
+"""What the tests of `mapreduce` share: hypothesis without deadlines, as a busy machine must not
+fail a test.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""All three stages in one process over a local folder: what the driver does, in a page, without it."""
+"""All three stages in one process over a local folder: what the driver does, in a page, without
+it.
+"""
 
 from __future__ import annotations
 
@@ -205,6 +207,8 @@ def as_json(pairs: Sequence[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
 def engine(
     job: type[Job], memory_bytes: int = 64 << 20, folder: Path | None = None, **parameters: Any
 ) -> Iterator[Engine]:
-    """An engine over `folder`, or over a new one that is gone at the end (each hypothesis example needs its own)."""
+    """An engine over `folder`, or over a new one that is gone at the end (each hypothesis example
+    needs its own).
+    """
     with tempfile.TemporaryDirectory() as fresh:
         yield Engine(folder or Path(fresh), job, parameters, memory_bytes, open_storage())

@@ -1,4 +1,6 @@
-"""Jobs that use every part of the interface, and whose answer does not depend on where the splits fall."""
+"""Jobs that use every part of the interface, and whose answer does not depend on where the splits
+fall.
+"""
 
 from __future__ import annotations
 

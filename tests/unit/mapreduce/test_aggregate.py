@@ -1,4 +1,6 @@
-"""However the values are cut into splits, and in whatever tree their states are merged, the answer is the same."""
+"""However the values are cut into splits, and in whatever tree their states are merged, the answer
+is the same.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ from tests.unit.mapreduce.any_keys import rank
 randoms = st.randoms(use_true_random=False)
 integers = st.integers(-(1 << 70), 1 << 70)
 small_integers = st.integers(-(1 << 40), 1 << 40)
-# sums of these stay within a float; their exponents are far apart, so that rounding each step would show
+# sums of these stay within a float; their exponents are far apart, so that rounding each step would
+# show
 floats = st.floats(-1e300, 1e300) | st.sampled_from(
     [1e16, 1.0, -1e16, 0.1, 1e-300, 1e300, -1e300, -0.0]
 )
@@ -32,7 +35,9 @@ texts = st.text(alphabet="ab\x00é", max_size=3)
 
 
 def merged_result(aggregation: Aggregation[Any], values: list[Any], chance: random.Random) -> Any:
-    """The result by way of any splits and any tree of merges, each state carried as a record carries it."""
+    """The result by way of any splits and any tree of merges, each state carried as a record
+    carries it.
+    """
     states: list[Any] = []
     for value in values:
         if states and chance.random() < 0.7:
@@ -86,7 +91,9 @@ def test_any_splits_and_any_merge_tree(
     data: st.DataObject,
     chance: random.Random,
 ) -> None:
-    """The merged result is that of `plain` over all values at once, to the type and the last bit."""
+    """The merged result is that of `plain` over all values at once, to the type and the last
+    bit.
+    """
     values = data.draw(st.lists(items, min_size=1, max_size=60))
     expected = repr(aggregation.plain(list(values)))
     assert expected.replace("-0.0", "0.0") == repr(
@@ -105,7 +112,9 @@ def test_sum_of_integers_is_exact(values: list[int], chance: random.Random) -> N
 
 @given(st.lists(all_numbers, min_size=1, max_size=80), randoms)
 def test_sums_and_means_are_exactly_rounded(values: list[float], chance: random.Random) -> None:
-    """Both are the exact value, rounded once, whatever passes the largest float on the way; states stay small."""
+    """Both are the exact value, rounded once, whatever passes the largest float on the way; states
+    stay small.
+    """
     exact_sum = sum(map(Fraction, values), Fraction(0))
     for aggregation, exact in ((Sum(), exact_sum), (Mean(), exact_sum / len(values))):
         whole = isinstance(aggregation, Sum) and all(type(value) is int for value in values)
@@ -211,7 +220,9 @@ def test_float_sum_does_not_grow_with_its_values() -> None:
     ],
 )
 def test_sum_refuses_what_is_no_number(value: Any, error: type[Exception], named: str) -> None:
-    """What cannot be added is refused as a first value, a later one after ints, and a later one after floats."""
+    """What cannot be added is refused as a first value, a later one after ints, and a later one
+    after floats.
+    """
     with pytest.raises(error, match=named):
         Sum().create(value)
     with pytest.raises(error, match=named):

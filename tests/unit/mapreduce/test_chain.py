@@ -92,7 +92,9 @@ def test_what_is_no_job(wrong: Any) -> None:
 
 
 def test_what_would_not_reach_the_tasks() -> None:
-    """An attribute that `steps` sets, and that is no parameter, is refused; a parameter may be set so."""
+    """An attribute that `steps` sets, and that is no parameter, is refused; a parameter may be set
+    so.
+    """
 
     class Scaled(Halve):
         scale: int = 1

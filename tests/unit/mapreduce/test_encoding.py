@@ -141,7 +141,9 @@ def test_refused_keys(key: Any, named: str) -> None:
 @given(values)
 @example([-0.0, (1, [2, (b"\x00",)]), {"": {"a": (1 << 64,)}}, -(1 << 63), (1 << 63) - 1, 1 << 63])
 def test_value_round_trip(value: Value) -> None:
-    """A value comes back of the same types at every depth, dicts in their order, also by way of a frame."""
+    """A value comes back of the same types at every depth, dicts in their order, also by way of a
+    frame.
+    """
     assert repr(value) == repr(decode_value(encode_value(value)))
     assert repr(value) == repr(unpack_value(pack_value(value)))
     assert repr(value) == repr(decode_value(memoryview(encode_value(value))))

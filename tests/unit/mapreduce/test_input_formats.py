@@ -1,4 +1,6 @@
-"""A wrong option of a format is refused in its author's words, and formats still travel as messages."""
+"""A wrong option of a format is refused in its author's words, and formats still travel as
+messages.
+"""
 
 from __future__ import annotations
 

@@ -41,7 +41,9 @@ class Child(Parent):
 
 
 def test_parameters_are_annotated_attributes_with_a_default() -> None:
-    """Own and inherited ones count; private ones, class variables and those without annotation or default do not."""
+    """Own and inherited ones count; private ones, class variables and those without annotation or
+    default do not.
+    """
     assert {"min_length": int} == Parent.parameters()
     assert {"ratio", "name", "verbose", "stop", "mode", "maybe", "min_length"} == set(
         Child.parameters()
@@ -165,7 +167,9 @@ def test_values_travel_as_json() -> None:
 
 
 def test_parameters_that_cannot_travel() -> None:
-    """A type that no text can be read as, an annotation that cannot be read, and a missing default are said."""
+    """A type that no text can be read as, an annotation that cannot be read, and a missing default
+    are said.
+    """
 
     class Odd(Parent):
         other: Parent = None  # type: ignore[assignment]

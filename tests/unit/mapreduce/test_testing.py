@@ -15,7 +15,9 @@ from tests.unit.mapreduce.sample_jobs import Everything, FloatTotals, LineOrder,
 
 
 def test_plain_lines() -> None:
-    """Lines end at line feeds alone; offsets are those of bytes; a byte order mark goes at the start only."""
+    """Lines end at line feeds alone; offsets are those of bytes; a byte order mark goes at the
+    start only.
+    """
     content = b"\xef\xbb\xbfa\r\n\nb\rc\n\xef\xbb\xbfd\xff"
     assert [(0, "a"), (6, ""), (7, "b\rc"), (11, "\ufeffd\ufffd")] == plain_lines(content)
     assert [] == plain_lines(b"")
@@ -57,7 +59,9 @@ def test_aggregations() -> None:
 
 
 class Rounds(Chain):
-    """Counts words, then the words of each count; the first step's records are the second's parameter."""
+    """Counts words, then the words of each count; the first step's records are the second's
+    parameter.
+    """
 
     def steps(self) -> Any:
         counted = yield WordCount()
@@ -89,7 +93,10 @@ def test_a_chain() -> None:
     [
         (lambda: run(WordCount(), "a text"), "a list of lines, not one text"),
         (lambda: run(WordCount(), b"a text"), "a list of lines, not one text"),  # type: ignore[arg-type]
-        (lambda: run(WordCount, ["a"]), r"an instance of a job or chain, .* write run\(MyJob\(\)"),  # type: ignore[arg-type]
+        (
+            lambda: run(WordCount, ["a"]),  # type: ignore[arg-type]
+            r"an instance of a job or chain, .* write run\(MyJob\(\)",
+        ),
         (lambda: run(WordCount(), inputs={"a": "text"}), "takes inputs as bytes, by name"),  # type: ignore[arg-type]
     ],
 )

@@ -61,7 +61,9 @@ blocks = st.one_of(texts.map(lambda text: text.encode("utf-8", "replace")), st.b
 @example([b"x" * 64, b"x" * 65, b" " * 63 + b"ab", b"a" * 16, b"a" * 17, b"it's ''"])
 @example(["ΑΣ.Β ΟΔΟΣ\nΟΔΟΣ".encode(), b"\xce\xa3 \xce", b"\xa3"])
 def test_any_text(given_blocks: list[bytes]) -> None:
-    """ASCII, other scripts, what is not UTF-8; words at every place of a machine word and of a block of 64 bytes."""
+    """ASCII, other scripts, what is not UTF-8; words at every place of a machine word and of a
+    block of 64 bytes.
+    """
     assert plain(given_blocks) == counted(given_blocks)
 
 

@@ -38,7 +38,9 @@ _characters = st.sampled_from(
 
 @given(st.text(alphabet=_characters))
 def test_unicode(text: str) -> None:
-    """Letters of any script with their combining marks are words; digits, signs and spaces are not."""
+    """Letters of any script with their combining marks are words; digits, signs and spaces are
+    not.
+    """
     assert _plain(text) == words(text)
 
 

@@ -71,7 +71,9 @@ def test_numbers_are_numbers() -> None:
 
 
 def test_lines_nobody_expects() -> None:
-    """No tab, nothing behind it, carriage returns, oneself and others twice; the rest is counted and passed over."""
+    """No tab, nothing behind it, carriage returns, oneself and others twice; the rest is counted
+    and passed over.
+    """
     lines = [
         "1\t2,3,3,1\r",
         "2\t1\r",

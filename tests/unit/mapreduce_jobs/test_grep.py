@@ -16,7 +16,9 @@ contents = st.text("ab é\n\n\r", max_size=60).map(str.encode)
 
 
 def plain_grep(pattern: str, files: list[bytes]) -> list[tuple[int, int, str]]:
-    """(number of the file, line number, line) of each match, by reading each file from its first line."""
+    """(number of the file, line number, line) of each match, by reading each file from its first
+    line.
+    """
     found = []
     for number, content in enumerate(files):
         lines = content.decode().split("\n")
@@ -44,7 +46,9 @@ def found_by(answer: Answer) -> list[tuple[int, int, str]]:
     pattern=st.sampled_from(["a", "^$", "b *a", ""]),
 )
 def test_any_text_in_any_number_of_splits(files: list[bytes], splits: int, pattern: str) -> None:
-    """Several files in one split, and one file in several splits: each line has its number in its own file."""
+    """Several files in one split, and one file in several splits: each line has its number in its
+    own file.
+    """
     answer = run(Grep(pattern=pattern), inputs=named(files), splits=splits)
     assert plain_grep(pattern, files) == found_by(answer)
 

@@ -63,7 +63,9 @@ def in_one_order(pairs: list[tuple[str, list[Any]]]) -> list[str]:
     splits=st.integers(1, 5),
 )
 def test_any_tables(left: Rows, right: Rows, how: How, end: str, splits: int) -> None:
-    """Quotes, line ends in fields, ids that many rows share, ids that none of the other table has."""
+    """Quotes, line ends in fields, ids that many rows share, ids that none of the other table
+    has.
+    """
     inputs = {
         "left": table(left, ["id", "amount"], end),
         "right": table(right, ["name", "id"], end),

@@ -93,7 +93,9 @@ def test_max_iterations() -> None:
 
 
 def test_assignment_does_not_depend_on_splits() -> None:
-    """Sums of floats are exact: 0.1 ten thousand times, and huge numbers that cancel out, spilled or not."""
+    """Sums of floats are exact: 0.1 ten thousand times, and huge numbers that cancel out, spilled
+    or not.
+    """
     rows = [f"{0.1 * (number % 7)},{1e300 if number % 2 else -1e300}" for number in range(4000)]
     content = "\r\n".join(rows).encode()
     job = Assign(centres=((0.0, 0.0), (0.6, 0.0)))

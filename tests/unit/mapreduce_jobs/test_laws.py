@@ -65,6 +65,8 @@ class Scores(Ranking):
     ],
 )
 def test_laws(make: Callable[[], Job], inputs: dict[str, str]) -> None:
-    """Neither splits nor partitions, spills, combining or the order of the work change the answer."""
+    """Neither splits nor partitions, spills, combining or the order of the work change the
+    answer.
+    """
     given = [PlainInput(f"{name}.txt", text.encode(), name) for name, text in inputs.items()]
     assert [] == [f"{breach.law.name}: {breach.way}" for breach in check(make, given)]

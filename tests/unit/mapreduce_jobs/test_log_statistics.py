@@ -45,7 +45,9 @@ def test_sizes(responses: list[tuple[str, int]], splits: int) -> None:
 
 
 def test_durations_of_many_lines_with_little_memory() -> None:
-    """The last field of the combined format, in seconds; values are spilled, and the mean is exact all the same."""
+    """The last field of the combined format, in seconds; values are spilled, and the mean is exact
+    all the same.
+    """
     durations = [number * 7919 % 10007 / 1000 for number in range(5000)]
     lines = [
         f'{HEAD} "GET /x?id={number} HTTP/1.1" 200 5 "-" "A 1.0" {number}' for number in durations

@@ -15,7 +15,9 @@ Links = dict[str, set[str]]
 
 
 def power_iteration(links: Links, damping: float, rounds: int = 400) -> dict[str, float]:
-    """The rank of each node, as a probability, by multiplying with the matrix of the walk again and again."""
+    """The rank of each node, as a probability, by multiplying with the matrix of the walk again and
+    again.
+    """
     names = sorted(set(links).union(*links.values())) if links else []
     size = len(names)
     matrix = []
@@ -59,7 +61,9 @@ def test_any_graph(links: Links, damping: float) -> None:
 
 
 def test_a_chain_of_nodes_that_end_nowhere() -> None:
-    """Known by hand, with damping d and one link from a to b: a has 1 / (2 + d), b has (1 + d) / (2 + d)."""
+    """Known by hand, with damping d and one link from a to b: a has 1 / (2 + d), b has (1 + d) / (2
+    + d).
+    """
     found = page_rank("a\tb\n", tolerance=1e-13)
     assert pytest.approx({"a": 1 / 2.85, "b": 1.85 / 2.85}, abs=1e-12) == found
 
@@ -72,7 +76,9 @@ def test_max_iterations() -> None:
 
 
 def test_lines_nobody_expects() -> None:
-    """Empty lines, targets and whole nodes twice, an empty target, carriage returns, a node without the tab."""
+    """Empty lines, targets and whole nodes twice, an empty target, carriage returns, a node without
+    the tab.
+    """
     odd = page_rank("\r\na\tb,b,\r\n\r\na\tb,c\r\nc\r\n", tolerance=1e-12)
     assert pytest.approx(power_iteration({"a": {"b", "c"}, "c": set()}, 0.85), abs=1e-9) == odd
 

@@ -22,7 +22,9 @@ def test_any_bytes(content: bytes, splits: int) -> None:
 
 
 def test_what_is_easily_got_wrong() -> None:
-    """A byte order mark, the Kelvin sign (which is a k in lower case), capitals that become two letters, U+2019."""
+    """A byte order mark, the Kelvin sign (which is a k in lower case), capitals that become two
+    letters, U+2019.
+    """
     content = "\ufeffThe \u212aing's\r\nTHE İ don\u2019t DON'T \u001f''".encode()
     expected = {"the": 2, "king's": 1, "i\u0307": 1, "don't": 2, "''": 1}
     assert expected == dict(run(WordCountBatch(), inputs={"": content}).pairs)

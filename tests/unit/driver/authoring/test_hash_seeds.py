@@ -1,4 +1,6 @@
-"""A job under two seeds of Python's hash: what a process answers, and what `check` makes of two answers."""
+"""A job under two seeds of Python's hash: what a process answers, and what `check` makes of two
+answers.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,9 @@ def found(module: str, name: str) -> type[Job]:
 
 
 def test_an_answer() -> None:
-    """The pairs of a run, each with its part when the job partitions itself; an error of the job is an answer too."""
+    """The pairs of a run, each with its part when the job partitions itself; an error of the job is
+    an answer too.
+    """
     assert (("a", {"part": 2, "value": 2}), ("bb", {"part": 0, "value": 1})) == answered(
         request("a", "bb", "a"), found
     ).pairs

@@ -32,7 +32,9 @@ def mappers(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
 def test_each_number_of_mappers_is_measured_in_turn(
     command: Command, home: Path, mappers: list[int | None]
 ) -> None:
-    """One mapper too, though it was not named; two figures are drawn, and nothing of the runs stays."""
+    """One mapper too, though it was not named; two figures are drawn, and nothing of the runs
+    stays.
+    """
     said = command(
         *("bench", "--input", "in.txt", "--mappers", "3,2", "--repeat", "2", "--json"),
         *("--store", "kept"),

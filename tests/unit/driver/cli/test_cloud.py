@@ -72,7 +72,7 @@ def test_the_logs_of_a_run_in_aws_come_from_its_stack(
     """In the order of their time; without the stack they are gone."""
     plan = runs.begin(run_plan(target="aws", created=1000.0))
     said = command("logs", "--store", runs.store)
-    assert (2, True) == (said.code, "gone" in said.err)
+    assert (2, True) == (said.code, "destroyed" in said.err)
     asked: list[object] = []
 
     def found(stack: Stack, aws: object, *args: object) -> Iterator[LogLine]:

@@ -74,7 +74,9 @@ def test_a_character_that_the_encoding_lacks_is_escaped() -> None:
 
 
 def test_bytes_and_settings_of_a_job(capsys: pytest.CaptureFixture[str]) -> None:
-    """A job that writes bytes to its standard output, or changes its buffering, works as anywhere."""
+    """A job that writes bytes to its standard output, or changes its buffering, works as
+    anywhere.
+    """
     below = io.StringIO()
     stream = QuietStream(below)
     stream.reconfigure(line_buffering=True)
@@ -84,7 +86,7 @@ def test_bytes_and_settings_of_a_job(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_a_reader_who_does_not_read_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-S: the texts that a pipe has no room for wait or are dropped, and the first ones come in order."""
+    """Ctrl-S: texts beyond a full pipe wait or are dropped, and the first ones come in order."""
     reader, writer = os.pipe()
     monkeypatch.setattr("driver.cli.streams.DRAIN_S", 0.01)
     with os.fdopen(writer, "w", encoding="utf-8") as stream:

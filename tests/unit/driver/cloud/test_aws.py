@@ -1,4 +1,6 @@
-"""AWS's errors as ours: every class that botocore and boto3 have, and the codes that mean something to a user."""
+"""AWS's errors as ours: every class that botocore and boto3 have, and the codes that mean something
+to a user.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ FOREIGN = sorted(
 
 
 def test_the_list_is_that_of_the_libraries() -> None:
-    """Every public exception class of the two modules is tried below, but for `ClientError`'s and warnings."""
+    """Every public exception class of the two modules is tried below, but for `ClientError`'s and
+    warnings.
+    """
     public = {
         cls
         for module in (botocore.exceptions, boto3.exceptions)
@@ -63,7 +67,8 @@ def test_the_list_is_that_of_the_libraries() -> None:
 
 
 NO_ERRORS_OF_A_CALL = {"UndefinedModelAttributeError", "MissingServiceIdError"}
-"""The library's own description of a service is broken: no call of an installed version raises them."""
+"""The library's own description of a service is broken: no call of an installed version raises
+them."""
 
 
 @pytest.mark.parametrize("cls", FOREIGN, ids=lambda cls: cls.__name__)

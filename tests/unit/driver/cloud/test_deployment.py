@@ -24,7 +24,9 @@ def tree(tmp_path: Path) -> Path:
 
 
 def test_the_tag_follows_the_content_and_nothing_else(tree: Path) -> None:
-    """Same bytes, same tag; another byte, another name or another file, another tag; caches do not count."""
+    """Same bytes, same tag; another byte, another name or another file, another tag; caches do not
+    count.
+    """
     tag = content_tag(tree)
     (tree / "mapreduce" / "__pycache__").mkdir()
     (tree / "mapreduce" / "__pycache__" / "a.pyc").write_bytes(b"x")
@@ -40,7 +42,9 @@ def test_the_tag_follows_the_content_and_nothing_else(tree: Path) -> None:
 
 
 def test_what_is_not_said_stays_as_it_was() -> None:
-    """The second deployment keeps the first one's choices, and what the user wrote into the file by hand."""
+    """The second deployment keeps the first one's choices, and what the user wrote into the file by
+    hand.
+    """
     first = merged_settings({}, "eu-central-1", "t1", "203.0.113.7", name="books", mapper_count=5)
     again = merged_settings(
         first.model_dump() | {"spot_share": 80}, None, "t2", "198.51.100.1", name=None
@@ -75,7 +79,9 @@ def test_vcpus_of_all_tasks() -> None:
 
 
 def test_cost_of_an_hour_by_hand() -> None:
-    """Figures worked out from the published table: 1 vCPU and 2 GiB are 0.04048 + 2 x 0.004445, an address 0.005."""
+    """Figures worked out from the published table: 1 vCPU and 2 GiB are 0.04048 + 2 x 0.004445, an
+    address 0.005.
+    """
     one = ServiceSize(count=1, cpu=1024, memory=2048)
     assert running_hour([one], "X86_64") == pytest.approx(0.05437)
     assert running_hour([ServiceSize(2, 1024, 2048, spot_share=100)], "X86_64") == pytest.approx(

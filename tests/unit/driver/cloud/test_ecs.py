@@ -79,7 +79,9 @@ def _endpoints(stack: Stack, aws: Aws, most: int | None = None) -> list[Endpoint
 
 
 def test_from_outside_a_task_is_its_interfaces_public_address(aws: Aws, ecs: Stubber) -> None:
-    """Tasks that still start, and those without a public address, are left out; all others are named and counted."""
+    """Tasks that still start, and those without a public address, are left out; all others are
+    named and counted.
+    """
     _script_tasks(ecs, [_task(1), _task(2, "PENDING"), _task(3), _task(4)])
     interfaces = [
         {"NetworkInterfaceId": f"eni-{number}", "Association": {"PublicIp": f"203.0.113.{number}"}}

@@ -1,4 +1,6 @@
-"""What counts as left behind, when that is certain, and which task definitions nothing can use any more."""
+"""What counts as left behind, when that is certain, and which task definitions nothing can use any
+more.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ class Clock:
 
 
 def _watched(looks: Sequence[int], wait_s: float) -> tuple[int, int]:
-    """Return how many things the last look found, and how many looks there were; the last entry repeats."""
+    """Return how many things the last look found, and how many looks there were; the last entry
+    repeats.
+    """
     clock, made = Clock(), list[int]()
 
     def look() -> list[Leftover]:
@@ -117,7 +121,9 @@ def _script(
     roles: Sequence[str] = (),
     active: Sequence[str] = (),
 ) -> None:
-    """Script the three lists; `active` are the task definitions that ECS lists under each of the three families."""
+    """Script the three lists; `active` are the task definitions that ECS lists under each of the
+    three families.
+    """
     mapping = [{"ResourceARN": arn, "Tags": []} for arn in tagged]
     stubs["tagging"].add_response("get_resources", {"ResourceTagMappingList": mapping})
     rows = [_role(name) for name in roles]
@@ -144,7 +150,9 @@ def _found(aws: Aws) -> list[str]:
 
 
 def test_an_active_revision_is_found_by_its_family(aws: Aws, stubs: dict[str, Stubber]) -> None:
-    """Of every revision, whether or not the tagging API lists it; another stack's family is not ours."""
+    """Of every revision, whether or not the tagging API lists it; another stack's family is not
+    ours.
+    """
     other = f"{ECS}:task-definition/books-mapper-two:1"
     _script(stubs, active=[f"{DEFINITION}:1", f"{DEFINITION}:12", other])
     assert [f"{DEFINITION}:1", f"{DEFINITION}:12"] == _found(aws)
@@ -156,7 +164,9 @@ def test_an_active_revision_is_found_by_its_family(aws: Aws, stubs: dict[str, St
 def test_a_tagged_definition_is_left_while_it_is_active(
     aws: Aws, stubs: dict[str, Stubber], status: str, expected: bool
 ) -> None:
-    """A family of an older version is found by its tag; AWS keeps inactive definitions, which are free."""
+    """A family of an older version is found by its tag; AWS keeps inactive definitions, which are
+    free.
+    """
     old = f"{ECS}:task-definition/books-worker:3"
     answer: Any = {"taskDefinition": {"status": status}}
     stubs["ecs"].add_response("describe_task_definition", answer, {"taskDefinition": old})
@@ -198,7 +208,9 @@ def test_a_draining_service_is_left(aws: Aws, stubs: dict[str, Stubber]) -> None
 
 
 def test_only_the_stacks_own_roles_are_left(aws: Aws, stubs: dict[str, Stubber]) -> None:
-    """Not those of a stack whose name begins with this one's, nor of the same name in another region."""
+    """Not those of a stack whose name begins with this one's, nor of the same name in another
+    region.
+    """
     ours = "books-eu-central-1-mapper"
     _script(stubs, roles=[ours, "books-two-eu-central-1-mapper", "books-us-east-1-mapper"])
     assert [f"arn:aws:iam::1:role/{ours}"] == _found(aws)
@@ -288,7 +300,9 @@ def test_each_tagged_thing_is_asked_for_by_itself(
     there: dict[str, Any],
     gone: dict[str, Any] | str,
 ) -> None:
-    """The tagging API may still list what is gone: an answer says so, or the error that there is no such thing."""
+    """The tagging API may still list what is gone: an answer says so, or the error that there is no
+    such thing.
+    """
     found = []
     with ExitStack() as ends:
         asked = stubs.get(client) or ends.enter_context(Stubber(getattr(aws, client)))

@@ -101,7 +101,7 @@ def test_the_task_definition_sets_only_settings_that_a_service_has() -> None:
     assert used - known == set()
 
 
-# -- python-terraform -----------------------------------------------------------------------------------------------
+# -- python-terraform ------------------------------------------------------------------------------
 
 
 def _raising(monkeypatch: pytest.MonkeyPatch, folder: Path, raised: Exception) -> None:
@@ -128,7 +128,9 @@ def _raising(monkeypatch: pytest.MonkeyPatch, folder: Path, raised: Exception) -
 def test_no_error_of_the_library_passes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: Exception
 ) -> None:
-    """It has one class of its own; the others are those of a program that cannot be started or read."""
+    """It has one class of its own; the others are those of a program that cannot be started or
+    read.
+    """
     _raising(monkeypatch, tmp_path, raised)
     with pytest.raises(FleetError, match=str(tmp_path)) as caught:
         read_stack(tmp_path)

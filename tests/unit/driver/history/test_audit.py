@@ -1,4 +1,6 @@
-"""Does a run's result still stand? Over a run of the engine in this process, whose objects are then changed."""
+"""Does a run's result still stand? Over a run of the engine in this process, whose objects are then
+changed.
+"""
 
 from __future__ import annotations
 

@@ -14,7 +14,9 @@ from mapreduce.storage import open_storage
 
 @pytest.mark.parametrize("everything", [False, True])
 def test_what_killed_processes_left_goes_too(tmp_path: Path, *, everything: bool) -> None:
-    """A hidden file that a write left days ago goes with whatever is cleaned; one that may still be written stays."""
+    """A hidden file that a write left days ago goes with whatever is cleaned; one that may still be
+    written stays.
+    """
     old, new = (tmp_path / "tasks" / f".mapreduce-{digit * 16}.unfinished" for digit in "01")
     old.parent.mkdir()
     for path in (old, new):

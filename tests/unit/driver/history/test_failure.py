@@ -38,7 +38,9 @@ def _of_stage(failures: dict[str, list[TaskError]], **changed: Any) -> Failure:
 
 
 def test_the_cause_that_shows_the_record_comes_first(tmp_path: Path) -> None:
-    """With the author's file, the line, the attempts, the other causes and the command to replay it."""
+    """With the author's file, the line, the attempts, the other causes and the command to replay
+    it.
+    """
     text = tmp_path / "in.txt"
     text.write_text("1\n2\nthree\n")
     url = f"file://{text}"
@@ -86,7 +88,9 @@ def test_lines_are_numbered_in_the_text(tmp_path: Path, pack: Any) -> None:
 
 
 def test_a_failure_of_no_task() -> None:
-    """An error of the author's `steps` has its frames and no command; another one only its words."""
+    """An error of the author's `steps` has its frames and no command; another one only its
+    words.
+    """
     raised = UserCodeError("steps raised KeyError: 'x'", traceback=TRACE)
     failure = failure_of(raised, _plan(), open_storage())
     assert ("UserCodeError", "", "") == (failure.kind, failure.replay, failure.causes[0].task)

@@ -75,7 +75,7 @@ def test_before_its_split_stage_a_run_has_one_task(run: tuple[RunStore, str]) ->
     with prepared_replay(runs, plan.run, "split-0") as again:
         assert ["file:///in/a.txt"] == again.reads
     with (
-        pytest.raises(InputError, match="split stage was not done"),
+        pytest.raises(InputError, match="split stage is not finished"),
         prepared_replay(runs, plan.run, "map-0"),
     ):
         pass

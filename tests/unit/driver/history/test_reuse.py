@@ -28,7 +28,7 @@ COST = Cost(seconds=1, peak_memory_bytes=1)
 
 
 class _Vouching:
-    """The local store, as if nobody but the store itself could change a file; counts what is read."""
+    """The local store, as if only the store itself could change a file; counts what is read."""
 
     def __init__(self) -> None:
         self._storage = open_storage()
@@ -68,7 +68,9 @@ def _result(info: ObjectInfo, **changes: object) -> MapResult:
 
 
 def _same_etag(info: ObjectInfo) -> ObjectInfo:
-    """What was written, with the ETag that the object has now: as if its ETag had not told of a change."""
+    """What was written, with the ETag that the object has now: as if its ETag had not told of a
+    change.
+    """
     return replace(info, etag=open_storage().head(info.url).etag)
 
 

@@ -1,4 +1,6 @@
-"""A result against a plain count: over runs of the engine in this process, whose objects are then changed."""
+"""A result against a plain count: over runs of the engine in this process, whose objects are then
+changed.
+"""
 
 from __future__ import annotations
 

@@ -76,7 +76,9 @@ def write(*paths: str) -> None:
     ],
 )
 def test_an_output_does_not_replace_an_input(output: str, given: str) -> None:
-    """Whether it is named itself or met in a folder, and through links, `..` and a second name of the file."""
+    """Whether it is named itself or met in a folder, and through links, `..` and a second name of
+    the file.
+    """
     write("in/x.json", "in/y.txt")
     Path("link").symlink_to("in")
     Path("soft.json").symlink_to("in/x.json")
@@ -120,7 +122,9 @@ def test_an_earlier_result_that_is_named_itself_is_not_replaced() -> None:
 
 
 def test_a_folder_of_parts_below_the_input() -> None:
-    """Parts of an earlier run are left out, also where this one will write fewer; the user's files are read."""
+    """Parts of an earlier run are left out, also where this one will write fewer; the user's files
+    are read.
+    """
     write("in/x.txt")
     written("in/out/")
     write("in/out/notes.txt")
@@ -146,7 +150,7 @@ def test_the_input_folder_is_not_filled() -> None:
 def test_nothing_but_an_earlier_result() -> None:
     """An empty input is an error as ever."""
     written("in/r.json")
-    with pytest.raises(InputError, match="holds nothing but an earlier result"):
+    with pytest.raises(InputError, match="holds only an earlier result"):
         checked("in/r.json", "in")
 
 
@@ -154,7 +158,7 @@ def test_nothing_but_an_earlier_result() -> None:
 def test_an_output_below_a_file_is_refused(output: str) -> None:
     """Before the work, with the file's name."""
     write("x.txt")
-    with pytest.raises(UsageError, match=r"lies below .*x.txt, which is no folder"):
+    with pytest.raises(UsageError, match=r"lies below .*x.txt, which is not a folder"):
         checked(output, "x.txt")
 
 
@@ -173,10 +177,10 @@ def test_an_output_that_cannot_be_written_is_refused(monkeypatch: pytest.MonkeyP
     """A pipe, a URL, a folder without leave."""
     write("x.txt")
     os.mkfifo("p.json")
-    with pytest.raises(UsageError, match="is no plain file"):
+    with pytest.raises(UsageError, match="is not a plain file"):
         checked("p.json", "x.txt")
-    with pytest.raises(UsageError, match="name a file or folder of this machine"):
+    with pytest.raises(UsageError, match="name a local file or folder"):
         Output.parse("s3://bucket/r.json", None)
     monkeypatch.setattr(os, "access", lambda _path, mode: mode == os.R_OK)
-    with pytest.raises(UsageError, match="may not be written to"):
+    with pytest.raises(UsageError, match="is not writable"):
         checked("r.json", "x.txt")

@@ -23,7 +23,9 @@ def _done(number: int) -> RunDone:
 
 
 def test_a_fault_in_an_observer_ends_nothing() -> None:
-    """The other observers hear every event, the log has them, and the fault is noted once with how often."""
+    """The other observers hear every event, the log has them, and the fault is noted once with how
+    often.
+    """
     heard: list[Event] = []
 
     def broken(_: Event) -> None:
@@ -34,7 +36,7 @@ def test_a_fault_in_an_observer_ends_nothing() -> None:
     log(_done(2))
     assert heard == log.events == [_done(1), _done(2)]
     assert log.notes == (
-        r"what happened could not be shown, 2 times: OSError: [Errno 28] No space \x1b[2J left",
+        r"an event could not be shown, 2 times: OSError: [Errno 28] No space \x1b[2J left",
     )
 
 

@@ -52,7 +52,7 @@ def shelf(tmp_path: Path) -> Path:
     return tmp_path
 
 
-# -- folders --------------------------------------------------------------------------------------------------------
+# -- folders ---------------------------------------------------------------------------------------
 
 
 def test_a_folder_means_all_its_visible_files_by_name(shelf: Path) -> None:
@@ -65,7 +65,9 @@ def test_a_folder_means_all_its_visible_files_by_name(shelf: Path) -> None:
 
 
 def test_a_hidden_folder_is_left_out_whole(tmp_path: Path) -> None:
-    """Whatever lies below a name that begins with a dot or an underscore, at any depth; the folder counts once."""
+    """Whatever lies below a name that begins with a dot or an underscore, at any depth; the folder
+    counts once.
+    """
     write(
         tmp_path,
         "a",
@@ -96,7 +98,7 @@ def test_a_folder_of_left_out_files_alone_says_so(tmp_path: Path) -> None:
         found(tmp_path)
 
 
-# -- links ----------------------------------------------------------------------------------------------------------
+# -- links -----------------------------------------------------------------------------------------
 
 
 def test_links_are_followed_and_keep_their_names(tmp_path: Path) -> None:
@@ -112,7 +114,9 @@ def test_links_are_followed_and_keep_their_names(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("target", [".", "..", "../../in", "../deep"])
 def test_cycles_of_links_end(tmp_path: Path, target: str) -> None:
-    """A folder that is met on the way down into itself is not entered again, and each file comes once for its path."""
+    """A folder that is met on the way down into itself is not entered again, and each file comes
+    once for its path.
+    """
     write(tmp_path, "in/a", "in/deep/b")
     (tmp_path / "in/deep/loop").symlink_to(target)
     assert ["in/a", "in/deep/b"] == paths(tmp_path / "in", below=tmp_path)
@@ -135,7 +139,7 @@ def test_two_dots_behind_a_link_are_what_the_system_has_them_for(tmp_path: Path)
     assert ["near/b"] == paths(f"{tmp_path}/far/../near/./b", below=tmp_path)
 
 
-# -- what can be no input -------------------------------------------------------------------------------------------
+# -- what can be no input --------------------------------------------------------------------------
 
 
 def _fifo(path: Path) -> str:
@@ -226,7 +230,7 @@ def test_nothing_typed_is_not_this_folder(text: str) -> None:
         found(text, names=("users",))
 
 
-# -- patterns -------------------------------------------------------------------------------------------------------
+# -- patterns --------------------------------------------------------------------------------------
 
 
 def test_globs_and_urls(shelf: Path) -> None:
@@ -286,7 +290,9 @@ def test_a_file_with_a_pattern_for_a_name(tmp_path: Path) -> None:
 def test_a_pattern_begins_where_it_was_typed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The name of the folder that it is relative to is no part of it; `..` and `.` may stand in it."""
+    """The name of the folder that it is relative to is no part of it; `..` and `.` may stand in
+    it.
+    """
     write(tmp_path, "a[1]*/b.txt", "a[1]*/d/c.txt", "a1x/no.txt")
     monkeypatch.chdir(tmp_path / "a[1]*")
     below = tmp_path / "a[1]*"
@@ -296,7 +302,7 @@ def test_a_pattern_begins_where_it_was_typed(
     assert ["b.txt", "d/c.txt"] == paths("**/./*.txt", below=below)
 
 
-# -- names ----------------------------------------------------------------------------------------------------------
+# -- names -----------------------------------------------------------------------------------------
 
 
 def test_an_equals_sign_is_part_of_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -342,7 +348,7 @@ def test_which_names_a_job_declares() -> None:
     assert {"spring", "autumn"} <= declared_names(Both)
 
 
-# -- twice ----------------------------------------------------------------------------------------------------------
+# -- twice -----------------------------------------------------------------------------------------
 
 
 def test_the_order_given_is_the_order_of_the_records(shelf: Path) -> None:
@@ -378,7 +384,7 @@ def test_two_names_of_one_file_are_two_inputs_and_that_is_said(
     ) == both.notes
 
 
-# -- the store ------------------------------------------------------------------------------------------------------
+# -- the store -------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -413,7 +419,9 @@ def test_what_runs_have_written_is_no_input(store: Path) -> None:
 
 
 def test_files_of_the_user_in_the_store_are_input(store: Path) -> None:
-    """A store may be a whole bucket or folder, with the user's data in it, under the same names too."""
+    """A store may be a whole bucket or folder, with the user's data in it, under the same names
+    too.
+    """
     write(store, "mine/x", "input/2026/y", "runs/z")
     assert ["store/input/2026/y", "store/mine/x", "store/runs/z"] == paths(
         store, below=store.parent, store=store

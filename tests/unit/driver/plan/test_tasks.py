@@ -48,7 +48,9 @@ from tests.unit.driver.samples import JOB, run_plan
 def test_number_of_splits(
     total: int, chunks: int | None, chunk_bytes: int | None, slots: int, expected: int
 ) -> None:
-    """What the user says goes first; else every slot has work, and no split is longer than the default."""
+    """What the user says goes first; else every slot has work, and no split is longer than the
+    default.
+    """
     assert split_count(total, chunks=chunks, chunk_bytes=chunk_bytes, slots=slots) == expected
 
 
@@ -114,7 +116,9 @@ def test_whatever_changes_the_result_changes_the_key(change: dict[str, object]) 
 
 
 def test_a_reduce_task_is_known_by_what_it_reads_not_by_where_that_lies() -> None:
-    """A map task done again with the same answer leaves the reduce's key; another answer changes it."""
+    """A map task done again with the same answer leaves the reduce's key; another answer changes
+    it.
+    """
     plan = run_plan()
     before = [spec.key for spec in reduce_tasks(plan, [_result("file:///x", 1)])]
     assert before == [spec.key for spec in reduce_tasks(plan, [_result("file:///y", 1)])]
@@ -129,9 +133,12 @@ MAP_ONLY = {"partitions": 0}
 
 
 def _keys(**changes: object) -> dict[str, set[str]]:
-    """The keys of a run's tasks, by stage: of a plan that knows its build and its code, with the changes."""
+    """The keys of a run's tasks, by stage: of a plan that knows its build and its code, with the
+    changes.
+    """
     plan = run_plan(**(KNOWN | changes))
-    # always of the same splits and blocks, so that a stage's keys show only what they hold themselves
+    # always of the same splits and blocks, so that a stage's keys show only what they hold
+    # themselves
     split = _planned(run_plan(), 4)
     maps = [_result("file:///x", 1).model_copy(update={"blocks": _result("", 1).blocks * 2})]
     return {
@@ -193,7 +200,9 @@ def test_each_part_of_the_identity_is_in_the_keys_of_the_stages_that_depend_on_i
 
 
 def test_with_an_identity_of_the_code_its_pack_is_in_no_key() -> None:
-    """A comment changes the pack, and nothing else; without an identity, every byte of the pack counts."""
+    """A comment changes the pack, and nothing else; without an identity, every byte of the pack
+    counts.
+    """
     packed = {"job": JOB.model_copy(update={"code": "1" * 64})}
     assert _keys() == _keys(**packed)
     unknown = {"code": CodeIdentity()}
@@ -225,7 +234,9 @@ def test_a_chunk_file_is_known_by_its_bytes() -> None:
 
 
 def test_keys_are_pinned() -> None:
-    """A task that an earlier version finished is found by a later one: the spelling of keys may not drift."""
+    """A task that an earlier version finished is found by a later one: the spelling of keys may not
+    drift.
+    """
     key = task_key("map", pieces=[["s", 0, "e", 0, 5]], job={"code": "c"}, partitions=1)
     assert key == "4cc50ea74d9ad0f7c25976e1a650ca25264a66e1a2fa8db3623799d14ac092fd"
     assert split_task(run_plan()).name == "split-0"

@@ -68,7 +68,9 @@ def _shown(text: str, *, terminal: bool) -> tuple[str, EventLog]:
 @settings(max_examples=25, deadline=None)
 @given(ANY_TEXT, st.booleans())
 def test_no_text_of_a_run_is_obeyed(text: str, terminal: bool) -> None:
-    """In every event, in a terminal and in a pipe: nothing raises, and all codes on the screen are rich's own."""
+    """In every event, in a terminal and in a pipe: nothing raises, and all codes on the screen are
+    rich's own.
+    """
     screen, log = _shown(text, terminal=terminal)
     assert log.notes == ()
     rest = OURS.sub("", screen) if terminal else screen.replace("\n", "")

@@ -16,7 +16,8 @@ def _runs(mappers: int, *seconds: tuple[float, float]) -> list[Measured]:
 
 @pytest.mark.parametrize(
     ("fraction", "mappers", "expected"),
-    # 1 / (f + (1 - f) / n), worked out by hand; a tenth that is serial never lets it be more than ten times as fast
+    # 1 / (f + (1 - f) / n), worked out by hand; a tenth that is serial never lets it be more than
+    # ten times as fast
     [
         (0.1, 1, 1.0),
         (0.1, 10, 1 / 0.19),

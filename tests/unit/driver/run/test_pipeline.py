@@ -51,7 +51,8 @@ Harm = Callable[[Path], object]
 
 
 class _Writing:
-    """Carries tasks out by writing objects; a reduce fails while `unreadable` finds something in its sources.
+    """Carries tasks out by writing objects; a reduce fails while `unreadable` finds something in
+    its sources.
 
     `harm` does something to a part when it has just been written.
     """
@@ -158,7 +159,9 @@ def _lost(task: ReduceTask) -> TaskError | None:
 
 
 def test_all_outputs_that_are_lost_are_written_again_at_once(tmp_path: Path) -> None:
-    """A reduce stumbles over one of them; the others are looked for, or a run that has lost many would not end."""
+    """A reduce stumbles over one of them; the others are looked for, or a run that has lost many
+    would not end.
+    """
     deleted = [tmp_path / "maps" / "run-1" / f"map-{index:05d}.attempt-0" for index in range(1, 7)]
 
     def unreadable(task: ReduceTask) -> TaskError | None:
@@ -174,7 +177,9 @@ def test_all_outputs_that_are_lost_are_written_again_at_once(tmp_path: Path) -> 
 
 
 def test_a_damaged_output_whose_etag_is_as_it_was_is_written_again(tmp_path: Path) -> None:
-    """It is still there, and yet must not be found again as finished; however many there are, one after another."""
+    """It is still there, and yet must not be found again as finished; however many there are, one
+    after another.
+    """
 
     def unreadable(task: ReduceTask) -> TaskError | None:
         rotten = [source.url for source in task.sources if source.url.endswith("attempt-0")]
@@ -219,7 +224,9 @@ def test_a_part_that_is_changed_before_the_commit_is_written_again(tmp_path: Pat
     "harm", [lambda path: path.write_text("resulx"), Path.unlink], ids=["changed", "deleted"]
 )
 def test_a_part_that_is_changed_for_ever_fails_the_run(tmp_path: Path, harm: Harm) -> None:
-    """After the last repetition: what was written last is looked at too. The message names the object."""
+    """After the last repetition: what was written last is looked at too. The message names the
+    object.
+    """
     transport = _Writing(f"file://{tmp_path}", lambda _: None, harm)
     with pytest.raises(
         JobFailed, match=r"written again 3 times.*/part-00000\.attempt-3.*Does another program"

@@ -33,7 +33,9 @@ def _next(waiting: Waiting) -> OpenTask | None:
 
 
 def test_the_longest_running_of_those_that_run_once() -> None:
-    """Not one that is over, nor one that runs twice; that one again when one of its attempts has ended."""
+    """Not one that is over, nor one that runs twice; that one again when one of its attempts has
+    ended.
+    """
     tasks, running = _tasks(3), Running()
     attempts = [Attempt(1, "a", started=float(number)) for number in range(3)]
     for task, attempt in zip(tasks, attempts, strict=True):

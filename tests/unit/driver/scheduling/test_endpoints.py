@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from driver.scheduling.endpoints import Endpoints, Slots
-from driver.scheduling.policy import RetryPolicy, room
+from driver.scheduling.policy import RetryPolicy, usable_slots
 from driver.transport.endpoint import Endpoint
 
 POLICY = RetryPolicy()
@@ -28,7 +28,9 @@ def _take(endpoints: Endpoints, **how: object) -> str | None:
 
 
 def test_the_one_with_most_room_is_first() -> None:
-    """By the share of its slots that is busy, so that a large one gets more; none when all are full."""
+    """By the share of its slots that is busy, so that a large one gets more; none when all are
+    full.
+    """
     endpoints = _fleet(1, 2)
     assert ["e0", "e1", "e1", None] == [_take(endpoints) for _ in range(4)]
 
@@ -70,7 +72,9 @@ STEPS = st.tuples(st.integers(0, 4), st.sampled_from(["take", "end", "fail", "we
 
 @given(st.lists(STEPS))
 def test_it_chooses_as_a_look_at_all_would(steps: list[tuple[int, str]]) -> None:
-    """Whatever has happened to them before: fewest failures, then most room, then the one that was there first."""
+    """Whatever has happened to them before: fewest failures, then most usable_slots, then the one
+    that was there first.
+    """
     endpoints, now = _fleet(1, 2, 3, 4, 5), 0.0
     everyone = _all_slots(endpoints)
     for number, step in steps:
@@ -80,7 +84,7 @@ def test_it_chooses_as_a_look_at_all_would(steps: list[tuple[int, str]]) -> None
             free = [
                 s
                 for s in everyone
-                if s.quiet_until <= now and s.busy < room(_count(s), s.failures, POLICY)
+                if s.quiet_until <= now and s.busy < usable_slots(_count(s), s.failures, POLICY)
             ]
             expected = min(
                 free, key=lambda s: (s.failures, s.busy / _count(s), s.number), default=None

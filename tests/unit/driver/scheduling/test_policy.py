@@ -15,8 +15,8 @@ from driver.scheduling.policy import (
     backup_after,
     endpoint_pause,
     most_backups,
-    room,
     stage_budget,
+    usable_slots,
 )
 from mapreduce.errors import KINDS, Retry
 from mapreduce.wire.messages import TaskError
@@ -87,7 +87,7 @@ def test_a_stage_may_see_as_many_failures_as_it_has_tasks_and_a_small_one_some()
 
 def test_an_open_circuit_lets_one_task_through() -> None:
     """After three failures in a row an endpoint is asked for one task at a time."""
-    assert [4, 4, 4, 1, 1] == [room(4, failures, RetryPolicy()) for failures in range(5)]
+    assert [4, 4, 4, 1, 1] == [usable_slots(4, failures, RetryPolicy()) for failures in range(5)]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,9 @@ def test_an_open_circuit_lets_one_task_through() -> None:
 def test_a_backup_comes_after_three_medians_when_half_is_done(
     finished_s: list[float], tasks: int, expected: float | None
 ) -> None:
-    """A median, so that one slow task does not hide the next; and never for a task of less than a second."""
+    """A median, so that one slow task does not hide the next; and never for a task of less than a
+    second.
+    """
     assert expected == backup_after(finished_s, tasks, BackupPolicy())
 
 
@@ -114,7 +116,9 @@ def test_few_tasks_have_a_backup_at_the_same_time() -> None:
 
 
 def test_too_many_bad_records_end_the_run_at_once() -> None:
-    """The task has tried each record twice itself, so no other attempt is made; nor is one for a bad record."""
+    """The task has tried each record twice itself, so no other attempt is made; nor is one for a
+    bad record.
+    """
     for kind in ("TooManyBadRecords", "RecordError"):
         failure = TaskError(kind=kind, message="", place="u at byte 1")
         assert isinstance(after_failure([failure], RetryPolicy(skip_bad_records=2), 0.5), GiveUp)

@@ -83,7 +83,9 @@ def test_the_largest_task_starts_first() -> None:
 
 
 def test_a_failed_task_is_tried_again_on_another_endpoint() -> None:
-    """Two failures, each on the endpoint that had not failed it; the third attempt's result counts."""
+    """Two failures, each on the endpoint that had not failed it; the third attempt's result
+    counts.
+    """
     transport = FakeTransport({(0, 1): failed("StorageError"), (0, 2): TaskLost("gone")})
     one = Endpoint("one", "", 1)
     outcomes, seen = _run(map_specs([1]), FakeFleet(one, B, Endpoint("c", "", 1)), transport)
@@ -106,12 +108,12 @@ def test_a_full_endpoint_is_no_failure() -> None:
 
 
 def test_a_service_that_cannot_be_reached_costs_no_attempt() -> None:
-    """A minute in which nobody answers is waited for; each try is shown, and none of them is the task's failure."""
+    """A minute without an answer passes; each try is shown, and none is the task's failure."""
     script = {(0, number): NotReached("connection refused") for number in range(1, 12)}
     outcomes, seen = _run(map_specs([1]), FakeFleet(B), FakeTransport(dict(script)))
     assert outcomes[0].attempts == 12
     shown = {event.then for event in seen if isinstance(event, events.AttemptFailed)}
-    assert shown == {"asked for again: nothing had begun"}
+    assert shown == {"run again: nothing had begun"}
 
 
 def test_services_that_stay_away_fail_the_stage() -> None:
@@ -122,7 +124,9 @@ def test_services_that_stay_away_fail_the_stage() -> None:
 
 
 def test_when_a_task_is_out_of_attempts_the_job_fails_with_every_cause() -> None:
-    """All failures of the stage are grouped by cause, the most frequent first; what still runs is cancelled."""
+    """All failures of the stage are grouped by cause, the most frequent first; what still runs is
+    cancelled.
+    """
     script = {(0, number): failed("StorageError", "disk on fire") for number in range(1, 9)}
     with pytest.raises(StageFailed) as caught:
         _run(
@@ -178,7 +182,9 @@ def test_with_no_endpoint_at_all_it_gives_up_after_a_while() -> None:
 
 
 def test_each_outcome_is_told_at_once() -> None:
-    """`done` hears of a task before the stage is over, so that a crash loses none that is finished."""
+    """`done` hears of a task before the stage is over, so that a crash loses none that is
+    finished.
+    """
     heard: list[int] = []
 
     async def stage() -> None:
@@ -271,7 +277,9 @@ def test_a_backup_that_fails_leaves_the_first_attempt_alone() -> None:
 
 
 def test_an_endpoint_that_fails_often_is_left_alone_and_comes_back() -> None:
-    """Its circuit opens after three failures in a row, and closes with the first task that it carries out."""
+    """Its circuit opens after three failures in a row, and closes with the first task that it
+    carries out.
+    """
     script = {(index, 1): TaskLost("no route") for index in range(3)}
     transport = FakeTransport(dict(script))
     _, seen = _run(map_specs([1] * 40), FakeFleet(B), transport)
@@ -304,17 +312,21 @@ def test_a_stage_may_have_a_time_limit() -> None:
 
 
 def test_a_service_that_does_not_know_our_key_ends_the_run_at_once() -> None:
-    """One refused signature: no attempt more, and it is the fleet that cannot be used, not the job that is wrong."""
+    """One refused signature: no attempt more, and it is the fleet that cannot be used, not the job
+    that is wrong.
+    """
     transport = FakeTransport(
-        {(0, 1): failed("Unauthorized", "a does not take our signature (401)")}
+        {(0, 1): failed("Unauthorized", "a does not accept our signature (401)")}
     )
-    with pytest.raises(FleetError, match=r"^a does not take our signature \(401\)$"):
+    with pytest.raises(FleetError, match=r"^a does not accept our signature \(401\)$"):
         _run(map_specs([9]), FakeFleet(A), transport)
     assert transport.asked == [("a", 0)]
 
 
 def test_a_result_of_another_task_is_a_lost_attempt() -> None:
-    """The answer of a service that has mixed two tasks up is not taken, and the endpoint counts as failed."""
+    """The answer of a service that has mixed two tasks up is not taken, and the endpoint counts as
+    failed.
+    """
     (other,) = map_specs([1, 1])[1:]
     asked = other.message("0")
     assert isinstance(asked, MapTask)
@@ -432,7 +444,7 @@ def test_any_exception_in_an_attempt_is_a_failed_attempt(raises: Exception) -> N
 
 
 class _Refusing(FakeTransport):
-    """Endpoints that do not take our signature."""
+    """Endpoints that do not accept our signature."""
 
     def __init__(self, *names: str) -> None:
         super().__init__()
@@ -443,7 +455,7 @@ class _Refusing(FakeTransport):
     ) -> AsyncGenerator[AnyEvent, None]:
         if endpoint.name in self._names:
             error = TaskError(
-                kind="Unauthorized", message=f"{endpoint.name} does not take our signature"
+                kind="Unauthorized", message=f"{endpoint.name} does not accept our signature"
             )
             yield Failed(attempt=AttemptId.of(task), error=error)
             return
@@ -460,7 +472,7 @@ def test_one_endpoint_that_refuses_our_signature_is_avoided() -> None:
 
 def test_a_fleet_that_refuses_our_signature_ends_the_run() -> None:
     """When all say so, it is the key or the clock of this side."""
-    with pytest.raises(FleetError, match="does not take our signature"):
+    with pytest.raises(FleetError, match="does not accept our signature"):
         _run(map_specs([1] * 10), FakeFleet(A, B), _Refusing("a", "b"))
 
 
@@ -530,7 +542,9 @@ class SetsAside(FakeTransport):
 
 
 def test_records_set_aside_are_counted_over_all_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many as may be are told of; one more ends the stage, though it came with the last task's result."""
+    """As many as may be are told of; one more ends the stage, though it came with the last task's
+    result.
+    """
     monkeypatch.setattr("driver.scheduling.listening.check_answer", lambda task, result: None)
     policy = RetryPolicy(skip_bad_records=6)
     outcomes, seen = _run(map_specs([1] * 3), FakeFleet(B), SetsAside(2), policy)

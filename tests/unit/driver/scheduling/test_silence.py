@@ -45,7 +45,9 @@ def test_too_long_a_silence_is_a_lost_task() -> None:
 
 
 def test_a_pause_of_this_process_is_no_silence() -> None:
-    """After it the other side has the whole limit again, and what lies in the socket is read first."""
+    """After it the other side has the whole limit again, and what lies in the socket is read
+    first.
+    """
 
     async def pause(loop: VirtualLoop) -> str:
         async with Silence(10.0, "mapper-0") as silence:

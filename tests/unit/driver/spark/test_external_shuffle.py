@@ -1,4 +1,4 @@
-"""The two ends of somebody else's shuffle, with a sort in between: the answer, the order, the sums and the faults."""
+"""The two ends of the external shuffle, with a sort between: answer, order, sums and faults."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ Harm = Callable[[list[Record]], list[Record]]
 
 
 def _drained(run: Engine, partitions: int, harm: Harm = list) -> tuple[list[Drained], Ledger]:
-    """The records of all map tasks, sorted by a stranger (who may harm them), and drained; and the ledger."""
+    """The records of all map tasks, sorted by a stranger (who may harm them), and drained; and the
+    ledger.
+    """
     inputs = run.put(TEXTS)
     planned = run.split(inputs, 3)
     records: list[Record] = []
@@ -127,7 +129,9 @@ class _Faulty(Job):
 
 @pytest.mark.parametrize("where", ["map", "reduce"])
 def test_a_fault_is_an_answer(where: str) -> None:
-    """With its traceback and record; every partition hears of it, and nothing is reduced after a failed map."""
+    """With its traceback and record; every partition hears of it, and nothing is reduced after a
+    failed map.
+    """
     with engine(_Faulty, where=where) as run:
         drained, _ = _drained(run, 2)
     tasks = [
@@ -142,7 +146,9 @@ def test_a_fault_is_an_answer(where: str) -> None:
 
 @pytest.mark.parametrize("pairs", [[(b"ab", b"c")], [(b"a", 1), (b"a", 1)], []])
 def test_sums_tell_pairs_apart(pairs: Sequence[tuple[bytes, int | bytes]]) -> None:
-    """Where a key ends, how often a pair comes, and that there is none; not in which order they come."""
+    """Where a key ends, how often a pair comes, and that there is none; not in which order they
+    come.
+    """
     other = [(b"a", b"bc")], [(b"a", 1)], [(b"", b"")]
     assert _sum(pairs) not in [_sum(each) for each in other]
     assert _sum(list(reversed(pairs))) == _sum(pairs)

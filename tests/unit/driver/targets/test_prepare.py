@@ -81,7 +81,7 @@ def _planned(text: str, **config: Any) -> Any:
     return write_plan(_prepared(text, **config), lambda *_: None)
 
 
-# -- the store ------------------------------------------------------------------------------------------------------
+# -- the store -------------------------------------------------------------------------------------
 
 
 def test_the_store_is_named_by_option_environment_stack_or_folder(
@@ -121,7 +121,7 @@ def test_a_run_on_this_machine_asks_for_no_stack(text: str, deployed: None, targ
     assert (target, None, None) == (prepared.target, prepared.stack, prepared.aws)
 
 
-# -- what cannot be -------------------------------------------------------------------------------------------------
+# -- what cannot be --------------------------------------------------------------------------------
 
 
 def test_an_input_in_a_bucket_that_the_services_may_not_read_is_refused(
@@ -141,7 +141,7 @@ def test_an_input_in_a_bucket_that_the_services_may_not_read_is_refused(
 @pytest.mark.parametrize(
     ("job", "config", "why"),
     [
-        ("mapreduce_jobs.page_rank", {"sort": True}, "steps of a chain"),
+        ("mapreduce_jobs.page_rank", {"sort": True}, "step of a chain"),
         ("own_partition.py", {"sort": True}, "own `partition`"),
         ("map_only.py", {"sort": True}, "no `reduce`"),
     ],
@@ -170,11 +170,11 @@ def test_names_that_no_record_can_hold_are_refused(text: str, tmp_path: Path) ->
     job.write_text(MAP_ONLY.replace("Only(Job):", "Only(Job):\n    files = ('data',)\n"))
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "odd\udcff.dat").write_text("x")
-    with pytest.raises(InputError, match="rename it"):
+    with pytest.raises(InputError, match="rename the file"):
         _planned(text, job=str(job))
 
 
-# -- the plan -------------------------------------------------------------------------------------------------------
+# -- the plan --------------------------------------------------------------------------------------
 
 
 def test_the_plan_is_in_the_store_with_the_code(text: str) -> None:

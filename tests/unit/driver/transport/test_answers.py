@@ -164,7 +164,9 @@ def test_answers_to_what_was_asked_are_taken() -> None:
     ],
 )
 def test_a_map_result_that_does_not_fit_is_lost(changed: dict[str, Any]) -> None:
-    """Another run's, task's or attempt's object, or blocks and pieces that are not those asked for."""
+    """Another run's, task's or attempt's object, or blocks and pieces that are not those asked
+    for.
+    """
     with pytest.raises(TaskLost, match="the answer to map-3 is not taken: "):
         check_answer(_map_task(), _map_result(**changed))
 

@@ -22,7 +22,7 @@ def test_services_of_one_build_may() -> None:
 @pytest.mark.parametrize(
     ("found", "named"),
     [
-        (None, "does not tell its build"),
+        (None, "does not report its build"),
         (OURS.model_copy(update={"engine": "e2"}), "another build of the engine"),
         (OURS.model_copy(update={"python": "cpython-3.12.1"}), "version of Python"),
         (OURS.model_copy(update={"hashing": "h2"}), "PYTHONHASHSEED"),
@@ -30,7 +30,9 @@ def test_services_of_one_build_may() -> None:
     ],
 )
 def test_a_mixture_is_refused_with_what_mends_it(found: Build | None, named: str) -> None:
-    """One that differs from the driver's engine, or from another service in anything, or does not say."""
+    """One that differs from the driver's engine, or from another service in anything, or does not
+    say.
+    """
     why = mixture(OURS, {"mapper-0": OURS}, "mapper-1", found)
     assert why is not None
     assert named in why

@@ -1,4 +1,4 @@
-"""A fault drill breaks the same attempts in the same ways, as often as it was told, and spares the third."""
+"""Fault injection breaks the same attempts in the same ways, at its rates, and spares the third."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def test_the_third_attempt_is_spared() -> None:
             "crash=0.1",
             "there is no fault 'crash'; there are: kill, hang, slow, error, corrupt, duplicate",
         ),
-        ("kill=1.5", "kill must be from 0 to 1"),
-        ("kill=-1", "kill must be from 0 to 1"),
+        ("kill=1.5", "the rate of kill must be from 0 to 1"),
+        ("kill=-1", "the rate of kill must be from 0 to 1"),
         ("kill=0.6,hang=0.6", "more than 1"),
     ],
 )

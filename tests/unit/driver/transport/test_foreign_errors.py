@@ -1,4 +1,6 @@
-"""Every exception class of httpx, at each moment of a request: a lost task, or an endpoint that was not reached."""
+"""Every exception class of httpx, at each moment of a request: a lost task, or an endpoint that was
+not reached.
+"""
 
 from __future__ import annotations
 
@@ -31,13 +33,17 @@ def _below(cls: type[Exception]) -> Iterator[type[Exception]]:
 _CLASSES: set[type[Exception]] = {httpx.HTTPError, *_below(httpx.HTTPError)}
 FOREIGN = sorted(_CLASSES, key=lambda cls: cls.__name__)
 APART = {"InvalidURL", "CookieConflict"}
-"""Of a URL or a cookie that the caller has made wrong; the driver makes its URLs of addresses, and sets no cookie."""
+"""Of a URL or a cookie that the caller has made wrong; the driver makes its URLs of addresses, and
+sets no cookie."""
 STREAM = {"StreamError", "StreamConsumed", "StreamClosed", "ResponseNotRead", "RequestNotRead"}
-"""Of a caller who reads an answer twice: faults of this program, of which the answers below have none."""
+"""Of a caller who reads an answer twice: faults of this program, of which the answers below have
+none."""
 
 
 def test_the_list_is_that_of_the_library() -> None:
-    """Every public exception class of httpx is tried below, but for those of a caller's own mistakes."""
+    """Every public exception class of httpx is tried below, but for those of a caller's own
+    mistakes.
+    """
     public = {
         name
         for name, cls in vars(httpx).items()

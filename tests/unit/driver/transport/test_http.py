@@ -56,7 +56,9 @@ def _server(answer: bytes | None) -> Iterator[Endpoint]:
 
 
 def _read_request(connection: socket.socket) -> None:
-    """All of a request: a server that closes with some of it unread resets the connection, and its answer is lost."""
+    """All of a request: a server that closes with some of it unread resets the connection, and its
+    answer is lost.
+    """
     with connection.makefile("rb") as file:
         head = dict(
             line.lower().split(b":", 1) for line in iter(file.readline, b"\r\n") if b":" in line
@@ -141,17 +143,19 @@ def test_a_full_service_says_when_to_come_again() -> None:
 @pytest.mark.parametrize(
     ("ahead_s", "said"),
     [
-        (0, "its signing key is another"),
-        (-20, "its signing key is another"),
+        (0, "it has another signing key"),
+        (-20, "it has another signing key"),
         (75, "this machine's clock is 75 s ahead of the service's; set it"),
         (-75, "this machine's clock is 75 s behind the service's; set it"),
-        (None, "its signing key is another"),
+        (None, "it has another signing key"),
     ],
 )
 def test_a_401_says_what_to_look_at(
     ahead_s: float | None, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The service gives no reason; its clock, which every answer tells, or else the key must be it."""
+    """The service gives no reason; its clock, which every answer tells, or else the key must be
+    it.
+    """
     monkeypatch.setattr("driver.transport.http.time.time", lambda: 1_800_000_000.0)
     date = (
         "" if ahead_s is None else f"date: {formatdate(1_800_000_000 - ahead_s, usegmt=True)}\r\n"
@@ -162,7 +166,7 @@ def test_a_401_says_what_to_look_at(
         (event,) = _ask(endpoint)
     assert isinstance(event, Failed)
     assert event.error.kind == "Unauthorized"
-    assert event.error.message.startswith("mapper-0 does not take our signature (401): ")
+    assert event.error.message.startswith("mapper-0 does not accept our signature (401): ")
     assert said in event.error.message
 
 
@@ -256,7 +260,7 @@ HEALTH_OF_OLD = b'{"ok":true,"role":"map","slots":1,"busy":0}'
 @pytest.mark.parametrize(
     ("build", "named"),
     [
-        (None, "older version"),
+        (None, "is older than this driver"),
         (this_build().model_copy(update={"engine": "0" * 32}), "another build of the engine"),
     ],
 )
@@ -272,7 +276,9 @@ def test_an_event_of_another_build_ends_the_run(build: Build | None, named: str)
 
 
 def test_a_service_that_does_not_know_the_messages_is_asked_for_its_build() -> None:
-    """One of an older version refuses them or answers in its own way: the cause is its version, not the task."""
+    """One of an older version refuses them or answers in its own way: the cause is its version, not
+    the task.
+    """
     answers = [
         b"HTTP/1.1 422 No\r\ncontent-length: 34\r\n\r\n" + b'{"kind":"UsageError","message":""}'
     ]
@@ -299,5 +305,5 @@ def test_a_service_that_does_not_know_the_messages_is_asked_for_its_build() -> N
         finally:
             server.close()
 
-    with pytest.raises(FleetError, match="mapper-0 does not tell its build"):
+    with pytest.raises(FleetError, match="mapper-0 is older than this driver"):
         asyncio.run(ask())

@@ -1,4 +1,6 @@
-"""The law checker names the law that a faulty job breaks, with a small input, and finds nothing wrong in a good one."""
+"""The law checker names the law that a faulty job breaks, with a small input, and finds nothing
+wrong in a good one.
+"""
 
 from __future__ import annotations
 

@@ -44,7 +44,9 @@ def identity(
 
 
 def changes(tmp_path: Path, old: str, new: str, job: str = JOB) -> str:
-    """Return which of the two digests differ when a text in the job's file is replaced: "", "map reduce", ..."""
+    """Return which of the two digests differ when a text in the job's file is replaced: "", "map
+    reduce", ...
+    """
     assert old in job
     before = identity(tmp_path / "a", job)
     after = identity(tmp_path / "b", job.replace(old, new))
@@ -82,11 +84,14 @@ def test_what_a_change_touches(tmp_path: Path, old: str, new: str, changed: str)
     [
         "    combine = reduce\n",
         "    def combine(self, key, values):\n        yield from self.reduce(key, values)\n",
-        "    def combine(self, key, values):\n        return getattr(self, 'red' + 'uce')(key, values)\n",
-        "    def combine(self, key, values):\n        return vars(type(self))[self.word](self, key, values)\n",
+        "    def combine(self, key, values):\n        return getattr(self, 'red' + 'uce')(key, "
+        "values)\n",
+        "    def combine(self, key, values):\n        return vars(type(self))[self.word](self, "
+        "key, values)\n",
         "    def combine(self, key, values):\n        return helper.clean(self)\n",
         "    def combine(self, key, values):\n        return helper.clean(job=self)\n",
-        "    def combine(self, key, values):\n        return eval('self.re' + 'duce')(key, values)\n",
+        "    def combine(self, key, values):\n        return eval('self.re' + 'duce')(key, "
+        "values)\n",
         "    table = {'reduce': 1}\n",
     ],
 )
@@ -142,7 +147,8 @@ def test_a_base_class_from_elsewhere(tmp_path: Path) -> None:
     """A class in another file may call the `reduce` of a job that inherits from it."""
     helper = (
         HELPER
-        + "\n\nclass Base:\n    def combine(self, key, values):\n        return self.more(key, values)\n"
+        + "\n\nclass Base:\n    def combine(self, key, values):\n        return self.more(key, "
+        "values)\n"
     )
     job = JOB.replace("class Mine(Job)", "class Mine(helper.Base, Job)")
     one = identity(tmp_path / "a", job, helper)

@@ -44,7 +44,9 @@ def _all_looked_at() -> tuple[str, ...]:
 @pytest.mark.usefixtures("loaded")
 @pytest.mark.parametrize("seed", range(20))
 def test_it_is_what_a_look_at_all_modules_finds(seed: int) -> None:
-    """After any order of imports and removals, those of the module that was the last one among them."""
+    """After any order of imports and removals, those of the module that was the last one among
+    them.
+    """
     chosen = random.Random(seed)
     assert modules_loaded() == ("loaded_job",)
     for _ in range(30):

@@ -1,4 +1,6 @@
-"""What a job's code consists of: everything that it imports, wherever it lies, and nothing that is not its own."""
+"""What a job's code consists of: everything that it imports, wherever it lies, and nothing that is
+not its own.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,10 @@ from mapreduce.code.reserved import LIBRARIES, is_reserved
 from mapreduce.errors import JobLoadError
 
 ROOT = Path(__file__).resolve().parents[4]
-JOB = "from mapreduce import Count, Job\n\n\nclass Mine(Job):\n    reduce = Count()\n\n    def map(self, key, value):\n"
+JOB = (
+    "from mapreduce import Count, Job\n\n\nclass Mine(Job):\n    reduce = Count()\n\n    def "
+    "map(self, key, value):\n"
+)
 
 
 def write(folder: Path, **files: str) -> None:
@@ -64,9 +69,14 @@ def test_modules_on_the_module_path(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_imports_by_call(tmp_path: Path) -> None:
-    """A module that a call imports by its name is found; one whose name is computed shows once it is loaded."""
+    """A module that a call imports by its name is found; one whose name is computed shows once it
+    is loaded.
+    """
     write(tmp_path / "job", by_call="", by_dunder="", computed="")
-    body = "        importlib.import_module('by_call'), __import__('by_dunder')\n        yield value, 1\n"
+    body = (
+        "        importlib.import_module('by_call'), "
+        "__import__('by_dunder')\n        yield value, 1\n"
+    )
     found = modules(tmp_path, "import importlib\n", body)
     assert {"mine.py", "by_call.py", "by_dunder.py"} == set(found.files)
     importlib.import_module("computed")
@@ -108,7 +118,9 @@ def _uncached() -> dict[str, list[metadata.Distribution]]:
 
 @pytest.mark.parametrize("name", ["random", "json", "regex", "pydantic"])
 def test_a_module_under_a_name_that_is_not_free(tmp_path: Path, name: str) -> None:
-    """A job that imports a file beside it under the name of a library would be given the library: it is refused."""
+    """A job that imports a file beside it under the name of a library would be given the library:
+    it is refused.
+    """
     write(tmp_path / "job", **{name: "x = 1"})
     with pytest.raises(
         JobLoadError, match=rf"imports {name}, and .*{name}.py lies beside it.*rename it"
@@ -125,7 +137,9 @@ def test_files_beside_the_job_that_it_does_not_import(tmp_path: Path, name: str)
 
 
 def test_a_library_installed_beside_the_job(tmp_path: Path) -> None:
-    """`pip install --target` brings libraries of ours along: ours is used, and nothing is refused."""
+    """`pip install --target` brings libraries of ours along: ours is used, and nothing is
+    refused.
+    """
     write(tmp_path / "job", six="raise AssertionError('imported')")
     record = tmp_path / "job/six-1.dist-info"
     record.mkdir()
@@ -134,7 +148,9 @@ def test_a_library_installed_beside_the_job(tmp_path: Path) -> None:
 
 
 def test_compiled_modules_travel_with_their_sources(tmp_path: Path) -> None:
-    """A compiled module beside the job is packed, so that a task does not fall back on its slow twin in silence."""
+    """A compiled module beside the job is packed, so that a task does not fall back on its slow
+    twin in silence.
+    """
     suffix = importlib.machinery.EXTENSION_SUFFIXES[0]
     write(tmp_path / "job", fast="")
     (tmp_path / f"job/fast{suffix}").write_bytes(b"not loaded here")
@@ -158,7 +174,9 @@ def test_a_helper_that_cannot_be_parsed(tmp_path: Path) -> None:
 
 
 def test_the_reserved_names_are_those_of_our_libraries() -> None:
-    """What the requirement files install for driver and services is reserved, under its import names."""
+    """What the requirement files install for driver and services is reserved, under its import
+    names.
+    """
     wanted = set()
     for name in ("driver", "services"):
         text = (ROOT / f"requirements/{name}.txt").read_text()

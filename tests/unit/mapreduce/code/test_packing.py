@@ -1,4 +1,6 @@
-"""A job's code travels by digest: the same bytes for the same sources, and nothing but plain files inside."""
+"""A job's code travels by digest: the same bytes for the same sources, and nothing but plain files
+inside.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +88,7 @@ class Store:
         return JobSpec(code=digest, module=source.module, name=source.name, file=source.file)
 
 
-# -- finding --------------------------------------------------------------------------------------------------------
+# -- finding ---------------------------------------------------------------------------------------
 
 
 def test_file_and_class(tmp_path: Path) -> None:
@@ -126,7 +128,8 @@ def test_imported_jobs_are_not_the_files_own(tmp_path: Path) -> None:
     """A job that a file only imports, to extend it, is not taken for the file's."""
     path = file(
         tmp_path / "extended.py",
-        "from mapreduce_jobs.word_count import WordCount\nclass Longer(WordCount):\n    min_length: int = 3\n",
+        "from mapreduce_jobs.word_count import WordCount\nclass Longer(WordCount):\n    "
+        "min_length: int = 3\n",
     )
     assert "Longer" == find_job(str(path))[1].__name__
 
@@ -169,7 +172,9 @@ def test_not_found(text: str, named: str) -> None:
     ],
 )
 def test_cannot_be_loaded(tmp_path: Path, source: str, named: str) -> None:
-    """A file that cannot be imported, or has no job that can run, is refused with the author's own frames."""
+    """A file that cannot be imported, or has no job that can run, is refused with the author's own
+    frames.
+    """
     path = file(tmp_path / "bad_job.py", source)
     with pytest.raises(JobLoadError) as caught:
         find_job(str(path))
@@ -192,7 +197,9 @@ def test_cannot_be_loaded(tmp_path: Path, source: str, named: str) -> None:
     ],
 )
 def test_any_file_name(tmp_path: Path, name: str) -> None:
-    """A job's file may have any name, that of a module of Python's or of ours too, here and elsewhere."""
+    """A job's file may have any name, that of a module of Python's or of ours too, here and
+    elsewhere.
+    """
     source, found = find_job(
         job_file(tmp_path / "src" / name, before="import json, random, pydantic\n")
     )
@@ -223,18 +230,21 @@ def test_siblings_of_one_name(tmp_path: Path) -> None:
         file(tmp_path / name / "sibling.py", f"WORD = {name!r}")
         path = file(
             tmp_path / name / "job.py",
-            "from mapreduce import Job, Sum\nfrom sibling import WORD\nclass J(Job):\n    reduce = Sum()\n"
+            "from mapreduce import Job, "
+            "Sum\nfrom sibling import WORD\nclass J(Job):\n    reduce = Sum()\n"
             "    def map(self, key, value):\n        yield WORD, 1\n",
         )
         found.append(word_of(find_job(str(path))[1]))
     assert ["a", "b"] == found
 
 
-# -- packing --------------------------------------------------------------------------------------------------------
+# -- packing ---------------------------------------------------------------------------------------
 
 
 def test_pack_is_deterministic(tmp_path: Path) -> None:
-    """The same sources give the same bytes, whatever folder and time they come from; other sources do not."""
+    """The same sources give the same bytes, whatever folder and time they come from; other sources
+    do not.
+    """
     packs = []
     for name, word in (("a", "x"), ("b", "x"), ("c", "y")):
         path = job_file(tmp_path / name / "job.py", word=word)
@@ -293,7 +303,7 @@ def test_pack_of_a_package_module(tmp_path: Path) -> None:
     )
 
 
-# -- loading --------------------------------------------------------------------------------------------------------
+# -- loading ---------------------------------------------------------------------------------------
 
 
 def test_load_by_digest(tmp_path: Path) -> None:
@@ -312,7 +322,9 @@ def test_load_by_digest(tmp_path: Path) -> None:
 
 
 def test_jobs_of_one_module_name_one_after_another(tmp_path: Path) -> None:
-    """Packs whose modules and siblings have the same names do not mix, in whatever order they are loaded."""
+    """Packs whose modules and siblings have the same names do not mix, in whatever order they are
+    loaded.
+    """
     store = Store(tmp_path)
     specs = []
     for name in ("a", "b"):
@@ -329,7 +341,9 @@ def test_jobs_of_one_module_name_one_after_another(tmp_path: Path) -> None:
 
 
 def test_find_after_load(tmp_path: Path) -> None:
-    """In one process a job is found, loaded from its pack, and another one of its package found after it."""
+    """In one process a job is found, loaded from its pack, and another one of its package found
+    after it.
+    """
     store = Store(tmp_path)
     file(tmp_path / "ours" / "__init__.py")
     one, other = (
@@ -405,7 +419,9 @@ def packed(
     ],
 )
 def test_malicious_packs(tmp_path: Path, name: str, mode: int) -> None:
-    """A member that would leave the folder, a link or a folder is refused before anything is written."""
+    """A member that would leave the folder, a link or a folder is refused before anything is
+    written.
+    """
     data, digest = zipped(name, mode, b"/etc/passwd")
     root = tmp_path / "jobs" / "unpacked"
     with pytest.raises(JobLoadError, match="which is not a plain file"):
@@ -454,7 +470,9 @@ def test_a_bomb_with_an_honest_label(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("claimed", [0, 1, 4096])
 def test_a_bomb_that_lies(tmp_path: Path, claimed: int) -> None:
-    """A pack whose table of contents says less than comes out is cut off at what it says, and refused."""
+    """A pack whose table of contents says less than comes out is cut off at what it says, and
+    refused.
+    """
     data, _ = zipped("large.py", content=bytes(1 << 20), compression=zipfile.ZIP_DEFLATED)
     true, lie = (1 << 20).to_bytes(4, "little"), claimed.to_bytes(4, "little")
     assert data.count(true) == 2
@@ -535,7 +553,9 @@ MODES = st.sampled_from(
 def test_any_pack_is_unpacked_inside_or_refused(
     tmp_path: Path, members: list[tuple[str, int, bytes]], damage: int | None
 ) -> None:
-    """Whatever is in it, whichever byte is wrong: plain files in its own folder, or an error of ours and nothing."""
+    """Whatever is in it, whichever byte is wrong: plain files in its own folder, or an error of
+    ours and nothing.
+    """
     data, _ = packed(*members)
     if damage is not None:
         at = damage % len(data)
@@ -556,7 +576,9 @@ def test_any_pack_is_unpacked_inside_or_refused(
 
 
 def test_unpacked_twice(tmp_path: Path) -> None:
-    """When another worker has unpacked the same code meanwhile, its folder is kept and nothing else is left."""
+    """When another worker has unpacked the same code meanwhile, its folder is kept and nothing else
+    is left.
+    """
     data, digest = zipped("more.py")
     root = tmp_path / digest
     unpack(data, digest, root)
@@ -566,7 +588,7 @@ def test_unpacked_twice(tmp_path: Path) -> None:
 
 
 def test_a_short_name_is_a_ready_made_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A module of the user's with that name comes first, and a name that is neither is told all there are."""
+    """A module of the user's with that name comes first; the error of an unknown name lists all."""
     assert "WordCount" == find_job("word_count", "mapreduce_jobs")[1].__name__
     assert "TopWords" == find_job("top_k:TopWords", "mapreduce_jobs")[1].__name__
     with pytest.raises(

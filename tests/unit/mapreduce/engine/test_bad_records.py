@@ -1,4 +1,6 @@
-"""Records that cannot be mapped are set aside in the task, one by one; what is kept does not depend on the splits."""
+"""Records that cannot be mapped are set aside in the task, one by one; what is kept does not depend
+on the splits.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +72,7 @@ class Once(Job):
     splits=st.integers(1, 6),
 )
 def test_the_answer_is_that_of_the_good_records(lines: list[str], splits: int) -> None:
-    """However the input is split, the same are set aside, and the rest is what the plain road makes of the others."""
+    """The same records are set aside in any splits; the rest gives the reference run's answer."""
     content = "".join(f"{line}\n" for line in lines).encode()
     with engine(Numbers) as stages:
         inputs = stages.put([content])
@@ -157,7 +159,7 @@ def test_a_record_that_fails_once_is_not_set_aside() -> None:
 def test_records_that_are_not_of_their_format(
     form: Any, content: bytes, bad: list[Any], splits: int
 ) -> None:
-    """They are set aside as those are on which the code fails; the plain road leaves the same ones out."""
+    """They are set aside like those on which the code fails; the reference run omits the same."""
     with engine(Fields) as stages:
         inputs = stages.put([content], form)
         planned = stages.split(inputs, splits).splits

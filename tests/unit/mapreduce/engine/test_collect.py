@@ -1,4 +1,6 @@
-"""However often pairs are spilled, the blocks hold the same; wrong combines and partitions are refused."""
+"""However often pairs are spilled, the blocks hold the same; wrong combines and partitions are
+refused.
+"""
 
 from __future__ import annotations
 
@@ -99,7 +101,9 @@ def plain_blocks(pairs: Pairs, partitions: int) -> list[list[tuple[bytes, Any]]]
     st.sampled_from([TINY, 1000, LARGE]),
 )
 def test_pairs_of_an_own_reduce(pairs: Pairs, partitions: int, buffer_bytes: int) -> None:
-    """Every pair is in its partition's block, sorted by key and in its order within a key, spilled or not."""
+    """Every pair is in its partition's block, sorted by key and in its order within a key, spilled
+    or not.
+    """
     expected = plain_blocks(pairs, partitions)
     assert repr(expected) == repr(contents(Plain(), pairs, partitions, buffer_bytes))
 
@@ -114,7 +118,9 @@ def test_pairs_of_an_own_reduce(pairs: Pairs, partitions: int, buffer_bytes: int
     st.sampled_from([TINY, 1000, LARGE]),
 )
 def test_states_of_an_aggregation(pairs: Pairs, partitions: int, buffer_bytes: int) -> None:
-    """There is one state for each key, of exactly its values, spilled or not; 1, 1.0 and True stay apart."""
+    """There is one state for each key, of exactly its values, spilled or not; 1, 1.0 and True stay
+    apart.
+    """
     totals: dict[bytes, int] = defaultdict(int)
     for key, value in pairs:
         totals[encode_key(key)] += value
@@ -131,7 +137,9 @@ def test_states_of_an_aggregation(pairs: Pairs, partitions: int, buffer_bytes: i
     ids=lambda r: type(r).__name__,
 )
 def test_every_aggregation_survives_spilling(reduce: Any, buffer_bytes: int) -> None:
-    """The result of each aggregation is the plain one, however little memory there is for its states."""
+    """The result of each aggregation is the plain one, however little memory there is for its
+    states.
+    """
     job = type("Aggregating", (Base,), {"reduce": reduce})()
     numbers: Pairs = [(f"k{number % 3}", (number * 37) % 11) for number in range(90)]
     (part,) = contents(job, numbers, 1, buffer_bytes)
@@ -255,7 +263,7 @@ def test_inherited_partition_is_the_hash() -> None:
 
 
 def test_a_value_of_another_type_is_refused_where_it_is_yielded() -> None:
-    """On either road the values of a key that do not compare raise at once, while the record is known."""
+    """With both collectors, values of a key that do not compare raise at once, at their record."""
 
     class Least(Base):
         reduce = Min()

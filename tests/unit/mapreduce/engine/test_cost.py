@@ -1,4 +1,6 @@
-"""What a pair costs in Python, counted in calls and not in seconds: a busy machine gives the same count."""
+"""What a pair costs in Python, counted in calls and not in seconds: a busy machine gives the same
+count.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,7 @@ def calls_of_a_run(job: type[Job], words_a_line: int) -> tuple[int, int]:
 def test_a_pair_costs_no_call(job: type[Job]) -> None:
     """With the native extension ten times as many pairs need hardly more calls than there are more frames to write.
 
-    The pure road has calls for each pair.
+    The Python collector has calls for each pair.
     """
     few, many = calls_of_a_run(job, 10), calls_of_a_run(job, 100)
     assert many[0] - few[0] < 45_000 * 0.05

@@ -1,4 +1,6 @@
-"""What a job can be beyond map and aggregation: secondary sort, total order, map-only, batches, joins."""
+"""What a job can be beyond map and aggregation: secondary sort, total order, map-only, batches,
+joins.
+"""
 
 from __future__ import annotations
 
@@ -306,7 +308,9 @@ class LineCount(Job):
 )
 @example(list(range(5000)), 8, gzip.compress)
 def test_copy_mode_unpacks(numbers: list[int], splits: int, compress: Any) -> None:
-    """A compressed input is cut into chunk files, and the answer and the ledger are those of the text itself."""
+    """A compressed input is cut into chunk files, and the answer and the ledger are those of the
+    text itself.
+    """
     content = b"".join(b"%d\n" % number for number in numbers)
     with engine(LineCount) as stages:
         inputs = stages.put([compress(content)])

@@ -37,7 +37,9 @@ class Fragile(Job):
 @pytest.mark.parametrize("mode", ["range", "copy"])
 @pytest.mark.parametrize("splits", [1, 2, 3, 22])
 def test_error_of_the_author(mode: SplitMode, splits: int) -> None:
-    """What `map` raises comes with the record, the input and the byte, and the author's frames alone."""
+    """What `map` raises comes with the record, the input and the byte, and the author's frames
+    alone.
+    """
     with engine(Fragile) as stages:
         planned = stages.split(stages.put([b"first\n", CONTENT]), splits, mode)
         with pytest.raises(UserCodeError) as caught:
@@ -58,7 +60,9 @@ def test_error_of_the_author(mode: SplitMode, splits: int) -> None:
 
 
 def job_of(yielded: Any, reduce: Any = None) -> type[Job]:
-    """A job whose `map` gives the same for each line: pairs, or what a function makes of the line."""
+    """A job whose `map` gives the same for each line: pairs, or what a function makes of the
+    line.
+    """
 
     class Yielding(Job):
         def map(self, key: int, value: str) -> Any:
@@ -118,7 +122,9 @@ def map_error(job: type[Job], content: bytes = CONTENT) -> UserCodeError:
     ],
 )
 def test_wrong_yields(yielded: Any, named: str) -> None:
-    """What is no pair, or cannot be carried, is refused where it is yielded, with the record and no frame of ours."""
+    """What is no pair, or cannot be carried, is refused where it is yielded, with the record and no
+    frame of ours.
+    """
     error = map_error(job_of(yielded))
     assert named in error.message
     assert "'one'" == error.record
@@ -138,7 +144,9 @@ def test_wrong_yields(yielded: Any, named: str) -> None:
     ],
 )
 def test_refused_values_of_an_aggregation(reduce: Any, bad: Any, named: str) -> None:
-    """A value that cannot be carried is refused at its record, also when its key has a state already."""
+    """A value that cannot be carried is refused at its record, also when its key has a state
+    already.
+    """
     error = map_error(job_of(lambda line: [("k", bad if "bad" in line else 1.5)], reduce))
     assert named in error.message
     assert "'bad line'" == error.record
@@ -282,7 +290,9 @@ def test_one_object_of_neighbouring_blocks() -> None:
 
 
 def test_setup_and_cleanup_run_once_a_task() -> None:
-    """`map_setup` comes before the first record and `map_cleanup` after the last, once in a task of several pieces."""
+    """`map_setup` comes before the first record and `map_cleanup` after the last, once in a task of
+    several pieces.
+    """
     calls: list[str] = []
 
     class Steps(Job):

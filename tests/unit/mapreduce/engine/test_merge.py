@@ -73,7 +73,9 @@ def test_merge_is_a_stable_sort(tmp_path: Path, runs: list[list[bytes]]) -> None
 
 @pytest.mark.parametrize("count", [FAN_IN, FAN_IN + 1, 2 * FAN_IN + 1, FAN_IN * FAN_IN + 1])
 def test_more_runs_than_are_merged_at_once(tmp_path: Path, count: int) -> None:
-    """Any number of runs is merged, by way of scratch disk, and values of a key stay in the order of the runs."""
+    """Any number of runs is merged, by way of scratch disk, and values of a key stay in the order
+    of the runs.
+    """
     few = [b"", b"k", b"z"] if count < 1000 else [b"k"]
     pairs = numbered([few for _ in range(count)])
     expected = sorted((pair for part in pairs for pair in part), key=lambda pair: pair[0])

@@ -1,4 +1,6 @@
-"""A key in a partition to which its job's own `partition` would not send it fails the reduce task, on every path."""
+"""A key in a partition to which its job's own `partition` would not send it fails the reduce task,
+on every path.
+"""
 
 from __future__ import annotations
 

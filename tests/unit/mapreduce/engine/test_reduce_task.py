@@ -1,4 +1,6 @@
-"""A reduce task reads every byte as it was written, and puts whatever a reduce yields in key order."""
+"""A reduce task reads every byte as it was written, and puts whatever a reduce yields in key
+order.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ class Lines(Job):
 
 @pytest.fixture
 def failing_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk fails below the file system, which notes no time of it: ETags are without the time of the last change."""
+    """A disk fails below the file system, which notes no time of it: ETags are without the time of
+    the last change.
+    """
 
     def info(url: str, stat: os.stat_result) -> ObjectInfo:
         return ObjectInfo(
@@ -59,7 +63,9 @@ def damaged(path: Path, at: int) -> None:
 @pytest.mark.usefixtures("failing_disk")
 @pytest.mark.parametrize("job", [WordCount, Lines])
 def test_every_damaged_byte_of_a_map_output_is_seen(job: type[Job]) -> None:
-    """Whichever byte of a map's output is not as it was written, the reduce ends with CorruptBlock."""
+    """Whichever byte of a map's output is not as it was written, the reduce ends with
+    CorruptBlock.
+    """
     with engine(job) as stages:
         mapped = stages.map_whole(b"a b c\nb c d\na b")
         path = Path(mapped.url.removeprefix("file://"))
@@ -83,7 +89,9 @@ def test_every_damaged_byte_of_a_map_output_is_seen(job: type[Job]) -> None:
     not Path("/dev/full").exists(), reason="there is no disk that is always full here"
 )
 def test_a_full_disk_is_not_the_authors_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the engine cannot write while a job is at work is the machine's trouble, and is not told as the job's."""
+    """What the engine cannot write while a job is at work is the machine's trouble, and is not told
+    as the job's.
+    """
     scratch_folder = TaskContext.scratch_folder
 
     @contextmanager
@@ -100,7 +108,9 @@ def test_a_full_disk_is_not_the_authors_fault(monkeypatch: pytest.MonkeyPatch) -
 
 
 class LinesAtTheEnd(Job):
-    """Gathers in the map task, and yields at its end; every other hook would be seen in the answer."""
+    """Gathers in the map task, and yields at its end; every other hook would be seen in the
+    answer.
+    """
 
     reduce = Sum()
 
@@ -115,7 +125,9 @@ class LinesAtTheEnd(Job):
 
 
 def test_what_a_map_task_yields_at_its_end_is_yielded_once() -> None:
-    """No hook of a job runs in the reduce of an aggregation; a `map` that only gathers may return None."""
+    """No hook of a job runs in the reduce of an aggregation; a `map` that only gathers may return
+    None.
+    """
     with engine(LinesAtTheEnd) as stages:
         run = stages.whole_run(stages.put([b"a\nb\na"]), splits=3, partitions=2)
         assert [("lines", 3)] == run.pairs()
@@ -200,7 +212,9 @@ def test_corruption_is_seen_when_integers_are_merged() -> None:
 
 @pytest.mark.parametrize("memory_bytes", [1_600, 64 << 20])
 def test_reduce_may_yield_any_keys_in_any_order(memory_bytes: int) -> None:
-    """Results come in key order; those of one key in the order in which they were yielded, with or without spills."""
+    """Results come in key order; those of one key in the order in which they were yielded, with or
+    without spills.
+    """
 
     class Scattering(Lines):
         def reduce(self, key: Any, values: Iterator[Any]) -> Any:
@@ -217,7 +231,9 @@ def test_reduce_may_yield_any_keys_in_any_order(memory_bytes: int) -> None:
 
 
 def test_two_results_of_one_key_make_a_list() -> None:
-    """A str key that comes twice keeps both its pairs: the part is a list then, as an object would lose one."""
+    """A str key that comes twice keeps both its pairs: the part is a list then, as an object would
+    lose one.
+    """
 
     class Twice(Lines):
         def reduce(self, key: Any, values: Iterator[Any]) -> Any:
@@ -243,7 +259,7 @@ def test_parts_of_several_partitions_are_json_lines() -> None:
 
 
 def test_top_and_counts() -> None:
-    """The heaviest pairs are told, as many as were asked for; bytes and records are those of the blocks."""
+    """The result has as many top pairs as requested; bytes and records are those of the blocks."""
     with engine(WordCount) as stages:
         mapped = stages.map_whole(b"b a b c c b")
         reduced = stages.reduce([mapped], top=2)
@@ -400,7 +416,9 @@ class Totals(Job):
     ],
 )
 def test_a_forged_frame_is_not_the_jobs_fault(job: type[Job], payload: bytes) -> None:
-    """Right checksums and wrong lengths, or keys out of order: the block is damaged, and no key comes twice."""
+    """Right checksums and wrong lengths, or keys out of order: the block is damaged, and no key
+    comes twice.
+    """
     with engine(job) as stages:
         forged = stages.map_whole(b"a b c d")
         file = io.BytesIO()

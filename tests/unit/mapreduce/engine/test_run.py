@@ -1,4 +1,6 @@
-"""The central promise: however a job is run, its result is the plain answer, and the ledger balances."""
+"""The central promise: however a job is run, its result is the plain answer, and the ledger
+balances.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +79,9 @@ def test_a_run_gives_the_plain_answer(
     mode: SplitMode,
     memory_bytes: int,
 ) -> None:
-    """For any text, splits, partitions, mode and memory, the result is the plain answer, and nothing is lost."""
+    """For any text, splits, partitions, mode and memory, the result is the plain answer, and
+    nothing is lost.
+    """
     # drawn bytes may begin as a packed file does
     assume(
         all(
@@ -110,7 +114,9 @@ def test_a_run_gives_the_plain_answer(
 
 
 def test_result_is_one_json_document() -> None:
-    """With one partition the part is a JSON object in the order of its keys, as any JSON reader reads it."""
+    """With one partition the part is a JSON object in the order of its keys, as any JSON reader
+    reads it.
+    """
     with engine(WordCount) as stages:
         run = stages.whole_run(stages.put([b"b a c a\nB a"]), splits=3, partitions=1)
         document = stages.storage.read(run.reduces[0].url)
@@ -119,7 +125,9 @@ def test_result_is_one_json_document() -> None:
 
 
 def test_attempts_write_their_own_objects() -> None:
-    """A second attempt at a map task leaves the first one's object as it is, and writes the same bytes."""
+    """A second attempt at a map task leaves the first one's object as it is, and writes the same
+    bytes.
+    """
     with engine(WordCount) as stages:
         planned = stages.split(stages.put([b"a b\nc"]))
         first = stages.map(planned.splits[0], attempt="0")
@@ -148,7 +156,9 @@ def test_line_of_50_megabytes() -> None:
 
 
 def test_what_the_wire_says_of_an_error() -> None:
-    """An error travels as its class and words; a user's with traceback, place and record; memory as a lost task."""
+    """An error travels as its class and words; a user's with traceback, place and record; memory as
+    a lost task.
+    """
     user = UserCodeError("m", traceback="t", place="p", record="r", url="u", offset=7)
     assert ("UserCodeError", "m", "t", "p", "r", "", "u", 7) == tuple(
         task_error(user).model_dump().values()

@@ -33,7 +33,9 @@ def covered(splits: tuple[Split, ...]) -> dict[str, list[tuple[int, int]]]:
 
 @given(sizes_lists, st.integers(1, 64))
 def test_every_byte_once_in_order(sizes: list[int], count: int) -> None:
-    """Ranges follow each other without gap or overlap, input by input, and are of one length but for a byte."""
+    """Ranges follow each other without gap or overlap, input by input, and are of one length but
+    for a byte.
+    """
     inputs = inputs_of(sizes)
     splits = plan_splits(inputs, splits=count)
     total = sum(sizes)
@@ -79,7 +81,9 @@ def test_small_inputs_share_a_split() -> None:
 
 
 def test_input_changed_before_the_split_stage() -> None:
-    """An input that is another than the run was given, or gone, stops the run before anything is read."""
+    """An input that is another than the run was given, or gone, stops the run before anything is
+    read.
+    """
     with engine(WordCount) as stages:
         inputs = stages.put([b"a\n", b"b\n"])
         stages.storage.write(inputs[1].url, b"c\n")
@@ -97,7 +101,9 @@ contents = st.lists(
 
 @given(st.lists(contents, min_size=1, max_size=3), st.integers(1, 64))
 def test_chunk_files(texts: list[bytes], count: int) -> None:
-    """Chunk files hold whole records, each once, in order; their offsets are those in the source."""
+    """Chunk files hold whole records, each once, in order; their offsets are those in the
+    source.
+    """
     with engine(WordCount) as stages:
         inputs = stages.put(texts)
         result = stages.split(inputs, count, mode="copy")

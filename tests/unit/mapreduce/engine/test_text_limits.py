@@ -57,7 +57,7 @@ class Textless(Exception):
 
 
 def test_an_exception_whose_text_raises() -> None:
-    """It is the author's, and is told as what it is."""
+    """It is the author's error, and is reported as such."""
     said = pytest.raises(UserCodeError, match="map raised Textless: <its text raises RuntimeError>")
     with engine(Raises) as stages, said:
         stages.map_whole(b"a\n")
@@ -75,7 +75,9 @@ class Counting(Job):
 
 
 def test_counters_have_limits() -> None:
-    """As many as may be are carried; one more, a long name, or a number beyond 1,024 bits is refused at its record."""
+    """As many as may be are carried; one more, a long name, or a number beyond 1,024 bits is
+    refused at its record.
+    """
     with engine(Counting) as stages:
         assert MOST_COUNTERS == len(stages.map_whole(f"c {MOST_COUNTERS}\n".encode()).counters)
         with pytest.raises(UserCodeError, match=r"one more than the 1,000 that a task may have"):
@@ -98,7 +100,9 @@ class Long(Job):
 
 
 def test_the_heaviest_pairs_are_shown_short() -> None:
-    """A long key or value is cut where it is shown, with its length beside it; the result holds it whole."""
+    """A long key or value is cut where it is shown, with its length beside it; the result holds it
+    whole.
+    """
     line = "k" * 100_000
     with engine(Long) as stages:
         reduced = stages.reduce([stages.map_whole(f"{line}\nshort\nshort\n".encode())])

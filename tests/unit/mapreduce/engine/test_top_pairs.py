@@ -1,4 +1,4 @@
-"""The heaviest pairs of a result."""
+"""The top pairs of a result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from mapreduce.engine.top_pairs import TopPairs, weight
 
 @given(st.lists(st.integers(-5, 5) | st.floats(-5, 5)), st.integers(0, 8))
 def test_against_a_sort(values: list[float], limit: int) -> None:
-    """What is kept is the head of all pairs sorted by weight, of equal ones those that came first."""
+    """What is kept is the head of all pairs sorted by weight, of equal ones those that came
+    first.
+    """
     kept = TopPairs(limit)
     for number, value in enumerate(values):
         kept.offer(number, value)

@@ -1,4 +1,6 @@
-"""What the tests of readers share: bytes as an object, its pieces, and the records of all of them."""
+"""What the tests of readers share: bytes as an object, its pieces, and the records of all of
+them.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,9 @@ def pieces_of(
 def records_of(
     reader: Reader, pieces: Sequence[ByteRange], read: ReadRange
 ) -> list[tuple[Any, Any]]:
-    """The records of all pieces in order, after a look at the accounting: each byte of the object counts once."""
+    """The records of all pieces in order, after a look at the accounting: each byte of the object
+    counts once.
+    """
     records: list[tuple[Any, Any]] = []
     accounted = 0
     for piece in pieces:

@@ -1,4 +1,6 @@
-"""Compressed bytes come out as they went in, and what is damaged or cut off is never taken for whole."""
+"""Compressed bytes come out as they went in, and what is damaged or cut off is never taken for
+whole.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ def unpacked(data: bytes, compression: Compression, block_bytes: int = 1 << 20) 
 def test_members_come_out_behind_each_other(
     compression: Compression, members: list[bytes], block_bytes: int
 ) -> None:
-    """Any number of members, empty ones too, wherever the blocks end; and their first bytes tell the compression."""
+    """Any number of members, empty ones too, wherever the blocks end; and their first bytes tell
+    the compression.
+    """
     data = b"".join(map(PACK[compression], members))
     assert b"".join(members) == unpacked(data, compression, block_bytes)
     assert compression == compression_of(data[:MAGIC_BYTES])
@@ -58,7 +62,9 @@ def test_members_come_out_behind_each_other(
 
 @compressions
 def test_cut_anywhere_is_an_error(compression: Compression) -> None:
-    """An object cut off at any byte fails, but for where one of its members ends: then it is whole."""
+    """An object cut off at any byte fails, but for where one of its members ends: then it is
+    whole.
+    """
     first, second = PACK[compression](b"first " * 9), PACK[compression](b"second")
     data = first + second
     for size in range(len(data)):
@@ -101,7 +107,9 @@ def _zstd_frame(window_byte: int, content: bytes) -> bytes:
     [(10, True), (27, True), (28, True), (29, False), (31, False), (41, False)],
 )
 def test_long_windows(window_log: int, good: bool) -> None:
-    """Up to the limit they are read; beyond it the error says what is needed, and not that anything is damaged."""
+    """Up to the limit they are read; beyond it the error says what is needed, and not that anything
+    is damaged.
+    """
     data = _zstd(b"first ") + _zstd_frame(window_log - 10 << 3, b"alpha")
     if good:
         assert b"first alpha" == unpacked(data, "zstd", 3)
@@ -142,7 +150,9 @@ def test_a_dictionary_is_asked_for_by_its_number() -> None:
 
 @compressions
 def test_no_changed_bit_goes_unnoticed(compression: Compression) -> None:
-    """Each bit of an object, changed, is an error, or changes nothing (the time in gzip's header)."""
+    """Each bit of an object, changed, is an error, or changes nothing (the time in gzip's
+    header).
+    """
     data = PACK[compression](b"a b c " * 5 + b"d")
     for at in range(len(data)):
         for bit in range(8):
@@ -166,7 +176,9 @@ def test_what_follows_a_member_must_be_one(compression: Compression) -> None:
     [("gzip", 3, True), ("xz", 8, True), ("xz", 3, False), ("bzip2", 4, False), ("zstd", 4, False)],
 )
 def test_padding(compression: Compression, zeros: int, good: bool) -> None:
-    """Zeros between and behind members are padding where the format has it: any for gzip, four or eight for xz."""
+    """Zeros between and behind members are padding where the format has it: any for gzip, four or
+    eight for xz.
+    """
     member, padding = PACK[compression](b"data"), b"\x00" * zeros
     if good:
         assert b"datadata" == unpacked(member + padding + member + padding, compression, 5)

@@ -70,7 +70,9 @@ def meaning(pairs: list[PackedPair]) -> list[tuple[bytes, object]]:
 @example([(b"", -(1 << 63)), (b"", (1 << 63) - 1)])
 @example([(b"k", 1), (b"k", b"\xa1a")])
 def test_round_trip(pairs: list[PackedPair]) -> None:
-    """Pairs come back in their order with their values; count, length and checksum agree on both sides."""
+    """Pairs come back in their order with their values; count, length and checksum agree on both
+    sides.
+    """
     writer, data = written(pairs)
     reader, found = read(data, ordered=False)
     assert meaning(pairs) == meaning(found)
@@ -95,7 +97,9 @@ def test_many_frames() -> None:
 
 
 def test_checksum_of_blocks_adds_up() -> None:
-    """The checksum does not depend on the order of the frames: that of two blocks is the sum of theirs."""
+    """The checksum does not depend on the order of the frames: that of two blocks is the sum of
+    theirs.
+    """
     one, first = written([(b"a", 1)])
     other, second = written([(b"b", b"\xc0")])
     for data in (first + second, second + first):
@@ -119,7 +123,9 @@ PAIRS: dict[str, list[PackedPair]] = {
 
 @pytest.mark.parametrize("kind", PAIRS)
 def test_every_changed_bit_is_seen(kind: str) -> None:
-    """Whichever bit of a block is flipped, reading it is an error that names the block, or the count differs."""
+    """Whichever bit of a block is flipped, reading it is an error that names the block, or the
+    count differs.
+    """
     writer, data = written(PAIRS[kind])
     unseen: list[tuple[int, str]] = []
     for at in range(len(data) * 8):

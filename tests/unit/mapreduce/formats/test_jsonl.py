@@ -1,4 +1,6 @@
-"""JSON Lines give what Python's json gives, line by line, wherever the object is cut; and nothing broken passes."""
+"""JSON Lines give what Python's json gives, line by line, wherever the object is cut; and nothing
+broken passes.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +84,9 @@ def test_compressed_nothing() -> None:
 
 
 def test_chunk_of_another_object() -> None:
-    """Offsets are those in the source, where a byte order mark has its place at the very start only."""
+    """Offsets are those in the source, where a byte order mark has its place at the very start
+    only.
+    """
     content = b"1\n2\n"
     piece = pieces_of(content, JsonLines())[0].model_copy(update={"source_offset": 70})
     (batch,) = batches_of(JsonLinesReader(), piece, ranges_of(content))
@@ -143,7 +147,9 @@ def test_a_line_longer_than_the_limit() -> None:
 
 
 def test_lines_that_are_not_json_can_be_given_as_bad() -> None:
-    """A lenient reader gives them in their places, with what is wrong, and all others as they are."""
+    """A lenient reader gives them in their places, with what is wrong, and all others as they
+    are.
+    """
     content = b'{"a": 1}\nnope\n[2]\n{"b": NaN}\n'
     for cuts in ([], [3, 11, 20]):
         reader = JsonLinesReader(lenient=True)

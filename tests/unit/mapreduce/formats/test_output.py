@@ -57,7 +57,9 @@ def test_round_trip(pairs: Pairs, style: OutputFormat) -> None:
 @given(st.dictionaries(st.text(), values, max_size=8))
 @example({"}": 1, "{": "},", "": [], "a\nb": {"x": "\n"}})
 def test_json_object(result: dict[str, Value]) -> None:
-    """A result.json of str keys is one JSON object in the order of the pairs; our reader gives the same pairs."""
+    """A result.json of str keys is one JSON object in the order of the pairs; our reader gives the
+    same pairs.
+    """
     content = written(list(result.items()), "json", as_object=True)
     expected = [(key, jsonable(value)) for key, value in result.items()]
     assert repr(expected) == repr(list(json.loads(content).items()))

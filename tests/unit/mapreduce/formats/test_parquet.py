@@ -1,4 +1,6 @@
-"""Parquet gives what DuckDB reads of the whole file, each row group in one piece, and nothing of a broken file."""
+"""Parquet gives what DuckDB reads of the whole file, each row group in one piece, and nothing of a
+broken file.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,10 @@ from mapreduce.input_formats import Parquet
 from tests.unit.mapreduce.formats.pieces import SOURCE, pieces_of, ranges_of, records_of
 
 DATA = Path(__file__).parent / "data"
-ROWS = "SELECT i AS id, 'name ' || i % 7 AS name, i / 8 AS part, [i, NULL] AS items FROM range(5000) t(i)"
+ROWS = (
+    "SELECT i AS id, 'name ' || i % 7 AS name, i / 8 AS part, [i, "
+    "NULL] AS items FROM range(5000) t(i)"
+)
 
 
 def parquet(folder: Path, query: str, options: str = "") -> bytes:
@@ -93,7 +98,9 @@ def test_only_its_own_row_groups_are_read(tmp_path: Path) -> None:
 
 
 def test_chosen_columns(groups: bytes) -> None:
-    """Only the named columns, in the order in which they were named; none gives the rows' numbers alone."""
+    """Only the named columns, in the order in which they were named; none gives the rows' numbers
+    alone.
+    """
     expected = answer(f"SELECT name, id FROM ({ROWS})")
     found = read(groups, Parquet(columns=("name", "id")))
     assert expected == found
@@ -217,7 +224,9 @@ def test_no_row(tmp_path: Path) -> None:
 
 
 def test_taken_column_name(tmp_path: Path) -> None:
-    """A column with the name by which rows are counted is refused, as its values would be taken for the count."""
+    """A column with the name by which rows are counted is refused, as its values would be taken for
+    the count.
+    """
     content = parquet(tmp_path, "SELECT 7 AS File_Row_Number")
     with pytest.raises(
         RecordError, match="one of its columns has the reserved name 'file_row_number'"
@@ -260,7 +269,9 @@ def test_lost_row(groups: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def read_failing(content: bytes, good_reads: int) -> weakref.ref[object]:
-    """Reads until the storage fails; what that leaves behind would hold the object that is referred to."""
+    """Reads until the storage fails; what that leaves behind would hold the object that is referred
+    to.
+    """
     left = good_reads
 
     def ranges(start: int, end: int) -> Iterator[bytes]:
@@ -285,7 +296,10 @@ def test_errors_of_reading_stay_as_they_are(groups: bytes, good_reads: int) -> N
     assert left_behind() is None
 
 
-LONG = "SELECT i AS id, repeat('é', (i % 50) * 200) AS text, [repeat('b', i % 9 * 100)] AS items FROM range(3000) t(i)"
+LONG = (
+    "SELECT i AS id, repeat('é', (i % 50) * 200) AS text, [repeat('b', i % 9 * 100)] AS items "
+    "FROM range(3000) t(i)"
+)
 
 
 def test_long_rows_are_read_in_smaller_ranges(tmp_path: Path) -> None:
@@ -300,14 +314,17 @@ def test_long_rows_are_read_in_smaller_ranges(tmp_path: Path) -> None:
     [
         "CASE WHEN i = 9 THEN repeat('x', 2000000) ELSE 'y' END AS text",
         "CASE WHEN i = 9 THEN encode(repeat('x', 2000000)) ELSE 'y'::BLOB END AS data",
-        "CASE WHEN i = 9 THEN list_transform(range(200), lambda z: repeat('x', 10000)) ELSE ['y'] END AS items",
+        "CASE WHEN i = 9 THEN list_transform(range(200), lambda z: repeat('x', "
+        "10000)) ELSE ['y'] END AS items",
         "CASE WHEN i = 9 THEN range(200000) ELSE [1] END AS numbers",
         "{'a': CASE WHEN i = 9 THEN repeat('x', 2000000) ELSE 'y' END} AS packed",
         "MAP {'k': CASE WHEN i = 9 THEN repeat('x', 2000000) ELSE 'y' END} AS named",
     ],
 )
 def test_a_row_longer_than_the_limit(tmp_path: Path, column: str) -> None:
-    """Whatever holds the bytes, the row is refused by its number; without that column the file is read."""
+    """Whatever holds the bytes, the row is refused by its number; without that column the file is
+    read.
+    """
     content = parquet(tmp_path, f"SELECT i AS id, {column} FROM range(20) t(i)")
     with pytest.raises(
         RecordError, match=r"a row is longer than 1 MiB.*columns=.*--task-memory"
@@ -326,7 +343,9 @@ def test_a_row_longer_than_the_limit(tmp_path: Path, column: str) -> None:
 
 
 def test_a_page_that_does_not_fit(tmp_path: Path) -> None:
-    """A small file whose page unpacks to more than half of the task's memory is refused, and says so."""
+    """A small file whose page unpacks to more than half of the task's memory is refused, and says
+    so.
+    """
     content = parquet(tmp_path, "SELECT repeat('x', 150000000) AS text", ", COMPRESSION zstd")
     assert len(content) < 50_000
     with pytest.raises(RecordError, match="does not fit into 64 MiB.*--task-memory"):

@@ -1,4 +1,6 @@
-"""CSV gives what Python's csv module gives of the whole object, wherever it is cut; and no broken row passes."""
+"""CSV gives what Python's csv module gives of the whole object, wherever it is cut; and no broken
+row passes.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ fields = st.one_of(
 
 @dataclass(frozen=True)
 class Written:
-    """Rows as bytes: with or without quotes, line ends, blank lines and byte order mark of any kind."""
+    """Rows as bytes: with or without quotes, line ends, blank lines and byte order mark of any
+    kind.
+    """
 
     rows: list[list[str]]
     content: bytes
@@ -93,7 +97,9 @@ def read(
 @example(Written([["\n"], ["\n"]], b'"\n"\r\n"\n"\r\n'), list(range(12)), 2)
 @example(Written([["a"]], b"\xef\xbb\xbf\n\na\r"), [1, 2, 3, 4, 5, 6], 1)
 def test_rows_without_header(table: Written, places: list[int], block_bytes: int) -> None:
-    """The rows of all pieces are those of the whole object, and the bytes at a row's offset begin that row."""
+    """The rows of all pieces are those of the whole object, and the bytes at a row's offset begin
+    that row.
+    """
     found = read(table.content, LISTS, places, block_bytes)
     assert table.rows == plain_rows(table.content, LISTS)
     assert table.rows == [row for _, row in found]
@@ -162,7 +168,9 @@ def _field_by_the_book(content: bytes, at: int, start: int) -> tuple[bytes, int]
 @example(b'a,"b\n1,2\n3,"4"\n', [5, 9, 13], 2)
 @example(b'a"b\n1\n2\n"\n3\n', [4, 6, 8, 10], 3)
 def test_good_and_broken_objects(content: bytes, places: list[int], block_bytes: int) -> None:
-    """Any text at all is read by the book, or refused: at its first broken row, and wherever it is cut."""
+    """Any text at all is read by the book, or refused: at its first broken row, and wherever it is
+    cut.
+    """
     try:
         expected = rows_by_the_book(content)
     except ValueError as exc:
@@ -233,7 +241,9 @@ def test_header_longer_than_a_read() -> None:
 
 @given(st.binary(max_size=60).map(lambda raw: raw.replace(b"\x00", b'"')), cuts, st.integers(1, 20))
 def test_quotes_before(content: bytes, places: list[int], block_bytes: int) -> None:
-    """Whether a position lies behind an odd number of quotes, in one pass that goes no further than the last."""
+    """Whether a position lies behind an odd number of quotes, in one pass that goes no further than
+    the last.
+    """
     positions = sorted(place % (len(content) + 1) for place in places)
     asked: list[tuple[int, int]] = []
 
@@ -286,7 +296,9 @@ def test_byte_order_mark_only_at_the_source_start() -> None:
 
 
 def test_invalid_utf8_is_replaced_and_counted() -> None:
-    """As in text: U+FFFD for what is not UTF-8, and the number of them; a U+FFFD that was there is not counted."""
+    """As in text: U+FFFD for what is not UTF-8, and the number of them; a U+FFFD that was there is
+    not counted.
+    """
     reader = CsvReader(LISTS)
     content = b'a,\xff\n"\xe2\x82",\xef\xbf\xbd\n'
     assert [(0, ["a", "�"]), (4, ["�", "�"])] == records_of(
@@ -303,7 +315,9 @@ def test_unmarked_piece_is_refused() -> None:
 
 
 def test_long_rows_and_fields() -> None:
-    """A field beyond csv's own limit, and a row over many pieces, are read; the row counts where it begins."""
+    """A field beyond csv's own limit, and a row over many pieces, are read; the row counts where it
+    begins.
+    """
     long = "x\n" * 200_000
     content = f'a,b\n1,"{long}"\n2,3\n'.encode()
     pieces = marked(
@@ -358,7 +372,9 @@ def test_a_header_without_end() -> None:
 
 
 def test_rows_of_another_width_can_be_given_as_bad() -> None:
-    """A lenient reader gives them in their places, with what is wrong, and all others as they are."""
+    """A lenient reader gives them in their places, with what is wrong, and all others as they
+    are.
+    """
     content = b"a,b\n1,2\n3\n4,5,6\n7,8\n"
     ranges = ranges_of(content)
     reader = CsvReader(Csv(), lenient=True)

@@ -1,4 +1,6 @@
-"""What is no text is known by the whole of its signature, and a text is never taken for anything else."""
+"""What is no text is known by the whole of its signature, and a text is never taken for anything
+else.
+"""
 
 from __future__ import annotations
 
@@ -251,7 +253,9 @@ def test_printable_signatures_do_not_count_alone(start: bytes, rest: str) -> Non
 
 
 def test_tables(tmp_path: Path) -> None:
-    """Parquet and SQLite as their own libraries write them; Parquet also inside of compressed data."""
+    """Parquet and SQLite as their own libraries write them; Parquet also inside of compressed
+    data.
+    """
     path = tmp_path / "t.parquet"
     with duckdb.connect() as connection:
         connection.execute(

@@ -1,4 +1,6 @@
-"""Wherever an object is cut, each record is read once; and the text of a line is what a plain reader gives."""
+"""Wherever an object is cut, each record is read once; and the text of a line is what a plain
+reader gives.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,9 @@ def ranges(content: bytes, cuts: list[int]) -> list[tuple[int, int]]:
 @example(b"a\nb", [2], 1)
 @example(b"a\r\nb\r\n", [2, 3], 1)
 def test_each_record_is_in_one_range(content: bytes, cuts: list[int], block_bytes: int) -> None:
-    """A range holds exactly the records that begin in it, so that all ranges together hold each once, in order."""
+    """A range holds exactly the records that begin in it, so that all ranges together hold each
+    once, in order.
+    """
     read = reader(content, block_bytes)
     records = plain_records(content)
     whole: list[bytes] = []
@@ -91,7 +95,9 @@ def test_tiny_objects(content: bytes) -> None:
 
 @pytest.mark.parametrize("feeds", [True, False])
 def test_line_longer_than_ranges_and_tail(feeds: bool) -> None:
-    """A line that spans many ranges and is longer than many tails belongs to the range in which it begins."""
+    """A line that spans many ranges and is longer than many tails belongs to the range in which it
+    begins.
+    """
     line = (
         b"first\n" + bytes(range(11, 256)) * (TAIL_BYTES * 7 // 245) + (b"\nlast" if feeds else b"")
     )
@@ -107,7 +113,9 @@ def test_line_longer_than_ranges_and_tail(feeds: bool) -> None:
 
 @pytest.mark.parametrize("length", [1, 7, BATCH_BYTES - 1, BATCH_BYTES, BATCH_BYTES + 1])
 def test_large_blocks_become_small_batches(length: int) -> None:
-    """However much a store gives at once, lines come in batches that fit the processor's cache, and none is cut."""
+    """However much a store gives at once, lines come in batches that fit the processor's cache, and
+    none is cut.
+    """
     content = (b"x" * (length - 1) + b"\n") * (5 * BATCH_BYTES // length + 1)
     blocks = [
         block
@@ -119,7 +127,9 @@ def test_large_blocks_become_small_batches(length: int) -> None:
 
 
 def test_little_is_read_beyond_the_range() -> None:
-    """A record that the range's end cuts costs one short read beyond it, not the rest of the object."""
+    """A record that the range's end cuts costs one short read beyond it, not the rest of the
+    object.
+    """
     content = b"x" * 99 + b"\n" + b"y" * 99 + b"\n" + b"z\n" * 1_000_000
     asked: list[tuple[int, int]] = []
     blocks = list(owned_blocks(reader(content, 1 << 20, asked), 0, 150, len(content)))
@@ -160,7 +170,9 @@ def plain_lines(content: bytes) -> tuple[list[tuple[int, str]], int]:
 @example(b"\r\r\n\n\r", [1], 2)
 @example("a\ufffdb".encode() + b"\xff\xff" + "\ufffd\n".encode(), [4], 7)
 def test_lines(content: bytes, cuts: list[int], block_bytes: int) -> None:
-    """Lines, offsets and the count of invalid UTF-8 are those of a plain reader, wherever the object is cut."""
+    """Lines, offsets and the count of invalid UTF-8 are those of a plain reader, wherever the
+    object is cut.
+    """
     decoder = LineDecoder()
     lines = [
         line
@@ -172,7 +184,9 @@ def test_lines(content: bytes, cuts: list[int], block_bytes: int) -> None:
 
 
 def test_byte_order_mark_only_at_the_source_start() -> None:
-    """A chunk that is not its source's first keeps a byte order mark, and gives offsets in the source."""
+    """A chunk that is not its source's first keeps a byte order mark, and gives offsets in the
+    source.
+    """
     block = codecs.BOM_UTF8 + b"a\nb\n"
     assert [(0, "a"), (5, "b")] == list(LineDecoder().lines(0, block, 0))
     assert [(70, "\ufeffa"), (75, "b")] == list(LineDecoder().lines(0, block, 70))
@@ -191,7 +205,9 @@ LIMITS = Limits(8 << 20)  # a line may have 1 MiB
 @pytest.mark.parametrize("feed", [b"\n", b""])
 @pytest.mark.parametrize("cut", [0, 6, 500_000])
 def test_the_longest_line(block_bytes: int, feed: bytes, cut: int) -> None:
-    """A line of the limit is read and a byte more is refused, however the bytes come and wherever the object is cut."""
+    """A line of the limit is read and a byte more is refused, however the bytes come and wherever
+    the object is cut.
+    """
     longest = b"first\n" + b"x" * (1 << 20) + feed
     found = records_of(
         TextReader(LIMITS), pieces_of(longest, Text(), [cut]), ranges_of(longest, block_bytes)

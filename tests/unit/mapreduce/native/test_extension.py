@@ -110,7 +110,9 @@ def test_line_feeds(data: bytes) -> None:
 def test_combining(
     name: str, fold: Callable[[int, int], int], pairs: list[tuple[Any, int]], partitions: int
 ) -> None:
-    """One value a key, in the order of the keys, in the partition of the key's hash; no overflow goes by unseen."""
+    """One value a key, in the order of the keys, in the partition of the key's hash; no overflow
+    goes by unseen.
+    """
     expected: dict[bytes, int] = {}
     for key, value in pairs:
         encoded = encode_key(key)
@@ -166,7 +168,9 @@ def test_keeping(pairs: list[tuple[Any, Any]], partitions: int) -> None:
     picks=st.lists(st.integers(0, 11), min_size=49, max_size=400),
 )
 def test_many_keys_with_much_in_common(stems: list[str], picks: list[int]) -> None:
-    """Sorting by eight bytes at a time is sorting: keys that end within the eight too; equal ones stay in order."""
+    """Sorting by eight bytes at a time is sorting: keys that end within the eight too; equal ones
+    stay in order.
+    """
     pairs = [
         ("common prefix" + stems[pick % len(stems)], place) for place, pick in enumerate(picks)
     ]
@@ -181,7 +185,9 @@ def test_many_keys_with_much_in_common(stems: list[str], picks: list[int]) -> No
 @pytest.mark.parametrize("operation", ["SUM", "KEEP"])
 @pytest.mark.parametrize("calls", [1, 7])
 def test_many_pairs(operation: str, calls: int) -> None:
-    """The memory grows, and more pairs than a frame holds come back in order; kept ones in that of their arrival."""
+    """The memory grows, and more pairs than a frame holds come back in order; kept ones in that of
+    their arrival.
+    """
     pairs = [(f"key {number * 7919 % 9001}" * (1 + number % 3), number) for number in range(20011)]
     given_pairs = collector(operation)
     for call in range(calls):
@@ -220,7 +226,9 @@ def test_memory_is_used_again() -> None:
 
 
 def test_where_addresses_are_few() -> None:
-    """A process that may not have as many addresses as the limit has a smaller table, and is full earlier."""
+    """A process that may not have as many addresses as the limit has a smaller table, and is full
+    earlier.
+    """
     script = (
         "import resource\n"
         "from mapreduce import native\n"
@@ -283,7 +291,9 @@ def test_keys_that_are_told_apart_late_need_no_deep_stack() -> None:
 
 
 def test_what_is_refused_comes_back() -> None:
-    """A float, a bool, a sum beyond 64 bits: nothing is lost, whatever was waiting to be looked up."""
+    """A float, a bool, a sum beyond 64 bits: nothing is lost, whatever was waiting to be looked
+    up.
+    """
     most = (1 << 63) - 1
     for odd in (1.5, True, None, "text", 1 << 63):
         given_pairs = collector("SUM")
@@ -313,7 +323,9 @@ odd_values = st.one_of(st.integers(-3, 3), st.integers((1 << 63) - 2, (1 << 63) 
     limit=st.sampled_from([0, 6000, 1 << 20]),
 )
 def test_columns_are_pairs(pairs: list[tuple[Any, Any]], operation: str, limit: int) -> None:
-    """Two lists are taken as their pairs are, one by one; what is refused comes back, and what follows is left."""
+    """Two lists are taken as their pairs are, one by one; what is refused comes back, and what
+    follows is left.
+    """
     given_pairs, taken = collector(operation, limit=limit), Counter[tuple[bytes, Any]]()
     key_list, value_list = [key for key, _ in pairs], [value for _, value in pairs]
     state, at, refused = extension.FULL, 0, ()
@@ -367,7 +379,9 @@ def test_what_is_no_pair_comes_back(odd: Any) -> None:
 
 
 def test_errors_come_through() -> None:
-    """An error of the user's generator, of the encoding and of the partition's check is raised as it is."""
+    """An error of the user's generator, of the encoding and of the partition's check is raised as
+    it is.
+    """
 
     def broken() -> Iterator[tuple[str, int]]:
         yield "a", 1
@@ -456,7 +470,9 @@ def test_merging_keeps_values_of_any_kind(runs: list[list[tuple[Any, Any]]]) -> 
 def test_merging_combines(
     runs: list[list[tuple[bytes, int]]], operation: tuple[str, Callable[[int, int], int]]
 ) -> None:
-    """One pair for each key; a sum that does not fit 64 bits is an error, and never a wrong number."""
+    """One pair for each key; a sum that does not fit 64 bits is an error, and never a wrong
+    number.
+    """
     name, fold = operation
     expected: dict[bytes, int] = {}
     for key, value in (pair for run in runs for pair in run):
@@ -566,7 +582,9 @@ def test_rows_of_other_kinds_are_left_to_python(key: Any, value: Any) -> None:
 
 
 def test_one_call_at_a_time() -> None:
-    """A collector or merge that is called from within its own call refuses, and is whole afterwards."""
+    """A collector or merge that is called from within its own call refuses, and is whole
+    afterwards.
+    """
     given_pairs = collector("SUM")
 
     def calling() -> Iterator[tuple[str, int]]:

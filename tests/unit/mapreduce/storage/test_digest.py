@@ -22,7 +22,9 @@ from mapreduce.storage.digest import (
 
 @given(st.lists(st.binary(max_size=20), max_size=10))
 def test_blocks_make_the_digest_of_the_whole(blocks: list[bytes]) -> None:
-    """Where the bytes are cut does not matter; the blocks pass unchanged, and their bytes are counted."""
+    """Where the bytes are cut does not matter; the blocks pass unchanged, and their bytes are
+    counted.
+    """
     digest, whole = Digest(), b"".join(blocks)
     assert blocks == list(digest.passing(blocks))
     assert (len(whole), xxhash.xxh3_128_hexdigest(whole)) == (digest.size, digest.text)

@@ -103,7 +103,9 @@ def test_inputs_are_read_only(url: str) -> None:
     ],
 )
 def test_refused(url: str) -> None:
-    """Other places, siblings with a longer name, `..` steps, other schemes and no URL at all are refused."""
+    """Other places, siblings with a longer name, `..` steps, other schemes and no URL at all are
+    refused.
+    """
     for action in ("read", "write"):
         with pytest.raises(RefusedURL):
             GRANTS.check(url, action)
@@ -184,7 +186,9 @@ def grants_of(folder: Path) -> Grants:
     ],
 )
 def test_links_that_lead_out(linked: Path, path: str) -> None:
-    """A link in the store to what was not granted is refused, at any depth, whether its end is there or not."""
+    """A link in the store to what was not granted is refused, at any depth, whether its end is
+    there or not.
+    """
     for action in ACTIONS:
         with pytest.raises(RefusedURL, match="a link leads"):
             grants_of(linked).check(f"file://{linked}/store/{path}", action)
@@ -249,7 +253,9 @@ STEPS = st.sampled_from(
     start=st.sampled_from(["/store/", "/input/", "/name-of-store/", "/"]),
 )
 def test_nothing_that_is_accepted_leads_out(linked: Path, steps: list[str], start: str) -> None:
-    """Whatever links and steps a path goes through: when it is accepted, its end lies in what was granted."""
+    """Whatever links and steps a path goes through: when it is accepted, its end lies in what was
+    granted.
+    """
     url = f"file://{linked}{start}" + "/".join(steps)
     for action in ACTIONS:
         places = ["store", "input"] if action == "read" else ["store"]
@@ -266,7 +272,9 @@ def test_nothing_that_is_accepted_leads_out(linked: Path, steps: list[str], star
 
 @given(st.text(max_size=40) | st.text(alphabet="s3file:/.own%2eEFtoradb\\@#?\n\x00 ", max_size=40))
 def test_no_text_is_accepted_that_is_not_below_a_place(text: str) -> None:
-    """Of any text: what is accepted begins with a granted place, has no step up, and no character that is none."""
+    """Of any text: what is accepted begins with a granted place, has no step up, and no character
+    that is none.
+    """
     for prefix in ("", "s3://own/store/", "file:///data/store/", "s3://own"):
         url = prefix + text
         try:

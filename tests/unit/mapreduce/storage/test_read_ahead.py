@@ -1,4 +1,6 @@
-"""Ranges are fetched ahead of their reader: so many at once, in order, and never more than are wanted."""
+"""Ranges are fetched ahead of their reader: so many at once, in order, and never more than are
+wanted.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ def test_the_ranges_come_in_order(pool: ThreadPoolExecutor, ahead: int) -> None:
 
 
 def test_several_ranges_are_in_flight_at_once(pool: ThreadPoolExecutor) -> None:
-    """With three ahead, four requests are under way together: each of them waits here for the others."""
+    """With three ahead, four requests are under way together: each of them waits here for the
+    others.
+    """
     together = threading.Barrier(4)
 
     def fetch(start: int, end: int) -> Iterator[bytes]:
@@ -56,7 +60,9 @@ def test_several_ranges_are_in_flight_at_once(pool: ThreadPoolExecutor) -> None:
 
 @pytest.mark.parametrize("ahead", [0, 1, 3])
 def test_no_more_is_fetched_than_may_be_held(pool: ThreadPoolExecutor, ahead: int) -> None:
-    """While a range is being used there are at most `ahead` others, whatever the length of the object."""
+    """While a range is being used there are at most `ahead` others, whatever the length of the
+    object.
+    """
     fetching = _Fetching()
     used = 0
     for piece in read_ahead(fetching, RANGES, ahead, pool):
@@ -88,7 +94,9 @@ def test_the_first_piece_is_there_before_its_range_is(pool: ThreadPoolExecutor) 
 
 
 def test_an_error_comes_in_its_place(pool: ThreadPoolExecutor) -> None:
-    """What lies before a range that cannot be had is given first, though all were asked for together."""
+    """What lies before a range that cannot be had is given first, though all were asked for
+    together.
+    """
 
     def fetch(start: int, end: int) -> Iterator[bytes]:
         if start >= 20:
@@ -102,7 +110,9 @@ def test_an_error_comes_in_its_place(pool: ThreadPoolExecutor) -> None:
 
 
 def test_a_reader_that_stops_early_wants_no_more() -> None:
-    """What has not begun is never fetched, what has ends at its next piece, and the thread is free again."""
+    """What has not begun is never fetched, what has ends at its next piece, and the thread is free
+    again.
+    """
     left = threading.Event()
 
     def fetch(start: int, end: int) -> Iterator[bytes]:

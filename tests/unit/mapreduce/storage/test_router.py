@@ -87,7 +87,9 @@ def test_each_root_is_opened_once() -> None:
 
 
 def test_threads_that_come_at_once_open_a_root_once() -> None:
-    """Each opening has connections and credentials of its own, so a second thread waits for the first."""
+    """Each opening has connections and credentials of its own, so a second thread waits for the
+    first.
+    """
     opened: list[str] = []
     both = threading.Barrier(2)
 

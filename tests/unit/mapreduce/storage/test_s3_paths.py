@@ -63,7 +63,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     ],
 )
 def test_a_key_stays_in_its_bucket(asked: list[str], key: str) -> None:
-    """The path decodes to the bucket and the very key, in which nothing is left that a client or server would take."""
+    """The path decodes to the bucket and the very key, in which nothing is left that a client or
+    server would take.
+    """
     storage = open_storage(Grants(writable=("s3://own/store",)))
     with suppress(StorageError):
         storage.head(f"s3://own/store/{key}")

@@ -44,7 +44,9 @@ def error_of(call: Callable[[], Any], place: Place | None = None) -> UserCodeErr
     ],
 )
 def test_frames_of_the_author(filename: str) -> None:
-    """A file is the author's wherever it lies but in our package, also beside it with a longer name."""
+    """A file is the author's wherever it lies but in our package, also beside it with a longer
+    name.
+    """
     # called from a file of ours, as the engine does; this test's own frame is left out
     call = defined_in(f"{PACKAGE}/engine/outer.py", "def f(call):\n    call()\n")
     with pytest.raises(ZeroDivisionError) as caught:
@@ -115,7 +117,9 @@ ENGINE, AUTHOR = f"{PACKAGE}/engine/merge.py", "/home/a/job.py"
     "raising", ["raise OSError(24, 'Too many open files')", "raise KeyError(1)", "1 / 0"]
 )
 def test_errors_of_ours_and_of_the_machine_pass(files: tuple[str, ...], raising: str) -> None:
-    """What the engine raises is not told as the job's, also below a frame of the job that reads its `values`."""
+    """What the engine raises is not told as the job's, also below a frame of the job that reads its
+    `values`.
+    """
     with pytest.raises(Exception, match="Too many|1|zero") as caught, engine_calls():
         below(*files, raising=raising)()
     assert not isinstance(caught.value, UserCodeError)

@@ -1,4 +1,6 @@
-"""A class that cannot run, or that has what would never be called, is refused with what to write."""
+"""A class that cannot run, or that has what would never be called, is refused with what to
+write.
+"""
 
 from __future__ import annotations
 

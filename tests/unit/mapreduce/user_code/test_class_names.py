@@ -1,4 +1,6 @@
-"""Names that would be passed over, or would hide the engine's, are refused with the word to use; helpers are not."""
+"""Names that would be passed over, or would hide the engine's, are refused with the word to use;
+helpers are not.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ class Lines(Job):
 
 
 class Helped(Lines):
-    """Helpers with names that are near to ours, or are another framework's, and that the job uses itself."""
+    """Helpers with names that are near to ours, or are another framework's, and that the job uses
+    itself.
+    """
 
     mapping: ClassVar[dict[str, str]] = {}
 
@@ -72,7 +76,9 @@ def refusal(base: type[Job] | type[Chain], **names: Any) -> str:
     "value", [nothing, True, staticmethod(nothing)], ids=["method", "attribute", "static"]
 )
 def test_names_of_other_frameworks(name: str, value: Any) -> None:
-    """A method or attribute is refused, in a job and, but for `steps`, in a chain; the message has our word."""
+    """A method or attribute is refused, in a job and, but for `steps`, in a chain; the message has
+    our word.
+    """
     assert FOREIGN[name] in refusal(Lines, **{name: value})
     if name != "steps":
         assert f"`{name}`" in refusal(Steps, **{name: value})
@@ -82,7 +88,9 @@ def test_names_of_other_frameworks(name: str, value: Any) -> None:
     "name", ["mapper", "reducer_init", "SORT_VALUES", "setup", "steps", "filter"]
 )
 def test_declared_parameters_may_be_called_so(name: str) -> None:
-    """An annotation declares a parameter; one of a class variable, or in a class that is no job, does not."""
+    """An annotation declares a parameter; one of a class variable, or in a class that is no job,
+    does not.
+    """
     own: Any = type(
         "Own", (Lines,), {"__module__": __name__, "__annotations__": {name: int}, name: 3}
     )
@@ -152,7 +160,9 @@ def test_misspelt_hooks(name: str, value: Any, meant: str) -> None:
 
 
 def test_helpers_are_let_be() -> None:
-    """What the job uses itself is a helper, whatever its name is near to; so are other names, and private ones."""
+    """What the job uses itself is a helper, whatever its name is near to; so are other names, and
+    private ones.
+    """
     Helped.check()
 
 

@@ -1,4 +1,6 @@
-"""A pair is a tuple or a list of two, wherever a job may give pairs; the engine and the plain loop agree."""
+"""A pair is a tuple or a list of two, wherever a job may give pairs; the engine and the plain loop
+agree.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,8 @@ def test_what_is_no_pair(wrong: Any) -> None:
     """It is refused with what it is, and with what to write."""
     with pytest.raises(
         NotAPair,
-        match=f"yielded the {type(wrong).__name__} .* which is not a pair; write `yield key, value`",
+        match=f"yielded the {type(wrong).__name__} .* which is not a pair; write `yield key, "
+        "value`",
     ):
         pair_of(wrong)
 
@@ -66,7 +69,9 @@ def test_what_may_be_returned(returned: Any) -> None:
     "returned", [("a", 1), (("a", 1), ("b", 2)), {"a": 1}, "ab", b"ab", 7, None]
 )
 def test_what_may_not_be_returned(returned: Any) -> None:
-    """A pair; a dict, whose keys could look like pairs; a text, of whose letters the same is true."""
+    """A pair; a dict, whose keys could look like pairs; a text, of whose letters the same is
+    true.
+    """
     with pytest.raises(NotAPair, match="yield|items"):
         pairs_of(returned)
     assert [] == list(pairs_of(None, none_is_empty=True))
@@ -99,7 +104,9 @@ HOOKS = ["map", "map only", "map of Sum", "map_cleanup", "combine", "reduce", "r
 @pytest.mark.parametrize("hook", HOOKS)
 @pytest.mark.parametrize("wrong", NO_PAIRS, ids=repr)
 def test_every_place_refuses_the_same(hook: str, wrong: Any) -> None:
-    """The engine, compiled and pure, and the plain loop (which never combines) name the method and say `pair`."""
+    """The engine, compiled and pure, and the plain loop (which never combines) name the method and
+    say `pair`.
+    """
     job = job_with(hook, wrong)
     with pytest.raises(
         UserCodeError, match=rf"^{hook.split(maxsplit=1)[0]} yielded .* not a pair"

@@ -1,4 +1,6 @@
-"""The layout of the store, pinned: documentation, lifecycle rules and task roles rest on these names."""
+"""The layout of the store, pinned: documentation, lifecycle rules and task roles rest on these
+names.
+"""
 
 from __future__ import annotations
 

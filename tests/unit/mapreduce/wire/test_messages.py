@@ -79,7 +79,9 @@ def test_events_by_name() -> None:
     ],
 )
 def test_refused(model: Any, fields: dict[str, Any]) -> None:
-    """Names that would leave their folder, negative sizes, unknown and missing fields are refused."""
+    """Names that would leave their folder, negative sizes, unknown and missing fields are
+    refused.
+    """
     with pytest.raises(ValidationError):
         TypeAdapter(model).validate_python(fields)
 

@@ -83,7 +83,9 @@ def test_expired() -> None:
     ],
 )
 def test_clocks(signer_ahead_s: int, good: bool) -> None:
-    """The signer's clock may be a lifetime behind and a little ahead; nothing is good for longer than a lifetime."""
+    """The signer's clock may be a lifetime behind and a little ahead; nothing is good for longer
+    than a lifetime.
+    """
     now = 1_800_000_000
     token = tokens.sign(KEY, "/map", BODY, now + signer_ahead_s)
     if good:
@@ -118,7 +120,9 @@ def test_clocks(signer_ahead_s: int, good: bool) -> None:
     ids=str,
 )
 def test_strange_claims(changed: dict[str, object]) -> None:
-    """Claims of other types, ends that are no time, several audiences: refused, though the key signed them."""
+    """Claims of other types, ends that are no time, several audiences: refused, though the key
+    signed them.
+    """
     refused(jwt.encode(claims() | changed, KEY, algorithm="HS256"))
 
 
@@ -191,7 +195,7 @@ def test_a_body_claim_that_is_no_digest(digest: object) -> None:
     refused(jwt.encode(claims(body=digest), KEY, algorithm="HS256"))
 
 
-# -- the library's errors -------------------------------------------------------------------------------------------
+# -- the library's errors --------------------------------------------------------------------------
 
 
 def _below(cls: type[Exception]) -> Iterator[type[Exception]]:

@@ -1,4 +1,6 @@
-"""A service over ASGI, in this process: what it answers to whom, with workers that the test plays."""
+"""A service over ASGI, in this process: what it answers to whom, with workers that the test
+plays.
+"""
 
 from __future__ import annotations
 
@@ -146,7 +148,7 @@ def _posted(app: FastAPI, body: bytes, headers: dict[str, str] | None = None) ->
 BODY = TASK.model_dump_json().encode()
 
 
-# -- what is answered -----------------------------------------------------------------------------------------------
+# -- what is answered ------------------------------------------------------------------------------
 
 
 def test_a_signed_task_is_answered_with_its_events() -> None:
@@ -380,7 +382,7 @@ def test_each_service_has_the_path_of_its_stage(module: Any, stage: StageName) -
     assert "run" in body["content"]["application/json"]["schema"]["properties"]
 
 
-# -- where a task may reach -----------------------------------------------------------------------------------------
+# -- where a task may reach ------------------------------------------------------------------------
 
 
 GRANTS = Grants(writable=(STORE,), readable=("file:///in",))

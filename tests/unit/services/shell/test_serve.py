@@ -47,7 +47,7 @@ def _key_pipe(monkeypatch: pytest.MonkeyPatch, key: str = KEY) -> int:
     return reading
 
 
-# -- settings -------------------------------------------------------------------------------------------------------
+# -- settings --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_folder_of_another_user_is_refused(
         own_folder(tmp_path)
 
 
-# -- from start to end ----------------------------------------------------------------------------------------------
+# -- from start to end -----------------------------------------------------------------------------
 
 
 class _Server:
@@ -223,7 +223,7 @@ def test_what_a_service_needs_is_loaded_before_a_fork(monkeypatch: pytest.Monkey
     assert ["mapreduce.storage.local", 1] == warmed
 
 
-# -- draining -------------------------------------------------------------------------------------------------------
+# -- draining --------------------------------------------------------------------------------------
 
 
 class _Stopping:

@@ -1,4 +1,6 @@
-"""What a service will not start with: places that mean everything, and a scratch folder that others may write to."""
+"""What a service will not start with: places that mean everything, and a scratch folder that others
+may write to.
+"""
 
 from __future__ import annotations
 

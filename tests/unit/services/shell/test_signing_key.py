@@ -1,4 +1,6 @@
-"""The signing key on its way from the environment to the service, past everything that a job can read."""
+"""The signing key on its way from the environment to the service, past everything that a job can
+read.
+"""
 
 from __future__ import annotations
 

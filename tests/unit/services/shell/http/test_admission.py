@@ -33,7 +33,9 @@ STANDINGS: tuple[Standing, ...] = ("stranger", "known", "busy")
 
 @given(st.integers(1, 500), st.integers(64, 1 << 20))
 def test_limits_leave_descriptors(slots: int, files: int) -> None:
-    """Connections never take all of a process's descriptors, where it has any to spare; one address never has all."""
+    """Connections never take all of a process's descriptors, where it has any to spare; one address
+    never has all.
+    """
     limits = Limits.of(slots, files)
     assert FEWEST <= limits.total <= CONNECTIONS + slots
     assert limits.each < limits.total
@@ -41,7 +43,9 @@ def test_limits_leave_descriptors(slots: int, files: int) -> None:
 
 
 def test_a_stranger_makes_room_for_a_new_connection() -> None:
-    """Not a caller that has shown a token, as long as there is a stranger; never one with a request under way."""
+    """Not a caller that has shown a token, as long as there is a stranger; never one with a request
+    under way.
+    """
     guests = [Guest("a", "busy"), Guest("b", "known"), Guest("c", "stranger"), Guest("d", "busy")]
     assert 2 == place_for("e", guests, LIMITS)
     assert 1 == place_for("e", [*guests[:2], Guest("c", "busy"), guests[3]], LIMITS)
@@ -50,7 +54,9 @@ def test_a_stranger_makes_room_for_a_new_connection() -> None:
 
 
 def test_an_address_with_many_pays_for_its_own() -> None:
-    """At its limit an address loses its own oldest connection, however much room there is; then the largest pays."""
+    """At its limit an address loses its oldest connection, however many are free; then the
+    largest.
+    """
     assert 0 == place_for("a", [Guest("a", "stranger")] * 3, LIMITS)
     crowd = [Guest("b", "stranger"), *[Guest("a", "stranger")] * 3]
     assert 1 == place_for("c", crowd, LIMITS)
@@ -100,7 +106,9 @@ def _accepted(gate: Gate) -> list[socket.socket]:
 
 
 def test_what_is_not_admitted_is_closed(gate: Gate) -> None:
-    """The caller sees the end of its connection, not silence; a place that is free again is given again."""
+    """The caller sees the end of its connection, not silence; a place that is free again is given
+    again.
+    """
     callers = [socket.create_connection(gate.getsockname()) for _ in range(5)]
     accepted = _accepted(gate)
     assert LIMITS.each == len(accepted)
@@ -115,7 +123,9 @@ def test_what_is_not_admitted_is_closed(gate: Gate) -> None:
 
 
 def test_one_turn_accepts_so_many_and_no_more(gate: Gate) -> None:
-    """The loop has other work, and what was closed in favour of others is gone only a turn later."""
+    """The loop has other work, and what was closed in favour of others is gone only a turn
+    later.
+    """
     callers = [socket.create_connection(gate.getsockname()) for _ in range(BURST + 5)]
     first = _accepted(gate)
     waiting = sum(1 for caller in callers if not _is_closed(caller))
@@ -136,7 +146,9 @@ def _is_closed(caller: socket.socket) -> bool:
 def test_without_a_descriptor_a_caller_is_closed_with_the_spare_one(
     gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """EMFILE once: that caller is closed, the next one is accepted; without an end of it, asyncio is made to pause."""
+    """EMFILE once: that caller is closed, the next one is accepted; without an end of it, asyncio
+    is made to pause.
+    """
     real, failing = socket.socket.accept, [1]
 
     def accept(self: socket.socket) -> tuple[socket.socket, object]:

@@ -1,4 +1,6 @@
-"""The time limits of one connection, over a transport that the test plays and timers that it runs itself."""
+"""The time limits of one connection, over a transport that the test plays and timers that it runs
+itself.
+"""
 
 from __future__ import annotations
 

@@ -27,7 +27,9 @@ def test_numbers_are_forgotten_when_their_tokens_end() -> None:
 
 
 def test_memory_is_bounded() -> None:
-    """At the limit nothing new is taken, and nothing known is let through again; room comes back by itself."""
+    """At the limit nothing new is taken, and nothing known passes again; space returns with
+    time.
+    """
     guard = ReplayGuard(limit=2)
     assert guard.accept("a", expires=60, now=0)
     assert guard.accept("b", expires=61, now=0)

@@ -26,7 +26,9 @@ def test_kinds_are_bounded() -> None:
 
 
 def test_only_what_strangers_cause_is_left_out() -> None:
-    """A service's own lines all stay; the text says how many of the others are missing, whoever has formatted it."""
+    """A service's lines all stay; the text counts the missing others, whichever logger formats
+    it.
+    """
     now = [0.0]
     filtered = StrangersFilter(Throttle(every_s=60), lambda: now[0])
     assert all(filtered.filter(_record("services.shell.app", "task")) for _ in range(5))

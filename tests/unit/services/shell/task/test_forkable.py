@@ -52,7 +52,7 @@ def test_what_a_fork_loses_or_shares_is_named(
     assert why_fresh(BEFORE, replace(BEFORE, **changed), outside) == named
 
 
-# -- what this process has ------------------------------------------------------------------------------------------
+# -- what this process has -------------------------------------------------------------------------
 
 
 def test_the_traces_are_those_of_this_process(tmp_path: Path) -> None:

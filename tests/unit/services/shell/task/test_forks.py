@@ -1,4 +1,6 @@
-"""Which lines end a copy of a task's process: those of this program, seen from the job's own code."""
+"""Which lines end a copy of a task's process: those of this program, seen from the job's own
+code.
+"""
 
 from __future__ import annotations
 

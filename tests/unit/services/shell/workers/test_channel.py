@@ -1,4 +1,6 @@
-"""Frames: whole ones come out, whatever the pieces they arrive in; foreign bytes are noticed at once."""
+"""Frames: whole ones come out, whatever the pieces they arrive in; foreign bytes are noticed at
+once.
+"""
 
 from __future__ import annotations
 

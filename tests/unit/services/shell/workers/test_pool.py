@@ -90,7 +90,9 @@ async def _last_event(pool: WorkerPool) -> object:
 
 
 def test_a_worker_that_dies_with_its_task_unread_has_a_cause() -> None:
-    """The socket of such a worker is reset, not closed; its task fails all the same, with the cause."""
+    """The socket of such a worker is reset, not closed; its task fails all the same, with the
+    cause.
+    """
 
     async def story() -> object:
         fork_server = _ForkServer(_ready)
@@ -116,9 +118,11 @@ Behaviour = Callable[[Order, socket.socket], None]
 def _story(
     monkeypatch: pytest.MonkeyPatch, *behaviours: Behaviour
 ) -> tuple[list[object], list[int]]:
-    """The last events of as many tasks as there are behaviours, one slot's, and the workers that were killed.
+    """The last events of as many tasks as there are behaviours, one slot's, and the workers that
+    were killed.
 
-    Behaviour n is that of worker n when it has its task; the last worker has the last one for all that follow.
+    Behaviour n is that of worker n when it has its task; the last worker has the last one for all
+    that follow.
     """
     monkeypatch.setattr(pool_module, "REHIRE_PAUSE_S", 0.0)
 
@@ -159,7 +163,9 @@ def test_a_worker_that_is_done_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_second_answer_is_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker that has said one thing too much is killed, and the next task gets an answer of its own."""
+    """A worker that has said one thing too much is killed, and the next task gets an answer of its
+    own.
+    """
 
     def twice(order: Order, worker: socket.socket) -> None:
         for text in ("one", "one too much"):

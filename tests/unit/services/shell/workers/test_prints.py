@@ -10,7 +10,9 @@ from services.shell.workers.prints import Allowance
 
 @given(st.lists(st.binary(max_size=30)), st.integers(0, 200))
 def test_whole_lines_within_the_limit(pieces: list[bytes], limit: int) -> None:
-    """However it is cut: what is passed on is a beginning of what was printed, in whole lines, and the rest counts."""
+    """However it is cut: what is passed on is a beginning of what was printed, in whole lines, and
+    the rest counts.
+    """
     allowance = Allowance(limit)
     passed = b"".join(map(allowance.pass_on, pieces)) + allowance.rest()
     printed = b"".join(pieces)

@@ -1,4 +1,6 @@
-"""Families of processes and their ends: over a /proc that the test writes, and calls that it plays."""
+"""Families of processes and their ends: over a /proc that the test writes, and calls that it
+plays.
+"""
 
 from __future__ import annotations
 
