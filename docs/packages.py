@@ -1,8 +1,9 @@
-"""Draw and count the imports of the driver, from its source: `python -m docs.generate` writes the pictures.
+"""Draw and count the imports of the driver, from its source: `python -m docs.generate` writes the
+pictures.
 
-A node is a package of `driver/` (or a module, where one stands alone); an arrow is an import from one node to another.
-A node's level is the length of the longest way down from it, so all arrows lead down; nodes that import each other in a
-circle are drawn on one level.
+A node is a package of `driver/` (or a module, where one stands alone); an arrow is an import from
+one node to another. A node's level is the length of the longest way down from it, so all arrows
+lead down; nodes that import each other in a circle are drawn on one level.
 """
 
 from __future__ import annotations
@@ -205,9 +206,9 @@ PAGE = """\
 
 # Packages of the driver
 
-The driver decides which task runs where and when. Its modules stand in packages, and imports between
-packages lead one way. `python -m docs.generate` counts and draws both pictures from the source, and a
-test fails when they are out of date.
+The driver decides which task runs where and when. Its modules stand in packages, and imports
+between packages lead one way. `python -m docs.generate` counts and draws both pictures from the
+source, and a test fails when they are out of date.
 [Decision 0047](../decisions/0047-packages-of-the-driver.md) gives the reasons for the layout.
 
 ## Before
@@ -219,7 +220,8 @@ test fails when they are out of date.
 
 ## Now
 
-{modules} modules stand in {new} packages and modules on {levels} levels, with {arrows} arrows. {back}
+{modules} modules stand in {new} packages and modules on {levels} levels, with {arrows} arrows.
+{back}
 
 ![{new} packages of the driver on {levels} levels, with {arrows} arrows](packages-after.svg)
 

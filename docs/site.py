@@ -1,7 +1,9 @@
-"""Build the site from the pages: `python -m docs.site`, which `make docs` runs in an environment of its own.
+"""Build the site from the pages: `python -m docs.site`, which `make docs` runs in an environment of
+its own.
 
-The pages are Markdown that reads well on a code host. A link to a file outside of `docs/` becomes a link to a page that
-shows the file, so the site needs no network. Only the standard library is imported here.
+The pages are Markdown that reads well on a code host. A link to a file outside of `docs/` becomes a
+link to a page that shows the file, so the site needs no network. Only the standard library is
+imported here.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ OUTSIDE = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "terraform/README.md"
 
 
 def main() -> int:
-    """Lay the pages out in `build/docs` and build the site into `build/docs/site`; return the builder's code."""
+    """Lay the pages out in `build/docs` and build the site into `build/docs/site`; return the
+    builder's code.
+    """
     shutil.rmtree(BUILD, ignore_errors=True)
     PAGES.mkdir(parents=True)
     for source in sorted((ROOT / "docs").rglob("*")):

@@ -1,4 +1,6 @@
-"""The places of the guided tour: files, names in them, and how many lines these have; `docs.generate` writes them."""
+"""The places of the guided tour: files, names in them, and how many lines these have;
+`docs.generate` writes them.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ STOPS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 def ranges(file: str, names: tuple[str, ...]) -> dict[str, tuple[int, int]]:
-    """Return the first and the last line of each name; raises KeyError for a name that does not exist."""
+    """Return the first and the last line of each name; raises KeyError for a name that does not
+    exist.
+    """
     found: dict[str, tuple[int, int]] = {}
     for node in ast.parse((ROOT / file).read_bytes()).body:
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):

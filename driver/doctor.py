@@ -112,7 +112,7 @@ def python() -> Finding:
 
 
 def native_extension() -> Finding:
-    """Return whether the native extension is in use; without it, results are the same, and slower."""
+    """Return whether the native extension is in use; without it, runs are slower."""
     seen = (
         "in use"
         if native.extension is not None

@@ -2,8 +2,8 @@
 
 Two collectors share the spilling. `AggregateCollector` keeps one state for each key, for a job
 whose `reduce` is an aggregation. `PairCollector` keeps every pair, for a job with a `reduce`
-method, and calls the job's `combine`. With the native extension, `mapreduce.engine.native_collector`
-replaces both for the values that it supports.
+method, and calls the job's `combine`. With the native extension,
+`mapreduce.engine.native_collector` replaces both for the values that it supports.
 """
 
 from __future__ import annotations

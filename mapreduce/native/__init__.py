@@ -1,8 +1,8 @@
 """The door to the native extension of the engine: `extension`, or None where it has not been built.
 
-`python -m mapreduce.native` builds it, with any C compiler. Everything works without it, at the speed of Python: each
-function of C has a counterpart in Python with the same answer, and the tests hold both against each other.
-`MAPREDUCE_NATIVE=off` does without it on purpose.
+`python -m mapreduce.native` builds it, with any C compiler. Everything works without it, at the
+speed of Python: each function of C has a counterpart in Python with the same answer, and the tests
+hold both against each other. `MAPREDUCE_NATIVE=off` does without it on purpose.
 """
 
 from __future__ import annotations

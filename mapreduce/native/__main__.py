@@ -1,6 +1,7 @@
 """`python -m mapreduce.native`: build the native extension.
 
-With `--if-possible` a machine that cannot build it is no error; with `--strict` a warning of the compiler is one.
+With `--if-possible` a machine that cannot build it is no error; with `--strict` a warning of the
+compiler is one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Build the extension from its C files, beside them, with the compiler that this machine has.
 
-A user's build only warns: a compiler that these files have not seen may warn of something new, and must not leave the
-user without the extension. The checks (`make check`, the tests, `make sanitize` and `make fuzz`) build with `STRICT`.
+A user's build only warns: a compiler that these files have not seen may warn of something new, and
+must not leave the user without the extension. The checks (`make check`, the tests, `make sanitize`
+and `make fuzz`) build with `STRICT`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from pathlib import Path
 from mapreduce.native import FOLDER, sources, sources_digest
 
 COMPILERS = ("cc", "gcc", "clang")
-# hidden: only PyInit_extension is exported, and no function of another library can take the place of one of these
+# hidden: only PyInit_extension is exported, and no function of another library can take the place
+# of one of these
 FLAGS = ("-std=c11", "-O3", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra")
 STRICT = "-Werror"
 

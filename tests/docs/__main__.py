@@ -1,7 +1,7 @@
 """Run pages and write what their commands print into them: `python -m tests.docs docs/faq.md`.
 
-An output block that holds `?` is filled. `? ledger reused` keeps the lines that begin with one of these words, and puts
-`...` in place of the others. Read the difference before you commit it.
+An output block that holds `?` is filled. `? ledger reused` keeps the lines that begin with one of
+these words, and puts `...` in place of the others. Read the difference before you commit it.
 """
 
 from __future__ import annotations

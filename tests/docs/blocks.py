@@ -1,6 +1,7 @@
 """Find the code blocks of a Markdown page, and what the page says about running them.
 
-A block is fenced with three backticks. What a test does with it follows from its first line and from the line before:
+A block is fenced with three backticks. What a test does with it follows from its first line and
+from the line before:
 
     ```bash                      a command block: it runs
     ```text  after it            what the commands print, in order; `...` stands for anything

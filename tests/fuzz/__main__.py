@@ -1,7 +1,8 @@
-"""`python -m tests.fuzz --seconds 60`: build the extension with libFuzzer and sanitizers, apart, and fuzz it.
+"""`python -m tests.fuzz --seconds 60`: build the extension with libFuzzer and sanitizers, apart,
+and fuzz it.
 
-What it learns stays in build/fuzz/corpus and is where the next run begins. An input that fails is kept in build/fuzz;
-`python -m tests.fuzz build/fuzz/crash-...` runs that input alone.
+What it learns stays in build/fuzz/corpus and is where the next run begins. An input that fails is
+kept in build/fuzz; `python -m tests.fuzz build/fuzz/crash-...` runs that input alone.
 """
 
 from __future__ import annotations
@@ -96,7 +97,8 @@ def runtime(name: str) -> str:
         if path.is_file():
             return str(path)
     raise NotBuilt(
-        f"clang has no {name} in {folder}; install its runtime (Debian: apt-get install libclang-rt-dev)"
+        f"clang has no {name} in {folder}; "
+        "install its runtime (Debian: apt-get install libclang-rt-dev)"
     )
 
 

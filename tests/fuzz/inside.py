@@ -1,4 +1,6 @@
-"""The process that is fuzzed: it loads the instrumented extension in the place of the usual one, and the harness."""
+"""The process that is fuzzed: it loads the instrumented extension in the place of the usual one,
+and the harness.
+"""
 
 from __future__ import annotations
 

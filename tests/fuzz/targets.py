@@ -1,7 +1,8 @@
-"""What an input of the fuzzer means: its first byte chooses a target, the rest is what that target reads.
+"""What an input of the fuzzer means: its first byte chooses a target, the rest is what that target
+reads.
 
-Each target calls the extension with what the bytes say, allows the errors that are documented, and compares every
-answer with plain Python.
+Each target calls the extension with what the bytes say, allows the errors that are documented, and
+compares every answer with plain Python.
 """
 
 from __future__ import annotations
@@ -144,7 +145,9 @@ def words_target(data: Reader) -> None:
 
 
 def merge_target(data: Reader) -> None:
-    """Runs of any frames, in any order: documented errors only; of sorted integers, the combined ones."""
+    """Runs of any frames, in any order: documented errors only; of sorted integers, the combined
+    ones.
+    """
     operation = data.number() % 7 - 1
     runs: list[list[RawFrame]] = [[] for _ in range(data.number() % 6)]
     while data and runs:
@@ -189,7 +192,9 @@ def merge_target(data: Reader) -> None:
 
 
 def collector_target(data: Reader) -> None:
-    """Pairs and columns into a collector of any kind and limit; nothing is lost, and all comes back in order."""
+    """Pairs and columns into a collector of any kind and limit; nothing is lost, and all comes back
+    in order.
+    """
     operation, partitions = data.number() % 5, 1 + data.number() % 3
     limit, ways = data.number(3) % (1 << 17), data.number()
     asked: Callable[[bytes], int] | None = (
@@ -347,7 +352,9 @@ def _pairs(frame: RawFrame) -> list[tuple[bytes, Any]]:
 
 
 def _pairs_like(frame: RawFrame, frames: list[RawFrame]) -> list[tuple[bytes, Any]]:
-    """Pairs with integers encoded or not as those of `frames` are, which a merge of several kinds may change."""
+    """Pairs with integers encoded or not as those of `frames` are, which a merge of several kinds
+    may change.
+    """
     if frame[0] == INTEGERS or all(kind == ENCODED for kind, _, _ in frames):
         return _pairs(frame)
     integers = [each[0] == INTEGERS for each in frames for _ in range(each[1])]

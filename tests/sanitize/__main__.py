@@ -1,4 +1,5 @@
-"""`python -m tests.sanitize`: build the extension with gcc's sanitizers, apart, and run its tests with it.
+"""`python -m tests.sanitize`: build the extension with gcc's sanitizers, apart, and run its tests
+with it.
 
 The first report ends the run. Leaks are not looked for: CPython itself frees little at its end.
 """
@@ -55,7 +56,8 @@ def main() -> int:
         "no:cacheprovider",
         "-q",
     ]
-    # how the usual extension is built is not a question to this one; its tests take longer than the usual limit
+    # how the usual extension is built is not a question to this one; its tests take longer than the
+    # usual limit
     command += [
         "--ignore=tests/unit/mapreduce/native/test_build.py",
         "--timeout=600",
@@ -68,7 +70,9 @@ def main() -> int:
 
 
 def library(compiler: str) -> str:
-    """Return the path of AddressSanitizer's library, which must be loaded before Python; raises `NotBuilt`."""
+    """Return the path of AddressSanitizer's library, which must be loaded before Python; raises
+    `NotBuilt`.
+    """
     asked = [compiler, "-print-file-name=libasan.so"]
     try:
         said = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
@@ -78,7 +82,8 @@ def library(compiler: str) -> str:
         ) from exc
     if not Path(said).is_absolute() or not Path(said).exists():
         raise NotBuilt(
-            f"{compiler} has no libasan; install its sanitizers (Debian: in libgcc-12-dev, which gcc needs)"
+            f"{compiler} has no libasan; "
+            "install its sanitizers (Debian: in libgcc-12-dev, which gcc needs)"
         )
     return said
 
@@ -92,7 +97,9 @@ def build() -> Path:
 
 
 def environment_of(preloaded: str) -> dict[str, str]:
-    """Return the environment of a Python whose memory is watched: each object is allocated by malloc alone."""
+    """Return the environment of a Python whose memory is watched: each object is allocated by
+    malloc alone.
+    """
     return os.environ | {
         "LD_PRELOAD": preloaded,
         "PYTHONMALLOC": "malloc",

@@ -1,4 +1,6 @@
-"""A plugin of pytest that puts the sanitized extension in the place of the usual one, before anything imports it."""
+"""A plugin of pytest that puts the sanitized extension in the place of the usual one, before
+anything imports it.
+"""
 
 from __future__ import annotations
 

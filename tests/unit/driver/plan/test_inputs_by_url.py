@@ -131,7 +131,7 @@ def _info(size: int) -> ObjectInfo:
 
 
 def test_two_keys_of_one_listed_name_are_told_apart() -> None:
-    """A folder's mark is none; an object whose key ends with a slash cannot be read, and is named."""
+    """A folder's mark is none; an object whose key ends with a slash is refused by name."""
     there = {"s3://b/in/x": _info(5)}
     for listed in ([_info(5), _info(0)], [_info(5)]):
         found = find_inputs(["s3://b/in/"], cast(Any, _Listing(listed, there)))

@@ -100,7 +100,9 @@ def _carried_out(folder: Path, text: str, module_text: str, chain: str) -> tuple
 
 
 def test_a_step_reads_what_it_names(tmp_path: Path) -> None:
-    """The given inputs, what the step before has yielded, or both; the last one's result is the chain's."""
+    """The given inputs, what the step before has yielded, or both; the last one's result is the
+    chain's.
+    """
     report, runs = _carried_out(tmp_path, "one two\nthree two\n", CHAINS, "Twice")
     assert {"given": 2, "previous": 3} == dict(report.top)
     success = runs.success(report.run_id)

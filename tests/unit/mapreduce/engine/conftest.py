@@ -1,4 +1,4 @@
-"""Every test of the engine runs twice: with the native extension, and as if it had not been built."""
+"""Every test of the engine runs twice: with the native extension and without it."""
 
 from __future__ import annotations
 

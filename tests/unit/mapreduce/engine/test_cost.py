@@ -61,7 +61,8 @@ def calls_of_a_run(job: type[Job], words_a_line: int) -> tuple[int, int]:
 @pytest.mark.parametrize("road", ["native"], indirect=True)
 @pytest.mark.parametrize("job", [Summed, Listed])
 def test_a_pair_costs_no_call(job: type[Job]) -> None:
-    """With the native extension ten times as many pairs need hardly more calls than there are more frames to write.
+    """With the native extension ten times as many pairs need hardly more calls than there are more
+    frames to write.
 
     The Python collector has calls for each pair.
     """

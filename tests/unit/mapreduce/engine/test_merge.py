@@ -127,7 +127,9 @@ def summed(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(integer_runs)
 def test_merged_integers_against_plain_python(tmp_path: Path, runs: list[list[PackedPair]]) -> None:
-    """Sums, least and greatest values are those of plain Python, of ints, in the order of the keys' bytes."""
+    """Sums, least and greatest values are those of plain Python, of ints, in the order of the keys'
+    bytes.
+    """
     groups: dict[bytes, list[Any]] = {}
     for key, value in (pair for part in runs for pair in part):
         groups.setdefault(key, []).append(value)
@@ -144,7 +146,7 @@ def test_merged_sums_beyond_64_bits(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_merging_many_integers_needs_memory_for_a_frame_of_each_run(tmp_path: Path) -> None:
-    """Every key comes once, exact and in order; four times as many pairs need hardly more memory."""
+    """Every key comes once, exact and in order; four times the pairs need hardly more memory."""
 
     def runs_of(pairs: int) -> list[SortedRun]:
         numbers = [(encode_key(f"key {number % 70_001:>60}"), number) for number in range(pairs)]

@@ -167,7 +167,7 @@ TEXT = b"the cat the dog\na cat\nthe end\n" * 7
 )
 @pytest.mark.parametrize("large", [False, True])
 def test_merged_integers_are_the_plain_ones(reduce: Any, large: bool) -> None:
-    """Integers that are merged come to the plain result; values beyond 64 bits are left to Python."""
+    """Merged integers give the plain result; values beyond 64 bits are left to Python."""
 
     class Integers(Job):
         def map(self, key: int, value: str) -> Iterator[tuple[str, int]]:

@@ -26,12 +26,14 @@ def symbols(*options: str) -> list[tuple[str, str]]:
 
 
 def test_only_the_init_function_is_exported() -> None:
-    """No function of another library can take the place of one of ours, and none of ours the place of another's."""
+    """No function of another library can take the place of one of ours, and none of ours the place
+    of another's.
+    """
     assert [("T", "PyInit_extension")] == symbols("-D", "--defined-only")
 
 
 def test_interpreters_share_no_variable() -> None:
-    """Nothing static is written but the tables that CPython fills in, before anything reads them."""
+    """Nothing static is written but the tables that CPython fills in before they are read."""
     written = {
         name.partition(".")[0]
         for kind, name in symbols("--defined-only")

@@ -1,4 +1,6 @@
-"""The native extension against plain Python: the same hash, the same order, the same sums, the same bytes."""
+"""The native extension against plain Python: the same hash, the same order, the same sums, the same
+bytes.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +93,9 @@ def raw(pairs: list[PackedPair], frame_pairs: int = 3) -> Iterator[RawFrame]:
 
 @given(st.binary(min_size=1, max_size=16))
 def test_short_hash(data: bytes) -> None:
-    """The extension's hash of short keys is xxh3_64, or keys would go to other partitions than in Python."""
+    """The extension's hash of short keys is xxh3_64, or keys would go to other partitions than in
+    Python.
+    """
     assert xxhash.xxh3_64_intdigest(data) == extension.short_hash(data)
 
 
@@ -123,7 +127,8 @@ def test_combining(
     given_pairs.sort()
     if state == extension.REFUSED:
         assert name == "SUM"
-        # the first one's sum does not fit where it was to be added: a sum that fits is never refused
+        # the first one's sum does not fit where it was to be added: a sum that fits is never
+        # refused
         (key, value), states = (
             refused[0],
             dict(pair for number in range(partitions) for pair in packed(given_pairs, number)),
@@ -237,7 +242,8 @@ def test_where_addresses_are_few() -> None:
         "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20),) * 2)\n"
         "extension = native.extension\n"
-        "pairs = extension.Collector(extension.SUM, 1, 1 << 40, encode_key, encode_value, key_hash, None, None)\n"
+        "pairs = extension.Collector(\n"
+        "    extension.SUM, 1, 1 << 40, encode_key, encode_value, key_hash, None, None\n)\n"
         "numbers, seen = iter([(str(number), 1) for number in range(100_000)]), 0\n"
         "while pairs.add(numbers) == (extension.FULL, ()):\n"
         "    seen += len(pairs)\n"
@@ -269,7 +275,8 @@ def test_keys_that_are_told_apart_late_need_no_deep_stack() -> None:
         "from mapreduce.encoding import encode_key, encode_value\n"
         "from mapreduce.partition import key_hash\n"
         "extension = native.extension\n"
-        "pairs = extension.Collector(extension.KEEP, 1, 1 << 30, encode_key, encode_value, key_hash, None, None)\n"
+        "pairs = extension.Collector(\n"
+        "    extension.KEEP, 1, 1 << 30, encode_key, encode_value, key_hash, None, None\n)\n"
         "keys = ['a' * (8 * number) for number in range(4000)] * 2\n"
         "random.Random(7).shuffle(keys)\n"
         "pairs.add(iter([(key, number) for number, key in enumerate(keys)]))\n"
@@ -617,7 +624,9 @@ def test_a_merge_that_has_failed_has_no_more() -> None:
 
 
 def test_words_are_counted_by_many_threads() -> None:
-    """The counter works without the interpreter's lock, and has one of its own; large tables are given back."""
+    """The counter works without the interpreter's lock, and has one of its own; large tables are
+    given back.
+    """
     counts = extension.WordCounts()
     letters = "abcdefghijklmnopqrstuvwxyz"
     data = "".join(

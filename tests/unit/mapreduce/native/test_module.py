@@ -69,7 +69,9 @@ def test_each_module_has_types_and_a_state() -> None:
 
 
 def test_a_subinterpreter_has_a_module() -> None:
-    """The extension works in two interpreters of a process, and in the first one when the second has ended."""
+    """The extension works in two interpreters of a process, and in the first one when the second
+    has ended.
+    """
     script = (
         "import importlib.util, sys\n"
         "code = '''\n"
@@ -78,7 +80,8 @@ def test_a_subinterpreter_has_a_module() -> None:
         "module = importlib.util.module_from_spec(spec)\n"
         "spec.loader.exec_module(module)\n"
         "pairs = module.Collector(module.SUM, 1, 1 << 20, None, None, None, None, None)\n"
-        "assert pairs.add(iter([(str(n % 1000), n) for n in range(100000)])) == (module.ENDED, ())\n"
+        "given = iter([(str(n % 1000), n) for n in range(100000)])\n"
+        "assert pairs.add(given) == (module.ENDED, ())\n"
         "pairs.sort()\n"
         "assert len(pairs) == 1000 and pairs.frame(0, 0)[1] == 1000\n"
         "words = module.WordCounts()\n"
