@@ -72,8 +72,7 @@ def check(
             is checked.
         input: A file, folder, glob or URL, or NAME=one of these; may be given several times.
         param: A parameter of the job, as name=value; may be given several times.
-        sample: How much of the input is used, e.g. 64KiB, cut at a line; Parquet and whole files
-            are whole.
+        sample: How much of the input is used, e.g. 64KiB, cut at a line; Parquet stays whole.
         json: Print one JSON document on standard output.
     """
     from driver.authoring.hash_seeds import SeededRuns
