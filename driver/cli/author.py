@@ -64,16 +64,15 @@ def check(
     """Check a job against laws on a sample; show the smallest input that breaks one.
 
     Run it with other split sizes and numbers of partitions, with and without its combine, with the
-    values in another order, twice, as a plain loop, and under two hash seeds: the answer must
-    always be the same. Exit code 0 when it is, else 1.
+    values in another order, twice, as a plain loop, and under two hash seeds: the answer must not
+    change. Exit code 0 if so, else 1.
 
     Args:
         job: The job: a module or a file, and `:Class` when it holds several. Of a chain, each step
             is checked.
         input: A file, folder, glob or URL, or NAME=one of these; may be given several times.
         param: A parameter of the job, as name=value; may be given several times.
-        sample: How much of the input is used, e.g. 64KiB, cut at a line; Parquet and whole files
-            are not cut.
+        sample: How much of the input is used, e.g. 64KiB, cut at a line; Parquet stays whole.
         json: Print one JSON document on standard output.
     """
     from driver.authoring.hash_seeds import SeededRuns
