@@ -14,9 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from driver.cloud.stack import ROLES, Stack, read_stack
+from driver.cloud.stack import Stack, read_stack
 from driver.cloud.terraform import terraform_folder
 from driver.text import bytes_text
+from driver.transport.endpoint import ROLES
 from mapreduce import native
 from mapreduce.errors import FleetError, MapReduceError
 from mapreduce.wire.messages import Message

@@ -10,8 +10,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from driver.cloud.stack import Role, Stack
+from driver.cloud.stack import Stack
 from driver.forecast.pricing import ServiceSize, running_hour
+from driver.transport.endpoint import Role
 from mapreduce.errors import UsageError
 
 SETTINGS_FILE = "deploy.auto.tfvars.json"

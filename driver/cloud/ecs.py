@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from driver.cloud.aws import Aws, explained
-from driver.cloud.stack import ROLES, ServiceOutputs, Stack
-from driver.transport.endpoint import Endpoint
+from driver.cloud.stack import ServiceOutputs, Stack
+from driver.transport.endpoint import ROLES, Endpoint
 from mapreduce.wire.messages import StageName
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import base64
 from dataclasses import dataclass
 
 from driver.cloud.aws import Aws, ClientError, explained
-from driver.cloud.stack import ROLES
+from driver.transport.endpoint import ROLES
 
 
 @dataclass(frozen=True, slots=True)

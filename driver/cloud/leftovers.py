@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import get_args
 
 from driver.cloud.aws import Aws, ClientError, explained
-from driver.cloud.stack import Role
 from driver.forecast.pricing import resource_day
+from driver.transport.endpoint import Role
 from mapreduce.wire.messages import Message
 
 PROJECT = "mapreduce-on-fargate"

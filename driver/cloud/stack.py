@@ -6,21 +6,21 @@ import json
 import logging
 import math
 import shutil
+import subprocess
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TookTooLong
 from pathlib import Path
-from typing import Literal
+from types import SimpleNamespace
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from driver.cloud.terraform import is_applied
+from driver.transport.endpoint import Role
 from mapreduce.errors import FleetError
-from mapreduce.wire.messages import StageName
 
 TIMEOUT_S = 60.0
-Role = Literal["splitter", "mapper", "reducer"]
-ROLES: dict[StageName, Role] = {"split": "splitter", "map": "mapper", "reduce": "reducer"}
 
 
 class ServiceOutputs(BaseModel):
@@ -103,7 +103,17 @@ def _outputs(folder: Path) -> dict[str, dict[str, object]]:
     Some values may be sensitive: they are returned, never logged.
     """
     logging.getLogger("python_terraform").setLevel(logging.ERROR)
+    import python_terraform
     from python_terraform import IsFlagged, Terraform, TerraformCommandError
+
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*args: Any, **kwargs: Any) -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen(*args, **kwargs))
+        return started[-1]
+
+    # the library waits for Terraform without end and keeps its process to itself
+    python_terraform.subprocess = SimpleNamespace(Popen=start, PIPE=subprocess.PIPE)
 
     def ask() -> tuple[int, str, str]:
         with warnings.catch_warnings():  # python-terraform calls Logger.warn
@@ -118,6 +128,8 @@ def _outputs(folder: Path) -> dict[str, dict[str, object]]:
     try:
         code, out, err = asked.result(timeout=TIMEOUT_S)
     except TookTooLong:
+        for process in started:
+            process.kill()
         raise FleetError(
             f"terraform output took more than {TIMEOUT_S:.0f} s in {folder}; is its backend there?"
         ) from None

@@ -24,7 +24,6 @@ WRITING_REQUEST = 0.005 / 1000
 """PUT, COPY, POST and LIST, S3 Standard."""
 READING_REQUEST = 0.0004 / 1000
 """GET, and all others but DELETE, which costs nothing."""
-HOURS_A_MONTH = 730
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,10 @@ from driver.history.log_file import log_bytes
 from driver.targets import prefork
 from driver.targets.prefork import Prefork
 from driver.text import shown
-from driver.transport.endpoint import Endpoint, FleetGone
+from driver.transport.endpoint import ROLES, Endpoint, FleetGone
 from mapreduce.wire.messages import StageName
 
 STOP_S = 8.0
-ROLES: dict[StageName, str] = {"split": "splitter", "map": "mapper", "reduce": "reducer"}
 
 
 @dataclass(frozen=True, slots=True)

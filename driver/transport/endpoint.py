@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from mapreduce.errors import FleetError
 from mapreduce.wire.messages import StageName
@@ -40,3 +40,9 @@ class Fleet(Protocol):
     @property
     def refresh_s(self) -> float:
         """Seconds between look-ups."""
+
+
+Role = Literal["splitter", "mapper", "reducer"]
+
+
+ROLES: dict[StageName, Role] = {"split": "splitter", "map": "mapper", "reduce": "reducer"}

@@ -25,15 +25,11 @@ from mapreduce.chain import Chain, StepResult, steps_of
 from mapreduce.encoding import decode_key, decode_value, encode_key, encode_value
 from mapreduce.engine.bad_records import kept_as, kept_as_length
 from mapreduce.errors import JobLoadError
+from mapreduce.formats.zstd import zstd
 from mapreduce.input_formats import Csv, Format, JsonLines, Pairs, Parquet, WholeFile
 from mapreduce.job import Job, task_state
 from mapreduce.user_code.calls import Place, user_code
 from mapreduce.user_code.yielded import pair_of, pairs_of
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 Record = tuple[Any, Any]
 _UNPACK: tuple[tuple[str, Callable[[bytes], bytes]], ...] = (

@@ -9,7 +9,6 @@ from __future__ import annotations
 import bz2
 import lzma
 import re
-import sys
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,12 +17,8 @@ from typing import Protocol
 from mapreduce.errors import RecordError
 from mapreduce.formats.compression_headers import dictionary_of, memory_bytes
 from mapreduce.formats.limits import WINDOW_MOST_BYTES
+from mapreduce.formats.zstd import zstd
 from mapreduce.input_formats import Compression
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 MAGIC_BYTES = 10
 """How many of an object's first bytes identify its compression."""

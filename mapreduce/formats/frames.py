@@ -25,11 +25,7 @@ import xxhash
 from mapreduce import native
 from mapreduce.encoding import encode_value
 from mapreduce.errors import CorruptBlock, UserCodeError
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from mapreduce.formats.zstd import zstd
 
 MAGIC = b"MRF1"
 ENCODED, INTEGERS = 0, 1

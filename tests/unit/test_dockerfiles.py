@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from driver.cloud.deployment import IMAGE_SOURCES
-from driver.cloud.stack import ROLES
+from driver.transport.endpoint import ROLES
 from mapreduce.wire.build import HASH_SEED
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -14,10 +14,10 @@ import pytest
 from driver import doctor
 from driver.cloud.aws import Aws
 from driver.cloud.ecs import EcsFleet
-from driver.cloud.stack import ROLES, Stack
+from driver.cloud.stack import Stack
 from driver.doctor import Finding
 from driver.transport import http
-from driver.transport.endpoint import Endpoint
+from driver.transport.endpoint import ROLES, Endpoint
 from mapreduce import native
 from mapreduce.errors import FleetError, TaskLost
 from mapreduce.wire.messages import Cost, Done, Failed, SplitResult, StageName

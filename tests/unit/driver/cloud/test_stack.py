@@ -148,6 +148,39 @@ def test_outputs_that_are_no_json_are_an_error_of_ours(
         read_stack(tmp_path)
 
 
+def test_terraform_that_takes_too_long_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No process of it is left when the message is shown."""
+    ended: list[str] = []
+
+    class Endless:
+        """A Terraform that gives its outputs only when it is killed."""
+
+        returncode = -9
+
+        def __init__(self, *_: object, **__: object) -> None:
+            self._killed = threading.Event()
+
+        def communicate(self) -> tuple[bytes, bytes]:
+            """Wait."""
+            self._killed.wait(30)
+            return b"", b""
+
+        def kill(self) -> None:
+            """End."""
+            ended.append("killed")
+            self._killed.set()
+
+    (tmp_path / "terraform.tfstate").write_text("{}")
+    monkeypatch.setattr("shutil.which", lambda _: "/bin/terraform")
+    monkeypatch.setattr("driver.cloud.stack.TIMEOUT_S", 0.05)
+    monkeypatch.setattr("driver.cloud.stack.subprocess.Popen", Endless)
+    with pytest.raises(FleetError, match="took more than"):
+        read_stack(tmp_path)
+    assert ["killed"] == ended
+
+
 def test_terraform_that_takes_too_long_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
