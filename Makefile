@@ -10,7 +10,7 @@ LEAST ?= 85
 ARGS ?=
 
 .PHONY: help run test coverage integration check format docs docs-test deploy destroy scale stop \
-    start e2e faults simulate sanitize fuzz spark bench lock clean
+    start e2e faults simulate sanitize fuzz spark bench mutation lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -94,11 +94,15 @@ simulate: $(VENV)/ready  ## Run the scheduler in virtual time in SEEDS=10000 ran
 bench: $(VENV)/ready $(VENV)/bench  ## Compare with Spark and others; writes docs/benchmarks.md
 	$(BIN)/python -m bench $(ARGS)
 
+mutation: $(VENV)/kernel $(VENV)/mutation  ## Break the pure files in every small way; tests/mutation.md argues the rest
+	$(VENV)/mutation-env/bin/python -m mutmut run $(ARGS)
+	$(VENV)/mutation-env/bin/python -m tests.mutation
+
 lock: $(VENV)/ready  ## Update the pins of all dependencies, with hashes
 	bash requirements/lock.sh
 
 clean:  ## Remove the virtual environments and all build products
-	rm -rf $(VENV) build mapreduce/native/*.so .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build mutants mapreduce/native/*.so .mypy_cache .ruff_cache .pytest_cache
 
 build/zipf.txt: | $(VENV)/ready
 	$(BIN)/python -m bench.zipf --megabytes 5 --seed 7 --output $@
@@ -125,6 +129,11 @@ $(VENV)/emulator: requirements/emulator.txt | $(VENV)/ready
 $(VENV)/spark: requirements/dev.txt requirements/spark.txt
 	$(PYTHON) -m venv $(VENV)/spark-env
 	$(VENV)/spark-env/$(INSTALL) -r requirements/dev.txt -r requirements/spark.txt
+	@touch $@
+
+$(VENV)/mutation: requirements/dev.txt requirements/mutation.txt
+	$(PYTHON) -m venv $(VENV)/mutation-env
+	$(VENV)/mutation-env/$(INSTALL) -r requirements/dev.txt -r requirements/mutation.txt
 	@touch $@
 
 # the peers of the benchmark, and matplotlib for its plots

@@ -205,3 +205,11 @@ def test_a_record_that_was_copied_to_another_task_is_not_found(
     folder = tmp_path / "tasks"
     (folder / f"{specs[0].key}.json").write_bytes((folder / f"{specs[2].key}.json").read_bytes())
     assert set(finished.find(specs)) == {1, 2}
+
+
+def test_a_record_is_the_digest_of_key_and_text_and_the_text(tmp_path: Path) -> None:
+    """As it was spelled before: what an earlier version has kept is found by a later one."""
+    result = _result(_write(tmp_path, "a", b"pairs"))
+    text = result.model_dump_json().encode()
+    digest = digest_of_bytes(KEY.encode() + b"\n" + text).encode()
+    assert digest + b"\n" + text == to_record(KEY, result)

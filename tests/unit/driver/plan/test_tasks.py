@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
+import hashlib
+from typing import Any
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from driver.plan import tasks as module
 from driver.plan.tasks import (
     CHUNK_BYTES,
+    SHORT_CHUNK_BYTES,
+    WAVES,
     RunPlan,
+    TaskSpec,
     map_tasks,
     reduce_tasks,
     split_count,
@@ -18,14 +27,19 @@ from mapreduce.engine.split import plan_splits
 from mapreduce.input_formats import Csv
 from mapreduce.wire.build import Build
 from mapreduce.wire.messages import (
+    FORMAT_VERSION,
     Block,
+    BlockSource,
     ByteRange,
     Cost,
     InputObject,
     JobSpec,
     MapResult,
+    MapTask,
+    ReduceTask,
     Split,
     SplitResult,
+    SplitTask,
 )
 from tests.unit.driver.samples import JOB, run_plan
 
@@ -43,6 +57,15 @@ from tests.unit.driver.samples import JOB, run_plan
         (CHUNK_BYTES, None, None, 5, 15),
         (CHUNK_BYTES // 2, None, None, 10, 10),
         (0, None, 10, 1, 1),
+        (0, None, 10, 7, 1),
+        (30, None, 10, 7, 3),
+        (31, None, 10, 7, 4),
+        (0, None, None, 7, 7),
+        (11 * CHUNK_BYTES + 1, None, None, 3, 12),
+        (11 * CHUNK_BYTES, None, None, 3, 12),
+        (8 * SHORT_CHUNK_BYTES, None, None, 4, 8),
+        (8 * SHORT_CHUNK_BYTES - 1, None, None, 4, 4),
+        (12 * SHORT_CHUNK_BYTES, None, None, 4, 12),
     ],
 )
 def test_number_of_splits(
@@ -240,3 +263,138 @@ def test_keys_are_pinned() -> None:
     key = task_key("map", pieces=[["s", 0, "e", 0, 5]], job={"code": "c"}, partitions=1)
     assert key == "4cc50ea74d9ad0f7c25976e1a650ca25264a66e1a2fa8db3623799d14ac092fd"
     assert split_task(run_plan()).name == "split-0"
+
+
+@given(total=st.integers(0, 100 * CHUNK_BYTES), slots=st.integers(1, 40))
+def test_every_slot_has_as_many_splits_as_every_other(total: int, slots: int) -> None:
+    """Unless there are so many that the last ones do not matter; and none is longer than the
+    default.
+    """
+    count = split_count(total, chunks=None, chunk_bytes=None, slots=slots)
+    assert count >= slots
+    assert count % slots == 0 or count >= WAVES * slots
+    assert count * CHUNK_BYTES >= total
+
+
+def test_a_key_is_the_digest_of_its_json_text() -> None:
+    """As UTF-8, with the version of the format and the stage in front; names are sorted."""
+    text = f'[{FORMAT_VERSION},"map",{{"a":null,"b":"é"}}]'
+    assert hashlib.sha256(text.encode()).hexdigest() == task_key("map", b="é", a=None)
+
+
+def test_each_stage_is_in_its_keys_and_what_its_tasks_are_told_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The boundaries of key ranges are in those of the maps, which cut by them."""
+    seen: list[tuple[Any, Any]] = []
+
+    def noted(stage: Any, **identity: Any) -> str:
+        seen.append((stage, identity))
+        return "0" * 64
+
+    monkeypatch.setattr(module, "task_key", noted)
+    plan = run_plan(splits=1)
+    split = _planned(plan, 1).model_copy(update={"boundaries": ("61",)})
+    split_task(plan)
+    map_tasks(plan, split)
+    reduce_tasks(plan.model_copy(update={"partitions": 1}), [_result("file:///x", 1)])
+    assert ["split", "map", "reduce"] == [stage for stage, _ in seen]
+    assert ("61",) == seen[1][1]["boundaries"]
+
+
+# -- messages --------------------------------------------------------------------------------------
+
+
+ORDERED = {"run": "run-9", "mode": "copy", "total_order": True, "keep_pairs": True, "top": 7}
+
+
+def _specs(plan: RunPlan) -> tuple[TaskSpec, list[TaskSpec], list[TaskSpec], SplitResult]:
+    split = _planned(plan, 3).model_copy(update={"boundaries": ("61",)})
+    maps = [_result("file:///m0", 1), _result("file:///m1", 2)]
+    return split_task(plan), map_tasks(plan, split), reduce_tasks(plan, maps), split
+
+
+def test_an_attempt_is_named_by_its_number() -> None:
+    """From 0 on."""
+    names = [split_task(run_plan()).attempt(number).attempt for number in (1, 2, 12)]
+    assert ["0", "1", "11"] == names
+
+
+def test_the_split_stage_has_one_task_over_all_inputs() -> None:
+    """Its message says how to cut, and samples keys where parts are ranges of them."""
+    inputs = tuple(InputObject(url=f"file:///in/{n}", size=n, etag="e") for n in (3, 4))
+    plan = run_plan(inputs=inputs, **ORDERED)
+    spec = split_task(plan)
+    assert ("split", 0, 7, "", 0, "split-0") == (
+        *(spec.stage, spec.index, spec.size_bytes, spec.reads, spec.redone),
+        spec.name,
+    )
+    base: Any = {"run": "run-9", "attempt": "5", "store": "file:///store", "inputs": inputs}
+    assert SplitTask(**base, splits=4, mode="copy", key_ranges=2, job=JOB) == spec.message("5")
+    for change in ({"total_order": False}, {"partitions": 1}, {"partitions": 0}):
+        plain = split_task(plan.model_copy(update=change)).message("5")
+        assert SplitTask(**base, splits=4, mode="copy", key_ranges=None, job=None) == plain
+
+
+def test_a_map_task_reads_its_split() -> None:
+    """It cuts its pairs by the boundaries; with no partition it reports and keeps a part."""
+    plan = run_plan(**ORDERED)
+    _, specs, _, split = _specs(plan)
+    assert [("map", 0), ("map", 1), ("map", 2)] == [(spec.stage, spec.index) for spec in specs]
+    assert 1000 == sum(spec.size_bytes for spec in specs)
+    assert "file:///in/a.txt bytes 333-666" == specs[1].reads
+    base: Any = {"run": "run-9", "attempt": "5", "store": "file:///store", "index": 1, "job": JOB}
+    base |= {"split": split.splits[1], "boundaries": ("61",)}
+    assert MapTask(**base, partitions=2, top=0, keep_pairs=False) == specs[1].message("5")
+    only = map_tasks(plan.model_copy(update={"partitions": 0}), split)[1].message("5")
+    assert MapTask(**base, partitions=0, top=7, keep_pairs=True) == only
+    unkept = map_tasks(run_plan(partitions=0, run="run-9", top=7), split)[1].message("5")
+    assert MapTask(**base, partitions=0, top=7, keep_pairs=False) == unkept
+
+
+def test_a_map_task_of_several_ranges_names_the_first() -> None:
+    """And how many more there are."""
+    ranges = [
+        ByteRange(url="", etag="e", size=9, start=n, end=9, source=f"file:///{n}") for n in range(3)
+    ]
+    said = [module._ranges(Split(index=0, pieces=tuple(ranges[:n]))) for n in range(4)]
+    first = "file:///0 bytes 0-9"
+    assert ["", first, f"{first} and 1 more", f"{first} and 2 more"] == said
+
+
+def test_a_reduce_task_reads_its_block_of_each_map() -> None:
+    """In the order of the maps."""
+    plan = run_plan(**ORDERED)
+    maps = [
+        _result(f"file:///m{n}", n).model_copy(
+            update={
+                "etag": f"e{n}",
+                "blocks": tuple(
+                    Block(offset=p, length=10 * n + p, records=1, checksum=1, integers=True)
+                    for p in range(2)
+                ),
+            }
+        )
+        for n in range(3)
+    ]
+    specs = reduce_tasks(plan, maps)
+    assert [("reduce", 0, "partition 0"), ("reduce", 1, "partition 1")] == [
+        (spec.stage, spec.index, spec.reads) for spec in specs
+    ]
+    assert [0 + 10 + 20, 1 + 11 + 21] == [spec.size_bytes for spec in specs]
+    sources = tuple(
+        BlockSource(url=each.url, etag=each.etag, map_index=n, block=each.blocks[1])
+        for n, each in enumerate(maps)
+    )
+    expected = ReduceTask(
+        run="run-9",
+        attempt="5",
+        store="file:///store",
+        index=1,
+        job=JOB,
+        sources=sources,
+        partitions=2,
+        top=7,
+        keep_pairs=True,
+    )
+    assert expected == specs[1].message("5")

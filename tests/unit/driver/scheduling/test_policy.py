@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +19,7 @@ from driver.scheduling.policy import (
     most_backups,
     stage_budget,
     usable_slots,
+    wait_for_slot,
 )
 from mapreduce.errors import KINDS, Retry
 from mapreduce.wire.messages import TaskError
@@ -122,3 +125,68 @@ def test_too_many_bad_records_end_the_run_at_once() -> None:
     for kind in ("TooManyBadRecords", "RecordError"):
         failure = TaskError(kind=kind, message="", place="u at byte 1")
         assert isinstance(after_failure([failure], RetryPolicy(skip_bad_records=2), 0.5), GiveUp)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "limits", "why"),
+    [
+        (["OutputLost"], {}, "the task that wrote it has to write it again"),
+        (["InputChanged"], {}, "no other attempt could succeed"),
+        (["UserCodeError"] * 2, {}, "the job's code failed on it 2 times"),
+        (["UserCodeError"], {"once_attempts": 1}, "the job's code failed on it"),
+        (["CorruptBlock", "TaskLost", "CorruptBlock"], {}, "what it reads is damaged 2 times"),
+        (["CorruptBlock"], {"once_attempts": 1}, "what it reads is damaged"),
+        (["TaskLost"] * 4, {}, "it failed 4 times"),
+        (["StorageError", "TaskLost"], {"attempts": 2}, "it failed 2 times"),
+        (["TaskLost"], {"attempts": 1}, "it failed"),
+    ],
+)
+def test_a_task_is_given_up_with_the_reason(
+    kinds: list[str], limits: dict[str, int], why: str
+) -> None:
+    """It says what failed, and how often if it was more than once."""
+    assert GiveUp(why) == after_failure(_failures(*kinds), RetryPolicy(**limits), jitter=0.5)
+
+
+@pytest.mark.parametrize(
+    ("failures", "jitter", "delay_s"),
+    [(1, 1.0, 0.5), (1, 0.0, 0.25), (3, 1.0, 2.0), (3, 0.5, 1.5), (9, 1.0, 8.0)],
+)
+def test_a_task_waits_as_long_as_its_endpoint_would(
+    failures: int, jitter: float, delay_s: float
+) -> None:
+    """Twice as long after each failure; jitter takes off up to half."""
+    policy = RetryPolicy(attempts=99, first_delay_s=0.5, longest_delay_s=8.0)
+    decision = after_failure(_failures(*["TaskLost"] * failures), policy, jitter)
+    assert TryAgain(delay_s) == decision
+    assert delay_s == endpoint_pause(failures, policy, jitter)
+
+
+@pytest.mark.parametrize(
+    ("wanted_s", "expected_s"),
+    [
+        *[(1.5, 1.5), (0.5, 0.5), (-5.0, 0.0), (60.0, 60.0), (61.0, 60.0)],
+        *[(math.inf, 60.0), (-math.inf, 60.0), (math.nan, 60.0)],
+    ],
+)
+def test_a_full_endpoint_says_how_long_within_reason(wanted_s: float, expected_s: float) -> None:
+    """Never for ever, never for less than nothing."""
+    assert expected_s == wait_for_slot(wanted_s)
+
+
+def test_a_stages_budget_grows_with_what_each_task_may_fail() -> None:
+    """Half a failure each, or two."""
+    policies = [RetryPolicy(failures_per_task=each, least_failures=30) for each in (0.5, 2.0)]
+    assert [50, 200] == [stage_budget(100, policy) for policy in policies]
+
+
+@pytest.mark.parametrize(
+    ("finished_s", "median_s"),
+    [([7.0], 7.0), ([2.0, 4.0], 3.0), ([1, 2, 30, 100, 200], 30.0), ([1, 2, 3, 5, 90, 99], 4.0)],
+)
+def test_the_median_is_the_middle_one_or_between_the_two(
+    finished_s: list[float], median_s: float
+) -> None:
+    """Whatever lies beside it."""
+    policy = BackupPolicy(slower=1.0, least_s=0.0)
+    assert median_s == backup_after(finished_s, len(finished_s), policy)

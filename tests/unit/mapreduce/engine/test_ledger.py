@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mapreduce.engine.ledger import balance
+from mapreduce.engine.ledger import LedgerRow, balance
 from mapreduce.wire.messages import Block, Cost, InputObject, MapResult, RangeRead, ReduceResult
 
 A, B = "s3://books/a", "s3://books/b"
@@ -181,3 +181,77 @@ def test_input_given_twice() -> None:
     assert not balance(twice, maps(), reduces(), ETAGS, 2).balanced
     more = [*maps(), mapped([(B, 0, 50)], [(0, 0), (0, 0)])]
     assert balance(twice, more, reduces(), ETAGS, 2).balanced
+
+
+def _row(what: str, unit: str, expected: int | str, found: int | str) -> LedgerRow:
+    return LedgerRow(what=what, unit=unit, expected=expected, found=found)
+
+
+def test_every_sum_of_a_run_is_a_row() -> None:
+    """Of each input its bytes, how often each was read, and its ETag; of each partition pairs and
+    checksum.
+    """
+    checksums = f"{4:016x}", f"{10:016x}"
+    assert (
+        _row(f"bytes of {A}", "bytes", 100, 100),
+        _row(f"bytes of {A}", "times each", "1", "1"),
+        _row(f"bytes of {B}", "bytes", 50, 50),
+        _row(f"bytes of {B}", "times each", "1", "1"),
+        _row("partitions reduced", "partitions", 2, 2),
+        _row("partition 0", "pairs", 7, 7),
+        _row("partition 0", "checksum", checksums[0], checksums[0]),
+        _row("partition 1", "pairs", 1, 1),
+        _row("partition 1", "checksum", checksums[1], checksums[1]),
+        _row(f"ETag of {A}", "", "1", "1"),
+        _row(f"ETag of {B}", "", "2", "2"),
+    ) == balance(INPUTS, maps(), reduces(), ETAGS, 2).rows
+
+
+@pytest.mark.parametrize(
+    ("pieces", "found"),
+    [
+        ([(0, 60), (40, 60)], "2 in [40, 60)"),
+        ([(0, 40), (60, 40)], "0 in [40, 60)"),
+        ([(10, 90)], "0 in [0, 10)"),
+        ([(0, 90)], "0 in [90, 100)"),
+        ([(0, 101)], "1 in [100, 101)"),
+        ([(0, 100), (120, 0)], "1"),
+        ([], "0 in [0, 100)"),
+        ([(0, 100), (0, 100)], "2 in [0, 100)"),
+    ],
+)
+def test_the_first_range_that_was_not_read_once_is_named(
+    pieces: list[tuple[int, int]], found: str
+) -> None:
+    """With how often it was read; beyond the end of an input nothing may be read."""
+    read = [mapped([(A, start, size)], []) for start, size in pieces]
+    rows = balance(INPUTS[:1], read, [], ETAGS, 0).rows
+    assert ("times each", "1", found) == (rows[1].unit, rows[1].expected, rows[1].found)
+
+
+def test_what_is_no_input_is_expected_nowhere() -> None:
+    """Not a byte of it, not once; an input that no map has read is missing."""
+    ledger = balance(INPUTS[1:], [mapped([(A, 5, 5)], [])], [], {B: "2"}, 0)
+    assert (
+        _row(f"bytes of {B}", "bytes", 50, 0),
+        _row(f"bytes of {B}", "times each", "1", "0 in [0, 50)"),
+        _row(f"bytes of {A}", "bytes", 0, 5),
+        _row(f"bytes of {A}", "times each", "0", "1 in [5, 10)"),
+    ) == ledger.rows[:4]
+
+
+def test_an_input_that_was_unpacked_is_read_in_its_unpacked_length() -> None:
+    """The other inputs in their own; the run's bytes are those of the inputs."""
+    unpacked = {A: 300}
+    read = [mapped([(A, 0, 300), (B, 0, 50)], [])]
+    ledger = balance(INPUTS, read, [], ETAGS, 0, unpacked)
+    assert ledger.balanced
+    assert 150 == ledger.bytes_in
+    assert not balance(INPUTS, read, [], ETAGS, 0).balanced
+
+
+def test_without_partitions_the_maps_write_the_result() -> None:
+    """Nothing is shuffled, and there are no reduces."""
+    ledger = balance(INPUTS, maps(), [], ETAGS, 0)
+    assert (0, 8, 20) == (ledger.pairs_shuffled, ledger.records_out, ledger.records_in)
+    assert ledger.balanced

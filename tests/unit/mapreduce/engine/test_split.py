@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapreduce.engine.split import plan_splits
+from mapreduce.encoding import encode_key
+from mapreduce.engine import TaskContext
+from mapreduce.engine.split import plan_splits, run_split
 from mapreduce.errors import InputChanged, ObjectMissing
-from mapreduce.wire.messages import ByteRange, InputObject, Split
+from mapreduce.input_formats import Csv, Format, WholeFile
+from mapreduce.wire.messages import ByteRange, InputObject, Split, SplitResult, SplitTask
 from mapreduce_jobs.word_count import WordCount
-from tests.unit.mapreduce.engine_run import engine
+from tests.unit.mapreduce.engine_run import TEXT, Engine, engine
 
 sizes_lists = st.lists(st.integers(0, 50) | st.sampled_from([0, 1, 1 << 40]), max_size=8)
 
@@ -136,3 +141,128 @@ def test_range_mode_writes_nothing() -> None:
         result = stages.split(stages.put([b"a\nb\n"]), 2)
         assert (0, 0) == (result.bytes_read, result.bytes_written)
         assert [] == list(stages.storage.list(stages.store))
+
+
+# -- planning --------------------------------------------------------------------------------------
+
+
+def _given(url: str, size: int, form: Format = TEXT) -> InputObject:
+    return InputObject(
+        url=f"file:///{url}", size=size, etag=f"e-{url}", name=f"n-{url}", format=form
+    )
+
+
+def _ranges(splits: tuple[Split, ...]) -> list[list[tuple[str, int, int]]]:
+    return [[(each.url[-1], each.start, each.end) for each in split.pieces] for split in splits]
+
+
+def test_a_range_has_all_that_is_known_of_its_input() -> None:
+    """Its name, its format and its compression too."""
+    ((piece,),) = (
+        split.pieces for split in plan_splits([_given("a", 9, Csv())], ["gzip"], splits=1)
+    )
+    assert (
+        ByteRange(
+            url="file:///a",
+            etag="e-a",
+            size=9,
+            start=0,
+            end=9,
+            source="file:///a",
+            name="n-a",
+            format=Csv(),
+            compression="gzip",
+        )
+        == piece
+    )
+
+
+def test_what_cannot_be_cut_lies_whole_in_the_split_of_its_first_byte() -> None:
+    """And splits without a first byte are none."""
+    inputs = [_given("a", 10), _given("b", 20), _given("c", 10)]
+    assert [
+        [("a", 0, 10)],
+        [("b", 0, 20)],
+        [("c", 0, 10)],
+    ] == _ranges(plan_splits(inputs, [None, "xz", None], splits=4))
+    splits = plan_splits(inputs, ["gzip", "xz", "zstd"], splits=3)
+    assert [[("a", 0, 10), ("b", 0, 20)], [("c", 0, 10)]] == _ranges(splits)
+    assert [0, 1] == [split.index for split in splits]
+
+
+def test_files_that_are_records_count_though_they_are_empty() -> None:
+    """As one byte; an empty text is in no split."""
+    inputs = [_given("a", 0, WholeFile()), _given("b", 0), _given("c", 0, WholeFile())]
+    assert [[("a", 0, 0)], [("c", 0, 0)]] == _ranges(plan_splits(inputs, splits=5))
+    assert [[("a", 0, 0), ("c", 0, 0)]] == _ranges(plan_splits(inputs, splits=1))
+    assert () == plan_splits([_given("b", 0)], splits=5)
+    assert () == plan_splits([])
+
+
+def test_without_a_number_or_a_length_there_is_one_split() -> None:
+    """And at least one for a number below."""
+    inputs = [_given("a", 7)]
+    assert [[("a", 0, 7)]] == _ranges(plan_splits(inputs))
+    assert [[("a", 0, 7)]] == _ranges(plan_splits(inputs, splits=0))
+    assert [[("a", 0, 2)], [("a", 2, 4)], [("a", 4, 7)]] == _ranges(
+        plan_splits(inputs, splits=3, split_bytes=1)
+    )
+
+
+def test_each_input_has_its_compression_or_none_has() -> None:
+    """A list that is too short is a fault of this program."""
+    with pytest.raises(ValueError, match="zip"):
+        plan_splits([_given("a", 1), _given("b", 1)], ["gzip"])
+
+
+# -- the stage -------------------------------------------------------------------------------------
+
+
+def _stage(
+    stages: Engine, inputs: tuple[InputObject, ...], **options: object
+) -> tuple[SplitResult, TaskContext]:
+    context = stages.context()
+    options = {"run": "run-1", "store": stages.store, "inputs": inputs} | options
+    return run_split(SplitTask.model_validate(options), context), context
+
+
+def test_the_stage_plans_by_number_or_by_length() -> None:
+    """After a look at each input, which finds what is compressed."""
+    with engine(WordCount) as stages:
+        inputs = stages.put([b"a b\n" * 10, gzip.compress(b"a\n" * 99, mtime=0)])
+        result, _ = _stage(stages, inputs, splits=4)
+        assert plan_splits(inputs, [None, "gzip"], splits=4) == result.splits
+        result, _ = _stage(stages, inputs, split_bytes=10)
+        assert plan_splits(inputs, [None, "gzip"], split_bytes=10) == result.splits
+        assert (None, {}, 0, 0) == (
+            *(result.boundaries, result.unpacked, result.bytes_read, result.bytes_written),
+        )
+        assert result.cost.peak_memory_bytes > 0
+
+
+def test_ranges_of_a_format_with_a_header_know_it() -> None:
+    """Those that do not hold it themselves too."""
+    with engine(WordCount) as stages:
+        inputs = stages.put([b"x,y\n" + b"1,2\n" * 20], Csv())
+        result, _ = _stage(stages, inputs, splits=3)
+        marks = [piece for split in result.splits for piece in split.pieces]
+        assert [0, 1, 2] == [split.index for split in result.splits]
+        assert 3 == len(marks)
+        assert all(piece.header for piece in marks)
+
+
+def test_key_ranges_are_sampled_all_over_the_inputs() -> None:
+    """Only where both a job and a number of ranges are given."""
+    with engine(WordCount) as stages:
+        inputs = stages.put(
+            [b"".join(b"word%c%c\n" % (n // 26 + 97, n % 26 + 97) for n in range(676))]
+        )
+        boundaries, samples = [], []
+        for options in ({"key_ranges": 2, "job": stages.spec}, {"job": stages.spec}, {}):
+            result, _ = _stage(stages, inputs, splits=1, **options)
+            boundaries.append(result.boundaries)
+            samples.append(len(result.splits))
+        assert [1, 1, 1] == samples
+        (middle,) = boundaries[0] or ()
+        assert encode_key("wordk") < bytes.fromhex(middle) < encode_key("wordq")
+        assert [None, None] == boundaries[1:]

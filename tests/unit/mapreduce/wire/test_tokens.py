@@ -195,6 +195,15 @@ def test_a_body_claim_that_is_no_digest(digest: object) -> None:
     refused(jwt.encode(claims(body=digest), KEY, algorithm="HS256"))
 
 
+def test_a_token_has_a_number_of_128_bits_in_hex() -> None:
+    """Each its own; a service remembers them for a while."""
+    signed = [tokens.sign(KEY, "/map", BODY, time.time()) for _ in range(2)]
+    numbers = [tokens.opened(KEY, "/map", each, time.time()).number for each in signed]
+    assert [128, 128] == [4 * len(number) for number in numbers]
+    assert len(set(numbers)) == 2
+    assert all(set(number) <= set("0123456789abcdef") for number in numbers)
+
+
 # -- the library's errors --------------------------------------------------------------------------
 
 
