@@ -130,7 +130,7 @@ def test_too_many_bad_records_end_the_run_at_once() -> None:
 @pytest.mark.parametrize(
     ("kinds", "limits", "why"),
     [
-        (["OutputLost"], {}, "the task that wrote it has to write it again"),
+        (["OutputLost"], {}, "the task that wrote its input must run again"),
         (["InputChanged"], {}, "no other attempt could succeed"),
         (["UserCodeError"] * 2, {}, "the job's code failed on it 2 times"),
         (["UserCodeError"], {"once_attempts": 1}, "the job's code failed on it"),
