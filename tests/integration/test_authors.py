@@ -77,7 +77,7 @@ def test_a_new_job_runs_passes_its_test_and_keeps_the_laws(driver: Driver) -> No
     path = driver.folder / "my_job.py"
     assert driver.run("new", path).code == 0
     again = driver.run("new", path)
-    assert (again.code, "there is a" in again.err) == (2, True)
+    assert (again.code, "exists already; nothing was written" in again.err) == (2, True)
     assert driver.run("run", "--job", path, "--input", text, "--target", "inline").code == 0
     checked = driver.run("check", path, "--input", text, "--json")
     assert (checked.code, checked.document["breaches"]) == (0, [])

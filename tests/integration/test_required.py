@@ -36,7 +36,10 @@ def test_ci_names_the_packages_that_it_lacks(bare: dict[str, str]) -> None:
     """Before any check, when it may not install them."""
     done = _run(bare, "bash", ".ci/run")
     assert (1, "") == (done.returncode, done.stdout)
-    said = "gcc libc6-dev mawk default-jre-headless docker.io docker.io debootstrap iptables"
+    said = (
+        "gcc libc6-dev clang libclang-rt-dev mawk default-jre-headless "
+        "docker.io docker.io debootstrap iptables"
+    )
     assert (
         f"CI needs these packages, which it installs only as root on Debian: {said}\n"
         == done.stderr
@@ -55,4 +58,5 @@ def test_ci_requires_everything() -> None:
     lines = (ROOT / ".ci" / "run").read_text().splitlines()
     assert lines.index(f"export {VARIABLE}=1") < lines.index("make check")
     suites = [line.split()[1] for line in lines if line.startswith("make ")]
-    assert ["check", "test", "integration", "simulate", "e2e", "faults", "spark"] == suites
+    expected = ["check", "coverage", "test", "integration", "docs-test", "simulate", "sanitize"]
+    assert [*expected, "fuzz", "e2e", "faults", "spark"] == suites
