@@ -29,7 +29,6 @@ VARIES = (
     (re.compile(r"\b\d+\.\d+ [KMG]iB free"), "SPACE"),
     (re.compile(r"\b3\.\d+\.\d+\b"), "VERSION"),
     (re.compile(r"\b[0-9a-f]{32,64}\b"), "DIGEST"),
-    (re.compile(r"in 0?\.\d+s"), "TIME"),
     (re.compile(r"-{4,}|={4,}|─{2,}|━{2,}"), "LINE"),
     (re.compile(r"\s+"), " "),
 )
