@@ -255,3 +255,9 @@ def test_without_partitions_the_maps_write_the_result() -> None:
     ledger = balance(INPUTS, maps(), [], ETAGS, 0)
     assert (0, 8, 20) == (ledger.pairs_shuffled, ledger.records_out, ledger.records_in)
     assert ledger.balanced
+
+
+def test_an_input_that_is_gone_has_no_etag() -> None:
+    """It is expected with the one that it was planned with."""
+    *_, row = balance(INPUTS[:1], [mapped([(A, 0, 100)], [])], [], {}, 0).rows
+    assert _row(f"ETag of {A}", "", "1", "") == row

@@ -266,3 +266,13 @@ def test_key_ranges_are_sampled_all_over_the_inputs() -> None:
         (middle,) = boundaries[0] or ()
         assert encode_key("wordk") < bytes.fromhex(middle) < encode_key("wordq")
         assert [None, None] == boundaries[1:]
+
+
+def test_keys_of_a_compressed_input_are_sampled_too() -> None:
+    """Of what it unpacks to."""
+    words = b"".join(b"word%c%c\n" % (n // 26 + 97, n % 26 + 97) for n in range(676))
+    with engine(WordCount) as stages:
+        inputs = stages.put([gzip.compress(words, mtime=0)])
+        result, _ = _stage(stages, inputs, splits=1, key_ranges=2, job=stages.spec)
+        (middle,) = result.boundaries or ()
+        assert encode_key("worda") < bytes.fromhex(middle) < encode_key("wordz")

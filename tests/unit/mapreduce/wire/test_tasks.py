@@ -1,0 +1,45 @@
+"""The messages of a run's tasks, built with what a caller leaves out."""
+
+from __future__ import annotations
+
+import pytest
+
+from mapreduce.wire.messages import InputObject, JobSpec
+from mapreduce.wire.tasks import FIRST_ATTEMPT, TaskMessages
+
+JOB = JobSpec(code="0" * 64, module="m", name="N")
+INPUT = InputObject(url="file:///a", size=1, etag="e")
+
+
+def test_a_split_task_plans_byte_ranges_unless_told_to_copy() -> None:
+    """And it is the first attempt."""
+    messages = TaskMessages(run="run-1", store="file:///s", job=JOB, partitions=2)
+    task = messages.split((INPUT,), 3)
+    assert ("range", FIRST_ATTEMPT, 3, None) == (
+        task.mode,
+        task.attempt,
+        task.splits,
+        task.key_ranges,
+    )
+    assert "copy" == messages.split((INPUT,), 3, mode="copy").mode
+
+
+@pytest.mark.parametrize(
+    ("partitions", "total_order", "key_ranges", "map_top"),
+    [(2, True, 2, 0), (2, False, None, 0), (1, True, None, 0), (0, True, None, 7)],
+)
+def test_keys_are_sampled_for_several_ranges_alone(
+    partitions: int, total_order: bool, key_ranges: int | None, map_top: int
+) -> None:
+    """One range, or none, needs no boundaries; without a partition the maps report top pairs."""
+    messages = TaskMessages(
+        run="run-1",
+        store="file:///s",
+        job=JOB,
+        partitions=partitions,
+        total_order=total_order,
+        top=7,
+        keep_pairs=True,
+    )
+    assert (key_ranges, map_top) == (messages.key_ranges, messages.map_top)
+    assert (partitions == 0) == messages.keep_map_pairs
