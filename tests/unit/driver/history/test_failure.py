@@ -87,6 +87,19 @@ def test_lines_are_numbered_in_the_text(tmp_path: Path, pack: Any) -> None:
     assert line_number(f"file://{path}", 1 << 40, storage) is None
 
 
+def test_a_line_that_cannot_be_numbered_hides_no_failure() -> None:
+    """Whatever reading the input raises, the cause is told without the number."""
+
+    class Odd:
+        def __getattr__(self, name: str) -> Any:
+            raise ValueError(name)
+
+    bad = TaskError(kind="UserCodeError", message="no", place="p", url="file:///in", offset=3)
+    odd: Any = Odd()
+    failure = failure_of(StageFailed("map-3: no.", {"map-3": [bad]}), _plan(), odd)
+    assert ("p", None) == (failure.causes[0].place, failure.causes[0].line)
+
+
 def test_a_failure_of_no_task() -> None:
     """An error of the author's `steps` has its frames and no command; another one only its
     words.
