@@ -52,7 +52,7 @@ static const uint8_t *encoded_key(Collector *self, PyObject *key, size_t *length
 }
 
 /* Call the check with a key; -1 with its exception. Where the partition is the check, the answer is
- * kept, so that it is asked for once. */
+ * kept, so that it is computed once. */
 static int checked(Collector *self, const uint8_t *key, size_t length, uint32_t *partition) {
     if (self->check == Py_None)
         return 0;

@@ -74,7 +74,7 @@ class OddTransport(HttpTransport):
         self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
     ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
         if task.stage != "split" and self.network.fails():
-            self.network.say("an exception that nobody has foreseen")
+            self.network.say("an unforeseen exception")
             raise random.choice(
                 (KeyError("odd"), UnicodeError("odd"), AssertionError(), OSError(5, "odd"))
             )

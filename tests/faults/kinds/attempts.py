@@ -46,7 +46,7 @@ class Duplicate(_Drill):
 @register
 class Everything(_Drill):
     name = "everything-at-once"
-    says = "a drill of killed, hung, slow, failing, doubled and damaged attempts together"
+    says = "killed, hung, slow, failing, doubled and damaged attempts together"
     drill = "kill=0.15,hang=0.05,slow=0.05,error=0.1,duplicate=0.1,corrupt=0.05"
     shows = "TaskLost|InjectedFault|CorruptBlock|OutputLost|slower|output lost|^\\[\\]$"
 

@@ -101,7 +101,7 @@ class LookFails(_NetworkFault):
 @register
 class OddException(_NetworkFault):
     name = "unforeseen-exception"
-    says = "attempts end with an exception that nobody has foreseen, inside of the driver"
+    says = "attempts end with an unforeseen exception inside the driver"
     trouble: ClassVar = {"kind": "odd", "share": 0.15}
     shows = "TaskLost"
 
