@@ -15,10 +15,11 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
 from mapreduce.errors import Unauthorized
+from mapreduce.wire import keys
 from mapreduce.wire.build import this_build
 from mapreduce.wire.messages import (
     AttemptId,
-    Block,
+    BlocksSum,
     Cost,
     Done,
     Health,
@@ -144,7 +145,7 @@ class _Connection(asyncio.Protocol):
 def _result(task: MapTask, seconds: float) -> MapResult:
     """Return the result of a mapper that has read all of its split."""
     return MapResult(
-        url=f"{task.store}/maps/{task.run}/map-{task.index:05d}.attempt-{task.attempt}",
+        url=keys.map_attempt(task.store, task.run, task.index, task.attempt),
         etag=f"{task.index:032x}",
         size=64_000 * task.partitions,
         pieces=tuple(
@@ -153,12 +154,7 @@ def _result(task: MapTask, seconds: float) -> MapResult:
         ),
         records_in=1000,
         records_out=1000 * task.partitions,
-        blocks=tuple(
-            Block(
-                offset=64_000 * number, length=64_000, records=1000, checksum=number, integers=True
-            )
-            for number in range(task.partitions)
-        ),
+        blocks=BlocksSum(partitions=task.partitions, digest=f"{task.index:032x}", seal=task.index),
         counters={},
         cost=Cost(seconds=seconds, peak_memory_bytes=100_000_000),
     )

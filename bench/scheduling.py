@@ -34,6 +34,7 @@ from mapreduce.wire.messages import (
     JobSpec,
     Split,
     SplitResult,
+    SplitRule,
     StageName,
 )
 from mapreduce.wire.tokens import new_key
@@ -147,7 +148,7 @@ def _planned(tasks: int, partitions: int) -> tuple[RunPlan, SplitResult]:
         store="s3://a-bucket",
         job=job,
         inputs=(given,),
-        splits=tasks,
+        cut=SplitRule(split_bytes=SPLIT_BYTES),
         partitions=partitions,
         mode="range",
         top=10,

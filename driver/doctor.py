@@ -302,7 +302,7 @@ async def _ask_all(stack: Stack, aws: Aws) -> list[Finding]:
 async def _signed_request(stack: Stack, fleet: object, transport: object) -> Finding:
     from driver.cloud.ecs import EcsFleet
     from driver.transport.http import HttpTransport
-    from mapreduce.wire.messages import Done, SplitTask
+    from mapreduce.wire.messages import Done, SplitRule, SplitTask
 
     assert isinstance(fleet, EcsFleet)
     assert isinstance(transport, HttpTransport)
@@ -310,7 +310,7 @@ async def _signed_request(stack: Stack, fleet: object, transport: object) -> Fin
     splitters = await fleet.endpoints("split")
     if not splitters:
         return Finding(step=step, ok=False, seen="no splitter to ask", remedy="make start")
-    task = SplitTask(run="doctor", store=stack.store, inputs=(), splits=1)
+    task = SplitTask(run="doctor", store=stack.store, inputs=(), cut=SplitRule(splits=1))
     try:
         events = [event async for event in transport.run(splitters[0], task)]
     except MapReduceError as exc:

@@ -38,11 +38,14 @@ class RunList(Message):
 
 
 class RunStatus(Message):
-    """How far a run is: tasks done and in all, by stage. `failed` is the record of a failure."""
+    """How far a run is: tasks done and in all, by stage.
+
+    `splits` is None until the split stage is done. `failed` is the record of a failure.
+    """
 
     run_id: str
     state: str
-    splits: int
+    splits: int | None
     partitions: int
     maps_done: int
     reduces_done: int
@@ -137,18 +140,17 @@ def status(
     kept = open_runs(store)
     name = kept.resolve(run)
     plan, success, results = kept.plan(name), kept.success(name), kept.results(name)
-    maps_done = len(results.maps)
+    maps_done, split = len(results.maps), results.split
     if not maps_done and not plan.chain:
         finished = FinishedTasks(kept.storage, kept.store)
-        split = finished.find([split_task(plan)]).get(0)
-        maps_done = (
-            len(finished.find(map_tasks(plan, split))) if isinstance(split, SplitResult) else 0
-        )
+        found = finished.find([split_task(plan)]).get(0)
+        if isinstance(found, SplitResult):
+            maps_done, split = len(finished.find(map_tasks(plan, found))), found
     failure = None if success else kept.failure(name)
     document = RunStatus(
         run_id=name,
         state=kept.state(name),
-        splits=plan.splits,
+        splits=len(split.splits) if split else None,
         partitions=plan.partitions,
         maps_done=maps_done,
         reduces_done=len(results.reduces),
@@ -164,7 +166,8 @@ def status(
     for step in document.steps:
         answer(f"  {step}")
     if not plan.chain:
-        answer(f"  maps     {document.maps_done} of {document.splits} done")
+        maps = "not planned yet" if split is None else f"{maps_done} of {len(split.splits)} done"
+        answer(f"  maps     {maps}")
         answer(f"  reduces  {document.reduces_done} of {document.partitions} done")
     for url in document.result_urls:
         answer(f"  result   {url}")

@@ -38,7 +38,7 @@ def plan_cleaning(runs: RunStore, names: Iterable[str], *, results: bool) -> Cle
     for run in [each for name in names for each in (name, *runs.steps(name))]:
         folders = [
             keys.chunks(runs.store, run),
-            keys.maps(runs.store, run),
+            *keys.maps(runs.store, run),
             keys.pairs(runs.store, run),
         ]
         if results:

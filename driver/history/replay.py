@@ -13,6 +13,7 @@ from driver.history.run_store import RunStore
 from driver.plan.tasks import AnyTask, RunPlan, map_tasks, reduce_tasks, split_task
 from mapreduce.code import CodeLoader
 from mapreduce.engine import TaskContext
+from mapreduce.engine.fetch import find_blocks, write_list
 from mapreduce.errors import InputError
 from mapreduce.wire.messages import (
     MapResult,
@@ -43,9 +44,12 @@ class Replay:
                 for piece in self.task.split.pieces
             ]
         if isinstance(self.task, ReduceTask):
-            blocks = [(source.url, source.block) for source in self.task.sources]
-            return [
-                f"{url} bytes {block.offset}-{block.offset + block.length}" for url, block in blocks
+            partition = find_blocks(self.task, self.context)
+            listed = [self.task.outputs.url] if self.task.outputs else []
+            return listed + [
+                f"{source.output.url} bytes {source.block.offset}-"
+                f"{source.block.offset + source.block.length}"
+                for source in partition.sources
             ]
         return [given.url for given in self.task.inputs]
 
@@ -105,9 +109,9 @@ def _task(plan: RunPlan, runs: RunStore, name: str) -> SplitTask | MapTask | Red
         )
         results = [known[index] for index in sorted(known)]
         if plan.partitions and len(results) == len(maps):
-            specs += reduce_tasks(
-                plan, [result for result in results if isinstance(result, MapResult)]
-            )
+            written = [result for result in results if isinstance(result, MapResult)]
+            outputs = write_list(written, plan.store, plan.run, runs.storage)
+            specs += reduce_tasks(plan, written, outputs)
     for spec in specs:
         if spec.name == name:
             return spec.message(ATTEMPT)

@@ -18,7 +18,14 @@ from mapreduce.errors import InputChanged, ObjectMissing
 from mapreduce.storage import ObjectInfo, Storage
 from mapreduce.storage.digest import digest_of_bytes, digest_of_object
 from mapreduce.wire import keys
-from mapreduce.wire.messages import MapResult, ReduceResult, SplitResult, parse_result
+from mapreduce.wire.messages import (
+    ByteRange,
+    MapResult,
+    ReduceResult,
+    SplitResult,
+    StoredObject,
+    parse_result,
+)
 
 LOOKUPS = 16
 """Objects that are looked up at the same time."""
@@ -117,11 +124,13 @@ def objects_of(result: AnyResult) -> Iterable[ObjectInfo]:
     The run's inputs are left out: the driver has just looked at them.
     """
     if isinstance(result, SplitResult):
-        pieces = (
+        written: list[ByteRange | StoredObject] = [
             piece for split in result.splits for piece in split.pieces if piece.url != piece.source
-        )
+        ]
+        if result.boundaries is not None:
+            written.append(result.boundaries)
         return dict.fromkeys(
-            ObjectInfo(piece.url, piece.size, piece.etag, piece.digest) for piece in pieces
+            ObjectInfo(each.url, each.size, each.etag, each.digest) for each in written
         )
     if not result.url:
         return []

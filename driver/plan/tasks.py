@@ -22,18 +22,12 @@ from mapreduce.wire.messages import (
     Split,
     SplitMode,
     SplitResult,
+    SplitRule,
     SplitTask,
     StageName,
+    StoredObject,
 )
 from mapreduce.wire.tasks import TaskMessages
-
-CHUNK_BYTES = 64 << 20
-"""The default length of a split: a task's start costs little of it, and there are many tasks."""
-SHORT_CHUNK_BYTES = 4 << 20
-"""The shortest default split, used where longer ones would leave a mapper without work: below it
-the start of a task costs too much."""
-WAVES = 4
-"""Splits for each slot, where there would otherwise be fewer."""
 
 AnyTask = SplitTask | MapTask | ReduceTask
 
@@ -41,13 +35,12 @@ AnyTask = SplitTask | MapTask | ReduceTask
 class RunPlan(Message):
     """The plan of a run; written before its first task.
 
-    `splits` is how many splits the inputs are cut into, `store` the root URL of all that the run
-    writes. With 0 `partitions` the maps' pairs are the result. `keep_pairs`: it is a step of a
-    chain. `chain`: its job is a chain, whose steps are runs named by `mapreduce.wire.keys.step`.
-    `build` is what the tasks run on, `code` the part of the job's code that they depend on, and
-    `modules` names the modules in both. `left_out`: how many entries of the given folders and
-    prefixes are not inputs. `job_folder` is the folder of the author's files on the driver's
-    machine.
+    `cut` says how the inputs are cut, `store` is the root URL of all that the run writes. With 0
+    `partitions` the maps' pairs are the result. `keep_pairs`: it is a step of a chain. `chain`: its
+    job is a chain, whose steps are runs named by `mapreduce.wire.keys.step`. `build` is what the
+    tasks run on, `code` the part of the job's code that they depend on, and `modules` names the
+    modules in both. `left_out`: how many entries of the given folders and prefixes are not inputs.
+    `job_folder` is the folder of the author's files on the driver's machine.
     """
 
     run: str
@@ -56,7 +49,7 @@ class RunPlan(Message):
     store: str
     job: JobSpec
     inputs: tuple[InputObject, ...]
-    splits: int
+    cut: SplitRule
     partitions: int
     mode: SplitMode
     top: int
@@ -96,29 +89,6 @@ class TaskSpec:
         return self.message(f"{number - 1}")
 
 
-def split_count(
-    total_bytes: int, *, chunks: int | None, chunk_bytes: int | None, slots: int
-) -> int:
-    """Return how many splits to cut.
-
-    By default splits are `CHUNK_BYTES` long, or shorter where that would leave slots idle at the
-    end: each slot then gets the same number of splits, `WAVES` at most.
-
-    Args:
-        total_bytes: of all inputs.
-        chunks: the number that the user asked for, if any.
-        chunk_bytes: the length that the user asked for, if any.
-        slots: map tasks that run at the same time.
-    """
-    if chunks is not None:
-        return chunks
-    if chunk_bytes is not None:
-        return max(1, -(-total_bytes // chunk_bytes))
-    count = -(-total_bytes // CHUNK_BYTES)
-    waves = min(WAVES, max(1, total_bytes // (SHORT_CHUNK_BYTES * slots)))
-    return count if count >= WAVES * slots else slots * max(waves, -(-count // slots))
-
-
 def messages_of(plan: RunPlan) -> TaskMessages:
     """Return the builder of the messages of a run's tasks."""
     return TaskMessages(
@@ -137,12 +107,12 @@ def split_task(plan: RunPlan) -> TaskSpec:
     messages = messages_of(plan)
 
     def message(attempt: str) -> SplitTask:
-        return messages.split(plan.inputs, plan.splits, mode=plan.mode, attempt=attempt)
+        return messages.split(plan.inputs, plan.cut, mode=plan.mode, attempt=attempt)
 
     key = task_key(
         "split",
         inputs=[given.model_dump() for given in plan.inputs],
-        splits=plan.splits,
+        cut=plan.cut.model_dump(),
         mode=plan.mode,
         key_ranges=messages.key_ranges,
         job=_job_identity(plan, plan.code.map) if messages.key_ranges else None,
@@ -156,9 +126,21 @@ def map_tasks(plan: RunPlan, split: SplitResult) -> list[TaskSpec]:
     return [_map_task(plan, each, split.boundaries) for each in split.splits]
 
 
-def reduce_tasks(plan: RunPlan, maps: Sequence[MapResult]) -> list[TaskSpec]:
-    """Return one task for each partition."""
-    return [_reduce_task(plan, number, maps) for number in range(plan.partitions)]
+def reduce_tasks(
+    plan: RunPlan, maps: Sequence[MapResult], outputs: StoredObject | None
+) -> list[TaskSpec]:
+    """Return one task for each partition.
+
+    Args:
+        plan: the plan.
+        maps: the result of each map task.
+        outputs: the list of their objects; None where another shuffle carries the pairs.
+    """
+    # the indexes' digests, not their URLs: a map task that runs again with the same answer changes
+    # no key. Hashed once, for the keys of all partitions
+    read = task_key("reduce", maps=[each.blocks.digest for each in maps if each.blocks])
+    size = sum(each.size for each in maps) // max(1, plan.partitions)
+    return [_reduce_task(plan, number, read, size, outputs) for number in range(plan.partitions)]
 
 
 def task_key(stage: StageName, **identity: Any) -> str:
@@ -174,7 +156,7 @@ def _job_identity(plan: RunPlan, code: str) -> dict[str, Any]:
     return plan.job.model_dump() | ({"code": code} if code else {})
 
 
-def _map_task(plan: RunPlan, split: Split, boundaries: tuple[str, ...] | None) -> TaskSpec:
+def _map_task(plan: RunPlan, split: Split, boundaries: StoredObject | None) -> TaskSpec:
     messages = messages_of(plan)
 
     def message(attempt: str) -> MapTask:
@@ -190,7 +172,7 @@ def _map_task(plan: RunPlan, split: Split, boundaries: tuple[str, ...] | None) -
         job=_job_identity(plan, plan.code.map),
         build=plan.build.model_dump(),
         partitions=plan.partitions,
-        boundaries=boundaries,
+        boundaries=boundaries.digest if boundaries else None,
         top=messages.map_top,
         keep_pairs=messages.keep_map_pairs,
     )
@@ -203,19 +185,17 @@ def _ranges(split: Split) -> str:
     return "".join(first) + (f" and {len(split.pieces) - 1} more" if len(split.pieces) > 1 else "")
 
 
-def _reduce_task(plan: RunPlan, number: int, maps: Sequence[MapResult]) -> TaskSpec:
+def _reduce_task(
+    plan: RunPlan, number: int, read: str, size_bytes: int, outputs: StoredObject | None
+) -> TaskSpec:
     messages = messages_of(plan)
 
     def message(attempt: str) -> ReduceTask:
-        # built for each attempt: the sources of all tasks at once would be maps times partitions
-        return messages.reduce(number, maps, attempt=attempt)
+        return messages.reduce(number, outputs, attempt=attempt)
 
-    blocks = [result.blocks[number] for result in maps]
-    # the key holds the blocks' checksums, not their URLs: a map task that runs again with the same
-    # answer changes no key
     key = task_key(
         "reduce",
-        blocks=[[block.records, block.checksum] for block in blocks],
+        read=read,
         job=_job_identity(plan, plan.code.reduce),
         build=plan.build.model_dump(),
         partition=number,
@@ -223,6 +203,4 @@ def _reduce_task(plan: RunPlan, number: int, maps: Sequence[MapResult]) -> TaskS
         top=plan.top,
         keep_pairs=plan.keep_pairs,
     )
-    return TaskSpec(
-        "reduce", number, key, sum(block.length for block in blocks), message, f"partition {number}"
-    )
+    return TaskSpec("reduce", number, key, size_bytes, message, f"partition {number}")

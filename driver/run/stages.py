@@ -20,6 +20,7 @@ from driver.scheduling.scheduler import StageRun
 from driver.text import TRACEBACK_LIMIT, storable
 from driver.transport.base import Transport
 from driver.transport.endpoint import Fleet
+from mapreduce.engine.fetch import write_list
 from mapreduce.errors import CorruptBlock, JobFailed, OutputLost, StageFailed, causes_of
 from mapreduce.wire import keys
 from mapreduce.wire.messages import MapResult, SplitResult, StageName, TaskError
@@ -68,8 +69,10 @@ async def _map_and_reduce(
     known: dict[str, Outcome] = {}
     for round_left in reversed(range(MOST_REDONE * len(maps) + 1)):
         results = [outcome.result for outcome in maps if isinstance(outcome.result, MapResult)]
+        outputs = await asyncio.to_thread(write_list, results, plan.store, plan.run, stages.storage)
         try:
-            reduces = await stages.carry_out("reduce", reduce_tasks(plan, results), known)
+            specs = reduce_tasks(plan, results, outputs)
+            reduces = await stages.carry_out("reduce", specs, known)
             known |= {outcome.spec.key: outcome for outcome in reduces}
             return maps, await stages.until_whole("reduce", reduces)
         except StageFailed as exc:
@@ -120,6 +123,7 @@ class Stages:
         self._started = started
         self._is_ready = False
         self._names = Counter[str]()  # attempts that each task has had, by its name
+        self.storage = backend.runs.storage
         self.seconds: dict[str, float] = {"start": 0.0, "reduce": 0.0}
         self.done: list[Outcome] = []
         """What the services have done of the last stage, also when it failed."""

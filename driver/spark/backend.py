@@ -88,7 +88,7 @@ class SparkBackend:
         mapped = report.ended("map", specs, maps, seconds["map"])
         reduced: list[Outcome] = []
         if plan.partitions:
-            reducing = reduce_tasks(plan, ())
+            reducing = reduce_tasks(plan, (), None)
             report.begun("reduce", reducing)
             reduced = report.ended("reduce", reducing, reduces, seconds["reduce"])
         return Outcomes(split, mapped, reduced, seconds)
@@ -132,7 +132,7 @@ class SparkBackend:
             answers = self.spark.map(partial(map_whole, bench), texts)
             return _in_order(Carried.model_validate_json(answer) for answer in answers), []
         reducing = partial(
-            reduce_side, bench, reduce_tasks(plan, ())[0].message(_ATTEMPT).model_dump_json()
+            reduce_side, bench, reduce_tasks(plan, (), None)[0].message(_ATTEMPT).model_dump_json()
         )
         answers = self.spark.map_and_reduce(
             partial(map_side, bench), texts, reducing, plan.partitions

@@ -10,7 +10,7 @@ records.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,17 @@ from typing import Any
 import xxhash
 
 from mapreduce.encoding import encode_value
-from mapreduce.engine.context import TaskContext
+from mapreduce.engine.block_index import entry_range, index_of, parse_index, sum_of
+from mapreduce.engine.context import Stopwatch, TaskContext
+from mapreduce.engine.fetch import BlockSource, MapOutput, Partition
 from mapreduce.engine.map_task import run_map
 from mapreduce.engine.merge import FileRun, write_block
-from mapreduce.engine.reduce_task import run_reduce
+from mapreduce.engine.reduce_task import reduce_blocks
 from mapreduce.engine.run import run_task, task_error
 from mapreduce.errors import DataError, UsageError, UserCodeError
 from mapreduce.formats.frames import CHECKSUM_MODULO, PackedPair
 from mapreduce.wire.messages import (
     Block,
-    BlockSource,
     MapResult,
     MapTask,
     Message,
@@ -135,14 +136,19 @@ def map_records(task: MapTask, context: TaskContext, worker: str) -> Iterator[Re
         with context.scratch_folder() as folder:
             mapped = run_map(task.model_copy(update={"store": f"file://{folder}"}), context)
             path = Path(mapped.url.removeprefix("file://"))
-            for number, block in enumerate(mapped.blocks):
+            for number, block in enumerate(_index(path, task.partitions)):
                 sums = Sums()
                 for at, (key, value) in enumerate(sums.counted(_pairs(path, block))):
                     yield (number, key, task.index, at), value
                 sent.append(_block(sums, integers=block.integers))
         size = sum(block.length for block in sent)
         result = mapped.model_copy(
-            update={"url": "", "etag": "", "size": size, "blocks": tuple(sent)}
+            update={
+                "url": "",
+                "etag": "",
+                "size": size,
+                "blocks": sum_of(sent, index_of(sent)),
+            }
         )
     except _FAULTS as exc:
         error = task_error(exc)
@@ -177,9 +183,9 @@ def reduce_records(
     maps = tuple(note.task for note in notes if note.task)
     if any(each.error for each in maps):
         return Drained(reduce=None, maps=maps)
-    integers = all(note.block.integers for note in notes if note.block)
+    sent = [note.block for note in notes if note.block]
     try:
-        result = _reduced(task, _after(first, records), context, integers=integers)
+        result = _reduced(task, sent, _after(first, records), context)
     except _FAULTS as exc:
         reduce = Carried(
             index=task.index,
@@ -196,10 +202,22 @@ def reduce_records(
 
 
 def _reduced(
-    task: ReduceTask, pairs: Iterator[PackedPair], context: TaskContext, *, integers: bool
+    task: ReduceTask,
+    sent: Sequence[Block],
+    pairs: Iterator[PackedPair],
+    context: TaskContext,
 ) -> ReduceResult:
-    """Run the reduce stage on one block of all pairs; the result counts the pairs that came in."""
-    sums = Sums()
+    """Run the reduce stage on one block of all pairs; the result counts the pairs that came in.
+
+    Args:
+        task: names the partition and the part.
+        sent: what the map tasks say that they have sent to the partition.
+        pairs: what came, in key order.
+        context: writes the part.
+    """
+    sums, stopwatch, expected = Sums(), Stopwatch(context.storage), Partition()
+    for block in sent:
+        expected.add(task.index, block)
     with context.scratch_folder() as folder:
         path = folder / "sorted"
         with path.open("wb") as file:
@@ -210,13 +228,27 @@ def _reduced(
             length=written.length,
             records=written.records,
             checksum=written.checksum,
-            integers=integers,
+            integers=all(block.integers for block in sent),
         )
-        source = BlockSource(url=info.url, etag=info.etag, map_index=0, block=block)
-        result = run_reduce(task.model_copy(update={"sources": (source,)}), context)
+        source = BlockSource(MapOutput(0, info.url, info.etag, info.size), block)
+        partition = Partition([source] if block.records else [])
+        result = reduce_blocks(task, partition, context, stopwatch)
     return result.model_copy(
-        update={"bytes_in": sums.length, "records_in": sums.records, "checksum_in": sums.checksum}
+        update={
+            "bytes_in": sums.length,
+            "records_in": sums.records,
+            "checksum_in": sums.checksum,
+            "records_indexed": expected.records,
+            "checksum_indexed": expected.checksum,
+            "seal": expected.seal,
+        }
     )
+
+
+def _index(path: Path, partitions: int) -> list[Block]:
+    with path.open("rb") as file:
+        file.seek(entry_range(path.stat().st_size, partitions, 0)[0])
+        return parse_index(file.read(), path.name)
 
 
 def _pairs(path: Path, block: Block) -> Iterator[PackedPair]:

@@ -12,12 +12,15 @@ from driver.cloud.stack import Stack, read_stack
 from driver.cloud.terraform import terraform_folder
 from driver.history.run_store import RunStore
 from driver.output.place import Output
+from driver.plan import cut
 from driver.plan.config import DEFAULT_STORE, READY_MADE, RunConfig
 from driver.plan.inputs import check_name, declared_names, find_inputs, local_url
 from driver.plan.target import Target, WantedTarget
-from driver.plan.tasks import RunPlan, split_count
+from driver.plan.tasks import RunPlan
 from driver.plan.upload import Progress, upload_inputs
 from driver.text import BLOCK_LIMIT, shown, storable
+from mapreduce.aggregate import Aggregation
+from mapreduce.chain import Chain
 from mapreduce.code import (
     CodeIdentity,
     JobClass,
@@ -33,7 +36,7 @@ from mapreduce.storage import Storage, open_storage
 from mapreduce.user_code.parameters import parse_parameters
 from mapreduce.wire import keys
 from mapreduce.wire.build import HASH_SEED, Build, this_build
-from mapreduce.wire.messages import InputObject, JobSpec
+from mapreduce.wire.messages import InputObject, JobSpec, SplitRule
 
 if TYPE_CHECKING:
     from driver.cloud.aws import Aws
@@ -61,6 +64,8 @@ class Prepared:
     job: JobClass
     parameters: dict[str, object]
     inputs: tuple[InputObject, ...]
+    cut: SplitRule
+    partitions: int
     map_slots: int
     stack: Stack | None
     aws: Aws | None
@@ -137,6 +142,10 @@ def prepare(
     _check_sort(config, job)
     if stack:
         _check_buckets(inputs, stack)
+    total = sum(given.size for given in inputs)
+    least = INLINE_AT_LEAST if where == "inline" else 1
+    rule = cut.split_rule(total, chunks=config.chunks, chunk_bytes=config.chunk_bytes, least=least)
+    partitions = _partitions(config, job, total, least)
     return Prepared(
         config=config,
         target=where,
@@ -145,12 +154,14 @@ def prepare(
         job=job,
         parameters=parameters,
         inputs=inputs,
+        cut=rule,
+        partitions=partitions,
         map_slots=_map_slots(config, where, stack),
         stack=stack,
         aws=aws,
         modules=source.modules(),
         left_out=sum(found.left_out.values()),
-        notes=found.notes,
+        notes=(*found.notes, f"cut       {cut.reason(total, rule, partitions)}"),
     )
 
 
@@ -177,9 +188,6 @@ def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
     inputs = prepared.inputs
     if prepared.target == "aws" or (prepared.target == "spark" and runs.store.startswith("s3://")):
         inputs = upload_inputs(inputs, runs.storage, runs.store, uploading)
-    inline = prepared.target == "inline"
-    slots = max(prepared.map_slots, INLINE_AT_LEAST) if inline else prepared.map_slots
-    total = sum(given.size for given in inputs)
     plan = RunPlan(
         run="run",
         created=time.time(),
@@ -193,12 +201,8 @@ def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
             parameters=prepared.parameters,
         ),
         inputs=inputs,
-        splits=split_count(
-            total, chunks=config.chunks, chunk_bytes=config.chunk_bytes, slots=slots
-        ),
-        partitions=0
-        if _map_only(prepared.job)
-        else config.reducers or (INLINE_AT_LEAST if inline else 1),
+        cut=prepared.cut,
+        partitions=prepared.partitions,
         mode=config.mode,
         top=config.top,
         total_order=config.sort or (issubclass(prepared.job, Job) and prepared.job.total_order),
@@ -250,8 +254,13 @@ def _formatted(inputs: tuple[InputObject, ...], job: JobClass) -> tuple[InputObj
     return tuple(given.model_copy(update={"format": job.format_of(given.name)}) for given in inputs)
 
 
-def _map_only(job: JobClass) -> bool:
-    return issubclass(job, Job) and job.reduce is None
+def _partitions(config: RunConfig, job: JobClass, total_bytes: int, least: int) -> int:
+    """Return the number of partitions: 0 for a job without a reduce stage."""
+    reduce = job.reduce if issubclass(job, Job) else Chain
+    if reduce is None:
+        return 0
+    combines = isinstance(reduce, Aggregation) and not reduce.grows
+    return config.reducers or max(least, cut.reducer_count(total_bytes, combines=combines))
 
 
 def _check_sort(config: RunConfig, job: JobClass) -> None:

@@ -11,11 +11,10 @@ from collections.abc import Iterable
 
 from driver.plan.tasks import AnyTask
 from mapreduce.errors import TaskLost
-from mapreduce.formats.frames import CHECKSUM_MODULO
 from mapreduce.wire import keys
 from mapreduce.wire.messages import (
     AttemptId,
-    Block,
+    BlocksSum,
     ByteRange,
     Done,
     Failed,
@@ -121,10 +120,7 @@ def _wrong_split(task: SplitTask, result: SplitResult) -> Iterable[str]:
     pieces = [piece for split in result.splits for piece in split.pieces]
     if [split.index for split in result.splits] != list(range(len(result.splits))):
         yield "its splits are not numbered from 0 on"
-    expected = None if task.key_ranges is None or task.job is None else task.key_ranges - 1
-    if (None if result.boundaries is None else len(result.boundaries)) != expected:
-        found = len(result.boundaries or ())
-        yield f"it has {found} boundaries of key ranges, and {expected or 0} were asked for"
+    yield from _wrong_boundaries(task, result)
     given = {(each.url, each.etag, each.size) for each in task.inputs}
     sources = {each.url for each in task.inputs}
     chunks = keys.join(keys.chunks(task.store, task.run), "")
@@ -138,6 +134,15 @@ def _wrong_split(task: SplitTask, result: SplitResult) -> Iterable[str]:
             yield f"bytes {piece.start}-{piece.end} of {piece.url} are outside of it"
     if task.mode == "range":
         yield from _wrong_cover(task.inputs, pieces)
+
+
+def _wrong_boundaries(task: SplitTask, result: SplitResult) -> Iterable[str]:
+    wanted = task.key_ranges is not None and task.job is not None
+    if wanted != (result.boundaries is not None):
+        yield f"it has {'no' if wanted else 'the'} boundaries of key ranges"
+    if wanted and result.boundaries:
+        url = keys.boundaries(task.store, task.run, result.boundaries.digest)
+        yield from _wrong_url(url, result.boundaries.url)
 
 
 def _wrong_cover(inputs: Iterable[InputObject], pieces: Iterable[ByteRange]) -> Iterable[str]:
@@ -162,7 +167,6 @@ def _wrong_map(task: MapTask, result: MapResult) -> Iterable[str]:
             keys.map_attempt(task.store, task.run, task.index, task.attempt), result.url
         )
         yield from _wrong_number(task, result.blocks)
-        yield from _wrong_blocks(result)
         if result.top or result.top_lengths or result.pairs:
             yield "it has a part of the result, and only a reduce was to write one"
     else:
@@ -177,20 +181,10 @@ def _wrong_map(task: MapTask, result: MapResult) -> Iterable[str]:
         yield f"it has set aside the record at {min(strangers)}, which is none of its split"
 
 
-def _wrong_number(task: MapTask, blocks: tuple[Block, ...]) -> Iterable[str]:
-    if len(blocks) != task.partitions:
-        yield f"it has {len(blocks)} blocks, and {task.partitions} partitions were asked for"
-
-
-def _wrong_blocks(result: MapResult) -> Iterable[str]:
-    end = 0
-    for number, block in enumerate(result.blocks):
-        if block.offset < end or block.offset + block.length > result.size:
-            range_ = f"{block.offset}-{block.offset + block.length}"
-            yield f"block {number} lies in bytes {range_} of {result.size}"
-        end = block.offset + block.length
-    if (records := sum(block.records for block in result.blocks)) != result.records_out:
-        yield f"its blocks have {records} pairs of {result.records_out}"
+def _wrong_number(task: MapTask, blocks: BlocksSum | None) -> Iterable[str]:
+    found = blocks.partitions if blocks else 0
+    if found != task.partitions:
+        yield f"it has {found} blocks, and {task.partitions} partitions were asked for"
 
 
 def _wrong_pieces(asked: tuple[ByteRange, ...], read: tuple[RangeRead, ...]) -> Iterable[str]:
@@ -212,14 +206,9 @@ def _wrong_pieces(asked: tuple[ByteRange, ...], read: tuple[RangeRead, ...]) -> 
 
 def _wrong_reduce(task: ReduceTask, result: ReduceResult) -> Iterable[str]:
     yield from _wrong_part(task, result)
-    blocks = [source.block for source in task.sources]
-    expected = (
-        sum(block.length for block in blocks),
-        sum(block.records for block in blocks),
-        sum(block.checksum for block in blocks) % CHECKSUM_MODULO,
-    )
-    if (result.bytes_in, result.records_in, result.checksum_in) != expected:
-        yield f"it has read {result.records_in} pairs of {expected[1]}, or other pairs"
+    read, indexed = result.records_in, result.records_indexed
+    if (read, result.checksum_in) != (indexed, result.checksum_indexed):
+        yield f"it has read {read} pairs of {indexed}, or other pairs"
 
 
 def _wrong_part(task: MapTask | ReduceTask, result: AnyResult) -> Iterable[str]:

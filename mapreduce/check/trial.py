@@ -12,6 +12,7 @@ from typing import Any
 from mapreduce.chain import Chain, StepResult, steps_of
 from mapreduce.check.reference import PlainInput
 from mapreduce.engine import TaskContext, balance, run_task
+from mapreduce.engine.fetch import write_list
 from mapreduce.errors import JobLoadError, LedgerError
 from mapreduce.formats.output import read_pairs
 from mapreduce.formats.pairs import pairs_content, pairs_of_content
@@ -27,6 +28,8 @@ from mapreduce.wire.messages import (
     ReduceResult,
     Split,
     SplitResult,
+    SplitRule,
+    StoredObject,
 )
 from mapreduce.wire.tasks import TaskMessages
 
@@ -149,7 +152,9 @@ class _Run:
         named = dict(zip((each.url for each in inputs), (each.url for each in given), strict=True))
         planned = _renamed(self._split(inputs), named)
         maps = [self._map(planned, number) for number in range(len(planned.splits))]
-        reduces = [self._reduce(maps, number) for number in range(self._partitions)]
+        order = maps[::-1] if self._trial.reversed_maps else maps
+        outputs = write_list(order, self._messages.store, _RUN, self._storage)
+        reduces = [self._reduce(outputs, number) for number in range(self._partitions)]
         # nothing changes during a trial, and one URL may have two names: no ETag is compared
         planned_as = [
             each.model_copy(update={"url": named[each.url], "etag": ""}) for each in inputs
@@ -176,7 +181,7 @@ class _Run:
         )
 
     def _split(self, inputs: tuple[InputObject, ...]) -> SplitResult:
-        task = self._messages.split(inputs, self._trial.splits)
+        task = self._messages.split(inputs, SplitRule(splits=self._trial.splits))
         result = run_task(task, self._context)
         assert isinstance(result, SplitResult)
         return result
@@ -187,11 +192,8 @@ class _Run:
         assert isinstance(result, MapResult)
         return result
 
-    def _reduce(self, maps: list[MapResult], number: int) -> ReduceResult:
-        task = self._messages.reduce(number, maps)
-        if self._trial.reversed_maps:
-            task = task.model_copy(update={"sources": task.sources[::-1]})
-        result = run_task(task, self._context)
+    def _reduce(self, outputs: StoredObject, number: int) -> ReduceResult:
+        result = run_task(self._messages.reduce(number, outputs), self._context)
         assert isinstance(result, ReduceResult)
         return result
 

@@ -34,8 +34,9 @@ def copy_splits(
         The splits that read the chunk files whole, the bytes read and written, and the unpacked
             length in bytes of each compressed input.
     """
-    edge_bytes = max(1, sum(given.size for given in task.inputs) // max(1, task.splits or 1))
-    copying = _Copying(task, task.split_bytes or edge_bytes, context)
+    total = sum(given.size for given in task.inputs)
+    edge_bytes = task.cut.split_bytes or max(1, total // (task.cut.splits or 1))
+    copying = _Copying(task, edge_bytes, context)
     done: list[tuple[ByteRange, ...]] = []
     with context.scratch_folder() as folder:
         for split in splits:

@@ -1,4 +1,4 @@
-"""The map stage: one split in, one object of R sorted blocks out.
+"""The map stage: one split in, one object of R sorted blocks and their index out.
 
 Memory does not grow with the split. A job without a reduce stage writes a part of the result
 instead, in key order.
@@ -15,10 +15,12 @@ from typing import Any
 
 from mapreduce.batch import Batch
 from mapreduce.engine.bad_records import SetAside
+from mapreduce.engine.block_index import index_of, sum_of
 from mapreduce.engine.collect import Collector, own_partition
 from mapreduce.engine.collector_choice import collector_for, sorter
 from mapreduce.engine.context import Stopwatch, TaskContext
 from mapreduce.engine.part import keep, store_pairs, write_part
+from mapreduce.engine.sample import read_boundaries
 from mapreduce.errors import OutputLost, UserCodeError
 from mapreduce.formats import base
 from mapreduce.formats.readers import reader_of
@@ -65,9 +67,7 @@ def run_map(task: MapTask, context: TaskContext) -> MapResult:
 def _to_partitions(
     task: MapTask, job: Job, context: TaskContext, folder: Path, stopwatch: Stopwatch
 ) -> MapResult:
-    boundaries = (
-        None if task.boundaries is None else [bytes.fromhex(key) for key in task.boundaries]
-    )
+    boundaries = read_boundaries(task.boundaries, context.storage) if task.boundaries else None
     buffer_bytes = context.memory_bytes // BUFFER_SHARE
     collector = collector_for(job, task.partitions, buffer_bytes, folder, boundaries)
     check_key = partial(own_partition, job, task.partitions) if job.partitions_itself else None
@@ -77,6 +77,8 @@ def _to_partitions(
     written = folder / "output"
     with written.open("wb") as file, user_code(Place("combine or partition")):
         blocks = collector.finish(file)
+        index = index_of(blocks)
+        file.write(index)
     info = keep(
         context.storage, keys.map_attempt(task.store, task.run, task.index, task.attempt), written
     )
@@ -88,7 +90,7 @@ def _to_partitions(
         pieces=pieces,
         records_in=mapping.records,
         records_out=sum(block.records for block in blocks),
-        blocks=tuple(blocks),
+        blocks=sum_of(blocks, index),
         skipped=mapping.skipped,
         invalid=mapping.invalid_text(),
         counters=mapping.counters(),
@@ -114,7 +116,6 @@ def _to_part(
         pieces=pieces,
         records_in=mapping.records,
         records_out=stored.records,
-        blocks=(),
         top=part.top,
         top_lengths=part.top_lengths,
         pairs=part.pairs,

@@ -20,7 +20,7 @@ from mapreduce import native
 from mapreduce.formats.frames import BlockReader, BlockWriter, Frame, PackedPair, RawFrame
 
 FAN_IN = 128
-"""Runs merged at once. More runs are first merged in groups of this size, on scratch disk."""
+"""Runs on scratch disk that are merged at once. More are first merged in groups of this size."""
 
 
 class SortedRun(Protocol):
@@ -55,33 +55,37 @@ class FileRun:
             yield from BlockReader(file, self.length, self.name).raw_frames()
 
 
-def merged(runs: list[SortedRun], scratch: Path) -> Iterator[PackedPair]:
+def merged(runs: list[SortedRun], scratch: Path, at_once: int = FAN_IN) -> Iterator[PackedPair]:
     """Return all pairs of the runs in key order.
 
     Args:
         runs: sorted runs, earlier input first.
-        scratch: a folder for intermediate runs, if there are more than `FAN_IN`.
+        scratch: a folder for intermediate runs, if there are more than `at_once`.
+        at_once: how many runs may be merged at once.
     """
-    return _merge_once(_few(runs, scratch, lambda writer, group: writer.write(_merge_once(group))))
+    few = _few(runs, scratch, lambda writer, group: writer.write(merge_once(group)), at_once)
+    return merge_once(few)
 
 
-def merged_frames(runs: list[SortedRun], scratch: Path, operation: int) -> Iterator[RawFrame]:
+def merged_frames(
+    runs: list[SortedRun], scratch: Path, operation: int, at_once: int = FAN_IN
+) -> Iterator[RawFrame]:
     """Return all pairs of the runs as frames in key order, combined per key by `operation`.
 
     Args:
         runs: sorted runs, earlier input first.
-        scratch: a folder for intermediate runs, if there are more than `FAN_IN`.
+        scratch: a folder for intermediate runs, if there are more than `at_once`.
         operation: of the native extension; `KEEP` keeps every pair.
+        at_once: how many runs may be merged at once.
 
     Raises:
         OverflowError: a sum does not fit 64 bits.
     """
-    return _frames_once(
-        _few(
-            runs, scratch, lambda writer, group: writer.write_frames(_frames_once(group, operation))
-        ),
-        operation,
-    )
+
+    def write(writer: BlockWriter, group: list[SortedRun]) -> None:
+        writer.write_frames(merge_frames_once(group, operation))
+
+    return merge_frames_once(_few(runs, scratch, write, at_once), operation)
 
 
 def write_block(file: BinaryIO, pairs: Iterable[PackedPair]) -> BlockWriter:
@@ -92,13 +96,16 @@ def write_block(file: BinaryIO, pairs: Iterable[PackedPair]) -> BlockWriter:
 
 
 def _few(
-    runs: list[SortedRun], scratch: Path, write: Callable[[BlockWriter, list[SortedRun]], None]
+    runs: list[SortedRun],
+    scratch: Path,
+    write: Callable[[BlockWriter, list[SortedRun]], None],
+    at_once: int,
 ) -> list[SortedRun]:
-    """Merge runs until at most `FAN_IN` are left, and return these."""
+    """Merge runs until at most `at_once` are left, and return these."""
     # each pass merges neighbours, so the order of the runs, and with it the order of the values of
     # one key, is kept; ten thousand runs take two passes
-    while len(runs) > FAN_IN:
-        groups = [runs[at : at + FAN_IN] for at in range(0, len(runs), FAN_IN)]
+    while len(runs) > at_once:
+        groups = [runs[at : at + at_once] for at in range(0, len(runs), at_once)]
         runs = [_written(group, scratch, write) for group in groups]
     return runs
 
@@ -114,7 +121,8 @@ def _written(
     return FileRun(Path(name), 0, writer.length, Path(name).name)
 
 
-def _frames_once(runs: list[SortedRun], operation: int) -> Iterator[RawFrame]:
+def merge_frames_once(runs: list[SortedRun], operation: int) -> Iterator[RawFrame]:
+    """Return the same as `merged_frames`, with all runs open at once."""
     assert native.extension is not None, "merging frames needs the native extension"
     merging: Iterator[RawFrame] = native.extension.Merge(
         [run.raw_frames() for run in runs], operation
@@ -122,7 +130,8 @@ def _frames_once(runs: list[SortedRun], operation: int) -> Iterator[RawFrame]:
     return merging
 
 
-def _merge_once(runs: list[SortedRun]) -> Iterator[PackedPair]:
+def merge_once(runs: list[SortedRun]) -> Iterator[PackedPair]:
+    """Return the same as `merged`, with all runs open at once."""
     if len(runs) == 1:
         return chain.from_iterable(
             zip(frame.keys, frame.values, strict=True) for frame in runs[0].frames()

@@ -1,14 +1,12 @@
 """The reduce stage: one partition's blocks in, one sorted part out.
 
-Memory does not grow with the partition: blocks lie on scratch disk and are merged a frame at a
-time.
+Memory does not grow with the partition: blocks are merged a frame at a time, from memory where
+they fit, else from runs on scratch disk.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import chain, groupby
 from operator import itemgetter
 from pathlib import Path
@@ -21,7 +19,9 @@ from mapreduce.engine import native_collector
 from mapreduce.engine.collect import check_placement, merged_states, packed_result
 from mapreduce.engine.collector_choice import sorter
 from mapreduce.engine.context import Stopwatch, TaskContext
-from mapreduce.engine.merge import SortedRun, merged, merged_frames
+from mapreduce.engine.fetch import Partition, find_blocks
+from mapreduce.engine.gather import FetchedBlock, Gathered, Merge, gathered
+from mapreduce.engine.merge import SortedRun, merge_frames_once, merge_once, merged, merged_frames
 from mapreduce.engine.part import (
     Part,
     StoredPairs,
@@ -31,17 +31,13 @@ from mapreduce.engine.part import (
     write_part,
     write_rows,
 )
-from mapreduce.errors import CorruptBlock, InputChanged, ObjectMissing, OutputLost
-from mapreduce.formats.frames import BlockReader, Frame, FrameSink, PackedPair, RawFrame, columns
+from mapreduce.formats.frames import BlockWriter, FrameSink, PackedPair, RawFrame, columns
 from mapreduce.job import Job, task_state
-from mapreduce.storage import Storage
 from mapreduce.user_code.calls import Place, user_code
 from mapreduce.user_code.class_check import check_instance
 from mapreduce.user_code.yielded import pairs_of
-from mapreduce.wire.messages import BlockSource, ReduceResult, ReduceTask
+from mapreduce.wire.messages import ReduceResult, ReduceTask
 
-FETCHES = 8
-"""Blocks fetched at the same time."""
 BUFFER_SHARE = 8
 """One eighth of the task's memory buffers the results to be sorted."""
 
@@ -60,25 +56,37 @@ def run_reduce(task: ReduceTask, context: TaskContext) -> ReduceResult:
         OutputLost: a map task's object is missing or has changed.
     """
     stopwatch = Stopwatch(context.storage)
+    return reduce_blocks(task, find_blocks(task, context), context, stopwatch)
+
+
+def reduce_blocks(
+    task: ReduceTask, partition: Partition, context: TaskContext, stopwatch: Stopwatch
+) -> ReduceResult:
+    """Reduce the blocks of one partition; raises as `run_reduce`."""
     job = context.load_job(task.job)
     state = task_state(job)
     state.stage = "reduce"
     context.meter.status = lambda: state.status
-    with context.scratch_folder() as folder:
-        blocks = fetch_blocks(task.sources, context, folder)
-        if job.partitions_itself:
-            proof = PlacementProof(job, task.index, task.partitions)
-            for block in blocks:
-                block.proof = proof
+    check = (
+        PlacementProof(job, task.index, task.partitions).check if job.partitions_itself else None
+    )
+    with (
+        context.scratch_folder() as folder,
+        gathered(partition.sources, context, folder, _merging(job), check) as blocks,
+    ):
         part = _part(job, task, blocks, context, folder)
+        records, checksum = blocks.records, blocks.checksum
     return ReduceResult(
         url=part.info.url,
         etag=part.info.etag,
         size=part.info.size,
         digest=part.info.digest,
-        bytes_in=sum(source.block.length for source in task.sources),
-        records_in=sum(block.records for block in blocks),
-        checksum_in=sum(block.checksum for block in blocks) % (1 << 64),
+        bytes_in=partition.bytes,
+        records_in=records,
+        checksum_in=checksum,
+        records_indexed=partition.records,
+        checksum_indexed=partition.checksum,
+        seal=partition.seal,
         records_out=part.records,
         top=part.top,
         top_lengths=part.top_lengths,
@@ -116,88 +124,32 @@ class PlacementProof:
             self._proven.add(key)
 
 
-@dataclass(slots=True)
-class FetchedBlock:
-    """A map task's block on local disk, with the count and checksum of what has been read of it.
+def _merging(job: Job) -> Merge:
+    """Return the merge of a group of blocks into one run."""
+    aggregation = job.aggregation
+    if native.extension is None:
+        return lambda writer, runs: writer.write(merge_once(runs))
+    combines = aggregation is not None and native_collector.combines(aggregation)
 
-    With a `proof`, every frame that is read, whichever merge reads it, is checked for keys of other
-    partitions.
-    """
+    def merge(writer: BlockWriter, runs: list[SortedRun]) -> None:
+        try:
+            operation = native_collector.operation("KEEP")
+            if aggregation is not None and combines and _hold_integers(runs):
+                operation = native_collector.state_operation(aggregation)
+            writer.write_frames(merge_frames_once(runs, operation))
+        # a sum beyond 64 bits: keep the pairs, for a merge with Python's integers
+        except OverflowError:
+            writer.start_over()
+            writer.write(merge_once(runs))
 
-    source: BlockSource
-    path: Path
-    context: TaskContext
-    records: int = 0
-    checksum: int = 0
-    proof: PlacementProof | None = None
-
-    def frames(self) -> Iterator[Frame]:
-        """Yield the frames; at the end, check count and checksum against the map task's report."""
-        return map(columns, self.raw_frames())
-
-    def raw_frames(self) -> Iterator[RawFrame]:
-        """Yield the same frames as payloads."""
-        expected = self.source.block
-        name = f"the block at byte {expected.offset} of {self.source.url}"
-        with self.path.open("rb") as file:
-            reader = BlockReader(file, expected.length, name)
-            try:
-                for frame in reader.raw_frames():
-                    self.context.meter.records += frame[1]
-                    if self.proof is not None:
-                        self.proof.check(frame)
-                    yield frame
-            except CorruptBlock as exc:
-                raise CorruptBlock(str(exc), url=self.source.url) from exc
-        # assigned, not added: after an overflow the block is read a second time, and each pass
-        # counts alone
-        self.records, self.checksum = reader.records, reader.checksum
-        if (self.records, self.checksum) != (expected.records, expected.checksum):
-            raise CorruptBlock(
-                f"{name} holds {self.records} pairs, not the {expected.records} that were written",
-                url=self.source.url,
-            )
+    return merge
 
 
-def fetch_blocks(
-    sources: tuple[BlockSource, ...], context: TaskContext, folder: Path
-) -> list[FetchedBlock]:
-    """Fetch the blocks of one partition to local disk, several at a time, in the order of the
-    sources.
-    """
-
-    def fetch(numbered: tuple[int, BlockSource]) -> FetchedBlock:
-        number, source = numbered
-        path = folder / f"block-{number}"
-        _download(context.storage, source, path, context.block_bytes)
-        context.meter.bytes += source.block.length
-        return FetchedBlock(source, path, context)
-
-    # an empty block has nothing to merge, and its fetch costs a request
-    wanted = [source for source in sources if source.block.records]
-    with ThreadPoolExecutor(FETCHES) as pool:
-        return list(pool.map(fetch, enumerate(wanted)))
+def _hold_integers(runs: list[SortedRun]) -> bool:
+    return all(isinstance(run, FetchedBlock) and run.source.block.integers for run in runs)
 
 
-def _download(storage: Storage, source: BlockSource, path: Path, size: int) -> None:
-    block = source.block
-    end = block.offset + block.length
-    try:
-        with path.open("wb") as file:
-            for piece in storage.stream(
-                source.url, block.offset, end, etag=source.etag, block_bytes=size
-            ):
-                file.write(piece)
-    except (ObjectMissing, InputChanged) as exc:
-        raise OutputLost(
-            f"the output of map-{source.map_index}, {source.url}, is missing or has changed",
-            url=source.url,
-        ) from exc
-
-
-def _part(
-    job: Job, task: ReduceTask, blocks: list[FetchedBlock], context: TaskContext, folder: Path
-) -> Part:
+def _part(job: Job, task: ReduceTask, blocks: Gathered, context: TaskContext, folder: Path) -> Part:
     """Reduce and write the part: directly, if it needs no sort and is not needed a second time."""
     aggregation, whole = job.aggregation, task.partitions == 1
     # results of `reduce` need a sort, and pairs for a next step a second read, so both go to disk
@@ -212,9 +164,7 @@ def _part(
     return write_rows(write, task, context, folder, whole=whole, distinct=True)
 
 
-def _reduced(
-    job: Job, blocks: list[FetchedBlock], context: TaskContext, folder: Path
-) -> StoredPairs:
+def _reduced(job: Job, blocks: Gathered, context: TaskContext, folder: Path) -> StoredPairs:
     """Return the results of the job's `reduce` over the merged blocks."""
     place = Place("reduce")
     with user_code(place):
@@ -233,32 +183,30 @@ def _reduced(
     return store_pairs(results, folder)
 
 
-def _aggregated(aggregation: Aggregation[Any], blocks: list[FetchedBlock], folder: Path) -> Write:
+def _aggregated(aggregation: Aggregation[Any], blocks: Gathered, folder: Path) -> Write:
     """Return a function that writes one pair for each key, in key order."""
-    integers = all(block.source.block.integers for block in blocks)
-    runs: list[SortedRun] = list(blocks)
-    if not integers or not native_collector.combines(aggregation):
-        return lambda sink: sink.write(_aggregated_in_python(aggregation, runs, folder))
+    if not blocks.integers or not native_collector.combines(aggregation):
+        return lambda sink: sink.write(_aggregated_in_python(aggregation, blocks, folder))
 
     def write(sink: FrameSink) -> None:
         try:
-            sink.write_frames(
-                merged_frames(runs, folder, native_collector.state_operation(aggregation))
-            )
+            operation = native_collector.state_operation(aggregation)
+            sink.write_frames(merged_frames(blocks.runs, folder, operation, blocks.at_once))
         # a sum beyond 64 bits: discard what was written and merge the blocks again, with Python's
         # integers
         except OverflowError:
             sink.start_over()
-            sink.write(_aggregated_in_python(aggregation, runs, folder))
+            sink.write(_aggregated_in_python(aggregation, blocks, folder))
 
     return write
 
 
 def _aggregated_in_python(
-    aggregation: Aggregation[Any], runs: list[SortedRun], folder: Path
+    aggregation: Aggregation[Any], blocks: Gathered, folder: Path
 ) -> Iterator[PackedPair]:
     """Aggregate without the native extension, or beyond the values that it supports."""
-    states = merged_states(aggregation, merged(runs, folder) if runs else iter(()))
+    pairs = merged(blocks.runs, folder, blocks.at_once) if blocks.runs else iter(())
+    states = merged_states(aggregation, pairs)
     return ((key, packed_result(aggregation, key, state)) for key, state in states)
 
 
@@ -278,22 +226,21 @@ def _yielded(
         yield pairs_of(job.reduce(key, values))
 
 
-def _groups(
-    job: Job, blocks: list[FetchedBlock], folder: Path
-) -> Iterator[tuple[bytes, Iterator[Any]]]:
+def _groups(job: Job, blocks: Gathered, folder: Path) -> Iterator[tuple[bytes, Iterator[Any]]]:
     """Yield the groups in key order, each with its values as a stream."""
-    if not blocks:
+    if not blocks.runs:
         return
     together = _grouping(job)
     # in Python the merge yields single pairs, and `groupby` keeps no group in memory
     if native.extension is None:
         group: Iterator[PackedPair]
-        for encoded, group in groupby(merged(list(blocks), folder), together):
+        for encoded, group in groupby(merged(blocks.runs, folder, blocks.at_once), together):
             yield encoded, (unpack_value(packed) for _, packed in group)
         return
     pieces: Iterator[tuple[bytes, list[Any]]]
     # the extension yields a key once per frame, so `groupby` joins the values from several frames
-    frames = merged_frames(list(blocks), folder, native_collector.operation("KEEP"))
+    keep = native_collector.operation("KEEP")
+    frames = merged_frames(blocks.runs, folder, keep, blocks.at_once)
     for encoded, pieces in groupby(native_collector.groups_of(frames), together):
         yield encoded, chain.from_iterable(values for _, values in pieces)
 

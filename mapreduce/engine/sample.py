@@ -12,11 +12,15 @@ from typing import Any
 
 from mapreduce.encoding import encode_key, key_prefix
 from mapreduce.engine.context import TaskContext
+from mapreduce.engine.stored import read_stored, write_stored
 from mapreduce.formats.readers import reader_of
 from mapreduce.job import Job, task_state
+from mapreduce.storage import Storage
+from mapreduce.storage.digest import digest_of_bytes
 from mapreduce.user_code.calls import Place, user_code
 from mapreduce.user_code.yielded import pair_of, pairs_of
-from mapreduce.wire.messages import ByteRange, JobSpec
+from mapreduce.wire import keys
+from mapreduce.wire.messages import ByteRange, JobSpec, SplitTask, StoredObject
 
 PLACES = 100
 """Sampled places of the input, evenly spread."""
@@ -26,8 +30,8 @@ RECORDS = 200
 
 def key_boundaries(
     spec: JobSpec, pieces: Sequence[ByteRange], ranges: int, context: TaskContext
-) -> tuple[str, ...]:
-    """Return the `ranges` - 1 keys that separate the key ranges, encoded, in hexadecimal.
+) -> tuple[bytes, ...]:
+    """Return the `ranges` - 1 keys that separate the key ranges, encoded.
 
     Args:
         spec: the job that maps the sample.
@@ -49,9 +53,20 @@ def key_boundaries(
         )
     if not sampled:
         # no keys were sampled: equal boundaries send every str key to the last partition
-        return (encode_key("").hex(),) * (ranges - 1)
+        return (encode_key(""),) * (ranges - 1)
     # quantiles of the sampled keys; equal keys may yield equal boundaries and empty ranges
-    return tuple(sampled[len(sampled) * number // ranges].hex() for number in range(1, ranges))
+    return tuple(sampled[len(sampled) * number // ranges] for number in range(1, ranges))
+
+
+def write_boundaries(task: SplitTask, found: Sequence[bytes], storage: Storage) -> StoredObject:
+    """Write boundaries as an object: a key in hexadecimal a line."""
+    data = "".join(f"{key.hex()}\n" for key in found).encode()
+    return write_stored(storage, keys.boundaries(task.store, task.run, digest_of_bytes(data)), data)
+
+
+def read_boundaries(stored: StoredObject, storage: Storage) -> list[bytes]:
+    """Return the boundaries in an object; raises `OutputLost`."""
+    return [bytes.fromhex(line) for line in read_stored(stored, storage).decode().splitlines()]
 
 
 def _keys(job: Job, byte_range: ByteRange, context: TaskContext, place: Place) -> Iterable[bytes]:

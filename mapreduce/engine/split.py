@@ -7,16 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
 
 from mapreduce.engine.chunks import copy_splits
 from mapreduce.engine.context import Stopwatch, TaskContext
-from mapreduce.engine.sample import key_boundaries
+from mapreduce.engine.sample import PLACES, key_boundaries, write_boundaries
 from mapreduce.formats.inspection import cuttable, look_at, marked
 from mapreduce.input_formats import Compression
-from mapreduce.wire.messages import ByteRange, InputObject, Split, SplitResult, SplitTask
+from mapreduce.storage.digest import digest_of_bytes
+from mapreduce.wire.messages import (
+    ByteRange,
+    InputObject,
+    Split,
+    SplitResult,
+    SplitRule,
+    SplitTask,
+    StoredObject,
+)
 
 LOOKS = 16
 """Inputs inspected at the same time."""
+LONGEST_PACK = 4
+"""A pack is at most this many times longer than wanted."""
 
 
 def run_split(task: SplitTask, context: TaskContext) -> SplitResult:
@@ -30,15 +43,12 @@ def run_split(task: SplitTask, context: TaskContext) -> SplitResult:
     stopwatch = Stopwatch(context.storage)
     with ThreadPoolExecutor(LOOKS) as pool:
         compressions = list(pool.map(lambda given: look_at(given, context.storage), task.inputs))
-    splits = _marked(
-        plan_splits(task.inputs, compressions, splits=task.splits, split_bytes=task.split_bytes),
-        context,
-    )
-    boundaries: tuple[str, ...] | None = None
+    splits = _marked(plan_splits(task.inputs, task.cut, compressions), context)
+    boundaries: StoredObject | None = None
     if task.key_ranges is not None and task.job is not None:
-        boundaries = key_boundaries(
-            task.job, _samples(task, compressions, context), task.key_ranges, context
-        )
+        samples = _samples(task, compressions, context)
+        found = key_boundaries(task.job, samples, task.key_ranges, context)
+        boundaries = write_boundaries(task, found, context.storage)
     read = written = 0
     unpacked: dict[str, int] = {}
     if task.mode == "copy":
@@ -55,69 +65,122 @@ def run_split(task: SplitTask, context: TaskContext) -> SplitResult:
 
 def plan_splits(
     inputs: Sequence[InputObject],
+    cut: SplitRule,
     compressions: Sequence[Compression | None] = (),
-    *,
-    splits: int | None = None,
-    split_bytes: int | None = None,
 ) -> tuple[Split, ...]:
-    """Cut the inputs, laid end to end, into ranges of equal length.
+    """Cut the inputs into the splits of the map tasks.
+
+    With a length each input is cut by its own grid, and short inputs are packed: an input that is
+    added, renamed or removed changes no split but its own. With a number of splits the inputs are
+    laid end to end and cut into ranges of equal length; there are fewer if they have fewer bytes.
 
     Args:
         inputs: in the order of their records.
+        cut: the number or the length of the splits.
         compressions: one for each input; empty if none is compressed.
-        splits: the number of ranges; there are fewer if the inputs have fewer bytes.
-        split_bytes: the length of a range; used if `splits` is None.
 
     Returns:
-        Splits that together hold each byte of each input once, in order. Small inputs share one. An
-            input that cannot be cut lies whole in the split of its first byte. Empty inputs are in
-            none, unless each file is a record; without any byte range there is no split.
+        Splits that together hold each byte of each input once, in order. An input that cannot be
+            cut lies whole in one split. Empty inputs are in none, unless each file is a record;
+            without any byte range there is no split.
     """
-    weights = [given.size or (given.format.kind == "whole") for given in inputs]
-    total = sum(weights)
-    if not total:
-        return ()
-    if splits is None:
-        splits = -(-total // (split_bytes or total))
+    given = [
+        _Input(each, compression, each.size or (each.format.kind == "whole"))
+        for each, compression in zip(inputs, compressions or [None] * len(inputs), strict=True)
+    ]
+    ranges = (
+        _end_to_end(given, cut.splits or 1)
+        if cut.split_bytes is None
+        else _by_grid(given, cut.split_bytes, cut.pack_bytes or cut.split_bytes)
+    )
+    return tuple(
+        Split(index=index, pieces=tuple(pieces))
+        for index, pieces in enumerate(filter(None, ranges))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Input:
+    """An input, its compression, and its weight: its bytes, or 1 for an empty file that counts."""
+
+    object: InputObject
+    compression: Compression | None
+    weight: int
+
+    @property
+    def cuttable(self) -> bool:
+        return cuttable(self.object, self.compression)
+
+    def piece(self, start: int, end: int) -> ByteRange:
+        """Return one byte range of it."""
+        given = self.object
+        return ByteRange(
+            url=given.url,
+            etag=given.etag,
+            size=given.size,
+            start=start,
+            end=end,
+            source=given.url,
+            name=given.name,
+            format=given.format,
+            compression=self.compression,
+        )
+
+
+def _by_grid(
+    inputs: Sequence[_Input], split_bytes: int, pack_bytes: int
+) -> Iterator[list[ByteRange]]:
+    """Yield the byte ranges of each split, where no input moves the cuts of another one."""
+    pack: list[ByteRange] = []
+    packed = 0
+    for given in inputs:
+        size = given.object.size
+        if given.weight >= pack_bytes:
+            yield pack
+            pack, packed = [], 0
+            # as many ranges as the length asks for, of equal length but for a byte
+            count = -(-size // split_bytes) if given.cuttable else 1
+            edges = [size * number // count for number in range(count + 1)]
+            yield from ([given.piece(start, end)] for start, end in pairwise(edges))
+        elif given.weight:
+            pack.append(given.piece(0, size))
+            packed += given.weight
+            if _ends_pack(given, pack_bytes) or packed >= LONGEST_PACK * pack_bytes:
+                yield pack
+                pack, packed = [], 0
+    yield pack
+
+
+def _ends_pack(given: _Input, pack_bytes: int) -> bool:
+    """Return whether a pack ends with this input.
+
+    Its URL and size alone decide, with a probability of its share of a pack: so packs have about
+    the wanted length, and the next pack begins at the same input whatever this one holds.
+    """
+    chance = int(digest_of_bytes(given.object.url.encode()), 16)
+    return chance * pack_bytes < given.weight << 128
+
+
+def _end_to_end(inputs: Sequence[_Input], splits: int) -> Iterator[list[ByteRange]]:
+    """Yield the byte ranges of each split of the inputs laid end to end."""
+    total = sum(given.weight for given in inputs)
     count = max(1, min(splits, total))
-    laid = list(zip(inputs, compressions or [None] * len(inputs), weights, strict=True))
     # integer division spreads the remainder, so that lengths differ by at most one byte
     edges = [total * number // count for number in range(count + 1)]
-    cut = (tuple(_pieces(laid, edges[number], edges[number + 1])) for number in range(count))
-    return tuple(
-        Split(index=index, pieces=pieces) for index, pieces in enumerate(filter(None, cut))
-    )
+    return (list(_between(inputs, start, end)) for start, end in pairwise(edges))
 
 
-def _pieces(
-    laid: Sequence[tuple[InputObject, Compression | None, int]], start: int, end: int
-) -> Iterator[ByteRange]:
-    """Yield the byte ranges of the inputs that [start, end) of all of them, laid end to end,
-    covers.
-    """
+def _between(inputs: Sequence[_Input], start: int, end: int) -> Iterator[ByteRange]:
+    """Yield the byte ranges in [start, end) of the inputs laid end to end."""
     base = 0
-    for given, compression, weight in laid:
-        begin, stop = max(start - base, 0), min(end - base, weight)
-        if begin < stop and cuttable(given, compression):
-            yield _piece(given, compression, begin, stop)
+    for given in inputs:
+        begin, stop = max(start - base, 0), min(end - base, given.weight)
+        if begin < stop and given.cuttable:
+            yield given.piece(begin, stop)
         # an input that cannot be cut belongs to the split that holds its first byte
         elif begin < stop and begin == 0:
-            yield _piece(given, compression, 0, given.size)
-        base += weight
-
-
-def _piece(given: InputObject, compression: Compression | None, start: int, end: int) -> ByteRange:
-    return ByteRange(
-        url=given.url,
-        etag=given.etag,
-        size=given.size,
-        start=start,
-        end=end,
-        source=given.url,
-        name=given.name,
-        format=given.format,
-        compression=compression,
-    )
+            yield given.piece(0, given.object.size)
+        base += given.weight
 
 
 def _marked(splits: tuple[Split, ...], context: TaskContext) -> tuple[Split, ...]:
@@ -138,7 +201,5 @@ def _samples(
     task: SplitTask, compressions: Sequence[Compression | None], context: TaskContext
 ) -> list[ByteRange]:
     """Return byte ranges spread over the inputs, to sample their first records."""
-    from mapreduce.engine.sample import PLACES
-
-    splits = _marked(plan_splits(task.inputs, compressions, splits=PLACES), context)
+    splits = _marked(plan_splits(task.inputs, SplitRule(splits=PLACES), compressions), context)
     return [byte_range for split in splits for byte_range in split.pieces]

@@ -123,6 +123,9 @@ class Storage(Protocol):
             InputChanged: the object is not the expected one; the target then does not exist.
         """
 
+    def requests_at_once(self, url: str) -> int:
+        """Return how many small reads are worth having under way at a time: 1 for a local file."""
+
     def vouches(self, url: str) -> bool:
         """Return whether an ETag of this store identifies the bytes, because only the store can
         change them.

@@ -80,6 +80,9 @@ class RoutedStorage:
         self._reading(source)
         return self._writing(target).copy(source, target, expected=expected, durable=durable)
 
+    def requests_at_once(self, url: str) -> int:
+        return self._reading(url).requests_at_once(url)
+
     def vouches(self, url: str) -> bool:
         return self._reading(url).vouches(url)
 

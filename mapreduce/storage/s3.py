@@ -37,6 +37,8 @@ PIECE_BYTES = 1 << 20
 """The size of the pieces in which read-ahead bytes are passed on, so that work begins with the
 first.
 """
+REQUESTS_AT_ONCE = 64
+"""Small reads under way at a time: with 25 ms for an answer, 2,500 a second."""
 PAGE = 1000
 """The most objects that one request lists."""
 
@@ -230,6 +232,9 @@ class S3Storage:
         except (InputChanged, ObjectMissing):
             self.delete([target])
             raise
+
+    def requests_at_once(self, url: str) -> int:
+        return REQUESTS_AT_ONCE
 
     def vouches(self, url: str) -> bool:
         return True

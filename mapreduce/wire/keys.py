@@ -2,7 +2,9 @@
 
 input/<sha256>/<name>                       a local input, uploaded once
 chunks/<run>/chunk-0.txt                    chunk files (--split-mode copy)
-maps/<run>/map-00000.attempt-0              one map attempt: R blocks in sequence
+chunks/<run>/boundaries-<digest>            the keys that separate the key ranges
+maps/<0-f>/<run>/map-00000.attempt-0        one map attempt: R blocks in sequence, and their index
+maps/0/<run>/outputs-<digest>.jsonl         the map outputs that the reduce tasks read
 reduce/<run>/part-00000.attempt-0.jsonl     one reduce attempt
 pairs/<run>/pairs-00000.attempt-0           its pairs for the next step of a chain
 reduce/<run>/part-00000.jsonl, result.json  the committed result
@@ -23,9 +25,13 @@ RUNS, JOBS, TASKS = "runs", "jobs", "tasks"
 STEP = "-step-"
 DEAD_LETTERS = "dead-letters"
 
-_RUN_FOLDERS = "|".join((CHUNKS, MAPS, PAIRS, REDUCE, RUNS))
-# a store may be a whole bucket, in which a user has folders of the same names: the ids identify
-# the keys that belong to a run
+MAP_FOLDERS = "0123456789abcdef"
+"""The folders of the map outputs. S3 serves 5,500 GETs a second from one prefix, and divides a busy
+bucket by prefixes, so the outputs of one run are spread over several."""
+
+_RUN_FOLDERS = "|".join((CHUNKS, rf"{MAPS}(?:/[{MAP_FOLDERS}])?", PAIRS, REDUCE, RUNS))
+# earlier versions wrote the map outputs of a run to one folder. A store may be a whole bucket, in
+# which a user has folders of the same names: the ids identify the keys that belong to a run
 _OWN = re.compile(
     rf"({INPUT}|{JOBS})/[0-9a-f]{{64}}(/.*)?|{TASKS}/[0-9a-f]{{64}}\.json|"
     rf"({_RUN_FOLDERS})/run-[0-9]{{8}}-[0-9]{{6}}-[a-z0-9-]+(/.*)?",
@@ -71,14 +77,25 @@ def chunk(store: str, run: str, index: int) -> str:
     return join(store, CHUNKS, run, f"chunk-{index}.txt")
 
 
-def maps(store: str, run: str) -> str:
-    """Return the folder of a run's map outputs."""
-    return join(store, MAPS, run)
+def boundaries(store: str, run: str, digest: str) -> str:
+    """Return the URL of the keys that separate a run's key ranges."""
+    return join(store, CHUNKS, run, f"boundaries-{digest}")
+
+
+def maps(store: str, run: str) -> list[str]:
+    """Return the folders of a run's map outputs."""
+    return [join(store, MAPS, folder, run) for folder in MAP_FOLDERS]
 
 
 def map_attempt(store: str, run: str, index: int, attempt: str) -> str:
-    """Return the URL of a map attempt's object."""
-    return join(store, MAPS, run, f"map-{index:05d}.attempt-{attempt}")
+    """Return the URL of a map attempt's object; neighbours lie in different folders."""
+    folder = MAP_FOLDERS[index % len(MAP_FOLDERS)]
+    return join(store, MAPS, folder, run, f"map-{index:05d}.attempt-{attempt}")
+
+
+def map_outputs(store: str, run: str, digest: str) -> str:
+    """Return the URL of the list of map outputs that a run's reduce tasks read."""
+    return join(store, MAPS, MAP_FOLDERS[0], run, f"outputs-{digest}.jsonl")
 
 
 def part_attempt(store: str, run: str, index: int, attempt: str, ending: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
 from mapreduce.errors import KINDS, MapReduceError
@@ -17,13 +17,13 @@ from mapreduce.input_formats import Compression, Format, Text
 from mapreduce.storage.requests import Requests
 from mapreduce.wire.build import Build
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Part of every task key. Raise it when the bytes that a task writes change, to stop their reuse.
 """
 URL_LIMIT = 4200
 """Characters in a URL: `file://` and a path of PATH_MAX (4096). S3 URLs are far shorter."""
 PIECES_LIMIT = 1_000_000
-"""Inputs of a run, byte ranges of a split, sources of a reduce task: the limit on splits."""
+"""Inputs of a run, byte ranges of a split: the limit on splits."""
 
 StageName = Literal["split", "map", "reduce"]
 SplitMode = Literal["range", "copy"]
@@ -36,8 +36,6 @@ Url = Annotated[str, Field(max_length=URL_LIMIT)]
 """The limit bounds the time to resolve symbolic links, which grows with the length of the path."""
 Label = Annotated[str, Field(max_length=URL_LIMIT)]
 """An ETag, a name, a header: no longer than a URL."""
-EncodedKey = Annotated[str, Field(pattern=r"^([0-9a-f]{2})+$")]
-"""A key as `mapreduce.encoding` writes it, in hexadecimal."""
 
 
 def _known_kind(name: str) -> str:
@@ -71,6 +69,15 @@ class InputObject(Message):
     name: Label = ""
     format: Format = Text()
     digest: Label = ""
+
+
+class StoredObject(Message):
+    """An object that a task or the driver has written for later tasks; `digest` is of its bytes."""
+
+    url: Url
+    size: Size
+    etag: Label
+    digest: Label
 
 
 class ByteRange(Message):
@@ -151,19 +158,35 @@ class TaskMessage(Message):
     fault: Fault | None = None
 
 
+class SplitRule(Message):
+    """How inputs are cut into splits.
+
+    Either into `splits` ranges of equal length, or each input by its own grid into ranges of at
+    most `split_bytes`; inputs shorter than `pack_bytes` then share splits.
+    """
+
+    splits: Annotated[int, Field(ge=1, le=PIECES_LIMIT)] | None = None
+    split_bytes: Annotated[int, Field(ge=1)] | None = None
+    pack_bytes: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> SplitRule:
+        if (self.splits is None) == (self.split_bytes is None):
+            raise ValueError("either `splits` or `split_bytes` is needed")
+        return self
+
+
 class SplitTask(TaskMessage):
     """Plan byte ranges over the inputs; in copy mode, write them as chunk files too.
 
-    Exactly one of `splits` (their number) and `split_bytes` (their length) is set. With
-    `key_ranges` the keys are split too: `job` maps a sample of the input, and the sampled keys
+    With `key_ranges` the keys are split too: `job` maps a sample of the input, and the sampled keys
     yield that many key ranges.
     """
 
     stage: Literal["split"] = "split"
     store: Url
     inputs: Annotated[tuple[InputObject, ...], Field(max_length=PIECES_LIMIT)]
-    splits: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    split_bytes: Annotated[int, Field(ge=1)] | None = None
+    cut: SplitRule
     mode: SplitMode = "range"
     key_ranges: Annotated[int, Field(ge=1, le=100_000)] | None = None
     job: JobSpec | None = None
@@ -172,10 +195,10 @@ class SplitTask(TaskMessage):
 class MapTask(TaskMessage):
     """Map one split, and write one object of `partitions` sorted blocks, or a part if that is 0.
 
-    With `boundaries`, partition n holds the keys from boundary n - 1 up to boundary n; else the
-    key's hash decides. `top` and `keep_pairs` are those of a `ReduceTask`, for a task that writes a
-    part. With `skip_limit`, records are mapped one by one, and up to that many bad ones are set
-    aside.
+    With `boundaries`, an object of keys in order, partition n holds the keys from boundary n - 1 up
+    to boundary n; else the key's hash decides. `top` and `keep_pairs` are those of a `ReduceTask`,
+    for a task that writes a part. With `skip_limit`, records are mapped one by one, and up to that
+    many bad ones are set aside.
     """
 
     stage: Literal["map"] = "map"
@@ -184,7 +207,7 @@ class MapTask(TaskMessage):
     job: JobSpec
     split: Split
     partitions: Annotated[int, Field(ge=0, le=100_000)]
-    boundaries: tuple[EncodedKey, ...] | None = None
+    boundaries: StoredObject | None = None
     top: Annotated[int, Field(ge=0, le=100_000)] = 10
     keep_pairs: bool = False
     skip_limit: Annotated[int, Field(ge=0, le=MOST_SKIPPED)] | None = None
@@ -195,8 +218,7 @@ class Block:
     """The bytes of one partition in a map attempt's object.
 
     `checksum` sums its frames' xxh3_64, modulo 2**64. `integers` says that all values are 64-bit
-    integers. A run has one block for each map task and partition, so this message uses slots, which
-    takes a fifth of the memory of a pydantic model.
+    integers.
     """
 
     offset: Size
@@ -206,26 +228,32 @@ class Block:
     integers: bool
 
 
-class BlockSource(Message):
-    """A block and the object that holds it."""
+class BlocksSum(Message):
+    """All blocks of a map attempt's object together, whose index is the object's last bytes.
 
-    url: Url
-    etag: Label
-    map_index: Size
-    block: Block
+    `digest` is of the index: the same for the same pairs, whichever attempt has written them.
+    `seal` sums, modulo 2**64, a hash of each block's partition, count and checksum
+    (`mapreduce.engine.block_index`).
+    """
+
+    partitions: Size
+    digest: Label
+    seal: Checksum
 
 
 class ReduceTask(TaskMessage):
-    """Merge one partition's blocks in the order given, reduce, and write one part.
+    """Merge one partition's blocks, reduce, and write one part.
 
-    With `keep_pairs`, also write the part's pairs as input for the next step of a chain.
+    `outputs` is the list of the map outputs, in the order of their blocks, so that the message has
+    one length whatever their number; None where another shuffle carries the pairs. With
+    `keep_pairs`, also write the part's pairs as input for the next step of a chain.
     """
 
     stage: Literal["reduce"] = "reduce"
     store: Url
     index: Size
     job: JobSpec
-    sources: Annotated[tuple[BlockSource, ...], Field(max_length=PIECES_LIMIT)]
+    outputs: StoredObject | None = None
     partitions: Annotated[int, Field(ge=1, le=100_000)]
     top: Annotated[int, Field(ge=0, le=100_000)] = 10
     keep_pairs: bool = False
@@ -247,13 +275,13 @@ class SplitResult(Message):
     """The plan of the map stage.
 
     `unpacked` maps the URL of each compressed input that was copied to its unpacked length in
-    bytes. `boundaries` are the keys that separate the key ranges.
+    bytes. `boundaries` holds the keys that separate the key ranges.
     """
 
     stage: Literal["split"] = "split"
     splits: tuple[Split, ...]
     unpacked: dict[str, Size] = {}
-    boundaries: tuple[EncodedKey, ...] | None = None
+    boundaries: StoredObject | None = None
     bytes_read: Size
     bytes_written: Size
     cost: Cost
@@ -305,7 +333,7 @@ class MapResult(Message):
     pieces: tuple[RangeRead, ...]
     records_in: Size
     records_out: Size
-    blocks: tuple[Block, ...]
+    blocks: BlocksSum | None = None
     top: tuple[tuple[Any, Any], ...] = ()
     top_lengths: tuple[Size | None, ...] = ()
     pairs: InputObject | None = None
@@ -318,9 +346,10 @@ class MapResult(Message):
 class ReduceResult(Message):
     """What a reduce attempt read and wrote; `digest` is that of the object.
 
-    `top` holds its top [key, value] pairs as JSON values, long ones cut; `top_lengths` holds the
-    full length of each value that is not a number. `pairs` is the input for the next step of a
-    chain.
+    `records_in` and `checksum_in` are counted as the pairs are read; `records_indexed`,
+    `checksum_indexed` and `seal` (as in `BlocksSum`) add up the indexes of the map outputs. `top`
+    holds its top [key, value] pairs as JSON values, long ones cut; `top_lengths` holds the full
+    length of each value that is not a number. `pairs` is the input for the next step of a chain.
     """
 
     stage: Literal["reduce"] = "reduce"
@@ -331,6 +360,9 @@ class ReduceResult(Message):
     bytes_in: Size
     records_in: Size
     checksum_in: Checksum
+    records_indexed: Size
+    checksum_indexed: Checksum
+    seal: Checksum
     records_out: Size
     top: tuple[tuple[Any, Any], ...]
     top_lengths: tuple[Size | None, ...] = ()

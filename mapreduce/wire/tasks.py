@@ -5,19 +5,18 @@ The driver and the trial in one process build them here, so that both give the e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mapreduce.wire.messages import (
-    BlockSource,
     InputObject,
     JobSpec,
-    MapResult,
     MapTask,
     ReduceTask,
     Split,
     SplitMode,
+    SplitRule,
     SplitTask,
+    StoredObject,
 )
 
 FIRST_ATTEMPT = "0"
@@ -63,7 +62,7 @@ class TaskMessages:
     def split(
         self,
         inputs: tuple[InputObject, ...],
-        splits: int,
+        cut: SplitRule,
         *,
         mode: SplitMode = "range",
         attempt: str = FIRST_ATTEMPT,
@@ -72,7 +71,7 @@ class TaskMessages:
 
         Args:
             inputs: the inputs, in the order of their records.
-            splits: how many splits to cut.
+            cut: the number or the length of the splits.
             mode: "range" plans byte ranges, "copy" writes chunk files.
             attempt: the attempt's name.
         """
@@ -81,14 +80,14 @@ class TaskMessages:
             attempt=attempt,
             store=self.store,
             inputs=inputs,
-            splits=splits,
+            cut=cut,
             mode=mode,
             key_ranges=self.key_ranges,
             job=self.job if self.key_ranges else None,
         )
 
     def map(
-        self, split: Split, boundaries: tuple[str, ...] | None, *, attempt: str = FIRST_ATTEMPT
+        self, split: Split, boundaries: StoredObject | None, *, attempt: str = FIRST_ATTEMPT
     ) -> MapTask:
         """Return the map task of a split; with no partition, it writes a part of the result."""
         return MapTask(
@@ -105,22 +104,16 @@ class TaskMessages:
         )
 
     def reduce(
-        self, partition: int, maps: Sequence[MapResult], *, attempt: str = FIRST_ATTEMPT
+        self, partition: int, outputs: StoredObject | None, *, attempt: str = FIRST_ATTEMPT
     ) -> ReduceTask:
-        """Return the reduce task of a partition, which reads a block of each map's output."""
-        sources = tuple(
-            BlockSource(
-                url=result.url, etag=result.etag, map_index=index, block=result.blocks[partition]
-            )
-            for index, result in enumerate(maps)
-        )
+        """Return the reduce task of a partition, which reads a block of each map output."""
         return ReduceTask(
             run=self.run,
             attempt=attempt,
             store=self.store,
             index=partition,
             job=self.job,
-            sources=sources,
+            outputs=outputs,
             partitions=self.partitions,
             top=self.top,
             keep_pairs=self.keep_pairs,

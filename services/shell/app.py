@@ -212,8 +212,10 @@ def check_urls(task: Message, grants: Grants, limit_s: float) -> None:
         urls = [given.url for given in task.inputs]
     elif isinstance(task, MapTask):
         urls = [piece.url for piece in task.split.pieces]
+        urls += [task.boundaries.url] if task.boundaries else []
     else:
-        urls = [source.url for source in task.sources]
+        # those that the list names are checked by the worker's storage, before each read
+        urls = [task.outputs.url] if task.outputs else []
     for url in dict.fromkeys(urls):  # many byte ranges belong to one object
         grants.check(url, "read")
         if time.monotonic() > until:

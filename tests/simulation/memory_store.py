@@ -104,6 +104,9 @@ class MemoryStorage:
         info = self._put(target, data, lost=lost)
         return ObjectInfo(info.url, info.size, info.etag, expected.digest if expected else "")
 
+    def requests_at_once(self, url: str) -> int:
+        return 1
+
     def vouches(self, url: str) -> bool:
         """Return whether an ETag stands for the bytes."""
         return self._vouching

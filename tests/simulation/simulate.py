@@ -17,7 +17,7 @@ from driver.run.stages import FleetBackend
 from driver.scheduling.policy import RetryPolicy
 from mapreduce.errors import MapReduceError
 from mapreduce.wire import keys
-from mapreduce.wire.messages import InputObject, JobSpec
+from mapreduce.wire.messages import InputObject, JobSpec, SplitRule
 from tests.simulation.small_engine import right_part
 from tests.simulation.virtual_time import Stuck, VirtualLoop, run_virtually
 from tests.simulation.weather import Weather, drawn
@@ -100,7 +100,7 @@ async def _run(world: World, loop: VirtualLoop, log: EventLog) -> None:
         store=STORE,
         job=JobSpec(code="0" * 64, module="jobs.none", name="None"),
         inputs=(InputObject(url=url, size=info.size, etag=info.etag),),
-        splits=weather.maps,
+        cut=SplitRule(splits=weather.maps),
         partitions=weather.partitions,
         mode="range",
         top=0,

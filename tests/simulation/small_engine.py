@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 
 from driver.plan.tasks import AnyTask
+from mapreduce.engine.block_index import entry_range, index_of, parse_entry, sum_of
+from mapreduce.engine.fetch import Partition, read_list
 from mapreduce.errors import CorruptBlock, InputChanged, ObjectMissing, OutputLost
 from mapreduce.storage import ObjectInfo, Storage
 from mapreduce.storage.digest import digest_of_bytes
@@ -53,7 +55,7 @@ def right_part(partition: int, maps: int) -> bytes:
 
 def _split(task: SplitTask) -> SplitResult:
     (given,) = task.inputs
-    count = task.splits or 1
+    count = task.cut.splits or 1
     edges = [given.size * each // count for each in range(count + 1)]
     splits = tuple(
         Split(
@@ -79,11 +81,13 @@ def _map(task: MapTask, storage: Storage) -> MapResult:
     storage.read(piece.url, piece.start, piece.end, etag=piece.etag)
     numbers = [number(task.index, each) for each in range(task.partitions)]
     content = "".join(f"{each:{BLOCK_BYTES}d}" for each in numbers).encode()
-    info = _kept(storage, keys.map_attempt(task.store, task.run, task.index, task.attempt), content)
-    blocks = tuple(
+    blocks = [
         Block(offset=at * BLOCK_BYTES, length=BLOCK_BYTES, records=1, checksum=each, integers=True)
         for at, each in enumerate(numbers)
-    )
+    ]
+    index = index_of(blocks)
+    url = keys.map_attempt(task.store, task.run, task.index, task.attempt)
+    info = _kept(storage, url, content + index)
     return MapResult(
         url=info.url,
         etag=info.etag,
@@ -92,27 +96,28 @@ def _map(task: MapTask, storage: Storage) -> MapResult:
         pieces=(RangeRead(source=piece.source, start=piece.start, bytes_owned=piece.length),),
         records_in=1,
         records_out=len(blocks),
-        blocks=blocks,
+        blocks=sum_of(blocks, index),
         counters={},
         cost=COST,
     )
 
 
 def _reduce(task: ReduceTask, storage: Storage) -> ReduceResult:
-    total = 0
-    for source in task.sources:
-        block = source.block
+    assert task.outputs is not None
+    total, sums = 0, Partition()
+    for output in read_list(task.outputs, storage):
+        start, end = entry_range(output.size, task.partitions, task.index)
         try:
-            data = storage.read(
-                source.url, block.offset, block.offset + block.length, etag=source.etag
-            )
+            entry = storage.read(output.url, start, end, etag=output.etag)
+            block = parse_entry(entry, task.index, output.url)
+            end = block.offset + block.length
+            data = storage.read(output.url, block.offset, end, etag=output.etag)
         except (ObjectMissing, InputChanged) as exc:
-            raise OutputLost(
-                f"the output of map-{source.map_index} is gone", url=source.url
-            ) from exc
+            raise OutputLost(f"the output of map-{output.index} is gone", url=output.url) from exc
         if data != f"{block.checksum:{BLOCK_BYTES}d}".encode():
-            raise CorruptBlock("a block is not as it was written", url=source.url)
+            raise CorruptBlock("a block is not as it was written", url=output.url)
         total += int(data)
+        sums.add(task.index, block)
     content = json.dumps({"partition": task.index, "sum": total}).encode()
     ending = "json" if task.partitions == 1 else "jsonl"
     info = _kept(
@@ -123,9 +128,12 @@ def _reduce(task: ReduceTask, storage: Storage) -> ReduceResult:
         etag=info.etag,
         size=info.size,
         digest=info.digest,
-        bytes_in=sum(source.block.length for source in task.sources),
-        records_in=len(task.sources),
-        checksum_in=sum(source.block.checksum for source in task.sources) % (1 << 64),
+        bytes_in=sums.bytes,
+        records_in=sums.records,
+        checksum_in=sums.checksum,
+        records_indexed=sums.records,
+        checksum_indexed=sums.checksum,
+        seal=sums.seal,
         records_out=1,
         top=(),
         counters={},

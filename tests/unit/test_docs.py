@@ -18,7 +18,7 @@ from docs.generate import PAGES as GENERATED
 from driver.cli import app as cli
 from driver.cli.app import app
 from driver.forecast.pricing import ServiceSize, running_hour
-from driver.plan.tasks import CHUNK_BYTES, SHORT_CHUNK_BYTES, WAVES
+from driver.plan import cut
 from driver.scheduling.policy import BackupPolicy, RetryPolicy
 from mapreduce import errors
 from services.shell.settings import Settings
@@ -250,9 +250,9 @@ def test_the_price_of_the_default_stack_is_that_of_the_code(page: str) -> None:
 @pytest.mark.parametrize(
     ("page", "sentence"),
     [
-        ("docs/explanation/how-it-works.md", f"{CHUNK_BYTES >> 20} MiB"),
-        ("docs/explanation/how-it-works.md", f"at least {SHORT_CHUNK_BYTES >> 20} MiB"),
-        ("docs/explanation/how-it-works.md", f"up to {('', '', '', '', 'four')[WAVES]} splits"),
+        ("docs/explanation/how-it-works.md", f"{cut.SHORTEST_SPLIT_BYTES >> 10} KiB"),
+        ("docs/explanation/how-it-works.md", f"{cut.PARTITION_BYTES >> 30} GiB of input"),
+        ("docs/explanation/how-it-works.md", f"{cut.COMBINED_BYTES >> 30} GiB of input"),
         ("docs/reliability.md", f"{RetryPolicy().heartbeat_timeout_s:.0f} seconds without"),
         ("docs/reliability.md", f"{RetryPolicy().stall_timeout_s / 60:.0f} minutes without"),
         ("docs/reliability.md", f"{RetryPolicy().no_endpoint_s / 60:.0f} minutes"),

@@ -20,6 +20,7 @@ DOORS = {
     "xxhash": (
         *(
             "mapreduce/partition.py",
+            "mapreduce/engine/block_index.py",
             "mapreduce/formats/frames.py",
             "driver/spark/external_shuffle.py",
         ),

@@ -15,7 +15,7 @@ from mapreduce.errors import TaskLost
 from mapreduce.wire import keys
 from mapreduce.wire.messages import (
     AttemptId,
-    Block,
+    BlocksSum,
     Cost,
     Done,
     Failed,
@@ -114,7 +114,7 @@ def result_of(task: MapTask) -> MapResult:
         ),
         records_in=1,
         records_out=1,
-        blocks=(Block(offset=0, length=1, records=1, checksum=1, integers=False),),
+        blocks=BlocksSum(partitions=1, digest="d", seal=1),
         counters={},
         cost=Cost(seconds=0.1, peak_memory_bytes=1),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from driver.plan.tasks import RunPlan
 from driver.report.document import Report, Timings
 from mapreduce.engine import Ledger
-from mapreduce.wire.messages import InputObject, JobSpec
+from mapreduce.wire.messages import InputObject, JobSpec, SplitRule
 
 JOB = JobSpec(code="0" * 64, module="mapreduce_jobs.word_count", name="WordCount")
 
@@ -19,7 +19,7 @@ def run_plan(**changes: object) -> RunPlan:
         store="file:///store",
         job=JOB,
         inputs=(InputObject(url="file:///in/a.txt", size=1000, etag="e1"),),
-        splits=4,
+        cut=SplitRule(splits=4),
         partitions=2,
         mode="range",
         top=10,

@@ -15,12 +15,14 @@ from typing import Any
 
 from mapreduce.encoding import encode_key
 from mapreduce.engine import Ledger, TaskContext, balance, run_task
+from mapreduce.engine.block_index import entry_range, parse_index
+from mapreduce.engine.fetch import write_list
 from mapreduce.formats.output import jsonable, key_of_json, read_pairs
 from mapreduce.input_formats import Format, Text
 from mapreduce.job import Job
 from mapreduce.storage import Storage, open_storage
 from mapreduce.wire.messages import (
-    BlockSource,
+    Block,
     ByteRange,
     InputObject,
     JobSpec,
@@ -31,6 +33,7 @@ from mapreduce.wire.messages import (
     Split,
     SplitMode,
     SplitResult,
+    SplitRule,
     SplitTask,
 )
 
@@ -90,7 +93,8 @@ class Engine:
         self, inputs: tuple[InputObject, ...], splits: int = 1, mode: SplitMode = "range"
     ) -> SplitResult:
         """The split stage."""
-        task = SplitTask(run=RUN, store=self.store, inputs=inputs, splits=splits, mode=mode)
+        cut = SplitRule(splits=splits)
+        task = SplitTask(run=RUN, store=self.store, inputs=inputs, cut=cut, mode=mode)
         result = run_task(task, self.context())
         assert isinstance(result, SplitResult)
         return result
@@ -135,7 +139,7 @@ class Engine:
             store=self.store,
             index=number,
             job=self.spec,
-            sources=sources(maps, number),
+            outputs=write_list(maps, self.store, RUN, self.storage),
             partitions=partitions,
             top=top,
         )
@@ -182,12 +186,11 @@ class Finished:
         return sorted((pair for part in self.parts for pair in part), key=json_order)
 
 
-def sources(maps: Sequence[MapResult], number: int) -> tuple[BlockSource, ...]:
-    """Where the blocks of one partition lie."""
-    return tuple(
-        BlockSource(url=result.url, etag=result.etag, map_index=index, block=result.blocks[number])
-        for index, result in enumerate(maps)
-    )
+def blocks_of(result: MapResult, storage: Storage) -> list[Block]:
+    """The blocks of a map's object, by its index."""
+    assert result.blocks is not None
+    start, _ = entry_range(result.size, result.blocks.partitions, 0)
+    return parse_index(storage.read(result.url, start, result.size), result.url)
 
 
 def json_order(pair: tuple[Any, Any]) -> bytes:

@@ -116,7 +116,7 @@ def test_clean_says_what_it_would_delete(command: Command, home: Path, run: str)
     assert 0 == command("clean", run, "--yes").code
     gone = before - _files(home)
     assert gone
-    assert {name.partition("-")[0] for name in gone} == {"map"}
+    assert {name.partition("-")[0] for name in gone} == {"map", "outputs"}
     assert "done" == command("status", "--json").document["state"]
 
 
@@ -140,7 +140,7 @@ def test_clean_leaves_a_name_alone_that_no_url_can_hold(
     command: Command, home: Path, run: str
 ) -> None:
     """It is named with its control character visible."""
-    (home / ".mapreduce" / "maps" / run / "od\x1bd").write_bytes(b"x")
+    (home / ".mapreduce" / "maps" / "0" / run / "od\x1bd").write_bytes(b"x")
     said = command("clean", run, "--yes")
     assert (0, True) == (said.code, "od\\x1bd" in said.err)
     assert "od\x1bd" in _files(home)

@@ -38,7 +38,7 @@ def _path(run: tuple[str, RunStore], kind: str) -> Path:
     """One of the run's objects that holds pairs."""
     name, runs = run
     folders = {
-        "map output": (keys.maps(runs.store, name), "map-*"),
+        "map output": (keys.join(runs.store, keys.MAPS), f"*/{name}/map-*"),
         "part": (keys.results(runs.store, name), "part-*.attempt-*"),
         "result": (keys.results(runs.store, name), "part-?????.jsonl"),
     }

@@ -20,7 +20,15 @@ from driver.plan.tasks import TaskSpec
 from mapreduce.input_formats import Pairs
 from mapreduce.storage import ObjectInfo, Storage, open_storage
 from mapreduce.storage.digest import digest_of_bytes
-from mapreduce.wire.messages import ByteRange, Cost, InputObject, MapResult, Split, SplitResult
+from mapreduce.wire.messages import (
+    ByteRange,
+    Cost,
+    InputObject,
+    MapResult,
+    Split,
+    SplitResult,
+    StoredObject,
+)
 from tests.unit.driver.fakes import map_specs
 
 KEY, OTHER = "1" * 64, "2" * 64
@@ -60,7 +68,6 @@ def _result(info: ObjectInfo, **changes: object) -> MapResult:
         pieces=(),
         records_in=1,
         records_out=1,
-        blocks=(),
         counters={},
         cost=COST,
     )
@@ -159,6 +166,11 @@ def test_objects_of_a_task(tmp_path: Path) -> None:
     splits = (Split(index=0, pieces=(piece, chunk)), Split(index=1, pieces=(chunk,)))
     planned = SplitResult(splits=splits, bytes_read=0, bytes_written=0, cost=COST)
     assert list(objects_of(planned)) == [ObjectInfo("file:///chunk", 9, "g", "b" * 32)]
+    ranges = StoredObject(url="file:///boundaries", size=2, etag="h", digest="a" * 32)
+    assert list(objects_of(planned.model_copy(update={"boundaries": ranges}))) == [
+        ObjectInfo("file:///chunk", 9, "g", "b" * 32),
+        ObjectInfo("file:///boundaries", 2, "h", "a" * 32),
+    ]
 
 
 @pytest.fixture

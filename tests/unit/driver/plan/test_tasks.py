@@ -6,19 +6,13 @@ import hashlib
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from driver.plan import tasks as module
 from driver.plan.tasks import (
-    CHUNK_BYTES,
-    SHORT_CHUNK_BYTES,
-    WAVES,
     RunPlan,
     TaskSpec,
     map_tasks,
     reduce_tasks,
-    split_count,
     split_task,
     task_key,
 )
@@ -28,8 +22,7 @@ from mapreduce.input_formats import Csv
 from mapreduce.wire.build import Build
 from mapreduce.wire.messages import (
     FORMAT_VERSION,
-    Block,
-    BlockSource,
+    BlocksSum,
     ByteRange,
     Cost,
     InputObject,
@@ -39,46 +32,17 @@ from mapreduce.wire.messages import (
     ReduceTask,
     Split,
     SplitResult,
+    SplitRule,
     SplitTask,
+    StoredObject,
 )
 from tests.unit.driver.samples import JOB, run_plan
 
-
-@pytest.mark.parametrize(
-    ("total", "chunks", "chunk_bytes", "slots", "expected"),
-    [
-        (1000, 7, None, 3, 7),
-        (1000, None, 300, 3, 4),
-        (1000, None, None, 3, 3),
-        (12 * CHUNK_BYTES, None, None, 3, 12),
-        (12 * CHUNK_BYTES + 1, None, None, 3, 13),
-        (10 * CHUNK_BYTES, None, None, 3, 12),
-        (3 * CHUNK_BYTES, None, None, 2, 8),
-        (CHUNK_BYTES, None, None, 5, 15),
-        (CHUNK_BYTES // 2, None, None, 10, 10),
-        (0, None, 10, 1, 1),
-        (0, None, 10, 7, 1),
-        (30, None, 10, 7, 3),
-        (31, None, 10, 7, 4),
-        (0, None, None, 7, 7),
-        (11 * CHUNK_BYTES + 1, None, None, 3, 12),
-        (11 * CHUNK_BYTES, None, None, 3, 12),
-        (8 * SHORT_CHUNK_BYTES, None, None, 4, 8),
-        (8 * SHORT_CHUNK_BYTES - 1, None, None, 4, 4),
-        (12 * SHORT_CHUNK_BYTES, None, None, 4, 12),
-    ],
-)
-def test_number_of_splits(
-    total: int, chunks: int | None, chunk_bytes: int | None, slots: int, expected: int
-) -> None:
-    """What the user says goes first; else every slot has work, and no split is longer than the
-    default.
-    """
-    assert split_count(total, chunks=chunks, chunk_bytes=chunk_bytes, slots=slots) == expected
+OUTPUTS = StoredObject(url="file:///store/list", size=9, etag="o", digest="d")
+RANGES = StoredObject(url="file:///store/boundaries", size=3, etag="b", digest="c")
 
 
-def _result(url: str, checksum: int) -> MapResult:
-    block = Block(offset=0, length=10, records=5, checksum=checksum, integers=True)
+def _result(url: str, digest: str) -> MapResult:
     return MapResult(
         url=url,
         etag="e",
@@ -86,7 +50,7 @@ def _result(url: str, checksum: int) -> MapResult:
         pieces=(),
         records_in=1,
         records_out=10,
-        blocks=(block, block),
+        blocks=BlocksSum(partitions=2, digest=digest, seal=1),
         counters={},
         cost=Cost(seconds=1, peak_memory_bytes=1),
     )
@@ -94,7 +58,7 @@ def _result(url: str, checksum: int) -> MapResult:
 
 def _planned(plan: RunPlan, splits: int) -> SplitResult:
     return SplitResult(
-        splits=plan_splits(plan.inputs, splits=splits),
+        splits=plan_splits(plan.inputs, SplitRule(splits=splits)),
         bytes_read=0,
         bytes_written=0,
         cost=Cost(seconds=0, peak_memory_bytes=0),
@@ -121,7 +85,7 @@ def test_a_map_task_is_the_same_task_in_another_run() -> None:
         {"job": JobSpec(code="1" * 64, module="mapreduce_jobs.word_count", name="WordCount")},
         {"inputs": (InputObject(url="file:///in/a.txt", size=1000, etag="e2"),)},
         {"inputs": (InputObject(url="file:///in/b.txt", size=1000, etag="e1"),)},
-        {"splits": 5},
+        {"cut": SplitRule(splits=5)},
         {"inputs": (InputObject(url="file:///in/a.txt", size=1000, etag="e1", format=Csv()),)},
         {"inputs": (InputObject(url="file:///in/a.txt", size=1000, etag="e1", name="users"),)},
         {"partitions": 0},
@@ -133,7 +97,7 @@ def test_whatever_changes_the_result_changes_the_key(change: dict[str, object]) 
 
     def keys(plan_changes: dict[str, object]) -> set[str]:
         plan = run_plan(**plan_changes)
-        return {spec.key for spec in map_tasks(plan, _planned(plan, plan.splits))}
+        return {spec.key for spec in map_tasks(plan, _planned(plan, plan.cut.splits or 1))}
 
     assert not keys({}) & keys(change)
 
@@ -143,9 +107,9 @@ def test_a_reduce_task_is_known_by_what_it_reads_not_by_where_that_lies() -> Non
     it.
     """
     plan = run_plan()
-    before = [spec.key for spec in reduce_tasks(plan, [_result("file:///x", 1)])]
-    assert before == [spec.key for spec in reduce_tasks(plan, [_result("file:///y", 1)])]
-    assert before != [spec.key for spec in reduce_tasks(plan, [_result("file:///x", 2)])]
+    before = [spec.key for spec in reduce_tasks(plan, [_result("file:///x", "1")], OUTPUTS)]
+    assert before == [spec.key for spec in reduce_tasks(plan, [_result("file:///y", "1")], OUTPUTS)]
+    assert before != [spec.key for spec in reduce_tasks(plan, [_result("file:///x", "2")], OUTPUTS)]
     assert len(set(before)) == 2
 
 
@@ -163,11 +127,11 @@ def _keys(**changes: object) -> dict[str, set[str]]:
     # always of the same splits and blocks, so that a stage's keys show only what they hold
     # themselves
     split = _planned(run_plan(), 4)
-    maps = [_result("file:///x", 1).model_copy(update={"blocks": _result("", 1).blocks * 2})]
+    maps = [_result("file:///x", "1")]
     return {
         "split": {split_task(plan).key},
         "map": {spec.key for spec in map_tasks(plan, split)},
-        "reduce": {spec.key for spec in reduce_tasks(plan, maps)},
+        "reduce": {spec.key for spec in reduce_tasks(plan, maps, OUTPUTS)},
     }
 
 
@@ -186,7 +150,8 @@ def _keys(**changes: object) -> dict[str, set[str]]:
         ({}, {"job": JOB.model_copy(update={"name": "Other"})}, "map reduce"),
         ({}, {"job": JOB.model_copy(update={"module": "jobs.other"})}, "map reduce"),
         ({}, {"partitions": 3}, "map reduce"),
-        ({}, {"splits": 5}, "split"),
+        ({}, {"cut": SplitRule(splits=5)}, "split"),
+        ({}, {"cut": SplitRule(split_bytes=250)}, "split"),
         ({}, {"mode": "copy"}, "split"),
         ({}, {"inputs": (InputObject(url="file:///in/a.txt", size=1000, etag="e2"),)}, "split"),
         ({}, {"total_order": True}, "split"),
@@ -261,19 +226,8 @@ def test_keys_are_pinned() -> None:
     drift.
     """
     key = task_key("map", pieces=[["s", 0, "e", 0, 5]], job={"code": "c"}, partitions=1)
-    assert key == "4cc50ea74d9ad0f7c25976e1a650ca25264a66e1a2fa8db3623799d14ac092fd"
+    assert key == "4e1f040f3de0b0a7fcab1598fb910ed77da54b4d1604a88cfb2ea075f760a1f0"
     assert split_task(run_plan()).name == "split-0"
-
-
-@given(total=st.integers(0, 100 * CHUNK_BYTES), slots=st.integers(1, 40))
-def test_every_slot_has_as_many_splits_as_every_other(total: int, slots: int) -> None:
-    """Unless there are so many that the last ones do not matter; and none is longer than the
-    default.
-    """
-    count = split_count(total, chunks=None, chunk_bytes=None, slots=slots)
-    assert count >= slots
-    assert count % slots == 0 or count >= WAVES * slots
-    assert count * CHUNK_BYTES >= total
 
 
 def test_a_key_is_the_digest_of_its_json_text() -> None:
@@ -293,13 +247,14 @@ def test_each_stage_is_in_its_keys_and_what_its_tasks_are_told_too(
         return "0" * 64
 
     monkeypatch.setattr(module, "task_key", noted)
-    plan = run_plan(splits=1)
-    split = _planned(plan, 1).model_copy(update={"boundaries": ("61",)})
+    plan = run_plan(cut=SplitRule(splits=1))
+    split = _planned(plan, 1).model_copy(update={"boundaries": RANGES})
     split_task(plan)
     map_tasks(plan, split)
-    reduce_tasks(plan.model_copy(update={"partitions": 1}), [_result("file:///x", 1)])
-    assert ["split", "map", "reduce"] == [stage for stage, _ in seen]
-    assert ("61",) == seen[1][1]["boundaries"]
+    reduce_tasks(plan.model_copy(update={"partitions": 1}), [_result("file:///x", "1")], OUTPUTS)
+    # once for what all reduces read, and once for each
+    assert ["split", "map", "reduce", "reduce"] == [stage for stage, _ in seen]
+    assert "c" == seen[1][1]["boundaries"]
 
 
 # -- messages --------------------------------------------------------------------------------------
@@ -309,9 +264,9 @@ ORDERED = {"run": "run-9", "mode": "copy", "total_order": True, "keep_pairs": Tr
 
 
 def _specs(plan: RunPlan) -> tuple[TaskSpec, list[TaskSpec], list[TaskSpec], SplitResult]:
-    split = _planned(plan, 3).model_copy(update={"boundaries": ("61",)})
-    maps = [_result("file:///m0", 1), _result("file:///m1", 2)]
-    return split_task(plan), map_tasks(plan, split), reduce_tasks(plan, maps), split
+    split = _planned(plan, 3).model_copy(update={"boundaries": RANGES})
+    maps = [_result("file:///m0", "1"), _result("file:///m1", "2")]
+    return split_task(plan), map_tasks(plan, split), reduce_tasks(plan, maps, OUTPUTS), split
 
 
 def test_an_attempt_is_named_by_its_number() -> None:
@@ -330,10 +285,15 @@ def test_the_split_stage_has_one_task_over_all_inputs() -> None:
         spec.name,
     )
     base: Any = {"run": "run-9", "attempt": "5", "store": "file:///store", "inputs": inputs}
-    assert SplitTask(**base, splits=4, mode="copy", key_ranges=2, job=JOB) == spec.message("5")
+    assert SplitTask(
+        **base, cut=SplitRule(splits=4), mode="copy", key_ranges=2, job=JOB
+    ) == spec.message("5")
     for change in ({"total_order": False}, {"partitions": 1}, {"partitions": 0}):
         plain = split_task(plan.model_copy(update=change)).message("5")
-        assert SplitTask(**base, splits=4, mode="copy", key_ranges=None, job=None) == plain
+        assert (
+            SplitTask(**base, cut=SplitRule(splits=4), mode="copy", key_ranges=None, job=None)
+            == plain
+        )
 
 
 def test_a_map_task_reads_its_split() -> None:
@@ -344,7 +304,7 @@ def test_a_map_task_reads_its_split() -> None:
     assert 1000 == sum(spec.size_bytes for spec in specs)
     assert "file:///in/a.txt bytes 333-666" == specs[1].reads
     base: Any = {"run": "run-9", "attempt": "5", "store": "file:///store", "index": 1, "job": JOB}
-    base |= {"split": split.splits[1], "boundaries": ("61",)}
+    base |= {"split": split.splits[1], "boundaries": RANGES}
     assert MapTask(**base, partitions=2, top=0, keep_pairs=False) == specs[1].message("5")
     only = map_tasks(plan.model_copy(update={"partitions": 0}), split)[1].message("5")
     assert MapTask(**base, partitions=0, top=7, keep_pairs=True) == only
@@ -362,39 +322,37 @@ def test_a_map_task_of_several_ranges_names_the_first() -> None:
     assert ["", first, f"{first} and 1 more", f"{first} and 2 more"] == said
 
 
-def test_a_reduce_task_reads_its_block_of_each_map() -> None:
-    """In the order of the maps."""
+def test_a_reduce_task_reads_the_list_of_map_outputs() -> None:
+    """Its message and its key have one length, whatever the number of maps."""
     plan = run_plan(**ORDERED)
-    maps = [
-        _result(f"file:///m{n}", n).model_copy(
-            update={
-                "etag": f"e{n}",
-                "blocks": tuple(
-                    Block(offset=p, length=10 * n + p, records=1, checksum=1, integers=True)
-                    for p in range(2)
-                ),
-            }
-        )
-        for n in range(3)
-    ]
-    specs = reduce_tasks(plan, maps)
-    assert [("reduce", 0, "partition 0"), ("reduce", 1, "partition 1")] == [
-        (spec.stage, spec.index, spec.reads) for spec in specs
-    ]
-    assert [0 + 10 + 20, 1 + 11 + 21] == [spec.size_bytes for spec in specs]
-    sources = tuple(
-        BlockSource(url=each.url, etag=each.etag, map_index=n, block=each.blocks[1])
-        for n, each in enumerate(maps)
+    few, many = (
+        reduce_tasks(plan, [_result(f"file:///m{n}", str(n)) for n in range(count)], OUTPUTS)
+        for count in (1, 1000)
     )
+    assert [("reduce", 0, "partition 0"), ("reduce", 1, "partition 1")] == [
+        (spec.stage, spec.index, spec.reads) for spec in many
+    ]
+    assert [20 * 1000 // 2] * 2 == [spec.size_bytes for spec in many]
+    assert 4 == len({spec.key for spec in (*few, *many)})
     expected = ReduceTask(
         run="run-9",
         attempt="5",
         store="file:///store",
         index=1,
         job=JOB,
-        sources=sources,
+        outputs=OUTPUTS,
         partitions=2,
         top=7,
         keep_pairs=True,
     )
-    assert expected == specs[1].message("5")
+    assert expected == many[1].message("5") == few[1].message("5")
+
+
+def test_the_order_of_the_maps_is_in_the_key_of_a_reduce() -> None:
+    """The values of a key come in the order of the maps."""
+    maps = [_result("file:///m0", "1"), _result("file:///m1", "2")]
+    there, back = (
+        {spec.key for spec in reduce_tasks(run_plan(), each, OUTPUTS)}
+        for each in (maps, maps[::-1])
+    )
+    assert not there & back

@@ -20,13 +20,14 @@ from driver.run.stages import MOST_REDONE, FleetBackend, Stages, _map_and_reduce
 from driver.scheduling.policy import RetryPolicy
 from driver.transport.base import Heard, unheard
 from driver.transport.endpoint import Endpoint
+from mapreduce.engine.fetch import MapOutput, read_list
 from mapreduce.errors import JobFailed, StageFailed, StorageError
 from mapreduce.storage import Storage, open_storage
 from mapreduce.storage.digest import digest_of_bytes
 from mapreduce.wire import keys
 from mapreduce.wire.messages import (
     AttemptId,
-    Block,
+    BlocksSum,
     ByteRange,
     Cost,
     Done,
@@ -37,6 +38,7 @@ from mapreduce.wire.messages import (
     ReduceTask,
     Split,
     SplitResult,
+    SplitRule,
     Started,
     TaskError,
 )
@@ -71,13 +73,13 @@ class _Writing:
         if isinstance(task, MapTask):
             self.maps.append((task.index, task.attempt))
             info = open_storage().write(result_of(task).url, b"pairs")
-            block = Block(offset=0, length=5, records=1, checksum=task.index, integers=False)
+            blocks = BlocksSum(partitions=1, digest=str(task.index), seal=task.index)
             found = {
                 "url": info.url,
                 "etag": info.etag,
                 "size": info.size,
                 "digest": PAIRS_DIGEST,
-                "blocks": (block,),
+                "blocks": blocks,
             }
             yield Done(attempt=AttemptId.of(task), result=result_of(task).model_copy(update=found))
             return
@@ -90,7 +92,7 @@ class _Writing:
         )
         self.reduces.append(task.attempt)
         self._harm(Path(info.url.removeprefix("file://")))
-        blocks = [source.block for source in task.sources]
+        outputs = outputs_of(task)
         yield Done(
             attempt=AttemptId.of(task),
             result=ReduceResult(
@@ -98,15 +100,24 @@ class _Writing:
                 etag=info.etag,
                 size=info.size,
                 digest=digest_of_bytes(b"result"),
-                bytes_in=sum(block.length for block in blocks),
-                records_in=sum(block.records for block in blocks),
-                checksum_in=sum(block.checksum for block in blocks),
+                bytes_in=5 * len(outputs),
+                records_in=len(outputs),
+                checksum_in=1,
+                records_indexed=len(outputs),
+                checksum_indexed=1,
+                seal=sum(output.index for output in outputs),
                 records_out=0,
                 top=(),
                 counters={},
                 cost=COST,
             ),
         )
+
+
+def outputs_of(task: ReduceTask) -> list[MapOutput]:
+    """The map outputs that a reduce task reads."""
+    assert task.outputs is not None
+    return read_list(task.outputs, open_storage())
 
 
 def _piece(index: int) -> ByteRange:
@@ -134,7 +145,7 @@ def _run(transport: _Writing, log: EventLog, folder: Path) -> list[Outcome]:
         store=store,
         job=JOB,
         inputs=(),
-        splits=MAPS,
+        cut=SplitRule(splits=MAPS),
         partitions=1,
         mode="range",
         top=0,
@@ -152,7 +163,7 @@ def _run(transport: _Writing, log: EventLog, folder: Path) -> list[Outcome]:
 
 def _lost(task: ReduceTask) -> TaskError | None:
     """The first of the sources that is not there."""
-    for source in task.sources:
+    for source in outputs_of(task):
         if not Path(source.url.removeprefix("file://")).exists():
             return TaskError(kind="OutputLost", message="gone", object=source.url)
     return None
@@ -162,7 +173,8 @@ def test_all_outputs_that_are_lost_are_written_again_at_once(tmp_path: Path) -> 
     """A reduce stumbles over one of them; the others are looked for, or a run that has lost many
     would not end.
     """
-    deleted = [tmp_path / "maps" / "run-1" / f"map-{index:05d}.attempt-0" for index in range(1, 7)]
+    urls = [keys.map_attempt(f"file://{tmp_path}", "run-1", index, "0") for index in range(1, 7)]
+    deleted = [Path(url.removeprefix("file://")) for url in urls]
 
     def unreadable(task: ReduceTask) -> TaskError | None:
         while deleted:
@@ -182,7 +194,7 @@ def test_a_damaged_output_whose_etag_is_as_it_was_is_written_again(tmp_path: Pat
     """
 
     def unreadable(task: ReduceTask) -> TaskError | None:
-        rotten = [source.url for source in task.sources if source.url.endswith("attempt-0")]
+        rotten = [source.url for source in outputs_of(task) if source.url.endswith("attempt-0")]
         return (
             TaskError(kind="CorruptBlock", message="rotten", object=rotten[0]) if rotten else None
         )
@@ -198,7 +210,7 @@ def test_an_output_that_is_lost_again_and_again_fails_the_run(tmp_path: Path) ->
     """Something deletes it on purpose: that has an end."""
 
     def unreadable(task: ReduceTask) -> TaskError | None:
-        Path(task.sources[3].url.removeprefix("file://")).unlink()
+        Path(outputs_of(task)[3].url.removeprefix("file://")).unlink()
         return _lost(task)
 
     with pytest.raises(StageFailed, match="gone"):
@@ -260,7 +272,9 @@ def _place(folder: Path, storage: Storage, transport: Any = None) -> FleetBacken
 
 
 def _plan(folder: Path, maps: int = 0) -> RunPlan:
-    return run_plan(store=f"file://{folder}", inputs=(), splits=maps, partitions=1)
+    return run_plan(
+        store=f"file://{folder}", inputs=(), cut=SplitRule(splits=max(1, maps)), partitions=1
+    )
 
 
 def _records(folder: Path) -> Collection[str]:

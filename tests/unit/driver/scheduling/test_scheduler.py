@@ -91,7 +91,10 @@ def test_a_failed_task_is_tried_again_on_another_endpoint() -> None:
     outcomes, seen = _run(map_specs([1]), FakeFleet(one, B, Endpoint("c", "", 1)), transport)
     result = outcomes[0].result
     assert isinstance(result, MapResult)
-    assert (outcomes[0].attempts, result.url) == (3, "file:///store/maps/run-1/map-00000.attempt-2")
+    assert (outcomes[0].attempts, result.url) == (
+        3,
+        "file:///store/maps/0/run-1/map-00000.attempt-2",
+    )
     assert len({name for name, _ in transport.asked}) == 3
     assert [event.kind for event in seen if isinstance(event, events.AttemptFailed)] == [
         "StorageError",
@@ -218,7 +221,10 @@ def test_a_straggler_has_a_backup_and_the_first_to_finish_wins() -> None:
     outcomes, seen = _run(map_specs([9, 1, 1, 1]), FakeFleet(A, B), transport, clock=_ticking(0.05))
     result = outcomes[0].result
     assert isinstance(result, MapResult)
-    assert (result.url, outcomes[0].attempts) == ("file:///store/maps/run-1/map-00000.attempt-1", 2)
+    assert (result.url, outcomes[0].attempts) == (
+        "file:///store/maps/0/run-1/map-00000.attempt-1",
+        2,
+    )
     first, second = [
         event
         for event in seen
@@ -347,7 +353,10 @@ def test_a_result_of_another_task_is_a_lost_attempt() -> None:
     outcomes, seen = _run(map_specs([1, 1]), FakeFleet(A, B), Mixed())
     result = outcomes[0].result
     assert isinstance(result, MapResult)
-    assert (outcomes[0].attempts, result.url) == (2, "file:///store/maps/run-1/map-00000.attempt-1")
+    assert (outcomes[0].attempts, result.url) == (
+        2,
+        "file:///store/maps/0/run-1/map-00000.attempt-1",
+    )
     (lost,) = (event for event in seen if isinstance(event, events.AttemptFailed))
     assert lost.kind == "TaskLost"
     assert "map-00001.attempt-0" in lost.message

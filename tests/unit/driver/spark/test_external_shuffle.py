@@ -48,7 +48,7 @@ def _drained(run: Engine, partitions: int, harm: Harm = list) -> tuple[list[Drai
             (each for each in records if partition_of(each[0]) == number), key=lambda each: each[0]
         )
         reducing = ReduceTask(
-            run=RUN, store=run.store, index=number, job=run.spec, sources=(), partitions=partitions
+            run=RUN, store=run.store, index=number, job=run.spec, partitions=partitions
         )
         drained.append(reduce_records(reducing, iter(harm(own)), run.context(), "there"))
     maps = [

@@ -15,10 +15,12 @@ from driver.plan.config import RunConfig
 from driver.targets import prepare as module
 from driver.targets.prepare import Prepared, mappers_there, open_runs, prepare, write_plan
 from driver.transport.endpoint import Endpoint
+from mapreduce.engine.split import plan_splits
 from mapreduce.errors import FleetError, InputError, UsageError
 from mapreduce.storage import ObjectInfo
 from mapreduce.wire import keys
 from mapreduce.wire.build import HASH_SEED
+from mapreduce.wire.messages import SplitRule
 from tests.unit.driver.samples import STACK_VALUES
 
 STACK = Stack.model_validate(STACK_VALUES)
@@ -201,9 +203,24 @@ def test_an_inline_run_has_two_splits_and_partitions_at_least(text: str) -> None
     """So that a wrong belief about the others can show; a given number counts."""
     prepared = _prepared(text, mappers=1)
     plan = write_plan(prepared, lambda *_: None)
-    assert (2, 2) == (plan.splits, plan.partitions)
+    assert (2, 2) == (len(plan_splits(plan.inputs, plan.cut)), plan.partitions)
     plan = _planned(text, chunks=1, reducers=1)
-    assert (1, 1) == (plan.splits, plan.partitions)
+    assert (SplitRule(splits=1), 1) == (plan.cut, plan.partitions)
+
+
+def test_the_number_of_mappers_changes_no_split(text: str) -> None:
+    """What one fleet has done, another one reuses."""
+    few, many = (_prepared(text, "local", mappers=mappers) for mappers in (1, 50))
+    assert (few.cut, few.partitions) == (many.cut, many.partitions)
+
+
+def test_the_user_is_told_how_the_input_is_cut(text: str) -> None:
+    """The sizes, why, and the options that change them."""
+    (note,) = _prepared(text, "local").notes
+    for words in ("of input", "--chunk-size", "1 reducer (--reducers)"):
+        assert words in note
+    (note,) = _prepared(text, "local", chunks=7, reducers=3).notes
+    assert "7 splits (--chunks), 3 reducers (--reducers)" in note
 
 
 def test_a_job_without_reduce_has_no_partitions(text: str, tmp_path: Path) -> None:

@@ -14,8 +14,7 @@ from mapreduce.input_formats import Pairs
 from mapreduce.wire import keys
 from mapreduce.wire.messages import (
     AttemptId,
-    Block,
-    BlockSource,
+    BlocksSum,
     ByteRange,
     Cost,
     InputObject,
@@ -28,7 +27,9 @@ from mapreduce.wire.messages import (
     SkippedRecord,
     Split,
     SplitResult,
+    SplitRule,
     SplitTask,
+    StoredObject,
 )
 from tests.unit.driver.samples import JOB
 
@@ -51,8 +52,11 @@ def _map_task(partitions: int = 2, **changed: Any) -> MapTask:
     return task.model_copy(update=changed)
 
 
-def _block(offset: int = 0, length: int = 5, records: int = 2) -> Block:
-    return Block(offset=offset, length=length, records=records, checksum=7, integers=False)
+def _blocks(partitions: int = 2) -> BlocksSum:
+    return BlocksSum(partitions=partitions, digest="d", seal=7)
+
+
+BOUNDARIES = StoredObject(url=keys.boundaries(STORE, "run-1", "d"), size=3, etag="e", digest="d")
 
 
 def _aside(url: str, offset: int) -> SkippedRecord:
@@ -67,7 +71,7 @@ def _map_result(**changed: Any) -> MapResult:
         pieces=(RangeRead(source="file:///in", start=12, bytes_owned=15),),
         records_in=4,
         records_out=4,
-        blocks=(_block(), _block(5)),
+        blocks=_blocks(),
         counters={},
         cost=COST,
     )
@@ -75,16 +79,13 @@ def _map_result(**changed: Any) -> MapResult:
 
 
 def _reduce_task(partitions: int = 1, **changed: Any) -> ReduceTask:
-    sources = tuple(
-        BlockSource(url=f"file:///m{n}", etag="e", map_index=n, block=_block()) for n in range(3)
-    )
     task = ReduceTask(
         run="run-1",
         attempt="1",
         store=STORE,
         index=0,
         job=JOB,
-        sources=sources,
+        outputs=StoredObject(url="file:///m", size=1, etag="e", digest="d"),
         partitions=partitions,
     )
     return task.model_copy(update=changed)
@@ -98,6 +99,9 @@ def _reduce_result(**changed: Any) -> ReduceResult:
         bytes_in=15,
         records_in=6,
         checksum_in=21,
+        records_indexed=6,
+        checksum_indexed=21,
+        seal=1,
         records_out=1,
         top=(("a", 1),),
         counters={},
@@ -107,7 +111,9 @@ def _reduce_result(**changed: Any) -> ReduceResult:
 
 
 def _split_task(**changed: Any) -> SplitTask:
-    return SplitTask(run="run-1", store=STORE, inputs=(INPUT,), splits=2).model_copy(update=changed)
+    return SplitTask(run="run-1", store=STORE, inputs=(INPUT,), cut=SplitRule(splits=2)).model_copy(
+        update=changed
+    )
 
 
 def _split_result(*ranges: tuple[int, int], **changed: Any) -> SplitResult:
@@ -126,7 +132,7 @@ def test_answers_to_what_was_asked_are_taken() -> None:
     check_answer(_reduce_task(), _reduce_result())
     check_answer(_split_task(), _split_result())
     part = keys.part_attempt(STORE, "run-1", 3, "1", "jsonl")
-    check_answer(_map_task(0, top=1), _map_result(url=part, blocks=(), top=(("a", 1),)))
+    check_answer(_map_task(0, top=1), _map_result(url=part, blocks=None, top=(("a", 1),)))
     pairs = InputObject(
         url=keys.pairs_attempt(STORE, "run-1", 0, "1"), size=1, etag="e", format=Pairs()
     )
@@ -145,13 +151,9 @@ def test_answers_to_what_was_asked_are_taken() -> None:
         {"url": keys.map_attempt(STORE, "run-2", 3, "1")},
         {"url": "file:///etc/passwd"},
         {"url": ""},
-        {"blocks": ()},
-        {"blocks": (_block(),)},
-        {"blocks": (_block(), _block(5), _block(10, 0, 0))},
-        {"blocks": (_block(), _block(6))},
-        {"blocks": (_block(), _block(4))},
-        {"blocks": (_block(5), _block())},
-        {"records_out": 5},
+        {"blocks": None},
+        {"blocks": _blocks(1)},
+        {"blocks": _blocks(3)},
         {"pieces": ()},
         {"pieces": (RangeRead(source="file:///other", start=12, bytes_owned=1),)},
         {"pieces": (RangeRead(source="file:///in", start=9, bytes_owned=1),)},
@@ -190,7 +192,6 @@ def test_records_that_a_map_task_has_set_aside() -> None:
         {"url": keys.part_attempt(STORE, "run-1", 0, "0", "json")},
         {"url": "file:///etc/passwd"},
         {"records_in": 5},
-        {"bytes_in": 14},
         {"checksum_in": 20},
         {"pairs": INPUT},
         {"top": tuple((str(n), n) for n in range(11))},
@@ -208,7 +209,7 @@ def test_a_reduce_result_that_does_not_fit_is_lost(changed: dict[str, Any]) -> N
         _split_result((0, 50), (50, 99)),
         _split_result((0, 50), (40, 100)),
         _split_result((0, 50), (50, 101)),
-        _split_result(boundaries=("aa",)),
+        _split_result(boundaries=BOUNDARIES),
         _split_result(splits=(Split(index=1, pieces=_split_result((0, 100)).splits[0].pieces),)),
         _split_result(
             splits=(Split(index=0, pieces=(PIECE.model_copy(update={"url": "file:///x"}),)),)
@@ -220,6 +221,16 @@ def test_splits_that_do_not_fit_are_lost(result: SplitResult) -> None:
     """Ranges of other objects, or that are not all of the inputs."""
     with pytest.raises(TaskLost, match="the answer to split-0 is not taken: "):
         check_answer(_split_task(), result)
+
+
+def test_key_ranges_come_where_they_were_asked_for() -> None:
+    """In the object of their own run, and never without a request."""
+    asked = _split_task(key_ranges=2, job=JOB)
+    check_answer(asked, _split_result(boundaries=BOUNDARIES))
+    elsewhere = BOUNDARIES.model_copy(update={"url": "file:///etc/passwd"})
+    for wrong in (_split_result(), _split_result(boundaries=elsewhere)):
+        with pytest.raises(TaskLost, match="the answer to split-0 is not taken: "):
+            check_answer(asked, wrong)
 
 
 @pytest.mark.parametrize(
@@ -275,10 +286,10 @@ def test_events_name_the_attempt_and_one_nonce() -> None:
 def test_sparks_answers_have_a_longer_name() -> None:
     """Each of its attempts adds something of its own; all else is held to the same."""
     url = keys.part_attempt(STORE, "run-1", 0, "1-ab12", "json")
-    check_spark_answer(_reduce_task(sources=()), _reduce_result(url=url), stored=True)
+    check_spark_answer(_reduce_task(outputs=None), _reduce_result(url=url), stored=True)
     for wrong in (keys.part_attempt(STORE, "run-1", 1, "1-ab12", "json"), "file:///etc/passwd", ""):
         with pytest.raises(TaskLost):
-            check_spark_answer(_reduce_task(sources=()), _reduce_result(url=wrong), stored=True)
+            check_spark_answer(_reduce_task(outputs=None), _reduce_result(url=wrong), stored=True)
     check_spark_answer(_map_task(), _map_result(url=""), stored=False)
     with pytest.raises(TaskLost):
-        check_spark_answer(_map_task(), _map_result(url="", blocks=()), stored=False)
+        check_spark_answer(_map_task(), _map_result(url="", blocks=None), stored=False)

@@ -21,6 +21,7 @@ from mapreduce.wire.messages import (
     InputObject,
     Split,
     SplitResult,
+    SplitRule,
     SplitTask,
 )
 from mapreduce_jobs.word_count import WordCount
@@ -33,7 +34,8 @@ def _copied(
     stages: Engine, inputs: tuple[InputObject, ...], **options: object
 ) -> tuple[SplitResult, TaskContext]:
     context = stages.context()
-    task = {"run": "run-7", "store": stages.store, "inputs": inputs, "mode": "copy"} | options
+    cut = SplitRule.model_validate(options)
+    task = {"run": "run-7", "store": stages.store, "inputs": inputs, "mode": "copy", "cut": cut}
     return run_split(SplitTask.model_validate(task), context), context
 
 
@@ -104,7 +106,7 @@ def test_an_input_that_changes_during_the_copy_is_not_mixed() -> None:
                 ByteRange(url=given.url, etag="another", size=4, start=0, end=4, source=given.url),
             ),
         )
-        task = SplitTask(run="run-1", store=stages.store, inputs=(given,), splits=1)
+        task = SplitTask(run="run-1", store=stages.store, inputs=(given,), cut=SplitRule(splits=1))
         with pytest.raises(InputChanged):
             copy_splits(task, (split,), stages.context())
 
@@ -128,7 +130,6 @@ def test_a_compressed_input_is_cut_by_its_compressed_bytes() -> None:
             ({"split_bytes": len(packed) // 8}, 8),
             ({"split_bytes": 1024}, len(packed) // 1024),
             ({"splits": 1}, 1),
-            ({"split_bytes": None, "splits": None}, 1),
         ):
             result, context = _copied(stages, inputs, **options)
             pieces = _pieces(result)
@@ -170,8 +171,7 @@ def test_small_inputs_beside_a_compressed_one_share_a_split() -> None:
             run="run-1",
             store=stages.store,
             inputs=inputs,
-            splits=1,
-            split_bytes=len(packed) // 2,
+            cut=SplitRule(split_bytes=len(packed) // 2),
         )
         splits, *_ = copy_splits(task, (Split(index=0, pieces=pieces),), stages.context())
         sources = [[int(piece.source[-5]) for piece in split.pieces] for split in splits]

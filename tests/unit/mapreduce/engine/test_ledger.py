@@ -7,8 +7,17 @@ from typing import Any
 
 import pytest
 
+from mapreduce.engine.block_index import index_of, sealed, sum_of
 from mapreduce.engine.ledger import LedgerRow, balance
-from mapreduce.wire.messages import Block, Cost, InputObject, MapResult, RangeRead, ReduceResult
+from mapreduce.wire.messages import (
+    Block,
+    BlocksSum,
+    Cost,
+    InputObject,
+    MapResult,
+    RangeRead,
+    ReduceResult,
+)
 
 A, B = "s3://books/a", "s3://books/b"
 COST = Cost(seconds=0.0, peak_memory_bytes=0)
@@ -19,6 +28,12 @@ ETAGS = {A: "1", B: "2"}
 def block(records: int, checksum: int) -> Block:
     """A block of which only count and checksum matter."""
     return Block(offset=0, length=0, records=records, checksum=checksum, integers=True)
+
+
+def together(blocks: list[tuple[int, int]]) -> BlocksSum | None:
+    """What a map reports of its blocks, one for each partition."""
+    made = [block(*sums) for sums in blocks]
+    return sum_of(made, index_of(made)) if made else None
 
 
 def mapped(pieces: list[tuple[str, int, int]], blocks: list[tuple[int, int]]) -> MapResult:
@@ -32,21 +47,32 @@ def mapped(pieces: list[tuple[str, int, int]], blocks: list[tuple[int, int]]) ->
         ),
         records_in=10,
         records_out=sum(records for records, _ in blocks),
-        blocks=tuple(block(*sums) for sums in blocks),
+        blocks=together(blocks),
         counters={},
         cost=COST,
     )
 
 
-def reduced(records: int, checksum: int) -> ReduceResult:
-    """A reduce's result of which only what it read matters."""
+def reduced(
+    partition: int,
+    blocks: list[tuple[int, int]],
+    records: int | None = None,
+    checksum: int | None = None,
+) -> ReduceResult:
+    """A reduce's result: (records, checksum) of the index entries that it found, and what it read
+    if that is something else.
+    """
+    indexed = sum(count for count, _ in blocks), sum(each for _, each in blocks) % (1 << 64)
     return ReduceResult(
         url="r",
         etag="",
         size=0,
         bytes_in=0,
-        records_in=records,
-        checksum_in=checksum,
+        records_in=indexed[0] if records is None else records,
+        checksum_in=indexed[1] if checksum is None else checksum,
+        records_indexed=indexed[0],
+        checksum_indexed=indexed[1],
+        seal=sealed((partition, block(*sums)) for sums in blocks),
         records_out=1,
         top=(),
         counters={},
@@ -64,7 +90,7 @@ def maps() -> list[MapResult]:
 
 def reduces() -> list[ReduceResult]:
     """The two reduces that belong to `maps`; the checksums add up modulo 2**64."""
-    return [reduced(7, 4), reduced(1, 10)]
+    return [reduced(0, [(3, (1 << 64) - 1), (4, 5)]), reduced(1, [(1, 10), (0, 0)])]
 
 
 def test_whole_run() -> None:
@@ -104,22 +130,39 @@ def one_map_in_place_of_another(facts: dict[str, Any]) -> None:
 
 def strange_input(facts: dict[str, Any]) -> None:
     """A map read what is no input."""
-    facts["maps"].append(mapped([("s3://books/c", 0, 1)], [(0, 0), (0, 0)]))
+    facts["maps"].append(mapped([("s3://books/c", 0, 1)], []))
 
 
 def lost_pair(facts: dict[str, Any]) -> None:
     """A reduce read a pair less."""
-    facts["reduces"][0] = reduced(6, 4)
+    facts["reduces"][0] = reduced(0, [(3, (1 << 64) - 1), (4, 5)], records=6)
 
 
 def other_pairs(facts: dict[str, Any]) -> None:
     """A reduce read other pairs, as many."""
-    facts["reduces"][1] = reduced(1, 11)
+    facts["reduces"][1] = reduced(1, [(1, 10), (0, 0)], checksum=11)
 
 
 def swapped_partitions(facts: dict[str, Any]) -> None:
-    """Two parts are mixed up."""
-    facts["reduces"].reverse()
+    """Each of two reduces read the blocks of the other's partition."""
+    facts["reduces"] = [
+        reduced(0, [(1, 10), (0, 0)]),
+        reduced(1, [(3, (1 << 64) - 1), (4, 5)]),
+    ]
+
+
+def lost_block(facts: dict[str, Any]) -> None:
+    """A reduce did not look at one map's output."""
+    facts["reduces"][0] = reduced(0, [(4, 5)])
+
+
+def double_block(facts: dict[str, Any]) -> None:
+    """A reduce read one map's block in place of another's, which is as long."""
+    facts["maps"] = [
+        mapped([(A, 0, 100)], [(3, 7), (1, 10)]),
+        mapped([(B, 0, 50)], [(3, 8), (0, 0)]),
+    ]
+    facts["reduces"] = [reduced(0, [(3, 7), (3, 7)]), reduced(1, [(1, 10), (0, 0)])]
 
 
 def lost_partition(facts: dict[str, Any]) -> None:
@@ -140,14 +183,16 @@ def lost_input(facts: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("harm", "expected"),
     [
-        (drop_map, {"bytes of s3://books/a", "bytes of s3://books/b", "partition 0"}),
-        (double_map, {"bytes of s3://books/a", "partition 0", "partition 1"}),
+        (drop_map, {"bytes of s3://books/a", "bytes of s3://books/b", "all partitions"}),
+        (double_map, {"bytes of s3://books/a", "all partitions"}),
         (short_map, {"bytes of s3://books/a"}),
         (strange_input, {"bytes of s3://books/c"}),
-        (lost_pair, {"partition 0"}),
+        (lost_pair, {"partition 0", "all partitions"}),
         (other_pairs, {"partition 1"}),
-        (swapped_partitions, {"partition 0", "partition 1"}),
-        (lost_partition, {"partitions reduced"}),
+        (swapped_partitions, {"all partitions"}),
+        (lost_block, {"all partitions"}),
+        (double_block, {"all partitions"}),
+        (lost_partition, {"partitions reduced", "all partitions"}),
         (changed_input, {"ETag of s3://books/b"}),
         (lost_input, {"ETag of s3://books/a"}),
     ],
@@ -171,7 +216,7 @@ def test_range_read_twice_in_place_of_another() -> None:
 
 def test_too_many_reduces() -> None:
     """More reduces than partitions are a discrepancy too, not a crash."""
-    ledger = balance(INPUTS, maps(), [*reduces(), reduced(0, 0)], ETAGS, 2)
+    ledger = balance(INPUTS, maps(), [*reduces(), reduced(2, [])], ETAGS, 2)
     assert "partitions reduced" in {row.what for row in ledger.discrepancies}
 
 
@@ -180,7 +225,11 @@ def test_input_given_twice() -> None:
     twice = (*INPUTS, INPUTS[1])
     assert not balance(twice, maps(), reduces(), ETAGS, 2).balanced
     more = [*maps(), mapped([(B, 0, 50)], [(0, 0), (0, 0)])]
-    assert balance(twice, more, reduces(), ETAGS, 2).balanced
+    read = [
+        reduced(0, [(3, (1 << 64) - 1), (4, 5), (0, 0)]),
+        reduced(1, [(1, 10), (0, 0), (0, 0)]),
+    ]
+    assert balance(twice, more, read, ETAGS, 2).balanced
 
 
 def _row(what: str, unit: str, expected: int | str, found: int | str) -> LedgerRow:
@@ -192,6 +241,9 @@ def test_every_sum_of_a_run_is_a_row() -> None:
     checksum.
     """
     checksums = f"{4:016x}", f"{10:016x}"
+    first = sealed(enumerate([block(3, (1 << 64) - 1), block(1, 10)]))
+    second = sealed(enumerate([block(4, 5), block(0, 0)]))
+    seal = f"{(first + second) % (1 << 64):016x}"
     assert (
         _row(f"bytes of {A}", "bytes", 100, 100),
         _row(f"bytes of {A}", "times each", "1", "1"),
@@ -202,6 +254,8 @@ def test_every_sum_of_a_run_is_a_row() -> None:
         _row("partition 0", "checksum", checksums[0], checksums[0]),
         _row("partition 1", "pairs", 1, 1),
         _row("partition 1", "checksum", checksums[1], checksums[1]),
+        _row("all partitions", "pairs", 8, 8),
+        _row("all partitions", "seal of the blocks", seal, seal),
         _row(f"ETag of {A}", "", "1", "1"),
         _row(f"ETag of {B}", "", "2", "2"),
     ) == balance(INPUTS, maps(), reduces(), ETAGS, 2).rows

@@ -10,12 +10,13 @@ import pytest
 
 from mapreduce import Batch, CollectList, Count, Job, Max, Min, Sum
 from mapreduce.engine import run_task
+from mapreduce.engine.block_index import entry_range
 from mapreduce.errors import InputChanged, ObjectMissing, OutputLost, ParameterError, UserCodeError
 from mapreduce.input_formats import Csv, Format, Text
 from mapreduce.storage import ObjectInfo, local
 from mapreduce.wire.messages import InvalidText, MapTask, SplitMode
 from mapreduce_jobs.word_count import WordCount
-from tests.unit.mapreduce.engine_run import RUN, engine
+from tests.unit.mapreduce.engine_run import RUN, blocks_of, engine
 
 CONTENT = b"one\ntwo\nbad line\nfour\n"
 
@@ -280,13 +281,15 @@ def test_one_object_of_neighbouring_blocks() -> None:
     """A map task writes one object, whose blocks lie behind each other and fill it."""
     with engine(WordCount) as stages:
         result = stages.map_whole(b"a b c d e f g", 4)
-        assert 4 == len(result.blocks)
-        assert [0, *(block.offset + block.length for block in result.blocks)] == [
-            *(block.offset for block in result.blocks),
-            result.size,
+        blocks = blocks_of(result, stages.storage)
+        assert 4 == len(blocks)
+        assert [0, *(block.offset + block.length for block in blocks)] == [
+            *(block.offset for block in blocks),
+            entry_range(result.size, 4, 0)[0],
         ]
+        assert result.records_out == sum(block.records for block in blocks)
         assert result.size == len(stages.storage.read(result.url))
-        assert f"{stages.store}/maps/run-1/map-00000.attempt-0" == result.url
+        assert f"{stages.store}/maps/0/run-1/map-00000.attempt-0" == result.url
 
 
 def test_setup_and_cleanup_run_once_a_task() -> None:

@@ -11,9 +11,10 @@ import pytest
 
 from mapreduce import CollectList, Job, Mean, Sum
 from mapreduce.engine import reduce_task
+from mapreduce.engine.fetch import write_list
 from mapreduce.errors import UserCodeError
 from mapreduce.wire.messages import ReduceTask
-from tests.unit.mapreduce.engine_run import RUN, Engine, engine, sources
+from tests.unit.mapreduce.engine_run import RUN, Engine, engine
 
 LINES = b"".join(b"k%d\n" % number for number in range(50))
 
@@ -61,7 +62,7 @@ def reduced(stages: Engine, maps: Any, *, keep_pairs: bool) -> Any:
         store=stages.store,
         index=1,
         job=stages.spec,
-        sources=sources(maps, 1),
+        outputs=write_list(maps, stages.store, RUN, stages.storage),
         partitions=3,
         keep_pairs=keep_pairs,
     )

@@ -17,12 +17,14 @@ import pytest
 
 from mapreduce import Count, Job, Max, Mean, Min, Sum
 from mapreduce.engine import TaskContext
+from mapreduce.engine.block_index import entry_range, index_of
 from mapreduce.errors import CorruptBlock, OutputLost, UserCodeError
 from mapreduce.formats.frames import INTEGERS, BlockWriter
-from mapreduce.storage import ObjectInfo, local
+from mapreduce.storage import ObjectInfo, Storage, local
 from mapreduce.testing import plain_answer
+from mapreduce.wire.messages import Block, MapResult
 from mapreduce_jobs.word_count import WordCount
-from tests.unit.mapreduce.engine_run import as_json, engine
+from tests.unit.mapreduce.engine_run import as_json, blocks_of, engine
 
 
 class Lines(Job):
@@ -138,12 +140,35 @@ def test_other_pairs_than_reported() -> None:
     """A whole block of which the map task reported another count is not taken for it."""
     with engine(WordCount) as stages:
         mapped = stages.map_whole(b"a b c")
-        wrong = mapped.model_copy(update={"blocks": (replace(mapped.blocks[0], records=2),)})
+        (block,) = blocks_of(mapped, stages.storage)
+        wrong = with_index(mapped, stages.storage, [replace(block, records=2)])
         with pytest.raises(CorruptBlock, match="holds 3 pairs, not the 2 that were written"):
             stages.reduce([wrong])
-        wrong = mapped.model_copy(update={"blocks": (replace(mapped.blocks[0], checksum=2),)})
+        wrong = with_index(mapped, stages.storage, [replace(block, checksum=2)])
         with pytest.raises(CorruptBlock):
             stages.reduce([wrong])
+
+
+def with_index(mapped: MapResult, storage: Storage, blocks: list[Block]) -> MapResult:
+    """The map's object with another index of its blocks."""
+    start, _ = entry_range(mapped.size, len(blocks), 0)
+    info = storage.write(mapped.url, storage.read(mapped.url, 0, start) + index_of(blocks))
+    return mapped.model_copy(update={"etag": info.etag, "size": info.size})
+
+
+def test_every_byte_of_an_index_entry_counts() -> None:
+    """A map output whose index is damaged is one that must be written again."""
+    with engine(WordCount) as stages:
+        mapped = stages.map_whole(b"a b c", 2)
+        content = stages.storage.read(mapped.url)
+        start, end = entry_range(mapped.size, 2, 1)
+        for at in range(start, end):
+            damaged = bytearray(content)
+            damaged[at] ^= 1
+            info = stages.storage.write(mapped.url, bytes(damaged))
+            with pytest.raises(CorruptBlock, match="is damaged at partition 1") as caught:
+                stages.reduce([mapped.model_copy(update={"etag": info.etag})], 1, 2)
+            assert mapped.url == caught.value.url
 
 
 def test_map_output_replaced_or_gone() -> None:
@@ -264,8 +289,11 @@ def test_top_and_counts() -> None:
         mapped = stages.map_whole(b"b a b c c b")
         reduced = stages.reduce([mapped], top=2)
         assert (("b", 3), ("c", 2)) == reduced.top
-        assert (mapped.size, 3, 3) == (reduced.bytes_in, reduced.records_in, reduced.records_out)
-        assert mapped.blocks[0].checksum == reduced.checksum_in
+        (block,) = blocks_of(mapped, stages.storage)
+        assert (block.length, 3, 3) == (
+            *(reduced.bytes_in, reduced.records_in, reduced.records_out),
+        )
+        assert block.checksum == reduced.checksum_in == reduced.checksum_indexed
         assert () == stages.reduce([mapped], top=0).top
 
 
@@ -428,8 +456,9 @@ def test_a_forged_frame_is_not_the_jobs_fault(job: type[Job], payload: bytes) ->
         times = path.stat()
         path.write_bytes(file.getvalue())
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-        block = replace(forged.blocks[0], length=writer.length, records=2, checksum=writer.checksum)
-        etag = stages.storage.head(forged.url).etag
-        bad = forged.model_copy(update={"blocks": (block,), "etag": etag, "size": writer.length})
+        block = Block(0, writer.length, 2, writer.checksum, integers=True)
+        path.write_bytes(file.getvalue() + index_of([block]))
+        info = stages.storage.head(forged.url)
+        bad = forged.model_copy(update={"etag": info.etag, "size": info.size})
         with pytest.raises(CorruptBlock, match="lengths or the order"):
             stages.reduce([bad])

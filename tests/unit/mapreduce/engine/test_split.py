@@ -8,15 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from driver.plan.cut import split_rule
 from mapreduce.encoding import encode_key
 from mapreduce.engine import TaskContext
-from mapreduce.engine.split import plan_splits, run_split
+from mapreduce.engine.sample import read_boundaries
+from mapreduce.engine.split import LONGEST_PACK, plan_splits, run_split
 from mapreduce.errors import InputChanged, ObjectMissing
 from mapreduce.input_formats import Csv, Format, WholeFile
-from mapreduce.wire.messages import ByteRange, InputObject, Split, SplitResult, SplitTask
+from mapreduce.wire.messages import ByteRange, InputObject, Split, SplitResult, SplitRule, SplitTask
 from mapreduce_jobs.word_count import WordCount
 from tests.unit.mapreduce.engine_run import TEXT, Engine, engine
 
+ONE = SplitRule(splits=1)
 sizes_lists = st.lists(st.integers(0, 50) | st.sampled_from([0, 1, 1 << 40]), max_size=8)
 
 
@@ -42,7 +45,7 @@ def test_every_byte_once_in_order(sizes: list[int], count: int) -> None:
     for a byte.
     """
     inputs = inputs_of(sizes)
-    splits = plan_splits(inputs, splits=count)
+    splits = plan_splits(inputs, SplitRule(splits=count))
     total = sum(sizes)
     assert min(count, total) == len(splits)
     assert list(range(len(splits))) == [split.index for split in splits]
@@ -61,17 +64,114 @@ def test_every_byte_once_in_order(sizes: list[int], count: int) -> None:
 
 @given(sizes_lists, st.integers(1, 1 << 41))
 def test_split_bytes(sizes: list[int], split_bytes: int) -> None:
-    """With a wanted length, no range is longer, and there are no more than are needed."""
+    """With a wanted length every byte is read once, in order; no range is longer, and an input has
+    no more ranges than it needs.
+    """
     if sum(sizes) // split_bytes > 1000:
         split_bytes = sum(sizes) // 1000
-    splits = plan_splits(inputs_of(sizes), split_bytes=split_bytes)
-    assert -(-sum(sizes) // split_bytes) == len(splits)
-    assert all(split.length <= split_bytes for split in splits)
+    splits = plan_splits(inputs_of(sizes), SplitRule(split_bytes=split_bytes))
+    assert list(range(len(splits))) == [split.index for split in splits]
+    ranges = covered(splits)
+    assert list(ranges) == [f"file:///{number}" for number, size in enumerate(sizes) if size]
+    for number, size in enumerate(sizes):
+        edges = ranges.get(f"file:///{number}", [])
+        assert -(-size // split_bytes) == len(edges)
+        assert [0, *(end for _, end in edges)] == [*(start for start, _ in edges), size]
+        assert all(end - start <= split_bytes for start, end in edges)
+
+
+names = st.text("abcdef", min_size=1, max_size=3)
+folders = st.dictionaries(names, st.integers(0, 3000), max_size=40)
+STEADY = SplitRule(split_bytes=500, pack_bytes=200)
+
+
+def files_of(folder: dict[str, int]) -> tuple[InputObject, ...]:
+    """The files of a folder in the order of their names; another size has another ETag."""
+    return tuple(
+        InputObject(url=f"file:///in/{name}", size=size, etag=str(size))
+        for name, size in sorted(folder.items())
+    )
+
+
+def tasks_of(folder: dict[str, int]) -> list[frozenset[tuple[str, str, int, int]]]:
+    """What each map task reads: its key holds nothing else of the input."""
+    splits = plan_splits(files_of(folder), STEADY)
+    return [
+        frozenset((each.url, each.etag, each.start, each.end) for each in split.pieces)
+        for split in splits
+    ]
+
+
+def touched(tasks: list[frozenset[tuple[str, str, int, int]]], name: str) -> int:
+    """How many of the tasks read a file."""
+    return sum(any(url == f"file:///in/{name}" for url, *_ in task) for task in tasks)
+
+
+@given(folders, names, st.integers(0, 3000))
+def test_a_file_that_is_added_changes_its_own_splits_alone(
+    folder: dict[str, int], name: str, size: int
+) -> None:
+    """All other tasks are there already, but for the pack into which it falls."""
+    folder.pop(name, None)
+    before, after = tasks_of(folder), tasks_of(folder | {name: size})
+    new = [task for task in after if task not in before]
+    # the pack that it falls into, or divides
+    assert len(new) <= touched(after, name) + 2
+    assert len([task for task in before if task not in after]) <= 1 + LONGEST_PACK
+
+
+@given(folders.filter(bool), st.data())
+def test_any_sequence_of_changes_keeps_the_other_splits(
+    folder: dict[str, int], data: st.DataObject
+) -> None:
+    """Files are added, removed, renamed and grow; each change redoes its own splits and packs."""
+    for _ in range(data.draw(st.integers(1, 5))):
+        before = tasks_of(folder)
+        changed = dict(folder)
+        what = data.draw(st.sampled_from(["add", "remove", "rename", "grow"]))
+        if what == "add" or not folder:
+            name = data.draw(names)
+            named = [name]
+            changed[name] = data.draw(st.integers(0, 3000))
+        else:
+            name = data.draw(st.sampled_from(sorted(folder)))
+            other = data.draw(names)
+            size = changed.pop(name)
+            named = [name, other] if what == "rename" else [name]
+            if what != "remove":
+                changed[other if what == "rename" else name] = size + (what == "grow")
+        after = tasks_of(changed)
+        new = [task for task in after if task not in before]
+        assert len(new) <= sum(touched(after, each) + 2 for each in named)
+        assert covered(plan_splits(files_of(changed), STEADY)).keys() == {
+            f"file:///in/{each}" for each, size in changed.items() if size
+        }
+        folder = changed
+
+
+def test_packs_have_about_the_wanted_length() -> None:
+    """Thousands of short files come in packs, none longer than four times what is wanted."""
+    splits = plan_splits(files_of({f"day-{number:05d}": 10 for number in range(20_000)}), STEADY)
+    assert 800 < len(splits) < 1_300
+    assert max(split.length for split in splits) <= LONGEST_PACK * 200
+
+
+def test_one_day_more_of_a_hundred() -> None:
+    """By the default rule at most 3 % of the tasks are new, whatever the size of a day."""
+    for size in (1_000, 37_000, 5 << 20, 300 << 20, 40 << 30):
+        days = {f"2026-{number:03d}.log": size + number for number in range(1, 101)}
+        rule = split_rule(sum(days.values()))
+        before = {split.pieces for split in plan_splits(files_of(days), rule)}
+        more = days | {"2026-101.log": size}
+        assert rule == split_rule(sum(more.values()))
+        after = [split.pieces for split in plan_splits(files_of(more), rule)]
+        new = [pieces for pieces in after if pieces not in before]
+        assert 0 < len(new) <= 0.03 * len(after)
 
 
 def test_pieces_say_where_they_come_from() -> None:
     """A range of an input is pinned to its ETag and size, and is its own source."""
-    (split,) = plan_splits(inputs_of([3]), splits=1)
+    (split,) = plan_splits(inputs_of([3]), SplitRule(splits=1))
     (piece,) = split.pieces
     expected = ByteRange(
         url="file:///0", etag="0", size=3, start=0, end=3, source="file:///0", source_offset=0
@@ -81,7 +181,7 @@ def test_pieces_say_where_they_come_from() -> None:
 
 def test_small_inputs_share_a_split() -> None:
     """Many small files come in few splits."""
-    splits = plan_splits(inputs_of([10] * 100), splits=2)
+    splits = plan_splits(inputs_of([10] * 100), SplitRule(splits=2))
     assert [50, 50] == [len(split.pieces) for split in splits]
 
 
@@ -158,9 +258,7 @@ def _ranges(splits: tuple[Split, ...]) -> list[list[tuple[str, int, int]]]:
 
 def test_a_range_has_all_that_is_known_of_its_input() -> None:
     """Its name, its format and its compression too."""
-    ((piece,),) = (
-        split.pieces for split in plan_splits([_given("a", 9, Csv())], ["gzip"], splits=1)
-    )
+    ((piece,),) = (split.pieces for split in plan_splits([_given("a", 9, Csv())], ONE, ["gzip"]))
     assert (
         ByteRange(
             url="file:///a",
@@ -184,8 +282,8 @@ def test_what_cannot_be_cut_lies_whole_in_the_split_of_its_first_byte() -> None:
         [("a", 0, 10)],
         [("b", 0, 20)],
         [("c", 0, 10)],
-    ] == _ranges(plan_splits(inputs, [None, "xz", None], splits=4))
-    splits = plan_splits(inputs, ["gzip", "xz", "zstd"], splits=3)
+    ] == _ranges(plan_splits(inputs, SplitRule(splits=4), [None, "xz", None]))
+    splits = plan_splits(inputs, SplitRule(splits=3), ["gzip", "xz", "zstd"])
     assert [[("a", 0, 10), ("b", 0, 20)], [("c", 0, 10)]] == _ranges(splits)
     assert [0, 1] == [split.index for split in splits]
 
@@ -193,26 +291,16 @@ def test_what_cannot_be_cut_lies_whole_in_the_split_of_its_first_byte() -> None:
 def test_files_that_are_records_count_though_they_are_empty() -> None:
     """As one byte; an empty text is in no split."""
     inputs = [_given("a", 0, WholeFile()), _given("b", 0), _given("c", 0, WholeFile())]
-    assert [[("a", 0, 0)], [("c", 0, 0)]] == _ranges(plan_splits(inputs, splits=5))
-    assert [[("a", 0, 0), ("c", 0, 0)]] == _ranges(plan_splits(inputs, splits=1))
-    assert () == plan_splits([_given("b", 0)], splits=5)
-    assert () == plan_splits([])
-
-
-def test_without_a_number_or_a_length_there_is_one_split() -> None:
-    """And at least one for a number below."""
-    inputs = [_given("a", 7)]
-    assert [[("a", 0, 7)]] == _ranges(plan_splits(inputs))
-    assert [[("a", 0, 7)]] == _ranges(plan_splits(inputs, splits=0))
-    assert [[("a", 0, 2)], [("a", 2, 4)], [("a", 4, 7)]] == _ranges(
-        plan_splits(inputs, splits=3, split_bytes=1)
-    )
+    assert [[("a", 0, 0)], [("c", 0, 0)]] == _ranges(plan_splits(inputs, SplitRule(splits=5)))
+    assert [[("a", 0, 0), ("c", 0, 0)]] == _ranges(plan_splits(inputs, SplitRule(splits=1)))
+    assert () == plan_splits([_given("b", 0)], SplitRule(splits=5))
+    assert () == plan_splits([], ONE)
 
 
 def test_each_input_has_its_compression_or_none_has() -> None:
     """A list that is too short is a fault of this program."""
     with pytest.raises(ValueError, match="zip"):
-        plan_splits([_given("a", 1), _given("b", 1)], ["gzip"])
+        plan_splits([_given("a", 1), _given("b", 1)], ONE, ["gzip"])
 
 
 # -- the stage -------------------------------------------------------------------------------------
@@ -222,7 +310,8 @@ def _stage(
     stages: Engine, inputs: tuple[InputObject, ...], **options: object
 ) -> tuple[SplitResult, TaskContext]:
     context = stages.context()
-    options = {"run": "run-1", "store": stages.store, "inputs": inputs} | options
+    cut = {name: options.pop(name) for name in ("splits", "split_bytes") if name in options}
+    options = {"run": "run-1", "store": stages.store, "inputs": inputs, "cut": cut} | options
     return run_split(SplitTask.model_validate(options), context), context
 
 
@@ -231,9 +320,9 @@ def test_the_stage_plans_by_number_or_by_length() -> None:
     with engine(WordCount) as stages:
         inputs = stages.put([b"a b\n" * 10, gzip.compress(b"a\n" * 99, mtime=0)])
         result, _ = _stage(stages, inputs, splits=4)
-        assert plan_splits(inputs, [None, "gzip"], splits=4) == result.splits
+        assert plan_splits(inputs, SplitRule(splits=4), [None, "gzip"]) == result.splits
         result, _ = _stage(stages, inputs, split_bytes=10)
-        assert plan_splits(inputs, [None, "gzip"], split_bytes=10) == result.splits
+        assert plan_splits(inputs, SplitRule(split_bytes=10), [None, "gzip"]) == result.splits
         assert (None, {}, 0, 0) == (
             *(result.boundaries, result.unpacked, result.bytes_read, result.bytes_written),
         )
@@ -263,8 +352,9 @@ def test_key_ranges_are_sampled_all_over_the_inputs() -> None:
             boundaries.append(result.boundaries)
             samples.append(len(result.splits))
         assert [1, 1, 1] == samples
-        (middle,) = boundaries[0] or ()
-        assert encode_key("wordk") < bytes.fromhex(middle) < encode_key("wordq")
+        assert boundaries[0] is not None
+        (middle,) = read_boundaries(boundaries[0], stages.storage)
+        assert encode_key("wordk") < middle < encode_key("wordq")
         assert [None, None] == boundaries[1:]
 
 
@@ -274,5 +364,6 @@ def test_keys_of_a_compressed_input_are_sampled_too() -> None:
     with engine(WordCount) as stages:
         inputs = stages.put([gzip.compress(words, mtime=0)])
         result, _ = _stage(stages, inputs, splits=1, key_ranges=2, job=stages.spec)
-        (middle,) = result.boundaries or ()
-        assert encode_key("worda") < bytes.fromhex(middle) < encode_key("wordz")
+        assert result.boundaries is not None
+        (middle,) = read_boundaries(result.boundaries, stages.storage)
+        assert encode_key("worda") < middle < encode_key("wordz")

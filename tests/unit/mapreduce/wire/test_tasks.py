@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import pytest
 
-from mapreduce.wire.messages import InputObject, JobSpec
+from mapreduce.wire.messages import InputObject, JobSpec, SplitRule
 from mapreduce.wire.tasks import FIRST_ATTEMPT, TaskMessages
 
 JOB = JobSpec(code="0" * 64, module="m", name="N")
+CUT = SplitRule(splits=3)
 INPUT = InputObject(url="file:///a", size=1, etag="e")
 
 
 def test_a_split_task_plans_byte_ranges_unless_told_to_copy() -> None:
     """And it is the first attempt."""
     messages = TaskMessages(run="run-1", store="file:///s", job=JOB, partitions=2)
-    task = messages.split((INPUT,), 3)
-    assert ("range", FIRST_ATTEMPT, 3, None) == (
+    task = messages.split((INPUT,), CUT)
+    assert ("range", FIRST_ATTEMPT, CUT, None) == (
         task.mode,
         task.attempt,
-        task.splits,
+        task.cut,
         task.key_ranges,
     )
-    assert "copy" == messages.split((INPUT,), 3, mode="copy").mode
+    assert "copy" == messages.split((INPUT,), CUT, mode="copy").mode
 
 
 @pytest.mark.parametrize(

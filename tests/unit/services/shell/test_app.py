@@ -20,8 +20,6 @@ from mapreduce.storage import Grants
 from mapreduce.wire.build import this_build
 from mapreduce.wire.messages import (
     AttemptId,
-    Block,
-    BlockSource,
     ByteRange,
     Cost,
     Done,
@@ -32,8 +30,10 @@ from mapreduce.wire.messages import (
     ReduceTask,
     Split,
     SplitResult,
+    SplitRule,
     SplitTask,
     StageName,
+    StoredObject,
     TaskError,
 )
 from mapreduce.wire.tokens import sign
@@ -47,7 +47,7 @@ from services.splitter import app as splitter
 
 KEY = "k" * 32
 STORE = "file:///store"
-TASK = SplitTask(run="run-1", store=STORE, inputs=(), splits=1)
+TASK = SplitTask(run="run-1", store=STORE, inputs=(), cut=SplitRule(splits=1))
 
 
 class _Pool:
@@ -402,7 +402,6 @@ def _map(url: str, store: str = STORE) -> MapTask:
 
 
 def _reduce(url: str) -> ReduceTask:
-    block = Block(offset=0, length=1, records=1, checksum=1, integers=False)
     return ReduceTask(
         run="run-1",
         attempt="0",
@@ -410,13 +409,13 @@ def _reduce(url: str) -> ReduceTask:
         index=0,
         partitions=1,
         job=JobSpec(code="0" * 64, module="m", name="N"),
-        sources=(BlockSource(url=url, etag="e", map_index=0, block=block),),
+        outputs=StoredObject(url=url, size=1, etag="e", digest="d"),
     )
 
 
 def _split(url: str) -> SplitTask:
     given = InputObject(url=url, size=1, etag="e")
-    return SplitTask(run="run-1", store=STORE, inputs=(given,), splits=1)
+    return SplitTask(run="run-1", store=STORE, inputs=(given,), cut=SplitRule(splits=1))
 
 
 @pytest.mark.parametrize("make", [_map, _reduce, _split])

@@ -42,11 +42,13 @@ def test_each_cause_has_its_status_and_a_kind_that_the_driver_knows(
 def test_a_message_that_does_not_fit_its_model_names_the_field() -> None:
     """And how many more there are."""
     with pytest.raises(ValidationError) as caught:
-        SplitTask.model_validate({"run": "run-1", "store": "file:///s", "splits": "x"})
+        SplitTask.model_validate(
+            {"run": "run-1", "store": "file:///s", "mode": "x", "cut": {"splits": 1}}
+        )
     answer = refusal(caught.value)
     kind, message = _told(answer)
     assert (422, "UsageError") == (answer.status_code, kind)
-    assert message.startswith(("inputs: ", "splits: "))
+    assert message.startswith(("inputs: ", "mode: "))
     assert "(2 errors in all)" in message
 
 

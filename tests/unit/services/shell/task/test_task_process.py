@@ -28,6 +28,7 @@ from mapreduce.wire.messages import (
     Progress,
     Split,
     SplitResult,
+    SplitRule,
     SplitTask,
     parse_event,
 )
@@ -110,7 +111,11 @@ def _split(folder: Path, **changes: Any) -> SplitTask:
     info = open_storage().head(f"file://{path}")
     given = InputObject(url=info.url, size=info.size, etag=info.etag)
     return SplitTask(
-        run="run-1", store=f"file://{folder}/store", inputs=(given,), splits=2, **changes
+        run="run-1",
+        store=f"file://{folder}/store",
+        inputs=(given,),
+        cut=SplitRule(splits=2),
+        **changes,
     )
 
 

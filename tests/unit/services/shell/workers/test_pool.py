@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from mapreduce.wire.messages import Failed, SplitTask, parse_event
+from mapreduce.wire.messages import Failed, SplitRule, SplitTask, parse_event
 from services.shell.workers import pool as pool_module
 from services.shell.workers.channel import (
     LAST,
@@ -25,7 +25,7 @@ from services.shell.workers.fork_server import ForkServer
 from services.shell.workers.order import Order
 from services.shell.workers.pool import WorkerPool
 
-TASK_MESSAGE = SplitTask(run="run-1", store="file:///store", inputs=(), splits=1)
+TASK_MESSAGE = SplitTask(run="run-1", store="file:///store", inputs=(), cut=SplitRule(splits=1))
 
 
 class _ForkServer:

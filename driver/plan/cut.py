@@ -1,0 +1,92 @@
+"""How the input is cut: the length of splits and the number of reducers, by rule. Pure.
+
+Both follow from the size of the input alone, so that another number of mappers cuts the same
+splits. They change only where the input has grown to another power of four, so that a folder that
+grows by a file keeps its splits.
+"""
+
+from __future__ import annotations
+
+from math import isqrt
+
+from driver.text import bytes_text, plural
+from mapreduce.wire.messages import SplitRule
+
+MIB = 1 << 20
+SHORTEST_SPLIT_BYTES = 64 << 10
+"""The shortest default split: the start of a task costs more than to map so little text."""
+LEAST_SPLITS = 8
+"""Splits of an input that is cut by rule, at least, so that several mappers have work."""
+LEAST_PACKS = 64
+"""Packs of an input of many short files, at least: one more file redoes one pack of them."""
+PARTITION_BYTES = 8 << 30
+"""Input for each reducer where the reduces get as much as the maps read: its blocks and its part
+fit together on the 20 GiB disk of a Fargate task."""
+COMBINED_BYTES = 64 << 30
+"""Input for each reducer where the maps combine values into states of fixed size."""
+SHUFFLED_BYTES = 64 * MIB
+"""Input for each of the first `SOME_REDUCERS` where the maps do not combine."""
+SOME_REDUCERS = 16
+
+
+def scale_of(total_bytes: int) -> int:
+    """Return the greatest power of four that is at most `total_bytes`, and at least 1."""
+    exponent = max(1, total_bytes).bit_length() - 1
+    return 1 << (exponent - exponent % 2)
+
+
+def split_rule(
+    total_bytes: int, *, chunks: int | None = None, chunk_bytes: int | None = None, least: int = 1
+) -> SplitRule:
+    """Return how to cut the input.
+
+    By default the number of splits grows with the square root of the input, so that the blocks of
+    the shuffle, of which there are splits times partitions, do not shrink: 1 GiB has 32 splits of
+    32 MiB, 1 TiB has 1,024 of 1 GiB.
+
+    Args:
+        total_bytes: of all inputs.
+        chunks: the number that the user asked for, if any.
+        chunk_bytes: the length that the user asked for, if any.
+        least: how many splits there are at least, if the input has as many bytes.
+    """
+    if chunks is not None:
+        return SplitRule(splits=chunks)
+    if chunk_bytes is not None:
+        return SplitRule(split_bytes=chunk_bytes, pack_bytes=chunk_bytes)
+    scale = scale_of(total_bytes)
+    root = isqrt(scale // MIB)
+    longest = max(1, -(-total_bytes // least))
+    return SplitRule(
+        split_bytes=min(max(SHORTEST_SPLIT_BYTES, scale // max(LEAST_SPLITS, root)), longest),
+        pack_bytes=min(max(1, scale // max(LEAST_PACKS, root)), longest),
+    )
+
+
+def reducer_count(total_bytes: int, *, combines: bool) -> int:
+    """Return the default number of reducers, a power of two.
+
+    Args:
+        total_bytes: of all inputs.
+        combines: the maps combine the values of a key into a state of fixed size.
+    """
+    if combines:
+        return _power_of_two(-(-total_bytes // COMBINED_BYTES))
+    some = min(SOME_REDUCERS, scale_of(total_bytes) // (4 * SHUFFLED_BYTES) * 4)
+    return _power_of_two(max(some, -(-total_bytes // PARTITION_BYTES)))
+
+
+def reason(total_bytes: int, cut: SplitRule, partitions: int) -> str:
+    """Return one line that says how the input is cut, and why."""
+    length = (
+        f"{plural(cut.splits, 'split')} (--chunks)"
+        if cut.splits is not None
+        else f"splits of {bytes_text(cut.split_bytes or 0)} at most (--chunk-size)"
+    )
+    reducers = f"{plural(partitions, 'reducer')} (--reducers)" if partitions else "no reducer"
+    return f"{bytes_text(total_bytes)} of input: {length}, {reducers}"
+
+
+def _power_of_two(least: int) -> int:
+    """Return the smallest power of two that is at least `least`."""
+    return 1 << max(0, least - 1).bit_length()

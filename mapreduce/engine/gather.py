@@ -1,0 +1,215 @@
+"""Turn the blocks of one partition into few sorted runs, while the next blocks are fetched.
+
+Blocks that fit in a share of the task's memory are merged straight from there. Otherwise
+neighbouring blocks are merged in groups: each group becomes one run on scratch disk, so that a
+partition is written there once, whatever its length.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import BinaryIO
+
+from mapreduce import native
+from mapreduce.engine.context import TaskContext
+from mapreduce.engine.fetch import SHARE, BlockSource, fetch, fetching, stream
+from mapreduce.engine.merge import FAN_IN, FileRun, SortedRun
+from mapreduce.errors import CorruptBlock
+from mapreduce.formats.frames import (
+    CHECKSUM_MODULO,
+    FRAME_BYTES,
+    BlockReader,
+    BlockWriter,
+    Frame,
+    RawFrame,
+    columns,
+)
+
+UNPACKED = 8
+"""A frame is taken to be at most this many times longer in memory than in its block."""
+WINDOW_BYTES = FRAME_BYTES if native.extension is not None else 4 * FRAME_BYTES
+"""Memory for the current frame of a run; Python's objects need several times its bytes."""
+
+Merge = Callable[[BlockWriter, list[SortedRun]], None]
+"""Merges runs into one block."""
+
+Check = Callable[[RawFrame], None]
+"""Checks the keys of a frame, and raises if one is wrong."""
+
+
+@dataclass(slots=True)
+class FetchedBlock:
+    """A map task's block, with the count and checksum of what has been read of it.
+
+    With a `check`, every frame that is read, whichever merge reads it, is checked for keys of other
+    partitions.
+    """
+
+    source: BlockSource
+    context: TaskContext
+    opened: Callable[[], BinaryIO]
+    check: Check | None = None
+    records: int = 0
+    checksum: int = 0
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield the frames; at the end, check count and checksum against the block's index."""
+        return map(columns, self.raw_frames())
+
+    def raw_frames(self) -> Iterator[RawFrame]:
+        """Yield the same frames as payloads."""
+        expected, url = self.source.block, self.source.output.url
+        name = f"the block at byte {expected.offset} of {url}"
+        with self.opened() as file:
+            reader = BlockReader(file, expected.length, name)
+            try:
+                for frame in reader.raw_frames():
+                    self.context.meter.records += frame[1]
+                    if self.check is not None:
+                        self.check(frame)
+                    yield frame
+            except CorruptBlock as exc:
+                raise CorruptBlock(str(exc), url=url) from exc
+        # assigned, not added: after an overflow the block is read a second time, and each pass
+        # counts alone
+        self.records, self.checksum = reader.records, reader.checksum
+        if (self.records, self.checksum) != (expected.records, expected.checksum):
+            raise CorruptBlock(
+                f"{name} holds {self.records} pairs, not the {expected.records} that were written",
+                url=url,
+            )
+
+
+@dataclass(slots=True)
+class Gathered:
+    """The sorted runs of one partition, and the sums of the blocks that were read for them.
+
+    Attributes:
+        blocks: all blocks.
+        runs: the blocks, or the runs on scratch disk that were merged from them.
+        integers: all values are 64-bit integers.
+        at_once: how many of the runs may be merged at once.
+    """
+
+    blocks: list[FetchedBlock]
+    runs: list[SortedRun]
+    integers: bool
+    at_once: int = FAN_IN
+
+    @property
+    def records(self) -> int:
+        """The number of pairs that have been read."""
+        return sum(block.records for block in self.blocks)
+
+    @property
+    def checksum(self) -> int:
+        """The sum of the checksums of what has been read."""
+        return sum(block.checksum for block in self.blocks) % CHECKSUM_MODULO
+
+
+@contextmanager
+def gathered(
+    sources: Sequence[BlockSource],
+    context: TaskContext,
+    folder: Path,
+    merge: Merge,
+    check: Check | None = None,
+) -> Iterator[Gathered]:
+    """Yield the sorted runs of the blocks, in the order of the sources.
+
+    Args:
+        sources: the blocks, none of them empty.
+        context: where they are fetched.
+        folder: the task's scratch folder.
+        merge: merges a group of blocks.
+        check: checks each frame.
+    """
+    limit = context.memory_bytes // SHARE
+    groups = _groups(sources, limit)
+    url = sources[0].output.url if sources else "file:///"
+    with fetching(context.storage, url) as pool:
+
+        def begin(number: int) -> list[FetchedBlock]:
+            """Start to fetch the blocks of a group."""
+            return [
+                FetchedBlock(source, context, _opener(source, context, pool, folder, limit), check)
+                for source in (groups[number] if number < len(groups) else ())
+            ]
+
+        coming = begin(0)
+        if len(groups) <= 1:
+            integers = all(source.block.integers for source in sources)
+            yield Gathered(coming, list(coming), integers, at_once=len(coming))
+            return
+        done = Gathered([], [], integers=True)
+        for number in range(len(groups)):
+            now, coming = coming, begin(number + 1)
+            done.blocks += now
+            if _needs_disk(now[0].source.block.length, limit):
+                # it lies on scratch disk already
+                done.runs += now
+                done.integers = done.integers and now[0].source.block.integers
+                continue
+            path = folder / f"run-{number}"
+            with path.open("wb") as file:
+                writer = BlockWriter(file)
+                merge(writer, list(now))
+            done.integers = done.integers and writer.integers
+            done.runs.append(FileRun(path, 0, writer.length, path.name))
+            for block in now:
+                block.opened = _released
+        yield done
+
+
+def _groups(sources: Sequence[BlockSource], limit: int) -> list[list[BlockSource]]:
+    """Return neighbouring blocks together, as many as fit in `limit` bytes with their windows."""
+    groups: list[list[BlockSource]] = []
+    held = limit
+    for source in sources:
+        need = _needed(source.block.length)
+        if held + need > limit:
+            groups.append([])
+            held = 0
+        groups[-1].append(source)
+        held += need
+    return groups
+
+
+def _needed(length: int) -> int:
+    """Return the memory for a block of so many bytes, and for the frame of it that is merged."""
+    return length + min(UNPACKED * length, WINDOW_BYTES)
+
+
+def _needs_disk(length: int, limit: int) -> bool:
+    return _needed(length) > limit
+
+
+def _opener(
+    source: BlockSource, context: TaskContext, pool: Executor | None, folder: Path, limit: int
+) -> Callable[[], BinaryIO]:
+    """Return a function that opens the bytes of a block; with threads, start to fetch them."""
+    if _needs_disk(source.block.length, limit):
+        save = cache(lambda: _saved(source, context, folder / f"block-{source.output.index}"))
+        if pool is not None:
+            pool.submit(save)
+        return lambda: save().open("rb")
+    if pool is None or source.data is not None:
+        return lambda: io.BytesIO(fetch(source, context))
+    coming = pool.submit(fetch, source, context)
+    return lambda: io.BytesIO(coming.result())
+
+
+def _saved(source: BlockSource, context: TaskContext, path: Path) -> Path:
+    with path.open("wb") as file:
+        file.writelines(stream(source, context))
+    return path
+
+
+def _released() -> BinaryIO:
+    raise AssertionError("a merged block is read again")
