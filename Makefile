@@ -94,7 +94,7 @@ simulate: $(VENV)/ready  ## Run the scheduler in virtual time in SEEDS=10000 ran
 bench: $(VENV)/ready $(VENV)/bench  ## Compare with Spark and others; writes docs/benchmarks.md
 	$(BIN)/python -m bench $(ARGS)
 
-mutation: $(VENV)/kernel $(VENV)/mutation  ## Break the pure files in every small way; tests/mutation.md argues the rest
+mutation: $(VENV)/extension $(VENV)/mutation  ## Break the pure files in every small way; tests/mutation.md argues the rest
 	$(VENV)/mutation-env/bin/python -m mutmut run $(ARGS)
 	$(VENV)/mutation-env/bin/python -m tests.mutation
 

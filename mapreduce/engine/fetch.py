@@ -150,9 +150,12 @@ def stream(source: BlockSource, context: TaskContext) -> Iterator[bytes]:
 
 
 @contextmanager
-def fetching(storage: Storage, url: str) -> Iterator[Executor | None]:
-    """Yield threads for as many requests as this store should get at a time; None for one."""
-    at_once = storage.requests_at_once(url)
+def fetching(storage: Storage, url: str | None) -> Iterator[Executor | None]:
+    """Yield threads for as many requests as the store of an object should get at a time.
+
+    Without an object, and where one request at a time is best, yield None.
+    """
+    at_once = storage.requests_at_once(url) if url else 1
     if at_once == 1:
         yield None
         return

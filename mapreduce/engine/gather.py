@@ -132,8 +132,7 @@ def gathered(
     """
     limit = context.memory_bytes // SHARE
     groups = _groups(sources, limit)
-    url = sources[0].output.url if sources else "file:///"
-    with fetching(context.storage, url) as pool:
+    with fetching(context.storage, sources[0].output.url if sources else None) as pool:
 
         def begin(number: int) -> list[FetchedBlock]:
             """Start to fetch the blocks of a group."""

@@ -6,8 +6,10 @@ percent-encoded, as in the AWS command line. A write is visible whole or not at 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +22,7 @@ AHEAD = 2
 """Blocks that are read ahead of a task's computation."""
 REQUEST_LIMIT_S = 60.0
 """A request reads 8 MiB or writes 16 MiB: in a data centre, one that takes a minute has failed."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 COPY_BYTES = 256 << 20
 """Larger S3 objects are copied in parts: one request copies at most 5 GB, and slowly."""
 
@@ -147,6 +150,7 @@ class Storage(Protocol):
         """Delete objects; a missing object is not an error."""
 
 
+@lru_cache(maxsize=4096)
 def split_url(url: str) -> tuple[str, str]:
     """Return a URL's root and key: `("s3://bucket", "a/b")` or `("file://", "/a/b")`.
 
@@ -162,7 +166,7 @@ def split_url(url: str) -> tuple[str, str]:
     steps = rest.split("/")
     if any(step in ("..", ".") for step in steps) or "" in steps[1:-1]:
         raise RefusedURL(f"{url!r} has a '.', '..' or empty path segment; write the resolved path")
-    if any(char < " " or char == "\x7f" for char in rest):
+    if _CONTROL.search(rest):
         raise RefusedURL(f"{url!r} has a control character; give the object another name")
     if scheme == "file":
         if not rest.startswith("/"):

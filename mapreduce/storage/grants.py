@@ -7,7 +7,8 @@ the target too.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import posixpath
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -33,11 +34,21 @@ class Grants:
         for place in self.writable + self.readable:
             split_url(place)
 
-    def check(self, url: str, action: Literal["read", "write"]) -> None:
+    def check(
+        self,
+        url: str,
+        action: Literal["read", "write"],
+        resolve: Callable[[str], str] = os.path.realpath,
+    ) -> None:
         """Check that a URL lies in a granted place, and that no symbolic link leads out of it.
 
         A link created between this check and the use is not detected: it takes write access to the
         store.
+
+        Args:
+            url: the URL.
+            action: what is to be done with it.
+            resolve: returns the path of a folder with links resolved; a caller may remember it.
 
         Raises:
             RefusedURL: it does not.
@@ -50,12 +61,19 @@ class Grants:
                 "inputs"
             )
         if root == _LOCAL and not _lies_in(
-            _LOCAL + os.path.realpath(key), map(_without_links, granted)
+            _LOCAL + _resolved(key, resolve), map(_without_links, granted)
         ):
             raise RefusedURL(
                 f"this process may not {action} {url}: a link leads from there outside the store "
                 "and the granted inputs; name the file itself as an input"
             )
+
+
+def _resolved(path: str, resolve: Callable[[str], str]) -> str:
+    """Return a path with links resolved: of its folder, and then its own."""
+    folder, name = posixpath.split(path)
+    there = posixpath.join(resolve(folder), name)
+    return os.path.realpath(there) if os.path.islink(there) else there  # noqa: PTH114
 
 
 def _lies_in(url: str, places: Iterable[str]) -> bool:

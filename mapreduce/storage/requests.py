@@ -6,7 +6,7 @@ Retries that a client makes by itself, after an error or a timeout, are not coun
 from __future__ import annotations
 
 import threading
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +23,18 @@ class Requests:
     delete: int = 0
 
     def __add__(self, other: Requests) -> Requests:
-        return Requests(*map(int.__add__, astuple(self), astuple(other)))
+        return Requests(*map(int.__add__, self._counts, other._counts))
 
     def __sub__(self, other: Requests) -> Requests:
-        return Requests(*map(int.__sub__, astuple(self), astuple(other)))
+        return Requests(*map(int.__sub__, self._counts, other._counts))
 
     def __bool__(self) -> bool:
-        return any(astuple(self))
+        return any(self._counts)
+
+    @property
+    def _counts(self) -> tuple[int, ...]:
+        # not `astuple`, which copies deeply: this is added up at each request
+        return self.get, self.head, self.put, self.copy, self.list, self.delete
 
 
 class Tally:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,8 @@ class RoutedStorage:
         self._open_root = open_root
         self._grants = grants
         self._roots: dict[str, Storage] = {}
+        # a reduce task reads from every map output, and these lie in few folders
+        self._resolved = lru_cache(maxsize=1024)(os.path.realpath)
         self._opening = threading.Lock()
 
     @property
@@ -98,7 +102,7 @@ class RoutedStorage:
 
     def _reading(self, url: str) -> Storage:
         if self._grants:
-            self._grants.check(url, "read")
+            self._grants.check(url, "read", self._resolved)
         return self._backend(split_url(url)[0])
 
     def _writing(self, url: str) -> Storage:

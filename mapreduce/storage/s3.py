@@ -37,8 +37,9 @@ PIECE_BYTES = 1 << 20
 """The size of the pieces in which read-ahead bytes are passed on, so that work begins with the
 first.
 """
-REQUESTS_AT_ONCE = 64
-"""Small reads under way at a time: with 25 ms for an answer, 2,500 a second."""
+REQUESTS_AT_ONCE = 128
+"""Small reads under way at a time: with 25 ms for an answer, 5,000 a second. A short block needs
+two, one after the other."""
 PAGE = 1000
 """The most objects that one request lists."""
 
