@@ -144,7 +144,7 @@ def words_target(data: Reader) -> None:
 
 
 def merge_target(data: Reader) -> None:
-    """A merge of any runs raises only documented errors, and combines all pairs of sorted integers."""
+    """A merge of any runs raises only documented errors, and combines pairs of sorted integers."""
     operation = data.number() % 7 - 1
     runs: list[list[RawFrame]] = [[] for _ in range(data.number() % 6)]
     while data and runs:
@@ -347,7 +347,7 @@ def _pairs(frame: RawFrame) -> list[tuple[bytes, Any]]:
 
 
 def _pairs_like(frame: RawFrame, frames: list[RawFrame]) -> list[tuple[bytes, Any]]:
-    """Return pairs with integers encoded as in `frames`; a merge of several kinds may encode them."""
+    """Return pairs, with integers encoded as in `frames`: a merge may encode them."""
     if frame[0] == INTEGERS or all(kind == ENCODED for kind, _, _ in frames):
         return _pairs(frame)
     integers = [each[0] == INTEGERS for each in frames for _ in range(each[1])]

@@ -88,7 +88,7 @@ def test_text_jobs(driver: Driver, text: list[str]) -> None:
 
 
 def test_grep(driver: Driver, text: list[str]) -> None:
-    """The job `grep` finds lines in two files, and in a link to one of them under the link's path."""
+    """The job `grep` finds lines in two files, and in a link to one under the link's path."""
     (driver.folder / "b.txt").write_bytes(b"\r\nthe end\r\n")
     (driver.folder / "again").mkdir()
     (driver.folder / "again/b.txt").symlink_to("../b.txt")

@@ -67,9 +67,7 @@ def test_fault_injection_does_not_change_the_result(driver: Driver, seed: int) -
     assert len(faults) >= 3
     broken = [fault for fault in faults if fault["fault"] in ("kill", "error", "hang")]
     failed = [
-        row
-        for row in faulty.document["recoveries"]
-        if row["what"] in ("TaskLost", "InjectedFault")
+        row for row in faulty.document["recoveries"] if row["what"] in ("TaskLost", "InjectedFault")
     ]
     assert len(failed) >= len(broken) - 1, "a killed attempt may have been slower than its backup"
     assert all(row["why"] and row["then"] for row in faulty.document["recoveries"])

@@ -1,4 +1,4 @@
-"""Jobs on Apache Spark give the same pairs, counters, ledger and errors; the tests share a Spark."""
+"""Jobs on Apache Spark give the same pairs, counters, ledger and errors; tests share a Spark."""
 
 from __future__ import annotations
 
