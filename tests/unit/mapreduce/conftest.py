@@ -1,5 +1,5 @@
-"""What the tests of `mapreduce` share: hypothesis without deadlines, as a busy machine must not
-fail a test.
+"""Settings of the tests of `mapreduce`: hypothesis has no deadlines, so that a busy machine fails
+no test.
 """
 
 from __future__ import annotations
