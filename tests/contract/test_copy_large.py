@@ -117,7 +117,7 @@ def test_a_change_fails_the_commit_and_marks_nothing(store: _Store) -> None:
     assert runs.success("run-1") is None
 
 
-def test_what_s3_refuses_is_an_error_of_ours(store: _Store) -> None:
+def test_a_refusal_of_s3_raises_our_error(store: _Store) -> None:
     """A copy into a missing bucket raises `FleetError`."""
     proven = store.put("a", CONTENT)
     with pytest.raises(FleetError):

@@ -103,7 +103,7 @@ def test_an_object_whose_key_ends_with_a_slash_is_an_error(root: str, client: An
             found(f"{root}/d")
 
 
-def test_an_object_and_what_lies_below_its_name(root: str, client: Any) -> None:
+def test_an_object_and_objects_below_its_name(root: str, client: Any) -> None:
     """A name means the object, and a name with a slash the objects below it; an empty object is a
     folder's mark.
     """

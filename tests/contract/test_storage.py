@@ -202,7 +202,7 @@ def test_a_file_is_moved(storage: Storage, root: str, tmp_path: Path) -> None:
     assert [written] == list(storage.list(root))
 
 
-def test_what_is_no_plain_file_of_another_name_is_not_moved(tmp_path: Path) -> None:
+def test_only_plain_files_are_moved(tmp_path: Path) -> None:
     """A file that is moved onto itself stays; a link is moved by its content."""
     storage = open_storage()
     path, link = tmp_path / "a", tmp_path / "link"
@@ -214,7 +214,7 @@ def test_what_is_no_plain_file_of_another_name_is_not_moved(tmp_path: Path) -> N
     assert DIGITS == storage.read(written.url, etag=written.etag)
 
 
-def test_a_copy_is_a_file_of_its_own(tmp_path: Path) -> None:
+def test_a_copy_is_independent(tmp_path: Path) -> None:
     """An edit of a copy does not change its source."""
     storage = open_storage()
     storage.write(f"file://{tmp_path}/a", DIGITS)
@@ -269,7 +269,7 @@ def test_copy(storage: Storage, root: str) -> None:
     assert copied == storage.head(f"{root}/deep/b")
 
 
-def test_copy_of_what_was_proven(storage: Storage, root: str) -> None:
+def test_copy_of_a_verified_object(storage: Storage, root: str) -> None:
     """A copy of a verified object keeps the digest, and has a size and ETag like any object."""
     proven = _proven(storage, f"{root}/a", DIGITS)
     copied = storage.copy(proven.url, f"{root}/b", expected=proven)
@@ -278,7 +278,7 @@ def test_copy_of_what_was_proven(storage: Storage, root: str) -> None:
 
 
 @pytest.mark.parametrize("content", [b"0123456788", b"012345678", b"01234567890", b"", None])
-def test_copy_of_what_is_another_by_now(storage: Storage, root: str, content: bytes | None) -> None:
+def test_copy_of_a_changed_object(storage: Storage, root: str, content: bytes | None) -> None:
     """A copy of an object that has changed is refused, and leaves nothing at the target."""
     proven = _proven(storage, f"{root}/a", DIGITS)
     if content is None:
@@ -521,7 +521,7 @@ def test_finished_objects_are_not_unfinished(storage: Storage, root: str) -> Non
     assert [] == list(storage.unfinished(root, 0)) == list(storage.unfinished(f"{root}/none", 0))
 
 
-def test_what_a_killed_write_leaves_is_found_and_deleted(tmp_path: Path) -> None:
+def test_files_of_a_killed_write_are_found_and_deleted(tmp_path: Path) -> None:
     """A file that a killed process has half written is no object, and can be deleted later."""
     left = tmp_path / "maps" / f".mapreduce-{'0' * 16}.unfinished"
     left.parent.mkdir()

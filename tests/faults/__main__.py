@@ -135,7 +135,7 @@ def _say_row(row: Row) -> None:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - a program of its own
+    print(text, flush=True)  # noqa: T201 - a separate program
 
 
 def _interrupted(number: int, _: object) -> None:

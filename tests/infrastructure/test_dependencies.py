@@ -106,7 +106,7 @@ def test_no_dependency_has_a_known_vulnerability(name: str) -> None:
     )
 
 
-def test_what_an_answer_means() -> None:
+def test_answers_of_the_database() -> None:
     """A vulnerability is reported; an answer that knows no package counts as not asked."""
     bad = {"name": "a", "version": "1", "vulns": [{"id": "CVE-1", "fix_versions": ["2"]}]}
     good = {"name": "b", "version": "1", "vulns": []}

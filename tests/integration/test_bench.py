@@ -80,7 +80,7 @@ def test_a_store_that_is_in_use_stays_as_it_is(driver: Driver, text: Path) -> No
         ("--repeat", "0", "must be at least 1"),
     ],
 )
-def test_wrong_use_is_said_before_anything_is_run(
+def test_wrong_use_is_refused_before_a_run(
     driver: Driver, text: Path, option: str, value: str, said: str
 ) -> None:
     """A wrong use exits with code 2 and one line, before anything runs."""

@@ -107,7 +107,7 @@ def test_a_result_is_the_next_runs_input(driver: Driver) -> None:
     assert (2, True) == (refused.code, "only a committed result can be an input" in refused.err)
 
 
-def test_what_is_not_utf_8_is_shown(driver: Driver) -> None:
+def test_invalid_utf_8_is_reported(driver: Driver) -> None:
     """A run reports bytes that are not UTF-8: how many, where first, and the replacement."""
     write(driver, "a.txt", "good\n")
     write(driver, "b.txt", "good\nGr\u00f6\u00dfe\n".encode("latin-1"))
@@ -139,7 +139,9 @@ def test_what_is_not_utf_8_is_shown(driver: Driver) -> None:
     ],
     ids=["plain", "packed"],
 )
-def test_what_is_no_text_is_refused(driver: Driver, target: str, name: str, content: bytes) -> None:
+def test_data_that_is_not_text_is_refused(
+    driver: Driver, target: str, name: str, content: bytes
+) -> None:
     """Text in UTF-16 is refused with a command that converts it, and without a stack trace."""
     write(driver, name, content)
     done = driver.run("run", "--job", "lines.py", "--input", name, "--target", target)

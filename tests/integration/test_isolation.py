@@ -142,7 +142,7 @@ def test_a_task_begins_from_the_same_state(
         ("F = open('/etc/passwd')", "/etc/passwd stays open"),
     ],
 )
-def test_an_import_that_cannot_be_forked_is_done_anew_and_said(
+def test_an_import_that_cannot_be_forked_is_repeated(
     mapper: Mapper, stored: Callable[[str], JobSpec], imports: str, named: str
 ) -> None:
     """If a job's import cannot be forked, each task imports it, and its first event says why."""
@@ -165,9 +165,7 @@ def test_a_job_that_forks_answers_once(mapper: Mapper, stored: Callable[[str], J
     _wait_until_alone(mapper)
 
 
-def test_a_job_that_uses_processes_of_its_own_may(
-    mapper: Mapper, stored: Callable[[str], JobSpec]
-) -> None:
+def test_a_job_may_use_processes(mapper: Mapper, stored: Callable[[str], JobSpec]) -> None:
     """A job can use `multiprocessing`, whose children never return into the worker's code."""
     code = "import multiprocessing\n\n\ndef double(n):\n    return 2 * n\n"
     use = (
@@ -209,7 +207,7 @@ STARTERS = {
 
 @pytest.mark.parametrize("how", STARTERS)
 @pytest.mark.parametrize("then", ["end", "raise", "die"])
-def test_what_a_job_starts_ends_with_its_task(
+def test_processes_of_a_job_end_with_its_task(
     mapper: Mapper, stored: Callable[[str], JobSpec], how: str, then: str
 ) -> None:
     """A process that a job starts ends with its task, however it started and the task ended."""
@@ -226,7 +224,7 @@ def test_what_a_job_starts_ends_with_its_task(
     assert _processes_with(mark) == []
 
 
-def test_what_a_job_starts_ends_with_its_caller(
+def test_processes_of_a_job_end_with_its_caller(
     mapper: Mapper, stored: Callable[[str], JobSpec]
 ) -> None:
     """A process that a job starts ends when the task's caller disconnects."""
@@ -277,7 +275,7 @@ def _wait_until_alone(mapper: Mapper) -> None:
         ("os.kill(os.getppid(), 9); import time; time.sleep(9)", "TaskLost", "ended"),
     ],
 )
-def test_however_a_job_ends_its_cause_is_said(
+def test_a_job_that_ends_its_process_gets_a_cause(
     mapper: Mapper, stored: Callable[[str], JobSpec], line: str, kind: str, named: str
 ) -> None:
     """A job that ends its process gets an error with the cause and its frames; the next task
@@ -302,7 +300,7 @@ def test_an_import_that_ends_its_process_is_a_failed_task(
     assert isinstance(_events(mapper, stored(_job("", "pass")))[-1], Done)
 
 
-def test_events_and_health_tell_whose_they_are(
+def test_events_and_health_have_their_origin(
     mapper: Mapper, stored: Callable[[str], JobSpec]
 ) -> None:
     """Each event has the run, task, attempt, nonce and build; /health has the build."""
@@ -361,7 +359,7 @@ def _faults_of_tasks(mapper: Mapper) -> int:
     return int(Path(f"/proc/{template.pid}/stat").read_text().rpartition(")")[2].split()[8])
 
 
-def test_a_run_says_once_that_its_job_is_imported_anew(driver: Driver) -> None:
+def test_a_run_reports_once_that_tasks_import_its_job(driver: Driver) -> None:
     """A run reports once that its job is imported for each task, and its answer is right."""
     text, job = driver.folder / "t.txt", driver.folder / "anew.py"
     text.write_text("a\nb\na\n" * 50)
@@ -388,7 +386,7 @@ def test_a_run_says_once_that_its_job_is_imported_anew(driver: Driver) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_what_a_job_starts_ends_with_a_stopped_driver(driver: Driver, number: int) -> None:
+def test_processes_of_a_job_end_with_a_stopped_driver(driver: Driver, number: int) -> None:
     """After a signal to the driver, processes that its job started end, daemons too."""
     text, job = driver.folder / "t.txt", driver.folder / "starts.py"
     text.write_text("a\n" * 10)

@@ -279,7 +279,7 @@ MISTAKES = [
     (["run", "--input", "text.txt", "--chunks", "2", "--chunk-size", "1MB"], "--chunk-size"),
     (["run", "--input", "text.txt", "--output", "counts.docx"], ".docx"),
     (["run", "--input", "gopher://hole/x"], "gopher"),
-    (["verify", "run-nobody-has"], "run"),
+    (["verify", "run-unknown"], "run"),
     (["clean"], "clean"),
     (["dance"], "dance"),
 ]

@@ -196,7 +196,7 @@ def test_a_body_in_chunks_is_counted(mapper: Mapper) -> None:
         assert 413 == _status(connection)
 
 
-def test_a_length_that_lies(mapper: Mapper) -> None:
+def test_a_wrong_length(mapper: Mapper) -> None:
     """A body longer than announced fails its digest, and the rest is not taken as a request."""
     body = mapper.task()
     with closing(_connection(mapper)) as connection:

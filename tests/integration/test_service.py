@@ -58,7 +58,7 @@ def test_heartbeats_come_while_a_task_runs_and_health_answers(mapper: Mapper) ->
     assert kinds.count("progress") >= 2
 
 
-def test_over_its_slots_it_says_when_to_come_again(mapper: Mapper) -> None:
+def test_a_full_mapper_answers_503(mapper: Mapper) -> None:
     """A full service answers 503 with Retry-After; a closed connection frees the slot at once."""
     body = mapper.task(seconds=60)
     headers = {"authorization": f"Bearer {sign(KEY, '/map', body, time.time())}"}

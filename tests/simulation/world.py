@@ -168,7 +168,7 @@ class World:
                 await asyncio.sleep(1.0)
                 yield Progress(attempt=attempt, bytes=0, records=0)
         if self._strikes("other-task"):
-            attempt = attempt.model_copy(update={"run": "run-of-somebody-else"})
+            attempt = attempt.model_copy(update={"run": "run-of-another"})
         left, done = self._duration(), 0
         while left > 0:
             await asyncio.sleep(min(1.0, left))

@@ -58,7 +58,7 @@ def test_the_base_is_pinned_and_can_be_another(instructions: list[tuple[str, str
     ]
 
 
-def test_what_is_built_has_the_python_that_it_was_built_for(
+def test_builder_and_base_have_the_same_python(
     instructions: list[tuple[str, str]],
 ) -> None:
     """The builder is the same image as the base, with a compiler."""

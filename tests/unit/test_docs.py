@@ -172,7 +172,7 @@ def _blank_code(page: Path) -> str:
 
 
 @pytest.mark.parametrize("page", pages(ROOT), ids=_name)
-def test_every_block_is_run_or_says_why_not(page: Path) -> None:
+def test_every_block_is_run_or_has_a_reason(page: Path) -> None:
     """Every block is run by `make docs-test`, is output, or says why it is not run."""
     allowed = (*RUNS, "text")
     wrong = [

@@ -62,7 +62,7 @@ class StandardErrorClosed(_StandardError):
         os.close(self._reader)
         if trial.over:
             raise Missed("the run was over")
-        trial.injected("nobody reads standard error")
+        trial.injected("standard error has no reader")
 
 
 class _Unwritable(Fault):

@@ -46,7 +46,7 @@ def test_a_cut_ends_with_a_line() -> None:
     assert b"aa\nbb" == b"".join(cut([b"aa\nbb"], 4))
 
 
-def test_books_lose_what_is_not_ascii(tmp_path: Path) -> None:
+def test_books_are_converted_to_ascii(tmp_path: Path) -> None:
     """Books are converted to ASCII, and a typographic apostrophe becomes a straight one."""
     (tmp_path / "book.txt").write_text("Don\u2019t \u201cgo\u201d, caf\u00e9\n", encoding="utf-8")
     corpus = Corpus("text", 10, books=tmp_path)

@@ -66,7 +66,7 @@ def test_contenders_take_turns(runner: Runner) -> None:
     assert first.cpu_s > 0
 
 
-def test_what_is_done_is_not_done_again(runner: Runner, said: list[str]) -> None:
+def test_measured_trials_are_not_repeated(runner: Runner, said: list[str]) -> None:
     """An interrupted benchmark measures only the rest."""
     runner.run_trials([trial("a")], 1)
     said.clear()
@@ -148,7 +148,7 @@ time.sleep(600)
 
 
 @pytest.mark.skipif(
-    sys.platform != "linux", reason=f"{CANNOT}a parent's death is told on Linux only"
+    sys.platform != "linux", reason=f"{CANNOT}a parent's death is signalled on Linux only"
 )
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
 def test_the_measured_processes_end_with_the_runner(tmp_path: Path, ending: signal.Signals) -> None:

@@ -28,7 +28,7 @@ from mapreduce.wire.messages import (
 )
 from tests.unit.driver.samples import JOB
 
-NOBODY = AttemptId(run="run-1", stage="map", index=0, attempt="0")
+ANY_ATTEMPT = AttemptId(run="run-1", stage="map", index=0, attempt="0")
 Answer = Callable[[int], "Done | Failed | TaskLost | NoSlot"]
 
 
@@ -141,4 +141,4 @@ def map_specs(sizes: Iterable[int]) -> list[TaskSpec]:
 
 def failed(kind: str, message: str = "it broke") -> Failed:
     """Return a failure of this kind; the transport adds the attempt."""
-    return Failed(attempt=NOBODY, error=TaskError(kind=kind, message=message))
+    return Failed(attempt=ANY_ATTEMPT, error=TaskError(kind=kind, message=message))

@@ -42,7 +42,7 @@ def test_each_figure_has_its_points_and_their_spread(draw: object, lines: int) -
         assert 9 == len(list(group.iter(f"{SVG}line")))
 
 
-def test_a_point_lies_where_its_values_say() -> None:
+def test_the_place_of_a_point() -> None:
     """A point's place is proportional to its values."""
     points = (Point(1, 5, 5, 5), Point(2, 10, 10, 10))
     (group,) = _measured(_drawn(Chart("", "", "", "", (Series("a", points),))))

@@ -21,7 +21,7 @@ from driver.transport.endpoint import ROLES, Endpoint
 from mapreduce import native
 from mapreduce.errors import FleetError, TaskLost
 from mapreduce.wire.messages import Cost, Done, Failed, SplitResult, StageName
-from tests.unit.driver.fakes import NOBODY, failed
+from tests.unit.driver.fakes import ANY_ATTEMPT, failed
 from tests.unit.driver.samples import STACK_VALUES
 
 STACK = Stack.model_validate(STACK_VALUES)
@@ -146,7 +146,7 @@ def test_docker_must_answer(
     assert (well, True) == (found.ok, remedy in found.remedy)
 
 
-def test_a_program_that_cannot_be_run_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_that_cannot_run_has_no_output(monkeypatch: pytest.MonkeyPatch) -> None:
     """A program that is missing, fails or hangs gives no output."""
     answers: list[Any] = [
         FileNotFoundError(),
@@ -205,7 +205,7 @@ def test_the_quota_must_hold_all_tasks(quotas: Any, needed: float, well: bool) -
     assert well == doctor.fargate_quota(_aws(quotas=quotas), needed).ok
 
 
-def test_who_aws_takes_us_for() -> None:
+def test_the_account_of_the_credentials() -> None:
     """The credentials show the account, or why there is none."""
     found = doctor.credentials(_aws(sts=IDENTITY))
     assert (True, "account 1, arn:me") == (found.ok, found.seen)
@@ -273,7 +273,7 @@ def test_a_service_must_have_its_tasks(ecs: Any, well: bool, seen: str) -> None:
     assert (well, seen) == (found.ok, found.seen)
 
 
-def test_a_bucket_that_can_be_read_tells_its_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_readable_bucket_shows_its_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """A readable bucket shows the number of its runs."""
     storage = SimpleNamespace(list=lambda url: iter([url, url]))
     monkeypatch.setattr("mapreduce.storage.open_storage", lambda **_: storage)
@@ -312,7 +312,9 @@ class _Transport:
 
 
 COST = Cost(seconds=0.1, peak_memory_bytes=1)
-DONE = Done(attempt=NOBODY, result=SplitResult(splits=(), bytes_read=0, bytes_written=0, cost=COST))
+DONE = Done(
+    attempt=ANY_ATTEMPT, result=SplitResult(splits=(), bytes_read=0, bytes_written=0, cost=COST)
+)
 
 
 @pytest.fixture

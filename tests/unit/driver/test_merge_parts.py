@@ -87,7 +87,7 @@ def test_a_failed_write_leaves_no_file(tmp_path: Path, ending: str) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["part-0.jsonl"]
 
 
-def test_the_ending_says_the_format() -> None:
+def test_the_ending_sets_the_format() -> None:
     """The file ending sets the format, and an unknown one is refused."""
     assert output_format(Path("x.JSONL")) == "jsonl"
     with pytest.raises(UsageError, match=r"\.csv"):

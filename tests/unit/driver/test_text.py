@@ -44,7 +44,7 @@ def test_lines_hold_nothing_but_their_ends(text: str) -> None:
 
 
 @given(ANY_TEXT, st.integers(1, 80))
-def test_what_is_cut_says_how_much(text: str, limit: int) -> None:
+def test_a_cut_text_shows_its_length(text: str, limit: int) -> None:
     """A cut text has at most the limit of characters, and the number of the others."""
     kept, mark, rest = shown(text, limit).rpartition("… (")
     if not mark or not rest.endswith((" more characters)", " more character)")):
@@ -120,7 +120,7 @@ def test_both_ends_of_a_traceback_are_kept(text: str, limit: int) -> None:
 
 
 @given(ANY_TEXT)
-def test_what_is_stored_can_be_encoded(text: str) -> None:
+def test_stored_text_can_be_encoded(text: str) -> None:
     """Stored text is valid UTF-8, and valid text is unchanged."""
     kept = storable(text, 1000)
     assert kept.encode("utf-8").decode("utf-8") == kept

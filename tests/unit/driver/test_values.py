@@ -25,7 +25,7 @@ def test_sizes(text: str, expected: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0", "MiB", "-5", "64MiBs", "1e6", "12 parsecs"])
-def test_what_is_no_size_is_refused_with_the_option_named(text: str) -> None:
+def test_a_wrong_size_is_refused_with_its_option(text: str) -> None:
     """A wrong size is refused with the option and the text."""
     with pytest.raises(UsageError, match=f"--chunk-size {text}"):
         size_bytes("--chunk-size", text)

@@ -214,7 +214,9 @@ def test_float_sum_does_not_grow_with_its_values() -> None:
         (float("inf"), TypeError, "Sum cannot add inf; skip the record"),
     ],
 )
-def test_sum_refuses_what_is_no_number(value: Any, error: type[Exception], named: str) -> None:
+def test_sum_refuses_values_that_are_no_number(
+    value: Any, error: type[Exception], named: str
+) -> None:
     """Sum and Mean refuse a value that is no number, as the first and as a later value."""
     with pytest.raises(error, match=named):
         Sum().create(value)

@@ -76,7 +76,7 @@ def test_a_step_may_read_both() -> None:
 
 
 @pytest.mark.parametrize("wrong", [Halve, "Halve", None])
-def test_what_is_no_job(wrong: Any) -> None:
+def test_a_step_that_is_no_job(wrong: Any) -> None:
     """A step that is no instance of a job is refused with the remedy."""
 
     class Wrong(Chain):

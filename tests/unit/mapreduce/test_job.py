@@ -230,7 +230,7 @@ def test_classes_that_cannot_run(make: Any, named: str) -> None:
     assert named in str(caught.value)
 
 
-def test_what_the_engine_asks() -> None:
+def test_hooks_that_a_job_has() -> None:
     """A job reports whether it aggregates, combines and partitions, also by inheritance."""
 
     class Own(Parent):

@@ -72,7 +72,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ({"raises": http.client.BadStatusLine}, 1),
     ],
 )
-def test_what_the_service_answers_counts(
+def test_the_answer_of_the_service_counts(
     asked: list[str], monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], code: int
 ) -> None:
     """The answer on the service's own socket sets the exit code, and TCP is not used."""

@@ -61,7 +61,7 @@ def test_one_line_without_an_end_is_whole(tmp_path: Path) -> None:
     assert [b"no end at all"] == _contents(tmp_path, 3)
 
 
-def test_what_has_no_lines_is_whole(tmp_path: Path) -> None:
+def test_inputs_without_lines_are_whole(tmp_path: Path) -> None:
     """A compressed file, and a file that is one record, are not cut."""
     packed = gzip.compress(b"one\ntwo\n")
     (tmp_path / "a.gz").write_bytes(packed)
@@ -123,7 +123,7 @@ def test_a_job_is_checked_on_its_sample() -> None:
     assert (Words, SAMPLE) == (type(make()), inputs)
 
 
-def test_a_step_is_checked_on_what_those_before_it_yield() -> None:
+def test_a_step_is_checked_on_the_previous_pairs() -> None:
     """The first step is checked on the sample, and a later one on the previous steps' pairs."""
     (first, on_first), (second, on_second) = checked_jobs(Several(), SAMPLE)
     assert (Words, Totals) == (type(first()), type(second()))

@@ -57,7 +57,7 @@ def test_a_temporary_store_is_deleted(
     assert {"in.txt", "speedup"} == {path.name for path in home.iterdir()}
 
 
-def test_more_mappers_than_processors_is_said(
+def test_more_mappers_than_processors_give_a_warning(
     command: Command, mappers: list[int | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More mappers than processors give a warning."""

@@ -29,7 +29,7 @@ def test_only_a_run_in_this_process(arguments: list[str], expected: bool) -> Non
     assert expected == needs_seed(arguments, {}, (), traced=False)
 
 
-def test_what_the_user_has_set_up_is_kept() -> None:
+def test_settings_of_the_user_are_kept() -> None:
     """A seed of the user, a debugger and a tracer are kept."""
     inline = ["run", "--target", "inline"]
     assert not needs_seed(inline, {VARIABLE: "1"}, (), traced=False)

@@ -39,9 +39,7 @@ def test_a_run_is_listed_with_its_state(command: Command, run: str) -> None:
     assert all(text in table for text in (run, "done", "WordCount", f"1 file, {len(TEXT)} B"))
 
 
-def test_what_cannot_be_read_is_listed_and_hides_nothing(
-    command: Command, home: Path, run: str
-) -> None:
+def test_unreadable_runs_are_listed(command: Command, home: Path, run: str) -> None:
     """A plan of another version, and a foreign folder, are listed as unreadable."""
     folder = home / ".mapreduce" / "runs"
     for name, content in (("run-20200101-000000-old-one", "{}"), ("my notes", "{}")):
@@ -108,7 +106,7 @@ def test_the_steps_of_a_chain_are_runs_below_it(command: Command, home: Path) ->
     assert "maps" not in said
 
 
-def test_clean_says_what_it_would_delete(command: Command, home: Path, run: str) -> None:
+def test_clean_lists_objects_before_it_deletes(command: Command, home: Path, run: str) -> None:
     """`clean` deletes nothing without --yes, and then no result."""
     before = _files(home)
     assert "would delete" in command("clean", run).err
@@ -120,7 +118,7 @@ def test_clean_says_what_it_would_delete(command: Command, home: Path, run: str)
     assert "done" == command("status", "--json").document["state"]
 
 
-def test_clean_takes_results_and_records_too_when_told(
+def test_clean_deletes_results_and_records_on_request(
     command: Command, home: Path, run: str
 ) -> None:
     """`clean --results` deletes all records of runs; --everything deletes finished tasks too."""
@@ -131,7 +129,7 @@ def test_clean_takes_results_and_records_too_when_told(
     assert set() == _files(home)
 
 
-def test_clean_wants_to_know_what(command: Command) -> None:
+def test_clean_needs_a_target(command: Command) -> None:
     """`clean` without a target exits with code 2."""
     assert 2 == command("clean").code
 

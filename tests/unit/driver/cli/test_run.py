@@ -42,7 +42,7 @@ def _failing_job(home: Path, name: str) -> Path:
     return path
 
 
-def test_a_run_counts_and_writes_where_it_is_told_to(command: Command, roses: Path) -> None:
+def test_a_run_writes_its_result_to_the_output(command: Command, roses: Path) -> None:
     """`run` prints one JSON document, and writes the whole result to --output."""
     said = command(
         "run", "--input", str(roses), "--target", "inline", "--json", "--output", "o.csv"

@@ -101,7 +101,7 @@ def test_programs_read_their_lines_from_standard_output(
     assert "secret\n" == command("stack", "registry-password").out
 
 
-def test_preflight_shows_what_is_wrong(
+def test_preflight_shows_findings(
     command: Command, configured: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`preflight` asks for the vCPUs of all tasks, and exits with 3 if a step is not well."""
@@ -132,7 +132,7 @@ def test_without_a_stack_there_is_nothing_to_ask(command: Command, step: str) ->
     assert 3 == command("stack", step).code
 
 
-def test_the_cost_is_said_by_the_hour_and_the_month(command: Command, deployed: None) -> None:
+def test_the_cost_is_shown_by_the_hour_and_the_month(command: Command, deployed: None) -> None:
     """The cost is the list price by the hour and month, with half of the mappers on Spot."""
     vcpu, gib, spot = 0.04048, 0.004445, 0.3
     mapper = 2 * vcpu + 2 * gib
@@ -169,7 +169,7 @@ def test_wait_gives_up_with_the_step_that_is_missing(
     assert (3, True) == (said.code, "bucket: no bucket; deploy" in said.err)
 
 
-def test_what_is_left_is_listed_with_its_price(
+def test_leftovers_are_listed_with_their_price(
     command: Command, configured: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Leftovers are listed with exit code 1; --deregister removes orphaned task definitions."""

@@ -16,11 +16,11 @@ from mapreduce.errors import NotWritten
 class _Full(io.StringIO):
     """A stream on a full disk, until there is space."""
 
-    room = False
+    space = False
 
     def write(self, text: str) -> int:
         """Write, or fail as a full disk does."""
-        if not self.room:
+        if not self.space:
             raise OSError(errno.ENOSPC, "No space left on device")
         return super().write(text)
 
@@ -49,13 +49,13 @@ def test_standard_error_speaks_again_when_there_is_room() -> None:
     full = _Full()
     stream = QuietStream(full)
     stream.write("lost\n")
-    full.room = True
+    full.space = True
     stream.write("seen\n")
     assert full.getvalue() == "seen\n"
 
 
 @pytest.mark.parametrize("below", [None, _Full(), _closed()])
-def test_standard_output_says_once_that_it_cannot_be_written(below: io.StringIO | None) -> None:
+def test_a_failing_standard_output_raises_once(below: io.StringIO | None) -> None:
     """A write to a full or closed standard output raises once, and not at the process's end."""
     stream = OutputStream(below)
     with pytest.raises(NotWritten, match="standard output"):
@@ -83,7 +83,7 @@ def test_bytes_and_settings_of_a_job(capsys: pytest.CaptureFixture[str]) -> None
     assert below.getvalue() == "Zoë \\xff\n"
 
 
-def test_a_reader_who_does_not_read_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_reader_blocks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """If the reader stops, text beyond a full pipe is dropped, and the first text is in order."""
     reader, writer = os.pipe()
     monkeypatch.setattr("driver.cli.streams.DRAIN_S", 0.01)

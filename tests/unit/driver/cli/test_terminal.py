@@ -26,7 +26,7 @@ def test_a_message_is_shown_with_visible_escapes(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().err == SHOWN + "\n"
 
 
-def test_without_standard_error_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_standard_error_nothing_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without standard error (`2>&-`) nothing is printed or raised."""
     monkeypatch.setattr("sys.stderr", None)
     say("hello")
@@ -49,7 +49,7 @@ def test_a_terminal_without_width(monkeypatch: pytest.MonkeyPatch, columns: str)
     assert console().width == max(20, int(columns))
 
 
-def test_what_a_job_prints_is_shown_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+def test_prints_of_a_job_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     """A job's prints go to standard error, because standard output is for the document."""
     with no_output_of_jobs():
         print(f"{HOSTILE}\tx\nnext")  # noqa: T201 - as a job may

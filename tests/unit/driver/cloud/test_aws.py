@@ -91,7 +91,7 @@ def test_no_class_of_the_libraries_passes(cls: type[BaseException]) -> None:
         ("ThrottlingException", "DescribeTasks failed (ThrottlingException): no"),
     ],
 )
-def test_a_code_says_what_to_do(code: str, said: str) -> None:
+def test_an_error_code_has_a_remedy(code: str, said: str) -> None:
     """An error code gives one line with the remedy."""
     with pytest.raises(FleetError) as caught, explained():
         raise _client_error(code)
@@ -189,7 +189,7 @@ def test_a_large_copy_is_of_one_version(aws: Aws, monkeypatch: pytest.MonkeyPatc
         (botocore.exceptions.ConnectionClosedError(endpoint_url="x"), FleetError),
     ],
 )
-def test_a_large_copy_that_fails_says_of_what(
+def test_errors_of_a_large_copy(
     aws: Aws,
     monkeypatch: pytest.MonkeyPatch,
     raised: Exception,

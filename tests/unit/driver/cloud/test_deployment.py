@@ -39,7 +39,7 @@ def test_the_tag_follows_the_content_and_nothing_else(tree: Path) -> None:
     assert all(len(tag) == 12 for tag in tags)
 
 
-def test_what_is_not_said_stays_as_it_was() -> None:
+def test_settings_without_a_new_value_are_kept() -> None:
     """A second deployment keeps the settings of the first, and the user's changes in the file."""
     first = merged_settings({}, "eu-central-1", "t1", "203.0.113.7", name="books", mapper_count=5)
     again = merged_settings(

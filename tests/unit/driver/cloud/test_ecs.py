@@ -171,7 +171,7 @@ def test_many_tasks_are_described_in_batches_and_mappers_can_be_limited(
         ({}, "no reason"),
     ],
 )
-def test_what_a_stopped_task_died_of(task: dict[str, Any], words: str) -> None:
+def test_cause_of_a_stopped_task(task: dict[str, Any], words: str) -> None:
     """The cause of a stopped task is in words with a remedy, if there is one."""
     assert words in cause_of_stop(task)  # type: ignore[arg-type]
 
@@ -197,9 +197,7 @@ def test_why_an_endpoint_is_gone(aws: Aws, ecs: Stubber) -> None:
         ("ServerException", "ListTasks failed"),
     ],
 )
-def test_aws_errors_are_a_line_that_says_what_to_do(
-    aws: Aws, ecs: Stubber, code: str, words: str
-) -> None:
+def test_aws_errors_are_a_line_with_a_remedy(aws: Aws, ecs: Stubber, code: str, words: str) -> None:
     """Wrong credentials, a wrong region and a missing stack give one line with the remedy."""
     ecs.add_client_error("list_tasks", code, "said AWS")
     with pytest.raises(FleetError, match=words) as caught:

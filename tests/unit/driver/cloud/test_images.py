@@ -55,7 +55,7 @@ def test_another_error_of_the_registry_is_explained(aws: Aws, ecr: Stubber) -> N
         images_of(aws, "books", "abc")
 
 
-def test_the_password_is_what_follows_the_user(aws: Aws, ecr: Stubber) -> None:
+def test_the_password_follows_the_user(aws: Aws, ecr: Stubber) -> None:
     """The password is the text after the user and the first colon."""
     token = base64.b64encode(b"AWS:se:cret").decode()
     ecr.add_response(

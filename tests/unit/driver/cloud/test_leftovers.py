@@ -63,9 +63,9 @@ def _watched(looks: Sequence[int], wait_s: float) -> tuple[int, int]:
         pytest.param([0], 60, (0, 2), id="a clean look is confirmed"),
         pytest.param([0, 1, 0, 0], 60, (0, 4), id="what shows up late is waited for"),
         pytest.param(
-            [0, 1], 60, (1, 2 + 60 // PAUSE_S - 1), id="what shows up late and stays is told"
+            [0, 1], 60, (1, 2 + 60 // PAUSE_S - 1), id="what shows up late and stays is reported"
         ),
-        pytest.param([3], 60, (3, 60 // PAUSE_S + 1), id="what stays is told when time is up"),
+        pytest.param([3], 60, (3, 60 // PAUSE_S + 1), id="what stays is reported at the end"),
         pytest.param(
             [*[1] * int(60 // PAUSE_S), 0],
             60,
@@ -313,7 +313,7 @@ def test_each_tagged_thing_is_asked_for_by_itself(
     assert [[arn], []] == found
 
 
-def test_what_cannot_be_asked_for_counts_as_there(aws: Aws, stubs: dict[str, Stubber]) -> None:
+def test_resources_of_unknown_services_count_as_left(aws: Aws, stubs: dict[str, Stubber]) -> None:
     """A resource of an unknown service counts as left."""
     queue = "arn:aws:sqs:eu-central-1:1:books"
     _script(stubs, tagged=[queue])
@@ -329,7 +329,7 @@ def test_another_error_does_not_mean_gone(aws: Aws, stubs: dict[str, Stubber]) -
         find_leftovers("books", aws)
 
 
-def test_who_may_not_list_roles_has_made_none(aws: Aws, stubs: dict[str, Stubber]) -> None:
+def test_an_account_that_may_not_list_roles_has_none(aws: Aws, stubs: dict[str, Stubber]) -> None:
     """An account that may not list roles has no leftover roles, as in AWS's courses."""
     stubs["tagging"].add_response("get_resources", {"ResourceTagMappingList": []})
     stubs["iam"].add_client_error("list_roles", "AccessDenied")

@@ -103,7 +103,7 @@ def _with_etag(url: str, etag: str) -> Callable[..., object]:
     return info
 
 
-def test_what_clean_has_taken_away_is_not_missed(run: tuple[str, RunStore]) -> None:
+def test_map_outputs_that_clean_deleted_are_not_missed(run: tuple[str, RunStore]) -> None:
     """After `clean` a missing map output is accepted, but a missing part of the result is not."""
     _path(run, "map output").unlink()
     assert audit_run(*run).balanced

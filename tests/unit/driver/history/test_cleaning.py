@@ -13,7 +13,7 @@ from mapreduce.storage import open_storage
 
 
 @pytest.mark.parametrize("everything", [False, True])
-def test_what_killed_processes_left_goes_too(tmp_path: Path, *, everything: bool) -> None:
+def test_files_of_killed_processes_are_deleted(tmp_path: Path, *, everything: bool) -> None:
     """An old temporary file of a killed write is deleted too, and a recent one is kept."""
     old, new = (tmp_path / "tasks" / f".mapreduce-{digit * 16}.unfinished" for digit in "01")
     old.parent.mkdir()

@@ -87,7 +87,7 @@ def test_an_object_with_other_bytes_is_not_whole(tmp_path: Path, content: bytes)
     assert not is_whole(open_storage(), _same_etag(info))
 
 
-def test_what_is_gone_or_no_file_is_not_whole(tmp_path: Path) -> None:
+def test_a_missing_object_is_not_whole(tmp_path: Path) -> None:
     """A missing object, and a folder, are not whole."""
     info = _write(tmp_path, "a", b"pairs")
     (tmp_path / "a").unlink()

@@ -81,7 +81,7 @@ def test_the_last_run_is_the_last_by_time(runs: RunStore, monkeypatch: pytest.Mo
     assert last == runs.resolve(None)
 
 
-def test_the_last_run_is_told_by_the_clock_that_planned_it(
+def test_the_last_run_is_the_latest_by_its_plan(
     runs: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last run is the latest by the time in its plan, in any order of writing."""
@@ -125,7 +125,7 @@ def _parts(runs: RunStore, count: int) -> list[tuple[ObjectInfo, str]]:
     return parts
 
 
-def test_a_commit_names_what_it_has_copied(runs: RunStore) -> None:
+def test_a_commit_lists_its_copies(runs: RunStore) -> None:
     """A commit lists its copies in the order of the parts, with their current size, ETag and
     digest.
     """

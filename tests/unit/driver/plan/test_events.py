@@ -75,7 +75,7 @@ def test_texts_of_events_are_cut() -> None:
     assert len(gone.why["m"]) < MESSAGE_LIMIT + 50
 
 
-def test_events_are_json_whatever_they_say() -> None:
+def test_events_of_any_text_are_json() -> None:
     """An event with a lone surrogate is valid JSON."""
     log = EventLog()
     log(

@@ -81,7 +81,7 @@ def test_a_hidden_folder_is_left_out_whole(tmp_path: Path) -> None:
     assert {"name": 3} == found(tmp_path).left_out
 
 
-def test_the_rule_of_names_begins_below_what_was_given(tmp_path: Path) -> None:
+def test_named_hidden_files_are_read(tmp_path: Path) -> None:
     """A hidden file or folder that is named itself is read."""
     write(tmp_path, ".hidden/a", "_x/_y/b", "_SUCCESS")
     assert ["a"] == _names(tmp_path / ".hidden")
@@ -129,7 +129,7 @@ def test_two_links_into_each_other_end(tmp_path: Path) -> None:
     assert ["x/a", "x/to_y/b", "y/b", "y/to_x/a"] == paths(tmp_path, below=tmp_path)
 
 
-def test_two_dots_behind_a_link_are_what_the_system_has_them_for(tmp_path: Path) -> None:
+def test_two_dots_after_a_link(tmp_path: Path) -> None:
     """`link/..` is the parent of the link's target, as for the operating system."""
     write(tmp_path, "far/deep/x", "far/b", "near/b")
     (tmp_path / "near/link").symlink_to("../far/deep")
@@ -162,7 +162,7 @@ def _device(path: Path) -> str:
 
 @pytest.mark.parametrize("make", [_fifo, _dangling, _endless, _device])
 @pytest.mark.parametrize("how", ["itself", "folder", "glob"])
-def test_what_is_no_file_is_an_error_with_its_name(tmp_path: Path, make: object, how: str) -> None:
+def test_a_path_that_is_no_file_is_refused(tmp_path: Path, make: object, how: str) -> None:
     """A path that is no file is refused with its name: by itself, in a folder, and by a pattern."""
     write(tmp_path, "in/a")
     cause = make(tmp_path / "in/odd")  # type: ignore[operator]
@@ -184,7 +184,7 @@ def test_a_socket_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             found(tmp_path)
 
 
-def test_what_may_not_be_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_input_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file or folder without read permission is refused."""
     write(tmp_path, "a", "b")
     monkeypatch.setattr(
@@ -212,7 +212,7 @@ def test_a_name_that_is_no_utf_8_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["nothing.txt", "*.nothing", "file:///no/such/file", "empty"])
-def test_what_means_nothing_is_named(shelf: Path, text: str) -> None:
+def test_a_text_without_matches_is_refused(shelf: Path, text: str) -> None:
     """A text that matches nothing is refused with the text."""
     (shelf / "empty").mkdir()
     given = text if "://" in text else f"{shelf}/{text}"
@@ -255,7 +255,7 @@ def test_globs_and_urls(shelf: Path) -> None:
         ("?.txt", ["a.txt"]),
     ],
 )
-def test_a_pattern_reads_what_the_shell_would_give(
+def test_a_pattern_matches_as_in_the_shell(
     tmp_path: Path, pattern: str, expected: list[str]
 ) -> None:
     """A pattern matches what the shell would; hidden names are left out only below its matches."""
@@ -313,7 +313,7 @@ def test_an_equals_sign_is_part_of_a_path(tmp_path: Path, monkeypatch: pytest.Mo
     ]
 
 
-def test_a_missing_path_says_both_readings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_path_explains_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing path with an equals sign explains how names are declared, or lists them."""
     monkeypatch.chdir(tmp_path)
     write(tmp_path, "u.csv")
@@ -352,9 +352,7 @@ def test_the_order_given_is_the_order_of_the_records(shelf: Path) -> None:
     assert _names(shelf / "ö%20.txt", shelf / "b.txt", shelf / "ö%20.txt") == ["ö%20.txt", "b.txt"]
 
 
-def test_one_path_is_read_once_and_that_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_path_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One path under several spellings is read once with a note, but once for each input name."""
     monkeypatch.chdir(tmp_path)
     write(tmp_path, "in/a", "in/b")
@@ -367,9 +365,7 @@ def test_one_path_is_read_once_and_that_is_said(
 
 
 @pytest.mark.parametrize("link", [os.symlink, os.link])
-def test_two_names_of_one_file_are_two_inputs_and_that_is_said(
-    tmp_path: Path, link: object
-) -> None:
+def test_two_names_of_one_file_are_two_inputs(tmp_path: Path, link: object) -> None:
     """Two names of one file are read under each, with a note."""
     write(tmp_path, "a")
     link(tmp_path / "a", tmp_path / "b")  # type: ignore[operator]
@@ -403,7 +399,7 @@ def store(tmp_path: Path) -> Path:
     return tmp_path / "store"
 
 
-def test_what_runs_have_written_is_no_input(store: Path) -> None:
+def test_objects_of_runs_are_no_inputs(store: Path) -> None:
     """Objects of runs below an input folder are left out and counted, through links too."""
     folder = store.parent
     assert ["a.txt"] == paths(folder, below=folder, store=store)

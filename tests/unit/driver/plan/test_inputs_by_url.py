@@ -62,7 +62,7 @@ def test_a_name_is_given_to_all_objects_below(bucket: S3Storage) -> None:
     assert ["left", "right"] == [each.name for each in found.objects]
 
 
-def test_what_is_named_twice_is_read_once(bucket: S3Storage) -> None:
+def test_an_object_that_is_named_twice_is_read_once(bucket: S3Storage) -> None:
     """An object that is named twice is read once, and reported."""
     found = _found(bucket, "s3://b/in/a.txt", "s3://b/in")
     assert ["in/a.txt", "in/b.txt", "in/deep/c.txt"] == _keys(found)
@@ -87,13 +87,13 @@ def test_a_key_without_a_byte_may_be_a_folders_mark(bucket: S3Storage) -> None:
         ("s3://b/in/_old/x", "check the name"),
     ],
 )
-def test_a_url_of_nothing_says_so(bucket: S3Storage, url: str, hint: str) -> None:
+def test_a_url_without_objects_is_refused(bucket: S3Storage, url: str, hint: str) -> None:
     """A URL that matches nothing is refused with a possible cause."""
     with pytest.raises(InputError, match=hint):
         _found(bucket, url)
 
 
-def test_a_prefix_of_left_out_objects_alone_says_how_many(bucket: S3Storage) -> None:
+def test_a_prefix_of_hidden_objects_is_refused(bucket: S3Storage) -> None:
     """A prefix with only hidden objects is refused with their number."""
     bucket.write("s3://b/hidden/_a", b"x")
     with pytest.raises(InputError, match="1 left out"):

@@ -128,7 +128,7 @@ def test_a_map_task_is_the_same_task_in_another_run() -> None:
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_whatever_changes_the_result_changes_the_key(change: dict[str, object]) -> None:
+def test_each_part_of_the_identity_changes_the_key(change: dict[str, object]) -> None:
     """A map's key depends on code, parameters, partitions, content, name and range."""
 
     def keys(plan_changes: dict[str, object]) -> set[str]:
@@ -138,7 +138,7 @@ def test_whatever_changes_the_result_changes_the_key(change: dict[str, object]) 
     assert not keys({}) & keys(change)
 
 
-def test_a_reduce_task_is_known_by_what_it_reads_not_by_where_that_lies() -> None:
+def test_a_reduce_key_depends_on_content_and_not_on_urls() -> None:
     """A reduce's key depends on the maps' checksums, and not on their URLs."""
     plan = run_plan()
     before = [spec.key for spec in reduce_tasks(plan, [_result("file:///x", 1)])]
@@ -273,7 +273,7 @@ def test_a_key_is_the_digest_of_its_json_text() -> None:
     assert hashlib.sha256(text.encode()).hexdigest() == task_key("map", b="é", a=None)
 
 
-def test_each_stage_is_in_its_keys_and_what_its_tasks_are_told_too(
+def test_stage_and_boundaries_are_in_the_keys(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The boundaries of key ranges are in the maps' keys."""

@@ -99,7 +99,7 @@ def _carried_out(folder: Path, text: str, module_text: str, chain: str) -> tuple
     return report, prepared.runs
 
 
-def test_a_step_reads_what_it_names(tmp_path: Path) -> None:
+def test_a_step_reads_its_sources(tmp_path: Path) -> None:
     """A step reads the given inputs, the previous pairs, or both, and the last result is the
     chain's.
     """

@@ -318,7 +318,7 @@ def test_results_that_cannot_be_kept_for_later_end_nothing(tmp_path: Path) -> No
     )
 
 
-def test_the_stages_own_error_is_the_one_that_is_told(tmp_path: Path) -> None:
+def test_the_error_of_the_stage_is_raised(tmp_path: Path) -> None:
     """A reduce's error is raised even if the cache cannot be written too."""
     storage: Any = _Full("/tasks/")
     poison = TaskError(kind="UserCodeError", message="reduce raised ValueError: poison")
@@ -335,7 +335,7 @@ def test_the_stages_own_error_is_the_one_that_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["results.json", "ledger.json"])
-def test_what_the_commit_needs_must_be_written(tmp_path: Path, name: str) -> None:
+def test_results_and_ledger_must_be_written(tmp_path: Path, name: str) -> None:
     """A run whose results or ledger cannot be written fails, and has no `_SUCCESS`."""
     storage: Any = _Full(name)
     with pytest.raises(StorageError, match="No space left"):

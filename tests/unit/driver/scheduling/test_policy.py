@@ -57,7 +57,7 @@ def test_attempts_are_four_of_user_code_two_and_of_the_hopeless_one(
     assert isinstance(decision, TryAgain if goes_on else GiveUp)
 
 
-def test_every_error_says_whether_another_attempt_can_help() -> None:
+def test_every_error_has_a_retry_decision() -> None:
     """Each class of the error tree leads to the decision of its `retry`."""
     expected = {
         Retry.YES: (True, False),
@@ -167,7 +167,7 @@ def test_a_task_waits_as_long_as_its_endpoint_would(
         *[(math.inf, 60.0), (-math.inf, 60.0), (math.nan, 60.0)],
     ],
 )
-def test_a_full_endpoint_says_how_long_within_reason(wanted_s: float, expected_s: float) -> None:
+def test_the_wait_for_a_full_endpoint_is_limited(wanted_s: float, expected_s: float) -> None:
     """The wait for a slot is the service's, within limits."""
     assert expected_s == wait_for_slot(wanted_s)
 

@@ -179,7 +179,7 @@ def test_with_no_endpoint_at_all_it_gives_up_after_a_while() -> None:
         )
 
 
-def test_each_outcome_is_told_at_once() -> None:
+def test_each_outcome_is_reported_at_once() -> None:
     """`done` is called for each task as soon as it ends."""
     heard: list[int] = []
 
@@ -345,7 +345,7 @@ def test_a_result_of_another_task_is_a_lost_attempt() -> None:
     assert "map-00001.attempt-0" in lost.message
 
 
-def test_a_job_that_is_imported_anew_is_said_once_a_stage() -> None:
+def test_repeated_imports_are_reported_once_a_stage() -> None:
     """A job that each task imports is reported once a stage."""
 
     class Fresh(FakeTransport):

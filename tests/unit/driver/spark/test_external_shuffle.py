@@ -106,7 +106,7 @@ def _without_a_note(records: list[Record]) -> list[Record]:
 @pytest.mark.parametrize(
     "harm", [_without_a_pair, _with_a_pair_twice, _with_another_value, _without_a_note]
 )
-def test_the_ledger_sees_what_the_shuffle_has_done(harm: Harm) -> None:
+def test_the_ledger_finds_faults_of_the_shuffle(harm: Harm) -> None:
     """The ledger finds a lost, repeated or changed pair, and a missing map task."""
     with engine(Everything) as run:
         _, ledger = _drained(run, 1, harm)
@@ -145,7 +145,7 @@ def test_a_fault_is_an_answer(where: str) -> None:
 
 
 @pytest.mark.parametrize("pairs", [[(b"ab", b"c")], [(b"a", 1), (b"a", 1)], []])
-def test_sums_tell_pairs_apart(pairs: Sequence[tuple[bytes, int | bytes]]) -> None:
+def test_checksums_of_different_pairs_differ(pairs: Sequence[tuple[bytes, int | bytes]]) -> None:
     """The checksum depends on keys, values and the number of pairs, and not on their order."""
     other = [(b"a", b"bc")], [(b"a", 1)], [(b"", b"")]
     assert _sum(pairs) not in [_sum(each) for each in other]

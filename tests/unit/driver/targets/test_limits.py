@@ -13,7 +13,7 @@ from driver.transport.fault_injection import HEARTBEAT_TIMEOUT_S, ChaosTransport
 CHAOS = Chaos((("kill", 0.5),), seed=1)
 
 
-def test_what_the_user_sets_is_the_policys() -> None:
+def test_settings_of_the_user_are_in_the_policy() -> None:
     """The policy has the user's settings, and defaults for the others."""
     config = RunConfig(inputs=("a",), skip_bad_records=3, stage_timeout_s=9.0)
     assert RetryPolicy(skip_bad_records=3, stage_timeout_s=9.0) == policy_of(config)

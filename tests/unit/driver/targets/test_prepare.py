@@ -150,7 +150,7 @@ def test_an_input_in_a_bucket_that_the_services_may_not_read_is_refused(
         ("map_only.py", {"sort": True}, "no `reduce`"),
     ],
 )
-def test_what_has_no_order_cannot_be_sorted(
+def test_a_job_without_key_order_cannot_be_sorted(
     text: str, tmp_path: Path, job: str, config: dict[str, Any], why: str
 ) -> None:
     """--sort is refused for a chain, a job with a partition, and a job without keys."""

@@ -120,7 +120,7 @@ def _split_result(*ranges: tuple[int, int], **changed: Any) -> SplitResult:
     )
 
 
-def test_answers_to_what_was_asked_are_taken() -> None:
+def test_right_answers_are_accepted() -> None:
     """A right answer of each stage, and of a map without reduce, is accepted."""
     check_answer(_map_task(), _map_result())
     check_answer(_reduce_task(), _reduce_result())

@@ -29,7 +29,7 @@ def test_services_of_one_build_may() -> None:
         (OURS.model_copy(update={"environment": "p2"}), "installed packages"),
     ],
 )
-def test_a_mixture_is_refused_with_what_mends_it(found: Build | None, named: str) -> None:
+def test_a_mixture_is_refused_with_the_remedy(found: Build | None, named: str) -> None:
     """A service without a build, of another engine, or unlike another service, is refused with the
     remedy.
     """
@@ -40,6 +40,6 @@ def test_a_mixture_is_refused_with_what_mends_it(found: Build | None, named: str
     assert "./deploy.sh" in why
 
 
-def test_a_service_that_is_replaced_in_mid_run_is_compared_with_what_it_was() -> None:
+def test_a_replaced_service_is_compared_with_its_earlier_build() -> None:
     """A service that is replaced during a run is compared with its earlier build."""
     assert mixture(OURS, {"mapper-0": OURS}, "mapper-0", OURS.model_copy(update={"hashing": "h2"}))

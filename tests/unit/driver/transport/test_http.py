@@ -124,7 +124,7 @@ def test_a_broken_answer_is_a_lost_task(answer: bytes) -> None:
         _ask(endpoint)
 
 
-def test_nobody_there_is_not_reached() -> None:
+def test_a_refused_connection_is_not_reached() -> None:
     """A refused connection raises NotReached."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -132,7 +132,7 @@ def test_nobody_there_is_not_reached() -> None:
         _ask(Endpoint("mapper-0", f"http://127.0.0.1:{port}", 1))
 
 
-def test_a_full_service_says_when_to_come_again() -> None:
+def test_a_full_service_answers_with_retry_after() -> None:
     """A 503 raises NoSlot with its Retry-After."""
     answer = b"HTTP/1.1 503 Busy\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n"
     with _server(answer) as endpoint, pytest.raises(NoSlot) as caught:
@@ -150,7 +150,7 @@ def test_a_full_service_says_when_to_come_again() -> None:
         (None, "it has another signing key"),
     ],
 )
-def test_a_401_says_what_to_look_at(
+def test_a_401_is_explained(
     ahead_s: float | None, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A 401 is explained by the service's clock, if it is off, and else by the key."""
@@ -274,7 +274,7 @@ def test_an_event_of_another_build_ends_the_run(build: Build | None, named: str)
 
 
 def test_a_service_that_does_not_know_the_messages_is_asked_for_its_build() -> None:
-    """A service that does not know the message is asked for its build, and refused as too old."""
+    """A service that does not know the message is refused as too old, after a look at its build."""
     answers = [
         b"HTTP/1.1 422 No\r\ncontent-length: 34\r\n\r\n" + b'{"kind":"UsageError","message":""}'
     ]

@@ -74,7 +74,7 @@ def changes(tmp_path: Path, old: str, new: str, job: str = JOB) -> str:
         ("    def reduce", "    def more(self):\n        return 1\n\n    def reduce", "map reduce"),
     ],
 )
-def test_what_a_change_touches(tmp_path: Path, old: str, new: str, changed: str) -> None:
+def test_digests_that_a_change_affects(tmp_path: Path, old: str, new: str, changed: str) -> None:
     """A change in `reduce` changes no map digest, a comment changes none, and any other change
     both.
     """

@@ -43,7 +43,7 @@ def _all_looked_at() -> tuple[str, ...]:
 
 @pytest.mark.usefixtures("loaded")
 @pytest.mark.parametrize("seed", range(20))
-def test_it_is_what_a_look_at_all_modules_finds(seed: int) -> None:
+def test_loaded_modules_equal_a_scan_of_all(seed: int) -> None:
     """After any order of imports and removals the result equals a scan of all modules."""
     chosen = random.Random(seed)
     assert modules_loaded() == ("loaded_job",)
@@ -58,7 +58,7 @@ def test_it_is_what_a_look_at_all_modules_finds(seed: int) -> None:
 
 
 @pytest.mark.usefixtures("loaded")
-def test_a_second_look_goes_only_through_what_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_call_examines_only_new_modules(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second call examines only new modules."""
     modules_loaded()
     importlib.import_module(NAMES[0])

@@ -445,7 +445,7 @@ def test_a_file_and_a_folder_of_one_name(tmp_path: Path) -> None:
     assert [] == list(tmp_path.rglob("*"))
 
 
-def test_a_bomb_with_an_honest_label(tmp_path: Path) -> None:
+def test_a_bomb_with_its_true_size(tmp_path: Path) -> None:
     """A small pack with a large declared size is refused by that size."""
     data, digest = zipped(
         "large.py", content=bytes(PACK_LIMIT + 1), compression=zipfile.ZIP_DEFLATED
@@ -457,7 +457,7 @@ def test_a_bomb_with_an_honest_label(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("claimed", [0, 1, 4096])
-def test_a_bomb_that_lies(tmp_path: Path, claimed: int) -> None:
+def test_a_bomb_with_a_wrong_size(tmp_path: Path, claimed: int) -> None:
     """A pack that unpacks to more than its declared size is refused, and leaves nothing."""
     data, _ = zipped("large.py", content=bytes(1 << 20), compression=zipfile.ZIP_DEFLATED)
     true, lie = (1 << 20).to_bytes(4, "little"), claimed.to_bytes(4, "little")
@@ -468,7 +468,7 @@ def test_a_bomb_that_lies(tmp_path: Path, claimed: int) -> None:
     assert [] == list(tmp_path.rglob("*"))
 
 
-def test_what_comes_out_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_written_bytes_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The written bytes are limited too, whatever size is declared."""
     monkeypatch.setattr("mapreduce.code.packing.PACK_LIMIT", 1 << 20)
     monkeypatch.setattr("mapreduce.code.unpacking.PACK_LIMIT", 1 << 20)

@@ -94,7 +94,7 @@ def test_the_answer_is_that_of_the_good_records(lines: list[str], splits: int) -
         assert len(offsets) == sum(result.counters.get("skipped_records", 0) for result in maps)
 
 
-def test_what_was_raised_is_kept() -> None:
+def test_the_error_of_a_bad_record_is_kept() -> None:
     """A record set aside has the message and the author's frames."""
     with engine(Numbers) as stages:
         (split,) = stages.split(stages.put([b"1\nbad\n"])).splits
@@ -129,7 +129,7 @@ def test_one_more_than_allowed() -> None:
         assert "in map" in caught.value.traceback
 
 
-def test_what_a_record_yields_is_kept_as_it_was_yielded() -> None:
+def test_yielded_values_are_kept_as_yielded() -> None:
     """A yielded value is kept as it was when yielded, and of a failing record no pair is kept."""
     with engine(Listed) as stages:
         (split,) = stages.split(stages.put([b"a\nbad\nb\n"])).splits

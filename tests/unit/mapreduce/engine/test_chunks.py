@@ -41,7 +41,7 @@ def _pieces(result: SplitResult) -> list[ByteRange]:
     return [piece for split in result.splits for piece in split.pieces]
 
 
-def test_a_chunks_range_says_all_of_it() -> None:
+def test_the_range_of_a_chunk() -> None:
     """A chunk's range has its URL and bytes, and the place of its first record in the input."""
     with engine(WordCount) as stages:
         (given,) = stages.put([b"one\ntwo\nthree\n"])

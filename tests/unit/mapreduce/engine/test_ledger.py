@@ -231,7 +231,7 @@ def test_the_first_range_that_was_not_read_once_is_named(
     assert ("times each", "1", found) == (rows[1].unit, rows[1].expected, rows[1].found)
 
 
-def test_what_is_no_input_is_expected_nowhere() -> None:
+def test_an_object_that_is_no_input_is_expected_nowhere() -> None:
     """An object that is no input is expected 0 times, and an unread input is missing."""
     ledger = balance(INPUTS[1:], [mapped([(A, 5, 5)], [])], [], {B: "2"}, 0)
     assert (

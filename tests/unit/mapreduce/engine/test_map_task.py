@@ -257,7 +257,7 @@ def test_counters_and_meter() -> None:
     assert result.cost.peak_memory_bytes > 1 << 20
 
 
-def test_batches_count_what_is_not_utf_8_too() -> None:
+def test_batches_count_invalid_utf_8() -> None:
     """A batch's invalid UTF-8 is counted, although the job gets the bytes."""
 
     class Batched(WordCount):

@@ -116,7 +116,7 @@ class LinesAtTheEnd(Job):
         yield "lines", self.lines
 
 
-def test_what_a_map_task_yields_at_its_end_is_yielded_once() -> None:
+def test_pairs_of_map_cleanup_are_yielded_once() -> None:
     """The pairs of `map_cleanup` are yielded once: a reduce of an aggregation calls no hook."""
     with engine(LinesAtTheEnd) as stages:
         run = stages.whole_run(stages.put([b"a\nb\na"]), splits=3, partitions=2)

@@ -149,7 +149,7 @@ def test_line_of_50_megabytes() -> None:
         assert run.ledger.balanced
 
 
-def test_what_the_wire_says_of_an_error() -> None:
+def test_errors_as_messages() -> None:
     """An error is sent as its class and message; a user's error with traceback, place and record;
     MemoryError as a lost task.
     """

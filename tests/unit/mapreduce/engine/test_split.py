@@ -171,7 +171,7 @@ def test_a_range_has_all_that_is_known_of_its_input() -> None:
     )
 
 
-def test_what_cannot_be_cut_lies_whole_in_the_split_of_its_first_byte() -> None:
+def test_an_input_that_cannot_be_cut_is_in_one_split() -> None:
     """An input that cannot be cut is whole in the split of its first byte, and empty splits are
     dropped.
     """

@@ -157,7 +157,7 @@ def test_no_changed_bit_goes_unnoticed(compression: Compression) -> None:
 
 
 @compressions
-def test_what_follows_a_member_must_be_one(compression: Compression) -> None:
+def test_bytes_after_a_member_must_be_one(compression: Compression) -> None:
     """Other bytes after a member are refused."""
     with pytest.raises(RecordError, match="is damaged"):
         unpacked(PACK[compression](b"data") + b"something else", compression)

@@ -38,7 +38,7 @@ def test_key_comes_back_from_json(key: Key) -> None:
 
 
 @given(values)
-def test_jsonable_is_what_json_holds(value: Value) -> None:
+def test_jsonable_values_are_unchanged_by_json(value: Value) -> None:
     """Any value of a record is unchanged by JSON after `jsonable`."""
     made = jsonable(value)
     assert repr(made) == repr(json.loads(json.dumps(made)))

@@ -177,7 +177,7 @@ NESTED_NAN: dict[str, list[Any]] = {
 }
 
 
-def test_nan_is_none_at_any_depth_whatever_the_statistics_say() -> None:
+def test_nan_is_none_at_any_depth() -> None:
     """NaN becomes None at any depth in pyarrow's files, in the engine and in the reference run."""
     rows = [
         dict(zip(NESTED_NAN, row, strict=True)) for row in zip(*NESTED_NAN.values(), strict=True)

@@ -210,7 +210,7 @@ def test_the_same_inside_of_compressed_data(
 
 
 @pytest.mark.parametrize("inner", [gzip.compress, bz2.compress, lzma.compress])
-def test_what_was_compressed_twice(inner: object) -> None:
+def test_data_that_is_compressed_twice(inner: object) -> None:
     """Data that is compressed twice is refused."""
     packed = gzip.compress(inner(LINES.encode()))  # type: ignore[operator]
     with pytest.raises(RecordError, match="data again; it was compressed twice"):

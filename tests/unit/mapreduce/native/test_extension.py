@@ -257,7 +257,7 @@ def test_a_frame_from_beyond_the_partition() -> None:
         given_pairs.frame(1, -1)
 
 
-def test_keys_that_are_told_apart_late_need_no_deep_stack() -> None:
+def test_keys_with_long_common_prefixes_need_no_deep_stack() -> None:
     """Keys that each extend the last one by eight bytes are sorted on a stack of 256 KiB."""
     script = (
         "import random, threading\n"
@@ -287,7 +287,7 @@ def test_keys_that_are_told_apart_late_need_no_deep_stack() -> None:
     assert ("True\n", "", 0) == (done.stdout, done.stderr, done.returncode)
 
 
-def test_what_is_refused_comes_back() -> None:
+def test_refused_pairs_are_returned() -> None:
     """A refused float, bool or overflowing sum is returned, and no other pair is lost."""
     most = (1 << 63) - 1
     for odd in (1.5, True, None, "text", 1 << 63):
@@ -365,7 +365,7 @@ def test_columns_must_be_two_lists_of_one_length() -> None:
 
 
 @pytest.mark.parametrize("odd", [7, None, False, "word", ("a", 1, 2), ("a",), []])
-def test_what_is_no_pair_comes_back(odd: Any) -> None:
+def test_values_that_are_no_pair_are_returned(odd: Any) -> None:
     """A value that is no pair is returned, so that Python's unpacking explains it."""
     for operation in ("SUM", "KEEP"):
         assert (extension.REFUSED, (odd,)) == collector(operation).add(iter([odd]))

@@ -47,7 +47,7 @@ def test_a_file_and_an_object_have_the_digest_of_their_bytes(tmp_path: Path, siz
     assert expected == digest_of_object(storage, storage.head(f"file://{path}"))
 
 
-def test_an_object_that_is_another_by_now_has_no_digest(tmp_path: Path) -> None:
+def test_a_changed_object_has_no_digest(tmp_path: Path) -> None:
     """An object that changes after the look-up raises InputChanged."""
     path = tmp_path / "a"
     path.write_bytes(b"old")
@@ -57,7 +57,7 @@ def test_an_object_that_is_another_by_now_has_no_digest(tmp_path: Path) -> None:
         digest_of_object(open_storage(), info)
 
 
-def test_a_copy_is_held_against_what_was_proven() -> None:
+def test_a_copy_is_compared_with_the_verified_object() -> None:
     """A copy's length and, if known, digest are compared with the verified ones."""
     digest = Digest()
     digest.add(b"abc")

@@ -133,7 +133,7 @@ def test_a_place_is_a_url_of_a_store(place: str) -> None:
         Grants(writable=("s3://own",), readable=(place,))
 
 
-def test_percent_signs_are_what_they_are() -> None:
+def test_percent_signs_are_not_decoded() -> None:
     """Percent signs are not decoded: the name is a file or object in the store."""
     GRANTS.check("s3://own/store/%2e%2e/a", "read")
     GRANTS.check("file:///data/store/%2e%2e%2fetc/100%", "read")

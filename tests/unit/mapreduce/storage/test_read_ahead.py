@@ -55,7 +55,7 @@ def test_several_ranges_are_in_flight_at_once(pool: ThreadPoolExecutor) -> None:
 
 
 @pytest.mark.parametrize("ahead", [0, 1, 3])
-def test_no_more_is_fetched_than_may_be_held(pool: ThreadPoolExecutor, ahead: int) -> None:
+def test_no_more_than_ahead_ranges_are_fetched(pool: ThreadPoolExecutor, ahead: int) -> None:
     """While a range is used at most `ahead` others are fetched."""
     fetching = _Fetching()
     used = 0

@@ -126,7 +126,7 @@ def test_a_message_of_blank_lines_is_the_class_name(
 # -- objects ---------------------------------------------------------------------------------------
 
 
-def test_what_is_written_is_read(storage: S3Storage) -> None:
+def test_a_written_object_is_read(storage: S3Storage) -> None:
     """A written object is read whole, in part, from an offset, and with an ETag."""
     info = storage.write(URL, b"0123456789")
     assert (URL, 10, info.etag) == (info.url, info.size, storage.head(URL).etag)
@@ -181,7 +181,7 @@ def test_a_file_is_written_with_progress(storage: S3Storage, tmp_path: Path) -> 
     assert size == storage.write(URL, path).size
 
 
-def test_a_create_leaves_what_is_there(storage: S3Storage) -> None:
+def test_a_create_does_not_replace(storage: S3Storage) -> None:
     """A create does not replace an object."""
     assert 1 == storage.create(URL, b"1").size
     with pytest.raises(ObjectExists):
@@ -209,7 +209,7 @@ def test_deleting_twice_is_no_error(storage: S3Storage) -> None:
         storage.head(URL)
 
 
-def test_a_copy_is_of_what_was_expected(storage: S3Storage) -> None:
+def test_a_copy_is_of_the_expected_object(storage: S3Storage) -> None:
     """A copy of a changed object is deleted, and a right copy keeps the digest."""
     storage.write(URL, b"x")
     expected = ObjectInfo(URL, 1, storage.head(URL).etag, digest="d")

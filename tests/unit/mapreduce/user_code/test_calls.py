@@ -65,7 +65,7 @@ def test_frames_of_ours_that_the_author_called_are_shown() -> None:
 
 
 @pytest.mark.parametrize("exc", [InputChanged("x"), MemoryError(), UserCodeError("already")])
-def test_what_passes(exc: BaseException) -> None:
+def test_errors_that_are_not_the_jobs(exc: BaseException) -> None:
     """Errors of the engine, and MemoryError, are not reported as the author's."""
 
     def fail() -> None:
@@ -145,7 +145,7 @@ def test_the_librarys_frames(files: tuple[str, ...]) -> None:
         ("raise ValueError('\\ud800')", "map raised ValueError: \\ud800"),
     ],
 )
-def test_whatever_a_job_raises_is_its_error(raising: str, named: str) -> None:
+def test_any_exception_of_a_job_is_its_error(raising: str, named: str) -> None:
     """Any exception of a job becomes UserCodeError, and a lone surrogate in it is escaped."""
     with pytest.raises(UserCodeError) as caught, engine_calls():
         below(AUTHOR, raising=raising)()

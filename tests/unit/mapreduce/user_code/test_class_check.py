@@ -113,7 +113,7 @@ def test_refusals(names: dict[str, Any], named: str) -> None:
         {"__annotations__": {"group_by": int}, "reduce": hook, "group_by": 1},
     ],
 )
-def test_what_may_be_written(names: dict[str, Any]) -> None:
+def test_accepted_hooks(names: dict[str, Any]) -> None:
     """Every valid hook is accepted, in any form that Python calls as a method."""
     cls: Any = type("Mine", (Lines,), {"__module__": __name__, **names})
     cls.check()

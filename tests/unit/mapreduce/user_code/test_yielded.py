@@ -36,7 +36,7 @@ def test_pairs(pair: Any) -> None:
 
 
 @pytest.mark.parametrize("wrong", NO_PAIRS, ids=repr)
-def test_what_is_no_pair(wrong: Any) -> None:
+def test_values_that_are_no_pair(wrong: Any) -> None:
     """Any other value is refused with its type and the remedy."""
     with pytest.raises(
         NotAPair,
@@ -58,7 +58,7 @@ def test_what_is_no_pair(wrong: Any) -> None:
         {"a": 1}.items(),
     ],
 )
-def test_what_may_be_returned(returned: Any) -> None:
+def test_accepted_returns(returned: Any) -> None:
     """Any collection of pairs except a dict can be returned."""
     assert all(each == ("a", 1) for each in pairs_of(returned))
 
@@ -66,7 +66,7 @@ def test_what_may_be_returned(returned: Any) -> None:
 @pytest.mark.parametrize(
     "returned", [("a", 1), (("a", 1), ("b", 2)), {"a": 1}, "ab", b"ab", 7, None]
 )
-def test_what_may_not_be_returned(returned: Any) -> None:
+def test_refused_returns(returned: Any) -> None:
     """A pair, a dict and a text cannot be returned, because their items could look like pairs."""
     with pytest.raises(NotAPair, match="yield|items"):
         pairs_of(returned)

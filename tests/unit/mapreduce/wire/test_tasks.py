@@ -11,7 +11,7 @@ JOB = JobSpec(code="0" * 64, module="m", name="N")
 INPUT = InputObject(url="file:///a", size=1, etag="e")
 
 
-def test_a_split_task_plans_byte_ranges_unless_told_to_copy() -> None:
+def test_a_split_task_plans_byte_ranges_by_default() -> None:
     """A split task is the first attempt, and plans byte ranges unless the mode is `copy`."""
     messages = TaskMessages(run="run-1", store="file:///s", job=JOB, partitions=2)
     task = messages.split((INPUT,), 3)

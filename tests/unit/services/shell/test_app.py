@@ -162,7 +162,7 @@ def test_a_signed_task_is_answered_with_its_events() -> None:
     assert ["started", "closed"] == pool.life
 
 
-def test_health_tells_slots_and_build_to_everybody() -> None:
+def test_health_shows_slots_and_build() -> None:
     """/health shows slots and build without a token, draining or not."""
     pool, state = _Pool(), State()
     pool.busy = 1
@@ -214,7 +214,7 @@ def test_metrics_count_answers_and_outcomes() -> None:
     ],
     ids=["none", "another scheme", "no token", "another key", "another path", "another body"],
 )
-def test_without_a_good_token_nothing_is_told(headers: dict[str, str], body: bytes) -> None:
+def test_a_wrong_token_gets_no_reason(headers: dict[str, str], body: bytes) -> None:
     """Without a valid token the answer has no reason, and no worker is used."""
     pool = _Pool()
     answer = _posted(_app(pool), body, headers)
@@ -262,7 +262,7 @@ _FULL = _Full()
         (b"x" * ((1 << 20) + 1), 413, "1 MiB"),
     ],
 )
-def test_what_cannot_be_carried_out_says_why(body: bytes, status: int, said: str) -> None:
+def test_a_bad_message_gets_a_reason(body: bytes, status: int, said: str) -> None:
     """A bad message is refused with a short reason, and no worker is used."""
     pool = _Pool()
     answer = _posted(_app(pool, max_body_mb=1), body)
@@ -300,7 +300,7 @@ def test_a_body_that_does_not_come_is_not_waited_for() -> None:
     assert (408, "close") == (answer.status_code, answer.headers["connection"])
 
 
-def test_a_full_service_says_when_to_come_again() -> None:
+def test_a_full_service_answers_with_retry_after() -> None:
     """A full or stopping service answers 503 with Retry-After."""
     pool, state = _Pool(), State()
     pool.busy = 2
@@ -418,7 +418,7 @@ def _split(url: str) -> SplitTask:
 
 
 @pytest.mark.parametrize("make", [_map, _reduce, _split])
-def test_a_task_may_read_what_is_granted_and_nothing_else(
+def test_a_task_may_read_granted_urls_only(
     make: Callable[[str], SplitTask | MapTask | ReduceTask],
 ) -> None:
     """A task of each stage is refused if it reads outside of the grants."""

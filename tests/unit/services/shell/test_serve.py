@@ -220,7 +220,7 @@ def test_a_health_check_whose_name_is_taken_asks_over_tcp(monkeypatch: pytest.Mo
     assert [] == module._health_listeners(1)
 
 
-def test_what_a_service_needs_is_loaded_before_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_modules_are_loaded_before_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
     """The modules of a service are loaded, and the engine warmed once, before a fork."""
     warmed: list[int] = []
     monkeypatch.setattr(module, "warm_engine", lambda: warmed.append(1))

@@ -101,7 +101,7 @@ def _accepted(gate: Gate) -> list[socket.socket]:
             return found
 
 
-def test_what_is_not_admitted_is_closed(gate: Gate) -> None:
+def test_a_refused_connection_is_closed(gate: Gate) -> None:
     """A connection that is not admitted is closed at once, and a freed place is used again."""
     callers = [socket.create_connection(gate.getsockname()) for _ in range(5)]
     accepted = _accepted(gate)

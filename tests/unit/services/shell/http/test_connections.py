@@ -143,7 +143,7 @@ def _in_loop(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(story())
 
 
-def test_a_connection_that_says_nothing_is_closed() -> None:
+def test_a_silent_connection_is_closed() -> None:
     """A connection without bytes is closed at the timeout."""
 
     async def story() -> None:
@@ -188,7 +188,7 @@ def test_while_a_request_is_served_no_time_runs() -> None:
     _in_loop(story)
 
 
-def test_a_caller_who_has_shown_a_token_may_idle() -> None:
+def test_a_caller_with_a_token_may_idle() -> None:
     """A caller with a valid token may idle, and a stranger may not."""
 
     async def story() -> None:

@@ -25,7 +25,7 @@ def test_kinds_are_bounded() -> None:
     assert 4 == sum(throttle.left_out(str(number), 0.0) is not None for number in range(100))
 
 
-def test_only_what_strangers_cause_is_left_out() -> None:
+def test_only_lines_of_strangers_are_left_out() -> None:
     """Only lines that strangers cause are left out, and the next one has their number, in text and
     JSON.
     """

@@ -57,7 +57,7 @@ def test_they_are_fetched_once_for_many_tasks() -> None:
 
 @pytest.mark.usefixtures("container")
 @pytest.mark.parametrize("raised", [OSError("no route"), ValueError("no JSON"), KeyError("Token")])
-def test_what_cannot_be_fetched_is_the_stores_client_to_try(raised: Exception) -> None:
+def test_a_failed_fetch_gives_no_credentials(raised: Exception) -> None:
     """If the fetch fails there are no credentials, and the next task tries again."""
     failing = [True]
 

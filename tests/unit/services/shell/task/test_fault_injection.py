@@ -65,9 +65,7 @@ def test_a_service_that_takes_no_faults_refuses_them() -> None:
         (Fault(kind="corrupt"), []),
     ],
 )
-def test_what_goes_wrong_before_a_task(
-    done: list[Any], fault: Fault | None, expected: list[Any]
-) -> None:
+def test_faults_before_a_task(done: list[Any], fault: Fault | None, expected: list[Any]) -> None:
     """Each kind of fault acts before the task."""
     _before(fault, done)
     assert expected == done
@@ -91,8 +89,8 @@ def test_an_error_is_raised_and_a_hang_is_silent(
     assert ["silent", "nap", "nap", "nap"] == done
 
 
-def test_what_a_task_has_written_is_corrupted(done: list[Any], tmp_path: Path) -> None:
-    """A corruption changes one byte in the middle of an output; an empty object and a split stay."""
+def test_the_output_of_a_task_is_corrupted(done: list[Any], tmp_path: Path) -> None:
+    """A corruption changes one byte in the middle of an output; empty objects and splits stay."""
     storage = open_storage()
     url = f"file://{tmp_path}/object"
     made = result_of(map_specs([1])[0].message("0"))  # type: ignore[arg-type]

@@ -45,7 +45,7 @@ def test_an_import_that_leaves_nothing_may_be_forked() -> None:
         ({}, ["tempfile.mkdtemp", "tempfile.mkdtemp"], "it calls tempfile.mkdtemp"),
     ],
 )
-def test_what_a_fork_loses_or_shares_is_named(
+def test_reasons_against_a_fork_are_named(
     changed: dict[str, Any], outside: list[str], named: str
 ) -> None:
     """Each reason against a fork is named once."""
@@ -82,7 +82,7 @@ def test_where_there_is_no_proc_threads_are_pythons(monkeypatch: pytest.MonkeyPa
     assert [] == [*forkable._files(), *forkable._shared_mappings()]
 
 
-def test_what_an_import_leaves_outside_is_seen(tmp_path: Path) -> None:
+def test_effects_of_an_import_are_seen(tmp_path: Path) -> None:
     """The watch sees new folders, written files and connections, but no reads, bytecode or null
     device.
     """

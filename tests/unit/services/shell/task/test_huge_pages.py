@@ -24,7 +24,7 @@ def test_only_whole_ones_of_private_memory_without_a_file() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
-def test_what_lies_in_memory_stays() -> None:
+def test_memory_is_unchanged() -> None:
     """The memory's content is unchanged, whether or not the kernel supports it."""
     kept = [str(number) for number in range(300_000)]
     use_huge_pages()

@@ -137,7 +137,7 @@ def granted(tmp_path: Path, settings: Settings) -> Settings:
     return settings.model_copy(update={"extra_inputs": (f"file://{tmp_path}",)})
 
 
-def test_a_task_is_done_and_says_so_last(tmp_path: Path, granted: Settings) -> None:
+def test_the_last_event_of_a_task_is_done(tmp_path: Path, granted: Settings) -> None:
     """A task's last event is Done, with its nonce in the attempt's name."""
     task = _split(tmp_path)
     ((kind, event),) = _events(granted, task)
@@ -197,7 +197,7 @@ def test_a_fault_is_carried_out_only_where_faults_are_taken(
     assert ["InjectedFault", "UsageError"] == kinds
 
 
-def test_the_heartbeat_tells_how_far_the_task_is(
+def test_the_heartbeat_reports_progress(
     tmp_path: Path, granted: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Heartbeats report progress until the last event."""

@@ -27,7 +27,7 @@ def test_frames_come_out_as_they_went_in(sent: list[Frame], cut: int) -> None:
 
 
 @given(data=st.binary(min_size=1, max_size=80))
-def test_what_a_job_writes_is_foreign(data: bytes) -> None:
+def test_bytes_of_a_job_are_foreign(data: bytes) -> None:
     """Foreign bytes raise Foreign, at the latest after a frame's head."""
     buffer = FrameBuffer(frozenset((EVENT, LAST)))
     buffer.feed(data)

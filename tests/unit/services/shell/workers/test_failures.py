@@ -8,7 +8,7 @@ from services.shell.workers.failures import clean, error_of
 
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit])
-def test_what_would_end_the_process_is_the_jobs_error(kind: type[BaseException]) -> None:
+def test_exceptions_that_end_a_process_are_the_jobs_error(kind: type[BaseException]) -> None:
     """An exception that would end the process becomes the job's error with its frames."""
     with pytest.raises(kind) as caught:
         raise kind("bad \ud800")

@@ -181,9 +181,7 @@ def test_a_second_answer_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
     ids=["another nonce", "a line", "one byte of it", "zeros"],
 )
-def test_what_is_no_frame_of_the_task_is_not_its_answer(
-    monkeypatch: pytest.MonkeyPatch, forged: bytes
-) -> None:
+def test_a_foreign_frame_is_no_answer(monkeypatch: pytest.MonkeyPatch, forged: bytes) -> None:
     """A worker that sends another frame loses the task, and is killed."""
 
     def forge(order: Order, worker: socket.socket) -> None:

@@ -36,7 +36,7 @@ FAMILY = {1: {2, 3}, 2: {4}, 3: set[int](), 4: {5}, 5: set[int]()}
         (signal.SIGTERM, "was killed by SIGTERM"),
     ],
 )
-def test_a_wait_status_is_said_in_words(status: int, said: str) -> None:
+def test_a_wait_status_is_explained(status: int, said: str) -> None:
     """A wait status is explained, with the most likely cause."""
     assert cause_of_death(status).startswith(said)
     assert ("(" in said) == ("(" in cause_of_death(status))
@@ -78,7 +78,7 @@ def test_open_files_but_the_kept_ones_are_closed(monkeypatch: pytest.MonkeyPatch
     assert [3, 9, 7] == closed
 
 
-def test_this_process_has_the_children_that_the_kernel_says() -> None:
+def test_the_children_are_those_of_the_kernel() -> None:
     """The children of a process are those of the kernel's list, and none for a missing process."""
     assert set() == children_of(os.getpid())
     assert set() == children_of(1 << 30)
@@ -162,13 +162,13 @@ def test_strays_that_cannot_be_ended_are_given_up(
 ) -> None:
     """Strays that cannot be killed are given up after a time limit."""
 
-    def nobody(*_: int) -> tuple[int, int]:
+    def no_child(*_: int) -> tuple[int, int]:
         raise ChildProcessError
 
     ticks = iter(range(100))
     monkeypatch.setattr("time.monotonic", lambda: next(ticks))
     monkeypatch.setattr(os, "kill", lambda *_: None)
-    monkeypatch.setattr(os, "waitpid", nobody)
+    monkeypatch.setattr(os, "waitpid", no_child)
     assert not end_all_strays([], 5.0)
     assert end_all_strays([2, 3], 5.0)
 
@@ -180,8 +180,8 @@ def test_orphans_are_reaped(monkeypatch: pytest.MonkeyPatch) -> None:
     reap_orphans()
     assert [] == ended
 
-    def nobody(*_: int) -> tuple[int, int]:
+    def no_child(*_: int) -> tuple[int, int]:
         raise ChildProcessError
 
-    monkeypatch.setattr(os, "waitpid", nobody)
+    monkeypatch.setattr(os, "waitpid", no_child)
     reap_orphans()
