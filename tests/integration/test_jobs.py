@@ -1,4 +1,4 @@
-"""Each built-in job, with the real command: its result equals a plain program's, and `verify`
+"""Each ready-made job, with the real command: its result equals a plain program's, and `verify`
 agrees.
 """
 

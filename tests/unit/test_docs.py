@@ -219,8 +219,8 @@ def test_every_exit_code_is_documented() -> None:
     assert sorted(codes) == [int(code) for code in rows]
 
 
-def test_built_in_jobs_are_documented() -> None:
-    """Every built-in job is documented."""
+def test_ready_made_jobs_are_documented() -> None:
+    """Every ready-made job is documented."""
     shown = re.findall(r"^\| \[(\w+)\]", _text("docs/reference/ready-made-jobs.md"), re.MULTILINE)
     files = {page.stem for page in (ROOT / "mapreduce_jobs").glob("*.py")} - {"__init__"}
     assert files == set(shown)

@@ -90,7 +90,7 @@ def test_each_third_party_package_has_one_entry_point() -> None:
 
 
 def test_jobs_use_only_public_names() -> None:
-    """A built-in job imports only the public interface of mapreduce."""
+    """A ready-made job imports only the public interface of mapreduce."""
     inside = [
         f"{path.name}: from {node.module}"
         for path in sorted((ROOT / "mapreduce_jobs").glob("*.py"))

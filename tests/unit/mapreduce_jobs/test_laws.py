@@ -1,4 +1,4 @@
-"""The built-in jobs keep the laws of `check`."""
+"""The ready-made jobs keep the laws of `check`."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ def test_a_wrong_combine_is_not_taken_for_something_else() -> None:
 
 @pytest.mark.parametrize("job", [WordCount, InvertedIndex])
 def test_good_jobs_pass(job: type[Job]) -> None:
-    """The built-in jobs keep all laws, over several inputs and odd bytes."""
+    """The ready-made jobs keep all laws, over several inputs and odd bytes."""
     inputs = [PlainInput("u", TEXT), PlainInput("v", b"the \xff\r\nend"), PlainInput("w", b"")]
     assert [] == check(job, inputs)
 

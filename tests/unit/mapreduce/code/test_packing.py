@@ -571,8 +571,8 @@ def test_unpacked_twice(tmp_path: Path) -> None:
     assert {"job.py", "more.py"} == {path.name for path in root.iterdir()}
 
 
-def test_a_short_name_is_a_built_in_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A short name means a built-in job, unless the user has such a module; an unknown name lists
+def test_a_short_name_is_a_ready_made_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short name means a ready-made job, unless the user has such a module; an unknown name lists
     all.
     """
     assert "WordCount" == find_job("word_count", "mapreduce_jobs")[1].__name__
