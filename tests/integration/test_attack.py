@@ -198,7 +198,7 @@ def test_idle_connections_do_not_keep_the_health_check_out(tmp_path: Path) -> No
 
 
 def test_connections_are_bounded(tmp_path: Path) -> None:
-    """Of 1,000 connections of one address the service keeps fewer than its limit, and closes the
+    """Of 1,000 connections of one address the service keeps no more than its limit, and closes the
     oldest unsigned ones.
     """
     with running_mapper(tmp_path) as mapper, _idle(mapper, 1000) as opened:

@@ -278,8 +278,8 @@ def _wait_until_alone(mapper: Mapper) -> None:
 def test_a_job_that_ends_its_process_gets_a_cause(
     mapper: Mapper, stored: Callable[[str], JobSpec], line: str, kind: str, named: str
 ) -> None:
-    """A job that ends its process gets an error with the cause and its frames; the next task
-    succeeds.
+    """A job that ends abnormally gets an error with the cause, and its frames if it raised; the
+    next task succeeds.
     """
     last = _events(mapper, stored(_job("import os", line)))[-1]
     assert isinstance(last, Failed)

@@ -121,7 +121,7 @@ def test_clean_lists_objects_before_it_deletes(command: Command, home: Path, run
 def test_clean_deletes_results_and_records_on_request(
     command: Command, home: Path, run: str
 ) -> None:
-    """`clean --results` deletes all records of runs; --everything deletes finished tasks too."""
+    """`clean --all-runs --results` deletes all runs, and `--everything` finished tasks too."""
     assert 0 == command("clean", "--all-runs", "--results", "--yes").code
     assert [] == command("runs", "--json").document["runs"]
     assert _files(home)

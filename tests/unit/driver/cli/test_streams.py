@@ -84,7 +84,7 @@ def test_bytes_and_settings_of_a_job(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_a_stopped_reader_blocks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the reader stops, text beyond a full pipe is dropped, and the first text is in order."""
+    """If the reader stops, text beyond a full pipe waits or is dropped, without a reordering."""
     reader, writer = os.pipe()
     monkeypatch.setattr("driver.cli.streams.DRAIN_S", 0.01)
     with os.fdopen(writer, "w", encoding="utf-8") as stream:
