@@ -118,7 +118,7 @@ class Suite:
                 )
             except Skipped as exc:
                 return _without(kind, number, "skipped", str(exc))
-            except Exception as exc:  # noqa: BLE001 - one trial's trouble must not end the others
+            except Exception as exc:  # noqa: BLE001 - an error in one trial must not end the others
                 return _without(kind, number, "broken", f"{type(exc).__name__}: {exc}")
             if row.injections or not row.is_good:
                 return row

@@ -421,7 +421,7 @@ def test_the_key_is_not_in_the_memory_of_workers_and_tasks(tmp_path: Path) -> No
         owner = Path(f"/proc/{service.pid}/environ").stat().st_uid
     assert below
     assert found == {service.pid}
-    assert owner == 0  # of a process that may not be dumped, whatever its user
+    assert owner == 0  # root owns /proc of a process that is not dumpable
 
 
 def _has_in_memory(pid: int, sought: bytes) -> bool:

@@ -231,9 +231,7 @@ class Kept(RuleBasedStateMachine):
         self._check(wish, self.world.run(wish, interfere), must=False)
 
     def _check(self, wish: Wish, ended: Ended, *, must: bool) -> Any:
-        for harm in (
-            self.done
-        ):  # not where it is done: a hook is called in a thread, where there is no test
+        for harm in self.done:  # here, because a hook runs in a thread, outside of the test
             note(harm)
         self.done.clear()
         if ended.report is None:

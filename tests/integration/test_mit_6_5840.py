@@ -212,7 +212,7 @@ def test_early_exit(driver: Driver, books: list[Path], traces: Path) -> None:
     deadline = time.monotonic() + 60
     while (
         len(list((driver.store / "tasks").glob("*.json"))) < 4
-    ):  # the split, and all maps but the one that waits
+    ):  # the split, and all maps except the waiting one
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert process.poll() is None

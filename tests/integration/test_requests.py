@@ -131,7 +131,7 @@ def test_reads_of_a_run(first: Asked) -> None:
     assert gets["tasks"] == TASKS
     assert (
         gets["books"] <= 1 + 2 * MAPS
-    )  # the first bytes tell the compression; then a range, and the end of its last line
+    )  # the first bytes, for the compression; then a range, and its last line's end
     assert heads == {
         "books": len(["for the plan", "for the ledger"]),
         "reduce": REDUCES * len(["is it whole", "is it still what was copied", "its copy's ETag"]),

@@ -237,9 +237,7 @@ def test_a_trickling_body_holds_no_slot_and_ends(mapper: Mapper) -> None:
                 connection.sendall(body[number : number + 1])
         assert received.startswith(b"HTTP/1.1 408 ")
         connection.settimeout(10 * PATIENCE_S)
-        while b"}" not in received and (
-            more := connection.recv(4096)
-        ):  # the head may come by itself
+        while b"}" not in received and (more := connection.recv(4096)):  # the head may arrive alone
             received += more
         assert b'"kind":"TaskLost"' in received
         assert PATIENCE_S / 2 < time.monotonic() - started < 10 * PATIENCE_S
@@ -474,7 +472,7 @@ def test_a_local_fleet_is_on_loopback_and_its_key_in_no_process_table(
         found: list[psutil.Process] = []
         while (
             len(listening) < 4 or len(found) < 8
-        ):  # driver, fleet, and four services with their nurseries
+        ):  # driver, fleet, and four services with their fork servers
             assert time.monotonic() < deadline
             assert process.poll() is None, process.communicate()
             found = driver.processes()

@@ -177,7 +177,7 @@ def test_a_path_that_is_no_file_is_refused(tmp_path: Path, make: object, how: st
 
 def test_a_socket_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A socket in a folder is refused with its name."""
-    monkeypatch.chdir(tmp_path)  # a socket's path may not be long
+    monkeypatch.chdir(tmp_path)  # a socket's path has a short limit
     with socket.socket(socket.AF_UNIX) as bound:
         bound.bind("s")
         with pytest.raises(InputError, match="/s is a socket"):
@@ -189,7 +189,7 @@ def test_an_unreadable_input_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
     write(tmp_path, "a", "b")
     monkeypatch.setattr(
         os, "access", lambda path, _mode: not path.endswith("/b")
-    )  # root may read all
+    )  # because root can read every file
     with pytest.raises(InputError, match="/b cannot be read"):
         found(tmp_path)
     monkeypatch.undo()

@@ -377,7 +377,7 @@ def packed(
     """Return a hand-made pack with these members and `job.py`, and its digest."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive, warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of a name that is there twice
+        warnings.simplefilter("ignore", UserWarning)  # for a repeated name
         archive.writestr("job.py", "")
         for name, mode, content in members:
             entry = zipfile.ZipInfo(name)

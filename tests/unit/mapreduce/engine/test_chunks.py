@@ -141,7 +141,7 @@ def test_a_compressed_input_is_cut_by_its_compressed_bytes() -> None:
                 assert (at, None) == (piece.source_offset, piece.compression)
                 assert content.endswith(b"\n")
                 at += len(content)
-            if 1 < count < 10:  # all but the last are of about one compressed length
+            if 1 < count < 10:  # all except the last have about the same compressed length
                 sizes = [len(gzip.compress(content)) for content in contents[:-1]]
                 assert max(sizes) < 1.5 * len(packed) / count + 512
             assert {inputs[0].url: at} == result.unpacked

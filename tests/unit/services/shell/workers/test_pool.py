@@ -250,7 +250,7 @@ def test_a_worker_that_cannot_start_starts_later(
         scarce[0] = True
         asking = asyncio.create_task(_last_event(pool))
         await asyncio.sleep(0)
-        fork_server.theirs[0].close()  # that worker dies of its task
+        fork_server.theirs[0].close()  # this worker ends with its task
         await asyncio.wait_for(asking, 5)
         while pool.able == 2:
             await asyncio.sleep(0)
