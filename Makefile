@@ -38,7 +38,7 @@ check: $(VENV)/extension $(VENV)/infrastructure  ## Lint, format, types, imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m mapreduce.native --strict
-	$(BIN)/python -m pytest -q tests/unit/test_house.py tests/unit/test_docs.py tests/infrastructure
+	$(BIN)/python -m pytest -q tests/unit/test_rules.py tests/unit/test_docs.py tests/infrastructure
 
 format:  ## Format the code
 	$(BIN)/ruff check --fix .

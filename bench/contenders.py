@@ -36,7 +36,7 @@ def ours(
     most_repeats: int = 1000,
     key: Callable[[str], str] = same_key,
 ) -> Trial:
-    """Return a trial of `python -m driver run` with these options, with a store of its own.
+    """Return a trial of `python -m driver run` with these options, with a separate store.
 
     `key` maps the corpus's keys to the job's. With an `input_url` the command reads that instead of
     the corpus, and also writes its result to a file, because the store is deleted before the answer

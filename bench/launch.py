@@ -1,6 +1,6 @@
 """Run one command and report its cost: `python -m bench.launch PARENT REPORT COMMAND...`.
 
-A process of its own for each measurement, so that the processor time of all descendants is counted,
+Each measurement has a separate process, so that the processor time of all descendants is counted,
 also of those that outlive their parent, as Spark's JVM does: on Linux orphans become this process's
 children, and it waits for them. Wall time ends with the command itself. When this process is
 terminated, or on Linux when its parent has ended, it ends all descendants.

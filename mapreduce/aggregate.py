@@ -81,6 +81,7 @@ class Sum(Aggregation[Any]):
     keeps_values = False
 
     def create(self, value: Any) -> Any:
+        # `type() is`, because a bool is an int too, and is refused by `_added`
         return value if type(value) is int else _added([0], value, self)
 
     def add(self, state: Any, value: Any) -> Any:
@@ -96,6 +97,7 @@ class Sum(Aggregation[Any]):
             return self.add(state, other)
         if type(state) is int:
             return [state + other[0], *other[1:]]
+        # condensed at each merge, so that a state does not grow with the number of splits
         return [state[0] + other[0], *expansion(state[1:] + other[1:])]
 
     def result(self, state: Any) -> Number:
@@ -111,6 +113,7 @@ class Sum(Aggregation[Any]):
             _check_number(value, self)
         if all(type(value) is int for value in values):
             return int(sum(values))
+        # fractions, and not `result`: an error of the fast code must show in `verify`
         return _rounded(sum(map(Fraction, values), Fraction(0)), "the sum")
 
 
@@ -268,6 +271,7 @@ class TopK(Aggregation[list[Any]]):
     def _best(self, values: list[Any]) -> list[Any]:
         try:
             return (
+                # both are stable: of equal values the first is kept
                 heapq.nsmallest(self.k, values) if self.smallest else heapq.nlargest(self.k, values)
             )
         except TypeError:
@@ -311,6 +315,7 @@ class CollectSet(Aggregation[list[Any]]):
         return [value]
 
     def add(self, state: list[Any], value: Any) -> list[Any]:
+        # a cheap test that catches an immediate repetition of one object
         if state[-1] is value:
             return state
         if type(value) not in _PLAIN_KEYS:
@@ -367,9 +372,11 @@ def _added(state: list[Any], value: Any, who: Aggregation[Any]) -> list[Any]:
     _check_number(value, who)
     if -_LARGE < value < _LARGE:
         state.append(value)
+        # seldom, because fsum reads the whole state
         if len(state) > _EXPAND_AFTER:
             state[1:] = expansion(state[1:])
     else:
+        # exact: a float of this size has no fraction
         state[0] += int(value)
     return state
 

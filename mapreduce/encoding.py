@@ -20,11 +20,13 @@ Value: TypeAlias = Union[  # noqa: UP007 - recursive
     bool, int, float, str, bytes, list["Value"], tuple["Value", ...], dict[str, "Value"], None
 ]
 
+# stored in map outputs and part of every partition: a tag must never change
 FALSE, TRUE, INT, FLOAT, BYTES, TUPLE, STR = (
     bytes([tag]) for tag in (0x10, 0x11, 0x20, 0x30, 0x40, 0x50, 0x60)
 )
 STR_TAG = STR[0]
 _END = b"\x00"
+# the length byte is 0x80 plus or minus the length, so the length must stay below 128
 _MAX_INT_BYTES = 126
 _TUPLE_EXT, _BIG_INT_EXT = 1, 2
 
@@ -40,6 +42,7 @@ def encode_key(key: Key) -> bytes:
         NotCarriable: the key is not a str, bytes, int, float, bool or tuple of these.
     """
     kind = type(key)
+    # a key that stands alone ends with its bytes, so text needs neither escapes nor an end mark
     if kind is str:
         return STR + _utf8(key)  # type: ignore[arg-type]
     if kind is bytes:
@@ -88,6 +91,7 @@ def encode_value(value: Value) -> bytes:
         NotCarriable: the value is not a JSON value, bytes or a tuple.
     """
     kind = type(value)
+    # the most frequent types skip `_carried`, which looks at every part of a value
     if kind is str:
         try:
             return _PACK(value)
@@ -106,6 +110,7 @@ def decode_value(data: bytes | memoryview) -> Value:
 
 def pack_value(value: Value) -> int | bytes:
     """Return a value as a frame holds it: an int of 64 bits as it is, else its encoded bytes."""
+    # `type() is`, because a bool is an int too, and must come back as a bool
     if type(value) is int and -(1 << 63) <= value < (1 << 63):
         return value
     return encode_value(value)
@@ -179,6 +184,7 @@ def _ordered_float(number: float) -> bytes:
 
 def _decode_tuple(data: bytes, at: int) -> tuple[tuple[Key, ...], int]:
     items: list[Key] = []
+    # an inner tuple ends with a zero byte, the outermost with the data
     while at < len(data) and data[at] != 0:
         item, at = _decode_element(data, at)
         items.append(item)
@@ -196,10 +202,12 @@ def _decode_element(data: bytes, at: int) -> tuple[Key, int]:
         return (number if size >= 0 else number - (1 << (-8 * size)) + 1), end
     if tag == FLOAT:
         bits = int.from_bytes(data[at : at + 8], "big")
+        # after encoding, a set first bit marks a positive number
         bits = (bits ^ (1 << 63)) if bits >> 63 else bits ^ 0xFFFFFFFFFFFFFFFF
         return struct.unpack(">d", bits.to_bytes(8, "big"))[0], at + 8
     if tag == TUPLE:
         return _decode_tuple(data, at)
+    # 00 FF is a zero byte of the text, and a bare 00 its end
     end = data.index(_END, at)
     while data[end + 1 : end + 2] == b"\xff":
         end = data.index(_END, end + 2)
@@ -243,7 +251,9 @@ def _carried(value: object) -> object:
         if -(1 << 63) <= number < (1 << 63):
             return number
         return msgspec.msgpack.Ext(
-            _BIG_INT_EXT, number.to_bytes(number.bit_length() // 8 + 1, "big", signed=True)
+            # one byte more than the bits fill, if need be: the sign takes a bit
+            _BIG_INT_EXT,
+            number.to_bytes(number.bit_length() // 8 + 1, "big", signed=True),
         )
     if kind is float:
         if not math.isfinite(value):  # type: ignore[arg-type]

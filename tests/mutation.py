@@ -1,8 +1,7 @@
-"""`python -m tests.mutation`: how many of mutmut's small changes the unit tests notice, file by
-file.
+"""Report how many of mutmut's mutations the unit tests notice, by file: `python -m tests.mutation`.
 
-It reads what `mutmut run` has left, lists each change that no test notices, and never fails:
-whether such a change matters is argued in tests/mutation.md.
+It reads the results of `mutmut run`, lists the surviving mutations, and never fails:
+tests/mutation.md argues for each.
 """
 
 from __future__ import annotations
@@ -15,10 +14,11 @@ NOTICED = frozenset({"killed", "timeout", "segfault", "suspicious"})
 
 
 def scores(lines: list[str]) -> tuple[dict[str, Counter[str]], list[str]]:
-    """Return the states of each module's changes, and the names of those that were not noticed.
+    """Return the states of each module's mutations, and the names of those that survived.
 
     Args:
-        lines: of `mutmut results --all true`, such as `driver.plan.tasks.x_f__mutmut_1: survived`.
+        lines: the output of `mutmut results --all true`, such as `driver.plan.tasks.x_f__mutmut_1:
+        survived`.
     """
     states: defaultdict[str, Counter[str]] = defaultdict(Counter)
     unnoticed = []
@@ -31,7 +31,7 @@ def scores(lines: list[str]) -> tuple[dict[str, Counter[str]], list[str]]:
 
 
 def main() -> None:
-    """Print the score of each module, and what was not noticed."""
+    """Print the score of each module, and the surviving mutations."""
     command = [sys.executable, "-m", "mutmut", "results", "--all", "true"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     states, unnoticed = scores(done.stdout.splitlines())

@@ -1,8 +1,8 @@
-"""Whether a check may be skipped: on a developer's machine it may, with MAPREDUCE_REQUIRE_ALL=1 a
-skip is a failure.
+"""Whether a check may be skipped: on a developer's machine yes; with MAPREDUCE_REQUIRE_ALL=1 a skip
+is a failure.
 
-CI sets the variable. What no machine of that kind can run says so with `CANNOT` before its reason,
-and may still be skipped: it needs the internet, say, or another operating system.
+CI sets the variable. A check that CI's machine cannot run begins its reason with `CANNOT` and may
+still be skipped: it needs the internet, for example, or another operating system.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-/* Word count in C, as a yardstick: a hash table of each core's own over its share of the mapped file, then one merge.
+/* Word count in C, as a yardstick: each core counts its share of the mapped file in a hash table;
+ * then the tables are merged.
  *
  *     gcc -O3 -march=native -pthread word_count.c -o word_count; ./word_count INPUT OUTPUT THREADS
  *

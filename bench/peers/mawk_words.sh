@@ -1,5 +1,5 @@
 #!/bin/sh
-# Word count in mawk, which has one core's worth of work: mawk_words.sh INPUT OUTPUT
+# Word count in mawk, which uses one core: mawk_words.sh INPUT OUTPUT
 LC_ALL=C exec mawk '
     { $0 = tolower($0); gsub(/[^a-z'\'']+/, " "); for (i = 1; i <= NF; i++) count[$i]++ }
     END { for (word in count) print word "\t" count[word] }' "$1" >"$2"

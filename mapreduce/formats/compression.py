@@ -228,6 +228,7 @@ class _Unpacking:
                 self._member = self._codec.member(self._memory_bytes)
                 self._header = b""
             member = self._member
+            # kept for `needs`: a failed decompressor does not tell what it lacked
             self._header += packed[: _HEADER_BYTES - len(self._header)]
             if unpacked := self._step(member, packed):
                 yield unpacked

@@ -41,6 +41,7 @@ _WINDOW_LOG = 27
 _HEAD = struct.Struct("<4sBIII")
 _CHECKSUM = struct.Struct("<Q")
 HEADER_BYTES = _HEAD.size + _CHECKSUM.size
+# the fastest level: a block is written and read about once
 _LEVEL = 1
 _LEAST_BYTES = {ENCODED: 8, INTEGERS: 12}
 """Bytes of a pair in a payload beside its key and its encoded value."""
@@ -128,6 +129,7 @@ class BlockWriter(FrameSink):
         for kind, pairs, payload in frames:
             if len(payload) > _PAYLOAD_BYTES:
                 raise _too_long((kind, pairs, payload))
+            # each frame is a whole zstd frame, so that a reader can start at any of them
             stored = self.compressor.compress(payload, zstd.ZstdCompressor.FLUSH_FRAME)
             head = _HEAD.pack(MAGIC, kind, pairs, len(payload), len(stored))
             checksum = xxhash.xxh3_64_intdigest(head + stored)
@@ -139,6 +141,7 @@ class BlockWriter(FrameSink):
 
     def start_over(self) -> None:
         """Discard what was written; the file must be seekable."""
+        # the file may hold earlier blocks, which stay
         self.file.seek(self.file.tell() - self.length)
         self.file.truncate()
         self.records = self.length = self.checksum = 0
@@ -243,6 +246,7 @@ def _unpacked(stored: bytes, length: int) -> bytes | None:
         options={zstd.DecompressionParameter.window_log_max: _WINDOW_LOG}
     )
     try:
+        # at most one byte more: a forged frame must not fill the memory
         payload = decompressor.decompress(stored, max_length=length + 1)
     except (zstd.ZstdError, EOFError):
         return None

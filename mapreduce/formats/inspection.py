@@ -31,6 +31,7 @@ def look_at(given: InputObject, storage: Storage) -> Compression | None:
         InputChanged: it has changed since the run was planned.
         RecordError: it should be text, and certainly is not.
     """
+    # an empty object has no first bytes, and Parquet and pairs check their own: one HEAD is enough
     if not given.size or given.format.kind not in _UNPACKED:
         found = storage.head(given.url)
         if (found.etag, found.size) != (given.etag, given.size):
@@ -50,6 +51,7 @@ def _ends(given: InputObject, head: bytes, storage: Storage) -> Ends:
     """Return the ends of an input; the last bytes are read only if the first do not decide."""
     tail = b""
     if head.startswith(_TOLD_BY_THE_END):
+        # only these formats have a signature at the end, so other inputs cost one request
         start = max(0, given.size - TAIL_BYTES)
         tail = storage.read(given.url, start, given.size, etag=given.etag)
     return Ends(head, tail, given.size)

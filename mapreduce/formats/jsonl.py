@@ -24,6 +24,7 @@ from mapreduce.wire.messages import ByteRange
 _BLANK = b" \t\r"
 _RECORD_SHOWN = 200
 
+# the fast parser; json is used only for lines that it refuses
 _decode = msgspec.json.Decoder().decode
 
 
@@ -64,6 +65,7 @@ def _values(block: bytes, at: int, source: str, *, lenient: bool) -> Iterator[tu
 
 def _exact_or_bad(line: bytes, place: TextPlace, *, lenient: bool) -> Any:
     try:
+        # lines that msgspec refuses may still be JSON: large integers, for example
         return _exact(line, place)
     except RecordError as exc:
         if not lenient:

@@ -26,6 +26,7 @@ JsonPair = tuple[Any, Any]
 """A key and a value as JSON values."""
 
 _PLAIN = frozenset((str, int, float, bool, type(None)))
+# its text is byte for byte that of the native extension's rows
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
@@ -136,6 +137,7 @@ def _json(pairs: Iterable[JsonPair], layout: JsonLayout) -> Iterator[bytes]:
 
 
 def _separated(pairs: Iterable[JsonPair], delimiter: str) -> Iterator[bytes]:
+    # newline="": the csv module writes the line ends itself
     text = io.StringIO(newline="")
     plain = csv.writer(text, delimiter=delimiter, lineterminator="\n")
     quoted = csv.writer(text, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL)

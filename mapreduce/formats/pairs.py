@@ -84,6 +84,7 @@ class _Window:
         """Return the bytes at `start`; fewer at the object's end."""
         end = min(start + length, self._size)
         if not self._start <= start <= end <= self._start + len(self._data):
+            # one request for many frames
             stop = min(max(end, start + WINDOW_BYTES), self._size)
             self._start, self._data = (
                 start,

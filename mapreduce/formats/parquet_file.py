@@ -83,6 +83,7 @@ def opened(
     files = _OneFile(size, read)
     memory = max(limits.memory_bytes // 2, _LEAST_MEMORY_BYTES)
     config: dict[str, Any] = {
+        # tasks run in parallel already, and each further thread takes memory
         "threads": 1,
         "enable_external_file_cache": False,
         "memory_limit": f"{memory // MIB}MiB",
@@ -203,6 +204,7 @@ class ParquetFile:
         with self._errors():
             schema = f"SELECT name, coalesce(num_children, 0) FROM parquet_schema('{_PATH}')"
             (_, columns), *fields = self._connection.execute(schema).fetchall()
+        # the schema is a tree in preorder: skip as many entries as the fields have children
         names: list[str] = []
         below = 0
         for name, children in fields:

@@ -104,6 +104,7 @@ class _Column:
         kind = type(value)
         self.kinds.add(kind)
         if kind is int:
+            # ~value: the range of 64 bits has one more negative number
             self.largest = max(self.largest, value if value >= 0 else ~value)
 
     @property

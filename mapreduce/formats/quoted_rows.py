@@ -185,6 +185,7 @@ def _last_row_end(block: bytes, quoted: bool) -> tuple[int, bool]:
     """Return the end of the last row that ends in the block, or 0, and the quoting at the block's
     end.
     """
+    # the common case needs no pattern
     if not quoted and b'"' not in block:
         return block.rfind(b"\n") + 1, False
     found = _ALL_ROWS[quoted].match(block)

@@ -47,6 +47,7 @@ class Undecoded:
         if data.isascii():
             return
         try:
+            # line by line only if something is wrong, because that is slower
             data.decode("utf-8")
         except UnicodeDecodeError:
             for line in data.split(b"\n"):

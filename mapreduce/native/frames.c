@@ -12,6 +12,7 @@ int buffer_reserve(Buffer *buffer, size_t more) {
         return 0;
     size_t size = buffer->size ? buffer->size : 4096;
     while (size - buffer->used < more)
+        /* by half, so that the cost of realloc's copies is amortised */
         size += size / 2;
     uint8_t *data = realloc(buffer->data, size);
     if (!data) {
@@ -89,6 +90,7 @@ static PyObject *integers_payload(const FrameBuilder *builder) {
         return NULL;
     char *out = PyBytes_AS_STRING(payload);
     memcpy(out, builder->key_lengths, 4 * pairs);
+    /* an empty buffer has no memory, and memcpy from NULL is undefined even for 0 bytes */
     if (keys)
         memcpy(out + 4 * pairs, builder->keys.data, keys);
     memcpy(out + 4 * pairs + keys, builder->numbers, 8 * pairs);
@@ -100,6 +102,7 @@ static PyObject *encoded_payload(const FrameBuilder *builder) {
     const uint8_t *value = builder->values.data;
     uint32_t lengths[FRAME_PAIRS];
     uint8_t packed[9];
+    /* the lengths first, so that the payload is allocated once; integers are packed again below */
     for (size_t at = 0; at < pairs; at++) {
         int is_integer = builder->value_lengths[at] == IS_INT;
         lengths[at] = is_integer ? (uint32_t)pack_integer(packed, builder->numbers[at])
@@ -132,6 +135,7 @@ void builder_clear(FrameBuilder *builder) {
     builder->bytes = 0;
     builder->keys.used = 0;
     builder->values.used = 0;
+    /* one long pair must not leave its memory in the builder of every partition */
     if (builder->keys.size > 4 * FRAME_BYTES)
         buffer_free(&builder->keys);
     if (builder->values.size > 4 * FRAME_BYTES)

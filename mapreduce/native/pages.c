@@ -31,6 +31,8 @@ static void prefer_huge(const Reservation *reservation, size_t from, size_t to) 
 }
 
 static int mapped(Reservation *reservation, size_t bytes) {
+    /* addresses without memory, which comes at the first write; one huge page more, for the
+     * alignment */
     void *start = mmap(NULL, bytes + HUGE_BYTES, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (start == MAP_FAILED)
@@ -108,6 +110,7 @@ int reservation_make(Pages *pages, Reservation *reservation, size_t least, size_
 
 uint8_t *reservation_use(Reservation *reservation, size_t from, size_t to, int as_zeros) {
     prefer_huge(reservation, from, to);
+    /* what was never touched is zero already */
     if (as_zeros && from < reservation->touched)
         memset(reservation->data + from, 0,
                (to < reservation->touched ? to : reservation->touched) - from);

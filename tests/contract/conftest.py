@@ -1,6 +1,4 @@
-"""An S3 emulator for the contract suites: one a worker process, gone when that process is, however
-it ends.
-"""
+"""An S3 emulator for the contract suites: one for each test process, which it never outlives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""S3 on loopback for tests: an emulator that is gone when its parent is, however that ends."""
+"""S3 on loopback for tests: an emulator that ends with its parent, even if that is killed."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ PROGRAM = Path(__file__).resolve().parents[2] / ".venv" / "emulator-env" / "bin"
 MISSING = f"NO S3 EMULATOR: {PROGRAM} is missing, so S3 is NOT tested; run: make .venv/emulator"
 START_LIMIT_S = 60
 
-# Linux ends the emulator with its parent (prctl, PR_SET_PDEATHSIG = 1), also when that is killed;
-# it is set in the new process before the emulator replaces it, as nothing may run between fork and
-# exec in a process with threads
+# Linux ends the emulator with its parent (prctl, PR_SET_PDEATHSIG = 1), even if that is killed.
+# The new process sets it before it becomes the emulator, because a process with threads must run
+# no Python between fork and exec.
 LAUNCH = """
 import ctypes, os, signal, sys
 if sys.platform == "linux":
@@ -32,18 +32,18 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 
 class NotStarted(Exception):
-    """The emulator ended, or does not answer; with its last words."""
+    """The emulator ended, or does not answer; the message holds the end of its log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Emulator:
-    """A running emulator: its address, and the environment with which AWS's tools find it."""
+    """A running emulator: its address, and the environment in which AWS's tools find it."""
 
     endpoint: str
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables for clients; the credentials are never real ones."""
+        """The variables for clients, with invented credentials."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": "test",
@@ -56,7 +56,7 @@ class Emulator:
 
 @contextmanager
 def running_emulator(bucket: str) -> Iterator[Emulator]:
-    """S3 with one bucket, until the end of the block."""
+    """Run S3 with one bucket until the end of the block."""
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("w+b") as log:
         port = _free_port()
         process = subprocess.Popen(
@@ -121,7 +121,7 @@ def _make_bucket(running: Emulator, bucket: str) -> None:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ends the emulator and whatever it has started."""
+    """End the emulator and its descendants."""
     for signal_number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, signal_number)

@@ -1,6 +1,4 @@
-"""What a client really asks of an object store: a proxy before the emulator that writes each
-request down.
-"""
+"""Record the requests that an object store receives: a proxy in front of the emulator."""
 
 from __future__ import annotations
 
@@ -21,7 +19,7 @@ _BLOCK_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request: over which connection of the client, what for, and two of its headers."""
+    """One request: the client's connection, the operation, and two of the headers."""
 
     connection: int
     method: str
@@ -32,7 +30,7 @@ class Request:
 
     @property
     def kind(self) -> str:
-        """What it counts as; a POST begins or ends a write of several parts."""
+        """Its kind of operation; a POST begins or ends a multipart write."""
         if self.method == "GET":
             return "list" if "list-type" in self.query else "get"
         if self.method == "POST":
@@ -42,12 +40,12 @@ class Request:
 
 @dataclass
 class Recording:
-    """What has been asked so far.
+    """The requests so far.
 
     Attributes:
         endpoint: the proxy's address.
-        requests: in the order in which they came.
-        before: is called with each before it is passed on, in its connection's thread.
+        requests: in the order of arrival.
+        before: is called with each request before it is forwarded, in its connection's thread.
     """
 
     endpoint: str = ""
@@ -55,12 +53,12 @@ class Recording:
     before: Callable[[Request], None] = lambda _: None
 
     def kinds(self) -> dict[str, int]:
-        """How many requests of each kind."""
+        """Return the number of requests of each kind."""
         return dict(Counter(request.kind for request in self.requests))
 
     @property
     def connections(self) -> int:
-        """Over how many connections they came."""
+        """Return the number of connections that the requests used."""
         return len({request.connection for request in self.requests})
 
 
@@ -74,11 +72,11 @@ class _Server(ThreadingHTTPServer):
         self.recording = recording
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes is no error."""
+        """Ignore a client that disconnects."""
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One connection of a client, with one of its own to the store."""
+    """One connection of a client, with a separate connection to the store."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -95,7 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
         super().finish()
 
     def do_GET(self) -> None:
-        """Any request: written down, then passed on."""
+        """Record any request, and forward it."""
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         path, _, query = self.path.partition("?")
         request = Request(
@@ -132,12 +130,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(block)
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def recorded(behind: str) -> Iterator[Recording]:
-    """A proxy before an object store, until the end of the block."""
+    """Run a proxy in front of an object store until the end of the block."""
     recording = Recording()
     server = _Server(behind, recording)
     recording.endpoint = f"http://127.0.0.1:{server.server_address[1]}"

@@ -1,5 +1,6 @@
-"""Objects that one request cannot copy: in parts, of one version. The threshold is patched to what
-S3 allows least.
+"""Multipart copies of objects that are too large for one request, each of a single version.
+
+The threshold is patched to the smallest part that S3 allows.
 """
 
 from __future__ import annotations
@@ -27,9 +28,7 @@ CONTENT = bytes(range(253)) * ((3 * PART + 11) // 253 + 1)
 
 
 class _Store:
-    """A bucket whose large objects are copied by `copy_large`, which remembers what it was asked
-    for.
-    """
+    """A bucket whose large objects `copy_large` copies; `copied` records its arguments."""
 
     def __init__(self, root: str) -> None:
         self.root = root
@@ -62,7 +61,7 @@ def store(emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 @pytest.fixture
 def requests(store: _Store) -> list[str]:
-    """The operations that the client is asked for, as they come."""
+    """The client's operations, in order."""
     seen: list[str] = []
 
     def remember(model: Any, **_: Any) -> None:
@@ -73,7 +72,7 @@ def requests(store: _Store) -> list[str]:
 
 
 def test_a_large_object_is_copied_in_parts(store: _Store, requests: list[str]) -> None:
-    """The copy has the same bytes, in as many requests as it has parts."""
+    """A large object is copied with one request for each part, and the bytes are equal."""
     proven = store.put("a", CONTENT)
     copied = store.storage.copy(proven.url, f"{store.root}/b", expected=proven)
     assert CONTENT == store.storage.read(copied.url, etag=copied.etag)
@@ -84,7 +83,7 @@ def test_a_large_object_is_copied_in_parts(store: _Store, requests: list[str]) -
 
 
 def test_a_small_object_is_copied_at_once(store: _Store) -> None:
-    """Up to the threshold."""
+    """An object of the threshold's size is copied with one request."""
     proven = store.put("a", CONTENT[:PART])
     copied = store.storage.copy(proven.url, f"{store.root}/b", expected=proven)
     assert CONTENT[:PART] == store.storage.read(copied.url)
@@ -92,9 +91,7 @@ def test_a_small_object_is_copied_at_once(store: _Store) -> None:
 
 
 def test_a_large_object_that_changes_before_it_is_copied_is_refused(store: _Store) -> None:
-    """It is copied as the version that was looked at, or not at all; nothing bears the target's
-    name.
-    """
+    """A copy fails if the object changes before it begins, and leaves nothing at the target."""
     proven = store.put("a", CONTENT)
     store.before_copy = lambda: store.put("a", CONTENT[::-1])
     with pytest.raises(InputChanged, match="has changed while it was copied"):
@@ -103,7 +100,7 @@ def test_a_large_object_that_changes_before_it_is_copied_is_refused(store: _Stor
 
 
 def test_a_large_object_that_is_gone_by_then_is_missing(store: _Store) -> None:
-    """As every other operation says it."""
+    """A copy of an object that was deleted meanwhile raises `ObjectMissing`."""
     proven = store.put("a", CONTENT)
     store.before_copy = lambda: store.storage.delete([proven.url])
     with pytest.raises(ObjectMissing):
@@ -111,7 +108,7 @@ def test_a_large_object_that_is_gone_by_then_is_missing(store: _Store) -> None:
 
 
 def test_a_change_fails_the_commit_and_marks_nothing(store: _Store) -> None:
-    """The run has no `_SUCCESS`, and the error names the part."""
+    """A commit whose part has changed raises `OutputLost`, and writes no `_SUCCESS`."""
     proven = store.put("part", CONTENT)
     store.before_copy = lambda: store.put("part", CONTENT[::-1])
     runs = RunStore(store.storage, store.root)
@@ -120,8 +117,8 @@ def test_a_change_fails_the_commit_and_marks_nothing(store: _Store) -> None:
     assert runs.success("run-1") is None
 
 
-def test_what_s3_refuses_is_an_error_of_ours(store: _Store) -> None:
-    """A bucket that is not there."""
+def test_a_refusal_of_s3_raises_our_error(store: _Store) -> None:
+    """A copy into a missing bucket raises `FleetError`."""
     proven = store.put("a", CONTENT)
     with pytest.raises(FleetError):
         store.aws.copy_large(proven.url, "s3://no-such-bucket/b", proven.etag)

@@ -1,4 +1,4 @@
-"""What a prefix of S3 means as an input: the rules of a folder."""
+"""Which objects an S3 prefix means as an input: the rules of a local folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RUN = "run-20260101-000000-calm-crane"
 
 @pytest.fixture
 def root(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The URL of an empty prefix; the environment leads to it."""
+    """The URL of an empty prefix; the environment has the emulator's address."""
     for name, value in emulator.environment.items():
         monkeypatch.setenv(name, value)
     return f"s3://{BUCKET}/{hashlib.sha256(str(tmp_path).encode()).hexdigest()[:12]}"
@@ -29,7 +29,7 @@ def root(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def client(root: str, emulator: Emulator) -> Iterator[Any]:
-    """AWS's own client: it can write keys that end with a slash."""
+    """AWS's client, because it can write keys that end with a slash."""
     import boto3
 
     made = boto3.client("s3", endpoint_url=emulator.endpoint)
@@ -38,7 +38,7 @@ def client(root: str, emulator: Emulator) -> Iterator[Any]:
 
 
 def write(client: Any, root: str, *names: str) -> None:
-    """Objects whose content is their name; one that ends with a slash or "empty" has no byte."""
+    """Write objects that contain their name; one that ends with a slash or "empty" is empty."""
     for name in names:
         key = f"{root.removeprefix(f's3://{BUCKET}/')}/{name}"
         client.put_object(
@@ -47,17 +47,17 @@ def write(client: Any, root: str, *names: str) -> None:
 
 
 def found(*given: str, store: str | None = None) -> FoundInputs:
-    """What the URLs mean."""
+    """Return the inputs that the URLs mean."""
     return find_inputs(given, open_storage(), store=store)
 
 
 def names(*given: str, root: str, store: str | None = None) -> list[str]:
-    """The inputs' keys below the root."""
+    """Return the inputs' keys, relative to the root."""
     return [each.url.removeprefix(f"{root}/") for each in found(*given, store=store).objects]
 
 
 def test_the_rule_of_names(root: str, client: Any) -> None:
-    """As below a folder: any part below the prefix, a folder's worth of keys counted once."""
+    """Below a prefix, reserved names are left out, and each reserved folder counts once."""
     write(
         client,
         root,
@@ -77,7 +77,7 @@ def test_the_rule_of_names(root: str, client: Any) -> None:
 
 
 def test_marks_of_folders_are_no_objects(root: str, client: Any) -> None:
-    """A key without a byte that ends with a slash is a folder; an empty object is an input."""
+    """An empty key that ends with a slash is a folder; another empty object is an input."""
     write(
         client,
         root,
@@ -94,7 +94,7 @@ def test_marks_of_folders_are_no_objects(root: str, client: Any) -> None:
 
 
 def test_an_object_whose_key_ends_with_a_slash_is_an_error(root: str, client: Any) -> None:
-    """Its name without the slash is another key: it is never passed over, nor taken for that."""
+    """An object with bytes whose key ends with a slash is refused."""
     key = f"{root.removeprefix(f's3://{BUCKET}/')}/d/x"
     client.put_object(Bucket=BUCKET, Key=f"{key}/", Body=b"bytes")
     for content in (b"bytes", b"others", b""):
@@ -103,9 +103,9 @@ def test_an_object_whose_key_ends_with_a_slash_is_an_error(root: str, client: An
             found(f"{root}/d")
 
 
-def test_an_object_and_what_lies_below_its_name(root: str, client: Any) -> None:
-    """The name means the object, the name with a slash what lies below; an object without a byte is
-    a folder's mark.
+def test_an_object_and_objects_below_its_name(root: str, client: Any) -> None:
+    """A name means the object, and a name with a slash the objects below it; an empty object is a
+    folder's mark.
     """
     write(client, root, "o", "o/below", "m-empty", "m-empty/below")
     assert ["o"] == names(f"{root}/o", root=root)
@@ -114,8 +114,8 @@ def test_an_object_and_what_lies_below_its_name(root: str, client: Any) -> None:
 
 
 def test_the_store_may_be_the_bucket(root: str, client: Any) -> None:
-    """What runs have written is left out below it; the user's data, and a committed result by its
-    name, are read.
+    """If the store is the whole bucket, the files of runs are left out, and a committed result can
+    be named.
     """
     results = f"reduce/{RUN}"
     write(
@@ -144,7 +144,7 @@ def test_the_store_may_be_the_bucket(root: str, client: Any) -> None:
 
 @pytest.mark.parametrize("text", ["nothing", "d/*", "nothing/"])
 def test_nothing_there(root: str, client: Any, text: str) -> None:
-    """The user sees what they typed, and that a pattern is not expanded."""
+    """An input that matches nothing is refused with its URL; `*` is explained as a pattern."""
     write(client, root, "d/a")
     with pytest.raises(InputError) as caught:
         found(f"{root}/{text}")

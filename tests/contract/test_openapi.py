@@ -1,8 +1,7 @@
-"""All three services against what they say of themselves: requests made from their own OpenAPI,
-signed and not.
+"""The three services against their OpenAPI descriptions, with signed and unsigned requests.
 
-Whatever is sent, nothing answers with a 5xx but 503 for a full service, every answer is one that
-the description names, and without a token nothing but `/health` and `/metrics` is open.
+No service answers any request with a 5xx, except 503 when it is full. Every answer is one that the
+description names. Without a token only `/health` and `/metrics` are open.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ bounded = settings(
 
 
 class Signed(requests.auth.AuthBase):
-    """Signs each request as the driver does, when its bytes are final."""
+    """Signs each request as the driver does, after its bytes are final."""
 
     def __init__(self, key: str = KEY) -> None:
         self._key = key
@@ -67,13 +66,13 @@ class Signed(requests.auth.AuthBase):
 
 @dataclass(frozen=True)
 class Services:
-    """The three services, by the stage that each carries out, and their store."""
+    """The three services by stage, and their store."""
 
     urls: dict[StageName, str]
     store: str
 
     def send(self, stage: StageName, case: Case, auth: Signed | None) -> schemathesis.Response:
-        """One request; a slot may still be taken for a moment by the request before it."""
+        """Send one request; retry while the previous request still holds the slot."""
         while True:
             answer = case.call(base_url=self.urls[stage], auth=auth, timeout=20)
             if answer.status_code != 503:
@@ -84,7 +83,7 @@ class Services:
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
-    """The real services, as a local run starts them."""
+    """Start the real services as a local run does."""
     folder = tmp_path_factory.mktemp("openapi")
     store = f"file://{folder}/store"
     config = LocalFleetConfig(
@@ -110,7 +109,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 
 
 def described(stage: StageName) -> Any:
-    """A service's own description, which it gives to nobody over HTTP."""
+    """Return a service's description, which no HTTP path serves."""
     given_settings = Settings(store="file:///unused", signing_key=KEY)
     pool = WorkerPool(cast(Any, None), slots=1)
     app = APPS[stage].create_app(given_settings, pool, State())
@@ -118,14 +117,14 @@ def described(stage: StageName) -> Any:
 
 
 def cases(stage: StageName, *modes: GenerationMode) -> st.SearchStrategy[Case]:
-    """Requests to any of a service's operations."""
+    """Return a strategy for requests to all operations of a service."""
     operations = [found.ok() for found in described(stage).get_all_operations()]
     assert {"/health", "/metrics", f"/{stage}"} == {operation.path for operation in operations}
     return st.one_of([operation.as_strategy(mode) for operation in operations for mode in modes])
 
 
 def checked(case: Case, answer: schemathesis.Response) -> None:
-    """Holds that the answer is one of those described, in its form too."""
+    """Check that the description names the answer and its form."""
     case.validate_response(
         answer,
         checks=[
@@ -142,7 +141,7 @@ STAGES = pytest.mark.parametrize("stage", list(APPS))
 
 @STAGES
 def test_without_a_token_nothing_is_open(services: Services, stage: StageName) -> None:
-    """A task path answers 401 to everything, with no token and with another key's."""
+    """A task path answers 401 without a token, and with a token of another key."""
 
     @bounded
     @given(
@@ -163,7 +162,7 @@ def test_without_a_token_nothing_is_open(services: Services, stage: StageName) -
 
 @STAGES
 def test_with_a_token_every_answer_is_described(services: Services, stage: StageName) -> None:
-    """Signed messages, good and bad: 403 or 422, or events, and never a 5xx."""
+    """A signed message, good or bad, gets a described answer, and never a 5xx."""
 
     @bounded
     @given(case=cases(stage, GenerationMode.POSITIVE, GenerationMode.NEGATIVE))
@@ -181,9 +180,7 @@ def test_with_a_token_every_answer_is_described(services: Services, stage: Stage
 
 @STAGES
 def test_messages_of_our_own_store_are_carried_out(services: Services, stage: StageName) -> None:
-    """Whatever a good message of any content asks for, the answer is a stream that ends in `done`
-    or `failed`.
-    """
+    """A valid message gets a stream of events that ends with `done` or `failed`."""
 
     @bounded
     @given(case=described(stage)[f"/{stage}"]["POST"].as_strategy())
@@ -204,7 +201,7 @@ def test_messages_of_our_own_store_are_carried_out(services: Services, stage: St
 
 
 def _at_home(body: Any, store: str) -> Any:
-    """A message whose places all lie in the store."""
+    """Return the message with all its URLs in the store."""
     change: Callable[[Any], Any] = lambda item: _at_home(item, store)  # noqa: E731 - a name for a recursion
     if isinstance(body, dict):
         return {

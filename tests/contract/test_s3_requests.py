@@ -1,6 +1,4 @@
-"""What each operation costs in requests of S3, as a proxy before the emulator sees them: the count
-is never a guess.
-"""
+"""The S3 requests of each operation, counted by a proxy in front of the emulator."""
 
 from __future__ import annotations
 
@@ -31,7 +29,7 @@ PATIENCE_S = 30
 
 @pytest.fixture
 def recording(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recording]:
-    """What is asked of the store from now on."""
+    """The requests from now on."""
     with recorded(emulator.endpoint) as found:
         for name, value in (emulator.environment | {"AWS_ENDPOINT_URL": found.endpoint}).items():
             monkeypatch.setenv(name, value)
@@ -46,7 +44,7 @@ def root(tmp_path: Path) -> str:
 
 @pytest.fixture
 def stored(recording: Recording, root: str) -> ObjectInfo:
-    """An object of about a megabyte, whose writing is not recorded."""
+    """An object of about a megabyte; its write is not recorded."""
     info = open_storage().write(f"{root}/stored", DATA)
     recording.requests.clear()
     return info
@@ -114,16 +112,14 @@ def test_requests_are_counted_as_they_are_made(
     operation: Callable[[Storage, str, Path], object],
     expected: dict[str, int],
 ) -> None:
-    """An operation makes as few requests as it can, and counts just those that the store has
-    seen.
-    """
+    """Each operation makes the fewest possible requests, and its count equals the store's."""
     storage = open_storage()
     operation(storage, root, tmp_path)
     assert expected == recording.kinds() == _kinds(storage.requests)
 
 
 def test_pages_of_a_list_are_counted(recording: Recording, root: str) -> None:
-    """A listing of more than a thousand objects is two requests."""
+    """A listing of 1,001 objects counts as two requests."""
     storage = open_storage()
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: storage.write(f"{root}/{number:04d}", b""), range(1_001)))
@@ -132,7 +128,7 @@ def test_pages_of_a_list_are_counted(recording: Recording, root: str) -> None:
 
 
 def test_requests_that_fail_are_counted_too(recording: Recording, root: str) -> None:
-    """S3 bills an answer of 404 like any other."""
+    """A request that S3 answers with 404 is counted, because S3 bills it."""
     storage = open_storage()
     with pytest.raises(ObjectMissing):
         storage.read(f"{root}/none")
@@ -140,7 +136,7 @@ def test_requests_that_fail_are_counted_too(recording: Recording, root: str) -> 
 
 
 def test_two_counts(stored: ObjectInfo) -> None:
-    """A count of one's own has only one's own requests in it."""
+    """A storage with a separate count counts only its requests."""
     storage = open_storage()
     storage.head(stored.url)
     own = storage.with_own_count()
@@ -152,9 +148,7 @@ def test_two_counts(stored: ObjectInfo) -> None:
 
 
 def test_ranges_are_in_flight_together(recording: Recording, stored: ObjectInfo) -> None:
-    """So many requests are with the store at the same time: each waits there for the others before
-    it is answered.
-    """
+    """A stream has `AHEAD` requests in flight: the store answers none before all have arrived."""
     together = threading.Barrier(1 + AHEAD)
     first = {f"bytes={start}-{start + BLOCK - 1}" for start in range(0, (1 + AHEAD) * BLOCK, BLOCK)}
 
@@ -174,8 +168,8 @@ def test_ranges_are_in_flight_together(recording: Recording, stored: ObjectInfo)
 def test_a_stream_that_is_left_early_leaves_little_behind(
     recording: Recording, stored: ObjectInfo
 ) -> None:
-    """A hundred of them make no more threads than one, and none asks for more than was read
-    ahead.
+    """A hundred streams that are closed early make at most 16 threads, and read no further than
+    `AHEAD` blocks.
     """
     storage = open_storage()
     for _ in range(100):
@@ -197,9 +191,7 @@ def test_a_stream_that_is_left_early_leaves_little_behind(
 def test_blocks_of_two_versions_are_never_mixed(
     stored: ObjectInfo, ahead: int, *, pinned: bool
 ) -> None:
-    """An object that is written again while it is streamed is an error, also when no ETag was asked
-    for.
-    """
+    """A stream of an object that is overwritten meanwhile fails, with and without a pinned ETag."""
     storage = open_storage()
     etag = stored.etag if pinned else None
     blocks = storage.stream(stored.url, 0, stored.size, etag=etag, block_bytes=BLOCK, ahead=ahead)
@@ -213,7 +205,7 @@ def test_blocks_of_two_versions_are_never_mixed(
 
 
 def test_a_connection_is_used_again(recording: Recording, stored: ObjectInfo, root: str) -> None:
-    """One request after another goes over an open connection, unless that is not quite free yet."""
+    """Successive requests use an open connection again."""
     storage = open_storage()
     for number in range(5):
         storage.head(stored.url)
@@ -227,7 +219,7 @@ def test_a_connection_is_used_again(recording: Recording, stored: ObjectInfo, ro
 
 
 def test_credentials_are_fetched_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A container's credentials are asked for once, though many threads begin at the same time."""
+    """Threads that begin at the same time fetch a container's credentials once."""
     paths: list[str] = []
 
     class Server(BaseHTTPRequestHandler):
@@ -246,7 +238,7 @@ def test_credentials_are_fetched_once(monkeypatch: pytest.MonkeyPatch, tmp_path:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-            """Says nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -1,4 +1,4 @@
-"""What every storage must do, over each one that there is: a local folder and S3."""
+"""What every storage must do, for each of them: a local folder and S3."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DIGITS = b"0123456789"
 
 @pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.s3)])
 def root(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The URL of an empty folder of a store; the environment leads to it."""
+    """The URL of an empty folder; the environment has the emulator's address."""
     if request.param == "local":
         return f"file://{tmp_path}/store"
     for name, value in request.getfixturevalue("emulator").environment.items():
@@ -48,7 +48,7 @@ def storage(root: str) -> Storage:
 
 
 def test_write_head_read(storage: Storage, root: str) -> None:
-    """What was written is there, with one size and ETag wherever they are asked for."""
+    """A written object can be read, with the same size and ETag from write, head and list."""
     url = f"{root}/a/b.txt"
     written = storage.write(url, DIGITS)
     assert (url, 10) == (written.url, written.size)
@@ -62,7 +62,7 @@ def test_write_head_read(storage: Storage, root: str) -> None:
     ("start", "end"), [(0, None), (3, None), (0, 10), (0, 1), (9, 10), (2, 5), (4, 4), (7, 2)]
 )
 def test_ranges(storage: Storage, root: str, start: int, end: int | None) -> None:
-    """A range is what a slice is, by read and by stream, with and without a pinned ETag."""
+    """A range equals a slice, by read and by stream, with and without a pinned ETag."""
     etag = storage.write(f"{root}/a", DIGITS).etag
     expected = DIGITS[start:end]
     for pin in (None, etag):
@@ -73,7 +73,7 @@ def test_ranges(storage: Storage, root: str, start: int, end: int | None) -> Non
 
 
 def test_stream_in_blocks(storage: Storage, root: str) -> None:
-    """A long range comes in blocks near the size that was asked for, and is whole."""
+    """A stream of a long range yields several blocks, which together are the range."""
     data = bytes(range(256)) * 8_000
     storage.write(f"{root}/a", data)
     blocks = list(storage.stream(f"{root}/a", 5, len(data) - 5, block_bytes=200_000))
@@ -83,7 +83,7 @@ def test_stream_in_blocks(storage: Storage, root: str) -> None:
 
 
 def test_range_beyond_the_end(storage: Storage, root: str) -> None:
-    """A range that the object does not have is an error, never fewer bytes."""
+    """A range beyond the object's end raises, and never returns fewer bytes."""
     storage.write(f"{root}/a", DIGITS)
     with pytest.raises(InputChanged, match="cut short"):
         storage.read(f"{root}/a", 5, 11)
@@ -94,7 +94,7 @@ def test_range_beyond_the_end(storage: Storage, root: str) -> None:
 
 
 def test_empty_object(storage: Storage, root: str) -> None:
-    """An object may have no byte."""
+    """An empty object can be written, read and streamed."""
     storage.write(f"{root}/empty", b"")
     assert 0 == storage.head(f"{root}/empty").size
     assert b"" == storage.read(f"{root}/empty")
@@ -102,7 +102,7 @@ def test_empty_object(storage: Storage, root: str) -> None:
 
 
 def test_pinned_reads_after_an_overwrite(storage: Storage, root: str) -> None:
-    """A read pinned to an ETag fails once the object was written again, also with as many bytes."""
+    """A read with a pinned ETag fails after an overwrite, even with as many bytes."""
     url = f"{root}/a"
     old = storage.write(url, DIGITS)
     new = storage.write(url, DIGITS[::-1])
@@ -120,9 +120,7 @@ def test_pinned_reads_after_an_overwrite(storage: Storage, root: str) -> None:
 
 
 def test_missing(storage: Storage, root: str) -> None:
-    """An object that is not there is ObjectMissing, by every operation that needs it, with its
-    URL.
-    """
+    """Every operation on a missing object raises `ObjectMissing` with the URL."""
     url = f"{root}/none"
     storage.write(f"{root}/none-of-these", b"")
     for operation in (
@@ -150,7 +148,7 @@ def test_folder_is_no_object(storage: Storage, root: str) -> None:
 
 
 def test_create(storage: Storage, root: str) -> None:
-    """A create writes where nothing is, and never replaces."""
+    """A create writes a new object, and never replaces one."""
     created = storage.create(f"{root}/a", DIGITS)
     assert created == storage.head(f"{root}/a")
     with pytest.raises(ObjectExists, match="already"):
@@ -159,7 +157,7 @@ def test_create(storage: Storage, root: str) -> None:
 
 
 def test_create_at_the_same_time(storage: Storage, root: str) -> None:
-    """Of many who create one object at once, one succeeds, and its bytes are there."""
+    """Of many concurrent creates of one object exactly one succeeds, and its bytes are stored."""
     barrier = threading.Barrier(8)
 
     def create(number: int) -> int | None:
@@ -178,9 +176,7 @@ def test_create_at_the_same_time(storage: Storage, root: str) -> None:
 
 @pytest.mark.parametrize("extra", [-1, 0, 1, PART_BYTES + 5])
 def test_write_from_a_file(storage: Storage, root: str, tmp_path: Path, extra: int) -> None:
-    """A local file is written whole, in one part or in several, with the ETag that it has
-    afterwards.
-    """
+    """A local file is written whole, in one part or several, and head returns the same ETag."""
     path = tmp_path / "upload"
     line = b"%d: the quick brown fox\n" % extra
     path.write_bytes((line * (2 * PART_BYTES // len(line) + 2))[: PART_BYTES + extra])
@@ -195,7 +191,7 @@ def test_write_from_a_file(storage: Storage, root: str, tmp_path: Path, extra: i
 
 
 def test_a_file_is_moved(storage: Storage, root: str, tmp_path: Path) -> None:
-    """A file given away is a whole object, which writing to the file's old name does not change."""
+    """A file is moved into the store; a new file under its old name does not change the object."""
     path = tmp_path / "given"
     storage.write(f"{root}/deep/a", b"old")
     path.write_bytes(DIGITS)
@@ -206,10 +202,8 @@ def test_a_file_is_moved(storage: Storage, root: str, tmp_path: Path) -> None:
     assert [written] == list(storage.list(root))
 
 
-def test_what_is_no_plain_file_of_another_name_is_not_moved(tmp_path: Path) -> None:
-    """A file that is moved onto itself stays; of a link it is the content that becomes an
-    object.
-    """
+def test_only_plain_files_are_moved(tmp_path: Path) -> None:
+    """A file that is moved onto itself stays; a link is moved by its content."""
     storage = open_storage()
     path, link = tmp_path / "a", tmp_path / "link"
     path.write_bytes(DIGITS)
@@ -220,8 +214,8 @@ def test_what_is_no_plain_file_of_another_name_is_not_moved(tmp_path: Path) -> N
     assert DIGITS == storage.read(written.url, etag=written.etag)
 
 
-def test_a_copy_is_a_file_of_its_own(tmp_path: Path) -> None:
-    """Whoever edits a result in place edits that one."""
+def test_a_copy_is_independent(tmp_path: Path) -> None:
+    """An edit of a copy does not change its source."""
     storage = open_storage()
     storage.write(f"file://{tmp_path}/a", DIGITS)
     copied = storage.copy(f"file://{tmp_path}/a", f"file://{tmp_path}/b")
@@ -231,7 +225,7 @@ def test_a_copy_is_a_file_of_its_own(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="there is no second file system here")
 def test_a_file_of_another_file_system_is_moved(tmp_path: Path) -> None:
-    """Where a file cannot have a second name it is copied."""
+    """Between file systems, where a hard link is impossible, a file is copied."""
     storage = open_storage()
     with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
         path = Path(other, "given")
@@ -245,7 +239,7 @@ def test_a_file_of_another_file_system_is_moved(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [0, 10, PART_BYTES + 5])
 def test_progress_of_a_write(storage: Storage, root: str, tmp_path: Path, size: int) -> None:
-    """A write that tells its progress writes the same, and ends by telling the whole size."""
+    """A write that reports progress stores the same bytes, and reports the whole size last."""
     path = tmp_path / "upload"
     path.write_bytes(bytes(size))
     told: list[int] = []
@@ -257,14 +251,14 @@ def test_progress_of_a_write(storage: Storage, root: str, tmp_path: Path, size: 
 
 
 def test_overwrite(storage: Storage, root: str) -> None:
-    """A write replaces what was there, with fewer bytes too."""
+    """A write replaces the object, also with fewer bytes."""
     storage.write(f"{root}/a", DIGITS)
     storage.write(f"{root}/a", b"x")
     assert b"x" == storage.read(f"{root}/a")
 
 
 def test_copy(storage: Storage, root: str) -> None:
-    """A copy has the same bytes, replaces what was there, and lives on without its source."""
+    """A copy has the same bytes, replaces the target, and does not depend on its source."""
     storage.write(f"{root}/a", DIGITS)
     storage.write(f"{root}/deep/b", b"old")
     copied = storage.copy(f"{root}/a", f"{root}/deep/b")
@@ -275,8 +269,8 @@ def test_copy(storage: Storage, root: str) -> None:
     assert copied == storage.head(f"{root}/deep/b")
 
 
-def test_copy_of_what_was_proven(storage: Storage, root: str) -> None:
-    """The copy has the digest that was proven, and the size and ETag that it has itself."""
+def test_copy_of_a_verified_object(storage: Storage, root: str) -> None:
+    """A copy of a verified object keeps the digest, and has a size and ETag like any object."""
     proven = _proven(storage, f"{root}/a", DIGITS)
     copied = storage.copy(proven.url, f"{root}/b", expected=proven)
     assert replace(storage.head(f"{root}/b"), digest=proven.digest) == copied
@@ -284,8 +278,8 @@ def test_copy_of_what_was_proven(storage: Storage, root: str) -> None:
 
 
 @pytest.mark.parametrize("content", [b"0123456788", b"012345678", b"01234567890", b"", None])
-def test_copy_of_what_is_another_by_now(storage: Storage, root: str, content: bytes | None) -> None:
-    """It is refused, and nothing bears the target's name."""
+def test_copy_of_a_changed_object(storage: Storage, root: str, content: bytes | None) -> None:
+    """A copy of an object that has changed is refused, and leaves nothing at the target."""
     proven = _proven(storage, f"{root}/a", DIGITS)
     if content is None:
         storage.delete([proven.url])
@@ -297,9 +291,7 @@ def test_copy_of_what_is_another_by_now(storage: Storage, root: str, content: by
 
 
 def test_copy_of_a_file_that_has_rotten(tmp_path: Path) -> None:
-    """The bytes that are copied are held against the digest, whatever the file's times and ETag
-    say.
-    """
+    """A copy compares the bytes with the digest, even if the file's times are unchanged."""
     storage = open_storage()
     proven = _proven(storage, f"file://{tmp_path}/a", DIGITS)
     (tmp_path / "a").write_bytes(b"0123456780")
@@ -316,9 +308,7 @@ def test_copy_of_a_file_that_has_rotten(tmp_path: Path) -> None:
 def test_a_change_while_s3_copies_is_refused(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The request has no condition, so the object is looked at before and after; the copy is gone
-    again.
-    """
+    """A change during S3's copy is found by a look before and after, and the copy is deleted."""
     for name, value in emulator.environment.items():
         monkeypatch.setenv(name, value)
     storage, root = open_storage(), f"s3://{BUCKET}/{tmp_path.name}"
@@ -336,7 +326,7 @@ def test_a_change_while_s3_copies_is_refused(
 
 
 def test_a_store_vouches_for_its_etags_or_is_read(storage: Storage, root: str) -> None:
-    """Nobody changes an object of S3 but by S3; a file anybody may change."""
+    """S3 vouches for its ETags, because only S3 changes its objects; a local folder does not."""
     assert root.startswith("s3:") == storage.vouches(f"{root}/a")
 
 
@@ -345,7 +335,7 @@ def _proven(storage: Storage, url: str, content: bytes) -> ObjectInfo:
 
 
 def test_delete(storage: Storage, root: str) -> None:
-    """Deleting takes away what is named; what is gone already is no error."""
+    """A delete removes the named objects, and ignores missing ones."""
     urls = [f"{root}/{name}" for name in "abc"]
     for url in urls:
         storage.write(url, b"")
@@ -359,7 +349,7 @@ def test_delete(storage: Storage, root: str) -> None:
 
 
 def test_list(storage: Storage, root: str) -> None:
-    """A folder's objects come sorted by URL, at any depth, and without those of folders with a
+    """A folder's objects are listed sorted by URL, at any depth, without those of folders with a
     longer name.
     """
     names = ["b", "a/z", "a/b/c", "a-b", "a.b", "ab/x", "B"]
@@ -373,7 +363,7 @@ def test_list(storage: Storage, root: str) -> None:
 
 
 def test_list_of_many(storage: Storage, root: str) -> None:
-    """A listing goes beyond one page of the store."""
+    """A listing continues after the store's first page."""
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: storage.write(f"{root}/many/{number:04d}", b""), range(1_050)))
     assert [f"{root}/many/{number:04d}" for number in range(1_050)] == [
@@ -408,9 +398,7 @@ NAMES = [
 
 @pytest.mark.parametrize("name", NAMES)
 def test_names_are_taken_as_they_are(storage: Storage, root: str, name: str) -> None:
-    """A name of any characters is one object under exactly that name; nothing in it is decoded or
-    cut off.
-    """
+    """A name of any characters is one object of exactly that name: nothing is decoded or cut."""
     url = f"{root}/{name}/{name}"
     written = storage.write(url, name.encode())
     assert [written] == list(storage.list(root)) == list(storage.list(f"{root}/{name}"))
@@ -424,9 +412,7 @@ def test_names_are_taken_as_they_are(storage: Storage, root: str, name: str) -> 
 
 
 def test_local_names_are_file_names(tmp_path: Path) -> None:
-    """A local object is the file of that very name, and a file made by hand is found as an
-    object.
-    """
+    """A local object is the file of the same name, also one that was made without this storage."""
     for name in NAMES:
         (tmp_path / name).write_text(name)
     storage = open_storage()
@@ -438,9 +424,7 @@ def test_local_names_are_file_names(tmp_path: Path) -> None:
 
 
 def test_file_with_a_number_after_a_hash(tmp_path: Path) -> None:
-    """A local file such as `report #1` is never passed over in silence: it is read, or refused by
-    name.
-    """
+    """A file such as `report #1` is listed, or refused with its name."""
     (tmp_path / "report #1").write_text("text")
     (tmp_path / "report").write_text("text")
     try:
@@ -458,7 +442,7 @@ def test_file_with_a_number_after_a_hash(tmp_path: Path) -> None:
 def test_any_ranges_make_the_whole(
     storage: Storage, root: str, data: bytes, cuts: list[int]
 ) -> None:
-    """Neighbouring ranges, read apart, are the object."""
+    """Neighbouring ranges, joined, equal the object."""
     etag = storage.write(f"{root}/a", data).etag
     edges = sorted({0, len(data), *(min(cut, len(data)) for cut in cuts)})
     parts = [storage.read(f"{root}/a", start, end, etag=etag) for start, end in pairwise(edges)]
@@ -469,9 +453,7 @@ def test_any_ranges_make_the_whole(
 
 
 def test_grants(storage: Storage, root: str) -> None:
-    """A granted process works in its store, reads what it was given, and is refused everything
-    else.
-    """
+    """A granted process can use its store, read its inputs, and do nothing else."""
     storage.write(f"{root}/input/a", DIGITS)
     storage.write(f"{root}/secret/a", DIGITS)
     storage.write(f"{root}/store-of-others/a", DIGITS)
@@ -515,14 +497,14 @@ def test_grants(storage: Storage, root: str) -> None:
     ["http://127.0.0.1/a", "ftp://a/b", "file://relative/a", "/etc/passwd", "s3://", "gs://b/a"],
 )
 def test_other_schemes(url: str) -> None:
-    """A URL that is none of a store's is refused without any I/O, grants or not."""
+    """A URL of an unsupported scheme is refused without I/O, with and without grants."""
     for storage in (open_storage(), open_storage(Grants(writable=("file:///",)))):
         with pytest.raises(RefusedURL):
             storage.read(url)
 
 
 def test_other_bucket_of_a_store(storage: Storage, root: str) -> None:
-    """What cannot be reached is an error of ours, of one line."""
+    """A write to an unreachable bucket raises `StorageError` with the URL, in one line."""
     url = "s3://no-such-bucket-here/a" if root.startswith("s3") else "file:///proc/1/no/such/place"
     with pytest.raises(StorageError) as caught:
         storage.write(url, b"x")
@@ -534,15 +516,13 @@ def test_other_bucket_of_a_store(storage: Storage, root: str) -> None:
 
 
 def test_finished_objects_are_not_unfinished(storage: Storage, root: str) -> None:
-    """Only what a write has left is found as such; a store without a folder has nothing."""
+    """A complete object is not unfinished, and a missing folder has no unfinished objects."""
     storage.write(f"{root}/a", DIGITS)
     assert [] == list(storage.unfinished(root, 0)) == list(storage.unfinished(f"{root}/none", 0))
 
 
-def test_what_a_killed_write_leaves_is_found_and_deleted(tmp_path: Path) -> None:
-    """A half-written file of a dead process is no object; when it is old enough it can be taken
-    away.
-    """
+def test_files_of_a_killed_write_are_found_and_deleted(tmp_path: Path) -> None:
+    """A file that a killed process has half written is no object, and can be deleted later."""
     left = tmp_path / "maps" / f".mapreduce-{'0' * 16}.unfinished"
     left.parent.mkdir()
     left.write_bytes(DIGITS)

@@ -1,1 +1,1 @@
-"""The blocks of the documentation, run as a reader would run them: `make docs-test`."""
+"""Run the blocks of the documentation as a reader does: `make docs-test`."""

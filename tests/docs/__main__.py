@@ -1,6 +1,6 @@
-"""Run pages and write what their commands print into them: `python -m tests.docs docs/faq.md`.
+"""Run pages, and write the output of their commands into them: `python -m tests.docs docs/faq.md`.
 
-An output block that holds `?` is filled. `? ledger reused` keeps the lines that begin with one of
+An output block that holds `?` is filled. `? ledger reused` keeps the lines that begin with either
 these words, and puts `...` in place of the others. Read the difference before you commit it.
 """
 

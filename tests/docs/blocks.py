@@ -1,7 +1,7 @@
-"""Find the code blocks of a Markdown page, and what the page says about running them.
+"""Find the code blocks of a Markdown page, and how to run them.
 
-A block is fenced with three backticks. What a test does with it follows from its first line and
-from the line before:
+A block is fenced with three backticks. Its first line and the line before say how a test treats
+it:
 
     ```bash                      a command block: it runs
     ```text  after it            what the commands print, in order; `...` stands for anything
@@ -10,7 +10,7 @@ from the line before:
     ```csv title="users.csv"     a file: it is written
     <!-- not run: WHY -->        the block after it does not run
     <!-- exit code 1 -->         the last command of the block after it ends with this code
-    <!-- hidden: COMMAND -->     a command that runs at this place, and that a reader does not see
+    <!-- hidden: COMMAND -->     a command that runs here, and that a reader does not see
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class Block:
     Attributes:
         line: the line of its fence, from 1.
         language: the first word behind the fence.
-        title: the file that it is, or "".
-        text: what is in it.
+        title: the name of its file, or "".
+        text: its content.
         not_run: why no test runs it, or "".
-        exit_code: what the last command ends with.
-        output: what the page shows as the output, or None.
+        exit_code: the last command's exit code.
+        output: the output that the page shows, or None.
         output_line: the line of the output's fence.
     """
 
@@ -105,7 +105,7 @@ def _fenced(text: str) -> Iterator[Block]:
 
 
 def pages(root: Path) -> list[Path]:
-    """Return every page that a reader follows; not the decisions, nor what `make bench` writes."""
+    """Return every page that a reader follows; not the decisions, nor the page of `make bench`."""
     found = [root / "README.md", root / "CONTRIBUTING.md", root / "terraform" / "README.md"]
     found += sorted((root / "docs").rglob("*.md"))
     left_out = ("docs/decisions/", "docs/benchmarks.md", "docs/reference/command-line.md")

@@ -1,4 +1,4 @@
-"""Run the blocks of one page, one after the other, in a folder that is a copy of the project."""
+"""Run the blocks of one page in order, in a copy of the project."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.docs.blocks import RUNS, Block, blocks
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = "/home/you/mapreduce"
-"""What pages show as the folder of the project."""
+"""The folder of the project, as pages show it."""
 LEFT_OUT = shutil.ignore_patterns(
     *(".git", ".venv", ".mapreduce", "build", ".*_cache", ".hypothesis"),
     *(".terraform", "tests", "*.tfstate*"),
@@ -36,7 +36,7 @@ VARIES = (
 
 @dataclass(frozen=True)
 class Done:
-    """A block that was run, with what it printed and how it ended."""
+    """A block that was run, its output, and its exit code."""
 
     block: Block
     output: str
@@ -44,7 +44,7 @@ class Done:
 
 
 def copy_of_the_project(folder: Path) -> Path:
-    """Copy what a clone has, and what `make` builds in it; the environment is linked."""
+    """Copy the files of a clone and those that `make` builds; link the environment."""
     copy = folder / "mapreduce"
     shutil.copytree(ROOT, copy, ignore=LEFT_OUT, symlinks=True)
     (copy / "build").mkdir()
@@ -59,7 +59,7 @@ def copy_of_the_project(folder: Path) -> Path:
 
 
 def run_page(page: Path, folder: Path) -> list[Done]:
-    """Run the blocks of a page in order; files are written where the page stands."""
+    """Run the blocks of a page in order; write its files into the page's folder."""
     copy = copy_of_the_project(folder)
     done: list[Done] = []
     for block in blocks(page.read_text(encoding="utf-8")):
@@ -77,7 +77,7 @@ def run_page(page: Path, folder: Path) -> list[Done]:
 
 
 def problems(done: Done, copy: Path) -> list[str]:
-    """Return what is not as the page says: the exit code, or a line of the output."""
+    """Return the differences from the page: the exit code, and lines of the output."""
     block = done.block
     if done.exit_code != block.exit_code:
         return [f"line {block.line}: exit code {done.exit_code}\n{done.output}"]

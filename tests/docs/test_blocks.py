@@ -18,7 +18,7 @@ RUN = [
 
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_the_blocks_of_a_page_do_what_it_says(page: Path, tmp_path: Path) -> None:
-    """Each block runs, ends with the exit code of the page and prints the lines that it shows."""
+    """Each block runs, ends with the page's exit code and prints the page's lines."""
     wrong = [
         problem
         for done in run_page(page, tmp_path)

@@ -1,8 +1,8 @@
-"""`make e2e`: deploys, runs, scales, breaks and destroys the stack in an emulator of AWS, and says
-what it saw.
+"""Deploy, run, scale, break and destroy the stack in an emulator of AWS, and report each step:
+`make e2e`.
 
-Exit code 0 when all is well; 1 when something is not, and when nothing was tested because this
-machine lacks something.
+The exit code is 0 if every step succeeded, and 1 if one failed, or if this machine lacks a
+requirement.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _story(log: Log, shell: Shell, ends: ExitStack, given: list[Path] | None) -> None:
-    """Everything from the bare machine to the proof; what is started is ended with `ends`."""
+    """Run everything from the bare machine to the proof; `ends` ends what was started."""
     temporary, checkout = shell.outputs.parent, shell.folder
     if not EMULATOR.is_file():
         raise CannotRun("the emulator is not installed; run: make .venv/emulator")
@@ -86,7 +86,7 @@ def _story(log: Log, shell: Shell, ends: ExitStack, given: list[Path] | None) ->
 
 
 def _books(folder: Path) -> list[Path]:
-    """Real text where there is some beside the repository, else a made one."""
+    """Return the texts of a folder beside the repository, else one generated text."""
     found = sorted(BOOKS.glob("*.txt"))
     if not found:
         found = [folder / "zipf.txt"]
@@ -95,7 +95,7 @@ def _books(folder: Path) -> list[Path]:
 
 
 def _interrupted(number: int, _: object) -> None:
-    """Unwinds everything, once: what is being ended then is not to be disturbed."""
+    """Unwind once; ignore further signals, so that the clean-up is not interrupted."""
     for other in SIGNALS:
         signal.signal(other, signal.SIG_IGN)
     say(f"e2e: interrupted by {signal.Signals(number).name}; cleaning up")

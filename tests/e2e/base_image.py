@@ -1,10 +1,9 @@
-"""A stand-in for the image that the Dockerfiles start from, made of Debian's packages, and wheels
-for the build.
+"""A replacement for the Dockerfiles' base image, made of Debian's packages, and wheels for the
+build.
 
-No registry is asked. The stand-in has a name of its own, which the Dockerfiles take as
-PYTHON_IMAGE; its pip knows one source, a host name that does not exist. The build's HTTP_PROXY,
-which Docker keeps out of image and cache, leads it to a folder of wheels that this machine's own
-pip has fetched.
+No registry is contacted. The Dockerfiles take the replacement's name as PYTHON_IMAGE; its pip knows
+one source, a host name that does not exist. The build's HTTP_PROXY, which Docker keeps out of image
+and cache, maps that name to a folder of wheels that this machine's pip has fetched.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from tests.e2e.machine import Engine
 from tests.e2e.processes import Shell
 
 NAME = "mapreduce-e2e/python"
-SUITE = "bookworm"  # its Python is the Dockerfiles' 3.11
+SUITE = "bookworm"  # its Python is 3.11, as in the Dockerfiles
 PYTHON = "3.11"
 PACKAGES = ("python3", "python3-pip", "ca-certificates")
 COMPILER = ("gcc", "libc6-dev", "python3-dev")
@@ -38,7 +37,7 @@ find-links = http://wheels.invalid/
 trusted-host = wheels.invalid
 disable-pip-version-check = true
 """
-# what the official slim image does not hold either
+# files that the official slim image does not have either
 TRIM = """
 set -e
 ln -sf python3 "$1/usr/bin/python"
@@ -46,7 +45,7 @@ rm -rf "$1"/var/cache/apt/* "$1"/var/lib/apt/lists/* "$1"/var/cache/debconf/* "$
 rm -rf "$1"/usr/share/doc/* "$1"/usr/share/man/* "$1"/usr/share/locale/*
 find "$1/usr" -name __pycache__ -type d -prune -exec rm -rf {} +
 """
-# tar's end is docker's: both must go well
+# both tar and docker must succeed
 IMPORT = """
 set -eo pipefail
 tar -C "$1" --numeric-owner -c . | docker import --change "LABEL mapreduce.e2e.recipe=$2" \
@@ -56,17 +55,17 @@ tar -C "$1" --numeric-owner -c . | docker import --change "LABEL mapreduce.e2e.r
 
 @dataclass(frozen=True, slots=True)
 class BaseImages:
-    """The names of the stand-ins: of the image that is shipped on, and of the one that builds."""
+    """The names of the replacements: one for the shipped images, one for their build stage."""
 
     python: str
     builder: str
 
 
 def base_images(engine: Engine, folder: Path) -> BaseImages:
-    """Both stand-ins; they are made when they are missing or were made by another recipe.
+    """Return both images; make those that are missing or were made by another recipe.
 
     Raises:
-        CannotRun: Debian's packages cannot be had.
+        CannotRun: Debian's packages are not available.
     """
     return BaseImages(
         python=_base_image(engine, folder, PACKAGES),
@@ -101,7 +100,7 @@ def _base_image(engine: Engine, folder: Path, packages: tuple[str, ...]) -> str:
 
 
 def mirror(sources: Path = Path("/etc/apt")) -> str:
-    """Debian's mirror as this machine's apt knows it, in either format of its lists."""
+    """Return Debian's mirror from apt's lists, in either format."""
     files = [sources / "sources.list", *sorted((sources / "sources.list.d").glob("*"))]
     for file in files:
         text = file.read_text(errors="replace") if file.is_file() else ""
@@ -113,10 +112,10 @@ def mirror(sources: Path = Path("/etc/apt")) -> str:
 
 
 def fetch_wheels(shell: Shell, requirements: Path, folder: Path) -> int:
-    """Fetches the services' wheels with this machine's pip, as it is configured; returns how many.
+    """Fetch the services' wheels with this machine's pip and its settings; return their number.
 
     Raises:
-        CannotRun: pip cannot have them.
+        CannotRun: pip cannot fetch them.
     """
     other = [] if sys.version_info[:2] == (3, 11) else ["--python-version", PYTHON]
     only = [
@@ -138,23 +137,23 @@ def fetch_wheels(shell: Shell, requirements: Path, folder: Path) -> int:
 
 
 class _Wheels(SimpleHTTPRequestHandler):
-    """A folder, for a client that takes this for its proxy and so asks with whole URLs."""
+    """A folder for a client that uses this server as its proxy, and so requests whole URLs."""
 
     def translate_path(self, path: str) -> str:
         return super().translate_path(urlsplit(path).path or "/")
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # as its base class has it
-        """Says nothing."""
+        """Log nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wheels:
-    """Wheels on loopback."""
+    """A server of wheels on loopback."""
 
     port: int
 
     def build_options(self, images: BaseImages) -> str:
-        """For `docker build`: these bases, and the road to the wheels."""
+        """Return the options of `docker build`: the base images, and the proxy to the wheels."""
         proxy = f"http://127.0.0.1:{self.port}"
         bases = (
             f"--build-arg PYTHON_IMAGE={images.python} --build-arg BUILDER_IMAGE={images.builder}"
@@ -164,7 +163,7 @@ class Wheels:
 
 @contextmanager
 def served(folder: Path) -> Iterator[Wheels]:
-    """Serves a folder on loopback."""
+    """Serve a folder on loopback."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Wheels, directory=os.fspath(folder)))
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -1,5 +1,5 @@
-"""AWS for this proof: an emulator on the address of Docker's bridge, which this machine and the
-containers reach.
+"""AWS for this proof: an emulator on the address of Docker's bridge, where this machine and the
+containers reach it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SERVER = {
 
 @dataclass(frozen=True, slots=True)
 class Emulator:
-    """A running emulator, and where Docker pushes images to it."""
+    """A running emulator, and the address to which Docker pushes images."""
 
     endpoint: str
     registry: str
@@ -41,7 +41,7 @@ class Emulator:
 
     @property
     def credentials(self) -> dict[str, str]:
-        """What a container needs; never a real key."""
+        """The credentials of a container; invented ones."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": "test",
@@ -50,9 +50,7 @@ class Emulator:
         }
 
     def shell(self, shell: Shell) -> Shell:
-        """A shell in which AWS is this emulator, and in which no tool finds real credentials or
-        another network.
-        """
+        """Return a shell whose AWS is the emulator, without real credentials or another network."""
         ours = self.credentials | {
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
@@ -66,13 +64,13 @@ class Emulator:
 
 @contextmanager
 def emulator(program: Path, engine: Engine, folder: Path) -> Iterator[Emulator]:
-    """Starts the emulator, and ends it and its containers with the block.
+    """Start the emulator; end it and its containers with the block.
 
     Raises:
         StepFailed: it does not start.
     """
     folder.mkdir()
-    # without it the emulator says of each task that it runs, and starts nothing
+    # without this package the emulator reports each task as running, and starts nothing
     engine.shell.run(program.with_name("python"), "-c", "import docker")
     port = _free_port(engine.gateway)
     variables = SERVER | {
@@ -82,7 +80,7 @@ def emulator(program: Path, engine: Engine, folder: Path) -> Iterator[Emulator]:
         "TMPDIR": str(folder),
     }
     environment = _neutral(engine.shell.environment) | variables
-    environment.pop("HOSTNAME", None)  # of a container, it would be taken for the emulator's own
+    environment.pop("HOSTNAME", None)  # a container's name would be taken for the emulator's
     endpoint = f"http://{engine.gateway}:{port}"
     shell = Shell(folder, environment, engine.shell.outputs)
     try:
@@ -92,12 +90,12 @@ def emulator(program: Path, engine: Engine, folder: Path) -> Iterator[Emulator]:
         ):
             _wait(running, endpoint)
             yield Emulator(endpoint, registry, running)
-    finally:  # while it ends, it removes its tasks' containers, and starts others in their place
+    finally:  # as it ends, the emulator removes its tasks' containers, and starts new ones
         engine.remove_containers("--filter", f"label={OWNER_LABEL}={folder.parent.name}:{port}")
 
 
 def _neutral(environment: dict[str, str]) -> dict[str, str]:
-    """Without what leads to an account, to a deployment or through a proxy."""
+    """Return the environment without variables of an account, a deployment or a proxy."""
     prefixes = ("AWS_", "MAPREDUCE_", "TF_VAR_", "TF_CLI_ARGS", "TF_WORKSPACE")
     return {
         name: value
@@ -126,8 +124,8 @@ def _wait(running: Running, endpoint: str) -> None:
 
 @contextmanager
 def _relay(target: tuple[str, int]) -> Iterator[str]:
-    """A port on loopback that leads to the emulator: the only kind of registry to which Docker
-    pushes without TLS.
+    """Open a port on loopback that leads to the emulator: Docker pushes without TLS only to
+    loopback.
     """
 
     class Handler(socketserver.BaseRequestHandler):

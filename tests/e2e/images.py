@@ -1,4 +1,4 @@
-"""How large the three images are, as the registry has them, and how much of them is shared."""
+"""The sizes of the three images in the registry, and of the layers that they share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROLES = ("splitter", "mapper", "reducer")
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """An image in the registry: each layer's digest and compressed size, and all of it
+    """An image in the registry: the digest and compressed size of each layer, and the whole size
     uncompressed, in bytes.
     """
 
@@ -28,7 +28,7 @@ class Pushed:
 
 
 def measure(engine: Engine, registry: str, name: str, tag: str, base: str, note: Note) -> None:
-    """Notes the sizes; raises `StepFailed` when the three images are not the same layers."""
+    """Note the sizes; raise `StepFailed` if the three images do not have the same layers."""
     pushed = {role: _pushed(engine, registry, f"{name}/{role}", tag) for role in ROLES}
     base_size = int(engine.docker("image", "inspect", "--format", "{{.Size}}", base))
     base_layers = len(

@@ -1,5 +1,5 @@
-"""What the reader sees: a line a step with its seconds, a table at the end, and a box when nothing
-could be tested.
+"""The output of the proof: a line for each step with its seconds, a table at the end, and a box if
+nothing could be tested.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ Note = Callable[[str], None]
 
 
 class CannotRun(Exception):
-    """This machine lacks what the proof needs; the text says what."""
+    """This machine lacks a requirement of the proof; the text names it."""
 
 
 class StepFailed(Exception):
-    """Something was not as it should be; the text says what was seen."""
+    """A step failed; the text says what was seen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A step that has ended."""
+    """A step that has ended, with its result."""
 
     name: str
     seconds: float
@@ -39,10 +39,10 @@ class Log:
 
     @contextmanager
     def step(self, name: str, *, vital: bool = True) -> Iterator[Note]:
-        """One step; yields a function that adds a line under it.
+        """Run one step; yield a function that adds a line under it.
 
-        A step fails by raising. What comes after a vital one makes no sense without it, so its
-        error goes on.
+        A step fails if its block raises. After a vital step the exception propagates, because later
+        steps depend on it.
         """
         notes: list[str] = []
         started = time.monotonic()
@@ -66,7 +66,7 @@ class Log:
             say(f"           {note}")
 
     def summary(self, stopped_by: Exception | None = None) -> int:
-        """Prints the table, and the error that ended it before its end; returns the exit code."""
+        """Print the table, and the error that stopped the proof; return the exit code."""
         failed = sum(not row.ok for row in self.rows) or int(stopped_by is not None)
         say("")
         for row in self.rows:
@@ -82,18 +82,18 @@ class Log:
 
 
 def name_of(row: Row) -> str:
-    """The step as its line says it."""
+    """Return the step's name as its line shows it."""
     return row.name if row.ok else f"FAILED: {row.name}"
 
 
 def say(text: str) -> None:
-    """A line, at once."""
+    """Print a line and flush it."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
 def box(reason: str) -> None:
-    """Says, so that nobody can miss it, that nothing was tested."""
+    """Print a conspicuous box: nothing was tested, and why."""
     lines = ["NOTHING WAS TESTED END TO END", "", *textwrap.wrap(reason, 90)]
     width = max(map(len, lines))
     say("╔" + "═" * (width + 2) + "╗")

@@ -1,6 +1,4 @@
-"""What the machine must have: Debian's packages where they are missing, a Docker engine, a folder
-that goes away.
-"""
+"""The requirements of this machine: Debian's packages, a Docker engine, and a temporary folder."""
 
 from __future__ import annotations
 
@@ -27,20 +25,20 @@ from tests.e2e.processes import Running, Shell
 PACKAGES = ("docker.io", "debootstrap", "iptables", "ca-certificates")
 PROGRAMS = ("dockerd", "docker", "debootstrap", "iptables")
 DATA_ROOT = Path("/var/lib/mapreduce-e2e")
-"""Of an engine that is started here. It stays, as it holds the base image, which takes a minute to
-make."""
+"""The data of an engine that is started here. It is kept, because the base image in it takes a
+minute to make."""
 
 PREFIX = "mapreduce-e2e-"
 START_LIMIT_S = 60.0
 DEAD_PROXY = "http://127.0.0.1:9"
-"""Nothing listens there, so that an engine started here cannot reach any registry of the
+"""No process listens at this address, so an engine started here reaches no registry on the
 internet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A Docker engine: the shell in which `docker` finds it, its bridge's address, and whether it
-    was started here.
+    """A Docker engine: the shell in which `docker` finds it, its bridge's address, and whether this
+    proof has started it.
     """
 
     shell: Shell
@@ -48,18 +46,18 @@ class Engine:
     own: bool
 
     def docker(self, *arguments: str | Path) -> str:
-        """What a docker command prints."""
+        """Return the output of a docker command."""
         return self.shell.run("docker", *arguments).out.strip()
 
     def remove_containers(self, *filters: str) -> None:
-        """Removes containers, running or not."""
+        """Remove containers, running or not."""
         if found := self.docker("ps", "--all", "--quiet", *filters).split():
             self.docker("rm", "--force", "--volumes", *found)
 
 
 @contextmanager
 def temporary_shell() -> Iterator[Shell]:
-    """A shell in a folder that goes away; what is still mounted in there at the end is released."""
+    """Return a shell in a temporary folder; at the end unmount everything below it."""
     with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as name:
         temporary = Path(name)
         _sweep(temporary.parent)
@@ -76,7 +74,7 @@ def temporary_shell() -> Iterator[Shell]:
 
 
 def install_packages(shell: Shell, note: Note) -> None:
-    """Makes sure of Docker and debootstrap.
+    """Install Docker and debootstrap if they are missing.
 
     Raises:
         CannotRun: they are missing and cannot be installed.
@@ -98,11 +96,11 @@ def install_packages(shell: Shell, note: Note) -> None:
 
 @contextmanager
 def engine(shell: Shell, note: Note) -> Iterator[Engine]:
-    """The machine's engine if there is one that answers, else one of our own that ends with the
+    """Return the machine's engine if there is one that answers, else start one that ends with the
     block.
 
     Raises:
-        CannotRun: there is none, and none can be started.
+        CannotRun: there is no engine, and none can be started.
     """
     if _version(shell):
         note(f"the machine's own engine, {_version(shell)}")
@@ -123,7 +121,7 @@ def engine(shell: Shell, note: Note) -> Iterator[Engine]:
 
 @contextmanager
 def _started(shell: Shell) -> Iterator[Shell]:
-    """A shell in which `docker` talks to an engine that was started here."""
+    """Return a shell in which `docker` uses an engine that was started here."""
     temporary = shell.outputs.parent
     inner = shell.having(DOCKER_HOST=f"unix://{temporary}/docker.sock")
     with _dockerd(shell, temporary) as running:
@@ -199,7 +197,7 @@ def bridge_address(network: dict[str, Any], interfaces: Mapping[str, Sequence[An
 
 @contextmanager
 def _lock() -> Iterator[None]:
-    """One engine over the data at a time."""
+    """Hold the lock: only one engine at a time may use the data."""
     DATA_ROOT.mkdir(mode=0o710, parents=True, exist_ok=True)
     with (DATA_ROOT / "in-use").open("w") as file:
         try:
@@ -210,7 +208,7 @@ def _lock() -> Iterator[None]:
 
 
 def _sweep(parent: Path) -> None:
-    """Removes the folders of runs that were killed before they could do it."""
+    """Remove the folders of runs that were killed."""
     for pid in parent.glob(f"{PREFIX}*/pid"):
         if not Path("/proc", pid.read_text()).exists():
             _unmount_below(pid.parent)

@@ -1,5 +1,5 @@
-"""Processes that end with this one, however it ends: by their own process group, and by Linux when
-it is killed.
+"""Processes that end with this one: their process group is ended, or, if this one is killed, Linux
+ends them.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pathlib import Path
 
 from tests.e2e.log import StepFailed
 
-# Linux sends SIGTERM when the parent is gone (prctl, PR_SET_PDEATHSIG = 1), and to the child alone,
-# so this hands it on to the group. A parent that went before it was asked for is seen by its
-# number.
+# Linux sends SIGTERM when the parent ends (prctl, PR_SET_PDEATHSIG = 1), and only to the child, so
+# this program forwards it to the group. If the parent ended before the prctl call, its process id
+# shows it.
 LAUNCH = """
 import ctypes, os, signal, subprocess, sys
 parent, alone, *words = sys.argv[1:]
@@ -40,8 +40,8 @@ SHOWN = 25
 
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """Where commands run: a working folder, a whole environment, and a folder for what they
-    print.
+    """The settings of commands: a working folder, a whole environment, and a folder for their
+    output.
     """
 
     folder: Path
@@ -51,7 +51,7 @@ class Shell:
     def run(
         self, *command: str | Path, ok: tuple[int, ...] = (0,), limit_s: float = LIMIT_S
     ) -> Finished:
-        """Runs a command to its end.
+        """Run a command until it ends.
 
         Raises:
             StepFailed: its exit code is none of `ok`, or it took too long.
@@ -60,14 +60,14 @@ class Shell:
             return running.finish(ok, limit_s)
 
     def having(self, **variables: str) -> Shell:
-        """The same with further variables."""
+        """Return the same shell with further variables."""
         return replace(self, environment=self.environment | variables)
 
     @contextmanager
     def start(self, *command: str | Path, alone: bool = False) -> Iterator[Running]:
-        """Starts a command, and ends it, with all that it has started, when the block is left.
+        """Start a command; end it and its descendants with the block.
 
-        With `alone` only the process itself is asked to end: it ends its children in its own order.
+        With `alone` only the process itself gets the signal: it ends its children in its own order.
         """
         words = [str(word) for word in command]
         stem = self.outputs / f"{time.monotonic_ns()}-{Path(words[0]).name}"
@@ -97,7 +97,7 @@ class Shell:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """How a command ended."""
+    """How a command ended: its exit code and output."""
 
     code: int
     out: str
@@ -106,7 +106,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A process, and where it writes."""
+    """A process, and the files of its output."""
 
     process: subprocess.Popen[bytes]
     words: list[str]
@@ -115,11 +115,11 @@ class Running:
 
     @property
     def alive(self) -> bool:
-        """Whether it has not ended."""
+        """Return whether it still runs."""
         return self.process.poll() is None
 
     def finish(self, ok: tuple[int, ...] = (0,), limit_s: float = LIMIT_S) -> Finished:
-        """Waits for its end; raises `StepFailed` for another exit code than those of `ok`."""
+        """Wait for its end; raise `StepFailed` if its exit code is none of `ok`."""
         said = " ".join(self.words)[:120]
         try:
             code = self.process.wait(limit_s)
@@ -134,13 +134,13 @@ class Running:
         )
 
     def last_words(self) -> str:
-        """The last lines of both its outputs."""
+        """Return the last lines of both outputs."""
         texts = (path.read_text(errors="replace") for path in (self.out, self.err))
         return "\n".join(line for text in texts for line in text.splitlines()[-SHOWN:])
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ends a process, and what is left of its group."""
+    """End a process, and the rest of its group."""
     if process.poll() is None:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):

@@ -1,6 +1,4 @@
-"""What is proved of a deployed stack, step by step: it deploys, counts, grows, loses a mapper, and
-goes away.
-"""
+"""The steps of the proof on a deployed stack: deploy, count, scale, lose a mapper, destroy."""
 
 from __future__ import annotations
 
@@ -20,11 +18,11 @@ MAPPERS = 3
 MORE_MAPPERS = 10
 GROWING_S = 200.0  # a third of it with three mappers: enough for Terraform and new containers
 LOSING_S = 45.0
-MEASURING_S = 12.0  # of waiting, which more mappers share even where they share two processors
+MEASURING_S = 12.0  # seconds of waiting, which more mappers share even on two processors
 LEAST_SPEED_UP = 1.3
-DRILL = "kill=0.2,hang=0.05,slow=0.1,error=0.1,duplicate=0.05,corrupt=0.1"
-# user and capabilities of the service itself, process 1; then it writes where it may, and where it
-# may not
+FAULTS = "kill=0.2,hang=0.05,slow=0.1,error=0.1,duplicate=0.05,corrupt=0.1"
+# the user and capabilities of the service, process 1; then a write to an allowed path, and one to
+# a forbidden path
 LOOKS = """
 import re
 status = open("/proc/1/status").read()
@@ -36,9 +34,7 @@ open("/app/x", "w")
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What is proved on: a stack, the emulator that it is in, its images' base, texts, and a folder
-    that goes away.
-    """
+    """The subject of the proof: stack, emulator, base of the images, texts, temporary folder."""
 
     stack: DeployedStack
     cloud: Emulator
@@ -48,12 +44,12 @@ class Proof:
 
     @property
     def book(self) -> Path:
-        """The longest text."""
+        """Return the longest text."""
         return max(self.inputs, key=lambda path: path.stat().st_size)
 
 
 def prove(log: Log, proof: Proof) -> None:
-    """All steps, in their order."""
+    """Run all steps in order."""
     _deploy(log, proof)
     _look(log, proof)
     _count(log, proof)
@@ -133,11 +129,11 @@ def _count(log: Log, proof: Proof) -> None:
             f"{len(chained.report['steps'])} steps, {len(chained.counts)} words; "
             "the answer is right"
         )
-    with log.step("a fault drill", vital=False) as note:
-        drill = ("--chaos", DRILL, "--chaos-seed", "7", "--chunks", "12", "--fresh")
-        drilled = runs.count(made, [book], proof.folder / "drilled.json", *drill)
-        runs.check_counts(drilled, [book])
-        faults = [fault["fault"] for fault in drilled.report["faults"]]
+    with log.step("a fault chaos", vital=False) as note:
+        chaos = ("--chaos", FAULTS, "--chaos-seed", "7", "--chunks", "12", "--fresh")
+        faulty = runs.count(made, [book], proof.folder / "faulty.json", *chaos)
+        runs.check_counts(faulty, [book])
+        faults = [fault["fault"] for fault in faulty.report["faults"]]
         if not faults:
             raise StepFailed("no fault was injected")
         note(f"{len(faults)} faults ({', '.join(sorted(set(faults)))}); the answer is right")

@@ -1,4 +1,4 @@
-"""What is left in the emulator and in Docker after a destroy, asked of each service itself."""
+"""The resources that are left in the emulator and in Docker after a destroy, from each service."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import boto3
 from tests.e2e.emulator import REGION, Emulator
 from tests.e2e.stack import NAME
 
-Client = Any  # a stub of each of the nine clients is more than this page is worth
+Client = Any  # types for nine clients would be longer than this module
 
 
 def remains(emulator: Emulator) -> list[str]:
-    """Everything of the stack that any service still lists."""
+    """Return every resource of the stack that a service still lists."""
     client = _clients(emulator)
     return [f"{what}: {one}" for what, ask in QUESTIONS.items() for one in ask(client)]
 
 
 def register_again(emulator: Emulator, role: str) -> str:
-    """Register a task definition a second time, as AWS's SDK does when the first answer is lost;
+    """Register a task definition a second time, as AWS's SDK does if the first answer is lost;
     return its ARN.
     """
     ecs = _clients(emulator)("ecs")
@@ -32,7 +32,7 @@ def register_again(emulator: Emulator, role: str) -> str:
 
 
 def objects(emulator: Emulator) -> set[str]:
-    """Every object in S3."""
+    """Return every object in S3."""
     client = _clients(emulator)
     pages = client("s3").get_paginator("list_objects_v2")
     found = (page for bucket in _buckets(client) for page in pages.paginate(Bucket=bucket))

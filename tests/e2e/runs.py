@@ -1,4 +1,4 @@
-"""Runs of a word count on the deployed stack, each held against a count that knows nothing of the
+"""Runs of a word count on the deployed stack, each compared with a count that uses no code of the
 project.
 """
 
@@ -20,8 +20,7 @@ from tests.e2e.log import StepFailed
 from tests.e2e.processes import Running
 from tests.e2e.stack import Box, DeployedStack
 
-# Waits instead of working, so that more containers than processors still show that more containers
-# are faster.
+# Waits instead of computing, so that more containers are faster even with fewer processors.
 SLOW_JOB = '''"""A word count whose map waits at each line, as for a slow service."""
 
 import time
@@ -40,8 +39,7 @@ class SlowCount(Job):
         for word in words(line):
             yield word, 1
 '''
-# A chain that takes a module and a file along, and whose second step reads what the first has
-# yielded.
+# A chain that packs a module and a file, and whose second step reads the output of the first.
 OWN_JOB = """
 from spelling import normal
 
@@ -77,7 +75,7 @@ WAIT_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A finished run: its report, and every word with its count."""
+    """A finished run: its report, and the count of every word."""
 
     report: dict[str, Any]
     counts: Counter[str]
@@ -89,17 +87,17 @@ class Answer:
 
     @property
     def mappers(self) -> set[str]:
-        """Who did a map task."""
+        """Return the mappers that carried out a map task."""
         return {row["endpoint"] for row in self.map_rows}
 
     @property
     def map_rows(self) -> list[dict[str, Any]]:
-        """The map tasks, one row each."""
+        """Return the map tasks, one row each."""
         return [row for row in self.report["tasks"] if row["stage"] == "map"]
 
 
 def slowly(folder: Path, inputs: Sequence[Path], seconds: float) -> list[str | Path]:
-    """Options for a word count whose map tasks take that long together, and reuse nothing."""
+    """Return options for a word count whose map tasks take `seconds` in total, without reuse."""
     job = folder / "slow_count.py"
     job.write_text(SLOW_JOB)
     lines = sum(path.read_bytes().count(b"\n") for path in inputs)
@@ -107,7 +105,7 @@ def slowly(folder: Path, inputs: Sequence[Path], seconds: float) -> list[str | P
 
 
 def own_job(folder: Path) -> Path:
-    """A job outside of the repository, with a module and a file beside it; it leaves out
+    """Write a job outside of the repository, with a module and a file beside it; it leaves out
     `STOP_WORD`.
     """
     home = folder / "own"
@@ -119,7 +117,7 @@ def own_job(folder: Path) -> Path:
 
 
 def plain_count(inputs: Sequence[Path]) -> Counter[str]:
-    """Words by their definition, character by character; the standard library alone."""
+    """Count words by their definition, character by character, with the standard library alone."""
     counts: Counter[str] = Counter()
     for path in inputs:
         text = path.read_bytes().decode("utf-8").lower().replace("’", "'")
@@ -131,7 +129,7 @@ def plain_count(inputs: Sequence[Path]) -> Counter[str]:
 def count(
     stack: DeployedStack, inputs: Sequence[Path], output: Path, *options: str | Path
 ) -> Answer:
-    """A run to its end."""
+    """Run a word count until it ends."""
     return _answer(stack.driver(*_command(inputs, output), *options).out, output)
 
 
@@ -139,13 +137,13 @@ def count(
 def counting(
     stack: DeployedStack, inputs: Sequence[Path], output: Path, *options: str | Path
 ) -> Iterator[tuple[Running, Callable[[], Answer]]]:
-    """A run in the background, and how to wait for its answer."""
+    """Start a run in the background; yield it, and a function that waits for its answer."""
     with stack.driving(*_command(inputs, output), *options) as running:
         yield running, lambda: _answer(running.finish().out, output)
 
 
 def check_counts(answer: Answer, inputs: Sequence[Path], without: str = "") -> None:
-    """Raises `StepFailed` unless every word but `without` has the plain count."""
+    """Raise `StepFailed` unless every word except `without` has the plain count."""
     expected = plain_count(inputs)
     expected.pop(without, None)
     if answer.counts != expected:
@@ -158,7 +156,7 @@ def check_counts(answer: Answer, inputs: Sequence[Path], without: str = "") -> N
 
 
 def busy_mapper(stack: DeployedStack, running: Running, since_s: float = 1.0) -> Box:
-    """A mapper in the middle of a task: one that says so, and said so `since_s` seconds ago."""
+    """Return a mapper that runs a task: it was busy `since_s` seconds ago, and is busy now."""
     until = time.monotonic() + WAIT_S
     while running.alive and time.monotonic() < until:
         before = {box.id for box in stack.boxes("mapper") if _is_busy(box)}

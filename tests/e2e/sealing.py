@@ -1,9 +1,9 @@
-"""Seals the emulator's containers as Fargate does: the task definition asks for it, and the
-emulator leaves it out.
+"""Seal the emulator's containers as Fargate does: the emulator ignores these settings of the task
+definition.
 
-Docker starts every container through an OCI runtime. The one written here passes all on to runc,
-and before that takes from a container that the emulator started for ECS what the task definition
-takes: a root that can be written to, every capability, and memory beyond the task's.
+Docker starts every container through an OCI runtime. The runtime here forwards all commands to
+runc. Before that it seals each container that the emulator started for ECS: the root is read-only,
+all capabilities are dropped, and the memory is limited to the task's.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CAPABILITIES = ("bounding", "effective", "permitted", "inheritable", "ambient")
 
 
 def write_runtime(path: Path) -> Path:
-    """Writes the program that Docker starts containers with."""
+    """Write the program with which Docker starts containers."""
     text = RUNTIME.format(
         python=sys.executable, folder=str(Path(__file__).parent), module=Path(__file__).stem
     )
@@ -37,7 +37,7 @@ def write_runtime(path: Path) -> Path:
 
 
 def seal_bundle(folder: str) -> None:
-    """Changes a container's configuration before it is made, if it is one of ECS."""
+    """Change the configuration of a container of ECS before it is created."""
     path = Path(folder) / "config.json"
     config = json.loads(path.read_bytes())
     if any(variable.startswith(MARK) for variable in config["process"].get("env", ())):
@@ -45,8 +45,8 @@ def seal_bundle(folder: str) -> None:
 
 
 def sealed(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration with a read-only root, no capability, and the memory that the task has on
-    Fargate.
+    """Return the configuration with a read-only root, no capability, and the memory that the task
+    has on Fargate.
     """
     process = config["process"] | {"capabilities": {kind: [] for kind in CAPABILITIES}}
     resources = dict(config["linux"].get("resources", {}))

@@ -1,4 +1,4 @@
-"""The stack as a user has it: a checkout, its ./deploy.sh, ./destroy.sh, Terraform and `python -m
+"""The stack as a user has it: a checkout with ./deploy.sh, ./destroy.sh, Terraform and `python -m
 driver`.
 """
 
@@ -34,7 +34,7 @@ IGNORED = (
     "*_override.tf",
     "*.tfplan",
 )
-# what the emulator forgets would show as a change in every plan
+# the emulator does not store these attributes, so every plan would show them as a change
 FORGOTTEN = """resource "aws_ecs_service" "this" {
   lifecycle {
     ignore_changes = [availability_zone_rebalancing]
@@ -45,9 +45,7 @@ FORGOTTEN = """resource "aws_ecs_service" "this" {
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A container of the stack: Docker's id, its address, and the name that the driver gives the
-    task in it.
-    """
+    """A container of the stack: Docker's id, its address, and the driver's name for its task."""
 
     id: str
     address: str
@@ -64,50 +62,48 @@ class DeployedStack:
 
     @property
     def folder(self) -> Path:
-        """Its Terraform."""
+        """Return the folder of its Terraform."""
         return self.root / "terraform"
 
     def deploy(self) -> Finished:
-        """./deploy.sh."""
+        """Run ./deploy.sh."""
         return self.shell.run(self.root / "deploy.sh")
 
     def destroy(self) -> Finished:
-        """./destroy.sh, without asking."""
+        """Run ./destroy.sh without a confirmation."""
         return self.shell.run(self.root / "destroy.sh", "--yes")
 
     def apply(self, *options: str) -> str:
-        """`terraform apply`, as the README has it; returns the line that counts the changes."""
+        """Run `terraform apply` as in the README; return the line that counts the changes."""
         out = self._terraform("apply", "-auto-approve", *options).out
         return next((line for line in out.splitlines() if line.startswith("Apply complete")), "")
 
     def check_that_the_plan_is_empty(self) -> None:
-        """Raises `StepFailed` when Terraform would change something."""
+        """Raise `StepFailed` if Terraform would change something."""
         finished = self._terraform("plan", "-detailed-exitcode", ok=(0, 2))
         if finished.code:
             changes = re.findall(r"^  # .*|^ +[~+-].*", finished.out, re.MULTILINE)
             raise StepFailed("\n".join(["Terraform would change:", *changes[:30]]))
 
     def driver(self, *arguments: str | Path, ok: tuple[int, ...] = (0,)) -> Finished:
-        """`python -m driver`."""
+        """Run `python -m driver`."""
         return self.shell.run(sys.executable, "-m", "driver", *arguments, ok=ok)
 
     @contextmanager
     def driving(self, *arguments: str | Path) -> Iterator[Running]:
-        """The same in the background."""
+        """Run `python -m driver` in the background."""
         with self.shell.start(sys.executable, "-m", "driver", *arguments) as running:
             yield running
 
     def boxes(self, role: str) -> list[Box]:
-        """The containers of a service that run now."""
+        """Return the running containers of a service."""
         filters = ("--filter", f"label=com.amazonaws.ecs.container-name={role}")
         ids = self.engine.docker("ps", "--quiet", *filters).split()
         found = json.loads(self.engine.docker("inspect", *ids)) if ids else []
         return sorted((_box(one, role) for one in found), key=lambda box: box.name)
 
     def wait_for_boxes(self, role: str, number: int) -> None:
-        """Returns when a service has that many containers; raises `StepFailed` when it does not
-        come to that.
-        """
+        """Wait until a service has this number of containers; raise `StepFailed` on a timeout."""
         until = time.monotonic() + SETTLE_S
         while (found := len(self.boxes(role))) != number:
             if time.monotonic() > until:
@@ -116,7 +112,7 @@ class DeployedStack:
 
     @property
     def image_tag(self) -> str:
-        """The tag that deploy.sh has given to the images."""
+        """Return the tag that deploy.sh has given to the images."""
         return str(json.loads((self.folder / SETTINGS_FILE).read_text())["image_tag"])
 
     def _terraform(self, command: str, *options: str, ok: tuple[int, ...] = (0,)) -> Finished:
@@ -132,9 +128,7 @@ class DeployedStack:
 
 
 def checkout(repository: Path, target: Path) -> None:
-    """Copies the repository without what git ignores, so that nothing is written there, and no edit
-    disturbs a run.
-    """
+    """Copy the repository without ignored files: the proof writes nothing into it."""
     hidden = [path.name for path in repository.glob(".*") if path.name not in KEPT_HIDDEN]
     shutil.copytree(repository, target, ignore=shutil.ignore_patterns(*hidden, *IGNORED))
     (target / ".venv").symlink_to(repository / ".venv", target_is_directory=True)
@@ -143,13 +137,13 @@ def checkout(repository: Path, target: Path) -> None:
 def prepare(
     root: Path, engine: Engine, shell: Shell, emulator: Emulator, options: str
 ) -> DeployedStack:
-    """Writes what only the emulator needs into the checkout.
+    """Write the files that only the emulator needs into the checkout.
 
     Args:
         root: the checkout.
-        engine: where the emulator runs its tasks.
-        shell: with Terraform's provider.
-        emulator: to deploy to.
+        engine: the engine in which the emulator runs its tasks.
+        shell: a shell with Terraform's provider.
+        emulator: the target of the deployment.
         options: for `docker build`.
     """
     made = DeployedStack(
@@ -168,8 +162,8 @@ def prepare(
 
 
 def remove_images(engine: Engine) -> None:
-    """Removes the stack's images from Docker; in an engine of our own their layers stay, for the
-    next build.
+    """Remove the stack's images from Docker; an engine started here keeps their layers for the next
+    build.
     """
     template = "{{.Repository}}:{{.Tag}}"
     found = engine.docker(

@@ -1,5 +1,5 @@
-"""Terraform with its AWS provider: from this machine's disk when it is there, else from where
-Terraform looks.
+"""Terraform with its AWS provider, from this machine's disk if it is there, else from Terraform's
+usual source.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ CONFIGURATION = """provider_installation {{
 
 
 def copy_of(terraform: Path, target: Path) -> None:
-    """The root module as git has it: without state, settings and overrides of a deployment from
-    here.
+    """Copy the root module as git has it: without the state, settings and overrides of a
+    deployment.
     """
     left = shutil.ignore_patterns(
         ".terraform", "*.tfstate*", "*.auto.tfvars.json", "*_override.tf", "*.tfplan"
@@ -35,7 +35,7 @@ def copy_of(terraform: Path, target: Path) -> None:
 
 
 def with_provider(shell: Shell, root: Path, temporary: Path) -> tuple[Shell, str]:
-    """A shell in which `terraform init` has worked in `root`, and where the provider came from.
+    """Return a shell in which `terraform init` has run in `root`, and the source of the provider.
 
     Raises:
         CannotRun: there is no Terraform, or no provider for it.
@@ -57,7 +57,7 @@ def with_provider(shell: Shell, root: Path, temporary: Path) -> tuple[Shell, str
 
 
 def locked_version(lock: Path) -> str:
-    """The provider's version that the repository has locked."""
+    """Return the provider's version in the lock file."""
     found = re.search(
         rf'provider "{re.escape(ADDRESS)}" {{\s+version\s+= "([\d.]+)"', lock.read_text()
     )
@@ -67,9 +67,9 @@ def locked_version(lock: Path) -> str:
 
 
 def _on_disk(shell: Shell, version: str) -> Path | None:
-    """The folder of an unpacked provider of that version, anywhere on this disk."""
+    """Return the folder of an unpacked provider of this version anywhere on the disk."""
     name = f"terraform-provider-aws_v{version}*"
-    # no permission somewhere is exit code 1
+    # a folder without permission gives exit code 1
     out = shell.run(
         "find", "/", "-xdev", "-type", "f", "-perm", "-u+x", "-name", name, ok=(0, 1)
     ).out
@@ -77,7 +77,7 @@ def _on_disk(shell: Shell, version: str) -> Path | None:
 
 
 def _with_mirror(shell: Shell, provider: Path, version: str, temporary: Path) -> Shell:
-    """A shell whose Terraform takes the provider from that folder and from nowhere else."""
+    """Return a shell whose Terraform takes the provider only from this folder."""
     platform = re.search(r"on (\w+)", shell.run("terraform", "version").out)
     place = temporary / "mirror" / ADDRESS / version / (platform[1] if platform else "linux_amd64")
     place.parent.mkdir(parents=True)

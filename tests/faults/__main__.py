@@ -1,8 +1,8 @@
-"""`make faults`: breaks runs in every way that there is, and says what became of them.
+"""Break runs with every kind of fault, and report the verdicts: `make faults`.
 
-Exit code 0 when every fault was injected, every answer was right or withheld, and nothing was left
-behind; else 1. Faults that this machine cannot inject are skipped; with MAPREDUCE_REQUIRE_ALL=1, as
-in CI, that is 1 too.
+The exit code is 0 if every fault was injected, every answer was right or withheld, and no process
+or temporary file was left; else 1. A fault that this machine cannot inject is skipped; with
+MAPREDUCE_REQUIRE_ALL=1, as in CI, the exit code is then 1.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(BaseException):
-    """A signal has come; what has been measured is still shown."""
+    """A signal has arrived; the results so far are still shown."""
 
 
 def main() -> int:
-    """Reads the command line; returns the exit code."""
+    """Read the command line, run the suite; return the exit code."""
     arguments = _arguments()
     for number in SIGNALS:
         signal.signal(number, _interrupted)
@@ -74,7 +74,7 @@ def main() -> int:
 
 
 def _is_bad(row: Row, *, required: bool) -> bool:
-    """Whether a trial fails the whole: a skipped one does only where everything is required."""
+    """Return whether a trial fails the suite: a skipped one does only if everything is required."""
     if row.verdict == "skipped":
         return bool(fault_of_a_skip("; ".join(row.complaints), required=required))
     return not row.is_good
@@ -111,8 +111,8 @@ def _arguments() -> argparse.Namespace:
 
 
 def _s3(ends: ExitStack) -> str:
-    """The emulator's address, or "" when it is not installed; this process and its trials find
-    it.
+    """Run the emulator; return its address, or "" if it is not installed, and set the environment
+    of this process and its trials.
     """
     if not PROGRAM.is_file():
         _say(MISSING)
@@ -135,11 +135,11 @@ def _say_row(row: Row) -> None:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - a program of its own
+    print(text, flush=True)  # noqa: T201 - a separate program
 
 
 def _interrupted(number: int, _: object) -> None:
-    """Unwinds everything, once."""
+    """Unwind once; ignore further signals."""
     for other in SIGNALS:
         signal.signal(other, signal.SIG_IGN)
     raise Interrupted(signal.Signals(number).name)

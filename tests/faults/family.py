@@ -1,6 +1,4 @@
-"""Who is who among a run's processes: driver -> supervisor -> services -> fork server ->
-workers.
-"""
+"""Find the processes of a run: driver -> supervisor -> services -> fork server -> workers."""
 
 from __future__ import annotations
 
@@ -15,19 +13,19 @@ Role = Literal["splitter", "mapper", "reducer"]
 
 
 def supervisor(driver: int) -> psutil.Process | None:
-    """The process that a driver has started for its services."""
+    """Return the process that a driver has started for its services."""
     children = _children(driver)
     return next((child for child in children if "services.local_fleet" in _command(child)), None)
 
 
 def services(parent: psutil.Process, role: Role, logs: Iterable[Path]) -> list[psutil.Process]:
-    """The living services of a role: those that listen where the logs say that the role listens."""
+    """Return the living services of a role: they listen on the ports that the role's logs name."""
     ports = {port for log in logs for port in _ports(log, role)}
     return [service for service in _children(parent.pid) if _listens(service) & ports]
 
 
 def workers(service: psutil.Process) -> list[psutil.Process]:
-    """A service's workers: its fork server's children."""
+    """Return a service's workers: the children of its fork server."""
     return [
         worker for fork_server in _children(service.pid) for worker in _children(fork_server.pid)
     ]

@@ -1,4 +1,4 @@
-"""What a fault is: a name, a sentence, what is right to come of it, and how it is done to a run."""
+"""A fault: its name, its sentence, the expected outcomes, and how it is injected into a run."""
 
 from __future__ import annotations
 
@@ -18,30 +18,31 @@ Launcher = Literal[
     "tests.faults.rekeyed_driver",
     "tests.faults.multipart_driver",
 ]
-DRILL = ("--chaos", "kill=0")
-"""A drill with no fault of its own: three seconds of silence are death, not twenty."""
+NO_FAULTS = ("--chaos", "kill=0")
+"""Fault injection without a fault: a service is lost after 3 seconds of silence, not 20."""
 
 
 class Missed(Exception):
-    """The moment for the fault did not come: the run was over before."""
+    """The moment for the fault did not come: the run ended before it."""
 
 
 class Skipped(Exception):
-    """This machine lacks what the fault takes."""
+    """This machine lacks a requirement of the fault."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How a run is started; each setting has a quiet run of its own to be compared with.
+    """How a run is started; it is compared with a run without faults of the same setting.
 
     Attributes:
-        launcher: the module that is run: the driver, or one behind proxies, with a wrong clock,
-            that kills itself, has another key after a while, or writes to S3 in parts.
+        launcher: the module that is run: the driver, or a variant that is behind proxies, has a
+        wrong
+            clock, kills itself, changes its key, or writes to S3 in parts.
         job: the job's class in `jobs/paced.py`.
-        parameters: the job's.
-        s3: the store and the input are in S3.
-        text: which of the suite's texts.
-        arguments: more of the command.
+        parameters: the job's parameters.
+        s3: whether the store and the input are in S3.
+        text: the name of one of the suite's texts.
+        arguments: further arguments of the command.
     """
 
     launcher: Launcher = "driver"
@@ -57,12 +58,13 @@ class Fault:
 
     Attributes:
         name: for `--only` and the table.
-        says: what is done, in one sentence.
-        expected: what is right to come of it.
+        says: the fault, in one sentence.
+        expected: the right outcomes.
         setting: how the run is started.
-        quiet: the run without the fault, when it is not `setting` without its arguments.
-        message: a regular expression that the error must match, when the run fails.
-        shows: a regular expression that the report's recoveries must match, when the run survives.
+        quiet: the setting of the run without the fault, if it is not `setting` without its
+        arguments.
+        message: a regular expression that the error of a failed run must match.
+        shows: a regular expression that the recoveries in a report must match.
     """
 
     name: ClassVar[str]
@@ -74,22 +76,20 @@ class Fault:
     shows: ClassVar[str] = ""
 
     def prepare(self, trial: Trial) -> None:
-        """Before the command starts: what belongs into its arguments, its environment, its
-        folder.
-        """
+        """Prepare arguments, environment and folder, before the command starts."""
 
     def inject(self, trial: Trial) -> None:
-        """While the command runs. Says `trial.injected(...)` of each thing that it has done; may
-        raise `Missed`.
+        """Inject the fault while the command runs, and record it with `trial.injected`.
+
+        Raises:
+            Missed: the moment did not come.
         """
 
     def finish(self, trial: Trial) -> None:
-        """When all commands have ended: takes away what it put up, counts what others have injected
-        for it.
-        """
+        """Undo the preparation after all commands have ended; count injections that others made."""
 
     def is_right(self, parts: Sequence[bytes], answer: Sequence[bytes]) -> bool:
-        """Whether the parts of a result are right, given those of the quiet run."""
+        """Return whether the parts of a result are right, given those of the run without faults."""
         return list(parts) == list(answer)
 
 
@@ -98,14 +98,14 @@ Kind = TypeVar("Kind", bound=type[Fault])
 
 
 def register(kind: Kind) -> Kind:
-    """Makes a fault part of the suite."""
+    """Add a fault to the suite."""
     assert kind.name not in FAULTS, kind.name
     FAULTS[kind.name] = kind
     return kind
 
 
 def all_faults() -> Mapping[str, type[Fault]]:
-    """Every fault, by name."""
+    """Return every fault, by name."""
     from tests.faults import kinds
 
     assert kinds
@@ -113,5 +113,5 @@ def all_faults() -> Mapping[str, type[Fault]]:
 
 
 def quiet_of(kind: type[Fault]) -> Setting:
-    """The setting of the quiet run that a fault is compared with."""
+    """Return the setting of the run with which a fault is compared."""
     return kind.quiet or kind.setting

@@ -1,5 +1,5 @@
-"""What became of a run: its answer against the quiet run's, its ledger, its words, and what it left
-behind.
+"""Judge a run: its answer against the run without faults, its ledger, its messages, and what it
+left.
 """
 
 from __future__ import annotations
@@ -26,11 +26,10 @@ class Judgement:
     """The verdict on a trial.
 
     Attributes:
-        verdict: "failed badly" is an error that does not say its cause, or a success that is not
-            marked as one.
-        complaints: what is not as it should be.
-        leaked: processes that were still there.
-        leftovers: temporary files that were still there.
+        verdict: "failed badly" is an error without its cause, or a success without its mark.
+        complaints: the differences from the expected outcome.
+        leaked: processes that still ran.
+        leftovers: temporary files that were left.
     """
 
     verdict: Verdict
@@ -40,12 +39,12 @@ class Judgement:
 
 
 def judge(fault: Fault, trial: Trial, answer: Sequence[bytes]) -> Judgement:
-    """Looks at everything when all commands have ended.
+    """Judge a trial after all commands have ended.
 
     Args:
-        fault: what was done.
-        trial: to whom.
-        answer: the parts of the quiet run's result.
+        fault: the fault that was injected.
+        trial: the trial.
+        answer: the parts of the result without faults.
     """
     leaked = tuple(str(process) for process in trial.driver.wait_until_none_is_left())
     verdicts = [
@@ -114,9 +113,9 @@ def _failure(command: Command, fault: Fault, trial: Trial) -> tuple[Verdict, lis
 
 
 def _leftovers(trial: Trial) -> Iterator[str]:
-    """Temporary files: all that is in TMPDIR, and writes to the store that were never finished.
+    """Return the temporary files: everything in TMPDIR, and unfinished writes to the store.
 
-    An empty folder is none: between making it and the next step a driver may be killed.
+    An empty folder does not count: a driver may be killed between creating it and the next step.
     """
     temporary = [
         path for path in trial.temporary.rglob("*") if path.is_file() and path.stat().st_size

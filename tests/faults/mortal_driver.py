@@ -1,4 +1,4 @@
-"""The driver's own command line, which kills itself where the environment says.
+"""The driver's command line, which kills itself at a place that the environment names.
 
 MAPREDUCE_TEST_DEATH='{"at": "copy", "number": 2, "when": "after"}' python -m
 tests.faults.mortal_driver run ...
@@ -27,7 +27,7 @@ _NAMES: dict[str, At] = {"ledger.json": "ledger", "_SUCCESS": "success", "report
 
 
 class Death(BaseModel):
-    """When the driver dies: before or after the so-manieth time that it gets there."""
+    """When the driver dies: before or after it reaches the place for the `number`th time."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -37,7 +37,7 @@ class Death(BaseModel):
 
 
 class MortalStorage(LocalStorage):
-    """The local file system, until it is over."""
+    """The local file system, with a kill at the place."""
 
     death: Death
     _seen = 0

@@ -1,6 +1,4 @@
-"""The driver's own command line, which sends all that it writes to S3 in parts, as it does with
-large objects.
-"""
+"""The driver's command line, which writes every object to S3 in parts, as it does large ones."""
 
 from __future__ import annotations
 
@@ -8,7 +6,7 @@ import runpy
 from typing import Any
 
 PART_BYTES = 5 << 20
-"""The least that S3 takes of a part which is not the last."""
+"""The smallest size that S3 accepts for a part that is not the last."""
 
 if __name__ == "__main__":
     import obstore
@@ -16,7 +14,7 @@ if __name__ == "__main__":
     put = obstore.put
 
     def put_in_parts(store: Any, key: str, body: Any, **options: Any) -> Any:
-        """Write in parts what is not written on a condition."""
+        """Write in parts unless the write has a condition."""
         return put(store, key, body, **(options if "mode" in options else options | _IN_PARTS))
 
     _IN_PARTS = {"use_multipart": True, "chunk_size": PART_BYTES}

@@ -1,7 +1,6 @@
-"""A network that goes wrong: one proxy before each service, which does to some requests what its
-trouble says.
+"""A faulty network: a proxy in front of each service, which injects a fault into some requests.
 
-Each request gets a connection of its own to the service, which closes it after its answer.
+Each request has a separate connection to the service, which closes it after its answer.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ Kind = Literal[
     "odd",
 ]
 IN_THE_DRIVER = frozenset(("none", "look", "odd"))
-"""Troubles that no proxy makes."""
+"""The faults that no proxy makes."""
 FULL = b'{"kind":"TaskLost","message":"every slot has a task"}'
 LOSER = "a loser finished after its caller had gone"
 GARBAGE = (
@@ -58,11 +57,11 @@ class Trouble(BaseModel):
     Attributes:
         kind: the kind of fault.
         seed: chooses the requests.
-        share: of the requests that it is injected into.
-        most: how often it is injected into one.
-        from_request: the first requests are spared.
-        seconds: how long it takes, where it takes time.
-        drain_s: what SIGTERM leaves the services' tasks.
+        share: the share of the requests that get the fault.
+        most: how often at most it is injected.
+        from_request: how many requests are spared at first.
+        seconds: its duration, if it has one.
+        drain_s: the services' drain time after SIGTERM.
         log: the file of the injections.
     """
 
@@ -79,11 +78,11 @@ class Trouble(BaseModel):
 
 
 SURE_WITHIN = 8
-"""Of so many requests one is struck for certain: a trial without a fault would prove nothing."""
+"""One of this many requests always gets the fault: a trial without one would show nothing."""
 
 
 class Network:
-    """All proxies of one run, and what they have done together."""
+    """All proxies of one run, and their common state."""
 
     def __init__(self, trouble: Trouble) -> None:
         self.trouble = trouble
@@ -95,23 +94,21 @@ class Network:
         self._proxies: list[Proxy] = []
 
     async def before(self, endpoint: Endpoint) -> Proxy:
-        """A proxy before a service."""
+        """Start a proxy in front of a service."""
         proxy = Proxy(self, endpoint)
         await proxy.listen()
         self._proxies.append(proxy)
         return proxy
 
     def fails(self) -> bool:
-        """Return whether something of the driver's own fails now; one time of the first few does
-        for certain.
-        """
+        """Return whether the driver's own operation fails now; one of the first few always does."""
         self._requests += 1
         if self._requests <= self.trouble.from_request:
             return False
         return self._requests == self._certain or self._chance.random() < self.trouble.share
 
     def strikes(self) -> bool:
-        """Whether it befalls the task that has just been asked for."""
+        """Return whether the fault is injected into the current request."""
         self._requests += 1
         trouble = self.trouble
         if trouble.kind in IN_THE_DRIVER or self._requests <= trouble.from_request:
@@ -127,34 +124,34 @@ class Network:
         return True
 
     def say(self, what: str) -> None:
-        """Writes an injection down."""
+        """Write an injection to the log."""
         if self.trouble.log is not None:
             with self.trouble.log.open("a") as log:
                 log.write(what + "\n")
 
     async def all_refuse(self) -> None:
-        """For a while no mapper is there to be connected to."""
+        """Refuse connections to all mappers for a while."""
         mappers = [proxy for proxy in self._proxies if proxy.name.startswith("mapper")]
         await asyncio.gather(*(proxy.refuse(self.trouble.seconds) for proxy in mappers))
 
     def any_like(self, one: Proxy) -> Proxy:
-        """That proxy, or another one before a service of the same kind."""
+        """Return this proxy, or another one in front of a service of the same role."""
         role = one.name.partition("-")[0]
         return self._chance.choice(
             [proxy for proxy in self._proxies if proxy.name.startswith(role)]
         )
 
     def choice(self, options: tuple[bytes, ...]) -> bytes:
-        """One of them."""
+        """Return a random option."""
         return self._chance.choice(options)
 
     def below(self, most: int) -> int:
-        """A number from 0 to most - 1."""
+        """Return a random number from 0 to most - 1."""
         return self._chance.randrange(most)
 
 
 class Proxy:
-    """Stands before one service."""
+    """A proxy in front of one service."""
 
     def __init__(self, network: Network, behind: Endpoint) -> None:
         self._network = network
@@ -169,21 +166,21 @@ class Proxy:
 
     @property
     def name(self) -> str:
-        """The service's."""
+        """The service's name."""
         return self._behind.name
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where the driver finds the service."""
+        """The endpoint that the driver uses."""
         return Endpoint(self._behind.name, f"http://127.0.0.1:{self._port}", self._behind.slots)
 
     async def listen(self) -> None:
-        """Starts, on the same port as before."""
+        """Start, on the same port as before."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
-        """Ends it, with every connection; what lingers is waited for."""
+        """Close every connection, and wait for requests that still run."""
         if self._server is not None:
             self._server.close()
         await asyncio.wait(
@@ -193,7 +190,7 @@ class Proxy:
             writer.close()
 
     async def refuse(self, seconds: float) -> None:
-        """Closes the door and all connections, and opens again later."""
+        """Close the port and all connections, and open the port again later."""
         assert self._server is not None
         self._server.close()
         for writer in list(self._open):
@@ -244,9 +241,7 @@ class Proxy:
     async def _forward(
         self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """As it should be: the answer as it comes, and a caller who goes takes the request
-        along.
-        """
+        """Forward the request; if the caller disconnects, cancel the request to the service."""
         async with self._asked(request) as (answer, _):
             gone = asyncio.create_task(reader.read(1))
             try:
@@ -271,7 +266,7 @@ class Proxy:
     async def _reset_midway(
         self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Lets some of the answer through, then resets the connection."""
+        """Forward some of the answer, then reset the connection."""
         async with self._asked(request) as (answer, _):
             left = self._network.below(700)
             while left > 0 and (block := await answer.read(left)):
@@ -284,9 +279,7 @@ class Proxy:
     async def _silence(
         self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Lets the beginning through, and then nothing more, in either direction; the connection
-        stays.
-        """
+        """Forward the beginning, then nothing in either direction; keep the connection open."""
         async with self._asked(request) as (answer, _):
             writer.write(await answer.read(self._network.below(300) + 1))
             await writer.drain()
@@ -296,9 +289,7 @@ class Proxy:
     async def _trickle(
         self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Answers with one byte after another, none of which ends an event, until the caller turns
-        away.
-        """
+        """Answer byte by byte without ever ending an event, until the caller disconnects."""
         self._network.say("an answer that trickles")
         writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n")
         gone = asyncio.create_task(reader.read(1))
@@ -310,7 +301,7 @@ class Proxy:
     async def _unauthorized(
         self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Refuses every signature from now on, as a container with an old key does."""
+        """Refuse every signature from now on, like a container with an old key."""
         if not self.name.startswith("mapper"):
             await self._forward(request, reader, writer)
             return
@@ -355,7 +346,7 @@ class Proxy:
     async def _leaves(
         self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """The service is scaled in while it has a task: off the list, and its connections cut."""
+        """Scale in the service while it has a task: remove its endpoint and cut its connections."""
         if not self.name.startswith("mapper"):
             await self._forward(request, reader, writer)
             return
@@ -369,9 +360,7 @@ class Proxy:
     async def _lingers(
         self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """The task goes on when the driver has turned away from it, and the driver gets its answer
-        late or never.
-        """
+        """Continue the task after the driver has disconnected; its answer arrives late or never."""
         done = asyncio.create_task(self.carried_out(request, LOSER))
         self._lingering.add(done)
         await reader.read(1)
@@ -379,8 +368,8 @@ class Proxy:
     async def _repeats(
         self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """The same message arrives again after its answer: here, or at a service that has not seen
-        its token.
+        """Send the same message again after its answer: to this service, or to one that has not
+        seen its token.
         """
         await self._forward(request, reader, writer)
         again = self._network.any_like(self)
@@ -389,9 +378,7 @@ class Proxy:
         )
 
     async def carried_out(self, request: bytes, what: str) -> None:
-        """Sends a request for nothing, when the service is free, and writes down what its answer
-        begins with.
-        """
+        """Send a duplicate request when the service is free, and log the start of the answer."""
         async with asyncio.timeout(_ANSWER_LIMIT_S):
             while self._busy > (what == LOSER):
                 await asyncio.sleep(0.002)
@@ -414,7 +401,7 @@ class Proxy:
 
 
 async def _request(reader: asyncio.StreamReader) -> bytes:
-    """One whole request, which asks for its connection to be closed after the answer."""
+    """Return one whole request, with `Connection: close`."""
     head = await reader.readuntil(b"\r\n\r\n")
     lines = [
         line for line in head.split(b"\r\n") if line and not line.lower().startswith(b"connection:")
@@ -427,7 +414,7 @@ async def _request(reader: asyncio.StreamReader) -> bytes:
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    """Closes with RST instead of FIN."""
+    """Close the connection with RST instead of FIN."""
     connection = writer.get_extra_info("socket")
     if connection is not None:
         with suppress(OSError):

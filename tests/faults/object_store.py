@@ -1,5 +1,5 @@
-"""An object store that goes wrong: a proxy before the S3 emulator, which does to some requests what
-its rule says.
+"""A faulty object store: a proxy in front of the S3 emulator, which injects a fault into some
+requests.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 Deed = Literal["slow down", "server error", "no answer", "cut short", "byte changed", "answer lost"]
 Request = Literal["put", "copy", "completion", ""]
-"""Kinds of requests that change something; a part of an upload is none of them."""
+"""Kinds of requests that change an object; an upload of a part is none of them."""
 _ERROR = (
     "<?xml version='1.0'?><Error><Code>{code}</Code><Message>{code}: a fault of the "
     "suite</Message></Error>"
@@ -30,19 +30,19 @@ _HOP = frozenset(
 
 @dataclass
 class Rule:
-    """To which requests it happens, and how often at most.
+    """Which requests get the fault, and how often at most.
 
     Attributes:
-        deed: what happens.
-        chance: decides.
-        share: of the requests that match.
+        deed: the fault.
+        chance: the random choice.
+        share: the share of the matching requests.
         most: how often at most.
-        method: that it happens to; any when empty.
-        request: the kind that it happens to; any when empty.
-        part: of the path that it happens to.
+        method: the method of the requests; "" for any.
+        request: the kind of the requests; "" for any.
+        part: a substring of the requests' paths.
         smallest: answers with fewer bytes are spared.
-        seconds: how long "no answer" lasts.
-        told: is called for each.
+        seconds: the duration of "no answer".
+        told: is called for each injection.
     """
 
     deed: Deed
@@ -61,7 +61,7 @@ class Rule:
         self._done = 0
 
     def strikes(self, method: str, path: str, size: int) -> bool:
-        """Whether it happens to this request."""
+        """Return whether this request gets the fault."""
         if (self.method and method != self.method) or self.part not in path or size < self.smallest:
             return False
         with self._lock:
@@ -73,7 +73,7 @@ class Rule:
 
 
 class _Server(ThreadingHTTPServer):
-    """One proxy."""
+    """The server of one proxy."""
 
     daemon_threads = True
     block_on_close = False
@@ -84,7 +84,7 @@ class _Server(ThreadingHTTPServer):
         self.rule = rule
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes is no error."""
+        """Ignore a client that disconnects."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -94,7 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        """Any request: forwarded, unless something happens to it."""
+        """Forward any request, unless it gets the fault."""
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         rule = self.server.rule
         before = rule.deed in ("slow down", "server error", "no answer")
@@ -183,12 +183,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(status, headers, bytes(changed))
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def troubled(behind: str, rule: Rule) -> Iterator[str]:
-    """The address of a proxy before an object store, until the end of the block."""
+    """Run a proxy in front of an object store until the end of the block; yield its address."""
     server = _Server(behind, rule)
     thread = threading.Thread(
         target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True

@@ -1,5 +1,5 @@
-"""The driver's own command line, with a proxy before each service that does what the environment
-says.
+"""The driver's command line, with a faulty proxy in front of each service; the environment has the
+settings.
 
 MAPREDUCE_TEST_NETWORK='{"kind": "reset", "seed": 1, "log": "/path"}' python -m
 tests.faults.proxied_driver run ...
@@ -28,7 +28,7 @@ VARIABLE = "MAPREDUCE_TEST_NETWORK"
 
 
 class ProxiedFleet(local.LocalFleet):
-    """The local fleet, of which the driver sees only the proxies."""
+    """The local fleet, whose endpoints are the proxies."""
 
     refresh_s = 0.25
 
@@ -66,7 +66,7 @@ class ProxiedFleet(local.LocalFleet):
 
 
 class OddTransport(HttpTransport):
-    """Raises what no transport should, now and then."""
+    """Sometimes raises an exception that a transport must not raise."""
 
     network: ClassVar[Network]
 

@@ -1,9 +1,8 @@
-"""The driver's own command line, whose signing key is another one from the moment that a file
-exists.
+"""The driver's command line, which signs with another key once a file exists.
 
 MAPREDUCE_TEST_REKEYED=/path python -m tests.faults.rekeyed_driver run ...
 
-That is what a driver sees when the services' key was rotated: it holds the old one.
+To the driver this looks as if the services' key was rotated while it holds the old one.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ if __name__ == "__main__":
     mark = Path(os.environ.get(VARIABLE, "/nowhere"))
 
     def sign(key: str, path: str, body: bytes, now: float) -> str:
-        """Sign with the key of before the rotation, once that has taken place."""
+        """Sign with the key from before the rotation, once that has happened."""
         return tokens.sign(key[::-1] + "0" if mark.exists() else key, path, body, now)
 
     client.sign = sign  # type: ignore[attr-defined]

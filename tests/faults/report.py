@@ -30,9 +30,7 @@ HEADINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One fault's line of the table. `slower` is the median of the runs' times over the quiet
-    run's.
-    """
+    """One fault's line of the table. `slower` is the median time over that without the fault."""
 
     fault: str
     says: str
@@ -49,7 +47,7 @@ class Line:
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """What the table shows."""
+        """Return the cells of the table."""
         if self.skipped:
             return (
                 self.fault,
@@ -75,7 +73,7 @@ class Line:
 
 
 def lines_of(rows: Sequence[Row], faults: Mapping[str, type[Fault]]) -> list[Line]:
-    """One line a fault."""
+    """Return one line for each fault."""
     return [
         _line(kind, [row for row in rows if row.fault == name]) for name, kind in faults.items()
     ]
@@ -104,7 +102,7 @@ def _line(kind: type[Fault], rows: Sequence[Row]) -> Line:
 
 
 def text_table(lines: Sequence[Line]) -> str:
-    """For a terminal."""
+    """Return the table for a terminal."""
     shown = [HEADINGS[:1] + HEADINGS[2:], *(line.cells[:1] + line.cells[2:] for line in lines)]
     widths = [
         max(len(row[column]) for row in shown if len(row) > column)
@@ -118,7 +116,7 @@ def text_table(lines: Sequence[Line]) -> str:
 
 
 def write_json(path: Path, rows: Sequence[Row], lines: Sequence[Line], seed: int) -> None:
-    """Every trial, and the table."""
+    """Write every trial, and the table."""
     document = {
         "machine": machine(),
         "seed": seed,
@@ -129,14 +127,14 @@ def write_json(path: Path, rows: Sequence[Row], lines: Sequence[Line], seed: int
 
 
 def read_json(path: Path) -> list[Row]:
-    """The trials that `write_json` has written."""
+    """Return the trials that `write_json` has written."""
     lists = ("injections", "complaints", "leaked", "leftovers")
     trials = json.loads(path.read_text())["trials"]
     return [Row(**(trial | {name: tuple(trial[name]) for name in lists})) for trial in trials]
 
 
 def write_markdown(path: Path, lines: Sequence[Line]) -> None:
-    """The table, in place of what is between the markers of a page."""
+    """Write the table between the markers of a page."""
     page = path.read_text(encoding="utf-8")
     before, _, rest = page.partition(BEGIN)
     _, found, after = rest.partition(END)
@@ -154,6 +152,6 @@ def write_markdown(path: Path, lines: Sequence[Line]) -> None:
 
 
 def machine() -> str:
-    """Where it was measured."""
+    """Return the machine of the measurements."""
     release = platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
     return f"{os.cpu_count()} cores, {release}, Python {platform.python_version()}"

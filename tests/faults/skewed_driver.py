@@ -1,7 +1,7 @@
-"""The driver's own command line on a machine whose clock is wrong by MAPREDUCE_TEST_SKEW_S seconds.
+"""The driver's command line on a machine whose clock is wrong by MAPREDUCE_TEST_SKEW_S seconds.
 
-With MAPREDUCE_TEST_SKEW_FROM=/path it is right until that file exists: the clock jumps. The
-services are other programs, and have the right time.
+With MAPREDUCE_TEST_SKEW_FROM=/path the clock is right until that file exists; then it jumps. The
+services are other processes, and have the right time.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""Carries out trials: a quiet run of each setting, then rounds of faults, several trials at the
-same time.
-"""
+"""Run the trials: first without faults in each setting, then rounds of faults in parallel."""
 
 from __future__ import annotations
 
@@ -31,7 +29,7 @@ BUCKET = "faults"
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
-    """A run without a fault: the parts of its result, and how long it took."""
+    """A run without a fault: the parts of its result, and its duration."""
 
     answer: tuple[bytes, ...]
     seconds: float
@@ -39,7 +37,7 @@ class Quiet:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One trial as the report has it; `verdict` may say that there was none, and why."""
+    """One trial's row of the report; `verdict` may say why there was no trial."""
 
     fault: str
     round: int
@@ -53,18 +51,18 @@ class Row:
 
     @property
     def is_good(self) -> bool:
-        """Nothing is to be complained of."""
+        """Return whether there is no complaint."""
         return not (self.complaints or self.leaked or self.leftovers)
 
 
 class Suite:
-    """All trials of one call.
+    """All trials of one command.
 
     Args:
-        folder: everything is in it.
-        seed: the same seed strikes at the same moments, as far as the machine is the same.
+        folder: the folder of all files.
+        seed: chooses the moments of the faults, as far as the machine allows it.
         s3: the S3 emulator's address, if there is one.
-        keep: the folders of good trials stay too.
+        keep: whether folders of good trials are kept.
     """
 
     def __init__(self, folder: Path, seed: int, s3: str, *, keep: bool = False) -> None:
@@ -80,7 +78,7 @@ class Suite:
     def run(
         self, faults: Sequence[type[Fault]], rounds: int, jobs: int, told: Callable[[Row], None]
     ) -> None:
-        """Every fault in every round; each row is told as it comes."""
+        """Run every fault in every round; report each row as it comes."""
         with ThreadPoolExecutor(jobs) as pool:
             wanted = {quiet_of(kind) for kind in faults if rounds and self._can(kind)}
             self._quiet |= dict(zip(wanted, pool.map(self._quiet_run, wanted), strict=True))
@@ -107,7 +105,7 @@ class Suite:
         return quiet
 
     def _round(self, number: int, kind: type[Fault]) -> Row:
-        """One trial; one whose moment did not come is tried again."""
+        """Run one trial; repeat it if its moment did not come."""
         if not self._can(kind):
             return _without(
                 kind, number, "skipped", "there is no S3 emulator; run: make .venv/emulator"
@@ -120,7 +118,7 @@ class Suite:
                 )
             except Skipped as exc:
                 return _without(kind, number, "skipped", str(exc))
-            except Exception as exc:  # noqa: BLE001 - one trial's trouble must not end the others
+            except Exception as exc:  # noqa: BLE001 - an error in one trial must not end the others
                 return _without(kind, number, "broken", f"{type(exc).__name__}: {exc}")
             if row.injections or not row.is_good:
                 return row
@@ -172,7 +170,7 @@ class Suite:
         return trial
 
     def _end(self, trial: Trial) -> None:
-        """Whatever is still there of it is killed: a leak has been counted by now."""
+        """Kill the processes that still run; leaks are counted already."""
         for process in trial.driver.processes():
             process.kill()
         trial.wait()

@@ -1,6 +1,4 @@
-"""One run under one fault: its folder, its commands and their processes, and the moments at which
-to strike.
-"""
+"""One run with one fault: its folder, its commands and processes, and the moments for the fault."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ MAPS = 12
 REDUCES = 3
 MAPPERS = 2
 LIMIT_S = 120
-"""How long a command may take before it counts as hanging."""
+"""A command that runs longer counts as hanging."""
 _POLL_S = 0.01
 
 
@@ -35,9 +33,9 @@ class Command:
     """A command of a trial.
 
     Attributes:
-        killed: by the fault itself, so that its end says nothing.
-        another: it is not the command of the quiet run, so that its answer is another.
-        spoilt: what it has written was changed after its end, so that its audit must say so.
+        killed: whether the fault has killed it, so that its exit code means nothing.
+        another: whether it is another command than that without faults, so that its answer differs.
+        spoilt: whether its output was changed after its end, so that its audit must fail.
     """
 
     process: subprocess.Popen[bytes]
@@ -48,7 +46,7 @@ class Command:
     spoilt: bool = False
 
     def wait(self) -> None:
-        """Until it ends; a command that hangs is killed, and its exit code says so."""
+        """Wait for its end; kill a command that hangs, and set its exit code accordingly."""
         try:
             self.process.wait(LIMIT_S)
         except subprocess.TimeoutExpired:
@@ -58,15 +56,15 @@ class Command:
 
 @dataclass
 class Trial:
-    """A run, and what is done to it.
+    """A run, and the fault that is injected into it.
 
     Attributes:
-        folder: all that is of the trial; TMPDIR of its commands is `folder/tmp`.
-        mark: what its processes carry in their environment.
+        folder: all files of the trial; TMPDIR of its commands is `folder/tmp`.
+        mark: a mark in the environment of its processes.
         setting: how its command is started.
-        text: the input, a file that is the trial's own.
+        text: the input, a file of this trial alone.
         store: the store's path or URL.
-        chance: decides when and whom.
+        chance: chooses moments and victims.
         endpoint: the S3 that its commands use, if any.
         jobs: the file of its job.
     """
@@ -86,7 +84,7 @@ class Trial:
 
     @property
     def driver(self) -> Driver:
-        """Finds the trial's processes."""
+        """The running driver, from which the trial's processes are found."""
         return Driver(self.folder, self.mark)
 
     @property
@@ -96,7 +94,7 @@ class Trial:
 
     @property
     def input(self) -> str:
-        """The input as the command is given it."""
+        """The input's path or URL."""
         return keys.join(self.store, "input", "text.txt") if self.setting.s3 else str(self.text)
 
     @property
@@ -105,13 +103,13 @@ class Trial:
         return self.store if "://" in self.store else f"file://{self.store}"
 
     def injected(self, what: str) -> None:
-        """One more thing has been done."""
+        """Record an injection."""
         self.injections.append(what)
 
     # -- commands ----------------------------------------------------------------------------------
 
     def start(self) -> Command:
-        """Starts the run's command; a second time, the same command once more."""
+        """Start the run's command, or start the same command again."""
         number = len(self.commands)
         out, err = (self.folder / f"{name}-{number}" for name in ("out", "err"))
         with out.open("wb") as out_file, err.open("wb") as err_file:
@@ -154,7 +152,7 @@ class Trial:
         return {"AWS_ENDPOINT_URL": self.endpoint} if self.endpoint else {}
 
     def finish_run(self) -> Command:
-        """Waits until the last command has ended, which must have given an answer; returns it."""
+        """Wait until the last command has ended with an answer; return it."""
         command = self.commands[-1]
         command.wait()
         if command.process.returncode:
@@ -162,12 +160,12 @@ class Trial:
         return command
 
     def wait(self) -> None:
-        """Until every command has ended."""
+        """Wait until every command has ended."""
         for command in self.commands:
             command.wait()
 
     def kill_driver(self) -> None:
-        """Kills the last command's own process, and waits until all that it had started is gone."""
+        """Kill the last command's process, and wait until its descendants have ended."""
         command = self.commands[-1]
         command.killed = True
         command.process.kill()
@@ -178,17 +176,19 @@ class Trial:
 
     @property
     def over(self) -> bool:
-        """Every command has ended."""
+        """Return whether every command has ended."""
         return all(command.process.poll() is not None for command in self.commands)
 
     def finished_tasks(self) -> int:
-        """How many tasks have left their result in the store."""
+        """Return the number of tasks whose result is in the store."""
         if self.setting.s3:
             return sum(1 for _ in open_storage().list(keys.join(self.store, keys.TASKS)))
         return len(list((Path(self.store) / keys.TASKS).glob("*.json")))
 
     def wait_for_tasks(self, count: int) -> None:
-        """Until so many tasks have finished, the split included; raises `Missed`."""
+        """Wait for this number of finished tasks, with the split task; raise `Missed` if the run
+        ends.
+        """
         until = time.monotonic() + LIMIT_S
         while self.finished_tasks() < count:
             if self.over or time.monotonic() > until:
@@ -196,42 +196,42 @@ class Trial:
             time.sleep(_POLL_S)
 
     def pause(self, least_s: float, most_s: float) -> None:
-        """A random time, cut short by the run's end."""
+        """Wait a random time, but not beyond the run's end."""
         until = time.monotonic() + self.chance.uniform(least_s, most_s)
         while time.monotonic() < until and not self.over:
             time.sleep(_POLL_S)
 
     def in_map_stage(self, latest: int = MAPS - 5) -> None:
-        """A random moment while maps are running: when at most `latest` of them have finished."""
+        """Wait for a random moment while maps run and at most `latest` of them have finished."""
         self.wait_for_tasks(1 + self.chance.randint(0, latest))
         self.pause(0.0, 0.1)
 
     def in_reduce_stage(self) -> None:
-        """A random moment while reduces are running."""
+        """Wait for a random moment while reduces run."""
         self.wait_for_tasks(1 + MAPS)
         self.pause(0.0, 0.4)
 
     # -- victims -----------------------------------------------------------------------------------
 
     def supervisor(self) -> psutil.Process:
-        """The process that starts the services; raises `Missed`."""
+        """Return the process that starts the services; raise `Missed` if there is none."""
         return _found([supervisor(self.commands[-1].process.pid)])[0]
 
     def services(self, role: Role) -> list[psutil.Process]:
-        """The services of that role that are alive, in a random order; raises `Missed`."""
+        """Return a role's living services in random order; raise `Missed` if there are none."""
         logs = self.temporary.glob("mapreduce-*/services.log")
         found = _found(services(self.supervisor(), role, logs))
         self.chance.shuffle(found)
         return found
 
     def workers(self, role: Role) -> list[psutil.Process]:
-        """The workers of that role, in a random order; raises `Missed`."""
+        """Return the workers of a role in random order; raise `Missed` if there are none."""
         found = _found(worker for service in self.services(role) for worker in workers(service))
         self.chance.shuffle(found)
         return found
 
     def signal(self, victims: Iterable[psutil.Process], number: signal.Signals, whom: str) -> None:
-        """Sends a signal to each, and writes down that it did."""
+        """Send a signal to each victim, and record it."""
         for victim in victims:
             with suppress(psutil.NoSuchProcess):
                 victim.send_signal(number)

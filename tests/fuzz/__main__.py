@@ -1,8 +1,8 @@
-"""`python -m tests.fuzz --seconds 60`: build the extension with libFuzzer and sanitizers, apart,
-and fuzz it.
+"""Build the extension with libFuzzer and sanitizers, in a separate folder, and fuzz it:
+`python -m tests.fuzz --seconds 60`.
 
-What it learns stays in build/fuzz/corpus and is where the next run begins. An input that fails is
-kept in build/fuzz; `python -m tests.fuzz build/fuzz/crash-...` runs that input alone.
+Its corpus stays in build/fuzz/corpus, and the next run starts from it. A failing input is kept in
+build/fuzz; `python -m tests.fuzz build/fuzz/crash-...` runs only that input.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ OPTIONS = (
     "-fsanitize=address,undefined,fuzzer-no-link",
     "-fno-sanitize-recover=all",
     "-shared-libsan",
-    # the preloaded sanitizer has empty functions of the names by which libFuzzer learns of coverage
+    # the preloaded sanitizer has empty functions of the names that report coverage to libFuzzer
     "-Wl,-Bsymbolic",
     "-fno-omit-frame-pointer",
     "-g",
@@ -34,7 +34,7 @@ _RUN = "from tests.fuzz.inside import main; main()"
 
 
 def main() -> int:
-    """Return 0 when the time is over and nothing was found."""
+    """Return 0 if the time is over without a finding."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--seconds", type=int, default=180)
     parser.add_argument("inputs", nargs="*", help="run these inputs alone")
@@ -69,7 +69,7 @@ def build() -> Path:
     """Build the extension and the harness as one library; raises `NotBuilt`."""
     CORPUS.mkdir(parents=True, exist_ok=True)
     target = FOLDER / "extension.so"
-    # libFuzzer is C++; its own flags are the archive's
+    # libFuzzer is C++; the archive has its own flags
     more = [str(HARNESS), runtime("fuzzer_no_main"), "-l:libstdc++.so.6", "-lm"]
     run([*compile_command(STRICT, *OPTIONS), *more, "-o", str(target)], "the compiler failed")
     return target

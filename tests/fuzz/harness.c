@@ -12,7 +12,7 @@ int LLVMFuzzerRunDriver(int *argc, char ***argv, int (*one_input)(const uint8_t 
 
 static PyObject *callable;
 
-/* An exception of Python is a finding, as a crash is: libFuzzer keeps the input of a process that aborts. */
+/* An exception is a finding like a crash: libFuzzer keeps the input of a process that aborts. */
 static int one_input(const uint8_t *data, size_t size) {
     PyObject *bytes = PyBytes_FromStringAndSize((const char *)data, (Py_ssize_t)size);
     PyObject *answer = bytes ? PyObject_CallOneArg(callable, bytes) : NULL;
@@ -25,7 +25,7 @@ static int one_input(const uint8_t *data, size_t size) {
     return 0;
 }
 
-/* run(arguments, callable): does not return when the time is over, but ends the process. */
+/* run(arguments, callable): ends the process when the time is over. */
 static PyObject *run(PyObject *module, PyObject *given) {
     (void)module;
     PyObject *arguments;

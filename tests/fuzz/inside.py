@@ -1,5 +1,5 @@
-"""The process that is fuzzed: it loads the instrumented extension in the place of the usual one,
-and the harness.
+"""The fuzzed process: it loads the harness, and the instrumented extension instead of the usual
+one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from types import ModuleType
 
 
 def main() -> None:
-    """Fuzz; the arguments are the library and libFuzzer's own."""
+    """Fuzz; the arguments are the library's path and libFuzzer's options."""
     library, *options = sys.argv[1:]
     name = "mapreduce.native.extension"
     sys.modules[name] = _loaded(name, library)

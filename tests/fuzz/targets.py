@@ -1,7 +1,6 @@
-"""What an input of the fuzzer means: its first byte chooses a target, the rest is what that target
-reads.
+"""The meaning of a fuzzer's input: its first byte chooses a target, which reads the rest.
 
-Each target calls the extension with what the bytes say, allows the errors that are documented, and
+Each target calls the extension with values from the bytes, allows the documented errors, and
 compares every answer with plain Python.
 """
 
@@ -39,23 +38,23 @@ LEAST, MOST = -(1 << 63), (1 << 63) - 1
 
 @dataclass(slots=True)
 class Reader:
-    """Values from the bytes of an input; behind its end there are zeros."""
+    """Values from the bytes of an input; after its end it reads zeros."""
 
     data: bytes
     at: int = 0
 
     def take(self, size: int) -> bytes:
-        """The next bytes, as many as there are of `size`."""
+        """Return the next `size` bytes, or fewer at the end."""
         taken = self.data[self.at : self.at + size]
         self.at += size
         return taken
 
     def number(self, size: int = 1, *, signed: bool = False) -> int:
-        """A little-endian number."""
+        """Return a little-endian number."""
         return int.from_bytes(self.take(size).ljust(size, b"\0"), "little", signed=signed)
 
     def rest(self) -> bytes:
-        """All that is left."""
+        """Return all remaining bytes."""
         return self.take(max(len(self.data) - self.at, 0))
 
     def __bool__(self) -> bool:
@@ -63,13 +62,13 @@ class Reader:
 
 
 def one_input(data: bytes) -> None:
-    """Run the target that an input chooses; raises what is wrong."""
+    """Run the target that an input chooses; raise for a wrong answer."""
     if data:
         TARGETS[data[0] % len(TARGETS)](Reader(data, 1))
 
 
 def frame_target(data: Reader) -> None:
-    """A frame from storage, with any kind and count: refused, or read as plain Python reads it."""
+    """Frames of any kind and count are refused, or read as plain Python reads them."""
     frame = (data.number(), data.number(4), data.rest())
     if not _adds_up(frame):
         assert extension.last_key(frame, None) is None
@@ -98,7 +97,7 @@ def frame_target(data: Reader) -> None:
 
 
 def block_target(data: Reader) -> None:
-    """Frames in a block: what the reader accepts is in order and merges to itself."""
+    """A block whose frames the reader accepts is in order, and merges to itself."""
     frames: list[RawFrame] = []
     while data and len(frames) < 8:
         kind, pairs, size = data.number() & 1, data.number(2) % 64, data.number(2)
@@ -124,7 +123,7 @@ def block_target(data: Reader) -> None:
 
 
 def words_target(data: Reader) -> None:
-    """Text in pieces: the words and runs that a regular expression finds."""
+    """Text in pieces has the words and runs that a regular expression finds."""
     counts = extension.WordCounts()
     for _ in range(2):
         expected: Counter[bytes] = Counter()
@@ -145,9 +144,7 @@ def words_target(data: Reader) -> None:
 
 
 def merge_target(data: Reader) -> None:
-    """Runs of any frames, in any order: documented errors only; of sorted integers, the combined
-    ones.
-    """
+    """A merge of any runs raises only documented errors, and combines pairs of sorted integers."""
     operation = data.number() % 7 - 1
     runs: list[list[RawFrame]] = [[] for _ in range(data.number() % 6)]
     while data and runs:
@@ -192,9 +189,7 @@ def merge_target(data: Reader) -> None:
 
 
 def collector_target(data: Reader) -> None:
-    """Pairs and columns into a collector of any kind and limit; nothing is lost, and all comes back
-    in order.
-    """
+    """A collector of any kind and limit loses no pair, and returns all pairs in order."""
     operation, partitions = data.number() % 5, 1 + data.number() % 3
     limit, ways = data.number(3) % (1 << 17), data.number()
     asked: Callable[[bytes], int] | None = (
@@ -237,7 +232,7 @@ def collector_target(data: Reader) -> None:
 
 
 def short_target(data: Reader) -> None:
-    """Line feeds, and the hash of short keys."""
+    """The count of line feeds and the hash of short keys equal plain Python's."""
     text = data.rest()
     assert text.count(b"\n") == extension.line_feeds(text)
     for key in (text[:16], text[-5:], text[:1]):
@@ -352,9 +347,7 @@ def _pairs(frame: RawFrame) -> list[tuple[bytes, Any]]:
 
 
 def _pairs_like(frame: RawFrame, frames: list[RawFrame]) -> list[tuple[bytes, Any]]:
-    """Pairs with integers encoded or not as those of `frames` are, which a merge of several kinds
-    may change.
-    """
+    """Return pairs, with integers encoded as in `frames`: a merge may encode them."""
     if frame[0] == INTEGERS or all(kind == ENCODED for kind, _, _ in frames):
         return _pairs(frame)
     integers = [each[0] == INTEGERS for each in frames for _ in range(each[1])]
@@ -417,7 +410,7 @@ def _raises(kind: type[Exception], use: Callable[[], object]) -> bool:
 
 
 def seeds() -> Iterator[bytes]:
-    """Inputs of every target, with real frames where it reads any."""
+    """Return inputs for every target, with real frames for those that read frames."""
     pairs: list[tuple[Any, Any]] = [
         (f"key {number:03}" * (1 + number % 3), number - 5) for number in range(40)
     ]

@@ -1,1 +1,1 @@
-"""What is deployed, checked without deploying it."""
+"""Checks of what is deployed, without a deployment."""

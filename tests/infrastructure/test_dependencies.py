@@ -1,9 +1,8 @@
-"""No pinned dependency has a known vulnerability, as far as the public database can be asked from
-here.
+"""No pinned dependency has a vulnerability that the public database knows.
 
-It needs the database; without it, this says that nothing was checked, and never fails for that.
-Without the auditor, or when the database answers for some files only, it fails where everything is
-required (tests/requirement.py).
+Without the database nothing is checked, and the test is skipped. Without the auditor, or if the
+database knows only some of the packages, it fails where everything is required
+(tests/requirement.py).
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ pytestmark = pytest.mark.timeout(600)
 
 
 class NotAsked(Exception):
-    """The database cannot be asked."""
+    """The database does not answer."""
 
 
 def audited(name: str) -> list[dict[str, Any]]:
-    """What the database says of each pinned package; raises `NotAsked`."""
+    """Return the database's answer for each pinned package; raise `NotAsked`."""
     command = [
         str(AUDITOR),
         "--disable-pip",
@@ -61,7 +60,7 @@ def audited(name: str) -> list[dict[str, Any]]:
 
 
 def known(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The packages that the database knows; raises `NotAsked` when it knows none."""
+    """Return the packages that the database knows; raise `NotAsked` if it knows none."""
     of_these = [package for package in found if "vulns" in package]
     if found and not of_these:
         raise NotAsked(
@@ -72,7 +71,7 @@ def known(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def vulnerable(found: list[dict[str, Any]]) -> list[str]:
-    """A line for each vulnerability."""
+    """Return a line for each vulnerability."""
     return [
         f"{package['name']} {package['version']}: {one['id']}, mended in "
         f"{', '.join(one['fix_versions']) or 'none'}"
@@ -83,7 +82,7 @@ def vulnerable(found: list[dict[str, Any]]) -> list[str]:
 
 @lru_cache
 def why_not_asked() -> str:
-    """Why the database cannot be asked; "" when it can. Tried once, with what we ship."""
+    """Return why the database does not answer, or ""; ask it once, with our requirements."""
     try:
         audited("services.txt")
     except NotAsked as exc:
@@ -93,7 +92,7 @@ def why_not_asked() -> str:
 
 @pytest.mark.parametrize("name", REQUIREMENTS)
 def test_no_dependency_has_a_known_vulnerability(name: str) -> None:
-    """Each file of requirements."""
+    """A file of requirements has no package with a known vulnerability."""
     if not AUDITOR.is_file():
         pytest.skip("NOT CHECKED: pip-audit is missing; run: make .venv/infrastructure")
     if why := why_not_asked():
@@ -107,8 +106,8 @@ def test_no_dependency_has_a_known_vulnerability(name: str) -> None:
     )
 
 
-def test_what_an_answer_means() -> None:
-    """A vulnerability is one; a database that knows no package was not asked at all."""
+def test_answers_of_the_database() -> None:
+    """A vulnerability is reported; an answer that knows no package counts as not asked."""
     bad = {"name": "a", "version": "1", "vulns": [{"id": "CVE-1", "fix_versions": ["2"]}]}
     good = {"name": "b", "version": "1", "vulns": []}
     unknown = {"name": "c", "skip_reason": "not found"}

@@ -1,6 +1,4 @@
-"""Terraform, Dockerfiles and shell scripts are what their own checkers want; nothing here needs an
-account.
-"""
+"""Terraform, Dockerfiles and shell scripts pass their checkers; no test needs an account."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ pytestmark = pytest.mark.timeout(600)
 
 
 def checker(name: str) -> str:
-    """A checker's path; `make check` installs it."""
+    """Return a checker's path; `make check` installs it."""
     path = CHECKERS / name
     if not path.is_file():
         pytest.skip(f"NOT CHECKED: {name} is missing; run: make .venv/infrastructure")
@@ -34,7 +32,7 @@ def checker(name: str) -> str:
 
 
 def passes(*command: str) -> str:
-    """What a command prints; it must end with 0."""
+    """Return the output of a command, which must exit with 0."""
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
     return done.stdout + done.stderr
@@ -42,7 +40,7 @@ def passes(*command: str) -> str:
 
 @pytest.fixture(scope="module")
 def terraform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Shell, Path]]:
-    """A shell and an initialised copy of the root module, without a backend."""
+    """A shell, and an initialised copy of the root module without a backend."""
     if shutil.which("terraform") is None:
         pytest.skip(
             "TERRAFORM IS NOT CHECKED: it is not on PATH; developer.hashicorp.com/terraform/install"
@@ -73,8 +71,8 @@ def test_terraform_is_valid(terraform: tuple[Shell, Path]) -> None:
 
 
 def test_terraform_tests(terraform: tuple[Shell, Path]) -> None:
-    """`terraform test`, with a mocked provider: variables refuse, outputs keep their shapes,
-    policies grant no more.
+    """`terraform test` passes with a mocked provider: variables refuse bad values, outputs keep
+    their shapes, and policies grant no more.
     """
     shell, _ = terraform
     out = shell.run("terraform", "test", "-no-color").out
@@ -84,14 +82,14 @@ def test_terraform_tests(terraform: tuple[Shell, Path]) -> None:
 
 
 def test_checkov() -> None:
-    """No failed check but those that terraform/.checkov.yaml lists with their reasons."""
+    """Checkov finds no failure except those that terraform/.checkov.yaml lists."""
     passes(
         checker("checkov"), "--directory", "terraform", "--config-file", "terraform/.checkov.yaml"
     )
 
 
 def test_every_skipped_check_has_its_reason() -> None:
-    """A line of the list without a reason would be a check switched off in silence."""
+    """Each check that terraform/.checkov.yaml skips has a reason in a comment."""
     lines = (ROOT / "terraform" / ".checkov.yaml").read_text().splitlines()
     skipped = [line for line in lines if re.match(r"\s+- CKV", line)]
     assert skipped
@@ -106,11 +104,11 @@ def test_every_skipped_check_has_its_reason() -> None:
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_shellcheck(script: str) -> None:
-    """The shell scripts have none of the mistakes that ShellCheck knows."""
+    """ShellCheck finds no mistake in a shell script."""
     passes(checker("shellcheck"), script)
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES)
 def test_hadolint(dockerfile: str) -> None:
-    """The Dockerfiles break none of hadolint's rules."""
+    """A Dockerfile passes hadolint."""
     passes(checker("hadolint"), dockerfile)

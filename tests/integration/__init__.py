@@ -1,1 +1,1 @@
-"""Real services on loopback, driven by the real command line."""
+"""Real services on loopback, and the real command line."""

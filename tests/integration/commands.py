@@ -1,6 +1,4 @@
-"""Runs the real command line in a process of its own, and finds every process that it has
-started.
-"""
+"""Run the real command line in a separate process, and find every process that it has started."""
 
 from __future__ import annotations
 
@@ -24,7 +22,7 @@ MARK = "MAPREDUCE_TEST_MARK"
 
 @dataclass(frozen=True)
 class Finished:
-    """How a command ended."""
+    """The end of a command: exit code and output."""
 
     code: int
     out: str
@@ -32,14 +30,14 @@ class Finished:
 
     @property
     def document(self) -> dict[str, Any]:
-        """The one JSON document on standard output."""
+        """The JSON document on standard output."""
         parsed: dict[str, Any] = json.loads(self.out)
         return parsed
 
 
 @dataclass(frozen=True)
 class Driver:
-    """`python -m driver` in one folder, over one store; its processes carry `mark` in their
+    """`python -m driver` in one folder, over one store; its processes have `mark` in their
     environment.
     """
 
@@ -53,11 +51,11 @@ class Driver:
 
     @property
     def environment(self) -> dict[str, str]:
-        """That of its commands."""
+        """The environment of its commands."""
         return os.environ | {"PYTHONPATH": str(ROOT), MARK: self.mark, "NO_COLOR": "1"}
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
-        """Starts a command."""
+        """Start a command."""
         return subprocess.Popen(
             [sys.executable, "-m", "driver", *map(str, arguments)],
             cwd=self.folder,
@@ -67,23 +65,23 @@ class Driver:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            # a shell's background jobs ignore Ctrl-C, and hand that on; the command tested is one
-            # in the foreground
+            # a shell's background jobs ignore Ctrl-C and so do their children; the tested command
+            # behaves as in the foreground
             preexec_fn=_heed_interrupts,  # noqa: PLW1509 - it takes no lock
         )
 
     def run(self, *arguments: str | Path) -> Finished:
-        """Runs a command to its end."""
+        """Run a command until it ends."""
         process = self.start(*arguments)
         out, err = process.communicate(timeout=100)
         return Finished(process.returncode, out, err)
 
     def processes(self) -> list[psutil.Process]:
-        """Every living process that a command of this driver has started."""
+        """Return every living process that a command of this driver has started."""
         return [process for process in psutil.process_iter() if _mark_of(process) == self.mark]
 
     def wait_until_none_is_left(self) -> list[psutil.Process]:
-        """Those of the processes that are still there after ten seconds."""
+        """Return the processes that still live after ten seconds."""
         _, alive = psutil.wait_procs(self.processes(), timeout=10)
         return alive
 
@@ -97,7 +95,7 @@ def _mark_of(process: psutil.Process) -> str | None:
 
 
 def plain_words(text: str) -> Counter[str]:
-    """Word counts by the definition, one character at a time, with the standard library's Unicode
+    """Count words by their definition, one character at a time, with the standard library's Unicode
     tables.
     """
     counts: Counter[str] = Counter()
@@ -111,7 +109,7 @@ def plain_words(text: str) -> Counter[str]:
 
 
 def ascii_words(content: bytes) -> Counter[str]:
-    """Word counts of ASCII text, by the regular expression that defines a word."""
+    """Count words of ASCII text by the regular expression that defines a word."""
     return Counter(re.findall("[a-z']+", content.decode("ascii").lower()))
 
 

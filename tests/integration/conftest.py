@@ -1,4 +1,4 @@
-"""Books to count, and a driver to count them with. Whatever a test starts is gone when it ends."""
+"""Books to count, and a driver for them. The driver's processes end with the test."""
 
 from __future__ import annotations
 

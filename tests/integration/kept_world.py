@@ -1,9 +1,9 @@
 """A store, inputs and a job of many versions in one folder; runs of the driver in this process; and
 a reference.
 
-Damage to a kept object is done in place, and the file's times are put back. As on a disk that rots,
-its ETag does not change: that of a file in the store ignores the time of its entry's change, which
-cannot be put back.
+Damage to a stored object is done in place, and the file's times are restored. As on a disk that
+rots, the object's ETag does not change: the ETag of a file in the store ignores the inode's change
+time, which cannot be restored.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Code:
     Attributes:
         loud: the map makes words upper case.
         tenfold: the reduce multiplies by ten.
-        comment: what a comment says.
+        comment: the text of a comment.
         left_out: the words that the helper leaves out.
     """
 
@@ -101,7 +101,7 @@ class Code:
     left_out: str = ""
 
     def write(self, folder: Path) -> Path:
-        """Write it to a folder of its own: a process imports a file once."""
+        """Write it to a separate folder, because a process imports a file once."""
         place = folder / f"{self.loud:d}{self.tenfold:d}-{self.comment}-{self.left_out}"
         place.mkdir(parents=True, exist_ok=True)
         path = place / "counting.py"
@@ -117,7 +117,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Wish:
-    """What a run is asked for."""
+    """The settings of a run."""
 
     code: Code = Code()
     job: JobName = "Count"
@@ -130,7 +130,7 @@ class Wish:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a run ended: its report, or an error of ours; and the answer that it should have."""
+    """The end of a run: its report or our error, and the right answer."""
 
     expected: Rows
     report: Report | None = None
@@ -155,13 +155,13 @@ class World:
 
     @property
     def runs(self) -> RunStore:
-        """What is kept of the runs."""
+        """The store's runs."""
         return RunStore(open_storage(), f"file://{self.store}")
 
     # -- inputs ------------------------------------------------------------------------------------
 
     def put(self, name: str, lines: list[str]) -> None:
-        """Write an input, as a new file: honest programs change a file's times."""
+        """Write an input as a new file, because a correct program changes a file's times."""
         self.written += 1
         new = self.folder / f"new-{self.written}"
         new.write_text("".join(f"{line}\n" for line in lines))
@@ -177,11 +177,11 @@ class World:
     # -- runs --------------------------------------------------------------------------------------
 
     def run(self, wish: Wish, hook: Hook | None = None) -> Ended:
-        """Carry out a run in a thread, so that a hook of one run can carry out another.
+        """Run in a thread, so that a hook of one run can start another run.
 
         Args:
             wish: the run's settings.
-            hook: receives each event until the result is committed, and may do harm.
+            hook: receives each event before the commit, and may do damage.
         """
         with ThreadPoolExecutor(1) as thread:
             return thread.submit(self._run, wish, hook).result()
@@ -211,7 +211,7 @@ class World:
             return Ended(expected, error=exc)
 
     def answer(self, report: Report, wish: Wish) -> Rows:
-        """Read a result from its files, and check that each pair is where its key belongs."""
+        """Read a result from its files, and check that each pair is in its key's partition."""
         texts = [Path(url.removeprefix("file://")).read_text() for url in report.result_urls]
         if report.result_urls[0].endswith("result.json"):
             document = json.loads(texts[0])
@@ -242,11 +242,11 @@ class World:
     # -- harm --------------------------------------------------------------------------------------
 
     def kept(self) -> list[Path]:
-        """Return every object that a later task, run or commit may stand on, in the order of their
+        """Return every object that a later task, run or commit may depend on, in the order of their
         names.
 
-        Not the committed results, which are the user's, nor the records of runs, which no task
-        reads.
+        The committed results belong to the user, and no task reads the records of runs: neither is
+        returned.
         """
         folders = (keys.MAPS, keys.PAIRS, keys.CHUNKS, keys.TASKS, keys.JOBS, keys.REDUCE)
         found = [
@@ -257,9 +257,7 @@ class World:
         )
 
     def newest(self, count: int) -> list[Path]:
-        """Return what has been written last of the objects that tasks write; damage leaves a file's
-        time as it is.
-        """
+        """Return the objects that tasks wrote last; damage does not change a file's time."""
         found = [
             path
             for path in self.kept()
@@ -268,7 +266,7 @@ class World:
         return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path))[-count:]
 
     def used(self, report: Report) -> list[Path]:
-        """Return the objects that a run's results stand on, and the records of the results."""
+        """Return the objects on which a run's results depend, and the records of the results."""
         names = report.steps or (report.run_id,)
         results = [each for each in map(self.runs.results, names) if each.split is not None]
         every = [
@@ -288,7 +286,7 @@ class World:
 
 
 def reference(wish: Wish, inputs: list[list[str]]) -> Rows:
-    """Return the answer, by the definition."""
+    """Return the right answer, by the definition."""
     found: Rows = []
     for lines in inputs:
         offset = 0
@@ -313,7 +311,7 @@ def reference(wish: Wish, inputs: list[list[str]]) -> Rows:
 
 
 def overwrite(path: Path, content: bytes) -> None:
-    """Change a file in place, and put its times back."""
+    """Change a file in place, and restore its times."""
     stat = path.stat()
     with path.open("r+b") as file:
         file.truncate(len(content))
@@ -323,9 +321,7 @@ def overwrite(path: Path, content: bytes) -> None:
 
 @contextmanager
 def silent_rot() -> Iterator[None]:
-    """Let a file's ETag in a store say nothing of a change that is hidden by putting its times
-    back.
-    """
+    """Hide changes from the ETag of a file in a store if the file's times are restored."""
     honest = local._info
 
     def info(url: str, stat: os.stat_result) -> ObjectInfo:

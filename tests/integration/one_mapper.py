@@ -1,6 +1,4 @@
-"""One real mapper, started by hand as the documentation says, with one slot and a job that takes
-its time.
-"""
+"""One real mapper, started as the documentation says, with one slot, and a slow job."""
 
 from __future__ import annotations
 
@@ -60,7 +58,7 @@ class Mapper:
     text: Path
 
     def task(self, **parameters: Any) -> bytes:
-        """A map task over the whole text."""
+        """Return a map task over the whole text."""
         info = open_storage().head(f"file://{self.text}")
         piece = ByteRange(
             url=info.url, etag=info.etag, size=info.size, start=0, end=info.size, source=info.url
@@ -79,7 +77,7 @@ class Mapper:
         )
 
     def post(self, body: bytes, token: str | None = None) -> httpx.Response:
-        """One signed request."""
+        """Send a signed request."""
         token = sign(KEY, "/map", body, time.time()) if token is None else token
         return httpx.post(
             f"{self.url}/map",
@@ -89,12 +87,12 @@ class Mapper:
         )
 
     def health(self) -> dict[str, Any]:
-        """What /health says."""
+        """Return the answer of /health."""
         answer: dict[str, Any] = httpx.get(f"{self.url}/health").json()
         return answer
 
     def wait_for(self, **expected: Any) -> None:
-        """Until /health says so."""
+        """Wait until /health has these values."""
         deadline = time.monotonic() + 20
         while not expected.items() <= self.health().items():
             assert time.monotonic() < deadline, (expected, self.health())
@@ -105,9 +103,9 @@ class Mapper:
 def running_mapper(
     tmp_path: Path, program: Sequence[str | Path] = ("-m", "services.mapper"), **changed: str
 ) -> Iterator[Mapper]:
-    """`python -m services.mapper` on a free port, over a folder, with settings changed.
+    """Run `python -m services.mapper` on a free port over a folder, with these settings.
 
-    What it logs is in the file `log` of that folder too when it has ended.
+    After its end its log is in the file `log` of that folder.
     """
     store = tmp_path / "store"
     (tmp_path / "code").mkdir()

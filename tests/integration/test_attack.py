@@ -1,6 +1,4 @@
-"""What callers without the key, scarce descriptors and failing forks did to a service once, finding
-by finding.
-"""
+"""Attacks on a service: callers without the key, scarce descriptors, and failing forks."""
 
 from __future__ import annotations
 
@@ -47,7 +45,7 @@ start.start("mapper")
 
 @contextmanager
 def _files(limit: int) -> Iterator[None]:
-    """Processes that are started meanwhile may have so many files open."""
+    """Limit the open files of processes that start in the block."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, before[1]))
     try:
@@ -73,14 +71,14 @@ def _connection(mapper: Mapper) -> socket.socket:
 
 @contextmanager
 def _idle(mapper: Mapper, count: int) -> Iterator[list[socket.socket]]:
-    """So many connections on which nothing is said."""
+    """Open idle connections."""
     with ExitStack() as ends:
         yield [ends.enter_context(closing(_connection(mapper))) for _ in range(count)]
 
 
 @contextmanager
 def _flood(mapper: Mapper, count: int) -> Iterator[None]:
-    """So many idle connections, made again as soon as they end."""
+    """Open idle connections, and open a new one as soon as one closes."""
     over = threading.Event()
 
     def keep_coming() -> None:
@@ -103,9 +101,7 @@ def _flood(mapper: Mapper, count: int) -> Iterator[None]:
 
 
 def _posted(mapper: Mapper, body: bytes) -> httpx.Response:
-    """The answer to a signed request; a connection that is closed before there is one is made
-    again.
-    """
+    """Send a signed request; if the connection closes before the answer, send it again."""
     for _ in range(20):
         try:
             return mapper.post(body)
@@ -115,7 +111,7 @@ def _posted(mapper: Mapper, body: bytes) -> httpx.Response:
 
 
 def _health_check(mapper: Mapper) -> int:
-    """The exit code of the container's own check."""
+    """Return the exit code of the container's health check."""
     return subprocess.run(
         [sys.executable, "-m", "services.healthcheck"],
         env={"MAPREDUCE_PORT": str(httpx.URL(mapper.url).port), "PYTHONPATH": str(ROOT)},
@@ -146,7 +142,7 @@ def _until(seconds: float, holds: object) -> bool:
 
 
 def test_a_flood_up_to_the_file_limit_takes_no_slot(tmp_path: Path) -> None:
-    """H4: with 1,100 callers, a dead worker is replaced, the next task is done, and the log stays
+    """With 1,100 callers a dead worker is replaced, the next task succeeds, and the log stays
     short.
     """
     with _mapper_with_files(tmp_path, FEW_FILES) as mapper, _flood(mapper, 1100):
@@ -158,9 +154,7 @@ def test_a_flood_up_to_the_file_limit_takes_no_slot(tmp_path: Path) -> None:
 
 
 def test_with_no_descriptor_left_the_service_goes_on(tmp_path: Path) -> None:
-    """H4: a limit that is reached all the same is said in few lines; slots are counted as they are,
-    and come back.
-    """
+    """Without a free descriptor the log stays short, and the slots stay correct and recover."""
     with running_mapper(tmp_path) as mapper:
         service = psutil.Process(mapper.process.pid)
         (fork_server,) = service.children()
@@ -194,8 +188,8 @@ def test_with_no_descriptor_left_the_service_goes_on(tmp_path: Path) -> None:
 
 
 def test_idle_connections_do_not_keep_the_health_check_out(tmp_path: Path) -> None:
-    """H5: with 300 of them, the container's own check is good, `/health` answers, and a signed task
-    is done.
+    """With 300 idle connections the health check passes, `/health` answers, and a signed task
+    succeeds.
     """
     with running_mapper(tmp_path) as mapper, _idle(mapper, IDLE):
         assert _health_check(mapper) == 0
@@ -204,8 +198,8 @@ def test_idle_connections_do_not_keep_the_health_check_out(tmp_path: Path) -> No
 
 
 def test_connections_are_bounded(tmp_path: Path) -> None:
-    """H5: of 1,000 that one address opens, the service holds its limit and no more; the oldest
-    strangers go.
+    """Of 1,000 connections of one address the service keeps no more than its limit, and closes the
+    oldest unsigned ones.
     """
     with running_mapper(tmp_path) as mapper, _idle(mapper, 1000) as opened:
         service = psutil.Process(mapper.process.pid)
@@ -218,9 +212,7 @@ def test_connections_are_bounded(tmp_path: Path) -> None:
 
 
 def test_a_stream_of_new_connections_does_not_cut_a_task_off(tmp_path: Path) -> None:
-    """H4, H5: connections that come again at once close no connection with a signed request under
-    way.
-    """
+    """A stream of new connections closes no connection whose signed request is running."""
     with running_mapper(tmp_path) as mapper, _flood(mapper, 400):
         for _ in range(3):
             assert getattr(_last(_posted(mapper, mapper.task(seconds=0.3))), "event", "") == "done"
@@ -229,9 +221,7 @@ def test_a_stream_of_new_connections_does_not_cut_a_task_off(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("path", ["/metrics", "/health", "/nothing"])
 def test_answers_that_are_not_read_end(tmp_path: Path, path: str) -> None:
-    """M10: requests sent in one go, whose answers are never read, hold no connection beyond the
-    patience.
-    """
+    """Requests whose answers are never read hold no connection beyond the timeout."""
     request = f"GET {path} HTTP/1.1\r\nhost: m\r\n\r\n".encode()
     with running_mapper(tmp_path, MAPREDUCE_PATIENCE_S=str(PATIENCE_S)) as mapper:
         service = psutil.Process(mapper.process.pid)
@@ -255,7 +245,7 @@ def test_answers_that_are_not_read_end(tmp_path: Path, path: str) -> None:
 
 
 def test_an_answer_to_a_signed_request_that_is_not_read_ends(tmp_path: Path) -> None:
-    """M10: it gives its slot back, and its connection ends after some patience, too."""
+    """A signed request whose answer is never read frees its slot, and its connection closes."""
     with running_mapper(tmp_path, MAPREDUCE_PATIENCE_S="0.3") as mapper:
         service = psutil.Process(mapper.process.pid)
         body = mapper.task(prints=1)
@@ -283,7 +273,7 @@ def test_an_answer_to_a_signed_request_that_is_not_read_ends(tmp_path: Path) -> 
 
 
 def test_one_long_url_does_not_stop_the_loop(tmp_path: Path) -> None:
-    """M11: a URL of 800 KB is refused, wherever it stands, and `/health` answers meanwhile."""
+    """A URL of 800 KB is refused with 422, and `/health` answers in the meantime."""
     with running_mapper(tmp_path) as mapper:
         task = json.loads(mapper.task())
         long = mapper.store + "/a" * 400_000
@@ -295,9 +285,7 @@ def test_one_long_url_does_not_stop_the_loop(tmp_path: Path) -> None:
 
 
 def test_many_places_do_not_stop_the_loop(tmp_path: Path) -> None:
-    """M11: a message with thousands of long places is checked beside the loop, and not without
-    end.
-    """
+    """A message with thousands of long URLs is refused, and `/health` answers in the meantime."""
     settings = {"MAPREDUCE_MAX_BODY_MB": "64", "MAPREDUCE_PATIENCE_S": str(PATIENCE_S)}
     with running_mapper(tmp_path, **settings) as mapper:
         task = json.loads(mapper.task())
@@ -320,7 +308,7 @@ def test_many_places_do_not_stop_the_loop(tmp_path: Path) -> None:
 
 
 def test_a_claim_that_is_no_digest_is_a_401(tmp_path: Path) -> None:
-    """Low: half a surrogate as the body's digest, signed with the right key, was an error 500."""
+    """A lone surrogate as the body's digest, signed with the right key, gets 401."""
     with running_mapper(tmp_path) as mapper:
         body = mapper.task()
         for number, digest in enumerate(("\ud800", "", "x" * 64, 5)):
@@ -337,8 +325,8 @@ def test_a_claim_that_is_no_digest_is_a_401(tmp_path: Path) -> None:
 
 
 def test_a_failed_fork_stops_neither_the_service_nor_the_other_slot(tmp_path: Path) -> None:
-    """M4: it is reported, `/health` has a slot less, and the slot comes back when processes can be
-    had again.
+    """A failed fork is logged and takes one slot from `/health`; the slot returns when forks
+    succeed.
     """
     program, fails = tmp_path / "program.py", tmp_path / "fails"
     program.write_text(FORK_FAILS)
@@ -368,7 +356,7 @@ def test_a_failed_fork_stops_neither_the_service_nor_the_other_slot(tmp_path: Pa
 
 
 def test_a_fork_that_fails_in_a_worker_fails_one_attempt(tmp_path: Path) -> None:
-    """M4: the attempt is lost with the cause; the next one is done by the same service."""
+    """A failed fork in a worker fails one attempt with the cause; the next attempt succeeds."""
     program, fails = tmp_path / "program.py", tmp_path / "fails"
     program.write_text(FORK_FAILS)
     with running_mapper(tmp_path, (program,), FORK_FAILS=str(fails)) as mapper:
@@ -383,8 +371,8 @@ def test_a_fork_that_fails_in_a_worker_fails_one_attempt(tmp_path: Path) -> None
 # -- logs and secrets ------------------------------------------------------------------------------
 
 
-def test_callers_without_the_key_write_few_log_lines(tmp_path: Path) -> None:
-    """Low: invalid requests and upgrades are counted, and said once in a while."""
+def test_callers_without_the_key_cause_few_log_lines(tmp_path: Path) -> None:
+    """Invalid requests and upgrades are counted, and logged at intervals."""
     with running_mapper(tmp_path) as mapper:
         for request in (
             b"garbage\r\n\r\n",
@@ -398,8 +386,8 @@ def test_callers_without_the_key_write_few_log_lines(tmp_path: Path) -> None:
 
 
 def test_the_key_is_in_no_environment(tmp_path: Path) -> None:
-    """Low: of the service, its fork server, workers and tasks, as /proc shows it to every program
-    of the user.
+    """No process of a service, from the fork server to the tasks, has the key in its environment in
+    /proc.
     """
     with running_mapper(tmp_path) as mapper:
         asking = threading.Thread(target=lambda: mapper.post(mapper.task(seconds=1.0)))
@@ -422,8 +410,8 @@ def test_the_key_is_in_no_environment(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc/<pid>/mem is Linux's")
 def test_the_key_is_not_in_the_memory_of_workers_and_tasks(tmp_path: Path) -> None:
-    """Low: they are forked before the service reads it; only the service has it, and is
-    unreadable.
+    """Workers and tasks do not have the key in memory, because they are forked before the service
+    reads it; the service's memory is unreadable.
     """
     key = "".join(f"{number:02x}" for number in range(100, 132))
     with running_mapper(tmp_path, MAPREDUCE_SIGNING_KEY=key) as mapper:
@@ -433,7 +421,7 @@ def test_the_key_is_not_in_the_memory_of_workers_and_tasks(tmp_path: Path) -> No
         owner = Path(f"/proc/{service.pid}/environ").stat().st_uid
     assert below
     assert found == {service.pid}
-    assert owner == 0  # of a process that may not be dumped, whatever its user
+    assert owner == 0  # root owns /proc of a process that is not dumpable
 
 
 def _has_in_memory(pid: int, sought: bytes) -> bool:
@@ -453,7 +441,7 @@ def _has_in_memory(pid: int, sought: bytes) -> bool:
 
 
 def test_a_flood_of_prints_is_cut(tmp_path: Path) -> None:
-    """Low: of what a task prints a mebibyte is logged, in whole lines, and how much was left
+    """Of a task's prints a mebibyte is logged, in whole lines, with a note that the rest was left
     out.
     """
     with running_mapper(tmp_path) as mapper:

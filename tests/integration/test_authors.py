@@ -1,4 +1,4 @@
-"""What the author of a job does: start from a template, check it, bring files and modules along."""
+"""The tasks of a job's author: start from a template, check the job, pack files and modules."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Counted(Job):
 
 
 def test_a_job_with_a_module_and_files_beside_it(driver: Driver) -> None:
-    """They travel with it to the services, and are what they were when the run began."""
+    """The job's module and files are packed with it, and a changed file means another job."""
     home = driver.folder / "elsewhere"
     (home / "lists").mkdir(parents=True)
     (home / "names").mkdir()
@@ -59,7 +59,7 @@ def test_a_job_with_a_module_and_files_beside_it(driver: Driver) -> None:
 
 
 def test_a_file_that_is_not_there(driver: Driver) -> None:
-    """It is missed before anything is started."""
+    """A missing file in `files` is reported before anything starts."""
     (driver.folder / "job.py").write_text(
         "from mapreduce import Job\nclass J(Job):\n    files = ['gone.txt']\n    def map(self, k, "
         "v): yield k, v\n"
@@ -71,7 +71,7 @@ def test_a_file_that_is_not_there(driver: Driver) -> None:
 
 
 def test_a_new_job_runs_passes_its_test_and_keeps_the_laws(driver: Driver) -> None:
-    """What `new` writes is a job to start from, not one to mend."""
+    """The job that `new` writes runs, passes its test, and keeps the laws."""
     text = driver.folder / "in.txt"
     text.write_text("a rose is a rose\nis a rose\n" * 20)
     path = driver.folder / "my_job.py"
@@ -94,7 +94,7 @@ def test_a_new_job_runs_passes_its_test_and_keeps_the_laws(driver: Driver) -> No
 
 
 def test_a_job_that_breaks_a_law(driver: Driver) -> None:
-    """The law, the smallest input and what to do are said; exit code 1."""
+    """`check` reports the broken law, the smallest input and the remedy, with exit code 1."""
     (driver.folder / "first.py").write_text(
         "from mapreduce import Job\nclass First(Job):\n    def map(self, k, "
         "line):\n        yield 'k', line\n"
@@ -113,7 +113,7 @@ def test_a_job_that_breaks_a_law(driver: Driver) -> None:
 
 
 def test_a_file_named_like_a_module_of_python(driver: Driver) -> None:
-    """It breaks nothing where it lies, and may be a job."""
+    """A file named like a module of Python does no harm in its folder, and can be a job."""
     text = driver.folder / "in.txt"
     text.write_text("a\n")
     (driver.folder / "random.py").write_text("raise RuntimeError('the wrong random')\n")
@@ -132,7 +132,7 @@ def test_a_file_named_like_a_module_of_python(driver: Driver) -> None:
 
 
 def job_file(driver: Driver, body: str) -> Path:
-    """A job of these methods, which counts lines unless they do something else."""
+    """Write a job with these methods; it counts lines by default."""
     path = driver.folder / "mine.py"
     default = (
         "" if "def map(" in body else "    def map(self, offset, line):\n        yield line, 1\n"
@@ -146,8 +146,8 @@ def job_file(driver: Driver, body: str) -> Path:
 
 
 def test_check_tries_two_seeds_of_pythons_hash(driver: Driver) -> None:
-    """A partition that goes by `hash()` is found in one process each, with a small input and the
-    cure.
+    """A partition that uses `hash()` is found with two processes, and reported with a small input
+    and the remedy.
     """
     path = job_file(
         driver, "    def partition(self, key, partitions):\n        return hash(key) % partitions\n"
@@ -191,10 +191,10 @@ def test_check_tries_two_seeds_of_pythons_hash(driver: Driver) -> None:
     ],
 )
 @pytest.mark.parametrize("target", ["inline", "local"])
-def test_mistakes_are_told_in_the_authors_words(
+def test_mistakes_show_the_authors_line(
     driver: Driver, body: str, code: int, named: str, target: str
 ) -> None:
-    """Wherever a job runs: what is wrong, with their own line, and never a stack trace of ours."""
+    """A job's mistake is reported with the author's line, and without frames of the engine."""
     path = job_file(driver, body)
     done = driver.run("run", "--job", path, "--input", driver.folder / "in.txt", "--target", target)
     assert done.code == code
@@ -203,7 +203,7 @@ def test_mistakes_are_told_in_the_authors_words(
 
 
 def test_a_date_as_a_parameter(driver: Driver) -> None:
-    """It reaches the services as what it is."""
+    """A date as a parameter reaches the services as a date."""
     path = driver.folder / "dated.py"
     path.write_text(
         "import datetime\n\nfrom mapreduce import Count, "

@@ -20,7 +20,7 @@ def text(driver: Driver) -> Path:
 
 
 def test_two_figures_a_table_and_a_document(driver: Driver, text: Path) -> None:
-    """One and two mappers, once each; of the runs nothing is left."""
+    """`bench` measures one and two mappers once each, and leaves no files of its runs."""
     arguments = (
         "--target",
         "local",
@@ -47,8 +47,8 @@ def test_two_figures_a_table_and_a_document(driver: Driver, text: Path) -> None:
 
 
 def test_a_store_that_is_in_use_stays_as_it_is(driver: Driver, text: Path) -> None:
-    """In a store of the user's own, nothing is left but the job's code, and what was finished is
-    reused as before.
+    """In a store that the user gives, `bench` adds only the job's code, and a finished run is still
+    reused.
     """
     run = ("run", "--input", text, "--target", "local", "--chunks", "4", "--json")
     assert driver.run(*run).code == 0
@@ -80,10 +80,10 @@ def test_a_store_that_is_in_use_stays_as_it_is(driver: Driver, text: Path) -> No
         ("--repeat", "0", "must be at least 1"),
     ],
 )
-def test_wrong_use_is_said_before_anything_is_run(
+def test_wrong_use_is_refused_before_a_run(
     driver: Driver, text: Path, option: str, value: str, said: str
 ) -> None:
-    """Exit code 2, one line, no figure."""
+    """A wrong use exits with code 2 and one line, before anything runs."""
     done = driver.run("bench", "--input", text, option, value)
     assert done.code == 2
     assert said in done.err

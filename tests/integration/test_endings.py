@@ -1,4 +1,4 @@
-"""However a run ends, nothing of it is left, and the same command goes on where it stopped."""
+"""However a run ends, it leaves no process, and the same command continues it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def text(driver: Driver) -> Path:
 
 @pytest.fixture
 def slowly(driver: Driver, text: Path) -> tuple[str | Path, ...]:
-    """A run that takes a few seconds however fast the machine is."""
+    """A run that takes a few seconds on any machine."""
     job = driver.folder / "slow_count.py"
     job.write_text(SLOW_JOB)
     return (
@@ -61,7 +61,7 @@ def slowly(driver: Driver, text: Path) -> tuple[str | Path, ...]:
 
 
 def _wait_for_tasks(driver: Driver, count: int) -> None:
-    """Until that many tasks have finished."""
+    """Wait until this number of tasks has finished."""
     deadline = time.monotonic() + 60
     while len(list((driver.store / "tasks").glob("*.json"))) < count:
         assert time.monotonic() < deadline, "no task finished"
@@ -72,8 +72,8 @@ def _wait_for_tasks(driver: Driver, count: int) -> None:
 def test_a_stopped_driver_leaves_nothing_and_goes_on(
     driver: Driver, text: Path, slowly: tuple[str | Path, ...], number: int
 ) -> None:
-    """Stopped in the map stage by a signal: all processes end, and the next run does only what is
-    left.
+    """After a signal in the map stage all processes end, and the next run does only the remaining
+    tasks.
     """
     process = driver.start(*slowly)
     _wait_for_tasks(driver, 3)
@@ -93,7 +93,7 @@ def test_a_stopped_driver_leaves_nothing_and_goes_on(
 def test_killed_services_and_workers_come_back(
     driver: Driver, text: Path, slowly: tuple[str | Path, ...]
 ) -> None:
-    """Half of the fleet's processes are killed in the map stage; the answer is the same."""
+    """The answer is right after half of the processes were killed in the map stage."""
     process = driver.start(*slowly)
     _wait_for_tasks(driver, 2)
     (fleet,) = psutil.Process(process.pid).children()
@@ -110,7 +110,7 @@ def test_killed_services_and_workers_come_back(
 
 
 def test_a_run_that_cannot_begin_leaves_nothing(driver: Driver) -> None:
-    """What was started before the command line was read is gone again, and has said nothing."""
+    """A run with a missing input ends the services that it started, and prints only the error."""
     done = driver.run("run", "--target", "local", "--input", "missing.txt")
     assert (done.code, done.out) == (2, "")
     assert "there is no file missing.txt" in done.err
@@ -121,7 +121,7 @@ def test_a_run_that_cannot_begin_leaves_nothing(driver: Driver) -> None:
 def test_services_that_are_still_starting_end_with_a_killed_driver(
     driver: Driver, text: Path
 ) -> None:
-    """Killed before it has told them anything."""
+    """Services end if their driver is killed before it has configured them."""
     process = driver.start("run", "--target", "local", "--input", text)
     deadline = time.monotonic() + 60
     while not psutil.Process(process.pid).children():

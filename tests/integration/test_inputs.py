@@ -1,4 +1,4 @@
-"""What is read, what is left out and what is refused, through the real command."""
+"""Which inputs are read, left out or refused, through the real command."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _job(driver: Driver) -> None:
 
 
 def write(driver: Driver, name: str, content: str | bytes) -> Path:
-    """A file below the driver's folder."""
+    """Write a file below the driver's folder."""
     path = driver.folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -38,8 +38,8 @@ def write(driver: Driver, name: str, content: str | bytes) -> Path:
 
 @pytest.mark.parametrize("target", ["local", "inline"])
 def test_links_and_left_out_entries(driver: Driver, target: str) -> None:
-    """Services may read what links lead to, the job sees the path that was given, and the run says
-    what it left out.
+    """Services read through links, the job sees the given path, and the run reports what it left
+    out.
     """
     write(driver, "far/away/b.txt", "linked\n")
     write(driver, "in/a.txt", "own\n")
@@ -82,7 +82,7 @@ def test_links_and_left_out_entries(driver: Driver, target: str) -> None:
 
 
 def test_a_result_is_the_next_runs_input(driver: Driver) -> None:
-    """The folder of a committed result is read, without the attempts that lie there too."""
+    """The folder of a committed result is an input, without the attempts in it."""
     write(driver, "a.txt", "x\ny\n")
     first = driver.run(
         "run",
@@ -107,8 +107,8 @@ def test_a_result_is_the_next_runs_input(driver: Driver) -> None:
     assert (2, True) == (refused.code, "only a committed result can be an input" in refused.err)
 
 
-def test_what_is_not_utf_8_is_shown(driver: Driver) -> None:
-    """How much, where first, and what becomes of it."""
+def test_invalid_utf_8_is_reported(driver: Driver) -> None:
+    """A run reports bytes that are not UTF-8: how many, where first, and the replacement."""
     write(driver, "a.txt", "good\n")
     write(driver, "b.txt", "good\nGr\u00f6\u00dfe\n".encode("latin-1"))
     done = driver.run(
@@ -139,8 +139,10 @@ def test_what_is_not_utf_8_is_shown(driver: Driver) -> None:
     ],
     ids=["plain", "packed"],
 )
-def test_what_is_no_text_is_refused(driver: Driver, target: str, name: str, content: bytes) -> None:
-    """In a sentence, with no stack trace, and what can be done."""
+def test_data_that_is_not_text_is_refused(
+    driver: Driver, target: str, name: str, content: bytes
+) -> None:
+    """Text in UTF-16 is refused with a command that converts it, and without a stack trace."""
     write(driver, name, content)
     done = driver.run("run", "--job", "lines.py", "--input", name, "--target", target)
     assert done.code == 1
@@ -149,7 +151,7 @@ def test_what_is_no_text_is_refused(driver: Driver, target: str, name: str, cont
 
 
 def test_an_output_over_the_input_is_refused_before_the_work(driver: Driver) -> None:
-    """Nothing is run, and the input is as it was."""
+    """An output that would replace the input is refused before the run; the input is unchanged."""
     path = write(driver, "x.json", "a\n")
     done = driver.run(
         "run", "--job", "lines.py", "--input", "x.json", "--output", "x.json", "--target", "local"

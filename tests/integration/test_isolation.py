@@ -1,5 +1,5 @@
-"""What one task does to its process, the next one never sees; what a job starts ends with its
-task.
+"""A task never sees a change that another task made to its process, and a task's processes end with
+it.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def mapper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapper]:
 
 @pytest.fixture
 def stored(mapper: Mapper, tmp_path: Path) -> Callable[[str], JobSpec]:
-    """Stores a job's code, and gives its name."""
+    """Return a function that stores a job's code and returns its name."""
 
     def store(code: str) -> JobSpec:
         (tmp_path / "isolated.py").write_text(code)
@@ -94,7 +94,7 @@ def stored(mapper: Mapper, tmp_path: Path) -> Callable[[str], JobSpec]:
 
 
 def _job(imports: str, *lines: str) -> str:
-    """A job whose `map` does something at its first record; it counts what it has to say."""
+    """Return a job whose `map` runs lines at its first record, and counts under their results."""
     body = "".join(f"            {line}\n" for text in lines for line in text.split("\n"))
     return f"{HEAD}{imports}\n{CLASS}{body}        yield line, 1\n"
 
@@ -106,7 +106,7 @@ def _events(mapper: Mapper, job: JobSpec, **parameters: Any) -> list[Any]:
 
 
 def _said(mapper: Mapper, job: JobSpec, **parameters: Any) -> set[str]:
-    """The names of the counters that the task has counted."""
+    """Return the names of a task's counters."""
     last = _events(mapper, job, **parameters)[-1]
     assert isinstance(last, Done), last
     return set(last.result.counters)  # type: ignore[union-attr]
@@ -116,7 +116,7 @@ def _said(mapper: Mapper, job: JobSpec, **parameters: Any) -> set[str]:
 def test_a_task_begins_from_the_same_state(
     mapper: Mapper, stored: Callable[[str], JobSpec], name: str
 ) -> None:
-    """Whether or not another task, of the same job or of another one, has changed it in between."""
+    """A task starts from the same state, whether or not another task changed its process before."""
     imports, change, look = STATES[name]
     say = f"self.count(repr({look}))"
     job = stored(_job(imports, f"{say}\nif self.change: {change}"))
@@ -142,10 +142,10 @@ def test_a_task_begins_from_the_same_state(
         ("F = open('/etc/passwd')", "/etc/passwd stays open"),
     ],
 )
-def test_an_import_that_cannot_be_forked_is_done_anew_and_said(
+def test_an_import_that_cannot_be_forked_is_repeated(
     mapper: Mapper, stored: Callable[[str], JobSpec], imports: str, named: str
 ) -> None:
-    """Each task imports the job itself then, and its first event says why."""
+    """If a job's import cannot be forked, each task imports it, and its first event says why."""
     job = stored(_job(imports, "self.count('done')"))
     for _ in range(2):
         events = _events(mapper, job)
@@ -155,7 +155,7 @@ def test_an_import_that_cannot_be_forked_is_done_anew_and_said(
 
 
 def test_a_job_that_forks_answers_once(mapper: Mapper, stored: Callable[[str], JobSpec]) -> None:
-    """Its copy ends where it would come back; the tasks after it get their own answers."""
+    """The child of a job that forks ends before it answers; later tasks get their own answers."""
     forks = stored(_job("import os", "os.fork()"))
     plain = stored(_job("", "pass"))
     for job in (forks, plain, forks, plain):
@@ -165,10 +165,8 @@ def test_a_job_that_forks_answers_once(mapper: Mapper, stored: Callable[[str], J
     _wait_until_alone(mapper)
 
 
-def test_a_job_that_uses_processes_of_its_own_may(
-    mapper: Mapper, stored: Callable[[str], JobSpec]
-) -> None:
-    """`multiprocessing` forks too, and never comes back."""
+def test_a_job_may_use_processes(mapper: Mapper, stored: Callable[[str], JobSpec]) -> None:
+    """A job can use `multiprocessing`, whose children never return into the worker's code."""
     code = "import multiprocessing\n\n\ndef double(n):\n    return 2 * n\n"
     use = (
         "with multiprocessing.get_context('fork').Pool(2) as pool:\n"
@@ -190,7 +188,7 @@ for number in range(3, 1024):
 def test_a_job_that_writes_to_every_descriptor_does_not_answer(
     mapper: Mapper, stored: Callable[[str], JobSpec]
 ) -> None:
-    """The task fails with what was done, and the next one is not one behind."""
+    """A job that writes into the result's descriptor fails; the next task gets its own answer."""
     last = _events(mapper, stored(_job("import os", FORGED)))[-1]
     assert isinstance(last, Failed)
     assert "not the task's answer" in last.error.message
@@ -209,10 +207,10 @@ STARTERS = {
 
 @pytest.mark.parametrize("how", STARTERS)
 @pytest.mark.parametrize("then", ["end", "raise", "die"])
-def test_what_a_job_starts_ends_with_its_task(
+def test_processes_of_a_job_end_with_its_task(
     mapper: Mapper, stored: Callable[[str], JobSpec], how: str, then: str
 ) -> None:
-    """However it was started, and however the task ends."""
+    """A process that a job starts ends with its task, however it started and the task ended."""
     mark = f"9{time.monotonic_ns() % 10**8}"
     ends = {"end": "pass", "raise": "raise ValueError", "die": "os.kill(os.getpid(), 9)"}[then]
     job = stored(
@@ -226,10 +224,10 @@ def test_what_a_job_starts_ends_with_its_task(
     assert _processes_with(mark) == []
 
 
-def test_what_a_job_starts_ends_with_its_caller(
+def test_processes_of_a_job_end_with_its_caller(
     mapper: Mapper, stored: Callable[[str], JobSpec]
 ) -> None:
-    """The same when its caller hangs up before the answer."""
+    """A process that a job starts ends when the task's caller disconnects."""
     mark = f"9{time.monotonic_ns() % 10**8}"
     job = stored(
         _job("import subprocess, time", f"subprocess.Popen(['sleep', '{mark}'])", "time.sleep(60)")
@@ -249,15 +247,15 @@ def test_what_a_job_starts_ends_with_its_caller(
 
 
 def _processes_with(mark: str) -> list[psutil.Process]:
-    """The processes of this machine, whatever their parent, with an argument that is the mark."""
+    """Return all processes of this machine that have the mark as an argument."""
     return [
         each for each in psutil.process_iter(["cmdline"]) if mark in (each.info["cmdline"] or ())
     ]
 
 
 def _wait_until_alone(mapper: Mapper) -> None:
-    """Until the service has its fork server, one worker, one template and the copy that waits, and
-    nothing else.
+    """Wait until the service has a fork server, one worker, one template and one waiting copy, and
+    no other process.
     """
     deadline = time.monotonic() + 10
     while len(left := psutil.Process(mapper.process.pid).children(recursive=True)) > 4:
@@ -277,10 +275,12 @@ def _wait_until_alone(mapper: Mapper) -> None:
         ("os.kill(os.getppid(), 9); import time; time.sleep(9)", "TaskLost", "ended"),
     ],
 )
-def test_however_a_job_ends_its_cause_is_said(
+def test_a_job_that_ends_its_process_gets_a_cause(
     mapper: Mapper, stored: Callable[[str], JobSpec], line: str, kind: str, named: str
 ) -> None:
-    """What an author can mend is theirs, with their frames; the next task is done."""
+    """A job that ends abnormally gets an error with the cause, and its frames if it raised; the
+    next task succeeds.
+    """
     last = _events(mapper, stored(_job("import os", line)))[-1]
     assert isinstance(last, Failed)
     error: TaskError = last.error
@@ -294,16 +294,16 @@ def test_however_a_job_ends_its_cause_is_said(
 def test_an_import_that_ends_its_process_is_a_failed_task(
     mapper: Mapper, stored: Callable[[str], JobSpec], line: str
 ) -> None:
-    """With its cause; one that forks and comes back is one process all the same."""
+    """An import that ends its process fails the task with the cause; one that forks succeeds."""
     last = _events(mapper, stored(_job(line, "pass")))[-1]
     assert isinstance(last, Done if "fork" in line else Failed), last
     assert isinstance(_events(mapper, stored(_job("", "pass")))[-1], Done)
 
 
-def test_events_and_health_tell_whose_they_are(
+def test_events_and_health_have_their_origin(
     mapper: Mapper, stored: Callable[[str], JobSpec]
 ) -> None:
-    """Run, task and attempt, one nonce for each answer, and the service's build."""
+    """Each event has the run, task, attempt, nonce and build; /health has the build."""
     job = stored(_job("", "pass"))
     answers = [_events(mapper, job) for _ in range(2)]
     names = [{event.attempt for event in events} for events in answers]
@@ -318,7 +318,7 @@ def test_events_and_health_tell_whose_they_are(
 def test_services_started_by_hand_have_one_hash_seed(
     mapper: Mapper, stored: Callable[[str], JobSpec]
 ) -> None:
-    """Whatever the environment says."""
+    """Services have the shared hash seed, whatever the environment says."""
     seed = _said(mapper, stored(_job("import os", "self.count(os.environ['PYTHONHASHSEED'])")))
     assert seed == {"0"}
 
@@ -326,7 +326,7 @@ def test_services_started_by_hand_have_one_hash_seed(
 def test_the_peak_of_memory_is_the_tasks_own(
     mapper: Mapper, stored: Callable[[str], JobSpec]
 ) -> None:
-    """What one task has needed is not counted for the next one."""
+    """The memory peak of a task does not include that of an earlier task."""
     job = stored(_job("", "if self.change: bytearray(200 << 20).count(1)"))
     peaks = []
     for change in (True, False):
@@ -339,8 +339,8 @@ def test_the_peak_of_memory_is_the_tasks_own(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
 def test_a_task_copies_little_memory(mapper: Mapper, stored: Callable[[str], JobSpec]) -> None:
-    """A page fault is a page that a task's process has to itself: 1,400 of them; 2,100 when little
-    heed was paid.
+    """A task's process has at most 1,750 page faults: it measured 1,400, and 2,100 with needless
+    copies.
     """
     job = stored(_job("", "pass"))
     _events(mapper, job)
@@ -352,15 +352,15 @@ def test_a_task_copies_little_memory(mapper: Mapper, stored: Callable[[str], Job
 
 
 def _faults_of_tasks(mapper: Mapper) -> int:
-    """The page faults of the ended copies of the template, which alone waits for them."""
+    """Return the page faults of the template's ended copies; only the template waits for them."""
     (server,) = psutil.Process(mapper.process.pid).children()
     (worker,) = server.children()
     (template,) = worker.children()
     return int(Path(f"/proc/{template.pid}/stat").read_text().rpartition(")")[2].split()[8])
 
 
-def test_a_run_says_once_that_its_job_is_imported_anew(driver: Driver) -> None:
-    """On standard error, and its answer is right."""
+def test_a_run_reports_once_that_tasks_import_its_job(driver: Driver) -> None:
+    """A run reports once that its job is imported for each task, and its answer is right."""
     text, job = driver.folder / "t.txt", driver.folder / "anew.py"
     text.write_text("a\nb\na\n" * 50)
     imports = (
@@ -386,8 +386,8 @@ def test_a_run_says_once_that_its_job_is_imported_anew(driver: Driver) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_what_a_job_starts_ends_with_a_stopped_driver(driver: Driver, number: int) -> None:
-    """Daemons too."""
+def test_processes_of_a_job_end_with_a_stopped_driver(driver: Driver, number: int) -> None:
+    """After a signal to the driver, processes that its job started end, daemons too."""
     text, job = driver.folder / "t.txt", driver.folder / "starts.py"
     text.write_text("a\n" * 10)
     started = driver.folder / "started"

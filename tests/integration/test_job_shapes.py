@@ -1,6 +1,4 @@
-"""Chains, joins, sorted and map-only jobs, and every format, through the real command and real
-services.
-"""
+"""Chains, joins, sorted and map-only jobs, and every format, with the real command and services."""
 
 from __future__ import annotations
 
@@ -45,7 +43,7 @@ def _result(driver: Driver, document: dict[str, object]) -> object:
 
 @pytest.mark.parametrize("target", ["local", "inline"])
 def test_a_chain(driver: Driver, target: str) -> None:
-    """Its steps run behind each other with their types kept; all of it is verified, audited, and
+    """The steps of a chain run in order and keep their types; the chain is verified, audited, and
     reused.
     """
     (driver.folder / "rounds.py").write_text(CHAIN)
@@ -89,7 +87,7 @@ def test_a_chain(driver: Driver, target: str) -> None:
 
 
 def test_a_chain_goes_on_with_the_step_that_failed(driver: Driver) -> None:
-    """What a step before it has done is reused after the fault is mended."""
+    """After a fix, a chain reuses the steps before the one that failed."""
     good = CHAIN.replace("k: int = 2", "k: int = 2\n    broken: bool = False").replace(
         "        assert type",
         "        if self.broken:\n            raise ValueError('broken on purpose')\n        "
@@ -110,7 +108,7 @@ def test_a_chain_goes_on_with_the_step_that_failed(driver: Driver) -> None:
 
 
 def test_a_fault_in_steps_is_shown(driver: Driver) -> None:
-    """The author's own traceback, and exit code 1."""
+    """An error in `steps` shows the author's traceback, and exits with code 1."""
     (driver.folder / "rounds.py").write_text(
         "from mapreduce_jobs.word_count import WordCount\nfrom mapreduce import Chain\nclass "
         "R(Chain):\n"
@@ -126,7 +124,7 @@ def test_a_fault_in_steps_is_shown(driver: Driver) -> None:
 
 
 def test_a_sorted_result(driver: Driver) -> None:
-    """With --sort the parts, one behind the other, are in key order."""
+    """With --sort the parts, joined in order, are in key order."""
     words = [
         "".join("abcdefghij"[int(digit)] for digit in f"{number * 7919 % 10007:05d}")
         for number in range(5000)
@@ -143,7 +141,7 @@ def test_a_sorted_result(driver: Driver) -> None:
 
 
 def test_a_map_only_job_over_csv_and_compressed_input(driver: Driver) -> None:
-    """Rows with quoted line ends, cut into many splits, plain and unpacked into chunk files."""
+    """CSV rows with quoted line ends survive many splits, plain and in chunk files."""
     (driver.folder / "rows.py").write_text(
         "from mapreduce import Csv, Job\nclass Rows(Job):\n    input_format = Csv()\n"
         "    def map(self, offset, row):\n        yield row['id'], row['text']\n"
@@ -173,7 +171,7 @@ def test_a_map_only_job_over_csv_and_compressed_input(driver: Driver) -> None:
 
 
 def test_a_join_of_two_formats(driver: Driver) -> None:
-    """Inputs have names; one without its name is refused with those that there are."""
+    """A join reads named inputs; an input without a name is refused with the possible names."""
     (driver.folder / "join.py").write_text(
         "from mapreduce import CollectList, Csv, Job, JsonLines\nclass J(Job):\n"
         "    input_format = {'users': Csv(), 'orders': JsonLines()}\n    reduce = CollectList()\n"
@@ -206,7 +204,7 @@ def test_a_join_of_two_formats(driver: Driver) -> None:
 
 
 def test_a_broken_row(driver: Driver) -> None:
-    """One clear error with the record and its place, and no second attempt."""
+    """A broken row gives one error with the record and its place, and no second attempt."""
     (driver.folder / "rows.py").write_text(
         "from mapreduce import Csv, Job\nclass Rows(Job):\n    input_format = Csv()\n"
         "    def map(self, offset, row):\n        yield row['id'], 1\n"
@@ -220,7 +218,7 @@ def test_a_broken_row(driver: Driver) -> None:
 
 
 def test_counts_of_many_small_compressed_files(driver: Driver) -> None:
-    """A folder of gzip files is one input of many; the answer is that of the texts."""
+    """A folder of gzip files gives the same answer as the texts."""
     expected: Counter[str] = Counter()
     (driver.folder / "in").mkdir()
     for number in range(30):
@@ -233,7 +231,7 @@ def test_counts_of_many_small_compressed_files(driver: Driver) -> None:
 
 
 def test_a_folder_gets_a_file_for_each_part(driver: Driver) -> None:
-    """In any format; together they hold what the merged file holds."""
+    """With a folder as --output each part becomes a file; together they equal the merged file."""
     (driver.folder / "in.txt").write_text("a b c d e f g h\n" * 3)
     command = ("run", "--input", "in.txt", "--reducers", "3", "--target", "inline")
     done = driver.run(*command, "--output", "parts/", "--output-format", "csv")

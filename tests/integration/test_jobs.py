@@ -1,4 +1,4 @@
-"""Each ready-made job through the real command: its result is that of a plain program, and `verify`
+"""Each ready-made job, with the real command: its result equals a plain program's, and `verify`
 agrees.
 """
 
@@ -45,7 +45,7 @@ def text(driver: Driver) -> list[str]:
 def result(
     driver: Driver, job: str, *arguments: str, target: str = "inline"
 ) -> list[tuple[Any, Any]]:
-    """The pairs of a run's result in key order; the plain road has been asked too."""
+    """Run a job, verify it, and return its pairs in key order."""
     output = driver.folder / "result.jsonl"
     command = (
         "--job",
@@ -68,12 +68,12 @@ def result(
 
 
 def words_of(lines: list[str]) -> Counter[str]:
-    """Word counts of ASCII lines."""
+    """Count words of ASCII lines."""
     return Counter(re.findall("[a-z']+", "\n".join(lines).lower()))
 
 
 def test_text_jobs(driver: Driver, text: list[str]) -> None:
-    """Everything that reads lines of text."""
+    """Jobs over lines of text equal plain programs."""
     given = ("--input", "text.txt")
     counts = words_of(text)
     ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:3]
@@ -88,7 +88,7 @@ def test_text_jobs(driver: Driver, text: list[str]) -> None:
 
 
 def test_grep(driver: Driver, text: list[str]) -> None:
-    """Two files, and one of them once more by a link: under that path it is searched too."""
+    """The job `grep` finds lines in two files, and in a link to one under the link's path."""
     (driver.folder / "b.txt").write_bytes(b"\r\nthe end\r\n")
     (driver.folder / "again").mkdir()
     (driver.folder / "again/b.txt").symlink_to("../b.txt")
@@ -111,7 +111,7 @@ def test_grep(driver: Driver, text: list[str]) -> None:
 
 
 def test_join_of_a_table_with_itself(driver: Driver) -> None:
-    """Each name reads the whole file: who has the same boss as whom."""
+    """A table joined with itself under two names gives the people with the same boss."""
     staff = [{"id": str(number), "boss": str(number // 4)} for number in range(20)]
     (driver.folder / "staff.csv").write_bytes(table(staff, ["id", "boss"], "\n"))
     found = result(
@@ -134,7 +134,7 @@ def test_join_of_a_table_with_itself(driver: Driver) -> None:
 
 
 def test_log_statistics(driver: Driver) -> None:
-    """The statistics of each path's sizes."""
+    """log_statistics gives the statistics of each path's sizes."""
     sizes = {
         f"/{number}": [at * 31 % (number + 50) for at in range(number * 9 + 1)]
         for number in range(5)
@@ -150,7 +150,7 @@ def test_log_statistics(driver: Driver) -> None:
 
 
 def test_friend_recommendation(driver: Driver) -> None:
-    """A heavy-tailed graph, over real services."""
+    """friend_recommendation equals brute force on a heavy-tailed graph."""
     write_graph(driver.folder / "graph.txt", users=500, friends=8, seed=2)
     rows = [
         line.split("\t")
@@ -165,7 +165,7 @@ def test_friend_recommendation(driver: Driver) -> None:
 
 
 def test_page_rank(driver: Driver) -> None:
-    """Over real services: twenty nodes without links make a counter that 64 bits would not hold."""
+    """page_rank equals power iteration, with a counter that exceeds 64 bits."""
     links = {f"n{number}": {f"n{number * 7 % 11}", f"end{number}"} for number in range(20)}
     assert 20 * UNIT > 1 << 64
     text = "".join(f"{node}\t{','.join(sorted(targets))}\n" for node, targets in links.items())
@@ -176,8 +176,8 @@ def test_page_rank(driver: Driver) -> None:
 
 
 def test_k_means(driver: Driver) -> None:
-    """The points are read again in each iteration; the centres travel as a parameter, to the last
-    bit.
+    """k_means equals Lloyd's algorithm to the last bit: each iteration reads the points again, and
+    gets the centres as a parameter.
     """
     chance = random.Random(11)
     points: Points = [

@@ -1,8 +1,6 @@
-"""What is kept of earlier runs, under any sequence of runs, changes and damage: exit 0 means the
-right bytes.
+"""Reuse under any sequence of runs, changes and damage: exit code 0 means the right bytes.
 
-A few sequences are tried each time, always the same; MAPREDUCE_TEST_EXAMPLES=1000 tries so many
-others.
+A few fixed sequences run each time; MAPREDUCE_TEST_EXAMPLES=1000 runs that many others.
 """
 
 from __future__ import annotations
@@ -65,7 +63,7 @@ def _rotting() -> Iterator[None]:
 
 
 class Kept(RuleBasedStateMachine):
-    """One store; each rule does something to it, or runs over it and compares the answer."""
+    """One store; each rule changes it, or runs over it and compares the answer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,17 +73,18 @@ class Kept(RuleBasedStateMachine):
         self.done: list[str] = []
 
     def teardown(self) -> None:
-        """Leave nothing."""
+        """Remove the folder."""
         shutil.rmtree(self.world.folder)
 
     @initialize(lines=texts, wish=wishes)
     def begin(self, lines: list[str], wish: Wish) -> None:
-        """There is an input, and one run has been."""
+        """Write an input and run once."""
         self.world.put("one.txt", lines)
         self.wish = wish
         self._undisturbed(wish)
 
-    # -- what a user does --------------------------------------------------------------------------
+    # -- the user's actions
+    # --------------------------------------------------------------------------
 
     @rule(wish=wishes)
     def run_another(self, wish: Wish) -> None:
@@ -114,11 +113,11 @@ class Kept(RuleBasedStateMachine):
         """Clean up after a run."""
         self.world.clean(place, results=results)
 
-    # -- what is reused ----------------------------------------------------------------------------
+    # -- reuse -----------------------------------------------------------------------------------
 
     @rule()
     def run_twice(self) -> None:
-        """Where nothing has changed, everything is reused, and nothing is written."""
+        """An unchanged run reuses everything and writes nothing."""
         wish = replace(self.wish, fresh=False)
         self._undisturbed(wish)
         before = {path: path.stat().st_mtime_ns for path in self.world.kept()}
@@ -128,7 +127,7 @@ class Kept(RuleBasedStateMachine):
 
     @rule()
     def mend_the_reducer(self) -> None:
-        """A fix in the reducer redoes no map."""
+        """A fix in the reducer repeats no map."""
         wish = replace(self.wish, fresh=False, job="Count")
         self._undisturbed(wish)
         self.wish = replace(wish, code=replace(wish.code, tenfold=not wish.code.tenfold))
@@ -137,14 +136,14 @@ class Kept(RuleBasedStateMachine):
 
     @rule(comment=st.sampled_from(("third", "fourth")))
     def change_a_comment(self, comment: str) -> None:
-        """A comment redoes nothing."""
+        """A changed comment repeats nothing."""
         wish = replace(self.wish, fresh=False)
         self._undisturbed(wish)
         self.wish = replace(wish, code=replace(wish.code, comment=comment))
         report = self._undisturbed(self.wish)
         assert report.reused_tasks == len(report.tasks)
 
-    # -- harm --------------------------------------------------------------------------------------
+    # -- damage ------------------------------------------------------------------------------------
 
     @rule(harm=harms, place=places, other=places)
     def harm(self, harm: str, place: int, other: int) -> None:
@@ -153,7 +152,7 @@ class Kept(RuleBasedStateMachine):
 
     @rule(harms=st.lists(st.tuples(harms, places, places), min_size=1, max_size=4))
     def harm_what_is_used(self, harms: list[tuple[str, int, int]]) -> None:
-        """Damage what the run before stands on, and run the same again."""
+        """Damage objects on which the previous run depends, and run the same again."""
         wish = replace(self.wish, fresh=False)
         used = self.world.used(self._undisturbed(wish))
         for harm, place, other in harms:
@@ -168,7 +167,7 @@ class Kept(RuleBasedStateMachine):
         other=places,
     )
     def harm_what_is_new(self, wish: Wish, stage: str, harm: str, place: int, other: int) -> None:
-        """Damage what a stage has just written."""
+        """Damage an object that a stage has just written."""
 
         def interfere(event: Event) -> None:
             if isinstance(event, StageDone) and event.stage == stage:
@@ -178,24 +177,22 @@ class Kept(RuleBasedStateMachine):
 
     @rule(wish=wishes, at=st.integers(0, 30), harm=harms, place=places, other=places)
     def run_harmed(self, wish: Wish, at: int, harm: str, place: int, other: int) -> None:
-        """Damage a kept object while a run goes on."""
+        """Damage a kept object during a run."""
         self._disturbed(wish, at, lambda: self._harm(harm, place, other))
 
     @rule(wish=wishes, at=st.integers(0, 30), lines=texts)
     def run_with_input_changed(self, wish: Wish, at: int, lines: list[str]) -> None:
-        """Change an input while a run goes on."""
+        """Change an input during a run."""
         self._disturbed(wish, at, lambda: self.world.put("one.txt", lines))
 
     @rule(wish=wishes, at=st.integers(0, 30), place=places, results=st.booleans())
     def run_cleaned(self, wish: Wish, at: int, place: int, results: bool) -> None:
-        """Clean up while a run goes on, perhaps after that very run."""
+        """Clean up during a run, perhaps after that same run."""
         self._disturbed(wish, at, lambda: self.world.clean(place, results=results))
 
     @rule(wish=wishes, same=st.booleans(), second=wishes, at=st.integers(0, 30))
     def two_drivers(self, wish: Wish, same: bool, second: Wish, at: int) -> None:
-        """Carry out a second run, of the same or of another, in the middle of a first: both are
-        right.
-        """
+        """Start a second run, the same or another, during a first: both are right."""
         ended: list[Ended] = []
         second = wish if same else second
 
@@ -218,13 +215,13 @@ class Kept(RuleBasedStateMachine):
     # -- the law -----------------------------------------------------------------------------------
 
     def _undisturbed(self, wish: Wish) -> Any:
-        """An undisturbed run ends with a whole answer, whatever was done to the store before."""
+        """An undisturbed run ends with a whole answer, whatever damaged the store before."""
         report = self._check(wish, self.world.run(wish), must=True)
         assert self.world.is_whole(report), "the audit finds something wrong"
         return report
 
     def _disturbed(self, wish: Wish, at: int, harm: Any) -> None:
-        """A run that is disturbed ends with the right answer, or with an error of ours."""
+        """A disturbed run ends with the right answer, or with an error of ours."""
         events = iter(range(1_000))
 
         def interfere(event: Event) -> None:
@@ -234,9 +231,7 @@ class Kept(RuleBasedStateMachine):
         self._check(wish, self.world.run(wish, interfere), must=False)
 
     def _check(self, wish: Wish, ended: Ended, *, must: bool) -> Any:
-        for harm in (
-            self.done
-        ):  # not where it is done: a hook is called in a thread, where there is no test
+        for harm in self.done:  # here, because a hook runs in a thread, outside of the test
             note(harm)
         self.done.clear()
         if ended.report is None:
@@ -280,9 +275,7 @@ def _kind(path: Path) -> str:
 @pytest.mark.slow
 @pytest.mark.timeout(3600 if EXAMPLES else 120)
 def test_exit_0_means_the_right_bytes(tmp_path: Path) -> None:
-    """Whatever is run, changed and damaged in whatever order, an answer is right, and an error is
-    ours.
-    """
+    """In any order of runs, changes and damage each answer is right, and each error is ours."""
     warm = World(tmp_path)
     warm.put("one.txt", ["a"])
     warm.run(Wish(job="Twice", copy=True))

@@ -1,6 +1,4 @@
-"""Hostile bytes take no more memory than their task was given: Linux counts that of a process of
-their own.
-"""
+"""Hostile input takes no more memory than its task may use; Linux counts a separate process's."""
 
 from __future__ import annotations
 
@@ -19,7 +17,7 @@ pytestmark = pytest.mark.skipif(
 
 TASK_MIB = 64
 BESIDE_MIB = 130
-"""Python, DuckDB and what this program imports."""
+"""The memory of Python, DuckDB and this program's imports."""
 
 CHILD = """
 import json, sys
@@ -79,7 +77,7 @@ MAKE = {
 
 
 def _peak(folder: Path, made: str, form: str) -> tuple[int, str]:
-    """The peak in MiB of a process that splits and maps an input, and what came of it."""
+    """Return the peak in MiB of a process that splits and maps an input, and its outcome."""
     path = folder / f"input.{'parquet' if form == 'parquet' else 'txt'}"
     subprocess.run(
         [sys.executable, "-c", f"f = open({str(path)!r}, 'wb')\n{MAKE[made]}"], check=True
@@ -114,10 +112,10 @@ def _peak(folder: Path, made: str, form: str) -> tuple[int, str]:
 def test_the_memory_of_a_map_task(
     tmp_path: Path, made: str, form: str, expected: str, times: int
 ) -> None:
-    """An input that would take hundreds of MiB is refused, or read, within what its task was given.
+    """An input that would take hundreds of MiB is refused, or read within the task's memory.
 
-    A record at the limit whose fields are tiny takes `times` as much: each field is an object of
-    Python's.
+    A record at the limit with tiny fields takes `times` as much, because each field is a Python
+    object.
     """
     peak, said = _peak(tmp_path, made, form)
     assert expected in said

@@ -1,6 +1,6 @@
 """The seven cases of the MapReduce lab of MIT's course 6.5840, rewritten for this engine.
 
-Nothing here measures time: the jobs write files in a folder that show which tasks ran together, how
+No test measures time: the jobs write files in a folder that show which tasks ran together, how
 often, and when.
 """
 
@@ -113,7 +113,7 @@ class Crashing(Words):
 
 @pytest.fixture
 def traces(driver: Driver) -> Path:
-    """The folder in which the jobs leave their traces; the jobs lie beside it."""
+    """The folder for the jobs' traces; the jobs lie beside it."""
     (driver.folder / "lab.py").write_text(JOBS)
     folder = driver.folder / "traces"
     folder.mkdir()
@@ -127,7 +127,7 @@ def _command(job: str, traces: Path, books: list[Path], **options: int) -> list[
 
 
 def _result(document: dict[str, Any]) -> dict[str, Any]:
-    """All parts together."""
+    """Return all parts together."""
     found: dict[str, Any] = {}
     for url in document["result_urls"]:
         text = Path(url.removeprefix("file://")).read_text(encoding="utf-8")
@@ -143,7 +143,7 @@ def _expected(books: list[Path]) -> Counter[str]:
 
 
 def test_word_count(driver: Driver, books: list[Path]) -> None:
-    """wc: the counts of a program with no MapReduce in it."""
+    """wc: the counts equal those of a program without MapReduce."""
     done = driver.run(
         "run", "--target", "local", "--input", *books, "--chunks", "6", "--reducers", "3", "--json"
     )
@@ -152,7 +152,7 @@ def test_word_count(driver: Driver, books: list[Path]) -> None:
 
 
 def test_indexer(driver: Driver, books: list[Path]) -> None:
-    """indexer: each word, with the files that hold it."""
+    """indexer: the result lists the files of each word."""
     job = ("--job", "mapreduce_jobs.inverted_index", "--chunks", "6", "--reducers", "3")
     done = driver.run("run", "--target", "local", "--input", *books, *job, "--json")
     assert done.code == 0, done.err
@@ -165,7 +165,7 @@ def test_indexer(driver: Driver, books: list[Path]) -> None:
 
 
 def test_map_parallelism(driver: Driver, books: list[Path], traces: Path) -> None:
-    """mtiming: two maps run at the same time: each waits until it sees the other, and both do."""
+    """mtiming: two maps run at the same time, because each waits until it sees the other."""
     command = _command("Together", traces, books, mappers=2, chunks=2)
     done = driver.run(*command, "--param", "at=map")
     assert done.code == 0, done.err
@@ -186,7 +186,7 @@ def test_reduce_parallelism(driver: Driver, books: list[Path], traces: Path) -> 
 
 
 def test_job_count(driver: Driver, books: list[Path], traces: Path) -> None:
-    """jobcount: when nothing fails, each map and each reduce is carried out exactly once."""
+    """jobcount: without failures each map and each reduce runs exactly once."""
     done = driver.run(*_command("Words", traces, books, mappers=2, chunks=7, reducers=3))
     assert done.code == 0, done.err
     tasks = Counter(task["stage"] for task in done.document["tasks"])
@@ -198,23 +198,21 @@ def test_job_count(driver: Driver, books: list[Path], traces: Path) -> None:
 
 
 def test_early_exit(driver: Driver, books: list[Path], traces: Path) -> None:
-    """early_exit: no task ends the run while a map is not done; the command returns a whole
-    result.
-    """
+    """early_exit: the run does not end while a map is running, and its result is whole."""
     process = driver.start(*_command("Held", traces, books, mappers=2, chunks=4))
     deadline = time.monotonic() + 60
     while not (traces / "waiting").exists():
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.02)
-    # those that others came from: a task's own process ends with its task
+    # parents of other processes: a task's process ends with its task
     before = {each.ppid() for each in driver.processes()} & {
         each.pid for each in driver.processes()
     }
     deadline = time.monotonic() + 60
     while (
         len(list((driver.store / "tasks").glob("*.json"))) < 4
-    ):  # the split, and all maps but the one that waits
+    ):  # the split, and all maps except the waiting one
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert process.poll() is None
@@ -228,8 +226,8 @@ def test_early_exit(driver: Driver, books: list[Path], traces: Path) -> None:
 
 
 def test_crash(driver: Driver, books: list[Path], traces: Path) -> None:
-    """crash: workers die at random in maps and reduces; the answer is the same, and the report
-    names each death.
+    """crash: workers die at random in maps and reduces; the answer is right, and the report names
+    each death.
     """
     done = driver.run(*_command("Crashing", traces, books, mappers=2, chunks=6, reducers=3))
     assert done.code == 0, done.err

@@ -1,4 +1,4 @@
-"""What a user has against faults: drills, dead letters, and a task done again under their eyes."""
+"""A user's tools against faults: fault injection, dead letters, and replay of a task."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from bench.zipf import write_text
 from tests.integration.commands import Driver
 
-DRILL = "kill=0.2,hang=0.03,slow=0.1,error=0.15,duplicate=0.1,corrupt=0.1"
+FAULTS = "kill=0.2,hang=0.03,slow=0.1,error=0.15,duplicate=0.1,corrupt=0.1"
 BAD = """
 from mapreduce import Job, Sum
 
@@ -29,7 +29,7 @@ def _parts(document: dict[str, object]) -> list[bytes]:
 
 
 def _numbers(driver: Driver) -> Path:
-    """A job that fails on two of its lines, and its input."""
+    """Write a job that fails on two of its lines, and its input."""
     (driver.folder / "totals.py").write_text(BAD)
     lines = [str(number) for number in range(200)]
     lines[50], lines[150] = "fifty", "150 or so"
@@ -39,9 +39,9 @@ def _numbers(driver: Driver) -> Path:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_drill_changes_nothing_but_the_work(driver: Driver, seed: int) -> None:
-    """Killed, hung, slow, failing, doubled and corrupted attempts: the same bytes, and the report
-    shows each fault.
+def test_fault_injection_does_not_change_the_result(driver: Driver, seed: int) -> None:
+    """With killed, hung, slow, failing, duplicated and corrupted attempts the bytes are equal, and
+    the report shows each fault.
     """
     text = driver.folder / "text.txt"
     write_text(text, 1_000_000, seed=3)
@@ -60,21 +60,19 @@ def test_a_drill_changes_nothing_but_the_work(driver: Driver, seed: int) -> None
         "--json",
     )
     quiet = driver.run(*command)
-    drilled = driver.run(*command, "--fresh", "--chaos", DRILL, "--chaos-seed", str(seed))
-    assert drilled.code == 0, drilled.err
-    assert _parts(quiet.document) == _parts(drilled.document)
-    faults = drilled.document["faults"]
+    faulty = driver.run(*command, "--fresh", "--chaos", FAULTS, "--chaos-seed", str(seed))
+    assert faulty.code == 0, faulty.err
+    assert _parts(quiet.document) == _parts(faulty.document)
+    faults = faulty.document["faults"]
     assert len(faults) >= 3
     broken = [fault for fault in faults if fault["fault"] in ("kill", "error", "hang")]
     failed = [
-        row
-        for row in drilled.document["recoveries"]
-        if row["what"] in ("TaskLost", "InjectedFault")
+        row for row in faulty.document["recoveries"] if row["what"] in ("TaskLost", "InjectedFault")
     ]
     assert len(failed) >= len(broken) - 1, "a killed attempt may have been slower than its backup"
-    assert all(row["why"] and row["then"] for row in drilled.document["recoveries"])
+    assert all(row["why"] and row["then"] for row in faulty.document["recoveries"])
     assert quiet.document["recoveries"] == quiet.document["faults"] == []
-    assert any(line.startswith("injected") for line in drilled.err.splitlines())
+    assert any(line.startswith("injected") for line in faulty.err.splitlines())
     assert driver.run("audit").code == 0
     assert driver.wait_until_none_is_left() == []
 
@@ -87,8 +85,8 @@ def test_a_drill_changes_nothing_but_the_work(driver: Driver, seed: int) -> None
         ("kill=0.7,error=0.7", "more than 1"),
     ],
 )
-def test_a_drill_that_is_none(driver: Driver, chaos: str, named: str) -> None:
-    """One line says what can be drilled."""
+def test_unknown_faults_are_refused(driver: Driver, chaos: str, named: str) -> None:
+    """A wrong --chaos is refused with one line that lists the possible faults."""
     text = driver.folder / "in.txt"
     text.write_text("a")
     done = driver.run("run", "--input", text, "--chaos", chaos)
@@ -97,8 +95,8 @@ def test_a_drill_that_is_none(driver: Driver, chaos: str, named: str) -> None:
 
 @pytest.mark.parametrize("target", ["local", "inline"])
 def test_bad_records_are_set_aside(driver: Driver, target: str) -> None:
-    """Each is kept with its place and what was raised; the rest is counted; a later run without it
-    fails again.
+    """Bad records are kept with their place and error, the rest is counted, and a run without
+    skipping fails.
     """
     text = _numbers(driver)
     command = (
@@ -135,7 +133,7 @@ def test_bad_records_are_set_aside(driver: Driver, target: str) -> None:
 
 
 def test_lines_that_are_not_json_are_set_aside(driver: Driver) -> None:
-    """And `verify` and `audit` know them, wherever the input was cut."""
+    """Lines that are not JSON are set aside, and `verify` and `audit` accept it for any splits."""
     lines = [f'{{"n": {number}}}' if number % 10 else "{broken" for number in range(200)]
     text = driver.folder / "in.jsonl"
     text.write_text("\n".join(lines) + "\n")
@@ -176,7 +174,7 @@ def test_lines_that_are_not_json_are_set_aside(driver: Driver) -> None:
 
 
 def test_one_bad_record_too_many(driver: Driver) -> None:
-    """The job fails, and says that it would take more."""
+    """A run with more bad records than allowed fails and says so."""
     text = _numbers(driver)
     done = driver.run(
         "run", "--input", text, "--job", "totals.py", "--target", "local", "--skip-bad-records", "1"
@@ -186,9 +184,7 @@ def test_one_bad_record_too_many(driver: Driver) -> None:
 
 
 def test_replay(driver: Driver) -> None:
-    """The task that failed fails again here, with its traceback; one that was done is done again;
-    nothing is left.
-    """
+    """`replay` shows a failed task's traceback, or repeats a finished task, and writes nothing."""
     text = _numbers(driver)
     failed = driver.run(
         "run", "--input", text, "--job", "totals.py", "--chunks", "3", "--target", "local"
@@ -212,9 +208,7 @@ def test_replay(driver: Driver) -> None:
 
 
 def test_a_chain_that_sets_records_aside_is_verified(driver: Driver) -> None:
-    """Each step leaves out its own: lines of the input, and pairs of the step before it, some of
-    them twice.
-    """
+    """A chain whose steps set records aside, some of them twice, is verified."""
     text = driver.folder / "in.txt"
     text.write_text(
         "".join(f"{number}\n" if number % 25 else "no number\n" for number in range(200))

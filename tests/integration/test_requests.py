@@ -1,6 +1,4 @@
-"""What a run asks of S3: the fewest writes that its promises leave, and a report of just those that
-were made.
-"""
+"""The S3 requests of a run: as few writes as possible, and a report of exactly these requests."""
 
 from __future__ import annotations
 
@@ -25,35 +23,35 @@ BUCKET = "request-counts"
 MAPS, REDUCES = 4, 2
 TASKS = 1 + MAPS + REDUCES
 FETCHED = Counter({"head": 1, "get": 1})
-"""With which a service fetches the job's code: no task has begun then, so they are in no report."""
+"""A service fetches the job's code with these; no task has begun then, so no report has them."""
 TEXT = "".join(f"line {number} has the number {number % 7}\n" for number in range(4_000))
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A run's report, and what the store was asked for it."""
+    """A run's report, and the requests that the store received."""
 
     report: Report
     requests: tuple[Request, ...]
 
     def kinds(self) -> Counter[str]:
-        """How many requests of each kind."""
+        """Return the number of requests of each kind."""
         return Counter(each.kind for each in self.requests)
 
     def folders(self, *kinds: str) -> Counter[str]:
-        """How many requests of these kinds each folder of the store, or the input, had."""
+        """Return the number of requests of these kinds for each folder, and for the input."""
         return Counter(_folder(each.path) for each in self.requests if each.kind in kinds)
 
 
 @dataclass(frozen=True)
 class Bucket:
-    """An S3 with one input in it, and what it is asked."""
+    """An S3 bucket with one input, and the requests to it."""
 
     recording: Recording
     environment: dict[str, str]
 
     def run(self, *options: str, store: str = "store", target: str = "local") -> Asked:
-        """One run of word count over the input."""
+        """Run word count over the input."""
         self.recording.requests.clear()
         where = [
             "--input",
@@ -68,7 +66,7 @@ class Bucket:
         return Asked(Report.model_validate_json(out), tuple(self.recording.requests))
 
     def python(self, *arguments: str) -> str:
-        """What a program prints; it must succeed."""
+        """Return the output of a program, which must succeed."""
         done = subprocess.run(
             [sys.executable, *arguments],
             cwd=ROOT,
@@ -83,7 +81,7 @@ class Bucket:
 
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[Bucket]:
-    """An emulator with a recording proxy before it."""
+    """An emulator behind a recording proxy."""
     if not PROGRAM.is_file():
         pytest.skip(MISSING)
     with running_emulator(BUCKET) as emulator, recorded(emulator.endpoint) as recording:
@@ -112,9 +110,7 @@ def _folder(path: str) -> str:
 
 
 def test_writes_of_a_run(first: Asked) -> None:
-    """M maps write M objects and R reduces R; a record for each task and a handful for the run, no
-    more.
-    """
+    """M maps write M objects, R reduces write R, each task writes one record, and the run a few."""
     assert first.folders("put") == {
         "maps": MAPS,
         "reduce": REDUCES + len(["_SUCCESS"]),
@@ -127,15 +123,15 @@ def test_writes_of_a_run(first: Asked) -> None:
 
 
 def test_reads_of_a_run(first: Asked) -> None:
-    """Each reduce reads its block of each map's object once; a map reads its range and the end of
-    its last line.
+    """Each reduce reads its block of each map's object once; a map reads its range and its last
+    line's end.
     """
     gets, heads = first.folders("get"), first.folders("head")
     assert gets["maps"] == MAPS * REDUCES
     assert gets["tasks"] == TASKS
     assert (
         gets["books"] <= 1 + 2 * MAPS
-    )  # the first bytes tell the compression; then a range, and the end of its last line
+    )  # the first bytes, for the compression; then a range, and its last line's end
     assert heads == {
         "books": len(["for the plan", "for the ledger"]),
         "reduce": REDUCES * len(["is it whole", "is it still what was copied", "its copy's ETag"]),
@@ -144,8 +140,8 @@ def test_reads_of_a_run(first: Asked) -> None:
 
 
 def test_the_report_has_the_requests_that_were_made(first: Asked) -> None:
-    """All of them, to the last one, which writes the report itself; and what they cost by AWS's
-    price list.
+    """The report has all requests, with the one that writes the report, and their cost by AWS's
+    prices.
     """
     made = first.report.requests
     assert Counter(asdict(made.total)) - Counter() == first.kinds() - FETCHED
@@ -159,7 +155,7 @@ def test_the_report_has_the_requests_that_were_made(first: Asked) -> None:
 
 
 def test_a_task_keeps_its_connection(first: Asked) -> None:
-    """A task has a process and a client of its own: what it writes goes over one connection."""
+    """A task's process writes over one connection."""
     mapping = {
         each.connection
         for each in first.requests
@@ -169,9 +165,7 @@ def test_a_task_keeps_its_connection(first: Asked) -> None:
 
 
 def test_a_run_that_finds_everything_done(bucket: Bucket, first: Asked) -> None:
-    """Nothing is read of the input nor written by a task, and an earlier run's requests are not
-    counted again.
-    """
+    """A run that reuses everything reads no input, and does not count an earlier run's requests."""
     again = bucket.run()
     assert again.report.reused_tasks == TASKS
     assert again.folders("get") == {"tasks": TASKS, "jobs": len(["is the code as it was written"])}
@@ -183,7 +177,7 @@ def test_a_run_that_finds_everything_done(bucket: Bucket, first: Asked) -> None:
 
 @pytest.mark.parametrize("target", ["inline"])
 def test_tasks_and_driver_in_one_process(bucket: Bucket, target: str) -> None:
-    """Each counts its own, though they share the store's connections."""
+    """In one process, tasks and driver count their requests separately."""
     asked = bucket.run(store="store-of-one-process", target=target)
     made = asked.report.requests
     assert Counter(asdict(made.total)) - Counter() == asked.kinds()
@@ -191,14 +185,14 @@ def test_tasks_and_driver_in_one_process(bucket: Bucket, target: str) -> None:
 
 
 def test_a_chain_counts_all_its_steps(bucket: Bucket) -> None:
-    """The report of a chain has the requests of its steps, and the driver's between them."""
+    """The report of a chain has the requests of all steps, and the driver's between them."""
     asked = bucket.run("--job", "mapreduce_jobs.top_k", store="store-of-a-chain")
     assert len(asked.report.steps) > 1
     assert Counter(asdict(asked.report.requests.total)) - Counter() == asked.kinds() - FETCHED
 
 
 def test_a_local_run_asks_nothing_of_s3(bucket: Bucket, tmp_path: Path) -> None:
-    """Without S3 there is nothing to count, and nothing to pay."""
+    """A local run counts no requests."""
     out = bucket.python(
         "-m",
         "driver",

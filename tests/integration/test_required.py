@@ -1,4 +1,4 @@
-"""CI's own commands fail where a check cannot be run, instead of leaving it out."""
+"""The commands of CI fail if a check cannot run."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def bare(tmp_path: Path) -> dict[str, str]:
-    """An environment whose PATH holds what a shell script begins with, and a user who is not
-    root.
+    """An environment whose PATH has only the commands that a shell script needs, and a user who is
+    not root.
     """
     for name in ("bash", "dirname", "make"):
         (tmp_path / name).symlink_to(shutil.which(name) or name)
@@ -33,7 +33,7 @@ def _run(environment: dict[str, str], *command: str) -> subprocess.CompletedProc
 
 
 def test_ci_names_the_packages_that_it_lacks(bare: dict[str, str]) -> None:
-    """Before any check, when it may not install them."""
+    """Without permission to install packages, CI names the missing ones before any check."""
     done = _run(bare, "bash", ".ci/run")
     assert (1, "") == (done.returncode, done.stdout)
     said = (
@@ -47,14 +47,14 @@ def test_ci_names_the_packages_that_it_lacks(bare: dict[str, str]) -> None:
 
 
 def test_make_spark_without_java_fails(bare: dict[str, str]) -> None:
-    """It says what to install."""
+    """`make spark` without Java fails, and names the package."""
     done = _run(bare, "make", "spark")
     assert done.returncode != 0
     assert "Java 17 or newer; on Debian: apt-get install default-jre-headless" in done.stderr
 
 
 def test_ci_requires_everything() -> None:
-    """The variable has the name that the tests read, and is set before the first check."""
+    """CI sets the variable that the tests read, before the first check."""
     lines = (ROOT / ".ci" / "run").read_text().splitlines()
     assert lines.index(f"export {VARIABLE}=1") < lines.index("make check")
     suites = [line.split()[1] for line in lines if line.startswith("make ")]

@@ -1,6 +1,4 @@
-"""`run` over real services on loopback: the answer, the document, what is reused, and what is said
-of mistakes.
-"""
+"""`run` over real services on loopback: the answer, the document, reuse, and messages."""
 
 from __future__ import annotations
 
@@ -47,7 +45,7 @@ def _expected(books: list[Path]) -> Counter[str]:
 
 
 def _result(document: dict[str, list[str]]) -> dict[str, Any]:
-    """The pairs of a result, whatever its parts."""
+    """Return the pairs of a result, from all parts."""
     pairs: dict[str, Any] = {}
     for url in document["result_urls"]:
         text = Path(url.removeprefix("file://")).read_text(encoding="utf-8")
@@ -61,7 +59,7 @@ def _result(document: dict[str, list[str]]) -> dict[str, Any]:
 @pytest.mark.parametrize("target", ["local", "inline"])
 @pytest.mark.parametrize("mode", ["range", "copy"])
 def test_counts_words(driver: Driver, books: list[Path], target: str, mode: str) -> None:
-    """Services and inline, ranges and chunk files: the counts are those of a plain program."""
+    """With services and inline, with ranges and chunk files, the counts equal a plain program's."""
     done = driver.run(
         "run", *_inputs(books), "--target", target, "--split-mode", mode, "--chunks", "5", "--json"
     )
@@ -81,9 +79,7 @@ def test_counts_words(driver: Driver, books: list[Path], target: str, mode: str)
 def test_one_reducer_leaves_one_object_and_several_leave_sorted_parts(
     driver: Driver, books: list[Path]
 ) -> None:
-    """`result.json` with one reducer; with three, three parts, each in key order, and `_SUCCESS`
-    beside them.
-    """
+    """One reducer writes `result.json`; three write sorted parts, and `_SUCCESS` beside them."""
     one = driver.run("run", *_inputs(books), "--reducers", "1", "--json").document
     many = driver.run("run", *_inputs(books), "--reducers", "3", "--json").document
     assert [url.rpartition("/")[2] for url in one["result_urls"]] == ["result.json"]
@@ -99,7 +95,7 @@ def test_one_reducer_leaves_one_object_and_several_leave_sorted_parts(
 
 
 def test_output_file_in_each_format(driver: Driver, books: list[Path]) -> None:
-    """One file in key order, read back by the standard library's own readers."""
+    """--output writes one file in key order, which the standard library's readers read."""
     expected = _expected(books)
     order = sorted(expected, key=str.encode)
     for ending in ("json", "jsonl", "csv", "tsv"):
@@ -122,7 +118,7 @@ def test_output_file_in_each_format(driver: Driver, books: list[Path]) -> None:
 
 
 def test_inverted_index_names_the_files_of_each_word(driver: Driver, books: list[Path]) -> None:
-    """A job with its own reduce: the postings are those of a plain count of each file."""
+    """A job with a `reduce` lists the same files for each word as a plain program."""
     done = driver.run(
         "run", *_inputs(books), "--job", "mapreduce_jobs.inverted_index", "--chunks", "4", "--json"
     )
@@ -135,7 +131,7 @@ def test_inverted_index_names_the_files_of_each_word(driver: Driver, books: list
 
 
 def test_second_run_reuses_everything(driver: Driver, books: list[Path]) -> None:
-    """The same command again does nothing anew, says so, and `--fresh` does all of it."""
+    """The same command reuses all tasks and says so; `--fresh` repeats all."""
     command = ("run", *_inputs(books), "--chunks", "3", "--json")
     first, second = driver.run(*command), driver.run(*command)
     assert (first.document["reused_tasks"], second.document["reused_tasks"]) == (0, 5)
@@ -147,7 +143,7 @@ def test_second_run_reuses_everything(driver: Driver, books: list[Path]) -> None
 def test_a_lost_map_output_is_done_again_and_nothing_else(
     driver: Driver, books: list[Path]
 ) -> None:
-    """After one map object is deleted, that one map task runs; the others and the reduce stand."""
+    """After one map object is deleted, only that map task runs again."""
     command = ("run", *_inputs(books), "--chunks", "3", "--json")
     first = driver.run(*command).document
     Path(first["map_urls"][1].removeprefix("file://")).unlink()
@@ -159,7 +155,7 @@ def test_a_lost_map_output_is_done_again_and_nothing_else(
 
 
 def test_a_changed_input_is_read_again(driver: Driver, books: list[Path]) -> None:
-    """Content decides what is reused, not the name."""
+    """An input with new content under the old name is read again."""
     command = ("run", *_inputs(books), "--json")
     driver.run(*command)
     with books[0].open("a", encoding="utf-8") as file:
@@ -168,7 +164,7 @@ def test_a_changed_input_is_read_again(driver: Driver, books: list[Path]) -> Non
 
 
 def test_empty_input_gives_an_empty_result(driver: Driver) -> None:
-    """No bytes, no splits, an empty object, and a balanced ledger."""
+    """An empty input gives an empty result and a balanced ledger."""
     empty = driver.folder / "nothing.txt"
     empty.touch()
     done = driver.run("run", "--input", empty, "--json")
@@ -178,7 +174,7 @@ def test_empty_input_gives_an_empty_result(driver: Driver) -> None:
 
 
 def test_folders_and_globs_mean_their_files(driver: Driver, books: list[Path]) -> None:
-    """A folder and a glob read the same as their files one by one."""
+    """A folder and a glob give the same result as their files one by one."""
     shelf = driver.folder / "shelf"
     shelf.mkdir()
     for book in books:
@@ -189,9 +185,7 @@ def test_folders_and_globs_mean_their_files(driver: Driver, books: list[Path]) -
 
 
 def test_records_of_the_past(driver: Driver, books: list[Path]) -> None:
-    """`runs` lists, `status` tells, `clean` says first and deletes then; afterwards the work is
-    done again.
-    """
+    """`runs` lists a run, `status` shows it, and `clean` deletes only with --yes."""
     run_id = driver.run("run", *_inputs(books), "--json").document["run_id"]
     listed = driver.run("runs", "--json").document["runs"]
     assert [(line["run_id"], line["state"]) for line in listed] == [(run_id, "done")]
@@ -206,7 +200,7 @@ def test_records_of_the_past(driver: Driver, books: list[Path]) -> None:
 
 
 def test_audit_and_verify_find_a_result_that_was_changed(driver: Driver, books: list[Path]) -> None:
-    """A result that somebody edits no longer passes."""
+    """`audit` and `verify` fail after a result was edited."""
     document = driver.run("run", *_inputs(books), "--json").document
     result = Path(document["result_urls"][0].removeprefix("file://"))
     result.write_text(
@@ -235,8 +229,8 @@ def weigh(word, limit):
 
 
 def test_a_fault_in_the_jobs_code_is_shown_as_its_author_needs_it(driver: Driver) -> None:
-    """Their traceback with their own file names, the record, the object and the offset; none of our
-    frames; exit 1.
+    """An error in a job shows the author's traceback, the record, object and offset, and no frames
+    of the engine.
     """
     (driver.folder / "faulty.py").write_text(FAULTY)
     (driver.folder / "helper.py").write_text(HELPER)
@@ -285,7 +279,7 @@ MISTAKES = [
     (["run", "--input", "text.txt", "--chunks", "2", "--chunk-size", "1MB"], "--chunk-size"),
     (["run", "--input", "text.txt", "--output", "counts.docx"], ".docx"),
     (["run", "--input", "gopher://hole/x"], "gopher"),
-    (["verify", "run-nobody-has"], "run"),
+    (["verify", "run-unknown"], "run"),
     (["clean"], "clean"),
     (["dance"], "dance"),
 ]
@@ -299,7 +293,9 @@ MISTAKES = [
 def test_a_users_mistake_is_a_line_and_exit_2(
     driver: Driver, arguments: list[str], named: str
 ) -> None:
-    """The cause is named, there is no stack trace, and nothing on standard output."""
+    """A user's mistake gives a short message with the cause, no stack trace, and no standard
+    output.
+    """
     (driver.folder / "text.txt").write_text("some words\n")
     done = driver.run(*arguments)
     assert (done.code, done.out) == (2, "")

@@ -1,6 +1,4 @@
-"""What a service does with callers who mean harm, and where the signing key and the records never
-are.
-"""
+"""A service under attack, and the places where the signing key and records must never appear."""
 
 from __future__ import annotations
 
@@ -34,7 +32,7 @@ PATIENCE_S = 1.0
 
 @pytest.fixture(scope="module")
 def mapper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapper]:
-    """One mapper for all tests of this file, with little patience."""
+    """One mapper with short timeouts for all tests of this file."""
     with running_mapper(
         tmp_path_factory.mktemp("mapper"), MAPREDUCE_PATIENCE_S=str(PATIENCE_S)
     ) as made:
@@ -54,7 +52,7 @@ def _head(token: str | None, *lines: str) -> bytes:
 
 
 def _answer(connection: socket.socket) -> bytes:
-    """All until the end of the first answer, or of the connection."""
+    """Return all bytes until the end of the first answer, or of the connection."""
     received = b""
     while not re.search(rb"\r\n\r\n.*\}$", received, re.DOTALL):
         if not (block := connection.recv(4096)):
@@ -93,7 +91,7 @@ def _signed(body: bytes, key: str = KEY, algorithm: str = "HS256", **claims: obj
 
 
 def test_a_token_is_good_once(mapper: Mapper) -> None:
-    """The very same request again is refused; a fresh token for the same task is not."""
+    """A request that is sent again with the same token is refused; a fresh token is accepted."""
     body = mapper.task()
     token = sign(KEY, "/map", body, time.time())
     answers = [mapper.post(body, token), mapper.post(body, token), mapper.post(body)]
@@ -101,14 +99,14 @@ def test_a_token_is_good_once(mapper: Mapper) -> None:
 
 
 def test_a_token_is_used_up_by_a_request_that_was_refused(mapper: Mapper) -> None:
-    """With another body it is no good, and afterwards not with its own either."""
+    """A token that was refused with another body is refused with its own body afterwards."""
     body = mapper.task()
     token = sign(KEY, "/map", body, time.time())
     assert [401, 401] == [mapper.post(sent, token).status_code for sent in (body + b" ", body)]
 
 
 def test_every_refused_token_gets_the_same_answer(mapper: Mapper) -> None:
-    """Byte for byte, but for the time of day: nothing tells what was wrong."""
+    """Every refused token gets the same bytes, except for the date."""
     body, now = mapper.task(), time.time()
     used = sign(KEY, "/map", body, now)
     mapper.post(body, used)
@@ -147,7 +145,7 @@ def test_every_refused_token_gets_the_same_answer(mapper: Mapper) -> None:
 
 
 def test_nothing_but_health_and_metrics_is_open(mapper: Mapper) -> None:
-    """No description of the service, no redirect, no name or version of the server."""
+    """Only `/health` and `/metrics` answer, without a description, redirect, or server version."""
     paths = [
         "/",
         "/map/",
@@ -174,7 +172,7 @@ def test_nothing_but_health_and_metrics_is_open(mapper: Mapper) -> None:
 
 
 def test_without_a_token_no_body_is_read(mapper: Mapper) -> None:
-    """The answer comes while a body of a gigabyte is only announced."""
+    """Without a token the answer comes before a body of a gigabyte is sent."""
     with closing(_connection(mapper)) as connection:
         connection.sendall(_head(None, "content-length: 1000000000"))
         assert 401 == _status(connection)
@@ -182,14 +180,14 @@ def test_without_a_token_no_body_is_read(mapper: Mapper) -> None:
 
 
 def test_a_body_that_is_announced_too_large_is_not_read(mapper: Mapper) -> None:
-    """413 before its first byte."""
+    """A body whose announced length is too large gets 413 before its first byte."""
     with closing(_connection(mapper)) as connection:
         connection.sendall(_head(_signed(b""), f"content-length: {(1 << 20) + 1}"))
         assert 413 == _status(connection)
 
 
 def test_a_body_in_chunks_is_counted(mapper: Mapper) -> None:
-    """413 after the limit, though no length is announced and the end never comes."""
+    """A chunked body without an end gets 413 at the limit."""
     with closing(_connection(mapper)) as connection:
         connection.sendall(_head(_signed(b""), "transfer-encoding: chunked"))
         block = b"x" * (64 << 10)
@@ -198,10 +196,8 @@ def test_a_body_in_chunks_is_counted(mapper: Mapper) -> None:
         assert 413 == _status(connection)
 
 
-def test_a_length_that_lies(mapper: Mapper) -> None:
-    """A body that is longer than announced is cut there, so its digest is wrong; the rest is no
-    second request.
-    """
+def test_a_wrong_length(mapper: Mapper) -> None:
+    """A body longer than announced fails its digest, and the rest is not taken as a request."""
     body = mapper.task()
     with closing(_connection(mapper)) as connection:
         connection.sendall(_head(_signed(body), f"content-length: {len(body) - 1}") + body)
@@ -217,9 +213,7 @@ def test_a_length_that_lies(mapper: Mapper) -> None:
 
 
 def test_a_head_that_is_too_large(mapper: Mapper) -> None:
-    """400 and the end of the connection, before the head's end is there, and however its bytes are
-    spread.
-    """
+    """A head that is too large gets 400 and the connection closes, however its bytes arrive."""
     for lines in (["x: " + "y" * (20 << 10)], [f"x-{number}: {'y' * 90}" for number in range(300)]):
         with closing(_connection(mapper)) as connection:
             connection.sendall(_head(None, *lines)[:-2])
@@ -227,9 +221,7 @@ def test_a_head_that_is_too_large(mapper: Mapper) -> None:
 
 
 def test_a_trickling_body_holds_no_slot_and_ends(mapper: Mapper) -> None:
-    """408 when the time is over, though bytes keep coming; meanwhile the one slot does another's
-    task.
-    """
+    """A slow body gets 408 at the timeout; meanwhile the only slot carries out another task."""
     body = mapper.task()
     with closing(_connection(mapper)) as connection:
         connection.sendall(_head(_signed(body), f"content-length: {len(body)}") + body[:1])
@@ -245,9 +237,7 @@ def test_a_trickling_body_holds_no_slot_and_ends(mapper: Mapper) -> None:
                 connection.sendall(body[number : number + 1])
         assert received.startswith(b"HTTP/1.1 408 ")
         connection.settimeout(10 * PATIENCE_S)
-        while b"}" not in received and (
-            more := connection.recv(4096)
-        ):  # the head may come by itself
+        while b"}" not in received and (more := connection.recv(4096)):  # the head may arrive alone
             received += more
         assert b'"kind":"TaskLost"' in received
         assert PATIENCE_S / 2 < time.monotonic() - started < 10 * PATIENCE_S
@@ -264,7 +254,7 @@ def test_a_trickling_body_holds_no_slot_and_ends(mapper: Mapper) -> None:
     ],
 )
 def test_a_trickling_head_ends(mapper: Mapper, sent: bytes) -> None:
-    """A caller that says nothing, or a head's bytes one by one, is not listened to for ever."""
+    """A connection that is silent, or sends a head byte by byte, is closed at the timeout."""
     with closing(_connection(mapper)) as connection:
         connection.sendall(sent)
         started = time.monotonic()
@@ -282,7 +272,7 @@ def test_a_trickling_head_ends(mapper: Mapper, sent: bytes) -> None:
 
 
 def test_a_refused_caller_cannot_go_on_sending(mapper: Mapper) -> None:
-    """After its 401 the rest of its body is thrown away for a while, then the connection ends."""
+    """After a 401 the service discards the body for a while, then closes the connection."""
     with closing(_connection(mapper)) as connection:
         connection.sendall(_head(None, "content-length: 1000000000"))
         assert 401 == _status(connection)
@@ -294,7 +284,7 @@ def test_a_refused_caller_cannot_go_on_sending(mapper: Mapper) -> None:
 
 
 def test_callers_that_leave_at_once_hold_no_slot(mapper: Mapper) -> None:
-    """A whole good request, and nobody there for its answer."""
+    """Callers that send a whole request and disconnect hold no slot."""
     body = mapper.task()
     for number in range(10):
         with closing(_connection(mapper)) as connection:
@@ -312,7 +302,7 @@ def test_callers_that_leave_at_once_hold_no_slot(mapper: Mapper) -> None:
 
 
 def test_places_that_were_not_granted(mapper: Mapper) -> None:
-    """403 for each, wherever in the message it stands, and before any work."""
+    """A URL outside of the granted ones gets 403 in any field, before any work."""
     folder = Path(mapper.store.removeprefix("file://"))
     for name, target in (("etc", "/etc"), ("passwd", "/etc/passwd"), ("up", "..")):
         if not (folder / name).is_symlink():
@@ -355,7 +345,7 @@ def test_places_that_were_not_granted(mapper: Mapper) -> None:
 
 
 def test_a_message_of_any_depth_or_size_is_a_422(mapper: Mapper) -> None:
-    """What the parser gives up on is the caller's fault, and the answer is short."""
+    """A message that the parser refuses gets 422 and a short answer."""
     task = json.loads(mapper.task())
     deep = mapper.task(deep="HERE").replace(b'"HERE"', b"[" * 5000 + b"]" * 5000)
     huge = mapper.task(huge="HERE").replace(b'"HERE"', b"9" * 50_000)
@@ -400,7 +390,7 @@ SECRET = "0123456789abcdef" * 4
 
 @pytest.fixture
 def lengths(driver: Driver) -> list[str]:
-    """A job, a text and a known key: the arguments of a command that runs it with that key."""
+    """A job, a text and a known key: the arguments of a command that uses them."""
     (driver.folder / "lengths.py").write_text(JOB)
     (driver.folder / "keyed.py").write_text(DRIVER)
     (driver.folder / "key").write_text(SECRET)
@@ -438,7 +428,7 @@ def _stored(driver: Driver) -> dict[str, bytes]:
 
 
 def test_logs_and_outputs_hold_no_key_and_no_record(driver: Driver, lengths: list[str]) -> None:
-    """Neither the driver's lines, nor the services' logs, nor the store, though the job prints its
+    """Output, logs and store contain neither key nor records, though the job prints its
     environment.
     """
     done = _run(driver, [*lengths, "--param", "prints_environment=true"])
@@ -453,8 +443,8 @@ def test_logs_and_outputs_hold_no_key_and_no_record(driver: Driver, lengths: lis
 
 
 def test_of_a_failure_the_one_record_is_shown_and_cut(driver: Driver, lengths: list[str]) -> None:
-    """The record that the job failed on, cut to a limit, for its author; no other, and none in the
-    services' logs.
+    """A failure shows the author the one record, cut to a limit, and no other; the services' logs
+    have none.
     """
     done = _run(driver, [*lengths, "--param", "fails_on=confidential-0007"])
     assert done.code == 1
@@ -472,7 +462,7 @@ def test_of_a_failure_the_one_record_is_shown_and_cut(driver: Driver, lengths: l
 def test_a_local_fleet_is_on_loopback_and_its_key_in_no_process_table(
     driver: Driver, lengths: list[str]
 ) -> None:
-    """While it runs: every listening socket is of 127.0.0.1, and no command line, environment or
+    """During a local run every socket listens on 127.0.0.1, and no command line, environment or
     file has the key.
     """
     process = _started(driver, [*lengths, "--param", "pause_s=1"])
@@ -482,7 +472,7 @@ def test_a_local_fleet_is_on_loopback_and_its_key_in_no_process_table(
         found: list[psutil.Process] = []
         while (
             len(listening) < 4 or len(found) < 8
-        ):  # driver, fleet, and four services with their nurseries
+        ):  # driver, fleet, and four services with their fork servers
             assert time.monotonic() < deadline
             assert process.poll() is None, process.communicate()
             found = driver.processes()
@@ -505,10 +495,8 @@ def test_a_local_fleet_is_on_loopback_and_its_key_in_no_process_table(
     assert driver.wait_until_none_is_left() == []
 
 
-def test_each_local_run_has_a_key_of_its_own(driver: Driver, lengths: list[str]) -> None:
-    """The key is made when the run begins: the driver asks for one, once, and for another in the
-    next run.
-    """
+def test_each_local_run_has_its_own_key(driver: Driver, lengths: list[str]) -> None:
+    """Each run creates one key, and the next run another one."""
     (driver.folder / "keyed.py").write_text(
         DRIVER.replace("tokens.new_key =", "made = tokens.new_key\ntokens.new_key =").replace(
             "key.read_text()", "[new := made(), key.open('a').write(new + ' ')][0]"
@@ -525,7 +513,7 @@ def test_each_local_run_has_a_key_of_its_own(driver: Driver, lengths: list[str])
 def test_a_run_whose_key_is_not_the_services_ends_at_once(
     driver: Driver, lengths: list[str]
 ) -> None:
-    """One clear line and exit code 3, not a task's four attempts."""
+    """A run with a wrong key ends with one line and exit code 3, after at most one attempt."""
     script = (driver.folder / "keyed.py").read_text()
     (driver.folder / "keyed.py").write_text(
         script.replace(
@@ -546,7 +534,7 @@ def test_a_run_whose_key_is_not_the_services_ends_at_once(
 
 
 def test_a_service_by_hand_forgets_the_key_in_its_environment(mapper: Mapper) -> None:
-    """What a job prints of its environment, or starts in it, has no key."""
+    """A job finds no key in the environment of a service that was started by hand."""
     (*_, done) = [
         parse_event.validate_json(line)
         for line in mapper.post(mapper.task(counts_keys=True)).iter_lines()

@@ -1,4 +1,4 @@
-"""One real service, started by hand as the documentation says, and asked over HTTP."""
+"""One real service over HTTP, started by hand as the documentation says."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _events(answer: httpx.Response) -> list[Any]:
 
 
 def test_a_task_answers_with_its_events(mapper: Mapper) -> None:
-    """`started`, then `done` with what was read and written; the object is in the store."""
+    """A task answers `started` and `done` with its totals, and its object is in the store."""
     answer = mapper.post(mapper.task())
     events = _events(answer)
     assert [event.event for event in events] == ["started", "done"]
@@ -46,7 +46,7 @@ def test_a_task_answers_with_its_events(mapper: Mapper) -> None:
 
 
 def test_heartbeats_come_while_a_task_runs_and_health_answers(mapper: Mapper) -> None:
-    """A task of three seconds sends progress, and `/health` answers meanwhile."""
+    """A task of three seconds sends progress, and `/health` answers in the meantime."""
     answers: list[httpx.Response] = []
     asking = threading.Thread(target=lambda: answers.append(mapper.post(mapper.task(seconds=1.2))))
     asking.start()
@@ -58,10 +58,8 @@ def test_heartbeats_come_while_a_task_runs_and_health_answers(mapper: Mapper) ->
     assert kinds.count("progress") >= 2
 
 
-def test_over_its_slots_it_says_when_to_come_again(mapper: Mapper) -> None:
-    """With its one slot taken: 503 and Retry-After; after a closed connection the slot is free at
-    once.
-    """
+def test_a_full_mapper_answers_503(mapper: Mapper) -> None:
+    """A full service answers 503 with Retry-After; a closed connection frees the slot at once."""
     body = mapper.task(seconds=60)
     headers = {"authorization": f"Bearer {sign(KEY, '/map', body, time.time())}"}
     with httpx.stream(
@@ -76,7 +74,7 @@ def test_over_its_slots_it_says_when_to_come_again(mapper: Mapper) -> None:
 
 
 def test_a_killed_worker_is_a_failed_task_not_a_dead_service(mapper: Mapper) -> None:
-    """The cause is said, and the next task is done."""
+    """A killed worker fails its task with the cause, and the next task succeeds."""
     event = _events(mapper.post(mapper.task(die=True)))[-1]
     assert (event.event, event.error.kind) == ("failed", "TaskLost")
     assert "SIGKILL" in event.error.message
@@ -84,7 +82,7 @@ def test_a_killed_worker_is_a_failed_task_not_a_dead_service(mapper: Mapper) -> 
 
 
 def test_only_good_tokens_are_let_in(mapper: Mapper) -> None:
-    """No token, another key, another path, another body, an old one: 401, and no detail."""
+    """No token, another key, path or body, and an old token get 401 without a detail."""
     body = mapper.task()
     now = time.time()
     bad = [
@@ -103,7 +101,7 @@ def test_only_good_tokens_are_let_in(mapper: Mapper) -> None:
 
 
 def test_bad_messages_are_refused_before_any_work(mapper: Mapper) -> None:
-    """What is no message: 422; another store or input: 403; too large: 413."""
+    """A bad message gets 422, another store or input 403, and a large body 413."""
     task = json.loads(mapper.task())
     elsewhere = task | {"store": "file:///etc"}
     secret = json.loads(mapper.task())
@@ -117,7 +115,7 @@ def test_bad_messages_are_refused_before_any_work(mapper: Mapper) -> None:
 
 
 def test_a_job_whose_code_is_not_its_digest_is_refused(mapper: Mapper) -> None:
-    """Code that was changed in the store is never run."""
+    """A job whose stored code does not match its digest is refused."""
     path = Path(keys.code(mapper.store, mapper.job.code).removeprefix("file://"))
     path.write_bytes(path.read_bytes() + b"x")
     event = _events(mapper.post(mapper.task()))[-1]
@@ -125,7 +123,7 @@ def test_a_job_whose_code_is_not_its_digest_is_refused(mapper: Mapper) -> None:
 
 
 def test_metrics_count_tasks(mapper: Mapper) -> None:
-    """Prometheus sees what was done, and how many slots there are."""
+    """/metrics counts finished tasks and slots."""
     mapper.post(mapper.task())
     text = httpx.get(f"{mapper.url}/metrics").text
     assert 'mapreduce_tasks_total{outcome="done"} 1.0' in text
@@ -133,9 +131,7 @@ def test_metrics_count_tasks(mapper: Mapper) -> None:
 
 
 def test_sigterm_lets_the_running_task_end_and_takes_no_other(mapper: Mapper) -> None:
-    """Draining: the running task is finished, a new one is refused with 503, then the service ends
-    with exit 0.
-    """
+    """After SIGTERM the running task finishes, a new one gets 503, and the service exits with 0."""
     answers: list[httpx.Response] = []
     asking = threading.Thread(target=lambda: answers.append(mapper.post(mapper.task(seconds=1.0))))
     asking.start()
@@ -165,7 +161,9 @@ def test_sigterm_lets_the_running_task_end_and_takes_no_other(mapper: Mapper) ->
     ],
 )
 def test_wrong_settings_are_a_line_and_exit_2(settings: dict[str, str], named: str) -> None:
-    """The variable is named, there is no stack trace, and no key is shown."""
+    """Wrong settings give exit code 2 and a line that names the variable, without a key or stack
+    trace.
+    """
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("MAPREDUCE_")
     }

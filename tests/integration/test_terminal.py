@@ -1,5 +1,5 @@
-"""Real commands whose data, terminal or store are hostile: what is shown is safe, and the run ends
-as it would.
+"""Real commands with hostile data, terminals and stores: the output is safe, and the run ends as
+usual.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Hostile(Job):
         yield HOSTILE + line, 1
 """
 OURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\n]")
-"""The codes that the driver itself moves and colours with."""
+"""The codes with which the driver moves the cursor and sets colours."""
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def _command(*more: str, target: str = "inline") -> list[str]:
 
 
 def _shell(driver: Driver, text: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
-    """Run a line of bash, in which `driver` is the program."""
+    """Run a line of bash in which `driver` is the program."""
     script = f'driver() {{ "{sys.executable}" -m driver "$@"; }}; {text}'
     return subprocess.run(
         ["bash", "-c", script],
@@ -69,8 +69,8 @@ def _shell(driver: Driver, text: str, **environment: str) -> subprocess.Complete
 def _in_terminal(
     driver: Driver, arguments: list[str], read_bytes: int = 1 << 30
 ) -> tuple[int, str]:
-    """Run a command in a terminal, which goes away after so many bytes: the exit code, and what was
-    seen.
+    """Run a command in a terminal that closes after this number of bytes; return the exit code and
+    the output.
     """
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
@@ -94,9 +94,7 @@ def _in_terminal(
 
 
 def _stopped_terminal(driver: Driver, arguments: list[str], until: Path) -> bool:
-    """Run a command in a terminal that shows nothing (Ctrl-S): whether a file came to be there all
-    the same.
-    """
+    """Run a command in a stopped terminal (Ctrl-S); return whether a file appears nevertheless."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "driver", *arguments],
@@ -112,7 +110,7 @@ def _stopped_terminal(driver: Driver, arguments: list[str], until: Path) -> bool
     while not list(driver.folder.glob(str(until))) and time.monotonic() < last:
         time.sleep(0.05)
     came = bool(list(driver.folder.glob(str(until))))
-    os.close(ours)  # whoever still waits for the terminal sees that it is gone
+    os.close(ours)  # a process that waits for the terminal gets an error
     assert process.wait(60) == 0
     return came
 
@@ -125,7 +123,7 @@ def _obeyed(text: str) -> list[str]:
 def test_no_escape_code_of_the_data_reaches_a_terminal(
     driver: Driver, folder: Path, target: str
 ) -> None:
-    """Keys, counters, prints and messages; in a run that succeeds and in one that fails."""
+    """No escape code in keys, counters, prints or messages reaches the terminal."""
     for more, code in (("--json",), 0), (("--param", "fails=true"), 1):
         ended, seen = _in_terminal(driver, _command(*more, target=target))
         assert ended == code
@@ -140,7 +138,7 @@ def test_no_escape_code_of_the_data_reaches_a_terminal(
 
 
 def test_in_a_pipe_there_is_no_code_at_all(driver: Driver, folder: Path) -> None:
-    """Standard error is plain text, and the document on standard output holds the exact key."""
+    """In a pipe the output has no escape codes, and the document has the exact key."""
     done = driver.run(*_command("--json"))
     assert done.code == 0
     assert _obeyed((done.out + done.err).replace("\n", "")) == []
@@ -154,9 +152,7 @@ def test_in_a_pipe_there_is_no_code_at_all(driver: Driver, folder: Path) -> None
 def test_standard_error_that_cannot_be_written_ends_nothing(
     driver: Driver, folder: Path, target: str, ending: str
 ) -> None:
-    """Full, closed, or a pipe without a reader: the exit code is the run's, of a good and a bad
-    one.
-    """
+    """If standard error is full, closed, or a broken pipe, the exit code is still the run's."""
     good, bad = (
         " ".join(_command(target=target)),
         " ".join(_command("--param", "fails=true", target=target)),
@@ -167,10 +163,8 @@ def test_standard_error_that_cannot_be_written_ends_nothing(
 
 
 @pytest.mark.parametrize("ending", ["2>&-", "<&- >&- 2>&-"])
-def test_closed_descriptors_are_nobody_elses(driver: Driver, folder: Path, ending: str) -> None:
-    """What a job or a library writes to descriptor 2 must not land in a file or a socket that has
-    taken the number.
-    """
+def test_closed_descriptors_stay_closed(driver: Driver, folder: Path, ending: str) -> None:
+    """Text for a closed descriptor 2 does not reach a file or socket that has got its number."""
     (folder / "raw.py").write_text(
         "import os\n\nfrom mapreduce import Count, "
         "Job\n\n\nclass Raw(Job):\n    reduce = Count()\n\n"
@@ -182,14 +176,14 @@ def test_closed_descriptors_are_nobody_elses(driver: Driver, folder: Path, endin
 
 
 def test_a_terminal_that_goes_away_ends_nothing(driver: Driver, folder: Path) -> None:
-    """The window is closed while the run goes on in a session of its own."""
+    """A run continues after its terminal has closed."""
     code, _ = _in_terminal(driver, _command("--output", "o.json", target="local"), read_bytes=1)
     assert code == 0
     assert len(json.loads((folder / "o.json").read_text())) == 2
 
 
 def test_a_terminal_that_is_stopped_holds_no_run_up(driver: Driver, folder: Path) -> None:
-    """The result is committed while nothing is shown."""
+    """A run commits its result while its terminal is stopped."""
     (folder / "slow.py").write_text(
         "import time\n\nfrom mapreduce import Count, "
         "Job\n\n\nclass Slow(Job):\n    reduce = Count()\n\n"
@@ -215,7 +209,9 @@ def test_a_terminal_that_is_stopped_holds_no_run_up(driver: Driver, folder: Path
 def test_a_document_that_cannot_be_written_is_one_line(
     driver: Driver, folder: Path, ending: str
 ) -> None:
-    """Exit code 1 and no traceback; the result is committed."""
+    """If standard output cannot be written, one line and exit code 1 say so; the result is
+    committed.
+    """
     done = _shell(driver, f"driver {' '.join(_command('--json'))} {ending}")
     error = [line for line in done.stderr.decode().splitlines() if line.startswith("error: ")]
     assert (done.returncode, len(error)) == (1, 1)
@@ -227,7 +223,7 @@ def test_a_document_that_cannot_be_written_is_one_line(
 
 
 def test_a_terminal_in_ascii(driver: Driver, folder: Path) -> None:
-    """What it lacks is shown as escapes, and the document is the same document."""
+    """An ASCII terminal gets escapes for other characters, and an unchanged document."""
     text = f"driver {' '.join(_command('--json', target='local'))}"
     done = _shell(driver, text, LC_ALL="C", PYTHONIOENCODING="ascii:strict", COLUMNS="0")
     assert done.returncode == 0
@@ -236,9 +232,7 @@ def test_a_terminal_in_ascii(driver: Driver, folder: Path) -> None:
 
 
 def test_a_cache_that_cannot_be_written_ends_nothing(driver: Driver, folder: Path) -> None:
-    """`tasks` is a file where a folder should be: the run succeeds, and says once that nothing can
-    be reused.
-    """
+    """If the cache cannot be written, the run succeeds and says once that nothing is reused."""
     driver.store.mkdir()
     (driver.store / "tasks").touch()
     done = driver.run(*_command("--json", target="local"))
@@ -252,9 +246,7 @@ def test_a_cache_that_cannot_be_written_ends_nothing(driver: Driver, folder: Pat
 
 
 def test_one_broken_run_hides_no_other(driver: Driver, folder: Path) -> None:
-    """Half a plan, a forged failure, strange names: each command does its work for the others, and
-    names these.
-    """
+    """Runs with broken records are listed as unreadable, and do not affect other runs."""
     good = driver.run(*_command("--json")).document["run_id"]
     names = [
         "run-20991231-235959-half-owl",
@@ -291,7 +283,7 @@ def test_one_broken_run_hides_no_other(driver: Driver, folder: Path) -> None:
 
 
 def test_a_forged_failure_is_shown_and_not_obeyed(driver: Driver, folder: Path) -> None:
-    """Anybody who may write to the store may write its words."""
+    """A forged failure is shown with visible escapes."""
     run = driver.run(*_command("--json", "--param", "fails=true"))
     assert run.code == 1
     (path,) = (driver.store / "runs").glob("*/failure.json")
@@ -308,7 +300,7 @@ def test_a_forged_failure_is_shown_and_not_obeyed(driver: Driver, folder: Path) 
 
 
 def test_a_traceback_and_a_message_of_megabytes_are_cut(driver: Driver, folder: Path) -> None:
-    """On the terminal and in the records of the run."""
+    """A huge traceback or message is cut on the terminal and in the run's records."""
     (folder / "long.py").write_text(
         "from mapreduce import Count, Job\n\n\nclass Long(Job):\n    reduce = Count()\n\n"
         "    def map(self, offset, line):\n        raise ValueError('m' * 10_000_000)\n        "
@@ -324,9 +316,7 @@ def test_a_traceback_and_a_message_of_megabytes_are_cut(driver: Driver, folder: 
 
 @pytest.mark.parametrize("option", ["--input", "--store", "--job", "--param"])
 def test_names_that_are_no_utf_8_are_refused(driver: Driver, folder: Path, option: str) -> None:
-    """Exit code 2 and a sentence that shows the byte; a record of the run could not hold such a
-    name.
-    """
+    """A name that is not UTF-8 is refused with exit code 2 and a message that shows the byte."""
     name = "bad-\udce9.py"
     (folder / name).write_text(JOB, encoding="utf-8")
     given = f"fails={name}" if option == "--param" else name

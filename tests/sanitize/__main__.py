@@ -1,7 +1,7 @@
-"""`python -m tests.sanitize`: build the extension with gcc's sanitizers, apart, and run its tests
-with it.
+"""Build the extension with gcc's sanitizers, in a separate folder, and run its tests: `python -m
+tests.sanitize`.
 
-The first report ends the run. Leaks are not looked for: CPython itself frees little at its end.
+The first report ends the run. Leaks are not checked, because CPython frees little at its end.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _READ_BEYOND = "import ctypes; ctypes.string_at(ctypes.create_string_buffer(64),
 
 
 def main() -> int:
-    """Return the exit code of the tests, or 1 when they cannot be run."""
+    """Return the exit code of the tests, or 1 if they cannot run."""
     os.environ.setdefault("CC", "gcc")
     try:
         environment = environment_of(library(os.environ["CC"]))
@@ -56,8 +56,8 @@ def main() -> int:
         "no:cacheprovider",
         "-q",
     ]
-    # how the usual extension is built is not a question to this one; its tests take longer than the
-    # usual limit
+    # the tests of the usual extension's build do not apply here; the others take longer than
+    # the usual limit
     command += [
         "--ignore=tests/unit/mapreduce/native/test_build.py",
         "--timeout=600",
@@ -70,7 +70,7 @@ def main() -> int:
 
 
 def library(compiler: str) -> str:
-    """Return the path of AddressSanitizer's library, which must be loaded before Python; raises
+    """Return the path of AddressSanitizer's library, which must be loaded before Python; raise
     `NotBuilt`.
     """
     asked = [compiler, "-print-file-name=libasan.so"]
@@ -89,7 +89,7 @@ def library(compiler: str) -> str:
 
 
 def build() -> Path:
-    """Build the sanitized extension; raises `NotBuilt`."""
+    """Build the sanitized extension; raise `NotBuilt`."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     target = FOLDER / "extension.so"
     run([*compile_command(STRICT, *OPTIONS), "-o", str(target)], "the compiler failed")
@@ -97,9 +97,7 @@ def build() -> Path:
 
 
 def environment_of(preloaded: str) -> dict[str, str]:
-    """Return the environment of a Python whose memory is watched: each object is allocated by
-    malloc alone.
-    """
+    """Return the environment of a watched Python: malloc alone allocates each object."""
     return os.environ | {
         "LD_PRELOAD": preloaded,
         "PYTHONMALLOC": "malloc",

@@ -1,5 +1,5 @@
-"""A plugin of pytest that puts the sanitized extension in the place of the usual one, before
-anything imports it.
+"""A plugin of pytest that loads the sanitized extension in place of the usual one, before any
+import.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def _load(path: str) -> None:
 
 
 def pytest_report_header() -> str:
-    """Say which extension the tests have; fail when it is not the sanitized one."""
+    """Report which extension the tests use; fail if it is not the sanitized one."""
     from mapreduce import native
 
     assert native.extension is not None, native.why_not

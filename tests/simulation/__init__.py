@@ -1,1 +1,1 @@
-"""The driver's scheduler and pipeline in virtual time, against a world that one seed draws."""
+"""The driver's scheduler and pipeline in virtual time, in a world that one seed determines."""

@@ -1,4 +1,4 @@
-"""`python -m tests.simulation`: simulate many seeds, or one and show what happened in it."""
+"""Simulate many seeds, or one seed with its events: `python -m tests.simulation`."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A store in memory that loses answers, fails, and whose objects rot or vanish, as its world has
-drawn.
+"""A store in memory that loses answers, fails, and whose objects rot or vanish, as its weather
+says.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from mapreduce.storage.base import BLOCK_BYTES
 from mapreduce.storage.digest import digest_of_bytes
 
 Strike = Callable[[str, str], str]
-"""Told an operation and a URL: "" to carry it out, "fail" to fail it, "lose" to carry it out and
-lose the answer."""
+"""Decides on an operation and a URL: "" carries it out, "fail" fails it, "lose" carries it out and
+loses the answer.
+"""
 
 
 class MemoryStorage:
     """Objects by URL. Arguments, results and errors are those of the `Storage` protocol.
 
     Args:
-        strike: what goes wrong with each operation.
-        vouching: whether an ETag stands for the bytes.
+        strike: chooses the fault of each operation.
+        vouching: whether an ETag guarantees the bytes.
     """
 
     requests = Requests()
@@ -38,7 +39,7 @@ class MemoryStorage:
         return self
 
     def head(self, url: str) -> ObjectInfo:
-        """Return what an object is."""
+        """Return an object's size and ETag."""
         self._before("head", url)
         data, etag = self._object(url)
         return ObjectInfo(url, len(data), etag)
@@ -81,7 +82,7 @@ class MemoryStorage:
         return self._put(url, content, lost=lost)
 
     def create(self, url: str, data: bytes) -> ObjectInfo:
-        """Write an object where there is none."""
+        """Write an object that does not exist."""
         lost = self._before("create", url)
         if url in self._objects:
             raise ObjectExists(f"there is an object {url} already")
@@ -108,7 +109,7 @@ class MemoryStorage:
         return 1
 
     def vouches(self, url: str) -> bool:
-        """Return whether an ETag stands for the bytes."""
+        """Return whether an ETag guarantees the bytes."""
         return self._vouching
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
@@ -117,7 +118,7 @@ class MemoryStorage:
         return iter([self.head(url) for url in found])
 
     def unfinished(self, prefix: str, age_s: float) -> Iterator[ObjectInfo]:
-        """Yield nothing: a write is whole."""
+        """Yield nothing: every write is complete."""
         return iter(())
 
     def delete(self, urls: Iterable[str]) -> None:
@@ -125,25 +126,25 @@ class MemoryStorage:
         for url in urls:
             self._objects.pop(url, None)
 
-    # -- what the world does to it -----------------------------------------------------------------
+    # -- the world's faults ------------------------------------------------------------------------
 
     def put(self, url: str, data: bytes) -> ObjectInfo:
-        """Write an object, whatever the world has drawn."""
+        """Write an object, without a fault."""
         return self._put(url, data, lost=False)
 
     def urls(self, part: str) -> Sequence[str]:
-        """Return the URLs that hold a text, in order."""
+        """Return the URLs that contain a text, in order."""
         return sorted(url for url in self._objects if part in url)
 
     def rot(self, url: str, at: int) -> None:
-        """Change one byte; where ETags do not vouch for the bytes, the ETag stays."""
+        """Change one byte; if ETags do not guarantee the bytes, the ETag stays."""
         data, etag = self._objects[url]
         changed = bytearray(data)
         changed[at % len(data)] ^= 0x11
         self._objects[url] = bytes(changed), f"{etag}'" if self._vouching else etag
 
     def content(self, url: str) -> bytes:
-        """Return an object's bytes, whatever the world has drawn."""
+        """Return an object's bytes, without a fault."""
         return self._objects[url][0]
 
     def _before(self, operation: str, url: str) -> bool:

@@ -1,4 +1,4 @@
-"""One seed: a run of the real pipeline and scheduler in a drawn world, held against the laws."""
+"""One seed: a run of the real pipeline and scheduler in a random world, and the laws it keeps."""
 
 from __future__ import annotations
 
@@ -28,22 +28,23 @@ BOUND_S = 3 * 3600.0
 """After the last fault a run ends within this time: the longest wait of the policy is an hour."""
 TURNS_AT_ONCE = 20_000
 TURNS_PER_SECOND = 100
-"""A driver that waits for something goes round its loop a few times a second for each task that
-runs."""
+"""The most iterations of the event loop a second for each running task: a driver that waits makes
+only a few.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a seed went.
+    """The outcome of a seed.
 
     Attributes:
-        seed: which.
-        weather: what was drawn for it.
+        seed: the seed.
+        weather: the weather of the seed.
         end: "answer", or the class of the error.
-        words: the error's.
-        virtual_s: how long the run took.
+        words: the error's message.
+        virtual_s: the run's duration.
         broken: the laws that it broke.
-        struck: how often each fault struck.
+        struck: how often each fault occurred.
     """
 
     seed: int
@@ -75,7 +76,7 @@ def simulate(seed: int) -> Verdict:
             world.broken.append(
                 f"a harmless fault ended the run: {type(exc).__name__}: {words[:200]}"
             )
-    except Exception as exc:  # noqa: BLE001 - every other error is a law broken
+    except Exception as exc:  # noqa: BLE001 - every other error breaks a law
         end, words = type(exc).__name__, str(exc)
         world.broken.append(f"an error that is none of ours: {type(exc).__name__}: {words[:200]}")
     if done:
@@ -115,7 +116,7 @@ async def _run(world: World, loop: VirtualLoop, log: EventLog) -> None:
 
 
 def _wrong_answer(world: World) -> Iterator[str]:
-    """Yield what of a committed result is not right."""
+    """Yield the errors of a committed result."""
     weather = world.weather
     if not world.storage.urls(keys.success(STORE, "run-1")):
         yield "a run ended well without _SUCCESS"
@@ -127,7 +128,7 @@ def _wrong_answer(world: World) -> Iterator[str]:
 
 
 def _left_over(world: World, log: EventLog) -> Iterator[str]:
-    """Yield what is left of a run that has ended, and tasks that had more than one outcome."""
+    """Yield the remains of an ended run, and tasks with more than one outcome."""
     for what, counted in (("asked", world.asking), ("running", world.running)):
         yield from (f"{name} is still {what}: {count}" for name, count in counted.items() if count)
     redone = Counter(

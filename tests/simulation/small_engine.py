@@ -1,8 +1,7 @@
-"""What a simulated service does with a task: a count so small that it takes no time, with all that
-a ledger compares.
+"""The work of a simulated service: sums that take no time, with all fields that a ledger compares.
 
 A map writes one number for each partition; a reduce adds them up. A part depends on every map and
-on nothing else, so one answer is right, and every mixture of attempts but that one is wrong.
+on nothing else, so exactly one answer is right, and a mixture of attempts gives another one.
 """
 
 from __future__ import annotations
@@ -35,19 +34,19 @@ BLOCK_BYTES = 12
 
 
 def carry_out(task: AnyTask, storage: Storage) -> SplitResult | MapResult | ReduceResult:
-    """Carry out a task over a store; raises as the engine does."""
+    """Carry out a task over a store; raise as the engine does."""
     if isinstance(task, SplitTask):
         return _split(task)
     return _map(task, storage) if isinstance(task, MapTask) else _reduce(task, storage)
 
 
 def number(index: int, partition: int) -> int:
-    """Return what a map writes for a partition."""
+    """Return the number that a map writes for a partition."""
     return (index + 1) * 1009 + partition * 7
 
 
 def right_part(partition: int, maps: int) -> bytes:
-    """Return what a part must hold."""
+    """Return the right content of a part."""
     return json.dumps(
         {"partition": partition, "sum": sum(number(index, partition) for index in range(maps))}
     ).encode()

@@ -1,4 +1,4 @@
-"""Some hundreds of seeds, each a run of the real scheduler and pipeline in a world of its own."""
+"""Some hundreds of seeds, each a run of the real scheduler and pipeline in another world."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ BATCH = 50
 
 @pytest.mark.parametrize("first", range(0, SEEDS, BATCH))
 def test_every_seed_keeps_the_laws(first: int) -> None:
-    """One outcome a task, no name twice, no slot overfull, no handle left, the right answer or our
-    error, in time.
+    """Each seed gives one outcome a task, unique names, no overfull slot, no open handle, and the
+    right answer or our error in time.
 
-    A seed that fails is run again by `python -m tests.simulation --seed N`.
+    `python -m tests.simulation --seed N` repeats a seed that fails.
     """
     broken = {
         f"python -m tests.simulation --seed {verdict.seed}": verdict.broken
@@ -31,14 +31,14 @@ def test_every_seed_keeps_the_laws(first: int) -> None:
 
 @pytest.mark.parametrize("seed", [6433, 9165])
 def test_a_pause_is_no_silence_of_the_services(seed: int) -> None:
-    """A driver that was stopped for minutes, and then finds the only service refusing for a moment,
-    goes on.
+    """A driver that was suspended for minutes, and then gets one refusal from its only service,
+    continues.
     """
     assert (simulate(seed).broken, simulate(seed).end) == ((), "answer")
 
 
 def test_one_seed_is_one_run() -> None:
-    """The same seed draws the same world, and ends the same way at the same time."""
+    """A seed always gives the same world, outcome and duration."""
     first, second = simulate(7), simulate(7)
     assert (first.end, first.virtual_s, first.struck) == (
         second.end,
@@ -48,7 +48,7 @@ def test_one_seed_is_one_run() -> None:
 
 
 def test_the_weather_changes() -> None:
-    """All moods, shapes and faults are drawn."""
+    """Among the seeds are all moods, shapes and faults."""
     weathers = [drawn(seed) for seed in range(400)]
     assert {"calm", "harmless", "stormy"} == {weather.mood for weather in weathers}
     drawn_faults = {name for weather in weathers for name, rate in weather.rates.items() if rate}
@@ -64,7 +64,7 @@ def test_the_weather_changes() -> None:
 
 
 def test_a_run_that_hangs_is_seen() -> None:
-    """A loop in which nothing is due, or for too long, is stuck."""
+    """A loop without a next event, or beyond its limit, is stuck."""
     import asyncio
 
     async def wait() -> None:

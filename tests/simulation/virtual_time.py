@@ -10,17 +10,17 @@ from typing import Any
 
 
 class Stuck(Exception):
-    """Nothing is due any more, or the run has not ended by the limit: it would hang."""
+    """No event is due any more, or the run exceeds the limit: it would hang."""
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
     """Virtual seconds, from 0.
 
     Args:
-        limit_s: after so long the run counts as hanging.
+        limit_s: a longer run counts as hanging.
 
     Attributes:
-        turns: how often the loop has gone round: of a driver that waits, few a second.
+        turns: the number of iterations of the loop; a driver that waits makes few a second.
     """
 
     def __init__(self, limit_s: float) -> None:
@@ -34,17 +34,17 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._virtual_s
 
     def jump(self, seconds: float) -> None:
-        """Let time pass in which nothing of this process runs."""
+        """Let time pass while no code of this process runs."""
         self._virtual_s += seconds
 
     def run_in_executor(  # type: ignore[override]
         self, executor: Executor | None, func: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:
-        """Run a function at once: a thread would need real time."""
+        """Run a function at once, because a thread needs real time."""
         future: asyncio.Future[Any] = self.create_future()
         try:
             future.set_result(func(*args))
-        except Exception as exc:  # noqa: BLE001 - it is handed to the caller, as a thread's is
+        except Exception as exc:  # noqa: BLE001 - the caller gets it, as from a thread
             future.set_exception(exc)
         return future
 
@@ -65,7 +65,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def run_virtually(loop: VirtualLoop, main: Any) -> Any:
-    """Run a coroutine to its end, and whatever it has left behind too; return its result.
+    """Run a coroutine and the tasks that it leaves until they end; return its result.
 
     Raises:
         Stuck: it would hang.

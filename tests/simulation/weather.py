@@ -1,4 +1,4 @@
-"""What goes wrong in a simulated run, and until when: drawn from one seed."""
+"""The faults of a simulated run, and when they end: chosen by one seed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ class Weather:
     second.
 
     Attributes:
-        mood: calm: nothing goes wrong; harmless: only what may not end a run; stormy: everything.
-        maps: map tasks; `partitions` reduce tasks; `endpoints` of each stage, with `slots` each.
-        until_s: when the last fault is over.
+        mood: calm: no faults; harmless: only faults that may not end a run; stormy: all faults.
+        maps: the number of map tasks; likewise `partitions` for reduce tasks, `endpoints` for each
+            stage, and `slots` for each endpoint.
+        until_s: the end of the last fault.
     """
 
     mood: Mood
@@ -30,7 +31,7 @@ class Weather:
     rates: dict[str, float] = field(default_factory=dict)
 
     def rate(self, name: str, now: float) -> float:
-        """Return the chance of a fault now; there is none once the last one is over."""
+        """Return the chance of a fault at this time; it is 0 after the last fault."""
         return self.rates.get(name, 0.0) if now < self.until_s else 0.0
 
 
@@ -47,7 +48,7 @@ HARMLESS: dict[str, tuple[float, ...]] = {
     "sleep": (0, 0, 0.01),
     "slow": (0, 0.05, 0.2),
 }
-"""What may never end a run, with the rates that are drawn from."""
+"""The faults that may never end a run, with their possible rates."""
 
 STORMY: dict[str, tuple[float, ...]] = HARMLESS | {
     "look-fails": (0, 0.3, 0.95),

@@ -1,4 +1,4 @@
-"""The services, the network and the clock of a simulated run, as its weather has them."""
+"""The services, the network and the clock of a simulated run, with the faults of its weather."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class World:
     """A fleet, and the transport to it.
 
     Args:
-        weather: what goes wrong.
-        seed: of the chances.
-        loop: whose time it is.
+        weather: the faults.
+        seed: the seed of the chances.
+        loop: the clock.
 
     Attributes:
-        broken: the laws that were broken, in words.
+        broken: the broken laws, in words.
     """
 
     refresh_s = 5.0
@@ -72,13 +72,13 @@ class World:
         self._cut_until: defaultdict[str, float] = defaultdict(lambda: -1.0)
 
     def wall(self) -> float:
-        """Return the time of day, which goes on while the machine sleeps."""
+        """Return the time of day, which advances while the machine sleeps."""
         return EPOCH_S + self._loop.time() + self._slept_s
 
     # -- the fleet ---------------------------------------------------------------------------------
 
     async def endpoints(self, stage: StageName) -> list[Endpoint]:
-        """Return who is there, or fail."""
+        """Return the visible endpoints, or fail."""
         await asyncio.sleep(self._chance.random() * 0.3)
         if self._strikes("look-hangs"):
             await asyncio.sleep(FOREVER_S)
@@ -89,7 +89,7 @@ class World:
         here = self._here[stage]
         for endpoint in self._all[stage]:
             if self._strikes("flap"):
-                # a fleet of which only those that refuse can be seen is refused, and rightly
+                # a fleet with only refusing endpoints would be refused, and rightly
                 if endpoint in here and len(here) > 1 and not self._refusing:
                     here.remove(endpoint)
                 elif endpoint not in here:
@@ -99,7 +99,7 @@ class World:
         return list(here)
 
     async def why_gone(self, stage: StageName, names: Sequence[str]) -> dict[str, str]:
-        """Tell why, or fail."""
+        """Return the reasons, or fail."""
         if self._strikes("why-gone-fails"):
             raise FleetError("not to be found out")
         return dict.fromkeys(names, "scaled in")
@@ -109,7 +109,7 @@ class World:
     async def run(
         self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
     ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
-        """Carry out one attempt, or what the weather makes of it."""
+        """Carry out one attempt, with the weather's faults."""
         self._asked(endpoint, task)
         accepted = False
         try:
@@ -137,7 +137,7 @@ class World:
             self.running[endpoint.name] -= accepted
 
     async def _before(self, endpoint: Endpoint) -> None:
-        """Let what goes wrong before a task has begun go wrong."""
+        """Inject the faults that precede a task's start."""
         if self._strikes("late-503"):
             await asyncio.sleep(self._chance.uniform(0, 20))
             raise NoSlot(
@@ -168,7 +168,7 @@ class World:
                 await asyncio.sleep(1.0)
                 yield Progress(attempt=attempt, bytes=0, records=0)
         if self._strikes("other-task"):
-            attempt = attempt.model_copy(update={"run": "run-of-somebody-else"})
+            attempt = attempt.model_copy(update={"run": "run-of-another"})
         left, done = self._duration(), 0
         while left > 0:
             await asyncio.sleep(min(1.0, left))
@@ -191,7 +191,7 @@ class World:
         return Done(attempt=attempt, result=result)
 
     def _write_late(self, task: AnyTask) -> None:
-        """Let an attempt that nobody waits for any more write its object all the same."""
+        """Let an abandoned attempt write its object nevertheless."""
         with suppress(MapReduceError):
             carry_out(task, self.storage)
 
@@ -210,12 +210,10 @@ class World:
                 f"{endpoint.name} was asked for {self.asking[endpoint.name]} tasks at once"
             )
 
-    # -- what happens by itself --------------------------------------------------------------------
+    # -- events without a cause in the run ---------------------------------------------------------
 
     async def happen(self) -> None:
-        """Every second: a pause of the driver, a sleeping machine, an object that rots or
-        vanishes.
-        """
+        """Every second: suspend the driver or the machine, or let an object rot or vanish."""
         while self._loop.time() < self.weather.until_s:
             await asyncio.sleep(1.0)
             if self._strikes("pause"):

@@ -1,1 +1,1 @@
-"""Runs on Apache Spark; they need PySpark and Java (`make spark`)."""
+"""Runs on Apache Spark, which need PySpark and Java (`make spark`)."""

@@ -1,6 +1,4 @@
-"""The same jobs on Apache Spark: the same pairs, counters, ledger and faults. One Spark for all
-tests of this file.
-"""
+"""Jobs on Apache Spark give the same pairs, counters, ledger and errors; tests share a Spark."""
 
 from __future__ import annotations
 
@@ -199,7 +197,7 @@ TEXTS = {
 
 @pytest.fixture(scope="module")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spark]:
-    """One Spark of two processors, on this machine alone."""
+    """One Spark with two cores on this machine."""
     running = Spark("local[2]", tmp_path_factory.mktemp("spark"))
     yield running
     running.stop()
@@ -207,9 +205,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spark]:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A folder outside the repository, with a job file, a module and a file beside it, and
-    inputs.
-    """
+    """A folder outside the repository: inputs, a job file, and a module and a file beside it."""
     (tmp_path / "some_jobs.py").write_text(JOBS)
     (tmp_path / "beside.py").write_text("STOP = {'of'}\n")
     (tmp_path / "extra.txt").write_text("and more")
@@ -239,11 +235,11 @@ class Run:
         )
 
     def job(self) -> Job | Chain:
-        """A fresh instance."""
+        """A new instance of the job."""
         return self.prepared.job(**self.prepared.parameters)
 
     def report(self) -> Report:
-        """Carries it out."""
+        """Carry out the run; return its report."""
         started = time.monotonic()
         job = self.job()
         if isinstance(job, Chain):
@@ -256,14 +252,14 @@ class Run:
         ).report
 
     def contents(self) -> list[PlainInput]:
-        """The inputs."""
+        """Return the inputs' contents."""
         storage = self.prepared.runs.storage
         return [
             PlainInput(given.url, storage.read(given.url), given.name) for given in self.plan.inputs
         ]
 
     def parts(self, report: Report) -> list[list[Pair]]:
-        """The pairs of each part."""
+        """Return the pairs of each part."""
         storage = self.prepared.runs.storage
         return [list(read_pairs(storage.read(url).split(b"\n"))) for url in report.result_urls]
 
@@ -279,7 +275,9 @@ def _counted(pairs: list[Any]) -> Counter[str]:
 def test_the_pairs_are_those_of_the_plain_answer(
     spark: Spark, home: Path, name: str, reducers: int
 ) -> None:
-    """Every shape of job; the ledger balances, an audit says so too, and `verify` agrees."""
+    """For every shape of job the pairs are right, the ledger balances, and `audit` and `verify`
+    agree.
+    """
     run = Run(spark, home, name, reducers)
     report = run.report()
     parts = run.parts(report)
@@ -296,7 +294,7 @@ def test_the_pairs_are_those_of_the_plain_answer(
 
 
 def test_the_parts_of_a_total_order_are_ranges(spark: Spark, home: Path) -> None:
-    """Part after part the whole result is in key order, and none is empty."""
+    """With a total order the parts, joined in order, are in key order, and none is empty."""
     run = Run(spark, home, "Ranges")
     parts = run.parts(run.report())
     keys = [key for part in parts for key, _ in part]
@@ -306,7 +304,7 @@ def test_the_parts_of_a_total_order_are_ranges(spark: Spark, home: Path) -> None
 
 @pytest.mark.parametrize("name", ["WordCount", "Sorted", "Upper"])
 def test_the_counters_are_those_of_the_plain_run(spark: Spark, home: Path, name: str) -> None:
-    """Of both stages, each task counted once."""
+    """The counters of both stages equal those of a plain run."""
     run = Run(spark, home, name)
     job = run.job()
     assert isinstance(job, Job)
@@ -314,8 +312,8 @@ def test_the_counters_are_those_of_the_plain_run(spark: Spark, home: Path, name:
 
 
 def test_the_ledger_has_both_sides_of_the_shuffle(spark: Spark, home: Path) -> None:
-    """Bytes of each input, and for each partition pairs and checksum; the tasks add up to the
-    same.
+    """The ledger compares each input's bytes, and each partition's pairs and checksum, and the
+    tasks' sums agree.
     """
     report = Run(spark, home, "Own").report()
     what = Counter((row.what.partition(" ")[0], row.unit) for row in report.ledger.rows)
@@ -338,7 +336,9 @@ def test_the_ledger_has_both_sides_of_the_shuffle(spark: Spark, home: Path) -> N
 
 @pytest.mark.parametrize("where", ["map", "partition", "reduce"])
 def test_a_fault_shows_the_authors_traceback(spark: Spark, home: Path, where: str) -> None:
-    """As data from the executors, with the record; nothing of Spark's own, and no result."""
+    """An executor's error has the author's traceback and record without Spark's frames; there is no
+    result.
+    """
     run = Run(spark, home, "Faulty", where=where)
     with pytest.raises(StageFailed, match="ValueError: no end") as caught:
         run.report()
@@ -365,9 +365,7 @@ def _command(folder: Path, *arguments: str, **environment: str) -> subprocess.Co
 
 
 def test_the_command(home: Path) -> None:
-    """One document on standard output; a run on this machine and one on Spark give the same
-    bytes.
-    """
+    """The command prints one document, and gives the same bytes inline and on Spark."""
     arguments = (
         "run",
         "--job",
@@ -392,7 +390,7 @@ def test_the_command(home: Path) -> None:
 
 @pytest.mark.parametrize("job", ["Numbers", "Twice"])
 def test_a_run_that_set_records_aside_is_verified_on_spark(home: Path, job: str) -> None:
-    """Spark finds the same bad records by itself, in each step of a chain."""
+    """`verify` on Spark finds the same bad records, in each step of a chain."""
     (home / "numbers.txt").write_text(
         "".join(f"{number}\n" if number % 25 else "none\n" for number in range(200))
     )
@@ -411,7 +409,7 @@ def test_a_run_that_set_records_aside_is_verified_on_spark(home: Path, job: str)
 
 
 def test_a_spark_that_cannot_start_is_one_line(home: Path) -> None:
-    """Exit code 3, the reason, and no traceback."""
+    """A Spark that cannot start gives exit code 3, the reason, and no traceback."""
     done = _command(
         home, "run", "--input", "one.txt", "--target", "spark", "--spark-master", "nonsense"
     )
@@ -421,7 +419,7 @@ def test_a_spark_that_cannot_start_is_one_line(home: Path) -> None:
 
 
 def test_without_java_there_is_one_line(home: Path) -> None:
-    """Exit code 3, what to install, and nothing written."""
+    """Without Java, Spark gives exit code 3 and the requirement, and writes nothing."""
     done = _command(
         home, "run", "--input", "one.txt", "--target", "spark", PATH=str(home), JAVA_HOME=""
     )
@@ -431,7 +429,7 @@ def test_without_java_there_is_one_line(home: Path) -> None:
 
 
 def test_java_is_found_by_its_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """JAVA_HOME is enough, as it is for Spark."""
+    """Java is found by JAVA_HOME alone."""
     java = home / "bin" / "java"
     java.parent.mkdir()
     java.touch(mode=0o755)
@@ -444,7 +442,7 @@ def test_java_is_found_by_its_home(home: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_without_pyspark_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request that cannot be carried out as it stands, with the command that mends it."""
+    """Without PySpark the request is refused with the command that installs it."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"requirements/spark\.txt"):
         check_installed()
@@ -455,5 +453,5 @@ def test_without_pyspark_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> N
     [("local", 1), ("local[3]", 3), ("local[2,4]", 2), ("spark://there:7077", 1), ("yarn", 1)],
 )
 def test_map_slots_of_a_master(master: str, slots: int) -> None:
-    """As far as its name tells."""
+    """The number of map slots follows from the master's name, if it tells it."""
     assert map_slots(master) == slots

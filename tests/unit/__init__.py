@@ -1,1 +1,1 @@
-"""One file of tests for each file of source."""
+"""Unit tests: one file for each file of source."""

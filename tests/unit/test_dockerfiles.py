@@ -1,6 +1,4 @@
-"""The three Dockerfiles are one but for their last line, and hold what a careful reader would look
-for.
-"""
+"""The three Dockerfiles differ only in their last line, and follow the rules for secure images."""
 
 from __future__ import annotations
 
@@ -30,7 +28,7 @@ def role(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def instructions(role: str) -> list[tuple[str, str]]:
-    """A Dockerfile's instructions: name and the rest, with its lines joined and comments gone."""
+    """Return a Dockerfile's instructions: name and arguments, with joined lines and no comments."""
     code = "\n".join(line for line in _text(role).splitlines() if not line.lstrip().startswith("#"))
     joined = re.sub(r"\\\n\s*", " ", code)
     words = (line.split(maxsplit=1) for line in joined.splitlines() if line.strip())
@@ -42,7 +40,7 @@ def _all(instructions: list[tuple[str, str]], name: str) -> list[str]:
 
 
 def test_they_differ_in_their_last_line_alone() -> None:
-    """As their header says; so all three images are the same layers."""
+    """The Dockerfiles differ only in the last line, so that the images share all layers."""
     bodies = {_text(role).rpartition("\nENTRYPOINT ")[0] for role in ROLES.values()}
     assert len(bodies) == 1
     for role in ROLES.values():
@@ -51,7 +49,7 @@ def test_they_differ_in_their_last_line_alone() -> None:
 
 
 def test_the_base_is_pinned_and_can_be_another(instructions: list[tuple[str, str]]) -> None:
-    """A tag that names release and distribution, never latest; every stage stands on it."""
+    """The base image is pinned by release and distribution, and all stages use it."""
     (argument,) = [rest for rest in _all(instructions, "ARG") if rest.startswith("PYTHON_IMAGE=")]
     assert re.fullmatch(r"PYTHON_IMAGE=python:\d+\.\d+(\.\d+)?-slim-[a-z]+", argument)
     assert [rest.split()[0] for rest in _all(instructions, "FROM")] == [
@@ -60,18 +58,18 @@ def test_the_base_is_pinned_and_can_be_another(instructions: list[tuple[str, str
     ]
 
 
-def test_what_is_built_has_the_python_that_it_was_built_for(
+def test_builder_and_base_have_the_same_python(
     instructions: list[tuple[str, str]],
 ) -> None:
-    """The builder is the very base image, but for its compiler."""
+    """The builder is the same image as the base, with a compiler."""
     images = dict(rest.split("=") for rest in _all(instructions, "ARG") if "=" in rest)
     assert images["BUILDER_IMAGE"] == images["PYTHON_IMAGE"].replace("-slim", "")
 
 
-def test_the_shipped_stage_runs_as_nobody_in_particular(
+def test_the_shipped_stage_runs_as_an_unprivileged_user(
     instructions: list[tuple[str, str]],
 ) -> None:
-    """A number and not a name, for an orchestrator cannot see that a name is not root; the same as
+    """The user is a number, because an orchestrator cannot check a name for root, and equals
     Terraform's.
     """
     (user,) = _all(instructions, "USER")
@@ -81,7 +79,7 @@ def test_the_shipped_stage_runs_as_nobody_in_particular(
 
 
 def test_scratch_is_a_volume_that_the_user_owns(instructions: list[tuple[str, str]]) -> None:
-    """Fargate gives its volume the owner that the image's has; all else is read-only there."""
+    """The scratch folder is a volume of the user: Fargate takes the owner from the image."""
     assert _all(instructions, "VOLUME") == ["/scratch"]
     assert any(
         "--owner=10001" in rest and rest.endswith("/scratch") for rest in _all(instructions, "RUN")
@@ -89,7 +87,7 @@ def test_scratch_is_a_volume_that_the_user_owns(instructions: list[tuple[str, st
 
 
 def test_health_is_asked_as_the_task_definition_asks(instructions: list[tuple[str, str]]) -> None:
-    """The same program; Docker reads the image's, ECS its own."""
+    """The health check is the same command in the image and in the task definition."""
     (check,) = _all(instructions, "HEALTHCHECK")
     command = json.loads(check.partition("CMD ")[2])
     task = (ROOT / "terraform" / "modules" / "service" / "main.tf").read_text(encoding="utf-8")
@@ -97,7 +95,7 @@ def test_health_is_asked_as_the_task_definition_asks(instructions: list[tuple[st
 
 
 def test_the_service_is_process_one(instructions: list[tuple[str, str]]) -> None:
-    """In exec form no shell stands between it and SIGTERM."""
+    """The entry point has the exec form, so that no shell receives SIGTERM."""
     (entry,) = _all(instructions, "ENTRYPOINT")
     assert isinstance(json.loads(entry), list)
     assert instructions[-1][0] == "ENTRYPOINT"
@@ -105,7 +103,7 @@ def test_the_service_is_process_one(instructions: list[tuple[str, str]]) -> None
 
 
 def test_nothing_is_fetched_unpinned(instructions: list[tuple[str, str]]) -> None:
-    """No ADD, no package of the distribution, and pip takes wheels by their hashes alone."""
+    """There is no ADD and no distribution package, and pip requires hashes."""
     assert _all(instructions, "ADD") == []
     runs = _all(instructions, "RUN")
     assert [rest for rest in runs if re.search(r"\b(apt|apt-get|apk|curl|wget|sudo)\b", rest)] == []
@@ -116,7 +114,7 @@ def test_nothing_is_fetched_unpinned(instructions: list[tuple[str, str]]) -> Non
 
 
 def test_no_secret_is_baked_in(instructions: list[tuple[str, str]]) -> None:
-    """The key comes from Secrets Manager when a task starts."""
+    """No secret is in an image: the key comes from Secrets Manager at the start of a task."""
     named = [
         word
         for name in ("ENV", "ARG")
@@ -126,10 +124,8 @@ def test_no_secret_is_baked_in(instructions: list[tuple[str, str]]) -> None:
     assert [word for word in named if SECRETS.search(word.partition("=")[0].upper())] == []
 
 
-def test_what_is_copied_is_let_through_and_counted(instructions: list[tuple[str, str]]) -> None:
-    """The context lets in exactly what the images copy, and the images' tag is made of exactly
-    that.
-    """
+def test_the_build_context_equals_the_tags_sources(instructions: list[tuple[str, str]]) -> None:
+    """The build context, the copied files and the tag's sources are the same."""
     copies = [rest.split() for rest in _all(instructions, "COPY") if not rest.startswith("--from")]
     sources = {source for words in copies for source in words[:-1]}
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").split("\n")
@@ -140,12 +136,12 @@ def test_what_is_copied_is_let_through_and_counted(instructions: list[tuple[str,
 
 
 def test_code_belongs_to_root(instructions: list[tuple[str, str]]) -> None:
-    """What runs cannot change what runs."""
+    """Code belongs to root, so that a task cannot change it."""
     assert [rest for rest in _all(instructions, "COPY") if "--chown" in rest] == []
 
 
 def test_the_images_have_the_common_hash_seed() -> None:
-    """All processes that run a job's code agree on `hash`."""
+    """The images set the common hash seed."""
     assert all(
         f"PYTHONHASHSEED={HASH_SEED} " in path.read_text()
         for path in (ROOT / "services").glob("*/Dockerfile")

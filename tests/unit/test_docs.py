@@ -1,4 +1,4 @@
-"""The documentation says what the code does."""
+"""The documentation agrees with the code."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ WRITTEN = [
     if page.relative_to(ROOT).as_posix()
     not in ("docs/benchmarks.md", *(f"docs/{name}" for name in GENERATED if "tour" not in name))
 ]
-"""The pages that people write; the others come from the code, or from measurements."""
+"""The pages that people write; the others are generated, or from measurements."""
 LONGEST_LINE = 100
 
 
@@ -52,12 +52,12 @@ def _text(page: str) -> str:
 
 @pytest.mark.parametrize("name", GENERATED)
 def test_generated_pages_are_up_to_date(name: str) -> None:
-    """`make docs` writes them."""
+    """A generated page equals the output of `make docs`."""
     assert GENERATED[name]() == (DOCS / name).read_text(encoding="utf-8")
 
 
 def test_commands_in_the_docs_exist() -> None:
-    """Every `python -m driver X` that a page shows is a command."""
+    """Every `python -m driver X` on a page is a command."""
     known = {name for name in app if not name.startswith("-")}
     shown = {
         found
@@ -80,7 +80,7 @@ def test_make_targets_in_the_docs_exist() -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    """Every relative link of a page is a file or folder, and its anchor a heading of that page."""
+    """Every relative link leads to a file or folder, and its anchor to a heading."""
     broken = []
     for path in PAGES:
         for target in re.findall(r"\]\(([^)\s]+)\)", _without_code(path)):
@@ -96,7 +96,7 @@ def test_links_lead_somewhere() -> None:
 
 
 def test_files_that_pages_name_exist() -> None:
-    """A path of the project in backticks is one."""
+    """Every path of the project in backticks exists."""
     folders = "driver|mapreduce|mapreduce_jobs|services|tests|bench|terraform|docs"
     gone = [
         f"{_name(path)}: {found}"
@@ -124,7 +124,7 @@ def _anchors(path: Path) -> set[str]:
 
 
 def test_every_page_is_in_the_navigation_and_in_the_table_of_contents() -> None:
-    """Nothing that a reader could need is reachable by search alone."""
+    """Every page is in the navigation and in the table of contents."""
     nav = tomllib.loads(_text("docs/zensical.toml"))["project"]["nav"]
     listed = set(_leaves(nav))
     contents = set(re.findall(r"\]\(([\w/.-]+\.md)\)", _text("docs/index.md")))
@@ -145,7 +145,7 @@ def _leaves(nav: Any) -> Iterator[str]:
 
 
 def test_every_decision_is_listed() -> None:
-    """The list of decisions has each page."""
+    """The list of decisions has every decision."""
     index = _text("docs/decisions/README.md")
     assert [] == [
         page.name for page in sorted(DOCS.glob("decisions/0*.md")) if f"({page.name})" not in index
@@ -154,7 +154,7 @@ def test_every_decision_is_listed() -> None:
 
 @pytest.mark.parametrize("page", WRITTEN, ids=_name)
 def test_lines_are_short(page: Path) -> None:
-    """A line of text has at most 100 columns; tables, code and links alone may be longer."""
+    """A line of text has at most 100 columns, except in tables, code and links."""
     long = [
         f"{number}: {line}"
         for number, line in enumerate(_blank_code(page).split("\n"), start=1)
@@ -172,8 +172,8 @@ def _blank_code(page: Path) -> str:
 
 
 @pytest.mark.parametrize("page", pages(ROOT), ids=_name)
-def test_every_block_is_run_or_says_why_not(page: Path) -> None:
-    """`make docs-test` runs commands, programs and files; other blocks are output or pictures."""
+def test_every_block_is_run_or_has_a_reason(page: Path) -> None:
+    """Every block is run by `make docs-test`, is output, or says why it is not run."""
     allowed = (*RUNS, "text")
     wrong = [
         f"line {block.line}: {block.language or 'no language'}"
@@ -190,7 +190,7 @@ def test_every_block_is_run_or_says_why_not(page: Path) -> None:
 
 
 def test_every_setting_of_a_service_is_documented() -> None:
-    """And no page documents one that is gone."""
+    """The documented settings of a service are exactly the existing ones."""
     known = {f"MAPREDUCE_{name.upper()}" for name in Settings.model_fields}
     text = _text("docs/reference/services.md")
     assert known == set(re.findall(r"`(MAPREDUCE_[A-Z_]+)`", text))
@@ -205,7 +205,7 @@ def _error_classes() -> dict[str, type[errors.MapReduceError]]:
 
 
 def test_every_error_is_on_its_page_with_its_exit_code() -> None:
-    """The class says with which code a command ends."""
+    """Every error class is documented with its exit code."""
     rows = re.findall(r"^\| `(\w+)` \|.*?\| (\d+) \|", _text("docs/reference/errors.md"), re.M)
     known = {name: thing.exit_code for name, thing in _error_classes().items()}
     del known["MapReduceError"]
@@ -213,14 +213,14 @@ def test_every_error_is_on_its_page_with_its_exit_code() -> None:
 
 
 def test_every_exit_code_is_documented() -> None:
-    """The table has the codes of the errors, of success and of Ctrl-C."""
+    """The documented exit codes are those of the errors, of success and of Ctrl-C."""
     rows = re.findall(r"^\| (\d+) \|", _text("docs/reference/errors.md"), re.MULTILINE)
     codes = {cli.DONE, cli.INTERRUPTED, *(each.exit_code for each in _error_classes().values())}
     assert sorted(codes) == [int(code) for code in rows]
 
 
 def test_ready_made_jobs_are_documented() -> None:
-    """Each job of the package has a row."""
+    """Every ready-made job is documented."""
     shown = re.findall(r"^\| \[(\w+)\]", _text("docs/reference/ready-made-jobs.md"), re.MULTILINE)
     files = {page.stem for page in (ROOT / "mapreduce_jobs").glob("*.py")} - {"__init__"}
     assert files == set(shown)
@@ -241,7 +241,7 @@ def _default_stack() -> list[ServiceSize]:
 
 @pytest.mark.parametrize("page", ["README.md", "docs/how-to/aws.md"])
 def test_the_price_of_the_default_stack_is_that_of_the_code(page: str) -> None:
-    """What five tasks cost an hour follows from Terraform's defaults and the price list."""
+    """The hourly price on a page follows from Terraform's defaults and the price list."""
     sizes = _default_stack()
     assert 5 == sum(each.count for each in sizes)
     assert f"${running_hour(sizes, 'X86_64'):.3f} an hour" in " ".join(_text(page).split())
@@ -262,12 +262,12 @@ def test_the_price_of_the_default_stack_is_that_of_the_code(page: str) -> None:
     ],
 )
 def test_numbers_are_those_of_the_code(page: str, sentence: str) -> None:
-    """A limit that a page names is the one in force."""
+    """A limit on a page is the one in the code."""
     assert sentence in " ".join(_text(page).split())
 
 
 def test_the_tour_is_short_and_its_places_exist() -> None:
-    """At most fifteen files and 1,500 lines; the generated table has each place and the sum."""
+    """The tour has at most 15 files and 1,500 lines, and its table has all places and the sum."""
     assert len({file for file, _ in tour.STOPS}) == len(tour.STOPS) <= tour.MOST_FILES
     assert tour.total() <= tour.MOST_LINES
     text = tour.TEXT.read_text(encoding="utf-8")

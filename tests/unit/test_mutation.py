@@ -1,4 +1,4 @@
-"""The score of mutation, from what mutmut says of each change."""
+"""The mutation score, from mutmut's results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LINES = [
 
 
 def test_changes_are_counted_by_module() -> None:
-    """What was killed or ran into its time limit was noticed; what has no tests was not."""
+    """A mutation that was killed or timed out counts as noticed, and one without tests does not."""
     states, unnoticed = scores(LINES)
     assert {"driver.plan.tasks": 3, "mapreduce.wire.tokens": 1} == {
         module: counted.total() for module, counted in states.items()

@@ -1,6 +1,4 @@
-"""A check that can be skipped in silence is no check: with MAPREDUCE_REQUIRE_ALL=1 each skip is a
-failure.
-"""
+"""With MAPREDUCE_REQUIRE_ALL=1 a skipped check is a failure."""
 
 from __future__ import annotations
 
@@ -45,12 +43,12 @@ def test_that_runs():
     ("value", "expected"), [("1", True), ("yes", True), ("0", False), ("", False), (None, False)]
 )
 def test_the_variable(value: str | None, expected: bool) -> None:
-    """Set and not 0."""
+    """The variable requires everything if it is set and not 0."""
     assert expected == everything_is_required({} if value is None else {VARIABLE: value})
 
 
 def test_a_skip_is_a_failure_where_everything_is_required() -> None:
-    """The reason is told, and what a machine cannot run may be skipped."""
+    """A skip is a failure with its reason, unless the reason begins with `CANNOT`."""
     assert "" == fault_of_a_skip("no java", required=False)
     assert "no java" in fault_of_a_skip("no java", required=True)
     assert VARIABLE in fault_of_a_skip("no java", required=True)
@@ -60,8 +58,8 @@ def test_a_skip_is_a_failure_where_everything_is_required() -> None:
 def test_skipped_tests_fail_a_run(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the body, in a fixture and by a mark; what is expected to fail, and what cannot run, is
-    left as it is.
+    """A skip in a body, a fixture or a mark fails the run; an expected failure, or `CANNOT`, does
+    not.
     """
     monkeypatch.setenv(VARIABLE, "1")
     pytester.makeconftest(HOOKS)
@@ -76,7 +74,7 @@ def test_skipped_tests_fail_a_run(
 def test_skipped_tests_pass_a_developers_run(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without the variable a skip is a skip."""
+    """Without the variable a skip passes."""
     monkeypatch.delenv(VARIABLE, raising=False)
     pytester.makeconftest(HOOKS)
     pytester.makepyfile(SKIPS)
@@ -88,7 +86,7 @@ def test_skipped_tests_pass_a_developers_run(
 def test_a_skipped_file_fails_a_run(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A missing import skips all tests of a file before they are found."""
+    """A missing import, which skips a whole file, fails the run."""
     monkeypatch.setenv(VARIABLE, "1")
     pytester.makeconftest(HOOKS)
     pytester.makepyfile(

@@ -46,6 +46,7 @@ def before_task(fault: Fault | None, fall_silent: Callable[[], None]) -> None:
         timer.daemon = True
         timer.start()
     elif fault.kind == "hang":
+        # the driver must notice the hang by the silence, so the heartbeat ends first
         fall_silent()
         while True:
             time.sleep(_NAP_S)

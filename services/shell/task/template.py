@@ -104,6 +104,8 @@ def _obey(
 ) -> None:
     kind, pid = command
     if kind == FORK:
+        # made here and not by the worker, so that the fork inherits its end; the worker gets the
+        # other
         theirs, ours = socket.socketpair()
         with theirs, ours:
             copy = os.fork()

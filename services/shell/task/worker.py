@@ -175,6 +175,7 @@ class Worker:
             with suppress(TemplateLost):
                 process.wait(patience_s)
                 process.end()
+        # a job may have killed its template, and the next task then needs a new one
         if self._template and self._template.child.poll() is not None:
             self._forget_job()
         return end_all_strays([self._template.child.pid] if self._template else [], END_S)
@@ -248,6 +249,8 @@ class Worker:
                 fetched = Fetched(error=error_of(exc))
             connection.sendall(Frame(EVENT, NO_NONCE, fetched.model_dump_json().encode()).encoded())
 
+        # a separate process, because the store's client starts threads, which do not survive a
+        # later fork
         child = Child.fork(fetch)
         said = child.reply(NO_NONCE, self._beat(order), HEARTBEAT_S)
         status = child.wait(END_S)

@@ -46,6 +46,7 @@ class Child:
             ours.close()
             theirs.close()
             raise TaskLost(f"no process could be started for the task: {exc.strerror}") from exc
+        # the child never returns from here, so no code of the caller runs twice
         if pid == 0:
             become(theirs, main)
         theirs.close()
@@ -120,4 +121,5 @@ def become(connection: socket.socket, main: Callable[[socket.socket], None]) -> 
         main(connection)
         code = 0
     finally:
+        # not `sys.exit`, which would run the parent's exit handlers and write its buffers again
         os._exit(code)

@@ -164,6 +164,8 @@ class WorkerPool:
         """
         if self.busy >= self.able:
             raise Busy
+        # counted here and not in `run`: a generator runs nothing before its first event is
+        # requested
         self.busy += 1
 
     async def run(self, task: SplitTask | MapTask | ReduceTask) -> AsyncGenerator[Event, None]:
@@ -180,6 +182,7 @@ class WorkerPool:
         healthy = False
         try:
             try:
+                # a caller that hears nothing would take the whole service for lost
                 async with asyncio.timeout(HIRE_LIMIT_S):
                     worker = await self._silent()
             except TimeoutError:
@@ -199,6 +202,7 @@ class WorkerPool:
                         yield _event(frame)
                         return
             except _Gone:
+                # the socket closes before the fork server has reaped the worker
                 status = await self._fork_server.status(worker.pid)
                 yield _failed(order, f"the worker process {cause_of_death(status)}")
             except Foreign as exc:
@@ -244,6 +248,7 @@ class WorkerPool:
                 try:
                     worker = await self._hired()
                 except (_NotHired, _Gone, Foreign, OSError) as exc:
+                    # once a slot, however often its start fails
                     self._lacking += not failed
                     failed = True
                     log.warning(

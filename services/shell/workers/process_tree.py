@@ -81,6 +81,7 @@ def descendants_of(pid: int) -> list[int]:
 def end_strays(keep: Collection[int]) -> None:
     """Kill each child of this process not in `keep`, and its descendants, without waiting."""
     for child in children_of(os.getpid()).difference(keep):
+        # the parent first, so that it cannot start another one in the meantime
         for pid in (child, *descendants_of(child)):
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
@@ -153,6 +154,8 @@ def _children_by_parent(pid: int) -> set[int]:
         if name.isdigit():
             with suppress(OSError, ValueError):
                 stat = Path(f"/proc/{name}/stat").read_bytes()
+                # the name of the program is in parentheses, and may itself contain spaces and
+                # parentheses
                 if int(stat.rpartition(b")")[2].split()[1]) == pid:
                     found.add(int(name))
     return found

@@ -1,6 +1,4 @@
-"""Word counts at a measured pace: the job sleeps now and then, so that there is time for something
-to go wrong.
-"""
+"""Word counts at a set pace: the jobs sleep between calls, so that there is time for a fault."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ from typing import Any
 from mapreduce import Chain, Job, words
 
 BEGUN: list[int] = []
-"""One entry for each task that has begun in this process, and none was to begin after another."""
+"""One entry for each task of this process; more than one means that a process was used twice."""
 
 
 class Paced(Job):
@@ -41,16 +39,14 @@ class Paced(Job):
         yield word, sum(counts)
 
     def rest(self, every: int) -> None:
-        """Sleeps after so many calls."""
+        """Sleep after every `every` calls."""
         self.seen += 1
         if self.seen % every == 0:
             time.sleep(self.pause_s)
 
 
 class Once(Paced):
-    """Does something bad in one map call of the whole run: the first one to make a file at `mark`
-    does it.
-    """
+    """Misbehaves in one map call of the whole run: the first one that creates the file `mark`."""
 
     mark: str = ""
 
@@ -65,7 +61,7 @@ class Once(Paced):
         return super().map(offset, line)
 
     def misbehave(self) -> None:
-        """What it does."""
+        """Do the harm."""
 
 
 class Forgetful(Once):
@@ -76,7 +72,7 @@ class Forgetful(Once):
 
 
 class Hungry(Once):
-    """Asks for more memory than its process may have."""
+    """Allocates more memory than its process may use."""
 
     def misbehave(self) -> None:
         before = resource.getrlimit(resource.RLIMIT_AS)
@@ -89,9 +85,7 @@ class Hungry(Once):
 
 
 class Unsteady(Job):
-    """Counts words, and says of each which task's draw came with it: another attempt at a map draws
-    another number.
-    """
+    """Counts words, each with a random number of its map task, which differs between attempts."""
 
     pause_s: float = 0.01
 
@@ -117,16 +111,14 @@ class Unsteady(Job):
         yield word, {"count": len(found), "draws": [list(draw) for draw in sorted(set(found))]}
 
     def rest(self, every: int) -> None:
-        """Sleeps after so many calls."""
+        """Sleep after every `every` calls."""
         self.seen += 1
         if self.seen % every == 0:
             time.sleep(self.pause_s)
 
 
 class Poisoned(Paced):
-    """Cannot bear the lines with the word `poison` in them; when it is `spared`, it passes over
-    them.
-    """
+    """Fails on lines with the word `poison`, or skips them if `spared`."""
 
     spared: bool = False
 
@@ -140,23 +132,21 @@ class Poisoned(Paced):
 
 
 class Forks(Once):
-    """Forks, and lets the copy come back."""
+    """Forks, and lets the child return into the worker's code."""
 
     def misbehave(self) -> None:
         os.fork()
 
 
 class LeavesChild(Once):
-    """Starts a daemon, and leaves it behind."""
+    """Starts a daemon, and leaves it running."""
 
     def misbehave(self) -> None:
         subprocess.Popen(["sh", "-c", "(setsid sleep 3600 &) &"])
 
 
 class Keeps(Paced):
-    """When it `keeps`, each task changes its process, and counts otherwise if another one has
-    before it.
-    """
+    """If `keeps`, each task changes its process, and counts differently in a changed process."""
 
     keeps: bool = False
 
@@ -174,7 +164,7 @@ class Keeps(Paced):
 
 
 class KeepsForNext(Keeps):
-    """Passes every line on; changes its process as `Keeps` does."""
+    """Yields every line; changes its process as `Keeps` does."""
 
     def map(self, offset: int, line: str) -> Iterator[tuple[str, int]]:
         self.rest(20)
@@ -182,14 +172,14 @@ class KeepsForNext(Keeps):
 
 
 class CountsNext(Keeps):
-    """Counts the words of the lines that it is given: they are the keys, and come with a count."""
+    """Counts the words of its input lines, which are the keys, each with a count."""
 
     def map(self, offset: Any, line: Any) -> Iterator[tuple[str, int]]:
         yield from super().map(0, offset)
 
 
 class TwoJobs(Chain):
-    """One job and then another one in the same workers; the first changes them, if it `keeps`."""
+    """Two jobs in the same workers; the first changes them if it `keeps`."""
 
     keeps: bool = False
 

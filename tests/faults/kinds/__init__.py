@@ -1,4 +1,4 @@
-"""The faults, by what they are done to."""
+"""The faults, grouped by what they break."""
 
 from tests.faults.kinds import (  # noqa: F401 - each registers its faults
     attempts,

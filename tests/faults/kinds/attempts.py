@@ -1,4 +1,4 @@
-"""Attempts that are slow, doubled, or cannot succeed."""
+"""Attempts that are slow, duplicated, or cannot succeed."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ from tests.faults.suite import POISON_LINES
 from tests.faults.trial import Trial
 
 
-class _Drill(Fault):
-    """One of the driver's own drills."""
+class _Injected(Fault):
+    """A fault that the driver's fault injection makes."""
 
-    drill: ClassVar[str]
+    chaos: ClassVar[str]
 
     def prepare(self, trial: Trial) -> None:
-        """With a seed of the trial's."""
+        """Choose a seed from the trial's."""
         trial.arguments += [
             "--chaos",
-            self.drill,
+            self.chaos,
             "--chaos-seed",
             str(trial.chance.randrange(1 << 30)),
         ]
 
     def finish(self, trial: Trial) -> None:
-        """Counts the report's."""
+        """Count the faults of the report."""
         trial.injections = [f"{fault['fault']}: {fault['task']}" for fault in reported(trial)]
 
 
 @register
-class SlowMapper(_Drill):
+class SlowMapper(_Injected):
     name = "slow-mapper"
     says = "some attempts are far slower than the others; a backup overtakes them"
-    drill = "slow=0.08"
+    chaos = "slow=0.08"
 
 
 @register
-class Duplicate(_Drill):
+class Duplicate(_Injected):
     name = "duplicate-delivery"
     says = "attempts are carried out twice, under the same name"
-    drill = "duplicate=0.3"
+    chaos = "duplicate=0.3"
 
 
 @register
-class Everything(_Drill):
+class Everything(_Injected):
     name = "everything-at-once"
     says = "killed, hung, slow, failing, doubled and damaged attempts together"
-    drill = "kill=0.15,hang=0.05,slow=0.05,error=0.1,duplicate=0.1,corrupt=0.05"
+    chaos = "kill=0.15,hang=0.05,slow=0.05,error=0.1,duplicate=0.1,corrupt=0.05"
     shows = "TaskLost|InjectedFault|CorruptBlock|OutputLost|slower|output lost|^\\[\\]$"
 
 
@@ -55,12 +55,12 @@ SPARED = Setting(job="Poisoned", text="poison", parameters=("spared=true",))
 
 
 class _Poison(Fault):
-    """The job fails on some records of its input, always."""
+    """The job always fails on some records of its input."""
 
     quiet = SPARED
 
     def prepare(self, trial: Trial) -> None:
-        """The text has them."""
+        """Use the text with these records."""
         for number in POISON_LINES:
             trial.injected(f"poison in line {number}")
 

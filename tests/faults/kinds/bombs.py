@@ -1,6 +1,4 @@
-"""Bytes that unpack to far more than they are: of the input, and of a map's output on its way to
-the reduces.
-"""
+"""Data that unpacks to far more bytes than it has: in the input, and in a map task's output."""
 
 from __future__ import annotations
 
@@ -30,7 +28,7 @@ else:
 MIB = 1 << 20
 TASK_MIB = 64
 MOST_MIB = 300
-"""No process of a run may take more: Python and DuckDB are about 120 MiB of it."""
+"""The most memory of a process of a run: Python and DuckDB take about 120 MiB of it."""
 BOMB_MIB = 400
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
@@ -45,8 +43,8 @@ class _Bomb(Fault):
     setting = Setting(arguments=("--task-memory", f"{TASK_MIB}MiB"))
 
     def watch(self, trial: Trial) -> None:
-        """Look at the memory of all of the trial's processes until the run is over; raises when one
-        takes much.
+        """Watch the memory of the trial's processes until the run ends; raise if one exceeds the
+        limit.
         """
         peak = 0
         while not trial.over:
@@ -72,13 +70,13 @@ class InputBomb(_Bomb):
     message = r"a line is longer than 8 MiB[\s\S]*--task-memory"
 
     def prepare(self, trial: Trial) -> None:
-        """After some lines that are in order."""
+        """Append the bomb to some valid lines."""
         how = trial.chance.choice(list(PACKERS))
         trial.text.write_bytes(PACKERS[how](b"some words\n" * 1000 + bytes(BOMB_MIB * MIB)))
         trial.injected(f"a line of {BOMB_MIB} MiB, {how} compression")
 
     def inject(self, trial: Trial) -> None:
-        """It is there already."""
+        """Record the injection: the bomb is in the input."""
         self.watch(trial)
 
 
@@ -92,7 +90,7 @@ class ShuffleBomb(_Bomb):
     shows = "CorruptBlock|output lost|^\\[\\]$"
 
     def inject(self, trial: Trial) -> None:
-        """The first frame, in its own length, and the file's times put back."""
+        """Replace the first frame by a bomb of equal length, and restore the file's times."""
         path = an_output(trial)
         stat = path.stat()
         with path.open("r+b") as file:
@@ -107,9 +105,7 @@ class ShuffleBomb(_Bomb):
 
 
 def _bomb(stored_length: int) -> bytes:
-    """A frame with a stored payload of exactly that length, which unpacks to as many zeros as fit
-    there.
-    """
+    """Return a frame of this stored length which unpacks to as many zeros as fit in it."""
     packed, size = b"", TASK_MIB * MIB * 100
     while not packed or len(packed) + 8 > stored_length:
         size //= 2
@@ -123,9 +119,7 @@ def _bomb(stored_length: int) -> bytes:
 
 
 def _packed_zeros(size: int) -> bytes:
-    """A zstd frame of zeros, made of blocks that say one byte and how often it comes (RFC 8878,
-    3.1.1.2).
-    """
+    """Return a zstd frame of zeros, made of RLE blocks: a byte, a count (RFC 8878, 3.1.1.2)."""
     most = 128 << 10
     blocks = [most] * (size // most)
     header = struct.pack("<IBB", 0xFD2FB528, 0, 7 << 3)  # a window of 128 KiB

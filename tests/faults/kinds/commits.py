@@ -1,6 +1,4 @@
-"""The driver is killed between the last task and the report; the same command ends what it
-began.
-"""
+"""The driver is killed between the last task and the report; the same command completes the run."""
 
 from __future__ import annotations
 
@@ -16,22 +14,20 @@ from tests.faults.trial import MAPS, REDUCES, Trial
 
 
 class _KilledAtCommit(Fault):
-    """Kills the driver before or after it has written something; the same command is given
-    again.
-    """
+    """Kills the driver before or after a write; the same command then runs again."""
 
     setting = Setting(launcher="tests.faults.mortal_driver")
     quiet = Setting()
     at: ClassVar[At]
 
     def prepare(self, trial: Trial) -> None:
-        """The command kills itself."""
+        """Let the command kill itself."""
         number = trial.chance.randint(1, REDUCES) if self.at == "copy" else 1
         self.death = Death(at=self.at, number=number, when=trial.chance.choice(("before", "after")))
         trial.environment[VARIABLE] = self.death.model_dump_json()
 
     def inject(self, trial: Trial) -> None:
-        """Waits for it, and gives the command again."""
+        """Wait for its end, and run the command again."""
         command = trial.commands[-1]
         command.wait()
         if command.process.returncode >= 0:
@@ -45,9 +41,7 @@ class _KilledAtCommit(Fault):
         trial.start()
 
     def finish(self, trial: Trial) -> None:
-        """All tasks must have been found again, and whatever is marked as a success must be
-        whole.
-        """
+        """Check that all tasks are reused, and that every run marked as a success is whole."""
         command = trial.commands[-1]
         if len(trial.commands) > 1 and command.process.returncode == 0:
             reused = json.loads(command.out.read_bytes())["reused_tasks"]
@@ -62,7 +56,7 @@ class _KilledAtCommit(Fault):
 
     @property
     def _is_marked(self) -> bool:
-        """Whether the run that was killed has its `_SUCCESS`."""
+        """Return whether the killed run has its `_SUCCESS`."""
         return self.at == "report" or (self.at, self.death.when) == ("success", "after")
 
 

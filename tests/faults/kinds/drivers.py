@@ -1,4 +1,4 @@
-"""The driver itself: killed in each stage and started again, or there twice."""
+"""The driver is killed in each stage and started again, or runs twice."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tests.faults.trial import MAPS, REDUCES, Trial
 
 
 class _DriverKilled(Fault):
-    """Kills the driver at a moment of one stage; the same command is given again."""
+    """Kills the driver during one stage; the same command then runs again."""
 
     least_reused: ClassVar[int]
 
     def inject(self, trial: Trial) -> None:
-        """Kills it, and starts it again."""
+        """Kill the driver, and start it again."""
         self.moment(trial)
         if trial.over:
             raise Missed("the run was over")
@@ -25,10 +25,10 @@ class _DriverKilled(Fault):
         trial.start()
 
     def moment(self, trial: Trial) -> None:
-        """Waits for it."""
+        """Wait for the moment."""
 
     def finish(self, trial: Trial) -> None:
-        """What was done before must have been found again."""
+        """Check that earlier tasks are reused."""
         command = trial.commands[-1]
         if len(trial.commands) > 1 and command.process.returncode == 0:
             reused = json.loads(command.out.read_bytes())["reused_tasks"]
@@ -45,7 +45,7 @@ class KilledInSplit(_DriverKilled):
     least_reused = 0
 
     def moment(self, trial: Trial) -> None:
-        """From the first moment on, before the split is done."""
+        """Wait for a random time, until before the end of the split."""
         trial.pause(0.2, 2.0)
 
 
@@ -56,7 +56,7 @@ class KilledInMap(_DriverKilled):
     least_reused = 2
 
     def moment(self, trial: Trial) -> None:
-        """When some maps are done."""
+        """Wait until some maps are done."""
         trial.wait_for_tasks(1 + trial.chance.randint(1, MAPS - 2))
         trial.pause(0.0, 0.1)
 
@@ -68,7 +68,7 @@ class KilledInReduce(_DriverKilled):
     least_reused = 1 + MAPS
 
     def moment(self, trial: Trial) -> None:
-        """When all maps are done, and perhaps some reduces."""
+        """Wait until all maps are done, and perhaps some reduces."""
         trial.wait_for_tasks(1 + MAPS + trial.chance.randint(0, REDUCES - 1))
         trial.pause(0.0, 0.2)
 
@@ -79,7 +79,7 @@ class TwoDrivers(Fault):
     says = "two drivers carry out the same command at the same time, over the same store"
 
     def inject(self, trial: Trial) -> None:
-        """A second one, at any moment of the first."""
+        """Start a second driver at a random moment of the first."""
         trial.pause(0.0, 3.0)
         if trial.over:
             raise Missed("the first run was over")

@@ -1,6 +1,4 @@
-"""What the driver can do without: its terminal, what it keeps for later runs, the records of a
-run.
-"""
+"""Resources that the driver can do without: its terminal, its cache, the records of a run."""
 
 from __future__ import annotations
 
@@ -14,23 +12,21 @@ from tests.faults.trial import MAPS, Trial
 
 
 class _StandardError(Fault):
-    """Standard error is something else than a file; afterwards it is an empty one, for those who
-    look at it.
-    """
+    """Standard error is no plain file; `finish` replaces it with an empty one for its readers."""
 
     def __init__(self) -> None:
         self._path: Path | None = None
 
     def prepare(self, trial: Trial) -> None:
-        """Before the command opens it."""
+        """Create it before the command opens it."""
         self._path = trial.folder / "err-0"
         self.make(self._path)
 
     def make(self, path: Path) -> None:
-        """Put it there."""
+        """Create it."""
 
     def finish(self, trial: Trial) -> None:
-        """Take it away."""
+        """Remove it."""
         if self._path is not None and not self._path.is_file():
             self._path.unlink(missing_ok=True)
             self._path.touch()
@@ -42,11 +38,11 @@ class StandardErrorFull(_StandardError):
     says = "standard error is on a full disk from the start"
 
     def make(self, path: Path) -> None:
-        """A name of /dev/full."""
+        """Link it to /dev/full."""
         path.symlink_to("/dev/full")
 
     def inject(self, trial: Trial) -> None:
-        """From the start."""
+        """Record the injection: it is full from the start."""
         trial.injected("standard error is /dev/full")
 
 
@@ -56,26 +52,26 @@ class StandardErrorClosed(_StandardError):
     says = "standard error is a pipe, and who reads it goes away at a random moment"
 
     def make(self, path: Path) -> None:
-        """A named pipe with a reader."""
+        """Create a named pipe with a reader."""
         os.mkfifo(path)
         self._reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
 
     def inject(self, trial: Trial) -> None:
-        """The reader goes."""
+        """Close the reader."""
         trial.pause(0.0, 3.0)
         os.close(self._reader)
         if trial.over:
             raise Missed("the run was over")
-        trial.injected("nobody reads standard error")
+        trial.injected("standard error has no reader")
 
 
 class _Unwritable(Fault):
-    """A name in the store that nothing can be written to any more; the report must say so."""
+    """A name in the store cannot be written any more; the report must say so."""
 
     note = ""
 
     def finish(self, trial: Trial) -> None:
-        """The run's own document tells it."""
+        """Check the note in the run's document."""
         command = trial.commands[-1]
         if trial.injections and command.process.returncode == 0:
             notes = json.loads(command.out.read_bytes())["notes"]
@@ -89,14 +85,14 @@ class CacheUnwritable(_Unwritable):
     note = "could not be kept for later runs"
 
     def inject(self, trial: Trial) -> None:
-        """A file takes the folder's name, while there are maps to come."""
+        """Replace the folder by a file, while maps are running."""
         trial.wait_for_tasks(1 + trial.chance.randint(0, MAPS - 4))
         folder = Path(trial.store) / keys.TASKS
         for number in range(100):
             folder.rename(folder.with_name(f"away-{number}"))
             try:
                 folder.touch(exist_ok=False)
-            except FileExistsError:  # the driver was faster
+            except FileExistsError:  # the driver has created it first
                 continue
             break
         if trial.over:
@@ -111,7 +107,7 @@ class RecordsUnwritable(_Unwritable):
     note = "could not be written"
 
     def inject(self, trial: Trial) -> None:
-        """Folders take their names, as soon as the run has one."""
+        """Create folders of the records' names, as soon as the run has an id."""
         trial.wait_for_tasks(1 + trial.chance.randint(0, MAPS - 4))
         (run,) = (Path(trial.store) / keys.RUNS).iterdir()
         for name in ("events.jsonl", "services.log", "report.json"):

@@ -1,5 +1,5 @@
-"""Jobs that fork, leave processes behind, or change the process of their tasks; and the job after
-such a one.
+"""Jobs that fork, leave processes behind, or change the process of their tasks, and their
+successors.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from tests.faults.trial import Trial
 
 
 class _OnceInAJob(Fault):
-    """One map task does something once; the job finds out by a file whether it is the first."""
+    """One map task misbehaves once; a file tells the job whether it is the first."""
 
     quiet = Setting()
     done: ClassVar[str]
 
     def prepare(self, trial: Trial) -> None:
-        """Names the file."""
+        """Choose the file's name."""
         trial.arguments.append(f"--param=mark={trial.folder / 'mark'}")
 
     def finish(self, trial: Trial) -> None:
-        """The file is there when it has happened."""
+        """Count the injection if the file exists."""
         trial.injections = [self.done] if (trial.folder / "mark").exists() else []
 
 
@@ -44,10 +44,10 @@ class ChildLeft(_OnceInAJob):
 
 
 class _Keeping(Fault):
-    """Every task changes its process, and would count otherwise in one that was changed."""
+    """Every task changes its process, and would count differently in a changed one."""
 
     def prepare(self, trial: Trial) -> None:
-        """All of them do."""
+        """Record the injection: every task changes its process."""
         trial.arguments.append("--param=keeps=true")
         trial.injected("every task changes its process")
 

@@ -1,5 +1,5 @@
-"""What an earlier run has left: it rots, the program that made it changes, or it is lost and comes
-out otherwise.
+"""Objects of an earlier run: they rot, their program changes, or they are lost and written anew
+with other content.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TASKS = 1 + MAPS + REDUCES
 
 
 def _parts(trial: Trial) -> list[Path]:
-    """The parts as the reduce tasks have written them, not the committed copies."""
+    """Return the parts as the reduce tasks wrote them, not the committed copies."""
     return sorted((Path(trial.store) / keys.REDUCE).glob("*/part-*.attempt-*"))
 
 
@@ -42,22 +42,22 @@ def _answer(command: Command) -> list[bytes]:
 
 
 class _Reused(Fault):
-    """A run ends, something is done to what it has left, and the same command is given again."""
+    """A run ends, its objects are damaged, and the same command runs again."""
 
     reuses: ClassVar[int]
 
     def inject(self, trial: Trial) -> None:
-        """Between two runs."""
+        """Damage the objects between two runs."""
         first = trial.finish_run()
         self.spoil(trial)
         first.spoilt = True
         trial.start()
 
     def spoil(self, trial: Trial) -> None:
-        """Does it."""
+        """Damage the objects."""
 
     def finish(self, trial: Trial) -> None:
-        """What was not touched must have been reused."""
+        """Check that the undamaged objects are reused."""
         if len(trial.commands) > 1 and trial.commands[-1].process.returncode == 0:
             assert _reused(trial) == self.reuses, (
                 f"{_reused(trial)} tasks were reused, not {self.reuses}"
@@ -74,7 +74,7 @@ class PartRottenAndReused(_Reused):
     reuses = TASKS - 1
 
     def spoil(self, trial: Trial) -> None:
-        """One byte."""
+        """Change one byte of a part."""
         path = trial.chance.choice(_parts(trial))
         rot(path, trial)
         trial.injected(f"changed a byte of {path.name}")
@@ -90,7 +90,7 @@ class OutputRottenAndReused(_Reused):
     reuses = TASKS - 2
 
     def spoil(self, trial: Trial) -> None:
-        """One byte, and a part, so that the output has to be read again."""
+        """Change one byte of an output, and a part, so that the output is read again."""
         path, part = trial.chance.choice(_outputs(trial)), trial.chance.choice(_parts(trial))
         rot(path, trial)
         part.unlink()
@@ -109,7 +109,7 @@ class OutputChangedForEver(Fault):
         self._changer: threading.Thread | None = None
 
     def prepare(self, trial: Trial) -> None:
-        """Starts the other program."""
+        """Start the other program."""
         self._changer = threading.Thread(target=self._change, args=(trial,))
         self._changer.start()
 
@@ -125,12 +125,12 @@ class OutputChangedForEver(Fault):
             trial.injected(f"changed {path.name} {times} times")
 
     def inject(self, trial: Trial) -> None:
-        """Until the run has ended."""
+        """Let it run until the run has ended."""
         trial.commands[-1].wait()
         self._stop()
 
     def finish(self, trial: Trial) -> None:
-        """Ends the other program."""
+        """End the other program."""
         self._stop()
 
     def _stop(self) -> None:
@@ -160,22 +160,20 @@ class Paced(Job):
 
 
 class _AnotherProgram(Fault):
-    """A run of another program ends, and its store serves a run of this one: nothing of its answer
-    may be found.
-    """
+    """The store of a run of another program serves a run of this one, which must reuse nothing."""
 
     def inject(self, trial: Trial) -> None:
-        """The second run must do all maps and reduces itself."""
+        """Run both; the second run must carry out all maps and reduces."""
         first = trial.finish_run()
         first.another = True
         self.change(trial)
         trial.start()
 
     def change(self, trial: Trial) -> None:
-        """From the other program to this one."""
+        """Change the other program to this one."""
 
     def finish(self, trial: Trial) -> None:
-        """The first answer was another, and the second one's tasks are its own."""
+        """Check that the answers differ, and that the second run reused no task."""
         if len(trial.commands) > 1 and all(
             command.process.returncode == 0 for command in trial.commands
         ):
@@ -192,7 +190,7 @@ class HelperChanged(_AnotherProgram):
     says = "a module that the job imports is changed after a run, and the same command given again"
 
     def prepare(self, trial: Trial) -> None:
-        """A job of the trial's own, with a helper that leaves some words out."""
+        """Write a job for this trial, with a helper that leaves some words out."""
         folder = trial.folder / "code"
         folder.mkdir()
         trial.jobs = folder / "helped.py"
@@ -202,7 +200,7 @@ class HelperChanged(_AnotherProgram):
         )
 
     def change(self, trial: Trial) -> None:
-        """Now it leaves none out."""
+        """Change the helper, so that it leaves out no words."""
         (trial.folder / "code" / "helper.py").write_text(HELPER.format(condition="True"))
         trial.injected("the helper is another")
 
@@ -213,7 +211,7 @@ class EngineChanged(_AnotherProgram):
     says = "a store holds the tasks of another build of the engine, one line of which is different"
 
     def prepare(self, trial: Trial) -> None:
-        """The first run is another build's, which has other words."""
+        """Use another build with other words in the first run."""
         folder = trial.folder / "engine"
         for name in ("mapreduce", "driver", "services"):
             shutil.copytree(
@@ -227,7 +225,7 @@ class EngineChanged(_AnotherProgram):
         trial.environment["PYTHONPATH"] = str(folder)
 
     def change(self, trial: Trial) -> None:
-        """The second one is this build's."""
+        """Use this build in the second run."""
         del trial.environment["PYTHONPATH"]
         trial.injected("the engine is another")
 
@@ -243,8 +241,8 @@ class UnsteadyRedone(Fault):
     quiet = Setting()
 
     def inject(self, trial: Trial) -> None:
-        """While some reduces have read it and others have not; or between two runs, with a part
-        gone as well.
+        """Delete outputs that only some reduces have read, or, between two runs, an output and a
+        part.
         """
         if trial.chance.random() < 0.5:
             trial.wait_for_tasks(1 + MAPS + trial.chance.randint(0, REDUCES - 1))
@@ -259,7 +257,7 @@ class UnsteadyRedone(Fault):
         _delete(trial, trial.chance.choice(_outputs(trial)))
 
     def is_right(self, parts: Sequence[bytes], answer: Sequence[bytes]) -> bool:
-        """The counts are those of the quiet run, and every split's pairs are of one attempt."""
+        """Check that the counts are right, and that each split's pairs come from one attempt."""
         found = [json.loads(line) for part in parts for line in part.splitlines()]
         counts = [{"key": row["key"], "value": row["value"]["count"]} for row in found]
         draws: dict[int, set[float]] = {}

@@ -1,4 +1,4 @@
-"""What a machine lacks: disk, memory, the right time."""
+"""A machine without free disk, without memory, or with a wrong clock."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.faults.trial import Trial
 
 
 class _DiskFull(Fault):
-    """Puts a disk of a few kilobytes where the run wants to write."""
+    """Mounts a disk of a few kilobytes where the run writes."""
 
     expected: ClassVar[Expected] = "either"
     message = r"error: .*(No space left|make room)"
@@ -21,11 +21,11 @@ class _DiskFull(Fault):
         self._mounted: Path | None = None
 
     def folder(self, trial: Trial) -> Path:
-        """Which folder is to be small."""
+        """Return the folder that is to be small."""
         raise NotImplementedError
 
     def prepare(self, trial: Trial) -> None:
-        """Mounts it; that takes root."""
+        """Mount the disk, as root."""
         folder = self.folder(trial)
         folder.mkdir(exist_ok=True)
         size = trial.chance.randint(*self.size_kb)
@@ -41,7 +41,7 @@ class _DiskFull(Fault):
         trial.injected(f"a disk of {size} KiB")
 
     def finish(self, trial: Trial) -> None:
-        """Takes the disk away, with what is on it."""
+        """Unmount the disk; its content is lost."""
         if self._mounted is not None and not trial.driver.wait_until_none_is_left():
             leftovers = [path.name for path in self._mounted.iterdir()]
             subprocess.run(["umount", self._mounted], check=True)
@@ -58,7 +58,7 @@ class ScratchFull(_DiskFull):
     size_kb = (16, 400)
 
     def folder(self, trial: Trial) -> Path:
-        """TMPDIR."""
+        """Return TMPDIR."""
         return trial.temporary
 
 
@@ -70,19 +70,19 @@ class StoreFull(_DiskFull):
     size_kb = (100, 700)
 
     def folder(self, trial: Trial) -> Path:
-        """The store."""
+        """Return the store's folder."""
         return Path(trial.store)
 
 
 class _Once(Fault):
-    """One map task goes wrong once, by the job's own doing."""
+    """The job makes one map task fail once."""
 
     def prepare(self, trial: Trial) -> None:
-        """The job finds out by a file whether it is the first."""
+        """Choose the file that tells the job whether it is the first."""
         trial.arguments.append(f"--param=mark={trial.folder / 'mark'}")
 
     def finish(self, trial: Trial) -> None:
-        """The file is there when it has happened."""
+        """Count the injection if the file exists."""
         trial.injections = ["out of memory"] if (trial.folder / "mark").exists() else []
 
 
@@ -105,13 +105,13 @@ class OutOfMemory(_Once):
 
 
 class _Skewed(Fault):
-    """The driver's clock is wrong; that of the services is right."""
+    """The driver's clock is wrong; the services' clock is right."""
 
     setting = Setting(launcher="tests.faults.skewed_driver")
     skew_s: ClassVar[int]
 
     def prepare(self, trial: Trial) -> None:
-        """By ten minutes."""
+        """Set the clock off by ten minutes."""
         trial.environment["MAPREDUCE_TEST_SKEW_S"] = str(self.skew_s)
         trial.injected(f"a clock wrong by {self.skew_s} s")
 

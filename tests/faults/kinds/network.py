@@ -1,10 +1,10 @@
-"""What a network does between the driver and the services."""
+"""Faults of the network between the driver and the services."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from tests.faults.fault import DRILL, Fault, Setting, register
+from tests.faults.fault import NO_FAULTS, Fault, Setting, register
 from tests.faults.network import Trouble
 from tests.faults.proxied_driver import VARIABLE
 from tests.faults.trial import Trial
@@ -13,7 +13,7 @@ PROXIED = Setting(launcher="tests.faults.proxied_driver")
 
 
 def troubled(trial: Trial, **trouble: Any) -> None:
-    """Puts a network with that trouble between the trial's driver and its services."""
+    """Put proxies with this fault between the trial's driver and its services."""
     settings = Trouble(
         seed=trial.chance.randrange(1 << 30), log=trial.folder / "network.log", **trouble
     )
@@ -21,17 +21,17 @@ def troubled(trial: Trial, **trouble: Any) -> None:
 
 
 class _NetworkFault(Fault):
-    """Something that a proxy does."""
+    """A fault that a proxy makes."""
 
     setting = PROXIED
     trouble: ClassVar[dict[str, Any]]
 
     def prepare(self, trial: Trial) -> None:
-        """Sets the proxies up; the moment is theirs to choose."""
+        """Configure the proxies; they choose the moment."""
         troubled(trial, from_request=trial.chance.randint(0, 5), **self.trouble)
 
     def finish(self, trial: Trial) -> None:
-        """Counts what the proxies have written down."""
+        """Count the proxies' log."""
         log = trial.folder / "network.log"
         trial.injections = log.read_text().splitlines() if log.exists() else []
 
@@ -58,7 +58,7 @@ class Reset(_NetworkFault):
 class HalfOpen(_NetworkFault):
     name = "half-open-connection"
     says = "the answer stops in the middle, and the connection stays open for ever"
-    setting = Setting(launcher=PROXIED.launcher, arguments=DRILL)
+    setting = Setting(launcher=PROXIED.launcher, arguments=NO_FAULTS)
     quiet = PROXIED
     trouble: ClassVar = {"kind": "silence", "most": 2}
     shows = "TaskLost|slower than its backup"
@@ -68,7 +68,7 @@ class HalfOpen(_NetworkFault):
 class Trickle(_NetworkFault):
     name = "trickling-answer"
     says = "an answer comes byte by byte, and never becomes an event"
-    setting = Setting(launcher=PROXIED.launcher, arguments=DRILL)
+    setting = Setting(launcher=PROXIED.launcher, arguments=NO_FAULTS)
     quiet = PROXIED
     trouble: ClassVar = {"kind": "trickle", "most": 2}
     shows = "TaskLost|slower than its backup"
@@ -82,7 +82,7 @@ class OneRefuses(_NetworkFault):
     shows = "does not accept our signature"
 
     def prepare(self, trial: Trial) -> None:
-        """In the map stage."""
+        """Inject it in the map stage."""
         troubled(trial, from_request=trial.chance.randint(0, 5), **self.trouble)
 
 
@@ -94,7 +94,7 @@ class LookFails(_NetworkFault):
     shows = r"^\[\]$"
 
     def prepare(self, trial: Trial) -> None:
-        """From the first look that was good."""
+        """Inject it after the first good look-up."""
         troubled(trial, from_request=3, **self.trouble)
 
 
@@ -130,9 +130,7 @@ class Refused(_NetworkFault):
     shows = "nothing had begun"
 
     def prepare(self, trial: Trial) -> None:
-        """At any time of the map stage: also when a single task is left, which then is the one to
-        be refused.
-        """
+        """Inject it at any time of the map stage, also when only one task is left."""
         troubled(trial, from_request=trial.chance.randint(0, 11), **self.trouble)
 
 
@@ -144,7 +142,7 @@ class ScaledIn(_NetworkFault):
     shows = "TaskLost"
 
     def prepare(self, trial: Trial) -> None:
-        """In the map stage, where one mapper is left."""
+        """Inject it in the map stage, where one mapper stays."""
         troubled(trial, share=1.0, from_request=trial.chance.randint(0, 8), **self.trouble)
 
 

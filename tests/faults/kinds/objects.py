@@ -1,4 +1,4 @@
-"""Objects that are lost, damaged or changed between one stage and the next."""
+"""Objects that are lost, damaged or changed between two stages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.faults.trial import MAPS, Trial
 
 
 def an_output(trial: Trial) -> Path:
-    """A finished map's output."""
+    """Return the output of a finished map."""
     trial.wait_for_tasks(1 + trial.chance.randint(1, MAPS))
     found = sorted((Path(trial.store) / keys.MAPS).glob("*/map-*.attempt-0"))
     if not found:
@@ -20,14 +20,14 @@ def an_output(trial: Trial) -> Path:
 
 
 def rot(path: Path, trial: Trial) -> None:
-    """Change a byte of a file and put its times back."""
+    """Change a byte of a file and restore its times."""
     stat = path.stat()
     change_a_byte(path, trial)
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
 def change_a_byte(path: Path, trial: Trial) -> None:
-    """Change one byte of a file, at a random place."""
+    """Change a byte of a file at a random place."""
     with path.open("r+b") as file:
         at = trial.chance.randrange(path.stat().st_size)
         file.seek(at)
@@ -43,7 +43,7 @@ class OutputDeleted(Fault):
     shows = "output lost|^\\[\\]$"
 
     def inject(self, trial: Trial) -> None:
-        """One output."""
+        """Delete one output."""
         path = an_output(trial)
         path.unlink()
         trial.injected(f"deleted {path.name}")
@@ -56,7 +56,7 @@ class OutputDamaged(Fault):
     shows = "output lost|^\\[\\]$"
 
     def inject(self, trial: Trial) -> None:
-        """One byte."""
+        """Change one byte of an output."""
         path = an_output(trial)
         change_a_byte(path, trial)
         trial.injected(f"changed a byte of {path.name}")
@@ -69,7 +69,7 @@ class OutputDamagedUnseen(Fault):
     shows = "CorruptBlock|output lost|^\\[\\]$"
 
     def inject(self, trial: Trial) -> None:
-        """One byte, and the file's times put back."""
+        """Change one byte of an output, and restore the file's times."""
         path = an_output(trial)
         rot(path, trial)
         trial.injected(f"changed a byte of {path.name}, and put its times back")
@@ -83,7 +83,7 @@ class InputChanged(Fault):
     message = r"error: .*text\.txt.*(changed|ETag)|error: .*ledger.*text\.txt"
 
     def inject(self, trial: Trial) -> None:
-        """Appends to it, cuts it, or changes a byte."""
+        """Append to the input, cut it, or change a byte."""
         trial.in_map_stage()
         how = trial.chance.choice(("appended to", "cut", "changed"))
         if how == "appended to":
@@ -104,7 +104,7 @@ class InputDeleted(Fault):
     message = r"error: .*text\.txt"
 
     def inject(self, trial: Trial) -> None:
-        """The file."""
+        """Delete the input."""
         trial.in_map_stage()
         trial.text.unlink()
         trial.injected("input deleted")

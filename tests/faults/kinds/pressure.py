@@ -1,4 +1,4 @@
-"""What strangers, operators and sleeping machines do to a run that is under way."""
+"""Unauthorised callers, operators and suspended machines disturb a run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class FloodOfCallers(Fault):
     )
 
     def inject(self, trial: Trial) -> None:
-        """For some seconds of the map stage, from several threads."""
+        """Send requests from several threads during some seconds of the map stage."""
         trial.in_map_stage(latest=3)
         ports = {port for service in trial.services("mapper") for port in _ports(service)}
         over = threading.Event()
@@ -74,36 +74,36 @@ class KeyRotated(Fault):
     setting = Setting(launcher="tests.faults.rekeyed_driver")
 
     def prepare(self, trial: Trial) -> None:
-        """The driver looks for a file."""
+        """Let the driver watch a file."""
         trial.environment[VARIABLE] = str(trial.folder / "rotated")
 
     def inject(self, trial: Trial) -> None:
-        """The file is there."""
+        """Create the file."""
         trial.in_map_stage()
         (trial.folder / "rotated").touch()
         trial.injected("the key was rotated")
 
     def finish(self, trial: Trial) -> None:
-        """Exit code 3, as for a key that is wrong from the beginning."""
+        """Check for exit code 3, as for a key that is wrong from the start."""
         code = trial.commands[-1].process.returncode if trial.commands else None
         assert not trial.injections or code in (0, 3, None), f"exit {code}"
 
 
 class _ClockJump(Fault):
-    """The driver's clock jumps while maps are running."""
+    """The driver's clock jumps while maps run."""
 
     setting = Setting(launcher="tests.faults.skewed_driver")
     message = r"error: .*clock"
     jumps_s: ClassVar[tuple[int, ...]]
 
     def prepare(self, trial: Trial) -> None:
-        """The driver looks for a file."""
+        """Let the driver watch a file."""
         self._jump_s = trial.chance.choice(self.jumps_s)
         trial.environment["MAPREDUCE_TEST_SKEW_S"] = str(self._jump_s)
         trial.environment["MAPREDUCE_TEST_SKEW_FROM"] = str(trial.folder / "jump")
 
     def inject(self, trial: Trial) -> None:
-        """The file is there."""
+        """Create the file."""
         trial.in_map_stage()
         (trial.folder / "jump").touch()
         trial.injected(f"the driver's clock jumped by {self._jump_s} s")
@@ -136,7 +136,7 @@ class DriverPaused(Fault):
     expected: ClassVar[Expected] = "survives"
 
     def inject(self, trial: Trial) -> None:
-        """The driver alone; its services go on."""
+        """Pause the driver alone; its services continue."""
         trial.in_map_stage()
         driver = psutil.Process(trial.commands[-1].process.pid)
         try:
@@ -148,7 +148,7 @@ class DriverPaused(Fault):
         trial.injected("SIGSTOP and SIGCONT to the driver")
 
     def finish(self, trial: Trial) -> None:
-        """No attempt is counted as failed: what the services had sent meanwhile was read."""
+        """Check that no attempt failed: the driver has read what the services sent meanwhile."""
         command = trial.commands[-1] if trial.commands else None
         if command is not None and trial.injections and command.process.returncode == 0:
             lost = [

@@ -1,11 +1,11 @@
-"""Whole services that die, freeze or are told to go."""
+"""Whole services die, freeze or get the signal to end."""
 
 from __future__ import annotations
 
 import signal
 import time
 
-from tests.faults.fault import DRILL, Fault, Missed, Setting, register
+from tests.faults.fault import NO_FAULTS, Fault, Missed, Setting, register
 from tests.faults.kinds.network import troubled
 from tests.faults.trial import MAPPERS, Trial
 
@@ -19,7 +19,7 @@ class ServiceKilled(Fault):
     shows = "TaskLost"
 
     def inject(self, trial: Trial) -> None:
-        """One service; its fork server and worker go with it."""
+        """Kill one service; its fork server and worker end with it."""
         trial.in_map_stage()
         trial.signal(trial.services("mapper")[:1], signal.SIGKILL, "a mapper service")
 
@@ -31,7 +31,7 @@ class ReducerServiceKilled(Fault):
     shows = "TaskLost"
 
     def inject(self, trial: Trial) -> None:
-        """The service."""
+        """Kill one service."""
         trial.in_reduce_stage()
         trial.signal(trial.services("reducer"), signal.SIGKILL, "the reducer service")
 
@@ -40,12 +40,12 @@ class ReducerServiceKilled(Fault):
 class ServiceFrozen(Fault):
     name = "mapper-service-frozen"
     says = "a mapper service and its worker stop for good (SIGSTOP), as in a frozen container"
-    setting = Setting(arguments=DRILL)
+    setting = Setting(arguments=NO_FAULTS)
     quiet = Setting()
     shows = "TaskLost|slower than its backup"
 
     def inject(self, trial: Trial) -> None:
-        """One service and all its processes."""
+        """Stop one service and all its processes."""
         trial.in_map_stage()
         service = trial.services("mapper")[0]
         family = [*service.children(recursive=True), service]
@@ -58,7 +58,7 @@ class AllMappersGone(Fault):
     says = f"all mapper services are killed, and none comes back for {AWAY_S:g} seconds"
 
     def inject(self, trial: Trial) -> None:
-        """Nobody starts them again while the supervisor is stopped."""
+        """Kill all mappers; the supervisor is stopped and does not start them again."""
         trial.in_map_stage()
         supervisor = trial.supervisor()
         supervisor.suspend()
@@ -77,7 +77,7 @@ class MappersKilledAgain(Fault):
     message = r"error: .*TaskLost"
 
     def inject(self, trial: Trial) -> None:
-        """Six kills in turn; four lost attempts at one task are allowed to fail the run."""
+        """Kill six mappers in turn; a task that loses four attempts may fail the run."""
         trial.in_map_stage(latest=2)
         for _ in range(6):
             try:
@@ -94,11 +94,11 @@ class ServiceDrained(Fault):
     setting = Setting(launcher="tests.faults.proxied_driver")
 
     def prepare(self, trial: Trial) -> None:
-        """Services that drain, as those in AWS do."""
+        """Use services that drain, as in AWS."""
         troubled(trial, kind="none", drain_s=10.0)
 
     def inject(self, trial: Trial) -> None:
-        """One or all services."""
+        """Send SIGTERM to one or all services."""
         trial.in_map_stage()
         count = trial.chance.randint(1, MAPPERS)
         trial.signal(trial.services("mapper")[:count], signal.SIGTERM, "a mapper service")
@@ -112,6 +112,6 @@ class FleetKilled(Fault):
     message = r"error: .*(services have ended|TaskLost|does not answer)"
 
     def inject(self, trial: Trial) -> None:
-        """The supervisor."""
+        """Kill the supervisor."""
         trial.in_map_stage()
         trial.signal([trial.supervisor()], signal.SIGKILL, "the services' supervisor")

@@ -1,4 +1,4 @@
-"""What an object store does: it throttles, fails, hangs, sends too little, or sends other bytes."""
+"""Faults of an object store: it throttles, fails, hangs, or sends too few or wrong bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.faults.trial import Trial
 
 
 class _StoreFault(Fault):
-    """Something that a proxy before the store does."""
+    """A fault that a proxy in front of the store makes."""
 
     setting = Setting(s3=True)
     deed: ClassVar[Deed]
@@ -22,12 +22,12 @@ class _StoreFault(Fault):
         self._ends = ExitStack()
 
     def prepare(self, trial: Trial) -> None:
-        """The trial's commands see the proxy, the suite sees the store."""
+        """Give the trial's commands the proxy's address; the suite uses the store directly."""
         rule = Rule(self.deed, trial.chance, trial.injected, **self.rule)
         trial.endpoint = self._ends.enter_context(troubled(trial.endpoint, rule))
 
     def finish(self, trial: Trial) -> None:
-        """Ends the proxy."""
+        """End the proxy."""
         self._ends.close()
 
 
@@ -79,7 +79,7 @@ class CorruptedReads(_StoreFault):
 
 
 class _AnswerLost(_StoreFault):
-    """The request is carried out, and the connection is cut instead of an answer."""
+    """The store carries the request out, and the connection closes before the answer."""
 
     deed = "answer lost"
 

@@ -1,4 +1,4 @@
-"""Worker processes that die or stop: before, during and after their write, and at any time."""
+"""Worker processes die or stop: before, during and after their write, and at any time."""
 
 from __future__ import annotations
 
@@ -8,20 +8,18 @@ from typing import ClassVar, Literal
 
 from driver.plan.fault_rates import Chaos, parse_chaos
 from mapreduce.wire.messages import JobSpec, MapTask, Split
-from tests.faults.fault import DRILL, Fault, Setting, register
+from tests.faults.fault import NO_FAULTS, Fault, Setting, register
 from tests.faults.trial import MAPS, Trial
 
 
 class _KilledAt(Fault):
-    """Kills workers at one phase of their task, by a drill whose seed hits that phase."""
+    """Kills workers in one phase of their task, by fault injection with a seed for that phase."""
 
     when: ClassVar[Literal["before", "during", "after"]]
     shows = "SIGKILL"
 
     def prepare(self, trial: Trial) -> None:
-        """Looks for a seed that kills some map attempts in that phase, and no attempt in
-        another.
-        """
+        """Find a seed that kills some map attempts in that phase, and none in another."""
         while True:
             seed = trial.chance.randrange(1 << 30)
             phases = _phases(parse_chaos("kill=0.15", seed))
@@ -30,7 +28,7 @@ class _KilledAt(Fault):
         trial.arguments += ["--chaos", "kill=0.15", "--chaos-seed", str(seed)]
 
     def finish(self, trial: Trial) -> None:
-        """Counts the report's."""
+        """Count the faults of the report."""
         trial.injections = [
             f"killed {fault['task']} {self.when} its write" for fault in reported(trial)
         ]
@@ -64,7 +62,7 @@ class WorkerKilled(Fault):
     shows = "SIGKILL"
 
     def inject(self, trial: Trial) -> None:
-        """One worker."""
+        """Kill one worker."""
         trial.in_map_stage()
         trial.signal(trial.workers("mapper")[:1], signal.SIGKILL, "a mapper's worker")
 
@@ -73,12 +71,12 @@ class WorkerKilled(Fault):
 class WorkerHung(Fault):
     name = "worker-hung"
     says = "a mapper's worker stops (SIGSTOP) and says nothing more"
-    setting = Setting(arguments=DRILL)
+    setting = Setting(arguments=NO_FAULTS)
     quiet = Setting()
     shows = "TaskLost|slower than its backup"
 
     def inject(self, trial: Trial) -> None:
-        """One worker."""
+        """Stop one worker."""
         trial.in_map_stage()
         trial.signal(trial.workers("mapper")[:1], signal.SIGSTOP, "a mapper's worker")
 
@@ -90,13 +88,13 @@ class ReducerWorkerKilled(Fault):
     shows = "SIGKILL"
 
     def inject(self, trial: Trial) -> None:
-        """One worker."""
+        """Kill one worker of a reducer."""
         trial.in_reduce_stage()
         trial.signal(trial.workers("reducer")[:1], signal.SIGKILL, "a reducer's worker")
 
 
 def reported(trial: Trial) -> list[dict[str, str]]:
-    """The faults that the driver's own report names."""
+    """Return the faults that the driver's report names."""
     command = trial.commands[-1]
     if command.process.returncode != 0:
         return []
@@ -105,7 +103,7 @@ def reported(trial: Trial) -> list[dict[str, str]]:
 
 
 def _phases(chaos: Chaos) -> list[str]:
-    """When the first attempts at the maps are killed, of those that are."""
+    """Return the phases in which the first attempts at maps are killed."""
     job = JobSpec(code="0" * 64, module="m", name="J")
     phases = []
     for index in range(MAPS):

@@ -1,1 +1,1 @@
-"""Tests of what the benchmarks decide: medians, ratios, resuming, the page."""
+"""Tests of the benchmarks' decisions: medians, ratios, resuming, the page."""

@@ -1,4 +1,4 @@
-"""Measurements that were never made."""
+"""Invented measurements."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def record(
     size_bytes: int = 1000,
     **figures: float,
 ) -> Record:
-    """One measurement of a contender."""
+    """Return a measurement of one contender."""
     return Record(
         case=case,
         contender=contender,
@@ -40,7 +40,7 @@ def record(
 
 
 def trial(contender: str, corpus: Corpus = TEXT, needs: tuple[str, ...] = ()) -> Trial:
-    """What would be measured."""
+    """Return a trial."""
     return Trial(
         "word-count",
         contender,

@@ -1,6 +1,4 @@
-"""A right answer is recognised in every form in which the contenders write it, and a wrong one is
-not.
-"""
+"""Right answers are accepted in every form that contenders write, and wrong ones are refused."""
 
 from __future__ import annotations
 
@@ -35,7 +33,7 @@ WORDS = {
 
 
 def test_the_right_answer_is_known_by_hand(tmp_path: Path) -> None:
-    """The loop that all are held against counts as a person does."""
+    """The plain loops count as by hand."""
     (tmp_path / "text").write_bytes(NASTY)
     (tmp_path / "pairs").write_bytes(b"1 5\n20 7\n1 -2\n")
     assert WORDS == word_counts(tmp_path / "text")
@@ -43,7 +41,7 @@ def test_the_right_answer_is_known_by_hand(tmp_path: Path) -> None:
 
 
 def test_forms_of_an_answer_have_one_digest(tmp_path: Path) -> None:
-    """A file, a folder of parts in any order, one JSON document, JSON Lines."""
+    """A file, a folder of parts in any order, a JSON document and JSON Lines have one digest."""
     (tmp_path / "file").write_bytes(b"b\t2\na\t1\n")
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "part-0").write_bytes(b"a\t1\n")
@@ -63,7 +61,7 @@ def test_forms_of_an_answer_have_one_digest(tmp_path: Path) -> None:
 
 
 def test_a_wrong_result_of_ours_is_seen(tmp_path: Path) -> None:
-    """By one count of one key."""
+    """A result of ours is wrong if one count of one key differs."""
     corpus = Corpus("text", 10)
     path = tmp_path / corpus.name
     path.write_bytes(b"a b a\n")
@@ -80,7 +78,7 @@ def test_a_wrong_result_of_ours_is_seen(tmp_path: Path) -> None:
 
 
 def peer_command(name: str, folder: Path) -> list[str]:
-    """The program of a peer that needs nothing to be installed but itself."""
+    """Return the program of a peer that needs no other package."""
     if name == "c":
         return [str(compiled(folder))]
     if name == "counter":
@@ -92,9 +90,7 @@ def peer_command(name: str, folder: Path) -> list[str]:
     ("name", "program"), [("c", "gcc"), ("counter", "sh"), ("mawk", "mawk"), ("coreutils", "uniq")]
 )
 def test_a_peer_gives_the_right_answer(name: str, program: str, tmp_path: Path) -> None:
-    """Also at the ends of words, lines and of the file, which are where a fast counter goes
-    wrong.
-    """
+    """A peer's counts are right, also at the ends of words, lines and the file."""
     if not shutil.which(program):
         pytest.skip(f"{program} is not installed")
     source, target = tmp_path / "text", tmp_path / "answer"
@@ -108,7 +104,7 @@ def test_a_peer_gives_the_right_answer(name: str, program: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("threads", [1, 2, 7, 50])
 def test_the_kernel_counts_the_same_on_any_number_of_cores(threads: int, tmp_path: Path) -> None:
-    """A word that lies where two cores' shares meet is one word."""
+    """A word across the border of two cores' shares counts as one word."""
     if not shutil.which("gcc"):
         pytest.skip("gcc is not installed")
     source, target = tmp_path / "text", tmp_path / "answer"

@@ -1,4 +1,4 @@
-"""The page says what was measured, and hides nothing."""
+"""The page of results shows every measurement and every failure."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ PEERS = ("ours", "c", "spark-dataframe", "mrjob-local", "mrjob-inline")
 
 
 def rows(records: Sequence[Record]) -> Rows:
-    """The rows of some contenders."""
+    """Return the rows of some contenders."""
     return rows_of([trial(name) for name in PEERS], records, CODE)
 
 
 def text(records: Sequence[Record]) -> str:
-    """The page of one case."""
+    """Return the page of one case."""
     return page([Section(WORD_COUNT, rows(records))], CIRCUMSTANCES, "benchmarks")
 
 
 def line_of(name: str, records: Sequence[Record]) -> list[str]:
-    """The cells of a contender's line in the case's table."""
+    """Return the cells of a contender's line in the case's table."""
     table = text(records).split("## Word count")[1]
     (line,) = (line for line in table.splitlines() if line.startswith(f"| {name} |"))
     return [cell.strip() for cell in line.split("|")[1:-1]]
 
 
 def test_ratios_are_of_throughput() -> None:
-    """A peer with a hundredth of the input in the same time is a hundred times slower."""
+    """A peer with a hundredth of the input in the same time counts as a hundred times slower."""
     measured = [
         record("ours", 2.0),
         record("mrjob-local", 2.0, size_bytes=10),
@@ -62,14 +62,14 @@ def test_ratios_are_of_throughput() -> None:
 
 
 def test_a_start_is_counted_and_shown_apart() -> None:
-    """Of whoever says how long it took without its start, both are shown."""
+    """A contender that reports its time without the start-up gets both times."""
     measured = [record("ours", 4.0, inner_s=2.0), record("spark-dataframe", 20.0, inner_s=16.0)]
     cells = line_of("spark-dataframe", measured)
     assert ["20.0", "5.00x", "16.0", "8.00x"] == [cells[3], cells[5], cells[6], cells[7]]
 
 
 def test_a_peer_that_is_missing_is_named_with_the_reason() -> None:
-    """And its goal is not measured, instead of met."""
+    """A missing peer is listed with the reason, and its goal is not measured."""
     gone = record("spark-dataframe", status="missing", why="java is not installed", size_bytes=0)
     measured = [record("ours"), gone]
     assert "not installed" == line_of("spark-dataframe", measured)[1]
@@ -82,7 +82,7 @@ def test_a_peer_that_is_missing_is_named_with_the_reason() -> None:
 
 
 def test_a_wrong_answer_is_loud_and_counts_for_nothing() -> None:
-    """It heads the page, has no figures, meets no goal, and fails the command."""
+    """A wrong answer heads the page, has no figures, meets no goal, and fails the command."""
     measured = [record("ours", 0.001, status="wrong", why="its digest differs"), record("c", 1.0)]
     assert "**Not all answers are right:**" in text(measured).split("## Goals")[0]
     assert ["**WRONG ANSWER**", ""] == line_of("ours", measured)[1:3]
@@ -95,12 +95,12 @@ def test_a_wrong_answer_is_loud_and_counts_for_nothing() -> None:
 
 
 def test_another_codes_figures_are_not_shown() -> None:
-    """What was measured before a change says nothing of the code as it is now."""
+    """A measurement of other code is not shown."""
     assert "not measured" == line_of("ours", [record("ours", code="before")])[1]
 
 
 def test_a_plot_of_one_point_is_not_drawn() -> None:
-    """Nor linked to."""
+    """A plot of one point is neither drawn nor linked."""
     assert () == drawn(Section(WORD_COUNT, rows([record("ours")])))
     assert "![" not in text([record("ours")])
     assert "![Word count](benchmarks/word-count.svg)" in text([record("ours"), record("c")])
@@ -108,15 +108,15 @@ def test_a_plot_of_one_point_is_not_drawn() -> None:
 
 @pytest.mark.parametrize("scale", [QUICK, DEFAULT, FULL], ids=lambda scale: scale.name)
 def test_every_case_can_be_shown_before_anything_is_measured(scale: Scale) -> None:
-    """No case's table, goals or plots need a measurement that is not there."""
+    """Every case can be shown without any measurement."""
     sections = [Section(case, rows_of(case.trials(scale), [], CODE)) for case in CASES]
     shown = page(sections, replace(CIRCUMSTANCES, scale=scale.name), "benchmarks")
     assert all(f"## {case.title}" in shown for case in CASES)
     assert {"not measured"} == {verdict for *_, verdict in goal_lines(sections)}
 
 
-def test_trials_have_names_of_their_own() -> None:
-    """Two with the same name would be one in the results."""
+def test_trials_have_unique_names() -> None:
+    """Each trial of a case has a unique name, under which its results are stored."""
     for case in CASES:
         trials = case.trials(DEFAULT)
         assert {case.name} == {trial.case for trial in trials}
@@ -124,9 +124,7 @@ def test_trials_have_names_of_their_own() -> None:
 
 
 def test_amdahls_bound() -> None:
-    """Half of it parallel: at most twice as fast, and on two cores never more than two are at
-    work.
-    """
+    """Amdahl's bound counts the parallel half only on as many cores as there are."""
     assert 1.0 == amdahl(5, 5, 1, 8)
     assert 10 / 7.5 == amdahl(5, 5, 2, 8)
     assert 10 / 7.5 == amdahl(5, 5, 10, 2)

@@ -1,4 +1,4 @@
-"""What was measured is kept, and its medians are those of its repeats."""
+"""Measurements are stored, and summarised by their medians."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.unit.bench.records import record
 
 
 def test_the_median_is_not_the_mean() -> None:
-    """One turn that was disturbed does not count."""
+    """The summary has the median, so that one disturbed repeat does not count."""
     walls = [1.0, 100.0, 2.0]
     summary = summarise(
         [record("ours", wall, repeat=n, map_wall=wall / 2) for n, wall in enumerate(walls)]
@@ -21,7 +21,7 @@ def test_the_median_is_not_the_mean() -> None:
 
 
 def test_one_wrong_answer_is_a_wrong_answer() -> None:
-    """However often the others are right."""
+    """One wrong answer among the repeats makes the summary wrong."""
     wrong = record("ours", repeat=1, status="wrong", why="its digest differs")
     summary = summarise([record("ours"), wrong, record("ours", repeat=2)])
     assert summary is not None
@@ -29,12 +29,12 @@ def test_one_wrong_answer_is_a_wrong_answer() -> None:
 
 
 def test_nothing_measured_is_no_summary() -> None:
-    """Not a row of zeros."""
+    """Without measurements there is no summary."""
     assert summarise([]) is None
 
 
 def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
-    """What is in the file is done; what failed, or was measured of other code, is not."""
+    """A stored measurement is done; one that failed, or is of other code, is not."""
     path = tmp_path / "results.jsonl"
     first = Results(path)
     done, failed = record("ours"), record("spark", status="failed", why="no memory")
@@ -48,7 +48,7 @@ def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
 
 
 def test_a_line_that_was_cut_off_is_measured_again(tmp_path: Path) -> None:
-    """The end of a killed run's file is no measurement, and does not spoil the next one's line."""
+    """An incomplete last line of the file is ignored, and does not corrupt the next one."""
     path = tmp_path / "results.jsonl"
     Results(path).add(record("ours"))
     with path.open("a") as file:
@@ -60,7 +60,7 @@ def test_a_line_that_was_cut_off_is_measured_again(tmp_path: Path) -> None:
 
 
 def test_a_later_measurement_replaces_an_earlier_one(tmp_path: Path) -> None:
-    """A contender that failed and was mended is not failed for ever."""
+    """A later measurement with the same key replaces an earlier one, a failure too."""
     path = tmp_path / "results.jsonl"
     results = Results(path)
     results.add(record("spark", status="failed", why="no memory"))
@@ -69,7 +69,7 @@ def test_a_later_measurement_replaces_an_earlier_one(tmp_path: Path) -> None:
 
 
 def test_fresh_forgets_a_case_and_no_other(tmp_path: Path) -> None:
-    """--only with --fresh measures that case anew."""
+    """`forget` removes one case's measurements and no others."""
     path = tmp_path / "results.jsonl"
     results = Results(path)
     results.add(record("ours"))

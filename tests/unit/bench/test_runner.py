@@ -1,4 +1,4 @@
-"""The measuring itself: in turn, once each, with a contender's failure its own."""
+"""The runner measures contenders in turns, and one contender's failure does not stop the others."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CORPUS = Corpus("lines", 10)
 def trial(
     name: str, script: str = "print(7)", wrong: str = "", needs: tuple[str, ...] = ()
 ) -> Trial:
-    """A contender that is a line of Python."""
+    """Return a contender that is a line of Python."""
 
     def judge(place: Place, stdout: str) -> Judged:
         return Judged({"said": float(stdout)}, wrong)
@@ -38,25 +38,25 @@ def trial(
 
 @pytest.fixture
 def said() -> list[str]:
-    """What the runner says."""
+    """The runner's messages."""
     return []
 
 
 @pytest.fixture
 def runner(tmp_path: Path, said: list[str]) -> Runner:
-    """A runner with nothing measured yet."""
+    """A runner without measurements."""
     return Runner(
         Path(sys.executable), tmp_path, Results(tmp_path / "results.jsonl"), "code", said.append
     )
 
 
 def measured(runner: Runner) -> list[tuple[str, int, str]]:
-    """Who was measured, in order."""
+    """Return the measurements, in order."""
     return [(each.contender, each.repeat, each.status) for each in runner.results.records]
 
 
 def test_contenders_take_turns(runner: Runner) -> None:
-    """What disturbs the machine for a while disturbs all of them."""
+    """Contenders are measured in turns, A B A B."""
     runner.run_trials([trial("a"), trial("b")], 2)
     assert [("a", 0, "ok"), ("b", 0, "ok"), ("a", 1, "ok"), ("b", 1, "ok")] == measured(runner)
     first, *_ = runner.results.records
@@ -66,8 +66,8 @@ def test_contenders_take_turns(runner: Runner) -> None:
     assert first.cpu_s > 0
 
 
-def test_what_is_done_is_not_done_again(runner: Runner, said: list[str]) -> None:
-    """An interrupted run goes on with what is left."""
+def test_measured_trials_are_not_repeated(runner: Runner, said: list[str]) -> None:
+    """An interrupted benchmark measures only the rest."""
     runner.run_trials([trial("a")], 1)
     said.clear()
     runner.run_trials([trial("a"), trial("b")], 1)
@@ -88,10 +88,10 @@ def test_what_is_done_is_not_done_again(runner: Runner, said: list[str]) -> None
         ),
     ],
 )
-def test_what_one_cannot_do_is_written_down_and_the_others_go_on(
+def test_a_failure_is_recorded_and_the_others_continue(
     contender: Trial, status: str, why: str, runner: Runner, said: list[str]
 ) -> None:
-    """Loudly, with the cause, and it is not tried again in the same run."""
+    """A contender's failure is recorded with its cause, and is not repeated in the same run."""
     runner.run_trials([contender, trial("c")], 2)
     assert [("b", 0, status), ("c", 0, "ok"), ("c", 1, "ok")] == measured(runner)
     assert why in runner.results.records[0].why
@@ -99,22 +99,20 @@ def test_what_one_cannot_do_is_written_down_and_the_others_go_on(
 
 
 def test_a_contender_that_is_long_is_measured_less_often(runner: Runner) -> None:
-    """Where it says so."""
+    """A contender with a limit on its repeats is measured less often."""
     runner.run_trials([replace(trial("a"), most_repeats=1), trial("b")], 2)
     assert [("a", 0, "ok"), ("b", 0, "ok"), ("b", 1, "ok")] == measured(runner)
 
 
 def test_nothing_is_left_behind_but_the_corpus(runner: Runner, tmp_path: Path) -> None:
-    """The folders of the measurements are gone."""
+    """The folders of the measurements are deleted, and only the corpus and results stay."""
     runner.run_trials([trial("a")], 1)
     assert {"corpora", "results.jsonl"} == {path.name for path in tmp_path.iterdir()}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason=f"{CANNOT}orphans are adopted on Linux only")
 def test_the_time_of_orphans_counts(tmp_path: Path) -> None:
-    """A process that outlives its parent, as Spark's Java machine does, has its processor time
-    counted.
-    """
+    """The processor time of a process that outlives its parent is counted, as for Spark's JVM."""
     busy = "import time\nwhile time.process_time() < 0.5: pass"
     parent = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {busy!r}])"
     report = tmp_path / "report.json"
@@ -150,19 +148,19 @@ time.sleep(600)
 
 
 @pytest.mark.skipif(
-    sys.platform != "linux", reason=f"{CANNOT}a parent's death is told on Linux only"
+    sys.platform != "linux", reason=f"{CANNOT}a parent's death is signalled on Linux only"
 )
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
-def test_whoever_is_measured_ends_with_the_measurer(tmp_path: Path, ending: signal.Signals) -> None:
-    """However it ends, and however deep in the family: no contender goes on by itself."""
+def test_the_measured_processes_end_with_the_runner(tmp_path: Path, ending: signal.Signals) -> None:
+    """Every descendant of the measured command ends when the runner ends."""
     told = tmp_path / "told"
     os.mkfifo(told)
     measurer = subprocess.Popen(
         [sys.executable, "-c", MEASURER, str(tmp_path), FAMILY, str(told)],
         cwd=ROOT,
         stderr=subprocess.DEVNULL,
-        # a shell's background jobs ignore Ctrl-C, and hand that on; whoever measures is in the
-        # foreground here
+        # a shell's background jobs ignore Ctrl-C and so do their children; the runner here behaves
+        # as in the foreground
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - it takes no lock
     )
     try:

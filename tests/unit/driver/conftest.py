@@ -1,4 +1,4 @@
-"""What the tests of the driver share: a process in which no job was imported yet."""
+"""Fixtures of the driver's tests: a process without an imported job."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from mapreduce.code import load
 
 @pytest.fixture(autouse=True)
 def fresh_imports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """After a test, the modules of jobs are those from before it: `verify` imports a copy of
-    them.
-    """
+    """Restore the imported modules of jobs after a test: `verify` imports a copy of them."""
     nothing: dict[str, Any] = {"root": None, "found": set(), "look": None, "before": {}}
     for name, value in nothing.items():
         monkeypatch.setattr(load._OwnModules, name, value)

@@ -1,6 +1,4 @@
-"""A fleet of scripted endpoints, and a transport that plays their scripts: no process, no socket,
-no waiting.
-"""
+"""Fake endpoints, and a transport with a script: no process, no socket, no waiting."""
 
 from __future__ import annotations
 
@@ -30,12 +28,12 @@ from mapreduce.wire.messages import (
 )
 from tests.unit.driver.samples import JOB
 
-NOBODY = AttemptId(run="run-1", stage="map", index=0, attempt="0")
+ANY_ATTEMPT = AttemptId(run="run-1", stage="map", index=0, attempt="0")
 Answer = Callable[[int], "Done | Failed | TaskLost | NoSlot"]
 
 
 class FakeFleet:
-    """Endpoints that a test may change while the stage runs."""
+    """Endpoints that a test may change during the stage."""
 
     refresh_s = 0.0
 
@@ -43,17 +41,17 @@ class FakeFleet:
         self.now = list(endpoints)
 
     async def endpoints(self, stage: StageName) -> list[Endpoint]:
-        """Those that are there now."""
+        """Return the current endpoints."""
         return list(self.now)
 
     async def why_gone(self, stage: StageName, names: Sequence[str]) -> dict[str, str]:
-        """Everything that goes was scaled in."""
+        """Return that each was scaled in."""
         return dict.fromkeys(names, "scaled in")
 
 
 class FakeTransport:
-    """Answers by script: `script[(task index, attempt)]` for a task, else `default`. Remembers who
-    was asked what.
+    """Answers by script: `script[(task index, attempt)]` for a task, else `default`. It records all
+    requests.
     """
 
     def __init__(
@@ -67,12 +65,12 @@ class FakeTransport:
         self.before_answer: Callable[[], None] = lambda: None
         self.cancelled = 0
         self.hanging: set[tuple[int, int]] = set()
-        """(task index, attempt) of those that beat for ever and do nothing."""
+        """(task index, attempt) of attempts that send heartbeats for ever and do nothing."""
 
     async def run(
         self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
     ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
-        """One attempt."""
+        """Answer one attempt."""
         assert isinstance(task, MapTask)
         self.asked.append((endpoint.name, task.index))
         attempt = self.attempts[task.index] = self.attempts[task.index] + 1
@@ -103,7 +101,7 @@ class FakeTransport:
 
 
 def result_of(task: MapTask) -> MapResult:
-    """A result that names its task and attempt."""
+    """Return a result that names its task and attempt."""
     return MapResult(
         url=keys.map_attempt(task.store, task.run, task.index, task.attempt),
         etag="e",
@@ -121,7 +119,7 @@ def result_of(task: MapTask) -> MapResult:
 
 
 def map_specs(sizes: Iterable[int]) -> list[TaskSpec]:
-    """Map tasks of the given sizes."""
+    """Return map tasks of these sizes."""
 
     def spec(index: int, size: int) -> TaskSpec:
         def message(attempt: str) -> MapTask:
@@ -142,5 +140,5 @@ def map_specs(sizes: Iterable[int]) -> list[TaskSpec]:
 
 
 def failed(kind: str, message: str = "it broke") -> Failed:
-    """A failure of that kind; the transport names the attempt."""
-    return Failed(attempt=NOBODY, error=TaskError(kind=kind, message=message))
+    """Return a failure of this kind; the transport adds the attempt."""
+    return Failed(attempt=ANY_ATTEMPT, error=TaskError(kind=kind, message=message))

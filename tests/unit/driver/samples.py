@@ -1,4 +1,4 @@
-"""Values that several tests of the driver need."""
+"""Sample values for several tests of the driver."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ JOB = JobSpec(code="0" * 64, module="mapreduce_jobs.word_count", name="WordCount
 
 
 def run_plan(**changes: object) -> RunPlan:
-    """A plan over one input of 1000 bytes, with the changes asked for."""
+    """Return a plan over one input of 1000 bytes, with these changes."""
     plan = RunPlan(
         run="run-1",
         created=0.0,
@@ -28,7 +28,7 @@ def run_plan(**changes: object) -> RunPlan:
 
 
 def empty_report(**changes: object) -> Report:
-    """The report of a run that had nothing to do, with the changes asked for."""
+    """Return the report of a run without tasks, with these changes."""
     report = Report(
         run_id="run-1",
         target="local",

@@ -1,6 +1,4 @@
-"""A chart is well-formed SVG that shows every measured point where it belongs, whatever it is
-called.
-"""
+"""A chart is well-formed SVG with every measured point in its place, whatever its texts are."""
 
 from __future__ import annotations
 
@@ -30,8 +28,8 @@ def _measured(root: Xml.Element) -> list[Xml.Element]:
 
 @pytest.mark.parametrize(("draw", "lines"), [(map_stage, 2), (end_to_end, 1)])
 def test_each_figure_has_its_points_and_their_spread(draw: object, lines: int) -> None:
-    """Three numbers of mappers on each measured line, each with a bar from the least to the
-    greatest.
+    """Each line has a point for each number of mappers, with a bar from the least to the greatest
+    value.
     """
     assert callable(draw)
     groups = _measured(_drawn(draw(FOUND, "a job", 2)))
@@ -44,10 +42,8 @@ def test_each_figure_has_its_points_and_their_spread(draw: object, lines: int) -
         assert 9 == len(list(group.iter(f"{SVG}line")))
 
 
-def test_a_point_lies_where_its_values_say() -> None:
-    """Halfway between 0 and the last tick is halfway up; twice as many mappers are twice as far to
-    the right.
-    """
+def test_the_place_of_a_point() -> None:
+    """A point's place is proportional to its values."""
     points = (Point(1, 5, 5, 5), Point(2, 10, 10, 10))
     (group,) = _measured(_drawn(Chart("", "", "", "", (Series("a", points),))))
     (first_x, first_y), (second_x, second_y) = [
@@ -60,7 +56,7 @@ def test_a_point_lies_where_its_values_say() -> None:
 
 
 def test_no_text_becomes_markup() -> None:
-    """A job's name may hold anything."""
+    """A text with markup is shown as text."""
     evil = '</text><script>alert("1")</script>&'
     root = _drawn(
         Chart(evil, evil, evil, evil, (Series(evil, (Point(1, 1, 1, 1),)),), mark=(1, evil))
@@ -80,5 +76,5 @@ def test_no_text_becomes_markup() -> None:
     ],
 )
 def test_ticks_are_round_and_reach_the_greatest_value(most: float, expected: list[float]) -> None:
-    """Steps of 1, 2 or 5."""
+    """Ticks have steps of 1, 2 or 5, and reach the greatest value."""
     assert expected == ticks(most)

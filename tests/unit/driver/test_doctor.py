@@ -1,4 +1,4 @@
-"""Each step of an examination: well, and not well with what to do."""
+"""Each step of `doctor`: well, or not well with the remedy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from driver.transport.endpoint import ROLES, Endpoint
 from mapreduce import native
 from mapreduce.errors import FleetError, TaskLost
 from mapreduce.wire.messages import Cost, Done, Failed, SplitResult, StageName
-from tests.unit.driver.fakes import NOBODY, failed
+from tests.unit.driver.fakes import ANY_ATTEMPT, failed
 from tests.unit.driver.samples import STACK_VALUES
 
 STACK = Stack.model_validate(STACK_VALUES)
@@ -29,7 +29,7 @@ STACK = Stack.model_validate(STACK_VALUES)
 
 @pytest.fixture(autouse=True)
 def nothing_deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No stack, and keys that nobody checks."""
+    """No stack, and invented credentials."""
     monkeypatch.setenv("MAPREDUCE_TERRAFORM", str(tmp_path))
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
@@ -46,14 +46,14 @@ def _steps(findings: Iterator[Finding]) -> list[tuple[str, bool]]:
 
 
 def test_without_a_stack_the_examination_ends_with_this_machine() -> None:
-    """And that is well: local runs work."""
+    """Without a stack the examination covers only this machine, and that is well."""
     steps = _steps(doctor.examine())
     assert ["python", "native extension", "scratch disk", "stack"] == [name for name, _ in steps]
     assert steps[-1][1]
 
 
 def test_a_stack_that_cannot_be_read_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With what else can be used."""
+    """A stack that cannot be read ends the examination, with the alternative."""
 
     def broken(_: Path) -> None:
         raise FleetError("no terraform")
@@ -65,7 +65,7 @@ def test_a_stack_that_cannot_be_read_ends_it(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_stack_is_examined_after_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its name, region and images come first."""
+    """A deployed stack is examined after this machine."""
     monkeypatch.setattr(doctor, "read_stack", lambda _: STACK)
     monkeypatch.setattr(
         doctor, "examine_stack", lambda _: iter([Finding(step="bucket", ok=True, seen="")])
@@ -76,7 +76,7 @@ def test_a_stack_is_examined_after_this_machine(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_an_old_interpreter_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the least that is needed."""
+    """A Python that is too old is not well."""
     assert doctor.python().ok
     monkeypatch.setattr(sys, "version_info", (3, 10, 9, "final", 0))
     found = doctor.python()
@@ -84,7 +84,7 @@ def test_an_old_interpreter_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_the_native_extension_results_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says how to build it."""
+    """A missing native extension is well, with the command that builds it."""
     monkeypatch.setattr(native, "extension", None)
     monkeypatch.setattr(native, "why_not", "not built")
     found = doctor.native_extension()
@@ -97,7 +97,7 @@ def test_without_the_native_extension_results_are_the_same(monkeypatch: pytest.M
 
 @pytest.mark.parametrize(("free", "well"), [(1 << 30, True), ((1 << 30) - 1, False)])
 def test_a_gibibyte_must_be_free(monkeypatch: pytest.MonkeyPatch, free: int, well: bool) -> None:
-    """Where intermediate files go."""
+    """The folder of temporary files needs a free GiB."""
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=free))
     assert well == doctor.scratch().ok
 
@@ -121,7 +121,7 @@ def _programs(monkeypatch: pytest.MonkeyPatch, **outputs: str | None) -> None:
 def test_terraform_must_be_new_enough(
     monkeypatch: pytest.MonkeyPatch, output: str | None, well: bool, seen: str
 ) -> None:
-    """1.11 has what the module uses; 1.9 is older though its digit is greater."""
+    """Terraform's version is compared by number: 1.9 is older than 1.11."""
     _programs(monkeypatch, terraform=output)
     found = doctor.terraform()
     assert (well, seen) == (found.ok, found.seen)
@@ -139,15 +139,15 @@ def test_terraform_must_be_new_enough(
 def test_docker_must_answer(
     monkeypatch: pytest.MonkeyPatch, output: str | None, where: str | None, well: bool, remedy: str
 ) -> None:
-    """To install it and to start it are two remedies."""
+    """Docker must be installed and running; each has its remedy."""
     _programs(monkeypatch, docker=output)
     monkeypatch.setattr("shutil.which", lambda _: where)
     found = doctor.docker()
     assert (well, True) == (found.ok, remedy in found.remedy)
 
 
-def test_a_program_that_cannot_be_run_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor does one that fails or hangs."""
+def test_a_program_that_cannot_run_has_no_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that is missing, fails or hangs gives no output."""
     answers: list[Any] = [
         FileNotFoundError(),
         subprocess.TimeoutExpired("x", 1),
@@ -166,7 +166,7 @@ def test_a_program_that_cannot_be_run_says_nothing(monkeypatch: pytest.MonkeyPat
 
 
 class _Answers:
-    """A client of AWS that gives one answer to every call."""
+    """An AWS client that gives the same answer to every call."""
 
     def __init__(self, answer: Any) -> None:
         self._answer = answer
@@ -201,12 +201,12 @@ def _quota(value: float) -> Any:
     ],
 )
 def test_the_quota_must_hold_all_tasks(quotas: Any, needed: float, well: bool) -> None:
-    """Where it may not be asked, nothing is held against the account."""
+    """The quota must hold all tasks; an unreadable quota is well."""
     assert well == doctor.fargate_quota(_aws(quotas=quotas), needed).ok
 
 
-def test_who_aws_takes_us_for() -> None:
-    """Or why it takes us for nobody."""
+def test_the_account_of_the_credentials() -> None:
+    """The credentials show the account, or why there is none."""
     found = doctor.credentials(_aws(sts=IDENTITY))
     assert (True, "account 1, arn:me") == (found.ok, found.seen)
     assert not doctor.credentials(_aws(sts=_Answers(FleetError("expired")))).ok
@@ -223,7 +223,7 @@ def test_who_aws_takes_us_for() -> None:
 def test_a_deployment_stops_at_the_first_step_that_others_stand_on(
     monkeypatch: pytest.MonkeyPatch, region: str | None, sts: Any, expected: list[tuple[str, bool]]
 ) -> None:
-    """Without a region no credentials are asked, without credentials no quota."""
+    """A deployment's examination ends at the first step on which others depend."""
     _programs(monkeypatch, terraform="Terraform v1.12.0", docker="27")
     made = SimpleNamespace(region=region, sts=sts, quotas=_quota(100))
     monkeypatch.setattr("driver.cloud.aws.Aws", lambda _: made)
@@ -233,7 +233,7 @@ def test_a_deployment_stops_at_the_first_step_that_others_stand_on(
 
 
 def test_a_session_that_cannot_be_made_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before a deployment, and of a stack that is there."""
+    """A session that cannot be created is a finding, not an error."""
     _programs(monkeypatch, terraform=None, docker=None)
 
     def broken(_: str | None) -> None:
@@ -268,13 +268,13 @@ def _services(running: int, desired: int, *messages: str) -> Any:
     ],
 )
 def test_a_service_must_have_its_tasks(ecs: Any, well: bool, seen: str) -> None:
-    """What ECS has said last is why it has not."""
+    """A service with too few tasks is not well, with the last message of ECS."""
     found = doctor._guarded("step", lambda: doctor._service(STACK, _aws(ecs=ecs), "mapper"), "do")
     assert (well, seen) == (found.ok, found.seen)
 
 
-def test_a_bucket_that_can_be_read_tells_its_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Their records are counted."""
+def test_a_readable_bucket_shows_its_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A readable bucket shows the number of its runs."""
     storage = SimpleNamespace(list=lambda url: iter([url, url]))
     monkeypatch.setattr("mapreduce.storage.open_storage", lambda **_: storage)
     seen = doctor._bucket(STACK, _aws(credential_provider=lambda: None))
@@ -282,7 +282,7 @@ def test_a_bucket_that_can_be_read_tells_its_runs(monkeypatch: pytest.MonkeyPatc
 
 
 class _Transport:
-    """Services that answer, or do not."""
+    """A transport whose services answer or are silent."""
 
     silent: frozenset[str] = frozenset()
     last: Done | Failed | None = None
@@ -298,12 +298,12 @@ class _Transport:
         pass
 
     async def health(self, endpoint: Endpoint) -> None:
-        """Raises for those that are silent."""
+        """Raise for silent endpoints."""
         if endpoint.name in self.silent:
             raise TaskLost(f"{endpoint.name} is silent")
 
     async def run(self, endpoint: Endpoint, task: Any) -> AsyncGenerator[Done | Failed, None]:
-        """The last event alone."""
+        """Yield only the last event."""
         assert STACK.store == task.store
         if self.lost:
             raise TaskLost("cable cut")
@@ -312,12 +312,14 @@ class _Transport:
 
 
 COST = Cost(seconds=0.1, peak_memory_bytes=1)
-DONE = Done(attempt=NOBODY, result=SplitResult(splits=(), bytes_read=0, bytes_written=0, cost=COST))
+DONE = Done(
+    attempt=ANY_ATTEMPT, result=SplitResult(splits=(), bytes_read=0, bytes_written=0, cost=COST)
+)
 
 
 @pytest.fixture
 def fleet(monkeypatch: pytest.MonkeyPatch) -> dict[StageName, list[Endpoint]]:
-    """The endpoints of each stage, and a transport to them."""
+    """The endpoints of each stage, with a fake transport."""
     found = {stage: [Endpoint(f"{stage}-{n}", "", 1) for n in (0, 1)] for stage in ROLES}
 
     async def endpoints(_: EcsFleet, stage: StageName) -> Sequence[Endpoint]:
@@ -336,7 +338,7 @@ def _answers() -> dict[str, Finding]:
 
 @pytest.mark.usefixtures("fleet")
 def test_every_endpoint_is_asked_and_one_task_is_done() -> None:
-    """The task goes all the way into a worker."""
+    """Every endpoint is asked, and one task is carried out."""
     found = _answers()
     assert all(each.ok for each in found.values())
     assert "2 of 2 answer" == found["mapper endpoints"].seen
@@ -345,14 +347,14 @@ def test_every_endpoint_is_asked_and_one_task_is_done() -> None:
 
 @pytest.mark.usefixtures("fleet")
 def test_an_endpoint_that_is_silent_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And the first one's words are shown."""
+    """Silent endpoints are counted, and the first one's error is shown."""
     monkeypatch.setattr(_Transport, "silent", frozenset(["map-1"]))
     found = _answers()["mapper endpoints"]
     assert (False, "1 of 2 answer; map-1 is silent") == (found.ok, found.seen)
 
 
 def test_a_stage_without_endpoints_is_not_well(fleet: dict[StageName, list[Endpoint]]) -> None:
-    """Without a splitter there is nobody to ask for a task either."""
+    """A stage without endpoints is not well."""
     fleet["split"] = []
     found = _answers()
     assert [False, False, True] == [
@@ -371,7 +373,7 @@ def test_a_stage_without_endpoints_is_not_well(fleet: dict[StageName, list[Endpo
 def test_a_request_that_is_refused_or_lost_is_not_well(
     monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], said: str
 ) -> None:
-    """With what was answered."""
+    """A refused or lost request is not well, and shows the answer."""
     for name, value in change.items():
         monkeypatch.setattr(_Transport, name, value)
     found = _answers()["signed request"]
@@ -380,7 +382,7 @@ def test_a_request_that_is_refused_or_lost_is_not_well(
 
 @pytest.mark.usefixtures("fleet")
 def test_a_fleet_that_cannot_be_found_is_one_finding(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cause is AWS's."""
+    """A fleet that cannot be listed is one finding with AWS's error."""
 
     def denied(_: EcsFleet) -> str:
         raise FleetError("may not read the key")
@@ -392,7 +394,7 @@ def test_a_fleet_that_cannot_be_found_is_one_finding(monkeypatch: pytest.MonkeyP
 
 
 def test_a_stack_is_examined_from_credentials_to_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without credentials nothing else is asked."""
+    """A stack is examined from the credentials to a task, and only with credentials."""
     sts: list[Any] = [IDENTITY, _Answers(FleetError("expired"))]
     monkeypatch.setattr("driver.cloud.aws.Aws", lambda _: _aws(sts=sts.pop(0), ecs=_services(3, 3)))
     monkeypatch.setattr(doctor, "_bucket", lambda *_: "read")

@@ -1,4 +1,4 @@
-"""Parts as one file."""
+"""Merging parts into one file."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _write_parts(folder: Path, parts: list[list[tuple[object, object]]]) -> list
 def test_merged_parts_are_all_pairs_in_key_order(
     tmp_path: Path, pairs: list[tuple[object, object]], count: int
 ) -> None:
-    """Whatever the types of the keys: the order is that of all pairs sorted at once."""
+    """Merged parts have all pairs in key order, for keys of any types."""
     parts: list[list[tuple[object, object]]] = [[] for _ in range(count)]
     for number, pair in enumerate(pairs):
         parts[number % count].append(pair)
@@ -53,7 +53,7 @@ def test_merged_parts_are_all_pairs_in_key_order(
 
 
 def test_json_is_an_object_only_when_no_key_comes_twice(tmp_path: Path) -> None:
-    """Two pairs of one key, or keys that are not strs, make a list of pairs: nothing is lost."""
+    """JSON is an object if all keys are unique strings, and else a list of pairs."""
     cases: list[tuple[list[list[tuple[object, object]]], object]] = [
         ([[("a", 1)], [("b", 2)]], {"a": 1, "b": 2}),
         ([[("a", 1)], [("a", 2)]], [["a", 1], ["a", 2]]),
@@ -67,7 +67,7 @@ def test_json_is_an_object_only_when_no_key_comes_twice(tmp_path: Path) -> None:
 
 
 def test_parquet_holds_all_pairs_in_key_order(tmp_path: Path) -> None:
-    """Parts in, one Parquet file out, as DuckDB reads it."""
+    """Merged Parquet has all pairs in key order."""
     urls = _write_parts(tmp_path, [[("a", 1), ("c", 3)], [("b", 2), ("d", 1 << 40)]])
     write_result(urls, open_storage(), tmp_path / "new" / "out.parquet")
     with duckdb.connect() as connection:
@@ -78,7 +78,7 @@ def test_parquet_holds_all_pairs_in_key_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_a_failed_write_leaves_no_file(tmp_path: Path, ending: str) -> None:
-    """The file appears whole or not at all."""
+    """A failed write leaves no file."""
     (tmp_path / "part-0.jsonl").write_text('{"key":"a","value":1}\n{"key":')
     with pytest.raises(Exception, match=r".+"):
         write_result(
@@ -87,15 +87,15 @@ def test_a_failed_write_leaves_no_file(tmp_path: Path, ending: str) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["part-0.jsonl"]
 
 
-def test_the_ending_says_the_format() -> None:
-    """Any case; an unknown one is refused with those that there are."""
+def test_the_ending_sets_the_format() -> None:
+    """The file ending sets the format, and an unknown one is refused."""
     assert output_format(Path("x.JSONL")) == "jsonl"
     with pytest.raises(UsageError, match=r"\.csv"):
         output_format(Path("x.xlsx"))
 
 
 def test_an_output_that_cannot_be_written_is_an_error_of_ours(tmp_path: Path) -> None:
-    """Not a stack trace: the run behind it is committed."""
+    """An output that cannot be written raises NotWritten."""
     urls = _write_parts(tmp_path, [[("a", 1)]])
     (tmp_path / "file").touch()
     with pytest.raises(NotWritten, match=r"--output .*file/out\.json cannot be written: "):

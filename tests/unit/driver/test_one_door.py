@@ -1,4 +1,4 @@
-"""Text reaches a person through one door, where it is made visible."""
+"""Only a few modules print text, and they make it visible."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _nodes() -> Iterator[tuple[str, ast.AST]]:
 
 
 def test_the_standard_streams_are_used_in_one_place() -> None:
-    """Elsewhere a write would raise on a full disk, and show escape codes."""
+    """Only three modules use the standard streams."""
     using = {
         name
         for name, node in _nodes()
@@ -29,9 +29,7 @@ def test_the_standard_streams_are_used_in_one_place() -> None:
 
 
 def test_nothing_is_taken_for_markup() -> None:
-    """Consoles and bars are made without it, and a console is given `Text` and tables, never a
-    string.
-    """
+    """Consoles and bars are created without markup, and consoles print `Text` and tables only."""
     wrong, made = [], set()
     for name, node in _nodes():
         if not isinstance(node, ast.Call):

@@ -1,6 +1,4 @@
-"""What a local store keeps when the power goes during a commit: its calls are recorded, and cut off
-at each.
-"""
+"""A local store after a power loss during a commit: its calls are recorded, and cut off at each."""
 
 from __future__ import annotations
 
@@ -22,17 +20,17 @@ CONTENT = b"{}\n" * 100
 
 @dataclass
 class Disk:
-    """The calls that decide what is on a disk afterwards, in their order.
+    """The calls that decide what stays on a disk, in order.
 
     Attributes:
-        calls: ("name", path, inode) when a file or folder gets a name, ("sync", inode, size) when
-            its content is kept.
+        calls: ("name", path, inode) if a file or folder gets a name, ("sync", inode, size) if its
+            content is synced.
     """
 
     calls: list[tuple[str, Any, int]] = field(default_factory=list)
 
     def record(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Record from now on."""
+        """Record the calls from now on."""
         real: dict[str, Callable[..., Any]] = {
             name: getattr(os, name) for name in ("fsync", "link", "replace", "mkdir")
         }
@@ -61,12 +59,12 @@ class Disk:
         monkeypatch.setattr(os, "mkdir", mkdir)
 
     def names(self, count: int) -> dict[Path, int]:
-        """The names that may be there after the first so many calls, with their inodes."""
+        """Return the names, with inodes, that may exist after the first `count` calls."""
         return {call[1]: call[2] for call in self.calls[:count] if call[0] == "name"}
 
     def surely(self, path: Path, size: int | None, count: int) -> bool:
-        """Whether a name, and a content of that size (None for a folder), is there when all that
-        may go is gone.
+        """Return whether a name, with a content of that size (None for a folder), exists even in
+        the worst case.
         """
         calls = self.calls[:count]
         made = [number for number, call in enumerate(calls) if call[:2] == ("name", path)]
@@ -80,8 +78,8 @@ class Disk:
 
 @pytest.fixture
 def committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], tuple[Disk, Path]]:
-    """Commits a result of several parts, and returns what was recorded and the folder of the
-    result.
+    """A function that commits a result of several parts, and returns the recorded calls and the
+    folder.
     """
 
     def commit() -> tuple[Disk, Path]:
@@ -103,7 +101,7 @@ def committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], t
 
 
 def _broken(disk: Disk, folder: Path) -> list[int]:
-    """The moments at which a loss of power leaves a mark without a whole result."""
+    """Return the moments at which a power loss leaves `_SUCCESS` without a whole result."""
     mark = folder / "_SUCCESS"
     size = mark.stat().st_size
     found = []
@@ -123,16 +121,14 @@ def _broken(disk: Disk, folder: Path) -> list[int]:
 def test_no_moment_leaves_a_mark_without_its_parts(
     committed: Callable[[], tuple[Disk, Path]],
 ) -> None:
-    """Wherever the calls are cut off: where `_SUCCESS` may be, it and every part surely are,
-    whole.
-    """
+    """At every moment where `_SUCCESS` may exist, it and every part are on the disk."""
     disk, folder = committed()
     assert folder / "_SUCCESS" in disk.names(len(disk.calls))
     assert _broken(disk, folder) == []
 
 
 def test_a_commit_that_returned_stays(committed: Callable[[], tuple[Disk, Path]]) -> None:
-    """Afterwards the mark, the parts and every folder above them that was made are surely there."""
+    """After a commit `_SUCCESS`, the parts and all new folders are on the disk."""
     disk, folder = committed()
     everything = len(disk.calls)
     assert disk.surely(folder / "_SUCCESS", (folder / "_SUCCESS").stat().st_size, everything)
@@ -144,13 +140,13 @@ def test_a_commit_that_returned_stays(committed: Callable[[], tuple[Disk, Path]]
 def test_without_syncing_there_are_such_moments(
     committed: Callable[[], tuple[Disk, Path]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The model of a disk finds what is to be found: without fsync(2), the mark may be alone."""
+    """Without fsync(2) the test finds a moment with `_SUCCESS` alone."""
     monkeypatch.setattr(local, "_sync", lambda _: None)
     assert _broken(*committed()) != []
 
 
 def test_other_writes_are_not_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a run can do again costs no wait for the disk."""
+    """Writes of tasks are not synced."""
     disk = Disk()
     disk.record(monkeypatch)
     open_storage().write(f"file://{tmp_path}/a/b", CONTENT)

@@ -1,5 +1,5 @@
-"""What a task costs the scheduler does not depend on how many tasks or endpoints there are: by
-lines, not seconds.
+"""The scheduler's cost of a task, in executed lines: it does not depend on the number of tasks and
+endpoints.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ POLICY = RetryPolicy(first_delay_s=0.0, longest_delay_s=0.0, least_failures=10**
 
 
 class _Rare(FakeFleet):
-    """Looked up once."""
+    """A fleet that is looked up once."""
 
     refresh_s = 3600.0
 
@@ -34,9 +34,7 @@ class _Rare(FakeFleet):
 def _lines_a_task(
     tasks: int, endpoints: int, *, failing: bool = False
 ) -> tuple[float, list[Event]]:
-    """How many lines of the driver are executed for each task, every turn of a loop counted; and
-    the events.
-    """
+    """Return the number of executed lines of the driver for each task, and the events."""
     seen: list[Event] = []
     transport = FakeTransport(
         {(index, 1): failed("StorageError") for index in range(tasks)} if failing else {}
@@ -65,7 +63,7 @@ def _lines_a_task(
 
 @pytest.mark.parametrize("failing", [False, True], ids=["all well", "each fails once"])
 def test_more_tasks_cost_no_more_each(failing: bool) -> None:
-    """A thousand against a hundred."""
+    """A task among a thousand costs at most 1.2 times as many lines as among a hundred."""
     few, _ = _lines_a_task(100, 4, failing=failing)
     many, seen = _lines_a_task(1000, 4, failing=failing)
     assert many < 1.2 * few
@@ -73,13 +71,13 @@ def test_more_tasks_cost_no_more_each(failing: bool) -> None:
 
 
 def test_more_endpoints_cost_no_more_a_task() -> None:
-    """A hundred against four, with the same tasks."""
+    """A task costs as many lines with a hundred endpoints as with four."""
     few, _ = _lines_a_task(1000, 4)
     many, _ = _lines_a_task(1000, 100)
     assert many < 1.2 * few
 
 
 def test_a_task_that_succeeds_at_once_makes_two_events() -> None:
-    """It was started, and it is done: the log of a run grows by no more."""
+    """A task that succeeds at once adds two events to the log."""
     _, seen = _lines_a_task(200, 4)
     assert len(seen) == 1 + 2 * 200

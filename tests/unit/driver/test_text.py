@@ -1,4 +1,4 @@
-"""How text that is not ours is shown."""
+"""Foreign text with visible escapes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from driver.text import (
 
 ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=300)  # lone surrogates too
 HIDDEN = ["Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"]
-"""Unicode's categories of what a terminal obeys, or shows nothing of."""
+"""The categories of characters that a terminal obeys, or does not show."""
 
 
 def _obeyed(text: str) -> list[str]:
@@ -31,23 +31,21 @@ def _obeyed(text: str) -> list[str]:
 
 @given(ANY_TEXT)
 def test_a_line_holds_nothing_that_a_terminal_obeys(text: str) -> None:
-    """No control, format, bidirectional or unassigned character, no line end, no half of a
-    surrogate pair.
-    """
+    """A shown line has no control, format, bidirectional, unassigned or surrogate character."""
     assert _obeyed(shown(text)) == []
 
 
 @given(ANY_TEXT)
 def test_lines_hold_nothing_but_their_ends(text: str) -> None:
-    """The same, with line ends kept where they were."""
+    """Shown lines have no such characters either, and the same line ends."""
     shown_text = shown_lines(text)
     assert _obeyed(shown_text.replace("\n", "")) == []
     assert shown_text.count("\n") == text.count("\n")
 
 
 @given(ANY_TEXT, st.integers(1, 80))
-def test_what_is_cut_says_how_much(text: str, limit: int) -> None:
-    """No more than the limit is shown, and the number of characters left out makes up the rest."""
+def test_a_cut_text_shows_its_length(text: str, limit: int) -> None:
+    """A cut text has at most the limit of characters, and the number of the others."""
     kept, mark, rest = shown(text, limit).rpartition("… (")
     if not mark or not rest.endswith((" more characters)", " more character)")):
         assert len(shown(text, limit)) <= limit
@@ -65,7 +63,7 @@ def test_what_is_cut_says_how_much(text: str, limit: int) -> None:
     )
 )
 def test_text_that_hides_nothing_is_shown_as_it_is(text: str) -> None:
-    """Brackets, emoji codes, backslashes and every script's letters."""
+    """Text without such characters is shown unchanged."""
     assert shown(text, 1000) == text
 
 
@@ -83,12 +81,12 @@ def test_text_that_hides_nothing_is_shown_as_it_is(text: str) -> None:
     ],
 )
 def test_escapes(text: str, expected: str) -> None:
-    """Python's own escapes; markup is text."""
+    """Escapes are Python's, and markup is text."""
     assert expected == shown(text)
 
 
 def test_values_that_python_does_not_write_out() -> None:
-    """An integer of ten thousand digits, and a list in itself a thousand times."""
+    """A huge integer and a deep list are shown as too long."""
     deep: list[object] = []
     for _ in range(100_000):
         deep = [deep]
@@ -99,7 +97,7 @@ def test_values_that_python_does_not_write_out() -> None:
 
 
 def test_ten_megabytes_are_cut() -> None:
-    """Of a message, and of a block of lines."""
+    """A message and a block of ten megabytes are cut."""
     assert shown("x" * 10_000_000, 5) == "xxxxx… (9,999,995 more characters)"
     assert len(shown_lines("\x1b\n" * 10_000_000)) < BLOCK_LIMIT + 100
     assert cut("abc", 3) == "abc"
@@ -108,7 +106,7 @@ def test_ten_megabytes_are_cut() -> None:
 
 @given(ANY_TEXT, st.integers(2, 50))
 def test_both_ends_of_a_traceback_are_kept(text: str, limit: int) -> None:
-    """Where it began and what was raised."""
+    """A cut traceback keeps its start and its end."""
     kept = cut_middle(text, limit)
     if len(text) <= limit:
         assert kept == text
@@ -122,8 +120,8 @@ def test_both_ends_of_a_traceback_are_kept(text: str, limit: int) -> None:
 
 
 @given(ANY_TEXT)
-def test_what_is_stored_can_be_encoded(text: str) -> None:
-    """A record is a file in UTF-8; text that UTF-8 can hold is kept as it is."""
+def test_stored_text_can_be_encoded(text: str) -> None:
+    """Stored text is valid UTF-8, and valid text is unchanged."""
     kept = storable(text, 1000)
     assert kept.encode("utf-8").decode("utf-8") == kept
     if not any(unicodedata.category(char) == "Cs" for char in text):
@@ -132,7 +130,7 @@ def test_what_is_stored_can_be_encoded(text: str) -> None:
 
 @given(st.dictionaries(st.text(), st.text()), st.booleans())
 def test_a_json_document_means_the_same(document: dict[str, str], ascii_only: bool) -> None:
-    """Whatever is in its strings; and nothing is left in it that a terminal obeys."""
+    """A JSON document has the same content, and no character that a terminal obeys."""
     made = json_text(json.dumps(document, ensure_ascii=False, indent=2), ascii_only=ascii_only)
     assert json.loads(made) == document
     assert _obeyed(made.replace("\n", "")) == []

@@ -1,4 +1,4 @@
-"""The words of a command line."""
+"""The values of the command line."""
 
 from __future__ import annotations
 
@@ -20,19 +20,21 @@ from mapreduce.errors import UsageError
     ],
 )
 def test_sizes(text: str, expected: int) -> None:
-    """Binary and decimal units, any case."""
+    """Sizes have binary or decimal units in any case."""
     assert size_bytes("--chunk-size", text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "0", "MiB", "-5", "64MiBs", "1e6", "12 parsecs"])
-def test_what_is_no_size_is_refused_with_the_option_named(text: str) -> None:
-    """The message names option and text."""
+def test_a_wrong_size_is_refused_with_its_option(text: str) -> None:
+    """A wrong size is refused with the option and the text."""
     with pytest.raises(UsageError, match=f"--chunk-size {text}"):
         size_bytes("--chunk-size", text)
 
 
 def test_assignments() -> None:
-    """A value may hold an equals sign, or be empty; the last of a name counts."""
+    """An assignment's value may contain an equals sign or be empty, and the last one of a name
+    counts.
+    """
     assert assignments("--param", ["a=1", "b=x=y", "c=", "a=2"]) == {"a": "2", "b": "x=y", "c": ""}
     with pytest.raises(UsageError, match="name=value"):
         assignments("--param", ["=1"])

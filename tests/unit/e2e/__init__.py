@@ -1,1 +1,1 @@
-"""What make e2e decides, without Docker."""
+"""Tests of the decisions of `make e2e`, without Docker."""

@@ -1,4 +1,4 @@
-"""What `make e2e` makes of the machine that it finds."""
+"""The decisions of `make e2e` about its machine."""
 
 from __future__ import annotations
 
@@ -51,16 +51,14 @@ def _network(*configs: dict[str, str], bridge: str | None = None) -> dict[str, A
     ],
 )
 def test_the_bridges_address(network: dict[str, Any], expected: str | None) -> None:
-    """Docker's own account of it first; on the first start of a data root only the interface has
-    it.
-    """
+    """The bridge's address is Docker's, or, at the first start of a data root, the interface's."""
     assert expected == bridge_address(network, INTERFACES)
 
 
 def test_a_machine_that_cannot_run_it_fails(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """Nothing was proven, so the exit code is not 0."""
+    """A machine without the requirements gives exit code 1, and a message."""
     monkeypatch.setattr(e2e, "EMULATOR", tmp_path / "missing")
     monkeypatch.setattr(e2e, "SIGNALS", ())
     assert e2e.main([]) == 1

@@ -1,1 +1,1 @@
-"""Tests of `mapreduce`: what a job means and what one task does."""
+"""Tests of `mapreduce`: the meaning of a job, and the work of one task."""

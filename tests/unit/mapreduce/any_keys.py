@@ -38,8 +38,6 @@ values: st.SearchStrategy[Value] = st.recursive(
 
 
 def rank(key: Any) -> tuple[int, Any]:
-    """A key as Python's own comparison orders it: first by type, then by value, tuples item by
-    item.
-    """
+    """Return a key as Python orders it: by type, then by value, tuples item by item."""
     order = [bool, int, float, bytes, tuple, str].index(type(key))
     return order, tuple(map(rank, key)) if type(key) is tuple else key

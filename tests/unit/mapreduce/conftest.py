@@ -1,10 +1,10 @@
-"""What the tests of `mapreduce` share: hypothesis without deadlines, as a busy machine must not
-fail a test.
+"""Settings of the tests of `mapreduce`: hypothesis has no deadlines, so that a busy machine fails
+no test.
 """
 
 from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("house")
+settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("project")

@@ -1,6 +1,4 @@
-"""All three stages in one process over a local folder: what the driver does, in a page, without
-it.
-"""
+"""All three stages in one process over a local folder, without the driver."""
 
 from __future__ import annotations
 
@@ -46,10 +44,10 @@ class Engine:
     """One job's stages, over one folder.
 
     Attributes:
-        folder: the inputs, the store and the scratch space lie in it.
+        folder: the folder of the inputs, the store and the scratch files.
         job: the job's class.
-        parameters: its parameters.
-        memory_bytes: what a task may use; little makes it spill.
+        parameters: the job's parameters.
+        memory_bytes: the memory of a task; little memory makes it spill.
     """
 
     folder: Path
@@ -65,13 +63,13 @@ class Engine:
 
     @property
     def spec(self) -> JobSpec:
-        """The job as a message names it."""
+        """The job's specification in messages."""
         return JobSpec(
             code="0" * 64, module="sample_jobs", name=self.job.__name__, parameters=self.parameters
         )
 
     def context(self) -> TaskContext:
-        """The tools of one task."""
+        """Return the tools of one task."""
         return TaskContext(
             storage=self.storage,
             scratch=self.folder / "scratch",
@@ -80,7 +78,7 @@ class Engine:
         )
 
     def put(self, contents: Sequence[bytes], form: Format = TEXT) -> tuple[InputObject, ...]:
-        """Writes the inputs, and pins them as planning does."""
+        """Write the inputs; return them with size and ETag as planning does."""
         found = [
             self.storage.write(f"file://{self.folder}/input/{number}.txt", content)
             for number, content in enumerate(contents)
@@ -92,7 +90,7 @@ class Engine:
     def split(
         self, inputs: tuple[InputObject, ...], splits: int = 1, mode: SplitMode = "range"
     ) -> SplitResult:
-        """The split stage."""
+        """Run the split stage."""
         cut = SplitRule(splits=splits)
         task = SplitTask(run=RUN, store=self.store, inputs=inputs, cut=cut, mode=mode)
         result = run_task(task, self.context())
@@ -102,7 +100,7 @@ class Engine:
     def map(
         self, split: Split, partitions: int = 1, attempt: str = "0", skip_limit: int | None = None
     ) -> MapResult:
-        """One map task."""
+        """Run one map task."""
         task = MapTask(
             run=RUN,
             store=self.store,
@@ -118,7 +116,7 @@ class Engine:
         return result
 
     def map_whole(self, content: bytes, partitions: int = 1) -> MapResult:
-        """The map stage over one input in one split."""
+        """Run the map stage over one input in one split."""
         (given,) = self.put([content])
         piece = ByteRange(
             url=given.url,
@@ -133,7 +131,7 @@ class Engine:
     def reduce(
         self, maps: Sequence[MapResult], number: int = 0, partitions: int = 1, top: int = 10
     ) -> ReduceResult:
-        """One reduce task."""
+        """Run one reduce task."""
         task = ReduceTask(
             run=RUN,
             store=self.store,
@@ -148,7 +146,7 @@ class Engine:
         return result
 
     def pairs(self, reduced: ReduceResult) -> list[tuple[Any, Any]]:
-        """The pairs of a part as JSON holds them, in the order in which they are written."""
+        """Return the pairs of a part as JSON, in the order of writing."""
         return list(read_pairs(io.BytesIO(self.storage.read(reduced.url))))
 
     def whole_run(
@@ -158,7 +156,7 @@ class Engine:
         partitions: int,
         mode: SplitMode = "range",
     ) -> Finished:
-        """All three stages, and the ledger."""
+        """Run all three stages; return the results and the ledger."""
         planned = self.split(inputs, splits, mode)
         maps = [self.map(split, partitions) for split in planned.splits]
         reduces = [self.reduce(maps, number, partitions) for number in range(partitions)]
@@ -182,7 +180,7 @@ class Finished:
     ledger: Ledger
 
     def pairs(self) -> list[tuple[Any, Any]]:
-        """The pairs of all parts in the order of their keys."""
+        """Return the pairs of all parts in key order."""
         return sorted((pair for part in self.parts for pair in part), key=json_order)
 
 
@@ -194,12 +192,12 @@ def blocks_of(result: MapResult, storage: Storage) -> list[Block]:
 
 
 def json_order(pair: tuple[Any, Any]) -> bytes:
-    """Where a pair read from JSON stands among the others."""
+    """Return the sort key of a pair that was read from JSON."""
     return encode_key(key_of_json(pair[0]))
 
 
 def as_json(pairs: Sequence[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-    """Pairs as a job yields them, as they are after a trip through JSON."""
+    """Return pairs as they are after a conversion to JSON and back."""
     return [
         (json.loads(json.dumps(jsonable(key))), json.loads(json.dumps(jsonable(value))))
         for key, value in pairs
@@ -210,8 +208,6 @@ def as_json(pairs: Sequence[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
 def engine(
     job: type[Job], memory_bytes: int = 64 << 20, folder: Path | None = None, **parameters: Any
 ) -> Iterator[Engine]:
-    """An engine over `folder`, or over a new one that is gone at the end (each hypothesis example
-    needs its own).
-    """
+    """Return an engine over `folder`, or a temporary one, which each hypothesis example needs."""
     with tempfile.TemporaryDirectory() as fresh:
         yield Engine(folder or Path(fresh), job, parameters, memory_bytes, open_storage())

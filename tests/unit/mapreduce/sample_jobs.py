@@ -1,6 +1,4 @@
-"""Jobs that use every part of the interface, and whose answer does not depend on where the splits
-fall.
-"""
+"""Jobs that use every part of the interface, and whose answer does not depend on the splits."""
 
 from __future__ import annotations
 
@@ -11,12 +9,12 @@ from mapreduce import CollectList, Job, Max, Mean, Sum, TopK, words
 
 
 class FloatTotals(Job):
-    """The sum of floats far apart in size, and of some integers, for each length of line."""
+    """The sum of floats of very different sizes, and of some integers, by the length of a line."""
 
     reduce = Sum()
 
     def map(self, key: int, value: str) -> Iterator[tuple[int, float]]:
-        """A number of a magnitude that depends on the line."""
+        """Yield a number whose magnitude depends on the line."""
         yield (
             len(value) % 3,
             (0.1, 1e16, 1.0, -1e16, 3, 1e-9)[(len(value) * 7 + sum(map(ord, value))) % 6],
@@ -24,16 +22,16 @@ class FloatTotals(Job):
 
 
 class Everything(Job):
-    """Counts words by (length, word), with a combine, partition, reduce and hooks of its own."""
+    """Counts words by (length, word), with a combine, a partition, a reduce and hooks."""
 
     min_length: int = 1
 
     def map_setup(self) -> None:
-        """Starts a count of lines, for `map_cleanup` to yield."""
+        """Start a count of lines, which `map_cleanup` yields."""
         self.lines = 0
 
     def map(self, key: int, value: str) -> Iterator[tuple[tuple[int, str], int]]:
-        """One pair for each word that is long enough."""
+        """Yield one pair for each word that is long enough."""
         self.lines += 1
         self.count("lines")
         for word in words(value):
@@ -43,21 +41,21 @@ class Everything(Job):
     def combine(
         self, key: tuple[int, str], values: Iterator[int]
     ) -> Iterator[tuple[tuple[int, str], int]]:
-        """One pair of the sum."""
+        """Yield one pair of the sum."""
         yield key, sum(values)
 
     def partition(self, key: tuple[int, str], partitions: int) -> int:
-        """Words of one length together."""
+        """Return the same partition for words of one length."""
         return key[0] % partitions
 
     def reduce(self, key: tuple[int, str], values: Iterator[int]) -> Iterator[tuple[str, Any]]:
-        """Two pairs, of keys that are not in the order of the groups."""
+        """Yield two pairs, with keys that are not in the order of the groups."""
         total = sum(values)
         yield f"{key[1][::-1]} {key[0]}", total
         yield f"{key[1]}: {key[0]}", {"total": total, "key": key}
 
     def map_cleanup(self) -> Iterable[tuple[tuple[int, str], int]] | None:
-        """The number of lines, as a pair for the reduces."""
+        """Yield the number of lines."""
         return [((0, "lines"), self.lines)] if self.lines else None
 
 
@@ -67,7 +65,7 @@ class LineOrder(Job):
     reduce = CollectList()
 
     def map(self, key: int, value: str) -> Iterator[tuple[tuple[str, bytes], list[Any]]]:
-        """Composite keys and list values."""
+        """Yield a composite key and a list."""
         yield (
             (value[:1], value[:1].encode()),
             [self.source, key, value, None, {"odd": bool(len(value) % 2)}],
@@ -80,7 +78,7 @@ class MeanLength(Job):
     reduce = Mean()
 
     def map(self, key: int, value: str) -> Iterator[tuple[bytes, int]]:
-        """Keys of bytes."""
+        """Yield a key of bytes."""
         for word in words(value):
             yield word[0].encode(), len(word)
 
@@ -91,7 +89,7 @@ class LongestLine(Job):
     reduce = Max()
 
     def map(self, key: int, value: str) -> Iterator[tuple[str, tuple[int, str]]]:
-        """One tuple a line."""
+        """Yield one tuple a line."""
         yield self.source, (len(value), value)
 
 
@@ -101,5 +99,5 @@ class FirstOffsets(Job):
     reduce = TopK(2, smallest=True)
 
     def map(self, key: int, value: str) -> Iterator[tuple[float, int]]:
-        """Keys of float."""
+        """Yield a key of float."""
         yield len(value) / 2, key

@@ -1,6 +1,4 @@
-"""However the values are cut into splits, and in whatever tree their states are merged, the answer
-is the same.
-"""
+"""The answer does not depend on the splits, nor on the order in which states are merged."""
 
 from __future__ import annotations
 
@@ -20,8 +18,7 @@ from tests.unit.mapreduce.any_keys import rank
 randoms = st.randoms(use_true_random=False)
 integers = st.integers(-(1 << 70), 1 << 70)
 small_integers = st.integers(-(1 << 40), 1 << 40)
-# sums of these stay within a float; their exponents are far apart, so that rounding each step would
-# show
+# their sums fit a float; their exponents differ much, so that rounding at each step would show
 floats = st.floats(-1e300, 1e300) | st.sampled_from(
     [1e16, 1.0, -1e16, 0.1, 1e-300, 1e300, -1e300, -0.0]
 )
@@ -35,9 +32,7 @@ texts = st.text(alphabet="ab\x00é", max_size=3)
 
 
 def merged_result(aggregation: Aggregation[Any], values: list[Any], chance: random.Random) -> Any:
-    """The result by way of any splits and any tree of merges, each state carried as a record
-    carries it.
-    """
+    """Return the result with random splits and merges, and each state encoded and decoded."""
     states: list[Any] = []
     for value in values:
         if states and chance.random() < 0.7:
@@ -91,9 +86,7 @@ def test_any_splits_and_any_merge_tree(
     data: st.DataObject,
     chance: random.Random,
 ) -> None:
-    """The merged result is that of `plain` over all values at once, to the type and the last
-    bit.
-    """
+    """The merged result equals `plain` over all values, with exact types and bits."""
     values = data.draw(st.lists(items, min_size=1, max_size=60))
     expected = repr(aggregation.plain(list(values)))
     assert expected.replace("-0.0", "0.0") == repr(
@@ -103,7 +96,7 @@ def test_any_splits_and_any_merge_tree(
 
 @given(st.lists(integers, min_size=1, max_size=40), randoms)
 def test_sum_of_integers_is_exact(values: list[int], chance: random.Random) -> None:
-    """A sum of integers has no limit of 64 bits."""
+    """A sum of integers is exact beyond 64 bits."""
     expected = 0
     for value in values:
         expected += value
@@ -112,8 +105,8 @@ def test_sum_of_integers_is_exact(values: list[int], chance: random.Random) -> N
 
 @given(st.lists(all_numbers, min_size=1, max_size=80), randoms)
 def test_sums_and_means_are_exactly_rounded(values: list[float], chance: random.Random) -> None:
-    """Both are the exact value, rounded once, whatever passes the largest float on the way; states
-    stay small.
+    """Sums and means are exact and rounded once, also if a partial sum exceeds the largest float;
+    states stay small.
     """
     exact_sum = sum(map(Fraction, values), Fraction(0))
     for aggregation, exact in ((Sum(), exact_sum), (Mean(), exact_sum / len(values))):
@@ -141,14 +134,16 @@ def test_sums_and_means_are_exactly_rounded(values: list[float], chance: random.
     ],
 )
 def test_sums_beyond_the_largest_float_on_the_way(values: list[float], total: float) -> None:
-    """What passes the largest float and comes back is right, in any order."""
+    """A sum whose partial sums exceed the largest float is right, in any order."""
     for seed in range(20):
         mixed = random.Random(seed).sample(values, len(values))
         assert total == merged_result(Sum(), mixed, random.Random(seed))
 
 
 def test_the_state_of_huge_floats_can_be_carried() -> None:
-    """It is made of finite floats and of ints, and does not grow with the number of values."""
+    """The state of huge floats has finite floats and ints, and does not grow with the number of
+    values.
+    """
     state: Any = Sum().create(1.7e308)
     for number in range(10_000):
         state = Sum().add(state, (-1) ** number * 1.7e308 * (number % 7 > 2) + 0.1 * number)
@@ -157,43 +152,43 @@ def test_the_state_of_huge_floats_can_be_carried() -> None:
 
 
 def test_mean_of_large_integers() -> None:
-    """The mean of integers beyond 64 bits comes from their exact sum."""
+    """The mean of integers beyond 64 bits is that of their exact sum."""
     assert float((1 << 80) + 1) == merged_result(Mean(), [1 << 80, (1 << 80) + 2], random.Random(1))
 
 
 @given(st.lists(ties, min_size=1, max_size=60), st.integers(1, 5), st.booleans(), randoms)
 def test_top_k_ties(values: list[Any], k: int, smallest: bool, chance: random.Random) -> None:
-    """Of equal values those that came first are kept, in the order in which they came."""
+    """Of equal values the first ones are kept, in order."""
     expected: list[Any] = []
     left = list(values)
     while left and len(expected) < k:
-        best = min(left) if smallest else max(left)  # both give the first of equal ones
+        best = min(left) if smallest else max(left)  # both return the first of equal ones
         at = next(number for number, value in enumerate(left) if value == best)
         expected.append(left.pop(at))
     assert repr(expected) == repr(merged_result(TopK(k, smallest=smallest), values, chance))
 
 
 def test_top_k_needs_a_k() -> None:
-    """Less than one value cannot be kept."""
+    """TopK(0) raises ValueError."""
     with pytest.raises(ValueError, match="not 0"):
         TopK(0)
 
 
 @given(st.lists(texts, min_size=1, max_size=50), randoms)
 def test_collect_list_keeps_the_order(values: list[str], chance: random.Random) -> None:
-    """All values come in the order of the input."""
+    """All values are in the order of the input."""
     assert values == merged_result(CollectList(), values, chance)
 
 
 @given(st.lists(st.integers(0, 200) | texts, min_size=1, max_size=300), randoms)
 def test_collect_set_is_distinct_and_sorted(values: list[Any], chance: random.Random) -> None:
-    """Each value comes once, in the order of keys; `1` and `True` are two values."""
+    """Each value is kept once, in key order; `1` and `True` differ."""
     expected = sorted({(type(value), value): value for value in values}.values(), key=rank)
     assert expected == merged_result(CollectSet(), values, chance)
 
 
 def test_collect_set_does_not_grow_with_repetitions() -> None:
-    """The state of many values of which few are distinct stays small."""
+    """The state of many repeated values stays small."""
     state = CollectSet().create("0")
     for number in range(10_000):
         state = CollectSet().add(state, str(number % 7))
@@ -202,7 +197,7 @@ def test_collect_set_does_not_grow_with_repetitions() -> None:
 
 
 def test_float_sum_does_not_grow_with_its_values() -> None:
-    """The state of many floats stays an expansion of a few."""
+    """The state of many floats is a short expansion."""
     state: Any = Sum().create(0.1)
     for number in range(10_000):
         state = Sum().add(state, 0.1 * number)
@@ -219,10 +214,10 @@ def test_float_sum_does_not_grow_with_its_values() -> None:
         (float("inf"), TypeError, "Sum cannot add inf; skip the record"),
     ],
 )
-def test_sum_refuses_what_is_no_number(value: Any, error: type[Exception], named: str) -> None:
-    """What cannot be added is refused as a first value, a later one after ints, and a later one
-    after floats.
-    """
+def test_sum_refuses_values_that_are_no_number(
+    value: Any, error: type[Exception], named: str
+) -> None:
+    """Sum and Mean refuse a value that is no number, as the first and as a later value."""
     with pytest.raises(error, match=named):
         Sum().create(value)
     with pytest.raises(error, match=named):
@@ -256,7 +251,7 @@ def test_sum_refuses_what_is_no_number(value: Any, error: type[Exception], named
 def test_values_that_have_no_order_are_refused(
     aggregation: Aggregation[Any], values: list[Any]
 ) -> None:
-    """They are refused when they are added, and when two states with one each are merged."""
+    """Values without an order are refused when they are added, and when states are merged."""
     with pytest.raises(NotAggregable):
         state = aggregation.create(values[0])
         aggregation.add(state, values[-1])
@@ -268,14 +263,14 @@ def test_values_that_have_no_order_are_refused(
 
 
 def test_float_sum_beyond_a_float_is_an_error() -> None:
-    """A sum that no float can hold is an error, never infinity."""
+    """A sum beyond the largest float raises, and is never infinity."""
     with pytest.raises(NotAggregable, match="beyond the largest float"):
         Sum().result(Sum().merge(Sum().create(1.7e308), Sum().create(1.7e308)))
 
 
 @given(st.lists(floats, max_size=60))
 def test_expansion_is_exact(numbers: list[float]) -> None:
-    """The parts have exactly the sum of the numbers, and there are few of them."""
+    """The parts have exactly the sum of the numbers, and are few."""
     parts = expansion(numbers)
     assert sum(map(Fraction, numbers)) == sum(map(Fraction, parts))
     assert len(parts) <= 45

@@ -1,4 +1,4 @@
-"""A chain's steps come one by one, each after the result of the one before."""
+"""The steps of a chain run one after another, each with the result of the previous one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mapreduce.errors import JobLoadError
 
 
 class Halve(Job):
-    """Halves numbers, and counts those that are not zero yet."""
+    """Halves numbers, and counts those that are not zero."""
 
     reduce = Sum()
 
@@ -26,14 +26,14 @@ class Halve(Job):
 
 
 class Listed(Chain):
-    """Two steps, known beforehand."""
+    """Two steps that are known in advance."""
 
     def steps(self) -> Steps:
         return [Halve(), Halve()]
 
 
 class UntilZero(Chain):
-    """As many steps as it takes."""
+    """As many steps as needed."""
 
     least: int = 1
 
@@ -45,14 +45,14 @@ class UntilZero(Chain):
 
 
 def test_listed_steps() -> None:
-    """The first step reads the given inputs, each later one its predecessor."""
+    """The first step reads the given inputs, and each later one the previous pairs."""
     steps = list(steps_of(Listed()))
     assert [("given",), ("previous",)] == [step.sources for step in steps]
     assert [("n", 2)] == plain_answer(Listed(), [("u", b"9\n")])
 
 
 def test_steps_that_depend_on_results() -> None:
-    """A step is asked for only when the one before it has its result."""
+    """`steps` continues only after the previous step has its result."""
     assert [("n", 0)] == plain_answer(UntilZero(), [("u", b"37\n")])
     steps = steps_of(UntilZero())
     next(steps)
@@ -61,7 +61,7 @@ def test_steps_that_depend_on_results() -> None:
 
 
 def test_a_step_may_read_both() -> None:
-    """The pairs of the step before it, and the given inputs, each under its name."""
+    """A step can read the previous pairs and the given inputs, each under its name."""
 
     class Names(Job):
         def map(self, key: Any, value: Any) -> Iterator[tuple[str, Any]]:
@@ -76,8 +76,8 @@ def test_a_step_may_read_both() -> None:
 
 
 @pytest.mark.parametrize("wrong", [Halve, "Halve", None])
-def test_what_is_no_job(wrong: Any) -> None:
-    """A class, a name or nothing in place of an instance is refused with what to write."""
+def test_a_step_that_is_no_job(wrong: Any) -> None:
+    """A step that is no instance of a job is refused with the remedy."""
 
     class Wrong(Chain):
         def steps(self) -> Steps:
@@ -91,10 +91,8 @@ def test_what_is_no_job(wrong: Any) -> None:
         next(steps)
 
 
-def test_what_would_not_reach_the_tasks() -> None:
-    """An attribute that `steps` sets, and that is no parameter, is refused; a parameter may be set
-    so.
-    """
+def test_an_attribute_that_is_no_parameter() -> None:
+    """An attribute that `steps` sets is refused unless it is a parameter."""
 
     class Scaled(Halve):
         scale: int = 1
@@ -117,7 +115,7 @@ def test_what_would_not_reach_the_tasks() -> None:
 
 @pytest.mark.parametrize("wrong", [None, "jobs", Halve, 3])
 def test_steps_that_are_no_list(wrong: Any) -> None:
-    """What `steps` returns must be jobs; one job alone is taken for a list of one."""
+    """`steps` must return jobs, and a single job counts as a list of one."""
     with pytest.raises(
         JobLoadError, match="`steps` of Given returned .* yield jobs, or return a list"
     ):
@@ -126,7 +124,7 @@ def test_steps_that_are_no_list(wrong: Any) -> None:
 
 
 def given_steps(returned: Any) -> Chain:
-    """A chain whose `steps` returns something."""
+    """Return a chain whose `steps` returns this value."""
 
     class Given(Chain):
         def steps(self) -> Steps:
@@ -136,6 +134,6 @@ def given_steps(returned: Any) -> Chain:
 
 
 def test_no_steps() -> None:
-    """A chain without steps says what to write."""
+    """A chain without `steps` is refused with the remedy."""
     with pytest.raises(JobLoadError, match="has no `steps`"):
         type("Empty", (Chain,), {}).check()  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Keys sort as their bytes, and everything comes back as it was, or is refused with its type."""
+"""Keys sort as their bytes, and keys and values are decoded exactly, or refused with their type."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ class Colour(enum.IntEnum):
 @given(keys)
 @example((("a\x00", b"\x00\xff"), (), ("",), -1, 0, 1 << 64))
 def test_key_round_trip(key: Key) -> None:
-    """A key comes back equal and of the same types, also inside tuples."""
+    """A decoded key is equal and of the same types, also in tuples."""
     expected = repr(key).replace("-0.0", "0.0")
     assert expected == repr(decode_key(encode_key(key))).replace("-0.0", "0.0")
 
 
 @given(keys, keys)
 def test_key_order(one: Key, other: Key) -> None:
-    """The bytes of two keys compare exactly as the keys do, by type first."""
+    """The bytes of two keys compare as the keys do, by type first."""
     assert (rank(one) < rank(other)) == (encode_key(one) < encode_key(other))
     assert (rank(one) == rank(other)) == (encode_key(one) == encode_key(other))
 
@@ -73,14 +73,16 @@ def test_key_order(one: Key, other: Key) -> None:
 )
 @given(data=st.data())
 def test_order_within_a_type(items: st.SearchStrategy[Key], data: st.DataObject) -> None:
-    """Sorting encoded keys of one type sorts the keys."""
+    """Sorted encodings of one type are the sorted keys."""
     drawn: list[Any] = data.draw(st.lists(items, max_size=12))
     expected = sorted(drawn, key=rank)
     assert expected == [decode_key(encoded) for encoded in sorted(map(encode_key, drawn))]
 
 
 def test_key_bytes_are_pinned() -> None:
-    """The bytes of a key never change: task keys, partitions and old map outputs rest on them."""
+    """The bytes of keys are pinned, because task keys, partitions and old map outputs depend on
+    them.
+    """
     pinned: list[tuple[Key, str]] = [
         (False, "10"),
         (True, "11"),
@@ -98,13 +100,13 @@ def test_key_bytes_are_pinned() -> None:
 
 
 def test_equal_numbers_of_other_types_are_other_keys() -> None:
-    """`1`, `1.0` and `True` are three keys, but -0.0 is 0.0."""
+    """`1`, `1.0` and `True` are three keys, but -0.0 equals 0.0."""
     assert len({encode_key(1), encode_key(1.0), encode_key(True)}) == 3
     assert encode_key(0.0) == encode_key(-0.0)
 
 
 def test_greatest_integer_key() -> None:
-    """An integer key of 126 bytes is carried; one bit more is refused with a way out."""
+    """An integer key has at most 126 bytes, and a longer one is refused with an alternative."""
     greatest = (1 << 1008) - 1
     assert [-greatest, greatest] == [decode_key(encode_key(key)) for key in (-greatest, greatest)]
     for beyond in (greatest + 1, -greatest - 1):
@@ -132,7 +134,7 @@ def test_greatest_integer_key() -> None:
     ],
 )
 def test_refused_keys(key: Any, named: str) -> None:
-    """What no key can be is refused, at any depth, with a message that names it."""
+    """A value that cannot be a key is refused with its name, at any depth."""
     with pytest.raises(NotCarriable) as caught:
         encode_key(key)
     assert named in str(caught.value)
@@ -141,9 +143,7 @@ def test_refused_keys(key: Any, named: str) -> None:
 @given(values)
 @example([-0.0, (1, [2, (b"\x00",)]), {"": {"a": (1 << 64,)}}, -(1 << 63), (1 << 63) - 1, 1 << 63])
 def test_value_round_trip(value: Value) -> None:
-    """A value comes back of the same types at every depth, dicts in their order, also by way of a
-    frame.
-    """
+    """A decoded value has the same types at any depth, and dicts keep their order."""
     assert repr(value) == repr(decode_value(encode_value(value)))
     assert repr(value) == repr(unpack_value(pack_value(value)))
     assert repr(value) == repr(decode_value(memoryview(encode_value(value))))
@@ -151,7 +151,7 @@ def test_value_round_trip(value: Value) -> None:
 
 @given(integers)
 def test_packed_integers(number: int) -> None:
-    """Exactly the integers of 64 bits are packed as they are."""
+    """Exactly the integers of 64 bits are packed as integers."""
     assert (-(2**63) <= number < 2**63) == (type(pack_value(number)) is int)
     assert number == unpack_value(pack_value(number))
 
@@ -180,7 +180,7 @@ def test_packed_integers(number: int) -> None:
     ],
 )
 def test_refused_values(value: Any, named: str) -> None:
-    """What no record can carry is refused, at any depth, with a message that names it."""
+    """A value that cannot be carried is refused with its name, at any depth."""
     for encode in (encode_value, pack_value):
         with pytest.raises(NotCarriable) as caught:
             encode(value)
@@ -188,12 +188,12 @@ def test_refused_values(value: Any, named: str) -> None:
 
 
 def test_open_file_is_refused() -> None:
-    """An open file is refused by its type."""
+    """An open file is refused with its type."""
     with open(__file__, "rb") as file, pytest.raises(NotCarriable, match="_io.BufferedReader"):  # noqa: PTH123
         encode_value(file)  # type: ignore[arg-type]
 
 
 def test_unknown_extension_is_an_error() -> None:
-    """Bytes with an extension that is not ours are not taken for a value."""
+    """Bytes with an unknown extension are refused."""
     with pytest.raises(ValueError, match="unknown extension 9"):
         decode_value(b"\xd4\x09\x00")

@@ -1,6 +1,4 @@
-"""A wrong option of a format is refused in its author's words, and formats still travel as
-messages.
-"""
+"""Wrong options of a format are refused in plain words, and formats can be sent as messages."""
 
 from __future__ import annotations
 
@@ -32,7 +30,7 @@ CSV: Any = Csv
     ],
 )
 def test_wrong_options(make: Callable[[], object], named: str) -> None:
-    """The message names the format, the option, and those that there are."""
+    """The error has the format, the option, and the valid options."""
     with pytest.raises(JobLoadError, match=named) as caught:
         make()
     assert "pydantic" not in str(caught.value)
@@ -42,6 +40,6 @@ def test_wrong_options(make: Callable[[], object], named: str) -> None:
     "form", [Text(), Csv(delimiter=";", header=False), Parquet(columns=("a",))]
 )
 def test_formats_as_messages(form: Format) -> None:
-    """A format comes back from JSON as it went."""
+    """A format is equal after JSON."""
     adapter: TypeAdapter[Format] = TypeAdapter(Format)
     assert form == adapter.validate_json(adapter.dump_json(form))

@@ -1,4 +1,4 @@
-"""Parameters are typed, and a class that cannot run is refused with the way out."""
+"""Parameters have types, and a class that cannot run is refused with the remedy."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class Child(Parent):
 
 
 def test_parameters_are_annotated_attributes_with_a_default() -> None:
-    """Own and inherited ones count; private ones, class variables and those without annotation or
-    default do not.
+    """Parameters are public annotated attributes with a default, also inherited ones, but no class
+    variables.
     """
     assert {"min_length": int} == Parent.parameters()
     assert {"ratio", "name", "verbose", "stop", "mode", "maybe", "min_length"} == set(
@@ -51,7 +51,7 @@ def test_parameters_are_annotated_attributes_with_a_default() -> None:
 
 
 def test_values_and_defaults() -> None:
-    """An instance has its parameters' values; the class keeps its defaults."""
+    """An instance has its parameters' values, and the class keeps its defaults."""
     job = Child(min_length=7, stop=["a"])
     assert (7, ["a"], 0.5, "fast") == (job.min_length, job.stop, job.ratio, job.mode)
     assert (2, 1, []) == (Child().min_length, Parent().min_length, Child.stop)
@@ -112,7 +112,7 @@ def test_texts_of_the_command_line(name: str, text: str, expected: Any) -> None:
     ],
 )
 def test_wrong_texts(name: str, text: str, named: str) -> None:
-    """A wrong name or type is refused with the job's name, what it wants and what it was given."""
+    """A wrong name or type is refused with the job's name and the expected type."""
     with pytest.raises(ParameterError) as caught:
         parse_parameters(Child, {name: text})
     assert named in str(caught.value)
@@ -122,13 +122,13 @@ def test_wrong_texts(name: str, text: str, named: str) -> None:
     "parameters", [{"min_length": "three"}, {"min_length": 1.5}, {"stop": [1]}, {"none": 1}]
 )
 def test_wrong_values(parameters: dict[str, Any]) -> None:
-    """An instance refuses wrong parameters too: they may come over the wire."""
+    """An instance refuses wrong parameters, because they may come in a message."""
     with pytest.raises(ParameterError):
         Child(**parameters)
 
 
 def test_job_without_parameters_says_so() -> None:
-    """The message for a job without parameters does not list nothing."""
+    """An error for a job without parameters says "none"."""
 
     class Bare(Parent):
         pass
@@ -147,7 +147,7 @@ class Typed(Parent):
 
 
 def test_values_travel_as_json() -> None:
-    """A value of any type that a text can be read as reaches the tasks through JSON, as it was."""
+    """A value of each parameter type is equal after JSON."""
     texts = {"day": "2021-02-03", "price": "0.10", "tags": '["y", "x"]', "where": "a/b"}
     for job in (
         Typed(),
@@ -167,8 +167,8 @@ def test_values_travel_as_json() -> None:
 
 
 def test_parameters_that_cannot_travel() -> None:
-    """A type that no text can be read as, an annotation that cannot be read, and a missing default
-    are said.
+    """A parameter's type that no text can express, an invalid annotation, and a missing default are
+    refused.
     """
 
     class Odd(Parent):
@@ -189,7 +189,7 @@ def test_parameters_that_cannot_travel() -> None:
 
 
 def no_map() -> type[Job]:
-    """Nothing to map with."""
+    """Return a job without `map`."""
 
     class NoMap(Job):
         reduce = Sum()
@@ -198,7 +198,7 @@ def no_map() -> type[Job]:
 
 
 def class_for_reduce() -> type[Job]:
-    """The parentheses are missing."""
+    """Return a job whose `reduce` is an aggregation's class."""
 
     class ClassForReduce(Parent):
         reduce = Sum
@@ -207,7 +207,7 @@ def class_for_reduce() -> type[Job]:
 
 
 def text_for_reduce() -> type[Job]:
-    """No aggregation at all."""
+    """Return a job whose `reduce` is a text."""
 
     class TextForReduce(Parent):
         reduce = "sum"
@@ -224,14 +224,14 @@ def text_for_reduce() -> type[Job]:
     ],
 )
 def test_classes_that_cannot_run(make: Any, named: str) -> None:
-    """What is missing or wrong in a class is said with what to write."""
+    """A class with an error is refused with the remedy."""
     with pytest.raises(JobLoadError) as caught:
         make().check()
     assert named in str(caught.value)
 
 
-def test_what_the_engine_asks() -> None:
-    """A job says whether it aggregates, combines and partitions itself, also by inheritance."""
+def test_hooks_that_a_job_has() -> None:
+    """A job reports whether it aggregates, combines and partitions, also by inheritance."""
 
     class Own(Parent):
         def combine(self, key: Any, values: Any) -> Any:
@@ -260,7 +260,7 @@ def test_what_the_engine_asks() -> None:
 
 
 def test_counters_and_status() -> None:
-    """Counters add up, each instance for itself; the status is the last one given."""
+    """Counters add up for each instance, and the status is the last one."""
     one, other = Parent(), Parent()
     one.count("a")
     one.count("a", 4)

@@ -1,4 +1,4 @@
-"""A key's partition is the same on every machine and in every version."""
+"""A key's partition is pinned for all machines and versions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.unit.mapreduce.any_keys import keys
 
 
 def test_hash_is_xxh3() -> None:
-    """The hash of no bytes is the value that XXH3's own test vectors give for seed 0."""
+    """The hash of no bytes is that of XXH3's test vectors for seed 0."""
     assert hash_partition(b"", 1 << 64) == 0x2D06800538D394C2
 
 
@@ -31,13 +31,13 @@ def test_hash_is_xxh3() -> None:
     ],
 )
 def test_partitions_are_pinned(key: Key, expected: int) -> None:
-    """These keys go to these of 1000 partitions, for ever."""
+    """The partitions of some keys among 1000 are pinned."""
     assert expected == hash_partition(encode_key(key), 1000)
 
 
 @given(keys, st.integers(1, 100_000))
 def test_range(key: Key, partitions: int) -> None:
-    """A partition is one of those that there are."""
+    """A partition is in its range."""
     assert 0 <= hash_partition(encode_key(key), partitions) < partitions
 
 

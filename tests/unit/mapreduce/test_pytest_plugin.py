@@ -1,4 +1,4 @@
-"""The fixture for authors runs their test in several ways."""
+"""The fixture `run_job` runs an author's test in several ways."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["run_job"]
 
 
 def test_counts(run_job: Callable[..., Answer], request: object) -> None:
-    """One answer, as many parts as the way has partitions."""
+    """The answer is the same in each way, and has as many parts as the way has partitions."""
     answer = run_job(WordCount(), ["a rose is a rose", "is a rose"])
     assert dict(answer.pairs) == {"a": 3, "is": 2, "rose": 3}
     assert len(answer.parts) in {partitions for _, partitions in WAYS}

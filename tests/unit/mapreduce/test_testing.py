@@ -1,4 +1,4 @@
-"""The plain road itself, against answers worked out by hand."""
+"""The reference run, compared with answers by hand."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.unit.mapreduce.sample_jobs import Everything, FloatTotals, LineOrder,
 
 
 def test_plain_lines() -> None:
-    """Lines end at line feeds alone; offsets are those of bytes; a byte order mark goes at the
-    start only.
+    """Lines end only at line feeds, offsets count bytes, and a byte order mark is removed at the
+    start.
     """
     content = b"\xef\xbb\xbfa\r\n\nb\rc\n\xef\xbb\xbfd\xff"
     assert [(0, "a"), (6, ""), (7, "b\rc"), (11, "\ufeffd\ufffd")] == plain_lines(content)
@@ -32,7 +32,7 @@ def test_word_count() -> None:
 
 
 def test_inverted_index() -> None:
-    """Each word has the files that hold it, in the order of the inputs."""
+    """Each word has the files that contain it, in the order of the inputs."""
     expected = [("cat", [["u", 1], ["v", 2]]), ("dog", [["v", 1]])]
     assert expected == plain_answer(
         InvertedIndex(min_length=2), [("u", b"a cat"), ("v", b"cat dog\ncat")]
@@ -40,7 +40,7 @@ def test_inverted_index() -> None:
 
 
 def test_own_steps() -> None:
-    """A job's own partition and combine do not matter; its hooks and its reduce do."""
+    """The reference run uses a job's hooks and reduce, and ignores its partition and combine."""
     expected = [
         ("ab 2", 1),
         ("ba: 2", {"total": 1, "key": (2, "ba")}),
@@ -51,7 +51,7 @@ def test_own_steps() -> None:
 
 
 def test_aggregations() -> None:
-    """Sums are exact, means divide once, lists keep the order."""
+    """Sums are exact, means are rounded once, and lists keep the order."""
     assert [(b"a", 1.5), (b"b", 3.0)] == plain_answer(MeanLength(), [("u", b"a bbb aa")])
     ((key, value),) = plain_answer(LineOrder(), [("u", b"xy")])
     assert (("x", b"x"), [["u", 0, "xy", None, {"odd": False}]]) == (key, value)
@@ -59,9 +59,7 @@ def test_aggregations() -> None:
 
 
 class Rounds(Chain):
-    """Counts words, then the words of each count; the first step's records are the second's
-    parameter.
-    """
+    """Counts words, then the words of each count, with the first step's records as a parameter."""
 
     def steps(self) -> Any:
         counted = yield WordCount()
@@ -81,7 +79,7 @@ class Times(Job):
 
 
 def test_a_chain() -> None:
-    """It is carried out step by step, with exact types between, and answers with its last step."""
+    """A chain runs step by step with exact types, and its answer is the last step's."""
     for splits in (1, 3):
         answer = run(Rounds(), ["a b a", "a"], splits=splits)
         assert [([1, "previous"], 1), ([3, "previous"], 1)] == sorted(answer.pairs)
@@ -101,6 +99,6 @@ def test_a_chain() -> None:
     ],
 )
 def test_wrong_arguments(call: Any, named: str) -> None:
-    """What would be taken apart in silence, or crash, is refused with what to write."""
+    """A wrong argument is refused with the remedy."""
     with pytest.raises(UsageError, match=named):
         call()

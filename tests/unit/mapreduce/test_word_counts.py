@@ -1,4 +1,4 @@
-"""Counting words in blocks is what finding them line by line comes to, on both roads."""
+"""Word counts of blocks equal counts line by line, with and without the native extension."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from mapreduce import WordCounts, native, word_counts, words
 
 
 @pytest.fixture(autouse=True, params=["native", "pure"])
-def road(request: pytest.FixtureRequest) -> Iterator[None]:
-    """With the native extension, and without it."""
+def implementation(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run the test with the native extension, or without it."""
     if request.param == "native" and native.extension is None:
         pytest.skip(f"the native extension is {native.why_not}")
     with pytest.MonkeyPatch.context() as patch:
@@ -24,7 +24,7 @@ def road(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def plain(blocks: list[bytes]) -> Counter[str]:
-    """Line by line, with the definition of a word."""
+    """Return the counts line by line, by the definition of a word."""
     return Counter(
         word
         for block in blocks
@@ -34,7 +34,7 @@ def plain(blocks: list[bytes]) -> Counter[str]:
 
 
 def counted(blocks: list[bytes]) -> Counter[str]:
-    """The same by blocks."""
+    """Return the counts of the blocks."""
     counts = WordCounts()
     for block in blocks:
         counts.add(block)
@@ -61,21 +61,21 @@ blocks = st.one_of(texts.map(lambda text: text.encode("utf-8", "replace")), st.b
 @example([b"x" * 64, b"x" * 65, b" " * 63 + b"ab", b"a" * 16, b"a" * 17, b"it's ''"])
 @example(["ΑΣ.Β ΟΔΟΣ\nΟΔΟΣ".encode(), b"\xce\xa3 \xce", b"\xa3"])
 def test_any_text(given_blocks: list[bytes]) -> None:
-    """ASCII, other scripts, what is not UTF-8; words at every place of a machine word and of a
-    block of 64 bytes.
+    """Counts are right for ASCII, other scripts and invalid UTF-8, at any offset in a block of 64
+    bytes.
     """
     assert plain(given_blocks) == counted(given_blocks)
 
 
 @pytest.mark.parametrize("length", [1, 7, 8, 9, 15, 16, 17, 63, 64, 65, 1000])
 def test_words_of_every_length_at_every_place(length: int) -> None:
-    """A word is found whole wherever it begins, at the end of the data too."""
+    """A word of any length is found at any offset, also at the end of the data."""
     for before in range(130):
         assert Counter({"q" * length: 1}) == counted([b" " * before + b"Q" * length])
 
 
 def test_more_words_than_the_table_holds_at_first() -> None:
-    """The table grows, and nothing is lost on the way."""
+    """The table grows without losing a count."""
     names = [
         f"w{chr(97 + number % 26)}{'abcdefghij'[number // 26 % 10]}" * (1 + number % 7)
         for number in range(5000)
@@ -91,7 +91,7 @@ def test_more_words_than_the_table_holds_at_first() -> None:
 
 
 def test_counts_say_when_they_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond the limit the counts ask to be taken; taking them starts anew."""
+    """Beyond a limit the counts are large; taking them resets them."""
     counts = WordCounts()
     counts.add(b"some words")
     before = counts.is_large

@@ -1,4 +1,4 @@
-"""What a word is."""
+"""The definition of a word."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from mapreduce import words
 
 @given(st.text(alphabet=st.characters(max_codepoint=127)))
 def test_ascii(text: str) -> None:
-    """On ASCII text a word is exactly what `[a-z']+` finds in the lower-cased text."""
+    """A word of ASCII text is a match of `[a-z']+` in the lower-cased text."""
     assert re.findall(r"[a-z']+", text.lower()) == words(text)
 
 
 def _plain(text: str) -> list[str]:
-    """Words character by character, from the Unicode categories alone."""
+    """Return the words, character by character, by the Unicode categories."""
     found, word = [], ""
     for character in [*text.lower().replace("\u2019", "'"), " "]:
         if character == "'" or unicodedata.category(character)[0] in "LM":
@@ -30,7 +30,7 @@ def _plain(text: str) -> list[str]:
     return found
 
 
-# characters that Unicode has held since 3.0, so that Python's tables and regex's agree on them
+# characters of Unicode 3.0 or older, for which Python's tables and regex's agree
 _characters = st.sampled_from(
     "aZß'’ ,1_-éÀİ\u0301\u0308ñ日本語ΑΩςжЯ\u05d0\u05b0\u0915\u093f½Ⅳ²\u00a0\u200b…“”"
 )
@@ -38,9 +38,7 @@ _characters = st.sampled_from(
 
 @given(st.text(alphabet=_characters))
 def test_unicode(text: str) -> None:
-    """Letters of any script with their combining marks are words; digits, signs and spaces are
-    not.
-    """
+    """Letters of any script, with combining marks, are words; digits, signs and spaces are not."""
     assert _plain(text) == words(text)
 
 
@@ -58,5 +56,5 @@ def test_unicode(text: str) -> None:
     ],
 )
 def test_examples(line: str, expected: list[str]) -> None:
-    """Apostrophes, combining marks, other scripts, digits and control characters."""
+    """Apostrophes, combining marks, scripts, digits and control characters are split as listed."""
     assert expected == words(line)

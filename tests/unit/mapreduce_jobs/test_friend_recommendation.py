@@ -1,4 +1,4 @@
-"""Recommendations, against going through all triples of users."""
+"""Recommendations, compared with brute force over all triples of users."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mapreduce_jobs.friend_recommendation import FriendRecommendation
 
 
 def brute_force(friends: dict[int, set[int]], most: int) -> dict[int, list[int]]:
-    """For each user, all others by how many friends they share."""
+    """Return for each user all others, by the number of common friends."""
     answer = {}
     for user, own in friends.items():
         common = {
@@ -28,7 +28,7 @@ def brute_force(friends: dict[int, set[int]], most: int) -> dict[int, list[int]]
 
 
 def lines_of(friends: dict[int, set[int]]) -> list[str]:
-    """A line for each user."""
+    """Return a line for each user."""
     return [f"{user}\t{','.join(map(str, theirs))}" for user, theirs in friends.items()]
 
 
@@ -42,7 +42,9 @@ def lines_of(friends: dict[int, set[int]]) -> list[str]:
     most=st.integers(1, 4),
 )
 def test_any_graph(links: set[tuple[int, int]], users: list[int], splits: int, most: int) -> None:
-    """Dense ones, and users without friends, in any order of the lines."""
+    """Recommendations equal brute force on any graph, also for users without friends, in any order
+    of lines.
+    """
     friends: dict[int, set[int]] = {user: set() for user in users}
     for one, other in links:
         friends[one].add(other)
@@ -52,7 +54,7 @@ def test_any_graph(links: set[tuple[int, int]], users: list[int], splits: int, m
 
 
 def test_a_heavy_tailed_graph_with_little_memory() -> None:
-    """Some users have very many friends; everything is spilled several times."""
+    """Recommendations are right for users with very many friends, and with several spills."""
     friends = dict(enumerate(friendships(users=600, friends=12, seed=3)))
     assert max(map(len, friends.values())) > 60
     answer = run(
@@ -62,7 +64,7 @@ def test_a_heavy_tailed_graph_with_little_memory() -> None:
 
 
 def test_numbers_are_numbers() -> None:
-    """Ties ascend as numbers, not as texts; 64 bits are kept; keys are numbers."""
+    """Ties ascend as numbers, 64 bits are exact, and keys are numbers."""
     big = 2**63 - 1
     friends = {1: {10, 9, -5, big}, 10: {1}, 9: {1}, -5: {1}, big: {1}}
     answer = run(FriendRecommendation(), lines_of(friends))
@@ -70,9 +72,9 @@ def test_numbers_are_numbers() -> None:
     assert {1, 10, 9, -5, big} == {key for key, _ in answer.pairs}
 
 
-def test_lines_nobody_expects() -> None:
-    """No tab, nothing behind it, carriage returns, oneself and others twice; the rest is counted
-    and passed over.
+def test_malformed_lines() -> None:
+    """Missing tabs, carriage returns, and a user's own or repeated names are accepted; malformed
+    lines are counted.
     """
     lines = [
         "1\t2,3,3,1\r",
@@ -92,5 +94,5 @@ def test_lines_nobody_expects() -> None:
 
 
 def test_nothing() -> None:
-    """No user, no result."""
+    """Without users there is no result."""
     assert [] == run(FriendRecommendation(), []).pairs

@@ -1,4 +1,4 @@
-"""Matches and their line numbers are right wherever the splits fall."""
+"""Matches and their line numbers are right for any splits."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ contents = st.text("ab é\n\n\r", max_size=60).map(str.encode)
 
 
 def plain_grep(pattern: str, files: list[bytes]) -> list[tuple[int, int, str]]:
-    """(number of the file, line number, line) of each match, by reading each file from its first
-    line.
-    """
+    """Return (number of the file, line number, line) of each match, by reading each file."""
     found = []
     for number, content in enumerate(files):
         lines = content.decode().split("\n")
@@ -30,12 +28,12 @@ def plain_grep(pattern: str, files: list[bytes]) -> list[tuple[int, int, str]]:
 
 
 def named(files: list[bytes]) -> list[PlainInput]:
-    """Inputs whose URLs are their numbers."""
+    """Return inputs whose URLs are their numbers."""
     return [PlainInput(str(number), content) for number, content in enumerate(files)]
 
 
 def found_by(answer: Answer) -> list[tuple[int, int, str]]:
-    """The same as `plain_grep`, of a run."""
+    """Return the matches of a run in the form of `plain_grep`."""
     return sorted((int(url), number, line) for (url, number), line in answer.pairs)
 
 
@@ -46,21 +44,19 @@ def found_by(answer: Answer) -> list[tuple[int, int, str]]:
     pattern=st.sampled_from(["a", "^$", "b *a", ""]),
 )
 def test_any_text_in_any_number_of_splits(files: list[bytes], splits: int, pattern: str) -> None:
-    """Several files in one split, and one file in several splits: each line has its number in its
-    own file.
-    """
+    """For any text and splits each match has its line number in its own file."""
     answer = run(Grep(pattern=pattern), inputs=named(files), splits=splits)
     assert plain_grep(pattern, files) == found_by(answer)
 
 
 def test_many_stretches_with_little_memory() -> None:
-    """What does not fit in memory is spilled, and keeps its number."""
+    """Matches that are spilled keep their line numbers."""
     content = "".join(f"{number * 7919 % 1000}\r\n" for number in range(20_000)).encode()
     answer = run(Grep(pattern="^(7|33)"), inputs=named([content]), splits=9, memory_bytes=64 << 10)
     assert plain_grep("^(7|33)", [content]) == found_by(answer)
 
 
 def test_a_pattern_that_is_none_is_an_error() -> None:
-    """And it says what is wrong with it."""
+    """An invalid pattern raises with its error."""
     with pytest.raises(UserCodeError, match="unterminated character set"):
         run(Grep(pattern="[a"), ["a"])

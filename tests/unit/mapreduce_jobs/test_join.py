@@ -1,4 +1,4 @@
-"""Two tables, against two loops."""
+"""Joins of two tables, compared with nested loops."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ text = st.text('ab",\n', max_size=3)
 
 
 def rows(column: str) -> st.SearchStrategy[Rows]:
-    """Rows with few ids, so that many have partners."""
+    """Return a strategy for rows with few ids, so that many match."""
     return st.lists(
         st.fixed_dictionaries({"id": st.sampled_from(["1", "2", "01", ""]), column: text}),
         max_size=6,
@@ -30,7 +30,7 @@ def rows(column: str) -> st.SearchStrategy[Rows]:
 
 
 def table(rows: Rows, columns: list[str], end: str) -> bytes:
-    """Rows as a CSV file, by the standard library."""
+    """Return rows as a CSV file, written by the standard library."""
     file = io.StringIO(newline="")
     writer = csv.DictWriter(file, columns, lineterminator=end)
     writer.writeheader()
@@ -39,7 +39,7 @@ def table(rows: Rows, columns: list[str], end: str) -> bytes:
 
 
 def nested_loop(left: Rows, right: Rows, how: How) -> list[tuple[str, list[Any]]]:
-    """Every row with every row."""
+    """Join by comparing every row with every other."""
     found: list[tuple[str, list[Any]]] = []
     for row in left:
         partners: list[Any] = [other for other in right if other["id"] == row["id"]]
@@ -50,7 +50,7 @@ def nested_loop(left: Rows, right: Rows, how: How) -> list[tuple[str, list[Any]]
 
 
 def in_one_order(pairs: list[tuple[str, list[Any]]]) -> list[str]:
-    """For comparing as multisets."""
+    """Sort pairs, to compare them as multisets."""
     return sorted(json.dumps(pair, sort_keys=True) for pair in pairs)
 
 
@@ -63,9 +63,7 @@ def in_one_order(pairs: list[tuple[str, list[Any]]]) -> list[str]:
     splits=st.integers(1, 5),
 )
 def test_any_tables(left: Rows, right: Rows, how: How, end: str, splits: int) -> None:
-    """Quotes, line ends in fields, ids that many rows share, ids that none of the other table
-    has.
-    """
+    """A join equals nested loops: quotes, line ends in fields, repeated and unmatched ids."""
     inputs = {
         "left": table(left, ["id", "amount"], end),
         "right": table(right, ["name", "id"], end),
@@ -75,19 +73,19 @@ def test_any_tables(left: Rows, right: Rows, how: How, end: str, splits: int) ->
 
 
 def join(left: bytes, right: bytes, **parameters: str) -> Answer:
-    """A join in three splits."""
+    """Join in three splits."""
     return run(Join(**parameters), inputs={"left": left, "right": right}, splits=3)
 
 
 def test_tables_that_are_empty() -> None:
-    """A header alone, or not even that."""
+    """A table may have only a header, or be empty."""
     assert [] == join(b"id,a\n1,2\n", b"id,b\n").pairs
     assert [] == join(b"", b"id,b\n1,2\n", how="left").pairs
     assert [("1", [{"id": "1", "a": "2"}, None])] == join(b"id,a\n1,2\n", b"", how="left").pairs
 
 
 def test_several_files_of_one_name() -> None:
-    """Are one table; rows keep the order of the inputs, and little memory changes nothing."""
+    """Several files of one name are one table, whose rows keep the order of the inputs."""
     left = [
         PlainInput(f"{part}.csv", b"k,n\n" + b"x,1\n" * 500 + part.encode() + b",2\n", "left")
         for part in "ab"
@@ -102,12 +100,12 @@ def test_several_files_of_one_name() -> None:
 
 
 def test_a_file_without_the_column_is_an_error() -> None:
-    """It names the input and what there is."""
+    """A file without the column is refused with its input name and its columns."""
     with pytest.raises(UserCodeError, match=r"the input 'right' has no column 'id'; it has a, b"):
         join(b"id,a\n1,2\n", b"a,b\n1,2\n")
 
 
 def test_an_input_without_a_name_is_an_error() -> None:
-    """It says how to name one."""
+    """An input without a name is refused with the form of a name."""
     with pytest.raises(JobLoadError, match="--input left=PATH"):
         run(Join(), inputs={"": b"id\n1\n"})

@@ -1,4 +1,4 @@
-"""k-means, against Lloyd's algorithm over lists."""
+"""k-means, compared with Lloyd's algorithm."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Points = list[tuple[float, ...]]
 
 
 def lloyd(points: Points, centres: Points, rounds: int = 100) -> dict[int, dict[str, Any]]:
-    """The clusters that have points, after assigning and averaging until nothing moves."""
+    """Return the non-empty clusters, after assigning and averaging until no centre moves."""
     clusters: list[Points] = []
     for _ in range(rounds):
         clusters = [[] for _ in centres]
@@ -42,13 +42,13 @@ def lloyd(points: Points, centres: Points, rounds: int = 100) -> dict[int, dict[
 
 
 def k_means(points: Points, **parameters: Any) -> dict[int, dict[str, Any]]:
-    """The chain's answer, on the plain road."""
+    """Return the chain's answer from the reference run."""
     text = "".join(",".join(map(repr, point)) + "\n" for point in points)
     return dict(plain_answer(KMeans(**parameters), [("file:///points", text.encode())]))
 
 
 def same(expected: dict[int, dict[str, Any]], found: dict[int, dict[str, Any]]) -> bool:
-    """The same clusters, with the same number of points and centres that differ by at most 1e-9."""
+    """Return whether clusters have equal numbers of points, and centres within 1e-9."""
     return expected.keys() == found.keys() and all(
         cluster["points"] == found[number]["points"]
         and cluster["centre"] == pytest.approx(found[number]["centre"], abs=1e-9)
@@ -56,20 +56,22 @@ def same(expected: dict[int, dict[str, Any]], found: dict[int, dict[str, Any]]) 
     )
 
 
-# halves, so that sums are exact in the reference too and a tie is a tie for both
+# halves, so that sums are exact in both programs, and ties are equal
 coordinates = st.integers(-8, 8).map(lambda number: number / 2)
 
 
 @settings(max_examples=40, deadline=None)
 @given(points=st.lists(st.tuples(coordinates, coordinates), max_size=20), k=st.integers(1, 4))
 def test_any_points(points: Points, k: int) -> None:
-    """The first k distinct points are the first centres; with fewer, there are fewer clusters."""
+    """The first k distinct points are the first centres, and with fewer points there are fewer
+    clusters.
+    """
     first = list(dict.fromkeys(points))[:k]
     assert same(lloyd(points, first), k_means(points, k=k, tolerance=0.0))
 
 
 def test_clouds() -> None:
-    """Three clouds of points in three dimensions, from given centres."""
+    """Three clouds of points in three dimensions are found from given centres."""
     chance = random.Random(5)
     clouds = [(0.0, 0.0, 0.0), (5.0, 5.0, 0.0), (0.0, 9.0, 9.0)]
     points: Points = [
@@ -80,7 +82,7 @@ def test_clouds() -> None:
 
 
 def test_a_centre_without_points() -> None:
-    """Keeps its place and its number, and is not in the result."""
+    """A centre without points keeps its place and number, and is not in the result."""
     points: Points = [(0.0,), (1.0,), (10.0,)]
     found = k_means(points, centres=[(0.0,), (500.0,), (9.0,)])
     assert found == {0: {"centre": [0.5], "points": 2}, 2: {"centre": [10.0], "points": 1}}
@@ -93,8 +95,8 @@ def test_max_iterations() -> None:
 
 
 def test_assignment_does_not_depend_on_splits() -> None:
-    """Sums of floats are exact: 0.1 ten thousand times, and huge numbers that cancel out, spilled
-    or not.
+    """Sums of floats are exact for any splits, also of huge numbers that cancel out, spilled or
+    not.
     """
     rows = [f"{0.1 * (number % 7)},{1e300 if number % 2 else -1e300}" for number in range(4000)]
     content = "\r\n".join(rows).encode()
@@ -107,8 +109,8 @@ def test_assignment_does_not_depend_on_splits() -> None:
     assert sum(value for (_, dimension), value in answers[0] if dimension == 1) == 0.0
 
 
-def test_rows_that_are_no_points() -> None:
-    """A header, empty fields and nan are counted and passed over."""
+def test_malformed_rows() -> None:
+    """A header, empty fields and nan are counted as malformed and skipped."""
     content = b"x,y\n0,0\n\n1,\nnan,1\n inf,1\n2,2\n"
     answer = run(Assign(centres=((0.0, 0.0),)), inputs={"": content})
     assert [([0, -1], 2), ([0, 0], 2.0), ([0, 1], 2.0)] == sorted(answer.pairs)
@@ -116,7 +118,7 @@ def test_rows_that_are_no_points() -> None:
 
 
 def test_nothing() -> None:
-    """No point, no cluster; centres that are none are refused."""
+    """Without points there is no cluster, and invalid centres are refused."""
     assert {} == k_means([], k=3)
     with pytest.raises(ParameterError, match="centres"):
         KMeans(centres="1,2")

@@ -1,4 +1,4 @@
-"""The ready-made jobs keep the laws that `check` holds everybody's jobs against."""
+"""The ready-made jobs keep the laws of `check`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ TABLE = "id,n\n" + "".join(f"{number % 5},{number}\n" for number in range(20))
 
 
 class Scores(Ranking):
-    """`Ranking` reads pairs; here it is given lines."""
+    """`Ranking` for lines instead of pairs."""
 
     def map(self, key: int, value: str) -> list[tuple[str, tuple[int, str]]]:  # type: ignore[override]
         return list(super().map(value, key % 7))
@@ -65,8 +65,6 @@ class Scores(Ranking):
     ],
 )
 def test_laws(make: Callable[[], Job], inputs: dict[str, str]) -> None:
-    """Neither splits nor partitions, spills, combining or the order of the work change the
-    answer.
-    """
+    """The answer does not depend on splits, partitions, spills, combining, or the order of work."""
     given = [PlainInput(f"{name}.txt", text.encode(), name) for name, text in inputs.items()]
     assert [] == [f"{breach.law.name}: {breach.way}" for breach in check(make, given)]

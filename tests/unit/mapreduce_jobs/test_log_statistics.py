@@ -1,4 +1,4 @@
-"""Statistics of log lines, against the same of sorted lists."""
+"""Statistics of log lines, compared with those of sorted lists."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HEAD = "127.0.0.1 - frank [10/Oct/2000:13:55:36 -0700]"
 
 
 def plain_statistics(values: list[Any]) -> dict[str, Any]:
-    """By sorting all values."""
+    """Return the statistics of sorted values."""
     ordered = sorted(values)
     return {
         "count": len(ordered),
@@ -34,7 +34,7 @@ responses = st.tuples(st.sampled_from(["/", "/a", "/b/c.html"]), st.integers(0, 
 @settings(max_examples=40, deadline=None)
 @given(responses=st.lists(responses, max_size=60), splits=st.integers(1, 5))
 def test_sizes(responses: list[tuple[str, int]], splits: int) -> None:
-    """Count, least, mean, greatest and 95th percentile of each path's sizes."""
+    """The result has count, minimum, mean, maximum and 95th percentile of each path's sizes."""
     by_path = defaultdict(list)
     for path, size in responses:
         by_path[path].append(size)
@@ -45,9 +45,7 @@ def test_sizes(responses: list[tuple[str, int]], splits: int) -> None:
 
 
 def test_durations_of_many_lines_with_little_memory() -> None:
-    """The last field of the combined format, in seconds; values are spilled, and the mean is exact
-    all the same.
-    """
+    """Durations, the last field in seconds, are exact although their values are spilled."""
     durations = [number * 7919 % 10007 / 1000 for number in range(5000)]
     lines = [
         f'{HEAD} "GET /x?id={number} HTTP/1.1" 200 5 "-" "A 1.0" {number}' for number in durations
@@ -72,14 +70,14 @@ def test_durations_of_many_lines_with_little_memory() -> None:
     ],
 )
 def test_lines_as_servers_write_them(rest: str, path: str | None, size: int | None) -> None:
-    """Path without query, `-` as no bytes; what is no such line is counted and passed over."""
+    """A path has no query, `-` means 0 bytes, and a malformed line is counted and skipped."""
     answer = run(LogStatistics(), [f"{HEAD} {rest}", "", "rubbish"])
     assert [(path, size)] * bool(path) == [(path, found["max"]) for path, found in answer.pairs]
     assert answer.counters == {"malformed": 2 if path else 3}
 
 
 def test_duration_wants_a_duration() -> None:
-    """The size is not taken for one."""
+    """A line without a duration is malformed: its size is not used instead."""
     lines = [
         'h - - [d] "GET /a HTTP/1.1" 200 5',
         'h - - [d] "GET /a HTTP/1.1" 200 5 "-" "7 8"',

@@ -1,4 +1,4 @@
-"""Sequences of words, within lines."""
+"""Sequences of words in lines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mapreduce_jobs.n_grams import NGrams
 
 
 def plain_n_grams(lines: list[str], n: int) -> dict[str, int]:
-    """Zips the words with themselves, one, two ... words on."""
+    """Return the n-grams by zipping the words with shifted copies."""
     counts: Counter[str] = Counter()
     for line in lines:
         words = re.findall("[a-z']+", line.lower())
@@ -30,17 +30,17 @@ def plain_n_grams(lines: list[str], n: int) -> dict[str, int]:
     splits=st.integers(1, 4),
 )
 def test_any_lines(lines: list[str], n: int, splits: int) -> None:
-    """None goes from one line to the next, and a line of fewer than n words has none."""
+    """No n-gram crosses lines, and a line with fewer than n words has none."""
     assert plain_n_grams(lines, n) == dict(run(NGrams(n=n), lines, splits=splits).pairs)
 
 
 def test_carriage_returns_and_case() -> None:
-    """A word is what it is in `word_count`."""
+    """A word is the same as in `word_count`."""
     answer = run(NGrams(), inputs={"": "To be, or not\r\nTO BE\r\nÉté là".encode()})
     assert {"to be": 2, "be or": 1, "or not": 1, "été là": 1} == dict(answer.pairs)
 
 
 def test_no_words_are_no_n_gram() -> None:
-    """Zero is refused before anything is counted."""
+    """`n=0` is refused before any count."""
     with pytest.raises(UserCodeError, match="at least one word"):
         run(NGrams(n=0), ["a"])

@@ -1,4 +1,4 @@
-"""PageRank, against power iteration over a dense matrix."""
+"""PageRank, compared with power iteration over a dense matrix."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ Links = dict[str, set[str]]
 
 
 def power_iteration(links: Links, damping: float, rounds: int = 400) -> dict[str, float]:
-    """The rank of each node, as a probability, by multiplying with the matrix of the walk again and
-    again.
-    """
+    """Return the probability of each node, by repeated multiplication with the walk's matrix."""
     names = sorted(set(links).union(*links.values())) if links else []
     size = len(names)
     matrix = []
@@ -36,12 +34,12 @@ def power_iteration(links: Links, damping: float, rounds: int = 400) -> dict[str
 
 
 def page_rank(text: str, **parameters: float) -> dict[str, float]:
-    """The chain's answer, on the plain road."""
+    """Return the chain's answer from the reference run."""
     return dict(plain_answer(PageRank(**parameters), [("file:///links", text.encode())]))
 
 
 def text_of(links: Links) -> str:
-    """A line for each node that has one."""
+    """Return a line for each node that has one."""
     return "".join(f"{node}\t{','.join(sorted(targets))}\n" for node, targets in links.items())
 
 
@@ -54,35 +52,33 @@ names = st.sampled_from("abcdefg")
     damping=st.sampled_from([0.85, 0.5]),
 )
 def test_any_graph(links: Links, damping: float) -> None:
-    """With loops, islands, and nodes without links, or without a line."""
+    """Ranks equal power iteration, with loops, islands, and nodes without links or lines."""
     found = page_rank(text_of(links), damping=damping, tolerance=1e-12, max_iterations=400)
     assert pytest.approx(power_iteration(links, damping), abs=1e-9) == found
     assert math.fsum(found.values()) == pytest.approx(1, abs=1e-12)
 
 
 def test_a_chain_of_nodes_that_end_nowhere() -> None:
-    """Known by hand, with damping d and one link from a to b: a has 1 / (2 + d), b has (1 + d) / (2
-    + d).
-    """
+    """With damping d and one link from a to b, a has 1 / (2 + d) and b has (1 + d) / (2 + d)."""
     found = page_rank("a\tb\n", tolerance=1e-13)
     assert pytest.approx({"a": 1 / 2.85, "b": 1.85 / 2.85}, abs=1e-12) == found
 
 
 def test_max_iterations() -> None:
-    """No iteration leaves every node with the same rank, one is one step of the walk."""
+    """Without an iteration all ranks are equal, and one iteration is one step of the walk."""
     assert {"a": 0.5, "b": 0.5} == page_rank("a\tb", max_iterations=0)
     one = page_rank("a\tb", max_iterations=1)
     assert pytest.approx({"a": 0.075 + 0.85 * 0.25, "b": 0.075 + 0.85 * 0.75}) == one
 
 
-def test_lines_nobody_expects() -> None:
-    """Empty lines, targets and whole nodes twice, an empty target, carriage returns, a node without
-    the tab.
+def test_odd_lines() -> None:
+    """Empty lines, repeated targets and nodes, an empty target, carriage returns and a missing tab
+    are accepted.
     """
     odd = page_rank("\r\na\tb,b,\r\n\r\na\tb,c\r\nc\r\n", tolerance=1e-12)
     assert pytest.approx(power_iteration({"a": {"b", "c"}, "c": set()}, 0.85), abs=1e-9) == odd
 
 
 def test_nothing() -> None:
-    """No node, no rank."""
+    """Without nodes there are no ranks."""
     assert {} == page_rank("")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mapreduce.testing import run
 from mapreduce_jobs.sort import Sort
 
-# surrogates cannot be in a file; a line feed ends a line, and so does a carriage return before one
+# a file has no surrogates; a line feed, or a carriage return before one, ends a line
 lines_of_text = st.lists(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r\ufeff"), max_size=5)
 )
@@ -17,7 +17,7 @@ lines_of_text = st.lists(
 @settings(max_examples=60, deadline=None)
 @given(lines=lines_of_text, splits=st.integers(1, 5), partitions=st.integers(1, 4))
 def test_any_lines(lines: list[str], splits: int, partitions: int) -> None:
-    """Part after part, all lines in order, duplicates too."""
+    """The parts, joined in order, are all lines in order, with duplicates."""
     answer = run(Sort(), lines, splits=splits, partitions=partitions)
     assert sorted(lines) == [line for line, _ in answer.pairs]
 
@@ -29,7 +29,7 @@ def test_any_lines(lines: list[str], splits: int, partitions: int) -> None:
     partitions=st.integers(1, 3),
 )
 def test_by_field(lines: list[str], field: int, partitions: int) -> None:
-    """As Python's stable sort by that field has them; a line without it comes first."""
+    """The order is that of Python's stable sort by the field, and lines without it come first."""
 
     def of(line: str) -> str:
         return dict(enumerate(line.split("\t"), 1)).get(field, "")
@@ -40,7 +40,7 @@ def test_by_field(lines: list[str], field: int, partitions: int) -> None:
 
 
 def test_parts_share_the_work() -> None:
-    """Skewed lines that do not fit in memory: in order over all parts, and every part has some."""
+    """Skewed lines that exceed the memory are sorted, and every part has some."""
     lines = [f"{number * 7919 % 100_003:06}"[: 2 + number % 5] for number in range(20_000)]
     answer = run(Sort(), lines, splits=3, partitions=4, memory_bytes=128 << 10)
     assert sorted(lines) == [line for line, _ in answer.pairs]

@@ -1,4 +1,4 @@
-"""Counting many lines at a time is counting line by line."""
+"""Counts of batches equal counts line by line."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ texts = st.text(max_size=40).map(lambda text: text.encode("utf-8", "replace"))
 @settings(max_examples=80, deadline=None)
 @given(content=st.one_of(ascii_texts, texts, st.binary(max_size=40)), splits=st.integers(1, 4))
 def test_any_bytes(content: bytes, splits: int) -> None:
-    """ASCII, Unicode, and bytes that are neither."""
+    """Counts are right for ASCII, Unicode and invalid bytes."""
     expected = plain_answer(WordCount(), [("file:///x", content)])
     assert dict(expected) == dict(run(WordCountBatch(), inputs={"": content}, splits=splits).pairs)
 
 
-def test_what_is_easily_got_wrong() -> None:
-    """A byte order mark, the Kelvin sign (which is a k in lower case), capitals that become two
-    letters, U+2019.
+def test_special_characters() -> None:
+    """Byte order mark, Kelvin sign (lower case k), capitals of two lower-case letters, and U+2019
+    are right.
     """
     content = "\ufeffThe \u212aing's\r\nTHE İ don\u2019t DON'T \u001f''".encode()
     expected = {"the": 2, "king's": 1, "i\u0307": 1, "don't": 2, "''": 1}

@@ -1,4 +1,4 @@
-"""The health check's exit code, over connections that the test plays."""
+"""The health check's exit code, with fake connections."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ class _Connection:
         self.asked.append(f"{type(self).__name__} {port}")
 
     def request(self, method: str, path: str) -> None:
-        """Connect and ask."""
+        """Connect and send."""
         assert ("GET", "/health") == (method, path)
         if self.raises:
             raise self.raises("no")
 
     def getresponse(self) -> Any:
-        """Status and body."""
+        """Return status and body."""
         answer = io.BytesIO(self.body)
         return SimpleNamespace(status=self.status, read=answer.read)
 
     def close(self) -> None:
-        """Always called."""
+        """Record it."""
         self.asked.append("closed")
 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The connections that were made, first the local one, then TCP's."""
+    """The connections, first the local one, then TCP's."""
     calls: list[str] = []
 
     class Local(_Connection):
@@ -72,10 +72,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ({"raises": http.client.BadStatusLine}, 1),
     ],
 )
-def test_what_the_service_answers_counts(
+def test_the_answer_of_the_service_counts(
     asked: list[str], monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], code: int
 ) -> None:
-    """Over its own socket, where it has one: nothing else is asked then."""
+    """The answer on the service's own socket sets the exit code, and TCP is not used."""
     for name, value in changes.items():
         monkeypatch.setattr(healthcheck._LocalConnection, name, value)
     assert code == main()
@@ -85,7 +85,7 @@ def test_what_the_service_answers_counts(
 def test_without_a_socket_it_asks_over_tcp(
     asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When nobody listens there either, the service is not well."""
+    """Without that socket TCP is used, and without a listener the exit code is 1."""
     monkeypatch.setattr(healthcheck._LocalConnection, "raises", ConnectionRefusedError)
     assert 0 == main()
     monkeypatch.setattr(http.client.HTTPConnection, "raises", ConnectionRefusedError)
@@ -96,7 +96,7 @@ def test_without_a_socket_it_asks_over_tcp(
 def test_elsewhere_than_on_linux_it_asks_over_tcp_at_once(
     asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There are no such sockets."""
+    """On other systems than Linux only TCP is used, because they have no such sockets."""
     monkeypatch.setattr("sys.platform", "darwin")
     assert 0 == main()
     assert ["Tcp 81", "closed"] == asked
@@ -106,7 +106,7 @@ def test_elsewhere_than_on_linux_it_asks_over_tcp_at_once(
 def test_a_socket_of_another_user_is_not_believed(
     monkeypatch: pytest.MonkeyPatch, *, mine: bool
 ) -> None:
-    """Any process of the machine could have taken the name."""
+    """A socket of another user is refused, because any process could have taken the name."""
     uid = os.geteuid() if mine else os.geteuid() + 1
     connected: list[str] = []
 

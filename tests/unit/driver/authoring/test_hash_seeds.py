@@ -1,6 +1,4 @@
-"""A job under two seeds of Python's hash: what a process answers, and what `check` makes of two
-answers.
-"""
+"""A job under two seeds of Python's hash: the answer of a process, and the comparison of two."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ from mapreduce.input_formats import Text
 
 
 class Lines(Job):
-    """Counts lines; parts go by a number that stands for a seed."""
+    """Counts lines; the partition is a number that stands for a seed."""
 
     seed: int = 0
     reduce = Count()
@@ -31,13 +29,13 @@ class Lines(Job):
 
 
 class Elsewhere(Lines):
-    """The same, by the engine's own partition."""
+    """Counts lines with the engine's partition."""
 
     partition = Job.partition
 
 
 def request(*lines: str, name: str = "Lines") -> bytes:
-    """A request for a run of one of the jobs above."""
+    """Return a request for a run of one of the jobs above."""
     content = "".join(f"{line}\n" for line in lines).encode()
     given = SeededInput.model_validate(
         {"url": "u", "content": _base64(content), "name": "", "format": Text()}
@@ -53,15 +51,13 @@ def _base64(content: bytes) -> bytes:
 
 
 def found(module: str, name: str) -> type[Job]:
-    """The class that a request names."""
+    """Return the class that a request names."""
     assert module == __name__
     return {"Lines": Lines, "Elsewhere": Elsewhere}[name]
 
 
 def test_an_answer() -> None:
-    """The pairs of a run, each with its part when the job partitions itself; an error of the job is
-    an answer too.
-    """
+    """An answer has the pairs, with their parts if the job has a partition, or the job's error."""
     assert (("a", {"part": 2, "value": 2}), ("bb", {"part": 0, "value": 1})) == answered(
         request("a", "bb", "a"), found
     ).pairs
@@ -70,7 +66,9 @@ def test_an_answer() -> None:
 
 
 def test_answers_that_differ() -> None:
-    """The law is named, with the smallest input, and its cure; two equal answers keep it."""
+    """Different answers break the law, with the smallest input and the remedy; equal answers keep
+    it.
+    """
 
     def under(seed: int) -> Any:
         def pairs(inputs: Sequence[PlainInput]) -> Pairs:

@@ -1,4 +1,4 @@
-"""The beginning of each input, and what the steps of a chain read."""
+"""The start of each input, and the inputs of a chain's steps."""
 
 from __future__ import annotations
 
@@ -49,20 +49,20 @@ def _contents(folder: Path, limit: int, job: type[Job] = Words) -> list[bytes]:
     ],
 )
 def test_inputs_are_cut_at_a_line(tmp_path: Path, limit: int, expected: list[bytes]) -> None:
-    """No more than the limit together, but of each at least its first line."""
+    """The inputs together get the limit, and each keeps at least its first line."""
     (tmp_path / "a").write_bytes(b"one\ntwo\nthree")
     (tmp_path / "b").write_bytes(b"four\nfive\n")
     assert expected == _contents(tmp_path, limit)
 
 
 def test_one_line_without_an_end_is_whole(tmp_path: Path) -> None:
-    """There is no place to cut it at."""
+    """A line without an end is not cut."""
     (tmp_path / "a").write_bytes(b"no end at all")
     assert [b"no end at all"] == _contents(tmp_path, 3)
 
 
-def test_what_has_no_lines_is_whole(tmp_path: Path) -> None:
-    """A compressed file, and one that is a record itself."""
+def test_inputs_without_lines_are_whole(tmp_path: Path) -> None:
+    """A compressed file, and a file that is one record, are not cut."""
     packed = gzip.compress(b"one\ntwo\n")
     (tmp_path / "a.gz").write_bytes(packed)
     assert [packed] == _contents(tmp_path, 3)
@@ -70,7 +70,7 @@ def test_what_has_no_lines_is_whole(tmp_path: Path) -> None:
 
 
 def test_empty_inputs_are_left_out_unless_all_are(tmp_path: Path) -> None:
-    """A check of nothing is the caller's to refuse."""
+    """Empty inputs are left out, unless all are empty."""
     (tmp_path / "a").write_bytes(b"")
     assert [b""] == _contents(tmp_path, 9)
     (tmp_path / "b").write_bytes(b"x\n")
@@ -78,7 +78,7 @@ def test_empty_inputs_are_left_out_unless_all_are(tmp_path: Path) -> None:
 
 
 def test_an_input_that_is_missing_is_an_error(tmp_path: Path) -> None:
-    """As it is of a run."""
+    """A missing input raises InputError."""
     with pytest.raises(InputError):
         _contents(tmp_path / "none", 9)
 
@@ -94,7 +94,7 @@ class Totals(Job):
 
 
 class Several(Chain):
-    """Words, then their total, then both; `more` steps after that."""
+    """Counts words, then adds up the counts, then reads both; then `more` steps."""
 
     more: int = 0
 
@@ -118,13 +118,13 @@ SAMPLE = [PlainInput("file:///a", b"one two\none\n", "", Text())]
 
 
 def test_a_job_is_checked_on_its_sample() -> None:
-    """With the parameters that it was given."""
+    """A job is checked with its parameters on the sample."""
     ((make, inputs),) = checked_jobs(Words(), SAMPLE)
     assert (Words, SAMPLE) == (type(make()), inputs)
 
 
-def test_a_step_is_checked_on_what_those_before_it_yield() -> None:
-    """The first on the sample itself."""
+def test_a_step_is_checked_on_the_previous_pairs() -> None:
+    """The first step is checked on the sample, and a later one on the previous steps' pairs."""
     (first, on_first), (second, on_second) = checked_jobs(Several(), SAMPLE)
     assert (Words, Totals) == (type(first()), type(second()))
     assert [each.content for each in SAMPLE] == [each.content for each in on_first]
@@ -132,11 +132,11 @@ def test_a_step_is_checked_on_what_those_before_it_yield() -> None:
 
 
 def test_a_chain_without_an_end_is_checked_in_part() -> None:
-    """A step that waits for something may never come to it on a sample."""
+    """Of a chain without an end only the first steps are checked."""
     assert MOST_STEPS == len(checked_jobs(Several(more=1000), SAMPLE))
 
 
 def test_a_chain_without_steps_is_refused() -> None:
-    """There is nothing to check."""
+    """A chain without steps is refused."""
     with pytest.raises(JobLoadError, match="no step"):
         checked_jobs(Nothing(), SAMPLE)

@@ -1,4 +1,4 @@
-"""The job that `new` writes: it is a job, and its own test holds."""
+"""The job that `new` writes is valid, and its test passes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mapreduce.errors import UsageError
 
 
 def test_the_written_test_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The names are made from the file's."""
+    """The written test passes, and the class is named after the file."""
     job, test = write_job(tmp_path / "deep" / "word_lengths.py")
     assert ("word_lengths.py", "test_word_lengths.py") == (job.name, test.name)
     monkeypatch.syspath_prepend(str(job.parent))
@@ -26,7 +26,7 @@ def test_the_written_test_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("name", ["job.txt", "my-job.py", "1st.py", "job"])
 def test_a_name_that_no_module_can_have_is_refused(tmp_path: Path, name: str) -> None:
-    """Nothing is written."""
+    """A name that is no module name is refused, and nothing is written."""
     with pytest.raises(UsageError, match=r"my_job\.py"):
         write_job(tmp_path / name)
     assert [] == list(tmp_path.iterdir())
@@ -34,7 +34,7 @@ def test_a_name_that_no_module_can_have_is_refused(tmp_path: Path, name: str) ->
 
 @pytest.mark.parametrize("there", ["job.py", "test_job.py"])
 def test_a_file_that_is_there_is_kept(tmp_path: Path, there: str) -> None:
-    """Neither of the two is written then."""
+    """If either file exists, nothing is written."""
     (tmp_path / there).write_text("mine")
     with pytest.raises(UsageError, match="nothing was written"):
         write_job(tmp_path / "job.py")

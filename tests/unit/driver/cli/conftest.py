@@ -15,7 +15,7 @@ from driver.cli.app import exit_code
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """The end of a command: its exit code, and its text on both streams."""
+    """The end of a command: its exit code, and the text on both streams."""
 
     code: int
     out: str
@@ -23,7 +23,7 @@ class Said:
 
     @property
     def document(self) -> Any:
-        """The JSON document on standard output."""
+        """Return the JSON document on standard output."""
         return json.loads(self.out)
 
 
@@ -32,7 +32,7 @@ Command = Callable[..., Said]
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder: empty, and no stack is deployed."""
+    """An empty current folder, without a deployed stack."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MAPREDUCE_TERRAFORM", str(tmp_path / "terraform"))
     monkeypatch.delenv("MAPREDUCE_STORE", raising=False)
@@ -41,7 +41,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def command(home: Path, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run one command line in this process."""
+    """A function that runs one command line in this process."""
 
     def run(*arguments: str) -> Said:
         capsys.readouterr()

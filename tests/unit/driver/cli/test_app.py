@@ -1,4 +1,4 @@
-"""What becomes of an error of a command."""
+"""The exit code and message of a command's error."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _raising(monkeypatch: pytest.MonkeyPatch, raised: BaseException) -> None:
 def test_each_error_has_its_exit_code(
     command: Command, monkeypatch: pytest.MonkeyPatch, raised: BaseException, code: int
 ) -> None:
-    """And an error of ours is said on standard error."""
+    """Each error has its exit code, and an error of ours is printed on standard error."""
     _raising(monkeypatch, raised)
     said = command()
     assert code == said.code
@@ -53,7 +53,7 @@ def test_each_error_has_its_exit_code(
 def test_an_error_of_a_job_shows_frames_place_and_record(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each in lines of its own, before the error."""
+    """An error of a job is printed with frames, place and record before the message."""
     raised = UserCodeError("it broke", traceback="File x\n", place="a at byte 3", record="'r'")
     _raising(monkeypatch, raised)
     lines = command().err.splitlines()
@@ -63,7 +63,7 @@ def test_an_error_of_a_job_shows_frames_place_and_record(
 def test_main_ends_the_process_with_the_code(
     home: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """After it has made the streams safe."""
+    """`main` makes the streams safe, and exits with the command's code."""
     made: list[int] = []
     monkeypatch.setattr(module, "make_safe", lambda: made.append(1))
     with pytest.raises(SystemExit) as ended:

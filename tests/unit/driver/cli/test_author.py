@@ -27,19 +27,19 @@ class LastWins(Job):
 
 @pytest.fixture(autouse=True)
 def one_seed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """This process's own seed only."""
+    """Check with this process's hash seed only."""
     monkeypatch.setattr("driver.authoring.hash_seeds.SEEDS", ())
 
 
 @pytest.fixture
 def sample(home: Path) -> str:
-    """A text in which words return."""
+    """A text with repeated words."""
     (home / "in.txt").write_text("a rose is a rose\nis a rose\n" * 3)
     return "in.txt"
 
 
 def test_new_writes_a_job_that_keeps_the_laws(command: Command, sample: str) -> None:
-    """It says how to run and check it; a second one of the same name is refused."""
+    """`new` writes a job that keeps the laws, says how to use it, and refuses an existing name."""
     said = command("new", "my_words.py")
     assert (0, True) == (said.code, "check my_words.py" in said.err)
     assert {"my_words.py", "test_my_words.py"} <= {path.name for path in Path().iterdir()}
@@ -51,7 +51,7 @@ def test_new_writes_a_job_that_keeps_the_laws(command: Command, sample: str) -> 
 def test_a_broken_law_is_shown_with_a_small_input(
     command: Command, home: Path, sample: str
 ) -> None:
-    """Exit code 1, and the same in JSON."""
+    """A broken law gives exit code 1 and a small input, in text and in JSON."""
     (home / "last_wins.py").write_text(BROKEN)
     said = command("check", "last_wins.py", "--input", sample)
     assert (1, True) == (said.code, "LastWins breaks a law" in said.err)
@@ -64,13 +64,13 @@ def test_a_broken_law_is_shown_with_a_small_input(
 
 
 def test_an_empty_sample_shows_nothing(command: Command, home: Path) -> None:
-    """Exit code 2."""
+    """A check of an empty sample exits with code 2."""
     (home / "empty.txt").write_text("")
     assert 2 == command("check", "word_count", "--input", "empty.txt").code
 
 
 def test_a_chain_is_checked_step_by_step(command: Command, home: Path) -> None:
-    """Each step is named."""
+    """Each step of a chain is checked and named."""
     (home / "edges.txt").write_text("1\t2\n2\t3\n3\t1\n")
     said = command("check", "page_rank", "--input", "edges.txt")
     assert 0 == said.code

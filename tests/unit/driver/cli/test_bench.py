@@ -17,7 +17,7 @@ from tests.unit.driver.cli.conftest import Command
 
 @pytest.fixture
 def mappers(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
-    """The number of mappers of each run, in their order."""
+    """The number of mappers of each run, in order."""
     (home / "in.txt").write_text("one two\nthree two\n")
     seen: list[int | None] = []
 
@@ -32,8 +32,8 @@ def mappers(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
 def test_each_number_of_mappers_is_measured_in_turn(
     command: Command, home: Path, mappers: list[int | None]
 ) -> None:
-    """One mapper too, though it was not named; two figures are drawn, and nothing of the runs
-    stays.
+    """One mapper is measured too, in turns with the others; two figures are drawn, and the runs'
+    results are deleted.
     """
     said = command(
         *("bench", "--input", "in.txt", "--mappers", "3,2", "--repeat", "2", "--json"),
@@ -48,19 +48,19 @@ def test_each_number_of_mappers_is_measured_in_turn(
     assert [] == list((home / "kept").rglob("*result*.json*"))
 
 
-def test_a_store_of_its_own_is_gone_afterwards(
+def test_a_temporary_store_is_deleted(
     command: Command, home: Path, mappers: list[int | None]
 ) -> None:
-    """Only the input and the figures are left in the folder."""
+    """A temporary store is deleted: only the input and the figures stay."""
     options = ["--mappers", "1", "--repeat", "1", "--chunks", "2"]
     assert 0 == command("bench", "--input", "in.txt", *options).code
     assert {"in.txt", "speedup"} == {path.name for path in home.iterdir()}
 
 
-def test_more_mappers_than_processors_is_said(
+def test_more_mappers_than_processors_give_a_warning(
     command: Command, mappers: list[int | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Beyond them no more speed-up is to be expected on one machine."""
+    """More mappers than processors give a warning."""
     monkeypatch.setattr("os.cpu_count", lambda: 1)
     said = command("bench", "--input", "in.txt", "--mappers", "2", "--repeat", "1")
     assert "1 processor" in said.err
@@ -72,7 +72,7 @@ def test_more_mappers_than_processors_is_said(
 def test_wrong_numbers_are_refused(
     command: Command, mappers: list[int | None], options: list[str]
 ) -> None:
-    """Exit code 2, and nothing is run."""
+    """Wrong numbers of mappers exit with code 2 before any run."""
     assert 2 == command("bench", "--input", "in.txt", *options).code
     assert [] == mappers
 
@@ -80,7 +80,7 @@ def test_wrong_numbers_are_refused(
 def test_no_more_mappers_are_wanted_than_run(
     command: Command, mappers: list[int | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit code 2, and the command that scales."""
+    """More mappers than run exit with code 2 and the command that scales."""
 
     async def there(_: Prepared) -> int:
         return 2

@@ -1,4 +1,4 @@
-"""`doctor` and `logs`, without a stack and over what a stack would say."""
+"""`doctor` and `logs`, without a stack and with a scripted one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.unit.driver.samples import STACK_VALUES, run_plan
 
 
 def test_the_doctor_shows_each_finding(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A step that is not well has its remedy in a line below, and the exit code is 3."""
+    """A finding that is not well shows its remedy, and gives exit code 3."""
     findings = [
         Finding(step="python", ok=True, seen="3.11"),
         Finding(step="disk", ok=False, seen="full", remedy="free some"),
@@ -39,12 +39,12 @@ def test_the_doctor_shows_each_finding(command: Command, monkeypatch: pytest.Mon
 
 @pytest.fixture
 def runs(home: Path) -> RunStore:
-    """The store of the current folder."""
+    """The store in the current folder."""
     return RunStore(open_storage(), f"file://{home}/.mapreduce")
 
 
 def test_the_logs_of_a_run_are_its_own_lines(command: Command, runs: RunStore) -> None:
-    """Of one task those of the task; a line that is no JSON object belongs to no run."""
+    """`logs` shows only lines of the run or task; a line that is no JSON belongs to none."""
     plan = runs.begin(run_plan(target="local"))
     lines = [
         {"run": plan.run, "task": "map-0", "event": "task"},
@@ -59,7 +59,7 @@ def test_the_logs_of_a_run_are_its_own_lines(command: Command, runs: RunStore) -
 
 
 def test_no_logs_are_no_error(command: Command, runs: RunStore) -> None:
-    """What is missing is said."""
+    """A run without log lines exits with 0 and a message."""
     plan = runs.begin(run_plan(target="local"))
     said = command("logs", "--task", "map-7")
     assert (0, "") == (said.code, said.out)
@@ -69,7 +69,7 @@ def test_no_logs_are_no_error(command: Command, runs: RunStore) -> None:
 def test_the_logs_of_a_run_in_aws_come_from_its_stack(
     command: Command, runs: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the order of their time; without the stack they are gone."""
+    """The logs of a run in AWS come from its stack in the order of time, and are lost with it."""
     plan = runs.begin(run_plan(target="aws", created=1000.0))
     said = command("logs", "--store", runs.store)
     assert (2, True) == (said.code, "destroyed" in said.err)

@@ -1,4 +1,4 @@
-"""Which commands need the shared hash seed, and when a process is left as it is."""
+"""Which commands need the shared hash seed, and which processes keep theirs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mapreduce.wire.build import HASH_SEED
 
 
 def test_the_seed_is_the_services_one() -> None:
-    """An inline run and a run on services share results, so their processes must have one seed."""
+    """The command line has the services' seed, so that inline and service runs share results."""
     assert HASH_SEED == SHARED
 
 
@@ -25,12 +25,12 @@ def test_the_seed_is_the_services_one() -> None:
     ],
 )
 def test_only_a_run_in_this_process(arguments: list[str], expected: bool) -> None:
-    """Services have the seed from their own start."""
+    """Only a run in this process needs the seed; services set theirs."""
     assert expected == needs_seed(arguments, {}, (), traced=False)
 
 
-def test_what_the_user_has_set_up_is_kept() -> None:
-    """A seed of the user's, a debugger and a tracer survive."""
+def test_settings_of_the_user_are_kept() -> None:
+    """A seed of the user, a debugger and a tracer are kept."""
     inline = ["run", "--target", "inline"]
     assert not needs_seed(inline, {VARIABLE: "1"}, (), traced=False)
     assert not needs_seed(inline, {}, ("debugpy",), traced=False)

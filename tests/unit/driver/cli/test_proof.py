@@ -1,4 +1,4 @@
-"""`verify` and `audit`, over a run of the engine in this process."""
+"""`verify` and `audit`, after a run of the engine in this process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.unit.driver.cli.conftest import Command
 
 @pytest.fixture
 def result(command: Command, home: Path) -> Path:
-    """The one result file of a run that is done."""
+    """The only result file of a finished run."""
     (home / "in.txt").write_text("one two\nthree two\n")
     options = ["--input", "in.txt", "--target", "inline", "--reducers", "1", "--json"]
     (url,) = command("run", *options).document["result_urls"]
@@ -19,14 +19,14 @@ def result(command: Command, home: Path) -> Path:
 
 
 def _changed(path: Path, before: bytes, after: bytes) -> None:
-    """Change the content, and have `_SUCCESS` know the new ETag."""
+    """Change the content, and write the new ETag into `_SUCCESS`."""
     content = path.read_bytes()
     assert before in content
     path.write_bytes(content.replace(before, after))
 
 
 def test_a_right_answer_is_verified(command: Command, result: Path) -> None:
-    """Exit code 0, and the number of pairs; in JSON too."""
+    """A right answer gives exit code 0 and the number of pairs, also in JSON."""
     said = command("verify")
     assert (0, True) == (said.code, "3 pairs" in said.err)
     verdict = command("verify", "--json").document
@@ -38,7 +38,7 @@ def test_a_right_answer_is_verified(command: Command, result: Path) -> None:
 def test_a_wrong_answer_is_shown_by_pairs(
     command: Command, result: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit code 1; of each side what only it has."""
+    """A wrong answer gives exit code 1, and the pairs that only one side has."""
     monkeypatch.setattr(
         "driver.history.verify.plain_answer", lambda *_: iter([("one", 1), ("two", 7)])
     )
@@ -50,7 +50,7 @@ def test_a_wrong_answer_is_shown_by_pairs(
 
 
 def test_a_run_without_a_result_has_nothing_to_verify(command: Command, result: Path) -> None:
-    """Exit code 2, and the command that says why."""
+    """A run without a result exits with code 2 and the command that shows why."""
     (mark,) = result.parents[2].rglob("_SUCCESS")
     mark.unlink()
     said = command("verify")
@@ -58,7 +58,7 @@ def test_a_run_without_a_result_has_nothing_to_verify(command: Command, result: 
 
 
 def test_a_whole_result_balances(command: Command, result: Path) -> None:
-    """Exit code 0; a quick look says that it has read nothing."""
+    """A whole result exits with 0; --quick says that it has read nothing."""
     full, quick = command("audit"), command("audit", "--quick")
     assert (0, 0) == (full.code, quick.code)
     assert "balances" in full.err
@@ -68,7 +68,7 @@ def test_a_whole_result_balances(command: Command, result: Path) -> None:
 
 
 def test_a_result_that_was_changed_does_not_balance(command: Command, result: Path) -> None:
-    """Exit code 1, and the row names the object."""
+    """A changed result exits with 1, and its row names the object."""
     _changed(result, b"2", b"9")
     said = command("audit")
     assert (1, True, True) == (said.code, "NOT balance" in said.err, result.name in said.err)
@@ -78,7 +78,7 @@ def test_a_result_that_was_changed_does_not_balance(command: Command, result: Pa
 def test_of_many_wrong_sums_some_are_shown(
     command: Command, result: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The rest is counted."""
+    """Of many wrong sums some are shown, and the others counted."""
     monkeypatch.setattr("driver.cli.proof._ROWS_SHOWN", 0)
     _changed(result, b"2", b"9")
     assert "and 1 sums more" in command("audit").err

@@ -1,4 +1,4 @@
-"""`runs`, `status` and `clean`, over a store that this test has filled."""
+"""`runs`, `status` and `clean`, over a prepared store."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TEXT = "one two\nthree two\n"
 
 @pytest.fixture
 def run(command: Command, home: Path) -> str:
-    """The name of a run that is done."""
+    """The id of a finished run."""
     (home / "in.txt").write_text(TEXT)
     said = command("run", "--input", "in.txt", "--target", "inline", "--json")
     return str(said.document["run_id"])
@@ -24,13 +24,13 @@ def _files(home: Path) -> set[str]:
 
 
 def test_an_empty_store_has_no_runs(command: Command) -> None:
-    """It is said, and is no error; for programs it is an empty list."""
+    """An empty store gives a message, or an empty list in JSON."""
     assert (0, True) == ((said := command("runs")).code, "no run" in said.err)
     assert [] == command("runs", "--json").document["runs"]
 
 
 def test_a_run_is_listed_with_its_state(command: Command, run: str) -> None:
-    """Its job, its target and its input, in a table and in JSON."""
+    """A run is listed with its state, job, target and input, in a table and in JSON."""
     (line,) = command("runs", "--json").document["runs"]
     assert (run, "done", "inline", "WordCount", 1, len(TEXT)) == tuple(
         line[name] for name in ("run_id", "state", "target", "job", "inputs", "size_bytes")
@@ -39,10 +39,8 @@ def test_a_run_is_listed_with_its_state(command: Command, run: str) -> None:
     assert all(text in table for text in (run, "done", "WordCount", f"1 file, {len(TEXT)} B"))
 
 
-def test_what_cannot_be_read_is_listed_and_hides_nothing(
-    command: Command, home: Path, run: str
-) -> None:
-    """A plan of another version, and a folder that another program has made."""
+def test_unreadable_runs_are_listed(command: Command, home: Path, run: str) -> None:
+    """A plan of another version, and a foreign folder, are listed as unreadable."""
     folder = home / ".mapreduce" / "runs"
     for name, content in (("run-20200101-000000-old-one", "{}"), ("my notes", "{}")):
         (folder / name).mkdir()
@@ -54,7 +52,7 @@ def test_what_cannot_be_read_is_listed_and_hides_nothing(
 
 
 def test_the_state_of_a_run_that_is_done(command: Command, run: str) -> None:
-    """All of its tasks, and where its result lies; the last run is meant when none is named."""
+    """`status` shows the last run's tasks and result URLs."""
     document = command("status", "--json").document
     assert (run, "done", "") == tuple(document[name] for name in ("run_id", "state", "failure"))
     assert document["splits"] == document["maps_done"]
@@ -65,7 +63,7 @@ def test_the_state_of_a_run_that_is_done(command: Command, run: str) -> None:
 
 
 def test_the_state_of_a_run_that_was_killed(command: Command, home: Path, run: str) -> None:
-    """Without results of its own, the tasks that are finished in the store count."""
+    """The status of a killed run counts the finished tasks in the store."""
     (home / ".mapreduce" / "results" / run / "_SUCCESS").unlink(missing_ok=True)
     for path in (home / ".mapreduce").rglob("_SUCCESS"):
         path.unlink()
@@ -77,7 +75,7 @@ def test_the_state_of_a_run_that_was_killed(command: Command, home: Path, run: s
 
 
 def test_the_state_of_a_run_that_failed(command: Command, home: Path) -> None:
-    """Its cause is the one that the run has shown."""
+    """The status of a failed run shows the cause."""
     (home / "never.py").write_text(
         "from mapreduce import Job\n\n\nclass Never(Job):\n"
         "    def map(self, offset, line):\n        raise ValueError('not today')\n"
@@ -90,12 +88,12 @@ def test_the_state_of_a_run_that_failed(command: Command, home: Path) -> None:
 
 
 def test_status_of_a_run_that_is_not_there(command: Command) -> None:
-    """Exit code 2."""
+    """`status` without a run exits with code 2."""
     assert 2 == command("status").code
 
 
 def test_the_steps_of_a_chain_are_runs_below_it(command: Command, home: Path) -> None:
-    """`status` of the chain names each with its state."""
+    """`status` of a chain lists each step with its state."""
     (home / "in.txt").write_text("1\t2\n2\t3\n3\t1\n")
     options = ["--input", "in.txt", "--target", "inline", "--job", "page_rank", "--json"]
     ran = command("run", *options)
@@ -108,8 +106,8 @@ def test_the_steps_of_a_chain_are_runs_below_it(command: Command, home: Path) ->
     assert "maps" not in said
 
 
-def test_clean_says_what_it_would_delete(command: Command, home: Path, run: str) -> None:
-    """Nothing goes without --yes, and then no result."""
+def test_clean_lists_objects_before_it_deletes(command: Command, home: Path, run: str) -> None:
+    """`clean` deletes nothing without --yes, and then no result."""
     before = _files(home)
     assert "would delete" in command("clean", run).err
     assert before == _files(home)
@@ -120,10 +118,10 @@ def test_clean_says_what_it_would_delete(command: Command, home: Path, run: str)
     assert "done" == command("status", "--json").document["state"]
 
 
-def test_clean_takes_results_and_records_too_when_told(
+def test_clean_deletes_results_and_records_on_request(
     command: Command, home: Path, run: str
 ) -> None:
-    """All runs are gone then, and finished tasks stay until everything goes."""
+    """`clean --all-runs --results` deletes all runs, and `--everything` finished tasks too."""
     assert 0 == command("clean", "--all-runs", "--results", "--yes").code
     assert [] == command("runs", "--json").document["runs"]
     assert _files(home)
@@ -131,15 +129,15 @@ def test_clean_takes_results_and_records_too_when_told(
     assert set() == _files(home)
 
 
-def test_clean_wants_to_know_what(command: Command) -> None:
-    """Exit code 2."""
+def test_clean_needs_a_target(command: Command) -> None:
+    """`clean` without a target exits with code 2."""
     assert 2 == command("clean").code
 
 
 def test_clean_leaves_a_name_alone_that_no_url_can_hold(
     command: Command, home: Path, run: str
 ) -> None:
-    """It is named with its control character visible."""
+    """A name that no URL can hold is kept, and shown with visible escapes."""
     (home / ".mapreduce" / "maps" / "0" / run / "od\x1bd").write_bytes(b"x")
     said = command("clean", run, "--yes")
     assert (0, True) == (said.code, "od\\x1bd" in said.err)

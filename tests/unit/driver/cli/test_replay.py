@@ -1,4 +1,4 @@
-"""`replay`: one task again, in this process."""
+"""`replay` repeats one task in this process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.unit.driver.cli.conftest import Command
 
 @pytest.fixture
 def run(command: Command, home: Path) -> str:
-    """A run over two splits and two partitions."""
+    """A run with two splits and two partitions."""
     (home / "in.txt").write_text("one two\nthree two\n")
     options = ["--input", "in.txt", "--target", "inline", "--chunks", "2", "--json"]
     return str(command("run", *options).document["run_id"])
@@ -39,7 +39,7 @@ def _objects(home: Path) -> set[Path]:
 def test_a_task_is_done_again_and_leaves_nothing(
     command: Command, home: Path, run: str, task: str
 ) -> None:
-    """It says what it reads, and what it has written is taken away."""
+    """`replay` prints what the task reads, and deletes its output."""
     before = _objects(home)
     said = command("replay", run, _named(task))
     assert (0, True) == (said.code, "reads     file://" in said.err)
@@ -52,13 +52,13 @@ def _named(task: str) -> str:
 
 
 def test_a_task_that_the_run_does_not_have(command: Command, run: str) -> None:
-    """Exit code 2, and the tasks that it has."""
+    """An unknown task exits with code 2 and the run's tasks."""
     said = command("replay", run, "map-99")
     assert (2, True) == (said.code, "map-0 to reduce-1" in said.err)
 
 
 def test_a_task_that_raises_shows_the_cause(command: Command, failed: None) -> None:
-    """Exit code 1; without a terminal no debugger opens, and with --no-debug none is spoken of."""
+    """A task that raises exits with 1; no debugger opens without a terminal or with --no-debug."""
     said, quiet = (command("replay", "run-", "map-0", *more) for more in ([], ["--no-debug"]))
     assert (1, 1) == (said.code, quiet.code)
     assert "ZeroDivisionError" in quiet.err
@@ -69,7 +69,7 @@ def test_a_task_that_raises_shows_the_cause(command: Command, failed: None) -> N
 def test_the_debugger_opens_where_the_code_raised(
     command: Command, failed: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At the author's own line, not at ours."""
+    """The debugger opens at the author's line."""
     lines: list[str] = []
 
     def opened(trace: TracebackType) -> None:
@@ -86,7 +86,7 @@ def test_the_debugger_opens_where_the_code_raised(
 def test_it_stops_before_the_task_when_asked(
     command: Command, run: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once, before the first record."""
+    """--stop-at-start opens the debugger once, before the first record."""
     stops: list[int] = []
     monkeypatch.setattr("pdb.set_trace", lambda: stops.append(1))
     assert 0 == command("replay", run, "map-0", "--stop-at-start").code
@@ -96,7 +96,7 @@ def test_it_stops_before_the_task_when_asked(
 def test_an_input_that_is_gone_is_an_error_of_one_line(
     command: Command, home: Path, run: str
 ) -> None:
-    """Exit code 1."""
+    """A missing input exits with code 1 and one line."""
     (home / "in.txt").unlink()
     said = command("replay", run, "map-0")
     assert (1, True) == (said.code, "error: " in said.err)

@@ -29,21 +29,21 @@ class Fails(Job):
 
 @pytest.fixture
 def roses(home: Path) -> Path:
-    """A text that a person can count."""
+    """A text that can be counted by hand."""
     path = home / "roses.txt"
     path.write_text(ROSES)
     return path
 
 
 def _failing_job(home: Path, name: str) -> Path:
-    """A job's file under a name that no other test imports."""
+    """Write a job's file under a name that no other test imports."""
     path = home / f"{name}.py"
     path.write_text(FAILS_ON_BOOM)
     return path
 
 
-def test_a_run_counts_and_writes_where_it_is_told_to(command: Command, roses: Path) -> None:
-    """Standard output is one JSON document, and the file holds the whole result."""
+def test_a_run_writes_its_result_to_the_output(command: Command, roses: Path) -> None:
+    """`run` prints one JSON document, and writes the whole result to --output."""
     said = command(
         "run", "--input", str(roses), "--target", "inline", "--json", "--output", "o.csv"
     )
@@ -53,7 +53,7 @@ def test_a_run_counts_and_writes_where_it_is_told_to(command: Command, roses: Pa
 
 
 def test_the_same_run_again_reuses_the_tasks(command: Command, roses: Path) -> None:
-    """Unless `--fresh` is given; the summary says how many of how many."""
+    """The same run reuses its tasks, unless --fresh is given."""
     command("run", "--input", str(roses), "--target", "inline")
     again = command("run", "--input", str(roses), "--target", "inline")
     fresh = command("run", "--input", str(roses), "--target", "inline", "--fresh")
@@ -84,7 +84,7 @@ def test_the_same_run_again_reuses_the_tasks(command: Command, roses: Path) -> N
 def test_a_wrong_option_is_named_before_anything_is_written(
     command: Command, roses: Path, options: list[str], named: str
 ) -> None:
-    """Exit code 2, and there is no store."""
+    """A wrong option exits with code 2 and its name, before a store exists."""
     said = command("run", "--input", str(roses), "--target", "inline", *options)
     assert 2 == said.code
     assert named in said.err
@@ -92,19 +92,19 @@ def test_a_wrong_option_is_named_before_anything_is_written(
 
 
 def test_an_input_that_is_missing_is_named(command: Command) -> None:
-    """Exit code 2."""
+    """A missing input exits with code 2 and its name."""
     said = command("run", "--input", "none.txt", "--target", "inline")
     assert (2, True) == (said.code, "none.txt" in said.err)
 
 
 def test_aws_without_a_stack_is_no_fleet(command: Command, roses: Path) -> None:
-    """Exit code 3, and the message says what deploys one."""
+    """`--target aws` without a stack exits with code 3 and names deploy.sh."""
     said = command("run", "--input", str(roses), "--target", "aws")
     assert (3, True) == (said.code, "deploy.sh" in said.err)
 
 
 def test_a_job_that_raises_shows_its_own_line_and_record(command: Command, home: Path) -> None:
-    """Exit code 1; the traceback names the author's file, and the place is the record's."""
+    """A job that raises exits with code 1, the author's file and line, and the record's place."""
     job = _failing_job(home, "fails_in_run")
     (home / "in.txt").write_text("fine\nboom\n")
     said = command("run", "--input", "in.txt", "--target", "inline", "--job", str(job))
@@ -116,7 +116,7 @@ def test_a_job_that_raises_shows_its_own_line_and_record(command: Command, home:
 
 
 def test_bad_records_may_be_set_aside(command: Command, home: Path) -> None:
-    """As many as the option says; the answer is that of the others."""
+    """--skip-bad-records sets that many records aside, and the answer is that of the others."""
     job = _failing_job(home, "fails_and_skips")
     (home / "in.txt").write_text("fine\nboom\nfine\n")
     options = ["--input", "in.txt", "--target", "inline", "--job", str(job), "--json"]
@@ -128,7 +128,7 @@ def test_bad_records_may_be_set_aside(command: Command, home: Path) -> None:
 def test_a_result_that_cannot_be_copied_is_committed_all_the_same(
     command: Command, roses: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit code 1, and the message names the command that finds the result."""
+    """A result that cannot be copied exits with 1 and names the command that finds it."""
 
     def full(*_: object) -> NoReturn:
         raise NotWritten("the disk is full")
@@ -145,7 +145,7 @@ def test_a_result_that_cannot_be_copied_is_committed_all_the_same(
 def test_a_summary_that_cannot_be_shown_is_no_failure(
     command: Command, roses: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The result is committed, and the run id is said."""
+    """A summary that cannot be shown does not fail the run, and its id is printed."""
 
     def broken(*_: object) -> NoReturn:
         raise RuntimeError("no such colour")
@@ -166,7 +166,7 @@ def test_a_run_that_ends_early_has_the_exit_code_of_its_cause(
     raised: BaseException,
     code: int,
 ) -> None:
-    """Ctrl-C is 130, a fleet that is gone 3."""
+    """Ctrl-C exits with 130, and a lost fleet with 3."""
 
     async def ends(*_: object) -> NoReturn:
         raise raised

@@ -1,4 +1,4 @@
-"""The steps of deploy.sh and destroy.sh, over an AWS that the test plays."""
+"""The steps of deploy.sh and destroy.sh, with a scripted AWS."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DEFINITION = "arn:aws:ecs:r:1:task-definition/mapreduce-mapper:1"
 
 @pytest.fixture(autouse=True)
 def terraform(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The module's folder, and an environment that reaches no network."""
+    """The module's folder, and an environment without a network."""
     folder = home / "terraform"
     folder.mkdir()
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
@@ -38,7 +38,7 @@ def _settings(folder: Path) -> Any:
 
 
 def test_settings_are_written_and_kept(command: Command, terraform: Path) -> None:
-    """What is not given the second time stays as it was."""
+    """Settings are written, and a later call keeps those that it does not give."""
     first = command("stack", "settings", "--region", "eu-north-1", "--mappers", "7")
     second = command("stack", "settings", "--allow", "10.0.0.0/8", "--architecture", "ARM64")
     assert (0, 0) == (first.code, second.code)
@@ -51,7 +51,7 @@ def test_settings_are_written_and_kept(command: Command, terraform: Path) -> Non
 
 
 def test_settings_need_a_region(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment's counts; without any, exit code 2."""
+    """The region comes from the environment; without any the exit code is 2."""
     assert 2 == command("stack", "settings").code
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
     said = command("stack", "settings")
@@ -61,7 +61,7 @@ def test_settings_need_a_region(command: Command, monkeypatch: pytest.MonkeyPatc
 def test_the_machines_own_address_is_allowed_in(
     command: Command, terraform: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As one address; where it cannot be found out, the option that names it is said."""
+    """This machine's address is allowed; if it is unknown, the message names --allow."""
     monkeypatch.delenv("AWS_ENDPOINT_URL")
 
     def unreachable(*_: object, **__: object) -> NoReturn:
@@ -78,21 +78,21 @@ def test_the_machines_own_address_is_allowed_in(
 
 
 def test_the_steps_need_the_settings(command: Command) -> None:
-    """Exit code 2, and the script that writes them."""
+    """A step without settings exits with code 2, and names deploy.sh."""
     said = command("stack", "platform")
     assert (2, True) == (said.code, "deploy.sh" in said.err)
 
 
 @pytest.fixture
 def configured(command: Command) -> None:
-    """Settings for a small stack."""
+    """The settings of a small stack."""
     command("stack", "settings", "--region", "eu-north-1", "--mappers", "2")
 
 
 def test_programs_read_their_lines_from_standard_output(
     command: Command, configured: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The platform, the images and the registry's password, and nothing else."""
+    """Platform, images and the registry's password are the only text on standard output."""
     images = [Image("mapper", "r/m:1", pushed=True), Image("reducer", "r/r:1", pushed=False)]
     monkeypatch.setattr("driver.cloud.images.images_of", lambda *_: images)
     monkeypatch.setattr("driver.cloud.images.registry_password", lambda _: "secret")
@@ -101,10 +101,10 @@ def test_programs_read_their_lines_from_standard_output(
     assert "secret\n" == command("stack", "registry-password").out
 
 
-def test_preflight_shows_what_is_wrong(
+def test_preflight_shows_findings(
     command: Command, configured: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It asks for the vCPUs of all tasks together; exit code 3 when one step is not well."""
+    """`preflight` asks for the vCPUs of all tasks, and exits with 3 if a step is not well."""
     asked: list[object] = []
 
     def examine(region: str, vcpus: float) -> Iterator[Finding]:
@@ -128,12 +128,12 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("step", ["wait", "cost"])
 def test_without_a_stack_there_is_nothing_to_ask(command: Command, step: str) -> None:
-    """Exit code 3."""
+    """`wait` and `cost` without a stack exit with code 3."""
     assert 3 == command("stack", step).code
 
 
-def test_the_cost_is_said_by_the_hour_and_the_month(command: Command, deployed: None) -> None:
-    """Half of the three mappers is on Spot, in list prices of Fargate."""
+def test_the_cost_is_shown_by_the_hour_and_the_month(command: Command, deployed: None) -> None:
+    """The cost is the list price by the hour and month, with half of the mappers on Spot."""
     vcpu, gib, spot = 0.04048, 0.004445, 0.3
     mapper = 2 * vcpu + 2 * gib
     hour = (0.5 * vcpu + 2 * gib) + (vcpu + 2 * gib) + 3 * mapper * (0.5 + 0.5 * spot)
@@ -145,7 +145,7 @@ def test_the_cost_is_said_by_the_hour_and_the_month(command: Command, deployed: 
 def test_wait_looks_until_all_is_well(
     command: Command, deployed: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it waits for is said once, however often it looks."""
+    """`wait` looks until all steps are well, and prints each reason once."""
     looks = [[False], [False], [True]]
     monkeypatch.setattr(
         "driver.doctor.examine_stack",
@@ -160,7 +160,7 @@ def test_wait_looks_until_all_is_well(
 def test_wait_gives_up_with_the_step_that_is_missing(
     command: Command, deployed: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit code 3."""
+    """`wait` gives up with exit code 3, and names the step."""
     monkeypatch.setattr(
         "driver.doctor.examine_stack",
         lambda _: [Finding(step="bucket", ok=False, seen="no bucket", remedy="deploy")],
@@ -169,10 +169,10 @@ def test_wait_gives_up_with_the_step_that_is_missing(
     assert (3, True) == (said.code, "bucket: no bucket; deploy" in said.err)
 
 
-def test_what_is_left_is_listed_with_its_price(
+def test_leftovers_are_listed_with_their_price(
     command: Command, configured: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit code 1; a definition that no state names is deregistered when asked for."""
+    """Leftovers are listed with exit code 1; --deregister removes orphaned task definitions."""
     found = [[Leftover(arn=DEFINITION, costs_a_day="nothing")], []]
     gone: list[object] = []
     monkeypatch.setattr(leftovers, "find_leftovers", lambda *_: found[0])

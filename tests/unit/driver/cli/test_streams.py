@@ -14,18 +14,18 @@ from mapreduce.errors import NotWritten
 
 
 class _Full(io.StringIO):
-    """A stream on a full disk, until there is room."""
+    """A stream on a full disk, until there is space."""
 
-    room = False
+    space = False
 
     def write(self, text: str) -> int:
         """Write, or fail as a full disk does."""
-        if not self.room:
+        if not self.space:
             raise OSError(errno.ENOSPC, "No space left on device")
         return super().write(text)
 
     def isatty(self) -> bool:
-        """A terminal that has gone away."""
+        """Raise, like a terminal that has closed."""
         raise OSError(errno.EIO, "Input/output error")
 
 
@@ -37,7 +37,7 @@ def _closed() -> io.StringIO:
 
 @pytest.mark.parametrize("below", [None, _Full(), _closed()])
 def test_standard_error_goes_quiet(below: io.StringIO | None) -> None:
-    """There is none, it is full, it is closed: nothing is raised."""
+    """Writes to a missing, full or closed standard error raise nothing."""
     stream = QuietStream(below)
     assert stream.write("text\n") == 5
     stream.flush()
@@ -45,18 +45,18 @@ def test_standard_error_goes_quiet(below: io.StringIO | None) -> None:
 
 
 def test_standard_error_speaks_again_when_there_is_room() -> None:
-    """What was written meanwhile is gone, and nothing after it."""
+    """When there is space again, later text is written, and the lost text stays lost."""
     full = _Full()
     stream = QuietStream(full)
     stream.write("lost\n")
-    full.room = True
+    full.space = True
     stream.write("seen\n")
     assert full.getvalue() == "seen\n"
 
 
 @pytest.mark.parametrize("below", [None, _Full(), _closed()])
-def test_standard_output_says_once_that_it_cannot_be_written(below: io.StringIO | None) -> None:
-    """A program that reads it must know; the end of the process must not trip over it again."""
+def test_a_failing_standard_output_raises_once(below: io.StringIO | None) -> None:
+    """A write to a full or closed standard output raises once, and not at the process's end."""
     stream = OutputStream(below)
     with pytest.raises(NotWritten, match="standard output"):
         stream.write("{}\n")
@@ -65,7 +65,7 @@ def test_standard_output_says_once_that_it_cannot_be_written(below: io.StringIO 
 
 
 def test_a_character_that_the_encoding_lacks_is_escaped() -> None:
-    """A terminal in ASCII shows the rest."""
+    """An ASCII terminal gets escapes for other characters."""
     below = io.BytesIO()
     stream = QuietStream(io.TextIOWrapper(below, encoding="ascii", errors="strict"))
     stream.write("Zoë ✓\n")
@@ -74,9 +74,7 @@ def test_a_character_that_the_encoding_lacks_is_escaped() -> None:
 
 
 def test_bytes_and_settings_of_a_job(capsys: pytest.CaptureFixture[str]) -> None:
-    """A job that writes bytes to its standard output, or changes its buffering, works as
-    anywhere.
-    """
+    """A job can write bytes to standard output, and change its buffering."""
     below = io.StringIO()
     stream = QuietStream(below)
     stream.reconfigure(line_buffering=True)
@@ -85,8 +83,8 @@ def test_bytes_and_settings_of_a_job(capsys: pytest.CaptureFixture[str]) -> None
     assert below.getvalue() == "Zoë \\xff\n"
 
 
-def test_a_reader_who_does_not_read_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-S: texts beyond a full pipe wait or are dropped, and the first ones come in order."""
+def test_a_stopped_reader_blocks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the reader stops, text beyond a full pipe waits or is dropped, without a reordering."""
     reader, writer = os.pipe()
     monkeypatch.setattr("driver.cli.streams.DRAIN_S", 0.01)
     with os.fdopen(writer, "w", encoding="utf-8") as stream:
@@ -101,7 +99,7 @@ def test_a_reader_who_does_not_read_holds_nothing_up(monkeypatch: pytest.MonkeyP
 
 
 def test_all_texts_are_written_when_there_is_a_reader(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In their order, before the stream is as it was."""
+    """All text is written in order before the original stream is restored."""
     reader, writer = os.pipe()
     with os.fdopen(writer, "w", encoding="ascii") as stream:
         monkeypatch.setattr(sys, "stderr", stream)

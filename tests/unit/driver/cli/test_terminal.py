@@ -1,4 +1,4 @@
-"""The two doors of the command line."""
+"""Messages on standard error, and the document on standard output."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class _Document(BaseModel):
 
 
 def test_a_message_is_shown_with_visible_escapes(capsys: pytest.CaptureFixture[str]) -> None:
-    """Of any text, in any style."""
+    """A message of any text is printed with visible escapes."""
     say(HOSTILE, style="red")
     assert capsys.readouterr().err == SHOWN + "\n"
 
 
-def test_without_standard_error_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`2>&-` leaves none."""
+def test_without_standard_error_nothing_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without standard error (`2>&-`) nothing is printed or raised."""
     monkeypatch.setattr("sys.stderr", None)
     say("hello")
     with no_output_of_jobs():
@@ -37,11 +37,11 @@ def test_without_standard_error_nothing_is_said(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("columns", ["0", "1", "80"])
 def test_a_terminal_without_width(monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
-    """Some say that they have 0 columns."""
+    """A terminal that reports 0 columns gets a usable width."""
 
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
-            """As a terminal says."""
+            """Return true."""
             return True
 
     monkeypatch.setattr("sys.stderr", Terminal())
@@ -49,8 +49,8 @@ def test_a_terminal_without_width(monkeypatch: pytest.MonkeyPatch, columns: str)
     assert console().width == max(20, int(columns))
 
 
-def test_what_a_job_prints_is_shown_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
-    """Standard output is for the document."""
+def test_prints_of_a_job_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """A job's prints go to standard error, because standard output is for the document."""
     with no_output_of_jobs():
         print(f"{HOSTILE}\tx\nnext")  # noqa: T201 - as a job may
     seen = capsys.readouterr()
@@ -58,7 +58,7 @@ def test_what_a_job_prints_is_shown_on_standard_error(capsys: pytest.CaptureFixt
 
 
 def test_a_document_means_the_same_and_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
-    """C1 codes and bidirectional controls are JSON's escapes."""
+    """A document escapes C1 and bidirectional controls in JSON, and has the same content."""
     print_document(_Document(key=HOSTILE + "é"))
     out = capsys.readouterr().out
     assert json.loads(out) == {"key": HOSTILE + "é"}
@@ -69,7 +69,7 @@ def test_a_document_means_the_same_and_moves_no_cursor(capsys: pytest.CaptureFix
 def test_a_document_that_cannot_be_written_is_an_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit code 1, and one line."""
+    """A document that cannot be written exits with 1 and one line."""
 
     def command(_: list[str]) -> int:
         print_document(_Document(key="x"))

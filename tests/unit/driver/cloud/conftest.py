@@ -1,4 +1,4 @@
-"""AWS with credentials that nobody checks, and a network that is never reached."""
+"""AWS with invented credentials and without a network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.unit.driver.samples import STACK_VALUES
 
 @pytest.fixture
 def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys in the environment, no profile, no instance metadata."""
+    """Credentials in the environment, no profile, no instance metadata."""
     for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
@@ -25,7 +25,7 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def stack() -> Stack:
-    """A stack as Terraform's outputs describe it."""
+    """A stack like Terraform's outputs."""
     return Stack.model_validate(STACK_VALUES)
 
 

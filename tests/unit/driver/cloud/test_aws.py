@@ -1,6 +1,4 @@
-"""AWS's errors as ours: every class that botocore and boto3 have, and the codes that mean something
-to a user.
-"""
+"""AWS's errors become ours: every class of botocore and boto3, and the codes with a remedy."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ def _below(cls: type[BaseException]) -> Iterator[type[BaseException]]:
 
 
 def _made(cls: type[BaseException]) -> BaseException:
-    """An instance, whatever its class wants to be told."""
+    """Return an instance, with any arguments that its class needs."""
     made = cls.__new__(cls)
     made.args = ("it failed",)
     return made
@@ -52,8 +50,8 @@ FOREIGN = sorted(
 
 
 def test_the_list_is_that_of_the_libraries() -> None:
-    """Every public exception class of the two modules is tried below, but for `ClientError`'s and
-    warnings.
+    """The tests below try every public exception class of both libraries, except `ClientError`'s
+    and warnings.
     """
     public = {
         cls
@@ -67,13 +65,12 @@ def test_the_list_is_that_of_the_libraries() -> None:
 
 
 NO_ERRORS_OF_A_CALL = {"UndefinedModelAttributeError", "MissingServiceIdError"}
-"""The library's own description of a service is broken: no call of an installed version raises
-them."""
+"""A service description in the library is broken; no call of an installed version raises these."""
 
 
 @pytest.mark.parametrize("cls", FOREIGN, ids=lambda cls: cls.__name__)
 def test_no_class_of_the_libraries_passes(cls: type[BaseException]) -> None:
-    """Each becomes a `FleetError` with the other as its cause."""
+    """Each class of the libraries becomes a `FleetError`, which keeps it as its cause."""
     raised = _made(cls)
     with pytest.raises(FleetError) as caught, explained():
         raise raised
@@ -94,8 +91,8 @@ def test_no_class_of_the_libraries_passes(cls: type[BaseException]) -> None:
         ("ThrottlingException", "DescribeTasks failed (ThrottlingException): no"),
     ],
 )
-def test_a_code_says_what_to_do(code: str, said: str) -> None:
-    """In one line."""
+def test_an_error_code_has_a_remedy(code: str, said: str) -> None:
+    """An error code gives one line with the remedy."""
     with pytest.raises(FleetError) as caught, explained():
         raise _client_error(code)
     assert said in str(caught.value)
@@ -103,13 +100,13 @@ def test_a_code_says_what_to_do(code: str, said: str) -> None:
 
 
 def test_an_answer_without_an_error_in_it_is_explained_too() -> None:
-    """A server that only resembles AWS may give no code."""
+    """An answer without an error code is explained, as from a server that only resembles AWS."""
     with pytest.raises(FleetError, match=r"DescribeTasks failed \(\?\)"), explained():
         raise ClientError({}, "DescribeTasks")
 
 
 def test_errors_of_ours_and_of_python_pass() -> None:
-    """They say already what they are."""
+    """Errors of ours and of Python are not changed."""
     for raised in (ObjectMissing("there is none"), ZeroDivisionError()):
         with pytest.raises(type(raised)), explained():
             raise raised
@@ -118,16 +115,16 @@ def test_errors_of_ours_and_of_python_pass() -> None:
 def test_a_profile_that_is_not_there_is_named(
     offline: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the session is made, and with what to set."""
-    monkeypatch.setenv("AWS_PROFILE", "nobodys")
-    with pytest.raises(FleetError, match=r"nobodys.*AWS_PROFILE"):
+    """A missing profile is named when the session is created, with the variable to set."""
+    monkeypatch.setenv("AWS_PROFILE", "unknown")
+    with pytest.raises(FleetError, match=r"unknown.*AWS_PROFILE"):
         Aws()
 
 
 def test_credentials_for_the_store_are_the_sessions_own(
     aws: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without any it is a `FleetError` before the first request."""
+    """The store gets the session's credentials; without any there is a `FleetError`."""
     assert "test" == aws.credential_provider()()["access_key_id"]
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     with pytest.raises(FleetError, match="no AWS credentials"):
@@ -139,13 +136,13 @@ def test_credentials_for_the_store_are_the_sessions_own(
     [("eu-central-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")],
 )
 def test_each_region_is_in_its_partition(offline: None, region: str, partition: str) -> None:
-    """AWS's own, China's, and GovCloud's; without a region AWS's own."""
+    """A region is in its partition: AWS's, China's or GovCloud's; without one it is AWS's."""
     assert (region, partition) == (Aws(region).region, Aws(region).partition)
     assert "aws" == Aws().partition
 
 
 def test_a_client_is_made_once(aws: Aws) -> None:
-    """And with the same retries and limits for each service."""
+    """Each client is created once, with the same retries and timeouts."""
     for name in [
         "ecs",
         "ec2",
@@ -167,7 +164,7 @@ def test_a_client_is_made_once(aws: Aws) -> None:
 
 
 def test_a_large_copy_is_of_one_version(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its ETag is a condition of each part, and keys keep their slashes."""
+    """A large copy requires the ETag for each part, and keeps slashes in keys."""
     asked: list[Any] = []
 
     def copy(*arguments: Any, ExtraArgs: Any, Config: Any) -> None:
@@ -192,13 +189,13 @@ def test_a_large_copy_is_of_one_version(aws: Aws, monkeypatch: pytest.MonkeyPatc
         (botocore.exceptions.ConnectionClosedError(endpoint_url="x"), FleetError),
     ],
 )
-def test_a_large_copy_that_fails_says_of_what(
+def test_errors_of_a_large_copy(
     aws: Aws,
     monkeypatch: pytest.MonkeyPatch,
     raised: Exception,
     expected: type[MapReduceError],
 ) -> None:
-    """A changed source, a source that is gone, and all else."""
+    """A large copy's error tells a changed source, a missing source, and any other cause apart."""
 
     def copy(*_: Any, **__: Any) -> NoReturn:
         raise raised
@@ -209,7 +206,7 @@ def test_a_large_copy_that_fails_says_of_what(
 
 
 def test_a_call_that_aws_refuses_is_explained(aws: Aws) -> None:
-    """From the client's own code to ours."""
+    """A refused call raises our error."""
     with Stubber(aws.sts) as sts:
         sts.add_client_error("get_caller_identity", "ExpiredToken")
         with pytest.raises(FleetError, match="expired"), explained():

@@ -1,4 +1,4 @@
-"""What deploy.sh decides, and what a stack costs."""
+"""The decisions of deploy.sh, and the cost of a stack."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.unit.driver.samples import STACK_VALUES
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A small copy of what goes into the images."""
+    """A small copy of the files in the images."""
     for source in IMAGE_SOURCES:
         path = tmp_path / source / "a.py" if "." not in source else tmp_path / source
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -24,9 +24,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def test_the_tag_follows_the_content_and_nothing_else(tree: Path) -> None:
-    """Same bytes, same tag; another byte, another name or another file, another tag; caches do not
-    count.
-    """
+    """The tag depends only on the content and names of the files; caches do not count."""
     tag = content_tag(tree)
     (tree / "mapreduce" / "__pycache__").mkdir()
     (tree / "mapreduce" / "__pycache__" / "a.pyc").write_bytes(b"x")
@@ -41,10 +39,8 @@ def test_the_tag_follows_the_content_and_nothing_else(tree: Path) -> None:
     assert all(len(tag) == 12 for tag in tags)
 
 
-def test_what_is_not_said_stays_as_it_was() -> None:
-    """The second deployment keeps the first one's choices, and what the user wrote into the file by
-    hand.
-    """
+def test_settings_without_a_new_value_are_kept() -> None:
+    """A second deployment keeps the settings of the first, and the user's changes in the file."""
     first = merged_settings({}, "eu-central-1", "t1", "203.0.113.7", name="books", mapper_count=5)
     again = merged_settings(
         first.model_dump() | {"spot_share": 80}, None, "t2", "198.51.100.1", name=None
@@ -61,7 +57,7 @@ def test_what_is_not_said_stays_as_it_was() -> None:
 
 
 def test_the_world_is_never_let_in_unasked() -> None:
-    """Without an address of our own nobody is let in; a range that is none is refused."""
+    """Without an address no address is allowed, and an invalid range is refused."""
     assert merged_settings({}, "us-east-1", "t", None).allowed_cidrs == ()
     with pytest.raises(UsageError, match=r"300\.1\.1\.1"):
         merged_settings({}, "us-east-1", "t", None, allowed_cidrs=["300.1.1.1/32"])
@@ -70,7 +66,7 @@ def test_the_world_is_never_let_in_unasked() -> None:
 
 
 def test_vcpus_of_all_tasks() -> None:
-    """1 splitter of a half, 3 mappers and 1 reducer of one, or what the settings say."""
+    """The vCPUs are those of all tasks: half a vCPU for the splitter, one for each other task."""
     assert merged_settings({}, "us-east-1", "t", None).vcpus() == 4.5
     assert (
         merged_settings({}, "us-east-1", "t", None, mapper_count=10, mapper_cpu=2048).vcpus()
@@ -79,7 +75,7 @@ def test_vcpus_of_all_tasks() -> None:
 
 
 def test_cost_of_an_hour_by_hand() -> None:
-    """Figures worked out from the published table: 1 vCPU and 2 GiB are 0.04048 + 2 x 0.004445, an
+    """The hourly cost equals the published price: 1 vCPU and 2 GiB are 0.04048 + 2 x 0.004445, an
     address 0.005.
     """
     one = ServiceSize(count=1, cpu=1024, memory=2048)

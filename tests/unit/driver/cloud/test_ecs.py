@@ -1,4 +1,4 @@
-"""Fargate tasks as endpoints, from AWS's answers as botocore's own stubs check them."""
+"""Fargate tasks as endpoints, from stubbed answers of AWS that botocore checks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CLUSTER = "arn:aws:ecs:eu-central-1:1:task/mapreduce"
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
-    """AWS with credentials that nobody will ever check."""
+    """AWS with invented credentials."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -30,7 +30,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
 
 @pytest.fixture
 def ecs(aws: Aws) -> Iterator[Stubber]:
-    """ECS as a test scripts it."""
+    """A stubbed ECS."""
     with Stubber(aws.ecs) as stubber:
         yield stubber
         stubber.assert_no_pending_responses()
@@ -79,9 +79,7 @@ def _endpoints(stack: Stack, aws: Aws, most: int | None = None) -> list[Endpoint
 
 
 def test_from_outside_a_task_is_its_interfaces_public_address(aws: Aws, ecs: Stubber) -> None:
-    """Tasks that still start, and those without a public address, are left out; all others are
-    named and counted.
-    """
+    """Outside of the VPC an endpoint is a running task with a public address."""
     _script_tasks(ecs, [_task(1), _task(2, "PENDING"), _task(3), _task(4)])
     interfaces = [
         {"NetworkInterfaceId": f"eni-{number}", "Association": {"PublicIp": f"203.0.113.{number}"}}
@@ -106,7 +104,7 @@ def test_from_outside_a_task_is_its_interfaces_public_address(aws: Aws, ecs: Stu
 def test_from_inside_cloud_map_counts_and_before_it_knows_ecs(
     aws: Aws, ecs: Stubber, listed: list[str], expected: list[str]
 ) -> None:
-    """The private addresses that Cloud Map lists; while it has none, those that ECS tells."""
+    """Inside of the VPC the endpoints are Cloud Map's, or ECS's while Cloud Map has none."""
     _script_tasks(ecs, [_task(1), _task(2)])
     instances = [{"InstanceId": ip, "Attributes": {"AWS_INSTANCE_IPV4": ip}} for ip in listed]
     with Stubber(aws.discovery) as discovery:
@@ -118,7 +116,7 @@ def test_from_inside_cloud_map_counts_and_before_it_knows_ecs(
 def test_many_tasks_are_described_in_batches_and_mappers_can_be_limited(
     aws: Aws, ecs: Stubber
 ) -> None:
-    """250 tasks take three calls each; `--mappers 7` uses seven."""
+    """250 tasks are described in three calls, and `--mappers 7` uses seven."""
     tasks = [_task(number) for number in range(250)]
     _script_tasks(ecs, tasks)
     with Stubber(aws.ec2) as ec2:
@@ -173,13 +171,13 @@ def test_many_tasks_are_described_in_batches_and_mappers_can_be_limited(
         ({}, "no reason"),
     ],
 )
-def test_what_a_stopped_task_died_of(task: dict[str, Any], words: str) -> None:
-    """In words that say what to do, where there is something."""
+def test_cause_of_a_stopped_task(task: dict[str, Any], words: str) -> None:
+    """The cause of a stopped task is in words with a remedy, if there is one."""
     assert words in cause_of_stop(task)  # type: ignore[arg-type]
 
 
 def test_why_an_endpoint_is_gone(aws: Aws, ecs: Stubber) -> None:
-    """By the names that the run has shown."""
+    """The cause of a lost endpoint is found by its name."""
     arn = f"{CLUSTER}/abcdef0123456789"
     stopped = {"taskArn": arn, "stopCode": "SpotInterruption", "stoppedReason": "taken back"}
     _script_tasks(ecs, [stopped], "STOPPED")
@@ -199,10 +197,8 @@ def test_why_an_endpoint_is_gone(aws: Aws, ecs: Stubber) -> None:
         ("ServerException", "ListTasks failed"),
     ],
 )
-def test_aws_errors_are_a_line_that_says_what_to_do(
-    aws: Aws, ecs: Stubber, code: str, words: str
-) -> None:
-    """Expired or missing credentials, a wrong region, a stack that is gone."""
+def test_aws_errors_are_a_line_with_a_remedy(aws: Aws, ecs: Stubber, code: str, words: str) -> None:
+    """Wrong credentials, a wrong region and a missing stack give one line with the remedy."""
     ecs.add_client_error("list_tasks", code, "said AWS")
     with pytest.raises(FleetError, match=words) as caught:
         _endpoints(_stack(), aws)

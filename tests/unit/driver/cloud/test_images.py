@@ -1,4 +1,4 @@
-"""The images in ECR, from AWS's answers as botocore's own stubs check them."""
+"""The images in ECR, from stubbed answers of AWS that botocore checks."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from mapreduce.errors import FleetError
 
 @pytest.fixture
 def ecr(aws: Aws) -> Iterator[Stubber]:
-    """ECR as a test scripts it."""
+    """A stubbed ECR."""
     with Stubber(aws.ecr) as stubber:
         yield stubber
         stubber.assert_no_pending_responses()
 
 
 def _script(ecr: Stubber, role: str) -> dict[str, object]:
-    """Script the repository of a role; return what is asked of its image."""
+    """Stub a role's repository; return the expected request for its image."""
     name = f"books/{role}"
     ecr.add_response(
         "describe_repositories",
@@ -33,7 +33,7 @@ def _script(ecr: Stubber, role: str) -> dict[str, object]:
 
 
 def test_each_image_is_there_or_missing(aws: Aws, ecr: Stubber) -> None:
-    """A tag that the registry does not know is no error."""
+    """An image whose tag the registry does not have is missing, which is no error."""
     asked = _script(ecr, "splitter")
     ecr.add_response("describe_images", {"imageDetails": [{"imageTags": ["abc"]}]}, asked)
     asked = _script(ecr, "mapper")
@@ -48,15 +48,15 @@ def test_each_image_is_there_or_missing(aws: Aws, ecr: Stubber) -> None:
 
 
 def test_another_error_of_the_registry_is_explained(aws: Aws, ecr: Stubber) -> None:
-    """It does not mean that the image is missing."""
+    """Another error of the registry is a `FleetError`, not a missing image."""
     _script(ecr, "splitter")
     ecr.add_client_error("describe_images", "AccessDeniedException")
     with pytest.raises(FleetError, match="may not do DescribeImages"):
         images_of(aws, "books", "abc")
 
 
-def test_the_password_is_what_follows_the_user(aws: Aws, ecr: Stubber) -> None:
-    """A colon may be in it."""
+def test_the_password_follows_the_user(aws: Aws, ecr: Stubber) -> None:
+    """The password is the text after the user and the first colon."""
     token = base64.b64encode(b"AWS:se:cret").decode()
     ecr.add_response(
         "get_authorization_token", {"authorizationData": [{"authorizationToken": token}]}

@@ -1,6 +1,4 @@
-"""What counts as left behind, when that is certain, and which task definitions nothing can use any
-more.
-"""
+"""Which resources count as leftovers, and which task definitions are orphans."""
 
 from __future__ import annotations
 
@@ -32,7 +30,7 @@ def _left(*arns: str) -> list[Leftover]:
 
 
 class Clock:
-    """Seconds that pass only while somebody sleeps."""
+    """A clock that advances only by `sleep`."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -45,7 +43,7 @@ class Clock:
 
 
 def _watched(looks: Sequence[int], wait_s: float) -> tuple[int, int]:
-    """Return how many things the last look found, and how many looks there were; the last entry
+    """Return the leftovers of the last look, and the number of looks; the last entry of `looks`
     repeats.
     """
     clock, made = Clock(), list[int]()
@@ -65,9 +63,9 @@ def _watched(looks: Sequence[int], wait_s: float) -> tuple[int, int]:
         pytest.param([0], 60, (0, 2), id="a clean look is confirmed"),
         pytest.param([0, 1, 0, 0], 60, (0, 4), id="what shows up late is waited for"),
         pytest.param(
-            [0, 1], 60, (1, 2 + 60 // PAUSE_S - 1), id="what shows up late and stays is told"
+            [0, 1], 60, (1, 2 + 60 // PAUSE_S - 1), id="what shows up late and stays is reported"
         ),
-        pytest.param([3], 60, (3, 60 // PAUSE_S + 1), id="what stays is told when time is up"),
+        pytest.param([3], 60, (3, 60 // PAUSE_S + 1), id="what stays is reported at the end"),
         pytest.param(
             [*[1] * int(60 // PAUSE_S), 0],
             60,
@@ -79,12 +77,12 @@ def _watched(looks: Sequence[int], wait_s: float) -> tuple[int, int]:
 def test_nothing_is_left_when_two_looks_in_a_row_say_so(
     looks: list[int], wait_s: float, expected: tuple[int, int]
 ) -> None:
-    """One clean look may be an eventually consistent list that lags."""
+    """No leftovers are reported only after two clean looks, because the list may lag behind."""
     assert expected == _watched(looks, wait_s)
 
 
 def test_a_definition_is_an_orphan_only_without_a_cluster() -> None:
-    """While anything of ECS is still there, the definitions may be in use."""
+    """A task definition is an orphan only if no cluster, service or task is left."""
     bucket = "arn:aws:s3:::books"
     assert [f"{DEFINITION}:1"] == orphans(_left(f"{DEFINITION}:1", bucket))
     assert [] == orphans(_left(f"{DEFINITION}:1", SERVICE))
@@ -94,7 +92,7 @@ def test_a_definition_is_an_orphan_only_without_a_cluster() -> None:
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
-    """AWS with credentials that are never checked."""
+    """AWS with invented credentials."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -103,7 +101,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
 
 @pytest.fixture
 def stubs(aws: Aws) -> Iterator[dict[str, Stubber]]:
-    """The three services that are asked, as a test scripts them."""
+    """The three stubbed services."""
     with ExitStack() as ends:
         made = {
             name: ends.enter_context(Stubber(getattr(aws, name)))
@@ -121,8 +119,8 @@ def _script(
     roles: Sequence[str] = (),
     active: Sequence[str] = (),
 ) -> None:
-    """Script the three lists; `active` are the task definitions that ECS lists under each of the
-    three families.
+    """Stub the three lists; `active` are the task definitions that ECS lists for each of the three
+    families.
     """
     mapping = [{"ResourceARN": arn, "Tags": []} for arn in tagged]
     stubs["tagging"].add_response("get_resources", {"ResourceTagMappingList": mapping})
@@ -150,9 +148,7 @@ def _found(aws: Aws) -> list[str]:
 
 
 def test_an_active_revision_is_found_by_its_family(aws: Aws, stubs: dict[str, Stubber]) -> None:
-    """Of every revision, whether or not the tagging API lists it; another stack's family is not
-    ours.
-    """
+    """Every active revision of the stack's families is found, and none of another stack's."""
     other = f"{ECS}:task-definition/books-mapper-two:1"
     _script(stubs, active=[f"{DEFINITION}:1", f"{DEFINITION}:12", other])
     assert [f"{DEFINITION}:1", f"{DEFINITION}:12"] == _found(aws)
@@ -164,8 +160,8 @@ def test_an_active_revision_is_found_by_its_family(aws: Aws, stubs: dict[str, St
 def test_a_tagged_definition_is_left_while_it_is_active(
     aws: Aws, stubs: dict[str, Stubber], status: str, expected: bool
 ) -> None:
-    """A family of an older version is found by its tag; AWS keeps inactive definitions, which are
-    free.
+    """A tagged task definition counts while it is active: AWS keeps inactive ones, which cost
+    nothing.
     """
     old = f"{ECS}:task-definition/books-worker:3"
     answer: Any = {"taskDefinition": {"status": status}}
@@ -175,7 +171,7 @@ def test_a_tagged_definition_is_left_while_it_is_active(
 
 
 def test_a_deleted_definition_is_gone(aws: Aws, stubs: dict[str, Stubber]) -> None:
-    """The tagging API lists it for a while after ECS has forgotten it."""
+    """A deleted task definition does not count, although the tagging API still lists it."""
     stubs["ecs"].add_client_error(
         "describe_task_definition", "ClientException", "Unable to describe task definition."
     )
@@ -189,7 +185,7 @@ def test_a_deleted_definition_is_gone(aws: Aws, stubs: dict[str, Stubber]) -> No
 def test_a_task_is_left_until_it_has_stopped(
     aws: Aws, stubs: dict[str, Stubber], status: str, expected: bool
 ) -> None:
-    """A task that is stopping is still billed."""
+    """A task counts until it has stopped, because a stopping task is billed."""
     task = f"{ECS}:task/books/1"
     answer: Any = {"tasks": [{"lastStatus": status}]}
     stubs["ecs"].add_response("describe_tasks", answer, {"cluster": "books", "tasks": [task]})
@@ -198,7 +194,7 @@ def test_a_task_is_left_until_it_has_stopped(
 
 
 def test_a_draining_service_is_left(aws: Aws, stubs: dict[str, Stubber]) -> None:
-    """Its last tasks are still there."""
+    """A draining service counts, because its last tasks still run."""
     answer: Any = {"services": [{"status": "DRAINING"}]}
     stubs["ecs"].add_response(
         "describe_services", answer, {"cluster": "books", "services": [SERVICE]}
@@ -208,16 +204,14 @@ def test_a_draining_service_is_left(aws: Aws, stubs: dict[str, Stubber]) -> None
 
 
 def test_only_the_stacks_own_roles_are_left(aws: Aws, stubs: dict[str, Stubber]) -> None:
-    """Not those of a stack whose name begins with this one's, nor of the same name in another
-    region.
-    """
+    """Only roles of this stack in this region count, not those of another stack or region."""
     ours = "books-eu-central-1-mapper"
     _script(stubs, roles=[ours, "books-two-eu-central-1-mapper", "books-us-east-1-mapper"])
     assert [f"arn:aws:iam::1:role/{ours}"] == _found(aws)
 
 
 def test_orphans_are_deregistered(aws: Aws, stubs: dict[str, Stubber]) -> None:
-    """Each revision by itself, and nothing while a service is there."""
+    """Orphans are deregistered one by one, and none while a service is left."""
     for revision in (1, 2):
         answer: Any = {"taskDefinition": {"status": "INACTIVE"}}
         asked = {"taskDefinition": f"{DEFINITION}:{revision}"}
@@ -300,8 +294,8 @@ def test_each_tagged_thing_is_asked_for_by_itself(
     there: dict[str, Any],
     gone: dict[str, Any] | str,
 ) -> None:
-    """The tagging API may still list what is gone: an answer says so, or the error that there is no
-    such thing.
+    """A tagged resource that the tagging API lists is looked up, and does not count if it is
+    missing.
     """
     found = []
     with ExitStack() as ends:
@@ -319,15 +313,15 @@ def test_each_tagged_thing_is_asked_for_by_itself(
     assert [[arn], []] == found
 
 
-def test_what_cannot_be_asked_for_counts_as_there(aws: Aws, stubs: dict[str, Stubber]) -> None:
-    """A service that this program does not know."""
+def test_resources_of_unknown_services_count_as_left(aws: Aws, stubs: dict[str, Stubber]) -> None:
+    """A resource of an unknown service counts as left."""
     queue = "arn:aws:sqs:eu-central-1:1:books"
     _script(stubs, tagged=[queue])
     assert [queue] == _found(aws)
 
 
 def test_another_error_does_not_mean_gone(aws: Aws, stubs: dict[str, Stubber]) -> None:
-    """Credentials that may not look have seen nothing."""
+    """A look-up that is denied raises, and does not count as missing."""
     mapping = [{"ResourceARN": SERVICE, "Tags": []}]
     stubs["tagging"].add_response("get_resources", {"ResourceTagMappingList": mapping})
     stubs["ecs"].add_client_error("describe_services", "AccessDeniedException")
@@ -335,8 +329,8 @@ def test_another_error_does_not_mean_gone(aws: Aws, stubs: dict[str, Stubber]) -
         find_leftovers("books", aws)
 
 
-def test_who_may_not_list_roles_has_made_none(aws: Aws, stubs: dict[str, Stubber]) -> None:
-    """The accounts of a course are such."""
+def test_an_account_that_may_not_list_roles_has_none(aws: Aws, stubs: dict[str, Stubber]) -> None:
+    """An account that may not list roles has no leftover roles, as in AWS's courses."""
     stubs["tagging"].add_response("get_resources", {"ResourceTagMappingList": []})
     stubs["iam"].add_client_error("list_roles", "AccessDenied")
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""The log lines of a run, from CloudWatch's answers."""
+"""The log lines of a run, from stubbed answers of CloudWatch."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from mapreduce.errors import FleetError
 
 @pytest.fixture
 def logs(aws: Aws) -> Iterator[Stubber]:
-    """CloudWatch as a test scripts it."""
+    """A stubbed CloudWatch."""
     with Stubber(aws.logs) as stubber:
         yield stubber
 
 
 def _script(logs: Stubber, role: str, pattern: str, *texts: str) -> None:
-    """Script one service's lines, which are a second apart."""
+    """Stub one service's lines, a second apart."""
     events = [{"timestamp": at * 1000, "message": text} for at, text in enumerate(texts)]
     expected = {"logGroupName": f"/ecs/mapreduce/{role}", "startTime": ANY}
     expected["filterPattern"] = pattern
@@ -34,7 +34,7 @@ def _line(run: str, task: str) -> str:
 
 
 def test_only_lines_of_the_run_are_given(aws: Aws, logs: Stubber, stack: Stack) -> None:
-    """The pattern asks for them, and a server that does not filter is filtered here."""
+    """Only lines of the run are returned, even if the server ignores the filter pattern."""
     pattern = '{ $.run = "run-1" && $.task = "map-3" }'
     ours = _line("run-1", "map-3")
     _script(logs, "splitter", pattern, "no JSON", _line("run-1", "map-4"))
@@ -46,7 +46,7 @@ def test_only_lines_of_the_run_are_given(aws: Aws, logs: Stubber, stack: Stack) 
 
 
 def test_without_a_run_all_lines_are_given(aws: Aws, logs: Stubber, stack: Stack) -> None:
-    """Those that are no JSON too, in the order of the services."""
+    """Without a run all lines are returned, in the order of the services."""
     for role in ("splitter", "mapper", "reducer"):
         _script(logs, role, "", f"of {role}")
     found = [line.text for line in log_lines(stack, aws, None, None, 0.0)]
@@ -54,7 +54,7 @@ def test_without_a_run_all_lines_are_given(aws: Aws, logs: Stubber, stack: Stack
 
 
 def test_logs_that_may_not_be_read_are_explained(aws: Aws, logs: Stubber, stack: Stack) -> None:
-    """As a `FleetError`."""
+    """Denied access to logs raises a `FleetError`."""
     logs.add_client_error("filter_log_events", "AccessDeniedException")
     with pytest.raises(FleetError, match="may not do FilterLogEvents"):
         list(log_lines(stack, aws, "run-1", None, 0.0))

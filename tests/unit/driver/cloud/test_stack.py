@@ -1,4 +1,4 @@
-"""Terraform's outputs, and the names that both sides must agree on."""
+"""Terraform's outputs, and the names that Terraform and the driver share."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TERRAFORM = Path(__file__).resolve().parents[4] / "terraform"
 def _terraform(
     folder: Path, monkeypatch: pytest.MonkeyPatch, *, out: str, code: int = 0, err: str = ""
 ) -> None:
-    """A folder with a state, and a `terraform` that prints what it is told."""
+    """Write a state file, and a `terraform` that prints the given text."""
     (folder / "terraform.tfstate").write_text("{}")
     (folder / "out").write_text(out)
     (folder / "err").write_text(err)
@@ -45,7 +45,7 @@ def _outputs(**changes: Any) -> str:
 
 
 def test_outputs_become_one_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `terraform output -json` prints."""
+    """The output of `terraform output -json` becomes a `Stack`."""
     _terraform(tmp_path, monkeypatch, out=_outputs())
     stack = read_stack(tmp_path)
     assert stack is not None
@@ -53,7 +53,7 @@ def test_outputs_become_one_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_nothing_deployed_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No state, or a state without outputs (after a destroy)."""
+    """Without a state, or with a state without outputs, there is no stack."""
     assert read_stack(tmp_path) is None
     assert not is_applied(tmp_path)
     _terraform(tmp_path, monkeypatch, out="{}")
@@ -61,7 +61,7 @@ def test_nothing_deployed_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_terraforms_own_words_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failing terraform is an error with the line that says why."""
+    """A failing terraform raises an error with its own message."""
     _terraform(
         tmp_path,
         monkeypatch,
@@ -76,14 +76,14 @@ def test_terraforms_own_words_are_kept(tmp_path: Path, monkeypatch: pytest.Monke
 def test_outputs_of_another_version_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The output that does not fit, and what to do."""
+    """An output that does not fit raises an error with its name and the remedy."""
     _terraform(tmp_path, monkeypatch, out=_outputs(address_kind="carrier pigeon"))
     with pytest.raises(FleetError, match=r"address_kind.*deploy\.sh"):
         read_stack(tmp_path)
 
 
 def test_terraform_and_driver_agree_on_every_output() -> None:
-    """The root's outputs are the stack's fields, and a service's are the service's."""
+    """The root module's outputs are the fields of `Stack` and `ServiceOutputs`."""
     text = (TERRAFORM / "outputs.tf").read_text()
     assert set(re.findall(r'^output "(\w+)"', text, re.MULTILINE)) == set(Stack.model_fields)
     services = text[text.index('output "services"') :]
@@ -93,7 +93,7 @@ def test_terraform_and_driver_agree_on_every_output() -> None:
 
 
 def test_the_task_definition_sets_only_settings_that_a_service_has() -> None:
-    """Every MAPREDUCE_ variable of the task definition is a field of the services' settings."""
+    """Every MAPREDUCE_ variable of the task definition is a setting of the services."""
     text = (TERRAFORM / "modules" / "service" / "main.tf").read_text()
     known = {f"MAPREDUCE_{name.upper()}" for name in Settings.model_fields}
     used = set(re.findall(r"MAPREDUCE_[A-Z_]+", text))
@@ -128,9 +128,7 @@ def _raising(monkeypatch: pytest.MonkeyPatch, folder: Path, raised: Exception) -
 def test_no_error_of_the_library_passes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: Exception
 ) -> None:
-    """It has one class of its own; the others are those of a program that cannot be started or
-    read.
-    """
+    """Each error of python-terraform becomes a `FleetError` with the folder."""
     _raising(monkeypatch, tmp_path, raised)
     with pytest.raises(FleetError, match=str(tmp_path)) as caught:
         read_stack(tmp_path)
@@ -140,7 +138,7 @@ def test_no_error_of_the_library_passes(
 def test_outputs_that_are_no_json_are_an_error_of_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A wrapper of terraform may print more than its outputs."""
+    """Output that is no JSON raises a `FleetError`."""
     (tmp_path / "terraform.tfstate").write_text("{}")
     monkeypatch.setattr("shutil.which", lambda _: "/bin/terraform")
     monkeypatch.setattr("python_terraform.Terraform.cmd", lambda *_, **__: (0, "hello {}", ""))
@@ -151,11 +149,11 @@ def test_outputs_that_are_no_json_are_an_error_of_ours(
 def test_terraform_that_takes_too_long_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No process of it is left when the message is shown."""
+    """Terraform is killed at the timeout, and no process of it is left."""
     ended: list[str] = []
 
     class Endless:
-        """A Terraform that gives its outputs only when it is killed."""
+        """A Terraform that ends only when it is killed."""
 
         returncode = -9
 
@@ -163,12 +161,12 @@ def test_terraform_that_takes_too_long_is_ended(
             self._killed = threading.Event()
 
         def communicate(self) -> tuple[bytes, bytes]:
-            """Wait."""
+            """Block."""
             self._killed.wait(30)
             return b"", b""
 
         def kill(self) -> None:
-            """End."""
+            """Record the kill."""
             ended.append("killed")
             self._killed.set()
 
@@ -184,7 +182,7 @@ def test_terraform_that_takes_too_long_is_ended(
 def test_terraform_that_takes_too_long_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The message names the folder."""
+    """A Terraform that exceeds the timeout raises an error with the folder."""
     release = threading.Event()
     (tmp_path / "terraform.tfstate").write_text("{}")
     monkeypatch.setattr("shutil.which", lambda _: "/bin/terraform")

@@ -1,6 +1,4 @@
-"""Does a run's result still stand? Over a run of the engine in this process, whose objects are then
-changed.
-"""
+"""Audits of a run of the engine in this process, before and after its objects change."""
 
 from __future__ import annotations
 
@@ -24,7 +22,7 @@ from mapreduce.wire import keys
 
 @pytest.fixture
 def run(tmp_path: Path) -> tuple[str, RunStore]:
-    """A finished run over two partitions."""
+    """A finished run with two partitions."""
     (tmp_path / "text.txt").write_text("one two three\n" * 9)
     config = RunConfig(
         inputs=(str(tmp_path / "text.txt"),), job="mapreduce_jobs.word_count", reducers=2, chunks=2
@@ -35,7 +33,7 @@ def run(tmp_path: Path) -> tuple[str, RunStore]:
 
 
 def _path(run: tuple[str, RunStore], kind: str) -> Path:
-    """One of the run's objects that holds pairs."""
+    """Return one of the run's objects with pairs."""
     name, runs = run
     folders = {
         "map output": (keys.join(runs.store, keys.MAPS), f"*/{name}/map-*"),
@@ -48,14 +46,16 @@ def _path(run: tuple[str, RunStore], kind: str) -> Path:
 
 
 def _rot(path: Path) -> None:
-    """Change the last byte and put the times back."""
+    """Change the last byte and restore the times."""
     stat, content = path.stat(), path.read_bytes()
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
-def test_a_run_that_nobody_has_touched_balances(run: tuple[str, RunStore]) -> None:
-    """In full and at a glance; the full one names the digests of what it has read."""
+def test_an_unchanged_run_balances(run: tuple[str, RunStore]) -> None:
+    """An unchanged run balances, in full and with `quick`; the full audit has a digest for each
+    object.
+    """
     name, runs = run
     full, quick = audit_run(name, runs), audit_run(name, runs, quick=True)
     assert full.balanced
@@ -70,7 +70,7 @@ def test_a_run_that_nobody_has_touched_balances(run: tuple[str, RunStore]) -> No
 def test_a_byte_that_has_changed_is_found(
     run: tuple[str, RunStore], kind: str, quick: bool
 ) -> None:
-    """In whatever the run has written, and the row names the object."""
+    """A changed byte in any object of the run is found, and the row names the object."""
     path = _path(run, kind)
     _rot(path)
     (row,) = audit_run(*run, quick=quick).discrepancies
@@ -81,7 +81,7 @@ def test_a_byte_that_has_changed_is_found(
 def test_a_rotten_byte_is_found_only_by_reading(
     run: tuple[str, RunStore], kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where no ETag tells, `quick` sees nothing, and the full audit does."""
+    """A changed byte behind an unchanged ETag is found by the full audit, and not by `quick`."""
     name, runs = run
     path = _path(run, kind)
     before = runs.storage.head(f"file://{path}")
@@ -103,8 +103,8 @@ def _with_etag(url: str, etag: str) -> Callable[..., object]:
     return info
 
 
-def test_what_clean_has_taken_away_is_not_missed(run: tuple[str, RunStore]) -> None:
-    """A map's output is of no use when the run is over; a part of the result is."""
+def test_map_outputs_that_clean_deleted_are_not_missed(run: tuple[str, RunStore]) -> None:
+    """After `clean` a missing map output is accepted, but a missing part of the result is not."""
     _path(run, "map output").unlink()
     assert audit_run(*run).balanced
     result = _path(run, "result")
@@ -116,7 +116,7 @@ def test_what_clean_has_taken_away_is_not_missed(run: tuple[str, RunStore]) -> N
 def test_a_result_that_an_older_version_has_committed_is_known_by_its_etag(
     run: tuple[str, RunStore],
 ) -> None:
-    """It has recorded no digest, and the audit says what it has looked at."""
+    """A result of an older version has no digests, and is audited by its ETags."""
     name, runs = run
     success = runs.success(name)
     assert success is not None
@@ -134,7 +134,7 @@ def test_a_result_that_an_older_version_has_committed_is_known_by_its_etag(
 
 
 def test_a_run_without_a_success_does_not_balance(run: tuple[str, RunStore]) -> None:
-    """It has no result."""
+    """A run without `_SUCCESS` does not balance."""
     name, runs = run
     runs.storage.delete([keys.success(runs.store, name)])
     (row,) = audit_run(name, runs).discrepancies

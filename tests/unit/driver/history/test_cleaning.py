@@ -1,4 +1,4 @@
-"""What `clean` would take away."""
+"""Which objects `clean` deletes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from mapreduce.storage import open_storage
 
 
 @pytest.mark.parametrize("everything", [False, True])
-def test_what_killed_processes_left_goes_too(tmp_path: Path, *, everything: bool) -> None:
-    """A hidden file that a write left days ago goes with whatever is cleaned; one that may still be
-    written stays.
-    """
+def test_files_of_killed_processes_are_deleted(tmp_path: Path, *, everything: bool) -> None:
+    """An old temporary file of a killed write is deleted too, and a recent one is kept."""
     old, new = (tmp_path / "tasks" / f".mapreduce-{digit * 16}.unfinished" for digit in "01")
     old.parent.mkdir()
     for path in (old, new):
@@ -33,7 +31,7 @@ def test_what_killed_processes_left_goes_too(tmp_path: Path, *, everything: bool
 def test_objects_with_strange_names_do_not_stop_the_others(
     tmp_path: Path, *, everything: bool
 ) -> None:
-    """What no URL can name is left alone, and told."""
+    """An object whose name no URL can hold is kept and reported, and the others are deleted."""
     runs = RunStore(open_storage(), f"file://{tmp_path}")
     for name in ("good", "od\x1bd"):
         path = tmp_path / "maps" / "a" / "run-1" / name

@@ -1,4 +1,4 @@
-"""What a run's records keep of its failure."""
+"""The failure in a run's records."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def _of_stage(failures: dict[str, list[TaskError]], **changed: Any) -> Failure:
 
 
 def test_the_cause_that_shows_the_record_comes_first(tmp_path: Path) -> None:
-    """With the author's file, the line, the attempts, the other causes and the command to replay
-    it.
+    """The cause with a record comes first, with the author's file, line, attempts, other causes and
+    the replay command.
     """
     text = tmp_path / "in.txt"
     text.write_text("1\n2\nthree\n")
@@ -74,7 +74,7 @@ def test_the_cause_that_shows_the_record_comes_first(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress])
 def test_lines_are_numbered_in_the_text(tmp_path: Path, pack: Any) -> None:
-    """Whatever the text is packed with, the number is that of an editor."""
+    """A line number is that of the unpacked text, for each compression."""
     lines = [b"x" * (number % 7) for number in range(2000)]
     path = tmp_path / "in"
     path.write_bytes(pack(b"\n".join(lines)))
@@ -88,7 +88,7 @@ def test_lines_are_numbered_in_the_text(tmp_path: Path, pack: Any) -> None:
 
 
 def test_a_line_that_cannot_be_numbered_hides_no_failure() -> None:
-    """Whatever reading the input raises, the cause is told without the number."""
+    """If reading the input fails, the cause is shown without a line number."""
 
     class Odd:
         def __getattr__(self, name: str) -> Any:
@@ -101,9 +101,7 @@ def test_a_line_that_cannot_be_numbered_hides_no_failure() -> None:
 
 
 def test_a_failure_of_no_task() -> None:
-    """An error of the author's `steps` has its frames and no command; another one only its
-    words.
-    """
+    """An error in `steps` has frames and no replay command; another error has only its message."""
     raised = UserCodeError("steps raised KeyError: 'x'", traceback=TRACE)
     failure = failure_of(raised, _plan(), open_storage())
     assert ("UserCodeError", "", "") == (failure.kind, failure.replay, failure.causes[0].task)
@@ -115,7 +113,7 @@ def test_a_failure_of_no_task() -> None:
 
 
 def test_a_failure_is_kept_within_limits() -> None:
-    """Texts of any length and half a surrogate are kept as what can be written and read again."""
+    """Texts of any length, also with a lone surrogate, are cut to the limits and can be written."""
     error = TaskError(
         kind="UserCodeError",
         message="m" * 9_000_000,

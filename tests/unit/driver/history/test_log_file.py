@@ -1,4 +1,4 @@
-"""A log as it is kept of a run."""
+"""The log in a run's records."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from driver.history.log_file import log_bytes
 
 
 def test_a_short_log_is_kept_whole(tmp_path: Path) -> None:
-    """And one that is not there is empty."""
+    """A short log is stored whole, and a missing one is empty."""
     log = tmp_path / "log"
     assert log_bytes(log) == b""
     log.write_bytes(b"a\nb\n")
@@ -17,7 +17,7 @@ def test_a_short_log_is_kept_whole(tmp_path: Path) -> None:
 
 
 def test_of_a_long_log_both_ends_are_kept_in_whole_lines(tmp_path: Path) -> None:
-    """The line between them says how many bytes are missing."""
+    """A long log keeps both ends in whole lines, and the number of bytes left out between them."""
     log = tmp_path / "log"
     log.write_bytes(b"".join(b'{"n": %d}\n' % number for number in range(1000)))
     kept = log_bytes(log, limit=100)
@@ -30,7 +30,7 @@ def test_of_a_long_log_both_ends_are_kept_in_whole_lines(tmp_path: Path) -> None
 
 
 def test_a_line_longer_than_the_limit(tmp_path: Path) -> None:
-    """A job has printed megabytes without a line end."""
+    """A line longer than the limit is left out and counted."""
     log = tmp_path / "log"
     log.write_bytes(b"x" * 1000)
     assert json.loads(log_bytes(log, limit=100)) == {"event": "log cut", "bytes_left_out": 1000}

@@ -1,4 +1,4 @@
-"""Which task of a run is meant, how far the run has come, and what it reads."""
+"""Find a task of a run, and what it reads."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TEXT = "one two\nthree two\n"
 
 @pytest.fixture
 def run(tmp_path: Path) -> tuple[RunStore, str]:
-    """A finished run over two splits and two partitions."""
+    """A finished run with two splits and two partitions."""
     (tmp_path / "in.txt").write_text(TEXT)
     config = RunConfig(inputs=(str(tmp_path / "in.txt"),), chunks=2, reducers=2)
     prepared = prepare(config, "inline", str(tmp_path / "store"))
@@ -38,7 +38,7 @@ def _reads(run: tuple[RunStore, str], task: str) -> list[str]:
 
 
 def test_a_task_reads_what_it_read_before(run: tuple[RunStore, str], tmp_path: Path) -> None:
-    """The split its inputs, a map its byte range, a reduce the block of each map."""
+    """The split task reads its inputs, a map its byte range, a reduce the block of each map."""
     url = f"file://{tmp_path}/in.txt"
     assert [url] == _reads(run, "split-0")
     assert [f"{url} bytes 0-{len(TEXT) // 2}", f"{url} bytes {len(TEXT) // 2}-{len(TEXT)}"] == [
@@ -57,7 +57,7 @@ def test_a_task_reads_what_it_read_before(run: tuple[RunStore, str], tmp_path: P
 
 @pytest.mark.parametrize("task", ["map-2", "reduce-2", "nonsense", ""])
 def test_a_task_that_is_not_there_is_refused(run: tuple[RunStore, str], task: str) -> None:
-    """With the names of those that are."""
+    """An unknown task is refused with the names of the run's tasks."""
     with (
         pytest.raises(InputError, match=r"it has: split-0, map-0 to reduce-1"),
         prepared_replay(*run, task),
@@ -66,7 +66,7 @@ def test_a_task_that_is_not_there_is_refused(run: tuple[RunStore, str], task: st
 
 
 def test_a_run_that_was_killed_is_known_by_its_finished_tasks(run: tuple[RunStore, str]) -> None:
-    """Its results were never written, and its maps are found all the same."""
+    """The tasks of a killed run are found by its finished maps."""
     runs, name = run
     runs.storage.delete([keys.run_file(runs.store, name, "results.json")])
     assert _reads(run, "map-1")
@@ -74,7 +74,7 @@ def test_a_run_that_was_killed_is_known_by_its_finished_tasks(run: tuple[RunStor
 
 
 def test_before_its_split_stage_a_run_has_one_task(run: tuple[RunStore, str]) -> None:
-    """No map is known then, and the message says why."""
+    """Before its split has ended a run has one task, and the message says why."""
     runs, _ = run
     plan = runs.begin(run_plan(store=runs.store))
     with prepared_replay(runs, plan.run, "split-0") as again:
@@ -86,8 +86,8 @@ def test_before_its_split_stage_a_run_has_one_task(run: tuple[RunStore, str]) ->
         pass
 
 
-def test_a_chain_has_no_tasks_of_its_own(run: tuple[RunStore, str]) -> None:
-    """Its steps have."""
+def test_a_chain_has_no_tasks(run: tuple[RunStore, str]) -> None:
+    """A chain has no tasks; its steps have."""
     runs, _ = run
     plan = runs.begin(run_plan(store=runs.store, chain=True))
     runs.write(keys.step(plan.run, 1), "plan.json", run_plan(store=runs.store))

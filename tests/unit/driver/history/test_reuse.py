@@ -1,4 +1,4 @@
-"""What of an earlier run is used again: only what still holds the bytes that its task wrote."""
+"""Which objects of an earlier run are reused: only those with the bytes that their task wrote."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ COST = Cost(seconds=1, peak_memory_bytes=1)
 
 
 class _Vouching:
-    """The local store, as if only the store itself could change a file; counts what is read."""
+    """The local store, with ETags that guarantee the bytes; counts reads."""
 
     def __init__(self) -> None:
         self._storage = open_storage()
@@ -75,29 +75,27 @@ def _result(info: ObjectInfo, **changes: object) -> MapResult:
 
 
 def _same_etag(info: ObjectInfo) -> ObjectInfo:
-    """What was written, with the ETag that the object has now: as if its ETag had not told of a
-    change.
-    """
+    """Return the object's record with its current ETag, as if the change had kept the ETag."""
     return replace(info, etag=open_storage().head(info.url).etag)
 
 
 def test_an_object_as_it_was_written_is_whole(tmp_path: Path) -> None:
-    """Also one without a byte."""
+    """An unchanged object is whole, also an empty one."""
     for content in (b"pairs", b""):
         assert is_whole(open_storage(), _write(tmp_path, "a", content))
 
 
 @pytest.mark.parametrize("content", [b"paird", b"pair", b"pairss", b""])
 def test_an_object_with_other_bytes_is_not_whole(tmp_path: Path, content: bytes) -> None:
-    """Its ETag tells, or where that does not, its length or digest."""
+    """An object with other bytes is not whole: its ETag, length or digest shows it."""
     info = _write(tmp_path, "a", b"pairs")
     (tmp_path / "a").write_bytes(content)
     assert not is_whole(open_storage(), info)
     assert not is_whole(open_storage(), _same_etag(info))
 
 
-def test_what_is_gone_or_no_file_is_not_whole(tmp_path: Path) -> None:
-    """It is no error."""
+def test_a_missing_object_is_not_whole(tmp_path: Path) -> None:
+    """A missing object, and a folder, are not whole."""
     info = _write(tmp_path, "a", b"pairs")
     (tmp_path / "a").unlink()
     assert not is_whole(open_storage(), info)
@@ -106,7 +104,9 @@ def test_what_is_gone_or_no_file_is_not_whole(tmp_path: Path) -> None:
 
 
 def test_an_object_without_a_digest_is_whole_only_where_the_store_vouches(tmp_path: Path) -> None:
-    """An older version has recorded none; a local file cannot be proven then."""
+    """An object without a digest, of an older version, is whole only where ETags guarantee the
+    bytes.
+    """
     info = replace(_write(tmp_path, "a", b"pairs"), digest="")
     vouching: Storage = _Vouching()  # type: ignore[assignment]
     assert not is_whole(open_storage(), info)
@@ -115,7 +115,7 @@ def test_an_object_without_a_digest_is_whole_only_where_the_store_vouches(tmp_pa
 
 
 def test_a_store_that_vouches_is_not_read(tmp_path: Path) -> None:
-    """Its ETag stands for the bytes; unless it is asked to read."""
+    """An object is read only if its store does not guarantee the bytes, or on request."""
     info = _write(tmp_path, "a", b"pairs")
     vouching = _Vouching()
     assert is_whole(vouching, info)  # type: ignore[arg-type]
@@ -127,7 +127,7 @@ def test_a_store_that_vouches_is_not_read(tmp_path: Path) -> None:
 
 
 def test_a_record_gives_the_result_back() -> None:
-    """Under the key that it was kept under, and no other."""
+    """A record returns the result for its key, and for no other."""
     result = _result(ObjectInfo("file:///a", 3, "e", "d" * 32))
     record = to_record(KEY, result)
     assert result == from_record(KEY, record)
@@ -135,7 +135,7 @@ def test_a_record_gives_the_result_back() -> None:
 
 
 def test_no_byte_of_a_record_may_change() -> None:
-    """Whichever it is, and however it changes; nor may any be missing or added."""
+    """A record with a changed, missing or added byte is refused."""
     record = to_record(KEY, _result(ObjectInfo("file:///a", 3, "e", "d" * 32)))
     for at in range(len(record)):
         assert from_record(KEY, record[:at] + bytes([record[at] ^ 1]) + record[at + 1 :]) is None
@@ -144,7 +144,7 @@ def test_no_byte_of_a_record_may_change() -> None:
 
 
 def test_a_record_of_another_version_is_none() -> None:
-    """It was whole, and does not say what this version asks."""
+    """A record of another version is refused."""
     text = b'{"stage":"map","url":"file:///a"}'
     sealed = digest_of_bytes(KEY.encode() + b"\n" + text).encode() + b"\n" + text
     assert from_record(KEY, sealed) is None
@@ -152,7 +152,9 @@ def test_a_record_of_another_version_is_none() -> None:
 
 
 def test_objects_of_a_task(tmp_path: Path) -> None:
-    """Its part and its pairs; of a split the chunk files, each once, and not the inputs."""
+    """A task's objects are its part and its pairs; a split's are the chunk files, without the
+    inputs.
+    """
     info = ObjectInfo("file:///part", 3, "e", "d" * 32)
     pairs = InputObject(url="file:///pairs", size=4, etag="f", format=Pairs(), digest="c" * 32)
     assert list(objects_of(_result(info))) == [info] == [part_of(_result(info))]
@@ -175,7 +177,7 @@ def test_objects_of_a_task(tmp_path: Path) -> None:
 
 @pytest.fixture
 def kept(tmp_path: Path) -> tuple[FinishedTasks, list[TaskSpec], list[MapResult]]:
-    """Three finished tasks, each with an object, in a store."""
+    """Three finished tasks in a store, each with an object."""
     finished = FinishedTasks(open_storage(), f"file://{tmp_path}")
     specs = map_specs([1, 1, 1])
     results = [
@@ -189,7 +191,7 @@ def kept(tmp_path: Path) -> tuple[FinishedTasks, list[TaskSpec], list[MapResult]
 def test_finished_tasks_are_found(
     kept: tuple[FinishedTasks, list[TaskSpec], list[MapResult]],
 ) -> None:
-    """By the index of the task; and none of their objects is lost."""
+    """Finished tasks are found by their keys, and none of their objects is lost."""
     finished, specs, results = kept
     assert finished.find(specs) == dict(enumerate(results))
     assert finished.find([replace(specs[0], key=OTHER)]) == {}
@@ -199,7 +201,7 @@ def test_finished_tasks_are_found(
 def test_a_rotten_object_is_not_found(
     tmp_path: Path, kept: tuple[FinishedTasks, list[TaskSpec], list[MapResult]]
 ) -> None:
-    """Although its times are put back; the others are."""
+    """A task with a rotten object is not found, although its times are restored; the others are."""
     finished, specs, results = kept
     path = tmp_path / "maps" / "1"
     stat = path.stat()
@@ -212,7 +214,7 @@ def test_a_rotten_object_is_not_found(
 def test_a_record_that_was_copied_to_another_task_is_not_found(
     tmp_path: Path, kept: tuple[FinishedTasks, list[TaskSpec], list[MapResult]]
 ) -> None:
-    """Its object is whole, and is another task's."""
+    """A record that is copied to another task's key is not found."""
     finished, specs, _ = kept
     folder = tmp_path / "tasks"
     (folder / f"{specs[0].key}.json").write_bytes((folder / f"{specs[2].key}.json").read_bytes())
@@ -220,7 +222,9 @@ def test_a_record_that_was_copied_to_another_task_is_not_found(
 
 
 def test_a_record_is_the_digest_of_key_and_text_and_the_text(tmp_path: Path) -> None:
-    """As it was spelled before: what an earlier version has kept is found by a later one."""
+    """A record has the pinned form, so that later versions find it: digest of key and text, then
+    the text.
+    """
     result = _result(_write(tmp_path, "a", b"pairs"))
     text = result.model_dump_json().encode()
     digest = digest_of_bytes(KEY.encode() + b"\n" + text).encode()

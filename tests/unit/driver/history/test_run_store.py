@@ -1,4 +1,4 @@
-"""What is kept of runs."""
+"""The records of runs."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def runs(tmp_path: Path) -> RunStore:
     return RunStore(open_storage(), f"file://{tmp_path}")
 
 
-def test_a_run_gets_an_id_of_its_own(runs: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When chance gives the same id twice, the second run takes another; the first plan stands."""
+def test_a_run_gets_a_unique_id(runs: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If a random id exists already, the run takes another, and the first plan stays."""
     ids = iter(["run-a", "run-a", "run-b"])
     monkeypatch.setattr("driver.history.run_store.new_run_id", lambda _: next(ids))
     first = runs.begin(run_plan())
@@ -33,12 +33,12 @@ def test_a_run_gets_an_id_of_its_own(runs: RunStore, monkeypatch: pytest.MonkeyP
 
 
 def test_ids_sort_by_time() -> None:
-    """The listing of a store is the order of its runs."""
+    """Run ids sort by time."""
     assert new_run_id(1_000_000_000) < new_run_id(1_000_000_001) < new_run_id(2_000_000_000)
 
 
 def test_states(runs: RunStore) -> None:
-    """Unfinished until there is a failure or a success; a success is stronger."""
+    """A run is unfinished, then failed or done; a success outweighs a failure."""
     run = runs.begin(run_plan()).run
     assert runs.state(run) == "unfinished"
     runs.write(run, "failure.json", b"{}")
@@ -50,7 +50,9 @@ def test_states(runs: RunStore) -> None:
 def test_a_run_can_be_named_by_its_beginning_or_end(
     runs: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The last run by default; a name that fits two or none is an error that says so."""
+    """A run is found by the start or end of its id, and is the last one by default; an ambiguous
+    name is refused.
+    """
     ids = iter(["run-20260101-brisk-owl", "run-20260102-brisk-fox"])
     monkeypatch.setattr("driver.history.run_store.new_run_id", lambda _: next(ids))
     with pytest.raises(InputError, match="no run"):
@@ -71,7 +73,7 @@ def _begin(runs: RunStore, monkeypatch: pytest.MonkeyPatch, name: str, created: 
 
 
 def test_the_last_run_is_the_last_by_time(runs: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of two in one second the one that was planned later, whatever chance has called them."""
+    """Of two runs in one second the later plan is the last, whatever their ids."""
     _begin(runs, monkeypatch, "run-20260101-000000-warm-wren", 1767225600.25)
     last = _begin(runs, monkeypatch, "run-20260101-000000-amber-ant", 1767225600.75)
     assert last == runs.resolve(None)
@@ -79,12 +81,10 @@ def test_the_last_run_is_the_last_by_time(runs: RunStore, monkeypatch: pytest.Mo
     assert last == runs.resolve(None)
 
 
-def test_the_last_run_is_told_by_the_clock_that_planned_it(
+def test_the_last_run_is_the_latest_by_its_plan(
     runs: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run of a machine whose clock is behind counts as older, in whatever order the two were
-    written.
-    """
+    """The last run is the latest by the time in its plan, in any order of writing."""
     last = _begin(runs, monkeypatch, "run-20260101-000001-amber-ant", 1767225601.0)
     _begin(runs, monkeypatch, "run-20260101-000000-wise-wren", 1767225600.9)
     assert last == runs.resolve(None)
@@ -95,7 +95,7 @@ def test_the_last_run_is_told_by_the_clock_that_planned_it(
 def test_a_chain_is_the_last_run_and_not_its_step(
     runs: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Steps are found by their names only."""
+    """The last run is a chain and not its step; a step is found only by its name."""
     chain = _begin(runs, monkeypatch, "run-20260101-000000-amber-ant", 1767225600.0)
     step = keys.step(chain, 1)
     runs.write(step, "plan.json", run_plan(run=step, created=1767225600.0))
@@ -106,14 +106,14 @@ def test_a_chain_is_the_last_run_and_not_its_step(
 def test_a_plan_that_cannot_be_read_is_not_the_last_of_its_second(
     runs: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is another version's, and nobody knows when it was."""
+    """A plan that cannot be read is not the last run, because its time is unknown."""
     known = _begin(runs, monkeypatch, "run-20260101-000000-amber-ant", 1767225600.0)
     runs.write("run-20260101-000000-wise-wren", "plan.json", b'{"run": 1}')
     assert known == runs.resolve(None)
 
 
 def _parts(runs: RunStore, count: int) -> list[tuple[ObjectInfo, str]]:
-    """Parts as tasks have written them, and their final URLs."""
+    """Write parts as tasks do; return them with their final URLs."""
     parts = []
     for number in range(count):
         content = b"part %d" % number
@@ -125,8 +125,10 @@ def _parts(runs: RunStore, count: int) -> list[tuple[ObjectInfo, str]]:
     return parts
 
 
-def test_a_commit_names_what_it_has_copied(runs: RunStore) -> None:
-    """In the order of the parts, each with its size, ETag and digest as it is now."""
+def test_a_commit_lists_its_copies(runs: RunStore) -> None:
+    """A commit lists its copies in the order of the parts, with their current size, ETag and
+    digest.
+    """
     parts = _parts(runs, 20)
     success = runs.commit("run-1", parts, 7)
     assert (success, "run-1", 7) == (runs.success("run-1"), success.run, success.records)
@@ -141,7 +143,7 @@ def test_a_commit_names_what_it_has_copied(runs: RunStore) -> None:
 def test_a_part_that_is_not_the_one_that_was_proven_is_not_committed(
     runs: RunStore, content: bytes | None
 ) -> None:
-    """The run fails, and nothing is marked: neither the run nor that part."""
+    """A commit of a part that has changed fails, and writes neither the part nor `_SUCCESS`."""
     parts = _parts(runs, 3)
     path = Path(parts[1][0].url.removeprefix("file://"))
     if content is None:
@@ -156,7 +158,7 @@ def test_a_part_that_is_not_the_one_that_was_proven_is_not_committed(
 
 
 def test_a_success_of_an_older_version_has_no_digests(runs: RunStore) -> None:
-    """It is read as it is; its parts are known by size and ETag."""
+    """A `_SUCCESS` of an older version has no digests, and is read with size and ETag."""
     text = b'{"run":"run-1","parts":[["file:///a",1,"e"],["file:///b",2,"f"]],"records":3}'
     runs.storage.write(keys.success(runs.store, "run-1"), text)
     success = runs.success("run-1")
@@ -170,7 +172,7 @@ def test_a_success_of_an_older_version_has_no_digests(runs: RunStore) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b'{"run": 5}', b"[" * 100_000])
 def test_a_plan_that_cannot_be_read_says_so(runs: RunStore, content: bytes) -> None:
-    """Half written, foreign, of another version, nested without end: always our error, with the
+    """A plan that is incomplete, foreign, of another version or too deep raises our error with its
     place.
     """
     runs.write("run-20260101-000000-a", "plan.json", content)
@@ -181,7 +183,7 @@ def test_a_plan_that_cannot_be_read_says_so(runs: RunStore, content: bytes) -> N
 def test_the_last_run_is_the_last_that_can_be_read(
     runs: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither a broken plan nor a folder that another program has made takes its place."""
+    """The last run is the last with a readable plan, whatever other folders there are."""
     monkeypatch.setattr(
         "driver.history.run_store.new_run_id", lambda _: "run-20260101-000000-good-owl"
     )
@@ -200,21 +202,21 @@ def test_the_last_run_is_the_last_that_can_be_read(
 
 
 def test_no_run_can_be_read(runs: RunStore) -> None:
-    """Then that is said."""
+    """If no run can be read, the error says so."""
     runs.write("run-20260102-000000-bad-fox", "plan.json", b"{")
     with pytest.raises(InputError, match="no run in .* can be read"):
         runs.resolve(None)
 
 
 def test_steps_are_in_the_order_of_their_numbers(runs: RunStore) -> None:
-    """As numbers, not as text; what is no number is no step."""
+    """Steps are ordered by number, and a name without a number is no step."""
     for end in ("10", "2", "1", "x", "0", "01", "²", "9" * 200):
         runs.write(f"run-a-step-{end}", "plan.json", b"{}")
     assert runs.steps("run-a") == ["run-a-step-1", "run-a-step-2", "run-a-step-10"]
 
 
 def test_records_that_cannot_be_read_do_not_stop_a_look(runs: RunStore) -> None:
-    """A `_SUCCESS` or a failure.json that somebody has forged."""
+    """A forged `_SUCCESS` or failure.json does not raise, and the state is unreadable."""
     run = runs.begin(run_plan()).run
     assert runs.failure(run) is None
     runs.write(run, "failure.json", b'{"kind": 1}')
@@ -226,7 +228,7 @@ def test_records_that_cannot_be_read_do_not_stop_a_look(runs: RunStore) -> None:
 
 
 def test_a_text_that_is_no_unicode_is_an_error_of_ours(runs: RunStore) -> None:
-    """A record is UTF-8."""
+    """A text that is not Unicode raises our error, because a record is UTF-8."""
     with pytest.raises(DataError, match="not Unicode"):
         runs.write("run-a", "plan.json", run_plan(run="\ud800"))
 
@@ -243,5 +245,5 @@ def test_a_text_that_is_no_unicode_is_an_error_of_ours(runs: RunStore) -> None:
     ],
 )
 def test_names_of_runs(name: str, is_run: bool) -> None:
-    """What a message may name as a run."""
+    """Only names of the pinned form are run ids."""
     assert is_run_name(name) == is_run

@@ -1,6 +1,4 @@
-"""A result against a plain count: over runs of the engine in this process, whose objects are then
-changed.
-"""
+"""Verification of runs of the engine in this process, before and after their objects change."""
 
 from __future__ import annotations
 
@@ -54,14 +52,14 @@ def _verified_again(runs: RunStore, run: str, job: str) -> Verdict:
 def test_a_run_of_the_engine_is_a_plain_count(
     tmp_path: Path, job: str, text: str, pairs: int
 ) -> None:
-    """Of a job that reduces, one that does not, and a chain."""
+    """A run's result equals the reference run's: with a reduce, without one, and of a chain."""
     verdict = _verified(tmp_path, job, text)
     assert (True, 0, 0, ()) == (verdict.equal, verdict.missing, verdict.extra, verdict.examples)
     assert pairs == verdict.pairs
 
 
 def test_records_that_were_set_aside_are_left_out(tmp_path: Path) -> None:
-    """The plain count leaves the same ones out."""
+    """Records that the run set aside are left out of the reference run."""
     path = tmp_path / "set_aside_job.py"
     path.write_text(
         "from mapreduce import Job, Sum\n\n\nclass Digits(Job):\n    reduce = Sum()\n\n"
@@ -72,7 +70,7 @@ def test_records_that_were_set_aside_are_left_out(tmp_path: Path) -> None:
 
 
 def test_an_input_that_has_changed_since_cannot_be_counted(tmp_path: Path) -> None:
-    """Another ETag is another input."""
+    """If an input has changed, verification raises."""
     _verified(tmp_path, "word_count", "one\n")
     (tmp_path / "in.txt").write_text("two two\n")
     runs = RunStore(open_storage(), f"file://{tmp_path}/store")
@@ -85,7 +83,7 @@ def _judged(
     parts: Sequence[Sequence[tuple[object, object]]],
     expected: list[tuple[object, object]],
 ) -> Verdict:
-    """The verdict on parts that this test has written itself."""
+    """Return the verdict on parts that the test has written."""
     storage, rows = open_storage(), []
     for number, pairs in enumerate(parts):
         lines = "".join(json.dumps({"key": key, "value": value}) + "\n" for key, value in pairs)
@@ -97,7 +95,7 @@ def _judged(
 
 
 def test_pairs_of_one_side_alone_are_counted_and_shown(tmp_path: Path) -> None:
-    """However often: a pair that should be there twice is missing once."""
+    """Pairs of one side alone are counted and shown, also repeated ones."""
     verdict = _judged(tmp_path, [[("a", 1)], [("b", 2)]], [("a", 1), ("a", 1), ("b", 3)])
     assert (False, 2, 1, 2) == (verdict.equal, verdict.missing, verdict.extra, verdict.pairs)
     shown = {(each.side, each.key, each.value) for each in verdict.examples}
@@ -105,20 +103,20 @@ def test_pairs_of_one_side_alone_are_counted_and_shown(tmp_path: Path) -> None:
 
 
 def test_of_many_differences_five_a_side_are_shown(tmp_path: Path) -> None:
-    """The counts name all."""
+    """Of many differences five a side are shown, and all are counted."""
     expected: list[tuple[object, object]] = [(number, 0) for number in range(9)]
     verdict = _judged(tmp_path, [[(number, 1) for number in range(7)]], expected)
     assert (9, 7, 10) == (verdict.missing, verdict.extra, len(verdict.examples))
 
 
 def test_types_are_compared_too(tmp_path: Path) -> None:
-    """1 is not 1.0, and not True."""
+    """Values of different types differ: 1 is neither 1.0 nor True."""
     assert not _judged(tmp_path, [[("a", 1)]], [("a", 1.0)]).equal
     assert not _judged(tmp_path, [[("a", 1)]], [("a", True)]).equal
 
 
 def test_one_part_out_of_order_is_an_error(tmp_path: Path) -> None:
-    """Whatever its pairs are; several parts have no order among them."""
+    """A single part out of order is refused; several parts have no order among them."""
     pairs: list[tuple[object, object]] = [("b", 1), ("a", 1)]
     with pytest.raises(InputError, match="not in key order"):
         _judged(tmp_path, [pairs], pairs)
@@ -126,7 +124,7 @@ def test_one_part_out_of_order_is_an_error(tmp_path: Path) -> None:
 
 
 def test_keys_ascend_as_the_engine_orders_them() -> None:
-    """Equal ones may follow one another."""
+    """Keys ascend in the engine's order, and equal keys may repeat."""
     assert in_key_order([])
     assert in_key_order([(1, "x"), (1, "a"), (2, "b")])
     assert not in_key_order([(2, "x"), (1, "a")])

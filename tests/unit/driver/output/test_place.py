@@ -1,4 +1,4 @@
-"""Where `--output` may go: never over an input, whatever name that has."""
+"""Where `--output` may be: never over an input, under any of its names."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def runs() -> RunStore:
-    """The store of this folder."""
+    """Return the store in the current folder."""
     return RunStore(open_storage(), f"file://{Path.cwd() / STORE}")
 
 
 def checked(output: str, *given: str, style: FileFormat | None = None) -> FoundInputs:
-    """The inputs that are left after a look at the output."""
+    """Return the inputs that remain after a check of the output."""
     parsed = Output.parse(output, style)
     assert parsed is not None
     kept = runs()
@@ -37,7 +37,7 @@ def checked(output: str, *given: str, style: FileFormat | None = None) -> FoundI
 
 
 def written(output: str, run: str = "run-20260101-000000-calm-crane") -> None:
-    """What a run writes to its output: two parts, or both as one file."""
+    """Write an output as a run does: two parts, or one file."""
     kept = runs()
     urls = [f"{kept.store}/reduce/{run}/part-0000{number}.jsonl" for number in range(2)]
     for url in urls:
@@ -49,12 +49,12 @@ def written(output: str, run: str = "run-20260101-000000-calm-crane") -> None:
 
 
 def names(found: FoundInputs) -> list[str]:
-    """The inputs' paths below this folder."""
+    """Return the inputs' paths below the current folder."""
     return [each.url.removeprefix(f"file://{Path.cwd()}/") for each in found.objects]
 
 
 def write(*paths: str) -> None:
-    """Files of the user's own."""
+    """Write files of the user."""
     for path in paths:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text("a b a\n")
@@ -76,8 +76,8 @@ def write(*paths: str) -> None:
     ],
 )
 def test_an_output_does_not_replace_an_input(output: str, given: str) -> None:
-    """Whether it is named itself or met in a folder, and through links, `..` and a second name of
-    the file.
+    """An output over an input is refused, by name, in a folder, and through links, `..` and a
+    second name.
     """
     write("in/x.json", "in/y.txt")
     Path("link").symlink_to("in")
@@ -88,13 +88,13 @@ def test_an_output_does_not_replace_an_input(output: str, given: str) -> None:
 
 
 def test_an_output_beside_its_input_is_good() -> None:
-    """A new file in the input's folder, and another format's file of the same stem."""
+    """A new file in the input's folder is allowed, also with the same stem and another format."""
     write("in/x.txt")
     assert ["in/x.txt"] == names(checked("in/x.json", "in"))
 
 
 def test_an_earlier_result_is_no_input_of_the_same_command() -> None:
-    """A second run does not read what the first has written, and says that it is left out."""
+    """An earlier result in --output is left out of the input, with a note."""
     write("in/x.txt")
     written("in/r.json")
     found = checked("in/r.json", "in")
@@ -105,7 +105,7 @@ def test_an_earlier_result_is_no_input_of_the_same_command() -> None:
 
 
 def test_an_earlier_result_that_was_changed_is_the_users_file() -> None:
-    """What is not as a run has written it may be anything: it is not left out, and not replaced."""
+    """An earlier result that was edited is an input, and is not replaced."""
     write("in/x.txt")
     written("in/r.json")
     Path("in/r.json").write_text("mine")
@@ -114,7 +114,7 @@ def test_an_earlier_result_that_was_changed_is_the_users_file() -> None:
 
 
 def test_an_earlier_result_that_is_named_itself_is_not_replaced() -> None:
-    """It is an input then, and the run would destroy it."""
+    """An earlier result that is named as an input is not replaced."""
     written("r.json")
     with pytest.raises(UsageError, match="would replace the input"):
         checked("r.json", "r.json")
@@ -122,9 +122,7 @@ def test_an_earlier_result_that_is_named_itself_is_not_replaced() -> None:
 
 
 def test_a_folder_of_parts_below_the_input() -> None:
-    """Parts of an earlier run are left out, also where this one will write fewer; the user's files
-    are read.
-    """
+    """Parts of an earlier run below the input are left out; the user's files are read."""
     write("in/x.txt")
     written("in/out/")
     write("in/out/notes.txt")
@@ -138,7 +136,7 @@ def test_a_folder_of_parts_below_the_input() -> None:
 
 
 def test_the_input_folder_is_not_filled() -> None:
-    """Parts among the input would be the next run's input."""
+    """A folder of the input cannot be the folder of the parts."""
     write("in/x.txt")
     Path("link").symlink_to("in")
     for output in ("in/", "link/", "in"):
@@ -148,7 +146,7 @@ def test_the_input_folder_is_not_filled() -> None:
 
 
 def test_nothing_but_an_earlier_result() -> None:
-    """An empty input is an error as ever."""
+    """An input that has only an earlier result is refused as empty."""
     written("in/r.json")
     with pytest.raises(InputError, match="holds only an earlier result"):
         checked("in/r.json", "in")
@@ -156,7 +154,7 @@ def test_nothing_but_an_earlier_result() -> None:
 
 @pytest.mark.parametrize("output", ["x.txt/r.json", "x.txt/deep/er/r.json", "x.txt/out/"])
 def test_an_output_below_a_file_is_refused(output: str) -> None:
-    """Before the work, with the file's name."""
+    """An output below a file is refused with the file's name, before the run."""
     write("x.txt")
     with pytest.raises(UsageError, match=r"lies below .*x.txt, which is not a folder"):
         checked(output, "x.txt")
@@ -166,7 +164,7 @@ def test_an_output_below_a_file_is_refused(output: str) -> None:
     "output", [f"{STORE}/r.json", f"{STORE}/runs/r.json", f"{STORE}/", "link/r.json"]
 )
 def test_an_output_in_the_store_is_refused(output: str) -> None:
-    """Nothing but a run's own objects lies there."""
+    """An output in the run store is refused."""
     write("x.txt", f"{STORE}/runs/x")
     Path("link").symlink_to(STORE)
     with pytest.raises(UsageError, match="lies in the run store"):
@@ -174,7 +172,7 @@ def test_an_output_in_the_store_is_refused(output: str) -> None:
 
 
 def test_an_output_that_cannot_be_written_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pipe, a URL, a folder without leave."""
+    """An output that is a pipe, a URL, or in a folder without permission is refused."""
     write("x.txt")
     os.mkfifo("p.json")
     with pytest.raises(UsageError, match="is not a plain file"):

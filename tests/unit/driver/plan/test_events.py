@@ -1,4 +1,4 @@
-"""The log of a run: what observers and records may do to it, which is nothing."""
+"""The log of a run, which no observer and no text can break."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ def _done(number: int) -> RunDone:
 
 
 def test_a_fault_in_an_observer_ends_nothing() -> None:
-    """The other observers hear every event, the log has them, and the fault is noted once with how
-    often.
-    """
+    """A fault in an observer is noted once with its count; the others and the log get all."""
     heard: list[Event] = []
 
     def broken(_: Event) -> None:
@@ -41,7 +39,7 @@ def test_a_fault_in_an_observer_ends_nothing() -> None:
 
 
 def test_ctrl_c_in_an_observer_is_ctrl_c() -> None:
-    """It is the user's, and no fault."""
+    """Ctrl-C in an observer propagates."""
 
     def interrupted(_: Event) -> None:
         raise KeyboardInterrupt
@@ -51,7 +49,7 @@ def test_ctrl_c_in_an_observer_is_ctrl_c() -> None:
 
 
 def test_texts_of_events_are_cut() -> None:
-    """A message of ten megabytes, a status of one, AWS's words: nobody keeps or shows all of it."""
+    """Long texts of events are cut before they are logged or shown."""
     failed = AttemptFailed(
         at=0.0,
         task="map-0",
@@ -77,8 +75,8 @@ def test_texts_of_events_are_cut() -> None:
     assert len(gone.why["m"]) < MESSAGE_LIMIT + 50
 
 
-def test_events_are_json_whatever_they_say() -> None:
-    """Half a surrogate pair in a message would be no UTF-8."""
+def test_events_of_any_text_are_json() -> None:
+    """An event with a lone surrogate is valid JSON."""
     log = EventLog()
     log(
         AttemptFailed(

@@ -1,4 +1,4 @@
-"""From what was typed to objects."""
+"""From the texts of the command line to objects."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ RUN = "run-20260101-000000-calm-crane"
 def found(
     *given: str | Path, names: tuple[str, ...] = (), store: Path | None = None
 ) -> FoundInputs:
-    """What the texts mean."""
+    """Return the inputs that the texts mean."""
     url = f"file://{store.resolve()}" if store else None
     return find_inputs([str(text) for text in given], open_storage(), names=names, store=url)
 
 
 def paths(*given: str | Path, below: Path, store: Path | None = None) -> list[str]:
-    """The inputs' paths, below a folder."""
+    """Return the inputs' paths relative to a folder."""
     return [
         each.url.removeprefix(f"file://{below}/") for each in found(*given, store=store).objects
     ]
@@ -37,7 +37,7 @@ def _names(*given: str | Path) -> list[str]:
 
 
 def write(folder: Path, *names: str) -> None:
-    """Files whose content is their name."""
+    """Write files whose content is their name."""
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(name)
@@ -45,7 +45,7 @@ def write(folder: Path, *names: str) -> None:
 
 @pytest.fixture
 def shelf(tmp_path: Path) -> Path:
-    """A folder of files, visible and hidden, with a folder in it."""
+    """A folder with visible and hidden files, and a folder in it."""
     write(
         tmp_path, "b.txt", "a b#1.txt", "ö%20.txt", ".hidden", "_SUCCESS", "deep/c.txt", "deep/.git"
     )
@@ -56,7 +56,9 @@ def shelf(tmp_path: Path) -> Path:
 
 
 def test_a_folder_means_all_its_visible_files_by_name(shelf: Path) -> None:
-    """Hidden files and marks such as _SUCCESS are no data, and how many there are is known."""
+    """A folder means its visible files sorted by name; hidden files and _SUCCESS are counted as
+    left out.
+    """
     assert _names(shelf) == ["a b#1.txt", "b.txt", "c.txt", "ö%20.txt"]
     assert {"name": 3} == found(shelf).left_out
     assert (
@@ -65,9 +67,7 @@ def test_a_folder_means_all_its_visible_files_by_name(shelf: Path) -> None:
 
 
 def test_a_hidden_folder_is_left_out_whole(tmp_path: Path) -> None:
-    """Whatever lies below a name that begins with a dot or an underscore, at any depth; the folder
-    counts once.
-    """
+    """A hidden folder at any depth is left out whole, and counts once."""
     write(
         tmp_path,
         "a",
@@ -81,8 +81,8 @@ def test_a_hidden_folder_is_left_out_whole(tmp_path: Path) -> None:
     assert {"name": 3} == found(tmp_path).left_out
 
 
-def test_the_rule_of_names_begins_below_what_was_given(tmp_path: Path) -> None:
-    """A hidden folder or file that is named itself is read."""
+def test_named_hidden_files_are_read(tmp_path: Path) -> None:
+    """A hidden file or folder that is named itself is read."""
     write(tmp_path, ".hidden/a", "_x/_y/b", "_SUCCESS")
     assert ["a"] == _names(tmp_path / ".hidden")
     assert ["b"] == _names(tmp_path / "_x/_y")
@@ -90,7 +90,7 @@ def test_the_rule_of_names_begins_below_what_was_given(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_left_out_files_alone_says_so(tmp_path: Path) -> None:
-    """The user learns that something is there, and how it is read."""
+    """A folder with only hidden files is refused, with how to read them."""
     write(tmp_path, ".a", "_b")
     with pytest.raises(
         InputError, match=r"holds no input: 2 left out .*name a file itself to read it"
@@ -102,7 +102,7 @@ def test_a_folder_of_left_out_files_alone_says_so(tmp_path: Path) -> None:
 
 
 def test_links_are_followed_and_keep_their_names(tmp_path: Path) -> None:
-    """A file is known by the path that was given, made absolute, not by what a link leads to."""
+    """Links are followed, and a file is known by the given path, made absolute."""
     write(tmp_path, "real/b", "in/a")
     (tmp_path / "in/sub").symlink_to("../real")
     (tmp_path / "in/c").symlink_to(tmp_path / "real/b")
@@ -114,9 +114,7 @@ def test_links_are_followed_and_keep_their_names(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("target", [".", "..", "../../in", "../deep"])
 def test_cycles_of_links_end(tmp_path: Path, target: str) -> None:
-    """A folder that is met on the way down into itself is not entered again, and each file comes
-    once for its path.
-    """
+    """A link to a parent folder is not entered again, and each file is found once."""
     write(tmp_path, "in/a", "in/deep/b")
     (tmp_path / "in/deep/loop").symlink_to(target)
     assert ["in/a", "in/deep/b"] == paths(tmp_path / "in", below=tmp_path)
@@ -124,22 +122,22 @@ def test_cycles_of_links_end(tmp_path: Path, target: str) -> None:
 
 
 def test_two_links_into_each_other_end(tmp_path: Path) -> None:
-    """Each is entered once from outside; nothing is lost."""
+    """Of two links to each other each is entered once, and no file is missing."""
     write(tmp_path, "x/a", "y/b")
     (tmp_path / "x/to_y").symlink_to("../y")
     (tmp_path / "y/to_x").symlink_to("../x")
     assert ["x/a", "x/to_y/b", "y/b", "y/to_x/a"] == paths(tmp_path, below=tmp_path)
 
 
-def test_two_dots_behind_a_link_are_what_the_system_has_them_for(tmp_path: Path) -> None:
-    """`link/..` is the parent of the folder that the link leads to."""
+def test_two_dots_after_a_link(tmp_path: Path) -> None:
+    """`link/..` is the parent of the link's target, as for the operating system."""
     write(tmp_path, "far/deep/x", "far/b", "near/b")
     (tmp_path / "near/link").symlink_to("../far/deep")
     assert ["far/b"] == paths(tmp_path / "near/link/../b", below=tmp_path)
     assert ["near/b"] == paths(f"{tmp_path}/far/../near/./b", below=tmp_path)
 
 
-# -- what can be no input --------------------------------------------------------------------------
+# -- invalid inputs --------------------------------------------------------------------------------
 
 
 def _fifo(path: Path) -> str:
@@ -164,8 +162,8 @@ def _device(path: Path) -> str:
 
 @pytest.mark.parametrize("make", [_fifo, _dangling, _endless, _device])
 @pytest.mark.parametrize("how", ["itself", "folder", "glob"])
-def test_what_is_no_file_is_an_error_with_its_name(tmp_path: Path, make: object, how: str) -> None:
-    """Named itself, in a folder, by a pattern: never passed over."""
+def test_a_path_that_is_no_file_is_refused(tmp_path: Path, make: object, how: str) -> None:
+    """A path that is no file is refused with its name: by itself, in a folder, and by a pattern."""
     write(tmp_path, "in/a")
     cause = make(tmp_path / "in/odd")  # type: ignore[operator]
     given = {
@@ -178,20 +176,20 @@ def test_what_is_no_file_is_an_error_with_its_name(tmp_path: Path, make: object,
 
 
 def test_a_socket_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By its name, whatever else the folder holds."""
-    monkeypatch.chdir(tmp_path)  # a socket's path may not be long
+    """A socket in a folder is refused with its name."""
+    monkeypatch.chdir(tmp_path)  # a socket's path has a short limit
     with socket.socket(socket.AF_UNIX) as bound:
         bound.bind("s")
         with pytest.raises(InputError, match="/s is a socket"):
             found(tmp_path)
 
 
-def test_what_may_not_be_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file or folder that this process may not read."""
+def test_an_unreadable_input_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file or folder without read permission is refused."""
     write(tmp_path, "a", "b")
     monkeypatch.setattr(
         os, "access", lambda path, _mode: not path.endswith("/b")
-    )  # root may read all
+    )  # because root can read every file
     with pytest.raises(InputError, match="/b cannot be read"):
         found(tmp_path)
     monkeypatch.undo()
@@ -205,7 +203,7 @@ def test_what_may_not_be_read_is_an_error(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_name_that_is_no_utf_8_is_an_error(tmp_path: Path) -> None:
-    """URLs are text."""
+    """A name that is not UTF-8 is refused, because URLs are text."""
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/lat\xe9.txt")).write_text("a")
     with pytest.raises(
         InputError, match=r"the name of .*lat.*xe9.txt is not UTF-8; rename the file"
@@ -214,8 +212,8 @@ def test_a_name_that_is_no_utf_8_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["nothing.txt", "*.nothing", "file:///no/such/file", "empty"])
-def test_what_means_nothing_is_named(shelf: Path, text: str) -> None:
-    """The user sees what they typed."""
+def test_a_text_without_matches_is_refused(shelf: Path, text: str) -> None:
+    """A text that matches nothing is refused with the text."""
     (shelf / "empty").mkdir()
     given = text if "://" in text else f"{shelf}/{text}"
     with pytest.raises(InputError) as caught:
@@ -225,7 +223,7 @@ def test_what_means_nothing_is_named(shelf: Path, text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", " ", "users="])
 def test_nothing_typed_is_not_this_folder(text: str) -> None:
-    """As with a variable of the shell that is empty."""
+    """An empty text is refused, and does not mean the current folder."""
     with pytest.raises(InputError, match="names nothing"):
         found(text, names=("users",))
 
@@ -234,7 +232,7 @@ def test_nothing_typed_is_not_this_folder(text: str) -> None:
 
 
 def test_globs_and_urls(shelf: Path) -> None:
-    """A glob, a file's URL and a folder's URL."""
+    """A glob, a file's URL and a folder's URL are inputs."""
     assert _names(f"{shelf}/*.txt") == ["a b#1.txt", "b.txt", "ö%20.txt"]
     assert _names(f"file://{shelf}/b.txt") == ["b.txt"]
     assert _names(f"file://{shelf}/deep") == ["c.txt"]
@@ -257,10 +255,10 @@ def test_globs_and_urls(shelf: Path) -> None:
         ("?.txt", ["a.txt"]),
     ],
 )
-def test_a_pattern_reads_what_the_shell_would_give(
+def test_a_pattern_matches_as_in_the_shell(
     tmp_path: Path, pattern: str, expected: list[str]
 ) -> None:
-    """Direct matches are given paths: the rule of names is for what lies below them."""
+    """A pattern matches what the shell would; hidden names are left out only below its matches."""
     write(
         tmp_path,
         "a.txt",
@@ -281,7 +279,7 @@ def test_a_pattern_reads_what_the_shell_would_give(
 
 
 def test_a_file_with_a_pattern_for_a_name(tmp_path: Path) -> None:
-    """A path that is there is meant as it stands, unless it is one of its own pattern's matches."""
+    """An existing path is read although it looks like a pattern, unless it matches that pattern."""
     write(tmp_path, "data[1].txt", "data1.txt", "*.csv", "b.csv")
     assert ["data[1].txt"] == _names(tmp_path / "data[1].txt")
     assert ["*.csv", "b.csv"] == _names(tmp_path / "*.csv")
@@ -290,9 +288,7 @@ def test_a_file_with_a_pattern_for_a_name(tmp_path: Path) -> None:
 def test_a_pattern_begins_where_it_was_typed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The name of the folder that it is relative to is no part of it; `..` and `.` may stand in
-    it.
-    """
+    """A pattern is relative to the current folder of any name, and may contain `..` and `.`."""
     write(tmp_path, "a[1]*/b.txt", "a[1]*/d/c.txt", "a1x/no.txt")
     monkeypatch.chdir(tmp_path / "a[1]*")
     below = tmp_path / "a[1]*"
@@ -306,7 +302,7 @@ def test_a_pattern_begins_where_it_was_typed(
 
 
 def test_an_equals_sign_is_part_of_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name is one only where the job declares it, whatever lies there."""
+    """`name=` is a name only if the job declares it; else it is part of the path."""
     monkeypatch.chdir(tmp_path)
     write(tmp_path, "year=2024/a.txt", "2024/b.txt", "users=x", "x")
     for given in ("year=2024", "year=2024/a.txt", "year=*/*", "*=2024/a.txt"):
@@ -317,8 +313,8 @@ def test_an_equals_sign_is_part_of_a_path(tmp_path: Path, monkeypatch: pytest.Mo
     ]
 
 
-def test_a_missing_path_says_both_readings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever meant a name learns how it is declared, or which there are."""
+def test_a_missing_path_explains_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing path with an equals sign explains how names are declared, or lists them."""
     monkeypatch.chdir(tmp_path)
     write(tmp_path, "u.csv")
     with pytest.raises(
@@ -332,7 +328,7 @@ def test_a_missing_path_says_both_readings(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_which_names_a_job_declares() -> None:
-    """Those of its `input_format`; of a chain those of all jobs that may be its steps."""
+    """A job declares the names of its `input_format`, and a chain those of all possible steps."""
 
     class Plain(Job):
         input_format = Text()
@@ -352,14 +348,12 @@ def test_which_names_a_job_declares() -> None:
 
 
 def test_the_order_given_is_the_order_of_the_records(shelf: Path) -> None:
-    """A file named twice counts once, where it stood first."""
+    """A file that is given twice is read once, in its first place."""
     assert _names(shelf / "ö%20.txt", shelf / "b.txt", shelf / "ö%20.txt") == ["ö%20.txt", "b.txt"]
 
 
-def test_one_path_is_read_once_and_that_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """However it is written, and also by a folder and a pattern; but once for each name."""
+def test_one_path_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One path under several spellings is read once with a note, but once for each input name."""
     monkeypatch.chdir(tmp_path)
     write(tmp_path, "in/a", "in/b")
     twice = found(
@@ -371,10 +365,8 @@ def test_one_path_is_read_once_and_that_is_said(
 
 
 @pytest.mark.parametrize("link", [os.symlink, os.link])
-def test_two_names_of_one_file_are_two_inputs_and_that_is_said(
-    tmp_path: Path, link: object
-) -> None:
-    """Every entry of a folder is read; that two are the same bytes is told."""
+def test_two_names_of_one_file_are_two_inputs(tmp_path: Path, link: object) -> None:
+    """Two names of one file are read under each, with a note."""
     write(tmp_path, "a")
     link(tmp_path / "a", tmp_path / "b")  # type: ignore[operator]
     both = found(tmp_path)
@@ -389,7 +381,7 @@ def test_two_names_of_one_file_are_two_inputs_and_that_is_said(
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    """A store below an input folder, with one run that is committed and one that is not."""
+    """A store below an input folder, with a committed and an uncommitted run."""
     other = RUN.replace("calm", "bold")
     write(
         tmp_path,
@@ -407,8 +399,8 @@ def store(tmp_path: Path) -> Path:
     return tmp_path / "store"
 
 
-def test_what_runs_have_written_is_no_input(store: Path) -> None:
-    """Below a folder it is left out, and counted; reached through a link too."""
+def test_objects_of_runs_are_no_inputs(store: Path) -> None:
+    """Objects of runs below an input folder are left out and counted, through links too."""
     folder = store.parent
     assert ["a.txt"] == paths(folder, below=folder, store=store)
     assert {"store": 8, "name": 1} == found(folder, store=store).left_out
@@ -419,9 +411,7 @@ def test_what_runs_have_written_is_no_input(store: Path) -> None:
 
 
 def test_files_of_the_user_in_the_store_are_input(store: Path) -> None:
-    """A store may be a whole bucket or folder, with the user's data in it, under the same names
-    too.
-    """
+    """The user's files in the store are inputs, also under the names of the store's folders."""
     write(store, "mine/x", "input/2026/y", "runs/z")
     assert ["store/input/2026/y", "store/mine/x", "store/runs/z"] == paths(
         store, below=store.parent, store=store
@@ -429,7 +419,7 @@ def test_files_of_the_user_in_the_store_are_input(store: Path) -> None:
 
 
 def test_a_committed_result_is_an_input_by_its_name(store: Path) -> None:
-    """The next run may read it: the run's folder means the committed parts, and no attempt."""
+    """A committed result is an input by its name: the run's folder means its parts."""
     expected = [f"reduce/{RUN}/part-00000.jsonl"]
     for given in (
         f"reduce/{RUN}",
@@ -460,13 +450,13 @@ def test_a_committed_result_is_an_input_by_its_name(store: Path) -> None:
     ],
 )
 def test_nothing_else_of_the_store_is_an_input(store: Path, given: str) -> None:
-    """Refused, with what can be named."""
+    """Any other object of the store is refused, with the form of a valid name."""
     with pytest.raises(UsageError, match=rf"name {store}/reduce/RUN/"):
         found(f"{store}/{given}", store=store)
 
 
 def test_a_name_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
-    """Records are UTF-8; the message shows the byte, and says what to do."""
+    """A name that is not UTF-8 is refused with the byte and the remedy."""
     name = os.fsencode(tmp_path) + b"/lat\xe9.txt"
     with open(name, "wb") as file:  # noqa: PTH123 - a name in bytes
         file.write(b"a\n")

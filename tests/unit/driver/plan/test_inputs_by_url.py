@@ -1,4 +1,4 @@
-"""From URLs of a bucket to objects, over obstore's store in memory."""
+"""From URLs of a bucket to objects, with obstore's store in memory."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _keys(found: FoundInputs) -> list[str]:
 
 @pytest.mark.parametrize("url", ["s3://b/in", "s3://b/in/"])
 def test_a_prefix_means_the_visible_objects_below_it(bucket: S3Storage, url: str) -> None:
-    """No object whose key only begins like it; a hidden folder counts once."""
+    """A prefix means the visible objects below it; a hidden folder counts once."""
     found = _found(bucket, url)
     assert ["in/a.txt", "in/b.txt", "in/deep/c.txt"] == _keys(found)
     assert {"name": 2} == found.left_out
@@ -42,7 +42,7 @@ def test_a_prefix_means_the_visible_objects_below_it(bucket: S3Storage, url: str
 
 
 def test_a_key_means_its_object(bucket: S3Storage) -> None:
-    """With size and ETag, whatever it is called."""
+    """A key means its object with size and ETag, also if the key is hidden."""
     found = _found(bucket, "s3://b/in/.e", "s3://b/in/_old/d.txt")
     assert ["in/.e", "in/_old/d.txt"] == _keys(found)
     assert (len("in/.e"), bucket.head("s3://b/in/.e").etag) == (
@@ -53,15 +53,17 @@ def test_a_key_means_its_object(bucket: S3Storage) -> None:
 
 
 def test_a_name_is_given_to_all_objects_below(bucket: S3Storage) -> None:
-    """And the same object under two names is two inputs."""
+    """An input name applies to all objects below a prefix, and one object under two names is two
+    inputs.
+    """
     found = _found(
         bucket, "left=s3://b/in/deep", "right=s3://b/in/deep/c.txt", names=["left", "right"]
     )
     assert ["left", "right"] == [each.name for each in found.objects]
 
 
-def test_what_is_named_twice_is_read_once(bucket: S3Storage) -> None:
-    """And the note says which."""
+def test_an_object_that_is_named_twice_is_read_once(bucket: S3Storage) -> None:
+    """An object that is named twice is read once, and reported."""
     found = _found(bucket, "s3://b/in/a.txt", "s3://b/in")
     assert ["in/a.txt", "in/b.txt", "in/deep/c.txt"] == _keys(found)
     assert ("s3://b/in/a.txt",) == found.twice
@@ -69,7 +71,7 @@ def test_what_is_named_twice_is_read_once(bucket: S3Storage) -> None:
 
 
 def test_a_key_without_a_byte_may_be_a_folders_mark(bucket: S3Storage) -> None:
-    """With objects below it, it is none; alone, it is an empty input."""
+    """An empty key with objects below it is a folder's mark; alone it is an empty input."""
     bucket.write("s3://b/in/deep", b"")
     assert ["in/deep/c.txt"] == _keys(_found(bucket, "s3://b/in/deep"))
     bucket.write("s3://b/empty", b"")
@@ -85,21 +87,21 @@ def test_a_key_without_a_byte_may_be_a_folders_mark(bucket: S3Storage) -> None:
         ("s3://b/in/_old/x", "check the name"),
     ],
 )
-def test_a_url_of_nothing_says_so(bucket: S3Storage, url: str, hint: str) -> None:
-    """With what may be the matter."""
+def test_a_url_without_objects_is_refused(bucket: S3Storage, url: str, hint: str) -> None:
+    """A URL that matches nothing is refused with a possible cause."""
     with pytest.raises(InputError, match=hint):
         _found(bucket, url)
 
 
-def test_a_prefix_of_left_out_objects_alone_says_how_many(bucket: S3Storage) -> None:
-    """And how one of them is read all the same."""
+def test_a_prefix_of_hidden_objects_is_refused(bucket: S3Storage) -> None:
+    """A prefix with only hidden objects is refused with their number."""
     bucket.write("s3://b/hidden/_a", b"x")
     with pytest.raises(InputError, match="1 left out"):
         _found(bucket, "s3://b/hidden")
 
 
 def test_of_the_run_store_only_results_are_inputs(bucket: S3Storage) -> None:
-    """What else lies below it is left out, and counted."""
+    """In the run store only results are inputs."""
     bucket.write(f"{STORE}/maps/run-20260101-000000-calm-crane/map-00000.attempt-0", b"pairs")
     bucket.write("s3://b/store-beside/x.txt", b"x")
     found = _found(bucket, "s3://b/in", "s3://b/store-beside", store=STORE)
@@ -109,18 +111,18 @@ def test_of_the_run_store_only_results_are_inputs(bucket: S3Storage) -> None:
 
 
 class _Listing:
-    """A bucket whose listing names keys without the slash at their end, as S3's client does."""
+    """A bucket whose listing omits the slash at the end of keys, as S3's client does."""
 
     def __init__(self, listed: list[ObjectInfo], there: dict[str, ObjectInfo]) -> None:
         self._listed = listed
         self._there = there
 
     def list(self, url: str) -> list[ObjectInfo]:
-        """What is listed below any URL."""
+        """Return the same listing for any URL."""
         return self._listed
 
     def head(self, url: str) -> ObjectInfo:
-        """What is there."""
+        """Return the object of this key, or raise."""
         if url not in self._there:
             raise ObjectMissing(url)
         return self._there[url]
@@ -130,8 +132,8 @@ def _info(size: int) -> ObjectInfo:
     return ObjectInfo("s3://b/in/x", size, f"e{size}")
 
 
-def test_two_keys_of_one_listed_name_are_told_apart() -> None:
-    """A folder's mark is none; an object whose key ends with a slash is refused by name."""
+def test_two_keys_of_one_listed_name_are_distinguished() -> None:
+    """A folder's mark is no input, and an object whose key ends with a slash is refused."""
     there = {"s3://b/in/x": _info(5)}
     for listed in ([_info(5), _info(0)], [_info(5)]):
         found = find_inputs(["s3://b/in/"], cast(Any, _Listing(listed, there)))

@@ -66,7 +66,7 @@ def _planned(plan: RunPlan, splits: int) -> SplitResult:
 
 
 def test_a_map_task_is_the_same_task_in_another_run() -> None:
-    """The key does not hold the run, the store or the attempt, so that a later run finds it."""
+    """A map's key does not depend on run, store and attempt, so that a later run finds the task."""
     plan = run_plan()
     splits = _planned(plan, 4)
     here = [spec.key for spec in map_tasks(plan, splits)]
@@ -92,8 +92,8 @@ def test_a_map_task_is_the_same_task_in_another_run() -> None:
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_whatever_changes_the_result_changes_the_key(change: dict[str, object]) -> None:
-    """Code, parameters, partitions, content, name and range are all part of a map task's key."""
+def test_each_part_of_the_identity_changes_the_key(change: dict[str, object]) -> None:
+    """A map's key depends on code, parameters, partitions, content, name and range."""
 
     def keys(plan_changes: dict[str, object]) -> set[str]:
         plan = run_plan(**plan_changes)
@@ -102,10 +102,8 @@ def test_whatever_changes_the_result_changes_the_key(change: dict[str, object]) 
     assert not keys({}) & keys(change)
 
 
-def test_a_reduce_task_is_known_by_what_it_reads_not_by_where_that_lies() -> None:
-    """A map task done again with the same answer leaves the reduce's key; another answer changes
-    it.
-    """
+def test_a_reduce_key_depends_on_content_and_not_on_urls() -> None:
+    """A reduce's key depends on the maps' checksums, and not on their URLs."""
     plan = run_plan()
     before = [spec.key for spec in reduce_tasks(plan, [_result("file:///x", "1")], OUTPUTS)]
     assert before == [spec.key for spec in reduce_tasks(plan, [_result("file:///y", "1")], OUTPUTS)]
@@ -120,12 +118,9 @@ MAP_ONLY = {"partitions": 0}
 
 
 def _keys(**changes: object) -> dict[str, set[str]]:
-    """The keys of a run's tasks, by stage: of a plan that knows its build and its code, with the
-    changes.
-    """
+    """Return the keys of a plan's tasks by stage, with these changes of build or code."""
     plan = run_plan(**(KNOWN | changes))
-    # always of the same splits and blocks, so that a stage's keys show only what they hold
-    # themselves
+    # the splits and blocks are fixed, so that a stage's keys depend only on their own fields
     split = _planned(run_plan(), 4)
     maps = [_result("file:///x", "1")]
     return {
@@ -175,7 +170,7 @@ def _keys(**changes: object) -> dict[str, set[str]]:
 def test_each_part_of_the_identity_is_in_the_keys_of_the_stages_that_depend_on_it(
     base: dict[str, object], change: dict[str, object], expected: str
 ) -> None:
-    """And in those of no other stage: a fix in the reducer redoes no map."""
+    """Each part of a run's identity changes only the keys of the stages that depend on it."""
     before, after = _keys(**base), _keys(**(base | change))
     changed = [
         stage
@@ -188,9 +183,7 @@ def test_each_part_of_the_identity_is_in_the_keys_of_the_stages_that_depend_on_i
 
 
 def test_with_an_identity_of_the_code_its_pack_is_in_no_key() -> None:
-    """A comment changes the pack, and nothing else; without an identity, every byte of the pack
-    counts.
-    """
+    """With a code identity the pack's digest is in no key; without one it is in all."""
     packed = {"job": JOB.model_copy(update={"code": "1" * 64})}
     assert _keys() == _keys(**packed)
     unknown = {"code": CodeIdentity()}
@@ -198,7 +191,7 @@ def test_with_an_identity_of_the_code_its_pack_is_in_no_key() -> None:
 
 
 def test_a_chunk_file_is_known_by_its_bytes() -> None:
-    """Each run copies the input anew: where a chunk lies is in no key of a map, its digest is."""
+    """A chunk file's digest is in the map's key, and its URL is not."""
     chunk = ByteRange(
         url="file:///c/1", etag="e", size=9, start=0, end=9, source="file:///in", digest="d" * 32
     )
@@ -222,24 +215,22 @@ def test_a_chunk_file_is_known_by_its_bytes() -> None:
 
 
 def test_keys_are_pinned() -> None:
-    """A task that an earlier version finished is found by a later one: the spelling of keys may not
-    drift.
-    """
+    """The keys are pinned, so that a later version finds the tasks of an earlier one."""
     key = task_key("map", pieces=[["s", 0, "e", 0, 5]], job={"code": "c"}, partitions=1)
     assert key == "4e1f040f3de0b0a7fcab1598fb910ed77da54b4d1604a88cfb2ea075f760a1f0"
     assert split_task(run_plan()).name == "split-0"
 
 
 def test_a_key_is_the_digest_of_its_json_text() -> None:
-    """As UTF-8, with the version of the format and the stage in front; names are sorted."""
+    """A key is the digest of a JSON text in UTF-8, with version, stage and sorted names."""
     text = f'[{FORMAT_VERSION},"map",{{"a":null,"b":"é"}}]'
     assert hashlib.sha256(text.encode()).hexdigest() == task_key("map", b="é", a=None)
 
 
-def test_each_stage_is_in_its_keys_and_what_its_tasks_are_told_too(
+def test_stage_and_boundaries_are_in_the_keys(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The boundaries of key ranges are in those of the maps, which cut by them."""
+    """The boundaries of key ranges are in the maps' keys."""
     seen: list[tuple[Any, Any]] = []
 
     def noted(stage: Any, **identity: Any) -> str:
@@ -270,13 +261,13 @@ def _specs(plan: RunPlan) -> tuple[TaskSpec, list[TaskSpec], list[TaskSpec], Spl
 
 
 def test_an_attempt_is_named_by_its_number() -> None:
-    """From 0 on."""
+    """Attempts are named by their number, from 0."""
     names = [split_task(run_plan()).attempt(number).attempt for number in (1, 2, 12)]
     assert ["0", "1", "11"] == names
 
 
 def test_the_split_stage_has_one_task_over_all_inputs() -> None:
-    """Its message says how to cut, and samples keys where parts are ranges of them."""
+    """The split stage is one task over all inputs, and samples keys for a total order."""
     inputs = tuple(InputObject(url=f"file:///in/{n}", size=n, etag="e") for n in (3, 4))
     plan = run_plan(inputs=inputs, **ORDERED)
     spec = split_task(plan)
@@ -297,7 +288,9 @@ def test_the_split_stage_has_one_task_over_all_inputs() -> None:
 
 
 def test_a_map_task_reads_its_split() -> None:
-    """It cuts its pairs by the boundaries; with no partition it reports and keeps a part."""
+    """A map task reads its split, cuts its pairs by the boundaries, and keeps a part without
+    partitions.
+    """
     plan = run_plan(**ORDERED)
     _, specs, _, split = _specs(plan)
     assert [("map", 0), ("map", 1), ("map", 2)] == [(spec.stage, spec.index) for spec in specs]
@@ -313,7 +306,7 @@ def test_a_map_task_reads_its_split() -> None:
 
 
 def test_a_map_task_of_several_ranges_names_the_first() -> None:
-    """And how many more there are."""
+    """A map task of several ranges shows the first, and the number of the others."""
     ranges = [
         ByteRange(url="", etag="e", size=9, start=n, end=9, source=f"file:///{n}") for n in range(3)
     ]

@@ -1,4 +1,4 @@
-"""A local input in the store has the digest that it lies under."""
+"""A local input is uploaded to the store under its digest."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STORAGE = open_storage()
 def uploaded(
     folder: Path, given: tuple[InputObject, ...], change: Path | None = None
 ) -> tuple[InputObject, ...]:
-    """The inputs in a store below the folder; `change` is changed while it is sent."""
+    """Upload the inputs to a store below the folder; change `change` during the upload."""
 
     def progress(_name: str, _sent: int, _size: int) -> None:
         if change is not None:
@@ -29,7 +29,7 @@ def uploaded(
 
 
 def test_an_input_goes_up_once_for_its_content(tmp_path: Path) -> None:
-    """Under its digest, wherever it lies later, and by a link too."""
+    """An input is uploaded once for each content, wherever the file is."""
     (tmp_path / "a").write_bytes(b"alpha")
     (tmp_path / "b").mkdir()
     (tmp_path / "b/a").symlink_to("../a")
@@ -43,7 +43,7 @@ def test_an_input_goes_up_once_for_its_content(tmp_path: Path) -> None:
 
 
 def test_a_file_that_changes_while_it_is_sent_is_no_upload(tmp_path: Path) -> None:
-    """Nothing is left under the digest of what it was."""
+    """A file that changes during its upload is refused, and leaves nothing in the store."""
     path = tmp_path / "a"
     path.write_bytes(b"alpha")
     given = find_inputs([str(path)], STORAGE).objects
@@ -53,7 +53,7 @@ def test_a_file_that_changes_while_it_is_sent_is_no_upload(tmp_path: Path) -> No
 
 
 def test_a_file_that_has_changed_since_it_was_found(tmp_path: Path) -> None:
-    """Also where its new content lies in the store already, with as many bytes."""
+    """A file that has changed since it was found is refused, even if the new content is stored."""
     path = tmp_path / "a"
     path.write_bytes(b"other")
     uploaded(tmp_path, find_inputs([str(path)], STORAGE).objects)

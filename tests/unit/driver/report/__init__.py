@@ -1,1 +1,1 @@
-"""Tests of what people are shown of a run."""
+"""Tests of driver.report."""

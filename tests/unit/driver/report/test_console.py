@@ -1,4 +1,4 @@
-"""What a person is shown of a run, whatever its data say."""
+"""The display of a run, with any data."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=40) | st.sampl
     ]
 )
 OURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\n]")
-"""The codes that rich moves and colours with."""
+"""The codes with which rich moves the cursor and sets colours."""
 
 
 def _events(text: str) -> list[Event]:
-    """Every kind of event, with the text wherever it has a text."""
+    """Return every kind of event, with the text in each of its texts."""
     start = {"run": text, "job": text, "target": text, "inputs": 1, "size_bytes": 1}
     attempt = {"task": text, "attempt": 1, "endpoint": text}
     return [
@@ -68,9 +68,7 @@ def _shown(text: str, *, terminal: bool) -> tuple[str, EventLog]:
 @settings(max_examples=25, deadline=None)
 @given(ANY_TEXT, st.booleans())
 def test_no_text_of_a_run_is_obeyed(text: str, terminal: bool) -> None:
-    """In every event, in a terminal and in a pipe: nothing raises, and all codes on the screen are
-    rich's own.
-    """
+    """No text in an event reaches the terminal as a code, and nothing raises."""
     screen, log = _shown(text, terminal=terminal)
     assert log.notes == ()
     rest = OURS.sub("", screen) if terminal else screen.replace("\n", "")
@@ -81,13 +79,13 @@ def test_no_text_of_a_run_is_obeyed(text: str, terminal: bool) -> None:
 
 @pytest.mark.parametrize("terminal", [True, False])
 def test_markup_in_data_is_text(terminal: bool) -> None:
-    """A job called `[bold]x[/]` is neither bold nor an error."""
+    """Markup in a job's name is shown as text."""
     screen, _ = _shown("[bold]x[/nope]:smile:", terminal=terminal)
     assert OURS.sub("", screen).count("[bold]x[/nope]:smile:") >= 10
 
 
 def test_the_first_line_of_a_long_message_is_shown_with_how_much_is_cut() -> None:
-    """Ten megabytes of a job's words do not scroll by."""
+    """A long message is cut to a limit, with the number of characters left out."""
     screen, _ = _shown("y" * 10_000_000, terminal=False)
     assert len(screen) < 50_000
     assert "more characters)" in screen

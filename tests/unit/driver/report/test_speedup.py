@@ -1,4 +1,4 @@
-"""Medians, speed-ups and Amdahl's bound, against values worked out by hand."""
+"""Medians, speed-ups and Amdahl's bound, compared with values calculated by hand."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ def _runs(mappers: int, *seconds: tuple[float, float]) -> list[Measured]:
 
 @pytest.mark.parametrize(
     ("fraction", "mappers", "expected"),
-    # 1 / (f + (1 - f) / n), worked out by hand; a tenth that is serial never lets it be more than
-    # ten times as fast
+    # 1 / (f + (1 - f) / n), by hand; with a serial tenth the speed-up never exceeds ten
     [
         (0.1, 1, 1.0),
         (0.1, 10, 1 / 0.19),
@@ -28,12 +27,14 @@ def _runs(mappers: int, *seconds: tuple[float, float]) -> list[Measured]:
     ],
 )
 def test_the_bound_is_amdahls(fraction: float, mappers: int, expected: float) -> None:
-    """A run of one second, of which that fraction is serial."""
+    """The bound of a run of one second with this serial fraction is Amdahl's."""
     assert expected == pytest.approx(1 / amdahl_s(fraction, 1 - fraction, mappers), rel=1e-6)
 
 
 def test_levels_are_medians_against_the_median_with_one_mapper() -> None:
-    """8 s of map and 2 s of the rest: with 4 mappers 4 s at the least, 2.5 times as fast."""
+    """Medians and speed-ups are relative to one mapper: 8 s of map and 2 s of the rest are 2.5
+    times as fast with 4.
+    """
     found = speed_up(
         _runs(4, (2.5, 5.0), (2.0, 4.0), (4.0, 8.0))
         + _runs(1, (8.0, 10.0), (7.0, 9.5), (9.0, 20.0))
@@ -49,6 +50,6 @@ def test_levels_are_medians_against_the_median_with_one_mapper() -> None:
 
 
 def test_without_one_mapper_there_is_nothing_to_compare_with() -> None:
-    """It is said, and nothing is guessed."""
+    """Without a run with one mapper the comparison is refused."""
     with pytest.raises(UsageError, match="no run with one mapper"):
         speed_up(_runs(2, (1.0, 2.0)))

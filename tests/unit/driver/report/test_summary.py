@@ -1,4 +1,4 @@
-"""The end of a run, whatever its keys, values, counters and paths are."""
+"""The summary of a run, with any keys, values, counters and paths."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _shown(report: Report) -> str:
 @settings(max_examples=50, deadline=None)
 @given(ANY_TEXT)
 def test_no_text_of_a_report_is_obeyed(text: str) -> None:
-    """Run, URLs, counters, keys, values, kinds of trouble, notes."""
+    """No text in a report reaches the terminal as a code."""
     screen = _shown(_report(text)).replace("\n", "")
     assert [
         char for char in screen if unicodedata.category(char)[0] == "C" or char in "\u2028\u2029"
@@ -61,14 +61,14 @@ def test_no_text_of_a_report_is_obeyed(text: str) -> None:
 
 
 def test_markup_in_a_key_is_shown() -> None:
-    """Also on a console that would take markup."""
+    """Markup in a key is shown as text, also by a console with markup."""
     screen = io.StringIO()
     print_summary(_report("[/nope][bold]x[/]"), Console(file=screen, width=200))
     assert screen.getvalue().count("[/nope][bold]x[/]") > 10
 
 
 def test_numbers() -> None:
-    """Whole numbers in groups; one of ten thousand digits, and true, as they are."""
+    """Integers are shown in groups of digits; a huge one and True are not."""
     screen = _shown(_report("k", top=(("a", 1234567), ("b", 10**10_000), ("c", True))))
     assert "1,234,567" in screen
     assert "too long to show" in screen
@@ -76,7 +76,7 @@ def test_numbers() -> None:
 
 
 def test_a_thousand_counters_are_not_all_shown() -> None:
-    """A job that counts by a key has as many as it has keys."""
+    """Only some of a thousand counters are shown, with the number of the others."""
     screen = _shown(_report("k", counters={f"c{number}": 1 for number in range(1000)}))
     assert screen.count("counter ") == COUNTERS_SHOWN
     assert "and 950 counters more" in screen

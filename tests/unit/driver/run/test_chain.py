@@ -1,4 +1,4 @@
-"""The story of a chain: what each step is planned to read, and when the chain has no result."""
+"""A chain: the inputs of each step, and the errors without a result."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Word(Job):
     reduce = Sum()
 
     def map(self, key: int, value: str) -> Iterator[tuple[str, int]]:
-        """One pair a record."""
+        """Yield one pair a record."""
         yield value, 1
 
 
@@ -77,15 +77,15 @@ class MapOnly(Job):
     """A job without reduce."""
 
     def map(self, key: int, value: str) -> Iterator[tuple[int, str]]:
-        """One pair a record."""
+        """Yield one pair a record."""
         yield key, value
 
 
 class Empty(Chain):
-    """Never carried out here."""
+    """A chain that is never carried out."""
 
     def steps(self) -> list[Job]:
-        """One job."""
+        """Yield one job."""
         return [Word()]
 
 
@@ -99,8 +99,8 @@ def _carried_out(folder: Path, text: str, module_text: str, chain: str) -> tuple
     return report, prepared.runs
 
 
-def test_a_step_reads_what_it_names(tmp_path: Path) -> None:
-    """The given inputs, what the step before has yielded, or both; the last one's result is the
+def test_a_step_reads_its_sources(tmp_path: Path) -> None:
+    """A step reads the given inputs, the previous pairs, or both, and the last result is the
     chain's.
     """
     report, runs = _carried_out(tmp_path, "one two\nthree two\n", CHAINS, "Twice")
@@ -117,13 +117,15 @@ def test_a_step_reads_what_it_names(tmp_path: Path) -> None:
 
 
 def test_a_chain_without_a_step_is_an_error(tmp_path: Path) -> None:
-    """There is no result to give."""
+    """A chain without steps is refused."""
     with pytest.raises(InputError, match="has no step"):
         _carried_out(tmp_path, "one\n", EMPTY, "Empty")
 
 
 def test_a_step_is_planned_from_its_job() -> None:
-    """Its parameters, its order, and no partition for one that does not reduce."""
+    """A step is planned with its parameters and order, and without partitions if it does not
+    reduce.
+    """
     run = ChainRun(Empty(), run_plan(chain=True, partitions=3))
     planned = plan_step(run, Step(Word(least=2)), 4, ())
     assert (keys.step("run-1", 4), "Word", {"least": 2}, 3) == (
@@ -137,7 +139,7 @@ def test_a_step_is_planned_from_its_job() -> None:
 
 
 def test_a_step_of_another_module_has_no_file_of_the_chains() -> None:
-    """It is imported by its name."""
+    """A step's job in another module is imported by name, without a file."""
     plan = run_plan()
     job = plan.job.model_copy(update={"module": __name__, "file": "chain.py"})
     run = ChainRun(Empty(), plan.model_copy(update={"job": job}))
@@ -149,7 +151,7 @@ def test_a_step_of_another_module_has_no_file_of_the_chains() -> None:
 
 
 def test_a_result_that_is_gone_before_the_chain_is_committed(tmp_path: Path) -> None:
-    """The chain must be run again."""
+    """A result that is lost before the chain's commit raises OutputLost."""
     runs = RunStore(open_storage(), f"file://{tmp_path}")
     last: Any = type("Report", (), {"run_id": "run-1-step-1"})
     with pytest.raises(OutputLost, match="run again"):
@@ -157,5 +159,5 @@ def test_a_result_that_is_gone_before_the_chain_is_committed(tmp_path: Path) -> 
 
 
 def test_no_pairs_are_read_of_no_objects() -> None:
-    """A step may have yielded nothing."""
+    """A step without objects yields no pairs."""
     assert [] == list(read_pairs_of((), open_storage()))

@@ -1,4 +1,4 @@
-"""How a run's stages hang together, without a service: what is reused, and what is done again."""
+"""The stages of a run without services: which tasks are reused, and which are repeated."""
 
 from __future__ import annotations
 
@@ -53,10 +53,9 @@ Harm = Callable[[Path], object]
 
 
 class _Writing:
-    """Carries tasks out by writing objects; a reduce fails while `unreadable` finds something in
-    its sources.
+    """Carries tasks out by writing objects; a reduce fails while `unreadable` names a source.
 
-    `harm` does something to a part when it has just been written.
+    `harm` damages a part after it is written.
     """
 
     def __init__(self, store: str, unreadable: Unreadable, harm: Harm) -> None:
@@ -69,7 +68,7 @@ class _Writing:
     async def run(
         self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
     ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
-        """One attempt."""
+        """Carry out one attempt."""
         if isinstance(task, MapTask):
             self.maps.append((task.index, task.attempt))
             info = open_storage().write(result_of(task).url, b"pairs")
@@ -129,14 +128,14 @@ def _piece(index: int) -> ByteRange:
 def _carry_out(
     folder: Path, unreadable: Unreadable
 ) -> tuple[list[tuple[int, str]], list[OutputsRedone]]:
-    """Maps and one reduce: which map attempts there were, and what was redone."""
+    """Run maps and one reduce; return the map attempts, and the repeated tasks."""
     transport, log = _Writing(f"file://{folder}", unreadable, lambda _: None), EventLog()
     _run(transport, log, folder)
     return transport.maps, [event for event in log.events if isinstance(event, OutputsRedone)]
 
 
 def _run(transport: _Writing, log: EventLog, folder: Path) -> list[Outcome]:
-    """Maps and one reduce; the outcomes of the reduce."""
+    """Run maps and one reduce; return the outcomes of the reduce."""
     store = f"file://{folder}"
     plan = RunPlan(
         run="run-1",
@@ -162,7 +161,7 @@ def _run(transport: _Writing, log: EventLog, folder: Path) -> list[Outcome]:
 
 
 def _lost(task: ReduceTask) -> TaskError | None:
-    """The first of the sources that is not there."""
+    """Return the first missing source."""
     for source in outputs_of(task):
         if not Path(source.url.removeprefix("file://")).exists():
             return TaskError(kind="OutputLost", message="gone", object=source.url)
@@ -170,9 +169,7 @@ def _lost(task: ReduceTask) -> TaskError | None:
 
 
 def test_all_outputs_that_are_lost_are_written_again_at_once(tmp_path: Path) -> None:
-    """A reduce stumbles over one of them; the others are looked for, or a run that has lost many
-    would not end.
-    """
+    """If a reduce misses one output, all lost outputs are written again at once."""
     urls = [keys.map_attempt(f"file://{tmp_path}", "run-1", index, "0") for index in range(1, 7)]
     deleted = [Path(url.removeprefix("file://")) for url in urls]
 
@@ -189,9 +186,7 @@ def test_all_outputs_that_are_lost_are_written_again_at_once(tmp_path: Path) -> 
 
 
 def test_a_damaged_output_whose_etag_is_as_it_was_is_written_again(tmp_path: Path) -> None:
-    """It is still there, and yet must not be found again as finished; however many there are, one
-    after another.
-    """
+    """Damaged outputs with unchanged ETags are written again, one after another, and not reused."""
 
     def unreadable(task: ReduceTask) -> TaskError | None:
         rotten = [source.url for source in outputs_of(task) if source.url.endswith("attempt-0")]
@@ -207,7 +202,7 @@ def test_a_damaged_output_whose_etag_is_as_it_was_is_written_again(tmp_path: Pat
 
 
 def test_an_output_that_is_lost_again_and_again_fails_the_run(tmp_path: Path) -> None:
-    """Something deletes it on purpose: that has an end."""
+    """An output that is lost again and again fails the run after a limit."""
 
     def unreadable(task: ReduceTask) -> TaskError | None:
         Path(outputs_of(task)[3].url.removeprefix("file://")).unlink()
@@ -219,7 +214,7 @@ def test_an_output_that_is_lost_again_and_again_fails_the_run(tmp_path: Path) ->
 
 
 def test_a_part_that_is_changed_before_the_commit_is_written_again(tmp_path: Path) -> None:
-    """Under another name; the maps are not done again."""
+    """A part that changes before the commit is written again under another name."""
     transport = _Writing(
         f"file://{tmp_path}",
         lambda _: None,
@@ -236,9 +231,7 @@ def test_a_part_that_is_changed_before_the_commit_is_written_again(tmp_path: Pat
     "harm", [lambda path: path.write_text("resulx"), Path.unlink], ids=["changed", "deleted"]
 )
 def test_a_part_that_is_changed_for_ever_fails_the_run(tmp_path: Path, harm: Harm) -> None:
-    """After the last repetition: what was written last is looked at too. The message names the
-    object.
-    """
+    """A part that changes after every repetition fails the run, and the message names it."""
     transport = _Writing(f"file://{tmp_path}", lambda _: None, harm)
     with pytest.raises(
         JobFailed, match=r"written again 3 times.*/part-00000\.attempt-3.*Does another program"
@@ -248,7 +241,7 @@ def test_a_part_that_is_changed_for_ever_fails_the_run(tmp_path: Path, harm: Har
 
 
 class _Full:
-    """A store in which nothing can be written below some names."""
+    """A store in which no object can be written below some names."""
 
     def __init__(self, *names: str) -> None:
         self._names = names
@@ -258,7 +251,7 @@ class _Full:
         return getattr(self._storage, name)
 
     def write(self, url: str, data: bytes | Path, **options: Any) -> Any:
-        """Write, unless it is one of them."""
+        """Write, except below these names."""
         if any(name in url for name in self._names):
             raise StorageError(f"the store failed at {url}: No space left on device")
         return self._storage.write(url, data, **options)
@@ -294,7 +287,7 @@ def _end(place: FleetBackend, log: EventLog, exc: Exception | None) -> None:
 def test_a_record_that_cannot_be_written_does_not_hide_the_failure(
     tmp_path: Path, name: str
 ) -> None:
-    """The job's own error comes out; the other records are written, and this one is noted."""
+    """A record that cannot be written is noted; the job's error and the other records stay."""
     log = EventLog()
     with pytest.raises(JobFailed, match="map-3 could not be done"):
         _end(_place(tmp_path, _Full(name)), log, JobFailed("map-3 could not be done"))
@@ -304,7 +297,7 @@ def test_a_record_that_cannot_be_written_does_not_hide_the_failure(
 
 
 def test_a_run_ends_well_without_its_records(tmp_path: Path) -> None:
-    """Nothing of events, log and report can be written, nor can the log be read."""
+    """A run succeeds although its events, log and report cannot be written."""
     storage: Any = _Full("/runs/")
 
     def unreadable() -> bytes:
@@ -323,7 +316,7 @@ def test_a_run_ends_well_without_its_records(tmp_path: Path) -> None:
 
 
 def test_results_that_cannot_be_kept_for_later_end_nothing(tmp_path: Path) -> None:
-    """`tasks/` is a cache: all tasks are done, and the note says how many could not be kept."""
+    """If results cannot be kept in `tasks/`, all tasks succeed, and a note has the number."""
     storage: Any = _Full("/tasks/")
     transport, log = _Writing(f"file://{tmp_path}", lambda _: None, lambda _: None), EventLog()
     place = _place(tmp_path, storage, transport)
@@ -339,8 +332,8 @@ def test_results_that_cannot_be_kept_for_later_end_nothing(tmp_path: Path) -> No
     )
 
 
-def test_the_stages_own_error_is_the_one_that_is_told(tmp_path: Path) -> None:
-    """A reduce fails while the cache cannot be written: the reduce is what the user hears of."""
+def test_the_error_of_the_stage_is_raised(tmp_path: Path) -> None:
+    """A reduce's error is raised even if the cache cannot be written too."""
     storage: Any = _Full("/tasks/")
     poison = TaskError(kind="UserCodeError", message="reduce raised ValueError: poison")
     transport = _Writing(f"file://{tmp_path}", lambda _: poison, lambda _: None)
@@ -356,8 +349,8 @@ def test_the_stages_own_error_is_the_one_that_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["results.json", "ledger.json"])
-def test_what_the_commit_needs_must_be_written(tmp_path: Path, name: str) -> None:
-    """Without results or ledger there is no run that could be audited, and so no `_SUCCESS`."""
+def test_results_and_ledger_must_be_written(tmp_path: Path, name: str) -> None:
+    """A run whose results or ledger cannot be written fails, and has no `_SUCCESS`."""
     storage: Any = _Full(name)
     with pytest.raises(StorageError, match="No space left"):
         check_ledger(_plan(tmp_path), RunResults(), RunStore(storage, f"file://{tmp_path}"))

@@ -1,4 +1,4 @@
-"""Who waits, and who has run for the longest time."""
+"""The waiting tasks, and the running attempt that started first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def _tasks(count: int) -> list[OpenTask]:
 
 
 def test_a_task_to_be_tried_again_waits_for_its_time_and_then_comes_last() -> None:
-    """One that was refused a slot is first again."""
+    """A task waits until its time and comes last; one that found no slot comes first."""
     first, second, third = _tasks(3)
     waiting = Waiting([first, second])
     third.not_before = 5.0
@@ -33,9 +33,7 @@ def _next(waiting: Waiting) -> OpenTask | None:
 
 
 def test_the_longest_running_of_those_that_run_once() -> None:
-    """Not one that is over, nor one that runs twice; that one again when one of its attempts has
-    ended.
-    """
+    """The longest-running task is one with a single running attempt."""
     tasks, running = _tasks(3), Running()
     attempts = [Attempt(1, "a", started=float(number)) for number in range(3)]
     for task, attempt in zip(tasks, attempts, strict=True):

@@ -1,4 +1,4 @@
-"""Which endpoint gets the next task."""
+"""The choice of the endpoint for a task."""
 
 from __future__ import annotations
 
@@ -27,16 +27,14 @@ def _take(endpoints: Endpoints, **how: object) -> str | None:
     return slots.endpoint.name
 
 
-def test_the_one_with_most_room_is_first() -> None:
-    """By the share of its slots that is busy, so that a large one gets more; none when all are
-    full.
-    """
+def test_the_one_with_the_most_free_slots_is_first() -> None:
+    """The endpoint with the smallest busy share of its slots is chosen; none if all are full."""
     endpoints = _fleet(1, 2)
     assert ["e0", "e1", "e1", None] == [_take(endpoints) for _ in range(4)]
 
 
 def test_where_a_task_has_failed_is_the_last_resort() -> None:
-    """And where it runs already is no resort at all."""
+    """An endpoint where the task failed is chosen last, and one where it runs never."""
     endpoints = _fleet(1, 1)
     assert "e1" == _take(endpoints, avoid={"e0"})
     assert None is _take(endpoints, avoid={"e1"}, besides="e0")
@@ -44,7 +42,7 @@ def test_where_a_task_has_failed_is_the_last_resort() -> None:
 
 
 def test_one_that_is_left_alone_comes_back_in_time() -> None:
-    """Until then it is not chosen, and it is known when."""
+    """A paused endpoint is not chosen before its return, whose time is known."""
     endpoints = _fleet(1)
     slots = endpoints.pick(0.0)
     assert slots is not None
@@ -56,7 +54,7 @@ def test_one_that_is_left_alone_comes_back_in_time() -> None:
 
 
 def test_one_that_is_gone_is_not_chosen_even_when_its_task_ends_later() -> None:
-    """Its slot becomes free, but there is nobody behind it."""
+    """An endpoint that is gone is not chosen, even when its task ends later."""
     endpoints = _fleet(1)
     slots = endpoints.pick(0.0)
     assert slots is not None
@@ -72,8 +70,8 @@ STEPS = st.tuples(st.integers(0, 4), st.sampled_from(["take", "end", "fail", "we
 
 @given(st.lists(STEPS))
 def test_it_chooses_as_a_look_at_all_would(steps: list[tuple[int, str]]) -> None:
-    """Whatever has happened to them before: fewest failures, then most usable_slots, then the one
-    that was there first.
+    """The choice equals a scan of all endpoints: fewest failures, then most usable slots, then the
+    first.
     """
     endpoints, now = _fleet(1, 2, 3, 4, 5), 0.0
     everyone = _all_slots(endpoints)
@@ -99,12 +97,12 @@ def test_it_chooses_as_a_look_at_all_would(steps: list[tuple[int, str]]) -> None
 
 
 def _count(slots: Slots) -> int:
-    """How many tasks it takes."""
+    """Return the number of tasks that the endpoint takes."""
     return slots.endpoint.slots
 
 
 def _all_slots(endpoints: Endpoints) -> list[Slots]:
-    """Every endpoint: each is full once, then all are free again."""
+    """Return every endpoint: fill all slots, then free them."""
     found: dict[int, Slots] = {}
     while slots := endpoints.pick(0.0):
         found[slots.number] = slots

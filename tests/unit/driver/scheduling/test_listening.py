@@ -1,4 +1,4 @@
-"""The answer to one attempt, in virtual time: it ends in bounded time, whatever comes."""
+"""The answer to one attempt, in virtual time: every answer ends in bounded time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ENDPOINT = Endpoint("mapper-0", "", 1)
 
 
 class _Scripted:
-    """A transport that says what a test has written, each after some seconds."""
+    """A transport that sends scripted events, each after some seconds."""
 
     def __init__(self, *said: tuple[float, AnyEvent], ends: bool = True, uploads: int = 0) -> None:
         self._said = said
@@ -34,7 +34,7 @@ class _Scripted:
     async def run(
         self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
     ) -> AsyncGenerator[AnyEvent, None]:
-        """Say it."""
+        """Send the events."""
         try:
             for _ in range(self._uploads):
                 await asyncio.sleep(15.0)
@@ -68,7 +68,7 @@ def _progress(done: int) -> Progress:
 
 
 def test_a_result_comes_through() -> None:
-    """With heartbeats before it; the transport is closed."""
+    """A result after heartbeats is returned, and the transport is closed."""
     result = result_of(_task())
     transport = _Scripted(
         (1, STARTED), (15, _progress(1)), (15, Done(attempt=STARTED.attempt, result=result))
@@ -80,7 +80,7 @@ def test_a_result_comes_through() -> None:
 
 
 def test_silence_ends() -> None:
-    """A half-open connection, or a trickle of bytes that never become an event."""
+    """Silence ends the attempt, for example on a half-open connection."""
     transport = _Scripted((1, STARTED), ends=False)
     with pytest.raises(TaskLost, match="mapper-0 said nothing for 20 s"):
         _listen(transport)
@@ -88,7 +88,7 @@ def test_silence_ends() -> None:
 
 
 def test_a_long_upload_is_no_silence() -> None:
-    """What the other side takes in of the request counts as a word."""
+    """A long upload of the request counts as activity."""
     result = result_of(_task())
     found, seconds = _listen(
         _Scripted((1, STARTED), (1, Done(attempt=STARTED.attempt, result=result)), uploads=20)
@@ -98,13 +98,13 @@ def test_a_long_upload_is_no_silence() -> None:
 
 
 def test_progress_that_stands_still_ends() -> None:
-    """Heartbeats alone are no progress."""
+    """Heartbeats without progress end the attempt."""
     with pytest.raises(TaskLost, match="made no progress for 600 s"):
         _listen(_Scripted((1, STARTED), *[(10.0, _progress(5))] * 100))
 
 
 def test_progress_that_moves_does_not() -> None:
-    """However long it takes."""
+    """An attempt with progress goes on for any time."""
     result = result_of(_task())
     beats = [(15.0, _progress(number)) for number in range(500)]
     found, seconds = _listen(
@@ -115,7 +115,7 @@ def test_progress_that_moves_does_not() -> None:
 
 
 def test_a_flood_of_events_ends() -> None:
-    """An endpoint that talks without end is none of ours."""
+    """Too many events end the attempt."""
     with pytest.raises(TaskLost, match=r"sent \d+ events"):
         _listen(
             _Scripted(
@@ -125,7 +125,7 @@ def test_a_flood_of_events_ends() -> None:
 
 
 def test_an_answer_to_another_task_is_lost() -> None:
-    """Its events name who they are of."""
+    """Events of another task end the attempt as lost."""
     other = STARTED.model_copy(
         update={"attempt": STARTED.attempt.model_copy(update={"run": "run-2"})}
     )

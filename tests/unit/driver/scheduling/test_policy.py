@@ -1,4 +1,4 @@
-"""What follows a failure."""
+"""The decision after a failure."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ def _failures(*kinds: str) -> list[TaskError]:
 def test_attempts_are_four_of_user_code_two_and_of_the_hopeless_one(
     kinds: list[str], goes_on: bool
 ) -> None:
-    """The budgets of a task."""
+    """A task has four attempts, two for errors of user code, and one for hopeless errors."""
     decision = after_failure(_failures(*kinds), RetryPolicy(), jitter=0.5)
     assert isinstance(decision, TryAgain if goes_on else GiveUp)
 
 
-def test_every_error_says_whether_another_attempt_can_help() -> None:
-    """Each class of the tree leads to one of the decisions, also one that is added later."""
+def test_every_error_has_a_retry_decision() -> None:
+    """Each class of the error tree leads to the decision of its `retry`."""
     expected = {
         Retry.YES: (True, False),
         Retry.ONCE: (True, False),
@@ -76,20 +76,20 @@ def test_every_error_says_whether_another_attempt_can_help() -> None:
 def test_delays_double_up_to_their_limit_and_jitter_only_shortens(
     failures: int, jitter: float
 ) -> None:
-    """Half of the full delay at least, the full delay at most."""
+    """A pause doubles up to its limit, and jitter shortens it by at most half."""
     policy = RetryPolicy(first_delay_s=0.5, longest_delay_s=8)
     full = min(0.5 * 2 ** (failures - 1), 8)
     assert full / 2 <= endpoint_pause(failures, policy, jitter) <= full
 
 
 def test_a_stage_may_see_as_many_failures_as_it_has_tasks_and_a_small_one_some() -> None:
-    """A fleet in trouble fails the job before every task has used up its own attempts."""
+    """A stage may have as many failures as tasks, and at least 30."""
     policy = RetryPolicy(failures_per_task=1.0, least_failures=30)
     assert [30, 30, 1000] == [stage_budget(tasks, policy) for tasks in (1, 30, 1000)]
 
 
 def test_an_open_circuit_lets_one_task_through() -> None:
-    """After three failures in a row an endpoint is asked for one task at a time."""
+    """After three failures in a row an endpoint gets one task at a time."""
     assert [4, 4, 4, 1, 1] == [usable_slots(4, failures, RetryPolicy()) for failures in range(5)]
 
 
@@ -107,21 +107,19 @@ def test_an_open_circuit_lets_one_task_through() -> None:
 def test_a_backup_comes_after_three_medians_when_half_is_done(
     finished_s: list[float], tasks: int, expected: float | None
 ) -> None:
-    """A median, so that one slow task does not hide the next; and never for a task of less than a
+    """A backup starts after three medians when half of the stage is done, and never before a
     second.
     """
     assert expected == backup_after(finished_s, tasks, BackupPolicy())
 
 
 def test_few_tasks_have_a_backup_at_the_same_time() -> None:
-    """A tenth of the stage, but one at least."""
+    """At most a tenth of the stage, and at least one task, has a backup."""
     assert [1, 1, 10] == [most_backups(tasks, BackupPolicy()) for tasks in (1, 19, 100)]
 
 
 def test_too_many_bad_records_end_the_run_at_once() -> None:
-    """The task has tried each record twice itself, so no other attempt is made; nor is one for a
-    bad record.
-    """
+    """Too many bad records end the task at once, because it has tried each record twice."""
     for kind in ("TooManyBadRecords", "RecordError"):
         failure = TaskError(kind=kind, message="", place="u at byte 1")
         assert isinstance(after_failure([failure], RetryPolicy(skip_bad_records=2), 0.5), GiveUp)
@@ -144,7 +142,7 @@ def test_too_many_bad_records_end_the_run_at_once() -> None:
 def test_a_task_is_given_up_with_the_reason(
     kinds: list[str], limits: dict[str, int], why: str
 ) -> None:
-    """It says what failed, and how often if it was more than once."""
+    """The reason of giving up has the failures, and their number if there are several."""
     assert GiveUp(why) == after_failure(_failures(*kinds), RetryPolicy(**limits), jitter=0.5)
 
 
@@ -155,7 +153,7 @@ def test_a_task_is_given_up_with_the_reason(
 def test_a_task_waits_as_long_as_its_endpoint_would(
     failures: int, jitter: float, delay_s: float
 ) -> None:
-    """Twice as long after each failure; jitter takes off up to half."""
+    """A task waits twice as long after each failure, and jitter takes off up to half."""
     policy = RetryPolicy(attempts=99, first_delay_s=0.5, longest_delay_s=8.0)
     decision = after_failure(_failures(*["TaskLost"] * failures), policy, jitter)
     assert TryAgain(delay_s) == decision
@@ -169,13 +167,13 @@ def test_a_task_waits_as_long_as_its_endpoint_would(
         *[(math.inf, 60.0), (-math.inf, 60.0), (math.nan, 60.0)],
     ],
 )
-def test_a_full_endpoint_says_how_long_within_reason(wanted_s: float, expected_s: float) -> None:
-    """Never for ever, never for less than nothing."""
+def test_the_wait_for_a_full_endpoint_is_limited(wanted_s: float, expected_s: float) -> None:
+    """The wait for a slot is the service's, within limits."""
     assert expected_s == wait_for_slot(wanted_s)
 
 
 def test_a_stages_budget_grows_with_what_each_task_may_fail() -> None:
-    """Half a failure each, or two."""
+    """A stage's budget of failures grows with the attempts of a task."""
     policies = [RetryPolicy(failures_per_task=each, least_failures=30) for each in (0.5, 2.0)]
     assert [50, 200] == [stage_budget(100, policy) for policy in policies]
 
@@ -187,6 +185,6 @@ def test_a_stages_budget_grows_with_what_each_task_may_fail() -> None:
 def test_the_median_is_the_middle_one_or_between_the_two(
     finished_s: list[float], median_s: float
 ) -> None:
-    """Whatever lies beside it."""
+    """The median is the middle time, or the mean of the two middle ones."""
     policy = BackupPolicy(slower=1.0, least_s=0.0)
     assert median_s == backup_after(finished_s, len(finished_s), policy)

@@ -1,4 +1,4 @@
-"""Times in which the driver did not run, and what they excuse."""
+"""Pauses of the driver, and the failures that they excuse."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from driver.scheduling.pulse import PAUSE_S, Pulse
 
 
 class _Clock:
-    """Two clocks that a test sets."""
+    """Two clocks that the test sets."""
 
     def __init__(self) -> None:
         self.now = 100.0
         self.wall = 1e9
 
     def pass_(self, seconds: float, *, asleep: float = 0.0) -> None:
-        """Let time pass; while the machine is asleep only the wall clock goes on."""
+        """Let time pass; while the machine sleeps only the wall clock advances."""
         self.now += seconds
         self.wall += seconds + asleep
 
@@ -27,7 +27,9 @@ def _pulse() -> tuple[Pulse, _Clock]:
 
 @pytest.mark.parametrize(("passed", "asleep"), [(PAUSE_S + 1, 0.0), (1.0, 3600.0), (200.0, 0.0)])
 def test_a_pause_is_noticed_by_either_clock(passed: float, asleep: float) -> None:
-    """A stopped process sees its own clock jump, a sleeping machine only the time of day."""
+    """A stopped process is noticed by the monotonic clock, and a sleeping machine by the wall
+    clock.
+    """
     pulse, clock = _pulse()
     clock.pass_(passed, asleep=asleep)
     assert passed + asleep == pytest.approx(pulse.beat())
@@ -35,7 +37,7 @@ def test_a_pause_is_noticed_by_either_clock(passed: float, asleep: float) -> Non
 
 
 def test_a_steady_pulse_excuses_nothing() -> None:
-    """Ticks that come a little late are no pause."""
+    """A slightly late tick is no pause."""
     pulse, clock = _pulse()
     for _ in range(100):
         clock.pass_(PAUSE_S - 0.5)
@@ -44,7 +46,7 @@ def test_a_steady_pulse_excuses_nothing() -> None:
 
 
 def test_a_pause_excuses_what_began_before_it_and_for_a_while() -> None:
-    """What began after it, or is lost long after, has failed by itself."""
+    """A pause excuses attempts that began before it, for a limited time."""
     pulse, clock = _pulse()
     began = clock.now
     clock.pass_(60.0)
@@ -57,7 +59,7 @@ def test_a_pause_excuses_what_began_before_it_and_for_a_while() -> None:
 
 
 def test_a_clock_that_is_set_back_is_no_pause() -> None:
-    """Only time that is missing counts."""
+    """A clock that is set back is no pause."""
     pulse, clock = _pulse()
     clock.wall -= 3600.0
     clock.pass_(1.0)

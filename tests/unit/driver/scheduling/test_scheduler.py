@@ -1,4 +1,4 @@
-"""One stage's loop, over scripted endpoints."""
+"""The loop of one stage, with scripted endpoints."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _run(
 
 
 def test_every_task_is_done_once_and_outcomes_come_in_order() -> None:
-    """The slots of all endpoints are used, and never more of them than there are."""
+    """Every task is done once, outcomes are in order, and no endpoint has more tasks than slots."""
     transport = FakeTransport()
     outcomes, _ = _run(map_specs([1] * 20), FakeFleet(A, B), transport)
     assert [outcome.spec.index for outcome in outcomes] == list(range(20))
@@ -76,16 +76,14 @@ def test_every_task_is_done_once_and_outcomes_come_in_order() -> None:
 
 
 def test_the_largest_task_starts_first() -> None:
-    """What is started last should be short."""
+    """The largest task starts first."""
     transport = FakeTransport()
     _run(map_specs([5, 50, 500]), FakeFleet(B), transport)
     assert [index for _, index in transport.asked] == [2, 1, 0]
 
 
 def test_a_failed_task_is_tried_again_on_another_endpoint() -> None:
-    """Two failures, each on the endpoint that had not failed it; the third attempt's result
-    counts.
-    """
+    """A failed task is tried on endpoints that have not failed it, and the last result counts."""
     transport = FakeTransport({(0, 1): failed("StorageError"), (0, 2): TaskLost("gone")})
     one = Endpoint("one", "", 1)
     outcomes, seen = _run(map_specs([1]), FakeFleet(one, B, Endpoint("c", "", 1)), transport)
@@ -103,7 +101,7 @@ def test_a_failed_task_is_tried_again_on_another_endpoint() -> None:
 
 
 def test_a_full_endpoint_is_no_failure() -> None:
-    """However often an endpoint says 503, no attempt is used up."""
+    """A 503 uses up no attempt, however often it comes."""
     script: dict[tuple[int, int], NoSlot] = {(0, number): NoSlot(0.0) for number in range(1, 12)}
     outcomes, seen = _run(map_specs([1]), FakeFleet(B), FakeTransport(dict(script)))
     assert outcomes[0].attempts == 1
@@ -111,7 +109,7 @@ def test_a_full_endpoint_is_no_failure() -> None:
 
 
 def test_a_service_that_cannot_be_reached_costs_no_attempt() -> None:
-    """A minute without an answer passes; each try is shown, and none is the task's failure."""
+    """An unreachable service uses up no attempt for a minute, and each try is shown."""
     script = {(0, number): NotReached("connection refused") for number in range(1, 12)}
     outcomes, seen = _run(map_specs([1]), FakeFleet(B), FakeTransport(dict(script)))
     assert outcomes[0].attempts == 12
@@ -120,15 +118,15 @@ def test_a_service_that_cannot_be_reached_costs_no_attempt() -> None:
 
 
 def test_services_that_stay_away_fail_the_stage() -> None:
-    """After that minute they are tried four times more, and the cause is named."""
+    """After a minute an unreachable service is tried four more times, and then the stage fails."""
     script = {(0, number): NotReached("connection refused") for number in range(1, 999)}
     with pytest.raises(StageFailed, match=r"(?s)it failed 4 times.*connection refused"):
         _run(map_specs([1]), FakeFleet(B), FakeTransport(dict(script)), clock=_ticking(0.5))
 
 
 def test_when_a_task_is_out_of_attempts_the_job_fails_with_every_cause() -> None:
-    """All failures of the stage are grouped by cause, the most frequent first; what still runs is
-    cancelled.
+    """When a task has used up its attempts, the stage fails with all causes by frequency, and
+    cancels the rest.
     """
     script = {(0, number): failed("StorageError", "disk on fire") for number in range(1, 9)}
     with pytest.raises(StageFailed) as caught:
@@ -144,7 +142,7 @@ def test_when_a_task_is_out_of_attempts_the_job_fails_with_every_cause() -> None
 
 
 def test_endpoints_that_come_during_the_stage_get_tasks() -> None:
-    """`terraform apply -var mapper_count=10` in the middle of a run just adds mappers."""
+    """Endpoints that appear during the stage get tasks."""
     fleet, transport = FakeFleet(B), FakeTransport()
 
     def grow() -> None:
@@ -158,7 +156,7 @@ def test_endpoints_that_come_during_the_stage_get_tasks() -> None:
 
 
 def test_endpoints_that_go_get_no_more_tasks() -> None:
-    """Scale-in: what is gone is not asked again, and the stage ends all the same."""
+    """Endpoints that disappear during the stage get no more tasks, and the stage ends."""
     fleet, transport = FakeFleet(B, Endpoint("leaving", "", 1)), FakeTransport()
 
     def shrink() -> None:
@@ -173,7 +171,7 @@ def test_endpoints_that_go_get_no_more_tasks() -> None:
 
 
 def test_with_no_endpoint_at_all_it_gives_up_after_a_while() -> None:
-    """An empty fleet is an error of its own, after some minutes of the clock."""
+    """Without an endpoint the stage raises FleetError after some minutes."""
     ticks = (number / 2 for number in count())
     with pytest.raises(FleetError, match="no map service"):
         _run(
@@ -184,10 +182,8 @@ def test_with_no_endpoint_at_all_it_gives_up_after_a_while() -> None:
         )
 
 
-def test_each_outcome_is_told_at_once() -> None:
-    """`done` hears of a task before the stage is over, so that a crash loses none that is
-    finished.
-    """
+def test_each_outcome_is_reported_at_once() -> None:
+    """`done` is called for each task as soon as it ends."""
     heard: list[int] = []
 
     async def stage() -> None:
@@ -209,13 +205,15 @@ def test_each_outcome_is_told_at_once() -> None:
 
 
 def _ticking(step_s: float) -> Clock:
-    """A clock on which every look takes a while."""
+    """Return a clock that advances at every look."""
     ticks = count(0)
     return Clock(now=lambda: next(ticks) * step_s)
 
 
 def test_a_straggler_has_a_backup_and_the_first_to_finish_wins() -> None:
-    """Its first attempt is cancelled, and its result is the backup's."""
+    """A straggler gets a backup, whose result counts if it is first; the other attempt is
+    cancelled.
+    """
     transport = FakeTransport()
     transport.hanging = {(0, 1)}
     outcomes, seen = _run(map_specs([9, 1, 1, 1]), FakeFleet(A, B), transport, clock=_ticking(0.05))
@@ -267,7 +265,7 @@ def test_there_is_no_backup_before_half_of_the_stage_is_done(
 
 
 def test_a_backup_that_fails_leaves_the_first_attempt_alone() -> None:
-    """The task is not tried a third time while one attempt is still running."""
+    """After a failed backup the first attempt continues, without a third one."""
     transport = FakeTransport({(0, 2): failed("StorageError")})
     transport.hanging = {(0, 1)}
 
@@ -283,9 +281,7 @@ def test_a_backup_that_fails_leaves_the_first_attempt_alone() -> None:
 
 
 def test_an_endpoint_that_fails_often_is_left_alone_and_comes_back() -> None:
-    """Its circuit opens after three failures in a row, and closes with the first task that it
-    carries out.
-    """
+    """After three failures in a row an endpoint is paused, and returns with its first success."""
     script = {(index, 1): TaskLost("no route") for index in range(3)}
     transport = FakeTransport(dict(script))
     _, seen = _run(map_specs([1] * 40), FakeFleet(B), transport)
@@ -298,7 +294,7 @@ def test_an_endpoint_that_fails_often_is_left_alone_and_comes_back() -> None:
 
 
 def test_a_stage_with_too_many_failures_ends() -> None:
-    """Even when no task has used up its own attempts."""
+    """A stage with too many failures ends, even if no task has used up its attempts."""
     script = {(index, 1): failed("StorageError", "no") for index in range(60)}
     policy = RetryPolicy(
         first_delay_s=0.0, longest_delay_s=0.0, least_failures=10, failures_per_task=0.1
@@ -308,7 +304,7 @@ def test_a_stage_with_too_many_failures_ends() -> None:
 
 
 def test_a_stage_may_have_a_time_limit() -> None:
-    """It ends with what was not done, and what runs is cancelled."""
+    """A stage ends at its time limit, and cancels running attempts."""
     transport = FakeTransport()
     transport.hanging = {(0, 1)}
     policy = RetryPolicy(stage_timeout_s=100.0)
@@ -318,9 +314,7 @@ def test_a_stage_may_have_a_time_limit() -> None:
 
 
 def test_a_service_that_does_not_know_our_key_ends_the_run_at_once() -> None:
-    """One refused signature: no attempt more, and it is the fleet that cannot be used, not the job
-    that is wrong.
-    """
+    """One refused signature of the only endpoint ends the run as a fleet error."""
     transport = FakeTransport(
         {(0, 1): failed("Unauthorized", "a does not accept our signature (401)")}
     )
@@ -330,9 +324,7 @@ def test_a_service_that_does_not_know_our_key_ends_the_run_at_once() -> None:
 
 
 def test_a_result_of_another_task_is_a_lost_attempt() -> None:
-    """The answer of a service that has mixed two tasks up is not taken, and the endpoint counts as
-    failed.
-    """
+    """A result of another task is a lost attempt, and a failure of the endpoint."""
     (other,) = map_specs([1, 1])[1:]
     asked = other.message("0")
     assert isinstance(asked, MapTask)
@@ -362,8 +354,8 @@ def test_a_result_of_another_task_is_a_lost_attempt() -> None:
     assert "map-00001.attempt-0" in lost.message
 
 
-def test_a_job_that_is_imported_anew_is_said_once_a_stage() -> None:
-    """Not once a task."""
+def test_repeated_imports_are_reported_once_a_stage() -> None:
+    """A job that each task imports is reported once a stage."""
 
     class Fresh(FakeTransport):
         async def run(
@@ -383,7 +375,7 @@ def test_a_job_that_is_imported_anew_is_said_once_a_stage() -> None:
 
 
 def test_a_fleet_of_another_build_ends_the_stage() -> None:
-    """No attempt at a task can mend it."""
+    """A fleet of another build ends the stage at once."""
 
     class Old(FakeTransport):
         async def run(
@@ -398,7 +390,7 @@ def test_a_fleet_of_another_build_ends_the_stage() -> None:
 
 
 class _Broken(FakeFleet):
-    """A fleet whose look-ups fail after the first."""
+    """A fleet whose look-ups fail after the first one."""
 
     def __init__(self, *endpoints: Endpoint, fails: Exception) -> None:
         super().__init__(*endpoints)
@@ -414,7 +406,7 @@ class _Broken(FakeFleet):
 
 @pytest.mark.parametrize("fails", [FleetError("throttled"), OSError("no network"), KeyError("odd")])
 def test_a_look_that_fails_keeps_the_fleet_that_is_known(fails: Exception) -> None:
-    """The tasks go on where they are; each failed look is told."""
+    """A failed look-up keeps the known fleet, and is reported."""
     fleet = _Broken(A, B, fails=fails)
     outcomes, seen = _run(map_specs([1] * 20), fleet, FakeTransport())
     assert 20 == len(outcomes)
@@ -423,7 +415,7 @@ def test_a_look_that_fails_keeps_the_fleet_that_is_known(fails: Exception) -> No
 
 
 class _Throwing(FakeTransport):
-    """Raises what no transport should, at the first attempts of each task."""
+    """Raises an exception in the first attempts of each task."""
 
     def __init__(self, raises: Exception) -> None:
         super().__init__()
@@ -444,7 +436,7 @@ class _Throwing(FakeTransport):
     "raises", [UnicodeError("utf-16"), AssertionError(), OSError(5, "I/O"), RuntimeError("x\ny")]
 )
 def test_any_exception_in_an_attempt_is_a_failed_attempt(raises: Exception) -> None:
-    """Its class is told, and the task is tried again."""
+    """Any exception in an attempt is a lost attempt with its class, and the task is repeated."""
     outcomes, seen = _run(map_specs([1, 1, 1]), FakeFleet(A, B), _Throwing(raises))
     assert [3, 2, 1] == [outcome.attempts for outcome in outcomes]
     lost = [event for event in seen if isinstance(event, events.AttemptFailed)]
@@ -453,7 +445,7 @@ def test_any_exception_in_an_attempt_is_a_failed_attempt(raises: Exception) -> N
 
 
 class _Refusing(FakeTransport):
-    """Endpoints that do not accept our signature."""
+    """Endpoints that refuse the driver's signature."""
 
     def __init__(self, *names: str) -> None:
         super().__init__()
@@ -473,20 +465,20 @@ class _Refusing(FakeTransport):
 
 
 def test_one_endpoint_that_refuses_our_signature_is_avoided() -> None:
-    """The tasks are done by the others, and none of them has failed."""
+    """An endpoint that refuses the signature is avoided, and no task fails."""
     outcomes, _ = _run(map_specs([1] * 10), FakeFleet(A, B), _Refusing("a"))
     assert {"b"} == {outcome.endpoint for outcome in outcomes}
     assert {1} == {outcome.attempts for outcome in outcomes}
 
 
 def test_a_fleet_that_refuses_our_signature_ends_the_run() -> None:
-    """When all say so, it is the key or the clock of this side."""
+    """If all endpoints refuse the signature, the run ends."""
     with pytest.raises(FleetError, match="does not accept our signature"):
         _run(map_specs([1] * 10), FakeFleet(A, B), _Refusing("a", "b"))
 
 
 def test_no_two_attempts_have_one_name() -> None:
-    """Also when some have found no slot, and in the same stage of the same run done again."""
+    """No two attempts have the same name, also after a 503, and in a repeated stage."""
     names: Counter[str] = Counter()
     script: dict[tuple[int, int], Failed | TaskLost | NoSlot] = {
         (0, 1): NoSlot(0.0),
@@ -511,14 +503,14 @@ def test_no_two_attempts_have_one_name() -> None:
 
 
 def test_no_slot_asks_for_a_sane_pause() -> None:
-    """Whatever a service says: not for ever, not below nothing."""
+    """A service's Retry-After is limited to a sane range."""
     assert [1.0, 0.0, 60.0, 60.0, 60.0] == [
         wait_for_slot(each) for each in (1.0, -5.0, 1e9, math.inf, math.nan)
     ]
 
 
 class SetsAside(FakeTransport):
-    """Each task sets some records aside."""
+    """A transport whose tasks set records aside."""
 
     def __init__(self, count: int) -> None:
         super().__init__()
@@ -527,7 +519,7 @@ class SetsAside(FakeTransport):
     async def run(
         self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
     ) -> AsyncGenerator[AnyEvent, None]:
-        """Refuses to, unless it may."""
+        """Return a result with the records, up to the task's limit."""
         assert isinstance(task, MapTask)
         assert task.skip_limit is not None
         async for event in super().run(endpoint, task, heard):
@@ -551,9 +543,7 @@ class SetsAside(FakeTransport):
 
 
 def test_records_set_aside_are_counted_over_all_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many as may be are told of; one more ends the stage, though it came with the last task's
-    result.
-    """
+    """Records set aside are counted over all tasks, and one more than allowed ends the stage."""
     monkeypatch.setattr("driver.scheduling.listening.check_answer", lambda task, result: None)
     policy = RetryPolicy(skip_bad_records=6)
     outcomes, seen = _run(map_specs([1] * 3), FakeFleet(B), SetsAside(2), policy)
@@ -566,7 +556,7 @@ def test_records_set_aside_are_counted_over_all_tasks(monkeypatch: pytest.Monkey
 
 
 def test_many_records_set_aside_are_no_flood_of_events(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hundred are told of; the dead letters hold all."""
+    """At most a hundred records set aside are reported; the dead letters have all."""
     monkeypatch.setattr("driver.scheduling.listening.check_answer", lambda task, result: None)
     _, seen = _run(
         map_specs([1, 1]), FakeFleet(B), SetsAside(400), RetryPolicy(skip_bad_records=1000)
@@ -575,7 +565,7 @@ def test_many_records_set_aside_are_no_flood_of_events(monkeypatch: pytest.Monke
 
 
 def test_a_fleet_that_is_gone_for_good_ends_the_run() -> None:
-    """Nothing is waited for that cannot come."""
+    """A fleet that has ended for good ends the run."""
     fleet = _Broken(A, B, fails=FleetGone("the local services have ended"))
     transport = FakeTransport()
     transport.hanging = {(0, 1)}

@@ -19,7 +19,7 @@ def _run(main: Coroutine[Any, Any, Any]) -> tuple[VirtualLoop, Any]:
 
 
 def test_words_keep_it_alive() -> None:
-    """Each word starts the limit anew."""
+    """Each sign of life restarts the limit."""
 
     async def talk() -> str:
         async with Silence(10.0, "mapper-0") as silence:
@@ -34,7 +34,7 @@ def test_words_keep_it_alive() -> None:
 
 
 def test_too_long_a_silence_is_a_lost_task() -> None:
-    """It ends after the limit, and says who fell silent."""
+    """Silence beyond the limit raises TaskLost with the endpoint's name."""
 
     async def wait() -> None:
         async with Silence(10.0, "mapper-0"):
@@ -45,9 +45,7 @@ def test_too_long_a_silence_is_a_lost_task() -> None:
 
 
 def test_a_pause_of_this_process_is_no_silence() -> None:
-    """After it the other side has the whole limit again, and what lies in the socket is read
-    first.
-    """
+    """After a pause of this process the endpoint has the whole limit again."""
 
     async def pause(loop: VirtualLoop) -> str:
         async with Silence(10.0, "mapper-0") as silence:
@@ -63,7 +61,7 @@ def test_a_pause_of_this_process_is_no_silence() -> None:
 
 
 def test_a_pause_does_not_hide_a_silence_for_ever() -> None:
-    """Who stays silent after it is lost all the same."""
+    """An endpoint that stays silent after a pause is lost."""
 
     async def pause(loop: VirtualLoop) -> None:
         async with Silence(10.0, "mapper-0"):
@@ -78,7 +76,7 @@ def test_a_pause_does_not_hide_a_silence_for_ever() -> None:
 
 
 def test_being_cancelled_is_not_taken_for_silence() -> None:
-    """Who cancels the attempt sees it cancelled."""
+    """A cancelled attempt raises CancelledError, not TaskLost."""
 
     async def cancelled() -> None:
         async def wait() -> None:

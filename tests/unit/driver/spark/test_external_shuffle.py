@@ -1,4 +1,4 @@
-"""The two ends of the external shuffle, with a sort between: answer, order, sums and faults."""
+"""Both ends of the external shuffle, with a sort in between: answer, order, sums and faults."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ Harm = Callable[[list[Record]], list[Record]]
 
 
 def _drained(run: Engine, partitions: int, harm: Harm = list) -> tuple[list[Drained], Ledger]:
-    """The records of all map tasks, sorted by a stranger (who may harm them), and drained; and the
-    ledger.
+    """Return the drained records of all map tasks, sorted outside of the engine and changed by
+    `harm`, and the ledger.
     """
     inputs = run.put(TEXTS)
     planned = run.split(inputs, 3)
@@ -66,7 +66,7 @@ def _drained(run: Engine, partitions: int, harm: Harm = list) -> tuple[list[Drai
 @pytest.mark.parametrize("job", [Everything, FloatTotals, LineOrder])
 @pytest.mark.parametrize("partitions", [1, 3])
 def test_the_answer_is_the_plain_one(job: type[Job], partitions: int) -> None:
-    """Combined, partitioned, in the order of the input, with a ledger that balances."""
+    """The answer equals the reference run's, in the order of the input, and the ledger balances."""
     with engine(job) as run:
         drained, ledger = _drained(run, partitions)
         urls = [(given.url, text) for given, text in zip(run.put(TEXTS), TEXTS, strict=True)]
@@ -106,8 +106,8 @@ def _without_a_note(records: list[Record]) -> list[Record]:
 @pytest.mark.parametrize(
     "harm", [_without_a_pair, _with_a_pair_twice, _with_another_value, _without_a_note]
 )
-def test_the_ledger_sees_what_the_shuffle_has_done(harm: Harm) -> None:
-    """A pair that is lost, doubled or changed, and a map task that is not heard of."""
+def test_the_ledger_finds_faults_of_the_shuffle(harm: Harm) -> None:
+    """The ledger finds a lost, repeated or changed pair, and a missing map task."""
     with engine(Everything) as run:
         _, ledger = _drained(run, 1, harm)
     assert not ledger.balanced
@@ -129,7 +129,7 @@ class _Faulty(Job):
 
 @pytest.mark.parametrize("where", ["map", "reduce"])
 def test_a_fault_is_an_answer(where: str) -> None:
-    """With its traceback and record; every partition hears of it, and nothing is reduced after a
+    """A fault of a job is returned with traceback and record, and no partition is reduced after a
     failed map.
     """
     with engine(_Faulty, where=where) as run:
@@ -145,10 +145,8 @@ def test_a_fault_is_an_answer(where: str) -> None:
 
 
 @pytest.mark.parametrize("pairs", [[(b"ab", b"c")], [(b"a", 1), (b"a", 1)], []])
-def test_sums_tell_pairs_apart(pairs: Sequence[tuple[bytes, int | bytes]]) -> None:
-    """Where a key ends, how often a pair comes, and that there is none; not in which order they
-    come.
-    """
+def test_checksums_of_different_pairs_differ(pairs: Sequence[tuple[bytes, int | bytes]]) -> None:
+    """The checksum depends on keys, values and the number of pairs, and not on their order."""
     other = [(b"a", b"bc")], [(b"a", 1)], [(b"", b"")]
     assert _sum(pairs) not in [_sum(each) for each in other]
     assert _sum(list(reversed(pairs))) == _sum(pairs)

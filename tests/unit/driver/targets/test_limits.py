@@ -1,4 +1,4 @@
-"""The limits that a run's configuration asks for."""
+"""The limits that a run's configuration sets."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from driver.transport.fault_injection import HEARTBEAT_TIMEOUT_S, ChaosTransport
 CHAOS = Chaos((("kill", 0.5),), seed=1)
 
 
-def test_what_the_user_sets_is_the_policys() -> None:
-    """All else is its defaults."""
+def test_settings_of_the_user_are_in_the_policy() -> None:
+    """The policy has the user's settings, and defaults for the others."""
     config = RunConfig(inputs=("a",), skip_bad_records=3, stage_timeout_s=9.0)
     assert RetryPolicy(skip_bad_records=3, stage_timeout_s=9.0) == policy_of(config)
 
 
-def test_under_fault_injection_silence_is_death_sooner() -> None:
-    """And a stage may see many failures; the transport injects the faults."""
+def test_fault_injection_shortens_the_limit_on_silence() -> None:
+    """Fault injection shortens the limit on silence and allows more failures."""
     policy = policy_of(RunConfig(inputs=("a",), chaos=CHAOS))
     assert HEARTBEAT_TIMEOUT_S == policy.heartbeat_timeout_s
     assert HEARTBEAT_TIMEOUT_S < RetryPolicy().heartbeat_timeout_s

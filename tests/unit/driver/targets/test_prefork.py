@@ -1,4 +1,4 @@
-"""When services are started before anything is known of them."""
+"""When services start before the command line is read."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from mapreduce.wire import build
 def test_only_a_run_on_this_machine_needs_services(
     line: str, deployed: bool, expected: bool
 ) -> None:
-    """`auto` means this machine while nothing is deployed."""
+    """Only a run on this machine needs services; `auto` means this machine without a stack."""
     assert expected == needs_services(line.split(), deployed=deployed)
 
 
 def test_the_services_have_the_common_hash_seed() -> None:
-    """The seed is spelled twice, as what names it is too heavy to import first."""
+    """The services' hash seed has the same value in both of its definitions."""
     assert HASH_SEED == build.HASH_SEED

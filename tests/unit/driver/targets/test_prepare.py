@@ -1,4 +1,4 @@
-"""What is checked before anything is started or written, and the plan that is then written."""
+"""The checks before a run starts, and its plan."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Only(Job):
 
 @pytest.fixture(autouse=True)
 def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No stack, no store in the environment, and AWS keys that nobody checks."""
+    """No stack, no store in the environment, and invented AWS credentials."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MAPREDUCE_TERRAFORM", str(tmp_path / "terraform"))
     monkeypatch.delenv("MAPREDUCE_STORE", raising=False)
@@ -69,7 +69,7 @@ def text(tmp_path: Path) -> str:
 
 @pytest.fixture
 def deployed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stack of three mappers with two slots each."""
+    """A stack with three mappers of two slots each."""
     monkeypatch.setattr(module, "read_stack", lambda _: STACK)
 
 
@@ -89,7 +89,9 @@ def _planned(text: str, **config: Any) -> Any:
 def test_the_store_is_named_by_option_environment_stack_or_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In that order."""
+    """The store is that of the option, the environment, the stack or the current folder, in this
+    order.
+    """
     assert f"file://{tmp_path}/.mapreduce" == open_runs(None).store
     monkeypatch.setattr(module, "read_stack", lambda _: STACK)
     assert STACK.store == open_runs(None).store
@@ -100,7 +102,7 @@ def test_the_store_is_named_by_option_environment_stack_or_folder(
 
 
 def test_a_run_in_aws_uses_the_stacks_bucket(text: str, deployed: None) -> None:
-    """Another store is refused; without one it is the stack's."""
+    """A run in AWS uses the stack's bucket, and refuses another store."""
     with pytest.raises(UsageError, match=STACK.store):
         _prepared(text, "aws", "elsewhere")
     prepared = _prepared(text, "auto")
@@ -110,7 +112,7 @@ def test_a_run_in_aws_uses_the_stacks_bucket(text: str, deployed: None) -> None:
 
 
 def test_without_a_stack_auto_is_local_and_aws_is_an_error(text: str) -> None:
-    """The message says what deploys one."""
+    """Without a stack `auto` is local, and `aws` is refused with the name of deploy.sh."""
     assert "local" == _prepared(text, "auto").target
     with pytest.raises(FleetError, match=r"deploy\.sh"):
         _prepared(text, "aws")
@@ -118,18 +120,20 @@ def test_without_a_stack_auto_is_local_and_aws_is_an_error(text: str) -> None:
 
 @pytest.mark.parametrize("target", ["local", "inline"])
 def test_a_run_on_this_machine_asks_for_no_stack(text: str, deployed: None, target: str) -> None:
-    """Though one is deployed."""
+    """A run on this machine does not use a deployed stack."""
     prepared = _prepared(text, target)
     assert (target, None, None) == (prepared.target, prepared.stack, prepared.aws)
 
 
-# -- what cannot be --------------------------------------------------------------------------------
+# -- invalid runs ----------------------------------------------------------------------------------
 
 
 def test_an_input_in_a_bucket_that_the_services_may_not_read_is_refused(
     text: str, deployed: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The message names the bucket and the variable; those that the stack names are read."""
+    """An input in a bucket that the services may not read is refused, with the variable that allows
+    it.
+    """
 
     def head(_: object, url: str) -> ObjectInfo:
         return ObjectInfo(url, 5, "e")
@@ -148,10 +152,10 @@ def test_an_input_in_a_bucket_that_the_services_may_not_read_is_refused(
         ("map_only.py", {"sort": True}, "no `reduce`"),
     ],
 )
-def test_what_has_no_order_cannot_be_sorted(
+def test_a_job_without_key_order_cannot_be_sorted(
     text: str, tmp_path: Path, job: str, config: dict[str, Any], why: str
 ) -> None:
-    """A chain says it in its steps; a partition and a lack of keys leave none."""
+    """--sort is refused for a chain, a job with a partition, and a job without keys."""
     (tmp_path / "own_partition.py").write_text(OWN_PARTITION)
     (tmp_path / "map_only.py").write_text(MAP_ONLY)
     with pytest.raises(UsageError, match=why):
@@ -159,13 +163,13 @@ def test_what_has_no_order_cannot_be_sorted(
 
 
 def test_a_job_may_be_sorted_by_its_keys(text: str) -> None:
-    """As the option says."""
+    """--sort sorts a job's result by its keys."""
     assert _planned(text, sort=True).total_order
     assert not _planned(text).total_order
 
 
 def test_names_that_no_record_can_hold_are_refused(text: str, tmp_path: Path) -> None:
-    """Of the store, and of a file that travels with the job."""
+    """A store or file whose name is not UTF-8 is refused."""
     with pytest.raises(InputError, match="UTF-8"):
         _prepared(text, store="bad\udcff")
     job = tmp_path / "odd_job.py"
@@ -180,7 +184,7 @@ def test_names_that_no_record_can_hold_are_refused(text: str, tmp_path: Path) ->
 
 
 def test_the_plan_is_in_the_store_with_the_code(text: str) -> None:
-    """Under a run id of its own."""
+    """The plan and the code are in the store, under a new run id."""
     prepared = _prepared(text)
     plan = write_plan(prepared, lambda *_: None)
     assert plan == prepared.runs.plan(plan.run)
@@ -189,7 +193,7 @@ def test_the_plan_is_in_the_store_with_the_code(text: str) -> None:
 
 
 def test_code_that_has_rotten_in_the_store_is_written_again(text: str) -> None:
-    """Else every later run of that job would fail."""
+    """Code that has changed in the store is written again."""
     prepared = _prepared(text)
     plan = write_plan(prepared, lambda *_: None)
     url = keys.code(plan.store, plan.job.code)
@@ -200,7 +204,9 @@ def test_code_that_has_rotten_in_the_store_is_written_again(text: str) -> None:
 
 
 def test_an_inline_run_has_two_splits_and_partitions_at_least(text: str) -> None:
-    """So that a wrong belief about the others can show; a given number counts."""
+    """An inline run has at least two splits and partitions by default, so that a job's wrong
+    assumption shows.
+    """
     prepared = _prepared(text, mappers=1)
     plan = write_plan(prepared, lambda *_: None)
     assert (2, 2) == (len(plan_splits(plan.inputs, plan.cut)), plan.partitions)
@@ -224,13 +230,13 @@ def test_the_user_is_told_how_the_input_is_cut(text: str) -> None:
 
 
 def test_a_job_without_reduce_has_no_partitions(text: str, tmp_path: Path) -> None:
-    """Whatever number is given."""
+    """A job without reduce has no partitions, whatever number is given."""
     (tmp_path / "map_only.py").write_text(MAP_ONLY)
     assert 0 == _planned(text, job="map_only.py", reducers=7).partitions
 
 
 def test_a_chain_is_planned_as_a_chain(text: str) -> None:
-    """Each of its steps has a plan of its own later."""
+    """A chain is planned as a chain."""
     plan = _planned(text, job="mapreduce_jobs.page_rank")
     assert (True, True) == (plan.chain, plan.partitions > 0)
     assert not _planned(text).chain
@@ -239,7 +245,7 @@ def test_a_chain_is_planned_as_a_chain(text: str) -> None:
 def test_in_aws_a_local_input_is_uploaded(
     text: str, deployed: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The services read the copy; the build names the images."""
+    """In AWS a local input is uploaded, and the build has the images' tag."""
     prepared = _prepared(text, "aws")
     local = replace(_prepared(text), target="aws", stack=STACK, map_slots=prepared.map_slots)
     sent: list[tuple[str, int, int]] = []
@@ -253,12 +259,12 @@ def test_in_aws_a_local_input_is_uploaded(
 def test_map_slots_in_aws_are_those_of_the_service(
     text: str, deployed: None, mappers: int | None, slots: int
 ) -> None:
-    """Its tasks, or as many as are wanted, times the slots of each."""
+    """In AWS the map slots are the slots of the mappers in use."""
     assert slots == _prepared(text, "aws", mappers=mappers).map_slots
 
 
 def test_map_slots_here_are_processors(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Or as many as are wanted."""
+    """On this machine the map slots are its processors, or the given mappers."""
     monkeypatch.setattr("os.cpu_count", lambda: 6)
     assert [6, 2] == [_prepared(text, "local", mappers=number).map_slots for number in (None, 2)]
 
@@ -266,7 +272,9 @@ def test_map_slots_here_are_processors(text: str, monkeypatch: pytest.MonkeyPatc
 def test_the_hash_seed_counts_only_where_this_process_does_the_tasks(
     text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Services have one that never changes, and an inline run under that one is like theirs."""
+    """The hash seed is part of the build only if this process carries out the tasks with another
+    seed.
+    """
     monkeypatch.setenv("PYTHONHASHSEED", "random")
     assert [True, False] == [
         bool(_prepared(text, target).build.hashing) for target in ("inline", "local")
@@ -278,7 +286,7 @@ def test_the_hash_seed_counts_only_where_this_process_does_the_tasks(
 def test_mappers_are_counted_in_aws_alone(
     text: str, deployed: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Elsewhere each run starts its own."""
+    """Only in AWS does the driver count running mappers; elsewhere each run starts its own."""
 
     async def endpoints(_: EcsFleet, stage: str) -> list[Endpoint]:
         assert "map" == stage

@@ -42,7 +42,7 @@ def _carried_out(prepared: Prepared, log: EventLog) -> Any:
 
 
 def test_a_job_comes_to_its_report(tmp_path: Path) -> None:
-    """Its result is the count of each word, and its events begin and end the run."""
+    """A job's run has the right result, and its events begin and end it."""
     log = EventLog()
     report = _carried_out(_prepared(tmp_path, "word_count"), log)
     assert (("two", 2), ("one", 1), ("three", 1)) == report.top
@@ -54,7 +54,7 @@ def test_a_job_comes_to_its_report(tmp_path: Path) -> None:
 
 
 def test_a_chain_comes_to_the_report_of_all_its_steps(tmp_path: Path) -> None:
-    """Ranks of a ring of three are a third each; the same again reuses every step."""
+    """A chain's run has the right result, and the same run again reuses every step."""
     prepared = _prepared(tmp_path, "page_rank", "1\t2\n2\t3\n3\t1\n")
     report = _carried_out(prepared, EventLog())
     assert dict(report.top) == pytest.approx({"1": 1 / 3, "2": 1 / 3, "3": 1 / 3})
@@ -66,7 +66,7 @@ def test_a_chain_comes_to_the_report_of_all_its_steps(tmp_path: Path) -> None:
 
 
 def test_a_chain_whose_steps_raise_has_failed(tmp_path: Path) -> None:
-    """With the author's own error, which is in the store too."""
+    """A chain whose `steps` raises fails with the author's error, which the store has too."""
     job = tmp_path / "raising_chain.py"
     job.write_text(RAISES)
     prepared = _prepared(tmp_path, str(job))
@@ -79,7 +79,7 @@ def test_a_chain_whose_steps_raise_has_failed(tmp_path: Path) -> None:
 
 
 def test_each_target_has_its_backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is chosen by the prepared run's target, and imported only then."""
+    """Each target has its backend."""
     chosen: list[str] = []
     for target in ("inline", "local", "aws"):
         made = f"{target}_backend"
@@ -93,7 +93,7 @@ def test_each_target_has_its_backend(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_the_backend_in_aws_reaches_the_stack_with_its_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The secret is fetched once, and as many mappers are used as are wanted."""
+    """The backend in AWS fetches the signing key once, and uses the given number of mappers."""
     from driver.cloud.ecs import EcsFleet
     from driver.cloud.stack import Stack
     from driver.run.stages import FleetBackend

@@ -1,4 +1,4 @@
-"""Which answers are taken: those to what was asked."""
+"""Which answers are accepted: only those to the task itself."""
 
 from __future__ import annotations
 
@@ -126,8 +126,8 @@ def _split_result(*ranges: tuple[int, int], **changed: Any) -> SplitResult:
     )
 
 
-def test_answers_to_what_was_asked_are_taken() -> None:
-    """Of each stage, and of maps without a reduce."""
+def test_right_answers_are_accepted() -> None:
+    """A right answer of each stage, and of a map without reduce, is accepted."""
     check_answer(_map_task(), _map_result())
     check_answer(_reduce_task(), _reduce_result())
     check_answer(_split_task(), _split_result())
@@ -166,15 +166,13 @@ def test_answers_to_what_was_asked_are_taken() -> None:
     ],
 )
 def test_a_map_result_that_does_not_fit_is_lost(changed: dict[str, Any]) -> None:
-    """Another run's, task's or attempt's object, or blocks and pieces that are not those asked
-    for.
-    """
+    """A map result with another run's, task's or attempt's object, or wrong blocks, is lost."""
     with pytest.raises(TaskLost, match="the answer to map-3 is not taken: "):
         check_answer(_map_task(), _map_result(**changed))
 
 
 def test_records_that_a_map_task_has_set_aside() -> None:
-    """As many as it was allowed to, of its own split."""
+    """A map may set aside as many records as allowed, from its own split."""
     task = _map_task().model_copy(update={"skip_limit": 2})
     skipped = tuple(_aside("file:///in", at) for at in (12, 13, 14))
     check_answer(task, _map_result(skipped=skipped[:2]))
@@ -198,7 +196,7 @@ def test_records_that_a_map_task_has_set_aside() -> None:
     ],
 )
 def test_a_reduce_result_that_does_not_fit_is_lost(changed: dict[str, Any]) -> None:
-    """The same of a reduce."""
+    """A reduce result that does not fit its task is lost."""
     with pytest.raises(TaskLost, match="the answer to reduce-0 is not taken: "):
         check_answer(_reduce_task(), _reduce_result(**changed))
 
@@ -218,7 +216,7 @@ def test_a_reduce_result_that_does_not_fit_is_lost(changed: dict[str, Any]) -> N
     ],
 )
 def test_splits_that_do_not_fit_are_lost(result: SplitResult) -> None:
-    """Ranges of other objects, or that are not all of the inputs."""
+    """Splits of other objects, or that do not cover the inputs, are lost."""
     with pytest.raises(TaskLost, match="the answer to split-0 is not taken: "):
         check_answer(_split_task(), result)
 
@@ -242,7 +240,7 @@ def test_key_ranges_come_where_they_were_asked_for() -> None:
     ],
 )
 def test_a_result_of_another_stage_is_lost(task: Any, result: Any) -> None:
-    """Whatever else it says."""
+    """A result of another stage is lost."""
     with pytest.raises(TaskLost, match="it is the result of a"):
         check_answer(task, result)
 
@@ -255,7 +253,7 @@ def test_a_result_of_another_stage_is_lost(task: Any, result: Any) -> None:
 def test_only_the_results_of_the_attempt_itself_are_taken(
     asked: tuple[int, int], found: tuple[int, int], run: str
 ) -> None:
-    """Of all attempts at all tasks of two runs."""
+    """Among all attempts of two runs, an answer is accepted only for its own attempt."""
     task = _map_task(index=asked[0], attempt=str(asked[1]))
     result = _map_result(url=keys.map_attempt(STORE, run, found[0], str(found[1])))
     if (asked, "run-1") == (found, run):
@@ -266,7 +264,7 @@ def test_only_the_results_of_the_attempt_itself_are_taken(
 
 
 def test_events_name_the_attempt_and_one_nonce() -> None:
-    """Those of another attempt, or of two answers in one stream, are lost."""
+    """Events of another attempt or nonce are lost."""
     task = _map_task()
     event = Progress(attempt=AttemptId.of(task, "ab"), bytes=0, records=0)
     assert check_event(task, event, None) == "ab"
@@ -284,7 +282,7 @@ def test_events_name_the_attempt_and_one_nonce() -> None:
 
 
 def test_sparks_answers_have_a_longer_name() -> None:
-    """Each of its attempts adds something of its own; all else is held to the same."""
+    """Spark's answers have a longer object name, and all other checks."""
     url = keys.part_attempt(STORE, "run-1", 0, "1-ab12", "json")
     check_spark_answer(_reduce_task(outputs=None), _reduce_result(url=url), stored=True)
     for wrong in (keys.part_attempt(STORE, "run-1", 1, "1-ab12", "json"), "file:///etc/passwd", ""):

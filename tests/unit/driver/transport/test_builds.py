@@ -1,4 +1,4 @@
-"""Who may carry out a run's tasks: services of the driver's engine, all alike."""
+"""Which services may carry out a run's tasks: those of the driver's engine, all of one build."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ OURS = Build(engine="e1", python="cpython-3.11.7", hashing="h1", environment="p1
 
 
 def test_services_of_one_build_may() -> None:
-    """The driver's own Python, seed and packages need not be theirs."""
+    """Services of one build are accepted, even if the driver's Python, seed and packages differ."""
     theirs = OURS.model_copy(
         update={"python": "cpython-3.12.1", "hashing": "h2", "environment": "p2"}
     )
@@ -29,9 +29,9 @@ def test_services_of_one_build_may() -> None:
         (OURS.model_copy(update={"environment": "p2"}), "installed packages"),
     ],
 )
-def test_a_mixture_is_refused_with_what_mends_it(found: Build | None, named: str) -> None:
-    """One that differs from the driver's engine, or from another service in anything, or does not
-    say.
+def test_a_mixture_is_refused_with_the_remedy(found: Build | None, named: str) -> None:
+    """A service without a build, of another engine, or unlike another service, is refused with the
+    remedy.
     """
     why = mixture(OURS, {"mapper-0": OURS}, "mapper-1", found)
     assert why is not None
@@ -40,6 +40,6 @@ def test_a_mixture_is_refused_with_what_mends_it(found: Build | None, named: str
     assert "./deploy.sh" in why
 
 
-def test_a_service_that_is_replaced_in_mid_run_is_compared_with_what_it_was() -> None:
-    """Its name is the same, its build is not."""
+def test_a_replaced_service_is_compared_with_its_earlier_build() -> None:
+    """A service that is replaced during a run is compared with its earlier build."""
     assert mixture(OURS, {"mapper-0": OURS}, "mapper-0", OURS.model_copy(update={"hashing": "h2"}))

@@ -1,4 +1,4 @@
-"""Fault injection breaks the same attempts in the same ways, at its rates, and spares the third."""
+"""Fault injection repeats the same faults at its rates, and spares the third attempt."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _kinds(chaos: Chaos) -> list[str | None]:
 
 
 def test_the_rates_are_kept() -> None:
-    """Within what chance allows for two thousand attempts."""
+    """The rates of 2,000 attempts are within the limits of chance."""
     counts = Counter(_kinds(parse_chaos("kill=0.2,slow=0.1", 1)))
     assert 320 < counts["kill"] < 480
     assert 140 < counts["slow"] < 260
@@ -31,7 +31,7 @@ def test_the_rates_are_kept() -> None:
 
 
 def test_a_seed_breaks_the_same_attempts_again_and_another_others() -> None:
-    """So that a drill can be repeated."""
+    """The same seed gives the same faults, and another seed others."""
     first = parse_chaos("kill=0.2,slow=0.1", 1)
     assert _kinds(first) == _kinds(parse_chaos("kill=0.2,slow=0.1", 1))
     assert _kinds(first) != _kinds(parse_chaos("kill=0.2,slow=0.1", 2))
@@ -40,7 +40,7 @@ def test_a_seed_breaks_the_same_attempts_again_and_another_others() -> None:
 
 
 def test_the_third_attempt_is_spared() -> None:
-    """And so is every attempt at a task whose output was lost: a drill comes to its end."""
+    """The third attempt, and every attempt that repeats a lost output, has no fault."""
     chaos = parse_chaos("kill=1", 1)
     (spec,) = map_specs([1])
     broken = {attempt: chaos.kind(spec.message(attempt)) for attempt in ("0", "1", "2", "3", "1-0")}
@@ -61,15 +61,15 @@ def test_the_third_attempt_is_spared() -> None:
         ("kill=0.6,hang=0.6", "more than 1"),
     ],
 )
-def test_what_is_no_drill(text: str, named: str) -> None:
-    """One line with what to write."""
+def test_a_wrong_specification_is_refused(text: str, named: str) -> None:
+    """A wrong specification is refused with the right form."""
     with pytest.raises(UsageError) as caught:
         parse_chaos(text, 0)
     assert named in str(caught.value)
 
 
-def test_a_fault_travels_with_the_task_and_is_told_of() -> None:
-    """A duplicated attempt is asked for twice, under the same name."""
+def test_a_fault_is_sent_with_the_task_and_reported() -> None:
+    """A fault is sent with the task and reported; a duplicated attempt is requested twice."""
     seen: list[Event] = []
     inner = FakeTransport()
     (task,) = (spec.message("0") for spec in map_specs([1]))

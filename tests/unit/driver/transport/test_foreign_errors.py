@@ -1,6 +1,4 @@
-"""Every exception class of httpx, at each moment of a request: a lost task, or an endpoint that was
-not reached.
-"""
+"""Every exception of httpx, at each moment of a request: a lost task or an unreached endpoint."""
 
 from __future__ import annotations
 
@@ -33,17 +31,14 @@ def _below(cls: type[Exception]) -> Iterator[type[Exception]]:
 _CLASSES: set[type[Exception]] = {httpx.HTTPError, *_below(httpx.HTTPError)}
 FOREIGN = sorted(_CLASSES, key=lambda cls: cls.__name__)
 APART = {"InvalidURL", "CookieConflict"}
-"""Of a URL or a cookie that the caller has made wrong; the driver makes its URLs of addresses, and
-sets no cookie."""
+"""The caller's wrong URL or cookie; the driver makes its URLs from addresses, and sets no cookie.
+"""
 STREAM = {"StreamError", "StreamConsumed", "StreamClosed", "ResponseNotRead", "RequestNotRead"}
-"""Of a caller who reads an answer twice: faults of this program, of which the answers below have
-none."""
+"""A caller that reads an answer twice; the fake answers below have no such fault."""
 
 
 def test_the_list_is_that_of_the_library() -> None:
-    """Every public exception class of httpx is tried below, but for those of a caller's own
-    mistakes.
-    """
+    """The tests below try every public exception class of httpx, except the caller's mistakes."""
     public = {
         name
         for name, cls in vars(httpx).items()
@@ -55,21 +50,21 @@ def test_the_list_is_that_of_the_library() -> None:
 
 
 def _made(cls: type[Exception]) -> Exception:
-    """An instance, whatever its class wants to be told."""
+    """Return an instance, with any arguments that its class needs."""
     made = cls.__new__(cls)
     made.args = ("it failed",)
     return made
 
 
 class _Broken(httpx.AsyncBaseTransport):
-    """Raises when it is asked, or in the middle of its answer."""
+    """Raises at the request, or during its answer."""
 
     def __init__(self, raised: Exception, lines: bytes | None) -> None:
         self._raised = raised
         self._lines = lines
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """One answer, which is never whole."""
+        """Return an answer that raises before its end."""
         if self._lines is None:
             raise self._raised
         return httpx.Response(200, stream=_BrokenStream(self._lines, self._raised))
@@ -103,7 +98,7 @@ def _asked(raised: Exception, lines: bytes | None, *, health: bool) -> None:
 def test_no_error_of_the_library_passes(
     cls: type[Exception], lines: bytes | None, *, health: bool
 ) -> None:
-    """Before an answer, in its head, and in its middle."""
+    """Each error before an answer, in its head or in its body becomes TaskLost."""
     raised = _made(cls)
     with pytest.raises(TaskLost, match="mapper-0") as caught:
         _asked(raised, lines, health=health)

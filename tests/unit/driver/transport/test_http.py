@@ -1,4 +1,4 @@
-"""Tasks over HTTP: every way a network fails is a lost task, and nothing else is."""
+"""Tasks over HTTP: every network failure is a lost task, and nothing else is."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/jsonl\r\nconnection: close
 
 @contextmanager
 def _server(answer: bytes | None) -> Iterator[Endpoint]:
-    """A server that gives every request the same bytes and closes; with None it never answers."""
+    """Run a server that sends these bytes to each request and closes; with None it is silent."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def serve() -> None:
@@ -56,8 +56,8 @@ def _server(answer: bytes | None) -> Iterator[Endpoint]:
 
 
 def _read_request(connection: socket.socket) -> None:
-    """All of a request: a server that closes with some of it unread resets the connection, and its
-    answer is lost.
+    """Read a whole request: a server that closes before that resets the connection, and its answer
+    is lost.
     """
     with connection.makefile("rb") as file:
         head = dict(
@@ -88,7 +88,7 @@ def _done() -> Done:
 
 
 def test_events_come_as_they_were_sent() -> None:
-    """A stream of two events."""
+    """Two events arrive as they were sent."""
     done = _done()
     with _server(HEAD + STARTED + done.model_dump_json().encode() + b"\n") as endpoint:
         events = _ask(endpoint)
@@ -119,21 +119,21 @@ def test_events_come_as_they_were_sent() -> None:
     ],
 )
 def test_a_broken_answer_is_a_lost_task(answer: bytes) -> None:
-    """Whatever comes that is no whole stream of events."""
+    """An incomplete or invalid stream of events raises TaskLost."""
     with _server(answer) as endpoint, pytest.raises(TaskLost, match="mapper-0"):
         _ask(endpoint)
 
 
-def test_nobody_there_is_not_reached() -> None:
-    """A refused connection: nothing has begun."""
+def test_a_refused_connection_is_not_reached() -> None:
+    """A refused connection raises NotReached."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with pytest.raises(NotReached, match="mapper-0 cannot be reached"):
         _ask(Endpoint("mapper-0", f"http://127.0.0.1:{port}", 1))
 
 
-def test_a_full_service_says_when_to_come_again() -> None:
-    """503 with Retry-After is an answer, not a failure."""
+def test_a_full_service_answers_with_retry_after() -> None:
+    """A 503 raises NoSlot with its Retry-After."""
     answer = b"HTTP/1.1 503 Busy\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n"
     with _server(answer) as endpoint, pytest.raises(NoSlot) as caught:
         _ask(endpoint)
@@ -150,12 +150,10 @@ def test_a_full_service_says_when_to_come_again() -> None:
         (None, "it has another signing key"),
     ],
 )
-def test_a_401_says_what_to_look_at(
+def test_a_401_is_explained(
     ahead_s: float | None, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The service gives no reason; its clock, which every answer tells, or else the key must be
-    it.
-    """
+    """A 401 is explained by the service's clock, if it is off, and else by the key."""
     monkeypatch.setattr("driver.transport.http.time.time", lambda: 1_800_000_000.0)
     date = (
         "" if ahead_s is None else f"date: {formatdate(1_800_000_000 - ahead_s, usegmt=True)}\r\n"
@@ -171,7 +169,7 @@ def test_a_401_says_what_to_look_at(
 
 
 def test_a_refusal_keeps_its_cause() -> None:
-    """403 with our own error is a failed attempt of that kind."""
+    """A 403 with our error is a failed attempt of that kind."""
     body = b'{"kind":"RefusedURL","message":"not yours"}'
     head = b"HTTP/1.1 403 Forbidden\r\ncontent-length: %d\r\n\r\n" % len(body)
     with _server(head + body) as endpoint:
@@ -181,7 +179,7 @@ def test_a_refusal_keeps_its_cause() -> None:
 
 
 def test_a_service_that_starts_slowly_is_waited_for() -> None:
-    """`/health` has a patience of its own, however short that for heartbeats is."""
+    """`/health` has a separate timeout, longer than that of heartbeats."""
     health = (
         Health(ok=True, role="map", slots=1, busy=0, build=this_build()).model_dump_json().encode()
     )
@@ -212,7 +210,7 @@ def test_a_service_that_starts_slowly_is_waited_for() -> None:
 
 
 def test_tasks_of_one_endpoint_share_a_connection() -> None:
-    """An answer is read to its end, so that the next task need not connect anew."""
+    """Successive tasks of an endpoint share a connection."""
     done = _done().model_dump_json().encode() + b"\n"
     head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
     connections = 0
@@ -246,7 +244,7 @@ def test_tasks_of_one_endpoint_share_a_connection() -> None:
 
 @pytest.mark.parametrize("end", [b"", b"zz\r\n"], ids=["no end", "a broken end"])
 def test_a_result_that_is_there_counts_however_its_answer_ends(end: bytes) -> None:
-    """What comes after the last event is of no interest."""
+    """A result counts, however the answer ends after it."""
     done = _done()
     line = done.model_dump_json().encode() + b"\n"
     head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -265,7 +263,7 @@ HEALTH_OF_OLD = b'{"ok":true,"role":"map","slots":1,"busy":0}'
     ],
 )
 def test_an_event_of_another_build_ends_the_run(build: Build | None, named: str) -> None:
-    """Already the first answer of an endpoint is compared, and says how to mend it."""
+    """The first event of another build ends the run with the remedy."""
     started = (
         Started(attempt=AttemptId.of(_task()), worker=1, build=build).model_dump_json().encode()
         + b"\n"
@@ -276,9 +274,7 @@ def test_an_event_of_another_build_ends_the_run(build: Build | None, named: str)
 
 
 def test_a_service_that_does_not_know_the_messages_is_asked_for_its_build() -> None:
-    """One of an older version refuses them or answers in its own way: the cause is its version, not
-    the task.
-    """
+    """A service that does not know the message is refused as too old, after a look at its build."""
     answers = [
         b"HTTP/1.1 422 No\r\ncontent-length: 34\r\n\r\n" + b'{"kind":"UsageError","message":""}'
     ]

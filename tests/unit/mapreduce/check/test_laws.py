@@ -1,6 +1,4 @@
-"""The law checker names the law that a faulty job breaks, with a small input, and finds nothing
-wrong in a good one.
-"""
+"""The law checker finds the broken law of a faulty job, with a small input, and no other."""
 
 from __future__ import annotations
 
@@ -36,7 +34,7 @@ class MeanOfMeans(Job):
 
 
 class FirstComes(Job):
-    """A reduce that goes by the order of its values."""
+    """A reduce that depends on the order of its values."""
 
     def map(self, offset: int, line: str) -> Iterator[tuple[str, str]]:
         for word in words(line):
@@ -47,7 +45,7 @@ class FirstComes(Job):
 
 
 class Remembers(Job):
-    """A map that remembers what it has seen."""
+    """A map with a memory of earlier calls."""
 
     reduce = Sum()
 
@@ -70,7 +68,7 @@ class Dice(Job):
 
 
 class NumberedKeys(Job):
-    """A reduce that remembers how many keys it has had."""
+    """A reduce that counts its keys."""
 
     def reduce_setup(self) -> None:
         self.number = 0
@@ -85,7 +83,7 @@ class NumberedKeys(Job):
 
 
 class OtherBatch(Job):
-    """A map_batch that does not split as map does."""
+    """A map_batch that splits differently from map."""
 
     reduce = Sum()
 
@@ -111,7 +109,7 @@ class OtherBatch(Job):
     ids=lambda each: each.__name__ if isinstance(each, type) else None,
 )
 def test_each_fault_is_named(job: type[Job], law: str, most_lines: int) -> None:
-    """The law is in the list, and the input is small and still shows it."""
+    """Each fault breaks its law, and the input is small and shows it."""
     breaches = {breach.law.name: breach for breach in check(job, [PlainInput("u", TEXT)])}
     assert law in breaches
     breach = breaches[law]
@@ -121,7 +119,7 @@ def test_each_fault_is_named(job: type[Job], law: str, most_lines: int) -> None:
 
 
 def test_a_wrong_combine_is_not_taken_for_something_else() -> None:
-    """The other laws are tried without it."""
+    """A wrong combine breaks only its own law, because the others are checked without it."""
     assert ["combine changes nothing but the work"] == [
         breach.law.name for breach in check(MeanOfMeans, [PlainInput("u", TEXT)])
     ]
@@ -129,13 +127,13 @@ def test_a_wrong_combine_is_not_taken_for_something_else() -> None:
 
 @pytest.mark.parametrize("job", [WordCount, InvertedIndex])
 def test_good_jobs_pass(job: type[Job]) -> None:
-    """Nothing is wrong with the shipped jobs, over several inputs and odd bytes."""
+    """The ready-made jobs keep all laws, over several inputs and odd bytes."""
     inputs = [PlainInput("u", TEXT), PlainInput("v", b"the \xff\r\nend"), PlainInput("w", b"")]
     assert [] == check(job, inputs)
 
 
-def test_an_order_that_is_meant() -> None:
-    """A job whose result depends on the order of the input, and says so, passes."""
+def test_a_declared_order() -> None:
+    """A job that declares `order_matters` may depend on the order of its input."""
 
     class Meant(FirstComes):
         order_matters = True
@@ -144,7 +142,7 @@ def test_an_order_that_is_meant() -> None:
 
 
 def test_the_header_stays() -> None:
-    """The smallest CSV still has its header."""
+    """The smallest CSV input keeps its header."""
 
     class Rows(Job):
         input_format = Csv()

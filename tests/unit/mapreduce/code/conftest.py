@@ -1,4 +1,4 @@
-"""What the tests of a job's code share."""
+"""Fixtures of the tests of a job's code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def fresh_imports() -> Iterator[None]:
-    """Everything that a test imports from its files is gone after it."""
+    """Remove every module that a test imports from its files."""
     path, modules, finders = list(sys.path), dict(sys.modules), list(sys.meta_path)
     yield
     sys.path[:] = path

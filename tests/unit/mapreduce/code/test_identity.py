@@ -1,4 +1,4 @@
-"""Which change of a job's code changes what a finished map or reduce task is found by."""
+"""Which changes of a job's code change the digests of its map and reduce tasks."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def identity(
 
 
 def changes(tmp_path: Path, old: str, new: str, job: str = JOB) -> str:
-    """Return which of the two digests differ when a text in the job's file is replaced: "", "map
-    reduce", ...
+    """Return the digests that change when a text in the job's file is replaced: "", "map reduce",
+    ...
     """
     assert old in job
     before = identity(tmp_path / "a", job)
@@ -74,8 +74,10 @@ def changes(tmp_path: Path, old: str, new: str, job: str = JOB) -> str:
         ("    def reduce", "    def more(self):\n        return 1\n\n    def reduce", "map reduce"),
     ],
 )
-def test_what_a_change_touches(tmp_path: Path, old: str, new: str, changed: str) -> None:
-    """A fix in the reducer touches no map, a comment nothing, and everything else both."""
+def test_digests_that_a_change_affects(tmp_path: Path, old: str, new: str, changed: str) -> None:
+    """A change in `reduce` changes no map digest, a comment changes none, and any other change
+    both.
+    """
     assert changed == changes(tmp_path, old, new)
 
 
@@ -96,7 +98,7 @@ def test_what_a_change_touches(tmp_path: Path, old: str, new: str, changed: str)
     ],
 )
 def test_a_reduce_that_a_map_task_may_run(tmp_path: Path, use: str) -> None:
-    """Where something else may call it, a change of `reduce` redoes the maps."""
+    """If other code may call `reduce`, a change in it changes the map digest."""
     job = f"{JOB}\n{use}"
     assert "map reduce" == changes(
         tmp_path, "yield key, sum(values)", "yield key, max(values)", job
@@ -112,7 +114,7 @@ def test_a_reduce_that_a_map_task_may_run(tmp_path: Path, use: str) -> None:
     ],
 )
 def test_a_reduce_that_runs_when_the_class_is_made(tmp_path: Path, before: str, after: str) -> None:
-    """A decorator or a computed default is code that a map task runs too."""
+    """A decorator or default of `reduce` runs in a map task too, so it changes the map digest."""
     helper = HELPER + "\n\ndef decorated(given):\n    return given\n"
     job = JOB.replace(before, after)
     one = identity(tmp_path / "a", job, helper)
@@ -121,7 +123,7 @@ def test_a_reduce_that_runs_when_the_class_is_made(tmp_path: Path, before: str, 
 
 
 def test_a_helper_that_reduces(tmp_path: Path) -> None:
-    """A method `reduce` of a class that is no job is not left out."""
+    """A method `reduce` of another class is part of both digests."""
     job = JOB.replace(
         "class Mine", "class Folding:\n    def reduce(self):\n        return 1\n\n\nclass Mine"
     )
@@ -129,13 +131,13 @@ def test_a_helper_that_reduces(tmp_path: Path) -> None:
 
 
 def test_code_that_looks_at_its_own_text(tmp_path: Path) -> None:
-    """Where a line number or the source itself may decide, every byte counts."""
+    """If code may read its own source or line numbers, every byte counts."""
     job = JOB.replace("LIMIT = 3", "LIMIT = len(__file__)")
     assert "map reduce" == changes(tmp_path, "class Mine", "# a comment\nclass Mine", job)
 
 
 def test_a_helper_changes_both(tmp_path: Path) -> None:
-    """What the job imports counts as the job's own file does; a comment in it does not."""
+    """An imported helper is part of both digests, without its comments."""
     before = identity(tmp_path / "a")
     after = identity(tmp_path / "b", helper=HELPER.replace("strip", "upper"))
     assert before.map != after.map
@@ -144,7 +146,7 @@ def test_a_helper_changes_both(tmp_path: Path) -> None:
 
 
 def test_a_base_class_from_elsewhere(tmp_path: Path) -> None:
-    """A class in another file may call the `reduce` of a job that inherits from it."""
+    """A base class in another file may call `reduce`, so a change in it changes the map digest."""
     helper = (
         HELPER
         + "\n\nclass Base:\n    def combine(self, key, values):\n        return self.more(key, "
@@ -156,8 +158,8 @@ def test_a_base_class_from_elsewhere(tmp_path: Path) -> None:
     assert one.map != other.map
 
 
-def test_files_that_travel_count_by_their_bytes(tmp_path: Path) -> None:
-    """A word list beside the job is part of both digests."""
+def test_packed_files_count_by_their_bytes(tmp_path: Path) -> None:
+    """A packed file is part of both digests."""
     job = JOB.replace('    word: str = "x"', '    files = ["words.txt"]')
     found = []
     for name, text in (("a", "one"), ("b", "two"), ("c", "one")):
@@ -171,7 +173,7 @@ def test_files_that_travel_count_by_their_bytes(tmp_path: Path) -> None:
 def test_installed_packages_count_by_version_and_content(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another version of a package, or a file that was edited in place, changes both digests."""
+    """The version of a package, and an edit of its files, change both digests."""
     found = []
     for number, (version, text) in enumerate(
         [("1", "A = 1\n"), ("2", "A = 1\n"), ("1", "A = 2\n"), ("1", "A = 1\n")]

@@ -1,4 +1,4 @@
-"""Which modules a job has loaded, however often it is asked and whatever has come or gone since."""
+"""Which modules a job has loaded, after any imports and removals."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAMES = [f"loaded_{letter}" for letter in "abcdef"]
 
 @pytest.fixture
 def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A job whose folder has six more modules."""
+    """A job whose folder has six further modules."""
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(_OwnModules, "look", None)
     monkeypatch.setattr(_OwnModules, "root", None)
@@ -35,7 +35,7 @@ def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def _all_looked_at() -> tuple[str, ...]:
-    """The same by a look at every module."""
+    """Return the loaded modules by a scan of all."""
     root = _OwnModules.root
     assert root is not None
     return loaded_modules(set(sys.modules) - _OwnModules.before[root])
@@ -43,10 +43,8 @@ def _all_looked_at() -> tuple[str, ...]:
 
 @pytest.mark.usefixtures("loaded")
 @pytest.mark.parametrize("seed", range(20))
-def test_it_is_what_a_look_at_all_modules_finds(seed: int) -> None:
-    """After any order of imports and removals, those of the module that was the last one among
-    them.
-    """
+def test_loaded_modules_equal_a_scan_of_all(seed: int) -> None:
+    """After any order of imports and removals the result equals a scan of all modules."""
     chosen = random.Random(seed)
     assert modules_loaded() == ("loaded_job",)
     for _ in range(30):
@@ -60,8 +58,8 @@ def test_it_is_what_a_look_at_all_modules_finds(seed: int) -> None:
 
 
 @pytest.mark.usefixtures("loaded")
-def test_a_second_look_goes_only_through_what_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The names that were there before are not touched."""
+def test_a_second_call_examines_only_new_modules(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second call examines only new modules."""
     modules_loaded()
     importlib.import_module(NAMES[0])
     seen: list[set[str]] = []

@@ -1,6 +1,4 @@
-"""What a job's code consists of: everything that it imports, wherever it lies, and nothing that is
-not its own.
-"""
+"""Which modules belong to a job's code: all that it imports, except packages and the program's."""
 
 from __future__ import annotations
 
@@ -33,13 +31,13 @@ def write(folder: Path, **files: str) -> None:
 
 
 def modules(folder: Path, before: str, body: str = "        yield value, 1\n") -> Modules:
-    """Return what a job in a folder of its own stands on."""
+    """Return the modules of a job in a separate folder."""
     write(folder / "job", mine=before + JOB + body)
     return find_job(str(folder / "job/mine.py"))[0].modules()
 
 
 def test_modules_beside_the_job_and_below_it(tmp_path: Path) -> None:
-    """A helper, its helper, a package, and an import inside of a method are found."""
+    """A helper, its helper, a package, and an import in a method are found."""
     write(tmp_path / "job", helper="import deep", deep="", pack__init="", late="")
     (tmp_path / "job/pack/__init__.py").write_text("from . import inner\n")
     write(tmp_path / "job", pack__inner="")
@@ -58,7 +56,7 @@ def test_modules_beside_the_job_and_below_it(tmp_path: Path) -> None:
 
 
 def test_modules_on_the_module_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A module of PYTHONPATH is the author's own: it travels, and so does what it imports."""
+    """A module on PYTHONPATH is packed, with its imports."""
     write(tmp_path / "lib", factor="import basis\n", basis="", kit__tools="")
     (tmp_path / "lib/kit/__init__.py").write_text("")
     monkeypatch.syspath_prepend(str(tmp_path / "lib"))
@@ -69,8 +67,8 @@ def test_modules_on_the_module_path(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_imports_by_call(tmp_path: Path) -> None:
-    """A module that a call imports by its name is found; one whose name is computed shows once it
-    is loaded.
+    """A module that a call imports by a constant name is found; one with a computed name after its
+    import.
     """
     write(tmp_path / "job", by_call="", by_dunder="", computed="")
     body = (
@@ -85,7 +83,7 @@ def test_imports_by_call(tmp_path: Path) -> None:
 
 
 def test_installed_packages(tmp_path: Path) -> None:
-    """A package that is installed is named, with what it requires; it does not travel."""
+    """An installed package is named with its requirements, and not packed."""
     found = modules(tmp_path, "import hypothesis\nimport json\n")
     assert {"mine.py"} == set(found.files)
     assert frozenset(("hypothesis",)) == found.packages
@@ -95,7 +93,7 @@ def test_installed_packages(tmp_path: Path) -> None:
 def test_a_loose_file_among_installed_packages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file that no installer has written counts as the author's, in whatever folder it lies."""
+    """A file among installed packages that no installer has written is packed."""
     write(tmp_path / "site-packages", loose="", installed="")
     record = tmp_path / "site-packages/installed-1.dist-info"
     record.mkdir()
@@ -118,8 +116,8 @@ def _uncached() -> dict[str, list[metadata.Distribution]]:
 
 @pytest.mark.parametrize("name", ["random", "json", "regex", "pydantic"])
 def test_a_module_under_a_name_that_is_not_free(tmp_path: Path, name: str) -> None:
-    """A job that imports a file beside it under the name of a library would be given the library:
-    it is refused.
+    """A file beside the job with the name of a library is refused, because the job would import the
+    library.
     """
     write(tmp_path / "job", **{name: "x = 1"})
     with pytest.raises(
@@ -130,16 +128,14 @@ def test_a_module_under_a_name_that_is_not_free(tmp_path: Path, name: str) -> No
 
 @pytest.mark.parametrize("name", ["jobs", "driver", "services", "random", "conftest"])
 def test_files_beside_the_job_that_it_does_not_import(tmp_path: Path, name: str) -> None:
-    """They do no harm, whatever they are called."""
+    """A file beside the job that it does not import may have any name."""
     write(tmp_path / "job", **{name: "raise AssertionError('imported')"})
     assert {"mine.py"} == set(modules(tmp_path, "import json\n").files)
     assert "x" not in vars(importlib.import_module("random"))
 
 
 def test_a_library_installed_beside_the_job(tmp_path: Path) -> None:
-    """`pip install --target` brings libraries of ours along: ours is used, and nothing is
-    refused.
-    """
+    """Libraries of ours beside the job, from `pip install --target`, are ignored."""
     write(tmp_path / "job", six="raise AssertionError('imported')")
     record = tmp_path / "job/six-1.dist-info"
     record.mkdir()
@@ -148,8 +144,8 @@ def test_a_library_installed_beside_the_job(tmp_path: Path) -> None:
 
 
 def test_compiled_modules_travel_with_their_sources(tmp_path: Path) -> None:
-    """A compiled module beside the job is packed, so that a task does not fall back on its slow
-    twin in silence.
+    """A compiled module beside the job is packed, so that a task does not use its slow version
+    instead.
     """
     suffix = importlib.machinery.EXTENSION_SUFFIXES[0]
     write(tmp_path / "job", fast="")
@@ -167,16 +163,14 @@ def test_relative_imports(tmp_path: Path) -> None:
 
 
 def test_a_helper_that_cannot_be_parsed(tmp_path: Path) -> None:
-    """A file for another Python, imported in a `try`, travels as it is."""
+    """A file that cannot be parsed is packed unchanged."""
     write(tmp_path / "job", old="print 'two'\n")
     found = modules(tmp_path, "try:\n    import old\nexcept SyntaxError:\n    pass\n")
     assert {"mine.py", "old.py"} == set(found.files)
 
 
 def test_the_reserved_names_are_those_of_our_libraries() -> None:
-    """What the requirement files install for driver and services is reserved, under its import
-    names.
-    """
+    """The reserved names are the import names of all packages in the requirement files."""
     wanted = set()
     for name in ("driver", "services"):
         text = (ROOT / f"requirements/{name}.txt").read_text()
@@ -200,7 +194,7 @@ def _normal(name: str) -> str:
 
 
 def test_nothing_of_the_job_hides_a_module_of_the_program(tmp_path: Path) -> None:
-    """After a job was found, a library that is imported late is still the library."""
+    """After a job was found, a library that is imported later is still the library."""
     write(
         tmp_path / "job",
         duckdb="raise AssertionError('taken')",

@@ -1,6 +1,4 @@
-"""A job's code travels by digest: the same bytes for the same sources, and nothing but plain files
-inside.
-"""
+"""A job's pack has the same bytes for the same sources, and only plain files."""
 
 from __future__ import annotations
 
@@ -39,7 +37,7 @@ class {name}(Job):
 
 @pytest.fixture(autouse=True)
 def fresh_imports() -> Iterator[None]:
-    """Whatever a test imports from its files is gone after it."""
+    """Remove every module that a test imports from its files."""
     path, modules = list(sys.path), dict(sys.modules)
     yield
     sys.path[:] = path
@@ -48,19 +46,19 @@ def fresh_imports() -> Iterator[None]:
 
 
 def file(path: Path, text: str = "") -> Path:
-    """A source file with its folders."""
+    """Write a source file and its folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     return path
 
 
 def job_file(path: Path, name: str = "Mine", word: str = "x", before: str = "") -> str:
-    """A file with a job that yields `word`; returns its path as a command would give it."""
+    """Write a file with a job that yields `word`; return its path for a command line."""
     return str(file(path, before + JOB.format(name=name, word=word)))
 
 
 def word_of(job: Job | JobClass) -> str:
-    """What a job of `job_file` yields."""
+    """Return the word that a job of `job_file` yields."""
     made = job if isinstance(job, Job) else job()
     assert isinstance(made, Job)
     ((word, _),) = made.map(0, "")
@@ -68,12 +66,12 @@ def word_of(job: Job | JobClass) -> str:
 
 
 def names(data: bytes) -> list[str]:
-    """The files in a pack."""
+    """Return the files in a pack."""
     return zipfile.ZipFile(io.BytesIO(data)).namelist()
 
 
 class Store:
-    """A store with packs, and a loader that unpacks them elsewhere."""
+    """A store with packs, and a loader that unpacks them in another folder."""
 
     def __init__(self, folder: Path) -> None:
         self.url = f"file://{folder}/store"
@@ -82,7 +80,7 @@ class Store:
         self.loader = CodeLoader(self.storage, self.url, self.unpacked)
 
     def add(self, source: JobSource) -> JobSpec:
-        """Uploads a job's pack."""
+        """Upload a job's pack."""
         digest, data = pack(source)
         self.storage.write(keys.code(self.url, digest), data)
         return JobSpec(code=digest, module=source.module, name=source.name, file=source.file)
@@ -92,7 +90,7 @@ class Store:
 
 
 def test_file_and_class(tmp_path: Path) -> None:
-    """A file with one job means that job; with several, one is named."""
+    """A file with one job means that job; one with several needs a class name."""
     source, found = find_job(job_file(tmp_path / "one.py"))
     assert (JobSource(tmp_path, "one", "Mine"), "x") == (source, word_of(found))
     two = job_file(tmp_path / "two.py", "First", "1") + ":Second"
@@ -104,7 +102,7 @@ def test_file_and_class(tmp_path: Path) -> None:
 
 
 def test_module(tmp_path: Path) -> None:
-    """A dotted module is found where Python finds it, with its package's parent as the root."""
+    """A dotted module is found as Python finds it, with its package's parent as the root."""
     source, found = find_job("mapreduce_jobs.word_count")
     assert ("mapreduce_jobs.word_count", "WordCount", "WordCount") == (
         source.module,
@@ -115,7 +113,7 @@ def test_module(tmp_path: Path) -> None:
 
 
 def test_file_in_a_package(tmp_path: Path) -> None:
-    """A file in a package is a module of it, so that its relative imports work."""
+    """A file in a package is a module of it, so that relative imports work."""
     file(tmp_path / "pkg" / "__init__.py")
     file(tmp_path / "pkg" / "sub" / "__init__.py")
     file(tmp_path / "pkg" / "words.py", "WORD = 'relative'")
@@ -125,7 +123,7 @@ def test_file_in_a_package(tmp_path: Path) -> None:
 
 
 def test_imported_jobs_are_not_the_files_own(tmp_path: Path) -> None:
-    """A job that a file only imports, to extend it, is not taken for the file's."""
+    """A job that a file only imports is not its job."""
     path = file(
         tmp_path / "extended.py",
         "from mapreduce_jobs.word_count import WordCount\nclass Longer(WordCount):\n    "
@@ -152,7 +150,7 @@ def test_imported_jobs_are_not_the_files_own(tmp_path: Path) -> None:
     ],
 )
 def test_not_found(text: str, named: str) -> None:
-    """What is not there is said, with what there is or what to give."""
+    """A missing job is reported with the possible names."""
     with pytest.raises(JobLoadError) as caught:
         find_job(text)
     assert named in str(caught.value)
@@ -172,9 +170,7 @@ def test_not_found(text: str, named: str) -> None:
     ],
 )
 def test_cannot_be_loaded(tmp_path: Path, source: str, named: str) -> None:
-    """A file that cannot be imported, or has no job that can run, is refused with the author's own
-    frames.
-    """
+    """A file that cannot be imported, or has no valid job, is refused with the author's frames."""
     path = file(tmp_path / "bad_job.py", source)
     with pytest.raises(JobLoadError) as caught:
         find_job(str(path))
@@ -197,9 +193,7 @@ def test_cannot_be_loaded(tmp_path: Path, source: str, named: str) -> None:
     ],
 )
 def test_any_file_name(tmp_path: Path, name: str) -> None:
-    """A job's file may have any name, that of a module of Python's or of ours too, here and
-    elsewhere.
-    """
+    """A job's file may have any name, also that of a module of Python or of this program."""
     source, found = find_job(
         job_file(tmp_path / "src" / name, before="import json, random, pydantic\n")
     )
@@ -215,7 +209,7 @@ def test_any_file_name(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("again", [False, True])
 def test_files_of_one_name(tmp_path: Path, again: bool) -> None:
-    """Two files of one name in two folders are two jobs, in whatever order they are asked for."""
+    """Two files of one name in two folders are two jobs, in any order."""
     one, other = (job_file(tmp_path / name / "job.py", word=name) for name in ("a", "b"))
     expected = ["a", "b", "a", "b"] if again else ["a", "b"]
     assert expected == [
@@ -224,7 +218,7 @@ def test_files_of_one_name(tmp_path: Path, again: bool) -> None:
 
 
 def test_siblings_of_one_name(tmp_path: Path) -> None:
-    """The modules that two jobs import from beside them are not mixed up."""
+    """Modules of one name beside two jobs are not confused."""
     found = []
     for name in ("a", "b"):
         file(tmp_path / name / "sibling.py", f"WORD = {name!r}")
@@ -242,9 +236,7 @@ def test_siblings_of_one_name(tmp_path: Path) -> None:
 
 
 def test_pack_is_deterministic(tmp_path: Path) -> None:
-    """The same sources give the same bytes, whatever folder and time they come from; other sources
-    do not.
-    """
+    """The same sources give the same pack in any folder and at any time; other sources do not."""
     packs = []
     for name, word in (("a", "x"), ("b", "x"), ("c", "y")):
         path = job_file(tmp_path / name / "job.py", word=word)
@@ -261,7 +253,7 @@ def test_pack_is_deterministic(tmp_path: Path) -> None:
 
 
 def test_pack_holds_what_the_job_imports(tmp_path: Path) -> None:
-    """A pack holds siblings and packages that are imported, directly or not, and nothing else."""
+    """A pack has the imported siblings and packages, direct or not, and nothing else."""
     file(
         tmp_path / "sibling.py",
         "import deeper.leaf as leaf\nimport json\nimport mapreduce.words\nfrom starred import *\n",
@@ -292,7 +284,7 @@ def test_pack_holds_what_the_job_imports(tmp_path: Path) -> None:
 
 
 def test_pack_of_a_package_module(tmp_path: Path) -> None:
-    """A job in a package brings the package and what it imports from above."""
+    """The pack of a job in a package has the package, and its imports from above."""
     file(tmp_path / "pkg" / "__init__.py")
     file(tmp_path / "pkg" / "sub" / "__init__.py")
     file(tmp_path / "pkg" / "words.py", "WORD = 'relative'")
@@ -307,7 +299,7 @@ def test_pack_of_a_package_module(tmp_path: Path) -> None:
 
 
 def test_load_by_digest(tmp_path: Path) -> None:
-    """A job is loaded from its pack with its parameters, and no longer needs its first folder."""
+    """A job is loaded from its pack with its parameters, without its original folder."""
     store = Store(tmp_path)
     file(tmp_path / "src" / "sibling.py", "SUFFIX = '!'")
     path = job_file(tmp_path / "src" / "job.py", before="from sibling import SUFFIX\n")
@@ -322,9 +314,7 @@ def test_load_by_digest(tmp_path: Path) -> None:
 
 
 def test_jobs_of_one_module_name_one_after_another(tmp_path: Path) -> None:
-    """Packs whose modules and siblings have the same names do not mix, in whatever order they are
-    loaded.
-    """
+    """Packs with equal module names are not confused, in any order of loading."""
     store = Store(tmp_path)
     specs = []
     for name in ("a", "b"):
@@ -341,8 +331,8 @@ def test_jobs_of_one_module_name_one_after_another(tmp_path: Path) -> None:
 
 
 def test_find_after_load(tmp_path: Path) -> None:
-    """In one process a job is found, loaded from its pack, and another one of its package found
-    after it.
+    """In one process a job is found, loaded from its pack, and then another one of its package is
+    found.
     """
     store = Store(tmp_path)
     file(tmp_path / "ours" / "__init__.py")
@@ -354,7 +344,7 @@ def test_find_after_load(tmp_path: Path) -> None:
 
 
 def test_code_of_another_digest(tmp_path: Path) -> None:
-    """Bytes that are not those of their digest are never unpacked, nor run."""
+    """Bytes with another digest are neither unpacked nor run."""
     store = Store(tmp_path)
     spec = store.add(find_job(job_file(tmp_path / "src" / "job.py"))[0])
     other = find_job(job_file(tmp_path / "other" / "job.py", word="evil"))[0]
@@ -365,7 +355,7 @@ def test_code_of_another_digest(tmp_path: Path) -> None:
 
 
 def test_unknown_class_in_a_pack(tmp_path: Path) -> None:
-    """A spec that names a class or module that its pack does not have is refused."""
+    """A spec with an unknown class or module is refused."""
     store = Store(tmp_path)
     spec = store.add(find_job(job_file(tmp_path / "src" / "job.py"))[0])
     with pytest.raises(JobLoadError, match="has no job 'Other'"):
@@ -377,17 +367,17 @@ def test_unknown_class_in_a_pack(tmp_path: Path) -> None:
 def zipped(
     name: str, mode: int = 0o100644, content: bytes = b"evil", compression: int = zipfile.ZIP_STORED
 ) -> tuple[bytes, str]:
-    """A pack made by hand with one member, and its digest."""
+    """Return a hand-made pack with one member, and its digest."""
     return packed((name, mode, content), compression=compression)
 
 
 def packed(
     *members: tuple[str, int, bytes], compression: int = zipfile.ZIP_STORED
 ) -> tuple[bytes, str]:
-    """A pack made by hand with members and `job.py`, and its digest."""
+    """Return a hand-made pack with these members and `job.py`, and its digest."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive, warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of a name that is there twice
+        warnings.simplefilter("ignore", UserWarning)  # for a repeated name
         archive.writestr("job.py", "")
         for name, mode, content in members:
             entry = zipfile.ZipInfo(name)
@@ -419,9 +409,7 @@ def packed(
     ],
 )
 def test_malicious_packs(tmp_path: Path, name: str, mode: int) -> None:
-    """A member that would leave the folder, a link or a folder is refused before anything is
-    written.
-    """
+    """A member outside of the folder, a link or a folder is refused before any write."""
     data, digest = zipped(name, mode, b"/etc/passwd")
     root = tmp_path / "jobs" / "unpacked"
     with pytest.raises(JobLoadError, match="which is not a plain file"):
@@ -431,7 +419,7 @@ def test_malicious_packs(tmp_path: Path, name: str, mode: int) -> None:
 
 
 def test_pack_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pack that would unpack to more than the limit is refused before anything is written."""
+    """A pack that would unpack to more than the limit is refused before any write."""
     monkeypatch.setattr("mapreduce.code.packing.PACK_LIMIT", 1 << 20)
     monkeypatch.setattr("mapreduce.code.unpacking.PACK_LIMIT", 1 << 20)
     data, digest = zipped("large.py", content=bytes((1 << 20) + 1))
@@ -442,7 +430,7 @@ def test_pack_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("twice", ["job.py", "more.py"])
 def test_a_name_twice(tmp_path: Path, twice: str) -> None:
-    """Which of the two would be run is nobody's guess: refused before anything is written."""
+    """A repeated member name is refused before any write."""
     data, digest = packed(("more.py", 0o100644, b"1"), (twice, 0o100644, b"2"))
     with pytest.raises(JobLoadError, match=f"holds '{twice}' twice"):
         unpack(data, digest, tmp_path / "unpacked")
@@ -450,15 +438,15 @@ def test_a_name_twice(tmp_path: Path, twice: str) -> None:
 
 
 def test_a_file_and_a_folder_of_one_name(tmp_path: Path) -> None:
-    """It cannot be unpacked, and nothing of it is left."""
+    """A file and a folder of one name are refused, and leave nothing."""
     data, digest = packed(("job.py/more.py", 0o100644, b"1"))
     with pytest.raises(JobLoadError, match="is not a valid pack"):
         unpack(data, digest, tmp_path / "unpacked")
     assert [] == list(tmp_path.rglob("*"))
 
 
-def test_a_bomb_with_an_honest_label(tmp_path: Path) -> None:
-    """A small pack that says how large it is inside is refused by what it says."""
+def test_a_bomb_with_its_true_size(tmp_path: Path) -> None:
+    """A small pack with a large declared size is refused by that size."""
     data, digest = zipped(
         "large.py", content=bytes(PACK_LIMIT + 1), compression=zipfile.ZIP_DEFLATED
     )
@@ -469,10 +457,8 @@ def test_a_bomb_with_an_honest_label(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("claimed", [0, 1, 4096])
-def test_a_bomb_that_lies(tmp_path: Path, claimed: int) -> None:
-    """A pack whose table of contents says less than comes out is cut off at what it says, and
-    refused.
-    """
+def test_a_bomb_with_a_wrong_size(tmp_path: Path, claimed: int) -> None:
+    """A pack that unpacks to more than its declared size is refused, and leaves nothing."""
     data, _ = zipped("large.py", content=bytes(1 << 20), compression=zipfile.ZIP_DEFLATED)
     true, lie = (1 << 20).to_bytes(4, "little"), claimed.to_bytes(4, "little")
     assert data.count(true) == 2
@@ -482,8 +468,8 @@ def test_a_bomb_that_lies(tmp_path: Path, claimed: int) -> None:
     assert [] == list(tmp_path.rglob("*"))
 
 
-def test_what_comes_out_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the table of contents says, the bytes that are written are counted too."""
+def test_written_bytes_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The written bytes are limited too, whatever size is declared."""
     monkeypatch.setattr("mapreduce.code.packing.PACK_LIMIT", 1 << 20)
     monkeypatch.setattr("mapreduce.code.unpacking.PACK_LIMIT", 1 << 20)
     monkeypatch.setattr("mapreduce.code.unpacking._check_members", lambda _: None)
@@ -496,7 +482,7 @@ def test_what_comes_out_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_many_members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pack of very many small files is refused too, where it is made and where it is unpacked."""
+    """A pack of too many files is refused."""
     monkeypatch.setattr("mapreduce.code.packing.MEMBER_LIMIT", 2)
     monkeypatch.setattr("mapreduce.code.unpacking.MEMBER_LIMIT", 2)
     data, digest = packed(("a.py", 0o100644, b""), ("b.py", 0o100644, b""))
@@ -507,14 +493,14 @@ def test_many_members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_other_compressions(tmp_path: Path, compression: int) -> None:
-    """Only what we make ourselves: the others' readers hold no limit."""
+    """Only our own compression is accepted, because the readers of others have no limit."""
     data, digest = zipped("more.py", compression=compression)
     with pytest.raises(JobLoadError, match="not a plain file"):
         unpack(data, digest, tmp_path / "unpacked")
 
 
 def test_a_large_pack_is_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An object that no pack can be is refused by its size."""
+    """An object larger than any pack is refused before it is read."""
     store = Store(tmp_path)
     spec = store.add(find_job(job_file(tmp_path / "src" / "job.py"))[0])
     monkeypatch.setattr("mapreduce.code.load.PACKED_LIMIT", 10)
@@ -524,7 +510,7 @@ def test_a_large_pack_is_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("module", ["os", "json.tool", "mapreduce.testing", "subprocess"])
 def test_only_the_packs_own_modules(tmp_path: Path, module: str) -> None:
-    """A task cannot have a module of this process run in its job's place."""
+    """A module that is not in the pack is refused, also if this process has one of that name."""
     store = Store(tmp_path)
     spec = store.add(find_job(job_file(tmp_path / "src" / "job.py"))[0])
     with pytest.raises(JobLoadError, match="there is no such module in its code"):
@@ -553,9 +539,7 @@ MODES = st.sampled_from(
 def test_any_pack_is_unpacked_inside_or_refused(
     tmp_path: Path, members: list[tuple[str, int, bytes]], damage: int | None
 ) -> None:
-    """Whatever is in it, whichever byte is wrong: plain files in its own folder, or an error of
-    ours and nothing.
-    """
+    """Any pack, with any wrong byte, gives plain files in its folder, or our error and no file."""
     data, _ = packed(*members)
     if damage is not None:
         at = damage % len(data)
@@ -576,7 +560,7 @@ def test_any_pack_is_unpacked_inside_or_refused(
 
 
 def test_unpacked_twice(tmp_path: Path) -> None:
-    """When another worker has unpacked the same code meanwhile, its folder is kept and nothing else
+    """If another worker has unpacked the same pack meanwhile, its folder is kept and nothing else
     is left.
     """
     data, digest = zipped("more.py")
@@ -588,7 +572,9 @@ def test_unpacked_twice(tmp_path: Path) -> None:
 
 
 def test_a_short_name_is_a_ready_made_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A module of the user's with that name comes first; the error of an unknown name lists all."""
+    """A short name means a ready-made job, unless the user has such a module; an unknown name lists
+    all.
+    """
     assert "WordCount" == find_job("word_count", "mapreduce_jobs")[1].__name__
     assert "TopWords" == find_job("top_k:TopWords", "mapreduce_jobs")[1].__name__
     with pytest.raises(

@@ -10,8 +10,8 @@ from mapreduce import native
 
 
 @pytest.fixture(autouse=True, params=["native", "pure"])
-def road(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Which road the test takes."""
+def implementation(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The implementation of the engine under test."""
     if request.param == "native" and native.extension is None:
         pytest.skip(f"the native extension is {native.why_not}")
     with pytest.MonkeyPatch.context() as patch:

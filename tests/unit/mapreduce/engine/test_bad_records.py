@@ -1,6 +1,4 @@
-"""Records that cannot be mapped are set aside in the task, one by one; what is kept does not depend
-on the splits.
-"""
+"""Bad records are set aside one by one, independently of the splits."""
 
 from __future__ import annotations
 
@@ -24,7 +22,7 @@ class Numbers(Job):
     reduce = Sum()
 
     def map(self, key: int, line: str) -> Iterable[tuple[str, int]]:
-        """Two pairs a line; one that is no number fails between them."""
+        """Yield two pairs a line; an invalid number fails between them."""
         self.count("lines")
         yield "seen", 1
         yield "total", int(line)
@@ -32,7 +30,7 @@ class Numbers(Job):
 
 class Listed(Job):
     def map(self, key: int, line: str) -> Iterable[tuple[str, list[str]]]:
-        """One list, changed after it was yielded."""
+        """Yield a list, and change it afterwards."""
         items = [line]
         yield "line", items
         items.append("later")
@@ -40,7 +38,7 @@ class Listed(Job):
             yield "object", [object()]  # type: ignore[list-item]
 
     def reduce(self, key: str, values: Iterable[list[str]]) -> Iterable[tuple[str, list[str]]]:
-        """All of them."""
+        """Yield all lists."""
         yield key, sorted(item for items in values for item in items)
 
 
@@ -48,18 +46,18 @@ class Fields(Job):
     reduce = Sum()
 
     def map(self, key: int, value: Any) -> Iterable[tuple[str, int]]:
-        """A number that the record holds."""
+        """Yield a number of the record."""
         yield "total", int(value["n"])
 
 
 class Once(Job):
-    """Fails on its first call of all, as a machine may."""
+    """Fails on the first of all calls."""
 
     reduce = Sum()
     calls = 0
 
     def map(self, key: int, line: str) -> Iterable[tuple[str, int]]:
-        """One."""
+        """Yield one pair."""
         Once.calls += 1
         if Once.calls == 1:
             raise OSError("a disk that was away")
@@ -72,7 +70,7 @@ class Once(Job):
     splits=st.integers(1, 6),
 )
 def test_the_answer_is_that_of_the_good_records(lines: list[str], splits: int) -> None:
-    """The same records are set aside in any splits; the rest gives the reference run's answer."""
+    """In any splits the same records are set aside, and the rest gives the right answer."""
     content = "".join(f"{line}\n" for line in lines).encode()
     with engine(Numbers) as stages:
         inputs = stages.put([content])
@@ -96,8 +94,8 @@ def test_the_answer_is_that_of_the_good_records(lines: list[str], splits: int) -
         assert len(offsets) == sum(result.counters.get("skipped_records", 0) for result in maps)
 
 
-def test_what_was_raised_is_kept() -> None:
-    """The message and the author's frames come with the record."""
+def test_the_error_of_a_bad_record_is_kept() -> None:
+    """A record set aside has the message and the author's frames."""
     with engine(Numbers) as stages:
         (split,) = stages.split(stages.put([b"1\nbad\n"])).splits
         (record,) = stages.map(split, skip_limit=1).skipped
@@ -111,8 +109,10 @@ def test_what_was_raised_is_kept() -> None:
         )
 
 
-def test_one_more_than_may_be() -> None:
-    """The task fails with the number, the first places, and what was raised last."""
+def test_one_more_than_allowed() -> None:
+    """One bad record more than allowed fails the task with the number, the first places and the
+    last error.
+    """
     with engine(Numbers) as stages:
         (split,) = stages.split(stages.put([b"a\n1\nb\nc\n"])).splits
         assert 3 == len(stages.map(split, skip_limit=3).skipped)
@@ -129,8 +129,8 @@ def test_one_more_than_may_be() -> None:
         assert "in map" in caught.value.traceback
 
 
-def test_what_a_record_yields_is_kept_as_it_was_yielded() -> None:
-    """Not as the author has changed it since; and of a record that fails, nothing is."""
+def test_yielded_values_are_kept_as_yielded() -> None:
+    """A yielded value is kept as it was when yielded, and of a failing record no pair is kept."""
     with engine(Listed) as stages:
         (split,) = stages.split(stages.put([b"a\nbad\nb\n"])).splits
         mapped = stages.map(split, skip_limit=1)
@@ -140,7 +140,7 @@ def test_what_a_record_yields_is_kept_as_it_was_yielded() -> None:
 
 
 def test_a_record_that_fails_once_is_not_set_aside() -> None:
-    """It may have been the machine's fault."""
+    """A record that fails once and then succeeds is not set aside."""
     Once.calls = 0
     with engine(Once) as stages:
         (split,) = stages.split(stages.put([b"a\nb\n"])).splits
@@ -159,7 +159,7 @@ def test_a_record_that_fails_once_is_not_set_aside() -> None:
 def test_records_that_are_not_of_their_format(
     form: Any, content: bytes, bad: list[Any], splits: int
 ) -> None:
-    """They are set aside like those on which the code fails; the reference run omits the same."""
+    """A record that is not of its format is set aside like one on which the job fails."""
     with engine(Fields) as stages:
         inputs = stages.put([content], form)
         planned = stages.split(inputs, splits).splits
@@ -181,7 +181,7 @@ def test_records_that_are_not_of_their_format(
 
 
 def test_a_line_without_end_is_not_set_aside() -> None:
-    """Where it ends is not known."""
+    """A line without an end fails the task, because its end is unknown."""
     with engine(Numbers, memory_bytes=8 << 20) as stages:
         (split,) = stages.split(stages.put([b"1\n" + b"2" * (2 << 20) + b"\n3\n"])).splits
         with pytest.raises(RecordError, match="a line is longer than 1 MiB"):
@@ -189,7 +189,7 @@ def test_a_line_without_end_is_not_set_aside() -> None:
 
 
 def test_long_records_are_kept_as_their_beginnings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A long record is cut, and once a task has kept much, only places and a few words are kept."""
+    """A long record is cut; once a task has kept many bytes, only places and sizes are kept."""
     monkeypatch.setattr(bad_records, "TASK_BYTES", 80_000)
     content = b"x" * 70_000 + b"\n" + (b"y" * 60_000 + b"\n") * 3
     with engine(Numbers) as stages:

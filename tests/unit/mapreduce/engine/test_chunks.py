@@ -1,4 +1,4 @@
-"""Chunk files: what each holds, what its range says of it, and where a compressed input is cut."""
+"""Chunk files: their content, their ranges, and the cuts of a compressed input."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def _pieces(result: SplitResult) -> list[ByteRange]:
     return [piece for split in result.splits for piece in split.pieces]
 
 
-def test_a_chunks_range_says_all_of_it() -> None:
-    """Its own place and bytes, and the place of its first record in the input."""
+def test_the_range_of_a_chunk() -> None:
+    """A chunk's range has its URL and bytes, and the place of its first record in the input."""
     with engine(WordCount) as stages:
         (given,) = stages.put([b"one\ntwo\nthree\n"])
         given = given.model_copy(update={"name": "left"})
@@ -75,7 +75,7 @@ def test_a_chunks_range_says_all_of_it() -> None:
 
 
 def test_a_header_goes_with_every_chunk() -> None:
-    """The rows of each are read by it."""
+    """Every chunk's range has the header of its input."""
     with engine(WordCount) as stages:
         inputs = stages.put([b"x,y\n" + b"1,2\n" * 20], Csv())
         result, _ = _copied(stages, inputs, splits=3)
@@ -88,7 +88,7 @@ def test_a_header_goes_with_every_chunk() -> None:
 
 @pytest.mark.parametrize("form", [WholeFile()])
 def test_files_of_other_formats_are_read_where_they_lie(form: Format) -> None:
-    """Nothing of them is copied."""
+    """A file of another format is not copied."""
     with engine(WordCount) as stages:
         inputs = stages.put([b"a file\n", b"another\n"], form)
         result, context = _copied(stages, inputs, splits=2)
@@ -97,7 +97,7 @@ def test_files_of_other_formats_are_read_where_they_lie(form: Format) -> None:
 
 
 def test_an_input_that_changes_during_the_copy_is_not_mixed() -> None:
-    """A range is pinned to its ETag."""
+    """A change of an input during the copy raises InputChanged."""
     with engine(WordCount) as stages:
         (given,) = stages.put([b"one\n"])
         split = Split(
@@ -119,8 +119,8 @@ def fine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("fine")
 def test_a_compressed_input_is_cut_by_its_compressed_bytes() -> None:
-    """Into about as many chunks as there are splits; each is a split of its own, and all records
-    are there.
+    """A compressed input becomes about as many chunks as splits, each a separate split, with all
+    records.
     """
     packed = gzip.compress(b"".join(LINES), mtime=0)
     with engine(WordCount) as stages:
@@ -142,7 +142,7 @@ def test_a_compressed_input_is_cut_by_its_compressed_bytes() -> None:
                 assert (at, None) == (piece.source_offset, piece.compression)
                 assert content.endswith(b"\n")
                 at += len(content)
-            if 1 < count < 10:  # all but the last are of about one compressed length
+            if 1 < count < 10:  # all except the last have about the same compressed length
                 sizes = [len(gzip.compress(content)) for content in contents[:-1]]
                 assert max(sizes) < 1.5 * len(packed) / count + 512
             assert {inputs[0].url: at} == result.unpacked
@@ -151,7 +151,7 @@ def test_a_compressed_input_is_cut_by_its_compressed_bytes() -> None:
 
 @pytest.mark.usefixtures("fine")
 def test_small_inputs_beside_a_compressed_one_share_a_split() -> None:
-    """Those before it, and those after it; their order stays."""
+    """Small inputs before a compressed one share a split, as do those after it, in their order."""
     packed = gzip.compress(b"".join(LINES), mtime=0)
     with engine(WordCount) as stages:
         inputs = stages.put([b"before\n", b"too\n", packed, b"after\n", b"last\n"])
@@ -182,7 +182,7 @@ def test_small_inputs_beside_a_compressed_one_share_a_split() -> None:
 
 @pytest.mark.usefixtures("fine")
 def test_the_splits_before_a_compressed_input_stay() -> None:
-    """Each with its own ranges."""
+    """The splits before a compressed input keep their ranges."""
     text, packed = b"".join(LINES)[:5000], gzip.compress(b"".join(LINES), mtime=0)
     with engine(WordCount) as stages:
         inputs = stages.put([text, packed])
@@ -196,7 +196,7 @@ def test_the_splits_before_a_compressed_input_stay() -> None:
 
 
 def test_a_compressed_input_of_one_chunk_shares_a_split() -> None:
-    """As a text of its length would."""
+    """A compressed input of one chunk shares a split, like a text of its length."""
     packed = gzip.compress(b"one\n", mtime=0)
     with engine(WordCount) as stages:
         inputs = stages.put([b"a\n", packed, b"b\n"])
@@ -206,7 +206,7 @@ def test_a_compressed_input_of_one_chunk_shares_a_split() -> None:
 
 
 def test_an_input_of_no_record_has_no_chunk() -> None:
-    """What is compressed may unpack to nothing."""
+    """A compressed input that unpacks to nothing has no chunk."""
     with engine(WordCount) as stages:
         inputs = stages.put([gzip.compress(b"", mtime=0)])
         result, _ = _copied(stages, inputs, splits=1)
@@ -214,7 +214,7 @@ def test_an_input_of_no_record_has_no_chunk() -> None:
 
 
 def test_blocks_are_those_of_the_tasks_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And some are read ahead."""
+    """Blocks have the size of the task's memory, and some are read ahead."""
     asked: list[tuple[object, object, object]] = []
     with engine(WordCount) as stages:
         inputs = stages.put([b"one\n"])

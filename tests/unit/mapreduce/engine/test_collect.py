@@ -1,4 +1,4 @@
-"""However often pairs are spilled, the blocks hold the same; wrong combines and partitions are
+"""Blocks have the same content, however often pairs are spilled; wrong combines and partitions are
 refused.
 """
 
@@ -52,7 +52,7 @@ class Summed(Base):
 def collected(
     job: Job, pairs: Iterable[Any], partitions: int = 1, buffer_bytes: int = LARGE
 ) -> tuple[list[Block], bytes]:
-    """The blocks that a job's collector writes, and the object that holds them."""
+    """Return the blocks that a job's collector writes, and their object."""
     with tempfile.TemporaryDirectory() as folder:
         collector = collector_for(job, partitions, buffer_bytes, Path(folder))
         for pair in pairs:
@@ -63,7 +63,7 @@ def collected(
 
 
 def content(block: Block, data: bytes) -> list[tuple[bytes, Any]]:
-    """The pairs of one block."""
+    """Return the pairs of one block."""
     reader = BlockReader(io.BytesIO(data[block.offset :]), block.length, "block")
     found = [
         (key, unpack_value(value))
@@ -77,14 +77,14 @@ def content(block: Block, data: bytes) -> list[tuple[bytes, Any]]:
 def contents(
     job: Job, pairs: Iterable[Any], partitions: int = 1, buffer_bytes: int = LARGE
 ) -> list[Any]:
-    """The pairs of each block."""
+    """Return the pairs of each block."""
     blocks, data = collected(job, pairs, partitions, buffer_bytes)
     assert len(data) == sum(block.length for block in blocks)
     return [content(block, data) for block in blocks]
 
 
 def plain_blocks(pairs: Pairs, partitions: int) -> list[list[tuple[bytes, Any]]]:
-    """All pairs, partitioned by hash and sorted by key, in the order in which they came."""
+    """Return all pairs, partitioned by hash and sorted by key, in order of arrival within a key."""
     parts: list[list[tuple[bytes, Any]]] = [[] for _ in range(partitions)]
     for key, value in pairs:
         parts[hash_partition(encode_key(key), partitions)].append((encode_key(key), value))
@@ -101,8 +101,8 @@ def plain_blocks(pairs: Pairs, partitions: int) -> list[list[tuple[bytes, Any]]]
     st.sampled_from([TINY, 1000, LARGE]),
 )
 def test_pairs_of_an_own_reduce(pairs: Pairs, partitions: int, buffer_bytes: int) -> None:
-    """Every pair is in its partition's block, sorted by key and in its order within a key, spilled
-    or not.
+    """Every pair is in its partition's block, sorted by key and in order within a key, spilled or
+    not.
     """
     expected = plain_blocks(pairs, partitions)
     assert repr(expected) == repr(contents(Plain(), pairs, partitions, buffer_bytes))
@@ -118,8 +118,8 @@ def test_pairs_of_an_own_reduce(pairs: Pairs, partitions: int, buffer_bytes: int
     st.sampled_from([TINY, 1000, LARGE]),
 )
 def test_states_of_an_aggregation(pairs: Pairs, partitions: int, buffer_bytes: int) -> None:
-    """There is one state for each key, of exactly its values, spilled or not; 1, 1.0 and True stay
-    apart.
+    """Each key has one state of exactly its values, spilled or not; 1, 1.0 and True are different
+    keys.
     """
     totals: dict[bytes, int] = defaultdict(int)
     for key, value in pairs:
@@ -137,9 +137,7 @@ def test_states_of_an_aggregation(pairs: Pairs, partitions: int, buffer_bytes: i
     ids=lambda r: type(r).__name__,
 )
 def test_every_aggregation_survives_spilling(reduce: Any, buffer_bytes: int) -> None:
-    """The result of each aggregation is the plain one, however little memory there is for its
-    states.
-    """
+    """The result of each aggregation is right, however little memory its states have."""
     job = type("Aggregating", (Base,), {"reduce": reduce})()
     numbers: Pairs = [(f"k{number % 3}", (number * 37) % 11) for number in range(90)]
     (part,) = contents(job, numbers, 1, buffer_bytes)
@@ -155,7 +153,7 @@ def test_every_aggregation_survives_spilling(reduce: Any, buffer_bytes: int) -> 
 
 @pytest.mark.parametrize("buffer_bytes", [TINY, 1000, LARGE])
 def test_combine(buffer_bytes: int) -> None:
-    """A combine leaves one pair for each key, with the values in the order of the input."""
+    """A combine leaves one pair for each key, and gets the values in the order of the input."""
     pairs: Pairs = [(key, f"{key}{number} ") for number in range(40) for key in ("b", "a")]
     expected = [
         (encode_key(key), "".join(value for name, value in pairs if name == key))
@@ -167,20 +165,20 @@ def test_combine(buffer_bytes: int) -> None:
 @pytest.mark.parametrize("job", [Plain(), Summed()], ids=["pairs", "states"])
 @pytest.mark.parametrize("partitions", [1, 3])
 def test_more_spills_than_are_merged_at_once(job: Job, partitions: int) -> None:
-    """More runs than one merge takes are merged for each partition without touching another's."""
+    """More runs than one merge takes are merged separately for each partition."""
     pairs: Pairs = [(f"key {number:04d}", number) for number in range(3 * FAN_IN)]
     expected = plain_blocks(pairs, partitions)
     assert expected == contents(job, pairs, partitions, buffer_bytes=1)
 
 
 def test_spilling_gives_the_same_bytes() -> None:
-    """An object written by way of spills is the same, byte for byte, as one written at once."""
+    """An object that was spilled equals one that was not, byte for byte."""
     pairs: Pairs = [(f"{number % 50}", "x" * (number % 7)) for number in range(500)]
     assert collected(Plain(), pairs, 3, LARGE) == collected(Plain(), pairs, 3, 10_000)
 
 
 def test_values_may_go_on_changing() -> None:
-    """A list that the author changes after yielding it is carried as it was when it was yielded."""
+    """A list that changes after it was yielded is stored as it was when yielded."""
 
     def changing() -> Iterator[tuple[str, list[int]]]:
         shared: list[int] = []
@@ -194,7 +192,7 @@ def test_values_may_go_on_changing() -> None:
 
 
 def test_integers_are_marked() -> None:
-    """A block says whether all its values are 64-bit integers: only those may go to DuckDB."""
+    """A block is marked if all its values are 64-bit integers, because only those go to DuckDB."""
     for value, expected in ((1, True), (1 << 64, False), (1.5, False)):
         ((block,), _) = collected(Summed(), [("k", value)])
         assert expected == block.integers
@@ -202,13 +200,13 @@ def test_integers_are_marked() -> None:
 
 
 def test_no_pairs() -> None:
-    """Without a pair there are as many empty blocks as partitions."""
+    """Without pairs there is an empty block for each partition."""
     for job in (Plain(), Summed(), Combined()):
         assert [[], [], []] == contents(job, [], 3)
 
 
 def test_combine_must_keep_its_key() -> None:
-    """A combine that yields another key would break the order, and is refused with both keys."""
+    """A combine that yields another key is refused with both keys."""
 
     class Renaming(Plain):
         def combine(self, key: Any, values: Iterator[Any]) -> Iterable[Any]:
@@ -222,7 +220,7 @@ def test_combine_must_keep_its_key() -> None:
 
 @pytest.mark.parametrize("number", [-1, 3, 1 << 70, None, 1.0, True, "0"])
 def test_partition_out_of_range(number: Any) -> None:
-    """A partition that there is not, or that is no int, is refused with the key and the range."""
+    """A partition out of range, or that is no int, is refused with the key and the range."""
 
     class Partitioned(Plain):
         def partition(self, key: Any, partitions: int) -> Any:
@@ -241,7 +239,7 @@ def test_partition_out_of_range(number: Any) -> None:
 
 
 def test_own_partition() -> None:
-    """A job's own partition says where its keys go."""
+    """A job's `partition` sets the partition of each key."""
 
     class ByLength(Plain):
         def partition(self, key: Any, partitions: int) -> int:
@@ -263,7 +261,7 @@ def test_inherited_partition_is_the_hash() -> None:
 
 
 def test_a_value_of_another_type_is_refused_where_it_is_yielded() -> None:
-    """With both collectors, values of a key that do not compare raise at once, at their record."""
+    """Both collectors refuse values of a key that do not compare, at their record."""
 
     class Least(Base):
         reduce = Min()

@@ -1,4 +1,4 @@
-"""What a task is given to work with."""
+"""The tools of a task."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.unit.mapreduce.engine_run import engine
 
 
 def test_scratch_folder_is_gone_at_the_end(tmp_path: Path) -> None:
-    """Each attempt has a folder of its own, and nothing of it is left, also after an error."""
+    """Each attempt has a separate folder, which is deleted at the end, also after an error."""
     with engine(WordCount, folder=tmp_path) as stages:
         context = stages.context()
         with context.scratch_folder() as one, context.scratch_folder() as other:
@@ -26,7 +26,7 @@ def test_scratch_folder_is_gone_at_the_end(tmp_path: Path) -> None:
 
 
 def test_cost() -> None:
-    """A task's cost is the time since it began and its own peak of memory."""
+    """A task's cost is the time since its start, and its memory peak."""
     stopwatch = Stopwatch(open_storage())
     held = bytearray(64 << 20)
     held[::4096] = b"x" * len(held[::4096])

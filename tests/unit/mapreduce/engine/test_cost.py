@@ -1,6 +1,4 @@
-"""What a pair costs in Python, counted in calls and not in seconds: a busy machine gives the same
-count.
-"""
+"""The cost of a pair in Python, counted in calls: a busy machine does not change the count."""
 
 from __future__ import annotations
 
@@ -34,7 +32,7 @@ class Listed(Job):
 
 
 def calls_of(act: Callable[[], object]) -> int:
-    """How many functions of ours are called, and how many of our generators are resumed."""
+    """Return how often functions of the engine are called, and its generators resumed."""
     count = 0
 
     def counted(frame: FrameType, event: str, _: Any) -> None:
@@ -50,7 +48,7 @@ def calls_of(act: Callable[[], object]) -> int:
 
 
 def calls_of_a_run(job: type[Job], words_a_line: int) -> tuple[int, int]:
-    """Those of a map task over 500 lines, and of a reduce task over what it has written."""
+    """Return the calls of a map task over 500 lines, and of a reduce task over its output."""
     line = " ".join(f"w{number % 50}" for number in range(words_a_line))
     with engine(job) as stages:
         maps: list[Any] = []
@@ -58,21 +56,20 @@ def calls_of_a_run(job: type[Job], words_a_line: int) -> tuple[int, int]:
         return mapping, calls_of(lambda: stages.reduce(maps))
 
 
-@pytest.mark.parametrize("road", ["native"], indirect=True)
+@pytest.mark.parametrize("implementation", ["native"], indirect=True)
 @pytest.mark.parametrize("job", [Summed, Listed])
 def test_a_pair_costs_no_call(job: type[Job]) -> None:
-    """With the native extension ten times as many pairs need hardly more calls than there are more
-    frames to write.
+    """With the native extension the number of calls depends on the frames, and not on the pairs.
 
-    The Python collector has calls for each pair.
+    The Python collector makes calls for each pair.
     """
     few, many = calls_of_a_run(job, 10), calls_of_a_run(job, 100)
     assert many[0] - few[0] < 45_000 * 0.05
     assert many[1] - few[1] < 45_000 * 0.05
 
 
-def test_words_are_counted_without_a_call_for_each(road: str) -> None:
-    """A hundred times as much text is as many calls, on both roads."""
+def test_words_are_counted_without_a_call_for_each(implementation: str) -> None:
+    """A hundred times as much text needs as many calls, with and without the extension."""
 
     def counting(data: bytes) -> int:
         def act() -> None:
@@ -85,5 +82,5 @@ def test_words_are_counted_without_a_call_for_each(road: str) -> None:
     text = b"It is a truth universally acknowledged, that a single man\n"
     assert counting(text) == counting(text * 100)
     assert calls_of(lambda: words(text.decode())) < 5
-    assert road in ("native", "pure")
-    assert native.extension is None or road == "native"
+    assert implementation in ("native", "pure")
+    assert native.extension is None or implementation == "native"

@@ -1,6 +1,4 @@
-"""What a job can be beyond map and aggregation: secondary sort, total order, map-only, batches,
-joins.
-"""
+"""Jobs beyond map and aggregation: secondary sort, total order, map-only, batches, joins."""
 
 from __future__ import annotations
 
@@ -28,7 +26,7 @@ compressors = st.sampled_from([gzip.compress, bz2.compress])
 
 
 class ByLetter(Job):
-    """Words in the order of their length, for each first letter."""
+    """Words by first letter, in the order of their length."""
 
     group_by = 1
 
@@ -43,7 +41,7 @@ class ByLetter(Job):
 @settings(max_examples=60)
 @given(line_lists, counts, counts, st.sampled_from([4 << 10, 64 << 20]))
 def test_secondary_sort(lines: list[str], splits: int, partitions: int, memory_bytes: int) -> None:
-    """A group is the first field, whole in one part; the rest sorts its values."""
+    """A group is the first field, whole in one part, and the other fields sort its values."""
     answer = run(ByLetter(), lines, splits=splits, partitions=partitions, memory_bytes=memory_bytes)
     offsets = [
         sum(len(line.encode()) + 1 for line in lines[:number]) for number in range(len(lines))
@@ -57,7 +55,7 @@ def test_secondary_sort(lines: list[str], splits: int, partitions: int, memory_b
 
 
 def test_two_fields_make_a_group() -> None:
-    """With group_by = 2 the key is a tuple of the two."""
+    """With group_by = 2 the group is the first two fields."""
 
     class Pairs(Job):
         group_by = 2
@@ -74,7 +72,7 @@ def test_two_fields_make_a_group() -> None:
 
 
 def test_group_by_needs_composite_keys() -> None:
-    """A key with too few fields is refused where it is yielded."""
+    """A key with fewer fields than `group_by` is refused where it is yielded."""
 
     class Short(Job):
         group_by = 2
@@ -93,7 +91,7 @@ def test_group_by_needs_composite_keys() -> None:
 
 
 class Sorted(Job):
-    """Lines in total order, each as often as it comes."""
+    """Lines in total order, with repetitions."""
 
     total_order = True
 
@@ -108,7 +106,7 @@ class Sorted(Job):
 @settings(max_examples=60)
 @given(
     st.lists(
-        # no NUL either: lines of NULs look like UTF-16, and are refused
+        # no NUL, because lines of NULs look like UTF-16 and are refused
         st.text(max_size=4).filter(lambda text: not set(text) & set("\0\r\n\ufeff")),
         max_size=40,
     ),
@@ -116,13 +114,13 @@ class Sorted(Job):
     counts,
 )
 def test_total_order(lines: list[str], splits: int, partitions: int) -> None:
-    """The parts behind each other are sorted, and hold what the input holds."""
+    """The parts, joined in order, are sorted, and have all lines."""
     answer = run(Sorted(), lines, splits=splits, partitions=partitions)
     assert sorted(lines, key=encode_key) == [key for key, _ in answer.pairs]
 
 
 def test_total_order_shares_the_work() -> None:
-    """Keys that come sorted, in few splits, still make parts of about the same size."""
+    """Sorted keys in few splits still give parts of similar size."""
     lines = [f"{number:06d}" for number in range(20_000)]
     answer = run(Sorted(), lines, splits=2, partitions=5)
     assert lines == [key for key, _ in answer.pairs]
@@ -132,7 +130,7 @@ def test_total_order_shares_the_work() -> None:
 
 
 class Long(Job):
-    """Lines that are long enough: there is nothing to reduce."""
+    """Long lines, without a reduce."""
 
     length: int = 3
 
@@ -147,7 +145,7 @@ class Long(Job):
 
 @given(line_lists, counts)
 def test_map_only(lines: list[str], splits: int) -> None:
-    """Each part is in key order; its task's map_cleanup yields to it too."""
+    """Each part is in key order, with the pairs of its task's map_cleanup."""
     answer = run(Long(length=2), lines, splits=splits)
     plain = plain_run(
         Long(length=2), [PlainInput("u", "".join(f"{line}\n" for line in lines).encode())]
@@ -160,7 +158,7 @@ def test_map_only(lines: list[str], splits: int) -> None:
 
 
 class BatchCount(Job):
-    """Word count, with a batch road of its own."""
+    """Word count with a `map_batch`."""
 
     reduce = Sum()
 
@@ -175,14 +173,14 @@ class BatchCount(Job):
 
 @given(line_lists, counts, counts)
 def test_map_batch(lines: list[str], splits: int, partitions: int) -> None:
-    """The batch road gives what map gives, and reads as many records."""
+    """`map_batch` gives the same pairs and number of records as `map`."""
     content = "\r\n".join(lines).encode()
     answer = run(BatchCount(), inputs={"": content}, splits=splits, partitions=partitions)
     assert plain_answer(BatchCount(), [("u", content)]) == sorted(answer.pairs)
 
 
 def test_batches_know_their_offset() -> None:
-    """A batch's offset is that of its first record, in a range as in a compressed file."""
+    """A batch's offset is that of its first record, in a range and in a compressed file."""
 
     class Offsets(Job):
         reduce = CollectList()
@@ -201,7 +199,7 @@ def test_batches_know_their_offset() -> None:
 
 
 class _Column:
-    """A column as numpy or Arrow gives one."""
+    """A column like those of numpy or Arrow."""
 
     def __init__(self, method: str, values: list[Any]) -> None:
         setattr(self, method, lambda: values)
@@ -209,7 +207,7 @@ class _Column:
 
 @pytest.mark.parametrize("method", ["tolist", "to_pylist"])
 def test_columns_of_libraries(method: str) -> None:
-    """A column may be a numpy array or an Arrow array."""
+    """A column may be a numpy or Arrow array."""
 
     class Columns(BatchCount):
         def map_batch(self, batch: Batch) -> Any:
@@ -227,7 +225,9 @@ def test_columns_of_libraries(method: str) -> None:
     ],
 )
 def test_wrong_columns(returned: Any, named: str) -> None:
-    """What is no two columns of one length is refused, with the batch's place."""
+    """A result of `map_batch` that is not two columns of one length is refused with the batch's
+    place.
+    """
 
     class Wrong(BatchCount):
         def map_batch(self, batch: Batch) -> Any:
@@ -249,7 +249,7 @@ class Join(Job):
 
 
 def test_inputs_with_names_and_formats() -> None:
-    """Each input is read in its own format, and the job knows which one it is in."""
+    """Each input is read in its format, and the job gets its name."""
     users = b'id,name\n1,"Ada\nLovelace"\n2,Grace\n'
     orders = b'{"id": 1, "item": "engine"}\n\n{"id": 2, "item": "compiler"}\n'
     answer = run(Join(), inputs={"users": users, "orders": orders}, splits=4)
@@ -258,7 +258,7 @@ def test_inputs_with_names_and_formats() -> None:
 
 
 def test_an_input_without_its_name() -> None:
-    """A job with formats by name says which names it has."""
+    """An input without a name is refused with the names of the job."""
     with pytest.raises(
         JobLoadError,
         match="Join has inputs with names; give --input users=PATH, --input orders=PATH",
@@ -267,7 +267,7 @@ def test_an_input_without_its_name() -> None:
 
 
 def test_a_broken_record_has_its_place() -> None:
-    """A record that is not of its format is one error with its text and place."""
+    """A record that is not of its format raises one error with its text and place."""
     with pytest.raises(RecordError) as caught:
         run(Join(), inputs={"users": b"id,name\n1,Ada\n2\n", "orders": b""})
     assert "at byte 14" in caught.value.place
@@ -275,7 +275,7 @@ def test_a_broken_record_has_its_place() -> None:
 
 
 class FileSizes(Job):
-    """Whole files."""
+    """The size of each file."""
 
     input_format = WholeFile()
 
@@ -284,7 +284,7 @@ class FileSizes(Job):
 
 
 def test_whole_files() -> None:
-    """Each file is one record, empty and compressed ones too, however many splits are wanted."""
+    """Each file is one record, also empty and compressed ones, for any number of splits."""
     inputs = {"a": b"12345", "b": b"", "c": gzip.compress(b"x" * 1000)}
     for splits in (1, 2, 7):
         assert [("a", 5), ("b", 0), ("c", 1000)] == run(
@@ -293,7 +293,7 @@ def test_whole_files() -> None:
 
 
 class LineCount(Job):
-    """Lines by content."""
+    """How often each line occurs."""
 
     reduce = Count()
 
@@ -308,9 +308,7 @@ class LineCount(Job):
 )
 @example(list(range(5000)), 8, gzip.compress)
 def test_copy_mode_unpacks(numbers: list[int], splits: int, compress: Any) -> None:
-    """A compressed input is cut into chunk files, and the answer and the ledger are those of the
-    text itself.
-    """
+    """A compressed input in chunk files gives the same answer and ledger as the text."""
     content = b"".join(b"%d\n" % number for number in numbers)
     with engine(LineCount) as stages:
         inputs = stages.put([compress(content)])
@@ -322,7 +320,7 @@ def test_copy_mode_unpacks(numbers: list[int], splits: int, compress: Any) -> No
 
 
 def test_copy_mode_cuts_a_large_gzip() -> None:
-    """It makes about as many chunks as were asked for, so that all mappers have work."""
+    """A large gzip file becomes as many chunks as splits, so that all mappers have work."""
     content = b"".join(b"%d\n" % (number * 7919 % 1_000_003) for number in range(1_500_000))
     with engine(LineCount) as stages:
         planned = stages.split(stages.put([gzip.compress(content, 1)]), 2, "copy")
@@ -334,7 +332,7 @@ def test_copy_mode_cuts_a_large_gzip() -> None:
 
 
 def test_a_changed_input_is_seen_when_it_is_looked_at() -> None:
-    """The split stage reads the first bytes of the very object that was planned."""
+    """The split stage reads the first bytes of the planned version of an object, or fails."""
     with engine(LineCount) as stages:
         inputs = stages.put([b"one\n"])
         stages.put([b"two!\n"])
@@ -344,7 +342,7 @@ def test_a_changed_input_is_seen_when_it_is_looked_at() -> None:
 
 @pytest.mark.parametrize("reduce", [Sum(), None], ids=["aggregation", "method"])
 def test_a_partition_out_of_range(reduce: Any) -> None:
-    """It is refused where the pair is yielded, with the record and its place."""
+    """A partition out of range is refused at the record that yields the pair."""
 
     class Wrong(Job):
         def map(self, offset: int, line: str) -> Iterator[tuple[str, int]]:

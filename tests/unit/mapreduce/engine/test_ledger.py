@@ -1,4 +1,4 @@
-"""Whatever is lost, comes twice or changes, the ledger says which sum does not balance."""
+"""The ledger finds everything that is lost, repeated or changed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ETAGS = {A: "1", B: "2"}
 
 
 def block(records: int, checksum: int) -> Block:
-    """A block of which only count and checksum matter."""
+    """Return a block with this count and checksum."""
     return Block(offset=0, length=0, records=records, checksum=checksum, integers=True)
 
 
@@ -37,7 +37,9 @@ def together(blocks: list[tuple[int, int]]) -> BlocksSum | None:
 
 
 def mapped(pieces: list[tuple[str, int, int]], blocks: list[tuple[int, int]]) -> MapResult:
-    """A map's result: (source, start, bytes) of its pieces, (records, checksum) of its blocks."""
+    """Return a map's result: (source, start, bytes) of its pieces, (records, checksum) of its
+    blocks.
+    """
     return MapResult(
         url="m",
         etag="",
@@ -81,7 +83,7 @@ def reduced(
 
 
 def maps() -> list[MapResult]:
-    """Two maps, which split input A at 50 and share the pairs of two partitions."""
+    """Return two maps, which split input A at 50 and share the pairs of two partitions."""
     return [
         mapped([(A, 0, 50)], [(3, (1 << 64) - 1), (1, 10)]),
         mapped([(A, 50, 50), (B, 0, 50)], [(4, 5), (0, 0)]),
@@ -89,12 +91,12 @@ def maps() -> list[MapResult]:
 
 
 def reduces() -> list[ReduceResult]:
-    """The two reduces that belong to `maps`; the checksums add up modulo 2**64."""
+    """Return the reduces that belong to `maps`; the checksums add up modulo 2**64."""
     return [reduced(0, [(3, (1 << 64) - 1), (4, 5)]), reduced(1, [(1, 10), (0, 0)])]
 
 
 def test_whole_run() -> None:
-    """A run in which nothing is lost balances, and its totals are sums."""
+    """A complete run balances, and its totals are sums."""
     ledger = balance(INPUTS, maps(), reduces(), ETAGS, 2)
     assert ledger.balanced
     assert (150, 20, 8, 2) == (
@@ -106,22 +108,22 @@ def test_whole_run() -> None:
 
 
 def drop_map(facts: dict[str, Any]) -> None:
-    """A map's result is lost."""
+    """Lose a map's result."""
     facts["maps"].pop()
 
 
 def double_map(facts: dict[str, Any]) -> None:
-    """A map's result counts twice."""
+    """Count a map's result twice."""
     facts["maps"].append(facts["maps"][0])
 
 
 def short_map(facts: dict[str, Any]) -> None:
-    """A map read a byte less."""
+    """Let a map read a byte less."""
     facts["maps"][0] = mapped([(A, 0, 49)], [(3, (1 << 64) - 1), (1, 10)])
 
 
 def one_map_in_place_of_another(facts: dict[str, Any]) -> None:
-    """One map's range was read twice, and the other's never."""
+    """Read one map's range twice, and the other's never."""
     facts["maps"] = [
         mapped([(A, 0, 50)], [(7, 4), (1, 10)]),
         mapped([(A, 0, 50), (B, 0, 50)], [(0, 0), (0, 0)]),
@@ -129,7 +131,7 @@ def one_map_in_place_of_another(facts: dict[str, Any]) -> None:
 
 
 def strange_input(facts: dict[str, Any]) -> None:
-    """A map read what is no input."""
+    """Let a map read an object that is no input."""
     facts["maps"].append(mapped([("s3://books/c", 0, 1)], []))
 
 
@@ -166,17 +168,17 @@ def double_block(facts: dict[str, Any]) -> None:
 
 
 def lost_partition(facts: dict[str, Any]) -> None:
-    """A part is lost."""
+    """Lose a part."""
     facts["reduces"].pop()
 
 
 def changed_input(facts: dict[str, Any]) -> None:
-    """An input is another now."""
+    """Change an input."""
     facts["etags"][B] = "3"
 
 
 def lost_input(facts: dict[str, Any]) -> None:
-    """An input is gone."""
+    """Delete an input."""
     del facts["etags"][A]
 
 
@@ -198,7 +200,7 @@ def lost_input(facts: dict[str, Any]) -> None:
     ],
 )
 def test_discrepancies(harm: Callable[[dict[str, Any]], None], expected: set[str]) -> None:
-    """Each kind of loss, doubling or change is named by its sum, and by no other."""
+    """Each loss, repetition or change is named by its sum, and by no other."""
     facts: dict[str, Any] = {"maps": maps(), "reduces": reduces(), "etags": dict(ETAGS)}
     harm(facts)
     ledger = balance(INPUTS, facts["maps"], facts["reduces"], facts["etags"], 2)
@@ -207,7 +209,7 @@ def test_discrepancies(harm: Callable[[dict[str, Any]], None], expected: set[str
 
 
 def test_range_read_twice_in_place_of_another() -> None:
-    """A range that is read twice does not make up for one of the same length that is lost."""
+    """A range that is read twice does not balance a lost one of the same length."""
     facts: dict[str, Any] = {}
     one_map_in_place_of_another(facts)
     ledger = balance(INPUTS, facts["maps"], reduces(), ETAGS, 2)
@@ -215,13 +217,13 @@ def test_range_read_twice_in_place_of_another() -> None:
 
 
 def test_too_many_reduces() -> None:
-    """More reduces than partitions are a discrepancy too, not a crash."""
+    """More reduces than partitions are a discrepancy, and do not raise."""
     ledger = balance(INPUTS, maps(), [*reduces(), reduced(2, [])], ETAGS, 2)
     assert "partitions reduced" in {row.what for row in ledger.discrepancies}
 
 
 def test_input_given_twice() -> None:
-    """An input that was given twice must be read twice."""
+    """An input that is given twice must be read twice."""
     twice = (*INPUTS, INPUTS[1])
     assert not balance(twice, maps(), reduces(), ETAGS, 2).balanced
     more = [*maps(), mapped([(B, 0, 50)], [(0, 0), (0, 0)])]
@@ -237,7 +239,7 @@ def _row(what: str, unit: str, expected: int | str, found: int | str) -> LedgerR
 
 
 def test_every_sum_of_a_run_is_a_row() -> None:
-    """Of each input its bytes, how often each was read, and its ETag; of each partition pairs and
+    """The rows have each input's bytes, number of reads and ETag, and each partition's pairs and
     checksum.
     """
     checksums = f"{4:016x}", f"{10:016x}"
@@ -277,14 +279,14 @@ def test_every_sum_of_a_run_is_a_row() -> None:
 def test_the_first_range_that_was_not_read_once_is_named(
     pieces: list[tuple[int, int]], found: str
 ) -> None:
-    """With how often it was read; beyond the end of an input nothing may be read."""
+    """The first range that was not read exactly once is named, with its number of reads."""
     read = [mapped([(A, start, size)], []) for start, size in pieces]
     rows = balance(INPUTS[:1], read, [], ETAGS, 0).rows
     assert ("times each", "1", found) == (rows[1].unit, rows[1].expected, rows[1].found)
 
 
-def test_what_is_no_input_is_expected_nowhere() -> None:
-    """Not a byte of it, not once; an input that no map has read is missing."""
+def test_an_object_that_is_no_input_is_expected_nowhere() -> None:
+    """An object that is no input is expected 0 times, and an unread input is missing."""
     ledger = balance(INPUTS[1:], [mapped([(A, 5, 5)], [])], [], {B: "2"}, 0)
     assert (
         _row(f"bytes of {B}", "bytes", 50, 0),
@@ -295,7 +297,9 @@ def test_what_is_no_input_is_expected_nowhere() -> None:
 
 
 def test_an_input_that_was_unpacked_is_read_in_its_unpacked_length() -> None:
-    """The other inputs in their own; the run's bytes are those of the inputs."""
+    """An unpacked input is compared by its unpacked length, and the run's bytes are the inputs'
+    own.
+    """
     unpacked = {A: 300}
     read = [mapped([(A, 0, 300), (B, 0, 50)], [])]
     ledger = balance(INPUTS, read, [], ETAGS, 0, unpacked)
@@ -305,13 +309,13 @@ def test_an_input_that_was_unpacked_is_read_in_its_unpacked_length() -> None:
 
 
 def test_without_partitions_the_maps_write_the_result() -> None:
-    """Nothing is shuffled, and there are no reduces."""
+    """Without partitions nothing is shuffled, and the maps' records are the result."""
     ledger = balance(INPUTS, maps(), [], ETAGS, 0)
     assert (0, 8, 20) == (ledger.pairs_shuffled, ledger.records_out, ledger.records_in)
     assert ledger.balanced
 
 
 def test_an_input_that_is_gone_has_no_etag() -> None:
-    """It is expected with the one that it was planned with."""
+    """A missing input has the ETag "", and is expected with its planned one."""
     *_, row = balance(INPUTS[:1], [mapped([(A, 0, 100)], [])], [], {}, 0).rows
     assert _row(f"ETag of {A}", "", "1", "") == row

@@ -1,4 +1,4 @@
-"""A map task's mistakes are the author's to read: the record, its place, and their own frames."""
+"""Errors of a map task: the record, its place, and the author's frames."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Fragile(Job):
     reduce = Sum()
 
     def map(self, key: int, value: str) -> Iterable[tuple[str, int]]:
-        """Fails on one line, in a function of the author's."""
+        """Fail on one line, in a function of the author."""
         yield "lines", self.checked(value)
 
     def checked(self, value: str) -> int:
-        """One, or an error."""
+        """Return 1, or raise."""
         if "bad" in value:
             raise KeyError(value)
         return 1
@@ -38,9 +38,7 @@ class Fragile(Job):
 @pytest.mark.parametrize("mode", ["range", "copy"])
 @pytest.mark.parametrize("splits", [1, 2, 3, 22])
 def test_error_of_the_author(mode: SplitMode, splits: int) -> None:
-    """What `map` raises comes with the record, the input and the byte, and the author's frames
-    alone.
-    """
+    """An error of `map` has the record, the input, the byte, and only the author's frames."""
     with engine(Fragile) as stages:
         planned = stages.split(stages.put([b"first\n", CONTENT]), splits, mode)
         with pytest.raises(UserCodeError) as caught:
@@ -61,8 +59,8 @@ def test_error_of_the_author(mode: SplitMode, splits: int) -> None:
 
 
 def job_of(yielded: Any, reduce: Any = None) -> type[Job]:
-    """A job whose `map` gives the same for each line: pairs, or what a function makes of the
-    line.
+    """Return a job whose `map` yields the same for each line: pairs, or the result of a function of
+    the line.
     """
 
     class Yielding(Job):
@@ -74,7 +72,7 @@ def job_of(yielded: Any, reduce: Any = None) -> type[Job]:
 
 
 def map_error(job: type[Job], content: bytes = CONTENT) -> UserCodeError:
-    """The error that mapping gives."""
+    """Return the error of a map task."""
     with engine(job) as stages, pytest.raises(UserCodeError) as caught:
         stages.map_whole(content)
     return caught.value
@@ -123,8 +121,8 @@ def map_error(job: type[Job], content: bytes = CONTENT) -> UserCodeError:
     ],
 )
 def test_wrong_yields(yielded: Any, named: str) -> None:
-    """What is no pair, or cannot be carried, is refused where it is yielded, with the record and no
-    frame of ours.
+    """A yielded value that is no valid pair is refused with the record, and without frames of the
+    engine.
     """
     error = map_error(job_of(yielded))
     assert named in error.message
@@ -145,9 +143,7 @@ def test_wrong_yields(yielded: Any, named: str) -> None:
     ],
 )
 def test_refused_values_of_an_aggregation(reduce: Any, bad: Any, named: str) -> None:
-    """A value that cannot be carried is refused at its record, also when its key has a state
-    already.
-    """
+    """A value that cannot be carried is refused at its record, also if its key has a state."""
     error = map_error(job_of(lambda line: [("k", bad if "bad" in line else 1.5)], reduce))
     assert named in error.message
     assert "'bad line'" == error.record
@@ -172,7 +168,7 @@ def test_values_that_do_not_add() -> None:
 
 
 def raising(step: str) -> type[Job]:
-    """A job that fails in one of its steps."""
+    """Return a job that fails in one of its steps."""
 
     def fail(self: Job, *_: Any) -> Any:
         raise RuntimeError("no")
@@ -190,32 +186,32 @@ def raising(step: str) -> type[Job]:
     ],
 )
 def test_errors_of_other_steps(step: str, named: str) -> None:
-    """What another step raises says which, with the author's frame."""
+    """An error of another step names the step, with the author's frame."""
     error = map_error(raising(step))
     assert error.message.endswith(named)
     assert "in fail" in error.traceback
 
 
 def test_long_records_are_cut() -> None:
-    """An error does not carry a whole long record."""
+    """A long record is cut in an error."""
     error = map_error(job_of([7]), b"x" * 100_000)
     assert len(error.record) < 300
     assert "100002 characters" in error.record
 
 
 def test_errors_of_ours_pass() -> None:
-    """An error of the system's own is not taken for the author's."""
+    """An error of the engine is not reported as the author's."""
     with engine(WordCount, unknown=1) as stages, pytest.raises(ParameterError):
         stages.map_whole(b"a")
 
 
 def overwritten(stages: Any, url: str) -> None:
-    """Writes as many other bytes."""
+    """Write as many other bytes."""
     stages.storage.write(url, b"a b\nd e\n")
 
 
 def deleted(stages: Any, url: str) -> None:
-    """Takes the object away."""
+    """Delete the object."""
     stages.storage.delete([url])
 
 
@@ -224,7 +220,7 @@ def deleted(stages: Any, url: str) -> None:
 def test_input_changed_after_planning(
     mode: SplitMode, harm: Callable[[Any, str], None], error: type[Exception]
 ) -> None:
-    """A split whose object is another than was planned, or gone, is never mapped."""
+    """A split whose object has changed or is missing is not mapped."""
     with engine(WordCount) as stages:
         planned = stages.split(stages.put([b"a b\nc d\n"]), 2, mode)
         harm(stages, planned.splits[1].pieces[0].url)
@@ -234,7 +230,7 @@ def test_input_changed_after_planning(
 
 
 def test_counters_and_meter() -> None:
-    """Counters, invalid UTF-8, records and bytes are counted; the status is the job's."""
+    """Counters, invalid UTF-8, records and bytes are counted, and the status is the job's."""
 
     class Counting(WordCount):
         def map(self, key: int, value: str) -> Any:
@@ -262,8 +258,8 @@ def test_counters_and_meter() -> None:
     assert result.cost.peak_memory_bytes > 1 << 20
 
 
-def test_batches_count_what_is_not_utf_8_too() -> None:
-    """Their bytes are the job's, and what is wrong with them is said all the same."""
+def test_batches_count_invalid_utf_8() -> None:
+    """A batch's invalid UTF-8 is counted, although the job gets the bytes."""
 
     class Batched(WordCount):
         def map_batch(self, batch: Batch) -> Any:
@@ -278,7 +274,7 @@ def test_batches_count_what_is_not_utf_8_too() -> None:
 
 
 def test_one_object_of_neighbouring_blocks() -> None:
-    """A map task writes one object, whose blocks lie behind each other and fill it."""
+    """A map task writes one object, filled by consecutive blocks."""
     with engine(WordCount) as stages:
         result = stages.map_whole(b"a b c d e f g", 4)
         blocks = blocks_of(result, stages.storage)
@@ -293,8 +289,8 @@ def test_one_object_of_neighbouring_blocks() -> None:
 
 
 def test_setup_and_cleanup_run_once_a_task() -> None:
-    """`map_setup` comes before the first record and `map_cleanup` after the last, once in a task of
-    several pieces.
+    """`map_setup` and `map_cleanup` run once in a task of several pieces, before and after all
+    records.
     """
     calls: list[str] = []
 
@@ -323,12 +319,12 @@ class Lines(Job):
     reduce = Count()
 
     def map(self, key: int, value: Any) -> Iterable[tuple[str, int]]:
-        """One pair a record."""
+        """Yield one pair a record."""
         yield str(value), 1
 
 
 def _rot(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Change a byte of a file, which no ETag tells from now on."""
+    """Change a byte of a file without a change of its ETag."""
     before = local._info(f"file://{path}", path.stat())
     content = path.read_bytes()
     path.write_bytes(content[:-2] + bytes([content[-2] ^ 1]) + content[-1:])
@@ -341,7 +337,7 @@ def _rot(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_chunk_file_that_has_rotten_is_refused(
     format_: Format, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its ETag does not tell, and its bytes do; the error names it."""
+    """A chunk file with a changed byte and an unchanged ETag is refused with its URL."""
     with engine(Lines) as stages:
         inputs = [
             each.model_copy(update={"format": format_}) for each in stages.put([b"a,b\nc,d\ne,f\n"])

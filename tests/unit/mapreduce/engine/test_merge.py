@@ -1,4 +1,4 @@
-"""Sorted runs become one, in the order of keys, and of runs within a key."""
+"""Sorted runs are merged in the order of keys, and of runs within a key."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class MemoryRun:
     frame_pairs: int = 3
 
     def frames(self) -> Iterator[Frame]:
-        """Its frames."""
+        """Yield its frames."""
         return map(columns, self.raw_frames())
 
     def raw_frames(self) -> Iterator[RawFrame]:
-        """The same, as payloads."""
+        """Yield its frames as payloads."""
         for at in range(0, len(self.pairs), self.frame_pairs):
             file = io.BytesIO()
             writer = BlockWriter(file)
@@ -50,12 +50,12 @@ class MemoryRun:
 
 
 def run(pairs: list[PackedPair]) -> SortedRun:
-    """A run in memory."""
+    """Return a run in memory."""
     return MemoryRun(pairs)
 
 
 def numbered(runs: list[list[bytes]]) -> list[list[PackedPair]]:
-    """Runs whose values say where they stand: the run, then the place in it."""
+    """Return runs whose values are their positions: the run, then the place in it."""
     return [
         [(key, number << 32 | place) for place, key in enumerate(keys)]
         for number, keys in enumerate(runs)
@@ -65,7 +65,7 @@ def numbered(runs: list[list[bytes]]) -> list[list[PackedPair]]:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sorted_runs)
 def test_merge_is_a_stable_sort(tmp_path: Path, runs: list[list[bytes]]) -> None:
-    """Merging gives what a stable sort of the runs laid end to end gives."""
+    """A merge equals a stable sort of the runs, joined in order."""
     pairs = numbered(runs)
     expected = sorted((pair for part in pairs for pair in part), key=lambda pair: pair[0])
     assert expected == list(merged([run(part) for part in pairs], tmp_path))
@@ -73,8 +73,8 @@ def test_merge_is_a_stable_sort(tmp_path: Path, runs: list[list[bytes]]) -> None
 
 @pytest.mark.parametrize("count", [FAN_IN, FAN_IN + 1, 2 * FAN_IN + 1, FAN_IN * FAN_IN + 1])
 def test_more_runs_than_are_merged_at_once(tmp_path: Path, count: int) -> None:
-    """Any number of runs is merged, by way of scratch disk, and values of a key stay in the order
-    of the runs.
+    """Any number of runs is merged through scratch files, and a key's values stay in the order of
+    the runs.
     """
     few = [b"", b"k", b"z"] if count < 1000 else [b"k"]
     pairs = numbered([few for _ in range(count)])
@@ -83,7 +83,7 @@ def test_more_runs_than_are_merged_at_once(tmp_path: Path, count: int) -> None:
 
 
 def test_values_are_never_compared(tmp_path: Path) -> None:
-    """Values of one key may be of kinds that do not compare with each other."""
+    """Values of one key need not compare with each other."""
     pairs: list[list[PackedPair]] = [[(b"k", 1), (b"k", b"\xc0")], [(b"k", b"\xa0"), (b"k", 2)]]
     assert pairs[0] + pairs[1] == list(merged([MemoryRun(part, 1) for part in pairs], tmp_path))
 
@@ -116,7 +116,7 @@ integer_runs = st.lists(
 def summed(
     aggregation: Aggregation[Any], runs: list[list[PackedPair]], folder: Path
 ) -> list[tuple[bytes, Any]]:
-    """One (key, state) for each key, as a reduce task without the native extension merges them."""
+    """Return one (key, state) for each key, merged as without the native extension."""
     return list(
         merged_states(
             aggregation, merged([run(part) for part in runs], folder) if runs else iter(())
@@ -127,9 +127,7 @@ def summed(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(integer_runs)
 def test_merged_integers_against_plain_python(tmp_path: Path, runs: list[list[PackedPair]]) -> None:
-    """Sums, least and greatest values are those of plain Python, of ints, in the order of the keys'
-    bytes.
-    """
+    """Sums, least and greatest values equal plain Python's, in the order of the keys' bytes."""
     groups: dict[bytes, list[Any]] = {}
     for key, value in (pair for part in runs for pair in part):
         groups.setdefault(key, []).append(value)
@@ -139,14 +137,16 @@ def test_merged_integers_against_plain_python(tmp_path: Path, runs: list[list[Pa
 
 
 def test_merged_sums_beyond_64_bits(tmp_path: Path) -> None:
-    """A sum does not wrap at 64 bits, in either direction."""
+    """A sum does not overflow at 64 bits, in either direction."""
     runs: list[list[PackedPair]] = [[(b"down", -(1 << 63)), (b"up", (1 << 63) - 1)]] * 20
     assert [(b"down", -20 << 63), (b"up", 20 * ((1 << 63) - 1))] == summed(Sum(), runs, tmp_path)
 
 
 @pytest.mark.slow
 def test_merging_many_integers_needs_memory_for_a_frame_of_each_run(tmp_path: Path) -> None:
-    """Every key comes once, exact and in order; four times the pairs need hardly more memory."""
+    """A merge's memory depends on the number of runs, and not of pairs; each key comes once, in
+    order.
+    """
 
     def runs_of(pairs: int) -> list[SortedRun]:
         numbers = [(encode_key(f"key {number % 70_001:>60}"), number) for number in range(pairs)]

@@ -1,5 +1,5 @@
-"""A key in a partition to which its job's own `partition` would not send it fails the reduce task,
-on every path.
+"""A key in another partition than its job's `partition` returns fails the reduce task, on every
+path.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LINES = b"".join(b"k%d\n" % number for number in range(50))
 
 
 class Shifted(Job):
-    """Goes by the key and a number that another process might have: a stand-in for `hash()`."""
+    """Partitions by the key and a number that differs between processes, like `hash()`."""
 
     shift: ClassVar[int] = 0
 
@@ -56,7 +56,7 @@ class Lists(Shifted):
 
 
 def reduced(stages: Engine, maps: Any, *, keep_pairs: bool) -> Any:
-    """One partition of three."""
+    """Reduce one partition of three."""
     task = ReduceTask(
         run=RUN,
         store=stages.store,
@@ -74,7 +74,7 @@ def reduced(stages: Engine, maps: Any, *, keep_pairs: bool) -> Any:
 def test_a_partition_that_has_changed(
     job: type[Shifted], keep_pairs: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The error names the key and both partitions; as long as nothing changes, all is well."""
+    """A changed partition raises with the key and both partitions; an unchanged one does not."""
     with engine(job) as stages:
         maps = [
             stages.map(split, 3)
@@ -89,7 +89,7 @@ def test_a_partition_that_has_changed(
 
 
 def test_a_group_in_two_places() -> None:
-    """With `group_by`, a partition that goes by the rest of the key would tear a group apart."""
+    """With `group_by`, a partition that divides a group is refused."""
 
     class Torn(Grouped):
         def partition(self, key: Any, partitions: int) -> int:
@@ -103,7 +103,7 @@ def test_a_group_in_two_places() -> None:
 
 
 def test_one_key_among_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every distinct key is held against `partition`, however many are remembered as proven."""
+    """Every distinct key is compared with `partition`, however many are remembered."""
     monkeypatch.setattr(reduce_task, "PROVEN_KEYS", 3)
 
     class OneMoves(Own):

@@ -1,6 +1,4 @@
-"""A reduce task reads every byte as it was written, and puts whatever a reduce yields in key
-order.
-"""
+"""A reduce task refuses changed bytes, and writes its result in key order."""
 
 from __future__ import annotations
 
@@ -29,19 +27,17 @@ from tests.unit.mapreduce.engine_run import as_json, blocks_of, engine
 
 class Lines(Job):
     def map(self, key: int, value: str) -> Iterable[tuple[Any, Any]]:
-        """Each line's first character, and the line."""
+        """Yield each line's first character, and the line."""
         yield value[:1], value
 
     def reduce(self, key: Any, values: Iterator[Any]) -> Any:
-        """The lines together."""
+        """Yield all lines joined."""
         yield key, list(values)
 
 
 @pytest.fixture
 def failing_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk fails below the file system, which notes no time of it: ETags are without the time of
-    the last change.
-    """
+    """A disk that fails below the file system: ETags ignore the inode's change time."""
 
     def info(url: str, stat: os.stat_result) -> ObjectInfo:
         return ObjectInfo(
@@ -52,7 +48,7 @@ def failing_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def damaged(path: Path, at: int) -> None:
-    """Flips the bits of one byte of a file as a failing disk does: its size and its times stay."""
+    """Invert one byte of a file as a failing disk does, without a change of size and times."""
     times = path.stat()
     with path.open("r+b") as file:
         file.seek(at)
@@ -65,9 +61,7 @@ def damaged(path: Path, at: int) -> None:
 @pytest.mark.usefixtures("failing_disk")
 @pytest.mark.parametrize("job", [WordCount, Lines])
 def test_every_damaged_byte_of_a_map_output_is_seen(job: type[Job]) -> None:
-    """Whichever byte of a map's output is not as it was written, the reduce ends with
-    CorruptBlock.
-    """
+    """Any damaged byte of a map's output ends the reduce with CorruptBlock."""
     with engine(job) as stages:
         mapped = stages.map_whole(b"a b c\nb c d\na b")
         path = Path(mapped.url.removeprefix("file://"))
@@ -91,9 +85,7 @@ def test_every_damaged_byte_of_a_map_output_is_seen(job: type[Job]) -> None:
     not Path("/dev/full").exists(), reason="there is no disk that is always full here"
 )
 def test_a_full_disk_is_not_the_authors_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the engine cannot write while a job is at work is the machine's trouble, and is not told
-    as the job's.
-    """
+    """A full disk raises OSError, and is not reported as the job's error."""
     scratch_folder = TaskContext.scratch_folder
 
     @contextmanager
@@ -110,7 +102,7 @@ def test_a_full_disk_is_not_the_authors_fault(monkeypatch: pytest.MonkeyPatch) -
 
 
 class LinesAtTheEnd(Job):
-    """Gathers in the map task, and yields at its end; every other hook would be seen in the
+    """Collects in the map task, and yields at its end; a call of any other hook would change the
     answer.
     """
 
@@ -126,10 +118,8 @@ class LinesAtTheEnd(Job):
         yield "lines", self.lines
 
 
-def test_what_a_map_task_yields_at_its_end_is_yielded_once() -> None:
-    """No hook of a job runs in the reduce of an aggregation; a `map` that only gathers may return
-    None.
-    """
+def test_pairs_of_map_cleanup_are_yielded_once() -> None:
+    """The pairs of `map_cleanup` are yielded once: a reduce of an aggregation calls no hook."""
     with engine(LinesAtTheEnd) as stages:
         run = stages.whole_run(stages.put([b"a\nb\na"]), splits=3, partitions=2)
         assert [("lines", 3)] == run.pairs()
@@ -137,7 +127,7 @@ def test_what_a_map_task_yields_at_its_end_is_yielded_once() -> None:
 
 
 def test_other_pairs_than_reported() -> None:
-    """A whole block of which the map task reported another count is not taken for it."""
+    """A block with another count than reported raises CorruptBlock."""
     with engine(WordCount) as stages:
         mapped = stages.map_whole(b"a b c")
         (block,) = blocks_of(mapped, stages.storage)
@@ -172,7 +162,7 @@ def test_every_byte_of_an_index_entry_counts() -> None:
 
 
 def test_map_output_replaced_or_gone() -> None:
-    """A map's output that was written again, or is gone, is an error that names it."""
+    """A map's output that was overwritten or deleted raises OutputLost with its URL."""
     with engine(WordCount) as stages:
         mapped = stages.map_whole(b"a b c")
         stages.storage.write(mapped.url, stages.storage.read(mapped.url))
@@ -192,7 +182,7 @@ TEXT = b"the cat the dog\na cat\nthe end\n" * 7
 )
 @pytest.mark.parametrize("large", [False, True])
 def test_merged_integers_are_the_plain_ones(reduce: Any, large: bool) -> None:
-    """Merged integers give the plain result; values beyond 64 bits are left to Python."""
+    """Merged integers give the right result, also beyond 64 bits."""
 
     class Integers(Job):
         def map(self, key: int, value: str) -> Iterator[tuple[str, int]]:
@@ -208,7 +198,7 @@ def test_merged_integers_are_the_plain_ones(reduce: Any, large: bool) -> None:
 
 
 def test_other_states_are_merged_in_python() -> None:
-    """States that are no integers come to the plain result, also when only one map has them."""
+    """States that are no integers give the right result, also if only one map has them."""
 
     class Mixed(Job):
         reduce: ClassVar[Any] = Sum()
@@ -227,7 +217,7 @@ def test_other_states_are_merged_in_python() -> None:
 
 @pytest.mark.usefixtures("failing_disk")
 def test_corruption_is_seen_when_integers_are_merged() -> None:
-    """The integers that are merged are checked like all others."""
+    """A damaged byte is found also when integers are merged."""
     with engine(WordCount) as stages:
         mapped = stages.map_whole(b"a b c")
         damaged(Path(mapped.url.removeprefix("file://")), mapped.size - 1)
@@ -237,8 +227,8 @@ def test_corruption_is_seen_when_integers_are_merged() -> None:
 
 @pytest.mark.parametrize("memory_bytes", [1_600, 64 << 20])
 def test_reduce_may_yield_any_keys_in_any_order(memory_bytes: int) -> None:
-    """Results come in key order; those of one key in the order in which they were yielded, with or
-    without spills.
+    """Results are in key order, and those of one key in the order of yielding, with and without
+    spills.
     """
 
     class Scattering(Lines):
@@ -256,9 +246,7 @@ def test_reduce_may_yield_any_keys_in_any_order(memory_bytes: int) -> None:
 
 
 def test_two_results_of_one_key_make_a_list() -> None:
-    """A str key that comes twice keeps both its pairs: the part is a list then, as an object would
-    lose one.
-    """
+    """A part with a repeated str key is a JSON list, because an object would lose a pair."""
 
     class Twice(Lines):
         def reduce(self, key: Any, values: Iterator[Any]) -> Any:
@@ -272,7 +260,7 @@ def test_two_results_of_one_key_make_a_list() -> None:
 
 
 def test_parts_of_several_partitions_are_json_lines() -> None:
-    """One of several parts is JSON Lines, and holds the keys of its partition alone."""
+    """One of several parts is JSON Lines, with the keys of its partition alone."""
     with engine(WordCount) as stages:
         run = stages.whole_run(stages.put([b"a b c d e f g h"]), splits=2, partitions=3)
         assert all(
@@ -284,7 +272,7 @@ def test_parts_of_several_partitions_are_json_lines() -> None:
 
 
 def test_top_and_counts() -> None:
-    """The result has as many top pairs as requested; bytes and records are those of the blocks."""
+    """The result has the requested number of top pairs, and the blocks' bytes and records."""
     with engine(WordCount) as stages:
         mapped = stages.map_whole(b"b a b c c b")
         reduced = stages.reduce([mapped], top=2)
@@ -298,7 +286,7 @@ def test_top_and_counts() -> None:
 
 
 def test_no_maps() -> None:
-    """A partition without a pair gives an empty result."""
+    """A partition without pairs gives an empty result."""
     with engine(WordCount) as stages:
         reduced = stages.reduce([])
         assert [] == stages.pairs(reduced)
@@ -306,7 +294,7 @@ def test_no_maps() -> None:
 
 
 def test_cleanup_and_counters_of_a_reduce() -> None:
-    """Pairs that `reduce_cleanup` yields join the result in their place; counters are told."""
+    """Pairs of `reduce_cleanup` are in the result at their keys, and counters are reported."""
 
     class Cleaning(Lines):
         def reduce_setup(self) -> None:
@@ -327,7 +315,7 @@ def test_cleanup_and_counters_of_a_reduce() -> None:
 
 
 def test_values_left_unread() -> None:
-    """A reduce that does not read all its values gets the next key all the same."""
+    """A reduce that does not read all its values gets the next key."""
 
     class First(Lines):
         def reduce(self, key: Any, values: Iterator[Any]) -> Any:
@@ -340,7 +328,7 @@ def test_values_left_unread() -> None:
 
 
 def failing(step: str, given: Any) -> type[Job]:
-    """A job whose step gives what a function gives."""
+    """Return a job whose step returns a function's result."""
 
     def answer(self: Job, *_: Any) -> Any:
         return given()
@@ -349,7 +337,7 @@ def failing(step: str, given: Any) -> type[Job]:
 
 
 def fail() -> Any:
-    """An author's mistake."""
+    """Raise an author's error."""
     raise RuntimeError("no")
 
 
@@ -412,7 +400,7 @@ def fail() -> Any:
     ],
 )
 def test_errors_of_the_author(step: str, given: Any, named: str, record: str, frames: bool) -> None:
-    """What a step of the reduce raises or wrongly yields says which step, and which group."""
+    """An error or wrong yield of a reduce step names the step and the group."""
     with engine(failing(step, given)) as stages:
         mapped = stages.map_whole(b"a1\na2")
         with pytest.raises(UserCodeError) as caught:
@@ -425,11 +413,11 @@ def test_errors_of_the_author(step: str, given: Any, named: str, record: str, fr
 
 class Totals(Job):
     def map(self, key: int, value: str) -> Iterable[tuple[str, int]]:
-        """One for each word."""
+        """Yield 1 for each word."""
         return [(word, 1) for word in value.split()]
 
     def reduce(self, key: str, values: Iterator[int]) -> Iterable[tuple[str, int]]:
-        """The author's own loop is where the frames are read."""
+        """Yield the sum; frames are read in this loop."""
         yield key, sum(values)
 
 
@@ -444,9 +432,7 @@ class Totals(Job):
     ],
 )
 def test_a_forged_frame_is_not_the_jobs_fault(job: type[Job], payload: bytes) -> None:
-    """Right checksums and wrong lengths, or keys out of order: the block is damaged, and no key
-    comes twice.
-    """
+    """A frame with right checksums, and wrong lengths or order of keys, raises CorruptBlock."""
     with engine(job) as stages:
         forged = stages.map_whole(b"a b c d")
         file = io.BytesIO()

@@ -1,6 +1,4 @@
-"""The central promise: however a job is run, its result is the plain answer, and the ledger
-balances.
-"""
+"""A job's result is right however it is run, and the ledger balances."""
 
 from __future__ import annotations
 
@@ -79,10 +77,10 @@ def test_a_run_gives_the_plain_answer(
     mode: SplitMode,
     memory_bytes: int,
 ) -> None:
-    """For any text, splits, partitions, mode and memory, the result is the plain answer, and
-    nothing is lost.
+    """For any text, splits, partitions, mode and memory the result is the reference run's, and the
+    ledger balances.
     """
-    # drawn bytes may begin as a packed file does
+    # random bytes may begin like a compressed file
     assume(
         all(
             compression_of(text[:MAGIC_BYTES], cut=len(text) <= MAGIC_BYTES) is None
@@ -93,7 +91,7 @@ def test_a_run_gives_the_plain_answer(
         inputs = stages.put(texts)
         try:
             run = stages.whole_run(inputs, splits, partitions, mode)
-        except RecordError as exc:  # drawn bytes may be those of an archive, say
+        except RecordError as exc:  # random bytes may be refused, for example as an archive
             assume("cannot be read as text" not in str(exc))
             raise
         plain = plain_answer(
@@ -114,9 +112,7 @@ def test_a_run_gives_the_plain_answer(
 
 
 def test_result_is_one_json_document() -> None:
-    """With one partition the part is a JSON object in the order of its keys, as any JSON reader
-    reads it.
-    """
+    """With one partition the part is a JSON object in key order."""
     with engine(WordCount) as stages:
         run = stages.whole_run(stages.put([b"b a c a\nB a"]), splits=3, partitions=1)
         document = stages.storage.read(run.reduces[0].url)
@@ -125,9 +121,7 @@ def test_result_is_one_json_document() -> None:
 
 
 def test_attempts_write_their_own_objects() -> None:
-    """A second attempt at a map task leaves the first one's object as it is, and writes the same
-    bytes.
-    """
+    """A second attempt at a map writes the same bytes to another object, and keeps the first."""
     with engine(WordCount) as stages:
         planned = stages.split(stages.put([b"a b\nc"]))
         first = stages.map(planned.splits[0], attempt="0")
@@ -138,7 +132,7 @@ def test_attempts_write_their_own_objects() -> None:
 
 @pytest.mark.slow
 def test_line_of_50_megabytes() -> None:
-    """A line far longer than its splits is one record, of one map task."""
+    """A line far longer than its splits is one record of one map task."""
 
     class Lengths(Job):
         def map(self, key: int, value: str) -> list[tuple[int, int]]:
@@ -155,9 +149,9 @@ def test_line_of_50_megabytes() -> None:
         assert run.ledger.balanced
 
 
-def test_what_the_wire_says_of_an_error() -> None:
-    """An error travels as its class and words; a user's with traceback, place and record; memory as
-    a lost task.
+def test_errors_as_messages() -> None:
+    """An error is sent as its class and message; a user's error with traceback, place and record;
+    MemoryError as a lost task.
     """
     user = UserCodeError("m", traceback="t", place="p", record="r", url="u", offset=7)
     assert ("UserCodeError", "m", "t", "p", "r", "", "u", 7) == tuple(

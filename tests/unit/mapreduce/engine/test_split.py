@@ -1,4 +1,4 @@
-"""A plan covers each byte of the inputs once, in order; chunk files hold each record once."""
+"""A plan covers each byte of the inputs once, in order, and chunk files have each record once."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ sizes_lists = st.lists(st.integers(0, 50) | st.sampled_from([0, 1, 1 << 40]), ma
 
 
 def inputs_of(sizes: list[int]) -> tuple[InputObject, ...]:
-    """Inputs of these sizes."""
+    """Return inputs of these sizes."""
     return tuple(
         InputObject(url=f"file:///{n}", size=size, etag=str(n)) for n, size in enumerate(sizes)
     )
 
 
 def covered(splits: tuple[Split, ...]) -> dict[str, list[tuple[int, int]]]:
-    """The ranges of each input in the order of the plan."""
+    """Return the ranges of each input in the order of the plan."""
     found: dict[str, list[tuple[int, int]]] = {}
     for split in splits:
         for piece in split.pieces:
@@ -41,9 +41,7 @@ def covered(splits: tuple[Split, ...]) -> dict[str, list[tuple[int, int]]]:
 
 @given(sizes_lists, st.integers(1, 64))
 def test_every_byte_once_in_order(sizes: list[int], count: int) -> None:
-    """Ranges follow each other without gap or overlap, input by input, and are of one length but
-    for a byte.
-    """
+    """Ranges have no gap and no overlap, and equal lengths except for a byte."""
     inputs = inputs_of(sizes)
     splits = plan_splits(inputs, SplitRule(splits=count))
     total = sum(sizes)
@@ -170,7 +168,7 @@ def test_one_day_more_of_a_hundred() -> None:
 
 
 def test_pieces_say_where_they_come_from() -> None:
-    """A range of an input is pinned to its ETag and size, and is its own source."""
+    """A range has its input's ETag and size, and is its own source."""
     (split,) = plan_splits(inputs_of([3]), SplitRule(splits=1))
     (piece,) = split.pieces
     expected = ByteRange(
@@ -180,15 +178,13 @@ def test_pieces_say_where_they_come_from() -> None:
 
 
 def test_small_inputs_share_a_split() -> None:
-    """Many small files come in few splits."""
+    """Many small files share few splits."""
     splits = plan_splits(inputs_of([10] * 100), SplitRule(splits=2))
     assert [50, 50] == [len(split.pieces) for split in splits]
 
 
 def test_input_changed_before_the_split_stage() -> None:
-    """An input that is another than the run was given, or gone, stops the run before anything is
-    read.
-    """
+    """An input that has changed or is missing ends the split stage before it reads."""
     with engine(WordCount) as stages:
         inputs = stages.put([b"a\n", b"b\n"])
         stages.storage.write(inputs[1].url, b"c\n")
@@ -206,9 +202,7 @@ contents = st.lists(
 
 @given(st.lists(contents, min_size=1, max_size=3), st.integers(1, 64))
 def test_chunk_files(texts: list[bytes], count: int) -> None:
-    """Chunk files hold whole records, each once, in order; their offsets are those in the
-    source.
-    """
+    """Chunk files have whole records, each once, in order, with their offsets in the source."""
     with engine(WordCount) as stages:
         inputs = stages.put(texts)
         result = stages.split(inputs, count, mode="copy")
@@ -257,7 +251,7 @@ def _ranges(splits: tuple[Split, ...]) -> list[list[tuple[str, int, int]]]:
 
 
 def test_a_range_has_all_that_is_known_of_its_input() -> None:
-    """Its name, its format and its compression too."""
+    """A range has its input's name, format and compression."""
     ((piece,),) = (split.pieces for split in plan_splits([_given("a", 9, Csv())], ONE, ["gzip"]))
     assert (
         ByteRange(
@@ -275,8 +269,10 @@ def test_a_range_has_all_that_is_known_of_its_input() -> None:
     )
 
 
-def test_what_cannot_be_cut_lies_whole_in_the_split_of_its_first_byte() -> None:
-    """And splits without a first byte are none."""
+def test_an_input_that_cannot_be_cut_is_in_one_split() -> None:
+    """An input that cannot be cut is whole in the split of its first byte, and empty splits are
+    dropped.
+    """
     inputs = [_given("a", 10), _given("b", 20), _given("c", 10)]
     assert [
         [("a", 0, 10)],
@@ -289,7 +285,7 @@ def test_what_cannot_be_cut_lies_whole_in_the_split_of_its_first_byte() -> None:
 
 
 def test_files_that_are_records_count_though_they_are_empty() -> None:
-    """As one byte; an empty text is in no split."""
+    """An empty file that is a record counts as one byte, and an empty text is in no split."""
     inputs = [_given("a", 0, WholeFile()), _given("b", 0), _given("c", 0, WholeFile())]
     assert [[("a", 0, 0)], [("c", 0, 0)]] == _ranges(plan_splits(inputs, SplitRule(splits=5)))
     assert [[("a", 0, 0), ("c", 0, 0)]] == _ranges(plan_splits(inputs, SplitRule(splits=1)))
@@ -298,7 +294,7 @@ def test_files_that_are_records_count_though_they_are_empty() -> None:
 
 
 def test_each_input_has_its_compression_or_none_has() -> None:
-    """A list that is too short is a fault of this program."""
+    """A list of compressions of another length raises ValueError."""
     with pytest.raises(ValueError, match="zip"):
         plan_splits([_given("a", 1), _given("b", 1)], ONE, ["gzip"])
 
@@ -316,7 +312,7 @@ def _stage(
 
 
 def test_the_stage_plans_by_number_or_by_length() -> None:
-    """After a look at each input, which finds what is compressed."""
+    """The stage plans by number or by length, after it has found the compressed inputs."""
     with engine(WordCount) as stages:
         inputs = stages.put([b"a b\n" * 10, gzip.compress(b"a\n" * 99, mtime=0)])
         result, _ = _stage(stages, inputs, splits=4)
@@ -330,7 +326,7 @@ def test_the_stage_plans_by_number_or_by_length() -> None:
 
 
 def test_ranges_of_a_format_with_a_header_know_it() -> None:
-    """Those that do not hold it themselves too."""
+    """Each range of a format with a header has the header."""
     with engine(WordCount) as stages:
         inputs = stages.put([b"x,y\n" + b"1,2\n" * 20], Csv())
         result, _ = _stage(stages, inputs, splits=3)
@@ -341,7 +337,7 @@ def test_ranges_of_a_format_with_a_header_know_it() -> None:
 
 
 def test_key_ranges_are_sampled_all_over_the_inputs() -> None:
-    """Only where both a job and a number of ranges are given."""
+    """Keys are sampled from all inputs, if a job and a number of key ranges are given."""
     with engine(WordCount) as stages:
         inputs = stages.put(
             [b"".join(b"word%c%c\n" % (n // 26 + 97, n % 26 + 97) for n in range(676))]
@@ -359,7 +355,7 @@ def test_key_ranges_are_sampled_all_over_the_inputs() -> None:
 
 
 def test_keys_of_a_compressed_input_are_sampled_too() -> None:
-    """Of what it unpacks to."""
+    """Keys of a compressed input are sampled from its unpacked bytes."""
     words = b"".join(b"word%c%c\n" % (n // 26 + 97, n % 26 + 97) for n in range(676))
     with engine(WordCount) as stages:
         inputs = stages.put([gzip.compress(words, mtime=0)])

@@ -1,4 +1,4 @@
-"""What a task says has limits, and what is cut says so."""
+"""A task's texts have limits, and a cut text shows it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.unit.mapreduce.engine_run import engine
 
 @given(text=st.text(max_size=300), limit=st.integers(60, 200))
 def test_a_text_is_never_longer_than_its_limit(text: str, limit: int) -> None:
-    """A short one is as it was; a long one keeps both ends, and tells its length."""
+    """A short text is unchanged; a long one keeps both ends and shows its length."""
     short = cut(text, limit)
     assert len(short) <= limit
     if len(text) <= limit:
@@ -30,7 +30,7 @@ def test_a_text_is_never_longer_than_its_limit(text: str, limit: int) -> None:
 
 @pytest.mark.parametrize("kind", [UserCodeError, RecordError, StorageError])
 def test_errors_of_any_length(kind: type[Exception]) -> None:
-    """Each text of an error that travels is cut."""
+    """Each text of an error is cut before it is sent."""
     long = "x" * 1_000_000
     error = kind(long) if kind is StorageError else kind(long, place=long, record=long)  # type: ignore[call-arg]
     if isinstance(error, UserCodeError):
@@ -46,18 +46,18 @@ class Raises(Job):
     reduce = Sum()
 
     def map(self, key: int, line: str) -> Iterable[tuple[str, int]]:
-        """What has no text."""
+        """Raise an exception without a text."""
         raise Textless
 
 
 class Textless(Exception):
     def __str__(self) -> str:
-        """Nothing."""
+        """Return nothing, which raises."""
         raise RuntimeError("no text")
 
 
 def test_an_exception_whose_text_raises() -> None:
-    """It is the author's error, and is reported as such."""
+    """An exception whose text raises is reported as the author's error."""
     said = pytest.raises(UserCodeError, match="map raised Textless: <its text raises RuntimeError>")
     with engine(Raises) as stages, said:
         stages.map_whole(b"a\n")
@@ -67,7 +67,7 @@ class Counting(Job):
     reduce = Sum()
 
     def map(self, key: int, line: str) -> Iterable[tuple[str, int]]:
-        """Counts what the line says."""
+        """Count as the line says."""
         name, _, times = line.partition(" ")
         for number in range(int(times or 1)):
             self.count(f"{name}{number}" if times else name)
@@ -75,8 +75,8 @@ class Counting(Job):
 
 
 def test_counters_have_limits() -> None:
-    """As many as may be are carried; one more, a long name, or a number beyond 1,024 bits is
-    refused at its record.
+    """One counter more than allowed, a long name, or a number beyond 1,024 bits is refused at its
+    record.
     """
     with engine(Counting) as stages:
         assert MOST_COUNTERS == len(stages.map_whole(f"c {MOST_COUNTERS}\n".encode()).counters)
@@ -95,14 +95,12 @@ class Long(Job):
     reduce = CollectList()
 
     def map(self, key: int, line: str) -> Iterable[tuple[str, str]]:
-        """The line under itself."""
+        """Yield the line with itself as the key."""
         yield line, line
 
 
-def test_the_heaviest_pairs_are_shown_short() -> None:
-    """A long key or value is cut where it is shown, with its length beside it; the result holds it
-    whole.
-    """
+def test_top_pairs_are_cut() -> None:
+    """A long top key or value is cut with its length, and is whole in the result."""
     line = "k" * 100_000
     with engine(Long) as stages:
         reduced = stages.reduce([stages.map_whole(f"{line}\nshort\nshort\n".encode())])
@@ -115,5 +113,5 @@ def test_the_heaviest_pairs_are_shown_short() -> None:
 
 @pytest.mark.parametrize("value", [1, 2.5, None, True, "a", ["b"], {"c": 1}])
 def test_short_values_are_shown_as_they_are(value: object) -> None:
-    """With their types."""
+    """Short top values are unchanged, with their types."""
     assert value == short_top(value)

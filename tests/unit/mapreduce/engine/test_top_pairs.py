@@ -13,9 +13,7 @@ from mapreduce.engine.top_pairs import TopPairs, weight
 
 @given(st.lists(st.integers(-5, 5) | st.floats(-5, 5)), st.integers(0, 8))
 def test_against_a_sort(values: list[float], limit: int) -> None:
-    """What is kept is the head of all pairs sorted by weight, of equal ones those that came
-    first.
-    """
+    """The top pairs are the start of all pairs sorted by weight, and of equal ones the first."""
     kept = TopPairs(limit)
     for number, value in enumerate(values):
         kept.offer(number, value)
@@ -37,12 +35,12 @@ def test_against_a_sort(values: list[float], limit: int) -> None:
     ],
 )
 def test_weight(value: Any, expected: float) -> None:
-    """Numbers weigh themselves, what has a length weighs that, anything else nothing."""
+    """A number's weight is its value, a sized value's its length, and any other's 0."""
     assert expected == weight(value)
 
 
 def test_pairs_are_never_compared() -> None:
-    """Keys and values that do not compare with each other are no trouble."""
+    """Keys and values need not compare with each other."""
     kept = TopPairs(2)
     for key, value in (("a", "xy"), (1, [1, 2]), (b"", {"a": 1, "b": 2}), (None, 2)):
         kept.offer(key, value)

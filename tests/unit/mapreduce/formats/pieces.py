@@ -1,6 +1,4 @@
-"""What the tests of readers share: bytes as an object, its pieces, and the records of all of
-them.
-"""
+"""Tools of the readers' tests: bytes as an object, its pieces, and their records."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ SOURCE = "file:///input"
 
 
 def ranges_of(content: bytes, block_bytes: int = 1 << 20) -> ReadRange:
-    """Reads ranges of `content` in blocks."""
+    """Return a function that reads ranges of `content` in blocks."""
 
     def read(start: int, end: int) -> Iterator[bytes]:
         assert 0 <= start < end <= len(content)
@@ -33,7 +31,7 @@ def pieces_of(
     *,
     compression: Compression | None = None,
 ) -> list[ByteRange]:
-    """Neighbouring pieces that cover the content, cut at `cuts` (taken modulo its size)."""
+    """Return consecutive pieces that cover the content, cut at `cuts` modulo its size."""
     edges = sorted({0, len(content), *(cut % (len(content) + 1) for cut in cuts)})
     return [
         ByteRange(
@@ -53,9 +51,7 @@ def pieces_of(
 def records_of(
     reader: Reader, pieces: Sequence[ByteRange], read: ReadRange
 ) -> list[tuple[Any, Any]]:
-    """The records of all pieces in order, after a look at the accounting: each byte of the object
-    counts once.
-    """
+    """Return the records of all pieces; check that each byte of the object counts once."""
     records: list[tuple[Any, Any]] = []
     accounted = 0
     for piece in pieces:
@@ -68,5 +64,5 @@ def records_of(
 
 
 def batches_of(reader: Reader, piece: ByteRange, read: ReadRange) -> list[RecordBatch]:
-    """The batches of one piece, their records not yet taken."""
+    """Return the batches of one piece, before their records are read."""
     return list(reader.batches(piece, read))

@@ -1,6 +1,4 @@
-"""Compressed bytes come out as they went in, and what is damaged or cut off is never taken for
-whole.
-"""
+"""Compressed bytes are unpacked exactly, and damaged or incomplete data is refused."""
 
 from __future__ import annotations
 
@@ -39,7 +37,7 @@ compressions = pytest.mark.parametrize("compression", list(PACK))
 
 
 def unpacked(data: bytes, compression: Compression, block_bytes: int = 1 << 20) -> bytes:
-    """All that the data unpacks to."""
+    """Return the unpacked data."""
     blocks = (data[at : at + block_bytes] for at in range(0, len(data), block_bytes))
     return b"".join(decompressed(blocks, compression, "file:///packed"))
 
@@ -49,12 +47,10 @@ def unpacked(data: bytes, compression: Compression, block_bytes: int = 1 << 20) 
     members=st.lists(st.binary(max_size=300), min_size=1, max_size=5),
     block_bytes=st.integers(1, 400),
 )
-def test_members_come_out_behind_each_other(
+def test_members_are_unpacked_in_order(
     compression: Compression, members: list[bytes], block_bytes: int
 ) -> None:
-    """Any number of members, empty ones too, wherever the blocks end; and their first bytes tell
-    the compression.
-    """
+    """Any number of members is unpacked in any blocks, and the first bytes give the compression."""
     data = b"".join(map(PACK[compression], members))
     assert b"".join(members) == unpacked(data, compression, block_bytes)
     assert compression == compression_of(data[:MAGIC_BYTES])
@@ -62,9 +58,7 @@ def test_members_come_out_behind_each_other(
 
 @compressions
 def test_cut_anywhere_is_an_error(compression: Compression) -> None:
-    """An object cut off at any byte fails, but for where one of its members ends: then it is
-    whole.
-    """
+    """Data that is cut at any byte is refused, except at the end of a member."""
     first, second = PACK[compression](b"first " * 9), PACK[compression](b"second")
     data = first + second
     for size in range(len(data)):
@@ -80,7 +74,7 @@ def test_cut_anywhere_is_an_error(compression: Compression) -> None:
 
 @compressions
 def test_a_cut_object_is_still_known_as_compressed(compression: Compression) -> None:
-    """What is left of a compressed object is not read as text, from its fourth byte on."""
+    """At least four bytes of compressed data are recognised as compressed."""
     data = PACK[compression](b"some text")
     for size in range(4, MAGIC_BYTES + 1):
         assert compression == compression_of(data[:size], cut=size < MAGIC_BYTES)
@@ -92,12 +86,12 @@ def test_a_cut_object_is_still_known_as_compressed(compression: Compression) -> 
 )
 @pytest.mark.parametrize("cut", [True, False])
 def test_a_text_that_begins_with_the_same_letters_is_not_compressed(text: bytes, cut: bool) -> None:
-    """Only a whole signature counts, or what a cut left of it."""
+    """A text that only begins like a signature is not compressed."""
     assert compression_of(text, cut=cut) is None
 
 
 def _zstd_frame(window_byte: int, content: bytes) -> bytes:
-    """A frame of one raw block, as `zstd --long` writes it of a pipe (RFC 8878)."""
+    """Return a frame of one raw block with this window, as `zstd --long` writes it (RFC 8878)."""
     header = b"\x28\xb5\x2f\xfd\x00" + bytes([window_byte])
     return header + (len(content) << 3 | 1).to_bytes(3, "little") + content
 
@@ -107,8 +101,8 @@ def _zstd_frame(window_byte: int, content: bytes) -> bytes:
     [(10, True), (27, True), (28, True), (29, False), (31, False), (41, False)],
 )
 def test_long_windows(window_log: int, good: bool) -> None:
-    """Up to the limit they are read; beyond it the error says what is needed, and not that anything
-    is damaged.
+    """A window up to the limit is accepted, and a larger one refused with the required memory, not
+    as damage.
     """
     data = _zstd(b"first ") + _zstd_frame(window_log - 10 << 3, b"alpha")
     if good:
@@ -123,7 +117,7 @@ def test_long_windows(window_log: int, good: bool) -> None:
 
 
 def test_large_dictionaries_of_xz() -> None:
-    """The same of xz."""
+    """A large dictionary of xz is refused with the required memory, not as damage."""
     filters = [
         {"id": lzma.FILTER_DELTA, "dist": 1},
         {"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 1 << 30},
@@ -139,7 +133,7 @@ def test_large_dictionaries_of_xz() -> None:
 
 
 def test_a_dictionary_is_asked_for_by_its_number() -> None:
-    """A frame that was packed with a dictionary is not damaged."""
+    """A frame that needs a dictionary is refused with its number, not as damage."""
     dictionary = zstd.train_dict([b"alpha beta %d gamma" % number for number in range(5000)], 2000)
     data = zstd.compress(b"alpha beta 7 gamma", zstd_dict=dictionary)
     with pytest.raises(
@@ -150,9 +144,7 @@ def test_a_dictionary_is_asked_for_by_its_number() -> None:
 
 @compressions
 def test_no_changed_bit_goes_unnoticed(compression: Compression) -> None:
-    """Each bit of an object, changed, is an error, or changes nothing (the time in gzip's
-    header).
-    """
+    """A change of any bit is refused, or changes nothing, as in gzip's time."""
     data = PACK[compression](b"a b c " * 5 + b"d")
     for at in range(len(data)):
         for bit in range(8):
@@ -165,8 +157,8 @@ def test_no_changed_bit_goes_unnoticed(compression: Compression) -> None:
 
 
 @compressions
-def test_what_follows_a_member_must_be_one(compression: Compression) -> None:
-    """Other bytes behind a member are an error, not the end."""
+def test_bytes_after_a_member_must_be_one(compression: Compression) -> None:
+    """Other bytes after a member are refused."""
     with pytest.raises(RecordError, match="is damaged"):
         unpacked(PACK[compression](b"data") + b"something else", compression)
 
@@ -176,8 +168,8 @@ def test_what_follows_a_member_must_be_one(compression: Compression) -> None:
     [("gzip", 3, True), ("xz", 8, True), ("xz", 3, False), ("bzip2", 4, False), ("zstd", 4, False)],
 )
 def test_padding(compression: Compression, zeros: int, good: bool) -> None:
-    """Zeros between and behind members are padding where the format has it: any for gzip, four or
-    eight for xz.
+    """Zeros after members are accepted where the format allows padding: any for gzip, four or eight
+    for xz.
     """
     member, padding = PACK[compression](b"data"), b"\x00" * zeros
     if good:
@@ -189,7 +181,7 @@ def test_padding(compression: Compression, zeros: int, good: bool) -> None:
 
 
 def test_skippable_frames_hold_no_data() -> None:
-    """Zstandard's skippable frames are passed over, before, between and behind others."""
+    """Skippable frames of Zstandard are ignored in any place."""
     skipped = b"\x5a\x2a\x4d\x18" + struct.pack("<I", 5) + b"hello"
     data = skipped + _zstd(b"a") + skipped + skipped + _zstd(b"b") + skipped
     assert "zstd" == compression_of(data)
@@ -198,7 +190,7 @@ def test_skippable_frames_hold_no_data() -> None:
 
 @compressions
 def test_blocks_stay_small(compression: Compression) -> None:
-    """What was compressed a thousandfold does not come out in one piece."""
+    """Highly compressed data is unpacked in small blocks."""
     data = PACK[compression](bytes(20 << 20))
     lengths = [len(block) for block in decompressed(iter([data]), compression, "x")]
     assert 20 << 20 == sum(lengths)
@@ -209,12 +201,12 @@ def test_blocks_stay_small(compression: Compression) -> None:
     "head", [b"", b"{", b"BZ", b"BZh", b"BZhello", b"BZh0", b"PAR1\x00\x00", b"\x1f", b"P*M"]
 )
 def test_other_first_bytes(head: bytes) -> None:
-    """Text is no compressed data, though it may begin as bzip2 does."""
+    """Text is not taken for compressed data, even if it begins like bzip2."""
     assert compression_of(head) is None
 
 
 def test_errors_of_reading_stay_as_they_are() -> None:
-    """An error of the storage is not taken for damage."""
+    """An error of the storage is not changed."""
 
     def failing() -> object:
         yield PACK["gzip"](b"x")[:5]

@@ -1,4 +1,4 @@
-"""DuckDB's exceptions where a Parquet file is read and written: each comes out as one of ours."""
+"""DuckDB's exceptions while a Parquet file is read or written become ours."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FOREIGN = sorted(_CLASSES, key=lambda cls: cls.__name__)
 
 
 def test_the_list_is_that_of_the_library() -> None:
-    """Every exception class of DuckDB is below the one that is caught."""
+    """Every exception class of DuckDB is a subclass of the one that is caught."""
     public = {
         cls
         for cls in vars(duckdb).values()
@@ -36,7 +36,7 @@ def test_the_list_is_that_of_the_library() -> None:
 
 
 class _Connection:
-    """Fails at the first statement that begins so."""
+    """Raises at the first statement that starts with a text."""
 
     def __init__(self, raised: BaseException, statement: str) -> None:
         self._raised = raised
@@ -49,13 +49,13 @@ class _Connection:
         pass
 
     def execute(self, statement: str) -> _Connection:
-        """Raise, if this is the statement."""
+        """Raise if this is the statement."""
         if statement.startswith(self._statement):
             raise self._raised
         return self
 
     def register(self, *_: object) -> None:
-        """Nothing to register."""
+        """Do nothing."""
 
     unregister = register
 
@@ -67,7 +67,7 @@ class _Files:
 
 @pytest.mark.parametrize("cls", FOREIGN, ids=lambda cls: cls.__name__)
 def test_no_error_passes_where_a_file_is_read(cls: type[Exception]) -> None:
-    """It is the file's, which is damaged or takes too much memory."""
+    """Each error during a read becomes RecordError with the file's name."""
     raised = cls("it failed\nwith details")
     connection: Any = _Connection(raised, "")
     files: Any = _Files()
@@ -82,7 +82,7 @@ def test_no_error_passes_where_a_file_is_read(cls: type[Exception]) -> None:
 def test_no_error_passes_where_a_file_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cls: type[Exception], statement: str
 ) -> None:
-    """A disk that is full, mostly: the result cannot be written there."""
+    """Each error during a write becomes NotWritten, and leaves no file."""
     raised = cls("it failed\nwith details")
     monkeypatch.setattr(duckdb, "connect", lambda *_, **__: _Connection(raised, statement))
     with pytest.raises(NotWritten, match=r"o\.parquet.*it failed$") as caught:

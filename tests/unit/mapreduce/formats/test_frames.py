@@ -1,4 +1,4 @@
-"""A block comes back as it was written, and any changed byte is seen."""
+"""A block is read as it was written, and any changed byte is refused."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ pairs_lists = st.lists(st.tuples(st.binary(max_size=20), int64), max_size=20) | 
 
 
 def written(pairs: list[PackedPair]) -> tuple[BlockWriter, bytes]:
-    """A block of pairs, and its bytes."""
+    """Return a block of pairs, and its bytes."""
     file = io.BytesIO()
     writer = BlockWriter(file)
     writer.write(pairs)
@@ -50,7 +50,7 @@ def written(pairs: list[PackedPair]) -> tuple[BlockWriter, bytes]:
 def read(
     data: bytes, length: int | None = None, *, ordered: bool = True
 ) -> tuple[BlockReader, list[PackedPair]]:
-    """The reader of a block, and all its pairs."""
+    """Return the reader of a block, and its pairs."""
     reader = BlockReader(
         io.BytesIO(data), len(data) if length is None else length, "block 7", ordered=ordered
     )
@@ -61,7 +61,7 @@ def read(
 
 
 def meaning(pairs: list[PackedPair]) -> list[tuple[bytes, object]]:
-    """Pairs with their values decoded: a frame of mixed kinds holds its integers encoded."""
+    """Return pairs with decoded values, because a frame of mixed kinds encodes its integers."""
     return [(key, value if type(value) is int else decode_value(value)) for key, value in pairs]  # type: ignore[arg-type]
 
 
@@ -70,8 +70,8 @@ def meaning(pairs: list[PackedPair]) -> list[tuple[bytes, object]]:
 @example([(b"", -(1 << 63)), (b"", (1 << 63) - 1)])
 @example([(b"k", 1), (b"k", b"\xa1a")])
 def test_round_trip(pairs: list[PackedPair]) -> None:
-    """Pairs come back in their order with their values; count, length and checksum agree on both
-    sides.
+    """Pairs are read in order with their values, and writer and reader agree on count, length and
+    checksum.
     """
     writer, data = written(pairs)
     reader, found = read(data, ordered=False)
@@ -82,7 +82,7 @@ def test_round_trip(pairs: list[PackedPair]) -> None:
 
 
 def test_many_frames() -> None:
-    """A long block has several frames, by count or by size, and each is bounded."""
+    """A long block has several frames, limited by count and by size."""
     many: list[PackedPair] = [(b"%07d" % number, number) for number in range(5 * FRAME_PAIRS + 1)]
     large: list[PackedPair] = [
         (b"%d" % number, b"\xc6" + bytes(FRAME_BYTES // 2)) for number in range(5)
@@ -97,9 +97,7 @@ def test_many_frames() -> None:
 
 
 def test_checksum_of_blocks_adds_up() -> None:
-    """The checksum does not depend on the order of the frames: that of two blocks is the sum of
-    theirs.
-    """
+    """The checksum of two blocks is the sum of theirs, in any order."""
     one, first = written([(b"a", 1)])
     other, second = written([(b"b", b"\xc0")])
     for data in (first + second, second + first):
@@ -109,7 +107,7 @@ def test_checksum_of_blocks_adds_up() -> None:
 
 
 def test_reader_stops_at_its_block() -> None:
-    """A block behind another in the same file is not read."""
+    """The next block in the same file is not read."""
     _, first = written([(b"a", 1)])
     _, second = written([(b"b", 2)])
     assert [(b"a", 1)] == read(first + second, len(first))[1]
@@ -123,9 +121,7 @@ PAIRS: dict[str, list[PackedPair]] = {
 
 @pytest.mark.parametrize("kind", PAIRS)
 def test_every_changed_bit_is_seen(kind: str) -> None:
-    """Whichever bit of a block is flipped, reading it is an error that names the block, or the
-    count differs.
-    """
+    """Any changed bit raises an error with the block's name, or changes the count."""
     writer, data = written(PAIRS[kind])
     unseen: list[tuple[int, str]] = []
     for at in range(len(data) * 8):
@@ -145,20 +141,20 @@ def test_every_changed_bit_is_seen(kind: str) -> None:
 
 @pytest.mark.parametrize("cut", [1, 5, 24, 25, 26])
 def test_cut_short(cut: int) -> None:
-    """A block that lost its end is an error."""
+    """A block without its end is refused."""
     _, data = written([(b"a", 1)])
     with pytest.raises(CorruptBlock, match="block 7"):
         read(data[:-cut], len(data))
 
 
 def test_garbage() -> None:
-    """Bytes that are no block are an error."""
+    """Bytes that are no block are refused."""
     with pytest.raises(CorruptBlock, match="no frame where one should begin"):
         read(b"x" * 100)
 
 
 def forged(kind: int, pairs: int, payload: bytes, length: int | None = None) -> bytes:
-    """A frame with right checksums, whatever it says."""
+    """Return a frame with right checksums and any content."""
     stored = zstd.compress(payload)
     head = struct.pack(
         "<4sBIII", MAGIC, kind, pairs, len(payload) if length is None else length, len(stored)
@@ -167,7 +163,7 @@ def forged(kind: int, pairs: int, payload: bytes, length: int | None = None) -> 
 
 
 def lengths(*numbers: int) -> bytes:
-    """Lengths as a payload has them."""
+    """Return lengths as in a payload."""
     return struct.pack(f"={len(numbers)}I", *numbers)
 
 
@@ -200,7 +196,7 @@ SOUND = lengths(1, 1) + b"ab" + struct.pack("=2q", 1, 2)
 def test_right_checksums_and_wrong_lengths_or_order(
     frame: bytes, pure: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever has written such a frame, reading it is an error of the block."""
+    """A frame with right checksums and wrong lengths or order is refused."""
     assert [(b"a", 1), (b"b", 2)] == read(forged(INTEGERS, 2, SOUND))[1]
     if pure:
         monkeypatch.setattr(native, "extension", None)
@@ -209,7 +205,7 @@ def test_right_checksums_and_wrong_lengths_or_order(
 
 
 def test_a_frame_is_unpacked_no_further_than_its_header_says() -> None:
-    """Neither beyond that, nor beyond the longest pair that may be written."""
+    """A frame is not unpacked beyond the length in its header, nor beyond the longest pair."""
     stored = zstd.compress(bytes(64 << 20))
     tracemalloc.start()
     try:
@@ -223,7 +219,7 @@ def test_a_frame_is_unpacked_no_further_than_its_header_says() -> None:
 
 
 def test_a_pair_longer_than_can_be_read_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is refused where it is written, in words for its author."""
+    """A pair that is too long to be read is refused when it is written."""
     monkeypatch.setattr(frames, "_PAYLOAD_BYTES", 1000)
     with pytest.raises(UserCodeError, match="a key and its value may have 256 MiB together.*'key"):
         written([(b"key", bytes(1001))])
@@ -233,8 +229,8 @@ def test_a_pair_longer_than_can_be_read_is_not_written(monkeypatch: pytest.Monke
     keys=st.lists(st.binary(max_size=3), min_size=1, max_size=6),
     previous=st.none() | st.binary(max_size=3),
 )
-def test_both_roads_find_the_same_last_key(keys: list[bytes], previous: bytes | None) -> None:
-    """And the same frames out of order."""
+def test_c_and_python_find_the_same_last_key(keys: list[bytes], previous: bytes | None) -> None:
+    """The C and the Python code find the same last key, and refuse the same frames."""
     (frame,) = BlockReader(
         io.BytesIO(data := written([(key, 1) for key in keys])[1]), len(data), "b", False
     ).raw_frames()

@@ -1,6 +1,4 @@
-"""JSON Lines give what Python's json gives, line by line, wherever the object is cut; and nothing
-broken passes.
-"""
+"""JSON Lines equal Python's json, line by line, for any cuts, and broken lines are refused."""
 
 from __future__ import annotations
 
@@ -43,7 +41,7 @@ cuts = st.lists(st.integers(0, 1 << 30), max_size=15)
 
 
 def plain_records(content: bytes) -> list[tuple[int, Any]]:
-    """The (offset, value) of each line by Python's json."""
+    """Return the (offset, value) of each line by Python's json."""
     records, at = [], 0
     for raw in content.split(b"\n"):
         line = raw.removeprefix(codecs.BOM_UTF8) if at == 0 else raw
@@ -59,7 +57,7 @@ def plain_records(content: bytes) -> list[tuple[int, Any]]:
 def test_as_python_reads_it(
     content_lines: list[bytes], bom: bool, last_feed: bool, places: list[int], block_bytes: int
 ) -> None:
-    """The records of all pieces are those of the whole object, to the type and the digit."""
+    """The records of all pieces equal those of the whole object, with exact types."""
     content = codecs.BOM_UTF8 * bom + b"\n".join(content_lines) + b"\n" * last_feed
     found = records_of(
         JsonLinesReader(), pieces_of(content, JsonLines(), places), ranges_of(content, block_bytes)
@@ -69,7 +67,7 @@ def test_as_python_reads_it(
 
 @compressions
 def test_compressed(compression: Compression) -> None:
-    """Offsets are those in what an object unpacks to; its bytes count once."""
+    """Offsets of a compressed object are those of its unpacked bytes, and its bytes count once."""
     plain = b'{"a": 1}\n\n[2]\n3'
     content = PACK[compression](plain)
     pieces = pieces_of(content, JsonLines(), compression=compression)
@@ -77,16 +75,14 @@ def test_compressed(compression: Compression) -> None:
 
 
 def test_compressed_nothing() -> None:
-    """What unpacks to nothing has no record, and its bytes count."""
+    """An object that unpacks to nothing has no record, and its bytes count."""
     content = PACK["gzip"](b"")
     pieces = pieces_of(content, JsonLines(), compression="gzip")
     assert [] == records_of(JsonLinesReader(), pieces, ranges_of(content))
 
 
 def test_chunk_of_another_object() -> None:
-    """Offsets are those in the source, where a byte order mark has its place at the very start
-    only.
-    """
+    """Offsets are those in the source, and a byte order mark is removed only at its start."""
     content = b"1\n2\n"
     piece = pieces_of(content, JsonLines())[0].model_copy(update={"source_offset": 70})
     (batch,) = batches_of(JsonLinesReader(), piece, ranges_of(content))
@@ -117,7 +113,7 @@ def test_chunk_of_another_object() -> None:
     ],
 )
 def test_broken_line(line: bytes, cause: str) -> None:
-    """What JSON does not have is refused, with its cause, its place and its text."""
+    """A line that is not JSON is refused with cause, place and text."""
     content = b'{"a": 1}\n' + line + b"\n2\n"
     with pytest.raises(RecordError, match=cause) as caught:
         records_of(JsonLinesReader(), pieces_of(content, JsonLines(), [5]), ranges_of(content))
@@ -127,7 +123,7 @@ def test_broken_line(line: bytes, cause: str) -> None:
 
 
 def test_integer_of_thousands_of_digits() -> None:
-    """Integers stay exact as far as Python prints them."""
+    """An integer of 4,300 digits is exact."""
     content = b"9" * 4300
     assert [(0, 10**4300 - 1)] == records_of(
         JsonLinesReader(), pieces_of(content, JsonLines()), ranges_of(content)
@@ -135,7 +131,7 @@ def test_integer_of_thousands_of_digits() -> None:
 
 
 def test_a_line_longer_than_the_limit() -> None:
-    """It is refused before it is parsed, with its place."""
+    """A line longer than the limit is refused with its place before it is parsed."""
     content = b"1\n[" + b"1," * (1 << 20) + b"1]\n"
     with pytest.raises(RecordError, match="a line is longer than 1 MiB") as caught:
         records_of(
@@ -147,8 +143,8 @@ def test_a_line_longer_than_the_limit() -> None:
 
 
 def test_lines_that_are_not_json_can_be_given_as_bad() -> None:
-    """A lenient reader gives them in their places, with what is wrong, and all others as they
-    are.
+    """A lenient reader yields broken lines as bad records in their places, and the others
+    unchanged.
     """
     content = b'{"a": 1}\nnope\n[2]\n{"b": NaN}\n'
     for cuts in ([], [3, 11, 20]):

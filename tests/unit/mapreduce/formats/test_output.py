@@ -1,4 +1,4 @@
-"""What is written as a result can be read back, by us and by the plain readers of each format."""
+"""A written result can be read by this program, and by the usual readers of each format."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ plain_values = (
 
 
 def written(pairs: Pairs, style: OutputFormat, *, as_object: bool = False) -> bytes:
-    """A whole result of pairs as a job yields them."""
+    """Return the whole result of pairs as a job yields them."""
     made = ((jsonable(key), jsonable(value)) for key, value in pairs)
     return b"".join(write_pairs(made, style, as_object=as_object))
 
 
 @given(keys)
 def test_key_comes_back_from_json(key: Key) -> None:
-    """A key of any kind is the same key after JSON."""
+    """A key of any kind is equal after JSON."""
     assert repr(key) == repr(key_of_json(json.loads(json.dumps(jsonable(key)))))
 
 
 @given(values)
-def test_jsonable_is_what_json_holds(value: Value) -> None:
-    """Any value that a record carries is one that JSON holds as it is."""
+def test_jsonable_values_are_unchanged_by_json(value: Value) -> None:
+    """Any value of a record is unchanged by JSON after `jsonable`."""
     made = jsonable(value)
     assert repr(made) == repr(json.loads(json.dumps(made)))
 
@@ -48,7 +48,7 @@ def test_jsonable_is_what_json_holds(value: Value) -> None:
 @example([("}", "],"), ("{", ","), (("]",), "["), ("\n", "\r\n\u2028")], "json")
 @example([(" ", " "), (1 << 90, 1 << 90)], "jsonl")
 def test_round_trip(pairs: Pairs, style: OutputFormat) -> None:
-    """Pairs come back from JSON Lines and from a JSON list, exact to the type."""
+    """Pairs are equal after JSON Lines and a JSON list, with exact types."""
     expected = [(jsonable(key), jsonable(value)) for key, value in pairs]
     content = written(pairs, style)
     assert repr(expected) == repr(list(read_pairs(io.BytesIO(content))))
@@ -57,8 +57,8 @@ def test_round_trip(pairs: Pairs, style: OutputFormat) -> None:
 @given(st.dictionaries(st.text(), values, max_size=8))
 @example({"}": 1, "{": "},", "": [], "a\nb": {"x": "\n"}})
 def test_json_object(result: dict[str, Value]) -> None:
-    """A result.json of str keys is one JSON object in the order of the pairs; our reader gives the
-    same pairs.
+    """A result with str keys is one JSON object in the order of the pairs, for json and for our
+    reader.
     """
     content = written(list(result.items()), "json", as_object=True)
     expected = [(key, jsonable(value)) for key, value in result.items()]
@@ -68,7 +68,7 @@ def test_json_object(result: dict[str, Value]) -> None:
 
 @given(st.lists(st.tuples(keys, values), max_size=8))
 def test_json_lines_and_list_by_json(pairs: Pairs) -> None:
-    """Python's json reads a JSON list as a whole, and JSON Lines line by line."""
+    """Python's json reads a JSON list as a whole, and JSON Lines by line."""
     expected = [[jsonable(key), jsonable(value)] for key, value in pairs]
     assert repr(expected) == repr(json.loads(written(pairs, "json")))
     lines = written(pairs, "jsonl").decode().split("\n")
@@ -81,7 +81,7 @@ def test_json_lines_and_list_by_json(pairs: Pairs) -> None:
 @example(pairs=[('a,"b"', "c\td"), ("\n", ""), ("", "\r\n"), ("'", None)])
 @example(pairs=[("carriage\rreturn", 1)])
 def test_separated(style: OutputFormat, dialect: str, pairs: Pairs) -> None:
-    """Python's csv module reads back the texts, and everything else as JSON."""
+    """Python's csv reads texts unchanged, and other values as JSON."""
     rows = list(csv.reader(io.StringIO(written(pairs, style).decode(), newline=""), dialect))
     expected = [
         [key, value if type(value) is str else json.loads(json.dumps(value))]
@@ -98,7 +98,7 @@ def test_separated(style: OutputFormat, dialect: str, pairs: Pairs) -> None:
 
 
 def test_separated_in_pieces() -> None:
-    """A long result comes in pieces that together are the whole."""
+    """A long result is written in several blocks."""
     pairs: Pairs = [(f"key {number}", "x" * 100) for number in range(3000)]
     pieces = list(write_pairs(pairs, "csv", as_object=False))
     rows = list(csv.reader(io.StringIO(b"".join(pieces).decode(), newline="")))
@@ -115,13 +115,13 @@ def test_separated_in_pieces() -> None:
     ],
 )
 def test_written_keys(key: Key, expected: str) -> None:
-    """Bytes are base64 and tuples lists, as the module says."""
+    """Bytes are base64, and tuples are lists."""
     assert expected == written([(key, 1)], "jsonl").decode()
 
 
 @pytest.mark.parametrize(("as_object", "expected"), [(True, {}), (False, [])])
 def test_empty_results(as_object: bool, expected: Any) -> None:
-    """A result without a pair is an empty object or list, and reads as no pair."""
+    """A result without pairs is an empty object or list, and is read as no pairs."""
     content = written([], "json", as_object=as_object)
     assert expected == json.loads(content)
     assert [] == list(read_pairs(io.BytesIO(content)))

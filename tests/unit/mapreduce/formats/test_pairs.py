@@ -1,4 +1,4 @@
-"""Pairs come back with their exact types, once each, wherever their object is cut."""
+"""Pairs are read with exact types, once each, for any cuts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.unit.mapreduce.any_keys import keys, values
 
 
 def stored(batches: list[list[tuple[Any, Any]]]) -> bytes:
-    """Pairs in frames, one frame for each list."""
+    """Return pairs in frames, one for each list."""
     file = io.BytesIO()
     for batch in batches:
         BlockWriter(file).write([(encode_key(key), pack_value(value)) for key, value in batch])
@@ -29,12 +29,12 @@ def stored(batches: list[list[tuple[Any, Any]]]) -> bytes:
 
 
 def reader_of(data: bytes) -> ReadRange:
-    """Reads ranges of some bytes, in small blocks."""
+    """Return a function that reads ranges of bytes in small blocks."""
     return lambda start, end: (data[at : min(at + 7, end)] for at in range(start, end, 7))
 
 
 def piece(size: int, start: int, end: int) -> ByteRange:
-    """A range of an object of that size."""
+    """Return a range of an object of that size."""
     return ByteRange(
         url="file:///p",
         etag="e",
@@ -47,7 +47,7 @@ def piece(size: int, start: int, end: int) -> ByteRange:
 
 
 def read(data: bytes, edges: list[int]) -> tuple[list[tuple[Any, Any]], list[tuple[int, int]]]:
-    """All pairs of all pieces between the edges, and what the batches account for."""
+    """Return all pairs of the pieces between the edges, and the ranges that the batches cover."""
     found, accounted = [], []
     for start, end in itertools.pairwise(edges):
         for batch in PairsReader().batches(piece(len(data), start, end), reader_of(data)):
@@ -62,7 +62,7 @@ pair_lists = st.lists(st.lists(st.tuples(keys, values), min_size=1, max_size=4),
 @given(pair_lists, st.lists(st.integers(0, 600), max_size=8))
 @example([[("a", MAGIC * 3)], [(MAGIC, 1)]], list(range(0, 200, 3)))
 def test_any_ranges_make_the_whole(batches: list[list[tuple[Any, Any]]], cuts: list[int]) -> None:
-    """Every pair comes once, in order, with its type; every byte is accounted for once."""
+    """For any ranges every pair comes once, in order, with its type, and every byte counts once."""
     data = stored(batches)
     edges = sorted({0, len(data), *(min(cut, len(data)) for cut in cuts)})
     found, accounted = read(data, edges)
@@ -75,7 +75,7 @@ def test_any_ranges_make_the_whole(batches: list[list[tuple[Any, Any]]], cuts: l
 
 
 def test_magic_bytes_inside_a_frame_are_not_one() -> None:
-    """A range that begins in a frame whose values look like frames finds the next real one."""
+    """A range that starts in a frame finds the next real frame, though values look like frames."""
     inner = stored([[("inner", 1)]])
     data = stored([[("outer", inner), ("more", MAGIC)], [("next", 2)]])
     for start in range(1, len(data)):
@@ -85,7 +85,7 @@ def test_magic_bytes_inside_a_frame_are_not_one() -> None:
 
 @pytest.mark.parametrize("at", [0, 5, 13, 30])
 def test_damage_is_seen(at: int) -> None:
-    """A damaged frame that must be there is an error that names the object."""
+    """A damaged frame is refused with the object's name."""
     data = bytearray(stored([[("k", "value")]]))
     data[at] ^= 1
     with pytest.raises(CorruptBlock, match="file:///p holds no whole frame at byte 0"):

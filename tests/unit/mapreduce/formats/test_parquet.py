@@ -1,5 +1,5 @@
-"""Parquet gives what DuckDB reads of the whole file, each row group in one piece, and nothing of a
-broken file.
+"""Parquet equals DuckDB's rows of the whole file, each row group is in one piece, and broken files
+are refused.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ROWS = (
 
 
 def parquet(folder: Path, query: str, options: str = "") -> bytes:
-    """What DuckDB writes of a query."""
+    """Return a file that DuckDB writes for a query."""
     path = folder / "written.parquet"
     with duckdb.connect() as connection:
         connection.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet{options})")
@@ -39,7 +39,7 @@ def parquet(folder: Path, query: str, options: str = "") -> bytes:
 
 
 def answer(query: str) -> list[tuple[int, dict[str, Any]]]:
-    """What DuckDB answers itself."""
+    """Return DuckDB's answer."""
     with duckdb.connect() as connection:
         found = connection.execute(query)
         names = [column[0] for column in found.description or ()]
@@ -50,14 +50,14 @@ def answer(query: str) -> list[tuple[int, dict[str, Any]]]:
 
 
 def read(content: bytes, form: Parquet | None = None) -> list[tuple[Any, Any]]:
-    """The records of the file as one piece."""
+    """Return the records of the file as one piece."""
     form = form or Parquet()
     return records_of(ParquetReader(form), pieces_of(content, form), ranges_of(content))
 
 
 @pytest.fixture(scope="module")
 def groups(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A file of three row groups."""
+    """A file with three row groups."""
     return parquet(tmp_path_factory.mktemp("groups"), ROWS, ", ROW_GROUP_SIZE 2048")
 
 
@@ -67,7 +67,7 @@ def groups(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 )
 @example(cuts=[1, 2, 3, 4, 5], block_bytes=1000)
 def test_each_row_group_is_in_one_piece(groups: bytes, cuts: list[int], block_bytes: int) -> None:
-    """Wherever the file is cut, each row comes once, with its number, and each byte counts once."""
+    """For any cuts each row comes once with its number, and each byte counts once."""
     pieces = pieces_of(groups, Parquet(), cuts)
     assert answer(ROWS) == records_of(
         ParquetReader(Parquet()), pieces, ranges_of(groups, block_bytes)
@@ -75,7 +75,7 @@ def test_each_row_group_is_in_one_piece(groups: bytes, cuts: list[int], block_by
 
 
 def test_only_its_own_row_groups_are_read(tmp_path: Path) -> None:
-    """A piece reads its own row groups, and the file's end, up to 32 KiB, where the footer is."""
+    """A piece reads only its own row groups, and up to 32 KiB at the file's end for the footer."""
     content = parquet(
         tmp_path, "SELECT md5(i::VARCHAR) AS a FROM range(10000) t(i)", ", ROW_GROUP_SIZE 2048"
     )
@@ -98,7 +98,7 @@ def test_only_its_own_row_groups_are_read(tmp_path: Path) -> None:
 
 
 def test_chosen_columns(groups: bytes) -> None:
-    """Only the named columns, in the order in which they were named; none gives the rows' numbers
+    """Only the named columns are read, in the given order; an empty list gives the rows' numbers
     alone.
     """
     expected = answer(f"SELECT name, id FROM ({ROWS})")
@@ -153,14 +153,14 @@ def test_chosen_columns(groups: bytes) -> None:
     ],
 )
 def test_values(tmp_path: Path, value: str, expected: object) -> None:
-    """Each type comes as what a record can carry, to the digit, beside a row without a value."""
+    """Each type becomes a value that a record can carry exactly, also beside NULL."""
     content = parquet(tmp_path, f"SELECT {value} AS \"the 'value'\" UNION ALL SELECT NULL")
     found = [row for _, row in read(content)]
     assert repr([{"the 'value'": expected}, {"the 'value'": None}]) == repr(found)
     assert repr(found) == repr(plain_rows(content, Parquet()))
 
 
-# as pyarrow 26 writes them, whose statistics have no NaN: column name to the values of its rows
+# written by pyarrow 26, whose statistics have no NaN: column names and values of their rows
 NESTED_NAN: dict[str, list[Any]] = {
     "d": [1.5, None, None, 2.5],
     "f": [None, 1.5, 2.5, None],
@@ -177,25 +177,25 @@ NESTED_NAN: dict[str, list[Any]] = {
 }
 
 
-def test_nan_is_none_at_any_depth_whatever_the_statistics_say() -> None:
-    """In files of pyarrow's, and by the plain road too."""
+def test_nan_is_none_at_any_depth() -> None:
+    """NaN becomes None at any depth in pyarrow's files, in the engine and in the reference run."""
     rows = [
         dict(zip(NESTED_NAN, row, strict=True)) for row in zip(*NESTED_NAN.values(), strict=True)
     ]
     content = (DATA / "nan_nested.parquet").read_bytes()
     assert repr(rows) == repr([row for _, row in read(content)])
     assert repr(rows) == repr(plain_rows(content, Parquet()))
-    for name in NESTED_NAN:  # alone, a column is read by another plan
+    for name in NESTED_NAN:  # DuckDB reads a single column with another plan
         assert repr([row[name] for row in rows]) == repr(
             [row[name] for _, row in read(content, Parquet(columns=(name,)))]
         )
     assert "[None, 1.5]" == repr([row["a"] for _, row in read((DATA / "nan.parquet").read_bytes())])
 
 
-def test_the_plain_road_sees_a_wrong_conversion(
+def test_the_reference_run_finds_a_wrong_conversion(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It does not share the engine's types: `verify` would show the difference."""
+    """The reference run does not share the engine's type conversion: `verify` finds a wrong one."""
     content = parquet(
         tmp_path,
         "SELECT 1.25::DECIMAL(5, 2) AS a, 'nan'::DOUBLE AS b, TIMESTAMP '2020-02-29 01:02:03' AS c",
@@ -211,21 +211,21 @@ def test_the_plain_road_sees_a_wrong_conversion(
 
 @pytest.mark.parametrize("columns", [None, ("part", "id"), ()])
 def test_plain_rows(groups: bytes, columns: tuple[str, ...] | None) -> None:
-    """The plain road gives the rows that all pieces give."""
+    """The reference run's rows equal those of all pieces."""
     form = Parquet(columns=columns)
     assert [row for _, row in read(groups, form)] == plain_rows(groups, form)
 
 
 def test_no_row(tmp_path: Path) -> None:
-    """A file without a row gives none, and its bytes count."""
+    """A file without rows gives no record, and its bytes count."""
     content = parquet(tmp_path, "SELECT 1 AS a WHERE false")
     pieces = pieces_of(content, Parquet(), [5, 50])
     assert [] == records_of(ParquetReader(Parquet()), pieces, ranges_of(content))
 
 
 def test_taken_column_name(tmp_path: Path) -> None:
-    """A column with the name by which rows are counted is refused, as its values would be taken for
-    the count.
+    """A column with the name of DuckDB's row number is refused, because its values would replace
+    it.
     """
     content = parquet(tmp_path, "SELECT 7 AS File_Row_Number")
     with pytest.raises(
@@ -236,7 +236,7 @@ def test_taken_column_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"id,name\n1,2\n", b"PAR1", b"PAR1PAR1", b"a" * 20])
 def test_no_parquet_file(content: bytes) -> None:
-    """Another file is refused by its name, and with what to do."""
+    """A file that is not Parquet is refused with its name and the remedy."""
     with pytest.raises(
         RecordError, match=rf"^{SOURCE} cannot be read as Parquet: .* Write it again"
     ) as caught:
@@ -245,7 +245,7 @@ def test_no_parquet_file(content: bytes) -> None:
 
 
 def test_cut_off_anywhere(tmp_path: Path) -> None:
-    """A file that was cut off is refused."""
+    """A file that is cut at any byte is refused."""
     content = parquet(tmp_path, ROWS)
     for size in range(1, len(content), len(content) // 40):
         with pytest.raises(RecordError):
@@ -253,13 +253,13 @@ def test_cut_off_anywhere(tmp_path: Path) -> None:
 
 
 def test_damaged_pages(groups: bytes) -> None:
-    """Row groups with other bytes than were written are refused."""
+    """A damaged row group is refused."""
     with pytest.raises(RecordError):
         read(groups[:4] + b"\xff" * 3000 + groups[3004:])
 
 
 def test_lost_row(groups: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fewer rows than the footer says is an error, not the end."""
+    """Fewer rows than in the footer are refused."""
     fetched = ParquetFile._fetched
     monkeypatch.setattr(
         ParquetFile, "_fetched", lambda *given: (rows[:-1] for rows in fetched(*given))
@@ -269,9 +269,7 @@ def test_lost_row(groups: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def read_failing(content: bytes, good_reads: int) -> weakref.ref[object]:
-    """Reads until the storage fails; what that leaves behind would hold the object that is referred
-    to.
-    """
+    """Read until the storage fails; return a reference to an object that a leak would keep."""
     left = good_reads
 
     def ranges(start: int, end: int) -> Iterator[bytes]:
@@ -290,7 +288,7 @@ def read_failing(content: bytes, good_reads: int) -> weakref.ref[object]:
 
 @pytest.mark.parametrize("good_reads", [0, 1, 2, 3])
 def test_errors_of_reading_stay_as_they_are(groups: bytes, good_reads: int) -> None:
-    """An error of the storage comes through DuckDB as it was raised, and leaves nothing behind."""
+    """An error of the storage comes through DuckDB unchanged, and leaves no object behind."""
     left_behind = read_failing(groups, good_reads)
     gc.collect()
     assert left_behind() is None
@@ -303,7 +301,7 @@ LONG = (
 
 
 def test_long_rows_are_read_in_smaller_ranges(tmp_path: Path) -> None:
-    """Rows too long to be made a vector at a time are the same rows."""
+    """Rows that are too long for a vector are read in smaller ranges, unchanged."""
     content = parquet(tmp_path, LONG, ", ROW_GROUP_SIZE 2048")
     small = ParquetReader(Parquet(), Limits(8 << 20))
     assert answer(LONG) == records_of(small, pieces_of(content, Parquet()), ranges_of(content))
@@ -322,8 +320,8 @@ def test_long_rows_are_read_in_smaller_ranges(tmp_path: Path) -> None:
     ],
 )
 def test_a_row_longer_than_the_limit(tmp_path: Path, column: str) -> None:
-    """Whatever holds the bytes, the row is refused by its number; without that column the file is
-    read.
+    """A row longer than the limit is refused with its number, and the file can be read without that
+    column.
     """
     content = parquet(tmp_path, f"SELECT i AS id, {column} FROM range(20) t(i)")
     with pytest.raises(
@@ -343,9 +341,7 @@ def test_a_row_longer_than_the_limit(tmp_path: Path, column: str) -> None:
 
 
 def test_a_page_that_does_not_fit(tmp_path: Path) -> None:
-    """A small file whose page unpacks to more than half of the task's memory is refused, and says
-    so.
-    """
+    """A page that unpacks to more than half of the task's memory is refused."""
     content = parquet(tmp_path, "SELECT repeat('x', 150000000) AS text", ", COMPRESSION zstd")
     assert len(content) < 50_000
     with pytest.raises(RecordError, match="does not fit into 64 MiB.*--task-memory"):

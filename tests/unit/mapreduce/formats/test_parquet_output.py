@@ -1,4 +1,4 @@
-"""A result as Parquet holds all its pairs in their order, as DuckDB reads it."""
+"""A result in Parquet has all pairs in order, as DuckDB reads it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Pairs = list[tuple[Any, Any]]
 
 
 def written(path: Path, pairs: Pairs) -> tuple[list[str], Pairs]:
-    """The types of the columns, and the rows."""
+    """Return the types of the columns, and the rows."""
     made = [(jsonable(key), jsonable(value)) for key, value in pairs]
     write_parquet(lambda: iter(made), path)
     with duckdb.connect() as connection:
@@ -51,7 +51,7 @@ def written(path: Path, pairs: Pairs) -> tuple[list[str], Pairs]:
     ],
 )
 def test_types(tmp_path: Path, cells: list[Any], sql_type: str, expected: list[Any]) -> None:
-    """A column has the type of all its values, or holds JSON where they have none in common."""
+    """A column has the common type of its values, or JSON without one."""
     types, rows = written(
         tmp_path / "it's.parquet", [(number, cell) for number, cell in enumerate(cells)]
     )
@@ -66,7 +66,7 @@ def test_types(tmp_path: Path, cells: list[Any], sql_type: str, expected: list[A
 )
 @given(pairs=st.lists(st.tuples(keys, values), max_size=6))
 def test_any_pairs(tmp_path: Path, pairs: list[tuple[Key, Value]]) -> None:
-    """Whatever keys and values there are, each comes back from its cell."""
+    """Any keys and values can be read from their cells."""
     types, rows = written(tmp_path / "any.parquet", pairs)
     assert len(pairs) == len(rows)
     for place, (column, sql_type) in enumerate(zip(zip(*pairs, strict=True), types, strict=False)):
@@ -79,7 +79,7 @@ def test_any_pairs(tmp_path: Path, pairs: list[tuple[Key, Value]]) -> None:
 
 
 def test_many_pairs_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pairs of many batches and row groups stay in their order."""
+    """Pairs in many batches and row groups stay in order."""
     monkeypatch.setattr(parquet_output, "_ROW_GROUP_ROWS", 2048)
     pairs = [(f"key {number:06}", number) for number in range(25_000)]
     path = tmp_path / "many.parquet"
@@ -92,5 +92,5 @@ def test_many_pairs_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_no_pair(tmp_path: Path) -> None:
-    """An empty result is a file without a row."""
+    """An empty result is a file without rows."""
     assert (["VARCHAR", "VARCHAR"], []) == written(tmp_path / "none.parquet", [])

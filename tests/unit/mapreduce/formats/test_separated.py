@@ -1,6 +1,4 @@
-"""CSV gives what Python's csv module gives of the whole object, wherever it is cut; and no broken
-row passes.
-"""
+"""CSV equals Python's csv module on the whole object, for any cuts, and broken rows are refused."""
 
 from __future__ import annotations
 
@@ -38,9 +36,7 @@ fields = st.one_of(
 
 @dataclass(frozen=True)
 class Written:
-    """Rows as bytes: with or without quotes, line ends, blank lines and byte order mark of any
-    kind.
-    """
+    """Rows as bytes, with any quotes, line ends, blank lines and byte order mark."""
 
     rows: list[list[str]]
     content: bytes
@@ -48,7 +44,7 @@ class Written:
 
 @st.composite
 def written(draw: st.DrawFn, form: Csv, names: list[str] | None = None) -> Written:
-    """Rows of any fields; of one width, below a row of names, if there are any."""
+    """Return rows of any fields and one width, below a header if names are given."""
     widths = st.just(len(names)) if names else st.integers(1, 4)
     row = widths.flatmap(lambda width: st.lists(fields, min_size=width, max_size=width))
     rows = ([names] if names else []) + draw(st.lists(row, max_size=8))
@@ -78,7 +74,7 @@ def _field(value: str, form: Csv, row: list[str], *, always: bool) -> str:
 
 
 def plain_rows(content: bytes, form: Csv) -> list[list[str]]:
-    """The rows by Python's csv module."""
+    """Return the rows by Python's csv module."""
     text = content.removeprefix(codecs.BOM_UTF8).decode()
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=form.delimiter, strict=True)
     return [row for row in rows if row]
@@ -87,7 +83,7 @@ def plain_rows(content: bytes, form: Csv) -> list[list[str]]:
 def read(
     content: bytes, form: Csv, places: Sequence[int] = (), block_bytes: int = 1 << 20
 ) -> Records:
-    """The records of all pieces, planned as the split stage does."""
+    """Return the records of all pieces, planned as in the split stage."""
     ranges = ranges_of(content, block_bytes)
     return records_of(CsvReader(form), marked(pieces_of(content, form, places), ranges), ranges)
 
@@ -97,9 +93,7 @@ def read(
 @example(Written([["\n"], ["\n"]], b'"\n"\r\n"\n"\r\n'), list(range(12)), 2)
 @example(Written([["a"]], b"\xef\xbb\xbf\n\na\r"), [1, 2, 3, 4, 5, 6], 1)
 def test_rows_without_header(table: Written, places: list[int], block_bytes: int) -> None:
-    """The rows of all pieces are those of the whole object, and the bytes at a row's offset begin
-    that row.
-    """
+    """The rows of all pieces equal those of the whole object, and each begins at its offset."""
     found = read(table.content, LISTS, places, block_bytes)
     assert table.rows == plain_rows(table.content, LISTS)
     assert table.rows == [row for _, row in found]
@@ -114,7 +108,7 @@ def test_rows_without_header(table: Written, places: list[int], block_bytes: int
 def test_rows_with_header(
     delimiter: str, data: st.DataObject, places: list[int], block_bytes: int
 ) -> None:
-    """With a header, rows are dicts, and the header is in no piece a row."""
+    """With a header rows are dicts, and no piece yields the header as a row."""
     form = Csv(delimiter=delimiter)
     table = data.draw(written(form, ["id", 'a "name"\n', f"x{delimiter}y"]))
     names, *rows = plain_rows(table.content, form)
@@ -124,15 +118,15 @@ def test_rows_with_header(
         assert list(row.values()) == plain_rows(table.content[offset:], form)[0]
 
 
-def rows_by_the_book(content: bytes) -> Records:
-    """The rows of RFC 4180, a byte at a time; raises ValueError with a broken row's offset."""
+def rows_by_rfc_4180(content: bytes) -> Records:
+    """Return the rows by RFC 4180, byte by byte; raise ValueError with a broken row's offset."""
     rows: Records = []
     at = 0
     while at < len(content):
         start = at
         row: list[str] = []
         while True:
-            value, at = _field_by_the_book(content, at, start)
+            value, at = _field_by_rfc_4180(content, at, start)
             row.append(value.decode())
             if content[at : at + 1] != b",":
                 break
@@ -146,7 +140,7 @@ def rows_by_the_book(content: bytes) -> Records:
     return rows
 
 
-def _field_by_the_book(content: bytes, at: int, start: int) -> tuple[bytes, int]:
+def _field_by_rfc_4180(content: bytes, at: int, start: int) -> tuple[bytes, int]:
     value = b""
     if content[at : at + 1] != b'"':
         while content[at : at + 1] not in (b"", b",", b'"', b"\r", b"\n"):
@@ -168,11 +162,9 @@ def _field_by_the_book(content: bytes, at: int, start: int) -> tuple[bytes, int]
 @example(b'a,"b\n1,2\n3,"4"\n', [5, 9, 13], 2)
 @example(b'a"b\n1\n2\n"\n3\n', [4, 6, 8, 10], 3)
 def test_good_and_broken_objects(content: bytes, places: list[int], block_bytes: int) -> None:
-    """Any text at all is read by the book, or refused: at its first broken row, and wherever it is
-    cut.
-    """
+    """Any text is read by RFC 4180, or refused at its first broken row, for any cuts."""
     try:
-        expected = rows_by_the_book(content)
+        expected = rows_by_rfc_4180(content)
     except ValueError as exc:
         with pytest.raises(RecordError) as caught:
             read(content, LISTS, (), block_bytes)
@@ -202,7 +194,7 @@ def test_good_and_broken_objects(content: bytes, places: list[int], block_bytes:
 )
 @pytest.mark.parametrize("cut", [0, 7, 11])
 def test_broken_row(row: bytes, cause: str, cut: int) -> None:
-    """Each way to break a row is an error with the row's place and text."""
+    """Each kind of broken row is refused with its place and text."""
     content = b'id,n\r\n"1",2\n\n' + row + b"\r\n\n5,6\n"
     with pytest.raises(RecordError, match=cause) as caught:
         read(content, Csv(), [cut])
@@ -224,7 +216,7 @@ def test_broken_row(row: bytes, cause: str, cut: int) -> None:
 )
 @pytest.mark.parametrize("compression", [None, "gzip"])
 def test_broken_header(content: bytes, cause: str, compression: Compression | None) -> None:
-    """A header that does not name each column once is refused when the run is planned."""
+    """A header that does not name each column once is refused at planning."""
     packed = PACK[compression](content) if compression else content
     with pytest.raises(RecordError, match=cause) as caught:
         marked(pieces_of(packed, Csv(), compression=compression), ranges_of(packed))
@@ -232,7 +224,7 @@ def test_broken_header(content: bytes, cause: str, compression: Compression | No
 
 
 def test_header_longer_than_a_read() -> None:
-    """A header of any length is read whole, and no more than is needed."""
+    """A header of any length is read whole."""
     names = [f'"column\n{number}"' for number in range(20_000)]
     content = ",".join(names).encode() + b"\n" + b"x\n" * 1_000_000
     (piece,) = marked(pieces_of(content, Csv()), ranges_of(content[: 6 * TAIL_BYTES]))
@@ -241,9 +233,7 @@ def test_header_longer_than_a_read() -> None:
 
 @given(st.binary(max_size=60).map(lambda raw: raw.replace(b"\x00", b'"')), cuts, st.integers(1, 20))
 def test_quotes_before(content: bytes, places: list[int], block_bytes: int) -> None:
-    """Whether a position lies behind an odd number of quotes, in one pass that goes no further than
-    the last.
-    """
+    """One pass finds, for each position, whether the number of quotes before it is odd."""
     positions = sorted(place % (len(content) + 1) for place in places)
     asked: list[tuple[int, int]] = []
 
@@ -258,7 +248,7 @@ def test_quotes_before(content: bytes, places: list[int], block_bytes: int) -> N
 
 @compressions
 def test_compressed(compression: Compression) -> None:
-    """A compressed object is read as what it unpacks to, and counts with the bytes that it has."""
+    """A compressed object is read unpacked, and counts with its compressed bytes."""
     plain = b'\xef\xbb\xbfid,text\n1,"a\nb"\n\n2,"c"\n'
     content = PACK[compression](plain[:9]) + PACK[compression](plain[9:])
     ranges = ranges_of(content, 3)
@@ -268,14 +258,14 @@ def test_compressed(compression: Compression) -> None:
 
 
 def test_compressed_nothing() -> None:
-    """What unpacks to nothing has no row, and its bytes count."""
+    """An object that unpacks to nothing has no row, and its bytes count."""
     content = PACK["xz"](b"")
     pieces = marked(pieces_of(content, Csv(), compression="xz"), ranges_of(content))
     assert [] == records_of(CsvReader(Csv()), pieces, ranges_of(content))
 
 
 def test_chunk_of_another_object() -> None:
-    """A chunk that is not its source's first has no header row, and gives offsets in the source."""
+    """A later chunk of a source has no header row, and gives offsets in the source."""
     content = b'1,"a\n"\n2,b\n'
     piece = pieces_of(content, Csv())[0].model_copy(
         update={"header": ("id", "t"), "source_offset": 70}
@@ -286,7 +276,7 @@ def test_chunk_of_another_object() -> None:
 
 
 def test_byte_order_mark_only_at_the_source_start() -> None:
-    """Where it stands elsewhere, it is text, also at a piece's or a chunk's start."""
+    """A byte order mark is text except at the source's start."""
     content = b"\xef\xbb\xbfa\n\xef\xbb\xbfb\n"
     assert [(0, ["a"]), (5, ["\ufeffb"])] == read(content, LISTS, [5])
     chunk = pieces_of(content, LISTS)[0].model_copy(update={"source_offset": 70})
@@ -296,9 +286,7 @@ def test_byte_order_mark_only_at_the_source_start() -> None:
 
 
 def test_invalid_utf8_is_replaced_and_counted() -> None:
-    """As in text: U+FFFD for what is not UTF-8, and the number of them; a U+FFFD that was there is
-    not counted.
-    """
+    """Invalid UTF-8 becomes U+FFFD and is counted; a U+FFFD in the input is not counted."""
     reader = CsvReader(LISTS)
     content = b'a,\xff\n"\xe2\x82",\xef\xbf\xbd\n'
     assert [(0, ["a", "�"]), (4, ["�", "�"])] == records_of(
@@ -309,15 +297,13 @@ def test_invalid_utf8_is_replaced_and_counted() -> None:
 
 
 def test_unmarked_piece_is_refused() -> None:
-    """A piece whose header nobody has read is a mistake of the caller."""
+    """A piece without its header raises ValueError."""
     with pytest.raises(ValueError, match="mark it"):
         batches_of(CsvReader(Csv()), pieces_of(b"a\n1\n", Csv())[0], ranges_of(b"a\n1\n"))
 
 
 def test_long_rows_and_fields() -> None:
-    """A field beyond csv's own limit, and a row over many pieces, are read; the row counts where it
-    begins.
-    """
+    """A field beyond csv's limit, and a row over many pieces, are read at the row's start."""
     long = "x\n" * 200_000
     content = f'a,b\n1,"{long}"\n2,3\n'.encode()
     pieces = marked(
@@ -329,7 +315,7 @@ def test_long_rows_and_fields() -> None:
 
 
 def test_row_without_end_is_refused() -> None:
-    """A quote that is never closed is found before the rest of the object fills the memory."""
+    """A quote that is never closed is refused at the limit of a row."""
     content = b'1,2\n3,"4\n' + b"5,6\n" * 1_000_000
     ranges = ranges_of(content, 1 << 16)
     pieces = marked(pieces_of(content, LISTS, [20]), ranges)
@@ -343,7 +329,7 @@ def test_row_without_end_is_refused() -> None:
 @pytest.mark.parametrize("block_bytes", [1000, 1 << 16, (1 << 20) - 7])
 @pytest.mark.parametrize(("length", "fits"), [(1 << 20, True), ((1 << 20) + 1, False)])
 def test_the_longest_row(length: int, fits: bool, block_bytes: int) -> None:
-    """A row of the limit is read and a byte more is refused, however the bytes come."""
+    """A row of the limit is read, and one of a byte more is refused, in any blocks."""
     content = b'1,2\n"%b",\n3,4\n' % (b"\n" * (length - 3))
     ranges = ranges_of(content, block_bytes)
     pieces = marked(pieces_of(content, LISTS, [9]), ranges)
@@ -357,7 +343,7 @@ def test_the_longest_row(length: int, fits: bool, block_bytes: int) -> None:
 
 
 def test_a_header_without_end() -> None:
-    """The split stage reads no more of a header than a row may have."""
+    """The split stage reads a header no further than the limit of a row."""
     content = b"a," * (3 << 20)
     asked: list[int] = []
 
@@ -372,8 +358,8 @@ def test_a_header_without_end() -> None:
 
 
 def test_rows_of_another_width_can_be_given_as_bad() -> None:
-    """A lenient reader gives them in their places, with what is wrong, and all others as they
-    are.
+    """A lenient reader yields rows of another width as bad records in their places, and the others
+    unchanged.
     """
     content = b"a,b\n1,2\n3\n4,5,6\n7,8\n"
     ranges = ranges_of(content)
@@ -387,7 +373,7 @@ def test_rows_of_another_width_can_be_given_as_bad() -> None:
 
 
 def test_little_is_read_beyond_the_piece() -> None:
-    """The row that a piece's end cuts costs one short read beyond it."""
+    """A row that crosses a piece's end costs one short read beyond it."""
     content = b'1,"a\nb"\n' * 100_000
     asked: list[tuple[int, int]] = []
 
@@ -417,4 +403,4 @@ def test_large_object() -> None:
 def test_assumption_of_the_oracle() -> None:
     """The plain reader of these tests agrees with Python's csv on what both take."""
     content = b'a,"b""\n"\r\n\n"",\n'
-    assert plain_rows(content, LISTS) == [row for _, row in rows_by_the_book(content)]
+    assert plain_rows(content, LISTS) == [row for _, row in rows_by_rfc_4180(content)]

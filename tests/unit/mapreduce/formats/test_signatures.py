@@ -1,6 +1,4 @@
-"""What is no text is known by the whole of its signature, and a text is never taken for anything
-else.
-"""
+"""Data that is not text is recognised by its whole signature, and text is never refused."""
 
 from __future__ import annotations
 
@@ -29,7 +27,7 @@ from mapreduce.input_formats import Compression, Csv, Format, JsonLines, Text, W
 from mapreduce.storage import open_storage
 from mapreduce.wire.messages import InputObject
 
-# as pyarrow writes a table of one row
+# a table of one row, written by pyarrow
 ORC = base64.b64decode(
     "T1JDCgYSBAgBUAAKEgoCAAASDAgBEgYIAhACGAJQAEIAgAoGCAYQABgICgYIBhABGBQKBggBEAEYAxIE"
     "CAAQABIECAIQABoDR01UChQKBAgBUAAK"
@@ -137,7 +135,7 @@ TEXTS = [
     "SQLite format 3 is a file format",
     "x^2 + y^2 = 1, x^2 - y^2 = 0\n" * 200,
     "x^",
-    "x^" + "2" * 5000,  # which inflates, as far as it is looked at
+    "x^" + "2" * 5000,  # zlib accepts the part that is examined
     "]\n",
     "LZIP is a tool",
     "7z is a tool",
@@ -164,12 +162,12 @@ TEXTS = [
 
 @pytest.fixture(params=sorted(FOREIGN))
 def foreign(request: pytest.FixtureRequest) -> tuple[bytes, str]:
-    """Bytes that are no text, and what the error must call them."""
+    """Bytes that are no text, and their kind in the error."""
     return FOREIGN[request.param]
 
 
 def look(folder: Path, content: bytes, form: Format | None = None) -> Compression | None:
-    """What the split stage says of a file."""
+    """Return the split stage's error for a file, or None."""
     path = folder / "it's here"
     path.write_bytes(content)
     info = open_storage().head(f"file://{path}")
@@ -178,10 +176,12 @@ def look(folder: Path, content: bytes, form: Format | None = None) -> Compressio
 
 
 @pytest.mark.parametrize("form", [Text(), Csv(), JsonLines()], ids=lambda form: form.kind)
-def test_what_is_no_text_is_refused_by_its_name(
+def test_other_data_is_refused_with_its_kind(
     tmp_path: Path, foreign: tuple[bytes, str], form: Format
 ) -> None:
-    """As an input of text, CSV or JSON Lines; a job for whole files takes it."""
+    """Data that is no text is refused with its kind, as text, CSV or JSON Lines, but not as whole
+    files.
+    """
     content, name = foreign
     with pytest.raises(
         RecordError, match=f"cannot be read as text: it is (text in )?{name}"
@@ -198,7 +198,7 @@ def test_what_is_no_text_is_refused_by_its_name(
 def test_the_same_inside_of_compressed_data(
     foreign: tuple[bytes, str], compression: Compression, pack: object
 ) -> None:
-    """A .gz of an archive, or of text in another encoding; wherever the blocks end."""
+    """Data that is no text is recognised in compressed data, in any blocks."""
     content, name = foreign
     packed = pack(content)  # type: ignore[operator]
     for step in (97, 1 << 20):
@@ -210,15 +210,15 @@ def test_the_same_inside_of_compressed_data(
 
 
 @pytest.mark.parametrize("inner", [gzip.compress, bz2.compress, lzma.compress])
-def test_what_was_compressed_twice(inner: object) -> None:
-    """The second layer is not taken for text."""
+def test_data_that_is_compressed_twice(inner: object) -> None:
+    """Data that is compressed twice is refused."""
     packed = gzip.compress(inner(LINES.encode()))  # type: ignore[operator]
     with pytest.raises(RecordError, match="data again; it was compressed twice"):
         list(unpacked_text(iter([packed]), "gzip", "file:///a"))
 
 
 def test_the_advice_can_be_pasted(tmp_path: Path) -> None:
-    """The command names the file, as a shell needs it."""
+    """The error's command can be pasted into a shell."""
     with pytest.raises(RecordError) as caught:
         look(tmp_path, LINES.encode("utf-16"))
     quoted = f"'{tmp_path}/it'\"'\"'s here'"
@@ -227,8 +227,8 @@ def test_the_advice_can_be_pasted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda text: ascii(text[:12]))
-def test_a_text_is_read_whatever_it_begins_with(tmp_path: Path, text: str) -> None:
-    """The letters of a signature, and control characters that texts are parted by, are text."""
+def test_a_text_with_any_beginning_is_read(tmp_path: Path, text: str) -> None:
+    """Text is accepted even if it starts like a signature, or has control characters."""
     assert look(tmp_path, text.encode()) is None
     packed = gzip.compress(text.encode())
     assert text.encode() == b"".join(unpacked_text(iter([packed]), "gzip", "file:///a"))
@@ -236,7 +236,7 @@ def test_a_text_is_read_whatever_it_begins_with(tmp_path: Path, text: str) -> No
 
 @given(text=st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=600))
 def test_no_text_is_taken_for_anything_else(text: str) -> None:
-    """Whatever characters it has."""
+    """Any text is accepted, whatever its characters."""
     data = text.encode()
     assert kind_of(Ends(data, data[-TAIL_BYTES:], len(data))) is None
     assert kind_of(Ends(data)) is None
@@ -249,13 +249,13 @@ def test_no_text_is_taken_for_anything_else(text: str) -> None:
     rest=st.text("az \n", min_size=40),
 )
 def test_printable_signatures_do_not_count_alone(start: bytes, rest: str) -> None:
-    """The first letters of any signature, with a text behind them."""
+    """A text that starts with the printable bytes of a signature is accepted."""
     text = "".join(char for char in start.decode() if char.isprintable()) + rest
     assert kind_of(Ends(text.encode(), text.encode()[-TAIL_BYTES:], len(text))) is None
 
 
 def test_tables(tmp_path: Path) -> None:
-    """Parquet and SQLite as their own libraries write them; Parquet also inside of compressed
+    """Parquet and SQLite files of their own libraries are recognised, Parquet also in compressed
     data.
     """
     path = tmp_path / "t.parquet"
@@ -278,7 +278,7 @@ def test_tables(tmp_path: Path) -> None:
 
 
 def test_long_text_comes_whole(tmp_path: Path) -> None:
-    """What is held back to be looked at is handed on."""
+    """Long text is passed on whole after it was examined."""
     data = LINES.encode() * 90
     assert len(data) > 4 * HEAD_BYTES
     assert data == b"".join(unpacked_text(iter([bz2.compress(data)]), "bzip2", "file:///a"))

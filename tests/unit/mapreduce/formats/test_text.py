@@ -1,6 +1,4 @@
-"""Wherever an object is cut, each record is read once; and the text of a line is what a plain
-reader gives.
-"""
+"""For any cuts each record is read once, and lines have the text of a plain reader."""
 
 from __future__ import annotations
 
@@ -34,7 +32,7 @@ contents = st.binary(max_size=200) | st.lists(fragments, max_size=40).map(b"".jo
 def reader(
     content: bytes, block_bytes: int, asked: list[tuple[int, int]] | None = None
 ) -> ReadRange:
-    """Reads ranges of `content` in blocks, and notes what was asked for."""
+    """Return a function that reads ranges of `content` in blocks, and records its arguments."""
 
     def read(start: int, end: int) -> Iterator[bytes]:
         assert 0 <= start < end <= len(content)
@@ -47,7 +45,7 @@ def reader(
 
 
 def plain_records(content: bytes) -> list[tuple[int, bytes]]:
-    """The (offset, bytes) of each record, as Python's own file reading cuts them."""
+    """Return the (offset, bytes) of each record, by Python's own file reading."""
     records, at = [], 0
     for raw in io.BytesIO(content):
         records.append((at, raw))
@@ -56,7 +54,7 @@ def plain_records(content: bytes) -> list[tuple[int, bytes]]:
 
 
 def ranges(content: bytes, cuts: list[int]) -> list[tuple[int, int]]:
-    """Neighbouring ranges that cover the content, cut at `cuts`."""
+    """Return consecutive ranges that cover the content, cut at `cuts`."""
     edges = sorted({0, len(content), *(cut % (len(content) + 1) for cut in cuts)})
     return list(pairwise(edges))
 
@@ -68,9 +66,7 @@ def ranges(content: bytes, cuts: list[int]) -> list[tuple[int, int]]:
 @example(b"a\nb", [2], 1)
 @example(b"a\r\nb\r\n", [2, 3], 1)
 def test_each_record_is_in_one_range(content: bytes, cuts: list[int], block_bytes: int) -> None:
-    """A range holds exactly the records that begin in it, so that all ranges together hold each
-    once, in order.
-    """
+    """A range has exactly the records that begin in it."""
     read = reader(content, block_bytes)
     records = plain_records(content)
     whole: list[bytes] = []
@@ -88,16 +84,14 @@ def test_each_record_is_in_one_range(content: bytes, cuts: list[int], block_byte
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"a", b"\x00", b"\r\n", b"a\n"])
 def test_tiny_objects(content: bytes) -> None:
-    """An object of no byte has no record, and one of a byte or two has one."""
+    """An empty object has no record, and one of a byte or two has one."""
     blocks = list(owned_blocks(reader(content, 1), 0, len(content), len(content)))
     assert ([(0, content)] if content else []) == blocks
 
 
 @pytest.mark.parametrize("feeds", [True, False])
 def test_line_longer_than_ranges_and_tail(feeds: bool) -> None:
-    """A line that spans many ranges and is longer than many tails belongs to the range in which it
-    begins.
-    """
+    """A line that spans many ranges is a record of the range in which it begins."""
     line = (
         b"first\n" + bytes(range(11, 256)) * (TAIL_BYTES * 7 // 245) + (b"\nlast" if feeds else b"")
     )
@@ -113,9 +107,7 @@ def test_line_longer_than_ranges_and_tail(feeds: bool) -> None:
 
 @pytest.mark.parametrize("length", [1, 7, BATCH_BYTES - 1, BATCH_BYTES, BATCH_BYTES + 1])
 def test_large_blocks_become_small_batches(length: int) -> None:
-    """However much a store gives at once, lines come in batches that fit the processor's cache, and
-    none is cut.
-    """
+    """Large blocks become batches that fit the processor's cache, and no line is cut."""
     content = (b"x" * (length - 1) + b"\n") * (5 * BATCH_BYTES // length + 1)
     blocks = [
         block
@@ -127,9 +119,7 @@ def test_large_blocks_become_small_batches(length: int) -> None:
 
 
 def test_little_is_read_beyond_the_range() -> None:
-    """A record that the range's end cuts costs one short read beyond it, not the rest of the
-    object.
-    """
+    """A record that crosses a range's end costs one short read beyond it."""
     content = b"x" * 99 + b"\n" + b"y" * 99 + b"\n" + b"z\n" * 1_000_000
     asked: list[tuple[int, int]] = []
     blocks = list(owned_blocks(reader(content, 1 << 20, asked), 0, 150, len(content)))
@@ -138,14 +128,16 @@ def test_little_is_read_beyond_the_range() -> None:
 
 
 def test_range_that_ends_with_a_record_reads_no_further() -> None:
-    """Nothing is read beyond a range that ends with a line feed."""
+    """A range that ends with a line feed is not read further."""
     asked: list[tuple[int, int]] = []
     list(owned_blocks(reader(b"ab\ncd\nef\n", 100, asked), 3, 6, 9))
     assert [(2, 6)] == asked
 
 
 def plain_lines(content: bytes) -> tuple[list[tuple[int, str]], int]:
-    """The (offset, text) of each line by the book, and how many bytes sequences were replaced."""
+    """Return the (offset, text) of each line by the definition, and the number of invalid
+    sequences.
+    """
     replaced = 0
 
     def counting(error: UnicodeError) -> tuple[str, int]:
@@ -170,9 +162,7 @@ def plain_lines(content: bytes) -> tuple[list[tuple[int, str]], int]:
 @example(b"\r\r\n\n\r", [1], 2)
 @example("a\ufffdb".encode() + b"\xff\xff" + "\ufffd\n".encode(), [4], 7)
 def test_lines(content: bytes, cuts: list[int], block_bytes: int) -> None:
-    """Lines, offsets and the count of invalid UTF-8 are those of a plain reader, wherever the
-    object is cut.
-    """
+    """For any cuts lines, offsets and the count of invalid UTF-8 equal a plain reader's."""
     decoder = LineDecoder()
     lines = [
         line
@@ -184,16 +174,14 @@ def test_lines(content: bytes, cuts: list[int], block_bytes: int) -> None:
 
 
 def test_byte_order_mark_only_at_the_source_start() -> None:
-    """A chunk that is not its source's first keeps a byte order mark, and gives offsets in the
-    source.
-    """
+    """A later chunk of a source keeps a byte order mark, and gives offsets in the source."""
     block = codecs.BOM_UTF8 + b"a\nb\n"
     assert [(0, "a"), (5, "b")] == list(LineDecoder().lines(0, block, 0))
     assert [(70, "\ufeffa"), (75, "b")] == list(LineDecoder().lines(0, block, 70))
 
 
 def test_nuls_and_other_line_ends_are_text() -> None:
-    """Only a line feed ends a line: not NUL, nor the separators at which `str.splitlines` cuts."""
+    """Only a line feed ends a line; NUL and the separators of `str.splitlines` are text."""
     text = "a\x00b\x0bc\x0cd\x1ce\x85f\u2028g\rh"
     assert [(0, text)] == list(LineDecoder().lines(0, text.encode()))
 
@@ -205,9 +193,7 @@ LIMITS = Limits(8 << 20)  # a line may have 1 MiB
 @pytest.mark.parametrize("feed", [b"\n", b""])
 @pytest.mark.parametrize("cut", [0, 6, 500_000])
 def test_the_longest_line(block_bytes: int, feed: bytes, cut: int) -> None:
-    """A line of the limit is read and a byte more is refused, however the bytes come and wherever
-    the object is cut.
-    """
+    """A line of the limit is read, and one of a byte more is refused, for any blocks and cuts."""
     longest = b"first\n" + b"x" * (1 << 20) + feed
     found = records_of(
         TextReader(LIMITS), pieces_of(longest, Text(), [cut]), ranges_of(longest, block_bytes)
@@ -228,7 +214,7 @@ def test_the_longest_line(block_bytes: int, feed: bytes, cut: int) -> None:
 
 @pytest.mark.parametrize("compression", ["gzip", "bzip2", "xz", "zstd"])
 def test_a_bomb_of_one_line(compression: Compression) -> None:
-    """No more of a packed line is unpacked than a line may have, and a block."""
+    """A compressed line is unpacked no further than the limit of a line and one block."""
     packed = PACK[compression](bytes(64 << 20))
     tracemalloc.start()
     try:

@@ -1,4 +1,4 @@
-"""What is not UTF-8 is counted to the byte, wherever it stands."""
+"""Invalid UTF-8 is counted to the byte."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from mapreduce.formats.undecoded import Undecoded
 
 VALID = st.text("aé日\ufffd", max_size=5).map(str.encode)
-# each is wrong wherever it stands, and no part of a character
+# bytes that are invalid anywhere, and part of no character
 WRONG = st.sampled_from([b"\xff", b"\xc0", b"\xfe"])
 
 
 @given(st.lists(st.lists(st.one_of(VALID, WRONG), max_size=6), max_size=8), st.integers(0, 1 << 40))
 def test_counts(lines: list[list[bytes]], offset: int) -> None:
-    """Bytes, lines and the first place; a U+FFFD that was there is text."""
+    """Invalid bytes, their lines and the first place are counted; a U+FFFD in the input is not."""
     bad = [[each for each in line if each in (b"\xff", b"\xc0", b"\xfe")] for line in lines]
     data = b"\n".join(b"".join(line) for line in lines)
     undecoded = Undecoded()
@@ -27,7 +27,7 @@ def test_counts(lines: list[list[bytes]], offset: int) -> None:
 
 
 def test_a_character_that_is_cut_counts_all_its_bytes() -> None:
-    """One U+FFFD stands for the two bytes that are left of three."""
+    """A truncated character becomes one U+FFFD, and counts all its bytes."""
     undecoded = Undecoded()
     assert "a\ufffd b" == undecoded.line(b"a\xe6\x97 b", 7)
     assert (1, 2, 1, 7) == (

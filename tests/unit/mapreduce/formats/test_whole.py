@@ -16,14 +16,14 @@ from tests.unit.mapreduce.formats.pieces import SOURCE, batches_of, pieces_of, r
 
 @pytest.mark.parametrize("content", [b"a", b"a\nb\n\xff\x00", bytes(3 << 20)])
 def test_content(content: bytes) -> None:
-    """All bytes, under the URL."""
+    """The record has all bytes, and the URL as its key."""
     assert [(SOURCE, content)] == records_of(
         WholeFileReader(), pieces_of(content, WholeFile()), ranges_of(content, 1 << 20)
     )
 
 
 def test_no_byte() -> None:
-    """A file without a byte is a record, and nothing is read."""
+    """An empty file is a record, and nothing is read."""
     piece = ByteRange(
         url=SOURCE, etag="1", size=0, start=0, end=0, source=SOURCE, format=WholeFile()
     )
@@ -31,7 +31,7 @@ def test_no_byte() -> None:
 
 
 def test_unpacked() -> None:
-    """A compressed file is given as what it unpacks to, and counts with the bytes that it has."""
+    """A compressed file is unpacked, and counts with its compressed bytes."""
     content = gzip.compress(b"text") + gzip.compress(b" and more")
     pieces = pieces_of(content, WholeFile(), compression="gzip")
     assert [(SOURCE, b"text and more")] == records_of(
@@ -42,14 +42,14 @@ def test_unpacked() -> None:
 
 
 def test_a_part_is_refused() -> None:
-    """A piece of a file is no file."""
+    """A piece that is not the whole file raises ValueError."""
     with pytest.raises(ValueError, match="not the whole file"):
         batches_of(WholeFileReader(), pieces_of(b"abc", WholeFile(), [1])[0], ranges_of(b"abc"))
 
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_file_longer_than_the_limit(packed: bool) -> None:
-    """It is refused: as it lies, before a byte is read; packed, when so much has been unpacked."""
+    """A file longer than the limit is refused, before a read or, if compressed, at the limit."""
     content = bytes((2 << 20) + 1)
     content = gzip.compress(content) if packed else content
     pieces = pieces_of(content, WholeFile(), compression="gzip" if packed else None)

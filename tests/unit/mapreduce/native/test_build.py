@@ -1,4 +1,4 @@
-"""How the extension is built: without a warning, and with one symbol for the world."""
+"""The extension's build: without warnings, and with one exported symbol."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def symbols(*options: str) -> list[tuple[str, str]]:
-    """The type and name of each symbol of the extension, as nm(1) lists them."""
+    """Return the type and name of each symbol of the extension, by nm(1)."""
     assert native.extension is not None
     done = subprocess.run(
         ["nm", *options, str(native.extension.__file__)], capture_output=True, text=True, check=True
@@ -26,14 +26,12 @@ def symbols(*options: str) -> list[tuple[str, str]]:
 
 
 def test_only_the_init_function_is_exported() -> None:
-    """No function of another library can take the place of one of ours, and none of ours the place
-    of another's.
-    """
+    """Only the init function is exported, so that no symbol conflicts with another library's."""
     assert [("T", "PyInit_extension")] == symbols("-D", "--defined-only")
 
 
 def test_interpreters_share_no_variable() -> None:
-    """Nothing static is written but the tables that CPython fills in before they are read."""
+    """The only static variables that are written are CPython's tables of definitions."""
     written = {
         name.partition(".")[0]
         for kind, name in symbols("--defined-only")
@@ -45,13 +43,13 @@ def test_interpreters_share_no_variable() -> None:
 
 
 def test_the_sources_compile_without_a_warning(tmp_path: Path) -> None:
-    """Warnings are errors here, and not in a user's build."""
+    """The sources compile without warnings, which are errors only in this test."""
     run([*compile_command(STRICT), "-o", str(tmp_path / "built.so")], "the compiler failed")
     assert STRICT not in FLAGS
 
 
-def test_a_compiler_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error says what failed, and leaves the built extension in its place."""
+def test_a_failing_compiler_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failing compiler raises NotBuilt with the cause, and keeps the built extension."""
     for compiler, said in (("false", "the compiler failed"), ("/no/such/cc", "cannot be run")):
         monkeypatch.setenv("CC", compiler)
         with pytest.raises(NotBuilt, match=said):

@@ -1,6 +1,4 @@
-"""The native extension against plain Python: the same hash, the same order, the same sums, the same
-bytes.
-"""
+"""The native extension equals plain Python: hashes, order, sums and bytes."""
 
 from __future__ import annotations
 
@@ -59,7 +57,7 @@ def collector(
     check: Any = None,
     partition: Any = None,
 ) -> Any:
-    """A collector of the extension."""
+    """Return a collector of the extension."""
     number = getattr(extension, operation)
     return extension.Collector(
         number, partitions, limit, encode_key, encode_value, key_hash, partition, check
@@ -67,7 +65,7 @@ def collector(
 
 
 def frames_of(given: Any, partition: int = 0) -> Iterator[RawFrame]:
-    """All frames of one partition."""
+    """Return all frames of one partition."""
     at = 0
     while frame := given.frame(partition, at):
         at += frame[1]
@@ -75,13 +73,13 @@ def frames_of(given: Any, partition: int = 0) -> Iterator[RawFrame]:
 
 
 def packed(given: Any, partition: int = 0) -> list[PackedPair]:
-    """All pairs of one partition."""
+    """Return all pairs of one partition."""
     found = map(columns, frames_of(given, partition))
     return [pair for frame in found for pair in zip(frame.keys, frame.values, strict=True)]
 
 
 def raw(pairs: list[PackedPair], frame_pairs: int = 3) -> Iterator[RawFrame]:
-    """Pairs in small frames, as Python writes them."""
+    """Return pairs in small frames, as Python writes them."""
     for at in range(0, len(pairs), frame_pairs):
         file = io.BytesIO()
         writer = BlockWriter(file)
@@ -93,16 +91,14 @@ def raw(pairs: list[PackedPair], frame_pairs: int = 3) -> Iterator[RawFrame]:
 
 @given(st.binary(min_size=1, max_size=16))
 def test_short_hash(data: bytes) -> None:
-    """The extension's hash of short keys is xxh3_64, or keys would go to other partitions than in
-    Python.
-    """
+    """The hash of short keys is xxh3_64, because partitions must equal those of Python."""
     assert xxhash.xxh3_64_intdigest(data) == extension.short_hash(data)
 
 
 @given(st.binary(max_size=2000))
 @example(b"\n" * 1000)
 def test_line_feeds(data: bytes) -> None:
-    """Line feeds are counted as `bytes.count` does."""
+    """Line feeds are counted as by `bytes.count`."""
     assert data.count(b"\n") == extension.line_feeds(data)
 
 
@@ -114,8 +110,8 @@ def test_line_feeds(data: bytes) -> None:
 def test_combining(
     name: str, fold: Callable[[int, int], int], pairs: list[tuple[Any, int]], partitions: int
 ) -> None:
-    """One value a key, in the order of the keys, in the partition of the key's hash; no overflow
-    goes by unseen.
+    """A combining collector has one value a key, in key order, in the hash's partition, without
+    overflow.
     """
     expected: dict[bytes, int] = {}
     for key, value in pairs:
@@ -127,7 +123,7 @@ def test_combining(
     given_pairs.sort()
     if state == extension.REFUSED:
         assert name == "SUM"
-        # the first one's sum does not fit where it was to be added: a sum that fits is never
+        # the first pair's sum did not fit where it was to be added: a sum that fits is never
         # refused
         (key, value), states = (
             refused[0],
@@ -152,7 +148,7 @@ def test_combining(
 @settings(max_examples=150)
 @given(pairs=st.lists(st.tuples(many_keys, values), max_size=80), partitions=st.integers(1, 3))
 def test_keeping(pairs: list[tuple[Any, Any]], partitions: int) -> None:
-    """Every pair, by key; the pairs of one key in the order in which they came."""
+    """A keeping collector has every pair in key order, and in order of arrival within a key."""
     given_pairs = collector("KEEP", partitions)
     assert (extension.ENDED, ()) == given_pairs.add(iter(pairs))
     given_pairs.sort()
@@ -173,9 +169,7 @@ def test_keeping(pairs: list[tuple[Any, Any]], partitions: int) -> None:
     picks=st.lists(st.integers(0, 11), min_size=49, max_size=400),
 )
 def test_many_keys_with_much_in_common(stems: list[str], picks: list[int]) -> None:
-    """Sorting by eight bytes at a time is sorting: keys that end within the eight too; equal ones
-    stay in order.
-    """
+    """Keys that share eight bytes or more are sorted, and equal keys stay in order."""
     pairs = [
         ("common prefix" + stems[pick % len(stems)], place) for place, pick in enumerate(picks)
     ]
@@ -190,9 +184,7 @@ def test_many_keys_with_much_in_common(stems: list[str], picks: list[int]) -> No
 @pytest.mark.parametrize("operation", ["SUM", "KEEP"])
 @pytest.mark.parametrize("calls", [1, 7])
 def test_many_pairs(operation: str, calls: int) -> None:
-    """The memory grows, and more pairs than a frame holds come back in order; kept ones in that of
-    their arrival.
-    """
+    """The memory grows, and more pairs than a frame holds are in order."""
     pairs = [(f"key {number * 7919 % 9001}" * (1 + number % 3), number) for number in range(20011)]
     given_pairs = collector(operation)
     for call in range(calls):
@@ -214,7 +206,7 @@ def test_many_pairs(operation: str, calls: int) -> None:
 
 
 def test_memory_is_used_again() -> None:
-    """A collector that is given the memory of one that is gone finds nothing in it."""
+    """A collector in the memory of a freed one is empty."""
     for round_ in range(3):
         given_pairs = collector("SUM", limit=(1 << 22) if round_ == 2 else (1 << 30))
         expected = Counter({f"{round_} {number * 7919}": number for number in range(1, 150_000)})
@@ -231,9 +223,7 @@ def test_memory_is_used_again() -> None:
 
 
 def test_where_addresses_are_few() -> None:
-    """A process that may not have as many addresses as the limit has a smaller table, and is full
-    earlier.
-    """
+    """A process with a small address limit gets a smaller table, which is full earlier."""
     script = (
         "import resource\n"
         "from mapreduce import native\n"
@@ -257,7 +247,7 @@ def test_where_addresses_are_few() -> None:
 
 
 def test_a_frame_from_beyond_the_partition() -> None:
-    """A place behind the last pair has no frame, however far behind it is."""
+    """A place beyond the last pair has no frame."""
     given_pairs = collector("SUM", partitions=2)
     given_pairs.add(iter([(str(number), 1) for number in range(100)]))
     given_pairs.sort()
@@ -267,8 +257,8 @@ def test_a_frame_from_beyond_the_partition() -> None:
         given_pairs.frame(1, -1)
 
 
-def test_keys_that_are_told_apart_late_need_no_deep_stack() -> None:
-    """Keys that are each eight bytes longer than the last are sorted on a stack of 256 KiB."""
+def test_keys_with_long_common_prefixes_need_no_deep_stack() -> None:
+    """Keys that each extend the last one by eight bytes are sorted on a stack of 256 KiB."""
     script = (
         "import random, threading\n"
         "from mapreduce import native\n"
@@ -297,10 +287,8 @@ def test_keys_that_are_told_apart_late_need_no_deep_stack() -> None:
     assert ("True\n", "", 0) == (done.stdout, done.stderr, done.returncode)
 
 
-def test_what_is_refused_comes_back() -> None:
-    """A float, a bool, a sum beyond 64 bits: nothing is lost, whatever was waiting to be looked
-    up.
-    """
+def test_refused_pairs_are_returned() -> None:
+    """A refused float, bool or overflowing sum is returned, and no other pair is lost."""
     most = (1 << 63) - 1
     for odd in (1.5, True, None, "text", 1 << 63):
         given_pairs = collector("SUM")
@@ -323,16 +311,14 @@ odd_values = st.one_of(st.integers(-3, 3), st.integers((1 << 63) - 2, (1 << 63) 
 @settings(max_examples=150)
 @example(
     pairs=[("", 2), ("", (1 << 63) - 2)], operation="SUM", limit=0
-)  # the small one of the two is refused
+)  # the smaller of the two is refused
 @given(
     pairs=st.lists(st.tuples(st.one_of(near, many_keys), odd_values), max_size=80),
     operation=st.sampled_from(["SUM", "KEEP"]),
     limit=st.sampled_from([0, 6000, 1 << 20]),
 )
 def test_columns_are_pairs(pairs: list[tuple[Any, Any]], operation: str, limit: int) -> None:
-    """Two lists are taken as their pairs are, one by one; what is refused comes back, and what
-    follows is left.
-    """
+    """Columns equal their pairs one by one; a refused pair is returned, and the rest is left."""
     given_pairs, taken = collector(operation, limit=limit), Counter[tuple[bytes, Any]]()
     key_list, value_list = [key for key, _ in pairs], [value for _, value in pairs]
     state, at, refused = extension.FULL, 0, ()
@@ -360,14 +346,14 @@ def test_columns_are_pairs(pairs: list[tuple[Any, Any]], operation: str, limit: 
         assert extension.REFUSED == state
         most: defaultdict[bytes, Fraction] = defaultdict(
             Fraction
-        )  # the largest sum that a key has on the way
+        )  # the largest intermediate sum of a key
         for key, value in expected:
             most[key] += max(Fraction(value), Fraction(0))
         assert any(value == 1.5 or most[key] >= 1 << 63 for key, value in left)
 
 
 def test_columns_must_be_two_lists_of_one_length() -> None:
-    """Anything else is refused before a pair is taken."""
+    """Columns that are not two lists of one length are refused before the first pair."""
     given_pairs = collector("SUM")
     wrongs: list[tuple[Any, Any]] = [([], ()), ([], [1]), (["a"], [])]
     for wrong in wrongs:
@@ -379,16 +365,14 @@ def test_columns_must_be_two_lists_of_one_length() -> None:
 
 
 @pytest.mark.parametrize("odd", [7, None, False, "word", ("a", 1, 2), ("a",), []])
-def test_what_is_no_pair_comes_back(odd: Any) -> None:
-    """Python's own unpacking says what is wrong with it."""
+def test_values_that_are_no_pair_are_returned(odd: Any) -> None:
+    """A value that is no pair is returned, so that Python's unpacking explains it."""
     for operation in ("SUM", "KEEP"):
         assert (extension.REFUSED, (odd,)) == collector(operation).add(iter([odd]))
 
 
 def test_errors_come_through() -> None:
-    """An error of the user's generator, of the encoding and of the partition's check is raised as
-    it is.
-    """
+    """An error of the generator, the encoding or the partition's check is raised unchanged."""
 
     def broken() -> Iterator[tuple[str, int]]:
         yield "a", 1
@@ -416,7 +400,7 @@ def test_errors_come_through() -> None:
     st.sampled_from(["LEAST", "KEEP"]),
 )
 def test_a_full_collector_says_so(pairs: list[tuple[Any, int]], operation: str) -> None:
-    """Over its limit a collector takes one pair at a time, until it is cleared; none is lost."""
+    """A full collector takes one pair at a time until it is cleared, and loses none."""
     given_pairs = collector(operation, limit=0)
     iterator, taken = iter(pairs), 0
     while given_pairs.add(iterator) == (extension.FULL, ()):
@@ -437,7 +421,7 @@ runs_of = st.lists(
 
 @given(runs_of)
 def test_merging_keeps(runs: list[list[tuple[bytes, int]]]) -> None:
-    """All pairs by key, and by run within a key: a stable sort of the runs laid end to end."""
+    """A keeping merge equals a stable sort of the joined runs."""
     given_runs = [
         [(key, number << 8 | at) for at, (key, _) in enumerate(run)]
         for number, run in enumerate(runs)
@@ -453,7 +437,7 @@ def test_merging_keeps(runs: list[list[tuple[bytes, int]]]) -> None:
 
 @given(st.lists(st.lists(st.tuples(many_keys, values), max_size=8), max_size=4))
 def test_merging_keeps_values_of_any_kind(runs: list[list[tuple[Any, Any]]]) -> None:
-    """Integers among other values are encoded as Python encodes them."""
+    """A keeping merge encodes integers among other values as Python does."""
     given_runs = [
         sorted(
             ((encode_key(key), pack_value(value)) for key, value in run), key=lambda pair: pair[0]
@@ -477,9 +461,7 @@ def test_merging_keeps_values_of_any_kind(runs: list[list[tuple[Any, Any]]]) -> 
 def test_merging_combines(
     runs: list[list[tuple[bytes, int]]], operation: tuple[str, Callable[[int, int], int]]
 ) -> None:
-    """One pair for each key; a sum that does not fit 64 bits is an error, and never a wrong
-    number.
-    """
+    """A combining merge gives one pair a key, and raises for a sum beyond 64 bits."""
     name, fold = operation
     expected: dict[bytes, int] = {}
     for key, value in (pair for run in runs for pair in run):
@@ -498,7 +480,7 @@ def test_merging_combines(
 
 
 def test_more_pairs_than_a_frame_holds() -> None:
-    """Frames are cut where they are full, and errors of a run come through."""
+    """A merge cuts frames where they are full, and raises the errors of a run."""
     pairs: list[PackedPair] = [
         (encode_key(f"{number:06}"), number) for number in range(2 * FRAME_PAIRS + 904)
     ]
@@ -534,7 +516,7 @@ def test_more_pairs_than_a_frame_holds() -> None:
     ],
 )
 def test_lengths_that_do_not_add_up(frame: RawFrame) -> None:
-    """What is no frame is refused before a byte beyond it is read."""
+    """A frame with wrong lengths is refused before a read beyond it."""
     for use in (
         lambda: list(extension.Merge([iter([frame])], extension.KEEP)),
         lambda: extension.groups(frame, unpack_value),
@@ -545,7 +527,7 @@ def test_lengths_that_do_not_add_up(frame: RawFrame) -> None:
 
 @given(st.lists(st.tuples(near, values), max_size=30))
 def test_groups(pairs: list[tuple[str, Any]]) -> None:
-    """Each run of equal keys with its values, decoded."""
+    """Groups are runs of equal keys with their decoded values."""
     expected: list[tuple[bytes, list[Any]]] = []
     for key, value in pairs:
         if not expected or expected[-1][0] != encode_key(key):
@@ -572,14 +554,14 @@ def test_groups(pairs: list[tuple[str, Any]]) -> None:
     ],
 )
 def test_rows(layout: JsonLayout, pairs: list[tuple[str, int]]) -> None:
-    """JSON byte for byte as Python's encoder writes it."""
+    """Rows are the JSON of Python's encoder, byte for byte."""
     (frame,) = raw([(encode_key(key), value) for key, value in pairs], 100)
     assert layout.rows(pairs) == layout.rows_of_frame(frame)
 
 
 @given(keys, values)
 def test_rows_of_other_kinds_are_left_to_python(key: Any, value: Any) -> None:
-    """What is no str with an integer is not guessed at."""
+    """Rows of other pairs than a str with an integer are left to Python."""
     (frame,) = raw([(encode_key(key), pack_value(value))])
     found = layout_of("jsonl", as_object=False).rows_of_frame(frame)
     if type(key) is str and type(pack_value(value)) is int:
@@ -589,9 +571,7 @@ def test_rows_of_other_kinds_are_left_to_python(key: Any, value: Any) -> None:
 
 
 def test_one_call_at_a_time() -> None:
-    """A collector or merge that is called from within its own call refuses, and is whole
-    afterwards.
-    """
+    """A collector or merge refuses a call during its own call, and works afterwards."""
     given_pairs = collector("SUM")
 
     def calling() -> Iterator[tuple[str, int]]:
@@ -611,7 +591,7 @@ def test_one_call_at_a_time() -> None:
 
 
 def test_a_merge_that_has_failed_has_no_more() -> None:
-    """After an error of a run there is neither another pair nor a crash."""
+    """A merge that has failed yields no further pair."""
 
     def broken() -> Iterator[RawFrame]:
         yield from raw([(b"a", 1)])
@@ -624,9 +604,7 @@ def test_a_merge_that_has_failed_has_no_more() -> None:
 
 
 def test_words_are_counted_by_many_threads() -> None:
-    """The counter works without the interpreter's lock, and has one of its own; large tables are
-    given back.
-    """
+    """The counter works in many threads without the interpreter's lock, and frees large tables."""
     counts = extension.WordCounts()
     letters = "abcdefghijklmnopqrstuvwxyz"
     data = "".join(

@@ -1,4 +1,4 @@
-"""The extension as a module: interpreters, garbage, and what callbacks may do to it."""
+"""The extension as a module: interpreters, garbage collection, and callbacks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ extension: Any = native.extension
 
 
 def collector(module: Any = extension, **more: Any) -> Any:
-    """A collector that sums."""
+    """Return a collector that sums."""
     arguments = {
         "operation": module.SUM,
         "partitions": 1,
@@ -40,7 +40,7 @@ def collector(module: Any = extension, **more: Any) -> Any:
 
 
 def another() -> ModuleType:
-    """The same extension, loaded once more."""
+    """Load the extension once more."""
     spec = importlib.util.spec_from_file_location(extension.__name__, extension.__file__)
     assert spec is not None
     assert spec.loader is not None
@@ -50,7 +50,7 @@ def another() -> ModuleType:
 
 
 def test_each_module_has_types_and_a_state() -> None:
-    """Two modules of one process share nothing, and an object outlives its module."""
+    """Two modules in one process share nothing, and an object outlives its module."""
     module = another()
     assert module.Collector is not extension.Collector
     for each in (extension, module):
@@ -69,8 +69,8 @@ def test_each_module_has_types_and_a_state() -> None:
 
 
 def test_a_subinterpreter_has_a_module() -> None:
-    """The extension works in two interpreters of a process, and in the first one when the second
-    has ended.
+    """The extension works in two interpreters of a process, and in the first after the second's
+    end.
     """
     script = (
         "import importlib.util, sys\n"
@@ -119,7 +119,7 @@ def test_a_subinterpreter_has_a_module() -> None:
 
 
 class Callback:
-    """A callable that can be in a cycle, and be watched."""
+    """A callable that can be in a cycle and have a weak reference."""
 
     held: Any = None
 
@@ -128,7 +128,7 @@ class Callback:
 
 
 def test_a_collector_in_a_cycle_is_freed() -> None:
-    """A callable that holds its collector does not keep it for ever."""
+    """A collector in a cycle with its callable is freed."""
     callback = Callback()
     callback.held = collector(encode_key=callback)
     callback.held.add(iter([(1, 1)]))
@@ -154,7 +154,7 @@ class Frames:
 
 
 def test_a_merge_in_a_cycle_is_freed() -> None:
-    """A run that holds its merge does not keep it for ever, also when the merge has begun."""
+    """A merge in a cycle with its run is freed, also after it has begun."""
     frame = (extension.SUM, 1, b"\x01\x00\x00\x00a" + bytes(8))
     run = Frames([frame] * 10_000)
     run.held = extension.Merge([run], extension.KEEP)
@@ -166,7 +166,7 @@ def test_a_merge_in_a_cycle_is_freed() -> None:
 
 
 def test_a_run_may_change_the_list_of_runs() -> None:
-    """The merge takes the runs that it was given, whatever an `__iter__` does to the list."""
+    """A merge reads the given runs, even if an `__iter__` changes the list."""
     runs: list[Any] = []
 
     class Emptying:
@@ -179,7 +179,7 @@ def test_a_run_may_change_the_list_of_runs() -> None:
 
 
 def test_types_cannot_be_changed() -> None:
-    """An attribute of a type is as constant as it was when types were static."""
+    """The extension's types are immutable and cannot be subclassed."""
     for name in ("Collector", "Merge", "WordCounts"):
         with pytest.raises(TypeError, match="immutable"):
             setattr(getattr(extension, name), "add", None)  # noqa: B010 - mypy knows that it cannot be assigned

@@ -1,4 +1,4 @@
-"""The digest of bytes, however they come."""
+"""The digest of bytes in any blocks."""
 
 from __future__ import annotations
 
@@ -22,9 +22,7 @@ from mapreduce.storage.digest import (
 
 @given(st.lists(st.binary(max_size=20), max_size=10))
 def test_blocks_make_the_digest_of_the_whole(blocks: list[bytes]) -> None:
-    """Where the bytes are cut does not matter; the blocks pass unchanged, and their bytes are
-    counted.
-    """
+    """The digest does not depend on the blocks, which pass unchanged and are counted."""
     digest, whole = Digest(), b"".join(blocks)
     assert blocks == list(digest.passing(blocks))
     assert (len(whole), xxhash.xxh3_128_hexdigest(whole)) == (digest.size, digest.text)
@@ -32,14 +30,14 @@ def test_blocks_make_the_digest_of_the_whole(blocks: list[bytes]) -> None:
 
 
 def test_a_digest_is_pinned() -> None:
-    """A result that an earlier version has kept is held against the same digest."""
+    """Digests are pinned, because earlier versions have stored them."""
     assert digest_of_bytes(b"") == "99aa06d3014798d86001c324468d497f"
     assert digest_of_bytes(b"abc") == "06b05ab6733a618578af5f94892f3950"
 
 
 @pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, (8 << 20) + 3])
 def test_a_file_and_an_object_have_the_digest_of_their_bytes(tmp_path: Path, size: int) -> None:
-    """At the edges of blocks too."""
+    """A file and an object have the digest of their bytes, also at the edges of blocks."""
     data = bytes(range(251)) * (size // 251 + 1)
     path = tmp_path / "a"
     path.write_bytes(data[:size])
@@ -49,8 +47,8 @@ def test_a_file_and_an_object_have_the_digest_of_their_bytes(tmp_path: Path, siz
     assert expected == digest_of_object(storage, storage.head(f"file://{path}"))
 
 
-def test_an_object_that_is_another_by_now_has_no_digest(tmp_path: Path) -> None:
-    """It is read as the one that was looked at, or not at all."""
+def test_a_changed_object_has_no_digest(tmp_path: Path) -> None:
+    """An object that changes after the look-up raises InputChanged."""
     path = tmp_path / "a"
     path.write_bytes(b"old")
     info = open_storage().head(f"file://{path}")
@@ -59,8 +57,8 @@ def test_an_object_that_is_another_by_now_has_no_digest(tmp_path: Path) -> None:
         digest_of_object(open_storage(), info)
 
 
-def test_a_copy_is_held_against_what_was_proven() -> None:
-    """Its length and its digest, where there is one."""
+def test_a_copy_is_compared_with_the_verified_object() -> None:
+    """A copy's length and, if known, digest are compared with the verified ones."""
     digest = Digest()
     digest.add(b"abc")
     proven = ObjectInfo("file:///a", 3, "e", digest_of_bytes(b"abc"))

@@ -1,4 +1,4 @@
-"""A process touches its own store and the inputs it was given, and nothing else."""
+"""A process can use its store and its inputs, and nothing else."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ GRANTS = Grants(
     ],
 )
 def test_own_store(url: str) -> None:
-    """What lies below the store may be read and written."""
+    """URLs below the store can be read and written."""
     GRANTS.check(url, "read")
     GRANTS.check(url, "write")
 
 
 @pytest.mark.parametrize("url", ["s3://books", "s3://books/a/b.txt", "file:///books/a.txt"])
 def test_inputs_are_read_only(url: str) -> None:
-    """An input may be read, never written."""
+    """Inputs can be read and not written."""
     GRANTS.check(url, "read")
     with pytest.raises(RefusedURL, match="may not write"):
         GRANTS.check(url, "write")
@@ -103,9 +103,7 @@ def test_inputs_are_read_only(url: str) -> None:
     ],
 )
 def test_refused(url: str) -> None:
-    """Other places, siblings with a longer name, `..` steps, other schemes and no URL at all are
-    refused.
-    """
+    """Other places, siblings with a longer name, `..`, other schemes and bad URLs are refused."""
     for action in ("read", "write"):
         with pytest.raises(RefusedURL):
             GRANTS.check(url, action)
@@ -115,7 +113,7 @@ def test_refused(url: str) -> None:
     st.lists(st.sampled_from(["store", "data", "..", ".", "", "x", "store2", "%2e%2e"]), max_size=6)
 )
 def test_no_path_leaves_the_store(steps: list[str]) -> None:
-    """Whatever is granted for writing lies, once its steps are taken, in the store."""
+    """A path that is granted for writing is below the store after its `..` steps."""
     url = "file:///" + "/".join(steps)
     try:
         GRANTS.check(url, "write")
@@ -130,13 +128,13 @@ def test_no_path_leaves_the_store(steps: list[str]) -> None:
     "place", ["", "s3://", "s3:///a", "file://", "/data/store", "s3://own/..", "http://own/"]
 )
 def test_a_place_is_a_url_of_a_store(place: str) -> None:
-    """What would grant more than anybody means, or nothing, is no place."""
+    """A place that would grant too much or nothing is refused."""
     with pytest.raises(RefusedURL):
         Grants(writable=("s3://own",), readable=(place,))
 
 
-def test_percent_signs_are_what_they_are() -> None:
-    """Nothing is decoded: such a name is a file or object of that name, in the store."""
+def test_percent_signs_are_not_decoded() -> None:
+    """Percent signs are not decoded: the name is a file or object in the store."""
     GRANTS.check("s3://own/store/%2e%2e/a", "read")
     GRANTS.check("file:///data/store/%2e%2e%2fetc/100%", "read")
 
@@ -167,7 +165,7 @@ def linked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def grants_of(folder: Path) -> Grants:
-    """The store to write, the input to read."""
+    """Return grants to write the store and read the input."""
     return Grants(writable=(f"file://{folder}/store",), readable=(f"file://{folder}/input",))
 
 
@@ -186,8 +184,8 @@ def grants_of(folder: Path) -> Grants:
     ],
 )
 def test_links_that_lead_out(linked: Path, path: str) -> None:
-    """A link in the store to what was not granted is refused, at any depth, whether its end is
-    there or not.
+    """A link in the store to a place outside of the grants is refused, at any depth, also a
+    dangling one.
     """
     for action in ACTIONS:
         with pytest.raises(RefusedURL, match="a link leads"):
@@ -195,7 +193,7 @@ def test_links_that_lead_out(linked: Path, path: str) -> None:
 
 
 def test_links_that_stay(linked: Path) -> None:
-    """A link to what was granted is as good as that: an input is read, and not written."""
+    """A link to a granted place has its grants: an input can be read and not written."""
     grants = grants_of(linked)
     for path in ("inside/file", "in/file", "to-input/file", "inside/new/file", "new/file"):
         grants.check(f"file://{linked}/store/{path}", "read")
@@ -204,7 +202,7 @@ def test_links_that_stay(linked: Path) -> None:
 
 
 def test_a_granted_place_may_be_a_link(linked: Path) -> None:
-    """Whoever names a store by a link means where it leads, and no other folder beside it."""
+    """A store that is named by a link means the link's target, and no folder beside it."""
     grants = Grants(writable=(f"file://{linked}/name-of-store",))
     grants.check(f"file://{linked}/name-of-store/in/file", "write")
     with pytest.raises(RefusedURL, match="a link leads"):
@@ -253,9 +251,7 @@ STEPS = st.sampled_from(
     start=st.sampled_from(["/store/", "/input/", "/name-of-store/", "/"]),
 )
 def test_nothing_that_is_accepted_leads_out(linked: Path, steps: list[str], start: str) -> None:
-    """Whatever links and steps a path goes through: when it is accepted, its end lies in what was
-    granted.
-    """
+    """For any links and steps, the target of an accepted path is below a granted place."""
     url = f"file://{linked}{start}" + "/".join(steps)
     for action in ACTIONS:
         places = ["store", "input"] if action == "read" else ["store"]
@@ -265,16 +261,14 @@ def test_nothing_that_is_accepted_leads_out(linked: Path, steps: list[str], star
             continue
         try:
             end = Path(url.removeprefix("file://")).resolve()
-        except RuntimeError:  # links in a circle: there is nothing to open
+        except RuntimeError:  # a cycle of links cannot be opened
             continue
         assert any(end.is_relative_to(linked / place) for place in places), (url, end)
 
 
 @given(st.text(max_size=40) | st.text(alphabet="s3file:/.own%2eEFtoradb\\@#?\n\x00 ", max_size=40))
 def test_no_text_is_accepted_that_is_not_below_a_place(text: str) -> None:
-    """Of any text: what is accepted begins with a granted place, has no step up, and no character
-    that is none.
-    """
+    """Any accepted text starts with a granted place, and has no `..` and no control character."""
     for prefix in ("", "s3://own/store/", "file:///data/store/", "s3://own"):
         url = prefix + text
         try:
@@ -289,7 +283,7 @@ def test_no_text_is_accepted_that_is_not_below_a_place(text: str) -> None:
 
 
 def test_no_grants_grant_nothing() -> None:
-    """Without a place nothing may be touched."""
+    """Without a place nothing is granted."""
     with pytest.raises(RefusedURL):
         Grants(writable=()).check("s3://own/a", "read")
 
@@ -304,5 +298,5 @@ def test_no_grants_grant_nothing() -> None:
     ],
 )
 def test_split_url(url: str, expected: tuple[str, str]) -> None:
-    """A URL is a root and a key, and nothing in it is decoded."""
+    """A URL is split into a root and a key, without decoding."""
     assert expected == split_url(url)

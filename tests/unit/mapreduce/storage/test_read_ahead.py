@@ -1,6 +1,4 @@
-"""Ranges are fetched ahead of their reader: so many at once, in order, and never more than are
-wanted.
-"""
+"""Ranges are read ahead: several at once, in order, and never more than `ahead`."""
 
 from __future__ import annotations
 
@@ -21,13 +19,13 @@ PATIENCE_S = 30
 
 @pytest.fixture
 def pool() -> Iterator[ThreadPoolExecutor]:
-    """As many threads as anybody wants."""
+    """A pool with many threads."""
     with ThreadPoolExecutor(16) as executor:
         yield executor
 
 
 class _Fetching:
-    """Gives ranges of `DATA` in pieces, and remembers which were begun."""
+    """Yields ranges of `DATA` in pieces, and records which were begun."""
 
     def __init__(self) -> None:
         self.begun: list[int] = []
@@ -40,14 +38,12 @@ class _Fetching:
 
 @pytest.mark.parametrize("ahead", [0, 1, 3, 50])
 def test_the_ranges_come_in_order(pool: ThreadPoolExecutor, ahead: int) -> None:
-    """Whichever is there first, the reader gets them side by side."""
+    """The reader gets the ranges in order, whichever arrives first."""
     assert b"".join(read_ahead(_Fetching(), RANGES, ahead, pool)) == DATA
 
 
 def test_several_ranges_are_in_flight_at_once(pool: ThreadPoolExecutor) -> None:
-    """With three ahead, four requests are under way together: each of them waits here for the
-    others.
-    """
+    """With `ahead=3` four ranges are in flight: each waits for the others."""
     together = threading.Barrier(4)
 
     def fetch(start: int, end: int) -> Iterator[bytes]:
@@ -59,10 +55,8 @@ def test_several_ranges_are_in_flight_at_once(pool: ThreadPoolExecutor) -> None:
 
 
 @pytest.mark.parametrize("ahead", [0, 1, 3])
-def test_no_more_is_fetched_than_may_be_held(pool: ThreadPoolExecutor, ahead: int) -> None:
-    """While a range is being used there are at most `ahead` others, whatever the length of the
-    object.
-    """
+def test_no_more_than_ahead_ranges_are_fetched(pool: ThreadPoolExecutor, ahead: int) -> None:
+    """While a range is used at most `ahead` others are fetched."""
     fetching = _Fetching()
     used = 0
     for piece in read_ahead(fetching, RANGES, ahead, pool):
@@ -72,14 +66,14 @@ def test_no_more_is_fetched_than_may_be_held(pool: ThreadPoolExecutor, ahead: in
 
 
 def test_nothing_is_fetched_before_it_is_asked_for(pool: ThreadPoolExecutor) -> None:
-    """A stream that nobody reads costs no request."""
+    """A stream that is not read makes no request."""
     fetching = _Fetching()
     read_ahead(fetching, RANGES, 3, pool)
     assert fetching.begun == []
 
 
 def test_the_first_piece_is_there_before_its_range_is(pool: ThreadPoolExecutor) -> None:
-    """Computing begins with the first bytes, while the rest of the range is still on its way."""
+    """The first bytes of a range are yielded before its end has arrived."""
     used = threading.Event()
 
     def fetch(start: int, end: int) -> Iterator[bytes]:
@@ -94,9 +88,7 @@ def test_the_first_piece_is_there_before_its_range_is(pool: ThreadPoolExecutor) 
 
 
 def test_an_error_comes_in_its_place(pool: ThreadPoolExecutor) -> None:
-    """What lies before a range that cannot be had is given first, though all were asked for
-    together.
-    """
+    """The ranges before a failing one are yielded first, although all were requested together."""
 
     def fetch(start: int, end: int) -> Iterator[bytes]:
         if start >= 20:
@@ -110,8 +102,8 @@ def test_an_error_comes_in_its_place(pool: ThreadPoolExecutor) -> None:
 
 
 def test_a_reader_that_stops_early_wants_no_more() -> None:
-    """What has not begun is never fetched, what has ends at its next piece, and the thread is free
-    again.
+    """After the reader stops, no range begins, running ones end at their next piece, and the thread
+    is free.
     """
     left = threading.Event()
 

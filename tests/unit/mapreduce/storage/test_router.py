@@ -1,4 +1,4 @@
-"""Each URL goes to its backend, which is opened once; a refused one goes nowhere."""
+"""Each URL goes to its backend, which is opened once; a refused URL opens none."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mapreduce.storage.router import RoutedStorage
 
 
 def never(root: str) -> Storage:
-    """Opens nothing: a refused URL must not come this far."""
+    """Raise, because a refused URL must not open a backend."""
     raise AssertionError(f"{root} was opened")
 
 
@@ -38,7 +38,7 @@ def never(root: str) -> Storage:
     ],
 )
 def test_refused_before_any_io(action: Callable[[Storage], Any]) -> None:
-    """Every operation on a URL outside the grants is refused before a backend is asked."""
+    """Every operation on a URL outside of the grants is refused before a backend is used."""
     opened: list[str] = []
 
     def open_root(root: str) -> Storage:
@@ -50,18 +50,18 @@ def test_refused_before_any_io(action: Callable[[Storage], Any]) -> None:
     )
     with pytest.raises(RefusedURL):
         action(storage)
-    # only the copy whose source is granted has come to open that source's backend
+    # only a copy with a granted source opens that source's backend
     assert opened in ([], ["file://"])
 
 
 def test_nothing_is_opened_for_a_refused_url() -> None:
-    """A URL of another bucket does not make a client for it."""
+    """A URL of another bucket opens no client."""
     with pytest.raises(RefusedURL):
         RoutedStorage(never, Grants(writable=("s3://own",))).head("s3://other/a")
 
 
 def test_delete_stops_at_a_refused_url(tmp_path: Path) -> None:
-    """A refused URL among others is refused, and is not deleted."""
+    """A delete with a refused URL is refused, and keeps that object."""
     own, other = tmp_path / "own", tmp_path / "other"
     for folder in (own, other):
         folder.mkdir()
@@ -73,7 +73,7 @@ def test_delete_stops_at_a_refused_url(tmp_path: Path) -> None:
 
 
 def test_each_root_is_opened_once() -> None:
-    """A backend is opened when it is first asked for, and kept."""
+    """A backend is opened at its first use, and kept."""
     opened: list[str] = []
 
     def open_root(root: str) -> Storage:
@@ -87,9 +87,7 @@ def test_each_root_is_opened_once() -> None:
 
 
 def test_threads_that_come_at_once_open_a_root_once() -> None:
-    """Each opening has connections and credentials of its own, so a second thread waits for the
-    first.
-    """
+    """Concurrent threads open a backend once: each has its own connections and credentials."""
     opened: list[str] = []
     both = threading.Barrier(2)
 
@@ -107,8 +105,8 @@ def test_threads_that_come_at_once_open_a_root_once() -> None:
     assert ["file://"] == opened
 
 
-def test_a_count_of_ones_own_opens_nothing_again() -> None:
-    """It stands on the backends that are open, and keeps to the same grants."""
+def test_a_separate_count_uses_the_open_backends() -> None:
+    """A storage with a separate count uses the open backends and the same grants."""
     opened: list[str] = []
 
     def open_root(root: str) -> Storage:
@@ -124,7 +122,7 @@ def test_a_count_of_ones_own_opens_nothing_again() -> None:
 
 
 def test_a_local_folder_needs_no_request(tmp_path: Path) -> None:
-    """Nothing is counted where nothing is asked over a network."""
+    """A local folder counts no requests."""
     storage = open_storage()
     storage.write(f"file://{tmp_path}/a", b"x")
     assert storage.read(f"file://{tmp_path}/a") == b"x"
@@ -132,7 +130,7 @@ def test_a_local_folder_needs_no_request(tmp_path: Path) -> None:
 
 
 def test_encoded_steps_do_not_leave_the_store(tmp_path: Path) -> None:
-    """`%2e%2e` is a folder's name like any other, not a step out of the store."""
+    """`%2e%2e` is a file name, and not a step to the parent folder."""
     store = tmp_path / "store"
     storage = open_storage(Grants(writable=(f"file://{store}",)))
     storage.write(f"file://{store}/%2e%2e/out", b"x")
@@ -141,6 +139,6 @@ def test_encoded_steps_do_not_leave_the_store(tmp_path: Path) -> None:
 
 
 def test_copy_between_stores_is_an_error(tmp_path: Path) -> None:
-    """A copy within the store is asked for; one from another store says so."""
+    """A copy from another store raises StorageError."""
     with pytest.raises(StorageError, match="s3://bucket/a is not a file"):
         LocalStorage().copy("s3://bucket/a", f"file://{tmp_path}/a")

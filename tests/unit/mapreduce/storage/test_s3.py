@@ -1,4 +1,4 @@
-"""Objects through obstore, over its own store in memory; and each of its errors as one of ours."""
+"""S3Storage with obstore's store in memory, and obstore's errors as ours."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ CALLS: dict[str, Any] = {
 
 
 def test_the_list_is_that_of_the_library() -> None:
-    """All of its classes have one root, which is caught."""
+    """All exception classes of obstore have one root, which is caught."""
     assert len(FOREIGN) > 10
     ours = [cls for cls in FOREIGN if not hasattr(builtins, cls.__name__)]
     assert all(issubclass(cls, BaseError) for cls in ours)
@@ -77,7 +77,7 @@ def test_no_error_of_the_library_passes(
     cls: type[Exception],
     call: str,
 ) -> None:
-    """Whichever call it comes from: each is one of ours, with the other as its cause."""
+    """Each error of each call becomes ours, with obstore's as the cause."""
 
     def broken(*_: object, **__: object) -> NoReturn:
         raise cls("it failed\nwith details")
@@ -97,7 +97,7 @@ def test_no_error_of_the_library_passes(
 def test_an_error_in_the_middle_of_a_stream_is_ours(
     storage: S3Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Bytes come piece by piece, and the last piece may fail."""
+    """An error after some bytes of a stream becomes ours."""
     storage.write(URL, b"content")
 
     class _Cut:
@@ -113,7 +113,7 @@ def test_an_error_in_the_middle_of_a_stream_is_ours(
 def test_a_message_of_blank_lines_is_the_class_name(
     storage: S3Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else the cause would be nothing at all."""
+    """An error with a blank message shows its class name."""
 
     def broken(*_: object) -> NoReturn:
         raise OSError("\n \n")
@@ -126,8 +126,8 @@ def test_a_message_of_blank_lines_is_the_class_name(
 # -- objects ---------------------------------------------------------------------------------------
 
 
-def test_what_is_written_is_read(storage: S3Storage) -> None:
-    """Whole, in part, from an offset, and of a version."""
+def test_a_written_object_is_read(storage: S3Storage) -> None:
+    """A written object is read whole, in part, from an offset, and with an ETag."""
     info = storage.write(URL, b"0123456789")
     assert (URL, 10, info.etag) == (info.url, info.size, storage.head(URL).etag)
     assert [b"0123456789", b"34", b"789", b""] == [
@@ -141,7 +141,7 @@ def test_what_is_written_is_read(storage: S3Storage) -> None:
 
 
 def test_an_end_beyond_the_object_is_a_change(storage: S3Storage) -> None:
-    """It was longer when it was planned."""
+    """An object that is shorter than planned raises InputChanged."""
     storage.write(URL, b"0123")
     with pytest.raises(InputChanged, match="ended 2 bytes before byte 6"):
         storage.read(URL, 1, 6)
@@ -152,7 +152,7 @@ def test_an_end_beyond_the_object_is_a_change(storage: S3Storage) -> None:
 @pytest.mark.parametrize("ahead", [0, 2])
 @pytest.mark.parametrize("pinned", [False, True])
 def test_a_stream_is_of_one_version(storage: S3Storage, ahead: int, *, pinned: bool) -> None:
-    """Its blocks are requests; without an ETag the first one's counts for all others."""
+    """All blocks of a stream have one ETag: the given one, or the first block's."""
     content = bytes(range(100))
     etag = storage.write(URL, content).etag if pinned else None
     storage.write(URL, content)
@@ -169,7 +169,7 @@ def test_a_stream_is_of_one_version(storage: S3Storage, ahead: int, *, pinned: b
 
 
 def test_a_file_is_written_with_progress(storage: S3Storage, tmp_path: Path) -> None:
-    """As far as it was read; a large one in parts."""
+    """A file's progress is reported as it is read, and a large file is written in parts."""
     path = tmp_path / "large"
     size = module.PART_BYTES + 5
     path.write_bytes(b"x" * size)
@@ -181,8 +181,8 @@ def test_a_file_is_written_with_progress(storage: S3Storage, tmp_path: Path) -> 
     assert size == storage.write(URL, path).size
 
 
-def test_a_create_leaves_what_is_there(storage: S3Storage) -> None:
-    """The first one wins."""
+def test_a_create_does_not_replace(storage: S3Storage) -> None:
+    """A create does not replace an object."""
     assert 1 == storage.create(URL, b"1").size
     with pytest.raises(ObjectExists):
         storage.create(URL, b"22")
@@ -190,7 +190,7 @@ def test_a_create_leaves_what_is_there(storage: S3Storage) -> None:
 
 
 def test_a_listing_is_sorted_and_below_the_prefix(storage: S3Storage) -> None:
-    """No object beside the folder whose name begins like it."""
+    """A listing is sorted, and excludes objects whose name only begins like the folder's."""
     for name in ("folder/b", "folder/a/c", "folder2/x"):
         storage.write(f"s3://b/{name}", b"x")
     found = [info.url for info in storage.list("s3://b/folder/")]
@@ -201,7 +201,7 @@ def test_a_listing_is_sorted_and_below_the_prefix(storage: S3Storage) -> None:
 
 
 def test_deleting_twice_is_no_error(storage: S3Storage) -> None:
-    """What is gone is gone."""
+    """A second delete of an object does not raise."""
     storage.write(URL, b"x")
     storage.delete([URL])
     storage.delete([URL])
@@ -209,8 +209,8 @@ def test_deleting_twice_is_no_error(storage: S3Storage) -> None:
         storage.head(URL)
 
 
-def test_a_copy_is_of_what_was_expected(storage: S3Storage) -> None:
-    """Another object's copy does not stay, and the digest is carried on."""
+def test_a_copy_is_of_the_expected_object(storage: S3Storage) -> None:
+    """A copy of a changed object is deleted, and a right copy keeps the digest."""
     storage.write(URL, b"x")
     expected = ObjectInfo(URL, 1, storage.head(URL).etag, digest="d")
     assert "d" == storage.copy(URL, "s3://b/copy", expected=expected).digest
@@ -224,7 +224,7 @@ def test_a_copy_is_of_what_was_expected(storage: S3Storage) -> None:
 
 
 def test_a_large_object_is_copied_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By what was given for that, with the version that is known."""
+    """A large object is copied by the given function, with its ETag."""
     store = MemoryStore()
     asked: list[tuple[str, ...]] = []
     storage = S3Storage(
@@ -239,7 +239,7 @@ def test_a_large_object_is_copied_in_parts(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_url_of_another_bucket_is_refused(storage: S3Storage) -> None:
-    """It is not this store's."""
+    """A URL of another bucket is refused."""
     with pytest.raises(MapReduceError, match="not in s3://b"):
         storage.head("s3://c/a")
 
@@ -256,7 +256,7 @@ def test_a_url_of_another_bucket_is_refused(storage: S3Storage) -> None:
 def test_region_and_endpoint_come_from_the_environment(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], region: str | None, expected: str
 ) -> None:
-    """As AWS's own tools read them; plain HTTP is allowed only to an endpoint that says so."""
+    """Region and endpoint come from AWS's variables, and plain HTTP needs an `http:` endpoint."""
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():

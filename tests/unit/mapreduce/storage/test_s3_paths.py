@@ -1,4 +1,4 @@
-"""What a key becomes on the wire: one path below its own bucket, whatever is in it."""
+"""The request path of any key stays in its bucket."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mapreduce.storage import Grants, open_storage
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The paths that a server which has no object was asked for."""
+    """The paths of requests to a server without objects."""
     paths: list[str] = []
 
     class Recorder(BaseHTTPRequestHandler):
@@ -27,7 +27,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         do_HEAD = do_GET
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-            """Says nothing."""
+            """Log nothing."""
 
     with HTTPServer(("127.0.0.1", 0), Recorder) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -63,9 +63,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     ],
 )
 def test_a_key_stays_in_its_bucket(asked: list[str], key: str) -> None:
-    """The path decodes to the bucket and the very key, in which nothing is left that a client or
-    server would take.
-    """
+    """The path decodes to the bucket and the exact key, without dot segment, query or fragment."""
     storage = open_storage(Grants(writable=("s3://own/store",)))
     with suppress(StorageError):
         storage.head(f"s3://own/store/{key}")

@@ -1,4 +1,4 @@
-"""An author is shown their own frames, and an error of ours passes as it is."""
+"""An author sees only their own frames, and errors of the engine are unchanged."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PACKAGE = Path(mapreduce.__file__).parent
 
 
 def defined_in(filename: str, source: str) -> Callable[..., Any]:
-    """A function `f` whose source lies in a file of that name."""
+    """Return a function `f` whose source has this file name."""
     names: dict[str, Any] = {}
     exec(compile(source, filename, "exec"), names)
     found: Callable[..., Any] = names["f"]
@@ -27,7 +27,7 @@ def defined_in(filename: str, source: str) -> Callable[..., Any]:
 
 
 def error_of(call: Callable[[], Any], place: Place | None = None) -> UserCodeError:
-    """The error that a call of the author's code becomes."""
+    """Return the error that a call of the author's code raises."""
     with pytest.raises(UserCodeError) as caught, user_code(place or Place("map")):
         call()
     return caught.value
@@ -44,10 +44,8 @@ def error_of(call: Callable[[], Any], place: Place | None = None) -> UserCodeErr
     ],
 )
 def test_frames_of_the_author(filename: str) -> None:
-    """A file is the author's wherever it lies but in our package, also beside it with a longer
-    name.
-    """
-    # called from a file of ours, as the engine does; this test's own frame is left out
+    """A file outside of the package is the author's, also beside it with a longer name."""
+    # called from a file of the engine, as in a task; the frame of this test is left out
     call = defined_in(f"{PACKAGE}/engine/outer.py", "def f(call):\n    call()\n")
     with pytest.raises(ZeroDivisionError) as caught:
         call(defined_in(filename, "def f():\n    g()\ndef g():\n    1 / 0\n"))
@@ -59,7 +57,7 @@ def test_frames_of_the_author(filename: str) -> None:
 
 
 def test_frames_of_ours_that_the_author_called_are_shown() -> None:
-    """When the author's code calls ours wrongly, the whole way from their line on is shown."""
+    """If the author's code calls the engine wrongly, all frames below the author's are shown."""
     error = error_of(lambda: mapreduce.words(5))  # type: ignore[arg-type]
     assert "map raised AttributeError" in error.message
     assert "in words" in error.traceback
@@ -67,8 +65,8 @@ def test_frames_of_ours_that_the_author_called_are_shown() -> None:
 
 
 @pytest.mark.parametrize("exc", [InputChanged("x"), MemoryError(), UserCodeError("already")])
-def test_what_passes(exc: BaseException) -> None:
-    """Our own errors and a lack of memory are not the author's."""
+def test_errors_that_are_not_the_jobs(exc: BaseException) -> None:
+    """Errors of the engine, and MemoryError, are not reported as the author's."""
 
     def fail() -> None:
         raise exc
@@ -79,7 +77,7 @@ def test_what_passes(exc: BaseException) -> None:
 
 
 def test_place() -> None:
-    """A place is the object, and the byte when it is known."""
+    """A place is the object, with the byte if it is known."""
     place = Place("map")
     assert "" == str(place)
     place.url = "s3://b/k"
@@ -94,7 +92,7 @@ LIBRARY = Path(tempfile.__file__)
 
 
 def below(*filenames: str, raising: str) -> Callable[..., Any]:
-    """A call that goes through functions in these files, the last of which raises."""
+    """Return a call through functions in these files, the last of which raises."""
     call = defined_in(filenames[-1], f"def f():\n    {raising}\n")
     for filename in reversed(filenames[:-1]):
         call = partial(defined_in(filename, "def f(call):\n    return call()\n"), call)
@@ -117,9 +115,7 @@ ENGINE, AUTHOR = f"{PACKAGE}/engine/merge.py", "/home/a/job.py"
     "raising", ["raise OSError(24, 'Too many open files')", "raise KeyError(1)", "1 / 0"]
 )
 def test_errors_of_ours_and_of_the_machine_pass(files: tuple[str, ...], raising: str) -> None:
-    """What the engine raises is not told as the job's, also below a frame of the job that reads its
-    `values`.
-    """
+    """An error of the engine is not reported as the job's, also below a frame of the job."""
     with pytest.raises(Exception, match="Too many|1|zero") as caught, engine_calls():
         below(*files, raising=raising)()
     assert not isinstance(caught.value, UserCodeError)
@@ -129,7 +125,7 @@ def test_errors_of_ours_and_of_the_machine_pass(files: tuple[str, ...], raising:
     "files", [(AUTHOR,), (ENGINE, AUTHOR), (ENGINE, str(LIBRARY), AUTHOR, str(LIBRARY))]
 )
 def test_the_librarys_frames(files: tuple[str, ...]) -> None:
-    """Below a frame of the author's they are shown; those that the engine called are not."""
+    """A library's frames are shown below a frame of the author, and not below one of the engine."""
     with pytest.raises(UserCodeError, match="map raised OSError") as caught, engine_calls():
         below(*files, raising="raise OSError('no')")()
     assert caught.value.traceback.startswith(f'  File "{AUTHOR}"')
@@ -149,8 +145,8 @@ def test_the_librarys_frames(files: tuple[str, ...]) -> None:
         ("raise ValueError('\\ud800')", "map raised ValueError: \\ud800"),
     ],
 )
-def test_whatever_a_job_raises_is_its_error(raising: str, named: str) -> None:
-    """Nothing that a job raises ends the process; half a surrogate is written as its code."""
+def test_any_exception_of_a_job_is_its_error(raising: str, named: str) -> None:
+    """Any exception of a job becomes UserCodeError, and a lone surrogate in it is escaped."""
     with pytest.raises(UserCodeError) as caught, engine_calls():
         below(AUTHOR, raising=raising)()
     assert named in caught.value.message
@@ -160,7 +156,7 @@ def test_whatever_a_job_raises_is_its_error(raising: str, named: str) -> None:
 
 
 def test_ctrl_c_is_not_the_jobs_error() -> None:
-    """An interrupt that arrives while the job is at work passes."""
+    """Ctrl-C while the job runs propagates."""
     handler = defined_in(str(LIBRARY), "def f():\n    raise KeyboardInterrupt\n")
     with pytest.raises(KeyboardInterrupt), engine_calls():
         partial(defined_in(AUTHOR, "def f(call):\n    call()\n"), handler)()
@@ -168,7 +164,7 @@ def test_ctrl_c_is_not_the_jobs_error() -> None:
 
 @contextmanager
 def engine_calls() -> Iterator[None]:
-    """`user_code` around a call, without a frame of this test in the traceback."""
+    """Call in `user_code`, without a frame of this test in the traceback."""
     try:
         yield
     except BaseException as exc:  # noqa: BLE001 - a job may raise anything

@@ -1,6 +1,4 @@
-"""A class that cannot run, or that has what would never be called, is refused with what to
-write.
-"""
+"""A class that cannot run, or has methods that are never called, is refused with the remedy."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ from mapreduce.user_code.class_check import check_instance
 
 
 class Lines(Job):
-    """A good job."""
+    """A valid job."""
 
     reduce: ClassVar[Any] = Count()
 
@@ -26,21 +24,21 @@ class Lines(Job):
 
 
 def hook(self: Any, *_: Any) -> Any:
-    """A method that takes anything."""
+    """Accept any arguments."""
     return []
 
 
 async def awaited(self: Any, *_: Any) -> Any:
-    """A coroutine."""
+    """Return a coroutine."""
 
 
 async def streamed(self: Any, *_: Any) -> Any:
-    """An asynchronous generator."""
+    """Return an asynchronous generator."""
     yield 1
 
 
 class NoMerge(Aggregation[Any]):
-    """Half an aggregation."""
+    """An incomplete aggregation."""
 
     def create(self, value: Any) -> Any:
         return value
@@ -91,7 +89,7 @@ class NoMerge(Aggregation[Any]):
     ],
 )
 def test_refusals(names: dict[str, Any], named: str) -> None:
-    """The message says what to write."""
+    """An invalid class is refused with the remedy."""
     with pytest.raises(JobLoadError) as caught:
         type("Mine", (Lines,), {"__module__": __name__, **names}).check()  # type: ignore[attr-defined]
     assert named in str(caught.value)
@@ -115,15 +113,15 @@ def test_refusals(names: dict[str, Any], named: str) -> None:
         {"__annotations__": {"group_by": int}, "reduce": hook, "group_by": 1},
     ],
 )
-def test_what_may_be_written(names: dict[str, Any]) -> None:
-    """Every hook that will be called, in any form that Python calls as a method."""
+def test_accepted_hooks(names: dict[str, Any]) -> None:
+    """Every valid hook is accepted, in any form that Python calls as a method."""
     cls: Any = type("Mine", (Lines,), {"__module__": __name__, **names})
     cls.check()
     assert {} == cls.parameters()
 
 
 class OwnInit(Lines):
-    """An `__init__` that does not call that of the job, and does not take the parameters."""
+    """An `__init__` without `super`, and without the parameters."""
 
     reduce = Sum()
     factor: int = 3
@@ -136,14 +134,14 @@ class OwnInit(Lines):
         yield value, self.one * self.factor
 
 
-def test_an_init_of_ones_own() -> None:
-    """It works without `super`, and the parameters are set all the same."""
+def test_an_init_without_super() -> None:
+    """A job with an `__init__` without `super` gets its parameters."""
     answer = run(OwnInit(factor=5), ["a", "b", "a"])  # type: ignore[call-arg]
     assert ({"a": 10, "b": 5}, {"lines": 3}) == (dict(answer.pairs), answer.counters)
 
 
 def test_an_init_that_could_not_be_called() -> None:
-    """An argument that is no parameter would not reach the tasks."""
+    """An argument of `__init__` that is no parameter is refused."""
 
     class Needs(Lines):
         def __init__(self, stop: str) -> None:
@@ -161,7 +159,7 @@ def test_an_init_that_could_not_be_called() -> None:
 
 
 def test_an_init_that_raises() -> None:
-    """It is the author's error, with their frame."""
+    """An error in `__init__` is the author's, with their frame."""
 
     class Raises(Lines):
         def __init__(self) -> None:
@@ -174,7 +172,7 @@ def test_an_init_that_raises() -> None:
 
 @pytest.mark.parametrize("name", ["count", "path", "map", "reduce", "status", "group_by"])
 def test_an_attribute_over_a_method(name: str) -> None:
-    """One that a hook sets over a method of the job is refused, with the hook's name."""
+    """An attribute that a hook sets over a method of the job is refused with the hook's name."""
     job = Lines()
     check_instance(job, "map_setup")
     setattr(job, name, 0)
@@ -184,7 +182,7 @@ def test_an_attribute_over_a_method(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["source", "input", "stage", "counters"])
 def test_the_engines_state_cannot_be_set(name: str) -> None:
-    """The assignment itself is the error."""
+    """An assignment to the engine's state raises."""
     with pytest.raises(
         AttributeError, match=f"`self.{name}` belongs to the engine and cannot be set"
     ):
@@ -202,14 +200,14 @@ def test_the_engines_state_cannot_be_set(name: str) -> None:
     ],
 )
 def test_wrong_counts(arguments: Any, named: str) -> None:
-    """A counter has a name and is counted in ints."""
+    """A counter without a name, or with an amount that is no int, raises."""
     with pytest.raises(TypeError) as caught:
         Lines().count(*arguments)
     assert named in str(caught.value)
 
 
 def test_a_missing_name_of_another_framework() -> None:
-    """What is called but not there is answered with our word."""
+    """A missing method with a name of another framework is explained with ours."""
     with pytest.raises(
         AttributeError, match=r"no attribute 'increment_counter'; write `self.count\(name\)`"
     ):
@@ -219,7 +217,7 @@ def test_a_missing_name_of_another_framework() -> None:
 
 
 def test_an_error_in_a_property_of_the_authors() -> None:
-    """It names what is missing, not the property."""
+    """An error in a property names the missing attribute, not the property."""
 
     class Typing(Lines):
         @property

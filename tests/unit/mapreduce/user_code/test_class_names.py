@@ -1,5 +1,5 @@
-"""Names that would be passed over, or would hide the engine's, are refused with the word to use;
-helpers are not.
+"""Names that the engine ignores, or that hide its own, are refused with the right name; helpers are
+not.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from mapreduce.user_code.class_names import FOREIGN
 
 
 class Lines(Job):
-    """A good job."""
+    """A valid job."""
 
     reduce: ClassVar[Any] = Count()
 
@@ -23,9 +23,7 @@ class Lines(Job):
 
 
 class Helped(Lines):
-    """Helpers with names that are near to ours, or are another framework's, and that the job uses
-    itself.
-    """
+    """Helpers with names similar to ours, or of other frameworks, that the job uses."""
 
     mapping: ClassVar[dict[str, str]] = {}
 
@@ -54,18 +52,18 @@ class Helped(Lines):
 
 
 class Steps(Chain):
-    """A good chain."""
+    """A valid chain."""
 
     def steps(self) -> Any:
         return [Lines()]
 
 
 def nothing(self: Any, *_: Any) -> None:
-    """A method."""
+    """Do nothing."""
 
 
 def refusal(base: type[Job] | type[Chain], **names: Any) -> str:
-    """What a subclass with these names is refused with."""
+    """Return the error for a subclass with these names."""
     with pytest.raises(JobLoadError) as caught:
         type("Mine", (base,), {"__module__": __name__, **names}).check()  # type: ignore[attr-defined]
     return str(caught.value)
@@ -76,8 +74,8 @@ def refusal(base: type[Job] | type[Chain], **names: Any) -> str:
     "value", [nothing, True, staticmethod(nothing)], ids=["method", "attribute", "static"]
 )
 def test_names_of_other_frameworks(name: str, value: Any) -> None:
-    """A method or attribute is refused, in a job and, but for `steps`, in a chain; the message has
-    our word.
+    """A name of another framework is refused in a job and, except `steps`, in a chain, with our
+    name.
     """
     assert FOREIGN[name] in refusal(Lines, **{name: value})
     if name != "steps":
@@ -88,8 +86,8 @@ def test_names_of_other_frameworks(name: str, value: Any) -> None:
     "name", ["mapper", "reducer_init", "SORT_VALUES", "setup", "steps", "filter"]
 )
 def test_declared_parameters_may_be_called_so(name: str) -> None:
-    """An annotation declares a parameter; one of a class variable, or in a class that is no job,
-    does not.
+    """A declared parameter may have such a name, but not a class variable, nor an attribute of
+    another class.
     """
     own: Any = type(
         "Own", (Lines,), {"__module__": __name__, "__annotations__": {name: int}, name: 3}
@@ -103,7 +101,7 @@ def test_declared_parameters_may_be_called_so(name: str) -> None:
 
 
 def test_inherited_names() -> None:
-    """They are refused wherever in the author's classes they stand, before or behind the job."""
+    """Such a name is refused in any base class of the author."""
     mixin = type("Mixin", (), {"reducer": nothing})
     for bases in ((mixin, Lines), (Lines, mixin)):
         with pytest.raises(JobLoadError, match="Mixin has `reducer`"):
@@ -127,7 +125,7 @@ def test_inherited_names() -> None:
 )
 @pytest.mark.parametrize("declared", [True, False])
 def test_names_of_the_engine(name: str, declared: bool) -> None:
-    """Neither a parameter nor an attribute may hide them."""
+    """A parameter or attribute that hides a name of the engine is refused."""
     annotations = {"__annotations__": {name: int}} if declared else {}
     assert f"`{name}` of Mine hides a name of the engine" in refusal(
         Lines, **annotations, **{name: 3}
@@ -136,7 +134,7 @@ def test_names_of_the_engine(name: str, declared: bool) -> None:
 
 @pytest.mark.parametrize("name", ["check", "parameters", "parameter_values"])
 def test_names_without_which_no_class_can_be_checked(name: str) -> None:
-    """They are refused when the class is made."""
+    """A name that the check itself needs is refused when the class is created."""
     with pytest.raises(JobLoadError, match=f"`{name}` of Mine hides a name of the engine"):
         type("Mine", (Lines,), {name: 3})
 
@@ -155,14 +153,12 @@ def test_names_without_which_no_class_can_be_checked(name: str) -> None:
     ],
 )
 def test_misspelt_hooks(name: str, value: Any, meant: str) -> None:
-    """A name that is nearly one of ours, and that nothing uses, is refused with ours."""
+    """A misspelt and unused name of a hook is refused with the right one."""
     assert f"is it `{meant}`?" in refusal(Lines, **{name: value})
 
 
-def test_helpers_are_let_be() -> None:
-    """What the job uses itself is a helper, whatever its name is near to; so are other names, and
-    private ones.
-    """
+def test_helpers_are_accepted() -> None:
+    """A method that the job uses is a helper with any name, as are dissimilar and private names."""
     Helped.check()
 
 
@@ -171,6 +167,6 @@ def test_helpers_are_let_be() -> None:
     [("map", nothing), ("reduce", Sum()), ("group_by", 1), ("map_setup", nothing)],
 )
 def test_names_of_a_job_in_a_chain(name: str, value: Any) -> None:
-    """A chain would pass them over."""
+    """A name of a job in the class of a chain is refused."""
     assert "in the class of a step's job" in refusal(Steps, **{name: value})
     assert "is it `steps`?" in refusal(Steps, step=nothing)

@@ -1,6 +1,4 @@
-"""A pair is a tuple or a list of two, wherever a job may give pairs; the engine and the plain loop
-agree.
-"""
+"""A pair is a tuple or list of two for every hook, in the engine and in the reference run."""
 
 from __future__ import annotations
 
@@ -33,13 +31,13 @@ NO_PAIRS = [
 
 @pytest.mark.parametrize("pair", [("a", 1), ["a", 1], Named("a", 1), (("a", "b"), ("c", "d"))])
 def test_pairs(pair: Any) -> None:
-    """A named tuple is a tuple; key and value may be tuples themselves."""
+    """A tuple, list or named tuple of two is a pair, also with tuples as key and value."""
     assert (pair[0], pair[1]) == pair_of(pair)
 
 
 @pytest.mark.parametrize("wrong", NO_PAIRS, ids=repr)
-def test_what_is_no_pair(wrong: Any) -> None:
-    """It is refused with what it is, and with what to write."""
+def test_values_that_are_no_pair(wrong: Any) -> None:
+    """Any other value is refused with its type and the remedy."""
     with pytest.raises(
         NotAPair,
         match=f"yielded the {type(wrong).__name__} .* which is not a pair; write `yield key, "
@@ -60,25 +58,23 @@ def test_what_is_no_pair(wrong: Any) -> None:
         {"a": 1}.items(),
     ],
 )
-def test_what_may_be_returned(returned: Any) -> None:
-    """Any collection of pairs but a dict, and no pair itself."""
+def test_accepted_returns(returned: Any) -> None:
+    """Any collection of pairs except a dict can be returned."""
     assert all(each == ("a", 1) for each in pairs_of(returned))
 
 
 @pytest.mark.parametrize(
     "returned", [("a", 1), (("a", 1), ("b", 2)), {"a": 1}, "ab", b"ab", 7, None]
 )
-def test_what_may_not_be_returned(returned: Any) -> None:
-    """A pair; a dict, whose keys could look like pairs; a text, of whose letters the same is
-    true.
-    """
+def test_refused_returns(returned: Any) -> None:
+    """A pair, a dict and a text cannot be returned, because their items could look like pairs."""
     with pytest.raises(NotAPair, match="yield|items"):
         pairs_of(returned)
     assert [] == list(pairs_of(None, none_is_empty=True))
 
 
 def job_with(hook: str, yielded: Any) -> type[Job]:
-    """A job that yields something from one of its methods, and pairs from the others."""
+    """Return a job that yields a value from one of its methods, and pairs from the others."""
 
     class Yielding(Job):
         def map(self, key: Any, value: Any) -> Any:
@@ -104,8 +100,8 @@ HOOKS = ["map", "map only", "map of Sum", "map_cleanup", "combine", "reduce", "r
 @pytest.mark.parametrize("hook", HOOKS)
 @pytest.mark.parametrize("wrong", NO_PAIRS, ids=repr)
 def test_every_place_refuses_the_same(hook: str, wrong: Any) -> None:
-    """The engine, compiled and pure, and the plain loop (which never combines) name the method and
-    say `pair`.
+    """Every hook refuses a value that is no pair with its name, in C, in Python and in the
+    reference run.
     """
     job = job_with(hook, wrong)
     with pytest.raises(

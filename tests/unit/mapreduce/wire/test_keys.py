@@ -1,6 +1,4 @@
-"""The layout of the store, pinned: documentation, lifecycle rules and task roles rest on these
-names.
-"""
+"""The layout of the store is pinned, because docs, lifecycle rules and task roles depend on it."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ from mapreduce.wire import keys
 
 @pytest.mark.parametrize("store", ["s3://bucket/a", "s3://bucket/a/"])
 def test_layout(store: str) -> None:
-    """Everything lies where the design says, whether or not the store's URL ends with a slash."""
+    """Every object has its pinned key, with and without a slash at the end of the store's URL."""
     expected = [
         "input/ab12/book.txt",
         "chunks/run-1",
@@ -54,8 +52,8 @@ def test_layout(store: str) -> None:
     ]
 
 
-def test_attempts_have_names_of_their_own() -> None:
-    """Two attempts at one task never write the same object."""
+def test_attempts_have_unique_names() -> None:
+    """Two attempts at one task write different objects."""
     assert keys.map_attempt("file:///s", "r", 1, "0") != keys.map_attempt("file:///s", "r", 1, "1")
     assert keys.part_attempt("file:///s", "r", 1, "0", "json") != keys.part_attempt(
         "file:///s", "r", 1, "1", "json"

@@ -1,4 +1,4 @@
-"""The wire models hold what they should, and nothing else."""
+"""The messages accept valid fields only."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ATTEMPT = AttemptId(run="run-1", stage="map", index=3, attempt="0", nonce="ab")
 
 
 def test_piece_and_split_lengths() -> None:
-    """A split is as long as its pieces together."""
+    """A split's length is the sum of its pieces'."""
     task = parse_task.validate_python(
         {
             "stage": "map",
@@ -50,7 +50,7 @@ def test_piece_and_split_lengths() -> None:
 
 
 def test_events_by_name() -> None:
-    """Each line of an answer is parsed as what its `event` says."""
+    """Each event is parsed as its `event` says."""
     named = '{"run": "run-1", "stage": "map", "index": 3, "attempt": "0", "nonce": "ab"}'
     line = f'{{"event": "progress", "attempt": {named}, "bytes": 3, "records": 1}}'
     assert Progress(attempt=ATTEMPT, bytes=3, records=1) == parse_event.validate_json(line)
@@ -79,15 +79,13 @@ def test_events_by_name() -> None:
     ],
 )
 def test_refused(model: Any, fields: dict[str, Any]) -> None:
-    """Names that would leave their folder, negative sizes, unknown and missing fields are
-    refused.
-    """
+    """Names that leave their folder, negative sizes, and unknown or missing fields are refused."""
     with pytest.raises(ValidationError):
         TypeAdapter(model).validate_python(fields)
 
 
 def test_frozen_and_lenient_where_meant() -> None:
-    """A message cannot be changed; only a health answer may hold more than we know."""
+    """A message is frozen, and only a health answer may have unknown fields."""
     event = Progress(attempt=ATTEMPT, bytes=1, records=1)
     with pytest.raises(ValidationError, match="frozen"):
         event.bytes = 2  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""The messages of a run's tasks, built with what a caller leaves out."""
+"""The messages of a run's tasks, with default fields."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ CUT = SplitRule(splits=3)
 INPUT = InputObject(url="file:///a", size=1, etag="e")
 
 
-def test_a_split_task_plans_byte_ranges_unless_told_to_copy() -> None:
-    """And it is the first attempt."""
+def test_a_split_task_plans_byte_ranges_by_default() -> None:
+    """A split task is the first attempt, and plans byte ranges unless the mode is `copy`."""
     messages = TaskMessages(run="run-1", store="file:///s", job=JOB, partitions=2)
     task = messages.split((INPUT,), CUT)
     assert ("range", FIRST_ATTEMPT, CUT, None) == (
@@ -32,7 +32,7 @@ def test_a_split_task_plans_byte_ranges_unless_told_to_copy() -> None:
 def test_keys_are_sampled_for_several_ranges_alone(
     partitions: int, total_order: bool, key_ranges: int | None, map_top: int
 ) -> None:
-    """One range, or none, needs no boundaries; without a partition the maps report top pairs."""
+    """Keys are sampled only for several key ranges; maps report top pairs without partitions."""
     messages = TaskMessages(
         run="run-1",
         store="file:///s",

@@ -1,4 +1,4 @@
-"""A token is good for one path, one body and one key, and not for long."""
+"""A token is valid for one path, one body and one key, for a short time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BODY = b'{"stage": "map"}'
 
 
 def claims(**changed: object) -> dict[str, object]:
-    """The claims of a good token, with changes; None takes one away."""
+    """Return the claims of a valid token with changes; None removes one."""
     good: dict[str, object] = {
         "aud": "/map",
         "exp": int(time.time()) + 60,
@@ -34,28 +34,28 @@ def claims(**changed: object) -> dict[str, object]:
 def accepted(
     token: str, key: str = KEY, path: str = "/map", body: bytes = BODY, now: float | None = None
 ) -> str:
-    """The number of a token that is good for the request."""
+    """Return the number of a token that is valid for the request."""
     opened = tokens.opened(key, path, token, time.time() if now is None else now)
     opened.check_body(body)
     return opened.number
 
 
 def refused(token: str, key: str = KEY, path: str = "/map", body: bytes = BODY) -> None:
-    """Holds that the request is refused, and that nothing is said of why."""
+    """Check that the request is refused without a reason."""
     with pytest.raises(Unauthorized) as caught:
         accepted(token, key, path, body)
     assert "unauthorized" == str(caught.value)
 
 
 def test_good_token() -> None:
-    """A fresh token is good for its request, and each has a number of its own."""
+    """A new token is valid for its request, and each has a unique number."""
     numbers = {accepted(tokens.sign(KEY, "/map", BODY, time.time())) for _ in range(3)}
     assert 3 == len(numbers)
     assert "1" == accepted(jwt.encode(claims(), KEY, algorithm="HS256"))
 
 
 def test_other_requests() -> None:
-    """The token of a request is no good for another path, another body or under another key."""
+    """A token is refused for another path, another body and another key."""
     token = tokens.sign(KEY, "/map", BODY, time.time())
     refused(token, path="/reduce")
     refused(token, path="/map/")
@@ -65,7 +65,7 @@ def test_other_requests() -> None:
 
 
 def test_expired() -> None:
-    """A token is no good a lifetime after it was signed."""
+    """A token is refused a lifetime after it was signed."""
     refused(tokens.sign(KEY, "/map", BODY, time.time() - tokens.LIFETIME_S - 1))
 
 
@@ -83,7 +83,7 @@ def test_expired() -> None:
     ],
 )
 def test_clocks(signer_ahead_s: int, good: bool) -> None:
-    """The signer's clock may be a lifetime behind and a little ahead; nothing is good for longer
+    """The signer's clock may be a lifetime behind and a little ahead, and no token lasts longer
     than a lifetime.
     """
     now = 1_800_000_000
@@ -120,9 +120,7 @@ def test_clocks(signer_ahead_s: int, good: bool) -> None:
     ids=str,
 )
 def test_strange_claims(changed: dict[str, object]) -> None:
-    """Claims of other types, ends that are no time, several audiences: refused, though the key
-    signed them.
-    """
+    """A signed token with claims of wrong types, invalid times or several audiences is refused."""
     refused(jwt.encode(claims() | changed, KEY, algorithm="HS256"))
 
 
@@ -131,13 +129,13 @@ def test_strange_claims(changed: dict[str, object]) -> None:
     | st.from_regex(r"[A-Za-z0-9_-]{0,40}\.[A-Za-z0-9_-]{0,40}\.[A-Za-z0-9_-]{0,50}")
 )
 def test_no_text_is_a_token(text: str) -> None:
-    """Whatever is sent is refused in the one way there is."""
+    """Any text is refused with the same error."""
     refused(text)
 
 
 @given(st.integers(min_value=0), st.characters(codec="ascii", exclude_characters="\x00"))
 def test_no_character_may_change(where: int, other: str) -> None:
-    """A token in which one character is another is no token, or says the same as before."""
+    """A token with a changed character is refused, or decodes to the same bytes."""
     token = tokens.sign(KEY, "/map", BODY, time.time())
     where %= len(token)
     changed = token[:where] + other + token[where + 1 :]
@@ -152,19 +150,21 @@ def test_no_character_may_change(where: int, other: str) -> None:
     [b"[" * 700, b'{"a":' * 140, b'{"alg":["HS256"]}', b'{"alg":{}}', b"[]", b'"HS256"', b"\xff"],
 )
 def test_strange_heads(head: bytes) -> None:
-    """A token's head is read before its signature is proven: whatever it is, it breaks nothing."""
+    """Any head of a token, which is read before the signature is checked, is refused without
+    another error.
+    """
     refused(base64.urlsafe_b64encode(head).decode().rstrip("=") + ".e30.AAAA")
 
 
 @pytest.mark.parametrize("missing", ["aud", "exp", "body", "jti"])
 def test_missing_claims(missing: str) -> None:
-    """A token that lacks a claim is refused, though the key signed it."""
+    """A signed token without one of the claims is refused."""
     refused(jwt.encode(claims(**{missing: None}), KEY, algorithm="HS256"))
 
 
 @pytest.mark.parametrize("garbage", ["", "a", "a.b.c", "..", "é", "\x00", "Bearer x", "." * 1000])
 def test_garbage(garbage: str) -> None:
-    """What is no token is refused as a bad one is."""
+    """Garbage is refused like a wrong token."""
     refused(garbage)
 
 
@@ -180,7 +180,7 @@ def test_unsigned_and_tampered() -> None:
 
 
 def test_keys() -> None:
-    """A key has at least 32 bytes; the made ones do, and differ."""
+    """A key has at least 32 bytes; new keys do, and differ."""
     assert KEY == tokens.check_key(KEY)
     assert 3 == len({tokens.check_key(tokens.new_key()) for _ in range(3)})
     with pytest.raises(UsageError, match="fewer than 32 bytes.*openssl rand"):
@@ -191,12 +191,12 @@ def test_keys() -> None:
     "digest", ["\ud800", "", "0" * 63, "G" * 64, "0" * 64 + "\n", 5, None, ["0" * 64]]
 )
 def test_a_body_claim_that_is_no_digest(digest: object) -> None:
-    """Whatever stands there in place of a SHA-256, also what UTF-8 cannot carry."""
+    """A body's digest of any other form is refused, also text that is not valid UTF-8."""
     refused(jwt.encode(claims(body=digest), KEY, algorithm="HS256"))
 
 
 def test_a_token_has_a_number_of_128_bits_in_hex() -> None:
-    """Each its own; a service remembers them for a while."""
+    """Each token has a unique number of 128 bits in hexadecimal."""
     signed = [tokens.sign(KEY, "/map", BODY, time.time()) for _ in range(2)]
     numbers = [tokens.opened(KEY, "/map", each, time.time()).number for each in signed]
     assert [128, 128] == [4 * len(number) for number in numbers]
@@ -224,7 +224,7 @@ def _foreign() -> list[type[Exception]]:
 
 
 def test_every_error_of_the_library_has_one_root() -> None:
-    """So no public class of it is left out below."""
+    """All exception classes of PyJWT have one root, and are tested below."""
     public = {
         cls
         for cls in vars(jwt.exceptions).values()
@@ -238,7 +238,7 @@ def test_every_error_of_the_library_has_one_root() -> None:
 def test_no_error_of_the_library_passes(
     monkeypatch: pytest.MonkeyPatch, cls: type[Exception]
 ) -> None:
-    """Each is the same refusal, which tells a caller nothing."""
+    """Each error of PyJWT becomes the same refusal."""
     raised = cls.__new__(cls)
 
     def broken(*_: object, **__: object) -> NoReturn:

@@ -1,6 +1,4 @@
-"""A service over ASGI, in this process: what it answers to whom, with workers that the test
-plays.
-"""
+"""A service over ASGI in this process, with fake workers."""
 
 from __future__ import annotations
 
@@ -51,7 +49,7 @@ TASK = SplitTask(run="run-1", store=STORE, inputs=(), cut=SplitRule(splits=1))
 
 
 class _Pool:
-    """Two slots whose tasks say what the test wants."""
+    """Two slots whose tasks send scripted events."""
 
     able = 2
 
@@ -64,21 +62,21 @@ class _Pool:
         self.hangs = False
 
     async def start(self, lost: Callable[[], None]) -> None:
-        """Remembered."""
+        """Record it."""
         self.life.append("started")
 
     async def close(self) -> None:
-        """Remembered."""
+        """Record it."""
         self.life.append("closed")
 
     def take(self) -> None:
-        """One slot less."""
+        """Take a slot."""
         if self.busy >= self.able:
             raise Busy
         self.busy += 1
 
     async def run(self, task: SplitTask) -> AsyncIterator[Event]:
-        """The lines, the last of which is the last event."""
+        """Yield the lines; the last is the last event."""
         self.asked.append(task)
         try:
             for number, line in enumerate(self.lines, 1):
@@ -114,7 +112,7 @@ def _app(pool: _Pool, state: State | None = None, **settings: Any) -> FastAPI:
 
 @asynccontextmanager
 async def _client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """A caller of the app, while it lives."""
+    """Yield a client of the running app."""
 
     async def with_state(scope: Any, receive: Any, send: Any) -> None:
         scope.setdefault("state", {})
@@ -134,7 +132,7 @@ def _headers(body: bytes, path: str = "/split", key: str = KEY) -> dict[str, str
 
 
 def _posted(app: FastAPI, body: bytes, headers: dict[str, str] | None = None) -> httpx.Response:
-    """The answer to one request, signed unless headers are given."""
+    """Return the answer to one request, which is signed unless headers are given."""
 
     async def post() -> httpx.Response:
         async with _client(app) as client:
@@ -148,11 +146,11 @@ def _posted(app: FastAPI, body: bytes, headers: dict[str, str] | None = None) ->
 BODY = TASK.model_dump_json().encode()
 
 
-# -- what is answered ------------------------------------------------------------------------------
+# -- answers -----------------------------------------------------------------------------------
 
 
 def test_a_signed_task_is_answered_with_its_events() -> None:
-    """As they are, a line each; the slot is free again."""
+    """A signed task is answered with its events, a line each, and its slot is freed."""
     pool = _Pool(b'{"event":"started"}\n', _done())
     answer = _posted(_app(pool), BODY)
     assert (200, "application/jsonl") == (
@@ -164,8 +162,8 @@ def test_a_signed_task_is_answered_with_its_events() -> None:
     assert ["started", "closed"] == pool.life
 
 
-def test_health_tells_slots_and_build_to_everybody() -> None:
-    """Without a token, draining or not."""
+def test_health_shows_slots_and_build() -> None:
+    """/health shows slots and build without a token, draining or not."""
     pool, state = _Pool(), State()
     pool.busy = 1
     state.draining = True
@@ -182,7 +180,7 @@ def test_health_tells_slots_and_build_to_everybody() -> None:
 
 
 def test_metrics_count_answers_and_outcomes() -> None:
-    """Of a task that is done, one that has failed, and a request that was refused."""
+    """/metrics counts answers by status and tasks by outcome."""
     pool = _Pool()
 
     async def ask() -> str:
@@ -216,8 +214,8 @@ def test_metrics_count_answers_and_outcomes() -> None:
     ],
     ids=["none", "another scheme", "no token", "another key", "another path", "another body"],
 )
-def test_without_a_good_token_nothing_is_told(headers: dict[str, str], body: bytes) -> None:
-    """Not why, and no worker is asked."""
+def test_a_wrong_token_gets_no_reason(headers: dict[str, str], body: bytes) -> None:
+    """Without a valid token the answer has no reason, and no worker is used."""
     pool = _Pool()
     answer = _posted(_app(pool), body, headers)
     assert (401, "Bearer") == (answer.status_code, answer.headers["www-authenticate"])
@@ -226,7 +224,7 @@ def test_without_a_good_token_nothing_is_told(headers: dict[str, str], body: byt
 
 
 def test_a_token_is_good_once() -> None:
-    """The same request a second time is refused."""
+    """The same request is refused the second time."""
     headers = _headers(BODY)
 
     async def ask() -> list[int]:
@@ -240,7 +238,7 @@ def test_a_token_is_good_once() -> None:
 
 
 def test_more_requests_than_can_be_remembered_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The caller is told to come again."""
+    """If no more token numbers can be remembered, the answer is 503 with Retry-After."""
     monkeypatch.setattr("services.shell.app.ReplayGuard", lambda: _FULL)
     answer = _posted(_app(_Pool()), BODY)
     assert (503, "1") == (answer.status_code, answer.headers["retry-after"])
@@ -264,8 +262,8 @@ _FULL = _Full()
         (b"x" * ((1 << 20) + 1), 413, "1 MiB"),
     ],
 )
-def test_what_cannot_be_carried_out_says_why(body: bytes, status: int, said: str) -> None:
-    """No worker is asked."""
+def test_a_bad_message_gets_a_reason(body: bytes, status: int, said: str) -> None:
+    """A bad message is refused with a short reason, and no worker is used."""
     pool = _Pool()
     answer = _posted(_app(pool, max_body_mb=1), body)
     assert (status, True) == (answer.status_code, said in answer.json()["message"])
@@ -274,7 +272,7 @@ def test_what_cannot_be_carried_out_says_why(body: bytes, status: int, said: str
 
 
 def test_a_body_without_a_length_is_counted_as_it_comes() -> None:
-    """And refused when it is over the limit."""
+    """A body without a length is refused when it exceeds the limit."""
 
     async def blocks() -> AsyncIterator[bytes]:
         for _ in range(40):
@@ -288,7 +286,7 @@ def test_a_body_without_a_length_is_counted_as_it_comes() -> None:
 
 
 def test_a_body_that_does_not_come_is_not_waited_for() -> None:
-    """The connection is closed then."""
+    """A body that does not arrive gets 408, and the connection is closed."""
 
     async def nothing() -> AsyncIterator[bytes]:
         await asyncio.Event().wait()
@@ -302,8 +300,8 @@ def test_a_body_that_does_not_come_is_not_waited_for() -> None:
     assert (408, "close") == (answer.status_code, answer.headers["connection"])
 
 
-def test_a_full_service_says_when_to_come_again() -> None:
-    """So does one that is stopping."""
+def test_a_full_service_answers_with_retry_after() -> None:
+    """A full or stopping service answers 503 with Retry-After."""
     pool, state = _Pool(), State()
     pool.busy = 2
     full = _posted(_app(pool, state), BODY)
@@ -315,7 +313,7 @@ def test_a_full_service_says_when_to_come_again() -> None:
 
 
 def test_a_caller_that_is_gone_ends_its_task() -> None:
-    """At once, not at the task's next event."""
+    """A caller's disconnect ends its task at once."""
     pool = _Pool(b"{}\n")
     pool.hangs = True
 
@@ -354,8 +352,8 @@ def test_a_caller_that_is_gone_ends_its_task() -> None:
     assert (1, 0) == (pool.ended, pool.busy)
 
 
-def test_what_can_be_asked_is_told_to_nobody() -> None:
-    """No description, no other method, no slash too many."""
+def test_other_paths_and_methods_are_refused() -> None:
+    """Other paths get 404 and other methods 405."""
 
     async def ask() -> list[int]:
         async with _client(_app(_Pool())) as client:
@@ -372,7 +370,7 @@ def test_what_can_be_asked_is_told_to_nobody() -> None:
     ("module", "stage"), [(splitter, "split"), (mapper, "map"), (reducer, "reduce")]
 )
 def test_each_service_has_the_path_of_its_stage(module: Any, stage: StageName) -> None:
-    """Its description names the message whole, without a reference outside of it."""
+    """Each service has its stage's path, and its description is complete without references."""
     settings = Settings(store=STORE, signing_key=KEY)
     app = module.create_app(settings, cast(WorkerPool, _Pool()), State())
     described = app.openapi()
@@ -382,7 +380,7 @@ def test_each_service_has_the_path_of_its_stage(module: Any, stage: StageName) -
     assert "run" in body["content"]["application/json"]["schema"]["properties"]
 
 
-# -- where a task may reach ------------------------------------------------------------------------
+# -- grants of a task --------------------------------------------------------------------------
 
 
 GRANTS = Grants(writable=(STORE,), readable=("file:///in",))
@@ -419,10 +417,10 @@ def _split(url: str) -> SplitTask:
 
 
 @pytest.mark.parametrize("make", [_map, _reduce, _split])
-def test_a_task_may_read_what_is_granted_and_nothing_else(
+def test_a_task_may_read_granted_urls_only(
     make: Callable[[str], SplitTask | MapTask | ReduceTask],
 ) -> None:
-    """Of each stage, its own kind of places."""
+    """A task of each stage is refused if it reads outside of the grants."""
     check_urls(make("file:///in/a"), GRANTS, 5.0)
     check_urls(make(f"{STORE}/a"), GRANTS, 5.0)
     with pytest.raises(RefusedURL):
@@ -430,12 +428,12 @@ def test_a_task_may_read_what_is_granted_and_nothing_else(
 
 
 def test_a_task_may_write_in_the_store_alone() -> None:
-    """A place that may be read is no place to write to."""
+    """A task is refused if it writes to a place that it may only read."""
     with pytest.raises(RefusedURL):
         check_urls(_map("file:///in/a", store="file:///in"), GRANTS, 5.0)
 
 
 def test_a_check_that_takes_too_long_ends() -> None:
-    """A message may name many links."""
+    """A check of URLs beyond its time limit is refused."""
     with pytest.raises(UsageError, match="fewer objects"):
         check_urls(_map("file:///in/a"), GRANTS, -1.0)

@@ -1,4 +1,4 @@
-"""Log lines as JSON objects, ours and the server's."""
+"""Log lines as JSON objects, of the service and of its libraries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from services.shell.logs import configure_logs
 
 @pytest.fixture(autouse=True)
 def kept() -> Iterator[None]:
-    """What is configured is as before after a test."""
+    """Restore the logging configuration after a test."""
     root, server = logging.getLogger(), logging.getLogger("uvicorn")
     before = root.handlers, root.level, server.level
     structured = structlog.get_config()
@@ -32,7 +32,9 @@ def _lines(capsys: pytest.CaptureFixture[str]) -> list[Any]:
 
 
 def test_lines_of_all_loggers_are_json_with_the_service(capsys: pytest.CaptureFixture[str]) -> None:
-    """With time, level and logger; the server's own lines from warnings on."""
+    """Lines of all loggers have time, level, logger and service; those of the server start at
+    warnings.
+    """
     configure_logs("INFO", "mapper")
     structlog.get_logger("ours").info("task", run="run-1")
     logging.getLogger("library").warning("odd: %s", 1)
@@ -50,7 +52,7 @@ def test_lines_of_all_loggers_are_json_with_the_service(capsys: pytest.CaptureFi
 
 
 def test_a_traceback_is_a_text_without_local_variables(capsys: pytest.CaptureFixture[str]) -> None:
-    """A record could be in one."""
+    """A traceback is text without local variables, which could contain a record."""
     configure_logs("INFO", "mapper")
     secret = "a record"  # noqa: F841 - must not be in the log
     try:
@@ -63,7 +65,7 @@ def test_a_traceback_is_a_text_without_local_variables(capsys: pytest.CaptureFix
 
 
 def test_lines_below_the_level_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
-    """Of everybody."""
+    """Lines below the level are left out for all loggers."""
     configure_logs("ERROR", "mapper")
     structlog.get_logger("ours").warning("task")
     logging.getLogger("uvicorn").warning("odd")

@@ -1,4 +1,4 @@
-"""How a service starts and stops, with no process, no server and no port of its own."""
+"""The start and stop of a service, without a process, server or port."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _key_pipe(monkeypatch: pytest.MonkeyPatch, key: str = KEY) -> int:
-    """A pipe that holds a key, and is named in the environment."""
+    """Open a pipe that contains a key, and name it in the environment."""
     reading, writing = os.pipe()
     os.write(writing, key.encode())
     os.close(writing)
@@ -65,7 +65,7 @@ def test_a_wrong_setting_is_a_line_and_exit_2(
     changes: dict[str, str],
     said: str,
 ) -> None:
-    """One line for each that is wrong, which names its variable."""
+    """Each wrong setting gives one line with its variable, and exit code 2."""
     for name, value in changes.items():
         monkeypatch.setenv(f"MAPREDUCE_{name}", value)
     with pytest.raises(SystemExit) as ended:
@@ -77,7 +77,7 @@ def test_a_wrong_setting_is_a_line_and_exit_2(
 
 @pytest.mark.usefixtures("environment")
 def test_a_service_without_a_key_does_not_start(capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 2, and the variable that the user sets."""
+    """A missing key gives exit code 2 and the name of its variable."""
     with pytest.raises(SystemExit) as ended:
         main(create_app, "mapper")
     assert (2, True) == (ended.value.code, "MAPREDUCE_SIGNING_KEY: " in capsys.readouterr().err)
@@ -86,7 +86,9 @@ def test_a_service_without_a_key_does_not_start(capsys: pytest.CaptureFixture[st
 def test_a_scratch_folder_that_others_may_write_to_is_refused(
     environment: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """They could put a job's code there."""
+    """A scratch folder that other users may write to is refused, because they could replace a job's
+    code.
+    """
     environment.mkdir()
     environment.chmod(0o777)
     file = _key_pipe(monkeypatch)
@@ -97,7 +99,9 @@ def test_a_scratch_folder_that_others_may_write_to_is_refused(
 
 
 def test_a_folder_is_made_for_this_user_alone(tmp_path: Path) -> None:
-    """One that is there stays as it is; a link to another user's is refused."""
+    """A new folder is only for this user; an existing one is unchanged, and a link to another
+    user's refused.
+    """
     own_folder(tmp_path / "deep" / "own")
     assert 0o700 == (tmp_path / "deep" / "own").stat().st_mode & 0o777
     own_folder(tmp_path / "deep" / "own")
@@ -109,7 +113,7 @@ def test_a_folder_is_made_for_this_user_alone(tmp_path: Path) -> None:
 def test_a_folder_of_another_user_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever its rights are."""
+    """Another user's folder is refused with any permissions."""
     monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
     with pytest.raises(UsageError, match="other users may write"):
         own_folder(tmp_path)
@@ -119,14 +123,14 @@ def test_a_folder_of_another_user_is_refused(
 
 
 class _Server:
-    """What is run in place of the server."""
+    """A fake server."""
 
     def __init__(self) -> None:
         self.config: uvicorn.Config | None = None
         self.ports: list[Any] = []
 
     def run(self, server: _DrainingServer, sockets: list[socket.socket]) -> None:
-        """Remember the listeners, and close them."""
+        """Record the listeners, and close them."""
         self.config = server.config
         for each in sockets:
             self.ports.append(each.getsockname())
@@ -135,7 +139,7 @@ class _Server:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> _Server:
-    """A service that forks nothing, hides nothing and serves nobody."""
+    """A service without forks, hidden memory and server."""
     made = _Server()
     monkeypatch.setattr(
         _DrainingServer, "run", lambda self, sockets: made.run(self, sockets), raising=False
@@ -151,7 +155,9 @@ def server(monkeypatch: pytest.MonkeyPatch) -> _Server:
 def test_a_service_listens_and_takes_its_key_from_the_pipe(
     environment: Path, monkeypatch: pytest.MonkeyPatch, server: _Server
 ) -> None:
-    """The workers' settings do not have it; the health check has a listener of its own."""
+    """The app gets the key, and the workers' settings do not; the health check has a separate
+    listener.
+    """
     given: list[Settings] = []
     apps: list[Settings] = []
     monkeypatch.setattr(module, "worker_main", given.append)
@@ -174,7 +180,7 @@ def test_a_service_listens_and_takes_its_key_from_the_pipe(
 def test_a_key_that_is_too_short_is_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Only when it is read, which is after the fork."""
+    """A short key is refused when it is read, after the fork."""
     _key_pipe(monkeypatch, "short")
     listening = socket.create_server(("127.0.0.1", 0))
     monkeypatch.setattr(socket, "create_server", lambda *_, **__: listening)
@@ -188,7 +194,7 @@ def test_a_key_that_is_too_short_is_refused(
 
 @pytest.mark.usefixtures("environment", "server")
 def test_a_service_of_a_local_fleet_ends_with_its_lifeline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the other end of the pipe is gone, at once."""
+    """A service ends at once when the other end of its lifeline closes."""
     ended: list[int] = []
     monkeypatch.setattr(os, "_exit", ended.append)
     monkeypatch.setattr(
@@ -205,7 +211,7 @@ def test_a_service_of_a_local_fleet_ends_with_its_lifeline(monkeypatch: pytest.M
 
 
 def test_a_health_check_whose_name_is_taken_asks_over_tcp(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And where there are no such sockets too."""
+    """If its socket's name is taken, or unsupported, the health check has no listener."""
     listeners = module._health_listeners(1)
     assert [] == module._health_listeners(1)
     for each in listeners:
@@ -214,8 +220,8 @@ def test_a_health_check_whose_name_is_taken_asks_over_tcp(monkeypatch: pytest.Mo
     assert [] == module._health_listeners(1)
 
 
-def test_what_a_service_needs_is_loaded_before_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The engine too, once."""
+def test_modules_are_loaded_before_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The modules of a service are loaded, and the engine warmed once, before a fork."""
     warmed: list[int] = []
     monkeypatch.setattr(module, "warm_engine", lambda: warmed.append(1))
     monkeypatch.setattr(module, "import_module", warmed.append)
@@ -227,7 +233,7 @@ def test_what_a_service_needs_is_loaded_before_a_fork(monkeypatch: pytest.Monkey
 
 
 class _Stopping:
-    """A server that drains, with a number of busy workers and a clock."""
+    """A draining server with a number of busy workers and a clock."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.state, self.pool, self.now = State(), SimpleNamespace(busy=1), 100.0
@@ -237,18 +243,18 @@ class _Stopping:
         self.server = _DrainingServer(config, self.state, cast(Any, self.pool), drain_s=10.0)
 
     def tick(self) -> bool:
-        """One look of the server's loop; True ends it."""
+        """Run one tick of the server's loop; True ends it."""
         return asyncio.run(self.server.on_tick(1))
 
 
 @pytest.fixture
 def stopping(monkeypatch: pytest.MonkeyPatch) -> _Stopping:
-    """With one task under way."""
+    """A server with one running task."""
     return _Stopping(monkeypatch)
 
 
 def test_sigterm_refuses_new_tasks_and_waits_for_the_running_ones(stopping: _Stopping) -> None:
-    """As long as they take, up to the limit."""
+    """After SIGTERM new tasks are refused, and running ones are awaited."""
     assert not stopping.tick()
     stopping.server.handle_exit(signal.SIGTERM, None)
     assert stopping.state.draining
@@ -258,7 +264,7 @@ def test_sigterm_refuses_new_tasks_and_waits_for_the_running_ones(stopping: _Sto
 
 
 def test_after_its_time_a_service_stops_with_tasks(stopping: _Stopping) -> None:
-    """The container would be killed anyway."""
+    """After the drain time the service stops although a task runs."""
     stopping.server.handle_exit(signal.SIGTERM, None)
     stopping.now += 10.0
     assert not stopping.tick()
@@ -270,13 +276,13 @@ def test_after_its_time_a_service_stops_with_tasks(stopping: _Stopping) -> None:
 def test_ctrl_c_and_a_second_signal_stop_at_once(
     stopping: _Stopping, signals: list[signal.Signals]
 ) -> None:
-    """Whatever runs."""
+    """Ctrl-C, or a second SIGTERM, stops the service at once."""
     for each in signals:
         stopping.server.handle_exit(each, None)
     assert stopping.tick()
 
 
 def test_a_fork_server_that_is_gone_stops_the_service(stopping: _Stopping) -> None:
-    """No task could be carried out."""
+    """A service without its fork server stops, because it cannot run tasks."""
     stopping.server.stop_now()
     assert stopping.tick()

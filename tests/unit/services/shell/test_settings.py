@@ -1,5 +1,5 @@
-"""What a service will not start with: places that mean everything, and a scratch folder that others
-may write to.
+"""Settings that a service refuses: places that mean everything, and a scratch folder open to other
+users.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ KEY = "k" * 32
     "place", ["s3://", "file:///", "file://", "/store", "", "http://store", "file:///a/../.."]
 )
 def test_places_that_are_none(place: str) -> None:
-    """A store or an input that is no place, or is all of this machine's files."""
+    """A store or input that is no place, or the root of the file system, is refused."""
     for changed in ({"store": place}, {"store": "s3://own", "extra_inputs": (place,)}):
         with pytest.raises(ValidationError):
             Settings(signing_key=KEY, **changed)
 
 
 def test_the_key_is_not_shown() -> None:
-    """Not in a settings' text, and not in what is said of a wrong setting."""
+    """The key appears neither in the settings' text nor in an error."""
     assert KEY not in repr(Settings(store="s3://own", signing_key=KEY))
     with pytest.raises(ValidationError) as caught:
         Settings(store="s3://own", signing_key="short-key")
     assert "short-key" not in str(caught.value.errors(include_url=False, include_input=False))
 
 
-def test_a_folder_of_ones_own(tmp_path: Path) -> None:
-    """A new one is for this user alone; one that is there must not be open to others' hands."""
+def test_own_folder(tmp_path: Path) -> None:
+    """A new folder is only for this user, and an existing one must not be writable for others."""
     own_folder(tmp_path / "new")
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
     own_folder(tmp_path / "new")
@@ -50,7 +50,7 @@ def test_a_folder_of_ones_own(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mine", ["folder", "link"])
 def test_a_folder_of_anothers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mine: str) -> None:
-    """A folder, or a link to it, that belongs to somebody else is refused, whatever its mode."""
+    """Another user's folder, or a link to it, is refused with any permissions."""
     (tmp_path / "folder").mkdir(mode=0o700)
     (tmp_path / "link").symlink_to("folder")
     other = tmp_path.stat().st_uid + 1

@@ -1,6 +1,4 @@
-"""The signing key on its way from the environment to the service, past everything that a job can
-read.
-"""
+"""The signing key moves from the environment to the service, out of the reach of jobs."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ from services.shell.signing_key import (
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str], dict[str, str]]]:
-    """What the process is started with anew."""
+    """The arguments of the restarted process."""
     calls: list[Any] = []
     monkeypatch.setattr(os, "execve", lambda *call: calls.append(call))
     monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "services.mapper"])
@@ -38,7 +36,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str], dict[
 def test_a_process_without_the_key_is_not_started_anew(
     started: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If its hash seed is the one that all have."""
+    """A process without the key is restarted only to set the hash seed."""
     monkeypatch.setenv(HASH_VARIABLE, "0")
     restart_without_key("0")
     assert [] == started
@@ -51,7 +49,7 @@ def test_a_process_without_the_key_is_not_started_anew(
 def test_the_key_moves_from_the_environment_into_a_pipe(
     started: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same program, with the descriptor's number in place of the key."""
+    """The restarted process has a pipe's descriptor in its environment instead of the key."""
     key = "k" * 32 + "é"
     monkeypatch.setenv(VARIABLE, key)
     restart_without_key("0")
@@ -72,7 +70,7 @@ def test_the_key_moves_from_the_environment_into_a_pipe(
 def test_a_key_that_no_pipe_holds_is_refused(
     started: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Writing it would wait for a reader that never comes."""
+    """A key that does not fit into a pipe is refused, because writing it would block."""
     monkeypatch.setenv(VARIABLE, "k" * LONGEST)
     restart_without_key("0")
     os.close(int(started[0][2][DESCRIPTOR]))
@@ -85,7 +83,7 @@ def test_a_key_that_no_pipe_holds_is_refused(
 def test_a_descriptor_that_is_none_is_named(
     started: list[Any], monkeypatch: pytest.MonkeyPatch, text: str | None
 ) -> None:
-    """Missing, no number, or not open."""
+    """A missing, invalid or closed descriptor is refused."""
     if text is not None:
         monkeypatch.setenv(DESCRIPTOR, text)
     with pytest.raises(KeyMissing, match=text or "required"):
@@ -95,7 +93,7 @@ def test_a_descriptor_that_is_none_is_named(
 def test_a_service_starts_when_its_environment_holds_no_key(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With the app of its name; a key that cannot be handed over is a line and exit code 2."""
+    """`start` serves the named app; a key that cannot be passed gives one line and exit code 2."""
     served: list[str] = []
     monkeypatch.setattr(start_module, "restart_without_key", lambda _: None)
     monkeypatch.setattr("services.shell.serve.main", lambda create, name: served.append(name))

@@ -1,4 +1,4 @@
-"""Which connections a service takes, and which make room for others."""
+"""Which connections a service accepts, and which it closes for others."""
 
 from __future__ import annotations
 
@@ -33,19 +33,15 @@ STANDINGS: tuple[Standing, ...] = ("stranger", "known", "busy")
 
 @given(st.integers(1, 500), st.integers(64, 1 << 20))
 def test_limits_leave_descriptors(slots: int, files: int) -> None:
-    """Connections never take all of a process's descriptors, where it has any to spare; one address
-    never has all.
-    """
+    """Connections leave descriptors for the process, if it has enough; no address may have all."""
     limits = Limits.of(slots, files)
     assert FEWEST <= limits.total <= CONNECTIONS + slots
     assert limits.each < limits.total
     assert limits.total == FEWEST or limits.total + RESERVED_FILES <= files
 
 
-def test_a_stranger_makes_room_for_a_new_connection() -> None:
-    """Not a caller that has shown a token, as long as there is a stranger; never one with a request
-    under way.
-    """
+def test_a_new_connection_replaces_a_stranger() -> None:
+    """A new connection replaces a stranger first, then a known caller, and never a busy one."""
     guests = [Guest("a", "busy"), Guest("b", "known"), Guest("c", "stranger"), Guest("d", "busy")]
     assert 2 == place_for("e", guests, LIMITS)
     assert 1 == place_for("e", [*guests[:2], Guest("c", "busy"), guests[3]], LIMITS)
@@ -54,8 +50,8 @@ def test_a_stranger_makes_room_for_a_new_connection() -> None:
 
 
 def test_an_address_with_many_pays_for_its_own() -> None:
-    """At its limit an address loses its oldest connection, however many are free; then the
-    largest.
+    """An address at its limit loses its oldest connection; else the address with the most loses
+    one.
     """
     assert 0 == place_for("a", [Guest("a", "stranger")] * 3, LIMITS)
     crowd = [Guest("b", "stranger"), *[Guest("a", "stranger")] * 3]
@@ -63,8 +59,8 @@ def test_an_address_with_many_pays_for_its_own() -> None:
     assert "none" == place_for("a", [Guest("a", "busy")] * 3, LIMITS)
 
 
-def test_the_health_check_has_places_of_its_own() -> None:
-    """Whoever fills the rest takes none of them, and it takes none of theirs."""
+def test_the_health_check_has_separate_places() -> None:
+    """The health check has separate places: it and the other callers cannot take each other's."""
     full = [Guest(str(number), "busy") for number in range(4)]
     local = [Guest(LOCAL, "stranger")] * HEALTH_CONNECTIONS
     assert "free" == place_for(LOCAL, full, LIMITS)
@@ -74,7 +70,7 @@ def test_the_health_check_has_places_of_its_own() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(STANDINGS)), max_size=60))
 def test_no_history_exceeds_the_limits(arrivals: list[tuple[str, Standing]]) -> None:
-    """Whatever comes in whatever order: no more than the limits, and nobody busy is ever closed."""
+    """After any arrivals the limits hold, and no busy connection was closed."""
     guests: list[Guest] = []
     for address, standing in arrivals:
         place = place_for(address, guests, LIMITS)
@@ -88,7 +84,7 @@ def test_no_history_exceeds_the_limits(arrivals: list[tuple[str, Standing]]) -> 
 
 @pytest.fixture
 def gate() -> Iterator[Gate]:
-    """A gate on loopback, of a service with few places."""
+    """A gate on loopback of a service with few places."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=128)
     with Gate(listening, Admission(LIMITS)) as made:
         made.setblocking(False)
@@ -96,7 +92,7 @@ def gate() -> Iterator[Gate]:
 
 
 def _accepted(gate: Gate) -> list[socket.socket]:
-    """All that one turn of an event loop accepts."""
+    """Return all connections that one turn of an event loop accepts."""
     found = []
     while True:
         try:
@@ -105,10 +101,8 @@ def _accepted(gate: Gate) -> list[socket.socket]:
             return found
 
 
-def test_what_is_not_admitted_is_closed(gate: Gate) -> None:
-    """The caller sees the end of its connection, not silence; a place that is free again is given
-    again.
-    """
+def test_a_refused_connection_is_closed(gate: Gate) -> None:
+    """A connection that is not admitted is closed at once, and a freed place is used again."""
     callers = [socket.create_connection(gate.getsockname()) for _ in range(5)]
     accepted = _accepted(gate)
     assert LIMITS.each == len(accepted)
@@ -123,8 +117,8 @@ def test_what_is_not_admitted_is_closed(gate: Gate) -> None:
 
 
 def test_one_turn_accepts_so_many_and_no_more(gate: Gate) -> None:
-    """The loop has other work, and what was closed in favour of others is gone only a turn
-    later.
+    """One turn of the loop accepts a limited number, because closed connections are freed only in
+    the next.
     """
     callers = [socket.create_connection(gate.getsockname()) for _ in range(BURST + 5)]
     first = _accepted(gate)
@@ -146,8 +140,8 @@ def _is_closed(caller: socket.socket) -> bool:
 def test_without_a_descriptor_a_caller_is_closed_with_the_spare_one(
     gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """EMFILE once: that caller is closed, the next one is accepted; without an end of it, asyncio
-    is made to pause.
+    """Without a free descriptor a spare one accepts and closes a caller; without a spare one
+    asyncio pauses.
     """
     real, failing = socket.socket.accept, [1]
 

@@ -1,6 +1,4 @@
-"""The time limits of one connection, over a transport that the test plays and timers that it runs
-itself.
-"""
+"""The time limits of one connection, with a fake transport and fake timers."""
 
 from __future__ import annotations
 
@@ -22,7 +20,7 @@ HEAD = b"POST /map HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\n"
 
 
 class _Transport:
-    """What was written, and how the connection ended."""
+    """Records the written bytes, and how the connection ended."""
 
     def __init__(self, family: int = socket.AF_INET) -> None:
         self.written = b""
@@ -38,35 +36,35 @@ class _Transport:
         )
 
     def get_extra_info(self, name: str) -> Any:
-        """Addresses, and the socket."""
+        """Return addresses, and the socket."""
         return {"socket": self.socket, "peername": ("10.0.0.1", 1), "sockname": ("x", 2)}.get(name)
 
     def set_write_buffer_limits(self, high: int) -> None:
-        """Nothing may be unsent unnoticed."""
+        """Check that any unsent byte is reported."""
         assert 0 == high
 
     def get_write_buffer_size(self) -> int:
-        """How much is unsent."""
+        """Return the number of unsent bytes."""
         return self.unsent
 
     def write(self, data: bytes) -> None:
-        """Remembered."""
+        """Record the bytes."""
         self.written += data
 
     def is_closing(self) -> bool:
-        """Whether it has ended."""
+        """Return whether it has ended."""
         return bool(self.ended)
 
     def close(self) -> None:
-        """Ended in good order."""
+        """Record an orderly end."""
         self.ended = self.ended or "closed"
 
     def abort(self) -> None:
-        """Ended at once."""
+        """Record an abort."""
         self.ended = self.ended or "aborted"
 
     def pause_reading(self) -> None:
-        """Of no interest."""
+        """Do nothing."""
 
     resume_reading = pause_reading
 
@@ -78,12 +76,12 @@ class _Timer:
         self.is_cancelled = False
 
     def cancel(self) -> None:
-        """It is not to be called."""
+        """Record that it is cancelled."""
         self.is_cancelled = True
 
 
 class _World:
-    """One connection, its protocol and its timers."""
+    """One connection with its protocol and timers."""
 
     def __init__(self, *, answers: bool = True, family: int = socket.AF_INET) -> None:
         self.timers: list[_Timer] = []
@@ -108,27 +106,27 @@ class _World:
         self.protocol.connection_made(cast(Any, self.transport))
 
     async def app(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer when the test lets it."""
+        """Answer when the test allows it."""
         scope["state"][SIGNED] = self.sign
         await self.release.wait()
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"ok"})
 
     def call_later(self, delay_s: float, call: Callable[..., object], *given: Any) -> _Timer:
-        """Keep the timer; the test runs it."""
+        """Store the timer; the test runs it."""
         timer = _Timer(delay_s, lambda: call(*given))
         self.timers.append(timer)
         return timer
 
     def due(self, delay_s: float) -> _Timer | None:
-        """The last timer of so many seconds that still runs."""
+        """Return the last running timer of this many seconds."""
         waiting = [
             timer for timer in self.timers if timer.delay_s == delay_s and not timer.is_cancelled
         ]
         return waiting[-1] if waiting else None
 
     async def said(self, data: bytes) -> None:
-        """Some bytes of the caller, and a few turns of the loop."""
+        """Receive bytes of the caller, and run a few turns of the loop."""
         if data:
             self.protocol.data_received(data)
         for _ in range(10):
@@ -136,7 +134,7 @@ class _World:
 
     @property
     def standing(self) -> Standing:
-        """As the admission sees the caller."""
+        """Return the caller's standing."""
         standing: Standing = cast(Any, self.protocol).standing
         return standing
 
@@ -145,8 +143,8 @@ def _in_loop(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(story())
 
 
-def test_a_connection_that_says_nothing_is_closed() -> None:
-    """From the moment on that it is there."""
+def test_a_silent_connection_is_closed() -> None:
+    """A connection without bytes is closed at the timeout."""
 
     async def story() -> None:
         world = _World()
@@ -159,7 +157,7 @@ def test_a_connection_that_says_nothing_is_closed() -> None:
 
 
 def test_bytes_that_are_no_request_yet_give_no_more_time() -> None:
-    """A head that comes byte by byte ends with the time of the first one."""
+    """Incomplete requests do not extend the timeout."""
 
     async def story() -> None:
         world = _World()
@@ -172,7 +170,7 @@ def test_bytes_that_are_no_request_yet_give_no_more_time() -> None:
 
 
 def test_while_a_request_is_served_no_time_runs() -> None:
-    """It runs again when its answer is given."""
+    """No timeout runs during a request, and a new one starts after its answer."""
 
     async def story() -> None:
         world = _World(answers=False)
@@ -190,8 +188,8 @@ def test_while_a_request_is_served_no_time_runs() -> None:
     _in_loop(story)
 
 
-def test_a_caller_who_has_shown_a_token_may_idle() -> None:
-    """As long as the server lets anybody; a stranger may not."""
+def test_a_caller_with_a_token_may_idle() -> None:
+    """A caller with a valid token may idle, and a stranger may not."""
 
     async def story() -> None:
         for signed, standings in ((True, ["busy", "known"]), (False, ["stranger", "stranger"])):
@@ -211,7 +209,7 @@ def test_a_caller_who_has_shown_a_token_may_idle() -> None:
 
 @pytest.mark.parametrize("signed", [False, True])
 def test_an_answer_that_is_not_read_is_not_kept(*, signed: bool) -> None:
-    """A caller with a token has more time: its machine may sleep."""
+    """A connection whose answer is not read is aborted, later if the caller has shown a token."""
 
     async def story() -> None:
         world = _World(answers=False)
@@ -239,7 +237,7 @@ def test_an_answer_that_is_not_read_is_not_kept(*, signed: bool) -> None:
 
 
 def test_an_answer_that_is_read_again_is_not_timed() -> None:
-    """Nor one whose connection is lost."""
+    """The timeout of an answer ends when it is read, or the connection is lost."""
 
     async def story() -> None:
         world = _World(answers=False)
@@ -258,7 +256,7 @@ def test_an_answer_that_is_read_again_is_not_timed() -> None:
 
 
 def test_a_connection_is_introduced_and_may_be_dropped() -> None:
-    """By its descriptor, so that the admission can close it in favour of another."""
+    """A connection is announced to the admission with its descriptor, so that it can be closed."""
 
     async def story() -> None:
         world = _World()

@@ -1,4 +1,4 @@
-"""A token's number is good once, and is forgotten no sooner than the token ends."""
+"""A token's number is accepted once, and is remembered until the token expires."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from services.shell.http.replays import Crowded, ReplayGuard
 
 
 def test_a_number_is_accepted_once() -> None:
-    """The first time, and never again while its token is good."""
+    """A number is accepted the first time, and refused while its token is valid."""
     guard = ReplayGuard()
     assert [True, False, False] == [guard.accept("a", expires=60, now=now) for now in (0, 0, 59.9)]
     assert guard.accept("b", expires=60, now=59.9)
 
 
 def test_numbers_are_forgotten_when_their_tokens_end() -> None:
-    """Then the token itself is refused, so that the number need not be known any more."""
+    """A number is forgotten when its token expires, because the token itself is then refused."""
     guard = ReplayGuard()
     for number in range(100):
         assert guard.accept(str(number), expires=60 + number, now=0)
@@ -27,9 +27,7 @@ def test_numbers_are_forgotten_when_their_tokens_end() -> None:
 
 
 def test_memory_is_bounded() -> None:
-    """At the limit nothing new is taken, and nothing known passes again; space returns with
-    time.
-    """
+    """At the limit new numbers are refused, and known ones too; space returns as tokens expire."""
     guard = ReplayGuard(limit=2)
     assert guard.accept("a", expires=60, now=0)
     assert guard.accept("b", expires=61, now=0)
@@ -41,7 +39,7 @@ def test_memory_is_bounded() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 65), st.integers(0, 20)), max_size=60))
 def test_never_twice_while_it_is_good(requests: list[tuple[int, int, int]]) -> None:
-    """Whatever comes in whatever order: of one token, one use at most, until it has ended."""
+    """In any order of requests each token is accepted at most once until it expires."""
     guard, now, ends = ReplayGuard(), 0, dict[str, int]()
     for number, lifetime, pause in requests:
         now += pause

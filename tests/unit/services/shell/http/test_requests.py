@@ -1,4 +1,4 @@
-"""What each cause of a refusal is answered."""
+"""The answer for each cause of a refusal."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ from services.shell.http.requests import MESSAGE_LIMIT, TooLarge, TooSlow, refus
 def test_each_cause_has_its_status_and_a_kind_that_the_driver_knows(
     raised: MapReduceError, status: int, kind: str
 ) -> None:
-    """A class of this package alone is told as the one above it."""
+    """Each cause has its status, and a kind that the driver knows."""
     answer = refusal(raised)
     assert (status, kind, "no") == (answer.status_code, *_told(answer))
 
 
 def test_a_message_that_does_not_fit_its_model_names_the_field() -> None:
-    """And how many more there are."""
+    """A message that does not fit its model gets 422 with a field, and the number of errors."""
     with pytest.raises(ValidationError) as caught:
         SplitTask.model_validate(
             {"run": "run-1", "store": "file:///s", "mode": "x", "cut": {"splits": 1}}
@@ -53,13 +53,13 @@ def test_a_message_that_does_not_fit_its_model_names_the_field() -> None:
 
 
 def test_a_long_message_is_cut() -> None:
-    """It may hold what the caller has sent."""
+    """A long error message is cut, because it may contain the request."""
     _, message = _told(refusal(StorageError("x" * 10_000)))
     assert MESSAGE_LIMIT == len(message)
 
 
 def test_a_full_service_asks_to_come_again() -> None:
-    """In a second."""
+    """A full service answers 503 with Retry-After."""
     answer = unavailable("full")
     assert (503, "1") == (answer.status_code, answer.headers["retry-after"])
     assert ("TaskLost", "full") == _told(answer)

@@ -1,4 +1,4 @@
-"""Lines that strangers cause are counted, and said once in a while."""
+"""Log lines that strangers cause are throttled and counted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def _record(name: str, message: object) -> logging.LogRecord:
 
 
 def test_one_of_a_kind_in_a_while() -> None:
-    """The first at once, then none, then the next with the number of those between."""
+    """Of a kind one line a minute is logged, with the number of those left out."""
     throttle = Throttle(every_s=60)
     assert [0, None, None] == [throttle.left_out("a", now) for now in (0, 1, 59)]
     assert [2, None] == [throttle.left_out("a", now) for now in (60, 61)]
@@ -20,14 +20,14 @@ def test_one_of_a_kind_in_a_while() -> None:
 
 
 def test_kinds_are_bounded() -> None:
-    """Ever new kinds are one kind in the end."""
+    """Beyond a limit all new kinds count as one."""
     throttle = Throttle(every_s=60, kinds=3)
     assert 4 == sum(throttle.left_out(str(number), 0.0) is not None for number in range(100))
 
 
-def test_only_what_strangers_cause_is_left_out() -> None:
-    """A service's lines all stay; the text counts the missing others, whichever logger formats
-    it.
+def test_only_lines_of_strangers_are_left_out() -> None:
+    """Only lines that strangers cause are left out, and the next one has their number, in text and
+    JSON.
     """
     now = [0.0]
     filtered = StrangersFilter(Throttle(every_s=60), lambda: now[0])

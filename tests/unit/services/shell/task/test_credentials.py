@@ -1,4 +1,4 @@
-"""A container's credentials: fetched once, and renewed before they end."""
+"""A container's credentials are fetched once, and renewed before they expire."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def _unwanted() -> NoReturn:
 
 @pytest.fixture
 def container(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment of a task that has a role."""
+    """The environment of a task with a role."""
     monkeypatch.setenv(VARIABLE, "/v2/credentials/1")
     monkeypatch.delenv(OWN_KEYS, raising=False)
 
 
 @pytest.mark.usefixtures("container")
 def test_they_are_fetched_once_for_many_tasks() -> None:
-    """Until shortly before they end."""
+    """Credentials are fetched once for many tasks, until shortly before they expire."""
     fetched: list[dict[str, Any]] = []
     clock = [NOW]
 
@@ -57,8 +57,8 @@ def test_they_are_fetched_once_for_many_tasks() -> None:
 
 @pytest.mark.usefixtures("container")
 @pytest.mark.parametrize("raised", [OSError("no route"), ValueError("no JSON"), KeyError("Token")])
-def test_what_cannot_be_fetched_is_the_stores_client_to_try(raised: Exception) -> None:
-    """The next task tries again."""
+def test_a_failed_fetch_gives_no_credentials(raised: Exception) -> None:
+    """If the fetch fails there are no credentials, and the next task tries again."""
     failing = [True]
 
     def fetch() -> dict[str, Any]:
@@ -77,7 +77,7 @@ def test_what_cannot_be_fetched_is_the_stores_client_to_try(raised: Exception) -
 def test_where_there_is_no_role_nothing_is_fetched(
     monkeypatch: pytest.MonkeyPatch, *, elsewhere: bool
 ) -> None:
-    """Nor where the environment has keys of its own."""
+    """Without a role, or with keys in the environment, nothing is fetched."""
     if elsewhere:
         monkeypatch.delenv(VARIABLE)
     else:
@@ -89,7 +89,9 @@ def test_where_there_is_no_role_nothing_is_fetched(
 def test_a_task_gets_known_ones_and_new_ones_after_their_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """From the container's own address, in the form that the store's client takes."""
+    """A task gets the known credentials, and after their expiry new ones from the container's
+    address.
+    """
     asked: list[str] = []
     answer = {
         "AccessKeyId": "new",

@@ -1,4 +1,4 @@
-"""The faults of a drill, with this process's end and its pauses played by the test."""
+"""Injected faults, with fake kills and pauses of this process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Asleep(Exception):
 
 @pytest.fixture
 def done(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What the faults have done to this process."""
+    """The actions of the faults."""
     calls: list[Any] = []
 
     def kill(pid: int, number: int) -> None:
@@ -47,7 +47,7 @@ def _before(fault: Fault | None, done: list[Any]) -> None:
 
 
 def test_a_service_that_takes_no_faults_refuses_them() -> None:
-    """The message names the setting."""
+    """A service that does not allow faults refuses them, and names the setting."""
     check_allowed(None, allowed=False)
     check_allowed(KILL, allowed=True)
     with pytest.raises(UsageError, match="MAPREDUCE_CHAOS"):
@@ -65,10 +65,8 @@ def test_a_service_that_takes_no_faults_refuses_them() -> None:
         (Fault(kind="corrupt"), []),
     ],
 )
-def test_what_goes_wrong_before_a_task(
-    done: list[Any], fault: Fault | None, expected: list[Any]
-) -> None:
-    """Each kind in its own way."""
+def test_faults_before_a_task(done: list[Any], fault: Fault | None, expected: list[Any]) -> None:
+    """Each kind of fault acts before the task."""
     _before(fault, done)
     assert expected == done
 
@@ -76,7 +74,7 @@ def test_what_goes_wrong_before_a_task(
 def test_an_error_is_raised_and_a_hang_is_silent(
     done: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The heartbeat ends before the hang begins."""
+    """An error raises; a hang stops the heartbeat first, and then sleeps."""
     with pytest.raises(InjectedFault):
         _before(Fault(kind="error"), done)
 
@@ -91,8 +89,8 @@ def test_an_error_is_raised_and_a_hang_is_silent(
     assert ["silent", "nap", "nap", "nap"] == done
 
 
-def test_what_a_task_has_written_is_corrupted(done: list[Any], tmp_path: Path) -> None:
-    """One byte of it, in the middle; an object without a byte stays, and so does a split's."""
+def test_the_output_of_a_task_is_corrupted(done: list[Any], tmp_path: Path) -> None:
+    """A corruption changes one byte in the middle of an output; empty objects and splits stay."""
     storage = open_storage()
     url = f"file://{tmp_path}/object"
     made = result_of(map_specs([1])[0].message("0"))  # type: ignore[arg-type]

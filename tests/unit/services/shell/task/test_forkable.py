@@ -1,4 +1,4 @@
-"""When a process that has imported a job may be forked for its tasks."""
+"""When a process that has imported a job may be forked."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BEFORE = Traces(
 
 
 def test_an_import_that_leaves_nothing_may_be_forked() -> None:
-    """Modules alone are memory; those that were there before are the engine's own."""
+    """An import that adds only modules may be forked."""
     assert why_fresh(BEFORE, replace(BEFORE, modules=BEFORE.modules | {"json", "job"}), []) == ""
 
 
@@ -45,18 +45,18 @@ def test_an_import_that_leaves_nothing_may_be_forked() -> None:
         ({}, ["tempfile.mkdtemp", "tempfile.mkdtemp"], "it calls tempfile.mkdtemp"),
     ],
 )
-def test_what_a_fork_loses_or_shares_is_named(
+def test_reasons_against_a_fork_are_named(
     changed: dict[str, Any], outside: list[str], named: str
 ) -> None:
-    """Each of the reasons, once."""
+    """Each reason against a fork is named once."""
     assert why_fresh(BEFORE, replace(BEFORE, **changed), outside) == named
 
 
-# -- what this process has -------------------------------------------------------------------------
+# -- this process ------------------------------------------------------------------------------
 
 
 def test_the_traces_are_those_of_this_process(tmp_path: Path) -> None:
-    """A file that is opened shows, and so does a thread, while it is there."""
+    """An open file, and a running thread, are found while they exist."""
     before = traces()
     assert before.threads >= 1
     assert "os" in before.modules
@@ -71,7 +71,7 @@ def test_the_traces_are_those_of_this_process(tmp_path: Path) -> None:
 
 
 def test_where_there_is_no_proc_threads_are_pythons(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And open files and mappings are not known."""
+    """Without /proc threads are counted by Python, and files and mappings are unknown."""
 
     def missing(*_: object, **__: object) -> NoReturn:
         raise FileNotFoundError
@@ -82,8 +82,10 @@ def test_where_there_is_no_proc_threads_are_pythons(monkeypatch: pytest.MonkeyPa
     assert [] == [*forkable._files(), *forkable._shared_mappings()]
 
 
-def test_what_an_import_leaves_outside_is_seen(tmp_path: Path) -> None:
-    """Folders, files and connections; not what it reads, nor bytecode, nor the null device."""
+def test_effects_of_an_import_are_seen(tmp_path: Path) -> None:
+    """The watch sees new folders, written files and connections, but no reads, bytecode or null
+    device.
+    """
     watch = OutsideWatch()
     (tmp_path / "folder").mkdir()
     (tmp_path / "__pycache__").mkdir()

@@ -1,6 +1,4 @@
-"""Which lines end a copy of a task's process: those of this program, seen from the job's own
-code.
-"""
+"""Which lines end a forked copy of a task's process: the engine's, if the job has called them."""
 
 from __future__ import annotations
 
@@ -22,7 +20,7 @@ STANDARD = str(Path(multiprocessing.__file__).parent / "of_the_test.py")
 
 @pytest.fixture
 def ended(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The exit codes with which the copy would end; no tracer stays."""
+    """The exit codes with which the copy would end; the tracer is removed."""
     codes: list[int] = []
     traced: list[Any] = []
     monkeypatch.setattr(os, "_exit", codes.append)
@@ -32,7 +30,7 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def _defined_in(file: str, text: str) -> Callable[..., Any]:
-    """The function `f` of a text, as if it lay in a file."""
+    """Return the function `f` of a source text with this file name."""
     names: dict[str, Any] = {}
     exec(compile(text, file, "exec"), names)
     made: Callable[..., Any] = names["f"]
@@ -40,7 +38,7 @@ def _defined_in(file: str, text: str) -> Callable[..., Any]:
 
 
 def test_forks_are_guarded_once(ended: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    """No hook can be taken out again."""
+    """The fork hook is installed once, because hooks cannot be removed."""
     hooks: list[Any] = []
     monkeypatch.setattr(os, "register_at_fork", lambda **hook: hooks.append(hook))
     forks.guard_forks()
@@ -51,7 +49,7 @@ def test_forks_are_guarded_once(ended: list[int], monkeypatch: pytest.MonkeyPatc
 def test_a_copy_ends_where_it_comes_back_to_the_engine(
     ended: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each frame of ours below the job's is watched, and each call into ours."""
+    """Each frame of the engine below the job's is traced, and each call into the engine."""
     traced: list[Any] = []
     monkeypatch.setattr(sys, "settrace", traced.append)
     engine = _defined_in(
@@ -65,7 +63,7 @@ def test_a_copy_ends_where_it_comes_back_to_the_engine(
 
 
 def test_a_call_from_the_job_into_ours_ends_the_copy(ended: list[int]) -> None:
-    """And one into anything else does not."""
+    """A call into the engine ends the copy, and any other call does not."""
     frame = _defined_in(ENGINE, "import sys\ndef f():\n    return sys._getframe()\n")()
     forks._called(frame, "call", None)
     assert [forks.ENDED] == ended
@@ -77,7 +75,7 @@ def test_a_call_from_the_job_into_ours_ends_the_copy(ended: list[int]) -> None:
 def test_a_fork_of_ours_or_of_multiprocessing_is_left_alone(
     ended: list[int], monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
-    """It never comes back."""
+    """A fork by the engine or by multiprocessing is not traced, because it never returns."""
     traced: list[Any] = []
     monkeypatch.setattr(sys, "settrace", traced.append)
     _defined_in(file, "def f(after):\n    after()\n")(forks._after_fork)

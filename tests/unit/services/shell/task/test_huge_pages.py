@@ -1,4 +1,4 @@
-"""Where huge pages fit into a process's memory."""
+"""Which huge pages fit into a process's memory."""
 
 import sys
 
@@ -18,14 +18,14 @@ MAPS = """\
 
 
 def test_only_whole_ones_of_private_memory_without_a_file() -> None:
-    """Each start is a multiple of 2 MiB, and what follows it lies within the mapping."""
+    """Only whole huge pages of private anonymous memory are used, each aligned to 2 MiB."""
     expected = [0x200000, 0x400000, 0x600000, 0xA00000, 0x1000000, 0x1200000]
     assert list(whole_huge_pages(MAPS.splitlines(keepends=True))) == expected
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
-def test_what_lies_in_memory_stays() -> None:
-    """Whether or not this kernel can do it."""
+def test_memory_is_unchanged() -> None:
+    """The memory's content is unchanged, whether or not the kernel supports it."""
     kept = [str(number) for number in range(300_000)]
     use_huge_pages()
     assert kept == [str(number) for number in range(300_000)]

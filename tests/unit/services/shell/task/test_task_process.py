@@ -1,4 +1,4 @@
-"""What the process of a task does, carried out in this one over a pair of sockets."""
+"""The process of a task, run in the test's process over a pair of sockets."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Words(Job):
     reduce = Sum()
 
     def map(self, key: int, value: str) -> Iterator[tuple[str, int]]:
-        """Each word, unless it is a bad one."""
+        """Yield each word, unless it is bad."""
         for word in value.split():
             if word == "boom":
                 raise SystemExit(7)
@@ -57,7 +57,7 @@ class Words(Job):
 
 @pytest.fixture(autouse=True)
 def outlived(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """This process goes on: its forks stay as they are, and the heartbeats end with the test."""
+    """Keep the test's process: forks are unchanged, and heartbeats end with the test."""
     beating: list[Any] = []
 
     class Heartbeat(module._Heartbeat):
@@ -82,7 +82,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def _events(settings: Settings, task: Any, job: type[Job] | None = None) -> list[tuple[bytes, Any]]:
-    """The frames with which a task is answered."""
+    """Return the frames of a task's answer."""
     theirs, ours = socket.socketpair()
     with ours:
         order = Order.of(task, NONCE)
@@ -138,12 +138,12 @@ def _map(folder: Path, text: str) -> MapTask:
 
 @pytest.fixture
 def granted(tmp_path: Path, settings: Settings) -> Settings:
-    """The input's folder may be read."""
+    """Settings that allow reads of the input's folder."""
     return settings.model_copy(update={"extra_inputs": (f"file://{tmp_path}",)})
 
 
-def test_a_task_is_done_and_says_so_last(tmp_path: Path, granted: Settings) -> None:
-    """With its nonce in the attempt's name."""
+def test_the_last_event_of_a_task_is_done(tmp_path: Path, granted: Settings) -> None:
+    """A task's last event is Done, with its nonce in the attempt's name."""
     task = _split(tmp_path)
     ((kind, event),) = _events(granted, task)
     assert (LAST, True) == (kind, isinstance(event, Done))
@@ -153,7 +153,7 @@ def test_a_task_is_done_and_says_so_last(tmp_path: Path, granted: Settings) -> N
 
 
 def test_a_job_that_a_template_has_imported_is_used(tmp_path: Path, granted: Settings) -> None:
-    """No code is fetched for it."""
+    """A job that a template has imported is used without fetching its code."""
     *_, (_, event) = _events(granted, _map(tmp_path, "a b a\n"), Words)
     assert isinstance(event, Done)
     assert isinstance(event.result, MapResult)
@@ -161,7 +161,7 @@ def test_a_job_that_a_template_has_imported_is_used(tmp_path: Path, granted: Set
 
 
 def test_code_that_cannot_be_loaded_is_the_tasks_failure(tmp_path: Path, granted: Settings) -> None:
-    """Here it was never written."""
+    """Missing code fails the task."""
     *_, (_, event) = _events(granted, _map(tmp_path, "a\n"))
     assert isinstance(event, Failed)
     assert issubclass(_class(event), MapReduceError)
@@ -175,7 +175,7 @@ def _class(event: Failed) -> type[Exception]:
 
 
 def test_a_job_that_ends_its_process_has_failed(tmp_path: Path, granted: Settings) -> None:
-    """It is the fault of its code."""
+    """A job that ends its process fails with its exit code as the author's error."""
     *_, (_, event) = _events(granted, _map(tmp_path, "boom\n"), Words)
     assert isinstance(event, Failed)
     assert "UserCodeError" == event.error.kind
@@ -183,7 +183,7 @@ def test_a_job_that_ends_its_process_has_failed(tmp_path: Path, granted: Setting
 
 
 def test_a_place_that_is_not_granted_is_refused(tmp_path: Path, settings: Settings) -> None:
-    """Here too, where the job's own code runs."""
+    """A URL outside of the grants is refused in the task's process too."""
     *_, (_, event) = _events(settings, _split(tmp_path))
     assert isinstance(event, Failed)
     assert "RefusedURL" == event.error.kind
@@ -192,7 +192,7 @@ def test_a_place_that_is_not_granted_is_refused(tmp_path: Path, settings: Settin
 def test_a_fault_is_carried_out_only_where_faults_are_taken(
     tmp_path: Path, granted: Settings
 ) -> None:
-    """Else it is refused."""
+    """A fault is injected only if the service allows it, and is refused otherwise."""
     task = _split(tmp_path, fault=Fault(kind="error"))
     kinds = []
     for chaos in (True, False):
@@ -202,10 +202,10 @@ def test_a_fault_is_carried_out_only_where_faults_are_taken(
     assert ["InjectedFault", "UsageError"] == kinds
 
 
-def test_the_heartbeat_tells_how_far_the_task_is(
+def test_the_heartbeat_reports_progress(
     tmp_path: Path, granted: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Again and again, until the last event."""
+    """Heartbeats report progress until the last event."""
     beaten = threading.Event()
     monkeypatch.setattr(module, "HEARTBEAT_S", 0.001)
     real = module._Answers.send
@@ -229,7 +229,7 @@ def test_the_heartbeat_tells_how_far_the_task_is(
 
 
 def test_a_process_that_gets_no_task_ends(settings: Settings) -> None:
-    """The worker is gone, or has no use for it."""
+    """A process without a task ends."""
     theirs, ours = socket.socketpair()
     ours.close()
     task_main(settings)(theirs, None)
@@ -237,7 +237,7 @@ def test_a_process_that_gets_no_task_ends(settings: Settings) -> None:
 
 
 def test_answers_that_nobody_wants_end_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The worker is gone; a copy of the process ends too, though the worker is there."""
+    """A process ends if its worker has closed the socket, and so does a forked copy."""
     ended: list[int] = []
     monkeypatch.setattr(os, "_exit", ended.append)
     theirs, ours = socket.socketpair()
@@ -259,7 +259,7 @@ def test_answers_that_nobody_wants_end_the_process(monkeypatch: pytest.MonkeyPat
 def test_answers_stay_where_they_are_without_a_descriptor_above(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where so many open files are not allowed."""
+    """If no higher descriptor is available, the answer's descriptor stays."""
 
     def full(*_: object) -> int:
         raise OSError(22, "Invalid argument")

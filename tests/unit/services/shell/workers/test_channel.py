@@ -1,6 +1,4 @@
-"""Frames: whole ones come out, whatever the pieces they arrive in; foreign bytes are noticed at
-once.
-"""
+"""Frames are read in any pieces, and foreign bytes are noticed at once."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ frames = st.builds(Frame, st.sampled_from([EVENT, LAST]), st.just(NONCE), st.bin
 
 @given(sent=st.lists(frames, max_size=5), cut=st.integers(1, 40))
 def test_frames_come_out_as_they_went_in(sent: list[Frame], cut: int) -> None:
-    """In pieces of any length."""
+    """Frames are read unchanged from pieces of any length."""
     data = b"".join(frame.encoded() for frame in sent)
     buffer = FrameBuffer()
     found: list[Frame] = []
@@ -29,8 +27,8 @@ def test_frames_come_out_as_they_went_in(sent: list[Frame], cut: int) -> None:
 
 
 @given(data=st.binary(min_size=1, max_size=80))
-def test_what_a_job_writes_is_foreign(data: bytes) -> None:
-    """At the latest when there is as much of it as a frame's head; text at its first byte."""
+def test_bytes_of_a_job_are_foreign(data: bytes) -> None:
+    """Foreign bytes raise Foreign, at the latest after a frame's head."""
     buffer = FrameBuffer(frozenset((EVENT, LAST)))
     buffer.feed(data)
     right = data[:1] in (EVENT, LAST) and data[1 : 1 + NONCE_BYTES] == NONCE[: len(data) - 1]

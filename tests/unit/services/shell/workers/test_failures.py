@@ -1,4 +1,4 @@
-"""Whatever ends a task can be sent, and says where."""
+"""Every exception of a task can be sent with its place."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from services.shell.workers.failures import clean, error_of
 
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit])
-def test_what_would_end_the_process_is_the_jobs_error(kind: type[BaseException]) -> None:
-    """With its name and the frames of who raised it."""
+def test_exceptions_that_end_a_process_are_the_jobs_error(kind: type[BaseException]) -> None:
+    """An exception that would end the process becomes the job's error with its frames."""
     with pytest.raises(kind) as caught:
         raise kind("bad \ud800")
     error = error_of(caught.value, "map")
@@ -20,7 +20,7 @@ def test_what_would_end_the_process_is_the_jobs_error(kind: type[BaseException])
 
 
 def test_half_a_surrogate_in_a_message_is_shown_as_its_escape() -> None:
-    """UTF-8 has no such character."""
+    """A lone surrogate in a message is escaped, because UTF-8 cannot encode it."""
     assert error_of(ValueError("bad \ud800")).message == "ValueError: bad \\ud800"
 
 
@@ -33,10 +33,10 @@ class _Broken:
     ("given", "shown"), [(5, "5"), (None, "None"), (b"x", "b'x'"), ("a\udfff", "a\\udfff")]
 )
 def test_a_status_may_be_anything(given: object, shown: str) -> None:
-    """It is shown as a text."""
+    """A status of any type is shown as text."""
     assert clean(given) == shown
 
 
 def test_a_status_whose_text_raises_is_named() -> None:
-    """The heartbeat goes on."""
+    """A status whose text raises is shown by its type."""
     assert "_Broken" in clean(_Broken())

@@ -1,4 +1,4 @@
-"""What a worker is given with a task, and what it hands on to the task's process."""
+"""The order that a worker gets for a task, and passes on to the task's process."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ CREDENTIALS = {"access_key_id": "é", "expires_at": "2026-01-01T00:00:00+00:00"}
 def test_a_tasks_process_gets_message_and_credentials(
     credentials: dict[str, Any] | None, body: bytes
 ) -> None:
-    """As they are, whatever bytes they have."""
+    """A task's process gets message and credentials unchanged, with any bytes."""
     order = Order(OrderHead(attempt=ATTEMPT, credentials=credentials), body)
     assert received_order(order.for_process()) == (credentials, body)
     assert Order.decoded(order.encoded()) == order

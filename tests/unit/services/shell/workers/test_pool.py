@@ -1,4 +1,4 @@
-"""The slots of a service, over workers that are sockets of the test's own."""
+"""The slots of a service, with sockets of the test as workers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TASK_MESSAGE = SplitTask(run="run-1", store="file:///store", inputs=(), cut=Spli
 
 
 class _ForkServer:
-    """Each spawn is a pair of sockets: the pool has one end, and the test keeps the other."""
+    """Each spawn creates a pair of sockets, one for the pool and one for the test."""
 
     def __init__(self, born: Callable[[int, socket.socket], None]) -> None:
         self._born = born
@@ -37,10 +37,10 @@ class _ForkServer:
         self.killed: list[int] = []
 
     async def attach(self, lost: Callable[[], None]) -> None:
-        """Nothing to listen to."""
+        """Do nothing."""
 
     def spawn(self, output: int) -> socket.socket:
-        """One more worker; `born` decides what it does first."""
+        """Create a worker; `born` decides what it does first."""
         ours, theirs = socket.socketpair()
         self.theirs.append(theirs)
         try:
@@ -51,18 +51,18 @@ class _ForkServer:
         return ours
 
     def kill(self, pid: int) -> None:
-        """Remembered."""
+        """Record it."""
         self.killed.append(pid)
 
     async def status(self, pid: int) -> int:
-        """Killed by SIGKILL."""
+        """Return that SIGKILL ended it."""
         return 9
 
     def forget(self, pid: int) -> None:
-        """Nothing is known."""
+        """Do nothing."""
 
     def close(self) -> None:
-        """Closes all ends."""
+        """Close all sockets."""
         for each in self.theirs:
             each.close()
 
@@ -72,7 +72,7 @@ def _ready(number: int, worker: socket.socket) -> None:
 
 
 async def _given(worker: socket.socket) -> Order:
-    """The task that a worker is given."""
+    """Return the task that a worker gets."""
     worker.setblocking(False)
     incoming = FrameBuffer()
     while (frame := incoming.next(None)) is None:
@@ -90,9 +90,7 @@ async def _last_event(pool: WorkerPool) -> object:
 
 
 def test_a_worker_that_dies_with_its_task_unread_has_a_cause() -> None:
-    """The socket of such a worker is reset, not closed; its task fails all the same, with the
-    cause.
-    """
+    """The task of a worker that dies before it has read the task fails with the cause."""
 
     async def story() -> object:
         fork_server = _ForkServer(_ready)
@@ -118,11 +116,10 @@ Behaviour = Callable[[Order, socket.socket], None]
 def _story(
     monkeypatch: pytest.MonkeyPatch, *behaviours: Behaviour
 ) -> tuple[list[object], list[int]]:
-    """The last events of as many tasks as there are behaviours, one slot's, and the workers that
-    were killed.
+    """Return the last events of one slot's tasks, one for each behaviour, and the killed workers.
 
-    Behaviour n is that of worker n when it has its task; the last worker has the last one for all
-    that follow.
+    Worker n has behaviour n when it gets its task; the last worker has the last one for all later
+    tasks.
     """
     monkeypatch.setattr(pool_module, "REHIRE_PAUSE_S", 0.0)
 
@@ -139,7 +136,7 @@ def _story(
             events.append(await asyncio.wait_for(asking, 5))
             await asyncio.sleep(0)
         await pool.close()
-        await asyncio.sleep(0)  # what was closed is gone only in the next turn of the loop
+        await asyncio.sleep(0)  # a closed transport is gone only in the loop's next turn
         return events, fork_server.killed
 
     return asyncio.run(story())
@@ -156,16 +153,14 @@ def _says(text: str, kind: bytes = LAST) -> Behaviour:
 
 
 def test_a_worker_that_is_done_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is left of it, so the next task is its own too."""
+    """A worker that has finished without remains gets the next task."""
     events, killed = _story(monkeypatch, _says("one"), _says("two"))
     assert ["one", "two"] == _messages(events)
     assert killed == []
 
 
-def test_a_second_answer_is_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker that has said one thing too much is killed, and the next task gets an answer of its
-    own.
-    """
+def test_a_second_answer_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that sends a second answer is killed, and the next task gets its own answer."""
 
     def twice(order: Order, worker: socket.socket) -> None:
         for text in ("one", "one too much"):
@@ -186,10 +181,8 @@ def test_a_second_answer_is_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
     ids=["another nonce", "a line", "one byte of it", "zeros"],
 )
-def test_what_is_no_frame_of_the_task_is_not_its_answer(
-    monkeypatch: pytest.MonkeyPatch, forged: bytes
-) -> None:
-    """The task is lost, and so is the worker: what it says next may be anything."""
+def test_a_foreign_frame_is_no_answer(monkeypatch: pytest.MonkeyPatch, forged: bytes) -> None:
+    """A worker that sends another frame loses the task, and is killed."""
 
     def forge(order: Order, worker: socket.socket) -> None:
         worker.sendall(forged + Frame(LAST, order.nonce, _failure(order, "true")).encoded())
@@ -201,14 +194,14 @@ def test_what_is_no_frame_of_the_task_is_not_its_answer(
 
 
 def test_a_worker_with_something_left_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its answer counts; it does not get another task."""
+    """A worker with remains is replaced, and its answer counts."""
     events, killed = _story(monkeypatch, _says("one", UNCLEAN), _says("two"))
     assert ["one", "two"] == _messages(events)
     assert [1] == killed
 
 
 def test_a_worker_that_dies_before_it_is_ready_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else its slot would take tasks and never start them."""
+    """A worker that dies before it is ready is replaced, because its slot could not start tasks."""
     monkeypatch.setattr(pool_module, "REHIRE_PAUSE_S", 0.0)
 
     def born(number: int, worker: socket.socket) -> None:
@@ -225,7 +218,7 @@ def test_a_worker_that_dies_before_it_is_ready_is_replaced(monkeypatch: pytest.M
         _says("from worker 3")(await _given(fork_server.theirs[2]), fork_server.theirs[2])
         event = await asyncio.wait_for(asking, 5)
         await pool.close()
-        await asyncio.sleep(0)  # what was closed is gone only in the next turn of the loop
+        await asyncio.sleep(0)  # a closed transport is gone only in the loop's next turn
         return event
 
     event = asyncio.run(story())
@@ -234,10 +227,10 @@ def test_a_worker_that_dies_before_it_is_ready_is_replaced(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("trouble", ["no descriptor", "no process"])
-def test_a_worker_that_cannot_be_had_is_had_later(
+def test_a_worker_that_cannot_start_starts_later(
     monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
-    """Its slot is none until then: it is not counted, and takes no task; afterwards it does."""
+    """A slot whose worker cannot start does not count until a later start succeeds."""
     monkeypatch.setattr(pool_module, "REHIRE_PAUSE_S", 0.0)
     scarce = [False]
 
@@ -257,7 +250,7 @@ def test_a_worker_that_cannot_be_had_is_had_later(
         scarce[0] = True
         asking = asyncio.create_task(_last_event(pool))
         await asyncio.sleep(0)
-        fork_server.theirs[0].close()  # that worker dies of its task
+        fork_server.theirs[0].close()  # this worker ends with its task
         await asyncio.wait_for(asking, 5)
         while pool.able == 2:
             await asyncio.sleep(0)
@@ -271,14 +264,14 @@ def test_a_worker_that_cannot_be_had_is_had_later(
             await asyncio.sleep(0)
         able.append(pool.able)
         await pool.close()
-        await asyncio.sleep(0)  # what was closed is gone only in the next turn of the loop
+        await asyncio.sleep(0)  # a closed transport is gone only in the loop's next turn
         return able, None
 
     assert [2, 1, 2] == asyncio.run(story())[0]
 
 
 def test_a_task_whose_slot_gets_no_worker_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not silent until its caller gives up."""
+    """A task whose slot gets no worker fails after a limit."""
     monkeypatch.setattr(pool_module, "HIRE_LIMIT_S", 0.01)
 
     async def story() -> object:

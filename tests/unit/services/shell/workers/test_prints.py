@@ -1,4 +1,4 @@
-"""What is passed on of a job's output: whole lines, up to a limit."""
+"""A job's output is passed on in whole lines, up to a limit."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from services.shell.workers.prints import Allowance
 
 @given(st.lists(st.binary(max_size=30)), st.integers(0, 200))
 def test_whole_lines_within_the_limit(pieces: list[bytes], limit: int) -> None:
-    """However it is cut: what is passed on is a beginning of what was printed, in whole lines, and
-    the rest counts.
-    """
+    """In any pieces, the start of the output is passed on in whole lines; the rest is counted."""
     allowance = Allowance(limit)
     passed = b"".join(map(allowance.pass_on, pieces)) + allowance.rest()
     printed = b"".join(pieces)
@@ -24,7 +22,7 @@ def test_whole_lines_within_the_limit(pieces: list[bytes], limit: int) -> None:
 
 
 def test_all_of_little_is_passed_on() -> None:
-    """The last line too, though it has no end."""
+    """Short output is passed on whole, also a last line without an end."""
     allowance = Allowance(100)
     assert b"one\n" == allowance.pass_on(b"one\ntw")
     assert b"two\n" == allowance.pass_on(b"o") + allowance.rest()

@@ -1,6 +1,4 @@
-"""Families of processes and their ends: over a /proc that the test writes, and calls that it
-plays.
-"""
+"""Descendants of a process and their ends, with a fake /proc and fake calls."""
 
 from __future__ import annotations
 
@@ -38,8 +36,8 @@ FAMILY = {1: {2, 3}, 2: {4}, 3: set[int](), 4: {5}, 5: set[int]()}
         (signal.SIGTERM, "was killed by SIGTERM"),
     ],
 )
-def test_a_wait_status_is_said_in_words(status: int, said: str) -> None:
-    """With what it most likely means."""
+def test_a_wait_status_is_explained(status: int, said: str) -> None:
+    """A wait status is explained, with the most likely cause."""
     assert cause_of_death(status).startswith(said)
     assert ("(" in said) == ("(" in cause_of_death(status))
 
@@ -55,7 +53,7 @@ def test_a_wait_status_is_said_in_words(status: int, said: str) -> None:
 def test_the_kernel_is_asked_where_it_can_be(
     monkeypatch: pytest.MonkeyPatch, call: Callable[[], None], expected: tuple[int, int]
 ) -> None:
-    """By prctl(2), with the numbers of its header; elsewhere than on Linux nothing happens."""
+    """prctl(2) is called with the numbers of its header on Linux, and not elsewhere."""
     asked: list[Any] = []
     monkeypatch.setattr(module, "_prctl", lambda *option: asked.append(option))
     call()
@@ -66,7 +64,7 @@ def test_the_kernel_is_asked_where_it_can_be(
 
 
 def test_open_files_but_the_kept_ones_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that is closed already, as the listing's own is, is no error."""
+    """All open files except the kept ones are closed, and an already closed one is ignored."""
     closed: list[int] = []
 
     def close(number: int) -> None:
@@ -80,8 +78,8 @@ def test_open_files_but_the_kept_ones_are_closed(monkeypatch: pytest.MonkeyPatch
     assert [3, 9, 7] == closed
 
 
-def test_this_process_has_the_children_that_the_kernel_says() -> None:
-    """None, in a unit test; a process that is not there has none either."""
+def test_the_children_are_those_of_the_kernel() -> None:
+    """The children of a process are those of the kernel's list, and none for a missing process."""
     assert set() == children_of(os.getpid())
     assert set() == children_of(1 << 30)
     assert os.getpid() in children_of(os.getppid())
@@ -90,7 +88,7 @@ def test_this_process_has_the_children_that_the_kernel_says() -> None:
 def test_without_the_kernels_list_every_process_is_looked_at(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The long way comes to the same."""
+    """Without the kernel's list of children all processes are examined, with the same result."""
 
     def missing(_: str) -> bytes:
         raise FileNotFoundError
@@ -108,7 +106,7 @@ def test_without_the_kernels_list_every_process_is_looked_at(
 
 @pytest.fixture
 def family(monkeypatch: pytest.MonkeyPatch) -> dict[int, set[int]]:
-    """A family of which this process is the first."""
+    """A family whose first process is this one."""
     known = {pid: set(children) for pid, children in FAMILY.items()}
     monkeypatch.setattr(os, "getpid", lambda: 1)
     monkeypatch.setattr(module, "children_of", lambda pid: set(known[pid]))
@@ -117,7 +115,7 @@ def family(monkeypatch: pytest.MonkeyPatch) -> dict[int, set[int]]:
 
 
 def test_parents_come_before_their_children(family: dict[int, set[int]]) -> None:
-    """So that who is killed first starts no more."""
+    """Parents come before children, so that a killed parent starts no further child."""
     found = descendants_of(1)
     assert {2, 3, 4, 5} == set(found)
     assert found.index(2) < found.index(4) < found.index(5)
@@ -126,7 +124,7 @@ def test_parents_come_before_their_children(family: dict[int, set[int]]) -> None
 def test_strays_are_killed_with_all_below_them(
     family: dict[int, set[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """But for those to keep; one that is gone already is no error."""
+    """Strays are killed with their descendants, except kept ones; a missing one is ignored."""
     killed: list[int] = []
 
     def kill(pid: int, number: int) -> None:
@@ -143,7 +141,7 @@ def test_strays_are_killed_with_all_below_them(
 def test_strays_are_killed_until_none_is_left(
     family: dict[int, set[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a killed one has left comes to this process, and is killed in the next round."""
+    """Children of a killed process are adopted, and killed in the next round."""
     rounds: list[int] = []
 
     def reap(pid: int, _: int) -> tuple[int, int]:
@@ -162,28 +160,28 @@ def test_strays_are_killed_until_none_is_left(
 def test_strays_that_cannot_be_ended_are_given_up(
     family: dict[int, set[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After their time."""
+    """Strays that cannot be killed are given up after a time limit."""
 
-    def nobody(*_: int) -> tuple[int, int]:
+    def no_child(*_: int) -> tuple[int, int]:
         raise ChildProcessError
 
     ticks = iter(range(100))
     monkeypatch.setattr("time.monotonic", lambda: next(ticks))
     monkeypatch.setattr(os, "kill", lambda *_: None)
-    monkeypatch.setattr(os, "waitpid", nobody)
+    monkeypatch.setattr(os, "waitpid", no_child)
     assert not end_all_strays([], 5.0)
     assert end_all_strays([2, 3], 5.0)
 
 
-def test_orphans_are_taken_leave_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many as there are; without a child there is nothing to do."""
+def test_orphans_are_reaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All orphans are reaped, and without a child nothing happens."""
     ended = [7, 8, 0]
     monkeypatch.setattr(os, "waitpid", lambda *_: (ended.pop(0), 0))
     reap_orphans()
     assert [] == ended
 
-    def nobody(*_: int) -> tuple[int, int]:
+    def no_child(*_: int) -> tuple[int, int]:
         raise ChildProcessError
 
-    monkeypatch.setattr(os, "waitpid", nobody)
+    monkeypatch.setattr(os, "waitpid", no_child)
     reap_orphans()

@@ -1,4 +1,4 @@
-"""The engine is run once before the forks, and nothing is left of that."""
+"""The engine runs once before the forks, and leaves nothing."""
 
 import tempfile
 import threading
@@ -12,7 +12,7 @@ from services.shell.workers import warm
 
 
 def test_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No file, no open descriptor and no thread; it has mapped its records."""
+    """The run leaves no file, open descriptor or thread, and maps its records."""
     records = []
 
     def noted(task: Any, context: TaskContext) -> Any:
@@ -32,7 +32,7 @@ def test_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_disk_that_fails_is_no_error_of_a_service_that_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its tasks will tell."""
+    """A failing disk does not stop a service, because its tasks will report it."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
     def full(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""The project's rules that a program can check: imports, entry points of packages, names."""
+"""The project's rules that a program can check: imports, entry points, names."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-ROOMS = ("mapreduce", "services", "driver", "mapreduce_jobs")
-DOORS = {
+PACKAGES = ("mapreduce", "services", "driver", "mapreduce_jobs")
+ENTRY_POINTS = {
     "obstore": ("mapreduce/storage/", "driver/cloud/aws.py"),
     "duckdb": ("mapreduce/check/reference_parquet.py", "mapreduce/formats/parquet"),
     "fsspec": ("mapreduce/formats/parquet",),
@@ -45,8 +45,8 @@ DOORS = {
 
 
 def _files() -> Iterator[Path]:
-    for room in ROOMS:
-        yield from sorted((ROOT / room).rglob("*.py"))
+    for folder in PACKAGES:
+        yield from sorted((ROOT / folder).rglob("*.py"))
 
 
 def _imported(path: Path) -> set[str]:
@@ -60,14 +60,14 @@ def _imported(path: Path) -> set[str]:
 
 
 def test_the_fronts_of_the_packages_stay_small() -> None:
-    """Beside its packages, driver has four modules at most, and mapreduce fourteen."""
+    """Beside its packages driver has at most 4 modules, and mapreduce 14."""
     counts = {name: len(list((ROOT / name).glob("*.py"))) for name in ("driver", "mapreduce")}
     assert counts["driver"] <= 4, counts
     assert counts["mapreduce"] <= 14, counts
 
 
 def test_no_function_is_over_sixty_lines() -> None:
-    """From `def` to its last line."""
+    """No function has more than 60 lines, from `def` to its end."""
     long = [
         f"{path.relative_to(ROOT)}: {node.name}, {length} lines"
         for path in _files()
@@ -78,24 +78,20 @@ def test_no_function_is_over_sixty_lines() -> None:
     assert long == []
 
 
-def test_each_package_enters_through_its_door() -> None:
-    """A third-party package is imported in one place only, so that changing it changes one
-    place.
-    """
+def test_each_third_party_package_has_one_entry_point() -> None:
+    """Each third-party package is imported only in its listed files."""
     wrong = [
         f"{name} imports {package}"
         for path in _files()
         if (name := path.relative_to(ROOT).as_posix())
-        for package in _imported(path) & set(DOORS)
-        if not name.startswith(DOORS[package])
+        for package in _imported(path) & set(ENTRY_POINTS)
+        if not name.startswith(ENTRY_POINTS[package])
     ]
     assert wrong == []
 
 
 def test_jobs_use_only_public_names() -> None:
-    """A shipped job is what a user could have written: from mapreduce itself, not from its
-    inside.
-    """
+    """A ready-made job imports only the public interface of mapreduce."""
     inside = [
         f"{path.name}: from {node.module}"
         for path in sorted((ROOT / "mapreduce_jobs").glob("*.py"))
@@ -106,7 +102,7 @@ def test_jobs_use_only_public_names() -> None:
 
 
 def test_the_job_api_is_light() -> None:
-    """Importing `mapreduce` alone loads no HTTP, no store, no database and no cloud."""
+    """The import of `mapreduce` loads no HTTP, store, database or cloud library."""
     heavy = "{'obstore', 'duckdb', 'httpx', 'fastapi', 'boto3', 'uvicorn', 'rich'}"
     script = f"import sys, mapreduce; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run(
@@ -116,7 +112,7 @@ def test_the_job_api_is_light() -> None:
 
 
 def test_only_the_command_line_prints() -> None:
-    """Elsewhere a print would land in the middle of somebody's JSON."""
+    """Only the listed files print, because standard output is for documents."""
     printing = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in _files()
@@ -134,7 +130,7 @@ def test_only_the_command_line_prints() -> None:
 
 @pytest.mark.parametrize("prefix", ["maps", "chunks", "pairs", "reduce", "tasks", "runs", "jobs"])
 def test_object_keys_are_spelled_in_one_place(prefix: str) -> None:
-    """No other file builds a URL of the store by hand."""
+    """Only one file spells the prefixes of object keys."""
     wrong = [
         str(path.relative_to(ROOT))
         for path in _files()
