@@ -15,7 +15,7 @@ STOPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("mapreduce_jobs/word_count.py", ("WordCount",)),
     ("driver/cli/run.py", ("run", "_watched")),
     ("driver/targets/start.py", ("carry_out", "_backend")),
-    ("driver/plan/tasks.py", ("TaskSpec", "split_count", "task_key", "_map_task")),
+    ("driver/plan/tasks.py", ("TaskSpec", "task_key", "_map_task", "reduce_tasks")),
     ("driver/run/pipeline.py", ("run_job", "check_ledger", "commit")),
     ("driver/run/stages.py", ("_map_and_reduce", "Stages")),
     ("driver/scheduling/scheduler.py", ("StageRun",)),
@@ -25,7 +25,7 @@ STOPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("services/shell/task/task_process.py", ("task_main", "_run_and_answer")),
     ("mapreduce/engine/map_task.py", ("run_map", "_to_partitions", "MapStage")),
     ("mapreduce/formats/text.py", ("owned_blocks",)),
-    ("mapreduce/engine/reduce_task.py", ("run_reduce", "fetch_blocks", "_reduced", "_groups")),
+    ("mapreduce/engine/reduce_task.py", ("run_reduce", "reduce_blocks", "_reduced", "_groups")),
     ("mapreduce/engine/ledger.py", ("balance", "_input_rows", "_shuffle_rows")),
 )
 """In the order of a run: a file, and what to read of it."""

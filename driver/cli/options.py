@@ -64,11 +64,12 @@ class CutOptions:
     """Splits and partitions."""
 
     reducers: int | None = None
-    """How many reduce tasks, and so parts of the result (by default 1; inline 2)."""
+    """How many reduce tasks, and so parts of the result (by default by the size of the input: 1 for
+    small ones; inline at least 2)."""
     chunks: int | None = None
-    """How many splits to cut the input into."""
+    """How many splits to cut the input into; one more file then moves all of them."""
     chunk_size: str | None = None
-    """Length of a split, e.g. 64MiB (the default; less where that keeps all mappers busy)."""
+    """Length of a split at most, e.g. 64MiB (by default it grows with the size of the input)."""
     split_mode: SplitMode = "range"
     """range: mappers read byte ranges of the input; copy: the splitter writes chunk files first."""
     sort: Flag = False
