@@ -43,6 +43,10 @@ class Aggregation(Generic[State]):
     grows: ClassVar[bool] = False
     """True if a state grows with its values, so that the map task must watch its memory."""
 
+    associative: ClassVar[bool] = False
+    """True if `merge` gives the same state however the values are grouped, with their order kept. A
+    subclass says it anew. Merged states are then kept for later runs."""
+
     keeps_values: ClassVar[bool] = True
     """True if a state holds the values themselves, so that a record must support each of them."""
 
@@ -78,6 +82,7 @@ class Sum(Aggregation[Any]):
     other floats.
     """
 
+    associative = True
     keeps_values = False
 
     def create(self, value: Any) -> Any:
@@ -120,6 +125,7 @@ class Sum(Aggregation[Any]):
 class Count(Aggregation[int]):
     """The number of values, of any type."""
 
+    associative = True
     keeps_values = False
 
     def create(self, value: Any) -> int:
@@ -140,6 +146,8 @@ class Count(Aggregation[int]):
 
 class Min(Aggregation[Any]):
     """The least value; the values must be comparable."""
+
+    associative = True
 
     def create(self, value: Any) -> Any:
         return value if type(value) in _ORDERED else _ordered(value, self)
@@ -167,6 +175,8 @@ class Min(Aggregation[Any]):
 
 class Max(Aggregation[Any]):
     """The greatest value; the values must be comparable."""
+
+    associative = True
 
     def create(self, value: Any) -> Any:
         return value if type(value) in _ORDERED else _ordered(value, self)
@@ -199,6 +209,7 @@ class Mean(Aggregation[list[Any]]):
     The state is `[count, state of Sum]`.
     """
 
+    associative = True
     keeps_values = False
     _sum: ClassVar[Sum] = Sum()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from driver.plan.target import Target
@@ -127,7 +127,11 @@ def map_tasks(plan: RunPlan, split: SplitResult) -> list[TaskSpec]:
 
 
 def reduce_tasks(
-    plan: RunPlan, maps: Sequence[MapResult], outputs: StoredObject | None
+    plan: RunPlan,
+    maps: Sequence[MapResult],
+    outputs: StoredObject | None,
+    *,
+    keep_states: bool = False,
 ) -> list[TaskSpec]:
     """Return one task for each partition.
 
@@ -135,12 +139,19 @@ def reduce_tasks(
         plan: the plan.
         maps: the result of each map task.
         outputs: the list of their objects; None where another shuffle carries the pairs.
+        keep_states: merged states of earlier runs may be used, and those of this run are kept.
     """
     # the indexes' digests, not their URLs: a map task that runs again with the same answer changes
     # no key. Hashed once, for the keys of all partitions
     read = task_key("reduce", maps=[each.blocks.digest for each in maps if each.blocks])
     size = sum(each.size for each in maps) // max(1, plan.partitions)
-    return [_reduce_task(plan, number, read, size, outputs) for number in range(plan.partitions)]
+    identity = {"job": _job_identity(plan, plan.code.reduce), "build": plan.build.model_dump()}
+    states = task_key("reduce", states=identity) if keep_states else ""
+    messages = replace(messages_of(plan), states=states)
+    return [
+        _reduce_task(plan, number, read, size, outputs, messages)
+        for number in range(plan.partitions)
+    ]
 
 
 def task_key(stage: StageName, **identity: Any) -> str:
@@ -186,10 +197,13 @@ def _ranges(split: Split) -> str:
 
 
 def _reduce_task(
-    plan: RunPlan, number: int, read: str, size_bytes: int, outputs: StoredObject | None
+    plan: RunPlan,
+    number: int,
+    read: str,
+    size_bytes: int,
+    outputs: StoredObject | None,
+    messages: TaskMessages,
 ) -> TaskSpec:
-    messages = messages_of(plan)
-
     def message(attempt: str) -> ReduceTask:
         return messages.reduce(number, outputs, attempt=attempt)
 

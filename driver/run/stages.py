@@ -71,7 +71,7 @@ async def _map_and_reduce(
         results = [outcome.result for outcome in maps if isinstance(outcome.result, MapResult)]
         outputs = await asyncio.to_thread(write_list, results, plan.store, plan.run, stages.storage)
         try:
-            specs = reduce_tasks(plan, results, outputs)
+            specs = reduce_tasks(plan, results, outputs, keep_states=stages.keeps_states)
             reduces = await stages.carry_out("reduce", specs, known)
             known |= {outcome.spec.key: outcome for outcome in reduces}
             return maps, await stages.until_whole("reduce", reduces)
@@ -124,6 +124,7 @@ class Stages:
         self._is_ready = False
         self._names = Counter[str]()  # attempts that each task has had, by its name
         self.storage = backend.runs.storage
+        self.keeps_states = backend.remembers and not fresh
         self.seconds: dict[str, float] = {"start": 0.0, "reduce": 0.0}
         self.done: list[Outcome] = []
         """What the services have done of the last stage, also when it failed."""

@@ -18,8 +18,9 @@ from typing import BinaryIO
 
 from mapreduce import native
 from mapreduce.engine.context import TaskContext
-from mapreduce.engine.fetch import SHARE, BlockSource, fetch, fetching, stream
+from mapreduce.engine.fetch import SHARE, BlockSource, each_of, fetch, fetching, stream
 from mapreduce.engine.merge import FAN_IN, FileRun, SortedRun
+from mapreduce.engine.states import LEAST_BLOCKS, States, groups_of, is_kept
 from mapreduce.errors import CorruptBlock
 from mapreduce.formats.frames import (
     CHECKSUM_MODULO,
@@ -113,6 +114,14 @@ class Gathered:
         return sum(block.checksum for block in self.blocks) % CHECKSUM_MODULO
 
 
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Neighbouring blocks that are merged together; with a `key`, their states are kept."""
+
+    sources: list[BlockSource]
+    key: str = ""
+
+
 @contextmanager
 def gathered(
     sources: Sequence[BlockSource],
@@ -120,6 +129,7 @@ def gathered(
     folder: Path,
     merge: Merge,
     check: Check | None = None,
+    states: States | None = None,
 ) -> Iterator[Gathered]:
     """Yield the sorted runs of the blocks, in the order of the sources.
 
@@ -129,45 +139,122 @@ def gathered(
         folder: the task's scratch folder.
         merge: merges a group of blocks.
         check: checks each frame.
+        states: the kept states of groups, where the job allows them.
     """
     limit = context.memory_bytes // SHARE
-    groups = _groups(sources, limit)
     with fetching(context.storage, sources[0].output.url if sources else None) as pool:
-
-        def begin(number: int) -> list[FetchedBlock]:
-            """Start to fetch the blocks of a group."""
-            return [
-                FetchedBlock(source, context, _opener(source, context, pool, folder, limit), check)
-                for source in (groups[number] if number < len(groups) else ())
-            ]
-
-        coming = begin(0)
-        if len(groups) <= 1:
+        gathering = _Gathering(context, folder, merge, check, states, pool, limit)
+        groups = _groups(sources, limit, states)
+        if len(groups) <= 1 and not any(group.key for group in groups):
+            blocks = gathering.begin(groups[0]) if groups else []
             integers = all(source.block.integers for source in sources)
-            yield Gathered(coming, list(coming), integers, at_once=len(coming))
-            return
+            yield Gathered(blocks, list(blocks), integers, at_once=len(blocks))
+        else:
+            yield gathering.runs(groups)
+
+
+@dataclass(frozen=True, slots=True)
+class _Gathering:
+    """Merges groups of blocks, one after another, while the blocks of the next are fetched."""
+
+    context: TaskContext
+    folder: Path
+    merge: Merge
+    check: Check | None
+    states: States | None
+    pool: Executor | None
+    limit: int
+
+    def begin(self, group: _Group) -> list[FetchedBlock]:
+        """Start to fetch the blocks of a group."""
+        return [
+            FetchedBlock(source, self.context, self._opener(source), self.check)
+            for source in group.sources
+        ]
+
+    def runs(self, groups: list[_Group]) -> Gathered:
+        """Return the groups as runs on scratch disk."""
         done = Gathered([], [], integers=True)
-        for number in range(len(groups)):
-            now, coming = coming, begin(number + 1)
+        paths = [self.folder / f"run-{number}" for number in range(len(groups))]
+        kept = list(each_of(self._kept, zip(groups, paths, strict=True), self.pool))
+        missing = iter([group for group, found in zip(groups, kept, strict=True) if not found])
+        coming = self._next(missing)
+        for group, path, found in zip(groups, paths, kept, strict=True):
+            if found is not None:
+                done.blocks += map(self._counted, group.sources)
+                done.runs.append(found[0])
+                done.integers = done.integers and found[1]
+                continue
+            now, coming = coming, self._next(missing)
             done.blocks += now
-            if _needs_disk(now[0].source.block.length, limit):
+            if _needs_disk(now[0].source.block.length, self.limit):
                 # it lies on scratch disk already
                 done.runs += now
                 done.integers = done.integers and now[0].source.block.integers
-                continue
-            path = folder / f"run-{number}"
-            with path.open("wb") as file:
-                writer = BlockWriter(file)
-                merge(writer, list(now))
-            done.integers = done.integers and writer.integers
-            done.runs.append(FileRun(path, 0, writer.length, path.name))
-            for block in now:
-                block.opened = _released
-        yield done
+            else:
+                writer = self._merged(group, now, path)
+                done.runs.append(FileRun(path, 0, writer.length, path.name))
+                done.integers = done.integers and writer.integers
+        return done
+
+    def _next(self, groups: Iterator[_Group]) -> list[FetchedBlock]:
+        group = next(groups, None)
+        return [] if group is None else self.begin(group)
+
+    def _kept(self, given: tuple[_Group, Path]) -> tuple[FileRun, bool] | None:
+        group, path = given
+        return self.states.find(group.key, path) if self.states and group.key else None
+
+    def _counted(self, source: BlockSource) -> FetchedBlock:
+        """Return a block that was read, by its index entry, when its group's states were merged."""
+        block = source.block
+        return FetchedBlock(source, self.context, _released, None, block.records, block.checksum)
+
+    def _merged(self, group: _Group, blocks: list[FetchedBlock], path: Path) -> BlockWriter:
+        with path.open("wb") as file:
+            writer = BlockWriter(file)
+            self.merge(writer, list(blocks))
+        for block in blocks:
+            block.opened = _released
+        if self.states and group.key:
+            self.states.keep(group.key, path, writer)
+        return writer
+
+    def _opener(self, source: BlockSource) -> Callable[[], BinaryIO]:
+        """Return a function that opens the bytes of a block; with threads, start to fetch them."""
+        context, pool = self.context, self.pool
+        if _needs_disk(source.block.length, self.limit):
+            path = self.folder / f"block-{source.output.index}"
+            save = cache(lambda: _saved(source, context, path))
+            if pool is not None:
+                pool.submit(save)
+            return lambda: save().open("rb")
+        if pool is None or source.data is not None:
+            return lambda: io.BytesIO(fetch(source, context))
+        coming = pool.submit(fetch, source, context)
+        return lambda: io.BytesIO(coming.result())
 
 
-def _groups(sources: Sequence[BlockSource], limit: int) -> list[list[BlockSource]]:
-    """Return neighbouring blocks together, as many as fit in `limit` bytes with their windows."""
+def _groups(sources: Sequence[BlockSource], limit: int, states: States | None) -> list[_Group]:
+    """Return neighbouring blocks together, as many as fit in `limit` bytes with their windows.
+
+    Where states are kept, the groups are those of the states, if they are long enough and fit.
+    """
+    if states is None or len(sources) < LEAST_BLOCKS:
+        return [_Group(group) for group in _fitting(sources, limit)]
+    groups: list[_Group] = []
+    others: list[BlockSource] = []
+    for group in groups_of(sources):
+        if is_kept(group) and len(_fitting(group, limit)) == 1:
+            groups += [_Group(each) for each in _fitting(others, limit)]
+            groups.append(_Group(group, states.key(group)))
+            others = []
+        else:
+            others += group
+    return groups + [_Group(each) for each in _fitting(others, limit)]
+
+
+def _fitting(sources: Sequence[BlockSource], limit: int) -> list[list[BlockSource]]:
     groups: list[list[BlockSource]] = []
     held = limit
     for source in sources:
@@ -187,21 +274,6 @@ def _needed(length: int) -> int:
 
 def _needs_disk(length: int, limit: int) -> bool:
     return _needed(length) > limit
-
-
-def _opener(
-    source: BlockSource, context: TaskContext, pool: Executor | None, folder: Path, limit: int
-) -> Callable[[], BinaryIO]:
-    """Return a function that opens the bytes of a block; with threads, start to fetch them."""
-    if _needs_disk(source.block.length, limit):
-        save = cache(lambda: _saved(source, context, folder / f"block-{source.output.index}"))
-        if pool is not None:
-            pool.submit(save)
-        return lambda: save().open("rb")
-    if pool is None or source.data is not None:
-        return lambda: io.BytesIO(fetch(source, context))
-    coming = pool.submit(fetch, source, context)
-    return lambda: io.BytesIO(coming.result())
 
 
 def _saved(source: BlockSource, context: TaskContext, path: Path) -> Path:

@@ -16,7 +16,12 @@ from mapreduce import native
 from mapreduce.aggregate import Aggregation
 from mapreduce.encoding import decode_key, key_prefix, unpack_value
 from mapreduce.engine import native_collector
-from mapreduce.engine.collect import check_placement, merged_states, packed_result
+from mapreduce.engine.collect import (
+    check_placement,
+    merged_states,
+    merging_states,
+    packed_result,
+)
 from mapreduce.engine.collector_choice import sorter
 from mapreduce.engine.context import Stopwatch, TaskContext
 from mapreduce.engine.fetch import Partition, find_blocks
@@ -31,6 +36,7 @@ from mapreduce.engine.part import (
     write_part,
     write_rows,
 )
+from mapreduce.engine.states import States, allows_states, is_associative
 from mapreduce.formats.frames import BlockWriter, FrameSink, PackedPair, RawFrame, columns
 from mapreduce.job import Job, task_state
 from mapreduce.user_code.calls import Place, user_code
@@ -72,7 +78,9 @@ def reduce_blocks(
     )
     with (
         context.scratch_folder() as folder,
-        gathered(partition.sources, context, folder, _merging(job), check) as blocks,
+        gathered(
+            partition.sources, context, folder, _merging(job), check, _states(job, task, context)
+        ) as blocks,
     ):
         part = _part(job, task, blocks, context, folder)
         records, checksum = blocks.records, blocks.checksum
@@ -124,22 +132,36 @@ class PlacementProof:
             self._proven.add(key)
 
 
+def _states(job: Job, task: ReduceTask, context: TaskContext) -> States | None:
+    """Return the kept states of the task's groups, if the message and the job allow them."""
+    if not task.states or not allows_states(job.aggregation):
+        return None
+    return States(task.states, task.store, context.storage)
+
+
 def _merging(job: Job) -> Merge:
     """Return the merge of a group of blocks into one run."""
     aggregation = job.aggregation
-    if native.extension is None:
-        return lambda writer, runs: writer.write(merge_once(runs))
+    keep = native_collector.operation("KEEP") if native.extension is not None else None
     combines = aggregation is not None and native_collector.combines(aggregation)
+    associative = (
+        merging_states(aggregation) if aggregation and is_associative(aggregation) else None
+    )
 
     def merge(writer: BlockWriter, runs: list[SortedRun]) -> None:
-        try:
-            operation = native_collector.operation("KEEP")
-            if aggregation is not None and combines and _hold_integers(runs):
+        if aggregation is not None and combines and _hold_integers(runs):
+            try:
                 operation = native_collector.state_operation(aggregation)
-            writer.write_frames(merge_frames_once(runs, operation))
-        # a sum beyond 64 bits: keep the pairs, for a merge with Python's integers
-        except OverflowError:
-            writer.start_over()
+                writer.write_frames(merge_frames_once(runs, operation))
+                return
+            # a sum beyond 64 bits: merge the blocks again, with Python's integers
+            except OverflowError:
+                writer.start_over()
+        if associative is not None:
+            writer.write(associative(merge_once(runs)))
+        elif keep is not None:
+            writer.write_frames(merge_frames_once(runs, keep))
+        else:
             writer.write(merge_once(runs))
 
     return merge

@@ -7,6 +7,7 @@ maps/<0-f>/<run>/map-00000.attempt-0        one map attempt: R blocks in sequenc
 maps/0/<run>/outputs-<digest>.jsonl         the map outputs that the reduce tasks read
 reduce/<run>/part-00000.attempt-0.jsonl     one reduce attempt
 pairs/<run>/pairs-00000.attempt-0           its pairs for the next step of a chain
+pairs/states/<digest>                       merged states of some map outputs, for a later run
 reduce/<run>/part-00000.jsonl, result.json  the committed result
 reduce/<run>/_SUCCESS                       written last, when the ledger balances
 runs/<run>/                                 plan.json, results.json, events.jsonl, report.json,
@@ -23,6 +24,7 @@ import re
 INPUT, CHUNKS, MAPS, PAIRS, REDUCE = "input", "chunks", "maps", "pairs", "reduce"
 RUNS, JOBS, TASKS = "runs", "jobs", "tasks"
 STEP = "-step-"
+STATES = "states"
 DEAD_LETTERS = "dead-letters"
 
 MAP_FOLDERS = "0123456789abcdef"
@@ -34,6 +36,7 @@ _RUN_FOLDERS = "|".join((CHUNKS, rf"{MAPS}(?:/[{MAP_FOLDERS}])?", PAIRS, REDUCE,
 # which a user has folders of the same names: the ids identify the keys that belong to a run
 _OWN = re.compile(
     rf"({INPUT}|{JOBS})/[0-9a-f]{{64}}(/.*)?|{TASKS}/[0-9a-f]{{64}}\.json|"
+    rf"{PAIRS}/{STATES}/[0-9a-f]{{32}}|"
     rf"({_RUN_FOLDERS})/run-[0-9]{{8}}-[0-9]{{6}}-[a-z0-9-]+(/.*)?",
     re.DOTALL,
 )
@@ -111,6 +114,11 @@ def pairs_attempt(store: str, run: str, index: int, attempt: str) -> str:
 def pairs(store: str, run: str) -> str:
     """Return the folder of a run's pairs for the next step."""
     return join(store, PAIRS, run)
+
+
+def kept_state(store: str, key: str) -> str:
+    """Return the URL of the merged states of some map outputs."""
+    return join(store, PAIRS, STATES, key)
 
 
 def step(run: str, number: int) -> str:

@@ -246,7 +246,8 @@ class ReduceTask(TaskMessage):
 
     `outputs` is the list of the map outputs, in the order of their blocks, so that the message has
     one length whatever their number; None where another shuffle carries the pairs. With
-    `keep_pairs`, also write the part's pairs as input for the next step of a chain.
+    `keep_pairs`, also write the part's pairs as input for the next step of a chain. `states` is the
+    identity under which merged states are kept for later runs; "" keeps and finds none.
     """
 
     stage: Literal["reduce"] = "reduce"
@@ -254,6 +255,7 @@ class ReduceTask(TaskMessage):
     index: Size
     job: JobSpec
     outputs: StoredObject | None = None
+    states: Label = ""
     partitions: Annotated[int, Field(ge=1, le=100_000)]
     top: Annotated[int, Field(ge=0, le=100_000)] = 10
     keep_pairs: bool = False

@@ -34,6 +34,7 @@ class TaskMessages:
         total_order: the parts are ranges of keys.
         top: how many top pairs a part reports.
         keep_pairs: a part's pairs are kept for the next step of a chain.
+        states: the identity under which reduce tasks keep merged states; "" for none.
     """
 
     run: str
@@ -43,6 +44,7 @@ class TaskMessages:
     total_order: bool = False
     top: int = 0
     keep_pairs: bool = False
+    states: str = ""
 
     @property
     def key_ranges(self) -> int | None:
@@ -114,6 +116,7 @@ class TaskMessages:
             index=partition,
             job=self.job,
             outputs=outputs,
+            states=self.states,
             partitions=self.partitions,
             top=self.top,
             keep_pairs=self.keep_pairs,
