@@ -34,6 +34,7 @@ DOORS = {
     "pydantic_settings": ("services/shell/settings.py",),
     "httpx": ("driver/transport/http.py",),
     "cyclopts": ("driver/cli/",),
+    "jinja2": ("driver/report/chart.py",),
     "rich": ("driver/cli/", "driver/report/"),
     "boto3": ("driver/cloud/aws.py",),
     "botocore": ("driver/cloud/aws.py",),
