@@ -26,52 +26,16 @@ REDUCE_ONLY = frozenset(("reduce", "reduce_setup", "reduce_cleanup"))
 """Methods of a job that the engine calls only in reduce tasks."""
 _LOOKS_AT_ITSELF = frozenset(
     (
-        *(
-            "__file__",
-            "__code__",
-            "__loader__",
-            "__spec__",
-            "co_firstlineno",
-            "f_lineno",
-            "tb_lineno",
-            "lineno",
-        ),
-        *(
-            "inspect",
-            "linecache",
-            "tokenize",
-            "getsource",
-            "get_data",
-            "pkgutil",
-            "importlib.resources",
-        ),
-    )
+        "__file__ __code__ __loader__ __spec__ co_firstlineno f_lineno tb_lineno lineno inspect "
+        "linecache tokenize getsource get_data pkgutil importlib.resources"
+    ).split()
 )
 """Names in a source that may make it depend on its text or its line numbers."""
 _LOOKS_AROUND = frozenset(
     (
-        *(
-            "getattr",
-            "vars",
-            "dir",
-            "eval",
-            "exec",
-            "globals",
-            "locals",
-            "compile",
-            "__dict__",
-            "__getattribute__",
-        ),
-        *(
-            "__getattr__",
-            "__init_subclass__",
-            "__subclasses__",
-            "attrgetter",
-            "methodcaller",
-            "inspect",
-            "gc",
-        ),
-    )
+        "getattr vars dir eval exec globals locals compile __dict__ __getattribute__ __getattr__ "
+        "__init_subclass__ __subclasses__ attrgetter methodcaller inspect gc"
+    ).split()
 )
 """Names in a source that may reach a method without its name."""
 

@@ -25,32 +25,14 @@ _MESSAGE_LIMIT = 2000
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _OURS = tuple(f"{_ROOT / folder}{os.sep}" for folder in ("mapreduce", "services", "driver"))
 _FOR_AUTHORS = tuple(
-    str(_ROOT / "mapreduce" / name)
-    for name in (
-        "aggregate.py",
-        "batch.py",
-        "job.py",
-        "user_code/parameters.py",
-        "word_counts.py",
-        "words.py",
-    )
+    str(_ROOT / "mapreduce" / f"{name}.py")
+    for name in "aggregate batch job user_code/parameters word_counts words".split()
 )
 """Our modules that a job calls: their errors are about the author's call."""
 _PYTHON = tuple({f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib")})
 _PACKAGES = ("site-packages", "dist-packages")
 _DEPENDENCIES = frozenset(
-    (
-        "backports",
-        "duckdb",
-        "fsspec",
-        "msgspec",
-        "nanoarrow",
-        "obstore",
-        "pydantic",
-        "pydantic_core",
-        "regex",
-        "xxhash",
-    )
+    "backports duckdb fsspec msgspec nanoarrow obstore pydantic pydantic_core regex xxhash".split()
 )
 """Packages that the engine calls. Any other installed package counts as the job's."""
 _MACHINERY = ("<frozen importlib", f"{sysconfig.get_path('stdlib')}{os.sep}importlib{os.sep}")
