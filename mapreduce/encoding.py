@@ -312,11 +312,8 @@ def _way_out(value: object, hints: dict[str, str]) -> str:
 
 def _name(value: object) -> str:
     kind = type(value)
-    return (
-        kind.__qualname__
-        if kind.__module__ == "builtins"
-        else f"{kind.__module__}.{kind.__qualname__}"
-    )
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    return f"{module}{kind.__qualname__}"
 
 
 def _unwrap(code: int, data: memoryview) -> object:

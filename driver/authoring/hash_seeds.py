@@ -14,7 +14,6 @@ import threading
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from functools import partial
-from types import TracebackType
 from typing import Any, Self
 
 from pydantic import Base64Bytes
@@ -74,12 +73,7 @@ class SeededRuns:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for timer in self._timers:
             timer.cancel()
         for process in self._processes.values():
@@ -112,11 +106,7 @@ class SeededRuns:
                 "its process ended; give `check` a smaller --sample"
             )
         answer = SeededAnswer.model_validate_json(line)
-        return (
-            [("error", answer.error)]
-            if answer.error
-            else [(key, value) for key, value in answer.pairs]
-        )
+        return [("error", answer.error)] if answer.error else list(answer.pairs)
 
     def _started(self, seed: int) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(

@@ -149,11 +149,9 @@ def _say_breach(name: str, breach: Breach) -> None:
 
 
 def _pair(pair: Any) -> str:
-    return (
-        "nothing more"
-        if pair is None
-        else f"{shown_repr(pair[0], 100)}: {shown_repr(pair[1], 100)}"
-    )
+    if pair is None:
+        return "nothing more"
+    return f"{shown_repr(pair[0], 100)}: {shown_repr(pair[1], 100)}"
 
 
 def _text(content: bytes) -> str:

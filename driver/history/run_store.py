@@ -290,12 +290,9 @@ class RunStore:
         try:
             return model.model_validate_json(self.storage.read(url))
         except ValidationError as exc:
-            half = exc.errors(include_input=False, include_url=False)[0]["type"] == "json_invalid"
-            why = (
-                "it is not a complete JSON document"
-                if half
-                else "another version of this program has written it"
-            )
+            why = "another version of this program has written it"
+            if exc.errors(include_input=False, include_url=False)[0]["type"] == "json_invalid":
+                why = "it is not a complete JSON document"
             raise InputError(f"{shown(url)} cannot be read: {why}; start a new run") from exc
 
 

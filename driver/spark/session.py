@@ -63,12 +63,9 @@ def check_installed() -> None:
             "--target spark needs PySpark, which is not in this environment; install it with: "
             "pip install --require-hashes -r requirements/spark.txt"
         )
-    java = (
-        shutil.which("java", path=f"{os.environ['JAVA_HOME']}/bin")
-        if os.environ.get("JAVA_HOME")
-        else None
-    )
-    if java is None and shutil.which("java") is None:
+    home = os.environ.get("JAVA_HOME")
+    at_home = shutil.which("java", path=f"{home}/bin") if home else None
+    if at_home is None and shutil.which("java") is None:
         raise FleetError(
             "--target spark needs Java 17 or newer, and there is no `java` here; install it "
             "(apt-get install openjdk-17-jre-headless, brew install openjdk@17), or set JAVA_HOME"

@@ -18,15 +18,7 @@ from driver.plan.target import Target, WantedTarget
 from driver.plan.tasks import RunPlan, split_count
 from driver.plan.upload import Progress, upload_inputs
 from driver.text import BLOCK_LIMIT, shown, storable
-from mapreduce.code import (
-    CodeIdentity,
-    JobClass,
-    JobSource,
-    Modules,
-    find_job,
-    identity_of,
-    pack,
-)
+from mapreduce.code import CodeIdentity, JobClass, JobSource, Modules, find_job, identity_of, pack
 from mapreduce.errors import FleetError, InputError, ObjectExists, UsageError
 from mapreduce.job import Job
 from mapreduce.storage import Storage, open_storage
@@ -265,11 +257,9 @@ def _check_sort(config: RunConfig, job: JobClass) -> None:
     if (config.sort or job.total_order) and (
         job.reduce is None or job.partition is not Job.partition
     ):
-        what = (
-            "has its own `partition`"
-            if job.reduce is not None
-            else "has no `reduce`, and so no keys to sort by"
-        )
+        what = "has its own `partition`"
+        if job.reduce is None:
+            what = "has no `reduce`, and so no keys to sort by"
         raise UsageError(f"{job.__name__} {what}; its result cannot be in total order")
 
 

@@ -292,11 +292,8 @@ class _Cut:
 
     def __init__(self, given: PlainInput) -> None:
         self._given = given
-        lines = (
-            given.content.splitlines(keepends=True)
-            if isinstance(given.format, Text | JsonLines | Csv)
-            else []
-        )
+        has_lines = isinstance(given.format, Text | JsonLines | Csv)
+        lines = given.content.splitlines(keepends=True) if has_lines else []
         header = 1 if isinstance(given.format, Csv) and given.format.header else 0
         quoted = isinstance(given.format, Csv) and b'"' in given.content
         self._head = b"".join(lines[:header])
@@ -304,11 +301,9 @@ class _Cut:
 
     def of(self, records: Sequence[bytes]) -> PlainInput:
         """Return the input with only these records."""
-        return (
-            replace(self._given, content=self._head + b"".join(records))
-            if self.records
-            else self._given
-        )
+        if not self.records:
+            return self._given
+        return replace(self._given, content=self._head + b"".join(records))
 
 
 def _fewest(records: list[bytes], still: Callable[[list[bytes]], bool]) -> list[bytes]:

@@ -127,11 +127,8 @@ def _file_of(module: str) -> Path | None:
         spec = importlib.util.find_spec(module)
     except (ImportError, ValueError):
         return None
-    return (
-        Path(spec.origin).resolve()
-        if spec and spec.origin and spec.origin.endswith(".py")
-        else None
-    )
+    origin = spec.origin if spec else None
+    return Path(origin).resolve() if origin and origin.endswith(".py") else None
 
 
 def _modules_of(package: str) -> list[str]:

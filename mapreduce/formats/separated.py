@@ -106,11 +106,9 @@ class CsvReader:
 
     def _rows(self, byte_range: ByteRange, position: int, data: bytes) -> Iterator[tuple[int, Row]]:
         block = _Block(data, position + byte_range.source_offset, byte_range.source)
-        return (
-            self._named(block, byte_range.header or ())
-            if self._form.header
-            else self._listed(block)
-        )
+        if self._form.header:
+            return self._named(block, byte_range.header or ())
+        return self._listed(block)
 
     def _listed(self, block: _Block) -> Iterator[tuple[int, Row]]:
         for at, row in self._parser.rows(block):

@@ -133,16 +133,10 @@ def is_authors(exc: BaseException) -> bool:
 
 def as_user_error(exc: BaseException, place: Place) -> UserCodeError:
     """Return the author's view of an exception: the cause in a line, their frames, the record."""
-    frames = user_frames(exc.__traceback__)
-    shown = (
-        "".join([*traceback.format_list(frames), *traceback.format_exception_only(exc)])
-        if frames
-        else ""
-    )
     message = _printable(_cut(_message(exc, place), _MESSAGE_LIMIT))
     return UserCodeError(
         message,
-        traceback=_printable(shown),
+        traceback=_printable(users_traceback(exc)),
         place=_printable(str(place)),
         record=_record(place),
         url=_printable(place.url),
@@ -159,11 +153,9 @@ def _message(exc: BaseException, place: Place) -> str:
     if isinstance(exc, NotAPair):
         return f"{place.step} {exc}{group}"
     if isinstance(exc, NotAggregable):
-        return (
-            f"{place.step} yielded a value that cannot be aggregated: {exc}"
-            if place.url
-            else f"{exc}{group}"
-        )
+        if not place.url:
+            return f"{exc}{group}"
+        return f"{place.step} yielded a value that cannot be aggregated: {exc}"
     if isinstance(exc, SystemExit):
         return (
             f"{place.step} ended the process with exit({'' if exc.code is None else repr(exc.code)}"
@@ -190,6 +182,14 @@ def _record(place: Place) -> str:
     return "" if place.record is None else _printable(_cut(repr(place.record)))
 
 
+def users_traceback(exc: BaseException) -> str:
+    """Return an exception's traceback as Python prints it, from the author's first frame on."""
+    frames = user_frames(exc.__traceback__)
+    if not frames:
+        return ""
+    return "".join([*traceback.format_list(frames), *traceback.format_exception_only(exc)])
+
+
 def user_frames(
     trace: TracebackType | None, *, without_ours: bool = False
 ) -> list[traceback.FrameSummary]:
@@ -208,12 +208,8 @@ def user_frames(
     ]
     for at, frame in enumerate(frames):
         if _owner(frame.filename) == "author":
-            shown = frames[at:]
-            return (
-                [each for each in shown if not each.filename.startswith(_OURS)]
-                if without_ours
-                else shown
-            )
+            left_out = _OURS if without_ours else ()
+            return [each for each in frames[at:] if not each.filename.startswith(left_out)]
     return []
 
 

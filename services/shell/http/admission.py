@@ -103,11 +103,9 @@ def place_for(
         if (guest.address == LOCAL) == (address == LOCAL)
     ]
     counts = Counter(guest.address for _, guest in seated)
-    limit, each = (
-        (HEALTH_CONNECTIONS, HEALTH_CONNECTIONS)
-        if address == LOCAL
-        else (limits.total, limits.each)
-    )
+    limit, each = limits.total, limits.each
+    if address == LOCAL:
+        limit = each = HEALTH_CONNECTIONS
     if counts[address] >= each:
         seated = [(number, guest) for number, guest in seated if guest.address == address]
     elif len(seated) < limit:
