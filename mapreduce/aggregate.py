@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 
@@ -135,11 +135,33 @@ class Count(Aggregation[int]):
         return len(values)
 
 
-class Min(Aggregation[Any]):
-    """The least value; the values must be comparable."""
+class _Extreme(Aggregation[Any]):
+    """What `Min` and `Max` share: the state is the value kept so far."""
+
+    _best: ClassVar[Callable[..., Any]]
 
     def create(self, value: Any) -> Any:
         return value if type(value) in _ORDERED else _ordered(value, self)
+
+    def merge(self, state: Any, other: Any) -> Any:
+        return self.add(state, other)
+
+    def result(self, state: Any) -> Any:
+        return state
+
+    def plain(self, values: list[Any]) -> Any:
+        for value in values:
+            _ordered(value, self)
+        try:
+            return self._best(values)
+        except TypeError:
+            _refuse_mixture(self, *_unlike(values))
+
+
+class Min(_Extreme):
+    """The least value; the values must be comparable."""
+
+    _best = staticmethod(min)
 
     def add(self, state: Any, value: Any) -> Any:
         try:
@@ -147,46 +169,17 @@ class Min(Aggregation[Any]):
         except TypeError:
             _refuse_mixture(self, state, value)
 
-    def merge(self, state: Any, other: Any) -> Any:
-        return self.add(state, other)
 
-    def result(self, state: Any) -> Any:
-        return state
-
-    def plain(self, values: list[Any]) -> Any:
-        for value in values:
-            _ordered(value, self)
-        try:
-            return min(values)
-        except TypeError:
-            _refuse_mixture(self, *_unlike(values))
-
-
-class Max(Aggregation[Any]):
+class Max(_Extreme):
     """The greatest value; the values must be comparable."""
 
-    def create(self, value: Any) -> Any:
-        return value if type(value) in _ORDERED else _ordered(value, self)
+    _best = staticmethod(max)
 
     def add(self, state: Any, value: Any) -> Any:
         try:
             return value if value > state else state
         except TypeError:
             _refuse_mixture(self, state, value)
-
-    def merge(self, state: Any, other: Any) -> Any:
-        return self.add(state, other)
-
-    def result(self, state: Any) -> Any:
-        return state
-
-    def plain(self, values: list[Any]) -> Any:
-        for value in values:
-            _ordered(value, self)
-        try:
-            return max(values)
-        except TypeError:
-            _refuse_mixture(self, *_unlike(values))
 
 
 class Mean(Aggregation[list[Any]]):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
 
-from cyclopts import Parameter
 from rich.table import Table
 
+from driver.cli.options import Flag
 from driver.cli.terminal import add_row, answer, print_document, say, show
 from driver.history.failure import Failure
 from driver.history.run_store import RunStore, is_run_name
@@ -52,8 +51,13 @@ class RunStatus(Message):
     steps: tuple[str, ...] = ()
 
 
-def runs(*, json: Annotated[bool, Parameter(negative="")] = False, store: str | None = None) -> int:
+def runs(*, json: Flag = False, store: str | None = None) -> int:
     """List the runs, oldest first.
+
+    A run that cannot be read is listed too, with the reason.
+
+        python -m driver runs
+        python -m driver runs --store s3://bucket
 
     Args:
         json: Print one JSON document on standard output.
@@ -115,14 +119,13 @@ def _when(created: float) -> str:
         return ""
 
 
-def status(
-    run: str | None = None,
-    /,
-    *,
-    json: Annotated[bool, Parameter(negative="")] = False,
-    store: str | None = None,
-) -> int:
+def status(run: str | None = None, /, *, json: Flag = False, store: str | None = None) -> int:
     """Show how far a run is, and why it failed if it did.
+
+    A run is done, failed or unfinished.
+
+        python -m driver status
+        python -m driver status brisk-owl --json
 
     Args:
         run: The run's id, or how it begins or ends (by default, the last run).
@@ -175,13 +178,18 @@ def status(
 
 def clean(
     *run: str,
-    all_runs: Annotated[bool, Parameter(negative="")] = False,
-    results: Annotated[bool, Parameter(negative="")] = False,
-    everything: Annotated[bool, Parameter(negative="")] = False,
-    yes: Annotated[bool, Parameter(negative="")] = False,
+    all_runs: Flag = False,
+    results: Flag = False,
+    everything: Flag = False,
+    yes: Flag = False,
     store: str | None = None,
 ) -> int:
     """Delete what runs have written; without --yes, only show what would be deleted.
+
+    Of a run, chunk files and map outputs are deleted; a later run does those tasks again.
+
+        python -m driver clean --all-runs
+        python -m driver clean run-20261126-120000-brisk-owl --results --yes
 
     Args:
         run: The runs, by id.

@@ -31,13 +31,14 @@ def run(
     result: ResultOptions = ResultOptions(),
     failures: FailureOptions = FailureOptions(),
 ) -> int:
-    """Run a job: split, map, reduce, and check by the ledger that nothing is lost.
+    r"""Run a job: split, map, reduce, and check by the ledger that nothing is lost.
 
     Finished tasks of earlier runs are reused; after a crash, give the same command again.
 
-        python -m driver run --input book.txt python -m driver run --input logs/ --job grep --param
-        pattern=ERROR python -m driver run --input 's3://bucket/day=*/' --job mine.py:Mine
-        --reducers 8 --output out/
+        python -m driver run --input book.txt
+        python -m driver run --input logs/ --job grep --param pattern=ERROR
+        python -m driver run --input 's3://bucket/day=*/' --job mine.py:Mine \
+            --reducers 8 --output out/
     """
     started = time.monotonic()
     from driver.output.place import Output

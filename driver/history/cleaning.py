@@ -36,16 +36,10 @@ def plan_cleaning(runs: RunStore, names: Iterable[str], *, results: bool) -> Cle
     """
     found: list[ObjectInfo] = []
     for run in [each for name in names for each in (name, *runs.steps(name))]:
-        folders = [
-            keys.chunks(runs.store, run),
-            keys.maps(runs.store, run),
-            keys.pairs(runs.store, run),
-        ]
+        folders = [place(runs.store, run) for place in (keys.chunks, keys.maps, keys.pairs)]
         if results:
-            folders += [
-                keys.results(runs.store, run),
-                keys.run_file(runs.store, run, "").rstrip("/"),
-            ]
+            records = keys.run_file(runs.store, run, "").rstrip("/")
+            folders += [keys.results(runs.store, run), records]
         for folder in folders:
             found += runs.storage.list(folder)
     return _cleaning(found, runs)

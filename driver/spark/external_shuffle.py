@@ -113,24 +113,14 @@ def run_whole(task: MapTask, context: TaskContext, worker: str) -> Carried:
         result = run_task(task, context)
         assert isinstance(result, MapResult)
     except _FAULTS as exc:
-        return Carried(
-            index=task.index,
-            worker=worker,
-            started=started,
-            ended=time.time(),
-            error=task_error(exc),
-        )
-    return Carried(
-        index=task.index, worker=worker, started=started, ended=time.time(), result=result
-    )
+        return _carried(task, worker, started, task_error(exc))
+    return _carried(task, worker, started, result)
 
 
 def map_records(task: MapTask, context: TaskContext, worker: str) -> Iterator[Record]:
     """Yield one map task's pairs and notes, as records."""
     started = time.time()
     sent: list[Block] = []
-    result: MapResult | None = None
-    error: TaskError | None = None
     try:
         with context.scratch_folder() as folder:
             mapped = run_map(task.model_copy(update={"store": f"file://{folder}"}), context)
@@ -144,20 +134,14 @@ def map_records(task: MapTask, context: TaskContext, worker: str) -> Iterator[Re
         result = mapped.model_copy(
             update={"url": "", "etag": "", "size": size, "blocks": tuple(sent)}
         )
+        done = _carried(task, worker, started, result)
     except _FAULTS as exc:
-        error = task_error(exc)
-    done = Carried(
-        index=task.index,
-        worker=worker,
-        started=started,
-        ended=time.time(),
-        result=result,
-        error=error,
-    )
+        done = _carried(task, worker, started, task_error(exc))
     for number in range(task.partitions):
-        note = Note(
-            block=None if error else sent[number], task=done if error or number == 0 else None
-        )
+        if done.error:
+            note = Note(block=None, task=done)
+        else:
+            note = Note(block=sent[number], task=done if number == 0 else None)
         yield (number, _NOTE_KEY, task.index, 0), note.model_dump_json()
 
 
@@ -181,18 +165,25 @@ def reduce_records(
     try:
         result = _reduced(task, _after(first, records), context, integers=integers)
     except _FAULTS as exc:
-        reduce = Carried(
-            index=task.index,
-            worker=worker,
-            started=started,
-            ended=time.time(),
-            error=task_error(exc),
-        )
-    else:
-        reduce = Carried(
-            index=task.index, worker=worker, started=started, ended=time.time(), result=result
-        )
-    return Drained(reduce=reduce, maps=maps)
+        return Drained(reduce=_carried(task, worker, started, task_error(exc)), maps=maps)
+    return Drained(reduce=_carried(task, worker, started, result), maps=maps)
+
+
+def _carried(
+    task: MapTask | ReduceTask,
+    worker: str,
+    started: float,
+    outcome: MapResult | ReduceResult | TaskError,
+) -> Carried:
+    """Return a task that ends now, with its result or its error."""
+    return Carried(
+        index=task.index,
+        worker=worker,
+        started=started,
+        ended=time.time(),
+        result=None if isinstance(outcome, TaskError) else outcome,
+        error=outcome if isinstance(outcome, TaskError) else None,
+    )
 
 
 def _reduced(

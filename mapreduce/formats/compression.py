@@ -44,19 +44,8 @@ _MAGIC: tuple[tuple[re.Pattern[bytes], Compression], ...] = (
     (re.compile(rb"\xfd7zXZ\x00"), "xz"),
     (re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"), "zstd"),
 )
-_CUT: tuple[tuple[tuple[bytes, ...], Compression], ...] = (
-    (
-        tuple(
-            b"BZh%d%b" % (level, end)
-            for level in range(1, 10)
-            for end in (b"1AY&SY", b"\x17rE8P\x90")
-        ),
-        "bzip2",
-    ),
-    ((b"\xfd7zXZ\x00",), "xz"),
-)
-
-
+_BZIP2 = [b"BZh%d" % level + end for level in range(1, 10) for end in (b"1AY&SY", b"\x17rE8P\x90")]
+_CUT: dict[Compression, list[bytes]] = {"bzip2": _BZIP2, "xz": [b"\xfd7zXZ\x00"]}
 _SMALLER: dict[Compression, str] = {
     "zstd": "without --long, e.g. `zstd -d --long=31 < FILE | zstd > NEW.zst`",
     "xz": "with a smaller dictionary, e.g. `xz -dc FILE | xz -9 > NEW.xz`",
@@ -144,7 +133,7 @@ def compression_of(head: bytes, *, cut: bool = False) -> Compression | None:
         if magic.match(head):
             return compression
     if cut and _LEAST_BYTES <= len(head) < MAGIC_BYTES:
-        for signatures, compression in _CUT:
+        for compression, signatures in _CUT.items():
             if any(signature.startswith(head) for signature in signatures):
                 return compression
     return None

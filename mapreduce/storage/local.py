@@ -179,9 +179,7 @@ def _info(url: str, stat: os.stat_result) -> ObjectInfo:
 
 def _unchanged(url: str, file: int, etag: str | None) -> None:
     if etag and _info(url, os.fstat(file)).etag != etag:
-        raise InputChanged(
-            f"{url} has changed since the run was planned; run again to read it as it is now"
-        )
+        raise InputChanged.since_planning(url)
 
 
 def _fill(target: BinaryIO, data: bytes | Path, progress: Callable[[int], None] | None) -> None:
