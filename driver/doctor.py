@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 TERRAFORM_AT_LEAST = (1, 11)
 FARGATE_VCPU_QUOTA = "L-3032A538"
 FREE_DISK_BYTES = 1 << 30
+START_DOCKER = "start Docker (Docker Desktop, or: sudo systemctl start docker)"
 BUILD_IT = "python -m mapreduce.native builds it, with a C compiler"
 
 
@@ -140,9 +141,7 @@ def docker() -> Finding:
         "docker",
         bool(version),
         version or ("not found" if missing else "installed, but its engine does not answer"),
-        "install Docker"
-        if missing
-        else "start Docker (Docker Desktop, or: sudo systemctl start docker)",
+        "install Docker" if missing else START_DOCKER,
     )
 
 

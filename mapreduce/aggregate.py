@@ -260,9 +260,8 @@ class TopK(Aggregation[list[Any]]):
 
     def _best(self, values: list[Any]) -> list[Any]:
         try:
-            return (
-                heapq.nsmallest(self.k, values) if self.smallest else heapq.nlargest(self.k, values)
-            )
+            best = heapq.nsmallest if self.smallest else heapq.nlargest
+            return best(self.k, values)
         except TypeError:
             _refuse_mixture(self, *_unlike(values))
 
@@ -311,9 +310,8 @@ class CollectSet(Aggregation[list[Any]]):
         state.append(value)
         # at each power of two: the cost of removing duplicates is amortised over the values since
         # the last time
-        return (
-            _distinct(state) if len(state) & (len(state) - 1) == 0 and len(state) >= 64 else state
-        )
+        length = len(state)
+        return _distinct(state) if length >= 64 and length & (length - 1) == 0 else state
 
     def merge(self, state: list[Any], other: list[Any]) -> list[Any]:
         return _distinct(state + other)

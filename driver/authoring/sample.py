@@ -61,10 +61,10 @@ def checked_jobs(job: Job | Chain, inputs: list[PlainInput]) -> list[CheckedJob]
             if "given" in step.sources
         ]
         before = answer.pairs if answer and "previous" in step.sources else []
-        previous = (
-            [PlainInput("previous", pairs_content(before), "previous", Pairs())] if before else []
-        )
-        checked.append((_maker(step.job), [*previous, *own]))
+        sample = [*own]
+        if before:
+            sample.insert(0, PlainInput("previous", pairs_content(before), "previous", Pairs()))
+        checked.append((_maker(step.job), sample))
         answer = plain_run(step.job, own, before)
     if not checked:
         raise JobLoadError(f"{type(job).__name__} has no step; let `steps` yield a job")

@@ -146,9 +146,7 @@ def _say_breach(name: str, breach: Breach) -> None:
     say(f"    only the second gives  {_pair(line.found)}")
     say("  the smallest input found:")
     for given in breach.inputs:
-        lines = (
-            _text(given.content).removesuffix("\n").split("\n") if given.content else ["(empty)"]
-        )
+        lines = (_text(given.content) or "(empty)").removesuffix("\n").split("\n")
         for text in lines[:_SHOWN_LINES]:
             say(f"    {shown(text)}")
         if len(lines) > _SHOWN_LINES:

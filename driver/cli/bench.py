@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Group, Parameter
-from rich.table import Table
+from rich.table import Column, Table
 
 from driver.cli.options import Flag, JobOptions
 from driver.cli.terminal import no_output_of_jobs, print_document, say, show
@@ -191,9 +191,8 @@ def _seconds(run: Measured) -> str:
 
 
 def _table(found: SpeedUp) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for name in ("mappers", "map stage", "speed-up", "end to end", "speed-up", "Amdahl's bound"):
-        table.add_column(name, justify="right")
+    names = ("mappers", "map stage", "speed-up", "end to end", "speed-up", "Amdahl's bound")
+    table = Table(*(Column(name, justify="right") for name in names), box=None, pad_edge=False)
     for level in found.levels:
         table.add_row(
             str(level.mappers),

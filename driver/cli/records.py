@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from driver.cli.options import Flag
 from driver.cli.terminal import add_row, answer, print_document, say, show
@@ -76,14 +76,12 @@ def runs(*, json: Flag = False, store: str | None = None) -> int:
             "start one with: python -m driver run --input FILE"
         )
         return 0
-    table = Table(box=None, pad_edge=False)
-    for column in ("run", "state", "when", "target", "job", "input"):
-        table.add_column(column, no_wrap=column == "run")
+    run_id = Column("run", no_wrap=True)
+    table = Table(run_id, "state", "when", "target", "job", "input", box=None, pad_edge=False)
     for line in lines:
-        volume = (
-            f"{plural(line.inputs, 'file')}, {bytes_text(line.size_bytes)}" if line.inputs else ""
-        )
-        add_row(table, line.run_id, line.state, _when(line.created), line.target, line.job, volume)
+        volume = f"{plural(line.inputs, 'file')}, {bytes_text(line.size_bytes)}"
+        cells = (_when(line.created), line.target, line.job, volume if line.inputs else "")
+        add_row(table, line.run_id, line.state, *cells)
     show(table)
     for line in lines:
         if line.why:
@@ -144,9 +142,8 @@ def status(run: str | None = None, /, *, json: Flag = False, store: str | None =
     if not maps_done and not plan.chain:
         finished = FinishedTasks(kept.storage, kept.store)
         split = finished.find([split_task(plan)]).get(0)
-        maps_done = (
-            len(finished.find(map_tasks(plan, split))) if isinstance(split, SplitResult) else 0
-        )
+        if isinstance(split, SplitResult):
+            maps_done = len(finished.find(map_tasks(plan, split)))
     failure = None if success else kept.failure(name)
     document = RunStatus(
         run_id=name,

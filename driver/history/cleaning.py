@@ -47,16 +47,8 @@ def plan_cleaning(runs: RunStore, names: Iterable[str], *, results: bool) -> Cle
 
 def plan_emptying(runs: RunStore) -> Cleaning:
     """Return everything that this program has ever written to the store."""
-    folders = (
-        keys.INPUT,
-        keys.CHUNKS,
-        keys.MAPS,
-        keys.PAIRS,
-        keys.REDUCE,
-        keys.RUNS,
-        keys.JOBS,
-        keys.TASKS,
-    )
+    of_tasks = (keys.CHUNKS, keys.MAPS, keys.PAIRS, keys.REDUCE)
+    folders = (keys.INPUT, *of_tasks, keys.RUNS, keys.JOBS, keys.TASKS)
     found = (info for name in folders for info in runs.storage.list(keys.join(runs.store, name)))
     return _cleaning(found, runs)
 

@@ -119,11 +119,6 @@ class RunStore:
             self._url(run, name), content if isinstance(content, bytes) else _json(content)
         )
 
-    def write_unless_empty(self, run: str, name: str, content: BaseModel | bytes) -> None:
-        """Write one of the run's records unless it is empty."""
-        if content:
-            self.write(run, name, content)
-
     def commit(self, run: str, parts: Sequence[tuple[ObjectInfo, str]], records: int) -> Success:
         """Give parts their final names, and then write `_SUCCESS`.
 

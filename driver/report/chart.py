@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -65,17 +65,14 @@ class Chart:
 def svg(chart: Chart) -> str:
     """Return the chart as the text of an SVG file; both axes begin at 0."""
     scale = _Scale(chart)
-    return (
-        _templates()
-        .get_template("chart.svg")
-        .render(
-            chart=chart,
-            scale=scale,
-            x_ticks=_x_ticks(chart, scale),
-            legend=_legend(chart.series),
-            edges={"left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM},
-            size=(WIDTH, HEIGHT),
-        )
+    template = _templates().get_template("chart.svg")
+    return template.render(
+        chart=chart,
+        scale=scale,
+        x_ticks=_x_ticks(chart, scale),
+        legend=_legend(chart.series),
+        edges={"left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM},
+        size=(WIDTH, HEIGHT),
     )
 
 
@@ -93,20 +90,6 @@ def ticks(most: float, count: int = TICKS) -> list[float]:
     return [round(step * number, 9) for number in range(math.ceil(most / step - 1e-9) + 1)]
 
 
-class XTick(NamedTuple):
-    """A mark on the horizontal axis; without a label where it would touch the one before."""
-
-    x: float
-    label: str
-
-
-class LegendEntry(NamedTuple):
-    """Where a series is named."""
-
-    x: float
-    series: Series
-
-
 class _Scale:
     """The mapping from values to pixels."""
 
@@ -122,22 +105,24 @@ class _Scale:
         return round(BOTTOM - value / self.y_ticks[-1] * (BOTTOM - TOP), 1)
 
 
-def _x_ticks(chart: Chart, scale: _Scale) -> list[XTick]:
+def _x_ticks(chart: Chart, scale: _Scale) -> list[tuple[float, str]]:
+    """Return the marks on the horizontal axis; without a label where it would touch another."""
     measured = [series for series in chart.series if series.measured]
-    found: list[XTick] = []
+    found: list[tuple[float, str]] = []
     labelled = -math.inf
     for value in sorted({point.x for series in measured for point in series.points}):
         x = scale.x(value)
         fits = x - labelled >= TICK_SPACE
-        found.append(XTick(x, _number(value) if fits else ""))
+        found.append((x, _number(value) if fits else ""))
         labelled = x if fits else labelled
     return found
 
 
-def _legend(all_series: Sequence[Series]) -> list[LegendEntry]:
+def _legend(all_series: Sequence[Series]) -> list[tuple[float, Series]]:
+    """Return where each series is named."""
     found, x = [], float(MARGIN)
     for series in all_series:
-        found.append(LegendEntry(x, series))
+        found.append((x, series))
         x += 33 + LETTER * len(series.name) + 22
     return found
 

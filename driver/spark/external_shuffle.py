@@ -24,7 +24,7 @@ from mapreduce.engine.merge import FileRun, write_block
 from mapreduce.engine.reduce_task import run_reduce
 from mapreduce.engine.run import run_task, task_error
 from mapreduce.errors import DataError, UsageError, UserCodeError
-from mapreduce.formats.frames import CHECKSUM_MODULO, PackedPair
+from mapreduce.formats.frames import CHECKSUM_MODULO, BlockWriter, PackedPair
 from mapreduce.wire.messages import (
     Block,
     BlockSource,
@@ -196,13 +196,7 @@ def _reduced(
         with path.open("wb") as file:
             written = write_block(file, sums.counted(pairs))
         info = context.storage.head(f"file://{path}")
-        block = Block(
-            offset=0,
-            length=written.length,
-            records=written.records,
-            checksum=written.checksum,
-            integers=integers,
-        )
+        block = _block(written, integers=integers)
         source = BlockSource(url=info.url, etag=info.etag, map_index=0, block=block)
         result = run_reduce(task.model_copy(update={"sources": (source,)}), context)
     return result.model_copy(
@@ -215,12 +209,12 @@ def _pairs(path: Path, block: Block) -> Iterator[PackedPair]:
         yield from zip(frame.keys, frame.values, strict=True)
 
 
-def _block(sums: Sums, *, integers: bool) -> Block:
+def _block(counted: Sums | BlockWriter, *, integers: bool) -> Block:
     return Block(
         offset=0,
-        length=sums.length,
-        records=sums.records,
-        checksum=sums.checksum,
+        length=counted.length,
+        records=counted.records,
+        checksum=counted.checksum,
         integers=integers,
     )
 

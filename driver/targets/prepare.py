@@ -60,6 +60,11 @@ class Prepared:
     left_out: int = 0
     notes: tuple[str, ...] = ()
 
+    @property
+    def identity(self) -> CodeIdentity:
+        """That part of the job; a chain has one for each step only."""
+        return self.identity_of(self.job) if issubclass(self.job, Job) else CodeIdentity()
+
     def identity_of(self, job: type[Job]) -> CodeIdentity:
         """Return the part of the code that the tasks of a job, or of a chain's step, depend on."""
         return identity_of(self.source, self.modules, job)
@@ -172,6 +177,7 @@ def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
     inline = prepared.target == "inline"
     slots = max(prepared.map_slots, INLINE_AT_LEAST) if inline else prepared.map_slots
     total = sum(given.size for given in inputs)
+    fewest = INLINE_AT_LEAST if inline else 1
     plan = RunPlan(
         run="run",
         created=time.time(),
@@ -188,17 +194,13 @@ def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
         splits=split_count(
             total, chunks=config.chunks, chunk_bytes=config.chunk_bytes, slots=slots
         ),
-        partitions=0
-        if _map_only(prepared.job)
-        else config.reducers or (INLINE_AT_LEAST if inline else 1),
+        partitions=0 if _map_only(prepared.job) else config.reducers or fewest,
         mode=config.mode,
         top=config.top,
         total_order=config.sort or (issubclass(prepared.job, Job) and prepared.job.total_order),
         chain=not issubclass(prepared.job, Job),
         build=prepared.build,
-        code=prepared.identity_of(prepared.job)
-        if issubclass(prepared.job, Job)
-        else CodeIdentity(),
+        code=prepared.identity,
         modules=prepared.modules.names(),
         left_out=prepared.left_out,
         job_folder=storable(str(prepared.source.root), BLOCK_LIMIT),

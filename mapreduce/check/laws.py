@@ -159,9 +159,7 @@ def _partitions(make: Callable[[], Job]) -> Law:
         "the answer does not depend on the number of partitions",
         "`reduce` keeps state from one key to the next, or `partition` does not depend on the key "
         "alone: each reduce task sees only the keys of its partition",
-        tuple(
-            (_plural(n, "partition"), _way(make, replace(BASE, partitions=n))) for n in (1, 2, 5)
-        ),
+        tuple((_plural(n, "partition"), _way(make, Trial(1, partitions=n))) for n in (1, 2, 5)),
     )
 
 
@@ -181,17 +179,15 @@ def _combine(make: Callable[[], Job]) -> Law:
 
 
 def _order(make: Callable[[], Job]) -> Law:
+    four = replace(BASE, splits=4)
     return Law(
         "the answer does not depend on the order of a key's values",
         "`reduce` uses the first or the last value, or adds floats in order of arrival: sort the "
         "values with `group_by`, use an aggregation, or set `order_matters = True` if the order "
         "of the input is intended",
         (
-            ("4 splits", _way(make, replace(BASE, splits=4))),
-            (
-                "4 splits, the last one first",
-                _way(make, replace(BASE, splits=4, reversed_maps=True)),
-            ),
+            ("4 splits", _way(make, four)),
+            ("4 splits, the last one first", _way(make, replace(four, reversed_maps=True))),
         ),
     )
 

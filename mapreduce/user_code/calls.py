@@ -60,11 +60,9 @@ class Place:
         return self.offset if is_offset else None  # type: ignore[return-value]
 
     def __str__(self) -> str:
-        if not self.url:
-            return ""
-        return (
-            self.url if self.offset is None else f"{self.url} at {self.name_of_key} {self.offset}"
-        )
+        if not self.url or self.offset is None:
+            return self.url
+        return f"{self.url} at {self.name_of_key} {self.offset}"
 
 
 @contextmanager
@@ -145,9 +143,8 @@ def as_user_error(exc: BaseException, place: Place) -> UserCodeError:
 
 
 def _message(exc: BaseException, place: Place) -> str:
-    group = (
-        "" if place.url or place.record is None else f" (for the key {_cut(repr(place.record))})"
-    )
+    of_a_key = not place.url and place.record is not None
+    group = f" (for the key {_cut(repr(place.record))})" if of_a_key else ""
     if isinstance(exc, NotCarriable):
         return f"{place.step} yielded something that cannot be carried: {exc}{group}"
     if isinstance(exc, NotAPair):

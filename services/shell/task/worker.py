@@ -145,9 +145,8 @@ class Worker:
             return order, self._fork(Order(head, order.body))
         self._prepare(head.job, Order(head, order.body))
         order = Order(head.model_copy(update={"fresh": self._fresh}), order.body)
-        return order, self._template.start(order) if self._template is not None else self._fork(
-            order
-        )
+        run = self._fork if self._template is None else self._template.start
+        return order, run(order)
 
     def _fork(self, order: Order) -> Child:
         """Start a task in a fork that has imported no job."""
