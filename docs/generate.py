@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections import ChainMap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -60,7 +61,8 @@ def _signature(name: str, thing: object) -> str:
 
 
 def _members(owner: str, cls: type) -> Iterator[str]:
-    for name, member in vars(cls).items():
+    shared = [vars(base) for base in cls.__bases__ if base.__name__.startswith("_")]
+    for name, member in ChainMap(dict(vars(cls)), *map(dict, shared)).items():
         if name.startswith("_") or name in OF_THE_ENGINE.get(owner, ()):
             continue
         if isinstance(member, property):

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,6 @@ from driver.text import bytes_text
 from driver.transport.endpoint import ROLES
 from mapreduce import native
 from mapreduce.errors import FleetError, MapReduceError
-from mapreduce.wire.messages import Message
 
 if TYPE_CHECKING:
     from driver.cloud.aws import Aws
@@ -28,10 +28,12 @@ if TYPE_CHECKING:
 TERRAFORM_AT_LEAST = (1, 11)
 FARGATE_VCPU_QUOTA = "L-3032A538"
 FREE_DISK_BYTES = 1 << 30
+START_DOCKER = "start Docker (Docker Desktop, or: sudo systemctl start docker)"
 BUILD_IT = "python -m mapreduce.native builds it, with a C compiler"
 
 
-class Finding(Message):
+@dataclass(frozen=True, slots=True)
+class Finding:
     """One step: its name, whether it works, what was seen, and the remedy if it does not."""
 
     step: str
@@ -52,20 +54,16 @@ def examine() -> Iterator[Finding]:
     try:
         stack = read_stack(folder)
     except FleetError as exc:
-        yield Finding(
-            step="stack", ok=False, seen=str(exc), remedy="repair it, or use --target local"
-        )
+        yield Finding("stack", False, str(exc), "repair it, or use --target local")
         return
     if stack is None:
         yield Finding(
-            step="stack",
-            ok=True,
-            seen="nothing is deployed; --target local and inline work, ./deploy.sh deploys",
+            "stack",
+            True,
+            "nothing is deployed; --target local and inline work, ./deploy.sh deploys",
         )
         return
-    yield Finding(
-        step="stack", ok=True, seen=f"{stack.name} in {stack.region}, images {stack.image_tag}"
-    )
+    yield Finding("stack", True, f"{stack.name} in {stack.region}, images {stack.image_tag}")
     yield from examine_stack(stack)
 
 
@@ -84,17 +82,12 @@ def examine_before_deploy(region: str | None, vcpus_needed: float) -> Iterator[F
     try:
         aws = Aws(region)
     except FleetError as exc:
-        yield Finding(step="credentials", ok=False, seen=str(exc), remedy="sign in to AWS")
+        yield Finding("credentials", False, str(exc), "sign in to AWS")
         return
     if not aws.region:
-        yield Finding(
-            step="region",
-            ok=False,
-            seen="no region is set",
-            remedy="export AWS_REGION=us-east-1",
-        )
+        yield Finding("region", False, "no region is set", "export AWS_REGION=us-east-1")
         return
-    yield Finding(step="region", ok=True, seen=aws.region)
+    yield Finding("region", True, aws.region)
     identity = credentials(aws)
     yield identity
     if identity.ok:
@@ -104,26 +97,15 @@ def examine_before_deploy(region: str | None, vcpus_needed: float) -> Iterator[F
 def python() -> Finding:
     """Check the interpreter's version."""
     version = ".".join(map(str, sys.version_info[:3]))
-    return Finding(
-        step="python",
-        ok=sys.version_info >= (3, 11),
-        seen=version,
-        remedy="install Python 3.11 or newer",
-    )
+    return Finding("python", sys.version_info >= (3, 11), version, "install Python 3.11 or newer")
 
 
 def native_extension() -> Finding:
     """Return whether the native extension is in use; without it, runs are slower."""
-    seen = (
-        "in use"
-        if native.extension is not None
-        else f"{native.why_not}; Python does its work, more slowly"
-    )
-    return Finding(
-        step="native extension",
-        ok=True,
-        seen=seen if native.extension is not None else f"{seen} ({BUILD_IT})",
-    )
+    seen = "in use"
+    if native.extension is None:
+        seen = f"{native.why_not}; Python does its work, more slowly ({BUILD_IT})"
+    return Finding("native extension", True, seen)
 
 
 def scratch() -> Finding:
@@ -131,10 +113,10 @@ def scratch() -> Finding:
     folder = tempfile.gettempdir()
     free = shutil.disk_usage(folder).free
     return Finding(
-        step="scratch disk",
-        ok=free >= FREE_DISK_BYTES and os.access(folder, os.W_OK),
-        seen=f"{bytes_text(free)} free in {folder}",
-        remedy="free some space, or set TMPDIR",
+        "scratch disk",
+        free >= FREE_DISK_BYTES and os.access(folder, os.W_OK),
+        f"{bytes_text(free)} free in {folder}",
+        "free some space, or set TMPDIR",
     )
 
 
@@ -144,10 +126,10 @@ def terraform() -> Finding:
     found = re.search(r"v(\d+)\.(\d+)\.(\d+)", out or "")
     version = (int(found[1]), int(found[2])) if found else (0, 0)
     return Finding(
-        step="terraform",
-        ok=version >= TERRAFORM_AT_LEAST,
-        seen=found[0] if found else "not found",
-        remedy="install Terraform 1.11 or newer: developer.hashicorp.com/terraform/install",
+        "terraform",
+        version >= TERRAFORM_AT_LEAST,
+        found[0] if found else "not found",
+        "install Terraform 1.11 or newer: developer.hashicorp.com/terraform/install",
     )
 
 
@@ -156,12 +138,10 @@ def docker() -> Finding:
     version = _output_of("docker", "version", "--format", "{{.Server.Version}}")
     missing = shutil.which("docker") is None
     return Finding(
-        step="docker",
-        ok=bool(version),
-        seen=version or ("not found" if missing else "installed, but its engine does not answer"),
-        remedy="install Docker"
-        if missing
-        else "start Docker (Docker Desktop, or: sudo systemctl start docker)",
+        "docker",
+        bool(version),
+        version or ("not found" if missing else "installed, but its engine does not answer"),
+        "install Docker" if missing else START_DOCKER,
     )
 
 
@@ -173,10 +153,8 @@ def credentials(aws: Aws) -> Finding:
         with explained():
             identity = aws.sts.get_caller_identity()
     except FleetError as exc:
-        return Finding(step="credentials", ok=False, seen=str(exc), remedy="then run this again")
-    return Finding(
-        step="credentials", ok=True, seen=f"account {identity['Account']}, {identity['Arn']}"
-    )
+        return Finding("credentials", False, str(exc), "then run this again")
+    return Finding("credentials", True, f"account {identity['Account']}, {identity['Arn']}")
 
 
 def fargate_quota(aws: Aws, vcpus_needed: float) -> Finding:
@@ -190,15 +168,13 @@ def fargate_quota(aws: Aws, vcpus_needed: float) -> Finding:
             )["Quota"]["Value"]
     except (FleetError, KeyError):
         return Finding(
-            step="Fargate quota",
-            ok=True,
-            seen="cannot be asked with these credentials; going on without",
+            "Fargate quota", True, "cannot be asked with these credentials; going on without"
         )
     return Finding(
-        step="Fargate quota",
-        ok=quota >= vcpus_needed,
-        seen=f"{quota:g} vCPUs, {vcpus_needed:g} needed",
-        remedy="lower mapper_count or mapper_cpu, or raise the quota: Service Quotas, AWS Fargate",
+        "Fargate quota",
+        quota >= vcpus_needed,
+        f"{quota:g} vCPUs, {vcpus_needed:g} needed",
+        "lower mapper_count or mapper_cpu, or raise the quota: Service Quotas, AWS Fargate",
     )
 
 
@@ -209,7 +185,7 @@ def examine_stack(stack: Stack) -> Iterator[Finding]:
     try:
         aws = Aws(stack.region)
     except FleetError as exc:
-        yield Finding(step="credentials", ok=False, seen=str(exc), remedy="sign in to AWS")
+        yield Finding("credentials", False, str(exc), "sign in to AWS")
         return
     identity = credentials(aws)
     yield identity
@@ -230,9 +206,9 @@ def examine_stack(stack: Stack) -> Iterator[Finding]:
 def _guarded(step: str, check: Callable[[], str], remedy: str) -> Finding:
     """Return the finding of a check that returns what it saw, or raises."""
     try:
-        return Finding(step=step, ok=True, seen=check())
+        return Finding(step, True, check())
     except MapReduceError as exc:
-        return Finding(step=step, ok=False, seen=str(exc), remedy=remedy)
+        return Finding(step, False, str(exc), remedy)
 
 
 def _bucket(stack: Stack, aws: Aws) -> str:
@@ -268,9 +244,7 @@ def _guarded_answers(stack: Stack, aws: Aws) -> Iterator[Finding]:
     try:
         answers = asyncio.run(_ask_all(stack, aws))
     except MapReduceError as exc:
-        yield Finding(
-            step="endpoints", ok=False, seen=str(exc), remedy="see: python -m driver logs"
-        )
+        yield Finding("endpoints", False, str(exc), "see: python -m driver logs")
         return
     yield from answers
 
@@ -289,10 +263,10 @@ async def _ask_all(stack: Stack, aws: Aws) -> list[Finding]:
             well = len(found) - len(silent)
             findings.append(
                 Finding(
-                    step=f"{ROLES[stage]} endpoints",
-                    ok=bool(found) and not silent,
-                    seen=f"{well} of {len(found)} answer" + (f"; {silent[0]}" if silent else ""),
-                    remedy="is your address in allowed_cidrs? to set it, run: ./deploy.sh",
+                    f"{ROLES[stage]} endpoints",
+                    bool(found) and not silent,
+                    f"{well} of {len(found)} answer" + (f"; {silent[0]}" if silent else ""),
+                    "is your address in allowed_cidrs? to set it, run: ./deploy.sh",
                 )
             )
         findings.append(await _signed_request(stack, fleet, transport))
@@ -309,20 +283,16 @@ async def _signed_request(stack: Stack, fleet: object, transport: object) -> Fin
     step = "signed request"
     splitters = await fleet.endpoints("split")
     if not splitters:
-        return Finding(step=step, ok=False, seen="no splitter to ask", remedy="make start")
+        return Finding(step, False, "no splitter to ask", "make start")
     task = SplitTask(run="doctor", store=stack.store, inputs=(), cut=SplitRule(splits=1))
     try:
         events = [event async for event in transport.run(splitters[0], task)]
     except MapReduceError as exc:
-        return Finding(step=step, ok=False, seen=str(exc), remedy="see: python -m driver logs")
+        return Finding(step, False, str(exc), "see: python -m driver logs")
     done = bool(events) and isinstance(events[-1], Done)
-    seen = (
-        f"{splitters[0].name} did a task"
-        if done
-        else f"{splitters[0].name} refused it: {events[-1]}"
-    )
+    seen = "did a task" if done else f"refused it: {events[-1]}"
     return Finding(
-        step=step, ok=done, seen=seen, remedy="was the key replaced? run ./deploy.sh again"
+        step, done, f"{splitters[0].name} {seen}", "was the key replaced? run ./deploy.sh again"
     )
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 
@@ -144,13 +144,34 @@ class Count(Aggregation[int]):
         return len(values)
 
 
-class Min(Aggregation[Any]):
-    """The least value; the values must be comparable."""
+class _Extreme(Aggregation[Any]):
+    """What `Min` and `Max` share: the state is the value kept so far."""
 
-    associative = True
+    _best: ClassVar[Callable[..., Any]]
 
     def create(self, value: Any) -> Any:
         return value if type(value) in _ORDERED else _ordered(value, self)
+
+    def merge(self, state: Any, other: Any) -> Any:
+        return self.add(state, other)
+
+    def result(self, state: Any) -> Any:
+        return state
+
+    def plain(self, values: list[Any]) -> Any:
+        for value in values:
+            _ordered(value, self)
+        try:
+            return self._best(values)
+        except TypeError:
+            _refuse_mixture(self, *_unlike(values))
+
+
+class Min(_Extreme):
+    """The least value; the values must be comparable."""
+
+    associative = True
+    _best = staticmethod(min)
 
     def add(self, state: Any, value: Any) -> Any:
         try:
@@ -158,48 +179,18 @@ class Min(Aggregation[Any]):
         except TypeError:
             _refuse_mixture(self, state, value)
 
-    def merge(self, state: Any, other: Any) -> Any:
-        return self.add(state, other)
 
-    def result(self, state: Any) -> Any:
-        return state
-
-    def plain(self, values: list[Any]) -> Any:
-        for value in values:
-            _ordered(value, self)
-        try:
-            return min(values)
-        except TypeError:
-            _refuse_mixture(self, *_unlike(values))
-
-
-class Max(Aggregation[Any]):
+class Max(_Extreme):
     """The greatest value; the values must be comparable."""
 
     associative = True
-
-    def create(self, value: Any) -> Any:
-        return value if type(value) in _ORDERED else _ordered(value, self)
+    _best = staticmethod(max)
 
     def add(self, state: Any, value: Any) -> Any:
         try:
             return value if value > state else state
         except TypeError:
             _refuse_mixture(self, state, value)
-
-    def merge(self, state: Any, other: Any) -> Any:
-        return self.add(state, other)
-
-    def result(self, state: Any) -> Any:
-        return state
-
-    def plain(self, values: list[Any]) -> Any:
-        for value in values:
-            _ordered(value, self)
-        try:
-            return max(values)
-        except TypeError:
-            _refuse_mixture(self, *_unlike(values))
 
 
 class Mean(Aggregation[list[Any]]):
@@ -281,10 +272,8 @@ class TopK(Aggregation[list[Any]]):
 
     def _best(self, values: list[Any]) -> list[Any]:
         try:
-            return (
-                # both are stable: of equal values the first is kept
-                heapq.nsmallest(self.k, values) if self.smallest else heapq.nlargest(self.k, values)
-            )
+            best = heapq.nsmallest if self.smallest else heapq.nlargest
+            return best(self.k, values)
         except TypeError:
             _refuse_mixture(self, *_unlike(values))
 
@@ -334,9 +323,8 @@ class CollectSet(Aggregation[list[Any]]):
         state.append(value)
         # at each power of two: the cost of removing duplicates is amortised over the values since
         # the last time
-        return (
-            _distinct(state) if len(state) & (len(state) - 1) == 0 and len(state) >= 64 else state
-        )
+        length = len(state)
+        return _distinct(state) if length >= 64 and length & (length - 1) == 0 else state
 
     def merge(self, state: list[Any], other: list[Any]) -> list[Any]:
         return _distinct(state + other)

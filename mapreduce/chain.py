@@ -100,22 +100,23 @@ class Chain(Parametrised):
 
 
 _OF_A_JOB = "it in the class of a step's job: a chain has only `steps`"
+_JOBS_NAMES = (
+    "map map_batch reduce combine partition input_format group_by total_order order_matters "
+    "map_setup map_cleanup reduce_setup reduce_cleanup"
+).split()
 _FOREIGN = {name: word for name, word in FOREIGN.items() if name != "steps"} | dict.fromkeys(
-    (
-        *(
-            "map",
-            "map_batch",
-            "reduce",
-            "combine",
-            "partition",
-            "input_format",
-            "group_by",
-            "total_order",
-        ),
-        *("order_matters", "map_setup", "map_cleanup", "reduce_setup", "reduce_cleanup"),
-    ),
-    _OF_A_JOB,
+    _JOBS_NAMES, _OF_A_JOB
 )
+
+
+def step_after(steps: Generator[Step, StepResult, None], result: StepResult | None) -> Step | None:
+    """Return the step that follows one with this result, the first one for None, or None at the
+    end.
+    """
+    try:
+        return next(steps) if result is None else steps.send(result)
+    except StopIteration:
+        return None
 
 
 def steps_of(chain: Chain) -> Generator[Step, StepResult, None]:

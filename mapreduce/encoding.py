@@ -285,30 +285,22 @@ def _field(name: object) -> str:
 
 
 _KEY_HINTS = {
-    "NoneType": "for one group of everything, take a constant such as 'all'",
-    "list": "tuple(key)",
-    "set": "tuple(sorted(key))",
-    "frozenset": "tuple(sorted(key))",
-    "dict": "tuple(sorted(key.items()))",
-    "datetime.date": "key.isoformat()",
-    "datetime.datetime": "key.isoformat()",
-    "decimal.Decimal": "str(key)",
+    "for one group of everything, take a constant such as 'all'": "NoneType",
+    "tuple(key)": "list",
+    "tuple(sorted(key))": "set frozenset",
+    "tuple(sorted(key.items()))": "dict",
+    "key.isoformat()": "datetime.date datetime.datetime",
+    "str(key)": "decimal.Decimal",
 }
+"""What to write, and the types in whose place."""
 _VALUE_HINTS = {
-    "set": "sorted(value)",
-    "frozenset": "sorted(value)",
-    "generator": "list(value)",
-    "map": "list(value)",
-    "dict_values": "list(value)",
-    "dict_keys": "list(value)",
-    "dict_items": "list(value)",
-    "datetime.date": "value.isoformat()",
-    "datetime.datetime": "value.isoformat()",
-    "decimal.Decimal": "str(value)",
-    "fractions.Fraction": "(value.numerator, value.denominator)",
-    "collections.Counter": "dict(value)",
-    "collections.defaultdict": "dict(value)",
-    "bytearray": "bytes(value)",
+    "sorted(value)": "set frozenset",
+    "list(value)": "generator map dict_values dict_keys dict_items",
+    "value.isoformat()": "datetime.date datetime.datetime",
+    "str(value)": "decimal.Decimal",
+    "(value.numerator, value.denominator)": "fractions.Fraction",
+    "dict(value)": "collections.Counter collections.defaultdict",
+    "bytes(value)": "bytearray",
 }
 
 
@@ -316,17 +308,14 @@ def _way_out(value: object, hints: dict[str, str]) -> str:
     """Return what to write instead of a value of that type, as the end of a sentence, or ""."""
     if hasattr(value, "dtype") and hasattr(value, "tolist"):  # numpy's scalars and arrays
         return "; of numpy, write value.tolist()"
-    hint = hints.get(_name(value), "")
+    hint = next((hint for hint, names in hints.items() if _name(value) in names.split()), "")
     return f"; write {hint}" if hint.endswith(")") else f"; {hint}" if hint else ""
 
 
 def _name(value: object) -> str:
     kind = type(value)
-    return (
-        kind.__qualname__
-        if kind.__module__ == "builtins"
-        else f"{kind.__module__}.{kind.__qualname__}"
-    )
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    return f"{module}{kind.__qualname__}"
 
 
 def _unwrap(code: int, data: memoryview) -> object:

@@ -134,13 +134,29 @@ class TooManyBadRecords(UserCodeError):
 
 
 class DataError(MapReduceError):
-    """The bytes are not those that were planned."""
+    """The bytes are not those that were planned.
+
+    Args:
+        message: what is wrong.
+        url: the object, if known.
+    """
+
+    def __init__(self, message: str = "", *, url: str = "") -> None:
+        super().__init__(message)
+        self.url = url
 
 
 class InputChanged(DataError):
     """An object's ETag is not the one pinned at planning."""
 
     retry: ClassVar[Retry] = Retry.NO
+
+    @classmethod
+    def since_planning(cls, url: str) -> InputChanged:
+        """Return the error of an input that is not what it was."""
+        return cls(
+            f"{url} has changed since the run was planned; run again to read it as it is now"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,49 +181,24 @@ class RecordError(DataError):
 
     retry: ClassVar[Retry] = Retry.NO
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        place: str | TextPlace = "",
-        record: str = "",
-    ) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, place: str | TextPlace = "", record: str = "") -> None:
+        super().__init__(message, url=place.url if isinstance(place, TextPlace) else "")
         self.message = message
         self.place = str(place)
         self.record = record
-        self.url = place.url if isinstance(place, TextPlace) else ""
         self.offset = place.offset if isinstance(place, TextPlace) else None
 
 
 class OutputLost(DataError):
-    """Another task's output is missing or has changed; that task must run again.
-
-    Args:
-        message: what is wrong.
-        url: the output's object.
-    """
+    """Another task's output, the object `url`, is missing or has changed; it must run again."""
 
     retry: ClassVar[Retry] = Retry.PRODUCER
 
-    def __init__(self, message: str, *, url: str = "") -> None:
-        super().__init__(message)
-        self.url = url
-
 
 class CorruptBlock(DataError):
-    """A block's length, count or checksum is wrong.
-
-    Args:
-        message: what is wrong.
-        url: the object that holds the block, if known.
-    """
+    """A block's length, count or checksum is wrong; `url` is the object that holds it, if known."""
 
     retry: ClassVar[Retry] = Retry.ONCE
-
-    def __init__(self, message: str, *, url: str = "") -> None:
-        super().__init__(message)
-        self.url = url
 
 
 class LedgerError(DataError):

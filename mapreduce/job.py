@@ -89,10 +89,8 @@ class Job(Parametrised):
     def __getattr__(self, name: str) -> Any:
         """Raise an error that translates a name of mrjob, Hadoop or PySpark."""
         if name in FOREIGN:
-            message = (
-                f"{type(self).__name__!r} object has no attribute {name!r}; write {FOREIGN[name]}"
-            )
-            raise AttributeError(message, name=name, obj=self)
+            what = f"{type(self).__name__!r} object has no attribute {name!r}"
+            raise AttributeError(f"{what}; write {FOREIGN[name]}", name=name, obj=self)
         # raises Python's error, also one raised inside a property of the author's
         return super().__getattribute__(name)
 

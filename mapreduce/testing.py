@@ -46,11 +46,9 @@ def run(
         raise UsageError(
             "run() takes a list of lines, not one text; write text.splitlines(), or [line]"
         )
-    given = (
-        [PlainInput("lines.txt", "".join(f"{line}\n" for line in lines).encode())]
-        if lines is not None
-        else []
-    )
+    given: list[PlainInput] = []
+    if lines is not None:
+        given.append(PlainInput("lines.txt", "".join(f"{line}\n" for line in lines).encode()))
     if isinstance(inputs, Mapping):
         given += [PlainInput(name or "input", content, name) for name, content in inputs.items()]
     else:
@@ -58,8 +56,7 @@ def run(
     for each in given:
         if not isinstance(each, PlainInput) or not isinstance(each.content, bytes):
             raise UsageError(
-                f"run() takes inputs as bytes, by name: inputs={{'name': b'...'}}, not {each!r}"[
-                    :300
-                ]
+                f"run() takes inputs as bytes, by name: inputs={{'name': b'...'}}, not "
+                f"{repr(each)[:233]}"
             )
     return run_trial(job, given, Trial(splits, partitions, memory_bytes))

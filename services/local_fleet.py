@@ -29,6 +29,7 @@ from services.shell.workers.process_tree import (
     die_with_parent,
     end_all_strays,
     end_strays,
+    signal_socket,
 )
 
 if TYPE_CHECKING:
@@ -79,27 +80,21 @@ class Supervisor:
         # pid -> service, write end of its lifeline
         self._running: dict[int, tuple[ServiceSpec, int]] = {}
         self._unstarted: list[ServiceSpec] = []
-        self._woken, self._wake = socket.socketpair()
 
     def run(self) -> None:
         """Run until standard input ends or a signal arrives."""
-        self._woken.setblocking(False)
-        self._wake.setblocking(False)
-        for number in _OUR_SIGNALS:
-            # a handler, so that the wake-up descriptor gets a byte: SIG_DFL and SIG_IGN write none
-            signal.signal(number, lambda *_: None)
-        signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
+        woken = signal_socket(_OUR_SIGNALS)
         adopt_orphans()
         for service in self._spec.services:
             self._start(service)
         while True:
             ready, _, _ = select.select(
-                [0, self._woken.fileno()], [], [], RESTART_PAUSE_S if self._unstarted else None
+                [0, woken.fileno()], [], [], RESTART_PAUSE_S if self._unstarted else None
             )
             if 0 in ready and not os.read(0, 4096):
                 break
-            if self._woken.fileno() in ready:
-                if set(self._woken.recv(4096)) & {signal.SIGTERM, signal.SIGINT}:
+            if woken.fileno() in ready:
+                if set(woken.recv(4096)) & {signal.SIGTERM, signal.SIGINT}:
                     break
                 self._restart_dead()
             waiting, self._unstarted = self._unstarted, []
@@ -150,13 +145,8 @@ class Supervisor:
             listening = self._sockets[service.socket]
             close_other_files({listening, lifeline})
             settings = Settings(**self._spec.settings, slots=service.slots)
-            serve(
-                self._apps[service.role],
-                service.role,
-                settings,
-                socket.socket(fileno=listening),
-                lifeline,
-            )
+            app, connection = self._apps[service.role], socket.socket(fileno=listening)
+            serve(app, service.role, settings, connection, lifeline)
             code = 0
         except SystemExit as exc:
             code = exc.code if isinstance(exc.code, int) else 1

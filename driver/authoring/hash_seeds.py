@@ -11,13 +11,11 @@ import os
 import subprocess
 import sys
 import threading
-from base64 import b64encode
 from collections.abc import Callable, Sequence
 from functools import partial
-from types import TracebackType
 from typing import Any, Self
 
-from pydantic import Base64Bytes
+from pydantic import ConfigDict
 
 from driver.plan.config import READY_MADE
 from mapreduce.check.laws import SEEDED, Pairs, Way, placed
@@ -25,7 +23,6 @@ from mapreduce.check.reference import PlainInput
 from mapreduce.check.trial import run_trial
 from mapreduce.code import find_job
 from mapreduce.errors import JobFailed, MapReduceError
-from mapreduce.input_formats import Format
 from mapreduce.job import Job
 from mapreduce.wire.messages import Message
 
@@ -34,22 +31,15 @@ LIMIT_S = 60.0
 """Seconds for all runs under one seed; then the process is killed."""
 
 
-class SeededInput(Message):
-    """An input of a sample."""
-
-    url: str
-    content: Base64Bytes
-    name: str
-    format: Format | None
-
-
 class SeededRequest(Message):
     """A request to run one job, which may be a step of a chain, on a sample."""
+
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
 
     module: str
     name: str
     parameters: dict[str, Any]
-    inputs: tuple[SeededInput, ...]
+    inputs: tuple[PlainInput, ...]
 
 
 class SeededAnswer(Message):
@@ -74,12 +64,7 @@ class SeededRuns:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for timer in self._timers:
             timer.cancel()
         for process in self._processes.values():
@@ -95,7 +80,7 @@ class SeededRuns:
             module=type(job).__module__,
             name=type(job).__name__,
             parameters=job.parameter_values(),
-            inputs=tuple(_sent(each) for each in inputs),
+            inputs=tuple(inputs),
         )
         process = self._processes.get(seed) or self._started(seed)
         assert process.stdin is not None and process.stdout is not None
@@ -112,11 +97,7 @@ class SeededRuns:
                 "its process ended; give `check` a smaller --sample"
             )
         answer = SeededAnswer.model_validate_json(line)
-        return (
-            [("error", answer.error)]
-            if answer.error
-            else [(key, value) for key, value in answer.pairs]
-        )
+        return [("error", answer.error)] if answer.error else list(answer.pairs)
 
     def _started(self, seed: int) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
@@ -134,12 +115,6 @@ class SeededRuns:
         return process
 
 
-def _sent(given: PlainInput) -> SeededInput:
-    return SeededInput(
-        url=given.url, content=b64encode(given.content), name=given.name, format=given.format
-    )
-
-
 def answered(line: bytes, found: Callable[[str, str], type[Job]]) -> SeededAnswer:
     """Answer one request.
 
@@ -148,10 +123,9 @@ def answered(line: bytes, found: Callable[[str, str], type[Job]]) -> SeededAnswe
         found: returns a job's class by its module and name.
     """
     request = SeededRequest.model_validate_json(line)
-    inputs = [PlainInput(each.url, each.content, each.name, each.format) for each in request.inputs]
     try:
         job = found(request.module, request.name)(**request.parameters)
-        return SeededAnswer(pairs=tuple(placed(job, run_trial(job, inputs, SEEDED))))
+        return SeededAnswer(pairs=tuple(placed(job, run_trial(job, request.inputs, SEEDED))))
     except MapReduceError as exc:
         return SeededAnswer(error=str(exc))
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
 
 from driver.plan.inputs import declared_names, find_inputs
-from mapreduce.chain import Chain, StepResult, steps_of
+from mapreduce.chain import Chain, step_after, steps_of
 from mapreduce.check.reference import PlainAnswer, PlainInput, plain_run
 from mapreduce.code import JobClass
 from mapreduce.errors import JobLoadError
@@ -52,25 +51,21 @@ def checked_jobs(job: Job | Chain, inputs: list[PlainInput]) -> list[CheckedJob]
         return [(_maker(job), inputs)]
     checked: list[CheckedJob] = []
     steps = steps_of(job)
-    step = next(steps, None)
     answer: PlainAnswer | None = None
-    while step is not None and len(checked) < MOST_STEPS:
+    while step := step_after(steps, answer.as_result() if answer else None):
+        if len(checked) == MOST_STEPS:
+            break
         own = [
             PlainInput(each.url, each.content, each.name, step.job.format_of(each.name))
             for each in inputs
             if "given" in step.sources
         ]
         before = answer.pairs if answer and "previous" in step.sources else []
-        previous = (
-            [PlainInput("previous", pairs_content(before), "previous", Pairs())] if before else []
-        )
-        checked.append((_maker(step.job), [*previous, *own]))
+        sample = [*own]
+        if before:
+            sample.insert(0, PlainInput("previous", pairs_content(before), "previous", Pairs()))
+        checked.append((_maker(step.job), sample))
         answer = plain_run(step.job, own, before)
-        pairs = answer.pairs
-        try:
-            step = steps.send(StepResult(answer.counters, len(pairs), partial(iter, pairs)))
-        except StopIteration:
-            break
     if not checked:
         raise JobLoadError(f"{type(job).__name__} has no step; let `steps` yield a job")
     return checked

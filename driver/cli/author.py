@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from cyclopts import Parameter
-
+from driver.cli.options import Flag, Inputs, Texts
 from driver.cli.terminal import no_output_of_jobs, print_document, say
 from driver.cli.values import assignments, size_bytes
 from driver.text import plural, shown, shown_repr
@@ -40,7 +39,15 @@ class CheckReport(Message):
 
 
 def new(path: Path, /) -> int:
-    """Write a job to start from, with a test beside it."""
+    """Write a job to start from, with a test beside it.
+
+    The job counts words; the test counts those of a few lines.
+
+        python -m driver new my_job.py
+
+    Args:
+        path: The file of the job, a Python module.
+    """
     from driver.authoring.template import write_job
 
     for written in write_job(path):
@@ -54,18 +61,19 @@ def check(
     job: str,
     /,
     *,
-    input: Annotated[  # noqa: A002
-        tuple[str, ...], Parameter(name="--input", negative="", consume_multiple=True)
-    ],
-    param: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    input: Inputs,  # noqa: A002
+    param: Texts = (),
     sample: str = "64KiB",
-    json: Annotated[bool, Parameter(negative="")] = False,
+    json: Flag = False,
 ) -> int:
     """Check a job against laws on a sample; show the smallest input that breaks one.
 
     Run it with other split sizes and numbers of partitions, with and without its combine, with the
     values in another order, twice, as a plain loop, and under two hash seeds: the answer must not
     change. Exit code 0 if so, else 1.
+
+        python -m driver check my_job.py --input book.txt
+        python -m driver check grep --input logs/ --param pattern=ERROR --sample 1MiB
 
     Args:
         job: The job: a module or a file, and `:Class` when it holds several. Of a chain, each step
@@ -138,9 +146,7 @@ def _say_breach(name: str, breach: Breach) -> None:
     say(f"    only the second gives  {_pair(line.found)}")
     say("  the smallest input found:")
     for given in breach.inputs:
-        lines = (
-            _text(given.content).removesuffix("\n").split("\n") if given.content else ["(empty)"]
-        )
+        lines = (_text(given.content) or "(empty)").removesuffix("\n").split("\n")
         for text in lines[:_SHOWN_LINES]:
             say(f"    {shown(text)}")
         if len(lines) > _SHOWN_LINES:
@@ -149,11 +155,9 @@ def _say_breach(name: str, breach: Breach) -> None:
 
 
 def _pair(pair: Any) -> str:
-    return (
-        "nothing more"
-        if pair is None
-        else f"{shown_repr(pair[0], 100)}: {shown_repr(pair[1], 100)}"
-    )
+    if pair is None:
+        return "nothing more"
+    return f"{shown_repr(pair[0], 100)}: {shown_repr(pair[1], 100)}"
 
 
 def _text(content: bytes) -> str:

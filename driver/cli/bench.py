@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import Parameter
-from rich.table import Table
+from cyclopts import Group, Parameter
+from rich.table import Column, Table
 
-from driver.cli.options import JobOptions
+from driver.cli.options import Flag, JobOptions
 from driver.cli.terminal import no_output_of_jobs, print_document, say, show
 from driver.cli.values import assignments, counts
 from driver.plan.config import RunConfig, at_least_one
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from driver.report.speedup import Measured, SpeedUp, Spread
     from driver.targets.prepare import Prepared
 
+_MEASURED = Parameter(group=Group("What is measured", sort_key=2))
+_CUT = Parameter(group=Group("How the work is cut", sort_key=3))
+_RESULT = Parameter(group=Group("Result", sort_key=4))
 BenchTarget = Literal["auto", "local", "aws"]
 TASKS_A_SLOT = 4
 """Map tasks for each slot of the largest fleet: with few tasks, the last ones leave most slots
@@ -35,14 +38,14 @@ empty."""
 def bench(
     job: JobOptions,
     *,
-    mappers: str = "1,2,3,5,10",
-    repeat: int = 3,
-    chunks: int | None = None,
-    reducers: int | None = None,
-    target: BenchTarget = "auto",
-    output: Path = Path("speedup"),
-    json: Annotated[bool, Parameter(negative="")] = False,
-    store: str | None = None,
+    target: Annotated[BenchTarget, _MEASURED] = "auto",
+    mappers: Annotated[str, _MEASURED] = "1,2,3,5,10",
+    repeat: Annotated[int, _MEASURED] = 3,
+    store: Annotated[str | None, _MEASURED] = None,
+    reducers: Annotated[int | None, _CUT] = None,
+    chunks: Annotated[int | None, _CUT] = None,
+    output: Annotated[Path, _RESULT] = Path("speedup"),
+    json: Annotated[Flag, _RESULT] = False,
 ) -> int:
     """Measure the map stage's speed-up and the end-to-end time by mappers, as two figures.
 
@@ -50,6 +53,9 @@ def bench(
     nothing, and delete what the runs have written (in AWS the input and the job's code stay). The
     figures show medians with the smallest and the largest value, and Amdahl's bound: what is not
     map stage in the runs with one mapper (start, split, reduce, commit) counts as serial.
+
+        python -m driver bench --input book.txt --mappers 1,2,4
+        python -m driver bench --input s3://bucket/logs/ --job top_k --target aws
 
     Args:
         job: The job and its input.
@@ -70,16 +76,7 @@ def bench(
 
     levels = tuple(sorted({1, *counts("--mappers", mappers)}))
     at_least_one("--repeat", repeat)
-    config = RunConfig(
-        inputs=job.input,
-        job=job.job,
-        parameters=assignments("--param", job.param),
-        mappers=levels[-1],
-        reducers=reducers,
-        chunks=chunks,
-        fresh=True,
-        remembered=False,
-    )
+    config = replace(_config_of(job), mappers=levels[-1], reducers=reducers, chunks=chunks)
     with no_output_of_jobs(), _folder(target, store) as place:
         prepared = targets.prepare(config, target, place)
         _check_fleet(prepared, levels)
@@ -92,6 +89,12 @@ def bench(
     if json:
         print_document(found)
     return 0
+
+
+def _config_of(job: JobOptions) -> RunConfig:
+    """Return a run that reuses nothing and is not reused."""
+    parameters = assignments("--param", job.param)
+    return RunConfig(job.input, job.job, parameters, fresh=True, remembered=False)
 
 
 def _all_measured(
@@ -188,9 +191,8 @@ def _seconds(run: Measured) -> str:
 
 
 def _table(found: SpeedUp) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for name in ("mappers", "map stage", "speed-up", "end to end", "speed-up", "Amdahl's bound"):
-        table.add_column(name, justify="right")
+    names = ("mappers", "map stage", "speed-up", "end to end", "speed-up", "Amdahl's bound")
+    table = Table(*(Column(name, justify="right") for name in names), box=None, pad_edge=False)
     for level in found.levels:
         table.add_row(
             str(level.mappers),

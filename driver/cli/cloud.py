@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json as jsonlib
-from typing import Annotated
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
-from cyclopts import Parameter
-
+from driver.cli.options import Flag
 from driver.cli.terminal import print_document, say, write_json
 from mapreduce.errors import UsageError
 from mapreduce.wire.messages import Message
+
+if TYPE_CHECKING:
+    from driver.doctor import Finding
 
 
 class Findings(Message):
@@ -19,13 +22,12 @@ class Findings(Message):
     findings: tuple[dict[str, str | bool], ...]
 
 
-def doctor(
-    *,
-    json: Annotated[bool, Parameter(negative="")] = False,
-) -> int:
+def doctor(*, json: Flag = False) -> int:
     """Check every step from this machine to each service's answer; say how to repair it.
 
     Exit code 0 when every step works, else 3.
+
+        python -m driver doctor
 
     Args:
         json: Print one JSON document on standard output.
@@ -34,24 +36,32 @@ def doctor(
 
     findings = []
     for finding in examine():
-        findings.append(finding)
+        findings.append(asdict(finding))
         if not json:
-            say(
-                f"{'✓' if finding.ok else '✗'} {finding.step}: {finding.seen}",
-                style=None if finding.ok else "red",
-            )
-            if not finding.ok and finding.remedy:
-                say(f"    {finding.remedy}")
-    well = all(finding.ok for finding in findings)
+            say_finding(finding)
+    well = all(finding["ok"] for finding in findings)
     if json:
-        print_document(
-            Findings(well=well, findings=tuple(finding.model_dump() for finding in findings))
-        )
+        print_document(Findings(well=well, findings=tuple(findings)))
     return 0 if well else 3
+
+
+def say_finding(finding: Finding) -> None:
+    """Show a step of an examination, and how to repair it if it does not work."""
+    say(
+        f"{'✓' if finding.ok else '✗'} {finding.step}: {finding.seen}",
+        style=None if finding.ok else "red",
+    )
+    if not finding.ok and finding.remedy:
+        say(f"    {finding.remedy}")
 
 
 def logs(run: str | None = None, /, *, task: str | None = None, store: str | None = None) -> int:
     """Print the services' log of a run: JSON lines, on standard output.
+
+    Those of a run in AWS come from CloudWatch, all others from the run's records.
+
+        python -m driver logs
+        python -m driver logs run-20261126-120000-brisk-owl --task map-3
 
     Args:
         run: The run's id, or how it begins or ends (by default, the last run).

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from cyclopts import Parameter
-
+from driver.cli.options import Flag
 from driver.cli.terminal import no_output_of_jobs, print_document, say
 from driver.plan.config import DEFAULT_SPARK_MASTER
 from driver.text import bytes_text, plural, shown, shown_repr
@@ -23,13 +22,16 @@ def verify(
     /,
     *,
     by: Literal["plain", "spark"] = "plain",
-    json: Annotated[bool, Parameter(negative="")] = False,
+    json: Flag = False,
     spark_master: str = DEFAULT_SPARK_MASTER,
     store: str | None = None,
 ) -> int:
     """Run the same job in another way over the same inputs, and compare every pair.
 
     Exit code 0 when the two answers are equal, else 1. It needs memory for all pairs of the job.
+
+        python -m driver verify
+        python -m driver verify run-20261126-120000-brisk-owl --by spark
 
     Args:
         run: The run's id, or how it begins or ends (by default, the last run).
@@ -87,17 +89,15 @@ def _say_verdict(verdict: Verdict, by: str) -> None:
 
 
 def audit(
-    run: str | None = None,
-    /,
-    *,
-    quick: Annotated[bool, Parameter(negative="")] = False,
-    json: Annotated[bool, Parameter(negative="")] = False,
-    store: str | None = None,
+    run: str | None = None, /, *, quick: Flag = False, json: Flag = False, store: str | None = None
 ) -> int:
     """Compute a run's ledger again: bytes, pairs and checksums, and the objects as they are now.
 
     Read every object that the run has written, and compare it with what was written. Exit code 0
     when the ledger balances, else 1.
+
+        python -m driver audit
+        python -m driver audit run-20261126-120000-brisk-owl --quick
 
     Args:
         run: The run's id, or how it begins or ends (by default, the last run).

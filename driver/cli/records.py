@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
 
-from cyclopts import Parameter
-from rich.table import Table
+from rich.table import Column, Table
 
+from driver.cli.options import Flag
 from driver.cli.terminal import add_row, answer, print_document, say, show
 from driver.history.failure import Failure
 from driver.history.run_store import RunStore, is_run_name
@@ -55,8 +54,13 @@ class RunStatus(Message):
     steps: tuple[str, ...] = ()
 
 
-def runs(*, json: Annotated[bool, Parameter(negative="")] = False, store: str | None = None) -> int:
+def runs(*, json: Flag = False, store: str | None = None) -> int:
     """List the runs, oldest first.
+
+    A run that cannot be read is listed too, with the reason.
+
+        python -m driver runs
+        python -m driver runs --store s3://bucket
 
     Args:
         json: Print one JSON document on standard output.
@@ -75,14 +79,12 @@ def runs(*, json: Annotated[bool, Parameter(negative="")] = False, store: str | 
             "start one with: python -m driver run --input FILE"
         )
         return 0
-    table = Table(box=None, pad_edge=False)
-    for column in ("run", "state", "when", "target", "job", "input"):
-        table.add_column(column, no_wrap=column == "run")
+    run_id = Column("run", no_wrap=True)
+    table = Table(run_id, "state", "when", "target", "job", "input", box=None, pad_edge=False)
     for line in lines:
-        volume = (
-            f"{plural(line.inputs, 'file')}, {bytes_text(line.size_bytes)}" if line.inputs else ""
-        )
-        add_row(table, line.run_id, line.state, _when(line.created), line.target, line.job, volume)
+        volume = f"{plural(line.inputs, 'file')}, {bytes_text(line.size_bytes)}"
+        cells = (_when(line.created), line.target, line.job, volume if line.inputs else "")
+        add_row(table, line.run_id, line.state, *cells)
     show(table)
     for line in lines:
         if line.why:
@@ -118,14 +120,13 @@ def _when(created: float) -> str:
         return ""
 
 
-def status(
-    run: str | None = None,
-    /,
-    *,
-    json: Annotated[bool, Parameter(negative="")] = False,
-    store: str | None = None,
-) -> int:
+def status(run: str | None = None, /, *, json: Flag = False, store: str | None = None) -> int:
     """Show how far a run is, and why it failed if it did.
+
+    A run is done, failed or unfinished.
+
+        python -m driver status
+        python -m driver status brisk-owl --json
 
     Args:
         run: The run's id, or how it begins or ends (by default, the last run).
@@ -178,13 +179,18 @@ def status(
 
 def clean(
     *run: str,
-    all_runs: Annotated[bool, Parameter(negative="")] = False,
-    results: Annotated[bool, Parameter(negative="")] = False,
-    everything: Annotated[bool, Parameter(negative="")] = False,
-    yes: Annotated[bool, Parameter(negative="")] = False,
+    all_runs: Flag = False,
+    results: Flag = False,
+    everything: Flag = False,
+    yes: Flag = False,
     store: str | None = None,
 ) -> int:
     """Delete what runs have written; without --yes, only show what would be deleted.
+
+    Of a run, chunk files and map outputs are deleted; a later run does those tasks again.
+
+        python -m driver clean --all-runs
+        python -m driver clean run-20261126-120000-brisk-owl --results --yes
 
     Args:
         run: The runs, by id.

@@ -5,10 +5,8 @@ from __future__ import annotations
 import pdb
 import sys
 from types import TracebackType
-from typing import Annotated
 
-from cyclopts import Parameter
-
+from driver.cli.options import Flag
 from driver.cli.terminal import say
 from mapreduce.errors import MapReduceError, UserCodeError
 
@@ -19,13 +17,16 @@ def replay(
     /,
     *,
     debug: bool = True,
-    stop_at_start: Annotated[bool, Parameter(negative="")] = False,
+    stop_at_start: Flag = False,
     store: str | None = None,
 ) -> int:
     """Run one task of a run again in this process, with its byte ranges and its code.
 
     Where the job's code raises, the debugger (pdb) opens at that line; `--no-debug` only shows the
     error. The task's output is deleted.
+
+        python -m driver replay
+        python -m driver replay run-20261126-120000-brisk-owl map-3 --stop-at-start
 
     Args:
         run: The run's id, or how it begins or ends (by default, the last run).

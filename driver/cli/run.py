@@ -31,13 +31,14 @@ def run(
     result: ResultOptions = ResultOptions(),
     failures: FailureOptions = FailureOptions(),
 ) -> int:
-    """Run a job: split, map, reduce, and check by the ledger that nothing is lost.
+    r"""Run a job: split, map, reduce, and check by the ledger that nothing is lost.
 
     Finished tasks of earlier runs are reused; after a crash, give the same command again.
 
-        python -m driver run --input book.txt python -m driver run --input logs/ --job grep --param
-        pattern=ERROR python -m driver run --input 's3://bucket/day=*/' --job mine.py:Mine
-        --reducers 8 --output out/
+        python -m driver run --input book.txt
+        python -m driver run --input logs/ --job grep --param pattern=ERROR
+        python -m driver run --input 's3://bucket/day=*/' --job mine.py:Mine \
+            --reducers 8 --output out/
     """
     started = time.monotonic()
     from driver.output.place import Output
@@ -50,8 +51,8 @@ def run(
     for note in prepared.notes:
         say(note)
     try:
-        with no_output_of_jobs():
-            report = _shown(prepared, started)
+        with no_output_of_jobs(), unhurried():
+            report = _watched(prepared, started)
     except (JobFailed, UserCodeError) as exc:
         _say_failure(exc)
         return exc.exit_code
@@ -80,11 +81,6 @@ def _show_summary(report: Report) -> None:
         print_summary(report, console())
     except Exception as exc:  # noqa: BLE001 - the result is committed already
         say(f"{report.run_id} is done; its summary could not be shown: {exc}", style="yellow")
-
-
-def _shown(prepared: Prepared, started: float) -> Report:
-    with unhurried():
-        return _watched(prepared, started)
 
 
 def _watched(prepared: Prepared, started: float) -> Report:

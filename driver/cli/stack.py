@@ -7,10 +7,12 @@ import os
 import time
 import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
+from driver.cli.cloud import say_finding
+from driver.cli.options import Texts
 from driver.cli.terminal import say, write_line
 from driver.text import plural
 from mapreduce.errors import FleetError, UsageError
@@ -32,11 +34,14 @@ def settings(
     architecture: Literal["X86_64", "ARM64"] | None = None,
     mappers: int | None = None,
     role: str | None = None,
-    allow: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    allow: Texts = (),
 ) -> int:
     """Write Terraform's variables: terraform/deploy.auto.tfvars.json.
 
     Variables that are not given keep their values of the last deployment.
+
+        python -m driver stack settings --region us-east-1 --mappers 3
+        python -m driver stack settings --role LabRole
 
     Args:
         region: The region (by default, that of the last deployment, or of the environment).
@@ -84,12 +89,7 @@ def preflight() -> int:
     well = True
     for finding in examine_before_deploy(made.region, made.vcpus()):
         well = well and finding.ok
-        say(
-            f"{'✓' if finding.ok else '✗'} {finding.step}: {finding.seen}",
-            style=None if finding.ok else "red",
-        )
-        if not finding.ok:
-            say(f"    {finding.remedy}")
+        say_finding(finding)
     return 0 if well else 3
 
 
@@ -183,6 +183,8 @@ def leftovers(*, wait_s: float = 0, deregister: bool = False) -> int:
     """List the stack's resources that still exist, and what each costs a day.
 
     Exit code 0 when there is nothing, else 1.
+
+        python -m driver stack leftovers --wait-s 60
 
     Args:
         wait_s: How many seconds to wait for resources that are being deleted. Nothing is left when

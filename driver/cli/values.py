@@ -8,20 +8,9 @@ from collections.abc import Iterable
 from driver.text import shown
 from mapreduce.errors import UsageError
 
-_UNITS = {
-    "": 1,
-    "b": 1,
-    "k": 10**3,
-    "kb": 10**3,
-    "m": 10**6,
-    "mb": 10**6,
-    "g": 10**9,
-    "gb": 10**9,
-} | {
-    "kib": 1 << 10,
-    "mib": 1 << 20,
-    "gib": 1 << 30,
-}
+_BINARY = {"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
+_DECIMAL = {"k": 10**3, "m": 10**6, "g": 10**9}
+_UNITS = {"": 1, "b": 1} | _BINARY | _DECIMAL | {f"{k}b": size for k, size in _DECIMAL.items()}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE)
 
 

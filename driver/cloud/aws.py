@@ -58,8 +58,36 @@ _NO_OBJECT = {"NoSuchKey", "404"}
 _SIGN_IN = "sign in again (aws sso login, aws configure, or the keys from your course's page)"
 
 
+def _client(service: str) -> Any:
+    """Return a property of `Aws`: the client of a service."""
+    return cached_property(lambda aws: aws._session.client(service, config=aws._config))
+
+
 class Aws:
     """AWS in one region, with the user's credentials. Each client is made at its first use."""
+
+    ecs: ECSClient = _client("ecs")
+    """Elastic Container Service."""
+    ec2: EC2Client = _client("ec2")
+    """Network interfaces."""
+    discovery: ServiceDiscoveryClient = _client("servicediscovery")
+    """Cloud Map."""
+    logs: CloudWatchLogsClient = _client("logs")
+    """CloudWatch Logs."""
+    secrets: SecretsManagerClient = _client("secretsmanager")
+    """Secrets Manager."""
+    sts: STSClient = _client("sts")
+    """The identity of the credentials."""
+    quotas: ServiceQuotasClient = _client("service-quotas")
+    """Service Quotas."""
+    s3: Any = _client("s3")
+    """S3's control plane; data goes through `mapreduce.storage`."""
+    ecr: Any = _client("ecr")
+    """The image repositories."""
+    iam: Any = _client("iam")
+    """IAM roles."""
+    tagging: Any = _client("resourcegroupstaggingapi")
+    """The tagging API: all tagged resources."""
 
     def __init__(self, region: str | None = None) -> None:
         with explained():
@@ -89,46 +117,6 @@ class Aws:
             if self._session.get_credentials() is None:
                 raise NoCredentialsError
             return Boto3CredentialProvider(self._session)
-
-    @cached_property
-    def ecs(self) -> ECSClient:
-        """Elastic Container Service."""
-        return self._session.client("ecs", config=self._config)
-
-    @cached_property
-    def ec2(self) -> EC2Client:
-        """Network interfaces."""
-        return self._session.client("ec2", config=self._config)
-
-    @cached_property
-    def discovery(self) -> ServiceDiscoveryClient:
-        """Cloud Map."""
-        return self._session.client("servicediscovery", config=self._config)
-
-    @cached_property
-    def logs(self) -> CloudWatchLogsClient:
-        """CloudWatch Logs."""
-        return self._session.client("logs", config=self._config)
-
-    @cached_property
-    def secrets(self) -> SecretsManagerClient:
-        """Secrets Manager."""
-        return self._session.client("secretsmanager", config=self._config)
-
-    @cached_property
-    def sts(self) -> STSClient:
-        """The identity of the credentials."""
-        return self._session.client("sts", config=self._config)
-
-    @cached_property
-    def quotas(self) -> ServiceQuotasClient:
-        """Service Quotas."""
-        return self._session.client("service-quotas", config=self._config)
-
-    @cached_property
-    def s3(self) -> Any:
-        """S3's control plane; data goes through `mapreduce.storage`."""
-        return self._session.client("s3", config=self._config)
 
     def copy_large(self, source: str, target: str, etag: str) -> None:
         """Copy an object of S3 in parts, several at the same time, all of one version.
@@ -173,21 +161,6 @@ class Aws:
                 if code in _NO_OBJECT:
                     raise ObjectMissing(f"there is no object {source}") from exc
                 raise
-
-    @cached_property
-    def ecr(self) -> Any:
-        """The image repositories."""
-        return self._session.client("ecr", config=self._config)
-
-    @cached_property
-    def iam(self) -> Any:
-        """IAM roles."""
-        return self._session.client("iam", config=self._config)
-
-    @cached_property
-    def tagging(self) -> Any:
-        """The tagging API: all tagged resources."""
-        return self._session.client("resourcegroupstaggingapi", config=self._config)
 
 
 @contextmanager

@@ -55,11 +55,8 @@ class EcsFleet:
                 for task in self._tasks(service, "RUNNING")
                 if task.get("lastStatus") == "RUNNING"
             ]
-            addresses = (
-                self._public(tasks)
-                if self._stack.address_kind == "public"
-                else self._private(tasks, service)
-            )
+            is_public = self._stack.address_kind == "public"
+            addresses = self._public(tasks) if is_public else self._private(tasks, service)
         found = [
             Endpoint(
                 endpoint_name(ROLES[stage], task), f"http://{address}:{service.port}", service.slots

@@ -42,10 +42,8 @@ def plan_cleaning(runs: RunStore, names: Iterable[str], *, results: bool) -> Cle
             keys.pairs(runs.store, run),
         ]
         if results:
-            folders += [
-                keys.results(runs.store, run),
-                keys.run_file(runs.store, run, "").rstrip("/"),
-            ]
+            records = keys.run_file(runs.store, run, "").rstrip("/")
+            folders += [keys.results(runs.store, run), records]
         for folder in folders:
             found += runs.storage.list(folder)
     return _cleaning(found, runs)
@@ -53,16 +51,8 @@ def plan_cleaning(runs: RunStore, names: Iterable[str], *, results: bool) -> Cle
 
 def plan_emptying(runs: RunStore) -> Cleaning:
     """Return everything that this program has ever written to the store."""
-    folders = (
-        keys.INPUT,
-        keys.CHUNKS,
-        keys.MAPS,
-        keys.PAIRS,
-        keys.REDUCE,
-        keys.RUNS,
-        keys.JOBS,
-        keys.TASKS,
-    )
+    of_tasks = (keys.CHUNKS, keys.MAPS, keys.PAIRS, keys.REDUCE)
+    folders = (keys.INPUT, *of_tasks, keys.RUNS, keys.JOBS, keys.TASKS)
     found = (info for name in folders for info in runs.storage.list(keys.join(runs.store, name)))
     return _cleaning(found, runs)
 

@@ -10,9 +10,7 @@ from driver.plan.tasks import RunPlan
 from mapreduce.engine import Ledger, balance
 from mapreduce.errors import ObjectMissing
 from mapreduce.storage import Storage
-from mapreduce.wire.messages import (
-    InputObject,
-)
+from mapreduce.wire.messages import InputObject
 
 
 def draw_up(plan: RunPlan, results: RunResults, storage: Storage) -> Ledger:

@@ -102,24 +102,19 @@ def _task(plan: RunPlan, runs: RunStore, name: str) -> SplitTask | MapTask | Red
     if isinstance(split, SplitResult):
         maps = map_tasks(plan, split)
         specs += maps
-        known = (
-            finished.find(maps)
-            if not runs.results(plan.run).maps
-            else dict(enumerate(runs.results(plan.run).maps))
-        )
-        results = [known[index] for index in sorted(known)]
+        results = runs.results(plan.run).maps or [
+            result for _, result in sorted(finished.find(maps).items())
+        ]
         if plan.partitions and len(results) == len(maps):
-            written = [result for result in results if isinstance(result, MapResult)]
-            outputs = write_list(written, plan.store, plan.run, runs.storage)
-            specs += reduce_tasks(plan, written, outputs)
+            mapped = [result for result in results if isinstance(result, MapResult)]
+            outputs = write_list(mapped, plan.store, plan.run, runs.storage)
+            specs += reduce_tasks(plan, mapped, outputs)
     for spec in specs:
         if spec.name == name:
             return spec.message(ATTEMPT)
+    others = " (its split stage is not finished)"
+    if len(specs) > 1:
+        others = f", {specs[1].name} to {specs[-1].name}"
     raise InputError(
-        f"{plan.run} has no task {name!r} that could be run again; it has: {specs[0].name}"
-        + (
-            f", {specs[1].name} to {specs[-1].name}"
-            if len(specs) > 1
-            else " (its split stage is not finished)"
-        )
+        f"{plan.run} has no task {name!r} that could be run again; it has: {specs[0].name}{others}"
     )

@@ -94,19 +94,18 @@ def _seal(key: str, text: bytes) -> bytes:
     return digest_of_bytes(key.encode() + b"\n" + text).encode()
 
 
-def is_whole(storage: Storage, expected: ObjectInfo, *, read: bool = False) -> bool:
+def is_whole(storage: Storage, expected: ObjectInfo) -> bool:
     """Return whether an object still holds the bytes that were written.
 
     Args:
-        storage: reads it.
+        storage: reads it, unless it vouches for the object's ETag.
         expected: its length, ETag and digest when it was written.
-        read: read it, although its store vouches for its ETag.
     """
     try:
         found = storage.head(expected.url)
         if (found.size, found.etag) != (expected.size, expected.etag):
             return False
-        if storage.vouches(expected.url) and not read:
+        if storage.vouches(expected.url):
             return True
         return bool(expected.digest) and digest_of_object(storage, found) == expected.digest
     except (ObjectMissing, InputChanged):

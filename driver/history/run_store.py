@@ -32,66 +32,14 @@ from mapreduce.wire.messages import MapResult, Message, ReduceResult, SplitResul
 COPIES_AT_ONCE = 16
 """Parts that get their final names at the same time."""
 
-_ADJECTIVES = [
-    "amber",
-    "bold",
-    "brisk",
-    "calm",
-    "clear",
-    "crisp",
-    "deft",
-    "eager",
-    "fair",
-    "fleet",
-    "glad",
-    "keen",
-    "light",
-    "lucid",
-    "merry",
-    "neat",
-    "prime",
-    "quick",
-    "ready",
-    "sharp",
-    "smart",
-    "solid",
-    "sunny",
-    "swift",
-    "tidy",
-    "vivid",
-    "warm",
-    "wise",
-]
-_NOUNS = [
-    "ant",
-    "badger",
-    "beaver",
-    "bee",
-    "crane",
-    "falcon",
-    "finch",
-    "fox",
-    "gecko",
-    "hare",
-    "heron",
-    "ibis",
-    "jay",
-    "lark",
-    "lynx",
-    "marten",
-    "mole",
-    "newt",
-    "otter",
-    "owl",
-    "puffin",
-    "raven",
-    "robin",
-    "seal",
-    "stoat",
-    "swan",
-    "tern",
-    "wren",
-]
+_ADJECTIVES = (
+    "amber bold brisk calm clear crisp deft eager fair fleet glad keen light lucid merry neat "
+    "prime quick ready sharp smart solid sunny swift tidy vivid warm wise"
+).split()
+_NOUNS = (
+    "ant badger beaver bee crane falcon finch fox gecko hare heron ibis jay lark lynx marten mole "
+    "newt otter owl puffin raven robin seal stoat swan tern wren"
+).split()
 _STAMP = "run-20261126-000000"
 _STAMPED = re.compile(r"run-\d{8}-\d{6}-.+", re.ASCII)
 _RUN_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
@@ -171,11 +119,6 @@ class RunStore:
             self._url(run, name), content if isinstance(content, bytes) else _json(content)
         )
 
-    def write_unless_empty(self, run: str, name: str, content: BaseModel | bytes) -> None:
-        """Write one of the run's records unless it is empty."""
-        if content:
-            self.write(run, name, content)
-
     def commit(self, run: str, parts: Sequence[tuple[ObjectInfo, str]], records: int) -> Success:
         """Give parts their final names, and then write `_SUCCESS`.
 
@@ -228,17 +171,11 @@ class RunStore:
 
     def results(self, run: str) -> RunResults:
         """Return a run's results so far."""
-        try:
-            return self._read(RunResults, self._url(run, "results.json"))
-        except ObjectMissing:
-            return RunResults()
+        return self._found(RunResults, self._url(run, "results.json")) or RunResults()
 
     def success(self, run: str) -> Success | None:
         """Return the content of `_SUCCESS`; None without it."""
-        try:
-            return self._read(Success, keys.success(self.store, run))
-        except ObjectMissing:
-            return None
+        return self._found(Success, keys.success(self.store, run))
 
     def record(self, run: str, name: str) -> bytes | None:
         """Return the bytes of one of the run's records; None when it does not exist."""
@@ -264,9 +201,7 @@ class RunStore:
     def failure(self, run: str) -> Failure | None:
         """Return why the run failed; None when it has no record of a failure."""
         try:
-            return self._read(Failure, self._url(run, "failure.json"))
-        except ObjectMissing:
-            return None
+            return self._found(Failure, self._url(run, "failure.json"))
         except MapReduceError as exc:
             why = f"why it failed cannot be read: {exc}"
             return Failure(run=run, kind=kind_of(exc), message=why)
@@ -340,16 +275,19 @@ class RunStore:
     def _url(self, run: str, name: str) -> str:
         return keys.run_file(self.store, run, name)
 
+    def _found(self, model: type[Model], url: str) -> Model | None:
+        try:
+            return self._read(model, url)
+        except ObjectMissing:
+            return None
+
     def _read(self, model: type[Model], url: str) -> Model:
         try:
             return model.model_validate_json(self.storage.read(url))
         except ValidationError as exc:
-            half = exc.errors(include_input=False, include_url=False)[0]["type"] == "json_invalid"
-            why = (
-                "it is not a complete JSON document"
-                if half
-                else "another version of this program has written it"
-            )
+            why = "another version of this program has written it"
+            if exc.errors(include_input=False, include_url=False)[0]["type"] == "json_invalid":
+                why = "it is not a complete JSON document"
             raise InputError(f"{shown(url)} cannot be read: {why}; start a new run") from exc
 
 

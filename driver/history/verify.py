@@ -106,16 +106,9 @@ def _left_out(plan: RunPlan, runs: RunStore) -> list[LeftOut]:
     left_out = []
     for step in runs.steps_of(plan):
         letters = runs.dead_letters(step)
-        left_out.append(
-            LeftOut(
-                frozenset((letter.url, letter.key) for letter in letters if letter.url in inputs),
-                Counter(
-                    pair_text(letter.key, letter.record)
-                    for letter in letters
-                    if letter.url not in inputs
-                ),
-            )
-        )
+        records = frozenset((each.url, each.key) for each in letters if each.url in inputs)
+        pairs = (pair_text(each.key, each.record) for each in letters if each.url not in inputs)
+        left_out.append(LeftOut(records, Counter(pairs)))
     return left_out
 
 

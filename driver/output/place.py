@@ -177,11 +177,8 @@ class _Claim:
         if output.parts_format is None:
             return cls(_identities([output.path]), None)
         part = re.compile(rf"part-[0-9]{{5,}}\.{output.parts_format}")
-        files = (
-            [path for path in output.path.iterdir() if part.fullmatch(path.name)]
-            if output.path.is_dir()
-            else []
-        )
+        present = output.path.iterdir() if output.path.is_dir() else ()
+        files = [path for path in present if part.fullmatch(path.name)]
         return cls(_identities(files), output.path.resolve())
 
     def holds(self, each: FoundInput) -> bool:

@@ -64,11 +64,10 @@ class RunConfig:
         at_least_one("--chunks", self.chunks)
         if self.chunks is not None and self.chunk_bytes is not None:
             raise UsageError("--chunks and --chunk-size exclude each other; give one of them")
-        if self.top < 0:
-            raise UsageError(f"--top {self.top}: must not be negative")
         skipped = self.skip_bad_records
-        if skipped < 0:
-            raise UsageError(f"--skip-bad-records {skipped}: must not be negative")
+        for option, number in (("--top", self.top), ("--skip-bad-records", skipped)):
+            if number < 0:
+                raise UsageError(f"{option} {number}: must not be negative")
         if skipped > MOST_SKIPPED:
             raise UsageError(
                 f"--skip-bad-records {skipped}: at most {MOST_SKIPPED:,} can be set aside in a run"

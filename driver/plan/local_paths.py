@@ -166,11 +166,9 @@ def _names(folder: str) -> list[str]:
 
 
 def _way_out(entry: _Pending) -> str:
-    return (
-        "remove it from the folder, or name the files"
-        if entry.above
-        else "copy its content to a file first"
-    )
+    if entry.above:
+        return "remove it from the folder, or name the files"
+    return "copy its content to a file first"
 
 
 @contextmanager

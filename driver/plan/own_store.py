@@ -85,11 +85,8 @@ class OwnStore:
         if self._store is None or ("://" in place) == self._store.startswith(_LOCAL):
             return None
         if "://" in place:
-            return (
-                place.removeprefix(f"{self._store}/")
-                if place.startswith(f"{self._store}/")
-                else None
-            )
+            key = place.removeprefix(f"{self._store}/")
+            return key if key != place else None
         folder, _, name = place.rpartition("/")
         above = self._folder_key(folder or "/")
         return None if above is None else f"{above}/{name}".lstrip("/")

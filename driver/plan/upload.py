@@ -56,6 +56,4 @@ def _uploaded(given: InputObject, storage: Storage, store: str, progress: Progre
 
 def _check_unchanged(given: InputObject, storage: Storage) -> None:
     if storage.head(given.url).etag != given.etag:
-        raise InputChanged(
-            f"{given.url} has changed since the run was planned; run again to read it as it is now"
-        )
+        raise InputChanged.since_planning(given.url)

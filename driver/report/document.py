@@ -56,12 +56,12 @@ class Recovery(Message):
     """
 
     task: str
-    attempt: int
-    endpoint: str
+    attempt: int = 0
+    endpoint: str = ""
     what: str
     why: str
     then: str
-    cost_s: float
+    cost_s: float = 0.0
 
 
 class InjectedFault(Message):
@@ -146,24 +146,19 @@ def chain_report(
     """
     last = reports[-1]
     timings = [report.timings for report in reports]
-    serial, wall = (
-        sum(each.map_serial_sum for each in timings),
-        sum(each.map_wall for each in timings),
-    )
+    seconds = {
+        "start": next((each.start for each in timings if each.start), 0.0),
+        "split": sum(each.split for each in timings),
+        "map": sum(each.map_wall for each in timings),
+        "reduce": sum(each.reduce for each in timings),
+    }
+    serial = sum(each.map_serial_sum for each in timings)
     return last.model_copy(
         update={
             "run_id": plan.run,
             "job": plan.job.name,
             "result_urls": tuple(result_urls),
-            "timings": Timings(
-                start=next((each.start for each in timings if each.start), 0.0),
-                split=sum(each.split for each in timings),
-                map_serial_sum=serial,
-                map_wall=wall,
-                reduce=sum(each.reduce for each in timings),
-                end_to_end=last.timings.end_to_end,
-                speed_up=serial / wall if wall else 0.0,
-            ),
+            "timings": _timings(seconds, serial, last.timings.end_to_end),
             "tasks": tuple(
                 row.model_copy(update={"step": number})
                 for number, report in enumerate(reports, 1)
@@ -199,6 +194,7 @@ def make_report(
 ) -> Report:
     """Return the report of a run's outcomes; `driver` counts the driver's requests for it."""
     outcomes = [split, *maps, *reduces]
+    serial = sum(outcome.seconds for outcome in maps if not outcome.reused)
     return Report(
         run_id=plan.run,
         target=plan.target,
@@ -213,7 +209,7 @@ def make_report(
         records=ledger.records_out,
         top=_top(reduces if plan.partitions else maps, plan.top),
         counters=_counters(outcomes),
-        timings=_timings(stage_seconds, maps, end_to_end),
+        timings=_timings(stage_seconds, serial, end_to_end),
         tasks=tuple(_row(outcome) for outcome in outcomes),
         ledger=ledger,
         reused_tasks=sum(outcome.reused for outcome in outcomes),
@@ -290,24 +286,13 @@ def _recovery(event: Event) -> Recovery | None:
         )
     if isinstance(event, events.OutputsRedone):
         names = ", ".join(event.tasks)
-        return Recovery(
-            task=names,
-            attempt=0,
-            endpoint="",
-            what="output lost",
-            why=event.why,
-            then="done again",
-            cost_s=0.0,
-        )
+        return Recovery(task=names, what="output lost", why=event.why, then="done again")
     if isinstance(event, events.RecordSkipped):
         return Recovery(
             task=event.task,
-            attempt=0,
-            endpoint="",
             what="record skipped",
             why=f"{event.place}: {event.message}",
             then="set aside as a dead letter",
-            cost_s=0.0,
         )
     return None
 
@@ -344,10 +329,7 @@ def _counters(outcomes: Sequence[Outcome]) -> dict[str, int]:
     return dict(sorted(total.items()))
 
 
-def _timings(
-    stage_seconds: dict[str, float], maps: Sequence[Outcome], end_to_end: float
-) -> Timings:
-    serial = sum(outcome.seconds for outcome in maps if not outcome.reused)
+def _timings(stage_seconds: dict[str, float], serial: float, end_to_end: float) -> Timings:
     wall = stage_seconds["map"]
     return Timings(
         start=stage_seconds["start"],

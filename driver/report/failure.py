@@ -22,18 +22,8 @@ def failure_lines(failure: Failure) -> list[Line]:
 
 def error_lines(error: UserCodeError) -> list[Line]:
     """Return the lines of an error of the job's code that ended no run."""
-    found = task_error(error)
-    return cause_lines(
-        Cause(
-            task="",
-            attempts=1,
-            kind=found.kind,
-            message=found.message,
-            traceback=found.traceback,
-            place=found.place,
-            record=found.record,
-        )
-    )
+    told = task_error(error).model_dump(exclude={"object"})
+    return cause_lines(Cause(task="", attempts=1, **told))
 
 
 def cause_lines(cause: Cause) -> list[Line]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from driver.report.chart import Chart, Point, Series
-from driver.report.speedup import SpeedUp, Spread, amdahl_s
+from driver.report.speedup import Level, SpeedUp, Spread, amdahl_s
 from driver.text import plural
 
 CURVE_POINTS = 60
@@ -27,12 +29,8 @@ def map_stage(found: SpeedUp, subtitle: str, processors: int | None) -> Chart:
         x_name=X_NAME,
         y_name="times as fast as one mapper",
         series=(
-            Series(
-                "map stage", tuple(_point(each.mappers, each.map_speed_up) for each in found.levels)
-            ),
-            Series(
-                "whole run", tuple(_point(each.mappers, each.speed_up) for each in found.levels)
-            ),
+            _measured("map stage", found, lambda level: level.map_speed_up),
+            _measured("whole run", found, lambda level: level.speed_up),
             Series.computed("linear", [(1, 1), (most, most)]),
             Series.computed("Amdahl's bound, whole run", bound),
         ),
@@ -52,9 +50,7 @@ def end_to_end(found: SpeedUp, subtitle: str, processors: int | None) -> Chart:
         x_name=X_NAME,
         y_name="seconds, end to end",
         series=(
-            Series(
-                "measured", tuple(_point(each.mappers, each.end_to_end_s) for each in found.levels)
-            ),
+            _measured("measured", found, lambda level: level.end_to_end_s),
             Series.computed(f"Amdahl's bound ({found.serial_fraction:.0%} serial)", bound),
         ),
         mark=_mark(processors),
@@ -66,8 +62,9 @@ def _curve(found: SpeedUp) -> list[float]:
     return [1 + (most - 1) * step / CURVE_POINTS for step in range(CURVE_POINTS + 1)]
 
 
-def _point(mappers: int, values: Spread) -> Point:
-    return Point(mappers, values.median, values.least, values.most)
+def _measured(name: str, found: SpeedUp, values_of: Callable[[Level], Spread]) -> Series:
+    measured = [(level.mappers, values_of(level)) for level in found.levels]
+    return Series(name, tuple(Point(x, y.median, y.least, y.most) for x, y in measured))
 
 
 def _mark(processors: int | None) -> tuple[float, str] | None:

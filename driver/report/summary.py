@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from driver.report.document import Report, RunRequests
@@ -111,9 +111,7 @@ def _line(console: Console, label: str, text: str) -> None:
 
 
 def _timings(report: Report) -> Table:
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column()
-    table.add_column(justify="right")
+    table = Table("", Column(justify="right"), box=None, pad_edge=False, show_header=False)
     timings = report.timings
     for name in ("start", "split", "map_serial_sum", "map_wall", "reduce", "end_to_end"):
         table.add_row(name, f"{getattr(timings, name):.3f} s")
@@ -122,9 +120,7 @@ def _timings(report: Report) -> Table:
 
 
 def _top(rows: tuple[tuple[Any, Any], ...]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("key")
-    table.add_column("value", justify="right")
+    table = Table("key", Column("value", justify="right"), box=None, pad_edge=False)
     for key, value in rows:
         table.add_row(Text(shown(key, CELL_LIMIT)), Text(shown(_number(value), CELL_LIMIT)))
     return table

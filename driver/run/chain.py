@@ -17,13 +17,12 @@ from driver.report.document import Report, chain_report
 from driver.run.backend import Backend
 from driver.run.pipeline import NO_REQUESTS, Finished, run_job
 from driver.run.records import recorded, with_notes
-from mapreduce.chain import Chain, Step, StepResult, steps_of
+from mapreduce.chain import Chain, Step, StepResult, step_after, steps_of
 from mapreduce.code import CodeIdentity
 from mapreduce.errors import InputError, OutputLost
 from mapreduce.formats.pairs import PairsReader
 from mapreduce.job import Job
 from mapreduce.storage import Storage
-from mapreduce.user_code.calls import Place, user_code
 from mapreduce.wire import keys
 from mapreduce.wire.messages import ByteRange, InputObject, JobSpec
 
@@ -54,9 +53,10 @@ async def run_chain(
     async with recorded(plan, backend, log):
         reports: list[Report] = []
         done: Finished | None = None
-        steps = _Steps(run.chain, backend.runs.storage)
-        while step := await asyncio.to_thread(steps.after, done):
-            counted = backend.runs.storage.requests if reports else NO_REQUESTS
+        storage, steps = backend.runs.storage, steps_of(run.chain)
+        # in a thread: the author's code runs in here
+        while step := await asyncio.to_thread(step_after, steps, _result(done, storage)):
+            counted = storage.requests if reports else NO_REQUESTS
             inputs = _inputs(step, plan.inputs, done)
             step_plan = plan_step(run, step, len(reports) + 1, inputs)
             await asyncio.to_thread(backend.runs.write, step_plan.run, "plan.json", step_plan)
@@ -97,28 +97,13 @@ def plan_step(run: ChainRun, step: Step, number: int, inputs: tuple[InputObject,
     )
 
 
-class _Steps:
-    """The author's steps; the author's code runs in here."""
-
-    def __init__(self, chain: Chain, storage: Storage) -> None:
-        self._steps = steps_of(chain)
-        self._storage = storage
-
-    def after(self, done: Finished | None) -> Step | None:
-        """Return the step that follows the finished one; None after the last."""
-        with user_code(Place("steps")):
-            try:
-                return next(self._steps) if done is None else self._steps.send(self._result(done))
-            except StopIteration:
-                return None
-
-    def _result(self, done: Finished) -> StepResult:
-        report = done.report
-        return StepResult(
-            Counter(report.counters),
-            report.records,
-            lambda: read_pairs_of(done.pairs, self._storage),
-        )
+def _result(done: Finished | None, storage: Storage) -> StepResult | None:
+    """Return what the author's `steps` gets for a finished step; None before the first."""
+    if done is None:
+        return None
+    report = done.report
+    pairs = partial(read_pairs_of, done.pairs, storage)
+    return StepResult(Counter(report.counters), report.records, pairs)
 
 
 def read_pairs_of(objects: Sequence[InputObject], storage: Storage) -> Iterator[tuple[Any, Any]]:

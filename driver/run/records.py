@@ -36,11 +36,13 @@ async def recorded(plan: RunPlan, backend: Backend, log: EventLog) -> AsyncItera
     the run ends.
     """
 
+    def write(name: str, content: Callable[[], Failure | bytes]) -> None:
+        if made := content():
+            backend.runs.write(plan.run, name, made)
+
     async def keep(name: str, content: Callable[[], Failure | bytes]) -> None:
         what = f"the run's {name} could not be written"
-        await asyncio.to_thread(
-            log.contain, what, lambda: backend.runs.write_unless_empty(plan.run, name, content())
-        )
+        await asyncio.to_thread(log.contain, what, write, name, content)
 
     try:
         yield

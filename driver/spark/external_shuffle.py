@@ -26,7 +26,7 @@ from mapreduce.engine.merge import FileRun, write_block
 from mapreduce.engine.reduce_task import reduce_blocks
 from mapreduce.engine.run import run_task, task_error
 from mapreduce.errors import DataError, UsageError, UserCodeError
-from mapreduce.formats.frames import CHECKSUM_MODULO, PackedPair
+from mapreduce.formats.frames import CHECKSUM_MODULO, BlockWriter, PackedPair
 from mapreduce.wire.messages import (
     Block,
     MapResult,
@@ -114,24 +114,14 @@ def run_whole(task: MapTask, context: TaskContext, worker: str) -> Carried:
         result = run_task(task, context)
         assert isinstance(result, MapResult)
     except _FAULTS as exc:
-        return Carried(
-            index=task.index,
-            worker=worker,
-            started=started,
-            ended=time.time(),
-            error=task_error(exc),
-        )
-    return Carried(
-        index=task.index, worker=worker, started=started, ended=time.time(), result=result
-    )
+        return _carried(task, worker, started, task_error(exc))
+    return _carried(task, worker, started, result)
 
 
 def map_records(task: MapTask, context: TaskContext, worker: str) -> Iterator[Record]:
     """Yield one map task's pairs and notes, as records."""
     started = time.time()
     sent: list[Block] = []
-    result: MapResult | None = None
-    error: TaskError | None = None
     try:
         with context.scratch_folder() as folder:
             mapped = run_map(task.model_copy(update={"store": f"file://{folder}"}), context)
@@ -150,20 +140,14 @@ def map_records(task: MapTask, context: TaskContext, worker: str) -> Iterator[Re
                 "blocks": sum_of(sent, index_of(sent)),
             }
         )
+        done = _carried(task, worker, started, result)
     except _FAULTS as exc:
-        error = task_error(exc)
-    done = Carried(
-        index=task.index,
-        worker=worker,
-        started=started,
-        ended=time.time(),
-        result=result,
-        error=error,
-    )
+        done = _carried(task, worker, started, task_error(exc))
     for number in range(task.partitions):
-        note = Note(
-            block=None if error else sent[number], task=done if error or number == 0 else None
-        )
+        if done.error:
+            note = Note(block=None, task=done)
+        else:
+            note = Note(block=sent[number], task=done if number == 0 else None)
         yield (number, _NOTE_KEY, task.index, 0), note.model_dump_json()
 
 
@@ -187,18 +171,25 @@ def reduce_records(
     try:
         result = _reduced(task, sent, _after(first, records), context)
     except _FAULTS as exc:
-        reduce = Carried(
-            index=task.index,
-            worker=worker,
-            started=started,
-            ended=time.time(),
-            error=task_error(exc),
-        )
-    else:
-        reduce = Carried(
-            index=task.index, worker=worker, started=started, ended=time.time(), result=result
-        )
-    return Drained(reduce=reduce, maps=maps)
+        return Drained(reduce=_carried(task, worker, started, task_error(exc)), maps=maps)
+    return Drained(reduce=_carried(task, worker, started, result), maps=maps)
+
+
+def _carried(
+    task: MapTask | ReduceTask,
+    worker: str,
+    started: float,
+    outcome: MapResult | ReduceResult | TaskError,
+) -> Carried:
+    """Return a task that ends now, with its result or its error."""
+    return Carried(
+        index=task.index,
+        worker=worker,
+        started=started,
+        ended=time.time(),
+        result=None if isinstance(outcome, TaskError) else outcome,
+        error=outcome if isinstance(outcome, TaskError) else None,
+    )
 
 
 def _reduced(
@@ -223,13 +214,7 @@ def _reduced(
         with path.open("wb") as file:
             written = write_block(file, sums.counted(pairs))
         info = context.storage.head(f"file://{path}")
-        block = Block(
-            offset=0,
-            length=written.length,
-            records=written.records,
-            checksum=written.checksum,
-            integers=all(block.integers for block in sent),
-        )
+        block = _block(written, integers=all(each.integers for each in sent))
         source = BlockSource(MapOutput(0, info.url, info.etag, info.size), block)
         partition = Partition([source] if block.records else [])
         result = reduce_blocks(task, partition, context, stopwatch)
@@ -256,12 +241,12 @@ def _pairs(path: Path, block: Block) -> Iterator[PackedPair]:
         yield from zip(frame.keys, frame.values, strict=True)
 
 
-def _block(sums: Sums, *, integers: bool) -> Block:
+def _block(counted: Sums | BlockWriter, *, integers: bool) -> Block:
     return Block(
         offset=0,
-        length=sums.length,
-        records=sums.records,
-        checksum=sums.checksum,
+        length=counted.length,
+        records=counted.records,
+        checksum=counted.checksum,
         integers=integers,
     )
 

@@ -27,15 +27,7 @@ STOP_S = 20
 
 _LOCAL = re.compile(r"local(?:\[(\*|\d+)(?:,\s*\d+)?\])?")
 _ERROR = re.compile(r"([A-Za-z_][\w.]*)?(Error|Exception|Lost|Missing)\b")
-_LOG4J = """\
-rootLogger.level = warn
-rootLogger.appenderRef.console.ref = console
-appender.console.type = Console
-appender.console.name = console
-appender.console.target = SYSTEM_ERR
-appender.console.layout.type = PatternLayout
-appender.console.layout.pattern = %d{HH:mm:ss} %p %c{1}: %m%n%ex
-"""
+_LOG4J = Path(__file__).with_name("log4j2.properties")
 
 
 def is_local(master: str) -> bool:
@@ -63,12 +55,9 @@ def check_installed() -> None:
             "--target spark needs PySpark, which is not in this environment; install it with: "
             "pip install --require-hashes -r requirements/spark.txt"
         )
-    java = (
-        shutil.which("java", path=f"{os.environ['JAVA_HOME']}/bin")
-        if os.environ.get("JAVA_HOME")
-        else None
-    )
-    if java is None and shutil.which("java") is None:
+    home = os.environ.get("JAVA_HOME")
+    at_home = shutil.which("java", path=f"{home}/bin") if home else None
+    if at_home is None and shutil.which("java") is None:
         raise FleetError(
             "--target spark needs Java 17 or newer, and there is no `java` here; install it "
             "(apt-get install openjdk-17-jre-headless, brew install openjdk@17), or set JAVA_HOME"
@@ -195,11 +184,9 @@ def _why(exc: Exception) -> str:
 
 def _settings(master: str, folder: Path) -> dict[str, str]:
     """Return settings beyond Spark's and `spark-defaults.conf`; a local Spark has no UI."""
-    (folder / "log4j2.properties").write_text(_LOG4J)
-    settings = {
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file:{folder}/"
-        "log4j2.properties"
-    }
+    # a copy, because the path of this one may hold any character
+    log4j = shutil.copy(_LOG4J, folder)
+    settings = {"spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file:{log4j}"}
     if is_local(master):
         settings |= {
             "spark.ui.enabled": "false",

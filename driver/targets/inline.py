@@ -13,10 +13,7 @@ from driver.run.stages import FleetBackend
 from driver.scheduling.policy import RetryPolicy
 from driver.targets.prepare import Prepared
 from driver.transport.inline import InlineFleet, InlineTransport
-from mapreduce.code import (
-    instance,
-    modules_loaded,
-)
+from mapreduce.code import instance, modules_loaded
 from mapreduce.engine import TaskContext
 from mapreduce.job import Job
 from mapreduce.wire.messages import JobSpec

@@ -16,11 +16,9 @@ def policy_of(config: RunConfig) -> RetryPolicy:
     policy = RetryPolicy(
         skip_bad_records=config.skip_bad_records, stage_timeout_s=config.stage_timeout_s
     )
-    return (
-        replace(policy, heartbeat_timeout_s=HEARTBEAT_TIMEOUT_S, least_failures=1000)
-        if config.chaos
-        else policy
-    )
+    if config.chaos is None:
+        return policy
+    return replace(policy, heartbeat_timeout_s=HEARTBEAT_TIMEOUT_S, least_failures=1000)
 
 
 def with_faults(transport: Transport, config: RunConfig, emit: Observer) -> Transport:

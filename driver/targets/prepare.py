@@ -21,15 +21,7 @@ from driver.plan.upload import Progress, upload_inputs
 from driver.text import BLOCK_LIMIT, shown, storable
 from mapreduce.aggregate import Aggregation
 from mapreduce.chain import Chain
-from mapreduce.code import (
-    CodeIdentity,
-    JobClass,
-    JobSource,
-    Modules,
-    find_job,
-    identity_of,
-    pack,
-)
+from mapreduce.code import CodeIdentity, JobClass, JobSource, Modules, find_job, identity_of, pack
 from mapreduce.errors import FleetError, InputError, ObjectExists, UsageError
 from mapreduce.job import Job
 from mapreduce.storage import Storage, open_storage
@@ -72,6 +64,11 @@ class Prepared:
     modules: Modules
     left_out: int = 0
     notes: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> CodeIdentity:
+        """That part of the job; a chain has one for each step only."""
+        return self.identity_of(self.job) if issubclass(self.job, Job) else CodeIdentity()
 
     def identity_of(self, job: type[Job]) -> CodeIdentity:
         """Return the part of the code that the tasks of a job, or of a chain's step, depend on."""
@@ -208,9 +205,7 @@ def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
         total_order=config.sort or (issubclass(prepared.job, Job) and prepared.job.total_order),
         chain=not issubclass(prepared.job, Job),
         build=prepared.build,
-        code=prepared.identity_of(prepared.job)
-        if issubclass(prepared.job, Job)
-        else CodeIdentity(),
+        code=prepared.identity,
         modules=prepared.modules.names(),
         left_out=prepared.left_out,
         job_folder=storable(str(prepared.source.root), BLOCK_LIMIT),
@@ -274,11 +269,9 @@ def _check_sort(config: RunConfig, job: JobClass) -> None:
     if (config.sort or job.total_order) and (
         job.reduce is None or job.partition is not Job.partition
     ):
-        what = (
-            "has its own `partition`"
-            if job.reduce is not None
-            else "has no `reduce`, and so no keys to sort by"
-        )
+        what = "has its own `partition`"
+        if job.reduce is None:
+            what = "has no `reduce`, and so no keys to sort by"
         raise UsageError(f"{job.__name__} {what}; its result cannot be in total order")
 
 

@@ -11,9 +11,7 @@ from driver.plan.events import Observer
 from driver.run.backend import Backend
 from driver.spark.backend import TASK_MEMORY_BYTES, SparkBackend, running_spark
 from driver.targets.prepare import Prepared
-from mapreduce.code import (
-    instance,
-)
+from mapreduce.code import instance
 from mapreduce.engine import TaskContext
 from mapreduce.job import Job
 from mapreduce.wire.messages import JobSpec

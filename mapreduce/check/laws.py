@@ -159,9 +159,7 @@ def _partitions(make: Callable[[], Job]) -> Law:
         "the answer does not depend on the number of partitions",
         "`reduce` keeps state from one key to the next, or `partition` does not depend on the key "
         "alone: each reduce task sees only the keys of its partition",
-        tuple(
-            (_plural(n, "partition"), _way(make, replace(BASE, partitions=n))) for n in (1, 2, 5)
-        ),
+        tuple((_plural(n, "partition"), _way(make, Trial(1, partitions=n))) for n in (1, 2, 5)),
     )
 
 
@@ -181,17 +179,15 @@ def _combine(make: Callable[[], Job]) -> Law:
 
 
 def _order(make: Callable[[], Job]) -> Law:
+    four = replace(BASE, splits=4)
     return Law(
         "the answer does not depend on the order of a key's values",
         "`reduce` uses the first or the last value, or adds floats in order of arrival: sort the "
         "values with `group_by`, use an aggregation, or set `order_matters = True` if the order "
         "of the input is intended",
         (
-            ("4 splits", _way(make, replace(BASE, splits=4))),
-            (
-                "4 splits, the last one first",
-                _way(make, replace(BASE, splits=4, reversed_maps=True)),
-            ),
+            ("4 splits", _way(make, four)),
+            ("4 splits, the last one first", _way(make, replace(four, reversed_maps=True))),
         ),
     )
 
@@ -292,11 +288,8 @@ class _Cut:
 
     def __init__(self, given: PlainInput) -> None:
         self._given = given
-        lines = (
-            given.content.splitlines(keepends=True)
-            if isinstance(given.format, Text | JsonLines | Csv)
-            else []
-        )
+        has_lines = isinstance(given.format, Text | JsonLines | Csv)
+        lines = given.content.splitlines(keepends=True) if has_lines else []
         header = 1 if isinstance(given.format, Csv) and given.format.header else 0
         quoted = isinstance(given.format, Csv) and b'"' in given.content
         self._head = b"".join(lines[:header])
@@ -304,11 +297,9 @@ class _Cut:
 
     def of(self, records: Sequence[bytes]) -> PlainInput:
         """Return the input with only these records."""
-        return (
-            replace(self._given, content=self._head + b"".join(records))
-            if self.records
-            else self._given
-        )
+        if not self.records:
+            return self._given
+        return replace(self._given, content=self._head + b"".join(records))
 
 
 def _fewest(records: list[bytes], still: Callable[[list[bytes]], bool]) -> list[bytes]:

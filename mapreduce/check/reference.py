@@ -17,11 +17,10 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import count
 from operator import itemgetter
 from typing import Any
 
-from mapreduce.chain import Chain, StepResult, steps_of
+from mapreduce.chain import Chain, StepResult, step_after, steps_of
 from mapreduce.encoding import decode_key, decode_value, encode_key, encode_value
 from mapreduce.engine.bad_records import kept_as, kept_as_length
 from mapreduce.errors import JobLoadError
@@ -69,6 +68,10 @@ class PlainAnswer:
 
     pairs: list[Record]
     counters: Counter[str]
+
+    def as_result(self) -> StepResult:
+        """Return the answer as the result of a chain's step."""
+        return StepResult(self.counters, len(self.pairs), partial(iter, self.pairs))
 
 
 def plain_answer(
@@ -156,11 +159,8 @@ def _without(pairs: Iterable[Record], left_out: Counter[str]) -> Iterator[Record
     left = left_out.copy()
     for key, value in pairs:
         # beyond a limit, a task keeps only the length of a value: compare both forms
-        texts = (
-            [pair_text(kept_as(key), kept(value)) for kept in (kept_as, kept_as_length)]
-            if +left
-            else []
-        )
+        forms = (kept_as, kept_as_length) if +left else ()
+        texts = (pair_text(kept_as(key), kept(value)) for kept in forms)
         known = next((text for text in texts if left[text] > 0), None)
         if known is None:
             yield key, value
@@ -171,22 +171,14 @@ def _without(pairs: Iterable[Record], left_out: Counter[str]) -> Iterator[Record
 def _plain_chain(
     chain: Chain, inputs: list[PlainInput], left_out: Sequence[LeftOut]
 ) -> PlainAnswer:
-    steps = steps_of(chain)
-    step = next(steps, None)
-    if step is None:
-        raise JobLoadError(f"{type(chain).__name__} has no step; let `steps` yield a job")
-    answer = PlainAnswer([], Counter())
-    for number in count():
+    steps, skipped = steps_of(chain), iter(left_out)
+    answer: PlainAnswer | None = None
+    while step := step_after(steps, answer.as_result() if answer else None):
         given = inputs if "given" in step.sources else []
-        previous = answer.pairs if "previous" in step.sources else []
-        answer = plain_run(
-            step.job, given, previous, left_out[number] if number < len(left_out) else None
-        )
-        pairs = answer.pairs
-        try:
-            step = steps.send(StepResult(answer.counters, len(pairs), partial(iter, pairs)))
-        except StopIteration:
-            break
+        previous = answer.pairs if answer and "previous" in step.sources else []
+        answer = plain_run(step.job, given, previous, next(skipped, None))
+    if answer is None:
+        raise JobLoadError(f"{type(chain).__name__} has no step; let `steps` yield a job")
     return answer
 
 

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from mapreduce.chain import Chain, StepResult, steps_of
+from mapreduce.chain import Chain, StepResult, step_after, steps_of
 from mapreduce.check.reference import PlainInput
 from mapreduce.engine import TaskContext, balance, run_task
 from mapreduce.engine.fetch import write_list
@@ -19,22 +19,25 @@ from mapreduce.formats.pairs import pairs_content, pairs_of_content
 from mapreduce.input_formats import Pairs
 from mapreduce.job import Job
 from mapreduce.storage import open_storage
-from mapreduce.user_code.calls import Place, user_code
 from mapreduce.wire.messages import (
     ByteRange,
     InputObject,
     JobSpec,
     MapResult,
+    MapTask,
     ReduceResult,
+    ReduceTask,
     Split,
     SplitResult,
     SplitRule,
+    SplitTask,
     StoredObject,
 )
 from mapreduce.wire.tasks import TaskMessages
 
 MEMORY_BYTES = 256 << 20
 _RUN = "trial"
+Result = TypeVar("Result", SplitResult, MapResult, ReduceResult)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +103,7 @@ def _chain(chain: Chain, inputs: list[PlainInput], folder: Path, trial: Trial) -
     result: StepResult | None = None
     previous: list[PlainInput] = []
     number = 0
-    while True:
-        with user_code(Place("steps")):
-            try:
-                step = steps.send(result) if result is not None else next(steps)
-            except StopIteration:
-                break
+    while step := step_after(steps, result):
         number += 1
         read = {"previous": previous, "given": inputs}
         run = _Run(step.job, folder / str(number), trial, keep_pairs=True)
@@ -150,8 +148,9 @@ class _Run:
         """Run all stages, and check the ledger."""
         inputs = tuple(self._put(number, each) for number, each in enumerate(given))
         named = dict(zip((each.url for each in inputs), (each.url for each in given), strict=True))
-        planned = _renamed(self._split(inputs), named)
-        maps = [self._map(planned, number) for number in range(len(planned.splits))]
+        task = self._messages.split(inputs, SplitRule(splits=self._trial.splits))
+        planned = _renamed(self._done(task, SplitResult), named)
+        maps = [self._map(split, planned.boundaries) for split in planned.splits]
         order = maps[::-1] if self._trial.reversed_maps else maps
         outputs = write_list(order, self._messages.store, _RUN, self._storage)
         reduces = [self._reduce(outputs, number) for number in range(self._partitions)]
@@ -180,21 +179,15 @@ class _Run:
             url=info.url, size=info.size, etag=info.etag, name=given.name, format=form
         )
 
-    def _split(self, inputs: tuple[InputObject, ...]) -> SplitResult:
-        task = self._messages.split(inputs, SplitRule(splits=self._trial.splits))
-        result = run_task(task, self._context)
-        assert isinstance(result, SplitResult)
-        return result
-
-    def _map(self, planned: SplitResult, number: int) -> MapResult:
-        task = self._messages.map(planned.splits[number], planned.boundaries)
-        result = run_task(task, self._context)
-        assert isinstance(result, MapResult)
-        return result
+    def _map(self, split: Split, boundaries: StoredObject | None) -> MapResult:
+        return self._done(self._messages.map(split, boundaries), MapResult)
 
     def _reduce(self, outputs: StoredObject, number: int) -> ReduceResult:
-        result = run_task(self._messages.reduce(number, outputs), self._context)
-        assert isinstance(result, ReduceResult)
+        return self._done(self._messages.reduce(number, outputs), ReduceResult)
+
+    def _done(self, task: SplitTask | MapTask | ReduceTask, kind: type[Result]) -> Result:
+        result = run_task(task, self._context)
+        assert isinstance(result, kind)
         return result
 
     def _pairs(self, url: str) -> list[tuple[Any, Any]]:

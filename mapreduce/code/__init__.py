@@ -1,8 +1,8 @@
 """A job's code: find it by name, read its imports, pack it, fetch it by digest, load it."""
 
-from mapreduce.code.find import JobClass, JobSource, find_job
+from mapreduce.code.find import JobSource, find_job
 from mapreduce.code.identity import CodeIdentity, identity_of
-from mapreduce.code.load import CodeLoader, import_job, instance, modules_loaded
+from mapreduce.code.load import CodeLoader, JobClass, import_job, instance, modules_loaded
 from mapreduce.code.modules import Modules
 from mapreduce.code.packing import pack
 from mapreduce.code.unpacking import unpack

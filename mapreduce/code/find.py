@@ -9,16 +9,11 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
 
-from mapreduce.chain import Chain
-from mapreduce.code.load import classes_of, import_job
+from mapreduce.code.load import JobClass, classes_of, import_job
 from mapreduce.code.modules import Modules, imports_of, modules_of, own_modules
 from mapreduce.code.reserved import is_reserved
 from mapreduce.errors import JobLoadError
-from mapreduce.job import Job
-
-JobClass: TypeAlias = type[Job] | type[Chain]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +89,8 @@ def _side_files(folder: Path, names: Iterable[str]) -> Iterator[Path]:
             raise JobLoadError(
                 f"`files` holds {name!r}, which is not beside the job's file; copy it there"
             )
-        found = (
-            [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
-        )
+        below = [path] if path.is_file() else sorted(path.rglob("*"))
+        found = [each for each in below if each.is_file()]
         if not found:
             raise JobLoadError(f"`files` holds {name!r}, but there is no such file in {folder}")
         yield from found
@@ -127,11 +121,8 @@ def _file_of(module: str) -> Path | None:
         spec = importlib.util.find_spec(module)
     except (ImportError, ValueError):
         return None
-    return (
-        Path(spec.origin).resolve()
-        if spec and spec.origin and spec.origin.endswith(".py")
-        else None
-    )
+    origin = spec.origin if spec else None
+    return Path(origin).resolve() if origin and origin.endswith(".py") else None
 
 
 def _modules_of(package: str) -> list[str]:

@@ -26,52 +26,16 @@ REDUCE_ONLY = frozenset(("reduce", "reduce_setup", "reduce_cleanup"))
 """Methods of a job that the engine calls only in reduce tasks."""
 _LOOKS_AT_ITSELF = frozenset(
     (
-        *(
-            "__file__",
-            "__code__",
-            "__loader__",
-            "__spec__",
-            "co_firstlineno",
-            "f_lineno",
-            "tb_lineno",
-            "lineno",
-        ),
-        *(
-            "inspect",
-            "linecache",
-            "tokenize",
-            "getsource",
-            "get_data",
-            "pkgutil",
-            "importlib.resources",
-        ),
-    )
+        "__file__ __code__ __loader__ __spec__ co_firstlineno f_lineno tb_lineno lineno inspect "
+        "linecache tokenize getsource get_data pkgutil importlib.resources"
+    ).split()
 )
 """Names in a source that may make it depend on its text or its line numbers."""
 _LOOKS_AROUND = frozenset(
     (
-        *(
-            "getattr",
-            "vars",
-            "dir",
-            "eval",
-            "exec",
-            "globals",
-            "locals",
-            "compile",
-            "__dict__",
-            "__getattribute__",
-        ),
-        *(
-            "__getattr__",
-            "__init_subclass__",
-            "__subclasses__",
-            "attrgetter",
-            "methodcaller",
-            "inspect",
-            "gc",
-        ),
-    )
+        "getattr vars dir eval exec globals locals compile __dict__ __getattribute__ __getattr__ "
+        "__init_subclass__ __subclasses__ attrgetter methodcaller inspect gc"
+    ).split()
 )
 """Names in a source that may reach a method without its name."""
 
@@ -201,14 +165,9 @@ def _is_in(cls: type, trees: Mapping[str, ast.Module], own: str) -> bool:
     metaclass.
     """
     module = sys.modules.get(cls.__module__)
-    found = [
-        node
-        for node in trees[own].body
-        if isinstance(node, ast.ClassDef) and node.name == cls.__name__
-    ]
-    in_own_file = (
-        module is not None and Path(str(getattr(module, "__file__", ""))).name == Path(own).name
-    )
+    classes = (node for node in trees[own].body if isinstance(node, ast.ClassDef))
+    found = [node for node in classes if node.name == cls.__name__]
+    in_own_file = Path(str(getattr(module, "__file__", ""))).name == Path(own).name
     return in_own_file and len(found) == 1 and not found[0].decorator_list and not found[0].keywords
 
 
@@ -261,15 +220,10 @@ def _packages(tops: frozenset[str]) -> list[bytes]:
     For each: name and version, its RECORD (the installer's digests of its files), and the digests
     of its loaded modules, which may have been edited in place.
     """
-    parts = [
-        part
-        for name, found in sorted(distributions_behind(tops).items())
-        for part in (
-            name.encode(),
-            found.version.encode(),
-            (found.read_text("RECORD") or "").encode(),
-        )
-    ]
+    parts: list[bytes] = []
+    for name, found in sorted(distributions_behind(tops).items()):
+        record = found.read_text("RECORD") or ""
+        parts += [name.encode(), found.version.encode(), record.encode()]
     for name, module in sorted(sys.modules.items()):
         if name.partition(".")[0] in tops and (file := getattr(module, "__file__", None)):
             parts += [name.encode(), _content(Path(file))]

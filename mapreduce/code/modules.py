@@ -128,17 +128,10 @@ def imports_of(path: Path, root: Path) -> Iterator[str]:
 
 def _imported_by_call(node: ast.Call) -> str | None:
     """Return the module of `import_module("name")` or `__import__("name")`."""
-    called = (
-        node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    )
-    first = node.args[0] if node.args else None
-    if (
-        called not in _DYNAMIC
-        or not isinstance(first, ast.Constant)
-        or not isinstance(first.value, str)
-    ):
-        return None
-    return None if first.value.startswith(".") else first.value
+    called = getattr(node.func, "attr", "") or getattr(node.func, "id", "")
+    first = getattr(node.args[0], "value", None) if node.args else None
+    is_name = isinstance(first, str) and not first.startswith(".")
+    return first if called in _DYNAMIC and is_name else None
 
 
 def _place_of(root: Path, module: str, file: Path) -> str | Sequence[tuple[Path, Path]]:

@@ -103,11 +103,8 @@ class SetAside:
 
     def _put(self, place: Place, record: Any, failure: UserCodeError | RecordError) -> None:
         trace = failure.traceback if isinstance(failure, UserCodeError) else ""
-        message = (
-            f"RecordError: {failure.message}"
-            if isinstance(failure, RecordError)
-            else failure.message
-        )
+        kind = "RecordError: " if isinstance(failure, RecordError) else ""
+        message = f"{kind}{failure.message}"
         if len(self.records) >= self._limit:
             raise TooManyBadRecords(
                 too_many(self._limit, [*(each.place for each in self.records), str(place)])

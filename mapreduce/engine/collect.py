@@ -232,8 +232,7 @@ def merging_pairs(combine: Combine | None = None) -> Merging:
     def merging(runs: list[SortedRun], scratch: Path) -> BlockContent:
         def part(writer: BlockWriter) -> None:
             if runs:
-                pairs = merged(runs, scratch)
-                writer.write(combine(pairs) if combine else pairs)
+                written(merged(runs, scratch), combine)(writer)
 
         return part
 

@@ -160,14 +160,7 @@ class NativeCollector:
         return [self._part(number) for number in range(self.spills.partitions)]
 
     def _part(self, number: int) -> BlockContent:
-        def part(writer: BlockWriter) -> None:
-            frames = self._frames(number)
-            if self._combine:
-                writer.write(self._combine(pairs_of(frames)))
-            else:
-                writer.write_frames(frames)
-
-        return part
+        return lambda writer: _write(self._frames(number), writer, self._combine)
 
     def _frames(self, partition: int) -> Iterator[RawFrame]:
         at = 0
@@ -181,15 +174,18 @@ def merging_kept(combine: Combine | None) -> Merging:
 
     def merging(runs: list[SortedRun], scratch: Path) -> BlockContent:
         def part(writer: BlockWriter) -> None:
-            frames = merged_frames(runs, scratch, operation("KEEP"))
-            if combine:
-                writer.write(combine(pairs_of(frames)))
-            else:
-                writer.write_frames(frames)
+            _write(merged_frames(runs, scratch, operation("KEEP")), writer, combine)
 
         return part
 
     return merging
+
+
+def _write(frames: Iterable[RawFrame], writer: BlockWriter, combine: Combine | None) -> None:
+    if combine:
+        writer.write(combine(pairs_of(frames)))
+    else:
+        writer.write_frames(frames)
 
 
 def merging_combined(aggregation: Aggregation[Any], otherwise: Merging) -> Merging:

@@ -31,21 +31,16 @@ def run_task(
     task: SplitTask | MapTask | ReduceTask, context: TaskContext
 ) -> SplitResult | MapResult | ReduceResult:
     """Run one task of any stage; raise what its stage raises."""
-    result = _run(task, context)
+    if isinstance(task, SplitTask):
+        result: SplitResult | MapResult | ReduceResult = run_split(task, context)
+    elif isinstance(task, MapTask):
+        result = run_map(task, context)
+    else:
+        result = run_reduce(task, context)
     imported = context.imported()
     if not imported:
         return result
     return result.model_copy(update={"cost": result.cost.model_copy(update={"imported": imported})})
-
-
-def _run(
-    task: SplitTask | MapTask | ReduceTask, context: TaskContext
-) -> SplitResult | MapResult | ReduceResult:
-    if isinstance(task, SplitTask):
-        return run_split(task, context)
-    if isinstance(task, MapTask):
-        return run_map(task, context)
-    return run_reduce(task, context)
 
 
 def task_error(exc: BaseException) -> TaskError:

@@ -33,11 +33,8 @@ def cut(text: str, limit: int) -> str:
     """Return a text of at most `limit` characters: a longer one as start, length and end."""
     if len(text) <= limit:
         return text
-    note = (
-        f"\n... ({len(text):,} characters, cut) ...\n"
-        if "\n" in text
-        else f"... ({len(text):,} characters, cut) ..."
-    )
+    end = "\n" if "\n" in text else ""
+    note = f"{end}... ({len(text):,} characters, cut) ...{end}"
     left = max(limit - len(note), 0)
     head = left - left // 2
     return f"{text[:head]}{note}{text[len(text) - left // 2 :]}"[:limit]
@@ -50,16 +47,8 @@ def within_limits(name: Text, text: str) -> str:
 
 def short_error(error: TaskError) -> TaskError:
     """Return an error with each of its texts cut to its limit."""
-    return error.model_copy(
-        update={
-            "message": within_limits("message", error.message),
-            "traceback": within_limits("traceback", error.traceback),
-            "place": within_limits("place", error.place),
-            "record": within_limits("record", error.record),
-            "object": within_limits("object", error.object),
-            "url": within_limits("url", error.url),
-        }
-    )
+    texts = {name: cut(getattr(error, name), limit) for name, limit in LIMITS.items()}
+    return error.model_copy(update=texts)
 
 
 def short_top(value: Any) -> Any:

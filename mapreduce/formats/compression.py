@@ -11,7 +11,7 @@ import lzma
 import re
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from mapreduce.errors import RecordError
@@ -44,19 +44,8 @@ _MAGIC: tuple[tuple[re.Pattern[bytes], Compression], ...] = (
     (re.compile(rb"\xfd7zXZ\x00"), "xz"),
     (re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"), "zstd"),
 )
-_CUT: tuple[tuple[tuple[bytes, ...], Compression], ...] = (
-    (
-        tuple(
-            b"BZh%d%b" % (level, end)
-            for level in range(1, 10)
-            for end in (b"1AY&SY", b"\x17rE8P\x90")
-        ),
-        "bzip2",
-    ),
-    ((b"\xfd7zXZ\x00",), "xz"),
-)
-
-
+_BZIP2 = [b"BZh%d" % level + end for level in range(1, 10) for end in (b"1AY&SY", b"\x17rE8P\x90")]
+_CUT: dict[Compression, list[bytes]] = {"bzip2": _BZIP2, "xz": [b"\xfd7zXZ\x00"]}
 _SMALLER: dict[Compression, str] = {
     "zstd": "without --long, e.g. `zstd -d --long=31 < FILE | zstd > NEW.zst`",
     "xz": "with a smaller dictionary, e.g. `xz -dc FILE | xz -9 > NEW.xz`",
@@ -106,14 +95,6 @@ class _GzipMember:
         return unpacked
 
 
-@dataclass(frozen=True, slots=True)
-class _Codec:
-    """How to decompress members, and the multiple of zero bytes that may follow one (0: none)."""
-
-    member: Callable[[int], _Member]
-    padding: int
-
-
 def _xz_member(memory_bytes: int) -> _Member:
     return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=memory_bytes + _XZ_BESIDE_BYTES)
 
@@ -124,12 +105,15 @@ def _zstd_member(memory_bytes: int) -> _Member:
     )
 
 
-_CODECS: dict[Compression, _Codec] = {
-    "gzip": _Codec(lambda _memory_bytes: _GzipMember(), padding=1),
-    "bzip2": _Codec(lambda _memory_bytes: bz2.BZ2Decompressor(), padding=0),
-    "xz": _Codec(_xz_member, padding=4),
-    "zstd": _Codec(_zstd_member, padding=0),
+_MEMBERS: dict[Compression, Callable[[int], _Member]] = {
+    "gzip": lambda _memory_bytes: _GzipMember(),
+    "bzip2": lambda _memory_bytes: bz2.BZ2Decompressor(),
+    "xz": _xz_member,
+    "zstd": _zstd_member,
 }
+"""Makes the decompressor of a member, with a limit on its memory."""
+_PADDING: dict[Compression, int] = {"gzip": 1, "xz": 4}
+"""The multiple of zero bytes that may follow a member; others allow none."""
 
 
 def compression_of(head: bytes, *, cut: bool = False) -> Compression | None:
@@ -144,7 +128,7 @@ def compression_of(head: bytes, *, cut: bool = False) -> Compression | None:
         if magic.match(head):
             return compression
     if cut and _LEAST_BYTES <= len(head) < MAGIC_BYTES:
-        for signatures, compression in _CUT:
+        for compression, signatures in _CUT.items():
             if any(signature.startswith(head) for signature in signatures):
                 return compression
     return None
@@ -210,9 +194,10 @@ class _Unpacking:
     def __init__(self, compression: Compression, name: str, memory_bytes: int) -> None:
         self._memory_bytes = memory_bytes
         self._compression = compression
-        self._codec = _CODECS[compression]
+        self._new_member = partial(_MEMBERS[compression], memory_bytes)
+        self._multiple = _PADDING.get(compression, 0)
         self._name = name
-        self._member: _Member | None = self._codec.member(memory_bytes)
+        self._member: _Member | None = self._new_member()
         self._read = 0
         self._padding = 0
         self._header = b""
@@ -225,7 +210,7 @@ class _Unpacking:
                 packed = self._after_padding(packed)
                 if not packed:
                     return
-                self._member = self._codec.member(self._memory_bytes)
+                self._member = self._new_member()
                 self._header = b""
             member = self._member
             # kept for `needs`: a failed decompressor does not tell what it lacked
@@ -246,18 +231,18 @@ class _Unpacking:
         """Check that the object ends with a complete member."""
         if self._member is not None:
             raise self._error("ends early: it was cut off; write it again from its source")
-        if self._codec.padding and self._padding % self._codec.padding:
+        if self._multiple and self._padding % self._multiple:
             raise self._error(
                 f"ends with {self._padding} zero bytes, an invalid padding; write it again"
             )
 
     def _after_padding(self, packed: bytes) -> bytes:
-        if not self._codec.padding:
+        if not self._multiple:
             return packed
         rest = packed.lstrip(b"\x00")
         self._padding += len(packed) - len(rest)
         if rest:
-            if self._padding % self._codec.padding:
+            if self._padding % self._multiple:
                 raise self._error(
                     f"has {self._padding} zero bytes between its members; write it again"
                 )

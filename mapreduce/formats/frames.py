@@ -250,11 +250,8 @@ def _unpacked(stored: bytes, length: int) -> bytes | None:
         payload = decompressor.decompress(stored, max_length=length + 1)
     except (zstd.ZstdError, EOFError):
         return None
-    return (
-        payload
-        if decompressor.eof and not decompressor.unused_data and len(payload) == length
-        else None
-    )
+    whole = decompressor.eof and not decompressor.unused_data and len(payload) == length
+    return payload if whole else None
 
 
 def last_key(frame: RawFrame, previous: bytes | None, *, ordered: bool = True) -> bytes | None:

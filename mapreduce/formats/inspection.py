@@ -35,10 +35,7 @@ def look_at(given: InputObject, storage: Storage) -> Compression | None:
     if not given.size or given.format.kind not in _UNPACKED:
         found = storage.head(given.url)
         if (found.etag, found.size) != (given.etag, given.size):
-            raise InputChanged(
-                f"{given.url} has changed since the run was planned; "
-                "run again to read it as it is now"
-            )
+            raise InputChanged.since_planning(given.url)
         return None
     head = storage.read(given.url, 0, min(HEAD_BYTES, given.size), etag=given.etag)
     compression = compression_of(head, cut=len(head) == given.size)

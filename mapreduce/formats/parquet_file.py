@@ -189,12 +189,9 @@ class ParquetFile:
         # DuckDB renames a column whose name differs from an earlier one only by case
         return {
             name: _Column(
-                name,
-                carriable_sql(kind, quoted_name(sql_name)),
-                size_sql(kind, quoted_name(sql_name)),
-                converter_of(kind),
+                name, carriable_sql(kind, quoted), size_sql(kind, quoted), converter_of(kind)
             )
-            for name, sql_name, kind in zip(names, given, kinds, strict=True)
+            for name, quoted, kind in zip(names, map(quoted_name, given), kinds, strict=True)
         }
 
     def _column_names(self) -> list[str]:

@@ -96,11 +96,9 @@ def _list_size(kind: DuckDBPyType, value: str, depth: int) -> str:
     item = f"s{depth}"
     of_item = size_sql(kind, item, depth + 1)
     items = f"{_ITEM_BYTES} * coalesce(len({value}), 0)"
-    return (
-        f"{items} + coalesce(list_sum(list_transform({value}, lambda {item}: {of_item})), 0)"
-        if of_item
-        else items
-    )
+    if not of_item:
+        return items
+    return f"{items} + coalesce(list_sum(list_transform({value}, lambda {item}: {of_item})), 0)"
 
 
 def quoted_name(name: str) -> str:

@@ -94,23 +94,16 @@ class CsvReader:
             start, length = position, len(data)
             if byte_range.compression is not None:  # its first batch accounts for all of its bytes
                 start, length, accounted = accounted, byte_range.size - accounted, byte_range.size
-            yield RecordBatch(
-                start,
-                length,
-                self._rows(byte_range, position, data),
-                data,
-                position + byte_range.source_offset,
-            )
+            offset = position + byte_range.source_offset
+            yield RecordBatch(start, length, self._rows(byte_range, offset, data), data, offset)
         if byte_range.compression is not None and not accounted:  # it unpacks to nothing
             yield RecordBatch(0, byte_range.size, iter(()), b"")
 
-    def _rows(self, byte_range: ByteRange, position: int, data: bytes) -> Iterator[tuple[int, Row]]:
-        block = _Block(data, position + byte_range.source_offset, byte_range.source)
-        return (
-            self._named(block, byte_range.header or ())
-            if self._form.header
-            else self._listed(block)
-        )
+    def _rows(self, byte_range: ByteRange, offset: int, data: bytes) -> Iterator[tuple[int, Row]]:
+        block = _Block(data, offset, byte_range.source)
+        if self._form.header:
+            return self._named(block, byte_range.header or ())
+        return self._listed(block)
 
     def _listed(self, block: _Block) -> Iterator[tuple[int, Row]]:
         for at, row in self._parser.rows(block):

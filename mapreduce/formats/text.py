@@ -65,13 +65,8 @@ class TextReader:
         """Yield batches of lines."""
         for block in line_blocks(byte_range, read, self._limits):
             records = self._decoder.lines(block.position, block.data, byte_range.source_offset)
-            yield RecordBatch(
-                block.start,
-                block.length,
-                records,
-                block.data,
-                block.position + byte_range.source_offset,
-            )
+            offset = block.position + byte_range.source_offset
+            yield RecordBatch(block.start, block.length, records, block.data, offset)
 
 
 def line_blocks(byte_range: ByteRange, read: ReadRange, limits: Limits) -> Iterator[LineBlock]:

@@ -83,6 +83,6 @@ def _lies_in(url: str, places: Iterable[str]) -> bool:
 @lru_cache(maxsize=4096)
 def _without_links(place: str) -> str:
     """Return a granted place with links resolved, as at its first use."""
-    return (
-        _LOCAL + os.path.realpath(place.removeprefix(_LOCAL)) if place.startswith(_LOCAL) else place
-    )
+    if not place.startswith(_LOCAL):
+        return place
+    return _LOCAL + os.path.realpath(place.removeprefix(_LOCAL))

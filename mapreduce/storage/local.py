@@ -198,9 +198,7 @@ def _info(url: str, stat: os.stat_result) -> ObjectInfo:
 
 def _unchanged(url: str, file: int, etag: str | None) -> None:
     if etag and _info(url, os.fstat(file)).etag != etag:
-        raise InputChanged(
-            f"{url} has changed since the run was planned; run again to read it as it is now"
-        )
+        raise InputChanged.since_planning(url)
 
 
 def _cut_short(url: str, end: int, missing: int) -> InputChanged:

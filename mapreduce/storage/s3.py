@@ -329,9 +329,7 @@ def _translated(url: str) -> Iterator[None]:
     except AlreadyExistsError as exc:
         raise ObjectExists(f"there is an object {url} already") from exc
     except PreconditionError as exc:
-        raise InputChanged(
-            f"{url} has changed since the run was planned; run again to read it as it is now"
-        ) from exc
+        raise InputChanged.since_planning(url) from exc
     except (BaseError, OSError, ValueError) as exc:
         raise StorageError(f"the store failed at {url}: {_first_line(exc)}") from exc
 

@@ -25,32 +25,14 @@ _MESSAGE_LIMIT = 2000
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _OURS = tuple(f"{_ROOT / folder}{os.sep}" for folder in ("mapreduce", "services", "driver"))
 _FOR_AUTHORS = tuple(
-    str(_ROOT / "mapreduce" / name)
-    for name in (
-        "aggregate.py",
-        "batch.py",
-        "job.py",
-        "user_code/parameters.py",
-        "word_counts.py",
-        "words.py",
-    )
+    str(_ROOT / "mapreduce" / f"{name}.py")
+    for name in "aggregate batch job user_code/parameters word_counts words".split()
 )
 """Our modules that a job calls: their errors are about the author's call."""
 _PYTHON = tuple({f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib")})
 _PACKAGES = ("site-packages", "dist-packages")
 _DEPENDENCIES = frozenset(
-    (
-        "backports",
-        "duckdb",
-        "fsspec",
-        "msgspec",
-        "nanoarrow",
-        "obstore",
-        "pydantic",
-        "pydantic_core",
-        "regex",
-        "xxhash",
-    )
+    "backports duckdb fsspec msgspec nanoarrow obstore pydantic pydantic_core regex xxhash".split()
 )
 """Packages that the engine calls. Any other installed package counts as the job's."""
 _MACHINERY = ("<frozen importlib", f"{sysconfig.get_path('stdlib')}{os.sep}importlib{os.sep}")
@@ -78,11 +60,9 @@ class Place:
         return self.offset if is_offset else None  # type: ignore[return-value]
 
     def __str__(self) -> str:
-        if not self.url:
-            return ""
-        return (
-            self.url if self.offset is None else f"{self.url} at {self.name_of_key} {self.offset}"
-        )
+        if not self.url or self.offset is None:
+            return self.url
+        return f"{self.url} at {self.name_of_key} {self.offset}"
 
 
 @contextmanager
@@ -151,16 +131,10 @@ def is_authors(exc: BaseException) -> bool:
 
 def as_user_error(exc: BaseException, place: Place) -> UserCodeError:
     """Return the author's view of an exception: the cause in a line, their frames, the record."""
-    frames = user_frames(exc.__traceback__)
-    shown = (
-        "".join([*traceback.format_list(frames), *traceback.format_exception_only(exc)])
-        if frames
-        else ""
-    )
     message = _printable(_cut(_message(exc, place), _MESSAGE_LIMIT))
     return UserCodeError(
         message,
-        traceback=_printable(shown),
+        traceback=_printable(users_traceback(exc)),
         place=_printable(str(place)),
         record=_record(place),
         url=_printable(place.url),
@@ -169,19 +143,16 @@ def as_user_error(exc: BaseException, place: Place) -> UserCodeError:
 
 
 def _message(exc: BaseException, place: Place) -> str:
-    group = (
-        "" if place.url or place.record is None else f" (for the key {_cut(repr(place.record))})"
-    )
+    of_a_key = not place.url and place.record is not None
+    group = f" (for the key {_cut(repr(place.record))})" if of_a_key else ""
     if isinstance(exc, NotCarriable):
         return f"{place.step} yielded something that cannot be carried: {exc}{group}"
     if isinstance(exc, NotAPair):
         return f"{place.step} {exc}{group}"
     if isinstance(exc, NotAggregable):
-        return (
-            f"{place.step} yielded a value that cannot be aggregated: {exc}"
-            if place.url
-            else f"{exc}{group}"
-        )
+        if not place.url:
+            return f"{exc}{group}"
+        return f"{place.step} yielded a value that cannot be aggregated: {exc}"
     if isinstance(exc, SystemExit):
         return (
             f"{place.step} ended the process with exit({'' if exc.code is None else repr(exc.code)}"
@@ -208,6 +179,14 @@ def _record(place: Place) -> str:
     return "" if place.record is None else _printable(_cut(repr(place.record)))
 
 
+def users_traceback(exc: BaseException) -> str:
+    """Return an exception's traceback as Python prints it, from the author's first frame on."""
+    frames = user_frames(exc.__traceback__)
+    if not frames:
+        return ""
+    return "".join([*traceback.format_list(frames), *traceback.format_exception_only(exc)])
+
+
 def user_frames(
     trace: TracebackType | None, *, without_ours: bool = False
 ) -> list[traceback.FrameSummary]:
@@ -226,12 +205,8 @@ def user_frames(
     ]
     for at, frame in enumerate(frames):
         if _owner(frame.filename) == "author":
-            shown = frames[at:]
-            return (
-                [each for each in shown if not each.filename.startswith(_OURS)]
-                if without_ours
-                else shown
-            )
+            left_out = _OURS if without_ours else ()
+            return [each for each in frames[at:] if not each.filename.startswith(left_out)]
     return []
 
 

@@ -163,18 +163,12 @@ def _instead_of(function: Any) -> str | None:
 def _check_that_all_is_called(cls: type[Job]) -> None:
     """Refuse hooks that this job would never call."""
     unused: tuple[str, ...] = ()
-    why = ""
+    why = "it has no `reduce`"
     if cls.reduce is None:
-        why, unused = (
-            "it has no `reduce`",
-            ("combine", "partition", "reduce_setup", "reduce_cleanup"),
-        )
+        unused = ("combine", "partition", "reduce_setup", "reduce_cleanup")
     elif isinstance(cls.reduce, Aggregation):
-        name = type(cls.reduce).__name__
-        why, unused = (
-            f"`reduce = {name}()` needs no code of the job",
-            ("combine", "reduce_setup", "reduce_cleanup"),
-        )
+        unused = ("combine", "reduce_setup", "reduce_cleanup")
+        why = f"`reduce = {type(cls.reduce).__name__}()` needs no code of the job"
     for hook in unused:
         if getattr(cls, hook) is not getattr(Job, hook):
             raise JobLoadError(

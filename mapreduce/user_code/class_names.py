@@ -16,154 +16,104 @@ from typing import Any, ClassVar, Generic
 from mapreduce.errors import JobLoadError
 
 _STAGES = "(hooks name their stage: map_setup, map_cleanup, reduce_setup, reduce_cleanup)"
-_SETUP = f"`map_setup`, called before a map task's first record, or `reduce_setup` {_STAGES}"
-_CLEANUP = f"`map_cleanup`, called after a map task's last record, or `reduce_cleanup` {_STAGES}"
-_MAP_SETUP = "`map_setup`, called before a map task's first record"
-_MAP_CLEANUP = "`map_cleanup`, called after a map task's last record, which may yield pairs"
-_REDUCE_SETUP = "`reduce_setup`, called before a reduce task's first key"
-_REDUCE_CLEANUP = "`reduce_cleanup`, called after a reduce task's last key, which may yield pairs"
-_NO_COMBINE_HOOK = "`combine(self, key, values)`, which has no hook of its own"
-_NO_SHELL = "`map`; to call a command, use subprocess in `map_batch`"
-_FORMAT = "`input_format = Text()`, JsonLines(), Csv(), Parquet() or WholeFile()"
-_OUTPUT = "the ending of --output: .json, .jsonl, .csv, .tsv or .parquet"
-_PARAMETER = (
+_WRITE: Mapping[str, str] = {
+    # hooks
+    f"`map_setup`, called before a map task's first record, or `reduce_setup` {_STAGES}": (
+        "setup configure"
+    ),
+    f"`map_cleanup`, called after a map task's last record, or `reduce_cleanup` {_STAGES}": (
+        "cleanup close"
+    ),
+    "`map_setup`, called before a map task's first record": "mapper_init",
+    "`map_cleanup`, called after a map task's last record, which may yield pairs": "mapper_final",
+    "`reduce_setup`, called before a reduce task's first key": "reducer_init",
+    "`reduce_cleanup`, called after a reduce task's last key, which may yield pairs": (
+        "reducer_final"
+    ),
+    # map
+    "`map(self, key, value)`": "mapper setMapperClass",
+    "`map(self, key, value)` in the job's own class": "Mapper",
+    "`map`": "mapValues flatMapValues",
+    "`map`, which may yield any number of pairs": "flatMap",
+    "`map`; to call a command, use subprocess in `map_batch`": "mapper_cmd",
+    "`map_batch`, or `map_setup` and `map_cleanup` around `map`": "mapPartitions",
+    "`input_format = WholeFile()` and `map(self, url, content)`": "mapper_raw",
+    "an `if` in `map`": "mapper_pre_filter filter",
+    # combine
+    "`combine(self, key, values)`": "combiner combiner_cmd setCombinerClass",
+    "`combine(self, key, values)` in the job's own class": "Combiner",
+    "`combine(self, key, values)`, which has no hook of its own": "combiner_init combiner_final",
+    "an `if` in `combine`": "combiner_pre_filter",
+    # reduce
+    "`reduce(self, key, values)`": "reducer_raw setReducerClass groupByKey",
+    "`reduce(self, key, values)` in the job's own class": "Reducer",
+    "`reduce(self, key, values)`; there is no shell command for it": "reducer_cmd",
+    "`reduce(self, key, values)`, or an aggregation: `reduce = Sum()`": "reducer",
+    "`reduce`, which yields each key once": "distinct",
+    "an `if` in `reduce`": "reducer_pre_filter",
+    "`reduce = Sum()`, or `combine` and `reduce`": "reduceByKey",
+    "`combine` and `reduce`, or an aggregation": "aggregateByKey combineByKey foldByKey",
+    "`reduce = Count()`": "countByKey",
+    "`reduce = Count()`, with the value as the key": "countByValue",
+    "`map`, and `reduce = Sum()` or a method `reduce(self, key, values)`": (
+        "spark spark_args spark_main"
+    ),
+    # partitions and order
+    "`partition(self, key, partitions)`": (
+        "getPartition get_partition setPartitionerClass partitionBy partitionFunc"
+    ),
+    "`partition(self, key, partitions)` in the job's own class": "Partitioner",
+    "`partition(self, key, partitions)`, or `total_order = True`": "PARTITIONER partitioner",
+    "`partition` and `group_by`": "repartitionAndSortWithinPartitions",
+    "`total_order = True`": "sortByKey sortBy",
+    "`group_by = 1`": "setGroupingComparatorClass",
+    "composite keys and `group_by`": "setSortComparatorClass",
+    "a composite key and `group_by = 1`": "sort_values",
+    "a composite key and `group_by = 1`, which sorts the values of a group by the rest of its "
+    "key": "SORT_VALUES",
+    # formats
+    "`input_format = Text()`, JsonLines(), Csv(), Parquet() or WholeFile()": (
+        "INPUT_PROTOCOL HADOOP_INPUT_FORMAT input_protocol hadoop_input_format setInputFormatClass"
+    ),
+    "the ending of --output: .json, .jsonl, .csv, .tsv or .parquet": (
+        "OUTPUT_PROTOCOL HADOOP_OUTPUT_FORMAT output_protocol hadoop_output_format "
+        "setOutputFormatClass"
+    ),
+    "nothing: keys and values keep their types between map and reduce": (
+        "INTERNAL_PROTOCOL internal_protocol"
+    ),
+    "`--output FILE`": "collect saveAsTextFile",
+    # parameters, files, counters
     "a parameter, which is an annotated class attribute: `min_length: int = 3`, "
-    "set by --param min_length=5"
-)
-_FILES = '`files = ["name"]`, and `self.path("name")` to open one'
-_COUNT = "`self.count(name)`"
-_CHAIN = "a class of its own: `class X(Chain)` with `def steps(self)`, which yields jobs"
-_RUN = "`python -m driver run --job FILE`, which makes and runs the job"
-_MAP_AND_SUM = "`map`, and `reduce = Sum()` or a method `reduce(self, key, values)`"
+    "set by --param min_length=5": (
+        "OPTION_CLASS configure_args configure_options load_args load_options options "
+        "pass_arg_through pass_through_option add_passthru_arg add_passthrough_option"
+    ),
+    '`files = ["name"]`, and `self.path("name")` to open one': (
+        "FILES DIRS ARCHIVES add_file_arg add_file_option broadcast"
+    ),
+    "`self.count(name)`": "increment_counter getCounter accumulator",
+    "`self.status(text)`": "set_status",
+    "`yield key, value`, `self.count(name)` and `self.status(text)`": "context",
+    # the run
+    "a class of its own: `class X(Chain)` with `def steps(self)`, which yields jobs": "steps mr",
+    "`python -m driver run --job FILE`, which makes and runs the job": (
+        "run_job make_runner run main"
+    ),
+    "`mapreduce.testing.run(TheJob(), lines)`": "sandbox",
+    "options of the command line, such as --reducers": "JOBCONF jobconf",
+    "--reducers of the command line": "setNumReduceTasks numPartitions",
+    "nothing: there is no Java": "LIBJARS libjars",
+}
+"""What to write, and the names of other frameworks in whose place."""
 
-OLD_HOOKS = {"setup": _SETUP, "cleanup": _CLEANUP}
 FOREIGN: Mapping[str, str] = {
-    **OLD_HOOKS,
-    # mrjob
-    "mapper": "`map(self, key, value)`",
-    "reducer": "`reduce(self, key, values)`, or an aggregation: `reduce = Sum()`",
-    "combiner": "`combine(self, key, values)`",
-    "mapper_init": _MAP_SETUP,
-    "mapper_final": _MAP_CLEANUP,
-    "reducer_init": _REDUCE_SETUP,
-    "reducer_final": _REDUCE_CLEANUP,
-    "combiner_init": _NO_COMBINE_HOOK,
-    "combiner_final": _NO_COMBINE_HOOK,
-    "mapper_raw": "`input_format = WholeFile()` and `map(self, url, content)`",
-    "reducer_raw": "`reduce(self, key, values)`",
-    "mapper_cmd": _NO_SHELL,
-    "combiner_cmd": "`combine(self, key, values)`",
-    "reducer_cmd": "`reduce(self, key, values)`; there is no shell command for it",
-    "mapper_pre_filter": "an `if` in `map`",
-    "combiner_pre_filter": "an `if` in `combine`",
-    "reducer_pre_filter": "an `if` in `reduce`",
-    "steps": _CHAIN,
-    "spark": _MAP_AND_SUM,
-    "spark_args": _MAP_AND_SUM,
-    "spark_main": _MAP_AND_SUM,
-    "mr": _CHAIN,
-    "SORT_VALUES": "a composite key and `group_by = 1`, which sorts the values of a group by the "
-    "rest of its key",
-    "FILES": _FILES,
-    "DIRS": _FILES,
-    "ARCHIVES": _FILES,
-    "LIBJARS": "nothing: there is no Java",
-    "JOBCONF": "options of the command line, such as --reducers",
-    "PARTITIONER": "`partition(self, key, partitions)`, or `total_order = True`",
-    "INPUT_PROTOCOL": _FORMAT,
-    "INTERNAL_PROTOCOL": "nothing: keys and values keep their types between map and reduce",
-    "OUTPUT_PROTOCOL": _OUTPUT,
-    "HADOOP_INPUT_FORMAT": _FORMAT,
-    "HADOOP_OUTPUT_FORMAT": _OUTPUT,
-    "OPTION_CLASS": _PARAMETER,
-    "input_protocol": _FORMAT,
-    "internal_protocol": "nothing: keys and values keep their types between map and reduce",
-    "output_protocol": _OUTPUT,
-    "hadoop_input_format": _FORMAT,
-    "hadoop_output_format": _OUTPUT,
-    "jobconf": "options of the command line, such as --reducers",
-    "libjars": "nothing: there is no Java",
-    "partitioner": "`partition(self, key, partitions)`, or `total_order = True`",
-    "sort_values": "a composite key and `group_by = 1`",
-    "configure_args": _PARAMETER,
-    "configure_options": _PARAMETER,
-    "load_args": _PARAMETER,
-    "load_options": _PARAMETER,
-    "options": _PARAMETER,
-    "pass_arg_through": _PARAMETER,
-    "pass_through_option": _PARAMETER,
-    "add_passthru_arg": _PARAMETER,
-    "add_passthrough_option": _PARAMETER,
-    "add_file_arg": _FILES,
-    "add_file_option": _FILES,
-    "increment_counter": _COUNT,
-    "set_status": "`self.status(text)`",
-    "run_job": _RUN,
-    "make_runner": _RUN,
-    "sandbox": "`mapreduce.testing.run(TheJob(), lines)`",
-    # Hadoop
-    "run": _RUN,
-    "main": _RUN,
-    "configure": _SETUP,
-    "close": _CLEANUP,
-    "Mapper": "`map(self, key, value)` in the job's own class",
-    "Reducer": "`reduce(self, key, values)` in the job's own class",
-    "Combiner": "`combine(self, key, values)` in the job's own class",
-    "Partitioner": "`partition(self, key, partitions)` in the job's own class",
-    "getPartition": "`partition(self, key, partitions)`",
-    "get_partition": "`partition(self, key, partitions)`",
-    "setMapperClass": "`map(self, key, value)`",
-    "setReducerClass": "`reduce(self, key, values)`",
-    "setCombinerClass": "`combine(self, key, values)`",
-    "setPartitionerClass": "`partition(self, key, partitions)`",
-    "setNumReduceTasks": "--reducers of the command line",
-    "setGroupingComparatorClass": "`group_by = 1`",
-    "setSortComparatorClass": "composite keys and `group_by`",
-    "setInputFormatClass": _FORMAT,
-    "setOutputFormatClass": _OUTPUT,
-    "getCounter": _COUNT,
-    "context": "`yield key, value`, `self.count(name)` and `self.status(text)`",
-    # PySpark
-    "flatMap": "`map`, which may yield any number of pairs",
-    "mapPartitions": "`map_batch`, or `map_setup` and `map_cleanup` around `map`",
-    "mapValues": "`map`",
-    "flatMapValues": "`map`",
-    "reduceByKey": "`reduce = Sum()`, or `combine` and `reduce`",
-    "groupByKey": "`reduce(self, key, values)`",
-    "aggregateByKey": "`combine` and `reduce`, or an aggregation",
-    "combineByKey": "`combine` and `reduce`, or an aggregation",
-    "foldByKey": "`combine` and `reduce`, or an aggregation",
-    "countByKey": "`reduce = Count()`",
-    "countByValue": "`reduce = Count()`, with the value as the key",
-    "sortByKey": "`total_order = True`",
-    "sortBy": "`total_order = True`",
-    "partitionBy": "`partition(self, key, partitions)`",
-    "repartitionAndSortWithinPartitions": "`partition` and `group_by`",
-    "numPartitions": "--reducers of the command line",
-    "partitionFunc": "`partition(self, key, partitions)`",
-    "broadcast": _FILES,
-    "accumulator": _COUNT,
-    "filter": "an `if` in `map`",
-    "distinct": "`reduce`, which yields each key once",
-    "collect": "`--output FILE`",
-    "saveAsTextFile": "`--output FILE`",
+    name: word for word, names in _WRITE.items() for name in names.split()
 }
 """Names of mrjob, Hadoop and PySpark, and old ones of ours, with what to write instead."""
 
 _COMMON_WORDS = frozenset(
-    (
-        "options",
-        "filter",
-        "distinct",
-        "collect",
-        "context",
-        "broadcast",
-        "accumulator",
-        "run",
-        "main",
-        "close",
-        "mr",
-    )
+    "options filter distinct collect context broadcast accumulator run main close mr".split()
 )
 """Names that a job may use for helpers, so they are refused only if the class does not use them."""
 

@@ -12,7 +12,6 @@ import os
 import random
 import runpy
 from collections.abc import AsyncGenerator
-from types import TracebackType
 from typing import ClassVar
 
 from driver.plan.tasks import AnyTask
@@ -44,14 +43,9 @@ class ProxiedFleet(local.LocalFleet):
                 self._proxies[endpoint.name] = await self._network.before(endpoint)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc: object) -> None:
         await asyncio.gather(*(proxy.close() for proxy in self._proxies.values()))
-        await super().__aexit__(kind, exc, trace)
+        await super().__aexit__(*exc)
 
     async def endpoints(self, stage: StageName) -> list[Endpoint]:
         if self._network.trouble.kind == "look" and self._network.fails():

@@ -35,6 +35,7 @@ ENTRY_POINTS = {
     "pydantic_settings": ("services/shell/settings.py",),
     "httpx": ("driver/transport/http.py",),
     "cyclopts": ("driver/cli/",),
+    "jinja2": ("driver/report/chart.py",),
     "rich": ("driver/cli/", "driver/report/"),
     "boto3": ("driver/cloud/aws.py",),
     "botocore": ("driver/cloud/aws.py",),

@@ -103,11 +103,9 @@ def place_for(
         if (guest.address == LOCAL) == (address == LOCAL)
     ]
     counts = Counter(guest.address for _, guest in seated)
-    limit, each = (
-        (HEALTH_CONNECTIONS, HEALTH_CONNECTIONS)
-        if address == LOCAL
-        else (limits.total, limits.each)
-    )
+    limit, each = limits.total, limits.each
+    if address == LOCAL:
+        limit = each = HEALTH_CONNECTIONS
     if counts[address] >= each:
         seated = [(number, guest) for number, guest in seated if guest.address == address]
     elif len(seated) < limit:
@@ -269,19 +267,21 @@ class Gate(socket.socket):
             self._spare = None
             with suppress(OSError):
                 super().accept()[0].close()
-            with suppress(OSError):
-                self._spare = os.open(os.devnull, os.O_RDONLY)
-            if self._spare is not None:
+            if self._keep_spare():
                 self._accepted += 1
                 return
         if time.monotonic() < self._paused_until:
             raise BlockingIOError(errno.EAGAIN, "paused")
         self._paused_until = time.monotonic() + ACCEPT_PAUSE_S
-        with suppress(OSError):
-            self._spare = (
-                self._spare if self._spare is not None else os.open(os.devnull, os.O_RDONLY)
-            )
+        self._keep_spare()
         raise exc
+
+    def _keep_spare(self) -> bool:
+        """Open the spare descriptor if possible; return whether there is one."""
+        if self._spare is None:
+            with suppress(OSError):
+                self._spare = os.open(os.devnull, os.O_RDONLY)
+        return self._spare is not None
 
 
 def file_limit() -> int:

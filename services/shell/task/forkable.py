@@ -19,43 +19,10 @@ from services.shell.workers.process_tree import children_of
 
 NOT_FORKABLE = frozenset(
     (
-        *(
-            "obstore",
-            "polars",
-            "pyarrow",
-            "grpc",
-            "torch",
-            "tensorflow",
-            "jax",
-            "jaxlib",
-            "cupy",
-            "pycuda",
-            "numba.cuda",
-        ),
-        *(
-            "ray",
-            "dask.distributed",
-            "distributed",
-            "pyspark",
-            "faiss",
-            "onnxruntime",
-            "cv2",
-            "lightgbm",
-            "xgboost",
-        ),
-        *(
-            "pymongo",
-            "kafka",
-            "confluent_kafka",
-            "psycopg",
-            "psycopg2",
-            "mysql",
-            "redis",
-            "duckdb",
-            "lance",
-            "deltalake",
-        ),
-    )
+        "obstore polars pyarrow grpc torch tensorflow jax jaxlib cupy pycuda numba.cuda "
+        "ray dask.distributed distributed pyspark faiss onnxruntime cv2 lightgbm xgboost "
+        "pymongo kafka confluent_kafka psycopg psycopg2 mysql redis duckdb lance deltalake"
+    ).split()
 )
 """Modules with threads, connections or devices, which do not survive a fork.
 

@@ -14,6 +14,7 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeVar
 
 from mapreduce.code import CodeLoader
 from mapreduce.errors import TaskLost
@@ -72,6 +73,9 @@ class Fetched(Message):
 
     root: str = ""
     error: TaskError | None = None
+
+
+Report = TypeVar("Report", Imported, Fetched)
 
 
 def worker_main(settings: Settings) -> Callable[[socket.socket], None]:
@@ -141,9 +145,8 @@ class Worker:
             return order, self._fork(Order(head, order.body))
         self._prepare(head.job, Order(head, order.body))
         order = Order(head.model_copy(update={"fresh": self._fresh}), order.body)
-        return order, self._template.start(order) if self._template is not None else self._fork(
-            order
-        )
+        run = self._fork if self._template is None else self._template.start
+        return order, run(order)
 
     def _fork(self, order: Order) -> Child:
         """Start a task in a fork that has imported no job."""
@@ -219,15 +222,7 @@ class Worker:
         self._forget_job()
         root = self._fetched(spec, order)
         child = Child.fork(template_main(spec, root, self._task_main))
-        said = child.reply(NO_NONCE, self._beat(order), HEARTBEAT_S)
-        imported = Imported.model_validate_json(said) if said is not None else None
-        if imported is None or imported.error:
-            error = imported.error if imported else None
-            status = child.wait(END_S)
-            child.end()
-            raise Unprepared(
-                error or lost(f"the process that imports the job {_how_it_ended(status)}")
-            )
+        imported = self._report(child, Imported, "imports the job", order)
         if imported.fresh:
             child.end()
             end_all_strays((), END_S)
@@ -252,16 +247,25 @@ class Worker:
         # a separate process, because the store's client starts threads, which do not survive a
         # later fork
         child = Child.fork(fetch)
+        fetched = self._report(child, Fetched, "fetches the job's code", order)
+        child.wait(END_S)
+        child.end()
+        return fetched.root
+
+    def _report(self, child: Child, model: type[Report], does: str, order: Order) -> Report:
+        """Return what a child that prepares a task reports; heartbeats are sent meanwhile.
+
+        Raises:
+            Unprepared: the child reports an error, or ends without a report; then it is ended.
+        """
         said = child.reply(NO_NONCE, self._beat(order), HEARTBEAT_S)
+        report = model.model_validate_json(said) if said is not None else None
+        if report is not None and report.error is None:
+            return report
         status = child.wait(END_S)
         child.end()
-        fetched = Fetched.model_validate_json(said) if said is not None else None
-        if fetched is None or fetched.error:
-            error = fetched.error if fetched else None
-            raise Unprepared(
-                error or lost(f"the process that fetches the job's code {_how_it_ended(status)}")
-            )
-        return fetched.root
+        error = report.error if report else None
+        raise Unprepared(error or lost(f"the process that {does} {_how_it_ended(status)}"))
 
     def _forget_job(self) -> None:
         if self._template is not None:

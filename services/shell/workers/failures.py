@@ -4,11 +4,9 @@ it.
 
 from __future__ import annotations
 
-import traceback
-
 from mapreduce.engine.run import task_error
 from mapreduce.engine.text_limits import cut, short_error
-from mapreduce.user_code.calls import text_of, user_frames
+from mapreduce.user_code.calls import text_of, users_traceback
 from mapreduce.wire.messages import TaskError
 
 WORDS_LIMIT = 2_000
@@ -24,15 +22,11 @@ def error_of(exc: BaseException, step: str = "the job's code") -> TaskError:
     """
     if isinstance(exc, Exception):
         return sendable(task_error(exc))
-    frames = user_frames(exc.__traceback__)
-    shown = (
-        "".join([*traceback.format_list(frames), *traceback.format_exception_only(exc)])
-        if frames
-        else ""
-    )
     words = cut(f"{step} raised {type(exc).__name__}: {text_of(exc)}".rstrip(": "), WORDS_LIMIT)
     error = TaskError(
-        kind="UserCodeError", message=f"{words}; a job must not end its process", traceback=shown
+        kind="UserCodeError",
+        message=f"{words}; a job must not end its process",
+        traceback=users_traceback(exc),
     )
     return sendable(short_error(error))
 

@@ -27,6 +27,7 @@ from services.shell.workers.process_tree import (
     die_with_parent,
     end_all_strays,
     end_strays,
+    signal_socket,
 )
 
 WorkerMain = Callable[[socket.socket], None]
@@ -132,12 +133,7 @@ def _serve(control: socket.socket, worker_main: WorkerMain) -> NoReturn:
     # Ctrl-C reaches the whole process group, but only the closed socket may end this process
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    woken, wake = socket.socketpair()
-    woken.setblocking(False)
-    wake.setblocking(False)
-    # a handler, so that the wake-up descriptor gets a byte: SIG_DFL and SIG_IGN write none
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+    woken = signal_socket([signal.SIGCHLD])
     children: set[int] = set()
     with suppress(OSError):  # the service closed the socket; a failed fork is handled in `_obey`
         while True:

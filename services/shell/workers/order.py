@@ -60,9 +60,8 @@ class Order:
 
     def for_process(self) -> bytes:
         """Return the bytes for the task's process, which `received_order` decodes."""
-        credentials = (
-            b"" if self.head.credentials is None else json.dumps(self.head.credentials).encode()
-        )
+        known = self.head.credentials
+        credentials = b"" if known is None else json.dumps(known).encode()
         return _LENGTH.pack(len(credentials)) + credentials + self.body
 
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Collection
@@ -31,6 +32,18 @@ def close_other_files(keep: Collection[int]) -> None:
                 os.close(number)
             except OSError:
                 continue
+
+
+def signal_socket(numbers: Collection[signal.Signals]) -> socket.socket:
+    """Return a socket that receives a byte, its number, for each of these signals."""
+    woken, wake = socket.socketpair()
+    woken.setblocking(False)
+    wake.setblocking(False)
+    for number in numbers:
+        # a handler, so that the wake-up descriptor gets a byte: SIG_DFL and SIG_IGN write none
+        signal.signal(number, lambda *_: None)
+    signal.set_wakeup_fd(wake.detach(), warn_on_full_buffer=False)
+    return woken
 
 
 def die_with_parent() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from driver.authoring.hash_seeds import SeededInput, SeededRequest, answered
+from driver.authoring.hash_seeds import SeededRequest, answered
 from mapreduce import Count, Job
 from mapreduce.check.laws import SEEDED, Pairs, check, placed
 from mapreduce.check.reference import PlainInput
@@ -37,17 +37,9 @@ class Elsewhere(Lines):
 def request(*lines: str, name: str = "Lines") -> bytes:
     """Return a request for a run of one of the jobs above."""
     content = "".join(f"{line}\n" for line in lines).encode()
-    given = SeededInput.model_validate(
-        {"url": "u", "content": _base64(content), "name": "", "format": Text()}
-    )
+    given = PlainInput("u", content, format=Text())
     sent = SeededRequest(module=__name__, name=name, parameters={"seed": 1}, inputs=(given,))
     return sent.model_dump_json().encode()
-
-
-def _base64(content: bytes) -> bytes:
-    from base64 import b64encode
-
-    return b64encode(content)
 
 
 def found(module: str, name: str) -> type[Job]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def test_the_doctor_shows_each_finding(command: Command, monkeypatch: pytest.Mon
     assert 3 == said.code
     assert ["✓ python: 3.11", "✗ disk: full", "    free some"] == said.err.splitlines()
     document = command("doctor", "--json").document
-    assert (False, [each.model_dump() for each in findings]) == (
+    assert (False, [asdict(each) for each in findings]) == (
         document["well"],
         document["findings"],
     )
