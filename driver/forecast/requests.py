@@ -1,0 +1,94 @@
+"""How many requests to S3 a run makes, by formula. Pure: sizes and counts in, counts out.
+
+With M map tasks and R partitions: each map task writes one object, each reduce task reads one index
+entry and one block of it, and the driver looks up and records each task. A test holds the formula
+against the requests that a run makes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from driver.forecast.pricing import requests_price
+from mapreduce.storage import Requests
+from mapreduce.storage.base import BLOCK_BYTES
+
+PART_BYTES = 16 << 20
+"""The part size of a multipart write (`mapreduce.storage.s3.PART_BYTES`, which imports obstore)."""
+RUN_RECORDS = ("code", "plan", "outputs", "results", "ledger", "events", "log", "report", "success")
+"""What the driver writes once for each run."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunShape:
+    """The sizes of a run on which its requests depend.
+
+    Attributes:
+        inputs: the number of inputs.
+        splits: the length of each split in bytes.
+        partitions: the number of partitions.
+        map_output_bytes: the bytes that each map task writes.
+        part_bytes: the bytes of each part.
+    """
+
+    inputs: int
+    splits: Sequence[int]
+    partitions: int
+    map_output_bytes: int
+    part_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageRequests:
+    """The requests of a run by who makes them; no block is empty, and nothing is reused."""
+
+    split: Requests
+    maps: Requests
+    reduces: Requests
+    driver: Requests
+
+    @property
+    def total(self) -> Requests:
+        """All requests."""
+        return self.split + self.maps + self.reduces + self.driver
+
+    @property
+    def dollars(self) -> float:
+        """Their list price."""
+        return requests_price(self.total)
+
+
+def run_requests(shape: RunShape) -> StageRequests:
+    """Return the requests of a run over plain text that reads and writes S3."""
+    maps, partitions = len(shape.splits), shape.partitions
+    block = shape.map_output_bytes // max(1, partitions)
+    tasks = 1 + maps + partitions
+    return StageRequests(
+        split=Requests(get=shape.inputs),
+        maps=Requests(
+            # a range, and the end of its last line
+            get=sum(_blocks(length) + 1 for length in shape.splits),
+            put=maps * _writes(shape.map_output_bytes),
+        ),
+        reduces=Requests(
+            # the list, and of each map output an index entry and a block
+            get=partitions * (1 + maps * (1 + _blocks(block))),
+            put=partitions * _writes(shape.part_bytes),
+        ),
+        driver=Requests(
+            get=tasks,
+            # each input for the plan and for the ledger; each part before, in and after its copy
+            head=2 * shape.inputs + 3 * partitions,
+            put=tasks + len(RUN_RECORDS),
+            copy=partitions,
+        ),
+    )
+
+
+def _blocks(length: int) -> int:
+    return max(1, -(-length // BLOCK_BYTES))
+
+
+def _writes(size: int) -> int:
+    return 1 if size <= PART_BYTES else 2 + -(-size // PART_BYTES)
