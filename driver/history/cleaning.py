@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 
-from driver.history.run_store import RunStore
+from driver.history.run_store import RunStore, is_run_name, steps_by_chain
 from mapreduce.errors import RefusedURL
 from mapreduce.storage import ObjectInfo, split_url
 from mapreduce.wire import keys
@@ -34,21 +34,31 @@ def plan_cleaning(runs: RunStore, names: Iterable[str], *, results: bool) -> Cle
     runs those tasks again. Unfinished files of killed processes are deleted too, anywhere in the
     store.
     """
-    found: list[ObjectInfo] = []
-    for run in [each for name in names for each in (name, *runs.steps(name))]:
-        folders = [
-            keys.chunks(runs.store, run),
-            keys.maps(runs.store, run),
-            keys.pairs(runs.store, run),
-        ]
-        if results:
-            folders += [
-                keys.results(runs.store, run),
-                keys.run_file(runs.store, run, "").rstrip("/"),
-            ]
-        for folder in folders:
-            found += runs.storage.list(folder)
+    known = runs.runs()
+    steps = steps_by_chain(known)
+    # a set: with all runs of a store, a chain's steps are runs of their own too
+    wanted = {each for name in names for each in (name, *steps.get(name, ()))}
+    folders = [keys.chunks, keys.maps, keys.pairs, *([keys.results, _records] if results else [])]
+    if wanted.issuperset(name for name in known if is_run_name(name)):
+        found = _objects_of_all(wanted, [folder(runs.store, "") for folder in folders], runs)
+    else:
+        urls = [folder(runs.store, run) for run in sorted(wanted) for folder in folders]
+        found = (info for url in urls for info in runs.storage.list(url))
     return _cleaning(found, runs)
+
+
+def _objects_of_all(
+    wanted: Set[str], folders: Iterable[str], runs: RunStore
+) -> Iterator[ObjectInfo]:
+    """Yield the objects of all runs: a list of each whole folder takes fewer requests."""
+    for folder in folders:
+        for info in runs.storage.list(folder.rstrip("/")):
+            if info.url.removeprefix(folder).partition("/")[0] in wanted:
+                yield info
+
+
+def _records(store: str, run: str) -> str:
+    return keys.join(keys.runs(store), run)
 
 
 def plan_emptying(runs: RunStore) -> Cleaning:
