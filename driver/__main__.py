@@ -1,5 +1,6 @@
 """`python -m driver`."""
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -25,3 +26,5 @@ try:
     import_module("driver.cli.app").main()
 finally:
     _prefork.dismiss()
+    # the interpreter's last collections would visit every module: a tenth of a short command
+    gc.freeze()

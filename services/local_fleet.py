@@ -225,3 +225,4 @@ def _told(control: socket.socket) -> tuple[list[int], bytes]:
 
 if __name__ == "__main__":
     main()
+    os._exit(0)  # the driver waits for this end, and the interpreter's own takes 20 ms

@@ -207,9 +207,7 @@ def clean(
     kept = open_runs(store)
     if not (run or all_runs or everything):
         raise UsageError("nothing to clean; name runs, or give --all-runs or --everything")
-    names = (
-        list(filter(is_run_name, kept.runs())) if all_runs else [kept.resolve(name) for name in run]
-    )
+    names = list(filter(is_run_name, kept.runs())) if all_runs else kept.resolve_each(run)
     cleaning = plan_emptying(kept) if everything else plan_cleaning(kept, names, results=results)
     what = f"{plural(len(cleaning.objects), 'object')}, {bytes_text(cleaning.size_bytes)}"
     for url in cleaning.strange:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 
-from driver.history.run_store import RunStore
+from driver.history.run_store import RunStore, is_run_name, steps_by_chain
 from mapreduce.errors import RefusedURL
 from mapreduce.storage import ObjectInfo, split_url
 from mapreduce.wire import keys
@@ -34,19 +34,34 @@ def plan_cleaning(runs: RunStore, names: Iterable[str], *, results: bool) -> Cle
     runs those tasks again. Unfinished files of killed processes are deleted too, anywhere in the
     store.
     """
-    found: list[ObjectInfo] = []
-    for run in [each for name in names for each in (name, *runs.steps(name))]:
-        folders = [
-            keys.chunks(runs.store, run),
-            *keys.maps(runs.store, run),
-            keys.pairs(runs.store, run),
-        ]
-        if results:
-            records = keys.run_file(runs.store, run, "").rstrip("/")
-            folders += [keys.results(runs.store, run), records]
-        for folder in folders:
-            found += runs.storage.list(folder)
+    known = runs.runs()
+    steps = steps_by_chain(known)
+    # a set: with all runs of a store, a chain's steps are runs of their own too
+    wanted = {each for name in names for each in (name, *steps.get(name, ()))}
+    if wanted.issuperset(name for name in known if is_run_name(name)):
+        found = _objects_of_all(wanted, runs, results=results)
+    else:
+        urls = [url for run in sorted(wanted) for url in _folders(runs.store, run, results)]
+        found = (info for url in urls for info in runs.storage.list(url))
     return _cleaning(found, runs)
+
+
+def _folders(store: str, run: str, results: bool) -> list[str]:
+    """Return the folders of a run."""
+    folders = [keys.chunks(store, run), *keys.maps(store, run), keys.pairs(store, run)]
+    records = keys.run_file(store, run, "").rstrip("/")
+    return [*folders, keys.results(store, run), records] if results else folders
+
+
+def _objects_of_all(wanted: Set[str], runs: RunStore, *, results: bool) -> Iterator[ObjectInfo]:
+    """Yield the objects of all runs: a list of each whole folder takes fewer requests."""
+    names = [keys.CHUNKS, keys.MAPS, keys.PAIRS, *([keys.REDUCE, keys.RUNS] if results else [])]
+    for folder in (keys.join(runs.store, name) for name in names):
+        for info in runs.storage.list(folder):
+            first, *rest = info.url.removeprefix(f"{folder}/").split("/")
+            # map outputs lie in several folders, and in each of them by run
+            if (rest[0] if rest and first in keys.MAP_FOLDERS else first) in wanted:
+                yield info
 
 
 def plan_emptying(runs: RunStore) -> Cleaning:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, TypeVar
 
@@ -220,12 +221,7 @@ class RunStore:
 
     def steps(self, run: str) -> list[str]:
         """Return the run ids of a chain's steps that have begun, in order."""
-        numbers = {
-            int(found[2]): found[0]
-            for name in self.runs()
-            if (found := _STEP_NAME.fullmatch(name)) and found[1] == run
-        }
-        return [numbers[number] for number in sorted(numbers)]
+        return steps_by_chain(self.runs()).get(run, [])
 
     def steps_of(self, plan: RunPlan) -> list[str]:
         """Return the ids under which a run's tasks are recorded: its id, or a chain's steps."""
@@ -233,7 +229,14 @@ class RunStore:
 
     def resolve(self, run: str | None) -> str:
         """Return the run that a user means: for None the last, else one that begins or ends so."""
+        return self._resolve(run, self.runs())
+
+    def resolve_each(self, names: Iterable[str]) -> list[str]:
+        """Return the run that each name means; the store is listed once for all of them."""
         known = self.runs()
+        return [self._resolve(name, known) for name in names]
+
+    def _resolve(self, run: str | None, known: list[str]) -> str:
         if not known:
             raise InputError(
                 f"there is no run in {self.store} yet; "
@@ -296,6 +299,15 @@ def new_run_id(created: float) -> str:
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(created))
     chance = random.SystemRandom()
     return f"run-{stamp}-{chance.choice(_ADJECTIVES)}-{chance.choice(_NOUNS)}"
+
+
+def steps_by_chain(names: Iterable[str]) -> dict[str, list[str]]:
+    """Return the steps among the names of runs, in order, by the run id of their chain."""
+    found: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for name in names:
+        if step := _STEP_NAME.fullmatch(name):
+            found[step[1]].append((int(step[2]), name))
+    return {chain: [name for _, name in sorted(steps)] for chain, steps in found.items()}
 
 
 def is_run_name(name: str) -> bool:

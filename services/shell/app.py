@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -224,6 +225,7 @@ def check_urls(task: Message, grants: Grants, limit_s: float) -> None:
             )
 
 
+@cache  # a service of the local fleet is forked from a process that has called it
 def _body_of(message: type[Message]) -> dict[str, Any]:
     """Return the request's OpenAPI schema.
 

@@ -7,7 +7,8 @@ from dataclasses import astuple
 import pytest
 
 from driver.forecast.requests import RunShape, run_requests
-from tests.integration.test_requests import Bucket, bucket  # noqa: F401 - a fixture
+from driver.report.document import Report
+from tests.integration.test_requests import BUCKET, Bucket, bucket  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.s3
 
@@ -19,12 +20,13 @@ def test_the_formula_is_that_of_a_counted_run(
     reducers: int,
 ) -> None:
     """For each stage and each kind of request, up to the ends of lines and blocks without pairs."""
-    asked = bucket.run(
-        "--chunks", str(maps), "--reducers", str(reducers), store=f"store-{maps}-{reducers}"
-    )
-    made = asked.report.requests
-    rows = [row for row in asked.report.tasks if row.stage == "map"]
-    parts = [row for row in asked.report.tasks if row.stage == "reduce"]
+    where = ["--input", f"s3://{BUCKET}/books/a.txt", "--store", f"s3://{BUCKET}/{maps}-{reducers}"]
+    size = ["--mappers", "1", "--chunks", str(maps), "--reducers", str(reducers)]
+    out = bucket.python("-m", "driver", "run", "--json", "--target", "local", *where, *size)
+    report = Report.model_validate_json(out)
+    made = report.requests
+    rows = [row for row in report.tasks if row.stage == "map"]
+    parts = [row for row in report.tasks if row.stage == "reduce"]
     shape = RunShape(
         inputs=1,
         splits=[row.bytes_in for row in rows],

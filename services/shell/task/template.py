@@ -155,9 +155,10 @@ class Template:
         """
         pid, connection = self._waiting()
         self._spare = None
-        self._tell(FORK)
         with suppress(OSError):  # a fork that has ended sends nothing, which is detected later
             connection.sendall(Frame(TASK, order.nonce, order.for_process()).encoded())
+        # only now: the template's fork would take the processor before the task has begun
+        self._tell(FORK)
         return TemplateTask(self, pid, connection)
 
     def status(self, pid: int) -> int | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from mapreduce.storage import ObjectInfo
+from mapreduce.storage.local import LocalStorage
 from tests.unit.driver.cli.conftest import Command
 
 TEXT = "one two\nthree two\n"
@@ -127,6 +130,33 @@ def test_clean_deletes_results_and_records_on_request(
     assert _files(home)
     assert 0 == command("clean", "--everything", "--yes").code
     assert set() == _files(home)
+
+
+def test_clean_lists_the_runs_once_for_all_names(
+    command: Command, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name may be an id, or how one begins or ends; more names take no more lists of all runs."""
+    folder = home / ".mapreduce" / "runs"
+    for noun in ("ant", "bee", "fox", "owl", "yak"):
+        path = folder / f"run-20261126-100000-calm-{noun}" / "plan.json"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"{}")
+    listed: list[str] = []
+    plain = LocalStorage.list
+
+    def counted(storage: LocalStorage, url: str) -> Iterator[ObjectInfo]:
+        listed.append(url)
+        return plain(storage, url)
+
+    monkeypatch.setattr(LocalStorage, "list", counted)
+    lists = []
+    for names in (["ant"], ["ant", "calm-bee", "run-20261126-100000-calm-fox", "owl"]):
+        listed.clear()
+        said = command("clean", *names, "--results")
+        assert (0, True) == (said.code, f"would delete {len(names)} object" in said.err)
+        lists.append(listed.count(folder.as_uri()))
+    assert lists[0] == lists[1]
+    assert 2 == command("clean", "ant", "gnu").code
 
 
 def test_clean_needs_a_target(command: Command) -> None:

@@ -1,0 +1,39 @@
+"""The formula of a run's requests, at sizes that no test runs."""
+
+from __future__ import annotations
+
+from driver.forecast.requests import PART_BYTES, RunShape, run_requests
+from driver.plan.cut import reducer_count, split_rule
+from mapreduce.storage import Requests
+from mapreduce.storage.s3 import PART_BYTES as WRITTEN
+
+TB = 10**12
+
+
+def shape_of(total: int, *, combines: bool, shuffled: int) -> RunShape:
+    """Return the shape of a run by the default rules, that shuffles so many bytes."""
+    length = split_rule(total).split_bytes or 0
+    maps = -(-total // length)
+    partitions = reducer_count(total, combines=combines)
+    return RunShape(maps, [length] * maps, partitions, shuffled // maps, shuffled // partitions)
+
+
+def test_each_stage() -> None:
+    """Two inputs, three maps of 20 MB each, and two partitions."""
+    shape = RunShape(2, [20_000_000] * 3, 2, 10_000_000, 40_000_000)
+    made = run_requests(shape)
+    assert Requests(get=2) == made.split
+    assert Requests(get=3 * (3 + 1), put=3) == made.maps
+    assert Requests(get=2 * (1 + 3 * 2), put=2 * (2 + 3)) == made.reduces
+    assert Requests(get=6, head=4 + 6, put=6 + 9, copy=2) == made.driver
+    assert made.split + made.maps + made.reduces + made.driver == made.total
+    assert made.dollars > 0
+    assert PART_BYTES == WRITTEN
+
+
+def test_the_price_of_a_terabyte() -> None:
+    """A word count of 1 TB makes requests for less than $0.10, a sort for less than $0.90."""
+    count = run_requests(shape_of(TB, combines=True, shuffled=TB // 100))
+    assert count.dollars < 0.10
+    sort = run_requests(shape_of(TB, combines=False, shuffled=TB))
+    assert sort.dollars < 0.90
