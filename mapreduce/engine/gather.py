@@ -225,10 +225,11 @@ class _Gathering:
         context, pool = self.context, self.pool
         if _needs_disk(source.block.length, self.limit):
             path = self.folder / f"block-{source.output.index}"
-            save = cache(lambda: _saved(source, context, path))
-            if pool is not None:
-                pool.submit(save)
-            return lambda: save().open("rb")
+            if pool is None:
+                saved = cache(lambda: _saved(source, context, path))
+            else:
+                saved = pool.submit(_saved, source, context, path).result
+            return lambda: saved().open("rb")
         if pool is None or source.data is not None:
             return lambda: io.BytesIO(fetch(source, context))
         coming = pool.submit(fetch, source, context)
