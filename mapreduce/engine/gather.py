@@ -225,6 +225,7 @@ class _Gathering:
         context, pool = self.context, self.pool
         if _needs_disk(source.block.length, self.limit):
             path = self.folder / f"block-{source.output.index}"
+            saved: Callable[[], Path]
             if pool is None:
                 saved = cache(lambda: _saved(source, context, path))
             else:
