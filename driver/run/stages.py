@@ -23,14 +23,23 @@ from driver.transport.endpoint import Fleet
 from mapreduce.engine.fetch import write_list
 from mapreduce.errors import CorruptBlock, JobFailed, OutputLost, StageFailed, causes_of
 from mapreduce.wire import keys
-from mapreduce.wire.messages import MapResult, SplitResult, StageName, TaskError
+from mapreduce.wire.messages import MapResult, SplitResult, StageName, StoredObject, TaskError
 
 MOST_REDONE = 3
 """How often one task's output may be lost and written again, before the job fails."""
 
 
+Complete = Callable[[list[TaskSpec]], Awaitable[list[TaskSpec]]]
+"""Completes the messages of the tasks that will run."""
+
+
 async def _at_once() -> None:
     """Return at once: nothing has to start."""
+
+
+async def _as_they_are(todo: list[TaskSpec]) -> list[TaskSpec]:
+    """Return the tasks: their messages are complete."""
+    return todo
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +76,21 @@ async def _map_and_reduce(
     if not plan.partitions:
         return await stages.until_whole("map", maps), []
     known: dict[str, Outcome] = {}
-    for round_left in reversed(range(MOST_REDONE * len(maps) + 1)):
-        results = [outcome.result for outcome in maps if isinstance(outcome.result, MapResult)]
-        outputs = await asyncio.to_thread(write_list, results, plan.store, plan.run, stages.storage)
+    lists_lost = 0
+    for round_left in reversed(range(MOST_REDONE * (len(maps) + 1) + 1)):
+        listing = _Listing(plan, maps, stages)
         try:
-            specs = reduce_tasks(plan, results, outputs, keep_states=stages.keeps_states)
-            reduces = await stages.carry_out("reduce", specs, known)
+            reduces = await stages.carry_out("reduce", listing.tasks(), known, listing.named)
             known |= {outcome.spec.key: outcome for outcome in reduces}
-            return maps, await stages.until_whole("reduce", reduces)
+            return maps, await stages.until_whole("reduce", reduces, listing.named)
         except StageFailed as exc:
-            lost = outputs_lost(exc.failures, maps)
-            again = max(
-                (outcome.spec.redone for outcome in maps if outcome.spec.index in lost), default=0
-            )
-            if not lost or again >= MOST_REDONE or not round_left:
+            unreadable = objects_unreadable(exc.failures)
+            lost = {outcome.spec.index for outcome in maps if _url(outcome) in unreadable}
+            redone = [outcome.spec.redone for outcome in maps if outcome.spec.index in lost]
+            if listing.url in unreadable:
+                redone.append(lists_lost)
+                lists_lost += 1
+            if not redone or max(redone) >= MOST_REDONE or not round_left:
                 raise
             lost |= await stages.lost(maps)
             known |= {outcome.spec.key: outcome for outcome in stages.done}
@@ -88,21 +98,48 @@ async def _map_and_reduce(
     raise AssertionError("the last round returns or raises")
 
 
-def outputs_lost(failures: Mapping[str, Sequence[TaskError]], maps: Sequence[Outcome]) -> set[int]:
-    """Return the maps whose output a failed reduce stage could not read.
+def objects_unreadable(failures: Mapping[str, Sequence[TaskError]]) -> set[str]:
+    """Return the URLs of the objects that a failed reduce stage could not read.
 
     Args:
         failures: of the reduce stage, by task.
-        maps: the outcomes that it read.
     """
-    unreadable = {
+    return {
         error.object
         for errors in failures.values()
         if issubclass(errors[-1].cause, OutputLost | CorruptBlock)
         for error in errors
         if error.object
     }
-    return {outcome.spec.index for outcome in maps if _url(outcome) in unreadable}
+
+
+class _Listing:
+    """The reduce tasks over some map outputs, whose list is written once a task has to run."""
+
+    def __init__(self, plan: RunPlan, maps: Sequence[Outcome], stages: Stages) -> None:
+        self._plan = plan
+        self._results = [each.result for each in maps if isinstance(each.result, MapResult)]
+        self._storage, self._keep_states = stages.storage, stages.keeps_states
+        self._listed: StoredObject | None = None
+
+    @property
+    def url(self) -> str:
+        """The list's URL, once it is written."""
+        return self._listed.url if self._listed else ""
+
+    def tasks(self) -> list[TaskSpec]:
+        """Return all reduce tasks; their messages name no list."""
+        return reduce_tasks(self._plan, self._results, None)
+
+    async def named(self, todo: list[TaskSpec]) -> list[TaskSpec]:
+        """Return tasks that will run, with the list in their messages."""
+        if self._listed is None:
+            store, run = self._plan.store, self._plan.run
+            self._listed = await asyncio.to_thread(
+                write_list, self._results, store, run, self._storage
+            )
+        every = reduce_tasks(self._plan, self._results, self._listed, keep_states=self._keep_states)
+        return [replace(spec, message=every[spec.index].message) for spec in todo]
 
 
 def _url(outcome: Outcome) -> str:
@@ -130,7 +167,11 @@ class Stages:
         """What the services have done of the last stage, also when it failed."""
 
     async def carry_out(
-        self, stage: StageName, specs: list[TaskSpec], known: Mapping[str, Outcome] | None = None
+        self,
+        stage: StageName,
+        specs: list[TaskSpec],
+        known: Mapping[str, Outcome] | None = None,
+        complete: Complete = _as_they_are,
     ) -> list[Outcome]:
         """Run the tasks of a stage that no earlier run has finished.
 
@@ -138,6 +179,7 @@ class Stages:
             stage: the stage.
             specs: its tasks.
             known: outcomes of this run, by the keys of their tasks.
+            complete: completes the tasks that will run.
 
         Returns:
             The outcomes, in the order of the tasks.
@@ -169,16 +211,23 @@ class Stages:
             await self._ready()
         started = clock.now()
         if todo:
-            done |= await self._do(stage, todo)
+            done |= await self._do(stage, await complete(todo))
         seconds = clock.now() - started + found - looked
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
         log(events.StageDone(at=clock.wall(), stage=stage, seconds=seconds))
         return [done[spec.index] for spec in specs]
 
     async def redo(
-        self, stage: StageName, outcomes: list[Outcome], lost: Collection[int], why: str
+        self,
+        stage: StageName,
+        outcomes: list[Outcome],
+        lost: Collection[int],
+        why: str,
+        complete: Complete = _as_they_are,
     ) -> list[Outcome]:
         """Run tasks again whose output is lost; return all outcomes, in the same order."""
+        if not lost:
+            return outcomes
         again = {
             outcome.spec.index: replace(outcome.spec, redone=outcome.spec.redone + 1)
             for outcome in outcomes
@@ -188,7 +237,7 @@ class Stages:
         self._log(events.OutputsRedone(at=self._backend.clock.wall(), tasks=names, why=why))
         keep = {outcome.spec.key: outcome for outcome in outcomes if outcome.spec.index not in lost}
         specs = [again.get(outcome.spec.index, outcome.spec) for outcome in outcomes]
-        return await self.carry_out(stage, specs, keep)
+        return await self.carry_out(stage, specs, keep, complete)
 
     async def lost(self, outcomes: Sequence[Outcome]) -> set[int]:
         """Return the indexes of the tasks whose outputs are gone or changed."""
@@ -197,7 +246,9 @@ class Stages:
         )
         return {outcomes[number].spec.index for number in lost}
 
-    async def until_whole(self, stage: StageName, outcomes: list[Outcome]) -> list[Outcome]:
+    async def until_whole(
+        self, stage: StageName, outcomes: list[Outcome], complete: Complete = _as_they_are
+    ) -> list[Outcome]:
         """Return the outcomes once every object is whole; run the tasks of the others again.
 
         Raises:
@@ -214,7 +265,8 @@ class Stages:
                     f"{MOST_REDONE} times: {urls}. "
                     "Does another program change or delete files in the store?"
                 )
-            outcomes = await self.redo(stage, outcomes, lost, f"gone or changed: {urls}")
+            why = f"gone or changed: {urls}"
+            outcomes = await self.redo(stage, outcomes, lost, why, complete)
         raise AssertionError("the last round returns or raises")
 
     async def _ready(self) -> None:

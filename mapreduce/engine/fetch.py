@@ -86,7 +86,7 @@ def write_list(maps: Sequence[MapResult], store: str, run: str, storage: Storage
 
 
 def read_list(listed: StoredObject, storage: Storage) -> list[MapOutput]:
-    """Return the map outputs of a list, in its order; raises `OutputLost`."""
+    """Return the map outputs of a list, in its order; raises as `read_stored`."""
     lines = read_stored(listed, storage).splitlines()
     return [MapOutput(index, *json.loads(line)) for index, line in enumerate(lines)]
 
@@ -95,8 +95,8 @@ def find_blocks(task: ReduceTask, context: TaskContext) -> Partition:
     """Read the index entries of a reduce task's partition.
 
     Raises:
-        OutputLost: a map output is missing or has changed.
-        CorruptBlock: an entry is not as it was written.
+        OutputLost: the list or a map output is missing or has changed.
+        CorruptBlock: the list or an entry is not as it was written.
     """
     if task.outputs is None:
         raise UsageError(f"reduce-{task.index} has no list of map outputs")

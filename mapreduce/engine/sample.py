@@ -65,7 +65,7 @@ def write_boundaries(task: SplitTask, found: Sequence[bytes], storage: Storage) 
 
 
 def read_boundaries(stored: StoredObject, storage: Storage) -> list[bytes]:
-    """Return the boundaries in an object; raises `OutputLost`."""
+    """Return the boundaries in an object; raises as `read_stored`."""
     return [bytes.fromhex(line) for line in read_stored(stored, storage).decode().splitlines()]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mapreduce.errors import InputChanged, ObjectMissing, OutputLost
+from mapreduce.errors import CorruptBlock, InputChanged, ObjectMissing, OutputLost
 from mapreduce.storage import Storage
 from mapreduce.storage.digest import digest_of_bytes
 from mapreduce.wire.messages import StoredObject
@@ -19,11 +19,12 @@ def read_stored(stored: StoredObject, storage: Storage) -> bytes:
 
     Raises:
         OutputLost: it is missing or has changed.
+        CorruptBlock: it has the ETag that it had, and other bytes.
     """
     try:
         data = storage.read(stored.url, etag=stored.etag)
     except (ObjectMissing, InputChanged) as exc:
         raise OutputLost(f"{stored.url} is missing or has changed", url=stored.url) from exc
     if digest_of_bytes(data) != stored.digest:
-        raise OutputLost(f"{stored.url} is not what was written", url=stored.url)
+        raise CorruptBlock(f"{stored.url} is not what was written", url=stored.url)
     return data

@@ -22,6 +22,9 @@ pytestmark = pytest.mark.s3
 BUCKET = "request-counts"
 MAPS, REDUCES = 4, 2
 TASKS = 1 + MAPS + REDUCES
+GETS_OF_REDUCES = REDUCES * (
+    len(["the list of map outputs"]) + MAPS * len(["the entry", "the block"])
+)
 FETCHED = Counter({"head": 1, "get": 1})
 """A service fetches the job's code with these; no task has begun then, so no report has them."""
 TEXT = "".join(f"line {number} has the number {number % 7}\n" for number in range(4_000))
@@ -112,7 +115,7 @@ def _folder(path: str) -> str:
 def test_writes_of_a_run(first: Asked) -> None:
     """M maps write M objects, R reduces write R, each task writes one record, and the run a few."""
     assert first.folders("put") == {
-        "maps": MAPS,
+        "maps": MAPS + len(["the list of map outputs"]),
         "reduce": REDUCES + len(["_SUCCESS"]),
         "tasks": TASKS,
         "jobs": len(["code.zip"]),
@@ -123,11 +126,11 @@ def test_writes_of_a_run(first: Asked) -> None:
 
 
 def test_reads_of_a_run(first: Asked) -> None:
-    """Each reduce reads its block of each map's object once; a map reads its range and its last
-    line's end.
+    """Each reduce reads the list of map outputs, and its entry and its block of each of them once;
+    a map reads its range and its last line's end.
     """
     gets, heads = first.folders("get"), first.folders("head")
-    assert gets["maps"] == MAPS * REDUCES
+    assert gets["maps"] == GETS_OF_REDUCES
     assert gets["tasks"] == TASKS
     assert (
         gets["books"] <= 1 + 2 * MAPS
@@ -146,7 +149,7 @@ def test_the_report_has_the_requests_that_were_made(first: Asked) -> None:
     made = first.report.requests
     assert Counter(asdict(made.total)) - Counter() == first.kinds() - FETCHED
     assert made.split + made.maps + made.reduces + made.driver == made.total
-    assert (made.maps.put, made.reduces.put, made.reduces.get) == (MAPS, REDUCES, MAPS * REDUCES)
+    assert (made.maps.put, made.reduces.put, made.reduces.get) == (MAPS, REDUCES, GETS_OF_REDUCES)
     kinds = first.kinds() - FETCHED
     dollars = (kinds["put"] + kinds["copy"]) * 0.005 / 1000 + (
         kinds["get"] + kinds["head"]
@@ -157,9 +160,7 @@ def test_the_report_has_the_requests_that_were_made(first: Asked) -> None:
 def test_a_task_keeps_its_connection(first: Asked) -> None:
     """A task's process writes over one connection."""
     mapping = {
-        each.connection
-        for each in first.requests
-        if _folder(each.path) == "maps" and each.kind == "put"
+        each.connection for each in first.requests if "/map-" in each.path and each.kind == "put"
     }
     assert len(mapping) <= MAPS
 
@@ -170,6 +171,7 @@ def test_a_run_that_finds_everything_done(bucket: Bucket, first: Asked) -> None:
     assert again.report.reused_tasks == TASKS
     assert again.folders("get") == {"tasks": TASKS, "jobs": len(["is the code as it was written"])}
     assert again.folders("head")["books"] == len(["for the plan", "for the ledger"])
+    assert not again.folders("put")["maps"], "a list that no task reads is not written"
     made = again.report.requests
     assert Counter(asdict(made.total)) - Counter() == again.kinds()
     assert (made.split, made.maps, made.reduces) == (Requests(), Requests(), Requests())

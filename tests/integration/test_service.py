@@ -41,7 +41,7 @@ def test_a_task_answers_with_its_events(mapper: Mapper) -> None:
     events = _events(answer)
     assert [event.event for event in events] == ["started", "done"]
     result = events[-1].result
-    assert (result.records_in, result.records_out, len(result.blocks)) == (3, 2, 2)
+    assert (result.records_in, result.records_out, result.blocks.partitions) == (3, 2, 2)
     assert open_storage().head(result.url).size == result.size
 
 

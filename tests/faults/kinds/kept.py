@@ -29,7 +29,7 @@ def _parts(trial: Trial) -> list[Path]:
 
 
 def _outputs(trial: Trial) -> list[Path]:
-    return sorted((Path(trial.store) / keys.MAPS).glob("*/map-*.attempt-*"))
+    return sorted((Path(trial.store) / keys.MAPS).glob("*/*/map-*.attempt-*"))
 
 
 def _reused(trial: Trial) -> int:

@@ -13,7 +13,7 @@ from tests.faults.trial import MAPS, Trial
 def an_output(trial: Trial) -> Path:
     """Return the output of a finished map."""
     trial.wait_for_tasks(1 + trial.chance.randint(1, MAPS))
-    found = sorted((Path(trial.store) / keys.MAPS).glob("*/map-*.attempt-0"))
+    found = sorted((Path(trial.store) / keys.MAPS).glob("*/*/map-*.attempt-0"))
     if not found:
         raise Missed("there is no output")
     return trial.chance.choice(found)

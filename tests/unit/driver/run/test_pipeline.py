@@ -201,6 +201,54 @@ def test_a_damaged_output_whose_etag_is_as_it_was_is_written_again(tmp_path: Pat
     assert len(redone) == MAPS
 
 
+def _list_lost(task: ReduceTask) -> TaskError:
+    """The error of a reduce task that cannot read the list of map outputs."""
+    assert task.outputs is not None
+    return TaskError(kind="OutputLost", message="no list", object=task.outputs.url)
+
+
+def test_a_list_of_map_outputs_that_is_lost_is_written_again(tmp_path: Path) -> None:
+    """If a reduce misses the list of map outputs, it is written again, and no map is repeated."""
+    given: list[str] = []
+
+    def unreadable(task: ReduceTask) -> TaskError | None:
+        assert task.outputs is not None
+        path = Path(task.outputs.url.removeprefix("file://"))
+        given.append(path.read_text())
+        if len(given) > 1:
+            return None
+        path.unlink()
+        return _list_lost(task)
+
+    maps, redone = _carry_out(tmp_path, unreadable)
+    assert sorted(maps) == [(index, "0") for index in range(MAPS)]
+    assert redone == []
+    assert given == [given[0]] * 2
+
+
+def test_a_list_that_is_lost_again_and_again_fails_the_run(tmp_path: Path) -> None:
+    """A list that is never readable fails the run after a limit."""
+    attempts: list[str] = []
+
+    def unreadable(task: ReduceTask) -> TaskError | None:
+        attempts.append(task.attempt)
+        return _list_lost(task)
+
+    with pytest.raises(StageFailed, match="no list"):
+        _carry_out(tmp_path, unreadable)
+    assert len(attempts) == 1 + MOST_REDONE
+
+
+def test_a_run_that_reuses_all_reduces_writes_no_list(tmp_path: Path) -> None:
+    """The list of map outputs is written only for tasks that read it."""
+    _carry_out(tmp_path, _lost)
+    lists = sorted(tmp_path.rglob("outputs-*.jsonl"))
+    assert len(lists) == 1
+    lists[0].unlink()
+    _carry_out(tmp_path, _lost)
+    assert sorted(tmp_path.rglob("outputs-*.jsonl")) == []
+
+
 def test_an_output_that_is_lost_again_and_again_fails_the_run(tmp_path: Path) -> None:
     """An output that is lost again and again fails the run after a limit."""
 
