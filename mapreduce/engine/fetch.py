@@ -87,8 +87,8 @@ def write_list(maps: Sequence[MapResult], store: str, run: str, storage: Storage
 
 def read_list(listed: StoredObject, storage: Storage) -> list[MapOutput]:
     """Return the map outputs of a list, in its order; raises as `read_stored`."""
-    lines = read_stored(listed, storage).splitlines()
-    return [MapOutput(index, *json.loads(line)) for index, line in enumerate(lines)]
+    lines = json.loads(b"[%b]" % b",".join(read_stored(listed, storage).splitlines()))
+    return [MapOutput(index, *line) for index, line in enumerate(lines)]
 
 
 def find_blocks(task: ReduceTask, context: TaskContext) -> Partition:

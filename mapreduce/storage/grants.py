@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -61,7 +61,7 @@ class Grants:
                 "inputs"
             )
         if root == _LOCAL and not _lies_in(
-            _LOCAL + _resolved(key, resolve), map(_without_links, granted)
+            _LOCAL + _resolved(key, resolve), _without_links(granted)
         ):
             raise RefusedURL(
                 f"this process may not {action} {url}: a link leads from there outside the store "
@@ -76,13 +76,19 @@ def _resolved(path: str, resolve: Callable[[str], str]) -> str:
     return os.path.realpath(there) if os.path.islink(there) else there  # noqa: PTH114
 
 
-def _lies_in(url: str, places: Iterable[str]) -> bool:
-    return any(url == place or url.startswith(place.rstrip("/") + "/") for place in places)
+def _lies_in(url: str, places: tuple[str, ...]) -> bool:
+    return url in places or url.startswith(_folders(places))
 
 
 @lru_cache(maxsize=4096)
-def _without_links(place: str) -> str:
-    """Return a granted place with links resolved, as at its first use."""
-    if not place.startswith(_LOCAL):
-        return place
-    return _LOCAL + os.path.realpath(place.removeprefix(_LOCAL))
+def _folders(places: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(place.rstrip("/") + "/" for place in places)
+
+
+@lru_cache(maxsize=4096)
+def _without_links(places: tuple[str, ...]) -> tuple[str, ...]:
+    """Return granted places with links resolved, as at their first use."""
+    return tuple(
+        _LOCAL + os.path.realpath(place.removeprefix(_LOCAL)) if place.startswith(_LOCAL) else place
+        for place in places
+    )

@@ -144,7 +144,7 @@ def test_a_list_of_outputs_that_has_changed_is_refused() -> None:
             find_blocks(task, stages.context())
         etag = stages.storage.head(task.outputs.url).etag
         changed = task.outputs.model_copy(update={"etag": etag})
-        with pytest.raises(OutputLost, match="is not what was written"):
+        with pytest.raises(CorruptBlock, match="is not what was written"):
             find_blocks(task.model_copy(update={"outputs": changed}), stages.context())
         with pytest.raises(UsageError, match="reduce-0 has no list"):
             find_blocks(task.model_copy(update={"outputs": None}), stages.context())
