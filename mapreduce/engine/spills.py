@@ -47,10 +47,6 @@ class Spills:
         with path.open("wb") as file:
             self._runs.append(_Spilled(path, _blocks(file, parts)))
 
-    def adopt(self, path: Path, block: Block) -> None:
-        """Take a sorted file of one partition as one more run."""
-        self._runs.append(_Spilled(path, [block]))
-
     def write(self, file: BinaryIO, parts: Sequence[BlockContent] | None) -> list[Block]:
         """Write the blocks: the last pairs, if any, merged with all runs, if any."""
         # nothing was spilled: the common case needs no merge and no second copy on disk
