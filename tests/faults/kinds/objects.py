@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 from mapreduce.wire import keys
@@ -73,6 +74,30 @@ class OutputDamagedUnseen(Fault):
         path = an_output(trial)
         rot(path, trial)
         trial.injected(f"changed a byte of {path.name}, and put its times back")
+
+
+@register
+class ListDamaged(Fault):
+    name = "map-list-damaged"
+    says = "the list of map outputs is deleted or rots before all reduces have read it"
+    shows = "CorruptBlock|OutputLost|^\\[\\]$"
+
+    def inject(self, trial: Trial) -> None:
+        """Delete the list, or change one byte of it and restore the file's times."""
+        while not (lists := _lists(trial)):
+            if trial.over:
+                raise Missed("the run was over before its list was found")
+            time.sleep(0.001)
+        if trial.chance.random() < 0.5:
+            lists[0].unlink()
+            trial.injected(f"deleted {lists[0].name}")
+        else:
+            rot(lists[0], trial)
+            trial.injected(f"changed a byte of {lists[0].name}, and put its times back")
+
+
+def _lists(trial: Trial) -> list[Path]:
+    return list((Path(trial.store) / keys.MAPS).glob("*/*/outputs-*.jsonl"))
 
 
 @register
