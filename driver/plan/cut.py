@@ -56,7 +56,8 @@ def split_rule(
         return SplitRule(split_bytes=chunk_bytes, pack_bytes=chunk_bytes)
     scale = scale_of(total_bytes)
     root = isqrt(scale // MIB)
-    longest = max(1, -(-total_bytes // least))
+    # one split may be longer than the input; several must divide it
+    longest = max(1, -(-total_bytes // least)) if least > 1 else max(total_bytes, 1 << 60)
     return SplitRule(
         split_bytes=min(max(SHORTEST_SPLIT_BYTES, scale // max(LEAST_SPLITS, root)), longest),
         pack_bytes=min(max(1, scale // max(LEAST_PACKS, root)), longest),
