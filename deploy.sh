@@ -8,6 +8,9 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 terraform_dir=${MAPREDUCE_TERRAFORM:-terraform}
+# With an attestation an image is an index of two manifests, and its push writes the tag twice; the
+# repositories' tags are immutable.
+export BUILDX_NO_DEFAULT_ATTESTATIONS=1
 make --quiet .venv/ready
 stack() { .venv/bin/python -m driver stack "$@"; }
 step() { printf '\n== %s\n' "$*" >&2; }
