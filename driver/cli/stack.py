@@ -36,9 +36,11 @@ def settings(
     role: str | None = None,
     allow: Texts = (),
 ) -> int:
-    """Write Terraform's variables: terraform/deploy.auto.tfvars.json.
+    """Write the variables of the next deployment: terraform/deploy.next.tfvars.json.
 
-    Variables that are not given keep their values of the last deployment.
+    deploy.sh renames the file to deploy.auto.tfvars.json, which Terraform reads at every apply,
+    when the images are pushed. Variables that are not given keep their values of the last
+    deployment.
 
         python -m driver stack settings --region us-east-1 --mappers 3
         python -m driver stack settings --role LabRole
@@ -52,11 +54,12 @@ def settings(
         allow: An address range that may call the services (by default, this machine's public
             address).
     """
-    from driver.cloud.deployment import SETTINGS_FILE, content_tag, merged_settings
+    from driver.cloud.deployment import NEXT_FILE, SETTINGS_FILE, content_tag, merged_settings
     from driver.cloud.terraform import terraform_folder
 
-    path = terraform_folder() / SETTINGS_FILE
-    before: dict[str, object] = jsonlib.loads(path.read_text()) if path.exists() else {}
+    folder = terraform_folder()
+    path = _first_of(folder / SETTINGS_FILE, folder / NEXT_FILE)
+    before: dict[str, object] = jsonlib.loads(path.read_text()) if path else {}
     made = merged_settings(
         before,
         region or (None if before.get("region") else _region_of_environment()),
@@ -68,7 +71,7 @@ def settings(
         existing_role_name=role,
         allowed_cidrs=list(allow) or None,
     )
-    path.write_text(made.model_dump_json(indent=2) + "\n")
+    (folder / NEXT_FILE).write_text(made.model_dump_json(indent=2) + "\n")
     who = ", ".join(made.allowed_cidrs) or "no address outside the VPC"
     say(
         f"stack {made.name} in {made.region}, "
@@ -219,13 +222,20 @@ def leftovers(*, wait_s: float = 0, deregister: bool = False) -> int:
 
 
 def _settings() -> DeploySettings:
-    from driver.cloud.deployment import SETTINGS_FILE, DeploySettings
+    """Return the settings of the deployment in progress, else of the last one."""
+    from driver.cloud.deployment import NEXT_FILE, SETTINGS_FILE, DeploySettings
     from driver.cloud.terraform import terraform_folder
 
-    path = terraform_folder() / SETTINGS_FILE
-    if not path.exists():
-        raise UsageError(f"there is no {path}; ./deploy.sh writes it")
+    folder = terraform_folder()
+    path = _first_of(folder / NEXT_FILE, folder / SETTINGS_FILE)
+    if path is None:
+        raise UsageError(f"there is no {folder / SETTINGS_FILE}; ./deploy.sh writes it")
     return DeploySettings.model_validate_json(path.read_text())
+
+
+def _first_of(*paths: Path) -> Path | None:
+    """Return the first path that exists."""
+    return next((path for path in paths if path.exists()), None)
 
 
 def _region_of_environment() -> str | None:

@@ -16,6 +16,10 @@ from driver.transport.endpoint import Role
 from mapreduce.errors import UsageError
 
 SETTINGS_FILE = "deploy.auto.tfvars.json"
+"""The variables of the last deployment, which Terraform reads at every apply."""
+NEXT_FILE = "deploy.next.tfvars.json"
+"""The variables of a deployment whose images are not pushed yet; Terraform does not read it
+unasked."""
 IMAGE_SOURCES = ("mapreduce", "services", "requirements/services.txt", ".dockerignore")
 DEFAULT_NAME = "mapreduce"
 CPU_DEFAULTS: dict[Role, int] = {"splitter": 512, "mapper": 1024, "reducer": 1024}

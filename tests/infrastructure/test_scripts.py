@@ -13,10 +13,15 @@ ROOT = Path(__file__).resolve().parents[2]
 RECORD = """#!/bin/bash
 echo "$(basename "$0") $* ATTESTATIONS=${BUILDX_NO_DEFAULT_ATTESTATIONS:-}" >>"$CALLS"
 """
+# reads the password: without a reader, its writer fails
+DOCKER = """
+[ "$1" != login ] || cat >/dev/null
+"""
 # of three images two are missing; the last argument is the step
 DRIVER = """
 [ "$1 $2 $3" = "-m driver stack" ] || exit 99
 case $4 in
+settings) echo new >terraform/deploy.next.tfvars.json ;;
 platform) echo linux/amd64 ;;
 images)
     echo "splitter 1.dkr.ecr/mapreduce/splitter:t2 there"
@@ -70,7 +75,8 @@ def checkout(tmp_path: Path) -> Checkout:
     (tmp_path / "terraform").mkdir()
     made = Checkout(tmp_path)
     made.replace(".venv/bin/python", DRIVER)
-    for program in ("make", "terraform", "docker"):
+    made.replace("bin/docker", DOCKER)
+    for program in ("make", "terraform"):
         made.replace(f"bin/{program}")
     return made
 
@@ -83,3 +89,30 @@ def test_images_are_built_without_attestations(checkout: Checkout) -> None:
     builds = [call for call in checkout.calls if call.startswith("docker build")]
     assert 2 == len(builds)
     assert all(build.endswith("ATTESTATIONS=1") for build in builds)
+
+
+@pytest.mark.parametrize("failing", ["build", "push"])
+def test_settings_change_only_when_the_images_are_there(checkout: Checkout, failing: str) -> None:
+    """A build or a push that fails leaves the settings of the last deployment to Terraform."""
+    settings = checkout.folder / "terraform" / "deploy.auto.tfvars.json"
+    settings.write_text("old\n")
+    checkout.replace("bin/docker", f'{DOCKER}[ "$1" != {failing} ]')
+    assert 0 != checkout.run("deploy.sh")
+    assert "old\n" == settings.read_text()
+    applies = [call for call in checkout.calls if " apply " in call]
+    assert all("-target=module.registry" in call for call in applies)
+    assert all("-var-file=deploy.next.tfvars.json" in call for call in applies)
+    checkout.replace("bin/docker", DOCKER)
+    assert 0 == checkout.run("deploy.sh")
+    assert "new\n" == settings.read_text()
+
+
+def test_a_first_deployment_that_failed_can_be_destroyed(checkout: Checkout) -> None:
+    """Without the file of a complete deployment, destroy.sh takes that of the failed one."""
+    assert 2 == checkout.run("destroy.sh", "--yes")
+    checkout.replace("bin/docker", f"{DOCKER}exit 1")
+    checkout.run("deploy.sh")
+    assert 0 == checkout.run("destroy.sh", "--yes")
+    destroyed = [call for call in checkout.calls if " destroy " in call]
+    assert 1 == len(destroyed)
+    assert "-var-file=deploy.next.tfvars.json" in destroyed[0]

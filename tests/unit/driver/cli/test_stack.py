@@ -34,7 +34,12 @@ def terraform(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _settings(folder: Path) -> Any:
-    return json.loads((folder / "deploy.auto.tfvars.json").read_text())
+    return json.loads((folder / "deploy.next.tfvars.json").read_text())
+
+
+def _deployed_as_set(folder: Path) -> None:
+    """Rename the settings, as deploy.sh does when the images are pushed."""
+    (folder / "deploy.next.tfvars.json").rename(folder / "deploy.auto.tfvars.json")
 
 
 def test_settings_are_written_and_kept(command: Command, terraform: Path) -> None:
@@ -48,6 +53,22 @@ def test_settings_are_written_and_kept(command: Command, terraform: Path) -> Non
     assert ("eu-north-1", 7, "ARM64", ["10.0.0.0/8"]) == tuple(
         written[name] for name in ("region", "mapper_count", "architecture", "allowed_cidrs")
     )
+
+
+def test_settings_wait_for_the_images(command: Command, terraform: Path) -> None:
+    """The file that Terraform reads at every apply does not change until the images are pushed: a
+    deployment that failed leaves no settings to the next one, unless it was the first.
+    """
+    command("stack", "settings", "--region", "eu-north-1", "--mappers", "7")
+    command("stack", "settings")
+    assert 7 == _settings(terraform)["mapper_count"]
+    _deployed_as_set(terraform)
+    deployed = (terraform / "deploy.auto.tfvars.json").read_text()
+    command("stack", "settings", "--mappers", "9", "--architecture", "ARM64")
+    assert deployed == (terraform / "deploy.auto.tfvars.json").read_text()
+    assert "linux/arm64\n" == command("stack", "platform").out
+    command("stack", "settings")
+    assert 7 == _settings(terraform)["mapper_count"]
 
 
 def test_settings_need_a_region(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +93,7 @@ def test_the_machines_own_address_is_allowed_in(
     assert (0, True) == (said.code, "--allow" in said.err)
     assert [] == _settings(terraform)["allowed_cidrs"]
     monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: io.BytesIO(b"192.0.2.5\n"))
-    (terraform / "deploy.auto.tfvars.json").unlink()
+    (terraform / "deploy.next.tfvars.json").unlink()
     command("stack", "settings", "--region", "eu-north-1")
     assert ["192.0.2.5/32"] == _settings(terraform)["allowed_cidrs"]
 
