@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as jsonlib
 import os
+import platform as platform_module
 import time
 import urllib.request
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 stack = App(name="stack", help="The deployed stack; used by deploy.sh and destroy.sh.")
 
 OWN_ADDRESS_URL = "https://checkip.amazonaws.com"
+BUILD_OPTIONS_VARIABLE = "MAPREDUCE_BUILD_OPTIONS"
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -48,25 +50,35 @@ def settings(
     Args:
         region: The region (by default, that of the last deployment, or of the environment).
         name: The stack's name.
-        architecture: X86_64, or ARM64.
+        architecture: X86_64, or ARM64 (by default, that of the last deployment, or of this
+            machine).
         mappers: How many mappers.
         role: An existing IAM role for everything, e.g. LabRole.
         allow: An address range that may call the services (by default, this machine's public
             address).
     """
-    from driver.cloud.deployment import NEXT_FILE, SETTINGS_FILE, content_tag, merged_settings
+    from driver.cloud.deployment import (
+        NEXT_FILE,
+        SETTINGS_FILE,
+        architecture_of,
+        content_tag,
+        merged_settings,
+    )
     from driver.cloud.terraform import terraform_folder
 
     folder = terraform_folder()
     path = _first_of(folder / SETTINGS_FILE, folder / NEXT_FILE)
     before: dict[str, object] = jsonlib.loads(path.read_text()) if path else {}
+    built_for = str(
+        architecture or before.get("architecture") or architecture_of(platform_module.machine())
+    )
     made = merged_settings(
         before,
         region or (None if before.get("region") else _region_of_environment()),
-        content_tag(ROOT),
+        content_tag(ROOT, built_for, os.environ.get(BUILD_OPTIONS_VARIABLE, "")),
         None if allow or before.get("allowed_cidrs") else _own_address(),
         name=name,
-        architecture=architecture,
+        architecture=built_for,
         mapper_count=mappers,
         existing_role_name=role,
         allowed_cidrs=list(allow) or None,

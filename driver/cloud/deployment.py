@@ -6,12 +6,11 @@ import hashlib
 import ipaddress
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from driver.cloud.stack import Stack
-from driver.forecast.pricing import ServiceSize, running_hour
+from driver.forecast.pricing import Architecture, ServiceSize, running_hour
 from driver.transport.endpoint import Role
 from mapreduce.errors import UsageError
 
@@ -34,7 +33,7 @@ class DeploySettings(BaseModel):
     region: str
     name: str = DEFAULT_NAME
     image_tag: str
-    architecture: Literal["X86_64", "ARM64"] = "X86_64"
+    architecture: Architecture = "X86_64"
     allowed_cidrs: tuple[str, ...] = ()
 
     def vcpus(self) -> float:
@@ -92,9 +91,25 @@ def merged_settings(
     return DeploySettings.model_validate(values)
 
 
-def content_tag(root: Path) -> str:
-    """Return the images' tag: twelve hex digits of the SHA-256 of their files' names and bytes."""
-    digest = hashlib.sha256()
+def architecture_of(machine: str) -> Architecture:
+    """Return the architecture of a machine by its name for it, as of `platform.machine()`."""
+    return "ARM64" if machine.lower() in ("arm64", "aarch64") else "X86_64"
+
+
+def content_tag(root: Path, architecture: str, build_options: str) -> str:
+    """Return the images' tag: twelve hex digits of the SHA-256 of all that makes them.
+
+    Args:
+        root: the repository; the names and bytes of the images' files count, and with the
+            Dockerfiles the names of the base images.
+        architecture: of the images.
+        build_options: more options of `docker build`, base images among them; spaces between them
+            do not count.
+    """
+    words = (architecture, *build_options.split())
+    digest = hashlib.sha256(b"%d " % len(words))
+    for word in words:
+        digest.update(b"%d %s " % (len(word.encode()), word.encode()))
     for path in _image_files(root):
         name, data = path.relative_to(root).as_posix().encode(), path.read_bytes()
         digest.update(b"%d %s %d " % (len(name), name, len(data)) + data)

@@ -30,6 +30,8 @@ def terraform(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(home / "none"))
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.delenv("MAPREDUCE_BUILD_OPTIONS", raising=False)
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
     return folder
 
 
@@ -69,6 +71,30 @@ def test_settings_wait_for_the_images(command: Command, terraform: Path) -> None
     assert "linux/arm64\n" == command("stack", "platform").out
     command("stack", "settings")
     assert 7 == _settings(terraform)["mapper_count"]
+
+
+def test_the_first_architecture_is_the_machines(
+    command: Command, terraform: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A first deployment has the architecture of this machine, a later one keeps it; with another
+    architecture or other build options, the images have another tag.
+    """
+    tags = []
+    monkeypatch.setattr("platform.machine", lambda: "arm64")
+    command("stack", "settings", "--region", "eu-north-1")
+    tags.append(_settings(terraform)["image_tag"])
+    _deployed_as_set(terraform)
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    command("stack", "settings")
+    assert ("ARM64", tags[0]) == tuple(
+        _settings(terraform)[name] for name in ("architecture", "image_tag")
+    )
+    command("stack", "settings", "--architecture", "X86_64")
+    tags.append(_settings(terraform)["image_tag"])
+    monkeypatch.setenv("MAPREDUCE_BUILD_OPTIONS", "--build-arg PYTHON_IMAGE=python:3.11")
+    command("stack", "settings", "--architecture", "X86_64")
+    tags.append(_settings(terraform)["image_tag"])
+    assert 3 == len(set(tags))
 
 
 def test_settings_need_a_region(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
