@@ -42,7 +42,7 @@ def settings(
 
     deploy.sh renames the file to deploy.auto.tfvars.json, which Terraform reads at every apply,
     when the images are pushed. Variables that are not given keep their values of the last
-    deployment.
+    deployment; a name or region other than that of the stack in this checkout is refused.
 
         python -m driver stack settings --region us-east-1 --mappers 3
         python -m driver stack settings --role LabRole
@@ -59,16 +59,16 @@ def settings(
     """
     from driver.cloud.deployment import (
         NEXT_FILE,
-        SETTINGS_FILE,
         architecture_of,
+        check_is_same,
         content_tag,
         merged_settings,
     )
+    from driver.cloud.stack import stack_of_state
     from driver.cloud.terraform import terraform_folder
 
     folder = terraform_folder()
-    path = _first_of(folder / SETTINGS_FILE, folder / NEXT_FILE)
-    before: dict[str, object] = jsonlib.loads(path.read_text()) if path else {}
+    before = _last_settings(folder)
     built_for = str(
         architecture or before.get("architecture") or architecture_of(platform_module.machine())
     )
@@ -83,12 +83,9 @@ def settings(
         existing_role_name=role,
         allowed_cidrs=list(allow) or None,
     )
+    check_is_same(made, stack_of_state(folder))
     (folder / NEXT_FILE).write_text(made.model_dump_json(indent=2) + "\n")
-    who = ", ".join(made.allowed_cidrs) or "no address outside the VPC"
-    say(
-        f"stack {made.name} in {made.region}, "
-        f"images {made.image_tag} ({made.architecture}), callable by {who}"
-    )
+    say(made.summary)
     return 0
 
 
@@ -243,6 +240,14 @@ def _settings() -> DeploySettings:
     if path is None:
         raise UsageError(f"there is no {folder / SETTINGS_FILE}; ./deploy.sh writes it")
     return DeploySettings.model_validate_json(path.read_text())
+
+
+def _last_settings(folder: Path) -> dict[str, object]:
+    """Return the settings of the last deployment; of the first one also if it failed."""
+    from driver.cloud.deployment import NEXT_FILE, SETTINGS_FILE
+
+    path = _first_of(folder / SETTINGS_FILE, folder / NEXT_FILE)
+    return jsonlib.loads(path.read_text()) if path else {}
 
 
 def _first_of(*paths: Path) -> Path | None:

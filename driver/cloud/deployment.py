@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from driver.cloud.stack import Stack
+from driver.cloud.stack import Stack, StackIdentity
 from driver.forecast.pricing import Architecture, ServiceSize, running_hour
 from driver.transport.endpoint import Role
 from mapreduce.errors import UsageError
@@ -44,6 +44,15 @@ class DeploySettings(BaseModel):
             * int(extra.get(f"{role}_cpu", cpu))
             / 1024
             for role, cpu in CPU_DEFAULTS.items()
+        )
+
+    @property
+    def summary(self) -> str:
+        """What will be deployed, and who may call it, in one line."""
+        who = ", ".join(self.allowed_cidrs) or "no address outside the VPC"
+        return (
+            f"stack {self.name} in {self.region}, "
+            f"images {self.image_tag} ({self.architecture}), callable by {who}"
         )
 
     @property
@@ -89,6 +98,24 @@ def merged_settings(
                 f"--allow {cidr}: {exc}; write an IPv4 range such as 203.0.113.7/32"
             ) from exc
     return DeploySettings.model_validate(values)
+
+
+def check_is_same(made: DeploySettings, deployed: StackIdentity | None) -> None:
+    """Check that a deployment is of the stack that this checkout's state holds, if it holds one.
+
+    Another name would replace the bucket, with all that is stored in it; in another region
+    Terraform would not find the stack, forget it, and leave its tasks running.
+
+    Raises:
+        UsageError: it is of another stack.
+    """
+    wanted = StackIdentity(name=made.name, region=made.region)
+    if deployed is not None and deployed != wanted:
+        raise UsageError(
+            f"this checkout holds the stack {deployed}, and would lose it by deploying {wanted}; "
+            "run ./destroy.sh first, or deploy the other stack from another checkout "
+            f"(git worktree add ../{made.name})"
+        )
 
 
 def architecture_of(machine: str) -> Architecture:

@@ -116,3 +116,11 @@ def test_a_first_deployment_that_failed_can_be_destroyed(checkout: Checkout) -> 
     destroyed = [call for call in checkout.calls if " destroy " in call]
     assert 1 == len(destroyed)
     assert "-var-file=deploy.next.tfvars.json" in destroyed[0]
+
+
+def test_refused_settings_change_nothing(checkout: Checkout) -> None:
+    """When the settings are refused, neither Terraform nor Docker is called."""
+    checkout.replace(".venv/bin/python", "exit 2")
+    assert 2 == checkout.run("deploy.sh", "--name", "other")
+    assert ["make", "python"] == [call.split()[0] for call in checkout.calls]
+    assert "--name other" in checkout.calls[-1]

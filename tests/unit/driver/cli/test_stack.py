@@ -13,7 +13,7 @@ import pytest
 from driver.cloud import leftovers
 from driver.cloud.images import Image
 from driver.cloud.leftovers import Leftover
-from driver.cloud.stack import Stack
+from driver.cloud.stack import Stack, StackIdentity
 from driver.doctor import Finding
 from tests.unit.driver.cli.conftest import Command
 from tests.unit.driver.samples import STACK_VALUES
@@ -95,6 +95,36 @@ def test_the_first_architecture_is_the_machines(
     command("stack", "settings", "--architecture", "X86_64")
     tags.append(_settings(terraform)["image_tag"])
     assert 3 == len(set(tags))
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        (["--name", "books"], "books in eu-north-1"),
+        (["--region", "us-east-1"], "mapreduce in us-east-1"),
+    ],
+)
+def test_another_stack_is_refused(
+    command: Command,
+    terraform: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    wanted: str,
+) -> None:
+    """A name or region other than that of the stack in the state is refused with both stacks and
+    the remedies, and nothing is written; the same ones are not.
+    """
+    mine = StackIdentity(name="mapreduce", region="eu-north-1")
+    monkeypatch.setattr("driver.cloud.stack.stack_of_state", lambda _: mine)
+    same = command("stack", "settings", "--region", "eu-north-1", "--name", "mapreduce")
+    _deployed_as_set(terraform)
+    said = command("stack", "settings", *options)
+    assert (0, 2) == (same.code, said.code)
+    assert all(
+        text in said.err
+        for text in ("mapreduce in eu-north-1", wanted, "./destroy.sh", "another checkout")
+    )
+    assert not (terraform / "deploy.next.tfvars.json").exists()
 
 
 def test_settings_need_a_region(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
