@@ -6,29 +6,26 @@ data "aws_partition" "current" {}
 locals {
   # Prefixes of the stack's bucket. A writer may read its prefix, to check whether a PUT whose
   # answer was lost has succeeded. A step of a chain reads the pairs of the previous step; a
-  # map-only job's result comes from the mappers. Without permission to list, a missing object gives
-  # 403 and not 404.
+  # map-only job's result comes from the mappers.
   access = {
     splitter = {
       reads        = ["input", "jobs", "pairs"]
       writes       = ["chunks"]
-      lists        = true
       extra_inputs = true
     }
     mapper = {
       reads        = ["input", "chunks", "jobs"]
       writes       = ["maps", "pairs", "reduce"]
-      lists        = false
       extra_inputs = true
     }
     reducer = {
       reads        = ["maps", "jobs"]
       writes       = ["pairs", "reduce"]
-      lists        = false
       extra_inputs = false
     }
   }[var.role]
 
+  readable          = concat(local.access.reads, local.access.writes)
   arn_prefix        = "arn:${data.aws_partition.current.partition}:s3:::"
   bucket_arn        = "${local.arn_prefix}${var.bucket}"
   extra_bucket_arns = local.access.extra_inputs ? [for bucket in var.extra_input_buckets : "${local.arn_prefix}${bucket}"] : []
@@ -40,9 +37,18 @@ locals {
         Effect = "Allow"
         Action = ["s3:GetObject"]
         Resource = concat(
-          [for prefix in concat(local.access.reads, local.access.writes) : "${local.bucket_arn}/${prefix}/*"],
+          [for prefix in local.readable : "${local.bucket_arn}/${prefix}/*"],
           [for arn in local.extra_bucket_arns : "${arn}/*"],
         )
+      },
+      # Without permission to list, S3 answers 403 and not 404 for an object that is missing, and the
+      # task that wrote it would not run again. S3 compares the object's key with this condition.
+      {
+        Sid       = "TellMissingFromDenied"
+        Effect    = "Allow"
+        Action    = ["s3:ListBucket"]
+        Resource  = [local.bucket_arn]
+        Condition = { StringLike = { "s3:prefix" = [for prefix in local.readable : "${prefix}/*"] } }
       },
       {
         Sid      = "WriteObjects"
@@ -51,14 +57,7 @@ locals {
         Resource = [for prefix in local.access.writes : "${local.bucket_arn}/${prefix}/*"]
       },
     ],
-    local.access.lists ? [{
-      Sid       = "ListInput"
-      Effect    = "Allow"
-      Action    = ["s3:ListBucket"]
-      Resource  = [local.bucket_arn]
-      Condition = { StringLike = { "s3:prefix" = ["input/*"] } }
-    }] : [],
-    local.access.lists && length(local.extra_bucket_arns) > 0 ? [{
+    length(local.extra_bucket_arns) > 0 ? [{
       Sid      = "ListExtraInputs"
       Effect   = "Allow"
       Action   = ["s3:ListBucket"]
