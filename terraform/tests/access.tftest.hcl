@@ -45,14 +45,14 @@ run "the_splitter_may_read_input_and_write_chunks" {
         Sid      = "ReadObjects"
         Effect   = "Allow"
         Action   = ["s3:GetObject"]
-        Resource = ["arn:aws:s3:::store/input/*", "arn:aws:s3:::store/jobs/*", "arn:aws:s3:::store/pairs/*", "arn:aws:s3:::store/chunks/*", "arn:aws:s3:::other/*"]
+        Resource = ["arn:aws:s3:::store/input/*", "arn:aws:s3:::store/jobs/*", "arn:aws:s3:::store/pairs/*", "arn:aws:s3:::store/reduce/*", "arn:aws:s3:::store/chunks/*", "arn:aws:s3:::other/*"]
       },
       {
         Sid       = "TellMissingFromDenied"
         Effect    = "Allow"
         Action    = ["s3:ListBucket"]
         Resource  = ["arn:aws:s3:::store"]
-        Condition = { StringLike = { "s3:prefix" = ["input/*", "jobs/*", "pairs/*", "chunks/*"] } }
+        Condition = { StringLike = { "s3:prefix" = ["input/*", "jobs/*", "pairs/*", "reduce/*", "chunks/*"] } }
       },
       {
         Sid      = "WriteObjects"

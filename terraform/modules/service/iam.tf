@@ -5,11 +5,11 @@ data "aws_partition" "current" {}
 
 locals {
   # Prefixes of the stack's bucket. A writer may read its prefix, to check whether a PUT whose
-  # answer was lost has succeeded. A step of a chain reads the pairs of the previous step; a
-  # map-only job's result comes from the mappers.
+  # answer was lost has succeeded. A step of a chain reads the pairs of the previous step; an earlier
+  # result may be input; a map-only job's result comes from the mappers.
   access = {
     splitter = {
-      reads        = ["input", "jobs", "pairs"]
+      reads        = ["input", "jobs", "pairs", "reduce"]
       writes       = ["chunks"]
       extra_inputs = true
     }
