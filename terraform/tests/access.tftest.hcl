@@ -97,7 +97,7 @@ run "the_mapper_may_read_input_and_write_maps" {
         Sid      = "WriteObjects"
         Effect   = "Allow"
         Action   = ["s3:PutObject", "s3:AbortMultipartUpload"]
-        Resource = ["arn:aws:s3:::store/maps/*", "arn:aws:s3:::store/pairs/*", "arn:aws:s3:::store/reduce/*"]
+        Resource = ["arn:aws:s3:::store/maps/*.attempt-*", "arn:aws:s3:::store/pairs/*.attempt-*", "arn:aws:s3:::store/reduce/*.attempt-*"]
       },
       {
         Sid      = "ListExtraInputs"
@@ -140,7 +140,7 @@ run "the_reducer_may_read_maps_and_write_results" {
         Sid      = "WriteObjects"
         Effect   = "Allow"
         Action   = ["s3:PutObject", "s3:AbortMultipartUpload"]
-        Resource = ["arn:aws:s3:::store/pairs/*", "arn:aws:s3:::store/reduce/*"]
+        Resource = ["arn:aws:s3:::store/pairs/*.attempt-*", "arn:aws:s3:::store/pairs/states/*", "arn:aws:s3:::store/reduce/*.attempt-*"]
       },
     ]
     error_message = "The reducer's role may do what reducing needs, and nothing else: no input, not even in the extra buckets."

@@ -4,28 +4,30 @@
 data "aws_partition" "current" {}
 
 locals {
-  # Prefixes of the stack's bucket. A writer may read its prefix, to check whether a PUT whose
-  # answer was lost has succeeded. A step of a chain reads the pairs of the previous step; an earlier
-  # result may be input; a map-only job's result comes from the mappers.
+  # Objects of the stack's bucket: the folders that a role reads, and the names that it writes
+  # (mapreduce/wire/keys.py spells the keys). Only the driver commits: tasks write objects that are
+  # named after their attempt, so a job cannot replace a committed result. A writer may read what it
+  # writes, to check whether a PUT whose answer was lost has succeeded. A step of a chain reads the
+  # pairs of the previous step; an earlier result may be input; a map-only job's result comes from
+  # the mappers; reducers keep merged states for later runs.
   access = {
     splitter = {
-      reads        = ["input", "jobs", "pairs", "reduce"]
-      writes       = ["chunks"]
+      reads        = ["input", "jobs", "pairs", "reduce", "chunks"]
+      writes       = ["chunks/*"]
       extra_inputs = true
     }
     mapper = {
-      reads        = ["input", "chunks", "jobs"]
-      writes       = ["maps", "pairs", "reduce"]
+      reads        = ["input", "chunks", "jobs", "maps", "pairs", "reduce"]
+      writes       = ["maps/*.attempt-*", "pairs/*.attempt-*", "reduce/*.attempt-*"]
       extra_inputs = true
     }
     reducer = {
-      reads        = ["maps", "jobs"]
-      writes       = ["pairs", "reduce"]
+      reads        = ["maps", "jobs", "pairs", "reduce"]
+      writes       = ["pairs/*.attempt-*", "pairs/states/*", "reduce/*.attempt-*"]
       extra_inputs = false
     }
   }[var.role]
 
-  readable          = concat(local.access.reads, local.access.writes)
   arn_prefix        = "arn:${data.aws_partition.current.partition}:s3:::"
   bucket_arn        = "${local.arn_prefix}${var.bucket}"
   extra_bucket_arns = local.access.extra_inputs ? [for bucket in var.extra_input_buckets : "${local.arn_prefix}${bucket}"] : []
@@ -37,7 +39,7 @@ locals {
         Effect = "Allow"
         Action = ["s3:GetObject"]
         Resource = concat(
-          [for prefix in local.readable : "${local.bucket_arn}/${prefix}/*"],
+          [for prefix in local.access.reads : "${local.bucket_arn}/${prefix}/*"],
           [for arn in local.extra_bucket_arns : "${arn}/*"],
         )
       },
@@ -48,13 +50,13 @@ locals {
         Effect    = "Allow"
         Action    = ["s3:ListBucket"]
         Resource  = [local.bucket_arn]
-        Condition = { StringLike = { "s3:prefix" = [for prefix in local.readable : "${prefix}/*"] } }
+        Condition = { StringLike = { "s3:prefix" = [for prefix in local.access.reads : "${prefix}/*"] } }
       },
       {
         Sid      = "WriteObjects"
         Effect   = "Allow"
         Action   = ["s3:PutObject", "s3:AbortMultipartUpload"]
-        Resource = [for prefix in local.access.writes : "${local.bucket_arn}/${prefix}/*"]
+        Resource = [for name in local.access.writes : "${local.bucket_arn}/${name}"]
       },
     ],
     length(local.extra_bucket_arns) > 0 ? [{
