@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 DESCRIBE_AT_ONCE = 100
 """Tasks, or interfaces, in one call (AWS's limit for DescribeTasks)."""
 
+MOST_INSTANCES = 1000
+"""Instances in one answer of Cloud Map (its limit, also for the instances of a service)."""
+
 
 class EcsFleet:
     """The tasks of a stack's three services; at most `most_mappers` mappers."""
@@ -110,6 +113,7 @@ class EcsFleet:
             NamespaceName=self._stack.namespace,
             ServiceName=service.discovery_service_name,
             HealthStatus="ALL",
+            MaxResults=MOST_INSTANCES,  # 100 of them at random otherwise
         )
         listed = {
             instance.get("Attributes", {}).get("AWS_INSTANCE_IPV4")

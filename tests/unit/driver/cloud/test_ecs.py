@@ -113,6 +113,28 @@ def test_from_inside_cloud_map_counts_and_before_it_knows_ecs(
     assert [endpoint.url for endpoint in found] == [f"http://{ip}:8080" for ip in expected]
 
 
+def test_cloud_map_is_asked_for_all_mappers(
+    aws: Aws, ecs: Stubber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """150 mappers in Cloud Map are 150 endpoints: unless it is asked for more, it answers with 100
+    of them.
+    """
+    tasks = [_task(number) for number in range(150)]
+    _script_tasks(ecs, tasks)
+
+    def discover_instances(**request: Any) -> dict[str, Any]:
+        listed = range(150)[: request.get("MaxResults", 100)]
+        return {
+            "Instances": [
+                {"InstanceId": str(n), "Attributes": {"AWS_INSTANCE_IPV4": f"10.20.0.{n}"}}
+                for n in listed
+            ]
+        }
+
+    monkeypatch.setattr(aws.discovery, "discover_instances", discover_instances)
+    assert len(_endpoints(_stack(address_kind="private"), aws)) == 150
+
+
 def test_many_tasks_are_described_in_batches_and_mappers_can_be_limited(
     aws: Aws, ecs: Stubber
 ) -> None:
