@@ -17,10 +17,11 @@ from driver.transport.endpoint import ROLES, Endpoint
 from mapreduce.wire.messages import StageName
 
 if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import FilterTypeDef
     from mypy_boto3_ecs.type_defs import TaskTypeDef
 
 DESCRIBE_AT_ONCE = 100
-"""Tasks, or interfaces, in one call (AWS's limit for DescribeTasks)."""
+"""Tasks, or interfaces, in one call (AWS's limit for DescribeTasks; a filter takes 200)."""
 
 MOST_INSTANCES = 1000
 """Instances in one answer of Cloud Map (its limit, also for the instances of a service)."""
@@ -97,13 +98,17 @@ class EcsFleet:
             if (detail := attachment(task, "networkInterfaceId"))
         }
         found: dict[str, str] = {}
+        pages = self._aws.ec2.get_paginator("describe_network_interfaces")
         for some in _batched(list(interfaces), DESCRIBE_AT_ONCE):
-            for interface in self._aws.ec2.describe_network_interfaces(NetworkInterfaceIds=some)[
-                "NetworkInterfaces"
-            ]:
-                address = interface.get("Association", {}).get("PublicIp")
-                if address:
-                    found[interfaces[interface["NetworkInterfaceId"]]] = address
+            # a filter: named as ids, one interface that is gone would fail the whole request
+            asked: FilterTypeDef = {"Name": "network-interface-id", "Values": some}
+            for page in pages.paginate(
+                Filters=[asked], PaginationConfig={"PageSize": DESCRIBE_AT_ONCE}
+            ):
+                for interface in page["NetworkInterfaces"]:
+                    address = interface.get("Association", {}).get("PublicIp")
+                    if address:
+                        found[interfaces[interface["NetworkInterfaceId"]]] = address
         return found
 
     def _private(self, tasks: Iterable[TaskTypeDef], service: ServiceOutputs) -> dict[str, str]:
