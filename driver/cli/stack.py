@@ -136,7 +136,9 @@ def registry_password() -> int:
 
 @stack.command
 def wait(*, timeout_s: float = 600) -> int:
-    """Wait until every service has all its tasks and every task answers.
+    """Wait until every service runs the deployed version alone, and every task answers.
+
+    A version that does not start is an error at once, with the reason that ECS gives.
 
     Args:
         timeout_s: How many seconds to wait at most.
@@ -158,6 +160,8 @@ def wait(*, timeout_s: float = 600) -> int:
                 style="green",
             )
             return 0
+        if hopeless := next((finding for finding in wrong if finding.final), None):
+            raise FleetError(f"{hopeless.step}: {hopeless.seen}; {hopeless.remedy}")
         if time.monotonic() > deadline:
             raise FleetError(
                 f"after {timeout_s:.0f} s: {wrong[0].step}: {wrong[0].seen}; {wrong[0].remedy}"

@@ -29,6 +29,7 @@ class ServiceOutputs(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     service_name: str
+    task_definition_arn: str
     discovery_service_id: str
     discovery_service_name: str
     container_name: str

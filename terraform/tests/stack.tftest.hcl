@@ -83,6 +83,7 @@ run "output_shapes" {
   assert {
     condition = output.services.mapper == {
       service_name           = "mapper"
+      task_definition_arn    = "arn:aws:ecs:eu-central-1:123456789012:task-definition/mapreduce-service:1"
       discovery_service_id   = "srv-0123456789abcdef"
       discovery_service_name = "mapper"
       container_name         = "mapper"

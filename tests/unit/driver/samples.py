@@ -50,6 +50,7 @@ def empty_report(**changes: object) -> Report:
 def _service(role: str, cpu: int, count: int) -> dict[str, object]:
     return {
         "service_name": role,
+        "task_definition_arn": f"arn:aws:ecs:eu-central-1:1:task-definition/mapreduce-{role}:7",
         "discovery_service_id": "srv-1",
         "discovery_service_name": role,
         "container_name": role,

@@ -246,6 +246,19 @@ def test_wait_gives_up_with_the_step_that_is_missing(
     assert (3, True) == (said.code, "bucket: no bucket; deploy" in said.err)
 
 
+def test_wait_ends_at_once_where_waiting_does_not_help(
+    command: Command, deployed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A version that does not start ends `wait` with exit code 3 and ECS's reason."""
+    findings = [
+        Finding(step="bucket", ok=False, seen="not yet"),
+        Finding(step="mapper service", ok=False, seen="mapper:7 does not start", final=True),
+    ]
+    monkeypatch.setattr("driver.doctor.examine_stack", lambda _: findings)
+    said = command("stack", "wait", "--timeout-s", "600")
+    assert (3, True) == (said.code, "mapper service: mapper:7 does not start" in said.err)
+
+
 def test_leftovers_are_listed_with_their_price(
     command: Command, configured: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
