@@ -153,7 +153,9 @@ def _service_of(arn: str) -> str:
 
 def _priced_as(arn: str) -> str:
     """Return the service that a resource is billed by, or "" when it is free."""
-    return "" if _DEFINITION in arn else _service_of(arn)
+    if _DEFINITION in arn:
+        return ""
+    return "route53" if ":namespace/" in arn else _service_of(arn)
 
 
 def _ecs_service(aws: Aws, arn: str, identifier: str) -> bool:

@@ -320,6 +320,16 @@ def test_resources_of_unknown_services_count_as_left(aws: Aws, stubs: dict[str, 
     assert [queue] == _found(aws)
 
 
+def test_a_namespace_costs_what_its_zone_does(
+    aws: Aws, stubs: dict[str, Stubber], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A namespace that is left costs its hosted zone: $0.50 a month."""
+    namespace = "arn:aws:servicediscovery:eu-central-1:1:namespace/ns-1"
+    monkeypatch.setattr(aws.discovery, "get_namespace", lambda **_: {"Namespace": {}})
+    _script(stubs, tagged=[namespace])
+    assert ["$0.017"] == [left.costs_a_day for left in find_leftovers("books", aws)]
+
+
 def test_another_error_does_not_mean_gone(aws: Aws, stubs: dict[str, Stubber]) -> None:
     """A look-up that is denied raises, and does not count as missing."""
     mapping = [{"ResourceARN": SERVICE, "Tags": []}]
