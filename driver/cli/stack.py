@@ -195,14 +195,24 @@ def cost() -> int:
 
 
 @stack.command
-def leftovers(*, wait_s: float = 0, deregister: bool = False) -> int:
+def leftovers(
+    *,
+    name: str | None = None,
+    region: str | None = None,
+    wait_s: float = 0,
+    deregister: bool = False,
+) -> int:
     """List the stack's resources that still exist, and what each costs a day.
 
-    Exit code 0 when there is nothing, else 1.
+    Exit code 0 when there is nothing, else 1. With name and region, no settings file is needed:
+    the checkout that deployed the stack may be lost.
 
         python -m driver stack leftovers --wait-s 60
+        python -m driver stack leftovers --name mapreduce --region eu-central-1
 
     Args:
+        name: The stack's name (by default, that of this checkout).
+        region: Its region (by default, that of this checkout).
         wait_s: How many seconds to wait for resources that are being deleted. Nothing is left when
             two looks in a row find nothing.
         deregister: Deregister task definitions that are still active when the cluster and its
@@ -210,22 +220,25 @@ def leftovers(*, wait_s: float = 0, deregister: bool = False) -> int:
     """
     from driver.cloud.aws import Aws
     from driver.cloud.leftovers import Leftover, deregister_orphans, find_leftovers, watch
+    from driver.cloud.stack import StackIdentity
 
-    made = _settings()
-    aws = Aws(made.region)
+    if name is None or region is None:
+        made = _settings()
+        name, region = name or made.name, region or made.region
+    of, aws = StackIdentity(name=name, region=region), Aws(region)
 
     def look() -> list[Leftover]:
-        found = find_leftovers(made.name, aws)
+        found = find_leftovers(of.name, aws)
         for arn in deregister_orphans(found, aws) if deregister else ():
             say(f"deregistered {arn}, which Terraform's state does not name")
         return found
 
     found = watch(look, wait_s=wait_s)
     if not found:
-        say(f"nothing is left of {made.name} in {made.region}", style="green")
+        say(f"nothing is left of {of}", style="green")
         return 0
     say(
-        f"{plural(len(found), 'resource')} of {made.name} still in {made.region}, "
+        f"{plural(len(found), 'resource')} of {of.name} still in {of.region}, "
         "and what each costs a day:",
         style="red",
     )

@@ -277,3 +277,22 @@ def test_leftovers_are_listed_with_their_price(
     assert f"deregistered {DEFINITION}" in command("stack", "leftovers", "--deregister").err
     found.pop(0)
     assert (0, 1) == (command("stack", "leftovers").code, len(gone))
+
+
+def test_leftovers_of_a_lost_checkout_need_name_and_region(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With name and region, leftovers are listed without a settings file; without one of them the
+    file is asked for.
+    """
+    asked: list[object] = []
+
+    def find(name: str, aws: Any) -> list[Leftover]:
+        asked.extend((name, aws.region))
+        return []
+
+    monkeypatch.setattr(leftovers, "find_leftovers", find)
+    said = command("stack", "leftovers", "--name", "books", "--region", "eu-north-1")
+    assert (0, ["books", "eu-north-1"]) == (said.code, asked)
+    assert "nothing is left of books in eu-north-1" in said.err
+    assert 2 == command("stack", "leftovers", "--name", "books").code
