@@ -282,11 +282,20 @@ async def _ask_all(stack: Stack, aws: Aws) -> list[Finding]:
                     f"{ROLES[stage]} endpoints",
                     bool(found) and not silent,
                     f"{well} of {len(found)} answer" + (f"; {silent[0]}" if silent else ""),
-                    "is your address in allowed_cidrs? to set it, run: ./deploy.sh",
+                    _why_silent(stack) if silent else SEE_LOGS,
                 )
             )
         findings.append(await _signed_request(stack, fleet, transport))
     return findings
+
+
+def _why_silent(stack: Stack) -> str:
+    """Return the remedy for tasks that run and do not answer."""
+    from driver.cloud.own_address import admission_remedy, own_address
+
+    if stack.address_kind == "private":
+        return "does this machine's network reach the VPC? address_kind is private"
+    return admission_remedy(own_address(), stack.allowed_cidrs)
 
 
 async def _signed_request(stack: Stack, fleet: object, transport: object) -> Finding:

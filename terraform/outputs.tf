@@ -30,6 +30,11 @@ output "namespace" {
   value       = module.cluster.namespace_name
 }
 
+output "allowed_cidrs" {
+  description = "IPv4 ranges outside the VPC that may call the services."
+  value       = var.allowed_cidrs
+}
+
 output "address_kind" {
   description = "Which address of a task the driver calls from outside Cloud Map: public or private."
   value       = var.address_kind

@@ -6,7 +6,6 @@ import json as jsonlib
 import os
 import platform as platform_module
 import time
-import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 stack = App(name="stack", help="The deployed stack; used by deploy.sh and destroy.sh.")
 
-OWN_ADDRESS_URL = "https://checkip.amazonaws.com"
 BUILD_OPTIONS_VARIABLE = "MAPREDUCE_BUILD_OPTIONS"
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -279,17 +277,14 @@ def _region_of_environment() -> str | None:
 
 
 def _own_address() -> str | None:
-    """Return this machine's public address, as AWS sees it; None when it is unknown."""
-    if os.environ.get("AWS_ENDPOINT_URL"):
-        return None  # AWS is an emulator: a public address means nothing to it
-    try:
-        with urllib.request.urlopen(OWN_ADDRESS_URL, timeout=5) as answer:
-            text: str = answer.read(64).decode("ascii").strip()
-            return text
-    except (OSError, UnicodeDecodeError):
+    """Return this machine's public address; say so when it is unknown."""
+    from driver.cloud.own_address import own_address
+
+    address = own_address()
+    if address is None and not os.environ.get("AWS_ENDPOINT_URL"):
         say(
             "this machine's public address could not be found; "
             "name it, e.g. with --allow 203.0.113.7/32",
             style="yellow",
         )
-        return None
+    return address

@@ -68,6 +68,7 @@ class Stack(BaseModel):
     extra_input_buckets: tuple[str, ...]
     cluster: str
     namespace: str
+    allowed_cidrs: tuple[str, ...]
     address_kind: Literal["public", "private"]
     architecture: Literal["X86_64", "ARM64"]
     spot_share: int

@@ -69,6 +69,7 @@ STACK_VALUES: dict[str, object] = {
     "extra_input_buckets": ["books"],
     "cluster": "mapreduce",
     "namespace": "mapreduce.internal",
+    "allowed_cidrs": ["203.0.113.7/32"],
     "address_kind": "public",
     "architecture": "X86_64",
     "spot_share": 50,

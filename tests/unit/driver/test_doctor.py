@@ -36,6 +36,7 @@ def nothing_deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setattr("driver.cloud.own_address.own_address", lambda: "198.51.100.9")
 
 
 def _steps(findings: Iterator[Finding]) -> list[tuple[str, bool]]:
@@ -379,6 +380,16 @@ def test_an_endpoint_that_is_silent_is_counted(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(_Transport, "silent", frozenset(["map-1"]))
     found = _answers()["mapper endpoints"]
     assert (False, "1 of 2 answer; map-1 is silent") == (found.ok, found.seen)
+    assert found.remedy.endswith("./deploy.sh --allow 198.51.100.9/32")
+
+
+@pytest.mark.usefixtures("fleet")
+def test_silence_inside_the_network_is_not_the_addresss(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With private addresses, `allowed_cidrs` is not to blame."""
+    monkeypatch.setattr(_Transport, "silent", frozenset(["map-1"]))
+    inside = STACK.model_copy(update={"address_kind": "private"})
+    found = {each.step: each for each in doctor._guarded_answers(inside, Aws("eu-central-1"))}
+    assert "reach the VPC" in found["mapper endpoints"].remedy
 
 
 def test_a_stage_without_endpoints_is_not_well(fleet: dict[StageName, list[Endpoint]]) -> None:
