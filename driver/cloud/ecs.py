@@ -160,13 +160,17 @@ def cause_of_stop(task: TaskTypeDef) -> str:
     words = [box["reason"] for box in boxes if box.get("reason")]
     if task.get("stopCode") == "SpotInterruption" or "Spot" in reason:
         return f"AWS took the Spot capacity back ({reason})"
-    if any("OutOfMemory" in word for word in words) or 137 in codes:
+    out_of_memory = any("OutOfMemory" in word for word in words)
+    # before the exit code: a task that its service stops, and that takes longer than stopTimeout,
+    # ends with 137 too
+    by_service = task.get("stopCode") == "ServiceSchedulerInitiated" or "Scaling activity" in reason
+    if by_service and not out_of_memory:
+        return f"stopped by its service: scaled in or replaced ({reason})"
+    if out_of_memory or 137 in codes:
         return (
             "killed, exit code 137: most likely out of memory; "
             f"raise the service's memory ({reason})"
         )
-    if task.get("stopCode") == "ServiceSchedulerInitiated" or "Scaling activity" in reason:
-        return f"stopped by its service: scaled in or replaced ({reason})"
     details = "; ".join([*(f"exit code {code}" for code in codes), *words])
     return f"{reason} ({details})" if details else reason
 

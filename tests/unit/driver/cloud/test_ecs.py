@@ -216,6 +216,21 @@ def test_many_tasks_are_described_in_batches_and_mappers_can_be_limited(
             "scaled in",
         ),
         (
+            {
+                "stopCode": "ServiceSchedulerInitiated",
+                "stoppedReason": "Scaling activity initiated by (x)",
+                "containers": [{"exitCode": 137}],
+            },
+            "scaled in",
+        ),
+        (
+            {
+                "stopCode": "ServiceSchedulerInitiated",
+                "containers": [{"exitCode": 137, "reason": "OutOfMemoryError: memory usage"}],
+            },
+            "out of memory",
+        ),
+        (
             {"stoppedReason": "Essential container exited", "containers": [{"exitCode": 1}]},
             "exit code 1",
         ),
