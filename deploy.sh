@@ -8,6 +8,10 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 terraform_dir=${MAPREDUCE_TERRAFORM:-terraform}
+next=deploy.next.tfvars.json
+# With an attestation an image is an index of two manifests, and its push writes the tag twice; the
+# repositories' tags are immutable.
+export BUILDX_NO_DEFAULT_ATTESTATIONS=1
 make --quiet .venv/ready
 stack() { .venv/bin/python -m driver stack "$@"; }
 step() { printf '\n== %s\n' "$*" >&2; }
@@ -21,7 +25,7 @@ stack preflight
 
 step "image registry"
 terraform -chdir="$terraform_dir" init -input=false -upgrade=false >/dev/null
-apply -target=module.registry >/dev/null
+apply -target=module.registry -var-file="$next" >/dev/null
 
 step "images"
 platform=$(stack platform)
@@ -48,6 +52,8 @@ while read -r role image state; do
 done <<<"$images"
 
 step "everything else"
+# Not before the images exist: every later apply (make scale) uses these settings.
+mv "$terraform_dir/$next" "$terraform_dir/deploy.auto.tfvars.json"
 apply | { grep -E '^(Apply|Warning|No changes)' || true; } >&2
 
 step "waiting until every service answers"

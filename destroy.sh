@@ -6,6 +6,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 terraform_dir=${MAPREDUCE_TERRAFORM:-terraform}
 settings=$terraform_dir/deploy.auto.tfvars.json
+options=(-auto-approve -input=false)
+if [ ! -f "$settings" ] && [ -f "$terraform_dir/deploy.next.tfvars.json" ]; then
+    # a first deploy.sh that failed before the images were pushed
+    settings=$terraform_dir/deploy.next.tfvars.json
+    options+=(-var-file=deploy.next.tfvars.json)
+fi
 if [ ! -f "$settings" ]; then
     echo "there is no $settings, so deploy.sh has created nothing here" >&2
     exit 2
@@ -21,6 +27,6 @@ fi
 
 make --quiet .venv/ready
 terraform -chdir="$terraform_dir" init -input=false >/dev/null
-terraform -chdir="$terraform_dir" destroy -auto-approve -input=false |
+terraform -chdir="$terraform_dir" destroy "${options[@]}" |
     { grep -E '^(Destroy|Warning|No changes)' || true; } >&2
 .venv/bin/python -m driver stack leftovers --wait-s 120 --deregister

@@ -11,35 +11,41 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from driver.cloud.stack import Stack, read_stack
 from driver.cloud.terraform import terraform_folder
 from driver.text import bytes_text
-from driver.transport.endpoint import ROLES
+from driver.transport.endpoint import ROLES, Role
 from mapreduce import native
 from mapreduce.errors import FleetError, MapReduceError
 
 if TYPE_CHECKING:
+    from mypy_boto3_ecs.type_defs import ServiceTypeDef
+
     from driver.cloud.aws import Aws
 
 TERRAFORM_AT_LEAST = (1, 11)
 FARGATE_VCPU_QUOTA = "L-3032A538"
 FREE_DISK_BYTES = 1 << 30
 START_DOCKER = "start Docker (Docker Desktop, or: sudo systemctl start docker)"
+SEE_LOGS = "see: python -m driver logs"
 BUILD_IT = "python -m mapreduce.native builds it, with a C compiler"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One step: its name, whether it works, what was seen, and the remedy if it does not."""
+    """One step: its name, whether it works, what was seen, and the remedy if it does not.
+
+    With `final`, it will not work by itself either.
+    """
 
     step: str
     ok: bool
     seen: str
     remedy: str = ""
+    final: bool = False
 
 
 Check = Callable[[], Finding]
@@ -195,11 +201,7 @@ def examine_stack(stack: Stack) -> Iterator[Finding]:
         "bucket", lambda: _bucket(stack, aws), "is the stack destroyed, or in another account?"
     )
     for role in stack.services:
-        yield _guarded(
-            f"{role} service",
-            partial(_service, stack, aws, role),
-            "see: python -m driver logs",
-        )
+        yield service(stack, aws, role)
     yield from _guarded_answers(stack, aws)
 
 
@@ -219,24 +221,38 @@ def _bucket(stack: Stack, aws: Aws) -> str:
     return f"{stack.store} can be read ({count} records of runs)"
 
 
-def _service(stack: Stack, aws: Aws, role: str) -> str:
-    from driver.cloud.aws import explained
+def service(stack: Stack, aws: Aws, role: Role) -> Finding:
+    """Check that a service runs all its tasks, of the version that Terraform made."""
+    from driver.cloud.rollout import fault_of
 
-    name = stack.services[role].service_name  # type: ignore[index]
-    with explained():
-        services = aws.ecs.describe_services(cluster=stack.cluster, services=[name])["services"]
-    if not services:
-        raise FleetError(f"there is no service {name}; run ./deploy.sh")
-    found = services[0]
+    step, wanted = f"{role} service", stack.services[role].task_definition_arn
+    try:
+        found = _described(stack, aws, stack.services[role].service_name)
+    except FleetError as exc:
+        return Finding(step, False, str(exc), SEE_LOGS)
+    if fault := fault_of(found["deployments"], wanted):
+        group = stack.services[role].log_group
+        remedy = f"see: aws logs tail {group} --since 30m; then run ./deploy.sh again"
+        return Finding(step, False, fault.why, remedy, final=fault.final)
     seen = f"{found['runningCount']} of {found['desiredCount']} tasks run"
     if found["runningCount"] < found["desiredCount"]:
         last = next(
             (event["message"] for event in found.get("events", [])), "ECS has said nothing yet"
         )
-        raise FleetError(f"{seen}: {last}")
+        return Finding(step, False, f"{seen}: {last}", SEE_LOGS)
     if not found["desiredCount"]:
-        raise FleetError(f"{seen}: it is stopped; make start")
-    return seen
+        return Finding(step, False, f"{seen}: it is stopped", "make start")
+    return Finding(step, True, seen)
+
+
+def _described(stack: Stack, aws: Aws, name: str) -> ServiceTypeDef:
+    from driver.cloud.aws import explained
+
+    with explained():
+        services = aws.ecs.describe_services(cluster=stack.cluster, services=[name])["services"]
+    if not services:
+        raise FleetError(f"there is no service {name}; run ./deploy.sh")
+    return services[0]
 
 
 def _guarded_answers(stack: Stack, aws: Aws) -> Iterator[Finding]:
@@ -244,7 +260,7 @@ def _guarded_answers(stack: Stack, aws: Aws) -> Iterator[Finding]:
     try:
         answers = asyncio.run(_ask_all(stack, aws))
     except MapReduceError as exc:
-        yield Finding("endpoints", False, str(exc), "see: python -m driver logs")
+        yield Finding("endpoints", False, str(exc), SEE_LOGS)
         return
     yield from answers
 
@@ -266,11 +282,20 @@ async def _ask_all(stack: Stack, aws: Aws) -> list[Finding]:
                     f"{ROLES[stage]} endpoints",
                     bool(found) and not silent,
                     f"{well} of {len(found)} answer" + (f"; {silent[0]}" if silent else ""),
-                    "is your address in allowed_cidrs? to set it, run: ./deploy.sh",
+                    _why_silent(stack) if silent else SEE_LOGS,
                 )
             )
         findings.append(await _signed_request(stack, fleet, transport))
     return findings
+
+
+def _why_silent(stack: Stack) -> str:
+    """Return the remedy for tasks that run and do not answer."""
+    from driver.cloud.own_address import admission_remedy, own_address
+
+    if stack.address_kind == "private":
+        return "does this machine's network reach the VPC? address_kind is private"
+    return admission_remedy(own_address(), stack.allowed_cidrs)
 
 
 async def _signed_request(stack: Stack, fleet: object, transport: object) -> Finding:
@@ -288,7 +313,7 @@ async def _signed_request(stack: Stack, fleet: object, transport: object) -> Fin
     try:
         events = [event async for event in transport.run(splitters[0], task)]
     except MapReduceError as exc:
-        return Finding(step, False, str(exc), "see: python -m driver logs")
+        return Finding(step, False, str(exc), SEE_LOGS)
     done = bool(events) and isinstance(events[-1], Done)
     seen = "did a task" if done else f"refused it: {events[-1]}"
     return Finding(

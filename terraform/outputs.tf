@@ -30,6 +30,11 @@ output "namespace" {
   value       = module.cluster.namespace_name
 }
 
+output "allowed_cidrs" {
+  description = "IPv4 ranges outside the VPC that may call the services."
+  value       = var.allowed_cidrs
+}
+
 output "address_kind" {
   description = "Which address of a task the driver calls from outside Cloud Map: public or private."
   value       = var.address_kind
@@ -61,10 +66,11 @@ output "image_tag" {
 }
 
 output "services" {
-  description = "Each service by role: names in ECS, Cloud Map and CloudWatch, port, number and size (CPU units, MiB) of its tasks."
+  description = "Each service by role: names in ECS, Cloud Map and CloudWatch, task definition, port, number and size (CPU units, MiB) of its tasks."
   value = {
     for role, size in local.services : role => {
       service_name           = module.service[role].service_name
+      task_definition_arn    = module.service[role].task_definition_arn
       discovery_service_id   = module.service[role].discovery_service_id
       discovery_service_name = module.service[role].discovery_service_name
       container_name         = module.service[role].container_name

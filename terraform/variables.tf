@@ -259,7 +259,7 @@ variable "address_kind" {
 }
 
 variable "extra_input_buckets" {
-  description = "Names of additional buckets for input. Splitters may list them, splitters and mappers may read them, no service may write to them."
+  description = "Names of additional buckets for input. Splitters and mappers may list and read them, no service may write to them."
   type        = list(string)
   default     = []
   nullable    = false

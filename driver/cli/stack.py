@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json as jsonlib
 import os
+import platform as platform_module
 import time
-import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 stack = App(name="stack", help="The deployed stack; used by deploy.sh and destroy.sh.")
 
-OWN_ADDRESS_URL = "https://checkip.amazonaws.com"
+BUILD_OPTIONS_VARIABLE = "MAPREDUCE_BUILD_OPTIONS"
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -36,9 +36,11 @@ def settings(
     role: str | None = None,
     allow: Texts = (),
 ) -> int:
-    """Write Terraform's variables: terraform/deploy.auto.tfvars.json.
+    """Write the variables of the next deployment: terraform/deploy.next.tfvars.json.
 
-    Variables that are not given keep their values of the last deployment.
+    deploy.sh renames the file to deploy.auto.tfvars.json, which Terraform reads at every apply,
+    when the images are pushed. Variables that are not given keep their values of the last
+    deployment; a name or region other than that of the stack in this checkout is refused.
 
         python -m driver stack settings --region us-east-1 --mappers 3
         python -m driver stack settings --role LabRole
@@ -46,34 +48,42 @@ def settings(
     Args:
         region: The region (by default, that of the last deployment, or of the environment).
         name: The stack's name.
-        architecture: X86_64, or ARM64.
+        architecture: X86_64, or ARM64 (by default, that of the last deployment, or of this
+            machine).
         mappers: How many mappers.
         role: An existing IAM role for everything, e.g. LabRole.
         allow: An address range that may call the services (by default, this machine's public
             address).
     """
-    from driver.cloud.deployment import SETTINGS_FILE, content_tag, merged_settings
+    from driver.cloud.deployment import (
+        NEXT_FILE,
+        architecture_of,
+        check_is_same,
+        content_tag,
+        merged_settings,
+    )
+    from driver.cloud.stack import stack_of_state
     from driver.cloud.terraform import terraform_folder
 
-    path = terraform_folder() / SETTINGS_FILE
-    before: dict[str, object] = jsonlib.loads(path.read_text()) if path.exists() else {}
+    folder = terraform_folder()
+    before = _last_settings(folder)
+    built_for = str(
+        architecture or before.get("architecture") or architecture_of(platform_module.machine())
+    )
     made = merged_settings(
         before,
         region or (None if before.get("region") else _region_of_environment()),
-        content_tag(ROOT),
+        content_tag(ROOT, built_for, os.environ.get(BUILD_OPTIONS_VARIABLE, "")),
         None if allow or before.get("allowed_cidrs") else _own_address(),
         name=name,
-        architecture=architecture,
+        architecture=built_for,
         mapper_count=mappers,
         existing_role_name=role,
         allowed_cidrs=list(allow) or None,
     )
-    path.write_text(made.model_dump_json(indent=2) + "\n")
-    who = ", ".join(made.allowed_cidrs) or "no address outside the VPC"
-    say(
-        f"stack {made.name} in {made.region}, "
-        f"images {made.image_tag} ({made.architecture}), callable by {who}"
-    )
+    check_is_same(made, stack_of_state(folder))
+    (folder / NEXT_FILE).write_text(made.model_dump_json(indent=2) + "\n")
+    say(made.summary)
     return 0
 
 
@@ -124,7 +134,9 @@ def registry_password() -> int:
 
 @stack.command
 def wait(*, timeout_s: float = 600) -> int:
-    """Wait until every service has all its tasks and every task answers.
+    """Wait until every service runs the deployed version alone, and every task answers.
+
+    A version that does not start is an error at once, with the reason that ECS gives.
 
     Args:
         timeout_s: How many seconds to wait at most.
@@ -146,6 +158,8 @@ def wait(*, timeout_s: float = 600) -> int:
                 style="green",
             )
             return 0
+        if hopeless := next((finding for finding in wrong if finding.final), None):
+            raise FleetError(f"{hopeless.step}: {hopeless.seen}; {hopeless.remedy}")
         if time.monotonic() > deadline:
             raise FleetError(
                 f"after {timeout_s:.0f} s: {wrong[0].step}: {wrong[0].seen}; {wrong[0].remedy}"
@@ -179,14 +193,24 @@ def cost() -> int:
 
 
 @stack.command
-def leftovers(*, wait_s: float = 0, deregister: bool = False) -> int:
+def leftovers(
+    *,
+    name: str | None = None,
+    region: str | None = None,
+    wait_s: float = 0,
+    deregister: bool = False,
+) -> int:
     """List the stack's resources that still exist, and what each costs a day.
 
-    Exit code 0 when there is nothing, else 1.
+    Exit code 0 when there is nothing, else 1. With name and region, no settings file is needed:
+    the checkout that deployed the stack may be lost.
 
         python -m driver stack leftovers --wait-s 60
+        python -m driver stack leftovers --name mapreduce --region eu-central-1
 
     Args:
+        name: The stack's name (by default, that of this checkout).
+        region: Its region (by default, that of this checkout).
         wait_s: How many seconds to wait for resources that are being deleted. Nothing is left when
             two looks in a row find nothing.
         deregister: Deregister task definitions that are still active when the cluster and its
@@ -194,22 +218,25 @@ def leftovers(*, wait_s: float = 0, deregister: bool = False) -> int:
     """
     from driver.cloud.aws import Aws
     from driver.cloud.leftovers import Leftover, deregister_orphans, find_leftovers, watch
+    from driver.cloud.stack import StackIdentity
 
-    made = _settings()
-    aws = Aws(made.region)
+    if name is None or region is None:
+        made = _settings()
+        name, region = name or made.name, region or made.region
+    of, aws = StackIdentity(name=name, region=region), Aws(region)
 
     def look() -> list[Leftover]:
-        found = find_leftovers(made.name, aws)
+        found = find_leftovers(of.name, aws)
         for arn in deregister_orphans(found, aws) if deregister else ():
             say(f"deregistered {arn}, which Terraform's state does not name")
         return found
 
     found = watch(look, wait_s=wait_s)
     if not found:
-        say(f"nothing is left of {made.name} in {made.region}", style="green")
+        say(f"nothing is left of {of}", style="green")
         return 0
     say(
-        f"{plural(len(found), 'resource')} of {made.name} still in {made.region}, "
+        f"{plural(len(found), 'resource')} of {of.name} still in {of.region}, "
         "and what each costs a day:",
         style="red",
     )
@@ -219,13 +246,28 @@ def leftovers(*, wait_s: float = 0, deregister: bool = False) -> int:
 
 
 def _settings() -> DeploySettings:
-    from driver.cloud.deployment import SETTINGS_FILE, DeploySettings
+    """Return the settings of the deployment in progress, else of the last one."""
+    from driver.cloud.deployment import NEXT_FILE, SETTINGS_FILE, DeploySettings
     from driver.cloud.terraform import terraform_folder
 
-    path = terraform_folder() / SETTINGS_FILE
-    if not path.exists():
-        raise UsageError(f"there is no {path}; ./deploy.sh writes it")
+    folder = terraform_folder()
+    path = _first_of(folder / NEXT_FILE, folder / SETTINGS_FILE)
+    if path is None:
+        raise UsageError(f"there is no {folder / SETTINGS_FILE}; ./deploy.sh writes it")
     return DeploySettings.model_validate_json(path.read_text())
+
+
+def _last_settings(folder: Path) -> dict[str, object]:
+    """Return the settings of the last deployment; of the first one also if it failed."""
+    from driver.cloud.deployment import NEXT_FILE, SETTINGS_FILE
+
+    path = _first_of(folder / SETTINGS_FILE, folder / NEXT_FILE)
+    return jsonlib.loads(path.read_text()) if path else {}
+
+
+def _first_of(*paths: Path) -> Path | None:
+    """Return the first path that exists."""
+    return next((path for path in paths if path.exists()), None)
 
 
 def _region_of_environment() -> str | None:
@@ -235,17 +277,14 @@ def _region_of_environment() -> str | None:
 
 
 def _own_address() -> str | None:
-    """Return this machine's public address, as AWS sees it; None when it is unknown."""
-    if os.environ.get("AWS_ENDPOINT_URL"):
-        return None  # AWS is an emulator: a public address means nothing to it
-    try:
-        with urllib.request.urlopen(OWN_ADDRESS_URL, timeout=5) as answer:
-            text: str = answer.read(64).decode("ascii").strip()
-            return text
-    except (OSError, UnicodeDecodeError):
+    """Return this machine's public address; say so when it is unknown."""
+    from driver.cloud.own_address import own_address
+
+    address = own_address()
+    if address is None and not os.environ.get("AWS_ENDPOINT_URL"):
         say(
             "this machine's public address could not be found; "
             "name it, e.g. with --allow 203.0.113.7/32",
             style="yellow",
         )
-        return None
+    return address

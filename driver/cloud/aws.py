@@ -69,7 +69,7 @@ class Aws:
     ecs: ECSClient = _client("ecs")
     """Elastic Container Service."""
     ec2: EC2Client = _client("ec2")
-    """Network interfaces."""
+    """Networks and their interfaces."""
     discovery: ServiceDiscoveryClient = _client("servicediscovery")
     """Cloud Map."""
     logs: CloudWatchLogsClient = _client("logs")
@@ -84,6 +84,8 @@ class Aws:
     """S3's control plane; data goes through `mapreduce.storage`."""
     ecr: Any = _client("ecr")
     """The image repositories."""
+    route53: Any = _client("route53")
+    """Hosted zones, of which Cloud Map makes one for a namespace."""
     iam: Any = _client("iam")
     """IAM roles."""
     tagging: Any = _client("resourcegroupstaggingapi")

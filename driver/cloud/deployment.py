@@ -6,16 +6,19 @@ import hashlib
 import ipaddress
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from driver.cloud.stack import Stack
-from driver.forecast.pricing import ServiceSize, running_hour
+from driver.cloud.stack import Stack, StackIdentity
+from driver.forecast.pricing import Architecture, ServiceSize, running_hour
 from driver.transport.endpoint import Role
 from mapreduce.errors import UsageError
 
 SETTINGS_FILE = "deploy.auto.tfvars.json"
+"""The variables of the last deployment, which Terraform reads at every apply."""
+NEXT_FILE = "deploy.next.tfvars.json"
+"""The variables of a deployment whose images are not pushed yet; Terraform does not read it
+unasked."""
 IMAGE_SOURCES = ("mapreduce", "services", "requirements/services.txt", ".dockerignore")
 DEFAULT_NAME = "mapreduce"
 CPU_DEFAULTS: dict[Role, int] = {"splitter": 512, "mapper": 1024, "reducer": 1024}
@@ -30,7 +33,7 @@ class DeploySettings(BaseModel):
     region: str
     name: str = DEFAULT_NAME
     image_tag: str
-    architecture: Literal["X86_64", "ARM64"] = "X86_64"
+    architecture: Architecture = "X86_64"
     allowed_cidrs: tuple[str, ...] = ()
 
     def vcpus(self) -> float:
@@ -41,6 +44,15 @@ class DeploySettings(BaseModel):
             * int(extra.get(f"{role}_cpu", cpu))
             / 1024
             for role, cpu in CPU_DEFAULTS.items()
+        )
+
+    @property
+    def summary(self) -> str:
+        """What will be deployed, and who may call it, in one line."""
+        who = ", ".join(self.allowed_cidrs) or "no address outside the VPC"
+        return (
+            f"stack {self.name} in {self.region}, "
+            f"images {self.image_tag} ({self.architecture}), callable by {who}"
         )
 
     @property
@@ -88,9 +100,43 @@ def merged_settings(
     return DeploySettings.model_validate(values)
 
 
-def content_tag(root: Path) -> str:
-    """Return the images' tag: twelve hex digits of the SHA-256 of their files' names and bytes."""
-    digest = hashlib.sha256()
+def check_is_same(made: DeploySettings, deployed: StackIdentity | None) -> None:
+    """Check that a deployment is of the stack that this checkout's state holds, if it holds one.
+
+    Another name would replace the bucket, with all that is stored in it; in another region
+    Terraform would not find the stack, forget it, and leave its tasks running.
+
+    Raises:
+        UsageError: it is of another stack.
+    """
+    wanted = StackIdentity(name=made.name, region=made.region)
+    if deployed is not None and deployed != wanted:
+        raise UsageError(
+            f"this checkout holds the stack {deployed}, and would lose it by deploying {wanted}; "
+            "run ./destroy.sh first, or deploy the other stack from another checkout "
+            f"(git worktree add ../{made.name})"
+        )
+
+
+def architecture_of(machine: str) -> Architecture:
+    """Return the architecture of a machine by its name for it, as of `platform.machine()`."""
+    return "ARM64" if machine.lower() in ("arm64", "aarch64") else "X86_64"
+
+
+def content_tag(root: Path, architecture: str, build_options: str) -> str:
+    """Return the images' tag: twelve hex digits of the SHA-256 of all that makes them.
+
+    Args:
+        root: the repository; the names and bytes of the images' files count, and with the
+            Dockerfiles the names of the base images.
+        architecture: of the images.
+        build_options: more options of `docker build`, base images among them; spaces between them
+            do not count.
+    """
+    words = (architecture, *build_options.split())
+    digest = hashlib.sha256(b"%d " % len(words))
+    for word in words:
+        digest.update(b"%d %s " % (len(word.encode()), word.encode()))
     for path in _image_files(root):
         name, data = path.relative_to(root).as_posix().encode(), path.read_bytes()
         digest.update(b"%d %s %d " % (len(name), name, len(data)) + data)

@@ -17,10 +17,14 @@ from driver.transport.endpoint import ROLES, Endpoint
 from mapreduce.wire.messages import StageName
 
 if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import FilterTypeDef
     from mypy_boto3_ecs.type_defs import TaskTypeDef
 
 DESCRIBE_AT_ONCE = 100
-"""Tasks, or interfaces, in one call (AWS's limit for DescribeTasks)."""
+"""Tasks, or interfaces, in one call (AWS's limit for DescribeTasks; a filter takes 200)."""
+
+MOST_INSTANCES = 1000
+"""Instances in one answer of Cloud Map (its limit, also for the instances of a service)."""
 
 
 class EcsFleet:
@@ -94,13 +98,17 @@ class EcsFleet:
             if (detail := attachment(task, "networkInterfaceId"))
         }
         found: dict[str, str] = {}
+        pages = self._aws.ec2.get_paginator("describe_network_interfaces")
         for some in _batched(list(interfaces), DESCRIBE_AT_ONCE):
-            for interface in self._aws.ec2.describe_network_interfaces(NetworkInterfaceIds=some)[
-                "NetworkInterfaces"
-            ]:
-                address = interface.get("Association", {}).get("PublicIp")
-                if address:
-                    found[interfaces[interface["NetworkInterfaceId"]]] = address
+            # a filter: named as ids, one interface that is gone would fail the whole request
+            asked: FilterTypeDef = {"Name": "network-interface-id", "Values": some}
+            for page in pages.paginate(
+                Filters=[asked], PaginationConfig={"PageSize": DESCRIBE_AT_ONCE}
+            ):
+                for interface in page["NetworkInterfaces"]:
+                    address = interface.get("Association", {}).get("PublicIp")
+                    if address:
+                        found[interfaces[interface["NetworkInterfaceId"]]] = address
         return found
 
     def _private(self, tasks: Iterable[TaskTypeDef], service: ServiceOutputs) -> dict[str, str]:
@@ -110,6 +118,7 @@ class EcsFleet:
             NamespaceName=self._stack.namespace,
             ServiceName=service.discovery_service_name,
             HealthStatus="ALL",
+            MaxResults=MOST_INSTANCES,  # 100 of them at random otherwise
         )
         listed = {
             instance.get("Attributes", {}).get("AWS_INSTANCE_IPV4")
@@ -151,13 +160,17 @@ def cause_of_stop(task: TaskTypeDef) -> str:
     words = [box["reason"] for box in boxes if box.get("reason")]
     if task.get("stopCode") == "SpotInterruption" or "Spot" in reason:
         return f"AWS took the Spot capacity back ({reason})"
-    if any("OutOfMemory" in word for word in words) or 137 in codes:
+    out_of_memory = any("OutOfMemory" in word for word in words)
+    # before the exit code: a task that its service stops, and that takes longer than stopTimeout,
+    # ends with 137 too
+    by_service = task.get("stopCode") == "ServiceSchedulerInitiated" or "Scaling activity" in reason
+    if by_service and not out_of_memory:
+        return f"stopped by its service: scaled in or replaced ({reason})"
+    if out_of_memory or 137 in codes:
         return (
             "killed, exit code 137: most likely out of memory; "
             f"raise the service's memory ({reason})"
         )
-    if task.get("stopCode") == "ServiceSchedulerInitiated" or "Scaling activity" in reason:
-        return f"stopped by its service: scaled in or replaced ({reason})"
     details = "; ".join([*(f"exit code {code}" for code in codes), *words])
     return f"{reason} ({details})" if details else reason
 

@@ -106,14 +106,12 @@ def _tagged(name: str, aws: Aws) -> Iterator[str]:
 
 
 def _roles(name: str, aws: Aws) -> list[str]:
-    prefix = f"{name}-{aws.region}-"  # not the roles of a stack whose name begins with this one's
+    # whole names: a stack `books-us-east-1` is another one, and its roles begin with these words
+    names = {f"{name}-{aws.region}-{role}" for role in (*get_args(Role), "execution")}
     try:
         pages = aws.iam.get_paginator("list_roles").paginate()
         return [
-            role["Arn"]
-            for page in pages
-            for role in page["Roles"]
-            if role["RoleName"].startswith(prefix)
+            role["Arn"] for page in pages for role in page["Roles"] if role["RoleName"] in names
         ]
     except ClientError:
         return []  # credentials that may not list roles (AWS Academy) have created none either
@@ -142,7 +140,7 @@ def _exists(arn: str, aws: Aws) -> bool:
         return ask(aws, arn, identifier)
     except ClientError as exc:
         code = exc.response.get("Error", {}).get("Code", "")
-        if "NotFound" in code or code in ("404", "NoSuchBucket"):
+        if "NotFound" in code or code in ("404", "NoSuchBucket", "NoSuchHostedZone"):
             return False
         raise
 
@@ -153,7 +151,9 @@ def _service_of(arn: str) -> str:
 
 def _priced_as(arn: str) -> str:
     """Return the service that a resource is billed by, or "" when it is free."""
-    return "" if _DEFINITION in arn else _service_of(arn)
+    if _DEFINITION in arn:
+        return ""
+    return "route53" if ":namespace/" in arn else _service_of(arn)
 
 
 def _ecs_service(aws: Aws, arn: str, identifier: str) -> bool:
@@ -202,6 +202,14 @@ def _bucket(aws: Aws, arn: str, identifier: str) -> bool:
     return True
 
 
+def _namespace(aws: Aws, arn: str, identifier: str) -> bool:
+    return bool(aws.discovery.get_namespace(Id=identifier)["Namespace"])
+
+
+def _discovery_service(aws: Aws, arn: str, identifier: str) -> bool:
+    return bool(aws.discovery.get_service(Id=identifier)["Service"])
+
+
 _QUESTIONS: dict[tuple[str, str], Callable[[Aws, str, str], bool]] = {
     ("ecs", "service"): _ecs_service,
     ("ecs", "cluster"): _ecs_cluster,
@@ -211,6 +219,17 @@ _QUESTIONS: dict[tuple[str, str], Callable[[Aws, str, str], bool]] = {
     ("secretsmanager", ""): _secret,
     ("ecr", "repository"): _repository,
     ("s3", ""): _bucket,
+    ("servicediscovery", "namespace"): _namespace,
+    ("servicediscovery", "service"): _discovery_service,
+    ("route53", "hostedzone"): lambda aws, _, name: bool(
+        aws.route53.get_hosted_zone(Id=name)["HostedZone"]
+    ),
+    ("ec2", "security-group-rule"): lambda aws, _, name: bool(
+        aws.ec2.describe_security_group_rules(SecurityGroupRuleIds=[name])["SecurityGroupRules"]
+    ),
+    ("ec2", "network-interface"): lambda aws, _, name: bool(
+        aws.ec2.describe_network_interfaces(NetworkInterfaceIds=[name])["NetworkInterfaces"]
+    ),
     ("ec2", "vpc"): lambda aws, _, name: bool(aws.ec2.describe_vpcs(VpcIds=[name])["Vpcs"]),
     ("ec2", "subnet"): lambda aws, _, name: bool(
         aws.ec2.describe_subnets(SubnetIds=[name])["Subnets"]

@@ -29,6 +29,7 @@ class ServiceOutputs(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     service_name: str
+    task_definition_arn: str
     discovery_service_id: str
     discovery_service_name: str
     container_name: str
@@ -44,6 +45,18 @@ class ServiceOutputs(BaseModel):
         return max(1, math.ceil(self.cpu / 1024))
 
 
+class StackIdentity(BaseModel):
+    """What tells one stack in an account from another."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    region: str
+
+    def __str__(self) -> str:
+        return f"{self.name} in {self.region}"
+
+
 class Stack(BaseModel):
     """All outputs of the root module, and no others, so that a change on either side is found."""
 
@@ -55,6 +68,7 @@ class Stack(BaseModel):
     extra_input_buckets: tuple[str, ...]
     cluster: str
     namespace: str
+    allowed_cidrs: tuple[str, ...]
     address_kind: Literal["public", "private"]
     architecture: Literal["X86_64", "ARM64"]
     spot_share: int
@@ -78,12 +92,7 @@ def read_stack(folder: Path) -> Stack | None:
     """
     if not is_applied(folder):
         return None
-    if shutil.which("terraform") is None:
-        raise FleetError(
-            "there is a Terraform state, but terraform is not installed to read it; "
-            "install it, or use --target local"
-        )
-    outputs = _outputs(folder)
+    outputs: dict[str, dict[str, object]] = _json(folder, "output", "-json")
     if not outputs:
         return None
     try:
@@ -97,14 +106,41 @@ def read_stack(folder: Path) -> Stack | None:
         ) from exc
 
 
-def _outputs(folder: Path) -> dict[str, dict[str, object]]:
-    """Return `terraform output -json`, by the one call of python-terraform that prints nothing.
+def stack_of_state(folder: Path) -> StackIdentity | None:
+    """Return whose resources the state holds, or None when it holds none.
+
+    Outputs do not tell: a deployment or a destruction that stopped half-way has none.
+
+    Raises:
+        FleetError: Terraform is missing, fails, or takes too long.
+    """
+    if not is_applied(folder):
+        return None
+    state = _json(folder, "state pull") or {}
+    for resource in state.get("resources", []):
+        for instance in resource.get("instances", []) if resource.get("mode") == "managed" else []:
+            attributes = instance.get("attributes") or {}
+            name = (attributes.get("tags_all") or {}).get("Stack")
+            _, _, _, region, *_ = [*str(attributes.get("arn") or "").split(":"), *[""] * 4]
+            if name and region:  # the ARN of a bucket or a role names no region
+                return StackIdentity(name=name, region=region)
+    return None
+
+
+def _json(folder: Path, command: str, *options: str) -> Any:
+    """Return what a Terraform command prints as JSON, by the one call of python-terraform that
+    prints nothing; None when it is nothing.
 
     Some values may be sensitive: they are returned, never logged.
     """
+    if shutil.which("terraform") is None:
+        raise FleetError(
+            "there is a Terraform state, but terraform is not installed to read it; "
+            "install it, or use --target local"
+        )
     logging.getLogger("python_terraform").setLevel(logging.ERROR)
     import python_terraform
-    from python_terraform import IsFlagged, Terraform, TerraformCommandError
+    from python_terraform import Terraform, TerraformCommandError
 
     started: list[subprocess.Popen[bytes]] = []
 
@@ -119,7 +155,7 @@ def _outputs(folder: Path) -> dict[str, dict[str, object]]:
         with warnings.catch_warnings():  # python-terraform calls Logger.warn
             warnings.simplefilter("ignore", DeprecationWarning)
             answer: tuple[int, str, str] = Terraform(working_dir=str(folder)).cmd(
-                "output", json=IsFlagged, no_color=IsFlagged
+                command, "-no-color", *options
             )
             return answer
 
@@ -131,19 +167,19 @@ def _outputs(folder: Path) -> dict[str, dict[str, object]]:
         for process in started:
             process.kill()
         raise FleetError(
-            f"terraform output took more than {TIMEOUT_S:.0f} s in {folder}; is its backend there?"
+            f"terraform {command} took more than {TIMEOUT_S:.0f} s in {folder}; "
+            "is its backend there?"
         ) from None
     except (TerraformCommandError, OSError, ValueError) as exc:
-        raise FleetError(f"terraform output failed in {folder}: {exc}") from exc
+        raise FleetError(f"terraform {command} failed in {folder}: {exc}") from exc
     finally:
         pool.shutdown(wait=False)
     if code != 0:
-        raise FleetError(f"terraform output failed in {folder}: {_last_line(err)}")
+        raise FleetError(f"terraform {command} failed in {folder}: {_last_line(err)}")
     try:
-        parsed: dict[str, dict[str, object]] = json.loads(out)
+        return json.loads(out) if out.strip() else None
     except ValueError as exc:
-        raise FleetError(f"terraform output printed no JSON in {folder}: {exc}") from exc
-    return parsed
+        raise FleetError(f"terraform {command} printed no JSON in {folder}: {exc}") from exc
 
 
 def _last_line(text: str) -> str:

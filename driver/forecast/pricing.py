@@ -1,8 +1,8 @@
 """The price of a stack, and of a run's requests to S3. Pure: sizes and counts in, dollars out.
 
 List prices of us-east-1 for Linux, from aws.amazon.com/fargate/pricing, /vpc/pricing,
-/secrets-manager/pricing and /s3/pricing; other regions differ by some percent, and Spot by the
-hour. An estimate, not a bill.
+/secrets-manager/pricing, /route53/pricing and /s3/pricing; other regions differ by some percent,
+and Spot by the hour. An estimate, not a bill.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ SPOT_FACTOR = 0.3
 """Spot is up to 70 % cheaper."""
 PUBLIC_ADDRESS_HOUR = 0.005
 SECRET_MONTH = 0.40
+ZONE_MONTH = 0.50
+"""The private hosted zone of a Cloud Map namespace."""
 STORAGE_GIB_MONTH = {"s3": 0.023, "ecr": 0.10, "logs": 0.03}
 WRITING_REQUEST = 0.005 / 1000
 """PUT, COPY, POST and LIST, S3 Standard."""
@@ -55,16 +57,20 @@ def requests_price(requests: Requests) -> float:
 
 
 def standing_month() -> float:
-    """Return the dollars a month of a stack whose counts are 0, without storage: its secret."""
-    return SECRET_MONTH
+    """Return the dollars a month of a stack whose counts are 0, without storage: its secret and
+    the hosted zone of its namespace.
+    """
+    return SECRET_MONTH + ZONE_MONTH
 
 
 def resource_day(kind: str) -> str:
     """Return what a leftover resource costs a day, in words.
 
     Args:
-        kind: the service part of its ARN.
+        kind: the service part of its ARN; of a Cloud Map namespace that of its zone, route53.
     """
+    if kind == "route53":
+        return f"${ZONE_MONTH / 30:.3f}"
     if kind == "secretsmanager":
         return f"${SECRET_MONTH / 30:.3f}"
     if kind in STORAGE_GIB_MONTH:

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 INLINE_AT_LEAST = 2
 """Splits and partitions of an inline run: with one of each, code that relies on having all of the
 data would never fail."""
+INPUT_FOLDERS = (keys.INPUT, keys.REDUCE)
+"""The folders of the stack's bucket that splitter and mapper may read as input; a test compares
+them with the policies of their roles."""
 SLOW_UPLINK_S = 300.0
 """Seconds of one request: it may send 64 MiB at once, from a laptop with 2 Mbit/s."""
 
@@ -276,14 +279,27 @@ def _check_sort(config: RunConfig, job: JobClass) -> None:
 
 
 def _check_buckets(inputs: tuple[InputObject, ...], stack: Stack) -> None:
-    readable = {stack.bucket, *stack.extra_input_buckets}
+    """Check that the roles of splitter and mapper may read the inputs.
+
+    Raises:
+        UsageError: they may not.
+    """
+    own = tuple(f"{stack.store}/{folder}/" for folder in INPUT_FOLDERS)
     for given in inputs:
-        bucket = given.url.removeprefix("s3://").partition("/")[0]
-        if given.url.startswith("s3://") and bucket not in readable:
+        bucket, _, key = given.url.removeprefix("s3://").partition("/")
+        if not given.url.startswith("s3://") or bucket in stack.extra_input_buckets:
+            continue
+        if bucket != stack.bucket:
             raise UsageError(
                 f"the services may not read {given.url}; "
                 f"add {bucket!r} to extra_input_buckets and run "
-                "./deploy.sh, or copy the input into the stack's bucket"
+                f"./deploy.sh, or copy the input below {own[0]}"
+            )
+        if not given.url.startswith(own):
+            raise UsageError(
+                f"the services may not read {given.url}: of the stack's bucket they read input/, "
+                f"and results in reduce/; copy the input, for example: aws s3 cp {given.url} "
+                f"{own[0]}{key}"
             )
 
 

@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError, PreconditionError
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    NotFoundError,
+    PermissionDeniedError,
+    PreconditionError,
+)
 from obstore.store import S3Store
 
 from mapreduce.errors import InputChanged, ObjectExists, ObjectMissing, StorageError
@@ -330,6 +336,11 @@ def _translated(url: str) -> Iterator[None]:
         raise ObjectExists(f"there is an object {url} already") from exc
     except PreconditionError as exc:
         raise InputChanged.since_planning(url) from exc
+    except PermissionDeniedError as exc:
+        raise StorageError(
+            f"S3 denies access to {url} (403): these credentials may not use it, or it is missing "
+            f"and they may not list its folder: {_first_line(exc)}"
+        ) from exc
     except (BaseError, OSError, ValueError) as exc:
         raise StorageError(f"the store failed at {url}: {_first_line(exc)}") from exc
 

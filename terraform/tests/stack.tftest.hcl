@@ -46,6 +46,7 @@ run "output_shapes" {
       extra_input_buckets = output.extra_input_buckets
       cluster             = output.cluster
       namespace           = output.namespace
+      allowed_cidrs       = output.allowed_cidrs
       address_kind        = output.address_kind
       architecture        = output.architecture
       spot_share          = output.spot_share
@@ -57,6 +58,7 @@ run "output_shapes" {
       extra_input_buckets = tolist(["other-bucket"])
       cluster             = "mapreduce"
       namespace           = "mapreduce.internal"
+      allowed_cidrs       = tolist(["203.0.113.7/32"])
       address_kind        = "public"
       architecture        = "X86_64"
       spot_share          = 0
@@ -83,6 +85,7 @@ run "output_shapes" {
   assert {
     condition = output.services.mapper == {
       service_name           = "mapper"
+      task_definition_arn    = "arn:aws:ecs:eu-central-1:123456789012:task-definition/mapreduce-service:1"
       discovery_service_id   = "srv-0123456789abcdef"
       discovery_service_name = "mapper"
       container_name         = "mapper"

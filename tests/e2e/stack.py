@@ -30,7 +30,7 @@ IGNORED = (
     "__pycache__",
     ".terraform",
     "*.tfstate*",
-    "*.auto.tfvars.json",
+    "deploy.*.tfvars.json",
     "*_override.tf",
     "*.tfplan",
 )

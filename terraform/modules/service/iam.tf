@@ -4,27 +4,26 @@
 data "aws_partition" "current" {}
 
 locals {
-  # Prefixes of the stack's bucket. A writer may read its prefix, to check whether a PUT whose
-  # answer was lost has succeeded. A step of a chain reads the pairs of the previous step; a
-  # map-only job's result comes from the mappers. Without permission to list, a missing object gives
-  # 403 and not 404.
+  # Objects of the stack's bucket: the folders that a role reads, and the names that it writes
+  # (mapreduce/wire/keys.py spells the keys). Only the driver commits: tasks write objects that are
+  # named after their attempt, so a job cannot replace a committed result. A writer may read what it
+  # writes, to check whether a PUT whose answer was lost has succeeded. A step of a chain reads the
+  # pairs of the previous step; an earlier result may be input; a map-only job's result comes from
+  # the mappers; reducers keep merged states for later runs.
   access = {
     splitter = {
-      reads        = ["input", "jobs", "pairs"]
-      writes       = ["chunks"]
-      lists        = true
+      reads        = ["input", "jobs", "pairs", "reduce", "chunks"]
+      writes       = ["chunks/*"]
       extra_inputs = true
     }
     mapper = {
-      reads        = ["input", "chunks", "jobs"]
-      writes       = ["maps", "pairs", "reduce"]
-      lists        = false
+      reads        = ["input", "chunks", "jobs", "maps", "pairs", "reduce"]
+      writes       = ["maps/*.attempt-*", "pairs/*.attempt-*", "reduce/*.attempt-*"]
       extra_inputs = true
     }
     reducer = {
-      reads        = ["maps", "jobs"]
-      writes       = ["pairs", "reduce"]
-      lists        = false
+      reads        = ["maps", "jobs", "pairs", "reduce"]
+      writes       = ["pairs/*.attempt-*", "pairs/states/*", "reduce/*.attempt-*"]
       extra_inputs = false
     }
   }[var.role]
@@ -40,25 +39,27 @@ locals {
         Effect = "Allow"
         Action = ["s3:GetObject"]
         Resource = concat(
-          [for prefix in concat(local.access.reads, local.access.writes) : "${local.bucket_arn}/${prefix}/*"],
+          [for prefix in local.access.reads : "${local.bucket_arn}/${prefix}/*"],
           [for arn in local.extra_bucket_arns : "${arn}/*"],
         )
+      },
+      # Without permission to list, S3 answers 403 and not 404 for an object that is missing, and the
+      # task that wrote it would not run again. S3 compares the object's key with this condition.
+      {
+        Sid       = "TellMissingFromDenied"
+        Effect    = "Allow"
+        Action    = ["s3:ListBucket"]
+        Resource  = [local.bucket_arn]
+        Condition = { StringLike = { "s3:prefix" = [for prefix in local.access.reads : "${prefix}/*"] } }
       },
       {
         Sid      = "WriteObjects"
         Effect   = "Allow"
         Action   = ["s3:PutObject", "s3:AbortMultipartUpload"]
-        Resource = [for prefix in local.access.writes : "${local.bucket_arn}/${prefix}/*"]
+        Resource = [for name in local.access.writes : "${local.bucket_arn}/${name}"]
       },
     ],
-    local.access.lists ? [{
-      Sid       = "ListInput"
-      Effect    = "Allow"
-      Action    = ["s3:ListBucket"]
-      Resource  = [local.bucket_arn]
-      Condition = { StringLike = { "s3:prefix" = ["input/*"] } }
-    }] : [],
-    local.access.lists && length(local.extra_bucket_arns) > 0 ? [{
+    length(local.extra_bucket_arns) > 0 ? [{
       Sid      = "ListExtraInputs"
       Effect   = "Allow"
       Action   = ["s3:ListBucket"]

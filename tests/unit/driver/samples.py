@@ -50,6 +50,7 @@ def empty_report(**changes: object) -> Report:
 def _service(role: str, cpu: int, count: int) -> dict[str, object]:
     return {
         "service_name": role,
+        "task_definition_arn": f"arn:aws:ecs:eu-central-1:1:task-definition/mapreduce-{role}:7",
         "discovery_service_id": "srv-1",
         "discovery_service_name": role,
         "container_name": role,
@@ -68,6 +69,7 @@ STACK_VALUES: dict[str, object] = {
     "extra_input_buckets": ["books"],
     "cluster": "mapreduce",
     "namespace": "mapreduce.internal",
+    "allowed_cidrs": ["203.0.113.7/32"],
     "address_kind": "public",
     "architecture": "X86_64",
     "spot_share": 50,

@@ -36,6 +36,7 @@ def nothing_deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setattr("driver.cloud.own_address.own_address", lambda: "198.51.100.9")
 
 
 def _steps(findings: Iterator[Finding]) -> list[tuple[str, bool]]:
@@ -247,8 +248,28 @@ def test_a_session_that_cannot_be_made_is_a_finding(monkeypatch: pytest.MonkeyPa
 # -- the stack -------------------------------------------------------------------------------------
 
 
-def _services(running: int, desired: int, *messages: str) -> Any:
+DEFINITION = STACK.services["mapper"].task_definition_arn
+
+
+class _Ecs:
+    """Describes each service with its deployed version."""
+
+    def describe_services(self, services: Sequence[str], **_: Any) -> dict[str, Any]:
+        """Return the one service asked for."""
+        (name,) = services
+        arn = DEFINITION.replace("mapper", name)
+        deployment = {"taskDefinition": arn, "rolloutState": "COMPLETED"}
+        return {
+            "services": [{"runningCount": 3, "desiredCount": 3, "deployments": [deployment]}],
+        }
+
+
+def _services(
+    running: int, desired: int, *messages: str, state: str = "COMPLETED", version: str = DEFINITION
+) -> Any:
+    deployment = {"taskDefinition": version, "rolloutState": state, "rolloutStateReason": "why"}
     found = {
+        "deployments": [deployment],
         "runningCount": running,
         "desiredCount": desired,
         "events": [{"message": each} for each in messages],
@@ -262,15 +283,23 @@ def _services(running: int, desired: int, *messages: str) -> Any:
         (_services(3, 3), True, "3 of 3 tasks run"),
         (_services(1, 3, "no capacity", "older"), False, "1 of 3 tasks run: no capacity"),
         (_services(1, 3), False, "1 of 3 tasks run: ECS has said nothing yet"),
-        (_services(0, 0), False, "0 of 0 tasks run: it is stopped; make start"),
+        (_services(0, 0), False, "0 of 0 tasks run: it is stopped"),
+        (
+            _services(3, 3, version=f"{DEFINITION}0"),
+            False,
+            "it runs mapreduce-mapper:70, and not mapreduce-mapper:7: why",
+        ),
+        (_services(3, 3, state="FAILED"), False, "mapreduce-mapper:7 does not start: why"),
         (_Answers({"services": []}), False, "there is no service mapper; run ./deploy.sh"),
         (_Answers(FleetError("denied")), False, "denied"),
     ],
 )
 def test_a_service_must_have_its_tasks(ecs: Any, well: bool, seen: str) -> None:
-    """A service with too few tasks is not well, with the last message of ECS."""
-    found = doctor._guarded("step", lambda: doctor._service(STACK, _aws(ecs=ecs), "mapper"), "do")
+    """A service with too few tasks, or of another version, is not well, with ECS's reason."""
+    found = doctor.service(STACK, _aws(ecs=ecs), "mapper")
     assert (well, seen) == (found.ok, found.seen)
+    assert well or found.remedy
+    assert ("does not start" in seen) == found.final
 
 
 def test_a_readable_bucket_shows_its_runs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -351,6 +380,16 @@ def test_an_endpoint_that_is_silent_is_counted(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(_Transport, "silent", frozenset(["map-1"]))
     found = _answers()["mapper endpoints"]
     assert (False, "1 of 2 answer; map-1 is silent") == (found.ok, found.seen)
+    assert found.remedy.endswith("./deploy.sh --allow 198.51.100.9/32")
+
+
+@pytest.mark.usefixtures("fleet")
+def test_silence_inside_the_network_is_not_the_addresss(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With private addresses, `allowed_cidrs` is not to blame."""
+    monkeypatch.setattr(_Transport, "silent", frozenset(["map-1"]))
+    inside = STACK.model_copy(update={"address_kind": "private"})
+    found = {each.step: each for each in doctor._guarded_answers(inside, Aws("eu-central-1"))}
+    assert "reach the VPC" in found["mapper endpoints"].remedy
 
 
 def test_a_stage_without_endpoints_is_not_well(fleet: dict[StageName, list[Endpoint]]) -> None:
@@ -396,7 +435,7 @@ def test_a_fleet_that_cannot_be_found_is_one_finding(monkeypatch: pytest.MonkeyP
 def test_a_stack_is_examined_from_credentials_to_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stack is examined from the credentials to a task, and only with credentials."""
     sts: list[Any] = [IDENTITY, _Answers(FleetError("expired"))]
-    monkeypatch.setattr("driver.cloud.aws.Aws", lambda _: _aws(sts=sts.pop(0), ecs=_services(3, 3)))
+    monkeypatch.setattr("driver.cloud.aws.Aws", lambda _: _aws(sts=sts.pop(0), ecs=_Ecs()))
     monkeypatch.setattr(doctor, "_bucket", lambda *_: "read")
     monkeypatch.setattr(doctor, "_guarded_answers", lambda *_: iter(()))
     roles = [(f"{role} service", True) for role in STACK.services]

@@ -13,7 +13,8 @@ import pytest
 from driver.cloud import leftovers
 from driver.cloud.images import Image
 from driver.cloud.leftovers import Leftover
-from driver.cloud.stack import Stack
+from driver.cloud.own_address import own_address
+from driver.cloud.stack import Stack, StackIdentity
 from driver.doctor import Finding
 from tests.unit.driver.cli.conftest import Command
 from tests.unit.driver.samples import STACK_VALUES
@@ -30,11 +31,19 @@ def terraform(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(home / "none"))
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.delenv("MAPREDUCE_BUILD_OPTIONS", raising=False)
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    own_address.cache_clear()
     return folder
 
 
 def _settings(folder: Path) -> Any:
-    return json.loads((folder / "deploy.auto.tfvars.json").read_text())
+    return json.loads((folder / "deploy.next.tfvars.json").read_text())
+
+
+def _deployed_as_set(folder: Path) -> None:
+    """Rename the settings, as deploy.sh does when the images are pushed."""
+    (folder / "deploy.next.tfvars.json").rename(folder / "deploy.auto.tfvars.json")
 
 
 def test_settings_are_written_and_kept(command: Command, terraform: Path) -> None:
@@ -48,6 +57,76 @@ def test_settings_are_written_and_kept(command: Command, terraform: Path) -> Non
     assert ("eu-north-1", 7, "ARM64", ["10.0.0.0/8"]) == tuple(
         written[name] for name in ("region", "mapper_count", "architecture", "allowed_cidrs")
     )
+
+
+def test_settings_wait_for_the_images(command: Command, terraform: Path) -> None:
+    """The file that Terraform reads at every apply does not change until the images are pushed: a
+    deployment that failed leaves no settings to the next one, unless it was the first.
+    """
+    command("stack", "settings", "--region", "eu-north-1", "--mappers", "7")
+    command("stack", "settings")
+    assert 7 == _settings(terraform)["mapper_count"]
+    _deployed_as_set(terraform)
+    deployed = (terraform / "deploy.auto.tfvars.json").read_text()
+    command("stack", "settings", "--mappers", "9", "--architecture", "ARM64")
+    assert deployed == (terraform / "deploy.auto.tfvars.json").read_text()
+    assert "linux/arm64\n" == command("stack", "platform").out
+    command("stack", "settings")
+    assert 7 == _settings(terraform)["mapper_count"]
+
+
+def test_the_first_architecture_is_the_machines(
+    command: Command, terraform: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A first deployment has the architecture of this machine, a later one keeps it; with another
+    architecture or other build options, the images have another tag.
+    """
+    tags = []
+    monkeypatch.setattr("platform.machine", lambda: "arm64")
+    command("stack", "settings", "--region", "eu-north-1")
+    tags.append(_settings(terraform)["image_tag"])
+    _deployed_as_set(terraform)
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    command("stack", "settings")
+    assert ("ARM64", tags[0]) == tuple(
+        _settings(terraform)[name] for name in ("architecture", "image_tag")
+    )
+    command("stack", "settings", "--architecture", "X86_64")
+    tags.append(_settings(terraform)["image_tag"])
+    monkeypatch.setenv("MAPREDUCE_BUILD_OPTIONS", "--build-arg PYTHON_IMAGE=python:3.11")
+    command("stack", "settings", "--architecture", "X86_64")
+    tags.append(_settings(terraform)["image_tag"])
+    assert 3 == len(set(tags))
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        (["--name", "books"], "books in eu-north-1"),
+        (["--region", "us-east-1"], "mapreduce in us-east-1"),
+    ],
+)
+def test_another_stack_is_refused(
+    command: Command,
+    terraform: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    wanted: str,
+) -> None:
+    """A name or region other than that of the stack in the state is refused with both stacks and
+    the remedies, and nothing is written; the same ones are not.
+    """
+    mine = StackIdentity(name="mapreduce", region="eu-north-1")
+    monkeypatch.setattr("driver.cloud.stack.stack_of_state", lambda _: mine)
+    same = command("stack", "settings", "--region", "eu-north-1", "--name", "mapreduce")
+    _deployed_as_set(terraform)
+    said = command("stack", "settings", *options)
+    assert (0, 2) == (same.code, said.code)
+    assert all(
+        text in said.err
+        for text in ("mapreduce in eu-north-1", wanted, "./destroy.sh", "another checkout")
+    )
+    assert not (terraform / "deploy.next.tfvars.json").exists()
 
 
 def test_settings_need_a_region(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +151,8 @@ def test_the_machines_own_address_is_allowed_in(
     assert (0, True) == (said.code, "--allow" in said.err)
     assert [] == _settings(terraform)["allowed_cidrs"]
     monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: io.BytesIO(b"192.0.2.5\n"))
-    (terraform / "deploy.auto.tfvars.json").unlink()
+    (terraform / "deploy.next.tfvars.json").unlink()
+    own_address.cache_clear()
     command("stack", "settings", "--region", "eu-north-1")
     assert ["192.0.2.5/32"] == _settings(terraform)["allowed_cidrs"]
 
@@ -138,7 +218,7 @@ def test_the_cost_is_shown_by_the_hour_and_the_month(command: Command, deployed:
     mapper = 2 * vcpu + 2 * gib
     hour = (0.5 * vcpu + 2 * gib) + (vcpu + 2 * gib) + 3 * mapper * (0.5 + 0.5 * spot)
     said = command("stack", "cost").err
-    assert "a month when stopped" in said
+    assert "about $0.90 a month when stopped" in said
     assert abs(float(said.partition("$")[2].split()[0]) - hour) < 0.1 * hour
 
 
@@ -169,6 +249,19 @@ def test_wait_gives_up_with_the_step_that_is_missing(
     assert (3, True) == (said.code, "bucket: no bucket; deploy" in said.err)
 
 
+def test_wait_ends_at_once_where_waiting_does_not_help(
+    command: Command, deployed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A version that does not start ends `wait` with exit code 3 and ECS's reason."""
+    findings = [
+        Finding(step="bucket", ok=False, seen="not yet"),
+        Finding(step="mapper service", ok=False, seen="mapper:7 does not start", final=True),
+    ]
+    monkeypatch.setattr("driver.doctor.examine_stack", lambda _: findings)
+    said = command("stack", "wait", "--timeout-s", "600")
+    assert (3, True) == (said.code, "mapper service: mapper:7 does not start" in said.err)
+
+
 def test_leftovers_are_listed_with_their_price(
     command: Command, configured: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,3 +280,22 @@ def test_leftovers_are_listed_with_their_price(
     assert f"deregistered {DEFINITION}" in command("stack", "leftovers", "--deregister").err
     found.pop(0)
     assert (0, 1) == (command("stack", "leftovers").code, len(gone))
+
+
+def test_leftovers_of_a_lost_checkout_need_name_and_region(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With name and region, leftovers are listed without a settings file; without one of them the
+    file is asked for.
+    """
+    asked: list[object] = []
+
+    def find(name: str, aws: Any) -> list[Leftover]:
+        asked.extend((name, aws.region))
+        return []
+
+    monkeypatch.setattr(leftovers, "find_leftovers", find)
+    said = command("stack", "leftovers", "--name", "books", "--region", "eu-north-1")
+    assert (0, ["books", "eu-north-1"]) == (said.code, asked)
+    assert "nothing is left of books in eu-north-1" in said.err
+    assert 2 == command("stack", "leftovers", "--name", "books").code

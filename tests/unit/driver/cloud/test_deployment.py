@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from driver.cloud.deployment import IMAGE_SOURCES, content_tag, hourly_cost, merged_settings
+from driver.cloud.deployment import (
+    IMAGE_SOURCES,
+    architecture_of,
+    content_tag,
+    hourly_cost,
+    merged_settings,
+)
 from driver.cloud.stack import Stack
 from driver.forecast.pricing import ServiceSize, running_hour
 from mapreduce.errors import UsageError
@@ -24,19 +30,42 @@ def tree(tmp_path: Path) -> Path:
 
 
 def test_the_tag_follows_the_content_and_nothing_else(tree: Path) -> None:
-    """The tag depends only on the content and names of the files; caches do not count."""
-    tag = content_tag(tree)
+    """Of the files, the tag depends only on content and names; caches do not count."""
+    tag = content_tag(tree, "X86_64", "")
     (tree / "mapreduce" / "__pycache__").mkdir()
     (tree / "mapreduce" / "__pycache__" / "a.pyc").write_bytes(b"x")
     (tree / "README.md").write_text("new")
-    assert content_tag(tree) == tag
+    assert content_tag(tree, "X86_64", "") == tag
     tags = {tag}
     (tree / "services" / "a.py").write_text("x = 2\n")
-    tags.add(content_tag(tree))
+    tags.add(content_tag(tree, "X86_64", ""))
     (tree / "services" / "a.py").rename(tree / "services" / "b.py")
-    tags.add(content_tag(tree))
+    tags.add(content_tag(tree, "X86_64", ""))
     assert len(tags) == 3
     assert all(len(tag) == 12 for tag in tags)
+
+
+def test_images_of_another_kind_have_another_tag(tree: Path) -> None:
+    """Another architecture, base image or other build option gives another tag: the repositories'
+    tags are immutable, so an image under the same tag would never be replaced.
+    """
+    base = "--build-arg PYTHON_IMAGE=python:3.11"
+    tags = {
+        content_tag(tree, architecture, options)
+        for architecture in ("X86_64", "ARM64")
+        for options in ("", base, f"{base}.9", f"{base} --pull")
+    }
+    assert len(tags) == 8
+    assert content_tag(tree, "ARM64", f" {base}  --pull\n") in tags
+
+
+@pytest.mark.parametrize(
+    ("machine", "architecture"),
+    [("x86_64", "X86_64"), ("AMD64", "X86_64"), ("arm64", "ARM64"), ("aarch64", "ARM64")],
+)
+def test_the_architecture_of_a_machine(machine: str, architecture: str) -> None:
+    """The names that Linux, macOS and Windows give their machines are known."""
+    assert architecture_of(machine) == architecture
 
 
 def test_settings_without_a_new_value_are_kept() -> None:

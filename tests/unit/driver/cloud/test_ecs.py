@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from driver.cloud.aws import Aws
@@ -78,23 +79,67 @@ def _endpoints(stack: Stack, aws: Aws, most: int | None = None) -> list[Endpoint
     return asyncio.run(EcsFleet(stack, aws, most).endpoints("map"))
 
 
-def test_from_outside_a_task_is_its_interfaces_public_address(aws: Aws, ecs: Stubber) -> None:
+class _Ec2:
+    """Network interfaces with public addresses, as EC2 answers for them: in pages, and with an
+    error for an id that is gone.
+    """
+
+    def __init__(self, numbers: Iterable[int], private: Iterable[int] = ()) -> None:
+        self.there = {f"eni-{n}": f"203.0.113.{n}" for n in numbers}
+        self.there |= {f"eni-{n}": "" for n in private}
+        self.calls = 0
+
+    def describe_network_interfaces(self, **request: Any) -> dict[str, Any]:
+        """Answer a request."""
+        self.calls += 1
+        if gone := set(request.get("NetworkInterfaceIds", ())) - self.there.keys():
+            error: Any = {"Code": "InvalidNetworkInterfaceID.NotFound", "Message": str(gone)}
+            raise ClientError({"Error": error}, "DescribeNetworkInterfaces")
+        (only,) = request.get("Filters", [{"Values": request.get("NetworkInterfaceIds", ())}])
+        assert only.get("Name", "network-interface-id") == "network-interface-id"
+        assert len(only["Values"]) <= 200
+        size, start = request.get("MaxResults", 1000), int(request.get("NextToken", 0))
+        assert 5 <= size <= 1000
+        size = min(size, 60)  # AWS may return fewer than asked for
+        found = sorted(self.there.keys() & set(only["Values"]))
+        more = {"NextToken": str(start + size)} if start + size < len(found) else {}
+        return more | {
+            "NetworkInterfaces": [
+                {"NetworkInterfaceId": name, "Association": {"PublicIp": ip} if ip else {}}
+                for name in found[start : start + size]
+                for ip in [self.there[name]]
+            ]
+        }
+
+
+def _answering(aws: Aws, monkeypatch: pytest.MonkeyPatch, ec2: _Ec2) -> _Ec2:
+    monkeypatch.setattr(aws.ec2, "describe_network_interfaces", ec2.describe_network_interfaces)
+    return ec2
+
+
+def test_from_outside_a_task_is_its_interfaces_public_address(
+    aws: Aws, ecs: Stubber, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Outside of the VPC an endpoint is a running task with a public address."""
     _script_tasks(ecs, [_task(1), _task(2, "PENDING"), _task(3), _task(4)])
-    interfaces = [
-        {"NetworkInterfaceId": f"eni-{number}", "Association": {"PublicIp": f"203.0.113.{number}"}}
-        for number in (1, 3)
-    ]
-    with Stubber(aws.ec2) as ec2:
-        ec2.add_response(
-            "describe_network_interfaces",
-            {"NetworkInterfaces": [*interfaces, {"NetworkInterfaceId": "eni-4"}]},
-            {"NetworkInterfaceIds": ["eni-1", "eni-3", "eni-4"]},
-        )
-        found = _endpoints(_stack(), aws)
-    assert [(endpoint.url, endpoint.slots) for endpoint in found] == [
+    _answering(aws, monkeypatch, _Ec2((1, 2, 3), private=(4,)))
+    assert [(endpoint.url, endpoint.slots) for endpoint in _endpoints(_stack(), aws)] == [
         ("http://203.0.113.1:8080", 2),
         ("http://203.0.113.3:8080", 2),
+    ]
+
+
+def test_an_interface_that_is_gone_fails_no_look_up(
+    aws: Aws, ecs: Stubber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task that ECS still lists, whose interface EC2 has deleted, is left out; the others stay
+    endpoints.
+    """
+    _script_tasks(ecs, [_task(1), _task(2), _task(3)])
+    _answering(aws, monkeypatch, _Ec2((1, 3)))
+    assert [endpoint.url for endpoint in _endpoints(_stack(), aws)] == [
+        "http://203.0.113.1:8080",
+        "http://203.0.113.3:8080",
     ]
 
 
@@ -113,29 +158,39 @@ def test_from_inside_cloud_map_counts_and_before_it_knows_ecs(
     assert [endpoint.url for endpoint in found] == [f"http://{ip}:8080" for ip in expected]
 
 
-def test_many_tasks_are_described_in_batches_and_mappers_can_be_limited(
-    aws: Aws, ecs: Stubber
+def test_cloud_map_is_asked_for_all_mappers(
+    aws: Aws, ecs: Stubber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """250 tasks are described in three calls, and `--mappers 7` uses seven."""
-    tasks = [_task(number) for number in range(250)]
+    """150 mappers in Cloud Map are 150 endpoints: unless it is asked for more, it answers with 100
+    of them.
+    """
+    tasks = [_task(number) for number in range(150)]
     _script_tasks(ecs, tasks)
-    with Stubber(aws.ec2) as ec2:
-        for at in (0, 100, 200):
-            some = list(range(at, min(at + 100, 250)))
-            ec2.add_response(
-                "describe_network_interfaces",
-                {
-                    "NetworkInterfaces": [
-                        {
-                            "NetworkInterfaceId": f"eni-{n}",
-                            "Association": {"PublicIp": f"198.51.100.{n}"},
-                        }
-                        for n in some
-                    ]
-                },
-                {"NetworkInterfaceIds": [f"eni-{n}" for n in some]},
-            )
-        assert len(_endpoints(_stack(), aws, most=7)) == 7
+
+    def discover_instances(**request: Any) -> dict[str, Any]:
+        listed = range(150)[: request.get("MaxResults", 100)]
+        return {
+            "Instances": [
+                {"InstanceId": str(n), "Attributes": {"AWS_INSTANCE_IPV4": f"10.20.0.{n}"}}
+                for n in listed
+            ]
+        }
+
+    monkeypatch.setattr(aws.discovery, "discover_instances", discover_instances)
+    assert len(_endpoints(_stack(address_kind="private"), aws)) == 150
+
+
+@pytest.mark.parametrize("most", [None, 7])
+def test_many_tasks_are_described_in_batches_and_mappers_can_be_limited(
+    aws: Aws, ecs: Stubber, monkeypatch: pytest.MonkeyPatch, most: int | None
+) -> None:
+    """250 tasks are described in three calls, and their interfaces in pages; `--mappers 7` uses
+    seven.
+    """
+    _script_tasks(ecs, [_task(number) for number in range(250)])
+    ec2 = _answering(aws, monkeypatch, _Ec2(range(250)))
+    found = _endpoints(_stack(), aws, most)
+    assert (len({endpoint.url for endpoint in found}), ec2.calls) == (most or 250, 5)
 
 
 @pytest.mark.parametrize(
@@ -159,6 +214,21 @@ def test_many_tasks_are_described_in_batches_and_mappers_can_be_limited(
                 "stoppedReason": "Scaling activity initiated by (x)",
             },
             "scaled in",
+        ),
+        (
+            {
+                "stopCode": "ServiceSchedulerInitiated",
+                "stoppedReason": "Scaling activity initiated by (x)",
+                "containers": [{"exitCode": 137}],
+            },
+            "scaled in",
+        ),
+        (
+            {
+                "stopCode": "ServiceSchedulerInitiated",
+                "containers": [{"exitCode": 137, "reason": "OutOfMemoryError: memory usage"}],
+            },
+            "out of memory",
         ),
         (
             {"stoppedReason": "Essential container exited", "containers": [{"exitCode": 1}]},

@@ -204,10 +204,18 @@ def test_a_draining_service_is_left(aws: Aws, stubs: dict[str, Stubber]) -> None
 
 
 def test_only_the_stacks_own_roles_are_left(aws: Aws, stubs: dict[str, Stubber]) -> None:
-    """Only roles of this stack in this region count, not those of another stack or region."""
-    ours = "books-eu-central-1-mapper"
-    _script(stubs, roles=[ours, "books-two-eu-central-1-mapper", "books-us-east-1-mapper"])
-    assert [f"arn:aws:iam::1:role/{ours}"] == _found(aws)
+    """Only roles of this stack in this region count, not those of another stack or region, and
+    not those of a stack whose name begins with this one's and the region.
+    """
+    ours = [f"books-eu-central-1-{role}" for role in ("execution", "mapper", "reducer", "splitter")]
+    others = (
+        "books-two-eu-central-1-mapper",
+        "books-us-east-1-mapper",
+        "books-eu-central-1-eu-central-1-mapper",
+        "books-eu-central-1-mapper-of-mine",
+    )
+    _script(stubs, roles=[*ours, *others])
+    assert [f"arn:aws:iam::1:role/{name}" for name in ours] == _found(aws)
 
 
 def test_orphans_are_deregistered(aws: Aws, stubs: dict[str, Stubber]) -> None:
@@ -221,6 +229,7 @@ def test_orphans_are_deregistered(aws: Aws, stubs: dict[str, Stubber]) -> None:
     assert [] == deregister_orphans([*found, *_left(SERVICE)], aws)
 
 
+CLOUD_MAP = "arn:aws:servicediscovery:eu-central-1:1"
 EC2 = "arn:aws:ec2:eu-central-1:1"
 REPOSITORY = "arn:aws:ecr:eu-central-1:1:repository/books/mapper"
 GROUP = "arn:aws:logs:eu-central-1:1:log-group:/ecs/books:*"
@@ -253,6 +262,41 @@ SECRET = "arn:aws:secretsmanager:eu-central-1:1:secret:key"
             "RepositoryNotFoundException",
         ),
         ("arn:aws:s3:::books", "s3", "head_bucket", {}, "404"),
+        (
+            f"{CLOUD_MAP}:namespace/ns-1",
+            "discovery",
+            "get_namespace",
+            {"Namespace": {"Id": "ns-1"}},
+            "NamespaceNotFound",
+        ),
+        (
+            f"{CLOUD_MAP}:service/srv-1",
+            "discovery",
+            "get_service",
+            {"Service": {"Id": "srv-1"}},
+            "ServiceNotFound",
+        ),
+        (
+            "arn:aws:route53:::hostedzone/Z1",
+            "route53",
+            "get_hosted_zone",
+            {"HostedZone": {"Id": "/hostedzone/Z1", "Name": "books.", "CallerReference": "1"}},
+            "NoSuchHostedZone",
+        ),
+        (
+            f"{EC2}:security-group-rule/sgr-1",
+            "ec2",
+            "describe_security_group_rules",
+            {"SecurityGroupRules": [{}]},
+            "InvalidSecurityGroupRuleId.NotFound",
+        ),
+        (
+            f"{EC2}:network-interface/eni-1",
+            "ec2",
+            "describe_network_interfaces",
+            {"NetworkInterfaces": [{}]},
+            "InvalidNetworkInterfaceID.NotFound",
+        ),
         (f"{EC2}:vpc/v", "ec2", "describe_vpcs", {"Vpcs": [{}]}, "InvalidVpcID.NotFound"),
         (f"{EC2}:subnet/s", "ec2", "describe_subnets", {"Subnets": [{}]}, {"Subnets": []}),
         (
@@ -318,6 +362,16 @@ def test_resources_of_unknown_services_count_as_left(aws: Aws, stubs: dict[str, 
     queue = "arn:aws:sqs:eu-central-1:1:books"
     _script(stubs, tagged=[queue])
     assert [queue] == _found(aws)
+
+
+def test_a_namespace_costs_what_its_zone_does(
+    aws: Aws, stubs: dict[str, Stubber], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A namespace that is left costs its hosted zone: $0.50 a month."""
+    namespace = "arn:aws:servicediscovery:eu-central-1:1:namespace/ns-1"
+    monkeypatch.setattr(aws.discovery, "get_namespace", lambda **_: {"Namespace": {"Id": "ns-1"}})
+    _script(stubs, tagged=[namespace])
+    assert ["$0.017"] == [left.costs_a_day for left in find_leftovers("books", aws)]
 
 
 def test_another_error_does_not_mean_gone(aws: Aws, stubs: dict[str, Stubber]) -> None:

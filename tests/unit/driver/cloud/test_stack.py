@@ -11,7 +11,13 @@ from typing import Any
 import pytest
 from python_terraform import TerraformCommandError
 
-from driver.cloud.stack import ServiceOutputs, Stack, read_stack
+from driver.cloud.stack import (
+    ServiceOutputs,
+    Stack,
+    StackIdentity,
+    read_stack,
+    stack_of_state,
+)
 from driver.cloud.terraform import is_applied
 from mapreduce.errors import FleetError
 from services.shell.settings import Settings
@@ -80,6 +86,36 @@ def test_outputs_of_another_version_are_named(
     _terraform(tmp_path, monkeypatch, out=_outputs(address_kind="carrier pigeon"))
     with pytest.raises(FleetError, match=r"address_kind.*deploy\.sh"):
         read_stack(tmp_path)
+
+
+def _resource(mode: str = "managed", **attributes: Any) -> dict[str, Any]:
+    return {"mode": mode, "instances": [{"attributes": attributes}]}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_state_tells_whose_resources_it_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: int
+) -> None:
+    """Name and region are those of any resource that has both; no output is needed."""
+    tags = {"Project": "mapreduce-on-fargate", "Stack": "books"}
+    resources = [
+        _resource("data", arn="arn:aws:ec2:us-west-2:1:vpc/vpc-1", tags_all={"Stack": "other"}),
+        _resource(arn="arn:aws:s3:::books-1", tags_all=tags),
+        _resource(arn=None, tags_all=None),
+        _resource(id="rule"),
+        _resource(arn="arn:aws:ecr:eu-central-1:1:repository/books/mapper", tags_all=tags),
+    ]
+    _terraform(tmp_path, monkeypatch, out=json.dumps({"resources": resources[::order]}))
+    assert stack_of_state(tmp_path) == StackIdentity(name="books", region="eu-central-1")
+
+
+def test_an_empty_state_holds_no_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a state, and with one that is empty or destroyed, there is no stack."""
+    assert stack_of_state(tmp_path) is None
+    _terraform(tmp_path, monkeypatch, out="")
+    assert stack_of_state(tmp_path) is None
+    (tmp_path / "out").write_text('{"version": 4, "outputs": {}, "resources": []}')
+    assert stack_of_state(tmp_path) is None
 
 
 def test_terraform_and_driver_agree_on_every_output() -> None:

@@ -140,8 +140,28 @@ def test_an_input_in_a_bucket_that_the_services_may_not_read_is_refused(
 
     monkeypatch.setattr("mapreduce.storage.s3.S3Storage.head", head)
     assert 1 == len(_prepared("s3://books/a.txt", "aws").inputs)
-    with pytest.raises(UsageError, match=r"'strangers' to extra_input_buckets"):
+    with pytest.raises(UsageError, match=r"'strangers' to extra_input_buckets.*/input/"):
         _prepared("s3://strangers/a.txt", "aws")
+
+
+def test_an_input_outside_the_readable_folders_of_the_stacks_bucket_is_refused(
+    text: str, deployed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the stack's bucket, the services read `input/` and earlier results; the message about
+    another object names the folder, and a command.
+    """
+
+    def head(_: object, url: str) -> ObjectInfo:
+        return ObjectInfo(url, 5, "e")
+
+    monkeypatch.setattr("mapreduce.storage.s3.S3Storage.head", head)
+    result = f"{STACK.store}/reduce/run-20260101-000000-ab/part-00000.jsonl"
+    for url in (f"{STACK.store}/input/2026/a.txt", result):
+        assert [url] == [given.url for given in _prepared(url, "aws").inputs]
+    for key in ("big.txt", "inputs/a.txt"):
+        copy = f"aws s3 cp {STACK.store}/{key} {STACK.store}/input/{key}"
+        with pytest.raises(UsageError, match=copy):
+            _prepared(f"{STACK.store}/{key}", "aws")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,126 @@
+"""deploy.sh and destroy.sh with programs that only record how they are called."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+RECORD = """#!/bin/bash
+echo "$(basename "$0") $* ATTESTATIONS=${BUILDX_NO_DEFAULT_ATTESTATIONS:-}" >>"$CALLS"
+"""
+# reads the password: without a reader, its writer fails
+DOCKER = """
+[ "$1" != login ] || cat >/dev/null
+"""
+# of three images two are missing; the last argument is the step
+DRIVER = """
+[ "$1 $2 $3" = "-m driver stack" ] || exit 99
+case $4 in
+settings) echo new >terraform/deploy.next.tfvars.json ;;
+platform) echo linux/amd64 ;;
+images)
+    echo "splitter 1.dkr.ecr/mapreduce/splitter:t2 there"
+    echo "mapper 1.dkr.ecr/mapreduce/mapper:t2 missing"
+    echo "reducer 1.dkr.ecr/mapreduce/reducer:t2 missing"
+    ;;
+registry-password) echo secret ;;
+esac
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """A folder with the two scripts, and the programs that they call."""
+
+    folder: Path
+
+    def replace(self, program: str, text: str = "") -> None:
+        """Write a program that records its call, and then runs `text`."""
+        path = self.folder / program
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(RECORD + text)
+        path.chmod(0o755)
+
+    def run(self, script: str, *arguments: str) -> int:
+        """Return the exit code of a script."""
+        environment = {
+            "PATH": f"{self.folder / 'bin'}:/usr/bin:/bin",
+            "CALLS": str(self.folder / "calls"),
+        }
+        return subprocess.run(
+            [self.folder / script, *arguments],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=60,
+        ).returncode
+
+    @property
+    def calls(self) -> list[str]:
+        """The calls so far."""
+        return (self.folder / "calls").read_text().splitlines()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    """A checkout in which every program succeeds."""
+    for script in ("deploy.sh", "destroy.sh"):
+        shutil.copy(ROOT / script, tmp_path)
+    (tmp_path / "terraform").mkdir()
+    made = Checkout(tmp_path)
+    made.replace(".venv/bin/python", DRIVER)
+    made.replace("bin/docker", DOCKER)
+    for program in ("make", "terraform"):
+        made.replace(f"bin/{program}")
+    return made
+
+
+def test_images_are_built_without_attestations(checkout: Checkout) -> None:
+    """Each build has the variable that turns attestations off: with one, an image is an index, and
+    its push to a repository of immutable tags is refused.
+    """
+    assert 0 == checkout.run("deploy.sh")
+    builds = [call for call in checkout.calls if call.startswith("docker build")]
+    assert 2 == len(builds)
+    assert all(build.endswith("ATTESTATIONS=1") for build in builds)
+
+
+@pytest.mark.parametrize("failing", ["build", "push"])
+def test_settings_change_only_when_the_images_are_there(checkout: Checkout, failing: str) -> None:
+    """A build or a push that fails leaves the settings of the last deployment to Terraform."""
+    settings = checkout.folder / "terraform" / "deploy.auto.tfvars.json"
+    settings.write_text("old\n")
+    checkout.replace("bin/docker", f'{DOCKER}[ "$1" != {failing} ]')
+    assert 0 != checkout.run("deploy.sh")
+    assert "old\n" == settings.read_text()
+    applies = [call for call in checkout.calls if " apply " in call]
+    assert all("-target=module.registry" in call for call in applies)
+    assert all("-var-file=deploy.next.tfvars.json" in call for call in applies)
+    checkout.replace("bin/docker", DOCKER)
+    assert 0 == checkout.run("deploy.sh")
+    assert "new\n" == settings.read_text()
+
+
+def test_a_first_deployment_that_failed_can_be_destroyed(checkout: Checkout) -> None:
+    """Without the file of a complete deployment, destroy.sh takes that of the failed one."""
+    assert 2 == checkout.run("destroy.sh", "--yes")
+    checkout.replace("bin/docker", f"{DOCKER}exit 1")
+    checkout.run("deploy.sh")
+    assert 0 == checkout.run("destroy.sh", "--yes")
+    destroyed = [call for call in checkout.calls if " destroy " in call]
+    assert 1 == len(destroyed)
+    assert "-var-file=deploy.next.tfvars.json" in destroyed[0]
+
+
+def test_refused_settings_change_nothing(checkout: Checkout) -> None:
+    """When the settings are refused, neither Terraform nor Docker is called."""
+    checkout.replace(".venv/bin/python", "exit 2")
+    assert 2 == checkout.run("deploy.sh", "--name", "other")
+    assert ["make", "python"] == [call.split()[0] for call in checkout.calls]
+    assert "--name other" in checkout.calls[-1]
