@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mapreduce.code import load
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +25,8 @@ def fresh_imports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     sys.path[:], sys.meta_path[:] = path, finders
     for name, module in list(sys.modules.items()):
-        if str(getattr(module, "__file__", None)).startswith(tempfile.gettempdir()):
+        file = str(getattr(module, "__file__", None))
+        # this repository, with its environment, may lie in the temporary folder too
+        if file.startswith(tempfile.gettempdir()) and not file.startswith(str(ROOT)):
             del sys.modules[name]
     sys.modules.update(modules)
