@@ -74,6 +74,7 @@ def test_at_least_two_splits_of_an_inline_run(total: int) -> None:
     """If the input has two bytes."""
     rule = split_rule(total, least=2)
     assert min(2, total) <= -(-total // (rule.split_bytes or 0))
+    assert min((total + 1) // 2, split_rule(total).split_bytes or 0) == rule.split_bytes
 
 
 @pytest.mark.parametrize(

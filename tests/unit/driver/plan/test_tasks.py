@@ -349,3 +349,45 @@ def test_the_order_of_the_maps_is_in_the_key_of_a_reduce() -> None:
         for each in (maps, maps[::-1])
     )
     assert not there & back
+
+
+def _states(keep_states: bool = True, **changes: object) -> str:
+    """Return the identity of the kept states in the messages of a run's reduce tasks."""
+    plan = run_plan(**(KNOWN | changes))
+    specs = reduce_tasks(plan, [_result("file:///x", "1")], OUTPUTS, keep_states=keep_states)
+    (found,) = {getattr(spec.message("0"), "states", None) for spec in specs}
+    return str(found)
+
+
+def test_kept_states_belong_to_a_job_and_a_build() -> None:
+    """All that a state depends on beside its blocks is in the identity, and nothing of the run."""
+    assert "" == _states(keep_states=False)
+    assert _states() == _states(
+        run="run-2", top=11, partitions=5, code=CodeIdentity(map="n", reduce="r")
+    )
+    others = [
+        _states(build=BUILD.model_copy(update={"engine": "f"})),
+        _states(code=CodeIdentity(map="m", reduce="s")),
+        _states(job=JOB.model_copy(update={"parameters": {"min_length": 2}})),
+        _states(job=JOB.model_copy(update={"name": "Other"})),
+    ]
+    assert 5 == len({_states(), *others})
+    keys = [
+        {
+            spec.key
+            for spec in reduce_tasks(
+                run_plan(), [_result("file:///x", "1")], OUTPUTS, keep_states=kept
+            )
+        }
+        for kept in (False, True)
+    ]
+    assert keys[0] == keys[1]
+
+
+def test_reduce_tasks_are_taken_to_read_equal_shares() -> None:
+    """The size of a partition is not known before its task has run."""
+    plan = run_plan(partitions=3)
+    sizes = [spec.size_bytes for spec in reduce_tasks(plan, [_result("file:///x", "1")], OUTPUTS)]
+    assert [6, 6, 6] == sizes
+    (alone,) = reduce_tasks(run_plan(partitions=1), [_result("file:///x", "1")], OUTPUTS)
+    assert 20 == alone.size_bytes

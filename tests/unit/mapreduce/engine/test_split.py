@@ -154,6 +154,19 @@ def test_packs_have_about_the_wanted_length() -> None:
     assert max(split.length for split in splits) <= LONGEST_PACK * 200
 
 
+def test_a_pack_ends_at_four_times_its_length_at_the_latest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An input of the length of a pack is none, and long packs have four times that length."""
+    monkeypatch.setattr("mapreduce.engine.split._ends_pack", lambda *_: False)
+    short = plan_splits(inputs_of([199] * 9), STEADY)
+    assert [5, 4] == [len(split.pieces) for split in short]
+    exact = plan_splits(inputs_of([100] * 17), STEADY)
+    assert [8, 8, 1] == [len(split.pieces) for split in exact]
+    mixed = plan_splits(inputs_of([199, 200, 199, 199, 199, 199, 199]), STEADY)
+    assert [1, 1, 5] == [len(split.pieces) for split in mixed]
+
+
 def test_one_day_more_of_a_hundred() -> None:
     """By the default rule at most 3 % of the tasks are new, whatever the size of a day."""
     for size in (1_000, 37_000, 5 << 20, 300 << 20, 40 << 30):
