@@ -165,6 +165,9 @@ def test_a_pack_ends_at_four_times_its_length_at_the_latest(
     assert [8, 8, 1] == [len(split.pieces) for split in exact]
     mixed = plan_splits(inputs_of([199, 200, 199, 199, 199, 199, 199]), STEADY)
     assert [1, 1, 5] == [len(split.pieces) for split in mixed]
+    full = [199, 199, 199, 199, 3, 1]
+    counted = plan_splits(inputs_of([*full, *full, 200, *full]), STEADY)
+    assert [6, 6, 1, 6] == [len(split.pieces) for split in counted]
 
 
 def test_one_day_more_of_a_hundred() -> None:
