@@ -122,7 +122,7 @@ def line_number(url: str, offset: int, storage: Storage) -> int | None:
     most = LOCAL_COUNT_BYTES if url.startswith("file://") else REMOTE_COUNT_BYTES
     if offset > most:
         return None
-    # the failure is told with or without the number, whatever goes wrong on the way to it
+    # a failure keeps its record without the line number, whatever fails in the search for it
     with suppress(Exception):
         size = storage.head(url).size
         head = b"".join(storage.stream(url, 0, min(MAGIC_BYTES, size)))

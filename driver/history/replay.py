@@ -107,7 +107,9 @@ def _task(plan: RunPlan, runs: RunStore, name: str) -> SplitTask | MapTask | Red
         ]
         if plan.partitions and len(results) == len(maps):
             mapped = [result for result in results if isinstance(result, MapResult)]
-            outputs = write_list(mapped, plan.store, plan.run, runs.storage)
+            outputs = None
+            if name.startswith("reduce-"):
+                outputs = write_list(mapped, plan.store, plan.run, runs.storage)
             specs += reduce_tasks(plan, mapped, outputs)
     for spec in specs:
         if spec.name == name:

@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from mapreduce import native
 from mapreduce.engine.context import TaskContext
-from mapreduce.engine.fetch import SHARE, BlockSource, each_of, fetch, fetching, stream
+from mapreduce.engine.fetch import SHARE, BlockSource, fetch, fetching, stream
 from mapreduce.engine.merge import FAN_IN, FileRun, SortedRun
 from mapreduce.engine.states import LEAST_BLOCKS, States, groups_of, is_kept
 from mapreduce.errors import CorruptBlock
@@ -176,7 +176,8 @@ class _Gathering:
         """Return the groups as runs on scratch disk."""
         done = Gathered([], [], integers=True)
         paths = [self.folder / f"run-{number}" for number in range(len(groups))]
-        kept = list(each_of(self._kept, zip(groups, paths, strict=True), self.pool))
+        # one after another: each is read whole, and only one may fit in memory
+        kept = [self._kept(group, path) for group, path in zip(groups, paths, strict=True)]
         missing = iter([group for group, found in zip(groups, kept, strict=True) if not found])
         coming = self._next(missing)
         for group, path, found in zip(groups, paths, kept, strict=True):
@@ -201,8 +202,7 @@ class _Gathering:
         group = next(groups, None)
         return [] if group is None else self.begin(group)
 
-    def _kept(self, given: tuple[_Group, Path]) -> tuple[FileRun, bool] | None:
-        group, path = given
+    def _kept(self, group: _Group, path: Path) -> tuple[FileRun, bool] | None:
         return self.states.find(group.key, path) if self.states and group.key else None
 
     def _counted(self, source: BlockSource) -> FetchedBlock:

@@ -27,11 +27,11 @@ STEP = "-step-"
 STATES = "states"
 DEAD_LETTERS = "dead-letters"
 
-MAP_FOLDERS = "0123456789abcdef"
+MAP_FOLDERS = tuple("0123456789abcdef")
 """The folders of the map outputs. S3 serves 5,500 GETs a second from one prefix, and divides a busy
 bucket by prefixes, so the outputs of one run are spread over several."""
 
-_RUN_FOLDERS = "|".join((CHUNKS, rf"{MAPS}(?:/[{MAP_FOLDERS}])?", PAIRS, REDUCE, RUNS))
+_RUN_FOLDERS = "|".join((CHUNKS, rf"{MAPS}(?:/[{''.join(MAP_FOLDERS)}])?", PAIRS, REDUCE, RUNS))
 # earlier versions wrote the map outputs of a run to one folder. A store may be a whole bucket, in
 # which a user has folders of the same names: the ids identify the keys that belong to a run
 _OWN = re.compile(

@@ -286,7 +286,7 @@ def test_leftovers_of_a_lost_checkout_need_name_and_region(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With name and region, leftovers are listed without a settings file; without one of them the
-    file is asked for.
+    file is needed.
     """
     asked: list[object] = []
 

@@ -161,7 +161,7 @@ def test_from_inside_cloud_map_counts_and_before_it_knows_ecs(
 def test_cloud_map_is_asked_for_all_mappers(
     aws: Aws, ecs: Stubber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """150 mappers in Cloud Map are 150 endpoints: unless it is asked for more, it answers with 100
+    """150 mappers in Cloud Map are 150 endpoints: without `MaxResults` it answers with 100
     of them.
     """
     tasks = [_task(number) for number in range(150)]

@@ -136,3 +136,13 @@ def test_only_the_folders_of_runs_go_with_all_runs(tmp_path: Path) -> None:
     cleaning = plan_cleaning(runs, names, results=True)
     assert [] == [name for name in _found(cleaning, tmp_path) if name.endswith("city.json")]
     assert len(names) * len(KEPT + RECORDED) == len(cleaning.objects)
+
+
+def test_a_folder_of_a_user_beside_those_of_map_outputs_stays(tmp_path: Path) -> None:
+    """Only the sixteen folders hold runs; one of a longer name is a user's."""
+    runs, _, names = _store(tmp_path, 1)
+    other = tmp_path / "maps" / "ab" / names[0] / "city.json"
+    other.parent.mkdir(parents=True)
+    other.write_bytes(b"x")
+    cleaning = plan_cleaning(runs, names, results=False)
+    assert [] == [name for name in _found(cleaning, tmp_path) if name.endswith("city.json")]

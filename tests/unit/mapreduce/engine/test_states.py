@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from mapreduce.engine import gather, states
 from mapreduce.engine.fetch import BlockSource, MapOutput, write_list
 from mapreduce.engine.reduce_task import run_reduce
 from mapreduce.engine.states import allows_states, groups_of
+from mapreduce.storage.local import LocalStorage
 from mapreduce.wire import keys
 from mapreduce.wire.messages import Block, ByteRange, MapResult, ReduceResult, ReduceTask, Split
 from tests.unit.mapreduce.engine_run import RUN, Engine, engine
@@ -115,6 +117,40 @@ def test_a_day_more_is_merged_from_kept_states(job: type[Job], memory_bytes: int
         sums = (again.records_in, again.checksum_in, again.seal)
         assert sums == (fresh.records_in, fresh.checksum_in, fresh.seal)
         assert first.records_in < again.records_in == again.records_indexed
+
+
+class _Watched(LocalStorage):
+    """A distant store that counts how many kept states are read at the same time."""
+
+    def __init__(self) -> None:
+        self.reading = self.most = 0
+
+    def requests_at_once(self, url: str) -> int:
+        """Return the number of threads that fetch blocks."""
+        return 8
+
+    def read(self, url: str, start: int = 0, end: int | None = None, **options: Any) -> bytes:
+        """Count the reads of kept states that are under way, each a little longer than a file's."""
+        if "/states/" not in url:
+            return super().read(url, start, end, **options)
+        self.reading += 1
+        self.most = max(self.most, self.reading)
+        for _ in range(50):
+            data = super().read(url, start, end, **options)
+        self.reading -= 1
+        return data
+
+
+def test_kept_states_are_read_one_at_a_time() -> None:
+    """Each may have as many bytes as the task's memory has for blocks."""
+    with engine(Sums) as stages:
+        days = [day(stages, number) for number in range(DAYS)]
+        reduced(stages, days, "job", "0")
+        storage = _Watched()
+        again = replace(stages, storage=storage)
+        assert len(kept(stages)) >= 4
+        reduced(again, days, "job", "1")
+        assert 1 == storage.most
 
 
 def test_states_of_another_job_or_build_are_not_used() -> None:
