@@ -32,6 +32,29 @@ class SlowCount(Job):
             yield word, 1
 """
 
+HELD_JOB = """
+import os
+import time
+from pathlib import Path
+
+from mapreduce import Job, Sum, words
+
+HELD = Path({held!r})
+
+
+class HeldCount(Job):
+    reduce = Sum()
+
+    def map_setup(self):
+        (HELD / f"task-{{os.getpid()}}").touch()
+        while (HELD / "hold").exists():
+            time.sleep(0.02)
+
+    def map(self, key, value):
+        for word in words(value):
+            yield word, 1
+"""
+
 
 @pytest.fixture
 def text(driver: Driver) -> Path:
@@ -90,17 +113,24 @@ def test_a_stopped_driver_leaves_nothing_and_goes_on(
     assert ascii_words(text.read_bytes()) == json.loads(result.read_text())
 
 
-def test_killed_services_and_workers_come_back(
-    driver: Driver, text: Path, slowly: tuple[str | Path, ...]
-) -> None:
-    """The answer is right after half of the processes were killed in the map stage."""
-    process = driver.start(*slowly)
-    _wait_for_tasks(driver, 2)
+def test_killed_services_and_workers_come_back(driver: Driver, text: Path) -> None:
+    """The answer is right after half of the processes were killed, with a task in each mapper."""
+    held = driver.folder / "held"
+    held.mkdir()
+    (held / "hold").touch()
+    job = driver.folder / "held_count.py"
+    job.write_text(HELD_JOB.format(held=str(held)))
+    options = ("--chunks", str(CHUNKS), "--mappers", "2", "--json")
+    process = driver.start("run", "--job", job, "--input", text, *options)
+    deadline = time.monotonic() + 60
+    while len(list(held.glob("task-*"))) < 2:
+        assert time.monotonic() < deadline, "no task in each mapper"
+        time.sleep(0.02)
     (fleet,) = psutil.Process(process.pid).children()
     services = fleet.children()
-    victims = [*services[:2], services[-1].children()[0].children()[0]]
-    for victim in victims:
+    for victim in [*services[:2], services[-1].children()[0].children()[0]]:
         victim.kill()
+    (held / "hold").unlink()
     out, err = process.communicate(timeout=90)
     assert process.returncode == 0, err
     assert "TaskLost" in err
