@@ -61,12 +61,11 @@ destroy:  ## Delete the stack from AWS, with all its data
 scale:  ## Change the number of mappers: make scale N=10
 	terraform -chdir=terraform apply -auto-approve -var mapper_count=$(N)
 
-stop:  ## Stop all tasks; stored data stays
-	terraform -chdir=terraform apply -auto-approve -var mapper_count=0 -var splitter_count=0 \
-	    -var reducer_count=0
+stop: $(VENV)/ready  ## Stop all tasks; stored data stays, and the next run starts them again
+	$(BIN)/python -m driver stack stop
 
-start:  ## Start the tasks again
-	terraform -chdir=terraform apply -auto-approve
+start: $(VENV)/ready  ## Start the tasks, for several runs in a row (ARGS="--mappers 20")
+	$(BIN)/python -m driver stack start $(ARGS)
 
 e2e: $(VENV)/extension $(VENV)/emulator  ## Deploy, run, scale, break and destroy on an AWS emulator
 	$(BIN)/python -m tests.e2e $(ARGS)

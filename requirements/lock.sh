@@ -11,6 +11,7 @@ compile=("$python" -m uv pip compile --quiet --universal --python-version 3.11 -
 "${compile[@]}" pyproject.toml --extra services --extra driver --group dev -o requirements/dev.txt
 "${compile[@]}" pyproject.toml --extra services --extra driver --extra spark \
     -c requirements/dev.txt -o requirements/spark.txt
+"${compile[@]}" requirements/guard.in -c requirements/driver.txt -o requirements/guard.txt
 "${compile[@]}" requirements/emulator.in -o requirements/emulator.txt
 "${compile[@]}" requirements/infrastructure.in -o requirements/infrastructure.txt
 "${compile[@]}" requirements/bench.in -o requirements/bench.txt

@@ -1,3 +1,3 @@
-"""The containers that run tasks: three thin apps (splitter, mapper, reducer) and their common
-shell.
+"""The containers of a stack: three thin apps that run tasks (splitter, mapper, reducer) with their
+common shell, and the idle guard.
 """

@@ -30,6 +30,11 @@ locals {
   }
 }
 
+locals {
+  # A stopped stack has nothing to guard; a run that starts it starts the guard too.
+  guard_count = sum([for service in local.services : service.desired_count]) > 0 ? 1 : 0
+}
+
 module "network" {
   source = "./modules/network"
 
@@ -41,7 +46,7 @@ module "registry" {
   source = "./modules/registry"
 
   name  = var.name
-  roles = keys(local.services)
+  roles = concat(keys(local.services), ["guard"])
 }
 
 module "storage" {
@@ -99,6 +104,32 @@ module "service" {
 
   cluster_arn             = module.cluster.cluster_arn
   namespace_id            = module.cluster.namespace_id
+  log_group_prefix        = module.cluster.log_group_prefix
+  execution_role_arn      = module.cluster.execution_role_arn
+  existing_role_arn       = module.cluster.existing_role_arn
+  task_assume_role_policy = module.cluster.task_assume_role_policy
+}
+
+module "guard" {
+  source = "./modules/guard"
+  count  = var.idle_stop_minutes > 0 ? 1 : 0
+
+  name              = var.name
+  service_names     = [for role in keys(local.services) : module.service[role].service_name]
+  idle_stop_minutes = var.idle_stop_minutes
+  desired_count     = local.guard_count
+
+  image              = "${module.registry.repository_urls["guard"]}:${var.image_tag}"
+  architecture       = var.architecture
+  extra_environment  = var.extra_environment
+  log_retention_days = var.log_retention_days
+
+  vpc_id     = module.network.vpc_id
+  subnet_ids = module.network.subnet_ids
+  bucket     = module.storage.bucket
+
+  cluster_arn             = module.cluster.cluster_arn
+  cluster_name            = module.cluster.cluster_name
   log_group_prefix        = module.cluster.log_group_prefix
   execution_role_arn      = module.cluster.execution_role_arn
   existing_role_arn       = module.cluster.existing_role_arn

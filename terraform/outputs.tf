@@ -82,3 +82,17 @@ output "services" {
     }
   }
 }
+
+output "idle_stop_minutes" {
+  description = "Minutes without a run after which the idle guard stops the services; 0 without a guard."
+  value       = var.idle_stop_minutes
+}
+
+output "guard" {
+  description = "The idle guard's ECS service, task definition and log group; null without one."
+  value = one([for guard in module.guard : {
+    service_name        = guard.service_name
+    task_definition_arn = guard.task_definition_arn
+    log_group           = guard.log_group
+  }])
+}

@@ -78,7 +78,19 @@ variable "reducer_count" {
   }
 }
 
-# The defaults use 4.5 vCPUs with 3 mappers: a new account's quota on Fargate is 6.
+variable "idle_stop_minutes" {
+  description = "Minutes without a run after which the idle guard, a small task beside the services, stops them all. 0: no guard; then they run until they are stopped."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition     = var.idle_stop_minutes == 0 || (var.idle_stop_minutes >= 1 && var.idle_stop_minutes <= 1440 && floor(var.idle_stop_minutes) == var.idle_stop_minutes)
+    error_message = "idle_stop_minutes must be a whole number from 1 to 1440, or 0 for no guard."
+  }
+}
+
+# The defaults use 4.75 vCPUs with 3 mappers: a new account's quota on Fargate is 6.
 
 variable "splitter_cpu" {
   description = "CPU of a splitter task in CPU units (1024 = 1 vCPU)."

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
-from driver.cli.values import assignments, size_bytes
+from driver.cli.values import assignments, duration_s, size_bytes
 from driver.plan.config import DEFAULT_JOB, DEFAULT_SPARK_MASTER, RunConfig
 from driver.plan.fault_rates import parse_chaos
 from driver.plan.target import WantedTarget
@@ -47,7 +47,11 @@ class PlaceOptions:
     """local: services on this machine; inline: one process, for a debugger; aws: the deployed
     stack; auto: aws if there is one, else local. spark: Apache Spark."""
     mappers: int | None = None
-    """How many mappers to use (by default all; locally one for each processor)."""
+    """How many mappers to use (by default all; locally one for each processor). In AWS the run
+    starts those that are missing, and stops them at its end."""
+    keep: str | None = None
+    """In AWS, how long the tasks that the run starts stay after it, e.g. 10m or 1h (by default they
+    are stopped at its end)."""
     task_memory: str | None = None
     """Memory of a task on this machine, e.g. 512MiB; beyond it, the task spills to disk (by default
     a share of half the machine's memory; in AWS the service's size decides)."""
@@ -137,4 +141,5 @@ def run_config(
         stage_timeout_s=failures.stage_timeout,
         chaos=parse_chaos(chaos, failures.chaos_seed) if chaos is not None else None,
         task_memory_bytes=size_bytes("--task-memory", memory) if memory is not None else None,
+        keep_s=duration_s("--keep", place.keep) if place.keep is not None else None,
     )

@@ -11,6 +11,8 @@ from mapreduce.errors import UsageError
 _BINARY = {"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 _DECIMAL = {"k": 10**3, "m": 10**6, "g": 10**9}
 _UNITS = {"": 1, "b": 1} | _BINARY | _DECIMAL | {f"{k}b": size for k, size in _DECIMAL.items()}
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smh])")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE)
 
 
@@ -25,6 +27,16 @@ def size_bytes(option: str, text: str) -> int:
             "write a number of bytes, or one with KiB, MiB, GiB, KB, MB or GB"
         )
     return size
+
+
+def duration_s(option: str, text: str) -> float:
+    """Return a duration such as `90s`, `10m` or `1h` in seconds; raises `UsageError`."""
+    found = _DURATION.fullmatch(text.strip().lower())
+    if found is None or not float(found[1]):
+        raise UsageError(
+            f"{option} {text}: not a duration; write seconds, minutes or hours, e.g. 90s, 10m, 1h"
+        )
+    return float(found[1]) * _SECONDS[found[2]]
 
 
 def assignments(option: str, texts: Iterable[str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from driver.cloud.stack import Stack, StackIdentity
-from driver.forecast.pricing import Architecture, ServiceSize, running_hour
+from driver.forecast.pricing import GUARD, Architecture, ServiceSize, running_hour
 from driver.transport.endpoint import Role
 from mapreduce.errors import UsageError
 
@@ -19,7 +19,13 @@ SETTINGS_FILE = "deploy.auto.tfvars.json"
 NEXT_FILE = "deploy.next.tfvars.json"
 """The variables of a deployment whose images are not pushed yet; Terraform does not read it
 unasked."""
-IMAGE_SOURCES = ("mapreduce", "services", "requirements/services.txt", ".dockerignore")
+IMAGE_SOURCES = (
+    "mapreduce",
+    "services",
+    "requirements/services.txt",
+    "requirements/guard.txt",
+    ".dockerignore",
+)
 DEFAULT_NAME = "mapreduce"
 CPU_DEFAULTS: dict[Role, int] = {"splitter": 512, "mapper": 1024, "reducer": 1024}
 COUNT_DEFAULTS: dict[Role, int] = {"splitter": 1, "mapper": 3, "reducer": 1}
@@ -37,9 +43,10 @@ class DeploySettings(BaseModel):
     allowed_cidrs: tuple[str, ...] = ()
 
     def vcpus(self) -> float:
-        """Return the vCPUs of all tasks together."""
+        """Return the vCPUs of all tasks together, the idle guard's included."""
         extra = self.model_extra or {}
-        return sum(
+        guard = GUARD.cpu / 1024 if int(extra.get("idle_stop_minutes", 30)) else 0
+        return guard + sum(
             int(extra.get(f"{role}_count", COUNT_DEFAULTS[role]))
             * int(extra.get(f"{role}_cpu", cpu))
             / 1024
@@ -156,7 +163,7 @@ def _is_source(file: Path) -> bool:
 
 
 def hourly_cost(stack: Stack) -> float:
-    """Return the dollars an hour of a stack's tasks, at list prices."""
+    """Return the dollars an hour of a stack's tasks with its guard, at list prices."""
     sizes = [
         ServiceSize(
             count=service.desired_count,
@@ -166,4 +173,6 @@ def hourly_cost(stack: Stack) -> float:
         )
         for role, service in stack.services.items()
     ]
+    if stack.guard is not None and any(size.count for size in sizes):
+        sizes.append(GUARD)
     return running_hour(sizes, stack.architecture)

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from driver.cloud.aws import Aws, ClientError, explained
 from driver.transport.endpoint import ROLES
 
+IMAGES = (*ROLES.values(), "guard")
+"""The images of a stack: one for each service, and the idle guard's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Image:
@@ -19,9 +22,9 @@ class Image:
 
 
 def images_of(aws: Aws, name: str, tag: str) -> list[Image]:
-    """Return the three images of a stack under one tag; their repositories must exist."""
+    """Return the images of a stack under one tag; their repositories must exist."""
     with explained():
-        return [_image(aws, f"{name}/{role}", role, tag) for role in ROLES.values()]
+        return [_image(aws, f"{name}/{role}", role, tag) for role in IMAGES]
 
 
 def registry_password(aws: Aws) -> str:

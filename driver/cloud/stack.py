@@ -45,6 +45,16 @@ class ServiceOutputs(BaseModel):
         return max(1, math.ceil(self.cpu / 1024))
 
 
+class GuardOutputs(BaseModel):
+    """The idle guard: its service, task definition and log group."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    service_name: str
+    task_definition_arn: str
+    log_group: str
+
+
 class StackIdentity(BaseModel):
     """What tells one stack in an account from another."""
 
@@ -73,9 +83,11 @@ class Stack(BaseModel):
     architecture: Literal["X86_64", "ARM64"]
     spot_share: int
     signing_key_secret_arn: str
-    repository_urls: dict[Role, str]
+    repository_urls: dict[str, str]
     image_tag: str
     services: dict[Role, ServiceOutputs]
+    idle_stop_minutes: int
+    guard: GuardOutputs | None
 
     @property
     def store(self) -> str:

@@ -38,6 +38,10 @@ class ServiceSize:
     spot_share: int = 0
 
 
+GUARD = ServiceSize(count=1, cpu=256, memory=512)
+"""The idle guard's task, which runs while the services run."""
+
+
 def task_hour(size: ServiceSize, architecture: Architecture) -> float:
     """Return the dollars an hour of one task with its public address, averaged over Spot."""
     full = size.cpu / 1024 * VCPU_HOUR[architecture] + size.memory / 1024 * GIB_HOUR[architecture]

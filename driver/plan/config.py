@@ -37,6 +37,8 @@ class RunConfig:
         skip_bad_records: how many records that cannot be mapped may be set aside.
         stage_timeout_s: how long a stage may take; None for no limit.
         sort: parts are ranges of keys, as with a job's `total_order`.
+        keep_s: in AWS, seconds that a fleet which the run has started stays after it; None to stop
+            it at once.
     """
 
     inputs: tuple[str, ...]
@@ -56,6 +58,7 @@ class RunConfig:
     stage_timeout_s: float | None = None
     task_memory_bytes: int | None = None
     spark_master: str = DEFAULT_SPARK_MASTER
+    keep_s: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse invalid values; raises `UsageError`, which names the option."""

@@ -140,6 +140,34 @@ class FleetChanged(Event, frozen=True):
     why: dict[str, str] = {}
 
 
+class FleetScaled(Event, frozen=True):
+    """The run has asked for other numbers of tasks, by role."""
+
+    before: dict[str, int]
+    after: dict[str, int]
+
+
+class FleetComing(Event, frozen=True):
+    """How many tasks of each service run while the fleet starts, and how many are wanted."""
+
+    running: dict[str, int]
+    desired: dict[str, int]
+
+
+class FleetLeft(Event, frozen=True):
+    """What the run has done with the fleet at its end.
+
+    `why`: restored, kept, in use, changed, as it was, or the error. `counts` are the numbers of
+    tasks that were set. The user keeps it for `kept_s` seconds; the idle guard stops it after
+    `guarded_s` seconds without a run, 0 without a guard.
+    """
+
+    why: str
+    counts: dict[str, int] = {}
+    kept_s: float = 0.0
+    guarded_s: float = 0.0
+
+
 class FaultInjected(Event, frozen=True):
     """Fault injection made this attempt go wrong."""
 

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from driver.plan import events
 from driver.plan.events import Event
+from driver.report.fleet import fleet_text
 from driver.text import CELL_LIMIT, MESSAGE_LIMIT, bytes_text, plural, shown
 
 PLAIN_EVERY_S = 5.0
@@ -53,11 +54,17 @@ class RunView:
             self._bars.stage_done(event)
         elif isinstance(event, events.FleetChanged):
             self._fleet_changed(event)
+        elif isinstance(event, events.FleetScaled | events.FleetComing | events.FleetLeft):
+            self._say_of_fleet(fleet_text(event))
         elif isinstance(event, events.ImportedAnew):
             if event.why not in self._said:
                 self._say_imported_anew(event.why)
         elif (text := _said(event)) is not None:
             self._warn(text)
+
+    def _say_of_fleet(self, text: str) -> None:
+        if text:
+            self._warn(text, style="red" if text.startswith("error") else "cyan")
 
     def _say_imported_anew(self, why: str) -> None:
         """Say it once a run, not once a stage."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from dataclasses import dataclass
@@ -92,6 +93,14 @@ class Prepared:
         )
 
     @property
+    def map_tasks(self) -> int:
+        """About how many map tasks the run has; a fleet is started for them."""
+        if self.cut.splits is not None:
+            return self.cut.splits
+        total = sum(given.size for given in self.inputs)
+        return max(1, math.ceil(total / (self.cut.split_bytes or 1)))
+
+    @property
     def _hashes_here(self) -> bool:
         """Whether tasks have this process's hash seed; services and Spark have a fixed one."""
         return self.target == "inline" and os.environ.get("PYTHONHASHSEED") != HASH_SEED
@@ -140,6 +149,7 @@ def prepare(
     found = output.checked(found, runs) if output else found
     inputs = _formatted(found.objects, job)
     _check_sort(config, job)
+    _check_keep(config, stack)
     if stack:
         _check_buckets(inputs, stack)
     total = sum(given.size for given in inputs)
@@ -276,6 +286,19 @@ def _check_sort(config: RunConfig, job: JobClass) -> None:
         if job.reduce is None:
             what = "has no `reduce`, and so no keys to sort by"
         raise UsageError(f"{job.__name__} {what}; its result cannot be in total order")
+
+
+def _check_keep(config: RunConfig, stack: Stack | None) -> None:
+    """Check that a guard stops the tasks that --keep leaves; raises `UsageError`."""
+    if config.keep_s is None:
+        return
+    if stack is None:
+        raise UsageError("--keep: only a run in AWS leaves tasks; leave the option out")
+    if stack.guard is None:
+        raise UsageError(
+            "--keep: the stack has no idle guard to stop the tasks later; "
+            "set idle_stop_minutes and run ./deploy.sh, or leave the option out"
+        )
 
 
 def _check_buckets(inputs: tuple[InputObject, ...], stack: Stack) -> None:

@@ -15,6 +15,8 @@ runs/<run>/                                 plan.json, results.json, events.json
                                             dead-letters/00000.json: a record that was set aside
 jobs/<sha256>/code.zip                      a job's code
 tasks/<task key>.json                       a finished task, for a later run to reuse
+fleet/leases/<lease>                        in AWS: a run uses the fleet, which so stays
+fleet/scaling.json                          in AWS: the numbers of tasks before a run changed them
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import re
 
 INPUT, CHUNKS, MAPS, PAIRS, REDUCE = "input", "chunks", "maps", "pairs", "reduce"
 RUNS, JOBS, TASKS = "runs", "jobs", "tasks"
+LEASES, SCALING = "fleet/leases", "fleet/scaling.json"
 STEP = "-step-"
 STATES = "states"
 DEAD_LETTERS = "dead-letters"
@@ -36,7 +39,7 @@ _RUN_FOLDERS = "|".join((CHUNKS, rf"{MAPS}(?:/[{''.join(MAP_FOLDERS)}])?", PAIRS
 # which a user has folders of the same names: the ids identify the keys that belong to a run
 _OWN = re.compile(
     rf"({INPUT}|{JOBS})/[0-9a-f]{{64}}(/.*)?|{TASKS}/[0-9a-f]{{64}}\.json|"
-    rf"{PAIRS}/{STATES}/[0-9a-f]{{32}}|"
+    rf"{PAIRS}/{STATES}/[0-9a-f]{{32}}|{LEASES}/[0-9a-f]{{32}}|{re.escape(SCALING)}|"
     rf"({_RUN_FOLDERS})/run-[0-9]{{8}}-[0-9]{{6}}-[a-z0-9-]+(/.*)?",
     re.DOTALL,
 )
@@ -159,6 +162,11 @@ def code(store: str, digest: str) -> str:
 def task(store: str, key: str) -> str:
     """Return the URL of a finished task's result, under its content-addressed key."""
     return join(store, TASKS, f"{key}.json")
+
+
+def lease(name: str) -> str:
+    """Return the key, below the store's root, of the lease of a run that uses the fleet."""
+    return f"{LEASES}/{name}"
 
 
 def dead_letter(task: int, number: int) -> str:

@@ -73,8 +73,8 @@ run "output_shapes" {
   }
 
   assert {
-    condition     = output.repository_urls == { for role in ["mapper", "reducer", "splitter"] : role => "123456789012.dkr.ecr.eu-central-1.amazonaws.com/mapreduce/service" }
-    error_message = "The deploy script pushes to a URL per role."
+    condition     = output.repository_urls == { for role in ["guard", "mapper", "reducer", "splitter"] : role => "123456789012.dkr.ecr.eu-central-1.amazonaws.com/mapreduce/service" }
+    error_message = "The deploy script pushes an image to each."
   }
 
   assert {
@@ -138,6 +138,11 @@ run "all_counts_may_be_zero" {
   assert {
     condition     = alltrue([for service in output.services : service.desired_count == 0])
     error_message = "A stopped stack keeps its services, without tasks."
+  }
+
+  assert {
+    condition     = output.guard != null && local.guard_count == 0
+    error_message = "There is nothing to guard in a stopped stack; a run starts the guard."
   }
 }
 
@@ -204,4 +209,36 @@ run "a_driver_inside_needs_no_open_address" {
     condition     = output.address_kind == "private"
     error_message = "address_kind is handed to the driver as it is."
   }
+}
+
+run "a_guard_stops_an_idle_stack" {
+  command = plan
+
+  assert {
+    condition     = output.idle_stop_minutes == 30 && output.guard.service_name == "guard" && output.guard.log_group == "/ecs/mapreduce/guard" && local.guard_count == 1
+    error_message = "driver/cloud/stack.py reads these outputs; a stack that runs is guarded."
+  }
+}
+
+run "without_a_limit_there_is_no_guard" {
+  command = plan
+
+  variables {
+    idle_stop_minutes = 0
+  }
+
+  assert {
+    condition     = output.guard == null
+    error_message = "0 minutes: no guard."
+  }
+}
+
+run "reject_a_limit_of_more_than_a_day" {
+  command = plan
+
+  variables {
+    idle_stop_minutes = 1441
+  }
+
+  expect_failures = [var.idle_stop_minutes]
 }

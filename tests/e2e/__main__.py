@@ -70,7 +70,9 @@ def _story(log: Log, shell: Shell, ends: ExitStack, given: list[Path] | None) ->
         note(f"{bases.python}, {bases.builder}")
     with log.step("machine: wheels for the images") as note:
         fetched = base_image.fetch_wheels(
-            shell, checkout / "requirements" / "services.txt", temporary / "wheels"
+            shell,
+            [checkout / "requirements" / f"{name}.txt" for name in ("services", "guard")],
+            temporary / "wheels",
         )
         wheels = ends.enter_context(base_image.served(temporary / "wheels"))
         note(f"{fetched} wheels")

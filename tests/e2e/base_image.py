@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -111,8 +111,8 @@ def mirror(sources: Path = Path("/etc/apt")) -> str:
     return DEFAULT_MIRROR
 
 
-def fetch_wheels(shell: Shell, requirements: Path, folder: Path) -> int:
-    """Fetch the services' wheels with this machine's pip and its settings; return their number.
+def fetch_wheels(shell: Shell, requirements: Sequence[Path], folder: Path) -> int:
+    """Fetch the images' wheels with this machine's pip and its settings; return their number.
 
     Raises:
         CannotRun: pip cannot fetch them.
@@ -127,12 +127,13 @@ def fetch_wheels(shell: Shell, requirements: Path, folder: Path) -> int:
         "--disable-pip-version-check",
     ]
     try:
-        shell.run(
-            *(sys.executable, "-m", "pip", "download", *only, *other),
-            *("--requirement", requirements, "--dest", folder),
-        )
+        for each in requirements:
+            shell.run(
+                *(sys.executable, "-m", "pip", "download", *only, *other),
+                *("--requirement", each, "--dest", folder),
+            )
     except StepFailed as exc:
-        raise CannotRun(f"pip cannot fetch the services' packages: {exc}") from exc
+        raise CannotRun(f"pip cannot fetch the images' packages: {exc}") from exc
     return len(list(folder.iterdir()))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from tests.e2e import images, remains, runs, stack
+from tests.e2e import images, remains, runs, stack, standing
 from tests.e2e.emulator import Emulator
 from tests.e2e.log import Log, Note, StepFailed
 from tests.e2e.stack import DeployedStack
@@ -56,6 +56,7 @@ def prove(log: Log, proof: Proof) -> None:
     _measure(log, proof)
     _grow(log, proof)
     _lose_a_mapper(log, proof)
+    standing.prove(log, proof.stack, proof.book, proof.folder, MAPPERS)
     _destroy(log, proof)
 
 
@@ -252,7 +253,11 @@ def _destroy(log: Log, proof: Proof) -> None:
         note("; ".join(made.destroy().err.strip().splitlines()))
     with log.step("nothing is left") as note:
         left = remains.remains(proof.cloud)
-        left += [f"container: {one.name}" for role in images.ROLES for one in made.boxes(role)]
+        left += [
+            f"container: {one.name}"
+            for role in (*images.ROLES, standing.GUARD)
+            for one in made.boxes(role)
+        ]
         if left:
             raise StepFailed("\n".join(left))
         note(f"no container, no {', no '.join(remains.QUESTIONS)}")

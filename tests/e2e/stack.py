@@ -149,7 +149,8 @@ def prepare(
     made = DeployedStack(
         root, engine, emulator.shell(shell).having(MAPREDUCE_BUILD_OPTIONS=options)
     )
-    (made.folder / "modules" / "service" / "emulator_override.tf").write_text(FORGOTTEN)
+    for module in ("service", "guard"):
+        (made.folder / "modules" / module / "emulator_override.tf").write_text(FORGOTTEN)
     settings = {
         "region": REGION,
         "name": NAME,

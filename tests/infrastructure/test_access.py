@@ -59,7 +59,7 @@ OBJECTS: dict[str, tuple[list[str], Sequence[str], Sequence[str]]] = {
     "task": ([keys.task(STORE, DIGEST)], (), ()),
 }
 # functions of `keys` that return no object: a folder, or a part of a key
-OTHERS = {"chunks", "maps", "pairs", "results", "runs", "join", "step", "dead_letter"}
+OTHERS = {"chunks", "maps", "pairs", "results", "runs", "join", "step", "dead_letter", "lease"}
 OTHERS |= {"is_own", "run_of_result", "run_of_results"}
 
 

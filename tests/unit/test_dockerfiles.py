@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from driver.cloud.deployment import IMAGE_SOURCES
+from driver.cloud.images import IMAGES
 from driver.transport.endpoint import ROLES
 from mapreduce.wire.build import HASH_SEED
 
@@ -28,6 +29,11 @@ def role(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def instructions(role: str) -> list[tuple[str, str]]:
+    """The instructions of a service's Dockerfile."""
+    return _instructions(role)
+
+
+def _instructions(role: str) -> list[tuple[str, str]]:
     """Return a Dockerfile's instructions: name and arguments, with joined lines and no comments."""
     code = "\n".join(line for line in _text(role).splitlines() if not line.lstrip().startswith("#"))
     joined = re.sub(r"\\\n\s*", " ", code)
@@ -124,15 +130,30 @@ def test_no_secret_is_baked_in(instructions: list[tuple[str, str]]) -> None:
     assert [word for word in named if SECRETS.search(word.partition("=")[0].upper())] == []
 
 
-def test_the_build_context_equals_the_tags_sources(instructions: list[tuple[str, str]]) -> None:
-    """The build context, the copied files and the tag's sources are the same."""
+def _copied(instructions: list[tuple[str, str]]) -> set[str]:
     copies = [rest.split() for rest in _all(instructions, "COPY") if not rest.startswith("--from")]
-    sources = {source for words in copies for source in words[:-1]}
+    return {source for words in copies for source in words[:-1]}
+
+
+def test_the_build_context_equals_the_tags_sources() -> None:
+    """The build context, the copied files of all images and the tag's sources are the same."""
+    copied = {source for role in IMAGES for source in _copied(_instructions(role))}
+    sources = {source for source in copied if not source.startswith("services/")}
+    assert sources < copied  # the guard's own modules, below `services`
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").split("\n")
     assert "*" in ignored
     assert {line[1:] for line in ignored if line.startswith("!")} == sources
     assert set(IMAGE_SOURCES) == sources | {".dockerignore"}
-    assert all((ROOT / source).exists() for source in sources)
+    assert all((ROOT / source).exists() for source in copied)
+
+
+def test_the_guards_image_has_no_engine_and_no_job() -> None:
+    """The image of the guard, which may stop the fleet, holds its own modules alone."""
+    guard = _instructions("guard")
+    assert _copied(guard) == {"requirements/guard.txt", "services/__init__.py", "services/guard"}
+    assert _all(guard, "USER") == ["10001:10001"]
+    assert _all(guard, "ADD") == _all(guard, "VOLUME") == _all(guard, "EXPOSE") == []
+    assert guard[-1] == ("ENTRYPOINT", '["python", "-m", "services.guard"]')
 
 
 def test_code_belongs_to_root(instructions: list[tuple[str, str]]) -> None:

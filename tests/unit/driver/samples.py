@@ -81,4 +81,10 @@ STACK_VALUES: dict[str, object] = {
         "mapper": _service("mapper", 2048, 3),
         "reducer": _service("reducer", 1024, 1),
     },
+    "idle_stop_minutes": 30,
+    "guard": {
+        "service_name": "guard",
+        "task_definition_arn": "arn:aws:ecs:eu-central-1:1:task-definition/mapreduce-guard:1",
+        "log_group": "/ecs/mapreduce/guard",
+    },
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from driver.cli.values import assignments, size_bytes
+from driver.cli.values import assignments, duration_s, size_bytes
 from mapreduce.errors import UsageError
 
 
@@ -38,3 +38,18 @@ def test_assignments() -> None:
     assert assignments("--param", ["a=1", "b=x=y", "c=", "a=2"]) == {"a": "2", "b": "x=y", "c": ""}
     with pytest.raises(UsageError, match="name=value"):
         assignments("--param", ["=1"])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("90s", 90), ("10m", 600), ("1.5 h", 5400), ("2H", 7200)]
+)
+def test_durations(text: str, expected: float) -> None:
+    """Durations are seconds, minutes or hours."""
+    assert duration_s("--keep", text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "10", "0m", "-5m", "10min", "1d", "m"])
+def test_a_wrong_duration_is_refused_with_its_option(text: str) -> None:
+    """A duration without a unit could be seconds or minutes, so it is refused."""
+    with pytest.raises(UsageError, match=f"--keep {text}: not a duration"):
+        duration_s("--keep", text)

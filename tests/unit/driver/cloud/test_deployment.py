@@ -95,11 +95,14 @@ def test_the_world_is_never_let_in_unasked() -> None:
 
 
 def test_vcpus_of_all_tasks() -> None:
-    """The vCPUs are those of all tasks: half a vCPU for the splitter, one for each other task."""
-    assert merged_settings({}, "us-east-1", "t", None).vcpus() == 4.5
+    """The vCPUs are those of all tasks: a half for the splitter, a quarter for the idle guard, one
+    for each other task.
+    """
+    assert merged_settings({}, "us-east-1", "t", None).vcpus() == 4.75
+    assert merged_settings({}, "us-east-1", "t", None, idle_stop_minutes=0).vcpus() == 4.5
     assert (
         merged_settings({}, "us-east-1", "t", None, mapper_count=10, mapper_cpu=2048).vcpus()
-        == 21.5
+        == 21.75
     )
 
 
@@ -117,4 +120,5 @@ def test_cost_of_an_hour_by_hand() -> None:
         (0.02024 + 0.00889 + 0.005)
         + 3 * ((0.08096 + 0.00889) * 0.65 + 0.005)
         + (0.04048 + 0.00889 + 0.005)
+        + (0.01012 + 0.0022225 + 0.005)  # the idle guard
     )

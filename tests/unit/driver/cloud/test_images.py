@@ -40,10 +40,13 @@ def test_each_image_is_there_or_missing(aws: Aws, ecr: Stubber) -> None:
     ecr.add_client_error("describe_images", "ImageNotFoundException", expected_params=asked)
     asked = _script(ecr, "reducer")
     ecr.add_response("describe_images", {"imageDetails": []}, asked)
+    asked = _script(ecr, "guard")
+    ecr.add_response("describe_images", {"imageDetails": []}, asked)
     assert [
         Image("splitter", "1.dkr/books/splitter:abc", pushed=True),
         Image("mapper", "1.dkr/books/mapper:abc", pushed=False),
         Image("reducer", "1.dkr/books/reducer:abc", pushed=False),
+        Image("guard", "1.dkr/books/guard:abc", pushed=False),
     ] == images_of(aws, "books", "abc")
 
 

@@ -283,6 +283,30 @@ def test_map_slots_in_aws_are_those_of_the_service(
     assert slots == _prepared(text, "aws", mappers=mappers).map_slots
 
 
+def test_keep_is_for_a_stack_whose_guard_ends_it(
+    text: str, monkeypatch: pytest.MonkeyPatch, deployed: None
+) -> None:
+    """--keep is refused on this machine, and where no idle guard would stop the tasks later."""
+    assert _prepared(text, "aws", keep_s=600.0).config.keep_s == 600.0
+    with pytest.raises(UsageError, match="--keep: only a run in AWS"):
+        _prepared(text, "local", keep_s=600.0)
+    unguarded = STACK.model_copy(update={"guard": None})
+    monkeypatch.setattr(module, "read_stack", lambda _: unguarded)
+    with pytest.raises(UsageError, match="set idle_stop_minutes"):
+        _prepared(text, "aws", keep_s=600.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"), [({"chunks": 7}, 7), ({"chunk_bytes": 4}, 5), ({}, 1)]
+)
+def test_a_fleet_is_started_for_about_so_many_map_tasks(
+    text: str, options: dict[str, Any], expected: int
+) -> None:
+    """The number of map tasks follows from the rule by which the input is cut."""
+    Path(text).write_bytes(b"x" * 17 + b"\n\n\n")
+    assert expected == _prepared(text, "local", **options).map_tasks
+
+
 def test_map_slots_here_are_processors(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """On this machine the map slots are its processors, or the given mappers."""
     monkeypatch.setattr("os.cpu_count", lambda: 6)

@@ -110,6 +110,7 @@ def test_the_backend_in_aws_reaches_the_stack_with_its_key(
         runs=_prepared(tmp_path, "word_count").runs,
         stack=Stack.model_validate(STACK_VALUES),
         aws=object(),
+        map_tasks=1,
     )
 
     async def opened() -> Any:

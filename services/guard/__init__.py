@@ -1,0 +1,5 @@
+"""The idle guard: stops the fleet when nobody uses it.
+
+It runs in a container of its own, without a job's code: it may change the numbers of tasks, and
+they may not.
+"""

@@ -1,0 +1,85 @@
+"""The steps that show that nothing stands: a run starts and stops the fleet, and the guard ends it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from tests.e2e import runs
+from tests.e2e.images import ROLES
+from tests.e2e.log import Log, Note, StepFailed
+from tests.e2e.stack import SETTLE_S, DeployedStack
+
+GUARD = "guard"
+LIMIT = ("-var", "idle_stop_minutes=1")
+IDLE_S = 60.0
+LOOK_S = 20.0
+KILLED_S = 60.0
+
+
+def prove(log: Log, made: DeployedStack, book: Path, folder: Path, mappers: int) -> None:
+    """Run all steps in order; the stack is stopped afterwards."""
+    with log.step("make stop: no task runs", vital=False) as note:
+        note(made.driver("stack", "stop").err.strip())
+        _wait_until_stopped(made, SETTLE_S)
+    with log.step("one command on a stopped stack: start, count, stop", vital=False) as note:
+        answer = runs.count(made, [book], folder / "started.json", "--chunks", "6", "--fresh")
+        runs.check_counts(answer, [book])
+        note(f"{len(answer.map_rows)} map tasks by {len(answer.mappers)} mappers")
+        _wait_until_stopped(made, SETTLE_S)
+        note("no task runs after it, and no guard")
+    with log.step(
+        "terraform apply starts a stopped stack, the guard stops it", vital=False
+    ) as note:
+        note(made.apply(*LIMIT))
+        made.wait_for_boxes("mapper", mappers)
+        made.wait_for_boxes(GUARD, 1)
+        note(f"{mappers} mappers and the guard run; stopped {_wait_until_idle(made):.0f} s later")
+    with log.step("kill -9 of the driver: the guard stops the fleet", vital=False) as note:
+        _kill_the_driver(made, book, folder, note)
+    with log.step("the next run goes on, and stops what it starts", vital=False) as note:
+        answer = runs.count(made, [book], folder / "again.json", *_slow(book, folder)[:-1])
+        runs.check_counts(answer, [book])
+        reused = answer.report["reused_tasks"]
+        if not reused:
+            raise StepFailed("no task of the killed run was reused")
+        note(f"{reused} tasks reused; the answer is right")
+        _wait_until_stopped(made, SETTLE_S)
+
+
+def _slow(book: Path, folder: Path) -> list[str | Path]:
+    """Return options of a slow word count; the last one is `--fresh`."""
+    *job, fresh = runs.slowly(folder, [book], KILLED_S)
+    return [*job, "--chunks", "24", fresh]
+
+
+def _kill_the_driver(made: DeployedStack, book: Path, folder: Path, note: Note) -> None:
+    output = folder / "killed.json"
+    options = _slow(book, folder)
+    with runs.counting(made, [book], output, *options[:-1]) as (running, _):
+        runs.busy_mapper(made, running)
+        time.sleep(6)  # so that some tasks are done
+        os.killpg(running.process.pid, signal.SIGKILL)
+    killed = time.monotonic()
+    if not made.boxes("mapper"):
+        raise StepFailed("the fleet was gone before the guard could stop it")
+    _wait_until_stopped(made, IDLE_S + 2 * LOOK_S + SETTLE_S)
+    note(f"stopped {time.monotonic() - killed:.0f} s after the driver was killed")
+
+
+def _wait_until_idle(made: DeployedStack) -> float:
+    """Wait for the guard to stop the fleet; return how many seconds it took."""
+    began = time.monotonic()
+    _wait_until_stopped(made, IDLE_S + 2 * LOOK_S + SETTLE_S)
+    return time.monotonic() - began
+
+
+def _wait_until_stopped(made: DeployedStack, limit_s: float) -> None:
+    """Wait until no container of any service runs; raise `StepFailed` on a timeout."""
+    until = time.monotonic() + limit_s
+    while left := [one.name for role in (*ROLES, GUARD) for one in made.boxes(role)]:
+        if time.monotonic() > until:
+            raise StepFailed(f"still run after {limit_s:.0f} s: {', '.join(left)}")
+        time.sleep(1)
