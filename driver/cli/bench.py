@@ -148,7 +148,7 @@ def _check_fleet(prepared: Prepared, levels: tuple[int, ...]) -> None:
     if there is not None and levels[-1] > there:
         raise UsageError(
             f"--mappers {levels[-1]}: only {plural(there, 'mapper')} run; "
-            f"first: cd terraform && terraform apply -var mapper_count={levels[-1]}"
+            f"first: python -m driver stack start --mappers {levels[-1]}"
         )
 
 

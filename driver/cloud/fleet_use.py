@@ -227,9 +227,8 @@ class FleetUse:
         if ending.why in ("restored", "changed"):
             self._leases.forget()
         if ending.why in ("restored", "changed", "as it was") and any(desired.values()):
-            # the guard counts from the end of the last run
-            self._leases.renew(self._lease_s, holds=False)
-        elif not kept:
+            self._leases.note_end(self._lease_s)
+        if not kept:
             self._leases.end()
         return ending.why, ending.counts
 

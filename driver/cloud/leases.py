@@ -15,6 +15,8 @@ from driver.cloud.aws import Aws, ClientError, explained
 from driver.cloud.capacity import Lease, Scaling
 from mapreduce.wire import keys
 
+LAST = "last"
+"""The lease that no run holds: it says when the last one has ended."""
 _TAKEN = {"PreconditionFailed", "ConditionalRequestConflict"}
 
 
@@ -31,13 +33,17 @@ class Leases:
         self._aws, self._bucket = aws, bucket
         self._own = keys.lease(own)
 
-    def renew(self, seconds: float, *, holds: bool = True) -> None:
-        """Say that the fleet is needed, or has no run any more, for some seconds from now.
+    def renew(self, seconds: float) -> None:
+        """Say that the fleet is needed for some seconds from now; raises `FleetError`."""
+        self._write(self._own, {"seconds": seconds, "holds": True})
+
+    def note_end(self, seconds: float) -> None:
+        """Say that the last run has ended now, and for how long the guard waits from here.
 
         Raises:
             FleetError: S3 refuses.
         """
-        self._write(self._own, {"seconds": seconds, "holds": holds})
+        self._write(keys.lease(LAST), {"seconds": seconds, "holds": False})
 
     def end(self) -> None:
         """Delete this run's lease; raises `FleetError`."""

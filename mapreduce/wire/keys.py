@@ -39,7 +39,7 @@ _RUN_FOLDERS = "|".join((CHUNKS, rf"{MAPS}(?:/[{''.join(MAP_FOLDERS)}])?", PAIRS
 # which a user has folders of the same names: the ids identify the keys that belong to a run
 _OWN = re.compile(
     rf"({INPUT}|{JOBS})/[0-9a-f]{{64}}(/.*)?|{TASKS}/[0-9a-f]{{64}}\.json|"
-    rf"{PAIRS}/{STATES}/[0-9a-f]{{32}}|{LEASES}/[0-9a-f]{{32}}|{re.escape(SCALING)}|"
+    rf"{PAIRS}/{STATES}/[0-9a-f]{{32}}|{LEASES}/[0-9a-z]+|{re.escape(SCALING)}|"
     rf"({_RUN_FOLDERS})/run-[0-9]{{8}}-[0-9]{{6}}-[a-z0-9-]+(/.*)?",
     re.DOTALL,
 )

@@ -1,4 +1,4 @@
-"""The steps that show that nothing stands: a run starts and stops the fleet, and the guard ends it."""
+"""The steps that show that nothing stands: a run starts and stops the fleet, or the guard."""
 
 from __future__ import annotations
 

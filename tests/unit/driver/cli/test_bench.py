@@ -87,4 +87,4 @@ def test_no_more_mappers_are_wanted_than_run(
 
     monkeypatch.setattr("driver.targets.prepare.mappers_there", there)
     said = command("bench", "--input", "in.txt", "--mappers", "3")
-    assert (2, True) == (said.code, "mapper_count=3" in said.err)
+    assert (2, True) == (said.code, "stack start --mappers 3" in said.err)

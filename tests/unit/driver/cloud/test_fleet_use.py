@@ -273,9 +273,10 @@ def test_fewer_mappers_take_none_away(running: Runs) -> None:
 
 
 def test_the_guard_counts_from_the_end_of_the_last_run(running: Runs) -> None:
-    """On a stack that ran before, the run leaves a lease that holds nothing for the limit."""
+    """On a stack that ran before, the run leaves one object: when the last run ended."""
     running.carry_out(running.use("a"))
-    assert running.world.lease("a") == {"seconds": 1800.0, "holds": False}
+    assert running.world.leases == ["last"]
+    assert running.world.lease("last") == {"seconds": 1800.0, "holds": False}
 
 
 def test_of_two_runs_the_last_stops_the_fleet(stopped: Runs) -> None:
@@ -305,8 +306,8 @@ def test_numbers_that_were_changed_meanwhile_stay(stopped: Runs) -> None:
     stopped.carry_out(stopped.use("a"), apply)
     assert stopped.world.desired == {**USUAL, "mapper": 10, "guard": 1}
     assert stopped.left.why == "changed"
-    assert stopped.world.leases == ["a"]
-    assert not stopped.world.lease("a")["holds"]
+    assert stopped.world.leases == ["last"]
+    assert not stopped.world.lease("last")["holds"]
 
 
 def test_a_fleet_that_does_not_start_is_an_error_with_ecss_words(
