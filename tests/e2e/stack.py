@@ -10,7 +10,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,9 +98,12 @@ class DeployedStack:
     def boxes(self, role: str) -> list[Box]:
         """Return the running containers of a service."""
         filters = ("--filter", f"label=com.amazonaws.ecs.container-name={role}")
-        ids = self.engine.docker("ps", "--quiet", *filters).split()
-        found = json.loads(self.engine.docker("inspect", *ids)) if ids else []
-        return sorted((_box(one, role) for one in found), key=lambda box: box.name)
+        while ids := self.engine.docker("ps", "--quiet", *filters).split():
+            # a container that ends between the two questions makes the second one fail
+            with suppress(StepFailed):
+                found = json.loads(self.engine.docker("inspect", *ids))
+                return sorted((_box(one, role) for one in found), key=lambda box: box.name)
+        return []
 
     def wait_for_boxes(self, role: str, number: int) -> None:
         """Wait until a service has this number of containers; raise `StepFailed` on a timeout."""
