@@ -75,6 +75,16 @@ output "image_tag" {
   value       = var.image_tag
 }
 
+output "alarms" {
+  description = "Whether the stack has the alarms, which cost while it is stopped too."
+  value       = var.alarms
+}
+
+output "dashboard" {
+  description = "Whether the stack has the dashboard, which costs while it is stopped too."
+  value       = var.dashboard
+}
+
 output "services" {
   description = "Each service by role: names in ECS, Cloud Map and CloudWatch, task definition, port, number and size (CPU units, MiB) of its tasks."
   value = {

@@ -54,6 +54,8 @@ run "output_shapes" {
       architecture        = output.architecture
       spot_share          = output.spot_share
       image_tag           = output.image_tag
+      alarms              = output.alarms
+      dashboard           = output.dashboard
       } == {
       region              = "eu-central-1"
       name                = "mapreduce"
@@ -68,6 +70,8 @@ run "output_shapes" {
       architecture        = "X86_64"
       spot_share          = 0
       image_tag           = "0123abcd"
+      alarms              = false
+      dashboard           = false
     }
     error_message = "driver/cloud/stack.py reads these outputs: change both, or neither."
   }
