@@ -7,6 +7,13 @@ locals {
     ManagedBy = "terraform"
   })
 
+  # Either the stack's own network or an existing one, with the same outputs.
+  network = one(concat(module.network[*], module.existing_network[*]))
+
+  # Cloud Map unless a course's role serves: such accounts may not use it, and the driver does not
+  # need it.
+  service_discovery = coalesce(var.service_discovery, var.existing_role_name == null ? "api" : "none")
+
   # The differences between the three services. Their access to S3 is in modules/service/iam.tf.
   services = {
     splitter = {
@@ -37,9 +44,18 @@ locals {
 
 module "network" {
   source = "./modules/network"
+  count  = var.vpc_id == null ? 1 : 0
 
   name     = var.name
   vpc_cidr = var.vpc_cidr
+}
+
+module "existing_network" {
+  source = "./modules/existing_network"
+  count  = var.vpc_id == null ? 0 : 1
+
+  vpc_id     = var.vpc_id
+  subnet_ids = var.subnet_ids
 }
 
 module "registry" {
@@ -54,6 +70,10 @@ module "storage" {
 
   name                        = var.name
   intermediate_retention_days = var.intermediate_retention_days
+  input_retention_days        = var.input_retention_days
+  code_retention_days         = var.code_retention_days
+  run_retention_days          = var.run_retention_days
+  task_retention_days         = var.task_retention_days
 }
 
 module "signing_key" {
@@ -69,11 +89,15 @@ module "signing_key" {
 module "cluster" {
   source = "./modules/cluster"
 
-  name               = var.name
-  vpc_id             = module.network.vpc_id
-  repository_arns    = values(module.registry.repository_arns)
-  secret_arn         = module.signing_key.secret_arn
-  existing_role_name = var.existing_role_name
+  name              = var.name
+  service_discovery = local.service_discovery
+  vpc_id            = local.network.vpc_id
+  repository_arns   = values(module.registry.repository_arns)
+  signing_key_arn   = module.signing_key.parameter_arn
+
+  existing_role_name       = var.existing_role_name
+  role_path                = var.role_path
+  permissions_boundary_arn = var.permissions_boundary_arn
 }
 
 module "service" {
@@ -93,21 +117,27 @@ module "service" {
   extra_environment     = var.extra_environment
   log_retention_days    = var.log_retention_days
 
-  vpc_id        = module.network.vpc_id
-  vpc_cidr      = module.network.vpc_cidr
-  subnet_ids    = module.network.subnet_ids
-  allowed_cidrs = var.allowed_cidrs
+  vpc_id           = local.network.vpc_id
+  vpc_cidrs        = local.network.vpc_cidrs
+  subnet_ids       = local.network.subnet_ids
+  assign_public_ip = var.assign_public_ip
+  allowed_cidrs    = var.allowed_cidrs
 
   bucket              = module.storage.bucket
   extra_input_buckets = var.extra_input_buckets
-  signing_key_arn     = module.signing_key.secret_arn
+  extra_kms_key_arns  = var.extra_kms_key_arns
+  signing_key_arn     = module.signing_key.parameter_arn
 
   cluster_arn             = module.cluster.cluster_arn
+  service_discovery       = local.service_discovery
   namespace_id            = module.cluster.namespace_id
   log_group_prefix        = module.cluster.log_group_prefix
   execution_role_arn      = module.cluster.execution_role_arn
   existing_role_arn       = module.cluster.existing_role_arn
   task_assume_role_policy = module.cluster.task_assume_role_policy
+
+  role_path                = var.role_path
+  permissions_boundary_arn = var.permissions_boundary_arn
 }
 
 module "guard" {
@@ -124,9 +154,10 @@ module "guard" {
   extra_environment  = var.extra_environment
   log_retention_days = var.log_retention_days
 
-  vpc_id     = module.network.vpc_id
-  subnet_ids = module.network.subnet_ids
-  bucket     = module.storage.bucket
+  vpc_id           = local.network.vpc_id
+  subnet_ids       = local.network.subnet_ids
+  assign_public_ip = var.assign_public_ip
+  bucket           = module.storage.bucket
 
   cluster_arn             = module.cluster.cluster_arn
   cluster_name            = module.cluster.cluster_name
@@ -134,7 +165,49 @@ module "guard" {
   execution_role_arn      = module.cluster.execution_role_arn
   existing_role_arn       = module.cluster.existing_role_arn
   task_assume_role_policy = module.cluster.task_assume_role_policy
+
+  role_path                = var.role_path
+  permissions_boundary_arn = var.permissions_boundary_arn
 }
+
+# --- Options, all off by default ------------------------------------------------------------------
+
+module "budget" {
+  source = "./modules/budget"
+  count  = var.monthly_budget_usd == null ? 0 : 1
+
+  name        = var.name
+  monthly_usd = var.monthly_budget_usd
+  email       = var.budget_email
+}
+
+module "nightly_stop" {
+  source = "./modules/nightly_stop"
+  count  = var.nightly_stop == null ? 0 : 1
+
+  name         = var.name
+  cluster_name = module.cluster.cluster_name
+  service_arns = { for service in module.service : service.service_name => service.service_arn }
+  schedule     = var.nightly_stop
+  timezone     = var.nightly_stop_timezone
+
+  role_path                = var.role_path
+  permissions_boundary_arn = var.permissions_boundary_arn
+}
+
+module "monitoring" {
+  source = "./modules/monitoring"
+  count  = var.alarms || var.dashboard ? 1 : 0
+
+  name         = var.name
+  cluster_name = module.cluster.cluster_name
+  services     = { for role, service in module.service : role => { service_name = service.service_name, log_group = service.log_group } }
+  alarms       = var.alarms
+  topic_arn    = var.alarm_topic_arn
+  dashboard    = var.dashboard
+}
+
+# --- Warnings -------------------------------------------------------------------------------------
 
 # A warning, not an error: the address may be set later than the stack.
 check "the_driver_can_reach_the_services" {

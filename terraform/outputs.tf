@@ -25,8 +25,13 @@ output "cluster" {
   value       = module.cluster.cluster_name
 }
 
+output "service_discovery" {
+  description = "Kind of the Cloud Map namespace: api, dns (which has a hosted zone), or none."
+  value       = local.service_discovery
+}
+
 output "namespace" {
-  description = "Name of the Cloud Map namespace in which a driver inside the VPC finds the tasks."
+  description = "Name of the Cloud Map namespace in which a driver inside the VPC finds the tasks, or null: then ECS tells their addresses."
   value       = module.cluster.namespace_name
 }
 
@@ -40,6 +45,11 @@ output "address_kind" {
   value       = var.address_kind
 }
 
+output "assign_public_ip" {
+  description = "Whether each task has a public address, which costs."
+  value       = var.assign_public_ip
+}
+
 output "architecture" {
   description = "CPU architecture of the tasks, X86_64 or ARM64: sets the images' platform and the price."
   value       = var.architecture
@@ -50,9 +60,9 @@ output "spot_share" {
   value       = var.spot_share
 }
 
-output "signing_key_secret_arn" {
-  description = "ARN of the driver's signing key. The key itself is in no output and no state."
-  value       = module.signing_key.secret_arn
+output "signing_key_parameter" {
+  description = "Name of the parameter with the driver's signing key. The key itself is in no output and no state."
+  value       = module.signing_key.parameter_name
 }
 
 output "repository_urls" {
@@ -63,6 +73,16 @@ output "repository_urls" {
 output "image_tag" {
   description = "Tag of the images that the services run."
   value       = var.image_tag
+}
+
+output "alarms" {
+  description = "Whether the stack has the alarms, which cost while it is stopped too."
+  value       = var.alarms
+}
+
+output "dashboard" {
+  description = "Whether the stack has the dashboard, which costs while it is stopped too."
+  value       = var.dashboard
 }
 
 output "services" {

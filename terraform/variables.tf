@@ -227,14 +227,14 @@ variable "extra_environment" {
   # ECS refuses a name that is both a variable and a secret, but only on registration.
   validation {
     condition     = !contains(keys(var.extra_environment), "MAPREDUCE_SIGNING_KEY")
-    error_message = "extra_environment may not set MAPREDUCE_SIGNING_KEY: it comes from Secrets Manager."
+    error_message = "extra_environment may not set MAPREDUCE_SIGNING_KEY: it comes from the stack's parameter."
   }
 }
 
 # --- Access ---------------------------------------------------------------------------------------
 
 variable "vpc_cidr" {
-  description = "Address range of the VPC. Change it to peer the VPC with a network that uses the same range."
+  description = "Address range of the VPC that the stack makes. Change it to peer the VPC with a network that uses the same range. Not used with vpc_id."
   type        = string
   default     = "10.20.0.0/16"
   nullable    = false
@@ -259,7 +259,7 @@ variable "allowed_cidrs" {
 }
 
 variable "address_kind" {
-  description = "Which address of a task the driver calls: public from a laptop, or private from a network that reaches the VPC (VPN, peering, an instance inside). Terraform only passes it to the driver: every task has both, and the driver cannot know which one its network routes."
+  description = "Which address of a task the driver calls: public from a laptop, or private from a network that reaches the VPC (VPN, peering, an instance inside). Terraform only passes it to the driver, which cannot know what its network routes."
   type        = string
   default     = "public"
   nullable    = false
@@ -267,6 +267,17 @@ variable "address_kind" {
   validation {
     condition     = contains(["public", "private"], var.address_kind)
     error_message = "address_kind must be public or private."
+  }
+}
+
+variable "service_discovery" {
+  description = "Cloud Map namespace for the tasks: api (found by Cloud Map's API; free), dns (by name in the VPC too; its hosted zone costs $0.50 a month), or none (the driver asks ECS). Null: api, or none with existing_role_name, because AWS Academy denies Cloud Map."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.service_discovery == null || contains(["api", "dns", "none"], coalesce(var.service_discovery, "none"))
+    error_message = "service_discovery must be api, dns, none or null."
   }
 }
 
@@ -282,6 +293,18 @@ variable "extra_input_buckets" {
   }
 }
 
+variable "extra_kms_key_arns" {
+  description = "ARNs of the KMS keys with which extra_input_buckets are encrypted. Splitters and mappers may decrypt with them, through S3 only. The keys' own policies must allow it too."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.extra_kms_key_arns : can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", arn))])
+    error_message = "extra_kms_key_arns must be ARNs of keys (arn:aws:kms:REGION:ACCOUNT:key/ID), not of aliases: a policy does not match an alias."
+  }
+}
+
 variable "existing_role_name" {
   description = "Name of an existing IAM role for all tasks, such as LabRole in AWS Academy. Then no role is created, and the tasks have all permissions of that role. Null: one least-privilege role for each service and one to start tasks."
   type        = string
@@ -290,6 +313,76 @@ variable "existing_role_name" {
   validation {
     condition     = var.existing_role_name == null || can(regex("^[A-Za-z0-9+=,.@_-]{1,64}$", var.existing_role_name))
     error_message = "existing_role_name must be a role's name, not its ARN and not empty (null creates roles)."
+  }
+}
+
+# --- A company's account --------------------------------------------------------------------------
+
+variable "vpc_id" {
+  description = "VPC that exists, for an account that makes its networks elsewhere. Then the stack makes no VPC, subnet, gateway or endpoint. Null: the stack makes its own."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.vpc_id == null || can(regex("^vpc-[0-9a-f]+$", var.vpc_id))
+    error_message = "vpc_id must be the ID of a VPC, such as vpc-0123456789abcdef0."
+  }
+
+  validation {
+    condition     = (var.vpc_id == null) == (length(var.subnet_ids) == 0)
+    error_message = "vpc_id and subnet_ids belong together: set both, or neither."
+  }
+}
+
+variable "subnet_ids" {
+  description = "Subnets of vpc_id for the tasks, best in two zones. Tasks must reach ECR, S3, CloudWatch Logs and Systems Manager from there: by an internet gateway and public addresses, a NAT gateway, or VPC endpoints."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for id in var.subnet_ids : can(regex("^subnet-[0-9a-f]+$", id))]) && length(distinct(var.subnet_ids)) == length(var.subnet_ids)
+    error_message = "subnet_ids must be different IDs of subnets, such as subnet-0123456789abcdef0."
+  }
+}
+
+variable "assign_public_ip" {
+  description = "Whether tasks get public addresses. false for private subnets: then the driver must call the private ones."
+  type        = bool
+  default     = true
+  nullable    = false
+
+  validation {
+    condition     = var.assign_public_ip || var.vpc_id != null
+    error_message = "assign_public_ip = false needs vpc_id and subnet_ids: in the stack's own subnets a public address is the only route to the images."
+  }
+
+  validation {
+    condition     = var.assign_public_ip || var.address_kind == "private"
+    error_message = "assign_public_ip = false needs address_kind = \"private\": without public addresses the driver cannot call them."
+  }
+}
+
+variable "permissions_boundary_arn" {
+  description = "Policy that limits every role that the stack makes. Null: none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/.+$", var.permissions_boundary_arn))
+    error_message = "permissions_boundary_arn must be the ARN of a policy, such as arn:aws:iam::123456789012:policy/boundary."
+  }
+}
+
+variable "role_path" {
+  description = "Path of every role that the stack makes, such as /teams/data/."
+  type        = string
+  default     = "/"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^/([!-.0-~]+/)*$", var.role_path)) && length(var.role_path) <= 512
+    error_message = "role_path must begin and end with a slash, such as /teams/data/."
   }
 }
 
@@ -317,6 +410,144 @@ variable "intermediate_retention_days" {
     condition     = var.intermediate_retention_days >= 1 && floor(var.intermediate_retention_days) == var.intermediate_retention_days
     error_message = "intermediate_retention_days must be a whole number, 1 or more."
   }
+}
+
+# By default nothing that a user may want back expires: results, inputs, code and records are kept
+# until `clean` or a destroy. Those of these folders that are small stay small for years.
+
+variable "input_retention_days" {
+  description = "Days after which S3 deletes uploaded inputs (input/). A later run uploads its input again; a run that is under way then fails. 0: never."
+  type        = number
+  default     = 0
+  nullable    = false
+
+  validation {
+    condition     = var.input_retention_days >= 0 && floor(var.input_retention_days) == var.input_retention_days
+    error_message = "input_retention_days must be a whole number, 0 (never) or more."
+  }
+}
+
+variable "code_retention_days" {
+  description = "Days after which S3 deletes the code of jobs (jobs/). A later run uploads it again; a run that is under way then fails. 0: never."
+  type        = number
+  default     = 0
+  nullable    = false
+
+  validation {
+    condition     = var.code_retention_days >= 0 && floor(var.code_retention_days) == var.code_retention_days
+    error_message = "code_retention_days must be a whole number, 0 (never) or more."
+  }
+}
+
+variable "run_retention_days" {
+  description = "Days after which S3 deletes the records of runs (runs/): plan, events, report, dead letters. The results stay, but `status` and `verify` no longer know the run. 0: never."
+  type        = number
+  default     = 0
+  nullable    = false
+
+  validation {
+    condition     = var.run_retention_days >= 0 && floor(var.run_retention_days) == var.run_retention_days
+    error_message = "run_retention_days must be a whole number, 0 (never) or more."
+  }
+}
+
+variable "task_retention_days" {
+  description = "Days after which S3 deletes the records of finished tasks (tasks/). A later run does these tasks again. 0: never."
+  type        = number
+  default     = 0
+  nullable    = false
+
+  validation {
+    condition     = var.task_retention_days >= 0 && floor(var.task_retention_days) == var.task_retention_days
+    error_message = "task_retention_days must be a whole number, 0 (never) or more."
+  }
+}
+
+# --- Costs and alarms: all off by default ---------------------------------------------------------
+
+variable "monthly_budget_usd" {
+  description = "Budget in US dollars a month over everything with the stack's tag; AWS writes to budget_email at 80 % and 100 % of it. It stops nothing, and sees costs only after the tag Stack was activated as a cost allocation tag. Null: none."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.monthly_budget_usd == null || try(var.monthly_budget_usd >= 0.01, false)
+    error_message = "monthly_budget_usd must be a cent or more."
+  }
+
+  validation {
+    condition     = (var.monthly_budget_usd == null) == (var.budget_email == null)
+    error_message = "monthly_budget_usd and budget_email belong together: set both, or neither."
+  }
+}
+
+variable "budget_email" {
+  description = "Address that AWS writes to about the budget."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.budget_email == null || can(regex("^[^@ ]+@[^@ ]+\\.[^@ ]+$", var.budget_email))
+    error_message = "budget_email must be an e-mail address."
+  }
+}
+
+variable "nightly_stop" {
+  description = "When all tasks are stopped, as cron(minutes hours day-of-month month day-of-week year) of EventBridge Scheduler, such as cron(0 22 * * ? *). A run that is under way is interrupted. The next apply starts them again. Null: never."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.nightly_stop == null || can(regex("^cron\\([^ ()]+( [^ ()]+){5}\\)$", var.nightly_stop))
+    error_message = "nightly_stop must have six fields, such as cron(0 22 * * ? *): each day at 22:00."
+  }
+
+  validation {
+    condition     = var.nightly_stop == null || var.existing_role_name == null
+    error_message = "nightly_stop makes a role, and existing_role_name says that the account allows none: leave one of them out."
+  }
+}
+
+variable "nightly_stop_timezone" {
+  description = "IANA time zone of nightly_stop, such as Europe/Berlin."
+  type        = string
+  default     = "UTC"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z]+(/[A-Za-z0-9_+-]+){0,2}$", var.nightly_stop_timezone))
+    error_message = "nightly_stop_timezone must be an IANA time zone, such as Europe/Berlin."
+  }
+}
+
+variable "alarms" {
+  description = "Whether CloudWatch watches for errors of the services, full memory, and tasks that run for 12 hours. $0.70 a month, unless they are among the account's first ten alarms."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "alarm_topic_arn" {
+  description = "SNS topic in the stack's region that the alarms notify. Null: they only show their state."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.alarm_topic_arn == null || can(regex("^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$", var.alarm_topic_arn))
+    error_message = "alarm_topic_arn must be the ARN of a standard SNS topic."
+  }
+
+  validation {
+    condition     = var.alarm_topic_arn == null || var.alarms
+    error_message = "alarm_topic_arn needs alarms = true."
+  }
+}
+
+variable "dashboard" {
+  description = "Whether the stack has a dashboard in CloudWatch: tasks, CPU, memory, failed attempts, errors. $3 a month, unless it is among the account's first three."
+  type        = bool
+  default     = false
+  nullable    = false
 }
 
 # --- Fargate's sizes ------------------------------------------------------------------------------

@@ -185,7 +185,10 @@ def cost() -> int:
         f"costs      about ${hourly_cost(found):.3f} an hour while it runs (list prices of "
         "us-east-1)"
     )
-    say(f"           about ${standing_month():.2f} a month when stopped, and what is stored")
+    standing = standing_month(
+        found.service_discovery, alarms=found.alarms, dashboard=found.dashboard
+    )
+    say(f"           about ${standing:.2f} a month when stopped, and what is stored")
     say("run        python -m driver run --input book.txt")
     say("scale      make scale N=10")
     say("stop       make stop, or ./destroy.sh to leave nothing")

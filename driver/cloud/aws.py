@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_logs import CloudWatchLogsClient
-    from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_service_quotas import ServiceQuotasClient
     from mypy_boto3_servicediscovery import ServiceDiscoveryClient
+    from mypy_boto3_ssm import SSMClient
     from mypy_boto3_sts import STSClient
 
 __all__ = ["Aws", "ClientError", "explained"]
@@ -52,6 +52,7 @@ _GONE = {
     "ServiceNotFoundException",
     "ResourceNotFoundException",
     "NoSuchBucket",
+    "ParameterNotFound",
 }
 _CHANGED = {"PreconditionFailed", "412"}
 _NO_OBJECT = {"NoSuchKey", "404"}
@@ -74,8 +75,8 @@ class Aws:
     """Cloud Map."""
     logs: CloudWatchLogsClient = _client("logs")
     """CloudWatch Logs."""
-    secrets: SecretsManagerClient = _client("secretsmanager")
-    """Secrets Manager."""
+    ssm: SSMClient = _client("ssm")
+    """Systems Manager, whose Parameter Store has the signing key."""
     sts: STSClient = _client("sts")
     """The identity of the credentials."""
     quotas: ServiceQuotasClient = _client("service-quotas")
@@ -88,6 +89,12 @@ class Aws:
     """Hosted zones, of which Cloud Map makes one for a namespace."""
     iam: Any = _client("iam")
     """IAM roles."""
+    cloudwatch: Any = _client("cloudwatch")
+    """Alarms and dashboards."""
+    scheduler: Any = _client("scheduler")
+    """EventBridge Scheduler."""
+    budgets: Any = _client("budgets")
+    """Budgets of the account."""
     tagging: Any = _client("resourcegroupstaggingapi")
     """The tagging API: all tagged resources."""
 

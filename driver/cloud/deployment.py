@@ -170,6 +170,7 @@ def hourly_cost(stack: Stack) -> float:
             cpu=service.cpu,
             memory=service.memory,
             spot_share=stack.spot_share if role == "mapper" else 0,
+            is_public=stack.assign_public_ip,
         )
         for role, service in stack.services.items()
     ]

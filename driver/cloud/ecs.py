@@ -2,7 +2,7 @@
 
 From outside the VPC a task is found by its network interface's public address; inside, Cloud Map
 knows the private ones. ECS lists a task some seconds before Cloud Map does, so ECS's private
-addresses are used while Cloud Map has none.
+addresses are used while Cloud Map has none, and in a stack without Cloud Map.
 """
 
 from __future__ import annotations
@@ -47,9 +47,10 @@ class EcsFleet:
     def signing_key(self) -> str:
         """Return the key that signs requests; it is in no output, no state, no log."""
         with explained():
-            return self._aws.secrets.get_secret_value(SecretId=self._stack.signing_key_secret_arn)[
-                "SecretString"
-            ]
+            answer = self._aws.ssm.get_parameter(
+                Name=self._stack.signing_key_parameter, WithDecryption=True
+            )
+        return answer["Parameter"]["Value"]
 
     def _find(self, stage: StageName) -> list[Endpoint]:
         service = self._stack.services[ROLES[stage]]
@@ -114,6 +115,8 @@ class EcsFleet:
     def _private(self, tasks: Iterable[TaskTypeDef], service: ServiceOutputs) -> dict[str, str]:
         """Return private addresses, by the ARN of the task: Cloud Map's, else ECS's."""
         of_ecs = {task["taskArn"]: address for task in tasks if (address := private_address(task))}
+        if self._stack.namespace is None or service.discovery_service_name is None:
+            return of_ecs
         answer = self._aws.discovery.discover_instances(
             NamespaceName=self._stack.namespace,
             ServiceName=service.discovery_service_name,

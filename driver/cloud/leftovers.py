@@ -1,26 +1,32 @@
 """Finds what is left in an account of a destroyed stack: by tag, then each resource by itself.
 
 The tagging API lists a resource for a while after it is deleted, may not list a new one yet, and
-lists no IAM roles. Resources that Terraform may have lost track of are therefore also looked up by
-name.
+lists no IAM roles, dashboards and budgets. These, and resources that Terraform may have lost track
+of, are therefore also looked up by name.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from driver.cloud.aws import Aws, ClientError, explained
 from driver.forecast.pricing import resource_day
 from driver.transport.endpoint import Role
 from mapreduce.wire.messages import Message
 
+if TYPE_CHECKING:
+    from mypy_boto3_ssm.type_defs import ParameterStringFilterTypeDef
+
 PROJECT = "mapreduce-on-fargate"
 CLEAN_LOOKS = 2
 """Looks in a row that must find nothing: AWS's lists are eventually consistent."""
 
 PAUSE_S = 3.0
+OTHER_ROLES = ("execution", "nightly-stop")
+"""Ends of the names of IAM roles beside those of the services."""
+DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}
 _DEFINITION = ":task-definition/"
 
 
@@ -46,7 +52,11 @@ def find_leftovers(name: str, aws: Aws) -> list[Leftover]:
     with explained():
         arns = {arn for arn in _tagged(name, aws) if _exists(arn, aws)}
         arns |= {*_roles(name, aws), *_definitions(name, aws)}
-    return [Leftover(arn=arn, costs_a_day=resource_day(_priced_as(arn))) for arn in sorted(arns)]
+        arns |= {*_dashboards(name, aws), *_budgets(name, aws)}
+        return [
+            Leftover(arn=arn, costs_a_day=resource_day(_priced_as(arn, aws)))
+            for arn in sorted(arns)
+        ]
 
 
 def orphans(found: Sequence[Leftover]) -> list[str]:
@@ -107,7 +117,7 @@ def _tagged(name: str, aws: Aws) -> Iterator[str]:
 
 def _roles(name: str, aws: Aws) -> list[str]:
     # whole names: a stack `books-us-east-1` is another one, and its roles begin with these words
-    names = {f"{name}-{aws.region}-{role}" for role in (*get_args(Role), "execution")}
+    names = {f"{name}-{aws.region}-{role}" for role in (*get_args(Role), *OTHER_ROLES)}
     try:
         pages = aws.iam.get_paginator("list_roles").paginate()
         return [
@@ -115,6 +125,36 @@ def _roles(name: str, aws: Aws) -> list[str]:
         ]
     except ClientError:
         return []  # credentials that may not list roles (AWS Academy) have created none either
+
+
+def _dashboards(name: str, aws: Aws) -> list[str]:
+    wanted = f"{name}-{aws.region}"
+    try:
+        pages = aws.cloudwatch.get_paginator("list_dashboards").paginate(DashboardNamePrefix=wanted)
+        found = [board for page in pages for board in page["DashboardEntries"]]
+    except ClientError as exc:
+        return _none_if_denied(exc)
+    return [board["DashboardArn"] for board in found if board["DashboardName"] == wanted]
+
+
+def _budgets(name: str, aws: Aws) -> list[str]:
+    account = aws.sts.get_caller_identity()["Account"]
+    arn = f"arn:{aws.partition}:budgets::{account}:budget/{name}-monthly"
+    try:
+        return [arn] if _exists(arn, aws) else []
+    except ClientError as exc:
+        return _none_if_denied(exc)
+
+
+def _none_if_denied(exc: ClientError) -> list[str]:
+    """Return no resource: credentials that may not look for it have created none either.
+
+    Raises:
+        ClientError: the request failed for another reason.
+    """
+    if exc.response.get("Error", {}).get("Code") in DENIED:
+        return []
+    raise exc
 
 
 def _definitions(name: str, aws: Aws) -> Iterator[str]:
@@ -149,11 +189,13 @@ def _service_of(arn: str) -> str:
     return arn.split(":", 3)[2]
 
 
-def _priced_as(arn: str) -> str:
+def _priced_as(arn: str, aws: Aws) -> str:
     """Return the service that a resource is billed by, or "" when it is free."""
     if _DEFINITION in arn:
         return ""
-    return "route53" if ":namespace/" in arn else _service_of(arn)
+    if ":namespace/" in arn:
+        return "route53" if _has_zone(aws, arn.rpartition("/")[2]) else ""
+    return "dashboard" if ":dashboard/" in arn else _service_of(arn)
 
 
 def _ecs_service(aws: Aws, arn: str, identifier: str) -> bool:
@@ -189,8 +231,20 @@ def _log_group(aws: Aws, arn: str, identifier: str) -> bool:
     return any(group["logGroupName"] == name for group in found)
 
 
-def _secret(aws: Aws, arn: str, identifier: str) -> bool:
-    return "DeletedDate" not in aws.secrets.describe_secret(SecretId=arn)
+def _parameter(aws: Aws, arn: str, identifier: str) -> bool:
+    name = arn.partition(":parameter")[2]  # it begins with a slash
+    asked: ParameterStringFilterTypeDef = {"Key": "Name", "Option": "Equals", "Values": [name]}
+    return bool(aws.ssm.describe_parameters(ParameterFilters=[asked])["Parameters"])
+
+
+def _alarm(aws: Aws, arn: str, identifier: str) -> bool:
+    name = arn.split(":alarm:", 1)[1]
+    return bool(aws.cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"])
+
+
+def _budget(aws: Aws, arn: str, identifier: str) -> bool:
+    account = arn.split(":")[4]
+    return bool(aws.budgets.describe_budget(AccountId=account, BudgetName=identifier)["Budget"])
 
 
 def _repository(aws: Aws, arn: str, identifier: str) -> bool:
@@ -200,6 +254,14 @@ def _repository(aws: Aws, arn: str, identifier: str) -> bool:
 def _bucket(aws: Aws, arn: str, identifier: str) -> bool:
     aws.s3.head_bucket(Bucket=arn.rpartition(":")[2])
     return True
+
+
+def _has_zone(aws: Aws, namespace: str) -> bool:
+    try:
+        found = aws.discovery.get_namespace(Id=namespace)["Namespace"]
+    except aws.discovery.exceptions.NamespaceNotFound:  # deleted since it was found
+        return False
+    return found.get("Type", "").startswith("DNS")
 
 
 def _namespace(aws: Aws, arn: str, identifier: str) -> bool:
@@ -216,7 +278,12 @@ _QUESTIONS: dict[tuple[str, str], Callable[[Aws, str, str], bool]] = {
     ("ecs", "task-definition"): _definition,
     ("ecs", "task"): _ecs_task,
     ("logs", ""): _log_group,
-    ("secretsmanager", ""): _secret,
+    ("ssm", "parameter"): _parameter,
+    ("cloudwatch", ""): _alarm,
+    ("scheduler", "schedule-group"): lambda aws, _, name: (
+        aws.scheduler.get_schedule_group(Name=name)["State"] != "DELETING"
+    ),
+    ("budgets", "budget"): _budget,
     ("ecr", "repository"): _repository,
     ("s3", ""): _bucket,
     ("servicediscovery", "namespace"): _namespace,

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from driver.cloud.terraform import is_applied
+from driver.forecast.pricing import ServiceDiscovery
 from driver.transport.endpoint import Role
 from mapreduce.errors import FleetError
 
@@ -30,8 +31,8 @@ class ServiceOutputs(BaseModel):
 
     service_name: str
     task_definition_arn: str
-    discovery_service_id: str
-    discovery_service_name: str
+    discovery_service_id: str | None
+    discovery_service_name: str | None
     container_name: str
     port: int
     log_group: str
@@ -77,14 +78,18 @@ class Stack(BaseModel):
     bucket: str
     extra_input_buckets: tuple[str, ...]
     cluster: str
-    namespace: str
+    service_discovery: ServiceDiscovery
+    namespace: str | None
     allowed_cidrs: tuple[str, ...]
     address_kind: Literal["public", "private"]
+    assign_public_ip: bool
     architecture: Literal["X86_64", "ARM64"]
     spot_share: int
-    signing_key_secret_arn: str
+    signing_key_parameter: str
     repository_urls: dict[str, str]
     image_tag: str
+    alarms: bool
+    dashboard: bool
     services: dict[Role, ServiceOutputs]
     idle_stop_minutes: int
     guard: GuardOutputs | None

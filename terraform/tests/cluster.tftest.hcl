@@ -4,10 +4,11 @@ mock_provider "aws" {
 }
 
 variables {
-  name            = "mapreduce"
-  vpc_id          = "vpc-0123456789abcdef0"
-  repository_arns = ["arn:aws:ecr:eu-central-1:123456789012:repository/mapreduce/mapper"]
-  secret_arn      = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:mapreduce/signing-key-AbCdEf"
+  name              = "mapreduce"
+  service_discovery = "api"
+  vpc_id            = "vpc-0123456789abcdef0"
+  repository_arns   = ["arn:aws:ecr:eu-central-1:123456789012:repository/mapreduce/mapper"]
+  signing_key_arn   = "arn:aws:ssm:eu-central-1:123456789012:parameter/mapreduce/signing-key"
 }
 
 run "fargate_and_spot_can_be_used" {
@@ -21,10 +22,85 @@ run "fargate_and_spot_can_be_used" {
     condition     = aws_ecs_cluster_capacity_providers.this.capacity_providers == toset(["FARGATE", "FARGATE_SPOT"])
     error_message = "The cluster must offer Fargate, and Spot."
   }
+}
+
+run "api_has_no_hosted_zone" {
+  command = plan
+
+  module {
+    source = "./modules/cluster"
+  }
 
   assert {
-    condition     = aws_service_discovery_private_dns_namespace.this.name == "mapreduce.internal" && aws_service_discovery_private_dns_namespace.this.vpc == "vpc-0123456789abcdef0"
+    condition     = length(aws_service_discovery_private_dns_namespace.this) == 0 && output.namespace_name == "mapreduce"
+    error_message = "A namespace without DNS costs nothing while it stands."
+  }
+
+  assert {
+    condition     = output.namespace_id == "ns-http"
+    error_message = "The services register in the HTTP namespace."
+  }
+}
+
+run "dns_resolves_inside_the_vpc_only" {
+  command = plan
+
+  module {
+    source = "./modules/cluster"
+  }
+
+  variables {
+    service_discovery = "dns"
+  }
+
+  assert {
+    condition     = length(aws_service_discovery_http_namespace.this) == 0 && output.namespace_name == "mapreduce.internal" && aws_service_discovery_private_dns_namespace.this[0].vpc == "vpc-0123456789abcdef0"
     error_message = "The namespace's names resolve inside the stack's VPC only."
+  }
+
+  assert {
+    condition     = output.namespace_id == "ns-dns"
+    error_message = "The services register in the DNS namespace."
+  }
+}
+
+run "none_has_no_namespace" {
+  command = plan
+
+  module {
+    source = "./modules/cluster"
+  }
+
+  variables {
+    service_discovery = "none"
+  }
+
+  assert {
+    condition     = length(aws_service_discovery_http_namespace.this) == 0 && length(aws_service_discovery_private_dns_namespace.this) == 0
+    error_message = "An account that denies Cloud Map must be able to deploy."
+  }
+
+  assert {
+    condition     = output.namespace_id == null && output.namespace_name == null
+    error_message = "The driver must see that there is no namespace."
+  }
+}
+
+run "a_company_limits_the_execution_role" {
+  command = plan
+
+  module {
+    source = "./modules/cluster"
+  }
+
+  variables {
+    role_path                = "/teams/data/"
+    permissions_boundary_arn = "arn:aws:iam::123456789012:policy/boundary"
+  }
+
+  assert {
+    condition     = aws_iam_role.execution[0].path == "/teams/data/" && aws_iam_role.execution[0].permissions_boundary == "arn:aws:iam::123456789012:policy/boundary"
+    error_message = "The execution role must have the company's path and boundary."
   }
 }
 
@@ -63,8 +139,8 @@ run "the_execution_role_starts_tasks_of_this_stack_alone" {
       {
         Sid      = "ReadSigningKey"
         Effect   = "Allow"
-        Action   = "secretsmanager:GetSecretValue"
-        Resource = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:mapreduce/signing-key-AbCdEf"
+        Action   = "ssm:GetParameters"
+        Resource = "arn:aws:ssm:eu-central-1:123456789012:parameter/mapreduce/signing-key"
       },
     ]
     error_message = "The execution role may pull the stack's images, write its logs and read its key, and nothing else."
@@ -125,7 +201,7 @@ run "arns_follow_the_partition" {
 
   override_data {
     target = data.aws_region.current
-    values = { name = "cn-north-1" }
+    values = { id = "cn-north-1" }
   }
 
   assert {

@@ -124,3 +124,22 @@ run "with_an_existing_role_none_is_made" {
     error_message = "The guard uses the existing role."
   }
 }
+
+run "a_companys_rules_hold_for_it" {
+  command = plan
+
+  module {
+    source = "./modules/guard"
+  }
+
+  variables {
+    role_path                = "/team/"
+    permissions_boundary_arn = "arn:aws:iam::123456789012:policy/boundary"
+    assign_public_ip         = false
+  }
+
+  assert {
+    condition     = aws_iam_role.task[0].path == "/team/" && aws_iam_role.task[0].permissions_boundary == "arn:aws:iam::123456789012:policy/boundary" && !aws_ecs_service.this.network_configuration[0].assign_public_ip
+    error_message = "The guard's role and address follow the company's rules."
+  }
+}

@@ -66,3 +66,16 @@ run "data_stays_inside_and_no_group_is_open" {
     error_message = "The default security group of the stack's VPC must be emptied."
   }
 }
+
+run "the_range_is_the_stacks_own" {
+  command = plan
+
+  module {
+    source = "./modules/network"
+  }
+
+  assert {
+    condition     = output.vpc_cidrs == ["10.20.0.0/16"]
+    error_message = "A driver inside the VPC may call the services."
+  }
+}

@@ -13,12 +13,13 @@ variables {
   memory                  = 2048
   log_retention_days      = 14
   vpc_id                  = "vpc-0123456789abcdef0"
-  vpc_cidr                = "10.20.0.0/16"
+  vpc_cidrs               = ["10.20.0.0/16"]
   subnet_ids              = ["subnet-0a", "subnet-0b"]
   bucket                  = "store"
   extra_input_buckets     = ["other"]
-  signing_key_arn         = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:mapreduce/signing-key-AbCdEf"
+  signing_key_arn         = "arn:aws:ssm:eu-central-1:123456789012:parameter/mapreduce/signing-key"
   cluster_arn             = "arn:aws:ecs:eu-central-1:123456789012:cluster/mapreduce"
+  service_discovery       = "api"
   namespace_id            = "ns-0123456789abcdef"
   log_group_prefix        = "/ecs/mapreduce"
   execution_role_arn      = "arn:aws:iam::123456789012:role/mapreduce-execution"
@@ -50,9 +51,9 @@ run "the_container_gets_the_settings_that_services_read" {
   assert {
     condition = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].secrets == [{
       name      = "MAPREDUCE_SIGNING_KEY"
-      valueFrom = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:mapreduce/signing-key-AbCdEf"
+      valueFrom = "arn:aws:ssm:eu-central-1:123456789012:parameter/mapreduce/signing-key"
     }]
-    error_message = "The signing key comes from Secrets Manager."
+    error_message = "The signing key comes from the parameter."
   }
 }
 
@@ -176,16 +177,11 @@ run "a_failed_deploy_rolls_back_and_scaling_restarts_nothing" {
   }
 }
 
-run "by_default_on_demand_found_by_name_and_closed_to_the_world" {
+run "by_default_on_demand_public_and_closed_to_the_world" {
   command = plan
 
   module {
     source = "./modules/service"
-  }
-
-  assert {
-    condition     = aws_service_discovery_service.this.namespace_id == "ns-0123456789abcdef" && aws_service_discovery_service.this.dns_config[0].routing_policy == "MULTIVALUE" && aws_service_discovery_service.this.dns_config[0].dns_records[0].type == "A"
-    error_message = "Cloud Map must answer with the addresses of all tasks."
   }
 
   assert {
@@ -224,6 +220,135 @@ run "allowed_ranges_may_call_the_port" {
   assert {
     condition     = { for cidr, rule in aws_vpc_security_group_ingress_rule.http : cidr => "${rule.from_port}-${rule.to_port}" } == { "10.20.0.0/16" = "8080-8080", "203.0.113.7/32" = "8080-8080" }
     error_message = "Who is named may reach the service's port, and no other."
+  }
+}
+
+run "cloud_map_answers_by_its_api_without_dns" {
+  command = plan
+
+  module {
+    source = "./modules/service"
+  }
+
+  assert {
+    condition     = aws_service_discovery_service.this[0].namespace_id == "ns-0123456789abcdef" && length(aws_service_discovery_service.this[0].dns_config) == 0
+    error_message = "A service in an HTTP namespace may have no DNS records."
+  }
+
+  assert {
+    condition     = one(aws_ecs_service.this.service_registries).registry_arn == aws_service_discovery_service.this[0].arn
+    error_message = "ECS must register the tasks."
+  }
+}
+
+run "cloud_map_answers_by_name" {
+  command = plan
+
+  module {
+    source = "./modules/service"
+  }
+
+  variables {
+    service_discovery = "dns"
+  }
+
+  assert {
+    condition     = aws_service_discovery_service.this[0].dns_config[0].namespace_id == "ns-0123456789abcdef" && aws_service_discovery_service.this[0].dns_config[0].routing_policy == "MULTIVALUE" && aws_service_discovery_service.this[0].dns_config[0].dns_records[0].type == "A"
+    error_message = "The name must resolve to the addresses of all tasks."
+  }
+}
+
+run "without_cloud_map_nothing_is_registered" {
+  command = plan
+
+  module {
+    source = "./modules/service"
+  }
+
+  variables {
+    service_discovery = "none"
+    namespace_id      = null
+  }
+
+  assert {
+    condition     = length(aws_service_discovery_service.this) == 0 && length(aws_ecs_service.this.service_registries) == 0
+    error_message = "An account that denies Cloud Map must be able to deploy."
+  }
+
+  assert {
+    condition     = output.discovery_service_id == null && output.discovery_service_name == null
+    error_message = "The driver must see that there is no Cloud Map service."
+  }
+}
+
+run "private_subnets_of_a_network_with_two_ranges" {
+  command = plan
+
+  module {
+    source = "./modules/service"
+  }
+
+  variables {
+    assign_public_ip = false
+    vpc_cidrs        = ["10.20.0.0/16", "100.64.0.0/20"]
+    allowed_cidrs    = ["192.168.0.0/24"]
+  }
+
+  assert {
+    condition     = !aws_ecs_service.this.network_configuration[0].assign_public_ip
+    error_message = "A task in a private subnet gets no public address."
+  }
+
+  assert {
+    condition = { for cidr, rule in aws_vpc_security_group_ingress_rule.http : cidr => rule.description } == {
+      "10.20.0.0/16"   = "A driver inside the VPC"
+      "100.64.0.0/20"  = "A driver inside the VPC"
+      "192.168.0.0/24" = "A driver outside the VPC"
+    }
+    error_message = "Every range of the VPC may call the tasks."
+  }
+}
+
+run "keys_of_extra_buckets_decrypt_through_s3_alone" {
+  command = plan
+
+  module {
+    source = "./modules/service"
+  }
+
+  variables {
+    extra_kms_key_arns = [
+      "arn:aws:kms:eu-central-1:123456789012:key/1", "arn:aws:kms:eu-central-1:999999999999:key/2",
+    ]
+  }
+
+  assert {
+    condition = [for statement in jsondecode(aws_iam_role_policy.task[0].policy).Statement : statement if statement.Sid == "DecryptExtraInputs"] == [{
+      Sid       = "DecryptExtraInputs"
+      Effect    = "Allow"
+      Action    = ["kms:Decrypt"]
+      Resource  = ["arn:aws:kms:eu-central-1:123456789012:key/1", "arn:aws:kms:eu-central-1:999999999999:key/2"]
+      Condition = { StringEquals = { "kms:ViaService" = ["s3.eu-central-1.amazonaws.com"] } }
+    }]
+    error_message = "A task may decrypt what S3 reads for it, and nothing else."
+  }
+}
+
+run "a_company_limits_the_roles" {
+  command = plan
+
+  module {
+    source = "./modules/service"
+  }
+
+  variables {
+    role_path                = "/teams/data/"
+    permissions_boundary_arn = "arn:aws:iam::123456789012:policy/boundary"
+  }
+
+  assert {
+    condition     = aws_iam_role.task[0].path == "/teams/data/" && aws_iam_role.task[0].permissions_boundary == "arn:aws:iam::123456789012:policy/boundary"
+    error_message = "The task role must have the company's path and boundary."
   }
 }
 

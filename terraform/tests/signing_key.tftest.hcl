@@ -1,6 +1,6 @@
 # Terraform 1.11 cannot mock ephemeral resources, so these tests cover only failures before the key
-# is generated. The end-to-end test on an emulator checks that the key is in the secret and not in
-# the state.
+# is generated. The end-to-end test on an emulator checks that the key is in the parameter and not
+# in the state.
 
 provider "aws" {
   region                      = "eu-central-1"

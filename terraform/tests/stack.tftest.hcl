@@ -21,7 +21,8 @@ override_module {
   target = module.signing_key
 
   outputs = {
-    secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:mapreduce/signing-key-AbCdEf"
+    parameter_name = "/mapreduce/signing-key"
+    parameter_arn  = "arn:aws:ssm:eu-central-1:123456789012:parameter/mapreduce/signing-key"
   }
 }
 
@@ -45,31 +46,39 @@ run "output_shapes" {
       bucket              = output.bucket
       extra_input_buckets = output.extra_input_buckets
       cluster             = output.cluster
+      service_discovery   = output.service_discovery
       namespace           = output.namespace
       allowed_cidrs       = output.allowed_cidrs
       address_kind        = output.address_kind
+      assign_public_ip    = output.assign_public_ip
       architecture        = output.architecture
       spot_share          = output.spot_share
       image_tag           = output.image_tag
+      alarms              = output.alarms
+      dashboard           = output.dashboard
       } == {
       region              = "eu-central-1"
       name                = "mapreduce"
       bucket              = "mapreduce-123456789012-eu-central-1"
       extra_input_buckets = tolist(["other-bucket"])
       cluster             = "mapreduce"
-      namespace           = "mapreduce.internal"
+      service_discovery   = "api"
+      namespace           = "mapreduce"
       allowed_cidrs       = tolist(["203.0.113.7/32"])
       address_kind        = "public"
+      assign_public_ip    = true
       architecture        = "X86_64"
       spot_share          = 0
       image_tag           = "0123abcd"
+      alarms              = false
+      dashboard           = false
     }
     error_message = "driver/cloud/stack.py reads these outputs: change both, or neither."
   }
 
   assert {
-    condition     = output.signing_key_secret_arn == "arn:aws:secretsmanager:eu-central-1:123456789012:secret:mapreduce/signing-key-AbCdEf"
-    error_message = "The driver reads the key by the secret's ARN."
+    condition     = output.signing_key_parameter == "/mapreduce/signing-key"
+    error_message = "The driver reads the key by the parameter's name."
   }
 
   assert {
@@ -169,6 +178,110 @@ run "the_existing_role_reaches_every_task" {
   assert {
     condition     = module.cluster.execution_role_arn == "arn:aws:iam::123456789012:role/LabRole" && module.cluster.existing_role_arn == "arn:aws:iam::123456789012:role/LabRole"
     error_message = "With existing_role_name one role starts the tasks and runs in them."
+  }
+
+  assert {
+    condition     = output.service_discovery == "none" && output.namespace == null && alltrue([for service in output.services : service.discovery_service_id == null && service.discovery_service_name == null])
+    error_message = "AWS Academy denies Cloud Map: the stack must do without."
+  }
+}
+
+run "a_lab_that_allows_cloud_map_may_use_it" {
+  command = plan
+
+  variables {
+    existing_role_name = "LabRole"
+    service_discovery  = "api"
+  }
+
+  assert {
+    condition     = output.service_discovery == "api" && output.namespace == "mapreduce"
+    error_message = "A value that a user sets must win over the default."
+  }
+}
+
+run "names_in_the_vpc_if_asked_for" {
+  command = plan
+
+  variables {
+    service_discovery = "dns"
+  }
+
+  assert {
+    condition     = output.service_discovery == "dns" && output.namespace == "mapreduce.internal" && output.services.mapper.discovery_service_name == "mapper"
+    error_message = "dns must have a namespace whose names resolve."
+  }
+}
+
+run "no_cloud_map_if_not_wanted" {
+  command = plan
+
+  variables {
+    service_discovery = "none"
+  }
+
+  assert {
+    condition     = output.service_discovery == "none" && output.namespace == null
+    error_message = "none must have no namespace."
+  }
+}
+
+run "private_subnets_of_a_company" {
+  command = plan
+
+  variables {
+    vpc_id                   = "vpc-0123456789abcdef0"
+    subnet_ids               = ["subnet-0a", "subnet-0b"]
+    assign_public_ip         = false
+    address_kind             = "private"
+    permissions_boundary_arn = "arn:aws:iam::123456789012:policy/boundary"
+    role_path                = "/teams/data/"
+  }
+
+  assert {
+    condition     = length(module.network) == 0 && module.existing_network[0].vpc_id == "vpc-0123456789abcdef0"
+    error_message = "In a company's network the stack makes no VPC, subnet, gateway or endpoint."
+  }
+
+  assert {
+    condition     = output.assign_public_ip == false && output.address_kind == "private"
+    error_message = "The driver must call private addresses, and count no public ones."
+  }
+}
+
+run "options_are_off_by_default" {
+  command = plan
+
+  assert {
+    condition     = length(module.budget) == 0 && length(module.nightly_stop) == 0 && length(module.monitoring) == 0 && length(module.existing_network) == 0
+    error_message = "Nothing that was not asked for exists, or costs."
+  }
+}
+
+# tests/infrastructure/test_access.py evaluates the policies of this plan.
+run "every_option_together" {
+  command = plan
+
+  variables {
+    extra_input_buckets   = ["other"]
+    extra_kms_key_arns    = ["arn:aws:kms:eu-central-1:123456789012:key/1"]
+    monthly_budget_usd    = 20
+    budget_email          = "you@example.com"
+    nightly_stop          = "cron(0 22 * * ? *)"
+    nightly_stop_timezone = "Europe/Berlin"
+    alarms                = true
+    alarm_topic_arn       = "arn:aws:sns:eu-central-1:123456789012:alarms"
+    dashboard             = true
+  }
+
+  assert {
+    condition     = module.budget[0].name == "mapreduce-monthly" && module.monitoring[0].dashboard_name == "mapreduce-eu-central-1"
+    error_message = "The budget and the dashboard must be the stack's."
+  }
+
+  assert {
+    condition     = module.nightly_stop[0].schedule_names == { mapper = "stop-mapper", reducer = "stop-reducer", splitter = "stop-splitter" }
+    error_message = "Every service must be stopped."
   }
 }
 

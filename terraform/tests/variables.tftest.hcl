@@ -21,7 +21,8 @@ override_module {
   target = module.signing_key
 
   outputs = {
-    secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:mapreduce/signing-key-AbCdEf"
+    parameter_name = "/mapreduce/signing-key"
+    parameter_arn  = "arn:aws:ssm:eu-central-1:123456789012:parameter/mapreduce/signing-key"
   }
 }
 
@@ -193,4 +194,191 @@ run "reject_what_would_hide_the_stacks_own" {
   }
 
   expect_failures = [var.extra_environment, var.extra_tags]
+}
+
+run "reject_kinds_of_discovery_that_do_not_exist_and_aliases_of_keys" {
+  command = plan
+
+  variables {
+    service_discovery  = "cloudmap"
+    extra_kms_key_arns = ["arn:aws:kms:eu-central-1:123456789012:alias/data"]
+  }
+
+  expect_failures = [var.service_discovery, var.extra_kms_key_arns]
+}
+
+run "reject_a_network_without_subnets" {
+  command = plan
+
+  variables {
+    vpc_id = "vpc-0123456789abcdef0"
+  }
+
+  expect_failures = [var.vpc_id]
+}
+
+run "reject_subnets_without_a_network" {
+  command = plan
+
+  variables {
+    subnet_ids = ["subnet-0a"]
+  }
+
+  expect_failures = [var.vpc_id]
+}
+
+run "reject_the_name_of_a_network" {
+  command = plan
+
+  variables {
+    vpc_id     = "main"
+    subnet_ids = ["subnet-0a"]
+  }
+
+  expect_failures = [var.vpc_id]
+}
+
+run "reject_the_name_of_a_subnet" {
+  command = plan
+
+  variables {
+    vpc_id     = "vpc-0123456789abcdef0"
+    subnet_ids = ["private-a"]
+  }
+
+  expect_failures = [var.subnet_ids]
+}
+
+run "reject_a_subnet_named_twice" {
+  command = plan
+
+  variables {
+    vpc_id     = "vpc-0123456789abcdef0"
+    subnet_ids = ["subnet-0a", "subnet-0a"]
+  }
+
+  expect_failures = [var.subnet_ids]
+}
+
+run "reject_public_calls_of_private_tasks" {
+  command = plan
+
+  variables {
+    vpc_id           = "vpc-0123456789abcdef0"
+    subnet_ids       = ["subnet-0a"]
+    assign_public_ip = false
+  }
+
+  expect_failures = [var.assign_public_ip]
+}
+
+run "reject_private_tasks_in_the_stacks_own_subnets" {
+  command = plan
+
+  variables {
+    assign_public_ip = false
+    address_kind     = "private"
+  }
+
+  expect_failures = [var.assign_public_ip]
+}
+
+run "reject_a_boundary_that_is_no_policy_and_a_path_without_slashes" {
+  command = plan
+
+  variables {
+    permissions_boundary_arn = "boundary"
+    role_path                = "teams/data"
+  }
+
+  expect_failures = [var.permissions_boundary_arn, var.role_path]
+}
+
+run "reject_days_that_are_not_whole_or_negative" {
+  command = plan
+
+  variables {
+    input_retention_days = -1
+    code_retention_days  = 0.5
+    run_retention_days   = -30
+    task_retention_days  = 1.5
+  }
+
+  expect_failures = [
+    var.input_retention_days, var.code_retention_days, var.run_retention_days, var.task_retention_days,
+  ]
+}
+
+run "reject_a_budget_without_an_address" {
+  command = plan
+
+  variables {
+    monthly_budget_usd = 20
+  }
+
+  expect_failures = [var.monthly_budget_usd]
+}
+
+run "reject_an_address_without_a_budget" {
+  command = plan
+
+  variables {
+    budget_email = "you@example.com"
+  }
+
+  expect_failures = [var.monthly_budget_usd]
+}
+
+run "reject_an_address_without_an_at" {
+  command = plan
+
+  variables {
+    monthly_budget_usd = 20
+    budget_email       = "you"
+  }
+
+  expect_failures = [var.budget_email]
+}
+
+run "reject_a_budget_of_nothing" {
+  command = plan
+
+  variables {
+    monthly_budget_usd = 0
+    budget_email       = "you@example.com"
+  }
+
+  expect_failures = [var.monthly_budget_usd]
+}
+
+run "reject_a_schedule_of_unix_and_a_clock_without_a_place" {
+  command = plan
+
+  variables {
+    nightly_stop          = "0 22 * * *"
+    nightly_stop_timezone = "GMT+2 (summer)"
+  }
+
+  expect_failures = [var.nightly_stop, var.nightly_stop_timezone]
+}
+
+run "reject_a_schedule_where_no_role_may_be_made" {
+  command = plan
+
+  variables {
+    nightly_stop       = "cron(0 22 * * ? *)"
+    existing_role_name = "LabRole"
+  }
+
+  expect_failures = [var.nightly_stop]
+}
+
+run "reject_a_topic_without_alarms_and_a_topic_that_is_none" {
+  command = plan
+
+  variables {
+    alarm_topic_arn = "you@example.com"
+  }
+
+  expect_failures = [var.alarm_topic_arn]
 }

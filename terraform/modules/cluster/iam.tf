@@ -1,5 +1,5 @@
 # The execution role: the permissions of ECS itself to start a task (pull the image, read the
-# secret, write logs). The permissions of the code in the task are in each service's task role.
+# signing key, write logs). The permissions of the code in the task are in each service's task role.
 
 data "aws_caller_identity" "current" {}
 
@@ -17,7 +17,7 @@ data "aws_iam_role" "existing" {
 locals {
   account   = data.aws_caller_identity.current.account_id
   partition = data.aws_partition.current.partition
-  region    = data.aws_region.current.name
+  region    = data.aws_region.current.id
 
   log_group_prefix = "/ecs/${var.name}"
 
@@ -40,9 +40,11 @@ resource "aws_iam_role" "execution" {
   count = var.existing_role_name == null ? 1 : 0
 
   # Roles are global, so the region distinguishes stacks of the same name.
-  name               = "${var.name}-${local.region}-execution"
-  description        = "Lets ECS start the tasks of the MapReduce stack ${var.name}."
-  assume_role_policy = local.task_assume_role_policy
+  name                 = "${var.name}-${local.region}-execution"
+  path                 = var.role_path
+  description          = "Lets ECS start the tasks of the MapReduce stack ${var.name}."
+  assume_role_policy   = local.task_assume_role_policy
+  permissions_boundary = var.permissions_boundary_arn
 }
 
 # AWS's managed policy for this allows every repository and log group of the account.
@@ -75,10 +77,12 @@ resource "aws_iam_role_policy" "execution" {
         Resource = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:${local.log_group_prefix}/*:*"
       },
       {
+        # ECS reads all parameters of a task by one call of GetParameters. AWS's own key (aws/ssm)
+        # decrypts for the callers of its service, and needs no permission here.
         Sid      = "ReadSigningKey"
         Effect   = "Allow"
-        Action   = "secretsmanager:GetSecretValue"
-        Resource = var.secret_arn
+        Action   = "ssm:GetParameters"
+        Resource = var.signing_key_arn
       },
     ]
   })

@@ -12,13 +12,13 @@ output "cluster_name" {
 }
 
 output "namespace_id" {
-  description = "ID of the Cloud Map namespace."
-  value       = aws_service_discovery_private_dns_namespace.this.id
+  description = "ID of the Cloud Map namespace, or null."
+  value       = one(concat(aws_service_discovery_http_namespace.this[*].id, aws_service_discovery_private_dns_namespace.this[*].id))
 }
 
 output "namespace_name" {
-  description = "Name of the Cloud Map namespace."
-  value       = aws_service_discovery_private_dns_namespace.this.name
+  description = "Name of the Cloud Map namespace, or null."
+  value       = one(concat(aws_service_discovery_http_namespace.this[*].name, aws_service_discovery_private_dns_namespace.this[*].name))
 }
 
 output "log_group_prefix" {

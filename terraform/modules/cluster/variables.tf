@@ -3,8 +3,18 @@ variable "name" {
   type        = string
 }
 
+variable "service_discovery" {
+  description = "Cloud Map namespace for the tasks: api (no DNS), dns (a private hosted zone), or none."
+  type        = string
+
+  validation {
+    condition     = contains(["api", "dns", "none"], var.service_discovery)
+    error_message = "service_discovery must be api, dns or none."
+  }
+}
+
 variable "vpc_id" {
-  description = "VPC in which the namespace's names resolve."
+  description = "VPC in which the names of a dns namespace resolve."
   type        = string
 }
 
@@ -13,9 +23,21 @@ variable "repository_arns" {
   type        = list(string)
 }
 
-variable "secret_arn" {
-  description = "Secret that ECS may put into a container's environment."
+variable "signing_key_arn" {
+  description = "Parameter that ECS may put into a container's environment."
   type        = string
+}
+
+variable "role_path" {
+  description = "Path of the role that the module creates."
+  type        = string
+  default     = "/"
+}
+
+variable "permissions_boundary_arn" {
+  description = "Policy that limits the role that the module creates. Null: none."
+  type        = string
+  default     = null
 }
 
 variable "existing_role_name" {

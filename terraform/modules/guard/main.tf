@@ -7,7 +7,7 @@ data "aws_caller_identity" "current" {}
 locals {
   service_arns = [
     for service in concat(var.service_names, [local.service_name]) :
-    "arn:${data.aws_partition.current.partition}:ecs:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}:service/${var.cluster_name}/${service}"
+    "arn:${data.aws_partition.current.partition}:ecs:${data.aws_region.current.id}:${data.aws_caller_identity.current.account_id}:service/${var.cluster_name}/${service}"
   ]
   service_name = "guard"
   bucket_arn   = "arn:${data.aws_partition.current.partition}:s3:::${var.bucket}"
@@ -18,8 +18,8 @@ locals {
 
   environment = merge(
     {
-      AWS_DEFAULT_REGION          = data.aws_region.current.name
-      AWS_REGION                  = data.aws_region.current.name
+      AWS_DEFAULT_REGION          = data.aws_region.current.id
+      AWS_REGION                  = data.aws_region.current.id
       MAPREDUCE_CLUSTER           = var.cluster_name
       MAPREDUCE_GUARD             = local.service_name
       MAPREDUCE_IDLE_STOP_MINUTES = tostring(var.idle_stop_minutes)
@@ -43,9 +43,11 @@ resource "aws_iam_role" "task" {
   count = var.existing_role_arn == null ? 1 : 0
 
   # Roles are global, so the region distinguishes stacks of the same name.
-  name               = "${var.name}-${data.aws_region.current.name}-guard"
-  description        = "Lets the idle guard of the MapReduce stack ${var.name} stop its services."
-  assume_role_policy = var.task_assume_role_policy
+  name                 = "${var.name}-${data.aws_region.current.id}-guard"
+  path                 = var.role_path
+  description          = "Lets the idle guard of the MapReduce stack ${var.name} stop its services."
+  assume_role_policy   = var.task_assume_role_policy
+  permissions_boundary = var.permissions_boundary_arn
 }
 
 resource "aws_iam_role_policy" "task" {
@@ -133,7 +135,7 @@ resource "aws_ecs_task_definition" "this" {
       logDriver = "awslogs"
       options = {
         awslogs-group         = aws_cloudwatch_log_group.this.name
-        awslogs-region        = data.aws_region.current.name
+        awslogs-region        = data.aws_region.current.id
         awslogs-stream-prefix = "guard"
         mode                  = "non-blocking"
       }
@@ -158,7 +160,7 @@ resource "aws_ecs_service" "this" {
   network_configuration {
     subnets          = var.subnet_ids
     security_groups  = [aws_security_group.this.id]
-    assign_public_ip = true
+    assign_public_ip = var.assign_public_ip
   }
 
   deployment_minimum_healthy_percent = 0

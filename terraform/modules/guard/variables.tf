@@ -49,8 +49,14 @@ variable "vpc_id" {
 }
 
 variable "subnet_ids" {
-  description = "Public subnets of the task."
+  description = "Subnets of the task."
   type        = list(string)
+}
+
+variable "assign_public_ip" {
+  description = "Whether the task gets a public address. Without one, the subnets need another route to AWS's services."
+  type        = bool
+  default     = true
 }
 
 variable "bucket" {
@@ -89,4 +95,16 @@ variable "existing_role_arn" {
 variable "task_assume_role_policy" {
   description = "Trust policy of the role that the module creates."
   type        = string
+}
+
+variable "role_path" {
+  description = "Path of the role that the module creates."
+  type        = string
+  default     = "/"
+}
+
+variable "permissions_boundary_arn" {
+  description = "Policy that limits the role that the module creates. Null: none."
+  type        = string
+  default     = null
 }

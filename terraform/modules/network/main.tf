@@ -42,7 +42,7 @@ resource "aws_internet_gateway" "this" {
   tags = { Name = var.name }
 }
 
-# Public subnets and no NAT gateway: tasks must reach ECR, CloudWatch and Secrets Manager, and a
+# Public subnets and no NAT gateway: tasks must reach ECR, CloudWatch and Parameter Store, and a
 # driver on a laptop must reach the tasks. An idle NAT gateway would cost more per hour than three
 # working mappers. The services' security groups control what comes in.
 resource "aws_subnet" "public" {
@@ -82,7 +82,7 @@ resource "aws_route_table_association" "public" {
 # buckets in every region.
 resource "aws_vpc_endpoint" "s3" {
   vpc_id            = aws_vpc.this.id
-  service_name      = "com.amazonaws.${data.aws_region.current.name}.s3"
+  service_name      = "com.amazonaws.${data.aws_region.current.id}.s3"
   vpc_endpoint_type = "Gateway"
   route_table_ids   = [aws_route_table.public.id]
 

@@ -3,9 +3,9 @@ output "vpc_id" {
   value       = aws_vpc.this.id
 }
 
-output "vpc_cidr" {
-  description = "Address range of the VPC."
-  value       = aws_vpc.this.cidr_block
+output "vpc_cidrs" {
+  description = "Address ranges of the VPC: one."
+  value       = [aws_vpc.this.cidr_block]
 }
 
 output "subnet_ids" {

@@ -28,6 +28,10 @@ locals {
     }
   }[var.role]
 
+  # S3 asks KMS in the name of the reader, with the key of the bucket's region.
+  kms_key_arns = local.access.extra_inputs ? var.extra_kms_key_arns : []
+  kms_callers  = distinct([for arn in local.kms_key_arns : "s3.${split(":", arn)[3]}.${data.aws_partition.current.dns_suffix}"])
+
   arn_prefix        = "arn:${data.aws_partition.current.partition}:s3:::"
   bucket_arn        = "${local.arn_prefix}${var.bucket}"
   extra_bucket_arns = local.access.extra_inputs ? [for bucket in var.extra_input_buckets : "${local.arn_prefix}${bucket}"] : []
@@ -65,6 +69,14 @@ locals {
       Action   = ["s3:ListBucket"]
       Resource = local.extra_bucket_arns
     }] : [],
+    # No GenerateDataKey: no task writes to a bucket with such a key.
+    length(local.kms_key_arns) > 0 ? [{
+      Sid       = "DecryptExtraInputs"
+      Effect    = "Allow"
+      Action    = ["kms:Decrypt"]
+      Resource  = local.kms_key_arns
+      Condition = { StringEquals = { "kms:ViaService" = local.kms_callers } }
+    }] : [],
   )
 }
 
@@ -72,9 +84,11 @@ resource "aws_iam_role" "task" {
   count = var.existing_role_arn == null ? 1 : 0
 
   # Roles are global, so the region distinguishes stacks of the same name.
-  name               = "${var.name}-${data.aws_region.current.name}-${var.role}"
-  description        = "Permissions of the ${var.role} tasks of the MapReduce stack ${var.name}."
-  assume_role_policy = var.task_assume_role_policy
+  name                 = "${var.name}-${data.aws_region.current.id}-${var.role}"
+  path                 = var.role_path
+  description          = "Permissions of the ${var.role} tasks of the MapReduce stack ${var.name}."
+  assume_role_policy   = var.task_assume_role_policy
+  permissions_boundary = var.permissions_boundary_arn
 }
 
 resource "aws_iam_role_policy" "task" {

@@ -8,8 +8,8 @@ locals {
   # side pins these names.
   environment = merge(
     {
-      AWS_DEFAULT_REGION     = data.aws_region.current.name
-      AWS_REGION             = data.aws_region.current.name
+      AWS_DEFAULT_REGION     = data.aws_region.current.id
+      AWS_REGION             = data.aws_region.current.id
       MAPREDUCE_EXTRA_INPUTS = jsonencode([for bucket in var.extra_input_buckets : "s3://${bucket}/"])
       MAPREDUCE_HOST         = "0.0.0.0"
       MAPREDUCE_MEMORY_MB    = tostring(var.memory)
@@ -105,7 +105,7 @@ resource "aws_ecs_task_definition" "this" {
       logDriver = "awslogs"
       options = {
         awslogs-group         = aws_cloudwatch_log_group.this.name
-        awslogs-region        = data.aws_region.current.name
+        awslogs-region        = data.aws_region.current.id
         awslogs-stream-prefix = var.role
         # A slow CloudWatch must not block a task that writes a log line; only log lines may be
         # lost.
@@ -117,19 +117,25 @@ resource "aws_ecs_task_definition" "this" {
 }
 
 resource "aws_service_discovery_service" "this" {
+  count = var.service_discovery == "none" ? 0 : 1
+
   name        = var.role
   description = "The ${var.role} tasks of the MapReduce stack ${var.name}."
 
   # dns_config already names the namespace, but an emulator's API does not read it there.
   namespace_id = var.namespace_id
 
-  dns_config {
-    namespace_id   = var.namespace_id
-    routing_policy = "MULTIVALUE"
+  dynamic "dns_config" {
+    for_each = var.service_discovery == "dns" ? [var.namespace_id] : []
 
-    dns_records {
-      type = "A"
-      ttl  = 10
+    content {
+      namespace_id   = dns_config.value
+      routing_policy = "MULTIVALUE"
+
+      dns_records {
+        type = "A"
+        ttl  = 10
+      }
     }
   }
 
@@ -163,13 +169,17 @@ resource "aws_ecs_service" "this" {
   network_configuration {
     subnets         = var.subnet_ids
     security_groups = [aws_security_group.this.id]
-    # Without a NAT gateway, the only route to images, logs and the secret, and for a driver outside
-    # the VPC the route to the task.
-    assign_public_ip = true
+    # Without a NAT gateway, the only route to images, logs and the signing key, and for a driver
+    # outside the VPC the route to the task.
+    assign_public_ip = var.assign_public_ip
   }
 
-  service_registries {
-    registry_arn = aws_service_discovery_service.this.arn
+  dynamic "service_registries" {
+    for_each = aws_service_discovery_service.this
+
+    content {
+      registry_arn = service_registries.value.arn
+    }
   }
 
   # A deploy replaces tasks instead of doubling them: two versions never work on one job, and a

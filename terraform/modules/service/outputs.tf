@@ -3,14 +3,19 @@ output "service_name" {
   value       = aws_ecs_service.this.name
 }
 
+output "service_arn" {
+  description = "ARN of the ECS service."
+  value       = aws_ecs_service.this.id
+}
+
 output "discovery_service_id" {
-  description = "ID of the Cloud Map service."
-  value       = aws_service_discovery_service.this.id
+  description = "ID of the Cloud Map service, or null."
+  value       = one(aws_service_discovery_service.this[*].id)
 }
 
 output "discovery_service_name" {
-  description = "Name of the Cloud Map service."
-  value       = aws_service_discovery_service.this.name
+  description = "Name of the Cloud Map service, or null."
+  value       = one(aws_service_discovery_service.this[*].name)
 }
 
 output "container_name" {

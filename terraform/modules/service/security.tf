@@ -10,17 +10,17 @@ resource "aws_security_group" "this" {
 }
 
 resource "aws_vpc_security_group_ingress_rule" "http" {
-  for_each = toset(concat([var.vpc_cidr], var.allowed_cidrs))
+  for_each = toset(concat(var.vpc_cidrs, var.allowed_cidrs))
 
   security_group_id = aws_security_group.this.id
-  description       = each.key == var.vpc_cidr ? "A driver inside the VPC" : "A driver outside the VPC"
+  description       = contains(var.vpc_cidrs, each.key) ? "A driver inside the VPC" : "A driver outside the VPC"
   cidr_ipv4         = each.key
   ip_protocol       = "tcp"
   from_port         = local.port
   to_port           = local.port
 }
 
-# S3, ECR, CloudWatch and Secrets Manager, whose addresses change. The VPC resolves names, which the
+# S3, ECR, CloudWatch and Parameter Store, whose addresses change. The VPC resolves names, which the
 # group does not filter.
 resource "aws_vpc_security_group_egress_rule" "https" {
   security_group_id = aws_security_group.this.id

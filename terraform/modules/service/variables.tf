@@ -70,14 +70,20 @@ variable "vpc_id" {
   type        = string
 }
 
-variable "vpc_cidr" {
-  description = "Address range of the VPC, from which the service may be called."
-  type        = string
+variable "vpc_cidrs" {
+  description = "Address ranges of the VPC, from which the service may be called."
+  type        = list(string)
 }
 
 variable "subnet_ids" {
-  description = "Public subnets of the tasks."
+  description = "Subnets of the tasks."
   type        = list(string)
+}
+
+variable "assign_public_ip" {
+  description = "Whether a task gets a public address. Without one, the subnets need another route to AWS's services."
+  type        = bool
+  default     = true
 }
 
 variable "allowed_cidrs" {
@@ -99,8 +105,14 @@ variable "extra_input_buckets" {
   default     = []
 }
 
+variable "extra_kms_key_arns" {
+  description = "KMS keys with which the additional buckets are encrypted."
+  type        = list(string)
+  default     = []
+}
+
 variable "signing_key_arn" {
-  description = "Secret with the driver's signing key."
+  description = "Parameter with the driver's signing key."
   type        = string
 }
 
@@ -111,9 +123,16 @@ variable "cluster_arn" {
   type        = string
 }
 
-variable "namespace_id" {
-  description = "Cloud Map namespace to register in."
+variable "service_discovery" {
+  description = "Kind of the Cloud Map namespace: api, dns, or none."
   type        = string
+  default     = "none"
+}
+
+variable "namespace_id" {
+  description = "Cloud Map namespace to register in. Null without one."
+  type        = string
+  default     = null
 }
 
 variable "log_group_prefix" {
@@ -135,4 +154,16 @@ variable "existing_role_arn" {
 variable "task_assume_role_policy" {
   description = "Trust policy of the role that the module creates."
   type        = string
+}
+
+variable "role_path" {
+  description = "Path of the role that the module creates."
+  type        = string
+  default     = "/"
+}
+
+variable "permissions_boundary_arn" {
+  description = "Policy that limits the role that the module creates. Null: none."
+  type        = string
+  default     = null
 }

@@ -1,22 +1,18 @@
 # A new random value at every plan and apply, which exists only while Terraform runs: it is never in
-# a plan or a state. It is sent to AWS only when secret_string_wo_version changes, and else
-# discarded.
+# a plan or a state. It is sent to AWS only when value_wo_version changes, and else discarded.
+# Secrets Manager only draws it here, which is free; it stores nothing.
 ephemeral "aws_secretsmanager_random_password" "this" {
   password_length     = var.length
   exclude_punctuation = true
 }
 
-resource "aws_secretsmanager_secret" "this" {
-  name        = "${var.name}/signing-key"
-  description = "HS256 key with which the MapReduce driver signs its calls to the services."
-
-  # By default AWS keeps a deleted secret and its name for 30 days, and a new deploy with this name
-  # would fail.
-  recovery_window_in_days = 0
-}
-
-resource "aws_secretsmanager_secret_version" "this" {
-  secret_id                = aws_secretsmanager_secret.this.id
-  secret_string_wo         = ephemeral.aws_secretsmanager_random_password.this.random_password
-  secret_string_wo_version = 1
+# Parameter Store and not Secrets Manager: a standard parameter is free, a secret costs $0.40 a
+# month, and no rotation on a timer is wanted (README.md). AWS's own key (aws/ssm) encrypts it.
+resource "aws_ssm_parameter" "this" {
+  name             = "/${var.name}/signing-key"
+  description      = "HS256 key with which the MapReduce driver signs its calls to the services."
+  type             = "SecureString"
+  tier             = "Standard"
+  value_wo         = ephemeral.aws_secretsmanager_random_password.this.random_password
+  value_wo_version = 1
 }

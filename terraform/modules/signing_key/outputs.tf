@@ -1,6 +1,9 @@
-output "secret_arn" {
-  description = "ARN of the secret, once it has a value: a task that starts before that fails."
-  value       = aws_secretsmanager_secret.this.arn
+output "parameter_name" {
+  description = "Name of the parameter with the key."
+  value       = aws_ssm_parameter.this.name
+}
 
-  depends_on = [aws_secretsmanager_secret_version.this]
+output "parameter_arn" {
+  description = "ARN of the parameter with the key."
+  value       = aws_ssm_parameter.this.arn
 }

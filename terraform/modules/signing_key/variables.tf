@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Prefix of the secret's name."
+  description = "Prefix of the parameter's name."
   type        = string
 }
 

@@ -2,12 +2,30 @@ data "aws_caller_identity" "current" {}
 
 data "aws_region" "current" {}
 
+locals {
+  # Folder -> days after which its objects are deleted. reduce/ holds the results and is not here: S3
+  # selects by prefix, size or tag, so no rule can tell a lost attempt from a result beside it.
+  retention_days = {
+    for folder, days in {
+      chunks = var.intermediate_retention_days
+      maps   = var.intermediate_retention_days
+      pairs  = var.intermediate_retention_days
+      input  = var.input_retention_days
+      jobs   = var.code_retention_days
+      runs   = var.run_retention_days
+      tasks  = var.task_retention_days
+      # Leases of running drivers and the guard's notes: out of date within hours.
+      fleet = 7
+    } : folder => days if days > 0
+  }
+}
+
 # Not versioned: every key is written once (input and code by their digest, all else by run and
 # attempt), so there is no older version to protect. Versioning would only keep, and charge for,
 # expired intermediate data.
 resource "aws_s3_bucket" "this" {
   # Bucket names are global, hence account and region. No random part: the name survives a redeploy.
-  bucket = "${var.name}-${data.aws_caller_identity.current.account_id}-${data.aws_region.current.name}"
+  bucket = "${var.name}-${data.aws_caller_identity.current.account_id}-${data.aws_region.current.id}"
 
   # A destroy removes everything, also results: copy those that you need before.
   force_destroy = true
@@ -65,7 +83,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
   bucket = aws_s3_bucket.this.id
 
   dynamic "rule" {
-    for_each = toset(["chunks", "maps", "pairs"])
+    for_each = local.retention_days
 
     content {
       id     = "expire-${rule.key}"
@@ -76,7 +94,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
       }
 
       expiration {
-        days = var.intermediate_retention_days
+        days = rule.value
       }
     }
   }

@@ -10,13 +10,14 @@ mock_data "aws_caller_identity" {
 
 mock_data "aws_partition" {
   defaults = {
-    partition = "aws"
+    partition  = "aws"
+    dns_suffix = "amazonaws.com"
   }
 }
 
 mock_data "aws_region" {
   defaults = {
-    name = "eu-central-1"
+    id = "eu-central-1"
   }
 }
 
@@ -24,6 +25,24 @@ mock_data "aws_region" {
 mock_data "aws_availability_zones" {
   defaults = {
     names = ["eu-central-1c", "eu-central-1a", "eu-central-1b"]
+  }
+}
+
+# A VPC that exists, with a second range.
+mock_data "aws_vpc" {
+  defaults = {
+    id         = "vpc-0123456789abcdef0"
+    cidr_block = "172.31.0.0/16"
+    cidr_block_associations = [
+      { association_id = "a", cidr_block = "172.31.0.0/16", state = "associated" },
+      { association_id = "b", cidr_block = "100.64.0.0/20", state = "associated" },
+    ]
+  }
+}
+
+mock_data "aws_subnet" {
+  defaults = {
+    vpc_id = "vpc-0123456789abcdef0"
   }
 }
 
@@ -62,6 +81,24 @@ mock_resource "aws_ecs_cluster" {
 mock_resource "aws_ecs_task_definition" {
   defaults = {
     arn = "arn:aws:ecs:eu-central-1:123456789012:task-definition/mapreduce-service:1"
+  }
+}
+
+mock_resource "aws_ecs_service" {
+  defaults = {
+    id = "arn:aws:ecs:eu-central-1:123456789012:service/mapreduce/service"
+  }
+}
+
+mock_resource "aws_service_discovery_http_namespace" {
+  defaults = {
+    id = "ns-http"
+  }
+}
+
+mock_resource "aws_service_discovery_private_dns_namespace" {
+  defaults = {
+    id = "ns-dns"
   }
 }
 

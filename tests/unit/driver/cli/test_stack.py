@@ -218,7 +218,7 @@ def test_the_cost_is_shown_by_the_hour_and_the_month(command: Command, deployed:
     mapper = 2 * vcpu + 2 * gib
     hour = (0.5 * vcpu + 2 * gib) + (vcpu + 2 * gib) + 3 * mapper * (0.5 + 0.5 * spot)
     said = command("stack", "cost").err
-    assert "about $0.90 a month when stopped" in said
+    assert "about $0.50 a month when stopped" in said
     assert abs(float(said.partition("$")[2].split()[0]) - hour) < 0.1 * hour
 
 

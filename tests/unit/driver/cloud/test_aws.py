@@ -148,12 +148,15 @@ def test_a_client_is_made_once(aws: Aws) -> None:
         "ec2",
         "discovery",
         "logs",
-        "secrets",
+        "ssm",
         "sts",
         "quotas",
         "s3",
         "ecr",
         "iam",
+        "cloudwatch",
+        "scheduler",
+        "budgets",
         "tagging",
     ]:
         client = getattr(aws, name)

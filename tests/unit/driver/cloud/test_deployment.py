@@ -115,10 +115,16 @@ def test_cost_of_an_hour_by_hand() -> None:
     assert running_hour([ServiceSize(2, 1024, 2048, spot_share=100)], "X86_64") == pytest.approx(
         2 * (0.04937 * 0.3 + 0.005)
     )
+    private = ServiceSize(count=1, cpu=1024, memory=2048, is_public=False)
+    assert running_hour([private], "X86_64") == pytest.approx(0.04937)
     assert running_hour([one], "ARM64") == pytest.approx(0.03238 + 2 * 0.00356 + 0.005)
     assert hourly_cost(Stack.model_validate(STACK_VALUES)) == pytest.approx(
         (0.02024 + 0.00889 + 0.005)
         + 3 * ((0.08096 + 0.00889) * 0.65 + 0.005)
         + (0.04048 + 0.00889 + 0.005)
         + (0.01012 + 0.0022225 + 0.005)  # the idle guard
+    )
+    private_stack = Stack.model_validate(STACK_VALUES | {"assign_public_ip": False})
+    assert hourly_cost(private_stack) == pytest.approx(
+        hourly_cost(Stack.model_validate(STACK_VALUES)) - 5 * 0.005
     )

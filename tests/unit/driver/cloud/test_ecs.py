@@ -158,6 +158,39 @@ def test_from_inside_cloud_map_counts_and_before_it_knows_ecs(
     assert [endpoint.url for endpoint in found] == [f"http://{ip}:8080" for ip in expected]
 
 
+def test_without_cloud_map_the_addresses_are_those_of_ecs(aws: Aws, ecs: Stubber) -> None:
+    """A stack without Cloud Map is found by ECS alone: Cloud Map gets no request."""
+    _script_tasks(ecs, [_task(1), _task(2)])
+    services = STACK_VALUES["services"]
+    assert isinstance(services, dict)
+    gone = {"discovery_service_id": None, "discovery_service_name": None}
+    bare = {role: {**service, **gone} for role, service in services.items()}
+    stack = _stack(address_kind="private", service_discovery="none", namespace=None, services=bare)
+    with Stubber(aws.discovery) as discovery:  # it answers no request
+        found = _endpoints(stack, aws)
+        discovery.assert_no_pending_responses()
+    assert [endpoint.url for endpoint in found] == [
+        "http://10.20.0.1:8080",
+        "http://10.20.0.2:8080",
+    ]
+
+
+def test_the_signing_key_is_the_decrypted_parameter(aws: Aws) -> None:
+    """The key is read from the parameter that Terraform names, and decrypted."""
+    asked = {"Name": "/mapreduce/signing-key", "WithDecryption": True}
+    with Stubber(aws.ssm) as ssm:
+        ssm.add_response("get_parameter", {"Parameter": {"Value": "k" * 64}}, asked)
+        assert EcsFleet(_stack(), aws).signing_key() == "k" * 64
+
+
+def test_a_missing_signing_key_names_the_next_step(aws: Aws) -> None:
+    """Without the parameter the message says where to look: another region, or destroyed."""
+    with Stubber(aws.ssm) as ssm:
+        ssm.add_client_error("get_parameter", "ParameterNotFound")
+        with pytest.raises(FleetError, match="another region or account, or destroyed"):
+            EcsFleet(_stack(), aws).signing_key()
+
+
 def test_cloud_map_is_asked_for_all_mappers(
     aws: Aws, ecs: Stubber, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,7 @@ from driver.cloud.leftovers import (
 from mapreduce.errors import FleetError
 
 ECS = "arn:aws:ecs:eu-central-1:1"
+_ROLES = ("execution", "mapper", "nightly-stop", "reducer", "splitter")
 DEFINITION = f"{ECS}:task-definition/books-mapper"
 SERVICE = f"{ECS}:service/books/mapper"
 
@@ -101,11 +102,11 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
 
 @pytest.fixture
 def stubs(aws: Aws) -> Iterator[dict[str, Stubber]]:
-    """The three stubbed services."""
+    """The stubbed services that are asked by name."""
     with ExitStack() as ends:
         made = {
             name: ends.enter_context(Stubber(getattr(aws, name)))
-            for name in ("tagging", "ecs", "iam")
+            for name in ("tagging", "ecs", "iam", "cloudwatch", "sts", "budgets")
         }
         yield made
         for stub in made.values():
@@ -118,8 +119,10 @@ def _script(
     tagged: Sequence[str] = (),
     roles: Sequence[str] = (),
     active: Sequence[str] = (),
+    dashboards: Sequence[str] = (),
+    budget: bool = False,
 ) -> None:
-    """Stub the three lists; `active` are the task definitions that ECS lists for each of the three
+    """Stub the lists; `active` are the task definitions that ECS lists for each of the three
     families.
     """
     mapping = [{"ResourceARN": arn, "Tags": []} for arn in tagged]
@@ -130,6 +133,26 @@ def _script(
         arns = [arn for arn in active if f"/{family}" in arn]
         expected = {"familyPrefix": family, "status": "ACTIVE"}
         stubs["ecs"].add_response("list_task_definitions", {"taskDefinitionArns": arns}, expected)
+    boards = [
+        {"DashboardName": name, "DashboardArn": f"arn:aws:cloudwatch::1:dashboard/{name}"}
+        for name in dashboards
+    ]
+    stubs["cloudwatch"].add_response(
+        "list_dashboards",
+        {"DashboardEntries": boards},
+        {"DashboardNamePrefix": "books-eu-central-1"},
+    )
+    _script_budget(stubs, there=budget)
+
+
+def _script_budget(stubs: dict[str, Stubber], *, there: bool) -> None:
+    stubs["sts"].add_response("get_caller_identity", {"Account": "1" * 12})
+    asked = {"AccountId": "1" * 12, "BudgetName": "books-monthly"}
+    if there:
+        budget = {"BudgetName": "books-monthly", "TimeUnit": "MONTHLY", "BudgetType": "COST"}
+        stubs["budgets"].add_response("describe_budget", {"Budget": budget}, asked)
+    else:
+        stubs["budgets"].add_client_error("describe_budget", "NotFoundException")
 
 
 def _role(name: str) -> dict[str, Any]:
@@ -207,7 +230,7 @@ def test_only_the_stacks_own_roles_are_left(aws: Aws, stubs: dict[str, Stubber])
     """Only roles of this stack in this region count, not those of another stack or region, and
     not those of a stack whose name begins with this one's and the region.
     """
-    ours = [f"books-eu-central-1-{role}" for role in ("execution", "mapper", "reducer", "splitter")]
+    ours = [f"books-eu-central-1-{role}" for role in _ROLES]
     others = (
         "books-two-eu-central-1-mapper",
         "books-us-east-1-mapper",
@@ -233,7 +256,10 @@ CLOUD_MAP = "arn:aws:servicediscovery:eu-central-1:1"
 EC2 = "arn:aws:ec2:eu-central-1:1"
 REPOSITORY = "arn:aws:ecr:eu-central-1:1:repository/books/mapper"
 GROUP = "arn:aws:logs:eu-central-1:1:log-group:/ecs/books:*"
-SECRET = "arn:aws:secretsmanager:eu-central-1:1:secret:key"
+PARAMETER = "arn:aws:ssm:eu-central-1:1:parameter/books/signing-key"
+ALARM = "arn:aws:cloudwatch:eu-central-1:1:alarm:books-errors"
+SCHEDULES = "arn:aws:scheduler:eu-central-1:1:schedule-group/books"
+BUDGET = f"arn:aws:budgets::{'1' * 12}:budget/books-monthly"
 
 
 @pytest.mark.parametrize(
@@ -253,7 +279,27 @@ SECRET = "arn:aws:secretsmanager:eu-central-1:1:secret:key"
             {"logGroups": [{"logGroupName": "/ecs/books"}]},
             {"logGroups": [{"logGroupName": "/ecs/books-two"}]},
         ),
-        (SECRET, "secrets", "describe_secret", {"Name": "key"}, {"DeletedDate": 1}),
+        (
+            PARAMETER,
+            "ssm",
+            "describe_parameters",
+            {"Parameters": [{"Name": "/books/signing-key"}]},
+            {"Parameters": []},
+        ),
+        (
+            ALARM,
+            "cloudwatch",
+            "describe_alarms",
+            {"MetricAlarms": [{"AlarmName": "books-errors"}]},
+            {"MetricAlarms": []},
+        ),
+        (
+            SCHEDULES,
+            "scheduler",
+            "get_schedule_group",
+            {"State": "ACTIVE"},
+            "ResourceNotFoundException",
+        ),
         (
             REPOSITORY,
             "ecr",
@@ -345,6 +391,8 @@ def test_each_tagged_thing_is_asked_for_by_itself(
     with ExitStack() as ends:
         asked = stubs.get(client) or ends.enter_context(Stubber(getattr(aws, client)))
         asked.add_response(operation, there)
+        if ":namespace/" in arn:  # asked a second time, for its price
+            asked.add_response(operation, there)
         _script(stubs, tagged=[arn])
         found.append(_found(aws))
         if isinstance(gone, str):
@@ -364,14 +412,59 @@ def test_resources_of_unknown_services_count_as_left(aws: Aws, stubs: dict[str, 
     assert [queue] == _found(aws)
 
 
+@pytest.mark.parametrize(
+    ("kind", "costs"), [("DNS_PRIVATE", "$0.017"), ("HTTP", "nothing by itself")]
+)
 def test_a_namespace_costs_what_its_zone_does(
-    aws: Aws, stubs: dict[str, Stubber], monkeypatch: pytest.MonkeyPatch
+    aws: Aws, stubs: dict[str, Stubber], monkeypatch: pytest.MonkeyPatch, kind: str, costs: str
 ) -> None:
-    """A namespace that is left costs its hosted zone: $0.50 a month."""
+    """A namespace with DNS that is left costs its hosted zone, $0.50 a month; another is free."""
     namespace = "arn:aws:servicediscovery:eu-central-1:1:namespace/ns-1"
-    monkeypatch.setattr(aws.discovery, "get_namespace", lambda **_: {"Namespace": {"Id": "ns-1"}})
+    answer = {"Namespace": {"Id": "ns-1", "Type": kind}}
+    monkeypatch.setattr(aws.discovery, "get_namespace", lambda **_: answer)
     _script(stubs, tagged=[namespace])
-    assert ["$0.017"] == [left.costs_a_day for left in find_leftovers("books", aws)]
+    assert [costs] == [left.costs_a_day for left in find_leftovers("books", aws)]
+
+
+def test_a_dashboard_and_a_budget_are_found_by_name(aws: Aws, stubs: dict[str, Stubber]) -> None:
+    """What the tagging API does not list is found by its name, and not another stack's."""
+    ours, other = "books-eu-central-1", "books-eu-central-1-two"
+    _script(stubs, dashboards=[ours, other], budget=True)
+    found = find_leftovers("books", aws)
+    dashboard = f"arn:aws:cloudwatch::1:dashboard/{ours}"
+    assert [(BUDGET, "nothing by itself"), (dashboard, "$0.100")] == [
+        (left.arn, left.costs_a_day) for left in found
+    ]
+
+
+def test_a_tagged_budget_that_is_deleted_is_gone(aws: Aws, stubs: dict[str, Stubber]) -> None:
+    """A budget that the tagging API still lists is looked up, and found missing."""
+    stubs["budgets"].add_client_error("describe_budget", "NotFoundException")
+    _script(stubs, tagged=[BUDGET])
+    assert [] == _found(aws)
+
+
+def test_credentials_that_may_not_look_have_made_none(aws: Aws, stubs: dict[str, Stubber]) -> None:
+    """An account that may not list dashboards and budgets has none of them left."""
+    stubs["tagging"].add_response("get_resources", {"ResourceTagMappingList": []})
+    stubs["iam"].add_response("list_roles", {"Roles": [], "IsTruncated": False})
+    for _ in range(3):
+        stubs["ecs"].add_response("list_task_definitions", {"taskDefinitionArns": []})
+    stubs["cloudwatch"].add_client_error("list_dashboards", "AccessDenied")
+    stubs["sts"].add_response("get_caller_identity", {"Account": "1" * 12})
+    stubs["budgets"].add_client_error("describe_budget", "AccessDeniedException")
+    assert [] == _found(aws)
+
+
+def test_a_look_up_that_fails_otherwise_is_an_error(aws: Aws, stubs: dict[str, Stubber]) -> None:
+    """A failed look-up of dashboards does not count as none."""
+    stubs["tagging"].add_response("get_resources", {"ResourceTagMappingList": []})
+    stubs["iam"].add_response("list_roles", {"Roles": [], "IsTruncated": False})
+    for _ in range(3):
+        stubs["ecs"].add_response("list_task_definitions", {"taskDefinitionArns": []})
+    stubs["cloudwatch"].add_client_error("list_dashboards", "InternalServiceFault")
+    with pytest.raises(FleetError, match="InternalServiceFault"):
+        find_leftovers("books", aws)
 
 
 def test_another_error_does_not_mean_gone(aws: Aws, stubs: dict[str, Stubber]) -> None:
@@ -389,4 +482,6 @@ def test_an_account_that_may_not_list_roles_has_none(aws: Aws, stubs: dict[str, 
     stubs["iam"].add_client_error("list_roles", "AccessDenied")
     for _ in range(3):
         stubs["ecs"].add_response("list_task_definitions", {"taskDefinitionArns": []})
+    stubs["cloudwatch"].add_response("list_dashboards", {"DashboardEntries": []})
+    _script_budget(stubs, there=False)
     assert [] == _found(aws)

@@ -1,0 +1,30 @@
+variable "name" {
+  description = "Prefix of the names."
+  type        = string
+}
+
+variable "cluster_name" {
+  description = "Name of the cluster."
+  type        = string
+}
+
+variable "services" {
+  description = "Each service by role: its name in ECS, and its log group."
+  type        = map(object({ service_name = string, log_group = string }))
+}
+
+variable "alarms" {
+  description = "Whether to make the alarms."
+  type        = bool
+}
+
+variable "topic_arn" {
+  description = "SNS topic that the alarms notify. Null: they only show their state."
+  type        = string
+  default     = null
+}
+
+variable "dashboard" {
+  description = "Whether to make the dashboard."
+  type        = bool
+}
