@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -175,5 +176,5 @@ def hourly_cost(stack: Stack) -> float:
         for role, service in stack.services.items()
     ]
     if stack.guard is not None and any(size.count for size in sizes):
-        sizes.append(GUARD)
+        sizes.append(replace(GUARD, is_public=stack.assign_public_ip))
     return running_hour(sizes, stack.architecture)

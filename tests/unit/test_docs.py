@@ -17,7 +17,7 @@ from docs import tour
 from docs.generate import PAGES as GENERATED
 from driver.cli import app as cli
 from driver.cli.app import app
-from driver.forecast.pricing import ServiceSize, running_hour
+from driver.forecast.pricing import GUARD, ServiceSize, running_hour
 from driver.plan import cut
 from driver.scheduling.policy import BackupPolicy, RetryPolicy
 from mapreduce import errors
@@ -233,17 +233,22 @@ def _default_stack() -> list[ServiceSize]:
         for block in blocks_of
         if (found := re.search(r"^  default\s*=\s*(\d+)$", block, re.MULTILINE))
     }
-    return [
-        ServiceSize(*(int(variables[f"{role}_{size}"]) for size in ("count", "cpu", "memory")))
+    sizes = [
+        ServiceSize(
+            count=int(variables[f"{role}_count"]),
+            cpu=int(variables[f"{role}_cpu"]),
+            memory=int(variables[f"{role}_memory"]),
+        )
         for role in ("splitter", "mapper", "reducer")
     ]
+    return [*sizes, GUARD] if int(variables["idle_stop_minutes"]) else sizes
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/how-to/aws.md"])
 def test_the_price_of_the_default_stack_is_that_of_the_code(page: str) -> None:
     """The hourly price on a page follows from Terraform's defaults and the price list."""
     sizes = _default_stack()
-    assert 5 == sum(each.count for each in sizes)
+    assert 6 == sum(each.count for each in sizes)
     assert f"${running_hour(sizes, 'X86_64'):.3f} an hour" in " ".join(_text(page).split())
 
 

@@ -126,5 +126,5 @@ def test_cost_of_an_hour_by_hand() -> None:
     )
     private_stack = Stack.model_validate(STACK_VALUES | {"assign_public_ip": False})
     assert hourly_cost(private_stack) == pytest.approx(
-        hourly_cost(Stack.model_validate(STACK_VALUES)) - 5 * 0.005
+        hourly_cost(Stack.model_validate(STACK_VALUES)) - 6 * 0.005
     )
