@@ -1,12 +1,10 @@
-"""The rendered policies of the task roles, evaluated for every object of the store."""
+"""The rendered policies of the roles, evaluated for every object of the store."""
 
 from __future__ import annotations
 
 import inspect
 import json
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +13,11 @@ import pytest
 from driver.targets.prepare import INPUT_FOLDERS
 from mapreduce.wire import keys
 from tests.e2e.processes import Shell
+from tests.infrastructure.iam import Policy
 
-STORE = "s3://store"
+STORE = "s3://mapreduce-123456789012-eu-central-1"
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/1"
+PLAN = "every_option_together"
 RUN = "run-20260101-000000-ab"
 DIGEST = "ab" * 32
 SPLITTER, MAPPER, REDUCER = "splitter", "mapper", "reducer"
@@ -63,59 +64,32 @@ OTHERS = {"chunks", "maps", "pairs", "results", "runs", "join", "step", "dead_le
 OTHERS |= {"is_own", "run_of_result", "run_of_results"}
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """A policy of one role; what no statement allows is denied."""
-
-    statements: list[dict[str, Any]]
-
-    def allows(self, action: str, arn: str, context: Mapping[str, str] | None = None) -> bool:
-        """Return whether the policy allows an action on a resource, as IAM decides it."""
-        assert all(statement["Effect"] == "Allow" for statement in self.statements)
-        return any(
-            action in statement["Action"]
-            and any(_like(pattern, arn) for pattern in statement["Resource"])
-            and _holds(statement.get("Condition", {}), context or {})
-            for statement in self.statements
-        )
-
-
-def _like(pattern: str, text: str) -> bool:
-    """Return whether a text is like IAM's pattern, whose `*` also stands for slashes."""
-    words = (re.escape(word).replace(r"\?", ".") for word in pattern.split("*"))
-    return re.fullmatch(".*".join(words), text, re.DOTALL) is not None
-
-
-def _holds(
-    condition: Mapping[str, Mapping[str, Sequence[str]]], context: Mapping[str, str]
-) -> bool:
-    assert condition.keys() <= {"StringLike"}
-    return all(
-        name in context and any(_like(pattern, context[name]) for pattern in patterns)
-        for name, patterns in condition.get("StringLike", {}).items()
-    )
-
-
 def _arn(url: str) -> str:
     return url.replace("s3://", "arn:aws:s3:::")
 
 
 @pytest.fixture(scope="module")
-def policies(terraform: tuple[Shell, Path]) -> dict[str, Policy]:
-    """The policy of each role, from the plans of access.tftest.hcl."""
+def planned(terraform: tuple[Shell, Path]) -> dict[str, Any]:
+    """The resources of the stack with every option, as stack.tftest.hcl plans it."""
     shell, _ = terraform
-    tests = ("terraform", "test", "-json", "-verbose", "-filter=tests/access.tftest.hcl")
+    tests = ("terraform", "test", "-json", "-verbose", "-filter=tests/stack.tftest.hcl")
     out = shell.run(*tests, ok=(0, 1)).out  # its assertions are not those of this file
-    found: dict[str, Policy] = {}
     for line in out.splitlines():
-        if '"type":"test_plan"' not in line:
-            continue
-        changes = json.loads(line)["test_plan"]["resource_changes"]
-        planned = {change["address"]: change["change"]["after"] for change in changes}
-        role = planned["aws_ecs_service.this"]["name"]
-        policy = json.loads(planned["aws_iam_role_policy.task[0]"]["policy"])
-        found[role] = Policy(policy["Statement"])
-    return found
+        if '"type":"test_plan"' in line and json.loads(line)["@testrun"] == PLAN:
+            changes = json.loads(line)["test_plan"]["resource_changes"]
+            return {change["address"]: change["change"]["after"] for change in changes}
+    raise AssertionError(f"terraform test shows no plan of {PLAN}:\n{out[-2000:]}")
+
+
+def _policy(planned: dict[str, Any], address: str) -> Policy:
+    return Policy(json.loads(planned[address]["policy"])["Statement"])
+
+
+@pytest.fixture(scope="module")
+def policies(planned: dict[str, Any]) -> dict[str, Policy]:
+    """The policy of each task role."""
+    address = 'module.service["{}"].aws_iam_role_policy.task[0]'
+    return {role: _policy(planned, address.format(role)) for role in ROLES}
 
 
 def test_every_object_of_the_store_is_in_the_table() -> None:
@@ -148,8 +122,8 @@ def test_no_role_may_do_more(policies: dict[str, Policy], role: str) -> None:
     policy = policies[role]
     for url in (url for urls, _, _ in OBJECTS.values() for url in urls):
         assert not policy.allows("s3:DeleteObject", _arn(url))
-        assert not policy.allows("s3:GetObject", _arn(url.replace("store", "stranger")))
-        assert not policy.allows("s3:PutObject", _arn(url.replace("store", "other")))
+        assert not policy.allows("s3:GetObject", _arn(url.replace(STORE, "s3://stranger")))
+        assert not policy.allows("s3:PutObject", _arn(url.replace(STORE, "s3://other")))
     assert not policy.allows("s3:ListBucket", _arn(STORE))
     assert not policy.allows("s3:ListBucket", _arn(STORE), {"s3:prefix": ""})
     assert policy.allows("s3:GetObject", _arn("s3://other/a")) == (role != REDUCER)
@@ -161,3 +135,43 @@ def test_what_the_driver_takes_as_input_can_be_read(policies: dict[str, Policy])
     for folder in INPUT_FOLDERS:
         for role in (SPLITTER, MAPPER):
             assert policies[role].allows("s3:GetObject", _arn(f"{STORE}/{folder}/x/y"))
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_each_role_knows_few_actions(policies: dict[str, Policy], role: str) -> None:
+    """A task role has actions on objects and lists, and to decrypt extra inputs; no other."""
+    expected = {"s3:GetObject", "s3:ListBucket", "s3:PutObject", "s3:AbortMultipartUpload"}
+    if role != REDUCER:
+        expected.add("kms:Decrypt")
+    assert expected == policies[role].actions
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_keys_of_extra_buckets_are_used_through_s3_alone(
+    policies: dict[str, Policy], role: str
+) -> None:
+    """Splitter and mapper may decrypt with the named key when S3 asks, and nothing may encrypt."""
+    through_s3 = {"kms:ViaService": "s3.eu-central-1.amazonaws.com"}
+    policy = policies[role]
+    assert policy.allows("kms:Decrypt", KEY, through_s3) == (role != REDUCER)
+    assert not policy.allows("kms:Decrypt", KEY)
+    other = {"kms:ViaService": "ssm.eu-central-1.amazonaws.com"}
+    assert not policy.allows("kms:Decrypt", KEY, other)
+    assert not policy.allows("kms:Decrypt", KEY.replace("key/1", "key/2"), through_s3)
+    assert not policy.allows("kms:GenerateDataKey", KEY, through_s3)
+
+
+def test_ecs_starts_tasks_with_this_stacks_key_alone(planned: dict[str, Any]) -> None:
+    """The execution role reads the stack's parameter, and not another one or a secret."""
+    policy = _policy(planned, "module.cluster.aws_iam_role_policy.execution[0]")
+    key = "arn:aws:ssm:eu-central-1:123456789012:parameter/mapreduce/signing-key"
+    assert policy.allows("ssm:GetParameters", key)
+    assert not policy.allows("ssm:GetParameters", key.replace("/mapreduce/", "/other/"))
+    assert not policy.allows("ssm:PutParameter", key)
+    assert not policy.allows("secretsmanager:GetSecretValue", key)
+
+
+def test_the_schedule_may_scale_and_nothing_else(planned: dict[str, Any]) -> None:
+    """The role of the nightly stop changes services; no task role does."""
+    policy = _policy(planned, "module.nightly_stop[0].aws_iam_role_policy.this")
+    assert {"ecs:UpdateService"} == policy.actions
