@@ -78,7 +78,11 @@ module "service" {
   name = var.name
   role = each.key
 
-  image                 = "${module.registry.repository_urls[each.key]}:${var.image_tag}"
+  image = (
+    contains(keys(var.image_digests), each.key)
+    ? "${module.registry.repository_urls[each.key]}@${var.image_digests[each.key]}"
+    : "${module.registry.repository_urls[each.key]}:${var.image_tag}"
+  )
   architecture          = var.architecture
   desired_count         = each.value.desired_count
   cpu                   = each.value.cpu

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
-from driver.cli import author, bench, cloud, proof, records, replay, run
+from driver.cli import author, bench, cloud, proof, records, replay, run, stack_images
 from driver.cli.stack import stack
 from driver.cli.terminal import make_safe, say
 from mapreduce.errors import MapReduceError, UserCodeError
@@ -40,6 +40,7 @@ for command in (
 ):
     app.command(command)
 app.command(stack)
+assert stack_images  # its import adds commands to `stack`
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -112,13 +112,15 @@ def platform() -> int:
 
 @stack.command
 def images() -> int:
-    """Print each service's role, image name in the registry, and `there` or `missing`."""
+    """Print each service's role, image name in the registry, and `there` with its digest, or
+    `missing`.
+    """
     from driver.cloud.aws import Aws
     from driver.cloud.images import images_of
 
     made = _settings()
     for image in images_of(Aws(made.region), made.name, made.image_tag):
-        write_line(f"{image.role} {image.reference} {'there' if image.pushed else 'missing'}")
+        write_line(f"{image.role} {image.reference} {image.state}")
     return 0
 
 
@@ -247,6 +249,15 @@ def leftovers(
 
 def _settings() -> DeploySettings:
     """Return the settings of the deployment in progress, else of the last one."""
+    return next_settings()[1]
+
+
+def next_settings() -> tuple[Path, DeploySettings]:
+    """Return the file of the deployment in progress, else of the last one, and its settings.
+
+    Raises:
+        UsageError: there was none.
+    """
     from driver.cloud.deployment import NEXT_FILE, SETTINGS_FILE, DeploySettings
     from driver.cloud.terraform import terraform_folder
 
@@ -254,7 +265,7 @@ def _settings() -> DeploySettings:
     path = _first_of(folder / NEXT_FILE, folder / SETTINGS_FILE)
     if path is None:
         raise UsageError(f"there is no {folder / SETTINGS_FILE}; ./deploy.sh writes it")
-    return DeploySettings.model_validate_json(path.read_text())
+    return path, DeploySettings.model_validate_json(path.read_text())
 
 
 def _last_settings(folder: Path) -> dict[str, object]:

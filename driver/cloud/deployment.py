@@ -33,6 +33,8 @@ class DeploySettings(BaseModel):
     region: str
     name: str = DEFAULT_NAME
     image_tag: str
+    image_digests: dict[str, str] = {}
+    """By role, of the pushed images; deploy.sh adds them after the push."""
     architecture: Architecture = "X86_64"
     allowed_cidrs: tuple[str, ...] = ()
 
@@ -83,7 +85,7 @@ def merged_settings(
     values = (
         before
         | {name: value for name, value in chosen.items() if value is not None}
-        | {"image_tag": image_tag}
+        | {"image_tag": image_tag, "image_digests": {}}
     )
     values["region"] = region or values.get("region")
     if not values["region"]:
