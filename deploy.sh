@@ -59,6 +59,7 @@ stack image-digests
 step "everything else"
 # Not before the images exist: every later apply (make scale) uses these settings.
 mv "$terraform_dir/$next" "$terraform_dir/deploy.auto.tfvars.json"
+stack share-settings
 apply | { grep -E '^(Apply|Warning|No changes)' || true; } >&2
 
 step "waiting until every service answers"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
-from driver.cli import author, bench, cloud, proof, records, replay, run, stack_images
+from driver.cli import author, bench, cloud, proof, records, replay, run, stack_images, stack_state
 from driver.cli.stack import stack
 from driver.cli.terminal import make_safe, say
 from mapreduce.errors import MapReduceError, UserCodeError
@@ -39,8 +39,11 @@ for command in (
     cloud.doctor,
 ):
     app.command(command)
+stack.command(stack_images.base_images)
+stack.command(stack_images.image_digests)
+stack.command(stack_state.remote_state)
+stack.command(stack_state.share_settings)
 app.command(stack)
-assert stack_images  # its import adds commands to `stack`
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -19,6 +19,7 @@ from mapreduce.errors import FleetError, UsageError
 
 if TYPE_CHECKING:
     from driver.cloud.deployment import DeploySettings
+    from driver.cloud.remote_state import RemoteState
 
 stack = App(name="stack", help="The deployed stack; used by deploy.sh and destroy.sh.")
 
@@ -40,7 +41,8 @@ def settings(
 
     deploy.sh renames the file to deploy.auto.tfvars.json, which Terraform reads at every apply,
     when the images are pushed. Variables that are not given keep their values of the last
-    deployment; a name or region other than that of the stack in this checkout is refused.
+    deployment, also of one from another checkout that shares the state (`stack remote-state`); a
+    name or region other than that of the stack in this checkout is refused.
 
         python -m driver stack settings --region us-east-1 --mappers 3
         python -m driver stack settings --role LabRole
@@ -62,11 +64,15 @@ def settings(
         content_tag,
         merged_settings,
     )
+    from driver.cloud.remote_state import remote_state
     from driver.cloud.stack import stack_of_state
     from driver.cloud.terraform import terraform_folder
 
     folder = terraform_folder()
-    before = _last_settings(folder)
+    state = remote_state(folder)
+    before = (_shared_settings(state) if state else None) or last_settings(folder)
+    if state:
+        name, region = name or state.stack.name, region or state.stack.region
     built_for = str(
         architecture or before.get("architecture") or architecture_of(platform_module.machine())
     )
@@ -81,7 +87,7 @@ def settings(
         existing_role_name=role,
         allowed_cidrs=list(allow) or None,
     )
-    check_is_same(made, stack_of_state(folder))
+    check_is_same(made.identity, state.stack if state else stack_of_state(folder))
     (folder / NEXT_FILE).write_text(made.model_dump_json(indent=2) + "\n")
     say(made.summary)
     return 0
@@ -268,7 +274,16 @@ def next_settings() -> tuple[Path, DeploySettings]:
     return path, DeploySettings.model_validate_json(path.read_text())
 
 
-def _last_settings(folder: Path) -> dict[str, object]:
+def _shared_settings(state: RemoteState) -> dict[str, object] | None:
+    """Return the settings of the last deployment from any checkout, if there was one."""
+    from driver.cloud.aws import Aws
+    from driver.cloud.remote_state import shared_settings
+
+    text = shared_settings(Aws(state.bucket_region), state)
+    return jsonlib.loads(text) if text else None
+
+
+def last_settings(folder: Path) -> dict[str, object]:
     """Return the settings of the last deployment; of the first one also if it failed."""
     from driver.cloud.deployment import NEXT_FILE, SETTINGS_FILE
 

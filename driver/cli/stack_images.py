@@ -8,12 +8,11 @@ import os
 from pathlib import Path
 
 from driver.cli.options import Flag
-from driver.cli.stack import BUILD_OPTIONS_VARIABLE, ROOT, stack
+from driver.cli.stack import BUILD_OPTIONS_VARIABLE, ROOT, next_settings
 from driver.cli.terminal import say
 from mapreduce.errors import UsageError
 
 
-@stack.command
 def base_images(*, check: Flag = False, missing: Flag = False) -> int:
     """Write the digests of the base images into the Dockerfiles.
 
@@ -59,14 +58,12 @@ def base_images(*, check: Flag = False, missing: Flag = False) -> int:
     return 0
 
 
-@stack.command
 def image_digests() -> int:
     """Add the digests of the pushed images to the settings of this deployment.
 
     Terraform's task definitions then name each image by its digest. With the registry of an
     emulator (MAPREDUCE_REGISTRY_HOST) they name it by its tag.
     """
-    from driver.cli.stack import next_settings
     from driver.cloud.aws import Aws
     from driver.cloud.images import digests_of, images_of
 

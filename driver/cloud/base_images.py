@@ -1,4 +1,4 @@
-"""The base images that the Dockerfiles name, and how their digests are written there; no network."""
+"""The base images that the Dockerfiles name, and their digests there; asks no registry."""
 
 from __future__ import annotations
 

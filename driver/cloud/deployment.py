@@ -58,6 +58,11 @@ class DeploySettings(BaseModel):
         )
 
     @property
+    def identity(self) -> StackIdentity:
+        """The stack that is deployed."""
+        return StackIdentity(name=self.name, region=self.region)
+
+    @property
     def platform(self) -> str:
         """Docker's name of the architecture."""
         return "linux/arm64" if self.architecture == "ARM64" else "linux/amd64"
@@ -102,7 +107,7 @@ def merged_settings(
     return DeploySettings.model_validate(values)
 
 
-def check_is_same(made: DeploySettings, deployed: StackIdentity | None) -> None:
+def check_is_same(wanted: StackIdentity, deployed: StackIdentity | None) -> None:
     """Check that a deployment is of the stack that this checkout's state holds, if it holds one.
 
     Another name would replace the bucket, with all that is stored in it; in another region
@@ -111,12 +116,11 @@ def check_is_same(made: DeploySettings, deployed: StackIdentity | None) -> None:
     Raises:
         UsageError: it is of another stack.
     """
-    wanted = StackIdentity(name=made.name, region=made.region)
     if deployed is not None and deployed != wanted:
         raise UsageError(
             f"this checkout holds the stack {deployed}, and would lose it by deploying {wanted}; "
             "run ./destroy.sh first, or deploy the other stack from another checkout "
-            f"(git worktree add ../{made.name})"
+            f"(git worktree add ../{wanted.name})"
         )
 
 

@@ -60,9 +60,9 @@ def _image(aws: Aws, repository: str, role: str, tag: str) -> Image:
 def _digest(aws: Aws, repository: str, tag: str) -> str | None:
     """Return the digest that a tag names, or None if there is no such tag."""
     try:
-        details = aws.ecr.describe_images(
-            repositoryName=repository, imageIds=[{"imageTag": tag}]
-        )["imageDetails"]
+        details = aws.ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])[
+            "imageDetails"
+        ]
     except ClientError as exc:
         if exc.response.get("Error", {}).get("Code") == "ImageNotFoundException":
             return None

@@ -74,7 +74,9 @@ def prove(client: Client, place: Registry, note: Note) -> None:
     taken = client.push(f"{place.host}/mapreduce/mapper:attested")
     if taken or "attested" not in place.refused:
         raise StepFailed("an image with an attestation can be pushed: the test shows nothing")
-    note(f"with an attestation: the tag is written {place.written.count('attested')} times, refused")
+    note(
+        f"with an attestation: the tag is written {place.written.count('attested')} times, refused"
+    )
     plain = Client(client.shell.having(**{WITHOUT_ATTESTATION: "1"}), client.root)
     if not plain.push(f"{place.host}/mapreduce/mapper:plain") or "plain" in place.refused:
         raise StepFailed(f"an image without an attestation is refused: {place.refused}")
@@ -88,12 +90,16 @@ def debian(shell: Shell, note: Note) -> Path:
     done = FOLDER / "done"
     if not done.exists():
         if os.geteuid() != 0 or shutil.which("debootstrap") is None:
-            raise CannotRun("debootstrap and root are needed; on Debian: apt-get install debootstrap")
+            raise CannotRun(
+                "debootstrap and root are needed; on Debian: apt-get install debootstrap"
+            )
         shutil.rmtree(FOLDER, ignore_errors=True)
         FOLDER.parent.mkdir(mode=0o710, parents=True, exist_ok=True)
         include = f"--include={','.join(PACKAGES)}"
         try:
-            shell.run("debootstrap", "--variant=minbase", include, SUITE, FOLDER, base_image.mirror())
+            shell.run(
+                "debootstrap", "--variant=minbase", include, SUITE, FOLDER, base_image.mirror()
+            )
         except StepFailed as exc:
             raise CannotRun(f"debootstrap cannot install Debian 13's Docker: {exc}") from exc
         done.touch()
@@ -122,7 +128,9 @@ def main() -> int:
     try:
         with machine.temporary_shell() as made:
             made.folder.mkdir()
-            environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+            environment = {
+                name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ
+            }
             shell = Shell(made.folder, environment, made.outputs)
             with log.step("machine: Debian 13's Docker") as note:
                 root = debian(shell, note)

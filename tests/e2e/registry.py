@@ -37,7 +37,9 @@ KINDS = (
 )
 BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 IMMUTABLE = {
-    "errors": [{"code": "TAG_INVALID", "message": "The tag exists, and the repository is immutable"}]
+    "errors": [
+        {"code": "TAG_INVALID", "message": "The tag exists, and the repository is immutable"}
+    ]
 }
 
 
