@@ -30,6 +30,15 @@ locals {
   }
 }
 
+locals {
+  # A digest names one image for ever; a tag only as long as the registry keeps it immutable.
+  images = {
+    for role, url in module.registry.repository_urls : role => (
+      contains(keys(var.image_digests), role) ? "${url}@${var.image_digests[role]}" : "${url}:${var.image_tag}"
+    )
+  }
+}
+
 module "network" {
   source = "./modules/network"
 
@@ -78,11 +87,7 @@ module "service" {
   name = var.name
   role = each.key
 
-  image = (
-    contains(keys(var.image_digests), each.key)
-    ? "${module.registry.repository_urls[each.key]}@${var.image_digests[each.key]}"
-    : "${module.registry.repository_urls[each.key]}:${var.image_tag}"
-  )
+  image                 = local.images[each.key]
   architecture          = var.architecture
   desired_count         = each.value.desired_count
   cpu                   = each.value.cpu

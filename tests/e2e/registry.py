@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
-from tests.e2e.log import CannotRun
+from tests.e2e.log import CannotRun, StepFailed
 from tests.e2e.processes import Shell
 
 PROGRAM = "docker-registry"
@@ -50,8 +50,23 @@ class Registry:
     """
 
     host: str
+    port: int
     written: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+
+    def ask(
+        self, method: str, path: str, body: bytes, headers: dict[str, str]
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Return the answer of the registry behind the door: status, headers and body.
+
+        Raises:
+            StepFailed: it refuses.
+        """
+        path = path.removeprefix(f"http://127.0.0.1:{self.port}")
+        answer = _asked(self.port, method, path, headers, body)
+        if answer[0] >= 400:
+            raise StepFailed(f"{method} {path}: {answer[0]}: {answer[2].decode()}")
+        return answer
 
 
 @contextmanager
@@ -88,7 +103,7 @@ def registry(folder: Path, *, immutable: bool = False, token: bool = False) -> I
 def _door(target: int, *, immutable: bool, token: bool) -> Iterator[Registry]:
     """Serve a registry through a proxy with further rules."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Door)
-    made = Registry(f"127.0.0.1:{server.server_port}")
+    made = Registry(f"127.0.0.1:{server.server_port}", target)
     server.rules = _Rules(target, made, immutable, token)  # type: ignore[attr-defined]
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
