@@ -19,7 +19,7 @@ from mapreduce.errors import FleetError, UsageError
 
 if TYPE_CHECKING:
     from driver.cloud.deployment import DeploySettings
-    from driver.cloud.remote_state import RemoteState
+    from driver.cloud.stack import StackIdentity
 
 stack = App(name="stack", help="The deployed stack; used by deploy.sh and destroy.sh.")
 
@@ -64,15 +64,10 @@ def settings(
         content_tag,
         merged_settings,
     )
-    from driver.cloud.remote_state import remote_state
-    from driver.cloud.stack import stack_of_state
     from driver.cloud.terraform import terraform_folder
 
     folder = terraform_folder()
-    state = remote_state(folder)
-    before = (_shared_settings(state) if state else None) or last_settings(folder)
-    if state:
-        name, region = name or state.stack.name, region or state.stack.region
+    before, deployed = _before(folder)
     built_for = str(
         architecture or before.get("architecture") or architecture_of(platform_module.machine())
     )
@@ -87,7 +82,7 @@ def settings(
         existing_role_name=role,
         allowed_cidrs=list(allow) or None,
     )
-    check_is_same(made.identity, state.stack if state else stack_of_state(folder))
+    check_is_same(made.identity, deployed)
     (folder / NEXT_FILE).write_text(made.model_dump_json(indent=2) + "\n")
     say(made.summary)
     return 0
@@ -274,13 +269,21 @@ def next_settings() -> tuple[Path, DeploySettings]:
     return path, DeploySettings.model_validate_json(path.read_text())
 
 
-def _shared_settings(state: RemoteState) -> dict[str, object] | None:
-    """Return the settings of the last deployment from any checkout, if there was one."""
-    from driver.cloud.aws import Aws
-    from driver.cloud.remote_state import shared_settings
+def _before(folder: Path) -> tuple[dict[str, object], StackIdentity | None]:
+    """Return the settings of the last deployment, and the stack that this checkout's state holds.
 
-    text = shared_settings(Aws(state.bucket_region), state)
-    return jsonlib.loads(text) if text else None
+    If the state is in a bucket, they are of the last deployment from any checkout.
+    """
+    from driver.cloud.aws import Aws
+    from driver.cloud.remote_state import remote_state, shared_settings
+    from driver.cloud.stack import stack_of_state
+
+    state = remote_state(folder)
+    if state is None:
+        return last_settings(folder), stack_of_state(folder)
+    shared = shared_settings(Aws(state.bucket_region), state)
+    before = jsonlib.loads(shared) if shared else last_settings(folder)
+    return before | state.stack.model_dump(), state.stack
 
 
 def last_settings(folder: Path) -> dict[str, object]:
