@@ -10,7 +10,7 @@ LEAST ?= 85
 ARGS ?=
 
 .PHONY: help run test coverage integration check format docs docs-test deploy destroy scale stop \
-    start e2e faults simulate sanitize fuzz spark bench mutation lock clean
+    start e2e containerd-store faults simulate sanitize fuzz spark bench mutation audit sbom lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,7 +32,7 @@ coverage: $(VENV)/extension  ## The unit tests alone reach LEAST % of the statem
 integration: $(VENV)/extension $(VENV)/emulator  ## Tests of whole runs, with real services
 	$(BIN)/python -m pytest -n auto tests/integration $(ARGS)
 
-check: $(VENV)/extension $(VENV)/infrastructure  ## Lint, format, types, imports, docs, infrastructure
+check: $(VENV)/extension $(VENV)/infrastructure $(VENV)/emulator $(VENV)/sbom  ## Lint, format, types, imports, docs, infrastructure
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -70,6 +70,9 @@ start: $(VENV)/ready  ## Start the tasks, for several runs in a row (ARGS="--map
 e2e: $(VENV)/extension $(VENV)/emulator  ## Deploy, run, scale, break and destroy on an AWS emulator
 	$(BIN)/python -m tests.e2e $(ARGS)
 
+containerd-store: $(VENV)/ready  ## Push from Docker's containerd store to immutable tags (root, Debian)
+	$(BIN)/python -m tests.e2e.containerd_store
+
 faults: $(VENV)/extension $(VENV)/emulator  ## Inject all faults, count wrong answers (ARGS="--rounds 20")
 	$(BIN)/python -m tests.faults $(ARGS)
 
@@ -96,6 +99,12 @@ bench: $(VENV)/ready $(VENV)/bench  ## Compare with Spark and others; writes doc
 mutation: $(VENV)/extension $(VENV)/mutation  ## Break the pure files in every small way; tests/mutation.md argues the rest
 	$(VENV)/mutation-env/bin/python -m mutmut run $(ARGS)
 	$(VENV)/mutation-env/bin/python -m tests.mutation
+
+audit: $(VENV)/ready $(VENV)/infrastructure  ## Look up all pins in the database of vulnerabilities
+	$(BIN)/python -m requirements.audit $(ARGS)
+
+sbom: $(VENV)/ready $(VENV)/sbom  ## Bills of materials in build/sbom (ARGS="--image NAME ...")
+	$(VENV)/sbom-env/bin/python -m requirements.sbom $(ARGS)
 
 lock: $(VENV)/ready  ## Update the pins of all dependencies, with hashes
 	bash requirements/lock.sh
@@ -145,6 +154,12 @@ $(VENV)/bench: requirements/bench.txt | $(VENV)/ready
 $(VENV)/infrastructure: requirements/infrastructure.txt | $(VENV)/ready
 	$(PYTHON) -m venv $(VENV)/infrastructure-env
 	$(VENV)/infrastructure-env/$(INSTALL) -r requirements/infrastructure.txt
+	@touch $@
+
+# the writer of bills of materials needs a newer library than the checkers
+$(VENV)/sbom: requirements/sbom.txt | $(VENV)/ready
+	$(PYTHON) -m venv $(VENV)/sbom-env
+	$(VENV)/sbom-env/$(INSTALL) -r requirements/sbom.txt
 	@touch $@
 
 # the builder of the site

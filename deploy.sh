@@ -17,6 +17,10 @@ stack() { .venv/bin/python -m driver stack "$@"; }
 step() { printf '\n== %s\n' "$*" >&2; }
 apply() { terraform -chdir="$terraform_dir" apply -auto-approve -input=false "$@"; }
 
+step "base images"
+stack base-images --missing ||
+    echo "the images are built from what the base images' tags name now" >&2
+
 step "settings"
 stack settings "$@"
 
@@ -34,7 +38,7 @@ if grep -q ' missing$' <<<"$images" && [ -z "${MAPREDUCE_REGISTRY_HOST:-}" ]; th
     registry=$(awk 'NR == 1 { split($2, part, "/"); print part[1] }' <<<"$images")
     stack registry-password | docker login --username AWS --password-stdin "$registry" >/dev/null
 fi
-while read -r role image state; do
+while read -r role image state _; do
     if [ "$state" = there ]; then
         echo "$role: $image exists" >&2
         continue
@@ -50,10 +54,12 @@ while read -r role image state; do
     fi
     docker push --quiet "$pushed" >/dev/null
 done <<<"$images"
+stack image-digests
 
 step "everything else"
 # Not before the images exist: every later apply (make scale) uses these settings.
 mv "$terraform_dir/$next" "$terraform_dir/deploy.auto.tfvars.json"
+stack share-settings
 apply | { grep -E '^(Apply|Warning|No changes)' || true; } >&2
 
 step "waiting until every service answers"

@@ -16,4 +16,5 @@ compile=("$python" -m uv pip compile --quiet --universal --python-version 3.11 -
 "${compile[@]}" requirements/infrastructure.in -o requirements/infrastructure.txt
 "${compile[@]}" requirements/bench.in -o requirements/bench.txt
 "${compile[@]}" requirements/docs.in -o requirements/docs.txt
+"${compile[@]}" requirements/sbom.in -o requirements/sbom.txt
 "${compile[@]}" requirements/mutation.in -c requirements/dev.txt -o requirements/mutation.txt

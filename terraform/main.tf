@@ -40,6 +40,13 @@ locals {
 locals {
   # A stopped stack has nothing to guard; a run that starts it starts the guard too.
   guard_count = sum([for service in local.services : service.desired_count]) > 0 ? 1 : 0
+
+  # A digest names one image for ever; a tag only as long as the registry keeps it immutable.
+  images = {
+    for role, url in module.registry.repository_urls : role => (
+      contains(keys(var.image_digests), role) ? "${url}@${var.image_digests[role]}" : "${url}:${var.image_tag}"
+    )
+  }
 }
 
 module "network" {
@@ -107,7 +114,7 @@ module "service" {
   name = var.name
   role = each.key
 
-  image                 = "${module.registry.repository_urls[each.key]}:${var.image_tag}"
+  image                 = local.images[each.key]
   architecture          = var.architecture
   desired_count         = each.value.desired_count
   cpu                   = each.value.cpu
@@ -149,7 +156,7 @@ module "guard" {
   idle_stop_minutes = var.idle_stop_minutes
   desired_count     = local.guard_count
 
-  image              = "${module.registry.repository_urls["guard"]}:${var.image_tag}"
+  image              = local.images["guard"]
   architecture       = var.architecture
   extra_environment  = var.extra_environment
   log_retention_days = var.log_retention_days

@@ -201,6 +201,23 @@ variable "image_tag" {
   }
 }
 
+variable "image_digests" {
+  description = "Digests of the pushed images by role, set by the deploy script. A service whose role is in it runs the image of that digest, whatever image_tag says."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for role in keys(var.image_digests) : contains(["splitter", "mapper", "reducer", "guard"], role)])
+    error_message = "image_digests' keys must be roles: splitter, mapper, reducer, guard."
+  }
+
+  validation {
+    condition     = alltrue([for digest in values(var.image_digests) : can(regex("^sha256:[0-9a-f]{64}$", digest))])
+    error_message = "image_digests' values must be digests: sha256: and 64 hexadecimal digits."
+  }
+}
+
 variable "architecture" {
   description = "CPU architecture of the images and tasks: X86_64, or ARM64 (about 20 % cheaper)."
   type        = string

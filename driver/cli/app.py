@@ -7,7 +7,18 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
-from driver.cli import author, bench, cloud, fleet, proof, records, replay, run
+from driver.cli import (
+    author,
+    bench,
+    cloud,
+    fleet,
+    proof,
+    records,
+    replay,
+    run,
+    stack_images,
+    stack_state,
+)
 from driver.cli.stack import stack
 from driver.cli.terminal import make_safe, say
 from mapreduce.errors import MapReduceError, UserCodeError
@@ -41,6 +52,10 @@ for command in (
     app.command(command)
 stack.command(fleet.start)
 stack.command(fleet.stop)
+stack.command(stack_images.base_images)
+stack.command(stack_images.image_digests)
+stack.command(stack_state.remote_state)
+stack.command(stack_state.share_settings)
 app.command(stack)
 
 

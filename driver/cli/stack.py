@@ -19,6 +19,7 @@ from mapreduce.errors import FleetError, UsageError
 
 if TYPE_CHECKING:
     from driver.cloud.deployment import DeploySettings
+    from driver.cloud.stack import StackIdentity
 
 stack = App(name="stack", help="The deployed stack; used by deploy.sh and destroy.sh.")
 
@@ -40,7 +41,8 @@ def settings(
 
     deploy.sh renames the file to deploy.auto.tfvars.json, which Terraform reads at every apply,
     when the images are pushed. Variables that are not given keep their values of the last
-    deployment; a name or region other than that of the stack in this checkout is refused.
+    deployment, also of one from another checkout that shares the state (`stack remote-state`); a
+    name or region other than that of the stack in this checkout is refused.
 
         python -m driver stack settings --region us-east-1 --mappers 3
         python -m driver stack settings --role LabRole
@@ -62,11 +64,10 @@ def settings(
         content_tag,
         merged_settings,
     )
-    from driver.cloud.stack import stack_of_state
     from driver.cloud.terraform import terraform_folder
 
     folder = terraform_folder()
-    before = _last_settings(folder)
+    before, deployed = _before(folder)
     built_for = str(
         architecture or before.get("architecture") or architecture_of(platform_module.machine())
     )
@@ -81,7 +82,7 @@ def settings(
         existing_role_name=role,
         allowed_cidrs=list(allow) or None,
     )
-    check_is_same(made, stack_of_state(folder))
+    check_is_same(made.identity, deployed)
     (folder / NEXT_FILE).write_text(made.model_dump_json(indent=2) + "\n")
     say(made.summary)
     return 0
@@ -112,13 +113,15 @@ def platform() -> int:
 
 @stack.command
 def images() -> int:
-    """Print each service's role, image name in the registry, and `there` or `missing`."""
+    """Print each service's role, image name in the registry, and `there` with its digest, or
+    `missing`.
+    """
     from driver.cloud.aws import Aws
     from driver.cloud.images import images_of
 
     made = _settings()
     for image in images_of(Aws(made.region), made.name, made.image_tag):
-        write_line(f"{image.role} {image.reference} {'there' if image.pushed else 'missing'}")
+        write_line(f"{image.role} {image.reference} {image.state}")
     return 0
 
 
@@ -250,6 +253,15 @@ def leftovers(
 
 def _settings() -> DeploySettings:
     """Return the settings of the deployment in progress, else of the last one."""
+    return next_settings()[1]
+
+
+def next_settings() -> tuple[Path, DeploySettings]:
+    """Return the file of the deployment in progress, else of the last one, and its settings.
+
+    Raises:
+        UsageError: there was none.
+    """
     from driver.cloud.deployment import NEXT_FILE, SETTINGS_FILE, DeploySettings
     from driver.cloud.terraform import terraform_folder
 
@@ -257,10 +269,27 @@ def _settings() -> DeploySettings:
     path = _first_of(folder / NEXT_FILE, folder / SETTINGS_FILE)
     if path is None:
         raise UsageError(f"there is no {folder / SETTINGS_FILE}; ./deploy.sh writes it")
-    return DeploySettings.model_validate_json(path.read_text())
+    return path, DeploySettings.model_validate_json(path.read_text())
 
 
-def _last_settings(folder: Path) -> dict[str, object]:
+def _before(folder: Path) -> tuple[dict[str, object], StackIdentity | None]:
+    """Return the settings of the last deployment, and the stack that this checkout's state holds.
+
+    If the state is in a bucket, they are of the last deployment from any checkout.
+    """
+    from driver.cloud.aws import Aws
+    from driver.cloud.remote_state import remote_state, shared_settings
+    from driver.cloud.stack import stack_of_state
+
+    state = remote_state(folder)
+    if state is None:
+        return last_settings(folder), stack_of_state(folder)
+    shared = shared_settings(Aws(state.bucket_region), state)
+    before = jsonlib.loads(shared) if shared else last_settings(folder)
+    return before | state.stack.model_dump(), state.stack
+
+
+def last_settings(folder: Path) -> dict[str, object]:
     """Return the settings of the last deployment; of the first one also if it failed."""
     from driver.cloud.deployment import NEXT_FILE, SETTINGS_FILE
 

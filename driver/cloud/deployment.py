@@ -40,6 +40,8 @@ class DeploySettings(BaseModel):
     region: str
     name: str = DEFAULT_NAME
     image_tag: str
+    image_digests: dict[str, str] = {}
+    """By role, of the pushed images; deploy.sh adds them after the push."""
     architecture: Architecture = "X86_64"
     allowed_cidrs: tuple[str, ...] = ()
 
@@ -62,6 +64,11 @@ class DeploySettings(BaseModel):
             f"stack {self.name} in {self.region}, "
             f"images {self.image_tag} ({self.architecture}), callable by {who}"
         )
+
+    @property
+    def identity(self) -> StackIdentity:
+        """The stack that is deployed."""
+        return StackIdentity(name=self.name, region=self.region)
 
     @property
     def platform(self) -> str:
@@ -91,7 +98,7 @@ def merged_settings(
     values = (
         before
         | {name: value for name, value in chosen.items() if value is not None}
-        | {"image_tag": image_tag}
+        | {"image_tag": image_tag, "image_digests": {}}
     )
     values["region"] = region or values.get("region")
     if not values["region"]:
@@ -108,7 +115,7 @@ def merged_settings(
     return DeploySettings.model_validate(values)
 
 
-def check_is_same(made: DeploySettings, deployed: StackIdentity | None) -> None:
+def check_is_same(wanted: StackIdentity, deployed: StackIdentity | None) -> None:
     """Check that a deployment is of the stack that this checkout's state holds, if it holds one.
 
     Another name would replace the bucket, with all that is stored in it; in another region
@@ -117,12 +124,11 @@ def check_is_same(made: DeploySettings, deployed: StackIdentity | None) -> None:
     Raises:
         UsageError: it is of another stack.
     """
-    wanted = StackIdentity(name=made.name, region=made.region)
     if deployed is not None and deployed != wanted:
         raise UsageError(
             f"this checkout holds the stack {deployed}, and would lose it by deploying {wanted}; "
             "run ./destroy.sh first, or deploy the other stack from another checkout "
-            f"(git worktree add ../{made.name})"
+            f"(git worktree add ../{wanted.name})"
         )
 
 

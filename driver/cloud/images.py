@@ -1,12 +1,14 @@
-"""The services' images in ECR, and the registry's password."""
+"""The services' images in ECR with their digests, and the registry's password."""
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from driver.cloud.aws import Aws, ClientError, explained
 from driver.transport.endpoint import ROLES
+from mapreduce.errors import FleetError
 
 IMAGES = (*ROLES.values(), "guard")
 """The images of a stack: one for each service, and the idle guard's."""
@@ -14,17 +16,36 @@ IMAGES = (*ROLES.values(), "guard")
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One service's image: its full name in the registry, and whether it exists."""
+    """One service's image: its full name in the registry, and its digest there if it exists."""
 
     role: str
     reference: str
-    pushed: bool
+    digest: str | None
+
+    @property
+    def state(self) -> str:
+        """`there` with the digest, or `missing`."""
+        return f"there {self.digest}" if self.digest else "missing"
 
 
 def images_of(aws: Aws, name: str, tag: str) -> list[Image]:
     """Return the images of a stack under one tag; their repositories must exist."""
     with explained():
         return [_image(aws, f"{name}/{role}", role, tag) for role in IMAGES]
+
+
+def digests_of(images: Iterable[Image]) -> dict[str, str]:
+    """Return the digests of images by role.
+
+    Raises:
+        FleetError: an image is missing.
+    """
+    found = {}
+    for image in images:
+        if image.digest is None:
+            raise FleetError(f"{image.reference} is not in the registry; run ./deploy.sh")
+        found[image.role] = image.digest
+    return found
 
 
 def registry_password(aws: Aws) -> str:
@@ -36,17 +57,17 @@ def registry_password(aws: Aws) -> str:
 
 def _image(aws: Aws, repository: str, role: str, tag: str) -> Image:
     (found,) = aws.ecr.describe_repositories(repositoryNames=[repository])["repositories"]
-    return Image(role, f"{found['repositoryUri']}:{tag}", _is_pushed(aws, repository, tag))
+    return Image(role, f"{found['repositoryUri']}:{tag}", _digest(aws, repository, tag))
 
 
-def _is_pushed(aws: Aws, repository: str, tag: str) -> bool:
+def _digest(aws: Aws, repository: str, tag: str) -> str | None:
+    """Return the digest that a tag names, or None if there is no such tag."""
     try:
-        return bool(
-            aws.ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])[
-                "imageDetails"
-            ]
-        )
+        details = aws.ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])[
+            "imageDetails"
+        ]
     except ClientError as exc:
         if exc.response.get("Error", {}).get("Code") == "ImageNotFoundException":
-            return False
+            return None
         raise
+    return str(details[0]["imageDigest"]) if details else None

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from driver.cloud.terraform import is_applied
+from driver.cloud.terraform import is_applied, needs_init
 from driver.forecast.pricing import ServiceDiscovery
 from driver.transport.endpoint import Role
 from mapreduce.errors import FleetError
@@ -104,9 +104,14 @@ def read_stack(folder: Path) -> Stack | None:
     """Return the stack that the outputs describe, or None when nothing is deployed.
 
     Raises:
-        FleetError: Terraform is missing, fails, takes too long, or its outputs are not those of
-            this version.
+        FleetError: Terraform is missing, fails, takes too long, does not know the state's bucket
+            yet, or its outputs are not those of this version.
     """
+    if needs_init(folder):
+        raise FleetError(
+            "Terraform's state is in a bucket that this checkout has not used yet; run: "
+            f"terraform -chdir={folder} init"
+        )
     if not is_applied(folder):
         return None
     outputs: dict[str, dict[str, object]] = _json(folder, "output", "-json")

@@ -6,6 +6,9 @@ import os
 from pathlib import Path
 
 FOLDER_VARIABLE = "MAPREDUCE_TERRAFORM"
+BACKEND_FILE = "backend_override.tf.json"
+"""Names the bucket of the state. Without the file the state is in the folder; git ignores it, like
+every file whose name ends so."""
 
 
 def terraform_folder() -> Path:
@@ -16,6 +19,14 @@ def terraform_folder() -> Path:
 
 def is_applied(folder: Path) -> bool:
     """Return whether there is a state, here or in a backend."""
-    return any(
-        (folder / name).exists() for name in ("terraform.tfstate", ".terraform/terraform.tfstate")
-    )
+    return has_local_state(folder) or (folder / ".terraform" / "terraform.tfstate").exists()
+
+
+def has_local_state(folder: Path) -> bool:
+    """Return whether the state is in the folder."""
+    return (folder / "terraform.tfstate").exists()
+
+
+def needs_init(folder: Path) -> bool:
+    """Return whether the state is in a bucket that `terraform init` does not know yet."""
+    return (folder / BACKEND_FILE).exists() and not is_applied(folder)

@@ -135,6 +135,26 @@ run "only_count_changes_with_mapper_count" {
   }
 }
 
+run "an_image_is_named_by_its_digest_if_there_is_one" {
+  command = plan
+
+  variables {
+    image_digests = {
+      mapper = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+    }
+  }
+
+  assert {
+    condition     = endswith(local.images.mapper, "/mapreduce/service@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef")
+    error_message = "A service whose role has a digest must run the image of that digest."
+  }
+
+  assert {
+    condition     = endswith(local.images.reducer, "/mapreduce/service:0123abcd") && output.image_tag == "0123abcd"
+    error_message = "A service without a digest must run the image of the tag."
+  }
+}
+
 run "all_counts_may_be_zero" {
   command = plan
 

@@ -159,6 +159,26 @@ run "reject_words_that_are_no_choice" {
   expect_failures = [var.region, var.image_tag, var.architecture, var.address_kind]
 }
 
+run "reject_a_digest_that_is_none" {
+  command = plan
+
+  variables {
+    image_digests = { mapper = "0123abcd" }
+  }
+
+  expect_failures = [var.image_digests]
+}
+
+run "reject_a_digest_of_no_role" {
+  command = plan
+
+  variables {
+    image_digests = { combiner = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" }
+  }
+
+  expect_failures = [var.image_digests]
+}
+
 run "reject_amounts_out_of_range" {
   command = plan
 

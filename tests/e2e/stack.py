@@ -32,6 +32,7 @@ IGNORED = (
     "*.tfstate*",
     "deploy.*.tfvars.json",
     "*_override.tf",
+    "*_override.tf.json",
     "*.tfplan",
 )
 # the emulator does not store these attributes, so every plan would show them as a change

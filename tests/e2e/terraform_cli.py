@@ -29,7 +29,7 @@ def copy_of(terraform: Path, target: Path) -> None:
     deployment.
     """
     left = shutil.ignore_patterns(
-        ".terraform", "*.tfstate*", "deploy.*.tfvars.json", "*_override.tf", "*.tfplan"
+        ".terraform", "*.tfstate*", "deploy.*.tfvars.json", "*_override.tf*", "*.tfplan"
     )
     shutil.copytree(terraform, target, ignore=left)
 

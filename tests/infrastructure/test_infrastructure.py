@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -14,7 +15,9 @@ from tests.e2e.processes import Shell
 ROOT = Path(__file__).resolve().parents[2]
 CHECKERS = ROOT / ".venv" / "infrastructure-env" / "bin"
 SCRIPTS = ("deploy.sh", "destroy.sh", "requirements/lock.sh", ".ci/run")
-DOCKERFILES = tuple(f"services/{role}/Dockerfile" for role in ("splitter", "mapper", "reducer"))
+DOCKERFILES = sorted(
+    path.relative_to(ROOT).as_posix() for path in ROOT.glob("services/*/Dockerfile")
+)
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -58,11 +61,21 @@ def test_terraform_tests(terraform: tuple[Shell, Path]) -> None:
     assert int(found[1]) >= 40
 
 
-def test_checkov() -> None:
-    """Checkov finds no failure except those that terraform/.checkov.yaml lists."""
-    passes(
-        checker("checkov"), "--directory", "terraform", "--config-file", "terraform/.checkov.yaml"
+@pytest.mark.parametrize(
+    ("folder", "kind", "least"),
+    [("terraform", "terraform", 40), ("services", "dockerfile", len(DOCKERFILES))],
+)
+def test_checkov(folder: str, kind: str, least: int) -> None:
+    """Checkov finds no failure in Terraform and in the Dockerfiles except those that
+    terraform/.checkov.yaml lists, and has looked at all of them.
+    """
+    out = passes(
+        *(checker("checkov"), "--directory", folder),
+        *("--config-file", "terraform/.checkov.yaml", "--output", "json"),
     )
+    report = json.loads(out)
+    assert kind == report["check_type"]
+    assert report["summary"]["resource_count"] >= least
 
 
 def test_every_skipped_check_has_its_reason() -> None:

@@ -21,10 +21,13 @@ DOCKER = """
 DRIVER = """
 [ "$1 $2 $3" = "-m driver stack" ] || exit 99
 case $4 in
+base-images) echo "$*" | grep -qx -- "-m driver stack base-images --missing" ;;
 settings) echo new >terraform/deploy.next.tfvars.json ;;
+image-digests) echo digests >>terraform/deploy.next.tfvars.json ;;
+share-settings) cp terraform/deploy.auto.tfvars.json shared ;;
 platform) echo linux/amd64 ;;
 images)
-    echo "splitter 1.dkr.ecr/mapreduce/splitter:t2 there"
+    echo "splitter 1.dkr.ecr/mapreduce/splitter:t2 there sha256:1"
     echo "mapper 1.dkr.ecr/mapreduce/mapper:t2 missing"
     echo "reducer 1.dkr.ecr/mapreduce/reducer:t2 missing"
     ;;
@@ -104,7 +107,29 @@ def test_settings_change_only_when_the_images_are_there(checkout: Checkout, fail
     assert all("-var-file=deploy.next.tfvars.json" in call for call in applies)
     checkout.replace("bin/docker", DOCKER)
     assert 0 == checkout.run("deploy.sh")
-    assert "new\n" == settings.read_text()
+    assert "new\ndigests\n" == settings.read_text()
+
+
+def test_digests_follow_the_push_and_precede_the_apply(checkout: Checkout) -> None:
+    """The digests are read when the last image is pushed, and are in the settings that Terraform
+    applies and that other checkouts get.
+    """
+    assert 0 == checkout.run("deploy.sh")
+    calls = checkout.calls
+    order = [
+        next(at for at, call in enumerate(calls) if text in call)
+        for text in ("push --quiet 1.dkr.ecr/mapreduce/reducer", "image-digests", "share-settings")
+    ]
+    last_apply = max(at for at, call in enumerate(calls) if " apply " in call)
+    assert [*order, last_apply] == sorted([*order, last_apply])
+    assert "new\ndigests\n" == (checkout.folder / "shared").read_text()
+
+
+def test_a_registry_that_does_not_answer_ends_no_deployment(checkout: Checkout) -> None:
+    """Base images whose digests cannot be read are built by their tags."""
+    checkout.replace(".venv/bin/python", f'[ "$4" != base-images ] || exit 3\n{DRIVER}')
+    assert 0 == checkout.run("deploy.sh")
+    assert 2 == len([call for call in checkout.calls if call.startswith("docker build")])
 
 
 def test_a_first_deployment_that_failed_can_be_destroyed(checkout: Checkout) -> None:
@@ -122,5 +147,5 @@ def test_refused_settings_change_nothing(checkout: Checkout) -> None:
     """When the settings are refused, neither Terraform nor Docker is called."""
     checkout.replace(".venv/bin/python", "exit 2")
     assert 2 == checkout.run("deploy.sh", "--name", "other")
-    assert ["make", "python"] == [call.split()[0] for call in checkout.calls]
+    assert ["make", "python", "python"] == [call.split()[0] for call in checkout.calls]
     assert "--name other" in checkout.calls[-1]

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from driver.cloud.base_images import DIGEST, base_images
 from driver.cloud.deployment import IMAGE_SOURCES
 from driver.cloud.images import IMAGES
 from driver.transport.endpoint import ROLES
 from mapreduce.wire.build import HASH_SEED
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+GALLERY = "public.ecr.aws/docker/library"
 SECRETS = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL")
 
 
@@ -55,9 +57,15 @@ def test_they_differ_in_their_last_line_alone() -> None:
 
 
 def test_the_base_is_pinned_and_can_be_another(instructions: list[tuple[str, str]]) -> None:
-    """The base image is pinned by release and distribution, and all stages use it."""
+    """The base image is of ECR's public gallery, which does not limit anonymous pulls as Docker Hub
+    does; it is pinned by release and distribution, and by its digest when `stack base-images` has
+    written it. All stages use it.
+    """
     (argument,) = [rest for rest in _all(instructions, "ARG") if rest.startswith("PYTHON_IMAGE=")]
-    assert re.fullmatch(r"PYTHON_IMAGE=python:\d+\.\d+(\.\d+)?-slim-[a-z]+", argument)
+    assert re.fullmatch(
+        rf"PYTHON_IMAGE={re.escape(GALLERY)}/python:\d+\.\d+(\.\d+)?-slim-[a-z]+(@{DIGEST.pattern})?",
+        argument,
+    )
     assert [rest.split()[0] for rest in _all(instructions, "FROM")] == [
         "${BUILDER_IMAGE}",
         "${PYTHON_IMAGE}",
@@ -67,9 +75,14 @@ def test_the_base_is_pinned_and_can_be_another(instructions: list[tuple[str, str
 def test_builder_and_base_have_the_same_python(
     instructions: list[tuple[str, str]],
 ) -> None:
-    """The builder is the same image as the base, with a compiler."""
-    images = dict(rest.split("=") for rest in _all(instructions, "ARG") if "=" in rest)
-    assert images["BUILDER_IMAGE"] == images["PYTHON_IMAGE"].replace("-slim", "")
+    """The builder is the same image as the base, with a compiler; both have a digest or neither."""
+    images = {
+        one.argument: one
+        for one in base_images(f"ARG {rest}" for rest in _all(instructions, "ARG"))
+    }
+    base, builder = images["PYTHON_IMAGE"], images["BUILDER_IMAGE"]
+    assert builder.tagged == base.tagged.replace("-slim", "")
+    assert (builder.digest is None) == (base.digest is None)
 
 
 def test_the_shipped_stage_runs_as_an_unprivileged_user(

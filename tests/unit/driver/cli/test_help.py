@@ -11,7 +11,10 @@ import pytest
 from driver.cli.app import app
 from driver.cli.stack import stack
 
-WITHOUT_OPTIONS = {"preflight", "platform", "images", "registry-password", "cost", "wait"}
+WITHOUT_OPTIONS = {
+    *("preflight", "platform", "images", "registry-password", "cost", "wait"),
+    *("image-digests", "share-settings"),
+}
 """Commands of `stack` for deploy.sh, which have no option that a user would set."""
 
 

@@ -19,6 +19,7 @@ from driver.doctor import Finding
 from tests.unit.driver.cli.conftest import Command
 from tests.unit.driver.samples import STACK_VALUES
 
+DIGEST = f"sha256:{'a' * 64}"
 DEFINITION = "arn:aws:ecs:r:1:task-definition/mapreduce-mapper:1"
 
 
@@ -173,11 +174,11 @@ def test_programs_read_their_lines_from_standard_output(
     command: Command, configured: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Platform, images and the registry's password are the only text on standard output."""
-    images = [Image("mapper", "r/m:1", pushed=True), Image("reducer", "r/r:1", pushed=False)]
+    images = [Image("mapper", "r/m:1", DIGEST), Image("reducer", "r/r:1", None)]
     monkeypatch.setattr("driver.cloud.images.images_of", lambda *_: images)
     monkeypatch.setattr("driver.cloud.images.registry_password", lambda _: "secret")
     assert "linux/amd64\n" == command("stack", "platform").out
-    assert "mapper r/m:1 there\nreducer r/r:1 missing\n" == command("stack", "images").out
+    assert f"mapper r/m:1 there {DIGEST}\nreducer r/r:1 missing\n" == command("stack", "images").out
     assert "secret\n" == command("stack", "registry-password").out
 
 

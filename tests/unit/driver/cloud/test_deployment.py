@@ -59,6 +59,16 @@ def test_images_of_another_kind_have_another_tag(tree: Path) -> None:
     assert content_tag(tree, "ARM64", f" {base}  --pull\n") in tags
 
 
+def test_a_base_image_that_moves_gives_another_tag(tree: Path) -> None:
+    """With another digest of a base image in the Dockerfiles, the images have another tag."""
+    dockerfile = tree / "services" / "Dockerfile"
+    tags = set()
+    for digest in ("", f"@sha256:{'a' * 64}", f"@sha256:{'b' * 64}"):
+        dockerfile.write_text(f"ARG PYTHON_IMAGE=python:3.11{digest}\nFROM ${{PYTHON_IMAGE}}\n")
+        tags.add(content_tag(tree, "ARM64", ""))
+    assert len(tags) == 3
+
+
 @pytest.mark.parametrize(
     ("machine", "architecture"),
     [("x86_64", "X86_64"), ("AMD64", "X86_64"), ("arm64", "ARM64"), ("aarch64", "ARM64")],
@@ -69,15 +79,22 @@ def test_the_architecture_of_a_machine(machine: str, architecture: str) -> None:
 
 
 def test_settings_without_a_new_value_are_kept() -> None:
-    """A second deployment keeps the settings of the first, and the user's changes in the file."""
+    """A second deployment keeps the settings of the first, and the user's changes in the file, but
+    no digest: its images are others.
+    """
     first = merged_settings({}, "eu-central-1", "t1", "203.0.113.7", name="books", mapper_count=5)
     again = merged_settings(
-        first.model_dump() | {"spot_share": 80}, None, "t2", "198.51.100.1", name=None
+        first.model_dump() | {"spot_share": 80, "image_digests": {"mapper": "sha256:1"}},
+        None,
+        "t2",
+        "198.51.100.1",
+        name=None,
     )
     assert again.model_dump() == {
         "region": "eu-central-1",
         "name": "books",
         "image_tag": "t2",
+        "image_digests": {},
         "architecture": "X86_64",
         "allowed_cidrs": ("203.0.113.7/32",),
         "mapper_count": 5,

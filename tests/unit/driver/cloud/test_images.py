@@ -9,8 +9,10 @@ import pytest
 from botocore.stub import Stubber
 
 from driver.cloud.aws import Aws
-from driver.cloud.images import Image, images_of, registry_password
+from driver.cloud.images import Image, digests_of, images_of, registry_password
 from mapreduce.errors import FleetError
+
+DIGEST = f"sha256:{'a' * 64}"
 
 
 @pytest.fixture
@@ -33,9 +35,12 @@ def _script(ecr: Stubber, role: str) -> dict[str, object]:
 
 
 def test_each_image_is_there_or_missing(aws: Aws, ecr: Stubber) -> None:
-    """An image whose tag the registry does not have is missing, which is no error."""
+    """An image is there with its digest; one whose tag the registry does not have is missing, which
+    is no error.
+    """
     asked = _script(ecr, "splitter")
-    ecr.add_response("describe_images", {"imageDetails": [{"imageTags": ["abc"]}]}, asked)
+    details = [{"imageTags": ["abc"], "imageDigest": DIGEST}]
+    ecr.add_response("describe_images", {"imageDetails": details}, asked)
     asked = _script(ecr, "mapper")
     ecr.add_client_error("describe_images", "ImageNotFoundException", expected_params=asked)
     asked = _script(ecr, "reducer")
@@ -43,11 +48,19 @@ def test_each_image_is_there_or_missing(aws: Aws, ecr: Stubber) -> None:
     asked = _script(ecr, "guard")
     ecr.add_response("describe_images", {"imageDetails": []}, asked)
     assert [
-        Image("splitter", "1.dkr/books/splitter:abc", pushed=True),
-        Image("mapper", "1.dkr/books/mapper:abc", pushed=False),
-        Image("reducer", "1.dkr/books/reducer:abc", pushed=False),
-        Image("guard", "1.dkr/books/guard:abc", pushed=False),
+        Image("splitter", "1.dkr/books/splitter:abc", DIGEST),
+        Image("mapper", "1.dkr/books/mapper:abc", None),
+        Image("reducer", "1.dkr/books/reducer:abc", None),
+        Image("guard", "1.dkr/books/guard:abc", None),
     ] == images_of(aws, "books", "abc")
+
+
+def test_digests_are_of_all_images_or_none() -> None:
+    """The digests are by role; an image that is missing is an error that names it."""
+    there = Image("splitter", "1.dkr/books/splitter:abc", DIGEST)
+    assert {"splitter": DIGEST} == digests_of([there])
+    with pytest.raises(FleetError, match="1.dkr/books/mapper:abc is not in the registry"):
+        digests_of([there, Image("mapper", "1.dkr/books/mapper:abc", None)])
 
 
 def test_another_error_of_the_registry_is_explained(aws: Aws, ecr: Stubber) -> None:

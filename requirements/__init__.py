@@ -1,0 +1,1 @@
+"""What is installed: the pins of every environment, their audit, and bills of materials."""
