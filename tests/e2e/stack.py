@@ -139,7 +139,12 @@ def checkout(repository: Path, target: Path) -> None:
 
 
 def prepare(
-    root: Path, engine: Engine, shell: Shell, emulator: Emulator, options: str
+    root: Path,
+    engine: Engine,
+    shell: Shell,
+    emulator: Emulator,
+    options: str,
+    **variables: object,
 ) -> DeployedStack:
     """Write the files that only the emulator needs into the checkout.
 
@@ -149,6 +154,7 @@ def prepare(
         shell: a shell with Terraform's provider.
         emulator: the target of the deployment.
         options: for `docker build`.
+        variables: more variables of Terraform, by name.
     """
     made = DeployedStack(
         root, engine, emulator.shell(shell).having(MAPREDUCE_BUILD_OPTIONS=options)
@@ -162,7 +168,7 @@ def prepare(
         "allowed_cidrs": [f"{engine.gateway}/32"],
         "extra_environment": emulator.credentials | {"MAPREDUCE_CHAOS": "true"},
     }
-    (made.folder / SETTINGS_FILE).write_text(json.dumps(settings))
+    (made.folder / SETTINGS_FILE).write_text(json.dumps(settings | variables))
     return made
 
 
