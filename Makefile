@@ -32,7 +32,7 @@ coverage: $(VENV)/extension  ## The unit tests alone reach LEAST % of the statem
 integration: $(VENV)/extension $(VENV)/emulator  ## Tests of whole runs, with real services
 	$(BIN)/python -m pytest -n auto tests/integration $(ARGS)
 
-check: $(VENV)/extension $(VENV)/infrastructure  ## Lint, format, types, imports, docs, infrastructure
+check: $(VENV)/extension $(VENV)/infrastructure $(VENV)/emulator  ## Lint, format, types, imports, docs, infrastructure
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
