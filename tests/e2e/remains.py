@@ -79,8 +79,8 @@ QUESTIONS: dict[str, Callable[[Callable[[str], Client]], Iterator[str] | list[st
     "repository": lambda client: [
         found["repositoryName"] for found in client("ecr").describe_repositories()["repositories"]
     ],
-    "secret": lambda client: [
-        found["Name"] for found in client("secretsmanager").list_secrets()["SecretList"]
+    "parameter": lambda client: [
+        found["Name"] for found in client("ssm").describe_parameters()["Parameters"]
     ],
     "log group": lambda client: [
         found["logGroupName"] for found in client("logs").describe_log_groups()["logGroups"]

@@ -35,13 +35,25 @@ IGNORED = (
     "*_override.tf.json",
     "*.tfplan",
 )
-# the emulator does not store these attributes, so every plan would show them as a change
+# the emulator does not store this attribute, so every plan would show it as a change
 FORGOTTEN = """resource "aws_ecs_service" "this" {
   lifecycle {
     ignore_changes = [availability_zone_rebalancing]
   }
 }
 """
+OVERRIDES = {
+    "service": FORGOTTEN,
+    "guard": FORGOTTEN,
+    # the emulator's ECS hands a SecureString to the container without decrypting it; and when the
+    # answer to a PutParameter is lost, the SDK's second one must not find the parameter in its way
+    "signing_key": """resource "aws_ssm_parameter" "this" {
+  type      = "String"
+  overwrite = true
+}
+""",
+}
+"""Module -> what differs for the emulator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +171,8 @@ def prepare(
     made = DeployedStack(
         root, engine, emulator.shell(shell).having(MAPREDUCE_BUILD_OPTIONS=options)
     )
-    for module in ("service", "guard"):
-        (made.folder / "modules" / module / "emulator_override.tf").write_text(FORGOTTEN)
+    for module, text in OVERRIDES.items():
+        (made.folder / "modules" / module / "emulator_override.tf").write_text(text)
     settings = {
         "region": REGION,
         "name": NAME,

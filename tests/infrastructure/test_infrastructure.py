@@ -58,7 +58,7 @@ def test_terraform_tests(terraform: tuple[Shell, Path]) -> None:
     out = shell.run("terraform", "test", "-no-color").out
     found = re.search(r"Success! (\d+) passed, 0 failed", out)
     assert found, out
-    assert int(found[1]) >= 40
+    assert int(found[1]) >= 80
 
 
 @pytest.mark.parametrize(
