@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
-from driver.cli import author, bench, cloud, proof, records, replay, run
+from driver.cli import author, bench, cloud, proof, records, replay, run, stack_checks
 from driver.cli.stack import stack
 from driver.cli.terminal import make_safe, say
 from mapreduce.errors import MapReduceError, UserCodeError
@@ -39,6 +39,8 @@ for command in (
     cloud.doctor,
 ):
     app.command(command)
+for step in (stack_checks.allow,):
+    stack.command(step)
 app.command(stack)
 
 

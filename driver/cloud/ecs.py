@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from driver.cloud.aws import Aws, explained
+from driver.cloud.own_address import own_address, why_unreached
 from driver.cloud.stack import ServiceOutputs, Stack
 from driver.transport.endpoint import ROLES, Endpoint
 from mapreduce.wire.messages import StageName
@@ -43,6 +44,12 @@ class EcsFleet:
 
     async def why_gone(self, stage: StageName, names: Sequence[str]) -> dict[str, str]:
         return await asyncio.to_thread(self._deaths, stage, names)
+
+    async def why_unreached(self, stage: StageName, names: Sequence[str]) -> str:
+        if self._stack.address_kind == "private":
+            return ""
+        address = await asyncio.to_thread(own_address)
+        return why_unreached(len(names), ROLES[stage], address, self._stack.allowed_cidrs)
 
     def signing_key(self) -> str:
         """Return the key that signs requests; it is in no output, no state, no log."""

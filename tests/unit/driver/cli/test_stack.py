@@ -13,7 +13,6 @@ import pytest
 from driver.cloud import leftovers
 from driver.cloud.images import Image
 from driver.cloud.leftovers import Leftover
-from driver.cloud.own_address import own_address
 from driver.cloud.stack import Stack, StackIdentity
 from driver.doctor import Finding
 from tests.unit.driver.cli.conftest import Command
@@ -33,7 +32,6 @@ def terraform(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.delenv("MAPREDUCE_BUILD_OPTIONS", raising=False)
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
-    own_address.cache_clear()
     return folder
 
 
@@ -152,7 +150,6 @@ def test_the_machines_own_address_is_allowed_in(
     assert [] == _settings(terraform)["allowed_cidrs"]
     monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: io.BytesIO(b"192.0.2.5\n"))
     (terraform / "deploy.next.tfvars.json").unlink()
-    own_address.cache_clear()
     command("stack", "settings", "--region", "eu-north-1")
     assert ["192.0.2.5/32"] == _settings(terraform)["allowed_cidrs"]
 
