@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from driver.cloud.ecs import EcsFleet
+from driver.cloud.sign_in import patient
 from driver.plan.events import Observer
 from driver.run.backend import Backend
 from driver.run.stages import FleetBackend
@@ -23,8 +24,10 @@ async def aws_backend(prepared: Prepared, emit: Observer) -> AsyncIterator[Backe
     policy = policy_of(prepared.config)
     fleet = EcsFleet(prepared.stack, prepared.aws, most_mappers=prepared.config.mappers)
     key = await asyncio.to_thread(fleet.signing_key)
+    store, account = prepared.runs.storage, prepared.stack.account
     async with HttpTransport(key, policy.heartbeat_timeout_s) as transport:
         broken = with_faults(transport, prepared.config, emit)
-        yield FleetBackend(
-            prepared.runs, fleet, broken, policy, remembers=prepared.config.remembered
-        )
+        with patient(store, prepared.aws, account, emit, policy.sign_in_s):
+            yield FleetBackend(
+                prepared.runs, fleet, broken, policy, remembers=prepared.config.remembered
+            )

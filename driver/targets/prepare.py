@@ -233,15 +233,19 @@ def _runs_in(text: str, stack: Stack | None) -> tuple[RunStore, Aws | None]:
         check_name(url)
         return RunStore(open_storage(), url), None
     from driver.cloud.aws import Aws  # boto3 takes a quarter of a second to import
+    from driver.cloud.patient_storage import PatientStorage
 
     aws = Aws(stack.region if stack else None)
-    credentials = aws.credential_provider()
-    storage = open_storage(
-        credentials=credentials,
-        region=aws.region,
-        request_limit_s=SLOW_UPLINK_S,
-        copy_large=aws.copy_large,
-    )
+
+    def opened() -> Storage:
+        return open_storage(
+            credentials=aws.credential_provider(),
+            region=aws.region,
+            request_limit_s=SLOW_UPLINK_S,
+            copy_large=aws.copy_large,
+        )
+
+    storage = PatientStorage(opened, lambda: aws.renewals)
     return RunStore(storage, text.rstrip("/")), aws
 
 
