@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -105,7 +106,8 @@ class Aws:
 
     def __init__(self, region: str | None = None) -> None:
         with explained():
-            self._session = boto3.Session(region_name=region)
+            # boto3 reads only AWS_DEFAULT_REGION; AWS's other tools, and obstore, AWS_REGION first
+            self._session = boto3.Session(region_name=region or os.environ.get("AWS_REGION"))
         self._renewing = threading.Lock()
         self.renewals = 0
         """How often `renew` has found other credentials."""

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
-ACCOUNTS = {"AKIAOLD": "1", "AKIANEW": "1", "AKIAOTHER": "2"}
+ACCOUNTS = {"AKIAOLD": "1", "AKIANEW": "1", "AKIATHIRD": "1", "AKIAROLE": "1", "AKIAOTHER": "2"}
 """The accounts of the access keys."""
 
 
