@@ -97,7 +97,7 @@ def preflight() -> int:
 
     made = _settings()
     well = True
-    for finding in examine_before_deploy(made.region, made.vcpus()):
+    for finding in examine_before_deploy(made):
         well = well and finding.ok
         say_finding(finding)
     return 0 if well else 3

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from driver.cloud.deployment import DeploySettings
+from driver.cloud.needs import needs_of
 from driver.cloud.stack import read_stack
 from driver.cloud.terraform import terraform_folder
 from driver.doctor import account, machine
@@ -34,12 +36,11 @@ def examine() -> Iterator[Finding]:
     yield from examine_stack(stack)
 
 
-def examine_before_deploy(region: str | None, vcpus_needed: float) -> Iterator[Finding]:
+def examine_before_deploy(settings: DeploySettings) -> Iterator[Finding]:
     """Yield findings of all that deploy.sh needs before it changes anything.
 
     Args:
-        region: the region to deploy to; None for the environment's.
-        vcpus_needed: vCPUs of all tasks together.
+        settings: of the deployment.
     """
     from driver.cloud.aws import Aws
 
@@ -47,15 +48,12 @@ def examine_before_deploy(region: str | None, vcpus_needed: float) -> Iterator[F
     yield machine.terraform()
     yield machine.docker()
     try:
-        aws = Aws(region)
+        aws = Aws(settings.region)
     except FleetError as exc:
         yield Finding("credentials", False, str(exc), "sign in to AWS")
         return
-    if not aws.region:
-        yield Finding("region", False, "no region is set", "export AWS_REGION=us-east-1")
-        return
-    yield Finding("region", True, aws.region)
-    identity = account.credentials(aws)
+    yield Finding("region", True, settings.region)
+    identity, caller = account.identity(aws)
     yield identity
     if identity.ok:
-        yield account.fargate_quota(aws, vcpus_needed)
+        yield from account.examine_account(aws, needs_of(settings), caller)

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import pytest
 
 from driver.cloud import leftovers
+from driver.cloud.deployment import DeploySettings
 from driver.cloud.images import Image
 from driver.cloud.leftovers import Leftover
 from driver.cloud.stack import Stack, StackIdentity
@@ -181,18 +182,18 @@ def test_programs_read_their_lines_from_standard_output(
 def test_preflight_shows_findings(
     command: Command, configured: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`preflight` asks for the vCPUs of all tasks, and exits with 3 if a step is not well."""
-    asked: list[object] = []
+    """`preflight` examines for the next deployment, and exits with 3 if a step is not well."""
+    asked: list[DeploySettings] = []
 
-    def examine(region: str, vcpus: float) -> Iterator[Finding]:
-        asked.extend((region, vcpus))
+    def examine(made: DeploySettings) -> Iterator[Finding]:
+        asked.append(made)
         yield Finding(step="python", ok=True, seen="3.11")
         yield Finding(step="docker", ok=False, seen="not found", remedy="install Docker")
 
     monkeypatch.setattr("driver.doctor.examine_before_deploy", examine)
     said = command("stack", "preflight")
     assert (3, True) == (said.code, "install Docker" in said.err)
-    assert ["eu-north-1", 0.5 + 2 * 1.0 + 1.0] == asked
+    assert [("eu-north-1", 3.5)] == [(made.region, made.vcpus()) for made in asked]
 
 
 @pytest.fixture

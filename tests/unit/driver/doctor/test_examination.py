@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from driver import doctor
+from driver.cloud.deployment import merged_settings
 from driver.cloud.stack import Stack
-from driver.doctor import examination, machine
+from driver.doctor import account, examination, machine
 from driver.doctor.finding import Finding
 from mapreduce.errors import FleetError
-from tests.unit.driver.doctor.conftest import IDENTITY, Answers
+from tests.unit.driver.doctor.conftest import IDENTITY, Answers, aws_with
 from tests.unit.driver.samples import STACK_VALUES
 
 STACK = Stack.model_validate(STACK_VALUES)
+SETTINGS = merged_settings({}, "eu-central-1", "t", None)
 
 
 def _steps(findings: Iterator[Finding]) -> list[tuple[str, bool]]:
@@ -55,21 +56,27 @@ def test_a_stack_is_examined_after_this_machine(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(
-    ("region", "sts", "expected"),
+    ("sts", "expected"),
     [
-        (None, IDENTITY, [("region", False)]),
-        ("r", IDENTITY, [("region", True), ("credentials", True), ("Fargate quota", True)]),
-        ("r", Answers(FleetError("expired")), [("region", True), ("credentials", False)]),
+        (IDENTITY, [("region", True), ("credentials", True), ("quota of books", True)]),
+        (Answers(FleetError("expired")), [("region", True), ("credentials", False)]),
     ],
 )
 def test_a_deployment_stops_at_the_first_step_that_others_stand_on(
-    monkeypatch: pytest.MonkeyPatch, region: str | None, sts: Any, expected: list[tuple[str, bool]]
+    monkeypatch: pytest.MonkeyPatch, sts: Any, expected: list[tuple[str, bool]]
 ) -> None:
-    """A deployment's examination ends at the first step on which others depend."""
+    """A deployment's examination ends at the first step on which others depend; the account is
+    examined for what the settings make.
+    """
     monkeypatch.setattr(machine, "_output_of", lambda *_: "v1.12.0")
-    made = SimpleNamespace(region=region, sts=sts, quotas=Answers({"Quota": {"Value": 100}}))
-    monkeypatch.setattr("driver.cloud.aws.Aws", lambda _: made)
-    steps = _steps(doctor.examine_before_deploy(region, 4))
+    monkeypatch.setattr("driver.cloud.aws.Aws", lambda _: aws_with(sts=sts))
+    monkeypatch.setattr(
+        account,
+        "examine_account",
+        lambda _, needs, caller: iter([Finding(f"quota of {needs.name}", ok=True, seen=caller)]),
+    )
+    named = SETTINGS.model_copy(update={"name": "books"})
+    steps = _steps(doctor.examine_before_deploy(named))
     assert ["python", "terraform", "docker"] == [name for name, _ in steps[:3]]
     assert expected == steps[3:]
 
@@ -82,5 +89,5 @@ def test_a_session_that_cannot_be_made_is_a_finding(monkeypatch: pytest.MonkeyPa
         raise FleetError("no such profile")
 
     monkeypatch.setattr("driver.cloud.aws.Aws", broken)
-    for findings in (doctor.examine_before_deploy(None, 1), doctor.examine_stack(STACK)):
+    for findings in (doctor.examine_before_deploy(SETTINGS), doctor.examine_stack(STACK)):
         assert ("credentials", False) == _steps(findings)[-1]
