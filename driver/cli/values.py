@@ -11,6 +11,8 @@ from mapreduce.errors import UsageError
 _BINARY = {"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 _DECIMAL = {"k": 10**3, "m": 10**6, "g": 10**9}
 _UNITS = {"": 1, "b": 1} | _BINARY | _DECIMAL | {f"{k}b": size for k, size in _DECIMAL.items()}
+_AGES = {"h": 3600, "d": 86_400, "w": 604_800}
+_AGE = re.compile(r"(\d{1,6})([hdw])", re.ASCII)
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE)
 
 
@@ -25,6 +27,14 @@ def size_bytes(option: str, text: str) -> int:
             "write a number of bytes, or one with KiB, MiB, GiB, KB, MB or GB"
         )
     return size
+
+
+def age_s(option: str, text: str) -> float:
+    """Return an age such as `30d`, `12h` or `2w` in seconds; raises `UsageError`."""
+    found = _AGE.fullmatch(text.strip())
+    if found is None:
+        raise UsageError(f"{option} {text}: not an age; write e.g. 30d, 12h or 2w")
+    return int(found[1]) * float(_AGES[found[2]])
 
 
 def assignments(option: str, texts: Iterable[str]) -> dict[str, str]:

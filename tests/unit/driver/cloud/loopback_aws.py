@@ -11,6 +11,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -24,12 +25,14 @@ class LoopbackAws:
     Attributes:
         expired: access keys whose tokens have expired.
         objects: the bodies in S3, by path.
+        modified: when they were written, if it matters.
         asked: the requests: access key, method, and path or action.
     """
 
     def __init__(self) -> None:
         self.expired: set[str] = set()
         self.objects: dict[str, bytes] = {}
+        self.modified: dict[str, float] = {}
         self.asked: list[tuple[str, str, str]] = []
         self.endpoint = ""
 
@@ -95,7 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
             root = path.rstrip("/") + "/"
             found = "".join(
                 f"<Contents><Key>{name.removeprefix(root)}</Key><Size>{len(data)}</Size>"
-                f"<LastModified>2026-01-01T00:00:00.000Z</LastModified>"
+                f"<LastModified>{self._written(name)}</LastModified>"
                 f"<ETag>{_etag(data)}</ETag></Contents>"
                 for name, data in sorted(objects.items())
                 if name.startswith(root + prefix)
@@ -114,6 +117,10 @@ class _Handler(BaseHTTPRequestHandler):
             )
         else:
             self._send_object(objects[path])
+
+    def _written(self, name: str) -> str:
+        at = datetime.fromtimestamp(self.aws.modified.get(name, 1_767_225_600.0), UTC)
+        return at.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
     def _send_object(self, data: bytes) -> None:
         headers = {"ETag": _etag(data), "Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT"}
