@@ -39,7 +39,7 @@ for command in (
     cloud.doctor,
 ):
     app.command(command)
-for step in (stack_checks.allow,):
+for step in (stack_checks.allow, stack_checks.rotate_key):
     stack.command(step)
 app.command(stack)
 

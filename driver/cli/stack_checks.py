@@ -1,10 +1,14 @@
-"""`stack allow`: what a deployed stack needs once in a while, without a new deployment."""
+"""`stack allow` and `rotate-key`: changes of a deployed stack without a new deployment."""
 
 from __future__ import annotations
 
 import json as jsonlib
+import time
 
+from driver.cli.options import Flag
+from driver.cli.stack import wait
 from driver.cli.terminal import say
+from driver.text import plural
 from mapreduce.errors import FleetError, UsageError
 
 
@@ -49,3 +53,53 @@ def allow(*cidr: str) -> int:
     if gone := [each for each in before.allowed_cidrs if each not in made.allowed_cidrs]:
         say(f"no longer by {', '.join(gone)}")
     return 0
+
+
+def rotate_key(*, yes: Flag = False, timeout_s: float = 600) -> int:
+    """Replace the stack's signing key, and the tasks that have the old one; wait until all answer.
+
+    Without --yes, only show what would be done. Refused while a run is in progress: its requests
+    would be refused, and its tasks stopped.
+
+        python -m driver stack rotate-key --yes
+
+    Args:
+        yes: Replace the key.
+        timeout_s: How many seconds to wait at most for the new tasks.
+    """
+    from driver.cloud.aws import Aws
+    from driver.cloud.rotation import (
+        leases_of,
+        parameter_of,
+        rotate,
+        running_services,
+        runs_in_progress,
+    )
+    from driver.cloud.stack import read_stack
+    from driver.cloud.terraform import terraform_folder
+    from mapreduce.storage import open_storage
+
+    found = read_stack(terraform_folder())
+    if found is None:
+        raise FleetError("there is no deployed stack; run ./deploy.sh")
+    aws, parameter = Aws(found.region), parameter_of(found)
+    storage = open_storage(credentials=aws.credential_provider(), region=found.region)
+    if live := runs_in_progress(leases_of(found, storage), time.time()):
+        raise UsageError(
+            f"in progress: {', '.join(live)}; a new key would end them. Wait for their end, or end "
+            "them with Ctrl-C, then run this again"
+        )
+    running = running_services(found, aws)
+    if not yes:
+        tasks = f", and replace the tasks of {plural(len(running), 'service')}" if running else ""
+        say(
+            f"would write a new key to {parameter}{tasks}; a run that another version of the driver"
+            " has started would fail; do it with --yes"
+        )
+        return 0
+    rotate(found, aws, running)
+    say(f"the key in {parameter} is replaced")
+    if not running:
+        say("the stack is stopped; tasks read the new key at their start")
+        return 0
+    return wait(timeout_s=timeout_s)

@@ -89,6 +89,10 @@ class Aws:
     """CloudWatch Logs."""
     secrets: SecretsManagerClient = _client("secretsmanager")
     """Secrets Manager."""
+    ssm: Any = _client("ssm")
+    """Systems Manager, whose Parameter Store has the signing key."""
+    kms: Any = _client("kms")
+    """Keys that encrypt objects."""
     sts: STSClient = _client("sts")
     """The identity of the credentials."""
     quotas: ServiceQuotasClient = _client("service-quotas")

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from driver.cloud.admission import RULE, rules_of
 from driver.cloud.stack import Stack
+from mapreduce.storage import ObjectInfo
 from tests.unit.driver.cli.conftest import Command
 from tests.unit.driver.samples import STACK_VALUES
 
@@ -130,3 +135,136 @@ def test_the_rules_are_those_of_the_module() -> None:
     ]
     holding = [f"{kind}.{name}" for kind, name, body in blocks if "var.allowed_cidrs" in body]
     assert [RULE] == holding
+
+
+# -- the key ---------------------------------------------------------------------------------------
+
+
+class _Keyed(Stack):
+    """A stack whose key is a parameter."""
+
+    signing_key_parameter: str = "/mapreduce/signing-key"
+
+
+class _Ssm:
+    """Parameter Store and ECS, which note what they are asked."""
+
+    def __init__(self, running: int) -> None:
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self._running = running
+        self.fails = False
+
+    def put_parameter(self, **request: Any) -> None:
+        """Note the key."""
+        self.asked.append(("put", request))
+
+    def describe_services(self, services: list[str], **_: Any) -> dict[str, Any]:
+        """Describe each service; only the mapper runs."""
+        return {
+            "services": [
+                {
+                    "serviceName": name,
+                    "desiredCount": self._running if name == "mapper" else 0,
+                    "runningCount": 0,
+                }
+                for name in services
+            ]
+        }
+
+    def update_service(self, **request: Any) -> None:
+        """Note the deployment, or fail."""
+        if self.fails:
+            raise ClientError({"Error": {"Code": "Throttling", "Message": "no"}}, "UpdateService")
+        self.asked.append(("update", request))
+
+
+@pytest.fixture
+def keyed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], _Ssm]:
+    """A function that makes a stack with so many mappers; nothing waits."""
+
+    def make(running: int) -> _Ssm:
+        made = _Ssm(running)
+        aws = SimpleNamespace(ssm=made, ecs=made, credential_provider=lambda: None)
+        monkeypatch.setattr("driver.cloud.aws.Aws", lambda _: aws)
+        monkeypatch.setattr(
+            "driver.cloud.stack.read_stack", lambda _: _Keyed.model_validate(STACK_VALUES)
+        )
+        monkeypatch.setattr("driver.cloud.rotation.leases_of", lambda *_: LEASES[:])
+        monkeypatch.setattr("driver.cli.stack_checks.wait", _waited)
+        return made
+
+    LEASES.clear()
+    WAITED.clear()
+    return make
+
+
+def _waited(**limit: float) -> int:
+    WAITED.append(limit)
+    return 0
+
+
+LEASES: list[ObjectInfo] = []
+WAITED: list[dict[str, float]] = []
+
+
+def test_a_new_key_is_written_and_running_tasks_are_replaced(
+    command: Command, keyed: Callable[[int], _Ssm]
+) -> None:
+    """The parameter gets another random key of 64 letters and digits, in place; services that run
+    get a new deployment, which is waited for; without --yes nothing happens.
+    """
+    aws = keyed(3)
+    said = command("stack", "rotate-key")
+    assert (0, [], True) == (said.code, aws.asked, "replace the tasks of 1 service" in said.err)
+    assert 0 == command("stack", "rotate-key", "--yes", "--timeout-s", "9").code
+    (_, put), (_, update) = aws.asked
+    key = put.pop("Value")
+    assert re.fullmatch(r"[A-Za-z0-9]{64}", key)
+    assert {"Name": "/mapreduce/signing-key", "Type": "SecureString", "Overwrite": True} == put
+    assert {"cluster": "mapreduce", "service": "mapper", "forceNewDeployment": True} == update
+    assert [{"timeout_s": 9.0}] == WAITED
+    command("stack", "rotate-key", "--yes")
+    assert key != aws.asked[2][1]["Value"]
+
+
+def test_a_stopped_stack_needs_no_deployment(
+    command: Command, keyed: Callable[[int], _Ssm]
+) -> None:
+    """With no task, only the parameter is written."""
+    aws = keyed(0)
+    assert 0 == command("stack", "rotate-key", "--yes").code
+    assert (["put"], []) == ([name for name, _ in aws.asked], WAITED)
+
+
+def test_the_key_stays_while_a_run_is_in_progress(
+    command: Command, keyed: Callable[[int], _Ssm]
+) -> None:
+    """A fresh lease refuses the rotation; that of a run whose driver has died does not."""
+    aws, now = keyed(3), time.time()
+    lease = "s3://bucket/fleet/leases/run-20261126-000000-calm-owl"
+    LEASES.append(ObjectInfo(lease, 1, "e", modified=now - 60))
+    said = command("stack", "rotate-key", "--yes")
+    assert (2, []) == (said.code, aws.asked)
+    assert "in progress: run-20261126-000000-calm-owl" in said.err
+    LEASES[0] = ObjectInfo(lease, 1, "e", modified=now - 3600)
+    assert 0 == command("stack", "rotate-key", "--yes").code
+
+
+def test_a_rotation_that_stops_half_way_says_so(
+    command: Command, keyed: Callable[[int], _Ssm]
+) -> None:
+    """When the tasks cannot be replaced, that is an error which names the next step."""
+    aws = keyed(3)
+    aws.fails = True
+    said = command("stack", "rotate-key", "--yes")
+    assert (3, True) == (said.code, "the key is replaced, and not all tasks are" in said.err)
+    assert "run this again" in said.err
+
+
+def test_terraform_keeps_a_key_that_it_did_not_write() -> None:
+    """Terraform holds no value of the key to compare with, and its version is a constant, so no
+    apply writes it again.
+    """
+    text = (ROOT / "terraform/modules/signing_key/main.tf").read_text()
+    assert re.search(r"_wo_version\s*= 1$", text, re.MULTILINE)
+    assert not re.search(r"^\s*(value|secret_string)\s*=", text, re.MULTILINE)

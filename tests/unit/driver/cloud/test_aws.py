@@ -157,6 +157,8 @@ def test_a_client_is_made_once(aws: Aws) -> None:
         "discovery",
         "logs",
         "secrets",
+        "ssm",
+        "kms",
         "sts",
         "quotas",
         "s3",
