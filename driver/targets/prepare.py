@@ -136,12 +136,15 @@ def prepare(
     runs, aws = _runs_in(text, stack)
     if stack and runs.store != stack.store:
         raise UsageError(f"--store {text}: a run in AWS uses the stack's bucket, {stack.store}")
+    if stack and aws:
+        from driver.cloud.input_buckets import check_regions  # imports boto3, which is slow
+
+        check_regions(config.inputs, stack, aws)
     found = find_inputs(config.inputs, runs.storage, names=declared_names(job), store=runs.store)
     found = output.checked(found, runs) if output else found
     inputs = _formatted(found.objects, job)
     _check_sort(config, job)
-    if stack:
-        _check_buckets(inputs, stack)
+    unsure = _check_buckets(inputs, stack, aws) if stack else []
     total = sum(given.size for given in inputs)
     least = INLINE_AT_LEAST if where == "inline" else 1
     rule = cut.split_rule(total, chunks=config.chunks, chunk_bytes=config.chunk_bytes, least=least)
@@ -161,7 +164,7 @@ def prepare(
         aws=aws,
         modules=source.modules(),
         left_out=sum(found.left_out.values()),
-        notes=(*found.notes, f"cut       {cut.reason(total, rule, partitions)}"),
+        notes=(*found.notes, *unsure, f"cut       {cut.reason(total, rule, partitions)}"),
     )
 
 
@@ -282,8 +285,8 @@ def _check_sort(config: RunConfig, job: JobClass) -> None:
         raise UsageError(f"{job.__name__} {what}; its result cannot be in total order")
 
 
-def _check_buckets(inputs: tuple[InputObject, ...], stack: Stack) -> None:
-    """Check that the roles of splitter and mapper may read the inputs.
+def _check_buckets(inputs: tuple[InputObject, ...], stack: Stack, aws: Aws | None) -> list[str]:
+    """Check that the roles of splitter and mapper may read the inputs; return what is not certain.
 
     Raises:
         UsageError: they may not.
@@ -305,6 +308,11 @@ def _check_buckets(inputs: tuple[InputObject, ...], stack: Stack) -> None:
                 f"and results in reduce/; copy the input, for example: aws s3 cp {given.url} "
                 f"{own[0]}{key}"
             )
+    if aws is None:
+        return []
+    from driver.cloud.input_buckets import check_encryption
+
+    return check_encryption((given.url for given in inputs), stack, aws)
 
 
 def _map_slots(config: RunConfig, target: Target, stack: Stack | None) -> int:

@@ -344,7 +344,10 @@ def _translated(url: str) -> Iterator[None]:
             f"and they may not list its folder: {_first_line(exc)}"
         ) from exc
     except (BaseError, OSError, ValueError) as exc:
-        raise StorageError(f"the store failed at {url}: {_first_line(exc)}") from exc
+        why = _first_line(exc)
+        if "redirect without LOCATION" in why:  # S3's answer for a bucket of another region
+            why = "its bucket is in another region; export AWS_REGION=... to that region, and retry"
+        raise StorageError(f"the store failed at {url}: {why}") from exc
 
 
 def _first_line(exc: BaseException) -> str:

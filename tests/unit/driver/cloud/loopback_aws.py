@@ -25,6 +25,9 @@ class LoopbackAws:
     Attributes:
         expired: access keys whose tokens have expired.
         objects: the bodies in S3, by path.
+        regions: the regions of buckets that are not in that of the request.
+        keys: the KMS keys of encrypted objects, by path.
+        closed: buckets that nobody may read.
         modified: when they were written, if it matters.
         asked: the requests: access key, method, and path or action.
     """
@@ -32,6 +35,9 @@ class LoopbackAws:
     def __init__(self) -> None:
         self.expired: set[str] = set()
         self.objects: dict[str, bytes] = {}
+        self.regions: dict[str, str] = {}
+        self.keys: dict[str, str] = {}
+        self.closed: set[str] = set()
         self.modified: dict[str, float] = {}
         self.asked: list[tuple[str, str, str]] = []
         self.endpoint = ""
@@ -46,8 +52,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
-        found = re.search(r"Credential=([^/]+)/", self.headers.get("authorization", ""))
-        key = found[1] if found else ""
+        signed = self.headers.get("authorization", "")
+        found = re.search(r"Credential=([^/]+)/\d+/([^/]+)/", signed)
+        key, scope = found.groups() if found else ("", "")
         url = urlsplit(self.path)
         target = self.headers.get("x-amz-target", "")
         service = "ecs" if target else "sts" if b"GetCallerIdentity" in body else "s3"
@@ -62,6 +69,12 @@ class _Handler(BaseHTTPRequestHandler):
             xml = "https://sts.amazonaws.com/doc/2011-06-15/"
             response = f'<GetCallerIdentityResponse xmlns="{xml}">{result}'
             self._send(200, f"{response}</GetCallerIdentityResponse>".encode())
+        elif (region := self.aws.regions.get(url.path.split("/")[1])) and region != scope:
+            self._send(301, b"", {"x-amz-bucket-region": region})
+        elif url.path.split("/")[1] in self.aws.closed:
+            self._send(403, b"", {"x-amz-bucket-region": scope})
+        elif self.command == "HEAD" and url.path.count("/") == 1:
+            self._send(200, b"", {"x-amz-bucket-region": scope})
         else:
             self._s3(unquote(url.path), parse_qs(url.query), body)
 
@@ -116,14 +129,19 @@ class _Handler(BaseHTTPRequestHandler):
                 404, b"" if self.command == "HEAD" else b"<Error><Code>NoSuchKey</Code></Error>"
             )
         else:
-            self._send_object(objects[path])
+            self._send_object(path, objects[path])
 
     def _written(self, name: str) -> str:
         at = datetime.fromtimestamp(self.aws.modified.get(name, 1_767_225_600.0), UTC)
         return at.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
-    def _send_object(self, data: bytes) -> None:
-        headers = {"ETag": _etag(data), "Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT"}
+    def _send_object(self, path: str, data: bytes) -> None:
+        kms = {"x-amz-server-side-encryption-aws-kms-key-id": self.aws.keys.get(path, "")}
+        headers = {
+            **(kms if path in self.aws.keys else {}),
+            "ETag": _etag(data),
+            "Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT",
+        }
         status = 200
         if wanted := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("range", "")):
             first, last = int(wanted[1]), min(int(wanted[2] or len(data)), len(data) - 1)
