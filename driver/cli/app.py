@@ -39,7 +39,7 @@ for command in (
     cloud.doctor,
 ):
     app.command(command)
-for step in (stack_checks.allow, stack_checks.rotate_key):
+for step in (stack_checks.allow, stack_checks.rotate_key, stack_checks.selftest):
     stack.command(step)
 app.command(stack)
 

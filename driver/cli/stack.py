@@ -154,7 +154,8 @@ def wait(*, timeout_s: float = 600) -> int:
         wrong = [finding for finding in examine_stack(found) if not finding.ok]
         if not wrong:
             say(
-                f"{plural(sum(s.desired_count for s in found.services.values()), 'task')} answer",
+                f"{plural(sum(s.desired_count for s in found.services.values()), 'task')} answer, "
+                f"image {found.image_tag}",
                 style="green",
             )
             return 0

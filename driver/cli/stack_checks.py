@@ -1,15 +1,30 @@
-"""`stack allow` and `rotate-key`: changes of a deployed stack without a new deployment."""
+"""`stack allow`, `rotate-key` and `selftest`: for a deployed stack, without a new deployment."""
 
 from __future__ import annotations
 
 import json as jsonlib
 import time
+from dataclasses import asdict
 
 from driver.cli.options import Flag
 from driver.cli.stack import wait
-from driver.cli.terminal import say
+from driver.cli.terminal import print_document, say
 from driver.text import plural
 from mapreduce.errors import FleetError, UsageError
+from mapreduce.wire.messages import Message
+
+MARKS: dict[str, tuple[str, str | None]] = {
+    "ok": ("✓", None),
+    "failed": ("✗", "red"),
+    "not asked": ("-", "yellow"),
+}
+
+
+class SelfTest(Message):
+    """All steps of `stack selftest`; `state` is ok, failed or not asked."""
+
+    well: bool
+    steps: tuple[dict[str, str], ...]
 
 
 def allow(*cidr: str) -> int:
@@ -103,3 +118,36 @@ def rotate_key(*, yes: Flag = False, timeout_s: float = 600) -> int:
         say("the stack is stopped; tasks read the new key at their start")
         return 0
     return wait(timeout_s=timeout_s)
+
+
+def selftest(*, json: Flag = False) -> int:
+    """Check what only a real account can show: rights, addresses, logs, and a small run.
+
+    Needs a started stack, takes about ten minutes, and deletes what it has written. Steps that need
+    a hand are named with their commands. Exit code 0 when no step failed, else 3.
+
+        python -m driver stack selftest
+
+    Args:
+        json: Print one JSON document on standard output.
+    """
+    from driver.cloud.aws import Aws
+    from driver.cloud.stack import read_stack
+    from driver.cloud.terraform import terraform_folder
+    from driver.doctor import selftest as checks
+
+    found = read_stack(terraform_folder())
+    if found is None:
+        raise FleetError("there is no deployed stack; run ./deploy.sh")
+    steps = []
+    for step in checks.selftest(found, Aws(found.region)):
+        steps.append(step)
+        if not json:
+            mark, style = MARKS[step.state]
+            say(f"{mark} {step.name}: {step.seen}", style=style)
+            if step.remedy:
+                say(f"    {step.remedy}")
+    well = not any(step.state == "failed" for step in steps)
+    if json:
+        print_document(SelfTest(well=well, steps=tuple(map(asdict, steps))))
+    return 0 if well else 3

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mapreduce.wire.messages import StageName
 
 SEE_LOGS = "see: python -m driver logs"
+REPLACE_IMAGES = "an earlier version still runs: python -m driver stack wait"
 
 
 def examine_stack(stack: Stack) -> Iterator[Finding]:
@@ -103,7 +104,7 @@ async def _ask_all(stack: Stack, aws: Aws) -> list[Finding]:
 
     fleet = EcsFleet(stack, aws)
     async with HttpTransport(fleet.signing_key(), heartbeat_timeout_s=15) as transport:
-        stages = [await _ask_stage(stage, fleet, transport) for stage in ROLES]
+        stages = [await _ask_stage(stage, fleet, transport, stack.image_tag) for stage in ROLES]
         signed = await _signed_request(stack, fleet, transport)
     if all(each.well for each in stages):
         return [*(each.finding("") for each in stages), signed]
@@ -118,28 +119,45 @@ class _Asked:
     role: Role
     tasks: int
     silent: tuple[str, ...]
+    images: frozenset[str]
+    wanted: str
+
+    @property
+    def others(self) -> str:
+        """The images that answer and are not the wanted one."""
+        return ", ".join(sorted(self.images - {self.wanted}))
 
     @property
     def well(self) -> bool:
-        """Whether there are tasks, and each has answered."""
-        return bool(self.tasks) and not self.silent
+        """Whether there are tasks, and each has answered, of the wanted image."""
+        return bool(self.tasks) and not self.silent and not self.others
 
     def finding(self, why_silent: str) -> Finding:
         """Return the finding; silent tasks have this remedy."""
         answered = f"{self.tasks - len(self.silent)} of {self.tasks} answer"
+        answered += f", image {', '.join(sorted(self.images))}" if self.images else ""
+        answered += f", and not {self.wanted}" if self.others else ""
+        remedy = REPLACE_IMAGES if self.others else SEE_LOGS
         return Finding(
             f"{self.role} endpoints",
             self.well,
             answered + (f"; {self.silent[0]}" if self.silent else ""),
-            (why_silent if self.silent else "") or SEE_LOGS,
+            (why_silent if self.silent else "") or remedy,
         )
 
 
-async def _ask_stage(stage: StageName, fleet: EcsFleet, transport: HttpTransport) -> _Asked:
+async def _ask_stage(
+    stage: StageName, fleet: EcsFleet, transport: HttpTransport, wanted: str
+) -> _Asked:
     found = await fleet.endpoints(stage)
     answers = await asyncio.gather(*map(transport.health, found), return_exceptions=True)
     silent = tuple(str(answer) for answer in answers if isinstance(answer, BaseException))
-    return _Asked(ROLES[stage], len(found), silent)
+    images = frozenset(
+        answer.image_tag
+        for answer in answers
+        if not isinstance(answer, BaseException) and answer.image_tag
+    )
+    return _Asked(ROLES[stage], len(found), silent, images, wanted)
 
 
 def address(stack: Stack) -> Finding:
