@@ -13,8 +13,7 @@ import re
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,7 +22,7 @@ from driver.cloud.aws import Aws, explained
 from driver.cloud.logs import log_lines
 from driver.cloud.stack import Stack
 from driver.doctor.finding import Finding
-from driver.doctor.stack import SEE_LOGS, examine_stack
+from driver.doctor.stack import SEE_LOGS, connected, examine_stack
 from driver.history.cleaning import carry_out as delete
 from driver.history.cleaning import plan_cleaning
 from driver.history.run_store import RunStore
@@ -115,8 +114,15 @@ def selftest(stack: Stack, aws: Aws) -> Iterator[Step]:
         yield from asyncio.run(_ask_services(stack, aws, runs, run))
         yield logs(lambda: sum(1 for _ in log_lines(stack, aws, run, None, time.time() - 3600)))
     finally:
-        delete(plan_cleaning(runs, [run], results=True), runs)
+        _delete(runs, run)
     yield from MANUAL
+
+
+def _delete(runs: RunStore, run: str) -> None:
+    """Delete the run and its input; the code of its job may be that of other runs too."""
+    inputs = [given.url for given in runs.plan(run).inputs if given.url.startswith(runs.store)]
+    runs.storage.delete(inputs)
+    delete(plan_cleaning(runs, [run], results=True), runs)
 
 
 def _step_of(finding: Finding) -> Step:
@@ -175,26 +181,15 @@ def small_run(
     found = {pair["key"]: pair["value"] for pair in map(json.loads, lines)}
     if found != Counter(WORDS.split()):
         return Step(name, "failed", "the counts are wrong", SEE_LOGS), report.run_id
-    seconds = report.timings.total
+    seconds = report.timings.end_to_end
     return Step(name, "ok", f"{report.run_id}, {seconds:.1f} s, and its result is right"), (
         report.run_id
     )
 
 
-@asynccontextmanager
-async def _connected(stack: Stack, aws: Aws) -> AsyncIterator[tuple[Fleet, Transport]]:
-    from driver.cloud.ecs import EcsFleet
-    from driver.transport.http import HttpTransport
-
-    fleet = EcsFleet(stack, aws)
-    key = await asyncio.to_thread(fleet.signing_key)
-    async with HttpTransport(key, heartbeat_timeout_s=15) as transport:
-        yield fleet, transport
-
-
 async def _ask_services(stack: Stack, aws: Aws, runs: RunStore, run: str) -> list[Step]:
     try:
-        async with _connected(stack, aws) as (fleet, transport):
+        async with connected(stack, aws) as (fleet, transport):
             return [
                 await denied_input(runs, run, fleet, transport),
                 await lost_output(runs, run, fleet, transport),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -98,12 +99,20 @@ def _guarded_answers(stack: Stack, aws: Aws) -> Iterator[Finding]:
     yield from answers
 
 
-async def _ask_all(stack: Stack, aws: Aws) -> list[Finding]:
+@asynccontextmanager
+async def connected(stack: Stack, aws: Aws) -> AsyncIterator[tuple[EcsFleet, HttpTransport]]:
+    """Return the stack's fleet, and a transport with the stack's key."""
     from driver.cloud.ecs import EcsFleet
     from driver.transport.http import HttpTransport
 
     fleet = EcsFleet(stack, aws)
-    async with HttpTransport(fleet.signing_key(), heartbeat_timeout_s=15) as transport:
+    key = await asyncio.to_thread(fleet.signing_key)
+    async with HttpTransport(key, heartbeat_timeout_s=15) as transport:
+        yield fleet, transport
+
+
+async def _ask_all(stack: Stack, aws: Aws) -> list[Finding]:
+    async with connected(stack, aws) as (fleet, transport):
         stages = [await _ask_stage(stage, fleet, transport, stack.image_tag) for stage in ROLES]
         signed = await _signed_request(stack, fleet, transport)
     if all(each.well for each in stages):
@@ -136,7 +145,7 @@ class _Asked:
         """Return the finding; silent tasks have this remedy."""
         answered = f"{self.tasks - len(self.silent)} of {self.tasks} answer"
         answered += f", image {', '.join(sorted(self.images))}" if self.images else ""
-        answered += f", and not {self.wanted}" if self.others else ""
+        answered += f", and not {self.wanted} alone" if self.others else ""
         remedy = REPLACE_IMAGES if self.others else SEE_LOGS
         return Finding(
             f"{self.role} endpoints",

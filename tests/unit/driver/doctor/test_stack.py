@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, Self
 
@@ -16,7 +16,7 @@ from driver.doctor.finding import Finding
 from driver.transport import http
 from driver.transport.endpoint import ROLES, Endpoint
 from mapreduce.errors import FleetError, TaskLost
-from mapreduce.wire.messages import Cost, Done, Failed, SplitResult, StageName
+from mapreduce.wire.messages import Cost, Done, Failed, Health, SplitResult, StageName
 from tests.unit.driver.doctor.conftest import IDENTITY, Answers, aws_with
 from tests.unit.driver.fakes import ANY_ATTEMPT, failed
 from tests.unit.driver.samples import STACK_VALUES
@@ -94,6 +94,7 @@ class _Transport:
     """A transport whose services answer or are silent."""
 
     silent: frozenset[str] = frozenset()
+    images: Mapping[str, str] = {}
     last: Done | Failed | None = None
     lost = False
 
@@ -106,10 +107,12 @@ class _Transport:
     async def __aexit__(self, *_: object) -> None:
         pass
 
-    async def health(self, endpoint: Endpoint) -> None:
+    async def health(self, endpoint: Endpoint) -> Health:
         """Raise for silent endpoints."""
         if endpoint.name in self.silent:
             raise TaskLost(f"{endpoint.name} is silent")
+        image = self.images.get(endpoint.name)
+        return Health(ok=True, role="map", slots=1, busy=0, image_tag=image)
 
     async def run(self, endpoint: Endpoint, task: Any) -> AsyncGenerator[Done | Failed, None]:
         """Yield only the last event."""
@@ -186,6 +189,20 @@ def test_the_address_is_asked_when_a_task_is_silent(
     found = _answers()["address"]
     assert (well, seen) == (found.ok, found.seen)
     assert ("" if well else own) == found.admit
+
+
+@pytest.mark.usefixtures("fleet")
+def test_the_image_that_answers_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The images that answer are named; one that is not the deployed one is not well."""
+    monkeypatch.setattr(_Transport, "images", {"map-0": "abc", "map-1": "old", "split-0": "abc"})
+    found = _answers()
+    assert (True, "2 of 2 answer, image abc") == (
+        found["splitter endpoints"].ok,
+        found["splitter endpoints"].seen,
+    )
+    mapper = found["mapper endpoints"]
+    assert (False, "2 of 2 answer, image abc, old, and not abc alone") == (mapper.ok, mapper.seen)
+    assert "stack wait" in mapper.remedy
 
 
 @pytest.mark.usefixtures("fleet")
