@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from rich.table import Column, Table
 
@@ -15,6 +16,9 @@ from driver.report.failure import failure_lines
 from driver.text import bytes_text, plural, shown, storable
 from mapreduce.errors import MapReduceError, UsageError
 from mapreduce.wire.messages import Message
+
+if TYPE_CHECKING:
+    from driver.history.cleaning import Cleaning
 
 
 class RunLine(Message):
@@ -208,7 +212,7 @@ def clean(
         yes: Delete, instead of saying what would be deleted.
         store: Folder or URL of the store (by default .mapreduce in this folder).
     """
-    from driver.history.cleaning import by_folder, carry_out, plan_cleaning, plan_emptying
+    from driver.history.cleaning import carry_out, plan_cleaning, plan_emptying
     from driver.history.expiry import plan_expiry
     from driver.targets.prepare import open_runs
 
@@ -227,19 +231,26 @@ def clean(
     else:
         names = list(filter(is_run_name, kept.runs())) if all_runs else kept.resolve_each(run)
         cleaning = plan_cleaning(kept, names, results=results)
-    what = f"{plural(len(cleaning.objects), 'object')}, {bytes_text(cleaning.size_bytes)}"
-    for url in cleaning.strange:
-        say(f"not deleted, its name has a control character: {shown(url)}", style="yellow")
-    for note in cleaning.notes:
-        say(note, style="yellow")
-    for folder, (count, size) in by_folder(cleaning, kept.store).items() if dry_run else ():
-        say(f"  {folder + '/':<8} {plural(count, 'object')}, {bytes_text(size)}")
+    what = _show_cleaning(cleaning, kept.store, by_folder=dry_run)
     if dry_run or not yes:
         say(f"would delete {what} from {kept.store}; do it with --yes")
         return 0
     carry_out(cleaning, kept)
     say(f"deleted {what} from {kept.store}")
     return 0
+
+
+def _show_cleaning(cleaning: Cleaning, store: str, *, by_folder: bool) -> str:
+    """Show what stays and why, and the sums of each folder; return the sum of all."""
+    from driver.history import cleaning as history
+
+    for url in cleaning.strange:
+        say(f"not deleted, its name has a control character: {shown(url)}", style="yellow")
+    for note in cleaning.notes:
+        say(note, style="yellow")
+    for folder, (count, size) in history.by_folder(cleaning, store).items() if by_folder else ():
+        say(f"  {folder + '/':<8} {plural(count, 'object')}, {bytes_text(size)}")
+    return f"{plural(len(cleaning.objects), 'object')}, {bytes_text(cleaning.size_bytes)}"
 
 
 def _age_s(text: str) -> float:

@@ -113,25 +113,12 @@ def prepare(
         UsageError: an option's value is wrong, or options contradict each other.
         FleetError: the stack, or AWS, cannot be reached.
     """
-    if config.chaos is not None and target in ("inline", "spark"):
-        raise UsageError(
-            f"--chaos injects faults into services, and --target {target} has none; "
-            "use --target local"
-        )
+    _check_target(config, target)
     source, job = find_job(config.job, READY_MADE)
     check_name(source.file)
     parameters = parse_parameters(job, config.parameters)
     stack = _stack_for(target)
     where: Target = "aws" if stack else target if target in ("inline", "spark") else "local"
-    if where == "spark":
-        from driver.spark.session import check_installed  # imported only for a run on Spark
-
-        check_installed()
-        if config.skip_bad_records:
-            raise UsageError(
-                "--skip-bad-records: a run on Spark stops at the first bad record; "
-                "use --target local"
-            )
     text = store or os.environ.get("MAPREDUCE_STORE") or (stack.store if stack else DEFAULT_STORE)
     runs, aws = _runs_in(text, stack)
     if stack and runs.store != stack.store:
@@ -166,6 +153,24 @@ def prepare(
         left_out=sum(found.left_out.values()),
         notes=(*found.notes, *unsure, f"cut       {cut.reason(total, rule, partitions)}"),
     )
+
+
+def _check_target(config: RunConfig, target: WantedTarget) -> None:
+    """Check that the target can do what the options ask for; raises `UsageError`."""
+    if config.chaos is not None and target in ("inline", "spark"):
+        raise UsageError(
+            f"--chaos injects faults into services, and --target {target} has none; "
+            "use --target local"
+        )
+    if target == "spark":
+        from driver.spark.session import check_installed  # imported only for a run on Spark
+
+        check_installed()
+        if config.skip_bad_records:
+            raise UsageError(
+                "--skip-bad-records: a run on Spark stops at the first bad record; "
+                "use --target local"
+            )
 
 
 async def mappers_there(prepared: Prepared) -> int | None:
