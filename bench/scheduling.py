@@ -81,6 +81,10 @@ class FakeFleet:
         """Return no reasons: no endpoint ever ends."""
         return {}
 
+    async def why_unreached(self, stage: StageName, names: Sequence[str]) -> str:
+        """Return no cause."""
+        return ""
+
 
 def measure(tasks: int, endpoints: int, slots: int, task_s: float, partitions: int) -> Figures:
     """Plan and run one map stage.

@@ -118,6 +118,10 @@ class Fakes:
         """Return no reasons: no endpoint ever ends."""
         return {}
 
+    async def why_unreached(self, stage: StageName, names: Sequence[str]) -> str:
+        """Return no cause."""
+        return ""
+
     async def run(
         self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
     ) -> AsyncGenerator[Done, None]:

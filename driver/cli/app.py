@@ -16,6 +16,7 @@ from driver.cli import (
     records,
     replay,
     run,
+    stack_checks,
     stack_images,
     stack_state,
 )
@@ -56,6 +57,9 @@ stack.command(stack_images.base_images)
 stack.command(stack_images.image_digests)
 stack.command(stack_state.remote_state)
 stack.command(stack_state.share_settings)
+stack.command(stack_checks.allow)
+stack.command(stack_checks.rotate_key)
+stack.command(stack_checks.selftest)
 app.command(stack)
 
 

@@ -22,27 +22,44 @@ class Findings(Message):
     findings: tuple[dict[str, str | bool], ...]
 
 
-def doctor(*, json: Flag = False) -> int:
+def doctor(*, fix: Flag = False, json: Flag = False) -> int:
     """Check every step from this machine to each service's answer; say how to repair it.
 
     Exit code 0 when every step works, else 3.
 
         python -m driver doctor
+        python -m driver doctor --fix
 
     Args:
+        fix: If no task answers because this machine's address has changed, admit the new address,
+            as `stack allow` does, and check again. Nothing else is changed.
         json: Print one JSON document on standard output.
     """
+    findings = _examined(json=json)
+    admitted = next((finding.admit for finding in findings if finding.admit), None)
+    if fix and admitted:
+        from driver.cli.stack_checks import allow
+
+        allow()
+        findings = _examined(json=json)
+    elif fix and not json and not all(finding.ok for finding in findings):
+        say("nothing here can be repaired by --fix; each remedy is shown above")
+    well = all(finding.ok for finding in findings)
+    if json:
+        print_document(Findings(well=well, findings=tuple(map(asdict, findings))))
+    return 0 if well else 3
+
+
+def _examined(*, json: bool) -> list[Finding]:
+    """Return the findings, and show each as it comes."""
     from driver.doctor import examine
 
     findings = []
     for finding in examine():
-        findings.append(asdict(finding))
+        findings.append(finding)
         if not json:
             say_finding(finding)
-    well = all(finding["ok"] for finding in findings)
-    if json:
-        print_document(Findings(well=well, findings=tuple(findings)))
-    return 0 if well else 3
+    return findings
 
 
 def say_finding(finding: Finding) -> None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from rich.table import Column, Table
 
 from driver.cli.options import Flag
 from driver.cli.terminal import add_row, answer, print_document, say, show
+from driver.cli.values import age_s
 from driver.history.failure import Failure
 from driver.history.run_store import RunStore, is_run_name
 from driver.report.failure import failure_lines
 from driver.text import bytes_text, plural, shown, storable
 from mapreduce.errors import MapReduceError, UsageError
 from mapreduce.wire.messages import Message
+
+if TYPE_CHECKING:
+    from driver.history.cleaning import Cleaning
 
 
 class RunLine(Message):
@@ -180,8 +185,10 @@ def status(run: str | None = None, /, *, json: Flag = False, store: str | None =
 def clean(
     *run: str,
     all_runs: Flag = False,
+    older_than: str | None = None,
     results: Flag = False,
     everything: Flag = False,
+    dry_run: Flag = False,
     yes: Flag = False,
     store: str | None = None,
 ) -> int:
@@ -190,31 +197,67 @@ def clean(
     Of a run, chunk files and map outputs are deleted; a later run does those tasks again.
 
         python -m driver clean --all-runs
+        python -m driver clean --older-than 30d --dry-run
         python -m driver clean run-20261126-120000-brisk-owl --results --yes
 
     Args:
         run: The runs, by id.
         all_runs: Every run.
+        older_than: What is older, e.g. 30d: intermediate data and losing attempts of old runs,
+            finished tasks, and uploaded inputs and code that no run needs which stays. At least 1d.
         results: Their results and records too, not only chunk files and map outputs.
         everything: All that was ever written to the store: uploaded inputs and finished tasks as
             well.
+        dry_run: Only show what would be deleted, with --yes too.
         yes: Delete, instead of saying what would be deleted.
         store: Folder or URL of the store (by default .mapreduce in this folder).
     """
     from driver.history.cleaning import carry_out, plan_cleaning, plan_emptying
+    from driver.history.expiry import plan_expiry
     from driver.targets.prepare import open_runs
 
+    before = None if older_than is None else time.time() - _age_s(older_than)
+    if not (run or all_runs or everything or before is not None):
+        raise UsageError(
+            "nothing to clean; name runs, or give --all-runs, --older-than or --everything"
+        )
+    if before is not None and (run or all_runs or everything):
+        raise UsageError("--older-than: is for the whole store; give it without other runs")
     kept = open_runs(store)
-    if not (run or all_runs or everything):
-        raise UsageError("nothing to clean; name runs, or give --all-runs or --everything")
-    names = list(filter(is_run_name, kept.runs())) if all_runs else kept.resolve_each(run)
-    cleaning = plan_emptying(kept) if everything else plan_cleaning(kept, names, results=results)
-    what = f"{plural(len(cleaning.objects), 'object')}, {bytes_text(cleaning.size_bytes)}"
-    for url in cleaning.strange:
-        say(f"not deleted, its name has a control character: {shown(url)}", style="yellow")
-    if not yes:
+    if before is not None:
+        cleaning = plan_expiry(kept, before, results=results)
+    elif everything:
+        cleaning = plan_emptying(kept)
+    else:
+        names = list(filter(is_run_name, kept.runs())) if all_runs else kept.resolve_each(run)
+        cleaning = plan_cleaning(kept, names, results=results)
+    what = _show_cleaning(cleaning, kept.store, by_folder=dry_run)
+    if dry_run or not yes:
         say(f"would delete {what} from {kept.store}; do it with --yes")
         return 0
     carry_out(cleaning, kept)
     say(f"deleted {what} from {kept.store}")
     return 0
+
+
+def _show_cleaning(cleaning: Cleaning, store: str, *, by_folder: bool) -> str:
+    """Show what stays and why, and the sums of each folder; return the sum of all."""
+    from driver.history import cleaning as history
+
+    for url in cleaning.strange:
+        say(f"not deleted, its name has a control character: {shown(url)}", style="yellow")
+    for note in cleaning.notes:
+        say(note, style="yellow")
+    for folder, (count, size) in history.by_folder(cleaning, store).items() if by_folder else ():
+        say(f"  {folder + '/':<8} {plural(count, 'object')}, {bytes_text(size)}")
+    return f"{plural(len(cleaning.objects), 'object')}, {bytes_text(cleaning.size_bytes)}"
+
+
+def _age_s(text: str) -> float:
+    """Return the age of `--older-than`; raises `UsageError`."""
+    from driver.history.expiry import LEAST_AGE_S
+
+    age = age_s("--older-than", text)
+    if age < LEAST_AGE_S:
+        raise UsageError(f"--older-than {text}: at least 1d, so that no run that goes on is meant")
+    return age

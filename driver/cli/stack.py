@@ -98,7 +98,7 @@ def preflight() -> int:
 
     made = _settings()
     well = True
-    for finding in examine_before_deploy(made.region, made.vcpus()):
+    for finding in examine_before_deploy(made):
         well = well and finding.ok
         say_finding(finding)
     return 0 if well else 3
@@ -157,7 +157,8 @@ def wait(*, timeout_s: float = 600) -> int:
         wrong = [finding for finding in examine_stack(found) if not finding.ok]
         if not wrong:
             say(
-                f"{plural(sum(s.desired_count for s in found.services.values()), 'task')} answer",
+                f"{plural(sum(s.desired_count for s in found.services.values()), 'task')} answer, "
+                f"image {found.image_tag}",
                 style="green",
             )
             return 0

@@ -13,6 +13,8 @@ _DECIMAL = {"k": 10**3, "m": 10**6, "g": 10**9}
 _UNITS = {"": 1, "b": 1} | _BINARY | _DECIMAL | {f"{k}b": size for k, size in _DECIMAL.items()}
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smh])")
+_AGES = {"h": 3600, "d": 86_400, "w": 604_800}
+_AGE = re.compile(r"(\d{1,6})([hdw])", re.ASCII)
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE)
 
 
@@ -37,6 +39,14 @@ def duration_s(option: str, text: str) -> float:
             f"{option} {text}: not a duration; write seconds, minutes or hours, e.g. 90s, 10m, 1h"
         )
     return float(found[1]) * _SECONDS[found[2]]
+
+
+def age_s(option: str, text: str) -> float:
+    """Return an age such as `30d`, `12h` or `2w` in seconds; raises `UsageError`."""
+    found = _AGE.fullmatch(text.strip())
+    if found is None:
+        raise UsageError(f"{option} {text}: not an age; write e.g. 30d, 12h or 2w")
+    return int(found[1]) * float(_AGES[found[2]])
 
 
 def assignments(option: str, texts: Iterable[str]) -> dict[str, str]:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.session
 from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    CredentialRetrievalError,
     EndpointConnectionError,
+    LoginError,
     NoCredentialsError,
     NoRegionError,
     PartialCredentialsError,
@@ -23,6 +28,7 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
+from driver.transport.endpoint import SignInEnded
 from mapreduce.errors import FleetError, InputChanged, ObjectMissing
 from mapreduce.storage.base import COPY_BYTES
 
@@ -56,6 +62,13 @@ _GONE = {
 }
 _CHANGED = {"PreconditionFailed", "412"}
 _NO_OBJECT = {"NoSuchKey", "404"}
+_SIGN_IN_ENDED = (
+    SSOTokenLoadError,
+    UnauthorizedSSOTokenError,
+    TokenRetrievalError,
+    CredentialRetrievalError,
+    LoginError,
+)
 _SIGN_IN = "sign in again (aws sso login, aws configure, or the keys from your course's page)"
 
 
@@ -77,6 +90,8 @@ class Aws:
     """CloudWatch Logs."""
     ssm: SSMClient = _client("ssm")
     """Systems Manager, whose Parameter Store has the signing key."""
+    kms: Any = _client("kms")
+    """Keys that encrypt objects."""
     sts: STSClient = _client("sts")
     """The identity of the credentials."""
     quotas: ServiceQuotasClient = _client("service-quotas")
@@ -100,7 +115,11 @@ class Aws:
 
     def __init__(self, region: str | None = None) -> None:
         with explained():
-            self._session = boto3.Session(region_name=region)
+            # boto3 reads only AWS_DEFAULT_REGION; AWS's other tools, and obstore, AWS_REGION first
+            self._session = boto3.Session(region_name=region or os.environ.get("AWS_REGION"))
+        self._renewing = threading.Lock()
+        self.renewals = 0
+        """How often `renew` has found other credentials."""
         self._config = Config(
             retries={"mode": "adaptive", "max_attempts": 8},
             connect_timeout=10,
@@ -126,6 +145,34 @@ class Aws:
             if self._session.get_credentials() is None:
                 raise NoCredentialsError
             return Boto3CredentialProvider(self._session)
+
+    def renew(self) -> bool:
+        """Read the credentials anew; return whether they are others, which all clients then use.
+
+        A session keeps the keys that it has read. Keys of environment variables that have ended
+        cannot change while this process runs, so they no longer hide those of the files.
+        """
+        with self._renewing:
+            old = _keys_of(self._session)
+            core = botocore.session.get_session()
+            if old is None or old[0] == "env":
+                core.get_component("credential_provider").remove("env")
+            try:
+                with explained():
+                    session = boto3.Session(
+                        botocore_session=core, region_name=self._session.region_name
+                    )
+            except FleetError:
+                return False
+            new = _keys_of(session)
+            if new is None or (old is not None and new[1:] == old[1:]):
+                return False
+            self._session = session
+            for name, each in vars(type(self)).items():
+                if isinstance(each, cached_property):
+                    vars(self).pop(name, None)
+            self.renewals += 1
+            return True
 
     def copy_large(self, source: str, target: str, etag: str) -> None:
         """Copy an object of S3 in parts, several at the same time, all of one version.
@@ -172,17 +219,33 @@ class Aws:
                 raise
 
 
+def _keys_of(session: boto3.Session) -> tuple[str, str, str | None] | None:
+    """Return the source, the access key and the token of a session's credentials, if it has any."""
+    try:
+        with explained():
+            found = session.get_credentials()
+            if found is None:
+                return None
+            frozen = found.get_frozen_credentials()
+    except FleetError:
+        return None
+    return str(found.method), str(frozen.access_key), frozen.token
+
+
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn AWS's errors into a `FleetError` of one line: the cause, and the next step."""
+    """Turn AWS's errors into a `FleetError` of one line: the cause, and the next step.
+
+    It is a `SignInEnded` when only other credentials can help.
+    """
     try:
         yield
     except (NoCredentialsError, PartialCredentialsError) as exc:
-        raise FleetError(
+        raise SignInEnded(
             f"there are no AWS credentials; {_SIGN_IN}, or use --target local"
         ) from exc
-    except (SSOTokenLoadError, UnauthorizedSSOTokenError, TokenRetrievalError) as exc:
-        raise FleetError(f"the AWS sign-in has ended; {_SIGN_IN}") from exc
+    except _SIGN_IN_ENDED as exc:
+        raise SignInEnded(f"the AWS sign-in has ended; {_SIGN_IN}") from exc
     except (ProfileNotFound, NoRegionError) as exc:
         raise FleetError(
             f"{exc}; set AWS_PROFILE and AWS_REGION, or correct ~/.aws/config"
@@ -192,7 +255,9 @@ def explained() -> Iterator[None]:
             f"AWS cannot be reached: {exc}; check the network, and that the region is right"
         ) from exc
     except ClientError as exc:
-        raise FleetError(_client_error(exc)) from exc
+        code = exc.response.get("Error", {}).get("Code", "?")
+        ended = code in _EXPIRED | _INVALID
+        raise (SignInEnded if ended else FleetError)(_client_error(exc)) from exc
     except (BotoCoreError, Boto3Error) as exc:
         raise FleetError(f"AWS failed: {exc}") from exc
 

@@ -8,17 +8,20 @@ addresses are used while Cloud Map has none, and in a stack without Cloud Map.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from driver.cloud.aws import Aws, explained
+from driver.cloud.own_address import own_address, why_unreached
 from driver.cloud.stack import ServiceOutputs, Stack
-from driver.transport.endpoint import ROLES, Endpoint
+from driver.transport.endpoint import ROLES, Endpoint, SignInEnded
 from mapreduce.wire.messages import StageName
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import FilterTypeDef
     from mypy_boto3_ecs.type_defs import TaskTypeDef
+
+Answer = TypeVar("Answer")
 
 DESCRIBE_AT_ONCE = 100
 """Tasks, or interfaces, in one call (AWS's limit for DescribeTasks; a filter takes 200)."""
@@ -38,11 +41,17 @@ class EcsFleet:
         self._most_mappers = most_mappers
 
     async def endpoints(self, stage: StageName) -> list[Endpoint]:
-        found = await asyncio.to_thread(self._find, stage)
+        found = await asyncio.to_thread(self._signed_in, self._find, stage)
         return found[: self._most_mappers] if stage == "map" else found
 
     async def why_gone(self, stage: StageName, names: Sequence[str]) -> dict[str, str]:
-        return await asyncio.to_thread(self._deaths, stage, names)
+        return await asyncio.to_thread(self._signed_in, self._deaths, stage, names)
+
+    async def why_unreached(self, stage: StageName, names: Sequence[str]) -> str:
+        if self._stack.address_kind == "private":
+            return ""
+        address = await asyncio.to_thread(own_address)
+        return why_unreached(len(names), ROLES[stage], address, self._stack.allowed_cidrs)
 
     def signing_key(self) -> str:
         """Return the key that signs requests; it is in no output, no state, no log."""
@@ -51,6 +60,15 @@ class EcsFleet:
                 Name=self._stack.signing_key_parameter, WithDecryption=True
             )
         return answer["Parameter"]["Value"]
+
+    def _signed_in(self, look: Callable[..., Answer], *asked: object) -> Answer:
+        """Look, again with other credentials if those in use have ended and there are others."""
+        try:
+            return look(*asked)
+        except SignInEnded:
+            if not self._aws.renew():
+                raise
+            return look(*asked)
 
     def _find(self, stage: StageName) -> list[Endpoint]:
         service = self._stack.services[ROLES[stage]]

@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import urllib.request
 from collections.abc import Sequence
-from functools import cache
 from ipaddress import IPv4Address, IPv4Network
 
 OWN_ADDRESS_URL = "https://checkip.amazonaws.com"
+FIX = "python -m driver doctor --fix"
 
 
-@cache
 def own_address() -> str | None:
     """Return this machine's public IPv4 address, as AWS sees it; None when it is unknown.
 
-    It is asked once in a process.
+    It is asked each time: a laptop changes its network while a run goes on.
     """
     if os.environ.get("AWS_ENDPOINT_URL"):
         return None  # AWS is an emulator: a public address means nothing to it
@@ -24,6 +23,22 @@ def own_address() -> str | None:
             return str(IPv4Address(answer.read(64).decode("ascii").strip()))
     except (OSError, ValueError):
         return None
+
+
+def is_admitted(address: str, allowed: Sequence[str]) -> bool:
+    """Return whether one of the ranges holds an address."""
+    return any(IPv4Address(address) in IPv4Network(cidr) for cidr in allowed)
+
+
+def admitting(address: str, allowed: Sequence[str]) -> tuple[str, ...]:
+    """Return the ranges that admit an address too: an address that has changed is replaced.
+
+    Ranges stay, and none is added: only the one address, as a /32.
+    """
+    if is_admitted(address, allowed):
+        return tuple(allowed)
+    ranges = tuple(cidr for cidr in allowed if IPv4Network(cidr).prefixlen < 32)
+    return (*ranges, f"{address}/32")
 
 
 def admission_remedy(address: str | None, allowed: Sequence[str]) -> str:
@@ -35,14 +50,31 @@ def admission_remedy(address: str | None, allowed: Sequence[str]) -> str:
     """
     if address is None:
         return (
-            f"is your address in allowed_cidrs ({', '.join(allowed) or 'empty'})? to set it: "
-            f"./deploy.sh --allow $(curl -s {OWN_ADDRESS_URL})/32"
+            f"is your address in allowed_cidrs ({_listed(allowed)})? to set it: "
+            f"python -m driver stack allow $(curl -s {OWN_ADDRESS_URL})/32"
         )
-    networks = [IPv4Network(cidr) for cidr in allowed]
-    if any(IPv4Address(address) in network for network in networks):
+    if is_admitted(address, allowed):
         return f"your address, {address}, is in allowed_cidrs; does a firewall block port 8080?"
-    seen = ", ".join(map(str, networks)) or "empty"
-    # an address that has changed is replaced, ranges stay
-    kept = [f"--allow {network}" for network in networks if network.prefixlen < 32]
-    command = " ".join(["./deploy.sh", *kept, f"--allow {address}/32"])
-    return f"your address, {address}, is not in allowed_cidrs ({seen}): {command}"
+    return f"your address, {address}, is not in allowed_cidrs ({_listed(allowed)}); run: {FIX}"
+
+
+def why_unreached(count: int, role: str, address: str | None, allowed: Sequence[str]) -> str:
+    """Return why no task answers this machine, if its address is the cause; else "".
+
+    Args:
+        count: how many tasks run.
+        role: their role.
+        address: this machine's; None when it is unknown.
+        allowed: the ranges that may call the services.
+    """
+    if address is None or is_admitted(address, allowed):
+        return ""
+    tasks = f"{count} {role}s run and none answers" if count > 1 else f"the {role} does not answer"
+    return (
+        f"{tasks} from this address, {address}; the stack admits {_listed(allowed)}; run: {FIX}, "
+        "then the same command again"
+    )
+
+
+def _listed(allowed: Sequence[str]) -> str:
+    return ", ".join(allowed) or "no address outside the VPC"

@@ -95,6 +95,11 @@ class Stack(BaseModel):
     guard: GuardOutputs | None
 
     @property
+    def account(self) -> str:
+        """The number of the account, as the ARN of a task definition names it."""
+        return self.services["mapper"].task_definition_arn.split(":")[4]
+
+    @property
     def store(self) -> str:
         """The store's root URL."""
         return f"s3://{self.bucket}"

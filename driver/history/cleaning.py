@@ -16,10 +16,14 @@ UNFINISHED_AGE_S = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Cleaning:
-    """The objects to delete; `strange` ones have a name that no URL can hold, and stay."""
+    """The objects to delete; `strange` ones have a name that no URL can hold, and stay.
+
+    `notes` say what stays, and why.
+    """
 
     objects: tuple[ObjectInfo, ...]
     strange: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def size_bytes(self) -> int:
@@ -43,7 +47,7 @@ def plan_cleaning(runs: RunStore, names: Iterable[str], *, results: bool) -> Cle
     else:
         urls = [url for run in sorted(wanted) for url in _folders(runs.store, run, results)]
         found = (info for url in urls for info in runs.storage.list(url))
-    return _cleaning(found, runs)
+    return cleaning_of(found, runs)
 
 
 def _folders(store: str, run: str, results: bool) -> list[str]:
@@ -69,13 +73,17 @@ def plan_emptying(runs: RunStore) -> Cleaning:
     of_tasks = (keys.CHUNKS, keys.MAPS, keys.PAIRS, keys.REDUCE)
     folders = (keys.INPUT, *of_tasks, keys.RUNS, keys.JOBS, keys.TASKS)
     found = (info for name in folders for info in runs.storage.list(keys.join(runs.store, name)))
-    return _cleaning(found, runs)
+    return cleaning_of(found, runs)
 
 
-def _cleaning(found: Iterable[ObjectInfo], runs: RunStore) -> Cleaning:
+def cleaning_of(
+    found: Iterable[ObjectInfo], runs: RunStore, notes: tuple[str, ...] = ()
+) -> Cleaning:
+    """Return the cleaning of these objects, and of unfinished files of killed processes."""
     every = [*found, *runs.storage.unfinished(runs.store, UNFINISHED_AGE_S)]
     good = [info for info in every if _can_be_named(info.url)]
-    return Cleaning(tuple(good), tuple(info.url for info in every if not _can_be_named(info.url)))
+    strange = tuple(info.url for info in every if not _can_be_named(info.url))
+    return Cleaning(tuple(good), strange, notes)
 
 
 def _can_be_named(url: str) -> bool:
@@ -84,6 +92,16 @@ def _can_be_named(url: str) -> bool:
     except RefusedURL:
         return False
     return True
+
+
+def by_folder(cleaning: Cleaning, store: str) -> dict[str, tuple[int, int]]:
+    """Return how many objects of each of the store's folders are deleted, and their bytes."""
+    found: dict[str, tuple[int, int]] = {}
+    for info in cleaning.objects:
+        folder = info.url.removeprefix(f"{store.rstrip('/')}/").partition("/")[0]
+        count, size = found.get(folder, (0, 0))
+        found[folder] = (count + 1, size + info.size)
+    return dict(sorted(found.items()))
 
 
 def carry_out(cleaning: Cleaning, runs: RunStore) -> None:

@@ -124,6 +124,27 @@ class WaitingForFleet(Event, frozen=True):
     why: str = ""
 
 
+class NothingAnswers(Event, frozen=True):
+    """For `seconds`, no endpoint of the stage has answered, although `endpoints` run."""
+
+    stage: StageName
+    endpoints: int
+    seconds: float
+
+
+class SignInNeeded(Event, frozen=True):
+    """The credentials of AWS have ended; the run waits for new ones, at most `limit_s` seconds."""
+
+    why: str
+    limit_s: float
+
+
+class SignedIn(Event, frozen=True):
+    """The credentials of AWS work again, after `seconds`."""
+
+    seconds: float
+
+
 class DriverAway(Event, frozen=True):
     """The driver did not run for `seconds`: its machine slept, or its process was stopped."""
 

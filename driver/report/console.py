@@ -107,6 +107,18 @@ def _said(event: Event) -> str | None:
     if isinstance(event, events.WaitingForFleet):
         why = f" ({event.why})" if event.why else ""
         return f"waiting for a service of the {event.stage} stage, {event.seconds:.0f} s{why}"
+    if isinstance(event, events.NothingAnswers):
+        return (
+            f"{plural(event.endpoints, 'service')} of the {event.stage} stage run, and none has "
+            f"answered for {event.seconds:.0f} s; see: python -m driver doctor"
+        )
+    if isinstance(event, events.SignInNeeded):
+        return (
+            f"paused: {event.why}; the run goes on when they work again, tasks that run go on "
+            f"meanwhile (at most {event.limit_s / 60:.0f} min; Ctrl-C ends the run)"
+        )
+    if isinstance(event, events.SignedIn):
+        return f"signed in again after {event.seconds:.0f} s; the run goes on"
     if isinstance(event, events.DriverAway):
         return (
             f"this machine was suspended for {event.seconds:.0f} s; "

@@ -52,6 +52,11 @@ class Endpoints:
     def __len__(self) -> int:
         return len(self._known)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the endpoints that the last look-up found."""
+        return tuple(self._known)
+
     def update(
         self, found: Sequence[Endpoint], now: float
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:

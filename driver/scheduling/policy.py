@@ -32,6 +32,9 @@ class RetryPolicy:
         unreachable_s: after so long without an answer of any endpoint, a failed connection fails
             the task; before, it does not: nothing of the task has begun, and the services may come
             back.
+        silent_s: after so long without an answer of any endpoint, the fleet is asked why; a certain
+            cause ends the stage.
+        sign_in_s: how long a run waits for new credentials when those of AWS have ended.
         no_endpoint_s: how long a stage waits without any endpoint: Fargate takes a minute or two to
             start a task, and ECS to notice that it must.
         full_s: how long a stage waits while every endpoint runs other runs' tasks.
@@ -50,6 +53,8 @@ class RetryPolicy:
     heartbeat_timeout_s: float = 20.0
     stall_timeout_s: float = 600.0
     unreachable_s: float = 300.0
+    silent_s: float = 30.0
+    sign_in_s: float = 3600.0
     no_endpoint_s: float = 300.0
     full_s: float = 3600.0
     breaker_failures: int = 3

@@ -207,9 +207,11 @@ class StageRun:
             result = await self._ask(task, attempt, slots.endpoint)
         except NoSlot as exc:
             self._failures.note_answer()
+            self._watch.note_answer()
             self._tasks.put_back(task, attempt)
             slots.quiet_until = self._clock.now() + wait_for_slot(exc.retry_after_s)
         except NotReached as exc:
+            self._watch.note_unreached()
             self._failures.not_reached(task, attempt, slots, str(exc))
         except FleetError as exc:  # not the task's fault: this fleet cannot be used
             self._tasks.running.end(task, attempt)

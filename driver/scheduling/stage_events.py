@@ -134,6 +134,11 @@ class StageEvents:
             )
         )
 
+    def nothing_answers(self, endpoints: int, seconds: float) -> None:
+        """Report that none of the endpoints has answered for a while."""
+        at, stage = self._clock.wall(), self._stage
+        self._emit(events.NothingAnswers(at=at, stage=stage, endpoints=endpoints, seconds=seconds))
+
     def waiting(self, seconds: float, why: str) -> None:
         """Report for how long there has been no endpoint."""
         at, stage = self._clock.wall(), self._stage

@@ -11,6 +11,7 @@ from dataclasses import replace
 from driver.cloud.ecs import EcsFleet
 from driver.cloud.fleet_use import FleetUse, Services, used
 from driver.cloud.leases import Leases
+from driver.cloud.sign_in import patient
 from driver.plan.events import Observer
 from driver.run.backend import Backend
 from driver.run.stages import FleetBackend
@@ -48,8 +49,11 @@ async def aws_backend(prepared: Prepared, emit: Observer) -> AsyncIterator[Backe
             map_tasks=prepared.map_tasks,
             keep_s=prepared.config.keep_s,
         )
-        async with used(use):
-            yield replace(backend, ready=lambda: use.begin(lambda: _one_of_each(fleet, transport)))
+        with patient(backend.runs.storage, aws, stack.account, emit, policy.sign_in_s):
+            async with used(use):
+                yield replace(
+                    backend, ready=lambda: use.begin(lambda: _one_of_each(fleet, transport))
+                )
 
 
 async def _one_of_each(fleet: EcsFleet, transport: HttpTransport) -> bool:

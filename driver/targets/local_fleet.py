@@ -104,6 +104,9 @@ class LocalFleet:
     async def why_gone(self, stage: StageName, names: Sequence[str]) -> dict[str, str]:
         return {}
 
+    async def why_unreached(self, stage: StageName, names: Sequence[str]) -> str:
+        return ""
+
     def log_text(self) -> bytes:
         """Return the services' log so far, JSON lines; beyond `LOG_BYTES`, its two ends."""
         return log_bytes(self._config.log)

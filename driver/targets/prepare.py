@@ -122,36 +122,26 @@ def prepare(
         UsageError: an option's value is wrong, or options contradict each other.
         FleetError: the stack, or AWS, cannot be reached.
     """
-    if config.chaos is not None and target in ("inline", "spark"):
-        raise UsageError(
-            f"--chaos injects faults into services, and --target {target} has none; "
-            "use --target local"
-        )
+    _check_target(config, target)
     source, job = find_job(config.job, READY_MADE)
     check_name(source.file)
     parameters = parse_parameters(job, config.parameters)
     stack = _stack_for(target)
     where: Target = "aws" if stack else target if target in ("inline", "spark") else "local"
-    if where == "spark":
-        from driver.spark.session import check_installed  # imported only for a run on Spark
-
-        check_installed()
-        if config.skip_bad_records:
-            raise UsageError(
-                "--skip-bad-records: a run on Spark stops at the first bad record; "
-                "use --target local"
-            )
     text = store or os.environ.get("MAPREDUCE_STORE") or (stack.store if stack else DEFAULT_STORE)
     runs, aws = _runs_in(text, stack)
     if stack and runs.store != stack.store:
         raise UsageError(f"--store {text}: a run in AWS uses the stack's bucket, {stack.store}")
+    if stack and aws:
+        from driver.cloud.input_buckets import check_regions  # imports boto3, which is slow
+
+        check_regions(config.inputs, stack, aws)
     found = find_inputs(config.inputs, runs.storage, names=declared_names(job), store=runs.store)
     found = output.checked(found, runs) if output else found
     inputs = _formatted(found.objects, job)
     _check_sort(config, job)
     _check_keep(config, stack)
-    if stack:
-        _check_buckets(inputs, stack)
+    unsure = _check_buckets(inputs, stack, aws) if stack else []
     total = sum(given.size for given in inputs)
     least = INLINE_AT_LEAST if where == "inline" else 1
     rule = cut.split_rule(total, chunks=config.chunks, chunk_bytes=config.chunk_bytes, least=least)
@@ -171,8 +161,26 @@ def prepare(
         aws=aws,
         modules=source.modules(),
         left_out=sum(found.left_out.values()),
-        notes=(*found.notes, f"cut       {cut.reason(total, rule, partitions)}"),
+        notes=(*found.notes, *unsure, f"cut       {cut.reason(total, rule, partitions)}"),
     )
+
+
+def _check_target(config: RunConfig, target: WantedTarget) -> None:
+    """Check that the target can do what the options ask for; raises `UsageError`."""
+    if config.chaos is not None and target in ("inline", "spark"):
+        raise UsageError(
+            f"--chaos injects faults into services, and --target {target} has none; "
+            "use --target local"
+        )
+    if target == "spark":
+        from driver.spark.session import check_installed  # imported only for a run on Spark
+
+        check_installed()
+        if config.skip_bad_records:
+            raise UsageError(
+                "--skip-bad-records: a run on Spark stops at the first bad record; "
+                "use --target local"
+            )
 
 
 async def mappers_there(prepared: Prepared) -> int | None:
@@ -243,15 +251,19 @@ def _runs_in(text: str, stack: Stack | None) -> tuple[RunStore, Aws | None]:
         check_name(url)
         return RunStore(open_storage(), url), None
     from driver.cloud.aws import Aws  # boto3 takes a quarter of a second to import
+    from driver.cloud.patient_storage import PatientStorage
 
     aws = Aws(stack.region if stack else None)
-    credentials = aws.credential_provider()
-    storage = open_storage(
-        credentials=credentials,
-        region=aws.region,
-        request_limit_s=SLOW_UPLINK_S,
-        copy_large=aws.copy_large,
-    )
+
+    def opened() -> Storage:
+        return open_storage(
+            credentials=aws.credential_provider(),
+            region=aws.region,
+            request_limit_s=SLOW_UPLINK_S,
+            copy_large=aws.copy_large,
+        )
+
+    storage = PatientStorage(opened, lambda: aws.renewals)
     return RunStore(storage, text.rstrip("/")), aws
 
 
@@ -301,8 +313,8 @@ def _check_keep(config: RunConfig, stack: Stack | None) -> None:
         )
 
 
-def _check_buckets(inputs: tuple[InputObject, ...], stack: Stack) -> None:
-    """Check that the roles of splitter and mapper may read the inputs.
+def _check_buckets(inputs: tuple[InputObject, ...], stack: Stack, aws: Aws | None) -> list[str]:
+    """Check that the roles of splitter and mapper may read the inputs; return what is not certain.
 
     Raises:
         UsageError: they may not.
@@ -324,6 +336,11 @@ def _check_buckets(inputs: tuple[InputObject, ...], stack: Stack) -> None:
                 f"and results in reduce/; copy the input, for example: aws s3 cp {given.url} "
                 f"{own[0]}{key}"
             )
+    if aws is None:
+        return []
+    from driver.cloud.input_buckets import check_encryption
+
+    return check_encryption((given.url for given in inputs), stack, aws)
 
 
 def _map_slots(config: RunConfig, target: Target, stack: Stack | None) -> int:

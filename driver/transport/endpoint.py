@@ -23,6 +23,10 @@ class FleetGone(FleetError):
     """The services have ended for good, so that no later look-up can find any."""
 
 
+class SignInEnded(FleetError):
+    """The credentials of AWS have ended, or are gone; a look-up works again after a sign-in."""
+
+
 class Fleet(Protocol):
     """The services of a run. It may change during the run."""
 
@@ -31,11 +35,15 @@ class Fleet(Protocol):
 
         Raises:
             FleetGone: there will be none any more.
+            SignInEnded: it needs new credentials.
             FleetError: the look-up has failed this time.
         """
 
     async def why_gone(self, stage: StageName, names: Sequence[str]) -> dict[str, str]:
         """Return the known causes, by name, why endpoints went."""
+
+    async def why_unreached(self, stage: StageName, names: Sequence[str]) -> str:
+        """Return why none of the endpoints can be reached from here; "" if it is not certain."""
 
     @property
     def refresh_s(self) -> float:

@@ -26,6 +26,9 @@ class InlineFleet:
     async def why_gone(self, stage: StageName, names: Sequence[str]) -> dict[str, str]:
         return {}
 
+    async def why_unreached(self, stage: StageName, names: Sequence[str]) -> str:
+        return ""
+
 
 class InlineTransport:
     """Calls the engine directly.

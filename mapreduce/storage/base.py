@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -29,12 +29,17 @@ COPY_BYTES = 256 << 20
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """An object: URL, size in bytes, an ETag that changes with its content, its digest if known."""
+    """An object: URL, size in bytes, an ETag that changes with its content, its digest if known.
+
+    `modified` is when it was written, in seconds since the epoch, as the store says in a list or
+    for a `head`; else 0. It identifies nothing.
+    """
 
     url: str
     size: int
     etag: str
     digest: str = ""
+    modified: float = field(default=0.0, compare=False)
 
 
 CopyLarge = Callable[[str, str, str], None]

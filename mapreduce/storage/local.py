@@ -193,7 +193,7 @@ def _is_unfinished(path: Path) -> bool:
 def _info(url: str, stat: os.stat_result) -> ObjectInfo:
     # ctime cannot be set back, unlike mtime
     etag = f"{stat.st_ino:x}-{stat.st_mtime_ns:x}-{stat.st_ctime_ns:x}-{stat.st_size:x}"
-    return ObjectInfo(url, stat.st_size, etag)
+    return ObjectInfo(url, stat.st_size, etag, modified=stat.st_mtime)
 
 
 def _unchanged(url: str, file: int, etag: str | None) -> None:

@@ -137,7 +137,7 @@ class S3Storage:
         self._tally.add(Requests(head=1))
         with _translated(url):
             meta = obstore.head(self._store, self._key(url))
-        return ObjectInfo(url, meta["size"], meta["e_tag"] or "")
+        return _info(url, meta)
 
     def read(
         self, url: str, start: int = 0, end: int | None = None, *, etag: str | None = None
@@ -251,10 +251,7 @@ class S3Storage:
         found: list[ObjectInfo] = []
         with _translated(prefix):
             for batch in obstore.list(self._store, prefix=folder or None):
-                found += [
-                    ObjectInfo(self._url(str(meta["path"])), meta["size"], meta["e_tag"] or "")
-                    for meta in batch
-                ]
+                found += [_info(self._url(str(meta["path"])), meta) for meta in batch]
         self._tally.add(Requests(list=max(1, -(-len(found) // PAGE))))
         return iter(sorted(found, key=lambda info: info.url))
 
@@ -308,6 +305,11 @@ class S3Storage:
         return f"{self._root}/{path}"
 
 
+def _info(url: str, meta: obstore.ObjectMeta) -> ObjectInfo:
+    modified = meta["last_modified"].timestamp()
+    return ObjectInfo(url, meta["size"], meta["e_tag"] or "", modified=modified)
+
+
 def _check_length(url: str, end: int, missing: int) -> None:
     if missing:
         raise InputChanged(
@@ -342,7 +344,10 @@ def _translated(url: str) -> Iterator[None]:
             f"and they may not list its folder: {_first_line(exc)}"
         ) from exc
     except (BaseError, OSError, ValueError) as exc:
-        raise StorageError(f"the store failed at {url}: {_first_line(exc)}") from exc
+        why = _first_line(exc)
+        if "redirect without LOCATION" in why:  # S3's answer for a bucket of another region
+            why = "its bucket is in another region; export AWS_REGION=... to that region, and retry"
+        raise StorageError(f"the store failed at {url}: {why}") from exc
 
 
 def _first_line(exc: BaseException) -> str:

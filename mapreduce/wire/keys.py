@@ -34,6 +34,7 @@ MAP_FOLDERS = tuple("0123456789abcdef")
 """The folders of the map outputs. S3 serves 5,500 GETs a second from one prefix, and divides a busy
 bucket by prefixes, so the outputs of one run are spread over several."""
 
+_OF_RUNS = (CHUNKS, MAPS, PAIRS, REDUCE, RUNS)
 _RUN_FOLDERS = "|".join((CHUNKS, rf"{MAPS}(?:/[{''.join(MAP_FOLDERS)}])?", PAIRS, REDUCE, RUNS))
 # earlier versions wrote the map outputs of a run to one folder. A store may be a whole bucket, in
 # which a user has folders of the same names: the ids identify the keys that belong to a run
@@ -43,12 +44,26 @@ _OWN = re.compile(
     rf"({_RUN_FOLDERS})/run-[0-9]{{8}}-[0-9]{{6}}-[a-z0-9-]+(/.*)?",
     re.DOTALL,
 )
+_ATTEMPT = re.compile(r".*/(part|pairs|map)-[0-9]{5,}\.attempt-[^/]+", re.DOTALL)
 _COMMITTED = re.compile(rf"{REDUCE}/(run-[a-z0-9-]+)/(result\.json|part-[0-9]{{5,}}\.jsonl)")
 
 
 def is_own(key: str) -> bool:
     """Return whether a key below the store's root belongs to a run, or to one of its folders."""
     return _OWN.fullmatch(key) is not None
+
+
+def run_of(key: str) -> str | None:
+    """Return the run in whose folders a key below the store's root lies, or None."""
+    first, second, third, *_ = [*key.split("/"), "", ""]
+    if not is_own(key) or first not in _OF_RUNS or second == STATES:
+        return None
+    return third if first == MAPS and second in MAP_FOLDERS else second
+
+
+def is_attempt(key: str) -> bool:
+    """Return whether a key is that of an attempt's object, which no result is named by."""
+    return _ATTEMPT.fullmatch(key) is not None
 
 
 def run_of_result(key: str) -> str | None:

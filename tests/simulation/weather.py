@@ -39,6 +39,7 @@ HARMLESS: dict[str, tuple[float, ...]] = {
     "look-fails": (0, 0.3, 0.6),
     "look-hangs": (0, 0, 0.02),
     "why-gone-fails": (0, 0.5, 1),
+    "why-unreached-fails": (0, 0.5, 1),
     "flap": (0, 0, 0.1),
     "late-503": (0, 0.1, 0.4),
     "odd-retry-after": (0, 0.2, 1),

@@ -104,6 +104,13 @@ class World:
             raise FleetError("not to be found out")
         return dict.fromkeys(names, "scaled in")
 
+    async def why_unreached(self, stage: StageName, names: Sequence[str]) -> str:
+        """Return no cause, late, or fail: the services can always be reached in the end."""
+        await asyncio.sleep(self._chance.random() * 20)
+        if self._strikes("why-unreached-fails"):
+            raise self._chance.choice((FleetError("not to be found out"), OSError("no network")))
+        return ""
+
     # -- the transport -----------------------------------------------------------------------------
 
     async def run(

@@ -37,3 +37,8 @@ output "task_definition_arn" {
   description = "ARN of the task definition, with its revision."
   value       = aws_ecs_task_definition.this.arn
 }
+
+output "allowed_cidrs" {
+  description = "IPv4 ranges outside the VPC that may call the tasks."
+  value       = [for cidr, rule in aws_vpc_security_group_ingress_rule.http : cidr if cidr != var.vpc_cidr]
+}

@@ -39,6 +39,8 @@ class FakeFleet:
 
     def __init__(self, *endpoints: Endpoint) -> None:
         self.now = list(endpoints)
+        self.unreached = ""
+        self.asked_why: list[tuple[str, ...]] = []
 
     async def endpoints(self, stage: StageName) -> list[Endpoint]:
         """Return the current endpoints."""
@@ -47,6 +49,11 @@ class FakeFleet:
     async def why_gone(self, stage: StageName, names: Sequence[str]) -> dict[str, str]:
         """Return that each was scaled in."""
         return dict.fromkeys(names, "scaled in")
+
+    async def why_unreached(self, stage: StageName, names: Sequence[str]) -> str:
+        """Return the cause that a test has set, and note the names."""
+        self.asked_why.append(tuple(names))
+        return self.unreached
 
 
 class FakeTransport:

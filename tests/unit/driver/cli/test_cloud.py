@@ -38,6 +38,24 @@ def test_the_doctor_shows_each_finding(command: Command, monkeypatch: pytest.Mon
     assert 0 == command("doctor").code
 
 
+@pytest.mark.parametrize("admit", ["198.51.100.9", ""])
+def test_fix_admits_a_changed_address_and_nothing_else(
+    command: Command, monkeypatch: pytest.MonkeyPatch, admit: str
+) -> None:
+    """`doctor --fix` admits an address that has changed, and checks again; it repairs nothing
+    else.
+    """
+    silent = Finding("address", ok=False, seen="not in allowed_cidrs", admit=admit)
+    looks = [[silent], [Finding("address", ok=True, seen="all answer")]]
+    admitted: list[tuple[str, ...]] = []
+    monkeypatch.setattr(doctor_module, "examine", lambda: iter(looks.pop(0)))
+    monkeypatch.setattr("driver.cli.stack_checks.allow", lambda *cidr: admitted.append(cidr))
+    said = command("doctor", "--fix")
+    assert (0 if admit else 3, [()] if admit else []) == (said.code, admitted)
+    assert bool(admit) == ("all answer" in said.err)
+    assert bool(admit) != ("nothing here can be repaired by --fix" in said.err)
+
+
 @pytest.fixture
 def runs(home: Path) -> RunStore:
     """The store in the current folder."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -130,6 +133,45 @@ def test_clean_deletes_results_and_records_on_request(
     assert _files(home)
     assert 0 == command("clean", "--everything", "--yes").code
     assert set() == _files(home)
+
+
+def test_an_old_run_stays_whole_until_its_result_is_asked_for(
+    command: Command, home: Path, run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`clean --older-than` shows each folder with --dry-run, and leaves of an old run what `audit`
+    and `verify` need; with --results the run goes.
+    """
+    in_a_while = SimpleNamespace(time=lambda: time.time() + 40 * 86_400)
+    monkeypatch.setattr("driver.cli.records.time", in_a_while)
+    before = _files(home)
+    said = command("clean", "--older-than", "30d", "--dry-run", "--yes")
+    assert (0, before) == (said.code, _files(home))
+    assert re.search(r"maps/ +\d+ objects?, ", said.err)
+    assert re.search(r"tasks/ +\d+ objects?, ", said.err)
+    assert "would delete" in said.err
+    assert 0 == command("clean", "--older-than", "30d", "--yes").code
+    assert _files(home) < before
+    for check in ("audit", "verify", "status"):
+        assert 0 == command(check, run).code
+    assert 0 == command("clean", "--older-than", "30d", "--results", "--yes").code
+    assert set() == _files(home)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--older-than", "30"),
+        ("--older-than", "23h"),
+        ("--older-than", "30d", "--all-runs"),
+        ("--older-than", "30d", "some-run"),
+    ],
+)
+def test_an_age_is_for_the_whole_store_and_at_least_a_day(
+    command: Command, options: tuple[str, ...]
+) -> None:
+    """An age without a unit, of less than a day, or beside named runs is refused."""
+    said = command("clean", *options)
+    assert (2, True) == (said.code, "--older-than" in said.err)
 
 
 def test_clean_lists_the_runs_once_for_all_names(

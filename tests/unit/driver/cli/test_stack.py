@@ -11,9 +11,9 @@ from typing import Any, NoReturn
 import pytest
 
 from driver.cloud import leftovers
+from driver.cloud.deployment import DeploySettings
 from driver.cloud.images import Image
 from driver.cloud.leftovers import Leftover
-from driver.cloud.own_address import own_address
 from driver.cloud.stack import Stack, StackIdentity
 from driver.doctor import Finding
 from tests.unit.driver.cli.conftest import Command
@@ -34,7 +34,6 @@ def terraform(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.delenv("MAPREDUCE_BUILD_OPTIONS", raising=False)
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
-    own_address.cache_clear()
     return folder
 
 
@@ -153,7 +152,6 @@ def test_the_machines_own_address_is_allowed_in(
     assert [] == _settings(terraform)["allowed_cidrs"]
     monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: io.BytesIO(b"192.0.2.5\n"))
     (terraform / "deploy.next.tfvars.json").unlink()
-    own_address.cache_clear()
     command("stack", "settings", "--region", "eu-north-1")
     assert ["192.0.2.5/32"] == _settings(terraform)["allowed_cidrs"]
 
@@ -185,18 +183,18 @@ def test_programs_read_their_lines_from_standard_output(
 def test_preflight_shows_findings(
     command: Command, configured: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`preflight` asks for the vCPUs of all tasks, and exits with 3 if a step is not well."""
-    asked: list[object] = []
+    """`preflight` examines for the next deployment, and exits with 3 if a step is not well."""
+    asked: list[DeploySettings] = []
 
-    def examine(region: str, vcpus: float) -> Iterator[Finding]:
-        asked.extend((region, vcpus))
+    def examine(made: DeploySettings) -> Iterator[Finding]:
+        asked.append(made)
         yield Finding(step="python", ok=True, seen="3.11")
         yield Finding(step="docker", ok=False, seen="not found", remedy="install Docker")
 
     monkeypatch.setattr("driver.doctor.examine_before_deploy", examine)
     said = command("stack", "preflight")
     assert (3, True) == (said.code, "install Docker" in said.err)
-    assert ["eu-north-1", 0.5 + 2 * 1.0 + 1.0] == asked
+    assert [("eu-north-1", 3.5)] == [(made.region, made.vcpus()) for made in asked]
 
 
 @pytest.fixture

@@ -141,6 +141,14 @@ def test_each_region_is_in_its_partition(offline: None, region: str, partition: 
     assert "aws" == Aws().partition
 
 
+def test_the_region_of_the_environment(offline: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS_REGION is the region of a session without one, before AWS_DEFAULT_REGION."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    assert "eu-west-1" == Aws().region
+    monkeypatch.setenv("AWS_REGION", "eu-north-1")
+    assert ("eu-north-1", "us-east-1") == (Aws().region, Aws("us-east-1").region)
+
+
 def test_a_client_is_made_once(aws: Aws) -> None:
     """Each client is created once, with the same retries and timeouts."""
     for name in [
@@ -149,6 +157,7 @@ def test_a_client_is_made_once(aws: Aws) -> None:
         "discovery",
         "logs",
         "ssm",
+        "kms",
         "sts",
         "quotas",
         "s3",

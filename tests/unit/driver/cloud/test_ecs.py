@@ -306,3 +306,27 @@ def test_aws_errors_are_a_line_with_a_remedy(aws: Aws, ecs: Stubber, code: str, 
     with pytest.raises(FleetError, match=words) as caught:
         _endpoints(_stack(), aws)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "own", "certain"),
+    [
+        ({}, "198.51.100.9", True),
+        ({}, "203.0.113.7", False),
+        ({}, None, False),
+        ({"address_kind": "private"}, "198.51.100.9", False),
+    ],
+)
+def test_why_no_task_can_be_reached(
+    aws: Aws,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, object],
+    own: str | None,
+    certain: bool,
+) -> None:
+    """This machine's address is the cause when the stack does not admit it, unless it does not
+    count; it is asked anew each time.
+    """
+    monkeypatch.setattr("driver.cloud.ecs.own_address", lambda: own)
+    why = asyncio.run(EcsFleet(_stack(**changes), aws).why_unreached("map", ["a", "b"]))
+    assert certain == why.startswith("2 mappers run and none answers from this address")

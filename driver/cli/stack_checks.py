@@ -1,0 +1,153 @@
+"""`stack allow`, `rotate-key` and `selftest`: for a deployed stack, without a new deployment."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import time
+from dataclasses import asdict
+
+from driver.cli.options import Flag
+from driver.cli.stack import wait
+from driver.cli.terminal import print_document, say
+from driver.text import plural
+from mapreduce.errors import FleetError, UsageError
+from mapreduce.wire.messages import Message
+
+MARKS: dict[str, tuple[str, str | None]] = {
+    "ok": ("✓", None),
+    "failed": ("✗", "red"),
+    "not asked": ("-", "yellow"),
+}
+
+
+class SelfTest(Message):
+    """All steps of `stack selftest`; `state` is ok, failed or not asked."""
+
+    well: bool
+    steps: tuple[dict[str, str], ...]
+
+
+def allow(*cidr: str) -> int:
+    """Set the address ranges that may call the services; change nothing else of the stack.
+
+    Without a range, this machine's public address replaces the single addresses of before, and
+    ranges stay. Later applies keep what is set here.
+
+        python -m driver stack allow
+        python -m driver stack allow 203.0.113.7/32 198.51.100.0/24
+
+    Args:
+        cidr: The ranges, instead of those of before.
+    """
+    from driver.cloud.admission import admit
+    from driver.cloud.deployment import SETTINGS_FILE, DeploySettings, merged_settings
+    from driver.cloud.own_address import OWN_ADDRESS_URL, admitting, own_address
+    from driver.cloud.stack import read_stack
+    from driver.cloud.terraform import terraform_folder
+
+    folder = terraform_folder()
+    path = folder / SETTINGS_FILE
+    found = read_stack(folder)
+    if found is None or not path.exists():
+        raise FleetError("there is no stack here whose rules could change; run ./deploy.sh")
+    before = DeploySettings.model_validate_json(path.read_text())
+    wanted = cidr
+    if not wanted:
+        own = own_address()
+        if own is None:
+            raise UsageError(
+                "this machine's public address could not be found; name it, for example: "
+                f"python -m driver stack allow $(curl -s {OWN_ADDRESS_URL})/32"
+            )
+        wanted = admitting(own, before.allowed_cidrs)
+    made = merged_settings(
+        jsonlib.loads(path.read_text()), None, before.image_tag, None, allowed_cidrs=list(wanted)
+    )
+    admit(made, folder, found.services)
+    say(f"callable by {', '.join(made.allowed_cidrs)}", style="green")
+    if gone := [each for each in before.allowed_cidrs if each not in made.allowed_cidrs]:
+        say(f"no longer by {', '.join(gone)}")
+    return 0
+
+
+def rotate_key(*, yes: Flag = False, timeout_s: float = 600) -> int:
+    """Replace the stack's signing key, and the tasks that have the old one; wait until all answer.
+
+    Without --yes, only show what would be done. Refused while a run is in progress: its requests
+    would be refused, and its tasks stopped.
+
+        python -m driver stack rotate-key --yes
+
+    Args:
+        yes: Replace the key.
+        timeout_s: How many seconds to wait at most for the new tasks.
+    """
+    from driver.cloud.aws import Aws
+    from driver.cloud.rotation import (
+        leases_of,
+        parameter_of,
+        rotate,
+        running_services,
+        runs_in_progress,
+    )
+    from driver.cloud.stack import read_stack
+    from driver.cloud.terraform import terraform_folder
+    from mapreduce.storage import open_storage
+
+    found = read_stack(terraform_folder())
+    if found is None:
+        raise FleetError("there is no deployed stack; run ./deploy.sh")
+    aws, parameter = Aws(found.region), parameter_of(found)
+    storage = open_storage(credentials=aws.credential_provider(), region=found.region)
+    if live := runs_in_progress(leases_of(found, storage), time.time()):
+        raise UsageError(
+            f"in progress: {', '.join(live)}; a new key would end them. Wait for their end, or end "
+            "them with Ctrl-C, then run this again"
+        )
+    running = running_services(found, aws)
+    if not yes:
+        tasks = f", and replace the tasks of {plural(len(running), 'service')}" if running else ""
+        say(
+            f"would write a new key to {parameter}{tasks}; a run that another version of the driver"
+            " has started would fail; do it with --yes"
+        )
+        return 0
+    rotate(found, aws, running)
+    say(f"the key in {parameter} is replaced")
+    if not running:
+        say("the stack is stopped; tasks read the new key at their start")
+        return 0
+    return wait(timeout_s=timeout_s)
+
+
+def selftest(*, json: Flag = False) -> int:
+    """Check what only a real account can show: rights, addresses, logs, and a small run.
+
+    Needs a started stack, takes about ten minutes, and deletes what it has written. Steps that need
+    a hand are named with their commands. Exit code 0 when no step failed, else 3.
+
+        python -m driver stack selftest
+
+    Args:
+        json: Print one JSON document on standard output.
+    """
+    from driver.cloud.aws import Aws
+    from driver.cloud.stack import read_stack
+    from driver.cloud.terraform import terraform_folder
+    from driver.doctor import selftest as checks
+
+    found = read_stack(terraform_folder())
+    if found is None:
+        raise FleetError("there is no deployed stack; run ./deploy.sh")
+    steps = []
+    for step in checks.selftest(found, Aws(found.region)):
+        steps.append(step)
+        if not json:
+            mark, style = MARKS[step.state]
+            say(f"{mark} {step.name}: {step.seen}", style=style)
+            if step.remedy:
+                say(f"    {step.remedy}")
+    well = not any(step.state == "failed" for step in steps)
+    if json:
+        print_document(SelfTest(well=well, steps=tuple(map(asdict, steps))))
+    return 0 if well else 3

@@ -1,0 +1,205 @@
+"""Checks the deployed stack, from the credentials to an answer of each task."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from driver.cloud.stack import Stack
+from driver.doctor.account import credentials
+from driver.doctor.finding import Finding, guarded
+from driver.transport.endpoint import ROLES, Role
+from mapreduce.errors import FleetError, MapReduceError
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecs.type_defs import ServiceTypeDef
+
+    from driver.cloud.aws import Aws
+    from driver.cloud.ecs import EcsFleet
+    from driver.transport.http import HttpTransport
+    from mapreduce.wire.messages import StageName
+
+SEE_LOGS = "see: python -m driver logs"
+REPLACE_IMAGES = "an earlier version still runs: python -m driver stack wait"
+
+
+def examine_stack(stack: Stack) -> Iterator[Finding]:
+    """Yield findings of the stack: credentials, bucket, services, endpoints, a signed request."""
+    from driver.cloud.aws import Aws
+
+    try:
+        aws = Aws(stack.region)
+    except FleetError as exc:
+        yield Finding("credentials", False, str(exc), "sign in to AWS")
+        return
+    identity = credentials(aws)
+    yield identity
+    if not identity.ok:
+        return
+    yield guarded(
+        "bucket", lambda: _bucket(stack, aws), "is the stack destroyed, or in another account?"
+    )
+    for role in stack.services:
+        yield service(stack, aws, role)
+    yield from _guarded_answers(stack, aws)
+
+
+def _bucket(stack: Stack, aws: Aws) -> str:
+    from mapreduce.storage import open_storage
+
+    storage = open_storage(credentials=aws.credential_provider(), region=stack.region)
+    count = sum(1 for _ in storage.list(f"{stack.store}/runs"))
+    return f"{stack.store} can be read ({count} records of runs)"
+
+
+def service(stack: Stack, aws: Aws, role: Role) -> Finding:
+    """Check that a service runs all its tasks, of the version that Terraform made."""
+    from driver.cloud.rollout import fault_of
+
+    step, wanted = f"{role} service", stack.services[role].task_definition_arn
+    try:
+        found = _described(stack, aws, stack.services[role].service_name)
+    except FleetError as exc:
+        return Finding(step, False, str(exc), SEE_LOGS)
+    if fault := fault_of(found["deployments"], wanted):
+        group = stack.services[role].log_group
+        remedy = f"see: aws logs tail {group} --since 30m; then run ./deploy.sh again"
+        return Finding(step, False, fault.why, remedy, final=fault.final)
+    seen = f"{found['runningCount']} of {found['desiredCount']} tasks run"
+    if found["runningCount"] < found["desiredCount"]:
+        last = next(
+            (event["message"] for event in found.get("events", [])), "ECS has said nothing yet"
+        )
+        return Finding(step, False, f"{seen}: {last}", SEE_LOGS)
+    if not found["desiredCount"]:
+        return Finding(step, False, f"{seen}: it is stopped", "make start")
+    return Finding(step, True, seen)
+
+
+def _described(stack: Stack, aws: Aws, name: str) -> ServiceTypeDef:
+    from driver.cloud.aws import explained
+
+    with explained():
+        services = aws.ecs.describe_services(cluster=stack.cluster, services=[name])["services"]
+    if not services:
+        raise FleetError(f"there is no service {name}; run ./deploy.sh")
+    return services[0]
+
+
+def _guarded_answers(stack: Stack, aws: Aws) -> Iterator[Finding]:
+    """Yield findings of each endpoint's health, and of one signed request to a worker."""
+    try:
+        answers = asyncio.run(_ask_all(stack, aws))
+    except MapReduceError as exc:
+        yield Finding("endpoints", False, str(exc), SEE_LOGS)
+        return
+    yield from answers
+
+
+@asynccontextmanager
+async def connected(stack: Stack, aws: Aws) -> AsyncIterator[tuple[EcsFleet, HttpTransport]]:
+    """Return the stack's fleet, and a transport with the stack's key."""
+    from driver.cloud.ecs import EcsFleet
+    from driver.transport.http import HttpTransport
+
+    fleet = EcsFleet(stack, aws)
+    key = await asyncio.to_thread(fleet.signing_key)
+    async with HttpTransport(key, heartbeat_timeout_s=15) as transport:
+        yield fleet, transport
+
+
+async def _ask_all(stack: Stack, aws: Aws) -> list[Finding]:
+    async with connected(stack, aws) as (fleet, transport):
+        stages = [await _ask_stage(stage, fleet, transport, stack.image_tag) for stage in ROLES]
+        signed = await _signed_request(stack, fleet, transport)
+    if all(each.well for each in stages):
+        return [*(each.finding("") for each in stages), signed]
+    found = address(stack)
+    return [found, *(each.finding(found.remedy) for each in stages), signed]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The answers of a role's tasks to a request for their health."""
+
+    role: Role
+    tasks: int
+    silent: tuple[str, ...]
+    images: frozenset[str]
+    wanted: str
+
+    @property
+    def others(self) -> str:
+        """The images that answer and are not the wanted one."""
+        return ", ".join(sorted(self.images - {self.wanted}))
+
+    @property
+    def well(self) -> bool:
+        """Whether there are tasks, and each has answered, of the wanted image."""
+        return bool(self.tasks) and not self.silent and not self.others
+
+    def finding(self, why_silent: str) -> Finding:
+        """Return the finding; silent tasks have this remedy."""
+        answered = f"{self.tasks - len(self.silent)} of {self.tasks} answer"
+        answered += f", image {', '.join(sorted(self.images))}" if self.images else ""
+        answered += f", and not {self.wanted} alone" if self.others else ""
+        remedy = REPLACE_IMAGES if self.others else SEE_LOGS
+        return Finding(
+            f"{self.role} endpoints",
+            self.well,
+            answered + (f"; {self.silent[0]}" if self.silent else ""),
+            (why_silent if self.silent else "") or remedy,
+        )
+
+
+async def _ask_stage(
+    stage: StageName, fleet: EcsFleet, transport: HttpTransport, wanted: str
+) -> _Asked:
+    found = await fleet.endpoints(stage)
+    answers = await asyncio.gather(*map(transport.health, found), return_exceptions=True)
+    silent = tuple(str(answer) for answer in answers if isinstance(answer, BaseException))
+    images = frozenset(
+        answer.image_tag
+        for answer in answers
+        if not isinstance(answer, BaseException) and answer.image_tag
+    )
+    return _Asked(ROLES[stage], len(found), silent, images, wanted)
+
+
+def address(stack: Stack) -> Finding:
+    """Check that the stack admits this machine's address; asked when a task does not answer."""
+    from driver.cloud.own_address import admission_remedy, is_admitted, own_address
+
+    if stack.address_kind == "private":
+        remedy = "does this machine's network reach the VPC? address_kind is private"
+        return Finding("address", True, "the private addresses of the tasks are used", remedy)
+    own, allowed = own_address(), stack.allowed_cidrs
+    remedy = admission_remedy(own, allowed)
+    if own is None:
+        return Finding("address", True, "this machine's public address is unknown", remedy)
+    if is_admitted(own, allowed):
+        return Finding("address", True, f"{own} is in allowed_cidrs", remedy)
+    seen = f"{own} is not in allowed_cidrs ({', '.join(allowed) or 'empty'})"
+    return Finding("address", False, seen, remedy, admit=own)
+
+
+async def _signed_request(stack: Stack, fleet: EcsFleet, transport: HttpTransport) -> Finding:
+    from mapreduce.wire.messages import Done, SplitRule, SplitTask
+
+    step = "signed request"
+    splitters = await fleet.endpoints("split")
+    if not splitters:
+        return Finding(step, False, "no splitter to ask", "make start")
+    task = SplitTask(run="doctor", store=stack.store, inputs=(), cut=SplitRule(splits=1))
+    try:
+        events = [event async for event in transport.run(splitters[0], task)]
+    except MapReduceError as exc:
+        return Finding(step, False, str(exc), SEE_LOGS)
+    done = bool(events) and isinstance(events[-1], Done)
+    seen = "did a task" if done else f"refused it: {events[-1]}"
+    return Finding(
+        step, done, f"{splitters[0].name} {seen}", "was the key replaced? run ./deploy.sh again"
+    )
