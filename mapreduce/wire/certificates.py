@@ -99,9 +99,7 @@ def _authority_key(signing_key: str) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(derived)
 
 
-def _builder(
-    public: Ed25519PublicKey, subject: x509.Name, serial: int
-) -> x509.CertificateBuilder:
+def _builder(public: Ed25519PublicKey, subject: x509.Name, serial: int) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .issuer_name(_NAME)

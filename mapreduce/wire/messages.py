@@ -478,6 +478,8 @@ parse_result: TypeAdapter[SplitResult | MapResult | ReduceResult] = TypeAdapter(
 class Health(BaseModel):
     """The answer of `GET /health`; a newer service may send more, one older than builds sends no
     `build`.
+
+    `image_tag` is that of the container's image; None outside of the images.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -488,3 +490,4 @@ class Health(BaseModel):
     busy: Size
     draining: bool = False
     build: Build | None = None
+    image_tag: str | None = None
