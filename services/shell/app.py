@@ -38,8 +38,8 @@ from services.shell.workers.pool import Busy, WorkerPool
 
 Message = SplitTask | MapTask | ReduceTask
 SENT_BYTES = 64 << 10
-"""An event is sent in pieces of this length. Between them the server waits until the client has read
-enough; a whole event of megabytes would be encrypted at once and lie in memory, uncounted.
+"""An event is sent in pieces of this length. Between them the server waits until the client has
+read enough; a whole event of megabytes would be encrypted at once and lie in memory, uncounted.
 """
 log = structlog.get_logger()
 
