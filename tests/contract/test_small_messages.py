@@ -19,8 +19,8 @@ import pytest
 from driver.transport.endpoint import Endpoint
 from driver.transport.http import HttpTransport
 from services.mapper.app import create_app
-from services.shell.app import State
 from services.shell import serve
+from services.shell.app import State
 from services.shell.http.admission import Admission, Gate, Limits
 from services.shell.http.encryption import server_context
 from services.shell.serve import _configured, _DrainingServer
