@@ -94,9 +94,9 @@ class Mapper:
             .encode()
         )
 
-    def post(self, body: bytes, token: str | None = None) -> httpx.Response:
+    def post(self, body: bytes, token: str | None = None, key: str = KEY) -> httpx.Response:
         """Send a signed request."""
-        token = sign(KEY, "/map", body, time.time()) if token is None else token
+        token = sign(key, "/map", body, time.time()) if token is None else token
         headers = {"authorization": f"Bearer {token}"}
         return self.ask("POST", "/map", content=body, headers=headers)
 
@@ -175,3 +175,20 @@ def running_mapper(
             (tmp_path / "log").write_bytes(logged)
     _, alive = psutil.wait_procs(family, timeout=5)
     assert alive == []
+
+
+def has_in_memory(pid: int, sought: bytes) -> bool:
+    """Return whether the writable memory of a process contains some bytes (Linux, as root)."""
+    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            place, rights = line.split()[:2]
+            first, last = (int(part, 16) for part in place.split("-"))
+            if not rights.startswith("rw"):
+                continue
+            try:
+                memory.seek(first)
+                if sought in memory.read(last - first):
+                    return True
+            except OSError:
+                continue
+    return False
