@@ -124,11 +124,12 @@ def serve(
     this_build()  # cached before the forks, so that no worker computes it again
     warm_engine()
     adopt_orphans()
+    if key is not None:
+        hide_from_others()  # before the fork, so that a task cannot look into another task either
     # forked before the key is read and before any thread exists
     fork_server = ForkServer.fork(worker_main(settings.model_copy(update={"signing_key": NO_KEY})))
     if key is not None:
         settings = _with_key(settings, key)
-        hide_from_others()
     configure_logs(settings.log_level, name)
     state = State()
     pool = WorkerPool(fork_server, settings.slot_count)
