@@ -24,7 +24,8 @@
     │   └── StageFailed       the same, with every failure of its stage
     ├── NotWritten            standard output or an --output cannot be written  exit 1
     ├── FleetError            the services cannot be started or reached         exit 3
-    └── Unauthorized          a request without a valid token                   exit 3   HTTP 401
+    └── Unauthorized          a request without a valid token, or a service     exit 3   HTTP 401
+                              whose certificate is not of the signing key
 
 Exit code, HTTP status and whether another attempt can help are attributes of the classes. Between
 processes an error travels as its class's name, which `KINDS` maps back to the class. Every message
@@ -266,7 +267,7 @@ class FleetError(MapReduceError):
 
 
 class Unauthorized(MapReduceError):
-    """A request without a valid token."""
+    """A request without a valid token, or a service whose certificate is not of the signing key."""
 
     exit_code: ClassVar[int] = 3
     http_status: ClassVar[int] = 401

@@ -2,7 +2,7 @@
 ECS.
 
 On Linux it asks over a Unix socket that only processes of this machine reach, so that no number of
-remote clients can keep it from an answer. Elsewhere it asks over TCP.
+remote clients can keep it from an answer. Elsewhere it asks over TCP, by TLS if the service does.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import socket
 import struct
 import sys
+from collections.abc import Callable
 
 TIMEOUT_S = 3.0
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid (unix(7), SO_PEERCRED)
@@ -42,11 +43,26 @@ class _LocalConnection(http.client.HTTPConnection):
             raise ConnectionRefusedError(f"the socket belongs to user {uid}")
 
 
+def _over_tcp(host: str, port: int, *, timeout: float) -> http.client.HTTPConnection:
+    """Return a connection as the service's settings want it."""
+    if os.environ.get("MAPREDUCE_TLS", "").lower() not in ("1", "true", "yes", "on"):
+        return http.client.HTTPConnection(host, port, timeout=timeout)
+    import ssl  # the usual check does without
+
+    # on loopback, without a secret: the question is only whether there is an answer
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
+
+
 def main() -> int:
     """Return 0 if `/health` says ok, else 1."""
     port = int(os.environ.get("MAPREDUCE_PORT", "8080"))
-    kinds = [_LocalConnection] if sys.platform == "linux" else []
-    for kind in (*kinds, http.client.HTTPConnection):
+    kinds: list[Callable[..., http.client.HTTPConnection]] = [_over_tcp]
+    if sys.platform == "linux":
+        kinds.insert(0, _LocalConnection)
+    for kind in kinds:
         connection = kind("127.0.0.1", port, timeout=TIMEOUT_S)
         try:
             connection.request("GET", "/health")

@@ -82,7 +82,10 @@ class EcsFleet:
             addresses = self._public(tasks) if is_public else self._private(tasks, service)
         found = [
             Endpoint(
-                endpoint_name(ROLES[stage], task), f"http://{address}:{service.port}", service.slots
+                endpoint_name(ROLES[stage], task),
+                f"https://{address}:{service.port}",
+                service.slots,
+                ROLES[stage],
             )
             for task in tasks
             if (address := addresses.get(task["taskArn"]))

@@ -115,15 +115,15 @@ class Failures:
     def unauthorized(
         self, task: OpenTask, attempt: Attempt, slots: Slots, error: TaskError
     ) -> None:
-        """Pause an endpoint that refuses our signature; end the stage when every endpoint does."""
+        """Pause an endpoint that has another key; end the stage when every endpoint has."""
         slots.unauthorized = True
         self.endpoint_failed(slots)
         self._tasks.put_back(task, attempt)
         task.failed_on.add(attempt.endpoint)
-        then = "run elsewhere: the endpoint does not accept our signature"
+        then = "run elsewhere: the endpoint does not have our signing key"
         if self._endpoints.all_refuse(self._clock.now()):
             self.given_up = FleetError(error.message)
-            then = "the job fails: no endpoint accepts our signature"
+            then = "the job fails: no endpoint has our signing key"
         self._tell.failed(task, attempt, error, then)
 
     def endpoint_failed(self, slots: Slots) -> None:

@@ -22,6 +22,9 @@ from mapreduce.errors import FleetError, TaskLost
 from mapreduce.wire.messages import InputObject, StageName
 from mapreduce.wire.tokens import new_key
 
+TLS_VARIABLE = "MAPREDUCE_TLS"
+"""With the value true, local services answer by TLS, as those in AWS do."""
+
 
 @asynccontextmanager
 async def local_backend(prepared: Prepared, emit: Observer) -> AsyncIterator[Backend]:
@@ -43,6 +46,7 @@ async def local_backend(prepared: Prepared, emit: Observer) -> AsyncIterator[Bac
             scratch=scratch,
             task_memory_bytes=prepared.config.task_memory_bytes,
             chaos=prepared.config.chaos is not None,
+            tls=os.environ.get(TLS_VARIABLE, "").lower() == "true",
         )
         fleet = await ends.enter_async_context(LocalFleet(config))
         broken = with_faults(transport, prepared.config, emit)

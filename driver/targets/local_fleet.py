@@ -16,6 +16,7 @@ from driver.text import shown
 from driver.transport.endpoint import ROLES, Endpoint, FleetGone
 from mapreduce.wire.messages import StageName
 
+HOST = "127.0.0.1"
 STOP_S = 8.0
 
 
@@ -33,6 +34,7 @@ class LocalFleetConfig:
         scratch: their folder for intermediate files.
         task_memory_bytes: memory of a task; None for the services' default.
         chaos: whether the services accept injected faults.
+        tls: whether they answer by TLS, as in AWS; on loopback nothing else requires it.
     """
 
     store: str
@@ -44,6 +46,7 @@ class LocalFleetConfig:
     scratch: Path
     task_memory_bytes: int | None = None
     chaos: bool = False
+    tls: bool = False
 
 
 class LocalFleet:
@@ -66,12 +69,14 @@ class LocalFleet:
         slots: list[tuple[StageName, int]] = [("split", 1), ("reduce", self._config.reduce_slots)]
         slots += [("map", 1)] * self._config.mappers
         for stage, count in slots:
-            listening = socket.create_server(("127.0.0.1", 0), backlog=128)
+            listening = socket.create_server((HOST, 0), backlog=128)
             sockets.append(listening)
             services.append({"role": ROLES[stage], "socket": len(services), "slots": count})
             number = len(self._endpoints[stage])
-            url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-            self._endpoints[stage].append(Endpoint(f"{ROLES[stage]}-{number}", url, count))
+            scheme = "https" if self._config.tls else "http"
+            url = f"{scheme}://{HOST}:{listening.getsockname()[1]}"
+            endpoint = Endpoint(f"{ROLES[stage]}-{number}", url, count, ROLES[stage])
+            self._endpoints[stage].append(endpoint)
         self._config.log.parent.mkdir(parents=True, exist_ok=True)
         described = {"services": services, "settings": self._settings()}
         with self._config.log.open("ab") as log:
@@ -119,6 +124,9 @@ class LocalFleet:
             "extra_inputs": list(config.extra_inputs),
             "scratch": str(config.scratch),
             "drain_s": 0,
+            # of this fleet alone, whatever the environment says
+            "host": HOST,
+            "tls": config.tls,
             "chaos": config.chaos,
             "task_memory_mb": (config.task_memory_bytes or 0) >> 20,
         }

@@ -9,14 +9,20 @@ from typing import Literal, Protocol
 from mapreduce.errors import FleetError
 from mapreduce.wire.messages import StageName
 
+Role = Literal["splitter", "mapper", "reducer"]
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One service: a short name for people, its URL, and its number of slots."""
+    """One service: a short name for people, its URL, its number of slots, and its role.
+
+    A service with an `https` URL proves the role by its certificate.
+    """
 
     name: str
     url: str
     slots: int
+    role: Role | None = None
 
 
 class FleetGone(FleetError):
@@ -48,9 +54,6 @@ class Fleet(Protocol):
     @property
     def refresh_s(self) -> float:
         """Seconds between look-ups."""
-
-
-Role = Literal["splitter", "mapper", "reducer"]
 
 
 ROLES: dict[StageName, Role] = {"split": "splitter", "map": "mapper", "reduce": "reducer"}

@@ -1,13 +1,13 @@
-"""Tasks over HTTP: signs requests, reads events, raises `TaskLost` for network failures."""
+"""Tasks over HTTP and TLS: signs requests, reads events, raises `TaskLost` for network failures."""
 
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
 
 import httpx
 from pydantic import ValidationError
@@ -16,6 +16,13 @@ from driver.plan.tasks import AnyTask
 from driver.transport.base import Heard, NoSlot, NotReached, unheard
 from driver.transport.builds import mixture
 from driver.transport.endpoint import Endpoint
+from driver.transport.trust import (
+    certificate_name,
+    no_context,
+    other_role,
+    stack_context,
+    why_refused,
+)
 from mapreduce.errors import FleetError, TaskLost, Unauthorized
 from mapreduce.wire.build import Build, this_build
 from mapreduce.wire.messages import (
@@ -29,6 +36,9 @@ from mapreduce.wire.messages import (
     parse_event,
 )
 from mapreduce.wire.tokens import LEEWAY_S, LIFETIME_S, sign
+
+if TYPE_CHECKING:
+    import ssl
 
 CONNECT_S = 5.0
 HEALTH_S = 20.0
@@ -63,8 +73,7 @@ class HttpTransport:
         # no read time-out: the caller limits silence, and knows whether this machine was suspended
         self._timeout = httpx.Timeout(None, connect=CONNECT_S, write=heartbeat_timeout_s)
         self._limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-        # requests are signed, not encrypted: no certificate authority is trusted, so https fails
-        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._trusted: ssl.SSLContext | None = None
         self._clients: dict[str, httpx.AsyncClient] = {}
         self._builds: dict[str, Build] = {}
 
@@ -90,13 +99,14 @@ class HttpTransport:
             async with (
                 asyncio.timeout(timeout_s),
                 self._client(endpoint).stream(
-                    "GET", f"{endpoint.url}/health", headers=PLAIN
+                    "GET", f"{endpoint.url}/health", headers=PLAIN, extensions=_proven(endpoint)
                 ) as answer,
             ):
                 health = Health.model_validate_json(await _body(answer, endpoint.name))
         except (httpx.HTTPError, ValidationError, TimeoutError) as exc:
             raise TaskLost(
-                f"{endpoint.name} at {endpoint.url} does not answer: {_words(exc)}"
+                why_refused(endpoint, exc)
+                or f"{endpoint.name} at {endpoint.url} does not answer: {_words(endpoint, exc)}"
             ) from exc
         self._check_build(endpoint, health.build)
         return health
@@ -113,7 +123,11 @@ class HttpTransport:
         }
         last: Started | Progress | Done | Failed | None = None
         asked = self._client(endpoint).stream(
-            "POST", endpoint.url + path, content=_sent(body, heard), headers=headers
+            "POST",
+            endpoint.url + path,
+            content=_sent(body, heard),
+            headers=headers,
+            extensions=_proven(endpoint),
         )
         try:
             async with asked as answer:
@@ -134,9 +148,14 @@ class HttpTransport:
                         await _ended(lines)
                     yield last
         except (httpx.ConnectError, httpx.ConnectTimeout) as exc:
-            raise NotReached(f"{endpoint.name} cannot be reached: {_words(exc)}") from exc
+            # as a 401: this endpoint has another key, and the run needs one with ours
+            if why := why_refused(endpoint, exc):
+                refused = TaskError(kind="Unauthorized", message=why)
+                yield Failed(attempt=AttemptId.of(task), error=refused)
+                return
+            raise NotReached(f"{endpoint.name} cannot be reached: {_words(endpoint, exc)}") from exc
         except httpx.HTTPError as exc:
-            raise TaskLost(f"{endpoint.name} was lost: {_words(exc)}") from exc
+            raise TaskLost(f"{endpoint.name} was lost: {_words(endpoint, exc)}") from exc
         except ValidationError as exc:
             await self._check_version(endpoint)
             raise TaskLost(f"{endpoint.name} sent something that is not an event") from exc
@@ -160,11 +179,24 @@ class HttpTransport:
 
     def _client(self, endpoint: Endpoint) -> httpx.AsyncClient:
         if endpoint.url not in self._clients:
-            pool = httpx.AsyncHTTPTransport(verify=self._tls, limits=self._limits, trust_env=False)
+            tls = no_context() if certificate_name(endpoint) is None else self._stack_context()
+            pool = httpx.AsyncHTTPTransport(verify=tls, limits=self._limits, trust_env=False)
             # the services are ours and have addresses: never use a proxy of the environment
             client = httpx.AsyncClient(transport=pool, timeout=self._timeout, trust_env=False)
             self._clients[endpoint.url] = client
         return self._clients[endpoint.url]
+
+    def _stack_context(self) -> ssl.SSLContext:
+        """Return the TLS settings of all clients, made at the first that needs them."""
+        if self._trusted is None:
+            self._trusted = stack_context(self._key)
+        return self._trusted
+
+
+def _proven(endpoint: Endpoint) -> dict[str, str]:
+    """Return httpx's option for the name in the certificate: the address is no part of it."""
+    name = certificate_name(endpoint)
+    return {} if name is None else {"sni_hostname": name}
 
 
 async def lines_of(blocks: AsyncIterator[bytes], who: str) -> AsyncGenerator[bytes, None]:
@@ -263,5 +295,7 @@ def _why_unauthorized(answer: httpx.Response, endpoint: Endpoint) -> str:
     )
 
 
-def _words(exc: Exception) -> str:
-    return str(exc).partition("\n")[0] or type(exc).__name__
+def _words(endpoint: Endpoint, exc: Exception) -> str:
+    if isinstance(exc, httpx.ConnectTimeout):
+        return f"no connection, or no TLS handshake, within {CONNECT_S:g} s"
+    return other_role(endpoint, exc) or str(exc).partition("\n")[0] or type(exc).__name__

@@ -11,13 +11,13 @@ import sys
 PROGRAM = frozenset(("mapreduce", "services", "driver", "__main__"))
 LIBRARIES = frozenset(
     (
-        "_duckdb _xxhash adbc_driver_duckdb annotated_doc annotated_types anyio attr attrs "
-        "backports boto3 botocore certifi click cyclopts dateutil docstring_parser dotenv "
-        "duckdb fastapi fsspec h11 httpcore httpx idna jinja2 jmespath jwt markdown_it "
-        "markupsafe mdurl msgspec nanoarrow obstore opentelemetry prometheus_client pydantic "
-        "pydantic_core pydantic_settings pygments python_terraform regex rich rich_rst "
-        "s3transfer six sniffio starlette structlog typing_extensions typing_inspection urllib3 "
-        "uvicorn xxhash"
+        "_cffi_backend _duckdb _xxhash adbc_driver_duckdb annotated_doc annotated_types anyio "
+        "attr attrs backports boto3 botocore certifi cffi click cryptography cyclopts dateutil "
+        "docstring_parser dotenv duckdb fastapi fsspec h11 httpcore httpx idna jinja2 jmespath "
+        "jwt markdown_it markupsafe mdurl msgspec nanoarrow obstore opentelemetry "
+        "prometheus_client pycparser pydantic pydantic_core pydantic_settings pygments "
+        "python_terraform regex rich rich_rst s3transfer six sniffio starlette structlog "
+        "typing_extensions typing_inspection urllib3 uvicorn xxhash"
     ).split()
 )
 """The import names in requirements/driver.txt and requirements/services.txt; a test compares them.

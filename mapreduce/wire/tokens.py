@@ -12,11 +12,15 @@ import hashlib
 import hmac
 import re
 import secrets
+import sys
 from dataclasses import dataclass
-
-import jwt
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from mapreduce.errors import Unauthorized, UsageError
+
+if TYPE_CHECKING:
+    import jwt
 
 LIFETIME_S = 60
 LEEWAY_S = 5
@@ -29,6 +33,28 @@ NUMBER_LIMIT = 64
 _DIGEST = re.compile("[0-9a-f]{64}")
 KEY_BYTES = 32
 """RFC 7518, 3.2: a key for HS256 is at least as long as the hash."""
+
+
+def _small_jwt() -> Any:
+    """Return PyJWT without cryptography, which it loads if it can, for algorithms not used here.
+
+    That costs each process 10 MB and 65 ms. A later import of PyJWT, of a job's code, is not this
+    copy.
+    """
+    if "jwt" in sys.modules or "cryptography" in sys.modules:
+        return import_module("jwt")
+    # None makes the import system raise ModuleNotFoundError
+    sys.modules["cryptography"] = None  # type: ignore[assignment]
+    try:
+        return import_module("jwt")
+    finally:
+        del sys.modules["cryptography"]
+        for name in [name for name in sys.modules if name.partition(".")[0] == "jwt"]:
+            del sys.modules[name]
+
+
+if not TYPE_CHECKING:
+    jwt = _small_jwt()
 
 
 def check_key(key: str) -> str:

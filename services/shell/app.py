@@ -37,6 +37,10 @@ from services.shell.settings import Settings
 from services.shell.workers.pool import Busy, WorkerPool
 
 Message = SplitTask | MapTask | ReduceTask
+SENT_BYTES = 64 << 10
+"""An event is sent in pieces of this length. Between them the server waits until the client has
+read enough; a whole event of megabytes would be encrypted at once and lie in memory, uncounted.
+"""
 log = structlog.get_logger()
 
 
@@ -79,7 +83,7 @@ def create_app(
 
     @app.get("/health")
     async def health() -> Health:
-        """Return the service's slots, state and build."""
+        """Return the service's slots, state, build and image."""
         return Health(
             ok=True,
             role=stage,
@@ -87,6 +91,7 @@ def create_app(
             busy=pool.busy,
             draining=state.draining,
             build=this_build(),
+            image_tag=settings.image_tag or None,
         )
 
     @app.get("/metrics", response_class=Response)
@@ -162,7 +167,8 @@ class _Tasks:
                     if event.last:
                         last = parse_event.validate_json(event.line)
                         outcome = "done" if isinstance(last, Done) else "failed"
-                    yield event.line
+                    for at in range(0, len(event.line), SENT_BYTES):
+                        yield event.line[at : at + SENT_BYTES]
         finally:
             seconds = time.perf_counter() - started
             self._metrics.tasks.labels(outcome).inc()

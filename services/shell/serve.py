@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
+import ssl
 import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn, cast
 
 import structlog
 import uvicorn
@@ -27,6 +30,7 @@ from services.healthcheck import address as health_address
 from services.shell.app import State
 from services.shell.http.admission import HEALTH_CONNECTIONS, Admission, Gate, Limits, file_limit
 from services.shell.http.connections import HEAD_BYTES, patient
+from services.shell.http.encryption import server_context
 from services.shell.logs import configure_logs
 from services.shell.settings import NO_KEY, Settings
 from services.shell.signing_key import VARIABLE, KeyMissing, read_key, take_descriptor
@@ -120,22 +124,30 @@ def serve(
     this_build()  # cached before the forks, so that no worker computes it again
     warm_engine()
     adopt_orphans()
+    if key is not None:
+        hide_from_others()  # before the fork, so that a task cannot look into another task either
     # forked before the key is read and before any thread exists
     fork_server = ForkServer.fork(worker_main(settings.model_copy(update={"signing_key": NO_KEY})))
     if key is not None:
         settings = _with_key(settings, key)
-        hide_from_others()
     configure_logs(settings.log_level, name)
     state = State()
     pool = WorkerPool(fork_server, settings.slot_count)
     admission = Admission(Limits.of(pool.slots, file_limit()))
     config = _configured(create, settings, pool, state, admission)
-    server = _DrainingServer(config, state, pool, settings.drain_s)
+    tls = server_context(settings.signing_key.get_secret_value(), name) if settings.tls else None
+    server = _DrainingServer(config, state, pool, settings, tls)
     state.stop = server.stop_now
     if lifeline is not None:
         threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
     address = listening.getsockname()[:2]
-    log.info("listening", address=address, slots=pool.slots, store=settings.store)
+    log.info(
+        "listening",
+        address=address,
+        slots=pool.slots,
+        store=settings.store,
+        tls=settings.tls,
+    )
     listeners = [listening, *_health_listeners(address[1])]
     server.run(sockets=[Gate(listener, admission) for listener in listeners])
     end_all_strays((), END_S)
@@ -204,16 +216,51 @@ def _configured(
 class _DrainingServer(uvicorn.Server):
     """A server that drains on SIGTERM: new tasks get 503, running ones `drain_s`; a second signal
     stops it.
+
+    Args:
+        config: of uvicorn.
+        state: shared with the app.
+        pool: the workers.
+        settings: the limits of time.
+        tls: encrypts what comes over the network; the health check's Unix socket stays plain.
     """
 
     def __init__(
-        self, config: uvicorn.Config, state: State, pool: WorkerPool, drain_s: float
+        self,
+        config: uvicorn.Config,
+        state: State,
+        pool: WorkerPool,
+        settings: Settings,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         super().__init__(config)
         self._state = state
         self._pool = pool
-        self._drain_s = drain_s
+        self._drain_s = settings.drain_s
+        self._patience_s = settings.patience_s
+        self._tls = tls
         self._drained_at = 0.0
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen; called by uvicorn, which knows one kind of listener only."""
+        network = [each for each in sockets or () if self._tls and each.family != socket.AF_UNIX]
+        await super().startup(sockets=[each for each in sockets or () if each not in network])
+        protocol: Callable[[], asyncio.Protocol] = partial(
+            cast(Any, self.config.http_protocol_class),
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        for each in network:
+            listening = await asyncio.get_running_loop().create_server(
+                protocol,
+                sock=each,
+                ssl=self._tls,
+                backlog=self.config.backlog,
+                ssl_handshake_timeout=self._patience_s,
+                ssl_shutdown_timeout=self._patience_s,
+            )
+            self.servers.append(listening)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Drain, or stop at once; called by uvicorn's signal handler."""

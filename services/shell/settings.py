@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import os
 import tempfile
+from ipaddress import ip_address
 from pathlib import Path
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mapreduce.errors import RefusedURL, UsageError
@@ -37,6 +38,17 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(
         default=8080, ge=0, le=65535, description="port to listen on; 0 takes a free one"
+    )
+    allow_plain_http: bool = Field(
+        default=False, description="whether other machines may be answered without encryption"
+    )
+    tls: bool = Field(
+        default=False,
+        validate_default=True,
+        description="whether to answer by TLS; required on an address other than loopback",
+    )
+    image_tag: str = Field(
+        default="", max_length=300, description="the tag of the image, for `/health`"
     )
     slots: int = Field(
         default=0, ge=0, description="tasks at the same time; 0: one for each processor"
@@ -74,6 +86,17 @@ class Settings(BaseSettings):
             raise ValueError(str(exc)) from None
         return key
 
+    @field_validator("tls")
+    @classmethod
+    def _encrypts_beyond_this_machine(cls, tls: bool, info: ValidationInfo) -> bool:
+        host = info.data.get("host", "127.0.0.1")
+        if not tls and not info.data.get("allow_plain_http") and not _is_loopback(host):
+            raise ValueError(
+                f"MAPREDUCE_HOST={host} is an address for other machines, and requests would not "
+                "be encrypted; set MAPREDUCE_TLS=true, or MAPREDUCE_HOST=127.0.0.1"
+            )
+        return tls
+
     @field_validator("store", "extra_inputs")
     @classmethod
     def _are_places(cls, given: str | tuple[str, ...]) -> str | tuple[str, ...]:
@@ -103,6 +126,13 @@ class Settings(BaseSettings):
     def grants(self) -> Grants:
         """The places that this service may use."""
         return Grants(writable=(self.store,), readable=self.extra_inputs)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host == "localhost"
 
 
 def _machine_memory() -> int:

@@ -39,11 +39,13 @@ run "the_container_gets_the_settings_that_services_read" {
       AWS_REGION             = "eu-central-1"
       MAPREDUCE_EXTRA_INPUTS = "[\"s3://other/\"]"
       MAPREDUCE_HOST         = "0.0.0.0"
+      MAPREDUCE_IMAGE_TAG    = "0123abcd"
       MAPREDUCE_MEMORY_MB    = "2048"
       MAPREDUCE_PORT         = "8080"
       MAPREDUCE_SCRATCH      = "/scratch"
       MAPREDUCE_SLOTS        = "1"
       MAPREDUCE_STORE        = "s3://store"
+      MAPREDUCE_TLS          = "true"
     }
     error_message = "The services' settings read these names: change both, or neither."
   }
@@ -54,6 +56,40 @@ run "the_container_gets_the_settings_that_services_read" {
       valueFrom = "arn:aws:ssm:eu-central-1:123456789012:parameter/mapreduce/signing-key"
     }]
     error_message = "The signing key comes from the parameter."
+  }
+}
+
+run "health_names_a_tag_and_a_digest" {
+  command = plan
+
+  module {
+    source = "./modules/service"
+  }
+
+  variables {
+    image = "registry:5000/mapreduce/mapper:0123abcd@sha256:e3b0c442e3b0c442e3b0c442e3b0c442e3b0c442e3b0c442e3b0c442e3b0c442"
+  }
+
+  assert {
+    condition     = [for setting in jsondecode(aws_ecs_task_definition.this.container_definitions)[0].environment : setting.value if setting.name == "MAPREDUCE_IMAGE_TAG"] == ["0123abcd"]
+    error_message = "A service says in /health which image it runs."
+  }
+}
+
+run "health_names_a_digest_alone" {
+  command = plan
+
+  module {
+    source = "./modules/service"
+  }
+
+  variables {
+    image = "registry:5000/mapreduce/mapper@sha256:e3b0c442e3b0c442e3b0c442e3b0c442e3b0c442e3b0c442e3b0c442e3b0c442"
+  }
+
+  assert {
+    condition     = [for setting in jsondecode(aws_ecs_task_definition.this.container_definitions)[0].environment : setting.value if setting.name == "MAPREDUCE_IMAGE_TAG"] == ["sha256:e3b0c442e3b0c442e3b0c442e3b0c442e3b0c442e3b0c442e3b0c442e3b0c442"]
+    error_message = "A service says in /health which image it runs."
   }
 }
 

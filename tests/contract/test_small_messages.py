@@ -15,14 +15,15 @@ from pathlib import Path
 from stat import S_ISSOCK
 
 import pytest
-import uvicorn
 
 from driver.transport.endpoint import Endpoint
 from driver.transport.http import HttpTransport
 from services.mapper.app import create_app
+from services.shell import serve
 from services.shell.app import State
 from services.shell.http.admission import Admission, Gate, Limits
-from services.shell.serve import _configured
+from services.shell.http.encryption import server_context
+from services.shell.serve import _configured, _DrainingServer
 from services.shell.settings import Settings
 from services.shell.workers.fork_server import ForkServer
 from services.shell.workers.pool import WorkerPool
@@ -42,7 +43,7 @@ def _inherited() -> socket.socket:
 
 
 @asynccontextmanager
-async def _served(listening: socket.socket) -> AsyncIterator[None]:
+async def _served(listening: socket.socket, *, tls: bool) -> AsyncIterator[None]:
     """Serve a mapper's app, with its own server and protocol, but without workers."""
     control, other = socket.socketpair()
     with control, other:
@@ -51,7 +52,8 @@ async def _served(listening: socket.socket) -> AsyncIterator[None]:
         admission = Admission(Limits.of(SLOTS, 1024))
         config = _configured(create_app, settings, pool, State(), admission)
         config.lifespan = "off"  # it starts the workers
-        server = uvicorn.Server(config)
+        context = server_context(KEY, "mapper") if tls else None
+        server = _DrainingServer(config, State(), pool, settings, context)
         serving = asyncio.create_task(server.serve(sockets=[Gate(listening, admission)]))
         try:
             yield
@@ -83,14 +85,19 @@ def _tcp(file: int) -> socket.socket:
 
 
 @pytest.mark.parametrize("listen", [_own, _inherited])
-def test_small_messages_are_sent_at_once(listen: Callable[[], socket.socket]) -> None:
-    """By the service, however it got its listening socket, and by the driver."""
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_small_messages_are_sent_at_once(
+    listen: Callable[[], socket.socket], scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the service, however it got its listening socket, and by the driver; by TLS as well."""
+    monkeypatch.setattr(serve, "reap_orphans", lambda: None)  # those of other tests
 
     async def story() -> list[tuple[str, int]]:
         listening = listen()
         port = listening.getsockname()[1]
-        endpoint = Endpoint("mapper-0", f"http://127.0.0.1:{port}", SLOTS)
-        async with _served(listening), HttpTransport(KEY, 30.0) as transport:
+        endpoint = Endpoint("mapper-0", f"{scheme}://127.0.0.1:{port}", SLOTS, "mapper")
+        served = _served(listening, tls=scheme == "https")
+        async with served, HttpTransport(KEY, 30.0) as transport:
             assert SLOTS == (await transport.health(endpoint)).slots
             return _connected(port)
 

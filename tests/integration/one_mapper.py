@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -16,9 +17,11 @@ from typing import Any
 import httpx
 import psutil
 
+from driver.transport.trust import stack_context
 from mapreduce.code import JobSource, pack
 from mapreduce.storage import open_storage
 from mapreduce.wire import keys
+from mapreduce.wire.certificates import host_name
 from mapreduce.wire.messages import ByteRange, JobSpec, MapTask, Split
 from mapreduce.wire.tokens import sign
 from tests.integration.commands import ROOT
@@ -49,13 +52,28 @@ class Slow(Job):
 
 @dataclass
 class Mapper:
-    """A mapper with one slot."""
+    """A mapper with one slot.
+
+    `tls` is that of a caller with the key, if the mapper answers by TLS.
+    """
 
     process: subprocess.Popen[bytes]
     url: str
     store: str
     job: JobSpec
     text: Path
+    tls: ssl.SSLContext | None = None
+
+    @property
+    def port(self) -> int:
+        """Its port on 127.0.0.1."""
+        return httpx.URL(self.url).port or 0
+
+    def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Send one request over a new connection; by TLS the certificate must be the mapper's."""
+        proven = {"sni_hostname": host_name("mapper")} if self.tls else {}
+        with httpx.Client(verify=self.tls or False, timeout=30) as client:
+            return client.request(method, self.url + path, extensions=proven, **options)
 
     def task(self, **parameters: Any) -> bytes:
         """Return a map task over the whole text."""
@@ -76,19 +94,15 @@ class Mapper:
             .encode()
         )
 
-    def post(self, body: bytes, token: str | None = None) -> httpx.Response:
+    def post(self, body: bytes, token: str | None = None, key: str = KEY) -> httpx.Response:
         """Send a signed request."""
-        token = sign(KEY, "/map", body, time.time()) if token is None else token
-        return httpx.post(
-            f"{self.url}/map",
-            content=body,
-            headers={"authorization": f"Bearer {token}"},
-            timeout=30,
-        )
+        token = sign(key, "/map", body, time.time()) if token is None else token
+        headers = {"authorization": f"Bearer {token}"}
+        return self.ask("POST", "/map", content=body, headers=headers)
 
     def health(self) -> dict[str, Any]:
         """Return the answer of /health."""
-        answer: dict[str, Any] = httpx.get(f"{self.url}/health").json()
+        answer: dict[str, Any] = self.ask("GET", "/health").json()
         return answer
 
     def wait_for(self, **expected: Any) -> None:
@@ -101,15 +115,20 @@ class Mapper:
 
 @contextmanager
 def running_mapper(
-    tmp_path: Path, program: Sequence[str | Path] = ("-m", "services.mapper"), **changed: str
+    tmp_path: Path,
+    program: Sequence[str | Path] = ("-m", "services.mapper"),
+    before: Sequence[str] = (),
+    slow: str = SLOW,
+    **changed: str,
 ) -> Iterator[Mapper]:
     """Run `python -m services.mapper` on a free port over a folder, with these settings.
 
-    After its end its log is in the file `log` of that folder.
+    `before` is a command that starts it, and `slow` the code of its job. After its end its log is
+    in the file `log` of that folder.
     """
     store = tmp_path / "store"
     (tmp_path / "code").mkdir()
-    (tmp_path / "code" / "slow.py").write_text(SLOW)
+    (tmp_path / "code" / "slow.py").write_text(slow)
     text = store / "input" / "text.txt"
     text.parent.mkdir(parents=True)
     text.write_text("one\ntwo\none\n")
@@ -126,13 +145,17 @@ def running_mapper(
         "MAPREDUCE_DRAIN_S": "20",
         "MAPREDUCE_MAX_BODY_MB": "1",
     }
+    settings |= changed
     process = subprocess.Popen(
-        [sys.executable, *program],
-        env=os.environ | settings | changed | {"PYTHONPATH": str(ROOT)},
+        [*before, sys.executable, *program],
+        env=os.environ | settings | {"PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
     )
     job = JobSpec(code=digest, module="slow", name="Slow")
-    made = Mapper(process, f"http://127.0.0.1:{port}", f"file://{store}", job, text)
+    tls = settings.get("MAPREDUCE_TLS") == "true"
+    url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+    context = stack_context(settings["MAPREDUCE_SIGNING_KEY"]) if tls else None
+    made = Mapper(process, url, f"file://{store}", job, text, context)
     deadline = time.monotonic() + 30
     while True:
         try:
@@ -152,3 +175,20 @@ def running_mapper(
             (tmp_path / "log").write_bytes(logged)
     _, alive = psutil.wait_procs(family, timeout=5)
     assert alive == []
+
+
+def has_in_memory(pid: int, sought: bytes) -> bool:
+    """Return whether the writable memory of a process contains some bytes (Linux, as root)."""
+    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            place, rights = line.split()[:2]
+            first, last = (int(part, 16) for part in place.split("-"))
+            if not rights.startswith("rw"):
+                continue
+            try:
+                memory.seek(first)
+                if sought in memory.read(last - first):
+                    return True
+            except OSError:
+                continue
+    return False

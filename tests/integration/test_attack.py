@@ -21,7 +21,7 @@ import pytest
 from mapreduce.wire.messages import Done, parse_event
 from mapreduce.wire.tokens import LIFETIME_S, sign
 from tests.integration.commands import ROOT
-from tests.integration.one_mapper import KEY, Mapper, running_mapper
+from tests.integration.one_mapper import KEY, Mapper, has_in_memory, running_mapper
 
 PATIENCE_S = 1.5
 IDLE = 300
@@ -417,27 +417,11 @@ def test_the_key_is_not_in_the_memory_of_workers_and_tasks(tmp_path: Path) -> No
     with running_mapper(tmp_path, MAPREDUCE_SIGNING_KEY=key) as mapper:
         service = psutil.Process(mapper.process.pid)
         below = service.children(recursive=True)
-        found = {one.pid for one in (service, *below) if _has_in_memory(one.pid, key.encode())}
+        found = {one.pid for one in (service, *below) if has_in_memory(one.pid, key.encode())}
         owner = Path(f"/proc/{service.pid}/environ").stat().st_uid
     assert below
     assert found == {service.pid}
     assert owner == 0  # root owns /proc of a process that is not dumpable
-
-
-def _has_in_memory(pid: int, sought: bytes) -> bool:
-    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
-        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
-            place, rights = line.split()[:2]
-            first, last = (int(part, 16) for part in place.split("-"))
-            if not rights.startswith("rw"):
-                continue
-            try:
-                memory.seek(first)
-                if sought in memory.read(last - first):
-                    return True
-            except OSError:
-                continue
-    return False
 
 
 def test_a_flood_of_prints_is_cut(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def _signed(body: bytes, key: str = KEY, algorithm: str = "HS256", **claims: obj
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InsecureKeyLengthWarning)
-        return jwt.encode(good | claims, key or None, algorithm=algorithm)
+        return jwt.encode(good | claims, key, algorithm=algorithm)
 
 
 # -- tokens ----------------------------------------------------------------------------------------

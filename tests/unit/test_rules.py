@@ -27,6 +27,7 @@ ENTRY_POINTS = {
         "mapreduce/storage/digest.py",
     ),
     "jwt": ("mapreduce/wire/tokens.py",),
+    "cryptography": ("mapreduce/wire/certificates.py",),
     "regex": ("mapreduce/words.py",),
     "fastapi": ("services/",),
     "uvicorn": ("services/shell/serve.py", "services/shell/http/connections.py"),
@@ -104,7 +105,7 @@ def test_jobs_use_only_public_names() -> None:
 
 def test_the_job_api_is_light() -> None:
     """The import of `mapreduce` loads no HTTP, store, database or cloud library."""
-    heavy = "{'obstore', 'duckdb', 'httpx', 'fastapi', 'boto3', 'uvicorn', 'rich'}"
+    heavy = "{'obstore', 'duckdb', 'cryptography', 'httpx', 'fastapi', 'boto3', 'uvicorn', 'rich'}"
     script = f"import sys, mapreduce; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True

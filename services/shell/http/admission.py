@@ -138,6 +138,17 @@ class Connection(socket.socket):
     caller: Caller | None = None
     closed: Callable[[Connection], None] | None = None
 
+    def drop(self) -> None:
+        """End the connection, also one in its TLS handshake, which has no protocol object yet.
+
+        The event loop then reads the end of the connection, and closes it.
+        """
+        if self.caller is not None:
+            self.caller.drop()
+            return
+        with suppress(OSError):  # the client has closed it
+            self.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Close the socket, and free its place."""
         super().close()
@@ -174,12 +185,9 @@ class Admission:
         if place == "none":
             return False
         if isinstance(place, int):
-            leaving = present[place]
-            if leaving.caller is None:  # accepted just now, and without a protocol yet
-                return False
             # it stays in `_open` until its close is reported, but no longer counts
-            self._leaving.add(leaving)
-            leaving.caller.drop()
+            self._leaving.add(present[place])
+            present[place].drop()
         self._open[connection] = None
         connection.closed = self._forget
         return True
@@ -206,13 +214,16 @@ class Gate(socket.socket):
     Args:
         listening: a listening socket, which this one replaces.
         admission: decides.
+
+    Attributes:
+        admission: the same.
     """
 
     def __init__(self, listening: socket.socket, admission: Admission) -> None:
         super().__init__(
             listening.family, listening.type, listening.proto, fileno=listening.detach()
         )
-        self._admission = admission
+        self.admission = admission
         self._accepted = 0
         self._paused_until = 0.0
         # a spare descriptor: freed to accept and close one connection when descriptors run out
@@ -242,7 +253,7 @@ class Gate(socket.socket):
                 accepted.family, accepted.type, accepted.proto, fileno=accepted.detach()
             )
             connection.address = LOCAL if self.family == socket.AF_UNIX else str(address[0])
-            if self._admission.admit(connection):
+            if self.admission.admit(connection):
                 return connection, address
             connection.close()
 

@@ -51,8 +51,9 @@ class PatientProtocol(H11Protocol):
             # listening one is not; without it an event waits 40 ms for the acknowledgement of
             # the one before
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # pause writing as soon as anything is unsent, so that `pause_writing` starts the clock
-        transport.set_write_buffer_limits(high=0)
+        # pause writing as soon as more than a byte is unsent, so that `pause_writing` starts the
+        # clock; with 0, TLS pauses when nothing is unsent, and does not resume
+        transport.set_write_buffer_limits(high=1)
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:

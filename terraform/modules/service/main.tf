@@ -4,6 +4,10 @@ locals {
   port    = 8080
   scratch = "/scratch"
 
+  # "<repository>:<tag>", "<repository>@<digest>", or both: the tag, else the digest, for /health.
+  image     = regex("^[^:@]+(?::(?P<tag>[^@]+))?(?:@(?P<digest>.+))?$", reverse(split("/", var.image))[0])
+  image_tag = try(coalesce(local.image.tag, local.image.digest), "latest")
+
   # The settings that services/ reads: the interface between Terraform and Python. A test on each
   # side pins these names.
   environment = merge(
@@ -12,12 +16,14 @@ locals {
       AWS_REGION             = data.aws_region.current.id
       MAPREDUCE_EXTRA_INPUTS = jsonencode([for bucket in var.extra_input_buckets : "s3://${bucket}/"])
       MAPREDUCE_HOST         = "0.0.0.0"
+      MAPREDUCE_IMAGE_TAG    = local.image_tag
       MAPREDUCE_MEMORY_MB    = tostring(var.memory)
       MAPREDUCE_PORT         = tostring(local.port)
       MAPREDUCE_SCRATCH      = local.scratch
       # One task of the job for each vCPU, at least one.
       MAPREDUCE_SLOTS = tostring(max(1, ceil(var.cpu / 1024)))
       MAPREDUCE_STORE = "s3://${var.bucket}"
+      MAPREDUCE_TLS   = "true"
     },
     var.extra_environment,
   )

@@ -124,8 +124,8 @@ def test_from_outside_a_task_is_its_interfaces_public_address(
     _script_tasks(ecs, [_task(1), _task(2, "PENDING"), _task(3), _task(4)])
     _answering(aws, monkeypatch, _Ec2((1, 2, 3), private=(4,)))
     assert [(endpoint.url, endpoint.slots) for endpoint in _endpoints(_stack(), aws)] == [
-        ("http://203.0.113.1:8080", 2),
-        ("http://203.0.113.3:8080", 2),
+        ("https://203.0.113.1:8080", 2),
+        ("https://203.0.113.3:8080", 2),
     ]
 
 
@@ -138,8 +138,8 @@ def test_an_interface_that_is_gone_fails_no_look_up(
     _script_tasks(ecs, [_task(1), _task(2), _task(3)])
     _answering(aws, monkeypatch, _Ec2((1, 3)))
     assert [endpoint.url for endpoint in _endpoints(_stack(), aws)] == [
-        "http://203.0.113.1:8080",
-        "http://203.0.113.3:8080",
+        "https://203.0.113.1:8080",
+        "https://203.0.113.3:8080",
     ]
 
 
@@ -155,7 +155,7 @@ def test_from_inside_cloud_map_counts_and_before_it_knows_ecs(
     with Stubber(aws.discovery) as discovery:
         discovery.add_response("discover_instances", {"Instances": instances})
         found = _endpoints(_stack(address_kind="private"), aws)
-    assert [endpoint.url for endpoint in found] == [f"http://{ip}:8080" for ip in expected]
+    assert [endpoint.url for endpoint in found] == [f"https://{ip}:8080" for ip in expected]
 
 
 def test_without_cloud_map_the_addresses_are_those_of_ecs(aws: Aws, ecs: Stubber) -> None:

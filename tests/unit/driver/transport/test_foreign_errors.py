@@ -17,7 +17,7 @@ from mapreduce.wire.build import this_build
 from mapreduce.wire.messages import AttemptId, Started
 from tests.unit.driver.fakes import map_specs
 
-ENDPOINT = Endpoint("mapper-0", "http://mapper", 1)
+ENDPOINT = Endpoint("mapper-0", "http://127.0.0.1", 1)
 TASK = map_specs([1])[0].message("0")
 STARTED = Started(attempt=AttemptId.of(TASK), worker=1, build=this_build()).model_dump_json()
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NoReturn
 
-import jwt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +18,9 @@ from hypothesis import strategies as st
 from mapreduce.errors import Unauthorized, UsageError
 from mapreduce.wire import tokens
 
+ROOT = Path(__file__).parents[4]
 KEY = "k" * 32
+jwt = vars(tokens)["jwt"]  # not the module that `import jwt` loads
 BODY = b'{"stage": "map"}'
 
 
@@ -170,7 +174,7 @@ def test_garbage(garbage: str) -> None:
 
 def test_unsigned_and_tampered() -> None:
     """A token without a signature, of another algorithm, or changed after signing is refused."""
-    refused(jwt.encode(claims(), None, algorithm="none"))
+    refused(jwt.encode(claims(), "", algorithm="none"))
     refused(jwt.encode(claims(), "k" * 64, algorithm="HS512"), key="k" * 64)
     head, body, signature = jwt.encode(claims(), KEY, algorithm="HS256").split(".")
     other = jwt.encode(claims(aud="/reduce"), KEY, algorithm="HS256").split(".")[1]
@@ -248,3 +252,15 @@ def test_no_error_of_the_library_passes(
     with pytest.raises(Unauthorized, match=r"^unauthorized$") as caught:
         tokens.opened(KEY, "/map", "token", 0.0)
     assert raised is caught.value.__cause__
+
+
+def test_cryptography_is_not_loaded_for_tokens() -> None:
+    """Tokens load no cryptography, which PyJWT does if it can; a job's own PyJWT has it."""
+    script = (
+        "import sys, mapreduce.wire.tokens; print('cryptography' in sys.modules);"
+        "import jwt; print(jwt.algorithms.has_crypto)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert ["False", "True"] == done.stdout.split()

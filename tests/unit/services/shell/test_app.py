@@ -177,6 +177,50 @@ def test_health_shows_slots_and_build() -> None:
         told[name] for name in ("ok", "role", "slots", "busy", "draining")
     )
     assert this_build().model_dump() == told["build"]
+    assert told["image_tag"] is None
+
+
+def test_health_names_the_image() -> None:
+    """In a container /health has the tag of its image, from the container's environment."""
+
+    async def ask() -> Any:
+        async with _client(_app(_Pool(), image_tag="dd86c6438616")) as client:
+            return (await client.get("/health")).json()
+
+    assert "dd86c6438616" == asyncio.run(ask())["image_tag"]
+
+
+def test_a_long_event_is_sent_in_pieces() -> None:
+    """An event of megabytes goes out in pieces, so that the server can wait between them."""
+    long = _failed()[:-1] + b" " * (200 << 10) + b"\n"
+    pieces: list[bytes] = []
+
+    async def post() -> None:
+        app = _app(_Pool(long))
+        async with app.router.lifespan_context(app):
+            scope = {
+                "type": "http",
+                "method": "POST",
+                "path": "/split",
+                "headers": [(k.encode(), v.encode()) for k, v in _headers(BODY).items()],
+                "query_string": b"",
+                "state": {},
+            }
+            bodies = [{"type": "http.request", "body": BODY, "more_body": False}]
+
+            async def receive() -> Any:
+                if bodies:
+                    return bodies.pop()
+                return await asyncio.Event().wait()
+
+            async def send(message: Any) -> None:
+                pieces.append(message.get("body", b""))
+
+            await app(scope, receive, send)
+
+    asyncio.run(post())
+    assert long == b"".join(pieces)
+    assert max(map(len, pieces)) <= 64 << 10
 
 
 def test_metrics_count_answers_and_outcomes() -> None:

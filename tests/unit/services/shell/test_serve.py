@@ -240,7 +240,8 @@ class _Stopping:
         monkeypatch.setattr("time.monotonic", lambda: self.now)
         monkeypatch.setattr(module, "reap_orphans", lambda: None)
         config = uvicorn.Config(cast(Any, object()), log_config=None)
-        self.server = _DrainingServer(config, self.state, cast(Any, self.pool), drain_s=10.0)
+        settings = Settings(store="file:///store", signing_key=KEY, drain_s=10.0)
+        self.server = _DrainingServer(config, self.state, cast(Any, self.pool), settings)
 
     def tick(self) -> bool:
         """Run one tick of the server's loop; True ends it."""

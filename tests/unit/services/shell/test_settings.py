@@ -5,6 +5,7 @@ users.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -57,3 +58,32 @@ def test_a_folder_of_anothers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, m
     monkeypatch.setattr("services.shell.serve.os.geteuid", lambda: other)
     with pytest.raises(UsageError, match="other users may write"):
         own_folder(tmp_path / mine)
+
+
+@pytest.mark.parametrize(
+    ("settings", "starts"),
+    [
+        ({}, True),
+        ({"host": "127.0.0.1"}, True),
+        ({"host": "127.9.9.9"}, True),
+        ({"host": "::1"}, True),
+        ({"host": "localhost"}, True),
+        ({"host": "0.0.0.0"}, False),
+        ({"host": ""}, False),
+        ({"host": "::"}, False),
+        ({"host": "10.0.0.1"}, False),
+        ({"host": "mapper.example.org"}, False),
+        ({"host": "0.0.0.0", "tls": True}, True),
+        ({"host": "0.0.0.0", "allow_plain_http": True}, True),
+    ],
+)
+def test_plain_http_is_for_loopback(settings: dict[str, Any], *, starts: bool) -> None:
+    """Without TLS a service refuses any address but loopback, unless it is told to allow it."""
+    if starts:
+        Settings(store="s3://own", signing_key=KEY, **settings)
+        return
+    with pytest.raises(ValidationError) as caught:
+        Settings(store="s3://own", signing_key=KEY, **settings)
+    (error,) = caught.value.errors()
+    assert ("tls",) == error["loc"]
+    assert "set MAPREDUCE_TLS=true" in error["msg"]

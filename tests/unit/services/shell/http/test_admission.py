@@ -7,6 +7,7 @@ import os
 import socket
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
@@ -101,11 +102,26 @@ def _accepted(gate: Gate) -> list[socket.socket]:
             return found
 
 
+@dataclass
+class _Caller:
+    """A fake protocol object."""
+
+    standing: Standing
+    dropped: int = 0
+
+    def drop(self) -> None:
+        """Count the call."""
+        self.dropped += 1
+
+
 def test_a_refused_connection_is_closed(gate: Gate) -> None:
     """A connection that is not admitted is closed at once, and a freed place is used again."""
-    callers = [socket.create_connection(gate.getsockname()) for _ in range(5)]
+    callers = [socket.create_connection(gate.getsockname()) for _ in range(3)]
     accepted = _accepted(gate)
-    assert LIMITS.each == len(accepted)
+    for each in accepted:
+        gate.admission.introduce(each.fileno(), _Caller("busy"))
+    callers += [socket.create_connection(gate.getsockname()) for _ in range(2)]
+    assert [] == _accepted(gate)
     callers[-1].settimeout(5)
     assert callers[-1].recv(1) == b""
     accepted.pop().close()
@@ -122,11 +138,29 @@ def test_one_turn_accepts_so_many_and_no_more(gate: Gate) -> None:
     """
     callers = [socket.create_connection(gate.getsockname()) for _ in range(BURST + 5)]
     first = _accepted(gate)
+    assert len(first) == BURST
     waiting = sum(1 for caller in callers if not _is_closed(caller))
-    assert waiting == len(first) + 5
+    assert waiting == LIMITS.each + 5
     second = _accepted(gate)
     assert sum(1 for caller in callers if not _is_closed(caller)) == LIMITS.each
     for each in (*callers, *first, *second):
+        each.close()
+
+
+def test_a_connection_in_its_handshake_gives_way(gate: Gate) -> None:
+    """A connection without a protocol object yet, as during a TLS handshake, loses its place; one
+    with a protocol object is closed by that.
+    """
+    callers = [socket.create_connection(gate.getsockname()) for _ in range(3)]
+    accepted = _accepted(gate)
+    caller = _Caller("stranger")
+    gate.admission.introduce(accepted[1].fileno(), caller)
+    callers += [socket.create_connection(gate.getsockname()) for _ in range(2)]
+    accepted += _accepted(gate)
+    assert (5, 1) == (len(accepted), caller.dropped)
+    assert [True, False, False, False, False] == [_is_closed(each) for each in callers]
+    assert accepted[0].recv(1) == b""  # so the event loop closes it
+    for each in (*callers, *accepted):
         each.close()
 
 

@@ -40,8 +40,8 @@ class _Transport:
         return {"socket": self.socket, "peername": ("10.0.0.1", 1), "sockname": ("x", 2)}.get(name)
 
     def set_write_buffer_limits(self, high: int) -> None:
-        """Check that any unsent byte is reported."""
-        assert 0 == high
+        """Check that unsent bytes are reported; 0 would pause TLS for ever."""
+        assert 1 == high
 
     def get_write_buffer_size(self) -> int:
         """Return the number of unsent bytes."""
