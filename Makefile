@@ -18,7 +18,7 @@ help:  ## This list
 run: $(VENV)/extension $(INPUT)  ## Count the words of INPUT=... (default: a generated text)
 	$(BIN)/python -m driver run --input "$(INPUT)" $(ARGS)
 
-test: $(VENV)/extension $(VENV)/emulator  ## Unit and contract tests, the simulation, and basic runs
+test: $(VENV)/extension $(VENV)/emulator $(VENV)/moto  ## Unit and contract tests, the simulation, and basic runs
 	$(BIN)/python -m pytest -n auto $(TESTS) $(ARGS)
 
 coverage: $(VENV)/extension  ## The unit tests alone reach LEAST % of the statements of each package
@@ -29,7 +29,7 @@ coverage: $(VENV)/extension  ## The unit tests alone reach LEAST % of the statem
 			|| { $(BIN)/python -m coverage report --include="$$package/*" --skip-covered --sort=miss; exit 1; }; \
 	done
 
-integration: $(VENV)/extension $(VENV)/emulator  ## Tests of whole runs, with real services
+integration: $(VENV)/extension $(VENV)/emulator $(VENV)/moto  ## Tests of whole runs, with real services
 	$(BIN)/python -m pytest -n auto tests/integration $(ARGS)
 
 check: $(VENV)/extension $(VENV)/infrastructure $(VENV)/emulator $(VENV)/sbom  ## Lint, format, types, imports, docs, infrastructure
@@ -131,6 +131,12 @@ $(VENV)/ready: requirements/dev.txt
 $(VENV)/emulator: requirements/emulator.txt | $(VENV)/ready
 	$(PYTHON) -m venv $(VENV)/emulator-env
 	$(VENV)/emulator-env/$(INSTALL) -r requirements/emulator.txt
+	@touch $@
+
+# a second S3 server, so that tests see what one of them forgives; it pins another botocore
+$(VENV)/moto: requirements/moto.txt | $(VENV)/ready
+	$(PYTHON) -m venv $(VENV)/moto-env
+	$(VENV)/moto-env/$(INSTALL) -r requirements/moto.txt
 	@touch $@
 
 # PySpark contains Spark, about 400 MB

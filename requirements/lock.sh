@@ -13,6 +13,7 @@ compile=("$python" -m uv pip compile --quiet --universal --python-version 3.11 -
     -c requirements/dev.txt -o requirements/spark.txt
 "${compile[@]}" requirements/guard.in -c requirements/driver.txt -o requirements/guard.txt
 "${compile[@]}" requirements/emulator.in -o requirements/emulator.txt
+"${compile[@]}" requirements/moto.in -o requirements/moto.txt
 "${compile[@]}" requirements/infrastructure.in -o requirements/infrastructure.txt
 "${compile[@]}" requirements/bench.in -o requirements/bench.txt
 "${compile[@]}" requirements/docs.in -o requirements/docs.txt

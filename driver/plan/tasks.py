@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -132,6 +133,7 @@ def reduce_tasks(
     outputs: StoredObject | None,
     *,
     keep_states: bool = False,
+    secret: str = "",
 ) -> list[TaskSpec]:
     """Return one task for each partition.
 
@@ -140,13 +142,14 @@ def reduce_tasks(
         maps: the result of each map task.
         outputs: the list of their objects; None where another shuffle carries the pairs.
         keep_states: merged states of earlier runs may be used, and those of this run are kept.
+        secret: without it, no other job's code can make states that are used.
     """
     # the indexes' digests, not their URLs: a map task that runs again with the same answer changes
     # no key. Hashed once, for the keys of all partitions
     read = task_key("reduce", maps=[each.blocks.digest for each in maps if each.blocks])
     size = sum(each.size for each in maps) // max(1, plan.partitions)
     identity = {"job": _job_identity(plan, plan.code.reduce), "build": plan.build.model_dump()}
-    states = task_key("reduce", states=identity) if keep_states else ""
+    states = _sealing(task_key("reduce", states=identity), secret) if keep_states else ""
     messages = replace(messages_of(plan), states=states)
     return [
         _reduce_task(plan, number, read, size, outputs, messages)
@@ -160,6 +163,13 @@ def task_key(stage: StageName, **identity: Any) -> str:
         [FORMAT_VERSION, stage, identity], sort_keys=True, separators=(",", ":"), ensure_ascii=False
     )
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _sealing(identity: str, secret: str) -> str:
+    """Return the identity that kept states are sealed with."""
+    # the prefix keeps it apart from tokens, which are signed with the same secret
+    text = f"kept states: {identity}".encode()
+    return hmac.new(secret.encode(), text, hashlib.sha256).hexdigest()
 
 
 def _job_identity(plan: RunPlan, code: str) -> dict[str, Any]:

@@ -56,6 +56,8 @@ class FleetBackend:
     log_text: Callable[[], bytes] = bytes
     remembers: bool = True
     """Whether a later run may reuse this run's tasks."""
+    secret: str = ""
+    """The key that kept states are sealed with; "" where a job may read and write everything."""
 
     async def carry_out(
         self, plan: RunPlan, log: EventLog, *, fresh: bool, started: float
@@ -119,7 +121,8 @@ class _Listing:
     def __init__(self, plan: RunPlan, maps: Sequence[Outcome], stages: Stages) -> None:
         self._plan = plan
         self._results = [each.result for each in maps if isinstance(each.result, MapResult)]
-        self._storage, self._keep_states = stages.storage, stages.keeps_states
+        self._storage = stages.storage
+        self._keep_states, self._secret = stages.keeps_states, stages.secret
         self._listed: StoredObject | None = None
 
     @property
@@ -138,7 +141,13 @@ class _Listing:
             self._listed = await asyncio.to_thread(
                 write_list, self._results, store, run, self._storage
             )
-        every = reduce_tasks(self._plan, self._results, self._listed, keep_states=self._keep_states)
+        every = reduce_tasks(
+            self._plan,
+            self._results,
+            self._listed,
+            keep_states=self._keep_states,
+            secret=self._secret,
+        )
         return [replace(spec, message=every[spec.index].message) for spec in todo]
 
 
@@ -162,6 +171,7 @@ class Stages:
         self._names = Counter[str]()  # attempts that each task has had, by its name
         self.storage = backend.runs.storage
         self.keeps_states = backend.remembers and not fresh
+        self.secret = backend.secret
         self.seconds: dict[str, float] = {"start": 0.0, "reduce": 0.0}
         self.done: list[Outcome] = []
         """What the services have done of the last stage, also when it failed."""

@@ -38,7 +38,9 @@ async def aws_backend(prepared: Prepared, emit: Observer) -> AsyncIterator[Backe
     async with HttpTransport(key, policy.heartbeat_timeout_s) as transport:
         broken = with_faults(transport, prepared.config, emit)
         remembers = prepared.config.remembered
-        backend = FleetBackend(prepared.runs, fleet, broken, policy, remembers=remembers)
+        backend = FleetBackend(
+            prepared.runs, fleet, broken, policy, remembers=remembers, secret=key
+        )
         use = FleetUse(
             stack,
             Services(stack, aws),

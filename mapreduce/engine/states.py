@@ -4,10 +4,16 @@ Where an aggregation allows it, the blocks of a partition are merged in groups f
 group's merged states stay in the store. A later run in which most map outputs are the same merges
 the kept states of their groups, and reads only the blocks of the other groups. A group ends where
 its last block says so, so that a new block changes its own group alone.
+
+Reduce tasks of every job write below `pairs/states/`, and the policy of their role cannot tell them
+apart. So a kept object is sealed with the identity of the states, which is a secret of the jobs
+with this code where the driver has a key: another job's code cannot make one that is used.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 from collections.abc import Sequence
 from contextlib import suppress
@@ -23,10 +29,10 @@ from mapreduce.engine.merge import FileRun
 from mapreduce.errors import ObjectMissing, StorageError
 from mapreduce.formats.frames import BlockWriter
 from mapreduce.storage import Storage
-from mapreduce.storage.digest import digest_of_bytes
 from mapreduce.wire import keys
 from mapreduce.wire.messages import Message
 
+KEY_DIGITS = 32
 GROUP = 16
 """Blocks of a group, usually."""
 LONGEST_GROUP = 64
@@ -47,10 +53,13 @@ def is_associative(aggregation: Aggregation[Any]) -> bool:
 
 
 class _State(Message):
-    """The first line of a kept object: what its bytes after the line are."""
+    """The first line of a kept object: what its bytes after the line are.
+
+    `seal` is an HMAC of the key, of `integers`, and of the bytes.
+    """
 
     key: str
-    digest: str
+    seal: str
     integers: bool
 
 
@@ -59,7 +68,8 @@ class States:
     """The kept states of one partition's groups.
 
     Attributes:
-        identity: of all that the states depend on beside the blocks: the job and the build.
+        identity: of all that the states depend on beside the blocks: the job and the build; the
+            key of the seals.
         store: the root URL of the store.
         storage: reads and writes them.
     """
@@ -69,9 +79,9 @@ class States:
     storage: Storage
 
     def key(self, group: Sequence[BlockSource]) -> str:
-        """Return the key of a group's states: the digest of their blocks, in order."""
+        """Return the key of a group's states: a digest of their blocks, in order."""
         blocks = [[source.block.records, source.block.checksum] for source in group]
-        return digest_of_bytes(json.dumps([self.identity, blocks]).encode())
+        return self._hmac(json.dumps(blocks).encode())[:KEY_DIGITS]
 
     def find(self, key: str, path: Path) -> tuple[FileRun, bool] | None:
         """Write the kept states of a group to `path`; return the run, and whether it has integers.
@@ -84,7 +94,9 @@ class States:
             state = _State.model_validate_json(line)
         except (ObjectMissing, StorageError, ValidationError):
             return None
-        if (state.key, state.digest) != (key, digest_of_bytes(block)):
+        if state.key != key or not hmac.compare_digest(
+            state.seal, self._seal(key, block, integers=state.integers)
+        ):
             return None
         path.write_bytes(block)
         return FileRun(path, 0, len(block), path.name), state.integers
@@ -92,10 +104,17 @@ class States:
     def keep(self, key: str, path: Path, written: BlockWriter) -> None:
         """Keep a group's states. The run can do without: a store that fails changes nothing."""
         block = path.read_bytes()
-        state = _State(key=key, digest=digest_of_bytes(block), integers=written.integers)
+        seal = self._seal(key, block, integers=written.integers)
+        state = _State(key=key, seal=seal, integers=written.integers)
         with suppress(StorageError):
             url = keys.kept_state(self.store, key)
             self.storage.write(url, state.model_dump_json().encode() + b"\n" + block)
+
+    def _seal(self, key: str, block: bytes, *, integers: bool) -> str:
+        return self._hmac(f"{key} {integers:d}\n".encode() + block)
+
+    def _hmac(self, data: bytes) -> str:
+        return hmac.new(self.identity.encode(), data, hashlib.sha256).hexdigest()
 
 
 def groups_of(sources: Sequence[BlockSource]) -> list[list[BlockSource]]:

@@ -1,7 +1,8 @@
 """The digest of an object's bytes, with which a reused result is verified.
 
 It is xxh3_128, which detects any accidental change and costs less than reading the bytes. It does
-not resist deliberate collisions; an attacker who may write to the store may write results as well.
+not resist deliberate collisions. In S3, where a task may write less than the driver, objects are
+compared by their ETags too; in a folder, an attacker who may write may write results as well.
 """
 
 from __future__ import annotations

@@ -11,13 +11,12 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-PROGRAM = Path(__file__).resolve().parents[2] / ".venv" / "emulator-env" / "bin" / "ministack"
-MISSING = f"NO S3 EMULATOR: {PROGRAM} is missing, so S3 is NOT tested; run: make .venv/emulator"
+VENV = Path(__file__).resolve().parents[2] / ".venv"
 START_LIMIT_S = 60
 
 # Linux ends the emulator with its parent (prctl, PR_SET_PDEATHSIG = 1), even if that is killed.
@@ -29,6 +28,56 @@ if sys.platform == "linux":
     ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)
 os.execv(sys.argv[1], sys.argv[1:])
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A program that serves S3.
+
+    Attributes:
+        program: its path.
+        target: the target of the Makefile that installs it.
+        health: the path of an answer that shows that it is up.
+        settings: its environment variables.
+        port_variable: the variable of its port; "" if it takes the option `--port`.
+    """
+
+    program: Path
+    target: str
+    health: str
+    settings: Mapping[str, str]
+    port_variable: str = ""
+
+    @property
+    def missing(self) -> str:
+        """Return why its tests are skipped; "" if it is installed."""
+        if self.program.is_file():
+            return ""
+        return (
+            f"NO S3 EMULATOR: {self.program} is missing, so S3 is NOT tested; "
+            f"run: make {self.target}"
+        )
+
+
+MINISTACK = Server(
+    program=VENV / "emulator-env" / "bin" / "ministack",
+    target=".venv/emulator",
+    health="/_ministack/health",
+    settings={
+        "BIND_HOST": "127.0.0.1",
+        "MINISTACK_REGION": "us-east-1",
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+    },
+    port_variable="GATEWAY_PORT",
+)
+MOTO = Server(
+    program=VENV / "moto-env" / "bin" / "moto_server",
+    target=".venv/moto",
+    health="/moto-api/data.json",
+    settings={"S3_IGNORE_SUBDOMAIN_BUCKETNAME": "true"},
+)
+SERVERS = {"ministack": MINISTACK, "moto": MOTO}
 
 
 class NotStarted(Exception):
@@ -55,13 +104,21 @@ class Emulator:
 
 
 @contextmanager
-def running_emulator(bucket: str) -> Iterator[Emulator]:
-    """Run S3 with one bucket until the end of the block."""
+def running_emulator(
+    *buckets: str, server: Server = MINISTACK, settings: Mapping[str, str] | None = None
+) -> Iterator[Emulator]:
+    """Run S3 with these buckets until the end of the block.
+
+    Args:
+        buckets: their names.
+        server: the program.
+        settings: further environment variables of it.
+    """
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("w+b") as log:
         port = _free_port()
         process = subprocess.Popen(
-            [sys.executable, "-c", LAUNCH, str(PROGRAM)],
-            env=_server_environment(port),
+            [sys.executable, "-c", LAUNCH, str(server.program), *_options(server, port)],
+            env=_server_environment(server, port) | dict(settings or {}),
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -70,23 +127,21 @@ def running_emulator(bucket: str) -> Iterator[Emulator]:
         )
         try:
             running = Emulator(f"http://127.0.0.1:{port}")
-            _wait(running, process, Path(folder) / "log")
-            _make_bucket(running, bucket)
+            _wait(running, server, process, Path(folder) / "log")
+            _make_buckets(running, buckets)
             yield running
         finally:
             _end(process)
 
 
-def _server_environment(port: int) -> dict[str, str]:
+def _options(server: Server, port: int) -> list[str]:
+    return [] if server.port_variable else ["--host", "127.0.0.1", "--port", str(port)]
+
+
+def _server_environment(server: Server, port: int) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    return kept | {
-        "BIND_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(port),
-        "MINISTACK_REGION": "us-east-1",
-        "IOT_MTLS_ENABLED": "0",
-        "SFTP_ENABLED": "0",
-        "PYTHONWARNINGS": "ignore",
-    }
+    kept |= {"PYTHONWARNINGS": "ignore", **server.settings}
+    return kept | ({server.port_variable: str(port)} if server.port_variable else {})
 
 
 def _free_port() -> int:
@@ -95,18 +150,18 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait(running: Emulator, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait(running: Emulator, server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
     until = time.monotonic() + START_LIMIT_S
     while time.monotonic() < until and process.poll() is None:
         try:
-            with urllib.request.urlopen(f"{running.endpoint}/_ministack/health", timeout=5):
+            with urllib.request.urlopen(f"{running.endpoint}{server.health}", timeout=5):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
     raise NotStarted(f"the S3 emulator did not start:\n{log.read_text(errors='replace')[-3000:]}")
 
 
-def _make_bucket(running: Emulator, bucket: str) -> None:
+def _make_buckets(running: Emulator, buckets: Sequence[str]) -> None:
     import boto3  # not needed when S3 is skipped
 
     client = boto3.client(
@@ -116,7 +171,8 @@ def _make_bucket(running: Emulator, bucket: str) -> None:
         aws_access_key_id="test",
         aws_secret_access_key="test",
     )
-    client.create_bucket(Bucket=bucket)
+    for bucket in buckets:
+        client.create_bucket(Bucket=bucket)
     client.close()
 
 

@@ -1,4 +1,6 @@
-"""Record the requests that an object store receives: a proxy in front of the emulator."""
+"""Record the requests that an object store receives, or deny some: a proxy in front of the
+emulator.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import Enum
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -15,11 +19,26 @@ _HOP = frozenset(
     {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
 )
 _BLOCK_BYTES = 1 << 20
+_DENIED = (
+    b"<?xml version='1.0' encoding='UTF-8'?>\n"
+    b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+)
+
+
+class Verdict(Enum):
+    """What a proxy does with a request."""
+
+    ALLOWED = "forward it"
+    ALLOWED_IF_THERE = "forward it, and deny it if the object is missing"
+    DENIED = "deny it"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request: the client's connection, the operation, and two of the headers."""
+    """One request: the client's connection, the operation, and some of the headers.
+
+    `target` is path and query as they were sent, and `client` the address of the client.
+    """
 
     connection: int
     method: str
@@ -27,6 +46,9 @@ class Request:
     query: tuple[str, ...]
     byte_range: str
     source: str
+    target: str = ""
+    client: str = ""
+    if_match: str = ""
 
     @property
     def kind(self) -> str:
@@ -46,11 +68,15 @@ class Recording:
         endpoint: the proxy's address.
         requests: in the order of arrival.
         before: is called with each request before it is forwarded, in its connection's thread.
+        judge: decides about each request.
+        denied: the requests that were answered with 403 here.
     """
 
     endpoint: str = ""
     requests: list[Request] = field(default_factory=list)
     before: Callable[[Request], None] = lambda _: None
+    judge: Callable[[Request], Verdict] = lambda _: Verdict.ALLOWED
+    denied: list[Request] = field(default_factory=list)
 
     def kinds(self) -> dict[str, int]:
         """Return the number of requests of each kind."""
@@ -66,8 +92,8 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, behind: str, recording: Recording) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, behind: str, recording: Recording, host: str) -> None:
+        super().__init__((host, 0), _Handler)
         self.behind = urlsplit(behind)
         self.recording = recording
 
@@ -103,20 +129,41 @@ class _Handler(BaseHTTPRequestHandler):
             tuple(parse_qs(query, keep_blank_values=True)),
             self.headers.get("range", ""),
             self.headers.get("x-amz-copy-source", ""),
+            self.path,
+            self.client_address[0],
+            self.headers.get("if-match", ""),
         )
-        self.server.recording.requests.append(request)
-        self.server.recording.before(request)
-        self._pass_on(body)
+        recording = self.server.recording
+        recording.requests.append(request)
+        recording.before(request)
+        verdict = recording.judge(request)
+        if verdict is Verdict.DENIED:
+            self._deny(request)
+        else:
+            self._pass_on(request, body, verdict)
 
     do_PUT = do_POST = do_HEAD = do_DELETE = do_GET
 
-    def _pass_on(self, body: bytes) -> None:
+    def _deny(self, request: Request) -> None:
+        self.server.recording.denied.append(request)
+        self.send_response(HTTPStatus.FORBIDDEN)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(_DENIED)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(_DENIED)
+
+    def _pass_on(self, request: Request, body: bytes, verdict: Verdict) -> None:
         self._store.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
         for name, value in self.headers.items():
             if name.lower() != "connection":
                 self._store.putheader(name, value)
         self._store.endheaders(body)
         answer = self._store.getresponse()
+        if answer.status == HTTPStatus.NOT_FOUND and verdict is Verdict.ALLOWED_IF_THERE:
+            answer.read()
+            self._deny(request)
+            return
         self.send_response(answer.status)
         for name, value in answer.getheaders():
             if name.lower() not in _HOP:
@@ -134,11 +181,16 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def recorded(behind: str) -> Iterator[Recording]:
-    """Run a proxy in front of an object store until the end of the block."""
+def recorded(behind: str, host: str = "127.0.0.1") -> Iterator[Recording]:
+    """Run a proxy in front of an object store until the end of the block.
+
+    Args:
+        behind: the store's address.
+        host: the address of this machine to listen on.
+    """
     recording = Recording()
-    server = _Server(behind, recording)
-    recording.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
+    server = _Server(behind, recording, host)
+    recording.endpoint = f"http://{host}:{server.server_address[1]}"
     thread = threading.Thread(
         target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
     )

@@ -1,4 +1,4 @@
-"""What every storage must do, for each of them: a local folder and S3."""
+"""What every storage must do, for each of them: a local folder, and S3 by two servers."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from mapreduce.storage import Grants, ObjectInfo, Storage, open_storage
 from mapreduce.storage.digest import digest_of_bytes
 from mapreduce.storage.s3 import PART_BYTES
 from tests.contract.conftest import BUCKET
-from tests.contract.emulator import Emulator
+from tests.contract.emulator import SERVERS, Emulator
 
 DIGITS = b"0123456789"
 
 
-@pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.s3)])
+@pytest.fixture(params=["local", *(pytest.param(name, marks=pytest.mark.s3) for name in SERVERS)])
 def root(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The URL of an empty folder; the environment has the emulator's address."""
     if request.param == "local":
         return f"file://{tmp_path}/store"
-    for name, value in request.getfixturevalue("emulator").environment.items():
+    for name, value in request.getfixturevalue(request.param).environment.items():
         monkeypatch.setenv(name, value)
     return f"s3://{BUCKET}/{hashlib.sha256(str(tmp_path).encode()).hexdigest()[:12]}"
 

@@ -17,7 +17,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.contract.emulator import MISSING, PROGRAM, running_emulator
+from tests.contract.emulator import MINISTACK, running_emulator
 from tests.faults.fault import all_faults
 from tests.faults.report import lines_of, read_json, text_table, write_json, write_markdown
 from tests.faults.suite import BUCKET, Row, Suite
@@ -114,8 +114,8 @@ def _s3(ends: ExitStack) -> str:
     """Run the emulator; return its address, or "" if it is not installed, and set the environment
     of this process and its trials.
     """
-    if not PROGRAM.is_file():
-        _say(MISSING)
+    if MINISTACK.missing:
+        _say(MINISTACK.missing)
         return ""
     emulator = ends.enter_context(running_emulator(BUCKET))
     os.environ.update(emulator.environment)

@@ -6,12 +6,15 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.e2e import terraform_cli
 from tests.e2e.log import CannotRun
 from tests.e2e.processes import Shell
+from tests.policies.planned import planned_resources, task_policies
+from tests.policies.policy import Policy
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,3 +36,15 @@ def terraform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Shell,
     except CannotRun as exc:
         pytest.skip(f"TERRAFORM IS NOT CHECKED: {exc}")
     yield shell, copy
+
+
+@pytest.fixture(scope="session")
+def planned(terraform: tuple[Shell, Path]) -> dict[str, Any]:
+    """The planned resources of a stack with every option."""
+    return planned_resources(terraform[0])
+
+
+@pytest.fixture(scope="session")
+def policies(planned: dict[str, Any]) -> dict[str, Policy]:
+    """The planned policy of each task role."""
+    return task_policies(planned)

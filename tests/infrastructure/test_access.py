@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from driver.targets.prepare import INPUT_FOLDERS
+from driver.cloud.stack import Stack
+from driver.targets.prepare import _check_buckets
+from mapreduce.errors import UsageError
 from mapreduce.wire import keys
-from tests.e2e.processes import Shell
-from tests.infrastructure.iam import Policy
+from mapreduce.wire.messages import InputObject
+from tests.policies.planned import MAPPER, REDUCER, ROLES, SPLITTER
+from tests.policies.planned import STORE as BUCKET
+from tests.policies.policy import Policy
+from tests.unit.driver.samples import STACK_VALUES
 
-STORE = "s3://mapreduce-123456789012-eu-central-1"
+STORE = f"s3://{BUCKET}"
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/1"
-PLAN = "every_option_together"
 RUN = "run-20260101-000000-ab"
 DIGEST = "ab" * 32
-SPLITTER, MAPPER, REDUCER = "splitter", "mapper", "reducer"
-ROLES = (SPLITTER, MAPPER, REDUCER)
 
 # function of `keys`: its objects, the roles that read them, and those that write them
 OBJECTS: dict[str, tuple[list[str], Sequence[str], Sequence[str]]] = {
@@ -68,28 +68,8 @@ def _arn(url: str) -> str:
     return url.replace("s3://", "arn:aws:s3:::")
 
 
-@pytest.fixture(scope="module")
-def planned(terraform: tuple[Shell, Path]) -> dict[str, Any]:
-    """The resources of the stack with every option, as stack.tftest.hcl plans it."""
-    shell, _ = terraform
-    tests = ("terraform", "test", "-json", "-verbose", "-filter=tests/stack.tftest.hcl")
-    out = shell.run(*tests, ok=(0, 1)).out  # its assertions are not those of this file
-    for line in out.splitlines():
-        if '"type":"test_plan"' in line and json.loads(line)["@testrun"] == PLAN:
-            changes = json.loads(line)["test_plan"]["resource_changes"]
-            return {change["address"]: change["change"]["after"] for change in changes}
-    raise AssertionError(f"terraform test shows no plan of {PLAN}:\n{out[-2000:]}")
-
-
 def _policy(planned: dict[str, Any], address: str) -> Policy:
-    return Policy(json.loads(planned[address]["policy"])["Statement"])
-
-
-@pytest.fixture(scope="module")
-def policies(planned: dict[str, Any]) -> dict[str, Policy]:
-    """The policy of each task role."""
-    address = 'module.service["{}"].aws_iam_role_policy.task[0]'
-    return {role: _policy(planned, address.format(role)) for role in ROLES}
+    return Policy.of(planned[address]["policy"])
 
 
 def test_every_object_of_the_store_is_in_the_table() -> None:
@@ -130,13 +110,6 @@ def test_no_role_may_do_more(policies: dict[str, Policy], role: str) -> None:
     assert policy.allows("s3:ListBucket", _arn("s3://other")) == (role != REDUCER)
 
 
-def test_what_the_driver_takes_as_input_can_be_read(policies: dict[str, Policy]) -> None:
-    """Splitter and mapper may read every folder in which the driver allows an input."""
-    for folder in INPUT_FOLDERS:
-        for role in (SPLITTER, MAPPER):
-            assert policies[role].allows("s3:GetObject", _arn(f"{STORE}/{folder}/x/y"))
-
-
 @pytest.mark.parametrize("role", ROLES)
 def test_each_role_knows_few_actions(policies: dict[str, Policy], role: str) -> None:
     """A task role has actions on objects and lists, and to decrypt extra inputs; no other."""
@@ -175,3 +148,29 @@ def test_the_schedule_may_scale_and_nothing_else(planned: dict[str, Any]) -> Non
     """The role of the nightly stop changes services; no task role does."""
     policy = _policy(planned, "module.nightly_stop[0].aws_iam_role_policy.this")
     assert {"ecs:UpdateService"} == policy.actions
+
+
+PLACES = (
+    *(url for urls, _, _ in OBJECTS.values() for url in urls),
+    *(f"{STORE}/{key}" for key in ("big.txt", "input/2026/a.txt", "inputs/a", "books/input/a")),
+    "s3://other/a/b",
+    "s3://stranger/input/a",
+)
+
+
+@pytest.mark.parametrize("url", PLACES)
+def test_what_the_driver_takes_as_input_can_be_read(policies: dict[str, Policy], url: str) -> None:
+    """Splitter and mapper may read every input that the driver takes; it refuses another before the
+    run, with the next step.
+    """
+    changed = {"bucket": BUCKET, "extra_input_buckets": ["other"]}
+    stack = Stack.model_validate(STACK_VALUES | changed)
+    given = InputObject(url=url, etag="e", size=1, name="a")
+    try:
+        _check_buckets((given,), stack, None)
+    except UsageError as exc:
+        assert "aws s3 cp" in str(exc) or "./deploy.sh" in str(exc)
+        return
+    assert url.startswith((f"{STORE}/input/", f"{STORE}/reduce/", "s3://other/"))
+    for role in (SPLITTER, MAPPER):
+        assert policies[role].allows("s3:GetObject", _arn(url))

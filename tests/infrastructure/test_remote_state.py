@@ -53,8 +53,8 @@ class Checkout:
 @pytest.fixture(scope="module")
 def s3() -> Iterator[emulator.Emulator]:
     """AWS's emulator, with a bucket for states."""
-    if not emulator.PROGRAM.is_file():
-        pytest.skip(emulator.MISSING)
+    if missing := emulator.MINISTACK.missing:
+        pytest.skip(missing)
     with emulator.running_emulator(BUCKET) as running:
         yield running
 

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from driver.cloud.aws import Aws
-from tests.infrastructure.iam import Policy
 from tests.infrastructure.record import TABLE
 from tests.infrastructure.test_infrastructure import CHECKERS, ROOT
+from tests.policies.policy import Policy
 
 PLACES = {"account": "123456789012", "region": "eu-central-1", "name": "books"}
 LONGEST = 6144
@@ -155,7 +155,7 @@ def _document(role: str) -> str:
 
 @cache
 def _policy(role: str) -> Policy:
-    return Policy(json.loads(_document(role))["Statement"])
+    return Policy.of(_document(role))
 
 
 def _resources(action: str, name: str) -> list[str]:
@@ -282,7 +282,7 @@ def test_no_policy_reaches_another_stack(role: str) -> None:
         if _resources(action, "other") != ["*"] and _policy(role).allows(action, arn, context)
     ]
     # what knows no resource, or a list that names no resource, must be allowed on all
-    on_all = [one for one in _policy(role).statements if one["Resource"] == "*"]
+    on_all = tuple(one for one in _policy(role).statements if one["Resource"] == "*")
     excused = Policy(on_all).actions
     assert [] == [one for one in reached if one.split(" on ")[0] not in excused]
 

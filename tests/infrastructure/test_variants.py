@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.emulator import MISSING, PROGRAM
+from tests.contract.emulator import MINISTACK
 from tests.e2e.processes import Shell
 from tests.infrastructure.test_infrastructure import checker, passes
 from tests.infrastructure.variants import NAMES, emulated_account
@@ -20,8 +20,8 @@ pytestmark = pytest.mark.timeout(900)
 @pytest.fixture(scope="module")
 def plans(terraform: tuple[Shell, Path]) -> Iterator[dict[str, Path]]:
     """The plan of each variant."""
-    if not PROGRAM.exists():
-        pytest.skip(MISSING)
+    if missing := MINISTACK.missing:
+        pytest.skip(missing)
     shell, _ = terraform
     with emulated_account(shell) as account:
         yield {name: account.plan(name) for name in NAMES}

@@ -10,7 +10,8 @@ import subprocess
 import sys
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +39,13 @@ class Finished:
 @dataclass(frozen=True)
 class Driver:
     """`python -m driver` in one folder, over one store; its processes have `mark` in their
-    environment.
+    environment, and `variables`.
     """
 
     folder: Path
     mark: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+    program: tuple[str, ...] = ("-m", "driver")
 
     @property
     def store(self) -> Path:
@@ -52,12 +55,13 @@ class Driver:
     @property
     def environment(self) -> dict[str, str]:
         """The environment of its commands."""
-        return os.environ | {"PYTHONPATH": str(ROOT), MARK: self.mark, "NO_COLOR": "1"}
+        ours = {"PYTHONPATH": str(ROOT), MARK: self.mark, "NO_COLOR": "1"}
+        return os.environ | ours | dict(self.variables)
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
         """Start a command."""
         return subprocess.Popen(
-            [sys.executable, "-m", "driver", *map(str, arguments)],
+            [sys.executable, *self.program, *map(str, arguments)],
             cwd=self.folder,
             env=self.environment,
             stdin=subprocess.DEVNULL,

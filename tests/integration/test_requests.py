@@ -14,7 +14,7 @@ import pytest
 
 from driver.report.document import Report, RunRequests
 from mapreduce.storage import Requests
-from tests.contract.emulator import MISSING, PROGRAM, running_emulator
+from tests.contract.emulator import SERVERS, running_emulator
 from tests.contract.recorder import Recording, Request, recorded
 from tests.integration.commands import ROOT
 
@@ -82,12 +82,16 @@ class Bucket:
         return done.stdout
 
 
-@pytest.fixture(scope="module")
-def bucket() -> Iterator[Bucket]:
-    """An emulator behind a recording proxy."""
-    if not PROGRAM.is_file():
-        pytest.skip(MISSING)
-    with running_emulator(BUCKET) as emulator, recorded(emulator.endpoint) as recording:
+@pytest.fixture(scope="module", params=SERVERS)
+def bucket(request: pytest.FixtureRequest) -> Iterator[Bucket]:
+    """Each S3 server behind a recording proxy."""
+    server = SERVERS[request.param]
+    if server.missing:
+        pytest.skip(server.missing)
+    with (
+        running_emulator(BUCKET, server=server) as emulator,
+        recorded(emulator.endpoint) as recording,
+    ):
         filled = Bucket(
             recording,
             {**os.environ, **emulator.environment, "AWS_ENDPOINT_URL": recording.endpoint},

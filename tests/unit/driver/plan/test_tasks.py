@@ -351,10 +351,12 @@ def test_the_order_of_the_maps_is_in_the_key_of_a_reduce() -> None:
     assert not there & back
 
 
-def _states(keep_states: bool = True, **changes: object) -> str:
+def _states(keep_states: bool = True, secret: str = "", **changes: object) -> str:
     """Return the identity of the kept states in the messages of a run's reduce tasks."""
     plan = run_plan(**(KNOWN | changes))
-    specs = reduce_tasks(plan, [_result("file:///x", "1")], OUTPUTS, keep_states=keep_states)
+    specs = reduce_tasks(
+        plan, [_result("file:///x", "1")], OUTPUTS, keep_states=keep_states, secret=secret
+    )
     (found,) = {getattr(spec.message("0"), "states", None) for spec in specs}
     return str(found)
 
@@ -382,6 +384,20 @@ def test_kept_states_belong_to_a_job_and_a_build() -> None:
         for kept in (False, True)
     ]
     assert keys[0] == keys[1]
+
+
+def test_kept_states_are_sealed_with_a_secret() -> None:
+    """Who knows the plan but not the driver's key knows no identity, and the key is in none."""
+    key = "k" * 32
+    assert _states(secret=key) == _states(secret=key, run="run-2")
+    others = [
+        _states(),
+        _states(secret="l" * 32),
+        _states(secret=key, code=CodeIdentity(map="m", reduce="s")),
+    ]
+    assert 4 == len({_states(secret=key), *others})
+    assert key not in _states(secret=key)
+    assert "" == _states(keep_states=False, secret=key)
 
 
 def test_reduce_tasks_are_taken_to_read_equal_shares() -> None:

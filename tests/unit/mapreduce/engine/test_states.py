@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -174,6 +175,23 @@ def test_states_that_are_not_as_written_are_made_again(harm: str) -> None:
         for path, content, other in zip(paths, contents, contents[1:] + contents[:1], strict=True):
             wrong = {"a byte": content[:-1] + bytes([content[-1] ^ 1]), "another group": other}
             path.write_bytes(wrong.get(harm, b""))
+        assert first == stages.storage.read(reduced(stages, days, "job", "1").url)
+        assert contents == [path.read_bytes() for path in paths]
+
+
+def test_states_that_another_job_has_sealed_are_made_again() -> None:
+    """Who may write the object and knows the key of a group, but not the identity, forges none."""
+    with engine(Sums) as stages:
+        days = [day(stages, number) for number in range(DAYS)]
+        first = stages.storage.read(reduced(stages, days, "job", "0").url)
+        paths = [Path(url.removeprefix("file://")) for url in sorted(kept(stages))]
+        contents = [path.read_bytes() for path in paths]
+        for path, other in zip(paths, contents[1:] + contents[:1], strict=True):
+            line, _, block = other.partition(b"\n")
+            found = json.loads(line) | {"key": path.name}
+            forger = states.States("another", stages.store, stages.storage)
+            found["seal"] = forger._seal(path.name, block, integers=found["integers"])
+            path.write_bytes(json.dumps(found).encode() + b"\n" + block)
         assert first == stages.storage.read(reduced(stages, days, "job", "1").url)
         assert contents == [path.read_bytes() for path in paths]
 
