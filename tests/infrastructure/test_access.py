@@ -18,6 +18,8 @@ from tests.infrastructure.iam import Policy
 STORE = "s3://mapreduce-123456789012-eu-central-1"
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/1"
 PLAN = "every_option_together"
+
+pytestmark = pytest.mark.timeout(600)
 RUN = "run-20260101-000000-ab"
 DIGEST = "ab" * 32
 SPLITTER, MAPPER, REDUCER = "splitter", "mapper", "reducer"
@@ -70,9 +72,9 @@ def _arn(url: str) -> str:
 
 @pytest.fixture(scope="module")
 def planned(terraform: tuple[Shell, Path]) -> dict[str, Any]:
-    """The resources of the stack with every option, as stack.tftest.hcl plans it."""
+    """The resources of the stack with every option, as options.tftest.hcl plans it."""
     shell, _ = terraform
-    tests = ("terraform", "test", "-json", "-verbose", "-filter=tests/stack.tftest.hcl")
+    tests = ("terraform", "test", "-json", "-verbose", "-filter=tests/options.tftest.hcl")
     out = shell.run(*tests, ok=(0, 1)).out  # its assertions are not those of this file
     for line in out.splitlines():
         if '"type":"test_plan"' in line and json.loads(line)["@testrun"] == PLAN:
