@@ -9,7 +9,7 @@ without actions, and schedules below 14 million calls a month.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from mapreduce.storage import Requests
@@ -52,7 +52,7 @@ class ServiceSize:
     cpu: int
     memory: int
     spot_share: int = 0
-    is_public: bool = True
+    is_public: bool = field(default=True, kw_only=True)
 
 
 GUARD = ServiceSize(count=1, cpu=256, memory=512)

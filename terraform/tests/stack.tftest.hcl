@@ -269,42 +269,6 @@ run "private_subnets_of_a_company" {
   }
 }
 
-run "options_are_off_by_default" {
-  command = plan
-
-  assert {
-    condition     = length(module.budget) == 0 && length(module.nightly_stop) == 0 && length(module.monitoring) == 0 && length(module.existing_network) == 0
-    error_message = "Nothing that was not asked for exists, or costs."
-  }
-}
-
-# tests/infrastructure/test_access.py evaluates the policies of this plan.
-run "every_option_together" {
-  command = plan
-
-  variables {
-    extra_input_buckets   = ["other"]
-    extra_kms_key_arns    = ["arn:aws:kms:eu-central-1:123456789012:key/1"]
-    monthly_budget_usd    = 20
-    budget_email          = "you@example.com"
-    nightly_stop          = "cron(0 22 * * ? *)"
-    nightly_stop_timezone = "Europe/Berlin"
-    alarms                = true
-    alarm_topic_arn       = "arn:aws:sns:eu-central-1:123456789012:alarms"
-    dashboard             = true
-  }
-
-  assert {
-    condition     = module.budget[0].name == "mapreduce-monthly" && module.monitoring[0].dashboard_name == "mapreduce-eu-central-1"
-    error_message = "The budget and the dashboard must be the stack's."
-  }
-
-  assert {
-    condition     = module.nightly_stop[0].schedule_names == { mapper = "stop-mapper", reducer = "stop-reducer", splitter = "stop-splitter" }
-    error_message = "Every service must be stopped."
-  }
-}
-
 run "the_stack_can_be_found_by_its_tags" {
   command = plan
 

@@ -20,6 +20,7 @@ from tests.unit.driver.samples import STACK_VALUES
 
 STORE = f"s3://{BUCKET}"
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/1"
+pytestmark = pytest.mark.timeout(600)
 RUN = "run-20260101-000000-ab"
 DIGEST = "ab" * 32
 

@@ -13,13 +13,13 @@ STORE, EXTRA = "mapreduce-123456789012-eu-central-1", "other"
 STRANGER = "stranger"
 """A bucket that no policy names."""
 PLAN = "every_option_together"
-TESTS = ("terraform", "test", "-json", "-verbose", "-filter=tests/stack.tftest.hcl")
+TESTS = ("terraform", "test", "-json", "-verbose", "-filter=tests/options.tftest.hcl")
 SPLITTER, MAPPER, REDUCER = "splitter", "mapper", "reducer"
 ROLES = (SPLITTER, MAPPER, REDUCER)
 
 
 def planned_resources(shell: Shell) -> dict[str, Any]:
-    """Return the resources of the stack with every option, as stack.tftest.hcl plans it.
+    """Return the resources of the stack with every option, as options.tftest.hcl plans it.
 
     Args:
         shell: a shell in an initialised root module.
