@@ -9,8 +9,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 terraform_dir=${MAPREDUCE_TERRAFORM:-terraform}
 next=deploy.next.tfvars.json
-# With an attestation an image is an index of two manifests, and its push writes the tag twice; the
-# repositories' tags are immutable.
+# With an attestation an image is an index of two manifests, and its push writes the tag for each of
+# them (`make containerd-store` shows it); the repositories' tags are immutable.
 export BUILDX_NO_DEFAULT_ATTESTATIONS=1
 make --quiet .venv/ready
 stack() { .venv/bin/python -m driver stack "$@"; }
