@@ -20,6 +20,11 @@ output "extra_input_buckets" {
   value       = var.extra_input_buckets
 }
 
+output "extra_kms_key_arns" {
+  description = "Keys with which the services may decrypt additional inputs."
+  value       = var.extra_kms_key_arns
+}
+
 output "cluster" {
   description = "Name of the ECS cluster."
   value       = module.cluster.cluster_name

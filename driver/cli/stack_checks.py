@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as jsonlib
-import time
 from dataclasses import asdict
 
 from driver.cli.options import Flag
@@ -83,26 +82,18 @@ def rotate_key(*, yes: Flag = False, timeout_s: float = 600) -> int:
         timeout_s: How many seconds to wait at most for the new tasks.
     """
     from driver.cloud.aws import Aws
-    from driver.cloud.rotation import (
-        leases_of,
-        parameter_of,
-        rotate,
-        running_services,
-        runs_in_progress,
-    )
+    from driver.cloud.rotation import needed_now, rotate, running_services
     from driver.cloud.stack import read_stack
     from driver.cloud.terraform import terraform_folder
-    from mapreduce.storage import open_storage
 
     found = read_stack(terraform_folder())
     if found is None:
         raise FleetError("there is no deployed stack; run ./deploy.sh")
-    aws, parameter = Aws(found.region), parameter_of(found)
-    storage = open_storage(credentials=aws.credential_provider(), region=found.region)
-    if live := runs_in_progress(leases_of(found, storage), time.time()):
+    aws, parameter = Aws(found.region), found.signing_key_parameter
+    if live := needed_now(found, aws):
         raise UsageError(
-            f"in progress: {', '.join(live)}; a new key would end them. Wait for their end, or end "
-            "them with Ctrl-C, then run this again"
+            f"{plural(live, 'run')} in progress, or kept by --keep; a new key would end them. Wait "
+            "for their end, or run: python -m driver stack stop"
         )
     running = running_services(found, aws)
     if not yes:

@@ -29,6 +29,7 @@ IMAGE_SOURCES = (
 )
 DEFAULT_NAME = "mapreduce"
 CPU_DEFAULTS: dict[Role, int] = {"splitter": 512, "mapper": 1024, "reducer": 1024}
+IDLE_STOP_MINUTES = 30
 COUNT_DEFAULTS: dict[Role, int] = {"splitter": 1, "mapper": 3, "reducer": 1}
 
 
@@ -48,7 +49,7 @@ class DeploySettings(BaseModel):
     def vcpus(self) -> float:
         """Return the vCPUs of all tasks together, the idle guard's included."""
         extra = self.model_extra or {}
-        guard = GUARD.cpu / 1024 if int(extra.get("idle_stop_minutes", 30)) else 0
+        guard = GUARD.cpu / 1024 if int(extra.get("idle_stop_minutes", IDLE_STOP_MINUTES)) else 0
         return guard + sum(
             int(extra.get(f"{role}_count", COUNT_DEFAULTS[role]))
             * int(extra.get(f"{role}_cpu", cpu))

@@ -24,7 +24,7 @@ CLEAN_LOOKS = 2
 """Looks in a row that must find nothing: AWS's lists are eventually consistent."""
 
 PAUSE_S = 3.0
-OTHER_ROLES = ("execution", "nightly-stop")
+OTHER_ROLES = ("execution", "guard", "nightly-stop")
 """Ends of the names of IAM roles beside those of the services."""
 DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}
 _DEFINITION = ":task-definition/"
@@ -159,7 +159,7 @@ def _none_if_denied(exc: ClientError) -> list[str]:
 
 def _definitions(name: str, aws: Aws) -> Iterator[str]:
     """Yield every active revision of the stack's families."""
-    for role in get_args(Role):
+    for role in (*get_args(Role), "guard"):
         family = f"{name}-{role}"
         pages = aws.ecs.get_paginator("list_task_definitions").paginate(
             familyPrefix=family, status="ACTIVE"

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from driver.cloud.deployment import COUNT_DEFAULTS, CPU_DEFAULTS, DeploySettings
+from driver.cloud.deployment import (
+    COUNT_DEFAULTS,
+    CPU_DEFAULTS,
+    IDLE_STOP_MINUTES,
+    DeploySettings,
+)
+from driver.forecast.pricing import GUARD
 from driver.transport.endpoint import Role
 
 Discovery = Literal["api", "dns", "none"]
@@ -23,6 +29,10 @@ class Needs:
         network: a VPC of its own, with an internet gateway.
         discovery: the kind of the Cloud Map namespace.
         existing_role: the role that serves instead of new ones; "" if roles are made.
+        guard: the idle guard.
+        alarms: alarms or a dashboard.
+        nightly_stop: a schedule that stops the services.
+        budget: a budget.
     """
 
     name: str
@@ -32,11 +42,16 @@ class Needs:
     network: bool
     discovery: Discovery
     existing_role: str
+    guard: bool = True
+    alarms: bool = False
+    nightly_stop: bool = False
+    budget: bool = False
 
     @property
     def role_names(self) -> tuple[str, ...]:
         """The names of the roles that are made."""
-        roles = (*get_args(Role), "execution")
+        others = {"guard": self.guard, "nightly-stop": self.nightly_stop}
+        roles = (*get_args(Role), "execution", *(role for role, made in others.items() if made))
         prefix = f"{self.name}-{self.region}"
         return () if self.existing_role else tuple(f"{prefix}-{role}" for role in roles)
 
@@ -53,6 +68,8 @@ def needs_of(settings: DeploySettings) -> Needs:
         on_spot = (count * share + 50) // 100 if role == "mapper" else 0
         spot += on_spot * vcpus
         on_demand += (count - on_spot) * vcpus
+    guard = bool(int(chosen.get("idle_stop_minutes", IDLE_STOP_MINUTES)))
+    on_demand += GUARD.cpu / 1024 if guard and on_demand + spot else 0
     role_name = str(chosen.get("existing_role_name") or "")
     discovery: Discovery = chosen.get("service_discovery") or ("none" if role_name else "api")
     return Needs(
@@ -63,4 +80,8 @@ def needs_of(settings: DeploySettings) -> Needs:
         network=not chosen.get("vpc_id"),
         discovery=discovery,
         existing_role=role_name,
+        guard=guard,
+        alarms=bool(chosen.get("alarms") or chosen.get("dashboard")),
+        nightly_stop=bool(chosen.get("nightly_stop")),
+        budget=bool(chosen.get("monthly_budget_usd")),
     )

@@ -136,6 +136,23 @@ ROLES = Rights(
         *("ListRolePolicies", "ListAttachedRolePolicies", "ListInstanceProfilesForRole"),
     ),
 )
+ALARMS = Rights(
+    ANY,
+    (
+        *_of("cloudwatch", "PutMetricAlarm", "DescribeAlarms", "DeleteAlarms"),
+        *_of("cloudwatch", "PutDashboard", "GetDashboard", "DeleteDashboards"),
+        *_of("logs", "PutMetricFilter", "DescribeMetricFilters", "DeleteMetricFilter"),
+    ),
+)
+SCHEDULE = Rights(
+    ANY,
+    _of(
+        "scheduler",
+        *("CreateScheduleGroup", "GetScheduleGroup", "DeleteScheduleGroup"),
+        *("CreateSchedule", "GetSchedule", "DeleteSchedule", "ListTagsForResource"),
+    ),
+)
+BUDGET = Rights(ANY, _of("budgets", "ModifyBudget", "ViewBudget"))
 ALWAYS = (
     IMAGES,
     REGISTRY,
@@ -162,6 +179,12 @@ def rights_for(needs: Needs) -> Iterator[Rights]:
         yield HTTP_NAMESPACE if needs.discovery == "api" else DNS_NAMESPACE
     if not needs.existing_role:
         yield ROLES
+    if needs.alarms:
+        yield ALARMS
+    if needs.nightly_stop:
+        yield SCHEDULE
+    if needs.budget:
+        yield BUDGET
 
 
 def resources_of(rights: Rights, needs: Needs, account: str, partition: str) -> list[str]:

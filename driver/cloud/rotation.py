@@ -11,18 +11,12 @@ import string
 from collections.abc import Iterable
 
 from driver.cloud.aws import Aws, explained
+from driver.cloud.leases import Leases
 from driver.cloud.stack import Stack
 from mapreduce.errors import FleetError
-from mapreduce.storage import ObjectInfo, Storage
-from mapreduce.wire import keys
 
 KEY_LENGTH = 64
 """Letters and digits: 381 bits, and no character that a shell or a header would change."""
-LEASES = "fleet/leases"
-"""The folder of the leases of runs in progress."""
-LEASE_S = 900.0
-"""An older lease is that of a run whose driver has died: a live one is renewed every few minutes.
-"""
 
 
 def new_key() -> str:
@@ -31,30 +25,10 @@ def new_key() -> str:
     return "".join(secrets.choice(letters) for _ in range(KEY_LENGTH))
 
 
-def parameter_of(stack: Stack) -> str:
-    """Return the name of the parameter that holds the key; raises `FleetError` without one."""
-    name = stack.model_dump().get("signing_key_parameter")
-    if not name:
-        raise FleetError(
-            "this stack keeps its key in Secrets Manager; run ./deploy.sh, then this again"
-        )
-    return str(name)
-
-
-def runs_in_progress(leases: Iterable[ObjectInfo], now: float) -> list[str]:
-    """Return the runs whose lease is not older than `LEASE_S`.
-
-    Args:
-        leases: the objects of the leases.
-        now: in seconds since the epoch.
-    """
-    live = (lease for lease in leases if now - lease.modified < LEASE_S)
-    return sorted({lease.url.rpartition("/")[2].removesuffix(".json") for lease in live})
-
-
-def leases_of(stack: Stack, storage: Storage) -> list[ObjectInfo]:
-    """Return the leases in the stack's bucket."""
-    return list(storage.list(keys.join(stack.store, LEASES)))
+def needed_now(stack: Stack, aws: Aws) -> int:
+    """Return how many leases hold the fleet: of runs in progress, or of --keep."""
+    leases, now = Leases(aws, stack.bucket, "rotate").others()
+    return sum(lease.holds_at(now) for lease in leases)
 
 
 def running_services(stack: Stack, aws: Aws) -> list[str]:
@@ -69,7 +43,7 @@ def rotate(stack: Stack, aws: Aws, running: Iterable[str]) -> None:
     """Write a new key, and replace the tasks of the services: a task reads the key at its start."""
     with explained():
         aws.ssm.put_parameter(
-            Name=parameter_of(stack), Value=new_key(), Type="SecureString", Overwrite=True
+            Name=stack.signing_key_parameter, Value=new_key(), Type="SecureString", Overwrite=True
         )
     try:
         with explained():

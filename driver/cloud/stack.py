@@ -77,6 +77,7 @@ class Stack(BaseModel):
     name: str
     bucket: str
     extra_input_buckets: tuple[str, ...]
+    extra_kms_key_arns: tuple[str, ...]
     cluster: str
     service_discovery: ServiceDiscovery
     namespace: str | None

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from driver.cloud.stack import Stack
+from driver.cloud.stack import GuardOutputs, ServiceOutputs, Stack
 from driver.doctor.account import credentials
 from driver.doctor.finding import Finding, guarded
 from driver.transport.endpoint import ROLES, Role
@@ -44,6 +44,7 @@ def examine_stack(stack: Stack) -> Iterator[Finding]:
     )
     for role in stack.services:
         yield service(stack, aws, role)
+    yield guard(stack, aws)
     yield from _guarded_answers(stack, aws)
 
 
@@ -57,15 +58,29 @@ def _bucket(stack: Stack, aws: Aws) -> str:
 
 def service(stack: Stack, aws: Aws, role: Role) -> Finding:
     """Check that a service runs all its tasks, of the version that Terraform made."""
+    return _running(f"{role} service", stack.services[role], stack, aws)
+
+
+def guard(stack: Stack, aws: Aws) -> Finding:
+    """Check that the idle guard runs, without which a forgotten fleet runs on."""
+    if stack.guard is None:
+        return Finding("idle guard", True, "none: idle_stop_minutes is 0, tasks run until stopped")
+    found = _running("idle guard", stack.guard, stack, aws)
+    after = f"; it stops the tasks after {stack.idle_stop_minutes} min without a run"
+    return replace(found, seen=found.seen + after) if found.ok else found
+
+
+def _running(step: str, service: ServiceOutputs | GuardOutputs, stack: Stack, aws: Aws) -> Finding:
+    """Check that an ECS service runs all its tasks, of the version that Terraform made."""
     from driver.cloud.rollout import fault_of
 
-    step, wanted = f"{role} service", stack.services[role].task_definition_arn
+    wanted = service.task_definition_arn
     try:
-        found = _described(stack, aws, stack.services[role].service_name)
+        found = _described(stack, aws, service.service_name)
     except FleetError as exc:
         return Finding(step, False, str(exc), SEE_LOGS)
     if fault := fault_of(found["deployments"], wanted):
-        group = stack.services[role].log_group
+        group = service.log_group
         remedy = f"see: aws logs tail {group} --since 30m; then run ./deploy.sh again"
         return Finding(step, False, fault.why, remedy, final=fault.final)
     seen = f"{found['runningCount']} of {found['desiredCount']} tasks run"

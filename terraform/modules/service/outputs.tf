@@ -40,5 +40,5 @@ output "task_definition_arn" {
 
 output "allowed_cidrs" {
   description = "IPv4 ranges outside the VPC that may call the tasks."
-  value       = tolist([for cidr, rule in aws_vpc_security_group_ingress_rule.http : cidr if cidr != var.vpc_cidr])
+  value       = tolist([for cidr, rule in aws_vpc_security_group_ingress_rule.http : cidr if !contains(var.vpc_cidrs, cidr)])
 }

@@ -67,6 +67,7 @@ STACK_VALUES: dict[str, object] = {
     "name": "mapreduce",
     "bucket": "mapreduce-1-eu-central-1",
     "extra_input_buckets": ["books"],
+    "extra_kms_key_arns": [],
     "cluster": "mapreduce",
     "service_discovery": "dns",
     "namespace": "mapreduce.internal",
@@ -88,7 +89,7 @@ STACK_VALUES: dict[str, object] = {
     "idle_stop_minutes": 30,
     "guard": {
         "service_name": "guard",
-        "task_definition_arn": "arn:aws:ecs:eu-central-1:1:task-definition/mapreduce-guard:1",
+        "task_definition_arn": "arn:aws:ecs:eu-central-1:1:task-definition/mapreduce-guard:7",
         "log_group": "/ecs/mapreduce/guard",
     },
 }

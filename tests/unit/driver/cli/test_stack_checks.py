@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,8 +14,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from driver.cloud.admission import RULE, rules_of
+from driver.cloud.capacity import Lease
+from driver.cloud.leases import Leases
 from driver.cloud.stack import Stack
-from mapreduce.storage import ObjectInfo
 from tests.unit.driver.cli.conftest import Command
 from tests.unit.driver.samples import STACK_VALUES
 
@@ -77,7 +77,9 @@ def test_this_machines_address_replaces_the_one_before(
     assert "no longer by 203.0.113.7/32" in said.err
     applied = json.loads((terraform / "read").read_text())
     assert SETTINGS | {"allowed_cidrs": ["10.0.0.0/8", "198.51.100.9/32"]} == {
-        name: value for name, value in applied.items() if name != "architecture"
+        name: value
+        for name, value in applied.items()
+        if name not in ("architecture", "image_digests")
     }
     chdir, verb, *options = (terraform / "arguments").read_text().splitlines()
     assert [f"-chdir={folder}", "apply"] == [chdir, verb]
@@ -189,7 +191,7 @@ def keyed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], _Ssm
         monkeypatch.setattr(
             "driver.cloud.stack.read_stack", lambda _: _Keyed.model_validate(STACK_VALUES)
         )
-        monkeypatch.setattr("driver.cloud.rotation.leases_of", lambda *_: LEASES[:])
+        monkeypatch.setattr(Leases, "others", lambda _: (LEASES[:], 1000.0))
         monkeypatch.setattr("driver.cli.stack_checks.wait", _waited)
         return made
 
@@ -203,7 +205,7 @@ def _waited(**limit: float) -> int:
     return 0
 
 
-LEASES: list[ObjectInfo] = []
+LEASES: list[Lease] = []
 WAITED: list[dict[str, float]] = []
 
 
@@ -239,14 +241,15 @@ def test_a_stopped_stack_needs_no_deployment(
 def test_the_key_stays_while_a_run_is_in_progress(
     command: Command, keyed: Callable[[int], _Ssm]
 ) -> None:
-    """A fresh lease refuses the rotation; that of a run whose driver has died does not."""
-    aws, now = keyed(3), time.time()
-    lease = "s3://bucket/fleet/leases/run-20261126-000000-calm-owl"
-    LEASES.append(ObjectInfo(lease, 1, "e", modified=now - 60))
+    """A live lease refuses the rotation; that of a run whose driver has died does not, nor that
+    which says when the last run has ended.
+    """
+    aws = keyed(3)
+    LEASES.append(Lease(900, 1800))
     said = command("stack", "rotate-key", "--yes")
     assert (2, []) == (said.code, aws.asked)
-    assert "in progress: run-20261126-000000-calm-owl" in said.err
-    LEASES[0] = ObjectInfo(lease, 1, "e", modified=now - 3600)
+    assert "1 run in progress, or kept" in said.err
+    LEASES[:] = [Lease(900, 60), Lease(990, 1800, holds=False)]
     assert 0 == command("stack", "rotate-key", "--yes").code
 
 

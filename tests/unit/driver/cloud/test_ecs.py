@@ -170,8 +170,8 @@ def test_without_cloud_map_the_addresses_are_those_of_ecs(aws: Aws, ecs: Stubber
         found = _endpoints(stack, aws)
         discovery.assert_no_pending_responses()
     assert [endpoint.url for endpoint in found] == [
-        "http://10.20.0.1:8080",
-        "http://10.20.0.2:8080",
+        "https://10.20.0.1:8080",
+        "https://10.20.0.2:8080",
     ]
 
 

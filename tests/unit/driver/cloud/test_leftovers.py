@@ -21,7 +21,7 @@ from driver.cloud.leftovers import (
 from mapreduce.errors import FleetError
 
 ECS = "arn:aws:ecs:eu-central-1:1"
-_ROLES = ("execution", "mapper", "nightly-stop", "reducer", "splitter")
+_ROLES = ("execution", "guard", "mapper", "nightly-stop", "reducer", "splitter")
 DEFINITION = f"{ECS}:task-definition/books-mapper"
 SERVICE = f"{ECS}:service/books/mapper"
 
@@ -129,7 +129,7 @@ def _script(
     stubs["tagging"].add_response("get_resources", {"ResourceTagMappingList": mapping})
     rows = [_role(name) for name in roles]
     stubs["iam"].add_response("list_roles", {"Roles": rows, "IsTruncated": False})
-    for family in ("books-splitter", "books-mapper", "books-reducer"):
+    for family in ("books-splitter", "books-mapper", "books-reducer", "books-guard"):
         arns = [arn for arn in active if f"/{family}" in arn]
         expected = {"familyPrefix": family, "status": "ACTIVE"}
         stubs["ecs"].add_response("list_task_definitions", {"taskDefinitionArns": arns}, expected)
@@ -448,7 +448,7 @@ def test_credentials_that_may_not_look_have_made_none(aws: Aws, stubs: dict[str,
     """An account that may not list dashboards and budgets has none of them left."""
     stubs["tagging"].add_response("get_resources", {"ResourceTagMappingList": []})
     stubs["iam"].add_response("list_roles", {"Roles": [], "IsTruncated": False})
-    for _ in range(3):
+    for _ in range(4):
         stubs["ecs"].add_response("list_task_definitions", {"taskDefinitionArns": []})
     stubs["cloudwatch"].add_client_error("list_dashboards", "AccessDenied")
     stubs["sts"].add_response("get_caller_identity", {"Account": "1" * 12})
@@ -460,7 +460,7 @@ def test_a_look_up_that_fails_otherwise_is_an_error(aws: Aws, stubs: dict[str, S
     """A failed look-up of dashboards does not count as none."""
     stubs["tagging"].add_response("get_resources", {"ResourceTagMappingList": []})
     stubs["iam"].add_response("list_roles", {"Roles": [], "IsTruncated": False})
-    for _ in range(3):
+    for _ in range(4):
         stubs["ecs"].add_response("list_task_definitions", {"taskDefinitionArns": []})
     stubs["cloudwatch"].add_client_error("list_dashboards", "InternalServiceFault")
     with pytest.raises(FleetError, match="InternalServiceFault"):
@@ -480,7 +480,7 @@ def test_an_account_that_may_not_list_roles_has_none(aws: Aws, stubs: dict[str, 
     """An account that may not list roles has no leftover roles, as in AWS's courses."""
     stubs["tagging"].add_response("get_resources", {"ResourceTagMappingList": []})
     stubs["iam"].add_client_error("list_roles", "AccessDenied")
-    for _ in range(3):
+    for _ in range(4):
         stubs["ecs"].add_response("list_task_definitions", {"taskDefinitionArns": []})
     stubs["cloudwatch"].add_response("list_dashboards", {"DashboardEntries": []})
     _script_budget(stubs, there=False)

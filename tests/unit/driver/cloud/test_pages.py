@@ -30,7 +30,7 @@ LISTED = {"cluster": "mapreduce", "serviceName": "mapper", "desiredStatus": "RUN
 def stubs(aws: Aws) -> Iterator[dict[str, Stubber]]:
     """Every stubbed service; each must be asked for all of its answers."""
     with ExitStack() as ends:
-        names = ("ecs", "discovery", "logs", "tagging", "iam")
+        names = ("ecs", "discovery", "logs", "tagging", "iam", "cloudwatch", "sts", "budgets")
         made = {name: ends.enter_context(Stubber(getattr(aws, name))) for name in names}
         yield made
         for stub in made.values():
@@ -49,7 +49,7 @@ def _task(number: int) -> dict[str, Any]:
 def _addresses(aws: Aws) -> list[str]:
     stack = Stack.model_validate(STACK_VALUES | {"address_kind": "private"})
     found = asyncio.run(EcsFleet(stack, aws).endpoints("map"))
-    return [each.url.removeprefix("http://").partition(":")[0] for each in found]
+    return [each.url.removeprefix("https://").partition(":")[0] for each in found]
 
 
 def _instances(*addresses: str) -> dict[str, Any]:
@@ -148,7 +148,10 @@ def test_leftovers_are_found_on_every_page(aws: Aws, stubs: dict[str, Stubber]) 
     tagging.add_response("get_resources", last, {"TagFilters": ANY, "PaginationToken": "more"})
     iam.add_response("list_roles", {"Roles": [], "IsTruncated": True, "Marker": "m"}, {})
     iam.add_response("list_roles", {"Roles": [role], "IsTruncated": False}, {"Marker": "m"})
-    for family in ("books-splitter", "books-mapper", "books-reducer"):
+    stubs["cloudwatch"].add_response("list_dashboards", {"DashboardEntries": []})
+    stubs["sts"].add_response("get_caller_identity", {"Account": "1" * 12})
+    stubs["budgets"].add_client_error("describe_budget", "NotFoundException")
+    for family in ("books-splitter", "books-mapper", "books-reducer", "books-guard"):
         asked = {"familyPrefix": family, "status": "ACTIVE"}
         page: dict[str, Any] = {"taskDefinitionArns": [], "nextToken": "n"}
         ecs.add_response("list_task_definitions", page, asked)

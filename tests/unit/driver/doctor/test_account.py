@@ -81,9 +81,9 @@ def test_tasks_on_demand_and_on_spot_have_quotas_of_their_own(aws: Aws) -> None:
     """
     ecs = _tasks(("FARGATE", "1024", ""), ("FARGATE", "2048", "FARGATE_SPOT"), ("EC2", "4096", ""))
     needs = _needs(mapper_count=4, spot_share=50)
-    with _stubbed(aws, ecs=ecs, quotas=[_quota(4.5), _quota(3.5)]):
+    with _stubbed(aws, ecs=ecs, quotas=[_quota(4.75), _quota(3.5)]):
         on_demand, spot = account.vcpus(aws, needs)
-    assert (True, "4.5 vCPUs, 3.5 needed, 1 in use by other stacks") == (
+    assert (True, "4.75 vCPUs, 3.75 needed, 1 in use by other stacks") == (
         on_demand.ok,
         on_demand.seen,
     )
@@ -93,21 +93,21 @@ def test_tasks_on_demand_and_on_spot_have_quotas_of_their_own(aws: Aws) -> None:
     assert spot.remedy.endswith("/fargate/quotas/L-36FBB829")
 
 
-@pytest.mark.parametrize(("quota", "well"), [(4.5, True), (4.4, False)])
+@pytest.mark.parametrize(("quota", "well"), [(4.75, True), (4.7, False)])
 def test_without_spot_only_one_quota_counts(aws: Aws, quota: float, well: bool) -> None:
     """Without mappers on Spot its quota is not asked; tasks that cannot be counted are said."""
     ecs = [("list_clusters", "AccessDeniedException")]
     with _stubbed(aws, ecs=ecs, quotas=[_quota(quota)]):
         (found,) = account.vcpus(aws, _needs())
-    assert (well, f"{quota:g} vCPUs, 4.5 needed, others unknown") == (found.ok, found.seen)
+    assert (well, f"{quota:g} vCPUs, 4.75 needed, others unknown") == (found.ok, found.seen)
 
 
 @pytest.mark.parametrize(
     ("count", "share", "expected"),
-    [(3, 0, (5.0, 0.0)), (3, 50, (3.0, 2.0)), (3, 100, (2.0, 3.0)), (0, 50, (2.0, 0.0))],
+    [(3, 0, (5.25, 0.0)), (3, 50, (3.25, 2.0)), (3, 100, (2.25, 3.0)), (0, 50, (2.25, 0.0))],
 )
 def test_vcpus_by_the_share_of_spot(count: int, share: int, expected: tuple[float, float]) -> None:
-    """The mappers are divided to the nearest task; splitter and reducer never run on Spot."""
+    """The mappers are divided to the nearest task; splitter, reducer and guard never run on Spot."""
     needs = _needs(mapper_count=count, spot_share=share, splitter_cpu=1024)
     assert expected == (needs.on_demand_vcpus, needs.spot_vcpus)
 
@@ -196,9 +196,9 @@ def test_only_what_is_made_is_asked(chosen: dict[str, Any], absent: set[str]) ->
 @pytest.mark.parametrize(
     ("there", "used", "expected"),
     [
-        (0, 996, (True, "996 of 1000, 4 more needed")),
-        (2, 999, (False, "999 of 1000, 2 more")),
-        (4, 1000, None),
+        (0, 995, (True, "995 of 1000, 5 more needed")),
+        (2, 999, (False, "999 of 1000, 3 more")),
+        (5, 1000, None),
     ],
 )
 def test_the_roles_of_the_account(
@@ -214,7 +214,7 @@ def test_the_roles_of_the_account(
     }
     summary = {"SummaryMap": {"Roles": used, "RolesQuota": 1000}}
     roles: list[tuple[str, Any]] = [("get_role", {"Role": role})] * there
-    roles += [("get_role", "NoSuchEntity")] * (4 - there)
+    roles += [("get_role", "NoSuchEntity")] * (5 - there)
     with _stubbed(aws, iam=[("get_account_summary", summary), *roles]):
         found = account.role_quota(aws, _needs())
     if expected is None:

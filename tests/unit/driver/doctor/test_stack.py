@@ -261,5 +261,6 @@ def test_a_stack_is_examined_from_credentials_to_a_task(monkeypatch: pytest.Monk
     monkeypatch.setattr(checks, "_bucket", lambda *_: "read")
     monkeypatch.setattr(checks, "_guarded_answers", lambda *_: iter(()))
     roles = [(f"{role} service", True) for role in STACK.services]
+    roles.append(("idle guard", True))
     assert [("credentials", True), ("bucket", True), *roles] == _steps(checks.examine_stack(STACK))
     assert [("credentials", False)] == _steps(checks.examine_stack(STACK))
