@@ -154,13 +154,13 @@ def wait(*, timeout_s: float = 600) -> int:
     deadline = time.monotonic() + timeout_s
     said = ""
     while True:
-        wrong = [finding for finding in examine_stack(found) if not finding.ok]
+        findings = list(examine_stack(found))
+        wrong = [finding for finding in findings if not finding.ok]
         if not wrong:
-            say(
-                f"{plural(sum(s.desired_count for s in found.services.values()), 'task')} answer, "
-                f"image {found.image_tag}",
-                style="green",
-            )
+            tasks = sum(service.desired_count for service in found.services.values())
+            stopped = next((each.seen for each in findings if each.step == "services"), "")
+            answer = f"{plural(tasks, 'task')} answer, image {found.image_tag}"
+            say(stopped or answer, style="green")
             return 0
         if hopeless := next((finding for finding in wrong if finding.final), None):
             raise FleetError(f"{hopeless.step}: {hopeless.seen}; {hopeless.remedy}")

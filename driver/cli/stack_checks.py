@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json as jsonlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from driver.cli.options import Flag
 from driver.cli.stack import wait
@@ -11,6 +14,11 @@ from driver.cli.terminal import print_document, say
 from driver.text import plural
 from mapreduce.errors import FleetError, UsageError
 from mapreduce.wire.messages import Message
+
+if TYPE_CHECKING:
+    from driver.cloud.aws import Aws
+    from driver.cloud.stack import Stack
+    from driver.doctor.selftest import Step
 
 MARKS: dict[str, tuple[str, str | None]] = {
     "ok": ("✓", None),
@@ -130,15 +138,38 @@ def selftest(*, json: Flag = False) -> int:
     found = read_stack(terraform_folder())
     if found is None:
         raise FleetError("there is no deployed stack; run ./deploy.sh")
-    steps = []
-    for step in checks.selftest(found, Aws(found.region)):
-        steps.append(step)
-        if not json:
-            mark, style = MARKS[step.state]
-            say(f"{mark} {step.name}: {step.seen}", style=style)
-            if step.remedy:
-                say(f"    {step.remedy}")
+    steps, aws = [], Aws(found.region)
+    with _started(found, aws):
+        for step in checks.selftest(found, aws):
+            steps.append(step)
+            if not json:
+                _say_step(step)
     well = not any(step.state == "failed" for step in steps)
     if json:
         print_document(SelfTest(well=well, steps=tuple(map(asdict, steps))))
     return 0 if well else 3
+
+
+def _say_step(step: Step) -> None:
+    mark, style = MARKS[step.state]
+    say(f"{mark} {step.name}: {step.seen}", style=style)
+    if step.remedy:
+        say(f"    {step.remedy}")
+
+
+@contextmanager
+def _started(stack: Stack, aws: Aws) -> Iterator[None]:
+    """Start a stopped stack for the block, and stop it afterwards."""
+    from driver.cloud.fleet_use import Services, start_fleet, stop_fleet
+
+    services = Services(stack, aws)
+    if any(services.desired().values()):
+        yield
+        return
+    say("the stack is stopped: starting it for the test")
+    start_fleet(services, {role: each.desired_count for role, each in stack.services.items()}, None)
+    try:
+        wait()
+        yield
+    finally:
+        stop_fleet(services)

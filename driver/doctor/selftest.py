@@ -71,7 +71,7 @@ MANUAL = (
         "idle guard",
         "not asked",
         "it stops a stack that no run uses, after idle_stop_minutes",
-        "start the stack (make start), wait that long, then: python -m driver doctor",
+        "python -m driver stack start; wait that long, then: python -m driver doctor",
     ),
     Step(
         "rollback",
@@ -257,7 +257,7 @@ async def _error_of(
 async def _one_of(stage: StageName, fleet: Fleet) -> Endpoint:
     found = await fleet.endpoints(stage)
     if not found:
-        raise MapReduceError(f"there is no {ROLES[stage]}; make start")
+        raise MapReduceError(f"there is no {ROLES[stage]}; python -m driver stack start")
     return found[0]
 
 

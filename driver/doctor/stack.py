@@ -23,11 +23,15 @@ if TYPE_CHECKING:
     from mapreduce.wire.messages import StageName
 
 SEE_LOGS = "see: python -m driver logs"
+STOPPED = "0 of 0 tasks run: it is stopped"
 REPLACE_IMAGES = "an earlier version still runs: python -m driver stack wait"
 
 
 def examine_stack(stack: Stack) -> Iterator[Finding]:
-    """Yield findings of the stack: credentials, bucket, services, endpoints, a signed request."""
+    """Yield findings of the stack: credentials, bucket, services, endpoints, a signed request.
+
+    A stack whose services are all stopped is well: nothing more can be asked of it.
+    """
     from driver.cloud.aws import Aws
 
     try:
@@ -42,8 +46,12 @@ def examine_stack(stack: Stack) -> Iterator[Finding]:
     yield guarded(
         "bucket", lambda: _bucket(stack, aws), "is the stack destroyed, or in another account?"
     )
-    for role in stack.services:
-        yield service(stack, aws, role)
+    services = [service(stack, aws, role) for role in stack.services]
+    if all(found.seen == STOPPED for found in services):
+        seen = "all tasks are stopped; the next run starts those that it wants"
+        yield Finding("services", True, seen)
+        return
+    yield from services
     yield guard(stack, aws)
     yield from _guarded_answers(stack, aws)
 
@@ -90,7 +98,7 @@ def _running(step: str, service: ServiceOutputs | GuardOutputs, stack: Stack, aw
         )
         return Finding(step, False, f"{seen}: {last}", SEE_LOGS)
     if not found["desiredCount"]:
-        return Finding(step, False, f"{seen}: it is stopped", "make start")
+        return Finding(step, False, STOPPED, "python -m driver stack start")
     return Finding(step, True, seen)
 
 
@@ -207,7 +215,7 @@ async def _signed_request(stack: Stack, fleet: EcsFleet, transport: HttpTranspor
     step = "signed request"
     splitters = await fleet.endpoints("split")
     if not splitters:
-        return Finding(step, False, "no splitter to ask", "make start")
+        return Finding(step, False, "no splitter to ask", "python -m driver stack start")
     task = SplitTask(run="doctor", store=stack.store, inputs=(), cut=SplitRule(splits=1))
     try:
         events = [event async for event in transport.run(splitters[0], task)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +17,7 @@ from driver.cloud.admission import RULE, rules_of
 from driver.cloud.capacity import Lease
 from driver.cloud.leases import Leases
 from driver.cloud.stack import Stack
+from driver.doctor.selftest import Step
 from tests.unit.driver.cli.conftest import Command
 from tests.unit.driver.samples import STACK_VALUES
 
@@ -271,3 +272,29 @@ def test_terraform_keeps_a_key_that_it_did_not_write() -> None:
     text = (ROOT / "terraform/modules/signing_key/main.tf").read_text()
     assert re.search(r"_wo_version\s*= 1$", text, re.MULTILINE)
     assert not re.search(r"^\s*(value|secret_string)\s*=", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("running", [0, 3])
+def test_the_selftest_starts_a_stopped_stack_and_stops_it(
+    command: Command, folder: Path, monkeypatch: pytest.MonkeyPatch, running: int
+) -> None:
+    """A stopped stack runs for the test alone; one that runs is left as it was."""
+    counts = dict.fromkeys(("splitter", "mapper", "reducer"), running)
+    told: list[str] = []
+    stack = Stack.model_validate(STACK_VALUES)
+    monkeypatch.setattr("driver.cloud.stack.read_stack", lambda _: stack)
+    monkeypatch.setattr("driver.cloud.aws.Aws", lambda _: None)
+    services = SimpleNamespace(desired=lambda: counts)
+    monkeypatch.setattr("driver.cloud.fleet_use.Services", lambda *_: services)
+    monkeypatch.setattr("driver.cloud.fleet_use.start_fleet", lambda *_: told.append("start"))
+    monkeypatch.setattr("driver.cloud.fleet_use.stop_fleet", lambda _: told.append("stop"))
+    monkeypatch.setattr("driver.cli.stack_checks.wait", lambda: told.append("wait"))
+
+    def steps(*_: object) -> Iterator[Step]:
+        told.append("test")
+        yield Step("bucket", "failed", "denied", "sign in")
+
+    monkeypatch.setattr("driver.doctor.selftest.selftest", steps)
+    said = command("stack", "selftest", "--json")
+    assert (3, "failed") == (said.code, said.document["steps"][0]["state"])
+    assert (["test"] if running else ["start", "wait", "test", "stop"]) == told

@@ -107,7 +107,7 @@ def test_without_spot_only_one_quota_counts(aws: Aws, quota: float, well: bool) 
     [(3, 0, (5.25, 0.0)), (3, 50, (3.25, 2.0)), (3, 100, (2.25, 3.0)), (0, 50, (2.25, 0.0))],
 )
 def test_vcpus_by_the_share_of_spot(count: int, share: int, expected: tuple[float, float]) -> None:
-    """The mappers are divided to the nearest task; splitter, reducer and guard never run on Spot."""
+    """The mappers are divided to the nearest task; the other tasks never run on Spot."""
     needs = _needs(mapper_count=count, spot_share=share, splitter_cpu=1024)
     assert expected == (needs.on_demand_vcpus, needs.spot_vcpus)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +214,7 @@ def test_the_command_ends_with_the_worst_step(
 
     monkeypatch.setattr("driver.cloud.stack.read_stack", lambda _: STACK)
     monkeypatch.setattr(checks, "selftest", steps)
+    monkeypatch.setattr("driver.cli.stack_checks._started", lambda *_: nullcontext())
     said = command("stack", "selftest")
     assert (code, True) == (said.code, "look again" in said.err)
     document = command("stack", "selftest", "--json").document

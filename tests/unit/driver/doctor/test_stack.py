@@ -82,6 +82,30 @@ def test_a_service_must_have_its_tasks(ecs: Any, well: bool, seen: str) -> None:
     assert ("does not start" in seen) == found.final
 
 
+def test_a_stack_that_is_stopped_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next run starts it, so that its tasks are not asked; one that is half stopped is not."""
+    counts = dict.fromkeys(STACK.services, 0)
+
+    def described(services: Sequence[str], **_: Any) -> dict[str, Any]:
+        (name,) = services
+        arn = DEFINITION.replace("mapper", name)
+        count = counts.get(name, 0)  # type: ignore[call-overload]
+        deployment = {"taskDefinition": arn, "rolloutState": "COMPLETED"}
+        found = {"runningCount": count, "desiredCount": count, "deployments": [deployment]}
+        return {"services": [found]}
+
+    ecs = SimpleNamespace(describe_services=described)
+    monkeypatch.setattr("driver.cloud.aws.Aws", lambda _: aws_with(sts=IDENTITY, ecs=ecs))
+    monkeypatch.setattr(checks, "_bucket", lambda *_: "read")
+    monkeypatch.setattr(checks, "_guarded_answers", lambda *_: iter(()))
+    expected = [("credentials", True), ("bucket", True), ("services", True)]
+    assert expected == _steps(checks.examine_stack(STACK))
+    counts["splitter"] = 1
+    found = {each.step: each for each in checks.examine_stack(STACK)}
+    assert not found["mapper service"].ok
+    assert found["mapper service"].remedy == "python -m driver stack start"
+
+
 def test_a_readable_bucket_shows_its_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """A readable bucket shows the number of its runs."""
     storage = SimpleNamespace(list=lambda url: iter([url, url]))
