@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -214,14 +214,20 @@ def test_a_listener_between_them_reads_nothing(tmp_path: Path) -> None:
 def _overheard(mapper: Mapper, scheme: str) -> bytes:
     """Send a task that fails through a relay; return all bytes of both directions."""
     kept: list[bytes] = []
+    relays: list[asyncio.Task[None]] = []
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while block := await reader.read(65536):
             kept.append(block)
             writer.write(block)
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        relay_task = asyncio.current_task()
+        assert relay_task is not None
+        relays.append(relay_task)
         there, back = await asyncio.open_connection("127.0.0.1", mapper.port)
         await asyncio.gather(pump(reader, back), pump(there, writer))
 
@@ -232,6 +238,7 @@ def _overheard(mapper: Mapper, scheme: str) -> bytes:
             async with HttpTransport(KEY, 30.0) as transport:
                 asked = Endpoint("mapper-0", url, 1, "mapper")
                 events = [event async for event in transport.run(asked, task)]
+            await asyncio.gather(*relays)
         assert "ParameterError" in events[-1].model_dump_json()
 
     asyncio.run(ask())
