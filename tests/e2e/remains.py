@@ -15,7 +15,7 @@ Client = Any  # types for nine clients would be longer than this module
 
 def remains(emulator: Emulator) -> list[str]:
     """Return every resource of the stack that a service still lists."""
-    client = _clients(emulator)
+    client = clients(emulator)
     return [f"{what}: {one}" for what, ask in QUESTIONS.items() for one in ask(client)]
 
 
@@ -23,7 +23,7 @@ def register_again(emulator: Emulator, role: str) -> str:
     """Register a task definition a second time, as AWS's SDK does if the first answer is lost;
     return its ARN.
     """
-    ecs = _clients(emulator)("ecs")
+    ecs = clients(emulator)("ecs")
     found = ecs.describe_task_definition(taskDefinition=f"{NAME}-{role}", include=["TAGS"])
     inputs = ecs.meta.service_model.operation_model("RegisterTaskDefinition").input_shape.members
     same = {key: value for key, value in found["taskDefinition"].items() if key in inputs and value}
@@ -33,13 +33,14 @@ def register_again(emulator: Emulator, role: str) -> str:
 
 def objects(emulator: Emulator) -> set[str]:
     """Return every object in S3."""
-    client = _clients(emulator)
+    client = clients(emulator)
     pages = client("s3").get_paginator("list_objects_v2")
     found = (page for bucket in _buckets(client) for page in pages.paginate(Bucket=bucket))
     return {each["Key"] for page in found for each in page.get("Contents", ())}
 
 
-def _clients(emulator: Emulator) -> Callable[[str], Client]:
+def clients(emulator: Emulator) -> Callable[[str], Client]:
+    """Return a function that makes a client of a service in the emulator."""
     session = boto3.Session("test", "test", region_name=REGION)
 
     def client(service: str) -> Client:

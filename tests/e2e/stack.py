@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,15 +72,16 @@ class DeployedStack:
     root: Path
     engine: Engine
     shell: Shell
+    name: str = NAME
 
     @property
     def folder(self) -> Path:
         """Return the folder of its Terraform."""
         return self.root / "terraform"
 
-    def deploy(self) -> Finished:
+    def deploy(self, *options: str) -> Finished:
         """Run ./deploy.sh."""
-        return self.shell.run(self.root / "deploy.sh")
+        return self.shell.run(self.root / "deploy.sh", *options)
 
     def destroy(self) -> Finished:
         """Run ./destroy.sh without a confirmation."""
@@ -115,7 +116,10 @@ class DeployedStack:
             # a container that ends between the two questions makes the second one fail
             with suppress(StepFailed):
                 found = json.loads(self.engine.docker("inspect", *ids))
-                return sorted((_box(one, role) for one in found), key=lambda box: box.name)
+                own = (
+                    one for one in found if f"/{self.name}/" in one["Config"]["Labels"][TASK_LABEL]
+                )
+                return sorted((_box(one, role) for one in own), key=lambda box: box.name)
         return []
 
     def wait_for_boxes(self, role: str, number: int) -> None:
@@ -156,6 +160,7 @@ def prepare(
     shell: Shell,
     emulator: Emulator,
     options: str,
+    name: str = NAME,
     **variables: object,
 ) -> DeployedStack:
     """Write the files that only the emulator needs into the checkout.
@@ -166,16 +171,20 @@ def prepare(
         shell: a shell with Terraform's provider.
         emulator: the target of the deployment.
         options: for `docker build`.
+        name: of the stack.
         variables: more variables of Terraform, by name.
     """
     made = DeployedStack(
-        root, engine, emulator.shell(shell).having(MAPREDUCE_BUILD_OPTIONS=options)
+        root,
+        engine,
+        replace(emulator.shell(shell), folder=root).having(MAPREDUCE_BUILD_OPTIONS=options),
+        name,
     )
     for module, text in OVERRIDES.items():
         (made.folder / "modules" / module / "emulator_override.tf").write_text(text)
     settings = {
         "region": REGION,
-        "name": NAME,
+        "name": name,
         "address_kind": "private",
         "allowed_cidrs": [f"{engine.gateway}/32"],
         "extra_environment": emulator.credentials | {"MAPREDUCE_CHAOS": "true"},
@@ -190,7 +199,7 @@ def remove_images(engine: Engine) -> None:
     """
     template = "{{.Repository}}:{{.Tag}}"
     found = engine.docker(
-        "images", "--filter", f"reference=*/{NAME}/*", "--format", template
+        "images", "--filter", "reference=*/mapreduce-*/*", "--format", template
     ).split()
     if found:
         engine.docker("image", "rm", "--force", *(["--no-prune"] if engine.own else []), *found)

@@ -55,6 +55,8 @@ ACTIONS = {
     "s3:GetPublicAccessBlock": ["s3:GetBucketPublicAccessBlock"],
     "s3:HeadBucket": ["s3:ListBucket"],
     "s3:HeadObject": ["s3:GetObject"],
+    "s3:ListBuckets": ["s3:ListAllMyBuckets"],
+    "s3:ListObjectsV2": ["s3:ListBucket"],
     "s3:PutBucketEncryption": ["s3:PutEncryptionConfiguration"],
     "s3:PutBucketLifecycleConfiguration": ["s3:PutLifecycleConfiguration"],
     "s3:PutPublicAccessBlock": ["s3:PutBucketPublicAccessBlock"],
@@ -93,7 +95,12 @@ DEPLOYING = {
     "cloud/deployment.py",
     "cloud/images.py",
     "cloud/leftovers.py",
+    "cloud/quotas.py",
+    "cloud/remote_state.py",
     "cloud/rollout.py",
+    "cloud/rotation.py",
+    "cloud/simulation.py",
+    "doctor/account.py",
 }
 """Modules whose calls only a deployment, or its end, makes."""
 

@@ -84,7 +84,7 @@ def test_a_company_keeps_its_network_and_limits_every_role(plans: dict[str, Path
     found = _resources(plans["company"])
     assert [] == [kind for kind in found if kind.startswith(_NETWORK) and "_rule" not in kind]
     networks = [one["network_configuration"][0] for one in found["aws_ecs_service"]]
-    assert [(False, 2)] * 3 == [(one["assign_public_ip"], len(one["subnets"])) for one in networks]
+    assert [(False, 2)] * 4 == [(one["assign_public_ip"], len(one["subnets"])) for one in networks]
     assert {("/teams/data/", "arn:aws:iam::123456789012:policy/boundary")} == {
         (role["path"], role["permissions_boundary"]) for role in found["aws_iam_role"]
     }
