@@ -10,11 +10,12 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 from bench.zipf import write_text
-from tests.e2e import base_image, machine, stack, terraform_cli
+from tests.e2e import base_image, machine, policies, stack, terraform_cli
 from tests.e2e.emulator import emulator
 from tests.e2e.log import CannotRun, Log, StepFailed, box, say
 from tests.e2e.processes import Shell
@@ -79,9 +80,20 @@ def _story(log: Log, shell: Shell, ends: ExitStack, given: list[Path] | None) ->
     with log.step("emulator of AWS") as note:
         cloud = ends.enter_context(emulator(EMULATOR, engine, temporary / "emulator"))
         note(cloud.endpoint)
-    made = stack.prepare(checkout, engine, terraform, cloud, wheels.build_options(bases))
+    options = wheels.build_options(bases)
+    watch = ends.enter_context(policies.watched(cloud.endpoint, engine))
+    made = stack.prepare(checkout, engine, terraform, cloud, options, s3=watch.endpoint)
+
+    def another(name: str, variables: Mapping[str, object]) -> stack.DeployedStack:
+        """Return a stack of another name, in a checkout of its own."""
+        place = temporary / name
+        stack.checkout(ROOT, place)
+        return stack.prepare(place, engine, terraform, cloud, options, name, variables=variables)
+
+    texts = given or _books(temporary)
+    proof = Proof(made, cloud, bases.python, texts, temporary, watch, another)
     try:
-        prove(log, Proof(made, cloud, bases.python, given or _books(temporary), temporary))
+        prove(log, proof)
     except Exception:
         say(f"--- the emulator's last words\n{cloud.running.last_words()}\n---")
         raise

@@ -1,5 +1,5 @@
-"""Other accounts: a course's, whose one role serves all and which has no Cloud Map, and a company's,
-with its own network, without public addresses, and with a limit on all roles.
+"""Other accounts: a course's, whose one role serves all, without Cloud Map; and a company's, with
+its own network, without public addresses, and with a limit on all roles.
 
 Each is another stack in the same account, from another checkout, beside the one of the proof.
 """
@@ -7,7 +7,7 @@ Each is another stack in the same account, from another checkout, beside the one
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +32,7 @@ ALLOWED = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}],
 }
-Prepare = Callable[..., DeployedStack]
+Prepare = Callable[[str, Mapping[str, object]], DeployedStack]
 """Returns a stack in a checkout of its own, from a name and more variables of Terraform."""
 
 
@@ -96,7 +96,7 @@ def prove(log: Log, prepare: Prepare, cloud: Emulator, book: Path, folder: Path)
     account = Account(cloud)
     account.make_lab_role()
     with log.step("a second stack, of a course: ./deploy.sh --role LabRole", vital=False) as note:
-        made = prepare(LAB, mapper_count=1)
+        made = prepare(LAB, {"mapper_count": 1})
         note(_last(made.deploy("--role", LAB_ROLE).err))
         if found := [role["RoleName"] for role in account.roles(LAB)]:
             raise StepFailed(f"roles were made: {found}")
@@ -110,15 +110,15 @@ def prove(log: Log, prepare: Prepare, cloud: Emulator, book: Path, folder: Path)
     with log.step(
         "a company's stack: its network, private, its limit on roles", vital=False
     ) as note:
-        made = prepare(
-            COMPANY,
-            mapper_count=1,
-            vpc_id=vpc,
-            subnet_ids=subnets,
-            assign_public_ip=False,
-            role_path=PATH,
-            permissions_boundary_arn=boundary,
-        )
+        rules = {
+            "mapper_count": 1,
+            "vpc_id": vpc,
+            "subnet_ids": subnets,
+            "assign_public_ip": False,
+            "role_path": PATH,
+            "permissions_boundary_arn": boundary,
+        }
+        made = prepare(COMPANY, rules)
         before = account.vpcs()
         note(_last(made.deploy().err))
         if account.vpcs() != before:

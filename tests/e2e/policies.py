@@ -38,7 +38,7 @@ SERVICE_LABEL = "com.amazonaws.ecs.container-name"
 KNOWN_S = 2.0
 """How long the role of an address is taken to stay: Docker gives a freed address away again."""
 SHOWN = 20
-_SERVICE = re.compile(r'^module\.service\["(\w+)"\]')
+_SERVICE = re.compile(r'^module\.(?:service\["(\w+)"\]|(guard)\[0\])')
 Roles = Mapping[str, str]
 
 
@@ -134,7 +134,8 @@ def of_state(show: str) -> dict[str, Policy]:
     for resource in _resources(json.loads(show)["values"]["root_module"]):
         service = _SERVICE.match(resource["address"])
         if service and resource["type"] == "aws_iam_role_policy":
-            documents.setdefault(service[1], []).append(resource["values"]["policy"])
+            role = service[1] or service[2]
+            documents.setdefault(role, []).append(resource["values"]["policy"])
     if missing := set(ROLES) - documents.keys():
         raise StepFailed(f"the state has no policy of {sorted(missing)}")
     return {role: Policy.of(*found) for role, found in documents.items()}
@@ -161,7 +162,7 @@ def check(asked: Iterable[tuple[str, Request]], policies: Mapping[str, Policy]) 
     wrong += [f"{role}: no request was seen" for role in ROLES if not allowed[role]]
     if wrong:
         raise StepFailed("\n".join(wrong[:SHOWN]))
-    return ", ".join(f"{allowed[role]} requests of {role}" for role in ROLES) + ": all allowed"
+    return ", ".join(f"{n} requests of {role}" for role, n in allowed.items()) + ": all allowed"
 
 
 def _fault(policy: Policy | None, request: Request) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from tests.e2e import images, remains, runs, stack, standing
+from tests.e2e import accounts, images, policies, remains, runs, stack, standing
 from tests.e2e.emulator import Emulator
 from tests.e2e.log import Log, Note, StepFailed
 from tests.e2e.stack import DeployedStack
@@ -34,13 +35,17 @@ open("/app/x", "w")
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """The subject of the proof: stack, emulator, base of the images, texts, temporary folder."""
+    """The subject of the proof: stack, emulator, base of the images, texts, temporary folder, the
+    requests of the containers to S3, and how another stack is prepared.
+    """
 
     stack: DeployedStack
     cloud: Emulator
     base: str
     inputs: list[Path]
     folder: Path
+    watch: policies.Watch
+    another: accounts.Prepare
 
     @property
     def book(self) -> Path:
@@ -57,6 +62,8 @@ def prove(log: Log, proof: Proof) -> None:
     _grow(log, proof)
     _lose_a_mapper(log, proof)
     standing.prove(log, proof.stack, proof.book, proof.folder, MAPPERS)
+    _policies(log, proof)
+    accounts.prove(log, proof.another, proof.cloud, proof.book, proof.folder)
     _destroy(log, proof)
 
 
@@ -76,6 +83,47 @@ def _deploy(log: Log, proof: Proof) -> None:
         note(
             "with an override: the emulator forgets availability_zone_rebalancing of an ECS service"
         )
+    with log.step("the roles' policies hold from here on", vital=False) as note:
+        proof.watch.enforce(policies.of_state(made.resources()))
+        note("S3 denies the containers what the policy of their role denies")
+    with log.step("./deploy.sh --name OTHER is refused", vital=False) as note:
+        refused = made.shell.run(made.root / "deploy.sh", "--name", "mapreduce-other", ok=(2,)).err
+        note(refused.strip().splitlines()[-2])
+        if made.image_tag not in (made.folder / stack.SETTINGS_FILE).read_text():
+            raise StepFailed("the settings were changed")
+    with log.step("another architecture has another tag", vital=False) as note:
+        _another_architecture(proof, note)
+    with log.step("a version that Terraform did not make is an error", vital=False) as note:
+        _rolled_back(proof, note)
+
+
+def _another_architecture(proof: Proof, note: Note) -> None:
+    """Check that a switch of the architecture builds all images anew; change nothing."""
+    made, before = proof.stack, proof.stack.image_tag
+    made.driver("stack", "settings", "--architecture", "ARM64")
+    try:
+        found = made.driver("stack", "images").out.splitlines()
+    finally:
+        (made.folder / "deploy.next.tfvars.json").unlink()
+    if any(before in line or not line.endswith(" missing") for line in found):
+        raise StepFailed("\n".join(found))
+    note(f"{before} for X86_64; none of {len(found)} images is there for ARM64")
+
+
+def _rolled_back(proof: Proof, note: Note) -> None:
+    """Let a service run another version, as ECS does when a new one does not start."""
+    made = proof.stack
+    with remains.other_version(proof.cloud, "mapper"):
+        said = made.driver("stack", "wait", "--timeout-s", "5", ok=(3,)).err.strip()
+        note(said.splitlines()[-1])
+        if "and not mapreduce-e2e-mapper:1" not in said:
+            raise StepFailed(said)
+    made.driver("stack", "wait")
+
+
+def _policies(log: Log, proof: Proof) -> None:
+    with log.step("every request of the containers is allowed by their role", vital=False) as note:
+        note(proof.watch.check())
 
 
 def _look(log: Log, proof: Proof) -> None:
@@ -97,6 +145,10 @@ def _look(log: Log, proof: Proof) -> None:
             )
     with log.step("driver doctor", vital=False) as note:
         note(f"{len(made.driver('doctor').err.splitlines())} findings, all well")
+    with log.step("driver stack selftest", vital=False) as note:
+        steps = json.loads(made.driver("stack", "selftest", "--json").out)["steps"]
+        states = Counter(step["state"] for step in steps)
+        note(", ".join(f"{count} {state}" for state, count in states.items()))
 
 
 def _say_unsealed(note: Note) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import boto3
@@ -29,6 +30,21 @@ def register_again(emulator: Emulator, role: str) -> str:
     same = {key: value for key, value in found["taskDefinition"].items() if key in inputs and value}
     made = ecs.register_task_definition(**same, tags=found["tags"])
     return str(made["taskDefinition"]["taskDefinitionArn"])
+
+
+@contextmanager
+def other_version(emulator: Emulator, role: str) -> Iterator[None]:
+    """Let a service run another revision of its task definition for the block."""
+    ecs = clients(emulator)("ecs")
+    (service,) = ecs.describe_services(cluster=NAME, services=[role])["services"]
+    other = register_again(emulator, role)
+    ecs.update_service(cluster=NAME, service=role, taskDefinition=other)
+    try:
+        yield
+    finally:
+        made = service["taskDefinition"]
+        ecs.update_service(cluster=NAME, service=role, taskDefinition=made)
+        ecs.deregister_task_definition(taskDefinition=other)
 
 
 def objects(emulator: Emulator) -> set[str]:

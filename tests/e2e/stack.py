@@ -9,10 +9,11 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tests.e2e.emulator import REGION, Emulator
@@ -92,6 +93,10 @@ class DeployedStack:
         out = self._terraform("apply", "-auto-approve", *options).out
         return next((line for line in out.splitlines() if line.startswith("Apply complete")), "")
 
+    def resources(self) -> str:
+        """Return what `terraform show -json` prints of the state."""
+        return self.shell.run("terraform", f"-chdir={self.folder}", "show", "-json").out
+
     def check_that_the_plan_is_empty(self) -> None:
         """Raise `StepFailed` if Terraform would change something."""
         finished = self._terraform("plan", "-detailed-exitcode", ok=(0, 2))
@@ -161,7 +166,8 @@ def prepare(
     emulator: Emulator,
     options: str,
     name: str = NAME,
-    **variables: object,
+    s3: str = "",
+    variables: Mapping[str, object] = MappingProxyType({}),
 ) -> DeployedStack:
     """Write the files that only the emulator needs into the checkout.
 
@@ -172,8 +178,10 @@ def prepare(
         emulator: the target of the deployment.
         options: for `docker build`.
         name: of the stack.
+        s3: the address of S3 for the containers, if it is not the emulator's.
         variables: more variables of Terraform, by name.
     """
+    environment = {"AWS_ENDPOINT_URL_S3": s3} if s3 else {}
     made = DeployedStack(
         root,
         engine,
@@ -187,9 +195,9 @@ def prepare(
         "name": name,
         "address_kind": "private",
         "allowed_cidrs": [f"{engine.gateway}/32"],
-        "extra_environment": emulator.credentials | {"MAPREDUCE_CHAOS": "true"},
+        "extra_environment": emulator.credentials | {"MAPREDUCE_CHAOS": "true"} | environment,
     }
-    (made.folder / SETTINGS_FILE).write_text(json.dumps(settings | variables))
+    (made.folder / SETTINGS_FILE).write_text(json.dumps({**settings, **variables}))
     return made
 
 
