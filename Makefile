@@ -67,7 +67,7 @@ stop: $(VENV)/ready  ## Stop all tasks; stored data stays, and the next run star
 start: $(VENV)/ready  ## Start the tasks, for several runs in a row (ARGS="--mappers 20")
 	$(BIN)/python -m driver stack start $(ARGS)
 
-e2e: $(VENV)/extension $(VENV)/emulator  ## Deploy, run, scale, break and destroy on an AWS emulator
+e2e: $(VENV)/extension $(VENV)/emulator $(VENV)/sbom  ## Deploy, run, scale, break and destroy on an AWS emulator
 	$(BIN)/python -m tests.e2e $(ARGS)
 
 containerd-store: $(VENV)/ready  ## Push from Docker's containerd store to immutable tags (root, Debian)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from tests.e2e.log import Note, StepFailed
@@ -45,6 +46,25 @@ def measure(engine: Engine, registry: str, name: str, tag: str, base: str, note:
     if len({image.layers for image in pushed.values()}) != 1:
         raise StepFailed("the three images are not the same layers")
     note("all layers are the same in all three; only their configuration differs")
+
+
+def bills(engine: Engine, repository: Path, registry: str, tag: str, folder: Path) -> str:
+    """Write the bills of materials of a service's and of the guard's image; return what they list.
+
+    Raises:
+        StepFailed: a bill lists no package of the image.
+    """
+    names = [f"{registry}/{role}:{tag}" for role in ("mapper", "guard")]
+    python = repository / ".venv" / "sbom-env" / "bin" / "python"
+    shell = replace(engine.shell, folder=repository)
+    shell.run(python, "-m", "requirements.sbom", "--image", *names, "--folder", folder)
+    found = []
+    for file in sorted(folder.glob("*.json")):
+        listed = {part["name"] for part in json.loads(file.read_text())["components"]}
+        found.append(f"{file.name} {len(listed)} components")
+        if not listed & {"boto3", "fastapi"}:
+            raise StepFailed(f"{file.name} lists neither fastapi nor boto3")
+    return ", ".join(found)
 
 
 def _pushed(engine: Engine, registry: str, repository: str, tag: str) -> Pushed:

@@ -132,6 +132,9 @@ def _look(log: Log, proof: Proof) -> None:
         images.measure(
             made.engine, proof.cloud.registry, stack.NAME, made.image_tag, proof.base, note
         )
+    with log.step("images: bills of materials", vital=False) as note:
+        registry = f"{proof.cloud.registry}/{stack.NAME}"
+        note(images.bills(made.engine, made.root, registry, made.image_tag, proof.folder / "sbom"))
     with log.step("containers: sealed as on Fargate", vital=False) as note:
         if not made.engine.own:
             _say_unsealed(note)
