@@ -69,7 +69,10 @@ class StackIdentity(BaseModel):
 
 
 class Stack(BaseModel):
-    """All outputs of the root module, and no others, so that a change on either side is found."""
+    """All outputs of the root module, and no others, so that a change on either side is found.
+
+    Terraform leaves out an output that is null.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -80,7 +83,7 @@ class Stack(BaseModel):
     extra_kms_key_arns: tuple[str, ...]
     cluster: str
     service_discovery: ServiceDiscovery
-    namespace: str | None
+    namespace: str | None = None
     allowed_cidrs: tuple[str, ...]
     address_kind: Literal["public", "private"]
     assign_public_ip: bool
@@ -93,7 +96,7 @@ class Stack(BaseModel):
     dashboard: bool
     services: dict[Role, ServiceOutputs]
     idle_stop_minutes: int
-    guard: GuardOutputs | None
+    guard: GuardOutputs | None = None
 
     @property
     def account(self) -> str:

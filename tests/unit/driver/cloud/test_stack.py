@@ -58,6 +58,21 @@ def test_outputs_become_one_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert (stack.store, stack.services["mapper"].slots) == ("s3://mapreduce-1-eu-central-1", 2)
 
 
+def test_an_output_that_is_null_is_not_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Terraform keeps no output that is null: a stack without Cloud Map or guard is read all the
+    same.
+    """
+    printed = json.loads(_outputs())
+    for name in ("namespace", "guard"):
+        del printed[name]
+    _terraform(tmp_path, monkeypatch, out=json.dumps(printed))
+    found = read_stack(tmp_path)
+    assert found is not None
+    assert (None, None) == (found.namespace, found.guard)
+
+
 def test_nothing_deployed_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a state, or with a state without outputs, there is no stack."""
     assert read_stack(tmp_path) is None
