@@ -61,9 +61,12 @@ def prove(log: Log, proof: Proof) -> None:
     _measure(log, proof)
     _grow(log, proof)
     _lose_a_mapper(log, proof)
-    standing.prove(log, proof.stack, proof.book, proof.folder, MAPPERS)
+    given = (log, proof.another, proof.cloud, proof.book, proof.folder)
+    meanwhile = standing.Meanwhile(
+        lambda: accounts.course(*given), lambda: accounts.company(*given)
+    )
+    standing.prove(log, proof.stack, proof.book, proof.folder, MAPPERS, meanwhile)
     _policies(log, proof)
-    accounts.prove(log, proof.another, proof.cloud, proof.book, proof.folder)
     _destroy(log, proof)
 
 
