@@ -9,7 +9,7 @@ from driver.text import plural
 from mapreduce.errors import FleetError
 
 if TYPE_CHECKING:
-    from driver.cloud.fleet_use import Services
+    from driver.cloud.fleet.fleet_use import Services
     from driver.cloud.stack import Stack
 
 
@@ -25,7 +25,7 @@ def start(*, mappers: int | None = None) -> int:
     Args:
         mappers: How many mappers at least (by default as many as Terraform's variables say).
     """
-    from driver.cloud.fleet_use import start_fleet
+    from driver.cloud.fleet.fleet_use import start_fleet
     from driver.plan.config import at_least_one
 
     at_least_one("--mappers", mappers)
@@ -50,7 +50,7 @@ def stop() -> int:
 
         python -m driver stack stop
     """
-    from driver.cloud.fleet_use import stop_fleet
+    from driver.cloud.fleet.fleet_use import stop_fleet
 
     _, services = _deployed()
     before = stop_fleet(services)
@@ -61,7 +61,7 @@ def stop() -> int:
 
 def _deployed() -> tuple[Stack, Services]:
     from driver.cloud.aws import Aws
-    from driver.cloud.fleet_use import Services
+    from driver.cloud.fleet.fleet_use import Services
     from driver.cloud.stack import read_stack
     from driver.cloud.terraform import terraform_folder
 

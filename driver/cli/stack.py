@@ -18,7 +18,7 @@ from driver.text import plural
 from mapreduce.errors import FleetError, UsageError
 
 if TYPE_CHECKING:
-    from driver.cloud.deployment import DeploySettings
+    from driver.cloud.deploy.deployment import DeploySettings
     from driver.cloud.stack import StackIdentity
 
 stack = App(name="stack", help="The deployed stack; used by deploy.sh and destroy.sh.")
@@ -57,7 +57,7 @@ def settings(
         allow: An address range that may call the services (by default, this machine's public
             address).
     """
-    from driver.cloud.deployment import (
+    from driver.cloud.deploy.deployment import (
         NEXT_FILE,
         architecture_of,
         check_is_same,
@@ -117,7 +117,7 @@ def images() -> int:
     `missing`.
     """
     from driver.cloud.aws import Aws
-    from driver.cloud.images import images_of
+    from driver.cloud.deploy.images import images_of
 
     made = _settings()
     for image in images_of(Aws(made.region), made.name, made.image_tag):
@@ -129,7 +129,7 @@ def images() -> int:
 def registry_password() -> int:
     """Print the password for `docker login --username AWS --password-stdin`, valid for 12 hours."""
     from driver.cloud.aws import Aws
-    from driver.cloud.images import registry_password as password
+    from driver.cloud.deploy.images import registry_password as password
 
     write_line(password(Aws(_settings().region)))
     return 0
@@ -177,7 +177,7 @@ def wait(*, timeout_s: float = 600) -> int:
 @stack.command
 def cost() -> int:
     """Print what the stack costs an hour, and the next commands."""
-    from driver.cloud.deployment import hourly_cost
+    from driver.cloud.deploy.deployment import hourly_cost
     from driver.cloud.stack import read_stack
     from driver.cloud.terraform import terraform_folder
     from driver.forecast.pricing import standing_month
@@ -263,7 +263,7 @@ def next_settings() -> tuple[Path, DeploySettings]:
     Raises:
         UsageError: there was none.
     """
-    from driver.cloud.deployment import NEXT_FILE, SETTINGS_FILE, DeploySettings
+    from driver.cloud.deploy.deployment import NEXT_FILE, SETTINGS_FILE, DeploySettings
     from driver.cloud.terraform import terraform_folder
 
     folder = terraform_folder()
@@ -279,7 +279,7 @@ def _before(folder: Path) -> tuple[dict[str, object], StackIdentity | None]:
     If the state is in a bucket, they are of the last deployment from any checkout.
     """
     from driver.cloud.aws import Aws
-    from driver.cloud.remote_state import remote_state, shared_settings
+    from driver.cloud.deploy.remote_state import remote_state, shared_settings
     from driver.cloud.stack import stack_of_state
 
     state = remote_state(folder)
@@ -292,7 +292,7 @@ def _before(folder: Path) -> tuple[dict[str, object], StackIdentity | None]:
 
 def last_settings(folder: Path) -> dict[str, object]:
     """Return the settings of the last deployment; of the first one also if it failed."""
-    from driver.cloud.deployment import NEXT_FILE, SETTINGS_FILE
+    from driver.cloud.deploy.deployment import NEXT_FILE, SETTINGS_FILE
 
     path = _first_of(folder / SETTINGS_FILE, folder / NEXT_FILE)
     return jsonlib.loads(path.read_text()) if path else {}

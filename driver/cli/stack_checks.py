@@ -47,7 +47,7 @@ def allow(*cidr: str) -> int:
         cidr: The ranges, instead of those of before.
     """
     from driver.cloud.admission import admit
-    from driver.cloud.deployment import SETTINGS_FILE, DeploySettings, merged_settings
+    from driver.cloud.deploy.deployment import SETTINGS_FILE, DeploySettings, merged_settings
     from driver.cloud.own_address import OWN_ADDRESS_URL, admitting, own_address
     from driver.cloud.stack import read_stack
     from driver.cloud.terraform import terraform_folder
@@ -90,7 +90,7 @@ def rotate_key(*, yes: Flag = False, timeout_s: float = 600) -> int:
         timeout_s: How many seconds to wait at most for the new tasks.
     """
     from driver.cloud.aws import Aws
-    from driver.cloud.rotation import needed_now, rotate, running_services
+    from driver.cloud.deploy.rotation import needed_now, rotate, running_services
     from driver.cloud.stack import read_stack
     from driver.cloud.terraform import terraform_folder
 
@@ -160,7 +160,7 @@ def _say_step(step: Step) -> None:
 @contextmanager
 def _started(stack: Stack, aws: Aws) -> Iterator[None]:
     """Start a stopped stack for the block, and stop it afterwards."""
-    from driver.cloud.fleet_use import Services, start_fleet, stop_fleet
+    from driver.cloud.fleet.fleet_use import Services, start_fleet, stop_fleet
 
     services = Services(stack, aws)
     if any(services.desired().values()):

@@ -29,9 +29,9 @@ def base_images(*, check: Flag = False, missing: Flag = False) -> int:
         missing: Write only digests that are missing, and none of an image that
             MAPREDUCE_BUILD_OPTIONS replaces; deploy.sh does this.
     """
-    from driver.cloud.base_images import base_images as named
-    from driver.cloud.base_images import dockerfiles, not_replaced, with_digests
-    from driver.cloud.registry import digest_of
+    from driver.cloud.deploy.base_images import base_images as named
+    from driver.cloud.deploy.base_images import dockerfiles, not_replaced, with_digests
+    from driver.cloud.deploy.registry import digest_of
 
     if check and missing:
         raise UsageError("--check and --missing exclude each other")
@@ -65,7 +65,7 @@ def image_digests() -> int:
     emulator (MAPREDUCE_REGISTRY_HOST) they name it by its tag.
     """
     from driver.cloud.aws import Aws
-    from driver.cloud.images import digests_of, images_of
+    from driver.cloud.deploy.images import digests_of, images_of
 
     path, made = next_settings()
     if os.environ.get("MAPREDUCE_REGISTRY_HOST"):

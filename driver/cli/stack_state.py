@@ -41,8 +41,8 @@ def remote_state(
     """
     from driver.cli.stack import last_settings
     from driver.cloud.aws import Aws
-    from driver.cloud.deployment import DEFAULT_NAME, SETTINGS_FILE, check_is_same
-    from driver.cloud.remote_state import RemoteState, shared_settings
+    from driver.cloud.deploy.deployment import DEFAULT_NAME, SETTINGS_FILE, check_is_same
+    from driver.cloud.deploy.remote_state import RemoteState, shared_settings
     from driver.cloud.stack import StackIdentity, stack_of_state
     from driver.cloud.terraform import BACKEND_FILE, has_local_state, terraform_folder
 
@@ -73,9 +73,9 @@ def remote_state(
 def share_settings() -> int:
     """Store the settings of this deployment beside the state, if the state is in a bucket."""
     from driver.cloud.aws import Aws
-    from driver.cloud.deployment import SETTINGS_FILE
-    from driver.cloud.remote_state import remote_state as state_of
-    from driver.cloud.remote_state import share_settings as share
+    from driver.cloud.deploy.deployment import SETTINGS_FILE
+    from driver.cloud.deploy.remote_state import remote_state as state_of
+    from driver.cloud.deploy.remote_state import share_settings as share
     from driver.cloud.terraform import terraform_folder
 
     folder = terraform_folder()
@@ -87,7 +87,7 @@ def share_settings() -> int:
 
 def _check_is_free(file: Path, bucket: str, stack: StackIdentity) -> None:
     """Check that a checkout names no other state yet: Terraform would lose track of its stack."""
-    from driver.cloud.remote_state import remote_state as state_of
+    from driver.cloud.deploy.remote_state import remote_state as state_of
 
     found = state_of(file.parent)
     if found is not None and (found.bucket, found.stack) != (bucket, stack):
@@ -99,7 +99,7 @@ def _check_is_free(file: Path, bucket: str, stack: StackIdentity) -> None:
 
 def _region_of(aws: Aws, bucket: str, region: str, create: bool) -> str:
     """Return the region of a bucket; make the bucket if that is chosen."""
-    from driver.cloud.remote_state import bucket_region, make_bucket
+    from driver.cloud.deploy.remote_state import bucket_region, make_bucket
 
     found = bucket_region(aws, bucket)
     if found is None and not create:

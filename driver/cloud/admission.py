@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from driver.cloud.deployment import SETTINGS_FILE, DeploySettings
+from driver.cloud.deploy.deployment import SETTINGS_FILE, DeploySettings
 from mapreduce.errors import FleetError
 
 RULE = "aws_vpc_security_group_ingress_rule.http"

@@ -14,9 +14,9 @@ from mapreduce.errors import FleetError
 
 if TYPE_CHECKING:
     from driver.cloud.aws import Aws
-    from driver.cloud.needs import Needs
-    from driver.cloud.quotas import Capacity, Kind
-    from driver.cloud.simulation import Simulated
+    from driver.cloud.deploy.needs import Needs
+    from driver.cloud.deploy.quotas import Capacity, Kind
+    from driver.cloud.deploy.simulation import Simulated
 
 Answer = TypeVar("Answer")
 NOT_ASKED = "cannot be asked with these credentials; going on without"
@@ -72,7 +72,7 @@ def examine_account(aws: Aws, needs: Needs, caller: str) -> Iterator[Finding]:
 
 def quotas(aws: Aws, needs: Needs, account: str) -> Iterator[Finding]:
     """Yield a finding for each quota of which the deployment uses up something."""
-    from driver.cloud.quotas import KINDS
+    from driver.cloud.deploy.quotas import KINDS
 
     yield from vcpus(aws, needs)
     for kind in KINDS:
@@ -84,7 +84,7 @@ def quotas(aws: Aws, needs: Needs, account: str) -> Iterator[Finding]:
 
 def vcpus(aws: Aws, needs: Needs) -> Iterator[Finding]:
     """Check the quotas of vCPUs, each against what runs already and what will."""
-    from driver.cloud.quotas import FARGATE_CODES, limit_of, vcpus_in_use
+    from driver.cloud.deploy.quotas import FARGATE_CODES, limit_of, vcpus_in_use
 
     wanted: dict[Capacity, float] = {
         "on-demand": needs.on_demand_vcpus,
@@ -111,7 +111,7 @@ def vcpus(aws: Aws, needs: Needs) -> Iterator[Finding]:
 
 def resource_quota(aws: Aws, needs: Needs, account: str, kind: Kind) -> Finding | None:
     """Check a quota of things that the deployment makes; None if it makes none of them."""
-    from driver.cloud.quotas import limit_of
+    from driver.cloud.deploy.quotas import limit_of
 
     wanted = kind.wanted(needs, account)
     if not wanted:
@@ -136,7 +136,7 @@ def resource_quota(aws: Aws, needs: Needs, account: str, kind: Kind) -> Finding 
 
 def role_quota(aws: Aws, needs: Needs) -> Finding | None:
     """Check the quota of IAM roles; None if none is made."""
-    from driver.cloud.quotas import roles_in_use
+    from driver.cloud.deploy.quotas import roles_in_use
 
     step = "IAM roles in the account"
     found = _asked(lambda: roles_in_use(aws, needs.role_names))
@@ -182,7 +182,7 @@ def existing_role(aws: Aws, needs: Needs) -> Iterator[Finding]:
 
 def rights(aws: Aws, needs: Needs, caller: str) -> Finding:
     """Check that the caller's policies allow each action that the deployment needs."""
-    from driver.cloud.simulation import simulate
+    from driver.cloud.deploy.simulation import simulate
 
     step = "rights"
     if os.environ.get(SKIP_RIGHTS_VARIABLE):

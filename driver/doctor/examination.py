@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from driver.cloud.deployment import DeploySettings
-from driver.cloud.needs import needs_of
+from driver.cloud.deploy.deployment import DeploySettings
+from driver.cloud.deploy.needs import needs_of
 from driver.cloud.stack import read_stack
 from driver.cloud.terraform import terraform_folder
 from driver.doctor import account, machine

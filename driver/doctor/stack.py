@@ -80,7 +80,7 @@ def guard(stack: Stack, aws: Aws) -> Finding:
 
 def _running(step: str, service: ServiceOutputs | GuardOutputs, stack: Stack, aws: Aws) -> Finding:
     """Check that an ECS service runs all its tasks, of the version that Terraform made."""
-    from driver.cloud.rollout import fault_of
+    from driver.cloud.deploy.rollout import fault_of
 
     wanted = service.task_definition_arn
     try:

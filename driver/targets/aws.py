@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from driver.cloud.ecs import EcsFleet
-from driver.cloud.fleet_use import FleetUse, Services, used
-from driver.cloud.leases import Leases
+from driver.cloud.fleet.fleet_use import FleetUse, Services, used
+from driver.cloud.fleet.leases import Leases
 from driver.cloud.sign_in import patient
 from driver.plan.events import Observer
 from driver.run.backend import Backend

@@ -149,7 +149,7 @@ def company(log: Log, prepare: Prepare, cloud: Emulator, book: Path, folder: Pat
 def _unlimited(role: Mapping[str, Any], boundary: str) -> bool:
     """Return whether a role lacks the company's path or its boundary."""
     limit = role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
-    return role["Path"] != PATH or limit != boundary
+    return bool(role["Path"] != PATH or limit != boundary)
 
 
 def _count(made: DeployedStack, book: Path, output: Path, note: Note) -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from driver.cli import stack_images
 from driver.cli.app import exit_code
-from driver.cloud.base_images import DIGEST, BaseImage
-from driver.cloud.registry import INDEX_TYPES, digest_of
+from driver.cloud.deploy.base_images import DIGEST, BaseImage
+from driver.cloud.deploy.registry import INDEX_TYPES, digest_of
 from mapreduce.errors import FleetError
 from tests.e2e.log import CannotRun
 from tests.e2e.registry import Registry, registry

@@ -92,14 +92,14 @@ OBJECTS = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipart
 
 DEPLOYING = {
     "cli/stack.py",
-    "cloud/deployment.py",
-    "cloud/images.py",
+    "cloud/deploy/deployment.py",
+    "cloud/deploy/images.py",
     "cloud/leftovers.py",
-    "cloud/quotas.py",
-    "cloud/remote_state.py",
-    "cloud/rollout.py",
-    "cloud/rotation.py",
-    "cloud/simulation.py",
+    "cloud/deploy/quotas.py",
+    "cloud/deploy/remote_state.py",
+    "cloud/deploy/rollout.py",
+    "cloud/deploy/rotation.py",
+    "cloud/deploy/simulation.py",
     "doctor/account.py",
 }
 """Modules whose calls only a deployment, or its end, makes."""

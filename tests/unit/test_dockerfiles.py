@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from driver.cloud.base_images import DIGEST, base_images
-from driver.cloud.deployment import IMAGE_SOURCES
-from driver.cloud.images import IMAGES
+from driver.cloud.deploy.base_images import DIGEST, base_images
+from driver.cloud.deploy.deployment import IMAGE_SOURCES
+from driver.cloud.deploy.images import IMAGES
 from driver.transport.endpoint import ROLES
 from mapreduce.wire.build import HASH_SEED
 

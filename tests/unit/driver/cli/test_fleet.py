@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from driver.cloud import fleet_use
+from driver.cloud.fleet import fleet_use
 from driver.cloud.stack import Stack
 from tests.unit.driver.cli.conftest import Command
 from tests.unit.driver.samples import STACK_VALUES

@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 import pytest
 
 from driver.cloud import leftovers
-from driver.cloud.deployment import DeploySettings
-from driver.cloud.images import Image
+from driver.cloud.deploy.deployment import DeploySettings
+from driver.cloud.deploy.images import Image
 from driver.cloud.leftovers import Leftover
 from driver.cloud.stack import Stack, StackIdentity
 from driver.doctor import Finding
@@ -173,8 +173,8 @@ def test_programs_read_their_lines_from_standard_output(
 ) -> None:
     """Platform, images and the registry's password are the only text on standard output."""
     images = [Image("mapper", "r/m:1", DIGEST), Image("reducer", "r/r:1", None)]
-    monkeypatch.setattr("driver.cloud.images.images_of", lambda *_: images)
-    monkeypatch.setattr("driver.cloud.images.registry_password", lambda _: "secret")
+    monkeypatch.setattr("driver.cloud.deploy.images.images_of", lambda *_: images)
+    monkeypatch.setattr("driver.cloud.deploy.images.registry_password", lambda _: "secret")
     assert "linux/amd64\n" == command("stack", "platform").out
     assert f"mapper r/m:1 there {DIGEST}\nreducer r/r:1 missing\n" == command("stack", "images").out
     assert "secret\n" == command("stack", "registry-password").out

@@ -14,8 +14,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from driver.cloud.admission import RULE, rules_of
-from driver.cloud.capacity import Lease
-from driver.cloud.leases import Leases
+from driver.cloud.fleet.capacity import Lease
+from driver.cloud.fleet.leases import Leases
 from driver.cloud.stack import Stack
 from driver.doctor.selftest import Step
 from tests.unit.driver.cli.conftest import Command
@@ -285,9 +285,9 @@ def test_the_selftest_starts_a_stopped_stack_and_stops_it(
     monkeypatch.setattr("driver.cloud.stack.read_stack", lambda _: stack)
     monkeypatch.setattr("driver.cloud.aws.Aws", lambda _: None)
     services = SimpleNamespace(desired=lambda: counts)
-    monkeypatch.setattr("driver.cloud.fleet_use.Services", lambda *_: services)
-    monkeypatch.setattr("driver.cloud.fleet_use.start_fleet", lambda *_: told.append("start"))
-    monkeypatch.setattr("driver.cloud.fleet_use.stop_fleet", lambda _: told.append("stop"))
+    monkeypatch.setattr("driver.cloud.fleet.fleet_use.Services", lambda *_: services)
+    monkeypatch.setattr("driver.cloud.fleet.fleet_use.start_fleet", lambda *_: told.append("start"))
+    monkeypatch.setattr("driver.cloud.fleet.fleet_use.stop_fleet", lambda _: told.append("stop"))
     monkeypatch.setattr("driver.cli.stack_checks.wait", lambda: told.append("wait"))
 
     def steps(*_: object) -> Iterator[Step]:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from driver.cli import stack_images
-from driver.cloud.base_images import BaseImage
-from driver.cloud.images import Image
+from driver.cloud.deploy.base_images import BaseImage
+from driver.cloud.deploy.images import Image
 from tests.unit.driver.cli.conftest import Command
 
 OLD, NEW = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
@@ -23,7 +23,7 @@ def dockerfile(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     file.parent.mkdir(parents=True)
     file.write_text(TEXT.format(OLD))
     monkeypatch.setattr(stack_images, "ROOT", home)
-    monkeypatch.setattr("driver.cloud.registry.digest_of", lambda _: NEW)
+    monkeypatch.setattr("driver.cloud.deploy.registry.digest_of", lambda _: NEW)
     monkeypatch.delenv("MAPREDUCE_BUILD_OPTIONS", raising=False)
     return file
 
@@ -70,7 +70,7 @@ def test_nothing_is_written_when_one_image_is_unknown(
             raise FleetError("gone")
         return NEW
 
-    monkeypatch.setattr("driver.cloud.registry.digest_of", fails)
+    monkeypatch.setattr("driver.cloud.deploy.registry.digest_of", fails)
     assert 3 == command("stack", "base-images").code
     assert TEXT.format(OLD) == dockerfile.read_text()
 
@@ -82,7 +82,7 @@ def settings(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     file.parent.mkdir()
     file.write_text('{"region": "eu-north-1", "image_tag": "t", "mapper_count": 7}')
     images = [Image("mapper", "r/m:t", OLD), Image("reducer", "r/r:t", NEW)]
-    monkeypatch.setattr("driver.cloud.images.images_of", lambda *_: images)
+    monkeypatch.setattr("driver.cloud.deploy.images.images_of", lambda *_: images)
     monkeypatch.delenv("MAPREDUCE_REGISTRY_HOST", raising=False)
     return file
 
@@ -100,7 +100,7 @@ def test_a_missing_image_adds_no_digest(
 ) -> None:
     """If an image is not in the registry, the exit code is 3 and no digest is added."""
     missing = [Image("mapper", "r/m:t", OLD), Image("reducer", "r/r:t", None)]
-    monkeypatch.setattr("driver.cloud.images.images_of", lambda *_: missing)
+    monkeypatch.setattr("driver.cloud.deploy.images.images_of", lambda *_: missing)
     said = command("stack", "image-digests")
     assert (3, True) == (said.code, "r/r:t is not in the registry" in said.err)
     assert "image_digests" not in json.loads(settings.read_text())

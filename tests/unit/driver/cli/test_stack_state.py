@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from driver.cloud import remote_state
+from driver.cloud.deploy import remote_state
 from driver.cloud.stack import StackIdentity
 from tests.unit.driver.cli.conftest import Command
 

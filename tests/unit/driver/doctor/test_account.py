@@ -10,9 +10,9 @@ import pytest
 from botocore.stub import Stubber
 
 from driver.cloud.aws import Aws
-from driver.cloud.deployment import merged_settings
-from driver.cloud.needs import Needs, needs_of
-from driver.cloud.quotas import KINDS
+from driver.cloud.deploy.deployment import merged_settings
+from driver.cloud.deploy.needs import Needs, needs_of
+from driver.cloud.deploy.quotas import KINDS
 from driver.doctor import account
 from driver.doctor.finding import Finding
 from mapreduce.errors import FleetError
@@ -327,7 +327,7 @@ def test_rights_follow_what_is_made() -> None:
     """An own network needs no VPC, an existing role no role, and Cloud Map its kind of
     namespace.
     """
-    from driver.cloud.rights import rights_for
+    from driver.cloud.deploy.rights import rights_for
 
     def actions(**chosen: object) -> set[str]:
         return {action for each in rights_for(_needs(**chosen)) for action in each.actions}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from driver import doctor
-from driver.cloud.deployment import merged_settings
+from driver.cloud.deploy.deployment import merged_settings
 from driver.cloud.stack import Stack
 from driver.doctor import account, examination, machine
 from driver.doctor.finding import Finding

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from driver.cloud import fleet_use
 from driver.cloud.aws import Aws
-from driver.cloud.capacity import Counts
-from driver.cloud.fleet_use import FleetUse, Services, start_fleet, stop_fleet, used
-from driver.cloud.leases import Leases
+from driver.cloud.fleet import fleet_use
+from driver.cloud.fleet.capacity import Counts
+from driver.cloud.fleet.fleet_use import FleetUse, Services, start_fleet, stop_fleet, used
+from driver.cloud.fleet.leases import Leases
 from driver.cloud.stack import Stack
 from driver.plan.clock import Clock
 from driver.plan.events import Event, FleetComing, FleetLeft, FleetScaled

@@ -11,7 +11,7 @@ import string
 from collections.abc import Iterable
 
 from driver.cloud.aws import Aws, explained
-from driver.cloud.leases import Leases
+from driver.cloud.fleet.leases import Leases
 from driver.cloud.stack import Stack
 from mapreduce.errors import FleetError
 

@@ -9,7 +9,7 @@ import pytest
 from botocore.stub import Stubber
 
 from driver.cloud.aws import Aws
-from driver.cloud.images import Image, digests_of, images_of, registry_password
+from driver.cloud.deploy.images import Image, digests_of, images_of, registry_password
 from mapreduce.errors import FleetError
 
 DIGEST = f"sha256:{'a' * 64}"

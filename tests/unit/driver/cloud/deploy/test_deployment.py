@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from driver.cloud.deployment import (
+from driver.cloud.deploy.deployment import (
     IMAGE_SOURCES,
     architecture_of,
     content_tag,

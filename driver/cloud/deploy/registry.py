@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from driver.cloud.base_images import DOCKER_HUB, BaseImage
+from driver.cloud.deploy.base_images import DOCKER_HUB, BaseImage
 from mapreduce.errors import FleetError
 
 INDEX_TYPES = (

@@ -13,7 +13,7 @@ from botocore.response import StreamingBody
 from botocore.stub import ANY, Stubber
 
 from driver.cloud.aws import Aws
-from driver.cloud.remote_state import (
+from driver.cloud.deploy.remote_state import (
     RemoteState,
     bucket_region,
     make_bucket,

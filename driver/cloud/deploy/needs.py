@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from driver.cloud.deployment import (
+from driver.cloud.deploy.deployment import (
     COUNT_DEFAULTS,
     CPU_DEFAULTS,
     IDLE_STOP_MINUTES,

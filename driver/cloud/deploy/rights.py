@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from driver.cloud.needs import Needs
+from driver.cloud.deploy.needs import Needs
 
 
 @dataclass(frozen=True, slots=True)

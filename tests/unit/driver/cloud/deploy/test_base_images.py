@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from driver.cloud.base_images import (
+from driver.cloud.deploy.base_images import (
     DOCKER_HUB,
     BaseImage,
     base_images,

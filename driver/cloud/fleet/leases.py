@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from driver.cloud.aws import Aws, ClientError, explained
-from driver.cloud.capacity import Lease, Scaling
+from driver.cloud.fleet.capacity import Lease, Scaling
 from mapreduce.wire import keys
 
 LAST = "last"

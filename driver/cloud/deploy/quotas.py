@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from driver.cloud.aws import Aws, ClientError
+from driver.cloud.deploy.needs import Needs
 from driver.cloud.leftovers import PROJECT
-from driver.cloud.needs import Needs
 
 MOST_CLUSTERS = 100
 """Clusters whose tasks are counted: more would take minutes."""

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from driver.cloud.base_images import BaseImage
-from driver.cloud.registry import INDEX_TYPES, digest_of
+from driver.cloud.deploy.base_images import BaseImage
+from driver.cloud.deploy.registry import INDEX_TYPES, digest_of
 from mapreduce.errors import FleetError
 
 IMAGE = BaseImage("PYTHON_IMAGE", "public.ecr.aws/docker/library/python:3.11", None)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from driver.cloud.aws import Aws, ClientError
-from driver.cloud.needs import Needs
-from driver.cloud.rights import policy_source, resources_of, rights_for
+from driver.cloud.deploy.needs import Needs
+from driver.cloud.deploy.rights import policy_source, resources_of, rights_for
 
 AT_ONCE = 50
 """Actions in one request."""

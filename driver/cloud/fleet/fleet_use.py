@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
-from driver.cloud import capacity
 from driver.cloud.aws import Aws, explained
-from driver.cloud.capacity import Counts, Scaling
-from driver.cloud.leases import Leases
+from driver.cloud.fleet import capacity
+from driver.cloud.fleet.capacity import Counts, Scaling
+from driver.cloud.fleet.leases import Leases
 from driver.cloud.stack import Stack
 from driver.plan import events
 from driver.plan.clock import Clock

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from driver.cloud.rollout import fault_of
+from driver.cloud.deploy.rollout import fault_of
 
 ARN = "arn:aws:ecs:r:1:task-definition/mapreduce-mapper"
 OLD, NEW = f"{ARN}:6", f"{ARN}:7"

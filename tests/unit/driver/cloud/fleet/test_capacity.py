@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driver.cloud.capacity import USUAL, Counts, Ending, Lease, Scaling, changed, ending, wanted
+from driver.cloud.fleet.capacity import (
+    USUAL,
+    Counts,
+    Ending,
+    Lease,
+    Scaling,
+    changed,
+    ending,
+    wanted,
+)
 
 STOPPED: Counts = {"splitter": 0, "mapper": 0, "reducer": 0}
 RUNNING: Counts = {"splitter": 1, "mapper": 3, "reducer": 1}

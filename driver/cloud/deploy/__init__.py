@@ -1,0 +1,1 @@
+"""What a deployment makes, needs and leaves: settings, images, state, quotas and rights."""
