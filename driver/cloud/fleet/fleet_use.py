@@ -169,22 +169,28 @@ class FleetUse:
             await asyncio.sleep(LOOK_S)
 
     async def _renew_for_ever(self) -> None:
-        """Renew the lease; a renewal that fails is tried again at the next turn."""
-        await asyncio.sleep(SETTLED_S)
-        with suppress(Exception):  # the run itself finds out that it has no tasks
-            await self._again_if_stopped()
+        """Renew the lease; a renewal that fails is tried again at the next turn.
+
+        The guard may have stopped the fleet: just as this run took its lease, or while this machine
+        slept or its credentials had ended, so that the lease ended too.
+        """
+        renewed, due_s = float("-inf"), SETTLED_S
         while True:
-            await asyncio.sleep(min(RENEW_S, self._lease_s / 10))
+            await asyncio.sleep(due_s)
+            due_s = min(RENEW_S, self._lease_s / 10)
             with suppress(Exception):  # the guard waits for several renewals
                 await asyncio.to_thread(self._leases.renew, self._lease_s)
+                now = self._clock.wall()
+                if now - renewed > self._lease_s / 2:
+                    await self._again_if_stopped()
+                renewed = now
 
     async def _again_if_stopped(self) -> None:
-        """Start the fleet again that the guard was stopping while this run took its lease."""
+        """Start the fleet again if all of it is stopped."""
         now = await asyncio.to_thread(self._services.desired)
         if any(now.values()):
             return
-        wanted = self._wanted(now)
-        if (scaling := capacity.changed(now, wanted)) is not None:
+        if (scaling := capacity.changed(now, self._wanted(now))) is not None:
             await self._scale(scaling)
 
     async def end(self) -> None:

@@ -155,7 +155,11 @@ class Runs:
         self.events: list[Event] = []
 
     def use(
-        self, name: str = "a", mappers: int | None = None, keep_s: float | None = None
+        self,
+        name: str = "a",
+        mappers: int | None = None,
+        keep_s: float | None = None,
+        clock: Clock | None = None,
     ) -> FleetUse:
         """Return the use of the fleet by a run."""
         leases = Leases(self._aws, STACK.bucket, name)
@@ -163,7 +167,7 @@ class Runs:
             STACK,
             self.services,
             leases,
-            Clock(),
+            clock or Clock(),
             self.events.append,
             mappers=mappers,
             map_tasks=100,
@@ -353,6 +357,55 @@ def test_a_guard_that_stops_the_fleet_just_then_does_not_win(
         while world.desired["mapper"] == 0:
             await sleep(0)
         assert world.desired == {**USUAL, "guard": 1}
+        await use.end()
+
+    asyncio.run(asyncio.wait_for(run(), 10))
+
+
+def test_a_fleet_that_was_stopped_while_the_laptop_slept_is_started_again(
+    running: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an hour with a closed lid the lease has ended, and the guard has stopped the fleet."""
+    monkeypatch.setattr(fleet_use, "SETTLED_S", 0.0)
+    monkeypatch.setattr(fleet_use, "RENEW_S", 0.0)
+    world, wall = running.world, [1000.0]
+    lease = keys.lease("a")
+
+    async def run() -> None:
+        use = running.use("a", clock=Clock(wall=lambda: wall[0]))
+        await use.begin(running.answers)
+        world.now += 1
+        while world.objects[lease][1] < world.now:  # renewed once, with the fleet running
+            await asyncio.sleep(0)
+        world.desired |= {**STOPPED, "guard": 0}
+        wall[0] += 3600
+        while world.desired["mapper"] == 0:
+            await asyncio.sleep(0)
+        assert world.desired == {**USUAL, "guard": 1}
+        await use.end()
+
+    asyncio.run(asyncio.wait_for(run(), 10))
+
+
+def test_a_fleet_that_its_user_stops_stays_stopped(
+    running: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`stack stop` during a run whose lease is renewed in time is not undone."""
+    monkeypatch.setattr(fleet_use, "SETTLED_S", 0.0)
+    monkeypatch.setattr(fleet_use, "RENEW_S", 0.0)
+    world = running.world
+    lease = keys.lease("a")
+
+    async def run() -> None:
+        use = running.use("a")
+        await use.begin(running.answers)
+        for turn in range(4):
+            world.now += 1
+            while world.objects[lease][1] < world.now:
+                await asyncio.sleep(0)
+            if turn:  # the fleet is looked at after the first renewal
+                world.desired |= {**STOPPED, "guard": 0}
+        assert not any(world.desired.values())
         await use.end()
 
     asyncio.run(asyncio.wait_for(run(), 10))
