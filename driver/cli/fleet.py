@@ -10,6 +10,7 @@ from mapreduce.errors import FleetError
 
 if TYPE_CHECKING:
     from driver.cloud.fleet.fleet_use import Services
+    from driver.cloud.fleet.leases import Leases
     from driver.cloud.stack import Stack
 
 
@@ -29,9 +30,8 @@ def start(*, mappers: int | None = None) -> int:
     from driver.plan.config import at_least_one
 
     at_least_one("--mappers", mappers)
-    made, services = _deployed()
-    usual = {role: each.desired_count for role, each in made.services.items()}
-    scaling = start_fleet(services, usual, mappers)
+    made, services, leases = _deployed()
+    scaling = start_fleet(services, leases, made, mappers)
     counts = services.desired()
     tasks = ", ".join(plural(count, role) for role, count in counts.items())
     say(f"{'starting' if scaling else 'started before'}: {tasks}")
@@ -52,20 +52,22 @@ def stop() -> int:
     """
     from driver.cloud.fleet.fleet_use import stop_fleet
 
-    _, services = _deployed()
-    before = stop_fleet(services)
+    _, services, leases = _deployed()
+    before = stop_fleet(services, leases)
     tasks = ", ".join(plural(count, role) for role, count in before.items() if count)
     say(f"stopping: {tasks}" if tasks else "all tasks were stopped before")
     return 0
 
 
-def _deployed() -> tuple[Stack, Services]:
+def _deployed() -> tuple[Stack, Services, Leases]:
     from driver.cloud.aws import Aws
     from driver.cloud.fleet.fleet_use import Services
+    from driver.cloud.fleet.leases import LAST, Leases
     from driver.cloud.stack import read_stack
     from driver.cloud.terraform import terraform_folder
 
     made = read_stack(terraform_folder())
     if made is None:
         raise FleetError("there is no deployed stack; run ./deploy.sh")
-    return made, Services(made, Aws(made.region))
+    aws = Aws(made.region)
+    return made, Services(made, aws), Leases(aws, made.bucket, LAST)

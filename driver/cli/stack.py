@@ -152,15 +152,15 @@ def wait(*, timeout_s: float = 600) -> int:
     if found is None:
         raise FleetError("there is no deployed stack to wait for; run ./deploy.sh")
     deadline = time.monotonic() + timeout_s
+    tasks = sum(service.desired_count for service in found.services.values())
     said = ""
     while True:
         findings = list(examine_stack(found))
+        if any(finding.step == "services" for finding in findings):
+            return _stopped(tasks)
         wrong = [finding for finding in findings if not finding.ok]
         if not wrong:
-            tasks = sum(service.desired_count for service in found.services.values())
-            stopped = next((each.seen for each in findings if each.step == "services"), "")
-            answer = f"{plural(tasks, 'task')} answer, image {found.image_tag}"
-            say(stopped or answer, style="green")
+            say(f"{plural(tasks, 'task')} answer, image {found.image_tag}", style="green")
             return 0
         if hopeless := next((finding for finding in wrong if finding.final), None):
             raise FleetError(f"{hopeless.step}: {hopeless.seen}; {hopeless.remedy}")
@@ -172,6 +172,17 @@ def wait(*, timeout_s: float = 600) -> int:
             said = wrong[0].seen
             say(f"  waiting: {wrong[0].step}: {said}")
         time.sleep(3)
+
+
+def _stopped(tasks: int) -> int:
+    """Return 0 for a stack that is meant to be stopped; raises `FleetError` for another."""
+    if tasks:
+        raise FleetError(
+            "all tasks were stopped before they answered, by the idle guard or by hand; "
+            "run: python -m driver stack start, then python -m driver stack wait"
+        )
+    say("all tasks are stopped, as the variables say", style="green")
+    return 0
 
 
 @stack.command

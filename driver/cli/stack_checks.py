@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from driver.cli.options import Flag
 from driver.cli.stack import wait
+from driver.cli.stack_state import share_settings
 from driver.cli.terminal import print_document, say
 from driver.text import plural
 from mapreduce.errors import FleetError, UsageError
@@ -47,7 +47,7 @@ def allow(*cidr: str) -> int:
         cidr: The ranges, instead of those of before.
     """
     from driver.cloud.admission import admit
-    from driver.cloud.deploy.deployment import SETTINGS_FILE, DeploySettings, merged_settings
+    from driver.cloud.deploy.deployment import SETTINGS_FILE, DeploySettings, check_ranges
     from driver.cloud.own_address import OWN_ADDRESS_URL, admitting, own_address
     from driver.cloud.stack import read_stack
     from driver.cloud.terraform import terraform_folder
@@ -67,10 +67,10 @@ def allow(*cidr: str) -> int:
                 f"python -m driver stack allow $(curl -s {OWN_ADDRESS_URL})/32"
             )
         wanted = admitting(own, before.allowed_cidrs)
-    made = merged_settings(
-        jsonlib.loads(path.read_text()), None, before.image_tag, None, allowed_cidrs=list(wanted)
-    )
+    check_ranges(wanted)
+    made = before.model_copy(update={"allowed_cidrs": tuple(wanted)})
     admit(made, folder, found.services)
+    share_settings()
     say(f"callable by {', '.join(made.allowed_cidrs)}", style="green")
     if gone := [each for each in before.allowed_cidrs if each not in made.allowed_cidrs]:
         say(f"no longer by {', '.join(gone)}")
@@ -161,15 +161,16 @@ def _say_step(step: Step) -> None:
 def _started(stack: Stack, aws: Aws) -> Iterator[None]:
     """Start a stopped stack for the block, and stop it afterwards."""
     from driver.cloud.fleet.fleet_use import Services, start_fleet, stop_fleet
+    from driver.cloud.fleet.leases import LAST, Leases
 
-    services = Services(stack, aws)
+    services, leases = Services(stack, aws), Leases(aws, stack.bucket, LAST)
     if any(services.desired().values()):
         yield
         return
     say("the stack is stopped: starting it for the test")
-    start_fleet(services, {role: each.desired_count for role, each in stack.services.items()}, None)
+    start_fleet(services, leases, stack, None)
     try:
         wait()
         yield
     finally:
-        stop_fleet(services)
+        stop_fleet(services, leases)

@@ -92,9 +92,12 @@ class SignIn:
             )
 
     def _works_anew(self) -> bool:
-        """Read the credentials anew; return whether they have changed and work."""
-        if not self._aws.renew():
-            return False
+        """Read the credentials anew; return whether those of now work.
+
+        New keys may take some seconds to work: they are asked for again, also when they are not
+        newer than at the last look.
+        """
+        self._aws.renew()
         try:
             self._check()
         except FleetError:

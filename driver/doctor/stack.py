@@ -50,6 +50,7 @@ def examine_stack(stack: Stack) -> Iterator[Finding]:
     if all(found.seen == STOPPED for found in services):
         seen = "all tasks are stopped; the next run starts those that it wants"
         yield Finding("services", True, seen)
+        yield address(stack)
         return
     yield from services
     yield guard(stack, aws)

@@ -37,7 +37,7 @@ def _left(event: FleetLeft) -> str:
         case "kept":
             return f"fleet: stays for {minutes(event.kept_s)}; stop it before: {STOP_IT}"
         case "in use":
-            return "fleet: stays, because another run uses it; the last run stops it"
+            return f"fleet: stays, because another run uses it, which stops it; else {guarded}"
         case "changed":
             return f"fleet: stays, because its numbers were changed during the run; {guarded}"
     now = f", or now: {STOP_IT}" if event.guarded_s else ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 
 from driver.cloud.ecs import EcsFleet
 from driver.cloud.fleet.fleet_use import FleetUse, Services, used
@@ -53,27 +53,40 @@ async def aws_backend(prepared: Prepared, emit: Observer) -> AsyncIterator[Backe
         )
         with patient(backend.runs.storage, aws, stack.account, emit, policy.sign_in_s):
             async with used(use):
-                yield replace(
-                    backend, ready=lambda: use.begin(lambda: _one_of_each(fleet, transport))
-                )
+                reach = FleetReach(fleet, transport)
+                yield replace(backend, ready=lambda: use.begin(reach))
 
 
-async def _one_of_each(fleet: EcsFleet, transport: HttpTransport) -> bool:
-    """Return whether at least one task of each service answers."""
-    answers = await asyncio.gather(*(_one_answers(fleet, transport, stage) for stage in ROLES))
-    return all(answers)
+@dataclass(frozen=True, slots=True)
+class FleetReach:
+    """Whether this machine reaches the tasks of a fleet that is starting."""
 
+    fleet: EcsFleet
+    transport: HttpTransport
 
-async def _one_answers(fleet: EcsFleet, transport: HttpTransport, stage: StageName) -> bool:
-    async def answers(endpoint: Endpoint) -> bool:
+    async def one_of_each(self) -> bool:
+        """Return whether at least one task of each service answers."""
+        return all(await asyncio.gather(*map(self._one_answers, ROLES)))
+
+    async def why_not(self) -> str:
+        """Return why the splitters cannot be reached, if it is certain."""
+        found = await self._endpoints("split")
+        with suppress(FleetError):
+            return await self.fleet.why_unreached("split", [each.name for each in found])
+        return ""
+
+    async def _one_answers(self, stage: StageName) -> bool:
+        found = await self._endpoints(stage)
+        return any(await asyncio.gather(*map(self._answers, found)))
+
+    async def _answers(self, endpoint: Endpoint) -> bool:
         try:
-            await transport.health(endpoint, ANSWER_S)
+            await self.transport.health(endpoint, ANSWER_S)
         except TaskLost:
             return False
         return True
 
-    try:
-        found = await fleet.endpoints(stage)
-    except FleetError:
-        return False  # this look-up failed; the next one may not
-    return any(await asyncio.gather(*map(answers, found)))
+    async def _endpoints(self, stage: StageName) -> list[Endpoint]:
+        with suppress(FleetError):  # this look-up failed; the next one may not
+            return await self.fleet.endpoints(stage)
+        return []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -129,6 +130,8 @@ def main() -> int:
     except (KeyError, ValueError) as exc:
         say(f"wrong setting: {exc}")
         return WRONG_SETTING
+    # process 1 ignores a signal that it does not handle
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     config = Config(retries={"mode": "standard", "max_attempts": 5})
     session = boto3.Session()
     guard = Guard(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.zipf import write_text
-from tests.infrastructure.conftest import policies, terraform  # noqa: F401  # fixtures
+from tests.infrastructure.conftest import planned, policies, terraform  # noqa: F401  # fixtures
 from tests.integration.commands import Driver
 
 PROSE = """\

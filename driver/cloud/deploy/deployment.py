@@ -106,14 +106,19 @@ def merged_settings(
         raise UsageError("no region is set; give e.g. --region us-east-1, or export AWS_REGION")
     if "allowed_cidrs" not in values and own_address:
         values["allowed_cidrs"] = [f"{own_address}/32"]
-    for cidr in values.get("allowed_cidrs", ()):  # type: ignore[attr-defined]
+    check_ranges(values.get("allowed_cidrs", ()))  # type: ignore[arg-type]
+    return DeploySettings.model_validate(values)
+
+
+def check_ranges(cidrs: Iterable[str]) -> None:
+    """Check address ranges; raises `UsageError`."""
+    for cidr in cidrs:
         try:
             ipaddress.IPv4Network(cidr)
         except ValueError as exc:
             raise UsageError(
                 f"--allow {cidr}: {exc}; write an IPv4 range such as 203.0.113.7/32"
             ) from exc
-    return DeploySettings.model_validate(values)
 
 
 def check_is_same(wanted: StackIdentity, deployed: StackIdentity | None) -> None:

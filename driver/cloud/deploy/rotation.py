@@ -27,6 +27,8 @@ def new_key() -> str:
 
 def needed_now(stack: Stack, aws: Aws) -> int:
     """Return how many leases hold the fleet: of runs in progress, or of --keep."""
+    if not running_services(stack, aws):
+        return 0
     leases, now = Leases(aws, stack.bucket, "rotate").others()
     return sum(lease.holds_at(now) for lease in leases)
 

@@ -95,6 +95,8 @@ def ending(
         return Ending({}, "as it was")
     if any(lease.holds_at(at) for lease in others):
         return Ending({}, "in use")
+    if not any(now.values()):  # stopped by its user, or by a schedule
+        return Ending(now, "restored")
     if any(now[role] != count for role, count in scaling.after.items()):
         return Ending({}, "changed")
     return Ending(scaling.before, "restored")

@@ -7,9 +7,9 @@ A run that dies leaves its lease, which ends by itself; then the idle guard stop
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from driver.cloud.aws import Aws, explained
 from driver.cloud.fleet import capacity
@@ -29,13 +29,23 @@ RENEW_S = 60.0
 """Seconds between renewals of a lease, at most; a lease lasts at least ten renewals."""
 SETTLED_S = 5.0
 """Seconds after which a guard that had looked before the lease was there has stopped the fleet."""
-UNGUARDED_S = 3600.0
-"""For how long a lease counts where the stack has no guard."""
+UNGUARDED_S = 600.0
+"""For how long a lease counts where the stack has no guard: ten renewals."""
 LOOK_S = 3.0
 START_S = 600.0
 """Seconds until a started fleet must answer: Fargate takes one or two minutes."""
-Answer = Callable[[], Awaitable[bool]]
-"""Returns whether at least one task of each service answers."""
+SILENT_S = 30.0
+"""Seconds that tasks which run may be silent before the cause is looked for."""
+
+
+class Reach(Protocol):
+    """Whether this machine reaches the tasks."""
+
+    async def one_of_each(self) -> bool:
+        """Return whether at least one task of each service answers."""
+
+    async def why_not(self) -> str:
+        """Return why none answers, if it is certain; else nothing."""
 
 
 class Services:
@@ -111,25 +121,45 @@ class FleetUse:
         self._stack, self._services, self._leases = stack, services, leases
         self._clock, self._emit = clock, emit
         self._mappers, self._map_tasks, self._keep_s = mappers, map_tasks, keep_s
+        self._began = False
         self._renewing: asyncio.Task[None] | None = None
+        self._under_way: set[asyncio.Future[None]] = set()
+        self._scaling: Scaling | None = None  # the last change of this run
 
     @property
     def _lease_s(self) -> float:
         return self._stack.idle_stop_minutes * 60.0 or UNGUARDED_S
 
-    async def begin(self, answers: Answer) -> None:
+    async def begin(self, reach: Reach) -> None:
         """Take a lease, start the tasks that the run wants, and return when they answer.
+
+        Called once for each step of a chain.
 
         Raises:
             FleetError: ECS refuses, or no task answers in time.
         """
-        await asyncio.to_thread(self._leases.renew, self._lease_s)
-        self._renewing = asyncio.create_task(self._renew_for_ever())
+        self._began = True
+        await self._in_thread(self._take_lease)
+        if self._renewing is None:
+            self._renewing = asyncio.create_task(self._renew_for_ever())
         now = await asyncio.to_thread(self._services.desired)
         scaling = capacity.changed(now, self._wanted(now))
         if scaling is not None:
             await self._scale(scaling)
-            await self._coming_up(answers)
+            await self._coming_up(reach)
+
+    def _take_lease(self) -> None:
+        self._leases.renew(self._lease_s)
+        with suppress(FleetError):  # a fleet that runs can be used without the right to change it
+            # it may be off, or another run that ends may be stopping it
+            self._services.guard(runs=True)
+
+    async def _in_thread(self, act: Callable[[], None]) -> None:
+        """Act in a thread; a cancellation does not wait for it, and `end` does."""
+        done = asyncio.ensure_future(asyncio.to_thread(act))
+        self._under_way.add(done)
+        done.add_done_callback(self._under_way.discard)
+        await asyncio.shield(done)
 
     def _wanted(self, now: Counts) -> Counts:
         usual: Counts = {role: each.desired_count for role, each in self._stack.services.items()}
@@ -139,6 +169,7 @@ class FleetUse:
     async def _scale(self, scaling: Scaling) -> None:
         at, before, after = self._clock.wall(), _by_name(scaling.before), _by_name(scaling.after)
         self._emit(events.FleetScaled(at=at, before=before, after=after))
+        self._scaling = scaling
 
         def scale() -> None:
             # kept first: a run that dies between the two leaves a change that can be undone
@@ -146,23 +177,30 @@ class FleetUse:
             self._services.guard(runs=True)
             self._services.scale(scaling.after)
 
-        await asyncio.to_thread(scale)
+        await self._in_thread(scale)
 
-    async def _coming_up(self, answers: Answer) -> None:
+    async def _coming_up(self, reach: Reach) -> None:
         """Show how many tasks run, and return when at least one of each service answers."""
-        began = self._clock.now()
+        began = all_run = self._clock.now()
+        services: dict[Role, ServiceTypeDef] = {}
         shown: dict[str, int] = {}
-        while not await answers():
-            services = await asyncio.to_thread(self._services.described)
-            if self._clock.now() - began > START_S:
+        while not await reach.one_of_each():
+            with suppress(FleetError):  # this look failed; the next one may not
+                services = await asyncio.to_thread(self._services.described)
+            now = self._clock.now()
+            if now - began > START_S:
                 raise FleetError(
                     f"the services did not start within {START_S / 60:.0f} minutes: "
                     f"{_last_words(services)}; see: python -m driver doctor"
                 )
             running = {str(role): found["runningCount"] for role, found in services.items()}
+            desired = {str(role): found["desiredCount"] for role, found in services.items()}
+            if not running or running != desired:
+                all_run = now
+            elif now - all_run > SILENT_S and (why := await reach.why_not()):
+                raise FleetError(why)
             if running != shown:
                 shown = running
-                desired = {str(role): found["desiredCount"] for role, found in services.items()}
                 self._emit(
                     events.FleetComing(at=self._clock.wall(), running=running, desired=desired)
                 )
@@ -186,23 +224,31 @@ class FleetUse:
                 renewed = now
 
     async def _again_if_stopped(self) -> None:
-        """Start the fleet again if all of it is stopped."""
+        """Start again what another run, or the guard, was stopping when this run took its lease."""
+        await self._in_thread(self._keep_change)
         now = await asyncio.to_thread(self._services.desired)
-        if any(now.values()):
+        if all(now.values()):
             return
         if (scaling := capacity.changed(now, self._wanted(now))) is not None:
             await self._scale(scaling)
+
+    def _keep_change(self) -> None:
+        """Keep this run's change again, if a run that ended has deleted it."""
+        self._services.guard(runs=True)
+        if self._scaling is not None and self._leases.scaling() is None:
+            self._leases.remember(self._scaling)
 
     async def end(self) -> None:
         """Stop what was started, unless another run uses it or the user keeps it.
 
         Never raises: the result is there. A fleet that cannot be stopped is said.
         """
-        if self._renewing is None:
+        if not self._began:
             return
-        self._renewing.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._renewing
+        if self._renewing is not None:
+            self._renewing.cancel()
+            await asyncio.gather(self._renewing, return_exceptions=True)
+        await asyncio.gather(*self._under_way, return_exceptions=True)
         try:
             why, counts = await asyncio.to_thread(self._stop)
         except Exception as exc:  # noqa: BLE001 - the run is over, and its result does not change
@@ -222,20 +268,22 @@ class FleetUse:
         kept = self._keep_s is not None
         if self._keep_s is not None:
             self._leases.renew(self._keep_s)
+        else:
+            # first: of two runs that end together, the later one then sees no lease
+            self._leases.end()
         others, now = self._leases.others()
         desired = self._services.desired()
         ending = capacity.ending(self._leases.scaling(), desired, others, now, kept=kept)
+        if ending.why in ("restored", "changed"):
+            # first: a run that begins meanwhile keeps a change of its own
+            self._leases.forget()
         if ending.why == "restored":
             self._services.scale(ending.counts)
             desired |= ending.counts
-            if not any(desired.values()):
-                self._services.guard(runs=False)
-        if ending.why in ("restored", "changed"):
-            self._leases.forget()
+        if not any(desired.values()) and ending.why != "in use":
+            self._services.guard(runs=False)
         if ending.why in ("restored", "changed", "as it was") and any(desired.values()):
             self._leases.note_end(self._lease_s)
-        if not kept:
-            self._leases.end()
         return ending.why, ending.counts
 
 
@@ -258,28 +306,38 @@ def _last_words(services: dict[Role, ServiceTypeDef]) -> str:
         if found["runningCount"] < found["desiredCount"] or not found["runningCount"]:
             said = next((event["message"] for event in found.get("events", [])), "")
             return f"{role}: {said or 'ECS has said nothing yet'}"
-    return "all tasks run, and none answers"
+    return "all tasks run, and none answers" if services else "ECS could not be asked"
 
 
-def stop_fleet(services: Services) -> dict[Role, int]:
-    """Stop all tasks and the guard; return how many each service was meant to have.
+def stop_fleet(services: Services, leases: Leases) -> dict[Role, int]:
+    """Stop all tasks and the guard, and end all leases: a run that goes on takes its own again.
+
+    Returns:
+        How many tasks each service was meant to have.
 
     Raises:
         FleetError: ECS refuses.
     """
     before = services.desired()
+    leases.clear()
     services.scale(dict.fromkeys(before, 0))
     services.guard(runs=False)
     return before
 
 
-def start_fleet(services: Services, usual: Counts, mappers: int | None) -> Scaling | None:
+def start_fleet(
+    services: Services, leases: Leases, stack: Stack, mappers: int | None
+) -> Scaling | None:
     """Start the guard and the usual tasks, and more mappers if asked for; return the change.
+
+    The guard counts from now.
 
     Raises:
         FleetError: ECS refuses.
     """
+    leases.note_end(stack.idle_stop_minutes * 60.0)
     now = services.desired()
+    usual: Counts = {role: each.desired_count for role, each in stack.services.items()}
     scaling = capacity.changed(now, capacity.wanted(now, usual, mappers, 10**9, 1))
     services.guard(runs=True)
     if scaling is not None:

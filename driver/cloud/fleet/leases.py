@@ -50,6 +50,18 @@ class Leases:
         with explained():
             self._aws.s3.delete_object(Bucket=self._bucket, Key=self._own)
 
+    def clear(self) -> None:
+        """Delete all leases and the kept change; raises `FleetError`."""
+        with explained():
+            pages = self._aws.s3.get_paginator("list_objects_v2")
+            found = [
+                item["Key"]
+                for page in pages.paginate(Bucket=self._bucket, Prefix=f"{keys.LEASES}/")
+                for item in page.get("Contents", ())
+            ]
+            for key in (*found, keys.SCALING):
+                self._aws.s3.delete_object(Bucket=self._bucket, Key=key)
+
     def others(self) -> tuple[list[Lease], float]:
         """Return the leases of other runs, and the time by S3's clock; raises `FleetError`."""
         found: list[Lease] = []

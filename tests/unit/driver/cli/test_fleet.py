@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from driver.cloud.fleet import fleet_use
+from driver.cloud.fleet import fleet_use, leases
 from driver.cloud.stack import Stack
 from tests.unit.driver.cli.conftest import Command
 from tests.unit.driver.samples import STACK_VALUES
@@ -16,6 +16,7 @@ class Account:
     def __init__(self) -> None:
         self.counts = {"splitter": 0, "mapper": 0, "reducer": 0}
         self.is_guarded = False
+        self.counts_from_now = 0.0
 
     def desired(self) -> dict[str, int]:
         """Return the numbers."""
@@ -24,6 +25,14 @@ class Account:
     def scale(self, counts: dict[str, int]) -> None:
         """Change numbers."""
         self.counts |= counts
+
+    def note_end(self, seconds: float) -> None:
+        """Note from when the guard counts."""
+        self.counts_from_now = seconds
+
+    def clear(self) -> None:
+        """End all leases."""
+        self.counts_from_now = 0.0
 
     def guard(self, *, runs: bool) -> None:
         """Start or stop the guard."""
@@ -35,6 +44,7 @@ def _deployed(monkeypatch: pytest.MonkeyPatch, **changes: object) -> Account:
     stack = Stack.model_validate(STACK_VALUES | changes)
     monkeypatch.setattr("driver.cloud.stack.read_stack", lambda _: stack)
     monkeypatch.setattr(fleet_use, "Services", lambda *_: account)
+    monkeypatch.setattr(leases, "Leases", lambda *_: account)
     return account
 
 
@@ -45,7 +55,7 @@ def test_start_names_the_tasks_and_what_ends_them(
     account = _deployed(monkeypatch)
     said = command("stack", "start", "--mappers", "20")
     assert account.counts == {"splitter": 1, "mapper": 20, "reducer": 1}
-    assert account.is_guarded
+    assert (account.is_guarded, account.counts_from_now) == (True, 1800)
     assert said.code == 0
     assert "starting: 1 splitter, 20 mappers, 1 reducer" in said.err
     assert "the idle guard stops them after 30 minutes without a run" in said.err

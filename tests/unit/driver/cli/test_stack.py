@@ -299,3 +299,18 @@ def test_leftovers_of_a_lost_checkout_need_name_and_region(
     assert (0, ["books", "eu-north-1"]) == (said.code, asked)
     assert "nothing is left of books in eu-north-1" in said.err
     assert 2 == command("stack", "leftovers", "--name", "books").code
+
+
+@pytest.mark.parametrize(("tasks", "code"), [(3, 3), (0, 0)])
+def test_wait_for_a_stopped_stack(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tasks: int, code: int
+) -> None:
+    """Tasks that were stopped before they answered are an error, unless the variables want none."""
+    services = Stack.model_validate(STACK_VALUES).model_dump()["services"]
+    counts = {role: {**each, "desired_count": tasks} for role, each in services.items()}
+    stack = Stack.model_validate(STACK_VALUES | {"services": counts})
+    monkeypatch.setattr("driver.cloud.stack.read_stack", lambda _: stack)
+    found = Finding("services", True, "all tasks are stopped")
+    monkeypatch.setattr("driver.doctor.examine_stack", lambda _: iter([found]))
+    said = command("stack", "wait", "--timeout-s", "0")
+    assert (code, "stopped" in said.err) == (said.code, True)

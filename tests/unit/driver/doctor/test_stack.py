@@ -83,7 +83,7 @@ def test_a_service_must_have_its_tasks(ecs: Any, well: bool, seen: str) -> None:
 
 
 def test_a_stack_that_is_stopped_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next run starts it, so that its tasks are not asked; one that is half stopped is not."""
+    """The next run starts it, if it admits this machine; one that is half stopped is not well."""
     counts = dict.fromkeys(STACK.services, 0)
 
     def described(services: Sequence[str], **_: Any) -> dict[str, Any]:
@@ -98,7 +98,9 @@ def test_a_stack_that_is_stopped_is_well(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("driver.cloud.aws.Aws", lambda _: aws_with(sts=IDENTITY, ecs=ecs))
     monkeypatch.setattr(checks, "_bucket", lambda *_: "read")
     monkeypatch.setattr(checks, "_guarded_answers", lambda *_: iter(()))
-    expected = [("credentials", True), ("bucket", True), ("services", True)]
+    monkeypatch.setattr("driver.cloud.own_address.own_address", lambda: "203.0.113.7")
+    services = [("credentials", True), ("bucket", True), ("services", True)]
+    expected = [*services, ("address", True)]
     assert expected == _steps(checks.examine_stack(STACK))
     counts["splitter"] = 1
     found = {each.step: each for each in checks.examine_stack(STACK)}

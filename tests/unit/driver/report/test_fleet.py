@@ -34,8 +34,9 @@ NONE = dict.fromkeys(ALL, 0)
             "fleet: stays for 10 min; stop it before: python -m driver stack stop",
         ),
         (
-            FleetLeft(at=0, why="in use"),
-            "fleet: stays, because another run uses it; the last run stops it",
+            FleetLeft(at=0, why="in use", guarded_s=1800),
+            "fleet: stays, because another run uses it, which stops it; else the idle guard stops "
+            "it after 30 min without a run",
         ),
         (
             FleetLeft(at=0, why="changed", guarded_s=1800),

@@ -16,7 +16,6 @@ from botocore.exceptions import ClientError
 
 from driver.cloud.aws import Aws
 from driver.cloud.fleet import fleet_use
-from driver.cloud.fleet.capacity import Counts
 from driver.cloud.fleet.fleet_use import FleetUse, Services, start_fleet, stop_fleet, used
 from driver.cloud.fleet.leases import Leases
 from driver.cloud.stack import Stack
@@ -28,7 +27,6 @@ from tests.unit.driver.samples import STACK_VALUES
 
 STOPPED = {"splitter": 0, "mapper": 0, "reducer": 0}
 USUAL = {"splitter": 1, "mapper": 3, "reducer": 1}
-OF_VARIABLES: Counts = {"splitter": 1, "mapper": 3, "reducer": 1}
 STACK = Stack.model_validate(STACK_VALUES)
 
 
@@ -153,6 +151,7 @@ class Runs:
         self.world, self._aws = world, _aws(world, monkeypatch)
         self.services = Services(STACK, self._aws)
         self.events: list[Event] = []
+        self.unreached = ""
 
     def use(
         self,
@@ -179,14 +178,23 @@ class Runs:
 
         async def run() -> None:
             async with used(use):
-                await use.begin(self.answers)
+                await use.begin(self)
                 during()
 
         asyncio.run(run())
 
-    async def answers(self) -> bool:
-        """Return whether one task of each service runs."""
-        return all(self.world.running[role] for role in STOPPED)
+    async def one_of_each(self) -> bool:
+        """Return whether one task of each service runs, and can be reached."""
+        return not self.unreached and all(self.world.running[role] for role in STOPPED)
+
+    async def why_not(self) -> str:
+        """Return why they cannot be reached."""
+        return self.unreached
+
+    @property
+    def leases(self) -> Leases:
+        """The leases, as a command has them."""
+        return Leases(self._aws, STACK.bucket, "last")
 
     @property
     def left(self) -> FleetLeft:
@@ -213,7 +221,7 @@ def test_a_run_on_a_stopped_stack_starts_and_stops_it(stopped: Runs) -> None:
     world = stopped.world
     stopped.carry_out(stopped.use(), lambda: world.calls.append("run"))
     assert world.calls == [
-        *("guard=1", "splitter=1", "reducer=1", "mapper=3", "run"),
+        *("guard=1", "guard=1", "splitter=1", "reducer=1", "mapper=3", "run"),
         *("splitter=0", "reducer=0", "mapper=0", "guard=0"),
     ]
     assert world.objects == {}
@@ -272,7 +280,7 @@ def test_more_mappers_for_one_run(running: Runs) -> None:
 def test_fewer_mappers_take_none_away(running: Runs) -> None:
     """--mappers 2 on a stack of three changes nothing: another run may use the third."""
     running.carry_out(running.use(mappers=2))
-    assert running.world.calls == []
+    assert running.world.calls == ["guard=1"]
     assert running.left.why == "as it was"
 
 
@@ -288,8 +296,8 @@ def test_of_two_runs_the_last_stops_the_fleet(stopped: Runs) -> None:
     first, second = stopped.use("first"), stopped.use("second", mappers=5)
 
     async def both() -> None:
-        await first.begin(stopped.answers)
-        await second.begin(stopped.answers)
+        await first.begin(stopped)
+        await second.begin(stopped)
         await first.end()
         assert stopped.left.why == "in use"
         assert stopped.world.desired["mapper"] == 5
@@ -333,7 +341,7 @@ def test_a_fleet_that_cannot_be_stopped_is_said(stopped: Runs) -> None:
 
     stopped.carry_out(stopped.use("a"), refuse)
     assert "may not do UpdateService" in stopped.left.why
-    assert "a" in stopped.world.leases
+    assert stopped.world.leases == []  # so that the guard stops it
 
 
 def test_a_guard_that_stops_the_fleet_just_then_does_not_win(
@@ -351,7 +359,7 @@ def test_a_guard_that_stops_the_fleet_just_then_does_not_win(
 
     async def run() -> None:
         use = running.use("a")
-        await use.begin(running.answers)
+        await use.begin(running)
         world.desired |= {**STOPPED, "guard": 0}
         settled.set()
         while world.desired["mapper"] == 0:
@@ -373,7 +381,7 @@ def test_a_fleet_that_was_stopped_while_the_laptop_slept_is_started_again(
 
     async def run() -> None:
         use = running.use("a", clock=Clock(wall=lambda: wall[0]))
-        await use.begin(running.answers)
+        await use.begin(running)
         world.now += 1
         while world.objects[lease][1] < world.now:  # renewed once, with the fleet running
             await asyncio.sleep(0)
@@ -398,7 +406,7 @@ def test_a_fleet_that_its_user_stops_stays_stopped(
 
     async def run() -> None:
         use = running.use("a")
-        await use.begin(running.answers)
+        await use.begin(running)
         for turn in range(4):
             world.now += 1
             while world.objects[lease][1] < world.now:
@@ -429,7 +437,7 @@ def test_a_failed_renewal_does_not_end_a_run(
 
     async def run() -> None:
         use = running.use("a")
-        await use.begin(running.answers)
+        await use.begin(running)
         running.world.now += 500
         while running.world.objects[keys.lease("a")][1] < running.world.now:
             await asyncio.sleep(0)
@@ -438,13 +446,141 @@ def test_a_failed_renewal_does_not_end_a_run(
     asyncio.run(asyncio.wait_for(run(), 10))
 
 
+def test_each_step_of_a_chain_begins_and_one_renews(stopped: Runs) -> None:
+    """A second step starts nothing again; after the end no renewal brings the fleet back."""
+
+    async def run() -> None:
+        async with used(stopped.use()) as use:
+            for _ in range(3):
+                await use.begin(stopped)
+            tasks = [one for one in asyncio.all_tasks() if "_renew_for_ever" in str(one.get_coro())]
+            assert len(tasks) == 1
+        assert not [one for one in asyncio.all_tasks() if "_renew_for_ever" in str(one.get_coro())]
+
+    asyncio.run(run())
+    assert not any(stopped.world.desired.values())
+    assert stopped.world.objects == {}
+
+
+@pytest.mark.parametrize("calls", range(6))
+def test_ctrl_c_while_the_fleet_is_starting_stops_it(
+    stopped: Runs, monkeypatch: pytest.MonkeyPatch, calls: int
+) -> None:
+    """A cancellation between any two requests to AWS leaves no task, and no lease."""
+    world, asked = stopped.world, Event_()
+    update = world.update_service
+
+    def update_service(**request: Any) -> None:
+        if len(world.calls) == calls:
+            asked.loop.call_soon_threadsafe(asked.is_asked.set)
+        update(**request)
+
+    monkeypatch.setattr(world, "update_service", update_service)
+
+    async def run() -> None:
+        asked.loop, asked.is_asked = asyncio.get_running_loop(), asyncio.Event()
+
+        async def carry_out() -> None:
+            async with used(stopped.use()) as use:
+                await use.begin(stopped)
+                asked.is_asked.set()
+                await asyncio.Event().wait()
+
+        task = asyncio.create_task(carry_out())
+        await asked.is_asked.wait()
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    asyncio.run(asyncio.wait_for(run(), 10))
+    assert not any(world.desired.values())
+    assert world.leases == []
+
+
+class Event_:
+    """Set from a thread when AWS is asked."""
+
+    loop: asyncio.AbstractEventLoop
+    is_asked: asyncio.Event
+
+
+def test_an_address_that_is_not_admitted_is_said_soon(
+    stopped: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All tasks run and none can be reached: the cause ends the wait, and the fleet is stopped."""
+    monkeypatch.setattr(fleet_use, "SILENT_S", 0.0)
+    stopped.unreached = "the stack admits 203.0.113.7/32; run: python -m driver doctor --fix"
+    with pytest.raises(FleetError, match="doctor --fix"):
+        stopped.carry_out(stopped.use())
+    assert not any(stopped.world.desired.values())
+
+
+def test_a_failed_look_does_not_end_the_start(
+    stopped: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ECS refuses one description while the tasks come up; the run begins all the same."""
+    described, failures = stopped.world.describe_services, iter([False, True])
+
+    def describe_services(**request: Any) -> dict[str, Any]:
+        if next(failures, False):
+            raise ClientError({"Error": {"Code": "Throttling", "Message": "no"}}, "Describe")
+        return described(**request)
+
+    monkeypatch.setattr(stopped.world, "describe_services", describe_services)
+    seen: list[bool] = []
+    stopped.carry_out(stopped.use(), lambda: seen.append(True))
+    assert seen == [True]
+
+
+def test_a_half_stopped_fleet_is_completed(running: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another run was stopping the fleet when this one began, and has taken the reducer away."""
+    monkeypatch.setattr(fleet_use, "SETTLED_S", 0.0)
+
+    async def run() -> None:
+        use = running.use("a")
+        running.world.desired["reducer"] = 0
+        await use.begin(running)
+        assert running.world.desired["reducer"] == 1
+        await use.end()
+
+    asyncio.run(asyncio.wait_for(run(), 10))
+
+
+def test_a_fleet_that_was_stopped_by_hand_is_not_said_to_stay(stopped: Runs) -> None:
+    """`stack stop` during the run: nothing runs at its end, also no guard."""
+
+    def stop() -> None:
+        stop_fleet(stopped.services, stopped.leases)
+
+    stopped.carry_out(stopped.use(), stop)
+    assert not any(stopped.world.desired.values())
+    assert stopped.world.leases == []
+
+
+def test_stop_forgets_what_runs_have_left(running: Runs) -> None:
+    """After a killed run and `stack stop`, the next run restores a stopped stack."""
+
+    async def killed() -> None:
+        use = running.use("killed", mappers=20)
+        await use.begin(running)
+        assert use._renewing is not None
+        use._renewing.cancel()
+
+    asyncio.run(killed())
+    stop_fleet(running.services, running.leases)
+    assert running.world.objects == {}
+    running.carry_out(running.use("next", mappers=20))
+    assert running.left.why == "restored"
+    assert not any(running.world.desired.values())
+
+
 def test_stack_start_and_stop(stopped: Runs) -> None:
     """The commands change the numbers of all services and of the guard, and no more."""
-    scaling = start_fleet(stopped.services, OF_VARIABLES, 7)
+    scaling = start_fleet(stopped.services, stopped.leases, STACK, 7)
     assert scaling is not None
     assert stopped.world.desired == {**USUAL, "mapper": 7, "guard": 1}
-    assert start_fleet(stopped.services, OF_VARIABLES, None) is None
-    assert stop_fleet(stopped.services) == {**USUAL, "mapper": 7}
+    assert start_fleet(stopped.services, stopped.leases, STACK, None) is None
+    assert stop_fleet(stopped.services, stopped.leases) == {**USUAL, "mapper": 7}
     assert not any(stopped.world.desired.values())
 
 
