@@ -404,4 +404,4 @@ def test_without_the_right_to_list_a_lost_output_ends_the_run(
         world.when(REDUCER, f"/{STORE}/maps/3/", lambda url: world.storage.delete([url]))
         ended = world.ended("--input", book, "--chunks", "6", "--reducers", "1")
     assert ended.code != 0
-    assert "denies access to s3://store/maps/3/" in ended.err
+    assert f"denies access to s3://{STORE}/maps/3/" in ended.err
