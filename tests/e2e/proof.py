@@ -18,8 +18,8 @@ from tests.requirement import everything_is_required, fault_of_a_skip
 MAPPERS = 3
 MORE_MAPPERS = 10
 GROWING_S = 200.0  # a third of it with three mappers: enough for Terraform and new containers
-LOSING_S = 45.0
-MEASURING_S = 12.0  # seconds of waiting, which more mappers share even on two processors
+LOSING_S = 30.0
+MEASURING_S = 9.0  # seconds of waiting, which more mappers share even on two processors
 LEAST_SPEED_UP = 1.3
 FAULTS = "kill=0.2,hang=0.05,slow=0.1,error=0.1,duplicate=0.05,corrupt=0.1"
 # the user and capabilities of the service, process 1; then a write to an allowed path, and one to

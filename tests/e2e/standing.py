@@ -18,7 +18,7 @@ GUARD = "guard"
 LIMIT = ("-var", "idle_stop_minutes=1")
 # a minute, two looks of the guard, and the end of its tasks
 STOPPED_S = 60.0 + 2 * 20.0 + SETTLE_S
-KILLED_S = 60.0
+KILLED_S = 45.0
 
 
 @dataclass(frozen=True, slots=True)
