@@ -1,7 +1,7 @@
 """Proxies in front of an S3 server, one for each role, which answer as S3 does under its policy.
 
 A denied request gets 403 AccessDenied, and so does the read of a missing object that the role may
-not list: S3 tells 404 only to whoever may know what is there.
+not list: S3 answers 404 only to a role that may list.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ resource "aws_cloudwatch_metric_alarm" "memory" {
   ok_actions          = local.actions
 }
 
-# Tasks in every hour of half a day: a stack that somebody forgot, or a very long run.
+# Tasks in every hour of half a day: a forgotten stack, or a very long run.
 resource "aws_cloudwatch_metric_alarm" "running" {
   count = var.alarms ? 1 : 0
 

@@ -78,7 +78,7 @@ def test_what_cannot_be_allowed_is_named(changed: dict[str, str], said: str) -> 
 
 
 def test_a_check_of_nothing_fails() -> None:
-    """A role without a request fails the check: a proxy that nobody uses proves nothing."""
+    """A role without a request fails the check: a proxy without requests proves nothing."""
     with pytest.raises(StepFailed, match="reducer: no request was seen"):
         _watch().check()
 

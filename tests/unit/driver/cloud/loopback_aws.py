@@ -27,7 +27,7 @@ class LoopbackAws:
         objects: the bodies in S3, by path.
         regions: the regions of buckets that are not in that of the request.
         keys: the KMS keys of encrypted objects, by path.
-        closed: buckets that nobody may read.
+        closed: buckets that no credentials may read.
         modified: when they were written, if it matters.
         asked: the requests: access key, method, and path or action.
     """

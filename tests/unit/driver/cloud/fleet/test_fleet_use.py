@@ -441,6 +441,7 @@ def test_a_failed_renewal_does_not_end_a_run(
         running.world.now += 500
         while running.world.objects[keys.lease("a")][1] < running.world.now:
             await asyncio.sleep(0)
+        assert next(failures, None) is None  # both renewals had failed
         await use.end()
 
     asyncio.run(asyncio.wait_for(run(), 10))
