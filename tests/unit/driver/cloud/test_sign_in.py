@@ -316,3 +316,16 @@ def test_what_a_sign_in_mends_is_told_from_other_errors(aws: Aws) -> None:
             with pytest.raises(FleetError) as caught, explained():
                 aws.sts.get_caller_identity()
         assert expected is type(caught.value)
+
+
+def test_new_keys_that_work_only_some_seconds_later_are_asked_again(
+    loopback: LoopbackAws, tmp_path: Path
+) -> None:
+    """Keys that AWS does not know yet at the first look are tried again at the next ones."""
+    aws, seen = Aws("eu-central-1"), list[Event]()
+    aws.credential_provider()
+    loopback.expired |= {"AKIAOLD", "AKIANEW"}
+    _sign_in(tmp_path, "AKIANEW")
+    time = _Time(12, lambda: loopback.expired.discard("AKIANEW"))
+    assert _sign_in_of(aws, time, seen, account="").renewed(aws.renewals)
+    assert 12 <= time.now <= 20
