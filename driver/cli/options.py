@@ -15,6 +15,8 @@ from mapreduce.formats.output import FileFormat
 from mapreduce.wire.messages import SplitMode
 
 Flag = Annotated[bool, Parameter(negative="")]
+Fields = Annotated[str | None, Parameter(negative="")]
+"""The option `--fields` of every command that has `--json`, which it implies."""
 Texts = Annotated[tuple[str, ...], Parameter(negative="")]
 Inputs = Annotated[tuple[str, ...], Parameter(name="--input", negative="", consume_multiple=True)]
 

@@ -86,9 +86,32 @@ class _Shown(streams.QuietStream):
         return len(text)
 
 
-def print_document(document: BaseModel) -> None:
-    """Print the one JSON document of a command, for programs; raises `NotWritten`."""
-    write_json(document.model_dump_json(indent=2))
+def print_document(document: BaseModel, fields: str | None = None) -> None:
+    """Print the one JSON document of a command, for programs.
+
+    Args:
+        document: the document.
+        fields: the names of its fields to print, with commas between; None for all.
+
+    Raises:
+        UsageError: the document has no such field.
+        NotWritten: standard output cannot be written to.
+    """
+    write_json(document.model_dump_json(indent=2, include=_chosen(type(document), fields)))
+
+
+def _chosen(model: type[BaseModel], fields: str | None) -> set[str] | None:
+    if fields is None:
+        return None
+    names = [name.strip() for name in fields.split(",")]
+    if unknown := [name for name in names if name not in model.model_fields]:
+        from mapreduce.errors import UsageError  # brings the job API
+
+        raise UsageError(
+            f"--fields {shown(unknown[0])}: the document has no such field; "
+            f"it has: {', '.join(model.model_fields)}"
+        )
+    return set(names)
 
 
 def write_json(text: str) -> None:

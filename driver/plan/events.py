@@ -7,6 +7,7 @@ from typing import ParamSpec, TypeAlias
 
 import msgspec
 
+from driver.plan.outcomes import Volumes
 from driver.text import MESSAGE_LIMIT, shown, storable
 from mapreduce.wire.messages import StageName
 
@@ -19,8 +20,14 @@ class Event(msgspec.Struct, frozen=True, tag=True, omit_defaults=True, kw_only=T
     at: float
 
 
+class Starting(Event, frozen=True):
+    """A step before the first stage begins, e.g. "the services start"."""
+
+    what: str
+
+
 class RunStarted(Event, frozen=True):
-    """The plan is written."""
+    """The plan is written. A chain has one for itself, and then one for each step."""
 
     run: str
     job: str
@@ -58,13 +65,28 @@ class AttemptProgress(Event, frozen=True):
 
 
 class AttemptDone(Event, frozen=True):
-    """A task has its result."""
+    """A task has its result.
+
+    `size_bytes` is what the plan says that it reads; `volumes` what it has read and written, and
+    its memory; `requests` counts its requests to S3 by kind, those that are not 0.
+    """
 
     task: str
     attempt: int
     endpoint: str
     seconds: float
     size_bytes: int
+    volumes: Volumes = Volumes()
+    requests: dict[str, int] = {}
+
+
+class Said(Event, frozen=True):
+    """Lines that a job has printed in a task; `left_out` counts the bytes beyond the limit."""
+
+    task: str
+    attempt: int
+    lines: tuple[str, ...] = ()
+    left_out: int = 0
 
 
 class AttemptFailed(Event, frozen=True):
@@ -153,12 +175,13 @@ class DriverAway(Event, frozen=True):
 
 
 class FleetChanged(Event, frozen=True):
-    """Endpoints came or went; `why` gives the known causes by name."""
+    """Endpoints came or went; `why` gives the known causes by name, `slots` their slots now."""
 
     stage: StageName
     appeared: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     why: dict[str, str] = {}
+    slots: int = 0
 
 
 class FleetScaled(Event, frozen=True):
@@ -234,6 +257,28 @@ class RunFailed(Event, frozen=True):
     message: str
 
 
+class RunInterrupted(Event, frozen=True):
+    """The user has ended the run, by Ctrl-C or `cancel`; the same command goes on."""
+
+    run: str
+    why: str
+
+
+class RunPaused(Event, frozen=True):
+    """The run has reached its limit of `limit_usd`; the same command with a higher one goes on."""
+
+    run: str
+    spent_usd: float
+    limit_usd: float
+
+
+class DriverTookOver(Event, frozen=True):
+    """A driver begins to write this run's events; more than once only after a pause of it."""
+
+    host: str
+    process: int
+
+
 Observer: TypeAlias = Callable[[Event], None]
 
 
@@ -306,6 +351,8 @@ def bounded(event: Event) -> Event:
 
 
 def _bounded(value: object) -> object:
+    if isinstance(value, tuple):
+        return tuple(map(_bounded, value)) if value else value
     if isinstance(value, dict):
         return {name: _bounded(each) for name, each in value.items()} if value else value
     if not isinstance(value, str) or (value.isascii() and len(value) <= MESSAGE_LIMIT):

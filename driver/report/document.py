@@ -10,7 +10,7 @@ from typing import Any
 from driver.forecast.pricing import requests_price
 from driver.plan import events
 from driver.plan.events import Event
-from driver.plan.outcomes import Outcome
+from driver.plan.outcomes import Outcome, volumes_of
 from driver.plan.tasks import RunPlan
 from driver.text import text_of
 from mapreduce.engine import Ledger
@@ -343,19 +343,7 @@ def _timings(stage_seconds: dict[str, float], serial: float, end_to_end: float) 
 
 
 def _row(outcome: Outcome) -> TaskRow:
-    result = outcome.result
-    if isinstance(result, SplitResult):
-        volumes = (result.bytes_read, result.bytes_written, 0, len(result.splits))
-    elif isinstance(result, MapResult):
-        volumes = (
-            sum(piece.bytes_owned for piece in result.pieces),
-            result.size,
-            result.records_in,
-            result.records_out,
-        )
-    else:
-        volumes = (result.bytes_in, result.size, result.records_in, result.records_out)
-    bytes_in, bytes_out, records_in, records_out = volumes
+    volumes = volumes_of(outcome.result)
     return TaskRow(
         stage=outcome.spec.stage,
         index=outcome.spec.index,
@@ -363,9 +351,9 @@ def _row(outcome: Outcome) -> TaskRow:
         endpoint=outcome.endpoint,
         reused=outcome.reused,
         seconds=outcome.seconds,
-        bytes_in=bytes_in,
-        bytes_out=bytes_out,
-        records_in=records_in,
-        records_out=records_out,
-        peak_memory_bytes=result.cost.peak_memory_bytes,
+        bytes_in=volumes.bytes_in,
+        bytes_out=volumes.bytes_out,
+        records_in=volumes.records_in,
+        records_out=volumes.records_out,
+        peak_memory_bytes=volumes.peak_memory_bytes,
     )

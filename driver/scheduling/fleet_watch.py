@@ -158,7 +158,8 @@ class FleetWatch:
         appeared, gone = self._endpoints.update(found, self._clock.now())
         if appeared or gone:
             self._wake()
-            self._tell.fleet_changed(appeared, gone, await self._why_gone(gone) if gone else {})
+            why = await self._why_gone(gone) if gone else {}
+            self._tell.fleet_changed(appeared, gone, why, sum(each.slots for each in found))
 
     async def _why_gone(self, gone: tuple[str, ...]) -> dict[str, str]:
         try:

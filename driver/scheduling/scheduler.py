@@ -277,7 +277,7 @@ class StageRun:
         outcome = Outcome(task.spec, result, task.attempts, attempt.endpoint, seconds)
         self._tasks.outcomes[task.spec.index] = outcome
         bisect.insort(self._finished_s, seconds)
-        self._tell.done(task, attempt, seconds)
+        self._tell.done(task, attempt, seconds, result)
         for other in list(task.running.values()):
             assert other.handle is not None
             other.handle.cancel()

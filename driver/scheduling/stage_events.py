@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from driver.plan import events
 from driver.plan.clock import Clock
 from driver.plan.events import Observer
+from driver.plan.outcomes import AnyResult, volumes_of
 from driver.scheduling.attempts import Attempt, OpenTask
 from mapreduce.wire.messages import Progress, SkippedRecord, StageName, TaskError
 
@@ -50,8 +52,9 @@ class StageEvents:
             )
         )
 
-    def done(self, task: OpenTask, attempt: Attempt, seconds: float) -> None:
+    def done(self, task: OpenTask, attempt: Attempt, seconds: float, result: AnyResult) -> None:
         """Report that an attempt has given the task's result."""
+        made = result.cost.requests
         self._emit(
             events.AttemptDone(
                 at=self._clock.wall(),
@@ -60,6 +63,8 @@ class StageEvents:
                 endpoint=attempt.endpoint,
                 seconds=seconds,
                 size_bytes=task.spec.size_bytes,
+                volumes=volumes_of(result),
+                requests={kind: n for kind, n in asdict(made).items() if n} if made else {},
             )
         )
 
@@ -121,7 +126,7 @@ class StageEvents:
         self._emit(events.LookFailed(at=self._clock.wall(), stage=self._stage, why=why))
 
     def fleet_changed(
-        self, appeared: tuple[str, ...], gone: tuple[str, ...], why: Mapping[str, str]
+        self, appeared: tuple[str, ...], gone: tuple[str, ...], why: Mapping[str, str], slots: int
     ) -> None:
         """Report which endpoints have appeared and which have left, and why."""
         self._emit(
@@ -131,6 +136,7 @@ class StageEvents:
                 appeared=appeared,
                 gone=gone,
                 why=dict(why),
+                slots=slots,
             )
         )
 
