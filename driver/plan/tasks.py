@@ -41,7 +41,8 @@ class RunPlan(Message):
     job is a chain, whose steps are runs named by `mapreduce.wire.keys.step`. `build` is what the
     tasks run on, `code` the part of the job's code that they depend on, and `modules` names the
     modules in both. `left_out`: how many entries of the given folders and prefixes are not inputs.
-    `job_folder` is the folder of the author's files on the driver's machine.
+    `job_folder` is the folder of the author's files on the driver's machine, `command` the command
+    that the user gave.
     """
 
     run: str
@@ -62,6 +63,7 @@ class RunPlan(Message):
     modules: tuple[str, ...] = ()
     left_out: int = 0
     job_folder: str = ""
+    command: str = ""
 
 
 @dataclass(frozen=True, slots=True)
