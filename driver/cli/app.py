@@ -19,6 +19,7 @@ from driver.cli import (
     stack_checks,
     stack_images,
     stack_state,
+    web,
 )
 from driver.cli.stack import stack
 from driver.cli.terminal import make_safe, say
@@ -40,6 +41,7 @@ for command in (
     run.run,
     records.runs,
     records.status,
+    web.web,
     proof.verify,
     proof.audit,
     bench.bench,
