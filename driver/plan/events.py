@@ -281,7 +281,7 @@ class DriverTookOver(Event, frozen=True):
 
 Observer: TypeAlias = Callable[[Event], None]
 
-_DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Union[tuple(Event.__subclasses__())])  # type: ignore[arg-type]  # noqa: UP007
+_DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Union[tuple(Event.__subclasses__())])  # noqa: UP007
 SAID_CHARACTERS = 4 << 20
 """Limit for all that a run's tasks print: the driver holds it, and so does a page of the run."""
 
