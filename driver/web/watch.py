@@ -66,11 +66,7 @@ class Watch:
             shown: the id of what the page shows.
         """
         while True:
-            async with self._news:
-                await self._news.wait_for(lambda: self._lacks(shown))
-                reading = self._latest
-            if reading is None:
-                continue
+            reading = await self._reading_beyond(shown)
             found = message(reading.sections, shown)
             if found is not None:
                 shown = found.id
@@ -78,9 +74,14 @@ class Watch:
             if reading.over:
                 return
 
-    def _lacks(self, shown: str) -> bool:
-        latest = self._latest
-        return latest is not None and (latest.over or message(latest.sections, shown) is not None)
+    async def _reading_beyond(self, shown: str) -> Reading:
+        """Wait for a reading that differs from what a page shows, or is the last one."""
+        async with self._news:
+            while True:
+                latest = self._latest
+                if latest and (latest.over or message(latest.sections, shown)):
+                    return latest
+                await self._news.wait()
 
 
 class Watches:
