@@ -79,10 +79,11 @@ def _line(
 ) -> TaskLine:
     step, stage, index = key
     counts = _that_counts(attempts)
-    common = {"step": step, "stage": stage, "index": index}
     if row is not None and (row.reused or counts is None or counts.volumes == Volumes()):
         return TaskLine(
-            **common,
+            step=step,
+            stage=stage,
+            index=index,
             state="reused" if row.reused else "done",
             attempts=row.attempts,
             endpoint=row.endpoint,
@@ -92,7 +93,9 @@ def _line(
         )
     assert counts is not None
     return TaskLine(
-        **common,
+        step=step,
+        stage=stage,
+        index=index,
         state=counts.state,
         attempts=len(attempts),
         endpoint=counts.endpoint,
