@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import itertools
 import random
+import sys
 from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -272,3 +275,40 @@ def test_the_first_look_at_a_fleet_is_no_news() -> None:
 def test_the_stage_of_a_task() -> None:
     """A task's name begins with its stage."""
     assert ["split", "map", "reduce"] == [stage_of(n) for n in ("split-0", "map-3", "reduce-12")]
+
+
+def _take(fold: RunFold, happened: Iterable[Event]) -> None:
+    for event in happened:
+        fold(event)
+
+
+def _calls(act: Callable[[], object]) -> int:
+    """Return how many functions a call makes, of Python and of C."""
+    count = 0
+
+    def tally(_frame: object, what: str, _arg: object) -> None:
+        nonlocal count
+        count += what in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(tally)
+    try:
+        act()
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+def test_an_event_costs_the_same_in_a_run_of_any_size() -> None:
+    """The last task of ten thousand takes as many calls as the hundredth, and few of them."""
+    fold = RunFold()
+    fold(_stage("map", tasks=10_000))
+    costs: dict[int, int] = {}
+    for task in range(10_000):
+        endpoint = f"mapper-{task % 40}"
+        pair = (_started(f"map-{task}", endpoint=endpoint), _done(f"map-{task}", endpoint=endpoint))
+        if task in (100, 9_999):
+            costs[task] = _calls(partial(_take, fold, pair))
+        else:
+            _take(fold, pair)
+    assert costs[100] == costs[9_999] < 100
