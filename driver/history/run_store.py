@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -189,9 +190,9 @@ class RunStore:
         except ObjectMissing:
             return None
 
-    def dead_letters(self, run: str) -> list[DeadLetter]:
-        """Return the records that the run has set aside."""
-        found = self.storage.list(self._url(run, keys.DEAD_LETTERS))
+    def dead_letters(self, run: str, most: int | None = None) -> list[DeadLetter]:
+        """Return the records that the run has set aside, or the first `most` of them."""
+        found = islice(self.storage.list(self._url(run, keys.DEAD_LETTERS)), most)
         return [self._read(DeadLetter, info.url) for info in found]
 
     def enter(self, run: str, summary: RunSummary) -> None:
