@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from importlib.resources import files
 from typing import Annotated, Protocol
 from urllib.parse import parse_qs, quote
@@ -16,6 +16,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from driver.report.page import render
 from driver.web import access as door
 from driver.web import pages
 from driver.web.access import Access
@@ -27,8 +28,11 @@ from mapreduce.errors import InputError, MapReduceError
 STATIC = {
     "htmx.min.js": "text/javascript",
     "hx-sse.min.js": "text/javascript",
+    "live.js": "text/javascript",
     "web.css": "text/css",
 }
+STYLE = "page.css"
+"""The style sheet of the page of a run."""
 FORM_BYTES = 1024
 OVER = "over"
 """The event after which a page asks for no more."""
@@ -37,7 +41,10 @@ OVER = "over"
 class Store(Protocol):
     """The runs of a store, as the pages need them; its methods may wait for the store."""
 
-    url: str
+    @property
+    def url(self) -> str:
+        """Return the store's URL."""
+        ...
 
     def rows(self) -> list[RunRow]:
         """Return a row for each run."""
@@ -81,6 +88,8 @@ def create_app(store: Store, access: Access, least_pause_s: float) -> FastAPI:
 
 async def static(name: str) -> Response:
     """Return a file of the pages."""
+    if name == STYLE:
+        return Response(render.style(), media_type="text/css")
     if name not in STATIC:
         return Response(status_code=404)
     content = files("driver.web").joinpath("static", name).read_bytes()
@@ -191,6 +200,12 @@ def _refused(why: str) -> Response:
     return Response(f"refused: {why}\n", 403, media_type="text/plain")
 
 
+@cache
+def _headers() -> dict[str, str]:
+    """Return the headers of every answer; the page of a run has its style and script inline."""
+    return door.headers(render.source_of(render.script()), render.source_of(render.style()))
+
+
 class _Door:
     """Refuses what does not come from the user's own pages; sets the headers of every answer."""
 
@@ -203,10 +218,12 @@ class _Door:
             await self._app(scope, receive, send)
             return
 
+        headers = await anyio.to_thread.run_sync(_headers)
+
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 found = MutableHeaders(scope=message)
-                for name, value in door.headers().items():
+                for name, value in headers.items():
                     found.setdefault(name, value)
             await send(message)
 

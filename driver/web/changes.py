@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 DIGEST_DIGITS = 12
+TITLE = "title"
+"""The name of the section that is the title of the window: a `title` element."""
 Sections = Mapping[str, str]
-"""The HTML of each section, by the id of its element."""
+"""The HTML of each section, by the id of its element. A job's text is escaped in it already."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,21 @@ def message(sections: Sections, shown: str) -> Message | None:
     names = tuple(name for name, html in sections.items() if known.get(name) != _digest(html))
     if not names:
         return None
-    html = "".join(
-        f'<hx-partial hx-target="#{name}" hx-swap="outerMorph">{sections[name]}</hx-partial>'
-        for name in names
-    )
+    html = "".join(_part(name, sections[name]) for name in names)
     return Message(shown_id(sections), html, names)
+
+
+def _part(name: str, html: str) -> str:
+    if name == TITLE:
+        return html
+    return f'<hx-partial hx-target="#{name}" hx-swap="{_swap(html)}">{html}</hx-partial>'
+
+
+def _swap(html: str) -> str:
+    """Return how a section is replaced: element by element, so that what the user has opened or
+    typed stays, but for data and what a script draws from them, which it finds by a new element.
+    """
+    return "outerHTML" if "</script>" in html else "outerMorph"
 
 
 def _entries(shown: str) -> list[tuple[str, str]]:

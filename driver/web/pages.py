@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
+from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
@@ -67,6 +68,32 @@ def overview_page(store: str, sections: Sections, choice: Choice) -> str:
 def message_page(store: str, title: str, text: str) -> str:
     """Return a page that says one thing, e.g. why a run cannot be shown."""
     return _template("message.html").render(store=store, title=title, text=text)
+
+
+def live_head() -> str:
+    """Return what the head of a page needs to be live."""
+    return _template("live_head.html").render()
+
+
+def title_element(title: str) -> str:
+    """Return the element of a window's title."""
+    return f"<title>{escape(shown(title, NAME_LIMIT))}</title>"
+
+
+def live_top(store: str, run: str, job: str, shown: str, form_token: str, *, over: bool) -> str:
+    """Return what stands above the content of a run's page.
+
+    Args:
+        store: the store's URL.
+        run: the run's id.
+        job: the name of its job.
+        shown: the id of what the page shows.
+        form_token: of the form that cancels the run.
+        over: the page will not change any more.
+    """
+    return _template("live_top.html").render(
+        store=store, run=run, job=job, shown_id=shown, form_token=form_token, over=over
+    )
 
 
 def _bars(rows: Iterable[RunRow]) -> list[Bar]:

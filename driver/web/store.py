@@ -13,7 +13,7 @@ from driver.history.run_names import chain_of, is_run_name
 from driver.history.run_store import RunStore
 from driver.plan.tasks import RunPlan
 from driver.web.overview import RunRow
-from driver.web.run_reader import RunReader, page_of
+from driver.web.run_reader import ENDED, RunReader, page_of
 from driver.web.watch import LEAST_PAUSE_S, Read
 from mapreduce.errors import InputError, MapReduceError
 from mapreduce.wire import keys
@@ -23,7 +23,6 @@ S3_PAUSE_S = 5.0
 ROWS_S = 2.0
 """How long the rows of the runs are good for all pages, in readings."""
 LOOKS_AT_ONCE = 16
-ENDED = ("done", "failed", "interrupted", "paused")
 
 
 @dataclass

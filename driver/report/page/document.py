@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from contextlib import suppress
-from typing import TypeVar, Union
+from typing import TypeVar
 
 import msgspec
 
@@ -16,8 +15,9 @@ from pydantic import BaseModel, ValidationError
 
 from driver.forecast.receipt import Receipt
 from driver.history.failure import Failure
-from driver.history.run_store import DeadLetter, RunStore
-from driver.plan import events
+from driver.history.run_events import events_of
+from driver.history.run_store import DeadLetter, RecordedState, RunStore
+from driver.plan.run_state import RunState
 from driver.plan.tasks import RunPlan
 from driver.report.document import Report
 from driver.report.fold import run_model
@@ -82,33 +82,32 @@ def read_document(runs: RunStore, run: str, now: float | None = None) -> RunDocu
     Raises:
         InputError: there is no such run, or its plan cannot be read.
     """
-    plan = runs.plan(run)
-    success = runs.state(run) == "done"
-    model = read_model(runs, run, time.time() if now is None else now)
+    at = time.time() if now is None else now
+    state = runs.state(run, at)
+    model = run_model(events_of(runs, run), at, known_state(state))
+    return document_of(runs, runs.plan(run), model, state)
+
+
+def known_state(state: RecordedState) -> RunState | None:
+    """Return the state where the records know it better than the events; None otherwise."""
+    return None if state == "running" or state == "unreadable" else state  # noqa: PLR1714 - narrows
+
+
+def document_of(
+    runs: RunStore, plan: RunPlan, model: RunModel, state: RecordedState
+) -> RunDocument:
+    """Return what the records of a run say, with the model of its events."""
+    done = state == "done"
     return RunDocument(
         plan=plan,
-        model=msgspec.structs.replace(model, run=run, job=plan.job.name, target=plan.target),
-        report=_record(runs, run, "report.json", Report) if success else None,
-        failure=None if success else runs.failure(run),
-        receipt=_record(runs, run, "receipt.json", Receipt),
+        model=msgspec.structs.replace(
+            model, run=plan.run, job=plan.job.name, target=plan.target
+        ),
+        report=_record(runs, plan.run, "report.json", Report) if done else None,
+        failure=runs.failure(plan.run) if state == "failed" else None,
+        receipt=_record(runs, plan.run, "receipt.json", Receipt),
         letters=_letters(runs, plan, model),
     )
-
-
-def read_model(runs: RunStore, run: str, now: float) -> RunModel:
-    """Return the model of a run's recorded events.
-
-    The one function that knows where events are kept.
-    """
-    return run_model(events_of(runs.record(run, "events.jsonl") or b""), now)
-
-
-def events_of(lines: bytes) -> Iterator[events.Event]:
-    """Yield the events of JSON lines; those that this version does not know are left out."""
-    decoder = msgspec.json.Decoder(Union[tuple(events.Event.__subclasses__())])
-    for line in lines.splitlines():
-        with suppress(msgspec.MsgspecError):
-            yield decoder.decode(line)
 
 
 def _record(runs: RunStore, run: str, name: str, kind: type[Record]) -> Record | None:

@@ -58,8 +58,10 @@ def _ask(
     return asyncio.run(asked())
 
 
-def _get(path: str, store: _Store | None = None, **headers: str) -> httpx.Response:
-    return _ask(store or _Store(), lambda client: client.get(path, headers={**COOKIE, **headers}))
+def _get(path: str, store: _Store | None = None, host: str = "127.0.0.1:8621") -> httpx.Response:
+    return _ask(
+        store or _Store(), lambda client: client.get(path, headers={**COOKIE, "host": host})
+    )
 
 
 PATHS = ["/", "/live", "/runs/run-1", "/runs/run-1/live", *(f"/static/{name}" for name in STATIC)]
@@ -160,8 +162,9 @@ def test_a_run_is_sent_until_it_is_over() -> None:
 
 def test_a_page_goes_on_where_it_was() -> None:
     """A browser that comes back with the last id is sent only the end."""
-    headers = {"last-event-id": shown_id(LAST)}
-    [*_, last] = _messages(_get("/runs/run-1/live?shown=", **headers))
+    headers = {**COOKIE, "last-event-id": shown_id(LAST)}
+    path = "/runs/run-1/live?shown="
+    [*_, last] = _messages(_ask(_Store(), lambda client: client.get(path, headers=headers)))
     assert OVER == last["event"]
 
 
