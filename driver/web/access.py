@@ -69,11 +69,17 @@ class Access:
         return _equal(cookies.get(self.cookie_name, ""), self.cookie)
 
     def may_change(self, form_token: str, headers: Mapping[str, str]) -> bool:
-        """Return whether a form comes from one of our pages; header names are in lower case."""
-        site = headers.get("sec-fetch-site", "same-origin")
-        origin = headers.get("origin", "")
-        ours = not origin or self.host_is_ours(origin.removeprefix("http://"))
-        return site == "same-origin" and ours and _equal(form_token, self.form_token)
+        """Return whether a form comes from one of our pages; header names are in lower case.
+
+        A page that sends no referrer sends `Origin: null` with a form, so that the browser's own
+        word on where a request comes from counts first.
+        """
+        site = headers.get("sec-fetch-site")
+        if site is None:
+            ours = self.host_is_ours(headers.get("origin", "").removeprefix("http://"))
+        else:
+            ours = site == "same-origin"
+        return ours and _equal(form_token, self.form_token)
 
     def _derived(self, purpose: str) -> str:
         return hmac.new(self.key, purpose.encode(), "sha256").hexdigest()

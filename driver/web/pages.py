@@ -80,20 +80,32 @@ def title_element(title: str) -> str:
     return f"<title>{escape(shown(title, NAME_LIMIT))}</title>"
 
 
-def live_top(store: str, run: str, job: str, shown: str, form_token: str, *, over: bool) -> str:
-    """Return what stands above the content of a run's page.
+@dataclass(frozen=True, kw_only=True)
+class Top:
+    """What stands above the content of a run's page.
 
-    Args:
+    Attributes:
         store: the store's URL.
         run: the run's id.
         job: the name of its job.
-        shown: the id of what the page shows.
+        shown_id: the id of what the page shows.
         form_token: of the form that cancels the run.
+        cancelled: the driver is asked to end it already.
         over: the page will not change any more.
     """
-    return _template("live_top.html").render(
-        store=store, run=run, job=job, shown_id=shown, form_token=form_token, over=over
-    )
+
+    store: str
+    run: str
+    job: str
+    shown_id: str
+    form_token: str
+    cancelled: bool
+    over: bool
+
+
+def live_top(top: Top) -> str:
+    """Return what stands above the content of a run's page."""
+    return _template("live_top.html").render(asdict(top))
 
 
 def _bars(rows: Iterable[RunRow]) -> list[Bar]:

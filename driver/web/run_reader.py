@@ -26,31 +26,24 @@ def sections_of(document: RunDocument) -> Sections:
     return {**found, "data": data_element(document), TITLE: pages.title_element(title(document))}
 
 
-def live_page(store: str, document: RunDocument, form_token: str, *, over: bool) -> str:
-    """Return the page of a run with what makes it live.
-
-    Args:
-        store: the store's URL.
-        document: the run.
-        form_token: of the form that cancels it.
-        over: it will not change any more.
-    """
-    sections = dict(sections_of(document))
-    shown = shown_id(sections)
-    top = pages.live_top(
-        store, document.plan.run, document.plan.job.name, shown, form_token, over=over
-    )
-    data = sections.pop("data")
-    del sections[TITLE]
-    live = Live(pages.live_head(), top)
-    return whole_page(title(document), list(sections.values()), data, live)
-
-
 def page_of(runs: RunStore, run: str, form_token: str, now: float) -> str:
-    """Return the page of a run as it is now; raises `InputError`."""
+    """Return the page of a run as it is now, with what makes it live; raises `InputError`."""
     document = read_document(runs, run, now)
+    sections = dict(sections_of(document))
     over = document.model.state in ENDED and _settled(runs, document, now)
-    return live_page(runs.store, document, form_token, over=over)
+    top = pages.Top(
+        store=runs.store,
+        run=run,
+        job=document.plan.job.name,
+        shown_id=shown_id(sections),
+        form_token=form_token,
+        cancelled=not over and runs.record(run, "cancel") is not None,
+        over=over,
+    )
+    del sections[TITLE]
+    data = sections.pop("data")
+    live = Live(pages.live_head(), pages.live_top(top))
+    return whole_page(title(document), list(sections.values()), data, live)
 
 
 @dataclass

@@ -63,7 +63,9 @@ def axis(began: float, ended: float, busy: Iterable[Span]) -> Axis:
     """Return the axis from one time to another; what lies outside of `busy` may be compressed."""
     ended = max(ended, began + 1e-3)
     gaps = tuple(
-        (start, end) for start, end in _without(_joined(busy), (began, ended)) if end - start > GAP_S
+        (start, end)
+        for start, end in _without(_joined(busy), (began, ended))
+        if end - start > GAP_S
     )
     left = (ended - began) - sum(end - start for start, end in gaps)
     wide = GAP_SHARE * max(left, 1.0)

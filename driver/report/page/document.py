@@ -89,8 +89,8 @@ def read_document(runs: RunStore, run: str, now: float | None = None) -> RunDocu
 
 
 def known_state(state: RecordedState) -> RunState | None:
-    """Return the state where the records know it better than the events; None otherwise."""
-    return None if state == "running" or state == "unreadable" else state  # noqa: PLR1714 - narrows
+    """Return the state that the records say; None when they cannot be read: the events say it."""
+    return None if state == "unreadable" else state
 
 
 def document_of(
@@ -100,9 +100,7 @@ def document_of(
     done = state == "done"
     return RunDocument(
         plan=plan,
-        model=msgspec.structs.replace(
-            model, run=plan.run, job=plan.job.name, target=plan.target
-        ),
+        model=msgspec.structs.replace(model, run=plan.run, job=plan.job.name, target=plan.target),
         report=_record(runs, plan.run, "report.json", Report) if done else None,
         failure=runs.failure(plan.run) if state == "failed" else None,
         receipt=_record(runs, plan.run, "receipt.json", Receipt),

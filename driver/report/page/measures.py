@@ -48,9 +48,7 @@ def quantiles(lines: Sequence[TaskLine], metric: Metric) -> list[tuple[float, st
     if not lines:
         return []
     ordered = sorted(lines, key=lambda line: (metric.of(line), line.step, line.index))
-    found = [
-        ordered[max(0, math.ceil(percent * len(ordered) / 100) - 1)] for percent in QUANTILES
-    ]
+    found = [ordered[max(0, math.ceil(percent * len(ordered) / 100) - 1)] for percent in QUANTILES]
     return [(metric.of(line), line.name) for line in found]
 
 

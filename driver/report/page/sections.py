@@ -277,7 +277,9 @@ def provenance(document: RunDocument) -> View:
     }
 
 
-def _strip(parts: list[tuple[str, float]], whole: float) -> list[tuple[str, str, float, float, float]]:
+def _strip(
+    parts: list[tuple[str, float]], whole: float
+) -> list[tuple[str, str, float, float, float]]:
     """Return each part's name, its kind, its place and its width in percent, and its seconds."""
     found, x = [], 0.0
     total = max(whole, sum(seconds for _, seconds in parts), 1e-9)

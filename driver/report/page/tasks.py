@@ -51,7 +51,9 @@ def task_lines(model: RunModel, report: Report | None) -> list[TaskLine]:
     attempts: dict[_Key, list[AttemptModel]] = {}
     for attempt in model.attempts:
         attempts.setdefault(attempt_key(attempt), []).append(attempt)
-    lines = [_line(key, attempts.get(key, []), rows.get(key), model) for key in {**rows, **attempts}]
+    lines = [
+        _line(key, attempts.get(key, []), rows.get(key), model) for key in {**rows, **attempts}
+    ]
     return sorted(lines, key=lambda line: (line.step, STAGES.index(line.stage), line.index))
 
 

@@ -52,14 +52,17 @@ def test_the_secrets_tell_nothing_of_each_other() -> None:
 @pytest.mark.parametrize(
     ("form_token", "given", "expected"),
     [
-        (ACCESS.form_token, {}, True),
+        (ACCESS.form_token, {}, False),
         (ACCESS.form_token, {"origin": "http://127.0.0.1:8621"}, True),
         (ACCESS.form_token, {"sec-fetch-site": "same-origin"}, True),
-        ("", {}, False),
-        (ACCESS.cookie, {}, False),
+        (ACCESS.form_token, {"sec-fetch-site": "same-origin", "origin": "null"}, True),
+        ("", {"sec-fetch-site": "same-origin"}, False),
+        (ACCESS.cookie, {"sec-fetch-site": "same-origin"}, False),
         (ACCESS.form_token, {"origin": "null"}, False),
         (ACCESS.form_token, {"origin": "https://evil.example"}, False),
         (ACCESS.form_token, {"sec-fetch-site": "cross-site"}, False),
+        (ACCESS.form_token, {"sec-fetch-site": "same-site"}, False),
+        (ACCESS.form_token, {"sec-fetch-site": "none", "origin": "http://127.0.0.1:8621"}, False),
     ],
 )
 def test_only_our_pages_may_change(form_token: str, given: dict[str, str], expected: bool) -> None:
