@@ -39,7 +39,7 @@ def as_it_is(text: str) -> Markup:
 def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    from driver.report.page import words
+    from driver.report import words
     from driver.text import CELL_LIMIT, bytes_text, plural, shown
 
     made = Environment(

@@ -11,7 +11,7 @@ from driver.report.model import AttemptModel, Mark, RunModel
 from driver.report.page.axis import Axis, axis
 from driver.report.page.document import RunDocument
 from driver.report.page.tasks import attempt_key, lasted, task_name
-from driver.report.page.words import seconds_text
+from driver.report.words import seconds_text
 from driver.text import LINE_LIMIT, bytes_text, shown
 
 MOST_BARS = 2_000
