@@ -80,7 +80,12 @@ def report(
 
 
 def _compare(
-    first: RunDocument, second: RunDocument, output: Path | None, fields: str | None, *, as_json: bool
+    first: RunDocument,
+    second: RunDocument,
+    output: Path | None,
+    fields: str | None,
+    *,
+    as_json: bool,
 ) -> None:
     from driver.report.page.compare import compared
 

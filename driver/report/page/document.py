@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from contextlib import suppress
 from typing import TypeVar, Union
 
 import msgspec
-
 from pydantic import BaseModel, ValidationError
 
 from driver.forecast.receipt import Receipt
@@ -27,6 +25,9 @@ from mapreduce.errors import MapReduceError
 
 LETTERS_SHOWN = 50
 Record = TypeVar("Record", bound=BaseModel)
+_DECODER: msgspec.json.Decoder[events.Event] = msgspec.json.Decoder(
+    Union[tuple(events.Event.__subclasses__())]  # noqa: UP007 - of a tuple
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,10 +106,9 @@ def read_model(runs: RunStore, run: str, now: float) -> RunModel:
 
 def events_of(lines: bytes) -> Iterator[events.Event]:
     """Yield the events of JSON lines; those that this version does not know are left out."""
-    decoder = msgspec.json.Decoder(Union[tuple(events.Event.__subclasses__())])
     for line in lines.splitlines():
         with suppress(msgspec.MsgspecError):
-            yield decoder.decode(line)
+            yield _DECODER.decode(line)
 
 
 def _record(runs: RunStore, run: str, name: str, kind: type[Record]) -> Record | None:

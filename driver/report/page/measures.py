@@ -48,9 +48,7 @@ def quantiles(lines: Sequence[TaskLine], metric: Metric) -> list[tuple[float, st
     if not lines:
         return []
     ordered = sorted(lines, key=lambda line: (metric.of(line), line.step, line.index))
-    found = [
-        ordered[max(0, math.ceil(percent * len(ordered) / 100) - 1)] for percent in QUANTILES
-    ]
+    found = [ordered[max(0, math.ceil(percent * len(ordered) / 100) - 1)] for percent in QUANTILES]
     return [(metric.of(line), line.name) for line in found]
 
 
@@ -132,7 +130,8 @@ def _loss(stage: StageModel, attempts: Iterable[AttemptModel], now: float) -> Lo
     ):
         parts.append(min(part, left))
         left -= parts[-1]
-    return Loss(stage, slots, wall, *parts, max(0.0, left))
+    even, longest, start, retries = parts
+    return Loss(stage, slots, wall, even, longest, start, retries, max(0.0, left))
 
 
 def phases(document: RunDocument) -> list[tuple[str, float]]:
