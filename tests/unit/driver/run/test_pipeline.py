@@ -26,6 +26,7 @@ from mapreduce.storage import Storage, open_storage
 from mapreduce.storage.digest import digest_of_bytes
 from mapreduce.wire import keys
 from mapreduce.wire.messages import (
+    AnyEvent,
     AttemptId,
     BlocksSum,
     ByteRange,
@@ -33,13 +34,11 @@ from mapreduce.wire.messages import (
     Done,
     Failed,
     MapTask,
-    Progress,
     ReduceResult,
     ReduceTask,
     Split,
     SplitResult,
     SplitRule,
-    Started,
     TaskError,
 )
 from tests.unit.driver.fakes import FakeFleet, result_of
@@ -67,7 +66,7 @@ class _Writing:
 
     async def run(
         self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
-    ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
+    ) -> AsyncGenerator[AnyEvent, None]:
         """Carry out one attempt."""
         if isinstance(task, MapTask):
             self.maps.append((task.index, task.attempt))
