@@ -354,7 +354,7 @@ def test_a_run_ends_well_without_its_records(tmp_path: Path) -> None:
     log(RunDone(at=0.0, run="run-1", seconds=1.0))
     _end(place, log, None)
     report = empty_report()
-    told = asyncio.run(with_notes(report, place, log))
+    told = asyncio.run(with_notes(report, _plan(tmp_path), place, log))
     assert [note.partition(" could")[0] for note in told.notes] == [
         "the run's events.jsonl",
         "the run's services.log",
