@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from driver.cli import (
+    attach,
     author,
     bench,
     cloud,
@@ -20,6 +21,7 @@ from driver.cli import (
     stack_checks,
     stack_images,
     stack_state,
+    status,
 )
 from driver.cli.stack import stack
 from driver.cli.terminal import make_safe, say
@@ -40,8 +42,10 @@ app = App(
 for command in (
     run.run,
     records.runs,
-    records.status,
+    status.status,
     report.report,
+    attach.attach,
+    attach.cancel,
     proof.verify,
     proof.audit,
     bench.bench,

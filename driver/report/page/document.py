@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar, Union
+from typing import TypeVar
 
-import msgspec
+from msgspec.structs import replace
 from pydantic import BaseModel, ValidationError
 
 from driver.forecast.receipt import Receipt
 from driver.history.failure import Failure
+from driver.history.run_events import events_of
 from driver.history.run_store import DeadLetter, RunStore
-from driver.plan import events
+from driver.plan.events import Event
+from driver.plan.run_state import RunState
 from driver.plan.tasks import RunPlan
 from driver.report.document import Report
 from driver.report.fold import run_model
@@ -23,11 +25,10 @@ from driver.report.model import RunModel
 from driver.report.page.tasks import TaskLine, task_lines
 from mapreduce.errors import MapReduceError
 
+PAGE = "report.html"
+"""The name of the page among the records of a run."""
 LETTERS_SHOWN = 50
 Record = TypeVar("Record", bound=BaseModel)
-_DECODER: msgspec.json.Decoder[events.Event] = msgspec.json.Decoder(
-    Union[tuple(events.Event.__subclasses__())]  # noqa: UP007 - of a tuple
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,32 +84,55 @@ def read_document(runs: RunStore, run: str, now: float | None = None) -> RunDocu
     Raises:
         InputError: there is no such run, or its plan cannot be read.
     """
-    plan = runs.plan(run)
-    success = runs.state(run) == "done"
-    model = read_model(runs, run, time.time() if now is None else now)
-    return RunDocument(
-        plan=plan,
-        model=msgspec.structs.replace(model, run=run, job=plan.job.name, target=plan.target),
-        report=_record(runs, run, "report.json", Report) if success else None,
-        failure=None if success else runs.failure(run),
+    plan, now = runs.plan(run), time.time() if now is None else now
+    state = runs.state(run, now)
+    done = state == "done"
+    return document_of(
+        plan,
+        runs,
+        events_of(runs, run),
+        now=now,
+        state=None if state == "unreadable" else state,
+        report=_record(runs, run, "report.json", Report) if done else None,
+        failure=None if done else runs.failure(run),
         receipt=_record(runs, run, "receipt.json", Receipt),
-        letters=_letters(runs, plan, model),
     )
 
 
-def read_model(runs: RunStore, run: str, now: float) -> RunModel:
-    """Return the model of a run's recorded events.
+def document_of(
+    plan: RunPlan,
+    runs: RunStore,
+    happened: Iterable[Event],
+    *,
+    now: float | None = None,
+    state: RunState | None = None,
+    report: Report | None = None,
+    failure: Failure | None = None,
+    receipt: Receipt | None = None,
+) -> RunDocument:
+    """Return the document of a run's events, with the records that its user has at hand.
 
-    The one function that knows where events are kept.
+    Args:
+        plan: the run's plan.
+        runs: the store, which is read only where the events tell of dead letters.
+        happened: its events in their order.
+        now: seconds since the epoch, for a run that is not over.
+        state: where the records know better than the events.
+        report: of a run that is done.
+        failure: of a run that failed.
+        receipt: of a run that is over.
     """
-    return run_model(events_of(runs.record(run, "events.jsonl") or b""), now)
-
-
-def events_of(lines: bytes) -> Iterator[events.Event]:
-    """Yield the events of JSON lines; those that this version does not know are left out."""
-    for line in lines.splitlines():
-        with suppress(msgspec.MsgspecError):
-            yield _DECODER.decode(line)
+    model = run_model(happened, time.time() if now is None else now, state)
+    # a run whose driver was killed before its first event has a plan only
+    model = replace(model, run=plan.run, job=plan.job.name, target=plan.target)
+    return RunDocument(
+        plan=plan,
+        model=model,
+        report=report,
+        failure=failure,
+        receipt=receipt,
+        letters=_letters(runs, plan, model),
+    )
 
 
 def _record(runs: RunStore, run: str, name: str, kind: type[Record]) -> Record | None:
