@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from driver.cli import (
+    attach,
     author,
     bench,
     cloud,
@@ -15,10 +16,12 @@ from driver.cli import (
     proof,
     records,
     replay,
+    report,
     run,
     stack_checks,
     stack_images,
     stack_state,
+    status,
     web,
 )
 from driver.cli.stack import stack
@@ -40,8 +43,11 @@ app = App(
 for command in (
     run.run,
     records.runs,
-    records.status,
+    status.status,
+    report.report,
     web.web,
+    attach.attach,
+    attach.cancel,
     proof.verify,
     proof.audit,
     bench.bench,

@@ -20,7 +20,7 @@ def rendered(template: str, values: Mapping[str, object]) -> Markup:
     """Return a template of this package with its values: text that is safe in HTML and SVG."""
     from markupsafe import Markup  # it comes with jinja2, which takes its time to import
 
-    return Markup(_environment().get_template(template).render(values))  # noqa: S704 - escaped
+    return Markup(_environment().get_template(template).render(values))
 
 
 def source(template: str) -> str:
@@ -32,14 +32,14 @@ def as_it_is(text: str) -> Markup:
     """Return a text that needs no escapes: a script of ours, or JSON without `<`."""
     from markupsafe import Markup
 
-    return Markup(text)  # noqa: S704 - the caller's promise
+    return Markup(text)
 
 
 @cache
 def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    from driver.report.page import words
+    from driver.report import words
     from driver.text import CELL_LIMIT, bytes_text, plural, shown
 
     made = Environment(

@@ -9,7 +9,7 @@ from driver.history.run_events import Follower
 from driver.history.run_store import RecordedState, RunStore
 from driver.plan.tasks import RunPlan
 from driver.report.fold import RunFold
-from driver.report.page.document import RunDocument, document_of, known_state, read_document
+from driver.report.page.document import RunDocument, known, read_document, with_records
 from driver.report.page.render import SECTIONS, Live, data_element, section, title, whole_page
 from driver.web import pages
 from driver.web.changes import TITLE, Sections, shown_id
@@ -77,8 +77,8 @@ class RunReader:
         return Reading(sections_of(document), over)
 
     def _document(self, state: RecordedState, now: float) -> RunDocument:
-        model = self._fold.model(now, known_state(state))
-        return document_of(self.runs, self._plan, model, state)
+        model = self._fold.model(now, known(state))
+        return with_records(self._plan, self.runs, model, state)
 
 
 def _settled(runs: RunStore, document: RunDocument, now: float) -> bool:

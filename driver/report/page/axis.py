@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from driver.report.chart import ticks
 
@@ -40,14 +40,14 @@ class Axis:
         start, end = self.edges[piece - 1], self.edges[piece]
         share = (at - start) / (end - start) if end > start else 0.0
         low, high = self.places[piece - 1], self.places[piece]
-        return round(low + share * (high - low), 3)
+        return round(low + share * (high - low), 2)
 
     @property
     def ticks(self) -> list[Span]:
         """The marks on the axis, none in a gap: place, and seconds since the beginning."""
-        shown = sum(
-            end - start for start, end in zip(self.edges, self.edges[1:], strict=False)
-        ) - sum(end - start for start, end in self.gaps)
+        shown = sum(end - start for start, end in pairwise(self.edges)) - sum(
+            end - start for start, end in self.gaps
+        )
         step = ticks(max(shown, 1e-3), TICKS)[1]
         last = self.edges[-1] - self.began
         found: list[Span] = []
@@ -70,10 +70,7 @@ def axis(began: float, ended: float, busy: Iterable[Span]) -> Axis:
     left = (ended - began) - sum(end - start for start, end in gaps)
     wide = GAP_SHARE * max(left, 1.0)
     edges = sorted({began, ended, *(edge for gap in gaps for edge in gap)})
-    lengths = [
-        wide if (start, end) in gaps else end - start
-        for start, end in zip(edges, edges[1:], strict=False)
-    ]
+    lengths = [wide if (start, end) in gaps else end - start for start, end in pairwise(edges)]
     total = sum(lengths)
     places = [0.0, *(length / total * 100 for length in accumulate(lengths))]
     return Axis(began, tuple(edges), tuple(places), gaps)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from driver.forecast.receipt import Receipt
+from driver.plan.run_state import RunState
 from driver.report.document import Timings
-from driver.report.model import RunState
 from driver.report.page.document import RunDocument
 from driver.report.page.measures import METRICS, losses, phases, quantiles
 from driver.report.page.tasks import STAGES, TaskLine, done

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from contextlib import suppress
 from typing import TypeVar
 
-import msgspec
-
+from msgspec.structs import replace
 from pydantic import BaseModel, ValidationError
 
 from driver.forecast.receipt import Receipt
 from driver.history.failure import Failure
 from driver.history.run_events import events_of
 from driver.history.run_store import DeadLetter, RecordedState, RunStore
+from driver.plan.events import Event
 from driver.plan.run_state import RunState
 from driver.plan.tasks import RunPlan
 from driver.report.document import Report
@@ -25,6 +25,8 @@ from driver.report.model import RunModel
 from driver.report.page.tasks import TaskLine, task_lines
 from mapreduce.errors import MapReduceError
 
+PAGE = "report.html"
+"""The name of the page among the records of a run."""
 LETTERS_SHOWN = 50
 Record = TypeVar("Record", bound=BaseModel)
 
@@ -82,28 +84,74 @@ def read_document(runs: RunStore, run: str, now: float | None = None) -> RunDocu
     Raises:
         InputError: there is no such run, or its plan cannot be read.
     """
-    at = time.time() if now is None else now
-    state = runs.state(run, at)
-    model = run_model(events_of(runs, run), at, known_state(state))
-    return document_of(runs, runs.plan(run), model, state)
+    plan, now = runs.plan(run), time.time() if now is None else now
+    state = runs.state(run, now)
+    return with_records(plan, runs, run_model(events_of(runs, run), now, known(state)), state)
 
 
-def known_state(state: RecordedState) -> RunState | None:
+def known(state: RecordedState) -> RunState | None:
     """Return the state that the records say; None when they cannot be read: the events say it."""
     return None if state == "unreadable" else state
 
 
-def document_of(
-    runs: RunStore, plan: RunPlan, model: RunModel, state: RecordedState
+def with_records(
+    plan: RunPlan, runs: RunStore, model: RunModel, state: RecordedState
 ) -> RunDocument:
-    """Return what the records of a run say, with the model of its events."""
+    """Return the document of a model, with what the run's records say of its end."""
     done = state == "done"
+    return _document(
+        plan,
+        runs,
+        model,
+        _record(runs, plan.run, "report.json", Report) if done else None,
+        None if done or state == "running" else runs.failure(plan.run),
+        _record(runs, plan.run, "receipt.json", Receipt) if state != "running" else None,
+    )
+
+
+def document_of(
+    plan: RunPlan,
+    runs: RunStore,
+    happened: Iterable[Event],
+    *,
+    now: float | None = None,
+    state: RunState | None = None,
+    report: Report | None = None,
+    failure: Failure | None = None,
+    receipt: Receipt | None = None,
+) -> RunDocument:
+    """Return the document of a run's events, with the records that its user has at hand.
+
+    Args:
+        plan: the run's plan.
+        runs: the store, which is read only where the events tell of dead letters.
+        happened: its events in their order.
+        now: seconds since the epoch, for a run that is not over.
+        state: where the records know better than the events.
+        report: of a run that is done.
+        failure: of a run that failed.
+        receipt: of a run that is over.
+    """
+    model = run_model(happened, time.time() if now is None else now, state)
+    return _document(plan, runs, model, report, failure, receipt)
+
+
+def _document(
+    plan: RunPlan,
+    runs: RunStore,
+    model: RunModel,
+    report: Report | None,
+    failure: Failure | None,
+    receipt: Receipt | None,
+) -> RunDocument:
+    # a run whose driver was killed before its first event has a plan only
+    model = replace(model, run=plan.run, job=plan.job.name, target=plan.target)
     return RunDocument(
         plan=plan,
-        model=msgspec.structs.replace(model, run=plan.run, job=plan.job.name, target=plan.target),
-        report=_record(runs, plan.run, "report.json", Report) if done else None,
-        failure=runs.failure(plan.run) if state == "failed" else None,
-        receipt=_record(runs, plan.run, "receipt.json", Receipt),
+        model=model,
+        report=report,
+        failure=failure,
+        receipt=receipt,
         letters=_letters(runs, plan, model),
     )
 

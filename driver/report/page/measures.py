@@ -130,7 +130,8 @@ def _loss(stage: StageModel, attempts: Iterable[AttemptModel], now: float) -> Lo
     ):
         parts.append(min(part, left))
         left -= parts[-1]
-    return Loss(stage, slots, wall, *parts, max(0.0, left))
+    even, longest, start, retries = parts
+    return Loss(stage, slots, wall, even, longest, start, retries, max(0.0, left))
 
 
 def phases(document: RunDocument) -> list[tuple[str, float]]:

@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from driver.report.page import sections as views
+from driver.report.page.compare import INPUTS_SHOWN, Comparison
 from driver.report.page.data import CLOSING, OPENING, embedded, run_data
 from driver.report.page.document import RunDocument
 from driver.report.templating import as_it_is, rendered, source
+from driver.text import plural
 
 SECTIONS: Mapping[str, Callable[[RunDocument], dict[str, object]]] = {
     "verdict": views.verdict,
@@ -100,3 +102,22 @@ def style() -> str:
 def script() -> str:
     """Return the script of a page; it works on sections that are replaced later too."""
     return source("page/page.js")
+
+
+def comparison_page(found: Comparison, job: str) -> str:
+    """Return the page of two runs side by side."""
+    total = found.times[0]
+    changed = [pair.name for pair in found.properties if pair.changed]
+    if found.inputs:
+        changed.append(plural(len(found.inputs), "input"))
+    values = {
+        "found": found,
+        "job": job,
+        "ratio": total.ratio,
+        "changed": changed,
+        "most": INPUTS_SHOWN,
+    }
+    return whole_page(
+        title=f"{job}: {found.first} and {found.second}",
+        elements=[rendered("page/compare.html", values)],
+    )

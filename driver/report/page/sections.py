@@ -35,7 +35,7 @@ FAULTS_SHOWN = 200
 COUNTERS_SHOWN = 200
 LINES_SHOWN = 300
 LETTERS_SHOWN = 20
-ROWS_SHOWN = 100
+ROWS_SHOWN = 50
 INPUTS_SHOWN = 50
 RESULTS_SHOWN = 3
 WORTH_NAMING = 0.1
@@ -149,12 +149,14 @@ def skew_view(document: RunDocument) -> View:
     if len(lines) > BARS_SHOWN:
         heaviest = sorted(lines, key=lambda line: -line.volumes.bytes_in)[:BARS_SHOWN]
         shown_lines = sorted(heaviest, key=lambda line: (line.step, line.index))
-    maps = [line.seconds for line in done(document.tasks, "map")]
+    maps = list(done(document.tasks, "map"))
     most = max(sizes, default=0)
     return {
         "partitions": len(lines),
         "score": skew(sizes),
-        "map_score": skew(maps),
+        "map_score": skew([line.seconds for line in maps]),
+        "slowest": max(maps, key=lambda line: line.seconds, default=None),
+        "map_median": median(line.seconds for line in maps) if maps else 0,
         "median": median(sizes) if sizes else 0,
         "bars": [_skew_bar(line, most) for line in shown_lines] if len(lines) > 1 else [],
         "left_out": len(lines) - len(shown_lines),

@@ -49,7 +49,9 @@ def task_lines(model: RunModel, report: Report | None) -> list[TaskLine]:
     """Return the tasks of a run, ordered by step, stage and number."""
     rows = {_row_key(row): row for row in report.tasks} if report else {}
     attempts: dict[_Key, list[AttemptModel]] = {}
-    for attempt in model.attempts:
+    # the events of chains of older versions do not tell one step from the next
+    unclear = report is not None and len(report.steps) != len(model.steps)
+    for attempt in () if unclear else model.attempts:
         attempts.setdefault(attempt_key(attempt), []).append(attempt)
     lines = [
         _line(key, attempts.get(key, []), rows.get(key), model) for key in {**rows, **attempts}

@@ -11,7 +11,7 @@ from driver.report.model import AttemptModel, Mark, RunModel
 from driver.report.page.axis import Axis, axis
 from driver.report.page.document import RunDocument
 from driver.report.page.tasks import attempt_key, lasted, task_name
-from driver.report.page.words import seconds_text
+from driver.report.words import seconds_text
 from driver.text import LINE_LIMIT, bytes_text, shown
 
 MOST_BARS = 2_000
@@ -20,7 +20,7 @@ CANVAS_CELLS = 50_000
 """Slots times columns of the canvas: bars in the same cell are drawn once."""
 KINDS = ("done", "backup", "running", "failed", "cancelled", "ended")
 MARKS_SHOWN = 100
-LINKS_SHOWN = 200
+LINKS_SHOWN = 40
 CURVE_POINTS = 500
 _HEIGHTS = ((24, 20), (60, 12), (120, 7))
 _CANVAS_HEIGHT = 480
@@ -98,7 +98,7 @@ def timeline(document: RunDocument) -> Timeline:
     busy = busy_slots(model)
     return Timeline(
         axis=scale,
-        rows=tuple(f"{shown(slot.endpoint, 40)}:{slot.number}" for slot in model.slots),
+        rows=_row_names(model),
         row_height=_row_height(rows),
         bars=_bars(model, scale, path) if small else (),
         cells=() if small else _cells(model, scale, columns),
@@ -178,6 +178,15 @@ def kind_of(attempt: AttemptModel) -> str:
     return "backup" if attempt.state == "done" and attempt.backup else attempt.state
 
 
+def _row_names(model: RunModel) -> tuple[str, ...]:
+    """Return each row's endpoint, and the number of its slot where the endpoint has several."""
+    slots = Counter(slot.endpoint for slot in model.slots)
+    return tuple(
+        shown(slot.endpoint, 40) + (f" · {slot.number + 1}" if slots[slot.endpoint] > 1 else "")
+        for slot in model.slots
+    )
+
+
 def _row_height(rows: int) -> int:
     for most, height in _HEIGHTS:
         if rows <= most:
@@ -202,7 +211,7 @@ def _bars(model: RunModel, scale: Axis, path: Sequence[AttemptModel]) -> tuple[B
 
 def _width(attempt: AttemptModel, model: RunModel, scale: Axis) -> float:
     end = attempt.started + lasted(attempt, model.now)
-    return round(max(0.15, scale.place(end) - scale.place(attempt.started)), 3)
+    return round(max(0.1, scale.place(end) - scale.place(attempt.started)), 2)
 
 
 def _title(attempt: AttemptModel, model: RunModel) -> str:
@@ -232,7 +241,8 @@ def _cells(model: RunModel, scale: Axis, columns: int) -> tuple[int, ...]:
 
 def _links(model: RunModel, scale: Axis) -> tuple[Link, ...]:
     found = []
-    for before, after in recovered(model)[:LINKS_SHOWN]:
+    ordered = sorted(recovered(model), key=lambda each: -lasted(each[0], model.now))
+    for before, after in ordered[:LINKS_SHOWN]:
         if after is not None and before.ended is not None:
             ends = scale.place(before.ended), scale.place(after.started)
             found.append(Link(ends[0], before.slot, ends[1], after.slot))
@@ -267,7 +277,7 @@ def _bands(model: RunModel, scale: Axis) -> tuple[Band, ...]:
         start = scale.place(stage.started)
         end = scale.place(stage.ended if stage.ended is not None else model.now)
         name = task_name(stage.step, stage.stage) + (" again" if stage.again else "")
-        found.append(Band(start, round(max(0.15, end - start), 3), name))
+        found.append(Band(start, round(max(0.1, end - start), 2), name))
     return tuple(found)
 
 
