@@ -77,9 +77,9 @@ def create_app(store: Store, access: Access, least_pause_s: float) -> FastAPI:
     get("/open")(answers.open)
     get("/")(answers.overview)
     get("/live", response_class=EventSourceResponse)(answers.overview_live)
-    get("/runs/{run}")(answers.run)
-    get("/runs/{run}/live", response_class=EventSourceResponse)(answers.run_live)
-    app.post("/runs/{run}/cancel", response_model=None)(answers.cancel)
+    get("/run/{run}")(answers.run)
+    get("/run/{run}/live", response_class=EventSourceResponse)(answers.run_live)
+    app.post("/run/{run}/cancel", response_model=None)(answers.cancel)
     get("/static/{name}")(static)
     app.add_exception_handler(MapReduceError, answers.error)
     app.add_middleware(_Door, access=access)
@@ -167,7 +167,7 @@ class _Answers:
         if not self.access.may_change(form_token, request.headers):
             return _refused("this form is not of this server; load the page again")
         await anyio.to_thread.run_sync(self.store.cancel, run)
-        return RedirectResponse(f"/runs/{quote(run, safe='')}", status_code=303)
+        return RedirectResponse(f"/run/{quote(run, safe='')}", status_code=303)
 
     async def error(self, _: Request, exc: Exception) -> Response:
         """Return the page of an error."""

@@ -163,7 +163,7 @@ def _templates() -> Environment:
         when=when_text,
         volume=_volume,
         number=lambda count: f"{count:,}",
-        run_url=lambda run: f"/runs/{quote(run, safe='')}",
+        run_url=lambda run: f"/run/{quote(run, safe='')}",
         job_url=lambda job: "/?" + urlencode({"job": job}),
     )
     return made

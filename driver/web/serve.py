@@ -12,6 +12,7 @@ from driver.web.access import HOSTS
 from mapreduce.errors import UsageError
 
 DEFAULT_PORT = 8621
+HIGHEST_PORT = 65_535
 END_S = 1
 """How long an open page may hold the end of the server."""
 
@@ -26,10 +27,12 @@ def listening(port: int | None) -> socket.socket:
         UsageError: the wanted port is in use, or not allowed.
     """
     wanted = DEFAULT_PORT if port is None else port
+    if not 0 <= wanted <= HIGHEST_PORT:
+        raise UsageError(f"--port {wanted}: a port is a number from 0 to {HIGHEST_PORT}")
     try:
         return socket.create_server((HOSTS[0], wanted))
-    except (OSError, OverflowError) as exc:
-        if port is None and getattr(exc, "errno", None) == errno.EADDRINUSE:
+    except OSError as exc:
+        if port is None and exc.errno == errno.EADDRINUSE:
             return socket.create_server((HOSTS[0], 0))
         raise UsageError(f"--port {wanted}: {exc}; choose another one, or 0 for any") from exc
 

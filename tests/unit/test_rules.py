@@ -39,7 +39,7 @@ ENTRY_POINTS = {
     "pydantic_settings": ("services/shell/settings.py",),
     "httpx": ("driver/transport/http.py",),
     "cyclopts": ("driver/cli/",),
-    "jinja2": ("driver/report/chart.py", "driver/web/pages.py"),
+    "jinja2": ("driver/report/templating.py", "driver/web/pages.py"),
     "rich": ("driver/cli/", "driver/report/"),
     "boto3": ("driver/cloud/aws.py", "services/guard/watch.py"),
     "botocore": ("driver/cloud/aws.py", "services/guard/watch.py"),
@@ -110,6 +110,16 @@ def test_the_job_api_is_light() -> None:
     """The import of `mapreduce` loads no HTTP, store, database or cloud library."""
     heavy = "{'obstore', 'duckdb', 'cryptography', 'httpx', 'fastapi', 'boto3', 'uvicorn', 'rich'}"
     script = f"import sys, mapreduce; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_command_line_is_light() -> None:
+    """The commands load no web server, template or cloud library before they need it."""
+    heavy = "{'fastapi', 'uvicorn', 'jinja2', 'boto3', 'httpx', 'duckdb'}"
+    script = f"import sys, driver.cli.app; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )

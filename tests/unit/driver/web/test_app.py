@@ -64,7 +64,7 @@ def _get(path: str, store: _Store | None = None, host: str = "127.0.0.1:8621") -
     )
 
 
-PATHS = ["/", "/live", "/runs/run-1", "/runs/run-1/live", *(f"/static/{name}" for name in STATIC)]
+PATHS = ["/", "/live", "/run/run-1", "/run/run-1/live", *(f"/static/{name}" for name in STATIC)]
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/nowhere"])
@@ -136,7 +136,7 @@ def test_a_choice_that_is_text_is_escaped() -> None:
 
 def test_a_run_that_does_not_exist_has_a_page() -> None:
     """An unknown run is a 404 with the reason, and never a stack trace."""
-    answer = _get("/runs/run-2")
+    answer = _get("/run/run-2")
     assert 404 == answer.status_code
     assert "there is no run" in answer.text
     assert "Traceback" not in answer.text
@@ -152,7 +152,7 @@ def _messages(answer: httpx.Response) -> list[dict[str, str]]:
 def test_a_run_is_sent_until_it_is_over() -> None:
     """The stream has what the page lacks, then what changes, and ends with the run."""
     shown = shown_id({**LAST, "tasks": "<p>3</p>"})
-    answer = _get(f"/runs/run-1/live?shown={shown}")
+    answer = _get(f"/run/run-1/live?shown={shown}")
     assert answer.headers["content-type"].startswith("text/event-stream")
     *messages, last = _messages(answer)
     assert OVER == last["event"]
@@ -163,7 +163,7 @@ def test_a_run_is_sent_until_it_is_over() -> None:
 def test_a_page_goes_on_where_it_was() -> None:
     """A browser that comes back with the last id is sent only the end."""
     headers = {**COOKIE, "last-event-id": shown_id(LAST)}
-    path = "/runs/run-1/live?shown="
+    path = "/run/run-1/live?shown="
     [*_, last] = _messages(_ask(_Store(), lambda client: client.get(path, headers=headers)))
     assert OVER == last["event"]
 
@@ -183,7 +183,7 @@ def test_only_our_form_cancels(token: str, origin: str, expected: list[str]) -> 
     answer = _ask(
         store,
         lambda client: client.post(
-            "/runs/run-1/cancel",
+            "/run/run-1/cancel",
             data={"form_token": token},
             headers={**COOKIE, "origin": origin},
         ),
@@ -196,4 +196,4 @@ def test_nothing_else_can_be_changed() -> None:
     """Cancel is the only path that takes anything but GET."""
     routes = create_app(_Store(), ACCESS, 0.0).routes
     methods = {route.path: route.methods for route in routes}  # type: ignore[attr-defined]
-    assert ["/runs/{run}/cancel"] == [path for path, each in methods.items() if "GET" not in each]
+    assert ["/run/{run}/cancel"] == [path for path, each in methods.items() if "GET" not in each]
