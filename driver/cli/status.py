@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shlex
-import sys
 import time
 from typing import TYPE_CHECKING
 
 from driver.cli.options import Fields, Flag
-from driver.cli.terminal import answer, print_document, rewritten
+from driver.cli.terminal import answer, print_document, rewritten, terminal_width
 from driver.history.failure import Failure
 from driver.report.failure import failure_lines
 from driver.text import bytes_text, plural
@@ -203,7 +202,7 @@ def _watch(kept: RunStore, name: str) -> None:
             for event in seen.events:
                 fold(event)
             model = fold.model(time.time())
-            in_place = sys.stdout is not None and sys.stdout.isatty()
+            in_place = terminal_width() is not None
             if seen.state == "running" and (in_place or time.monotonic() - said >= PLAIN_EVERY_S):
                 said = time.monotonic()
                 show(progress_line(name, model))

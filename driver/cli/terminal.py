@@ -143,8 +143,7 @@ def rewritten() -> Iterator[Callable[[str], None]]:
     if not _is_terminal(sys.stdout):
         yield answer
         return
-    stdout = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
-    with Live(console=stdout, auto_refresh=False, transient=True) as live:
+    with Live(console=_stdout(), auto_refresh=False, transient=True) as live:
         yield lambda text: live.update(Text(shown(text)), refresh=True)
 
 
@@ -152,7 +151,11 @@ def terminal_width() -> int | None:
     """Return the columns of the terminal on standard output; None in a pipe, which has no limit."""
     if not _is_terminal(sys.stdout):
         return None
-    return max(LEAST_WIDTH, Console(file=sys.stdout).width)
+    return max(LEAST_WIDTH, _stdout().width)
+
+
+def _stdout() -> Console:
+    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
 
 
 def make_safe() -> None:
