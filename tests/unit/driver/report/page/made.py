@@ -26,7 +26,7 @@ def attempt(
 ) -> AttemptModel:
     """Return an attempt at a task; times are in seconds after the run's beginning."""
     stage = task.partition("-")[0]
-    values = {
+    values: dict[str, Any] = {
         "number": 1,
         "endpoint": f"{stage}per-{slot}",
         "state": "running" if ended is None else "done",
@@ -113,7 +113,7 @@ def row(stage_name: str, index: int, **more: Any) -> TaskRow:
         "records_out": 5,
         "peak_memory_bytes": 1 << 20,
     }
-    return TaskRow(stage=stage_name, index=index, **(values | more))  # type: ignore[arg-type]
+    return TaskRow(stage=stage_name, index=index, **(values | more))
 
 
 def small_document(**more: Any) -> RunDocument:

@@ -133,7 +133,7 @@ def test_hostile_texts_are_shown_as_text() -> None:
     assert [json.loads(each) for each in data]
     tags = {tag for tag, _ in parsed.tags} - {tag for tag, _ in ours.tags}
     assert tags <= {"details", "summary", "pre", "canvas", "h3"}
-    assert "</script><script>alert('x')</script>&\\x1b[31m\\u202e\\ud800\\xa0\\u200b" in parsed.text
+    assert "</script><script>alert('x')</script>&\\x1b[31m\\u202e\\ud800 \\u200b" in parsed.text
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202e\ud800\u200b]", text)
     text.encode()
 

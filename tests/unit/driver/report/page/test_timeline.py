@@ -38,7 +38,8 @@ def _names(path: list[AttemptModel]) -> list[str]:
 
 def _random_run(seed: int) -> RunModel:
     """Return a run in which slots work one task after another, in two stages."""
-    chance, attempts, at = random.Random(seed), [], 0.0
+    chance, at = random.Random(seed), 0.0
+    attempts: list[AttemptModel] = []
     for name in ("map", "reduce"):
         ends = []
         for slot in range(chance.randint(1, 4)):
