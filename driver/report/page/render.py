@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from driver.report.page import sections as views
 from driver.report.page.compare import INPUTS_SHOWN, Comparison
-from driver.report.page.data import CLOSING, OPENING, embedded, run_data
+from driver.report.page.data import CLOSING, OPENING, TASKS_BYTES, embedded, run_data
 from driver.report.page.document import RunDocument
 from driver.report.templating import as_it_is, rendered, source
 from driver.text import plural
@@ -32,23 +32,29 @@ SECTIONS: Mapping[str, Callable[[RunDocument], dict[str, object]]] = {
 """The sections in the order of the page. Each name is the id of its element, and its template."""
 
 
+PAGE_BYTES = 2_000_000
+"""A page is no longer; what is left out of it, it says."""
+
+
 def section(name: str, document: RunDocument) -> str:
     """Return the element of one section; it is hidden when it has nothing to say."""
     return rendered(f"page/{name}.html", {"document": document, **SECTIONS[name](document)})
 
 
-def data_element(document: RunDocument) -> str:
+def data_element(document: RunDocument, tasks_bytes: int = TASKS_BYTES) -> str:
     """Return the element that holds the page's data, which the table of tasks is sorted from."""
-    return f"{OPENING}{embedded(run_data(document))}{CLOSING}"
+    return f"{OPENING}{embedded(run_data(document, tasks_bytes))}{CLOSING}"
 
 
 def page(document: RunDocument) -> str:
-    """Return the page of a run as one file."""
-    return whole_page(
-        title=f"{document.plan.job.name}: {document.model.state}, {document.plan.run}",
-        elements=[section(name, document) for name in SECTIONS],
-        data=data_element(document),
-    )
+    """Return the page of a run as one file, of `PAGE_BYTES` at most."""
+    title = f"{document.plan.job.name}: {document.model.state}, {document.plan.run}"
+    elements = [section(name, document) for name in SECTIONS]
+    text = whole_page(title, elements, data_element(document))
+    over = len(text.encode()) - PAGE_BYTES
+    if over <= 0:
+        return text
+    return whole_page(title, elements, data_element(document, max(0, TASKS_BYTES - over)))
 
 
 def whole_page(title: str, elements: list[str], data: str = "") -> str:
