@@ -89,6 +89,7 @@ def check(
     from driver.authoring.hash_seeds import SeededRuns
     from driver.authoring.sample import checked_jobs, sampled
     from driver.plan.config import READY_MADE
+    from driver.targets.s3_access import user_bucket
     from mapreduce.check.laws import check as check_laws
     from mapreduce.check.laws import laws_of
     from mapreduce.code import find_job
@@ -99,7 +100,7 @@ def check(
     with no_output_of_jobs():
         _, cls = find_job(job, READY_MADE)
         parameters = parse_parameters(cls, assignments("--param", param))
-        found = sampled((*inputs, *input), cls, open_storage(), limit)
+        found = sampled((*inputs, *input), cls, open_storage(open_bucket=user_bucket()), limit)
         jobs = checked_jobs(cls(**parameters), found)
         if not any(given.content for _, sources in jobs for given in sources):
             raise UsageError("the sample is empty; name an input with content")
