@@ -77,8 +77,7 @@ def check(
         python -m driver check grep logs/ --param pattern=ERROR --sample 1MiB
 
     Args:
-        job: The job: a module or a file, and `:Class` when it holds several. Of a chain, each step
-            is checked.
+        job: The job: a module or a file, and `:Class` of several; of a chain, each step is checked.
         inputs: Files, folders, globs or URLs, as with --input.
         input: A file, folder, glob or URL, or NAME=one of these; may be given several times.
         param: A parameter of the job, as name=value; may be given several times.
