@@ -176,7 +176,14 @@ def _ended(arguments: list[str]) -> int:
 
 
 def _say_error(exc: CycloptsError | MapReduceError | KeyboardInterrupt) -> int:
-    """Show an error on standard error, and return its exit code."""
+    """Show an error on standard error, and what was noted with it; return its exit code."""
+    code = _say_message(exc)
+    for note in getattr(exc, "__notes__", ()):
+        say(note)
+    return code
+
+
+def _say_message(exc: CycloptsError | MapReduceError | KeyboardInterrupt) -> int:
     if isinstance(exc, KeyboardInterrupt):
         say("interrupted; run the same command again to continue", style="yellow")
         return INTERRUPTED

@@ -113,8 +113,8 @@ def _page(runs: RunStore, run: str) -> list[tuple[str, str]]:
     return [("page", url), ("", f"get it: python -m driver report {run} --output {PAGE}")]
 
 
-def _say_page(runs: RunStore, log: EventLog) -> None:
-    """Say where the page of a run lies that has ended without a result, if it has one."""
+def _note_page(exc: BaseException, runs: RunStore, log: EventLog) -> None:
+    """Note with an error where the page lies of the run that it has ended, if there is one."""
     from driver.plan.events import RunFailed, RunInterrupted, RunPaused, RunStarted
     from driver.report.page.document import PAGE
 
@@ -123,7 +123,7 @@ def _say_page(runs: RunStore, log: EventLog) -> None:
     if first is None or not ends or any(PAGE in note for note in log.notes):
         return
     for label, text in _page(runs, first):
-        say(f"{label}: {text}" if label else text)
+        exc.add_note(f"{label}: {text}" if label else text)
 
 
 def answer_summary(report: Report, more: Sequence[str], *, urls: bool = False) -> None:
@@ -162,11 +162,11 @@ def _watched(prepared: Prepared, started: float) -> tuple[Report, list[str]]:
             report = asyncio.run(carry_out(prepared, log, uploading, started))
             later = [note for note in log.notes if note not in report.notes]
             return report, [f"note      {note}" for note in later]
-    except BaseException:
+    except BaseException as exc:
         log.contain(unseen, view.stop)
         for note in log.notes:
             say(f"note: {note}", style="yellow")
-        _say_page(prepared.runs, log)
+        _note_page(exc, prepared.runs, log)
         raise
     finally:
         log.contain(unseen, view.stop)

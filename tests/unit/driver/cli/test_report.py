@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from driver.cli.run import page_lines
+from driver.history.run_store import RunStore
+from mapreduce.storage.local import LocalStorage
 from tests.unit.driver.cli.conftest import Command
+from tests.unit.driver.report.page.made import report
 
 
 @pytest.fixture
@@ -37,9 +41,27 @@ def test_a_failed_run_writes_its_page(command: Command, home: Path) -> None:
         "        raise ValueError('here')\n\n"
         "    def reduce(self, key, values):\n        yield 1, 1\n"
     )
-    assert 0 != command("run", "--input", "in.txt", "--target", "inline", "--job", "bad.py").code
+    said = command("run", "--input", "in.txt", "--target", "inline", "--job", "bad.py")
+    assert 0 != said.code
     (page,) = (home / ".mapreduce").glob("runs/*/report.html")
     assert "raise ValueError(&#39;here&#39;)" in page.read_text()
+    assert f"page: {page}" == said.err.splitlines()[-1]
+
+
+def test_the_place_of_the_page_is_printed_last(command: Command, home: Path) -> None:
+    """A path on this machine; a browser opens it."""
+    (home / "in.txt").write_text("one two\n")
+    last = command("run", "in.txt", "--target", "inline").out.splitlines()[-1]
+    assert last.startswith("page      /")
+    assert Path(last.removeprefix("page      ")).is_file()
+
+
+def test_a_page_in_s3_comes_with_a_command() -> None:
+    """A browser cannot open the URL, so the command that gets the page is printed too."""
+    runs = RunStore(LocalStorage(), "s3://bucket/store")
+    first, second = page_lines(runs, report(run_id="run-1"))
+    assert first == "page      s3://bucket/store/runs/run-1/report.html"
+    assert "get it: python -m driver report run-1 --output report.html" == second.strip()
 
 
 def test_the_page_is_made_again(command: Command, home: Path, run: str) -> None:
