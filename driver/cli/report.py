@@ -64,10 +64,7 @@ def report(
         return 0
     document = read_document(kept, kept.resolve(run))
     if trace is not None:
-        from driver.report.page.trace import trace_json
-
-        _write(trace, trace_json(document))
-        say(f"trace     {shown(trace)}, which Perfetto opens")
+        _write_trace(document, trace)
     if as_json:
         from driver.report.page.data import run_data
 
@@ -77,6 +74,13 @@ def report(
 
         _show(output or Path("report.html"), page(document), quiet=as_json)
     return 0
+
+
+def _write_trace(document: RunDocument, path: Path) -> None:
+    from driver.report.page.trace import trace_json
+
+    _write(path, trace_json(document))
+    say(f"trace     {shown(path)}, which Perfetto opens")
 
 
 def _compare(

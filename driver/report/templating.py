@@ -52,7 +52,7 @@ def _environment() -> Environment:
         finalize=_visible,
     )
     made.filters.update(
-        number=_axis_number,
+        number=words.axis_text,
         ticks=words.tick_text,
         line=shown,
         cell=lambda text: shown(text, CELL_LIMIT),
@@ -73,7 +73,3 @@ def _visible(value: object) -> object:
     if type(value) is not str or (value.isascii() and value.isprintable() and len(value) < 1000):
         return value
     return shown_lines(value, BLOCK_LIMIT)
-
-
-def _axis_number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"

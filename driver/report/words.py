@@ -21,6 +21,11 @@ def seconds_text(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+def axis_text(value: float) -> str:
+    """Return a number on an axis, with three digits at most after a point."""
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
+
+
 def tick_text(seconds: float) -> str:
     """Return a time on an axis: `0`, `0.2 s`, `30 s`, `2:30`."""
     return f"{seconds:.3g} s" if 0 < seconds < 60 else seconds_text(seconds) if seconds else "0"

@@ -14,6 +14,7 @@ GAP_S = 30.0
 GAP_SHARE = 0.04
 """How wide it is then, as a share of all other time."""
 TICKS = 6
+_STEPS = (30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
 Span = tuple[float, float]
 
 
@@ -48,7 +49,7 @@ class Axis:
         shown = sum(end - start for start, end in pairwise(self.edges)) - sum(
             end - start for start, end in self.gaps
         )
-        step = ticks(max(shown, 1e-3), TICKS)[1]
+        step = _step(max(shown, 1e-3))
         last = self.edges[-1] - self.began
         found: list[Span] = []
         for start, end in _without(self.gaps, (self.began, self.edges[-1])):
@@ -74,6 +75,14 @@ def axis(began: float, ended: float, busy: Iterable[Span]) -> Axis:
     total = sum(lengths)
     places = [0.0, *(length / total * 100 for length in accumulate(lengths))]
     return Axis(began, tuple(edges), tuple(places), gaps)
+
+
+def _step(seconds: float) -> float:
+    """Return the distance of two marks on an axis of some length: round in minutes and hours."""
+    least = seconds / TICKS
+    if least <= 20:
+        return ticks(seconds, TICKS)[1]
+    return next((step for step in _STEPS if step >= least), ticks(seconds / 3600)[1] * 3600)
 
 
 def _joined(spans: Iterable[Span]) -> list[Span]:

@@ -17,15 +17,17 @@ from mapreduce.errors import InputError
 from mapreduce.wire.messages import Message
 
 VERSION = 1
-TASKS_BYTES = 1_300_000
+TASKS_BYTES = 1_500_000
 """Bytes of the rows of tasks in a page; beyond, the slowest are kept."""
 TASK_COLUMNS = (
     *("task", "state", "attempts", "endpoint", "started", "seconds", "bytes_in", "bytes_out"),
     *("records_in", "records_out", "memory_bytes"),
 )
+ROW_BYTES = 82
+"""Of a row without its endpoint, generous."""
 INPUTS_KEPT = 500
 COUNTERS_KEPT = 500
-PRINTS_KEPT = 1_000
+PRINTS_KEPT = 300
 OPENING = '<script id="data" type="application/json">'
 CLOSING = "</script>"
 
@@ -100,8 +102,8 @@ class RunData(Message):
     replay: str
 
 
-def run_data(document: RunDocument) -> RunData:
-    """Return the data of a run, bounded in size."""
+def run_data(document: RunDocument, tasks_bytes: int | None = None) -> RunData:
+    """Return the data of a run; with `tasks_bytes`, the rows of tasks stay below about so many."""
     plan, model, report = document.plan, document.model, document.report
     ledger = report.ledger if report else None
     failure = document.failure
@@ -126,7 +128,7 @@ def run_data(document: RunDocument) -> RunData:
         phases=Table(columns=("phase", "seconds"), rows=tuple(phases(document))),
         stages=_stages(document),
         quantiles=_quantiles(document),
-        tasks=_tasks(document),
+        tasks=_tasks(document, tasks_bytes),
         balanced=ledger.balanced if ledger else None,
         sums=len(ledger.rows) if ledger else 0,
         records_in=ledger.records_in if ledger else None,
@@ -213,12 +215,13 @@ def _quantiles(document: RunDocument) -> Table:
     return Table(columns=("stage", "metric", "unit", *columns), rows=tuple(rows))
 
 
-def _tasks(document: RunDocument) -> Table:
+def _tasks(document: RunDocument, most_bytes: int | None) -> Table:
     """Return the tasks; of more than fit, those that are not done, then the slowest."""
     began = document.began
     lines: Sequence[TaskLine] = document.tasks
-    size = sum(len(line.endpoint) for line in lines) + 75 * len(lines)
-    most = len(lines) if size <= TASKS_BYTES else len(lines) * TASKS_BYTES // size
+    size = sum(len(line.endpoint) for line in lines) + ROW_BYTES * len(lines)
+    fits = most_bytes is None or size <= most_bytes
+    most = len(lines) if fits else len(lines) * (most_bytes or 0) // size
     if most < len(lines):
         lines = sorted(lines, key=lambda line: (line.state in ("done", "reused"), -line.seconds))
     rows = tuple(_task(line, began) for line in lines[:most])

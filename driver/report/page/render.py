@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from driver.report.page import sections as views
 from driver.report.page.compare import INPUTS_SHOWN, Comparison
-from driver.report.page.data import CLOSING, OPENING, embedded, run_data
+from driver.report.page.data import CLOSING, OPENING, TASKS_BYTES, embedded, run_data
 from driver.report.page.document import RunDocument
 from driver.report.templating import as_it_is, rendered, source
 from driver.text import plural
@@ -33,6 +33,10 @@ SECTIONS: Mapping[str, Callable[[RunDocument], dict[str, object]]] = {
 """The sections in the order of the page. Each name is the id of its element, and its template."""
 
 
+PAGE_BYTES = 2_000_000
+"""A page is no longer; what is left out of it, it says."""
+
+
 @dataclass(frozen=True)
 class Live:
     """What a server adds to a page that goes on: HTML of ours for its head, and above its content.
@@ -49,9 +53,9 @@ def section(name: str, document: RunDocument) -> str:
     return rendered(f"page/{name}.html", {"document": document, **SECTIONS[name](document)})
 
 
-def data_element(document: RunDocument) -> str:
+def data_element(document: RunDocument, tasks_bytes: int = TASKS_BYTES) -> str:
     """Return the element that holds the page's data, which the table of tasks is sorted from."""
-    return f"{OPENING}{embedded(run_data(document))}{CLOSING}"
+    return f"{OPENING}{embedded(run_data(document, tasks_bytes))}{CLOSING}"
 
 
 def title(document: RunDocument) -> str:
@@ -60,12 +64,13 @@ def title(document: RunDocument) -> str:
 
 
 def page(document: RunDocument) -> str:
-    """Return the page of a run as one file."""
-    return whole_page(
-        title=title(document),
-        elements=[section(name, document) for name in SECTIONS],
-        data=data_element(document),
-    )
+    """Return the page of a run as one file, of `PAGE_BYTES` at most."""
+    elements = [section(name, document) for name in SECTIONS]
+    text = whole_page(title(document), elements, data_element(document))
+    over = len(text.encode()) - PAGE_BYTES
+    if over <= 0:
+        return text
+    return whole_page(title(document), elements, data_element(document, max(0, TASKS_BYTES - over)))
 
 
 def whole_page(title: str, elements: list[str], data: str = "", live: Live | None = None) -> str:

@@ -119,7 +119,7 @@ def _parts(loss: Loss) -> list[tuple[str, float]]:
 def quantile_tables(document: RunDocument) -> View:
     """Return a table for each stage that has several tasks."""
     tables = []
-    for stage in STAGES:
+    for stage in STAGES[1:]:  # a run has one split task
         lines = list(done(document.tasks, stage))
         if len(lines) < 2:
             continue
