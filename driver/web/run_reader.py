@@ -30,7 +30,9 @@ def page_of(runs: RunStore, run: str, form_token: str, now: float) -> str:
     """Return the page of a run as it is now, with what makes it live; raises `InputError`."""
     document = read_document(runs, run, now)
     sections = dict(sections_of(document))
-    over = document.model.state in ENDED and _settled(runs, document, now)
+    model = document.model
+    ended_s = now - (model.now if model.ended is None else model.ended)
+    over = model.state in ENDED and _settled(runs, document, ended_s)
     top = pages.Top(
         store=runs.store,
         run=run,
@@ -60,6 +62,7 @@ class RunReader:
     run: str
     clock: Callable[[], float]
     _fold: RunFold = field(default_factory=RunFold)
+    _seen_ended: float | None = None
 
     def __post_init__(self) -> None:
         self._plan: RunPlan = self.runs.plan(self.run)
@@ -73,20 +76,32 @@ class RunReader:
         for event in self._events.take():
             self._fold(event)
         document = self._document(state, now)
-        over = state in ENDED and _settled(self.runs, document, now)
-        return Reading(sections_of(document), over)
+        return Reading(sections_of(document), self._is_over(document, now))
+
+    def _is_over(self, document: RunDocument, now: float) -> bool:
+        if document.model.state not in ENDED:
+            self._seen_ended = None
+            return False
+        if self._seen_ended is None:
+            self._seen_ended = now
+        return _settled(self.runs, document, now - self._seen_ended)
 
     def _document(self, state: RecordedState, now: float) -> RunDocument:
         model = self._fold.model(now, known(state))
         return with_records(self._plan, self.runs, model, state)
 
 
-def _settled(runs: RunStore, document: RunDocument, now: float) -> bool:
-    """Return whether a run that has ended has written its last records."""
-    model = document.model
-    if now - (model.ended if model.ended is not None else model.now) > SETTLED_S:
+def _settled(runs: RunStore, document: RunDocument, ended_s: float) -> bool:
+    """Return whether a run that has ended has written its last records.
+
+    Args:
+        runs: the store.
+        document: the run.
+        ended_s: for how many seconds it is known to be over.
+    """
+    if ended_s > SETTLED_S:
         return True
     run = document.plan.run
     return runs.record(run, "events.jsonl") is not None and (
-        model.state != "done" or (document.report is not None and run in runs.entered())
+        document.model.state != "done" or (document.report is not None and run in runs.entered())
     )

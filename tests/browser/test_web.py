@@ -24,7 +24,7 @@ from tests.browser import samples
 from tests.browser.chromium import ROOT, SCHEMES, WIDTHS, Scheme, opened
 from tests.browser.samples import FakeDriver
 
-WAIT_S = 60.0
+WAIT_S = 25.0
 LOST_S = 15.0
 AWAY = ("console: Failed to load resource: net::ERR_", "console: hx-sse", "console: htmx")
 """What a browser logs while the server is away."""
@@ -119,11 +119,13 @@ def web(runs: RunStore, tmp_path: Path) -> Iterator[Web]:
         server.end(signal.SIGKILL)
 
 
-def _wait_until(page: Any, holds: Callable[[], object]) -> None:
+def _wait_until(
+    page: Any, holds: Callable[[], object], why: Callable[[], object] = lambda: ""
+) -> None:
     """Wait until something holds; the policy of the pages forbids to wait inside of them."""
     end = time.monotonic() + WAIT_S
     while not holds():
-        assert time.monotonic() < end, (holds(), page.inner_text("body")[:2000])
+        assert time.monotonic() < end, f"{why()}\n{page.inner_text('body')[:2000]}"
         page.wait_for_timeout(50)
 
 
@@ -166,7 +168,9 @@ def test_live_equals_static(browser: Any, runs: RunStore, web: Web) -> None:
         _wait_for(page, "Done")
         _wait_until(page, lambda: "done" in page.title())
         expected = _static_texts(browser, runs, driver.run)
-        _wait_until(page, lambda: not _different(page, expected))
+        _wait_until(
+            page, lambda: not _different(page, expected), lambda: _different(page, expected)
+        )
         rows = page.evaluate("JSON.parse(document.getElementById('data').textContent).tasks.rows")
         assert 61 == len(rows)
         assert [] == seen.faults
@@ -196,7 +200,9 @@ def test_the_server_killed_in_mid_stream(browser: Any, runs: RunStore, web: Web)
         driver.end(happened)
         _wait_for(page, "Done")
         expected = _static_texts(browser, runs, driver.run)
-        _wait_until(page, lambda: not _different(page, expected))
+        _wait_until(
+            page, lambda: not _different(page, expected), lambda: _different(page, expected)
+        )
         assert page.evaluate("window.sameDocument")
         assert [] == seen.faults
 
