@@ -6,7 +6,7 @@ from dataclasses import astuple
 
 import pytest
 
-from driver.forecast.requests import RunShape, run_requests
+from driver.forecast.requests import RHYTHM_S, RunShape, run_requests
 from driver.report.document import Report
 from tests.integration.test_requests import BUCKET, Bucket, bucket  # noqa: F401 - a fixture
 
@@ -22,7 +22,9 @@ def test_the_formula_is_that_of_a_counted_run(
     """For each stage and each kind of request, up to the ends of lines and blocks without pairs."""
     where = ["--input", f"s3://{BUCKET}/books/a.txt", "--store", f"s3://{BUCKET}/{maps}-{reducers}"]
     size = ["--mappers", "1", "--chunks", str(maps), "--reducers", str(reducers)]
+    bucket.recording.requests.clear()
     out = bucket.python("-m", "driver", "run", "--json", "--target", "local", *where, *size)
+    beats = bucket.alive().head
     report = Report.model_validate_json(out)
     made = report.requests
     rows = [row for row in report.tasks if row.stage == "map"]
@@ -33,6 +35,7 @@ def test_the_formula_is_that_of_a_counted_run(
         partitions=reducers,
         map_output_bytes=max(row.bytes_out for row in rows),
         part_bytes=max(row.bytes_out for row in parts),
+        seconds=RHYTHM_S * beats,
     )
     formula = run_requests(shape)
     assert maps == len(rows)
