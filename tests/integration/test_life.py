@@ -268,6 +268,26 @@ def test_a_small_run_writes_nothing_while_it_goes(driver: Driver, tmp_path: Path
     assert [] == [*store.rglob("lease.json"), *store.rglob("events/*")]
 
 
+def test_what_a_task_prints_before_it_dies_is_there(driver: Driver) -> None:
+    """The lines of a process that is killed, and the rest of a line of one that ends, are not lost
+    in a buffer.
+    """
+    (driver.folder / "a.txt").write_text("one\n")
+    (driver.folder / "dying.py").write_text(
+        "import os, signal\nfrom mapreduce import Job, Sum\n\n\nclass Dying(Job):\n"
+        "    reduce = Sum()\n\n    def map(self, key, value):\n"
+        "        print('last words')\n        os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    (driver.folder / "partial.py").write_text(
+        "from mapreduce import Job, Sum\n\n\nclass Partial(Job):\n    reduce = Sum()\n\n"
+        "    def map(self, key, value):\n        print('no end', end='')\n        yield 1, 1\n"
+    )
+    assert driver.run("run", "--input", "a.txt", "--job", "dying.py").code == 1
+    assert "map-0 | last words\n" in driver.run("logs", "--prints").out
+    assert driver.run("run", "--input", "a.txt", "--job", "partial.py").code == 0
+    assert "map-0 | no end\n" == driver.run("logs", "--prints").out
+
+
 def test_a_job_that_prints_megabytes_slows_nothing_down(driver: Driver) -> None:
     """Of much output the first lines are kept, and the rest is counted."""
     (driver.folder / "a.txt").write_text("one two\n" * 10)
