@@ -36,7 +36,7 @@ ENTRY_POINTS = {
     "pydantic_settings": ("services/shell/settings.py",),
     "httpx": ("driver/transport/http.py",),
     "cyclopts": ("driver/cli/",),
-    "jinja2": ("driver/report/chart.py",),
+    "jinja2": ("driver/report/templating.py",),
     "rich": ("driver/cli/", "driver/report/"),
     "boto3": ("driver/cloud/aws.py", "services/guard/watch.py"),
     "botocore": ("driver/cloud/aws.py", "services/guard/watch.py"),
