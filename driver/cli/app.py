@@ -26,6 +26,7 @@ from driver.cli import (
     stack_images,
     stack_state,
     status,
+    web,
 )
 from driver.cli.stack import stack
 from driver.cli.terminal import make_safe, say
@@ -40,6 +41,7 @@ GROUPS: dict[str, tuple[Callable[..., int], ...]] = {
         records.runs,
         status.status,
         report.report,
+        web.web,
         attach.attach,
         attach.cancel,
     ),
