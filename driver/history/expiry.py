@@ -20,7 +20,8 @@ from mapreduce.wire import keys
 LEAST_AGE_S = UNFINISHED_AGE_S
 """No run takes so long: younger objects may be those of one that is going on."""
 _SHARED = (keys.INPUT, keys.JOBS)
-_FOLDERS = (*_SHARED, keys.CHUNKS, keys.MAPS, keys.PAIRS, keys.REDUCE, keys.RUNS, keys.TASKS)
+_OF_RUNS = (keys.CHUNKS, keys.MAPS, keys.PAIRS, keys.REDUCE, keys.RUNS)
+_FOLDERS = (*_SHARED, *_OF_RUNS, keys.TASKS, keys.FORECASTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class _Listed:
         of_runs: those in the folders of runs, by the run.
         recorded: the runs that have records.
         shared: uploaded inputs and packed code.
-        reusable: task records and merged states.
+        reusable: task records, merged states, and what forecasts go by.
     """
 
     of_runs: Mapping[str, list[tuple[str, ObjectInfo]]]

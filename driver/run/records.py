@@ -12,7 +12,7 @@ from driver.plan.events import EventLog
 from driver.plan.tasks import RunPlan
 from driver.report.document import Report
 from driver.run.backend import Backend
-from mapreduce.errors import MapReduceError
+from mapreduce.errors import LimitReached, MapReduceError
 
 
 async def with_notes(report: Report, backend: Backend, log: EventLog) -> Report:
@@ -46,6 +46,11 @@ async def recorded(plan: RunPlan, backend: Backend, log: EventLog) -> AsyncItera
 
     try:
         yield
+    except LimitReached as exc:
+        spent, limit = exc.spent_usd, exc.limit_usd
+        at = backend.clock.wall()
+        log(events.RunPaused(at=at, run=plan.run, spent_usd=spent, limit_usd=limit))
+        raise
     except MapReduceError as exc:
         failure = exc.failure or await asyncio.to_thread(
             failure_of, exc, plan, backend.runs.storage
