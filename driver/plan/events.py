@@ -37,12 +37,17 @@ class RunStarted(Event, frozen=True):
 
 
 class StageStarted(Event, frozen=True):
-    """A stage begins; `reused` of its `tasks` were done by an earlier run."""
+    """A stage begins, or begins again.
+
+    `reused` of its `tasks` were done by an earlier run, `kept` by an earlier pass of this one;
+    `size_bytes` are those of the others.
+    """
 
     stage: StageName
     tasks: int
     reused: int
     size_bytes: int
+    kept: int = 0
 
 
 class AttemptStarted(Event, frozen=True):

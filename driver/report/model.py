@@ -58,9 +58,9 @@ class AttemptModel(_Value, frozen=True, kw_only=True, omit_defaults=True):
 class StageModel(_Value, frozen=True, kw_only=True, omit_defaults=True):
     """One pass of a stage; `again` counts the earlier ones of the same stage.
 
-    `tasks` are all tasks, `reused` those of an earlier run or pass; `size_bytes` and `bytes_done`
-    are of the others. `running`, `attempts` and `failures` count attempts; `slots` are those of
-    the endpoints known now, 0 when unknown.
+    `tasks` are all tasks, `reused` those of an earlier run, `kept` those of an earlier pass;
+    `size_bytes` and `bytes_done` are of the others. `running`, `attempts` and `failures` count
+    attempts; `slots` are those of the endpoints known now, 0 when unknown.
     """
 
     step: int = 0
@@ -68,6 +68,7 @@ class StageModel(_Value, frozen=True, kw_only=True, omit_defaults=True):
     again: int = 0
     tasks: int
     reused: int
+    kept: int = 0
     done: int
     running: int = 0
     attempts: int = 0

@@ -212,6 +212,7 @@ class Stages:
                 stage=stage,
                 tasks=len(specs),
                 reused=len(reused),
+                kept=len(done),
                 size_bytes=sum(spec.size_bytes for spec in todo),
             )
         )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import AbstractAsyncContextManager
 
+from driver.plan import events
 from driver.plan.events import EventLog, Observer
 from driver.plan.upload import Progress
 from driver.report.document import Report
@@ -30,7 +32,11 @@ async def carry_out(
         MapReduceError: as `run_job` and `run_chain` do.
     """
     fresh = prepared.config.fresh
+    began = time.time() - (time.monotonic() - started)
+    log(events.Starting(at=began, what="the job and its inputs are checked"))
+    log(events.Starting(at=time.time(), what="the services start"))
     async with _backend(prepared, log) as backend:
+        log(events.Starting(at=time.time(), what="the plan is written"))
         plan = await asyncio.to_thread(write_plan, prepared, uploading)
         if issubclass(prepared.job, Chain):
             run = ChainRun(prepared.job(**prepared.parameters), plan, prepared.identity_of)

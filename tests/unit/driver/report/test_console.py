@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import unicodedata
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -28,6 +29,7 @@ ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=40) | st.sampl
     ]
 )
 OURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\n]")
+CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 """The codes with which rich moves the cursor and sets colours."""
 
 
@@ -89,3 +91,57 @@ def test_the_first_line_of_a_long_message_is_shown_with_how_much_is_cut() -> Non
     screen, _ = _shown("y" * 10_000_000, terminal=False)
     assert len(screen) < 50_000
     assert "more characters)" in screen
+
+
+def _map_stage(kept: int = 0) -> Event:
+    return events.StageStarted(at=1.0, stage="map", tasks=3, reused=0, size_bytes=30, kept=kept)
+
+
+def _screen(happened: Sequence[Event], *, terminal: bool, width: int = 100) -> str:
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=terminal, width=width, no_color=True)
+    view = RunView(console)
+    view.start()
+    for event in happened:
+        view(event)
+    view.stop()
+    return CODES.sub("", screen.getvalue()).replace("\r", "\n")
+
+
+def test_a_failed_stage_looks_like_one() -> None:
+    """A run that fails, pauses or is interrupted leaves a cross at its stage, and no spinner."""
+    failed = events.RunFailed(at=2.0, run="r", kind="JobFailed", message="no")
+    assert "✗ map" in _screen([_map_stage(), failed], terminal=True)
+    assert "✓ map" not in _screen([_map_stage(), failed], terminal=True)
+    assert "map: ended at 0/3 tasks" in _screen([_map_stage(), failed], terminal=False)
+
+
+def test_a_stage_that_runs_again_says_so() -> None:
+    """The second pass has a line of its own, with what it keeps of the first."""
+    done = events.StageDone(at=2.0, stage="map", seconds=1.0)
+    screen = _screen([_map_stage(), done, _map_stage(kept=2), done], terminal=False)
+    assert screen == "map: 0/3 tasks in 1.0 s\nmap: 2/3 tasks, again: 2 kept in 1.0 s\n"
+
+
+def test_the_start_has_a_line_until_the_first_stage() -> None:
+    """What the start waits for is shown, and how long it took when the first stage begins."""
+    starting = [
+        events.Starting(at=0.0, what="the job is checked"),
+        events.Starting(at=1.0, what="the services start"),
+    ]
+    assert "the services start" in _screen(starting, terminal=True)
+    assert "✓ start" in _screen([*starting, _map_stage()], terminal=True)
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_a_bar_is_one_line(width: int) -> None:
+    """However much there is to say of a stage, its line does not wrap."""
+    attempts = [
+        events.AttemptStarted(at=1.0, task=f"map-{n}", attempt=1, endpoint="mapper-0")
+        for n in range(3)
+    ]
+    progress = events.AttemptProgress(at=9.0, task="map-0", attempt=1, bytes=5, records=1)
+    screen = _screen([_map_stage(kept=1), *attempts, progress], terminal=True, width=width)
+    lines = screen.split("\n")
+    assert max(map(len, lines)) <= width
+    assert any("map" in line and "1/3 tasks" in line for line in lines)

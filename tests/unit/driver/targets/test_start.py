@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from driver.plan.config import RunConfig
-from driver.plan.events import EventLog, RunDone, RunStarted
+from driver.plan.events import EventLog, RunDone, RunStarted, Starting
 from driver.targets import start
 from driver.targets.aws import aws_backend
 from driver.targets.prepare import Prepared, prepare
@@ -47,8 +47,9 @@ def test_a_job_comes_to_its_report(tmp_path: Path) -> None:
     report = _carried_out(_prepared(tmp_path, "word_count"), log)
     assert (("two", 2), ("one", 1), ("three", 1)) == report.top
     assert report.ledger.balanced
-    first, *_, last = log.events
-    assert isinstance(first, RunStarted)
+    starting, *_, last = log.events
+    (first,) = (event for event in log.events if isinstance(event, RunStarted))
+    assert isinstance(starting, Starting)
     assert isinstance(last, RunDone)
     assert report.run_id == first.run == last.run
 
