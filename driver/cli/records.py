@@ -11,7 +11,8 @@ from driver.cli.options import Flag
 from driver.cli.terminal import add_row, answer, print_document, say, show
 from driver.cli.values import age_s
 from driver.history.failure import Failure
-from driver.history.run_store import RunStore, is_run_name
+from driver.history.run_names import is_run_name
+from driver.history.run_store import RunStore
 from driver.report.failure import failure_lines
 from driver.text import bytes_text, plural, shown, storable
 from mapreduce.errors import MapReduceError, UsageError

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 
-from driver.history.run_store import RunStore, is_run_name, steps_by_chain
+from driver.history.run_names import is_run_name, steps_by_chain
+from driver.history.run_store import RunStore
 from mapreduce.errors import RefusedURL
 from mapreduce.storage import ObjectInfo, split_url
 from mapreduce.wire import keys

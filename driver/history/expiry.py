@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from driver.history.cleaning import UNFINISHED_AGE_S, Cleaning, cleaning_of
-from driver.history.run_store import RunStore, steps_by_chain
+from driver.history.run_names import steps_by_chain
+from driver.history.run_store import RunStore
 from mapreduce.errors import MapReduceError
 from mapreduce.storage import ObjectInfo
 from mapreduce.wire import keys

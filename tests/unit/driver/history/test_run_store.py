@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from driver.history.run_store import RunStore, Success, is_run_name, new_run_id
+from driver.history.run_names import is_run_name, new_run_id
+from driver.history.run_store import RunStore, Success
 from mapreduce.errors import DataError, InputError, OutputLost
 from mapreduce.storage import ObjectInfo, open_storage
 from mapreduce.storage.digest import digest_of_bytes
