@@ -12,6 +12,7 @@ from driver.cli import (
     bench,
     cloud,
     fleet,
+    plan,
     proof,
     records,
     replay,
@@ -38,6 +39,7 @@ app = App(
 )
 for command in (
     run.run,
+    plan.plan,
     records.runs,
     records.status,
     proof.verify,

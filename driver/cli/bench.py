@@ -36,7 +36,7 @@ empty."""
 
 
 def bench(
-    job: JobOptions,
+    job: JobOptions = JobOptions(),
     *,
     target: Annotated[BenchTarget, _MEASURED] = "auto",
     mappers: Annotated[str, _MEASURED] = "1,2,3,5,10",

@@ -11,6 +11,7 @@ from driver.cli.values import assignments, duration_s, size_bytes
 from driver.plan.config import DEFAULT_JOB, DEFAULT_SPARK_MASTER, RunConfig
 from driver.plan.fault_rates import parse_chaos
 from driver.plan.target import WantedTarget
+from mapreduce.errors import UsageError
 from mapreduce.formats.output import FileFormat
 from mapreduce.wire.messages import SplitMode
 
@@ -30,7 +31,7 @@ def _group(title: str, order: int) -> Parameter:
 class JobOptions:
     """The job and its inputs."""
 
-    input: Inputs
+    input: Inputs = ()
     """A file, folder, glob or URL (s3://...), or NAME=one of these for a job that declares input
     names; may be given several times. Names in a folder that begin with . or _ are left out."""
     job: str = DEFAULT_JOB
@@ -117,14 +118,32 @@ class FailureOptions:
     """Another seed breaks other attempts."""
 
 
+@_group("Price", 6)
+@dataclass(frozen=True, kw_only=True)
+class PriceOptions:
+    """The plan that a run carries out, and what it may cost."""
+
+    plan: str | None = None
+    """Carry out this plan of `plan`, by its id, and nothing else; it is refused if an input or the
+    code has changed since."""
+    ask: Flag = False
+    """Show the plan first, and begin only after a yes."""
+    max_usd: float | None = None
+    """In AWS, dollars that the run may spend. It is refused if it costs more at least, and pauses
+    before it spends more."""
+
+
 def run_config(
     job: JobOptions,
     place: PlaceOptions,
     cut: CutOptions,
     result: ResultOptions,
     failures: FailureOptions,
+    price: PriceOptions = PriceOptions(),
 ) -> RunConfig:
     """Return the run that the options describe; raises `UsageError`."""
+    if not job.input:
+        raise UsageError("there is no input; name a file, folder, glob or URL: --input book.txt")
     chaos, size, memory = failures.chaos, cut.chunk_size, place.task_memory
     return RunConfig(
         inputs=job.input,
@@ -144,4 +163,5 @@ def run_config(
         chaos=parse_chaos(chaos, failures.chaos_seed) if chaos is not None else None,
         task_memory_bytes=size_bytes("--task-memory", memory) if memory is not None else None,
         keep_s=duration_s("--keep", place.keep) if place.keep is not None else None,
+        max_usd=price.max_usd,
     )

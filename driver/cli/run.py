@@ -11,13 +11,18 @@ from driver.cli.options import (
     FailureOptions,
     JobOptions,
     PlaceOptions,
+    PriceOptions,
     ResultOptions,
     run_config,
 )
+from driver.cli.plan import command_line, is_asked, may_begin, prepared_plan, priced
 from driver.cli.streams import unhurried
 from driver.cli.terminal import console, no_output_of_jobs, print_document, say
 from driver.report.document import Report
 from mapreduce.errors import JobFailed, NotWritten, UserCodeError
+
+NOT_BEGUN = 2
+"""The exit code of `--ask` after a no."""
 
 if TYPE_CHECKING:
     from driver.output.place import Output
@@ -25,11 +30,12 @@ if TYPE_CHECKING:
 
 
 def run(
-    job: JobOptions,
+    job: JobOptions = JobOptions(),
     place: PlaceOptions = PlaceOptions(),
     cut: CutOptions = CutOptions(),
     result: ResultOptions = ResultOptions(),
     failures: FailureOptions = FailureOptions(),
+    price: PriceOptions = PriceOptions(),
 ) -> int:
     r"""Run a job: split, map, reduce, and check by the ledger that nothing is lost.
 
@@ -44,12 +50,18 @@ def run(
     from driver.output.place import Output
     from driver.targets import prepare as targets
 
-    wanted = Output.parse(result.output, result.output_format)
-    config = run_config(job, place, cut, result, failures)
-    with no_output_of_jobs():
-        prepared = targets.prepare(config, place.target, place.store, wanted)
+    if price.plan is not None:
+        prepared, wanted = prepared_plan(price, job.input, place.store)
+    else:
+        wanted = Output.parse(result.output, result.output_format)
+        config = run_config(job, place, cut, result, failures, price)
+        with no_output_of_jobs():
+            prepared = targets.prepare(config, place.target, place.store, wanted, command_line())
     for note in prepared.notes:
         say(note)
+    prepared = priced(prepared, price)
+    if not may_begin(prepared, price, asks=is_asked()):
+        return NOT_BEGUN
     try:
         with no_output_of_jobs(), unhurried():
             report = _watched(prepared, started)

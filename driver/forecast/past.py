@@ -22,7 +22,7 @@ class PastRun(Message):
 
     `raw` are the single values of its forecast, `actual` what came, by the names of the receipt's
     lines. `held` says whether the end-to-end time lay in its range, None without a forecast.
-    `figures` are measured from its tasks, None if it had too few.
+    `figures` are measured from its tasks, None if it had too few; `code` names what they ran.
     """
 
     run: str
@@ -34,6 +34,7 @@ class PastRun(Message):
     actual: dict[str, float] = Field(default_factory=dict)
     held: bool | None = None
     figures: Figures | None = None
+    code: str = ""
 
 
 class JobHistory(Message):
@@ -56,10 +57,10 @@ class JobHistory(Message):
         """Return the runs whose forecast had this basis and the same kind of start."""
         return [run for run in self.runs if run.basis == basis and run.cold == cold and run.raw]
 
-    @property
-    def newest_figures(self) -> Figures | None:
-        """The figures of the newest run that has some."""
-        return next((run.figures for run in reversed(self.runs) if run.figures), None)
+    def newest_figures(self, code: str) -> Figures | None:
+        """Return the figures of the newest run of the same code that has some."""
+        alike = (run.figures for run in reversed(self.runs) if run.code == code)
+        return next((figures for figures in alike if figures is not None), None)
 
 
 def spreads(runs: Sequence[PastRun]) -> dict[str, Spread]:
@@ -78,6 +79,7 @@ def past_run(
     happened: Iterable[Event],
     at: float,
     size_bytes: int,
+    code: str,
     *,
     cold: bool,
 ) -> PastRun:
@@ -94,6 +96,7 @@ def past_run(
         actual=actual,
         held=held,
         figures=measured(happened),
+        code=code,
     )
 
 

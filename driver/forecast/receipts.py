@@ -71,7 +71,7 @@ class Account:
         meter = Meter(self.fleet or PricedFleet(sizes={}, usual={}))
         meter.take(happened)
         made = meter.requests + self.requests()
-        if made:
+        if made.get or made.put:
             actual["requests"] = float(made.get + made.head + made.put + made.copy + made.list)
         if self.fleet is not None:
             used = meter.used(ended)

@@ -58,7 +58,7 @@ class FleetBackend:
     """Whether a later run may reuse this run's tasks."""
     secret: str = ""
     """The key that kept states are sealed with; "" where a job may read and write everything."""
-    allowance: Callable[[EventLog], Allowance] | None = None
+    allowance: Callable[[EventLog], Allowance | None] | None = None
     """Returns what the run with these events may still spend; None without a limit."""
 
     async def carry_out(

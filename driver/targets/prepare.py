@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from driver.cloud.stack import Stack, read_stack
 from driver.cloud.terraform import terraform_folder
+from driver.forecast.document import Forecast
 from driver.history.run_store import RunStore
 from driver.output.place import Output
 from driver.plan import cut
@@ -26,6 +27,7 @@ from mapreduce.code import CodeIdentity, JobClass, JobSource, Modules, find_job,
 from mapreduce.errors import FleetError, InputError, ObjectExists, UsageError
 from mapreduce.job import Job
 from mapreduce.storage import Storage, open_storage
+from mapreduce.storage.digest import digest_of_bytes
 from mapreduce.user_code.parameters import parse_parameters
 from mapreduce.wire import keys
 from mapreduce.wire.build import HASH_SEED, Build, this_build
@@ -50,8 +52,8 @@ class Prepared:
     """A run that has been checked; nothing has been written or started.
 
     `left_out` is how many entries of the given folders are not inputs; `notes` are messages to the
-    user about the inputs. `command` is the one that the user gave, `planned` the plan of `plan` that
-    is carried out.
+    user about the inputs. `command` is the one that the user gave; `planned` is the plan of `plan`
+    that is carried out, and `forecast` its forecast.
     """
 
     config: RunConfig
@@ -71,6 +73,7 @@ class Prepared:
     notes: tuple[str, ...] = ()
     command: str = ""
     planned: RunPlan | None = None
+    forecast: Forecast | None = None
 
     @property
     def identity(self) -> CodeIdentity:
@@ -94,6 +97,12 @@ class Prepared:
         return here.model_copy(
             update={"environment": "", "hashing": here.hashing if self._hashes_here else ""}
         )
+
+    @property
+    def code_name(self) -> str:
+        """A name of the code that map tasks run, and its parameters, for figures of its speed."""
+        parameters = {name: repr(value) for name, value in sorted(self.parameters.items())}
+        return digest_of_bytes(f"{self.identity.map} {parameters}".encode())
 
     @property
     def map_tasks(self) -> int:

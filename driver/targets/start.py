@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from functools import partial
 
 from driver.plan import events
 from driver.plan.events import EventLog, Observer
@@ -15,6 +17,8 @@ from driver.run.chain import ChainRun, run_chain
 from driver.run.interruption import Interruption
 from driver.run.pipeline import run_job
 from driver.run.records import Recording
+from driver.run.stages import FleetBackend
+from driver.targets.accounting import account_of, remember
 from driver.targets.prepare import Prepared, write_plan
 from mapreduce.chain import Chain
 
@@ -37,21 +41,32 @@ async def carry_out(
     began = time.time() - (time.monotonic() - started)
     log(events.Starting(at=began, what="the job and its inputs are checked"))
     log(events.Starting(at=time.time(), what="the services start"))
+    account = await asyncio.to_thread(account_of, prepared, began)
     interruption = Interruption()
-    recording = Recording(interruption)
+    recording = Recording(interruption, account=account)
     with interruption.of_signals():
         async with _backend(prepared, log) as backend:
+            if isinstance(backend, FleetBackend):
+                backend = replace(
+                    backend, allowance=partial(account.allowance, wall=backend.clock.wall)
+                )
             log(events.Starting(at=time.time(), what="the plan is written"))
             plan = await asyncio.to_thread(write_plan, prepared, uploading)
             if issubclass(prepared.job, Chain):
                 chain = ChainRun(prepared.job(**prepared.parameters), plan, prepared.identity_of)
-                return await run_chain(
+                report = await run_chain(
                     chain, backend, log, fresh=fresh, started=started, recording=recording
                 )
-            done = await run_job(
-                plan, backend, log, fresh=fresh, started=started, recording=recording
+            else:
+                done = await run_job(
+                    plan, backend, log, fresh=fresh, started=started, recording=recording
+                )
+                report = done.report
+            what = "the run could not be added to what forecasts go by"
+            await asyncio.to_thread(
+                log.contain, what, remember, prepared, account, report, log.events
             )
-            return done.report
+            return report
 
 
 def _backend(prepared: Prepared, emit: Observer) -> AbstractAsyncContextManager[Backend]:
