@@ -94,7 +94,7 @@ def power_through(points: Sequence[Point]) -> Growth:
         return Growth()
     power = 1.0
     if small.value > 0 and large.size_bytes > small.size_bytes * 1.1:
-        growth = math.log(large.value / small.value)
+        growth = math.log(large.value) - math.log(small.value)
         power = min(1.0, max(0.0, growth / math.log(large.size_bytes / small.size_bytes)))
     return Growth(factor=large.value / large.size_bytes**power, power=power)
 

@@ -87,6 +87,7 @@ class Meter:
 
     def _changed(self, event: events.FleetChanged) -> None:
         self._begin(event.at)
+        self._advance(event.at)
         role = ROLES[event.stage]
         is_first = not self._seen[role]
         self._seen[role] |= set(event.appeared)
@@ -95,5 +96,4 @@ class Meter:
         if is_first and role not in self._started:
             # they ran before this stage began, and since the run's first use of the fleet
             self._task_s[role] = known * (self._until - (self._began or self._until))
-        self._advance(event.at)
         self._counts[role] = max(known, self._started.get(role, 0))

@@ -20,7 +20,7 @@ from driver.transport.endpoint import Role
 from mapreduce.storage import Requests
 from mapreduce.wire.messages import Message, StageName
 
-START_S: dict[Target, float] = {"local": 1.2, "inline": 0.3, "aws": 3.0, "spark": 6.0}
+START_S: dict[Target, float] = {"local": 0.7, "inline": 0.3, "aws": 3.0, "spark": 6.0}
 """Seconds from the command to the first task."""
 COLD_START_S = 90.0
 """Of a stack whose services are stopped: Fargate takes one or two minutes."""

@@ -17,6 +17,8 @@ WIDEST = math.sqrt(2)
 NARROWEST = 1.15
 LEAST_SHARE, MOST_SHARE = 0.1, 0.9
 """The range holds the ratios of earlier runs between these quantiles: eight of ten."""
+SEVERAL = 10
+"""Fewer runs have no such quantiles: the range holds all of them."""
 
 
 class Spread(Message):
@@ -41,7 +43,9 @@ def spread_of(ratios: Sequence[float]) -> Spread:
     if not logs:
         return Spread()
     middle = quantile(logs, 0.5)
-    low, high = quantile(logs, LEAST_SHARE), quantile(logs, MOST_SHARE)
+    low, high = logs[0], logs[-1]
+    if len(logs) >= SEVERAL:
+        low, high = quantile(logs, LEAST_SHARE), quantile(logs, MOST_SHARE)
     if len(logs) in FEW:
         way = math.log(FEW[len(logs)])
         low, high = min(low, middle - way), max(high, middle + way)
@@ -61,8 +65,3 @@ def quantile(ascending: Sequence[float], share: float) -> float:
     below = math.floor(place)
     above = min(below + 1, len(ascending) - 1)
     return ascending[below] + (ascending[above] - ascending[below]) * (place - below)
-
-
-def together(parts: Sequence[Range]) -> Range:
-    """Return the range of a sum whose parts may all be low, or all high."""
-    return Range(low=sum(part.low for part in parts), high=sum(part.high for part in parts))
