@@ -23,11 +23,11 @@
     ├── JobFailed             a task used up its attempts                       exit 1
     │   └── StageFailed       the same, with every failure of its stage
     ├── RunStopped            the user has ended the run                        exit 130
-    ├── LimitReached          the run has reached its limit of dollars          exit 5
     ├── LeaseTaken            another driver carries out the run                exit 1
     ├── NotWritten            standard output or an --output cannot be written  exit 1
     ├── FleetError            the services cannot be started or reached         exit 3
     ├── PriceRefused          the run would cost more than --max-usd            exit 4
+    ├── LimitReached          the run has paused at --max-usd                   exit 5
     └── Unauthorized          a request without a valid token, or a service     exit 3   HTTP 401
                               whose certificate is not of the signing key
 
@@ -274,25 +274,6 @@ class RunStopped(MapReduceError):
     ends: ClassVar[EndState] = "interrupted"
 
 
-class LimitReached(MapReduceError):
-    """The run has reached its limit of dollars; the same command with a higher one goes on.
-
-    Args:
-        message: what was reached.
-        spent_usd: what the run has spent, in dollars.
-        limit_usd: the limit, in dollars.
-    """
-
-    exit_code: ClassVar[int] = 5
-    retry: ClassVar[Retry] = Retry.NO
-    ends: ClassVar[EndState] = "paused"
-
-    def __init__(self, message: str, *, spent_usd: float = 0.0, limit_usd: float = 0.0) -> None:
-        super().__init__(message)
-        self.spent_usd = spent_usd
-        self.limit_usd = limit_usd
-
-
 class LeaseTaken(MapReduceError):
     """Another driver carries out the run; this one must not write its records any more."""
 
@@ -315,6 +296,32 @@ class PriceRefused(MapReduceError):
     exit_code: ClassVar[int] = 4
     http_status: ClassVar[int] = 422
     retry: ClassVar[Retry] = Retry.NO
+
+
+class LimitReached(MapReduceError):
+    """The run has paused at `--max-usd`; what it has done is kept, and a later run goes on.
+
+    Args:
+        stage: the stage that did not start its next task.
+        left: how many of its tasks are not done.
+        spent_usd: what the run has spent, by list prices.
+        limit_usd: the limit.
+    """
+
+    exit_code: ClassVar[int] = 5
+    retry: ClassVar[Retry] = Retry.NO
+    ends: ClassVar[EndState] = "paused"
+
+    def __init__(
+        self, stage: str, left: int, *, spent_usd: float = 0.0, limit_usd: float = 0.0
+    ) -> None:
+        super().__init__(
+            f"paused at --max-usd {limit_usd:g}: ${spent_usd:.4f} are spent, and another task "
+            f"would pass the limit; {left} of the {stage} tasks are not done. "
+            "The same command with a higher --max-usd goes on from here"
+        )
+        self.spent_usd = spent_usd
+        self.limit_usd = limit_usd
 
 
 class Unauthorized(MapReduceError):

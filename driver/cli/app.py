@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from driver.cli import (
+    attach,
     author,
     bench,
     cloud,
@@ -20,6 +21,7 @@ from driver.cli import (
     stack_checks,
     stack_images,
     stack_state,
+    status,
 )
 from driver.cli.stack import stack
 from driver.cli.terminal import make_safe, say
@@ -41,7 +43,9 @@ for command in (
     run.run,
     plan.plan,
     records.runs,
-    records.status,
+    status.status,
+    attach.attach,
+    attach.cancel,
     proof.verify,
     proof.audit,
     bench.bench,

@@ -68,7 +68,7 @@ def run(
     except (JobFailed, UserCodeError) as exc:
         _say_failure(exc)
         return exc.exit_code
-    _show_summary(report)
+    show_summary(report)
     _write(report, prepared, wanted, json=result.json)
     return 0
 
@@ -86,7 +86,8 @@ def _write(report: Report, prepared: Prepared, wanted: Output | None, *, json: b
         raise NotWritten(f"{exc}; the result is committed, see: {see}") from exc
 
 
-def _show_summary(report: Report) -> None:
+def show_summary(report: Report) -> None:
+    """Show the summary of a run that is done."""
     try:
         from driver.report.summary import print_summary
 

@@ -79,11 +79,4 @@ class SpendingLimit:
 
     def reached(self, left: int, stage: str) -> LimitReached:
         """Return the error of a stage that has ended at the limit, with so many tasks left."""
-        spent, limit = self.spent_usd(), self._limit_usd
-        return LimitReached(
-            f"paused at --max-usd {limit:g}: ${spent:.4f} are spent, and another task would pass "
-            f"the limit; {left} of the tasks of the {stage} stage are not done. "
-            "The same command with a higher --max-usd goes on from here",
-            spent_usd=spent,
-            limit_usd=limit,
-        )
+        return LimitReached(stage, left, spent_usd=self.spent_usd(), limit_usd=self._limit_usd)

@@ -21,7 +21,7 @@ from mapreduce.wire import keys
 LEAST_AGE_S = UNFINISHED_AGE_S
 """No run takes so long: younger objects may be those of one that is going on."""
 _SHARED = (keys.INPUT, keys.JOBS)
-_OF_RUNS = (keys.CHUNKS, keys.MAPS, keys.PAIRS, keys.REDUCE, keys.RUNS)
+_OF_RUNS = (keys.CHUNKS, keys.MAPS, keys.PAIRS, keys.REDUCE, keys.RUNS, keys.INDEX)
 _FOLDERS = (*_SHARED, *_OF_RUNS, keys.TASKS, keys.FORECASTS)
 
 
@@ -114,7 +114,9 @@ def _is_before(info: ObjectInfo, before: float) -> bool:
 def _is_kept(key: str) -> bool:
     """Return whether an object of an old run is a result or a record of the run."""
     folder = key.partition("/")[0]
-    return folder == keys.RUNS or (folder == keys.REDUCE and not keys.is_attempt(key))
+    if folder == keys.REDUCE:
+        return not keys.is_attempt(key)
+    return folder in (keys.RUNS, keys.INDEX)
 
 
 def _needed_by(names: Iterable[str], runs: RunStore) -> tuple[Set[str], list[str]]:

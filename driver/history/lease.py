@@ -50,15 +50,47 @@ def is_held(renewed: float, now: float) -> bool:
     return now - renewed < LEASE_S
 
 
-def state_without_end(created: float, renewed: float | None, now: float) -> RunState:
+def state_without_end(renewed: float, now: float) -> RunState:
     """Return the state of a run that has no record of its end.
 
     Args:
-        created: when it was planned; until the first renewal, the plan counts as the lease.
-        renewed: when its lease was written; None without one, as in the runs of older versions.
-        now: the time; all are seconds since the epoch.
+        renewed: when its lease was written. Without one, when it was planned: a run of the first
+            seconds has none yet, and one of an older version never had.
+        now: the time; both in seconds since the epoch.
     """
-    return "running" if is_held(created if renewed is None else renewed, now) else "lost"
+    return "running" if is_held(renewed, now) else "lost"
+
+
+@dataclass
+class LeaseWatch:
+    """Tells a live run from a lost one by watching its lease, whatever the clocks say.
+
+    A lease that has changed while it was watched holds from then on. Until it has changed, the
+    store's clock counts, but not longer than a lease holds.
+
+    Args:
+        since: when the watch begins, by a clock that only goes forward, in seconds.
+    """
+
+    since: float
+    _etag: str | None = None
+    _changed: bool = False
+
+    def is_live(self, lease: ObjectInfo | None, created: float, wall: float, now: float) -> bool:
+        """Return whether the run's driver is there.
+
+        Args:
+            lease: as the store has it now; None without one.
+            created: when the run was planned.
+            wall: the time, in seconds since the epoch.
+            now: the time by the clock of `since`.
+        """
+        etag = lease.etag if lease else ""
+        if self._etag is not None and etag != self._etag:
+            self._changed, self.since = True, now
+        self._etag = etag
+        watched = now - self.since < LEASE_S
+        return watched and (self._changed or is_held(lease.modified if lease else created, wall))
 
 
 @dataclass
@@ -122,9 +154,9 @@ class HeldLease:
         return self.storage.replace(self.url, content, found.etag)
 
 
-def renewed_at(storage: Storage, store: str, run: str) -> float | None:
-    """Return when a run's lease was written, in seconds since the epoch; None without one."""
+def lease_of(storage: Storage, store: str, run: str) -> ObjectInfo | None:
+    """Return the object of a run's lease; None without one."""
     try:
-        return storage.head(keys.run_lease(store, run)).modified
+        return storage.head(keys.run_lease(store, run))
     except ObjectMissing:
         return None

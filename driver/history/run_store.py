@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from driver.history.failure import Failure
-from driver.history.lease import renewed_at, state_without_end
+from driver.history.lease import lease_of, state_without_end
 from driver.history.run_index import RunSummary, by_run
 from driver.history.run_names import (
     chain_of,
@@ -226,9 +226,8 @@ class RunStore:
             return self._state(chain, now)
         if ended := self.ended(run):
             return ended.state
-        renewed = renewed_at(self.storage, self.store, run)
-        created = self.plan(run).created if renewed is None else renewed
-        return state_without_end(created, renewed, now)
+        lease = lease_of(self.storage, self.store, run)
+        return state_without_end(lease.modified if lease else self.plan(run).created, now)
 
     def ended(self, run: str) -> Ended | None:
         """Return how a run ended that was interrupted or paused; None for other runs."""
@@ -252,6 +251,10 @@ class RunStore:
     def steps(self, run: str) -> list[str]:
         """Return the run ids of a chain's steps that have begun, in order."""
         return steps_by_chain(self.runs()).get(run, [])
+
+    def steps_of_chain(self, plan: RunPlan) -> list[str]:
+        """Return the steps of a chain that have begun; none for a job."""
+        return self.steps(plan.run) if plan.chain else []
 
     def steps_of(self, plan: RunPlan) -> list[str]:
         """Return the ids under which a run's tasks are recorded: its id, or a chain's steps."""

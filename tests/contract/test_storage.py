@@ -397,7 +397,7 @@ def test_list(storage: Storage, root: str) -> None:
 
 
 def test_folders(storage: Storage, root: str) -> None:
-    """The folders in a folder are listed by name and sorted, without objects and what lies below."""
+    """The folders in a folder are listed by name and sorted, without what lies below them."""
     for name in ("runs/b/plan.json", "runs/b/events/0", "runs/a b/x/y", "runs/note", "other/c/d"):
         storage.write(f"{root}/{name}", b"")
     assert ["a b", "b"] == list(storage.folders(f"{root}/runs"))

@@ -67,4 +67,4 @@ def test_the_error_says_what_was_spent_and_what_goes_on() -> None:
     assert 5 == error.exit_code
     assert pytest.approx(100 * RATE) == error.spent_usd
     assert 0.5 == error.limit_usd
-    assert all(word in str(error) for word in ("--max-usd 0.5", "7 of the tasks", "higher"))
+    assert all(word in str(error) for word in ("--max-usd 0.5", "7 of the map tasks", "higher"))

@@ -13,11 +13,18 @@ from driver.scheduling.policy import RetryPolicy
 from driver.transport.base import Heard, unheard
 from driver.transport.endpoint import Endpoint
 from mapreduce.errors import TaskLost
-from mapreduce.wire.messages import AttemptId, Done, Failed, MapResult, MapTask, Progress, Started
+from mapreduce.wire.messages import (
+    AnyEvent,
+    AttemptId,
+    Done,
+    MapResult,
+    MapTask,
+    Progress,
+    Started,
+)
 from tests.simulation.virtual_time import VirtualLoop, run_virtually
 from tests.unit.driver.fakes import map_specs, result_of
 
-AnyEvent = Started | Progress | Done | Failed
 POLICY = RetryPolicy()
 ENDPOINT = Endpoint("mapper-0", "", 1)
 
@@ -56,7 +63,7 @@ def _task() -> MapTask:
 
 def _listen(transport: _Scripted) -> tuple[object, float]:
     loop = VirtualLoop(1e6)
-    ears = Ears(loop.time, lambda: None, lambda _: None, lambda _: None)
+    ears = Ears(loop.time, lambda: None, lambda _: None, lambda _: None, lambda _: None)
     return run_virtually(loop, listen(transport, ENDPOINT, _task(), POLICY, ears)), loop.time()
 
 
