@@ -6,8 +6,6 @@ job's code on them, so that code which hangs, raises or exits only ends the samp
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import random
 import signal
@@ -180,7 +178,7 @@ class _Copies:
         content = self._read(piece, min(piece.length, most))
         skipped = 0
         if piece.start:  # the record that the range begins in belongs to the split before
-            skipped = content.find(b"\n") + 1
+            skipped = first_line_end(content, quotes=isinstance(piece.format, Csv))
             content = content[skipped:]
         if piece.start + skipped + len(content) < piece.size:
             content = whole_lines(content, quotes=isinstance(piece.format, Csv))
@@ -209,20 +207,17 @@ class _Copies:
     def _kept(self, piece: ByteRange, content: bytes, offset: int) -> ByteRange | None:
         if not content:
             return None
-        head = b""
-        if offset and piece.header is not None and isinstance(piece.format, Csv):
-            head = header_row(piece.header, piece.format)
         self._count += 1
         url = f"file://{self.folder}/sample-{self._count}"
-        info = self._local.write(url, head + content)
+        info = self._local.write(url, content)
         return piece.model_copy(
             update={
                 "url": url,
                 "etag": info.etag,
-                "size": len(head) + len(content),
+                "size": len(content),
                 "start": 0,
-                "end": len(head) + len(content),
-                "source_offset": max(0, offset - len(head)),
+                "end": len(content),
+                "source_offset": offset,
                 "compression": None,
                 "digest": "",
             }
@@ -237,8 +232,9 @@ def whole_lines(content: bytes, *, quotes: bool) -> bytes:
     return content[:end]
 
 
-def header_row(names: Sequence[str], form: Csv) -> bytes:
-    """Return the first row of a CSV file with these columns."""
-    text = io.StringIO()
-    csv.writer(text, delimiter=form.delimiter, lineterminator="\n").writerow(names)
-    return text.getvalue().encode()
+def first_line_end(content: bytes, *, quotes: bool) -> int:
+    """Return where the first line ends, outside of quotes; the whole length where none does."""
+    end = content.find(b"\n") + 1
+    while quotes and end and content.count(b'"', 0, end) % 2:
+        end = content.find(b"\n", end) + 1
+    return end or len(content)

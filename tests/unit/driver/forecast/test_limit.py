@@ -34,8 +34,8 @@ def test_another_task_never_makes_a_run_cheaper(
     assert spent <= projected <= spent + rate * task_s * (1 + 1e-9) + 1e-9
 
 
-def _limit(usd: float, now: float, happened: list[Event], **more: float) -> SpendingLimit:
-    return SpendingLimit(usd, Meter(FLEET), happened, lambda: now, **more)
+def _limit(usd: float, now: float, happened: list[Event], task_s: float = 0.0) -> SpendingLimit:
+    return SpendingLimit(usd, Meter(FLEET), happened, lambda: now, task_s=task_s)
 
 
 def test_a_task_that_fits_may_start() -> None:
