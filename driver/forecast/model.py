@@ -131,7 +131,8 @@ def raw_values(work: Work, figures: Figures, place: Place) -> dict[str, float]:
         found["start"] + found["split"] + found["map"] + found["reduce"] + commit_s
     )
     if place.uses_s3:
-        found["requests"] = float(sum(_counts(requests_of(work, figures))))
+        made = requests_of(work, figures, found["end_to_end"])
+        found["requests"] = float(sum(_counts(made)))
     return found
 
 
@@ -142,8 +143,8 @@ def partition_bytes(work: Work, figures: Figures) -> list[float]:
     return [shuffled * share for share in shares]
 
 
-def requests_of(work: Work, figures: Figures) -> Requests:
-    """Return the requests of a run to S3, by the formula."""
+def requests_of(work: Work, figures: Figures, seconds: float) -> Requests:
+    """Return the requests to S3 of a run that takes so long, by the formula."""
     sizes = [figures.map.bytes_out.at(size * figures.unpacked) for size in work.new_maps]
     parts = partition_bytes(work, figures)
     written = figures.reduce.bytes_out.at(max(parts, default=0)) if figures.reduce else 0
@@ -153,6 +154,7 @@ def requests_of(work: Work, figures: Figures) -> Requests:
         partitions=work.new_reduces,
         map_output_bytes=int(statistics.fmean(sizes)) if sizes else 0,
         part_bytes=int(written),
+        seconds=seconds,
     )
     return run_requests(shape).total
 

@@ -103,9 +103,12 @@ class RunStore:
 
     def requests_at_end(self, *, entered: bool = True) -> Requests:
         """Return the requests of this process, and those that will write the report with this
-        number, and the entry in the index for a run that is `entered`.
+        number; for a run that is `entered` also its receipt, its entry in the index, and its place
+        in what forecasts go by, which is read first.
         """
-        last = Requests(put=1 + entered) if self.store.startswith("s3://") else Requests()
+        last = Requests()
+        if self.store.startswith("s3://"):
+            last = Requests(put=1 + 3 * entered, get=int(entered))
         return self.storage.requests + last
 
     def begin(self, plan: RunPlan) -> RunPlan:

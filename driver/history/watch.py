@@ -11,9 +11,6 @@ from driver.history.run_events import Follower
 from driver.history.run_store import RecordedState, RunStore
 from driver.plan.events import Event
 
-ENDING_S = 10.0
-"""How long the records of a run's end may take after its last event."""
-
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -45,7 +42,7 @@ def watch(
     while True:
         events = follower.take()
         if follower.over:
-            yield Seen(events, _end(runs, run, sleep))
+            yield Seen(events, runs.state(run, wall()))  # recorded before its events
             return
         # a run of an older version has a record of its end, and perhaps no events
         live = lease.is_live(lease_of(runs.storage, runs.store, run), created, wall(), now())
@@ -56,13 +53,3 @@ def watch(
         if not live:
             return
         sleep(rhythm_s(runs.store))
-
-
-def _end(runs: RunStore, run: str, sleep: Callable[[float], None]) -> RecordedState:
-    """Return how a run has ended, whose events are complete."""
-    for _ in range(int(ENDING_S)):
-        state = runs.state(run)
-        if state not in ("running", "planned"):
-            return state
-        sleep(1.0)
-    return runs.state(run)

@@ -22,7 +22,6 @@ from driver.transport.endpoint import Role
 from mapreduce.engine.split import plan_splits
 from mapreduce.errors import MapReduceError
 from mapreduce.job import Job
-from mapreduce.storage import Requests
 
 if TYPE_CHECKING:
     from driver.cloud.fleet.capacity import Counts
@@ -33,9 +32,6 @@ SERVICE_SHARE = 0.8
 """The share of a service's memory that its tasks have (`services.shell.settings`)."""
 MOST_INPUTS = 10_000
 """A run over more inputs is not forecast unless it is planned: it must begin at once."""
-AFTER_THE_RECEIPT = Requests(put=3, get=1)
-"""Requests of a bucket that come after the receipt's sums: the receipt itself, the report, and the
-run's place in what forecasts go by."""
 
 
 def place_of(prepared: Prepared, now: Counts | None = None) -> Place:
@@ -115,7 +111,6 @@ def account_of(prepared: Prepared, began: float) -> Account:
         forecast = prepared.forecast or from_earlier_runs(prepared, place, history)
     except MapReduceError:
         history, forecast = JobHistory(), prepared.forecast
-    last = AFTER_THE_RECEIPT if place.uses_s3 else Requests()
     return Account(
         began=began,
         fleet=place.fleet,
@@ -123,7 +118,7 @@ def account_of(prepared: Prepared, began: float) -> Account:
         forecast=forecast,
         history=history,
         limit_usd=prepared.config.max_usd,
-        requests=lambda: runs.storage.requests + last,
+        requests=runs.requests_at_end,
     )
 
 
@@ -153,7 +148,9 @@ def from_earlier_runs(prepared: Prepared, place: Place, history: JobHistory) -> 
         cut=cut.reason(total, prepared.cut, prepared.partitions),
         partitions=prepared.partitions,
         basis="earlier runs",
-        lines=forecast_lines(raw, spreads(earlier), place, requests_of(work, figures)),
+        lines=forecast_lines(
+            raw, spreads(earlier), place, requests_of(work, figures, raw["end_to_end"])
+        ),
         raw=raw,
         earlier_runs=len(earlier),
         held_before=held,

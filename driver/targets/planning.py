@@ -179,7 +179,7 @@ def _with_figures(
     earlier: Sequence[PastRun],
 ) -> Forecast:
     raw = raw_values(work, figures, place)
-    requests = requests_of(work, figures) if place.uses_s3 else Requests()
+    requests = requests_of(work, figures, raw["end_to_end"]) if place.uses_s3 else Requests()
     lines = forecast_lines(raw, spreads(earlier), place, requests)
     return forecast.model_copy(
         update={
@@ -320,7 +320,9 @@ def _price_elsewhere(prepared: Prepared, work: Work, figures: Figures) -> list[s
         return []
     place = place_in(stack, prepared)
     raw = raw_values(work, figures, place)
-    money = money_of(forecast_lines(raw, {}, place, requests_of(work, figures)), place)
+    money = money_of(
+        forecast_lines(raw, {}, place, requests_of(work, figures, raw["end_to_end"])), place
+    )
     if money is None:
         return []
     low, high = money.together.low, money.together.high

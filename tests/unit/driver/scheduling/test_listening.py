@@ -14,12 +14,14 @@ from driver.transport.base import Heard, unheard
 from driver.transport.endpoint import Endpoint
 from mapreduce.errors import TaskLost
 from mapreduce.wire.messages import (
+    PRINTED_LINES,
     AnyEvent,
     AttemptId,
     Done,
     MapResult,
     MapTask,
     Progress,
+    Said,
     Started,
 )
 from tests.simulation.virtual_time import VirtualLoop, run_virtually
@@ -138,3 +140,17 @@ def test_an_answer_to_another_task_is_lost() -> None:
     )
     with pytest.raises(TaskLost):
         _listen(_Scripted((1, other)))
+
+
+def test_what_a_job_prints_is_passed_on_within_its_limit() -> None:
+    """Printed lines reach the listener; an endpoint that sends more than a service does is lost."""
+    heard: list[Said] = []
+    loop = VirtualLoop(1e6)
+    ears = Ears(loop.time, lambda: None, lambda _: None, lambda _: None, heard.append)
+    said = Said(attempt=STARTED.attempt, lines=("a line",) * (PRINTED_LINES // 2))
+    done = Done(attempt=STARTED.attempt, result=result_of(_task()))
+    transport = _Scripted((1, said), (1, STARTED), (1, said), (1, done))
+    run_virtually(loop, listen(transport, ENDPOINT, _task(), POLICY, ears))
+    assert [said, said] == heard
+    with pytest.raises(TaskLost, match=r"sent 1500 lines that the job has printed"):
+        _listen(_Scripted((1, said), (1, STARTED), (1, said), (1, said), (1, done)))
