@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from driver.forecast.sample import SampledJob, _asked, _request, _Copies
+from driver.forecast.sample import SampledJob, _asked, _Copies, _request
 from driver.forecast.sample_messages import SampleAnswer
 from mapreduce.code import find_job
 from mapreduce.engine.split import plan_splits

@@ -208,7 +208,7 @@ def test_ask_shows_the_plan_and_waits(
     """The run begins after a yes alone."""
     answers = io.StringIO(typed)
     terminal = SimpleNamespace(isatty=lambda: True, readline=answers.readline)
-    monkeypatch.setattr(plan_command.sys, "stdin", terminal)
+    monkeypatch.setattr("sys.stdin", terminal)
     said = command("run", "--input", str(text), "--ask", *HERE)
     assert code == said.code
     assert "go? [y/N]" in said.err
