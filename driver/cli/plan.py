@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from driver.cli.options import (
     CutOptions,
     FailureOptions,
+    Given,
     JobOptions,
     PlaceOptions,
     PriceOptions,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 
 def plan(
+    *inputs: Given,
     job: JobOptions = JobOptions(),
     place: PlaceOptions = PlaceOptions(),
     cut: CutOptions = CutOptions(),
@@ -40,8 +42,8 @@ def plan(
     The job's code runs on the beginnings of three splits; nothing is started. `run --plan` carries
     out exactly this plan.
 
-        python -m driver plan --input book.txt
-        python -m driver plan --input s3://logs/2026/ --job errors.py --target aws
+        python -m driver plan book.txt
+        python -m driver plan s3://logs/2026/ --job errors.py --target aws
         python -m driver run --plan run-20261126-120000-brisk-owl --max-usd 0.05
     """
     from driver.output.place import Output
@@ -51,6 +53,7 @@ def plan(
 
     if price.plan is not None or price.ask:
         raise UsageError("--plan and --ask are options of run; leave them out")
+    job = job.with_inputs("plan", *inputs)
     wanted = Output.parse(result.output, result.output_format)
     config = run_config(job, place, cut, result, failures, price)
     with no_output_of_jobs():
@@ -68,8 +71,8 @@ def plan(
             inputs=prepared.inputs,
         )
         forecast = keep_plan(prepared, made, forecast, planned)
-    if result.json:
-        print_document(forecast)
+    if result.as_document:
+        print_document(forecast, result.fields)
         return 0
     for line in plan_lines_of(forecast):
         answer(line)

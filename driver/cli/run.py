@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from driver.cli.options import (
     CutOptions,
     FailureOptions,
+    Given,
     JobOptions,
     PlaceOptions,
     PriceOptions,
@@ -17,9 +20,16 @@ from driver.cli.options import (
 )
 from driver.cli.plan import command_line, is_asked, may_begin, prepared_plan, priced
 from driver.cli.streams import unhurried
-from driver.cli.terminal import console, no_output_of_jobs, print_document, say
+from driver.cli.terminal import (
+    answer,
+    answer_table,
+    console,
+    no_output_of_jobs,
+    print_document,
+    say,
+)
 from driver.report.document import Report
-from mapreduce.errors import JobFailed, NotWritten, UserCodeError
+from mapreduce.errors import NotWritten
 
 NOT_BEGUN = 2
 """The exit code of `--ask` after a no."""
@@ -30,6 +40,7 @@ if TYPE_CHECKING:
 
 
 def run(
+    *inputs: Given,
     job: JobOptions = JobOptions(),
     place: PlaceOptions = PlaceOptions(),
     cut: CutOptions = CutOptions(),
@@ -37,13 +48,14 @@ def run(
     failures: FailureOptions = FailureOptions(),
     price: PriceOptions = PriceOptions(),
 ) -> int:
-    r"""Run a job: split, map, reduce, and check by the ledger that nothing is lost.
+    r"""Run a job over files, and show its top keys.
 
-    Finished tasks of earlier runs are reused; after a crash, give the same command again.
+    The ledger checks that nothing is lost before the result is committed. Finished tasks of earlier
+    runs are reused; after a crash, give the same command again.
 
-        python -m driver run --input book.txt
-        python -m driver run --input logs/ --job grep --param pattern=ERROR
-        python -m driver run --input 's3://bucket/day=*/' --job mine.py:Mine \
+        python -m driver run book.txt
+        python -m driver run logs/ --job grep --param pattern=ERROR
+        python -m driver run 's3://bucket/day=*/' --job mine.py:Mine \
             --reducers 8 --output out/
     """
     started = time.monotonic()
@@ -51,8 +63,9 @@ def run(
     from driver.targets import prepare as targets
 
     if price.plan is not None:
-        prepared, wanted = prepared_plan(price, job.input, place.store)
+        prepared, wanted = prepared_plan(price, (*inputs, *job.input), place.store)
     else:
+        job = job.with_inputs("run", *inputs)
         wanted = Output.parse(result.output, result.output_format)
         config = run_config(job, place, cut, result, failures, price)
         with no_output_of_jobs():
@@ -62,36 +75,51 @@ def run(
     prepared = priced(prepared, price)
     if not may_begin(prepared, price, asks=is_asked()):
         return NOT_BEGUN
+    with no_output_of_jobs(), unhurried():
+        report = _watched(prepared, started)
     try:
-        with no_output_of_jobs(), unhurried():
-            report = _watched(prepared, started)
-    except (JobFailed, UserCodeError) as exc:
-        _say_failure(exc)
-        return exc.exit_code
-    show_summary(report)
-    _write(report, prepared, wanted, json=result.json)
-    return 0
-
-
-def _write(report: Report, prepared: Prepared, wanted: Output | None, *, json: bool) -> None:
-    """Write the result to `--output` and print the report; raises `NotWritten`."""
-    try:
-        if wanted is not None:
-            wanted.write(report.result_urls, prepared.runs, report.run_id)
-            say(f"written   {wanted.path}")
-        if json:
-            print_document(report)
+        written = _written(report, prepared, wanted)
+        if result.as_document:
+            print_document(report, result.fields)
+        else:
+            answer_summary(report, [*written, *next_lines(report, place.store)], urls=result.urls)
     except NotWritten as exc:
         see = f"python -m driver status {report.run_id}"
         raise NotWritten(f"{exc}; the result is committed, see: {see}") from exc
+    if result.as_document:
+        for text in written:
+            say(text)
+    return 0
 
 
-def show_summary(report: Report) -> None:
-    """Show the summary of a run that is done."""
+def _written(report: Report, prepared: Prepared, wanted: Output | None) -> list[str]:
+    """Write the result to `--output`, and return the line that says so; raises `NotWritten`."""
+    if wanted is None:
+        return []
+    made = wanted.missing_folder
+    wanted.write(report.result_urls, prepared.runs, report.run_id)
+    return [f"written   {wanted.path}{f', in the new folder {made}' if made else ''}"]
+
+
+def next_lines(report: Report, store: str | None) -> list[str]:
+    """Return the line with the next command."""
+    where = f" --store {shlex.quote(store)}" if store else ""
+    return [f"next      python -m driver result {report.run_id}{where} --output result.csv"]
+
+
+def answer_summary(report: Report, more: Sequence[str], *, urls: bool = False) -> None:
+    """Show the summary, and more lines below it; raises `NotWritten`."""
     try:
-        from driver.report.summary import print_summary
+        from driver.report.summary import summary
 
-        print_summary(report, console())
+        made = summary(report, urls=urls)
+        if made.top is not None:
+            answer_table(made.top)
+            answer("")
+        for text in (*made.lines, *more):
+            answer(text)
+    except NotWritten:
+        raise
     except Exception as exc:  # noqa: BLE001 - the result is committed already
         say(f"{report.run_id} is done; its summary could not be shown: {exc}", style="yellow")
 
@@ -119,12 +147,3 @@ def _watched(prepared: Prepared, started: float) -> Report:
         raise
     finally:
         log.contain(unseen, view.stop)
-
-
-def _say_failure(exc: JobFailed | UserCodeError) -> None:
-    """Show the run's record of its failure."""
-    from driver.report.failure import failure_lines
-
-    lines = failure_lines(exc.failure) if exc.failure else [(f"error: {exc}", "red")]
-    for text, style in lines:
-        say(text, style=style)
