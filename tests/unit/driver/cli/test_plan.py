@@ -186,6 +186,17 @@ def test_a_failed_run_has_a_receipt(command: Command, home: Path, text: Path) ->
     assert 0 == lines["map_tasks"]["actual"]
 
 
+def test_a_receipt_is_shown_beside_its_forecast(command: Command, text: Path) -> None:
+    """As a table and as a document; a plan has none yet."""
+    planned = command("plan", str(text), "--json", *HERE).document["run"]
+    assert "has no receipt" in command("receipt", planned).err
+    command("run", "--plan", planned)
+    said = command("receipt")
+    assert planned == said.out.splitlines()[0]
+    assert "end to end" in said.out
+    assert planned == command("receipt", "--fields", "run").document["run"]
+
+
 def test_a_run_here_has_no_price_to_limit(command: Command, text: Path) -> None:
     """`--max-usd` is refused on this machine, and so is a sum that is none."""
     said = command("run", "--input", str(text), "--max-usd", "1", *HERE)
