@@ -55,10 +55,11 @@ class Figures(Message):
     holds_all: bool = False
 
 
-def line_through(points: Sequence[Point]) -> Growth:
+def line_through(points: Sequence[Point], *, level: bool = False) -> Growth:
     """Return the line of least squares through points; neither its start nor its slope is negative.
 
-    With one size only, the whole value grows with the size.
+    With one size only, the whole value grows with the size; or with `level` none of it does, as
+    memory, most of which a process has before its task begins.
     """
     if not points:
         return Growth()
@@ -70,7 +71,7 @@ def line_through(points: Sequence[Point]) -> Growth:
         return Growth(fixed=max(0.0, mean))
     through_zero = Growth(factor=max(0.0, mean) / mean_size)
     if spread <= (mean_size * 0.01) ** 2:
-        return through_zero
+        return Growth(fixed=max(0.0, mean)) if level else through_zero
     joint = math.fsum((each.size_bytes - mean_size) * (each.value - mean) for each in points)
     slope = joint / spread
     if slope < 0:

@@ -125,5 +125,7 @@ def _stage(done: Sequence[AttemptDone], sizes: Sequence[float]) -> StageFigures:
         seconds=line_through(points(event.seconds for event in done)),
         bytes_out=power_through(points(float(event.volumes.bytes_out) for event in done)),
         pairs_out=power_through(points(float(event.volumes.records_out) for event in done)),
-        memory=line_through(points(float(event.volumes.peak_memory_bytes) for event in done)),
+        memory=line_through(
+            points(float(event.volumes.peak_memory_bytes) for event in done), level=True
+        ),
     )

@@ -77,5 +77,5 @@ def _stage(tasks: tuple[Measured, ...]) -> StageFigures:
         seconds=line_through(points([task.seconds for task in tasks])),
         bytes_out=power_through(points([float(task.bytes_out) for task in tasks])),
         pairs_out=power_through(points([float(task.pairs_out) for task in tasks])),
-        memory=line_through(points([float(task.memory_bytes) for task in tasks])),
+        memory=line_through(points([float(task.memory_bytes) for task in tasks]), level=True),
     )

@@ -230,7 +230,22 @@ class RunStore:
         if ended := self.ended(run):
             return ended.state
         lease = lease_of(self.storage, self.store, run)
+        if lease is None and self.is_plan(run):
+            return "planned"
         return state_without_end(lease.modified if lease else self.plan(run).created, now)
+
+    def is_plan(self, run: str) -> bool:
+        """Return whether `plan` has made this, and no driver has carried it out yet."""
+        return self._has(run, "planned.json") and not any(
+            self._has(run, name) for name in ("events.jsonl", "lease.json")
+        )
+
+    def _has(self, run: str, name: str) -> bool:
+        try:
+            self.storage.head(self._url(run, name))
+        except ObjectMissing:
+            return False
+        return True
 
     def ended(self, run: str) -> Ended | None:
         """Return how a run ended that was interrupted or paused; None for other runs."""
@@ -293,14 +308,20 @@ class RunStore:
         """Return the run that was planned last: names give the second, plans the exact time.
 
         A folder whose name is not made by `new_run_id` counts only without any other. Unreadable
-        plans are skipped.
+        plans are skipped, and so are those that no driver has carried out, unless there is no other.
         """
         names = [name for name in names if is_stamped(name)] or names
+        only_planned = ""
         for second in sorted({second_of(name) for name in names}, reverse=True):
             created = [(self._created(name), name) for name in names if name.startswith(second)]
-            readable = [(at, name) for at, name in created if at is not None]
-            if readable:
-                return max(readable)[1]
+            for _, name in sorted(
+                ((at, name) for at, name in created if at is not None), reverse=True
+            ):
+                if not self.is_plan(name):
+                    return name
+                only_planned = only_planned or name
+        if only_planned:
+            return only_planned
         raise InputError(f"no run in {self.store} can be read; see: python -m driver runs")
 
     def _created(self, run: str) -> float | None:

@@ -124,6 +124,24 @@ def test_a_plan_is_refused_when_the_code_has_changed(
     assert "the code of Counts" in said.err
 
 
+def test_a_plan_is_planned_until_it_is_carried_out(command: Command, text: Path) -> None:
+    """`runs` and `status` say so; the last run is the one that was carried out."""
+    run = command("run", str(text), "--json", *HERE).document["run_id"]
+    planned = command("plan", str(text), "--json", *HERE).document["run"]
+    states = {each["run_id"]: each["state"] for each in command("runs", "--json").document["runs"]}
+    assert {run: "done", planned: "planned"} == states
+    assert "planned" in command("status", planned).out
+    assert run in command("status").out
+    command("run", "--plan", planned)
+    assert planned in command("status").out
+
+
+def test_only_plans_are_the_last_run_too(command: Command, text: Path) -> None:
+    """Without any run the last plan is meant."""
+    planned = command("plan", str(text), "--json", *HERE).document["run"]
+    assert planned in command("status").out
+
+
 def test_a_run_is_no_plan(command: Command, text: Path) -> None:
     """`--plan` with the id of a run, with an input beside it, or an unknown id."""
     run = command("run", "--input", str(text), "--json", *HERE).document["run_id"]

@@ -29,6 +29,12 @@ def test_one_size_grows_in_proportion() -> None:
     assert pytest.approx(30.0) == line_through(_points((100, 2.0), (100, 4.0))).at(1000)
 
 
+def test_memory_of_one_size_stays_as_it_is() -> None:
+    """Most of a process's memory is there before its task: the mean stays."""
+    points = _points((100, 2.0), (100, 4.0))
+    assert pytest.approx(3.0) == line_through(points, level=True).at(1000)
+
+
 def test_a_task_is_not_faster_for_being_larger() -> None:
     """A negative slope is noise: the mean stays."""
     assert pytest.approx(3.0) == line_through(_points((100, 4.0), (400, 2.0))).at(10_000)
