@@ -308,7 +308,7 @@ class RunStore:
         """Return the run that was planned last: names give the second, plans the exact time.
 
         A folder whose name is not made by `new_run_id` counts only without any other. Unreadable
-        plans are skipped, and so are those that no driver has carried out, unless there is no other.
+        plans are skipped, as are those that no driver has carried out if there is any other.
         """
         names = [name for name in names if is_stamped(name)] or names
         only_planned = ""
