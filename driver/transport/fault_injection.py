@@ -61,5 +61,7 @@ def _explained(failed: Failed) -> Failed:
     """
     if failed.error.kind != TaskLost.__name__:
         return failed
-    error = failed.error.model_copy(update={"message": "fault injection killed the worker"})
+    error = failed.error.model_copy(
+        update={"message": "fault injection killed the worker (SIGKILL)"}
+    )
     return failed.model_copy(update={"error": error})
