@@ -10,12 +10,12 @@ from pathlib import Path
 
 import mapreduce
 from docs import documents, packages, tour
-from driver.cli.app import app
+from driver.cli.app import app, complete_help
 from driver.cli.documents import DOCUMENTS
 
 DOCS = Path(__file__).resolve().parent
 HEAD = "<!-- Written by `make docs`; change {what}, not this page. -->\n\n"
-USAGE = r"^(python -m driver|driver) ((stack )?[a-z-]+)( -m \S+)?"
+USAGE = r"^(python -m driver|driver) ((stack )?[a-z-]+)( -m driver (stack )?[a-z-]+)?"
 SECTION = re.compile(r"^(Args|Attributes|Returns|Raises|Yields):$")
 OF_THE_ENGINE = {
     "Job": {"aggregation", "combines", "maps_batches", "map_only", "check", "formats"},
@@ -26,6 +26,7 @@ OF_THE_ENGINE = {
 
 def command_line() -> str:
     """Return the page of the commands, from the commands."""
+    complete_help()
     text = app.generate_docs(output_format="markdown")
     contents = r"^## Table of Contents\n.*?(?=^\*\*)"
     text = re.sub(contents, "", text, flags=re.MULTILINE | re.DOTALL)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from cyclopts import App, CycloptsError, Group
 
 from driver.cli import (
+    attach,
     author,
     bench,
     cloud,
@@ -23,6 +24,7 @@ from driver.cli import (
     stack_checks,
     stack_images,
     stack_state,
+    status,
 )
 from driver.cli.stack import stack
 from driver.cli.terminal import make_safe, say
@@ -31,7 +33,14 @@ from mapreduce.errors import MapReduceError, UserCodeError
 
 DONE, WRONG_USE, INTERRUPTED = 0, 2, 130
 GROUPS: dict[str, tuple[Callable[..., int], ...]] = {
-    "Run a job and see its result": (run.run, result.result, records.runs, records.status),
+    "Run a job and see its result": (
+        run.run,
+        result.result,
+        records.runs,
+        status.status,
+        attach.attach,
+        attach.cancel,
+    ),
     "Prove the result, and find a failure": (
         proof.verify,
         proof.audit,
@@ -132,7 +141,7 @@ def exit_code(arguments: list[str]) -> int:
         return code
 
 
-def _complete_help() -> None:
+def complete_help() -> None:
     """Let the help of each command show its document's fields, and a usage that can be typed."""
     documents.name_fields(app)
     for prefix, group in (("", app), ("stack ", stack)):
@@ -157,7 +166,7 @@ def _places(command: Callable[..., object]) -> Iterator[str]:
 def _ended(arguments: list[str]) -> int:
     documents.check_fields(arguments)
     if {"--help", "-h", "help"} & set(arguments):
-        _complete_help()
+        complete_help()
     code = app(arguments)
     if sys.stdout is not None:
         sys.stdout.flush()  # here, where a failed write can still be reported

@@ -70,7 +70,7 @@ def run(
         if result.as_document:
             print_document(report, result.fields)
         else:
-            _answer_summary(report, [*written, *_next(report, place.store)], urls=result.urls)
+            answer_summary(report, [*written, *next_lines(report, place.store)], urls=result.urls)
     except NotWritten as exc:
         see = f"python -m driver status {report.run_id}"
         raise NotWritten(f"{exc}; the result is committed, see: {see}") from exc
@@ -89,13 +89,13 @@ def _written(report: Report, prepared: Prepared, wanted: Output | None) -> list[
     return [f"written   {wanted.path}{f', in the new folder {made}' if made else ''}"]
 
 
-def _next(report: Report, store: str | None) -> list[str]:
+def next_lines(report: Report, store: str | None) -> list[str]:
     """Return the line with the next command."""
     where = f" --store {shlex.quote(store)}" if store else ""
     return [f"next      python -m driver result {report.run_id}{where} --output result.csv"]
 
 
-def _answer_summary(report: Report, more: Sequence[str], *, urls: bool) -> None:
+def answer_summary(report: Report, more: Sequence[str], *, urls: bool = False) -> None:
     """Show the summary, and more lines below it; raises `NotWritten`."""
     try:
         from driver.report.summary import summary

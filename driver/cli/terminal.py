@@ -11,13 +11,14 @@ import io
 import logging
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from types import TracebackType
 from typing import TextIO
 
 from pydantic import BaseModel
 from rich.console import Console
+from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
@@ -143,6 +144,23 @@ def answer(text: str, style: str = "") -> None:
         _output(None).print(Text(shown_lines(text), style=style), soft_wrap=True)
     else:
         write_line(shown_lines(text))
+
+
+@contextmanager
+def rewritten() -> Iterator[Callable[[str], None]]:
+    """Yield a function that shows a line: in a terminal in the place of the last one."""
+    if not _is_terminal(sys.stdout):
+        yield answer
+        return
+    with Live(console=_output(None), auto_refresh=False, transient=True) as live:
+        yield lambda text: live.update(Text(shown(text)), refresh=True)
+
+
+def terminal_width() -> int | None:
+    """Return the columns of the terminal on standard output; None in a pipe, which has no limit."""
+    if not _is_terminal(sys.stdout):
+        return None
+    return max(LEAST_WIDTH, _output(None).width)
 
 
 def answer_table(table: Table) -> None:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from driver.plan import events
 from driver.plan.events import Event
+from driver.plan.run_state import RunState
 from driver.report.event_text import event_text, fleet_changes
 from driver.report.model import (
     AttemptModel,
@@ -16,7 +17,6 @@ from driver.report.model import (
     Mark,
     Printed,
     RunModel,
-    RunState,
     Skipped,
     StageModel,
 )

@@ -240,6 +240,7 @@ class StageRun:
             answered=self._note_answer,
             started=self._started_anew,
             progress=lambda event: self._tell.progress(task, attempt, event),
+            said=lambda event: self._tell.said(task, attempt, event),
         )
         asked = task.message(attempt.number, self._policy)
         return await listen(self._transport, endpoint, asked, self._policy, ears)

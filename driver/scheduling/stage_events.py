@@ -10,7 +10,7 @@ from driver.plan.clock import Clock
 from driver.plan.events import Observer
 from driver.plan.outcomes import AnyResult, volumes_of
 from driver.scheduling.attempts import Attempt, OpenTask
-from mapreduce.wire.messages import Progress, SkippedRecord, StageName, TaskError
+from mapreduce.wire.messages import Progress, Said, SkippedRecord, StageName, TaskError
 
 
 class StageEvents:
@@ -49,6 +49,18 @@ class StageEvents:
                 bytes=event.bytes,
                 records=event.records,
                 status=event.status,
+            )
+        )
+
+    def said(self, task: OpenTask, attempt: Attempt, event: Said) -> None:
+        """Report what the job has printed in an attempt."""
+        self._emit(
+            events.Said(
+                at=self._clock.wall(),
+                task=task.spec.name,
+                attempt=attempt.number,
+                lines=event.lines,
+                left_out=event.left_out,
             )
         )
 

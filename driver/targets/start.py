@@ -12,7 +12,9 @@ from driver.plan.upload import Progress
 from driver.report.document import Report
 from driver.run.backend import Backend
 from driver.run.chain import ChainRun, run_chain
+from driver.run.interruption import Interruption
 from driver.run.pipeline import run_job
+from driver.run.records import Recording
 from driver.targets.prepare import Prepared, write_plan
 from mapreduce.chain import Chain
 
@@ -35,13 +37,21 @@ async def carry_out(
     began = time.time() - (time.monotonic() - started)
     log(events.Starting(at=began, what="the job and its inputs are checked"))
     log(events.Starting(at=time.time(), what="the services start"))
-    async with _backend(prepared, log) as backend:
-        log(events.Starting(at=time.time(), what="the plan is written"))
-        plan = await asyncio.to_thread(write_plan, prepared, uploading)
-        if issubclass(prepared.job, Chain):
-            run = ChainRun(prepared.job(**prepared.parameters), plan, prepared.identity_of)
-            return await run_chain(run, backend, log, fresh=fresh, started=started)
-        return (await run_job(plan, backend, log, fresh=fresh, started=started)).report
+    interruption = Interruption()
+    recording = Recording(interruption)
+    with interruption.of_signals():
+        async with _backend(prepared, log) as backend:
+            log(events.Starting(at=time.time(), what="the plan is written"))
+            plan = await asyncio.to_thread(write_plan, prepared, uploading)
+            if issubclass(prepared.job, Chain):
+                chain = ChainRun(prepared.job(**prepared.parameters), plan, prepared.identity_of)
+                return await run_chain(
+                    chain, backend, log, fresh=fresh, started=started, recording=recording
+                )
+            done = await run_job(
+                plan, backend, log, fresh=fresh, started=started, recording=recording
+            )
+            return done.report
 
 
 def _backend(prepared: Prepared, emit: Observer) -> AbstractAsyncContextManager[Backend]:

@@ -12,7 +12,7 @@ from driver.plan.tasks import AnyTask
 from driver.transport.base import Heard, Transport, unheard
 from driver.transport.endpoint import Endpoint
 from mapreduce.errors import TaskLost
-from mapreduce.wire.messages import Done, Failed, Progress, Started
+from mapreduce.wire.messages import AnyEvent, Failed
 
 HEARTBEAT_TIMEOUT_S = 3.0
 """The time-out of silence under fault injection: many attempts hang, and each costs this time."""
@@ -34,7 +34,7 @@ class ChaosTransport:
 
     async def run(
         self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
-    ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
+    ) -> AsyncGenerator[AnyEvent, None]:
         """Yield the task's events."""
         kind = self._chaos.kind(task)
         if kind is not None:

@@ -78,6 +78,9 @@ class RoutedStorage:
     def create(self, url: str, data: bytes) -> ObjectInfo:
         return self._writing(url).create(url, data)
 
+    def replace(self, url: str, data: bytes, etag: str) -> ObjectInfo:
+        return self._writing(url).replace(url, data, etag)
+
     def copy(
         self, source: str, target: str, *, expected: ObjectInfo | None = None, durable: bool = False
     ) -> ObjectInfo:
@@ -92,6 +95,9 @@ class RoutedStorage:
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         return self._reading(prefix).list(prefix)
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        return self._reading(prefix).folders(prefix)
 
     def unfinished(self, prefix: str, age_s: float) -> Iterator[ObjectInfo]:
         return self._reading(prefix).unfinished(prefix, age_s)

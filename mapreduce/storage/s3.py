@@ -214,6 +214,16 @@ class S3Storage:
             put = obstore.put(self._store, self._key(url), data, mode="create")
         return ObjectInfo(url, len(data), put["e_tag"] or "")
 
+    def replace(self, url: str, data: bytes, etag: str) -> ObjectInfo:
+        self._tally.add(Requests(put=1))
+        try:
+            with _translated(url):
+                put = obstore.put(self._store, self._key(url), data, mode={"e_tag": etag})
+        # 404 of a missing object, and 409 while another write is under way
+        except (ObjectMissing, ObjectExists) as exc:
+            raise InputChanged.since_planning(url) from exc
+        return ObjectInfo(url, len(data), put["e_tag"] or "")
+
     def copy(
         self, source: str, target: str, *, expected: ObjectInfo | None = None, durable: bool = False
     ) -> ObjectInfo:
@@ -264,6 +274,14 @@ class S3Storage:
                 found += [_info(self._url(str(meta["path"])), meta) for meta in batch]
         self._tally.add(Requests(list=max(1, -(-len(found) // PAGE))))
         return iter(sorted(found, key=lambda info: info.url))
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        folder = self._key(prefix).strip("/")
+        with _translated(prefix):
+            found = obstore.list_with_delimiter(self._store, prefix=folder or None)
+        entries = len(found["common_prefixes"]) + len(found["objects"])
+        self._tally.add(Requests(list=max(1, -(-entries // PAGE))))
+        return iter(sorted(each.rpartition("/")[2] for each in found["common_prefixes"]))
 
     def unfinished(self, prefix: str, age_s: float) -> Iterator[ObjectInfo]:
         return iter(())

@@ -11,8 +11,12 @@ pairs/states/<digest>                       merged states of some map outputs, f
 reduce/<run>/part-00000.jsonl, result.json  the committed result
 reduce/<run>/_SUCCESS                       written last, when the ledger balances
 runs/<run>/                                 plan.json, results.json, events.jsonl, report.json,
-                                            ledger.json, and
-                                            dead-letters/00000.json: a record that was set aside
+                                            ledger.json, failure.json, ended.json, services.log,
+                                            and dead-letters/00000.json: a record that was set aside
+runs/<run>/events/00000.jsonl               while it goes: its events so far, in segments
+runs/<run>/lease.json                       while it goes: renewed by its driver
+runs/<run>/cancel                           asks its driver to end it
+index/<run>/<summary>                       what `runs` shows of a run that is over, in the key
 jobs/<sha256>/code.zip                      a job's code
 tasks/<task key>.json                       a finished task, for a later run to reuse
 fleet/leases/<lease>                        in AWS: a run uses the fleet, which so stays
@@ -24,18 +28,21 @@ from __future__ import annotations
 import re
 
 INPUT, CHUNKS, MAPS, PAIRS, REDUCE = "input", "chunks", "maps", "pairs", "reduce"
-RUNS, JOBS, TASKS = "runs", "jobs", "tasks"
+RUNS, JOBS, TASKS, INDEX = "runs", "jobs", "tasks", "index"
 LEASES, SCALING = "fleet/leases", "fleet/scaling.json"
 STEP = "-step-"
 STATES = "states"
 DEAD_LETTERS = "dead-letters"
+EVENTS = "events"
 
 MAP_FOLDERS = tuple("0123456789abcdef")
 """The folders of the map outputs. S3 serves 5,500 GETs a second from one prefix, and divides a busy
 bucket by prefixes, so the outputs of one run are spread over several."""
 
-_OF_RUNS = (CHUNKS, MAPS, PAIRS, REDUCE, RUNS)
-_RUN_FOLDERS = "|".join((CHUNKS, rf"{MAPS}(?:/[{''.join(MAP_FOLDERS)}])?", PAIRS, REDUCE, RUNS))
+_OF_RUNS = (CHUNKS, MAPS, PAIRS, REDUCE, RUNS, INDEX)
+_RUN_FOLDERS = "|".join(
+    (CHUNKS, rf"{MAPS}(?:/[{''.join(MAP_FOLDERS)}])?", PAIRS, REDUCE, RUNS, INDEX)
+)
 # earlier versions wrote the map outputs of a run to one folder. A store may be a whole bucket, in
 # which a user has folders of the same names: the ids identify the keys that belong to a run
 _OWN = re.compile(
@@ -167,6 +174,31 @@ def runs(store: str) -> str:
 def run_file(store: str, run: str, name: str) -> str:
     """Return the URL of one of the files that the driver keeps about a run."""
     return join(store, RUNS, run, name)
+
+
+def segment(store: str, run: str, number: int) -> str:
+    """Return the URL of one of the segments of a run's events, from number 0."""
+    return run_file(store, run, f"{EVENTS}/{number:05d}.jsonl")
+
+
+def run_lease(store: str, run: str) -> str:
+    """Return the URL of the lease of the driver that carries a run out."""
+    return run_file(store, run, "lease.json")
+
+
+def cancel(store: str, run: str) -> str:
+    """Return the URL of the object that asks a run's driver to end it."""
+    return run_file(store, run, "cancel")
+
+
+def index(store: str) -> str:
+    """Return the folder of the index of runs."""
+    return join(store, INDEX)
+
+
+def indexed(store: str, run: str, summary: str) -> str:
+    """Return the URL of a run's entry in the index; `summary` may be "", for its folder."""
+    return join(store, INDEX, run, summary).rstrip("/")
 
 
 def code(store: str, digest: str) -> str:

@@ -13,6 +13,7 @@ locals {
       input  = var.input_retention_days
       jobs   = var.code_retention_days
       runs   = var.run_retention_days
+      index  = var.run_retention_days
       tasks  = var.task_retention_days
       # Leases of running drivers and the guard's notes: out of date within hours.
       fleet = 7

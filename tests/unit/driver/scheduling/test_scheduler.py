@@ -17,11 +17,11 @@ from driver.plan.outcomes import Outcome
 from driver.plan.tasks import AnyTask, TaskSpec
 from driver.scheduling.policy import BackupPolicy, RetryPolicy, wait_for_slot
 from driver.scheduling.scheduler import StageRun
-from driver.transport.answers import AnyEvent
 from driver.transport.base import Heard, NoSlot, NotReached, unheard
 from driver.transport.endpoint import Endpoint, FleetGone
 from mapreduce.errors import FleetError, StageFailed, TaskLost
 from mapreduce.wire.messages import (
+    AnyEvent,
     AttemptId,
     Done,
     Failed,
