@@ -125,7 +125,7 @@ $(VENV)/ready: requirements/dev.txt
 	    "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	@echo "making the environment $(VENV): pip downloads and installs about 200 MB, which takes a minute"
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/$(INSTALL) --progress-bar off -r requirements/dev.txt
+	$(VENV)/$(INSTALL) -r requirements/dev.txt
 	@touch $@
 
 # the S3 emulator pins versions that conflict with ours, so it has a separate environment
