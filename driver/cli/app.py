@@ -19,12 +19,14 @@ from driver.cli import (
     proof,
     records,
     replay,
+    report,
     result,
     run,
     stack_checks,
     stack_images,
     stack_state,
     status,
+    web,
 )
 from driver.cli.stack import stack
 from driver.cli.terminal import make_safe, say
@@ -38,6 +40,8 @@ GROUPS: dict[str, tuple[Callable[..., int], ...]] = {
         result.result,
         records.runs,
         status.status,
+        report.report,
+        web.web,
         attach.attach,
         attach.cancel,
     ),
@@ -174,7 +178,14 @@ def _ended(arguments: list[str]) -> int:
 
 
 def _say_error(exc: CycloptsError | MapReduceError | KeyboardInterrupt) -> int:
-    """Show an error on standard error, and return its exit code."""
+    """Show an error on standard error, and what was noted with it; return its exit code."""
+    code = _say_message(exc)
+    for note in getattr(exc, "__notes__", ()):
+        say(note)
+    return code
+
+
+def _say_message(exc: CycloptsError | MapReduceError | KeyboardInterrupt) -> int:
     if isinstance(exc, KeyboardInterrupt):
         say("interrupted; run the same command again to continue", style="yellow")
         return INTERRUPTED
