@@ -130,6 +130,7 @@ $(VENV)/extension: $(wildcard mapreduce/native/*.c mapreduce/native/*.h) | $(VEN
 $(VENV)/ready: requirements/dev.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 	    "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	@echo "making the environment $(VENV): pip downloads and installs about 200 MB, which takes a minute"
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/$(INSTALL) -r requirements/dev.txt
 	@touch $@

@@ -90,7 +90,7 @@ def run(
         see = f"python -m driver status {report.run_id}"
         raise NotWritten(f"{exc}; the result is committed, see: {see}") from exc
     if result.as_document:
-        for text in written:
+        for text in (*written, *(f"note: {note}" for note in report.notes)):
             say(text)
     return 0
 
