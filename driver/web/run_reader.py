@@ -9,8 +9,17 @@ from driver.history.run_events import Follower
 from driver.history.run_store import RecordedState, RunStore
 from driver.plan.tasks import RunPlan
 from driver.report.fold import RunFold
+from driver.report.page.compare import compared
 from driver.report.page.document import RunDocument, known, read_document, with_records
-from driver.report.page.render import SECTIONS, Live, data_element, section, title, whole_page
+from driver.report.page.render import (
+    SECTIONS,
+    Live,
+    comparison_page,
+    data_element,
+    section,
+    title,
+    whole_page,
+)
 from driver.web import pages
 from driver.web.changes import TITLE, Sections, shown_id
 from driver.web.watch import Reading
@@ -26,8 +35,19 @@ def sections_of(document: RunDocument) -> Sections:
     return {**found, "data": data_element(document), TITLE: pages.title_element(title(document))}
 
 
-def page_of(runs: RunStore, run: str, form_token: str, now: float) -> str:
-    """Return the page of a run as it is now, with what makes it live; raises `InputError`."""
+def page_of(runs: RunStore, run: str, form_token: str, now: float, before: str = "") -> str:
+    """Return the page of a run as it is now, with what makes it live.
+
+    Args:
+        runs: the store.
+        run: the run's id.
+        form_token: of the form that cancels the run.
+        now: seconds since the epoch.
+        before: an earlier run, which the page leads to a comparison with; "" for none.
+
+    Raises:
+        InputError: there is no such run, or its plan cannot be read.
+    """
     document = read_document(runs, run, now)
     sections = dict(sections_of(document))
     model = document.model
@@ -41,11 +61,20 @@ def page_of(runs: RunStore, run: str, form_token: str, now: float) -> str:
         form_token=form_token,
         cancelled=not over and runs.record(run, "cancel") is not None,
         over=over,
+        before=before,
     )
     del sections[TITLE]
     data = sections.pop("data")
     live = Live(pages.live_head(), pages.live_top(top))
     return whole_page(title(document), list(sections.values()), data, live)
+
+
+def comparison_of(runs: RunStore, first: str, second: str, now: float) -> str:
+    """Return the page that compares two runs as they are now; raises `InputError`."""
+    documents = [read_document(runs, run, now) for run in (first, second)]
+    job = documents[1].plan.job.name
+    live = Live(pages.live_head(), pages.live_top(pages.Top(store=runs.store, run=second, job=job)))
+    return comparison_page(compared(*documents), job, live)
 
 
 @dataclass

@@ -24,7 +24,8 @@ from tests.browser import samples
 from tests.browser.chromium import ROOT, SCHEMES, WIDTHS, Scheme, opened
 from tests.browser.samples import FakeDriver
 
-WAIT_S = 25.0
+pytestmark = pytest.mark.timeout(300)
+WAIT_S = 60.0
 LOST_S = 15.0
 AWAY = ("console: Failed to load resource: net::ERR_", "console: hx-sse", "console: htmx")
 """What a browser logs while the server is away."""
@@ -346,6 +347,24 @@ def test_axe_and_every_width(browser: Any, runs: RunStore, web: Web, scheme: Sch
                 assert 0 == seen.overflow_px(), name
                 assert [] == seen.violations(), name
             assert [] == seen.faults
+
+
+def test_two_runs_side_by_side(browser: Any, runs: RunStore, web: Web) -> None:
+    """The page of a run leads to a comparison with the run before, which has no barrier."""
+    happened = samples.in_order(samples.happened(8))
+    for created in (samples.BEGAN, samples.BEGAN + 100):
+        FakeDriver.begin(runs, created).end(happened)
+    with opened(browser, web.url) as seen:
+        page = seen.page
+        page.wait_for_url(web.page("/"))
+        page.locator("#list tbody a").first.click()
+        page.get_by_text("Compare with the run before").click()
+        page.wait_for_url(web.page("/compare?*"))
+        assert "Two runs of" in page.inner_text("h1")
+        seen.shot("web-compare-900-light")
+        assert [] == seen.violations()
+        assert 0 == seen.overflow_px()
+        assert [] == seen.faults
 
 
 def test_a_run_is_cancelled_from_its_page(browser: Any, runs: RunStore, web: Web) -> None:
