@@ -322,9 +322,9 @@ def test_hundreds_of_runs(browser: Any, runs: RunStore, web: Web) -> None:
         _wait_for(page, "running", "#list")
         page.get_by_label("Run or job").fill("000123")
         page.get_by_role("button", name="Show", exact=True).click()
-        assert 1 == page.locator("#list tbody tr").count()
+        _wait_until(page, lambda: 1 == page.locator("#list tbody tr").count())
         page.locator("#list td.job a").click()
-        assert 60 == page.locator("#history li").count()
+        _wait_until(page, lambda: 60 == page.locator("#history li").count())
         assert [] == seen.faults
 
 
