@@ -55,13 +55,13 @@ def attach(run: str | None = None, /, *, store: str | None = None) -> int:
         return RunStopped.exit_code
     finally:
         view.stop()
-    return _show_end(kept, name, state)
+    return _show_end(kept, name, state, store)
 
 
-def _show_end(kept: RunStore, name: str, state: RecordedState) -> int:
+def _show_end(kept: RunStore, name: str, state: RecordedState, store: str | None) -> int:
     """Show how a run has ended, as `run` does; return its exit code."""
     if state == "done":
-        _show_report(kept, name)
+        _show_report(kept, name, store)
         return 0
     if state == "failed" and (failure := kept.failure(name)):
         from driver.report.failure import failure_lines
@@ -78,8 +78,8 @@ def _show_end(kept: RunStore, name: str, state: RecordedState) -> int:
     return 1
 
 
-def _show_report(kept: RunStore, name: str) -> None:
-    from driver.cli.run import show_summary
+def _show_report(kept: RunStore, name: str, store: str | None) -> None:
+    from driver.cli.run import answer_summary, next_lines, page_lines
     from driver.report.document import Report
 
     data, waited = kept.record(name, "report.json"), 0.0
@@ -90,7 +90,8 @@ def _show_report(kept: RunStore, name: str) -> None:
     if data is None:
         say(f"{name} is done; its report is not written: python -m driver status {name}")
         return
-    show_summary(Report.model_validate_json(data))
+    report = Report.model_validate_json(data)
+    answer_summary(report, [*next_lines(report, store), *page_lines(kept, report)])
 
 
 class Cancelled(Message):

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from driver.cli.options import Flag
+from driver.cli.options import Fields, Flag
 from driver.cli.terminal import answer, print_document, say, write_json
 from driver.text import MESSAGE_LIMIT, plural, shown
 from mapreduce.errors import UsageError
@@ -28,10 +28,11 @@ class Findings(Message):
     findings: tuple[dict[str, str | bool], ...]
 
 
-def doctor(*, fix: Flag = False, json: Flag = False) -> int:
-    """Check every step from this machine to each service's answer; say how to repair it.
+def doctor(*, fix: Flag = False, json: Flag = False, fields: Fields = None) -> int:
+    """Find what is wrong between this machine and the services.
 
-    Exit code 0 when every step works, else 3.
+    Check every step from this machine to each service's answer, and say how to repair it. Exit code
+    0 when every step works, else 3.
 
         python -m driver doctor
         python -m driver doctor --fix
@@ -40,19 +41,22 @@ def doctor(*, fix: Flag = False, json: Flag = False) -> int:
         fix: If no task answers because this machine's address has changed, admit the new address,
             as `stack allow` does, and check again. Nothing else is changed.
         json: Print one JSON document on standard output.
+        fields: Print only these of its fields, with commas between.
     """
+    json = json or fields is not None
     findings = _examined(json=json)
     admitted = next((finding.admit for finding in findings if finding.admit), None)
     if fix and admitted:
-        from driver.cli.stack_checks import allow
+        from driver.cli.stack_checks import admitted_ranges
 
-        allow()
+        for line in admitted_ranges():
+            say(line)
         findings = _examined(json=json)
     elif fix and not json and not all(finding.ok for finding in findings):
         say("nothing here can be repaired by --fix; each remedy is shown above")
     well = all(finding.ok for finding in findings)
     if json:
-        print_document(Findings(well=well, findings=tuple(map(asdict, findings))))
+        print_document(Findings(well=well, findings=tuple(map(asdict, findings))), fields)
     return 0 if well else 3
 
 
@@ -64,18 +68,18 @@ def _examined(*, json: bool) -> list[Finding]:
     for finding in examine():
         findings.append(finding)
         if not json:
-            say_finding(finding)
+            answer_finding(finding)
     return findings
 
 
-def say_finding(finding: Finding) -> None:
+def answer_finding(finding: Finding) -> None:
     """Show a step of an examination, and how to repair it if it does not work."""
-    say(
+    answer(
         f"{'✓' if finding.ok else '✗'} {finding.step}: {finding.seen}",
-        style=None if finding.ok else "red",
+        style="" if finding.ok else "red",
     )
     if not finding.ok and finding.remedy:
-        say(f"    {finding.remedy}")
+        answer(f"    {finding.remedy}")
 
 
 def logs(

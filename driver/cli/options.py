@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Group, Parameter
 
 from driver.cli.values import assignments, duration_s, size_bytes
-from driver.plan.config import DEFAULT_JOB, DEFAULT_SPARK_MASTER, RunConfig
+from driver.plan.config import DEFAULT_JOB, DEFAULT_SPARK_MASTER, READY_MADE, RunConfig
 from driver.plan.fault_rates import parse_chaos
 from driver.plan.target import WantedTarget
+from mapreduce.errors import UsageError
 from mapreduce.formats.output import FileFormat
 from mapreduce.wire.messages import SplitMode
 
-Flag = Annotated[bool, Parameter(negative="")]
+Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 Fields = Annotated[str | None, Parameter(negative="")]
 """The option `--fields` of every command that has `--json`, which it implies."""
-Texts = Annotated[tuple[str, ...], Parameter(negative="")]
-Inputs = Annotated[tuple[str, ...], Parameter(name="--input", negative="", consume_multiple=True)]
+Texts = Annotated[tuple[str, ...], Parameter(negative="", show_default=False)]
+Inputs = Annotated[
+    tuple[str, ...],
+    Parameter(name="--input", negative="", consume_multiple=True, show_default=False),
+]
+
+
+JOB_AND_INPUT = Group("Job and input", sort_key=1)
+Given = Annotated[
+    str, Parameter(group=JOB_AND_INPUT, help="Files, folders, globs or URLs, as with --input.")
+]
+"""An input that is named without `--input`."""
 
 
 def _group(title: str, order: int) -> Parameter:
     return Parameter(name="*", group=Group(title, sort_key=order))
 
 
-@_group("Job and input", 1)
+@Parameter(name="*", group=JOB_AND_INPUT)
 @dataclass(frozen=True, kw_only=True)
 class JobOptions:
     """The job and its inputs."""
 
-    input: Inputs
+    input: Inputs = ()
     """A file, folder, glob or URL (s3://...), or NAME=one of these for a job that declares input
     names; may be given several times. Names in a folder that begin with . or _ are left out."""
     job: str = DEFAULT_JOB
@@ -38,6 +51,34 @@ class JobOptions:
     holds several."""
     param: Texts = ()
     """A parameter of the job, as name=value; may be given several times."""
+
+    def with_inputs(self, command: str, *given: str) -> JobOptions:
+        """Return the options with the inputs that are named without `--input`, first.
+
+        Raises:
+            UsageError: there is no input at all, or one is the name of a ready-made job.
+        """
+        if job := next(filter(_is_ready_made, given), None):
+            raise UsageError(
+                f"there is no file {job}, but a job; "
+                f"for it: python -m driver {command} INPUT --job {job}"
+            )
+        inputs = (*given, *self.input)
+        if not inputs:
+            raise UsageError(
+                "there is no input; name a file, folder, glob or URL, for example: "
+                f"python -m driver {command} book.txt\n"
+                f"usage: python -m driver {command} INPUT... [OPTIONS]"
+            )
+        return replace(self, input=inputs)
+
+
+def _is_ready_made(text: str) -> bool:
+    return (
+        text.isidentifier()
+        and not Path(text).exists()
+        and find_spec(f"{READY_MADE}.{text}") is not None
+    )
 
 
 @_group("Where it runs", 2)
@@ -94,8 +135,17 @@ class ResultOptions:
     """The format of the files in the folder (by default jsonl)."""
     top: int = 10
     """How many of the top keys to show."""
+    urls: Flag = False
+    """Show the URLs of all chunks, map outputs and parts of the result."""
     json: Flag = False
     """Print one JSON document on standard output."""
+    fields: Fields = None
+    """Print only these of its fields, with commas between."""
+
+    @property
+    def as_document(self) -> bool:
+        """Whether the answer is a JSON document."""
+        return self.json or self.fields is not None
 
 
 @_group("Failures and reuse", 5)

@@ -20,10 +20,11 @@ def replay(
     stop_at_start: Flag = False,
     store: str | None = None,
 ) -> int:
-    """Run one task of a run again in this process, with its byte ranges and its code.
+    """Run one task of a run again, under a debugger.
 
-    Where the job's code raises, the debugger (pdb) opens at that line; `--no-debug` only shows the
-    error. The task's output is deleted.
+    The task reads its byte ranges with its code in this process. Where the job's code raises, the
+    debugger (pdb) opens at that line; `--no-debug` only shows the error. The task's output is
+    deleted.
 
         python -m driver replay
         python -m driver replay run-20261126-120000-brisk-owl map-3 --stop-at-start

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -103,9 +104,10 @@ class RunStore:
 
     def requests_at_end(self, *, entered: bool = True) -> Requests:
         """Return the requests of this process, and those that will write the report with this
-        number, and the entry in the index for a run that is `entered`.
+        number, and for a run that is `entered`, which a step is not, its entry in the index and
+        its page.
         """
-        last = Requests(put=1 + entered) if self.store.startswith("s3://") else Requests()
+        last = Requests(put=1 + 2 * entered) if self.store.startswith("s3://") else Requests()
         return self.storage.requests + last
 
     def begin(self, plan: RunPlan) -> RunPlan:
@@ -189,9 +191,9 @@ class RunStore:
         except ObjectMissing:
             return None
 
-    def dead_letters(self, run: str) -> list[DeadLetter]:
-        """Return the records that the run has set aside."""
-        found = self.storage.list(self._url(run, keys.DEAD_LETTERS))
+    def dead_letters(self, run: str, most: int | None = None) -> list[DeadLetter]:
+        """Return the records that the run has set aside, or the first `most` of them."""
+        found = islice(self.storage.list(self._url(run, keys.DEAD_LETTERS)), most)
         return [self._read(DeadLetter, info.url) for info in found]
 
     def enter(self, run: str, summary: RunSummary) -> None:

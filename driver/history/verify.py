@@ -13,7 +13,7 @@ from typing import Any
 from driver.history.run_store import RunStore, Success
 from driver.plan.tasks import RunPlan
 from mapreduce.chain import Chain
-from mapreduce.check.reference import LeftOut, PlainInput, pair_text, plain_answer
+from mapreduce.check.reference import LeftOut, PlainInput, Watch, pair_text, plain_answer
 from mapreduce.encoding import encode_key
 from mapreduce.errors import InputError
 from mapreduce.formats.output import jsonable, key_of_json, read_pairs
@@ -44,16 +44,23 @@ class Verdict(Message):
     examples: tuple[Difference, ...]
 
 
-def verify_run(plan: RunPlan, job: Job | Chain, runs: RunStore, success: Success) -> Verdict:
+def verify_run(
+    plan: RunPlan, job: Job | Chain, runs: RunStore, success: Success, watch: Watch | None = None
+) -> Verdict:
     """Compare every pair of a committed result with the reference run's.
+
+    Args:
+        plan: of the run.
+        job: a new instance.
+        runs: the store.
+        success: the committed parts.
+        watch: is told how far the reference run is.
 
     Raises:
         InputChanged: an input has changed since the run read it.
     """
-    expected = [
-        (jsonable(key), jsonable(value))
-        for key, value in plain_answer(job, _contents(plan, job, runs), _left_out(plan, runs))
-    ]
+    answer = plain_answer(job, _contents(plan, job, runs), _left_out(plan, runs), watch)
+    expected = [(jsonable(key), jsonable(value)) for key, value in answer]
     return verdict_on(plan, runs, success, expected, "plain")
 
 

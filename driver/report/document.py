@@ -26,6 +26,9 @@ from mapreduce.wire.messages import (
     StageName,
 )
 
+OUTPUT_REDONE = "output lost"
+"""The `what` of the recovery from a map output that was lost."""
+
 
 class TaskRow(Message):
     """One task of a run.
@@ -286,7 +289,7 @@ def _recovery(event: Event) -> Recovery | None:
         )
     if isinstance(event, events.OutputsRedone):
         names = ", ".join(event.tasks)
-        return Recovery(task=names, what="output lost", why=event.why, then="done again")
+        return Recovery(task=names, what=OUTPUT_REDONE, why=event.why, then="done again")
     if isinstance(event, events.RecordSkipped):
         return Recovery(
             task=event.task,

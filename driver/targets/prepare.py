@@ -19,6 +19,7 @@ from driver.plan.inputs import check_name, declared_names, find_inputs, local_ur
 from driver.plan.target import Target, WantedTarget
 from driver.plan.tasks import RunPlan
 from driver.plan.upload import Progress, upload_inputs
+from driver.targets.s3_access import check_services_keys, user_bucket
 from driver.text import BLOCK_LIMIT, shown, storable
 from mapreduce.aggregate import Aggregation
 from mapreduce.chain import Chain
@@ -142,6 +143,8 @@ def prepare(
     _check_sort(config, job)
     _check_keep(config, stack)
     unsure = _check_buckets(inputs, stack, aws) if stack else []
+    if where in ("local", "spark"):
+        check_services_keys([runs.store, *(given.url for given in inputs)])
     total = sum(given.size for given in inputs)
     least = INLINE_AT_LEAST if where == "inline" else 1
     rule = cut.split_rule(total, chunks=config.chunks, chunk_bytes=config.chunk_bytes, least=least)
@@ -249,7 +252,7 @@ def _runs_in(text: str, stack: Stack | None) -> tuple[RunStore, Aws | None]:
     if not text.startswith("s3://"):
         url = text.rstrip("/") if "://" in text else local_url(Path(text).expanduser())
         check_name(url)
-        return RunStore(open_storage(), url), None
+        return RunStore(open_storage(open_bucket=user_bucket()), url), None
     from driver.cloud.aws import Aws  # boto3 takes a quarter of a second to import
     from driver.cloud.patient_storage import PatientStorage
 

@@ -32,6 +32,7 @@ from mapreduce.storage.base import (
 )
 from mapreduce.storage.read_ahead import read_ahead
 from mapreduce.storage.requests import Requests, Tally
+from mapreduce.storage.s3_errors import explained
 
 PART_BYTES = 16 << 20
 """The part size of a multipart write; smaller objects are written in one request."""
@@ -136,7 +137,16 @@ class S3Storage:
     def head(self, url: str) -> ObjectInfo:
         self._tally.add(Requests(head=1))
         with _translated(url):
-            meta = obstore.head(self._store, self._key(url))
+            try:
+                meta = obstore.head(self._store, self._key(url))
+            except (NotFoundError, FileNotFoundError):
+                raise
+            except BaseError as exc:
+                # the answer to a HEAD has no body, and so no reason; that to a GET has one
+                if "status code: 4" not in str(exc):
+                    raise
+                self._tally.add(Requests(get=1))
+                meta = obstore.get(self._store, self._key(url), options={"range": (0, 1)}).meta
         return _info(url, meta)
 
     def read(
@@ -351,24 +361,11 @@ def _translated(url: str) -> Iterator[None]:
     try:
         yield
     except (NotFoundError, FileNotFoundError) as exc:
-        raise ObjectMissing(f"there is no object {url}") from exc
+        raise explained(url, str(exc), denied=False, missing=True) from exc
     except AlreadyExistsError as exc:
         raise ObjectExists(f"there is an object {url} already") from exc
     except PreconditionError as exc:
         raise InputChanged.since_planning(url) from exc
-    except PermissionDeniedError as exc:
-        raise StorageError(
-            f"S3 denies access to {url} (403): these credentials may not use it, or it is missing "
-            f"and they may not list its folder: {_first_line(exc)}"
-        ) from exc
     except (BaseError, OSError, ValueError) as exc:
-        why = _first_line(exc)
-        if "redirect without LOCATION" in why:  # S3's answer for a bucket of another region
-            why = "its bucket is in another region; export AWS_REGION=... to that region, and retry"
-        raise StorageError(f"the store failed at {url}: {why}") from exc
-
-
-def _first_line(exc: BaseException) -> str:
-    return next(
-        (line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__
-    )[:500]
+        denied = isinstance(exc, PermissionDeniedError)
+        raise explained(url, str(exc) or type(exc).__name__, denied=denied, missing=False) from exc
