@@ -81,9 +81,14 @@ async def recorded(
     async def keep_end(exc: MapReduceError) -> None:
         if recording.is_taken or (recording.step and exc.ends != "failed"):
             return
+        seconds = backend.clock.wall() - began
+        if exc.ends != "failed" and await asyncio.to_thread(_is_committed, plan, backend, log):
+            # it was interrupted when the result was there already
+            await _index(plan, backend, log, "done", seconds, None)
+            return
         await _keep_end(exc, plan, backend, log)
         if not recording.step:
-            await _index(plan, backend, log, exc.ends, backend.clock.wall() - began, None)
+            await _index(plan, backend, log, exc.ends, seconds, None)
 
     try:
         with explained:
@@ -102,6 +107,14 @@ async def recorded(
             if heart and kept and not beating:
                 what = "the run's segments of events could not be deleted"
                 await asyncio.to_thread(log.contain, what, heart.life.end)
+
+
+def _is_committed(plan: RunPlan, backend: Backend, log: EventLog) -> bool:
+    try:
+        return backend.runs.success(plan.run) is not None
+    except MapReduceError as exc:
+        log.note("the run's _SUCCESS could not be looked for", exc)
+        return False
 
 
 def _started(plan: RunPlan, at: float) -> events.RunStarted:
