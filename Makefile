@@ -10,7 +10,8 @@ LEAST ?= 85
 ARGS ?=
 
 .PHONY: help run test coverage integration check format docs docs-test deploy destroy scale stop \
-    start e2e containerd-store browser faults simulate sanitize fuzz spark bench mutation audit sbom lock clean
+    start e2e containerd-store browser faults simulate sanitize fuzz spark bench forecast mutation audit \
+    sbom lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -98,6 +99,9 @@ simulate: $(VENV)/ready  ## Run the scheduler in virtual time in SEEDS=10000 ran
 
 bench: $(VENV)/ready $(VENV)/bench  ## Compare with Spark and others; writes docs/benchmarks.md
 	$(BIN)/python -m bench $(ARGS)
+
+forecast: $(VENV)/extension  ## Plan and carry out ten runs: how many lie in their range
+	$(BIN)/python -m bench.forecast $(ARGS)
 
 mutation: $(VENV)/extension $(VENV)/mutation  ## Break the pure files in every small way; tests/mutation.md argues the rest
 	$(VENV)/mutation-env/bin/python -m mutmut run $(ARGS)

@@ -16,7 +16,9 @@ from driver.cli import (
     completion,
     documents,
     fleet,
+    plan,
     proof,
+    receipt,
     records,
     replay,
     report,
@@ -37,11 +39,13 @@ DONE, WRONG_USE, INTERRUPTED = 0, 2, 130
 GROUPS: dict[str, tuple[Callable[..., int], ...]] = {
     "Run a job and see its result": (
         run.run,
+        plan.plan,
         result.result,
         records.runs,
         status.status,
         report.report,
         web.web,
+        receipt.receipt,
         attach.attach,
         attach.cancel,
     ),

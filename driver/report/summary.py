@@ -12,6 +12,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from driver.report.document import OUTPUT_REDONE, Recovery, Report, RunRequests, Timings
+from driver.report.plan_text import receipt_line
 from driver.text import CELL_LIMIT, MESSAGE_LIMIT, bytes_text, plural, shown
 from mapreduce.errors import OutputLost
 
@@ -101,7 +102,9 @@ def _speed_up(times: Timings) -> str:
 
 
 def _price(report: Report) -> Iterator[_Line]:
-    """Yield what the run has cost: its requests to S3."""
+    """Yield what the run has cost beside its forecast, and its requests to S3."""
+    if report.receipt is not None and (text := receipt_line(report.receipt)):
+        yield "receipt", text
     if report.requests.total:
         yield "requests", _requests(report.requests)
 

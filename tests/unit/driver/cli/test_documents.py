@@ -31,7 +31,7 @@ def _with_json() -> set[str]:
         for name in group
         if not name.startswith("-")
         and (command := group[name].default_command) is not None
-        and ("json" in inspect.signature(command).parameters or name == "run")
+        and ("json" in inspect.signature(command).parameters or name in ("run", "plan"))
     }
 
 
