@@ -13,6 +13,8 @@ import pytest
 
 from driver.forecast.receipt import Range, Receipt, ReceiptLine
 from driver.history.failure import Cause, Failure
+from driver.report.page import render
+from driver.report.page.data import read_back
 from driver.report.page.document import RunDocument
 from driver.report.page.render import SECTIONS, page, script, section
 from tests.unit.driver.report.page.made import (
@@ -154,6 +156,18 @@ def test_a_page_of_a_large_run_is_bounded() -> None:
     text = page(large_document(60_000))
     assert len(text.encode()) <= 2_000_000
     assert '"left_out":' in text
+
+
+def test_a_page_that_would_be_too_long_has_fewer_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its table keeps what fits, and says how many it leaves out."""
+    document = large_document(3000)
+    whole = page(document)
+    assert 0 == read_back(whole).tasks.left_out
+    monkeypatch.setattr(render, "PAGE_BYTES", 250_000)
+    monkeypatch.setattr(render, "TASKS_BYTES", 250_000)
+    text = page(document)
+    assert len(text.encode()) <= 250_000 < len(whole.encode())
+    assert read_back(text).tasks.left_out > 0
 
 
 def test_many_tasks_are_few_elements() -> None:
