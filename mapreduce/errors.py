@@ -26,6 +26,7 @@
     ├── LeaseTaken            another driver carries out the run                exit 1
     ├── NotWritten            standard output or an --output cannot be written  exit 1
     ├── FleetError            the services cannot be started or reached         exit 3
+    ├── PriceRefused          the run would cost more than --max-usd            exit 4
     ├── LimitReached          the run has paused at --max-usd                   exit 5
     └── Unauthorized          a request without a valid token, or a service     exit 3   HTTP 401
                               whose certificate is not of the signing key
@@ -287,6 +288,14 @@ class FleetError(MapReduceError):
     """The services cannot be started or reached."""
 
     exit_code: ClassVar[int] = 3
+
+
+class PriceRefused(MapReduceError):
+    """The run would cost more than `--max-usd`; nothing has been started."""
+
+    exit_code: ClassVar[int] = 4
+    http_status: ClassVar[int] = 422
+    retry: ClassVar[Retry] = Retry.NO
 
 
 class LimitReached(MapReduceError):

@@ -16,7 +16,9 @@ from driver.cli import (
     completion,
     documents,
     fleet,
+    plan,
     proof,
+    receipt,
     records,
     replay,
     report,
@@ -26,6 +28,7 @@ from driver.cli import (
     stack_images,
     stack_state,
     status,
+    web,
 )
 from driver.cli.stack import stack
 from driver.cli.terminal import make_safe, say
@@ -36,10 +39,13 @@ DONE, WRONG_USE, INTERRUPTED = 0, 2, 130
 GROUPS: dict[str, tuple[Callable[..., int], ...]] = {
     "Run a job and see its result": (
         run.run,
+        plan.plan,
         result.result,
         records.runs,
         status.status,
         report.report,
+        web.web,
+        receipt.receipt,
         attach.attach,
         attach.cancel,
     ),

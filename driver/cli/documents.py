@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 DOCUMENTS: dict[str, str] = {
     "run": "driver.report.document:Report",
+    "plan": "driver.forecast.document:Forecast",
+    "receipt": "driver.forecast.receipt:Receipt",
     "result": "driver.cli.result:ResultDocument",
     "runs": "driver.cli.records:RunList",
     "status": "driver.cli.status:RunStatus",

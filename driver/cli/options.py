@@ -167,12 +167,28 @@ class FailureOptions:
     """Another seed breaks other attempts."""
 
 
+@_group("Price", 6)
+@dataclass(frozen=True, kw_only=True)
+class PriceOptions:
+    """The plan that a run carries out, and what it may cost."""
+
+    plan: str | None = None
+    """Carry out this plan of `plan`, by its id, and nothing else; it is refused if an input or the
+    code has changed since."""
+    ask: Flag = False
+    """Show the plan first, and begin only after a yes."""
+    max_usd: float | None = None
+    """In AWS, dollars that the run may spend. It is refused if it costs more at least, and pauses
+    before it spends more."""
+
+
 def run_config(
     job: JobOptions,
     place: PlaceOptions,
     cut: CutOptions,
     result: ResultOptions,
     failures: FailureOptions,
+    price: PriceOptions = PriceOptions(),
 ) -> RunConfig:
     """Return the run that the options describe; raises `UsageError`."""
     chaos, size, memory = failures.chaos, cut.chunk_size, place.task_memory
@@ -194,4 +210,5 @@ def run_config(
         chaos=parse_chaos(chaos, failures.chaos_seed) if chaos is not None else None,
         task_memory_bytes=size_bytes("--task-memory", memory) if memory is not None else None,
         keep_s=duration_s("--keep", place.keep) if place.keep is not None else None,
+        max_usd=price.max_usd,
     )

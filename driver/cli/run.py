@@ -14,9 +14,11 @@ from driver.cli.options import (
     Given,
     JobOptions,
     PlaceOptions,
+    PriceOptions,
     ResultOptions,
     run_config,
 )
+from driver.cli.plan import command_line, is_asked, may_begin, prepared_plan, priced
 from driver.cli.streams import unhurried
 from driver.cli.terminal import (
     answer,
@@ -28,6 +30,9 @@ from driver.cli.terminal import (
 )
 from driver.report.document import Report
 from mapreduce.errors import NotWritten
+
+NOT_BEGUN = 2
+"""The exit code of `--ask` after a no."""
 
 if TYPE_CHECKING:
     from driver.history.run_store import RunStore
@@ -43,6 +48,7 @@ def run(
     cut: CutOptions = CutOptions(),
     result: ResultOptions = ResultOptions(),
     failures: FailureOptions = FailureOptions(),
+    price: PriceOptions = PriceOptions(),
 ) -> int:
     r"""Run a job over files, and show its top keys.
 
@@ -58,13 +64,19 @@ def run(
     from driver.output.place import Output
     from driver.targets import prepare as targets
 
-    job = job.with_inputs("run", *inputs)
-    wanted = Output.parse(result.output, result.output_format)
-    config = run_config(job, place, cut, result, failures)
-    with no_output_of_jobs():
-        prepared = targets.prepare(config, place.target, place.store, wanted)
+    if price.plan is not None:
+        prepared, wanted = prepared_plan(price, (*inputs, *job.input), place.store)
+    else:
+        job = job.with_inputs("run", *inputs)
+        wanted = Output.parse(result.output, result.output_format)
+        config = run_config(job, place, cut, result, failures, price)
+        with no_output_of_jobs():
+            prepared = targets.prepare(config, place.target, place.store, wanted, command_line())
     for note in prepared.notes:
         say(note)
+    prepared = priced(prepared, price)
+    if not may_begin(prepared, price, asks=is_asked()):
+        return NOT_BEGUN
     with no_output_of_jobs(), unhurried():
         report, notes = _watched(prepared, started)
     try:
@@ -78,7 +90,7 @@ def run(
         see = f"python -m driver status {report.run_id}"
         raise NotWritten(f"{exc}; the result is committed, see: {see}") from exc
     if result.as_document:
-        for text in written:
+        for text in (*written, *(f"note: {note}" for note in report.notes)):
             say(text)
     return 0
 

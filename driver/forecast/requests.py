@@ -19,7 +19,7 @@ PART_BYTES = 16 << 20
 """The part size of a multipart write (`mapreduce.storage.s3.PART_BYTES`, which imports obstore)."""
 RUN_RECORDS = (
     *("code", "plan", "outputs", "results", "ledger", "events", "log", "report", "index"),
-    *("page", "success"),
+    *("page", "success", "receipt", "history"),
 )
 """What the driver writes once for each run."""
 RHYTHM_S = 5.0
@@ -85,7 +85,8 @@ def run_requests(shape: RunShape) -> StageRequests:
             put=partitions * _writes(shape.part_bytes),
         ),
         driver=Requests(
-            get=tasks,
+            # each task is looked up, and the history of the job is read twice
+            get=tasks + 2,
             # each input for the plan and for the ledger; each part before, in and after its copy
             head=2 * shape.inputs + 3 * partitions,
             put=tasks + len(RUN_RECORDS),

@@ -22,7 +22,7 @@ LEAST_AGE_S = UNFINISHED_AGE_S
 """No run takes so long: younger objects may be those of one that is going on."""
 _SHARED = (keys.INPUT, keys.JOBS)
 _OF_RUNS = (keys.CHUNKS, keys.MAPS, keys.PAIRS, keys.REDUCE, keys.RUNS, keys.INDEX)
-_FOLDERS = (*_SHARED, *_OF_RUNS, keys.TASKS)
+_FOLDERS = (*_SHARED, *_OF_RUNS, keys.TASKS, keys.FORECASTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class _Listed:
         of_runs: those in the folders of runs, by the run.
         recorded: the runs that have records.
         shared: uploaded inputs and packed code.
-        reusable: task records and merged states.
+        reusable: task records, merged states, and what forecasts go by.
     """
 
     of_runs: Mapping[str, list[tuple[str, ObjectInfo]]]

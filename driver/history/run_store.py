@@ -104,10 +104,12 @@ class RunStore:
 
     def requests_at_end(self, *, entered: bool = True) -> Requests:
         """Return the requests of this process, and those that will write the report with this
-        number, and for a run that is `entered`, which a step is not, its entry in the index and
-        its page.
+        number; for a run that is `entered`, which a step is not, also its receipt, its entry in the
+        index, its page, and its place in what forecasts go by, which is read first.
         """
-        last = Requests(put=1 + 2 * entered) if self.store.startswith("s3://") else Requests()
+        last = Requests()
+        if self.store.startswith("s3://"):
+            last = Requests(put=1 + 4 * entered, get=int(entered))
         return self.storage.requests + last
 
     def begin(self, plan: RunPlan) -> RunPlan:
@@ -229,7 +231,22 @@ class RunStore:
         if ended := self.ended(run):
             return ended.state
         lease = lease_of(self.storage, self.store, run)
+        if lease is None and self.is_plan(run):
+            return "planned"
         return state_without_end(lease.modified if lease else self.plan(run).created, now)
+
+    def is_plan(self, run: str) -> bool:
+        """Return whether `plan` has made this, and no driver has carried it out yet."""
+        return self._has(run, "planned.json") and not any(
+            self._has(run, name) for name in ("events.jsonl", "lease.json")
+        )
+
+    def _has(self, run: str, name: str) -> bool:
+        try:
+            self.storage.head(self._url(run, name))
+        except ObjectMissing:
+            return False
+        return True
 
     def ended(self, run: str) -> Ended | None:
         """Return how a run ended that was interrupted or paused; None for other runs."""
@@ -292,14 +309,20 @@ class RunStore:
         """Return the run that was planned last: names give the second, plans the exact time.
 
         A folder whose name is not made by `new_run_id` counts only without any other. Unreadable
-        plans are skipped.
+        plans are skipped, as are those that no driver has carried out if there is any other.
         """
         names = [name for name in names if is_stamped(name)] or names
+        only_planned = ""
         for second in sorted({second_of(name) for name in names}, reverse=True):
             created = [(self._created(name), name) for name in names if name.startswith(second)]
-            readable = [(at, name) for at, name in created if at is not None]
-            if readable:
-                return max(readable)[1]
+            for _, name in sorted(
+                ((at, name) for at, name in created if at is not None), reverse=True
+            ):
+                if not self.is_plan(name):
+                    return name
+                only_planned = only_planned or name
+        if only_planned:
+            return only_planned
         raise InputError(f"no run in {self.store} can be read; see: python -m driver runs")
 
     def _created(self, run: str) -> float | None:

@@ -12,11 +12,14 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from driver.report.document import OUTPUT_REDONE, Recovery, Report, RunRequests, Timings
+from driver.report.plan_text import receipt_line
 from driver.text import CELL_LIMIT, MESSAGE_LIMIT, bytes_text, plural, shown
 from mapreduce.errors import OutputLost
 
 COUNTERS_SHOWN = 50
 DIGITS_GROUPED_BITS = 128
+SHOWN_S = 0.005
+"""Seconds of a stage from which it is shown; a reused one takes less."""
 MEASURED_S = 2.0
 """Seconds of work in the map stage from which its speed-up is shown: below, it measures the start
 of processes."""
@@ -47,7 +50,7 @@ def summary(report: Report, *, urls: bool = False) -> Summary:
     """
     labelled = [
         ("run", f"{report.run_id} is done in {report.timings.end_to_end:.2f} s"),
-        ("time", _times(report)),
+        *_times(report),
         *_price(report),
         ("ledger", _seal(report)),
         *_reuse(report),
@@ -76,12 +79,17 @@ def top_table(rows: Iterable[tuple[Any, Any]]) -> Table:
     return table
 
 
-def _times(report: Report) -> str:
-    """Return the times of the stages, and the speed-up of a map stage that shows one."""
+def _times(report: Report) -> Iterator[_Line]:
+    """Yield the times of the stages, and the speed-up of a map stage that shows one."""
     times = report.timings
     stages = (("start", times.start), ("split", times.split), ("map", times.map_wall))
-    parts = [f"{name} {seconds:.2f}" for name, seconds in (*stages, ("reduce", times.reduce))]
-    return f"{', '.join(parts)} s{_speed_up(times) if not report.reused_tasks else ''}"
+    parts = [
+        f"{name} {seconds:.2f} s"
+        for name, seconds in (*stages, ("reduce", times.reduce))
+        if seconds >= SHOWN_S
+    ]
+    if parts:
+        yield "time", ", ".join(parts) + ("" if report.reused_tasks else _speed_up(times))
 
 
 def _speed_up(times: Timings) -> str:
@@ -92,7 +100,9 @@ def _speed_up(times: Timings) -> str:
 
 
 def _price(report: Report) -> Iterator[_Line]:
-    """Yield what the run has cost: its requests to S3."""
+    """Yield what the run has cost beside its forecast, and its requests to S3."""
+    if report.receipt is not None and (text := receipt_line(report.receipt)):
+        yield "receipt", text
     if report.requests.total:
         yield "requests", _requests(report.requests)
 

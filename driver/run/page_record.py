@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from driver.forecast.receipt import Receipt
 from driver.history.failure import Failure
 from driver.history.run_store import RunStore
 from driver.plan.events import EventLog
@@ -30,11 +31,16 @@ class PageRecord:
         self._writing: asyncio.Task[None] | None = None
 
     def begin(
-        self, plan: RunPlan, report: Report | None = None, failure: Failure | None = None
+        self,
+        plan: RunPlan,
+        report: Report | None = None,
+        *,
+        failure: Failure | None = None,
+        receipt: Receipt | None = None,
     ) -> None:
         """Begin to write the page of a run that is over."""
         writing = asyncio.to_thread(
-            self._log.contain, _UNWRITTEN, self._write, plan, report, failure
+            self._log.contain, _UNWRITTEN, self._write, plan, report, failure, receipt
         )
         self._writing = asyncio.create_task(writing)
 
@@ -43,9 +49,17 @@ class PageRecord:
         if self._writing is not None:
             await self._writing
 
-    def _write(self, plan: RunPlan, report: Report | None, failure: Failure | None) -> None:
+    def _write(
+        self,
+        plan: RunPlan,
+        report: Report | None,
+        failure: Failure | None,
+        receipt: Receipt | None,
+    ) -> None:
         from driver.report.page.render import page  # jinja2 takes its time to import
 
         events = tuple(self._log.events)
-        document = document_of(plan, self._runs, events, report=report, failure=failure)
+        document = document_of(
+            plan, self._runs, events, report=report, failure=failure, receipt=receipt
+        )
         self._runs.write(plan.run, PAGE, page(document).encode())

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+from driver.forecast.receipt import Receipt
+from driver.forecast.receipts import Account
 from driver.history.failure import failure_of
 from driver.history.run_index import RunSummary
 from driver.history.run_store import Ended
@@ -32,15 +34,23 @@ class Recording:
         interruption: what ends the run from outside. With it, the run shows signs of life while it
             goes; without it, only its end is recorded.
         step: it is a step of a chain, whose records say how it ended, and when it is interrupted.
+        account: what makes the run's receipt; a step of a chain has none of its own.
     """
 
     interruption: Interruption | None = None
     step: bool = False
+    account: Account | None = None
 
     @property
     def is_taken(self) -> bool:
         """Whether another driver has the run, so that this one must write no record of it."""
         return self.interruption is not None and isinstance(self.interruption.why, LeaseTaken)
+
+    def receipt(self, plan: RunPlan, log: EventLog) -> Receipt | None:
+        """Return the run's receipt from its events so far."""
+        if self.account is None or self.step:
+            return None
+        return self.account.receipt(plan.run, log.events)
 
 
 NOT_LIVE = Recording()
@@ -49,17 +59,22 @@ NOT_LIVE = Recording()
 async def with_notes(
     report: Report, plan: RunPlan, backend: Backend, log: EventLog, recording: Recording = NOT_LIVE
 ) -> Report:
-    """Write a run's report, with notes of what went wrong beside the run, and its index entry.
+    """Write a run's report, with notes of what went wrong beside the run, its receipt, and its
+    index entry.
 
     The result is committed already, so a failed write is only noted.
     """
-    report = report.model_copy(update={"notes": log.notes})
+    receipt = await _keep_receipt(plan, backend, log, recording)
+    report = report.model_copy(update={"notes": log.notes, "receipt": receipt})
     what = "the run's report.json could not be written"
     await asyncio.to_thread(
         log.contain, what, backend.runs.write, report.run_id, "report.json", report
     )
     if not recording.step:
-        seconds, usd = report.timings.end_to_end, report.requests.dollars or None
+        usd = report.requests.dollars or None
+        if receipt is not None and receipt.usd is not None:
+            usd = receipt.usd
+        seconds = report.timings.end_to_end
         await _index(plan, backend, log, "done", seconds, usd)
     return report.model_copy(update={"notes": log.notes})
 
@@ -83,7 +98,9 @@ async def recorded(
             return
         await _keep_end(exc, plan, backend, log)
         if not recording.step:
-            await _index(plan, backend, log, exc.ends, backend.clock.wall() - began, None)
+            receipt = await _keep_receipt(plan, backend, log, recording)
+            seconds, usd = backend.clock.wall() - began, receipt.usd if receipt else None
+            await _index(plan, backend, log, exc.ends, seconds, usd)
 
     try:
         with explained:
@@ -148,6 +165,21 @@ async def _keep_end(exc: MapReduceError, plan: RunPlan, backend: Backend, log: E
     exc.failure = failure
     log(events.RunFailed(at=at, run=plan.run, kind=failure.kind, message=failure.message))
     await _keep(plan, backend, log, "failure.json", lambda: failure)
+
+
+async def _keep_receipt(
+    plan: RunPlan, backend: Backend, log: EventLog, recording: Recording
+) -> Receipt | None:
+    """Write the receipt of a run that is over, and return it; None for a run without one."""
+    found: list[Receipt] = []
+
+    def make() -> BaseModel | bytes:
+        receipt = recording.receipt(plan, log)
+        found.extend([receipt] if receipt else [])
+        return receipt or b""
+
+    await _keep(plan, backend, log, "receipt.json", make)
+    return found[0] if found else None
 
 
 async def _keep(

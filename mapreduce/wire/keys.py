@@ -20,6 +20,7 @@ runs/<run>/cancel                           asks its driver to end it
 index/<run>/<summary>                       what `runs` shows of a run that is over, in the key
 jobs/<sha256>/code.zip                      a job's code
 tasks/<task key>.json                       a finished task, for a later run to reuse
+forecasts/<digest>.json                     how the last runs of a job came out, for forecasts
 fleet/leases/<lease>                        in AWS: a run uses the fleet, which so stays
 fleet/scaling.json                          in AWS: the numbers of tasks before a run changed them
 """
@@ -29,7 +30,7 @@ from __future__ import annotations
 import re
 
 INPUT, CHUNKS, MAPS, PAIRS, REDUCE = "input", "chunks", "maps", "pairs", "reduce"
-RUNS, JOBS, TASKS, INDEX = "runs", "jobs", "tasks", "index"
+RUNS, JOBS, TASKS, INDEX, FORECASTS = "runs", "jobs", "tasks", "index", "forecasts"
 LEASES, SCALING = "fleet/leases", "fleet/scaling.json"
 STEP = "-step-"
 STATES = "states"
@@ -48,6 +49,7 @@ _RUN_FOLDERS = "|".join(
 # which a user has folders of the same names: the ids identify the keys that belong to a run
 _OWN = re.compile(
     rf"({INPUT}|{JOBS})/[0-9a-f]{{64}}(/.*)?|{TASKS}/[0-9a-f]{{64}}\.json|"
+    rf"{FORECASTS}/[0-9a-f]{{32}}\.json|"
     rf"{PAIRS}/{STATES}/[0-9a-f]{{32}}|{LEASES}/[0-9a-z]+|{re.escape(SCALING)}|"
     rf"({_RUN_FOLDERS})/run-[0-9]{{8}}-[0-9]{{6}}-[a-z0-9-]+(/.*)?",
     re.DOTALL,
@@ -210,6 +212,11 @@ def code(store: str, digest: str) -> str:
 def task(store: str, key: str) -> str:
     """Return the URL of a finished task's result, under its content-addressed key."""
     return join(store, TASKS, f"{key}.json")
+
+
+def forecasts(store: str, digest: str) -> str:
+    """Return the URL of the last runs of a job, as forecasts use them."""
+    return join(store, FORECASTS, f"{digest}.json")
 
 
 def lease(name: str) -> str:

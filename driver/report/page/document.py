@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from driver.forecast.receipt import Receipt
 from driver.history.failure import Failure
 from driver.history.run_events import events_of
-from driver.history.run_store import DeadLetter, RunStore
+from driver.history.run_store import DeadLetter, RecordedState, RunStore
 from driver.plan.events import Event
 from driver.plan.run_state import RunState
 from driver.plan.tasks import RunPlan
@@ -86,16 +86,26 @@ def read_document(runs: RunStore, run: str, now: float | None = None) -> RunDocu
     """
     plan, now = runs.plan(run), time.time() if now is None else now
     state = runs.state(run, now)
+    return with_records(plan, runs, run_model(events_of(runs, run), now, known(state)), state)
+
+
+def known(state: RecordedState) -> RunState | None:
+    """Return the state that the records say; None when they cannot be read: the events say it."""
+    return None if state == "unreadable" else state
+
+
+def with_records(
+    plan: RunPlan, runs: RunStore, model: RunModel, state: RecordedState
+) -> RunDocument:
+    """Return the document of a model, with what the run's records say of its end."""
     done = state == "done"
-    return document_of(
+    return _document(
         plan,
         runs,
-        events_of(runs, run),
-        now=now,
-        state=None if state == "unreadable" else state,
-        report=_record(runs, run, "report.json", Report) if done else None,
-        failure=None if done else runs.failure(run),
-        receipt=_record(runs, run, "receipt.json", Receipt),
+        model,
+        _record(runs, plan.run, "report.json", Report) if done else None,
+        None if done or state == "running" else runs.failure(plan.run),
+        _record(runs, plan.run, "receipt.json", Receipt) if state != "running" else None,
     )
 
 
@@ -123,6 +133,17 @@ def document_of(
         receipt: of a run that is over.
     """
     model = run_model(happened, time.time() if now is None else now, state)
+    return _document(plan, runs, model, report, failure, receipt)
+
+
+def _document(
+    plan: RunPlan,
+    runs: RunStore,
+    model: RunModel,
+    report: Report | None,
+    failure: Failure | None,
+    receipt: Receipt | None,
+) -> RunDocument:
     # a run whose driver was killed before its first event has a plan only
     model = replace(model, run=plan.run, job=plan.job.name, target=plan.target)
     return RunDocument(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from driver.report.page import sections as views
 from driver.report.page.compare import INPUTS_SHOWN, Comparison
@@ -36,6 +37,17 @@ PAGE_BYTES = 2_000_000
 """A page is no longer; what is left out of it, it says."""
 
 
+@dataclass(frozen=True)
+class Live:
+    """What a server adds to a page that goes on: HTML of ours for its head, and above its content.
+
+    The server sends the policy as a header, because it allows the server's own files too.
+    """
+
+    head: str
+    top: str
+
+
 def section(name: str, document: RunDocument) -> str:
     """Return the element of one section; it is hidden when it has nothing to say."""
     return rendered(f"page/{name}.html", {"document": document, **SECTIONS[name](document)})
@@ -46,38 +58,45 @@ def data_element(document: RunDocument, tasks_bytes: int = TASKS_BYTES) -> str:
     return f"{OPENING}{embedded(run_data(document, tasks_bytes))}{CLOSING}"
 
 
+def title(document: RunDocument) -> str:
+    """Return the title of a run's page."""
+    return f"{document.plan.job.name}: {document.model.state}, {document.plan.run}"
+
+
 def page(document: RunDocument) -> str:
     """Return the page of a run as one file, of `PAGE_BYTES` at most."""
-    title = f"{document.plan.job.name}: {document.model.state}, {document.plan.run}"
     elements = [section(name, document) for name in SECTIONS]
-    text = whole_page(title, elements, data_element(document))
+    text = whole_page(title(document), elements, data_element(document))
     over = len(text.encode()) - PAGE_BYTES
     if over <= 0:
         return text
-    return whole_page(title, elements, data_element(document, max(0, TASKS_BYTES - over)))
+    return whole_page(title(document), elements, data_element(document, max(0, TASKS_BYTES - over)))
 
 
-def whole_page(title: str, elements: list[str], data: str = "") -> str:
+def whole_page(title: str, elements: list[str], data: str = "", live: Live | None = None) -> str:
     """Return a page of elements that are HTML already, with its style, script and policy."""
     values = {
         "title": title,
-        "policy": policy(),
+        "policy": "" if live else policy(),
         "style": as_it_is(style()),
         "script": as_it_is(script()),
         "elements": [as_it_is(each) for each in elements],
         "data": as_it_is(data),
+        "live_head": as_it_is(live.head if live else ""),
+        "live_top": as_it_is(live.top if live else ""),
     }
     return rendered("page/page.html", values)
 
 
 def policy() -> str:
     """Return the content security policy: nothing is loaded, and only our script and style run."""
-    hashes = {
-        name: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-        for name, text in (("style-src", style()), ("script-src", script()))
-    }
-    sources = "; ".join(f"{name} 'sha256-{digest}'" for name, digest in hashes.items())
+    sources = f"style-src {source_of(style())}; script-src {source_of(script())}"
     return f"default-src 'none'; {sources}; base-uri 'none'; form-action 'none'"
+
+
+def source_of(text: str) -> str:
+    """Return the source expression by which a policy allows one inline style or script."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def style() -> str:

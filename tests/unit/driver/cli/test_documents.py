@@ -16,6 +16,14 @@ from mapreduce.errors import UsageError
 from tests.unit.driver.cli.conftest import Command
 
 
+def _help(command: str) -> str:
+    """Return a command's help as Markdown."""
+    of = app
+    for name in command.split():
+        of = of[name]
+    return str(of.generate_docs(output_format="markdown"))
+
+
 def _with_json() -> set[str]:
     return {
         f"{prefix}{name}"
@@ -23,13 +31,14 @@ def _with_json() -> set[str]:
         for name in group
         if not name.startswith("-")
         and (command := group[name].default_command) is not None
-        and ("json" in inspect.signature(command).parameters or name == "run")
+        and ("json" in inspect.signature(command).parameters or name in ("run", "plan"))
     }
 
 
 def test_every_command_with_json_has_a_document() -> None:
     """The listed documents are those of the commands that have --json."""
     assert _with_json() == set(DOCUMENTS)
+    assert [] == [name for name in DOCUMENTS if "`--fields STR`" not in _help(name)]
 
 
 @pytest.mark.parametrize("command", DOCUMENTS)

@@ -26,7 +26,9 @@ def run(command: Command, home: Path) -> str:
 
 
 def _files(home: Path) -> set[str]:
-    return {path.name for path in (home / ".mapreduce").rglob("*") if path.is_file()}
+    """Return the names of a store's files; what forecasts go by belongs to no run, and stays."""
+    found = (path for path in (home / ".mapreduce").rglob("*") if path.is_file())
+    return {path.name for path in found if path.parent.name != "forecasts"}
 
 
 def _index(home: Path) -> list[Path]:
