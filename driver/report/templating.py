@@ -62,8 +62,8 @@ def _environment() -> Environment:
         usd=words.usd_text,
         count=words.count_text,
         quantity=words.quantity_text,
+        range=words.range_text,
         time=words.time_text,
-        percent=words.percent_text,
     )
     return made
 

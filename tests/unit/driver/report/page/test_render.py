@@ -239,14 +239,18 @@ def test_a_receipt_shows_each_line_in_or_out_of_its_range() -> None:
     lines = (
         ReceiptLine(name="map", unit="s", expected=Range(low=1, high=3), actual=2),
         ReceiptLine(name="usd", unit="usd", expected=Range(low=1, high=3), actual=4),
-        ReceiptLine(name="tasks", unit="tasks"),
+        ReceiptLine(name="map_tasks", unit="tasks", expected=Range(low=9, high=9)),
+        ReceiptLine(name="end_to_end", unit="s", expected=Range(low=1, high=3), actual=2),
     )
     receipt = Receipt(run="run-1", lines=lines, usd=0.5, not_priced=("logs",))
     text = Parsed(section("receipt", small_document(receipt=receipt))).text
     assert "map 1.00 s to 3.00 s 2.00 s ✓ yes" in text
     assert "usd $1.00 to $3.00 $4.00 ✗ no" in text
     assert "Not priced: logs." in text
-    assert "Price $0.5000" in Parsed(section("verdict", small_document(receipt=receipt))).text
+    assert "map tasks 9 – –" in text
+    verdict = Parsed(section("verdict", small_document(receipt=receipt))).text
+    assert "forecast 1.00 s to 3.00 s: held" in verdict
+    assert "Price $0.5000 forecast $1.00 to $3.00: missed" in verdict
 
 
 def test_a_ledger_that_does_not_balance_shows_the_wrong_sums() -> None:
