@@ -109,8 +109,7 @@ def main() -> int:
     found: list[Held] = []
     try:
         for job, megabytes in CASES:
-            if megabytes > options.most:
-                megabytes = options.most
+            megabytes = min(megabytes, options.most)
             each = measure(job, megabytes, options.inputs, store)
             found.append(each)
             print(

@@ -108,6 +108,17 @@ def test_no_more_than_a_mebibyte_of_three_splits_is_read(sampled: Sampled) -> No
     assert SAMPLES * SAMPLE_BYTES == outcome.bytes_read
 
 
+def test_a_slow_job_is_sampled_for_a_short_time(sampled: Sampled) -> None:
+    """A millisecond a line, so 20 s for all: a small part is mapped, at the rate of all."""
+    line = b"0123456789abcdef\n"
+    outcome = sampled(line * 20_000, "import time; time.sleep(.001); yield 1, 1")
+    assert "" == outcome.answer.error
+    assert outcome.answer.maps[-1].size_bytes < len(line) * 20_000 / 4
+    figures = figures_of(outcome.answer)
+    assert figures is not None
+    assert figures.map.seconds.at(len(line) * 20_000) > 17
+
+
 def test_an_error_of_the_job_is_the_answer(sampled: Sampled) -> None:
     """The message, the place in the user's file, and the author's frame."""
     outcome = sampled(b"a\nb\n", "raise ValueError('no sample today')")
