@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from driver.cli.documents import DOCUMENTS, model_of
+from driver.cli.documents import DOCUMENTS, OTHERS, model_of
 from driver.report.failure import ErrorDocument
 
 INTRODUCTION = """\
@@ -35,7 +35,7 @@ python -m driver verify --fields equal
 
 def _models() -> Iterator[tuple[str, type[BaseModel]]]:
     """Yield each document's name and class: those of the commands, then that of an error."""
-    yield from ((command, model_of(command)) for command in DOCUMENTS)
+    yield from ((command, model_of(command)) for command in DOCUMENTS | OTHERS)
     yield "error", ErrorDocument
 
 
@@ -116,6 +116,6 @@ def type_text(of: dict[str, Any]) -> str:
 
 SCHEMAS: Mapping[str, Callable[[], str]] = {
     f"reference/{_file(command)}": partial(_schema_text, partial(model_of, command))
-    for command in DOCUMENTS
+    for command in DOCUMENTS | OTHERS
 } | {f"reference/{_file('error')}": partial(_schema_text, lambda: ErrorDocument)}
 """Each schema's file, and what writes it."""

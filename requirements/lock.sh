@@ -19,3 +19,4 @@ compile=("$python" -m uv pip compile --quiet --universal --python-version 3.11 -
 "${compile[@]}" requirements/docs.in -o requirements/docs.txt
 "${compile[@]}" requirements/sbom.in -o requirements/sbom.txt
 "${compile[@]}" requirements/mutation.in -c requirements/dev.txt -o requirements/mutation.txt
+"${compile[@]}" requirements/browser.in -c requirements/dev.txt -o requirements/browser.txt

@@ -21,12 +21,14 @@ from driver.cli import (
     receipt,
     records,
     replay,
+    report,
     result,
     run,
     stack_checks,
     stack_images,
     stack_state,
     status,
+    web,
 )
 from driver.cli.stack import stack
 from driver.cli.terminal import make_safe, say
@@ -41,6 +43,8 @@ GROUPS: dict[str, tuple[Callable[..., int], ...]] = {
         result.result,
         records.runs,
         status.status,
+        report.report,
+        web.web,
         receipt.receipt,
         attach.attach,
         attach.cancel,
@@ -178,7 +182,14 @@ def _ended(arguments: list[str]) -> int:
 
 
 def _say_error(exc: CycloptsError | MapReduceError | KeyboardInterrupt) -> int:
-    """Show an error on standard error, and return its exit code."""
+    """Show an error on standard error, and what was noted with it; return its exit code."""
+    code = _say_message(exc)
+    for note in getattr(exc, "__notes__", ()):
+        say(note)
+    return code
+
+
+def _say_message(exc: CycloptsError | MapReduceError | KeyboardInterrupt) -> int:
     if isinstance(exc, KeyboardInterrupt):
         say("interrupted; run the same command again to continue", style="yellow")
         return INTERRUPTED

@@ -79,7 +79,7 @@ def _show_end(kept: RunStore, name: str, state: RecordedState, store: str | None
 
 
 def _show_report(kept: RunStore, name: str, store: str | None) -> None:
-    from driver.cli.run import answer_summary, next_lines
+    from driver.cli.run import answer_summary, next_lines, page_lines
     from driver.report.document import Report
 
     data, waited = kept.record(name, "report.json"), 0.0
@@ -91,7 +91,7 @@ def _show_report(kept: RunStore, name: str, store: str | None) -> None:
         say(f"{name} is done; its report is not written: python -m driver status {name}")
         return
     report = Report.model_validate_json(data)
-    answer_summary(report, next_lines(report, store))
+    answer_summary(report, [*next_lines(report, store), *page_lines(kept, report)])
 
 
 class Cancelled(Message):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from cyclopts import App
 
 
-DOCUMENTS: Mapping[str, str] = {
+DOCUMENTS: dict[str, str] = {
     "run": "driver.report.document:Report",
     "plan": "driver.forecast.document:Forecast",
     "receipt": "driver.forecast.receipt:Receipt",
     "result": "driver.cli.result:ResultDocument",
     "runs": "driver.cli.records:RunList",
     "status": "driver.cli.status:RunStatus",
+    "report": "driver.report.page.data:RunData",
     "cancel": "driver.cli.attach:Cancelled",
     "audit": "mapreduce.engine.ledger:Ledger",
     "verify": "driver.history.verify:Verdict",
@@ -32,11 +33,14 @@ DOCUMENTS: Mapping[str, str] = {
     "stack selftest": "driver.cli.stack_checks:SelfTest",
 }
 """The class of each command's document: as text, because some are slow to import."""
+COMPARISON = "comparison"
+OTHERS: dict[str, str] = {COMPARISON: "driver.report.page.compare:Comparison"}
+"""Documents that a command prints instead of its own: `report` with two runs a comparison."""
 
 
-def model_of(command: str) -> type[BaseModel]:
-    """Return the class of a command's document."""
-    module, _, name = DOCUMENTS[command].partition(":")
+def model_of(document: str) -> type[BaseModel]:
+    """Return the class of a command's document, or of another one."""
+    module, _, name = (DOCUMENTS | OTHERS)[document].partition(":")
     model: type[BaseModel] = getattr(import_module(module), name)
     return model
 
@@ -55,7 +59,9 @@ def check_fields(arguments: Sequence[str]) -> None:
     fields, command = _value(arguments, "--fields"), _command(arguments)
     if fields is None or command is None:
         return
-    known = model_of(command).model_fields
+    known = dict(model_of(command).model_fields)
+    if command == "report":
+        known |= model_of(COMPARISON).model_fields
     if wrong := [name for name in fields.split(",") if name.strip() not in known]:
         raise UsageError(
             f"--fields {wrong[0].strip()}: the document of `{command}` has no such field; "

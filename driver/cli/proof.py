@@ -77,7 +77,7 @@ def _verdict(kept: RunStore, run: str, success: Success, spark_master: str | Non
         loader = CodeLoader(kept.storage, kept.store, Path(scratch) / "jobs")
         job = loader.load_any(plan.job)
         if spark_master is None:
-            with progress("verify", _totals(kept, run)) as watch:
+            with progress("verify", _totals(kept, run, success.records)) as watch:
                 return verify_run(plan, job, kept, success, watch)
         from driver.spark.backend import TASK_MEMORY_BYTES, spark_answer
         from driver.spark.session import check_installed
@@ -89,10 +89,10 @@ def _verdict(kept: RunStore, run: str, success: Success, spark_master: str | Non
         return verdict_on(plan, kept, success, expected, "spark")
 
 
-def _totals(kept: RunStore, run: str) -> dict[str, int]:
-    """Return how many records a run has read; nothing for a chain, whose steps have records."""
+def _totals(kept: RunStore, run: str, pairs: int) -> dict[str, int]:
+    """Return how many of each there are to do; a chain's records are in its steps, and unknown."""
     records = sum(result.records_in for result in kept.results(run).maps)
-    return {"record read": records} if records else {}
+    return {"pair compared": pairs} | ({"record read": records} if records else {})
 
 
 def _answer_verdict(verdict: Verdict, by: str) -> None:

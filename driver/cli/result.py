@@ -92,7 +92,7 @@ def _document(kept: RunStore, name: str) -> ResultDocument:
     success = kept.success(name)
     if success is None:
         raise UsageError(
-            f"{name} has no result: it is {kept.state(name)}; see: python -m driver status {name}"
+            f"{name} has no result ({kept.state(name)}); see: python -m driver status {name}"
         )
     return ResultDocument(
         run_id=name,

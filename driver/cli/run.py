@@ -35,7 +35,9 @@ NOT_BEGUN = 2
 """The exit code of `--ask` after a no."""
 
 if TYPE_CHECKING:
+    from driver.history.run_store import RunStore
     from driver.output.place import Output
+    from driver.plan.events import EventLog
     from driver.targets.prepare import Prepared
 
 
@@ -76,18 +78,19 @@ def run(
     if not may_begin(prepared, price, asks=is_asked()):
         return NOT_BEGUN
     with no_output_of_jobs(), unhurried():
-        report = _watched(prepared, started)
+        report, notes = _watched(prepared, started)
     try:
         written = _written(report, prepared, wanted)
         if result.as_document:
             print_document(report, result.fields)
         else:
-            answer_summary(report, [*written, *next_lines(report, place.store)], urls=result.urls)
+            more = [*written, *notes, *next_lines(report, place.store)]
+            answer_summary(report, [*more, *page_lines(prepared.runs, report)], urls=result.urls)
     except NotWritten as exc:
         see = f"python -m driver status {report.run_id}"
         raise NotWritten(f"{exc}; the result is committed, see: {see}") from exc
     if result.as_document:
-        for text in written:
+        for text in (*written, *(f"note: {note}" for note in report.notes)):
             say(text)
     return 0
 
@@ -107,6 +110,34 @@ def next_lines(report: Report, store: str | None) -> list[str]:
     return [f"next      python -m driver result {report.run_id}{where} --output result.csv"]
 
 
+def page_lines(runs: RunStore, report: Report) -> list[str]:
+    """Return the lines with the place of a run's page, which people open in a browser."""
+    return [f"{label:<9} {text}" for label, text in _page(runs, report.run_id)]
+
+
+def _page(runs: RunStore, run: str) -> list[tuple[str, str]]:
+    from driver.report.page.document import PAGE
+    from mapreduce.wire import keys
+
+    url = keys.run_file(runs.store, run, PAGE)
+    if url.startswith("file://"):
+        return [("page", url.removeprefix("file://"))]
+    return [("page", url), ("", f"get it: python -m driver report {run} --output {PAGE}")]
+
+
+def _note_page(exc: BaseException, runs: RunStore, log: EventLog) -> None:
+    """Note with an error where the page lies of the run that it has ended, if there is one."""
+    from driver.plan.events import RunFailed, RunInterrupted, RunPaused, RunStarted
+    from driver.report.page.document import PAGE
+
+    ends = [each for each in log.events if isinstance(each, RunFailed | RunInterrupted | RunPaused)]
+    first = next((each.run for each in log.events if isinstance(each, RunStarted)), None)
+    if first is None or not ends or any(PAGE in note for note in log.notes):
+        return
+    for label, text in _page(runs, first):
+        exc.add_note(f"{label}: {text}" if label else text)
+
+
 def answer_summary(report: Report, more: Sequence[str], *, urls: bool = False) -> None:
     """Show the summary, and more lines below it; raises `NotWritten`."""
     try:
@@ -124,7 +155,8 @@ def answer_summary(report: Report, more: Sequence[str], *, urls: bool = False) -
         say(f"{report.run_id} is done; its summary could not be shown: {exc}", style="yellow")
 
 
-def _watched(prepared: Prepared, started: float) -> Report:
+def _watched(prepared: Prepared, started: float) -> tuple[Report, list[str]]:
+    """Carry out a run and show its progress; return its report, and what was noted after it."""
     from driver.plan.events import EventLog
     from driver.report.console import RunView
     from driver.targets.start import carry_out
@@ -139,11 +171,14 @@ def _watched(prepared: Prepared, started: float) -> Report:
     log.contain(unseen, view.start)
     try:
         with no_output_of_jobs():  # again: prints must not disturb the progress bars
-            return asyncio.run(carry_out(prepared, log, uploading, started))
-    except BaseException:
+            report = asyncio.run(carry_out(prepared, log, uploading, started))
+            later = [note for note in log.notes if note not in report.notes]
+            return report, [f"note      {note}" for note in later]
+    except BaseException as exc:
         log.contain(unseen, view.stop)
         for note in log.notes:
             say(f"note: {note}", style="yellow")
+        _note_page(exc, prepared.runs, log)
         raise
     finally:
         log.contain(unseen, view.stop)

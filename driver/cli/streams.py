@@ -7,6 +7,7 @@ pipe (`| head`) has read enough. This module imports nothing slow.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import queue
@@ -25,6 +26,8 @@ DRAIN_S = 2.0
 """Seconds that the end of a run waits for a slow reader."""
 
 _STANDARD = (0, 1, 2)
+_READER_GONE = (errno.EPIPE, errno.EIO)
+"""Errors of a write to a pipe whose reader has ended, or to a terminal that has closed."""
 
 
 def fill_closed() -> None:
@@ -167,7 +170,7 @@ class QuietStream(_Stream):
 class OutputStream(_Stream):
     """Standard output: raises `NotWritten` at the first write that fails, and drops later ones.
 
-    After a pipe's reader has gone, it drops everything, and raises nothing.
+    After a pipe's reader or the terminal has gone, it drops everything, and raises nothing.
     """
 
     def __init__(self, stream: TextIO | None) -> None:
@@ -196,10 +199,11 @@ class OutputStream(_Stream):
             if self._stream is None:
                 raise OSError("it is closed")
             act(self._stream)
-        except BrokenPipeError:
-            self._failed = True
-            self._drain_buffer()
         except (OSError, ValueError) as exc:
+            if getattr(exc, "errno", None) in _READER_GONE:
+                self._failed = True
+                self._drain_buffer()
+                return
             from mapreduce.errors import NotWritten  # brings the job API
 
             self._failed = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -103,12 +104,12 @@ class RunStore:
 
     def requests_at_end(self, *, entered: bool = True) -> Requests:
         """Return the requests of this process, and those that will write the report with this
-        number; for a run that is `entered` also its receipt, its entry in the index, and its place
-        in what forecasts go by, which is read first.
+        number; for a run that is `entered`, which a step is not, also its receipt, its entry in the
+        index, its page, and its place in what forecasts go by, which is read first.
         """
         last = Requests()
         if self.store.startswith("s3://"):
-            last = Requests(put=1 + 3 * entered, get=int(entered))
+            last = Requests(put=1 + 4 * entered, get=int(entered))
         return self.storage.requests + last
 
     def begin(self, plan: RunPlan) -> RunPlan:
@@ -192,9 +193,9 @@ class RunStore:
         except ObjectMissing:
             return None
 
-    def dead_letters(self, run: str) -> list[DeadLetter]:
-        """Return the records that the run has set aside."""
-        found = self.storage.list(self._url(run, keys.DEAD_LETTERS))
+    def dead_letters(self, run: str, most: int | None = None) -> list[DeadLetter]:
+        """Return the records that the run has set aside, or the first `most` of them."""
+        found = islice(self.storage.list(self._url(run, keys.DEAD_LETTERS)), most)
         return [self._read(DeadLetter, info.url) for info in found]
 
     def enter(self, run: str, summary: RunSummary) -> None:

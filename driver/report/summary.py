@@ -18,6 +18,8 @@ from mapreduce.errors import OutputLost
 
 COUNTERS_SHOWN = 50
 DIGITS_GROUPED_BITS = 128
+SHOWN_S = 0.005
+"""Seconds of a stage from which it is shown; a reused one takes less."""
 MEASURED_S = 2.0
 """Seconds of work in the map stage from which its speed-up is shown: below, it measures the start
 of processes."""
@@ -48,7 +50,7 @@ def summary(report: Report, *, urls: bool = False) -> Summary:
     """
     labelled = [
         ("run", f"{report.run_id} is done in {report.timings.end_to_end:.2f} s"),
-        ("time", _times(report)),
+        *_times(report),
         *_price(report),
         ("ledger", _seal(report)),
         *_reuse(report),
@@ -77,12 +79,17 @@ def top_table(rows: Iterable[tuple[Any, Any]]) -> Table:
     return table
 
 
-def _times(report: Report) -> str:
-    """Return the times of the stages, and the speed-up of a map stage that shows one."""
+def _times(report: Report) -> Iterator[_Line]:
+    """Yield the times of the stages, and the speed-up of a map stage that shows one."""
     times = report.timings
     stages = (("start", times.start), ("split", times.split), ("map", times.map_wall))
-    parts = [f"{name} {seconds:.2f}" for name, seconds in (*stages, ("reduce", times.reduce))]
-    return f"{', '.join(parts)} s{_speed_up(times) if not report.reused_tasks else ''}"
+    parts = [
+        f"{name} {seconds:.2f} s"
+        for name, seconds in (*stages, ("reduce", times.reduce))
+        if seconds >= SHOWN_S
+    ]
+    if parts:
+        yield "time", ", ".join(parts) + ("" if report.reused_tasks else _speed_up(times))
 
 
 def _speed_up(times: Timings) -> str:

@@ -61,5 +61,5 @@ def _explained(failed: Failed) -> Failed:
     """
     if failed.error.kind != TaskLost.__name__:
         return failed
-    error = failed.error.model_copy(update={"message": "fault injection killed the worker"})
-    return failed.model_copy(update={"error": error})
+    told = "fault injection killed the worker (SIGKILL)"
+    return failed.model_copy(update={"error": failed.error.model_copy(update={"message": told})})

@@ -12,6 +12,7 @@ reduce/<run>/part-00000.jsonl, result.json  the committed result
 reduce/<run>/_SUCCESS                       written last, when the ledger balances
 runs/<run>/                                 plan.json, results.json, events.jsonl, report.json,
                                             ledger.json, failure.json, ended.json, services.log,
+                                            report.html, the page for people,
                                             and dead-letters/00000.json: a record that was set aside
 runs/<run>/events/00000.jsonl               while it goes: its events so far, in segments
 runs/<run>/lease.json                       while it goes: renewed by its driver

@@ -5,7 +5,9 @@ to a limit for each task.
 from __future__ import annotations
 
 import asyncio
+import io
 import os
+import sys
 from contextlib import suppress
 
 from mapreduce.wire.printed import PrintedLines
@@ -113,3 +115,20 @@ def _write(data: bytes) -> None:
     with suppress(OSError):  # a full disk or a closed terminal must not end a task
         while data:
             data = data[os.write(_LOG, data) :]
+
+
+def print_line_by_line() -> None:
+    """Let this process, and those that it forks, write each line as soon as it is printed.
+
+    A pipe is buffered otherwise, and a process that is killed would take its last lines with it.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)
+
+
+def flush_prints() -> None:
+    """Write the rest of a line that this process has printed; never fails."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(BaseException):  # a job may have put any object there
+            stream.flush()

@@ -16,6 +16,14 @@ from mapreduce.errors import UsageError
 from tests.unit.driver.cli.conftest import Command
 
 
+def _help(command: str) -> str:
+    """Return a command's help as Markdown."""
+    of = app
+    for name in command.split():
+        of = of[name]
+    return str(of.generate_docs(output_format="markdown"))
+
+
 def _with_json() -> set[str]:
     return {
         f"{prefix}{name}"
@@ -30,6 +38,7 @@ def _with_json() -> set[str]:
 def test_every_command_with_json_has_a_document() -> None:
     """The listed documents are those of the commands that have --json."""
     assert _with_json() == set(DOCUMENTS)
+    assert [] == [name for name in DOCUMENTS if "`--fields STR`" not in _help(name)]
 
 
 @pytest.mark.parametrize("command", DOCUMENTS)

@@ -207,7 +207,7 @@ def test_the_answer_comes_first_and_is_short(command: Command, roses: Path) -> N
     assert ["key", "a", "rose"] == [line.split()[0] for line in lines[:3]]
     assert len(lines) <= 12
     labels = [line.split()[0] for line in lines[5:]]
-    assert ["run", "time", "ledger", "result", "next"] == labels
+    assert ["run", "time", "ledger", "result", "next", "page"] == labels
     assert "speed-up" not in said.out
     urls = command("run", "roses.txt", "--target", "inline", "--chunks", "3", "--urls").out
     assert urls.count("roses.txt#bytes=") >= 2

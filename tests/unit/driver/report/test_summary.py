@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from driver.report.document import Recovery, Report, Timings
+from driver.report.document import InjectedFault, Recovery, Report, Timings
 from driver.report.summary import COUNTERS_SHOWN, summary
 from tests.unit.driver.samples import empty_report
 
@@ -110,6 +110,13 @@ def test_a_lost_output_is_counted_once() -> None:
         _report("k", recoveries=(met, redone))
     )
     assert "recovered 1 x OutputLost; 1.5 s" in _shown(_report("k", recoveries=(met,)))
+
+
+def test_injected_faults_are_counted_by_kind() -> None:
+    """Injected faults are counted by their kind."""
+    faults = [InjectedFault(task="map-0", attempt="0", fault=kind) for kind in ("kill", "error")]
+    shown = _shown(_report("k", faults=(*faults, *faults[:1])))
+    assert "injected  3 faults: 1 error, 2 kill" in shown
 
 
 def test_many_urls_are_one_line() -> None:
