@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ STOPPED: dict[Role, int] = {"splitter": 0, "mapper": 0, "reducer": 0}
 MIB = 1 << 20
 
 
-def _prepared(folder: Path, **options: object) -> Prepared:
+def _prepared(folder: Path, **options: Any) -> Prepared:
     (folder / "in.txt").write_text("a b\n" * 1000)
     config = replace(RunConfig(inputs=(str(folder / "in.txt"),)), **options)
     return prepare(config, "local", str(folder / "store"))
