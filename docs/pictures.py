@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs" / "pictures"
 DIGESTS = PICTURES / "pictures.json"
 COLUMNS = 100
-TERMINAL_RUN = ("run", "--input", "books/alice.txt", "--top", "5")
+TERMINAL_RUN = ("run", "books/alice.txt", "--top", "5")
 """The command in the picture of the terminal."""
 PAGE_RUN = (
     *("run", "--input", "books/alice.txt", "--chunk-size", "8KiB", "--reducers", "3"),
