@@ -77,6 +77,8 @@ def run(
     prepared = priced(prepared, price)
     if not may_begin(prepared, price, asks=is_asked()):
         return NOT_BEGUN
+    if price.ask or price.max_usd is not None:
+        started = time.monotonic()  # neither the plan nor the user's thinking is part of the run
     with no_output_of_jobs(), unhurried():
         report, notes = _watched(prepared, started)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 
 from mapreduce.wire.messages import Message
@@ -78,6 +79,25 @@ def line_through(points: Sequence[Point], *, level: bool = False) -> Growth:
         return Growth(fixed=max(0.0, mean))
     fixed = mean - slope * mean_size
     return through_zero if fixed < 0 else Growth(fixed=fixed, factor=slope)
+
+
+def medians(points: Sequence[Point]) -> list[Point]:
+    """Return the median of the small and of the large points: one task that was held up, on a busy
+    machine, moves neither.
+    """
+    if not points:
+        return []
+    middle = (min(each.size_bytes for each in points) + max(each.size_bytes for each in points)) / 2
+    small = [each for each in points if each.size_bytes <= middle]
+    large = [each for each in points if each.size_bytes > middle]
+    return [
+        Point(
+            size_bytes=statistics.median(each.size_bytes for each in group),
+            value=statistics.median(each.value for each in group),
+        )
+        for group in (small, large)
+        if group
+    ]
 
 
 def power_through(points: Sequence[Point]) -> Growth:

@@ -22,10 +22,14 @@ from mapreduce.wire.messages import Message, StageName
 
 START_S: dict[Target, float] = {"local": 0.7, "inline": 0.3, "aws": 3.0, "spark": 6.0}
 """Seconds from the command to the first task."""
+NOTHING_TO_DO_S = 0.6
+"""Of a run that reuses everything, and waits for no service."""
 COLD_START_S = 90.0
 """Of a stack whose services are stopped: Fargate takes one or two minutes."""
-TASK_S: dict[Target, float] = {"local": 0.02, "inline": 0.002, "aws": 0.15, "spark": 0.05}
+TASK_S: dict[Target, float] = {"local": 0.04, "inline": 0.002, "aws": 0.15, "spark": 0.05}
 """Seconds of each task beside its work: its request, its process, its record."""
+STAGE_S: dict[Target, float] = {"local": 0.1, "inline": 0.0, "aws": 0.5, "spark": 0.5}
+"""Seconds of each stage beside its tasks: the first task of a service imports the job."""
 SPLIT_S, SPLIT_INPUT_S = 0.03, 0.001
 COMMIT_S, COMMIT_PART_S = 0.03, 0.01
 REQUESTS_LOW, REQUESTS_HIGH = 0.85, 1.3
@@ -33,12 +37,15 @@ REQUESTS_LOW, REQUESTS_HIGH = 0.85, 1.3
 MEMORY = Spread(low=0.7, middle=1.0, high=1.5)
 BUFFERS_SHARE = 0.5
 """A task that does not hold all that it maps spills beyond half of its memory."""
+PARTS = ("start", "split", "map", "reduce", "commit")
+"""What the time from the command to the result is the sum of."""
 UNITS: dict[str, Unit] = {
     "end_to_end": "s",
     "start": "s",
     "split": "s",
     "map": "s",
     "reduce": "s",
+    "commit": "s",
     "map_task": "s",
     "reduce_task": "s",
     "map_memory": "bytes",
@@ -106,7 +113,7 @@ def raw_values(work: Work, figures: Figures, place: Place) -> dict[str, float]:
     found = {
         "start": _start_s(work, place),
         "split": SPLIT_S + SPLIT_INPUT_S * work.inputs,
-        "map": stage_wall_s(maps_s, place.map_slots),
+        "map": stage_wall_s(maps_s, place.map_slots) + (STAGE_S[place.target] if maps_s else 0.0),
         "map_tasks": float(len(work.new_maps)),
         "reduce": 0.0,
         "reduce_tasks": float(work.new_reduces),
@@ -121,15 +128,14 @@ def raw_values(work: Work, figures: Figures, place: Place) -> dict[str, float]:
         parts = partition_bytes(work, figures)
         reduces_s = [figures.reduce.seconds.at(size) + extra_s for size in parts]
         heaviest = sorted(reduces_s, reverse=True)[: work.new_reduces]
-        found["reduce"] = stage_wall_s(heaviest, place.reduce_slots)
+        wall_s = stage_wall_s(heaviest, place.reduce_slots)
+        found["reduce"] = wall_s + STAGE_S[place.target]
         found["reduce_task"] = statistics.median(heaviest)
         found["reduce_memory"] = _memory(
             figures.reduce, max(parts), place.reduce_memory_bytes, holds_all=False
         )
-    commit_s = COMMIT_S + COMMIT_PART_S * max(1, work.partitions)
-    found["end_to_end"] = (
-        found["start"] + found["split"] + found["map"] + found["reduce"] + commit_s
-    )
+    found["commit"] = COMMIT_S + COMMIT_PART_S * max(1, work.partitions)
+    found["end_to_end"] = sum(found[name] for name in PARTS)
     if place.uses_s3:
         made = requests_of(work, figures, found["end_to_end"])
         found["requests"] = float(sum(_counts(made)))
@@ -175,7 +181,8 @@ def forecast_lines(
 ) -> tuple[ForecastLine, ...]:
     """Return the range of each quantity.
 
-    What the tasks use and cost follows from the range of the time; counts of tasks are certain.
+    The time is the sum of its parts, which may all be low or all be high. What the tasks use and
+    cost follows from the range of the time; counts of tasks are certain.
     """
     ranges: dict[str, Range] = {}
     for name, value in raw.items():
@@ -186,6 +193,10 @@ def forecast_lines(
         else:
             default = MEMORY if name.endswith("_memory") else Spread()
             ranges[name] = spreads.get(name, default).of(value)
+    if "end_to_end" in ranges and all(name in ranges for name in PARTS):
+        parts = [ranges[name] for name in PARTS]
+        low, high = sum(part.low for part in parts), sum(part.high for part in parts)
+        ranges["end_to_end"] = Range(low=low, high=high)
     if place.fleet is not None and "end_to_end" in ranges:
         ranges |= _money_ranges(ranges["end_to_end"], place, requests)
     return tuple(
@@ -266,7 +277,7 @@ def fitting_split(figures: Figures, limit_bytes: int) -> int | None:
 
 def _start_s(work: Work, place: Place) -> float:
     if not work.new_maps and not work.new_reduces:
-        return 0.3
+        return NOTHING_TO_DO_S
     return COLD_START_S if place.is_cold else START_S[place.target]
 
 

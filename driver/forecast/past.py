@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import Field
 
 from driver.forecast.document import Basis, Forecast
 from driver.forecast.figures import Figures, Point, StageFigures, line_through, power_through
-from driver.forecast.model import UNITS
 from driver.forecast.receipt import Receipt
 from driver.forecast.spread import Spread, spread_of
 from driver.plan.events import AttemptDone, Event
@@ -63,14 +63,27 @@ class JobHistory(Message):
         return next((figures for figures in alike if figures is not None), None)
 
 
-def spreads(runs: Sequence[PastRun]) -> dict[str, Spread]:
-    """Return the spread of each quantity over earlier runs with the same basis."""
-    ratios: dict[str, list[float]] = {name: [] for name in UNITS}
-    for run in runs:
-        for name, value in run.raw.items():
-            if name in ratios and value > 0 and run.actual.get(name, 0) > 0:
-                ratios[name].append(run.actual[name] / value)
-    return {name: spread_of(found) for name, found in ratios.items() if found}
+def spreads(runs: Sequence[PastRun], raw: Mapping[str, float]) -> dict[str, Spread]:
+    """Return the spread of each quantity of a forecast over earlier runs with the same basis.
+
+    A run of about the same size says the most: what a task takes beside its work counts in a small
+    run, and its work in a large one.
+
+    Args:
+        runs: the earlier runs.
+        raw: the single values of the forecast.
+    """
+    found: dict[str, Spread] = {}
+    for name, value in raw.items():
+        known = [
+            (run.actual[name], run.raw[name])
+            for run in runs
+            if run.actual.get(name, 0) > 0 and run.raw.get(name, 0) > 0
+        ]
+        if known and value > 0:
+            weights = [(1 + abs(math.log(value / before))) ** -2 for _, before in known]
+            found[name] = spread_of([actual / before for actual, before in known], weights)
+    return found
 
 
 def past_run(

@@ -128,6 +128,9 @@ def actual_values(happened: Sequence[Event], began: float, ended: float) -> dict
     for event in happened:
         if isinstance(event, events.StageDone):
             found[event.stage] = found.get(event.stage, 0.0) + event.seconds
+    if first is not None and any(isinstance(event, events.RunDone) for event in happened):
+        parts = sum(found.get(name, 0.0) for name in ("start", "split", "map", "reduce"))
+        found["commit"] = max(0.0, found["end_to_end"] - parts)
     done = [event for event in happened if isinstance(event, events.AttemptDone)]
     for stage in ("map", "reduce"):
         of_stage = [event for event in done if event.task.startswith(f"{stage}-")]

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from driver.forecast.document import HeavyKey
-from driver.forecast.figures import Figures, Point, StageFigures, line_through, power_through
+from driver.forecast.figures import (
+    Figures,
+    Point,
+    StageFigures,
+    line_through,
+    medians,
+    power_through,
+)
 from mapreduce.wire.messages import ByteRange, JobSpec, Message
 
 
@@ -74,7 +81,7 @@ def _stage(tasks: tuple[Measured, ...]) -> StageFigures:
         ]
 
     return StageFigures(
-        seconds=line_through(points([task.seconds for task in tasks])),
+        seconds=line_through(medians(points([task.seconds for task in tasks]))),
         bytes_out=power_through(points([float(task.bytes_out) for task in tasks])),
         pairs_out=power_through(points([float(task.pairs_out) for task in tasks])),
         memory=line_through(points([float(task.memory_bytes) for task in tasks]), level=True),

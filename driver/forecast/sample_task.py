@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 from driver.forecast.document import HeavyKey
@@ -35,9 +36,14 @@ from mapreduce.wire.tasks import TaskMessages
 
 KEYS_S = 0.25
 """Seconds for the count of the keys."""
+CHECKED = 50
+"""Pairs between two looks at the clock."""
 KEYS_SHOWN = 5
-SMALL_SHARE = 4
+SMALL_SHARE = 1 / 4
 """The first of the two sizes is a quarter of the sample."""
+PROBE_SHARE = 1 / 64
+"""The first task, which shows how much of the sample the time is enough for."""
+LEAST_BYTES = 1 << 12
 
 
 def measured(request: SampleRequest) -> SampleAnswer:
@@ -81,15 +87,13 @@ class _Sample:
 
     def answer(self, began: float) -> SampleAnswer:
         """Run the tasks until the time is over; at least one of each kind."""
-        samples = self._request.samples
         boundaries = self._boundaries()
-        # the first task imports and warms up, and is not measured
-        self._map(_first(samples[0]) or samples[0], boundaries)
+        samples = self._affordable(boundaries)
         maps: list[Measured] = []
         small: list[MapResult] = []
         large: list[MapResult] = []
         for sample in samples:
-            for pieces, results in ((_first(sample), small), (sample, large)):
+            for pieces, results in ((beginning(sample, SMALL_SHARE), small), (sample, large)):
                 if pieces:
                     result = self._map(pieces, boundaries)
                     results.append(result)
@@ -109,6 +113,22 @@ class _Sample:
             gathers=job.gathers,
             seconds=time.perf_counter() - began,
         )
+
+    def _affordable(self, boundaries: StoredObject | None) -> list[tuple[ByteRange, ...]]:
+        """Return as much of the samples as the job maps in the time for them."""
+        samples = self._request.samples
+        probe = beginning(samples[0], PROBE_SHARE) or samples[0]
+        self._map(probe, boundaries)  # imports and warms up
+        seconds = self._map(probe, boundaries).cost.seconds
+        share = seconds / sum(piece.length for piece in probe)
+        most_s = self._request.budget_s / 2 / (1 + SMALL_SHARE) / len(samples)
+        most = max(LEAST_BYTES, int(most_s / share)) if share > 0 else 1 << 62
+        return [
+            beginning(sample, most / length) or sample
+            if (length := sum(piece.length for piece in sample)) > most
+            else sample
+            for sample in samples
+        ]
 
     def _boundaries(self) -> StoredObject | None:
         ranges = self._messages.key_ranges
@@ -153,19 +173,20 @@ class _Sample:
         if job.maps_batches and type(job).map is Job.map:
             return
         counts: Counter[bytes] = Counter()
+        number = count()
         until = time.perf_counter() + KEYS_S
         task_state(job).stage = "map"
         job.map_setup()
         for piece in (piece for sample in self._request.samples for piece in sample):
             for key in self._keys(job, piece):
                 counts[key] += 1
-                if not counts.total() % 1000 and time.perf_counter() > until:
+                if not next(number) % CHECKED and time.perf_counter() > until:
                     break
             if time.perf_counter() > until:
                 break
         total = counts.total()
-        for key, count in counts.most_common(KEYS_SHOWN):
-            yield HeavyKey(key=shown_repr(decode_key(key), 60), share=count / total)
+        for key, pairs in counts.most_common(KEYS_SHOWN):
+            yield HeavyKey(key=shown_repr(decode_key(key), 60), share=pairs / total)
 
     def _keys(self, job: Job, piece: ByteRange) -> Iterator[bytes]:
         state = task_state(job)
@@ -178,14 +199,15 @@ class _Sample:
                     yield encode_key(pair_of(pair)[0])
 
 
-def _first(pieces: tuple[ByteRange, ...]) -> tuple[ByteRange, ...]:
-    """Return about a quarter of a sample; nothing where it cannot be divided."""
+def beginning(pieces: tuple[ByteRange, ...], share: float) -> tuple[ByteRange, ...]:
+    """Return about a share of a sample; nothing where it cannot be divided."""
     if len(pieces) > 1:
-        return pieces[: max(1, len(pieces) // SMALL_SHARE)]
+        return pieces[: max(1, int(len(pieces) * share))]
     (piece,) = pieces
-    if piece.format.kind not in ("text", "jsonl", "csv") or piece.length < SMALL_SHARE:
+    length = int(piece.length * share)
+    if piece.format.kind not in ("text", "jsonl", "csv") or not 0 < length < piece.length:
         return ()
-    return (piece.model_copy(update={"end": piece.start + piece.length // SMALL_SHARE}),)
+    return (piece.model_copy(update={"end": piece.start + length}),)
 
 
 def _of_map(result: MapResult) -> Measured:

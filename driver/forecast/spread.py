@@ -18,7 +18,7 @@ NARROWEST = 1.15
 LEAST_SHARE, MOST_SHARE = 0.1, 0.9
 """The range holds the ratios of earlier runs between these quantiles: eight of ten."""
 SEVERAL = 10
-"""Fewer runs have no such quantiles: the range holds all of them."""
+"""Fewer runs have no such quantiles: the range is as wide as it may be."""
 
 
 class Spread(Message):
@@ -33,29 +33,29 @@ class Spread(Message):
         return Range(low=value * self.low, high=value * self.high)
 
 
-def spread_of(ratios: Sequence[float]) -> Spread:
+def spread_of(ratios: Sequence[float], weights: Sequence[float] = ()) -> Spread:
     """Return the spread of the ratios of actual value to forecast in earlier runs.
 
     Args:
         ratios: one for each run, in any order; those that are not positive do not count.
+        weights: how much each run says of the next one; empty for equal ones.
     """
-    logs = sorted(math.log(ratio) for ratio in ratios if ratio > 0 and math.isfinite(ratio))
-    if not logs:
+    known = [
+        (math.log(ratio), weight)
+        for ratio, weight in zip(ratios, weights or [1.0] * len(ratios), strict=True)
+        if ratio > 0 and math.isfinite(ratio)
+    ]
+    if not known:
         return Spread()
-    middle = quantile(logs, 0.5)
-    low, high = logs[0], logs[-1]
-    if len(logs) >= SEVERAL:
-        low, high = quantile(logs, LEAST_SHARE), quantile(logs, MOST_SHARE)
-    if len(logs) in FEW:
-        way = math.log(FEW[len(logs)])
-        low, high = min(low, middle - way), max(high, middle + way)
-    else:
-        least, most = math.log(NARROWEST), math.log(WIDEST)
-        low = min(low, middle - least)
-        high = max(high, middle + least)
-        if high - low > 2 * most:
-            # centred on what most runs did, so that one odd run does not move both ends
-            low, high = middle - most, middle + most
+    total = math.fsum(weight for _, weight in known)
+    middle = math.fsum(ratio * weight for ratio, weight in known) / total
+    way = math.log(FEW.get(len(known), WIDEST))
+    low, high = middle - way, middle + way
+    if len(known) >= SEVERAL:
+        logs = sorted(ratio for ratio, _ in known)
+        least = math.log(NARROWEST)
+        low = max(low, min(quantile(logs, LEAST_SHARE), middle - least))
+        high = min(high, max(quantile(logs, MOST_SHARE), middle + least))
     return Spread(low=math.exp(low), middle=math.exp(middle), high=math.exp(high))
 
 

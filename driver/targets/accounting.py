@@ -149,7 +149,7 @@ def from_earlier_runs(prepared: Prepared, place: Place, history: JobHistory) -> 
         partitions=prepared.partitions,
         basis="earlier runs",
         lines=forecast_lines(
-            raw, spreads(earlier), place, requests_of(work, figures, raw["end_to_end"])
+            raw, spreads(earlier, raw), place, requests_of(work, figures, raw["end_to_end"])
         ),
         raw=raw,
         earlier_runs=len(earlier),

@@ -180,7 +180,7 @@ def _with_figures(
 ) -> Forecast:
     raw = raw_values(work, figures, place)
     requests = requests_of(work, figures, raw["end_to_end"]) if place.uses_s3 else Requests()
-    lines = forecast_lines(raw, spreads(earlier), place, requests)
+    lines = forecast_lines(raw, spreads(earlier, raw), place, requests)
     return forecast.model_copy(
         update={
             "figures": figures,
@@ -202,7 +202,7 @@ def _of_chain(prepared: Prepared, place: Place, history: JobHistory) -> Forecast
         return forecast.model_copy(update={"notes": (note,)})
     raw = {"end_to_end": last.actual["end_to_end"] * _growth(forecast.size_bytes, last.size_bytes)}
     earlier = history.forecasts("earlier runs", cold=place.is_cold)
-    lines = forecast_lines(raw, spreads(earlier), place, Requests())
+    lines = forecast_lines(raw, spreads(earlier, raw), place, Requests())
     return forecast.model_copy(
         update={
             "basis": "earlier runs",

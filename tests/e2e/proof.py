@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from tests.e2e import accounts, images, policies, remains, runs, stack, standing
+from tests.e2e import accounts, images, policies, price, remains, runs, stack, standing
 from tests.e2e.emulator import Emulator
 from tests.e2e.log import Log, Note, StepFailed
 from tests.e2e.stack import DeployedStack
@@ -58,6 +58,7 @@ def prove(log: Log, proof: Proof) -> None:
     _deploy(log, proof)
     _look(log, proof)
     _count(log, proof)
+    price.prove(log, proof.stack, proof.book, proof.folder)
     _measure(log, proof)
     _grow(log, proof)
     _lose_a_mapper(log, proof)

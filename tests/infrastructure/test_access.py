@@ -60,6 +60,7 @@ OBJECTS: dict[str, tuple[list[str], Sequence[str], Sequence[str]]] = {
     "segment": ([keys.segment(STORE, RUN, 0)], (), ()),
     "run_lease": ([keys.run_lease(STORE, RUN)], (), ()),
     "cancel": ([keys.cancel(STORE, RUN)], (), ()),
+    "forecasts": ([keys.forecasts(STORE, "0" * 32)], (), ()),
     "indexed": ([keys.indexed(STORE, RUN, "WzFd")], (), ()),
     "code": ([keys.code(STORE, DIGEST)], ROLES, ()),
     "task": ([keys.task(STORE, DIGEST)], (), ()),

@@ -135,7 +135,10 @@ def test_writes_of_a_run(first: Asked) -> None:
         "reduce": REDUCES + len(["_SUCCESS"]),
         "tasks": TASKS,
         "jobs": len(["code.zip"]),
-        "runs": len(["plan", "results", "ledger", "events", "services.log", "report"]),
+        "runs": len(
+            ["plan", "results", "ledger", "events", "services.log", "report", "receipt", "page"]
+        ),
+        "forecasts": 1,
         "index": 1,
     }
     assert first.folders("copy") == {"reduce": REDUCES}
@@ -186,7 +189,11 @@ def test_a_run_that_finds_everything_done(bucket: Bucket, first: Asked) -> None:
     """A run that reuses everything reads no input, and does not count an earlier run's requests."""
     again = bucket.run()
     assert again.report.reused_tasks == TASKS
-    assert again.folders("get") == {"tasks": TASKS, "jobs": len(["is the code as it was written"])}
+    assert again.folders("get") == {
+        "tasks": TASKS,
+        "jobs": len(["is the code as it was written"]),
+        "forecasts": len(["for the forecast", "to add the run"]),
+    }
     assert again.folders("head")["books"] == len(["for the plan", "for the ledger"])
     assert not again.folders("put")["maps"], "a list that no task reads is not written"
     made = again.report.requests

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driver.forecast.figures import Growth, Point, line_through, power_through
+from driver.forecast.figures import Growth, Point, line_through, medians, power_through
 
 SIZES = st.floats(1e3, 1e9)
 VALUES = st.floats(0, 1e6)
@@ -60,6 +60,14 @@ def test_what_every_record_adds_grows_in_proportion() -> None:
     assert pytest.approx(0.0) == power_through(_points((100, 10.0), (400, 9.0))).power
     assert pytest.approx(100.0) == power_through(_points((100, 10.0))).at(1000)
     assert 0.0 == power_through(_points((100, 0.0), (400, 0.0))).at(1000)
+
+
+def test_a_task_that_was_held_up_moves_nothing() -> None:
+    """Of three small and three large tasks one each took ten times as long."""
+    points = _points((10, 1.0), (10, 1.1), (10, 10.0), (40, 4.0), (40, 40.0), (40, 4.1))
+    assert [(10, 1.1), (40, 4.1)] == [(each.size_bytes, each.value) for each in medians(points)]
+    assert [] == medians([])
+    assert [(10, 2.0)] == [(each.size_bytes, each.value) for each in medians(_points((10, 2.0)))]
 
 
 @given(st.lists(st.tuples(SIZES, VALUES), min_size=1, max_size=6), SIZES, SIZES)

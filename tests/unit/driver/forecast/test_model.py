@@ -8,6 +8,8 @@ from driver.forecast.figures import Figures, Growth, StageFigures
 from driver.forecast.fleet_price import LEAST_BILLED_S
 from driver.forecast.model import (
     COLD_START_S,
+    PARTS,
+    STAGE_S,
     TASK_S,
     Place,
     Work,
@@ -59,13 +61,13 @@ STACK = Place(
 
 def test_the_seconds_of_each_stage() -> None:
     """Tasks of 5, 5 and 3 s on two slots; two reduces of 4 MiB, 8 s each, on one."""
-    extra = TASK_S["local"]
+    extra, once = TASK_S["local"], STAGE_S["local"]
     raw = raw_values(WORK, FIGURES, HERE)
-    assert pytest.approx(8 + 2 * extra) == raw["map"]
+    assert pytest.approx(8 + 2 * extra + once) == raw["map"]
     assert pytest.approx(5 + extra) == raw["map_task"]
-    assert pytest.approx(16 + 2 * extra) == raw["reduce"]
+    assert pytest.approx(16 + 2 * extra + once) == raw["reduce"]
     assert (3.0, 2.0) == (raw["map_tasks"], raw["reduce_tasks"])
-    assert raw["end_to_end"] > raw["start"] + raw["split"] + raw["map"] + raw["reduce"]
+    assert pytest.approx(sum(raw[name] for name in PARTS)) == raw["end_to_end"]
     assert "requests" not in raw
 
 
@@ -134,6 +136,18 @@ def test_ranges_follow_from_earlier_runs() -> None:
         "map_tasks": Range(low=3, high=3),
     }
     assert money_of(lines, HERE) is None
+
+
+def test_the_time_is_the_sum_of_its_parts() -> None:
+    """All parts low, or all high: so it is no wider than they are."""
+    spread = Spread(low=0.8, middle=1.0, high=1.6)
+    raw = raw_values(WORK, FIGURES, HERE)
+    lines = forecast_lines(raw, dict.fromkeys(PARTS, spread), HERE, Requests())
+    (time,) = [line.expected for line in lines if line.name == "end_to_end"]
+    assert pytest.approx((0.8 * raw["end_to_end"], 1.6 * raw["end_to_end"])) == (
+        time.low,
+        time.high,
+    )
 
 
 def test_the_price_follows_from_the_time() -> None:

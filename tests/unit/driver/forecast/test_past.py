@@ -67,9 +67,21 @@ def test_ratios_are_those_of_forecasts_alike() -> None:
     )
     alike = JobHistory(runs=runs).forecasts("sample", cold=False)
     assert ["a", "b"] == [run.run for run in alike]
-    found = spreads(alike)
+    found = spreads(alike, {"map": 1.0, "reduce": 1.0, "commit": 1.0})
     assert ["map"] == list(found)
     assert pytest.approx(6.0**0.5) == found["map"].middle
+
+
+def test_a_run_of_the_same_size_says_the_most() -> None:
+    """A small run took four times its forecast, and a large one what was forecast."""
+    runs = [
+        _past("small", basis="sample", raw={"map": 1.0}, actual={"map": 4.0}),
+        _past("large", basis="sample", raw={"map": 100.0}, actual={"map": 100.0}),
+    ]
+    small, middle, large = (spreads(runs, {"map": raw})["map"].middle for raw in (1, 10, 100))
+    assert 4 > small > middle > large > 1
+    assert pytest.approx(2.0) == middle
+    assert large < 1.1
 
 
 def test_figures_are_measured_from_a_runs_tasks() -> None:

@@ -58,6 +58,7 @@ def test_each_line_is_beside_its_forecast() -> None:
     assert (5.0, 3.0) == (found["start"].actual, found["map_task"].actual)
     assert (77.0, 1.0) == (found["map_memory"].actual, found["map_tasks"].actual)
     assert 1.5 == found["done_twice"].actual
+    assert 11 - 5 - 5 == found["commit"].actual
 
 
 def test_here_nothing_is_priced() -> None:

@@ -55,6 +55,7 @@ class Sampled(Protocol):
 def sampled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sampled:
     """Return a function that samples a content with the body of a `map`."""
     monkeypatch.setattr(sample, "_asked", measured)
+    monkeypatch.setattr(sample, "BUDGET_S", 600.0)  # a busy machine cuts no sample
 
     def run(
         content: bytes, body: str, form: Format = TEXT, split_bytes: int = 1 << 30
@@ -106,6 +107,20 @@ def test_no_more_than_a_mebibyte_of_three_splits_is_read(sampled: Sampled) -> No
     assert "" == outcome.answer.error
     assert SAMPLES == outcome.samples
     assert SAMPLES * SAMPLE_BYTES == outcome.bytes_read
+
+
+def test_a_slow_job_is_sampled_for_a_short_time(
+    sampled: Sampled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A millisecond a line, so 20 s for all: a small part is mapped, at the rate of all."""
+    monkeypatch.setattr(sample, "BUDGET_S", 1.5)
+    line = b"0123456789abcdef\n"
+    outcome = sampled(line * 20_000, "import time; time.sleep(.001); yield 1, 1")
+    assert "" == outcome.answer.error
+    assert outcome.answer.maps[-1].size_bytes < len(line) * 20_000 / 4
+    figures = figures_of(outcome.answer)
+    assert figures is not None
+    assert figures.map.seconds.at(len(line) * 20_000) > 17
 
 
 def test_an_error_of_the_job_is_the_answer(sampled: Sampled) -> None:

@@ -24,10 +24,21 @@ def test_one_run_moves_the_range() -> None:
     assert pytest.approx((1.0, 2.0, 4.0)) == (found.low, found.middle, found.high)
 
 
-def test_equal_runs_keep_a_margin() -> None:
-    """Three runs as forecast do not promise the next one to the second."""
+def test_a_few_runs_give_the_widest_range() -> None:
+    """From the third on the high end is twice the low end, whatever they say."""
     found = spread_of([1.0, 1.0, 1.0])
+    assert pytest.approx((0.5**0.5, 1.0, 2**0.5)) == (found.low, found.middle, found.high)
+
+
+def test_many_equal_runs_keep_a_margin() -> None:
+    """Ten runs as forecast do not promise the next one to the second."""
+    found = spread_of([1.0] * 10)
     assert pytest.approx((1 / 1.15, 1.15)) == (found.low, found.high)
+
+
+def test_a_run_with_more_weight_counts_more() -> None:
+    """Three parts of four."""
+    assert pytest.approx(2 ** (3 / 4)) == spread_of([2.0, 1.0], [3.0, 1.0]).middle
 
 
 def test_quantiles_lie_between_their_neighbours() -> None:

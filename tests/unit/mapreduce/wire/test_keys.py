@@ -35,6 +35,7 @@ def test_layout(store: str) -> None:
         "index/run-1/WzFd",
         "jobs/ab12/code.zip",
         "tasks/ab12.json",
+        "forecasts/ab12.json",
     ]
     assert [f"s3://bucket/a/{name}" for name in expected] == [
         keys.uploaded_input(store, "ab12", "book.txt"),
@@ -61,6 +62,7 @@ def test_layout(store: str) -> None:
         keys.indexed(store, "run-1", "WzFd"),
         keys.code(store, "ab12"),
         keys.task(store, "ab12"),
+        keys.forecasts(store, "ab12"),
     ]
 
 
