@@ -21,6 +21,8 @@ ASLEEP = (
     "its driver has gone without a word. If its machine only sleeps, attach again when it is awake"
 )
 
+NOT_BEGUN = "no driver carries it out yet; start it with: python -m driver run --plan {}"
+
 
 def attach(run: str | None = None, /, *, store: str | None = None) -> int:
     """Show the progress of a run that goes on elsewhere, and its end, as `run` does.
@@ -74,7 +76,8 @@ def _show_end(kept: RunStore, name: str, state: RecordedState, store: str | None
         say(f"{name} is {ended.state}: {ended.why}", style="yellow")
         stopped: type[MapReduceError] = RunStopped if state == "interrupted" else LimitReached
         return stopped.exit_code
-    say(f"{name} is {state}: {ASLEEP}", style="yellow")
+    why = NOT_BEGUN.format(name) if state == "planned" else ASLEEP
+    say(f"{name} is {state}: {why}", style="yellow")
     return 1
 
 

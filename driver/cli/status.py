@@ -186,6 +186,8 @@ def _next_lines(document: RunStatus, command: str, store: str | None) -> list[st
             f"watch it: python -m driver attach {name}{place}",
             f"end it: python -m driver cancel {name}{place}",
         ]
+    if document.state == "planned":
+        return [f"carry it out: python -m driver run --plan {name}{place}"]
     if document.state in ("lost", "interrupted"):
         return [f"go on: {command}" if command else "go on: give the same command again"]
     return []

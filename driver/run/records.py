@@ -93,8 +93,11 @@ async def recorded(
     heart = _heart(plan, backend, log, recording.interruption) if not recording.step else None
     explained = recording.interruption.explained() if recording.interruption else nullcontext()
 
+    def is_taken() -> bool:
+        return recording.is_taken or (heart is not None and heart.life.taken)
+
     async def keep_end(exc: MapReduceError) -> None:
-        if recording.is_taken or (recording.step and exc.ends != "failed"):
+        if is_taken() or (recording.step and exc.ends != "failed"):
             return
         seconds, state = backend.clock.wall() - began, exc.ends
         if state != "failed" and await asyncio.to_thread(_is_committed, plan, backend, log):
@@ -117,7 +120,7 @@ async def recorded(
         raise
     finally:
         beating = heart is not None and await heart.close()
-        if not recording.is_taken:
+        if not is_taken():
             kept = await _keep(plan, backend, log, "events.jsonl", lambda: log.json_lines(since))
             await _keep(plan, backend, log, "services.log", backend.log_text)
             if heart and kept and not beating:

@@ -180,3 +180,12 @@ def test_a_driver_that_does_not_answer_is_not_waited_for(
     monkeypatch.setattr("driver.cli.attach.time", fake)
     said = command("cancel", run)
     assert (0, True) == (said.code, f"{run} still runs" in said.out)
+
+
+def test_a_plan_is_carried_out_before_it_is_attached_to(command: Command, kept: RunStore) -> None:
+    """`status` and `attach` of a plan name the command that carries it out."""
+    run = kept.begin(run_plan(created=time.time() - 60, store=kept.store)).run
+    kept.write(run, "planned.json", b"{}")
+    assert f"carry it out: python -m driver run --plan {run}\n" in command("status", run).out
+    said = command("attach", run)
+    assert (1, True) == (said.code, "is planned: no driver carries it out yet" in said.err)
