@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Hashable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from driver.web.changes import Message, Sections, message
@@ -41,22 +41,18 @@ class Watch:
         self._least_pause_s = least_pause_s
         self._news = asyncio.Condition()
         self._latest: Reading | None = None
-        self.error = ""
 
     async def follow(self) -> None:
-        """Read until it is over; an error is kept for the pages, and the next reading follows."""
+        """Read until it is over; after a reading that fails, the next one follows."""
         while self._latest is None or not self._latest.over:
             started = time.monotonic()
-            try:
+            reading = self._latest
+            with suppress(Exception):  # a store that does not answer ends no page
                 reading = await asyncio.to_thread(self._read)
-            except Exception as exc:  # noqa: BLE001 - a store that does not answer ends no page
-                self.error = f"{type(exc).__name__}: {exc}"
-            else:
-                self.error = ""
-                if reading != self._latest:
-                    async with self._news:
-                        self._latest = reading
-                        self._news.notify_all()
+            if reading != self._latest:
+                async with self._news:
+                    self._latest = reading
+                    self._news.notify_all()
             await asyncio.sleep(pause_s(time.monotonic() - started, self._least_pause_s))
 
     async def messages(self, shown: str) -> AsyncIterator[Message]:
