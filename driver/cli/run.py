@@ -18,12 +18,13 @@ from driver.cli.options import (
     ResultOptions,
     run_config,
 )
-from driver.cli.plan import command_line, is_asked, may_begin, prepared_plan, priced
+from driver.cli.plan import command_line, may_begin, prepared_plan, priced
 from driver.cli.streams import unhurried
 from driver.cli.terminal import (
     answer,
     answer_table,
     console,
+    is_asked,
     no_output_of_jobs,
     print_document,
     say,
