@@ -10,8 +10,8 @@ LEAST ?= 85
 ARGS ?=
 
 .PHONY: help run test coverage integration check format docs docs-test deploy destroy scale stop \
-    start e2e containerd-store browser faults simulate sanitize fuzz spark bench forecast mutation audit \
-    sbom lock clean
+    start e2e containerd-store browser pictures faults simulate sanitize fuzz spark bench forecast mutation \
+    audit sbom lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -76,6 +76,9 @@ containerd-store: $(VENV)/ready  ## Push from Docker's containerd store to immut
 
 browser: $(VENV)/extension $(VENV)/browser  ## Open the pages of runs in a real Chromium (needs chromium and npm)
 	$(VENV)/browser-env/bin/python -m pytest tests/browser $(ARGS)
+
+pictures: $(VENV)/extension $(VENV)/browser  ## Make the pictures of the docs, of a page and of a terminal
+	$(VENV)/browser-env/bin/python -m docs.pictures
 
 faults: $(VENV)/extension $(VENV)/emulator  ## Inject all faults, count wrong answers (ARGS="--rounds 20")
 	$(BIN)/python -m tests.faults $(ARGS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from importlib.resources import files
 from typing import Annotated, Protocol
 from urllib.parse import parse_qs, quote
@@ -58,6 +58,10 @@ class Store(Protocol):
         """Return the page of a run; raises `InputError`."""
         ...
 
+    def comparison(self, first: str, second: str) -> str:
+        """Return the page that compares two runs; raises `InputError`."""
+        ...
+
     def cancel(self, run: str) -> None:
         """Ask the driver of a run to end it; raises `InputError`."""
         ...
@@ -78,6 +82,7 @@ def create_app(store: Store, access: Access, least_pause_s: float) -> FastAPI:
     get("/")(answers.overview)
     get("/live", response_class=EventSourceResponse)(answers.overview_live)
     get("/run/{run}")(answers.run)
+    get("/compare")(answers.compare)
     get("/run/{run}/live", response_class=EventSourceResponse)(answers.run_live)
     app.post("/run/{run}/cancel", response_model=None)(answers.cancel)
     get("/static/{name}")(static)
@@ -152,6 +157,11 @@ class _Answers:
         page = await anyio.to_thread.run_sync(self.store.page, run, self.access.form_token)
         return HTMLResponse(page)
 
+    async def compare(self, first: str = "", second: str = "") -> Response:
+        """Return the page that compares two runs."""
+        page = await anyio.to_thread.run_sync(self.store.comparison, first, second)
+        return HTMLResponse(page)
+
     async def run_live(
         self, run: str, shown: str = "", last_event_id: Annotated[str | None, Header()] = None
     ) -> AsyncIterable[ServerSentEvent]:
@@ -200,30 +210,26 @@ def _refused(why: str) -> Response:
     return Response(f"refused: {why}\n", 403, media_type="text/plain")
 
 
-@cache
-def _headers() -> dict[str, str]:
-    """Return the headers of every answer; the page of a run has its style and script inline."""
-    return door.headers(render.source_of(render.script()), render.source_of(render.style()))
-
-
 class _Door:
     """Refuses what does not come from the user's own pages; sets the headers of every answer."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
         self._access = access
+        # the page of a run has its style and script inline
+        self._headers = door.headers(
+            render.source_of(render.script()), render.source_of(render.style())
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
 
-        headers = await anyio.to_thread.run_sync(_headers)
-
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 found = MutableHeaders(scope=message)
-                for name, value in headers.items():
+                for name, value in self._headers.items():
                     found.setdefault(name, value)
             await send(message)
 

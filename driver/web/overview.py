@@ -79,6 +79,16 @@ def chosen(rows: Iterable[RunRow], choice: Choice) -> list[RunRow]:
     return sorted(found, key=lambda row: (row.created, row.run), reverse=True)
 
 
+def before(rows: Iterable[RunRow], run: str) -> str:
+    """Return the run of the same job that was planned before a run; "" without one."""
+    rows = list(rows)
+    own = next((row for row in rows if row.run == run), None)
+    if own is None:
+        return ""
+    earlier = [row for row in rows if row.job == own.job and row.created < own.created]
+    return max(earlier, key=lambda row: row.created).run if earlier else ""
+
+
 def jobs(rows: Iterable[RunRow]) -> list[JobLine]:
     """Return a line for each job, the one that ran last first."""
     by_job: dict[str, list[RunRow]] = defaultdict(list)

@@ -92,15 +92,17 @@ class Top:
         form_token: of the form that cancels the run.
         cancelled: the driver is asked to end it already.
         over: the page will not change any more.
+        before: the earlier run that this one can be compared with; "" for none.
     """
 
     store: str
     run: str
     job: str
-    shown_id: str
-    form_token: str
-    cancelled: bool
-    over: bool
+    shown_id: str = ""
+    form_token: str = ""
+    cancelled: bool = False
+    over: bool = True
+    before: str = ""
 
 
 def live_top(top: Top) -> str:
@@ -164,6 +166,9 @@ def _templates() -> Environment:
         volume=_volume,
         number=lambda count: f"{count:,}",
         run_url=lambda run: f"/run/{quote(run, safe='')}",
+        compare_url=lambda first, second: (
+            "/compare?" + urlencode({"first": first, "second": second})
+        ),
         job_url=lambda job: "/?" + urlencode({"job": job}),
     )
     return made

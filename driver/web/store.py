@@ -12,8 +12,8 @@ from driver.history.run_index import RunSummary
 from driver.history.run_names import chain_of, is_run_name
 from driver.history.run_store import RunStore
 from driver.plan.tasks import RunPlan
-from driver.web.overview import RunRow
-from driver.web.run_reader import ENDED, RunReader, page_of
+from driver.web.overview import RunRow, before
+from driver.web.run_reader import ENDED, RunReader, comparison_of, page_of
 from driver.web.watch import LEAST_PAUSE_S, Read
 from mapreduce.errors import InputError, MapReduceError
 from mapreduce.wire import keys
@@ -68,7 +68,12 @@ class KeptRuns:
 
     def page(self, run: str, form_token: str) -> str:
         """Return the page of a run; raises `InputError`."""
-        return page_of(self.runs, self._known(run), form_token, self.clock())
+        earlier = before(self.rows(), self._known(run))
+        return page_of(self.runs, run, form_token, self.clock(), earlier)
+
+    def comparison(self, first: str, second: str) -> str:
+        """Return the page that compares two runs; raises `InputError`."""
+        return comparison_of(self.runs, self._known(first), self._known(second), self.clock())
 
     def cancel(self, run: str) -> None:
         """Ask the driver of a run to end it; raises `InputError`."""

@@ -191,7 +191,8 @@ class FakeDriver:
         ]
         self.runs.storage.delete([*written, keys.run_lease(self.runs.store, self.run)])
         self.runs.write(self.run, "report.json", report(found, self.run))
-        enter(self.runs, self.run, found[0].at, found[-1].at - found[0].at)
+        created = self.runs.plan(self.run).created
+        enter(self.runs, self.run, created, found[-1].at - found[0].at)
 
 
 def enter(runs: RunStore, run: str, created: float, seconds: float) -> None:

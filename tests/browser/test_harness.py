@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.chromium import opened
+from tests.browser.chromium import Opened, opened
 
 GOOD = (
     "<!doctype html><html lang=en><meta name=viewport content='width=device-width'>"
@@ -19,6 +19,13 @@ def _page(folder: Path, text: str) -> str:
     path = folder / "page.html"
     path.write_text(text, encoding="utf-8")
     return path.as_uri()
+
+
+def _wait_for_a_fault(seen: Opened) -> None:
+    for _ in range(200):
+        if seen.faults:
+            return
+        seen.page.wait_for_timeout(50)
 
 
 def test_a_good_page_has_no_fault(browser: Any, tmp_path: Path) -> None:
@@ -44,7 +51,7 @@ def test_a_good_page_has_no_fault(browser: Any, tmp_path: Path) -> None:
 def test_a_request_is_a_fault(browser: Any, tmp_path: Path, leaving: str) -> None:
     """A page that asks for anything but itself has a fault, and the request is not sent."""
     with opened(browser, _page(tmp_path, GOOD + leaving)) as seen:
-        seen.page.wait_for_timeout(100)
+        _wait_for_a_fault(seen)
         assert any(fault.startswith("request: ") for fault in seen.faults)
 
 
@@ -59,7 +66,7 @@ def test_a_request_is_a_fault(browser: Any, tmp_path: Path, leaving: str) -> Non
 def test_an_error_is_a_fault(browser: Any, tmp_path: Path, fault: str, script: str) -> None:
     """An exception, a dialog and a logged error are faults."""
     with opened(browser, _page(tmp_path, GOOD + script)) as seen:
-        seen.page.wait_for_timeout(50)
+        _wait_for_a_fault(seen)
         assert [fault] == [each[: len(fault)] for each in seen.faults]
 
 

@@ -24,6 +24,7 @@ from tests.browser import samples
 from tests.browser.chromium import ROOT, SCHEMES, WIDTHS, Scheme, opened
 from tests.browser.samples import FakeDriver
 
+pytestmark = pytest.mark.timeout(300)
 WAIT_S = 60.0
 LOST_S = 15.0
 AWAY = ("console: Failed to load resource: net::ERR_", "console: hx-sse", "console: htmx")
@@ -119,11 +120,13 @@ def web(runs: RunStore, tmp_path: Path) -> Iterator[Web]:
         server.end(signal.SIGKILL)
 
 
-def _wait_until(page: Any, holds: Callable[[], object]) -> None:
+def _wait_until(
+    page: Any, holds: Callable[[], object], why: Callable[[], object] = lambda: ""
+) -> None:
     """Wait until something holds; the policy of the pages forbids to wait inside of them."""
     end = time.monotonic() + WAIT_S
     while not holds():
-        assert time.monotonic() < end, (holds(), page.inner_text("body")[:2000])
+        assert time.monotonic() < end, f"{why()}\n{page.inner_text('body')[:2000]}"
         page.wait_for_timeout(50)
 
 
@@ -166,7 +169,9 @@ def test_live_equals_static(browser: Any, runs: RunStore, web: Web) -> None:
         _wait_for(page, "Done")
         _wait_until(page, lambda: "done" in page.title())
         expected = _static_texts(browser, runs, driver.run)
-        _wait_until(page, lambda: not _different(page, expected))
+        _wait_until(
+            page, lambda: not _different(page, expected), lambda: _different(page, expected)
+        )
         rows = page.evaluate("JSON.parse(document.getElementById('data').textContent).tasks.rows")
         assert 61 == len(rows)
         assert [] == seen.faults
@@ -196,7 +201,9 @@ def test_the_server_killed_in_mid_stream(browser: Any, runs: RunStore, web: Web)
         driver.end(happened)
         _wait_for(page, "Done")
         expected = _static_texts(browser, runs, driver.run)
-        _wait_until(page, lambda: not _different(page, expected))
+        _wait_until(
+            page, lambda: not _different(page, expected), lambda: _different(page, expected)
+        )
         assert page.evaluate("window.sameDocument")
         assert [] == seen.faults
 
@@ -315,9 +322,9 @@ def test_hundreds_of_runs(browser: Any, runs: RunStore, web: Web) -> None:
         _wait_for(page, "running", "#list")
         page.get_by_label("Run or job").fill("000123")
         page.get_by_role("button", name="Show", exact=True).click()
-        assert 1 == page.locator("#list tbody tr").count()
+        _wait_until(page, lambda: 1 == page.locator("#list tbody tr").count())
         page.locator("#list td.job a").click()
-        assert 60 == page.locator("#history li").count()
+        _wait_until(page, lambda: 60 == page.locator("#history li").count())
         assert [] == seen.faults
 
 
@@ -340,6 +347,24 @@ def test_axe_and_every_width(browser: Any, runs: RunStore, web: Web, scheme: Sch
                 assert 0 == seen.overflow_px(), name
                 assert [] == seen.violations(), name
             assert [] == seen.faults
+
+
+def test_two_runs_side_by_side(browser: Any, runs: RunStore, web: Web) -> None:
+    """The page of a run leads to a comparison with the run before, which has no barrier."""
+    happened = samples.in_order(samples.happened(8))
+    for created in (samples.BEGAN, samples.BEGAN + 100):
+        FakeDriver.begin(runs, created).end(happened)
+    with opened(browser, web.url) as seen:
+        page = seen.page
+        page.wait_for_url(web.page("/"))
+        page.locator("#list tbody a").first.click()
+        page.get_by_text("Compare with the run before").click()
+        page.wait_for_url(web.page("/compare?*"))
+        assert "Two runs of" in page.inner_text("h1")
+        seen.shot("web-compare-900-light")
+        assert [] == seen.violations()
+        assert 0 == seen.overflow_px()
+        assert [] == seen.faults
 
 
 def test_a_run_is_cancelled_from_its_page(browser: Any, runs: RunStore, web: Web) -> None:

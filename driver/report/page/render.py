@@ -109,7 +109,7 @@ def script() -> str:
     return source("page/page.js")
 
 
-def comparison_page(found: Comparison, job: str) -> str:
+def comparison_page(found: Comparison, job: str, live: Live | None = None) -> str:
     """Return the page of two runs side by side."""
     total = found.times[0]
     changed = [pair.name for pair in found.properties if pair.changed]
@@ -125,4 +125,5 @@ def comparison_page(found: Comparison, job: str) -> str:
     return whole_page(
         title=f"{job}: {found.first} and {found.second}",
         elements=[rendered("page/compare.html", values)],
+        live=live,
     )

@@ -43,6 +43,9 @@ class _Store:
             raise InputError(f"there is no run {run!r}")
         return f"<p>{run} {form_token}</p>"
 
+    def comparison(self, first: str, second: str) -> str:
+        return f"<p>{first} {second}</p>"
+
     def cancel(self, run: str) -> None:
         self.cancelled.append(run)
 
@@ -64,7 +67,14 @@ def _get(path: str, store: _Store | None = None, host: str = "127.0.0.1:8621") -
     )
 
 
-PATHS = ["/", "/live", "/run/run-1", "/run/run-1/live", *(f"/static/{name}" for name in STATIC)]
+PATHS = [
+    "/",
+    "/live",
+    "/compare?first=a&second=b",
+    "/run/run-1",
+    "/run/run-1/live",
+    *(f"/static/{name}" for name in STATIC),
+]
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/nowhere"])
@@ -109,7 +119,7 @@ def test_a_wrong_token_gives_nothing() -> None:
     assert "set-cookie" not in answer.headers
 
 
-@pytest.mark.parametrize("path", [*PATHS[:1], *PATHS[2:3], "/nowhere", "/open?token=wrong"])
+@pytest.mark.parametrize("path", ["/", "/run/run-1", "/nowhere", "/open?token=wrong"])
 def test_every_answer_has_a_policy(path: str) -> None:
     """Refusals, errors and pages alike load nothing from elsewhere and tell no address."""
     answer = _get(path)

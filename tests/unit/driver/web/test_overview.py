@@ -11,6 +11,7 @@ from driver.web.overview import (
     TREND_WIDTH,
     Choice,
     RunRow,
+    before,
     chosen,
     jobs,
     trend,
@@ -67,3 +68,14 @@ def test_a_trend_lies_in_its_box(seconds: list[float]) -> None:
     assert sorted(x for x, _ in found.points) == [x for x, _ in found.points]
     assert (0.0, float(TREND_WIDTH)) == (found.points[0][0], found.points[-1][0])
     assert all(0 <= y <= TREND_HEIGHT for _, y in found.points)
+
+
+def test_the_run_before_is_the_last_one_of_the_same_job() -> None:
+    """Of the earlier runs of a job the last one counts; a first or unknown run has none."""
+    rows = [
+        _row("a", created=1.0),
+        _row("b", created=2.0),
+        _row("c", created=3.0, job="Other"),
+        _row("d", created=4.0),
+    ]
+    assert ["", "a", "", "b", ""] == [before(rows, run) for run in ("a", "b", "c", "d", "e")]

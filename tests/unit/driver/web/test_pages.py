@@ -8,6 +8,7 @@ from driver.web.overview import ROWS_SHOWN, Choice, RunRow
 from driver.web.pages import (
     BARS_SHOWN,
     duration_text,
+    live_head,
     message_page,
     overview_page,
     overview_sections,
@@ -75,3 +76,11 @@ def test_text_in_titles_and_messages_is_escaped() -> None:
     """A title and a message hold text, whatever it is."""
     assert "<title>&lt;b&gt;\\x1b</title>" == title_element("<b>\x1b")
     assert "<b>" not in message_page("file:///store", "Title", "<b>")
+
+
+def test_the_scripts_are_not_deferred() -> None:
+    """A deferred htmx would begin before its extension for streams is there, and open none."""
+    head = live_head()
+    assert 3 == head.count("<script src=")
+    assert "defer" not in head
+    assert head.index("htmx.min.js") < head.index("hx-sse.min.js")

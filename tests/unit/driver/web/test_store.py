@@ -105,9 +105,25 @@ def test_unreadable_runs_steps_and_other_folders(runs: RunStore) -> None:
 def test_no_name_leaves_the_folder_of_runs(runs: RunStore, run: str) -> None:
     """What is not the name of a run is refused before anything is read or written."""
     kept = KeptRuns(runs)
-    for use in (kept.reader, lambda name: kept.page(name, "token"), kept.cancel):
+    for use in (
+        kept.reader,
+        lambda name: kept.page(name, "token"),
+        lambda name: kept.comparison(name, OLD),
+        lambda name: kept.comparison(OLD, name),
+        kept.cancel,
+    ):
         with pytest.raises(InputError, match="there is no run"):
             use(run)
+
+
+def test_a_page_leads_to_a_comparison_with_the_run_before(runs: RunStore) -> None:
+    """The page of the second run of a job compares it with the first, whose page has no link."""
+    for number, run in enumerate((OLD, NEW)):
+        runs.write(run, "plan.json", run_plan(run=run, created=float(number)))
+    kept = KeptRuns(runs)
+    assert f"/compare?first={OLD}&amp;second={NEW}" in kept.page(NEW, "token")
+    assert "/compare" not in kept.page(OLD, "token")
+    assert OLD in kept.comparison(OLD, NEW)
 
 
 def test_cancel_asks_the_driver(runs: RunStore) -> None:
