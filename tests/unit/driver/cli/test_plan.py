@@ -13,10 +13,10 @@ import pytest
 from driver.cli import plan as plan_command
 from driver.cli.options import PriceOptions
 from driver.cli.plan import check_limit, command_line, may_begin
-from driver.forecast import sample
 from driver.forecast.document import Forecast, Money
 from driver.forecast.receipt import Range
-from driver.forecast.sample_task import measured
+from driver.forecast.sampling import sample
+from driver.forecast.sampling.task import measured
 from driver.plan.config import RunConfig
 from driver.targets.prepare import Prepared, prepare
 from mapreduce.errors import PriceRefused, UsageError
