@@ -73,7 +73,8 @@ def _objects_of_all(wanted: Set[str], runs: RunStore, *, results: bool) -> Itera
 def plan_emptying(runs: RunStore) -> Cleaning:
     """Return everything that this program has ever written to the store."""
     of_tasks = (keys.CHUNKS, keys.MAPS, keys.PAIRS, keys.REDUCE)
-    folders = (keys.INPUT, *of_tasks, keys.RUNS, keys.INDEX, keys.JOBS, keys.TASKS, keys.FORECASTS)
+    of_runs = (keys.RUNS, keys.INDEX, keys.FORECASTS)
+    folders = (keys.INPUT, *of_tasks, *of_runs, keys.JOBS, keys.TASKS)
     found = (info for name in folders for info in runs.storage.list(keys.join(runs.store, name)))
     return cleaning_of(found, runs)
 

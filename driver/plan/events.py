@@ -59,6 +59,14 @@ class AttemptStarted(Event, frozen=True):
     backup: bool = False
 
 
+class AttemptRefused(Event, frozen=True):
+    """The endpoint had no free slot, so the attempt has not begun; its task waits again."""
+
+    task: str
+    attempt: int
+    endpoint: str
+
+
 class AttemptProgress(Event, frozen=True):
     """A heartbeat of a worker."""
 

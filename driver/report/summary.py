@@ -82,21 +82,23 @@ def top_table(rows: Iterable[tuple[Any, Any]]) -> Table:
 def _times(report: Report) -> Iterator[_Line]:
     """Yield the times of the stages, and the speed-up of a map stage that shows one."""
     times = report.timings
-    stages = (("start", times.start), ("split", times.split), ("map", times.map_wall))
-    parts = [
-        f"{name} {seconds:.2f} s"
-        for name, seconds in (*stages, ("reduce", times.reduce))
-        if seconds >= SHOWN_S
+    stages = (
+        ("start", times.start, ""),
+        ("split", times.split, ""),
+        ("map", times.map_wall, "" if report.reused_tasks else _speed_up(times)),
+        ("reduce", times.reduce, ""),
+    )
+    shown_ones = [
+        f"{name} {seconds:.2f} s{more}" for name, seconds, more in stages if seconds >= SHOWN_S
     ]
-    if parts:
-        yield "time", ", ".join(parts) + ("" if report.reused_tasks else _speed_up(times))
+    if shown_ones:
+        yield "time", ", ".join(shown_ones)
 
 
 def _speed_up(times: Timings) -> str:
     if times.map_serial_sum < MEASURED_S or times.speed_up <= 1:
         return ""
-    work = f"{times.map_serial_sum:.1f} s of map tasks in {times.map_wall:.1f} s"
-    return f"; {work}: {times.speed_up:.1f} x as fast as one after the other"
+    return f" ({times.map_serial_sum:.1f} s of tasks, {times.speed_up:.1f} x)"
 
 
 def _price(report: Report) -> Iterator[_Line]:

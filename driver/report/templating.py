@@ -40,7 +40,7 @@ def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     from driver.report import words
-    from driver.text import CELL_LIMIT, bytes_text, plural, shown
+    from driver.text import CELL_LIMIT, MESSAGE_LIMIT, bytes_text, plural, shown
 
     made = Environment(
         loader=PackageLoader("driver.report"),
@@ -55,6 +55,7 @@ def _environment() -> Environment:
         number=words.axis_text,
         ticks=words.tick_text,
         line=shown,
+        message=lambda text: shown_lines(text, MESSAGE_LIMIT),
         cell=lambda text: shown(text, CELL_LIMIT),
         bytes=bytes_text,
         plural=plural,
@@ -62,8 +63,8 @@ def _environment() -> Environment:
         usd=words.usd_text,
         count=words.count_text,
         quantity=words.quantity_text,
+        range=words.range_text,
         time=words.time_text,
-        percent=words.percent_text,
     )
     return made
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
+from driver.forecast.receipt import Range
 from driver.text import bytes_text
 
 
@@ -61,14 +61,15 @@ def quantity_text(value: float, unit: str) -> str:
     return count_text(value)
 
 
+def range_text(expected: Range, unit: str) -> str:
+    """Return a forecast: `1.2 s to 3.4 s`, or one value where both ends are the same."""
+    low, high = quantity_text(expected.low, unit), quantity_text(expected.high, unit)
+    return low if low == high else f"{low} to {high}"
+
+
 def time_text(at: float) -> str:
     """Return a time in UTC to the second; "" for one outside the calendar."""
     try:
         return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(at))
     except (ValueError, OverflowError, OSError):
         return ""
-
-
-def percent_text(share: Any) -> str:
-    """Return a share of 1 in percent."""
-    return f"{share:.0%}"

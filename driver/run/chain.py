@@ -16,6 +16,7 @@ from driver.plan.events import EventLog
 from driver.plan.tasks import RunPlan
 from driver.report.document import Report, chain_report
 from driver.run.backend import Backend
+from driver.run.interruption import completed
 from driver.run.pipeline import NO_REQUESTS, Finished, run_job
 from driver.run.records import NOT_LIVE, Recording, recorded, with_notes
 from mapreduce.chain import Chain, Step, StepResult, step_after, steps_of
@@ -81,7 +82,7 @@ async def run_chain(
         if done is None:
             raise InputError(f"{plan.job.name} has no step; let `steps` yield a job")
         ledger = combined([report.ledger for report in reports])
-        success = await asyncio.to_thread(_commit, plan, done.report, backend.runs)
+        success = await completed(asyncio.to_thread(_commit, plan, done.report, backend.runs))
         seconds = backend.clock.now() - started
         log(events.RunDone(at=backend.clock.wall(), run=plan.run, seconds=seconds))
     urls = [url for url, _, _ in success.parts]

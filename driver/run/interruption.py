@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 from mapreduce.errors import MapReduceError, RunStopped
 
+Result = TypeVar("Result")
 AGAIN = "the same command goes on where it stopped"
 
 
@@ -61,3 +63,15 @@ class Interruption:
                 raise
             self._task.uncancel()
             raise self.why from None
+
+
+async def completed(work: Awaitable[Result]) -> Result:
+    """Return the result of work that goes on in a thread whatever happens to the run, so that an
+    interruption takes effect when it is complete.
+    """
+    going = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(going)
+    except asyncio.CancelledError:
+        await asyncio.wait([going])
+        raise

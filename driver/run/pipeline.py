@@ -13,6 +13,7 @@ from driver.plan.events import EventLog
 from driver.plan.tasks import RunPlan
 from driver.report.document import Report, make_report
 from driver.run.backend import Backend
+from driver.run.interruption import completed
 from driver.run.records import NOT_LIVE, Recording, recorded, with_notes
 from mapreduce.engine import Ledger
 from mapreduce.errors import LedgerError
@@ -62,7 +63,7 @@ async def run_job(
         done = await backend.carry_out(plan, log, fresh=fresh, started=started)
         results = done.results
         ledger = await asyncio.to_thread(check_ledger, plan, results, backend.runs)
-        success = await asyncio.to_thread(commit, plan, results, backend.runs)
+        success = await completed(asyncio.to_thread(commit, plan, results, backend.runs))
         finished = backend.clock.now()
         log(events.RunDone(at=backend.clock.wall(), run=plan.run, seconds=finished - started))
     report = make_report(

@@ -96,11 +96,15 @@ async def recorded(
     async def keep_end(exc: MapReduceError) -> None:
         if recording.is_taken or (recording.step and exc.ends != "failed"):
             return
-        await _keep_end(exc, plan, backend, log)
+        seconds, state = backend.clock.wall() - began, exc.ends
+        if state != "failed" and await asyncio.to_thread(_is_committed, plan, backend, log):
+            state = "done"  # it was interrupted when the result was there already
+        else:
+            await _keep_end(exc, plan, backend, log)
         if not recording.step:
             receipt = await _keep_receipt(plan, backend, log, recording)
-            seconds, usd = backend.clock.wall() - began, receipt.usd if receipt else None
-            await _index(plan, backend, log, exc.ends, seconds, usd)
+            usd = receipt.usd if receipt else None
+            await _index(plan, backend, log, state, seconds, usd)
 
     try:
         with explained:
@@ -119,6 +123,14 @@ async def recorded(
             if heart and kept and not beating:
                 what = "the run's segments of events could not be deleted"
                 await asyncio.to_thread(log.contain, what, heart.life.end)
+
+
+def _is_committed(plan: RunPlan, backend: Backend, log: EventLog) -> bool:
+    try:
+        return backend.runs.success(plan.run) is not None
+    except MapReduceError as exc:
+        log.note("the run's _SUCCESS could not be looked for", exc)
+        return False
 
 
 def _started(plan: RunPlan, at: float) -> events.RunStarted:

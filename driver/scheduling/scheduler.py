@@ -233,6 +233,7 @@ class StageRun:
             self._failures.note_answer()
             self._watch.note_answer()
             self._tasks.put_back(task, attempt)
+            self._tell.refused(task, attempt)
             slots.quiet_until = self._clock.now() + wait_for_slot(exc.retry_after_s)
         except NotReached as exc:
             self._watch.note_unreached()

@@ -92,6 +92,17 @@ class StageEvents:
             )
         )
 
+    def refused(self, task: OpenTask, attempt: Attempt) -> None:
+        """Report that an attempt has not begun, because its endpoint had no free slot."""
+        self._emit(
+            events.AttemptRefused(
+                at=self._clock.wall(),
+                task=task.spec.name,
+                attempt=attempt.number,
+                endpoint=attempt.endpoint,
+            )
+        )
+
     def failed(self, task: OpenTask, attempt: Attempt, error: TaskError, then: str) -> None:
         """Report why an attempt failed, and what follows."""
         self._emit(

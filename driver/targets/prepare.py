@@ -160,7 +160,7 @@ def prepare(
     _check_keep(config, stack)
     _check_limit(config, stack)
     unsure = _check_buckets(inputs, stack, aws) if stack else []
-    if where in ("local", "spark"):
+    if where == "local" or (where == "spark" and config.spark_master.startswith("local")):
         check_services_keys([runs.store, *(given.url for given in inputs)])
     total = sum(given.size for given in inputs)
     least = INLINE_AT_LEAST if where == "inline" else 1

@@ -142,7 +142,7 @@ def test_writes_of_a_run(first: Asked) -> None:
         "index": 1,
     }
     assert first.folders("copy") == {"reduce": REDUCES}
-    assert not first.folders("list", "delete")
+    assert not first.folders("list", *([] if first.life else ["delete"]))
 
 
 def test_reads_of_a_run(first: Asked) -> None:

@@ -264,7 +264,7 @@ def test_one_broken_run_hides_no_other(driver: Driver, folder: Path) -> None:
     states = {run["run_id"]: run["state"] for run in listed.document["runs"]}
     assert states.pop(good) == "done"
     assert (listed.code, len(states), set(states.values())) == (0, len(names), {"unreadable"})
-    shown = driver.run("runs").err
+    shown = driver.run("runs").out
     assert good in shown
     assert _obeyed(shown.replace("\n", "")) == []
     for command in (

@@ -95,6 +95,8 @@ def _paired(first: dict[str, _Value], second: dict[str, _Value]) -> Iterator[Pai
     nothing = _Value(None)
     for name in dict.fromkeys([*first, *second]):
         one, two = first.get(name, nothing), second.get(name, nothing)
+        if one.value in (None, "") and two.value in (None, ""):
+            continue
         yield Pair(name=name, unit=one.unit or two.unit, first=one.value, second=two.value)
 
 

@@ -52,7 +52,8 @@ def verdict(document: RunDocument) -> View:
         "sign": SIGNS.get(model.state, "·"),
         "parts": _strip(phases(document), document.seconds),
         "loss": worst_loss(document),
-        "forecast": _line(document, "end_to_end", "end to end", "total"),
+        "forecast": _line(document, "end_to_end"),
+        "price": _line(document, "usd"),
         "usd": document.receipt.usd if document.receipt else None,
         "requests_usd": report.requests.dollars if report and report.requests.total else None,
         "tasks_done": sum(stage.done for stage in model.stages),
@@ -217,9 +218,9 @@ def receipt(document: RunDocument) -> View:
     return {"receipt": document.receipt}
 
 
-def _line(document: RunDocument, *names: str) -> ReceiptLine | None:
+def _line(document: RunDocument, name: str) -> ReceiptLine | None:
     lines = document.receipt.lines if document.receipt else ()
-    return next((line for line in lines if line.name in names), None)
+    return next((line for line in lines if line.name == name), None)
 
 
 def counters(document: RunDocument) -> View:

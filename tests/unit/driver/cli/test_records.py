@@ -90,7 +90,7 @@ def test_the_state_of_a_run_that_was_killed(command: Command, home: Path, run: s
         document[name] for name in ("state", "maps_done", "reduces_done")
     )
     assert "lost" in command("runs").out
-    assert "go on: give the same command again" in command("status").out
+    assert "\ngo on: " in command("status").out
 
 
 def test_the_state_of_a_run_that_failed(command: Command, home: Path) -> None:

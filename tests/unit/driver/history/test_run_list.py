@@ -57,7 +57,7 @@ def test_five_hundred_runs_take_two_lists(monkeypatch: pytest.MonkeyPatch) -> No
         aws.objects[keys.run_file("/bucket", name, "plan.json")] = plan
         aws.asked.clear()
         assert "running" == list_runs(kept, 20, NOW + 1).runs[-1].state
-        assert len(aws.asked) <= 2 + 7
+        assert len(aws.asked) <= 2 + 8
 
 
 def test_the_last_runs_are_listed_in_the_order_of_time(kept: RunStore) -> None:

@@ -91,7 +91,7 @@ def test_a_speed_up_is_shown_where_it_means_something() -> None:
             start=0, split=0, map_serial_sum=serial, map_wall=wall, reduce=0, end_to_end=wall,
             speed_up=serial / wall if wall else 0.0,
         )  # fmt: skip
-        return " x as fast" in _shown(_report("k", timings=made, reused_tasks=reused))
+        return " s of tasks, 4.0 x)" in _shown(_report("k", timings=made, reused_tasks=reused))
 
     assert [True, False, False, False, False] == [
         times(8.0, 2.0),

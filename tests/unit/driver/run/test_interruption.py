@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from driver.run.interruption import Interruption
+from driver.run.interruption import Interruption, completed
 from mapreduce.errors import RunStopped
 
 
@@ -62,3 +62,24 @@ def test_a_reason_after_the_end_is_nothing() -> None:
     interruption = asyncio.run(run())
     interruption.stop(RunStopped("too late"))
     assert interruption.why is None
+
+
+def test_work_that_goes_on_is_completed() -> None:
+    """An interruption takes effect after work that a thread goes on with; its error too."""
+    done: list[str] = []
+
+    async def work() -> str:
+        for _ in range(3):
+            await asyncio.sleep(0)
+        done.append("done")
+        return "result"
+
+    async def run() -> None:
+        assert await completed(work()) == "result"
+        interruption = Interruption()
+        with pytest.raises(RunStopped), interruption.explained():
+            interruption.stop(RunStopped("now"))
+            await completed(work())
+        assert ["done", "done"] == done
+
+    asyncio.run(run())

@@ -194,3 +194,17 @@ def test_a_run_that_is_done_is_entered_with_its_time(world: _World) -> None:
     summary = world.summary()
     assert summary is not None
     assert ("done", 0.0, None) == (summary.state, summary.seconds, summary.usd)
+
+
+def test_a_run_that_is_ended_after_its_commit_is_done(world: _World) -> None:
+    """An interruption that comes when the result is there does not hide it."""
+
+    async def body(_: Interruption) -> None:
+        world.runs.commit(RUN, [], 0)
+        raise asyncio.CancelledError
+
+    assert isinstance(world.end(body), asyncio.CancelledError)
+    summary = world.summary()
+    assert summary is not None
+    assert ("done", "done") == (summary.state, world.runs.state(RUN))
+    assert "ended.json" not in world.records()

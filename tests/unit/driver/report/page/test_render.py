@@ -13,6 +13,8 @@ import pytest
 
 from driver.forecast.receipt import Range, Receipt, ReceiptLine
 from driver.history.failure import Cause, Failure
+from driver.report.page import render
+from driver.report.page.data import read_back
 from driver.report.page.document import RunDocument
 from driver.report.page.render import SECTIONS, page, script, section
 from tests.unit.driver.report.page.made import (
@@ -156,6 +158,18 @@ def test_a_page_of_a_large_run_is_bounded() -> None:
     assert '"left_out":' in text
 
 
+def test_a_page_that_would_be_too_long_has_fewer_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its table keeps what fits, and says how many it leaves out."""
+    document = large_document(3000)
+    whole = page(document)
+    assert 0 == read_back(whole).tasks.left_out
+    monkeypatch.setattr(render, "PAGE_BYTES", 250_000)
+    monkeypatch.setattr(render, "TASKS_BYTES", 250_000)
+    text = page(document)
+    assert len(text.encode()) <= 250_000 < len(whole.encode())
+    assert read_back(text).tasks.left_out > 0
+
+
 def test_many_tasks_are_few_elements() -> None:
     """A canvas and the first rows of the table, whatever the number of tasks."""
     assert len(Parsed(page(large_document(3000))).tags) < 2_000
@@ -225,14 +239,18 @@ def test_a_receipt_shows_each_line_in_or_out_of_its_range() -> None:
     lines = (
         ReceiptLine(name="map", unit="s", expected=Range(low=1, high=3), actual=2),
         ReceiptLine(name="usd", unit="usd", expected=Range(low=1, high=3), actual=4),
-        ReceiptLine(name="tasks", unit="tasks"),
+        ReceiptLine(name="map_tasks", unit="tasks", expected=Range(low=9, high=9)),
+        ReceiptLine(name="end_to_end", unit="s", expected=Range(low=1, high=3), actual=2),
     )
     receipt = Receipt(run="run-1", lines=lines, usd=0.5, not_priced=("logs",))
     text = Parsed(section("receipt", small_document(receipt=receipt))).text
     assert "map 1.00 s to 3.00 s 2.00 s ✓ yes" in text
     assert "usd $1.00 to $3.00 $4.00 ✗ no" in text
     assert "Not priced: logs." in text
-    assert "Price $0.5000" in Parsed(section("verdict", small_document(receipt=receipt))).text
+    assert "map tasks 9 – –" in text
+    verdict = Parsed(section("verdict", small_document(receipt=receipt))).text
+    assert "forecast 1.00 s to 3.00 s: held" in verdict
+    assert "Price $0.5000 forecast $1.00 to $3.00: missed" in verdict
 
 
 def test_a_ledger_that_does_not_balance_shows_the_wrong_sums() -> None:

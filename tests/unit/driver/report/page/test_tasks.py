@@ -13,6 +13,17 @@ def test_a_task_is_its_attempt_that_counts() -> None:
     assert ("done", 2, BEGAN + 2, 2.0) == (line.state, line.attempts, line.started, line.seconds)
 
 
+def test_a_task_that_was_done_again_is_its_last_attempt() -> None:
+    """Its first output was lost; an attempt that failed after that does not count either."""
+    run = model(
+        attempt("map-0", 0, 1),
+        attempt("map-0", 5, 8, number=2),
+        attempt("map-0", 8, 9, number=3, state="failed"),
+    )
+    (line,) = task_lines(run, None)
+    assert ("done", 3, 3.0) == (line.state, line.attempts, line.seconds)
+
+
 def test_tasks_are_in_the_order_of_stages_and_numbers() -> None:
     """Split, map and reduce tasks, each by number."""
     run = model(attempt("reduce-0", 2, 3), attempt("map-10", 1, 2), attempt("map-9", 1, 2))

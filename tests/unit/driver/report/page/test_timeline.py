@@ -15,6 +15,7 @@ from driver.report.page.document import RunDocument
 from driver.report.page.timeline import (
     CANVAS_CELLS,
     KINDS,
+    LINKS_SHOWN,
     MOST_BARS,
     busy_slots,
     last_path,
@@ -127,6 +128,20 @@ def test_a_failed_attempt_is_joined_to_the_next_one() -> None:
         bar.kind for bar in timeline(document).bars
     ]
     assert 2 == len(timeline(document).links)
+
+
+def test_of_many_recoveries_the_dearest_are_joined() -> None:
+    """More lines than that would hide the bars."""
+    attempts = [
+        each
+        for n in range(LINKS_SHOWN + 5)
+        for each in (
+            attempt(f"map-{n}", 0, 1 + n, n, state="failed"),
+            attempt(f"map-{n}", 100, 101, n, number=2),
+        )
+    ]
+    links = timeline(RunDocument(plan=run_plan(), model=model(*attempts))).links
+    assert set(range(5, LINKS_SHOWN + 5)) == {link.row1 for link in links}
 
 
 def test_many_attempts_become_cells() -> None:
