@@ -141,9 +141,11 @@ def may_begin(prepared: Prepared, price: PriceOptions, *, asks: bool) -> bool:
             "--ask: standard input is not a terminal; see the price first with: "
             "python -m driver plan"
         )
-    limit, forecast = price.max_usd, prepared.forecast
+    limit, forecast = prepared.config.max_usd, prepared.forecast
     expected = forecast.money.together if forecast and forecast.money else None
     may_pass = False
+    if limit is not None and expected is None:
+        say(f"the price is not known before: the run pauses at --max-usd {limit:g}")
     if limit is not None and expected is not None:
         check_limit(expected, limit)
         may_pass = expected.high > limit

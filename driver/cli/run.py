@@ -23,6 +23,7 @@ from driver.cli.streams import unhurried
 from driver.cli.terminal import (
     answer,
     answer_table,
+    can_answer,
     console,
     is_asked,
     no_output_of_jobs,
@@ -76,7 +77,7 @@ def run(
     for note in prepared.notes:
         say(note)
     prepared = priced(prepared, price)
-    if not may_begin(prepared, price, asks=is_asked()):
+    if not may_begin(prepared, price, asks=can_answer()):
         return NOT_BEGUN
     if price.ask or price.max_usd is not None:
         started = time.monotonic()  # neither the plan nor the user's thinking is part of the run

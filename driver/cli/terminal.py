@@ -205,6 +205,19 @@ def _is_without_output() -> bool:
     return sys.stdout is None or getattr(sys.stdout, "is_missing", False)
 
 
+def can_answer() -> bool:
+    """Return whether standard input is a terminal, so that the user can answer a question."""
+    return _is_terminal(sys.stdin)
+
+
+def answers_yes(question: str) -> bool:
+    """Ask the user a question, and return whether the answer is yes."""
+    if sys.stderr is not None:
+        sys.stderr.write(question)
+        sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 def make_safe() -> None:
     """Make the process's streams, log and exception hook safe; call it at the program's start."""
     streams.make_safe()
