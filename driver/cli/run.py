@@ -25,7 +25,6 @@ from driver.cli.terminal import (
     answer_table,
     can_answer,
     console,
-    is_asked,
     no_output_of_jobs,
     print_document,
     say,

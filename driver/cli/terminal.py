@@ -53,17 +53,6 @@ def _is_terminal(stream: TextIO | None) -> bool:
         return False
 
 
-def is_asked() -> bool:
-    """Return whether standard input is a terminal, so that the user can answer a question."""
-    return _is_terminal(sys.stdin)
-
-
-def answers_yes(question: str) -> bool:
-    """Ask the user a question, and return whether the answer is yes."""
-    console().print(Text(shown(question)), end="", soft_wrap=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
 def say(text: str, style: str | None = None) -> None:
     """Show a message for people, in one or several lines; never fails."""
     with suppress(Exception):  # a message that cannot be shown must not end a run
