@@ -18,7 +18,7 @@ from driver.cli.options import (
     ResultOptions,
     run_config,
 )
-from driver.cli.terminal import answer, no_output_of_jobs, print_document, say
+from driver.cli.terminal import answer, no_output_of_jobs, print_document, prompt, say
 from mapreduce.errors import PriceRefused, UsageError
 
 if TYPE_CHECKING:
@@ -170,7 +170,5 @@ def check_limit(expected: Range, limit_usd: float) -> None:
 
 def answers_yes(question: str) -> bool:
     """Ask the user a question, and return whether the answer is yes."""
-    if sys.stderr is not None:
-        sys.stderr.write(question)
-        sys.stderr.flush()
+    prompt(question)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
