@@ -18,7 +18,7 @@ from driver.cli.options import (
     ResultOptions,
     run_config,
 )
-from driver.cli.terminal import answer, no_output_of_jobs, print_document, say
+from driver.cli.terminal import answer, answers_yes, no_output_of_jobs, print_document, say
 from mapreduce.errors import PriceRefused, UsageError
 
 if TYPE_CHECKING:
@@ -124,11 +124,6 @@ def plan_lines_of(forecast: Forecast) -> list[str]:
     return plan_lines(forecast)
 
 
-def is_asked() -> bool:
-    """Return whether standard input is a terminal, so that the user can answer."""
-    return sys.stdin is not None and sys.stdin.isatty()
-
-
 def may_begin(prepared: Prepared, price: PriceOptions, *, asks: bool) -> bool:
     """Return whether a run may begin, by its forecast, its limit, and the user.
 
@@ -139,16 +134,18 @@ def may_begin(prepared: Prepared, price: PriceOptions, *, asks: bool) -> bool:
 
     Raises:
         PriceRefused: the low end of the price is above `--max-usd`.
-        UsageError: `--ask`, and nobody can answer.
+        UsageError: `--ask`, and no user can answer.
     """
     if price.ask and not asks:
         raise UsageError(
             "--ask: standard input is not a terminal; see the price first with: "
             "python -m driver plan"
         )
-    limit, forecast = price.max_usd, prepared.forecast
+    limit, forecast = prepared.config.max_usd, prepared.forecast
     expected = forecast.money.together if forecast and forecast.money else None
     may_pass = False
+    if limit is not None and expected is None:
+        say(f"the price is not known before: the run pauses at --max-usd {limit:g}")
     if limit is not None and expected is not None:
         check_limit(expected, limit)
         may_pass = expected.high > limit
@@ -166,11 +163,3 @@ def check_limit(expected: Range, limit_usd: float) -> None:
             f"the run would cost at least ${expected.low:.4f}, more than --max-usd {limit_usd:g}; "
             "nothing was started. Give a higher --max-usd, or less input"
         )
-
-
-def answers_yes(question: str) -> bool:
-    """Ask the user a question, and return whether the answer is yes."""
-    if sys.stderr is not None:
-        sys.stderr.write(question)
-        sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -18,11 +18,12 @@ from driver.cli.options import (
     ResultOptions,
     run_config,
 )
-from driver.cli.plan import command_line, is_asked, may_begin, prepared_plan, priced
+from driver.cli.plan import command_line, may_begin, prepared_plan, priced
 from driver.cli.streams import unhurried
 from driver.cli.terminal import (
     answer,
     answer_table,
+    can_answer,
     console,
     no_output_of_jobs,
     print_document,
@@ -75,7 +76,7 @@ def run(
     for note in prepared.notes:
         say(note)
     prepared = priced(prepared, price)
-    if not may_begin(prepared, price, asks=is_asked()):
+    if not may_begin(prepared, price, asks=can_answer()):
         return NOT_BEGUN
     if price.ask or price.max_usd is not None:
         started = time.monotonic()  # neither the plan nor the user's thinking is part of the run

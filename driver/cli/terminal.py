@@ -59,10 +59,10 @@ def say(text: str, style: str | None = None) -> None:
         console().print(Text(shown_lines(text), style=style or ""), soft_wrap=True)
 
 
-def show(table: Table) -> None:
-    """Show a table for people; never fails."""
+def prompt(question: str) -> None:
+    """Show a question on standard error, whose answer stands on the same line; never fails."""
     with suppress(Exception):
-        console().print(table)
+        console().print(Text(shown_lines(question)), end="", soft_wrap=True)
 
 
 def add_row(table: Table, *cells: object) -> None:
@@ -192,6 +192,17 @@ def _output(width: int | None, file: TextIO | None = None) -> Console:
 def _is_without_output() -> bool:
     """Return whether the user has closed standard output (`>&-`), and so wants no answer."""
     return sys.stdout is None or getattr(sys.stdout, "is_missing", False)
+
+
+def can_answer() -> bool:
+    """Return whether standard input is a terminal, so that the user can answer a question."""
+    return _is_terminal(sys.stdin)
+
+
+def answers_yes(question: str) -> bool:
+    """Ask the user a question, and return whether the answer is yes."""
+    prompt(question)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def make_safe() -> None:

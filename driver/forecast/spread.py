@@ -47,8 +47,7 @@ def spread_of(ratios: Sequence[float], weights: Sequence[float] = ()) -> Spread:
     ]
     if not known:
         return Spread()
-    total = math.fsum(weight for _, weight in known)
-    middle = math.fsum(ratio * weight for ratio, weight in known) / total
+    middle = _middle(known)
     way = math.log(FEW.get(len(known), WIDEST))
     low, high = middle - way, middle + way
     if len(known) >= SEVERAL:
@@ -57,6 +56,24 @@ def spread_of(ratios: Sequence[float], weights: Sequence[float] = ()) -> Spread:
         low = max(low, min(quantile(logs, LEAST_SHARE), middle - least))
         high = min(high, max(quantile(logs, MOST_SHARE), middle + least))
     return Spread(low=math.exp(low), middle=math.exp(middle), high=math.exp(high))
+
+
+def _middle(known: Sequence[tuple[float, float]]) -> float:
+    """Return the middle of values with weights: one odd run of several does not move it.
+
+    Of one or two, each of which may be odd, it is the mean, as if half a run more had come out as
+    forecast.
+    """
+    total = math.fsum(weight for _, weight in known)
+    if len(known) in FEW:
+        total *= 1 + 0.5 / len(known)
+        return math.fsum(value * weight for value, weight in known) / total
+    below = 0.0
+    for value, weight in sorted(known):
+        below += weight
+        if below >= total / 2:
+            return value
+    return max(known)[0]
 
 
 def quantile(ascending: Sequence[float], share: float) -> float:

@@ -66,7 +66,9 @@ def prepared_by(
     name = kept.resolve(run)
     plan, planned, forecast = _records(kept, name)
     output = Output.parse(planned.output, planned.output_format)
-    config = replace(planned.config, max_usd=max_usd)
+    config = planned.config
+    if max_usd is not None:
+        config = replace(config, max_usd=max_usd)
     prepared = prepare(config, planned.target, store or planned.store, output, command)
     _check_same(prepared, plan, planned)
     carried_out = [

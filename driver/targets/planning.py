@@ -22,9 +22,9 @@ from driver.forecast.model import (
     stages_of,
 )
 from driver.forecast.past import JobHistory, PastRun, spreads
-from driver.forecast.sample import SampledJob, SampleOutcome, run_sample
-from driver.forecast.sample_messages import figures_of
-from driver.forecast.skew import skew_of
+from driver.forecast.sampling.messages import figures_of
+from driver.forecast.sampling.sample import SampledJob, SampleOutcome, run_sample
+from driver.forecast.sampling.skew import skew_of
 from driver.history.forecasts import history_url, read_history
 from driver.history.reuse import FinishedTasks
 from driver.history.run_names import chain_of, is_run_name

@@ -368,4 +368,5 @@ def _translated(url: str) -> Iterator[None]:
         raise InputChanged.since_planning(url) from exc
     except (BaseError, OSError, ValueError) as exc:
         denied = isinstance(exc, PermissionDeniedError)
-        raise explained(url, str(exc) or type(exc).__name__, denied=denied, missing=False) from exc
+        text = str(exc) if str(exc).strip() else type(exc).__name__
+        raise explained(url, text, denied=denied, missing=False) from exc

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import psutil
 
-from driver.forecast.sample import SampledJob, _asked, _Copies, _request
-from driver.forecast.sample_messages import SampleAnswer
+from driver.forecast.sampling.messages import SampleAnswer
+from driver.forecast.sampling.sample import SampledJob, _asked, _Copies, _request
 from mapreduce.code import find_job
 from mapreduce.engine.split import plan_splits
 from mapreduce.storage import open_storage

@@ -13,10 +13,10 @@ import pytest
 from driver.cli import plan as plan_command
 from driver.cli.options import PriceOptions
 from driver.cli.plan import check_limit, command_line, may_begin
-from driver.forecast import sample
 from driver.forecast.document import Forecast, Money
 from driver.forecast.receipt import Range
-from driver.forecast.sample_task import measured
+from driver.forecast.sampling import sample
+from driver.forecast.sampling.task import measured
 from driver.plan.config import RunConfig
 from driver.targets.prepare import Prepared, prepare
 from mapreduce.errors import PriceRefused, UsageError
@@ -259,6 +259,10 @@ def _prepared(text: Path, low: float, high: float) -> Prepared:
     return replace(prepare(RunConfig(inputs=(str(text),)), "inline", None), forecast=forecast)
 
 
+def _limited(prepared: Prepared, usd: float) -> Prepared:
+    return replace(prepared, config=replace(prepared.config, max_usd=usd))
+
+
 def test_the_limit_is_held_against_the_range(
     home: Path, text: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -266,11 +270,14 @@ def test_the_limit_is_held_against_the_range(
     monkeypatch.setattr(plan_command, "answers_yes", lambda _: False)
     prepared = _prepared(text, 0.10, 0.30)
     with pytest.raises(PriceRefused, match="at least \\$0.1000"):
-        may_begin(prepared, PriceOptions(max_usd=0.05), asks=True)
-    assert not may_begin(prepared, PriceOptions(max_usd=0.20), asks=True)
+        may_begin(_limited(prepared, 0.05), PriceOptions(), asks=True)
+    assert not may_begin(_limited(prepared, 0.20), PriceOptions(), asks=True)
     assert "it then pauses" in capsys.readouterr().err
-    assert may_begin(prepared, PriceOptions(max_usd=0.20), asks=False)
-    assert may_begin(prepared, PriceOptions(max_usd=0.40), asks=True)
+    assert may_begin(_limited(prepared, 0.20), PriceOptions(), asks=False)
+    assert may_begin(_limited(prepared, 0.40), PriceOptions(), asks=True)
+    unknown = replace(_limited(prepared, 0.40), forecast=None)
+    assert may_begin(unknown, PriceOptions(), asks=True)
+    assert "not known before" in capsys.readouterr().err
     with pytest.raises(UsageError, match="not a terminal"):
         may_begin(prepared, PriceOptions(ask=True), asks=False)
     check_limit(Range(low=1.0, high=2.0), 1.0)

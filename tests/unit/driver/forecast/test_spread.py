@@ -19,9 +19,9 @@ def test_without_a_run_the_range_is_wide() -> None:
 
 
 def test_one_run_moves_the_range() -> None:
-    """One run that took twice its forecast: one to four times the next forecast."""
-    found = spread_of([2.0])
-    assert pytest.approx((1.0, 2.0, 4.0)) == (found.low, found.middle, found.high)
+    """A run that took eight times its forecast may be odd: four times, and twice either way."""
+    found = spread_of([8.0])
+    assert pytest.approx((2.0, 4.0, 8.0)) == (found.low, found.middle, found.high)
 
 
 def test_a_few_runs_give_the_widest_range() -> None:
@@ -37,8 +37,13 @@ def test_many_equal_runs_keep_a_margin() -> None:
 
 
 def test_a_run_with_more_weight_counts_more() -> None:
-    """Three parts of four."""
-    assert pytest.approx(2 ** (3 / 4)) == spread_of([2.0, 1.0], [3.0, 1.0]).middle
+    """Three parts of five."""
+    assert pytest.approx(2.0) == spread_of([2.0, 1.0, 1.0], [3.0, 1.0, 1.0]).middle
+
+
+def test_one_odd_run_of_three_moves_nothing() -> None:
+    """A machine that was busy for once."""
+    assert pytest.approx(1.1) == spread_of([1.0, 1.1, 9.0]).middle
 
 
 def test_quantiles_lie_between_their_neighbours() -> None:

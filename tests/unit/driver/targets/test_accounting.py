@@ -84,8 +84,8 @@ def test_a_history_that_cannot_be_read_ends_no_run(
 
 def test_a_plan_for_a_stack_has_a_price(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Local inputs that are not in the bucket yet are sampled where they are."""
-    from driver.forecast import sample
-    from driver.forecast.sample_task import measured
+    from driver.forecast.sampling import sample
+    from driver.forecast.sampling.task import measured
 
     monkeypatch.setattr(sample, "_asked", measured)
     prepared = replace(_prepared(tmp_path), stack=_stack())
@@ -102,8 +102,8 @@ def test_on_a_stack_a_local_plan_says_the_price_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A note, beside a plan that is not priced."""
-    from driver.forecast import sample
-    from driver.forecast.sample_task import measured
+    from driver.forecast.sampling import sample
+    from driver.forecast.sampling.task import measured
 
     monkeypatch.setattr(sample, "_asked", measured)
     monkeypatch.setattr("driver.targets.planning.read_stack", lambda _: _stack())

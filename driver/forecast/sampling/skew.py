@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 
 from driver.forecast.document import Skew
-from driver.forecast.sample_messages import SampleAnswer
+from driver.forecast.sampling.messages import SampleAnswer
 from mapreduce.aggregate import Aggregation
 from mapreduce.code import JobClass
 from mapreduce.job import Job

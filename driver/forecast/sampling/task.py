@@ -1,4 +1,4 @@
-"""The process that runs a sample: `python -m driver.forecast.sample_task`, with a request on stdin.
+"""The process that runs a sample: `python -m driver.forecast.sampling.task`, its request on stdin.
 
 It reads local copies only, and runs the job's code with the engine: map tasks over a quarter and
 over the whole of each sample, and a reduce task over what they write. Its parent ends it.
@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 
 from driver.forecast.document import HeavyKey
-from driver.forecast.sample_messages import Measured, SampleAnswer, SampleRequest
+from driver.forecast.sampling.messages import Measured, SampleAnswer, SampleRequest
 from driver.text import shown_repr
 from mapreduce.code import instance
 from mapreduce.encoding import decode_key, encode_key

@@ -8,8 +8,9 @@ from typing import Protocol
 
 import pytest
 
-from driver.forecast import sample
-from driver.forecast.sample import (
+from driver.forecast.sampling import sample
+from driver.forecast.sampling.messages import SampleAnswer, SampleRequest, figures_of
+from driver.forecast.sampling.sample import (
     SAMPLE_BYTES,
     SAMPLES,
     SampledJob,
@@ -19,8 +20,7 @@ from driver.forecast.sample import (
     run_sample,
     whole_lines,
 )
-from driver.forecast.sample_messages import SampleAnswer, SampleRequest, figures_of
-from driver.forecast.sample_task import measured
+from driver.forecast.sampling.task import measured
 from mapreduce.code import find_job
 from mapreduce.engine.split import plan_splits
 from mapreduce.formats.inspection import look_at, marked

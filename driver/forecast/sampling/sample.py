@@ -20,7 +20,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from driver.forecast.sample_messages import SampleAnswer, SampleRequest
+from driver.forecast.sampling.messages import SampleAnswer, SampleRequest
 from mapreduce.errors import MapReduceError
 from mapreduce.formats.compression import decompressed
 from mapreduce.input_formats import Csv
@@ -122,7 +122,7 @@ def _request(
 def _asked(request: SampleRequest, limit_s: float = LIMIT_S) -> SampleAnswer:
     """Have a process of its own run the sample; it ends with all that it has started."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "driver.forecast.sample_task"],
+        [sys.executable, "-m", "driver.forecast.sampling.task"],
         env={**os.environ, "PYTHONHASHSEED": HASH_SEED},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
