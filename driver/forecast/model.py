@@ -22,7 +22,7 @@ from mapreduce.wire.messages import Message, StageName
 
 START_S: dict[Target, float] = {"local": 0.7, "inline": 0.3, "aws": 3.0, "spark": 6.0}
 """Seconds from the command to the first task."""
-NOTHING_TO_DO_S = 0.6
+NOTHING_TO_DO_S = 0.35
 """Of a run that reuses everything, and waits for no service."""
 COLD_START_S = 90.0
 """Of a stack whose services are stopped: Fargate takes one or two minutes."""
