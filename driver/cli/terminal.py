@@ -59,10 +59,10 @@ def say(text: str, style: str | None = None) -> None:
         console().print(Text(shown_lines(text), style=style or ""), soft_wrap=True)
 
 
-def show(table: Table) -> None:
-    """Show a table for people; never fails."""
+def prompt(question: str) -> None:
+    """Show a question on standard error, whose answer stands on the same line; never fails."""
     with suppress(Exception):
-        console().print(table)
+        console().print(Text(shown_lines(question)), end="", soft_wrap=True)
 
 
 def add_row(table: Table, *cells: object) -> None:
@@ -201,9 +201,7 @@ def can_answer() -> bool:
 
 def answers_yes(question: str) -> bool:
     """Ask the user a question, and return whether the answer is yes."""
-    if sys.stderr is not None:
-        sys.stderr.write(question)
-        sys.stderr.flush()
+    prompt(question)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
