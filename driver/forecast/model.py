@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 
@@ -22,7 +23,7 @@ from mapreduce.wire.messages import Message, StageName
 
 START_S: dict[Target, float] = {"local": 0.7, "inline": 0.3, "aws": 3.0, "spark": 6.0}
 """Seconds from the command to the first task."""
-NOTHING_TO_DO_S = 0.6
+NOTHING_TO_DO_S = 0.35
 """Of a run that reuses everything, and waits for no service."""
 COLD_START_S = 90.0
 """Of a stack whose services are stopped: Fargate takes one or two minutes."""
@@ -195,8 +196,8 @@ def forecast_lines(
             ranges[name] = spreads.get(name, default).of(value)
     if "end_to_end" in ranges and all(name in ranges for name in PARTS):
         parts = [ranges[name] for name in PARTS]
-        low, high = sum(part.low for part in parts), sum(part.high for part in parts)
-        ranges["end_to_end"] = Range(low=low, high=high)
+        whole = Range(low=sum(part.low for part in parts), high=sum(part.high for part in parts))
+        ranges["end_to_end"] = narrowed(whole, spreads.get("end_to_end", Spread()))
     if place.fleet is not None and "end_to_end" in ranges:
         ranges |= _money_ranges(ranges["end_to_end"], place, requests)
     return tuple(
@@ -204,6 +205,19 @@ def forecast_lines(
         for name, unit in UNITS.items()
         if name in ranges
     )
+
+
+def narrowed(whole: Range, known: Spread) -> Range:
+    """Return a range no wider than the earlier runs allow: one of its parts may have fewer of them.
+
+    Args:
+        whole: the range.
+        known: the spread of the same quantity in earlier runs.
+    """
+    if whole.low <= 0 or whole.high / whole.low <= known.high / known.low:
+        return whole
+    middle, way = math.sqrt(whole.low * whole.high), math.sqrt(known.high / known.low)
+    return Range(low=middle / way, high=middle * way)
 
 
 def _money_ranges(time: Range, place: Place, requests: Requests) -> dict[str, Range]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bench.forecast import CASES, Held, verdict
+from bench.forecast import CASES, Held, cases, verdict
 
 GOOD = Held(job="j", megabytes=1, earlier_runs=3, low=1.0, high=2.0, actual=1.5)
 
@@ -28,3 +28,10 @@ def test_there_are_ten_cases_of_three_jobs() -> None:
     assert 10 == len(CASES)
     assert 3 == len({job for job, _ in CASES})
     assert {1, 1000} <= {size for _, size in CASES}
+
+
+def test_smaller_cases_are_runs_over_other_inputs() -> None:
+    """With a limit on the size no run reuses another one's tasks."""
+    assert list(CASES) == cases(1000)
+    assert 10 == len(set(cases(30)))
+    assert 30 == max(size for _, size in cases(30))

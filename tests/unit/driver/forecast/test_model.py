@@ -150,6 +150,16 @@ def test_the_time_is_the_sum_of_its_parts() -> None:
     )
 
 
+def test_a_part_with_fewer_runs_does_not_widen_the_time() -> None:
+    """The commit is known from no run, and the time from three: at most twice."""
+    raw = raw_values(WORK, FIGURES, HERE)
+    narrow = Spread(low=0.5**0.5, middle=1.0, high=2**0.5)
+    known = dict.fromkeys(("start", "split", "map", "reduce", "end_to_end"), narrow)
+    lines = forecast_lines(raw, known, HERE, Requests())
+    (time,) = [line.expected for line in lines if line.name == "end_to_end"]
+    assert time.high <= 2 * time.low * (1 + 1e-9)
+
+
 def test_the_price_follows_from_the_time() -> None:
     """Low and high end of the time, at least a minute of each started task, and the requests."""
     requests = Requests(put=1000)
