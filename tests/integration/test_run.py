@@ -26,6 +26,7 @@ DOCUMENT_FIELDS = {
     "timings",
     "tasks",
     "ledger",
+    "receipt",
     "reused_tasks",
     "steps",
     "recoveries",
