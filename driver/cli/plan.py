@@ -81,7 +81,7 @@ def plan(
 
 def command_line() -> str:
     """Return the command that the user gave, as it can be pasted."""
-    if Path(sys.argv[0]).name not in ("__main__.py", "driver"):
+    if Path(sys.argv[0]).name not in ("__main__.py", "driver", "mapreduce"):
         return ""
     return shlex.join(["python", "-m", "driver", *sys.argv[1:]])
 
