@@ -6,6 +6,7 @@ import asyncio
 import shlex
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from driver.cli.options import (
@@ -28,10 +29,12 @@ from driver.cli.terminal import (
     no_output_of_jobs,
     print_document,
     say,
+    working,
 )
 from driver.report.document import Report
 from mapreduce.errors import NotWritten
 
+LOOKING = "the job and its inputs are checked"
 NOT_BEGUN = 2
 """The exit code of `--ask` after a no."""
 
@@ -71,7 +74,9 @@ def run(
         job = job.with_inputs("run", *inputs)
         wanted = Output.parse(result.output, result.output_format)
         config = run_config(job, place, cut, result, failures, price)
-        with no_output_of_jobs():
+        # inline, the author's debugger may open in the job's import
+        looking = nullcontext() if place.target == "inline" else working(LOOKING)
+        with looking, no_output_of_jobs():
             prepared = targets.prepare(config, place.target, place.store, wanted, command_line())
     for note in prepared.notes:
         say(note)

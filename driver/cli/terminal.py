@@ -65,6 +65,17 @@ def prompt(question: str) -> None:
         console().print(Text(shown_lines(question)), end="", soft_wrap=True)
 
 
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Show in a terminal, while the block runs, what is being done."""
+    shown_on = console()
+    if not shown_on.is_terminal:
+        yield
+        return
+    with shown_on.status(Text(shown(what))):
+        yield
+
+
 def add_row(table: Table, *cells: object) -> None:
     """Add a row whose texts may hold any characters."""
     table.add_row(*(Text(shown(cell, NAME_LIMIT)) for cell in cells))

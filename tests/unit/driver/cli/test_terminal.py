@@ -8,9 +8,10 @@ import re
 
 import pytest
 from pydantic import BaseModel
+from rich.console import Console
 from rich.table import Table
 
-from driver.cli import app, streams
+from driver.cli import app, streams, terminal
 from driver.cli.terminal import (
     add_row,
     answer,
@@ -137,3 +138,18 @@ def test_an_answer_that_is_not_wanted_is_dropped(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr("sys.stdout", closed)
         answer("hello")
         answer_table(_table("a", "b"))
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_what_is_being_done_is_shown_in_a_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+    is_terminal: bool,
+) -> None:
+    """A terminal shows it with visible escapes while it is done; a pipe gets nothing."""
+    screen = io.StringIO()
+    shown_on = Console(file=screen, force_terminal=is_terminal, width=80)
+    monkeypatch.setattr(terminal, "console", lambda: shown_on)
+    with terminal.working("a\x1b[2Jb"):
+        pass
+    assert (r"a\x1b[2Jb" in screen.getvalue()) == is_terminal
+    assert is_terminal or not screen.getvalue()
