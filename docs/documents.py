@@ -22,7 +22,7 @@ notes go to standard error. `--fields a,b` prints only these fields of the docum
 with the same exit code as without `--json`. Fields may be added to a document; those that are here
 keep their names and types.
 
-Each document has a JSON Schema (draft 2020-12) in [schemas](schemas/). `logs` prints JSON Lines:
+Each document has a JSON Schema (draft 2020-12) in `schemas/`. `logs` prints JSON Lines:
 one object a line, as the services have logged it.
 """
 SAMPLE = """\
