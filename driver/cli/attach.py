@@ -38,12 +38,14 @@ def attach(run: str | None = None, /, *, store: str | None = None) -> int:
         store: Folder or URL of the store (by default the stack's bucket, else .mapreduce in this
             folder).
     """
+    from driver.history.run_names import chain_of
     from driver.history.watch import watch
     from driver.report.console import RunView
     from driver.targets.prepare import open_runs
 
     kept = open_runs(store)
     name = kept.resolve(run)
+    name = chain_of(name) or name
     view, state = RunView(console()), kept.state(name)
     view.start()
     try:
@@ -83,6 +85,7 @@ def _show_end(kept: RunStore, name: str, state: RecordedState, store: str | None
 
 def _show_report(kept: RunStore, name: str, store: str | None) -> None:
     from driver.cli.run import answer_summary, next_lines, page_lines
+    from driver.history.run_store import parsed
     from driver.report.document import Report
 
     data, waited = kept.record(name, "report.json"), 0.0
@@ -93,7 +96,7 @@ def _show_report(kept: RunStore, name: str, store: str | None) -> None:
     if data is None:
         say(f"{name} is done; its report is not written: python -m driver status {name}")
         return
-    report = Report.model_validate_json(data)
+    report = parsed(Report, data, f"the report of {name}")
     answer_summary(report, [*next_lines(report, store), *page_lines(kept, report)])
 
 

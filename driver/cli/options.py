@@ -143,6 +143,11 @@ class ResultOptions:
     """Print only these of its fields, with commas between."""
 
     @property
+    def of_the_run(self) -> ResultOptions:
+        """These options without those that only say how the answer is printed."""
+        return replace(self, urls=False, json=False, fields=None)
+
+    @property
     def as_document(self) -> bool:
         """Whether the answer is a JSON document."""
         return self.json or self.fields is not None

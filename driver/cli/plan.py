@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 import sys
 from dataclasses import replace
@@ -84,6 +85,23 @@ def command_line() -> str:
     if Path(sys.argv[0]).name not in ("__main__.py", "driver", "mapreduce"):
         return ""
     return shlex.join(["python", "-m", "driver", *sys.argv[1:]])
+
+
+def check_alone(
+    *groups: JobOptions | PlaceOptions | CutOptions | ResultOptions | FailureOptions,
+) -> None:
+    """Refuse options that `--plan` would not obey, because the plan has its own.
+
+    Raises:
+        UsageError: a group has an option that is not its default.
+    """
+    for group in groups:
+        for each in dataclasses.fields(group):
+            if getattr(group, each.name) != each.default:
+                raise UsageError(
+                    f"--{each.name.replace('_', '-')}: --plan carries out the plan as it is; "
+                    "leave the option out, or make another plan with it"
+                )
 
 
 def prepared_plan(

@@ -46,7 +46,8 @@ def verify(
         fields: Print only these of its fields, with commas between.
         spark_master: With --by spark, the master: local[*] is this machine; else as spark-submit
             takes it.
-        store: Folder or URL of the store (by default .mapreduce in this folder).
+        store: Folder or URL of the store (by default the stack's bucket, else .mapreduce in this
+            folder).
     """
     from driver.targets.prepare import open_runs
 
@@ -129,7 +130,8 @@ def audit(
         quick: Compare sizes and ETags only, and read no object.
         json: Print one JSON document on standard output.
         fields: Print only these of its fields, with commas between.
-        store: Folder or URL of the store (by default .mapreduce in this folder).
+        store: Folder or URL of the store (by default the stack's bucket, else .mapreduce in this
+            folder).
     """
     from driver.history.audit import audit_run
     from driver.targets.prepare import open_runs

@@ -26,9 +26,11 @@ def receipt(
         run: The run's id, or how it begins or ends (by default, the last run).
         json: Print one JSON document on standard output.
         fields: Print only these of its fields, with commas between.
-        store: Folder or URL of the store (by default .mapreduce in this folder).
+        store: Folder or URL of the store (by default the stack's bucket, else .mapreduce in this
+            folder).
     """
     from driver.forecast.receipt import Receipt
+    from driver.history.run_store import parsed
     from driver.report.plan_text import receipt_table
     from driver.targets.prepare import open_runs
 
@@ -40,7 +42,7 @@ def receipt(
             f"{name} has no receipt: it has not ended, or another version carried it out; "
             f"see: python -m driver status {name}"
         )
-    found = Receipt.model_validate_json(record)
+    found = parsed(Receipt, record, f"the receipt of {name}")
     if json or fields is not None:
         print_document(found, fields)
         return 0

@@ -74,7 +74,8 @@ def runs(
         steps: List the steps of chains too.
         json: Print one JSON document on standard output.
         fields: Of the document, only these fields, with commas between; implies --json.
-        store: Folder or URL of the store (by default .mapreduce in this folder).
+        store: Folder or URL of the store (by default the stack's bucket, else .mapreduce in this
+            folder).
     """
     from driver.history.run_list import list_runs
     from driver.targets.prepare import open_runs
@@ -146,7 +147,8 @@ def clean(
             well.
         dry_run: Only show what would be deleted, with --yes too.
         yes: Delete, instead of saying what would be deleted.
-        store: Folder or URL of the store (by default .mapreduce in this folder).
+        store: Folder or URL of the store (by default the stack's bucket, else .mapreduce in this
+            folder).
     """
     from driver.history.cleaning import carry_out, plan_cleaning, plan_emptying
     from driver.history.expiry import plan_expiry

@@ -34,7 +34,8 @@ def replay(
         task: The task, e.g. map-3 or reduce-0 (by default, the one that failed the run).
         debug: Open the debugger where the job's code raises.
         stop_at_start: Open it before the first record already.
-        store: Folder or URL of the store (by default .mapreduce in this folder).
+        store: Folder or URL of the store (by default the stack's bucket, else .mapreduce in this
+            folder).
     """
     from driver.history.failure import failure_of
     from driver.history.replay import first_failure, prepared_replay

@@ -43,10 +43,10 @@ def report(
         output: The file to write the page to (by default the run's report.html in this folder; of
             two runs, comparison.html).
         trace: Write the run's attempts to this file too, as a Chrome trace: Perfetto opens it.
-        json: Print the page's data as one JSON document on standard output; writes no page without
-            --output.
+        json: Print the page's data as one JSON document; writes no page without --output.
         fields: Print these fields of the document only, e.g. state,seconds; with commas between.
-        store: Folder or URL of the store (by default .mapreduce in this folder).
+        store: Folder or URL of the store (by default the stack's bucket, else .mapreduce in this
+            folder).
     """
     as_json = json or fields is not None
     if run is not None and other is None and run.endswith((".html", ".htm")):

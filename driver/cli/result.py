@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from driver.cli.options import Fields, Flag
 from driver.cli.terminal import answer, answer_table, print_document, say
-from driver.text import bytes_text, plural, shown_repr
-from mapreduce.errors import UsageError
+from driver.text import bytes_text, plural, shown, shown_repr
+from mapreduce.errors import DataError, UsageError
 from mapreduce.formats.output import FileFormat
 from mapreduce.wire.messages import Message
 
@@ -64,7 +64,8 @@ def result(
         output_format: The format of the files in the folder (by default jsonl).
         json: Print one JSON document on standard output.
         fields: Print only these of its fields, with commas between.
-        store: Folder or URL of the store (by default .mapreduce in this folder).
+        store: Folder or URL of the store (by default the stack's bucket, else .mapreduce in this
+            folder).
     """
     from driver.targets.prepare import open_runs
 
@@ -72,6 +73,8 @@ def result(
         raise UsageError(f"--top {top}: must not be negative")
     kept = open_runs(store)
     document = _document(kept, kept.resolve(run))
+    if not urls:
+        _check_parts(kept, document.run_id)
     if output is not None or output_format is not None:
         written = _exported(kept, document, output, output_format)
         document = document.model_copy(update={"written": written})
@@ -101,6 +104,23 @@ def _document(kept: RunStore, name: str) -> ResultDocument:
         size_bytes=sum(size for _, size, _ in success.parts),
         result_urls=tuple(url for url, _, _ in success.parts),
     )
+
+
+def _check_parts(kept: RunStore, name: str) -> None:
+    """Refuse a result that is not what was committed, before it is shown or exported.
+
+    Raises:
+        DataError: a part is gone, or has other bytes.
+    """
+    from driver.history.reuse import is_whole
+
+    success = kept.success(name)
+    for part in success.objects if success else ():
+        if not is_whole(kept.storage, part):
+            raise DataError(
+                f"{shown(part.url)} is not what the run has committed; "
+                f"see: python -m driver audit {name}"
+            )
 
 
 def _looked_up(

@@ -7,6 +7,7 @@ import shlex
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from driver.cli.options import (
@@ -19,7 +20,7 @@ from driver.cli.options import (
     ResultOptions,
     run_config,
 )
-from driver.cli.plan import command_line, may_begin, prepared_plan, priced
+from driver.cli.plan import check_alone, command_line, may_begin, prepared_plan, priced
 from driver.cli.streams import unhurried
 from driver.cli.terminal import (
     answer,
@@ -69,6 +70,7 @@ def run(
     from driver.targets import prepare as targets
 
     if price.plan is not None:
+        check_alone(job, replace(place, store=None), cut, result.of_the_run, failures)
         prepared, wanted = prepared_plan(price, (*inputs, *job.input), place.store)
     else:
         job = job.with_inputs("run", *inputs)

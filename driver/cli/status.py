@@ -70,7 +70,8 @@ def status(
             line every few seconds.
         json: Print one JSON document on standard output.
         fields: Of the document, only these fields, with commas between; implies --json.
-        store: Folder or URL of the store (by default .mapreduce in this folder).
+        store: Folder or URL of the store (by default the stack's bucket, else .mapreduce in this
+            folder).
     """
     from driver.targets.prepare import open_runs
 
@@ -195,12 +196,13 @@ def _next_lines(document: RunStatus, command: str, store: str | None) -> list[st
 
 def _watch(kept: RunStore, name: str) -> None:
     """Show a run in one line until it is over or lost."""
+    from driver.history.run_names import chain_of
     from driver.history.watch import watch
     from driver.report.fold import RunFold
 
     fold, said = RunFold(), float("-inf")
     with rewritten() as show:
-        for seen in watch(kept, name):
+        for seen in watch(kept, chain_of(name) or name):
             for event in seen.events:
                 fold(event)
             model = fold.model(time.time())

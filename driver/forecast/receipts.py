@@ -18,10 +18,12 @@ from driver.plan import events
 from driver.plan.events import Event, EventLog
 from driver.transport.endpoint import Role
 from mapreduce.storage import Requests
+from mapreduce.wire.messages import StageName
 
 RECEIPT_UNITS: dict[str, Unit] = UNITS | {"spot_saved": "usd", "done_twice": "s"}
 """The lines of a receipt: those of a forecast, what Spot has saved, and the seconds of attempts
 that failed or were slower than their backup."""
+_COUNTED: tuple[StageName, ...] = ("map", "reduce")
 _ENDS = (events.RunDone, events.RunFailed, events.RunPaused, events.RunInterrupted)
 
 
@@ -132,9 +134,9 @@ def actual_values(happened: Sequence[Event], began: float, ended: float) -> dict
         parts = sum(found.get(name, 0.0) for name in ("start", "split", "map", "reduce"))
         found["commit"] = max(0.0, found["end_to_end"] - parts)
     done = [event for event in happened if isinstance(event, events.AttemptDone)]
-    for stage in ("map", "reduce"):
+    for stage in _COUNTED:
         of_stage = [event for event in done if event.task.startswith(f"{stage}-")]
-        found[f"{stage}_tasks"] = float(len({event.task for event in of_stage}))
+        found[f"{stage}_tasks"] = float(_tasks_done(happened, stage))
         if of_stage:
             found[f"{stage}_task"] = statistics.median(event.seconds for event in of_stage)
             memory = max(event.volumes.peak_memory_bytes for event in of_stage)
@@ -145,3 +147,14 @@ def actual_values(happened: Sequence[Event], began: float, ended: float) -> dict
         if isinstance(event, events.AttemptFailed | events.AttemptCancelled)
     )
     return found
+
+
+def _tasks_done(happened: Sequence[Event], stage: StageName) -> int:
+    """Return how many tasks of a stage were done; each step of a chain has tasks of its own."""
+    step, found = 0, set[tuple[int, str]]()
+    for event in happened:
+        if isinstance(event, events.RunStarted):
+            step += 1
+        elif isinstance(event, events.AttemptDone) and event.task.startswith(f"{stage}-"):
+            found.add((step, event.task))
+    return len(found)

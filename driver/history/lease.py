@@ -73,7 +73,7 @@ class LeaseWatch:
     """
 
     since: float
-    _etag: str | None = None
+    _version: tuple[str, float] | None = None
     _changed: bool = False
 
     def is_live(self, lease: ObjectInfo | None, created: float, wall: float, now: float) -> bool:
@@ -85,10 +85,11 @@ class LeaseWatch:
             wall: the time, in seconds since the epoch.
             now: the time by the clock of `since`.
         """
-        etag = lease.etag if lease else ""
-        if self._etag is not None and etag != self._etag:
+        # each renewal writes the same bytes, which in S3 have the same ETag
+        version = (lease.etag, lease.modified) if lease else ("", 0.0)
+        if self._version is not None and version != self._version:
             self._changed, self.since = True, now
-        self._etag = etag
+        self._version = version
         watched = now - self.since < LEASE_S
         return watched and (self._changed or is_held(lease.modified if lease else created, wall))
 

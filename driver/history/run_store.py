@@ -341,13 +341,18 @@ class RunStore:
             return None
 
     def _read(self, model: type[Model], url: str) -> Model:
-        try:
-            return model.model_validate_json(self.storage.read(url))
-        except ValidationError as exc:
-            why = "another version of this program has written it"
-            if exc.errors(include_input=False, include_url=False)[0]["type"] == "json_invalid":
-                why = "it is not a complete JSON document"
-            raise InputError(f"{shown(url)} cannot be read: {why}; start a new run") from exc
+        return parsed(model, self.storage.read(url), shown(url))
+
+
+def parsed(model: type[Model], data: bytes, what: str) -> Model:
+    """Return a record of a run; raises `InputError`, which names it by `what`."""
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as exc:
+        why = "another version of this program has written it"
+        if exc.errors(include_input=False, include_url=False)[0]["type"] == "json_invalid":
+            why = "it is not a complete JSON document"
+        raise InputError(f"{what} cannot be read: {why}; start a new run") from exc
 
 
 def _json(content: BaseModel) -> bytes:

@@ -273,6 +273,13 @@ def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
     if prepared.planned is None:
         return runs.begin(plan)
     plan = plan.model_copy(update={"run": prepared.planned.run})
+    try:
+        runs.storage.create(keys.run_file(runs.store, plan.run, "begun"), b"")
+    except ObjectExists as exc:
+        raise UsageError(
+            f"another driver has just begun to carry out the plan {plan.run}; "
+            f"watch it: python -m driver attach {plan.run}"
+        ) from exc
     runs.write(plan.run, "plan.json", plan)
     return plan
 

@@ -166,7 +166,10 @@ class _Answers:
         self, run: str, shown: str = "", last_event_id: Annotated[str | None, Header()] = None
     ) -> AsyncIterable[ServerSentEvent]:
         """Send the changes of a run's page, until the run is over."""
-        read = await anyio.to_thread.run_sync(self.store.reader, run)
+        try:
+            read = await anyio.to_thread.run_sync(self.store.reader, run)
+        except MapReduceError:
+            return  # the run's page says why it cannot be shown
         async with self.watches.watch(("run", run), read) as watch:
             async for event in _events(watch, last_event_id or shown):
                 yield event

@@ -78,9 +78,9 @@ class KeptRuns:
     def cancel(self, run: str) -> None:
         """Ask the driver of a run to end it; raises `InputError`."""
         state = self.runs.state(self._known(run), self.clock())
-        if state in ENDED:
-            raise InputError(f"{run} is {state} already, so there is nothing to cancel")
-        self.runs.storage.write(keys.cancel(self.url, run), b"")
+        if state not in ("running", "lost"):
+            raise InputError(f"{run} is {state}, so there is nothing to cancel")
+        self.runs.storage.write(keys.cancel(self.url, chain_of(run) or run), b"")
 
     def _known(self, run: str) -> str:
         """Return the name of a run that may be looked for: no path leaves the folder of runs."""

@@ -7,6 +7,7 @@ over the whole of each sample, and a reduce task over what they write. Its paren
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections import Counter
@@ -34,6 +35,8 @@ from mapreduce.user_code.yielded import pair_of, pairs_of
 from mapreduce.wire.messages import ByteRange, MapResult, Split, SplitRule, StoredObject
 from mapreduce.wire.tasks import TaskMessages
 
+ALONE_S = 30
+"""Seconds after which the process ends, whatever becomes of the driver."""
 KEYS_S = 0.25
 """Seconds for the count of the keys."""
 CHECKED = 50
@@ -221,6 +224,9 @@ def _of_map(result: MapResult) -> Measured:
 
 
 def _serve() -> None:
+    # the driver ends this process in time; if it is killed before, nothing else does
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(ALONE_S)
     with os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)  # the job's prints must not mix with the answer
         request = SampleRequest.model_validate_json(sys.stdin.buffer.read())

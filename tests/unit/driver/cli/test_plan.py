@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from driver.forecast.receipt import Range
 from driver.forecast.sampling import sample
 from driver.forecast.sampling.task import measured
 from driver.plan.config import RunConfig
+from driver.targets import prepare as preparing
 from driver.targets.prepare import Prepared, prepare
 from mapreduce.errors import PriceRefused, UsageError
 from tests.unit.driver.cli.conftest import Command
@@ -149,6 +151,46 @@ def test_a_run_is_no_plan(command: Command, text: Path) -> None:
     assert 2 == command("run", "--plan", run, "--input", str(text)).code
     assert 2 == command("run", "--plan", "no-such-plan").code
     assert 2 == command("plan", "--input", str(text), "--ask").code
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--output", "o.csv"), "--output"),
+        (("--reducers", "8"), "--reducers"),
+        (("--job", "grep"), "--job"),
+        (("--target", "inline"), "--target"),
+        (("--fresh",), "--fresh"),
+        (("--top", "3"), "--top"),
+    ],
+)
+def test_a_plan_is_carried_out_as_it_is(
+    command: Command, text: Path, options: tuple[str, ...], named: str
+) -> None:
+    """An option that the plan would not obey is refused by its name; how to print is free."""
+    planned = command("plan", str(text), "--target", "inline", "--json").document["run"]
+    said = command("run", "--plan", planned, *options)
+    assert (2, True) == (said.code, f"{named}: --plan carries out the plan as it is" in said.err)
+    assert 0 == command("run", "--plan", planned, "--fields", "records").code
+
+
+def test_two_drivers_do_not_carry_out_one_plan(
+    command: Command, text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A driver that looked at the plan before another one began is refused, and writes nothing."""
+    planned = command("plan", str(text), "--target", "inline", "--json").document["run"]
+    folder = Path(".mapreduce/runs", planned)
+    before = sorted(folder.iterdir())
+    packed = preparing.packed_code
+
+    def begun_meanwhile(prepared: Any) -> Any:
+        (folder / "begun").write_bytes(b"")
+        return packed(prepared)
+
+    monkeypatch.setattr(preparing, "packed_code", begun_meanwhile)
+    said = command("run", "--plan", planned)
+    assert (2, True) == (said.code, "another driver has just begun" in said.err)
+    assert sorted([*before, folder / "begun"]) == sorted(folder.iterdir())
 
 
 def test_a_plan_says_what_is_reused_and_why_the_rest_is_not(command: Command, text: Path) -> None:

@@ -72,3 +72,21 @@ def test_a_run_without_a_result_is_an_error(command: Command, home: Path, run: s
     said = command("result")
     assert (2, True) == (said.code, f"driver status {run}" in said.err)
     assert 2 == command("result", "--top", "-1").code
+
+
+@pytest.mark.parametrize(
+    "how", [("--top", "2"), ("--key", "is"), ("--output", "o.csv"), ("--json",)]
+)
+@pytest.mark.parametrize("change", ["a digit", "cut"])
+def test_a_changed_result_is_refused(
+    command: Command, home: Path, run: str, how: tuple[str, ...], change: str
+) -> None:
+    """A part that is not what was committed is neither shown nor exported."""
+    part = next(Path(".mapreduce/reduce", run).glob("part-00000.jsonl"))
+    data = part.read_bytes()
+    part.write_bytes(data.replace(b"2", b"9") if change == "a digit" else data[:-5])
+    said = command("result", *how)
+    assert (True, "") == (said.code != 0, said.out if "--json" not in how else "")
+    assert f"audit {run}" in said.err
+    assert not Path("o.csv").exists()
+    assert 0 == command("result", "--urls").code

@@ -123,3 +123,14 @@ def test_a_limit_needs_a_price() -> None:
     limited = Account(began=0.0, fleet=FLEET, limit_usd=1.0).allowance(log, lambda: 0.0)
     assert limited is not None
     assert 0.0 == limited.spent_usd()
+
+
+def test_each_step_of_a_chain_has_tasks_of_its_own() -> None:
+    """The first task of the second step is another one than that of the first."""
+
+    def step(number: int) -> Event:
+        named = f"run-1-step-{number}"
+        return events.RunStarted(at=1.0, run=named, job="J", target="local", inputs=1, size_bytes=1)
+
+    happened = [HAPPENED[0], step(1), DONE, DONE, step(2), DONE, HAPPENED[-1]]
+    assert 2.0 == _by_name(Account(began=0.0).receipt("run-1", happened))["map_tasks"].actual

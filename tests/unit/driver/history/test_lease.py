@@ -174,3 +174,13 @@ def test_the_first_look_goes_by_the_stores_clock() -> None:
     assert not LeaseWatch(0.0).is_live(_info("e", 1000.0), 0.0, 1100.0, 0.0)
     assert LeaseWatch(0.0).is_live(None, 1000.0, 1005.0, 0.0)
     assert not LeaseWatch(0.0).is_live(None, 1000.0, 1100.0, 0.0)
+
+
+def test_a_renewal_with_the_same_etag_is_one() -> None:
+    """S3 gives the same bytes the same ETag, so a new time tells of a renewal too."""
+    watch = LeaseWatch(since=0.0)
+    for second in range(0, 60, 5):
+        lease = ObjectInfo("s3://b/lease.json", 10, "same", modified=1000.0 + second)
+        # the watcher's clock is an hour ahead
+        assert watch.is_live(lease, 0.0, 4600.0 + second, float(second)) == (second > 0)
+    assert not watch.is_live(lease, 0.0, 4680.0, 80.0)

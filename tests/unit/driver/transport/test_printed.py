@@ -32,3 +32,14 @@ def test_prints_without_a_stream_are_kept() -> None:
     assert (("a\\ud800",), 0) == lines.take()
     assert (True, False) == (copied.writable(), copied.isatty())
     assert not Copied(io.StringIO(), lines).isatty()
+
+
+def test_bytes_of_a_job_are_prints_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """A job may use what a text stream has: its bytes, its encoding, `reconfigure`."""
+    with printed() as lines:
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        sys.stdout.buffer.write(b"x\xff\n")
+        sys.stdout.buffer.flush()
+        assert sys.stdout.encoding.lower() == "utf-8"
+    assert (("x\\xff",), 0) == lines.take()
+    assert "x\\xff\n" == capsys.readouterr().out

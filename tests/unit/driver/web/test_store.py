@@ -133,7 +133,7 @@ def test_cancel_asks_the_driver(runs: RunStore) -> None:
     assert b"" == runs.record(OLD, "cancel")
     _plan(runs, NEW)
     runs.commit(NEW, [], 0)
-    with pytest.raises(InputError, match="is done already"):
+    with pytest.raises(InputError, match="is done, so there is nothing to cancel"):
         KeptRuns(runs).cancel(NEW)
     assert runs.record(NEW, "cancel") is None
 
