@@ -5,13 +5,13 @@ A column that does not fit is left out, and none is squeezed. Pure.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
 
 from driver.history.run_list import ListedRun
+from driver.report.words import duration_text, when_text
 from driver.text import CELL_LIMIT, NAME_LIMIT, bytes_text, shown
 
 GAP = "  "
@@ -39,8 +39,8 @@ def table_lines(runs: Sequence[ListedRun], width: int | None) -> list[str]:
     columns: dict[str, list[str]] = {
         "run": [shown(run.run, NAME_LIMIT) for run in runs],
         "state": [run.state for run in runs],
-        "when": [when(run.created) for run in runs],
-        "took": [took(run.seconds) for run in runs],
+        "when": [when_text(run.created) for run in runs],
+        "took": [duration_text(run.seconds) for run in runs],
         "price": [price(run.usd) for run in runs],
         "input": [bytes_text(run.size_bytes) if run.inputs else "" for run in runs],
         "job": [shown(run.job, CELL_LIMIT) for run in runs],
@@ -75,25 +75,6 @@ def _padded(column: _Column) -> list[str]:
     if column.title in _RIGHT:
         return [space + text for space, text in zip(spaces, texts, strict=True)]
     return [text + space for space, text in zip(spaces, texts, strict=True)]
-
-
-def when(created: float) -> str:
-    """Return the local time; "" for a time outside the calendar."""
-    try:
-        return time.strftime("%Y-%m-%d %H:%M", time.localtime(created)) if created else ""
-    except (ValueError, OverflowError, OSError):
-        return ""
-
-
-def took(seconds: float | None) -> str:
-    """Return a duration, e.g. `4.2 s`, `3:07` or `1:02:03`; "" for an unknown one."""
-    if seconds is None:
-        return ""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def price(usd: float | None) -> str:

@@ -73,3 +73,22 @@ def time_text(at: float) -> str:
         return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(at))
     except (ValueError, OverflowError, OSError):
         return ""
+
+
+def when_text(created: float) -> str:
+    """Return the local time; "" for a time outside the calendar."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M", time.localtime(created)) if created else ""
+    except (ValueError, OverflowError, OSError):
+        return ""
+
+
+def duration_text(seconds: float | None) -> str:
+    """Return a duration as `0.4 s`, `12.3 s`, `3:05` or `1:02:03`; "" for None."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

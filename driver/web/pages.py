@@ -5,7 +5,6 @@ The page of one run is that of `driver.report.page`.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -13,6 +12,7 @@ from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
+from driver.report.words import duration_text, when_text
 from driver.text import NAME_LIMIT, bytes_text, plural, shown
 from driver.web.changes import Sections, shown_id
 from driver.web.overview import (
@@ -115,25 +115,6 @@ def _bars(rows: Iterable[RunRow]) -> list[Bar]:
     newest = list(rows)[:BARS_SHOWN]
     most = max((row.seconds or 0.0 for row in newest), default=0.0) or 1.0
     return [Bar(row, round(100 * (row.seconds or 0.0) / most, 1)) for row in reversed(newest)]
-
-
-def when_text(created: float) -> str:
-    """Return the local time; "" for a time outside the calendar."""
-    try:
-        return time.strftime("%Y-%m-%d %H:%M", time.localtime(created)) if created else ""
-    except (ValueError, OverflowError, OSError):
-        return ""
-
-
-def duration_text(seconds: float | None) -> str:
-    """Return a duration as `0.4 s`, `12.3 s`, `3:05` or `1:02:03`; "" for None."""
-    if seconds is None:
-        return ""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def usd_text(usd: float | None) -> str:

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from driver.cli.run_table import price, table_lines, took
+from driver.cli.run_table import price, table_lines
 from driver.history.run_list import ListedRun
+from driver.report.words import duration_text
 
 RUNS = [
     ListedRun(
@@ -69,8 +70,8 @@ def test_any_job_name_is_shown_in_a_line(job: str, width: int) -> None:
 )
 def test_durations(seconds: float | None, expected: str) -> None:
     """Durations are short, and hours are hours."""
-    assert expected == took(seconds)
-    assert "1:02:03" == took(3723.0)
+    assert expected == duration_text(seconds)
+    assert "1:02:03" == duration_text(3723.0)
 
 
 @pytest.mark.parametrize(

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from driver.report.words import duration_text, when_text
 from driver.web.overview import ROWS_SHOWN, Choice, RunRow
 from driver.web.pages import (
     BARS_SHOWN,
-    duration_text,
     live_head,
     message_page,
     overview_page,
     overview_sections,
     title_element,
     usd_text,
-    when_text,
 )
 
 ROWS = [
