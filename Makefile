@@ -10,7 +10,8 @@ LEAST ?= 85
 ARGS ?=
 
 .PHONY: help run test coverage integration check format docs docs-test deploy destroy scale stop \
-    start e2e containerd-store faults simulate sanitize fuzz spark bench mutation audit sbom lock clean
+    start e2e containerd-store browser pictures faults simulate sanitize fuzz spark bench forecast mutation \
+    audit sbom lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -73,6 +74,12 @@ e2e: $(VENV)/extension $(VENV)/emulator $(VENV)/sbom  ## Deploy, run, scale, bre
 containerd-store: $(VENV)/ready  ## Push from Docker's containerd store to immutable tags (root, Debian)
 	$(BIN)/python -m tests.e2e.containerd_store
 
+browser: $(VENV)/extension $(VENV)/browser  ## Open the pages of runs in a real Chromium (needs chromium and npm)
+	$(VENV)/browser-env/bin/python -m pytest tests/browser $(ARGS)
+
+pictures: $(VENV)/extension $(VENV)/browser  ## Make the pictures of the docs, of a page and of a terminal
+	$(VENV)/browser-env/bin/python -m docs.pictures
+
 faults: $(VENV)/extension $(VENV)/emulator  ## Inject all faults, count wrong answers (ARGS="--rounds 20")
 	$(BIN)/python -m tests.faults $(ARGS)
 
@@ -95,6 +102,9 @@ simulate: $(VENV)/ready  ## Run the scheduler in virtual time in SEEDS=10000 ran
 
 bench: $(VENV)/ready $(VENV)/bench  ## Compare with Spark and others; writes docs/benchmarks.md
 	$(BIN)/python -m bench $(ARGS)
+
+forecast: $(VENV)/extension  ## Plan and carry out ten runs: how many lie in their range
+	$(BIN)/python -m bench.forecast $(ARGS)
 
 mutation: $(VENV)/extension $(VENV)/mutation  ## Break the pure files in every small way; tests/mutation.md argues the rest
 	$(VENV)/mutation-env/bin/python -m mutmut run $(ARGS)
@@ -123,6 +133,7 @@ $(VENV)/extension: $(wildcard mapreduce/native/*.c mapreduce/native/*.h) | $(VEN
 $(VENV)/ready: requirements/dev.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 	    "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	@echo "making the environment $(VENV): pip downloads and installs about 200 MB, which takes a minute"
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/$(INSTALL) -r requirements/dev.txt
 	@touch $@
@@ -148,6 +159,17 @@ $(VENV)/spark: requirements/dev.txt requirements/spark.txt
 $(VENV)/mutation: requirements/dev.txt requirements/mutation.txt
 	$(PYTHON) -m venv $(VENV)/mutation-env
 	$(VENV)/mutation-env/$(INSTALL) -r requirements/dev.txt -r requirements/mutation.txt
+	@touch $@
+
+# playwright, which drives Debian's chromium, and axe-core, which looks for barriers in a page
+$(VENV)/browser: requirements/dev.txt requirements/browser.txt tests/browser/package-lock.json
+	@for program in chromium npm; do command -v $$program >/dev/null || { \
+	    echo "the browser tests need $$program; on Debian: apt-get install chromium npm" >&2; \
+	    exit 1; }; done
+	$(PYTHON) -m venv $(VENV)/browser-env
+	$(VENV)/browser-env/$(INSTALL) -r requirements/dev.txt -r requirements/browser.txt
+	cp tests/browser/package.json tests/browser/package-lock.json $(VENV)/browser-env/
+	cd $(VENV)/browser-env && npm ci --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
 # the peers of the benchmark, and matplotlib for its plots

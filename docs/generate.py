@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import mapreduce
-from docs import packages, tour
-from driver.cli.app import app
+from docs import documents, packages, tour
+from driver.cli.app import app, complete_help
+from driver.cli.documents import DOCUMENTS
 
 DOCS = Path(__file__).resolve().parent
 HEAD = "<!-- Written by `make docs`; change {what}, not this page. -->\n\n"
-USAGE = r"^(python -m driver|driver) ((stack )?[a-z-]+)( -m \S+)?"
+USAGE = r"^(python -m driver|driver) ((stack )?[a-z-]+)( -m driver (stack )?[a-z-]+)?"
 SECTION = re.compile(r"^(Args|Attributes|Returns|Raises|Yields):$")
 OF_THE_ENGINE = {
     "Job": {"aggregation", "combines", "maps_batches", "map_only", "check", "formats"},
@@ -25,12 +26,29 @@ OF_THE_ENGINE = {
 
 def command_line() -> str:
     """Return the page of the commands, from the commands."""
+    complete_help()
     text = app.generate_docs(output_format="markdown")
-    contents = r"^## Table of Contents\n.*?(?=^\*\*Commands)"
+    contents = r"^## Table of Contents\n.*?(?=^\*\*)"
     text = re.sub(contents, "", text, flags=re.MULTILINE | re.DOTALL)
     text = re.sub(USAGE, r"python -m driver \2", text, flags=re.MULTILINE)
+    for command in DOCUMENTS:
+        text = _with_link(text, command)
     body = "\n".join(line.rstrip() for line in text.splitlines()).strip()
     return HEAD.format(what="the commands") + body + "\n"
+
+
+def _with_link(text: str, command: str) -> str:
+    """Return the page with a link from a command's --fields to the fields of its document."""
+    at = text.index(f"# driver {command}\n")
+    link = f" [The fields](json.md#{command.replace(' ', '-')})."
+    end = text.find("\n## ", at) if "\n## " in text[at:] else len(text)
+    section = re.sub(r"(?m)^(\* `--fields STR`:.*)$", rf"\1{link}", text[at:end], count=1)
+    return text[:at] + section + text[end:]
+
+
+def json_documents() -> str:
+    """Return the page of the JSON documents, from their classes."""
+    return HEAD.format(what="the classes of the documents") + documents.page()
 
 
 def api() -> str:
@@ -104,6 +122,8 @@ def _fenced(text: str) -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "reference/command-line.md": command_line,
+    "reference/json.md": json_documents,
+    **documents.SCHEMAS,
     "reference/api.md": api,
     "explanation/packages-before.svg": packages.before,
     "explanation/packages-after.svg": packages.after,
@@ -115,4 +135,5 @@ PAGES: dict[str, Callable[[], str]] = {
 
 if __name__ == "__main__":
     for name, written in PAGES.items():
+        (DOCS / name).parent.mkdir(exist_ok=True)
         (DOCS / name).write_text(written(), encoding="utf-8")

@@ -22,8 +22,12 @@
     ├── InternalError         an exception that this program does not expect
     ├── JobFailed             a task used up its attempts                       exit 1
     │   └── StageFailed       the same, with every failure of its stage
+    ├── RunStopped            the user has ended the run                        exit 130
+    ├── LeaseTaken            another driver carries out the run                exit 1
     ├── NotWritten            standard output or an --output cannot be written  exit 1
     ├── FleetError            the services cannot be started or reached         exit 3
+    ├── PriceRefused          the run would cost more than --max-usd            exit 4
+    ├── LimitReached          the run has paused at --max-usd                   exit 5
     └── Unauthorized          a request without a valid token, or a service     exit 3   HTTP 401
                               whose certificate is not of the signing key
 
@@ -38,10 +42,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
     from mapreduce.wire.messages import TaskError
+
+
+EndState = Literal["done", "failed", "interrupted", "paused"]
+"""How a run can end."""
 
 
 class Retry(Enum):
@@ -60,12 +68,14 @@ class MapReduceError(Exception):
         exit_code: of a command that ends with this error.
         http_status: of the answer to a request that is refused with it.
         retry: whether another attempt at a task can help.
+        ends: the state of a run that ends with this error.
         failure: the run's record of this error, once it is written.
     """
 
     exit_code: ClassVar[int] = 1
     http_status: ClassVar[int] = 500
     retry: ClassVar[Retry] = Retry.YES
+    ends: ClassVar[EndState] = "failed"
     failure: Any = None
 
 
@@ -256,6 +266,20 @@ def causes_of(failures: Mapping[str, Sequence[TaskError]]) -> list[str]:
     return [f"{count} x {kind}: {message}" for (kind, message), count in causes.most_common()]
 
 
+class RunStopped(MapReduceError):
+    """The user has ended the run, by a signal or by `cancel`; the same command goes on."""
+
+    exit_code: ClassVar[int] = 130
+    retry: ClassVar[Retry] = Retry.NO
+    ends: ClassVar[EndState] = "interrupted"
+
+
+class LeaseTaken(MapReduceError):
+    """Another driver carries out the run; this one must not write its records any more."""
+
+    retry: ClassVar[Retry] = Retry.NO
+
+
 class NotWritten(MapReduceError):
     """Standard output or an `--output` file cannot be written; the result itself is committed."""
 
@@ -264,6 +288,40 @@ class FleetError(MapReduceError):
     """The services cannot be started or reached."""
 
     exit_code: ClassVar[int] = 3
+
+
+class PriceRefused(MapReduceError):
+    """The run would cost more than `--max-usd`; nothing has been started."""
+
+    exit_code: ClassVar[int] = 4
+    http_status: ClassVar[int] = 422
+    retry: ClassVar[Retry] = Retry.NO
+
+
+class LimitReached(MapReduceError):
+    """The run has paused at `--max-usd`; what it has done is kept, and a later run goes on.
+
+    Args:
+        stage: the stage that did not start its next task.
+        left: how many of its tasks are not done.
+        spent_usd: what the run has spent, by list prices.
+        limit_usd: the limit.
+    """
+
+    exit_code: ClassVar[int] = 5
+    retry: ClassVar[Retry] = Retry.NO
+    ends: ClassVar[EndState] = "paused"
+
+    def __init__(
+        self, stage: str, left: int, *, spent_usd: float = 0.0, limit_usd: float = 0.0
+    ) -> None:
+        super().__init__(
+            f"paused at --max-usd {limit_usd:g}: ${spent_usd:.4f} are spent, and another task "
+            f"would pass the limit; {left} of the {stage} tasks are not done. "
+            "The same command with a higher --max-usd goes on from here"
+        )
+        self.spent_usd = spent_usd
+        self.limit_usd = limit_usd
 
 
 class Unauthorized(MapReduceError):

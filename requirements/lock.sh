@@ -20,3 +20,4 @@ engine=(requirements/engine.in requirements/services.in)
 "${compile[@]}" requirements/docs.in -o requirements/docs.txt
 "${compile[@]}" requirements/sbom.in -o requirements/sbom.txt
 "${compile[@]}" requirements/mutation.in -c requirements/dev.txt -o requirements/mutation.txt
+"${compile[@]}" requirements/browser.in -c requirements/dev.txt -o requirements/browser.txt

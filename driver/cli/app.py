@@ -2,65 +2,127 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Group
 
 from driver.cli import (
+    attach,
     author,
     bench,
     cloud,
+    completion,
+    documents,
     fleet,
+    plan,
     proof,
+    receipt,
     records,
     replay,
+    report,
+    result,
     run,
     stack_checks,
     stack_images,
     stack_state,
+    status,
+    web,
 )
 from driver.cli.stack import stack
 from driver.cli.terminal import make_safe, say
+from driver.cli.version import version
 from mapreduce.errors import MapReduceError, UserCodeError
 
 DONE, WRONG_USE, INTERRUPTED = 0, 2, 130
+GROUPS: dict[str, tuple[Callable[..., int], ...]] = {
+    "Run a job and see its result": (
+        run.run,
+        plan.plan,
+        result.result,
+        records.runs,
+        status.status,
+        report.report,
+        web.web,
+        receipt.receipt,
+        attach.attach,
+        attach.cancel,
+    ),
+    "Prove the result, and find a failure": (
+        proof.verify,
+        proof.audit,
+        replay.replay,
+        cloud.logs,
+    ),
+    "Write a job": (author.new, author.check),
+    "The stack in AWS": (cloud.doctor,),
+    "Measure, clean up, set up": (bench.bench, records.clean, completion.completion),
+}
+"""The commands as help shows them, the most used first."""
+
+STEPS = (
+    *("settings", "preflight", "platform", "images", "registry-password", "base-images"),
+    *("image-digests", "share-settings", "wait"),
+)
+"""Commands of `stack` that deploy.sh calls, and people seldom."""
 
 app = App(
     name="driver",
     help="MapReduce on this machine or in your own AWS account.",
     usage="Usage: python -m driver COMMAND [OPTIONS]",
-    version_flags=[],
+    version=version,
+    help_epilogue="Begin with: python -m driver run book.txt",
     exit_on_error=False,
     print_error=False,
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
-for command in (
-    run.run,
-    records.runs,
-    records.status,
-    proof.verify,
-    proof.audit,
-    bench.bench,
-    replay.replay,
-    author.new,
-    author.check,
-    records.clean,
-    cloud.logs,
-    cloud.doctor,
-):
-    app.command(command)
-stack.command(fleet.start)
-stack.command(fleet.stop)
-stack.command(stack_images.base_images)
-stack.command(stack_images.image_digests)
-stack.command(stack_state.remote_state)
-stack.command(stack_state.share_settings)
-stack.command(stack_checks.allow)
-stack.command(stack_checks.rotate_key)
-stack.command(stack_checks.selftest)
-app.command(stack)
+app["--help"].group = app["--version"].group = Group("Help", sort_key=99)
+
+
+def _add_commands() -> None:
+    for order, (title, commands) in enumerate(GROUPS.items()):
+        group = Group(title, sort_key=order)
+        for number, command in enumerate(commands):
+            app.command(command, group=group, sort_key=number)
+        if cloud.doctor in commands:
+            stack.group, stack.sort_key = group, len(commands)
+            app.command(stack)
+    for command in (
+        fleet.start,
+        fleet.stop,
+        stack_checks.allow,
+        stack_checks.rotate_key,
+        stack_checks.selftest,
+        stack_state.remote_state,
+        stack_images.base_images,
+        stack_images.image_digests,
+        stack_state.share_settings,
+    ):
+        stack.command(command)
+    stack.usage = "Usage: python -m driver stack COMMAND [OPTIONS]"
+    stack.help_epilogue = "Begin with: ./deploy.sh"
+    steps = Group("Steps of deploy.sh and destroy.sh", sort_key=1)
+    for name in STEPS:
+        stack[name].group = steps
+
+
+_add_commands()
+
+
+@app.command(name="help", show=False)
+def show_help(*command: str) -> int:
+    """Show the help of a command.
+
+        python -m driver help
+        python -m driver help run
+
+    Args:
+        command: The command (by default, the list of all commands).
+    """
+    app([*command, "--help"])
+    return DONE
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -70,24 +132,90 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def exit_code(arguments: list[str]) -> int:
-    """Run one command; return its exit code, and print a message for each error."""
-    try:
-        code = app(arguments)
-        if sys.stdout is not None:
-            sys.stdout.flush()  # here, where a failed write can still be reported
-        return code if isinstance(code, int) else DONE
-    except CycloptsError as exc:
-        say(f"error: {exc}", style="red")
-        say("see: python -m driver --help, or python -m driver COMMAND --help")
-        return WRONG_USE
-    except MapReduceError as exc:
-        if isinstance(exc, UserCodeError):
-            from driver.report.failure import error_lines  # the engine takes its time to import
+    """Run one command; return its exit code.
 
-            for text, style in error_lines(exc):
-                say(text, style=style)
-        say(f"error: {exc}", style="red")
-        return exc.exit_code
-    except KeyboardInterrupt:
+    An error is a message on standard error, and with --json or --fields a document on standard
+    output too.
+    """
+    try:
+        return _ended(arguments)
+    except (CycloptsError, MapReduceError, KeyboardInterrupt) as exc:
+        code = _say_error(exc)
+        if documents.wants_document(arguments):
+            try:
+                documents.print_error(exc, code)
+            except MapReduceError as unwritten:
+                say(f"error: {unwritten}", style="red")
+        return code
+
+
+def complete_help() -> None:
+    """Let the help of each command show its document's fields, and a usage that can be typed."""
+    documents.name_fields(app)
+    for prefix, group in (("", app), ("stack ", stack)):
+        for name in (each for each in group if not each.startswith("-")):
+            command = group[name].default_command
+            if command is not None:
+                places = "".join(_places(command))
+                group[name].usage = f"Usage: python -m driver {prefix}{name} {places}[OPTIONS]"
+
+
+def _places(command: Callable[..., object]) -> Iterator[str]:
+    """Yield the arguments of a command that have no name, as its usage shows them."""
+    for each in inspect.signature(command).parameters.values():
+        if each.kind is each.VAR_POSITIONAL:
+            yield f"{each.name.upper().removesuffix('S')}... "
+        elif each.kind is each.POSITIONAL_ONLY:
+            yield (
+                f"{each.name.upper()} " if each.default is each.empty else f"[{each.name.upper()}] "
+            )
+
+
+def _ended(arguments: list[str]) -> int:
+    documents.check_fields(arguments)
+    if {"--help", "-h", "help"} & set(arguments):
+        complete_help()
+    code = app(arguments)
+    if sys.stdout is not None:
+        sys.stdout.flush()  # here, where a failed write can still be reported
+    return code if isinstance(code, int) else DONE
+
+
+def _say_error(exc: CycloptsError | MapReduceError | KeyboardInterrupt) -> int:
+    """Show an error on standard error, and what was noted with it; return its exit code."""
+    code = _say_message(exc)
+    for note in getattr(exc, "__notes__", ()):
+        say(note)
+    return code
+
+
+def _say_message(exc: CycloptsError | MapReduceError | KeyboardInterrupt) -> int:
+    if isinstance(exc, KeyboardInterrupt):
         say("interrupted; run the same command again to continue", style="yellow")
         return INTERRUPTED
+    if isinstance(exc, CycloptsError):
+        say(f"error: {exc}", style="red")
+        say(f"see: python -m driver {_command_of(exc)}--help")
+        return WRONG_USE
+    for text, style in _lines_of(exc):
+        say(text, style=style)
+    return exc.exit_code
+
+
+def _command_of(exc: CycloptsError) -> str:
+    """Return the command that was used in a wrong way, with a blank; "" for none."""
+    return "".join(f"{name} " for name in exc.command_chain or ())
+
+
+def _lines_of(exc: MapReduceError) -> list[tuple[str, str]]:
+    """Return the lines of an error: the run's record of its failure, else the message."""
+    if exc.failure is not None:
+        from driver.report.failure import failure_lines  # imports the engine, slowly
+
+        return failure_lines(exc.failure)
+    lines = []
+    if isinstance(exc, UserCodeError):
+        from driver.report.failure import error_lines
+
+        lines = error_lines(exc)
+    return [*lines, (f"error: {exc}", "red")]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from driver.cli.options import Flag, Inputs, Texts
-from driver.cli.terminal import no_output_of_jobs, print_document, say
+from driver.cli.options import Fields, Flag, Inputs, Texts
+from driver.cli.terminal import answer, no_output_of_jobs, print_document
 from driver.cli.values import assignments, size_bytes
 from driver.text import plural, shown, shown_repr
 from mapreduce.errors import UsageError
@@ -39,7 +39,7 @@ class CheckReport(Message):
 
 
 def new(path: Path, /) -> int:
-    """Write a job to start from, with a test beside it.
+    """Write a job to start from, and its test.
 
     The job counts words; the test counts those of a few lines.
 
@@ -51,41 +51,44 @@ def new(path: Path, /) -> int:
     from driver.authoring.template import write_job
 
     for written in write_job(path):
-        say(f"written   {written}")
-    say(f"run it    python -m driver run --job {path} --input book.txt")
-    say(f"check it  python -m driver check {path} --input book.txt")
+        answer(f"written   {written}")
+    answer(f"run it    python -m driver run book.txt --job {path}")
+    answer(f"check it  python -m driver check {path} book.txt")
     return 0
 
 
 def check(
     job: str,
     /,
-    *,
-    input: Inputs,  # noqa: A002
+    *inputs: str,
+    input: Inputs = (),  # noqa: A002
     param: Texts = (),
     sample: str = "64KiB",
     json: Flag = False,
+    fields: Fields = None,
 ) -> int:
-    """Check a job against laws on a sample; show the smallest input that breaks one.
+    """Check a job against laws on a sample of its input.
 
-    Run it with other split sizes and numbers of partitions, with and without its combine, with the
-    values in another order, twice, as a plain loop, and under two hash seeds: the answer must not
-    change. Exit code 0 if so, else 1.
+    Run the job with other split sizes and numbers of partitions, with and without its combine, with
+    the values in another order, twice, as a plain loop, and under two hash seeds: the answer must
+    not change. Show the smallest input that breaks a law. Exit code 0 if none is broken, else 1.
 
-        python -m driver check my_job.py --input book.txt
-        python -m driver check grep --input logs/ --param pattern=ERROR --sample 1MiB
+        python -m driver check my_job.py book.txt
+        python -m driver check grep logs/ --param pattern=ERROR --sample 1MiB
 
     Args:
-        job: The job: a module or a file, and `:Class` when it holds several. Of a chain, each step
-            is checked.
+        job: The job: a module or a file, and `:Class` of several; of a chain, each step is checked.
+        inputs: Files, folders, globs or URLs, as with --input.
         input: A file, folder, glob or URL, or NAME=one of these; may be given several times.
         param: A parameter of the job, as name=value; may be given several times.
         sample: How much of the input is used, e.g. 64KiB, cut at a line; Parquet stays whole.
         json: Print one JSON document on standard output.
+        fields: Print only these of its fields, with commas between.
     """
     from driver.authoring.hash_seeds import SeededRuns
     from driver.authoring.sample import checked_jobs, sampled
     from driver.plan.config import READY_MADE
+    from driver.targets.s3_access import user_bucket
     from mapreduce.check.laws import check as check_laws
     from mapreduce.check.laws import laws_of
     from mapreduce.code import find_job
@@ -96,8 +99,8 @@ def check(
     with no_output_of_jobs():
         _, cls = find_job(job, READY_MADE)
         parameters = parse_parameters(cls, assignments("--param", param))
-        inputs = sampled(input, cls, open_storage(), limit)
-        jobs = checked_jobs(cls(**parameters), inputs)
+        found = sampled((*inputs, *input), cls, open_storage(open_bucket=user_bucket()), limit)
+        jobs = checked_jobs(cls(**parameters), found)
         if not any(given.content for _, sources in jobs for given in sources):
             raise UsageError("the sample is empty; name an input with content")
         breaches: list[tuple[str, Breach]] = []
@@ -108,19 +111,19 @@ def check(
                 breaches += _named(make, check_laws(make, sources, ways))
                 laws += len(laws_of(make, ways))
         names = tuple(type(make()).__name__ for make, _ in jobs)
-    if json:
+    if json or fields is not None:
         lines = tuple(_line(each) for _, each in breaches)
-        print_document(CheckReport(jobs=names, laws=laws, breaches=lines))
+        print_document(CheckReport(jobs=names, laws=laws, breaches=lines), fields)
     else:
-        _say_all(names, laws, breaches)
+        _answer_all(names, laws, breaches)
     return 1 if breaches else 0
 
 
-def _say_all(names: tuple[str, ...], laws: int, breaches: list[tuple[str, Breach]]) -> None:
+def _answer_all(names: tuple[str, ...], laws: int, breaches: list[tuple[str, Breach]]) -> None:
     for name, breach in breaches:
-        _say_breach(name, breach)
+        _answer_breach(name, breach)
     if not breaches:
-        say(f"{', '.join(names)}: keeps {plural(laws, 'law')} on this sample", style="green")
+        answer(f"{', '.join(names)}: keeps {plural(laws, 'law')} on this sample", style="green")
 
 
 def _named(make: Any, breaches: list[Breach]) -> list[tuple[str, Breach]]:
@@ -138,20 +141,20 @@ def _line(breach: Breach) -> BreachLine:
     )
 
 
-def _say_breach(name: str, breach: Breach) -> None:
+def _answer_breach(name: str, breach: Breach) -> None:
     line = _line(breach)
-    say(f"{name} breaks a law: {line.law}", style="red")
-    say(f"  {line.way}:")
-    say(f"    only the first gives   {_pair(line.expected)}")
-    say(f"    only the second gives  {_pair(line.found)}")
-    say("  the smallest input found:")
+    answer(f"{name} breaks a law: {line.law}", style="red")
+    answer(f"  {line.way}:")
+    answer(f"    only the first gives   {_pair(line.expected)}")
+    answer(f"    only the second gives  {_pair(line.found)}")
+    answer("  the smallest input found:")
     for given in breach.inputs:
         lines = (_text(given.content) or "(empty)").removesuffix("\n").split("\n")
         for text in lines[:_SHOWN_LINES]:
-            say(f"    {shown(text)}")
+            answer(f"    {shown(text)}")
         if len(lines) > _SHOWN_LINES:
-            say(f"    ... ({len(given.content):,} bytes)")
-    say(f"  most likely: {line.why}")
+            answer(f"    ... ({len(given.content):,} bytes)")
+    answer(f"  most likely: {line.why}")
 
 
 def _pair(pair: Any) -> str:

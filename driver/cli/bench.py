@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Group, Parameter
 from rich.table import Column, Table
 
-from driver.cli.options import Flag, JobOptions
-from driver.cli.terminal import no_output_of_jobs, print_document, say, show
+from driver.cli.options import Fields, Flag, Given, JobOptions
+from driver.cli.terminal import answer, answer_table, no_output_of_jobs, print_document, say
 from driver.cli.values import assignments, counts
 from driver.plan.config import RunConfig, at_least_one
 from driver.text import bytes_text, plural
@@ -36,8 +36,8 @@ empty."""
 
 
 def bench(
-    job: JobOptions,
-    *,
+    *inputs: Given,
+    job: JobOptions = JobOptions(),
     target: Annotated[BenchTarget, _MEASURED] = "auto",
     mappers: Annotated[str, _MEASURED] = "1,2,3,5,10",
     repeat: Annotated[int, _MEASURED] = 3,
@@ -46,29 +46,28 @@ def bench(
     chunks: Annotated[int | None, _CUT] = None,
     output: Annotated[Path, _RESULT] = Path("speedup"),
     json: Annotated[Flag, _RESULT] = False,
+    fields: Annotated[Fields, _RESULT] = None,
 ) -> int:
-    """Measure the map stage's speed-up and the end-to-end time by mappers, as two figures.
+    """Measure the speed-up by more mappers, as two figures.
 
-    Run the same work, in the same splits, with each number of mappers several times, in turn. Reuse
-    nothing, and delete what the runs have written (in AWS the input and the job's code stay). The
-    figures show medians with the smallest and the largest value, and Amdahl's bound: what is not
-    map stage in the runs with one mapper (start, split, reduce, commit) counts as serial.
+    The figures show the map stage and the time end to end, with Amdahl's bound; what is not map
+    stage counts as serial. Run the same work with each number of mappers several times, in turn.
+    Reuse nothing, and delete what the runs have written (in AWS input and code stay).
 
-        python -m driver bench --input book.txt --mappers 1,2,4
-        python -m driver bench --input s3://bucket/logs/ --job top_k --target aws
+        python -m driver bench book.txt --mappers 1,2,4
+        python -m driver bench s3://bucket/logs/ --job top_k --target aws
 
     Args:
+        inputs: As with --input.
         job: The job and its input.
-        mappers: The numbers of mappers; 1 is always measured. In AWS they are the first ones of
-            those that run.
+        mappers: The numbers of mappers; 1 is always measured. In AWS, the first ones that run.
         repeat: How often each is measured.
-        chunks: How many splits to cut the input into (by default four for each slot of the largest
-            number of mappers).
+        chunks: How many splits to make (by default four for each slot).
         reducers: How many reduce tasks.
-        target: local: services on this machine; aws: the deployed stack; auto: aws if there is one,
-            else local.
+        target: local: this machine; aws: the deployed stack; auto: aws if there is one.
         output: The folder for map-stage.svg and end-to-end.svg.
         json: Print one JSON document on standard output.
+        fields: Print only these of its fields, with commas between.
         store: Folder or URL that the runs write to (by default a temporary folder).
     """
     from driver.report.speedup import speed_up
@@ -76,18 +75,25 @@ def bench(
 
     levels = tuple(sorted({1, *counts("--mappers", mappers)}))
     at_least_one("--repeat", repeat)
-    config = replace(_config_of(job), mappers=levels[-1], reducers=reducers, chunks=chunks)
+    config = replace(
+        _config_of(job.with_inputs("bench", *inputs)),
+        mappers=levels[-1],
+        reducers=reducers,
+        chunks=chunks,
+    )
     with no_output_of_jobs(), _folder(target, store) as place:
         prepared = targets.prepare(config, target, place)
         _check_fleet(prepared, levels)
         config = replace(config, chunks=chunks or TASKS_A_SLOT * prepared.map_slots)
         processors = _processors(prepared, levels)
         runs = _all_measured(config, target, place, levels, repeat)
-    found = speed_up(runs)
-    show(_table(found))
-    _draw(found, prepared, config.chunks or 0, processors, output)
-    if json:
-        print_document(found)
+    written = _draw(found := speed_up(runs), prepared, config.chunks or 0, processors, output)
+    if as_document := json or fields is not None:
+        print_document(found, fields)
+    else:
+        answer_table(_table(found))
+    for path in written:
+        (say if as_document else answer)(f"written   {path}")
     return 0
 
 
@@ -111,17 +117,19 @@ def _all_measured(
 
 def _draw(
     found: SpeedUp, prepared: Prepared, splits: int, processors: int | None, output: Path
-) -> None:
-    """Write both figures into a folder."""
+) -> list[Path]:
+    """Write both figures into a folder, and return their paths."""
     from driver.report.chart import svg
     from driver.report.figures import end_to_end, map_stage
 
     size = bytes_text(sum(given.size for given in prepared.inputs))
     subtitle = f"{prepared.source.name}, {size} in {plural(splits, 'split')}, {prepared.target}"
     output.mkdir(parents=True, exist_ok=True)
+    written = []
     for name, draw in (("map-stage.svg", map_stage), ("end-to-end.svg", end_to_end)):
         (output / name).write_text(svg(draw(found, subtitle, processors)), encoding="utf-8")
-        say(f"written   {output / name}")
+        written.append(output / name)
+    return written
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from driver.cli.terminal import say
+from driver.cli.terminal import answer, say
 from driver.text import plural
 from mapreduce.errors import FleetError
 
@@ -34,12 +34,12 @@ def start(*, mappers: int | None = None) -> int:
     scaling = start_fleet(services, leases, made, mappers)
     counts = services.desired()
     tasks = ", ".join(plural(count, role) for role, count in counts.items())
-    say(f"{'starting' if scaling else 'started before'}: {tasks}")
+    answer(f"{'starting' if scaling else 'started before'}: {tasks}")
     idle = plural(made.idle_stop_minutes, "minute")
     if made.guard is None:
         say("there is no idle guard; stop them: python -m driver stack stop", style="yellow")
     else:
-        say(f"the idle guard stops them after {idle} without a run")
+        answer(f"the idle guard stops them after {idle} without a run")
     return 0
 
 
@@ -55,7 +55,7 @@ def stop() -> int:
     _, services, leases = _deployed()
     before = stop_fleet(services, leases)
     tasks = ", ".join(plural(count, role) for role, count in before.items() if count)
-    say(f"stopping: {tasks}" if tasks else "all tasks were stopped before")
+    answer(f"stopping: {tasks}" if tasks else "all tasks were stopped before")
     return 0
 
 

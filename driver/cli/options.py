@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Group, Parameter
 
 from driver.cli.values import assignments, duration_s, size_bytes
-from driver.plan.config import DEFAULT_JOB, DEFAULT_SPARK_MASTER, RunConfig
+from driver.plan.config import DEFAULT_JOB, DEFAULT_SPARK_MASTER, READY_MADE, RunConfig
 from driver.plan.fault_rates import parse_chaos
 from driver.plan.target import WantedTarget
+from mapreduce.errors import UsageError
 from mapreduce.formats.output import FileFormat
 from mapreduce.wire.messages import SplitMode
 
-Flag = Annotated[bool, Parameter(negative="")]
+Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 Fields = Annotated[str | None, Parameter(negative="")]
 """The option `--fields` of every command that has `--json`, which it implies."""
-Texts = Annotated[tuple[str, ...], Parameter(negative="")]
-Inputs = Annotated[tuple[str, ...], Parameter(name="--input", negative="", consume_multiple=True)]
+Texts = Annotated[tuple[str, ...], Parameter(negative="", show_default=False)]
+Inputs = Annotated[
+    tuple[str, ...],
+    Parameter(name="--input", negative="", consume_multiple=True, show_default=False),
+]
+
+
+JOB_AND_INPUT = Group("Job and input", sort_key=1)
+Given = Annotated[
+    str, Parameter(group=JOB_AND_INPUT, help="Files, folders, globs or URLs, as with --input.")
+]
+"""An input that is named without `--input`."""
 
 
 def _group(title: str, order: int) -> Parameter:
     return Parameter(name="*", group=Group(title, sort_key=order))
 
 
-@_group("Job and input", 1)
+@Parameter(name="*", group=JOB_AND_INPUT)
 @dataclass(frozen=True, kw_only=True)
 class JobOptions:
     """The job and its inputs."""
 
-    input: Inputs
+    input: Inputs = ()
     """A file, folder, glob or URL (s3://...), or NAME=one of these for a job that declares input
     names; may be given several times. Names in a folder that begin with . or _ are left out."""
     job: str = DEFAULT_JOB
@@ -38,6 +51,34 @@ class JobOptions:
     holds several."""
     param: Texts = ()
     """A parameter of the job, as name=value; may be given several times."""
+
+    def with_inputs(self, command: str, *given: str) -> JobOptions:
+        """Return the options with the inputs that are named without `--input`, first.
+
+        Raises:
+            UsageError: there is no input at all, or one is the name of a ready-made job.
+        """
+        if job := next(filter(_is_ready_made, given), None):
+            raise UsageError(
+                f"there is no file {job}, but a job; "
+                f"for it: python -m driver {command} INPUT --job {job}"
+            )
+        inputs = (*given, *self.input)
+        if not inputs:
+            raise UsageError(
+                "there is no input; name a file, folder, glob or URL, for example: "
+                f"python -m driver {command} book.txt\n"
+                f"usage: python -m driver {command} INPUT... [OPTIONS]"
+            )
+        return replace(self, input=inputs)
+
+
+def _is_ready_made(text: str) -> bool:
+    return (
+        text.isidentifier()
+        and not Path(text).exists()
+        and find_spec(f"{READY_MADE}.{text}") is not None
+    )
 
 
 @_group("Where it runs", 2)
@@ -94,8 +135,22 @@ class ResultOptions:
     """The format of the files in the folder (by default jsonl)."""
     top: int = 10
     """How many of the top keys to show."""
+    urls: Flag = False
+    """Show the URLs of all chunks, map outputs and parts of the result."""
     json: Flag = False
     """Print one JSON document on standard output."""
+    fields: Fields = None
+    """Print only these of its fields, with commas between."""
+
+    @property
+    def of_the_run(self) -> ResultOptions:
+        """These options without those that only say how the answer is printed."""
+        return replace(self, urls=False, json=False, fields=None)
+
+    @property
+    def as_document(self) -> bool:
+        """Whether the answer is a JSON document."""
+        return self.json or self.fields is not None
 
 
 @_group("Failures and reuse", 5)
@@ -117,12 +172,28 @@ class FailureOptions:
     """Another seed breaks other attempts."""
 
 
+@_group("Price", 6)
+@dataclass(frozen=True, kw_only=True)
+class PriceOptions:
+    """The plan that a run carries out, and what it may cost."""
+
+    plan: str | None = None
+    """Carry out this plan of `plan`, by its id, and nothing else; it is refused if an input or the
+    code has changed since."""
+    ask: Flag = False
+    """Show the plan first, and begin only after a yes."""
+    max_usd: float | None = None
+    """In AWS, dollars that the run may spend. It is refused if it costs more at least, and pauses
+    before it spends more."""
+
+
 def run_config(
     job: JobOptions,
     place: PlaceOptions,
     cut: CutOptions,
     result: ResultOptions,
     failures: FailureOptions,
+    price: PriceOptions = PriceOptions(),
 ) -> RunConfig:
     """Return the run that the options describe; raises `UsageError`."""
     chaos, size, memory = failures.chaos, cut.chunk_size, place.task_memory
@@ -144,4 +215,5 @@ def run_config(
         chaos=parse_chaos(chaos, failures.chaos_seed) if chaos is not None else None,
         task_memory_bytes=size_bytes("--task-memory", memory) if memory is not None else None,
         keep_s=duration_s("--keep", place.keep) if place.keep is not None else None,
+        max_usd=price.max_usd,
     )

@@ -1,28 +1,34 @@
-"""`runs`, `status` and `clean`: the runs of a store."""
+"""`runs` and `clean`: the runs of a store."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from rich.table import Column, Table
+from cyclopts import Parameter
 
-from driver.cli.options import Flag
-from driver.cli.terminal import add_row, answer, print_document, say, show
+from driver.cli.options import Fields, Flag
+from driver.cli.terminal import answer, print_document, say, terminal_width
 from driver.cli.values import age_s
-from driver.history.failure import Failure
-from driver.history.run_store import RunStore, is_run_name
-from driver.report.failure import failure_lines
+from driver.history.run_names import is_run_name
 from driver.text import bytes_text, plural, shown, storable
-from mapreduce.errors import MapReduceError, UsageError
+from mapreduce.errors import UsageError
 from mapreduce.wire.messages import Message
 
 if TYPE_CHECKING:
     from driver.history.cleaning import Cleaning
+    from driver.history.run_list import ListedRun
+    from driver.history.run_list import RunList as ListedRuns
+
+RUNS_SHOWN = 20
+"""Rows of the table of runs, the most that a terminal shows at once."""
 
 
 class RunLine(Message):
-    """One run, as `runs` lists it; `why` says why it is unreadable."""
+    """One run, as `runs` lists it; `why` says why it is unreadable.
+
+    `seconds` is how long it took, or has taken so far, and `usd` its price; None where unknown.
+    """
 
     run_id: str
     state: str
@@ -32,154 +38,85 @@ class RunLine(Message):
     inputs: int = 0
     size_bytes: int = 0
     why: str = ""
+    seconds: float | None = None
+    usd: float | None = None
 
 
 class RunList(Message):
-    """All runs of a store."""
+    """The runs of a store; `earlier` counts those that are left out."""
 
     store: str
     runs: tuple[RunLine, ...]
+    earlier: int = 0
 
 
-class RunStatus(Message):
-    """How far a run is: tasks done and in all, by stage.
+def runs(
+    *,
+    limit: int | None = None,
+    all_runs: Annotated[bool, Parameter(name="--all", negative="")] = False,
+    steps: Flag = False,
+    json: Flag = False,
+    fields: Fields = None,
+    store: str | None = None,
+) -> int:
+    """List the last runs, the newest at the end.
 
-    `splits` is None until the split stage is done. `failed` is the record of a failure.
-    """
-
-    run_id: str
-    state: str
-    splits: int | None
-    partitions: int
-    maps_done: int
-    reduces_done: int
-    failure: str = ""
-    failed: Failure | None = None
-    result_urls: tuple[str, ...] = ()
-    steps: tuple[str, ...] = ()
-
-
-def runs(*, json: Flag = False, store: str | None = None) -> int:
-    """List the runs, oldest first.
-
-    A run that cannot be read is listed too, with the reason.
+    A run is running, done, failed, interrupted (by Ctrl-C or `cancel`), paused (at its limit of
+    dollars) or lost: its driver has gone without a word. One that cannot be read is listed too,
+    with the reason. Columns for which the terminal has no place are left out.
 
         python -m driver runs
-        python -m driver runs --store s3://bucket
+        python -m driver runs --all --store s3://bucket
 
     Args:
+        limit: How many runs to list (by default 20, and with --json all).
+        all_runs: List all runs.
+        steps: List the steps of chains too.
         json: Print one JSON document on standard output.
-        store: Folder or URL of the store (by default .mapreduce in this folder).
+        fields: Of the document, only these fields, with commas between; implies --json.
+        store: Folder or URL of the store (by default the stack's bucket, else .mapreduce in this
+            folder).
     """
+    from driver.history.run_list import list_runs
     from driver.targets.prepare import open_runs
 
-    kept = open_runs(store)
-    lines = [_run_line(kept, name) for name in kept.runs()]
-    if json:
-        print_document(RunList(store=kept.store, runs=tuple(lines)))
-        return 0
-    if not lines:
+    if limit is not None and (limit < 1 or all_runs):
+        raise UsageError(
+            "--limit and --all exclude each other; give one of them"
+            if all_runs
+            else f"--limit {limit}: must be at least 1"
+        )
+    kept, as_json = open_runs(store), json or fields is not None
+    most = None if all_runs else limit or (None if as_json else RUNS_SHOWN)
+    found = list_runs(kept, most, time.time(), steps=steps)
+    if as_json:
+        lines = tuple(map(_run_line, found.runs))
+        print_document(RunList(store=kept.store, runs=lines, earlier=found.earlier), fields)
+    elif not found.runs:
         say(
             f"there is no run in {kept.store} yet; "
             "start one with: python -m driver run --input FILE"
         )
-        return 0
-    run_id = Column("run", no_wrap=True)
-    table = Table(run_id, "state", "when", "target", "job", "input", box=None, pad_edge=False)
-    for line in lines:
-        volume = f"{plural(line.inputs, 'file')}, {bytes_text(line.size_bytes)}"
-        cells = (_when(line.created), line.target, line.job, volume if line.inputs else "")
-        add_row(table, line.run_id, line.state, *cells)
-    show(table)
-    for line in lines:
-        if line.why:
-            say(f"unreadable: {shown(line.run_id)}: {line.why}", style="yellow")
+    else:
+        _show_runs(found)
     return 0
 
 
-def _run_line(kept: RunStore, name: str) -> RunLine:
-    """Return the line of one run; a run that cannot be read does not hide the others."""
-    if not is_run_name(name):
-        why = "this is not the name of a run; another program made this folder"
-        return RunLine(run_id=storable(name), state="unreadable", why=why)
-    try:
-        plan = kept.plan(name)
-    except MapReduceError as exc:
-        return RunLine(run_id=name, state="unreadable", why=str(exc))
-    return RunLine(
-        run_id=name,
-        state=kept.state(name),
-        created=plan.created,
-        target=plan.target,
-        job=plan.job.name,
-        inputs=len(plan.inputs),
-        size_bytes=sum(given.size for given in plan.inputs),
-    )
+def _show_runs(found: ListedRuns) -> None:
+    from driver.cli.run_table import table_lines
+
+    for line in table_lines(found.runs, terminal_width()):
+        answer(line)
+    for run in found.runs:
+        if run.why:
+            say(f"unreadable: {shown(run.run)}: {run.why}", style="yellow")
+    if found.earlier:
+        say(f"and {plural(found.earlier, 'earlier run')}; see all: python -m driver runs --all")
 
 
-def _when(created: float) -> str:
-    """Return the local time; "" for a time outside the calendar."""
-    try:
-        return time.strftime("%Y-%m-%d %H:%M", time.localtime(created)) if created else ""
-    except (ValueError, OverflowError, OSError):
-        return ""
-
-
-def status(run: str | None = None, /, *, json: Flag = False, store: str | None = None) -> int:
-    """Show how far a run is, and why it failed if it did.
-
-    A run is done, failed or unfinished.
-
-        python -m driver status
-        python -m driver status brisk-owl --json
-
-    Args:
-        run: The run's id, or how it begins or ends (by default, the last run).
-        json: Print one JSON document on standard output.
-        store: Folder or URL of the store (by default .mapreduce in this folder).
-    """
-    from driver.history.reuse import FinishedTasks
-    from driver.plan.tasks import map_tasks, split_task
-    from driver.targets.prepare import open_runs
-    from mapreduce.wire.messages import SplitResult
-
-    kept = open_runs(store)
-    name = kept.resolve(run)
-    plan, success, results = kept.plan(name), kept.success(name), kept.results(name)
-    maps_done, split = len(results.maps), results.split
-    if not maps_done and not plan.chain:
-        finished = FinishedTasks(kept.storage, kept.store)
-        found = finished.find([split_task(plan)]).get(0)
-        if isinstance(found, SplitResult):
-            maps_done, split = len(finished.find(map_tasks(plan, found))), found
-    failure = None if success else kept.failure(name)
-    document = RunStatus(
-        run_id=name,
-        state=kept.state(name),
-        splits=len(split.splits) if split else None,
-        partitions=plan.partitions,
-        maps_done=maps_done,
-        reduces_done=len(results.reduces),
-        failure=failure.message if failure else "",
-        failed=failure,
-        result_urls=tuple(url for url, _, _ in success.parts) if success else (),
-        steps=tuple(f"{step}: {kept.state(step)}" for step in kept.steps(name)),
-    )
-    if json:
-        print_document(document)
-        return 0
-    answer(f"{name}: {document.state}")
-    for step in document.steps:
-        answer(f"  {step}")
-    if not plan.chain:
-        maps = "not planned yet" if split is None else f"{maps_done} of {len(split.splits)} done"
-        answer(f"  maps     {maps}")
-        answer(f"  reduces  {document.reduces_done} of {document.partitions} done")
-    for url in document.result_urls:
-        answer(f"  result   {url}")
-    for text, style in failure_lines(failure) if failure else []:
-        answer(text, style=style)
-    return 0
+def _run_line(run: ListedRun) -> RunLine:
+    values = {name: getattr(run, name) for name in RunLine.model_fields if name != "run_id"}
+    return RunLine(run_id=storable(run.run), **values)
 
 
 def clean(
@@ -210,7 +147,8 @@ def clean(
             well.
         dry_run: Only show what would be deleted, with --yes too.
         yes: Delete, instead of saying what would be deleted.
-        store: Folder or URL of the store (by default .mapreduce in this folder).
+        store: Folder or URL of the store (by default the stack's bucket, else .mapreduce in this
+            folder).
     """
     from driver.history.cleaning import carry_out, plan_cleaning, plan_emptying
     from driver.history.expiry import plan_expiry

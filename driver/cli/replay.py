@@ -20,10 +20,11 @@ def replay(
     stop_at_start: Flag = False,
     store: str | None = None,
 ) -> int:
-    """Run one task of a run again in this process, with its byte ranges and its code.
+    """Run one task of a run again, under a debugger.
 
-    Where the job's code raises, the debugger (pdb) opens at that line; `--no-debug` only shows the
-    error. The task's output is deleted.
+    The task reads its byte ranges with its code in this process. Where the job's code raises, the
+    debugger (pdb) opens at that line; `--no-debug` only shows the error. The task's output is
+    deleted.
 
         python -m driver replay
         python -m driver replay run-20261126-120000-brisk-owl map-3 --stop-at-start
@@ -33,7 +34,8 @@ def replay(
         task: The task, e.g. map-3 or reduce-0 (by default, the one that failed the run).
         debug: Open the debugger where the job's code raises.
         stop_at_start: Open it before the first record already.
-        store: Folder or URL of the store (by default .mapreduce in this folder).
+        store: Folder or URL of the store (by default the stack's bucket, else .mapreduce in this
+            folder).
     """
     from driver.history.failure import failure_of
     from driver.history.replay import first_failure, prepared_replay

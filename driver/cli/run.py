@@ -3,87 +3,170 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from driver.cli.options import (
     CutOptions,
     FailureOptions,
+    Given,
     JobOptions,
     PlaceOptions,
+    PriceOptions,
     ResultOptions,
     run_config,
 )
+from driver.cli.plan import check_alone, command_line, may_begin, prepared_plan, priced
 from driver.cli.streams import unhurried
-from driver.cli.terminal import console, no_output_of_jobs, print_document, say
+from driver.cli.terminal import (
+    answer,
+    answer_table,
+    can_answer,
+    console,
+    no_output_of_jobs,
+    print_document,
+    say,
+    working,
+)
 from driver.report.document import Report
-from mapreduce.errors import JobFailed, NotWritten, UserCodeError
+from mapreduce.errors import NotWritten
+
+LOOKING = "the job and its inputs are checked"
+NOT_BEGUN = 2
+"""The exit code of `--ask` after a no."""
 
 if TYPE_CHECKING:
+    from driver.history.run_store import RunStore
     from driver.output.place import Output
+    from driver.plan.events import EventLog
     from driver.targets.prepare import Prepared
 
 
 def run(
-    job: JobOptions,
+    *inputs: Given,
+    job: JobOptions = JobOptions(),
     place: PlaceOptions = PlaceOptions(),
     cut: CutOptions = CutOptions(),
     result: ResultOptions = ResultOptions(),
     failures: FailureOptions = FailureOptions(),
+    price: PriceOptions = PriceOptions(),
 ) -> int:
-    r"""Run a job: split, map, reduce, and check by the ledger that nothing is lost.
+    r"""Run a job over files, and show its top keys.
 
-    Finished tasks of earlier runs are reused; after a crash, give the same command again.
+    The ledger checks that nothing is lost before the result is committed. Finished tasks of earlier
+    runs are reused; after a crash, give the same command again.
 
-        python -m driver run --input book.txt
-        python -m driver run --input logs/ --job grep --param pattern=ERROR
-        python -m driver run --input 's3://bucket/day=*/' --job mine.py:Mine \
+        python -m driver run book.txt
+        python -m driver run logs/ --job grep --param pattern=ERROR
+        python -m driver run 's3://bucket/day=*/' --job mine.py:Mine \
             --reducers 8 --output out/
     """
     started = time.monotonic()
     from driver.output.place import Output
     from driver.targets import prepare as targets
 
-    wanted = Output.parse(result.output, result.output_format)
-    config = run_config(job, place, cut, result, failures)
-    with no_output_of_jobs():
-        prepared = targets.prepare(config, place.target, place.store, wanted)
+    if price.plan is not None:
+        check_alone(job, replace(place, store=None), cut, result.of_the_run, failures)
+        prepared, wanted = prepared_plan(price, (*inputs, *job.input), place.store)
+    else:
+        job = job.with_inputs("run", *inputs)
+        wanted = Output.parse(result.output, result.output_format)
+        config = run_config(job, place, cut, result, failures, price)
+        # inline, the author's debugger may open in the job's import
+        looking = nullcontext() if place.target == "inline" else working(LOOKING)
+        with looking, no_output_of_jobs():
+            prepared = targets.prepare(config, place.target, place.store, wanted, command_line())
     for note in prepared.notes:
         say(note)
+    prepared = priced(prepared, price)
+    if not may_begin(prepared, price, asks=can_answer()):
+        return NOT_BEGUN
+    if price.ask or price.max_usd is not None:
+        started = time.monotonic()  # neither the plan nor the user's thinking is part of the run
+    with no_output_of_jobs(), unhurried():
+        report, notes = _watched(prepared, started)
     try:
-        with no_output_of_jobs(), unhurried():
-            report = _watched(prepared, started)
-    except (JobFailed, UserCodeError) as exc:
-        _say_failure(exc)
-        return exc.exit_code
-    _show_summary(report)
-    _write(report, prepared, wanted, json=result.json)
-    return 0
-
-
-def _write(report: Report, prepared: Prepared, wanted: Output | None, *, json: bool) -> None:
-    """Write the result to `--output` and print the report; raises `NotWritten`."""
-    try:
-        if wanted is not None:
-            wanted.write(report.result_urls, prepared.runs, report.run_id)
-            say(f"written   {wanted.path}")
-        if json:
-            print_document(report)
+        written = _written(report, prepared, wanted)
+        if result.as_document:
+            print_document(report, result.fields)
+        else:
+            more = [*written, *notes, *next_lines(report, place.store)]
+            answer_summary(report, [*more, *page_lines(prepared.runs, report)], urls=result.urls)
     except NotWritten as exc:
         see = f"python -m driver status {report.run_id}"
         raise NotWritten(f"{exc}; the result is committed, see: {see}") from exc
+    if result.as_document:
+        for text in (*written, *(f"note: {note}" for note in report.notes)):
+            say(text)
+    return 0
 
 
-def _show_summary(report: Report) -> None:
+def _written(report: Report, prepared: Prepared, wanted: Output | None) -> list[str]:
+    """Write the result to `--output`, and return the line that says so; raises `NotWritten`."""
+    if wanted is None:
+        return []
+    made = wanted.missing_folder
+    wanted.write(report.result_urls, prepared.runs, report.run_id)
+    return [f"written   {wanted.path}{f', in the new folder {made}' if made else ''}"]
+
+
+def next_lines(report: Report, store: str | None) -> list[str]:
+    """Return the line with the next command."""
+    where = f" --store {shlex.quote(store)}" if store else ""
+    return [f"next      python -m driver result {report.run_id}{where} --output result.csv"]
+
+
+def page_lines(runs: RunStore, report: Report) -> list[str]:
+    """Return the lines with the place of a run's page, which people open in a browser."""
+    return [f"{label:<9} {text}" for label, text in _page(runs, report.run_id)]
+
+
+def _page(runs: RunStore, run: str) -> list[tuple[str, str]]:
+    from driver.report.page.document import PAGE
+    from mapreduce.wire import keys
+
+    url = keys.run_file(runs.store, run, PAGE)
+    if url.startswith("file://"):
+        return [("page", url.removeprefix("file://"))]
+    return [("page", url), ("", f"get it: python -m driver report {run} --output {PAGE}")]
+
+
+def _note_page(exc: BaseException, runs: RunStore, log: EventLog) -> None:
+    """Note with an error where the page lies of the run that it has ended, if there is one."""
+    from driver.plan.events import RunFailed, RunInterrupted, RunPaused, RunStarted
+    from driver.report.page.document import PAGE
+
+    ends = [each for each in log.events if isinstance(each, RunFailed | RunInterrupted | RunPaused)]
+    first = next((each.run for each in log.events if isinstance(each, RunStarted)), None)
+    if first is None or not ends or any(PAGE in note for note in log.notes):
+        return
+    for label, text in _page(runs, first):
+        exc.add_note(f"{label}: {text}" if label else text)
+
+
+def answer_summary(report: Report, more: Sequence[str], *, urls: bool = False) -> None:
+    """Show the summary, and more lines below it; raises `NotWritten`."""
     try:
-        from driver.report.summary import print_summary
+        from driver.report.summary import summary
 
-        print_summary(report, console())
+        made = summary(report, urls=urls)
+        if made.top is not None:
+            answer_table(made.top)
+            answer("")
+        for text in (*made.lines, *more):
+            answer(text)
+    except NotWritten:
+        raise
     except Exception as exc:  # noqa: BLE001 - the result is committed already
         say(f"{report.run_id} is done; its summary could not be shown: {exc}", style="yellow")
 
 
-def _watched(prepared: Prepared, started: float) -> Report:
+def _watched(prepared: Prepared, started: float) -> tuple[Report, list[str]]:
+    """Carry out a run and show its progress; return its report, and what was noted after it."""
     from driver.plan.events import EventLog
     from driver.report.console import RunView
     from driver.targets.start import carry_out
@@ -98,20 +181,14 @@ def _watched(prepared: Prepared, started: float) -> Report:
     log.contain(unseen, view.start)
     try:
         with no_output_of_jobs():  # again: prints must not disturb the progress bars
-            return asyncio.run(carry_out(prepared, log, uploading, started))
-    except BaseException:
+            report = asyncio.run(carry_out(prepared, log, uploading, started))
+            later = [note for note in log.notes if note not in report.notes]
+            return report, [f"note      {note}" for note in later]
+    except BaseException as exc:
         log.contain(unseen, view.stop)
         for note in log.notes:
             say(f"note: {note}", style="yellow")
+        _note_page(exc, prepared.runs, log)
         raise
     finally:
         log.contain(unseen, view.stop)
-
-
-def _say_failure(exc: JobFailed | UserCodeError) -> None:
-    """Show the run's record of its failure."""
-    from driver.report.failure import failure_lines
-
-    lines = failure_lines(exc.failure) if exc.failure else [(f"error: {exc}", "red")]
-    for text, style in lines:
-        say(text, style=style)

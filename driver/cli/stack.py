@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Literal
 
 from cyclopts import App
 
-from driver.cli.cloud import say_finding
+from driver.cli.cloud import answer_finding
 from driver.cli.options import Texts
-from driver.cli.terminal import say, write_line
+from driver.cli.terminal import answer, say, write_line
 from driver.text import plural
 from mapreduce.errors import FleetError, UsageError
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from driver.cloud.deploy.deployment import DeploySettings
     from driver.cloud.stack import StackIdentity
 
-stack = App(name="stack", help="The deployed stack; used by deploy.sh and destroy.sh.")
+stack = App(name="stack", help="Start, stop and examine the stack; deploy.sh uses it too.")
 
 BUILD_OPTIONS_VARIABLE = "MAPREDUCE_BUILD_OPTIONS"
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -84,7 +84,7 @@ def settings(
     )
     check_is_same(made.identity, deployed)
     (folder / NEXT_FILE).write_text(made.model_dump_json(indent=2) + "\n")
-    say(made.summary)
+    answer(made.summary)
     return 0
 
 
@@ -100,7 +100,7 @@ def preflight() -> int:
     well = True
     for finding in examine_before_deploy(made):
         well = well and finding.ok
-        say_finding(finding)
+        answer_finding(finding)
     return 0 if well else 3
 
 
@@ -141,9 +141,17 @@ def wait(*, timeout_s: float = 600) -> int:
 
     A version that does not start is an error at once, with the reason that ECS gives.
 
+        python -m driver stack wait
+
     Args:
         timeout_s: How many seconds to wait at most.
     """
+    answer(all_answer(timeout_s), style="green")
+    return 0
+
+
+def all_answer(timeout_s: float) -> str:
+    """Wait as `stack wait` does, and return its answer; raises `FleetError`."""
     from driver.cloud.stack import read_stack
     from driver.cloud.terraform import terraform_folder
     from driver.doctor import examine_stack
@@ -160,8 +168,7 @@ def wait(*, timeout_s: float = 600) -> int:
             return _stopped(tasks)
         wrong = [finding for finding in findings if not finding.ok]
         if not wrong:
-            say(f"{plural(tasks, 'task')} answer, image {found.image_tag}", style="green")
-            return 0
+            return f"{plural(tasks, 'task')} answer, image {found.image_tag}"
         if hopeless := next((finding for finding in wrong if finding.final), None):
             raise FleetError(f"{hopeless.step}: {hopeless.seen}; {hopeless.remedy}")
         if time.monotonic() > deadline:
@@ -174,15 +181,14 @@ def wait(*, timeout_s: float = 600) -> int:
         time.sleep(3)
 
 
-def _stopped(tasks: int) -> int:
-    """Return 0 for a stack that is meant to be stopped; raises `FleetError` for another."""
+def _stopped(tasks: int) -> str:
+    """Return the answer for a stack that is meant to be stopped; raises `FleetError`."""
     if tasks:
         raise FleetError(
             "all tasks were stopped before they answered, by the idle guard or by hand; "
             "run: python -m driver stack start, then python -m driver stack wait"
         )
-    say("all tasks are stopped, as the variables say", style="green")
-    return 0
+    return "all tasks are stopped, as the variables say"
 
 
 @stack.command
@@ -196,17 +202,17 @@ def cost() -> int:
     found = read_stack(terraform_folder())
     if found is None:
         raise FleetError("there is no deployed stack; run ./deploy.sh")
-    say(
+    answer(
         f"costs      about ${hourly_cost(found):.3f} an hour while it runs (list prices of "
         "us-east-1)"
     )
     standing = standing_month(
         found.service_discovery, alarms=found.alarms, dashboard=found.dashboard
     )
-    say(f"           about ${standing:.2f} a month when stopped, and what is stored")
-    say("run        python -m driver run --input book.txt")
-    say("scale      make scale N=10")
-    say("stop       make stop, or ./destroy.sh to leave nothing")
+    answer(f"           about ${standing:.2f} a month when stopped, and what is stored")
+    answer("run        python -m driver run --input book.txt")
+    answer("scale      make scale N=10")
+    answer("stop       make stop, or ./destroy.sh to leave nothing")
     return 0
 
 
@@ -251,15 +257,15 @@ def leftovers(
 
     found = watch(look, wait_s=wait_s)
     if not found:
-        say(f"nothing is left of {of}", style="green")
+        answer(f"nothing is left of {of}", style="green")
         return 0
-    say(
+    answer(
         f"{plural(len(found), 'resource')} of {of.name} still in {of.region}, "
         "and what each costs a day:",
         style="red",
     )
     for left in found:
-        say(f"  {left.arn}: {left.costs_a_day}")
+        answer(f"  {left.arn}: {left.costs_a_day}")
     return 1
 
 

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from driver.cli.options import Flag
-from driver.cli.stack import wait
+from driver.cli.options import Fields, Flag
+from driver.cli.stack import all_answer
 from driver.cli.stack_state import share_settings
-from driver.cli.terminal import print_document, say
+from driver.cli.terminal import answer, print_document, say
 from driver.text import plural
 from mapreduce.errors import FleetError, UsageError
 from mapreduce.wire.messages import Message
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from driver.cloud.stack import Stack
     from driver.doctor.selftest import Step
 
-MARKS: dict[str, tuple[str, str | None]] = {
-    "ok": ("✓", None),
+MARKS = {
+    "ok": ("✓", ""),
     "failed": ("✗", "red"),
     "not asked": ("-", "yellow"),
 }
@@ -46,6 +46,13 @@ def allow(*cidr: str) -> int:
     Args:
         cidr: The ranges, instead of those of before.
     """
+    for line in admitted_ranges(*cidr):
+        answer(line)
+    return 0
+
+
+def admitted_ranges(*cidr: str) -> list[str]:
+    """Set the address ranges as `stack allow` does, and return the lines that say so."""
     from driver.cloud.admission import admit
     from driver.cloud.deploy.deployment import SETTINGS_FILE, DeploySettings, check_ranges
     from driver.cloud.own_address import OWN_ADDRESS_URL, admitting, own_address
@@ -71,10 +78,9 @@ def allow(*cidr: str) -> int:
     made = before.model_copy(update={"allowed_cidrs": tuple(wanted)})
     admit(made, folder, found.services)
     share_settings()
-    say(f"callable by {', '.join(made.allowed_cidrs)}", style="green")
-    if gone := [each for each in before.allowed_cidrs if each not in made.allowed_cidrs]:
-        say(f"no longer by {', '.join(gone)}")
-    return 0
+    gone = [each for each in before.allowed_cidrs if each not in made.allowed_cidrs]
+    lines = [f"callable by {', '.join(made.allowed_cidrs)}"]
+    return [*lines, f"no longer by {', '.join(gone)}"] if gone else lines
 
 
 def rotate_key(*, yes: Flag = False, timeout_s: float = 600) -> int:
@@ -106,20 +112,21 @@ def rotate_key(*, yes: Flag = False, timeout_s: float = 600) -> int:
     running = running_services(found, aws)
     if not yes:
         tasks = f", and replace the tasks of {plural(len(running), 'service')}" if running else ""
-        say(
+        answer(
             f"would write a new key to {parameter}{tasks}; a run that another version of the driver"
             " has started would fail; do it with --yes"
         )
         return 0
     rotate(found, aws, running)
-    say(f"the key in {parameter} is replaced")
+    answer(f"the key in {parameter} is replaced")
     if not running:
-        say("the stack is stopped; tasks read the new key at their start")
+        answer("the stack is stopped; tasks read the new key at their start")
         return 0
-    return wait(timeout_s=timeout_s)
+    answer(all_answer(timeout_s), style="green")
+    return 0
 
 
-def selftest(*, json: Flag = False) -> int:
+def selftest(*, json: Flag = False, fields: Fields = None) -> int:
     """Check what only a real account can show: rights, addresses, logs, and a small run.
 
     Needs a started stack, takes about ten minutes, and deletes what it has written. Steps that need
@@ -129,7 +136,9 @@ def selftest(*, json: Flag = False) -> int:
 
     Args:
         json: Print one JSON document on standard output.
+        fields: Print only these of its fields, with commas between.
     """
+    json = json or fields is not None
     from driver.cloud.aws import Aws
     from driver.cloud.stack import read_stack
     from driver.cloud.terraform import terraform_folder
@@ -143,18 +152,18 @@ def selftest(*, json: Flag = False) -> int:
         for step in checks.selftest(found, aws):
             steps.append(step)
             if not json:
-                _say_step(step)
+                _answer_step(step)
     well = not any(step.state == "failed" for step in steps)
     if json:
-        print_document(SelfTest(well=well, steps=tuple(map(asdict, steps))))
+        print_document(SelfTest(well=well, steps=tuple(map(asdict, steps))), fields)
     return 0 if well else 3
 
 
-def _say_step(step: Step) -> None:
+def _answer_step(step: Step) -> None:
     mark, style = MARKS[step.state]
-    say(f"{mark} {step.name}: {step.seen}", style=style)
+    answer(f"{mark} {step.name}: {step.seen}", style=style)
     if step.remedy:
-        say(f"    {step.remedy}")
+        answer(f"    {step.remedy}")
 
 
 @contextmanager
@@ -170,7 +179,7 @@ def _started(stack: Stack, aws: Aws) -> Iterator[None]:
     say("the stack is stopped: starting it for the test")
     start_fleet(services, leases, stack, None)
     try:
-        wait()
+        say(all_answer(600))
         yield
     finally:
         stop_fleet(services, leases)

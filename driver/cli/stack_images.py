@@ -9,7 +9,7 @@ from pathlib import Path
 
 from driver.cli.options import Flag
 from driver.cli.stack import BUILD_OPTIONS_VARIABLE, ROOT, next_settings
-from driver.cli.terminal import say
+from driver.cli.terminal import answer, say
 from mapreduce.errors import UsageError
 
 
@@ -44,14 +44,14 @@ def base_images(*, check: Flag = False, missing: Flag = False) -> int:
     old = [image for image in images if image.digest != now[image.tagged]]
     for image in images:
         newer = now[image.tagged]
-        say(
+        answer(
             f"{image.tagged}: {image.digest or 'no digest'} -> {newer}"
             if image in old
             else f"{image.tagged}: {newer} is the newest"
         )
     if check:
         if old:
-            say("to take them: python -m driver stack base-images", style="yellow")
+            answer("to take them: python -m driver stack base-images")
         return 1 if old else 0
     for path, text in texts.items():
         _write(path, text, with_digests(text, now))
@@ -75,7 +75,7 @@ def image_digests() -> int:
     changed = made.model_copy(update={"image_digests": digests})
     path.write_text(changed.model_dump_json(indent=2) + "\n")
     for role, digest in digests.items():
-        say(f"{role}: {digest}")
+        answer(f"{role}: {digest}")
     return 0
 
 
@@ -83,4 +83,4 @@ def _write(path: Path, before: str, after: str) -> None:
     """Write a file if it changes."""
     if after != before:
         path.write_text(after, encoding="utf-8")
-        say(f"wrote {path}", style="green")
+        answer(f"wrote {path}", style="green")

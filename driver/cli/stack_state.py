@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from driver.cli.options import Flag
-from driver.cli.terminal import say
+from driver.cli.terminal import answer, say
 from mapreduce.errors import UsageError
 
 if TYPE_CHECKING:
@@ -61,12 +61,12 @@ def remote_state(
         bucket=bucket, bucket_region=_region_of(aws, bucket, stack.region, create), stack=stack
     )
     (folder / BACKEND_FILE).write_text(state.backend())
-    say(f"the state of {stack} is {state.url}")
+    answer(f"the state of {stack} is {state.url}")
     if settings := shared_settings(Aws(state.bucket_region), state):
         (folder / SETTINGS_FILE).write_text(settings)
-        say(f"its settings are in {folder / SETTINGS_FILE}")
-    say("next:")
-    say(f"  terraform -chdir={folder} init{' -migrate-state' if moves else ''}")
+        answer(f"its settings are in {folder / SETTINGS_FILE}")
+    answer("next:")
+    answer(f"  terraform -chdir={folder} init{' -migrate-state' if moves else ''}")
     return 0
 
 

@@ -1,11 +1,13 @@
 """Makes the process's standard streams safe: a failed write of a message never ends a run.
 
-Standard error is for people; it drops what cannot be written. Standard output is for programs; a
-failure to write to it is an error of the command. This module imports nothing slow.
+Standard error has progress and notes; it drops what cannot be written. Standard output has answers
+and documents; a failure to write to it is an error of the command, but a reader that has closed its
+pipe (`| head`) has read enough. This module imports nothing slow.
 """
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import queue
@@ -24,6 +26,8 @@ DRAIN_S = 2.0
 """Seconds that the end of a run waits for a slow reader."""
 
 _STANDARD = (0, 1, 2)
+_READER_GONE = (errno.EPIPE, errno.EIO)
+"""Errors of a write to a pipe whose reader has ended, or to a terminal that has closed."""
 
 
 def fill_closed() -> None:
@@ -164,11 +168,19 @@ class QuietStream(_Stream):
 
 
 class OutputStream(_Stream):
-    """Standard output: raises `NotWritten` at the first write that fails, and drops later ones."""
+    """Standard output: raises `NotWritten` at the first write that fails, and drops later ones.
+
+    After a pipe's reader or the terminal has gone, it drops everything, and raises nothing.
+    """
 
     def __init__(self, stream: TextIO | None) -> None:
         super().__init__(stream)
         self._failed = False
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the process was started without standard output (`>&-`)."""
+        return self._stream is None
 
     def write(self, text: str) -> int:
         """Write a text; raises `NotWritten`."""
@@ -188,11 +200,22 @@ class OutputStream(_Stream):
                 raise OSError("it is closed")
             act(self._stream)
         except (OSError, ValueError) as exc:
+            if getattr(exc, "errno", None) in _READER_GONE:
+                self._failed = True
+                self._drain_buffer()
+                return
             from mapreduce.errors import NotWritten  # brings the job API
 
             self._failed = True
             why = getattr(exc, "strerror", None) or exc
             raise NotWritten(f"standard output cannot be written to: {why}") from exc
+
+    def _drain_buffer(self) -> None:
+        """Let the buffered rest go nowhere: Python would report it at its end, with code 120."""
+        with suppress(OSError, ValueError):
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, self.fileno())
+            os.close(null)
 
 
 class _SlowStream(_Stream):

@@ -1,4 +1,4 @@
-"""Output of the command line: people read standard error, programs read standard output.
+"""Output of the command line: answers on standard output, progress and notes on standard error.
 
 All text that the driver shows passes here or through `driver.report`, and `driver.text` makes it
 visible: text of a job, a file name, AWS or another program is never read as markup, and none of its
@@ -7,16 +7,18 @@ escape codes reaches a terminal.
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from types import TracebackType
 from typing import TextIO
 
 from pydantic import BaseModel
 from rich.console import Console
+from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
@@ -24,7 +26,9 @@ from driver.cli import streams
 from driver.text import NAME_LIMIT, json_text, shown, shown_lines
 
 PIPE_WIDTH = 200
-"""Columns without a terminal: tables are not squeezed, and lines do not wrap."""
+"""Columns of progress without a terminal: lines do not wrap."""
+TABLE_WIDTH = 10_000
+"""Columns of a table on standard output without a terminal: no cell is cut or wrapped."""
 LEAST_WIDTH = 20
 """Columns at least: some terminals report 0."""
 
@@ -55,10 +59,21 @@ def say(text: str, style: str | None = None) -> None:
         console().print(Text(shown_lines(text), style=style or ""), soft_wrap=True)
 
 
-def show(table: Table) -> None:
-    """Show a table for people; never fails."""
+def prompt(question: str) -> None:
+    """Show a question on standard error, whose answer stands on the same line; never fails."""
     with suppress(Exception):
-        console().print(table)
+        console().print(Text(shown_lines(question)), end="", soft_wrap=True)
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Show in a terminal, while the block runs, what is being done."""
+    shown_on = console()
+    if not shown_on.is_terminal:
+        yield
+        return
+    with shown_on.status(Text(shown(what))):
+        yield
 
 
 def add_row(table: Table, *cells: object) -> None:
@@ -128,12 +143,77 @@ def write_line(text: str) -> None:
 
 
 def answer(text: str, style: str = "") -> None:
-    """Print the answer of a command, for people, on standard output; raises `NotWritten`."""
+    """Print the answer of a command, for people, on standard output; raises `NotWritten`.
+
+    Args:
+        text: one or several lines.
+        style: of `rich`, for a terminal only.
+    """
+    if _is_without_output():
+        return
     if style and _is_terminal(sys.stdout):
-        stdout = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
-        stdout.print(Text(shown_lines(text), style=style), soft_wrap=True)
+        _output(None).print(Text(shown_lines(text), style=style), soft_wrap=True)
     else:
         write_line(shown_lines(text))
+
+
+@contextmanager
+def rewritten() -> Iterator[Callable[[str], None]]:
+    """Yield a function that shows a line: in a terminal in the place of the last one."""
+    if not _is_terminal(sys.stdout):
+        yield answer
+        return
+    with Live(console=_output(None), auto_refresh=False, transient=True) as live:
+        yield lambda text: live.update(Text(shown(text)), refresh=True)
+
+
+def terminal_width() -> int | None:
+    """Return the columns of the terminal on standard output; None in a pipe, which has no limit."""
+    if not _is_terminal(sys.stdout):
+        return None
+    return max(LEAST_WIDTH, _output(None).width)
+
+
+def answer_table(table: Table) -> None:
+    """Print a table on standard output, in a pipe as wide as its cells; raises `NotWritten`."""
+    if _is_without_output():
+        return
+    if _is_terminal(sys.stdout):
+        _output(None).print(table)
+        return
+    with io.StringIO() as text:
+        _output(TABLE_WIDTH, text).print(table)
+        lines = text.getvalue().splitlines()
+    write_line("\n".join(line.rstrip() for line in lines))
+
+
+def _output(width: int | None, file: TextIO | None = None) -> Console:
+    """Return a console over standard output, or a file; rich honours NO_COLOR."""
+    made = Console(
+        file=file or sys.stdout,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        width=width,
+        force_terminal=False if file else None,  # FORCE_COLOR is for terminals
+    )
+    return made if made.width >= LEAST_WIDTH else _output(LEAST_WIDTH, file)
+
+
+def _is_without_output() -> bool:
+    """Return whether the user has closed standard output (`>&-`), and so wants no answer."""
+    return sys.stdout is None or getattr(sys.stdout, "is_missing", False)
+
+
+def can_answer() -> bool:
+    """Return whether standard input is a terminal, so that the user can answer a question."""
+    return _is_terminal(sys.stdin)
+
+
+def answers_yes(question: str) -> bool:
+    """Ask the user a question, and return whether the answer is yes."""
+    prompt(question)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def make_safe() -> None:

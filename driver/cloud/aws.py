@@ -137,6 +137,14 @@ class Aws:
         """`aws`, or the partition of China or of GovCloud."""
         return self._session.get_partition_for_region(self.region or "us-east-1")
 
+    def credentials_source(self) -> str:
+        """Return where the credentials come from, as boto3 calls it; raises `SignInEnded`."""
+        with explained():
+            found = self._session.get_credentials()
+            if found is None:
+                raise NoCredentialsError
+            return str(found.method)
+
     def credential_provider(self) -> Callable[[], Any]:
         """Return the session's credentials for the object store: SSO, profile, role or keys."""
         from obstore.auth.boto3 import Boto3CredentialProvider
@@ -242,7 +250,7 @@ def explained() -> Iterator[None]:
         yield
     except (NoCredentialsError, PartialCredentialsError) as exc:
         raise SignInEnded(
-            f"there are no AWS credentials; {_SIGN_IN}, or use --target local"
+            f"there are no AWS credentials; {_SIGN_IN}; a run without AWS: --target local"
         ) from exc
     except _SIGN_IN_ENDED as exc:
         raise SignInEnded(f"the AWS sign-in has ended; {_SIGN_IN}") from exc

@@ -106,6 +106,9 @@ class PatientStorage:
     def create(self, url: str, data: bytes) -> ObjectInfo:
         return self._ask(lambda storage: storage.create(url, data))
 
+    def replace(self, url: str, data: bytes, etag: str) -> ObjectInfo:
+        return self._ask(lambda storage: storage.replace(url, data, etag))
+
     def copy(
         self, source: str, target: str, *, expected: ObjectInfo | None = None, durable: bool = False
     ) -> ObjectInfo:
@@ -121,6 +124,9 @@ class PatientStorage:
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         return iter(self._ask(lambda storage: tuple(storage.list(prefix))))
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        return iter(self._ask(lambda storage: tuple(storage.folders(prefix))))
 
     def unfinished(self, prefix: str, age_s: float) -> Iterator[ObjectInfo]:
         return iter(self._ask(lambda storage: tuple(storage.unfinished(prefix, age_s))))

@@ -1,8 +1,9 @@
 """How many requests to S3 a run makes, by formula. Pure: sizes and counts in, counts out.
 
 With M map tasks and R partitions: each map task writes one object, each reduce task reads one index
-entry and one block of it, and the driver looks up and records each task. A test holds the formula
-against the requests that a run makes.
+entry and one block of it, and the driver looks up and records each task. While the run goes, the
+driver shows signs of life every few seconds. A test holds the formula against the requests that a
+run makes.
 """
 
 from __future__ import annotations
@@ -16,8 +17,13 @@ from mapreduce.storage.base import BLOCK_BYTES
 
 PART_BYTES = 16 << 20
 """The part size of a multipart write (`mapreduce.storage.s3.PART_BYTES`, which imports obstore)."""
-RUN_RECORDS = ("code", "plan", "outputs", "results", "ledger", "events", "log", "report", "success")
+RUN_RECORDS = (
+    *("code", "plan", "outputs", "results", "ledger", "events", "log", "report", "index"),
+    *("page", "success", "receipt", "history"),
+)
 """What the driver writes once for each run."""
+RHYTHM_S = 5.0
+"""Seconds between two signs of life in S3 (`driver.history.lease.S3_RHYTHM_S`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,7 @@ class RunShape:
         partitions: the number of partitions.
         map_output_bytes: the bytes that each map task writes.
         part_bytes: the bytes of each part.
+        seconds: how long the run takes, from its plan on; in each rhythm something happens.
     """
 
     inputs: int
@@ -37,6 +44,7 @@ class RunShape:
     partitions: int
     map_output_bytes: int
     part_bytes: int
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +85,24 @@ def run_requests(shape: RunShape) -> StageRequests:
             put=partitions * _writes(shape.part_bytes),
         ),
         driver=Requests(
-            get=tasks,
+            # each task is looked up, and the history of the job is read twice
+            get=tasks + 2,
             # each input for the plan and for the ledger; each part before, in and after its copy
             head=2 * shape.inputs + 3 * partitions,
             put=tasks + len(RUN_RECORDS),
             copy=partitions,
-        ),
+        )
+        + signs_of_life(shape.seconds),
     )
+
+
+def signs_of_life(seconds: float) -> Requests:
+    """Return the requests of the driver while a run goes: in each rhythm it renews its lease,
+    writes a segment of events, and looks whether the run is cancelled. At the end it deletes lease
+    and segments; S3 charges nothing for that.
+    """
+    beats = int(seconds // RHYTHM_S)
+    return Requests(head=beats, put=2 * beats, delete=beats + 1 if beats else 0)
 
 
 def _blocks(length: int) -> int:

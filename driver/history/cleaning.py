@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 
-from driver.history.run_store import RunStore, is_run_name, steps_by_chain
+from driver.history.run_names import is_run_name, steps_by_chain
+from driver.history.run_store import RunStore
 from mapreduce.errors import RefusedURL
 from mapreduce.storage import ObjectInfo, split_url
 from mapreduce.wire import keys
@@ -53,13 +54,14 @@ def plan_cleaning(runs: RunStore, names: Iterable[str], *, results: bool) -> Cle
 def _folders(store: str, run: str, results: bool) -> list[str]:
     """Return the folders of a run."""
     folders = [keys.chunks(store, run), *keys.maps(store, run), keys.pairs(store, run)]
-    records = keys.run_file(store, run, "").rstrip("/")
-    return [*folders, keys.results(store, run), records] if results else folders
+    records = [keys.run_file(store, run, "").rstrip("/"), keys.indexed(store, run, "")]
+    return [*folders, keys.results(store, run), *records] if results else folders
 
 
 def _objects_of_all(wanted: Set[str], runs: RunStore, *, results: bool) -> Iterator[ObjectInfo]:
     """Yield the objects of all runs: a list of each whole folder takes fewer requests."""
-    names = [keys.CHUNKS, keys.MAPS, keys.PAIRS, *([keys.REDUCE, keys.RUNS] if results else [])]
+    kept = [keys.REDUCE, keys.RUNS, keys.INDEX] if results else []
+    names = [keys.CHUNKS, keys.MAPS, keys.PAIRS, *kept]
     for folder in (keys.join(runs.store, name) for name in names):
         for info in runs.storage.list(folder):
             first, *rest = info.url.removeprefix(f"{folder}/").split("/")
@@ -71,7 +73,8 @@ def _objects_of_all(wanted: Set[str], runs: RunStore, *, results: bool) -> Itera
 def plan_emptying(runs: RunStore) -> Cleaning:
     """Return everything that this program has ever written to the store."""
     of_tasks = (keys.CHUNKS, keys.MAPS, keys.PAIRS, keys.REDUCE)
-    folders = (keys.INPUT, *of_tasks, keys.RUNS, keys.JOBS, keys.TASKS)
+    of_runs = (keys.RUNS, keys.INDEX, keys.FORECASTS)
+    folders = (keys.INPUT, *of_tasks, *of_runs, keys.JOBS, keys.TASKS)
     found = (info for name in folders for info in runs.storage.list(keys.join(runs.store, name)))
     return cleaning_of(found, runs)
 

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from driver.history.cleaning import UNFINISHED_AGE_S, Cleaning, cleaning_of
-from driver.history.run_store import RunStore, steps_by_chain
+from driver.history.run_names import steps_by_chain
+from driver.history.run_store import RunStore
 from mapreduce.errors import MapReduceError
 from mapreduce.storage import ObjectInfo
 from mapreduce.wire import keys
@@ -20,7 +21,8 @@ from mapreduce.wire import keys
 LEAST_AGE_S = UNFINISHED_AGE_S
 """No run takes so long: younger objects may be those of one that is going on."""
 _SHARED = (keys.INPUT, keys.JOBS)
-_FOLDERS = (*_SHARED, keys.CHUNKS, keys.MAPS, keys.PAIRS, keys.REDUCE, keys.RUNS, keys.TASKS)
+_OF_RUNS = (keys.CHUNKS, keys.MAPS, keys.PAIRS, keys.REDUCE, keys.RUNS, keys.INDEX)
+_FOLDERS = (*_SHARED, *_OF_RUNS, keys.TASKS, keys.FORECASTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class _Listed:
         of_runs: those in the folders of runs, by the run.
         recorded: the runs that have records.
         shared: uploaded inputs and packed code.
-        reusable: task records and merged states.
+        reusable: task records, merged states, and what forecasts go by.
     """
 
     of_runs: Mapping[str, list[tuple[str, ObjectInfo]]]
@@ -112,7 +114,9 @@ def _is_before(info: ObjectInfo, before: float) -> bool:
 def _is_kept(key: str) -> bool:
     """Return whether an object of an old run is a result or a record of the run."""
     folder = key.partition("/")[0]
-    return folder == keys.RUNS or (folder == keys.REDUCE and not keys.is_attempt(key))
+    if folder == keys.REDUCE:
+        return not keys.is_attempt(key)
+    return folder in (keys.RUNS, keys.INDEX)
 
 
 def _needed_by(names: Iterable[str], runs: RunStore) -> tuple[Set[str], list[str]]:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-import random
-import re
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from driver.history.failure import Failure
+from driver.history.lease import lease_of, state_without_end
+from driver.history.run_index import RunSummary, by_run
+from driver.history.run_names import (
+    chain_of,
+    is_run_name,
+    is_stamped,
+    new_run_id,
+    second_of,
+    steps_by_chain,
+)
+from driver.plan.run_state import RunState
 from driver.plan.tasks import RunPlan
 from driver.text import shown
 from mapreduce.errors import (
@@ -33,20 +42,16 @@ from mapreduce.wire.messages import MapResult, Message, ReduceResult, SplitResul
 COPIES_AT_ONCE = 16
 """Parts that get their final names at the same time."""
 
-_ADJECTIVES = (
-    "amber bold brisk calm clear crisp deft eager fair fleet glad keen light lucid merry neat "
-    "prime quick ready sharp smart solid sunny swift tidy vivid warm wise"
-).split()
-_NOUNS = (
-    "ant badger beaver bee crane falcon finch fox gecko hare heron ibis jay lark lynx marten mole "
-    "newt otter owl puffin raven robin seal stoat swan tern wren"
-).split()
-_STAMP = "run-20261126-000000"
-_STAMPED = re.compile(r"run-\d{8}-\d{6}-.+", re.ASCII)
-_RUN_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
-_STEP_NAME = re.compile(rf"(.+){keys.STEP}([1-9]\d{{0,8}})", re.ASCII)
 Model = TypeVar("Model", bound=BaseModel)
-RunState = Literal["done", "failed", "unfinished", "unreadable"]
+RecordedState = RunState | Literal["unreadable"]
+
+
+class Ended(Message):
+    """The record of a run that ended without a result and without a failure."""
+
+    state: Literal["interrupted", "paused"]
+    at: float
+    why: str
 
 
 class RunResults(Message):
@@ -97,12 +102,15 @@ class RunStore:
         self.storage = storage
         self.store = store
 
-    @property
-    def requests_with_report(self) -> Requests:
-        """The requests of this process, and the one that will write the report with this number."""
-        return self.storage.requests + (
-            Requests(put=1) if self.store.startswith("s3://") else Requests()
-        )
+    def requests_at_end(self, *, entered: bool = True) -> Requests:
+        """Return the requests of this process, and those that will write the report with this
+        number; for a run that is `entered`, which a step is not, also its receipt, its entry in the
+        index, its page, and its place in what forecasts go by, which is read first.
+        """
+        last = Requests()
+        if self.store.startswith("s3://"):
+            last = Requests(put=1 + 4 * entered, get=int(entered))
+        return self.storage.requests + last
 
     def begin(self, plan: RunPlan) -> RunPlan:
         """Write the plan under a new run id, and return it with that id."""
@@ -185,19 +193,64 @@ class RunStore:
         except ObjectMissing:
             return None
 
-    def dead_letters(self, run: str) -> list[DeadLetter]:
-        """Return the records that the run has set aside."""
-        found = self.storage.list(self._url(run, keys.DEAD_LETTERS))
+    def dead_letters(self, run: str, most: int | None = None) -> list[DeadLetter]:
+        """Return the records that the run has set aside, or the first `most` of them."""
+        found = islice(self.storage.list(self._url(run, keys.DEAD_LETTERS)), most)
         return [self._read(DeadLetter, info.url) for info in found]
 
-    def state(self, run: str) -> RunState:
-        """Return whether the run is done, failed, unfinished, or has unreadable records."""
+    def enter(self, run: str, summary: RunSummary) -> None:
+        """Enter a run that is over into the index."""
+        self.storage.write(keys.indexed(self.store, run, summary.encoded()), b"")
+
+    def entered(self) -> dict[str, RunSummary]:
+        """Return the index: the runs that are over, as far as they have been entered."""
+        folder = keys.index(self.store) + "/"
+        return by_run(
+            info.url.removeprefix(folder) for info in self.storage.list(keys.index(self.store))
+        )
+
+    def state(self, run: str, now: float | None = None) -> RecordedState:
+        """Return the state of a run; a step that has no end of its own has that of its chain.
+
+        Args:
+            run: the run.
+            now: the time, in seconds since the epoch; None for this machine's clock.
+        """
         try:
-            if self.success(run) is not None:
-                return "done"
-            return "failed" if self.record(run, "failure.json") is not None else "unfinished"
+            return self._state(run, time.time() if now is None else now)
         except MapReduceError:
             return "unreadable"
+
+    def _state(self, run: str, now: float) -> RecordedState:
+        if self.success(run) is not None:
+            return "done"
+        if self.record(run, "failure.json") is not None:
+            return "failed"
+        if chain := chain_of(run):
+            return self._state(chain, now)
+        if ended := self.ended(run):
+            return ended.state
+        lease = lease_of(self.storage, self.store, run)
+        if lease is None and self.is_plan(run):
+            return "planned"
+        return state_without_end(lease.modified if lease else self.plan(run).created, now)
+
+    def is_plan(self, run: str) -> bool:
+        """Return whether `plan` has made this, and no driver has carried it out yet."""
+        return self._has(run, "planned.json") and not any(
+            self._has(run, name) for name in ("events.jsonl", "lease.json")
+        )
+
+    def _has(self, run: str, name: str) -> bool:
+        try:
+            self.storage.head(self._url(run, name))
+        except ObjectMissing:
+            return False
+        return True
+
+    def ended(self, run: str) -> Ended | None:
+        """Return how a run ended that was interrupted or paused; None for other runs."""
+        return self._found(Ended, self._url(run, "ended.json"))
 
     def failure(self, run: str) -> Failure | None:
         """Return why the run failed; None when it has no record of a failure."""
@@ -210,18 +263,17 @@ class RunStore:
     def runs(self) -> list[str]:
         """Return the names of all folders of runs, oldest run first.
 
-        Other programs may have made some of them.
+        Other programs may have made some of them, which then have no plan.
         """
-        folder = keys.runs(self.store) + "/"
-        return sorted(
-            info.url.removeprefix(folder).removesuffix("/plan.json")
-            for info in self.storage.list(keys.runs(self.store))
-            if info.url.endswith("/plan.json")
-        )
+        return list(self.storage.folders(keys.runs(self.store)))
 
     def steps(self, run: str) -> list[str]:
         """Return the run ids of a chain's steps that have begun, in order."""
         return steps_by_chain(self.runs()).get(run, [])
+
+    def steps_of_chain(self, plan: RunPlan) -> list[str]:
+        """Return the steps of a chain that have begun; none for a job."""
+        return self.steps(plan.run) if plan.chain else []
 
     def steps_of(self, plan: RunPlan) -> list[str]:
         """Return the ids under which a run's tasks are recorded: its id, or a chain's steps."""
@@ -245,11 +297,9 @@ class RunStore:
         if run in known:
             return run
         if run is None:
-            return self._last(
-                [name for name in known if is_run_name(name) and not _STEP_NAME.fullmatch(name)]
-            )
+            return self._last([name for name in known if is_run_name(name) and not chain_of(name)])
         matching = [name for name in known if name.startswith(run) or name.endswith(run)]
-        matching = [name for name in matching if not _STEP_NAME.fullmatch(name)] or matching
+        matching = [name for name in matching if not chain_of(name)] or matching
         if len(matching) != 1:
             what = f"{len(matching)} runs match {run!r}" if matching else f"there is no run {run!r}"
             raise InputError(f"{what} in {self.store}; see: python -m driver runs")
@@ -259,14 +309,20 @@ class RunStore:
         """Return the run that was planned last: names give the second, plans the exact time.
 
         A folder whose name is not made by `new_run_id` counts only without any other. Unreadable
-        plans are skipped.
+        plans are skipped, as are those that no driver has carried out if there is any other.
         """
-        names = [name for name in names if _STAMPED.fullmatch(name)] or names
-        for second in sorted({name[: len(_STAMP)] for name in names}, reverse=True):
+        names = [name for name in names if is_stamped(name)] or names
+        only_planned = ""
+        for second in sorted({second_of(name) for name in names}, reverse=True):
             created = [(self._created(name), name) for name in names if name.startswith(second)]
-            readable = [(at, name) for at, name in created if at is not None]
-            if readable:
-                return max(readable)[1]
+            for _, name in sorted(
+                ((at, name) for at, name in created if at is not None), reverse=True
+            ):
+                if not self.is_plan(name):
+                    return name
+                only_planned = only_planned or name
+        if only_planned:
+            return only_planned
         raise InputError(f"no run in {self.store} can be read; see: python -m driver runs")
 
     def _created(self, run: str) -> float | None:
@@ -285,34 +341,18 @@ class RunStore:
             return None
 
     def _read(self, model: type[Model], url: str) -> Model:
-        try:
-            return model.model_validate_json(self.storage.read(url))
-        except ValidationError as exc:
-            why = "another version of this program has written it"
-            if exc.errors(include_input=False, include_url=False)[0]["type"] == "json_invalid":
-                why = "it is not a complete JSON document"
-            raise InputError(f"{shown(url)} cannot be read: {why}; start a new run") from exc
+        return parsed(model, self.storage.read(url), shown(url))
 
 
-def new_run_id(created: float) -> str:
-    """Return a run's id: the time of its plan (UTC), and a name that people can say."""
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(created))
-    chance = random.SystemRandom()
-    return f"run-{stamp}-{chance.choice(_ADJECTIVES)}-{chance.choice(_NOUNS)}"
-
-
-def steps_by_chain(names: Iterable[str]) -> dict[str, list[str]]:
-    """Return the steps among the names of runs, in order, by the run id of their chain."""
-    found: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    for name in names:
-        if step := _STEP_NAME.fullmatch(name):
-            found[step[1]].append((int(step[2]), name))
-    return {chain: [name for _, name in sorted(steps)] for chain, steps in found.items()}
-
-
-def is_run_name(name: str) -> bool:
-    """Return whether a folder's name can be that of a run."""
-    return _RUN_NAME.fullmatch(name) is not None
+def parsed(model: type[Model], data: bytes, what: str) -> Model:
+    """Return a record of a run; raises `InputError`, which names it by `what`."""
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as exc:
+        why = "another version of this program has written it"
+        if exc.errors(include_input=False, include_url=False)[0]["type"] == "json_invalid":
+            why = "it is not a complete JSON document"
+        raise InputError(f"{what} cannot be read: {why}; start a new run") from exc
 
 
 def _json(content: BaseModel) -> bytes:

@@ -13,7 +13,14 @@ from typing import Any
 from driver.history.run_store import RunStore, Success
 from driver.plan.tasks import RunPlan
 from mapreduce.chain import Chain
-from mapreduce.check.reference import LeftOut, PlainInput, pair_text, plain_answer
+from mapreduce.check.reference import (
+    WATCH_EVERY,
+    LeftOut,
+    PlainInput,
+    Watch,
+    pair_text,
+    plain_answer,
+)
 from mapreduce.encoding import encode_key
 from mapreduce.errors import InputError
 from mapreduce.formats.output import jsonable, key_of_json, read_pairs
@@ -44,17 +51,24 @@ class Verdict(Message):
     examples: tuple[Difference, ...]
 
 
-def verify_run(plan: RunPlan, job: Job | Chain, runs: RunStore, success: Success) -> Verdict:
+def verify_run(
+    plan: RunPlan, job: Job | Chain, runs: RunStore, success: Success, watch: Watch | None = None
+) -> Verdict:
     """Compare every pair of a committed result with the reference run's.
+
+    Args:
+        plan: of the run.
+        job: a new instance.
+        runs: the store.
+        success: the committed parts.
+        watch: is told how far the reference run is.
 
     Raises:
         InputChanged: an input has changed since the run read it.
     """
-    expected = [
-        (jsonable(key), jsonable(value))
-        for key, value in plain_answer(job, _contents(plan, job, runs), _left_out(plan, runs))
-    ]
-    return verdict_on(plan, runs, success, expected, "plain")
+    answer = plain_answer(job, _contents(plan, job, runs), _left_out(plan, runs), watch)
+    expected = [(jsonable(key), jsonable(value)) for key, value in answer]
+    return verdict_on(plan, runs, success, expected, "plain", watch)
 
 
 def verdict_on(
@@ -63,6 +77,7 @@ def verdict_on(
     success: Success,
     expected: list[tuple[Any, Any]],
     reference: str,
+    watch: Watch | None = None,
 ) -> Verdict:
     """Compare every pair of a committed result with expected pairs.
 
@@ -72,12 +87,14 @@ def verdict_on(
         success: the committed parts.
         expected: the pairs as JSON holds them.
         reference: names the source of the expected pairs.
+        watch: is told how many pairs of the result have been read.
     """
-    found = [
-        pair
-        for url, _, etag in success.parts
-        for pair in read_pairs(runs.storage.read(url, etag=etag).split(b"\n"))
-    ]
+    found: list[tuple[Any, Any]] = []
+    for url, _, etag in success.parts:
+        for pair in read_pairs(runs.storage.read(url, etag=etag).split(b"\n")):
+            found.append(pair)
+            if watch is not None and not len(found) % WATCH_EVERY:
+                watch("pair compared", len(found))
     if len(success.parts) == 1 and not in_key_order(found):
         raise InputError(f"the result of {plan.run} is not in key order")
     missing, extra = _counted(expected), _counted(found)

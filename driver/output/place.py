@@ -20,10 +20,11 @@ from driver.output.merge_parts import output_format, write_parts, write_result
 from driver.plan.inputs import FoundInput, FoundInputs
 from driver.plan.local_paths import Identity
 from driver.plan.own_store import OwnStore
+from driver.plan.tasks import RunPlan
 from mapreduce.errors import InputError, UsageError
 from mapreduce.formats.output import FileFormat
 from mapreduce.storage import Storage
-from mapreduce.wire.messages import Message
+from mapreduce.wire.messages import InputObject, Message
 
 RECORD = "output.json"
 """The name of the record of written files, in a run's folder."""
@@ -115,6 +116,12 @@ class Output:
         gone = len(found.inputs) - len(left)
         return replace(found, inputs=left, left_out={**found.left_out, "output": gone})
 
+    @property
+    def missing_folder(self) -> Path | None:
+        """The folder that must be made for the files; None when it exists."""
+        folder = self.path if self.parts_format else self.path.parent
+        return None if folder.exists() else folder
+
     def write(self, urls: Sequence[str], runs: RunStore, run: str) -> None:
         """Write the result of a run to this place, and a record of the files.
 
@@ -133,6 +140,10 @@ class Output:
             RECORD,
             WrittenOutput(files=tuple(_identified(file, runs.storage) for file in files)),
         )
+
+    def checked_again(self, plan: RunPlan, runs: RunStore) -> None:
+        """Check the place for another export of a finished run; raises `UsageError`."""
+        self.checked(FoundInputs(tuple(_found(given) for given in plan.inputs)), runs)
 
     def _check_place(self) -> None:
         """Refuse a place at which no file can be written; raises `UsageError`."""
@@ -205,6 +216,14 @@ def _written(runs: RunStore) -> frozenset[tuple[str, str]]:
         except ValidationError:
             continue  # of another version: its files count as the user's
     return frozenset(files)
+
+
+def _found(given: InputObject) -> FoundInput:
+    """Return an input of a finished run, with the identity of its file if it is still there."""
+    path, identity = Path(given.url.removeprefix(_LOCAL)), None
+    if given.url.startswith(_LOCAL) and path.exists():
+        identity = (path.stat().st_dev, path.stat().st_ino)
+    return FoundInput(given, str(path), identity)
 
 
 def _identified(file: Path, storage: Storage) -> tuple[str, str]:

@@ -39,6 +39,7 @@ class RunConfig:
         sort: parts are ranges of keys, as with a job's `total_order`.
         keep_s: in AWS, seconds that a fleet which the run has started stays after it; None to stop
             it at once.
+        max_usd: in AWS, dollars that the run may spend; None for no limit.
     """
 
     inputs: tuple[str, ...]
@@ -59,6 +60,7 @@ class RunConfig:
     task_memory_bytes: int | None = None
     spark_master: str = DEFAULT_SPARK_MASTER
     keep_s: float | None = None
+    max_usd: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse invalid values; raises `UsageError`, which names the option."""
@@ -75,6 +77,8 @@ class RunConfig:
             raise UsageError(
                 f"--skip-bad-records {skipped}: at most {MOST_SKIPPED:,} can be set aside in a run"
             )
+        if self.max_usd is not None and not 0 < self.max_usd < float("inf"):
+            raise UsageError(f"--max-usd {self.max_usd:g}: must be more than 0 dollars")
         if self.stage_timeout_s is not None and not self.stage_timeout_s > 0:
             raise UsageError(
                 f"--stage-timeout {self.stage_timeout_s:g}: must be more than 0 seconds"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import ParamSpec, TypeAlias
+from typing import ParamSpec, TypeAlias, Union
 
 import msgspec
 
@@ -57,6 +57,14 @@ class AttemptStarted(Event, frozen=True):
     attempt: int
     endpoint: str
     backup: bool = False
+
+
+class AttemptRefused(Event, frozen=True):
+    """The endpoint had no free slot, so the attempt has not begun; its task waits again."""
+
+    task: str
+    attempt: int
+    endpoint: str
 
 
 class AttemptProgress(Event, frozen=True):
@@ -286,6 +294,10 @@ class DriverTookOver(Event, frozen=True):
 
 Observer: TypeAlias = Callable[[Event], None]
 
+_DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Union[tuple(Event.__subclasses__())])  # noqa: UP007
+SAID_CHARACTERS = 4 << 20
+"""Limit for all that a run's tasks print: the driver holds it, and so does a page of the run."""
+
 
 class EventLog:
     """Keeps a run's events, sends each to the observers, and notes failures beside the run.
@@ -297,15 +309,37 @@ class EventLog:
     def __init__(self, observers: Iterable[Observer] = ()) -> None:
         self._observers = tuple(observers)
         self._notes: dict[str, tuple[int, str]] = {}
+        self._said_bytes = 0
         self.events: list[Event] = []
+        self.heartbeats: dict[tuple[str, int], AttemptProgress] = {}
+        """The last heartbeat of each attempt that runs."""
 
     def __call__(self, event: Event) -> None:
         """Keep an event, and send it to the observers."""
         event = bounded(event)
-        if not isinstance(event, AttemptProgress):
+        if isinstance(event, Said):
+            event = self._within_limit(event)
+        if isinstance(event, AttemptProgress):
+            self.heartbeats[event.task, event.attempt] = event
+        else:
             self.events.append(event)
+        if isinstance(event, AttemptDone | AttemptFailed | AttemptCancelled):
+            self.heartbeats.pop((event.task, event.attempt), None)
         for observer in self._observers:
             self.contain("an event could not be shown", observer, event)
+
+    def _within_limit(self, event: Said) -> Said:
+        """Return the lines of a job within the run's limit: the driver holds all events."""
+        size = sum(map(len, event.lines))
+        if self._said_bytes + size > SAID_CHARACTERS:
+            return Said(
+                at=event.at,
+                task=event.task,
+                attempt=event.attempt,
+                left_out=event.left_out + size,
+            )
+        self._said_bytes += size
+        return event
 
     def contain(
         self,
@@ -340,10 +374,30 @@ class EventLog:
             for what, (count, first) in self._notes.items()
         )
 
-    def json_lines(self) -> bytes:
-        """Return all events but the heartbeats, one JSON object a line."""
-        encode = msgspec.json.Encoder().encode
-        return b"\n".join([*map(encode, self.events), b""])
+    def json_lines(self, since: int = 0) -> bytes:
+        """Return the events from a number on, without heartbeats, one JSON object a line."""
+        return encoded(self.events[since:])
+
+
+def encoded(events: Iterable[Event]) -> bytes:
+    """Return events as JSON Lines."""
+    encode = msgspec.json.Encoder().encode
+    return b"".join(b"%b\n" % encode(event) for event in events)
+
+
+def decoded(lines: bytes) -> list[Event]:
+    """Return the events in JSON Lines.
+
+    A line that this version does not know, from a newer one, is left out: who watches a run shows
+    what it can.
+    """
+    found = []
+    for line in lines.splitlines():
+        try:
+            found.append(_DECODER.decode(line))
+        except msgspec.DecodeError:
+            continue
+    return found
 
 
 def bounded(event: Event) -> Event:

@@ -13,6 +13,7 @@ KINDS: tuple[FaultKind, ...] = ("kill", "hang", "slow", "error", "corrupt")
 
 
 DUPLICATE = "duplicate"
+KILL: FaultKind = "kill"
 
 
 SPARED_FROM = 2

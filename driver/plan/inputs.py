@@ -225,6 +225,11 @@ class _Finding:
             )
         if local_paths.paths_of(path):
             return f"the folder {shown_path(path)} holds no file"
+        if set("*?[") & set(path):
+            return (
+                f"no file matches {shown_path(path)}; "
+                f"check the pattern (a relative one starts at {Path.cwd()})"
+            )
         return (
             f"there is no file {shown_path(path)}; "
             f"check the path (a relative one starts at {Path.cwd()})" + _reading(text, self._names)

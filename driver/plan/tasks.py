@@ -185,21 +185,30 @@ def _map_task(plan: RunPlan, split: Split, boundaries: StoredObject | None) -> T
     def message(attempt: str) -> MapTask:
         return messages.map(split, boundaries, attempt=attempt)
 
-    # every run copies its chunk files again: the key holds their digests, not their URLs
-    key = task_key(
-        "map",
-        pieces=[
-            piece.model_dump(exclude={"url", "etag"} if piece.digest else None)
-            for piece in split.pieces
-        ],
-        job=_job_identity(plan, plan.code.map),
-        build=plan.build.model_dump(),
-        partitions=plan.partitions,
-        boundaries=boundaries.digest if boundaries else None,
-        top=messages.map_top,
-        keep_pairs=messages.keep_map_pairs,
-    )
+    key = task_key("map", pieces=pieces_identity(split), **map_identity(plan, boundaries))
     return TaskSpec("map", split.index, key, split.length, message, _ranges(split))
+
+
+def map_identity(plan: RunPlan, boundaries: StoredObject | None) -> dict[str, Any]:
+    """Return what the keys of all map tasks of a run have in common."""
+    messages = messages_of(plan)
+    return {
+        "job": _job_identity(plan, plan.code.map),
+        "build": plan.build.model_dump(),
+        "partitions": plan.partitions,
+        "boundaries": boundaries.digest if boundaries else None,
+        "top": messages.map_top,
+        "keep_pairs": messages.keep_map_pairs,
+    }
+
+
+def pieces_identity(split: Split) -> list[dict[str, Any]]:
+    """Return the part of a map task's key that is its own: what it reads."""
+    # every run copies its chunk files again: the key holds their digests, not their URLs
+    return [
+        piece.model_dump(exclude={"url", "etag"} if piece.digest else None)
+        for piece in split.pieces
+    ]
 
 
 def _ranges(split: Split) -> str:

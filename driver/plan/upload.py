@@ -33,11 +33,34 @@ def upload_inputs(
     )
 
 
-def _uploaded(given: InputObject, storage: Storage, store: str, progress: Progress) -> InputObject:
-    path = Path(given.url.removeprefix("file://"))
+def uploaded_already(
+    inputs: Sequence[InputObject], storage: Storage, store: str
+) -> tuple[InputObject, ...]:
+    """Return the inputs with the copies of local files that are in the store already."""
+
+    def found(given: InputObject) -> InputObject:
+        if not given.url.startswith("file://"):
+            return given
+        url = _url_of(Path(given.url.removeprefix("file://")), store)
+        try:
+            info = storage.head(url)
+        except ObjectMissing:
+            return given
+        same = info.size == given.size
+        return given.model_copy(update={"url": url, "etag": info.etag}) if same else given
+
+    return tuple(map(found, inputs))
+
+
+def _url_of(path: Path, store: str) -> str:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    url = keys.uploaded_input(store, digest, path.name)
+    return keys.uploaded_input(store, digest, path.name)
+
+
+def _uploaded(given: InputObject, storage: Storage, store: str, progress: Progress) -> InputObject:
+    path = Path(given.url.removeprefix("file://"))
+    url = _url_of(path, store)
     try:
         info = storage.head(url)
         if info.size == given.size:

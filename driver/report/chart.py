@@ -1,7 +1,7 @@
 """Draws a line chart as one self-contained SVG file, for light and dark pages.
 
-It knows nothing of its data. The template `templates/chart.svg` holds the markup and the colours,
-and escapes all text; what is computed is here.
+It knows nothing of its data. The template `templates/chart.svg` holds the markup, in the
+colours and with the parts of the page of a run; what is computed is here.
 """
 
 from __future__ import annotations
@@ -9,11 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
+from driver.report.templating import rendered
+from driver.report.words import axis_text
 
 WIDTH, HEIGHT = 720, 440
 LEFT, RIGHT, TOP, BOTTOM = 64, 692, 92, 384
@@ -65,15 +63,15 @@ class Chart:
 def svg(chart: Chart) -> str:
     """Return the chart as the text of an SVG file; both axes begin at 0."""
     scale = _Scale(chart)
-    template = _templates().get_template("chart.svg")
-    return template.render(
-        chart=chart,
-        scale=scale,
-        x_ticks=_x_ticks(chart, scale),
-        legend=_legend(chart.series),
-        edges={"left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM},
-        size=(WIDTH, HEIGHT),
-    )
+    values = {
+        "chart": chart,
+        "scale": scale,
+        "x_ticks": _x_ticks(chart, scale),
+        "legend": _legend(chart.series),
+        "edges": {"left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM},
+        "size": (WIDTH, HEIGHT),
+    }
+    return rendered("chart.svg", values)
 
 
 def ticks(most: float, count: int = TICKS) -> list[float]:
@@ -113,7 +111,7 @@ def _x_ticks(chart: Chart, scale: _Scale) -> list[tuple[float, str]]:
     for value in sorted({point.x for series in measured for point in series.points}):
         x = scale.x(value)
         fits = x - labelled >= TICK_SPACE
-        found.append((x, _number(value) if fits else ""))
+        found.append((x, axis_text(value) if fits else ""))
         labelled = x if fits else labelled
     return found
 
@@ -124,25 +122,4 @@ def _legend(all_series: Sequence[Series]) -> list[tuple[float, Series]]:
     for series in all_series:
         found.append((x, series))
         x += 33 + LETTER * len(series.name) + 22
-    return found
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
-
-
-@cache
-def _templates() -> Environment:
-    """Return the templates of this package; all values are escaped, and none may be missing."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    found = Environment(
-        loader=PackageLoader("driver.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=StrictUndefined,
-    )
-    found.filters["number"] = _number
     return found

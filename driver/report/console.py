@@ -111,6 +111,7 @@ class RunView:
 
 _OF_ATTEMPTS = (
     events.AttemptStarted,
+    events.AttemptRefused,
     events.AttemptProgress,
     events.AttemptDone,
     events.AttemptFailed,

@@ -8,6 +8,7 @@ from itertools import zip_longest
 from typing import Any
 
 from driver.forecast.pricing import requests_price
+from driver.forecast.receipt import Receipt
 from driver.plan import events
 from driver.plan.events import Event
 from driver.plan.outcomes import Outcome, volumes_of
@@ -25,6 +26,9 @@ from mapreduce.wire.messages import (
     SplitResult,
     StageName,
 )
+
+OUTPUT_REDONE = "output lost"
+"""The `what` of the recovery from a map output that was lost."""
 
 
 class TaskRow(Message):
@@ -108,7 +112,7 @@ class Report(Message):
 
     `left_out` counts the entries of the given folders that are not inputs; `invalid_text` is what
     was not UTF-8. `notes` name failures that did not end the run: a record that could not be kept,
-    an event that could not be shown.
+    an event that could not be shown. `receipt` has what the run used beside its forecast.
     """
 
     run_id: str
@@ -131,6 +135,7 @@ class Report(Message):
     left_out: int = 0
     invalid_text: InvalidText | None = None
     notes: tuple[str, ...] = ()
+    receipt: Receipt | None = None
 
 
 def chain_report(
@@ -286,7 +291,7 @@ def _recovery(event: Event) -> Recovery | None:
         )
     if isinstance(event, events.OutputsRedone):
         names = ", ".join(event.tasks)
-        return Recovery(task=names, what="output lost", why=event.why, then="done again")
+        return Recovery(task=names, what=OUTPUT_REDONE, why=event.why, then="done again")
     if isinstance(event, events.RecordSkipped):
         return Recovery(
             task=event.task,

@@ -18,6 +18,8 @@ def event_text(event: Event) -> str | None:
         return _of_silence(event)
     if isinstance(event, events.SignInNeeded | events.SignedIn | events.DriverAway):
         return _of_driver(event)
+    if isinstance(event, events.DriverTookOver):
+        return f"the driver goes on with the run: process {event.process} on {event.host}"
     if isinstance(event, events.OutputsRedone):
         return f"{', '.join(event.tasks)} run again: {event.why}"
     if isinstance(event, events.ImportedAnew):

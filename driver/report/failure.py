@@ -5,10 +5,52 @@ from __future__ import annotations
 from driver.history.failure import Cause, Failure
 from driver.text import LINE_LIMIT, TRACEBACK_LINES, shown, shown_lines
 from mapreduce.engine.run import task_error
-from mapreduce.errors import UserCodeError
+from mapreduce.errors import MapReduceError, UsageError, UserCodeError, kind_of
+from mapreduce.wire.messages import Message
 
 Line = tuple[str, str]
 """A text of one or several lines, and its style."""
+INTERRUPTED = "Interrupted"
+"""The kind of the document after Ctrl-C."""
+
+
+class ErrorDetail(Message):
+    """An error.
+
+    `kind` is the name of its class in `mapreduce.errors`, or Interrupted after Ctrl-C; `exit_code`
+    is that of the command. Of a failed run, `run` is its id, `causes` are those that `status` has
+    in `failed`, and `replay` is the command that runs the failed task again.
+    """
+
+    kind: str
+    message: str
+    exit_code: int
+    run: str = ""
+    causes: tuple[Cause, ...] = ()
+    replay: str = ""
+
+
+class ErrorDocument(Message):
+    """The document of a command that ends with an error, in place of its own."""
+
+    error: ErrorDetail
+
+
+def error_document(exc: Exception | KeyboardInterrupt, exit_code: int) -> ErrorDocument:
+    """Return the document of an error that ends a command; one that is not ours is wrong use."""
+    failure: Failure | None = getattr(exc, "failure", None)
+    if isinstance(exc, KeyboardInterrupt):
+        kind, message = INTERRUPTED, "interrupted; run the same command again to continue"
+    else:
+        kind = kind_of(exc) if isinstance(exc, MapReduceError) else UsageError.__name__
+        message = str(exc)
+    detail = ErrorDetail(kind=kind, message=message, exit_code=exit_code)
+    if failure is not None:
+        shown_of = {name: getattr(failure, name) for name in ("message", "run", "causes", "replay")}
+        detail = detail.model_copy(update=shown_of)
+    elif isinstance(exc, UserCodeError):
+        detail = detail.model_copy(update={"causes": (cause_of(exc),)})
+    return ErrorDocument(error=detail)
 
 
 def failure_lines(failure: Failure) -> list[Line]:
@@ -22,8 +64,13 @@ def failure_lines(failure: Failure) -> list[Line]:
 
 def error_lines(error: UserCodeError) -> list[Line]:
     """Return the lines of an error of the job's code that ended no run."""
+    return cause_lines(cause_of(error))
+
+
+def cause_of(error: UserCodeError) -> Cause:
+    """Return an error of the job's code that ended no run as the cause of a failure."""
     told = task_error(error).model_dump(exclude={"object"})
-    return cause_lines(Cause(task="", attempts=1, **told))
+    return Cause(task="", attempts=1, **told)
 
 
 def cause_lines(cause: Cause) -> list[Line]:

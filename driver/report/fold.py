@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
 from driver.plan import events
 from driver.plan.events import Event
+from driver.plan.run_state import RunState
 from driver.report.event_text import event_text, fleet_changes
 from driver.report.model import (
     AttemptModel,
@@ -16,8 +17,8 @@ from driver.report.model import (
     Mark,
     Printed,
     RunModel,
-    RunState,
     Skipped,
+    SlotModel,
     StageModel,
 )
 from driver.report.slot_rows import SlotRows
@@ -54,6 +55,7 @@ class RunFold:
         self._passes: dict[tuple[int, StageName], int] = {}
         self._attempts: list[AttemptModel] = []
         self._running: dict[_Attempt, int] = {}  # the place of each among the attempts
+        self._refused: set[int] = set()  # the places of those that have not begun
         self._faults: dict[_Attempt, str] = {}
         self._slots = SlotRows()
         self._looked: set[tuple[int, StageName]] = set()
@@ -69,6 +71,7 @@ class RunFold:
             events.AttemptProgress: self._progress,
             events.AttemptDone: self._attempt_done,
             events.AttemptFailed: self._attempt_failed,
+            events.AttemptRefused: self._attempt_refused,
             events.AttemptCancelled: lambda event: self._attempt_ended(event, "cancelled"),
             events.FaultInjected: self._fault,
             events.Said: self._said,
@@ -101,6 +104,7 @@ class RunFold:
         ended = self._run.ended
         if over and ended is None:
             ended = self._now
+        attempts, rows = self._begun()
         return replace(
             self._run,
             state=known,
@@ -108,10 +112,8 @@ class RunFold:
             now=ended if over and ended is not None else max(now, self._now),
             ended=ended if over else None,
             stages=self._stages_over(known) if over else tuple(self._stages),
-            attempts=tuple(
-                self._attempts if not over else (_over(a, known) for a in self._attempts)
-            ),
-            slots=tuple(self._slots.rows),
+            attempts=tuple(_over(each, known) if over else each for each in attempts),
+            slots=rows,
             marks=tuple(self._marks),
             printed=tuple(self._printed.values()),
             skipped=tuple(self._skipped),
@@ -274,6 +276,28 @@ class RunFold:
                 failures=stage.failures + (state == "failed"),
                 bytes_done=stage.bytes_done - before.bytes_done,
             )
+
+    def _attempt_refused(self, event: events.AttemptRefused) -> None:
+        """Forget an attempt that has not begun."""
+        place = self._running.pop((self._step, event.task, event.attempt), None)
+        if place is None:
+            return
+        self._slots.free(self._attempts[place].slot, event.at)
+        self._refused.add(place)
+        if self._stages:
+            stage = self._stages[-1]
+            self._change(running=stage.running - 1, attempts=stage.attempts - 1)
+
+    def _begun(self) -> tuple[Sequence[AttemptModel], tuple[SlotModel, ...]]:
+        """Return the attempts that have begun, and the rows that they are in."""
+        rows = tuple(self._slots.rows)
+        if not self._refused:
+            return self._attempts, rows
+        begun = [each for n, each in enumerate(self._attempts) if n not in self._refused]
+        used = sorted({each.slot for each in begun})
+        places = {row: place for place, row in enumerate(used)}
+        moved = [replace(each, slot=places[each.slot]) for each in begun]
+        return moved, tuple(rows[row] for row in used)
 
     def _record_skipped(self, event: events.RecordSkipped) -> None:
         if len(self._skipped) < SKIPPED_KEPT:

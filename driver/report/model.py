@@ -12,11 +12,9 @@ from typing import Literal
 import msgspec
 
 from driver.plan.outcomes import Volumes
+from driver.plan.run_state import RunState
 from mapreduce.wire.messages import StageName
 
-RunState = Literal["planned", "running", "done", "failed", "interrupted", "paused", "lost"]
-"""planned: no driver has begun yet; interrupted: the user has ended it; paused: at its limit of
-dollars; lost: its driver has gone without a word."""
 AttemptState = Literal["running", "done", "failed", "cancelled", "ended"]
 """cancelled: another attempt had the result first; ended: it ran when the run ended."""
 

@@ -23,11 +23,14 @@ def rate(stage: StageModel, now: float) -> float | None:
 
 
 def left_s(stage: StageModel, now: float) -> float | None:
-    """Return the seconds that the stage still takes at its rate so far; None if unknown."""
-    speed = rate(stage, now)
-    if speed is None or stage.ended is not None:
+    """Return the seconds that the stage still takes, by the tasks done so far; None if unknown.
+
+    Bytes do not tell: a task may read all of its split at once, and then work on it for long.
+    """
+    done = stage.done - stage.reused - stage.kept
+    if stage.first_attempt is None or stage.ended is not None or not done:
         return None
-    return max(0.0, (stage.size_bytes - stage.bytes_done) / speed)
+    return (now - stage.first_attempt) / done * (stage.tasks - stage.done)
 
 
 def progress_text(stage: StageModel, now: float) -> str:

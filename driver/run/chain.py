@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from driver.history.ledger import combined
 from driver.history.run_store import RunStore, Success
+from driver.plan import events
 from driver.plan.events import EventLog
 from driver.plan.tasks import RunPlan
 from driver.report.document import Report, chain_report
 from driver.run.backend import Backend
+from driver.run.interruption import completed
 from driver.run.pipeline import NO_REQUESTS, Finished, run_job
-from driver.run.records import recorded, with_notes
+from driver.run.records import NOT_LIVE, Recording, recorded, with_notes
 from mapreduce.chain import Chain, Step, StepResult, step_after, steps_of
 from mapreduce.code import CodeIdentity
 from mapreduce.errors import InputError, OutputLost
@@ -43,14 +45,21 @@ class ChainRun:
 
 
 async def run_chain(
-    run: ChainRun, backend: Backend, log: EventLog, *, fresh: bool, started: float
+    run: ChainRun,
+    backend: Backend,
+    log: EventLog,
+    *,
+    fresh: bool,
+    started: float,
+    recording: Recording = NOT_LIVE,
 ) -> Report:
-    """Carry out a chain, step by step.
+    """Carry out a chain, step by step; `recording` keeps the records of the chain.
 
     Raises as `run_job` does, and `UserCodeError` from the author's `steps`.
     """
     plan = run.plan
-    async with recorded(plan, backend, log):
+    of_step = replace(recording, step=True)
+    async with recorded(plan, backend, log, recording):
         reports: list[Report] = []
         done: Finished | None = None
         storage, steps = backend.runs.storage, steps_of(run.chain)
@@ -61,16 +70,24 @@ async def run_chain(
             step_plan = plan_step(run, step, len(reports) + 1, inputs)
             await asyncio.to_thread(backend.runs.write, step_plan.run, "plan.json", step_plan)
             done = await run_job(
-                step_plan, backend, log, fresh=fresh, started=started, counted=counted
+                step_plan,
+                backend,
+                log,
+                fresh=fresh,
+                started=started,
+                counted=counted,
+                recording=of_step,
             )
             reports.append(done.report)
         if done is None:
             raise InputError(f"{plan.job.name} has no step; let `steps` yield a job")
         ledger = combined([report.ledger for report in reports])
-        success = await asyncio.to_thread(_commit, plan, done.report, backend.runs)
+        success = await completed(asyncio.to_thread(_commit, plan, done.report, backend.runs))
+        seconds = backend.clock.now() - started
+        log(events.RunDone(at=backend.clock.wall(), run=plan.run, seconds=seconds))
     urls = [url for url, _, _ in success.parts]
-    report = chain_report(plan, reports, urls, ledger, backend.runs.requests_with_report)
-    return await with_notes(report, backend, log)
+    report = chain_report(plan, reports, urls, ledger, backend.runs.requests_at_end())
+    return await with_notes(report, plan, backend, log, recording)
 
 
 def plan_step(run: ChainRun, step: Step, number: int, inputs: tuple[InputObject, ...]) -> RunPlan:

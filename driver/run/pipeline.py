@@ -13,7 +13,8 @@ from driver.plan.events import EventLog
 from driver.plan.tasks import RunPlan
 from driver.report.document import Report, make_report
 from driver.run.backend import Backend
-from driver.run.records import recorded, with_notes
+from driver.run.interruption import completed
+from driver.run.records import NOT_LIVE, Recording, recorded, with_notes
 from mapreduce.engine import Ledger
 from mapreduce.errors import LedgerError
 from mapreduce.storage import Requests
@@ -39,6 +40,7 @@ async def run_job(
     fresh: bool,
     started: float,
     counted: Requests = NO_REQUESTS,
+    recording: Recording = NOT_LIVE,
 ) -> Finished:
     """Carry out a planned run.
 
@@ -49,6 +51,7 @@ async def run_job(
         fresh: reuse nothing.
         started: when the user's command began, by the clock's `now`, in seconds.
         counted: the driver's earlier requests, which were not for this run.
+        recording: what keeps its records.
 
     Raises:
         JobFailed: a task used up its attempts.
@@ -56,21 +59,11 @@ async def run_job(
         FleetError: no service can be reached.
     """
     before = len(log.events)
-    log(
-        events.RunStarted(
-            at=backend.clock.wall(),
-            run=plan.run,
-            job=plan.job.name,
-            target=plan.target,
-            inputs=len(plan.inputs),
-            size_bytes=sum(given.size for given in plan.inputs),
-        )
-    )
-    async with recorded(plan, backend, log):
+    async with recorded(plan, backend, log, recording):
         done = await backend.carry_out(plan, log, fresh=fresh, started=started)
         results = done.results
         ledger = await asyncio.to_thread(check_ledger, plan, results, backend.runs)
-        success = await asyncio.to_thread(commit, plan, results, backend.runs)
+        success = await completed(asyncio.to_thread(commit, plan, results, backend.runs))
         finished = backend.clock.now()
         log(events.RunDone(at=backend.clock.wall(), run=plan.run, seconds=finished - started))
     report = make_report(
@@ -83,9 +76,9 @@ async def run_job(
         done.seconds,
         finished - started,
         log.events[before:],
-        backend.runs.requests_with_report - counted,
+        backend.runs.requests_at_end(entered=not recording.step) - counted,
     )
-    report = await with_notes(report, backend, log)
+    report = await with_notes(report, plan, backend, log, recording)
     return Finished(report, tuple(part.pairs for part in results.parts if part.pairs))
 
 

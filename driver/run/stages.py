@@ -15,7 +15,7 @@ from driver.plan.events import EventLog
 from driver.plan.outcomes import AnyResult, Outcome
 from driver.plan.tasks import RunPlan, TaskSpec, map_tasks, reduce_tasks, split_task
 from driver.run.backend import Outcomes
-from driver.scheduling.policy import RetryPolicy
+from driver.scheduling.policy import Allowance, RetryPolicy
 from driver.scheduling.scheduler import StageRun
 from driver.text import TRACEBACK_LIMIT, storable
 from driver.transport.base import Transport
@@ -58,6 +58,8 @@ class FleetBackend:
     """Whether a later run may reuse this run's tasks."""
     secret: str = ""
     """The key that kept states are sealed with; "" where a job may read and write everything."""
+    allowance: Callable[[EventLog], Allowance | None] | None = None
+    """Returns what the run with these events may still spend; None without a limit."""
 
     async def carry_out(
         self, plan: RunPlan, log: EventLog, *, fresh: bool, started: float
@@ -169,6 +171,7 @@ class Stages:
         self._started = started
         self._is_ready = False
         self._names = Counter[str]()  # attempts that each task has had, by its name
+        self._allowance = backend.allowance(log) if backend.allowance else None
         self.storage = backend.runs.storage
         self.keeps_states = backend.remembers and not fresh
         self.secret = backend.secret
@@ -306,6 +309,7 @@ class Stages:
             backend.clock,
             remember,
             names=self._names,
+            allowance=self._allowance,
         )
         try:
             outcomes = await stage_run.run(todo)

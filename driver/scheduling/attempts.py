@@ -106,6 +106,13 @@ class Running:
         # a heap of (start, task, attempt); entries of ended attempts are skipped when they come up
         self._alone: list[tuple[float, int, int]] = []
 
+    @property
+    def started(self) -> list[float]:
+        """When each running attempt began."""
+        return [
+            attempt.started for task in self._tasks.values() for attempt in task.running.values()
+        ]
+
     def begin(self, task: OpenTask, attempt: Attempt) -> None:
         """Add an attempt at a task."""
         task.running[attempt.number] = attempt

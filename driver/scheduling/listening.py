@@ -16,7 +16,7 @@ from driver.transport.answers import AnyResult, check_answer, check_event
 from driver.transport.base import Transport
 from driver.transport.endpoint import Endpoint
 from mapreduce.errors import TaskLost
-from mapreduce.wire.messages import Done, Progress, Started, TaskError
+from mapreduce.wire.messages import PRINTED_LINES, Done, Progress, Said, Started, TaskError
 
 EVENTS_PER_SECOND = 20
 EVENTS_AT_ONCE = 200
@@ -33,12 +33,14 @@ class Ears:
         answered: called for every event.
         started: called when a worker has the task.
         progress: called for every heartbeat.
+        said: called for the lines that the job prints.
     """
 
     now: Callable[[], float]
     answered: Callable[[], None]
     started: Callable[[Started], None]
     progress: Callable[[Progress], None]
+    said: Callable[[Said], None]
 
 
 async def listen(
@@ -67,6 +69,9 @@ async def listen(
             elif isinstance(event, Progress):
                 limits.check_progress(event)
                 ears.progress(event)
+            elif isinstance(event, Said):
+                limits.check_said(event)
+                ears.said(event)
             elif isinstance(event, Done):
                 check_answer(asked, event.result)
                 return event.result
@@ -91,6 +96,7 @@ class _Limits:
         self._began = self._moved = now()
         self._events = 0
         self._seen = (0, 0, "")
+        self._lines = 0
 
     def count(self) -> None:
         """Count an event; raises `TaskLost` when there are too many."""
@@ -99,6 +105,12 @@ class _Limits:
             raise TaskLost(
                 f"{self._who} sent {self._events} events in {self._now() - self._began:.0f} s"
             )
+
+    def check_said(self, event: Said) -> None:
+        """Raise `TaskLost` when the job's lines are more than a service sends."""
+        self._lines += len(event.lines)
+        if self._lines > PRINTED_LINES:
+            raise TaskLost(f"{self._who} sent {self._lines} lines that the job has printed")
 
     def check_progress(self, event: Progress) -> None:
         """Raise `TaskLost` when there was no progress for too long."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from mapreduce.errors import Retry, UserCodeError
+from mapreduce.errors import LimitReached, Retry, UserCodeError
 from mapreduce.wire.messages import TaskError
 
 LONGEST_WAIT_S = 60.0
@@ -80,6 +81,21 @@ class BackupPolicy:
     slower: float = 3.0
     least_s: float = 1.0
     most_share: float = 0.1
+
+
+class Allowance(Protocol):
+    """What a run may still spend; asked before each attempt."""
+
+    def another(self, running_s: Sequence[float], longest_s: float | None) -> bool:
+        """Return whether one more attempt may start.
+
+        Args:
+            running_s: how long each running attempt has run so far.
+            longest_s: how long the longest finished task of the stage took; None without one.
+        """
+
+    def reached(self, left: int, stage: str) -> LimitReached:
+        """Return the error of a stage that ends with so many tasks left."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from driver.scheduling.failures import Failures
 from driver.scheduling.fleet_watch import LOOK_S, FleetWatch
 from driver.scheduling.listening import Ears, listen
 from driver.scheduling.policy import (
+    Allowance,
     BackupPolicy,
     RetryPolicy,
     backup_after,
@@ -52,6 +53,8 @@ class StageRun:
         names: how many attempts each task has had in this run, by its name: no two attempts share a
             number, even when a stage runs again.
         jitter: a random number from 0 to 1.
+        allowance: what the run may still spend; None without a limit. Once it refuses an attempt,
+            no other begins, those that run end, and then the stage does.
     """
 
     def __init__(
@@ -66,8 +69,11 @@ class StageRun:
         backups: BackupPolicy | None = None,
         names: Counter[str] | None = None,
         jitter: Callable[[], float] = random.random,
+        allowance: Allowance | None = None,
     ) -> None:
         self._stage: StageName = stage
+        self._allowance = allowance
+        self._is_held = False
         self._transport = transport
         self._policy = policy
         self._backups = backups or BackupPolicy()
@@ -104,6 +110,7 @@ class StageRun:
         Raises:
             StageFailed: a task used up its attempts, or the stage its failures or its time.
             FleetError: there is no endpoint, or none accepts our signature.
+            LimitReached: the allowance has refused an attempt, and those that ran have ended.
         """
         # the largest first, so that the last ones to start are short
         self._tasks.take(sorted(specs, key=lambda spec: -spec.size_bytes))
@@ -116,6 +123,7 @@ class StageRun:
                 await self._watch.refresh()
                 self._assign()
                 self._assign_backups()
+                self._check_allowance()
                 await self._pause()
         finally:
             ticking.cancel()
@@ -136,12 +144,28 @@ class StageRun:
             why = f"{left} of {total} tasks were not done after {limit:g} s"
             self._failures.give_up(f"the {self._stage} stage", why)
 
+    def _may_start(self) -> bool:
+        """Return whether the allowance lets another attempt begin; once it does not, none does."""
+        if self._allowance is None or self._is_held:
+            return not self._is_held
+        now = self._clock.now()
+        running_s = [now - started for started in self._tasks.running.started]
+        longest_s = self._finished_s[-1] if self._finished_s else None
+        self._is_held = not self._allowance.another(running_s, longest_s)
+        return not self._is_held
+
+    def _check_allowance(self) -> None:
+        """End the stage at its limit, once no attempt runs any more; raises `LimitReached`."""
+        left = self._tasks.total - len(self._tasks.outcomes)
+        if self._is_held and self._allowance and left and not self._tasks.running.started:
+            raise self._allowance.reached(left, self._stage)
+
     def _assign(self) -> None:
         """Give each free slot a waiting task."""
         now = self._clock.now()
         while task := self._tasks.waiting.first(now):
             slots = self._endpoints.pick(now, task.failed_on)
-            if slots is None:
+            if slots is None or not self._may_start():
                 return
             self._tasks.waiting.take_first()
             self._launch(task, slots)
@@ -151,7 +175,7 @@ class StageRun:
         self._backup_due = None
         running = self._tasks.running
         after = backup_after(self._finished_s, self._tasks.total, self._backups)
-        if self._tasks.waiting or after is None:
+        if self._tasks.waiting or after is None or self._is_held:
             return
         now = self._clock.now()
         # taken from the heap, but not started: they go back at the end
@@ -167,7 +191,7 @@ class StageRun:
                 self._backup_due = attempt.started + after
                 break
             slots = self._endpoints.pick(now, task.failed_on, besides=attempt.endpoint)
-            if slots is None:
+            if slots is None or not self._may_start():
                 stay.append(longest)
             else:
                 self._launch(task, slots)
@@ -209,6 +233,7 @@ class StageRun:
             self._failures.note_answer()
             self._watch.note_answer()
             self._tasks.put_back(task, attempt)
+            self._tell.refused(task, attempt)
             slots.quiet_until = self._clock.now() + wait_for_slot(exc.retry_after_s)
         except NotReached as exc:
             self._watch.note_unreached()
@@ -240,6 +265,7 @@ class StageRun:
             answered=self._note_answer,
             started=self._started_anew,
             progress=lambda event: self._tell.progress(task, attempt, event),
+            said=lambda event: self._tell.said(task, attempt, event),
         )
         asked = task.message(attempt.number, self._policy)
         return await listen(self._transport, endpoint, asked, self._policy, ears)

@@ -10,7 +10,7 @@ from driver.plan.clock import Clock
 from driver.plan.events import Observer
 from driver.plan.outcomes import AnyResult, volumes_of
 from driver.scheduling.attempts import Attempt, OpenTask
-from mapreduce.wire.messages import Progress, SkippedRecord, StageName, TaskError
+from mapreduce.wire.messages import Progress, Said, SkippedRecord, StageName, TaskError
 
 
 class StageEvents:
@@ -52,6 +52,18 @@ class StageEvents:
             )
         )
 
+    def said(self, task: OpenTask, attempt: Attempt, event: Said) -> None:
+        """Report what the job has printed in an attempt."""
+        self._emit(
+            events.Said(
+                at=self._clock.wall(),
+                task=task.spec.name,
+                attempt=attempt.number,
+                lines=event.lines,
+                left_out=event.left_out,
+            )
+        )
+
     def done(self, task: OpenTask, attempt: Attempt, seconds: float, result: AnyResult) -> None:
         """Report that an attempt has given the task's result."""
         made = result.cost.requests
@@ -77,6 +89,17 @@ class StageEvents:
                 attempt=attempt.number,
                 endpoint=attempt.endpoint,
                 seconds=self._clock.now() - attempt.started,
+            )
+        )
+
+    def refused(self, task: OpenTask, attempt: Attempt) -> None:
+        """Report that an attempt has not begun, because its endpoint had no free slot."""
+        self._emit(
+            events.AttemptRefused(
+                at=self._clock.wall(),
+                task=task.spec.name,
+                attempt=attempt.number,
+                endpoint=attempt.endpoint,
             )
         )
 

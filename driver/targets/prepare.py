@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from driver.cloud.stack import Stack, read_stack
 from driver.cloud.terraform import terraform_folder
+from driver.forecast.document import Forecast
 from driver.history.run_store import RunStore
 from driver.output.place import Output
 from driver.plan import cut
@@ -19,6 +20,7 @@ from driver.plan.inputs import check_name, declared_names, find_inputs, local_ur
 from driver.plan.target import Target, WantedTarget
 from driver.plan.tasks import RunPlan
 from driver.plan.upload import Progress, upload_inputs
+from driver.targets.s3_access import check_services_keys, user_bucket
 from driver.text import BLOCK_LIMIT, shown, storable
 from mapreduce.aggregate import Aggregation
 from mapreduce.chain import Chain
@@ -26,6 +28,7 @@ from mapreduce.code import CodeIdentity, JobClass, JobSource, Modules, find_job,
 from mapreduce.errors import FleetError, InputError, ObjectExists, UsageError
 from mapreduce.job import Job
 from mapreduce.storage import Storage, open_storage
+from mapreduce.storage.digest import digest_of_bytes
 from mapreduce.user_code.parameters import parse_parameters
 from mapreduce.wire import keys
 from mapreduce.wire.build import HASH_SEED, Build, this_build
@@ -50,7 +53,8 @@ class Prepared:
     """A run that has been checked; nothing has been written or started.
 
     `left_out` is how many entries of the given folders are not inputs; `notes` are messages to the
-    user about the inputs.
+    user about the inputs. `command` is the one that the user gave; `planned` is the plan of `plan`
+    that is carried out, and `forecast` its forecast.
     """
 
     config: RunConfig
@@ -68,6 +72,9 @@ class Prepared:
     modules: Modules
     left_out: int = 0
     notes: tuple[str, ...] = ()
+    command: str = ""
+    planned: RunPlan | None = None
+    forecast: Forecast | None = None
 
     @property
     def identity(self) -> CodeIdentity:
@@ -93,6 +100,12 @@ class Prepared:
         )
 
     @property
+    def code_name(self) -> str:
+        """A name of the code that map tasks run, and its parameters, for figures of its speed."""
+        parameters = {name: repr(value) for name, value in sorted(self.parameters.items())}
+        return digest_of_bytes(f"{self.identity.map} {parameters}".encode())
+
+    @property
     def map_tasks(self) -> int:
         """About how many map tasks the run has; a fleet is started for them."""
         if self.cut.splits is not None:
@@ -114,7 +127,11 @@ def open_runs(store: str | None) -> RunStore:
 
 
 def prepare(
-    config: RunConfig, target: WantedTarget, store: str | None, output: Output | None = None
+    config: RunConfig,
+    target: WantedTarget,
+    store: str | None,
+    output: Output | None = None,
+    command: str = "",
 ) -> Prepared:
     """Check all that can be checked before anything is started or written.
 
@@ -141,7 +158,10 @@ def prepare(
     inputs = _formatted(found.objects, job)
     _check_sort(config, job)
     _check_keep(config, stack)
+    _check_limit(config, stack)
     unsure = _check_buckets(inputs, stack, aws) if stack else []
+    if where == "local" or (where == "spark" and config.spark_master.startswith("local")):
+        check_services_keys([runs.store, *(given.url for given in inputs)])
     total = sum(given.size for given in inputs)
     least = INLINE_AT_LEAST if where == "inline" else 1
     rule = cut.split_rule(total, chunks=config.chunks, chunk_bytes=config.chunk_bytes, least=least)
@@ -162,6 +182,7 @@ def prepare(
         modules=source.modules(),
         left_out=sum(found.left_out.values()),
         notes=(*found.notes, *unsure, f"cut       {cut.reason(total, rule, partitions)}"),
+        command=command,
     )
 
 
@@ -192,27 +213,33 @@ async def mappers_there(prepared: Prepared) -> int | None:
     return len(await EcsFleet(prepared.stack, prepared.aws).endpoints("map"))
 
 
-def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
-    """Write the job's code, in AWS the local inputs, and the plan under a new run id."""
-    config, runs = prepared.config, prepared.runs
+def packed_code(prepared: Prepared) -> tuple[str, bytes]:
+    """Return the digest of the job's code, and its pack; raises `InputError`."""
     try:
-        digest, data = pack(prepared.source, prepared.modules)
+        return pack(prepared.source, prepared.modules)
     except UnicodeEncodeError as exc:
         name = shown(exc.object)
         raise InputError(
             f"the name of the file {name}, which the job imports, is not UTF-8; rename the file"
         ) from exc
-    _keep_code(runs.storage, keys.code(runs.store, digest), data)
-    inputs = prepared.inputs
-    if prepared.target == "aws" or (prepared.target == "spark" and runs.store.startswith("s3://")):
-        inputs = upload_inputs(inputs, runs.storage, runs.store, uploading)
-    plan = RunPlan(
+
+
+def plan_of(prepared: Prepared, code: str, inputs: tuple[InputObject, ...]) -> RunPlan:
+    """Return the plan of a run without its id.
+
+    Args:
+        prepared: the run.
+        code: the digest of the job's code.
+        inputs: its inputs, where the tasks read them.
+    """
+    config = prepared.config
+    return RunPlan(
         run="run",
         created=time.time(),
         target=prepared.target,
-        store=runs.store,
+        store=prepared.runs.store,
         job=JobSpec(
-            code=digest,
+            code=code,
             module=prepared.source.module,
             file=prepared.source.file,
             name=prepared.source.name,
@@ -230,8 +257,38 @@ def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
         modules=prepared.modules.names(),
         left_out=prepared.left_out,
         job_folder=storable(str(prepared.source.root), BLOCK_LIMIT),
+        command=storable(prepared.command, BLOCK_LIMIT),
     )
-    return runs.begin(plan)
+
+
+def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
+    """Write the job's code, in AWS the local inputs, and the plan under its id, or a new one."""
+    runs = prepared.runs
+    digest, data = packed_code(prepared)
+    _keep_code(runs.storage, keys.code(runs.store, digest), data)
+    inputs = prepared.inputs
+    if uploads_inputs(prepared):
+        inputs = upload_inputs(inputs, runs.storage, runs.store, uploading)
+    plan = plan_of(prepared, digest, inputs)
+    if prepared.planned is None:
+        return runs.begin(plan)
+    plan = plan.model_copy(update={"run": prepared.planned.run})
+    try:
+        runs.storage.create(keys.run_file(runs.store, plan.run, "begun"), b"")
+    except ObjectExists as exc:
+        raise UsageError(
+            f"another driver has just begun to carry out the plan {plan.run}; "
+            f"watch it: python -m driver attach {plan.run}"
+        ) from exc
+    runs.write(plan.run, "plan.json", plan)
+    return plan
+
+
+def uploads_inputs(prepared: Prepared) -> bool:
+    """Return whether local inputs are copied to the store, because the tasks run elsewhere."""
+    return prepared.target == "aws" or (
+        prepared.target == "spark" and prepared.runs.store.startswith("s3://")
+    )
 
 
 def _stack_for(target: WantedTarget) -> Stack | None:
@@ -249,7 +306,7 @@ def _runs_in(text: str, stack: Stack | None) -> tuple[RunStore, Aws | None]:
     if not text.startswith("s3://"):
         url = text.rstrip("/") if "://" in text else local_url(Path(text).expanduser())
         check_name(url)
-        return RunStore(open_storage(), url), None
+        return RunStore(open_storage(open_bucket=user_bucket()), url), None
     from driver.cloud.aws import Aws  # boto3 takes a quarter of a second to import
     from driver.cloud.patient_storage import PatientStorage
 
@@ -310,6 +367,15 @@ def _check_keep(config: RunConfig, stack: Stack | None) -> None:
         raise UsageError(
             "--keep: the stack has no idle guard to stop the tasks later; "
             "set idle_stop_minutes and run ./deploy.sh, or leave the option out"
+        )
+
+
+def _check_limit(config: RunConfig, stack: Stack | None) -> None:
+    """Check that --max-usd has something to count; raises `UsageError`."""
+    if config.max_usd is not None and stack is None:
+        raise UsageError(
+            "--max-usd: a run on this machine has no price; leave the option out, "
+            "or use --target aws"
         )
 
 

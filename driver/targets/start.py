@@ -5,16 +5,26 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from functools import partial
 
+from driver.forecast.receipts import Account
 from driver.plan import events
 from driver.plan.events import EventLog, Observer
+from driver.plan.tasks import RunPlan
 from driver.plan.upload import Progress
 from driver.report.document import Report
 from driver.run.backend import Backend
 from driver.run.chain import ChainRun, run_chain
+from driver.run.interruption import Interruption
+from driver.run.page_record import PageRecord
 from driver.run.pipeline import run_job
+from driver.run.records import Recording
+from driver.run.stages import FleetBackend
+from driver.targets.accounting import account_of, remember
 from driver.targets.prepare import Prepared, write_plan
 from mapreduce.chain import Chain
+from mapreduce.errors import MapReduceError
 
 
 async def carry_out(
@@ -31,17 +41,63 @@ async def carry_out(
     Raises:
         MapReduceError: as `run_job` and `run_chain` do.
     """
-    fresh = prepared.config.fresh
     began = time.time() - (time.monotonic() - started)
     log(events.Starting(at=began, what="the job and its inputs are checked"))
     log(events.Starting(at=time.time(), what="the services start"))
-    async with _backend(prepared, log) as backend:
-        log(events.Starting(at=time.time(), what="the plan is written"))
-        plan = await asyncio.to_thread(write_plan, prepared, uploading)
-        if issubclass(prepared.job, Chain):
-            run = ChainRun(prepared.job(**prepared.parameters), plan, prepared.identity_of)
-            return await run_chain(run, backend, log, fresh=fresh, started=started)
-        return (await run_job(plan, backend, log, fresh=fresh, started=started)).report
+    account = await asyncio.to_thread(account_of, prepared, began)
+    interruption = Interruption()
+    recording = Recording(interruption, account=account)
+    page = PageRecord(prepared.runs, log)
+    try:
+        with interruption.of_signals():
+            async with _backend(prepared, log) as backend:
+                limited = _within_limit(backend, account)
+                log(events.Starting(at=time.time(), what="the plan is written"))
+                plan = await asyncio.to_thread(write_plan, prepared, uploading)
+                try:
+                    report = await _carried_out(prepared, plan, limited, log, started, recording)
+                except (MapReduceError, asyncio.CancelledError) as exc:
+                    if not recording.is_taken:
+                        page.begin(
+                            plan,
+                            receipt=recording.receipt(plan, log),
+                            failure=getattr(exc, "failure", None),
+                        )
+                    raise
+                page.begin(plan, report, receipt=report.receipt)
+                what = "the run could not be added to what forecasts go by"
+                await asyncio.to_thread(
+                    log.contain, what, remember, prepared, account, report, log.events
+                )
+                return report
+    finally:
+        await page.written()
+
+
+def _within_limit(backend: Backend, account: Account) -> Backend:
+    """Return the backend, which asks whether the limit of dollars allows one more task."""
+    if not isinstance(backend, FleetBackend):
+        return backend
+    return replace(backend, allowance=partial(account.allowance, wall=backend.clock.wall))
+
+
+async def _carried_out(
+    prepared: Prepared,
+    plan: RunPlan,
+    backend: Backend,
+    log: EventLog,
+    started: float,
+    recording: Recording,
+) -> Report:
+    """Carry out a planned run, a job or a chain."""
+    fresh = prepared.config.fresh
+    if issubclass(prepared.job, Chain):
+        chain = ChainRun(prepared.job(**prepared.parameters), plan, prepared.identity_of)
+        return await run_chain(
+            chain, backend, log, fresh=fresh, started=started, recording=recording
+        )
+    done = await run_job(plan, backend, log, fresh=fresh, started=started, recording=recording)
+    return done.report
 
 
 def _backend(prepared: Prepared, emit: Observer) -> AbstractAsyncContextManager[Backend]:

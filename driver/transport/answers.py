@@ -13,25 +13,21 @@ from driver.plan.tasks import AnyTask
 from mapreduce.errors import TaskLost
 from mapreduce.wire import keys
 from mapreduce.wire.messages import (
+    AnyEvent,
     AttemptId,
     BlocksSum,
     ByteRange,
-    Done,
-    Failed,
     InputObject,
     MapResult,
     MapTask,
-    Progress,
     RangeRead,
     ReduceResult,
     ReduceTask,
     SplitResult,
     SplitTask,
-    Started,
 )
 
 AnyResult = SplitResult | MapResult | ReduceResult
-AnyEvent = Started | Progress | Done | Failed
 
 
 def check_event(task: AnyTask, event: AnyEvent, nonce: str | None) -> str:

@@ -8,7 +8,7 @@ from typing import Protocol
 from driver.plan.tasks import AnyTask
 from driver.transport.endpoint import Endpoint
 from mapreduce.errors import MapReduceError, TaskLost
-from mapreduce.wire.messages import Done, Failed, Progress, Started
+from mapreduce.wire.messages import AnyEvent
 
 Heard = Callable[[], None]
 
@@ -38,7 +38,7 @@ class Transport(Protocol):
 
     def run(
         self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
-    ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
+    ) -> AsyncGenerator[AnyEvent, None]:
         """Yield the task's events; the last is `Done` or `Failed`.
 
         Closing the iterator cancels the task.

@@ -26,11 +26,11 @@ from driver.transport.trust import (
 from mapreduce.errors import FleetError, TaskLost, Unauthorized
 from mapreduce.wire.build import Build, this_build
 from mapreduce.wire.messages import (
+    AnyEvent,
     AttemptId,
     Done,
     Failed,
     Health,
-    Progress,
     Started,
     TaskError,
     parse_event,
@@ -113,7 +113,7 @@ class HttpTransport:
 
     async def run(
         self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
-    ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
+    ) -> AsyncGenerator[AnyEvent, None]:
         path = f"/{task.stage}"
         body = task.model_dump_json().encode()
         headers = PLAIN | {
@@ -121,7 +121,7 @@ class HttpTransport:
             "content-type": "application/json",
             "content-length": str(len(body)),
         }
-        last: Started | Progress | Done | Failed | None = None
+        last: AnyEvent | None = None
         asked = self._client(endpoint).stream(
             "POST",
             endpoint.url + path,

@@ -10,9 +10,10 @@ from collections.abc import AsyncGenerator, Sequence
 from driver.plan.tasks import AnyTask
 from driver.transport.base import Heard, unheard
 from driver.transport.endpoint import Endpoint
+from driver.transport.printed import printed
 from mapreduce.engine import TaskContext, run_task
 from mapreduce.engine.run import task_error
-from mapreduce.wire.messages import AttemptId, Done, Failed, Progress, StageName, Started
+from mapreduce.wire.messages import AnyEvent, AttemptId, Done, Failed, Said, StageName, Started
 
 
 class InlineFleet:
@@ -42,12 +43,16 @@ class InlineTransport:
 
     async def run(
         self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
-    ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
+    ) -> AsyncGenerator[AnyEvent, None]:
         attempt = AttemptId.of(task)
         yield Started(attempt=attempt, worker=0)
-        try:
-            result = run_task(task, self._context)
-        except Exception as exc:  # noqa: BLE001 - any error of a task is its answer
-            yield Failed(attempt=attempt, error=task_error(exc))
-        else:
-            yield Done(attempt=attempt, result=result)
+        last: Done | Failed
+        with printed() as lines:
+            try:
+                last = Done(attempt=attempt, result=run_task(task, self._context))
+            except Exception as exc:  # noqa: BLE001 - any error of a task is its answer
+                last = Failed(attempt=attempt, error=task_error(exc))
+        said, left_out = lines.take()
+        if said or left_out:
+            yield Said(attempt=attempt, lines=said, left_out=left_out)
+        yield last

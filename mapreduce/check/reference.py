@@ -31,6 +31,9 @@ from mapreduce.user_code.calls import Place, user_code
 from mapreduce.user_code.yielded import pair_of, pairs_of
 
 Record = tuple[Any, Any]
+Watch = Callable[[str, int], None]
+"""Called with `record read` or `key reduced`, and how many so far, after every `WATCH_EVERY`."""
+WATCH_EVERY = 1_000
 _UNPACK: tuple[tuple[str, Callable[[bytes], bytes]], ...] = (
     (r"\x1f\x8b", gzip.decompress),
     (r"BZh[1-9](1AY&SY|\x17rE8P\x90)", bz2.decompress),
@@ -78,6 +81,7 @@ def plain_answer(
     job: Job | Chain,
     inputs: Iterable[PlainInput | tuple[str, bytes]],
     left_out: Sequence[LeftOut] = (),
+    watch: Watch | None = None,
 ) -> list[Record]:
     """Return all result pairs of a job or chain.
 
@@ -88,11 +92,13 @@ def plain_answer(
         job: a new instance.
         inputs: in order; a tuple is (URL, content).
         left_out: the records of each step that are left out; a job is one step.
+        watch: is told how far each step is.
     """
     given = [each if isinstance(each, PlainInput) else PlainInput(*each) for each in inputs]
     if isinstance(job, Job):
-        return plain_run(job, given, left_out=left_out[0] if left_out else LeftOut()).pairs
-    return _plain_chain(job, given, left_out).pairs
+        own = left_out[0] if left_out else LeftOut()
+        return plain_run(job, given, left_out=own, watch=watch).pairs
+    return _plain_chain(job, given, left_out, watch).pairs
 
 
 def plain_run(
@@ -100,12 +106,14 @@ def plain_run(
     inputs: Iterable[PlainInput],
     pairs: Sequence[Record] = (),
     left_out: LeftOut | None = None,
+    watch: Watch | None = None,
 ) -> PlainAnswer:
     """Return one job's answer over pairs of a previous step, then over inputs."""
     gathered: list[tuple[bytes, Any]] = []
     state = task_state(job)
     place = Place("map_setup")
     left_out = left_out or LeftOut()
+    count = _counter(watch, "record read")
 
     def gather(yielded: Any, *, none_is_empty: bool) -> None:
         for each in pairs_of(yielded, none_is_empty=none_is_empty):
@@ -115,6 +123,7 @@ def plain_run(
     def mapped(key: Any, value: Any) -> None:
         place.offset, place.record = key, value
         gather(job.map(key, value), none_is_empty=job.gathers)
+        count()
 
     with user_code(place):
         job.map_setup()
@@ -138,7 +147,7 @@ def plain_run(
         )
     # a new instance, because map and reduce tasks never share one
     reducing = type(job)(**job.parameter_values())
-    result = _reduced(reducing, gathered)
+    result = _reduced(reducing, gathered, watch)
     counters = Counter(job.counters)
     counters.update(reducing.counters)
     return PlainAnswer(result, counters)
@@ -169,14 +178,14 @@ def _without(pairs: Iterable[Record], left_out: Counter[str]) -> Iterator[Record
 
 
 def _plain_chain(
-    chain: Chain, inputs: list[PlainInput], left_out: Sequence[LeftOut]
+    chain: Chain, inputs: list[PlainInput], left_out: Sequence[LeftOut], watch: Watch | None
 ) -> PlainAnswer:
     steps, skipped = steps_of(chain), iter(left_out)
     answer: PlainAnswer | None = None
     while step := step_after(steps, answer.as_result() if answer else None):
         given = inputs if "given" in step.sources else []
         previous = answer.pairs if answer and "previous" in step.sources else []
-        answer = plain_run(step.job, given, previous, next(skipped, None))
+        answer = plain_run(step.job, given, previous, next(skipped, None), watch)
     if answer is None:
         raise JobLoadError(f"{type(chain).__name__} has no step; let `steps` yield a job")
     return answer
@@ -262,15 +271,30 @@ def _unpacked(content: bytes) -> bytes:
     return content
 
 
-def _reduced(job: Job, gathered: list[tuple[bytes, Any]]) -> list[Record]:
+def _counter(watch: Watch | None, noun: str) -> Callable[[], None]:
+    """Return a function that counts its calls, and tells their number from time to time."""
+    calls = 0
+
+    def count() -> None:
+        nonlocal calls
+        calls += 1
+        if watch is not None and not calls % WATCH_EVERY:
+            watch(noun, calls)
+
+    return count
+
+
+def _reduced(job: Job, gathered: list[tuple[bytes, Any]], watch: Watch | None) -> list[Record]:
     task_state(job).stage = "reduce"
     groups = _groups(job, sorted(gathered, key=itemgetter(0)))
     aggregation, place = job.aggregation, Place("reduce")
     result: list[Record] = []
+    count = _counter(watch, "key reduced")
     with user_code(place):
         if aggregation is None:
             job.reduce_setup()
         for key, values in groups:
+            count()
             place.record = key
             if aggregation is None:
                 result += map(pair_of, pairs_of(job.reduce(key, iter(values))))

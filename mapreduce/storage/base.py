@@ -121,6 +121,13 @@ class Storage(Protocol):
             ObjectExists: there is an object already.
         """
 
+    def replace(self, url: str, data: bytes, etag: str) -> ObjectInfo:
+        """Write bytes over the object that has this ETag; of two at a time only one succeeds.
+
+        Raises:
+            InputChanged: there is no object with that ETag.
+        """
+
     def copy(
         self, source: str, target: str, *, expected: ObjectInfo | None = None, durable: bool = False
     ) -> ObjectInfo:
@@ -143,6 +150,11 @@ class Storage(Protocol):
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Yield the objects below a folder URL, sorted by URL; none if there is no such folder."""
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Yield the names of the folders in a folder URL, sorted, and list none of their objects;
+        none if there is no such folder.
+        """
 
     def unfinished(self, prefix: str, age_s: float) -> Iterator[ObjectInfo]:
         """Yield the leftovers of writes below a folder URL that began `age_s` ago and never ended.

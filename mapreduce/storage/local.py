@@ -124,6 +124,21 @@ class LocalStorage:
             new.take_name(_path(url), replace=False)
             return self.head(url)
 
+    def replace(self, url: str, data: bytes, etag: str) -> ObjectInfo:
+        path = _path(url)
+        try:
+            with _translated(url), path.open("rb") as old:
+                # the lock of the old file orders those who replace it; the second finds another
+                fcntl.flock(old, fcntl.LOCK_EX)
+                if _info(url, path.stat()).etag == etag:
+                    with _new_file(path) as new:
+                        new.file.write(data)
+                        new.take_name(path, replace=True)
+                        return self.head(url)
+        except ObjectMissing as exc:
+            raise InputChanged.since_planning(url) from exc
+        raise InputChanged.since_planning(url)
+
     def copy(
         self, source: str, target: str, *, expected: ObjectInfo | None = None, durable: bool = False
     ) -> ObjectInfo:
@@ -149,6 +164,13 @@ class LocalStorage:
                 if not _is_unfinished(path)
             ]
         return iter(sorted(found, key=lambda info: info.url))
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        try:
+            with _translated(prefix), os.scandir(_path(prefix)) as entries:
+                return iter(sorted(entry.name for entry in entries if entry.is_dir()))
+        except ObjectMissing:
+            return iter(())
 
     def unfinished(self, prefix: str, age_s: float) -> Iterator[ObjectInfo]:
         now = time.time()

@@ -78,6 +78,9 @@ class RoutedStorage:
     def create(self, url: str, data: bytes) -> ObjectInfo:
         return self._writing(url).create(url, data)
 
+    def replace(self, url: str, data: bytes, etag: str) -> ObjectInfo:
+        return self._writing(url).replace(url, data, etag)
+
     def copy(
         self, source: str, target: str, *, expected: ObjectInfo | None = None, durable: bool = False
     ) -> ObjectInfo:
@@ -92,6 +95,9 @@ class RoutedStorage:
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         return self._reading(prefix).list(prefix)
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        return self._reading(prefix).folders(prefix)
 
     def unfinished(self, prefix: str, age_s: float) -> Iterator[ObjectInfo]:
         return self._reading(prefix).unfinished(prefix, age_s)
@@ -129,11 +135,13 @@ def open_storage(
     region: str | None = None,
     request_limit_s: float = REQUEST_LIMIT_S,
     copy_large: CopyLarge | None = None,
+    open_bucket: Callable[[str], Storage] | None = None,
 ) -> Storage:
     """Return the local file system and S3 as one storage by URL, restricted to `grants` if given.
 
     Opens nothing, and makes no request, before the first use. `credentials`, `region`,
-    `request_limit_s` and `copy_large` are those of `mapreduce.storage.s3.open_s3`.
+    `request_limit_s` and `copy_large` are those of `mapreduce.storage.s3.open_s3`; `open_bucket`
+    opens a bucket instead, by its name.
     """
 
     def open_root(root: str) -> Storage:
@@ -145,6 +153,8 @@ def open_storage(
         from mapreduce.storage.s3 import open_s3
 
         bucket = root.removeprefix("s3://")
+        if open_bucket is not None:
+            return open_bucket(bucket)
         return open_s3(
             bucket,
             credentials=credentials,

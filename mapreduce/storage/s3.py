@@ -32,6 +32,7 @@ from mapreduce.storage.base import (
 )
 from mapreduce.storage.read_ahead import read_ahead
 from mapreduce.storage.requests import Requests, Tally
+from mapreduce.storage.s3_errors import explained
 
 PART_BYTES = 16 << 20
 """The part size of a multipart write; smaller objects are written in one request."""
@@ -136,7 +137,16 @@ class S3Storage:
     def head(self, url: str) -> ObjectInfo:
         self._tally.add(Requests(head=1))
         with _translated(url):
-            meta = obstore.head(self._store, self._key(url))
+            try:
+                meta = obstore.head(self._store, self._key(url))
+            except (NotFoundError, FileNotFoundError):
+                raise
+            except BaseError as exc:
+                # the answer to a HEAD has no body, and so no reason; that to a GET has one
+                if "status code: 4" not in str(exc):
+                    raise
+                self._tally.add(Requests(get=1))
+                meta = obstore.get(self._store, self._key(url), options={"range": (0, 1)}).meta
         return _info(url, meta)
 
     def read(
@@ -204,6 +214,16 @@ class S3Storage:
             put = obstore.put(self._store, self._key(url), data, mode="create")
         return ObjectInfo(url, len(data), put["e_tag"] or "")
 
+    def replace(self, url: str, data: bytes, etag: str) -> ObjectInfo:
+        self._tally.add(Requests(put=1))
+        try:
+            with _translated(url):
+                put = obstore.put(self._store, self._key(url), data, mode={"e_tag": etag})
+        # 404 of a missing object, and 409 while another write is under way
+        except (ObjectMissing, ObjectExists) as exc:
+            raise InputChanged.since_planning(url) from exc
+        return ObjectInfo(url, len(data), put["e_tag"] or "")
+
     def copy(
         self, source: str, target: str, *, expected: ObjectInfo | None = None, durable: bool = False
     ) -> ObjectInfo:
@@ -254,6 +274,14 @@ class S3Storage:
                 found += [_info(self._url(str(meta["path"])), meta) for meta in batch]
         self._tally.add(Requests(list=max(1, -(-len(found) // PAGE))))
         return iter(sorted(found, key=lambda info: info.url))
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        folder = self._key(prefix).strip("/")
+        with _translated(prefix):
+            found = obstore.list_with_delimiter(self._store, prefix=folder or None)
+        entries = len(found["common_prefixes"]) + len(found["objects"])
+        self._tally.add(Requests(list=max(1, -(-entries // PAGE))))
+        return iter(sorted(each.rpartition("/")[2] for each in found["common_prefixes"]))
 
     def unfinished(self, prefix: str, age_s: float) -> Iterator[ObjectInfo]:
         return iter(())
@@ -333,24 +361,12 @@ def _translated(url: str) -> Iterator[None]:
     try:
         yield
     except (NotFoundError, FileNotFoundError) as exc:
-        raise ObjectMissing(f"there is no object {url}") from exc
+        raise explained(url, str(exc), denied=False, missing=True) from exc
     except AlreadyExistsError as exc:
         raise ObjectExists(f"there is an object {url} already") from exc
     except PreconditionError as exc:
         raise InputChanged.since_planning(url) from exc
-    except PermissionDeniedError as exc:
-        raise StorageError(
-            f"S3 denies access to {url} (403): these credentials may not use it, or it is missing "
-            f"and they may not list its folder: {_first_line(exc)}"
-        ) from exc
     except (BaseError, OSError, ValueError) as exc:
-        why = _first_line(exc)
-        if "redirect without LOCATION" in why:  # S3's answer for a bucket of another region
-            why = "its bucket is in another region; export AWS_REGION=... to that region, and retry"
-        raise StorageError(f"the store failed at {url}: {why}") from exc
-
-
-def _first_line(exc: BaseException) -> str:
-    return next(
-        (line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__
-    )[:500]
+        denied = isinstance(exc, PermissionDeniedError)
+        text = str(exc) if str(exc).strip() else type(exc).__name__
+        raise explained(url, text, denied=denied, missing=False) from exc

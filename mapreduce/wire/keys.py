@@ -11,10 +11,16 @@ pairs/states/<digest>                       merged states of some map outputs, f
 reduce/<run>/part-00000.jsonl, result.json  the committed result
 reduce/<run>/_SUCCESS                       written last, when the ledger balances
 runs/<run>/                                 plan.json, results.json, events.jsonl, report.json,
-                                            ledger.json, and
-                                            dead-letters/00000.json: a record that was set aside
+                                            ledger.json, failure.json, ended.json, services.log,
+                                            report.html, the page for people,
+                                            and dead-letters/00000.json: a record that was set aside
+runs/<run>/events/00000.jsonl               while it goes: its events so far, in segments
+runs/<run>/lease.json                       while it goes: renewed by its driver
+runs/<run>/cancel                           asks its driver to end it
+index/<run>/<summary>                       what `runs` shows of a run that is over, in the key
 jobs/<sha256>/code.zip                      a job's code
 tasks/<task key>.json                       a finished task, for a later run to reuse
+forecasts/<digest>.json                     how the last runs of a job came out, for forecasts
 fleet/leases/<lease>                        in AWS: a run uses the fleet, which so stays
 fleet/scaling.json                          in AWS: the numbers of tasks before a run changed them
 """
@@ -24,22 +30,26 @@ from __future__ import annotations
 import re
 
 INPUT, CHUNKS, MAPS, PAIRS, REDUCE = "input", "chunks", "maps", "pairs", "reduce"
-RUNS, JOBS, TASKS = "runs", "jobs", "tasks"
+RUNS, JOBS, TASKS, INDEX, FORECASTS = "runs", "jobs", "tasks", "index", "forecasts"
 LEASES, SCALING = "fleet/leases", "fleet/scaling.json"
 STEP = "-step-"
 STATES = "states"
 DEAD_LETTERS = "dead-letters"
+EVENTS = "events"
 
 MAP_FOLDERS = tuple("0123456789abcdef")
 """The folders of the map outputs. S3 serves 5,500 GETs a second from one prefix, and divides a busy
 bucket by prefixes, so the outputs of one run are spread over several."""
 
-_OF_RUNS = (CHUNKS, MAPS, PAIRS, REDUCE, RUNS)
-_RUN_FOLDERS = "|".join((CHUNKS, rf"{MAPS}(?:/[{''.join(MAP_FOLDERS)}])?", PAIRS, REDUCE, RUNS))
+_OF_RUNS = (CHUNKS, MAPS, PAIRS, REDUCE, RUNS, INDEX)
+_RUN_FOLDERS = "|".join(
+    (CHUNKS, rf"{MAPS}(?:/[{''.join(MAP_FOLDERS)}])?", PAIRS, REDUCE, RUNS, INDEX)
+)
 # earlier versions wrote the map outputs of a run to one folder. A store may be a whole bucket, in
 # which a user has folders of the same names: the ids identify the keys that belong to a run
 _OWN = re.compile(
     rf"({INPUT}|{JOBS})/[0-9a-f]{{64}}(/.*)?|{TASKS}/[0-9a-f]{{64}}\.json|"
+    rf"{FORECASTS}/[0-9a-f]{{32}}\.json|"
     rf"{PAIRS}/{STATES}/[0-9a-f]{{32}}|{LEASES}/[0-9a-z]+|{re.escape(SCALING)}|"
     rf"({_RUN_FOLDERS})/run-[0-9]{{8}}-[0-9]{{6}}-[a-z0-9-]+(/.*)?",
     re.DOTALL,
@@ -169,6 +179,31 @@ def run_file(store: str, run: str, name: str) -> str:
     return join(store, RUNS, run, name)
 
 
+def segment(store: str, run: str, number: int) -> str:
+    """Return the URL of one of the segments of a run's events, from number 0."""
+    return run_file(store, run, f"{EVENTS}/{number:05d}.jsonl")
+
+
+def run_lease(store: str, run: str) -> str:
+    """Return the URL of the lease of the driver that carries a run out."""
+    return run_file(store, run, "lease.json")
+
+
+def cancel(store: str, run: str) -> str:
+    """Return the URL of the object that asks a run's driver to end it."""
+    return run_file(store, run, "cancel")
+
+
+def index(store: str) -> str:
+    """Return the folder of the index of runs."""
+    return join(store, INDEX)
+
+
+def indexed(store: str, run: str, summary: str) -> str:
+    """Return the URL of a run's entry in the index; `summary` may be "", for its folder."""
+    return join(store, INDEX, run, summary).rstrip("/")
+
+
 def code(store: str, digest: str) -> str:
     """Return the URL of a job's packed code."""
     return join(store, JOBS, digest, "code.zip")
@@ -177,6 +212,11 @@ def code(store: str, digest: str) -> str:
 def task(store: str, key: str) -> str:
     """Return the URL of a finished task's result, under its content-addressed key."""
     return join(store, TASKS, f"{key}.json")
+
+
+def forecasts(store: str, digest: str) -> str:
+    """Return the URL of the last runs of a job, as forecasts use them."""
+    return join(store, FORECASTS, f"{digest}.json")
 
 
 def lease(name: str) -> str:

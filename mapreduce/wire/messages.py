@@ -46,6 +46,10 @@ def _known_kind(name: str) -> str:
 
 ErrorKind = Annotated[str, AfterValidator(_known_kind)]
 """The name of a class in `mapreduce.errors`."""
+PRINTED_LINES = 1_000
+"""Lines of an attempt that are sent to the driver of what its job prints."""
+PRINTED_LINE = 2_000
+"""Characters of such a line."""
 MOST_SKIPPED = 100_000
 """Records that a run may set aside; a task's result holds the place of each of its own."""
 
@@ -445,6 +449,21 @@ class Progress(Message):
     status: str = ""
 
 
+PrintedLine = Annotated[str, Field(max_length=PRINTED_LINE)]
+
+
+class Said(Message):
+    """Lines that the job has printed since the last event; `left_out` bytes are beyond the limit.
+
+    An attempt sends at most `PRINTED_LINES` lines in all.
+    """
+
+    event: Literal["said"] = "said"
+    attempt: AttemptId
+    lines: Annotated[tuple[PrintedLine, ...], Field(max_length=PRINTED_LINES)] = ()
+    left_out: Size = 0
+
+
 TaskResult: TypeAlias = Annotated[
     SplitResult | MapResult | ReduceResult, Field(discriminator="stage")
 ]
@@ -468,10 +487,11 @@ class Failed(Message):
     error: TaskError
 
 
-TaskEvent: TypeAlias = Annotated[Started | Progress | Done | Failed, Field(discriminator="event")]
+AnyEvent: TypeAlias = Started | Progress | Said | Done | Failed
+TaskEvent: TypeAlias = Annotated[AnyEvent, Field(discriminator="event")]
 
 parse_task: TypeAdapter[SplitTask | MapTask | ReduceTask] = TypeAdapter(Task)
-parse_event: TypeAdapter[Started | Progress | Done | Failed] = TypeAdapter(TaskEvent)
+parse_event: TypeAdapter[AnyEvent] = TypeAdapter(TaskEvent)
 parse_result: TypeAdapter[SplitResult | MapResult | ReduceResult] = TypeAdapter(TaskResult)
 
 

@@ -174,6 +174,40 @@ def test_create_at_the_same_time(storage: Storage, root: str) -> None:
     assert b"%d" % winners[0] == storage.read(f"{root}/lock")
 
 
+def test_replace(storage: Storage, root: str) -> None:
+    """A replace writes over the version that it names, and over no other and no missing object."""
+    first = storage.create(f"{root}/a", DIGITS)
+    second = storage.replace(f"{root}/a", b"second", first.etag)
+    assert second == storage.head(f"{root}/a")
+    with pytest.raises(InputChanged):
+        storage.replace(f"{root}/a", b"third", first.etag)
+    assert b"second" == storage.read(f"{root}/a", etag=second.etag)
+    with pytest.raises(InputChanged):
+        storage.replace(f"{root}/b", DIGITS, first.etag)
+    storage.delete([f"{root}/a"])
+    with pytest.raises(InputChanged):
+        storage.replace(f"{root}/a", DIGITS, second.etag)
+
+
+def test_replace_at_the_same_time(storage: Storage, root: str) -> None:
+    """Of many concurrent replaces of one version exactly one succeeds, and its bytes are stored."""
+    barrier = threading.Barrier(8)
+    etag = storage.create(f"{root}/lock", b"first").etag
+
+    def take(number: int) -> int | None:
+        barrier.wait()
+        try:
+            storage.replace(f"{root}/lock", b"%d" % number, etag)
+        except InputChanged:
+            return None
+        return number
+
+    with ThreadPoolExecutor(8) as pool:
+        winners = [number for number in pool.map(take, range(8)) if number is not None]
+    assert 1 == len(winners)
+    assert b"%d" % winners[0] == storage.read(f"{root}/lock")
+
+
 @pytest.mark.parametrize("extra", [-1, 0, 1, PART_BYTES + 5])
 def test_write_from_a_file(storage: Storage, root: str, tmp_path: Path, extra: int) -> None:
     """A local file is written whole, in one part or several, and head returns the same ETag."""
@@ -360,6 +394,15 @@ def test_list(storage: Storage, root: str) -> None:
         info.url.removeprefix(f"{root}/") for info in storage.list(f"{root}/a")
     ]
     assert [] == list(storage.list(f"{root}/none"))
+
+
+def test_folders(storage: Storage, root: str) -> None:
+    """The folders in a folder are listed by name and sorted, without what lies below them."""
+    for name in ("runs/b/plan.json", "runs/b/events/0", "runs/a b/x/y", "runs/note", "other/c/d"):
+        storage.write(f"{root}/{name}", b"")
+    assert ["a b", "b"] == list(storage.folders(f"{root}/runs"))
+    assert ["other", "runs"] == list(storage.folders(f"{root}/"))
+    assert [] == list(storage.folders(f"{root}/none"))
 
 
 def test_list_of_many(storage: Storage, root: str) -> None:

@@ -101,14 +101,14 @@ def course(log: Log, prepare: Prepare, cloud: Emulator, book: Path, folder: Path
     account.make_lab_role()
     with log.step("a second stack, of a course: ./deploy.sh --role LabRole", vital=False) as note:
         made = prepare(LAB, {"mapper_count": 1})
-        note(_last(made.deploy("--role", LAB_ROLE).err))
+        note(_last(made.deploy("--role", LAB_ROLE).out))
         if found := [role["RoleName"] for role in account.roles(LAB)]:
             raise StepFailed(f"roles were made: {found}")
         if LAB in account.namespaces():
             raise StepFailed("a Cloud Map namespace was made")
         note("no role and no Cloud Map namespace were made")
         _count(made, book, folder / "lab.json", note)
-        note(_last(made.destroy().err))
+        note(_last(made.destroy().out))
     account.remove_lab_role()
 
 
@@ -130,7 +130,7 @@ def company(log: Log, prepare: Prepare, cloud: Emulator, book: Path, folder: Pat
         }
         made = prepare(COMPANY, rules)
         before = account.vpcs()
-        note(_last(made.deploy().err))
+        note(_last(made.deploy().out))
         if account.vpcs() != before:
             raise StepFailed("a VPC was made")
         roles = account.roles(COMPANY)
@@ -140,7 +140,7 @@ def company(log: Log, prepare: Prepare, cloud: Emulator, book: Path, folder: Pat
             raise StepFailed(f"roles without the path or the limit: {wrong or 'there are none'}")
         note(f"{len(roles)} roles, all in {PATH} and under the limit; no VPC was made")
         _count(made, book, folder / "company.json", note)
-        note(_last(made.destroy().err))
+        note(_last(made.destroy().out))
         if vpc not in account.vpcs():
             raise StepFailed("the company's VPC is gone")
     account.remove_network(vpc, subnets, boundary)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from tests.e2e import accounts, images, policies, remains, runs, stack, standing
+from tests.e2e import accounts, images, policies, price, remains, runs, stack, standing
 from tests.e2e.emulator import Emulator
 from tests.e2e.log import Log, Note, StepFailed
 from tests.e2e.stack import DeployedStack
@@ -58,6 +58,7 @@ def prove(log: Log, proof: Proof) -> None:
     _deploy(log, proof)
     _look(log, proof)
     _count(log, proof)
+    price.prove(log, proof.stack, proof.book, proof.folder)
     _measure(log, proof)
     _grow(log, proof)
     _lose_a_mapper(log, proof)
@@ -73,7 +74,8 @@ def prove(log: Log, proof: Proof) -> None:
 def _deploy(log: Log, proof: Proof) -> None:
     made = proof.stack
     with log.step("./deploy.sh") as note:
-        said = made.deploy().err.splitlines()
+        deployed = made.deploy()
+        said = [*deployed.err.splitlines(), *deployed.out.splitlines()]
         note("; ".join(line for line in said if line.startswith(("Apply", "costs"))))
         note(f"containers: {', '.join(f'{len(made.boxes(role))} {role}' for role in images.ROLES)}")
     with log.step("./deploy.sh again changes nothing", vital=False) as note:
@@ -150,7 +152,7 @@ def _look(log: Log, proof: Proof) -> None:
                 "who writes to /scratch and nowhere else"
             )
     with log.step("driver doctor", vital=False) as note:
-        note(f"{len(made.driver('doctor').err.splitlines())} findings, all well")
+        note(f"{len(made.driver('doctor').out.splitlines())} findings, all well")
     with log.step("driver stack selftest", vital=False) as note:
         before = len(proof.watch.asked)
         steps = json.loads(made.driver("stack", "selftest", "--json", ok=(0, 3)).out)["steps"]
@@ -189,7 +191,7 @@ def _count(log: Log, proof: Proof) -> None:
         note(f"{len(answer.map_rows)} map tasks by {', '.join(sorted(mappers))}")
     with log.step("driver verify, audit", vital=False) as note:
         for command in ("verify", "audit"):
-            note(made.driver(command, answer.run).err.splitlines()[-1].strip())
+            note(made.driver(command, answer.run).out.splitlines()[-1].strip())
     with log.step("a chain from outside, with a module and a file beside it", vital=False) as note:
         job = ("--job", runs.own_job(proof.folder), "--chunks", "6", "--reducers", "2")
         chained = runs.count(made, [book], proof.folder / "own.json", *job)
@@ -318,7 +320,8 @@ def _destroy(log: Log, proof: Proof) -> None:
     with log.step("a task definition that Terraform's state does not name", vital=False) as note:
         note(f"registered {remains.register_again(proof.cloud, 'mapper')}, as a lost answer does")
     with log.step("./destroy.sh --yes") as note:
-        note("; ".join(made.destroy().err.strip().splitlines()))
+        destroyed = made.destroy()
+        note("; ".join((destroyed.err + destroyed.out).strip().splitlines()))
     with log.step("nothing is left") as note:
         left = remains.remains(proof.cloud)
         left += [

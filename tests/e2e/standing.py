@@ -34,7 +34,7 @@ def prove(
 ) -> None:
     """Run all steps in order; the stack is stopped afterwards."""
     with log.step("make stop: no task runs", vital=False) as note:
-        note(made.driver("stack", "stop").err.strip())
+        note(made.driver("stack", "stop").out.strip())
         _wait_until_stopped(made, SETTLE_S)
     with log.step("one command on a stopped stack: start, count, stop", vital=False) as note:
         answer = runs.count(made, [book], folder / "started.json", "--chunks", "6", "--fresh")

@@ -20,7 +20,7 @@ from driver.transport import http as client
 from driver.transport.base import Heard, unheard
 from driver.transport.endpoint import Endpoint
 from driver.transport.http import HttpTransport
-from mapreduce.wire.messages import Done, Failed, Progress, StageName, Started
+from mapreduce.wire.messages import AnyEvent, StageName
 from tests.faults.network import Network, Proxy, Trouble
 
 VARIABLE = "MAPREDUCE_TEST_NETWORK"
@@ -66,7 +66,7 @@ class OddTransport(HttpTransport):
 
     async def run(
         self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
-    ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
+    ) -> AsyncGenerator[AnyEvent, None]:
         if task.stage != "split" and self.network.fails():
             self.network.say("an unforeseen exception")
             raise random.choice(

@@ -57,12 +57,17 @@ OBJECTS: dict[str, tuple[list[str], Sequence[str], Sequence[str]]] = {
         (),
         (),
     ),
+    "segment": ([keys.segment(STORE, RUN, 0)], (), ()),
+    "run_lease": ([keys.run_lease(STORE, RUN)], (), ()),
+    "cancel": ([keys.cancel(STORE, RUN)], (), ()),
+    "forecasts": ([keys.forecasts(STORE, "0" * 32)], (), ()),
+    "indexed": ([keys.indexed(STORE, RUN, "WzFd")], (), ()),
     "code": ([keys.code(STORE, DIGEST)], ROLES, ()),
     "task": ([keys.task(STORE, DIGEST)], (), ()),
 }
 # functions of `keys` that return no object: a folder, or a part of a key
 OTHERS = {"chunks", "maps", "pairs", "results", "runs", "join", "step", "dead_letter", "lease"}
-OTHERS |= {"is_attempt", "run_of"}
+OTHERS |= {"is_attempt", "run_of", "index"}
 OTHERS |= {"is_own", "run_of_result", "run_of_results"}
 
 

@@ -109,7 +109,7 @@ def test_digests_are_written_and_looked_at_again(
     assert 0 == exit_code(["stack", "base-images", "--check"])
     moved = _push(place, f"{name}:3.11-bookworm", ("arm64", "amd64"))
     assert 1 == exit_code(["stack", "base-images", "--check"])
-    assert f"{full} -> {moved}" in capsys.readouterr().err
+    assert f"{full} -> {moved}" in capsys.readouterr().out
     assert 0 == exit_code(["stack", "base-images", "--missing"])
     assert {text} == _texts(checkout)
     assert 0 == exit_code(["stack", "base-images"])

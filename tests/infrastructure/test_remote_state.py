@@ -110,7 +110,7 @@ def test_a_second_checkout_sees_the_stack(checkouts: tuple[Checkout, Checkout]) 
     first, second = checkouts
     _deploy(first, "books")
     said = second.driver("stack", "remote-state", BUCKET, "--name", "books", "--region", REGION)
-    assert f"terraform -chdir={second.folder} init" in said.err
+    assert f"terraform -chdir={second.folder} init" in said.out
     refused = second.driver("run", "--input", "README.md", ok=(3,))
     assert "has not used yet" in refused.err
     second.terraform("init", "-input=false")
@@ -163,7 +163,7 @@ def test_a_state_in_the_folder_moves_to_the_bucket(small: tuple[Checkout, Checko
     first.terraform("init", "-input=false")
     first.terraform("apply", "-auto-approve", "-no-color")
     said = first.driver("stack", "remote-state", BUCKET)
-    assert f"terraform -chdir={first.folder} init -migrate-state" in said.err
+    assert f"terraform -chdir={first.folder} init -migrate-state" in said.out
     assert "initialization required" in first.terraform("plan", "-no-color", ok=(1,)).err
     first.terraform("init", "-migrate-state", "-force-copy", "-input=false")
     second.driver("stack", "remote-state", BUCKET, "--name", "moved", "--region", REGION)

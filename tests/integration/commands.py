@@ -56,7 +56,8 @@ class Driver:
     def environment(self) -> dict[str, str]:
         """The environment of its commands."""
         ours = {"PYTHONPATH": str(ROOT), MARK: self.mark, "NO_COLOR": "1"}
-        return os.environ | ours | dict(self.variables)
+        inherited = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+        return inherited | ours | dict(self.variables)
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
         """Start a command."""

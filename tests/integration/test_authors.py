@@ -106,10 +106,10 @@ def test_a_job_that_breaks_a_law(driver: Driver) -> None:
     done = driver.run("check", driver.folder / "first.py", "--input", text)
     assert done.code == 1
     assert (
-        "First breaks a law: the answer does not depend on the order of a key's values" in done.err
+        "First breaks a law: the answer does not depend on the order of a key's values" in done.out
     )
-    assert "order_matters = True" in done.err
-    assert done.out == ""
+    assert "order_matters = True" in done.out
+    assert "in the job" not in done.out
 
 
 def test_a_file_named_like_a_module_of_python(driver: Driver) -> None:
@@ -154,9 +154,9 @@ def test_check_tries_two_seeds_of_pythons_hash(driver: Driver) -> None:
     )
     done = driver.run("check", path, "--input", driver.folder / "in.txt")
     assert done.code == 1
-    assert "Mine breaks a law: the answer does not depend on Python's hash seed" in done.err
-    assert "PYTHONHASHSEED=1 against PYTHONHASHSEED=2" in done.err
-    assert "zlib.crc32" in done.err
+    assert "Mine breaks a law: the answer does not depend on Python's hash seed" in done.out
+    assert "PYTHONHASHSEED=1 against PYTHONHASHSEED=2" in done.out
+    assert "zlib.crc32" in done.out
 
 
 @pytest.mark.parametrize(

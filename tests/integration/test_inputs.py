@@ -126,7 +126,7 @@ def test_invalid_utf_8_is_reported(driver: Driver) -> None:
     assert done.code == 0, done.err
     assert (
         f"not UTF-8 2 bytes in 1 line, first in file://{driver.folder}/b.txt at byte 5; read as "
-        "U+FFFD" in done.err
+        "U+FFFD" in done.out
     )
 
 

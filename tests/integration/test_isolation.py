@@ -243,7 +243,15 @@ def test_processes_of_a_job_end_with_its_caller(
             pass
     mapper.wait_for(busy=0)
     _wait_until_alone(mapper)
-    assert _processes_with(mark) == []
+    _wait_until_gone(mark)
+
+
+def _wait_until_gone(mark: str) -> None:
+    """Wait until no process has the mark: one that was killed is there until it is reaped."""
+    deadline = time.monotonic() + 10
+    while left := _processes_with(mark):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.02)
 
 
 def _processes_with(mark: str) -> list[psutil.Process]:

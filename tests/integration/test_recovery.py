@@ -72,7 +72,6 @@ def test_fault_injection_does_not_change_the_result(driver: Driver, seed: int) -
     assert len(failed) >= len(broken) - 1, "a killed attempt may have been slower than its backup"
     assert all(row["why"] and row["then"] for row in faulty.document["recoveries"])
     assert quiet.document["recoveries"] == quiet.document["faults"] == []
-    assert any(line.startswith("injected") for line in faulty.err.splitlines())
     assert driver.run("audit").code == 0
     assert driver.wait_until_none_is_left() == []
 

@@ -38,7 +38,7 @@ def test_ci_names_the_packages_that_it_lacks(bare: dict[str, str]) -> None:
     assert (1, "") == (done.returncode, done.stdout)
     said = (
         "gcc libc6-dev clang libclang-rt-dev mawk default-jre-headless "
-        "docker.io docker.io debootstrap docker-registry iptables"
+        "docker.io docker.io debootstrap docker-registry iptables chromium npm"
     )
     assert (
         f"CI needs these packages, which it installs only as root on Debian: {said}\n"
@@ -59,5 +59,5 @@ def test_ci_requires_everything() -> None:
     assert lines.index(f"export {VARIABLE}=1") < lines.index("make check")
     suites = [line.split()[1] for line in lines if line.startswith("make ")]
     expected = ["check", "audit", "sbom", "coverage", "test", "integration", "docs-test"]
-    slow = ["simulate", "sanitize", "fuzz", "e2e", "containerd-store", "faults", "spark"]
+    slow = ["simulate", "sanitize", "fuzz", "e2e", "containerd-store", "browser", "faults", "spark"]
     assert [*expected, *slow] == suites

@@ -26,6 +26,7 @@ DOCUMENT_FIELDS = {
     "timings",
     "tasks",
     "ledger",
+    "receipt",
     "reused_tasks",
     "steps",
     "recoveries",
@@ -255,7 +256,7 @@ def test_a_fault_in_the_jobs_code_is_shown_as_its_author_needs_it(driver: Driver
 
 MISTAKES = [
     (["run", "--input", "missing.txt"], "missing.txt"),
-    (["run"], "--input"),
+    (["run"], "there is no input"),
     (["run", "--input", "text.txt", "--job", "no.such.module"], "no.such.module"),
     (["run", "--input", "text.txt", "--job", "missing.py"], "missing.py"),
     (["run", "--input", "text.txt", "--param", "depth=1"], "depth"),

@@ -33,6 +33,11 @@ _COMMITTED = (
 _DRIVERS = (
     keys.run_file(_URL, RUN, "plan.json"),
     keys.run_file(_URL, RUN, keys.dead_letter(0, 0)),
+    keys.segment(_URL, RUN, 0),
+    keys.run_lease(_URL, RUN),
+    keys.cancel(_URL, RUN),
+    keys.indexed(_URL, RUN, "WzFd"),
+    keys.forecasts(_URL, "0" * 32),
     keys.task(_URL, DIGEST),
     keys.join(_URL, "fleet", "certificate.json"),
     keys.join(_URL, "anything"),
@@ -44,7 +49,7 @@ _NOT_READ = {
     REDUCER: (keys.uploaded_input(_URL, DIGEST, "a"), keys.chunk(_URL, RUN, 0)),
 }
 _LISTINGS = ("", "?list-type=2", "?list-type=2&prefix=", "?versions", "?uploads")
-_FOLDERS = ("r", "runs/", "tasks/", "fleet/", "maps")
+_FOLDERS = ("r", "runs/", "index/", "forecasts/", "tasks/", "fleet/", "maps")
 _BUCKET_CHANGES = (
     ("PUT", "?policy"),
     ("DELETE", "?policy"),

@@ -88,6 +88,13 @@ class MemoryStorage:
             raise ObjectExists(f"there is an object {url} already")
         return self._put(url, data, lost=lost)
 
+    def replace(self, url: str, data: bytes, etag: str) -> ObjectInfo:
+        """Write an object over the one with this ETag."""
+        lost = self._before("replace", url)
+        if url not in self._objects or self._objects[url][1] != etag:
+            raise InputChanged(f"{url} has changed")
+        return self._put(url, data, lost=lost)
+
     def copy(
         self, source: str, target: str, *, expected: ObjectInfo | None = None, durable: bool = False
     ) -> ObjectInfo:
@@ -116,6 +123,12 @@ class MemoryStorage:
         """Yield the objects below a URL."""
         found = sorted(url for url in self._objects if url.startswith(prefix.rstrip("/") + "/"))
         return iter([self.head(url) for url in found])
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Yield the folders in a folder."""
+        root = prefix.rstrip("/") + "/"
+        below = (url.removeprefix(root) for url in self._objects if url.startswith(root))
+        return iter(sorted({name.partition("/")[0] for name in below if "/" in name}))
 
     def unfinished(self, prefix: str, age_s: float) -> Iterator[ObjectInfo]:
         """Yield nothing: every write is complete."""

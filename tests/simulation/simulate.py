@@ -91,11 +91,21 @@ def simulate(seed: int) -> Verdict:
 
 async def _run(world: World, loop: VirtualLoop, log: EventLog) -> None:
     happening = asyncio.create_task(world.happen())
+    plan, place = prepared(world, loop, "run-1")
+    try:
+        await run_job(plan, place, log, fresh=False, started=loop.time())
+    finally:
+        happening.cancel()
+
+
+def prepared(world: World, loop: VirtualLoop, run: str) -> tuple[RunPlan, FleetBackend]:
+    """Return the plan of a run over the world's one input, and what carries it out."""
     weather = world.weather
     url = "file:///in/a"
-    info = world.storage.put(url, b"x" * (weather.maps * 10))
+    content = b"x" * (weather.maps * 10)
+    info = world.storage.head(url) if world.storage.urls(url) else world.storage.put(url, content)
     plan = RunPlan(
-        run="run-1",
+        run=run,
         created=0.0,
         target="aws",
         store=STORE,
@@ -106,13 +116,8 @@ async def _run(world: World, loop: VirtualLoop, log: EventLog) -> None:
         mode="range",
         top=0,
     )
-    runs = RunStore(world.storage, STORE)
     clock = Clock(now=loop.time, wall=world.wall)
-    place = FleetBackend(runs, world, world, RetryPolicy(), clock)
-    try:
-        await run_job(plan, place, log, fresh=False, started=loop.time())
-    finally:
-        happening.cancel()
+    return plan, FleetBackend(RunStore(world.storage, STORE), world, world, RetryPolicy(), clock)
 
 
 def _wrong_answer(world: World) -> Iterator[str]:

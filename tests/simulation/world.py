@@ -13,7 +13,16 @@ from driver.transport.base import Heard, NoSlot, NotReached, unheard
 from driver.transport.endpoint import Endpoint
 from mapreduce.engine.run import task_error
 from mapreduce.errors import FleetError, MapReduceError, TaskLost
-from mapreduce.wire.messages import AttemptId, Done, Failed, Progress, StageName, Started, TaskError
+from mapreduce.wire.messages import (
+    AnyEvent,
+    AttemptId,
+    Done,
+    Failed,
+    Progress,
+    StageName,
+    Started,
+    TaskError,
+)
 from tests.simulation.memory_store import MemoryStorage
 from tests.simulation.small_engine import carry_out
 from tests.simulation.virtual_time import VirtualLoop
@@ -115,7 +124,7 @@ class World:
 
     async def run(
         self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
-    ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
+    ) -> AsyncGenerator[AnyEvent, None]:
         """Carry out one attempt, with the weather's faults."""
         self._asked(endpoint, task)
         accepted = False
@@ -162,7 +171,7 @@ class World:
 
     async def _worked(
         self, endpoint: Endpoint, task: AnyTask, heard: Heard
-    ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
+    ) -> AsyncGenerator[AnyEvent, None]:
         attempt = AttemptId.of(task, "1" * 32)
         yield Started(attempt=attempt, worker=1)
         if self._strikes("silence"):

@@ -29,14 +29,17 @@ ENTRY_POINTS = {
     "jwt": ("mapreduce/wire/tokens.py",),
     "cryptography": ("mapreduce/wire/certificates.py",),
     "regex": ("mapreduce/words.py",),
-    "fastapi": ("services/",),
-    "uvicorn": ("services/shell/serve.py", "services/shell/http/connections.py"),
+    "fastapi": ("services/", "driver/web/"),
+    "uvicorn": (
+        *("services/shell/serve.py", "services/shell/http/connections.py"),
+        "driver/web/serve.py",
+    ),
     "prometheus_client": ("services/shell/metrics.py",),
     "structlog": ("services/shell/",),
     "pydantic_settings": ("services/shell/settings.py",),
     "httpx": ("driver/transport/http.py",),
     "cyclopts": ("driver/cli/",),
-    "jinja2": ("driver/report/chart.py",),
+    "jinja2": ("driver/report/templating.py", "driver/web/pages.py"),
     "rich": ("driver/cli/", "driver/report/"),
     "boto3": ("driver/cloud/aws.py", "services/guard/watch.py"),
     "botocore": ("driver/cloud/aws.py", "services/guard/watch.py"),
@@ -107,6 +110,16 @@ def test_the_job_api_is_light() -> None:
     """The import of `mapreduce` loads no HTTP, store, database or cloud library."""
     heavy = "{'obstore', 'duckdb', 'cryptography', 'httpx', 'fastapi', 'boto3', 'uvicorn', 'rich'}"
     script = f"import sys, mapreduce; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_command_line_is_light() -> None:
+    """The commands load no web server, template or cloud library before they need it."""
+    heavy = "{'fastapi', 'uvicorn', 'jinja2', 'boto3', 'httpx', 'duckdb'}"
+    script = f"import sys, driver.cli.app; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )

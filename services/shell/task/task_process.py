@@ -22,6 +22,7 @@ from services.shell.workers.channel import EVENT, LAST, TASK, Frame, FrameBuffer
 from services.shell.workers.children import received
 from services.shell.workers.failures import clean, error_of
 from services.shell.workers.order import received_order
+from services.shell.workers.prints import flush_prints
 
 HEARTBEAT_S = 1.0
 STATUS_CHARACTERS = 500
@@ -131,6 +132,7 @@ def _run_and_answer(
         last = Done(attempt=attempt, result=result, build=build)
     except BaseException as exc:  # noqa: BLE001 - any error becomes the task's answer
         last = Failed(attempt=attempt, error=error_of(exc))
+    flush_prints()  # before the answer, which ends the task's output
     answers.send(LAST, last)  # the heartbeat's thread ends with the process
 
 

@@ -21,6 +21,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from services.shell.workers.channel import NO_NONCE, READY, Frame
+from services.shell.workers.prints import print_line_by_line
 from services.shell.workers.process_tree import (
     adopt_orphans,
     close_other_files,
@@ -212,6 +213,7 @@ def _become_worker(file: int, output: int, worker_main: WorkerMain) -> NoReturn:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.dup2(output, 1)
         os.dup2(output, 2)
+        print_line_by_line()
         close_other_files({file})
         worker_main(socket.socket(fileno=file))
         code = 0

@@ -10,13 +10,13 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
 
-from mapreduce.wire.messages import Failed, MapTask, ReduceTask, SplitTask
+from mapreduce.wire.messages import Failed, MapTask, ReduceTask, Said, SplitTask
 from services.shell.workers.channel import (
     EVENT,
     LAST,
@@ -196,14 +196,21 @@ class WorkerPool:
                 while True:
                     frame = await worker.next(nonce)
                     if frame.kind == EVENT:
+                        # at most one for each heartbeat: a job that prints more is not faster told
+                        for said in _said(order, worker.prints):
+                            yield said
                         yield _event(frame)
                     elif frame.kind in (LAST, UNCLEAN):
                         healthy = frame.kind == LAST
+                        for said in _said(order, worker.prints, all_of_it=True):
+                            yield said
                         yield _event(frame)
                         return
             except _Gone:
                 # the socket closes before the fork server has reaped the worker
                 status = await self._fork_server.status(worker.pid)
+                for said in _said(order, worker.prints, all_of_it=True):
+                    yield said
                 yield _failed(order, f"the worker process {cause_of_death(status)}")
             except Foreign as exc:
                 yield _failed(order, str(exc))
@@ -292,6 +299,14 @@ class WorkerPool:
 
 def _event(frame: Frame) -> Event:
     return Event(frame.payload + b"\n", last=frame.kind != EVENT)
+
+
+def _said(order: Order, prints: Prints, *, all_of_it: bool = False) -> Iterator[Event]:
+    """Yield the event of what a task has printed since the last one, if it has printed anything."""
+    lines, left_out = prints.said(all_of_it=all_of_it)
+    if lines or left_out:
+        said = Said(attempt=order.head.attempt, lines=lines, left_out=left_out)
+        yield Event(said.model_dump_json().encode() + b"\n")
 
 
 def _failed(order: Order, message: str) -> Event:

@@ -1,14 +1,22 @@
-"""Pass the output of jobs to the service's log: whole lines, up to a limit for each task."""
+"""Pass the output of jobs to the service's log, and its first lines to the driver: whole lines, up
+to a limit for each task.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import io
 import os
+import sys
 from contextlib import suppress
+
+from mapreduce.wire.printed import PrintedLines
 
 PRINTED_BYTES = 1 << 20
 """Limit for one task; a job that prints each record would fill the service's disk and the store."""
 READ_BYTES = 64 << 10
+DRAINED_READS = 16
+"""Reads that empty a pipe, which holds at most 1 MiB; a process that goes on to print adds more."""
 _LOG = 2
 
 
@@ -53,17 +61,30 @@ class Prints:
     def __init__(self) -> None:
         self._reading, self.writing = os.pipe()
         os.set_blocking(self._reading, False)
-        self._allowance = Allowance()
+        self._allowance, self._lines = Allowance(), PrintedLines()
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._reading, self._read)
 
     def begin(self) -> None:
-        """Start the count for a new task."""
-        self._allowance = Allowance()
+        """Start the count for a new task; what is still in the pipe is of the last one."""
+        self._drain()
+        self._allowance, self._lines = Allowance(), PrintedLines()
+
+    def said(self, *, all_of_it: bool = False) -> tuple[tuple[str, ...], int]:
+        """Return the lines since the last call, and how many bytes were left out.
+
+        Args:
+            all_of_it: the task has ended: with what is still in the pipe, and a line without an
+                end.
+        """
+        if all_of_it:
+            self._drain()
+            self._lines.flush()
+        return self._lines.take()
 
     def end(self) -> int:
         """Pass on the rest of a task's output; return how many bytes were dropped."""
-        self._read()
+        self._drain()
         _write(self._allowance.rest())
         return self._allowance.left_out
 
@@ -72,15 +93,42 @@ class Prints:
         self._loop.remove_reader(self._reading)
         os.close(self._reading)
 
-    def _read(self) -> None:
+    def _drain(self) -> None:
+        """Read what is in the pipe, as much as a pipe holds."""
+        for _ in range(DRAINED_READS):
+            if not self._read():
+                return
+
+    def _read(self) -> bool:
+        """Read once; return whether there was anything."""
         with suppress(BlockingIOError):
             data = os.read(self._reading, READ_BYTES)
             if not data:  # every process that held the other end has closed it
                 self._loop.remove_reader(self._reading)
+            self._lines.add(data)
             _write(self._allowance.pass_on(data))
+            return bool(data)
+        return False
 
 
 def _write(data: bytes) -> None:
     with suppress(OSError):  # a full disk or a closed terminal must not end a task
         while data:
             data = data[os.write(_LOG, data) :]
+
+
+def print_line_by_line() -> None:
+    """Let this process, and those that it forks, write each line as soon as it is printed.
+
+    A pipe is buffered otherwise, and a process that is killed would take its last lines with it.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)
+
+
+def flush_prints() -> None:
+    """Write the rest of a line that this process has printed; never fails."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(BaseException):  # a job may have put any object there
+            stream.flush()

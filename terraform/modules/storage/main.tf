@@ -7,13 +7,15 @@ locals {
   # selects by prefix, size or tag, so no rule can tell a lost attempt from a result beside it.
   retention_days = {
     for folder, days in {
-      chunks = var.intermediate_retention_days
-      maps   = var.intermediate_retention_days
-      pairs  = var.intermediate_retention_days
-      input  = var.input_retention_days
-      jobs   = var.code_retention_days
-      runs   = var.run_retention_days
-      tasks  = var.task_retention_days
+      chunks    = var.intermediate_retention_days
+      maps      = var.intermediate_retention_days
+      pairs     = var.intermediate_retention_days
+      input     = var.input_retention_days
+      jobs      = var.code_retention_days
+      runs      = var.run_retention_days
+      index     = var.run_retention_days
+      forecasts = var.run_retention_days
+      tasks     = var.task_retention_days
       # Leases of running drivers and the guard's notes: out of date within hours.
       fleet = 7
     } : folder => days if days > 0

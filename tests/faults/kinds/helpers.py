@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from mapreduce.wire import keys
-from tests.faults.fault import Fault, Missed, register
+from tests.faults.fault import Fault, Missed, Setting, register
 from tests.faults.trial import MAPS, Trial
 
 
@@ -115,3 +115,25 @@ class RecordsUnwritable(_Unwritable):
         if trial.over:
             raise Missed("the run was over")
         trial.injected("three records cannot be written")
+
+
+@register
+class SegmentsUnwritable(_Unwritable):
+    name = "segment-write-fails"
+    says = "the events cannot be written while the run goes, and its lease cannot be renewed"
+    setting = Setting(parameters=("pause_s=0.03",))
+    note = "could not be"
+
+    def inject(self, trial: Trial) -> None:
+        """Put a file and a folder in the way, before the first sign of life."""
+        trial.wait_for_tasks(1)
+        (run,) = (Path(trial.store) / keys.RUNS).iterdir()
+        for name in (keys.EVENTS, "lease.json"):
+            path = run / name
+            if path.exists():
+                raise Missed("the run has shown signs of life already")
+        (run / keys.EVENTS).touch()
+        (run / "lease.json").mkdir()
+        if trial.over:
+            raise Missed("the run was over")
+        trial.injected("no lease and no segment can be written")

@@ -12,6 +12,7 @@ from driver.transport.endpoint import Endpoint
 from mapreduce.errors import TaskLost
 from mapreduce.wire import keys
 from mapreduce.wire.messages import (
+    AnyEvent,
     AttemptId,
     BlocksSum,
     Cost,
@@ -76,7 +77,7 @@ class FakeTransport:
 
     async def run(
         self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
-    ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
+    ) -> AsyncGenerator[AnyEvent, None]:
         """Answer one attempt."""
         assert isinstance(task, MapTask)
         self.asked.append((endpoint.name, task.index))

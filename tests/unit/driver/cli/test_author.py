@@ -41,10 +41,10 @@ def sample(home: Path) -> str:
 def test_new_writes_a_job_that_keeps_the_laws(command: Command, sample: str) -> None:
     """`new` writes a job that keeps the laws, says how to use it, and refuses an existing name."""
     said = command("new", "my_words.py")
-    assert (0, True) == (said.code, "check my_words.py" in said.err)
+    assert (0, True) == (said.code, "check my_words.py" in said.out)
     assert {"my_words.py", "test_my_words.py"} <= {path.name for path in Path().iterdir()}
     checked = command("check", "my_words.py", "--input", sample)
-    assert (0, True) == (checked.code, "MyWords: keeps" in checked.err)
+    assert (0, True) == (checked.code, "MyWords: keeps" in checked.out)
     assert 2 == command("new", "my_words.py").code
 
 
@@ -54,8 +54,8 @@ def test_a_broken_law_is_shown_with_a_small_input(
     """A broken law gives exit code 1 and a small input, in text and in JSON."""
     (home / "last_wins.py").write_text(BROKEN)
     said = command("check", "last_wins.py", "--input", sample)
-    assert (1, True) == (said.code, "LastWins breaks a law" in said.err)
-    assert "the smallest input found:" in said.err
+    assert (1, True) == (said.code, "LastWins breaks a law" in said.out)
+    assert "the smallest input found:" in said.out
     document = command("check", "last_wins.py", "--input", sample, "--json").document
     (first, *_) = document["breaches"]
     assert ["LastWins"] == document["jobs"]
@@ -74,4 +74,4 @@ def test_a_chain_is_checked_step_by_step(command: Command, home: Path) -> None:
     (home / "edges.txt").write_text("1\t2\n2\t3\n3\t1\n")
     said = command("check", "page_rank", "--input", "edges.txt")
     assert 0 == said.code
-    assert said.err.count(", ") >= 1
+    assert said.out.count(", ") >= 1

@@ -14,6 +14,7 @@ from driver.cloud.logs import LogLine
 from driver.cloud.stack import Stack
 from driver.doctor import Finding
 from driver.history.run_store import RunStore
+from driver.plan.events import Said, encoded
 from mapreduce.storage import open_storage
 from tests.unit.driver.cli.conftest import Command
 from tests.unit.driver.samples import STACK_VALUES, run_plan
@@ -28,7 +29,7 @@ def test_the_doctor_shows_each_finding(command: Command, monkeypatch: pytest.Mon
     monkeypatch.setattr(doctor_module, "examine", lambda: iter(findings))
     said = command("doctor")
     assert 3 == said.code
-    assert ["✓ python: 3.11", "✗ disk: full", "    free some"] == said.err.splitlines()
+    assert ["✓ python: 3.11", "✗ disk: full", "    free some"] == said.out.splitlines()
     document = command("doctor", "--json").document
     assert (False, [asdict(each) for each in findings]) == (
         document["well"],
@@ -48,12 +49,19 @@ def test_fix_admits_a_changed_address_and_nothing_else(
     silent = Finding("address", ok=False, seen="not in allowed_cidrs", admit=admit)
     looks = [[silent], [Finding("address", ok=True, seen="all answer")]]
     admitted: list[tuple[str, ...]] = []
+
+    def admit_range(*cidr: str) -> list[str]:
+        admitted.append(cidr)
+        return ["callable by all"]
+
     monkeypatch.setattr(doctor_module, "examine", lambda: iter(looks.pop(0)))
-    monkeypatch.setattr("driver.cli.stack_checks.allow", lambda *cidr: admitted.append(cidr))
+    monkeypatch.setattr("driver.cli.stack_checks.admitted_ranges", admit_range)
+
     said = command("doctor", "--fix")
     assert (0 if admit else 3, [()] if admit else []) == (said.code, admitted)
-    assert bool(admit) == ("all answer" in said.err)
+    assert bool(admit) == ("all answer" in said.out)
     assert bool(admit) != ("nothing here can be repaired by --fix" in said.err)
+    assert bool(admit) == ("callable by all" in said.err)
 
 
 @pytest.fixture
@@ -106,3 +114,46 @@ def test_the_logs_of_a_run_in_aws_come_from_its_stack(
     said = command("logs", "--store", runs.store)
     assert ['{"first": 1}', '{"second": 1}'] == said.out.splitlines()
     assert [plan.run, None, 940.0] == asked
+
+
+def test_what_a_job_prints_is_in_the_logs(command: Command, runs: RunStore) -> None:
+    """`logs` has the prints among the services' lines by time, and `--prints` them alone, with
+    their task and without escape codes; `--task` chooses among both.
+    """
+    plan = runs.begin(run_plan(target="local"))
+    service = {"run": plan.run, "task": "map-0", "timestamp": "2026-01-01T00:00:01.000000Z"}
+    runs.write(plan.run, "services.log", json.dumps(service).encode())
+    said = [
+        Said(at=1767225602.0, task="map-1", attempt=2, lines=("late \x1b[2J",), left_out=5),
+        Said(at=1767225600.5, task="map-0", attempt=1, lines=("early", "two")),
+    ]
+    runs.write(plan.run, "events.jsonl", encoded(said))
+    lines = [json.loads(line) for line in command("logs").out.splitlines()]
+    assert ["early", "two", None, "late \x1b[2J"] == [line.get("line") for line in lines]
+    assert {
+        "event": "print",
+        "run": plan.run,
+        "task": "map-0",
+        "attempt": 1,
+        "line": "early",
+        "timestamp": "2026-01-01T00:00:00.500000Z",
+    } == lines[0]
+    assert 3 == len(command("logs", "--task", "map-0").out.splitlines())
+    shown = command("logs", "--prints").out
+    assert "map-1 | late \\x1b[2J\nmap-1 | (5 bytes more)\n" in shown
+    assert "map-0 | early\nmap-0 | two\n" in shown
+    nothing = command("logs", "--prints", "--task", "map-9")
+    assert (0, "") == (nothing.code, nothing.out)
+    assert "printed nothing" in nothing.err
+
+
+def test_what_a_job_prints_in_this_process_is_kept_too(command: Command, home: Path) -> None:
+    """The prints of an inline run are shown while it goes, and kept with their task."""
+    (home / "in.txt").write_text("one\n")
+    (home / "loud.py").write_text(
+        "from mapreduce import Job, Sum\n\n\nclass Loud(Job):\n    reduce = Sum()\n\n"
+        "    def map(self, key, value):\n        print('seen', value)\n        yield value, 1\n"
+    )
+    ran = command("run", "--input", "in.txt", "--target", "inline", "--job", "loud.py")
+    assert (0, True) == (ran.code, "seen one" in ran.err)
+    assert "map-0 | seen one\n" == command("logs", "--prints").out

@@ -57,9 +57,9 @@ def test_start_names_the_tasks_and_what_ends_them(
     assert account.counts == {"splitter": 1, "mapper": 20, "reducer": 1}
     assert (account.is_guarded, account.counts_from_now) == (True, 1800)
     assert said.code == 0
-    assert "starting: 1 splitter, 20 mappers, 1 reducer" in said.err
-    assert "the idle guard stops them after 30 minutes without a run" in said.err
-    assert "started before" in command("stack", "start").err
+    assert "starting: 1 splitter, 20 mappers, 1 reducer" in said.out
+    assert "the idle guard stops them after 30 minutes without a run" in said.out
+    assert "started before" in command("stack", "start").out
 
 
 def test_start_without_a_guard_names_the_command_that_stops(
@@ -74,9 +74,9 @@ def test_stop_stops_all(command: Command, monkeypatch: pytest.MonkeyPatch) -> No
     """`stack stop` stops all services and the guard, and can be given twice."""
     account = _deployed(monkeypatch)
     account.counts = {"splitter": 1, "mapper": 3, "reducer": 0}
-    assert "stopping: 1 splitter, 3 mappers" in command("stack", "stop").err
+    assert "stopping: 1 splitter, 3 mappers" in command("stack", "stop").out
     assert not any(account.counts.values())
-    assert "all tasks were stopped before" in command("stack", "stop").err
+    assert "all tasks were stopped before" in command("stack", "stop").out
 
 
 @pytest.mark.parametrize("name", ["start", "stop"])

@@ -28,7 +28,7 @@ def _changed(path: Path, before: bytes, after: bytes) -> None:
 def test_a_right_answer_is_verified(command: Command, result: Path) -> None:
     """A right answer gives exit code 0 and the number of pairs, also in JSON."""
     said = command("verify")
-    assert (0, True) == (said.code, "3 pairs" in said.err)
+    assert (0, True) == (said.code, "3 pairs" in said.out)
     verdict = command("verify", "--json").document
     assert (3, True, 0, 0) == tuple(
         verdict[name] for name in ("pairs", "equal", "missing", "extra")
@@ -44,9 +44,9 @@ def test_a_wrong_answer_is_shown_by_pairs(
     )
     said = command("verify")
     assert 1 == said.code
-    assert "1 pair missing, 2 too many" in said.err
-    assert "only plain has 'two': 7" in said.err
-    assert "only run has 'two': 2" in said.err
+    assert "1 pair missing, 2 too many" in said.out
+    assert "only plain has 'two': 7" in said.out
+    assert "only run has 'two': 2" in said.out
 
 
 def test_a_run_without_a_result_has_nothing_to_verify(command: Command, result: Path) -> None:
@@ -61,9 +61,9 @@ def test_a_whole_result_balances(command: Command, result: Path) -> None:
     """A whole result exits with 0; --quick says that it has read nothing."""
     full, quick = command("audit"), command("audit", "--quick")
     assert (0, 0) == (full.code, quick.code)
-    assert "balances" in full.err
-    assert "3 pairs" in full.err
-    assert [False, True] == ["--quick" in said.err for said in (full, quick)]
+    assert "balances" in full.out
+    assert "3 pairs" in full.out
+    assert [False, True] == ["--quick" in said.out for said in (full, quick)]
     assert command("audit", "--json").document["rows"]
 
 
@@ -71,7 +71,7 @@ def test_a_result_that_was_changed_does_not_balance(command: Command, result: Pa
     """A changed result exits with 1, and its row names the object."""
     _changed(result, b"2", b"9")
     said = command("audit")
-    assert (1, True, True) == (said.code, "NOT balance" in said.err, result.name in said.err)
+    assert (1, True, True) == (said.code, "NOT balance" in said.out, result.name in said.out)
     assert 1 == command("audit", "--json").code
 
 
@@ -81,4 +81,4 @@ def test_of_many_wrong_sums_some_are_shown(
     """Of many wrong sums some are shown, and the others counted."""
     monkeypatch.setattr("driver.cli.proof._ROWS_SHOWN", 0)
     _changed(result, b"2", b"9")
-    assert "and 1 sums more" in command("audit").err
+    assert "and 1 sum more" in command("audit").out

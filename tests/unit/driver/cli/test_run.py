@@ -57,7 +57,7 @@ def test_the_same_run_again_reuses_the_tasks(command: Command, roses: Path) -> N
     command("run", "--input", str(roses), "--target", "inline")
     again = command("run", "--input", str(roses), "--target", "inline")
     fresh = command("run", "--input", str(roses), "--target", "inline", "--fresh")
-    assert [True, False] == ["reused" in said.err for said in (again, fresh)]
+    assert [True, False] == ["reused  " in said.out for said in (again, fresh)]
 
 
 @pytest.mark.parametrize(
@@ -145,12 +145,12 @@ def test_a_result_that_cannot_be_copied_is_committed_all_the_same(
 def test_a_summary_that_cannot_be_shown_is_no_failure(
     command: Command, roses: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A summary that cannot be shown does not fail the run, and its id is printed."""
+    """A summary that cannot be made does not fail the run, and its id is printed."""
 
-    def broken(*_: object) -> NoReturn:
+    def broken(*_: object, **__: object) -> NoReturn:
         raise RuntimeError("no such colour")
 
-    monkeypatch.setattr("driver.report.summary.print_summary", broken)
+    monkeypatch.setattr("driver.report.summary.summary", broken)
     said = command("run", "--input", str(roses), "--target", "inline")
     assert (0, True) == (said.code, "no such colour" in said.err)
 
@@ -173,3 +173,72 @@ def test_a_run_that_ends_early_has_the_exit_code_of_its_cause(
 
     monkeypatch.setattr("driver.targets.start.carry_out", ends)
     assert code == command("run", "--input", str(roses), "--target", "inline").code
+
+
+def test_inputs_need_no_option(command: Command, roses: Path) -> None:
+    """Inputs without `--input` come first, and may stand beside it."""
+    Path("more.txt").write_text("rose thorn\n")
+    said = command("run", "roses.txt", "--input", "more.txt", "--target", "inline", "--json")
+    assert [["rose", 4], ["a", 3], ["is", 2], ["thorn", 1]] == said.document["top"]
+    positions = [said.err.index(name) if name in said.err else -1 for name in ("2 inputs",)]
+    assert [-1] != positions
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "there is no input; name a file, folder, glob or URL"),
+        (("*.none",), "no file matches *.none"),
+        (("top_k", "roses.txt"), "run INPUT --job top_k"),
+    ],
+)
+def test_a_run_without_an_input_says_what_to_type(
+    command: Command, roses: Path, arguments: tuple[str, ...], told: str
+) -> None:
+    """Without an input, for a glob that matches nothing, and for a job's name, it exits with 2."""
+    said = command("run", *arguments, "--target", "inline")
+    assert (2, "", True) == (said.code, said.out, told in said.err)
+
+
+def test_the_answer_comes_first_and_is_short(command: Command, roses: Path) -> None:
+    """The answer is on standard output, top keys first; URLs are listed on request only."""
+    said = command("run", "roses.txt", "--target", "inline", "--chunks", "3")
+    lines = said.out.splitlines()
+    assert ["key", "a", "rose"] == [line.split()[0] for line in lines[:3]]
+    assert len(lines) <= 12
+    labels = [line.split()[0] for line in lines[5:]]
+    assert ["run", "time", "ledger", "result", "next", "page"] == labels
+    assert "speed-up" not in said.out
+    urls = command("run", "roses.txt", "--target", "inline", "--chunks", "3", "--urls").out
+    assert urls.count("roses.txt#bytes=") >= 2
+    assert 0 == said.out.count("roses.txt#bytes=")
+
+
+def test_a_new_folder_of_the_output_is_said(command: Command, roses: Path) -> None:
+    """A folder that is made for --output is named."""
+    first = command("run", "roses.txt", "--target", "inline", "--output", "new/o.csv")
+    again = command("run", "roses.txt", "--target", "inline", "--output", "new/o.csv")
+    assert "written   new/o.csv, in the new folder new" in first.out
+    assert ("written   new/o.csv\n" in again.out, "new folder" in again.out) == (True, False)
+
+
+def test_a_failed_run_prints_a_document(command: Command, home: Path) -> None:
+    """With --json a failed run prints one document with its causes and the replay command."""
+    job = _failing_job(home, "fails_in_json")
+    (home / "in.txt").write_text("fine\nboom\n")
+    said = command("run", "in.txt", "--target", "inline", "--job", str(job), "--fields", "run_id")
+    error = said.document["error"]
+    assert (1, 1, "UserCodeError") == (said.code, error["exit_code"], error["causes"][0]["kind"])
+    assert 5 == error["causes"][0]["offset"]
+    assert error["message"] in said.err
+    assert f"replay {error['run']} map-" in error["replay"]
+
+
+def test_an_unknown_field_is_refused_before_anything_runs(command: Command, roses: Path) -> None:
+    """An unknown field exits with 2 and the known fields, before a store exists."""
+    said = command("run", "roses.txt", "--target", "inline", "--fields", "top,nonsense")
+    assert (2, False) == (said.code, Path(".mapreduce").exists())
+    assert "--fields nonsense" in said.document["error"]["message"]
+    assert "run_id, target, job" in said.err
+    chosen = command("run", "roses.txt", "--target", "inline", "--fields", "records, job")
+    assert {"records": 3, "job": "WordCount"} == chosen.document

@@ -51,8 +51,8 @@ def test_settings_are_written_and_kept(command: Command, terraform: Path) -> Non
     first = command("stack", "settings", "--region", "eu-north-1", "--mappers", "7")
     second = command("stack", "settings", "--allow", "10.0.0.0/8", "--architecture", "ARM64")
     assert (0, 0) == (first.code, second.code)
-    assert "no address outside the VPC" in first.err
-    assert "10.0.0.0/8" in second.err
+    assert "no address outside the VPC" in first.out
+    assert "10.0.0.0/8" in second.out
     written = _settings(terraform)
     assert ("eu-north-1", 7, "ARM64", ["10.0.0.0/8"]) == tuple(
         written[name] for name in ("region", "mapper_count", "architecture", "allowed_cidrs")
@@ -134,7 +134,7 @@ def test_settings_need_a_region(command: Command, monkeypatch: pytest.MonkeyPatc
     assert 2 == command("stack", "settings").code
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
     said = command("stack", "settings")
-    assert (0, True) == (said.code, "eu-west-3" in said.err)
+    assert (0, True) == (said.code, "eu-west-3" in said.out)
 
 
 def test_the_machines_own_address_is_allowed_in(
@@ -193,7 +193,7 @@ def test_preflight_shows_findings(
 
     monkeypatch.setattr("driver.doctor.examine_before_deploy", examine)
     said = command("stack", "preflight")
-    assert (3, True) == (said.code, "install Docker" in said.err)
+    assert (3, True) == (said.code, "install Docker" in said.out)
     assert [("eu-north-1", 3.75)] == [(made.region, made.vcpus()) for made in asked]
 
 
@@ -217,7 +217,7 @@ def test_the_cost_is_shown_by_the_hour_and_the_month(command: Command, deployed:
     mapper = 2 * vcpu + 2 * gib
     hour = (0.5 * vcpu + 2 * gib) + (vcpu + 2 * gib) + 3 * mapper * (0.5 + 0.5 * spot)
     hour += 0.25 * vcpu + 0.5 * gib + 6 * 0.005  # the guard, and the addresses
-    said = command("stack", "cost").err
+    said = command("stack", "cost").out
     assert "about $0.50 a month when stopped" in said
     assert abs(float(said.partition("$")[2].split()[0]) - hour) < 0.01 * hour
 
@@ -234,7 +234,7 @@ def test_wait_looks_until_all_is_well(
     monkeypatch.setattr("time.sleep", lambda _: None)
     said = command("stack", "wait")
     assert (0, 1) == (said.code, said.err.count("waiting: mapper: 0 of 3"))
-    assert "5 tasks answer" in said.err
+    assert "5 tasks answer" in said.out
 
 
 def test_wait_gives_up_with_the_step_that_is_missing(
@@ -276,7 +276,7 @@ def test_leftovers_are_listed_with_their_price(
 
     monkeypatch.setattr(leftovers, "deregister_orphans", deregister)
     said = command("stack", "leftovers")
-    assert (1, True, []) == (said.code, f"{DEFINITION}: nothing" in said.err, gone)
+    assert (1, True, []) == (said.code, f"{DEFINITION}: nothing" in said.out, gone)
     assert f"deregistered {DEFINITION}" in command("stack", "leftovers", "--deregister").err
     found.pop(0)
     assert (0, 1) == (command("stack", "leftovers").code, len(gone))
@@ -297,7 +297,7 @@ def test_leftovers_of_a_lost_checkout_need_name_and_region(
     monkeypatch.setattr(leftovers, "find_leftovers", find)
     said = command("stack", "leftovers", "--name", "books", "--region", "eu-north-1")
     assert (0, ["books", "eu-north-1"]) == (said.code, asked)
-    assert "nothing is left of books in eu-north-1" in said.err
+    assert "nothing is left of books in eu-north-1" in said.out
     assert 2 == command("stack", "leftovers", "--name", "books").code
 
 
@@ -313,4 +313,4 @@ def test_wait_for_a_stopped_stack(
     found = Finding("services", True, "all tasks are stopped")
     monkeypatch.setattr("driver.doctor.examine_stack", lambda _: iter([found]))
     said = command("stack", "wait", "--timeout-s", "0")
-    assert (code, "stopped" in said.err) == (said.code, True)
+    assert (code, "stopped" in said.out + said.err) == (said.code, True)

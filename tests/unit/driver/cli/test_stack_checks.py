@@ -74,9 +74,9 @@ def test_this_machines_address_replaces_the_one_before(
     applied, with the new settings, which keep all other variables.
     """
     said = command("stack", "allow")
-    assert (0, "") == (said.code, said.out)
-    assert "callable by 10.0.0.0/8, 198.51.100.9/32" in said.err
-    assert "no longer by 203.0.113.7/32" in said.err
+    assert (0, "") == (said.code, said.err)
+    assert "callable by 10.0.0.0/8, 198.51.100.9/32" in said.out
+    assert "no longer by 203.0.113.7/32" in said.out
     applied = json.loads((terraform / "read").read_text())
     assert SETTINGS | {"allowed_cidrs": ["10.0.0.0/8", "198.51.100.9/32"]} == {
         name: value for name, value in applied.items() if name != "architecture"
@@ -192,7 +192,7 @@ def keyed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], _Ssm
             "driver.cloud.stack.read_stack", lambda _: _Keyed.model_validate(STACK_VALUES)
         )
         monkeypatch.setattr(Leases, "others", lambda _: (LEASES[:], 1000.0))
-        monkeypatch.setattr("driver.cli.stack_checks.wait", _waited)
+        monkeypatch.setattr("driver.cli.stack_checks.all_answer", _waited)
         return made
 
     LEASES.clear()
@@ -200,13 +200,13 @@ def keyed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], _Ssm
     return make
 
 
-def _waited(**limit: float) -> int:
-    WAITED.append(limit)
-    return 0
+def _waited(timeout_s: float) -> str:
+    WAITED.append(timeout_s)
+    return "all answer"
 
 
 LEASES: list[Lease] = []
-WAITED: list[dict[str, float]] = []
+WAITED: list[float] = []
 
 
 def test_a_new_key_is_written_and_running_tasks_are_replaced(
@@ -217,14 +217,14 @@ def test_a_new_key_is_written_and_running_tasks_are_replaced(
     """
     aws = keyed(3)
     said = command("stack", "rotate-key")
-    assert (0, [], True) == (said.code, aws.asked, "replace the tasks of 1 service" in said.err)
+    assert (0, [], True) == (said.code, aws.asked, "replace the tasks of 1 service" in said.out)
     assert 0 == command("stack", "rotate-key", "--yes", "--timeout-s", "9").code
     (_, put), (_, update) = aws.asked
     key = put.pop("Value")
     assert re.fullmatch(r"[A-Za-z0-9]{64}", key)
     assert {"Name": "/mapreduce/signing-key", "Type": "SecureString", "Overwrite": True} == put
     assert {"cluster": "mapreduce", "service": "mapper", "forceNewDeployment": True} == update
-    assert [{"timeout_s": 9.0}] == WAITED
+    assert [9.0] == WAITED
     command("stack", "rotate-key", "--yes")
     assert key != aws.asked[2][1]["Value"]
 
@@ -287,7 +287,12 @@ def test_the_selftest_starts_a_stopped_stack_and_stops_it(
     monkeypatch.setattr("driver.cloud.fleet.fleet_use.Services", lambda *_: services)
     monkeypatch.setattr("driver.cloud.fleet.fleet_use.start_fleet", lambda *_: told.append("start"))
     monkeypatch.setattr("driver.cloud.fleet.fleet_use.stop_fleet", lambda *_: told.append("stop"))
-    monkeypatch.setattr("driver.cli.stack_checks.wait", lambda: told.append("wait"))
+
+    def all_answer(_: float) -> str:
+        told.append("wait")
+        return "all answer"
+
+    monkeypatch.setattr("driver.cli.stack_checks.all_answer", all_answer)
 
     def steps(*_: object) -> Iterator[Step]:
         told.append("test")

@@ -32,9 +32,9 @@ def test_check_writes_nothing(command: Command, dockerfile: Path) -> None:
     """--check ends with 1, and prints the command; the file stays as it is."""
     said = command("stack", "base-images", "--check")
     assert (1, TEXT.format(OLD)) == (said.code, dockerfile.read_text())
-    assert f"python:3: {OLD} -> {NEW}" in said.err
-    assert f"python:3-slim: no digest -> {NEW}" in said.err
-    assert "to take them: python -m driver stack base-images" in said.err
+    assert f"python:3: {OLD} -> {NEW}" in said.out
+    assert f"python:3-slim: no digest -> {NEW}" in said.out
+    assert "to take them: python -m driver stack base-images" in said.out
 
 
 def test_all_digests_are_written(command: Command, dockerfile: Path) -> None:
@@ -42,7 +42,7 @@ def test_all_digests_are_written(command: Command, dockerfile: Path) -> None:
     assert 0 == command("stack", "base-images").code
     assert TEXT.format(NEW).replace("3-slim", f"3-slim@{NEW}") == dockerfile.read_text()
     said = command("stack", "base-images", "--check")
-    assert (0, 2) == (said.code, said.err.count(f"{NEW} is the newest"))
+    assert (0, 2) == (said.code, said.out.count(f"{NEW} is the newest"))
 
 
 def test_missing_digests_alone_are_written(

@@ -55,7 +55,7 @@ def test_the_state_of_a_name_and_region_is_named(
     """The file names the bucket, in its own region, and an object for the name and region."""
     assert 2 == command("stack", "remote-state", "states").code
     said = command("stack", "remote-state", "states", "--region", "eu-north-1")
-    assert (0, True) == (said.code, f"terraform -chdir={folder} init\n" in said.err)
+    assert (0, True) == (said.code, f"terraform -chdir={folder} init\n" in said.out)
     found = _backend(folder)
     assert ("eu-west-1", "mapreduce/mapreduce/eu-north-1/terraform.tfstate") == (
         found["region"],
@@ -85,7 +85,7 @@ def test_a_stack_of_another_name_does_not_move(
     assert (2, True) == (said.code, "books in eu-north-1" in said.err)
     assert not (folder / "backend_override.tf.json").exists()
     said = command("stack", "remote-state", "states", "--name", "books", "--region", "eu-north-1")
-    assert (0, True) == (said.code, "init -migrate-state" in said.err)
+    assert (0, True) == (said.code, "init -migrate-state" in said.out)
 
 
 def test_a_bucket_is_made_when_that_is_chosen(

@@ -110,3 +110,21 @@ def test_all_texts_are_written_when_there_is_a_reader(monkeypatch: pytest.Monkey
         stream.flush()
         assert os.read(reader, 1000) == b"before\nZo\\xeb\nafter\n"
     os.close(reader)
+
+
+@pytest.mark.parametrize("number", [errno.EPIPE, errno.EIO])
+def test_a_reader_that_has_gone_is_no_error(number: int) -> None:
+    """After a closed pipe (`| head`) or terminal, standard output drops what is written."""
+    writes: list[str] = []
+
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            """Fail as a pipe without a reader does."""
+            writes.append(text)
+            raise OSError(number, "gone")
+
+    output = OutputStream(Gone())
+    for _ in range(3):
+        output.write("x")
+        output.flush()
+    assert ["x"] == writes

@@ -8,9 +8,19 @@ import re
 
 import pytest
 from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
 
-from driver.cli import app
-from driver.cli.terminal import console, no_output_of_jobs, print_document, say
+from driver.cli import app, streams, terminal
+from driver.cli.terminal import (
+    add_row,
+    answer,
+    answer_table,
+    console,
+    no_output_of_jobs,
+    print_document,
+    say,
+)
 
 HOSTILE = "a\x1b[2Jb\x9bc\u202ed\x1b]0;own\x07[bold]e[/nope]:smile:"
 SHOWN = r"a\x1b[2Jb\x9bc\u202ed\x1b]0;own\x07[bold]e[/nope]:smile:"
@@ -79,3 +89,67 @@ def test_a_document_that_cannot_be_written_is_an_error(
     monkeypatch.setattr(app, "app", command)
     assert app.exit_code([]) == 1
     assert capsys.readouterr().err == "error: standard output cannot be written to: it is closed\n"
+
+
+def _table(*cells: str) -> Table:
+    table = Table("name", "value", box=None, pad_edge=False)
+    add_row(table, *cells)
+    return table
+
+
+def test_a_table_in_a_pipe_is_never_squeezed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a pipe a table has no escape code and no cut cell, also with FORCE_COLOR."""
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    answer_table(_table("n" * 90, "v" * 90))
+    head, row = capsys.readouterr().out.splitlines()
+    assert ["name", "value"] == head.split()
+    assert [90, 90] == [len(cell) for cell in row.split()]
+
+
+@pytest.mark.parametrize(("no_color", "codes"), [("", True), ("1", False)])
+def test_an_answer_in_a_terminal_has_colours_unless_no_color(
+    monkeypatch: pytest.MonkeyPatch, no_color: str, codes: bool
+) -> None:
+    """In a terminal an answer has its style; NO_COLOR takes the colour away."""
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            """Return true."""
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("NO_COLOR", no_color)
+    answer(f"{HOSTILE} is wrong", style="red")
+    answer_table(_table(HOSTILE, "1"))
+    shown = terminal.getvalue()
+    assert codes == ("\x1b[31m" in shown)
+    assert SHOWN in shown
+
+
+def test_an_answer_that_is_not_wanted_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without standard output (`>&-`) an answer is dropped, and the command goes on."""
+    for closed in (None, streams.OutputStream(None)):
+        monkeypatch.setattr("sys.stdout", closed)
+        answer("hello")
+        answer_table(_table("a", "b"))
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_what_is_being_done_is_shown_in_a_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+    is_terminal: bool,
+) -> None:
+    """A terminal shows it with visible escapes while it is done; a pipe gets nothing."""
+    screen = io.StringIO()
+    shown_on = Console(file=screen, force_terminal=is_terminal, width=80)
+    monkeypatch.setattr(terminal, "console", lambda: shown_on)
+    with terminal.working("a\x1b[2Jb"):
+        pass
+    assert (r"a\x1b[2Jb" in screen.getvalue()) == is_terminal
+    assert is_terminal or not screen.getvalue()

@@ -109,6 +109,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif "list-type" in query:
             prefix = query.get("prefix", [""])[0]
             root = path.rstrip("/") + "/"
+            if "delimiter" in query:
+                self._send_folders(root, prefix)
+                return
             found = "".join(
                 f"<Contents><Key>{name.removeprefix(root)}</Key><Size>{len(data)}</Size>"
                 f"<LastModified>{self._written(name)}</LastModified>"
@@ -130,6 +133,17 @@ class _Handler(BaseHTTPRequestHandler):
             )
         else:
             self._send_object(path, objects[path])
+
+    def _send_folders(self, root: str, prefix: str) -> None:
+        below = (name.removeprefix(root + prefix) for name in self.aws.objects)
+        found = sorted({name.partition("/")[0] for name in below if "/" in name.strip("/")})
+        folders = "".join(
+            f"<CommonPrefixes><Prefix>{prefix}{name}/</Prefix></CommonPrefixes>"
+            for name in found
+            if name
+        )
+        result = f"<ListBucketResult><IsTruncated>false</IsTruncated>{folders}"
+        self._send(200, f"{result}</ListBucketResult>".encode())
 
     def _written(self, name: str) -> str:
         at = datetime.fromtimestamp(self.aws.modified.get(name, 1_767_225_600.0), UTC)

@@ -216,7 +216,7 @@ def test_the_command_ends_with_the_worst_step(
     monkeypatch.setattr(checks, "selftest", steps)
     monkeypatch.setattr("driver.cli.stack_checks._started", lambda *_: nullcontext())
     said = command("stack", "selftest")
-    assert (code, True) == (said.code, "look again" in said.err)
+    assert (code, True) == (said.code, "look again" in said.out)
     document = command("stack", "selftest", "--json").document
     assert (code == 0, state) == (document["well"], document["steps"][1]["state"])
     json.dumps(document)

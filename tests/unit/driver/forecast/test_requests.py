@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from driver.forecast.requests import PART_BYTES, RunShape, run_requests
+from dataclasses import replace
+
+from driver.forecast.pricing import requests_price
+from driver.forecast.requests import (
+    PART_BYTES,
+    RHYTHM_S,
+    RunShape,
+    run_requests,
+    signs_of_life,
+)
+from driver.history.lease import S3_RHYTHM_S
 from driver.plan.cut import reducer_count, split_rule
 from mapreduce.storage import Requests
 from mapreduce.storage.s3 import PART_BYTES as WRITTEN
@@ -25,10 +35,23 @@ def test_each_stage() -> None:
     assert Requests(get=2) == made.split
     assert Requests(get=3 * (3 + 1), put=3) == made.maps
     assert Requests(get=2 * (1 + 3 * 2), put=2 * (2 + 3)) == made.reduces
-    assert Requests(get=6, head=4 + 6, put=6 + 9, copy=2) == made.driver
+    assert Requests(get=6 + 2, head=4 + 6, put=6 + 13, copy=2) == made.driver
     assert made.split + made.maps + made.reduces + made.driver == made.total
     assert made.dollars > 0
     assert PART_BYTES == WRITTEN
+
+
+def test_signs_of_life() -> None:
+    """In each rhythm a run renews its lease, writes a segment and looks for a wish to end; a run
+    that is shorter does not. An hour costs less than a cent.
+    """
+    assert signs_of_life(4.9) == Requests()
+    assert signs_of_life(11.0) == Requests(head=2, put=4, delete=3)
+    assert RHYTHM_S == S3_RHYTHM_S
+    assert requests_price(signs_of_life(3600.0)) < 0.01
+    short = RunShape(1, [1000], 1, 1000, 1000)
+    long = run_requests(replace(short, seconds=3600.0))
+    assert signs_of_life(3600.0) == long.driver - run_requests(short).driver
 
 
 def test_the_price_of_a_terabyte() -> None:

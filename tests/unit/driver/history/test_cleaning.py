@@ -12,6 +12,7 @@ from driver.history.cleaning import Cleaning, carry_out, plan_cleaning, plan_emp
 from driver.history.run_store import RunStore
 from mapreduce.storage import ObjectInfo, open_storage
 from mapreduce.storage.local import LocalStorage
+from mapreduce.wire import keys
 
 KEPT = [
     ("chunks", "chunk-0.txt"),
@@ -146,3 +147,13 @@ def test_a_folder_of_a_user_beside_those_of_map_outputs_stays(tmp_path: Path) ->
     other.write_bytes(b"x")
     cleaning = plan_cleaning(runs, names, results=False)
     assert [] == [name for name in _found(cleaning, tmp_path) if name.endswith("city.json")]
+
+
+def test_everything_is_every_folder_of_the_store(tmp_path: Path) -> None:
+    """An object in each folder that the driver writes is deleted with everything."""
+    runs = RunStore(open_storage(), f"file://{tmp_path}")
+    folders = (keys.INPUT, keys.CHUNKS, keys.MAPS, keys.PAIRS, keys.REDUCE, keys.RUNS, keys.JOBS)
+    for folder in (*folders, keys.TASKS, keys.INDEX, keys.FORECASTS):
+        runs.storage.write(f"file://{tmp_path}/{folder}/x", b"x")
+    carry_out(plan_emptying(runs), runs)
+    assert [] == [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from driver.history.run_store import RunStore, Success, is_run_name, new_run_id
+from driver.history.run_names import is_run_name, new_run_id
+from driver.history.run_store import Ended, RunStore, Success
 from mapreduce.errors import DataError, InputError, OutputLost
 from mapreduce.storage import ObjectInfo, open_storage
 from mapreduce.storage.digest import digest_of_bytes
@@ -38,9 +39,11 @@ def test_ids_sort_by_time() -> None:
 
 
 def test_states(runs: RunStore) -> None:
-    """A run is unfinished, then failed or done; a success outweighs a failure."""
-    run = runs.begin(run_plan()).run
-    assert runs.state(run) == "unfinished"
+    """A run is running, then interrupted, failed or done; a success outweighs a failure."""
+    run = runs.begin(run_plan(created=1000.0)).run
+    assert runs.state(run, 1001.0) == "running"
+    runs.write(run, "ended.json", Ended(state="interrupted", at=1.0, why="Ctrl-C"))
+    assert runs.state(run) == "interrupted"
     runs.write(run, "failure.json", b"{}")
     assert runs.state(run) == "failed"
     runs.commit(run, [], 0)

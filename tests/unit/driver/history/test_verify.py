@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -33,11 +33,13 @@ def _verified(folder: Path, job: str, text: str, **options: object) -> Verdict:
     return _verified_again(prepared.runs, report.run_id, job)
 
 
-def _verified_again(runs: RunStore, run: str, job: str) -> Verdict:
+def _verified_again(
+    runs: RunStore, run: str, job: str, watch: Callable[[str, int], None] | None = None
+) -> Verdict:
     success = runs.success(run)
     assert success is not None
     _, cls = find_job(job, "mapreduce_jobs")
-    return verify_run(runs.plan(run), cls(), runs, success)
+    return verify_run(runs.plan(run), cls(), runs, success, watch)
 
 
 @pytest.mark.parametrize(
@@ -128,3 +130,21 @@ def test_keys_ascend_as_the_engine_orders_them() -> None:
     assert in_key_order([])
     assert in_key_order([(1, "x"), (1, "a"), (2, "b")])
     assert not in_key_order([(2, "x"), (1, "a")])
+
+
+def test_each_step_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records read, keys reduced and pairs compared are told with their numbers, in this order."""
+    monkeypatch.setattr("mapreduce.check.reference.WATCH_EVERY", 2)
+    monkeypatch.setattr("driver.history.verify.WATCH_EVERY", 2)
+    _verified(tmp_path, "word_count", "a\nb\na\nc\nd\n")
+    told: list[tuple[str, int]] = []
+    runs = RunStore(open_storage(), f"file://{tmp_path}/store")
+    _verified_again(runs, runs.resolve(None), "word_count", lambda *each: told.append(each))
+    assert [
+        ("record read", 2),
+        ("record read", 4),
+        ("key reduced", 2),
+        ("key reduced", 4),
+        ("pair compared", 2),
+        ("pair compared", 4),
+    ] == told

@@ -7,13 +7,18 @@ import json
 import pytest
 
 from driver.plan.events import (
+    SAID_CHARACTERS,
+    AttemptCancelled,
     AttemptFailed,
     AttemptProgress,
     Event,
     EventLog,
     FleetChanged,
     RunDone,
+    Said,
     bounded,
+    decoded,
+    encoded,
 )
 from driver.text import MESSAGE_LIMIT
 
@@ -84,3 +89,45 @@ def test_events_of_any_text_are_json() -> None:
         )
     )
     assert json.loads(log.json_lines())["message"] == r"bad \ud800"
+
+
+def test_the_last_heartbeat_of_each_running_attempt_is_kept() -> None:
+    """Heartbeats are no record; the last one of an attempt is there until the attempt ends."""
+    log = EventLog()
+    for size in (1, 2):
+        for task in ("map-0", "map-1"):
+            log(AttemptProgress(at=1.0, task=task, attempt=1, bytes=size, records=0))
+    assert {("map-0", 1): 2, ("map-1", 1): 2} == {
+        name: event.bytes for name, event in log.heartbeats.items()
+    }
+    log(AttemptCancelled(at=2.0, task="map-0", attempt=1, endpoint="a", seconds=1.0))
+    assert [("map-1", 1)] == list(log.heartbeats)
+    assert 1 == len(log.events)
+
+
+def test_what_all_tasks_print_is_bounded() -> None:
+    """Beyond the run's limit, lines are dropped and counted; later short ones are kept."""
+    log = EventLog()
+    line = "x" * 1000
+    for number in range(SAID_CHARACTERS // 1000 + 10):
+        log(Said(at=1.0, task=f"map-{number}", attempt=1, lines=(line,)))
+    said = [event for event in log.events if isinstance(event, Said)]
+    kept = sum(len(each) for event in said for each in event.lines)
+    assert SAID_CHARACTERS - 1000 < kept <= SAID_CHARACTERS
+    assert 1000 == said[-1].left_out
+    assert 1000 * len(said) == kept + sum(event.left_out for event in said)
+
+
+def test_events_are_read_back() -> None:
+    """Events are read as they were written; those of a newer version, and other lines, are left
+    out.
+    """
+    kept = [
+        AttemptProgress(at=1.0, task="map-0", attempt=1, bytes=2, records=3, status="\x1b[2J\n"),
+        Said(at=2.0, task="map-0", attempt=1, lines=("ü", "\r"), left_out=4),
+    ]
+    lines = encoded(kept)
+    newer = b'{"type":"Tomorrow","at":1.0}\n{"type":"Said","at":"soon"}\nno JSON\n\xff\n'
+    assert kept == decoded(newer + lines)
+    with_more = lines.replace(b'"type"', b'"tomorrow":[1],"type"')
+    assert kept == decoded(with_more)

@@ -19,10 +19,19 @@ def _stage(**changes: Any) -> StageModel:
 
 
 def test_rate_and_time_left_count_from_the_first_attempt() -> None:
-    """Half of it in four seconds: as much a second, and four seconds are left."""
+    """Half of it in four seconds: as much a second, and four seconds are left; reused tasks have
+    taken no time.
+    """
     half = _stage(**HALF)
     assert rate(half, now=105.0) == (2 << 20) / 4
     assert left_s(half, now=105.0) == pytest.approx(4.0)
+    reused = _stage(**{**HALF, "reused": 4})
+    assert left_s(reused, now=105.0) == pytest.approx(4.0 * 5)
+
+
+def test_bytes_that_were_read_tell_no_time_left() -> None:
+    """Until a task is done nothing is said: it may have read its split, and not begun to work."""
+    assert left_s(_stage(bytes_done=4 << 20, first_attempt=101.0), now=200.0) is None
 
 
 def test_nothing_is_guessed_too_early() -> None:

@@ -26,6 +26,7 @@ from mapreduce.storage import Storage, open_storage
 from mapreduce.storage.digest import digest_of_bytes
 from mapreduce.wire import keys
 from mapreduce.wire.messages import (
+    AnyEvent,
     AttemptId,
     BlocksSum,
     ByteRange,
@@ -33,13 +34,11 @@ from mapreduce.wire.messages import (
     Done,
     Failed,
     MapTask,
-    Progress,
     ReduceResult,
     ReduceTask,
     Split,
     SplitResult,
     SplitRule,
-    Started,
     TaskError,
 )
 from tests.unit.driver.fakes import FakeFleet, result_of
@@ -67,7 +66,7 @@ class _Writing:
 
     async def run(
         self, endpoint: Endpoint, task: AnyTask, heard: Heard = unheard
-    ) -> AsyncGenerator[Started | Progress | Done | Failed, None]:
+    ) -> AsyncGenerator[AnyEvent, None]:
         """Carry out one attempt."""
         if isinstance(task, MapTask):
             self.maps.append((task.index, task.attempt))
@@ -355,7 +354,7 @@ def test_a_run_ends_well_without_its_records(tmp_path: Path) -> None:
     log(RunDone(at=0.0, run="run-1", seconds=1.0))
     _end(place, log, None)
     report = empty_report()
-    told = asyncio.run(with_notes(report, place, log))
+    told = asyncio.run(with_notes(report, _plan(tmp_path), place, log))
     assert [note.partition(" could")[0] for note in told.notes] == [
         "the run's events.jsonl",
         "the run's services.log",

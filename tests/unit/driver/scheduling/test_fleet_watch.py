@@ -14,11 +14,10 @@ from driver.plan.outcomes import Outcome
 from driver.plan.tasks import AnyTask
 from driver.scheduling.policy import RetryPolicy
 from driver.scheduling.scheduler import StageRun
-from driver.transport.answers import AnyEvent
 from driver.transport.base import Heard, NotReached, unheard
 from driver.transport.endpoint import Endpoint, SignInEnded
 from mapreduce.errors import FleetError, StageFailed
-from mapreduce.wire.messages import StageName
+from mapreduce.wire.messages import AnyEvent, StageName
 from tests.simulation.virtual_time import VirtualLoop, run_virtually
 from tests.unit.driver.fakes import FakeFleet, FakeTransport, map_specs
 

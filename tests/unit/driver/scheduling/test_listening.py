@@ -13,11 +13,20 @@ from driver.scheduling.policy import RetryPolicy
 from driver.transport.base import Heard, unheard
 from driver.transport.endpoint import Endpoint
 from mapreduce.errors import TaskLost
-from mapreduce.wire.messages import AttemptId, Done, Failed, MapResult, MapTask, Progress, Started
+from mapreduce.wire.messages import (
+    PRINTED_LINES,
+    AnyEvent,
+    AttemptId,
+    Done,
+    MapResult,
+    MapTask,
+    Progress,
+    Said,
+    Started,
+)
 from tests.simulation.virtual_time import VirtualLoop, run_virtually
 from tests.unit.driver.fakes import map_specs, result_of
 
-AnyEvent = Started | Progress | Done | Failed
 POLICY = RetryPolicy()
 ENDPOINT = Endpoint("mapper-0", "", 1)
 
@@ -56,7 +65,7 @@ def _task() -> MapTask:
 
 def _listen(transport: _Scripted) -> tuple[object, float]:
     loop = VirtualLoop(1e6)
-    ears = Ears(loop.time, lambda: None, lambda _: None, lambda _: None)
+    ears = Ears(loop.time, lambda: None, lambda _: None, lambda _: None, lambda _: None)
     return run_virtually(loop, listen(transport, ENDPOINT, _task(), POLICY, ears)), loop.time()
 
 
@@ -131,3 +140,17 @@ def test_an_answer_to_another_task_is_lost() -> None:
     )
     with pytest.raises(TaskLost):
         _listen(_Scripted((1, other)))
+
+
+def test_what_a_job_prints_is_passed_on_within_its_limit() -> None:
+    """Printed lines reach the listener; an endpoint that sends more than a service does is lost."""
+    heard: list[Said] = []
+    loop = VirtualLoop(1e6)
+    ears = Ears(loop.time, lambda: None, lambda _: None, lambda _: None, heard.append)
+    said = Said(attempt=STARTED.attempt, lines=("a line",) * (PRINTED_LINES // 2))
+    done = Done(attempt=STARTED.attempt, result=result_of(_task()))
+    transport = _Scripted((1, said), (1, STARTED), (1, said), (1, done))
+    run_virtually(loop, listen(transport, ENDPOINT, _task(), POLICY, ears))
+    assert [said, said] == heard
+    with pytest.raises(TaskLost, match=r"sent 1500 lines that the job has printed"):
+        _listen(_Scripted((1, said), (1, STARTED), (1, said), (1, said), (1, done)))

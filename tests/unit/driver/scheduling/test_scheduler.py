@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from itertools import count
 
 import pytest
@@ -15,13 +15,13 @@ from driver.plan.clock import Clock
 from driver.plan.events import Event
 from driver.plan.outcomes import Outcome
 from driver.plan.tasks import AnyTask, TaskSpec
-from driver.scheduling.policy import BackupPolicy, RetryPolicy, wait_for_slot
+from driver.scheduling.policy import Allowance, BackupPolicy, RetryPolicy, wait_for_slot
 from driver.scheduling.scheduler import StageRun
-from driver.transport.answers import AnyEvent
 from driver.transport.base import Heard, NoSlot, NotReached, unheard
 from driver.transport.endpoint import Endpoint, FleetGone
-from mapreduce.errors import FleetError, StageFailed, TaskLost
+from mapreduce.errors import FleetError, LimitReached, StageFailed, TaskLost
 from mapreduce.wire.messages import (
+    AnyEvent,
     AttemptId,
     Done,
     Failed,
@@ -46,8 +46,10 @@ def _run(
     clock: Clock | None = None,
     names: Counter[str] | None = None,
     backups: BackupPolicy | None = None,
+    allowance: Allowance | None = None,
+    seen: list[Event] | None = None,
 ) -> tuple[list[Outcome], list[Event]]:
-    seen: list[Event] = []
+    seen = [] if seen is None else seen
 
     async def stage() -> list[Outcome]:
         run = StageRun(
@@ -60,6 +62,7 @@ def _run(
             lambda _: None,
             backups=backups,
             names=names,
+            allowance=allowance,
         )
         return await run.run(tasks)
 
@@ -571,3 +574,48 @@ def test_a_fleet_that_is_gone_for_good_ends_the_run() -> None:
     transport.hanging = {(0, 1)}
     with pytest.raises(FleetError, match="have ended"):
         _run(map_specs([1]), fleet, transport)
+
+
+class _SomeAttempts:
+    """Allows so many attempts; it notes what it was asked with."""
+
+    def __init__(self, most: int) -> None:
+        self.left = most
+        self.asked: list[tuple[int, float | None]] = []
+
+    def another(self, running_s: Sequence[float], longest_s: float | None) -> bool:
+        """Allow one attempt less."""
+        self.asked.append((len(running_s), longest_s))
+        self.left -= 1
+        return self.left >= 0
+
+    def reached(self, left: int, stage: str) -> LimitReached:
+        """Return the error."""
+        return LimitReached(stage, left)
+
+
+def test_at_its_limit_the_stage_starts_nothing_more_and_lets_what_runs_end() -> None:
+    """Of ten tasks five may start: all five give their result, and the error counts the others."""
+    allowance, seen, transport = _SomeAttempts(5), list[Event](), FakeTransport()
+    with pytest.raises(LimitReached, match="5 of the map tasks"):
+        _run(map_specs([1] * 10), FakeFleet(A), transport, allowance=allowance, seen=seen)
+    assert 5 == len(transport.asked) == sum(isinstance(e, events.AttemptDone) for e in seen)
+    assert not any(isinstance(event, events.AttemptCancelled) for event in seen)
+    assert 6 == len(allowance.asked), "once it has refused, it is not asked again"
+    assert {0, 1} == {running for running, _ in allowance.asked}
+
+
+def test_at_its_limit_a_failed_task_is_not_tried_again() -> None:
+    """The one attempt that may start fails: no retry begins, and the run pauses."""
+    transport = FakeTransport({(0, 1): failed("StorageError")})
+    with pytest.raises(LimitReached, match="1 of the map tasks"):
+        _run(map_specs([1]), FakeFleet(A, B), transport, allowance=_SomeAttempts(1))
+    assert 1 == len(transport.asked)
+
+
+def test_a_limit_that_is_not_reached_changes_nothing() -> None:
+    """All tasks are done, and each attempt was asked for."""
+    allowance = _SomeAttempts(100)
+    outcomes, _ = _run(map_specs([1] * 7), FakeFleet(A), FakeTransport(), allowance=allowance)
+    assert 7 == len(outcomes) == len(allowance.asked)
+    assert any(longest is not None for _, longest in allowance.asked)

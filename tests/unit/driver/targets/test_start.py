@@ -5,19 +5,26 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from driver.forecast.receipt import Receipt
+from driver.forecast.receipts import Account
 from driver.plan.config import RunConfig
-from driver.plan.events import EventLog, RunDone, RunStarted, Starting
+from driver.plan.events import AttemptDone, EventLog, RunDone, RunPaused, RunStarted, Starting
 from driver.targets import start
 from driver.targets.aws import aws_backend
 from driver.targets.prepare import Prepared, prepare
 from driver.targets.start import carry_out
-from mapreduce.errors import UserCodeError
+from mapreduce.errors import LimitReached, UserCodeError
+from mapreduce.storage import Requests
+from mapreduce.wire.messages import SplitRule
+from tests.unit.driver.forecast.test_fleet_price import FLEET
 from tests.unit.driver.samples import STACK_VALUES
 
 RAISES = """
@@ -122,3 +129,34 @@ def test_the_backend_in_aws_reaches_the_stack_with_its_key(
     made = asyncio.run(opened())
     assert isinstance(made, FleetBackend)
     assert (1, False) == (len(keys), made.remembers)
+
+
+def test_a_run_pauses_at_its_limit_and_the_next_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The state is paused, the receipt says what was spent, and what is done is reused."""
+    asked = count(step=1000)  # each look at the requests costs half a cent
+
+    def limited(prepared: Prepared, began: float) -> Account:
+        return Account(
+            began=began, fleet=FLEET, limit_usd=0.03, requests=lambda: Requests(put=next(asked))
+        )
+
+    text = "".join(f"{number} words\n" for number in range(500))
+    prepared = replace(_prepared(tmp_path, "word_count", text), cut=SplitRule(splits=9))
+    log = EventLog()
+    with monkeypatch.context() as patched:
+        patched.setattr(start, "account_of", limited)
+        with pytest.raises(LimitReached) as caught:
+            _carried_out(prepared, log)
+    assert caught.value.spent_usd > 0.03 == caught.value.limit_usd
+    (run,) = prepared.runs.runs()
+    assert "paused" == prepared.runs.state(run)
+    receipt = Receipt.model_validate_json(prepared.runs.record(run, "receipt.json") or b"")
+    assert receipt.usd is not None
+    assert receipt.usd > 0.03
+    assert any(isinstance(event, RunPaused) for event in log.events)
+    done = sum(isinstance(event, AttemptDone) for event in log.events)
+    report = _carried_out(prepared, EventLog())
+    assert 0 < done == report.reused_tasks < len(report.tasks)
+    assert 500 == dict(report.top)["words"]

@@ -12,7 +12,7 @@ from driver.plan.fault_rates import DUPLICATE, Chaos, parse_chaos
 from driver.transport.endpoint import Endpoint
 from driver.transport.fault_injection import ChaosTransport
 from mapreduce.errors import UsageError
-from mapreduce.wire.messages import MapTask
+from mapreduce.wire.messages import AttemptId, ErrorKind, Failed, MapTask, TaskError
 from tests.unit.driver.fakes import FakeTransport, map_specs
 
 TASKS = [spec.message("0") for spec in map_specs([1] * 2000)]
@@ -87,3 +87,31 @@ def test_a_fault_is_sent_with_the_task_and_reported() -> None:
         "error",
         DUPLICATE,
     ]
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "expected"),
+    [
+        ("kill", "TaskLost", "fault injection killed the worker (SIGKILL)"),
+        ("kill", "UserCodeError", "most likely out of memory"),
+        ("slow", "TaskLost", "most likely out of memory"),
+    ],
+)
+def test_a_killed_worker_is_not_blamed_on_memory(
+    fault: str, kind: ErrorKind, expected: str
+) -> None:
+    """A worker that fault injection killed is said to be so; other failures keep their message."""
+    (task,) = (spec.message("0") for spec in map_specs([1]))
+    error = TaskError(kind=kind, message="most likely out of memory")
+    lost = Failed(attempt=AttemptId.of(task), error=error)
+
+    async def carry_out() -> list[str]:
+        inner = FakeTransport({(0, 1): lost})
+        transport = ChaosTransport(inner, parse_chaos(f"{fault}=1", 3), lambda _: None)
+        return [
+            event.error.message
+            async for event in transport.run(Endpoint("a", "", 1), task)
+            if isinstance(event, Failed)
+        ]
+
+    assert [expected] == asyncio.run(carry_out())

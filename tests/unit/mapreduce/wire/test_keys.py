@@ -27,8 +27,15 @@ def test_layout(store: str) -> None:
         "reduce/run-1/_SUCCESS",
         "runs",
         "runs/run-1/plan.json",
+        "runs/run-1/events/00012.jsonl",
+        "runs/run-1/lease.json",
+        "runs/run-1/cancel",
+        "index",
+        "index/run-1",
+        "index/run-1/WzFd",
         "jobs/ab12/code.zip",
         "tasks/ab12.json",
+        "forecasts/ab12.json",
     ]
     assert [f"s3://bucket/a/{name}" for name in expected] == [
         keys.uploaded_input(store, "ab12", "book.txt"),
@@ -47,8 +54,15 @@ def test_layout(store: str) -> None:
         keys.success(store, "run-1"),
         keys.runs(store),
         keys.run_file(store, "run-1", "plan.json"),
+        keys.segment(store, "run-1", 12),
+        keys.run_lease(store, "run-1"),
+        keys.cancel(store, "run-1"),
+        keys.index(store),
+        keys.indexed(store, "run-1", ""),
+        keys.indexed(store, "run-1", "WzFd"),
         keys.code(store, "ab12"),
         keys.task(store, "ab12"),
+        keys.forecasts(store, "ab12"),
     ]
 
 

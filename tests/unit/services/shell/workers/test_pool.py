@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
 from typing import cast
 
 import pytest
 
-from mapreduce.wire.messages import Failed, SplitRule, SplitTask, parse_event
+from mapreduce.wire.messages import Failed, Progress, Said, SplitRule, SplitTask, parse_event
 from services.shell.workers import pool as pool_module
 from services.shell.workers.channel import (
+    EVENT,
     LAST,
     NO_NONCE,
     NONCE_BYTES,
@@ -286,3 +288,47 @@ def test_a_task_whose_slot_gets_no_worker_fails(monkeypatch: pytest.MonkeyPatch)
     event = asyncio.run(story())
     assert isinstance(event, Failed)
     assert "no worker" in event.error.message
+
+
+def test_what_a_task_prints_comes_with_its_events() -> None:
+    """Lines are sent before the next event of their task, the rest before the last one; what comes
+    after the last one belongs to no task.
+    """
+
+    async def story() -> list[object]:
+        outputs: list[int] = []
+
+        class _Printing(_ForkServer):
+            def spawn(self, output: int) -> socket.socket:
+                outputs.append(os.dup(output))
+                return super().spawn(output)
+
+        fork_server = _Printing(_ready)
+        pool = WorkerPool(cast(ForkServer, fork_server), slots=1)
+        await pool.start(lambda: None)
+        found: list[object] = []
+        worker = fork_server.theirs[0]
+        for number in range(2):
+            pool.take()
+            events = pool.run(TASK_MESSAGE)
+            asking = asyncio.ensure_future(anext(events))
+            order = await _given(worker)
+            os.write(outputs[0], b"line %d\npart" % number)
+            await asyncio.sleep(0)
+            beat = Progress(attempt=order.head.attempt, bytes=1, records=1)
+            worker.sendall(Frame(EVENT, order.nonce, beat.model_dump_json().encode()).encoded())
+            found.append(parse_event.validate_json((await asking).line))
+            found.append(parse_event.validate_json((await anext(events)).line))
+            os.write(outputs[0], b"ial")
+            worker.sendall(Frame(LAST, order.nonce, _failure(order, "it broke")).encoded())
+            found += [parse_event.validate_json(event.line) async for event in events]
+            os.write(outputs[0], b"too late\n")
+        await pool.close()
+        os.close(outputs[0])
+        return found
+
+    found = asyncio.run(story())
+    kinds = [Said, Progress, Said, Failed]
+    assert kinds * 2 == [type(event) for event in found]
+    said = [event.lines for event in found if isinstance(event, Said)]
+    assert [("line 0",), ("partial",), ("line 1",), ("partial",)] == said

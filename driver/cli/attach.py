@@ -1,0 +1,171 @@
+"""`attach` and `cancel`: a run that another shell, or another machine, carries out."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from driver.cli.options import Fields, Flag
+from driver.cli.terminal import answer, console, print_document, say
+from mapreduce.errors import KINDS, LimitReached, MapReduceError, RunStopped, UsageError
+from mapreduce.wire import keys
+from mapreduce.wire.messages import Message
+
+if TYPE_CHECKING:
+    from driver.history.run_store import RecordedState, RunStore
+
+CANCEL_S = 30.0
+"""How long `cancel` waits for the driver: it looks every few seconds, and ends its tasks then."""
+POLL_S = 1.0
+ASLEEP = (
+    "its driver has gone without a word. If its machine only sleeps, attach again when it is awake"
+)
+
+NOT_BEGUN = "no driver carries it out yet; start it with: python -m driver run --plan {}"
+
+
+def attach(run: str | None = None, /, *, store: str | None = None) -> int:
+    """Show the progress of a run that goes on elsewhere, and its end, as `run` does.
+
+    From any shell and any machine that reaches the store. Ctrl-C ends only the watching. The exit
+    code is that of the run, and 1 for a run that is lost.
+
+        python -m driver attach
+        python -m driver attach brisk-owl --store s3://bucket
+
+    Args:
+        run: The run's id, or how it begins or ends (by default, the last run).
+        store: Folder or URL of the store (by default the stack's bucket, else .mapreduce in this
+            folder).
+    """
+    from driver.history.run_names import chain_of
+    from driver.history.watch import watch
+    from driver.report.console import RunView
+    from driver.targets.prepare import open_runs
+
+    kept = open_runs(store)
+    name = kept.resolve(run)
+    name = chain_of(name) or name
+    view, state = RunView(console()), kept.state(name)
+    view.start()
+    try:
+        for seen in watch(kept, name):
+            state = seen.state
+            for event in seen.events:
+                view(event)
+    except KeyboardInterrupt:
+        view.stop()
+        say(f"{name} goes on; watch it again: python -m driver attach {name}", style="yellow")
+        return RunStopped.exit_code
+    finally:
+        view.stop()
+    return _show_end(kept, name, state, store)
+
+
+def _show_end(kept: RunStore, name: str, state: RecordedState, store: str | None) -> int:
+    """Show how a run has ended, as `run` does; return its exit code."""
+    if state == "done":
+        _show_report(kept, name, store)
+        return 0
+    if state == "failed" and (failure := kept.failure(name)):
+        from driver.report.failure import failure_lines
+
+        for text, style in failure_lines(failure):
+            say(text, style=style)
+        return KINDS.get(failure.kind, MapReduceError).exit_code
+    ended = kept.ended(name)
+    if ended is not None:
+        say(f"{name} is {ended.state}: {ended.why}", style="yellow")
+        stopped: type[MapReduceError] = RunStopped if state == "interrupted" else LimitReached
+        return stopped.exit_code
+    why = NOT_BEGUN.format(name) if state == "planned" else ASLEEP
+    say(f"{name} is {state}: {why}", style="yellow")
+    return 1
+
+
+def _show_report(kept: RunStore, name: str, store: str | None) -> None:
+    from driver.cli.run import answer_summary, next_lines, page_lines
+    from driver.history.run_store import parsed
+    from driver.report.document import Report
+
+    data, waited = kept.record(name, "report.json"), 0.0
+    while data is None and waited < CANCEL_S / 3:  # the driver writes it last
+        time.sleep(POLL_S)
+        waited += POLL_S
+        data = kept.record(name, "report.json")
+    if data is None:
+        say(f"{name} is done; its report is not written: python -m driver status {name}")
+        return
+    report = parsed(Report, data, f"the report of {name}")
+    answer_summary(report, [*next_lines(report, store), *page_lines(kept, report)])
+
+
+class Cancelled(Message):
+    """The answer of `cancel`: the state of the run before, and after at most half a minute."""
+
+    run_id: str
+    before: str
+    state: str
+
+
+def cancel(
+    run: str | None = None,
+    /,
+    *,
+    json: Flag = False,
+    fields: Fields = None,
+    store: str | None = None,
+) -> int:
+    """End a run that goes on, from any shell and any machine that reaches the store.
+
+    Its driver sees the wish within seconds, ends the tasks that run, and records that the run was
+    interrupted. What is done is kept: the same command goes on from there.
+
+        python -m driver cancel
+        python -m driver cancel brisk-owl --store s3://bucket
+
+    Args:
+        run: The run's id, or how it begins or ends (by default, the last run).
+        json: Print one JSON document on standard output.
+        fields: Of the document, only these fields, with commas between; implies --json.
+        store: Folder or URL of the store (by default the stack's bucket, else .mapreduce in this
+            folder).
+    """
+    from driver.history.run_names import chain_of
+    from driver.targets.prepare import open_runs
+
+    kept = open_runs(store)
+    name = kept.resolve(run)
+    name = chain_of(name) or name
+    before = kept.state(name)
+    if before not in ("running", "lost"):
+        raise UsageError(
+            f"{name} is {before}, so there is nothing to cancel; see: python -m driver runs"
+        )
+    # a lost driver may only sleep: it then ends as soon as it is awake
+    kept.storage.write(keys.cancel(kept.store, name), b"")
+    state = before if before == "lost" else _awaited(kept, name)
+    if json or fields is not None:
+        print_document(Cancelled(run_id=name, before=before, state=state), fields)
+    else:
+        answer(_said(name, state))
+    return 0
+
+
+def _awaited(kept: RunStore, name: str) -> RecordedState:
+    """Return the state of a run once it is over, or after some time."""
+    until = time.monotonic() + CANCEL_S
+    while (state := kept.state(name)) == "running" and time.monotonic() < until:
+        time.sleep(POLL_S)
+    return state
+
+
+def _said(name: str, state: RecordedState) -> str:
+    if state == "lost":
+        return (
+            f"{name} is lost: no driver carries it out. If its machine only sleeps, it ends the "
+            "run when it is awake"
+        )
+    if state == "running":
+        return f"{name} still runs; its driver ends it once it has seen the wish"
+    return f"{name}: {state}"

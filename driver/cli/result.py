@@ -1,0 +1,175 @@
+"""`result`: the result of a finished run, without running it again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from driver.cli.options import Fields, Flag
+from driver.cli.terminal import answer, answer_table, print_document, say
+from driver.text import bytes_text, plural, shown, shown_repr
+from mapreduce.errors import DataError, UsageError
+from mapreduce.formats.output import FileFormat
+from mapreduce.wire.messages import Message
+
+if TYPE_CHECKING:
+    from driver.history.run_store import RunStore
+
+
+class ResultDocument(Message):
+    """The result of a finished run.
+
+    `records` and `size_bytes` are of all its parts, `result_urls` their URLs in order. `top` are
+    the top pairs, `found` with --key all pairs of the key instead, `written` the --output.
+    """
+
+    run_id: str
+    job: str
+    records: int
+    size_bytes: int
+    result_urls: tuple[str, ...]
+    top: tuple[tuple[Any, Any], ...] = ()
+    found: tuple[tuple[Any, Any], ...] | None = None
+    written: str = ""
+
+
+def result(
+    run: str | None = None,
+    /,
+    *,
+    top: int = 10,
+    key: str | None = None,
+    urls: Flag = False,
+    output: str | None = None,
+    output_format: FileFormat | None = None,
+    json: Flag = False,
+    fields: Fields = None,
+    store: str | None = None,
+) -> int:
+    """Show or export the result of a finished run.
+
+    The parts of the result are read, and nothing runs again. Exit code 1 when there is no such key.
+
+        python -m driver result
+        python -m driver result brisk-owl --top 50
+        python -m driver result --key whale
+        python -m driver result --output counts.csv
+
+    Args:
+        run: The run's id, or how it begins or ends (by default, the last run).
+        top: How many of the top keys to show.
+        key: Show all pairs of this key, given as plain text, or as JSON: 7, '["a", 1]'.
+        urls: Print the URLs of the parts instead, one a line.
+        output: Write the whole result to this file, in key order; its ending says the format:
+            .json, .jsonl, .csv, .tsv or .parquet. A folder, `out/`, gets a file for each part.
+        output_format: The format of the files in the folder (by default jsonl).
+        json: Print one JSON document on standard output.
+        fields: Print only these of its fields, with commas between.
+        store: Folder or URL of the store (by default the stack's bucket, else .mapreduce in this
+            folder).
+    """
+    from driver.targets.prepare import open_runs
+
+    if top < 0:
+        raise UsageError(f"--top {top}: must not be negative")
+    kept = open_runs(store)
+    document = _document(kept, kept.resolve(run))
+    if not urls:
+        _check_parts(kept, document.run_id)
+    if output is not None or output_format is not None:
+        written = _exported(kept, document, output, output_format)
+        document = document.model_copy(update={"written": written})
+    elif not urls:
+        document = _looked_up(kept, document, top, key)
+    if json or fields is not None:
+        print_document(document, fields)
+    elif urls:
+        for url in document.result_urls:
+            answer(url)
+    else:
+        _answer_result(document, key)
+    return 1 if document.found == () else 0
+
+
+def _document(kept: RunStore, name: str) -> ResultDocument:
+    """Return what is known of a result without reading it; raises `UsageError` without one."""
+    success = kept.success(name)
+    if success is None:
+        raise UsageError(
+            f"{name} has no result ({kept.state(name)}); see: python -m driver status {name}"
+        )
+    return ResultDocument(
+        run_id=name,
+        job=kept.plan(name).job.name,
+        records=success.records,
+        size_bytes=sum(size for _, size, _ in success.parts),
+        result_urls=tuple(url for url, _, _ in success.parts),
+    )
+
+
+def _check_parts(kept: RunStore, name: str) -> None:
+    """Refuse a result that is not what was committed, before it is shown or exported.
+
+    Raises:
+        DataError: a part is gone, or has other bytes.
+    """
+    from driver.history.reuse import is_whole
+
+    success = kept.success(name)
+    for part in success.objects if success else ():
+        if not is_whole(kept.storage, part):
+            raise DataError(
+                f"{shown(part.url)} is not what the run has committed; "
+                f"see: python -m driver audit {name}"
+            )
+
+
+def _looked_up(
+    kept: RunStore, document: ResultDocument, top: int, key: str | None
+) -> ResultDocument:
+    """Return the document with the top pairs, or those of a key."""
+    from driver.output.lookup import pairs_of, top_of
+
+    urls = document.result_urls
+    if key is None:
+        return document.model_copy(update={"top": top_of(urls, kept.storage, top)})
+    return document.model_copy(update={"found": tuple(pairs_of(urls, kept.storage, key))})
+
+
+def _exported(
+    kept: RunStore, document: ResultDocument, output: str | None, style: FileFormat | None
+) -> str:
+    """Write a result to `--output`, and return its path.
+
+    Raises:
+        UsageError: nothing can be written there, or it would replace an input of the run.
+    """
+    from driver.output.place import Output
+
+    wanted = Output.parse(output, style)
+    if wanted is None:
+        return ""
+    wanted.checked_again(kept.plan(document.run_id), kept)
+    made = wanted.missing_folder
+    wanted.write(document.result_urls, kept, document.run_id)
+    if made:
+        say(f"made the folder {made}")
+    return str(wanted.path)
+
+
+def _answer_result(document: ResultDocument, key: str | None) -> None:
+    from driver.report.summary import top_table
+
+    pairs = plural(document.records, "pair")
+    size = bytes_text(document.size_bytes)
+    if document.written:
+        answer(f"written   {document.written}: {pairs} of {document.run_id}")
+        return
+    if document.found == ():
+        say(f"{document.run_id} has no key {shown_repr(key, 100)}, of {pairs}", style="red")
+        return
+    rows = document.top if document.found is None else document.found
+    if rows:
+        answer_table(top_table(rows))
+        answer("")
+    parts = plural(len(document.result_urls), "part")
+    answer(f"{document.run_id}: {document.job}, {pairs} in {parts}, {size}")

@@ -1,0 +1,1 @@
+"""Run a job on the beginnings of some splits, to know what its tasks take."""

@@ -1,0 +1,133 @@
+"""The records of a plan, and the run that carries it out: exactly that plan, or a refusal."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from dataclasses import replace
+
+from driver.forecast.document import Forecast
+from driver.history.run_store import RunStore
+from driver.output.place import Output
+from driver.plan.config import RunConfig
+from driver.plan.target import WantedTarget
+from driver.plan.tasks import RunPlan
+from driver.targets.planning import with_plan
+from driver.targets.prepare import Prepared, open_runs, packed_code, prepare
+from driver.text import plural, shown
+from mapreduce.errors import InputError
+from mapreduce.formats.output import FileFormat
+from mapreduce.wire import keys
+from mapreduce.wire.messages import InputObject, Message
+
+PLAN_RECORDS = ("plan.json", "planned.json", "forecast.json")
+"""All that a plan writes; a run folder with more has been carried out."""
+NAMES_SHOWN = 3
+
+
+class Planned(Message):
+    """The command of a plan: what `run --plan` carries out.
+
+    `inputs` are the inputs as the user has them: in AWS, local ones are uploaded by the run.
+    """
+
+    config: RunConfig
+    target: WantedTarget
+    store: str | None
+    output: str | None = None
+    output_format: FileFormat | None = None
+    inputs: tuple[InputObject, ...] = ()
+
+
+def keep_plan(prepared: Prepared, plan: RunPlan, forecast: Forecast, planned: Planned) -> Forecast:
+    """Write a plan under a new run id; return the forecast with that id and the next command."""
+    runs = prepared.runs
+    plan = runs.begin(plan)
+    where = f" --store {shlex.quote(planned.store)}" if planned.store else ""
+    limit = forecast.money.together.high if forecast.money else None
+    money = "" if limit is None else f" --max-usd {math.ceil(limit * 100) / 100:.2f}"
+    go = f"python -m driver run --plan {plan.run}{where}{money}"
+    forecast = forecast.model_copy(update={"run": plan.run, "go": go})
+    runs.write(plan.run, "planned.json", planned)
+    runs.write(plan.run, "forecast.json", forecast)
+    return forecast
+
+
+def prepared_by(
+    run: str, store: str | None, max_usd: float | None, command: str
+) -> tuple[Prepared, Output | None]:
+    """Return the run that carries out a plan, and its `--output`.
+
+    Raises:
+        InputError: there is no such plan, or an input, the job's code, its parameters or the
+            program is not what it was.
+    """
+    kept = open_runs(store)
+    name = kept.resolve(run)
+    plan, planned, forecast = _records(kept, name)
+    output = Output.parse(planned.output, planned.output_format)
+    config = planned.config
+    if max_usd is not None:
+        config = replace(config, max_usd=max_usd)
+    prepared = prepare(config, planned.target, store or planned.store, output, command)
+    _check_same(prepared, plan, planned)
+    carried_out = [
+        info.url
+        for info in kept.storage.list(keys.join(keys.runs(kept.store), name))
+        if not info.url.endswith(PLAN_RECORDS)
+    ]
+    prepared = with_plan(prepared, plan, forecast)
+    if carried_out:
+        note = f"{name} has been carried out: the same plan runs again under a new id"
+        prepared = replace(prepared, planned=None, notes=(*prepared.notes, note))
+    return prepared, output
+
+
+def _records(kept: RunStore, name: str) -> tuple[RunPlan, Planned, Forecast]:
+    texts = [kept.record(name, each) for each in ("planned.json", "forecast.json")]
+    if None in texts:
+        raise InputError(
+            f"{name} is a run and not a plan; make one with: python -m driver plan --input FILE"
+        )
+    planned, forecast = texts
+    try:
+        return (
+            kept.plan(name),
+            Planned.model_validate_json(planned or b""),
+            Forecast.model_validate_json(forecast or b""),
+        )
+    except ValueError as exc:
+        raise InputError(
+            f"the plan {name} was made by another version of this program; plan again"
+        ) from exc
+
+
+def _check_same(prepared: Prepared, plan: RunPlan, planned: Planned) -> None:
+    """Check that a plan is still what would be done; raises `InputError`."""
+    changes = changed_inputs(planned.inputs, prepared.inputs)
+    if not changes and packed_code(prepared)[0] != plan.job.code:
+        changes = [f"the code of {plan.job.name}"]
+    if not changes and prepared.build != plan.build:
+        changes = ["this program, or its environment"]
+    if changes:
+        names = ", ".join(changes[:NAMES_SHOWN])
+        more = f" and {len(changes) - NAMES_SHOWN} more" if len(changes) > NAMES_SHOWN else ""
+        raise InputError(
+            f"since the plan {plan.run}, something has changed: {names}{more}; "
+            "plan again, with the command of the plan"
+        )
+
+
+def changed_inputs(before: tuple[InputObject, ...], now: tuple[InputObject, ...]) -> list[str]:
+    """Return the inputs that are new, gone or changed, in words."""
+    then, today = ({given.url: given for given in each} for each in (before, now))
+    found = [
+        f"{shown(url)} has changed"
+        for url, given in then.items()
+        if url in today and (today[url].etag, today[url].size) != (given.etag, given.size)
+    ]
+    found += [f"{shown(url)} is gone" for url in then if url not in today]
+    found += [f"{shown(url)} is new" for url in today if url not in then]
+    if not found and before != now:
+        found = [f"the order or the format of {plural(len(now), 'input')}"]
+    return found

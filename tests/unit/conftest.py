@@ -1,0 +1,6 @@
+"""No property test has a time limit for each example: a busy machine is no failure."""
+
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
