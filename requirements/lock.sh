@@ -6,10 +6,11 @@ python=.venv/bin/python
 "$python" -m uv --version >/dev/null 2>&1 || "$python" -m pip install --quiet uv
 compile=("$python" -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes
     --no-header --no-emit-index-url --no-annotate)
-"${compile[@]}" pyproject.toml --extra services -o requirements/services.txt
-"${compile[@]}" pyproject.toml --extra services --extra driver -o requirements/driver.txt
-"${compile[@]}" pyproject.toml --extra services --extra driver --group dev -o requirements/dev.txt
-"${compile[@]}" pyproject.toml --extra services --extra driver --extra spark \
+engine=(requirements/engine.in requirements/services.in)
+"${compile[@]}" "${engine[@]}" -o requirements/services.txt
+"${compile[@]}" "${engine[@]}" requirements/driver.in -o requirements/driver.txt
+"${compile[@]}" "${engine[@]}" requirements/driver.in --group dev -o requirements/dev.txt
+"${compile[@]}" "${engine[@]}" requirements/driver.in requirements/spark.in \
     -c requirements/dev.txt -o requirements/spark.txt
 "${compile[@]}" requirements/guard.in -c requirements/driver.txt -o requirements/guard.txt
 "${compile[@]}" requirements/emulator.in -o requirements/emulator.txt

@@ -8,25 +8,14 @@ hold both against each other. `MAPREDUCE_NATIVE=off` does without it on purpose.
 from __future__ import annotations
 
 import os
-from hashlib import blake2b
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from mapreduce.native.sources import sources_digest
 
 if TYPE_CHECKING:
     from types import ModuleType
 
 SWITCH = "MAPREDUCE_NATIVE"
-FOLDER = Path(__file__).parent
-
-
-def sources() -> list[Path]:
-    """Return the C files, and the headers behind them."""
-    return [*sorted(FOLDER.glob("*.c")), *sorted(FOLDER.glob("*.h"))]
-
-
-def sources_digest() -> str:
-    """Return a digest, by which an extension that was built of other sources is known."""
-    return blake2b(b"".join(path.read_bytes() for path in sources()), digest_size=16).hexdigest()
 
 
 def _load() -> tuple[ModuleType | None, str]:

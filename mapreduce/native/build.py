@@ -16,12 +16,9 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
-from mapreduce.native import FOLDER, sources, sources_digest
+from mapreduce.native.sources import FLAGS, FOLDER, sources, sources_digest
 
 COMPILERS = ("cc", "gcc", "clang")
-# hidden: only PyInit_extension is exported, and no function of another library can take the place
-# of one of these
-FLAGS = ("-std=c11", "-O3", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra")
 STRICT = "-Werror"
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from mapreduce import native
-from mapreduce.native.build import FLAGS, STRICT, NotBuilt, build, compile_command, run
+from mapreduce.native.build import STRICT, NotBuilt, build, compile_command, run
+from mapreduce.native.sources import FLAGS
 
 pytestmark = pytest.mark.skipif(
     native.extension is None, reason=f"the native extension is {native.why_not}"
