@@ -6,6 +6,7 @@ import math
 import os
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,13 @@ from driver.plan.inputs import check_name, declared_names, find_inputs, local_ur
 from driver.plan.target import Target, WantedTarget
 from driver.plan.tasks import RunPlan
 from driver.plan.upload import Progress, upload_inputs
+from driver.targets.packages import (
+    JobPackages,
+    PackagesWanted,
+    digest_of_packages,
+    foreign_modules,
+    keep_packages,
+)
 from driver.targets.s3_access import check_services_keys, user_bucket
 from driver.text import BLOCK_LIMIT, shown, storable
 from mapreduce.aggregate import Aggregation
@@ -70,6 +78,7 @@ class Prepared:
     stack: Stack | None
     aws: Aws | None
     modules: Modules
+    packages: JobPackages | None = None
     left_out: int = 0
     notes: tuple[str, ...] = ()
     command: str = ""
@@ -140,13 +149,16 @@ def prepare(
         FleetError: the stack, or AWS, cannot be reached.
     """
     _check_target(config, target)
-    source, job = find_job(config.job, READY_MADE)
+    places = _Places(target, store)
+    wanted = PackagesWanted(
+        config.requirements, config.refresh_packages, lambda: (places.stack, places.runs)
+    )
+    source, job = find_job(config.job, READY_MADE, wanted.provide)
     check_name(source.file)
     parameters = parse_parameters(job, config.parameters)
-    stack = _stack_for(target)
+    stack, text = places.stack, places.text
     where: Target = "aws" if stack else target if target in ("inline", "spark") else "local"
-    text = store or os.environ.get("MAPREDUCE_STORE") or (stack.store if stack else DEFAULT_STORE)
-    runs, aws = _runs_in(text, stack)
+    runs, aws = places.opened
     if stack and runs.store != stack.store:
         raise UsageError(f"--store {text}: a run in AWS uses the stack's bucket, {stack.store}")
     if stack and aws:
@@ -166,6 +178,8 @@ def prepare(
     least = INLINE_AT_LEAST if where == "inline" else 1
     rule = cut.split_rule(total, chunks=config.chunks, chunk_bytes=config.chunk_bytes, least=least)
     partitions = _partitions(config, job, total, least)
+    modules = source.modules()
+    said = [*wanted.notes(), *(foreign_modules(source, modules) if stack else ())]
     return Prepared(
         config=config,
         target=where,
@@ -179,9 +193,10 @@ def prepare(
         map_slots=_map_slots(config, where, stack),
         stack=stack,
         aws=aws,
-        modules=source.modules(),
+        modules=modules,
+        packages=wanted.found,
         left_out=sum(found.left_out.values()),
-        notes=(*found.notes, *unsure, f"cut       {cut.reason(total, rule, partitions)}"),
+        notes=(*found.notes, *unsure, *said, f"cut       {cut.reason(total, rule, partitions)}"),
         command=command,
     )
 
@@ -240,6 +255,7 @@ def plan_of(prepared: Prepared, code: str, inputs: tuple[InputObject, ...]) -> R
         store=prepared.runs.store,
         job=JobSpec(
             code=code,
+            packages=digest_of_packages(prepared.packages),
             module=prepared.source.module,
             file=prepared.source.file,
             name=prepared.source.name,
@@ -266,6 +282,8 @@ def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
     runs = prepared.runs
     digest, data = packed_code(prepared)
     _keep_code(runs.storage, keys.code(runs.store, digest), data)
+    if prepared.packages is not None:
+        keep_packages(prepared.packages, runs)
     inputs = prepared.inputs
     if uploads_inputs(prepared):
         inputs = upload_inputs(inputs, runs.storage, runs.store, uploading)
@@ -289,6 +307,36 @@ def uploads_inputs(prepared: Prepared) -> bool:
     return prepared.target == "aws" or (
         prepared.target == "spark" and prepared.runs.store.startswith("s3://")
     )
+
+
+class _Places:
+    """The stack and the store of a run, opened when they are first needed.
+
+    Args:
+        target: the wanted target.
+        store: the wanted store.
+    """
+
+    def __init__(self, target: WantedTarget, store: str | None) -> None:
+        self._target = target
+        self._store = store
+
+    @cached_property
+    def stack(self) -> Stack | None:
+        return _stack_for(self._target)
+
+    @cached_property
+    def text(self) -> str:
+        given = self._store or os.environ.get("MAPREDUCE_STORE")
+        return given or (self.stack.store if self.stack else DEFAULT_STORE)
+
+    @cached_property
+    def opened(self) -> tuple[RunStore, Aws | None]:
+        return _runs_in(self.text, self.stack)
+
+    @property
+    def runs(self) -> RunStore:
+        return self.opened[0]
 
 
 def _stack_for(target: WantedTarget) -> Stack | None:
