@@ -87,6 +87,7 @@ def check(
     """
     from driver.authoring.hash_seeds import SeededRuns
     from driver.authoring.sample import checked_jobs, sampled
+    from driver.packages.of_job import PackagesWanted
     from driver.plan.config import READY_MADE
     from driver.targets.s3_access import user_bucket
     from mapreduce.check.laws import check as check_laws
@@ -97,7 +98,7 @@ def check(
 
     limit = size_bytes("--sample", sample)
     with no_output_of_jobs():
-        _, cls = find_job(job, READY_MADE)
+        _, cls = find_job(job, READY_MADE, PackagesWanted().provide)
         parameters = parse_parameters(cls, assignments("--param", param))
         found = sampled((*inputs, *input), cls, open_storage(open_bucket=user_bucket()), limit)
         jobs = checked_jobs(cls(**parameters), found)

@@ -9,10 +9,10 @@ from dataclasses import replace
 from driver.forecast.document import Forecast
 from driver.history.run_store import RunStore
 from driver.output.place import Output
+from driver.packages.of_job import digest_of_packages, keep_packages
 from driver.plan.config import RunConfig
 from driver.plan.target import WantedTarget
 from driver.plan.tasks import RunPlan
-from driver.targets.packages import digest_of_packages, keep_packages
 from driver.targets.planning import with_plan
 from driver.targets.prepare import Prepared, open_runs, packed_code, prepare
 from driver.text import plural, shown

@@ -15,19 +15,19 @@ from driver.cloud.terraform import terraform_folder
 from driver.forecast.document import Forecast
 from driver.history.run_store import RunStore
 from driver.output.place import Output
-from driver.plan import cut
-from driver.plan.config import DEFAULT_STORE, READY_MADE, RunConfig
-from driver.plan.inputs import check_name, declared_names, find_inputs, local_url
-from driver.plan.target import Target, WantedTarget
-from driver.plan.tasks import RunPlan
-from driver.plan.upload import Progress, upload_inputs
-from driver.targets.packages import (
+from driver.packages.of_job import (
     JobPackages,
     PackagesWanted,
     digest_of_packages,
     foreign_modules,
     keep_packages,
 )
+from driver.plan import cut
+from driver.plan.config import DEFAULT_STORE, READY_MADE, RunConfig
+from driver.plan.inputs import check_name, declared_names, find_inputs, local_url
+from driver.plan.target import Target, WantedTarget
+from driver.plan.tasks import RunPlan
+from driver.plan.upload import Progress, upload_inputs
 from driver.targets.s3_access import check_services_keys, user_bucket
 from driver.text import BLOCK_LIMIT, shown, storable
 from mapreduce.aggregate import Aggregation

@@ -41,8 +41,9 @@ def contents_of(folder: Path) -> Contents:
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
-    for at, _, names in os.walk(folder, onerror=_fail):
-        for name in names:
+    for at, folders, names in os.walk(folder, onerror=_fail):
+        links = [name for name in folders if (Path(at) / name).is_symlink()]
+        for name in (*links, *names):
             path = Path(at) / name
             if not stat.S_ISREG(path.lstat().st_mode) or _BYTE_CODE in path.parts:
                 raise JobLoadError(f"{path} is not a file that a wheel of the job holds")

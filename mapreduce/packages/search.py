@@ -7,12 +7,17 @@ another: then the modules of the earlier job's packages are forgotten, or the ch
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import ClassVar
 
 from mapreduce.errors import JobLoadError
+
+ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+"""Variables of numerical libraries. A task has one processor, a pool of threads does not survive
+the fork of a task's process, and the number of threads changes the last digits of a sum."""
 
 
 class _Current:
@@ -49,6 +54,8 @@ def use_packages(folder: Path | None) -> None:
     if folder is not None:
         sys.path.insert(0, str(folder))
         # byte code beside the sources would not be what the digest of the folder proves
+        for name in ONE_THREAD:
+            os.environ.setdefault(name, "1")
         _Current.kept_flag, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     _Current.folder = folder
     importlib.invalidate_caches()

@@ -90,7 +90,7 @@ run "a_user_may_let_more_expire_but_never_results" {
   assert {
     condition = {
       for rule in aws_s3_bucket_lifecycle_configuration.this.rule : rule.filter[0].prefix => rule.expiration[0].days if length(rule.expiration) > 0
-    } == { "chunks/" = 5, "maps/" = 5, "pairs/" = 5, "fleet/" = 7, "forecasts/" = 365, "index/" = 365, "input/" = 30, "jobs/" = 60, "runs/" = 365, "tasks/" = 90 }
+    } == { "chunks/" = 5, "maps/" = 5, "pairs/" = 5, "fleet/" = 7, "forecasts/" = 365, "index/" = 365, "input/" = 30, "jobs/" = 60, "packages/" = 60, "runs/" = 365, "tasks/" = 90 }
     error_message = "Each folder expires after its days, and reduce/ has no rule."
   }
 }

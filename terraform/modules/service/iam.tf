@@ -12,17 +12,17 @@ locals {
   # the mappers; reducers keep merged states for later runs.
   access = {
     splitter = {
-      reads        = ["input", "jobs", "pairs", "reduce", "chunks"]
+      reads        = ["input", "jobs", "packages", "pairs", "reduce", "chunks"]
       writes       = ["chunks/*"]
       extra_inputs = true
     }
     mapper = {
-      reads        = ["input", "chunks", "jobs", "maps", "pairs", "reduce"]
+      reads        = ["input", "chunks", "jobs", "packages", "maps", "pairs", "reduce"]
       writes       = ["maps/*.attempt-*", "pairs/*.attempt-*", "reduce/*.attempt-*"]
       extra_inputs = true
     }
     reducer = {
-      reads        = ["maps", "jobs", "pairs", "reduce"]
+      reads        = ["maps", "jobs", "packages", "pairs", "reduce"]
       writes       = ["pairs/*.attempt-*", "pairs/states/*", "reduce/*.attempt-*"]
       extra_inputs = false
     }

@@ -12,6 +12,7 @@ locals {
       pairs     = var.intermediate_retention_days
       input     = var.input_retention_days
       jobs      = var.code_retention_days
+      packages  = var.code_retention_days
       runs      = var.run_retention_days
       index     = var.run_retention_days
       forecasts = var.run_retention_days

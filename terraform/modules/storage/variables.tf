@@ -15,7 +15,7 @@ variable "input_retention_days" {
 }
 
 variable "code_retention_days" {
-  description = "Days after which jobs/ is deleted. 0: never."
+  description = "Days after which jobs/ and packages/ are deleted. 0: never."
   type        = number
   default     = 0
 }

@@ -51,14 +51,14 @@ class PackagesWanted:
     Args:
         file: a requirements file of the user.
         refresh: resolve anew.
-        places: returns the stack, if the tasks run there, and the run's store.
+        places: returns the stack, if the tasks run there, and the run's store, if there is a run.
     """
 
     def __init__(
         self,
-        file: Path | None,
-        refresh: bool,
-        places: Callable[[], tuple[Stack | None, RunStore | None]],
+        file: Path | None = None,
+        refresh: bool = False,
+        places: Callable[[], tuple[Stack | None, RunStore | None]] = lambda: (None, None),
     ) -> None:
         self._file = file
         self._refresh = refresh
