@@ -101,7 +101,7 @@ def _download(
             check=False,
         )
     if done.returncode != 0:
-        raise JobLoadError(_why(done.stderr or done.stdout, platform, pins))
+        raise JobLoadError(_why(done.stdout + done.stderr, platform, pins))
 
 
 def _why(said: str, platform: Platform, pins: Sequence[str]) -> str:

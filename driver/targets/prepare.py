@@ -112,7 +112,8 @@ class Prepared:
     def code_name(self) -> str:
         """A name of the code that map tasks run, and its parameters, for figures of its speed."""
         parameters = {name: repr(value) for name, value in sorted(self.parameters.items())}
-        return digest_of_bytes(f"{self.identity.map} {parameters}".encode())
+        packages = digest_of_packages(self.packages)
+        return digest_of_bytes(f"{self.identity.map} {parameters}{packages}".encode())
 
     @property
     def map_tasks(self) -> int:
@@ -150,9 +151,7 @@ def prepare(
     """
     _check_target(config, target)
     places = _Places(target, store)
-    wanted = PackagesWanted(
-        config.requirements, config.refresh_packages, lambda: (places.stack, places.runs)
-    )
+    wanted = _wanted(config, places)
     source, job = find_job(config.job, READY_MADE, wanted.provide)
     check_name(source.file)
     parameters = parse_parameters(job, config.parameters)
@@ -171,15 +170,12 @@ def prepare(
     _check_sort(config, job)
     _check_keep(config, stack)
     _check_limit(config, stack)
-    unsure = _check_buckets(inputs, stack, aws) if stack else []
+    unsure = _check_buckets(inputs, stack, aws) if stack else ()
     if where == "local" or (where == "spark" and config.spark_master.startswith("local")):
         check_services_keys([runs.store, *(given.url for given in inputs)])
-    total = sum(given.size for given in inputs)
-    least = INLINE_AT_LEAST if where == "inline" else 1
-    rule = cut.split_rule(total, chunks=config.chunks, chunk_bytes=config.chunk_bytes, least=least)
-    partitions = _partitions(config, job, total, least)
+    rule, partitions, why = _cut_of(config, job, inputs, where)
     modules = source.modules()
-    said = [*wanted.notes(), *(foreign_modules(source, modules) if stack else ())]
+    notes = _notes(wanted, found.notes, source, modules, stack)
     return Prepared(
         config=config,
         target=where,
@@ -196,7 +192,7 @@ def prepare(
         modules=modules,
         packages=wanted.found,
         left_out=sum(found.left_out.values()),
-        notes=(*found.notes, *unsure, *said, f"cut       {cut.reason(total, rule, partitions)}"),
+        notes=(*notes, *unsure, why),
         command=command,
     )
 
@@ -307,6 +303,34 @@ def uploads_inputs(prepared: Prepared) -> bool:
     return prepared.target == "aws" or (
         prepared.target == "spark" and prepared.runs.store.startswith("s3://")
     )
+
+
+def _cut_of(
+    config: RunConfig, job: JobClass, inputs: tuple[InputObject, ...], where: Target
+) -> tuple[SplitRule, int, str]:
+    """Return how the inputs are cut, the number of partitions, and the note that says why."""
+    total = sum(given.size for given in inputs)
+    least = INLINE_AT_LEAST if where == "inline" else 1
+    rule = cut.split_rule(total, chunks=config.chunks, chunk_bytes=config.chunk_bytes, least=least)
+    partitions = _partitions(config, job, total, least)
+    return rule, partitions, f"cut       {cut.reason(total, rule, partitions)}"
+
+
+def _wanted(config: RunConfig, places: _Places) -> PackagesWanted:
+    return PackagesWanted(
+        config.requirements, config.refresh_packages, lambda: (places.stack, places.runs)
+    )
+
+
+def _notes(
+    wanted: PackagesWanted,
+    notes: tuple[str, ...],
+    source: JobSource,
+    modules: Modules,
+    stack: Stack | None,
+) -> list[str]:
+    """Return the notes on inputs and packages; raises `JobLoadError` for one that AWS lacks."""
+    return [*notes, *wanted.notes(), *(foreign_modules(source, modules) if stack else ())]
 
 
 class _Places:

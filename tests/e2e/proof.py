@@ -201,8 +201,9 @@ def _count(log: Log, proof: Proof) -> None:
             "the answer is right"
         )
     with log.step("a job with a package that the images lack", vital=False) as note:
-        job = ("--job", runs.packaged_job(proof.folder), "--chunks", "6")
-        packaged = runs.count(made, [book], proof.folder / "packaged.json", *job)
+        required = runs.packaged_job(proof.folder)
+        output = proof.folder / "packaged.json"
+        packaged = runs.count(made, [book], output, "--job", required, "--chunks", "6")
         runs.check_counts(packaged, [book])
         (held,) = json.loads(made.driver("packages", "--json").out)["sets"]
         names = ", ".join(f"{each['name']} {each['version']}" for each in held["packages"])
