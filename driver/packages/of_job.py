@@ -8,6 +8,7 @@ from pathlib import Path
 
 from driver.cloud.stack import Stack
 from driver.history.run_store import RunStore
+from driver.packages.compiled import ELF_HEAD, fits, is_compiled
 from driver.packages.platforms import canonical, here, of_images
 from driver.packages.resolve import (
     Place,
@@ -19,8 +20,8 @@ from driver.packages.resolve import (
     user_folder,
     user_place,
 )
-from driver.text import bytes_text, plural
-from mapreduce.code import JobSource, Modules
+from driver.text import bytes_text, plural, shown
+from mapreduce.code import JobSource, Modules, members_of
 from mapreduce.code.modules import distributions_of
 from mapreduce.errors import JobLoadError
 from mapreduce.packages import PackageCache, use_packages
@@ -119,6 +120,25 @@ def keep_packages(found: JobPackages, runs: RunStore) -> None:
 def digest_of_packages(found: JobPackages | None) -> str:
     """Return the digest that the tasks get, "" for none."""
     return found.tasks.digest if found else ""
+
+
+def check_compiled(source: JobSource, modules: Modules, stack: Stack) -> None:
+    """Refuse a compiled module beside the job that the services in AWS cannot load.
+
+    A source of the same name would take its place without a word, many times slower.
+
+    Raises:
+        JobLoadError: names the file, and what to do.
+    """
+    wanted = of_images(stack.architecture)
+    for name, path in sorted(members_of(source, modules).items()):
+        if not is_compiled(name) or fits(name, path.read_bytes()[:ELF_HEAD], wanted.name):
+            continue
+        raise JobLoadError(
+            f"{shown(name)} beside the job is a compiled module that the services in AWS cannot "
+            f"load ({wanted.name}); build it for that platform, require the package "
+            "(`requirements`), or remove the file to use a slower module of the same name"
+        )
 
 
 def foreign_modules(source: JobSource, modules: Modules) -> list[str]:

@@ -18,6 +18,7 @@ from driver.output.place import Output
 from driver.packages.of_job import (
     JobPackages,
     PackagesWanted,
+    check_compiled,
     digest_of_packages,
     foreign_modules,
     keep_packages,
@@ -329,8 +330,11 @@ def _notes(
     modules: Modules,
     stack: Stack | None,
 ) -> list[str]:
-    """Return the notes on inputs and packages; raises `JobLoadError` for one that AWS lacks."""
-    return [*notes, *wanted.notes(), *(foreign_modules(source, modules) if stack else ())]
+    """Return the notes on inputs and packages; raises `JobLoadError` for what AWS cannot import."""
+    if stack is None:
+        return [*notes, *wanted.notes()]
+    check_compiled(source, modules, stack)
+    return [*notes, *wanted.notes(), *foreign_modules(source, modules)]
 
 
 class _Places:

@@ -114,6 +114,8 @@ def _side_files(folder: Path, names: Iterable[str]) -> Iterator[Path]:
 def _path_of(target: str, ready_made: str) -> Path:
     path = Path(target)
     if target.endswith(".py") or "/" in target:
+        if path.is_dir() and path.name:
+            raise _folder_named(path)
         if not path.is_file():
             raise JobLoadError(
                 f"there is no job file {target}; "
@@ -122,12 +124,20 @@ def _path_of(target: str, ready_made: str) -> Path:
         return path.resolve()
     names = [target] if "." in target or not ready_made else [target, f"{ready_made}.{target}"]
     found = next((file for name in names if (file := _file_of(name))), None)
+    if found is None and path.is_dir() and _is_name(path.name):
+        raise _folder_named(path)
     if found is None:
         known = f"; ready-made jobs: {', '.join(_modules_of(ready_made))}" if ready_made else ""
         raise JobLoadError(
             f"there is no job module {target!r}; give a .py file or the name of a job{known}"
         )
     return found
+
+
+def _folder_named(path: Path) -> JobLoadError:
+    files = sorted(each.name for each in path.glob("[!_]*.py"))
+    which = f"{path}/{files[0] if files else 'job.py'}"
+    return JobLoadError(f"{path} is a folder; name the job's file in it: --job {which}")
 
 
 def _file_of(module: str) -> Path | None:

@@ -161,15 +161,29 @@ def _import_failed(exc: BaseException, name: str, root: Path) -> JobLoadError:
             '`if __name__ == "__main__":`; a parameter of a job is an annotated class attribute'
         )
     what = str(exc) if ours else "".join(traceback.format_exception_only(exc)).strip()
-    missing = (
-        exc.name.partition(".")[0] if isinstance(exc, ModuleNotFoundError) and exc.name else ""
+    return JobLoadError(
+        f"the job {name} cannot be imported from {root}:\n{frames}{what}{_way_out(exc, root)}"
     )
-    if missing and not (is_reserved(missing) or files_of(root, missing)):
-        what += (
-            f"\nfor a package, write `requirements = [{missing!r}]` in the class, by its name on "
-            "the index; a module of yours must lie beside the job's file"
+
+
+def _way_out(exc: BaseException, root: Path) -> str:
+    """Return what to do about an import that found nothing, on a line of its own, or ""."""
+    if isinstance(exc, ImportError) and "no known parent package" in str(exc):
+        return (
+            f"\n{root} is no package: write an empty {root.name}/__init__.py, so that its modules "
+            "can import each other by a dot"
         )
-    return JobLoadError(f"the job {name} cannot be imported from {root}:\n{frames}{what}")
+    if not isinstance(exc, ModuleNotFoundError) or not exc.name:
+        return ""
+    missing = exc.name.partition(".")[0]
+    if missing == root.name:
+        return f"\n{missing} is the folder of the job: write an empty {missing}/__init__.py"
+    if is_reserved(missing) or files_of(root, missing):
+        return ""
+    return (
+        f"\nfor a package, write `requirements = [{missing!r}]` in the class, by its name on the "
+        "index; a module of yours must lie beside the job's file"
+    )
 
 
 def classes_of(module: ModuleType) -> dict[str, JobClass]:
