@@ -1,7 +1,7 @@
 """Import a job's packages in this process: their folder comes first on the module path.
 
 A process that runs a job's tasks is forked for that job alone. The driver may run one job after
-another: then the modules of the earlier job's packages are forgotten, or the change is refused.
+another: then the modules of the earlier job's packages are forgotten, or the next job is refused.
 """
 
 from __future__ import annotations
@@ -40,24 +40,22 @@ def use_packages(folder: Path | None) -> None:
     """Import from this folder first from now on; from no such folder, with None.
 
     Raises:
-        JobLoadError: a module that it holds is loaded from elsewhere, or modules of the earlier
-            folder cannot be unloaded.
+        JobLoadError: a module that it holds is loaded from elsewhere: Python would go on with it.
     """
-    before = _Current.folder
-    if folder == before:
+    if folder == _Current.folder:
         return
-    if folder is not None:
-        _check_not_loaded(folder, before)
-    if before is not None:
-        _forget(before)
+    if _Current.folder is not None:
+        _forget(_Current.folder)
         sys.dont_write_bytecode = _Current.kept_flag
+        _Current.folder = None
     if folder is not None:
+        _check_not_loaded(folder)
         sys.path.insert(0, str(folder))
-        # byte code beside the sources would not be what the digest of the folder proves
         for name in ONE_THREAD:
             os.environ.setdefault(name, "1")
+        # byte code beside the sources would not be what the digest of the folder proves
         _Current.kept_flag, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    _Current.folder = folder
+        _Current.folder = folder
     importlib.invalidate_caches()
 
 
@@ -73,38 +71,37 @@ def top_levels(folder: Path) -> set[str]:
 
 
 def _forget(folder: Path) -> None:
-    """Unload the modules of a folder."""
+    """Unload what was imported from a folder, and search it no more.
+
+    A package with a compiled module stays loaded, because that cannot be loaded twice: the next job
+    that holds another version of it is refused.
+    """
+    sys.path[:] = [each for each in sys.path if each != str(folder)]
     loaded = {
         name: str(file)
         for name, module in list(sys.modules.items())
         if (file := getattr(module, "__file__", None)) and Path(file).is_relative_to(folder)
     }
-    compiled = [name for name, file in loaded.items() if file.endswith(tuple(EXTENSION_SUFFIXES))]
-    if compiled:
-        raise JobLoadError(
-            f"this process has loaded {compiled[0].partition('.')[0]} for another job, and Python "
-            "cannot load another version of it; run this job in a new process"
-        )
-    tops = {name.partition(".")[0] for name in loaded}
-    for name in list(sys.modules):
-        module = sys.modules[name]
-        own = name in loaded or (
-            name.partition(".")[0] in tops and getattr(module, "__file__", None) is None
-        )
-        if own:
+    compiled = {
+        name.partition(".")[0]
+        for name, file in loaded.items()
+        if file.endswith(tuple(EXTENSION_SUFFIXES))
+    }
+    tops = {name.partition(".")[0] for name in loaded} - compiled
+    for name in [name for name in sys.modules if name.partition(".")[0] in tops]:
+        if name in loaded or getattr(sys.modules[name], "__file__", None) is None:
             del sys.modules[name]
-    sys.path[:] = [each for each in sys.path if each != str(folder)]
 
 
-def _check_not_loaded(folder: Path, before: Path | None) -> None:
-    """Refuse a folder with a module that is loaded, and not from the earlier job's packages."""
+def _check_not_loaded(folder: Path) -> None:
+    """Refuse a folder that holds a module which is loaded from elsewhere."""
     for name in sorted(top_levels(folder)):
         module = sys.modules.get(name)
         file = getattr(module, "__file__", None)
-        if file and not (before and Path(file).is_relative_to(before)):
+        if file and not Path(file).is_relative_to(folder):
             version = getattr(module, "__version__", "")
             raise JobLoadError(
                 f"the job requires {name}, and this process has loaded {name} "
                 f"{f'{version} ' if isinstance(version, str) and version else ''}from {file}; "
-                "run the job in a new process, or with --target local"
+                "run the job in a new process"
             )

@@ -69,14 +69,20 @@ def test_a_module_that_is_loaded_from_elsewhere_is_refused(tmp_path: Path) -> No
 
 
 def test_a_compiled_module_cannot_be_exchanged(tmp_path: Path) -> None:
-    """An extension module stays in the process, so the next job's version would not be used."""
-    use_packages(_folder(tmp_path, 1))
+    """It stays in the process: a job without it runs, and one with another version is refused."""
+    first, second, third = (_folder(tmp_path, version) for version in (1, 2, 3))
+    use_packages(first)
     compiled = type(sys)("searched_two")
-    compiled.__file__ = str(tmp_path / f"packages-1/searched_two{EXTENSION_SUFFIXES[0]}")
+    compiled.__file__ = str(first / f"searched_two{EXTENSION_SUFFIXES[0]}")
+    for folder in (first, third):
+        (folder / f"searched_two{EXTENSION_SUFFIXES[0]}").touch()
     sys.modules["searched_two"] = compiled
-    with pytest.raises(JobLoadError, match="run this job in a new process"):
-        use_packages(_folder(tmp_path, 2))
-    del sys.modules["searched_two"]
+    for used in (None, second, first):
+        use_packages(used)
+        assert compiled is sys.modules["searched_two"]
+    with pytest.raises(JobLoadError, match="has loaded searched_two from .*in a new process"):
+        use_packages(third)
+    assert packages_folder() is None
 
 
 def test_top_levels_are_modules_and_packages(tmp_path: Path) -> None:
