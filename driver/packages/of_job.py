@@ -17,9 +17,8 @@ from driver.packages.resolve import (
     fetch_all,
     keep,
     resolved,
-    user_folder,
-    user_place,
 )
+from driver.packages.user_folder import trim, user_folder, user_place
 from driver.text import bytes_text, plural, shown
 from mapreduce.code import JobSource, Modules, members_of
 from mapreduce.code.modules import distributions_of
@@ -91,6 +90,8 @@ class PackagesWanted:
         cache = PackageCache(user.storage, user.store, user_folder() / "unpacked")
         folder = cache.fetch(local.digest)
         use_packages(folder)
+        if not (local.remembered and (tasks is None or tasks.remembered)):
+            trim(user)
         self.found = JobPackages(tasks or local, local, folder, self._refresh)
 
     def notes(self) -> Iterator[str]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ from mapreduce.packages.contents import contents_of
 from mapreduce.packages.document import document_of
 from mapreduce.packages.search import top_levels
 from mapreduce.packages.wheel import FILES_LIMIT, UNPACKED_LIMIT, check_digest, unpack_wheel
-from mapreduce.storage import Storage, open_storage
+from mapreduce.storage import Storage
 from mapreduce.wire import keys
 
 _INCLUDE = re.compile(r"^\s*(?:-r|--requirement|-c|--constraint)[\s=]+(\S+)", re.MULTILINE)
@@ -98,17 +98,6 @@ class Place:
         except ObjectMissing:
             return False
         return found.size == wheel.size_bytes
-
-
-def user_folder() -> Path:
-    """Return the folder of the user in which packages are kept."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "mapreduce-on-fargate" / "packages"
-
-
-def user_place() -> Place:
-    """Return the user's folder as a store."""
-    return Place(open_storage(), f"file://{user_folder().resolve()}")
 
 
 def resolved(
@@ -257,8 +246,6 @@ def _checked(files: Sequence[Path], platform: Platform, folder: Path) -> Package
 
 def _check_modules(folder: Path, wheel: Wheel, platform: Platform) -> None:
     """Refuse modules that would take the place of Python's, this program's or its libraries'."""
-    import sys
-
     for top in sorted(top_levels(folder)):
         if top in PROGRAM or top == "mapreduce_jobs":
             what = "this program"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from driver.packages.of_job import (
     keep_packages,
 )
 from driver.packages.platforms import Platform
-from driver.packages.resolve import user_folder
+from driver.packages.user_folder import trim, user_folder, user_place
 from mapreduce.code import JobSource, Modules, find_job
 from mapreduce.errors import JobLoadError
 from mapreduce.packages import PackageCache, platform_here, search, use_packages
@@ -139,3 +140,16 @@ def test_where_packages_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert tmp_path / "cache/mapreduce-on-fargate/packages" == user_folder()
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert Path.home() / ".cache/mapreduce-on-fargate/packages" == user_folder()
+
+
+def test_the_oldest_wheels_are_deleted_beyond_the_limit(tmp_path: Path) -> None:
+    """The newest stay; a job that needs a deleted one is resolved again."""
+    place = user_place()
+    for number, letter in enumerate("abc"):
+        url = keys.wheel(place.store, letter * 64)
+        place.storage.write(url, b"12345")
+        os.utime(url.removeprefix("file://"), (number, number))
+    trim(place)
+    trim(place, most_bytes=10)
+    left = [info.url for info in place.storage.list(f"{place.store}/packages/wheels")]
+    assert [keys.wheel(place.store, letter * 64) for letter in "bc"] == left
