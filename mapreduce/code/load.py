@@ -37,12 +37,14 @@ class CodeLoader:
         storage: where packs are read.
         store: the store's root URL.
         folder: a local folder for unpacked code; packages are unpacked beside it.
+        proven: a parent of this process has proven the packages.
     """
 
-    def __init__(self, storage: Storage, store: str, folder: Path) -> None:
+    def __init__(self, storage: Storage, store: str, folder: Path, *, proven: bool = False) -> None:
         self._storage = storage
         self._store = store
         self._folder = folder
+        self._proven = proven
         self._packages = PackageCache(storage, store, folder.parent / "packages")
 
     def load(self, spec: JobSpec) -> Job:
@@ -71,7 +73,9 @@ class CodeLoader:
             CorruptBlock: an object does not have its digest.
             JobLoadError: the packages do not fit this machine.
         """
-        return self._packages.fetch(spec.packages) if spec.packages else None
+        if not spec.packages:
+            return None
+        return self._packages.fetch(spec.packages, proven=self._proven)
 
     def fetch(self, spec: JobSpec) -> Path:
         """Return the folder of a job's code; download, verify and unpack it unless it is already

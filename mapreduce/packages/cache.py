@@ -1,8 +1,8 @@
 """Packages unpacked on this machine, by the digest of their set, within a limit.
 
-A folder is proven by its digest each time that a process is about to import from it: a job runs as
-the same user, and could have changed the files for the next one. Processes on one machine share
-the folders: one unpacks, and the others wait for it.
+A folder is proven by its digest each time that a worker, or the driver, begins with a job: a job
+runs as the same user, and could have changed the files for the next one. Processes on one machine
+share the folders: one unpacks, and the others wait for it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import metadata
@@ -30,6 +31,8 @@ CACHE_BYTES = 4 << 30
 _DOCUMENT_BYTES = 4 << 20
 _SPARE_BYTES = 256 << 20
 """Bytes that stay free on the disk, for the tasks' own files."""
+_LEFT_S = 3600.0
+"""No set takes an hour to unpack."""
 _held: dict[Path, int] = {}
 """The folders that this process imports from, with the descriptors that hold them."""
 
@@ -52,23 +55,31 @@ class PackageCache:
         self._folder = folder
         self._limit_bytes = limit_bytes
 
-    def fetch(self, digest: str) -> Path:
+    def fetch(self, digest: str, *, proven: bool = False) -> Path:
         """Return the folder of a set's packages, proven; download and unpack them if need be.
+
+        Args:
+            digest: names the set.
+            proven: a process that began with this job on this machine has proven the folder.
 
         Raises:
             CorruptBlock: an object of the set does not have its digest.
             JobLoadError: the packages do not fit this machine or its environment.
         """
+        root = self._folder / digest
+        if proven and root.is_dir():
+            hold(root)
+            return root
         packages = self.read(digest)
         check_fits(packages)
         self._folder.mkdir(parents=True, exist_ok=True)
-        root = self._folder / digest
         with _locked(self._folder / f"{digest}.unpacking"):
+            hold(root)
             if not root.is_dir() or not _is_proven(root, packages):
                 _discard(root)
                 self._unpack(packages, root)
-            hold(root)
-        self._trim(root)
+                self._trim(root)
+        os.utime(root.with_name(f"{digest}.use"))
         return root
 
     def read(self, digest: str) -> PackageSet:
@@ -127,7 +138,9 @@ class PackageCache:
 
     def _trim(self, used: Path) -> None:
         """Delete the folders used longest ago, beyond the limit, unless a process uses them."""
-        os.utime(self._folder / f"{used.name}.use")
+        for left in self._folder.glob("unpack-*"):  # of a process that was killed
+            if left.stat().st_mtime < time.time() - _LEFT_S:
+                shutil.rmtree(left, ignore_errors=True)
         found = sorted(
             (path for path in self._folder.glob("*.use") if path.with_suffix("").is_dir()),
             key=lambda path: path.stat().st_mtime,
@@ -150,7 +163,8 @@ def check_fits(packages: PackageSet) -> None:
     here = platform_here()
     if packages.platform != here:
         raise JobLoadError(
-            f"the job's packages are for {packages.platform}, and this process is {here}"
+            f"the job's packages are for {packages.platform}, and this process is {here}; "
+            "use a machine and a Python of that kind"
         )
     for name, version in sorted(packages.provided.items()):
         with suppress(metadata.PackageNotFoundError):

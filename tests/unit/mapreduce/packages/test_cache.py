@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,6 +59,27 @@ def test_packages_are_unpacked_once_and_proven_each_time(tmp_path: Path) -> None
     assert {digest, f"{digest}.use", f"{digest}.unpacking"} == {
         path.name for path in (tmp_path / "cache").iterdir()
     }
+
+
+def test_a_task_of_a_proven_job_reads_nothing_again(tmp_path: Path) -> None:
+    """A task's process relies on the proof of its worker, and proves what it must unpack."""
+    digest = stored_set(_store(tmp_path), tmp_path, make_wheel(tmp_path, "one"))
+    root = _cache(tmp_path).fetch(digest, proven=True)
+    (root / "one.py").write_text("")
+    assert root == _cache(tmp_path).fetch(digest, proven=True)
+    assert "" == (root / "one.py").read_text()
+    _cache(tmp_path).fetch(digest)
+    assert "" != (root / "one.py").read_text()
+
+
+def test_what_a_killed_process_left_is_deleted(tmp_path: Path) -> None:
+    """A half unpacked folder goes an hour later, and not while it may still be written."""
+    for name, age_s in (("unpack-old", 4000.0), ("unpack-young", 0.0)):
+        folder = tmp_path / "cache" / name
+        folder.mkdir(parents=True)
+        os.utime(folder, (time.time() - age_s,) * 2)
+    _cache(tmp_path).fetch(stored_set(_store(tmp_path), tmp_path, make_wheel(tmp_path, "one")))
+    assert ["unpack-young"] == [each.name for each in (tmp_path / "cache").glob("unpack-*")]
 
 
 @pytest.mark.parametrize("damage", ["length", "bytes", "set", "missing set"])
