@@ -24,11 +24,14 @@ LOOKS = {
     "a named file": ('self.path("named.txt").read_text()', ""),
     "a named file by __file__": ('Path(__file__).with_name("named.txt").read_text()', ""),
     "a literal import": ('importlib.import_module("parts.dynamic").NAME', ""),
-    "a computed import": ('importlib.import_module("parts." + "other").NAME', "parts"),
-    "a file by __file__": ('Path(__file__).with_name("data.txt").read_text()', "data.txt"),
-    "a resource": ('resources.files(parts).joinpath("table.txt").read_text()', "table.txt"),
+    "a computed import": (
+        'importlib.import_module("parts." + "other").NAME',
+        "`import parts.other`",
+    ),
+    "a file by __file__": ('Path(__file__).with_name("data.txt").read_text()', "`files`"),
+    "a resource": ('resources.files(parts).joinpath("table.txt").read_text()', "`files`"),
     "a path of this machine": ("self.path(self.name).read_text()", "only files beside the job"),
-    "a file that does not travel": ('self.path("data.txt").read_text()', "data.txt"),
+    "a file that does not travel": ('self.path("data.txt").read_text()', "`files"),
 }
 
 
