@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from driver.output.place import Output
 from driver.plan import cut
 from driver.plan.config import DEFAULT_STORE, READY_MADE, RunConfig
 from driver.plan.inputs import check_name, declared_names, find_inputs, local_url
+from driver.plan.origins import Origin
 from driver.plan.target import Target, WantedTarget
 from driver.plan.tasks import RunPlan
 from driver.plan.upload import Progress, upload_inputs
@@ -29,7 +31,7 @@ from mapreduce.errors import FleetError, InputError, ObjectExists, UsageError
 from mapreduce.job import Job
 from mapreduce.storage import Storage, open_storage
 from mapreduce.storage.digest import digest_of_bytes
-from mapreduce.user_code.parameters import parse_parameters
+from mapreduce.user_code.parameters import parameters_as_json, parse_parameters
 from mapreduce.wire import keys
 from mapreduce.wire.build import HASH_SEED, Build, this_build
 from mapreduce.wire.messages import InputObject, JobSpec, SplitRule
@@ -46,6 +48,16 @@ INPUT_FOLDERS = (keys.INPUT, keys.REDUCE)
 them with the policies of their roles."""
 SLOW_UPLINK_S = 300.0
 """Seconds of one request: it may send 64 MiB at once, from a laptop with 2 Mbit/s."""
+
+
+@dataclass(frozen=True, slots=True)
+class FromPython:
+    """What a program in Python gives beside the options: parameters by name, as they are; and the
+    origins of a job that was gathered from the cells of a notebook.
+    """
+
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    origins: tuple[Origin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +87,7 @@ class Prepared:
     command: str = ""
     planned: RunPlan | None = None
     forecast: Forecast | None = None
+    origins: tuple[Origin, ...] = ()
 
     @property
     def identity(self) -> CodeIdentity:
@@ -132,8 +145,17 @@ def prepare(
     store: str | None,
     output: Output | None = None,
     command: str = "",
+    given: FromPython = FromPython(),
 ) -> Prepared:
     """Check all that can be checked before anything is started or written.
+
+    Args:
+        config: the options.
+        target: where the run is carried out.
+        store: the path or URL of the store.
+        output: the place of a copy of the result.
+        command: the user's command.
+        given: what a program in Python gives beside the options.
 
     Raises:
         UsageError: an option's value is wrong, or options contradict each other.
@@ -142,7 +164,10 @@ def prepare(
     _check_target(config, target)
     source, job = find_job(config.job, READY_MADE)
     check_name(source.file)
-    parameters = parse_parameters(job, config.parameters)
+    parameters = {
+        **parse_parameters(job, config.parameters),
+        **parameters_as_json(job, given.parameters),
+    }
     stack = _stack_for(target)
     where: Target = "aws" if stack else target if target in ("inline", "spark") else "local"
     text = store or os.environ.get("MAPREDUCE_STORE") or (stack.store if stack else DEFAULT_STORE)
@@ -183,6 +208,7 @@ def prepare(
         left_out=sum(found.left_out.values()),
         notes=(*found.notes, *unsure, f"cut       {cut.reason(total, rule, partitions)}"),
         command=command,
+        origins=given.origins,
     )
 
 
@@ -258,6 +284,8 @@ def plan_of(prepared: Prepared, code: str, inputs: tuple[InputObject, ...]) -> R
         left_out=prepared.left_out,
         job_folder=storable(str(prepared.source.root), BLOCK_LIMIT),
         command=storable(prepared.command, BLOCK_LIMIT),
+        keep_pairs=prepared.config.keep_pairs and issubclass(prepared.job, Job),
+        origins=prepared.origins,
     )
 
 
