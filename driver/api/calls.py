@@ -92,6 +92,8 @@ def _run(
     started = time.monotonic()
     if target not in TARGETS:
         raise UsageError(f"run(target={target!r}): it is one of {', '.join(TARGETS)}")
+    if not isinstance(store, str | os.PathLike | None):
+        raise UsageError(f"run(store={store!r}): it is a path or a URL")
     with ExitStack() as ends:
         given = ends.enter_context(given_job(job))
         found.append(given)

@@ -59,6 +59,10 @@ class FromPython:
     parameters: Mapping[str, object] = field(default_factory=dict)
     origins: tuple[Origin, ...] = ()
 
+    def added_to(self, parsed: dict[str, object], job: JobClass) -> dict[str, object]:
+        """Return all parameters as JSON; raises `ParameterError`."""
+        return {**parsed, **parameters_as_json(job, self.parameters)}
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -149,14 +153,6 @@ def prepare(
 ) -> Prepared:
     """Check all that can be checked before anything is started or written.
 
-    Args:
-        config: the options.
-        target: where the run is carried out.
-        store: the path or URL of the store.
-        output: the place of a copy of the result.
-        command: the user's command.
-        given: what a program in Python gives beside the options.
-
     Raises:
         UsageError: an option's value is wrong, or options contradict each other.
         FleetError: the stack, or AWS, cannot be reached.
@@ -164,10 +160,7 @@ def prepare(
     _check_target(config, target)
     source, job = find_job(config.job, READY_MADE)
     check_name(source.file)
-    parameters = {
-        **parse_parameters(job, config.parameters),
-        **parameters_as_json(job, given.parameters),
-    }
+    parameters = given.added_to(parse_parameters(job, config.parameters), job)
     stack = _stack_for(target)
     where: Target = "aws" if stack else target if target in ("inline", "spark") else "local"
     text = store or os.environ.get("MAPREDUCE_STORE") or (stack.store if stack else DEFAULT_STORE)
@@ -181,9 +174,7 @@ def prepare(
     found = find_inputs(config.inputs, runs.storage, names=declared_names(job), store=runs.store)
     found = output.checked(found, runs) if output else found
     inputs = _formatted(found.objects, job)
-    _check_sort(config, job)
-    _check_keep(config, stack)
-    _check_limit(config, stack)
+    _check_options(config, job, stack)
     unsure = _check_buckets(inputs, stack, aws) if stack else []
     if where == "local" or (where == "spark" and config.spark_master.startswith("local")):
         check_services_keys([runs.store, *(given.url for given in inputs)])
@@ -366,6 +357,13 @@ def _partitions(config: RunConfig, job: JobClass, total_bytes: int, least: int) 
         return 0
     combines = isinstance(reduce, Aggregation) and not reduce.grows
     return config.reducers or max(least, cut.reducer_count(total_bytes, combines=combines))
+
+
+def _check_options(config: RunConfig, job: JobClass, stack: Stack | None) -> None:
+    """Check that job and stack can do what the options ask for; raises `UsageError`."""
+    _check_sort(config, job)
+    _check_keep(config, stack)
+    _check_limit(config, stack)
 
 
 def _check_sort(config: RunConfig, job: JobClass) -> None:

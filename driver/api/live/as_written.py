@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import inspect
-from types import FunctionType
+import sys
+from types import FunctionType, ModuleType
 from typing import Any
 
-from driver.api.live.statements import attributes_of, literal_of
+from driver.api.live.statements import attributes_of, call_of, literal_of
 from mapreduce.chain import Chain
 from mapreduce.errors import JobLoadError
 from mapreduce.job import Job
@@ -28,14 +29,14 @@ def check_as_written(cls: type, node: ast.stmt, name: str) -> None:
     if not issubclass(cls, Job | Chain) or not plain:
         return  # a decorator, or a metaclass such as an enum's, may add what it likes
     assert isinstance(node, ast.ClassDef)
-    written = attributes_of(node)
+    written, module = attributes_of(node), sys.modules[cls.__module__]
     for attribute, value in vars(cls).items():
         if attribute.startswith("__") and attribute != "__init__":
             continue
         statement = written.get(attribute)
         if statement is None and not _is_pythons(attribute):
             raise _changed(name, attribute, "is not in its source")
-        if statement is not None and not _is_written(value, statement):
+        if statement is not None and not _is_written(value, statement, module):
             raise _changed(name, attribute, "is not what its source says")
 
 
@@ -43,7 +44,7 @@ def _is_pythons(attribute: str) -> bool:
     return attribute.startswith(("_abc_", "_member_", "_value2member_", "_mapreduce_"))
 
 
-def _is_written(value: Any, node: ast.stmt) -> bool:
+def _is_written(value: Any, node: ast.stmt, module: ModuleType) -> bool:
     """Return whether a value may come from a statement; one that is computed may."""
     held = getattr(value, "__func__", None) or getattr(value, "fget", None) or value
     inner = inspect.unwrap(held) if callable(held) else held
@@ -52,7 +53,14 @@ def _is_written(value: Any, node: ast.stmt) -> bool:
             node.lineno <= _line(inner, node) <= (node.end_lineno or 0)
         )
     literal, is_literal = literal_of(node)
-    return not is_literal or (type(value) is type(literal) and repr(value) == repr(literal))
+    if is_literal:
+        return type(value) is type(literal) and repr(value) == repr(literal)
+    made = call_of(node)
+    cls = getattr(module, made[0], None) if made else None
+    if made is None or not isinstance(cls, type):
+        return True
+    options = {name: getattr(value, name, each) for name, each in made[1].items()}
+    return type(value) is cls and options == made[1]
 
 
 def _line(function: FunctionType, node: ast.FunctionDef) -> int:

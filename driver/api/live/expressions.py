@@ -10,6 +10,7 @@ import fractions
 import math
 import pathlib
 import re
+import zoneinfo
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable
 from inspect import signature
@@ -35,6 +36,8 @@ _CALLS: tuple[tuple[type, Callable[[Any], tuple[object, ...]]], ...] = (
     (OrderedDict, lambda value: (list(value.items()),)),
     (deque, lambda value: (list(value), value.maxlen)),
     (pathlib.PurePath, lambda value: (str(value),)),
+    (datetime.timezone, lambda value: (value.utcoffset(None),)),
+    (zoneinfo.ZoneInfo, lambda value: (value.key,)),
     (bytearray, lambda value: (bytes(value),)),
 )
 """Kinds of values, and the arguments with which one is made again."""
@@ -97,11 +100,10 @@ def _made_again(value: Any) -> tuple[tuple[object, ...], dict[str, object]] | No
     return None
 
 
-def _moment(value: Any) -> tuple[tuple[object, ...], dict[str, object]] | None:
-    if getattr(value, "tzinfo", None) is not None:
-        return None
+def _moment(value: Any) -> tuple[tuple[object, ...], dict[str, object]]:
     units = ("year", "month", "day", "hour", "minute", "second", "microsecond")
-    return tuple(getattr(value, unit) for unit in units if hasattr(value, unit)), {}
+    names = {name: getattr(value, name) for name in ("fold", "tzinfo") if getattr(value, name, 0)}
+    return tuple(getattr(value, unit) for unit in units if hasattr(value, unit)), names
 
 
 def _container(value: Any, name_of: NameOf) -> str:

@@ -6,6 +6,7 @@ import ast
 import symtable
 import textwrap
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 _RUN_AT_ONCE = frozenset(("lambda", "listcomp", "setcomp", "dictcomp", "genexpr"))
@@ -109,6 +110,18 @@ def literal_of(node: ast.stmt) -> tuple[object, bool]:
         return (ast.literal_eval(value), True) if value is not None else (None, False)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None, False
+
+
+def call_of(node: ast.stmt) -> tuple[str, dict[str, object]] | None:
+    """Return the name that an assignment's value calls, and the literals among its options."""
+    value = getattr(node, "value", None)
+    if not isinstance(value, ast.Call) or not isinstance(value.func, ast.Name):
+        return None
+    options = {}
+    for each in value.keywords:
+        with suppress(ValueError, TypeError):
+            options[str(each.arg)] = ast.literal_eval(each.value)
+    return value.func.id, options
 
 
 def _parsed(text: str) -> ast.Module | None:
