@@ -20,6 +20,7 @@ from driver.api.progress import TickingView, view_of
 from driver.api.result import Result
 from driver.forecast.limit import check_limit
 from driver.plan.target import WantedTarget
+from driver.targets import prefork
 from driver.targets.planning import plan_run
 from driver.targets.prepare import FromPython, Prepared, prepare
 from driver.targets.watched import watched
@@ -95,6 +96,9 @@ def _run(
     if not isinstance(store, str | os.PathLike | None):
         raise UsageError(f"run(store={store!r}): it is a path or a URL")
     with ExitStack() as ends:
+        # the local services import their modules while the job is looked at
+        prefork.start_early(["run", "--target", target])
+        ends.callback(prefork.dismiss)
         given = ends.enter_context(given_job(job))
         found.append(given)
         config = config_of(given.text, inputs, options)

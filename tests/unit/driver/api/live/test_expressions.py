@@ -109,13 +109,14 @@ def test_aggregations_come_back() -> None:
 def test_the_order_of_a_set_does_not_count() -> None:
     """Equal sets have equal texts, whatever their order."""
     names = [f"word {number}" for number in range(50)]
-    assert expression(set(names), _name_of) == expression(set(names[::-1]), _name_of)
+    backwards = names[::-1]
+    assert expression(set(names), _name_of) == expression(set(backwards), _name_of)
 
 
 @pytest.mark.parametrize(
     "value",
-    [object(), [object()], {"a": object()}, (x for x in ())],
-    ids=["object", "in a list", "in a dict", "generator"],
+    [object(), [object()], {"a": object()}, iter(())],
+    ids=["object", "in a list", "in a dict", "iterator"],
 )
 def test_live_objects_are_refused(value: object) -> None:
     """What no text stands for is refused, also within a container."""
