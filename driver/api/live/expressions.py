@@ -11,9 +11,11 @@ import math
 import pathlib
 import re
 import zoneinfo
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from inspect import signature
+from operator import attrgetter, itemgetter
 from types import BuiltinFunctionType, FunctionType, GenericAlias, ModuleType, UnionType
 from typing import Any
 
@@ -38,6 +40,8 @@ _CALLS: tuple[tuple[type, Callable[[Any], tuple[object, ...]]], ...] = (
     (pathlib.PurePath, lambda value: (str(value),)),
     (datetime.timezone, lambda value: (value.utcoffset(None),)),
     (zoneinfo.ZoneInfo, lambda value: (value.key,)),
+    (defaultdict, lambda value: (value.default_factory, dict(value))),
+    *((kind, lambda value: value.__reduce__()[1]) for kind in (attrgetter, itemgetter)),
     (bytearray, lambda value: (bytes(value),)),
 )
 """Kinds of values, and the arguments with which one is made again."""
@@ -88,6 +92,8 @@ def _made_again(value: Any) -> tuple[tuple[object, ...], dict[str, object]] | No
             return arguments(value), {}
     if kind in (datetime.date, datetime.datetime, datetime.time):
         return _moment(value)
+    if kind is partial:
+        return (value.func, *value.args), value.keywords
     if dataclasses.is_dataclass(value) and isinstance(value, object):
         fields = [each for each in dataclasses.fields(value) if each.init]
         return (), {each.name: getattr(value, each.name) for each in fields}

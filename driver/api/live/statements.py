@@ -81,7 +81,18 @@ def used_names(text: str) -> Used:
             walk(child, found)
 
     walk(symtable.symtable(text, "statement", "exec"), at_once)
+    at_once.update(_named_in_annotations(text))
     return Used(frozenset(at_once), frozenset(later - at_once))
+
+
+def _named_in_annotations(text: str) -> Iterator[str]:
+    """Yield the names in annotations that are texts: the type of a parameter may be one."""
+    for node in ast.walk(ast.parse(text)):
+        held = node.annotation if isinstance(node, ast.AnnAssign) else None
+        if isinstance(held, ast.Constant) and isinstance(held.value, str):
+            with suppress(SyntaxError, ValueError):
+                inside = ast.walk(ast.parse(held.value, mode="eval"))
+                yield from (each.id for each in inside if isinstance(each, ast.Name))
 
 
 def submodules_used(name: str, text: str) -> frozenset[str]:

@@ -10,8 +10,10 @@ import math
 import pathlib
 import re
 import zoneinfo
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict, defaultdict, deque
 from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 import pytest
@@ -88,6 +90,7 @@ def test_plain_values_come_back_equal(value: object) -> None:
         *(datetime.timedelta(1, 2), datetime.time(3, 4), math.inf, bytearray(b"x"), ()),
         *({1, 2}, frozenset("ab"), set(), Counter("aab"), OrderedDict(a=1), deque([1], 3)),
         *(pathlib.PurePosixPath("/tmp/x"), len, math.sqrt, int, re, list[int], int | None),
+        defaultdict(list, a=[1]),
         *(datetime.datetime(2024, 1, 2, tzinfo=datetime.UTC), Csv(delimiter=";")),
         datetime.datetime(2024, 1, 2, tzinfo=zoneinfo.ZoneInfo("UTC")),
     ],
@@ -104,6 +107,13 @@ def test_aggregations_come_back() -> None:
     again = _again(TopK(3, smallest=True))
     assert (3, True) == (again.k, again.smallest)
     assert isinstance(_again(Sum()), Sum)
+
+
+def test_calls_that_wait_come_back() -> None:
+    """A partial call and a getter come back with their arguments."""
+    assert [-3, 1] == _again(partial(sorted, key=abs, reverse=True))([1, -3])
+    assert "b" == _again(itemgetter(1))("abc")
+    assert 3 == _again(attrgetter("real"))(3)
 
 
 def test_the_order_of_a_set_does_not_count() -> None:

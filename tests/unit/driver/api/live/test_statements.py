@@ -66,6 +66,7 @@ def test_a_text_that_is_no_python_defines_nothing() -> None:
         ("class C(A):\n    n = B\n    def f(self, x=D): return E", "A B D", "E"),
         ("@A\ndef f(x: B) -> C:\n    y = D\n    def g(): return y, E", "A B C", "D E"),
         ("f = lambda x: x + A", "A", ""),
+        ("class C:\n    n: 'A | B[D]' = 1\n    m: '(' = 2", "A B D", ""),
         ("class C:\n    n = [A(x) for x in B]", "A B", ""),
         ("def f():\n    global A\n    A = 1\n    return A, f", "", "A f"),
     ],
