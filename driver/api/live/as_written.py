@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import inspect
 import sys
 from types import FunctionType, ModuleType
@@ -56,9 +57,11 @@ def _is_written(value: Any, node: ast.stmt, module: ModuleType) -> bool:
     if is_literal:
         return type(value) is type(literal) and repr(value) == repr(literal)
     made = call_of(node)
-    cls = getattr(module, made[0], None) if made else None
-    if made is None or not isinstance(cls, type):
+    if made is None:
         return True
+    cls = getattr(module, made[0], getattr(builtins, made[0], None))
+    if not isinstance(cls, type):
+        return cls is not None  # a name that is not in memory: the source is newer
     options = {name: getattr(value, name, each) for name, each in made[1].items()}
     return type(value) is cls and options == made[1]
 

@@ -78,10 +78,19 @@ def test_a_class_within_a_class_is_refused(module: Write) -> None:
         pass
 
 
-def test_a_file_that_has_changed_is_refused(folder: Path, module: Write) -> None:
+@pytest.mark.parametrize(
+    "now",
+    [
+        JOB.replace("reduce = Sum()", "reduce = None"),
+        JOB.replace("Sum", "Max"),
+        JOB.replace("low: int = 1", "low: int = 2"),
+        JOB.replace("\n\nclass Mine", "\n\n\n\n\n\n\n\n\nclass Mine"),
+    ],
+)
+def test_a_file_that_has_changed_is_refused(folder: Path, module: Write, now: str) -> None:
     """The workers read the file, so the class in memory must be the file's."""
     mine = module("jobs_5", JOB).Mine
-    (folder / "jobs_5.py").write_text(JOB.replace("reduce = Sum()", "reduce = None"))
+    (folder / "jobs_5.py").write_text(now)
     with pytest.raises(JobLoadError, match="reload the module"), given_job(mine):
         pass
 
