@@ -51,7 +51,7 @@ class KeptCells:
         """Yield the cells of IPython, or the inputs of a REPL, the newest first; else the program
         of `-c` or of a pipe.
         """
-        kept = list(linecache.cache)
+        kept = [*linecache.cache, *_interactive()]
         names = [name for name in kept if name in self._numbers or name.startswith(_REPL)]
         for name in [*reversed(names), _COMMAND, _STDIN]:
             if (cell := self.named(name)) is not None:
@@ -69,7 +69,13 @@ class KeptCells:
             return _command()
         if file == _STDIN:
             return _standard_input()
-        return "".join(linecache.getlines(file))
+        return "".join(linecache.getlines(file)) or _interactive().get(file, "")
+
+
+def _interactive() -> dict[str, str]:
+    """Return the inputs of a REPL by their names, which Python 3.13 keeps for each code object."""
+    entries: Any = getattr(linecache, "_interactive_cache", {})
+    return {str(name): "".join(lines) for _, _, lines, name in entries.values()}
 
 
 def _command() -> str:

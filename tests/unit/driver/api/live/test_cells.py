@@ -33,8 +33,15 @@ def test_cells_of_ipython_have_their_numbers(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_inputs_of_a_repl_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """A REPL of Python 3.13 keeps its inputs under a name of each."""
-    _keep(monkeypatch, "<python-input-0>", "a = 1\n")
-    assert "<python-input-0>" in [each.label for each in KeptCells().newest_first()]
+    entries = {
+        ("f", 1): (6, None, ["a = 1\n"], "<python-input-0>"),
+        ("g", 1): (6, None, ["b = 2\n"], "<python-input-1>"),
+    }
+    monkeypatch.setattr(linecache, "_interactive_cache", entries, raising=False)
+    names = [each.label for each in KeptCells().newest_first()]
+    assert ["<python-input-1>", "<python-input-0>"] == names[:2]
+    cell = KeptCells().named("<python-input-1>")
+    assert "b = 2\n" == (cell and cell.text)
 
 
 @pytest.mark.parametrize(
