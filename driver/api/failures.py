@@ -26,8 +26,6 @@ def shortened(exc: Shortened, job: GivenJob | None) -> Shortened:
     """
     later = list(getattr(exc, "__notes__", ()))
     exc.__notes__ = [*(_in_cells(line, job) for line in _evidence(exc)), *later]
-    exc.__cause__ = None
-    exc.__suppress_context__ = True
     if exc.args and isinstance(exc.args[0], str):
         exc.args = (shown_lines(_in_cells(exc.args[0], job)), *exc.args[1:])
     rendered = [_message(exc), *(shown_lines(note) for note in exc.__notes__)]

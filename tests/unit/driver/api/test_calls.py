@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -125,6 +126,25 @@ def test_a_failure_has_its_evidence(module: Write) -> None:
     shown = exc._render_traceback_()  # type: ignore[attr-defined]
     assert shown[0].startswith("StageFailed: map-0")
     assert not any("driver/api" in line for line in shown)
+
+
+@pytest.mark.parametrize("name", ["Fails", "Both"])
+def test_a_failure_names_the_cell(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The frames of a class without a file are those of its own text, in the record too."""
+    text = JOB.replace("yield value, key", "yield value, 1 / 0")
+    main = ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    monkeypatch.setattr(sys, "argv", ["-c"])
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-c", text])
+    exec(compile(text, "<string>", "exec"), vars(main))
+    with pytest.raises(StageFailed) as caught:
+        run(getattr(main, name), "roses.txt", target="inline", progress=False)
+    cause = caught.value.failure.causes[0]
+    line = next(n for n, each in enumerate(text.split("\n"), 1) if "1 /" in each)
+    if name == "Fails":
+        line = text.split("\n").index("        yield value, 1 / key") + 1
+    assert f'File "<string>", line {line}, in map' in cause.traceback
+    assert "interactive_job" not in "\n".join(caught.value.__notes__)
 
 
 def test_the_callers_modules_stay(folder: Path, module: Write) -> None:
