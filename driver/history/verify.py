@@ -23,7 +23,8 @@ from mapreduce.check.reference import (
 )
 from mapreduce.encoding import encode_key
 from mapreduce.errors import InputError
-from mapreduce.formats.output import jsonable, key_of_json, read_pairs
+from mapreduce.formats.json_values import json_key, jsonable, key_of_json
+from mapreduce.formats.output import read_pairs
 from mapreduce.job import Job
 from mapreduce.wire.messages import Message
 
@@ -67,7 +68,7 @@ def verify_run(
         InputChanged: an input has changed since the run read it.
     """
     answer = plain_answer(job, _contents(plan, job, runs), _left_out(plan, runs), watch)
-    expected = [(jsonable(key), jsonable(value)) for key, value in answer]
+    expected = [(json_key(key), jsonable(value)) for key, value in answer]
     return verdict_on(plan, runs, success, expected, "plain", watch)
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from datetime import date, datetime, time
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
-from driver.output.merge_parts import read_result
-from mapreduce.encoding import NotCarriable, encode_key
+from driver.output.merge_parts import read_keyed, read_result
+from mapreduce.encoding import Descending, NotCarriable, encode_key
 from mapreduce.engine.top_pairs import TopPairs
-from mapreduce.formats.output import JsonPair, key_of_json
+from mapreduce.formats.json_values import key_of_json
+from mapreduce.formats.output import JsonPair
 from mapreduce.storage import Storage
 
 
@@ -40,19 +43,24 @@ def pairs_of(urls: Sequence[str], storage: Storage, text: str) -> Iterator[JsonP
     wanted = encoded_keys(text)
     last = max(wanted, default=b"")
     for url in urls:
-        for key, value in read_result([url], storage):
-            encoded = encode_key(key_of_json(key))
+        for encoded, pair in read_keyed([url], storage):
             if encoded > last:
                 break
             if encoded in wanted:
-                yield key, value
+                yield pair
 
 
 def encoded_keys(text: str) -> frozenset[bytes]:
-    """Return the encodings of the keys that a text can mean: itself, and its JSON value."""
+    """Return the encodings of the keys that a text can mean: itself, its JSON value, and a number,
+    date or time of another type that is written so.
+    """
     meant: list[Any] = [text]
     with suppress(ValueError, KeyError, TypeError):  # not JSON, or not the JSON of a key
         meant.append(key_of_json(msgspec.json.decode(text)))
+    for kind in (Decimal, date.fromisoformat, datetime.fromisoformat, time.fromisoformat):
+        with suppress(ValueError, ArithmeticError):
+            meant.append(kind(text))
+    meant += map(Descending, list(meant))
     found = set()
     for key in meant:
         with suppress(NotCarriable):

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from mapreduce.encoding import encode_key
 from mapreduce.errors import NotWritten, UsageError
-from mapreduce.formats.output import FileFormat, JsonPair, key_of_json, read_pairs, write_pairs
+from mapreduce.formats.json_values import key_of_json, plain_key
+from mapreduce.formats.output import FileFormat, JsonPair, read_pairs, write_pairs
 from mapreduce.storage import Storage
 from mapreduce.storage.base import BLOCK_BYTES
 
@@ -39,10 +40,15 @@ def output_format(path: Path) -> FileFormat:
 
 def read_result(urls: Iterable[str], storage: Storage) -> Iterator[JsonPair]:
     """Yield all pairs of a result in key order, from parts that are each in key order."""
+    return (pair for _, pair in read_keyed(urls, storage))
+
+
+def read_keyed(urls: Iterable[str], storage: Storage) -> Iterator[tuple[bytes, JsonPair]]:
+    """Yield each pair of `read_result` with its encoded key."""
     parts = list(urls)
     size = min(BLOCK_BYTES, max(BLOCK_LEAST_BYTES, BLOCKS_BYTES // max(1, len(parts))))
     keyed = [_keyed(read_pairs(_lines(url, storage, size))) for url in parts]
-    return (pair for _, pair in heapq.merge(*keyed, key=lambda keyed: keyed[0]))
+    return heapq.merge(*keyed, key=lambda keyed: keyed[0])
 
 
 def write_result(urls: list[str], storage: Storage, path: Path) -> None:
@@ -83,7 +89,7 @@ def _write(pairs: Callable[[], Iterator[JsonPair]], style: FileFormat, path: Pat
 
 
 def _keyed(pairs: Iterator[JsonPair]) -> Iterator[tuple[bytes, JsonPair]]:
-    return ((encode_key(key_of_json(pair[0])), pair) for pair in pairs)
+    return ((encode_key(key_of_json(key)), (plain_key(key), value)) for key, value in pairs)
 
 
 def _is_object(pairs: Iterator[JsonPair]) -> bool:

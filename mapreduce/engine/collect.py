@@ -25,6 +25,7 @@ from mapreduce.encoding import (
     encode_key,
     encode_value,
     key_prefix,
+    numpys,
     pack_value,
     unpack_value,
 )
@@ -123,6 +124,8 @@ class AggregateCollector:
             states, known = (
                 (by_text, key) if type(key) is str else (self._by_bytes, encode_key(key))
             )
+            if type(value) not in _SCALARS:
+                value = numpys.plain_or_same(value)
             kept = _own(value) if keeps and type(value) is not int else value
             if known in states:
                 states[known] = add(states[known], kept)

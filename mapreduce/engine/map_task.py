@@ -26,6 +26,7 @@ from mapreduce.formats import base
 from mapreduce.formats.readers import reader_of
 from mapreduce.formats.text import count_records
 from mapreduce.formats.undecoded import Undecoded
+from mapreduce.input_formats import Format, InputFormat, Text
 from mapreduce.job import Job, task_state
 from mapreduce.storage.base import AHEAD
 from mapreduce.storage.digest import Digest
@@ -184,7 +185,12 @@ class MapStage:
         )
 
     def _piece(self, byte_range: ByteRange) -> RangeRead:
-        reader = reader_of(byte_range.format, self._context.limits, lenient=self._aside is not None)
+        reader = reader_of(
+            byte_range.format,
+            self._context.limits,
+            own_format(self._job, byte_range),
+            lenient=self._aside is not None,
+        )
         state = task_state(self._job)
         state.source, state.input = byte_range.source, byte_range.name
         place = Place("map")
@@ -233,7 +239,7 @@ class MapStage:
         return read
 
     def _records(self, place: Place, batch: base.RecordBatch, byte_range: ByteRange) -> None:
-        place.name_of_key = _KEY_NAMES.get(byte_range.format.kind, "byte")
+        place.name_of_key = _key_name(byte_range.format)
         # one call for all records of the batch: the collector iterates over the pairs of each
         # record in turn, and `map` runs as the pairs are taken
         self._collector.add(chain.from_iterable(self._mapped(place, batch)))
@@ -250,7 +256,7 @@ class MapStage:
 
     def _one_by_one(self, place: Place, batch: base.RecordBatch, byte_range: ByteRange) -> None:
         assert self._aside is not None, "records are mapped one by one only to set some aside"
-        place.name_of_key = _KEY_NAMES.get(byte_range.format.kind, "byte")
+        place.name_of_key = _key_name(byte_range.format)
         for key, record in batch.records:
             place.offset, place.record = key, record
             pairs = self._aside.mapped(place, record)
@@ -285,6 +291,11 @@ class MapStage:
         self._context.meter.records += records
 
 
+def own_format(job: Job, byte_range: ByteRange) -> InputFormat | None:
+    """Return the author's own format of a byte range, or None if it has another."""
+    return job.own_format(byte_range.name) if byte_range.format.kind == "own" else None
+
+
 def _proven(chunk: ByteRange, blocks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield all blocks of a chunk file.
 
@@ -300,8 +311,14 @@ def _proven(chunk: ByteRange, blocks: Iterable[bytes]) -> Iterator[bytes]:
         )
 
 
-_KEY_NAMES = {"parquet": "row", "whole": "file", "pairs": "key"}
+_KEY_NAMES = {"parquet": "row", "whole": "file", "pairs": "key", "fixed": "record", "own": "key"}
 """The meaning of a record's key, if it is not the byte offset."""
+
+
+def _key_name(form: Format) -> str:
+    if isinstance(form, Text) and form.number:
+        return "line"
+    return _KEY_NAMES.get(form.kind, "byte")
 
 
 def _column(column: Any) -> list[Any]:

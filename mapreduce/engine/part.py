@@ -14,7 +14,7 @@ from mapreduce.engine.rows import RowsWriter
 from mapreduce.engine.text_limits import short_top
 from mapreduce.engine.top_pairs import length
 from mapreduce.formats.frames import BlockWriter, FrameSink
-from mapreduce.formats.output import jsonable
+from mapreduce.formats.json_values import jsonable
 from mapreduce.input_formats import Pairs
 from mapreduce.storage import ObjectInfo, Storage
 from mapreduce.storage.digest import digest_of_file

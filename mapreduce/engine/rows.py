@@ -16,7 +16,8 @@ from mapreduce.formats.frames import (
     first_key,
     integers_of,
 )
-from mapreduce.formats.output import JsonLayout, jsonable, layout_of
+from mapreduce.formats.json_values import json_key, jsonable
+from mapreduce.formats.output import JsonLayout, layout_of
 
 
 class RowsWriter(FrameSink):
@@ -83,7 +84,7 @@ class RowsWriter(FrameSink):
             if rows is None:
                 assert frame is not None
                 rows = layout.rows(
-                    (jsonable(decode_key(key)), jsonable(value)) for key, value in _pairs(frame)
+                    (json_key(decode_key(key)), jsonable(value)) for key, value in _pairs(frame)
                 )
             yield layout.separator + rows if self.records else rows
             self.records += raw[1]

@@ -2,13 +2,12 @@
 
 (Parquet does not consist of lines: `mapreduce.formats.parquet_output` writes it.)
 
-In JSON a tuple is a list, and bytes are `{"base64": "..."}`. A result.json is an object of key to
-value if every key is a str and none comes twice, else a list of [key, value].
+`mapreduce.formats.json_values` makes keys and values JSON values. A result.json is an object of
+key to value if every key is a str and none comes twice, else a list of [key, value].
 """
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator
@@ -25,31 +24,9 @@ FileFormat: TypeAlias = OutputFormat | Literal["parquet"]
 JsonPair = tuple[Any, Any]
 """A key and a value as JSON values."""
 
-_PLAIN = frozenset((str, int, float, bool, type(None)))
 # its text is byte for byte that of the native extension's rows
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
-
-
-def jsonable(value: Any) -> Any:
-    """Return a key or value as a JSON value."""
-    kind = type(value)
-    if kind in _PLAIN:
-        return value
-    if kind is bytes:
-        return {"base64": base64.b64encode(value).decode()}
-    if kind is dict:
-        return {name: jsonable(item) for name, item in value.items()}
-    return [jsonable(item) for item in value]
-
-
-def key_of_json(key: Any) -> Any:
-    """Return the key of a `jsonable` value; a JSON list is a tuple, an object is bytes."""
-    if isinstance(key, list):
-        return tuple(key_of_json(item) for item in key)
-    if isinstance(key, dict):
-        return base64.b64decode(key["base64"])
-    return key
 
 
 @dataclass(frozen=True, slots=True)

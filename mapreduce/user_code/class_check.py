@@ -40,7 +40,7 @@ _ARGUMENTS = {
     "partition": "key, partitions",
     "reduce": "key, values",
 }
-_BATCHED = (Text, JsonLines, WholeFile)
+_BATCHED = (Text(), JsonLines(), WholeFile())
 _INSTEAD = {
     "sum": "Sum()",
     "fsum": "Sum()",
@@ -199,11 +199,14 @@ def _check_attributes(cls: type[Job]) -> None:
         if inspect.isclass(form) or not hasattr(form, "kind"):
             raise JobLoadError(
                 f"`input_format` of {cls.__name__} is {form!r}; write Text(), JsonLines(), Csv(), "
-                "Parquet() or WholeFile(), or a dict of input name to one of these"
+                "Parquet(), WholeFile(), FixedLength(length=...), Warc(), an instance of your own "
+                "InputFormat, or a dict of input name to one of these"
             )
-        if cls.map_batch is not Job.map_batch and not isinstance(form, _BATCHED):
+        form.check()
+        if cls.map_batch is not Job.map_batch and form not in _BATCHED:
             raise JobLoadError(
-                f"{cls.__name__} has `map_batch`, which reads only Text, JsonLines and WholeFile"
+                f"{cls.__name__} has `map_batch`, which reads only Text(), JsonLines() and "
+                "WholeFile(), without options"
             )
     if isinstance(cls.files, str):
         raise JobLoadError(f"`files` of {cls.__name__} is a text; write a list: [{cls.files!r}]")

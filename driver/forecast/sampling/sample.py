@@ -35,7 +35,6 @@ WHOLE_BYTES = 4 << 20
 BUDGET_S = 1.5
 LIMIT_S = 10.0
 """Seconds after which the process is ended: importing the job's packages may take some of them."""
-_LINES = ("text", "jsonl", "csv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +169,10 @@ class _Copies:
         return tuple(copied)
 
     def _copy(self, piece: ByteRange, most: int) -> ByteRange | None:
-        if piece.format.kind not in _LINES:
+        if not piece.format.by_lines:
             whole = piece.start == 0 and piece.end == piece.size <= WHOLE_BYTES
-            return self._kept(piece, self._read(piece, piece.size), 0) if whole else None
+            kept = self._kept(piece, self._read(piece, piece.size), 0) if whole else None
+            return kept and kept.model_copy(update={"compression": piece.compression})
         if piece.compression is not None:
             return self._kept(piece, self._unpacked(piece, most), 0)
         content = self._read(piece, min(piece.length, most))

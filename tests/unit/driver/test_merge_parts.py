@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from driver.output.merge_parts import output_format, read_result, write_result
 from mapreduce.encoding import encode_key
 from mapreduce.errors import NotWritten, UsageError
-from mapreduce.formats.output import jsonable, write_pairs
+from mapreduce.formats.json_values import jsonable
+from mapreduce.formats.output import write_pairs
 from mapreduce.storage import open_storage
 
 keys = st.one_of(
@@ -45,10 +46,10 @@ def test_merged_parts_are_all_pairs_in_key_order(
     for number, pair in enumerate(pairs):
         parts[number % count].append(pair)
     for part in parts:
-        part.sort(key=lambda pair: encode_key(pair[0]))  # type: ignore[arg-type]
+        part.sort(key=lambda pair: encode_key(pair[0]))
     urls = _write_parts(tmp_path, parts)
     merged = [encoded for encoded, _ in read_result(urls, open_storage())]
-    expected = [jsonable(key) for key, _ in sorted(pairs, key=lambda pair: encode_key(pair[0]))]  # type: ignore[arg-type]
+    expected = [jsonable(key) for key, _ in sorted(pairs, key=lambda pair: encode_key(pair[0]))]
     assert merged == expected
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import io
 import math
 from typing import Any
@@ -29,6 +28,7 @@ from tests.unit.mapreduce.any_keys import (
     near_bytes,
     near_texts,
     rank,
+    same,
     values,
 )
 
@@ -36,16 +36,11 @@ Float64 = type("float64", (float,), {"__module__": "numpy"})
 Text = type("Text", (str,), {"__module__": "author"})
 
 
-class Colour(enum.IntEnum):
-    RED = 1
-
-
 @given(keys)
 @example((("a\x00", b"\x00\xff"), (), ("",), -1, 0, 1 << 64))
 def test_key_round_trip(key: Key) -> None:
     """A decoded key is equal and of the same types, also in tuples."""
-    expected = repr(key).replace("-0.0", "0.0")
-    assert expected == repr(decode_key(encode_key(key))).replace("-0.0", "0.0")
+    assert same(key) == same(decode_key(encode_key(key)))
 
 
 @given(keys, keys)
@@ -117,7 +112,6 @@ def test_greatest_integer_key() -> None:
 @pytest.mark.parametrize(
     ("key", "named"),
     [
-        (None, "NoneType"),
         ([1], "list"),
         ({1}, "set"),
         ({"a": 1}, "dict"),
@@ -125,12 +119,10 @@ def test_greatest_integer_key() -> None:
         (bytearray(b"a"), "bytearray"),
         (Float64(1.0), "numpy.float64"),
         (Text("a"), "author.Text"),
-        (Colour.RED, "Colour"),
         (math.nan, "nan"),
         (-math.inf, "-inf"),
         ("a\ud800", "lone surrogate"),
         (("a", ("\udfff",)), "lone surrogate"),
-        (("a", (1, None)), "NoneType"),
     ],
 )
 def test_refused_keys(key: Any, named: str) -> None:
@@ -167,7 +159,6 @@ def test_packed_integers(number: int) -> None:
         (bytearray(b"a"), "type bytearray"),
         (Float64(1.0), "type numpy.float64"),
         (Text("a"), "type author.Text"),
-        (Colour.RED, "Colour"),
         (math.nan, "the value nan"),
         (math.inf, "the value inf"),
         ({1: "a"}, "a dict with a key of type int"),
@@ -190,7 +181,7 @@ def test_refused_values(value: Any, named: str) -> None:
 def test_open_file_is_refused() -> None:
     """An open file is refused with its type."""
     with open(__file__, "rb") as file, pytest.raises(NotCarriable, match="_io.BufferedReader"):  # noqa: PTH123
-        encode_value(file)  # type: ignore[arg-type]
+        encode_value(file)
 
 
 def test_unknown_extension_is_an_error() -> None:

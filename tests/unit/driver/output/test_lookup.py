@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from driver.output.lookup import encoded_keys, pairs_of, top_of
 from mapreduce.encoding import encode_key
-from mapreduce.formats.output import jsonable, write_pairs
+from mapreduce.formats.json_values import jsonable
+from mapreduce.formats.output import write_pairs
 from mapreduce.storage import ObjectInfo, Storage
 
 KEYS = st.one_of(
@@ -60,7 +61,7 @@ def _parts(pairs: list[tuple[Any, Any]], count: int = 2) -> _Parts:
 
 
 def _back(key: Any) -> Any:
-    from mapreduce.formats.output import key_of_json
+    from mapreduce.formats.json_values import key_of_json
 
     return key_of_json(key)
 

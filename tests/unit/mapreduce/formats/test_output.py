@@ -12,7 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mapreduce.encoding import Key, Value
-from mapreduce.formats.output import OutputFormat, jsonable, key_of_json, read_pairs, write_pairs
+from mapreduce.formats.json_values import jsonable, key_of_json
+from mapreduce.formats.output import OutputFormat, read_pairs, write_pairs
 from tests.unit.mapreduce.any_keys import keys, values
 
 Pairs = list[tuple[Any, Any]]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mapreduce.encoding import Key, Value
 from mapreduce.formats import parquet_output
-from mapreduce.formats.output import jsonable
+from mapreduce.formats.json_values import jsonable
 from mapreduce.formats.parquet_output import write_parquet
 from tests.unit.mapreduce.any_keys import keys, values
 

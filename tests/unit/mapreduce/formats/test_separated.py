@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from mapreduce.errors import RecordError
 from mapreduce.formats.base import BadRecord
 from mapreduce.formats.limits import Limits
-from mapreduce.formats.quoted_rows import quotes_before
+from mapreduce.formats.quoted_rows import states_before
 from mapreduce.formats.separated import CsvReader, marked
 from mapreduce.formats.text import TAIL_BYTES
 from mapreduce.input_formats import Compression, Csv
@@ -242,7 +242,7 @@ def test_quotes_before(content: bytes, places: list[int], block_bytes: int) -> N
         return ranges_of(content, block_bytes)(start, end)
 
     expected = [content[:position].count(b'"') % 2 == 1 for position in positions]
-    assert expected == list(quotes_before(positions, ranges))
+    assert expected == [quoted for quoted, _ in states_before(positions, ranges)]
     assert [(0, last) for last in positions[-1:] if last] == asked
 
 

@@ -1,0 +1,288 @@
+"""The formats that come with the product, and their options."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mapreduce.errors import JobLoadError
+from mapreduce.input_formats.encodings import Encoding, encoding_of
+from mapreduce.input_formats.own import InputFormat
+
+Compression = Literal["gzip", "bzip2", "xz", "zstd"]
+Errors = Literal["replace", "strict"]
+
+
+def _known(name: str) -> str:
+    return encoding_of(name).name
+
+
+EncodingName = Annotated[str, AfterValidator(_known)]
+_Mark = Annotated[str, Field(pattern=r"^[^\r\n]$")]
+"""One character that has a meaning in a row of separated values."""
+
+
+class _Format(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def __new__(cls, *values: object, **options: object) -> Self:
+        """Check the options, and report a wrong one in terms of the author's call."""
+        if values:
+            raise JobLoadError(f"{cls.__name__} takes options by name: {cls._written()}")
+        try:
+            if options:
+                cls.model_validate(options)
+        except ValidationError as exc:
+            first = exc.errors()[0]
+            name = str(first["loc"][0]) if first["loc"] else ""
+            said = first["msg"].removeprefix("Value error, ")
+            if first["type"] == "extra_forbidden":
+                raise JobLoadError(
+                    f"{cls.__name__} has no option `{name}`; it has: {cls._written()}"
+                ) from None
+            raise JobLoadError(
+                f"the option `{name}` of {cls.__name__} cannot be {first['input']!r}: {said}"
+                if name
+                else f"{cls.__name__}: {said}"
+            ) from None
+        return super().__new__(cls)
+
+    def check(self) -> None:
+        """Refuse a format that cannot work; raises `JobLoadError`."""
+
+    @property
+    def by_lines(self) -> bool:
+        """True if each line feed outside of double quotes ends a record, and bytes can be copied.
+
+        Such an input can be cut, sampled and copied without a reader.
+        """
+        return False
+
+    @property
+    def is_cut(self) -> bool:
+        """True if the records of an uncompressed file can be read from any byte on."""
+        return True
+
+    @classmethod
+    def _written(cls) -> str:
+        options = [
+            f"{name}={field.default!r}"
+            for name, field in cls.model_fields.items()
+            if name != "kind"
+        ]
+        return f"{cls.__name__}({', '.join(options)})"
+
+
+class Text(_Format):
+    """Lines: `map(offset, line)` with the line's byte offset and its text, without its line end.
+
+    Attributes:
+        encoding: any of Python's encodings whose characters can be found in the middle of a file.
+        delimiter: what separates two records, one or more characters; None is a line feed, which a
+            carriage return may precede.
+        errors: what bytes of another encoding do: "replace" reads U+FFFD and counts them, "strict"
+            makes the line a bad record.
+        number: `map(number, line)`, from 1, instead of the offset. The split stage then reads the
+            whole input once, to count.
+    """
+
+    kind: Literal["text"] = "text"
+    encoding: EncodingName = "utf-8"
+    delimiter: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+    errors: Errors = "replace"
+    number: bool = False
+
+    @model_validator(mode="after")
+    def _is_sound(self) -> Self:
+        code = encoding_of(self.encoding)
+        name = f"{code.name}-le" if code.mark_bytes else code.name
+        code.delimiter(self.delimiter or "\n", name)
+        return self
+
+    @property
+    def is_plain(self) -> bool:
+        """True for lines of UTF-8 with their offsets: those that `map_batch` and C code read."""
+        return self == Text()
+
+    @property
+    def by_lines(self) -> bool:
+        """True unless another delimiter or the line's number needs a reader."""
+        code = encoding_of(self.encoding)
+        return self.delimiter is None and not self.number and code.is_sound("\n")
+
+
+class JsonLines(_Format):
+    """One JSON value a line: `map(offset, value)`. Empty lines are skipped.
+
+    JSON is UTF-8; `encoding` reads a file that is not.
+    """
+
+    kind: Literal["jsonl"] = "jsonl"
+    encoding: EncodingName = "utf-8"
+
+    @property
+    def transcoded(self) -> Encoding | None:
+        """The encoding, if only the whole file can be converted to UTF-8."""
+        code = encoding_of(self.encoding)
+        return None if code.is_sound("\n") else code
+
+    @property
+    def by_lines(self) -> bool:
+        """True unless the whole file is converted first."""
+        return self.transcoded is None
+
+    @property
+    def is_cut(self) -> bool:
+        """True unless the whole file is converted first."""
+        return self.transcoded is None
+
+
+class Csv(_Format):
+    """Comma-separated values (RFC 4180, so a quoted field may contain line ends): `map(offset,
+    row)`.
+
+    With a header, a row is a dict of column name to text; without one, a list of texts. Empty lines
+    are skipped.
+
+    Attributes:
+        delimiter: one character between two fields.
+        header: True: the first row names the columns; False: there are no names; or the names, for
+            a file without them.
+        encoding: as `Text`.
+        errors: as `Text`.
+        quoting: "minimal": a field may be in quotes; "none": a quote is a character like any other,
+            and a line is a row, as in Hadoop and `cut`.
+        quote: the character that quotes a field.
+        escape: a character that takes the meaning from the next one.
+        comment: rows that begin with this character are skipped.
+        skip: how many rows before the header, or before the first row, are skipped.
+    """
+
+    kind: Literal["csv"] = "csv"
+    delimiter: _Mark = ","
+    header: bool | Annotated[tuple[str, ...], Field(min_length=1)] = True
+    encoding: EncodingName = "utf-8"
+    errors: Errors = "replace"
+    quoting: Literal["minimal", "none"] = "minimal"
+    quote: _Mark = '"'
+    escape: _Mark | None = None
+    comment: _Mark | None = None
+    skip: Annotated[int, Field(ge=0, le=1000)] = 0
+
+    @model_validator(mode="after")
+    def _differ(self) -> Self:
+        quote = [self.quote] if self.quoting == "minimal" else []
+        marks = [self.delimiter, *quote, *filter(None, (self.escape, self.comment))]
+        if len(set(marks)) < len(marks):
+            raise ValueError(
+                "delimiter, quote, escape and comment must be different characters; "
+                'a file without quotes has quoting="none"'
+            )
+        if isinstance(self.header, tuple) and (
+            len(set(self.header)) < len(self.header) or not all(self.header)
+        ):
+            raise ValueError("the names in `header` must be different, and none may be empty")
+        return self
+
+    @property
+    def transcoded(self) -> Encoding | None:
+        """The encoding, if only the whole file can be converted to UTF-8."""
+        code = encoding_of(self.encoding)
+        marks = "\r\n" + (self.quote if self.quoting == "minimal" else "")
+        marks += (self.escape or "") + (self.comment or "")
+        return None if all(map(code.is_sound, marks)) else code
+
+    @property
+    def by_lines(self) -> bool:
+        """True for double quotes or none, without escapes."""
+        plain = self.quoting == "minimal" and self.quote == '"' and self.escape is None
+        return plain and self.transcoded is None
+
+    @property
+    def is_cut(self) -> bool:
+        """True unless the whole file is converted first."""
+        return self.transcoded is None
+
+
+class Parquet(_Format):
+    """Rows of an Apache Parquet file: `map(row_number, row)` with a dict of column name to value.
+
+    `columns` names the columns to read; None reads all.
+    """
+
+    kind: Literal["parquet"] = "parquet"
+    columns: tuple[str, ...] | None = None
+
+
+class WholeFile(_Format):
+    """Each file as one record: `map(url, content)` with all its bytes."""
+
+    kind: Literal["whole"] = "whole"
+
+    @property
+    def is_cut(self) -> bool:
+        """False: a file is one record."""
+        return False
+
+
+class FixedLength(_Format):
+    """Records of a fixed number of bytes: `map(number, content)`, from 0."""
+
+    kind: Literal["fixed"] = "fixed"
+    length: Annotated[int, Field(ge=1)] = 0
+
+    def check(self) -> None:
+        """Refuse a format without a length; raises `JobLoadError`."""
+        if not self.length:
+            raise JobLoadError("FixedLength needs the bytes of a record: FixedLength(length=80)")
+
+
+class Warc(_Format):
+    """Records of a web archive (ISO 28500: WARC, WET and WAT files): `map(offset, record)`.
+
+    A record is a `WarcRecord`. A file, compressed or not, is read by one task.
+    """
+
+    kind: Literal["warc"] = "warc"
+
+    @property
+    def is_cut(self) -> bool:
+        """False: where a record begins follows only from the one before it."""
+        return False
+
+
+class Pairs(_Format):
+    """The pairs of another step of the chain: `map(key, value)`, with their exact types."""
+
+    kind: Literal["pairs"] = "pairs"
+
+
+class Own(_Format):
+    """An author's own format, which travels with the job's code; `name` and `options` identify it.
+
+    `cut` is true if it can be read from any byte on.
+    """
+
+    kind: Literal["own"] = "own"
+    name: str
+    options: str = ""
+    cut: bool = False
+
+    @property
+    def is_cut(self) -> bool:
+        """True if the author wrote `read_range`."""
+        return self.cut
+
+
+Format: TypeAlias = Annotated[
+    Text | JsonLines | Csv | Parquet | WholeFile | FixedLength | Warc | Own | Pairs,
+    Field(discriminator="kind"),
+]
+
+
+def of_own(form: InputFormat) -> Own:
+    """Return what identifies an author's own format; raises `JobLoadError`."""
+    form.check()
+    cls = type(form)
+    return Own(name=f"{cls.__module__}:{cls.__qualname__}", options=form.options(), cut=form.is_cut)
