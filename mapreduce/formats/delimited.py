@@ -209,10 +209,10 @@ def _certain(read: ReadRange, delimiter: Delimiter, start: int, size: int) -> in
         place = start - length
         low = max(0, delimiter.up(place - look))
         data = b"".join(read(low, min(start + length, size)))
-        found = list(_all(delimiter, data, low))
-        while across := [at for at in found if at < place < at + length]:
-            # every place between the first of these and this one lies within it
-            place = across[0]
+        for at in reversed(list(_all(delimiter, data, low))):
+            # every place between the begin of this one and the last place lies within it
+            if at < place < at + length:
+                place = at
         # what begins before the bytes that were read may reach this far
         if place >= low + length or low == 0:
             return max(0, place)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from mapreduce.errors import RecordError
 from mapreduce.formats.base import ReadRange, RecordBatch
 from mapreduce.formats.limits import LIMITS, Limits
 from mapreduce.formats.streams import seekable_stream, whole_stream
@@ -39,22 +40,27 @@ class OwnReader:
             found = self._form.read_range(stream, byte_range.start, byte_range.end)
         else:
             found = self._form.read(whole_stream(byte_range, read, self._limits))
-        return records_of(self._form, found)
+        return records_of(self._form, found, byte_range.source)
 
 
-def records_of(form: InputFormat, found: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+def records_of(
+    form: InputFormat, found: Iterable[Any], source: str = ""
+) -> Iterator[tuple[Any, Any]]:
     """Yield the records that a format has found.
 
     Raises:
-        TypeError: one is not a key and a value.
+        RecordError: one is not a key and a value.
     """
     name = type(form).__name__
     if not isinstance(found, Iterable):
-        raise TypeError(f"{name} returned {found!r} instead of records; write `yield key, value`")
+        raise RecordError(
+            f"{name} returned {found!r} instead of records; write `yield key, value`", place=source
+        )
     for record in found:
         if not isinstance(record, tuple | list) or len(record) != 2:
-            raise TypeError(
+            raise RecordError(
                 f"{name} yielded {repr(record)[:80]}, which is not a record; "
-                "write `yield key, value`"
+                "write `yield key, value`",
+                place=source,
             )
         yield record[0], record[1]

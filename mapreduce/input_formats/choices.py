@@ -60,6 +60,11 @@ class _Format(BaseModel):
         return False
 
     @property
+    def counts_empty(self) -> bool:
+        """True if a file without a byte may hold a record."""
+        return False
+
+    @property
     def is_cut(self) -> bool:
         """True if the records of an uncompressed file can be read from any byte on."""
         return True
@@ -221,6 +226,11 @@ class WholeFile(_Format):
     kind: Literal["whole"] = "whole"
 
     @property
+    def counts_empty(self) -> bool:
+        """True: a file is a record."""
+        return True
+
+    @property
     def is_cut(self) -> bool:
         """False: a file is one record."""
         return False
@@ -268,6 +278,11 @@ class Own(_Format):
     name: str
     options: str = ""
     cut: bool = False
+
+    @property
+    def counts_empty(self) -> bool:
+        """True if `read` gets whole files."""
+        return not self.cut
 
     @property
     def is_cut(self) -> bool:
