@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from datetime import date, datetime, time
-from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from driver.output.merge_parts import read_keyed, read_result
-from mapreduce.encoding import Descending, NotCarriable, encode_key
+from mapreduce.encoding import NotCarriable, encode_key
 from mapreduce.engine.top_pairs import TopPairs
 from mapreduce.formats.json_values import key_of_json
 from mapreduce.formats.output import JsonPair
@@ -35,12 +33,26 @@ def top_of(urls: Sequence[str], storage: Storage, limit: int) -> tuple[JsonPair,
 def pairs_of(urls: Sequence[str], storage: Storage, text: str) -> Iterator[JsonPair]:
     """Yield all pairs of a key; each part is read up to the key only.
 
+    Where no key is a text or JSON value itself, as a date or a member of an Enum, the parts are
+    read whole, and the keys are found by what a result shows.
+
     Args:
         urls: the parts, each in key order.
         storage: reads them.
         text: the key, as plain text or as JSON; where both are keys, the pairs of both.
     """
-    wanted = encoded_keys(text)
+    found = False
+    for pair in _by_encoding(urls, storage, encoded_keys(text)):
+        found = True
+        yield pair
+    if not found:
+        shown = shown_keys(text)
+        yield from (pair for pair in read_result(urls, storage) if _encode(pair[0]) in shown)
+
+
+def _by_encoding(
+    urls: Sequence[str], storage: Storage, wanted: frozenset[bytes]
+) -> Iterator[JsonPair]:
     last = max(wanted, default=b"")
     for url in urls:
         for encoded, pair in read_keyed([url], storage):
@@ -51,18 +63,27 @@ def pairs_of(urls: Sequence[str], storage: Storage, text: str) -> Iterator[JsonP
 
 
 def encoded_keys(text: str) -> frozenset[bytes]:
-    """Return the encodings of the keys that a text can mean: itself, its JSON value, and a number,
-    date or time of another type that is written so.
-    """
+    """Return the encodings of the keys that a text can mean: itself, and its JSON value."""
     meant: list[Any] = [text]
     with suppress(ValueError, KeyError, TypeError):  # not JSON, or not the JSON of a key
         meant.append(key_of_json(msgspec.json.decode(text)))
-    for kind in (Decimal, date.fromisoformat, datetime.fromisoformat, time.fromisoformat):
-        with suppress(ValueError, ArithmeticError):
-            meant.append(kind(text))
-    meant += map(Descending, list(meant))
     found = set()
     for key in meant:
         with suppress(NotCarriable):
             found.add(encode_key(key))
     return frozenset(found)
+
+
+def shown_keys(text: str) -> frozenset[bytes]:
+    """Return the JSON of the keys that a text can show: itself, and its JSON value."""
+    shown: list[Any] = [text]
+    with suppress(ValueError):
+        shown.append(msgspec.json.decode(text))
+    found = set()
+    for key in shown:
+        with suppress(UnicodeEncodeError):
+            found.add(_encode(key))
+    return frozenset(found)
+
+
+_encode = msgspec.json.Encoder().encode

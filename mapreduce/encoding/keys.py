@@ -59,6 +59,8 @@ def encode_key(key: Key) -> bytes:
         return BYTES + raw
     if kind is tuple:
         return TUPLE + b"".join(map(_element, key))
+    if kind not in _ALONE and numpys.is_numpy(key):
+        return encode_key(numpys.as_key(numpys.plain(key)))
     return _element(key)
 
 
@@ -92,6 +94,10 @@ def key_prefix(data: bytes, fields: int) -> bytes:
         f"the key {decode_key(data)!r} is not a tuple of at least {fields} fields, "
         "which `group_by` needs"
     )
+
+
+_ALONE = frozenset((int, float, bool, type(None), Decimal))
+"""Types that are certainly not numpy's, and frequent."""
 
 
 def _utf8(text: str) -> bytes:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from driver.output.merge_parts import output_format, read_result, write_result
 from mapreduce.encoding import encode_key
 from mapreduce.errors import NotWritten, UsageError
-from mapreduce.formats.json_values import jsonable
+from mapreduce.formats.json_values import json_key, jsonable
 from mapreduce.formats.output import write_pairs
 from mapreduce.storage import open_storage
 
@@ -30,7 +30,7 @@ def _write_parts(folder: Path, parts: list[list[tuple[object, object]]]) -> list
     urls = []
     for number, part in enumerate(parts):
         path = folder / f"part-{number}.jsonl"
-        rows = [(jsonable(key), jsonable(value)) for key, value in part]
+        rows = [(json_key(key), jsonable(value)) for key, value in part]
         path.write_bytes(b"".join(write_pairs(rows, "jsonl", as_object=False)))
         urls.append(f"file://{path}")
     return urls
