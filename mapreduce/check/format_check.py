@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from mapreduce.formats.own import OwnReader, records_of
-from mapreduce.input_formats import InputFormat, of_own
+from mapreduce.input_formats import InputFormat, can_be_cut, check_own, of_own
 from mapreduce.wire.messages import ByteRange
 
 MOST_CUTS = 2_000
@@ -33,7 +33,7 @@ def check_format(form: InputFormat, content: bytes) -> None:
         AssertionError: two ways give different records; the message names them.
         JobLoadError: the class or its options cannot work.
     """
-    form.check()
+    check_own(form)
     expected = list(records_of(form, form.read(io.BytesIO(content))))
     if not expected:
         raise AssertionError("the content holds no record; give one that does")
@@ -43,7 +43,7 @@ def check_format(form: InputFormat, content: bytes) -> None:
         _compare(f"in reads of {block_bytes:,} bytes", expected, found)
     packed = gzip.compress(content, mtime=0)
     _compare("compressed", expected, _read(form, packed, [], compressed=True))
-    if form.is_cut:
+    if can_be_cut(form):
         empty = list(records_of(form, form.read(io.BytesIO(b""))))
         _compare("without a byte, which is in no split,", [], empty)
         step = max(1, len(content) // MOST_CUTS)

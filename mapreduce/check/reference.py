@@ -218,7 +218,7 @@ def plain_records(
         yield from pairs_of_content(content)
     elif own is not None:
         # an empty file that could be cut is in no split
-        yield from own.read(io.BytesIO(content)) if given.content or not own.is_cut else ()
+        yield from own.read(io.BytesIO(content)) if given.content or not form.is_cut else ()
     else:
         left_out = {key for url, key in skip if url == given.url}
         yield from reference_formats.plain_records(content, form, left_out)

@@ -10,7 +10,7 @@ from mapreduce.formats.base import ReadRange, RecordBatch
 from mapreduce.formats.limits import LIMITS, Limits
 from mapreduce.formats.streams import seekable_stream, whole_stream
 from mapreduce.formats.undecoded import Undecoded
-from mapreduce.input_formats import InputFormat
+from mapreduce.input_formats import InputFormat, can_be_cut
 from mapreduce.wire.messages import ByteRange
 
 
@@ -35,7 +35,7 @@ class OwnReader:
         )
 
     def _records(self, byte_range: ByteRange, read: ReadRange) -> Iterator[tuple[Any, Any]]:
-        if byte_range.compression is None and self._form.is_cut:
+        if byte_range.compression is None and can_be_cut(self._form):
             stream = seekable_stream(byte_range.size, read)
             found = self._form.read_range(stream, byte_range.start, byte_range.end)
         else:

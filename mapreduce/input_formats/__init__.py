@@ -14,7 +14,7 @@ from mapreduce.input_formats.choices import (
     WholeFile,
     of_own,
 )
-from mapreduce.input_formats.own import InputFormat
+from mapreduce.input_formats.own import InputFormat, can_be_cut, check_own
 from mapreduce.input_formats.warc_record import WarcRecord
 
 __all__ = [
@@ -31,5 +31,7 @@ __all__ = [
     "Warc",
     "WarcRecord",
     "WholeFile",
+    "can_be_cut",
+    "check_own",
     "of_own",
 ]

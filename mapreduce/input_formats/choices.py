@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from mapreduce.errors import JobLoadError
 from mapreduce.input_formats.encodings import Encoding, encoding_of
-from mapreduce.input_formats.own import InputFormat
+from mapreduce.input_formats.own import InputFormat, can_be_cut, check_own, options_of
 
 Compression = Literal["gzip", "bzip2", "xz", "zstd"]
 Errors = Literal["replace", "strict"]
@@ -18,9 +25,10 @@ def _known(name: str) -> str:
     return encoding_of(name).name
 
 
-EncodingName = Annotated[str, AfterValidator(_known)]
-_Mark = Annotated[str, Field(pattern=r"^[^\r\n]$")]
-"""One character that has a meaning in a row of separated values."""
+def _mark(mark: str | None) -> str | None:
+    if mark is not None and (len(mark) != 1 or mark in "\r\n"):
+        raise ValueError("it is one character, and no line end")
+    return mark
 
 
 class _Format(BaseModel):
@@ -93,10 +101,19 @@ class Text(_Format):
     """
 
     kind: Literal["text"] = "text"
-    encoding: EncodingName = "utf-8"
-    delimiter: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+    encoding: str = "utf-8"
+    delimiter: str | None = None
     errors: Errors = "replace"
     number: bool = False
+
+    _known = field_validator("encoding")(_known)
+
+    @field_validator("delimiter")
+    @classmethod
+    def _has_characters(cls, delimiter: str | None) -> str | None:
+        if delimiter is not None and not 1 <= len(delimiter) <= 1000:
+            raise ValueError("it has 1 to 1,000 characters")
+        return delimiter
 
     @model_validator(mode="after")
     def _is_sound(self) -> Self:
@@ -124,7 +141,9 @@ class JsonLines(_Format):
     """
 
     kind: Literal["jsonl"] = "jsonl"
-    encoding: EncodingName = "utf-8"
+    encoding: str = "utf-8"
+
+    _known = field_validator("encoding")(_known)
 
     @property
     def transcoded(self) -> Encoding | None:
@@ -165,15 +184,34 @@ class Csv(_Format):
     """
 
     kind: Literal["csv"] = "csv"
-    delimiter: _Mark = ","
-    header: bool | Annotated[tuple[str, ...], Field(min_length=1)] = True
-    encoding: EncodingName = "utf-8"
+    delimiter: str = ","
+    header: bool | tuple[str, ...] = True
+    encoding: str = "utf-8"
     errors: Errors = "replace"
     quoting: Literal["minimal", "none"] = "minimal"
-    quote: _Mark = '"'
-    escape: _Mark | None = None
-    comment: _Mark | None = None
-    skip: Annotated[int, Field(ge=0, le=1000)] = 0
+    quote: str = '"'
+    escape: str | None = None
+    comment: str | None = None
+    skip: int = 0
+
+    _known = field_validator("encoding")(_known)
+    _mark = field_validator("delimiter", "quote", "escape", "comment")(_mark)
+
+    @field_validator("header")
+    @classmethod
+    def _names(cls, header: bool | tuple[str, ...]) -> bool | tuple[str, ...]:
+        if isinstance(header, tuple) and (
+            not header or not all(header) or len(set(header)) < len(header)
+        ):
+            raise ValueError("names of columns are different, and none is empty")
+        return header
+
+    @field_validator("skip")
+    @classmethod
+    def _few(cls, skip: int) -> int:
+        if not 0 <= skip <= 1000:
+            raise ValueError("it is a number from 0 to 1,000")
+        return skip
 
     @model_validator(mode="after")
     def _differ(self) -> Self:
@@ -184,10 +222,6 @@ class Csv(_Format):
                 "delimiter, quote, escape and comment must be different characters; "
                 'a file without quotes has quoting="none"'
             )
-        if isinstance(self.header, tuple) and (
-            len(set(self.header)) < len(self.header) or not all(self.header)
-        ):
-            raise ValueError("the names in `header` must be different, and none may be empty")
         return self
 
     @property
@@ -240,7 +274,14 @@ class FixedLength(_Format):
     """Records of a fixed number of bytes: `map(number, content)`, from 0."""
 
     kind: Literal["fixed"] = "fixed"
-    length: Annotated[int, Field(ge=1)] = 0
+    length: int = 0
+
+    @field_validator("length")
+    @classmethod
+    def _positive(cls, length: int) -> int:
+        if length < 1:
+            raise ValueError("it is a number of bytes, from 1")
+        return length
 
     def check(self) -> None:
         """Refuse a format without a length; raises `JobLoadError`."""
@@ -298,6 +339,10 @@ Format: TypeAlias = Annotated[
 
 def of_own(form: InputFormat) -> Own:
     """Return what identifies an author's own format; raises `JobLoadError`."""
-    form.check()
+    check_own(form)
     cls = type(form)
-    return Own(name=f"{cls.__module__}:{cls.__qualname__}", options=form.options(), cut=form.is_cut)
+    return Own(
+        name=f"{cls.__module__}:{cls.__qualname__}",
+        options=options_of(form),
+        cut=can_be_cut(form),
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any, BinaryIO, ClassVar, Literal
+from typing import Any, BinaryIO
 
 from mapreduce.errors import JobLoadError
 
@@ -19,8 +19,6 @@ class InputFormat:
 
     `mapreduce.testing.check_format` tests an own format.
     """
-
-    kind: ClassVar[Literal["own"]] = "own"
 
     def read(self, file: BinaryIO) -> Iterable[tuple[Any, Any]]:
         """Yield (key, value) of each record of a file: the arguments of `map`.
@@ -44,35 +42,34 @@ class InputFormat:
         """
         raise NotImplementedError
 
-    @property
-    def is_cut(self) -> bool:
-        """True if the author wrote `read_range`."""
-        return type(self).read_range is not InputFormat.read_range
 
-    def check(self) -> None:
-        """Refuse a format that cannot work; raises `JobLoadError`."""
-        name = type(self).__name__
-        if type(self).read is InputFormat.read:
-            raise JobLoadError(
-                f"the format {name} has no `read`; write `def read(self, file)` that yields "
-                "(key, value)"
-            )
-        self.options()
+def can_be_cut(form: InputFormat) -> bool:
+    """Return whether the author wrote `read_range`."""
+    return type(form).read_range is not InputFormat.read_range
 
-    def options(self) -> str:
-        """Return the options as JSON, for the keys of tasks; raises `JobLoadError`."""
-        public = {name: value for name, value in vars(self).items() if not name.startswith("_")}
-        try:
-            return json.dumps(public, sort_keys=True)
-        except (TypeError, ValueError):
-            name, value = next(
-                (name, value) for name, value in public.items() if not _is_json(value)
-            )
+
+def check_own(form: InputFormat) -> None:
+    """Refuse a format that cannot work; raises `JobLoadError`."""
+    name = type(form).__name__
+    if type(form).read is InputFormat.read:
+        raise JobLoadError(
+            f"the format {name} has no `read`; write `def read(self, file)` that yields "
+            "(key, value)"
+        )
+    options_of(form)
+
+
+def options_of(form: InputFormat) -> str:
+    """Return the options of a format as JSON, for the keys of tasks; raises `JobLoadError`."""
+    public = {name: value for name, value in vars(form).items() if not name.startswith("_")}
+    for name, value in public.items():
+        if not _is_json(value):
             raise JobLoadError(
-                f"the option `{name}` of {type(self).__name__} is a {type(value).__name__}, which "
+                f"the option `{name}` of {type(form).__name__} is a {type(value).__name__}, which "
                 "cannot be part of a task's key; keep texts and numbers, and what is made of them "
                 f"as `self._{name}`"
-            ) from None
+            )
+    return json.dumps(public, sort_keys=True)
 
 
 def _is_json(value: Any) -> bool:

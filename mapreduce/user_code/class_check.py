@@ -10,7 +10,7 @@ from typing import Any
 
 from mapreduce.aggregate import Aggregation
 from mapreduce.errors import JobLoadError, UserCodeError
-from mapreduce.input_formats import JsonLines, Text, WholeFile
+from mapreduce.input_formats import InputFormat, JsonLines, Text, WholeFile, check_own
 from mapreduce.job import Job
 from mapreduce.user_code.class_names import FOREIGN, check_names
 from mapreduce.user_code.parameters import Parametrised, check_parameters
@@ -196,13 +196,17 @@ def _check_attributes(cls: type[Job]) -> None:
         cls.input_format.values() if isinstance(cls.input_format, Mapping) else [cls.input_format]
     )
     for form in formats:
-        if inspect.isclass(form) or not hasattr(form, "kind"):
+        own = isinstance(form, InputFormat)
+        if inspect.isclass(form) or not (own or hasattr(form, "kind")):
             raise JobLoadError(
                 f"`input_format` of {cls.__name__} is {form!r}; write Text(), JsonLines(), Csv(), "
                 "Parquet(), WholeFile(), FixedLength(length=...), Warc(), an instance of your own "
                 "InputFormat, or a dict of input name to one of these"
             )
-        form.check()
+        if isinstance(form, InputFormat):
+            check_own(form)
+        else:
+            form.check()
         if cls.map_batch is not Job.map_batch and form not in _BATCHED:
             raise JobLoadError(
                 f"{cls.__name__} has `map_batch`, which reads only Text(), JsonLines() and "

@@ -254,7 +254,7 @@ def test_numpy_values() -> None:
     assert encode_key(((1, 2), (3, 4))) == encode_key(Array([[1, 2], [3, 4]]))
     assert encode_key((1, "a")) == encode_key((Array(1), "a"))
     assert [[1.5], 2] == decode_value(encode_value([Array([1.5]), Array(2)]))
-    assert pack_value(7) == encode_value(7) or unpack_value(pack_value(Array(7))) == 7
+    assert unpack_value(pack_value(Array(7))) == 7
 
 
 @pytest.mark.parametrize("kind", ["M", "m"])

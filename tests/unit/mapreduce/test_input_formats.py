@@ -35,7 +35,7 @@ CSV: Any = Csv
         (lambda: Text(encoding="latin-1", delimiter="€"), "iso8859-1 has no '€'"),
         (lambda: Text(encoding="cp932", delimiter="|"), "may be a part of a character"),
         (lambda: Csv(delimiter='"'), 'must be different characters.*quoting="none"'),
-        (lambda: Csv(header=("a", "a")), "names in `header` must be different"),
+        (lambda: Csv(header=("a", "a")), "names of columns are different"),
         (lambda: Csv(header=()), "the option `header` of Csv cannot be"),
         (lambda: FixedLength(length=0), "the option `length` of FixedLength cannot be 0"),
         (lambda: Csv(delimiter="\n\n"), r"the option `delimiter` of Csv cannot be '\\n\\n'"),
