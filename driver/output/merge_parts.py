@@ -6,8 +6,9 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeAlias
 
-from mapreduce.encoding import encode_key
+from mapreduce.encoding import STR_TAG, encode_key
 from mapreduce.errors import NotWritten, UsageError
 from mapreduce.formats.json_values import key_of_json, plain_key
 from mapreduce.formats.output import FileFormat, JsonPair, read_pairs, write_pairs
@@ -17,6 +18,9 @@ from mapreduce.storage.base import BLOCK_BYTES
 BLOCKS_BYTES = 64 << 20
 """Memory for reading: all parts are read at the same time, and a block of each is in memory."""
 BLOCK_LEAST_BYTES = 256 << 10
+
+Keyed: TypeAlias = Callable[[], Iterator[tuple[bytes, JsonPair]]]
+"""Returns the pairs of a result, each with its encoded key; it is called several times."""
 
 FORMATS: dict[str, FileFormat] = {
     ".json": "json",
@@ -53,22 +57,22 @@ def read_keyed(urls: Iterable[str], storage: Storage) -> Iterator[tuple[bytes, J
 
 def write_result(urls: list[str], storage: Storage, path: Path) -> None:
     """Write a result as one file; the file appears complete or not at all."""
-    _write_whole(lambda: read_result(urls, storage), output_format(path), path)
+    _write_whole(lambda: read_keyed(urls, storage), output_format(path), path)
 
 
 def write_parts(urls: list[str], storage: Storage, folder: Path, style: FileFormat) -> list[Path]:
     """Write each part as a file of the folder, `part-00000.csv` and so on, and return the files."""
     files = [folder / f"part-{number:05d}.{style}" for number in range(len(urls))]
     for url, path in zip(urls, files, strict=True):
-        _write_whole(lambda url=url: read_result([url], storage), style, path)  # type: ignore[misc]
+        _write_whole(lambda url=url: read_keyed([url], storage), style, path)  # type: ignore[misc]
     return files
 
 
-def _write_whole(pairs: Callable[[], Iterator[JsonPair]], style: FileFormat, path: Path) -> None:
+def _write_whole(keyed: Keyed, style: FileFormat, path: Path) -> None:
     partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(pairs, style, partial)
+        _write(keyed, style, partial)
         partial.replace(path)
     except OSError as exc:
         raise NotWritten(f"--output {path} cannot be written: {exc.strerror or exc}") from exc
@@ -77,13 +81,16 @@ def _write_whole(pairs: Callable[[], Iterator[JsonPair]], style: FileFormat, pat
             partial.unlink(missing_ok=True)
 
 
-def _write(pairs: Callable[[], Iterator[JsonPair]], style: FileFormat, path: Path) -> None:
+def _write(keyed: Keyed, style: FileFormat, path: Path) -> None:
+    def pairs() -> Iterator[JsonPair]:
+        return (pair for _, pair in keyed())
+
     if style == "parquet":
         from mapreduce.formats.parquet_output import write_parquet  # imports DuckDB, which is slow
 
         write_parquet(pairs, path)
         return
-    as_object = style == "json" and _is_object(pairs())
+    as_object = style == "json" and _is_object(encoded for encoded, _ in keyed())
     with path.open("wb") as file:
         file.writelines(write_pairs(pairs(), style, as_object=as_object))
 
@@ -92,10 +99,11 @@ def _keyed(pairs: Iterator[JsonPair]) -> Iterator[tuple[bytes, JsonPair]]:
     return ((encode_key(key_of_json(key)), (plain_key(key), value)) for key, value in pairs)
 
 
-def _is_object(pairs: Iterator[JsonPair]) -> bool:
-    previous: object = None
-    for key, _ in pairs:
-        if not isinstance(key, str) or key == previous:
+def _is_object(keys: Iterator[bytes]) -> bool:
+    """Return whether all keys are distinct strs; what only shows as one, as a date, is none."""
+    previous = b""
+    for key in keys:
+        if key[0] != STR_TAG or key == previous:
             return False
         previous = key
     return True

@@ -7,6 +7,7 @@ instead, in key order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, KeysView, Mapping, Set
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -185,11 +186,9 @@ class MapStage:
         )
 
     def _piece(self, byte_range: ByteRange) -> RangeRead:
+        own = own_format(self._job, byte_range)
         reader = reader_of(
-            byte_range.format,
-            self._context.limits,
-            own_format(self._job, byte_range),
-            lenient=self._aside is not None,
+            byte_range.format, self._context.limits, own, lenient=self._aside is not None
         )
         state = task_state(self._job)
         state.source, state.input = byte_range.source, byte_range.name
@@ -205,6 +204,9 @@ class MapStage:
         begin, owned = byte_range.start, 0
         self._in_batches = Undecoded()
         for batch in reader.batches(byte_range, self._range_of(byte_range)):
+            if own is not None:
+                name = f"{type(own).__name__}.read"
+                batch = replace(batch, records=_read_by_author(place, name, batch.records))
             # the first record may begin after the range's first byte, so `begin` comes from the
             # batch
             begin = begin if owned else batch.start
@@ -294,6 +296,19 @@ class MapStage:
 def own_format(job: Job, byte_range: ByteRange) -> InputFormat | None:
     """Return the author's own format of a byte range, or None if it has another."""
     return job.own_format(byte_range.name) if byte_range.format.kind == "own" else None
+
+
+def _read_by_author(
+    place: Place, name: str, records: Iterator[tuple[Any, Any]]
+) -> Iterator[tuple[Any, Any]]:
+    """Yield records that the author's code reads; its errors name the format, and not `map`."""
+    while True:
+        place.step, place.offset, place.record = name, None, None
+        record = next(records, None)
+        place.step = "map"
+        if record is None:
+            return
+        yield record
 
 
 def _proven(chunk: ByteRange, blocks: Iterable[bytes]) -> Iterator[bytes]:

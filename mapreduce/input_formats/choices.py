@@ -73,6 +73,11 @@ class _Format(BaseModel):
         return False
 
     @property
+    def is_scanned(self) -> bool:
+        """True if the split stage reads the whole input, to learn what each range begins with."""
+        return False
+
+    @property
     def is_cut(self) -> bool:
         """True if the records of an uncompressed file can be read from any byte on."""
         return True
@@ -126,6 +131,11 @@ class Text(_Format):
     def is_plain(self) -> bool:
         """True for lines of UTF-8 with their offsets: those that `map_batch` and C code read."""
         return self == Text()
+
+    @property
+    def is_scanned(self) -> bool:
+        """True for numbered lines: those before each range are counted."""
+        return self.number
 
     @property
     def by_lines(self) -> bool:
@@ -231,6 +241,11 @@ class Csv(_Format):
         marks = "\r\n" + (self.quote if self.quoting == "minimal" else "")
         marks += (self.escape or "") + (self.comment or "")
         return None if all(map(code.is_sound, marks)) else code
+
+    @property
+    def is_scanned(self) -> bool:
+        """True: the quotes before each range are counted."""
+        return self.is_cut
 
     @property
     def by_lines(self) -> bool:

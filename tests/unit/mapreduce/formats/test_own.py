@@ -10,7 +10,7 @@ import pytest
 
 from mapreduce import Job, Sum
 from mapreduce.check.reference import PlainInput, plain_answer
-from mapreduce.errors import JobLoadError, RecordError
+from mapreduce.errors import JobLoadError, RecordError, UserCodeError
 from mapreduce.input_formats import InputFormat, of_own
 from mapreduce.testing import check_format, run
 from tests.unit.mapreduce.formats.test_compression import PACK
@@ -175,3 +175,20 @@ def test_what_is_no_record(yielded: Any) -> None:
 
     with pytest.raises(RecordError, match="Wrong yielded .* not a record; write `yield key"):
         run(Reads(), inputs=[PlainInput("a", b"x")])
+
+
+def test_an_error_of_a_format_names_it() -> None:
+    """What a format raises is the author's error, in `read` and not in `map`."""
+
+    class Raises(Whole):
+        def read(self, file: BinaryIO) -> Iterator[Any]:
+            yield 0, "a"
+            raise ValueError("no more")
+
+    class ReadsOn(Words):
+        input_format = Raises()
+
+    with pytest.raises(UserCodeError, match=r"Raises.read raised ValueError: no more") as caught:
+        run(ReadsOn(), inputs=[PlainInput("a", b"x")])
+    assert 'raise ValueError("no more")' in caught.value.traceback
+    assert caught.value.record == ""
