@@ -19,6 +19,7 @@ from mapreduce.batch import Batch
 from mapreduce.chain import Chain, Step, StepResult
 from mapreduce.encoding import Descending
 from mapreduce.input_formats import (
+    Avro,
     Csv,
     FixedLength,
     InputFormat,
@@ -35,6 +36,7 @@ from mapreduce.words import words
 
 __all__ = [
     "Aggregation",
+    "Avro",
     "Batch",
     "Chain",
     "CollectList",

@@ -14,7 +14,9 @@ import sys
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from mapreduce.check import reference_avro
 from mapreduce.input_formats import (
+    Avro,
     Csv,
     FixedLength,
     Format,
@@ -51,6 +53,8 @@ def plain_records(content: bytes, form: Format, skip: Collection[object]) -> Ite
     elif isinstance(form, FixedLength):
         for number in range(len(content) // form.length):
             yield number, content[number * form.length : (number + 1) * form.length]
+    elif isinstance(form, Avro):
+        yield from reference_avro.plain_rows(content) if content else ()
     elif isinstance(form, Warc):
         yield from _web_records(content)
     elif isinstance(form, Text) and not form.is_plain:

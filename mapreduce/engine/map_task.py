@@ -326,7 +326,14 @@ def _proven(chunk: ByteRange, blocks: Iterable[bytes]) -> Iterator[bytes]:
         )
 
 
-_KEY_NAMES = {"parquet": "row", "whole": "file", "pairs": "key", "fixed": "record", "own": "key"}
+_KEY_NAMES = {
+    "parquet": "row",
+    "whole": "file",
+    "pairs": "key",
+    "fixed": "record",
+    "avro": "record",
+    "own": "key",
+}
 """The meaning of a record's key, if it is not the byte offset."""
 
 

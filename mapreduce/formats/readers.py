@@ -43,6 +43,10 @@ def reader_of(
             from mapreduce.formats.whole import WholeFileReader
 
             return WholeFileReader(limits)
+        case "avro":
+            from mapreduce.formats.avro import AvroReader
+
+            return AvroReader(limits)
         case "fixed":
             from mapreduce.formats.fixed import FixedReader
 

@@ -267,7 +267,7 @@ _SIGNS: tuple[_Sign, ...] = (
     ),
     (Kind("a Parquet file", "write input_format = Parquet() in the job"), _is_parquet),
     (Kind("an ORC file", _TABLE), _is_orc),
-    (Kind("an Avro file", _TABLE), _pattern(rb"Obj\x01")),
+    (Kind("an Avro file", "write input_format = Avro() in the job"), _pattern(rb"Obj\x01")),
     (
         Kind("an Arrow file", _TABLE),
         _pattern(rb"ARROW1\x00\x00|\xff\xff\xff\xff..\x00\x00\x10\x00\x00\x00"),

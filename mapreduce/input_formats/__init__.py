@@ -1,6 +1,7 @@
 """The formats of an input, as a job's author writes them: `input_format = Csv(delimiter=";")`."""
 
 from mapreduce.input_formats.choices import (
+    Avro,
     Compression,
     Csv,
     FixedLength,
@@ -18,6 +19,7 @@ from mapreduce.input_formats.own import InputFormat, can_be_cut, check_own
 from mapreduce.input_formats.warc_record import WarcRecord
 
 __all__ = [
+    "Avro",
     "Compression",
     "Csv",
     "FixedLength",

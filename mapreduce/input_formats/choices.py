@@ -304,6 +304,15 @@ class FixedLength(_Format):
             raise JobLoadError("FixedLength needs the bytes of a record: FixedLength(length=80)")
 
 
+class Avro(_Format):
+    """Records of an Avro file: `map(place, record)`, a dict where the schema is a record.
+
+    The place is a text, the byte offset of the record's block and its number there.
+    """
+
+    kind: Literal["avro"] = "avro"
+
+
 class Warc(_Format):
     """Records of a web archive (ISO 28500: WARC, WET and WAT files): `map(offset, record)`.
 
@@ -347,7 +356,7 @@ class Own(_Format):
 
 
 Format: TypeAlias = Annotated[
-    Text | JsonLines | Csv | Parquet | WholeFile | FixedLength | Warc | Own | Pairs,
+    Text | JsonLines | Csv | Parquet | Avro | WholeFile | FixedLength | Warc | Own | Pairs,
     Field(discriminator="kind"),
 ]
 

@@ -200,8 +200,8 @@ def _check_attributes(cls: type[Job]) -> None:
         if inspect.isclass(form) or not (own or hasattr(form, "kind")):
             raise JobLoadError(
                 f"`input_format` of {cls.__name__} is {form!r}; write Text(), JsonLines(), Csv(), "
-                "Parquet(), WholeFile(), FixedLength(length=...), Warc(), an instance of your own "
-                "InputFormat, or a dict of input name to one of these"
+                "Parquet(), Avro(), WholeFile(), FixedLength(length=...), Warc(), an instance of "
+                "your own InputFormat, or a dict of input name to one of these"
             )
         if isinstance(form, InputFormat):
             check_own(form)

@@ -17,7 +17,7 @@ from mapreduce.input_formats import Compression, Format, Text
 from mapreduce.storage.requests import Requests
 from mapreduce.wire.build import Build
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 3
 """Part of every task key. Raise it when the bytes that a task writes change, to stop their reuse.
 """
 URL_LIMIT = 4200
