@@ -20,7 +20,7 @@ class InputFormat:
     `mapreduce.testing.check_format` tests an own format.
     """
 
-    def read(self, file: BinaryIO) -> Iterable[tuple[Any, Any]]:
+    def read(self, file: BinaryIO, /) -> Iterable[tuple[Any, Any]]:
         """Yield (key, value) of each record of a file: the arguments of `map`.
 
         Args:
@@ -29,7 +29,7 @@ class InputFormat:
         """
         raise NotImplementedError
 
-    def read_range(self, file: BinaryIO, start: int, end: int) -> Iterable[tuple[Any, Any]]:
+    def read_range(self, file: BinaryIO, start: int, end: int, /) -> Iterable[tuple[Any, Any]]:
         """Yield the records whose first byte lies in [start, end), with the keys that `read` gives.
 
         A format with this method is cut into splits; without it, one task reads a file. Compressed

@@ -321,7 +321,9 @@ class SkippedRecord(Message):
 
 
 class InvalidText(Message):
-    """Bytes of text inputs that are not UTF-8: how many, in how many lines, and the first place."""
+    """Bytes of text inputs that are not in the input's encoding: how many, in how many lines, and
+    the first place.
+    """
 
     size_bytes: Size
     lines: Size
