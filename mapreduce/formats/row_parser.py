@@ -148,7 +148,8 @@ class RowParser:
         # zip takes a row's offset before the row, when the reader has consumed exactly the lines
         # before it
         lines_before = iter(partial(getattr, rows, "line_num"), None)
-        return zip(map(offsets.__getitem__, lines_before), rows, strict=False)
+        found = zip(map(offsets.__getitem__, lines_before), rows, strict=False)
+        return found if self._escape is None else _ended(found, block)
 
     def _first_error(self, block: RowBlock) -> RecordError:
         offset = block.offset
@@ -186,6 +187,19 @@ def _field(form: Csv) -> str:
     plain = rf"[^{quote}\r\n{delimiter}{escape}]*+"
     plain = rf"{plain}(?:{escape}(?s:.){plain})*+" if escape else plain
     return rf"(?:{quoted}|{plain})"
+
+
+def _ended(
+    rows: Iterator[tuple[int, list[str]]], block: RowBlock
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield rows; only the last one of a file can have its end escaped, which csv refuses."""
+    last = block.offset
+    try:
+        for at, row in rows:
+            yield at, row
+            last = at + len(block.row_at(at))
+    except csv.Error as exc:
+        raise block.error("the end of the last row is escaped, so it has none", last) from exc
 
 
 def _line_offsets(block: RowBlock) -> Iterator[int]:

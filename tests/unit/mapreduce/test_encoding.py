@@ -32,9 +32,12 @@ from tests.unit.mapreduce.any_keys import (
     Level,
     Name,
     Point,
+    decimals,
     floats,
+    instants,
     integers,
     keys,
+    members,
     near_bytes,
     near_texts,
     rank,
@@ -98,6 +101,17 @@ def test_key_order(one: Key, other: Key) -> None:
         pytest.param(
             st.tuples(st.lists(st.booleans(), max_size=2).map(tuple), near_texts), id="nested"
         ),
+        pytest.param(decimals, id="decimal"),
+        pytest.param(st.tuples(decimals, near_texts), id="decimal first"),
+        pytest.param(st.dates(), id="date"),
+        pytest.param(instants, id="instant"),
+        pytest.param(members, id="member"),
+        pytest.param(near_texts.map(Descending), id="descending"),
+        pytest.param(st.tuples(near_texts.map(Descending), near_texts), id="descending first"),
+        pytest.param(st.tuples(st.tuples(near_texts.map(Descending))), id="descending last"),
+        pytest.param(st.tuples(near_bytes, decimals).map(Descending), id="descending pair"),
+        pytest.param(near_texts.map(Descending).map(Descending), id="descending twice"),
+        pytest.param(st.builds(Point, near_texts, near_bytes), id="dataclass"),
     ],
 )
 @given(data=st.data())
@@ -105,7 +119,8 @@ def test_order_within_a_type(items: st.SearchStrategy[Key], data: st.DataObject)
     """Sorted encodings of one type are the sorted keys."""
     drawn: list[Any] = data.draw(st.lists(items, max_size=12))
     expected = sorted(drawn, key=rank)
-    assert expected == [decode_key(encoded) for encoded in sorted(map(encode_key, drawn))]
+    found = [decode_key(encoded) for encoded in sorted(map(encode_key, drawn))]
+    assert list(map(same, expected)) == list(map(same, found))
 
 
 def test_key_bytes_are_pinned() -> None:

@@ -443,6 +443,7 @@ DIALECTS = st.builds(
 
 
 @given(DIALECTS, SAID, cuts, st.integers(1, 20), st.sampled_from([None, "gzip"]))
+@example(Csv(header=False, escape="\\"), "a\n\\\n", [], 1, None)
 def test_any_marks_and_encodings(
     form: Csv, text: str, places: list[int], block_bytes: int, compression: Compression | None
 ) -> None:
