@@ -187,6 +187,19 @@ class OutputStream(_Stream):
         self._do(lambda stream: stream.write(text))
         return len(text)
 
+    def write_bytes(self, data: bytes) -> bool:
+        """Write bytes as they are, and return whether the reader is there; raises `NotWritten`."""
+
+        def act(stream: TextIO) -> None:
+            stream.flush()
+            if (buffer := getattr(stream, "buffer", None)) is None:
+                stream.write(data.decode())
+            else:
+                buffer.write(data)
+
+        self._do(act)
+        return not self._failed
+
     def flush(self) -> None:
         """Flush the stream below; raises `NotWritten`."""
         if self._stream is not None:

@@ -15,34 +15,40 @@ from mapreduce.formats.output import JsonPair, key_of_json
 from mapreduce.storage import Storage
 
 
-def top_of(urls: Sequence[str], storage: Storage, limit: int) -> tuple[JsonPair, ...]:
-    """Return the top pairs of a result, as JSON values; of equal ones, those with lower keys.
+def top_of(
+    urls: Sequence[str], storage: Storage, limit: int, *, keep_order: bool = False
+) -> tuple[JsonPair, ...]:
+    """Return the top pairs of a result, as JSON values; of equal ones, the earlier.
 
     Args:
         urls: the parts.
         storage: reads them.
         limit: how many.
+        keep_order: the parts are not in key order.
     """
     top = TopPairs(limit)
-    for key, value in read_result(urls, storage):
+    for key, value in read_result(urls, storage, keep_order=keep_order):
         top.offer(key, value)
     return tuple(top.pairs())
 
 
-def pairs_of(urls: Sequence[str], storage: Storage, text: str) -> Iterator[JsonPair]:
-    """Yield all pairs of a key; each part is read up to the key only.
+def pairs_of(
+    urls: Sequence[str], storage: Storage, text: str, *, keep_order: bool = False
+) -> Iterator[JsonPair]:
+    """Yield all pairs of a key; a part in key order is read up to the key only.
 
     Args:
-        urls: the parts, each in key order.
+        urls: the parts.
         storage: reads them.
         text: the key, as plain text or as JSON; where both are keys, the pairs of both.
+        keep_order: the parts are not in key order.
     """
     wanted = encoded_keys(text)
     last = max(wanted, default=b"")
     for url in urls:
-        for key, value in read_result([url], storage):
+        for key, value in read_result([url], storage, keep_order=keep_order):
             encoded = encode_key(key_of_json(key))
-            if encoded > last:
+            if encoded > last and not keep_order:
                 break
             if encoded in wanted:
                 yield key, value

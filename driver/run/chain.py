@@ -107,6 +107,8 @@ def plan_step(run: ChainRun, step: Step, number: int, inputs: tuple[InputObject,
             "inputs": inputs,
             "partitions": 0 if step.job.map_only else run.plan.partitions,
             "total_order": job.total_order,
+            "columns": tuple(job.columns),
+            "keep_order": job.keep_order,
             "keep_pairs": True,
             "chain": False,
             "code": run.identify(job),
@@ -160,4 +162,6 @@ def _commit(plan: RunPlan, last: Report, runs: RunStore) -> Success:
         (part, keys.result(runs.store, plan.run, number, whole=part.url.endswith("/result.json")))
         for number, part in enumerate(step.objects)
     ]
-    return runs.commit(plan.run, parts, last.records)
+    return runs.commit(
+        plan.run, parts, last.records, columns=step.columns, keep_order=step.keep_order
+    )

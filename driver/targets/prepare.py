@@ -154,7 +154,10 @@ def prepare(
 
         check_regions(config.inputs, stack, aws)
     found = find_inputs(config.inputs, runs.storage, names=declared_names(job), store=runs.store)
-    found = output.checked(found, runs) if output else found
+    if output:
+        if issubclass(job, Job):  # of a chain, only its last step has the columns
+            output.style(job.columns)
+        found = output.checked(found, runs)
     inputs = _formatted(found.objects, job)
     _check_sort(config, job)
     _check_keep(config, stack)
@@ -251,6 +254,8 @@ def plan_of(prepared: Prepared, code: str, inputs: tuple[InputObject, ...]) -> R
         mode=config.mode,
         top=config.top,
         total_order=config.sort or (issubclass(prepared.job, Job) and prepared.job.total_order),
+        columns=tuple(prepared.job.columns) if issubclass(prepared.job, Job) else (),
+        keep_order=issubclass(prepared.job, Job) and prepared.job.keep_order,
         chain=not issubclass(prepared.job, Job),
         build=prepared.build,
         code=prepared.identity,

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from driver.history.run_store import RunStore
+from driver.output.export import write_output
 from driver.output.place import Output
 from driver.plan.inputs import FoundInputs, find_inputs
 from mapreduce.errors import InputError, UsageError
-from mapreduce.formats.output import FileFormat
+from mapreduce.formats.table_files import FileFormat
 from mapreduce.storage import open_storage
 
 STORE = ".mapreduce"
@@ -45,7 +46,7 @@ def written(output: str, run: str = "run-20260101-000000-calm-crane") -> None:
     kept.write(run, "plan.json", b"{}")
     parsed = Output.parse(output, None)
     assert parsed is not None
-    parsed.write(urls, kept, run)
+    write_output(parsed, urls, kept, run, lambda _: None)
 
 
 def names(found: FoundInputs) -> list[str]:

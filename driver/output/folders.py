@@ -1,0 +1,192 @@
+"""Writes a table as folders by the values of some columns: `country=DE/part-00000.csv`.
+
+This is the layout of Hive, which Spark and DuckDB (`hive_partitioning`) read: the columns are in
+the names of the folders and not in the files. What a name may not hold is percent-encoded, and None
+is `__HIVE_DEFAULT_PARTITION__`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import msgspec
+
+from driver.output.files import not_written, write_file
+from mapreduce.errors import DataError, UsageError
+from mapreduce.formats.table import Row
+from mapreduce.formats.table_files import TableStyle, columns_of
+
+if TYPE_CHECKING:
+    from mapreduce.formats.typed_rows import Rows
+
+MOST_FOLDERS = 10_000
+"""Folders of one export; more are a column with too many values."""
+OPEN_FILES = 64
+"""Files of rows that are open at once while the table is divided."""
+NONE_FOLDER = "__HIVE_DEFAULT_PARTITION__"
+_NAME_BYTES = 255
+# the characters that Hive and Spark encode, and `+`, which some readers take for a blank
+_ENCODED = frozenset("\"#%'*/:=?\\{[]^+\x7f") | {chr(code) for code in range(0x20)}
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+def check_columns(names: Sequence[str], by: Sequence[str]) -> None:
+    """Refuse columns that folders cannot be made by; raises `UsageError`."""
+    unknown = next((name for name in by if name not in names), None)
+    if unknown is not None:
+        raise UsageError(
+            f"--partition-by {unknown}: the result has no such column; it has: {', '.join(names)}"
+            " (name them with --columns, or with `columns` in the job)"
+        )
+    if len(set(by)) == len(names):
+        raise UsageError(
+            f"--partition-by {','.join(by)}: no column is left for the files; leave one out"
+        )
+
+
+def write_folders(rows: Rows, style: TableStyle, by: Sequence[str], folder: Path) -> list[Path]:
+    """Write a table as folders, and return the files.
+
+    Args:
+        rows: of the table.
+        style: how the files are written, with all of the table's columns.
+        by: the columns in the names of the folders, the outermost first.
+        folder: where; it is made.
+
+    Raises:
+        DataError: a value cannot be a folder's name, or there are too many.
+        NotWritten: a file cannot be written.
+    """
+    places = [style.names.index(name) for name in by]
+    left = [place for place in range(len(style.names)) if place not in places]
+    inner = replace(style, columns=tuple(style.names[place] for place in left))
+    typed = columns_of(lambda: (_chosen(row, left) for row in rows()), inner)
+    files: list[Path] = []
+    with not_written(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=folder, prefix=".rows-") as scratch:
+            divided = _divided(rows(), by, places, left, Path(scratch))
+            made: set[tuple[int, int]] = set()
+            for number, name in enumerate(divided):
+                path = folder / name / f"part-00000.{style.format}"
+                _make(path.parent, made)
+                write_file(partial(_spooled, Path(scratch) / f"{number}"), inner, path, typed)
+                files.append(path)
+    return files
+
+
+def _make(folder: Path, made: set[tuple[int, int]]) -> None:
+    """Make a folder; refuse one that this disk does not tell from another one.
+
+    Raises:
+        DataError: two names differ in small and capital letters alone, or in their Unicode form.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    found = folder.stat()
+    if (found.st_dev, found.st_ino) in made:
+        raise DataError(
+            f"{folder} would be the folder of two values, which this disk does not tell apart; "
+            "write to another disk, or leave --partition-by out"
+        )
+    made.add((found.st_dev, found.st_ino))
+
+
+def _divided(
+    rows: Iterable[Row],
+    by: Sequence[str],
+    places: Sequence[int],
+    left: Sequence[int],
+    scratch: Path,
+) -> list[str]:
+    """Write each folder's rows to a file of `scratch` named by its number; return the names.
+
+    Raises:
+        DataError: there are too many folders, or a value cannot be in a name.
+    """
+    numbers: dict[str, int] = {}
+    with ExitStack() as stack:
+        files = _OpenFiles(scratch)
+        stack.callback(files.close)
+        for row in rows:
+            name = "/".join(
+                folder_name(column, row[place]) for column, place in zip(by, places, strict=True)
+            )
+            number = numbers.setdefault(name, len(numbers))
+            if number >= MOST_FOLDERS:
+                raise DataError(
+                    f"--partition-by {','.join(by)} would make more than {MOST_FOLDERS:,} folders; "
+                    "take a column with fewer values"
+                )
+            files.write(number, _encode(_chosen(row, left)) + b"\n")
+    return list(numbers)
+
+
+class _OpenFiles:
+    """Files that are appended to in any order, of which a few are open."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._open: OrderedDict[int, BinaryIO] = OrderedDict()
+
+    def write(self, number: int, line: bytes) -> None:
+        """Append a line to a file."""
+        file = self._open.pop(number, None)
+        if file is None:
+            if len(self._open) >= OPEN_FILES:
+                self._open.popitem(last=False)[1].close()
+            file = (self._folder / f"{number}").open("ab")
+        self._open[number] = file
+        file.write(line)
+
+    def close(self) -> None:
+        """Close all files."""
+        for file in self._open.values():
+            file.close()
+
+
+def _spooled(path: Path) -> Iterator[Row]:
+    with path.open("rb") as file:
+        for line in file:
+            yield tuple(_decode(line))
+
+
+def _chosen(row: Row, places: Sequence[int]) -> Row:
+    return tuple(row[place] for place in places)
+
+
+def folder_name(column: str, value: Any) -> str:
+    """Return the name of a value's folder, e.g. `country=DE`.
+
+    Raises:
+        DataError: a value of this type, or this long, cannot be a name.
+    """
+    if isinstance(value, list | dict) or value == "":
+        what = "an empty text" if value == "" else f"{value!r:.80}"
+        raise DataError(
+            f"--partition-by {column}: {what} cannot be the name of a folder; "
+            "yield a text, a number or None"
+        )
+    text = value if isinstance(value, str) else _encode(value).decode()
+    name = f"{encoded(column)}={NONE_FOLDER if value is None else encoded(text)}"
+    if len(name.encode()) > _NAME_BYTES:
+        raise DataError(
+            f"--partition-by {column}: the value {text[:80]!r}... is too long for the name of a "
+            f"folder, which has at most {_NAME_BYTES} bytes"
+        )
+    return name
+
+
+def encoded(text: str) -> str:
+    """Return a text as a folder's name holds it."""
+    if text == NONE_FOLDER:  # the text, which is not None
+        return f"%5F{text[1:]}"
+    return "".join(f"%{ord(letter):02X}" if letter in _ENCODED else letter for letter in text)
