@@ -64,7 +64,7 @@ def answers_aside(wanted: Output | None) -> Iterator[WriteBlocks]:
         yield write_blocks
 
 
-def export(
+def write_export(
     wanted: Output, urls: tuple[str, ...], runs: RunStore, run: str, write_blocks: WriteBlocks
 ) -> Path | None:
     """Write the result of a run, and return the folder that was made for it, if any.

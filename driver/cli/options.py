@@ -129,13 +129,13 @@ class CutOptions:
     """Make the parts ranges of keys, so that part after part the whole result is in key order."""
 
 
-@_group("Result", 4)
+@Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class ResultOptions:
-    """How the result is shown and written."""
+class ExportOptions:
+    """The place of `--output`, and the table that is written there."""
 
     output: Place = None
-    """Write the whole result to this file too; its ending says the format: .json, .jsonl, .csv,
+    """Write the whole result to this file, too; its ending says the format: .json, .jsonl, .csv,
     .tsv, .txt (values only), .parquet or .arrows; text also with .gz or .zst. A folder, `out/`,
     gets a file for each part; - is standard output."""
     output_format: FileFormat | None = None
@@ -147,6 +147,35 @@ class ResultOptions:
     """Begin a CSV or TSV file with the names of the columns."""
     partition_by: str | None = None
     """Columns, with commas between, whose values make folders, such as country=DE."""
+
+    def place(self, other_answer: str | None) -> Output | None:
+        """Return the place of `--output`, or None.
+
+        Args:
+            other_answer: the option that prints something else on standard output, if there is one.
+
+        Raises:
+            UsageError: an option is wrong, or options contradict each other.
+        """
+        from driver.cli.export import check_stdout
+        from driver.output.place import Output
+
+        place = Output.parse(
+            self.output,
+            self.output_format,
+            columns=self.columns,
+            header=self.header,
+            partition_by=self.partition_by,
+        )
+        check_stdout(place, other_answer=other_answer)
+        return place
+
+
+@_group("Result", 4)
+@dataclass(frozen=True, kw_only=True)
+class ResultOptions(ExportOptions):
+    """How the result is shown and written."""
+
     top: int = 10
     """How many of the top keys to show."""
     urls: Flag = False
@@ -165,21 +194,6 @@ class ResultOptions:
     def other_answer(self) -> str | None:
         """The option that prints something else than the summary on standard output, if any."""
         return "--json" if self.as_document else "--urls" if self.urls else None
-
-    def place(self) -> Output | None:
-        """Return the place of `--output`, or None; raises `UsageError`."""
-        from driver.cli.export import check_stdout
-        from driver.output.place import Output
-
-        place = Output.parse(
-            self.output,
-            self.output_format,
-            columns=self.columns,
-            header=self.header,
-            partition_by=self.partition_by,
-        )
-        check_stdout(place, other_answer=self.other_answer)
-        return place
 
     @property
     def as_document(self) -> bool:

@@ -54,7 +54,7 @@ def plan(
     if price.plan is not None or price.ask:
         raise UsageError("--plan and --ask are options of run; leave them out")
     job = job.with_inputs("plan", *inputs)
-    wanted = result.place()
+    wanted = result.place(result.other_answer)
     config = run_config(job, place, cut, result, failures, price)
     with no_output_of_jobs():
         prepared = targets.prepare(config, place.target, place.store, wanted, command_line())

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from driver.cli.export import answers_aside, check_stdout, export
-from driver.cli.options import Fields, Flag, Header, Place
+from driver.cli.export import answers_aside, write_export
+from driver.cli.options import ExportOptions, Fields, Flag
 from driver.cli.terminal import answer, answer_table, print_document, say
 from driver.text import bytes_text, plural, shown, shown_repr
 from mapreduce.errors import DataError, UsageError
-from mapreduce.formats.table_files import FileFormat
 from mapreduce.wire.messages import Message
 
 if TYPE_CHECKING:
@@ -41,11 +40,7 @@ def result(
     top: int = 10,
     key: str | None = None,
     urls: Flag = False,
-    output: Place = None,
-    output_format: FileFormat | None = None,
-    columns: str | None = None,
-    header: Header = True,
-    partition_by: str | None = None,
+    export: ExportOptions = ExportOptions(),
     json: Flag = False,
     fields: Fields = None,
     store: str | None = None,
@@ -58,35 +53,22 @@ def result(
         python -m driver result brisk-owl --top 50
         python -m driver result --key whale
         python -m driver result --output counts.csv
-        python -m driver result --output - --output-format tsv --no-header | sort | head
+        python -m driver result --output - --output-format tsv | sort
 
     Args:
         run: The run's id, or how it begins or ends (by default, the last run).
         top: How many of the top keys to show.
         key: Show all pairs of this key, given as plain text, or as JSON: 7, '["a", 1]'.
         urls: Print the URLs of the parts instead, one a line.
-        output: Write the whole result to this file; its ending says the format: .json, .jsonl,
-            .csv, .tsv, .txt (values only), .parquet or .arrows; text also with .gz or .zst. A
-            folder, `out/`, gets a file for each part; - is standard output.
-        output_format: The format of the files in the folder, or of standard output (by default
-            jsonl).
-        columns: Names of the columns, with commas between: of the key's fields, then the value's
-            (by default the job's, else key and value).
-        header: Begin a CSV or TSV file with the names of the columns.
-        partition_by: Columns, with commas between, whose values make folders, such as country=DE.
+        export: Where the result is written, and how.
         json: Print one JSON document on standard output.
         fields: Print only these of its fields, with commas between.
         store: Folder or URL of the store (by default the stack's bucket, else .mapreduce in this
             folder).
     """
-    from driver.output.place import Output
     from driver.targets.prepare import open_runs
 
-    wanted = Output.parse(
-        output, output_format, columns=columns, header=header, partition_by=partition_by
-    )
-    other = "--json" if json or fields is not None else "--urls" if urls else None
-    check_stdout(wanted, other_answer=other)
+    wanted = export.place("--json" if json or fields is not None else "--urls" if urls else None)
     if top < 0:
         raise UsageError(f"--top {top}: must not be negative")
     kept = open_runs(store)
@@ -163,7 +145,7 @@ def _exported(kept: RunStore, document: ResultDocument, wanted: Output) -> Resul
     """
     wanted.checked_again(kept.plan(document.run_id), kept)
     with answers_aside(wanted) as write_blocks:
-        made = export(wanted, document.result_urls, kept, document.run_id, write_blocks)
+        made = write_export(wanted, document.result_urls, kept, document.run_id, write_blocks)
     if made:
         say(f"made the folder {made}")
     return document.model_copy(update={"written": str(wanted.path)})

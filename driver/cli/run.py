@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from driver.cli.export import WriteBlocks, answers_aside, check_stdout, export
+from driver.cli.export import WriteBlocks, answers_aside, check_stdout, write_export
 from driver.cli.options import (
     CutOptions,
     FailureOptions,
@@ -75,7 +75,7 @@ def run(
         check_stdout(wanted, other_answer=result.other_answer)
     else:
         job = job.with_inputs("run", *inputs)
-        wanted = result.place()
+        wanted = result.place(result.other_answer)
         config = run_config(job, place, cut, result, failures, price)
         # inline, the author's debugger may open in the job's import
         looking = nullcontext() if place.target == "inline" else working(LOOKING)
@@ -93,12 +93,8 @@ def run(
     try:
         with answers_aside(wanted) as write_blocks:
             written = _written(report, prepared, wanted, write_blocks)
-            if result.as_document:
-                print_document(report, result.fields)
-            else:
-                more = [*written, *notes, *next_lines(report, place.store)]
-                more += page_lines(prepared.runs, report)
-                answer_summary(report, more, urls=result.urls)
+            more = [*written, *notes, *next_lines(report, place.store)]
+            _answer(report, result, prepared.runs, more)
     except NotWritten as exc:
         see = f"python -m driver status {report.run_id}"
         raise NotWritten(f"{exc}; the result is committed, see: {see}") from exc
@@ -112,6 +108,14 @@ def run(
     return 0
 
 
+def _answer(report: Report, result: ResultOptions, runs: RunStore, more: list[str]) -> None:
+    """Print the document of a run, or its summary with more lines; raises `NotWritten`."""
+    if result.as_document:
+        print_document(report, result.fields)
+        return
+    answer_summary(report, [*more, *page_lines(runs, report)], urls=result.urls)
+
+
 def _written(
     report: Report, prepared: Prepared, wanted: Output | None, write_blocks: WriteBlocks
 ) -> list[str]:
@@ -119,7 +123,7 @@ def _written(
     if wanted is None:
         return []
     urls, run = tuple(report.result_urls), report.run_id
-    made = export(wanted, urls, prepared.runs, run, write_blocks)
+    made = write_export(wanted, urls, prepared.runs, run, write_blocks)
     if wanted.to_stdout:
         return ["written   to standard output"]
     return [f"written   {wanted.path}{f', in the new folder {made}' if made else ''}"]

@@ -16,7 +16,7 @@ from driver.history.run_store import RunStore
 from driver.output.place import Output
 from driver.plan import cut
 from driver.plan.config import DEFAULT_STORE, READY_MADE, RunConfig
-from driver.plan.inputs import check_name, declared_names, find_inputs, local_url
+from driver.plan.inputs import FoundInputs, check_name, declared_names, find_inputs, local_url
 from driver.plan.target import Target, WantedTarget
 from driver.plan.tasks import RunPlan
 from driver.plan.upload import Progress, upload_inputs
@@ -154,10 +154,7 @@ def prepare(
 
         check_regions(config.inputs, stack, aws)
     found = find_inputs(config.inputs, runs.storage, names=declared_names(job), store=runs.store)
-    if output:
-        if issubclass(job, Job):  # of a chain, only its last step has the columns
-            output.style(job.columns)
-        found = output.checked(found, runs)
+    found = _outside(output, job, found, runs) if output else found
     inputs = _formatted(found.objects, job)
     _check_sort(config, job)
     _check_keep(config, stack)
@@ -187,6 +184,13 @@ def prepare(
         notes=(*found.notes, *unsure, f"cut       {cut.reason(total, rule, partitions)}"),
         command=command,
     )
+
+
+def _outside(output: Output, job: JobClass, found: FoundInputs, runs: RunStore) -> FoundInputs:
+    """Return the inputs without an earlier result at `--output`; raises as `Output.checked`."""
+    if issubclass(job, Job):  # of a chain, only its last step has the columns
+        output.style(job.columns)
+    return output.checked(found, runs)
 
 
 def _check_target(config: RunConfig, target: WantedTarget) -> None:

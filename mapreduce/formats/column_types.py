@@ -102,6 +102,8 @@ class Profile:
         """Record a value."""
         kind = type(value)
         self.kinds.add(kind)
+        if kind is str:
+            return
         if kind is int:
             # ~value: the range of 64 bits has one more negative number
             self.largest = max(self.largest, value if value >= 0 else ~value)

@@ -120,3 +120,23 @@ def test_a_part_is_read_up_to_the_key_only() -> None:
 def test_what_a_text_can_mean(text: str, keys: list[Any]) -> None:
     """A text is the key itself, and the key that its JSON is."""
     assert frozenset(map(encode_key, keys)) == encoded_keys(text)
+
+
+@given(RESULT, KEYS)
+def test_parts_in_the_order_of_emission_are_read_whole(
+    pairs: list[tuple[Any, Any]], key: Any
+) -> None:
+    """With `keep_order` every pair of the key is found, wherever it stands."""
+    content = write_pairs(
+        [(jsonable(each), value) for each, value in pairs], "jsonl", as_object=False
+    )
+    parts = _Parts([b"".join(content)])
+    text = json.dumps(jsonable(key))
+    found = [
+        value
+        for other, value in pairs_of(list(parts.parts), parts.storage, text, keep_order=True)
+        if json.dumps(other) == text
+    ]
+    assert [value for other, value in pairs if encode_key(other) == encode_key(key)] == found
+    top = top_of(list(parts.parts), parts.storage, 3, keep_order=True)
+    assert sorted((value for _, value in pairs), reverse=True)[:3] == [value for _, value in top]
