@@ -192,10 +192,12 @@ class OutputStream(_Stream):
 
         def act(stream: TextIO) -> None:
             stream.flush()
-            if (buffer := getattr(stream, "buffer", None)) is None:
-                stream.write(data.decode())
-            else:
-                buffer.write(data)
+            below: object = stream
+            while isinstance(below, _Stream):  # whose `buffer` takes bytes of text only
+                below = below._stream
+            if below is None:
+                raise OSError("it is closed")
+            cast("TextIO", below).buffer.write(data)
 
         self._do(act)
         return not self._failed

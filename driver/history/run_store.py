@@ -89,7 +89,7 @@ class Success(Message):
     parts: tuple[tuple[str, int, str], ...]
     records: int
     digests: tuple[str, ...] = ()
-    columns: tuple[str, ...] = ()
+    columns: tuple[str, ...] | dict[str, tuple[str, ...]] = ()
     keep_order: bool = False
 
     @property
@@ -140,7 +140,7 @@ class RunStore:
         parts: Sequence[tuple[ObjectInfo, str]],
         records: int,
         *,
-        columns: tuple[str, ...] = (),
+        columns: tuple[str, ...] | dict[str, tuple[str, ...]] = (),
         keep_order: bool = False,
     ) -> Success:
         """Give parts their final names, and then write `_SUCCESS`.
@@ -152,7 +152,7 @@ class RunStore:
             run: the run.
             parts: each part as it was checked, and its final URL.
             records: how many pairs they hold.
-            columns: the names of the result's columns.
+            columns: the names of the result's columns, or those of each of its outputs.
             keep_order: the pairs of a part are in the order in which they were yielded.
 
         Raises:

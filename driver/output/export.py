@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from driver.history.run_store import RunStore, Success
 from driver.output.files import stream_table, write_file, write_parts
-from driver.output.folders import check_columns, write_folders
+from driver.output.folders import check_columns, write_folders, write_outputs
 from driver.output.merge_parts import read_result
 from driver.output.place import RECORD, Output, WrittenOutput, written_files
 from driver.text import plural, shown
@@ -48,9 +48,12 @@ def write_output(
     if output.partition_by:
         check_columns(style.names, output.partition_by)
 
+    outputs = success.columns if output.columns is None else ()
+    columns = outputs if isinstance(outputs, dict) else style.columns
+
     def rows_in(parts: Sequence[str]) -> Iterable[Row]:
         pairs = read_result(parts, runs.storage, keep_order=success.keep_order)
-        return rows_of(pairs, style.columns)
+        return rows_of(pairs, columns)
 
     whole = partial(rows_in, urls)
     if output.to_stdout:
@@ -58,7 +61,10 @@ def write_output(
             to_stdout(stream_table(whole, style, lambda: Path(folder)))
         return []
     before = output.parts_there() if output.in_folder else []
-    files = _written(output, style, whole, [partial(rows_in, [url]) for url in urls])
+    if isinstance(columns, dict):
+        files = write_outputs(whole, style, columns, output.path)
+    else:
+        files = _written(output, style, whole, [partial(rows_in, [url]) for url in urls])
     notes = _without_old(output, before, files, runs)
     runs.write(
         run,

@@ -8,23 +8,24 @@ is `__HIVE_DEFAULT_PARTITION__`.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 import msgspec
 
 from driver.output.files import not_written, write_file
 from mapreduce.errors import DataError, UsageError
-from mapreduce.formats.table import Row
-from mapreduce.formats.table_files import TableStyle, columns_of
+from mapreduce.formats.table import OUTPUT, Row
+from mapreduce.formats.table_files import TableStyle, columns_of, refused
 
 if TYPE_CHECKING:
-    from mapreduce.formats.typed_rows import Rows
+    from mapreduce.formats.table_files import FileFormat
+    from mapreduce.formats.typed_rows import Rows, Typed
 
 MOST_FOLDERS = 10_000
 """Folders of one export; more are a column with too many values."""
@@ -34,6 +35,9 @@ NONE_FOLDER = "__HIVE_DEFAULT_PARTITION__"
 _NAME_BYTES = 255
 # the characters that Hive and Spark encode, and `+`, which some readers take for a blank
 _ENCODED = frozenset("\"#%'*/:=?\\{[]^+\x7f") | {chr(code) for code in range(0x20)}
+
+_Table: TypeAlias = "tuple[str, TableStyle, Rows, Typed | None]"
+"""The name of a folder, and the style, the rows and the types of its file."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -70,17 +74,76 @@ def write_folders(rows: Rows, style: TableStyle, by: Sequence[str], folder: Path
     left = [place for place in range(len(style.names)) if place not in places]
     inner = replace(style, columns=tuple(style.names[place] for place in left))
     typed = columns_of(lambda: (_chosen(row, left) for row in rows()), inner)
+
+    def placed(row: Row) -> tuple[str, Row]:
+        names = (folder_name(name, row[place]) for name, place in zip(by, places, strict=True))
+        return "/".join(names), _chosen(row, left)
+
+    def found(divided: Mapping[str, Rows]) -> Iterator[_Table]:
+        return ((name, inner, each, typed) for name, each in divided.items())
+
+    return _written(map(placed, rows()), found, style.format, folder)
+
+
+def write_outputs(
+    rows: Rows, style: TableStyle, outputs: Mapping[str, tuple[str, ...]], folder: Path
+) -> list[Path]:
+    """Write each output as a folder, `output=errors/part-00000.csv`, and return the files.
+
+    Args:
+        rows: of all outputs; the first field names the output.
+        style: how the files are written.
+        outputs: the columns of each; one without a row has a file without rows.
+        folder: where; it is made.
+
+    Raises:
+        DataError: a pair names no output, or does not fill its columns.
+        NotWritten: a file cannot be written.
+    """
+
+    def placed(row: Row) -> tuple[str, Row]:
+        return folder_name(OUTPUT, row[0]), row[1:]
+
+    def found(divided: Mapping[str, Rows]) -> Iterator[_Table]:
+        for output, columns in outputs.items():
+            name, inner = folder_name(OUTPUT, output), replace(style, columns=columns)
+            each = divided.get(name, lambda: iter(()))
+            yield name, inner, each, columns_of(each, inner)
+
+    return _written(map(placed, rows()), found, style.format, folder)
+
+
+def _written(
+    placed: Iterable[tuple[str, Row]],
+    tables: Callable[[Mapping[str, Rows]], Iterable[_Table]],
+    style: FileFormat,
+    folder: Path,
+) -> list[Path]:
+    """Write one file in each folder, and return the files.
+
+    Args:
+        placed: the name of each row's folder, and the row as its file holds it.
+        tables: returns what is written, for the rows of each folder.
+        style: the ending of the files' names.
+        folder: where.
+    """
     files: list[Path] = []
     with not_written(folder):
+        is_new = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=folder, prefix=".rows-") as scratch:
-            divided = _divided(rows(), by, places, left, Path(scratch))
-            made: set[tuple[int, int]] = set()
-            for number, name in enumerate(divided):
-                path = folder / name / f"part-00000.{style.format}"
-                _make(path.parent, made)
-                write_file(partial(_spooled, Path(scratch) / f"{number}"), inner, path, typed)
-                files.append(path)
+        try:
+            with TemporaryDirectory(dir=folder, prefix=".rows-") as scratch, refused():
+                divided = _divided(placed, Path(scratch))
+                made: set[tuple[int, int]] = set()
+                for name, inner, rows, typed in tables(divided):
+                    path = folder / name / f"part-00000.{style}"
+                    _make(path.parent, made)
+                    write_file(rows, inner, path, typed)
+                    files.append(path)
+        finally:
+            if is_new and not files:
+                with suppress(OSError):  # not empty
+                    folder.rmdir()
     return files
 
 
@@ -100,34 +163,25 @@ def _make(folder: Path, made: set[tuple[int, int]]) -> None:
     made.add((found.st_dev, found.st_ino))
 
 
-def _divided(
-    rows: Iterable[Row],
-    by: Sequence[str],
-    places: Sequence[int],
-    left: Sequence[int],
-    scratch: Path,
-) -> list[str]:
-    """Write each folder's rows to a file of `scratch` named by its number; return the names.
+def _divided(placed: Iterable[tuple[str, Row]], scratch: Path) -> dict[str, Rows]:
+    """Write each folder's rows to a file of `scratch`; return what reads them, by folder.
 
     Raises:
-        DataError: there are too many folders, or a value cannot be in a name.
+        DataError: there are too many folders.
     """
     numbers: dict[str, int] = {}
     with ExitStack() as stack:
         files = _OpenFiles(scratch)
         stack.callback(files.close)
-        for row in rows:
-            name = "/".join(
-                folder_name(column, row[place]) for column, place in zip(by, places, strict=True)
-            )
+        for name, row in placed:
             number = numbers.setdefault(name, len(numbers))
             if number >= MOST_FOLDERS:
                 raise DataError(
-                    f"--partition-by {','.join(by)} would make more than {MOST_FOLDERS:,} folders; "
-                    "take a column with fewer values"
+                    f"--partition-by would make more than {MOST_FOLDERS:,} folders, such as "
+                    f"{name}; take a column with fewer values"
                 )
-            files.write(number, _encode(_chosen(row, left)) + b"\n")
-    return list(numbers)
+            files.write(number, _encode(row) + b"\n")
+    return {name: partial(_spooled, scratch / f"{number}") for name, number in numbers.items()}
 
 
 class _OpenFiles:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from driver.plan.local_paths import Identity
 from driver.plan.own_store import OwnStore
 from driver.plan.tasks import RunPlan
 from mapreduce.errors import InputError, UsageError
-from mapreduce.formats.table import KEY_AND_VALUE, wrong_columns
+from mapreduce.formats.table import KEY_AND_VALUE, Columns, wrong_columns
 from mapreduce.formats.table_files import FileFormat, TableStyle, format_of
 from mapreduce.wire.messages import InputObject, Message
 
@@ -126,21 +126,37 @@ class Output:
         """Whether the result goes to standard output."""
         return self.path == Path(STDOUT) and not self.in_folder
 
-    def style(self, columns: Sequence[str], *, keep_order: bool = False) -> TableStyle:
-        """Return how the result is written.
+    def style(self, columns: Columns, *, keep_order: bool = False) -> TableStyle:
+        """Return how the result is written; of several outputs, without their columns.
 
         Args:
-            columns: the names that the job gives.
+            columns: that the job names.
             keep_order: the result stands in the order in which it was yielded.
 
         Raises:
             UsageError: the format has no such table, or the table no such column.
         """
+        if self.columns is None and isinstance(columns, Mapping):
+            self._check_outputs(columns)
+            return TableStyle(self.format, (), self.header, not keep_order).checked()
         names = tuple(columns) if self.columns is None else self.columns
         style = TableStyle(self.format, names, self.header, not keep_order).checked()
         if self.partition_by and (names or self.columns is not None):
             check_columns(names or KEY_AND_VALUE, self.partition_by)
         return style
+
+    def _check_outputs(self, columns: Mapping[str, object]) -> None:
+        """Refuse what several outputs cannot be written as; raises `UsageError`."""
+        outputs = f"the job has {len(columns)} outputs ({', '.join(columns)})"
+        if not self.in_folder:
+            raise UsageError(
+                f"--output {self.path}: {outputs}; write --output FOLDER/, "
+                "which gets a folder for each"
+            )
+        if self.partition_by:
+            raise UsageError(f"--partition-by: {outputs}, which are the folders; leave it out")
+        if self.format.startswith("txt"):
+            raise UsageError("a .txt file holds the values alone, and the outputs have columns")
 
     def checked(self, found: FoundInputs, runs: RunStore) -> FoundInputs:
         """Return the inputs without the files that an earlier run has written to this place.

@@ -57,7 +57,7 @@ class RunPlan(Message):
     mode: SplitMode
     top: int
     total_order: bool = False
-    columns: tuple[str, ...] = ()
+    columns: tuple[str, ...] | dict[str, tuple[str, ...]] = ()
     keep_order: bool = False
     keep_pairs: bool = False
     chain: bool = False

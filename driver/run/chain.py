@@ -23,6 +23,7 @@ from mapreduce.chain import Chain, Step, StepResult, step_after, steps_of
 from mapreduce.code import CodeIdentity
 from mapreduce.errors import InputError, OutputLost
 from mapreduce.formats.pairs import PairsReader
+from mapreduce.formats.table import frozen_columns
 from mapreduce.job import Job
 from mapreduce.storage import Storage
 from mapreduce.wire import keys
@@ -107,7 +108,7 @@ def plan_step(run: ChainRun, step: Step, number: int, inputs: tuple[InputObject,
             "inputs": inputs,
             "partitions": 0 if step.job.map_only else run.plan.partitions,
             "total_order": job.total_order,
-            "columns": tuple(job.columns),
+            "columns": frozen_columns(job.columns),
             "keep_order": job.keep_order,
             "keep_pairs": True,
             "chain": False,

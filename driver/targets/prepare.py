@@ -27,6 +27,7 @@ from mapreduce.aggregate import Aggregation
 from mapreduce.chain import Chain
 from mapreduce.code import CodeIdentity, JobClass, JobSource, Modules, find_job, identity_of, pack
 from mapreduce.errors import FleetError, InputError, ObjectExists, UsageError
+from mapreduce.formats.table import frozen_columns
 from mapreduce.job import Job
 from mapreduce.storage import Storage, open_storage
 from mapreduce.storage.digest import digest_of_bytes
@@ -259,7 +260,7 @@ def plan_of(prepared: Prepared, code: str, inputs: tuple[InputObject, ...]) -> R
         mode=config.mode,
         top=config.top,
         total_order=config.sort or (issubclass(prepared.job, Job) and prepared.job.total_order),
-        columns=tuple(prepared.job.columns) if issubclass(prepared.job, Job) else (),
+        columns=frozen_columns(prepared.job.columns) if issubclass(prepared.job, Job) else (),
         keep_order=issubclass(prepared.job, Job) and prepared.job.keep_order,
         chain=not issubclass(prepared.job, Job),
         build=prepared.build,

@@ -113,7 +113,7 @@ def _to_part(
         mapping = MapStage(job, collector, context, aside)
         pieces = mapping.split(task.split.pieces)
         stored = store_pairs(collector, folder)
-    part = write_part(stored, task, context, whole=False, names=job.columns)
+    part = write_part(stored, task, context, whole=False, columns=job.columns)
     return MapResult(
         url=part.info.url,
         etag=part.info.etag,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from mapreduce.engine.text_limits import short_top
 from mapreduce.engine.top_pairs import length
 from mapreduce.formats.frames import BlockWriter, FrameSink
 from mapreduce.formats.output import jsonable
+from mapreduce.formats.table import Columns
 from mapreduce.input_formats import Pairs
 from mapreduce.storage import ObjectInfo, Storage
 from mapreduce.storage.digest import digest_of_file
@@ -117,7 +118,7 @@ def write_part(
     context: TaskContext,
     *,
     whole: bool,
-    names: Sequence[str] = (),
+    columns: Columns = (),
 ) -> Part:
     """Write the task's part under the attempt's name, and the pairs for the next step, if any.
 
@@ -127,7 +128,7 @@ def write_part(
         context: where it is written.
         whole: the part is the whole result, so it becomes a .json document; else one of several,
             .jsonl.
-        names: of the columns that each pair must fill, if any.
+        columns: that each pair must fill, if any.
 
     Raises:
         UserCodeError: a pair does not fill them.
@@ -140,7 +141,7 @@ def write_part(
         stored.path.parent,
         whole=whole,
         distinct=distinct,
-        names=names,
+        columns=columns,
     )
     if not task.keep_pairs:
         return part
@@ -174,7 +175,7 @@ def write_rows(
     *,
     whole: bool,
     distinct: bool,
-    names: Sequence[str] = (),
+    columns: Columns = (),
 ) -> Part:
     """Write the part of pairs as they come.
 
@@ -185,11 +186,11 @@ def write_rows(
         folder: the task's scratch folder.
         whole: the part is the whole result.
         distinct: they come in key order, and no key twice.
-        names: of the columns that each pair must fill, if any.
+        columns: that each pair must fill, if any.
     """
     rendered = folder / "part"
     with rendered.open("wb") as file:
-        rows = RowsWriter(file, task.top, whole=whole, distinct=distinct, names=names)
+        rows = RowsWriter(file, task.top, whole=whole, distinct=distinct, columns=columns)
         write(rows)
         rows.finish()
     url = keys.part_attempt(

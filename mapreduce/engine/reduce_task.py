@@ -180,13 +180,13 @@ def _part(job: Job, task: ReduceTask, blocks: Gathered, context: TaskContext, fo
     # first
     if aggregation is None or task.keep_pairs:
         reduced = _reduced(job, blocks, context, folder)
-        return write_part(reduced, task, context, whole=whole, names=job.columns)
+        return write_part(reduced, task, context, whole=whole, columns=job.columns)
 
     def write(sink: FrameSink) -> None:
         with user_code(Place("reduce")):
             _aggregated(aggregation, blocks, folder)(sink)
 
-    return write_rows(write, task, context, folder, whole=whole, distinct=True, names=job.columns)
+    return write_rows(write, task, context, folder, whole=whole, distinct=True, columns=job.columns)
 
 
 def _reduced(job: Job, blocks: Gathered, context: TaskContext, folder: Path) -> StoredPairs:

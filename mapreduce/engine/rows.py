@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 from mapreduce.encoding import STR_TAG, decode_key, unpack_value
@@ -18,7 +18,7 @@ from mapreduce.formats.frames import (
     integers_of,
 )
 from mapreduce.formats.output import JsonLayout, JsonPair, jsonable, layout_of
-from mapreduce.formats.table import NotARow, row_of, shown_pair
+from mapreduce.formats.table import Columns, NotARow, fill_two, row_of, shown_pair
 
 
 class RowsWriter(FrameSink):
@@ -30,10 +30,10 @@ class RowsWriter(FrameSink):
         whole: write a .json document; else rows of a .jsonl file.
         distinct: the pairs come in key order, and no key twice, so that the document can be an
             object if its keys are str.
-        names: of the columns that each pair must fill, if any.
+        columns: that each pair must fill, if any.
     """
 
-    __slots__ = ("_distinct", "_file", "_layout", "_limit", "_names", "_top", "_whole", "records")
+    __slots__ = ("_columns", "_distinct", "_file", "_layout", "_limit", "_top", "_whole", "records")
 
     def __init__(
         self,
@@ -42,9 +42,9 @@ class RowsWriter(FrameSink):
         *,
         whole: bool,
         distinct: bool,
-        names: Sequence[str] = (),
+        columns: Columns = (),
     ) -> None:
-        self._names = names
+        self._columns = columns
         self._file = file
         self._limit = top
         self._whole = whole
@@ -95,7 +95,7 @@ class RowsWriter(FrameSink):
             # it cannot, or if it may hold a top pair
             rows = layout.rows_of_frame(raw)
             # the extension renders only str keys and integers, which fill two columns
-            if rows is not None and self._names and len(self._names) != 2:
+            if rows is not None and not fill_two(self._columns):
                 rows = None
             if rows is None or self._may_be_heavy(raw):
                 frame = columns(raw)
@@ -110,8 +110,8 @@ class RowsWriter(FrameSink):
         """Yield pairs as JSON values; refuse one that does not fill the columns."""
         for encoded, value in pairs:
             pair = jsonable(decode_key(encoded)), jsonable(value)
-            if self._names:
-                check_row(pair, self._names)
+            if self._columns:
+                check_row(pair, self._columns)
             yield pair
 
     def _may_be_heavy(self, raw: RawFrame) -> bool:
@@ -125,10 +125,10 @@ class RowsWriter(FrameSink):
                 top.offer(decode_key(key), unpack_value(value))
 
 
-def check_row(pair: JsonPair, names: Sequence[str]) -> None:
+def check_row(pair: JsonPair, columns: Columns) -> None:
     """Refuse a pair that does not fill the columns; raises `UserCodeError`."""
     try:
-        row_of(*pair, names)
+        row_of(*pair, columns)
     except NotARow as exc:
         raise UserCodeError(
             f"the job yielded the pair {shown_pair(*pair)}, which {exc}; "

@@ -142,7 +142,7 @@ def write_table(rows: Rows, style: TableStyle, path: Path, typed: Typed | None =
     if style.kind == "parquet":
         from mapreduce.formats.parquet_output import write_parquet  # imports DuckDB, which is slow
 
-        with _refused():
+        with refused():
             write_parquet(rows, path, style.names, typed)
         return
     with path.open("wb") as file:
@@ -154,7 +154,7 @@ def table_blocks(rows: Rows, style: TableStyle, typed: Typed | None = None) -> I
     blocks = _blocks(rows, style, typed)
     if style.compression:
         blocks = _gzip(blocks) if style.compression == "gz" else _zstd(blocks)
-    with _refused():
+    with refused():
         yield from blocks
 
 
@@ -164,13 +164,13 @@ def columns_of(rows: Rows, style: TableStyle) -> Typed | None:
         return None
     from mapreduce.formats.typed_rows import Typed  # imports nanoarrow, which is slow
 
-    with _refused():
+    with refused():
         return Typed.of(rows(), style.names)
 
 
 @contextmanager
-def _refused() -> Iterator[None]:
-    """Raise a pair that is not a row as our error."""
+def refused() -> Iterator[None]:
+    """Raise a pair that is not a row as our error, `DataError`."""
     try:
         yield
     except NotARow as exc:

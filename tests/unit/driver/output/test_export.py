@@ -26,7 +26,9 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def runs(parts: Iterable[bytes] = PARTS, columns: tuple[str, ...] = ()) -> RunStore:
+def runs(
+    parts: Iterable[bytes] = PARTS, columns: tuple[str, ...] | dict[str, tuple[str, ...]] = ()
+) -> RunStore:
     """Return a store with a run whose result keeps the order of emission."""
     kept = RunStore(open_storage(), f"file://{Path.cwd()}/store")
     made = []
@@ -100,3 +102,56 @@ def test_what_cannot_be_written_leaves_nothing() -> None:
     with pytest.raises(UsageError, match="no such column; it has: key, value"):
         written(kept, "by/", partition_by="country")
     assert ["store"] == [path.name for path in Path.cwd().iterdir()]
+
+
+OUTPUTS = {"errors": ("why",), "stats": ("name", "n"), "none": ("x",)}
+OF_OUTPUTS = (
+    b'{"key":"errors","value":"lost"}\n{"key":["stats","a"],"value":1}\n',
+    b'{"key":["stats","b"],"value":2.5}\n{"key":"errors","value":"found"}\n',
+)
+
+
+def test_several_outputs() -> None:
+    """Each output has its folder and its columns; one without a pair has an empty table."""
+    kept = runs(OF_OUTPUTS, OUTPUTS)
+    written(kept, "out/", style="csv")
+    found = {str(path): path.read_text() for path in Path("out").rglob("*.csv")}
+    assert {
+        "out/output=errors/part-00000.csv": "why\nlost\nfound\n",
+        "out/output=stats/part-00000.csv": "name,n\na,1\nb,2.5\n",
+        "out/output=none/part-00000.csv": "x\n",
+    } == found
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        ("r.csv", {}, "the job has 3 outputs .errors, stats, none.; write --output FOLDER/"),
+        ("-", {}, "write --output FOLDER/"),
+        ("out/", {"partition_by": "n"}, "which are the folders; leave it out"),
+        ("out/", {"style": "txt"}, "a .txt file holds the values alone"),
+        ("out/", {"columns": "a,b"}, "has 3 fields, and `columns` 2"),
+    ],
+)
+def test_what_several_outputs_cannot_be(text: str, options: dict[str, str], message: str) -> None:
+    """Several outputs are folders, and no one table."""
+    kept = runs(OF_OUTPUTS, OUTPUTS)
+    with pytest.raises((UsageError, DataError), match=message):
+        written(kept, text, **options)
+
+
+def test_an_output_without_its_fields_leaves_nothing() -> None:
+    """A pair that names no output leaves no folder."""
+    kept = runs((b'{"key":"other","value":1}\n',), OUTPUTS)
+    with pytest.raises(DataError, match="names no output"):
+        written(kept, "out/")
+    assert not Path("out").exists()
+
+
+def test_a_record_with_outputs_is_read_again() -> None:
+    """`_SUCCESS` holds the columns of each output."""
+    success = runs(OF_OUTPUTS, OUTPUTS).success(RUN)
+    assert success is not None
+    assert OUTPUTS == success.columns
+    old = Success.model_validate_json('{"run": "r", "parts": [], "records": 0}')
+    assert ((), False) == (old.columns, old.keep_order)

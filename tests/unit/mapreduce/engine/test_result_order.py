@@ -199,3 +199,24 @@ def test_the_native_rows_are_checked_too(extension: bool, monkeypatch: pytest.Mo
     assert [("a", 2), ("b", 1)] == sorted(run(Summed(), ["a", "b", "a"]).pairs)
     with pytest.raises(UserCodeError, match="the pair 'a', 2, which has 2 fields"):
         run(SummedWrong(), ["a", "b", "a"])
+
+
+class Outputs(Job):
+    """Pairs of two outputs, and of none."""
+
+    columns: ClassVar[Any] = {"errors": ("line", "why"), "counts": ("n",)}
+    reduce: ClassVar[Any] = Sum()
+
+    def map(self, key: Any, value: str) -> Any:
+        yield {"error": ("errors", "x"), "count": "counts", "wrong": "other"}[value], 1
+
+
+@pytest.mark.parametrize("extension", [True, False])
+def test_pairs_of_several_outputs(extension: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first field of a key names the output, with the extension and without."""
+    if not extension:
+        monkeypatch.setattr(native, "extension", None)
+    answer = run(Outputs(), ["error", "count", "error"])
+    assert [("counts", 1), (["errors", "x"], 2)] == sorted(answer.pairs, key=repr)
+    with pytest.raises(UserCodeError, match="the pair 'other', 1, which names no output"):
+        run(Outputs(), ["error", "wrong"])

@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from mapreduce.formats.table import NotARow, row_of, rows_of, wrong_columns
+from mapreduce.formats.table import (
+    NotARow,
+    fill_two,
+    frozen_columns,
+    row_of,
+    rows_of,
+    wrong_columns,
+)
 
 
 @pytest.mark.parametrize(
@@ -71,3 +78,72 @@ def test_wrong_columns(columns: object, wrong: str) -> None:
 def test_good_columns(columns: object) -> None:
     """Any other texts are names."""
     assert "" == wrong_columns(columns)
+
+
+OUTPUTS = {"errors": ("line", "why"), "counts": ("n",)}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        (["errors", "x"], "y", ("errors", "x", "y")),
+        ("errors", ["x", "y"], ("errors", "x", "y")),
+        (["errors", "x"], {"why": "y"}, ("errors", "x", "y")),
+        ("counts", 3, ("counts", 3)),
+        (["counts"], 3, ("counts", 3)),
+    ],
+)
+def test_outputs(key: Any, value: Any, expected: tuple[Any, ...]) -> None:
+    """The first field of the key names the output, and the others fill its columns."""
+    assert expected == row_of(key, value, OUTPUTS)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("other", 1, "names no output in the first field of its key; .* outputs: errors, counts"),
+        (3, 1, "names no output"),
+        ([], 1, "names no output"),
+        ([["errors"], "x"], 1, "names no output"),
+        ("counts", [1, 2], "has 2 fields, and `columns` 1: n"),
+        (["errors", "x"], {"line": "y"}, "gives the column 'line' twice"),
+    ],
+)
+def test_pairs_of_no_output(key: Any, value: Any, message: str) -> None:
+    """A pair that names no output, or does not fill its columns, is refused."""
+    with pytest.raises(NotARow, match=message):
+        row_of(key, value, OUTPUTS)
+
+
+@pytest.mark.parametrize(
+    ("columns", "wrong"),
+    [
+        ({"a/b": ("x",)}, "has the output 'a/b'; a name has letters"),
+        ({1: ("x",)}, "has the output 1"),
+        ({"a": ()}, "has the output 'a' without a column"),
+        ({"a": "x"}, "is 'x'; write a tuple of names"),
+        (
+            {"a": ("x", "X")},
+            "has 'x' twice (small and capital letters are the same), in",
+        ),
+        ({"a": ("x",), "A": ("x",)}, "two outputs whose names differ in small and capital"),
+        ({}, "is {}; leave it out"),
+    ],
+)
+def test_wrong_outputs(columns: Any, wrong: str) -> None:
+    """Names of outputs can be names of folders, and each has columns."""
+    assert wrong in wrong_columns(columns)
+    assert "" == wrong_columns(OUTPUTS)
+
+
+def test_frozen_columns() -> None:
+    """Messages hold tuples, whatever the author writes."""
+    assert ("a", "b") == frozen_columns(["a", "b"])
+    assert {"x": ("a",)} == frozen_columns({"x": ["a"]})
+
+
+def test_what_a_text_and_a_number_fill() -> None:
+    """Two columns take any pair of a text and a number; an output takes only some."""
+    assert [True, True, False, False] == [
+        fill_two(each) for each in ((), ("a", "b"), ("a",), {"x": ("a", "b")})
+    ]
