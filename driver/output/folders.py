@@ -7,6 +7,7 @@ is `__HIVE_DEFAULT_PARTITION__`.
 
 from __future__ import annotations
 
+import struct
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -14,14 +15,14 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
-
-import msgspec
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, cast
 
 from driver.output.files import not_written, write_file
+from mapreduce.encoding import decode_value, encode_value
 from mapreduce.errors import DataError, UsageError
 from mapreduce.formats.table import OUTPUT, Row
 from mapreduce.formats.table_files import TableStyle, columns_of, refused
+from mapreduce.formats.text_output import text_of
 
 if TYPE_CHECKING:
     from mapreduce.formats.table_files import FileFormat
@@ -39,8 +40,7 @@ _ENCODED = frozenset("\"#%'*/:=?\\{[]^+\x7f") | {chr(code) for code in range(0x2
 _Table: TypeAlias = "tuple[str, TableStyle, Rows, Typed | None]"
 """The name of a folder, and the style, the rows and the types of its file."""
 
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder().decode
+_LENGTH = struct.Struct("<I")
 
 
 def check_columns(names: Sequence[str], by: Sequence[str]) -> None:
@@ -180,7 +180,7 @@ def _divided(placed: Iterable[tuple[str, Row]], scratch: Path) -> dict[str, Rows
                     f"--partition-by would make more than {MOST_FOLDERS:,} folders, such as "
                     f"{name}; take a column with fewer values"
                 )
-            files.write(number, _encode(row) + b"\n")
+            files.write(number, encode_value(list(row)))
     return {name: partial(_spooled, scratch / f"{number}") for name, number in numbers.items()}
 
 
@@ -191,15 +191,15 @@ class _OpenFiles:
         self._folder = folder
         self._open: OrderedDict[int, BinaryIO] = OrderedDict()
 
-    def write(self, number: int, line: bytes) -> None:
-        """Append a line to a file."""
+    def write(self, number: int, row: bytes) -> None:
+        """Append a row to a file, with its length in front."""
         file = self._open.pop(number, None)
         if file is None:
             if len(self._open) >= OPEN_FILES:
                 self._open.popitem(last=False)[1].close()
             file = (self._folder / f"{number}").open("ab")
         self._open[number] = file
-        file.write(line)
+        file.write(_LENGTH.pack(len(row)) + row)
 
     def close(self) -> None:
         """Close all files."""
@@ -209,8 +209,8 @@ class _OpenFiles:
 
 def _spooled(path: Path) -> Iterator[Row]:
     with path.open("rb") as file:
-        for line in file:
-            yield tuple(_decode(line))
+        while head := file.read(_LENGTH.size):
+            yield tuple(cast("list[Any]", decode_value(file.read(_LENGTH.unpack(head)[0]))))
 
 
 def _chosen(row: Row, places: Sequence[int]) -> Row:
@@ -229,7 +229,7 @@ def folder_name(column: str, value: Any) -> str:
             f"--partition-by {column}: {what} cannot be the name of a folder; "
             "yield a text, a number or None"
         )
-    text = value if isinstance(value, str) else _encode(value).decode()
+    text = text_of(value)
     name = f"{encoded(column)}={NONE_FOLDER if value is None else encoded(text)}"
     if len(name.encode()) > _NAME_BYTES:
         raise DataError(

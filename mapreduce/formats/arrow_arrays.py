@@ -29,11 +29,16 @@ _PLAIN: dict[str, Any] = {
     "date": nanoarrow.date32(),
     "timestamp": nanoarrow.timestamp("us"),
     "timestamptz": nanoarrow.timestamp("us", timezone="UTC"),
+    "time": nanoarrow.time64("us"),
 }
 _INTEGERS: dict[str, tuple[str, Callable[[Any], int]]] = {
     "date": ("i", lambda value: value.toordinal() - _EPOCH),
     "timestamp": ("q", lambda value: (value - _MIDNIGHT) // _MICROSECOND),
     "timestamptz": ("q", lambda value: (value - _UTC) // _MICROSECOND),
+    "time": (
+        "q",
+        lambda value: (datetime.datetime.combine(_MIDNIGHT, value) - _MIDNIGHT) // _MICROSECOND,
+    ),
 }
 """Types that are stored as integers: the array's type code, and the number of a value."""
 _DECIMAL_BYTES = 16

@@ -26,6 +26,7 @@ Kind: TypeAlias = Literal[
     "date",
     "timestamp",
     "timestamptz",
+    "time",
     "decimal",
     "list",
     "struct",
@@ -49,6 +50,7 @@ _SCALARS: dict[type, Kind] = {
     bytes: "blob",
     datetime.date: "date",
     datetime.datetime: "timestamp",
+    datetime.time: "time",
     decimal.Decimal: "decimal",
 }
 _encode = msgspec.json.Encoder().encode
@@ -111,7 +113,7 @@ class Profile:
             self._add_list(value)
         elif kind is dict:
             self._add_fields(value)
-        elif kind is datetime.datetime:
+        elif kind is datetime.datetime or kind is datetime.time:
             self.zones.add(value.tzinfo is not None)
         elif kind is decimal.Decimal:
             self._add_decimal(value)
@@ -169,6 +171,8 @@ class Profile:
         kind = _SCALARS.get(next(iter(kinds)), "json")
         if kind == "timestamp" and True in self.zones:
             return _JSON if False in self.zones else ColumnType("timestamptz")
+        if kind == "time" and True in self.zones:
+            return _JSON
         return ColumnType(kind)
 
     def _list(self) -> ColumnType:

@@ -3,11 +3,14 @@ r"""Write a table as text: CSV, TSV, and `.txt`, one value a line.
 CSV is that of RFC 4180. An empty text is `""`, and None is nothing. TSV has one row a line and one
 tab between two fields, without quotes, for `cut`, `awk`, `sort` and Hadoop: a tab, line feed,
 carriage return or backslash in a field is `\t`, `\n`, `\r` or `\\`, and None is `\N`, as in
-PostgreSQL's COPY, MySQL and Hive. A field that is no text stands as JSON in both.
+PostgreSQL's COPY, MySQL and Hive. A date, a time and a Decimal stand as their text, and any
+other field that is no text as JSON.
 """
 
 from __future__ import annotations
 
+import datetime
+import decimal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -19,6 +22,8 @@ _BLOCK_CHARACTERS = 1 << 16
 # a bare carriage return ends a row for most readers; a byte order mark would be dropped
 _QUOTED = frozenset(',"\r\n\ufeff')
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+# JSON has them as texts of plain characters, in quotes
+_TEXTS_IN_JSON = frozenset((datetime.date, datetime.datetime, datetime.time, decimal.Decimal))
 _encode = msgspec.json.Encoder().encode
 
 
@@ -43,7 +48,7 @@ def write_values(pairs: Iterable[Row]) -> Iterator[bytes]:
 
 
 def _value_line(key: Any, value: Any) -> str:
-    text = value if isinstance(value, str) else _encode(value).decode()
+    text = text_of(value)
     if "\n" in text:
         raise NotARow(
             f"the pair {shown_pair(key, value)} has a line feed in its value, which would be two "
@@ -78,10 +83,18 @@ def _blocks(lines: Iterable[str]) -> Iterator[bytes]:
     yield "".join(block).encode()
 
 
+def text_of(value: Any) -> str:
+    """Return a field as text: a text, a date, a time and a Decimal as they are, others as JSON."""
+    if isinstance(value, str):
+        return value
+    text = _encode(value).decode()
+    return text[1:-1] if type(value) in _TEXTS_IN_JSON else text
+
+
 def _csv_cell(value: Any) -> str:
     if value is None:
         return ""
-    text = value if isinstance(value, str) else _encode(value).decode()
+    text = text_of(value)
     return text if text and _QUOTED.isdisjoint(text) else '"' + text.replace('"', '""') + '"'
 
 
@@ -93,5 +106,5 @@ def _only_csv_cell(value: Any) -> str:
 def _tsv_cell(value: Any) -> str:
     if value is None:
         return "\\N"
-    text = value if isinstance(value, str) else _encode(value).decode()
+    text = text_of(value)
     return text.translate(_ESCAPES)

@@ -36,6 +36,7 @@ def nested(depth: int) -> Any:
         ((1.0, True), "VARCHAR of JSON"),
         ((datetime.date(2026, 1, 1), datetime.datetime(2026, 1, 1)), "VARCHAR of JSON"),
         ((Decimal(1), 1.5), "VARCHAR of JSON"),
+        ((datetime.time(1, tzinfo=datetime.UTC),), "VARCHAR of JSON"),
         ((Decimal("NaN"),), "VARCHAR of JSON"),
         ((Decimal(10) ** 36, Decimal("0.1")), "DECIMAL(38, 1)"),
         ((Decimal(10) ** 37, Decimal("0.1")), "VARCHAR of JSON"),

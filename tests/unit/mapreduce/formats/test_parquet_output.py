@@ -94,6 +94,7 @@ def test_types(tmp_path: Path, cells: list[Any], sql_type: str, expected: list[A
             [datetime.datetime(2026, 1, 1, 1, 2, 3, 4), datetime.datetime(1, 1, 1), None],
             "TIMESTAMP",
         ),
+        ([MOMENT.time(), datetime.time(23, 59, 59, 999_999), None], "TIME"),
         ([Decimal("1.50"), Decimal("-1000"), None], "DECIMAL(6,2)"),
         ([Decimal("0.001"), Decimal(0)], "DECIMAL(4,3)"),
         ([Decimal("1E+3"), Decimal("-0.5")], "DECIMAL(5,1)"),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import io
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +108,15 @@ def test_no_quotes_in_tsv() -> None:
     """A quote stays as it is, as `cut` and Hadoop expect it."""
     row = ('"Oh, God", he thought', 3)
     assert b'"Oh, God", he thought\t3\n' == b"".join(write_tsv([row], ("k", "v"), header=False))
+
+
+def test_dates_and_decimals_are_texts() -> None:
+    """A date, a time and a Decimal have no quotes of JSON."""
+    moment = datetime.datetime(2026, 11, 27, 1, 2, 3, tzinfo=datetime.UTC)
+    row = (moment.date(), moment, Decimal("1.50"))
+    assert b"2026-11-27\t2026-11-27T01:02:03Z\t1.50\n" == b"".join(
+        write_tsv([row], NAMES, header=False)
+    )
 
 
 def test_header() -> None:
