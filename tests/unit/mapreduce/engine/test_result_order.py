@@ -105,6 +105,22 @@ def test_the_plain_loop_keeps_the_order_too() -> None:
     )
 
 
+class Mixed(Backwards):
+    """Yield a text before a number, which is no order of keys."""
+
+    def reduce(self, key: str, values: Iterator[str]) -> Any:
+        yield "text", 1
+        yield 2, 2
+
+    def reduce_cleanup(self) -> Any:
+        return None
+
+
+def test_a_whole_result_out_of_order_is_a_list() -> None:
+    """The only part is a list of pairs, which can hold keys of any types, also twice."""
+    assert [("text", 1), (2, 2)] * 2 == run(Mixed(), ["a", "b"], partitions=1).pairs
+
+
 class Twice(Chain):
     """A step whose pairs are not in key order, and one that counts them."""
 
