@@ -117,8 +117,8 @@ class Mixed(Backwards):
 
 
 def test_a_whole_result_out_of_order_is_a_list() -> None:
-    """The only part is a list of pairs, which can hold keys of any types, also twice."""
-    assert [("text", 1), (2, 2)] * 2 == run(Mixed(), ["a", "b"], partitions=1).pairs
+    """The only part is a list of pairs, also where its first key is a text and none comes twice."""
+    assert [("text", 1), (2, 2)] == run(Mixed(), ["a"], partitions=1).pairs
 
 
 class Twice(Chain):
