@@ -66,6 +66,10 @@ class Job(Parametrised):
             the group's values (secondary sort). 0: a group is a key.
         total_order: parts are ranges of keys, so that the parts in order hold the whole result in
             key order.
+        keep_order: a part holds its pairs in the order in which they were yielded, as Hadoop and
+            mrjob write them; else in key order.
+        columns: the names of the result's columns in `--output`: the fields of the key, then those
+            of the value; or a dict of output name to names, for several outputs.
         order_matters: the result depends on the order of the input, on purpose; `check` then does
             not test for it.
         files: names of files and folders beside the job's file that travel with it;
@@ -76,6 +80,8 @@ class Job(Parametrised):
     input_format: ClassVar[AnyFormat | Mapping[str, AnyFormat]] = Text()
     group_by: ClassVar[int] = 0
     total_order: ClassVar[bool] = False
+    keep_order: ClassVar[bool] = False
+    columns: ClassVar[Sequence[str] | Mapping[str, Sequence[str]]] = ()
     order_matters: ClassVar[bool] = False
     files: ClassVar[Sequence[str]] = ()
     _mapreduce_task: TaskState

@@ -67,7 +67,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class PlainAnswer:
-    """The pairs in key order, and the counters."""
+    """The pairs in key order, with `keep_order` as they were yielded, and the counters."""
 
     pairs: list[Record]
     counters: Counter[str]
@@ -142,7 +142,7 @@ def plain_run(
         gather(job.map_cleanup(), none_is_empty=True)
     if job.map_only:
         # map-only: nothing to reduce, but a part is in key order as well
-        ordered = sorted(gathered, key=itemgetter(0))
+        ordered = gathered if job.keep_order else sorted(gathered, key=itemgetter(0))
         return PlainAnswer(
             [(decode_key(key), value) for key, value in ordered], Counter(job.counters)
         )
@@ -269,6 +269,8 @@ def _reduced(job: Job, gathered: list[tuple[bytes, Any]], watch: Watch | None) -
         if aggregation is None:
             place.step, place.record = "reduce_cleanup", None
             result += map(pair_of, pairs_of(job.reduce_cleanup(), none_is_empty=True))
+        if job.keep_order:
+            return result
         return sorted(result, key=lambda pair: encode_key(pair[0]))
 
 

@@ -55,18 +55,22 @@ Partitioner = Callable[[bytes], int]
 """The partition of an encoded key."""
 
 
-class Collector(Protocol):
+class PairTaker(Protocol):
     """Receives a task's pairs."""
-
-    @property
-    def spills(self) -> Spills:
-        """The sorted runs on scratch disk; the caller may add runs to them."""
 
     def add(self, pairs: Iterable[Any]) -> None:
         """Take pairs as `map` or `reduce` yields them."""
 
     def add_columns(self, keys: list[Any], values: list[Any]) -> None:
         """Take pairs as `map_batch` returns them: two lists of one length."""
+
+
+class Collector(PairTaker, Protocol):
+    """Receives a task's pairs, and sorts them."""
+
+    @property
+    def spills(self) -> Spills:
+        """The sorted runs on scratch disk; the caller may add runs to them."""
 
     def finish(self, file: BinaryIO) -> list[Block]:
         """Write one sorted block for each partition."""

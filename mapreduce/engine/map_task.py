@@ -1,7 +1,7 @@
 """The map stage: one split in, one object of R sorted blocks and their index out.
 
 Memory does not grow with the split. A job without a reduce stage writes a part of the result
-instead, in key order.
+instead, in key order, or in that in which they were yielded.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from types import GeneratorType
 from typing import Any
 
 from mapreduce.batch import Batch
+from mapreduce.engine.arrivals import arrivals
 from mapreduce.engine.bad_records import SetAside
 from mapreduce.engine.block_index import index_of, sum_of
-from mapreduce.engine.collect import Collector, own_partition
+from mapreduce.engine.collect import PairTaker, own_partition
 from mapreduce.engine.collector_choice import collector_for, sorter
 from mapreduce.engine.context import Stopwatch, TaskContext
 from mapreduce.engine.part import keep, store_pairs, write_part
@@ -103,13 +104,18 @@ def _to_partitions(
 def _to_part(
     task: MapTask, job: Job, context: TaskContext, folder: Path, stopwatch: Stopwatch
 ) -> MapResult:
-    collector = sorter(context.memory_bytes // BUFFER_SHARE, folder)
-    mapping = MapStage(
-        job, collector, context, None if task.skip_limit is None else SetAside(job, task.skip_limit)
-    )
-    pieces = mapping.split(task.split.pieces)
-    stored = store_pairs(collector, folder)
-    part = write_part(stored, task, context, whole=False)
+    aside = None if task.skip_limit is None else SetAside(job, task.skip_limit)
+    if job.keep_order:
+        with arrivals(folder) as arrived:
+            mapping = MapStage(job, arrived, context, aside)
+            pieces = mapping.split(task.split.pieces)
+            stored = arrived.stored()
+    else:
+        collector = sorter(context.memory_bytes // BUFFER_SHARE, folder)
+        mapping = MapStage(job, collector, context, aside)
+        pieces = mapping.split(task.split.pieces)
+        stored = store_pairs(collector, folder)
+    part = write_part(stored, task, context, whole=False, columns=job.columns)
     return MapResult(
         url=part.info.url,
         etag=part.info.etag,
@@ -139,7 +145,7 @@ class MapStage:
     """
 
     def __init__(
-        self, job: Job, collector: Collector, context: TaskContext, aside: SetAside | None = None
+        self, job: Job, collector: PairTaker, context: TaskContext, aside: SetAside | None = None
     ) -> None:
         self._job = job
         self._collector = collector

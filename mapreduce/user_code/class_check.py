@@ -10,6 +10,7 @@ from typing import Any
 
 from mapreduce.aggregate import Aggregation
 from mapreduce.errors import JobLoadError, UserCodeError
+from mapreduce.formats.table import wrong_columns
 from mapreduce.input_formats import InputFormat, JsonLines, Text, WholeFile, check_own
 from mapreduce.job import Job
 from mapreduce.user_code.class_names import FOREIGN, check_names
@@ -28,7 +29,15 @@ HOOKS: Mapping[str, int] = {
 }
 """The methods that an author writes: name to number of arguments after `self`."""
 
-SETTINGS = ("input_format", "group_by", "total_order", "order_matters", "files")
+SETTINGS = (
+    "input_format",
+    "group_by",
+    "total_order",
+    "keep_order",
+    "columns",
+    "order_matters",
+    "files",
+)
 ENGINES = {*vars(Job), *vars(Parametrised), "status_text"} - {*HOOKS, *SETTINGS}
 """Names of a job that belong to the engine."""
 
@@ -187,11 +196,27 @@ def _check_that_all_is_called(cls: type[Job]) -> None:
         )
 
 
+def _check_result(cls: type[Job]) -> None:
+    """Refuse settings of the result that are wrong, or that would change nothing."""
+    if wrong := wrong_columns(cls.columns):
+        raise JobLoadError(f"`columns` of {cls.__name__} {wrong}")
+    if type(cls.keep_order) is not bool:
+        raise JobLoadError(
+            f"`keep_order` of {cls.__name__} is {cls.keep_order!r}; write True or False"
+        )
+    if cls.keep_order and isinstance(cls.reduce, Aggregation):
+        raise JobLoadError(
+            f"{cls.__name__} has `keep_order`, and an aggregation yields its keys in key order; "
+            "remove it, or write `def reduce(self, key, values)`"
+        )
+
+
 def _check_attributes(cls: type[Job]) -> None:
     if type(cls.group_by) is not int or cls.group_by < 0:
         raise JobLoadError(
             f"`group_by` of {cls.__name__} is {cls.group_by!r}; it is how many fields make a group"
         )
+    _check_result(cls)
     formats = (
         cls.input_format.values() if isinstance(cls.input_format, Mapping) else [cls.input_format]
     )

@@ -143,3 +143,23 @@ def test_a_key_is_found_by_what_a_result_shows(key: Any, text: str) -> None:
     """A key that is no text or JSON value is found by what stands in the table and in --output."""
     parts = _parts([("other", 1), (key, 2), ("x", 3)])
     assert [2] == [value for _, value in pairs_of(list(parts.parts), parts.storage, text)]
+
+
+@given(RESULT, KEYS)
+def test_parts_in_the_order_of_emission_are_read_whole(
+    pairs: list[tuple[Any, Any]], key: Any
+) -> None:
+    """With `keep_order` every pair of the key is found, wherever it stands."""
+    content = write_pairs(
+        [(json_key(each), value) for each, value in pairs], "jsonl", as_object=False
+    )
+    parts = _Parts([b"".join(content)])
+    text = json.dumps(json_key(key))
+    found = [
+        value
+        for other, value in pairs_of(list(parts.parts), parts.storage, text, keep_order=True)
+        if json.dumps(other) == text
+    ]
+    assert [value for other, value in pairs if encode_key(other) == encode_key(key)] == found
+    top = top_of(list(parts.parts), parts.storage, 3, keep_order=True)
+    assert sorted((value for _, value in pairs), reverse=True)[:3] == [value for _, value in top]
