@@ -13,7 +13,7 @@ from mapreduce.errors import JobLoadError, UserCodeError
 from mapreduce.formats.table import wrong_columns
 from mapreduce.input_formats import InputFormat, JsonLines, Text, WholeFile, check_own
 from mapreduce.job import Job
-from mapreduce.user_code.class_names import FOREIGN, check_names
+from mapreduce.user_code.class_names import FOREIGN, check_names, check_texts
 from mapreduce.user_code.parameters import Parametrised, check_parameters
 
 HOOKS: Mapping[str, int] = {
@@ -37,6 +37,7 @@ SETTINGS = (
     "columns",
     "order_matters",
     "files",
+    "requirements",
 )
 ENGINES = {*vars(Job), *vars(Parametrised), "status_text"} - {*HOOKS, *SETTINGS}
 """Names of a job that belong to the engine."""
@@ -237,5 +238,5 @@ def _check_attributes(cls: type[Job]) -> None:
                 f"{cls.__name__} has `map_batch`, which reads only Text(), JsonLines() and "
                 "WholeFile(), without options"
             )
-    if isinstance(cls.files, str):
-        raise JobLoadError(f"`files` of {cls.__name__} is a text; write a list: [{cls.files!r}]")
+    check_texts(cls.__name__, "files", cls.files)
+    check_texts(cls.__name__, "requirements", cls.requirements)
