@@ -75,7 +75,7 @@ _WRITE: Mapping[str, str] = {
     "`input_format = Text()`, JsonLines(), Csv(), Parquet() or WholeFile()": (
         "INPUT_PROTOCOL HADOOP_INPUT_FORMAT input_protocol hadoop_input_format setInputFormatClass"
     ),
-    "the ending of --output: .json, .jsonl, .csv, .tsv or .parquet": (
+    "the ending of --output: .json, .jsonl, .csv, .tsv, .txt, .parquet or .arrows": (
         "OUTPUT_PROTOCOL HADOOP_OUTPUT_FORMAT output_protocol hadoop_output_format "
         "setOutputFormatClass"
     ),
